@@ -1,0 +1,128 @@
+// Package event holds what migrate and load say while they work. They emit events and never print; package ui renders them as
+// text, as plain lines or as JSON, whose fields these structs are.
+package event
+
+import "time"
+
+// Event is one thing that happened. The set is sealed.
+type Event interface{ event() }
+
+// Sink receives events, in order, from one goroutine at a time.
+type Sink func(Event)
+
+// Target is the first event of a command that talks to a server.
+type Target struct {
+	Env, Host, Database, Project string
+	Run                          string // the run's id, on every JSON line
+}
+
+// Note is a line for a person: Level "info", "warn", "detail" (shown with -v), "hint". Not an error.
+type Note struct {
+	Level string `json:"level"`
+	Text  string `json:"text"`
+}
+
+// Object names a written object in a Statement.
+type Object struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// Statement is one statement as show and plan list it.
+type Statement struct {
+	Version   int64    `json:"version,omitempty"`
+	Load      string   `json:"load,omitempty"`
+	Direction string   `json:"direction,omitempty"` // up, down
+	Index     int      `json:"index"`               // from 1
+	Line      int      `json:"line"`
+	SQL       string   `json:"sql"`
+	Kind      string   `json:"kind"`
+	Writes    []Object `json:"writes"`
+	Class     string   `json:"class"`
+	Reason    string   `json:"reason,omitempty"`
+	Undo      string   `json:"undo,omitempty"`
+	QueryID   string   `json:"query_id,omitempty"`
+}
+
+// Migration is the state of one migration, from status, or after it ran.
+type Migration struct {
+	Version   int64      `json:"version"`
+	Name      string     `json:"name"`
+	State     string     `json:"state"` // applied pending unsupported rolled_back partial interrupted edited stale missing ahead
+	AppliedAt *time.Time `json:"applied_at,omitempty"`
+	TookMS    int64      `json:"took_ms,omitempty"`
+	Direction string     `json:"direction,omitempty"` // up or down when it just ran
+	Reason    string     `json:"reason,omitempty"`
+}
+
+// File is one file of a load.
+type File struct {
+	Load    string `json:"load"`
+	Table   string `json:"table"`
+	Path    string `json:"path"`
+	Before  string `json:"before"`  // new loaded changed expired emptied vanished unfinished ignored failed quarantined
+	Outcome string `json:"outcome"` // planned loaded replaced skipped failed valid invalid
+	Bytes   int64  `json:"bytes"`
+	Rows    int64  `json:"rows,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Column  string `json:"column,omitempty"`
+	Row     *int64 `json:"row,omitempty"` // from 1
+	Value   string `json:"value,omitempty"`
+	QueryID string `json:"query_id,omitempty"`
+}
+
+// Rollback is what became of one object when a migration was rolled back.
+type Rollback struct {
+	Version int64  `json:"version,omitempty"`
+	Object  string `json:"object"`
+	Outcome string `json:"outcome"` // restored untouched kept differs
+	Detail  string `json:"detail,omitempty"`
+}
+
+// Progress replaces the status line; removing every Progress leaves the JSON stream whole. Totals of -1 are unknown.
+type Progress struct {
+	What       string  `json:"what"` // "migrate 3 frame_events", "load videos"
+	Done       int64   `json:"done"` // statements or files
+	Total      int64   `json:"total"`
+	Rows       int64   `json:"rows,omitempty"`
+	Bytes      int64   `json:"bytes,omitempty"`
+	BytesTotal int64   `json:"bytes_total,omitempty"`
+	ETA        float64 `json:"eta_s,omitempty"` // seconds; -1 unknown
+}
+
+// Preview is rows of a load's preview.
+type Preview struct {
+	Load    string      `json:"load"`
+	Columns []string    `json:"columns"`
+	Types   []string    `json:"types"`
+	Rows    [][]*string `json:"rows"`
+}
+
+// LoadState is one line of load --list and status.
+type LoadState struct {
+	Load    string           `json:"load"`
+	Table   string           `json:"table"`
+	Counts  map[string]int64 `json:"counts"` // files by state
+	Rows    int64            `json:"rows"`
+	LastRun *time.Time       `json:"last_run,omitempty"`
+	Reason  string           `json:"reason,omitempty"`
+}
+
+// Summary ends a command: Text for people, Counts for programs.
+type Summary struct {
+	Command string           `json:"command"`
+	Text    string           `json:"text"`
+	Counts  map[string]int64 `json:"counts,omitempty"`
+	TookMS  int64            `json:"took_ms"`
+}
+
+func (Target) event()    {}
+func (Note) event()      {}
+func (Statement) event() {}
+func (Migration) event() {}
+func (File) event()      {}
+func (Rollback) event()  {}
+func (Progress) event()  {}
+func (Preview) event()   {}
+func (LoadState) event() {}
+func (Summary) event()   {}
