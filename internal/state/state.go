@@ -16,11 +16,20 @@ type Scope struct {
 // Schema is the version of the state tables that this binary writes; a newer one is refused with *NewerSchemaError (exit 2).
 const Schema = 1
 
+// Session is what a Store needs of a session: nothing else may use it meanwhile.
+type Session interface {
+	Query(ctx context.Context, st databend.Statement) (databend.Result, error)
+	Exec(ctx context.Context, st databend.Statement) (databend.Result, error)
+}
+
 // Store reads and writes the state tables over a session of its own, with qualified names.
-type Store struct{}
+type Store struct {
+	db    Session
+	scope Scope
+}
 
 // Open makes a Store. Nothing is sent.
-func Open(s *databend.Session, scope Scope) *Store { panic("not built yet") }
+func Open(s Session, scope Scope) *Store { return &Store{db: s, scope: scope} }
 
 // Actor is who acts: written into every journal row.
 type Actor struct {
@@ -49,3 +58,6 @@ type History struct {
 
 // History reads the journal: one request, none written. A state schema newer than Schema is a *NewerSchemaError.
 func (s *Store) History(ctx context.Context) (History, error) { panic("not built yet") }
+
+// EnsureTables makes the state database and its tables where they are missing.
+func (s *Store) EnsureTables(ctx context.Context) error { panic("not built yet") }
