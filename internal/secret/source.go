@@ -1,0 +1,163 @@
+package secret
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxOutput bounds what a file or command may give; the longest real secrets are key files of a few KiB.
+	maxOutput = 64 << 10
+	// maxStderr is how much of a failed command's stderr is shown.
+	maxStderr = 1 << 10
+	// killDelay is how long a command that was killed may keep its pipes open (through a child of its own).
+	killDelay = 2 * time.Second
+)
+
+// read returns the content of a secret's file, without one trailing newline.
+func (r *Resolver) read(path string) (string, error) {
+	full := path
+	if !filepath.IsAbs(full) {
+		full = filepath.Join(r.dir, full)
+	}
+	f, err := os.Open(full)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("the file %s does not exist", path)
+		}
+		return "", fmt.Errorf("the file %s: %w", path, reason(err))
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxOutput+1))
+	if err != nil {
+		return "", fmt.Errorf("the file %s: %w", path, reason(err))
+	}
+	if len(text) > maxOutput {
+		return "", fmt.Errorf("the file %s is larger than %d KiB", path, maxOutput>>10)
+	}
+	return chomp(string(text)), nil
+}
+
+// reason strips the path, which is named already, from an error of package os.
+func reason(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}
+
+// run runs a secret's command without a shell and returns its output without one trailing newline. Its error shows the
+// end of what the command wrote to stderr, scrubbed of known secrets and of what it wrote to stdout.
+func (r *Resolver) run(ctx context.Context, command []string) (string, error) {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir = r.dir
+	cmd.WaitDelay = killDelay
+	stdout := &limited{max: maxOutput + 1}
+	stderr := &limited{max: 64 << 10}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	err := cmd.Run()
+	out := chomp(stdout.String())
+	switch {
+	case err == nil && stdout.Len() > maxOutput:
+		return "", fmt.Errorf("the command %s gave more than %d KiB", command[0], maxOutput>>10)
+	case err == nil:
+		return out, nil
+	case errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("the command %s is not in PATH", command[0])
+	}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok { // "fork/exec ./x: no such file or directory"
+		err = pe.Err
+	}
+	text := fmt.Sprintf("the command %s failed: %v", command[0], err)
+	said := NewScrubber()
+	said.Add(New(out))
+	for line := range strings.Lines(out) {
+		said.Add(New(strings.TrimSpace(line)))
+	}
+	if tail := lastLine(said.String(r.scrub.String(stderr.String()))); tail != "" {
+		text += ": " + tail
+	}
+	return "", errors.New(text)
+}
+
+// lastLine returns the last line of text that is not blank, at most maxStderr bytes of it.
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		text = text[i+1:]
+	}
+	if len(text) > maxStderr {
+		text = strings.ToValidUTF8(text[len(text)-maxStderr:], "")
+	}
+	return text
+}
+
+// limited keeps the first max bytes and drops the rest, so that a command that talks without end neither blocks nor fills memory.
+type limited struct {
+	bytes.Buffer
+	max int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.Buffer.Write(p[:min(len(p), max(0, l.max-l.Len()))])
+	return len(p), nil
+}
+
+// chomp drops one trailing newline, LF or CRLF: files and commands end in one, values do not.
+func chomp(s string) string {
+	if t, ok := strings.CutSuffix(s, "\n"); ok {
+		return strings.TrimSuffix(t, "\r")
+	}
+	return s
+}
+
+// field returns the scalar at path in a JSON text. Its errors quote nothing of the text.
+func field(text, path string) (string, error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return "", errors.New("the value is not JSON")
+	}
+	rest := path
+	for rest != "" {
+		key, tail, _ := strings.Cut(rest, ".")
+		switch node := v.(type) {
+		case map[string]any:
+			if whole, ok := node[rest]; ok { // a key that holds dots itself
+				v, tail = whole, ""
+			} else if v, ok = node[key]; !ok {
+				return "", fmt.Errorf("the JSON has no %q on the way to %s", key, path)
+			}
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(node) {
+				return "", fmt.Errorf("the JSON has a list of %d where %s says %q", len(node), path, key)
+			}
+			v = node[i]
+		default:
+			return "", fmt.Errorf("the JSON has no %q on the way to %s", key, path)
+		}
+		rest = tail
+	}
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case json.Number:
+		return v.String(), nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	}
+	return "", fmt.Errorf("the JSON at %s is not a text or number", path)
+}
