@@ -1,10 +1,28 @@
 // Package databend talks to a Databend server. It is the only importer of databend-go and closes that driver's traps.
+//
+// A Server is one server as one user; its Sessions each have their own state (USE, SET, transaction) and never share it. A
+// Session runs one Statement at a time, each under a query id of its own, which is sent once and never again.
+//
+// The one idea: what happened is known from the HTTP answers themselves, not from what the driver makes of them. All its
+// requests pass through a transport of ours (transport.go), which trusts only JSON with our query id and a state. An
+// answer that was lost is asked for again; what still cannot be known is an Error of KindUnknown and never a success.
+//
+// Values are the text the server sent: Boolean is 1 or 0, a Timestamp 2024-01-02 03:04:05.000000 in the session's time zone.
 package databend
 
 import (
 	"context"
-	"database/sql"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
 	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/secret"
@@ -12,13 +30,13 @@ import (
 
 // Config says which server, and as whom.
 type Config struct {
-	Host            string // without port
+	Host            string // without port; an IPv6 address without brackets
 	Port            int    // 0: 443, or 80 with Plain
 	Plain           bool   // HTTP instead of HTTPS
 	User            string
 	Password        secret.Text
-	AccessToken     secret.Text
-	AccessTokenFile string // re-read after a 401
+	AccessToken     secret.Text // used when there is no Password
+	AccessTokenFile string      // wins over AccessToken; read for each request, so that a rotated token is used
 	Tenant          string
 	Warehouse       string
 	Role            string
@@ -29,89 +47,267 @@ type Config struct {
 	Timeout         time.Duration     // per statement; 0 none
 	UserAgent       string
 	Waiting         func(line string) // told once per reason while waiting for a sleeping warehouse; may be nil
-	Scrub           *secret.Scrubber
-	Transport       http.RoundTripper // nil: http.DefaultTransport. Tests count and hurt requests here.
+	Scrub           *secret.Scrubber  // told the password and tokens; cleans every message
+	Transport       http.RoundTripper // nil: a clone of http.DefaultTransport. Tests count and hurt requests here.
 }
 
-// ParseDSN reads databend://user:password@host:port/database?warehouse=…&sslmode=disable. Its errors never quote the DSN.
-func ParseDSN(dsn string) (Config, error) { panic("not built yet") }
+// Server is one server as one user. It is safe for concurrent use.
+type Server struct {
+	cfg       Config
+	auth      *credentials
+	transport http.RoundTripper
+	base      string // https://host:port
+	requests  atomic.Int64
+	patience  patience
 
-// Server is one server as one user.
-type Server struct{}
+	version, user, role string
 
-// Connect checks the way to the server: logs in, asks for a random value and compares it. It waits ConnectTimeout for a sleeping one.
-func Connect(ctx context.Context, cfg Config) (*Server, error) { panic("not built yet") }
+	mu       sync.Mutex
+	sessions map[*Session]struct{}
+	spare    *Session            // Connect's, until somebody takes it
+	claimed  map[string]struct{} // query ids that were given by callers and sent
+	waited   map[string]bool     // reasons that Waiting was told
 
-// Version is the server's version text, User and Role who we are there.
-func (s *Server) Version() string { panic("not built yet") }
+	controlLock chan struct{} // holds one token while the control session is in use
+	control     *Session
+}
+
+// Connect checks the way to the server: logs in, asks for a random value and compares it. It waits ConnectTimeout for a
+// sleeping one. An error is of KindUnreachable, KindAuth, or has the server's code: 1003 unknown database, 2801 unknown setting.
+func Connect(ctx context.Context, cfg Config) (*Server, error) {
+	if err := hookDriver(); err != nil {
+		return nil, err
+	}
+	if cfg.Host == "" {
+		return nil, &Error{Kind: KindUnreachable, Message: "no host is set", Hint: "set dsn in dbctl.yaml or give --dsn databend://user@host/database"}
+	}
+	if cfg.Port == 0 {
+		cfg.Port = 443
+		if cfg.Plain {
+			cfg.Port = 80
+		}
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = time.Minute
+	}
+	cfg.Settings = maps.Clone(cfg.Settings)
+	auth, err := newCredentials(cfg)
+	if err != nil {
+		return nil, err
+	}
+	scheme := "https://"
+	if cfg.Plain {
+		scheme = "http://"
+	}
+	s := &Server{
+		cfg: cfg, auth: auth, transport: cfg.Transport, patience: defaultPatience,
+		base:        scheme + net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)),
+		sessions:    map[*Session]struct{}{},
+		claimed:     map[string]struct{}{},
+		waited:      map[string]bool{},
+		controlLock: make(chan struct{}, 1),
+	}
+	if s.transport == nil {
+		if s.transport, err = newTransport(); err != nil {
+			return nil, &Error{Kind: KindUnreachable, Message: err.Error(), Err: err}
+		}
+	}
+	if err := s.hello(ctx); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// hello opens the first session and proves that what answers is a Databend that reads our SQL.
+func (s *Server) hello(ctx context.Context) error {
+	return s.awake(ctx, func(ctx context.Context) error {
+		sess, err := s.open(ctx, nil)
+		if err != nil {
+			return err
+		}
+		nonce := NewID()
+		res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', version(), current_user(), current_role()"})
+		if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 4 || res.Rows[0][0].String != nonce) {
+			err = &Error{Kind: KindUnknown, Message: "it answers, but not what it was asked"}
+		}
+		if err != nil {
+			_ = sess.Close()
+			if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindUnknown { // nothing was tried: a SELECT
+				return &Error{
+					Kind: KindUnreachable, Message: fmt.Sprintf("%s does not answer as Databend does: %s", s.Host(), e.Message),
+					Hint: "check host and port, and that no proxy or login page answers in its place", Err: &asleep{reason: "no trustworthy answer", err: err},
+				}
+			}
+			return err
+		}
+		row := res.Rows[0]
+		s.version, s.user, s.role = row[1].String, row[2].String, row[3].String
+		s.mu.Lock()
+		s.spare = sess
+		s.mu.Unlock()
+		return nil
+	})
+}
+
+// awake runs try until it succeeds, fails for a reason that does not pass, or ConnectTimeout is over.
+func (s *Server) awake(ctx context.Context, try func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, s.cfg.ConnectTimeout)
+	defer cancel()
+	var last error
+	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 2*time.Second) {
+		err := try(limited)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ended(ctx, ctx, " while connecting to "+s.Host())
+		}
+		reason, ok := errors.AsType[*asleep](err)
+		if limited.Err() != nil { // this try was cut off by the clock; the one before says more
+			if last == nil {
+				last = &Error{Kind: KindUnreachable, Message: fmt.Sprintf("%s gave no answer within %s", s.Host(), s.cfg.ConnectTimeout), Err: err}
+			}
+			return last
+		}
+		if !ok {
+			return err
+		}
+		last = err
+		s.waiting(reason.reason)
+		select {
+		case <-limited.Done():
+			if ctx.Err() != nil {
+				return ended(ctx, ctx, " while connecting to "+s.Host())
+			}
+			return err
+		case <-time.After(delay):
+		}
+	}
+}
+
+func (s *Server) waiting(reason string) {
+	s.mu.Lock()
+	told := s.waited[reason]
+	s.waited[reason] = true
+	s.mu.Unlock()
+	if !told && s.cfg.Waiting != nil {
+		s.cfg.Waiting(fmt.Sprintf("waiting up to %s for %s: %s", s.cfg.ConnectTimeout, s.Host(), reason))
+	}
+}
+
+// Version is the server's version text.
+func (s *Server) Version() string { return s.version }
+
+// User is current_user() on the server: 'name'@'host'.
+func (s *Server) User() string { return s.user }
+
+// Role is current_role() of a new session.
+func (s *Server) Role() string { return s.role }
 
 // Host is host:port, for people.
-func (s *Server) Host() string { panic("not built yet") }
+func (s *Server) Host() string {
+	_, hostPort, _ := strings.Cut(s.base, "://")
+	return hostPort
+}
 
 // Requests is the number of POST /v1/query sent so far, by all sessions.
-func (s *Server) Requests() int64 { panic("not built yet") }
+func (s *Server) Requests() int64 { return s.requests.Load() }
 
 // Close ends all sessions.
-func (s *Server) Close() error { panic("not built yet") }
+func (s *Server) Close() error {
+	s.mu.Lock()
+	open := make([]*Session, 0, len(s.sessions))
+	for sess := range s.sessions {
+		open = append(open, sess)
+	}
+	s.spare = nil
+	s.mu.Unlock()
+	for _, sess := range open {
+		_ = sess.Close()
+	}
+	if t, ok := s.transport.(interface{ CloseIdleConnections() }); ok && s.cfg.Transport == nil {
+		t.CloseIdleConnections()
+	}
+	return nil
+}
 
-// Session opens a session of its own: its USE, SET and transactions are its own. database "" means the Config's (when it exists).
+// claim takes a query id for the one POST it may be sent in.
+func (s *Server) claim(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, taken := s.claimed[id]
+	s.claimed[id] = struct{}{}
+	return !taken
+}
+
+// Session opens a session of its own: its USE, SET and transactions are its own. It is in Config's Database as soon as that
+// exists, and has Config's Settings with settings over them. It costs a login, which waits as Connect does.
 func (s *Server) Session(ctx context.Context, settings map[string]string) (*Session, error) {
-	panic("not built yet")
+	if len(settings) == 0 {
+		if sess := s.takeSpare(); sess != nil {
+			return sess, nil
+		}
+	}
+	var sess *Session
+	err := s.awake(ctx, func(ctx context.Context) (err error) {
+		sess, err = s.open(ctx, settings)
+		return err
+	})
+	return sess, err
 }
 
-// Running reports whether the statement with this query id still runs on the server (system.processes).
-func (s *Server) Running(ctx context.Context, queryID string) (bool, error) { panic("not built yet") }
-
-// Settle ends the statement with this query id: kills it and waits until it no longer runs.
-func (s *Server) Settle(ctx context.Context, queryID string) error { panic("not built yet") }
-
-// Session is one session. It is not safe for concurrent use.
-type Session struct{}
-
-// Close logs out.
-func (s *Session) Close() error { panic("not built yet") }
-
-// Statement is one statement to send.
-type Statement struct {
-	SQL      string     // may hold {{ secret "NAME" }}; spliced when it is sent
-	Secrets  secret.Set // for the placeholders
-	ID       string     // query id, NewID(); empty: a new one
-	File     string     // for errors
-	Line     int        // of the statement's first character in File
-	Column   int
-	PosOf    func(offset int) (line, column int) // optional: place in File of an offset of SQL
-	Progress func(Progress)
+// takeSpare returns the session that Connect opened, unless it is not in the database because that was missing then.
+func (s *Server) takeSpare() *Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sess := s.spare
+	if sess == nil || sess.database != s.cfg.Database {
+		return nil
+	}
+	s.spare = nil
+	return sess
 }
 
-// Progress is the server's statistics of a running statement.
-type Progress struct {
-	RunningMS                                  float64
-	ScanRows, ScanBytes, WriteRows, WriteBytes uint64
+// open logs in once.
+func (s *Server) open(ctx context.Context, settings map[string]string) (*Session, error) {
+	sess, err := s.login(ctx, s.cfg.Database, settings)
+	if s.cfg.MayLackDatabase && s.cfg.Database != "" && IsCode(err, codeUnknownDatabase) {
+		return s.login(ctx, "", settings)
+	}
+	return sess, err
 }
 
-// Row is one row of text values.
-type Row []sql.NullString
-
-// Result is what a statement gave.
-type Result struct {
-	ID       string
-	Columns  []string
-	Types    []string
-	Rows     []Row // only from Query
-	Affected int64
-	Took     time.Duration
+func (s *Server) login(ctx context.Context, database string, settings map[string]string) (*Session, error) {
+	all := maps.Clone(s.cfg.Settings)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, settings)
+	sess := &Session{srv: s, database: database, client: s.newClient(database, all)}
+	c, driverCtx := s.newCall(ctx, "")
+	defer c.stop()
+	err := sess.client.Verify(driverCtx)
+	switch {
+	case c.fail != nil && ctx.Err() != nil && ctx.Err() == context.Canceled:
+		return nil, ended(ctx, ctx, "")
+	case c.fail != nil:
+		if e, ok := errors.AsType[*Error](c.fail); ok && e.Code == codeUnknownDatabase && database != "" {
+			e.Hint = fmt.Sprintf("check the database of the DSN, or create it: CREATE DATABASE %s", database)
+		}
+		return nil, c.fail
+	case err != nil:
+		return nil, &Error{Kind: KindUnreachable, Message: fmt.Sprintf("log in to %s: %s", s.Host(), s.plain(err)), Err: err}
+	}
+	s.mu.Lock()
+	s.sessions[sess] = struct{}{}
+	s.mu.Unlock()
+	return sess, nil
 }
 
 // NewID returns a new query id: 32 hex digits.
-func NewID() string { panic("not built yet") }
-
-// Exec runs a statement and drops its rows. When ctx ends, the statement is ended on the server too, and Exec returns what really became of it.
-func (s *Session) Exec(ctx context.Context, st Statement) (Result, error) { panic("not built yet") }
-
-// Query runs a statement and returns all its rows.
-func (s *Session) Query(ctx context.Context, st Statement) (Result, error) { panic("not built yet") }
-
-// Each runs a statement and calls f for each row, holding one page.
-func (s *Session) Each(ctx context.Context, st Statement, f func(Row) error) (Result, error) {
-	panic("not built yet")
+func NewID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
 }

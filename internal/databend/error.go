@@ -1,42 +1,76 @@
 package databend
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Kind is what sort of thing went wrong.
 type Kind string
 
 // The kinds. Any other Databend code has its own name as kind ("UnknownTable").
 const (
 	KindUnreachable Kind = "Unreachable"    // nothing was tried: exit 6
-	KindAuth        Kind = "Authentication" // wrong user, password or token
+	KindAuth        Kind = "Authentication" // wrong user, password or token; nothing was tried
 	KindUnknown     Kind = "UnknownOutcome" // sent, and no trustworthy answer: it may or may not have run
 	KindCanceled    Kind = "Canceled"       // ended by us on the server; it did not take effect
 	KindTimeout     Kind = "Timeout"        // ended by --timeout
 )
 
-// Error is a statement or connection that failed.
+// Error is a statement or connection that failed. No field holds a secret.
 type Error struct {
 	Kind    Kind
 	Code    int    // Databend's, 0 if none
 	Name    string // of Code: "UnknownTable"
-	Message string // scrubbed, without stack traces
+	Message string // scrubbed, without stack traces and without the server's excerpt of the statement
 	QueryID string
 	SQL     string // masked, placeholders for secrets
 	File    string
-	Line    int
-	Column  int
+	Line    int    // of the offending token when the server names it, else of the statement
+	Column  int    //
 	Caret   string // source line and caret, may be empty
 	Hint    string
 	Err     error // cause
 }
 
-func (e *Error) Error() string { panic("not built yet") }
+// Error is the message with its place, name and code, on one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.File != "" {
+		fmt.Fprintf(&b, "%s:%d:%d: ", e.File, e.Line, e.Column)
+	}
+	b.WriteString(e.Message)
+	if e.Code != 0 {
+		fmt.Fprintf(&b, " (%s)", strings.TrimSpace(fmt.Sprintf("%d %s", e.Code, e.Name)))
+	}
+	return b.String()
+}
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeName returns Databend's name of an error code, or "".
-func CodeName(code int) string { panic("not built yet") }
-
 // IsCode reports whether err is an Error with one of these codes.
-func IsCode(err error, codes ...int) bool { panic("not built yet") }
+func IsCode(err error, codes ...int) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code != 0 && slices.Contains(codes, e.Code)
+}
 
 // IsUnknownOutcome reports whether err leaves open whether the statement ran.
-func IsUnknownOutcome(err error) bool { panic("not built yet") }
+func IsUnknownOutcome(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == KindUnknown
+}
+
+// ended is the error of something that ctx ended. parent is the caller's context: when that still runs, it was --timeout.
+func ended(parent, ctx context.Context, what string) *Error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return &Error{Kind: KindCanceled, Message: "canceled" + what, Err: context.Canceled}
+	}
+	hint := ""
+	if parent.Err() == nil {
+		hint = "raise --timeout (DBCTL_TIMEOUT), or leave it out"
+	}
+	return &Error{Kind: KindTimeout, Message: "timed out" + what, Hint: hint, Err: context.DeadlineExceeded}
+}

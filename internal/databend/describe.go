@@ -1,0 +1,278 @@
+package databend
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// spliced is a statement with its secrets in place, and the way back.
+type spliced struct {
+	sql    string
+	values []span
+}
+
+// span is one placeholder: its bytes in Statement.SQL, and the bytes of the literal that stands there in the sent text.
+type span struct{ from, to, outFrom, outTo int }
+
+// splice puts the secrets of st into its text.
+func splice(st Statement) (*spliced, error) {
+	holders, err := sqltext.Placeholders(st.SQL)
+	if err != nil {
+		return nil, err
+	}
+	if len(holders) == 0 {
+		return &spliced{sql: st.SQL}, nil
+	}
+	value := func(name string) (string, error) {
+		v, ok := st.Secrets[name]
+		if !ok {
+			return "", &Error{
+				Kind: "MissingSecret", Message: "the secret " + name + " has no value here; nothing was sent",
+				Hint: "set it: export " + name + "=…, or name its source under secrets: in dbctl.yaml",
+			}
+		}
+		return v.Reveal(), nil
+	}
+	out, err := sqltext.Splice(st.SQL, value)
+	if err != nil {
+		return nil, err
+	}
+	sp := &spliced{sql: out}
+	shift := 0
+	for _, h := range holders {
+		one, quotes := st.SQL[h.Start:h.End], 0
+		if h.Quoted {
+			one, quotes = "'"+one+"'", 2
+		}
+		literal, err := sqltext.Splice(one, value)
+		if err != nil {
+			return nil, err
+		}
+		v := span{from: h.Start, to: h.End, outFrom: h.Start + shift}
+		v.outTo = v.outFrom + len(literal) - quotes
+		shift += (v.outTo - v.outFrom) - (v.to - v.from)
+		sp.values = append(sp.values, v)
+	}
+	return sp, nil
+}
+
+// origin returns the offset in Statement.SQL of an offset in the sent text; inside a secret it is the placeholder's start.
+func (s *spliced) origin(out int) int {
+	shift := 0
+	for _, v := range s.values {
+		switch {
+		case out < v.outFrom:
+			return out - shift
+		case out < v.outTo:
+			return v.from
+		}
+		shift = v.outTo - v.to
+	}
+	return out - shift
+}
+
+// offsetOf returns the byte offset of a line and a column in characters, both from 1.
+func offsetOf(text string, line, column int) (int, bool) {
+	at := 0
+	for ; line > 1; line-- {
+		i := strings.IndexByte(text[at:], '\n')
+		if i < 0 {
+			return 0, false
+		}
+		at += i + 1
+	}
+	for ; column > 1; column-- {
+		if at >= len(text) || text[at] == '\n' {
+			break
+		}
+		_, n := utf8.DecodeRuneInString(text[at:])
+		at += n
+	}
+	return at, true
+}
+
+// describe turns any failure of a statement into an Error for people: where, what, and what to do. text is nil when the
+// statement could not be spliced.
+func (s *Server) describe(err error, st Statement, text *spliced) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Kind: "Statement", Message: err.Error(), Err: err}
+		if bad, ok := errors.AsType[*sqltext.Error](err); ok {
+			e.Kind, e.Hint = "SyntaxException", bad.Hint
+			e.place(st, bad.Pos.Offset)
+		}
+	}
+	clean := s.cleaner(st)
+	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {
+		if out, ok := offsetOf(text.sql, at.line, at.column); ok {
+			e.place(st, min(text.origin(out), len(st.SQL)))
+		}
+	}
+	if e.Line == 0 {
+		e.Line, e.Column = st.Line, st.Column
+	}
+	e.File, e.QueryID = st.File, st.ID
+	e.SQL = clean(sqltext.Mask(st.SQL))
+	e.Message, e.Caret = clean(e.Message), clean(e.Caret)
+	return e
+}
+
+// place sets the position and the source line of an offset of st.SQL.
+func (e *Error) place(st Statement, offset int) {
+	before := st.SQL[:offset]
+	start := strings.LastIndexByte(before, '\n') + 1
+	inLine := utf8.RuneCountInString(st.SQL[start:offset])
+	switch {
+	case st.PosOf != nil:
+		e.Line, e.Column = st.PosOf(offset)
+	case start == 0:
+		e.Line, e.Column = max(st.Line, 1), max(st.Column, 1)+inLine
+	default:
+		e.Line, e.Column = max(st.Line, 1)+strings.Count(before, "\n"), inLine+1
+	}
+	line, _, _ := strings.Cut(st.SQL[start:], "\n")
+	line = strings.TrimSuffix(line, "\r")
+	if masked := strings.Split(sqltext.Mask(st.SQL), "\n"); !hasLine(masked, line) {
+		return // the line shows a key: its masked form has other columns
+	}
+	pad := strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, st.SQL[start:offset])
+	e.Caret = line + "\n" + pad + "^"
+}
+
+func hasLine(lines []string, line string) bool {
+	for _, l := range lines {
+		if strings.TrimSuffix(l, "\r") == line {
+			return true
+		}
+	}
+	return false
+}
+
+// literal is a string literal of Databend.
+var literal = regexp.MustCompile(`(?s)'((?:[^'\\]|\\.|'')*)'`)
+
+// cleaner returns a function that takes secrets out of a text about st: what the Scrubber knows, the statement's own
+// secrets, and the literals that Mask hides in it.
+func (s *Server) cleaner(st Statement) func(string) string {
+	own := secret.NewScrubber()
+	for _, v := range st.Secrets {
+		own.Add(v)
+	}
+	var hidden []string
+	masked := sqltext.Mask(st.SQL)
+	for _, m := range literal.FindAllStringSubmatch(st.SQL, -1) {
+		if len(m[1]) > 2 && !strings.Contains(masked, m[1]) {
+			hidden = append(hidden, m[1], secret.Redacted)
+		}
+	}
+	replace := strings.NewReplacer(hidden...)
+	return func(text string) string { return replace.Replace(own.String(s.cfg.Scrub.String(text))) }
+}
+
+// excerpt is the place that the server names in its message, in the text that was sent.
+type excerpt struct{ line, column int }
+
+func (e *excerpt) Error() string { return "SQL:" + strconv.Itoa(e.line) + ":" + strconv.Itoa(e.column) }
+
+// coded makes an Error of the server's.
+func (s *Server) coded(se serverError) *Error {
+	message, at := readMessage(se.Message)
+	if se.Detail != "" && !strings.Contains(message, se.Detail) {
+		detail, _ := readMessage(se.Detail)
+		message = strings.TrimSpace(message + "; " + detail)
+	}
+	e := &Error{Code: se.Code, Name: CodeName(se.Code), Message: s.plainText(message)}
+	switch {
+	case se.Code == codeAuth:
+		e.Kind = KindAuth
+	case e.Name != "":
+		e.Kind = Kind(e.Name)
+	default:
+		e.Kind = "Databend"
+	}
+	e.Hint = hintFor(se.Code, message)
+	if at != nil {
+		e.Err = at
+	}
+	return e
+}
+
+var (
+	place      = regexp.MustCompile(`--> SQL:(\d+):(\d+)`)
+	caretLine  = regexp.MustCompile(`^\s*\|([ |_-]*)\^+ ?(.*)$`)
+	quotedLine = regexp.MustCompile(`^\s*\d*\s*\|`)
+	traceStart = regexp.MustCompile(`\n\s*(?:<Backtrace|Stack backtrace|0: )|<Backtrace`)
+)
+
+// readMessage takes the server's message apart: what it says without the excerpt of the statement (which would show spliced
+// secrets) and without a stack trace, and the place it points to. Databend draws the excerpt so, with its words beside the carets:
+//
+//	error:
+//	  --> SQL:1:15
+//	  |
+//	1 | SELECT a FROM nowhere
+//	  |               ^^^^^^^ Unknown table 'nowhere'
+func readMessage(raw string) (string, *excerpt) {
+	raw = strings.ReplaceAll(raw, "\r\n", "\n")
+	if i := traceStart.FindStringIndex(raw); i != nil {
+		raw = raw[:i[0]]
+	}
+	m := place.FindStringSubmatch(raw)
+	if m == nil {
+		return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(raw), "error:")), nil
+	}
+	at := &excerpt{}
+	at.line, _ = strconv.Atoi(m[1]) // digits, and of a text that is in memory
+	at.column, _ = strconv.Atoi(m[2])
+	var said []string
+	indent := -1
+	for line := range strings.SplitSeq(raw, "\n") {
+		switch c := caretLine.FindStringSubmatch(line); {
+		case place.MatchString(line):
+		case c != nil:
+			indent = len(c[1])
+			said = append(said, c[2])
+		case quotedLine.MatchString(line):
+			// A label of several lines goes on below its carets, further to the right than they start.
+			_, rest, _ := strings.Cut(line, "|")
+			if text := strings.TrimLeft(rest, " "); indent >= 0 && text != "" && !strings.HasPrefix(text, "|") &&
+				len(rest)-len(text) > indent && strings.TrimLeft(line[:strings.IndexByte(line, '|')], " ") == "" {
+				said = append(said, text)
+			}
+		default:
+			said = append(said, strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "error:")))
+		}
+	}
+	message := strings.Join(strings.Fields(strings.Join(said, " ")), " ")
+	if message == "" {
+		message = "the statement is wrong here"
+	}
+	return message, at
+}
+
+// plain is the text of an error that is not the server's, for people.
+func (s *Server) plain(err error) string {
+	if err == nil {
+		return "no reason given"
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer in time"
+	}
+	return s.plainText(err.Error())
+}
+
+func (s *Server) plainText(text string) string {
+	return s.cfg.Scrub.String(strings.TrimSpace(text))
+}

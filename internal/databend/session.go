@@ -1,0 +1,226 @@
+package databend
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	godatabend "github.com/datafuselabs/databend-go"
+
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+// Session is one session. It is not safe for concurrent use.
+type Session struct {
+	srv      *Server
+	client   *godatabend.APIClient
+	database string // it logged in with
+	control  bool
+	close    sync.Once
+}
+
+// Close logs out. It is harmless to close twice.
+func (s *Session) Close() error {
+	s.close.Do(func() {
+		s.srv.mu.Lock()
+		delete(s.srv.sessions, s)
+		s.srv.mu.Unlock()
+		c, ctx := s.srv.newCall(context.Background(), "")
+		defer c.stop()
+		_ = s.client.Logout(ctx) // a session that cannot be logged out ends by the server's timer
+	})
+	return nil
+}
+
+// Statement is one statement to send.
+type Statement struct {
+	SQL      string                              // may hold {{ secret "NAME" }}; spliced when it is sent
+	Secrets  secret.Set                          // for the placeholders
+	ID       string                              // query id, NewID(); empty: a new one. It can be used once
+	File     string                              // for errors
+	Line     int                                 // of the statement's first character in File
+	Column   int                                 //
+	PosOf    func(offset int) (line, column int) // optional: place in File of an offset of SQL
+	Progress func(Progress)                      // optional: called about once a second, and with the final values
+}
+
+// Progress is the server's statistics of a running statement.
+type Progress struct {
+	RunningMS                                  float64
+	ScanRows, ScanBytes, WriteRows, WriteBytes uint64
+	TotalRows, TotalBytes                      uint64 // what will be scanned; 0 when the server does not know (yet)
+}
+
+// Row is one row of text values.
+type Row []sql.NullString
+
+// Result is what a statement gave.
+type Result struct {
+	ID       string // the query id it ran under: another than the Statement's after an access token was renewed
+	Columns  []string
+	Types    []string
+	Rows     []Row // only from Query
+	Affected int64 // rows inserted, updated and deleted; 0 for COPY, which reports in its rows
+	Took     time.Duration
+}
+
+// Exec runs a statement and drops its rows. When ctx ends, the statement is ended on the server too, and Exec returns what
+// really became of it: success stays success.
+func (s *Session) Exec(ctx context.Context, st Statement) (Result, error) {
+	return s.run(ctx, st, false, func(Row) error { return nil })
+}
+
+// Query runs a statement and returns all its rows.
+func (s *Session) Query(ctx context.Context, st Statement) (Result, error) {
+	var rows []Row
+	res, err := s.run(ctx, st, true, func(r Row) error {
+		rows = append(rows, r)
+		return nil
+	})
+	res.Rows = rows
+	return res, err
+}
+
+// Each runs a statement and calls f for each row, holding one page. An error of f ends the statement and is returned as it is.
+func (s *Session) Each(ctx context.Context, st Statement, f func(Row) error) (Result, error) {
+	return s.run(ctx, st, true, f)
+}
+
+func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) error) (Result, error) {
+	own := st.ID == ""
+	if own {
+		st.ID = NewID()
+	}
+	res := Result{ID: st.ID}
+	parent := ctx
+	if t := s.srv.cfg.Timeout; t > 0 && !s.control {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t)
+		defer cancel()
+	}
+	text, err := splice(st)
+	if err != nil {
+		return res, s.srv.describe(err, st, nil)
+	}
+	if !validID(st.ID) {
+		return res, s.srv.describe(&Error{Kind: "BadQueryID", Message: "a query id is 1 to 64 letters, digits and hyphens"}, st, text)
+	}
+	if ctx.Err() != nil {
+		return res, s.srv.describe(ended(parent, ctx, "; it was not sent"), st, text)
+	}
+
+	c, driverCtx := s.srv.newCall(context.Background(), st.ID)
+	c.control, c.rows, c.ownID = s.control, rows, own
+	defer c.stop()
+	done := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watch(ctx, c, done) })
+	start := time.Now()
+	err = s.pages(driverCtx, c, st, text.sql, &res, f)
+	close(done)
+	watch.Wait() // a KILL of ours that is on its way must not hit the next statement
+	res.ID, res.Took = c.queryID(), time.Since(start)
+
+	var foreign callerError
+	if errors.As(err, &foreign) {
+		return res, foreign.error
+	}
+	if err == nil {
+		return res, nil
+	}
+	st.ID = res.ID
+	if e, ok := errors.AsType[*Error](err); ok && ctx.Err() != nil {
+		switch {
+		case e.Code == codeAbortedQuery || e.Code == codeAbortedSession:
+			err = ended(parent, ctx, "; the server ended the statement")
+		case e.Kind == KindUnreachable:
+			err = ended(parent, ctx, "; it was not sent")
+		}
+	}
+	return res, s.srv.describe(err, st, text)
+}
+
+// callerError is an error of the caller's own function, to be handed back untouched.
+type callerError struct{ error }
+
+// pages runs the statement and walks through its pages.
+func (s *Session) pages(ctx context.Context, c *call, st Statement, text string, res *Result, f func(Row) error) error {
+	resp, err := s.client.StartQuery(ctx, text)
+	for {
+		a := c.answer
+		switch {
+		case c.fail != nil:
+			return c.fail
+		case a == nil && !c.isSent():
+			return &Error{Kind: "Driver", Message: s.srv.plain(err), Err: err}
+		case a == nil:
+			return &Error{Kind: KindUnknown, Message: "the driver gave up: " + s.srv.plain(err), Err: err}
+		}
+		if st.Progress != nil && a.Stats != nil {
+			st.Progress(Progress{
+				RunningMS: a.Stats.RunningMS,
+				ScanRows:  a.Stats.Scan.Rows, ScanBytes: a.Stats.Scan.Bytes,
+				WriteRows: a.Stats.Write.Rows, WriteBytes: a.Stats.Write.Bytes,
+				TotalRows: a.Stats.TotalScan.Rows, TotalBytes: a.Stats.TotalScan.Bytes,
+			})
+		}
+		if a.Error != nil {
+			return s.srv.coded(*a.Error)
+		}
+		if len(a.Schema) > 0 && (len(a.Data) > 0 || len(res.Columns) == 0) {
+			res.Columns, res.Types = make([]string, len(a.Schema)), make([]string, len(a.Schema))
+			for i, col := range a.Schema {
+				res.Columns[i], res.Types[i] = col.Name, col.Type
+			}
+		}
+		for _, values := range a.Data {
+			row := make(Row, len(values))
+			for i, v := range values {
+				if v != nil {
+					row[i] = sql.NullString{String: *v, Valid: true}
+				}
+			}
+			if err := countAffected(res, row); err != nil {
+				return err
+			}
+			if err := f(row); err != nil {
+				_ = s.client.CloseQuery(ctx, resp)
+				return callerError{err}
+			}
+		}
+		if a.finished() {
+			if resp != nil {
+				_ = s.client.CloseQuery(ctx, resp) // frees it on the server; nothing depends on it
+			}
+			return nil
+		}
+		c.answer = nil
+		resp, err = s.client.PollQuery(ctx, a.NextURI)
+	}
+}
+
+// countAffected adds up the counts of a DML statement: INSERT, UPDATE, DELETE give one column, MERGE up to three.
+func countAffected(res *Result, row Row) error {
+	for i, name := range res.Columns {
+		if !strings.HasPrefix(name, "number of rows ") {
+			return nil
+		}
+		n, err := strconv.ParseInt(row[i].String, 10, 64)
+		if err != nil {
+			return &Error{Kind: KindUnknown, Message: fmt.Sprintf("the server's count %q is no number", name), Err: err}
+		}
+		res.Affected += n
+	}
+	return nil
+}
+
+func validID(id string) bool {
+	return len(id) > 0 && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-'
+	})
+}

@@ -1,0 +1,435 @@
+package databend
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How long things are waited for. They are fields of the Server so that tests need not wait.
+type patience struct {
+	post    time.Duration // for the answer to POST /v1/query: the server answers after about a second; planning may be slow
+	page    time.Duration // for the answer to any other request
+	silence time.Duration // without a trustworthy word of the server on a running statement; below its own 60 s, after which it drops the result
+	last    time.Duration // for the last question about a statement that is given up, and for logout and final
+	gone    time.Duration // a statement that was ended and no longer runs, but whose answer does not come
+}
+
+var defaultPatience = patience{
+	post: 10 * time.Minute, page: time.Minute, silence: 20 * time.Second, last: 5 * time.Second, gone: 3 * time.Second,
+}
+
+// call is one use of the driver: a login, or a statement with all its pages, or a logout. Its context holds it, the transport
+// finds it there and leaves in it what really happened; what the driver returns is of no interest.
+//
+// The driver never sees a failure: it retries a POST five times with the same id after two seconds, whatever the context
+// says. A request that failed is answered to it with a failed statement of our own, which it takes for final.
+type call struct {
+	srv     *Server
+	control bool // of the control session: never asks system.processes about itself
+	rows    bool // the caller needs the rows: success without them is none
+	ownID   bool // the query id was made for this call, so nobody can have sent it before
+
+	ctx  context.Context // of the requests; the driver's own never ends
+	stop context.CancelFunc
+
+	// Of the goroutine that runs the driver.
+	posted bool
+	answer *answer // of the last request
+	fail   error   // *Error: no answer, and none will come
+
+	mu     sync.Mutex
+	id     string
+	header http.Header // of the POST: pages, state and kill need its cookies and node
+	sent   bool        // something of the POST was written
+	word   time.Time   // when the server last answered
+}
+
+// newCall makes a call and the context to hand to the driver.
+func (s *Server) newCall(ctx context.Context, id string) (*call, context.Context) {
+	c := &call{srv: s, id: id, word: time.Now()}
+	c.ctx, c.stop = context.WithCancel(ctx)
+	return c, context.WithValue(context.Background(), callKey{}, c)
+}
+
+func (c *call) queryID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id
+}
+
+func (c *call) isSent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sent
+}
+
+func (c *call) lastWord() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.word
+}
+
+func (c *call) heard() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.word = time.Now()
+}
+
+// roundTrip answers one request of the driver.
+func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+		_ = req.Body.Close()
+	}
+	switch path := req.URL.Path; {
+	case path == "/v1/session/login":
+		return c.login(req, body), nil
+	case path == "/v1/verify":
+		// The driver has no method that only logs in; Verify logs in and then asks this, which the login has just answered.
+		who, err := json.Marshal(map[string]string{"user": driverUser, "tenant": c.srv.cfg.Tenant})
+		return respond(req, reply{}, http.StatusOK, who), err
+	case path == "/v1/session/logout", strings.HasSuffix(path, "/final"):
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.srv.patience.last)
+		defer cancel()
+		r := c.send(ctx, req, body, c.srv.patience.last) // nobody depends on it: the server has its own timers
+		return respond(req, r, http.StatusOK, []byte("{}")), nil
+	case req.Method == http.MethodPost:
+		r := c.post(req, body)
+		return c.tell(req, r), nil
+	default:
+		r := c.follow(req, req.URL.Path, nil)
+		return c.tell(req, r), nil
+	}
+}
+
+// tell gives the driver the outcome of a request of a statement.
+func (c *call) tell(req *http.Request, r reply) *http.Response {
+	if c.fail == nil && c.answer != nil {
+		return respond(req, r, http.StatusOK, c.answer.forDriver())
+	}
+	return respond(req, r, http.StatusOK, []byte(`{"state":"Failed","error":{"code":0,"message":"see the call"}}`))
+}
+
+// login passes a login on. The driver takes a 404 for an old server without sessions and goes on.
+func (c *call) login(req *http.Request, body []byte) *http.Response {
+	for renewed := false; ; renewed = true {
+		r := c.send(c.ctx, req, body, c.srv.patience.page)
+		switch {
+		case r.err == nil && (r.status == http.StatusOK && isJSON(r.header) || r.status == http.StatusNotFound):
+			return respond(req, r, r.status, r.body)
+		case r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(r.auth):
+			continue
+		}
+		c.fail = c.srv.refusal(r)
+		return respond(req, r, http.StatusBadRequest, []byte("{}"))
+	}
+}
+
+// post sends a statement: one query id in one request, ever.
+func (c *call) post(req *http.Request, body []byte) reply {
+	c.answer = nil
+	if c.posted {
+		if c.fail == nil {
+			c.fail = &Error{Kind: KindUnknown, Message: "the driver sent a statement again; it was stopped"}
+		}
+		return reply{}
+	}
+	c.posted = true
+	c.mu.Lock()
+	c.header = req.Header
+	c.mu.Unlock()
+	for renewed := false; ; renewed = true {
+		id := c.queryID()
+		if !c.ownID && !renewed && !c.srv.claim(id) {
+			c.fail = &Error{Kind: "DuplicateQueryID", Message: "the query id " + id + " was sent before; nothing was sent"}
+			return reply{}
+		}
+		r := c.send(c.ctx, req, body, c.srv.patience.post)
+		a, cause := readAnswer(r, id)
+		switch {
+		case cause == nil:
+			c.answer = a
+			c.heard()
+			return r
+		case r.err != nil && !r.sent:
+			c.fail = c.srv.refusal(r)
+			return r
+		case r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(r.auth):
+			// Refused before anything ran, and the token file has another token by now.
+			c.mu.Lock()
+			c.id, c.sent = NewID(), false
+			c.mu.Unlock()
+			continue
+		case r.err == nil && r.notRun():
+			c.fail = c.srv.refusal(r)
+			return r
+		}
+		return c.follow(req, "/v1/query/"+id+"/page/0", cause)
+	}
+}
+
+// notRun reports whether the answer to a POST proves that the statement did not start: it was refused (a 408 is a proxy's
+// word about its own patience), or the gateway could not wake the warehouse for it. 5xx prove nothing: a proxy that got no
+// answer in time says 502 or 504 as well.
+func (r reply) notRun() bool {
+	if r.status >= 300 && r.status < 500 && r.status != http.StatusRequestTimeout {
+		return true
+	}
+	return r.status >= 500 && strings.Contains(string(r.body), provisionTimeout)
+}
+
+// follow asks for a page of the statement until it has it; asking again is harmless. Page 0 of a statement whose POST got no
+// trustworthy answer is that answer. When the server does not know the page, its state and system.processes are asked;
+// when they do not tell either, the outcome is unknown.
+func (c *call) follow(req *http.Request, path string, cause error) reply {
+	c.answer = nil
+	id := c.queryID()
+	get := req.Clone(context.Background())
+	get.Method, get.Body, get.ContentLength, get.GetBody = http.MethodGet, nil, 0, nil
+	if cause != nil {
+		c.heard() // the clock starts now: the POST may have taken long
+	}
+	for delay, renewed := time.Duration(0), false; ; delay = min(2*delay+50*time.Millisecond, time.Second) {
+		ctx, final := c.ctx, c.ctx.Err() != nil
+		cancel := func() {}
+		if final {
+			ctx, cancel = context.WithTimeout(context.Background(), c.srv.patience.last)
+		}
+		get.URL.Path = path
+		r := c.send(ctx, get, nil, c.srv.patience.page)
+		cancel()
+		a, err := readAnswer(r, id)
+		if err == nil {
+			c.answer = a
+			c.heard()
+			return r
+		}
+		if cause == nil {
+			cause = err
+		}
+		if r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(r.auth) {
+			renewed = true
+			continue
+		}
+		if r.err == nil && r.status >= 400 && r.status < 500 && r.status != http.StatusRequestTimeout && r.status != http.StatusTooManyRequests {
+			if !c.stillRuns(get, id) {
+				c.conclude(cause)
+				return r
+			}
+			c.heard()
+		}
+		if final || time.Since(c.lastWord()) > c.srv.patience.silence {
+			c.conclude(cause)
+			return r
+		}
+		select {
+		case <-c.ctx.Done():
+		case <-time.After(delay):
+		}
+	}
+}
+
+// conclude settles a call without a next page: by the answer that stillRuns found, or as unknown.
+func (c *call) conclude(cause error) {
+	if c.answer != nil {
+		return
+	}
+	c.fail = &Error{
+		Kind:    KindUnknown,
+		Message: "the server's answer was lost, and it cannot tell whether the statement ran: " + c.srv.plain(cause),
+		Err:     cause,
+	}
+}
+
+// stillRuns asks about a statement that has no such page. It reports whether it runs; when it has ended and the server can
+// tell how, c.answer is that.
+func (c *call) stillRuns(get *http.Request, id string) bool {
+	get.URL.Path = "/v1/query/" + id
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.srv.patience.last)
+	defer cancel()
+	r := c.send(ctx, get, nil, c.srv.patience.last)
+	var st struct {
+		State string       `json:"state"`
+		Error *serverError `json:"error"`
+	}
+	if r.err == nil && r.status == http.StatusOK && isJSON(r.header) && json.Unmarshal(r.body, &st) == nil {
+		switch {
+		case st.State == "Starting" || st.State == "Running":
+			return true
+		case st.State == "Failed" && st.Error != nil:
+			c.answer = &answer{ID: id, State: st.State, Error: st.Error}
+			return false
+		case st.State == "Succeeded" && !c.rows:
+			c.answer = &answer{ID: id, State: st.State}
+			return false
+		}
+	}
+	if c.control {
+		return false
+	}
+	running, err := c.srv.Running(ctx, id)
+	return err == nil && running
+}
+
+// send sends one request to the server, whoever the driver meant it for, and reads the whole answer.
+func (c *call) send(ctx context.Context, req *http.Request, body []byte, patience time.Duration) reply {
+	s := c.srv
+	auth, err := s.auth.header()
+	if err != nil {
+		return reply{err: &Error{Kind: KindAuth, Message: s.plain(err), Err: err}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	post := req.Method == http.MethodPost && req.URL.Path == "/v1/query"
+	var wrote atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() {
+		wrote.Store(true)
+		if post {
+			c.mu.Lock()
+			c.sent = true
+			c.mu.Unlock()
+		}
+	}})
+	out, err := http.NewRequestWithContext(ctx, req.Method, s.base+req.URL.Path, strings.NewReader(string(body)))
+	if err != nil {
+		return reply{err: err}
+	}
+	out.URL.RawQuery = req.URL.RawQuery
+	out.Header = req.Header.Clone()
+	out.Header.Set("Authorization", auth)
+	if id := c.queryID(); id != "" {
+		out.Header.Set("X-Databend-Query-Id", id)
+	}
+	if post {
+		s.requests.Add(1)
+	}
+	resp, err := s.transport.RoundTrip(out)
+	if err != nil {
+		return reply{err: err, sent: wrote.Load(), auth: auth}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		err = fmt.Errorf("the answer was cut short: %w", err)
+	}
+	return reply{status: resp.StatusCode, header: resp.Header, body: data, sent: true, auth: auth, err: err}
+}
+
+const provisionTimeout = "ProvisionWarehouseTimeout"
+
+// asleep is the cause of an Error that passes when one waits.
+type asleep struct {
+	reason string
+	err    error
+}
+
+func (e *asleep) Error() string { return e.reason }
+func (e *asleep) Unwrap() error { return e.err }
+
+// refusal is the error of a request that did nothing: a login, or a statement that was not accepted.
+func (s *Server) refusal(r reply) error {
+	if e, ok := errors.AsType[*Error](r.err); ok {
+		return e
+	}
+	unreachable := &Error{Kind: KindUnreachable, Err: r.err}
+	sleeping := func(reason, message string) *Error {
+		unreachable.Message = message
+		unreachable.Err = &asleep{reason: reason, err: r.err}
+		unreachable.Hint = "check that the warehouse is running and that host and port are right, then try again; connect_timeout says how long dbctl waits"
+		return unreachable
+	}
+	if r.err != nil {
+		var (
+			dns  *net.DNSError
+			cert *tls.CertificateVerificationError
+			rec  tls.RecordHeaderError
+		)
+		switch {
+		case errors.As(r.err, &dns) && dns.IsNotFound:
+			unreachable.Message = fmt.Sprintf("cannot reach %s: there is no such host", s.Host())
+			unreachable.Hint = "check the host in the DSN"
+		case errors.As(r.err, &cert), strings.Contains(r.err.Error(), "x509:"):
+			unreachable.Message = fmt.Sprintf("cannot reach %s: its TLS certificate is not trusted: %s", s.Host(), s.plain(r.err))
+			unreachable.Hint = "if it is signed by a CA of your own, name its PEM file in SSL_CERT_FILE"
+		case errors.As(r.err, &rec), strings.Contains(r.err.Error(), "server gave HTTP response to HTTPS client"):
+			unreachable.Message = fmt.Sprintf("cannot reach %s: it does not speak TLS", s.Host())
+			unreachable.Hint = "add sslmode=disable to the DSN if the server speaks plain HTTP"
+		case strings.Contains(r.err.Error(), "connection refused"):
+			return sleeping("connection refused", fmt.Sprintf("cannot reach %s: connection refused", s.Host()))
+		default:
+			return sleeping("no answer", fmt.Sprintf("cannot reach %s: %s", s.Host(), s.plain(r.err)))
+		}
+		return unreachable
+	}
+	detail := r.errorOf()
+	switch status := "HTTP " + strconv.Itoa(r.status); {
+	case strings.Contains(string(r.body), provisionTimeout):
+		return sleeping("the warehouse is starting", fmt.Sprintf("%s answers, but the warehouse did not start (%s)", s.Host(), provisionTimeout))
+	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden && detail == nil || r.status == http.StatusProxyAuthRequired:
+		e := &Error{
+			Kind: KindAuth, Message: fmt.Sprintf("%s refused the login (%s)", s.Host(), status),
+			Hint: "check the user and the password or access token of this environment",
+		}
+		if detail != nil && detail.Message != "" {
+			e.Code, e.Name = detail.Code, CodeName(detail.Code)
+			e.Message = fmt.Sprintf("%s refused the login: %s", s.Host(), s.plainText(detail.Message))
+		}
+		return e
+	case r.status == http.StatusBadGateway, r.status == http.StatusServiceUnavailable, r.status == http.StatusGatewayTimeout,
+		r.status == http.StatusTooManyRequests, r.status >= 520 && r.status < 530:
+		return sleeping(status, fmt.Sprintf("cannot reach Databend behind %s: %s", s.Host(), status))
+	case detail != nil && detail.Code != 0:
+		return s.coded(*detail)
+	case detail != nil:
+		unreachable.Message = fmt.Sprintf("%s answered %s: %s", s.Host(), status, s.plainText(detail.Message))
+	case r.status >= 300 && r.status < 400:
+		unreachable.Message = fmt.Sprintf("%s answered %s, a redirect", s.Host(), status)
+		unreachable.Hint = "name the server itself in the DSN; with sslmode=disable it may only be sending plain HTTP on to HTTPS"
+	default:
+		unreachable.Message = fmt.Sprintf("%s answered %s, but not as Databend does", s.Host(), status)
+		unreachable.Hint = "check host and port: something else answers there (a proxy, a login page)"
+	}
+	return unreachable
+}
+
+// newTransport is the standard library's transport with its proxies from the environment, and the CA of SSL_CERT_FILE on
+// every system (Go's own reading of it is for Linux, and only once in a process).
+func newTransport() (http.RoundTripper, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone() // hookDriver has seen to the type
+	t.MaxIdleConnsPerHost = 8
+	// A POST on a connection that a proxy closed a moment ago has an unknown outcome; most close after 60 s.
+	t.IdleConnTimeout = 30 * time.Second
+	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read SSL_CERT_FILE: %w", err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, errors.New("read SSL_CERT_FILE: it holds no PEM certificate")
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return t, nil
+}
