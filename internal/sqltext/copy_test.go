@@ -1,0 +1,89 @@
+package sqltext
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestParseCopy(t *testing.T) {
+	t.Parallel()
+	sql := "COPY /*+ SET_VAR(a=1) */ INTO \"My Db\".`T` (A, \"B\")\nFROM (SELECT id, embedding::VECTOR(768) AS e, v.ts::TIMESTAMP NULL, CAST(n AS DECIMAL(10, 2)), $1:a::INT, upper(x), count + 1 c\n" +
+		"  FROM '@stage/dir sp/it''s/' AS v)\nFILE_FORMAT = (TYPE = CSV, FIELD_DELIMITER = ';') PATTERN='.*[.]csv' FORCE=true MAX_FILES = 10 ON_ERROR = abort_1 FILES=('a', 'b');"
+	got, err := ParseCopy(sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Copy{
+		Database: "My Db", Table: "T", Columns: []string{"a", "B"}, Alias: "v", Stage: "stage", Path: "dir sp/it's/",
+		Select: []SelectItem{
+			{Text: "id", Column: "id"},
+			{Text: "embedding::VECTOR(768) AS e", Column: "embedding", Type: "VECTOR(768)"},
+			{Text: "v.ts::TIMESTAMP NULL", Column: "ts", Type: "TIMESTAMP NULL"},
+			{Text: "CAST(n AS DECIMAL(10, 2))", Column: "n", Type: "DECIMAL(10, 2)"},
+			{Text: "$1:a::INT"},
+			{Text: "upper(x)"},
+			{Text: "count + 1 c"},
+		},
+		Options: []Option{
+			{Name: "FILE_FORMAT", Value: "(TYPE = CSV, FIELD_DELIMITER = ';')"},
+			{Name: "PATTERN", Value: "'.*[.]csv'"},
+			{Name: "FORCE", Value: "true"},
+			{Name: "MAX_FILES", Value: "10"},
+			{Name: "ON_ERROR", Value: "abort_1"},
+			{Name: "FILES", Value: "('a', 'b')"},
+		},
+	}
+	ignore := cmp.Options{cmpopts.IgnoreFields(Copy{}, "TableSpan", "LocationSpan"), cmpopts.IgnoreFields(Option{}, "Span")}
+	if diff := cmp.Diff(got, want, ignore); diff != "" {
+		t.Errorf("ParseCopy (-got +want):\n%s", diff)
+	}
+	if s := sql[got.TableSpan[0]:got.TableSpan[1]]; s != "\"My Db\".`T`" {
+		t.Errorf("table span: got %s", s)
+	}
+	if s := sql[got.LocationSpan[0]:got.LocationSpan[1]]; s != "'@stage/dir sp/it''s/'" {
+		t.Errorf("location span: got %s", s)
+	}
+	if o, ok := got.Option("FORCE"); !ok || sql[o.Span[0]:o.Span[1]] != "FORCE=true" {
+		t.Errorf("option FORCE: got %+v, %v", o, ok)
+	}
+	plain, err := ParseCopy(`copy into Videos from @Stage/a\ b/c.parquet`)
+	if err != nil || plain.Table != "videos" || plain.Stage != "Stage" || plain.Path != "a b/c.parquet" || plain.Select != nil {
+		t.Errorf("plain COPY: got %+v, %v", plain, err)
+	}
+	user, err := ParseCopy(`COPY INTO t FROM @~`)
+	if err != nil || user.Stage != "~" || user.Path != "" {
+		t.Errorf("COPY from the user's stage: got %+v, %v", user, err)
+	}
+}
+
+func TestParseCopyErrors(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ sql, msg string }{
+		{"SELECT 1", "not a COPY INTO"},
+		{"COPY t", "COPY without INTO"},
+		{"COPY INTO @s/a FROM t", "COPY INTO a location unloads; a load is a COPY INTO a table"},
+		{"COPY INTO 's3://b/' FROM t", "COPY INTO a location unloads; a load is a COPY INTO a table"},
+		{"COPY INTO t FROM 's3://b/a/'", "COPY from a URI is not supported"},
+		{"COPY INTO t FROM u", "COPY from “u”, which is no stage"},
+		{"COPY INTO a.b.c FROM @s", "a catalog before the table is not supported"},
+		{"COPY INTO t FROM (SELECT * FROM @s WHERE a)", "COPY's SELECT takes no WHERE"},
+		{"COPY INTO t FROM (SELECT a, FROM @s)", "COPY's SELECT has an empty item"},
+		{"COPY INTO t FROM (SELECT a)", "COPY's SELECT without FROM"},
+		{"COPY INTO t FROM @s VALIDATION_MODE = x", "unknown option VALIDATION_MODE"},
+		{"COPY INTO t FROM @s FORCE", "option FORCE without ="},
+		{"COPY INTO t FROM @s FORCE =", "option FORCE without a value"},
+		{"COPY INTO t FROM @s FILES = 'a'", "option FILES takes a list in brackets"},
+		{"COPY INTO t FROM @s; SELECT 1", "expected an option, got “;”"},
+		{"COPY INTO t FROM 'a", "string is not closed"},
+	}
+	for _, test := range tests {
+		_, err := ParseCopy(test.sql)
+		var e *Error
+		if !errors.As(err, &e) || e.Msg != test.msg {
+			t.Errorf("ParseCopy(%q): got %v, want %s", test.sql, err, test.msg)
+		}
+	}
+}

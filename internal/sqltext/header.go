@@ -1,0 +1,101 @@
+package sqltext
+
+import "strings"
+
+// Header is one "-- dbctl: key=value "why"" line.
+type Header struct {
+	Key, Value, Why string // `allow=irreversible "why"`; Value is empty for `adopt "why"`
+	Pos             Pos
+}
+
+// Headers returns the -- dbctl: lines of src, before or after its template is expanded. A line that is none but looks like one
+// (indented, behind a statement, without key, with an unquoted reason) is an *Error, since a header gives consent. Which keys
+// and values there are is not decided here. A value is one word; that of window and pattern, and a list after a comma, may hold blanks.
+func Headers(src string) ([]Header, error) {
+	tokens, err := scan(src, true)
+	if err != nil {
+		return nil, err
+	}
+	return headersOf(src, tokens)
+}
+
+func headersOf(src string, tokens []Token) ([]Header, error) {
+	var headers []Header
+	for _, t := range tokens {
+		if t.Kind != Comment || src[t.Start] != '-' {
+			continue
+		}
+		rest, ok := strings.CutPrefix(strings.TrimLeft(src[t.Start+2:t.End], " \t"), "dbctl:")
+		if !ok {
+			continue
+		}
+		if before := src[:t.Start]; before != "" && before != bom && !strings.HasSuffix(before, "\n") {
+			return nil, errorAt(src, t.Start, "-- dbctl: does not start in column 1", "put it on a line of its own")
+		}
+		h, msg, hint := parseHeader(strings.TrimSpace(rest))
+		if msg != "" {
+			return nil, errorAt(src, t.Start, msg, hint)
+		}
+		h.Pos = PosAt(src, t.Start)
+		headers = append(headers, h)
+	}
+	return headers, nil
+}
+
+// parseHeader reads what follows "-- dbctl:"; msg says what is wrong with it.
+func parseHeader(text string) (h Header, msg, hint string) {
+	const form = `write -- dbctl: key=value "why"`
+	n := 0
+	for n < len(text) && (text[n] >= 'a' && text[n] <= 'z' || n > 0 && (text[n] == '-' || isDigit(text[n]))) {
+		n++
+	}
+	h.Key = text[:n]
+	rest := text[n:]
+	if h.Key == "" {
+		return h, "-- dbctl: without a key", form
+	}
+	if rest != "" && rest[0] != '=' && rest[0] != ' ' && rest[0] != '\t' {
+		return h, "malformed key in " + quoteForMessage("-- dbctl: "+text), form
+	}
+	rest, hasValue := strings.CutPrefix(rest, "=")
+	blank := rest == "" || rest[0] == ' ' || rest[0] == '\t'
+	h.Value, h.Why, msg = cutReason(strings.TrimSpace(rest))
+	if msg != "" {
+		return h, msg, form
+	}
+	switch {
+	case !hasValue && h.Value != "":
+		return h, "what follows " + h.Key + " is not a quoted reason", form
+	case hasValue && (h.Value == "" || blank):
+		return h, h.Key + "= without a value", form
+	case h.Key != "window" && h.Key != "pattern" && strings.ContainsAny(strings.NewReplacer(", ", ",", ",\t", ",").Replace(h.Value), " \t"):
+		return h, h.Key + "= has more than one value", form
+	}
+	return h, "", ""
+}
+
+// cutReason takes the quoted reason off the end of text.
+func cutReason(text string) (rest, why, msg string) {
+	if !strings.HasSuffix(text, `"`) {
+		if strings.Contains(text, ` "`) || strings.HasPrefix(text, `"`) {
+			return "", "", "reason is not closed with a quote, or something follows it"
+		}
+		return text, "", ""
+	}
+	open := strings.LastIndex(text[:len(text)-1], `"`)
+	for open > 0 && text[open-1] == '\\' {
+		open = strings.LastIndex(text[:open], `"`)
+	}
+	if open < 0 || open > 0 && text[open-1] != ' ' && text[open-1] != '\t' {
+		return "", "", "reason is not quoted"
+	}
+	why = strings.ReplaceAll(text[open+1:len(text)-1], `\"`, `"`)
+	if strings.TrimSpace(why) == "" {
+		return "", "", "reason is empty"
+	}
+	rest = strings.TrimSpace(text[:open])
+	if strings.HasSuffix(rest, `"`) {
+		return "", "", "more than one reason"
+	}
+	return rest, why, ""
+}

@@ -1,0 +1,194 @@
+package sqltext
+
+import (
+	"fmt"
+	"regexp"
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// Placeholder is one {{ secret "NAME" }} of an expanded text.
+type Placeholder struct {
+	Name       string
+	Start, End int
+	Quoted     bool // it stands inside '…'
+}
+
+// Placeholders finds the secrets of an expanded text. One where no literal can stand (a comment, an identifier, a stage path,
+// $$…$$, glued to another token), where the engine would keep it in clear (the body of a task, procedure, function, view or
+// policy) or where it would be read as SQL (EXECUTE IMMEDIATE) is an *Error.
+func Placeholders(sql string) ([]Placeholder, error) {
+	if !strings.Contains(sql, secretOpen) {
+		return nil, nil
+	}
+	tokens, err := Scan(sql)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := storedBodies(sql, tokens)
+	if err != nil {
+		return nil, err
+	}
+	var found []Placeholder
+	for from := 0; ; {
+		i := strings.Index(sql[from:], secretOpen)
+		if i < 0 {
+			return found, nil
+		}
+		i += from
+		n := secretLen(sql[i:])
+		k := sort.Search(len(tokens), func(k int) bool { return tokens[k].End > i })
+		t := tokens[k]
+		if n == 0 || i+n > t.End && t.Kind == String {
+			return nil, errorAt(sql, i, "malformed placeholder", `write {{ secret "NAME" }}`)
+		}
+		p := Placeholder{Name: secretName(sql[i : i+n]), Start: i, End: i + n, Quoted: t.Kind == String}
+		const hint = "a secret stands where a string literal may stand, bare or inside '…'"
+		switch {
+		case t.Kind != Secret && t.Kind != String:
+			return nil, errorAt(sql, i, fmt.Sprintf("secret %q inside %s", p.Name, describe(sql, t)), hint)
+		case t.Kind == Secret && (k > 0 && gluesTo(tokens[k-1]) || k+1 < len(tokens) && gluesTo(tokens[k+1])):
+			return nil, errorAt(sql, i, fmt.Sprintf("secret %q touches another token", p.Name), "put a space between them, or write one string: 'text{{ secret \""+p.Name+"\" }}'")
+		case t.Kind == String && endsInEscape(sql[t.Start+1:i]):
+			return nil, errorAt(sql, i, fmt.Sprintf("secret %q after an unfinished escape", p.Name), `write a backslash as \\`)
+		}
+		for _, b := range stored {
+			if i >= b.start && i < b.end {
+				return nil, errorAt(sql, i, fmt.Sprintf("secret %q inside %s", p.Name, b.what), b.hint)
+			}
+		}
+		found = append(found, p)
+		from = i + n
+	}
+}
+
+// unfinishedEscape matches an escape at the end of a text that the characters after it would join.
+var unfinishedEscape = regexp.MustCompile(`^\\(?:|x[0-9a-fA-F]?|u[0-9a-fA-F]{0,3}|[0-7]+)$`)
+
+// endsInEscape says whether s, the inside of a string up to a placeholder, ends in an escape that is not complete.
+func endsInEscape(s string) bool {
+	last := strings.LastIndexByte(s, '\\')
+	if last < 0 || !unfinishedEscape.MatchString(s[last:]) {
+		return false
+	}
+	start := last
+	for start > 0 && s[start-1] == '\\' {
+		start--
+	}
+	return (last-start)%2 == 0
+}
+
+// gluesTo says whether a literal next to t would be read together with it.
+func gluesTo(t Token) bool {
+	switch t.Kind {
+	case Space, Comment, Semicolon, Symbol:
+		return false
+	}
+	return true
+}
+
+// Splice replaces each placeholder by value(name) as a correctly escaped literal (or, inside '…', escaped text). An error of
+// value, a value that is not UTF-8, or a placeholder that Placeholders refuses ends it; no error holds a value.
+func Splice(sql string, value func(name string) (string, error)) (string, error) {
+	places, err := Placeholders(sql)
+	if err != nil || len(places) == 0 {
+		return sql, err
+	}
+	var b strings.Builder
+	from := 0
+	for _, p := range places {
+		v, err := value(p.Name)
+		if err != nil {
+			return "", err
+		}
+		if !utf8.ValidString(v) {
+			return "", errorAt(sql, p.Start, fmt.Sprintf("secret %q is not UTF-8", p.Name), "Databend's literals hold text only")
+		}
+		b.WriteString(sql[from:p.Start])
+		if p.Quoted {
+			escapeTo(&b, v)
+		} else {
+			b.WriteString(Quote(v))
+		}
+		from = p.End
+	}
+	b.WriteString(sql[from:])
+	return b.String(), nil
+}
+
+// storedBody is a part of a text that the engine keeps in clear or reads as SQL.
+type storedBody struct {
+	start, end int
+	what, hint string
+}
+
+// storedBodies finds, statement by statement, the text after AS of what CREATE and ALTER keep as text, and what EXECUTE IMMEDIATE runs.
+func storedBodies(src string, tokens []Token) ([]storedBody, error) {
+	const inClear = "the engine keeps this text in clear; use a connection or stage that holds the secret"
+	kept := significant(append([]Token(nil), tokens...))
+	w := words{src, kept}
+	var bodies []storedBody
+	for i := 0; i < len(kept); {
+		end, err := statementEnd(src, kept, i)
+		if err != nil {
+			return nil, err
+		}
+		for i < end && kept[i].Kind == Hint {
+			i++
+		}
+		stop := len(src)
+		if end < len(kept) {
+			stop = kept[end].Start
+		}
+		switch {
+		case w.is(i, "EXECUTE") && w.is(i+1, "IMMEDIATE"):
+			bodies = append(bodies, storedBody{kept[i+1].End, stop, "EXECUTE IMMEDIATE", "its text is read as SQL once more; write the statement itself"})
+		case w.is(i, "CREATE"), w.is(i, "ALTER"):
+			what := storedKind(w, i+1, end)
+			if what == "" {
+				break
+			}
+			depth := 0
+			for j := i + 1; j < end; j++ {
+				switch {
+				case w.symbol(j, "("):
+					depth++
+				case w.symbol(j, ")"):
+					depth--
+				case depth == 0 && w.is(j, "AS"):
+					bodies = append(bodies, storedBody{kept[j].End, stop, what, inClear})
+					j = end
+				}
+			}
+		}
+		i = end + 1
+	}
+	return bodies, nil
+}
+
+// storedKind names what CREATE or ALTER makes when its text after AS is stored.
+func storedKind(w words, i, end int) string {
+	// The kind stands within the first words: CREATE OR REPLACE MATERIALIZED VIEW.
+	for j := i; j < min(i+5, end); j++ {
+		switch w.upper(j) {
+		case "TASK":
+			return "a task's body"
+		case "PROCEDURE":
+			return "a procedure's body"
+		case "FUNCTION":
+			return "a function's body"
+		case "VIEW":
+			return "a view's text"
+		case "DYNAMIC":
+			return "a dynamic table's text"
+		case "POLICY":
+			return "a policy's body"
+		case "INDEX":
+			return "an index's query"
+		case "TABLE", "STAGE", "CONNECTION", "DICTIONARY", "DATABASE", "USER", "ROLE", "STREAM", "SEQUENCE", "PIPE":
+			return ""
+		}
+	}
+	return ""
+}

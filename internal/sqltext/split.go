@@ -1,0 +1,227 @@
+package sqltext
+
+import "strings"
+
+// Statement is one statement of a text: from its first token to its last, without the semicolon and without comments around it.
+type Statement struct {
+	Text       string
+	Start, End int // span in the text that was split
+}
+
+// Split cuts src at the semicolons that end a statement. Empty statements are dropped. A semicolon inside a body, BEGIN … END
+// of CREATE TASK, ALTER TASK … MODIFY AS or CREATE PROCEDURE, ends none; BEGIN; and BEGIN TRANSACTION; are statements.
+func Split(src string) ([]Statement, error) {
+	statements, _, err := split(src)
+	return statements, err
+}
+
+// split is Split; open says that the last statement has no semicolon.
+func split(src string) (statements []Statement, open bool, err error) {
+	tokens, err := Scan(src)
+	if err != nil {
+		return nil, false, err
+	}
+	tokens = significant(tokens)
+	for i := 0; i < len(tokens); {
+		end, err := statementEnd(src, tokens, i)
+		if err != nil {
+			return nil, false, err
+		}
+		// The engine skips a hint where none belongs, so that one before the first word is a comment.
+		first := i
+		for first < end && tokens[first].Kind == Hint {
+			first++
+		}
+		if first < end {
+			start, stop := tokens[first].Start, tokens[end-1].End
+			statements = append(statements, Statement{Text: src[start:stop], Start: start, End: stop})
+			open = end == len(tokens)
+		}
+		i = end + 1
+	}
+	return statements, open, nil
+}
+
+// significant drops white space and comments, in place.
+func significant(tokens []Token) []Token {
+	kept := tokens[:0]
+	for _, t := range tokens {
+		if t.Kind != Space && t.Kind != Comment {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+// statementEnd returns the index of the semicolon that ends the statement that starts at tokens[i], or len(tokens).
+func statementEnd(src string, tokens []Token, i int) (int, error) {
+	body, err := bodyOf(src, tokens, i)
+	if err != nil {
+		return 0, err
+	}
+	if body.end > i {
+		i = body.end
+	}
+	for i < len(tokens) && tokens[i].Kind != Semicolon {
+		i++
+	}
+	return i, nil
+}
+
+// body is the BEGIN … END of a statement: tokens[start:end]; start and end are 0 where there is none.
+type body struct{ start, end int }
+
+// bodyOf finds the body of the statement that starts at tokens[i]: after the AS of CREATE TASK, CREATE PROCEDURE, ALTER TASK …
+// MODIFY AS, after EXECUTE IMMEDIATE, or the statement itself where it is DECLARE … or a BEGIN that opens no transaction.
+// The engine knows bodies without $$ in tasks only; the others are read so that its own error names the whole statement.
+func bodyOf(src string, tokens []Token, i int) (body, error) {
+	for i < len(tokens) && tokens[i].Kind == Hint {
+		i++
+	}
+	w := words{src, tokens}
+	switch {
+	case w.is(i, "BEGIN"), w.is(i, "DECLARE"):
+		if opensBlock(w, i) {
+			return blockFrom(w, i)
+		}
+	case w.is(i, "EXECUTE") && w.is(i+1, "IMMEDIATE"):
+		if opensBlock(w, i+2) {
+			return blockFrom(w, i+2)
+		}
+	case w.is(i, "CREATE"), w.is(i, "ALTER"):
+		kind := i + 1
+		if w.is(kind, "OR") && w.is(kind+1, "REPLACE") {
+			kind += 2
+		}
+		if !w.is(kind, "TASK") && !w.is(kind, "PROCEDURE") {
+			break
+		}
+		depth := 0
+		for j := kind + 1; j < len(tokens) && tokens[j].Kind != Semicolon; j++ {
+			switch {
+			case w.symbol(j, "("):
+				depth++
+			case w.symbol(j, ")"):
+				depth--
+			case depth == 0 && w.is(j, "AS") && opensBlock(w, j+1):
+				return blockFrom(w, j+1)
+			}
+		}
+	}
+	return body{}, nil
+}
+
+// opensBlock says whether tokens[i] is a BEGIN or DECLARE that opens a block; BEGIN alone and BEGIN TRANSACTION start a transaction.
+func opensBlock(w words, i int) bool {
+	if w.is(i, "DECLARE") {
+		return true
+	}
+	return w.is(i, "BEGIN") && i+1 < len(w.tokens) && w.tokens[i+1].Kind != Semicolon && !w.is(i+1, "TRANSACTION") && !w.is(i+1, "WORK")
+}
+
+// block is what BEGIN, IF, LOOP … opened, and END closes.
+type block uint8
+
+const (
+	blockBegin  block = iota
+	blockDo           // IF, FOR, WHILE, LOOP
+	blockRepeat       // REPEAT … UNTIL … END REPEAT
+	blockCase         // CASE as a statement: its THEN and ELSE are followed by statements
+	blockExpr         // CASE as an expression
+)
+
+// blockFrom reads the block that opens at tokens[i].
+func blockFrom(w words, i int) (body, error) {
+	var (
+		open  []block
+		start = i
+		first = true // the next token starts a statement
+		task  bool   // this statement is a CREATE TASK or ALTER TASK, whose AS may open a block
+	)
+	top := func() block { return open[len(open)-1] }
+	for ; i < len(w.tokens); i++ {
+		t := w.tokens[i]
+		switch t.Kind {
+		case Semicolon:
+			first, task = true, false
+			continue
+		case Hint:
+			continue
+		case Word:
+		default:
+			first = false
+			continue
+		}
+		// A keyword after a dot or colon is a name.
+		if !first && i > 0 && (w.symbol(i-1, ".") || w.symbol(i-1, ":")) {
+			continue
+		}
+		was := first
+		first = false
+		switch word := w.upper(i); {
+		case word == "END" && len(open) > 0:
+			closed := top()
+			open = open[:len(open)-1]
+			if closed == blockExpr {
+				continue
+			}
+			if len(open) == 0 {
+				return body{start, i + 1}, nil
+			}
+			for _, kind := range []string{"IF", "FOR", "WHILE", "LOOP", "REPEAT", "CASE"} {
+				if w.is(i+1, kind) {
+					i++
+					break
+				}
+			}
+		case was && word == "BEGIN":
+			if len(open) == 0 || opensBlock(w, i) {
+				open = append(open, blockBegin)
+				first = true
+			}
+		case was && len(open) > 0 && (word == "IF" || word == "FOR" || word == "WHILE"):
+			open = append(open, blockDo)
+		case was && len(open) > 0 && word == "LOOP":
+			open = append(open, blockDo)
+			first = true
+		case was && len(open) > 0 && word == "REPEAT" && !w.symbol(i+1, "("):
+			open = append(open, blockRepeat)
+			first = true
+		case word == "CASE" && len(open) > 0:
+			if was {
+				open = append(open, blockCase)
+			} else {
+				open = append(open, blockExpr)
+			}
+		case (word == "THEN" || word == "ELSE") && len(open) > 0 && top() != blockExpr && top() != blockBegin:
+			first = true
+		case was && (word == "CREATE" || word == "ALTER"):
+			task = w.is(i+1, "TASK") || w.is(i+1, "OR") && w.is(i+2, "REPLACE") && w.is(i+3, "TASK")
+		case word == "AS" && task && opensBlock(w, i+1):
+			first = true
+		case word == "DO" && len(open) > 0 && top() == blockDo:
+			first = true
+		}
+	}
+	at := w.tokens[start].Start
+	return body{}, errorAt(w.src, at, strings.ToUpper(w.text(start))+" has no END", "close the body with END; a transaction is opened by BEGIN;")
+}
+
+// words reads tokens as keywords.
+type words struct {
+	src    string
+	tokens []Token
+}
+
+func (w words) text(i int) string { return w.src[w.tokens[i].Start:w.tokens[i].End] }
+
+func (w words) upper(i int) string { return strings.ToUpper(w.text(i)) }
+
+// is says whether tokens[i] is the keyword.
+func (w words) is(i int, keyword string) bool {
+	return i < len(w.tokens) && w.tokens[i].Kind == Word && strings.EqualFold(w.text(i), keyword)
+}
+
+func (w words) symbol(i int, s string) bool {
+	return i >= 0 && i < len(w.tokens) && w.tokens[i].Kind == Symbol && w.text(i) == s
+}
