@@ -1,0 +1,99 @@
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// jsonLines writes one object a line.
+type jsonLines struct {
+	o    Options
+	head Head
+}
+
+// lineHead is what stands first on every line, in this order.
+type lineHead struct {
+	V        int    `json:"v"`
+	Type     string `json:"type"`
+	TS       string `json:"ts"`
+	Run      string `json:"run"`
+	Project  string `json:"project"`
+	Env      string `json:"env"`
+	Database string `json:"database"`
+}
+
+// kinds are the types of the lines.
+func kind(e event.Event) string {
+	switch e.(type) {
+	case event.Target:
+		return "target"
+	case event.Note:
+		return "note"
+	case event.Statement:
+		return "statement"
+	case event.Migration:
+		return "migration"
+	case event.File:
+		return "file"
+	case event.Rollback:
+		return "rollback"
+	case event.Progress:
+		return "progress"
+	case event.Preview:
+		return "preview"
+	case event.LoadState:
+		return "load"
+	case event.Summary:
+		return "summary"
+	}
+	panic(fmt.Sprintf("event %T has no JSON type", e))
+}
+
+func (j *jsonLines) event(e event.Event) {
+	t, ok := e.(event.Target)
+	if !ok {
+		j.line(kind(e), e)
+		return
+	}
+	if t.Run != "" {
+		j.head.Run = t.Run
+	}
+	j.head.Project, j.head.Env, j.head.Database = t.Project, t.Env, t.Database
+	j.line(kind(e), map[string]string{"host": t.Host})
+}
+
+func (j *jsonLines) fail(f Failure) { j.line("error", f) }
+
+func (j *jsonLines) record(kind, _ string, fields any) { j.line(kind, fields) }
+
+// prompt is never called: with --json dbctl does not ask.
+func (j *jsonLines) prompt(string) {}
+
+func (j *jsonLines) close() {}
+
+// line writes the head's and the body's fields as one object.
+func (j *jsonLines) line(kind string, body any) {
+	head := encode(lineHead{
+		V: 1, Type: kind, TS: j.o.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"),
+		Run: j.head.Run, Project: j.head.Project, Env: j.head.Env, Database: j.head.Database,
+	})
+	fields := encode(body)
+	if len(fields) > 2 { // more than {}
+		head = append(append(head[:len(head)-1], ','), fields[1:]...)
+	}
+	write(j.o.Out, append(head, '\n'))
+}
+
+// encode is json.Marshal that leaves < > & as they are: SQL is full of them.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(fmt.Sprintf("encode %T: %v", v, err)) // only our own structs come here
+	}
+	return bytes.TrimSpace(b.Bytes())
+}

@@ -1,0 +1,67 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// previewValue is how many characters of a value a preview shows. JSON has it whole.
+const previewValue = 40
+
+// previewText is the rows of a preview as a table: names, types, values. Rows that belong to no load have no first line.
+func previewText(p event.Preview) string {
+	rows := [][]string{p.Columns, make([]string, len(p.Columns))}
+	for i := range p.Columns {
+		if i < len(p.Types) {
+			rows[1][i] = strings.ToLower(unwrapNullable(p.Types[i]))
+		}
+	}
+	for _, r := range p.Rows {
+		cells := make([]string, len(r))
+		for i, v := range r {
+			typ := ""
+			if i < len(p.Types) {
+				typ = p.Types[i]
+			}
+			cells[i] = previewCell(v, typ)
+		}
+		rows = append(rows, cells)
+	}
+	head := ""
+	if p.Load != "" {
+		head = "load " + p.Load + ", " + plural(int64(len(p.Rows)), "row") + "\n"
+	}
+	return head + table(rows)
+}
+
+// previewCell shortens a value: the first numbers of a vector and how many there are, the beginning of anything else.
+func previewCell(v *string, typ string) string {
+	if v == nil {
+		return "NULL"
+	}
+	t := strings.ToLower(unwrapNullable(typ))
+	if strings.HasPrefix(t, "vector") {
+		if nums := strings.Split(strings.Trim(*v, "[]"), ","); len(nums) > 4 {
+			return fmt.Sprintf("[%s, … %d]", strings.Join(trimAll(nums[:3]), ", "), len(nums))
+		}
+	}
+	return shorten(*v, previewValue)
+}
+
+func trimAll(ss []string) []string {
+	out := make([]string, len(ss))
+	for i, s := range ss {
+		out[i] = strings.TrimSpace(s)
+	}
+	return out
+}
+
+// unwrapNullable takes "Nullable(…)" away: nearly every column of a file is nullable, and saying so hides the type.
+func unwrapNullable(t string) string {
+	if inner, ok := strings.CutPrefix(t, "Nullable("); ok {
+		return strings.TrimSuffix(inner, ")")
+	}
+	return t
+}

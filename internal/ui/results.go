@@ -1,0 +1,207 @@
+package ui
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// migrationTable is `migrate status`. The state stands first: it is what is looked for, and what carries colour.
+func (t *text) migrationTable(ms []event.Migration) string {
+	rows := [][]string{{"STATE", "VERSION", "NAME", "APPLIED AT", "TOOK", "NOTE"}}
+	for _, m := range ms {
+		ms := ""
+		if m.TookMS > 0 {
+			ms = took(m.TookMS)
+		}
+		rows = append(rows, []string{m.State, strconv.FormatInt(m.Version, 10), m.Name, timeText(m.AppliedAt), ms, shorten(m.Reason, 100)})
+	}
+	return t.paintLines(table(rows))
+}
+
+// ran is one migration that has just run.
+func (t *text) ran(m event.Migration) {
+	word := m.State
+	if m.Direction == "down" && m.State == "pending" {
+		word = "down"
+	}
+	line := fmt.Sprintf("%s%s %d %s", t.paint(word), pad(word, 11), m.Version, m.Name)
+	if m.TookMS > 0 {
+		line += "  " + took(m.TookMS)
+	}
+	if m.Reason != "" {
+		line += "  (" + m.Reason + ")"
+	}
+	t.out(line + "\n")
+}
+
+func pad(word string, width int) string { return strings.Repeat(" ", max(width-len(word), 0)) }
+
+func (t *text) rollback(r event.Rollback) {
+	line := t.paint(r.Outcome) + pad(r.Outcome, 11) + " " + r.Object
+	if r.Detail != "" {
+		line += ": " + r.Detail
+	}
+	t.out(line + "\n")
+}
+
+// statement is one line of a list, its SQL below it where that was asked for.
+func (t *text) statement(s event.Statement) {
+	list := "load " + s.Load
+	if s.Load == "" {
+		list = fmt.Sprintf("migration %d %s", s.Version, s.Direction)
+	}
+	var b strings.Builder
+	if list != t.list {
+		t.list = list
+		b.WriteString(list + "\n")
+	}
+	fmt.Fprintf(&b, "%3d. %s", s.Index, s.Kind)
+	for i, w := range s.Writes {
+		sep := ", "
+		if i == 0 {
+			sep = " → "
+		}
+		b.WriteString(sep + w.Kind + " " + w.Name)
+	}
+	fmt.Fprintf(&b, "  (line %d)\n", s.Line)
+	b.WriteString("     " + t.paint(s.Class))
+	if s.Reason != "" {
+		b.WriteString(": " + s.Reason)
+	}
+	if s.Undo != "" {
+		b.WriteString("; undo: " + s.Undo)
+	}
+	b.WriteString("\n")
+	if t.o.FullSQL || t.o.Verbose {
+		b.WriteString(indent(s.SQL, "     │ ") + "\n")
+	}
+	t.out(b.String())
+}
+
+// shownFiles is how many files of one load are listed when -v does not ask for all.
+const shownFiles = 20
+
+// remarkable says that a file is listed however many there are.
+func remarkable(f event.File) bool {
+	switch f.Outcome {
+	case "failed", "invalid":
+		return true
+	}
+	switch f.Before {
+	case "changed", "emptied", "unfinished", "failed":
+		return true
+	}
+	return false
+}
+
+// fileTable is the files of one load: those that need a look, the first of the others, and how many there are of each sort.
+func (t *text) fileTable(fs []event.File) string {
+	type sort struct{ outcome, before string }
+	type sum struct{ files, bytes, rows int64 }
+	var order []sort
+	sums := map[sort]*sum{}
+	rows := [][]string{}
+	listed := 0
+	for _, f := range fs {
+		k := sort{f.Outcome, f.Before}
+		if sums[k] == nil {
+			sums[k] = &sum{}
+			order = append(order, k)
+		}
+		sums[k].files++
+		sums[k].bytes += f.Bytes
+		sums[k].rows += f.Rows
+		show := t.o.Verbose || remarkable(f)
+		if !show && !t.o.Quiet && (f.Outcome == "loaded" || f.Outcome == "replaced" || f.Outcome == "valid") {
+			listed++
+			show = listed <= shownFiles
+		}
+		if show {
+			rows = append(rows, []string{f.Outcome, f.Before, rowsOf(f), bytesText(f.Bytes), f.Path, fault(f)})
+		}
+	}
+	head := "load " + fs[0].Load + " → " + fs[0].Table + "\n"
+	var b strings.Builder
+	if len(rows) > 0 {
+		b.WriteString(t.paintLines(table(append([][]string{{"FILE", "WAS", "ROWS", "SIZE", "PATH", "NOTE"}}, rows...))))
+	}
+	if len(rows) < len(fs) && !t.o.Quiet {
+		for _, k := range order {
+			s := sums[k]
+			b.WriteString(t.paint(k.outcome) + pad(k.outcome, 8) + " " + plural(s.files, "file") + " (" + k.before + "), " + bytesText(s.bytes))
+			if s.rows > 0 {
+				b.WriteString(", " + plural(s.rows, "row"))
+			}
+			b.WriteString("\n")
+		}
+		if listed > shownFiles {
+			fmt.Fprintf(&b, "%d more files not listed; -v lists each\n", listed-shownFiles)
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return head + b.String()
+}
+
+func rowsOf(f event.File) string {
+	if f.Rows == 0 && f.Outcome != "loaded" && f.Outcome != "replaced" {
+		return ""
+	}
+	return count(f.Rows)
+}
+
+// fault is where in the file the reason is, and the reason.
+func fault(f event.File) string {
+	var at []string
+	if f.Column != "" {
+		at = append(at, "column "+f.Column)
+	}
+	if f.Row != nil {
+		at = append(at, "row "+count(*f.Row))
+	}
+	if f.Value != "" {
+		at = append(at, "value "+shorten(f.Value, 40))
+	}
+	if len(at) == 0 {
+		return f.Reason
+	}
+	return strings.Join(at, ", ") + ": " + f.Reason
+}
+
+// loadTable is `load --list`, a column for each state that any load has.
+func (t *text) loadTable(ls []event.LoadState) string {
+	usual := []string{"new", "loaded", "changed", "failed"}
+	seen := map[string]bool{}
+	for _, s := range usual {
+		seen[s] = true
+	}
+	var extra []string
+	for _, l := range ls {
+		for s, n := range l.Counts {
+			if n > 0 && !seen[s] {
+				seen[s] = true
+				extra = append(extra, s)
+			}
+		}
+	}
+	sort.Strings(extra)
+	states := append(usual, extra...)
+	head := []string{"LOAD", "TABLE"}
+	for _, s := range states {
+		head = append(head, strings.ToUpper(s))
+	}
+	rows := [][]string{append(head, "ROWS", "LAST RUN", "NOTE")}
+	for _, l := range ls {
+		r := []string{l.Load, l.Table}
+		for _, s := range states {
+			r = append(r, count(l.Counts[s]))
+		}
+		rows = append(rows, append(r, count(l.Rows), timeText(l.LastRun), shorten(l.Reason, 100)))
+	}
+	return table(rows)
+}

@@ -1,0 +1,119 @@
+package ui
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// redraw is how often the status line may change.
+const redraw = 100 * time.Millisecond
+
+// status owns the one line at the bottom of a terminal. Its methods are called under the UI's lock.
+type status struct {
+	o     Options
+	lock  sync.Locker // the UI's
+	now   *event.Progress
+	since time.Time
+	drawn bool
+	stop  chan struct{}
+	done  chan struct{}
+}
+
+// show remembers p; the ticker draws it.
+func (s *status) show(p event.Progress) {
+	if s.now == nil || s.now.What != p.What {
+		s.since = s.o.Now()
+	}
+	s.now = &p
+	if s.stop != nil {
+		return
+	}
+	s.stop, s.done = make(chan struct{}), make(chan struct{})
+	go s.tick(s.stop, s.done)
+}
+
+func (s *status) tick(stop, done chan struct{}) {
+	defer close(done)
+	t := time.NewTicker(redraw)
+	defer t.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+			s.lock.Lock()
+			s.draw()
+			s.lock.Unlock()
+		}
+	}
+}
+
+func (s *status) draw() {
+	if s.now == nil {
+		return
+	}
+	width := max(s.o.Width(), 20)
+	line := cut(visible(progressText(*s.now, s.o.Now().Sub(s.since))), width-1)
+	write(s.o.Err, []byte("\r\x1b[K"+line))
+	s.drawn = true
+}
+
+// erase takes the line away so that something else can be written; the next tick draws it again.
+func (s *status) erase() {
+	if s.drawn {
+		write(s.o.Err, []byte("\r\x1b[K"))
+		s.drawn = false
+	}
+}
+
+// end forgets what was under way: its result is about to be shown.
+func (s *status) end() {
+	s.erase()
+	s.now = nil
+}
+
+// close ends the ticker. The lock is let go while it does.
+func (s *status) close() {
+	s.end()
+	if s.stop == nil {
+		return
+	}
+	close(s.stop)
+	s.lock.Unlock()
+	<-s.done
+	s.lock.Lock()
+	s.stop = nil
+}
+
+// progressText is "load videos  3/12 files  1,200 rows  3.1/12 MB  8s  about 20s left".
+func progressText(p event.Progress, elapsed time.Duration) string {
+	parts := []string{p.What}
+	switch {
+	case p.Total > 0:
+		parts = append(parts, fmt.Sprintf("%s/%s", count(p.Done), count(p.Total)))
+	case p.Done > 0:
+		parts = append(parts, count(p.Done)+"/?")
+	}
+	if p.Rows > 0 {
+		parts = append(parts, plural(p.Rows, "row"))
+	}
+	switch {
+	case p.Bytes > 0 && p.BytesTotal > 0:
+		parts = append(parts, bytesText(p.Bytes)+" of "+bytesText(p.BytesTotal))
+	case p.Bytes > 0:
+		parts = append(parts, bytesText(p.Bytes))
+	}
+	if elapsed >= time.Second {
+		parts = append(parts, elapsed.Truncate(time.Second).String())
+	}
+	if p.ETA > 0 {
+		left := time.Duration(math.Ceil(p.ETA)) * time.Second
+		parts = append(parts, "about "+left.String()+" left")
+	}
+	return strings.Join(parts, "  ")
+}

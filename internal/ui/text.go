@@ -1,0 +1,222 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// text shows events to a person. Events that make a table together (migrations of a status, files of a load, load states) are held
+// until one of another sort comes.
+type text struct {
+	o      Options
+	status *status // nil when Err is no terminal
+
+	migrations []event.Migration
+	files      []event.File
+	loads      []event.LoadState
+	lastStep   string // of the last plain progress line
+	list       string // which migration or load the last statement belonged to
+}
+
+func newText(o Options, lock sync.Locker) *text {
+	t := &text{o: o}
+	if o.ErrTerminal && !o.Quiet {
+		t.status = &status{o: o, lock: lock}
+	}
+	return t
+}
+
+func (t *text) event(e event.Event) {
+	switch e := e.(type) {
+	case event.Progress:
+		t.progress(e)
+		return
+	case event.Migration:
+		if e.Direction == "" {
+			t.flushBut("migrations")
+			t.migrations = append(t.migrations, e)
+			return
+		}
+	case event.File:
+		if len(t.files) > 0 && t.files[0].Load != e.Load {
+			t.flush()
+		}
+		t.flushBut("files")
+		t.files = append(t.files, e)
+		return
+	case event.LoadState:
+		t.flushBut("loads")
+		t.loads = append(t.loads, e)
+		return
+	}
+	t.flush()
+	switch e := e.(type) {
+	case event.Target:
+		if !t.o.Quiet {
+			t.err(fmt.Sprintf("environment %s  host %s  database %s  project %s\n", e.Env, e.Host, e.Database, e.Project))
+		}
+	case event.Note:
+		t.note(e)
+	case event.Statement:
+		t.statement(e)
+	case event.Migration:
+		t.ran(e)
+	case event.Rollback:
+		t.rollback(e)
+	case event.Preview:
+		t.out(previewText(e))
+	case event.Summary:
+		if !t.o.Quiet && e.Text != "" {
+			t.out(e.Text + "\n")
+		}
+	}
+}
+
+func (t *text) fail(f Failure) {
+	t.flush()
+	t.end()
+	var b strings.Builder
+	b.WriteString(paint("dbctl:", t.o.ErrColor) + " ")
+	if f.File != "" && !strings.HasPrefix(f.Message, f.File) {
+		b.WriteString(place(f) + ": ")
+	}
+	b.WriteString(f.Message + "\n")
+	if f.Caret != "" {
+		b.WriteString(indent(f.Caret, "  ") + "\n")
+	}
+	if f.Hint != "" {
+		b.WriteString(paint("hint:", t.o.ErrColor) + " " + f.Hint + "\n")
+	}
+	t.err(b.String())
+}
+
+func place(f Failure) string {
+	s := f.File
+	if f.Line > 0 {
+		s += fmt.Sprintf(":%d", f.Line)
+		if f.Column > 0 {
+			s += fmt.Sprintf(":%d", f.Column)
+		}
+	}
+	return s
+}
+
+func (t *text) record(_, text string, _ any) {
+	t.flush()
+	t.out(strings.TrimRight(text, "\n") + "\n")
+}
+
+func (t *text) prompt(question string) {
+	t.flush()
+	t.end()
+	t.err(question)
+}
+
+func (t *text) close() {
+	t.flush()
+	if t.status != nil {
+		t.status.close()
+	}
+}
+
+// flush writes the tables that were held.
+func (t *text) flush() { t.flushBut("") }
+
+// flushBut is flush without the table that goes on growing.
+func (t *text) flushBut(keep string) {
+	if len(t.migrations) > 0 && keep != "migrations" {
+		t.out(t.migrationTable(t.migrations))
+		t.migrations = nil
+	}
+	if len(t.files) > 0 && keep != "files" {
+		t.out(t.fileTable(t.files))
+		t.files = nil
+	}
+	if len(t.loads) > 0 && keep != "loads" {
+		t.out(t.loadTable(t.loads))
+		t.loads = nil
+	}
+}
+
+// out writes a result, err what is about the work. Both make room: the status line is drawn again by its ticker.
+func (t *text) out(s string) { t.erase(); write(t.o.Out, []byte(s)) }
+func (t *text) err(s string) { t.erase(); write(t.o.Err, []byte(s)) }
+
+func (t *text) erase() {
+	if t.status != nil {
+		t.status.erase()
+	}
+}
+
+func (t *text) end() {
+	if t.status != nil {
+		t.status.end()
+	}
+}
+
+// paint gives a word on stdout its colour.
+func (t *text) paint(word string) string { return paint(word, t.o.OutColor) }
+
+func paint(word string, on bool) string {
+	c := colorOf(word)
+	if !on || c == "" {
+		return word
+	}
+	return c + word + reset
+}
+
+// paintLines colours the first word of each line of a table whose first column holds states; the header line is left.
+func (t *text) paintLines(s string) string {
+	if !t.o.OutColor {
+		return s
+	}
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		if i == 0 {
+			continue
+		}
+		word, rest, _ := strings.Cut(l, " ")
+		if c := colorOf(word); c != "" {
+			lines[i] = c + word + reset + " " + rest
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (t *text) note(n event.Note) {
+	switch n.Level {
+	case "warn":
+		t.err(paint("warning:", t.o.ErrColor) + " " + n.Text + "\n")
+	case "hint":
+		t.err(paint("hint:", t.o.ErrColor) + " " + n.Text + "\n")
+	case "detail":
+		if t.o.Verbose {
+			t.err(n.Text + "\n")
+		}
+	default:
+		if !t.o.Quiet {
+			t.err(n.Text + "\n")
+		}
+	}
+}
+
+// progress feeds the status line of a terminal; elsewhere a step that is done is a line, and a statement's ticking is not.
+func (t *text) progress(p event.Progress) {
+	if t.status != nil {
+		t.status.show(p)
+		return
+	}
+	if t.o.Quiet {
+		return
+	}
+	step := fmt.Sprintf("%s %d", p.What, p.Done)
+	if step == t.lastStep {
+		return
+	}
+	t.lastStep = step
+	t.flush()
+	t.err(progressText(p, 0) + "\n")
+}

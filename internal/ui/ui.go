@@ -1,0 +1,148 @@
+// Package ui renders what the engines say (package event) for the three readers a command can have: a person at a terminal, a
+// log file, and a program.
+//
+// The rules: results go to stdout; the target line, notes, progress, hints and errors go to stderr. With JSON everything is one
+// object a line on stdout and stderr stays empty. On a terminal one status line is redrawn ten times a second at most and erased
+// before anything else is written; elsewhere a plain line is written for each step that is done. Nothing here decides anything: it
+// may be taken away and the commands do the same.
+package ui
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// Options say who reads. Out and Err are required.
+type Options struct {
+	Out, Err io.Writer
+
+	// ErrTerminal says that Err is a terminal: a status line is drawn.
+	ErrTerminal bool
+
+	// OutColor and ErrColor say that text on that stream may carry colour.
+	OutColor, ErrColor bool
+
+	JSON    bool // one object a line on Out
+	Quiet   bool // text only: no target, notes of level info, progress or summaries
+	Verbose bool // text only: notes of level detail, each file, the SQL of each statement in a plan
+	FullSQL bool // text only: statement lists show the SQL (`show`)
+
+	// Width gives the terminal's columns. Optional: 80.
+	Width func() int
+
+	// Now is the clock. Optional: time.Now.
+	Now func() time.Time
+
+	// Head is what is known of the target before a Target event tells.
+	Head Head
+}
+
+// Head is what every JSON line carries.
+type Head struct {
+	Run, Project, Env, Database string
+}
+
+// Failure is an error as the ui shows it. Its JSON is the contract's error line.
+type Failure struct {
+	Code    int    `json:"code,omitempty"` // Databend's
+	Kind    string `json:"kind,omitempty"`
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	SQL     string `json:"sql,omitempty"`
+	QueryID string `json:"query_id,omitempty"`
+	Exit    int    `json:"exit"`
+
+	// Caret is the source line with a caret under the column; text only.
+	Caret string `json:"-"`
+}
+
+// UI renders. It is safe for concurrent use.
+type UI struct {
+	mu sync.Mutex
+	r  renderer
+}
+
+// renderer is one way of showing. UI holds the lock around each call.
+type renderer interface {
+	event(event.Event)
+	fail(Failure)
+	record(kind, text string, fields any)
+	prompt(question string)
+	close()
+}
+
+var (
+	_ renderer = (*text)(nil)
+	_ renderer = (*jsonLines)(nil)
+)
+
+// New returns a UI. Close it: tables are written when they are complete.
+func New(o Options) *UI {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Width == nil {
+		o.Width = func() int { return 80 }
+	}
+	u := &UI{}
+	if o.JSON {
+		u.r = &jsonLines{o: o, head: o.Head}
+	} else {
+		u.r = newText(o, &u.mu)
+	}
+	return u
+}
+
+// Event shows e. It is an event.Sink.
+func (u *UI) Event(e event.Event) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.r.event(e)
+}
+
+// Fail shows the error that ends a command.
+func (u *UI) Fail(f Failure) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.r.fail(f)
+}
+
+// Record shows a result that is no event: text for people, fields (a struct or map) for programs as a line of type kind.
+func (u *UI) Record(kind, text string, fields any) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.r.record(kind, text, fields)
+}
+
+// Prompt shows a question and leaves the cursor behind it.
+func (u *UI) Prompt(question string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.r.prompt(question)
+}
+
+// Close writes what is still held back and erases the status line. Events after it are lost.
+func (u *UI) Close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.r.close()
+}
+
+// write sends one whole piece of output and flushes a writer that holds bytes back (a scrubbing one): a piece is complete, so that
+// no secret can be cut in two by it.
+func write(w io.Writer, p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	// A reader that went away (a closed pipe) is no reason to stop a migration half way.
+	_, _ = w.Write(p)
+	if f, ok := w.(interface{ Flush() error }); ok {
+		_ = f.Flush()
+	}
+}
