@@ -204,7 +204,7 @@ func TestStatusLine(t *testing.T) {
 	u.Event(event.Note{Level: "info", Text: "a note"})
 	u.Close()
 	got := term.String()
-	want := "\r\x1b[Kload videos  3/12  1,200 rows  3.1 MB of 12 MB  about 20s…" // 59 of 60 columns
+	want := "\r\x1b[Kload videos  3/12  1,200 rows  3.1 MB of 12 MB  about 20s …" // 59 of 60 columns
 	if !strings.HasPrefix(got, want) {
 		t.Errorf("status line: got %q, want prefix %q", got, want)
 	}
