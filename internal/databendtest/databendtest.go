@@ -1,48 +1,188 @@
 // Package databendtest gives tests a real Databend engine, an S3 store and a fresh database.
+//
+// One embedded engine serves a test binary and ends with it. DBCTL_TEST_DSN, with DBCTL_TEST_S3_ENDPOINT, _BUCKET, _KEY and
+// _SECRET, names another server instead: the same tests then run against that. DBCTL_REQUIRE_ENGINE=1 makes a missing engine a
+// failure rather than a skip.
 package databendtest
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/local"
+	"github.com/dbctl/dbctl/internal/secret"
 )
 
 // Env is what one test gets: a fresh database on the package's engine, and a fresh prefix of the bucket.
 type Env struct {
 	Config   databend.Config // with Database set
 	Database string
-	StateDB  string // a name for a state database of its own
+	StateDB  string // a name for a state database of its own; dropped with the test
 	Bucket   string
 	Prefix   string // "tNNN/": keep objects below it
 	S3       local.Store
 	Embedded bool // false with DBCTL_TEST_DSN
+
+	server *server
+	logged int // entries of the engine's request log before this Env
+}
+
+const bucket = "dbctl-test"
+
+// server is the one server of this test binary.
+type server struct {
+	cfg      databend.Config
+	s3       local.Store
+	bucket   string
+	embedded bool
+}
+
+var (
+	started = sync.OnceValues(start)
+	counter atomic.Int64
+	run     = fmt.Sprintf("%x", time.Now().UnixNano()&0xffffffff) // test binaries share a server of DBCTL_TEST_DSN
+)
+
+func start() (*server, error) {
+	if dsn := os.Getenv("DBCTL_TEST_DSN"); dsn != "" {
+		cfg, err := databend.ParseDSN(dsn)
+		if err != nil {
+			return nil, err
+		}
+		s := &server{cfg: cfg, bucket: os.Getenv("DBCTL_TEST_S3_BUCKET"), s3: local.Store{
+			Endpoint: os.Getenv("DBCTL_TEST_S3_ENDPOINT"),
+			Key:      os.Getenv("DBCTL_TEST_S3_KEY"), Secret: secret.New(os.Getenv("DBCTL_TEST_S3_SECRET")),
+		}}
+		if s.bucket == "" || s.s3.Endpoint == "" {
+			return nil, errors.New("DBCTL_TEST_DSN needs DBCTL_TEST_S3_ENDPOINT, _BUCKET, _KEY and _SECRET")
+		}
+		return s, nil
+	}
+	e, err := local.Start(context.Background(), local.Options{
+		Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Never closed: the engine ends when this process does and its stdin with it.
+	return &server{
+		cfg: databend.Config{Host: e.Host, Port: e.Port, Plain: true, User: e.User, Password: e.Password},
+		s3:  e.S3, bucket: bucket, embedded: true,
+	}, nil
 }
 
 // New returns an Env. Without an engine the test is skipped loudly, or fails when DBCTL_REQUIRE_ENGINE=1. One engine serves a test binary.
-func New(t testing.TB) *Env { panic("not built yet") }
-
-// Session opens a session in the Env's database, closed with the test.
-func (e *Env) Session(t testing.TB) *databend.Session { panic("not built yet") }
-
-// SQL runs statements and returns the rows of the last as text ("NULL" for null); it fails the test on an error.
-func (e *Env) SQL(t testing.TB, statements ...string) [][]string { panic("not built yet") }
-
-// Put stores an object below the Env's prefix; Delete removes it.
-func (e *Env) Put(t testing.TB, path string, content []byte) { panic("not built yet") }
-
-// Delete removes an object below the Env's prefix.
-func (e *Env) Delete(t testing.TB, path string) { panic("not built yet") }
-
-// Fault is one fault of the embedded engine's front, by hook. See local/server.py.
-type Fault struct {
-	Action string  `json:"action"` // drop_before drop_after status html empty hold
-	Match  string  `json:"match"`  // regular expression over the statement's text
-	Skip   int     `json:"skip"`   // let so many matches pass first
-	Times  int     `json:"times"`  // default 1
-	Status int     `json:"status"`
-	Hold   float64 `json:"hold"` // seconds
+func New(t testing.TB) *Env {
+	t.Helper()
+	s, err := started()
+	if err != nil {
+		if os.Getenv("DBCTL_REQUIRE_ENGINE") == "1" || os.Getenv("DBCTL_TEST_DSN") != "" {
+			t.Fatalf("no engine to test with: %v", err)
+		}
+		t.Skipf("NOT TESTED: no engine: %v", err)
+	}
+	n := counter.Add(1)
+	e := &Env{
+		Config: s.cfg, Database: fmt.Sprintf("t%d_%s", n, run), Bucket: s.bucket, Prefix: fmt.Sprintf("t%d_%s/", n, run),
+		S3: s.s3, Embedded: s.embedded, server: s,
+	}
+	e.StateDB = e.Database + "_state"
+	e.Config.Database = e.Database
+	if e.Embedded {
+		e.logged = len(s.log(t))
+	}
+	if _, err := s.sql("", "CREATE DATABASE "+e.Database); err != nil {
+		t.Fatalf("make the test's database: %v", err)
+	}
+	t.Cleanup(func() {
+		for _, db := range []string{e.Database, e.StateDB} {
+			if _, err := s.sql("", "DROP DATABASE IF EXISTS "+db); err != nil {
+				t.Errorf("drop the test's database: %v", err)
+			}
+		}
+		e.removeObjects(t)
+	})
+	return e
 }
 
-// Fault arms a fault; it is disarmed with the test. Skips the test on a server that is not embedded.
-func (e *Env) Fault(t testing.TB, f Fault) { panic("not built yet") }
+func (e *Env) removeObjects(t testing.TB) {
+	ctx := context.Background()
+	objects, err := e.S3.List(ctx, e.Bucket, e.Prefix)
+	for _, o := range objects {
+		err = errors.Join(err, e.S3.Delete(ctx, e.Bucket, o.Key))
+	}
+	if err != nil {
+		t.Errorf("remove the test's objects: %v", err)
+	}
+}
+
+// Session opens a session in the Env's database, closed with the test.
+func (e *Env) Session(t testing.TB) *databend.Session {
+	t.Helper()
+	srv, err := databend.Connect(t.Context(), e.Config)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	t.Cleanup(func() { _ = srv.Close() })
+	session, err := srv.Session(t.Context(), nil)
+	if err != nil {
+		t.Fatalf("open session: %v", err)
+	}
+	t.Cleanup(func() { _ = session.Close() })
+	return session
+}
+
+// SQL runs statements in one session in the Env's database and returns the rows of the last as text ("NULL" for null); it fails
+// the test on an error. It speaks to the server by itself, so that it can be an oracle for package databend too.
+func (e *Env) SQL(t testing.TB, statements ...string) [][]string {
+	t.Helper()
+	rows, err := e.server.sql(e.Database, statements...)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return rows
+}
+
+// Err runs one statement in the Env's database and returns its Databend error code and message, 0 and "" when it succeeds.
+func (e *Env) Err(t testing.TB, statement string) (code int, message string) {
+	t.Helper()
+	_, err := e.server.sql(e.Database, statement)
+	if err == nil {
+		return 0, ""
+	}
+	var failed *SQLError
+	if !errors.As(err, &failed) {
+		t.Fatalf("%v", err)
+	}
+	return failed.Code, failed.Message
+}
+
+// Put stores an object below the Env's prefix.
+func (e *Env) Put(t testing.TB, path string, content []byte) {
+	t.Helper()
+	if err := e.S3.Put(t.Context(), e.Bucket, e.Prefix+path, content); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Delete removes an object below the Env's prefix.
+func (e *Env) Delete(t testing.TB, path string) {
+	t.Helper()
+	if err := e.S3.Delete(t.Context(), e.Bucket, e.Prefix+path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// StageSQL is a CREATE OR REPLACE STAGE over the Env's prefix (or a folder below it), with the store's keys.
+func (e *Env) StageSQL(stage, folder, format string) string {
+	return fmt.Sprintf("CREATE OR REPLACE STAGE %s URL = 's3://%s/%s%s' CONNECTION = (ENDPOINT_URL = '%s' REGION = '%s' "+
+		"ACCESS_KEY_ID = '%s' SECRET_ACCESS_KEY = '%s') FILE_FORMAT = (TYPE = %s)",
+		stage, e.Bucket, e.Prefix, folder, e.S3.Endpoint, "us-east-1", e.S3.Key, e.S3.Secret.Reveal(), format)
+}

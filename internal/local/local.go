@@ -1,13 +1,22 @@
-// Package local runs a real Databend engine (the databend wheel, in a Python process that speaks /v1/query) and an S3 object store
-// on this machine, for trying, tests and the demo. Its catalogue lives as long as its process.
+// Package local runs a real Databend engine and an S3 object store on this machine, for trying, tests and the demo.
+//
+// The engine is the `databend` wheel in a Python process (server.py) that speaks /v1/query as a server does; the object store is
+// in this process, in memory, behind a check of AWS signatures. Nothing listens but on the loopback interface, and every start has
+// its own random password and keys. The catalogue lives as long as the engine's process, its data in a temporary folder that goes
+// with it.
+//
+// There are two ways to have one: Start, a child that dies with this process (tests, `dbctl test`), and Ensure, a daemon for a
+// project folder (`dbctl dev`), found through .dbctl/dev.json.
 package local
 
 import (
-	"context"
 	"io"
 
 	"github.com/dbctl/dbctl/internal/secret"
 )
+
+// User is the engine's only user.
+const User = "root"
 
 // Engine is a running engine with its object store.
 type Engine struct {
@@ -16,15 +25,11 @@ type Engine struct {
 	User     string
 	Password secret.Text
 	S3       Store
-	PID      int
-}
+	PID      int    // of the process to look for: the engine itself after Start, its daemon after Ensure and Running
+	Version  string // the engine's version text
 
-// Store is the object store beside the engine.
-type Store struct {
-	Endpoint string // http://127.0.0.1:port
-	Region   string
-	Key      string
-	Secret   secret.Text
+	child   *child         // after Start
+	objects *objectsServer // after Start
 }
 
 // Options say what to start.
@@ -34,22 +39,3 @@ type Options struct {
 	Progress io.Writer // told what takes long (making the Python environment); may be nil
 	Python   string    // $DBCTL_PYTHON
 }
-
-// Start starts an engine as a child of this process and dies with it: for tests and `dbctl test`.
-func Start(ctx context.Context, o Options) (*Engine, error) { panic("not built yet") }
-
-// Close ends the engine and removes its data.
-func (e *Engine) Close() error { panic("not built yet") }
-
-// Ensure returns the engine of the project in dir, starting its daemon when none runs, and puts changed files of o.Data into the bucket.
-// self is the command that becomes the daemon: this executable.
-func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) { panic("not built yet") }
-
-// Running returns the engine of the project in dir, or nil when none runs.
-func Running(ctx context.Context, dir string) (*Engine, error) { panic("not built yet") }
-
-// Stop ends the daemon of the project in dir. It reports whether one ran.
-func Stop(ctx context.Context, dir string) (bool, error) { panic("not built yet") }
-
-// Daemon is the body of the re-executed process; it returns when it is stopped.
-func Daemon(ctx context.Context, args []string) error { panic("not built yet") }

@@ -1,0 +1,262 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+//go:embed server.py
+var serverPy []byte
+
+//go:embed textform.py
+var textformPy []byte
+
+const (
+	readyWithin = 60 * time.Second // a loaded machine; a quiet one takes one second
+	leaveWithin = 5 * time.Second
+)
+
+// Start starts an engine as a child of this process and dies with it: for tests and `dbctl test`. The first start on a machine
+// makes the Python environment, which takes half a minute and is told to o.Progress.
+func Start(ctx context.Context, o Options) (*Engine, error) {
+	python, err := environment(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := startObjects(o.Buckets)
+	if err != nil {
+		return nil, err
+	}
+	password := randomHex(16)
+	c, err := startChild(ctx, python, password)
+	if err != nil && ctx.Err() == nil {
+		// The engine picks the ports of its own meta service by taking, releasing and taking them again: that race is lost at times.
+		c, err = startChild(ctx, python, password)
+	}
+	if err != nil {
+		objects.close()
+		return nil, err
+	}
+	e := &Engine{
+		Host: "127.0.0.1", Port: c.port, User: User, Password: secret.New(password), PID: c.cmd.Process.Pid, Version: c.version,
+		S3: objects.store, child: c, objects: objects,
+	}
+	if o.Data != "" && len(o.Buckets) > 0 {
+		if _, err := syncData(ctx, e.S3, o.Buckets[0], o.Data, nil); err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+	}
+	return e, nil
+}
+
+// Close ends the engine and removes its data. Of an engine that Ensure or Running returned it does nothing: its daemon lives on.
+func (e *Engine) Close() error {
+	if e == nil || e.child == nil {
+		return nil
+	}
+	e.objects.close()
+	return e.child.close()
+}
+
+// child is the Python process.
+type child struct {
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser
+	data    string
+	port    int
+	version string
+	exited  chan struct{} // closed when it has ended
+	stderr  *tail
+}
+
+// startChild starts server.py and waits until it is ready. The password goes over the pipe: not into the arguments or the
+// environment, where other processes could read it.
+func startChild(ctx context.Context, python, password string) (_ *child, err error) {
+	script, err := writeServer()
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.MkdirTemp("", "dbctl-engine-") // 0700: the engine's meta log holds the keys of stages in clear
+	if err != nil {
+		return nil, fmt.Errorf("make the engine's data folder: %w", err)
+	}
+	c := &child{data: data, exited: make(chan struct{}), stderr: &tail{}}
+	defer func() {
+		if err != nil {
+			_ = c.close()
+		}
+	}()
+	c.cmd = exec.Command(python, "-E", "-s", script)
+	c.cmd.Dir = data
+	c.cmd.Env = childEnv(data)
+	c.cmd.Stderr = c.stderr
+	c.cmd.SysProcAttr = ownGroup() // Ctrl-C on the terminal is ours to handle, not the engine's
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start the engine: %w", err)
+	}
+	stdout, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the engine: %w", err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the engine: %w", err)
+	}
+	ready := make(chan error, 1)
+	go func() {
+		ready <- c.handshake(stdout, password)
+		_, _ = io.Copy(io.Discard, stdout)
+		_ = c.cmd.Wait()
+		close(c.exited)
+	}()
+	timer := time.NewTimer(readyWithin)
+	defer timer.Stop()
+	select {
+	case err := <-ready:
+		if err != nil {
+			return nil, fmt.Errorf("start the engine: %w%s", err, c.stderr.lines())
+		}
+		return c, nil
+	case <-timer.C:
+		return nil, fmt.Errorf("start the engine: not ready within %s%s", readyWithin, c.stderr.lines())
+	case <-ctx.Done():
+		return nil, fmt.Errorf("start the engine: %w", context.Cause(ctx))
+	}
+}
+
+func (c *child) handshake(stdout io.Reader, password string) error {
+	hello, err := json.Marshal(map[string]string{"data": c.data, "user": User, "password": password})
+	if err != nil {
+		return err
+	}
+	if _, err := c.stdin.Write(append(hello, '\n')); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if err != nil {
+		return errors.New("it ended before it was ready")
+	}
+	var ready struct {
+		Port    int
+		Version string
+	}
+	if err := json.Unmarshal(line, &ready); err != nil {
+		return fmt.Errorf("read its first line: %w", err)
+	}
+	c.port, c.version = ready.Port, ready.Version
+	return nil
+}
+
+// close ends the process by closing its stdin, and with force when it does not go, and removes its data.
+func (c *child) close() error {
+	if c.stdin != nil {
+		_ = c.stdin.Close()
+	}
+	if c.cmd != nil && c.cmd.Process != nil {
+		select {
+		case <-c.exited:
+		case <-time.After(leaveWithin):
+			_ = c.cmd.Process.Kill()
+			<-c.exited
+		}
+	}
+	return os.RemoveAll(c.data)
+}
+
+// childEnv is all that the engine sees of our environment. AWS_* in particular stays out: the engine would use those keys for a
+// connection that has none.
+func childEnv(data string) []string {
+	env := []string{"RUST_BACKTRACE=0", "TMPDIR=" + data, "HOME=" + data, "PYTHONUTF8=1"}
+	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "TZDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// writeServer puts the embedded Python files where Python can run them and returns the path of server.py.
+func writeServer() (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "server-"+shortHash(serverPy, textformPy))
+	for name, content := range map[string][]byte{"textform.py": textformPy, "server.py": serverPy} {
+		path := filepath.Join(dir, name)
+		if old, err := os.ReadFile(path); err == nil && string(old) == string(content) {
+			continue
+		}
+		if err := writeFile(path, content, 0o600); err != nil {
+			return "", fmt.Errorf("write the engine's server: %w", err)
+		}
+	}
+	return filepath.Join(dir, "server.py"), nil
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, content []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(mode), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// tail keeps the last bytes of what the engine says on stderr, for the error when it does not start.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const tailBytes = 2000
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if extra := len(t.buf) - tailBytes; extra > 0 {
+		t.buf = t.buf[extra:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) lines() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if text := strings.TrimSpace(string(t.buf)); text != "" {
+		return "\n" + text
+	}
+	return ""
+}
