@@ -1,38 +1,53 @@
 // Package project reads a project folder: dbctl.yaml, migrations/ and loads/. Everything is parsed, rendered with
 // placeholders for secrets, and checked; nothing here talks to a server or reads a secret.
+//
+// Open is a pure function of the folder, the options and the process's environment. Its result is a value: every statement
+// with its text as it will be sent but for secrets, which stand as {{ secret "NAME" }}, and with a function that leads from
+// an offset of that text back to line and column of the file. The first mistake ends Open with an *Error.
 package project
 
 import (
+	"path/filepath"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
+// The names that make a folder a project.
+const (
+	ConfigFile    = "dbctl.yaml"
+	MigrationsDir = "migrations"
+	LoadsDir      = "loads"
+)
+
 // Options say what to open.
 type Options struct {
 	Dir       string            // project folder (-C); default "."
 	Env       string            // environment; "" = default_env
-	Vars      map[string]string // --var, win over dbctl.yaml
-	EnvFile   string            // --env-file, wins over the environment's env_file
+	Vars      map[string]string // --var, win over everything
+	EnvFile   string            // --env-file, wins over the environment's env_file; relative to the working directory
 	Getenv    func(string) (string, bool)
 	NoEnv     bool              // lint, show: an environment is not needed; embedded is allowed off a terminal
 	DSNGiven  bool              // --dsn: the environment's connection is not used
-	LocalVars map[string]string // set by the embedded engine: s3_endpoint, s3_region, bucket …
+	Database  string            // the database of --dsn; "" = the environment's
+	Warehouse string            // the warehouse of --dsn; "" = the environment's
+	LocalVars map[string]string // set by the embedded engine: s3_endpoint, s3_region, bucket …; win over dbctl.yaml
 }
 
 // Project is a parsed project. Order: by version; loads by name.
 type Project struct {
-	Dir        string
-	Name       string
-	Env        Environment
-	Migrations []Migration
-	Loads      []Load
-	Sources    map[string]secret.Source
-	Getenv     func(string) (string, bool) // the process's environment with the env file behind it
+	Dir          string // as in Options, "." when that was empty
+	Name         string
+	Env          Environment
+	Environments []string // the names of all, in the order of dbctl.yaml
+	Migrations   []Migration
+	Loads        []Load
+	Sources      map[string]secret.Source
+	Getenv       func(string) (string, bool) // the process's environment with the env file behind it
 }
 
-// Environment is one environment of dbctl.yaml, with the defaults filled in.
+// Environment is one environment of dbctl.yaml, with the defaults filled in. Without one (NoEnv, or --dsn) its Name is "".
 type Environment struct {
 	Name            string
 	Embedded        bool
@@ -42,15 +57,15 @@ type Environment struct {
 	Port            int
 	Plain           bool
 	User            string
-	Database        string
+	Database        string // default "default"
 	Password        string // name of a secret
 	AccessToken     string // name of a secret
-	AccessTokenFile string
+	AccessTokenFile string // absolute
 	Role            string
 	Warehouse       string
 	Tenant          string
-	StateDatabase   string // default dbctl
-	ConnectTimeout  time.Duration
+	StateDatabase   string        // default dbctl
+	ConnectTimeout  time.Duration // 0: databend's default
 	LockWait        time.Duration
 	SkipUnsupported bool
 	Protected       bool
@@ -68,12 +83,22 @@ type Migration struct {
 	HasDown bool
 }
 
+// Header returns the header with this key and value, and whether the file has it.
+func (m *Migration) Header(key, value string) (sqltext.Header, bool) {
+	for _, h := range m.Headers {
+		if h.Key == key && h.Value == value {
+			return h, true
+		}
+	}
+	return sqltext.Header{}, false
+}
+
 // Section is the Up or Down of a migration.
 type Section struct {
 	Statements       []Statement
 	Checksum         string   // "v1:…" of the raw text, BOM stripped, CRLF→LF
 	Expanded         string   // with {{ secret "NAME" }} placeholders
-	ExpandedChecksum string   // "v1:…" of Expanded
+	ExpandedChecksum string   // "v1:…" of Expanded, CRLF→LF
 	Secrets          []string // names, sorted
 }
 
@@ -82,20 +107,20 @@ type Statement struct {
 	SQL    string
 	Line   int
 	Column int
-	// Pos maps an offset of SQL to line and column of the file.
+	// Pos maps an offset of SQL to line and column of the file. What a template action wrote stands where the action starts.
 	Pos func(offset int) (line, column int)
 }
 
 // Load is one file of loads/.
 type Load struct {
 	Name    string // "videos", "daily/videos" for a file in a folder
-	Path    string
+	Path    string // relative to Dir
 	Headers []sqltext.Header
 	LoadHeader
 	Statement Statement
 	Copy      sqltext.Copy
 	Expanded  string
-	Checksum  string // "v1:…" of Expanded
+	Checksum  string // "v1:…" of Expanded, CRLF→LF
 	Secrets   []string
 }
 
@@ -104,22 +129,47 @@ type LoadHeader struct {
 	FilenameColumn string
 	Optional       []string
 	Pattern        string
-	Window         string
+	Window         string            // as written; ParseWindow takes it apart
 	OnChanged      string            // "", fail, skip, replace
 	Rules          map[string]string // NAME → off|warn|fail
 	EmptyOK        bool
 }
 
 // Open reads the project. Its errors name file, line and column (*Error).
-func Open(o Options) (*Project, error) { panic("not built yet") }
-
-// Error is a mistake in a project's file.
-type Error struct {
-	File         string
-	Line, Column int // 0: unknown
-	Msg          string
-	Hint         string
-	Caret        string // source line and caret, may be empty
+func Open(o Options) (*Project, error) {
+	if o.Dir == "" {
+		o.Dir = "."
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) (string, bool) { return "", false }
+	}
+	c, err := readConfig(filepath.Join(o.Dir, ConfigFile))
+	if err != nil {
+		return nil, err
+	}
+	p := &Project{Dir: o.Dir, Name: c.project}
+	for _, e := range c.environments {
+		p.Environments = append(p.Environments, e.Name)
+	}
+	chosen, err := c.choose(o)
+	if err != nil {
+		return nil, err
+	}
+	if p.Getenv, err = environ(o, chosen); err != nil {
+		return nil, err
+	}
+	p.Sources = c.sources(chosen)
+	unset := map[string]string{}
+	if p.Env, err = c.environment(o, chosen, p.Getenv, unset); err != nil {
+		return nil, err
+	}
+	r := &renderer{dir: o.Dir, env: &p.Env, unset: unset}
+	if p.Loads, err = readLoads(r); err != nil {
+		return nil, err
+	}
+	r.loads = p.Loads
+	if p.Migrations, err = readMigrations(r); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
-
-func (e *Error) Error() string { panic("not built yet") }

@@ -1,0 +1,345 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+// config is dbctl.yaml as it stands, all environments checked alike.
+type config struct {
+	doc          *document
+	project      string
+	defaultEnv   string
+	defaultEnvAt *token.Token
+	vars         []variable
+	secrets      map[string]secret.Source
+	environments []*environment
+}
+
+// variable is one of vars: a value, or the name of an environment variable that has it.
+type variable struct {
+	name, value string
+	env         string
+	at          *token.Token
+}
+
+// environment is one of environments. at has the key's place for each key that is set.
+type environment struct {
+	Environment
+	nameAt  *token.Token
+	at      map[string]*token.Token
+	envFile string
+	vars    []variable
+	secrets map[string]secret.Source
+}
+
+// The keys of dbctl.yaml.
+var (
+	topKeys         = []string{"project", "default_env", "vars", "secrets", "environments"}
+	environmentKeys = []string{
+		"dsn", "host", "port", "user", "database", "tls", "password", "access_token", "access_token_file", "role", "warehouse", "tenant",
+		"vars", "secrets", "env_file", "engine", "data", "state_database", "connect_timeout", "lock_wait", "skip_unsupported", "protected",
+	}
+	sourceKeys = []string{"env", "file", "command", "json"}
+)
+
+// readConfig reads and checks dbctl.yaml.
+func readConfig(path string) (*config, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{File: path, Msg: "there is no dbctl.yaml here", Hint: "dbctl init makes a project, -C DIR names the folder of one"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	doc, root, err := parseYAML(path, text)
+	if err != nil {
+		return nil, err
+	}
+	c := &config{doc: doc}
+	if root != nil {
+		c.read(doc.mapping(root, ConfigFile, topKeys))
+	}
+	if doc.err == nil && c.project == "" {
+		doc.err = &Error{
+			File: path, Line: 1, Column: 1, Msg: "no project name",
+			Hint: "add a line such as project: citydrive; it is part of every key in the state tables",
+		}
+	}
+	return c, doc.err
+}
+
+func (c *config) read(entries []entry) {
+	for _, e := range entries {
+		switch e.key {
+		case "project":
+			c.project = c.doc.text(e)
+			if !validProject(c.project) {
+				c.doc.failAt(e.at, "project is not a name", "write up to 64 letters, digits, _, - and dots")
+			}
+		case "default_env":
+			c.defaultEnv, c.defaultEnvAt = c.doc.text(e), e.at
+		case "vars":
+			c.vars = c.readVars(e)
+		case "secrets":
+			c.secrets = c.readSecrets(e)
+		case "environments":
+			for _, e := range c.doc.mapping(e.value, "environments", nil) {
+				c.environments = append(c.environments, c.readEnvironment(e))
+			}
+		}
+	}
+	if c.doc.err == nil && c.defaultEnv != "" && c.find(c.defaultEnv) == nil {
+		c.doc.failAt(c.defaultEnvAt, "default_env names the unknown environment "+c.defaultEnv, didYouMean(c.defaultEnv, c.names(), c.listed()))
+	}
+	for _, env := range append([]*environment{nil}, c.environments...) {
+		c.checkVars(env)
+	}
+}
+
+// checkVars refuses a var that takes its value from where a secret stands: vars are written into plans, the journal and output.
+func (c *config) checkVars(env *environment) {
+	vars, secrets := c.vars, maps.Clone(c.secrets)
+	if secrets == nil {
+		secrets = map[string]secret.Source{}
+	}
+	if env != nil {
+		vars = slices.Concat(vars, env.vars)
+		maps.Copy(secrets, env.secrets)
+		for _, name := range []string{env.Password, env.AccessToken} {
+			if _, ok := secrets[name]; name != "" && !ok {
+				secrets[name] = secret.Source{}
+			}
+		}
+	}
+	for _, v := range vars {
+		for name, src := range secrets {
+			if v.env != "" && (v.env == src.Env || v.env == name && src.Env == "" && src.File == "" && len(src.Command) == 0) {
+				c.doc.failAt(v.at, "var "+v.name+" takes its value from the secret "+name, `vars are shown and stored in clear; write {{ secret "`+name+`" }} in the SQL`)
+			}
+		}
+	}
+}
+
+var (
+	nameRule    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	projectRule = regexp.MustCompile(`^[\pL\pN][\pL\pN_.-]*$`)
+)
+
+func validProject(s string) bool { return len(s) <= 64 && projectRule.MatchString(s) }
+
+func (c *config) readVars(e entry) []variable {
+	var all []variable
+	for _, e := range c.doc.mapping(e.value, "vars", nil) {
+		v := variable{name: e.key, at: e.at}
+		if !nameRule.MatchString(e.key) {
+			c.doc.failAt(e.at, "var "+e.key+" is not a name", "write letters, digits and _")
+		}
+		var plain bool
+		if v.value, plain = scalar(e.value); !plain {
+			const form = "write name: value, or name: { env: NAME } for one from the environment"
+			source := c.doc.mapping(e.value, "var "+e.key, []string{"env"})
+			if len(source) != 1 {
+				c.doc.failAt(e.at, "var "+e.key+" has no value", form)
+				continue
+			}
+			v.env = c.doc.text(source[0])
+		}
+		if why := badValue(v.value); why != "" {
+			c.doc.failAt(e.at, "var "+e.key+" "+why, "vars are plain values")
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// badValue says why a var may not have this value: it would read as a template action, or as a secret's placeholder, in the
+// expanded text.
+func badValue(value string) string {
+	switch {
+	case strings.Contains(value, "{{"):
+		return "holds {{"
+	case strings.Contains(value, "\x00"):
+		return "holds a NUL byte"
+	}
+	return ""
+}
+
+func (c *config) readSecrets(e entry) map[string]secret.Source {
+	all := map[string]secret.Source{}
+	for _, e := range c.doc.mapping(e.value, "secrets", nil) {
+		const form = "write NAME: { env: OTHER }, { file: path } or { command: [program, argument] }, with json: data.key where the output is JSON"
+		if !nameRule.MatchString(e.key) {
+			c.doc.failAt(e.at, "secret "+e.key+" is not a name", "write letters, digits and _")
+		}
+		if _, plain := scalar(e.value); plain {
+			c.doc.failAt(e.at, "secret "+e.key+" says a value: no value may stand in this file", form)
+			continue
+		}
+		var src secret.Source
+		n := 0
+		for _, e := range c.doc.mapping(e.value, "secret "+e.key, sourceKeys) {
+			n++
+			switch e.key {
+			case "env":
+				src.Env = c.doc.text(e)
+			case "file":
+				src.File = c.doc.text(e)
+			case "command":
+				src.Command = c.doc.list(e)
+			case "json":
+				src.JSON = c.doc.text(e)
+				n--
+			}
+		}
+		switch {
+		case n != 1:
+			c.doc.failAt(e.at, "secret "+e.key+" has not exactly one of env, file and command", form)
+		case src.JSON != "" && src.Env != "":
+			c.doc.failAt(e.at, "secret "+e.key+" has json: with env:", "json: goes with file: or command:")
+		}
+		all[e.key] = src
+	}
+	return all
+}
+
+func (c *config) readEnvironment(e entry) *environment {
+	d := c.doc
+	env := &environment{nameAt: e.at, at: map[string]*token.Token{}}
+	env.Name = e.key
+	if !validProject(e.key) {
+		d.failAt(e.at, "environment "+e.key+" is not a name", "write letters, digits, _, - and dots")
+	}
+	for _, e := range d.mapping(e.value, "environment "+e.key, environmentKeys) {
+		env.at[e.key] = e.at
+		switch e.key {
+		case "dsn":
+			env.DSN = d.text(e)
+		case "host":
+			env.Host = d.text(e)
+		case "port":
+			env.Port = d.port(e)
+		case "user":
+			env.User = d.text(e)
+		case "database":
+			env.Database = d.text(e)
+		case "tls":
+			env.Plain = !d.boolean(e)
+		case "password":
+			env.Password = c.secretName(e)
+		case "access_token":
+			env.AccessToken = c.secretName(e)
+		case "access_token_file":
+			env.AccessTokenFile = d.text(e)
+		case "role":
+			env.Role = d.text(e)
+		case "warehouse":
+			env.Warehouse = d.text(e)
+		case "tenant":
+			env.Tenant = d.text(e)
+		case "vars":
+			env.vars = c.readVars(e)
+		case "secrets":
+			env.secrets = c.readSecrets(e)
+		case "env_file":
+			env.envFile = d.text(e)
+		case "engine":
+			env.Embedded = true
+			if d.text(e) != "embedded" {
+				d.failAt(e.at, "engine is not embedded", "write engine: embedded for the engine on this machine; a server has dsn or host instead")
+			}
+		case "data":
+			env.Data = d.text(e)
+		case "state_database":
+			env.StateDatabase = d.text(e)
+		case "connect_timeout":
+			env.ConnectTimeout = d.duration(e)
+		case "lock_wait":
+			env.LockWait = d.duration(e)
+		case "skip_unsupported":
+			env.SkipUnsupported = d.boolean(e)
+		case "protected":
+			env.Protected = d.boolean(e)
+		}
+	}
+	if d.err == nil {
+		c.checkConnection(env)
+	}
+	return env
+}
+
+// secretName reads a key that names a secret. What is no name may be the secret itself, so it is not quoted.
+func (c *config) secretName(e entry) string {
+	s, ok := scalar(e.value)
+	if !ok || !nameRule.MatchString(s) {
+		c.doc.failAt(e.at, e.key+" is not the name of a secret", "write "+e.key+": DATABEND_"+strings.ToUpper(e.key)+" and put the value into that environment variable; no value may stand in this file")
+	}
+	return s
+}
+
+// checkConnection refuses keys that contradict each other.
+func (c *config) checkConnection(env *environment) {
+	has := func(key string) bool { return env.at[key] != nil }
+	refuse := func(key, msg, hint string) { c.doc.failAt(env.at[key], msg, hint) }
+	connection := []string{"dsn", "host", "port", "user", "tls", "password", "access_token", "access_token_file", "role", "warehouse", "tenant"}
+	switch {
+	case has("engine"):
+		for _, key := range connection {
+			if has(key) {
+				refuse(key, key+" does not go with engine: embedded", "the embedded engine needs no connection; remove the line")
+			}
+		}
+		return
+	case has("data"):
+		refuse("data", "data goes with engine: embedded only", "dbctl puts no files into a bucket that is not its own")
+	case has("dsn"):
+		for _, key := range []string{"host", "port", "user", "tls"} {
+			if has(key) {
+				refuse(key, key+" stands beside dsn", "write it into the dsn, or write host, port and user without a dsn")
+			}
+		}
+		c.readDSN(env)
+	}
+	if has("access_token") && has("access_token_file") {
+		refuse("access_token_file", "access_token_file stands beside access_token", "keep one of them")
+	}
+	if has("password") && (has("access_token") || has("access_token_file")) {
+		refuse("password", "password stands beside an access token", "keep one of them")
+	}
+}
+
+// find returns the environment with this name, or nil.
+func (c *config) find(name string) *environment {
+	for _, e := range c.environments {
+		if e.Name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+func (c *config) names() []string {
+	var all []string
+	for _, e := range c.environments {
+		all = append(all, e.Name)
+	}
+	return all
+}
+
+// listed is a hint that lists the environments.
+func (c *config) listed() string {
+	if len(c.environments) == 0 {
+		return "add one below environments: in " + ConfigFile
+	}
+	return "there are " + strings.Join(c.names(), ", ")
+}

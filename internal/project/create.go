@@ -1,0 +1,75 @@
+package project
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// migrationTemplate is what a new migration holds.
+const migrationTemplate = `-- +goose Up
+
+
+-- +goose Down
+
+`
+
+// timestamp is goose's layout of a version made of the time.
+const timestamp = "20060102150405"
+
+// CreateMigration writes a new, empty migration and returns its path, relative to dir. Its version is the time in UTC, or with
+// sequential the number after the highest; in both cases higher than every other.
+func CreateMigration(dir, name string, sequential bool, now time.Time) (string, error) {
+	slug := snake(name)
+	if slug == "" {
+		return "", &Error{Msg: "a migration needs a name of letters and digits", Hint: "dbctl migrate create add_frame_quality"}
+	}
+	files, err := listMigrations(dir)
+	if err != nil {
+		return "", err
+	}
+	var highest int64
+	if len(files) > 0 {
+		highest = files[len(files)-1].version
+	}
+	base := nextVersion(highest, sequential, now) + "_" + slug + ".sql"
+	rel := path.Join(MigrationsDir, base)
+	if err := os.MkdirAll(filepath.Join(dir, MigrationsDir), 0o777); err != nil {
+		return "", fmt.Errorf("make %s: %w", MigrationsDir, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, rel), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return "", fmt.Errorf("create migration: %w", err)
+	}
+	if _, err := f.WriteString(migrationTemplate); err != nil {
+		f.Close()
+		return "", fmt.Errorf("write %s: %w", rel, err)
+	}
+	if err := f.Close(); err != nil {
+		return "", fmt.Errorf("write %s: %w", rel, err)
+	}
+	return rel, nil
+}
+
+// nextVersion is the version of a new migration after the highest.
+func nextVersion(highest int64, sequential bool, now time.Time) string {
+	version := highest + 1
+	if sequential {
+		return fmt.Sprintf("%05d", version)
+	}
+	if t, err := strconv.ParseInt(now.UTC().Format(timestamp), 10, 64); err == nil && t > version {
+		version = t
+	}
+	return strconv.FormatInt(version, 10)
+}
+
+// snake writes a name as a file name: lower case, words joined by _.
+func snake(name string) string {
+	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.ToLower(strings.Join(words, "_"))
+}

@@ -1,0 +1,234 @@
+package project
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/joho/godotenv"
+
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+// choose returns the environment that o asks for; nil when none is needed and none named.
+func (c *config) choose(o Options) (*environment, error) {
+	name := o.Env
+	if name == "" {
+		name = c.defaultEnv
+	}
+	switch env := c.find(name); {
+	case env != nil:
+		return env, nil
+	case name != "":
+		hint := c.listed()
+		if n := Nearest(name, c.names()); n != "" {
+			hint = "did you mean -e " + n + "? " + hint
+		}
+		return nil, &Error{File: c.doc.path, Msg: "unknown environment " + name, Hint: hint}
+	case o.NoEnv || o.DSNGiven:
+		return nil, nil
+	}
+	return nil, &Error{File: c.doc.path, Msg: "no environment is named, and there is no default_env", Hint: "-e ENV: " + c.listed()}
+}
+
+// sources merges the secrets of the file and the environment, which wins. Paths stay relative to the project's folder.
+func (c *config) sources(env *environment) map[string]secret.Source {
+	all := map[string]secret.Source{}
+	maps.Copy(all, c.secrets)
+	if env != nil {
+		maps.Copy(all, env.secrets)
+	}
+	return all
+}
+
+// environment fills in the defaults of the chosen environment. Vars from low to high: the file's, the environment's, those of
+// the embedded engine, --var. A var whose environment variable has no value is put into unset.
+func (c *config) environment(o Options, chosen *environment, getenv func(string) (string, bool), unset map[string]string) (Environment, error) {
+	var e Environment
+	vars := c.vars
+	if chosen != nil {
+		e = chosen.Environment
+		vars = slices.Concat(vars, chosen.vars)
+	}
+	if o.DSNGiven {
+		e = Environment{
+			Name: e.Name, Database: e.Database, Warehouse: e.Warehouse, StateDatabase: e.StateDatabase, ConnectTimeout: e.ConnectTimeout,
+			LockWait: e.LockWait, SkipUnsupported: e.SkipUnsupported, Protected: e.Protected,
+		}
+	} else if chosen != nil && !o.NoEnv && !e.Embedded && e.DSN == "" && e.Host == "" {
+		return e, &Error{
+			File: c.doc.path, Line: chosen.nameAt.Position.Line, Column: chosen.nameAt.Position.Column,
+			Msg: "environment " + e.Name + " says no server", Hint: "give it dsn, or host and user, or engine: embedded; or say --dsn",
+		}
+	}
+	if o.Database != "" {
+		e.Database = o.Database
+	}
+	if o.Warehouse != "" {
+		e.Warehouse = o.Warehouse
+	}
+	if e.Database == "" {
+		e.Database = "default"
+	}
+	if e.StateDatabase == "" {
+		e.StateDatabase = "dbctl"
+	}
+	for _, path := range []*string{&e.Data, &e.AccessTokenFile} {
+		if *path != "" {
+			abs, err := filepath.Abs(inDir(o.Dir, *path))
+			if err != nil {
+				return e, fmt.Errorf("find %s: %w", *path, err)
+			}
+			*path = abs
+		}
+	}
+
+	e.Vars = map[string]string{}
+	for _, v := range vars {
+		delete(e.Vars, v.name)
+		delete(unset, v.name)
+		if v.env == "" {
+			e.Vars[v.name] = v.value
+			continue
+		}
+		value, _ := getenv(v.env)
+		if value == "" {
+			unset[v.name] = v.env
+			continue
+		}
+		if why := badValue(value); why != "" {
+			return e, &Error{
+				File: c.doc.path, Line: v.at.Position.Line, Column: v.at.Position.Column,
+				Msg: "the environment variable " + v.env + " of var " + v.name + " " + why, Hint: "vars are plain values",
+			}
+		}
+		e.Vars[v.name] = value
+	}
+	maps.Copy(e.Vars, o.LocalVars)
+	for name, value := range o.Vars {
+		if !nameRule.MatchString(name) {
+			return e, &Error{Msg: "--var " + name + " is not a name", Hint: "--var NAME=VALUE, where a name has letters, digits and _"}
+		}
+		if why := badValue(value); why != "" {
+			return e, &Error{Msg: "--var " + name + " " + why, Hint: "vars are plain values"}
+		}
+		e.Vars[name] = value
+	}
+	for name := range e.Vars {
+		delete(unset, name)
+	}
+	return e, nil
+}
+
+func inDir(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// dsnParams are the parameters of a databend-go DSN (its dsn.go) that hold a secret, and the key that names one instead.
+var dsnParams = map[string]string{"access_token": "access_token", "password": "password"}
+
+// readDSN takes from the DSN what templates and the first line of output need, and refuses a secret in it. No error quotes it.
+func (c *config) readDSN(env *environment) {
+	at := env.at["dsn"]
+	u, err := url.Parse(env.DSN)
+	if err != nil || u.Host == "" || u.Opaque != "" || u.Fragment != "" || !slices.Contains([]string{"databend", "databend+http", "databend+https", "http", "https"}, u.Scheme) {
+		c.doc.failAt(at, "dsn is not a URL of a Databend server", `write dsn: "databend://user@host:443/database"; the password stands in the secret that password: names`)
+		return
+	}
+	if _, has := u.User.Password(); has {
+		c.doc.failAt(at, "dsn holds a password", "take it out and write password: DATABEND_PASSWORD, the environment variable that has it")
+		return
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		c.doc.failAt(at, "dsn has parameters that cannot be read", "write them as ?name=value&name=value")
+		return
+	}
+	for _, param := range slices.Sorted(maps.Keys(dsnParams)) {
+		if query.Has(param) {
+			key := dsnParams[param]
+			c.doc.failAt(at, "dsn holds "+param, "take it out and write "+key+": DATABEND_"+strings.ToUpper(key)+", the environment variable that has it")
+			return
+		}
+	}
+	env.Host = u.Hostname()
+	env.User = u.User.Username()
+	if p := u.Port(); p != "" {
+		if env.Port, err = strconv.Atoi(p); err != nil || env.Port < 1 || env.Port > 65535 {
+			c.doc.failAt(at, "dsn has a bad port", "")
+			return
+		}
+	}
+	env.Plain = query.Get("sslmode") == "disable" || strings.HasSuffix(u.Scheme, "http")
+	if database := strings.Trim(u.Path, "/"); database != "" {
+		if env.Database != "" && env.Database != database {
+			c.doc.failAt(env.at["database"], "database differs from that of the dsn", "write it in one place")
+		}
+		env.Database = database
+	}
+	for param, field := range map[string]*string{"warehouse": &env.Warehouse, "tenant": &env.Tenant, "role": &env.Role} {
+		if *field == "" {
+			*field = query.Get(param)
+		}
+	}
+}
+
+// environ is the process's environment with the env file behind it: a variable that the process has, and not as an empty
+// text, wins over the file. The file never enters the process's own environment. An env_file of dbctl.yaml may be absent, as
+// it is in CI and in a fresh clone; that of --env-file may not.
+func environ(o Options, chosen *environment) (func(string) (string, bool), error) {
+	path := o.EnvFile
+	if path == "" {
+		if chosen == nil || chosen.envFile == "" {
+			return o.Getenv, nil
+		}
+		path = inDir(o.Dir, chosen.envFile)
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if o.EnvFile == "" {
+			return o.Getenv, nil
+		}
+		return nil, &Error{File: path, Msg: "the env file does not exist", Hint: "--env-file names a file of NAME=value lines"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read env file %s: %w", path, err)
+	}
+	vars, err := godotenv.Parse(bytes.NewReader(text))
+	if err != nil { // err quotes the file
+		return nil, &Error{File: path, Line: badLine(text), Msg: "the env file cannot be read", Hint: "write NAME=value lines; a value with spaces, # or $ goes in single quotes"}
+	}
+	return func(name string) (string, bool) {
+		if value, ok := o.Getenv(name); ok && value != "" {
+			return value, true
+		}
+		if value, ok := vars[name]; ok {
+			return value, true
+		}
+		return o.Getenv(name)
+	}, nil
+}
+
+// badLine finds the line at which godotenv stops: the first that cannot be read together with those before it. A value in
+// quotes may span lines, so what fails at its start may be mended by its end; the last good start counts.
+func badLine(text []byte) int {
+	good := 0
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	for n := range lines {
+		if _, err := godotenv.Parse(bytes.NewReader(bytes.Join(lines[:n+1], nil))); err == nil {
+			good = n + 1
+		}
+	}
+	return good + 1
+}

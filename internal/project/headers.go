@@ -1,0 +1,196 @@
+package project
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+var (
+	migrationKeys = []string{"allow", "adopt"}
+	allowed       = []string{"irreversible", "out-of-order"}
+	loadKeys      = []string{"filename-column", "optional", "pattern", "window", "on-changed", "rule", "empty"}
+	onChanged     = []string{"fail", "skip", "replace"}
+	ruleLevels    = []string{"off", "warn", "fail"}
+	ruleName      = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+)
+
+// badHeader is an *Error at a header.
+func badHeader(src *source, h sqltext.Header, msg, hint string) error {
+	return errorAt(src.path, src.text, h.Pos.Offset, msg, hint)
+}
+
+// checkMigrationHeaders checks the headers of a migration: each gives a consent, and says why.
+func checkMigrationHeaders(src *source, headers []sqltext.Header) error {
+	for _, h := range headers {
+		form := `-- dbctl: ` + h.Key + ` "why"`
+		switch h.Key {
+		case "allow":
+			form = `-- dbctl: allow=irreversible "why"`
+			if slices.Contains(allowed, h.Value) {
+				form = `-- dbctl: allow=` + h.Value + ` "why"`
+			} else {
+				return badHeader(src, h, "allow="+h.Value+" allows nothing", didYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or ")))
+			}
+		case "adopt":
+			if h.Value != "" {
+				return badHeader(src, h, "adopt takes no value", "write "+form)
+			}
+		default:
+			return unknownHeader(src, h, migrationKeys, loadKeys, "a load")
+		}
+		if h.Why == "" {
+			return badHeader(src, h, h.Key+" says no reason", "write "+form)
+		}
+	}
+	return nil
+}
+
+func unknownHeader(src *source, h sqltext.Header, keys, others []string, where string) error {
+	hint := didYouMean(h.Key, keys, "there are "+strings.Join(keys, ", "))
+	if slices.Contains(others, h.Key) {
+		hint = h.Key + " is a header of " + where
+	}
+	return badHeader(src, h, "unknown header "+h.Key, hint)
+}
+
+// readLoadHeaders reads the headers of a load. copied is its COPY, whose columns the headers name.
+func readLoadHeaders(src *source, headers []sqltext.Header, copied sqltext.Copy) (LoadHeader, error) {
+	var l LoadHeader
+	seen := map[string]bool{}
+	for _, h := range headers {
+		once := h.Key
+		if h.Key == "rule" {
+			once = "rule " + h.Value[:max(0, strings.IndexByte(h.Value, ':'))]
+		}
+		switch {
+		case !slices.Contains(loadKeys, h.Key):
+			return l, unknownHeader(src, h, loadKeys, migrationKeys, "a migration")
+		case seen[once]:
+			return l, badHeader(src, h, "header "+once+" stands twice", "keep one of them")
+		case h.Value == "":
+			return l, badHeader(src, h, "header "+h.Key+" has no value", "write -- dbctl: "+h.Key+"=…")
+		}
+		seen[once] = true
+		if msg, hint := l.set(h, copied); msg != "" {
+			return l, badHeader(src, h, msg, hint)
+		}
+	}
+	if l.OnChanged == "replace" && l.FilenameColumn == "" {
+		i := slices.IndexFunc(headers, func(h sqltext.Header) bool { return h.Key == "on-changed" })
+		return l, badHeader(src, headers[i], "on-changed=replace needs filename-column=",
+			"name the column that the load fills with METADATA$FILENAME: the rows of a changed file are found by it")
+	}
+	return l, nil
+}
+
+// set takes one header into l; msg says what is wrong with it.
+func (l *LoadHeader) set(h sqltext.Header, copied sqltext.Copy) (msg, hint string) {
+	switch h.Key {
+	case "filename-column":
+		if copied.Columns != nil && !containsFold(copied.Columns, h.Value) {
+			return "the COPY fills no column " + h.Value, didYouMean(h.Value, copied.Columns, "add it to the column list, and METADATA$FILENAME to the SELECT")
+		}
+		l.FilenameColumn = h.Value
+	case "optional":
+		var known []string
+		for _, item := range copied.Select {
+			if item.Column != "" {
+				known = append(known, item.Column)
+			}
+		}
+		for column := range strings.SplitSeq(h.Value, ",") {
+			column = strings.TrimSpace(column)
+			if !containsFold(known, column) {
+				return "the SELECT reads no column " + strconv.Quote(column), didYouMean(column, known, "optional= names columns of the files, as the SELECT has them")
+			}
+			l.Optional = append(l.Optional, column)
+		}
+	case "pattern":
+		if o := option(copied, "PATTERN", "FILES"); o != "" {
+			return "pattern= stands beside " + o + " in the COPY", "keep one of them"
+		}
+		l.Pattern = h.Value
+	case "window":
+		if _, _, err := ParseWindow(h.Value); err != nil {
+			return err.Error(), `write -- dbctl: window=capture_date=%Y-%m-%d 7d`
+		}
+		l.Window = h.Value
+	case "on-changed":
+		if !slices.Contains(onChanged, h.Value) {
+			return "on-changed=" + h.Value + " is unknown", didYouMean(h.Value, onChanged, "it may be "+strings.Join(onChanged, ", "))
+		}
+		l.OnChanged = h.Value
+	case "rule":
+		const form = `write -- dbctl: rule=NAME:off|warn|fail "why"`
+		name, level, _ := strings.Cut(h.Value, ":")
+		switch {
+		case !ruleName.MatchString(name):
+			return "rule= names no rule", form
+		case !slices.Contains(ruleLevels, level):
+			return "rule " + name + " is neither off nor warn nor fail", form
+		case h.Why == "":
+			return "rule " + name + " says no reason", form
+		}
+		if l.Rules == nil {
+			l.Rules = map[string]string{}
+		}
+		l.Rules[name] = level
+	case "empty":
+		if h.Value != "ok" {
+			return "empty=" + h.Value + " is unknown", "write -- dbctl: empty=ok"
+		}
+		l.EmptyOK = true
+	}
+	return "", ""
+}
+
+func containsFold(list []string, s string) bool {
+	return slices.ContainsFunc(list, func(e string) bool { return strings.EqualFold(e, s) })
+}
+
+// option returns the first of these options that the COPY has.
+func option(c sqltext.Copy, names ...string) string {
+	for _, o := range c.Options {
+		if slices.Contains(names, o.Name) {
+			return o.Name
+		}
+	}
+	return ""
+}
+
+// ParseWindow takes a window= apart: "capture_date=%Y-%m-%d 7d" is the layout of the folder that has a partition's date, in
+// strftime's %Y %m %d %H, and the time back from now that a run lists, in h, d or w.
+func ParseWindow(s string) (layout string, span time.Duration, err error) {
+	i := strings.LastIndexByte(s, ' ')
+	if i < 0 {
+		return "", 0, fmt.Errorf("window=%s has no length", s)
+	}
+	layout, length := strings.TrimSpace(s[:i]), s[i+1:]
+	units := map[byte]time.Duration{'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
+	unit := units[length[max(0, len(length)-1)]]
+	n, err := strconv.ParseUint(length[:max(0, len(length)-1)], 10, 16)
+	if err != nil || unit == 0 || n == 0 {
+		return "", 0, fmt.Errorf("window=%s does not end in a length such as 7d", s)
+	}
+	verbs := 0
+	for rest := layout; ; verbs++ {
+		_, after, found := strings.Cut(rest, "%")
+		if !found {
+			break
+		}
+		if after == "" || !strings.ContainsRune("YmdH", rune(after[0])) {
+			return "", 0, fmt.Errorf("window=%s has a %% that is not followed by Y, m, d or H", s)
+		}
+		rest = after[1:]
+	}
+	if verbs == 0 || !strings.Contains(layout, "%Y") {
+		return "", 0, fmt.Errorf("window=%s has no date", s)
+	}
+	return layout, time.Duration(n) * unit, nil
+}

@@ -1,0 +1,153 @@
+package project
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// readLoads reads all .sql files of loads/ and of the folders below it, by name. Hidden files and folders are none of ours.
+func readLoads(r *renderer) ([]Load, error) {
+	var files []string
+	err := filepath.WalkDir(filepath.Join(r.dir, LoadsDir), func(p string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case strings.HasPrefix(e.Name(), "."):
+			if e.IsDir() {
+				return filepath.SkipDir
+			}
+		case !e.IsDir() && strings.EqualFold(filepath.Ext(p), ".sql"):
+			rel, err := filepath.Rel(r.dir, p)
+			if err != nil {
+				return err
+			}
+			files = append(files, filepath.ToSlash(rel))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	all := make([]Load, 0, len(files))
+	for _, file := range files {
+		l, err := r.readLoad(file)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(a, b Load) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// readLoad reads one file.
+func (r *renderer) readLoad(file string) (Load, error) {
+	name := strings.TrimPrefix(strings.TrimSuffix(file, ".sql"), LoadsDir+"/")
+	l := Load{Name: name, Path: file}
+	if path.Ext(file) != ".sql" {
+		return l, &Error{File: file, Msg: "the extension is " + path.Ext(file), Hint: "rename it to .sql"}
+	}
+	if strings.ContainsAny(name, `*?[]\ `) {
+		return l, &Error{File: file, Msg: "the file name holds a space or one of *?[]\\", Hint: "rename it: the name is what dbctl load NAME takes, and NAME may be a glob"}
+	}
+	src, err := readSource(r.dir, file)
+	if err != nil {
+		return l, err
+	}
+	if l.Headers, err = sqltext.Headers(src.text); err != nil {
+		return l, fromSQL(src.path, src.text, err)
+	}
+	start := len(src.text) - len(strings.TrimPrefix(src.text, bom))
+	e, err := r.expand(src, src.text[start:], start)
+	if err != nil {
+		return l, err
+	}
+	l.Expanded, l.Checksum = e.text, checksum(e.text)
+	statements, err := sqltext.Split(e.text)
+	if err != nil {
+		return l, e.fail(err)
+	}
+	const one = "a load is one COPY INTO table FROM a stage; other statements belong in a migration"
+	switch len(statements) {
+	case 0:
+		return l, &Error{File: file, Line: 1, Column: 1, Msg: "there is no statement", Hint: one}
+	case 1:
+	default:
+		return l, e.errorAt(statements[1].Start, "second statement", one)
+	}
+	st := statements[0]
+	l.Statement = e.statement(st)
+	if l.Copy, err = sqltext.ParseCopy(st.Text); err != nil {
+		if se, ok := err.(*sqltext.Error); ok {
+			hint := se.Hint
+			if hint == "" {
+				hint = one
+			}
+			return l, e.errorAt(st.Start+se.Pos.Offset, se.Msg, hint)
+		}
+		return l, e.errorAt(st.Start, err.Error(), one)
+	}
+	if l.Secrets, err = e.secrets(); err != nil {
+		return l, err
+	}
+	l.LoadHeader, err = readLoadHeaders(src, l.Headers, l.Copy)
+	return l, err
+}
+
+// The patterns that keep a COPY from what is no data: names that start with _ or . (_SUCCESS, hidden files) in any folder. A
+// PATTERN is anchored, and relative to the path of the COPY.
+const (
+	visible        = `([^_./][^/]*/)*[^_./][^/]*`
+	visibleParquet = visible + `[.]parquet`
+)
+
+// FilePattern is the PATTERN that a COPY of this load needs: its pattern= header, or one that keeps it from files that are no
+// data. It is "" when the COPY has a PATTERN or FILES itself, or names one file.
+func (l *Load) FilePattern() string {
+	last := path.Base(l.Copy.Path)
+	switch {
+	case option(l.Copy, "PATTERN", "FILES") != "":
+		return ""
+	case l.Pattern != "":
+		return l.Pattern
+	case !strings.HasSuffix(l.Copy.Path, "/") && strings.Contains(last, ".") && last != ".":
+		return ""
+	case strings.EqualFold(l.format(), "parquet"):
+		return visibleParquet
+	}
+	return visible
+}
+
+// format is the TYPE of the COPY's FILE_FORMAT, "" when it is the stage's.
+func (l *Load) format() string {
+	for _, o := range l.Copy.Options {
+		if o.Name != "FILE_FORMAT" {
+			continue
+		}
+		words := strings.FieldsFunc(o.Value, func(c rune) bool { return strings.ContainsRune("()='\", \t\r\n", c) })
+		for i, w := range words[:max(0, len(words)-1)] {
+			if strings.EqualFold(w, "TYPE") {
+				return words[i+1]
+			}
+		}
+	}
+	return ""
+}
+
+// TaskSQL is the load's COPY for a task's body: its table qualified, since a task has no current database, and with a PATTERN.
+func (l *Load) TaskSQL(database string) string {
+	sql := l.Statement.SQL
+	if p := l.FilePattern(); p != "" {
+		sql += "\nPATTERN = " + sqltext.Quote(p)
+	}
+	if l.Copy.Database == "" {
+		sql = sql[:l.Copy.TableSpan[0]] + sqltext.Ident(database) + "." + sql[l.Copy.TableSpan[0]:]
+	}
+	return sql
+}

@@ -1,0 +1,148 @@
+package project
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// readMigrations reads all files of migrations/, in the order of their versions.
+func readMigrations(r *renderer) ([]Migration, error) {
+	files, err := listMigrations(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Migration, 0, len(files))
+	for _, f := range files {
+		m, err := r.migration(f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// migrationFile is a file name taken apart.
+type migrationFile struct {
+	version int64
+	name    string
+	path    string // relative to the project's folder
+}
+
+// listMigrations lists migrations/ by version. As goose does it takes NUMBER_name.sql of the folder itself, and nothing from
+// folders below it. A .sql file that goose would skip for its name is an error: it would never be applied. So is a Go
+// migration. Hidden files and all others are none of ours.
+func listMigrations(dir string) ([]migrationFile, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, MigrationsDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list %s: %w", MigrationsDir, err)
+	}
+	var files []migrationFile
+	for _, e := range entries {
+		base := e.Name()
+		full := path.Join(MigrationsDir, base)
+		ext := path.Ext(base)
+		_, numbered := versionOf(base)
+		switch {
+		case strings.HasPrefix(base, "."), e.IsDir():
+			continue
+		case ext == ".go" && numbered == nil && !strings.HasSuffix(base, "_test.go"):
+			return nil, &Error{File: full, Msg: "a migration in Go cannot be run", Hint: "write it in SQL, or move the file out of " + MigrationsDir + "/"}
+		case strings.EqualFold(ext, ".sql") && ext != ".sql":
+			return nil, &Error{File: full, Msg: "the extension is " + ext, Hint: "rename it to .sql"}
+		case ext != ".sql":
+			continue
+		}
+		f := migrationFile{path: full}
+		if f.version, err = versionOf(base); err != nil {
+			return nil, &Error{File: full, Msg: err.Error(), Hint: "name it NUMBER_name.sql, as dbctl migrate create does"}
+		}
+		_, f.name, _ = strings.Cut(strings.TrimSuffix(base, ".sql"), "_")
+		files = append(files, f)
+	}
+	slices.SortStableFunc(files, func(a, b migrationFile) int { return cmp.Compare(a.version, b.version) })
+	for i := 1; i < len(files); i++ {
+		if a, b := files[i-1], files[i]; a.version == b.version {
+			return nil, &Error{
+				File: b.path, Msg: fmt.Sprintf("version %d is that of %s too", b.version, a.path),
+				Hint: "give one of them the next number; one that is applied somewhere keeps its own",
+			}
+		}
+	}
+	return files, nil
+}
+
+// versionOf reads the version before the first _ of a file name: goose's rule (NumericComponent), less its leading sign.
+func versionOf(base string) (int64, error) {
+	number, name, ok := strings.Cut(strings.TrimSuffix(base, path.Ext(base)), "_")
+	if !ok || name == "" {
+		return 0, errors.New("the file name has no name after a number and _")
+	}
+	if strings.Trim(number, "0123456789") != "" || number == "" {
+		return 0, errors.New("the file name does not start with a number")
+	}
+	v, err := strconv.ParseInt(number, 10, 64)
+	switch {
+	case err != nil:
+		return 0, errors.New("the version is too large")
+	case v < 1:
+		return 0, errors.New("version 0 is none: versions start at 1")
+	}
+	return v, nil
+}
+
+// migration reads one file.
+func (r *renderer) migration(f migrationFile) (Migration, error) {
+	m := Migration{Version: f.version, Name: f.name, Path: f.path}
+	src, err := readSource(r.dir, f.path)
+	if err != nil {
+		return m, err
+	}
+	file, err := sqltext.ParseFile(src.text)
+	if err != nil {
+		return m, fromSQL(src.path, src.text, err)
+	}
+	m.Headers, m.HasDown = file.Headers, file.HasDown
+	if err := checkMigrationHeaders(src, file.Headers); err != nil {
+		return m, err
+	}
+	if m.Up, err = r.section(src, file.Up); err != nil {
+		return m, err
+	}
+	if file.HasDown {
+		m.Down, err = r.section(src, file.Down)
+	}
+	return m, err
+}
+
+// section expands and splits one section.
+func (r *renderer) section(src *source, part sqltext.Part) (Section, error) {
+	s := Section{Checksum: checksum(part.Text)}
+	e, err := r.expand(src, part.Text, part.Start)
+	if err != nil {
+		return s, err
+	}
+	s.Expanded, s.ExpandedChecksum = e.text, s.Checksum
+	if e.text != part.Text {
+		s.ExpandedChecksum = checksum(e.text)
+	}
+	statements, err := sqltext.SplitSection(e.text)
+	if err != nil {
+		return s, e.fail(err)
+	}
+	for _, st := range statements {
+		s.Statements = append(s.Statements, e.statement(st))
+	}
+	s.Secrets, err = e.secrets()
+	return s, err
+}

@@ -1,0 +1,141 @@
+package project
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+const bom = "\ufeff"
+
+// source is the text of a SQL file, and where its lines start.
+type source struct {
+	path  string // as errors show it: relative to the project's folder
+	text  string
+	lines []int // offsets of line starts; made at the first use
+}
+
+// readSource reads a SQL file. Bytes that no SQL text holds are refused here, so that nothing below has to expect them.
+func readSource(dir, path string) (*source, error) {
+	text, err := os.ReadFile(filepath.Join(dir, path))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	s := &source{path: path, text: string(text)}
+	if i := strings.IndexByte(s.text, 0); i >= 0 {
+		return nil, errorAt(path, s.text, i, "NUL byte", "save the file as UTF-8")
+	}
+	if !utf8.ValidString(s.text) {
+		i := 0
+		for i < len(s.text) {
+			r, n := utf8.DecodeRuneInString(s.text[i:])
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			i += n
+		}
+		return nil, errorAt(path, s.text, i, "text is not UTF-8", "save the file as UTF-8")
+	}
+	return s, nil
+}
+
+// position is line and column, in runes, of an offset; a BOM takes no column.
+func (s *source) position(offset int) (line, column int) {
+	if s.lines == nil {
+		s.lines = []int{0}
+		for i := range len(s.text) {
+			if s.text[i] == '\n' {
+				s.lines = append(s.lines, i+1)
+			}
+		}
+	}
+	line = sort.SearchInts(s.lines, offset+1)
+	before := s.text[s.lines[line-1]:offset]
+	if line == 1 {
+		before = strings.TrimPrefix(before, bom)
+	}
+	return line, 1 + utf8.RuneCountInString(before)
+}
+
+// checksum is "v1:" and the SHA-256 of text without a BOM and with LF line ends, so that neither an editor's choice of them
+// nor git's changes it.
+func checksum(text string) string {
+	text = strings.ReplaceAll(strings.TrimPrefix(text, bom), "\r\n", "\n")
+	sum := sha256.Sum256([]byte(text))
+	return "v1:" + hex.EncodeToString(sum[:])
+}
+
+// expansion is the text that a template made of a part of a source, and the way back.
+type expansion struct {
+	src      *source
+	text     string
+	segments []segment // in the order of out; the first has out 0 when text is not empty
+}
+
+// segment says where a run of the expanded text comes from.
+type segment struct {
+	out, in  int  // offsets: in the expanded text, in the source
+	verbatim bool // the run is a copy of the source; else in is the action that wrote it
+}
+
+// origin leads from an offset of the expanded text to one of the source.
+func (e *expansion) origin(offset int) int {
+	i := sort.Search(len(e.segments), func(i int) bool { return e.segments[i].out > offset }) - 1
+	if i < 0 {
+		return 0
+	}
+	s := e.segments[i]
+	if s.verbatim {
+		return s.in + offset - s.out
+	}
+	return s.in
+}
+
+// fail makes an *Error of an error of sqltext whose position is in the expanded text.
+func (e *expansion) fail(err error) error {
+	se, ok := err.(*sqltext.Error)
+	if !ok {
+		return &Error{File: e.src.path, Msg: err.Error()}
+	}
+	return e.errorAt(se.Pos.Offset, se.Msg, se.Hint)
+}
+
+func (e *expansion) errorAt(offset int, msg, hint string) *Error {
+	return errorAt(e.src.path, e.src.text, e.origin(offset), msg, hint)
+}
+
+// statement is one statement of the expanded text, with its place.
+func (e *expansion) statement(s sqltext.Statement) Statement {
+	line, column := e.src.position(e.origin(s.Start))
+	return Statement{
+		SQL: s.Text, Line: line, Column: column,
+		Pos: func(offset int) (int, int) {
+			return e.src.position(e.origin(s.Start + min(max(offset, 0), len(s.Text))))
+		},
+	}
+}
+
+// secrets returns the names of the secrets in the expanded text, sorted, each once; an error where a secret may not stand.
+func (e *expansion) secrets() ([]string, error) {
+	if !strings.Contains(e.text, "{{") {
+		return nil, nil
+	}
+	places, err := sqltext.Placeholders(e.text)
+	if err != nil {
+		return nil, e.fail(err)
+	}
+	var names []string
+	for _, p := range places {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}

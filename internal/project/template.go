@@ -1,0 +1,232 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+	"text/template/parse"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// renderer expands the templates of one project.
+type renderer struct {
+	dir   string
+	env   *Environment
+	unset map[string]string // vars whose environment variable has no value, by that variable
+	loads []Load            // what load "name" may name; nil while the loads themselves are read
+
+	base *template.Template
+}
+
+// expand expands the part of src that starts at start. A part without {{ is copied.
+func (r *renderer) expand(src *source, text string, start int) (*expansion, error) {
+	if !strings.Contains(text, "{{") {
+		return &expansion{src, text, []segment{{0, start, true}}}, nil
+	}
+	if r.base == nil {
+		r.base = template.New("").Option("missingkey=error").Funcs(r.functions())
+	}
+	t, err := r.base.Clone()
+	if err == nil {
+		t, err = t.Parse(text)
+	}
+	if err != nil {
+		return nil, r.failed(src, text, start, err)
+	}
+	w := &recorder{starts: map[*byte]segment{}}
+	for _, tree := range t.Templates() {
+		w.instrument(tree.Root, text, start)
+	}
+	if err := t.Execute(w, map[string]any{}); err != nil {
+		return nil, r.failed(src, text, start, err)
+	}
+	return &expansion{src, w.out.String(), w.segments}, nil
+}
+
+// recorder is what a template writes to. text/template writes a text node by one Write of the node's own bytes, and what an
+// action gives by others. So the first byte of a node tells which node it is; and before each action instrument puts a
+// text node that is not written but says where the writes after it come from.
+type recorder struct {
+	out      strings.Builder
+	starts   map[*byte]segment // of text nodes, by their first byte; out is -1 for the marks
+	mark     int               // offset in the source of the action that writes
+	segments []segment
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	node, isText := w.starts[&p[0]]
+	switch {
+	case isText && node.out < 0:
+		w.mark = node.in
+		return len(p), nil
+	case isText:
+		w.segments = append(w.segments, segment{w.out.Len(), node.in, true})
+	default:
+		w.segments = append(w.segments, segment{w.out.Len(), w.mark, false})
+	}
+	return w.out.Write(p)
+}
+
+// instrument registers the text nodes below n and puts a mark before each action. text is the template's, start its offset
+// in the source.
+func (w *recorder) instrument(n parse.Node, text string, start int) {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return
+		}
+		var nodes []parse.Node
+		for _, child := range n.Nodes {
+			if action, ok := child.(*parse.ActionNode); ok {
+				at := max(0, strings.LastIndex(text[:action.Pos], "{{"))
+				mark := &parse.TextNode{NodeType: parse.NodeText, Pos: action.Pos, Text: []byte{' '}}
+				w.starts[&mark.Text[0]] = segment{out: -1, in: start + at}
+				nodes = append(nodes, mark)
+			}
+			nodes = append(nodes, child)
+			w.instrument(child, text, start)
+		}
+		n.Nodes = nodes
+	case *parse.TextNode:
+		if len(n.Text) > 0 {
+			w.starts[&n.Text[0]] = segment{in: start + int(n.Pos)}
+		}
+	case *parse.IfNode:
+		w.instrumentBranch(&n.BranchNode, text, start)
+	case *parse.RangeNode:
+		w.instrumentBranch(&n.BranchNode, text, start)
+	case *parse.WithNode:
+		w.instrumentBranch(&n.BranchNode, text, start)
+	}
+}
+
+func (w *recorder) instrumentBranch(b *parse.BranchNode, text string, start int) {
+	w.instrument(b.List, text, start)
+	w.instrument(b.ElseList, text, start)
+}
+
+// mistake is an error of one of our functions: what text/template wraps around it says nothing that the position does not.
+type mistake struct{ msg, hint string }
+
+func (m *mistake) Error() string { return m.msg }
+
+// functionNames are the functions of ours that a template may call.
+var functionNames = []string{"secret", "var", "has", "database", "warehouse", "env_name", "quote", "ident", "load"}
+
+func (r *renderer) functions() template.FuncMap {
+	return template.FuncMap{
+		"secret":    placeholder,
+		"var":       r.variable,
+		"has":       func(name string) bool { return r.env.Vars[name] != "" },
+		"database":  func() string { return r.env.Database },
+		"warehouse": r.warehouse,
+		"env_name":  func() string { return r.env.Name },
+		"quote":     func(v any) string { return sqltext.Quote(fmt.Sprint(v)) },
+		"ident":     func(v any) string { return sqltext.Ident(fmt.Sprint(v)) },
+		"load":      r.load,
+	}
+}
+
+// placeholder is what stands for a secret from here to the moment of sending.
+func placeholder(name string) (string, error) {
+	if !nameRule.MatchString(name) {
+		return "", &mistake{"secret " + strconv.Quote(name) + " is not a name", "write letters, digits and _: the name of the secret, never its value"}
+	}
+	return `{{ secret "` + name + `" }}`, nil
+}
+
+func (r *renderer) variable(name string, defaults ...any) (string, error) {
+	if v, ok := r.env.Vars[name]; ok {
+		return v, nil
+	}
+	if len(defaults) > 1 {
+		return "", &mistake{"var " + strconv.Quote(name) + " has more than one default", `write {{ var "` + name + `" "default" }}`}
+	}
+	if len(defaults) == 1 {
+		v := fmt.Sprint(defaults[0])
+		if why := badValue(v); why != "" {
+			return "", &mistake{"the default of var " + strconv.Quote(name) + " " + why, "vars are plain values"}
+		}
+		return v, nil
+	}
+	if env, ok := r.unset[name]; ok {
+		return "", &mistake{"var " + strconv.Quote(name) + " has no value: the environment variable " + env + " is not set", "export " + env + "=…, or --var " + name + "=…"}
+	}
+	return "", &mistake{
+		"no var " + strconv.Quote(name),
+		didYouMean(name, slices.Sorted(maps.Keys(r.env.Vars)), "add it below vars: in "+ConfigFile+", or say --var "+name+"=…"),
+	}
+}
+
+// warehouse is the environment's; "default" is what Databend calls the one of a server that has no other.
+func (r *renderer) warehouse() string {
+	if r.env.Warehouse != "" {
+		return r.env.Warehouse
+	}
+	return "default"
+}
+
+// load is the COPY of a load, for a task's body.
+func (r *renderer) load(name string) (string, error) {
+	if r.loads == nil {
+		return "", &mistake{"load inside a load", `load "name" stands in migrations only`}
+	}
+	var names []string
+	for i := range r.loads {
+		if r.loads[i].Name == name {
+			return r.loads[i].TaskSQL(r.env.Database), nil
+		}
+		names = append(names, r.loads[i].Name)
+	}
+	return "", &mistake{"no load " + strconv.Quote(name), didYouMean(name, names, "loads stand in "+LoadsDir+"/")}
+}
+
+var (
+	// failureRule reads the errors of text/template: name:line, and the column, counted in bytes from 0, of those at execution.
+	failureRule = regexp.MustCompile(`(?s)^template: [^:]*:(\d+)(?::(\d+))?: (.*)$`)
+	executing   = regexp.MustCompile(`(?s)^executing "[^"]*" at <.*?>: `)
+	quotedName  = regexp.MustCompile(`"([^"]+)"`)
+)
+
+// failed makes an *Error of one of text/template for the part of src that starts at start.
+func (r *renderer) failed(src *source, text string, start int, err error) error {
+	m := failureRule.FindStringSubmatch(err.Error())
+	if m == nil {
+		return &Error{File: src.path, Msg: "template: " + err.Error()}
+	}
+	line, _ := strconv.Atoi(m[1])
+	from := 0 // offset in text of the line
+	for range line - 1 {
+		from += strings.IndexByte(text[from:], '\n') + 1
+	}
+	msg, hint := "template: "+executing.ReplaceAllString(m[3], ""), ""
+	at := from
+	if m[2] != "" {
+		column, _ := strconv.Atoi(m[2])
+		at += column
+	} else { // a parse error says the line only: show the action, or in it the word that the message quotes
+		rest, _, _ := strings.Cut(text[from:], "\n")
+		at += max(0, strings.Index(rest, "{{"))
+		if q := quotedName.FindStringSubmatch(m[3]); q != nil {
+			at = max(at, from+strings.Index(rest, q[1]))
+			if strings.HasPrefix(m[3], "function ") {
+				hint = didYouMean(q[1], functionNames, "there are "+strings.Join(functionNames, ", "))
+			}
+		}
+	}
+	if own, ok := errors.AsType[*mistake](err); ok {
+		msg, hint = own.msg, own.hint
+	} else if strings.Contains(msg, "map has no entry for key") {
+		hint = `write {{ var "name" }}`
+	}
+	return errorAt(src.path, src.text, start+min(at, len(text)), msg, hint)
+}

@@ -1,0 +1,230 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// document is a YAML file walked by hand: every key is checked where it stands, and no error quotes a value or a line of the
+// file, since a secret may stand there by mistake. It keeps the first error.
+type document struct {
+	path    string
+	anchors map[string]ast.Node
+	err     error
+}
+
+// entry is one key of a mapping and its value, aliases resolved.
+type entry struct {
+	key   string
+	at    *token.Token
+	value ast.Node
+}
+
+// maxAliases bounds how deep aliases and merge keys may nest; an alias inside its own anchor has no end.
+const maxAliases = 20
+
+// parseYAML returns the document's root, nil when it is empty.
+func parseYAML(path string, text []byte) (*document, ast.Node, error) {
+	d := &document{path: path, anchors: map[string]ast.Node{}}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		e := &Error{File: path, Msg: "YAML is not readable"}
+		if ye, ok := errors.AsType[yaml.Error](err); ok {
+			e.Msg = "YAML: " + ye.GetMessage()
+			if t := ye.GetToken(); t != nil {
+				e.Line, e.Column = t.Position.Line, t.Position.Column
+			}
+		}
+		return nil, nil, e
+	}
+	var root ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if root != nil {
+			d.fail(doc.Body, "second YAML document", "keep one document in the file")
+			return nil, nil, d.err
+		}
+		root = doc.Body
+	}
+	if root == nil {
+		return d, nil, nil
+	}
+	ast.Walk(d, root)
+	return d, root, nil
+}
+
+// Visit collects anchors.
+func (d *document) Visit(n ast.Node) ast.Visitor {
+	if a, ok := n.(*ast.AnchorNode); ok {
+		d.anchors[a.Name.GetToken().Value] = a.Value
+	}
+	return d
+}
+
+// fail keeps the first error.
+func (d *document) fail(n ast.Node, msg, hint string) { d.failAt(n.GetToken(), msg, hint) }
+
+func (d *document) failAt(t *token.Token, msg, hint string) {
+	if d.err == nil {
+		d.err = &Error{File: d.path, Line: t.Position.Line, Column: t.Position.Column, Msg: msg, Hint: hint}
+	}
+}
+
+// resolve follows anchors, aliases and tags to the value itself.
+func (d *document) resolve(n ast.Node) ast.Node {
+	for range maxAliases {
+		switch v := n.(type) {
+		case *ast.AnchorNode:
+			n = v.Value
+		case *ast.TagNode:
+			n = v.Value
+		case *ast.AliasNode:
+			target := d.anchors[v.Value.GetToken().Value]
+			if target == nil {
+				d.fail(n, "alias without an anchor", "")
+				return n
+			}
+			n = target
+		default:
+			return n
+		}
+	}
+	d.fail(n, "aliases are nested too deeply", "")
+	return n
+}
+
+// mapping returns the entries of a mapping in order. what names it for errors; known, when not nil, are the keys it may have.
+func (d *document) mapping(n ast.Node, what string, known []string) []entry {
+	return d.entries(n, what, known, 0)
+}
+
+func (d *document) entries(n ast.Node, what string, known []string, depth int) []entry {
+	n = d.resolve(n)
+	var values []*ast.MappingValueNode
+	switch v := n.(type) {
+	case *ast.MappingNode:
+		values = v.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{v}
+	case *ast.NullNode:
+		return nil
+	default:
+		d.fail(n, what+" is not a mapping", "write key: value lines below it")
+		return nil
+	}
+	if depth > maxAliases {
+		d.fail(n, "merge keys are nested too deeply", "")
+		return nil
+	}
+	var own, merged []entry
+	for _, v := range values {
+		if _, ok := v.Key.(*ast.MergeKeyNode); ok {
+			parts := []ast.Node{v.Value}
+			if list, ok := d.resolve(v.Value).(*ast.SequenceNode); ok {
+				parts = list.Values
+			}
+			for _, part := range parts {
+				merged = append(merged, d.entries(part, what, known, depth+1)...)
+			}
+			continue
+		}
+		t := v.Key.GetToken()
+		key := t.Value
+		if known != nil && !slices.Contains(known, key) {
+			d.failAt(t, fmt.Sprintf("unknown key %s in %s", key, what), didYouMean(key, known, "it may hold "+strings.Join(known, ", ")))
+			return nil
+		}
+		if slices.ContainsFunc(own, func(e entry) bool { return e.key == key }) {
+			d.failAt(t, fmt.Sprintf("key %s stands twice in %s", key, what), "")
+			return nil
+		}
+		own = append(own, entry{key, t, d.resolve(v.Value)})
+	}
+	for _, m := range merged {
+		if !slices.ContainsFunc(own, func(e entry) bool { return e.key == m.key }) {
+			own = append(own, m)
+		}
+	}
+	return own
+}
+
+// scalar returns the text of a plain value as it is written, and whether it is one.
+func scalar(n ast.Node) (string, bool) {
+	switch v := n.(type) {
+	case *ast.StringNode:
+		return v.Value, true
+	case *ast.LiteralNode:
+		return v.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return strings.TrimSpace(n.GetToken().Value), true
+	}
+	return "", false
+}
+
+// text returns the entry's value, which may not be empty.
+func (d *document) text(e entry) string {
+	s, ok := scalar(e.value)
+	switch {
+	case !ok:
+		d.failAt(e.at, e.key+" is not a text", "write "+e.key+": value")
+	case s == "":
+		d.failAt(e.at, e.key+" is empty", "give it a value or remove the line")
+	}
+	return s
+}
+
+func (d *document) boolean(e entry) bool {
+	b, ok := e.value.(*ast.BoolNode)
+	if !ok {
+		d.failAt(e.at, e.key+" is not true or false", "write "+e.key+": true")
+		return false
+	}
+	return b.Value
+}
+
+func (d *document) duration(e entry) time.Duration {
+	s, _ := scalar(e.value)
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		d.failAt(e.at, e.key+" is not a duration", "write "+e.key+": 90s, or 10m")
+	}
+	return v
+}
+
+func (d *document) port(e entry) int {
+	s, _ := scalar(e.value)
+	v, err := strconv.Atoi(s)
+	if err != nil || v < 1 || v > 65535 {
+		d.failAt(e.at, e.key+" is not a port number", "write "+e.key+": 8000")
+	}
+	return v
+}
+
+// list returns the texts of a list.
+func (d *document) list(e entry) []string {
+	seq, ok := e.value.(*ast.SequenceNode)
+	if !ok || len(seq.Values) == 0 {
+		d.failAt(e.at, e.key+" is not a list", "write "+e.key+": [program, argument]")
+		return nil
+	}
+	var all []string
+	for _, n := range seq.Values {
+		s, ok := scalar(d.resolve(n))
+		if !ok {
+			d.failAt(e.at, e.key+" holds something that is not a text", "write "+e.key+": [program, argument]")
+		}
+		all = append(all, s)
+	}
+	return all
+}
