@@ -1,5 +1,223 @@
 package sqltext
 
-// Mask replaces the literals of key-like options (SECRET_ACCESS_KEY = '…', IDENTIFIED BY '…', …) by '[redacted]'. It never
-// fails: text that does not scan is masked by pattern.
-func Mask(sql string) string { panic("not built yet") }
+import (
+	"regexp"
+	"strings"
+)
+
+// redacted is the text inside the quotes of a masked literal.
+const redacted = "[redacted]"
+
+// Mask replaces the literals of key-like options (SECRET_ACCESS_KEY = '…', IDENTIFIED BY '…', …) by '[redacted]', in strings
+// and $$…$$ too, and the user and password of URLs. A literal that holds a placeholder stays. It never fails: text that does
+// not scan, as an error that quotes half a statement, is masked by pattern. Masking twice changes nothing.
+func Mask(sql string) string { return maskByPattern(maskTokens(sql)) }
+
+// SecretLiterals returns the spans [start, end) of the literals of sql that Mask would redact, wholly or in part. Text that
+// does not scan has none.
+func SecretLiterals(sql string) [][2]int {
+	var spans [][2]int
+	tokens, err := Scan(sql)
+	if err != nil {
+		return nil
+	}
+	for _, e := range maskEdits(sql, tokens) {
+		spans = append(spans, [2]int{e.start, e.end})
+	}
+	return spans
+}
+
+// edit replaces src[start:end].
+type edit struct {
+	start, end int
+	text       string
+}
+
+func maskTokens(sql string) string {
+	tokens, err := Scan(sql)
+	if err != nil {
+		return sql
+	}
+	edits := maskEdits(sql, tokens)
+	if len(edits) == 0 {
+		return sql
+	}
+	var b strings.Builder
+	from := 0
+	for _, e := range edits {
+		b.WriteString(sql[from:e.start])
+		b.WriteString(e.text)
+		from = e.end
+	}
+	b.WriteString(sql[from:])
+	return b.String()
+}
+
+func maskEdits(src string, tokens []Token) []edit {
+	w := words{src, significant(append([]Token(nil), tokens...))}
+	var edits []edit
+	for i, t := range w.tokens {
+		text := w.text(i)
+		switch t.Kind {
+		case String, Code, Quoted, Number:
+		default:
+			continue
+		}
+		if strings.Contains(text, secretOpen) {
+			continue
+		}
+		if keyBefore(w, i) {
+			q := text[:1]
+			if t.Kind == Number || t.Kind == Code {
+				q = "'"
+			}
+			// A quoted identifier after = is a column, save where the dialect reads it as a string: better one masked too many.
+			if masked := q + redacted + q; masked != text {
+				edits = append(edits, edit{t.Start, t.End, masked})
+			}
+			continue
+		}
+		if t.Kind == String || t.Kind == Code {
+			if masked, ok := maskInside(text, t.Kind); ok {
+				edits = append(edits, edit{t.Start, t.End, masked})
+			}
+		}
+	}
+	return edits
+}
+
+// maskInside masks the text of a string or $$…$$, which may be SQL, JSON or a URL.
+func maskInside(text string, kind Kind) (string, bool) {
+	if len(text) < 8 || !strings.ContainsAny(text, "=:") && !strings.Contains(strings.ToUpper(text), "IDENTIFIED") {
+		return "", false
+	}
+	value, err := Unquote(text)
+	if err != nil {
+		return "", false
+	}
+	masked := Mask(value)
+	if masked == value {
+		return "", false
+	}
+	if kind == Code && !strings.Contains(masked, "$$") {
+		return "$$" + masked + "$$", true
+	}
+	return Quote(masked), true
+}
+
+// keyBefore says whether tokens[i] is the value of a key-like option: KEY = '…', 'key' = '…', "key": "…", IDENTIFIED [WITH x] BY '…'.
+func keyBefore(w words, i int) bool {
+	if w.is(i-1, "BY") && i >= 2 {
+		return w.is(i-2, "IDENTIFIED") || i >= 4 && w.is(i-3, "WITH") && w.is(i-4, "IDENTIFIED")
+	}
+	if i < 2 || !w.symbol(i-1, "=") && !w.symbol(i-1, "=>") && !w.symbol(i-1, ":=") && !w.symbol(i-1, ":") && !w.symbol(i-1, "==") {
+		return false
+	}
+	switch key := w.text(i - 2); w.tokens[i-2].Kind {
+	case Word:
+		return isSecretKey(key)
+	case String:
+		name, err := Unquote(key)
+		return err == nil && isSecretKey(name)
+	case Quoted:
+		return isSecretKey(key[1 : len(key)-1])
+	}
+	return false
+}
+
+// secretKeys are the names of options whose values are keys: those that the engine masks (databend
+// src/common/base/src/base/string.rs), and the others that its storages, dictionaries, notifications and UDF headers take.
+var secretKeys = map[string]bool{}
+
+func init() {
+	for _, k := range []string{
+		"access_key", "access_key_id", "access_key_secret", "secret_access_key", "master_key", "account_key", "account_name", "password", "passwd", "pwd",
+		"security_token", "session_token", "secret_id", "secret_key", "secret", "credential", "credentials", "external_id", "delegation", "token",
+		"authorization", "authorization_header", "proxy_authorization", "api_key", "apikey", "x_api_key", "x_auth_token", "x_authorization", "private_key", "sas_token",
+		"encryption_key", "passphrase", "cookie",
+	} {
+		secretKeys[k] = true
+	}
+}
+
+// isSecretKey says whether an option of this name holds a key. Every AWS_ name counts but those that say where, not who.
+func isSecretKey(name string) bool {
+	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	if rest, ok := strings.CutPrefix(name, "aws_"); ok {
+		return rest != "region" && rest != "endpoint" && rest != "endpoint_url"
+	}
+	if secretKeys[name] {
+		return true
+	}
+	for _, suffix := range []string{"_password", "_secret", "_token", "_secret_key", "_access_key", "_api_key", "_private_key"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	// keyWord matches what may be the name of an option.
+	keyWord = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_-]*`)
+	// keyValue matches what follows one: a separator and a literal, which may lack its end; quotes may be escaped or doubled,
+	// as in a string that holds SQL.
+	keyValue = regexp.MustCompile("^\\\\?[\"'`]{0,2}\\s*(?:=>|:=|==|=|:)\\s*(" + anyLiteral + ")")
+	byValue  = regexp.MustCompile(`^(?:\s+WITH\s+\S+|\s+with\s+\S+)?\s+(?i:BY)\s+(` + anyLiteral + `)`)
+	// bareValue matches a parameter of a URL.
+	bareValue = regexp.MustCompile(`^=([^\s&;'"]+)`)
+	userInfo  = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^\s/'"@?#]+)@`)
+)
+
+// anyLiteral matches \'…\', ”…”, '…' and "…", the last two also without an end.
+const anyLiteral = `\\'(?s:.*?)(?:\\'|$)|''[^'\s,;)][^']*''|'(?:[^'\\]|\\(?s:.)|'')*(?:'|\\?$)|\\"(?s:.*?)(?:\\"|$)|"(?:[^"\\]|\\(?s:.)|"")*(?:"|\\?$)`
+
+// maskByPattern masks without reading tokens.
+func maskByPattern(text string) string {
+	if !strings.ContainsAny(text, "=:") && !strings.Contains(strings.ToUpper(text), "IDENTIFIED") {
+		return text
+	}
+	text = userInfo.ReplaceAllString(text, "${1}"+redacted+"@")
+	var b strings.Builder
+	from := 0
+	for _, at := range keyWord.FindAllStringIndex(text, -1) {
+		if at[0] < from {
+			continue
+		}
+		word, rest := text[at[0]:at[1]], text[at[1]:]
+		var m []int
+		switch {
+		case strings.EqualFold(word, "IDENTIFIED"):
+			m = byValue.FindStringSubmatchIndex(rest)
+		case isSecretKey(word):
+			if m = keyValue.FindStringSubmatchIndex(rest); m == nil && at[0] > 0 && strings.IndexByte("?&;", text[at[0]-1]) >= 0 {
+				m = bareValue.FindStringSubmatchIndex(rest)
+			}
+		}
+		if m == nil {
+			continue
+		}
+		value := rest[m[2]:m[3]]
+		if strings.Contains(value, secretOpen) {
+			continue
+		}
+		b.WriteString(text[from : at[1]+m[2]])
+		b.WriteString(redactLike(value))
+		from = at[1] + m[3]
+	}
+	b.WriteString(text[from:])
+	return b.String()
+}
+
+// redactLike returns the redacted text between the quotes of literal.
+func redactLike(literal string) string {
+	for _, q := range []string{`\'`, `\"`, `''`, `'`, `"`} {
+		if strings.HasPrefix(literal, q) {
+			if q == "''" && (len(literal) < 5 || !strings.HasSuffix(literal, q)) {
+				continue
+			}
+			return q + redacted + q
+		}
+	}
+	return redacted
+}

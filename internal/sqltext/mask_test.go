@@ -1,0 +1,70 @@
+package sqltext
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	const r = "[redacted]"
+	tests := []struct{ sql, want string }{
+		{"CREATE CONNECTION c STORAGE_TYPE='s3' REGION = 'eu' ACCESS_KEY_ID='hunter2' secret_access_key = 'hun''ter2'", "CREATE CONNECTION c STORAGE_TYPE='s3' REGION = 'eu' ACCESS_KEY_ID='" + r + "' secret_access_key = '" + r + "'"},
+		{"COPY INTO t FROM 's3://b/' CONNECTION = (AWS_KEY_ID = 'hunter2' AWS_REGION='eu' ENDPOINT_URL='http://h')", "COPY INTO t FROM 's3://b/' CONNECTION = (AWS_KEY_ID = '" + r + "' AWS_REGION='eu' ENDPOINT_URL='http://h')"},
+		{"SELECT * FROM 's3://b/' (CONNECTION => (TOKEN => 'hunter2'))", "SELECT * FROM 's3://b/' (CONNECTION => (TOKEN => '" + r + "'))"},
+		{"CREATE USER u IDENTIFIED BY 'hunter2' WITH DEFAULT_ROLE='r'", "CREATE USER u IDENTIFIED BY '" + r + "' WITH DEFAULT_ROLE='r'"},
+		{"ALTER USER u identified with sha256_password by 'hunter2'", "ALTER USER u identified with sha256_password by '" + r + "'"},
+		{"CREATE DICTIONARY d (a INT) PRIMARY KEY a SOURCE(MYSQL(host='h' password='hunter2' db='x'))", "CREATE DICTIONARY d (a INT) PRIMARY KEY a SOURCE(MYSQL(host='h' password='" + r + "' db='x'))"},
+		{"CREATE FUNCTION f(INT) RETURNS INT LANGUAGE python HEADERS = ('X-Authorization' = 'hunter2', 'x-y' = 'z') ADDRESS = 'http://h'", "CREATE FUNCTION f(INT) RETURNS INT LANGUAGE python HEADERS = ('X-Authorization' = '" + r + "', 'x-y' = 'z') ADDRESS = 'http://h'"},
+		{"CREATE NOTIFICATION INTEGRATION n TYPE = WEBHOOK ENABLED = TRUE WEBHOOK = (URL = 'https://u:hunter2@h/p' AUTHORIZATION_HEADER = 'bearer hunter2')", "CREATE NOTIFICATION INTEGRATION n TYPE = WEBHOOK ENABLED = TRUE WEBHOOK = (URL = 'https://" + r + "@h/p' AUTHORIZATION_HEADER = '" + r + "')"},
+		{"CREATE TASK t AS BEGIN COPY INTO a FROM 's3://b/' CONNECTION=(SECRET_ACCESS_KEY='hunter2'); END", "CREATE TASK t AS BEGIN COPY INTO a FROM 's3://b/' CONNECTION=(SECRET_ACCESS_KEY='" + r + "'); END"},
+		{"EXECUTE IMMEDIATE 'CREATE CONNECTION c ACCESS_KEY_ID=''hunter2'''", `EXECUTE IMMEDIATE 'CREATE CONNECTION c ACCESS_KEY_ID=\'` + r + `\''`},
+		{"EXECUTE IMMEDIATE $$ BEGIN CREATE USER u IDENTIFIED BY 'hunter2'; END; $$", "EXECUTE IMMEDIATE $$ BEGIN CREATE USER u IDENTIFIED BY '" + r + "'; END; $$"},
+		{`SELECT '{"password": "hunter2", "a": 1}'`, `SELECT '{"password": "` + r + `", "a": 1}'`},
+		{"COPY INTO t FROM 'azblob://c/' CONNECTION=(ACCOUNT_NAME='hunter2' ACCOUNT_KEY='hunter2')", "COPY INTO t FROM 'azblob://c/' CONNECTION=(ACCOUNT_NAME='" + r + "' ACCOUNT_KEY='" + r + "')"},
+		{"SELECT 'http://h/p?token=hunter2&a=b'", "SELECT 'http://h/p?token=" + r + "&a=b'"},
+		// Kept: no key, or a placeholder.
+		{"CREATE TABLE t (token INT, password STRING) COMMENT = 'a:b'; SELECT token FROM t WHERE a.token = b.token", "CREATE TABLE t (token INT, password STRING) COMMENT = 'a:b'; SELECT token FROM t WHERE a.token = b.token"},
+		{`c ACCESS_KEY_ID = {{ secret "A" }} AUTHORIZATION_HEADER = 'Bearer {{ secret "B" }}'`, `c ACCESS_KEY_ID = {{ secret "A" }} AUTHORIZATION_HEADER = 'Bearer {{ secret "B" }}'`},
+		{"CREATE STAGE s URL = 's3://bucket/a@b/' CONNECTION = (CONNECTION_NAME = 'c')", "CREATE STAGE s URL = 's3://bucket/a@b/' CONNECTION = (CONNECTION_NAME = 'c')"},
+		{"PASSWORD_MIN_LENGTH = 8 SET PASSWORD POLICY = 'p'", "PASSWORD_MIN_LENGTH = 8 SET PASSWORD POLICY = 'p'"},
+		// Text that does not scan.
+		{"error: \n  --> SQL:1:20\n  |\n1 | CREATE CONNECTION c ACCESS_KEY_ID='hunter2' secret_access_key='hunter2\n  | ^ doesn't", "error: \n  --> SQL:1:20\n  |\n1 | CREATE CONNECTION c ACCESS_KEY_ID='" + r + "' secret_access_key='" + r + "'t"},
+		{"can't parse: ACCESS_KEY_ID = 'hunter2', near 'x", "can't parse: ACCESS_KEY_ID = '" + r + "', near 'x"},
+		{"it's, it's: IDENTIFIED BY 'hunter2'", "it's, it's: IDENTIFIED BY '" + r + "'"},
+		{"SECRET_ACCESS_KEY='hunter2", "SECRET_ACCESS_KEY='" + r + "'"},
+		{`isn't EXECUTE IMMEDIATE 'X PASSWORD=''hunter2'' TOKEN=\'hunter2\'`, `isn't EXECUTE IMMEDIATE 'X PASSWORD=''` + r + `'' TOKEN=\'` + r + `\'`},
+		{`{"error":"syntax: PASSWORD = \"hunter2\" near"`, `{"error":"syntax: PASSWORD = \"` + r + `\" near"`},
+		{"$$ s3://k:hunter2@b/x", "$$ s3://" + r + "@b/x"},
+		{"", ""},
+	}
+	for _, test := range tests {
+		got := Mask(test.sql)
+		if diff := cmp.Diff(got, test.want); diff != "" {
+			t.Errorf("Mask(%q) (-got +want):\n%s", test.sql, diff)
+		}
+		if again := Mask(got); again != got {
+			t.Errorf("Mask twice of %q: got %q, want %q", test.sql, again, got)
+		}
+		if strings.Contains(got, "hunter2") {
+			t.Errorf("Mask(%q) shows the secret: %q", test.sql, got)
+		}
+	}
+}
+
+func TestSecretLiterals(t *testing.T) {
+	t.Parallel()
+	sql := `CREATE CONNECTION c REGION='eu' ACCESS_KEY_ID = {{ secret "A" }} SECRET_ACCESS_KEY = 'hunter2'; EXECUTE IMMEDIATE 'x IDENTIFIED BY ''a'''`
+	var got []string
+	for _, s := range SecretLiterals(sql) {
+		got = append(got, sql[s[0]:s[1]])
+	}
+	if diff := cmp.Diff(got, []string{"'hunter2'", "'x IDENTIFIED BY ''a'''"}); diff != "" {
+		t.Errorf("SecretLiterals (-got +want):\n%s", diff)
+	}
+	if got := SecretLiterals("PASSWORD = 'a"); got != nil {
+		t.Errorf("SecretLiterals of text that does not scan: got %v", got)
+	}
+}
