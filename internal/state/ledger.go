@@ -3,8 +3,6 @@ package state
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -84,9 +82,29 @@ type LedgerRow struct {
 // ledgerChunk bounds the SQL text of one INSERT.
 const ledgerChunk = 1 << 20
 
-var ledgerColumns = []string{
-	ColEventID, ColProject, ColDatabase, ColRun, ColAt, ColTookMS, ColTable, ColTableID, ColStage, ColStageURL, ColPath, ColSize,
-	ColETag, ColMtime, ColRows, ColState, ColSource, ColLoad, ColChecksum, ColQueryID, ColError, ColReason,
+var ledgerColumns = []struct{ name, typ string }{
+	{ColEventID, "STRING"},
+	{ColProject, "STRING"},
+	{ColDatabase, "STRING"},
+	{ColRun, "STRING"},
+	{ColAt, "TIMESTAMP"},
+	{ColTookMS, "BIGINT"},
+	{ColTable, "STRING"},
+	{ColTableID, "STRING"},
+	{ColStage, "STRING"},
+	{ColStageURL, "STRING"},
+	{ColPath, "STRING"},
+	{ColSize, "BIGINT"},
+	{ColETag, "STRING"},
+	{ColMtime, "STRING"},
+	{ColRows, "BIGINT"},
+	{ColState, "STRING"},
+	{ColSource, "STRING"},
+	{ColLoad, "STRING"},
+	{ColChecksum, "STRING"},
+	{ColQueryID, "STRING"},
+	{ColError, "STRING"},
+	{ColReason, "STRING"},
 }
 
 // LedgerName is the ledger's qualified and quoted name, for queries that join it. The table may not exist before EnsureTables.
@@ -98,56 +116,67 @@ func (s *Store) LedgerScope(alias string) string {
 	if alias != "" {
 		alias += "."
 	}
-	return alias + sqltext.Ident(ColProject) + "=" + sqltext.Quote(s.scope.Project) + " AND " +
-		alias + sqltext.Ident(ColDatabase) + "=" + sqltext.Quote(s.scope.Database)
+	return alias + sqltext.Ident(ColProject) + "=" + literal(s.scope.Project) + " AND " +
+		alias + sqltext.Ident(ColDatabase) + "=" + literal(s.scope.Database)
 }
 
 // AppendLedgerSQL is one INSERT of rows, for a transaction of the caller. With a fence it inserts nothing once the fence was
 // broken: the caller must see len(rows) affected rows, else ROLLBACK.
 func (s *Store) AppendLedgerSQL(rows []LedgerRow, fence *Fence) string {
-	values := make([]string, len(rows))
+	tuples := make([]string, len(rows))
 	for i, r := range rows {
-		values[i] = s.ledgerValues(r)
+		tuples[i] = s.ledgerTuple(r)
 	}
-	return s.ledgerInsert(values, fence)
+	return s.ledgerInsert(tuples, fence)
 }
 
 // AppendLedger writes rows: one INSERT for each megabyte of text. It returns ErrRobbed when the fence was broken.
 func (s *Store) AppendLedger(ctx context.Context, rows []LedgerRow, fence *Fence) error {
 	for len(rows) > 0 {
-		var values []string
+		var tuples []string
 		for size := 0; len(rows) > 0 && size < ledgerChunk; rows = rows[1:] {
-			v := s.ledgerValues(rows[0])
-			values = append(values, v)
-			size += len(v)
+			t := s.ledgerTuple(rows[0])
+			tuples = append(tuples, t)
+			size += len(t)
 		}
-		res, err := s.db.Exec(ctx, databend.Statement{SQL: s.ledgerInsert(values, fence)})
+		var res databend.Result
+		err := again(ctx, func() (err error) {
+			res, err = s.db.Exec(ctx, databend.Statement{SQL: s.ledgerInsert(tuples, fence)})
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("write ledger: %w", err)
 		}
-		if fence != nil && res.Affected != int64(len(values)) {
+		if fence != nil && res.Affected != int64(len(tuples)) {
 			return ErrRobbed
 		}
 	}
 	return nil
 }
 
-// ledgerValues is one row as "(…)", without at, which is the server's.
-func (s *Store) ledgerValues(r LedgerRow) string {
+// ledgerTuple is the values of one row in the order of ledgerColumns, without at, which is the server's.
+func (s *Store) ledgerTuple(r LedgerRow) string {
 	if r.EventID == "" {
 		r.EventID = databend.NewID()
 	}
-	n := func(v int64) string { return strconv.FormatInt(v, 10) }
-	q := sqltext.Quote
-	return "(" + strings.Join([]string{
-		q(r.EventID), q(s.scope.Project), q(s.scope.Database), q(r.Run), n(r.TookMS), q(r.Table), q(r.TableID), q(r.Stage),
-		q(r.StageURL), q(r.Path), n(r.Size), q(r.ETag), q(r.Mtime), n(r.Rows), q(r.State), q(r.Source), q(r.Load), q(r.Checksum),
-		q(r.QueryID), q(r.Error), q(r.Reason),
-	}, ",") + ")"
+	return tuple(&r.EventID, &s.scope.Project, &s.scope.Database, &r.Run, &r.TookMS, &r.Table, &r.TableID, &r.Stage,
+		&r.StageURL, &r.Path, &r.Size, &r.ETag, &r.Mtime, &r.Rows, &r.State, &r.Source, &r.Load, &r.Checksum,
+		&r.QueryID, &r.Error, &r.Reason)
 }
 
-func (s *Store) ledgerInsert(values []string, fence *Fence) string {
-	return insertSQL(s.LedgerName(), ledgerColumns, values, fence)
+func (s *Store) ledgerInsert(tuples []string, fence *Fence) string {
+	in := insert{table: s.LedgerName(), tuples: tuples}
+	for _, c := range ledgerColumns {
+		expr := ""
+		if c.name == ColAt {
+			expr = "now()"
+		}
+		in.into, in.exprs = append(in.into, c.name), append(in.exprs, expr)
+	}
+	if fence != nil {
+		in.condition = fence.condition()
+	}
+	return in.sql()
 }
 
 // LoadSummary is what the ledger knows of one load and table, repeats dropped.
@@ -167,7 +196,7 @@ type LoadSummary struct {
 func (s *Store) LedgerSummary(ctx context.Context) ([]LoadSummary, error) {
 	id := sqltext.Ident
 	sql := fmt.Sprintf(`SELECT load_name, target, table_id, count_if(state='loaded'), sum_if(row_count, state='loaded'), count_if(state='failed'), `+
-		`count_if(state='begin'), count_if(state='quarantined'), to_unix_timestamp_micros(max(%[1]s)) FROM (`+
+		`count_if(state='begin'), count_if(state='quarantined'), to_int64(max(%[1]s)) FROM (`+
 		`SELECT load_name, target, table_id, state, row_count, %[1]s, row_number() OVER (PARTITION BY table_id, stage_url, %[2]s ORDER BY %[1]s DESC, event_id DESC) AS n `+
 		`FROM %[3]s WHERE %[4]s) WHERE n=1 GROUP BY load_name, target, table_id ORDER BY load_name, target, table_id`,
 		id(ColAt), id(ColPath), s.LedgerName(), s.LedgerScope(""))

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -15,56 +17,121 @@ const (
 	ledgerTable  = "ledger"
 )
 
+// EnsureTables makes the state database and its tables where they are missing: three requests. The schema row is written with
+// the first Begin.
+func (s *Store) EnsureTables(ctx context.Context) error {
+	var journal, ledger []string
+	for _, c := range journalColumns {
+		journal = append(journal, sqltext.Ident(c.name)+" "+c.typ+" NOT NULL")
+	}
+	for _, c := range ledgerColumns {
+		ledger = append(ledger, sqltext.Ident(c.name)+" "+c.typ+" NOT NULL")
+	}
+	for _, text := range []string{
+		"CREATE DATABASE IF NOT EXISTS " + sqltext.Ident(s.scope.StateDatabase),
+		"CREATE TABLE IF NOT EXISTS " + s.name(journalTable) + " (" + strings.Join(journal, ", ") + ")",
+		"CREATE TABLE IF NOT EXISTS " + s.LedgerName() + " (" + strings.Join(ledger, ", ") + ")",
+	} {
+		if err := again(ctx, func() error {
+			_, err := s.db.Exec(ctx, databend.Statement{SQL: text})
+			return err
+		}); err != nil {
+			return fmt.Errorf("make the state tables in %s: %w", s.scope.StateDatabase, err)
+		}
+	}
+	return nil
+}
+
 // name is table's qualified name in the state database, quoted.
 func (s *Store) name(table string) string {
 	return sqltext.Ident(s.scope.StateDatabase) + "." + sqltext.Ident(table)
 }
 
-// insertSQL is INSERT INTO name (columns) of values, tuples of all columns but at, which takes the server's now(). With a fence
-// it inserts all of them or, once the fence is broken, none.
-func insertSQL(name string, columns, values []string, fence *Fence) string {
-	into, from := make([]string, len(columns)), make([]string, 0, len(columns))
-	for i, c := range columns {
-		into[i] = sqltext.Ident(c)
-	}
-	list := make([]string, len(columns))
-	for i, c := range into {
-		list[i] = c
-		if columns[i] == ColAt {
-			list[i] = "now()"
+// insert is INSERT INTO table of tuples, in one statement, all or none: none when condition does not hold.
+type insert struct {
+	table     string
+	into      []string // all columns
+	exprs     []string // for each of them the server's expression, or "" when it is in the tuples
+	tuples    []string
+	condition string // may be empty
+}
+
+func (in insert) sql() string {
+	var into, list, from []string
+	for i, c := range in.into {
+		id := sqltext.Ident(c)
+		into = append(into, id)
+		if in.exprs[i] != "" {
+			list = append(list, in.exprs[i])
 			continue
 		}
-		from = append(from, c)
+		list, from = append(list, id), append(from, id)
 	}
-	text := "INSERT INTO " + name + " (" + strings.Join(into, ",") + ") SELECT " + strings.Join(list, ",") +
-		" FROM (VALUES " + strings.Join(values, ",") + ") AS v(" + strings.Join(from, ",") + ")"
-	if fence != nil {
-		text += " WHERE " + fence.condition()
+	text := "INSERT INTO " + in.table + " (" + strings.Join(into, ",") + ") SELECT " + strings.Join(list, ",") +
+		" FROM (VALUES " + strings.Join(in.tuples, ",") + ") AS v(" + strings.Join(from, ",") + ")"
+	if in.condition != "" {
+		text += " WHERE " + in.condition
 	}
 	return text
 }
 
-// condition holds while the fence's table still is the lock's.
-func (f *Fence) condition() string {
-	c := "EXISTS (SELECT 1 FROM system.tables WHERE database=" + sqltext.Quote(f.Database) + " AND name=" + sqltext.Quote(f.Table)
-	if f.TableID != "" {
-		c += " AND table_id=" + f.TableID
+// tuple is "(…)" of what the fields point to.
+func tuple(fields ...any) string {
+	var b strings.Builder
+	for i, f := range fields {
+		if i == 0 {
+			b.WriteByte('(')
+		} else {
+			b.WriteByte(',')
+		}
+		switch v := f.(type) {
+		case *string:
+			b.WriteString(literal(*v))
+		case *int64:
+			b.WriteString(strconv.FormatInt(*v, 10))
+		case *bool:
+			b.WriteString(strconv.FormatBool(*v))
+		}
 	}
-	if f.Token != "" {
-		c += " AND position(" + sqltext.Quote(f.Token) + " IN comment)>0"
-	}
-	return c + ")"
+	return b.String() + ")"
 }
 
+// literal is s as a string literal in which no placeholder for a secret can be seen: journal and marks hold SQL text with
+// placeholders, which must arrive as they are.
+func literal(s string) string { return strings.ReplaceAll(sqltext.Quote(s), "{{", `{\x7b`) }
+
 // missing reports whether err says that the state database or a table of it does not exist.
-func missing(err error) bool { return databend.IsCode(err, 1003, 1025, 1119) }
+func missing(err error) bool { return databend.IsCode(err, unknownDatabase, unknownTable) }
+
+// Databend's error codes that mean something here.
+const (
+	unknownDatabase = 1003
+	unknownTable    = 1025
+	unknownColumn   = 1065
+	tableExists     = 2302
+	versionMismatch = 2009 // somebody changed the table's meta at the same time
+)
+
+// scan reads one value as text into what field points to.
+func scan(v sql.NullString, field any) {
+	switch p := field.(type) {
+	case *string:
+		*p = v.String
+	case *int64:
+		*p = number(v)
+	case *bool:
+		*p = v.String == "1" || v.String == "true"
+	case *time.Time:
+		*p = micros(v)
+	}
+}
 
 func number(v sql.NullString) int64 {
 	n, _ := strconv.ParseInt(v.String, 10, 64)
 	return n
 }
 
-// micros reads the server's to_unix_timestamp_micros; 0 and NULL are the zero time.
+// micros reads the server's to_int64(timestamp); 0 and NULL are the zero time.
 func micros(v sql.NullString) time.Time {
 	if n := number(v); n != 0 {
 		return time.UnixMicro(n).UTC()

@@ -1,0 +1,278 @@
+package state
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// The states of a Version.
+const (
+	Applied     = "applied"
+	RolledBack  = "rolled_back"
+	Partial     = "partial"
+	Unsupported = "unsupported"
+	Removed     = "removed" // its Down ran: pending again
+)
+
+// Version is what the journal knows of one migration.
+type Version struct {
+	Version int64
+	Name    string
+	State   string    // Applied, RolledBack, Partial, Unsupported, Removed
+	Sums    Sums      // as applied or accepted
+	At      time.Time // applied; zero when it never was
+	Changed time.Time // of the last event
+	Took    time.Duration
+	Run     string // that applied it: its plan row has the texts
+	Reason  string // why unsupported, why accepted, a person's word
+	// Order is greater for what was applied later.
+	Order int
+}
+
+// Run is a run of migrations that the journal has no end of.
+type Run struct {
+	ID      string
+	Token   int64
+	At      time.Time
+	Actor   Actor
+	Command string // up, down, redo
+	Plan    []Planned
+	Partial bool   // its rollback had to keep something: a person's turn
+	Claim   *Claim // its live claim, when there is one; else it was dropped by who took over
+	Alive   bool   // it is running now
+	Taken   bool   // somebody took over, and journaled its last mark
+}
+
+// Planned is one version of a Run, in the order of the run.
+type Planned struct {
+	Version    int64
+	Name       string
+	Direction  string
+	Statements int64
+	Sums       Sums
+	Done       bool // the journal has its outcome
+}
+
+// History is the journal folded into what it means now.
+type History struct {
+	Exists     bool // the state tables exist
+	Schema     int64
+	Versions   map[int64]Version
+	Unfinished []Run     // oldest first
+	Now        time.Time // server's clock when it was read
+	Read       time.Time // local clock when the answer came
+	locks      []table
+	count      int64 // rows that were read
+	token      int64 // greatest
+}
+
+// History reads the journal and the locks: one request, nothing written. Without state tables it is empty. A state schema newer
+// than Schema is a *NewerSchemaError.
+func (s *Store) History(ctx context.Context) (History, error) {
+	var light []column
+	var list, none []string
+	for _, c := range journalColumns {
+		if c.heavy {
+			continue
+		}
+		light = append(light, c)
+		list = append(list, readExpr(c))
+		none = append(none, "''")
+	}
+	// The other branches have as many columns, all text.
+	locks := slices.Clone(none)
+	copy(locks, tableExprs)
+	now := slices.Clone(none)
+	now[0] = "to_int64(now())::STRING"
+	text := "SELECT 'j'," + strings.Join(list, ",") + " FROM " + s.name(journalTable) + " WHERE " + s.journalScope() +
+		" UNION ALL SELECT 't'," + strings.Join(locks, ",") + " FROM system.tables WHERE " + s.tablesScope() +
+		" UNION ALL SELECT 'n'," + strings.Join(now, ",")
+	res, err := s.db.Query(ctx, databend.Statement{SQL: text})
+	switch {
+	case missing(err):
+		return History{Versions: map[int64]Version{}, Read: time.Now()}, nil
+	case databend.IsCode(err, unknownColumn):
+		if newer := s.checkSchema(ctx); newer != nil {
+			return History{}, newer
+		}
+		fallthrough
+	case err != nil:
+		return History{}, fmt.Errorf("read journal: %w", err)
+	}
+	h := History{Exists: true, Read: time.Now()}
+	var rows []Row
+	for _, r := range res.Rows {
+		switch r[0].String {
+		case "n":
+			h.Now = micros(r[1])
+		case "t":
+			h.locks = append(h.locks, readTable(r[1:]))
+		case "j":
+			var row Row
+			for i, c := range light {
+				scan(r[i+1], c.field(&row))
+			}
+			rows = append(rows, row)
+		}
+	}
+	h.count = int64(len(rows))
+	h.fold(rows, s.migrationLock())
+	if h.Schema > Schema {
+		return History{}, &NewerSchemaError{Database: s.scope.StateDatabase, Found: h.Schema}
+	}
+	return h, nil
+}
+
+// checkSchema asks for the schema row alone, whose columns never change.
+func (s *Store) checkSchema(ctx context.Context) error {
+	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT max(version)::STRING FROM " + s.name(journalTable) + " WHERE event=" + literal(EventSchema)})
+	if err == nil && len(res.Rows) == 1 && number(res.Rows[0][0]) > Schema {
+		return &NewerSchemaError{Database: s.scope.StateDatabase, Found: number(res.Rows[0][0])}
+	}
+	return nil
+}
+
+// journalScope chooses this project's rows in this database, and the schema row.
+func (s *Store) journalScope() string {
+	return "(project=" + literal(s.scope.Project) + " AND " + sqltext.Ident("database") + "=" + literal(s.scope.Database) + " OR event=" + literal(EventSchema) + ")"
+}
+
+// readExpr is how a column of the journal is read as text.
+func readExpr(c column) string {
+	id := sqltext.Ident(c.name)
+	switch c.typ {
+	case "TIMESTAMP":
+		return "to_int64(" + id + ")::STRING"
+	case "STRING":
+		return id
+	}
+	return id + "::STRING"
+}
+
+// sortRows drops repeats and orders rows by what outranks what: a later token, then the order within the run. Rows of runs that
+// were cut off (taken) and say how something ended do not count.
+func sortRows(rows []Row) []Row {
+	seen := make(map[string]bool, len(rows))
+	taken := map[string]bool{}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
+		repeat := seen[r.EventID]
+		seen[r.EventID] = true
+		if r.Event == EventTakeover {
+			taken[r.Subject] = true
+		}
+		return repeat
+	})
+	rows = slices.DeleteFunc(rows, func(r Row) bool {
+		switch r.Event {
+		case EventBegin, EventPlan, EventRecapture, EventSnapshot, EventUnsupported, EventSchema:
+			return false
+		}
+		return taken[r.Run]
+	})
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		return cmp.Or(cmp.Compare(a.Token, b.Token), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Seq, b.Seq), a.At.Compare(b.At))
+	})
+	return rows
+}
+
+func (h *History) fold(rows []Row, lock string) {
+	h.Versions = map[int64]Version{}
+	runs := map[string]*Run{}
+	var order []string
+	for i, r := range sortRows(rows) {
+		h.token = max(h.token, r.Token)
+		subject := cmp.Or(r.Subject, r.Run)
+		run := runs[subject]
+		switch r.Event {
+		case EventSchema:
+			h.Schema = max(h.Schema, r.Version)
+		case EventBegin:
+			runs[r.Run] = &Run{ID: r.Run, Token: r.Token, At: r.At, Actor: r.Actor, Command: r.Name}
+			order = append(order, r.Run)
+		case EventPlan:
+			if run != nil {
+				run.Plan = append(run.Plan, Planned{Version: r.Version, Name: r.Name, Direction: r.Direction, Statements: r.Statements, Sums: r.Sums})
+			}
+		case EventTakeover:
+			if run != nil {
+				run.Taken = true
+			}
+		case EventEnd:
+			delete(runs, subject)
+		case EventApplied, EventDown, EventRolledBack, EventPartial, EventUnsupported, EventBaseline, EventAccept,
+			EventMarkApplied, EventMarkUndone:
+			h.outcome(r, subject, i)
+			if run == nil {
+				continue
+			}
+			run.Partial = run.Partial || r.Event == EventPartial
+			for j := range run.Plan {
+				if p := &run.Plan[j]; p.Version == r.Version && !p.Done && (p.Direction == r.Direction || r.Direction == "") {
+					p.Done = true
+					break
+				}
+			}
+		}
+	}
+	claims := h.view().claims(lock)
+	for _, id := range order {
+		run, ok := runs[id]
+		if !ok {
+			continue
+		}
+		delete(runs, id)
+		for i := range claims {
+			if c := &claims[i]; c.Run == id {
+				run.Claim = c
+				run.Alive = !c.dead(h.Now)
+			}
+		}
+		h.Unfinished = append(h.Unfinished, *run)
+	}
+}
+
+// outcome folds one row that says what became of a version.
+func (h *History) outcome(r Row, run string, order int) {
+	v := h.Versions[r.Version]
+	was := v.State
+	v.Version, v.Name, v.Reason, v.Changed = r.Version, cmp.Or(r.Name, v.Name), r.Reason, r.At
+	apply := func() {
+		v.State, v.Sums, v.At, v.Took, v.Run, v.Order = Applied, r.Sums, r.At, time.Duration(r.TookMS)*time.Millisecond, run, order
+	}
+	switch r.Event {
+	case EventApplied, EventBaseline:
+		apply()
+	case EventDown:
+		v.State, v.Took = Removed, time.Duration(r.TookMS)*time.Millisecond
+	case EventRolledBack:
+		switch {
+		case r.Direction != "down":
+			v.State = RolledBack
+		case was == Partial: // a Down that was put back leaves the version applied
+			v.State = Applied
+		}
+	case EventPartial:
+		v.State = Partial
+	case EventUnsupported:
+		v.State = Unsupported
+	case EventAccept:
+		v.Sums = r.Sums
+	case EventMarkApplied, EventMarkUndone:
+		switch up := r.Direction != "down"; {
+		case up == (r.Event == EventMarkApplied):
+			apply()
+		case up:
+			v.State = RolledBack
+		default:
+			v.State = Removed
+		}
+	}
+	h.Versions[r.Version] = v
+}

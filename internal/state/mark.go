@@ -1,0 +1,154 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+)
+
+// Lock is a lock that we hold, with the table whose comment is claim, heartbeat and mark. The heart beats until Release.
+type Lock struct {
+	store *Store
+	db    Session // for marks
+	name  string  // of the lock
+	what  string
+	run   string
+	table string // whose comment is the claim: run_<run>, or the lock of a target table
+	id    string // table id of a table lock
+	actor Actor
+	ttl   time.Duration
+	token int64 // of the run's journal rows
+	seq   int64
+	begun bool // the state tables exist
+	made  bool // the run's table exists
+
+	mu        sync.Mutex // guards what follows, and that one mark is sent at a time
+	claim     Claim
+	confirmed time.Time // when the last mark that succeeded was sent
+	robbed    bool
+	lost      chan struct{}
+	stop      chan struct{}
+	beating   sync.WaitGroup
+}
+
+func (s *Store) newLock(o LockOptions, name, what string) *Lock {
+	ttl := o.TTL
+	if ttl <= 0 {
+		ttl = DefaultTTL
+	}
+	l := &Lock{
+		store: s, db: o.Session, name: name, what: what, run: o.Run, actor: o.Actor, ttl: ttl,
+		lost: make(chan struct{}), stop: make(chan struct{}),
+		claim: Claim{Lock: name, What: what, Run: o.Run, Phase: phaseWaiting, Owner: self(o.Actor), TTLMS: ttl.Milliseconds()},
+	}
+	if l.db == nil {
+		l.db = s.db
+	}
+	return l
+}
+
+// Fence guards a statement of the owner's transaction.
+func (l *Lock) Fence() *Fence {
+	return &Fence{Database: l.store.scope.StateDatabase, Table: l.table, TableID: l.id, Token: l.claim.Token}
+}
+
+// TTL is the lock's: a statement may be sent within a third of it after a mark.
+func (l *Lock) TTL() time.Duration { return l.ttl }
+
+// Lost is closed when the lock was found to be taken over.
+func (l *Lock) Lost() <-chan struct{} { return l.lost }
+
+// Mark writes mark, as JSON, ahead of what it describes: durable once Mark returned. It returns ErrRobbed when the lock was
+// taken over.
+func (l *Lock) Mark(ctx context.Context, mark any) error {
+	b, err := json.Marshal(mark)
+	if err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.claim.Mark = b
+	return l.send(ctx)
+}
+
+// Beat says that we are alive.
+func (l *Lock) Beat(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.send(ctx)
+}
+
+// Fresh returns nil when a statement may be sent now: the last mark or heartbeat that succeeded is younger than TTL/3, or a new
+// one succeeds. Call it right before each statement that writes.
+func (l *Lock) Fresh(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.robbed {
+		return ErrRobbed
+	}
+	// Round(0) takes the wall clock, which goes on while the machine sleeps.
+	now := time.Now()
+	if now.Sub(l.confirmed) < l.ttl/3 && now.Round(0).Sub(l.confirmed.Round(0)) < l.ttl/3 {
+		return nil
+	}
+	return l.send(ctx)
+}
+
+// send writes the claim as it is; l.mu is held.
+func (l *Lock) send(ctx context.Context) error {
+	if l.robbed {
+		return ErrRobbed
+	}
+	l.claim.Beat++
+	l.claim.Phase = phaseHolding
+	text := "ALTER TABLE " + l.store.name(l.table) + " COMMENT=" + literal(l.claim.comment())
+	for try := 0; ; try++ {
+		sent := time.Now()
+		err := again(ctx, func() error {
+			_, err := l.db.Exec(ctx, databend.Statement{SQL: text})
+			return err
+		})
+		switch {
+		case err == nil:
+			l.confirmed = sent
+			return nil
+		case databend.IsCode(err, unknownTable, unknownDatabase):
+			l.robbed = true
+			close(l.lost)
+			return ErrRobbed
+		case databend.IsCode(err, versionMismatch) && try < 5:
+			// Another change of the same table at the same time. Whoever takes over drops it: then the next try says so.
+		default:
+			return fmt.Errorf("mark: %w", err)
+		}
+	}
+}
+
+// start starts the heart.
+func (l *Lock) start() {
+	l.beating.Go(func() {
+		tick := time.NewTicker(l.ttl / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-l.stop:
+				return
+			case <-tick.C:
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), l.ttl)
+			// What fails here is found again by Fresh, or tried at the next tick.
+			_ = l.Beat(ctx)
+			cancel()
+		}
+	})
+}
+
+// exec runs one statement of the lock's own, asked for again when its answer was lost.
+func (l *Lock) exec(ctx context.Context, text string) error {
+	_, err := l.store.db.Exec(ctx, databend.Statement{SQL: text})
+	return err
+}
