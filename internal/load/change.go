@@ -1,0 +1,34 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// mayReplace refuses to replace changed files of a load that does not say which rows came from which file.
+func (j *job) mayReplace(o Options) error {
+	if cmp.Or(o.OnChanged, j.OnChanged) != "replace" {
+		return nil
+	}
+	advice := "give the table a column filled from metadata$filename, and say `-- dbctl: filename-column=NAME` in " + j.Path
+	if j.FilenameColumn == "" {
+		return errorf(j.Name, exitUsage, advice, "replacing a changed file needs the column that holds its name")
+	}
+	at := slices.IndexFunc(j.Copy.Columns, func(c string) bool { return strings.EqualFold(c, j.FilenameColumn) })
+	if at < 0 || at >= len(j.Copy.Select) || !strings.Contains(strings.ToLower(j.Copy.Select[at].Text), "metadata$filename") {
+		return errorf(j.Name, exitUsage, advice, "filename-column=%s is not filled from metadata$filename by the load's select list", j.FilenameColumn)
+	}
+	return nil
+}
+
+// deleteOld removes the rows that came from the files, inside the transaction that loads them again.
+func (r *run) deleteOld(ctx context.Context, files []File) error {
+	_, err := r.l.work.Exec(ctx, databend.Statement{SQL: "DELETE FROM " + sqltext.Ident(r.j.database) + "." + sqltext.Ident(r.j.table) +
+		" WHERE " + sqltext.Ident(r.j.FilenameColumn) + " IN (" + quoted(paths(files)) + ")"})
+	return err
+}

@@ -1,0 +1,128 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Exit codes of a load (DESIGN.md section 2).
+const (
+	exitFailed  = 1 // nothing of it was left behind
+	exitUsage   = 2
+	exitStopped = 3 // a changed file, an empty listing, rows without a ledger
+	exitPartly  = 4 // bad files: the others are loaded
+	exitLocked  = 5
+)
+
+// Error is a load that did not do all it was asked to.
+type Error struct {
+	Load   string
+	Msg    string
+	Advice string // the command to type, may be empty
+	Exit   int
+	Err    error // cause, may be nil
+}
+
+func (e *Error) Error() string {
+	text := "load " + e.Load + ": " + e.Msg
+	if e.Err != nil {
+		if e.Msg != "" {
+			text += ": "
+		}
+		text += e.Err.Error()
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode is the exit code of section 2 of the design.
+func (e *Error) ExitCode() int { return e.Exit }
+
+// Hint is what to type next, or "".
+func (e *Error) Hint() string {
+	if e.Advice != "" {
+		return e.Advice
+	}
+	var h interface{ Hint() string }
+	if errors.As(e.Err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// errorf makes an Error that ends the load with exit.
+func errorf(load string, exit int, advice, format string, args ...any) *Error {
+	return &Error{Load: load, Exit: exit, Advice: advice, Msg: fmt.Sprintf(format, args...)}
+}
+
+// wrap gives err the load's name; a cause that knows its own exit code keeps it.
+func wrap(load, doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	exit := exitFailed
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		exit = coded.ExitCode()
+	}
+	return &Error{Load: load, Msg: doing, Exit: exit, Err: err}
+}
+
+// LoadsError joins the errors of several loads.
+type LoadsError struct {
+	Of   int // loads that were run
+	Errs []error
+}
+
+func (e *LoadsError) Error() string {
+	lines := make([]string, len(e.Errs))
+	for i, err := range e.Errs {
+		lines[i] = err.Error()
+	}
+	return fmt.Sprintf("%d of %d loads did not end well:\n  %s", len(e.Errs), e.Of, strings.Join(lines, "\n  "))
+}
+
+func (e *LoadsError) Unwrap() []error { return e.Errs }
+
+// ExitCode is the worst of its errors: 4 outranks the others, then 1, then 3.
+func (e *LoadsError) ExitCode() int {
+	worst, at := exitFailed, -1
+	rank := []int{exitLocked, exitStopped, exitUsage, exitFailed, exitPartly}
+	for _, err := range e.Errs {
+		code := exitFailed
+		var coded interface{ ExitCode() int }
+		if errors.As(err, &coded) {
+			code = coded.ExitCode()
+		}
+		r := 0
+		for i, c := range rank {
+			if c == code {
+				r = i
+			}
+		}
+		if r > at || code > 100 { // an interruption ends everything: it is what the command says
+			worst, at = code, r
+			if code > 100 {
+				return code
+			}
+		}
+	}
+	return worst
+}
+
+// Hint is the first error's that has one.
+func (e *LoadsError) Hint() string {
+	for _, err := range e.Errs {
+		var h interface{ Hint() string }
+		if errors.As(err, &h) && h.Hint() != "" {
+			return h.Hint()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,396 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// State is what a plan knows of one file.
+type State string
+
+// The states of a file (DESIGN.md section 2).
+const (
+	New         State = "new"         // to be loaded
+	Loaded      State = "loaded"      // loaded, and the engine still knows
+	Expired     State = "expired"     // loaded, and only the ledger still knows: a COPY would load it again
+	Changed     State = "changed"     // overwritten since it was loaded: a COPY would pass over it
+	Emptied     State = "emptied"     // loaded, and its rows are gone from the table: TRUNCATE, DELETE
+	Vanished    State = "vanished"    // loaded, and no longer in the stage
+	Unfinished  State = "unfinished"  // 0 bytes: an upload that is not done. COPY would take it for loaded
+	Ignored     State = "ignored"     // hidden, _SUCCESS, another extension, or not matched by PATTERN
+	Failed      State = "failed"      // tried, bad, and nothing has changed since
+	Quarantined State = "quarantined" // marked as skipped by a person
+)
+
+// File is one file of a plan.
+type File struct {
+	Path    string // below the stage root
+	State   State
+	Bytes   int64
+	ETag    string
+	Mtime   string
+	Planned bool   // Run loads it
+	Replace bool   // Run deletes its old rows first
+	Reason  string // why it is in this state, in words
+
+	force    bool   // the engine remembers the path: only FORCE loads it
+	checksum string // of the load that it failed under
+}
+
+// Count is files and bytes.
+type Count struct{ Files, Bytes int64 }
+
+// Plan is what a run would do.
+type Plan struct {
+	Load      string
+	Table     string // database.table
+	TableID   string
+	TableRows int64
+	Stage     string
+	StageURL  string
+	Known     bool            // the ledger knows something of this table
+	Counts    map[State]Count // files by state
+	Files     []File          // those that a run touches or names; all with Options.Verbose
+	Engine    int64           // files loaded past us that a run takes into the ledger
+
+	job   *job
+	query planQuery
+	at    string // server's clock when it was made
+	exact bool   // prefix and pattern send exactly the planned files
+}
+
+// Planned are the files that Run loads, in the order in which it does.
+func (p *Plan) Planned() []File {
+	var out []File
+	for _, f := range p.Files {
+		if f.Planned {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Bytes is the size of the planned files.
+func (p *Plan) Bytes() int64 {
+	var n int64
+	for _, f := range p.Files {
+		if f.Planned {
+			n += f.Bytes
+		}
+	}
+	return n
+}
+
+// listed is how many objects the listing held that are this load's.
+func (p *Plan) listed() int64 {
+	var n int64
+	for s, c := range p.Counts {
+		if s != Vanished && s != Ignored {
+			n += c.Files
+		}
+	}
+	return n
+}
+
+// plan asks the server and decides. It does not refuse: see refusal.
+func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
+	q := planQuery{job: j, prefixes: []string{j.prefix}, force: o.Force, verbose: o.Verbose, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
+	if o.Path != "" {
+		glob, err := globRegexp(o.Path)
+		if err != nil {
+			return nil, errorf(j.Name, exitUsage, "", "--path: %v", err)
+		}
+		q.glob = glob
+	}
+	p := &Plan{Load: j.Name, Table: j.target, Stage: j.Copy.Stage, Counts: map[State]Count{}, job: j, query: q}
+	err := l.ask(ctx, q, p)
+	if noLedger(err, l.cfg.Scope.StateDatabase) {
+		p.query.ledger = "" // nothing was ever written: the plan of a first run
+		err = l.ask(ctx, p.query, p)
+		p.query.ledger = q.ledger
+	}
+	if err != nil {
+		return nil, wrap(j.Name, "plan", l.placed(err, j))
+	}
+	if p.TableID == "" {
+		return nil, errorf(j.Name, exitFailed, "dbctl migrate up", "the table %s does not exist", j.target)
+	}
+	if err := l.retries(ctx, p, o); err != nil {
+		return nil, err
+	}
+	p.order(o)
+	p.decide(o)
+	return p, nil
+}
+
+// ask sends the query and reads its rows into p.
+func (l *Loader) ask(ctx context.Context, q planQuery, p *Plan) error {
+	p.Files, p.Engine, p.Counts = nil, 0, map[State]Count{}
+	_, err := l.work.Each(ctx, databend.Statement{SQL: q.sql(), File: q.job.Path, Line: q.job.Statement.Line}, func(r databend.Row) error {
+		if len(r) != planColumns {
+			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
+		}
+		if r[colState].String == "header" {
+			p.StageURL, p.TableID, p.Known = r[colURL].String, r[colTableID].String, r[colLedger].String != "0"
+			p.TableRows, p.at = number(r[colTableRows].String), r[colMtime].String
+			return nil
+		}
+		p.add(r)
+		return nil
+	})
+	return err
+}
+
+func (p *Plan) add(r databend.Row) {
+	st, n, bytes := State(r[colState].String), number(r[colFiles].String), number(r[colBytes].String)
+	if st != Vanished { // what a vanished file once held is not there to be loaded
+		p.Counts[st] = Count{p.Counts[st].Files + n, p.Counts[st].Bytes + bytes}
+	} else {
+		p.Counts[st] = Count{Files: p.Counts[st].Files + n}
+	}
+	if r[colEngine].String != "" {
+		p.Engine += n
+	}
+	if r[colPath].String == "" {
+		return
+	}
+	f := File{
+		Path: r[colPath].String, State: st, Bytes: bytes, ETag: r[colETag].String, Mtime: r[colMtime].String,
+		force: r[colForce].String != "", checksum: r[colChecksum].String,
+	}
+	switch st {
+	case Changed:
+		f.Reason = fmt.Sprintf("loaded as %s bytes, etag %s; now %d bytes, etag %s", r[colOldSize].String, shortTag(r[colOldETag].String), bytes, shortTag(f.ETag))
+	case Unfinished:
+		f.Reason = "0 bytes: its upload is not done"
+	case Failed, Quarantined:
+		f.Reason = r[colError].String
+	case New:
+		if f.force {
+			f.Reason = "the engine holds it for loaded, the ledger does not"
+		}
+	case Expired:
+		f.Reason = "the engine has forgotten it, the ledger has not"
+	case Emptied:
+		f.Reason = "its rows are gone from the table"
+	case Ignored:
+		f.Reason = "hidden, or not matched by the load's pattern"
+	case Vanished:
+		f.Reason = "no longer in the stage"
+	}
+	p.Files = append(p.Files, f)
+}
+
+func shortTag(etag string) string {
+	etag = strings.Trim(etag, `"`)
+	if len(etag) > 6 {
+		return etag[:6] + "…"
+	}
+	if etag == "" {
+		return "unknown"
+	}
+	return etag
+}
+
+// order sorts the files: as listed (by name), or by time.
+func (p *Plan) order(o Options) {
+	slices.SortFunc(p.Files, func(a, b File) int {
+		byTime := cmp.Compare(a.Mtime, b.Mtime)
+		if o.Order == "newest" {
+			byTime = -byTime
+		}
+		if o.Order != "" && byTime != 0 {
+			return byTime
+		}
+		return cmp.Compare(a.Path, b.Path)
+	})
+}
+
+// decide says which files a run loads.
+func (p *Plan) decide(o Options) {
+	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
+	left := o.Limit
+	for i := range p.Files {
+		f := &p.Files[i]
+		f.Replace = f.State == Changed && onChanged == "replace"
+		f.Planned = f.State == New || f.Replace
+		if f.Planned && o.Limit > 0 {
+			if left == 0 {
+				f.Planned, f.Replace = false, false
+				continue
+			}
+			left--
+		}
+	}
+	// What a COPY by prefix would send is every file of its pattern that the engine does not remember.
+	p.exact = o.Limit == 0 && o.Path == "" && o.Order == "" && p.job.files == nil && len(p.query.prefixes) == 1 &&
+		(p.job.prefix == "" || strings.HasSuffix(p.job.prefix, "/")) &&
+		p.Counts[Expired].Files+p.Counts[Emptied].Files+p.Counts[Failed].Files+p.Counts[Unfinished].Files+p.Counts[Quarantined].Files == 0
+	for _, f := range p.Files {
+		p.exact = p.exact && (!f.Planned || !f.force)
+	}
+}
+
+// refusal is the error that stops a run before it writes anything, or nil.
+func (p *Plan) refusal(o Options) error {
+	switch {
+	case p.TableRows > 0 && !p.Known:
+		return errorf(p.Load, exitStopped,
+			fmt.Sprintf("dbctl load %s --mark loaded --reason '…' (the files are in the table) or --mark new (they are not)", p.Load),
+			"%s holds %d rows, and the ledger does not know from which files", p.Table, p.TableRows)
+	case p.listed() == 0 && !p.job.EmptyOK && len(p.query.prefixes) <= 1:
+		where := "@" + p.job.Copy.Stage + "/" + p.job.prefix
+		if o.Path != "" {
+			where += " with --path " + o.Path
+		}
+		detail := ""
+		if n := p.Counts[Ignored].Files; n > 0 {
+			detail = fmt.Sprintf(" (%d there are not matched by %s)", n, p.job.pattern)
+		}
+		return errorf(p.Load, exitStopped, fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.job.Path), "no file in %s%s", where, detail)
+	}
+	return nil
+}
+
+// stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
+func (p *Plan) stopped(o Options) error {
+	var names []string
+	for _, f := range p.Files {
+		if f.State == Changed && !f.Planned {
+			names = append(names, f.Path)
+		}
+	}
+	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
+	if len(names) == 0 || onChanged != "fail" {
+		return nil
+	}
+	return errorf(p.Load, exitStopped,
+		fmt.Sprintf("dbctl load %s --on-changed replace (the load needs filename-column=…) or --on-changed skip", p.Load),
+		"%s overwritten since loaded: %s", count(int64(len(names)), "file was", "files were"), some(names, 5))
+}
+
+// emit says the plan: each file a run touches or names, and the sums.
+func (p *Plan) emit(sink event.Sink, verb string) {
+	for _, f := range p.Files {
+		sink(p.event(f, "", ""))
+	}
+	p.notes(sink)
+	sink(event.Summary{Command: "load", Text: p.Load + ": " + p.text(verb), Counts: p.counts()})
+}
+
+// event is f as planned, or with the outcome of a run.
+func (p *Plan) event(f File, outcome, queryID string) event.File {
+	if outcome == "" {
+		outcome = "skipped"
+		if f.Planned {
+			outcome = "planned"
+		}
+	}
+	return event.File{Load: p.Load, Table: p.Table, Path: f.Path, Before: string(f.State), Outcome: outcome, Bytes: f.Bytes, Reason: f.Reason, QueryID: queryID}
+}
+
+// notes says what must not pass in silence.
+func (p *Plan) notes(sink event.Sink) {
+	if n := p.Counts[Emptied].Files; n > 0 {
+		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again", p.Load, count(n, "loaded file", "loaded files"), p.Table)})
+		sink(event.Note{Level: "hint", Text: fmt.Sprintf("dbctl load %s --mark new --reason '…' loads them again", p.Load)})
+	}
+	if n := p.Counts[Unfinished].Files; n > 0 {
+		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load, count(n, "file", "files"))})
+	}
+	if n := p.Counts[Failed].Files; n > 0 {
+		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s failed before and did not change since", p.Load, count(n, "file", "files"))})
+		sink(event.Note{Level: "hint", Text: fmt.Sprintf("dbctl load %s --retry-failed, or --mark skipped --path GLOB --reason '…'", p.Load)})
+	}
+	if p.Engine > 0 {
+		sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load, count(p.Engine, "file was", "files were"))})
+	}
+}
+
+// text is the sums in words: "3 new (2.1 MB), 40 loaded".
+func (p *Plan) text(verb string) string {
+	planned := p.Planned()
+	parts := []string{fmt.Sprintf("%d %s (%s)", len(planned), verb, size(p.Bytes()))}
+	for _, s := range []State{Loaded, Expired, Changed, Emptied, Failed, Quarantined, Unfinished, Vanished, Ignored} {
+		if n := p.Counts[s].Files; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *Plan) counts() map[string]int64 {
+	out := map[string]int64{"planned": int64(len(p.Planned())), "planned_bytes": p.Bytes()}
+	for s, c := range p.Counts {
+		out[string(s)] = c.Files
+	}
+	return out
+}
+
+// Plan says what Run would do, and writes nothing: it emits a File for each file that Run would touch or that stands in its way
+// (for every file with Options.Verbose) and a Summary. Its error is the one that would stop the run: a *Error, exit 3.
+func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*Plan, error) {
+	j, err := newJob(ld, l.cfg.Scope.Database)
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.plan(ctx, j, o)
+	if err != nil {
+		return nil, err
+	}
+	p.emit(l.cfg.Sink, "to load")
+	if err := p.refusal(o); err != nil {
+		return p, err
+	}
+	return p, p.stopped(o)
+}
+
+// noLedger reports whether err says that the state database or its ledger does not exist.
+func noLedger(err error, database string) bool {
+	if !databend.IsCode(err, 1003, 1025, 1119) {
+		return false
+	}
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, strings.ToLower(database)) && (strings.Contains(text, "ledger") || databend.IsCode(err, 1003))
+}
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.FormatInt(n, 10) + " " + many
+}
+
+// some lists the first n names.
+func some(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:n], ", ") + fmt.Sprintf(" and %d more", len(names)-n)
+}
+
+// size is n bytes for people.
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f kB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}

@@ -1,0 +1,106 @@
+package load
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+// Preview emits the first n rows that the load would write, with its own select list, from as many files as that takes. It needs
+// no table and no ledger. A GEOMETRY comes as EWKT, a VARIANT and a VECTOR as JSON, whole.
+func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int) error {
+	j, err := newJob(ld, l.cfg.Scope.Database)
+	if err != nil {
+		return err
+	}
+	files, err := l.previewFiles(ctx, j, o)
+	if err != nil {
+		return err
+	}
+	var secrets secret.Set
+	if len(ld.Secrets) > 0 {
+		if secrets, err = l.cfg.Secrets(ctx, ld.Secrets); err != nil {
+			return err
+		}
+	}
+	out := event.Preview{Load: ld.Name}
+	for _, f := range files {
+		if len(out.Rows) >= n {
+			break
+		}
+		sql := "SELECT " + strings.Join(j.previewItems(), ", ") + " FROM " + j.from([]string{f}) + " LIMIT " + strconv.Itoa(n-len(out.Rows))
+		res, err := l.work.Query(ctx, databend.Statement{SQL: sql, Secrets: secrets, File: ld.Path, Line: ld.Statement.Line, Column: ld.Statement.Column})
+		if err != nil {
+			return wrap(ld.Name, "preview "+f, err)
+		}
+		if out.Columns == nil {
+			out.Columns, out.Types = res.Columns, res.Types
+			if len(ld.Copy.Columns) == len(res.Columns) {
+				out.Columns = ld.Copy.Columns
+			}
+		}
+		for _, row := range res.Rows {
+			cells := make([]*string, len(row))
+			for i, c := range row {
+				if c.Valid {
+					cells[i] = &c.String
+				}
+			}
+			out.Rows = append(out.Rows, cells)
+		}
+	}
+	l.cfg.Sink(out)
+	return nil
+}
+
+// previewItems is the load's select list; of a plain COPY all columns, by position where the format has no names.
+func (j *job) previewItems() []string {
+	if len(j.Copy.Select) > 0 {
+		return j.items(nil)
+	}
+	switch fileType(j.Copy) {
+	case "PARQUET", "ORC", "AVRO":
+		return []string{"*"}
+	case "NDJSON", "JSON":
+		return []string{"$1"}
+	}
+	items := make([]string, max(1, len(j.Copy.Columns)))
+	for i := range items {
+		items[i] = "$" + strconv.Itoa(i+1)
+	}
+	return items
+}
+
+// previewFiles are the load's files in the order of Options, those of 0 bytes left out.
+func (l *Loader) previewFiles(ctx context.Context, j *job, o Options) ([]string, error) {
+	q := planQuery{job: j, prefixes: []string{j.prefix}}
+	if o.Path != "" {
+		glob, err := globRegexp(o.Path)
+		if err != nil {
+			return nil, errorf(j.Name, exitUsage, "", "--path: %v", err)
+		}
+		q.glob = glob
+	}
+	order := map[string]string{"": "name", "oldest": "last_modified, name", "newest": "last_modified DESC, name"}[o.Order]
+	limit := 20
+	if o.Limit > 0 {
+		limit = o.Limit
+	}
+	res, err := l.work.Query(ctx, databend.Statement{SQL: q.list() + " ORDER BY " + order + " LIMIT " + strconv.Itoa(limit)})
+	if err != nil {
+		return nil, wrap(j.Name, "list", l.placed(err, j))
+	}
+	if len(res.Rows) == 0 && !j.EmptyOK {
+		return nil, errorf(j.Name, exitStopped, "", "no file in @%s/%s", j.Copy.Stage, j.prefix)
+	}
+	out := make([]string, len(res.Rows))
+	for i, r := range res.Rows {
+		out[i] = r[0].String
+	}
+	return out, nil
+}

@@ -1,0 +1,572 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+const (
+	// replans bounds how often a run plans again after a collision with another loader (2014, 4001) or a lost answer.
+	replans = 4
+	// ledgerRows is how many ledger rows one INSERT of a transaction holds.
+	ledgerRows = 2_000
+	// byPrefixFrom is the number of files from which an exact prefix is sent instead of their names: naming costs a HEAD per file
+	// (facts/loads.md section 4), a prefix takes in what arrives between the plan and the COPY.
+	byPrefixFrom = 100
+	// cleanup bounds what is done after a run was interrupted: ROLLBACK, giving the lock back.
+	cleanup = 20 * time.Second
+)
+
+// Result is what a run did.
+type Result struct {
+	Files, Failed int
+	Rows, Bytes   int64
+}
+
+// run is one load under its lock.
+type run struct {
+	l       *Loader
+	j       *job
+	o       Options
+	plan    *Plan
+	lock    *state.Lock
+	secrets secret.Set
+	started time.Time
+	total   struct{ files, bytes int64 } // planned, for the progress
+	res     Result
+	bad     []badFile
+}
+
+// errAgain is a collision with somebody else: nothing was loaded, and a new plan knows what there is now.
+type errAgain struct{ error }
+
+func (e errAgain) Unwrap() error { return e.error }
+
+// Run loads what is new. The error's ExitCode says how it ended: 3 a changed file, an empty listing or rows without a ledger
+// stopped it, 4 some files are bad and the others are loaded, 5 locked, 1 otherwise.
+func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, error) {
+	j, err := newJob(ld, l.cfg.Scope.Database)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := j.mayReplace(o); err != nil {
+		return Result{}, err
+	}
+	r := &run{l: l, j: j, o: o, started: time.Now()}
+	if r.plan, err = l.plan(ctx, j, o); err != nil {
+		return Result{}, err
+	}
+	if err := r.plan.refusal(o); err != nil {
+		r.plan.notes(l.cfg.Sink)
+		return Result{}, err
+	}
+	if len(r.plan.Planned()) == 0 && r.plan.Engine == 0 {
+		r.plan.notes(l.cfg.Sink)
+		l.cfg.Sink(event.Summary{Command: "load", Text: ld.Name + ": nothing to load: " + r.plan.text("new"), Counts: r.plan.counts(), TookMS: time.Since(r.started).Milliseconds()})
+		return Result{}, r.plan.stopped(o)
+	}
+	return r.locked(ctx)
+}
+
+// locked does the run's writes under the lock of the table.
+func (r *run) locked(ctx context.Context) (res Result, err error) {
+	l := r.l
+	if len(r.j.Secrets) > 0 {
+		if r.secrets, err = l.cfg.Secrets(ctx, r.j.Secrets); err != nil {
+			return Result{}, err
+		}
+	}
+	if err := l.store.EnsureTables(ctx); err != nil {
+		return Result{}, wrap(r.j.Name, "", err)
+	}
+	r.lock, err = l.store.AcquireTable(ctx, r.j.database, r.j.table, state.LockOptions{
+		Wait: l.cfg.LockWait, Run: l.cfg.Run, Actor: l.cfg.Actor,
+		Note: func(text string) { l.cfg.Sink(event.Note{Level: "info", Text: text}) },
+	})
+	var held *state.HeldError
+	if errors.As(err, &held) {
+		return Result{}, &Error{Load: r.j.Name, Exit: exitLocked, Err: err, Advice: "try again later, or give --lock-wait a duration; `dbctl unlock` if its owner is gone"}
+	}
+	if err != nil {
+		return Result{}, wrap(r.j.Name, "lock "+r.j.target, err)
+	}
+	defer func() {
+		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+		defer cancel()
+		if e := r.lock.Release(free); e != nil && err == nil {
+			err = wrap(r.j.Name, "give the lock back", e)
+		}
+	}()
+	stale, err := r.stale(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if stale {
+		if r.plan, err = l.plan(ctx, r.j, r.o); err != nil {
+			return Result{}, err
+		}
+	}
+	return r.all(ctx)
+}
+
+// stale reports whether another run wrote about this table between the plan and the lock.
+func (r *run) stale(ctx context.Context) (bool, error) {
+	id := sqltext.Ident
+	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope("") +
+		" AND " + id(state.ColTableID) + "=" + sqltext.Quote(r.plan.TableID) + " AND " + id(state.ColAt) + ">=" + sqltext.Quote(r.plan.at) + " AND " + id(state.ColState) + "<>" + sqltext.Quote(state.FileBegin)})
+	if err != nil {
+		return false, wrap(r.j.Name, "read the ledger", err)
+	}
+	return len(res.Rows) == 1 && res.Rows[0][0].String != "0", nil
+}
+
+// all sends the batches, planning again after a collision, until nothing of the plan is left.
+func (r *run) all(ctx context.Context) (Result, error) {
+	var planned *Plan
+	for try := 0; ; try++ {
+		if r.plan.Engine > 0 {
+			if err := r.takeIn(ctx); err != nil {
+				return r.res, err
+			}
+		}
+		if planned == nil {
+			planned = r.plan
+			planned.notes(r.l.cfg.Sink)
+			r.total.files, r.total.bytes = int64(len(planned.Planned())), planned.Bytes()
+		}
+		left, err := r.batches(ctx)
+		var again errAgain
+		switch {
+		case errors.As(err, &again) && try < replans:
+			r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: another loader was faster; planning again", r.j.Name)})
+		case err != nil:
+			return r.res, wrap(r.j.Name, "", err)
+		case left == 0 || try >= replans:
+			return r.end(ctx, planned)
+		}
+		if r.plan, err = r.l.plan(ctx, r.j, r.o); err != nil {
+			return r.res, err
+		}
+		r.unplanBad()
+	}
+}
+
+// batches sends the plan. left is how many files gave no row: the engine holds them for loaded.
+func (r *run) batches(ctx context.Context) (left int, err error) {
+	for _, b := range r.plan.split() {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := r.batch(ctx, b)
+		if err != nil {
+			return 0, err
+		}
+		left += n
+	}
+	return left, nil
+}
+
+// batch is what one COPY loads.
+type batch struct {
+	files   []File
+	send    send
+	replace bool
+}
+
+// split cuts the plan into batches: files that need FORCE, files whose old rows go first, and the others, 15,000 at a time.
+func (p *Plan) split() []batch {
+	var plain, forced, replaced []File
+	for _, f := range p.Planned() {
+		switch {
+		case f.Replace:
+			replaced = append(replaced, f)
+		case f.force:
+			forced = append(forced, f)
+		default:
+			plain = append(plain, f)
+		}
+	}
+	var out []batch
+	cut := func(files []File, force, replace bool) {
+		for len(files) > 0 {
+			n := min(len(files), maxFiles)
+			out = append(out, batch{files: files[:n:n], send: send{files: paths(files[:n]), force: force}, replace: replace})
+			files = files[n:]
+		}
+	}
+	cut(plain, false, false)
+	if p.exact && len(plain) >= byPrefixFrom {
+		for i := range out {
+			out[i].send = send{max: maxFiles}
+		}
+	}
+	cut(forced, true, false)
+	cut(replaced, true, true)
+	return out
+}
+
+func paths(files []File) []string {
+	out := make([]string, len(files))
+	for i, f := range files {
+		out[i] = f.Path
+	}
+	return out
+}
+
+// batch loads one batch, or finds out which of its files are bad and loads the others. It returns how many files gave no row.
+func (r *run) batch(ctx context.Context, b batch) (int, error) {
+	left, err := r.transaction(ctx, b)
+	var refused *copyError
+	if !errors.As(err, &refused) {
+		return left, err
+	}
+	return r.isolate(ctx, b, refused)
+}
+
+// copyError is a COPY that the engine refused because of its files or its text: nothing of the batch is loaded.
+type copyError struct{ error }
+
+func (e *copyError) Unwrap() error { return e.error }
+
+// transaction sends COPY and its ledger rows: both or neither.
+func (r *run) transaction(ctx context.Context, b batch) (left int, err error) {
+	l := r.l
+	started, copyID := time.Now(), databend.NewID()
+	begin := r.row(File{}, state.FileBegin)
+	begin.QueryID, begin.Rows, begin.Reason = copyID, int64(len(b.files)), "a COPY of "+count(int64(len(b.files)), "file", "files")
+	if err := l.store.AppendLedger(ctx, []state.LedgerRow{begin}, r.lock.Fence()); err != nil {
+		return 0, err
+	}
+	if err := r.lock.Fresh(ctx); err != nil {
+		return 0, err
+	}
+	if _, err := l.work.Exec(ctx, databend.Statement{SQL: "BEGIN"}); err != nil {
+		return 0, err
+	}
+	open := true
+	defer func() {
+		if open {
+			r.rollback(ctx)
+		}
+	}()
+	if b.replace {
+		if err := r.deleteOld(ctx, b.files); err != nil {
+			return 0, err
+		}
+	}
+	st := databend.Statement{
+		SQL: r.j.sql(b.send), Secrets: r.secrets, ID: copyID, Progress: r.progress,
+		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.pos,
+	}
+	res, err := l.work.Query(ctx, st)
+	switch {
+	case databend.IsCode(err, duplicatedFiles):
+		return 0, errAgain{err}
+	case databend.IsUnknownOutcome(err):
+		return 0, r.lost(ctx, copyID, err)
+	case err != nil && ctx.Err() == nil && isRefusal(err):
+		return 0, &copyError{err}
+	case err != nil:
+		return 0, err
+	}
+	rows, err := readCopied(res)
+	if err != nil {
+		return 0, err
+	}
+	ledger, gaveNone, err := r.reconcile(ctx, b, rows, copyID, time.Since(started))
+	if err != nil {
+		return 0, err
+	}
+	if len(ledger) == 0 { // the engine held all of them for loaded
+		return len(gaveNone), nil
+	}
+	if err := r.record(ctx, ledger); err != nil {
+		return 0, err
+	}
+	if err := r.lock.Fresh(ctx); err != nil {
+		return 0, err
+	}
+	commitID := databend.NewID()
+	open = false
+	_, err = l.work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: commitID})
+	switch {
+	case databend.IsCode(err, duplicatedFiles, unresolvableConflict):
+		return 0, errAgain{err}
+	case err != nil:
+		// Ctrl-C, or a lost answer: whether the COMMIT happened is a question, not a guess.
+		if committed, asked := r.committed(ctx, commitID, copyID); asked != nil {
+			return 0, errorf(r.j.Name, exitPartly, "dbctl load "+r.j.Name+" (it loads only what is missing)", "the answer to COMMIT was lost, and asking failed: %v", asked)
+		} else if !committed {
+			return 0, err
+		}
+	}
+	r.report(b, ledger, copyID)
+	return len(gaveNone), nil
+}
+
+// Databend's codes that a load decides on.
+const (
+	duplicatedFiles      = 2014 // DuplicatedUpsertFiles: another COPY recorded one of the files first
+	unresolvableConflict = 4001 // the table was changed in a way that the commit cannot be merged with
+)
+
+// rollback ends the transaction; it never commits when this fails too.
+func (r *run) rollback(ctx context.Context) {
+	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	if _, err := r.l.work.Exec(free, databend.Statement{SQL: "ROLLBACK"}); err != nil {
+		r.l.renew(free)
+	}
+}
+
+// renew replaces the work session, whose state is not known.
+func (l *Loader) renew(ctx context.Context) {
+	_ = l.work.Close()
+	if s, err := l.cfg.Server.Session(ctx, l.settings()); err == nil {
+		l.work = s
+	}
+}
+
+// lost handles a COPY without an answer: it ran in a transaction that will never be committed, so nothing of it is there. It must
+// have ended before it is planned again.
+func (r *run) lost(ctx context.Context, queryID string, err error) error {
+	if e := r.l.cfg.Server.Settle(ctx, queryID); e != nil {
+		return errors.Join(err, e)
+	}
+	r.l.renew(ctx)
+	return errAgain{err}
+}
+
+// committed asks whether the transaction with this COPY is there. The COMMIT must have ended before its traces say anything.
+func (r *run) committed(ctx context.Context, commitID, copyID string) (bool, error) {
+	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	if err := r.l.cfg.Server.Settle(free, commitID); err != nil {
+		return false, err
+	}
+	id := sqltext.Ident
+	res, err := r.l.store.Conn().Query(free, databend.Statement{SQL: "SELECT count(*) FROM " + r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope("") +
+		" AND " + id(state.ColQueryID) + "=" + sqltext.Quote(copyID) + " AND " + id(state.ColState) + "<>" + sqltext.Quote(state.FileBegin)})
+	if err != nil {
+		return false, err
+	}
+	r.l.renew(free)
+	return len(res.Rows) == 1 && res.Rows[0][0].String != "0", nil
+}
+
+// copied is one row of a COPY's result.
+type copied struct {
+	path   string
+	rows   int64
+	errors int64
+	first  string // first error
+	line   int64  // of it, from 1
+}
+
+func readCopied(res databend.Result) ([]copied, error) {
+	out := make([]copied, len(res.Rows))
+	for i, row := range res.Rows {
+		if len(row) < 5 {
+			return nil, fmt.Errorf("read the result of COPY: %d columns, want File, Rows_loaded, Errors_seen, First_error, First_error_line", len(row))
+		}
+		out[i] = copied{row[0].String, number(row[1].String), number(row[2].String), row[3].String, number(row[4].String)}
+	}
+	return out, nil
+}
+
+// reconcile compares the COPY's files with the batch's: what was loaded becomes ledger rows, what gave no row is returned too.
+// By prefix a file may have come that was not there when the plan was made: it is loaded, so it is recorded.
+func (r *run) reconcile(ctx context.Context, b batch, rows []copied, copyID string, took time.Duration) (ledger []state.LedgerRow, none []string, err error) {
+	byPath := make(map[string]copied, len(rows))
+	for _, c := range rows {
+		byPath[r.below(c.path)] = c
+	}
+	for _, f := range b.files {
+		c, ok := byPath[f.Path]
+		if !ok {
+			none = append(none, f.Path)
+			continue
+		}
+		delete(byPath, f.Path)
+		ledger = append(ledger, r.loaded(f, c, copyID, took))
+	}
+	if b.send.files == nil && len(none) > 0 && len(rows) >= maxFiles {
+		// One COPY of several by prefix: the others take what this one left.
+		none = nil
+	}
+	if len(byPath) == 0 {
+		return ledger, none, nil
+	}
+	if b.send.files == nil {
+		for _, f := range r.plan.Files { // of another batch of the same prefix
+			if c, ok := byPath[f.Path]; ok && f.Planned {
+				ledger = append(ledger, r.loaded(f, c, copyID, took))
+				delete(byPath, f.Path)
+			}
+		}
+	}
+	late, err := r.late(ctx, byPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range late {
+		ledger = append(ledger, r.loaded(f, byPath[f.Path], copyID, took))
+	}
+	return ledger, none, nil
+}
+
+// below is a path of a COPY's result, which is a whole URL for tables with copy_dedup_full_path.
+func (r *run) below(path string) string { return strings.TrimPrefix(path, r.plan.StageURL) }
+
+// late asks for size and etag of files that the plan did not know.
+func (r *run) late(ctx context.Context, files map[string]copied) ([]File, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	var out []File
+	_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT name, size, coalesce(md5, ''), last_modified FROM LIST_STAGE(location=>" + r.j.location() + ")"}, func(row databend.Row) error {
+		if _, ok := files[row[0].String]; ok {
+			out = append(out, File{Path: row[0].String, State: New, Bytes: number(row[1].String), ETag: row[2].String, Mtime: row[3].String, Planned: true})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// row is a ledger row about f.
+func (r *run) row(f File, st string) state.LedgerRow {
+	return state.LedgerRow{
+		EventID: databend.NewID(), Run: r.l.cfg.Run, Table: r.plan.Table, TableID: r.plan.TableID, Stage: r.plan.Stage, StageURL: r.plan.StageURL,
+		Path: f.Path, Size: f.Bytes, ETag: f.ETag, Mtime: f.Mtime, State: st, Source: state.SourceDBCTL, Load: r.j.Name, Checksum: r.j.Checksum,
+	}
+}
+
+func (r *run) loaded(f File, c copied, copyID string, took time.Duration) state.LedgerRow {
+	row := r.row(f, state.FileLoaded)
+	row.Rows, row.QueryID, row.TookMS = c.rows, copyID, took.Milliseconds()
+	if c.errors > 0 {
+		row.Error = fmt.Sprintf("%s, first in line %d: %s", count(c.errors, "error", "errors"), c.line, c.first)
+	}
+	return row
+}
+
+// record writes the ledger's rows inside the transaction, as long as the lock is ours and the table is the one of the plan.
+func (r *run) record(ctx context.Context, rows []state.LedgerRow) error {
+	s := sqltext.Quote
+	same := " AND EXISTS (SELECT 1 FROM system.tables WHERE database=" + s(r.j.database) + " AND name=" + s(r.j.table) + " AND table_id=" + r.plan.TableID + ")"
+	for len(rows) > 0 {
+		n := min(len(rows), ledgerRows)
+		res, err := r.l.work.Exec(ctx, databend.Statement{SQL: r.l.store.AppendLedgerSQL(rows[:n], r.lock.Fence()) + same})
+		if err != nil {
+			return err
+		}
+		if res.Affected != int64(n) {
+			id, err := r.tableID(ctx)
+			if err != nil {
+				return err
+			}
+			if id != r.plan.TableID {
+				return errAgain{fmt.Errorf("the table %s was replaced while it was loaded", r.j.target)}
+			}
+			return state.ErrRobbed
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// tableID is the id that the target's name has now; "" when there is none.
+func (r *run) tableID(ctx context.Context) (string, error) {
+	s := sqltext.Quote
+	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT to_string(table_id) FROM system.tables WHERE database=" + s(r.j.database) + " AND name=" + s(r.j.table)})
+	if err != nil || len(res.Rows) == 0 {
+		return "", err
+	}
+	return res.Rows[0][0].String, nil
+}
+
+// report tells of the files that are now loaded.
+func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
+	before := make(map[string]File, len(b.files))
+	for _, f := range b.files {
+		before[f.Path] = f
+	}
+	for _, row := range ledger {
+		f := before[row.Path]
+		outcome, was := "loaded", New
+		if f.State != "" {
+			was = f.State
+		}
+		if b.replace {
+			outcome = "replaced"
+		}
+		r.res.Files++
+		r.res.Rows += row.Rows
+		r.res.Bytes += row.Size
+		r.l.cfg.Sink(event.File{Load: r.j.Name, Table: r.j.target, Path: row.Path, Before: string(was), Outcome: outcome, Bytes: row.Size, Rows: row.Rows, Reason: row.Error, QueryID: copyID})
+	}
+	r.progress(databend.Progress{})
+}
+
+// takeIn writes the files loaded past us into the ledger, in one statement of the server's own.
+func (r *run) takeIn(ctx context.Context) error {
+	row := r.row(File{}, state.FileLoaded)
+	_, err := r.l.store.Conn().Exec(ctx, databend.Statement{SQL: r.plan.query.takeIn(row, r.l.cfg.Scope.Project, r.l.cfg.Scope.Database)})
+	return wrap(r.j.Name, "take in files loaded past dbctl", err)
+}
+
+// end checks that the table is still the one that was loaded, and sums up.
+func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
+	id, err := r.tableID(ctx)
+	if err != nil {
+		return r.res, wrap(r.j.Name, "look at the table again", err)
+	}
+	if id != r.plan.TableID && r.res.Files > 0 {
+		return r.res, errorf(r.j.Name, exitPartly, "dbctl load "+r.j.Name, "the table %s was replaced while it was loaded: the rows went with the old one", r.j.target)
+	}
+	took := time.Since(r.started)
+	text := fmt.Sprintf("%s: %s, %s loaded (%s) in %s", r.j.Name, count(int64(r.res.Files), "file", "files"), count(r.res.Rows, "row", "rows"), size(r.res.Bytes), took.Round(time.Millisecond))
+	counts := map[string]int64{"loaded": int64(r.res.Files), "rows": r.res.Rows, "bytes": r.res.Bytes, "failed": int64(len(r.bad))}
+	if n := len(r.bad); n > 0 {
+		text += fmt.Sprintf(", %d failed", n)
+	}
+	if n := first.Counts[Loaded].Files + first.Counts[Expired].Files; n > 0 {
+		text += fmt.Sprintf(", %d loaded before", n)
+		counts["before"] = n
+	}
+	r.l.cfg.Sink(event.Summary{Command: "load", Text: text, Counts: counts, TookMS: took.Milliseconds()})
+	if err := r.failed(); err != nil {
+		return r.res, err
+	}
+	return r.res, r.plan.stopped(r.o)
+}
+
+// All runs loads one after another, goes on after one fails, and joins their errors: the worst exit code wins.
+func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error {
+	all := &LoadsError{Of: len(loads)}
+	for _, ld := range loads {
+		if _, err := l.Run(ctx, ld, o); err != nil {
+			all.Errs = append(all.Errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	switch len(all.Errs) {
+	case 0:
+		return nil
+	case 1:
+		return all.Errs[0]
+	}
+	return all
+}

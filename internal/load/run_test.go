@@ -1,0 +1,125 @@
+package load
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+func TestRunLoadsWhatIsNewOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/sub/b.parquet", rows(11, 2))
+	w.Put(t, "p/_SUCCESS", nil)
+	w.Put(t, "p/_temporary/c.parquet", rows(21, 2))
+	w.Put(t, "p/.hidden.parquet", rows(31, 2))
+	w.Put(t, "p/README.md", []byte("hello"))
+	w.Put(t, "p/empty.parquet", nil)
+	w.Put(t, "p2/other.parquet", rows(41, 1))
+
+	w.states(ld, Options{}, ".hidden.parquet ignored", "README.md ignored", "_SUCCESS ignored", "_temporary/c.parquet ignored",
+		"a.parquet new", "empty.parquet unfinished", "sub/b.parquet new")
+	w.mustRun(ld, Options{}, 2, 5)
+	w.wantRows(5)
+	if diff := cmp.Diff(w.outcomes(), []string{"a.parquet new loaded", "sub/b.parquet new loaded"}); diff != "" {
+		t.Errorf("events (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(w.ledger(), []string{"a.parquet loaded dbctl 3", "sub/b.parquet loaded dbctl 2"}); diff != "" {
+		t.Errorf("ledger (-got +want):\n%s", diff)
+	}
+
+	w.mustRun(ld, Options{}, 0, 0)
+	w.wantRows(5)
+	w.Put(t, "p/empty.parquet", rows(51, 4)) // the upload is done
+	w.mustRun(ld, Options{}, 1, 4)
+	w.wantRows(9)
+}
+
+func TestRunOfNothingWritesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	before := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger")
+	snapshots := w.SQL(t, "SELECT count(*) FROM fuse_snapshot('"+w.StateDB+"', 'ledger')")
+	w.mustRun(ld, Options{}, 0, 0)
+	if diff := cmp.Diff(w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger"), before); diff != "" {
+		t.Errorf("ledger rows (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(w.SQL(t, "SELECT count(*) FROM fuse_snapshot('"+w.StateDB+"', 'ledger')"), snapshots); diff != "" {
+		t.Errorf("ledger snapshots (-got +want):\n%s", diff)
+	}
+}
+
+func TestRunRefusals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "no file in @"+w.stage+"/p/")
+	ld.EmptyOK = true
+	w.mustRun(ld, Options{}, 0, 0)
+	ld.EmptyOK = false
+
+	w.Put(t, "p/a.txt", []byte("x"))
+	_, err = w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "1 there are not matched")
+
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	_, err = w.run(w.load(strings.Replace(copyRows, "INTO t", "INTO nope", 1)), Options{})
+	w.wantExit(err, exitFailed, "the table "+w.Database+".nope does not exist")
+	_, err = w.run(w.load(strings.Replace(copyRows, "@st/", "@nope/", 1)), Options{})
+	w.wantExit(err, exitFailed, "the stage nope does not exist")
+	_, err = w.run(w.load(copyRows+" FORCE = true"), Options{})
+	w.wantExit(err, exitUsage, "FORCE")
+
+	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
+	_, err = w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "holds 1 rows, and the ledger does not know")
+	w.wantRows(1)
+}
+
+func TestRunKeepsToThePath(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	for _, d := range []string{"2025-01-01", "2025-01-02", "2025-02-01"} {
+		w.Put(t, "p/day="+d+"/f.parquet", rows(1, 1))
+	}
+	w.mustRun(ld, Options{Path: "p/day=2025-01-*/*"}, 2, 2)
+	_, err := w.run(ld, Options{Path: "p/nothing/**"})
+	w.wantExit(err, exitStopped, "--path p/nothing/**")
+	w.mustRun(ld, Options{}, 1, 1)
+}
+
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", rows(1, 2))
+	w.Put(t, "p/b.parquet", rows(3, 2))
+	err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), w.load(copyRows), Options{}, 3) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, ok := w.events[0].(event.Preview)
+	if !ok || len(p.Rows) != 3 {
+		t.Fatalf("got %+v, want a preview of 3 rows", w.events)
+	}
+	var got [][]string
+	for _, r := range p.Rows {
+		got = append(got, []string{*r[0], *r[1]})
+	}
+	if diff := cmp.Diff(got, [][]string{{"1", "row 1"}, {"2", "row 2"}, {"3", "row 3"}}); diff != "" {
+		t.Errorf("rows (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(p.Columns, []string{"id", "name"}); diff != "" {
+		t.Errorf("columns (-got +want):\n%s", diff)
+	}
+}
