@@ -90,9 +90,7 @@ func (l *Lock) Fresh(ctx context.Context) error {
 	if l.robbed {
 		return ErrRobbed
 	}
-	// Round(0) takes the wall clock, which goes on while the machine sleeps.
-	now := time.Now()
-	if now.Sub(l.confirmed) < l.ttl/3 && now.Round(0).Sub(l.confirmed.Round(0)) < l.ttl/3 {
+	if sooner(l.confirmed, l.ttl/3) {
 		return nil
 	}
 	return l.send(ctx)
@@ -102,6 +100,9 @@ func (l *Lock) Fresh(ctx context.Context) error {
 func (l *Lock) send(ctx context.Context) error {
 	if l.robbed {
 		return ErrRobbed
+	}
+	if err := l.stillOurs(ctx); err != nil {
+		return err
 	}
 	l.claim.Beat++
 	l.claim.Phase = phaseHolding
@@ -117,15 +118,41 @@ func (l *Lock) send(ctx context.Context) error {
 			l.confirmed = sent
 			return nil
 		case databend.IsCode(err, unknownTable, unknownDatabase):
-			l.robbed = true
-			close(l.lost)
-			return ErrRobbed
+			return l.giveUp()
 		case databend.IsCode(err, versionMismatch) && try < 5:
 			// Another change of the same table at the same time. Whoever takes over drops it: then the next try says so.
 		default:
 			return fmt.Errorf("mark: %w", err)
 		}
 	}
+}
+
+// stillOurs looks whether the lock of a target table still is ours when it may have been taken over: a mark on it would succeed
+// on the new owner's table, which has the same name. A run's own table has a name of its own.
+func (l *Lock) stillOurs(ctx context.Context) error {
+	if l.id == "" || sooner(l.confirmed, l.ttl*2/3) {
+		return nil
+	}
+	res, err := l.db.Query(ctx, databend.Statement{SQL: "SELECT " + l.Fence().condition()})
+	if err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	if len(res.Rows) == 1 && (res.Rows[0][0].String == "1" || res.Rows[0][0].String == "true") {
+		return nil
+	}
+	return l.giveUp()
+}
+
+func (l *Lock) giveUp() error {
+	l.robbed = true
+	close(l.lost)
+	return ErrRobbed
+}
+
+// sooner reports whether less than d passed since t, also by the wall clock, which goes on while the machine sleeps.
+func sooner(t time.Time, d time.Duration) bool {
+	now := time.Now()
+	return now.Sub(t) < d && now.Round(0).Sub(t.Round(0)) < d
 }
 
 // start starts the heart.

@@ -1,0 +1,233 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
+)
+
+// open returns a Store with a session of its own in env's state database.
+func open(t *testing.T, env *databendtest.Env) *Store {
+	t.Helper()
+	return Open(env.Session(t), Scope{Project: "p", Database: env.Database, StateDatabase: env.StateDB})
+}
+
+func history(t *testing.T, s *Store) History {
+	t.Helper()
+	h, err := s.History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// hold takes the migration lock; it is given back with the test.
+func hold(t *testing.T, s *Store, o LockOptions) *Lock {
+	t.Helper()
+	if o.Run == "" {
+		o.Run = databend.NewID()
+	}
+	l, err := s.Acquire(t.Context(), o, history(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func release(t *testing.T, l *Lock) {
+	t.Helper()
+	if err := l.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func versions(h History) string {
+	var out []string
+	for v := int64(0); v < 20; v++ {
+		if e, ok := h.Versions[v]; ok {
+			out = append(out, fmt.Sprintf("%d %s %s", v, e.Name, e.State))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func TestHistoryOfNothingWritesNothing(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	s := open(t, env)
+	h := history(t, s)
+	if h.Exists || len(h.Versions) != 0 {
+		t.Errorf("got %+v, want an empty history", h)
+	}
+	if sum, err := s.LedgerSummary(t.Context()); err != nil || sum != nil {
+		t.Errorf("got %v, %v, want no ledger", sum, err)
+	}
+	if rows := env.SQL(t, "SELECT name FROM system.databases WHERE name='"+env.StateDB+"'"); len(rows) != 0 {
+		t.Errorf("reading made the state database")
+	}
+}
+
+func TestRunIsFolded(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	s := open(t, env)
+	l := hold(t, s, LockOptions{Actor: Actor{OSUser: "ann", Host: "h", GitDirty: true, Flags: "--yes"}})
+	text := "CREATE CONNECTION c SECRET = {{ secret \"KEY\" }} COMMENT = 'it''s \\\\ {{{{'\n"
+	err := l.Begin(t.Context(), history(t, s),
+		Row{Event: EventBegin, Name: "up", Before: `{"x":1}`},
+		Row{Event: EventPlan, Version: 1, Name: "one", Direction: "up", UpText: text, DownText: "DROP", Statements: 1, Sums: Sums{UpSum: "v1:a"}},
+		Row{Event: EventPlan, Version: 2, Name: "two", Direction: "up", Statements: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := history(t, s)
+	if len(h.Unfinished) != 1 || !h.Unfinished[0].Alive || len(h.Unfinished[0].Plan) != 2 || h.Unfinished[0].Command != "up" || h.Unfinished[0].Actor.OSUser != "ann" {
+		t.Fatalf("got %+v, want one live run of two versions", h.Unfinished)
+	}
+	if err := l.Append(t.Context(), Row{Event: EventApplied, Version: 1, Name: "one", Direction: "up", TookMS: 41, Sums: Sums{UpSum: "v1:a"}},
+		Row{Event: EventRolledBack, Version: 2, Name: "two", Direction: "up"}, Row{Event: EventEnd}); err != nil {
+		t.Fatal(err)
+	}
+	release(t, l)
+	h = history(t, s)
+	if got, want := versions(h), "1 one applied, 2 two rolled_back"; got != want || len(h.Unfinished) != 0 {
+		t.Errorf("got %q and %d unfinished, want %q and none", got, len(h.Unfinished), want)
+	}
+	if v := h.Versions[1]; v.Took != 41*time.Millisecond || v.Sums.UpSum != "v1:a" || v.At.IsZero() || h.Now.Sub(v.At) > time.Minute || v.Run != l.run {
+		t.Errorf("got %+v", v)
+	}
+	if h.Schema != Schema {
+		t.Errorf("got schema %d, want %d", h.Schema, Schema)
+	}
+	texts, err := s.Texts(t.Context())
+	if err != nil || len(texts) != 1 || texts[0].SQL != text {
+		t.Errorf("got %v, %v, want the text as it was written: %q", texts, err, text)
+	}
+	down, err := s.DownTexts(t.Context(), h, []int64{1})
+	if err != nil || down[1] != "DROP" {
+		t.Errorf("got %v, %v, want the Down text", down, err)
+	}
+	log, err := s.Log(t.Context(), 2)
+	if err != nil || len(log) != 2 || log[0].Event != EventEnd || log[0].Actor.Flags != "--yes" || !log[0].Actor.GitDirty || log[0].ServerUser == "" || !strings.Contains(log[0].ServerVersion, "Databend") {
+		t.Errorf("got %+v, %v, want the last two rows, newest first", log, err)
+	}
+}
+
+func TestBeginSeesAnotherRun(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	s := open(t, env)
+	before := history(t, s)
+	l := hold(t, s, LockOptions{})
+	if err := l.Begin(t.Context(), before, Row{Event: EventBegin}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Append(t.Context(), Row{Event: EventEnd}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Begin(t.Context(), before, Row{Event: EventBegin}); !errors.Is(err, ErrMoved) {
+		t.Errorf("got %v, want ErrMoved: the journal grew since it was read", err)
+	}
+	release(t, l)
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	s := open(t, env)
+	l := hold(t, s, LockOptions{})
+	if err := l.Begin(t.Context(), history(t, s), Row{Event: EventBegin}); err != nil {
+		t.Fatal(err)
+	}
+	release(t, l)
+	env.SQL(t, "UPDATE "+env.StateDB+".journal SET version=7, project='other' WHERE event='schema'")
+	check := func() {
+		t.Helper()
+		_, err := s.History(t.Context())
+		var newer *NewerSchemaError
+		if !errors.As(err, &newer) || newer.Found != 7 || newer.ExitCode() != 2 {
+			t.Errorf("got %v, want a NewerSchemaError of schema 7", err)
+		}
+	}
+	check()
+	// A newer binary may have renamed every column but two.
+	env.SQL(t, "ALTER TABLE "+env.StateDB+".journal RENAME COLUMN run TO run_id")
+	check()
+}
+
+func TestRecoveryOutranksTheRobbed(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	row := func(id, run string, token, seq int64, event string, version int64) Row {
+		return Row{EventID: id, Run: run, Token: token, Seq: seq, Event: event, Version: version, Direction: "up", At: now}
+	}
+	taken := row("5", "b", 2, 2, EventTakeover, 0)
+	taken.Subject = "a"
+	ended := row("7", "b", 2, 4, EventEnd, 0)
+	ended.Subject = "a"
+	rows := []Row{
+		row("1", "a", 1, 1, EventBegin, 0), row("2", "a", 1, 2, EventPlan, 1), row("3", "a", 1, 3, EventPlan, 2),
+		row("4", "b", 2, 1, EventBegin, 0), taken, row("6", "b", 2, 3, EventRolledBack, 1), ended, row("7b", "b", 2, 5, EventEnd, 0),
+		// What the robbed run still had under way.
+		row("8", "a", 1, 4, EventApplied, 1), row("9", "a", 1, 5, EventApplied, 2), row("10", "a", 1, 6, EventEnd, 0),
+		row("6", "b", 2, 3, EventRolledBack, 1), // a repeat
+	}
+	var h History
+	h.fold(rows, "lock")
+	if diff := cmp.Diff("1  rolled_back", versions(h)); diff != "" {
+		t.Errorf("versions (-want +got):\n%s", diff)
+	}
+	if len(h.Unfinished) != 0 {
+		t.Errorf("got %+v, want nothing unfinished", h.Unfinished)
+	}
+}
+
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	s := open(t, env)
+	if err := s.EnsureTables(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.AcquireTable(t.Context(), env.Database, "videos", LockOptions{Run: databend.NewID()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := func(path, state string, rows int64) LedgerRow {
+		return LedgerRow{Table: env.Database + ".videos", TableID: "5", Stage: "s", StageURL: "s3://b/raw/", Path: path, State: state, Rows: rows, Load: "videos", Source: SourceDBCTL}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(s.AppendLedger(t.Context(), []LedgerRow{row("a", FileBegin, 0), row("b", FileBegin, 0), row("c", FileBegin, 0)}, l.Fence()))
+	must(s.AppendLedger(t.Context(), []LedgerRow{row("a", FileLoaded, 2), row("b", FileFailed, 0)}, l.Fence()))
+	got, err := s.LedgerSummary(t.Context())
+	must(err)
+	if len(got) != 1 || got[0].LastRun.IsZero() {
+		t.Fatalf("got %+v, want one load", got)
+	}
+	got[0].LastRun = time.Time{}
+	want := []LoadSummary{{Load: "videos", Table: env.Database + ".videos", TableID: "5", Files: 1, Rows: 2, Failed: 1, Unfinished: 1}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+	release(t, l)
+	if err := s.AppendLedger(t.Context(), []LedgerRow{row("d", FileLoaded, 1)}, l.Fence()); !errors.Is(err, ErrRobbed) {
+		t.Errorf("got %v, want ErrRobbed once the lock was given back", err)
+	}
+	must(s.AppendLedger(t.Context(), []LedgerRow{row("e", FileLoaded, 1), row("it's {{ secret \"X\" }}", FileLoaded, 1)}, nil))
+	paths := env.SQL(t, "SELECT "+ColPath+" FROM "+s.LedgerName()+" WHERE "+s.LedgerScope("")+" AND state='loaded' ORDER BY 1")
+	if diff := cmp.Diff([][]string{{"a"}, {"e"}, {"it's {{ secret \"X\" }}"}}, paths); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
