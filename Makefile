@@ -1,0 +1,42 @@
+# make build   ./dbctl
+# make sample  ./sample: the six Parquet feeds of CityDrive
+# make demo    the CityDrive guide end to end on a real engine, from nothing
+# make test    what CI runs: format, vet, staticcheck, tidy, and every test with the race detector
+# make check   the same without the tests
+# make bench   the benchmarks: requests, ratios, start-up time, size
+# make proof   the long proofs (random, kill and race), hours instead of minutes
+# make clean   what the others left behind
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: build sample demo test check bench proof clean
+
+build:
+	go build -trimpath -ldflags='-s -w' -o dbctl ./cmd/dbctl
+
+sample:
+	go run ./cmd/citydrive-sample sample
+
+demo: build
+	demo/run.sh
+
+check:
+	@files=$$(go tool gofumpt -l .); if [ -n "$$files" ]; then echo "not formatted (go tool gofumpt -w .):"; echo "$$files"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+	go mod tidy -diff
+
+# A test that finds no engine fails here instead of being skipped.
+test: check
+	DBCTL_REQUIRE_ENGINE=1 go test -race -timeout 30m ./...
+
+bench:
+	DBCTL_REQUIRE_ENGINE=1 go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
+
+proof:
+	DBCTL_REQUIRE_ENGINE=1 DBCTL_PROOF=full go test -count 1 -timeout 12h -v -run Proof ./...
+
+clean:
+	@[ ! -x dbctl ] || ./dbctl -e local dev stop
+	rm -rf dbctl bin sample .dbctl
+	go clean -testcache

@@ -1,0 +1,97 @@
+// Package cli turns a command line into a run: it parses, opens what the command needs in a fixed order (project, environment,
+// engine, secrets, server), calls the engine package, and turns its error into an exit code.
+//
+// A command is a value (type command), one in a file of its own. bind declares its flags into local variables and returns the
+// function that runs it, so that help, completion and mistakes never touch a file or the network. Everything outside the process is
+// a field of Process; nothing here reads package os's state or ends the process.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/ui"
+)
+
+// Process is everything outside that a command may touch.
+type Process struct {
+	Args   []string // without the program's name
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	Getenv func(string) (string, bool)
+
+	// IsTerminal tells whether Stdin, Stdout or Stderr is one.
+	IsTerminal func(stream any) bool
+
+	// Width gives the columns of the terminal that Stderr is. Optional.
+	Width func() int
+
+	// Dir is the working directory. Optional: the process's own.
+	Dir string
+
+	// Signals delivers SIGINT and SIGTERM. Optional.
+	Signals <-chan os.Signal
+}
+
+// app is one run of dbctl.
+type app struct {
+	Process
+	globals
+	cmd   *command
+	ui    *ui.UI
+	run   string // id of this run, on every JSON line and in the journal
+	given string // the flags of the command line, for the journal
+	scrub *secret.Scrubber
+
+	inTerminal bool // Stdin is a terminal: a person may be asked
+}
+
+// Main runs one command line and returns its exit code. It alone prints errors.
+func Main(p Process) int {
+	a := &app{Process: p, run: databend.NewID(), scrub: secret.NewScrubber(), inTerminal: p.IsTerminal(p.Stdin)}
+	outTerminal, errTerminal := p.IsTerminal(p.Stdout), p.IsTerminal(p.Stderr)
+	out, errw := a.scrub.Writer(p.Stdout), a.scrub.Writer(p.Stderr)
+	defer errw.Flush()
+	defer out.Flush()
+	a.Stdout, a.Stderr = out, errw
+
+	run, err := a.parse()
+	a.ui = ui.New(ui.Options{
+		Out:         out,
+		Err:         errw,
+		ErrTerminal: errTerminal,
+		OutColor:    a.useColor(outTerminal),
+		ErrColor:    a.useColor(errTerminal),
+		JSON:        a.json,
+		Quiet:       a.quiet,
+		Verbose:     a.verbose,
+		FullSQL:     a.cmd != nil && a.cmd.fullSQL,
+		Width:       p.Width,
+		Head:        ui.Head{Run: a.run, Env: a.env},
+	})
+	defer a.ui.Close()
+	if err != nil {
+		return a.fail(err)
+	}
+	return a.underSignals(run)
+}
+
+// fail shows err and returns its exit code. help is no failure.
+func (a *app) fail(err error) int {
+	var h *helpRequest
+	if errors.As(err, &h) {
+		_, _ = io.WriteString(a.Stdout, h.text)
+		return 0
+	}
+	f := failure(err)
+	a.ui.Fail(f)
+	return f.Exit
+}
+
+// runFunc is a parsed command, ready to run.
+type runFunc func(ctx context.Context) error

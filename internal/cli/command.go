@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// command is one verb, or a group of verbs ("migrate", which runs nothing itself).
+type command struct {
+	name  string // "migrate up"
+	args  string // "[VERSION]", as help shows it
+	short string // one line, for lists
+	long  string // what a person needs to know before typing it; may be empty
+
+	// exits are the codes that this command can end with, and what they mean for it.
+	exits []exit
+
+	// recovers is the command that finishes what this one left when it was cut off; empty where it leaves nothing.
+	recovers string
+
+	hidden  bool // not in help and completion
+	fullSQL bool // statement lists show the SQL
+
+	// complete says what its arguments are: "version", "load" or nothing.
+	complete string
+
+	// bind declares the flags and returns what runs the command with its arguments. Nil for a group.
+	bind func(a *app, f *pflag.FlagSet) func(ctx context.Context, args []string) error
+}
+
+// commands are all verbs in the order that help lists them.
+func commands() []*command {
+	return []*command{
+		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDaemonCommand(),
+		showCommand(),
+		loadCommand(),
+		versionCommand(), completionCommand(), completeCommand(), helpCommand(),
+	}
+}
+
+// find returns the command of this name, or nil.
+func find(name string) *command {
+	for _, c := range commands() {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// below returns the visible commands of a group, or those of the top for "".
+func below(group string) []*command {
+	var cs []*command
+	for _, c := range commands() {
+		parent, _, nested := cutLast(c.name)
+		if !nested {
+			parent = ""
+		}
+		if parent == group && !c.hidden {
+			cs = append(cs, c)
+		}
+	}
+	return cs
+}
+
+// verb is the last word of the name.
+func (c *command) verb() string {
+	_, last, nested := cutLast(c.name)
+	if !nested {
+		return c.name
+	}
+	return last
+}
+
+func cutLast(name string) (before, last string, found bool) {
+	if i := strings.LastIndexByte(name, ' '); i >= 0 {
+		return name[:i], name[i+1:], true
+	}
+	return "", name, false
+}
+
+// usage is the line to type.
+func (c *command) usage() string {
+	s := "dbctl " + c.name
+	if c.bind == nil {
+		return s + " COMMAND"
+	}
+	if c.args != "" {
+		s += " " + c.args
+	}
+	return s
+}

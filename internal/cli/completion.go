@@ -1,0 +1,252 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// The scripts ask dbctl itself, by the hidden __complete, so that they never grow stale.
+var completionScripts = map[string]string{
+	"bash": `# dbctl completion for bash:  source <(dbctl completion bash)
+_dbctl() {
+    local IFS=$'\n'
+    COMPREPLY=($(dbctl __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null | cut -f1))
+}
+complete -o default -F _dbctl dbctl
+`,
+	"zsh": `#compdef dbctl
+# dbctl completion for zsh:  dbctl completion zsh > "${fpath[1]}/_dbctl", or  source <(dbctl completion zsh)
+_dbctl() {
+    local -a lines values
+    local line
+    lines=("${(@f)$(dbctl __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    for line in $lines; do
+        [[ -n $line ]] && values+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+    done
+    if (( ${#values} )); then
+        _describe dbctl values
+    else
+        _files
+    fi
+}
+if [[ ${funcstack[1]} == _dbctl ]]; then _dbctl "$@"; else compdef _dbctl dbctl; fi
+`,
+	"fish": `# dbctl completion for fish:  dbctl completion fish | source
+function __dbctl_complete
+    set -l words (commandline -opc) (commandline -ct)
+    dbctl __complete -- $words[2..] 2>/dev/null
+end
+complete -c dbctl -f -a '(__dbctl_complete)'
+complete -c dbctl -s C -l dir -r -F
+complete -c dbctl -l env-file -r -F
+`,
+}
+
+func completionCommand() *command {
+	return &command{
+		name:  "completion",
+		args:  "bash|zsh|fish",
+		short: "a script that completes commands, flags, versions and loads",
+		long: `
+  bash   source <(dbctl completion bash)
+  zsh    source <(dbctl completion zsh)
+  fish   dbctl completion fish | source`,
+		exits:    []exit{{exitDone, "the script was written"}, {exitUsage, "no such shell"}},
+		complete: "shell",
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(_ context.Context, args []string) error {
+				if err := a.exactArgs(args, 1, 1); err != nil {
+					return err
+				}
+				script, ok := completionScripts[args[0]]
+				if !ok {
+					return usageError(fmt.Sprintf("there is no completion for %q", args[0]), "`dbctl completion bash`, zsh or fish")
+				}
+				_, err := io.WriteString(a.Stdout, script)
+				return err
+			}
+		},
+	}
+}
+
+// completeCommand is what the scripts call: the words typed so far, the last of them unfinished.
+func completeCommand() *command {
+	return &command{
+		name:   "__complete",
+		args:   "-- WORD...",
+		short:  "candidates for the last word",
+		exits:  []exit{{exitDone, "listed"}},
+		hidden: true,
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(_ context.Context, words []string) error {
+				var b strings.Builder
+				for _, c := range a.candidates(words) {
+					fmt.Fprintf(&b, "%s\t%s\n", c.value, c.about)
+				}
+				_, err := io.WriteString(a.Stdout, b.String())
+				return err
+			}
+		},
+	}
+}
+
+// candidate is a word that may stand next, and what it means.
+type candidate struct{ value, about string }
+
+// candidates lists what may replace the last of words. It reads files only: no server is asked.
+func (a *app) candidates(words []string) []candidate {
+	if len(words) == 0 {
+		words = []string{""}
+	}
+	current := words[len(words)-1]
+	name, flags, pending := a.typed(words[:len(words)-1])
+	var all []candidate
+	cmd := find(name)
+	switch {
+	case pending != nil:
+		all = a.flagValues(pending.Name)
+	case strings.HasPrefix(current, "-"):
+		flags.VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				_, usage := pflag.UnquoteUsage(f)
+				all = append(all, candidate{"--" + f.Name, usage})
+			}
+		})
+	case cmd == nil || cmd.bind == nil:
+		all = verbs(name)
+	default:
+		all = a.arguments(cmd.complete)
+	}
+	return slices.DeleteFunc(all, func(c candidate) bool { return !strings.HasPrefix(c.value, current) })
+}
+
+// typed reads the finished words: which command they name, the flags it takes, and the flag that still waits for its value.
+func (a *app) typed(words []string) (name string, flags *pflag.FlagSet, pending *pflag.Flag) {
+	flags = newFlagSet()
+	a.bindGlobals(flags)
+	for _, w := range words {
+		switch {
+		case pending != nil:
+			_ = pending.Value.Set(w) // a wrong value is for the run to complain about
+			pending = nil
+		case strings.HasPrefix(w, "-"):
+			pending = valueFlag(flags, w)
+		default:
+			if full := strings.TrimSpace(name + " " + w); find(full) != nil {
+				name = full
+				if cmd := find(name); cmd.bind != nil {
+					cmd.bind(&app{}, flags)
+				}
+			}
+		}
+	}
+	return name, flags, pending
+}
+
+// valueFlag returns the flag that w names when its value is the next word.
+func valueFlag(flags *pflag.FlagSet, w string) *pflag.Flag {
+	var f *pflag.Flag
+	if long, ok := strings.CutPrefix(w, "--"); ok {
+		f = flags.Lookup(long) // --name=value is not found: it needs nothing more
+	} else if len(w) == 2 {
+		f = flags.ShorthandLookup(w[1:])
+	}
+	if f == nil || f.NoOptDefVal != "" {
+		return nil
+	}
+	return f
+}
+
+func verbs(group string) []candidate {
+	var all []candidate
+	for _, c := range below(group) {
+		all = append(all, candidate{c.verb(), c.short})
+	}
+	return all
+}
+
+func (a *app) flagValues(flag string) []candidate {
+	switch flag {
+	case "color":
+		return []candidate{{"auto", "on a terminal"}, {"always", ""}, {"never", ""}}
+	case "env":
+		return a.environmentNames()
+	}
+	return nil
+}
+
+func (a *app) arguments(kinds string) []candidate {
+	var all []candidate
+	for _, k := range strings.Fields(kinds) {
+		switch k {
+		case "version":
+			all = append(all, a.versionNames()...)
+		case "load":
+			all = append(all, a.loadNames()...)
+		case "shell":
+			all = append(all, candidate{"bash", ""}, candidate{"zsh", ""}, candidate{"fish", ""})
+		case "command":
+			all = append(all, verbs("")...)
+		}
+	}
+	return all
+}
+
+func (a *app) environmentNames() []candidate {
+	opts, _, err := a.projectOptions(true)
+	if err != nil {
+		return nil
+	}
+	p, err := project.Open(opts)
+	if err != nil {
+		return nil
+	}
+	var all []candidate
+	for _, e := range p.Environments {
+		all = append(all, candidate{e, "environment"})
+	}
+	return all
+}
+
+func (a *app) versionNames() []candidate {
+	entries, err := os.ReadDir(filepath.Join(a.projectDir(), project.MigrationsDir))
+	if err != nil {
+		return nil
+	}
+	var all []candidate
+	for _, e := range entries {
+		base, ok := strings.CutSuffix(e.Name(), ".sql")
+		number, name, named := strings.Cut(base, "_")
+		if v := strings.TrimLeft(number, "0"); ok && named && v != "" && strings.Trim(v, "0123456789") == "" {
+			all = append(all, candidate{v, name})
+		}
+	}
+	return all
+}
+
+func (a *app) loadNames() []candidate {
+	root := filepath.Join(a.projectDir(), project.LoadsDir)
+	var all []candidate
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fs.SkipAll // no loads, no candidates
+		}
+		if name, ok := strings.CutSuffix(path, ".sql"); ok && !d.IsDir() {
+			if rel, err := filepath.Rel(root, name); err == nil {
+				all = append(all, candidate{filepath.ToSlash(rel), "load"})
+			}
+		}
+		return nil
+	})
+	return all
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/local"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+func devGroup() *command {
+	return &command{name: "dev", short: "an embedded Databend and an object store on this machine"}
+}
+
+// devExits are the codes of the dev commands.
+func devExits(done string) []exit {
+	return []exit{
+		{exitDone, done},
+		{exitFailed, "the engine could not be started or stopped: what to install is named"},
+		{exitUsage, "wrong usage, or a mistake in the project"},
+		exitReadSignal,
+	}
+}
+
+// devState is what the dev commands tell programs. It has no password: .dbctl/dev.json has, readable by its owner only.
+type devState struct {
+	Running    bool   `json:"running"`
+	Host       string `json:"host,omitempty"`
+	Port       int    `json:"port,omitempty"`
+	User       string `json:"user,omitempty"`
+	S3Endpoint string `json:"s3_endpoint,omitempty"`
+	S3Region   string `json:"s3_region,omitempty"`
+	PID        int    `json:"pid,omitempty"`
+}
+
+func devStateOf(e *local.Engine) devState {
+	return devState{Running: true, Host: e.Host, Port: e.Port, User: e.User, S3Endpoint: e.S3.Endpoint, S3Region: e.S3.Region, PID: e.PID}
+}
+
+// showEngine says where a running engine is.
+func (a *app) showEngine(e *local.Engine) {
+	a.ui.Record("dev", fmt.Sprintf("databend  http://%s:%d  user %s\ns3        %s  region %s\nprocess   %d",
+		e.Host, e.Port, e.User, e.S3.Endpoint, e.S3.Region, e.PID), devStateOf(e))
+}
+
+// openEmbedded opens the project for a dev command; its environment must be an embedded one.
+func (a *app) openEmbedded() (*project.Project, error) {
+	opts, _, err := a.projectOptions(true)
+	if err != nil {
+		return nil, err
+	}
+	p, err := project.Open(opts)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Env.Embedded {
+		return nil, usageError(fmt.Sprintf("environment %q is not embedded: there is no local engine to speak of", p.Env.Name),
+			"name one that has `engine: embedded` in dbctl.yaml: `dbctl dev start -e local`")
+	}
+	return p, nil
+}
+
+func devStartCommand() *command {
+	return &command{
+		name:  "dev start",
+		short: "start the local engine, or find it running",
+		long: `
+The real Databend engine, from a Python wheel that is fetched once, and an S3 object store beside it. Any command whose
+environment is embedded starts them by itself. The catalogue lives as long as the engine: for trying and for tests.`,
+		exits: devExits("the engine runs"),
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 0); err != nil {
+					return err
+				}
+				p, err := a.openEmbedded()
+				if err != nil {
+					return err
+				}
+				e, err := local.Ensure(ctx, p.Dir, a.engineOptions(p))
+				if err != nil {
+					return err
+				}
+				a.showEngine(e)
+				return nil
+			}
+		},
+	}
+}
+
+func devStatusCommand() *command {
+	return &command{
+		name:  "dev status",
+		short: "where the local engine is, if it runs",
+		exits: devExits("shown, whether it runs or not"),
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 0); err != nil {
+					return err
+				}
+				p, err := a.openEmbedded()
+				if err != nil {
+					return err
+				}
+				e, err := local.Running(ctx, p.Dir)
+				if err != nil {
+					return err
+				}
+				if e == nil {
+					a.ui.Record("dev", "no local engine runs for this project", devState{})
+					return nil
+				}
+				a.showEngine(e)
+				return nil
+			}
+		},
+	}
+}
+
+func devStopCommand() *command {
+	return &command{
+		name:  "dev stop",
+		short: "stop the local engine; its catalogue and data are gone then",
+		exits: devExits("no engine runs any more"),
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 0); err != nil {
+					return err
+				}
+				p, err := a.openEmbedded()
+				if err != nil {
+					return err
+				}
+				ran, err := local.Stop(ctx, p.Dir)
+				if err != nil {
+					return err
+				}
+				text := "no local engine ran"
+				if ran {
+					text = "the local engine was stopped"
+				}
+				a.ui.Record("dev", text, devState{})
+				return nil
+			}
+		},
+	}
+}
+
+// devDaemonCommand is what local re-executes this binary as.
+func devDaemonCommand() *command {
+	return &command{
+		name:   "dev daemon",
+		short:  "the process behind dev start",
+		exits:  devExits("it was stopped"),
+		hidden: true,
+		bind: func(_ *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error { return local.Daemon(ctx, args) }
+		},
+	}
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/ui"
+)
+
+// The exit codes. They are part of the contract with scripts.
+const (
+	exitDone        = 0
+	exitFailed      = 1 // failed or refused, nothing of it left behind
+	exitUsage       = 2
+	exitCheck       = 3
+	exitPartly      = 4
+	exitLocked      = 5
+	exitUnreachable = 6
+	exitInterrupted = 130
+	exitTerminated  = 143
+)
+
+// Errors of the engines say what they mean to a caller by these optional methods.
+type (
+	coder interface {
+		error
+		ExitCode() int
+	}
+	hinter interface {
+		error
+		Hint() string
+	}
+)
+
+// mistake is an error that the command line or its environment made.
+type mistake struct {
+	msg, hint string
+	code      int
+}
+
+func (e *mistake) Error() string { return e.msg }
+func (e *mistake) ExitCode() int { return e.code }
+func (e *mistake) Hint() string  { return e.hint }
+
+func usageError(msg, hint string) error { return &mistake{msg, hint, exitUsage} }
+
+// helpRequest is -h: not an error, but it ends the run as one does.
+type helpRequest struct{ text string }
+
+func (*helpRequest) Error() string { return "help" }
+
+// found is what --check returns when something is pending, changed or drifted.
+type found struct{ what string }
+
+func (f *found) Error() string { return f.what }
+func (*found) ExitCode() int   { return exitCheck }
+
+// exitCode says how err ends dbctl. Where errors are joined, 4 outranks the others, then 1, then 3.
+func exitCode(err error) int {
+	for err != nil {
+		if c, ok := err.(coder); ok { //nolint:errorlint // the tree is walked here, so that joined errors are all asked
+			return c.ExitCode()
+		}
+		switch e := err.(type) { //nolint:errorlint // see above
+		case *project.Error, *secret.MissingError:
+			return exitUsage
+		case *databend.Error:
+			if e.Kind == databend.KindUnreachable {
+				return exitUnreachable
+			}
+			return exitFailed
+		case interface{ Unwrap() []error }:
+			return worst(e.Unwrap())
+		case interface{ Unwrap() error }:
+			err = e.Unwrap()
+		default:
+			return exitFailed
+		}
+	}
+	return exitDone
+}
+
+// worst is the code that outranks the others.
+func worst(errs []error) int {
+	seen := map[int]bool{}
+	for _, e := range errs {
+		seen[exitCode(e)] = true
+	}
+	for _, c := range []int{exitPartly, exitFailed, exitCheck, exitLocked, exitUsage, exitUnreachable} {
+		if seen[c] {
+			return c
+		}
+	}
+	return exitDone
+}
+
+// failure is err as people and programs are told it.
+func failure(err error) ui.Failure {
+	f := ui.Failure{Message: err.Error(), Exit: exitCode(err)}
+	if p, ok := errors.AsType[*project.Error](err); ok {
+		f.File, f.Line, f.Column, f.Caret, f.Hint = p.File, p.Line, p.Column, p.Caret, p.Hint
+		f.Kind = "Project"
+	}
+	if d, ok := errors.AsType[*databend.Error](err); ok {
+		f.File, f.Line, f.Column, f.Caret, f.Hint = d.File, d.Line, d.Column, d.Caret, d.Hint
+		f.Code, f.Kind, f.SQL, f.QueryID = d.Code, string(d.Kind), d.SQL, d.QueryID
+	}
+	if h, ok := errors.AsType[hinter](err); ok {
+		if hint := h.Hint(); hint != "" {
+			f.Hint = hint
+		}
+	}
+	return f
+}
+
+// afterSignal is the error of a run that a signal ended: its code, unless something is left that a person must look at.
+type afterSignal struct {
+	err  error
+	code int
+}
+
+func (e *afterSignal) Error() string {
+	if errors.Is(e.err, context.Canceled) {
+		return "interrupted"
+	}
+	return fmt.Sprintf("interrupted: %v", e.err)
+}
+
+func (e *afterSignal) Unwrap() error { return e.err }
+
+func (e *afterSignal) ExitCode() int {
+	if exitCode(e.err) == exitPartly {
+		return exitPartly
+	}
+	return e.code
+}

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// exit is one line of an EXIT STATUS section.
+type exit struct {
+	code int
+	text string
+}
+
+// allExits is the whole contract, for `dbctl help`.
+var allExits = []exit{
+	{exitDone, "done"},
+	{exitFailed, "failed or refused, and nothing of it was left behind"},
+	{exitUsage, "usage, configuration or template error; nothing was tried"},
+	{exitCheck, "--check found something; a changed file or an empty listing stopped a load"},
+	{exitPartly, "partly done: a person or a retry is needed"},
+	{exitLocked, "locked by another run"},
+	{exitUnreachable, "the server was not reached and nothing was tried: safe to retry"},
+	{exitInterrupted, "interrupted, and rolled back"},
+	{exitTerminated, "terminated, and rolled back"},
+}
+
+// exitsOf builds a command's section: the contract's words, or the command's own after the code.
+func exitsOf(own ...exit) []exit { return own }
+
+// The codes that any command which talks to a server can end with.
+var (
+	exitBadUsage   = exit{exitUsage, "wrong usage, project or configuration, or a secret that has no value; nothing was tried"}
+	exitNoServer   = exit{exitUnreachable, "the server was not reached and nothing was tried: safe to retry"}
+	exitOtherRun   = exit{exitLocked, "another run holds the lock; nothing was tried"}
+	exitOnSignal   = exit{exitInterrupted, "interrupted (Ctrl-C), and what was begun was put back"}
+	exitOnTerm     = exit{exitTerminated, "terminated (SIGTERM), and what was begun was put back"}
+	exitReadSignal = exit{exitInterrupted, "interrupted (143: terminated)"}
+)
+
+// helpFor is the help text of a command, of a group, or of dbctl for "".
+func helpFor(name string) string {
+	c := find(name)
+	switch {
+	case c == nil:
+		return overview()
+	case c.bind == nil:
+		return groupHelp(c)
+	}
+	return commandHelp(c)
+}
+
+func overview() string {
+	var b strings.Builder
+	b.WriteString("dbctl brings a Databend warehouse in step with a folder: migrations/ and loads/.\n\nUSAGE\n  dbctl [global flags] COMMAND [flags] [arguments]\n\nCOMMANDS\n")
+	for _, c := range below("") {
+		if c.bind != nil {
+			listCommand(&b, c)
+			continue
+		}
+		for _, sub := range below(c.name) {
+			listCommand(&b, sub)
+		}
+	}
+	b.WriteString("\n`dbctl help COMMAND` says more about each.\n")
+	writeGlobals(&b)
+	writeExits(&b, allExits)
+	return b.String()
+}
+
+func groupHelp(c *command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "dbctl %s: %s\n\nUSAGE\n  %s [flags] [arguments]\n\nCOMMANDS\n", c.name, c.short, c.usage())
+	for _, sub := range below(c.name) {
+		listCommand(&b, sub)
+	}
+	fmt.Fprintf(&b, "\n`dbctl help %s COMMAND` says more about each.\n", c.name)
+	writeGlobals(&b)
+	writeExits(&b, allExits)
+	return b.String()
+}
+
+func commandHelp(c *command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "dbctl %s: %s\n\nUSAGE\n  %s [flags]\n", c.name, c.short, c.usage())
+	if c.long != "" {
+		b.WriteString("\n" + strings.TrimSpace(c.long) + "\n")
+	}
+	flags := newFlagSet()
+	c.bind(&app{}, flags)
+	if usage := flags.FlagUsages(); usage != "" {
+		b.WriteString("\nFLAGS\n" + usage)
+	}
+	writeGlobals(&b)
+	writeExits(&b, c.exits)
+	return b.String()
+}
+
+func listCommand(b *strings.Builder, c *command) {
+	fmt.Fprintf(b, "  %-26s %s\n", strings.TrimSpace(c.name+" "+c.args), c.short)
+}
+
+func writeGlobals(b *strings.Builder) {
+	globals := newFlagSet()
+	(&app{}).bindGlobals(globals)
+	b.WriteString("\nGLOBAL FLAGS\n" + globals.FlagUsages())
+}
+
+// writeExits writes the section that ends every help text.
+func writeExits(b *strings.Builder, exits []exit) {
+	b.WriteString("\nEXIT STATUS\n")
+	for _, e := range exits {
+		fmt.Fprintf(b, "  %3d  %s\n", e.code, e.text)
+	}
+}
+
+func helpCommand() *command {
+	return &command{
+		name:     "help",
+		args:     "[COMMAND]",
+		short:    "what a command does, its flags and its exit codes",
+		exits:    []exit{{exitDone, "the help was shown"}, {exitUsage, "there is no such command"}},
+		complete: "command",
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(_ context.Context, args []string) error {
+				name := strings.Join(args, " ")
+				if name != "" && find(name) == nil {
+					group, verb, _ := cutLast(name)
+					if group != "" && find(group) == nil {
+						group, verb = "", args[0]
+					}
+					if group == "" {
+						verb = args[0]
+					}
+					return unknownVerb(group, verb)
+				}
+				return &helpRequest{helpFor(name)}
+			}
+		},
+	}
+}

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/load"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// loadFlags are the flags of `dbctl load`.
+type loadFlags struct {
+	all, list, plan bool
+	preview         int
+	yes             bool
+	options         load.Options
+}
+
+func loadCommand() *command {
+	return &command{
+		name:  "load",
+		args:  "NAME...|--all",
+		short: "load what is new; NAME may be a glob",
+		long: `
+A load is a file of loads/: videos for loads/videos.sql, daily/videos for loads/daily/videos.sql. A file is loaded once:
+the ledger remembers it for ever, and notices when it is overwritten. With --all the others go on after one fails.`,
+		exits: []exit{
+			{exitDone, "everything that was new is loaded; or nothing was new"},
+			{exitFailed, "failed, and nothing of it was left behind"},
+			exitBadUsage,
+			{exitCheck, "a changed file, an empty listing, or rows without a ledger stopped a load; the others are loaded"},
+			{exitPartly, "bad files: the good ones are loaded, the bad ones named"},
+			{exitLocked, "another run holds the table, or has left it unfinished"},
+			exitNoServer, exitOnSignal, exitOnTerm,
+		},
+		complete: "load",
+		recovers: "dbctl load",
+		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+			var lf loadFlags
+			lf.bind(f)
+			return func(ctx context.Context, args []string) error {
+				if err := lf.check(f, args); err != nil {
+					return err
+				}
+				return a.load(ctx, lf, args)
+			}
+		},
+	}
+}
+
+func (lf *loadFlags) bind(f *pflag.FlagSet) {
+	o := &lf.options
+	f.BoolVar(&lf.all, "all", false, "every load of the project")
+	f.BoolVar(&lf.plan, "plan", false, "only say what would be loaded, and why (-v: each file)")
+	f.IntVar(&lf.preview, "preview", 0, "only show the first `N` rows, as the load would read them")
+	f.StringVar(&o.Path, "path", "", "only files whose path below the stage root matches `GLOB`")
+	f.IntVar(&o.Limit, "limit", 0, "at most `N` files")
+	f.Var(choice(&o.Order, "oldest", "newest"), "order", "`ORDER` of the files: oldest or newest first")
+	f.BoolVar(&o.Force, "force", false, "load the files of --path again, whatever the ledger says")
+	f.Var(choice(&o.OnChanged, "fail", "skip", "replace"), "on-changed", "`WHAT` to do with an overwritten file: fail, skip or replace")
+	f.BoolVar(&lf.yes, "yes", false, "do not ask in a protected environment")
+}
+
+// check refuses flags that contradict each other.
+func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
+	var modes []string
+	for _, m := range []string{"plan", "preview"} {
+		if f.Changed(m) {
+			modes = append(modes, "--"+m)
+		}
+	}
+	switch {
+	case lf.all && len(args) > 0:
+		return usageError("load: --all and a name contradict each other", "`dbctl load --all`, or `dbctl load NAME...`")
+	case !lf.all && len(args) == 0:
+		return usageError("load: which one?", "`dbctl load NAME...`, or `dbctl load --all`")
+	case len(modes) > 1:
+		return usageError(fmt.Sprintf("load: %s and %s contradict each other", modes[0], modes[1]), "use one of them")
+	case f.Changed("preview") && lf.preview < 1:
+		return usageError("load: --preview needs a number of rows", "--preview 5")
+	case lf.options.Limit < 0 || f.Changed("limit") && lf.options.Limit == 0:
+		return usageError("load: --limit needs a number of files", "--limit 100")
+	case lf.options.Force && lf.options.Path == "":
+		return usageError("load: --force loads files twice, so it must be told which", "--force --path GLOB")
+	}
+	return nil
+}
+
+func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
+	w, err := a.open(ctx, access{
+		writes: !lf.plan && lf.preview == 0, yes: lf.yes,
+		check: func(p *project.Project) error { _, err := chooseLoads(p, lf, names); return err },
+	})
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	loads, err := chooseLoads(w.project, lf, names)
+	if err != nil {
+		return err
+	}
+	loader, err := load.Open(ctx, load.Config{
+		Server: w.server, Scope: w.scope(), Actor: a.actor(ctx, w.project.Dir), Run: a.run, Sink: a.ui.Event,
+		LockWait: a.lockWait.d, Secrets: w.secrets.Resolve,
+	})
+	if err != nil {
+		return err
+	}
+	defer loader.Close()
+	lf.options.Verbose = a.verbose
+	switch {
+	case lf.plan:
+		return eachLoad(ctx, loads, func(l project.Load) error { _, err := loader.Plan(ctx, l, lf.options); return err })
+	case lf.preview > 0:
+		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Preview(ctx, l, lf.options, lf.preview) })
+	case lf.all:
+		return loader.All(ctx, loads, lf.options)
+	}
+	for _, l := range loads {
+		if _, err := loader.Run(ctx, l, lf.options); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachLoad calls f for each load, whatever becomes of the others.
+func eachLoad(ctx context.Context, loads []project.Load, f func(project.Load) error) error {
+	var errs []error
+	for _, l := range loads {
+		if err := f(l); err != nil {
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// chooseLoads returns the loads that the names mean, each once, in the order of the project for a glob.
+func chooseLoads(p *project.Project, lf loadFlags, names []string) ([]project.Load, error) {
+	if lf.all {
+		if len(p.Loads) == 0 {
+			return nil, usageError("the project has no loads", "write one: loads/NAME.sql, a COPY INTO of one table")
+		}
+		return p.Loads, nil
+	}
+	all := make([]string, len(p.Loads))
+	for i, l := range p.Loads {
+		all[i] = l.Name
+	}
+	var chosen []project.Load
+	for _, name := range names {
+		found := false
+		for _, l := range p.Loads {
+			match, err := path.Match(name, l.Name)
+			if err != nil {
+				return nil, usageError(fmt.Sprintf("load %q: %v", name, err), "a glob of load names: 'frame_*'")
+			}
+			if !match && name != l.Name {
+				continue
+			}
+			found = true
+			if !slices.ContainsFunc(chosen, func(c project.Load) bool { return c.Name == l.Name }) {
+				chosen = append(chosen, l)
+			}
+		}
+		if !found {
+			hint := "`dbctl load --all --plan` lists them"
+			if near := project.Nearest(name, all); near != "" {
+				hint = fmt.Sprintf("did you mean `dbctl load %s`?", near)
+			}
+			return nil, usageError(fmt.Sprintf("there is no load %q", name), hint)
+		}
+	}
+	return chosen, nil
+}

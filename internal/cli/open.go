@@ -1,0 +1,304 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/local"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// The order in which a command opens things: the project; its environment, and a person's consent where that is protected; the
+// embedded engine or the way to a server; the connection's secrets; the server; then the line that says where we are.
+
+// warehouse is a project and the server that it is about.
+type warehouse struct {
+	project *project.Project
+	secrets *secret.Resolver
+	server  *databend.Server
+}
+
+// scope is the key of everything that the state tables hold of it.
+func (w *warehouse) scope() state.Scope {
+	return state.Scope{Project: w.project.Name, Database: w.project.Env.Database, StateDatabase: w.project.Env.StateDatabase}
+}
+
+func (w *warehouse) close() { _ = w.server.Close() }
+
+// projectOptions are what the command line says of the project, and the connection of --dsn where there is one. offline commands
+// need no environment.
+func (a *app) projectOptions(offline bool) (project.Options, databend.Config, error) {
+	opts := project.Options{Dir: a.projectDir(), Env: a.env, Vars: a.vars, EnvFile: a.envFile, Getenv: a.Getenv, NoEnv: offline, DSNGiven: a.dsn != ""}
+	var cfg databend.Config
+	if a.dsn != "" {
+		var err error
+		if cfg, err = databend.ParseDSN(a.dsn); err != nil {
+			return opts, cfg, usageError("--dsn: "+err.Error(), "databend://user:password@host:port/database?warehouse=…")
+		}
+		a.scrub.Add(cfg.Password)
+		opts.Database, opts.Warehouse = cfg.Database, cfg.Warehouse
+	}
+	return opts, cfg, nil
+}
+
+// projectDir is -C below the working directory.
+func (a *app) projectDir() string {
+	dir := cmp.Or(a.dir, ".")
+	if !filepath.IsAbs(dir) && a.Dir != "" {
+		dir = filepath.Join(a.Dir, dir)
+	}
+	return dir
+}
+
+// access says what a command does with the server.
+type access struct {
+	writes bool
+	yes    bool // --yes
+
+	// check refuses what the project alone shows to be wrong, before anything is started or asked. Optional.
+	check func(*project.Project) error
+}
+
+// open opens the project and connects to its server.
+func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
+	opts, cfg, err := a.projectOptions(false)
+	if err != nil {
+		return nil, err
+	}
+	p, err := project.Open(opts)
+	if err != nil {
+		return nil, err
+	}
+	if p.Env.Embedded && a.env == "" && !a.inTerminal {
+		return nil, usageError(
+			fmt.Sprintf("the default environment %q is a throw-away engine, and off a terminal it is used only when it is named", p.Env.Name),
+			fmt.Sprintf("say which environment is meant: `-e %s`, or DBCTL_ENV=%[1]s; another: `-e ENV`", p.Env.Name))
+	}
+	if acc.check != nil {
+		if err := acc.check(p); err != nil {
+			return nil, err
+		}
+	}
+	if acc.writes && p.Env.Protected {
+		if err := a.consent(ctx, p, acc.yes); err != nil {
+			return nil, err
+		}
+	}
+
+	var engine *local.Engine
+	if p.Env.Embedded {
+		engine, err = local.Ensure(ctx, p.Dir, a.engineOptions(p))
+		if err != nil {
+			return nil, err
+		}
+		// What the templates say of the object store is known only now.
+		opts.LocalVars = engineVars(p, engine)
+		if p, err = project.Open(opts); err != nil {
+			return nil, err
+		}
+	}
+
+	w := &warehouse{project: p, secrets: secret.NewResolver(p.Sources, p.Getenv, p.Dir, a.scrub)}
+	switch {
+	case engine != nil:
+		cfg = databend.Config{Host: engine.Host, Port: engine.Port, Plain: true, User: engine.User, Password: engine.Password}
+		a.useEngineKeys(w.secrets, engine)
+	case a.dsn == "":
+		if cfg, err = environmentConfig(ctx, p.Env, w.secrets); err != nil {
+			return nil, err
+		}
+	}
+	a.complete(&cfg, p)
+	if w.server, err = databend.Connect(ctx, cfg); err != nil {
+		return nil, err
+	}
+	a.ui.Event(event.Target{Env: p.Env.Name, Host: w.server.Host(), Database: p.Env.Database, Project: p.Name, Run: a.run})
+	return w, nil
+}
+
+// complete adds to a connection what is the same for all of them.
+func (a *app) complete(cfg *databend.Config, p *project.Project) {
+	a.scrub.Add(cfg.Password)
+	a.scrub.Add(cfg.AccessToken)
+	cfg.Database = p.Env.Database
+	cfg.Warehouse = p.Env.Warehouse
+	cfg.MayLackDatabase = createsDatabase(p, cfg.Database)
+	cfg.ConnectTimeout = p.Env.ConnectTimeout
+	cfg.Timeout = a.timeout.d
+	cfg.UserAgent = "dbctl/" + version().Version
+	cfg.Scrub = a.scrub
+	cfg.Waiting = func(line string) { a.note("warn", line) }
+	if !a.lockWait.set {
+		a.lockWait.d = p.Env.LockWait
+	}
+}
+
+// environmentConfig is the connection that dbctl.yaml describes.
+func environmentConfig(ctx context.Context, e project.Environment, secrets *secret.Resolver) (databend.Config, error) {
+	cfg := databend.Config{Host: e.Host, Port: e.Port, Plain: e.Plain, User: e.User}
+	if e.DSN != "" {
+		var err error
+		if cfg, err = databend.ParseDSN(e.DSN); err != nil {
+			return cfg, err
+		}
+	}
+	var names []string
+	for _, n := range []string{e.Password, e.AccessToken} {
+		if n != "" {
+			names = append(names, n)
+		}
+	}
+	set, err := secrets.Resolve(ctx, names)
+	if err != nil {
+		return cfg, err
+	}
+	if e.Password != "" {
+		cfg.Password = set[e.Password]
+	}
+	if e.AccessToken != "" {
+		cfg.AccessToken = set[e.AccessToken]
+	}
+	cfg.AccessTokenFile = e.AccessTokenFile
+	cfg.Role = cmp.Or(e.Role, cfg.Role)
+	cfg.Tenant = cmp.Or(e.Tenant, cfg.Tenant)
+	return cfg, nil
+}
+
+// engineOptions say which engine a project's embedded environment wants.
+func (a *app) engineOptions(p *project.Project) local.Options {
+	python, _ := a.Getenv("DBCTL_PYTHON")
+	return local.Options{
+		Buckets:  []string{bucketOf(p)},
+		Data:     p.Env.Data,
+		Progress: &noteWriter{a: a},
+		Python:   python,
+	}
+}
+
+// bucketOf is the local store's bucket: the one the project's templates speak of.
+func bucketOf(p *project.Project) string { return cmp.Or(p.Env.Vars["bucket"], "dbctl") }
+
+// engineVars are the template variables that only the running engine knows.
+func engineVars(p *project.Project, e *local.Engine) map[string]string {
+	return map[string]string{"s3_endpoint": e.S3.Endpoint, "s3_region": e.S3.Region, "bucket": bucketOf(p)}
+}
+
+// useEngineKeys lets the local store's keys win over whatever AWS_… the environment holds: those must not be sent there.
+func (a *app) useEngineKeys(secrets *secret.Resolver, e *local.Engine) {
+	a.scrub.Add(e.S3.Secret)
+	secrets.Override("AWS_ACCESS_KEY_ID", secret.New(e.S3.Key))
+	secrets.Override("AWS_SECRET_ACCESS_KEY", e.S3.Secret)
+	a.note("detail", "the local object store's keys are used for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, whatever the environment says")
+}
+
+// consent asks before a command writes to a protected environment.
+func (a *app) consent(ctx context.Context, p *project.Project, yes bool) error {
+	if yes {
+		return nil
+	}
+	if !a.inTerminal || a.json {
+		return usageError(fmt.Sprintf("environment %q is protected, and nobody can be asked here", p.Env.Name),
+			fmt.Sprintf("add --yes: `dbctl %s -e %s --yes`", a.cmd.name, p.Env.Name))
+	}
+	a.ui.Prompt(fmt.Sprintf("environment %s is protected. `dbctl %s` writes to it. Go on? [y/N] ", p.Env.Name, a.cmd.name))
+	answer, err := a.readLine(ctx)
+	if err != nil {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exitFailed}
+}
+
+// readLine reads a line of Stdin, or ends with ctx.
+func (a *app) readLine(ctx context.Context) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		var line []byte
+		b := make([]byte, 1)
+		for {
+			n, err := a.Stdin.Read(b) // byte by byte: what follows the line is not ours
+			if n == 1 && b[0] != '\n' {
+				line = append(line, b[0])
+			}
+			if err != nil || n == 1 && b[0] == '\n' {
+				got <- answer{string(line), nil}
+				return
+			}
+		}
+	}()
+	select {
+	case g := <-got:
+		return g.line, g.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// databaseDDL finds the statements that may create a database; sqltext then says so exactly. Reading every statement of a long
+// project would cost more than the connection.
+var databaseDDL = regexp.MustCompile(`(?i)^\s*(CREATE|UNDROP)\b[^;]*?\b(DATABASE|SCHEMA)\b`)
+
+// createsDatabase reports whether a migration creates the database: then it may be missing.
+func createsDatabase(p *project.Project, database string) bool {
+	for _, m := range p.Migrations {
+		for _, s := range m.Up.Statements {
+			if !databaseDDL.MatchString(s.SQL) {
+				continue
+			}
+			for _, w := range sqltext.Analyze(s.SQL, database).Writes {
+				if w.Kind == sqltext.Database && strings.EqualFold(w.Name, database) && w.Verb != sqltext.Drop {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// noteWriter turns lines into notes.
+type noteWriter struct {
+	a    *app
+	rest []byte
+}
+
+// Write is io.Writer's.
+func (w *noteWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	for {
+		i := bytes.IndexByte(w.rest, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		if line := strings.TrimRight(string(w.rest[:i]), "\r "); line != "" {
+			w.a.note("info", line)
+		}
+		w.rest = w.rest[i+1:]
+	}
+}
+
+// versionArg reads a migration's version.
+func versionArg(s string) (int64, error) {
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || v < 0 {
+		return 0, usageError(fmt.Sprintf("%q is no version", s), "a version is the number that a migration's file name begins with: `dbctl migrate status` lists them")
+	}
+	return v, nil
+}

@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/local"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+func showCommand() *command {
+	return &command{
+		name:  "show",
+		args:  "VERSION|LOAD",
+		short: "a migration's or load's SQL as it will be sent, and what each statement does",
+		long: `
+For each statement: what it writes, its class (exact, flashback, redefine, irreversible) and how it would be undone.
+Secrets stand as {{ secret "NAME" }}; none is needed, and no server is asked.`,
+		exits: []exit{
+			{exitDone, "the statements were shown"},
+			{exitUsage, "no such migration or load, or a mistake in the project"},
+		},
+		complete: "version load",
+		fullSQL:  true,
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 1, 1); err != nil {
+					return err
+				}
+				p, err := a.openOffline(ctx)
+				if err != nil {
+					return err
+				}
+				return a.show(p, args[0])
+			}
+		},
+	}
+}
+
+// openOffline opens the project without a server. What a running local engine adds to the templates is taken from it.
+func (a *app) openOffline(ctx context.Context) (*project.Project, error) {
+	opts, _, err := a.projectOptions(true)
+	if err != nil {
+		return nil, err
+	}
+	p, err := project.Open(opts)
+	if err != nil || !p.Env.Embedded {
+		return p, err
+	}
+	engine, err := local.Running(ctx, p.Dir)
+	if err != nil || engine == nil {
+		return p, nil // without an engine its variables are simply not set
+	}
+	opts.LocalVars = engineVars(p, engine)
+	return project.Open(opts)
+}
+
+func (a *app) show(p *project.Project, what string) error {
+	database := p.Env.Database
+	for _, l := range p.Loads {
+		if l.Name == what {
+			for _, s := range describe([]project.Statement{l.Statement}, database) {
+				s.Load = l.Name
+				a.ui.Event(s)
+			}
+			return nil
+		}
+	}
+	version, err := strconv.ParseInt(what, 10, 64)
+	for _, m := range p.Migrations {
+		if err == nil && m.Version == version {
+			a.showSection(m.Version, "up", m.Up, database)
+			if m.HasDown {
+				a.showSection(m.Version, "down", m.Down, database)
+			}
+			return nil
+		}
+	}
+	var names []string
+	for _, l := range p.Loads {
+		names = append(names, l.Name)
+	}
+	for _, m := range p.Migrations {
+		names = append(names, strconv.FormatInt(m.Version, 10))
+	}
+	hint := "`dbctl show VERSION` for a migration, `dbctl show NAME` for a load"
+	if near := project.Nearest(what, names); near != "" {
+		hint = fmt.Sprintf("did you mean `dbctl show %s`?", near)
+	}
+	return usageError(fmt.Sprintf("there is no migration and no load %q", what), hint)
+}
+
+func (a *app) showSection(version int64, direction string, s project.Section, database string) {
+	for _, st := range describe(s.Statements, database) {
+		st.Version, st.Direction = version, direction
+		a.ui.Event(st)
+	}
+}
+
+// describe says of each statement what it does, the current database tracked through USE.
+func describe(stmts []project.Statement, database string) []event.Statement {
+	out := make([]event.Statement, len(stmts))
+	for i, s := range stmts {
+		e := sqltext.Analyze(s.SQL, database)
+		if e.Use != "" {
+			database = e.Use
+		}
+		out[i] = event.Statement{
+			Index: i + 1, Line: s.Line, SQL: sqltext.Mask(s.SQL), Kind: e.Kind, Writes: []event.Object{},
+			Class: string(e.Class), Reason: e.Reason, Undo: e.Undo,
+		}
+		for _, w := range e.Writes {
+			name := w.Name + w.Args
+			if w.Database != "" {
+				name = w.Database + "." + name
+			}
+			out[i].Writes = append(out[i].Writes, event.Object{Kind: string(w.Kind), Name: name})
+		}
+	}
+	return out
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// underSignals runs the command. The first signal ends its context: what is under way is stopped and rolled back. While that
+// happens a second one is answered with a word, and a third leaves at once, naming the command that puts things right later. A
+// command that has nothing to roll back goes at the second.
+func (a *app) underSignals(run runFunc) int {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+
+	code := 0
+	for n := 1; ; n++ {
+		select {
+		case err := <-done:
+			switch {
+			case err == nil:
+				return exitDone
+			case code != 0:
+				return a.fail(&afterSignal{err, code})
+			}
+			return a.fail(err)
+		case sig := <-a.Signals:
+			code = signalCode(sig)
+			switch {
+			case n == 1:
+				cancel()
+				a.note("warn", stopping(a.cmd))
+			case n == 2 && a.cmd.recovers != "":
+				a.note("warn", fmt.Sprintf("still putting back what was begun; once more leaves at once, then `%s` finishes it", a.cmd.recovers))
+			default:
+				a.ui.Fail(failure(&mistake{"left at once: what was begun may be half done", a.recoverHint(), code}))
+				return code
+			}
+		}
+	}
+}
+
+func stopping(c *command) string {
+	if c.recovers == "" {
+		return "stopping"
+	}
+	return "stopping: what is under way is ended on the server and put back"
+}
+
+func (a *app) recoverHint() string {
+	if a.cmd.recovers == "" {
+		return ""
+	}
+	return fmt.Sprintf("`%s` finds what is unfinished and puts it right", a.cmd.recovers)
+}
+
+func signalCode(sig os.Signal) int {
+	if sig == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupted
+}
+
+func (a *app) note(level, text string) { a.ui.Event(event.Note{Level: level, Text: text}) }

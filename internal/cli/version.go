@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// build is what this binary is.
+type build struct {
+	Version     string `json:"version"`
+	Commit      string `json:"commit,omitempty"`
+	Dirty       bool   `json:"dirty,omitempty"`
+	Go          string `json:"go"`
+	Platform    string `json:"platform"`
+	StateSchema int    `json:"state_schema"`
+}
+
+// version reads what the go command stamped into the binary: the module's version, from a tag or `go install …@v1.2.3`, and the
+// commit.
+func version() build {
+	b := build{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, StateSchema: state.Schema}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		b.Version = v
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = s.Value
+		case "vcs.modified":
+			b.Dirty = s.Value == "true"
+		}
+	}
+	return b
+}
+
+func versionCommand() *command {
+	return &command{
+		name:  "version",
+		short: "which dbctl this is",
+		exits: []exit{{exitDone, "the version was shown"}, {exitUsage, "wrong usage"}},
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(_ context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 0); err != nil {
+					return err
+				}
+				b := version()
+				text := fmt.Sprintf("dbctl %s\n", b.Version)
+				if b.Commit != "" {
+					changed := ""
+					if b.Dirty {
+						changed = " (with changes)"
+					}
+					text += fmt.Sprintf("commit %s%s\n", b.Commit, changed)
+				}
+				text += fmt.Sprintf("%s %s, state schema %d\n", b.Go, b.Platform, b.StateSchema)
+				a.ui.Record("version", text, b)
+				return nil
+			}
+		},
+	}
+}

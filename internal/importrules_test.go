@@ -1,0 +1,115 @@
+package internal
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/dbctl/dbctl/"
+
+// The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
+var (
+	lowest = []string{"internal/databend", "internal/sqltext", "internal/event", "internal/secret"}
+	middle = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
+	top    = append([]string{"internal/migrate", "internal/load", "internal/lint", "internal/local", "internal/ui"}, middle...)
+)
+
+var rules = map[string][]string{
+	"internal":              nil,
+	"internal/secret":       nil,
+	"internal/sqltext":      nil,
+	"internal/event":        nil,
+	"internal/databend":     {"internal/secret", "internal/sqltext"},
+	"internal/project":      {"internal/secret", "internal/sqltext"},
+	"internal/savepoint":    lowest,
+	"internal/state":        lowest,
+	"internal/migrate":      middle,
+	"internal/load":         middle,
+	"internal/lint":         middle,
+	"internal/ui":           middle,
+	"internal/local":        {"internal/secret"},
+	"internal/databendtest": {"internal/databend", "internal/local", "internal/secret"},
+	"internal/cli":          top,
+	"cmd/dbctl":             {"internal/cli"},
+	"cmd/citydrive-sample":  nil,
+	"demo/query":            {"internal/databend", "internal/event", "internal/local", "internal/ui"},
+}
+
+// owners are the modules that one package alone may import: everybody else goes through it.
+var owners = map[string]string{
+	"github.com/datafuselabs/databend-go": "internal/databend",
+	"github.com/johannesboyne/gofakes3":   "internal/local",
+	"github.com/pressly/goose/v3":         "internal/migrate",
+	"github.com/spf13/pflag":              "internal/cli",
+	"github.com/goccy/go-yaml":            "internal/project",
+	"github.com/joho/godotenv":            "internal/project",
+	"github.com/parquet-go/parquet-go":    "cmd/citydrive-sample",
+	"github.com/rogpeppe/go-internal":     "",
+	"github.com/google/go-cmp":            "",
+	module + "internal/databendtest":      "",
+}
+
+// TestImports holds the direction of imports: cli → migrate, load, lint, local, ui → project, savepoint, state → databend, sqltext,
+// event, secret. Test files may import more: they stand outside.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, known := rules[name]
+		if !known {
+			t.Errorf("%s has no rule here: say what it may import", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if ours, ok := strings.CutPrefix(imp, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s; it may import %v", name, ours, allowed)
+			}
+			if name == "internal" {
+				continue
+			}
+			for prefix, owner := range owners {
+				if (imp == prefix || strings.HasPrefix(imp, prefix+"/")) && name != owner {
+					t.Errorf("%s imports %s, which only %q may", name, imp, owner)
+				}
+			}
+		}
+	}
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string // of the files that are no tests
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...")
+	out, err := cmd.Output()
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list found %d packages only", len(all))
+	}
+	return all
+}
