@@ -127,6 +127,7 @@ func (s *Server) hello(ctx context.Context) error {
 			return err
 		}
 		nonce := NewID()
+		sess.control = true
 		res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', version(), current_user(), current_role()"})
 		if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 4 || res.Rows[0][0].String != nonce) {
 			err = &Error{Kind: KindUnknown, Message: "it answers, but not what it was asked"}
@@ -141,6 +142,7 @@ func (s *Server) hello(ctx context.Context) error {
 			}
 			return err
 		}
+		sess.control = false
 		row := res.Rows[0]
 		s.version, s.user, s.role = row[1].String, row[2].String, row[3].String
 		s.mu.Lock()

@@ -20,7 +20,7 @@ type Session struct {
 	srv      *Server
 	client   *godatabend.APIClient
 	database string // it logged in with
-	control  bool
+	control  bool   // it only asks questions of our own, which may be dropped at any time
 	close    sync.Once
 }
 

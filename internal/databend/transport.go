@@ -39,7 +39,7 @@ var defaultPatience = patience{
 // says. A request that failed is answered to it with a failed statement of our own, which it takes for final.
 type call struct {
 	srv     *Server
-	control bool // of the control session: never asks system.processes about itself
+	control bool // a question of our own (see Session.control): a lost answer is not asked for
 	rows    bool // the caller needs the rows: success without them is none
 	ownID   bool // the query id was made for this call, so nobody can have sent it before
 
@@ -180,6 +180,10 @@ func (c *call) post(req *http.Request, body []byte) reply {
 			continue
 		case r.err == nil && r.notRun():
 			c.fail = c.srv.refusal(r)
+			return r
+		}
+		if c.control {
+			c.conclude(cause)
 			return r
 		}
 		return c.follow(req, "/v1/query/"+id+"/page/0", cause)

@@ -1,0 +1,423 @@
+package databend
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+func kindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return ""
+}
+
+func TestConnectCostsALoginAndOneQuery(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(q *fakeQuery) {})
+	cfg := f.config()
+	cfg.Database, cfg.Role, cfg.Settings = "citydrive", "loader", map[string]string{"timezone": "UTC"}
+	s := f.connect(cfg)
+	first, err := s.Session(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.count("POST /v1/session/login"); got != 1 {
+		t.Errorf("got %d logins for Connect and the first session, want 1", got)
+	}
+	second, err := s.Session(t.Context(), map[string]string{"query_tag": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Requests(), int64(1); got != want {
+		t.Errorf("got %d requests, want %d: a session costs a login only", got, want)
+	}
+	want := []fakeLogin{
+		{Database: "citydrive", Role: "loader", Settings: map[string]string{"timezone": "UTC"}},
+		{Database: "citydrive", Role: "loader", Settings: map[string]string{"timezone": "UTC", "query_tag": "x"}},
+	}
+	for i := range want {
+		want[i].Auth, want[i].Agent = "Basic cm9vdDpwdw==", "databend-go/0.9.3 (dbctl/test)"
+	}
+	if diff := cmp.Diff(f.logins, want); diff != "" {
+		t.Errorf("logins (-got +want):\n%s", diff)
+	}
+	if got, want := [3]string{s.Version(), s.User(), s.Role()}, [3]string{"Databend Query v1.2.999", "'root'@'%'", "account_admin"}; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, sess := range []*Session{first, second, second} {
+		if err := sess.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := f.count("POST /v1/session/logout"); got != 2 {
+		t.Errorf("got %d logouts, want 2", got)
+	}
+	if got := f.count("POST /v1/verify"); got != 0 {
+		t.Errorf("got %d requests to /v1/verify, want none", got)
+	}
+}
+
+func TestConnectWaitsForASleepingWarehouse(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(q *fakeQuery) {})
+	var login, post atomic.Int32
+	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		switch {
+		case r.URL.Path == "/v1/session/login" && login.Add(1) <= 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case r.URL.Path == "/v1/session/login" && login.Load() == 3:
+			w.WriteHeader(http.StatusBadGateway)
+		case r.URL.Path == "/v1/query" && post.Add(1) == 1:
+			writeJSON(w, 500, map[string]string{"error": "ProvisionWarehouseTimeout", "message": "still starting"})
+		default:
+			next(w, r)
+		}
+	}
+	cfg := f.config()
+	var lines []string
+	cfg.Waiting = func(line string) { lines = append(lines, line) }
+	s := f.connect(cfg)
+	want := []string{
+		"waiting up to 10s for " + s.Host() + ": HTTP 503",
+		"waiting up to 10s for " + s.Host() + ": HTTP 502",
+		"waiting up to 10s for " + s.Host() + ": the warehouse is starting",
+	}
+	if diff := cmp.Diff(lines, want); diff != "" {
+		t.Errorf("lines (-got +want):\n%s", diff)
+	}
+}
+
+func TestConnectGivesUpAfterConnectTimeout(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	waited := 0
+	_, err = Connect(t.Context(), Config{
+		Host: "127.0.0.1", Port: port, Plain: true, User: "root", ConnectTimeout: 400 * time.Millisecond,
+		Waiting: func(string) { waited++ },
+	})
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Kind != KindUnreachable || !strings.Contains(e.Message, "connection refused") || e.Hint == "" {
+		t.Errorf("got %v, want Unreachable: connection refused, with a hint", err)
+	}
+	if waited != 1 {
+		t.Errorf("got %d lines, want 1", waited)
+	}
+}
+
+// What answers the login as Databend does but not the query is not trusted: a captive portal would let a migration "succeed".
+func TestConnectTrustsOnlyDatabend(t *testing.T) {
+	t.Parallel()
+	for name, answer := range falseAnswers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t, nil)
+			f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+				if strings.HasPrefix(r.URL.Path, "/v1/query") {
+					answer(w)
+					return
+				}
+				next(w, r)
+			}
+			cfg := f.config()
+			cfg.ConnectTimeout = 300 * time.Millisecond
+			_, err := Connect(t.Context(), cfg)
+			if kindOf(err) != KindUnreachable {
+				t.Errorf("got %v, want Unreachable", err)
+			}
+		})
+	}
+}
+
+var falseAnswers = map[string]func(w http.ResponseWriter){
+	"html": func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<html>please log in</html>"))
+	},
+	"empty object": func(w http.ResponseWriter) { writeJSON(w, 200, map[string]any{}) },
+	"message":      func(w http.ResponseWriter) { writeJSON(w, 200, map[string]any{"message": "maintenance"}) },
+	"another id":   func(w http.ResponseWriter) { writeJSON(w, 200, map[string]any{"id": NewID(), "state": "Succeeded"}) },
+	"nothing":      func(w http.ResponseWriter) { w.Header()["Content-Type"] = nil },
+	"empty JSON":   func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json") },
+	"cut body": func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write([]byte(`{"id":"`))
+		panic(http.ErrAbortHandler)
+	},
+	"bad gateway": func(w http.ResponseWriter) { http.Error(w, "bad gateway", http.StatusBadGateway) },
+	"error 500":   func(w http.ResponseWriter) { refuse(w, 500, 1001, "internal") },
+	"dropped":     func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+}
+
+func TestConnectErrors(t *testing.T) {
+	t.Parallel()
+	refusing := func(status, code int, message string) *fake {
+		f := newFake(t, nil)
+		f.hurt = func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) { refuse(w, status, code, message) }
+		return f
+	}
+	https := httptest.NewTLSServer(http.NotFoundHandler())
+	https.Config.ErrorLog = nil
+	t.Cleanup(https.Close)
+	at := func(server *httptest.Server, plain bool) Config {
+		cfg := (&fake{Server: server, t: t}).config()
+		cfg.Plain = plain
+		return cfg
+	}
+	for name, tt := range map[string]struct {
+		cfg   Config
+		kind  Kind
+		code  int
+		words []string
+	}{
+		"password":         {refusing(401, 5100, "Authenticate failure: wrong password").config(), KindAuth, 5100, []string{"wrong password"}},
+		"unknown database": {refusing(400, 1003, "Unknown database 'x'").config(), "UnknownDatabase", 1003, []string{"Unknown database 'x' (1003 UnknownDatabase)"}},
+		"unknown setting":  {refusing(400, 2801, "Unknown variable: \"sslmod\"").config(), "UnknownVariable", 2801, []string{"sslmod"}},
+		"no such host":     {Config{Host: "dbctl.invalid", User: "u"}, KindUnreachable, 0, []string{"no such host"}},
+		"certificate":      {func() Config { cfg := at(https, false); cfg.Host = "localhost"; return cfg }(), KindUnreachable, 0, []string{"certificate"}},
+		"not TLS":          {at(refusing(404, 0, "").Server, false), KindUnreachable, 0, []string{"does not speak TLS"}},
+		"redirect":         {at(httptest.NewServer(http.RedirectHandler("https://elsewhere.invalid/", http.StatusMovedPermanently)), true), KindUnreachable, 0, []string{"301"}},
+		"no user":          {Config{Host: "h"}, KindAuth, 0, []string{"user"}},
+		"no host":          {Config{User: "u"}, KindUnreachable, 0, []string{"host"}},
+		"token file":       {Config{Host: "127.0.0.1", Plain: true, AccessTokenFile: filepath.Join(t.TempDir(), "none")}, KindAuth, 0, []string{"access_token_file"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tt.cfg.ConnectTimeout = 5 * time.Second
+			_, err := Connect(t.Context(), tt.cfg)
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.Kind != tt.kind || e.Code != tt.code {
+				t.Fatalf("got %#v, want kind %s, code %d", err, tt.kind, tt.code)
+			}
+			for _, w := range tt.words {
+				if !strings.Contains(e.Error(), w) {
+					t.Errorf("got %q, want it to say %q", e.Error(), w)
+				}
+			}
+			if e.Hint == "" && name != "token file" {
+				t.Error("got no hint")
+			}
+		})
+	}
+}
+
+func TestConnectIsCanceled(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.hurt = func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+		cancel()
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, err := Connect(ctx, f.config())
+	if kindOf(err) != KindCanceled || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want Canceled", err)
+	}
+}
+
+func TestDatabaseThatAMigrationCreates(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(q *fakeQuery) {})
+	exists := atomic.Bool{}
+	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if r.URL.Path == "/v1/session/login" && !exists.Load() {
+			rec := httptest.NewRecorder()
+			next(rec, r)
+			f.mu.Lock()
+			unknown := f.logins[len(f.logins)-1].Database != ""
+			f.mu.Unlock()
+			if unknown {
+				refuse(w, 400, 1003, "Unknown database 'soon'")
+				return
+			}
+			http.SetCookie(w, &http.Cookie{Name: "session_id", Value: "s"})
+			writeJSON(w, 200, map[string]any{"version": "x"})
+			return
+		}
+		next(w, r)
+	}
+	cfg := f.config()
+	cfg.Database = "soon"
+	if _, err := Connect(t.Context(), cfg); !IsCode(err, 1003) {
+		t.Fatalf("got %v, want 1003", err)
+	}
+	cfg.MayLackDatabase = true
+	s := f.connect(cfg)
+	exists.Store(true)
+	sess, err := s.Session(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.logins[len(f.logins)-1].Database; got != "soon" || sess.database != "soon" {
+		t.Errorf("got a session in %q, want one in the database that exists by now", got)
+	}
+}
+
+func TestTokenIsReadAgainAfter401(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	write := func(content string) {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first-token\n\n")
+	f := newFake(t, func(q *fakeQuery) {})
+	var refused atomic.Int32
+	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if refused.Load() == 2 {
+			refuse(w, 401, 5100, "revoked")
+			return
+		}
+		if refused.Load() == 1 && r.Header.Get("Authorization") != "Bearer second-token" {
+			write("access_token = \"second-token\"\n") // the sidecar is a moment late
+			refuse(w, 401, 5100, "the token has expired")
+			return
+		}
+		if r.Header.Get("Authorization") != "Bearer first-token" && refused.Load() == 0 {
+			refuse(w, 401, 5100, "wrong token")
+			return
+		}
+		next(w, r)
+	}
+	cfg := f.config()
+	cfg.User, cfg.Password, cfg.AccessTokenFile = "", secret.Text{}, file
+	s := f.connect(cfg)
+	sess, err := s.Session(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused.Store(1)
+	id := NewID()
+	res, err := sess.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)", ID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.ID == id || !validID(res.ID) {
+		t.Errorf("got id %s, want a new one", res.ID)
+	}
+	if diff := cmp.Diff(f.sql(), []string{"CREATE TABLE t (a INT)"}); diff != "" {
+		t.Errorf("statements that ran (-got +want):\n%s", diff)
+	}
+	if got := s.cfg.Scrub.String("a first-token and a second-token"); got != "a [redacted] and a [redacted]" {
+		t.Errorf("got %q: the tokens of the file must be known to the scrubber", got)
+	}
+	// The file has no newer token: one answer, no loop.
+	refused.Store(2)
+	before := f.count("POST /v1/query")
+	_, err = sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t"})
+	if kindOf(err) != KindAuth {
+		t.Errorf("got %v, want Authentication", err)
+	}
+	if got := f.count("POST /v1/query") - before; got != 1 {
+		t.Errorf("got %d POSTs, want 1", got)
+	}
+}
+
+func TestPasswordMayBeAbsent(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, nil)
+	cfg := f.config()
+	cfg.Password = secret.Text{}
+	f.connect(cfg)
+	if got, want := f.logins[0].Auth, "Basic cm9vdDo="; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Other users of the process keep the transport they have, and what the driver sends on its own account reaches nobody.
+func TestHookLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, nil)
+	f.connect(f.config())
+	if _, ok := http.DefaultTransport.(*http.Transport); !ok {
+		t.Errorf("http.DefaultTransport is a %T", http.DefaultTransport)
+	}
+	resp, err := http.Post(f.URL+"/elsewhere", "text/plain", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != 404 || f.count("POST /elsewhere") != 1 {
+		t.Errorf("got %s", resp.Status)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+driverHost+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		_ = resp.Body.Close()
+		t.Error("a request of the driver without its call was sent")
+	}
+}
+
+func TestManyServersAtOnce(t *testing.T) {
+	t.Parallel()
+	var wg sync.WaitGroup
+	for i := range 4 {
+		name := string(rune('a' + i))
+		f := newFake(t, func(q *fakeQuery) { q.Rows = [][]*string{text(name)} })
+		wg.Go(func() {
+			for range 5 {
+				s, err := Connect(t.Context(), f.config())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				sess, err := s.Session(t.Context(), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				res, err := sess.Query(t.Context(), Statement{SQL: "SELECT name"})
+				if err != nil || len(res.Rows) != 1 || res.Rows[0][0].String != name {
+					t.Errorf("got %v, %v; want %s", res.Rows, err, name)
+				}
+				if s.Requests() != 2 {
+					t.Errorf("got %d requests, want 2", s.Requests())
+				}
+				_ = s.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOwnCA(t *testing.T) {
+	f := newFake(t, func(q *fakeQuery) {})
+	f.Server.Close()
+	f.Server = httptest.NewTLSServer(http.HandlerFunc(f.serve))
+	cert := f.Certificate()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pemOf(cert.Raw), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSL_CERT_FILE", file)
+	f.connect(f.config())
+	t.Setenv("SSL_CERT_FILE", os.DevNull)
+	if _, err := Connect(t.Context(), f.config()); kindOf(err) != KindUnreachable || !strings.Contains(err.Error(), "PEM") {
+		t.Errorf("got %v, want a word about the PEM file", err)
+	}
+}
