@@ -1,0 +1,72 @@
+package project
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// many is a project of n migrations: a third with templates, a third with a Down, all with a comment.
+func many(n int) files {
+	all := files{ConfigFile: devConfig}
+	for i := 1; i <= n; i++ {
+		sql := fmt.Sprintf("-- Migration %d\n-- +goose Up\nCREATE TABLE t%d (\n  id STRING NOT NULL COMMENT 'the key; of it',\n  amount DOUBLE,\n  created_at TIMESTAMP\n);\n", i, i)
+		switch i % 3 {
+		case 0:
+			sql += fmt.Sprintf("ALTER TABLE t%d ADD COLUMN c{{ var \"dim\" }} STRING;\n{{ if has \"bucket\" }}SELECT {{ var \"bucket\" | quote }}, '{{ secret \"KEY\" }}';{{ end }}\n", i)
+		case 1:
+			sql += fmt.Sprintf("\n-- +goose Down\nDROP TABLE t%d;\n", i)
+		}
+		all[filepath.Join(MigrationsDir, fmt.Sprintf("%05d_t%d.sql", i, i))] = sql
+	}
+	return all
+}
+
+// openTime is the best of three.
+func openTime(t testing.TB, dir string, want int) time.Duration {
+	best := time.Hour
+	for range 3 {
+		start := time.Now()
+		p, err := Open(Options{Dir: dir})
+		best = min(best, time.Since(start))
+		if err != nil || len(p.Migrations) != want {
+			t.Fatalf("Open: %d migrations, %v", len(p.Migrations), err)
+		}
+	}
+	return best
+}
+
+// TestOpenIsLinear opens 5,000 files within a second, and in about five times what 1,000 take. The race detector makes the
+// times mean nothing, and the bounds leave room for a loaded machine.
+func TestOpenIsLinear(t *testing.T) {
+	few := openTime(t, folder(t, many(1000)), 1000)
+	all := openTime(t, folder(t, many(5000)), 5000)
+	t.Logf("1,000 files %v, 5,000 files %v", few, all)
+	if all > 15*few {
+		t.Errorf("5,000 files take %v, 1,000 take %v", all, few)
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for _, n := range []int{10, 1000, 5000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			dir := folder(b, many(n))
+			for b.Loop() {
+				if _, err := Open(Options{Dir: dir}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/file")
+		})
+	}
+}
+
+// BenchmarkOpenShipped opens CityDrive: what each start of dbctl pays.
+func BenchmarkOpenShipped(b *testing.B) {
+	for b.Loop() {
+		if _, err := Open(Options{Dir: "../.."}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

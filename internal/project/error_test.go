@@ -1,0 +1,202 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestOpenErrors holds each mistake's file, line and column, its words and its hint.
+func TestOpenErrors(t *testing.T) {
+	t.Parallel()
+	up := func(sql string) files { return files{"migrations/1_a.sql": "-- +goose Up\n" + sql} }
+	load := func(sql string) files { return files{"loads/l.sql": sql} }
+	yaml := func(text string) files { return files{ConfigFile: text} }
+	envs := func(text string) files {
+		return files{ConfigFile: "project: p\ndefault_env: e\nenvironments:\n  e:\n    " + text + "\n"}
+	}
+	for _, test := range []struct {
+		name  string
+		files files
+		o     Options
+		want  string // of the error
+		hint  string // a part of the hint
+	}{
+		// dbctl.yaml
+		{"unknown key", yaml("project: p\nenvironmnets: {}\n"), Options{}, "dbctl.yaml:2:1: unknown key environmnets in dbctl.yaml", "did you mean environments?"},
+		{"unknown key, flow", yaml("project: p\nenvironments:\n  dev: { host: h, pasword: x }\n"), Options{}, "dbctl.yaml:3:19: unknown key pasword in environment dev", "did you mean password?"},
+		{"unknown key, far", yaml("project: p\nzzzzzzz: 1\n"), Options{}, "dbctl.yaml:2:1: unknown key zzzzzzz in dbctl.yaml", "it may hold project, default_env"},
+		{"unknown key of a source", yaml("project: p\nsecrets:\n  A: { fiel: x }\n"), Options{}, "dbctl.yaml:3:8: unknown key fiel in secret A", "did you mean file?"},
+		{"unknown key of a var", yaml("project: p\nvars:\n  a: { evn: x }\n"), Options{}, "dbctl.yaml:3:8: unknown key evn in var a", "did you mean env?"},
+		{"unknown key, merged", yaml("project: p\nenvironments:\n  a: &a { hots: h }\n  b: { <<: *a }\n"), Options{}, "dbctl.yaml:3:11: unknown key hots in environment a", "did you mean host?"},
+		{"key twice", yaml("project: p\nproject: q\n"), Options{}, `dbctl.yaml:2:1: YAML: mapping key "project" already defined at [1:1]`, ""},
+		{"syntax", yaml("project: p\nvars: { a: [hunter2\n"), Options{}, "dbctl.yaml:2:12: YAML: sequence end token ']' not found", ""},
+		{"indentation", yaml("project: p\n vars: { a: 1 }\n"), Options{}, "dbctl.yaml:1:10: YAML: mapping value is not allowed in this context", ""},
+		{"tab", yaml("project: p\nvars:\n\ta: 1\n"), Options{}, "dbctl.yaml:3:1: YAML: found character '\t' that cannot start any token", ""},
+		{"two documents", yaml("project: p\n---\nproject: q\n"), Options{}, "dbctl.yaml:3:8: second YAML document", "one document"},
+		{"a list", yaml("- a\n"), Options{}, "dbctl.yaml:1:1: dbctl.yaml is not a mapping", "key: value"},
+		{"empty", yaml(""), Options{}, "dbctl.yaml:1:1: no project name", "project: citydrive"},
+		{"only a comment", yaml("# nothing\n"), Options{}, "dbctl.yaml:1:1: no project name", "project: citydrive"},
+		{"no project", yaml("default_env: a\nenvironments: { a: { host: h } }\n"), Options{}, "dbctl.yaml:1:1: no project name", "project: citydrive"},
+		{"project is null", yaml("project:\n"), Options{}, "dbctl.yaml:1:1: project is not a text", ""},
+		{"project is no name", yaml("project: a/b\n"), Options{}, "dbctl.yaml:1:1: project is not a name", "letters"},
+		{"alias without end", yaml("project: p\nvars: &a\n  x: *a\n"), Options{}, "dbctl.yaml:3:3: unknown key x in var x", ""},
+		{"merge without end", yaml("project: p\nvars: &a\n  <<: *a\n"), Options{}, "dbctl.yaml:3:5: merge keys are nested too deeply", ""},
+		{"alias of nothing", yaml("project: p\nvars: *a\n"), Options{}, "dbctl.yaml:2:7: alias without an anchor", ""},
+		{"var without value", yaml("project: p\nvars:\n  a:\n"), Options{}, "dbctl.yaml:3:3: var a has no value", "{ env: NAME }"},
+		{"var is a list", yaml("project: p\nvars:\n  a: [1]\n"), Options{}, "dbctl.yaml:3:6: var a is not a mapping", ""},
+		{"var with a template", yaml("project: p\nvars:\n  a: 'x {{ secret \"K\" }}'\n"), Options{}, "dbctl.yaml:3:3: var a holds {{", "plain values"},
+		{"var is no name", yaml("project: p\nvars: { a-b: 1 }\n"), Options{}, "dbctl.yaml:2:9: var a-b is not a name", ""},
+		{"var from a secret", yaml("project: p\nvars: { k: { env: KEY } }\nsecrets: { S: { env: KEY } }\n"), Options{}, "dbctl.yaml:2:9: var k takes its value from the secret S", `{{ secret "S" }}`},
+		{"var from the password", envs("{ host: h, password: PW, vars: { k: { env: PW } } }"), Options{}, "dbctl.yaml:5:38: var k takes its value from the secret PW", ""},
+		{"secret in clear", yaml("project: p\nsecrets:\n  KEY: hunter2\n"), Options{}, "dbctl.yaml:3:3: secret KEY says a value: no value may stand in this file", "{ file: path }"},
+		{"secret of nothing", yaml("project: p\nsecrets:\n  KEY: { json: a }\n"), Options{}, "dbctl.yaml:3:3: secret KEY has not exactly one of env, file and command", ""},
+		{"secret of two", yaml("project: p\nsecrets:\n  KEY: { file: a, env: b }\n"), Options{}, "dbctl.yaml:3:3: secret KEY has not exactly one of env, file and command", ""},
+		{"json of env", yaml("project: p\nsecrets:\n  KEY: { env: a, json: b }\n"), Options{}, "dbctl.yaml:3:3: secret KEY has json: with env:", ""},
+		{"command is a text", yaml("project: p\nsecrets:\n  KEY: { command: vault get }\n"), Options{}, "dbctl.yaml:3:10: command is not a list", "[program, argument]"},
+		{"unknown default", yaml("project: p\ndefault_env: prdo\nenvironments: { prod: { host: h } }\n"), Options{}, "dbctl.yaml:2:1: default_env names the unknown environment prdo", "did you mean prod?"},
+		{"unknown environment", nil, Options{Env: "dve"}, "dbctl.yaml: unknown environment dve", "did you mean -e dev? there are dev"},
+		{"unknown environment, none", yaml("project: p\n"), Options{Env: "x"}, "dbctl.yaml: unknown environment x", "add one below environments:"},
+		{"no environment named", yaml("project: p\nenvironments: { a: { host: h }, b: { host: h } }\n"), Options{}, "dbctl.yaml: no environment is named, and there is no default_env", "-e ENV: there are a, b"},
+		{"password in clear", envs("password: hunter-2"), Options{}, "dbctl.yaml:5:5: password is not the name of a secret", "password: DATABEND_PASSWORD"},
+		{"password in the dsn", envs(`dsn: "databend://u:hunter2@h/d"`), Options{}, "dbctl.yaml:5:5: dsn holds a password", "password: DATABEND_PASSWORD"},
+		{"empty password in the dsn", envs(`dsn: "databend://u:@h/d"`), Options{}, "dbctl.yaml:5:5: dsn holds a password", ""},
+		{"token in the dsn", envs(`dsn: "databend://u@h/d?access_token=hunter2"`), Options{}, "dbctl.yaml:5:5: dsn holds access_token", "access_token: DATABEND_ACCESS_TOKEN"},
+		{"broken dsn", envs(`dsn: "databend://u:hunter2%zz@h/d"`), Options{}, "dbctl.yaml:5:5: dsn is not a URL of a Databend server", ""},
+		{"another dsn", envs(`dsn: "mysql://u@h/d"`), Options{}, "dbctl.yaml:5:5: dsn is not a URL of a Databend server", ""},
+		{"dsn and host", envs(`{ dsn: "databend://h", host: h }`), Options{}, "dbctl.yaml:5:28: host stands beside dsn", ""},
+		{"two databases", envs(`{ dsn: "databend://h/a", database: b }`), Options{}, "dbctl.yaml:5:30: database differs from that of the dsn", ""},
+		{"embedded with host", envs("{ engine: embedded, host: h }"), Options{}, "dbctl.yaml:5:25: host does not go with engine: embedded", ""},
+		{"other engine", envs("engine: docker"), Options{}, "dbctl.yaml:5:5: engine is not embedded", ""},
+		{"data of a server", envs("{ host: h, data: x }"), Options{}, "dbctl.yaml:5:16: data goes with engine: embedded only", ""},
+		{"password and token", envs("{ host: h, password: A, access_token: B }"), Options{}, "dbctl.yaml:5:16: password stands beside an access token", ""},
+		{"two tokens", envs("{ host: h, access_token_file: a, access_token: B }"), Options{}, "dbctl.yaml:5:16: access_token_file stands beside access_token", ""},
+		{"no server", envs("role: r"), Options{}, "dbctl.yaml:4:3: environment e says no server", "dsn"},
+		{"not a bool", envs("protected: maybe"), Options{}, "dbctl.yaml:5:5: protected is not true or false", "protected: true"},
+		{"not a duration", envs("lock_wait: 5"), Options{}, "dbctl.yaml:5:5: lock_wait is not a duration", "90s"},
+		{"negative duration", envs("lock_wait: -5s"), Options{}, "dbctl.yaml:5:5: lock_wait is not a duration", ""},
+		{"not a port", envs("port: 99999"), Options{}, "dbctl.yaml:5:5: port is not a port number", ""},
+		{"environment is no mapping", yaml("project: p\nenvironments:\n  e: hunter2\n"), Options{}, "dbctl.yaml:3:6: environment e is not a mapping", ""},
+		{"var of the environment", files{ConfigFile: "project: p\ndefault_env: e\nvars: { a: { env: A } }\nenvironments: { e: { host: h } }\n"}, Options{Getenv: env(map[string]string{"A": "{{"})}, "dbctl.yaml:3:9: the environment variable A of var a holds {{", ""},
+		{"--var", nil, Options{Vars: map[string]string{"a": "{{ secret \"X\" }}"}}, "--var a holds {{", ""},
+		{"--var name", nil, Options{Vars: map[string]string{"a b": "1"}}, "--var a b is not a name", "NAME=VALUE"},
+		{"env file", files{ConfigFile: strings.Replace(devConfig, "host:", "env_file: ef, host:", 1), "ef": "A=1\nB='two\nlines'\nhunter2 'x\n"}, Options{}, "ef:4: the env file cannot be read", "NAME=value"},
+		{"--env-file", nil, Options{EnvFile: "/nowhere/ef"}, "/nowhere/ef: the env file does not exist", ""},
+
+		// file names
+		{"two files, one version", files{"migrations/00002_a.sql": upDown, "migrations/2_b.sql": upDown}, Options{}, "migrations/2_b.sql: version 2 is that of migrations/00002_a.sql too", "next number"},
+		{"version 0", files{"migrations/00000_a.sql": upDown}, Options{}, "migrations/00000_a.sql: version 0 is none: versions start at 1", "NUMBER_name.sql"},
+		{"no number", files{"migrations/a_b.sql": upDown}, Options{}, "migrations/a_b.sql: the file name does not start with a number", ""},
+		{"sign", files{"migrations/+1_b.sql": upDown}, Options{}, "migrations/+1_b.sql: the file name does not start with a number", ""},
+		{"no name", files{"migrations/1.sql": upDown}, Options{}, "migrations/1.sql: the file name has no name after a number and _", ""},
+		{"empty name", files{"migrations/1_.sql": upDown}, Options{}, "migrations/1_.sql: the file name has no name after a number and _", ""},
+		{"too large", files{"migrations/99999999999999999999_a.sql": upDown}, Options{}, "migrations/99999999999999999999_a.sql: the version is too large", ""},
+		{"extension", files{"migrations/1_a.SQL": upDown}, Options{}, "migrations/1_a.SQL: the extension is .SQL", ".sql"},
+		{"Go migration", files{"migrations/1_a.go": "package m"}, Options{}, "migrations/1_a.go: a migration in Go cannot be run", ""},
+		{"load's name", files{"loads/a b.sql": copySQL}, Options{}, `loads/a b.sql: the file name holds a space or one of *?[]\`, ""},
+		{"load's extension", files{"loads/a.Sql": copySQL}, Options{}, "loads/a.Sql: the extension is .Sql", ""},
+
+		// text and annotations
+		{"not UTF-8", up("SELECT 'a\xff';"), Options{}, "migrations/1_a.sql:2:10: text is not UTF-8", "UTF-8"},
+		{"NUL", up("SELECT 1\x00;"), Options{}, "migrations/1_a.sql:2:9: NUL byte", ""},
+		{"no annotation", files{"migrations/1_a.sql": "SELECT 1;\n"}, Options{}, "migrations/1_a.sql:1:1: no -- +goose Up", "-- +goose Up"},
+		{"ENVSUB", up("-- +goose ENVSUB ON\n"), Options{}, "migrations/1_a.sql:2:1: -- +goose ENVSUB ON is not supported", "{{ var"},
+		{"unclosed string", up("SELECT 1;\nSELECT 'a;\n"), Options{}, "migrations/1_a.sql:3:8: string is not closed", ""},
+		{"unclosed after a template", up("SELECT {{ var \"bucket\" | quote }},\n 1, {{ if true }}'b{{ end }};\n"), Options{}, "migrations/1_a.sql:3:18: string is not closed", ""},
+
+		// headers
+		{"unknown header", files{"migrations/1_a.sql": "-- dbctl: alow=irreversible \"x\"\n" + upDown}, Options{}, "migrations/1_a.sql:1:1: unknown header alow", "did you mean allow?"},
+		{"header of a load", up("-- dbctl: optional=a\n"), Options{}, "migrations/1_a.sql:2:1: unknown header optional", "a header of a load"},
+		{"allow what", up("-- dbctl: allow=ireversible \"x\"\n"), Options{}, "migrations/1_a.sql:2:1: allow=ireversible allows nothing", "did you mean irreversible?"},
+		{"allow without why", up("-- dbctl: allow=out-of-order\n"), Options{}, "migrations/1_a.sql:2:1: allow says no reason", `allow=out-of-order "why"`},
+		{"adopt without why", up("-- dbctl: adopt\n"), Options{}, "migrations/1_a.sql:2:1: adopt says no reason", `adopt "why"`},
+		{"adopt a thing", up("-- dbctl: adopt=c \"x\"\n"), Options{}, "migrations/1_a.sql:2:1: adopt takes no value", ""},
+		{"header of a migration", load("-- dbctl: adopt \"x\"\n" + copySQL), Options{}, "loads/l.sql:1:1: unknown header adopt", "a header of a migration"},
+		{"unknown header of a load", load(copySQL + "-- dbctl: windows=7d\n"), Options{}, "loads/l.sql:2:1: unknown header windows", "did you mean window?"},
+		{"window without length", load("-- dbctl: window=a=%Y-%m-%d\n" + copySQL), Options{}, "loads/l.sql:1:1: window=a=%Y-%m-%d has no length", ""},
+		{"window's length", load("-- dbctl: window=a=%Y 7x\n" + copySQL), Options{}, "loads/l.sql:1:1: window=a=%Y 7x does not end in a length such as 7d", ""},
+		{"window's verb", load("-- dbctl: window=a=%Y%q 7d\n" + copySQL), Options{}, "loads/l.sql:1:1: window=a=%Y%q 7d has a % that is not followed by Y, m, d or H", ""},
+		{"window's date", load("-- dbctl: window=a=b 7d\n" + copySQL), Options{}, "loads/l.sql:1:1: window=a=b 7d has no date", ""},
+		{"on-changed", load("-- dbctl: on-changed=replce\n" + copySQL), Options{}, "loads/l.sql:1:1: on-changed=replce is unknown", "did you mean replace?"},
+		{"replace without column", load("-- dbctl: on-changed=replace\n" + copySQL), Options{}, "loads/l.sql:1:1: on-changed=replace needs filename-column=", "METADATA$FILENAME"},
+		{"filename-column", load("-- dbctl: filename-column=c\n" + copySQL), Options{}, "loads/l.sql:1:1: the COPY fills no column c", ""},
+		{"optional", load("-- dbctl: optional=a,c\n" + copySQL), Options{}, `loads/l.sql:1:1: the SELECT reads no column "c"`, ""},
+		{"rule's level", load("-- dbctl: rule=a:on \"x\"\n" + copySQL), Options{}, "loads/l.sql:1:1: rule a is neither off nor warn nor fail", "off|warn|fail"},
+		{"rule's why", load("-- dbctl: rule=a:off\n" + copySQL), Options{}, "loads/l.sql:1:1: rule a says no reason", ""},
+		{"rule twice", load("-- dbctl: rule=a:off \"x\"\n-- dbctl: rule=a:warn \"x\"\n" + copySQL), Options{}, "loads/l.sql:2:1: header rule a stands twice", ""},
+		{"empty", load("-- dbctl: empty=yes\n" + copySQL), Options{}, "loads/l.sql:1:1: empty=yes is unknown", "empty=ok"},
+		{"two patterns", load("-- dbctl: pattern=x\nCOPY INTO t FROM @s/ PATTERN = 'y';"), Options{}, "loads/l.sql:1:1: pattern= stands beside PATTERN in the COPY", ""},
+
+		// loads
+		{"no statement", load("-- nothing\n"), Options{}, "loads/l.sql:1:1: there is no statement", "one COPY INTO"},
+		{"two statements", load(copySQL + "\n  SELECT 1;"), Options{}, "loads/l.sql:3:3: second statement", "belong in a migration"},
+		{"no COPY", load("-- c\nINSERT INTO t VALUES (1);"), Options{}, "loads/l.sql:2:1: not a COPY INTO", "COPY INTO"},
+		{"unload", load("COPY INTO @s FROM t;"), Options{}, "loads/l.sql:1:11: COPY INTO a location unloads; a load is a COPY INTO a table", ""},
+
+		// templates
+		{"unknown var", up("SELECT\n  '{{ var \"bukcet\" }}';"), Options{}, `migrations/1_a.sql:3:7: no var "bukcet"`, "did you mean bucket?"},
+		{"unknown var, none near", up("SELECT 'ü', {{ var \"zzzzzz\" }};"), Options{}, `migrations/1_a.sql:2:16: no var "zzzzzz"`, "--var zzzzzz="},
+		{"unset var", files{ConfigFile: strings.Replace(devConfig, "dim: 768", "reg: { env: REG }", 1), "migrations/1_a.sql": "-- +goose Up\nSELECT {{ var \"reg\" }};\n"}, Options{}, `migrations/1_a.sql:2:11: var "reg" has no value: the environment variable REG is not set`, "export REG=…"},
+		{"two defaults", up("SELECT {{ var \"x\" 1 2 }};"), Options{}, `migrations/1_a.sql:2:11: var "x" has more than one default`, ""},
+		{"field", up("SELECT {{ .bucket }};"), Options{}, `migrations/1_a.sql:2:11: template: map has no entry for key "bucket"`, `{{ var "name" }}`},
+		{"unknown function", up("SELECT 1,\n  2, {{ secrt \"A\" }};"), Options{}, `migrations/1_a.sql:3:9: template: function "secrt" not defined`, "did you mean secret?"},
+		{"unclosed action", up("SELECT 1,\n  {{ var \"a\" ;\n"), Options{}, "migrations/1_a.sql:3:", ""},
+		{"unclosed if", up("{{ if true }}SELECT 1;\n"), Options{}, "migrations/1_a.sql:", ""},
+		{"in Down", files{"migrations/1_a.sql": "-- +goose Up\nSELECT 1;\n\n-- +goose Down\n\nSELECT {{ var \"x\" }};\n"}, Options{}, `migrations/1_a.sql:6:11: no var "x"`, ""},
+		{"in a load", load("\n" + strings.Replace(copySQL, "@s/p/", "@s/{{ var \"x\" }}/", 1)), Options{}, `loads/l.sql:2:62: no var "x"`, ""},
+		{"secret's value as name", up("SELECT {{ secret \"hunter-2\" }};"), Options{}, `migrations/1_a.sql:2:11: secret "hunter-2" is not a name`, ""},
+		{"unknown load", files{"loads/videos.sql": copySQL, "migrations/1_a.sql": "-- +goose Up\nCREATE TASK t SCHEDULE = 1 MINUTE AS {{ load \"vidoes\" }};\n"}, Options{}, `migrations/1_a.sql:2:41: no load "vidoes"`, "did you mean videos?"},
+		{"load in a load", load("{{ load \"l\" }}"), Options{}, "loads/l.sql:1:4: load inside a load", ""},
+		{"default with a template", up("SELECT {{ var \"x\" \"{{\" }};"), Options{}, `migrations/1_a.sql:2:11: the default of var "x" holds {{`, ""},
+
+		// secrets where they may not stand
+		{"secret in a comment", up("SELECT 1\n-- {{ secret \"A\" }}\n;"), Options{}, `migrations/1_a.sql:3:4: secret "A" inside a comment`, ""},
+		{"secret in a task", up("CREATE TASK t SCHEDULE = 1 MINUTE AS\n  SELECT {{ secret \"A\" }};"), Options{}, `migrations/1_a.sql:3:10: secret "A" inside a task's body`, "in clear"},
+		{"secret of a load in a task", files{"loads/l.sql": "COPY INTO t FROM 's3://b/' CONNECTION = (K = {{ secret \"A\" }})", "migrations/1_a.sql": "-- +goose Up\nSELECT 1;\nCREATE TASK t SCHEDULE = 1 MINUTE AS\n {{ load \"l\" }};\n"}, Options{}, "loads/l.sql:1:18: ", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, test.files)
+			test.o.Dir = dir
+			_, err := Open(test.o)
+			e, ok := errors.AsType[*Error](err)
+			if !ok {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			got := strings.ReplaceAll(e.Error(), dir+"/", "")
+			if got != test.want && !(strings.HasSuffix(test.want, ":") || strings.HasSuffix(test.want, ": ")) || !strings.HasPrefix(got, test.want) {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+			if !strings.Contains(e.Hint, test.hint) {
+				t.Errorf("hint: got %q, want a part %q", e.Hint, test.hint)
+			}
+			if all := fmt.Sprintf("%+v %s", *e, e); strings.Contains(all, "hunter2") {
+				t.Errorf("the error quotes what may be a secret: %s", all)
+			}
+		})
+	}
+}
+
+func TestOpenWithoutConfig(t *testing.T) {
+	t.Parallel()
+	_, err := Open(Options{Dir: t.TempDir()})
+	if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Hint, "dbctl init") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCaret(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"\tSELECT 'ü', {{ var \"x\" }};\n":    "\tSELECT 'ü', {{ var \"x\" }};\n\t               ^",
+		"SELECT 1,\r\n  {{ var \"x\" }};\r\n": "  {{ var \"x\" }};\n     ^",
+		"CREATE CONNECTION c STORAGE_TYPE = 's3' SECRET_ACCESS_KEY = 'hunter2' REGION = {{ var \"x\" }};\n": "",
+	} {
+		_, err := Open(Options{Dir: folder(t, files{"migrations/1_a.sql": "-- +goose Up\n" + sql})})
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Caret != want {
+			t.Errorf("%q:\ngot\n%s\nwant\n%s", sql, e.Caret, want)
+		}
+	}
+}
