@@ -64,6 +64,7 @@ type Plan struct {
 	job   *job
 	query planQuery
 	at    string // server's clock when it was made
+	first bool   // there is no ledger yet
 	exact bool   // prefix and pattern send exactly the planned files
 }
 
@@ -113,7 +114,7 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	p := &Plan{Load: j.Name, Table: j.target, Stage: j.Copy.Stage, Counts: map[State]Count{}, job: j, query: q}
 	err := l.ask(ctx, q, p)
 	if noLedger(err, l.cfg.Scope.StateDatabase) {
-		p.query.ledger = "" // nothing was ever written: the plan of a first run
+		p.first, p.query.ledger = true, "" // nothing was ever written
 		err = l.ask(ctx, p.query, p)
 		p.query.ledger = q.ledger
 	}

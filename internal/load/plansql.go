@@ -21,7 +21,6 @@ type planQuery struct {
 	glob     string   // regular expression of --path over whole names; "" all
 	force    bool     // every file of glob is to be loaded
 	verbose  bool     // a row per file, whatever its state
-	only     string   // "engine": the rows of files loaded past us, for taking them in
 }
 
 // The columns of the query's rows, in order.

@@ -45,6 +45,7 @@ type run struct {
 	total   struct{ files, bytes int64 } // planned, for the progress
 	res     Result
 	bad     []badFile
+	told    int // of bad, that are in the ledger
 }
 
 // errAgain is a collision with somebody else: nothing was loaded, and a new plan knows what there is now.
@@ -86,8 +87,10 @@ func (r *run) locked(ctx context.Context) (res Result, err error) {
 			return Result{}, err
 		}
 	}
-	if err := l.store.EnsureTables(ctx); err != nil {
-		return Result{}, wrap(r.j.Name, "", err)
+	if r.plan.first {
+		if err := l.store.EnsureTables(ctx); err != nil {
+			return Result{}, wrap(r.j.Name, "", err)
+		}
 	}
 	r.lock, err = l.store.AcquireTable(ctx, r.j.database, r.j.table, state.LockOptions{
 		Wait: l.cfg.LockWait, Run: l.cfg.Run, Actor: l.cfg.Actor,
@@ -148,7 +151,7 @@ func (r *run) all(ctx context.Context) (Result, error) {
 		var again errAgain
 		switch {
 		case errors.As(err, &again) && try < replans:
-			r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: another loader was faster; planning again", r.j.Name)})
+			r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: something changed meanwhile, planning again: %v", r.j.Name, again)})
 		case err != nil:
 			return r.res, wrap(r.j.Name, "", err)
 		case left == 0 || try >= replans:
@@ -274,6 +277,8 @@ func (r *run) transaction(ctx context.Context, b batch) (left int, err error) {
 		return 0, errAgain{err}
 	case databend.IsUnknownOutcome(err):
 		return 0, r.lost(ctx, copyID, err)
+	case movedUnder(err, b):
+		return 0, errAgain{err}
 	case err != nil && ctx.Err() == nil && isRefusal(err):
 		return 0, &copyError{err}
 	case err != nil:
