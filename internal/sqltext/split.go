@@ -219,7 +219,7 @@ func (w words) upper(i int) string { return strings.ToUpper(w.text(i)) }
 
 // is says whether tokens[i] is the keyword.
 func (w words) is(i int, keyword string) bool {
-	return i < len(w.tokens) && w.tokens[i].Kind == Word && strings.EqualFold(w.text(i), keyword)
+	return i >= 0 && i < len(w.tokens) && w.tokens[i].Kind == Word && strings.EqualFold(w.text(i), keyword)
 }
 
 func (w words) symbol(i int, s string) bool {

@@ -1,0 +1,582 @@
+package sqltext
+
+import "strings"
+
+// alter analyzes ALTER.
+func (a *analysis) alter(start int) {
+	if a.isWord("MATERIALIZED") && a.is(a.i+1, "VIEW") {
+		a.i += 2
+		a.alterTable("ALTER MATERIALIZED VIEW", start)
+		return
+	}
+	switch {
+	case a.take("TABLE"):
+		a.alterTable("ALTER TABLE", start)
+	case a.take("VIEW"):
+		a.alterView(start)
+	case a.take("STREAM"):
+		a.ifExists()
+		o, ok := a.tableName(Table)
+		if !ok || !a.tags() {
+			a.unknown("ALTER STREAM", "it is no change of a stream that dbctl knows")
+			return
+		}
+		w := a.write(o, Alter)
+		w.Definition, w.IsStream = true, true
+		a.redefined("ALTER STREAM TAG")
+		a.e.Stream = true
+	case a.take("DATABASE"), a.take("SCHEMA"):
+		a.alterDatabase()
+	case a.isWord("WAREHOUSE"):
+		a.alterWarehouse("ALTER WAREHOUSE")
+	default:
+		kind, words, ok := a.takeKind()
+		if !ok {
+			a.unknown("ALTER", "it changes no object that dbctl knows")
+			return
+		}
+		a.alterOther(kind, words)
+	}
+}
+
+// tags says whether SET TAG or UNSET TAG follows.
+func (a *analysis) tags() bool {
+	return (a.isWord("SET") || a.isWord("UNSET")) && a.is(a.i+1, "TAG")
+}
+
+// redefined is the class of a change whose earlier value is set again.
+func (a *analysis) redefined(kind string) {
+	a.set(kind, Redefine, "the change has no history; the earlier definition is set again", "the earlier definition")
+}
+
+func (a *analysis) alterView(start int) {
+	a.ifExists()
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown("ALTER VIEW", noName)
+		return
+	}
+	w := a.write(o, Alter)
+	w.Definition, w.IsView = true, true
+	if a.tags() {
+		a.redefined("ALTER VIEW TAG")
+		return
+	}
+	if a.find("AS") < 0 {
+		a.unknown("ALTER VIEW", "it is no change of a view that dbctl knows")
+		return
+	}
+	w.Columns = true
+	a.addReads(start)
+	a.set("ALTER VIEW", Exact, "a view's earlier text can be read", "ALTER VIEW "+o.display()+" AS its earlier text")
+}
+
+func (a *analysis) alterDatabase() {
+	a.ifExists()
+	o, ok := a.databaseName()
+	if !ok {
+		a.unknown("ALTER DATABASE", noName)
+		return
+	}
+	switch {
+	case a.take("RENAME", "TO"):
+		to, ok := a.databaseName()
+		if !ok {
+			a.unknown("ALTER DATABASE RENAME", noName)
+			return
+		}
+		a.renamed(o, to)
+		a.set("ALTER DATABASE RENAME", Exact, "it is renamed back, by its id", "ALTER DATABASE "+to.display()+" RENAME TO "+o.display())
+	case a.take("REFRESH", "CACHE"):
+		a.none("ALTER DATABASE REFRESH CACHE")
+	case a.tags():
+		a.write(o, Alter).Definition = true
+		a.redefined("ALTER DATABASE TAG")
+	case a.take("SET", "OPTIONS"):
+		a.write(o, Alter).Definition = true
+		a.redefined("ALTER DATABASE SET OPTIONS")
+	default:
+		a.unknown("ALTER DATABASE", "it is no change of a database that dbctl knows")
+	}
+}
+
+// alterTable analyzes the actions of ALTER TABLE, and of ALTER MATERIALIZED VIEW, which shares them.
+func (a *analysis) alterTable(kind string, start int) {
+	a.ifExists()
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown(kind, noName)
+		return
+	}
+	t := o.display()
+	w := Write{Object: o, Verb: Alter}
+	done := func(action string, class Class, reason, undo string) {
+		a.e.Writes = append(a.e.Writes, w)
+		a.set(kind+" "+action, class, reason, undo)
+	}
+	const (
+		inverse   = "the inverse change restores it"
+		rows      = "values are lost or rewritten; the table goes back to its earlier snapshot"
+		unproven  = "it is not known how to undo it"
+		flashback = " FLASHBACK TO its earlier snapshot"
+	)
+	switch {
+	case a.take("RENAME", "TO"):
+		to, ok := a.tableName(Table)
+		if !ok {
+			a.unknown(kind+" RENAME", noName)
+			return
+		}
+		to.Database = o.Database
+		a.renamed(o, to)
+		a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.display()+" RENAME TO "+o.Name)
+	case a.take("SWAP", "WITH"):
+		with, ok := a.tableName(Table)
+		if !ok {
+			a.unknown(kind+" SWAP", noName)
+			return
+		}
+		with.Database = o.Database
+		for _, x := range []Object{o, with} {
+			s := a.write(x, Swap)
+			s.Data, s.Columns, s.Definition = true, true, true
+		}
+		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+t+" SWAP WITH "+with.Name)
+	case a.take("RENAME"):
+		w.Columns = true
+		done("RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
+	case a.take("COMMENT"):
+		w.Definition = true
+		done("COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
+	case a.take("ADD", "ROW", "ACCESS", "POLICY"):
+		w.Definition = true
+		if name, ok := a.objectName(RowPolicy); ok {
+			a.name(Object{Kind: RowPolicy, Name: name})
+		}
+		done("ADD ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" DROP ROW ACCESS POLICY")
+	case a.take("DROP", "ROW", "ACCESS", "POLICY"):
+		w.Definition = true
+		if name, ok := a.objectName(RowPolicy); ok {
+			a.name(Object{Kind: RowPolicy, Name: name})
+		}
+		done("DROP ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
+	case a.take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
+		w.Definition = true
+		done("DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
+	case a.isWord("ADD") && (a.is(a.i+1, "CONSTRAINT") || a.is(a.i+1, "CHECK")):
+		w.Definition = true
+		done("ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE "+t+" DROP CONSTRAINT")
+	case a.take("DROP", "CONSTRAINT"):
+		w.Definition = true
+		done("DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
+	case a.take("ADD"):
+		w.Columns = true
+		a.addReads(a.i)
+		done("ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN")
+	case a.take("DROP", "CLUSTER", "KEY"):
+		w.Definition = true
+		done("DROP CLUSTER KEY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key")
+	case a.take("CREATE"), a.isWord("DROP") && (a.is(a.i+1, "BRANCH") || a.is(a.i+1, "TAG")) && a.i+2 < len(a.tokens):
+		w.Definition = true
+		done("BRANCH OR TAG", Irreversible, unproven, "")
+	case a.take("DROP"):
+		w.Columns, w.Data = true, true
+		done("DROP COLUMN", Flashback, rows, "ALTER TABLE "+t+flashback)
+	case a.take("MODIFY"):
+		a.take("COLUMN")
+		a.modifyColumn(kind, w)
+	case a.take("CLUSTER", "BY"):
+		w.Definition = true
+		done("CLUSTER BY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
+	case a.take("PARTITION", "BY"):
+		w.Definition = true
+		done("PARTITION BY", Irreversible, unproven, "")
+	case a.take("RECLUSTER"):
+		done("RECLUSTER", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+t+flashback)
+	case a.take("FLASHBACK"):
+		w.Data, w.Columns = true, true
+		done("FLASHBACK", Irreversible, "FLASHBACK goes backwards only: later snapshots cannot be reached again", "")
+	case a.tags():
+		w.Definition = true
+		done("TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE "+t+" SET TAG as before")
+	case a.take("SET", "OPTIONS"), a.take("UNSET", "OPTIONS"):
+		w.Definition = true
+		action := a.upper(a.i-2) + " OPTIONS"
+		for i := a.i; i < len(a.tokens); i++ {
+			a.e.Retention = a.e.Retention || a.tokens[i].Kind == Word && isRetention(a.text(i))
+		}
+		done(action, Exact, "the earlier options can be read", "ALTER TABLE "+t+" SET OPTIONS as before")
+	case a.take("REFRESH", "CACHE"):
+		a.none(kind + " REFRESH CACHE")
+	case a.take("CONNECTION"):
+		w.Definition = true
+		a.addReads(start)
+		done("CONNECTION", Irreversible, "the earlier keys cannot be read back", "")
+	default:
+		a.unknown(kind, "it is no change of a table that dbctl knows")
+	}
+	if kind == "ALTER MATERIALIZED VIEW" && a.e.Class != None {
+		for i := range a.e.Writes {
+			a.e.Writes[i].IsView = true
+		}
+		if a.e.Class == Exact {
+			a.e.Class, a.e.Reason, a.e.Undo = Redefine, "the engine keeps no earlier materialized view", "the earlier definition"
+		}
+	}
+}
+
+// modifyColumn reads MODIFY [COLUMN] c …: a type, a comment, a masking policy, or DROP STORED.
+func (a *analysis) modifyColumn(kind string, w Write) {
+	t := w.display()
+	if _, ok := a.ident(); !ok {
+		a.unknown(kind+" MODIFY COLUMN", noName)
+		return
+	}
+	switch {
+	case a.take("COMMENT"):
+		w.Definition = true
+		a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
+	case a.take("SET", "MASKING", "POLICY"):
+		w.Definition = true
+		if name, ok := a.objectName(MaskingPolicy); ok {
+			a.name(Object{Kind: MaskingPolicy, Name: name})
+		}
+		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
+	case a.take("UNSET", "MASKING", "POLICY"):
+		w.Definition = true
+		a.set(kind+" UNSET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN SET MASKING POLICY")
+	default:
+		// A new type, default or NOT NULL rewrites the column.
+		w.Columns, w.Data = true, true
+		a.addReads(a.i)
+		a.set(kind+" MODIFY COLUMN", Flashback, "values are rewritten; the table goes back to its earlier snapshot", "ALTER TABLE "+t+" FLASHBACK TO its earlier snapshot")
+	}
+	a.e.Writes = append(a.e.Writes, w)
+}
+
+// alterOther changes what has no history in the engine.
+func (a *analysis) alterOther(kind ObjectKind, words string) {
+	name := "ALTER " + words
+	a.ifExists()
+	var o Object
+	ok := true
+	if kind == User && a.take("USER", "(") {
+		a.i++
+		o = Object{Kind: User, Name: "current_user()"}
+	} else {
+		o, ok = a.object(kind, false)
+	}
+	if !ok {
+		a.unknown(name, noName)
+		return
+	}
+	a.write(o, Alter).Definition = true
+	if a.tags() && kind != Worker {
+		a.redefined(name + " TAG")
+		return
+	}
+	a.redefined(name)
+	a.e.Undo = "the earlier definition of " + o.String()
+	switch kind {
+	case Stage:
+		a.stageOptions()
+	case Task:
+		a.e.Task = true
+		if t, ok := a.peek(); ok && t.Kind == Word {
+			a.e.Kind = name + " " + a.upper(a.i)
+		}
+		switch {
+		case a.take("RESUME"):
+			a.e.Undo = "ALTER TASK " + o.Name + " SUSPEND, where it was suspended"
+		case a.take("SUSPEND"):
+			a.e.Undo = "ALTER TASK " + o.Name + " RESUME, where it was started"
+		default:
+			a.taskBody()
+		}
+	case Pipe:
+		if a.take("REFRESH") {
+			a.e.Kind = "ALTER PIPE REFRESH"
+			a.e.Class, a.e.Reason, a.e.Undo, a.e.Unknown = Irreversible, "what the pipe loads is not known here", "", true
+		}
+	case User:
+		if a.find("IDENTIFIED") >= 0 {
+			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier password cannot be read back", ""
+		}
+	case Function:
+		a.addReads(a.i)
+	case Worker, Warehouse, WorkloadGroup, Catalog:
+		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "its earlier state is not known", ""
+	case Connection, FileFormat, Procedure, Sequence, Tag, Dictionary, MaskingPolicy, RowPolicy:
+		a.unknown(name, "the engine alters no "+string(kind)+" that way")
+	}
+}
+
+func (a *analysis) alterWarehouse(kind string) {
+	a.take("WAREHOUSE")
+	name, ok := a.objectName(Warehouse)
+	if !ok {
+		a.unknown(kind, noName)
+		return
+	}
+	a.write(Object{Kind: Warehouse, Name: name}, Alter).Definition = true
+	a.set(kind, Irreversible, "machines start or stop, and running queries with them", "")
+}
+
+// comment analyzes COMMENT [IF EXISTS] ON … IS '…', which the engine turns into ALTER.
+func (a *analysis) comment() {
+	a.ifExists()
+	a.take("ON")
+	switch {
+	case a.take("TABLE"):
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("COMMENT ON TABLE", noName)
+			return
+		}
+		a.write(o, Alter).Definition = true
+		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.display()+" IS the earlier one")
+	case a.take("COLUMN"):
+		parts, ok := a.parser.name()
+		if !ok || len(parts) < 2 {
+			a.unknown("COMMENT ON COLUMN", noName)
+			return
+		}
+		o, ours := a.qualify(Table, parts[:len(parts)-1])
+		a.foreign = !ours
+		a.write(o, Alter).Definition = true
+		a.set("COMMENT ON COLUMN", Exact, "the earlier comment can be read", "COMMENT ON COLUMN "+strings.Join(parts, ".")+" IS the earlier one")
+	case a.isWord("NETWORK"), a.isWord("PASSWORD"):
+		kind, words, ok := a.takeKind()
+		if !ok {
+			a.unknown("COMMENT", noName)
+			return
+		}
+		o, ok := a.object(kind, false)
+		if !ok {
+			a.unknown("COMMENT ON "+words, noName)
+			return
+		}
+		a.write(o, Alter).Definition = true
+		a.redefined("COMMENT ON " + words)
+	default:
+		a.unknown("COMMENT", "it comments no object that dbctl knows")
+	}
+}
+
+func (a *analysis) truncate() {
+	a.take("TABLE")
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown("TRUNCATE TABLE", noName)
+		return
+	}
+	a.write(o, WriteData).Data = true
+	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone", "ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+}
+
+func (a *analysis) optimize() {
+	a.take("TABLE")
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown("OPTIMIZE TABLE", noName)
+		return
+	}
+	w := a.write(o, Alter)
+	switch {
+	case a.take("COMPACT"):
+		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+	case a.isWord("PURGE"), a.isWord("ALL"):
+		w.Data = true
+		a.set("OPTIMIZE TABLE "+a.upper(a.i), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")
+	default:
+		a.unknown("OPTIMIZE TABLE", "it is no action that dbctl knows")
+	}
+}
+
+func (a *analysis) analyzeTable() {
+	a.take("TABLE")
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown("ANALYZE TABLE", noName)
+		return
+	}
+	a.write(o, Alter)
+	a.set("ANALYZE TABLE", Exact, "only statistics change", "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+}
+
+func (a *analysis) vacuum() {
+	kind := "VACUUM"
+	for i := a.i; i < len(a.tokens) && i < a.i+2; i++ {
+		if a.tokens[i].Kind == Word && a.textIs(i, "TABLE", "DROP", "TEMPORARY", "FILES", "TABLES", "VIRTUAL", "COLUMN") {
+			kind += " " + a.upper(i)
+		}
+	}
+	if a.find("DRY") >= 0 && a.is(a.find("DRY")+1, "RUN") {
+		a.none(kind + " DRY RUN")
+		return
+	}
+	const reason = "what VACUUM deletes is gone, and UNDROP and FLASHBACK with it"
+	switch {
+	case a.take("TABLE"), a.take("VIRTUAL", "COLUMN", "FROM"):
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown(kind, noName)
+			return
+		}
+		a.write(o, Alter).Data = true
+	case a.take("DROP", "TABLE"):
+		o := Object{Kind: Unknown, Name: "dropped tables"}
+		if a.take("FROM") {
+			if database, ok := a.databaseName(); ok {
+				o.Name += " of " + database.Name
+			}
+		}
+		a.write(o, Drop).Data = true
+	case a.take("TEMPORARY", "FILES"), a.take("TEMPORARY", "TABLES"):
+		a.write(Object{Kind: Unknown, Name: "temporary files"}, Drop).Data = true
+	default:
+		a.unknown(kind, "it is no VACUUM that dbctl knows")
+		return
+	}
+	a.set(kind, Irreversible, reason, "")
+}
+
+func (a *analysis) refresh() {
+	const derived = "what is derived from the rows is only computed again"
+	if index := a.indexKind(); index != "" {
+		a.i += 2
+		kind := "REFRESH " + index + " INDEX"
+		name, ok := a.objectName(Index)
+		if !ok {
+			a.unknown(kind, noName)
+			return
+		}
+		if a.take("ON") {
+			o, ok := a.tableName(Table)
+			if !ok {
+				a.unknown(kind, noName)
+				return
+			}
+			a.write(o, Alter)
+		} else {
+			a.write(Object{Kind: Index, Name: name}, Alter)
+		}
+		a.set(kind, Exact, derived, "nothing")
+		return
+	}
+	switch {
+	case a.take("LINEAGE"):
+		a.none("REFRESH LINEAGE")
+		a.e.Reason = "lineage is only computed again from the views"
+	case a.take("MATERIALIZED", "VIEW"):
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("REFRESH MATERIALIZED VIEW", noName)
+			return
+		}
+		w := a.write(o, WriteData)
+		w.Data, w.IsView = true, true
+		a.set("REFRESH MATERIALIZED VIEW", Exact, derived, "nothing")
+	case a.take("VIRTUAL", "COLUMN"):
+		if !a.take("FOR") {
+			a.take("ON")
+		}
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("REFRESH VIRTUAL COLUMN", noName)
+			return
+		}
+		a.write(o, Alter)
+		a.set("REFRESH VIRTUAL COLUMN", Exact, derived, "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+	default:
+		a.unknown("REFRESH", "it refreshes no object that dbctl knows")
+	}
+}
+
+// grant analyzes GRANT and REVOKE: the privileges of one role or user change.
+func (a *analysis) grant(verb string) {
+	preposition := "TO"
+	if verb == "REVOKE" {
+		preposition = "FROM"
+	}
+	kind := verb
+	if a.isWord("OWNERSHIP") {
+		kind = verb + " OWNERSHIP"
+	} else if a.isWord("ROLE") {
+		kind = verb + " ROLE"
+	}
+	a.grantedOn()
+	// The last TO or FROM is ours: an object may be named so.
+	at := -1
+	for i := a.i; i < len(a.tokens); i++ {
+		if a.is(i, preposition) {
+			at = i
+		}
+	}
+	if at < 0 {
+		a.unknown(kind, "it names no role or user")
+		return
+	}
+	a.i = at + 1
+	who, what := User, "USER "
+	if a.take("ROLE") {
+		who, what = Role, "ROLE "
+	} else {
+		a.take("USER")
+	}
+	name, ok := a.objectName(who)
+	if !ok {
+		a.unknown(kind, noName)
+		return
+	}
+	inverse := "REVOKE"
+	if verb == "REVOKE" {
+		inverse = "GRANT"
+	}
+	a.write(Object{Kind: Grant, Name: what + name}, Alter).Definition = true
+	a.name(Object{Kind: who, Name: name})
+	a.set(kind, Redefine, "privileges have no history; the earlier ones are granted again", inverse+" what changed")
+	if kind == "GRANT OWNERSHIP" {
+		a.e.Undo = "GRANT OWNERSHIP to the earlier owner"
+	}
+}
+
+// grantedOn names the object after ON, and a role that is granted.
+func (a *analysis) grantedOn() {
+	if a.isWord("ROLE") {
+		p := *a.parser
+		p.i++
+		if name, ok := p.objectName(Role); ok {
+			a.name(Object{Kind: Role, Name: name})
+		}
+		return
+	}
+	on := a.find("ON")
+	if on < 0 {
+		return
+	}
+	p := *a.parser
+	p.i = on + 1
+	q := &analysis{parser: &p, database: a.database}
+	if kind, _, ok := q.takeKind(); ok && !q.symbol(q.i, ".") {
+		if o, ok := q.object(kind, false); ok {
+			a.name(o)
+		}
+		return
+	}
+	p.i = on + 1
+	if q.take("UDF") {
+		if name, ok := p.objectName(Function); ok {
+			a.name(Object{Kind: Function, Name: name})
+		}
+		return
+	}
+	if parts, ok := p.name(); ok {
+		if p.symbol(p.i, ".") { // db.*
+			a.name(Object{Kind: Database, Name: parts[len(parts)-1]})
+			return
+		}
+		o, _ := a.qualify(Table, parts)
+		a.name(o)
+	}
+}

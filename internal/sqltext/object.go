@@ -1,0 +1,195 @@
+package sqltext
+
+import "strings"
+
+// ObjectKind is the kind of a thing that statements write.
+type ObjectKind string
+
+// The kinds of objects. TABLE and VIEW share a namespace; a Table object may turn out to be a view.
+const (
+	Database      ObjectKind = "database"
+	Table         ObjectKind = "table" // also views and streams: one namespace
+	Index         ObjectKind = "index" // an aggregating index, which is named without its table; the others are part of theirs
+	Stage         ObjectKind = "stage"
+	StageFiles    ObjectKind = "stage files" // Name is stage/path, or a URI without its parameters
+	Connection    ObjectKind = "connection"
+	FileFormat    ObjectKind = "file format"
+	Function      ObjectKind = "function"
+	Procedure     ObjectKind = "procedure"
+	Sequence      ObjectKind = "sequence"
+	Task          ObjectKind = "task"
+	Pipe          ObjectKind = "pipe"
+	Dictionary    ObjectKind = "dictionary"
+	Role          ObjectKind = "role"
+	User          ObjectKind = "user"
+	Grant         ObjectKind = "grant" // the privileges of one role or user: Name is "ROLE r" or "USER u"
+	MaskingPolicy ObjectKind = "masking policy"
+	RowPolicy     ObjectKind = "row access policy"
+	NetworkPolicy ObjectKind = "network policy"
+	PasswdPolicy  ObjectKind = "password policy"
+	Tag           ObjectKind = "tag"
+	Setting       ObjectKind = "setting"
+	Notification  ObjectKind = "notification integration"
+	Warehouse     ObjectKind = "warehouse"
+	Worker        ObjectKind = "worker"
+	WorkloadGroup ObjectKind = "workload group"
+	Catalog       ObjectKind = "catalog"
+	Unknown       ObjectKind = "unknown"
+)
+
+// Object names one object. Database is set for tables, views, streams, dictionaries; account-wide kinds have none. Name is
+// what the engine's system tables call it, which differs by kind (run on 1.2.895): tables, databases, sequences, dictionaries
+// and tags fold an unquoted name to lower case; functions and row access policies do too, but keep the quotes of a quoted one
+// as part of its name; stages, connections, file formats, procedures, tasks, network, password and masking policies keep both case
+// and quotes; roles and users keep the case and drop the quotes. SQL writes it so that it means the same object.
+type Object struct {
+	Kind     ObjectKind `json:"kind"`
+	Database string     `json:"database,omitempty"`
+	Name     string     `json:"name"`
+	Args     string     `json:"args,omitempty"` // a procedure's argument types, "(INT32, STRING)": its name is not unique without
+}
+
+// String is "table default.frame_events", "connection citydrive_s3".
+func (o Object) String() string { return string(o.Kind) + " " + o.display() }
+
+// display is the name for people: default.t.
+func (o Object) display() string {
+	if o.Database != "" {
+		return o.Database + "." + o.Name + o.Args
+	}
+	return o.Name + o.Args
+}
+
+// SQL returns the name as it is written in a statement: quoted where the engine drops the quotes, and bare where quotes would
+// name another object. A procedure has its argument types.
+func (o Object) SQL() string {
+	switch o.Kind {
+	case Table, Dictionary:
+		if o.Database != "" {
+			return Ident(o.Database) + "." + Ident(o.Name)
+		}
+		return Ident(o.Name)
+	case Database, Sequence, Tag, Role, Index:
+		return Ident(o.Name)
+	case User:
+		return Quote(o.Name)
+	case StageFiles:
+		if strings.Contains(o.Name, "://") {
+			return Quote(o.Name)
+		}
+		return Quote("@" + o.Name)
+	}
+	return o.Name + o.Args
+}
+
+// AccountWide says whether the object belongs to the whole account and not to one database: what one project replaces, all lose.
+func (o Object) AccountWide() bool {
+	switch o.Kind {
+	case Table, Dictionary, StageFiles, Unknown:
+		return false
+	}
+	return true
+}
+
+// nameStyle says how the engine makes a name of a token.
+type nameStyle uint8
+
+const (
+	nameFolded   nameStyle = iota // lower case unless quoted; quotes dropped
+	nameLowered                   // lower case unless quoted; quotes kept
+	nameVerbatim                  // as written
+	nameValue                     // case kept; quotes, also '…', dropped
+)
+
+var nameStyles = map[ObjectKind]nameStyle{
+	Database: nameFolded, Table: nameFolded, Index: nameFolded, Sequence: nameFolded, Dictionary: nameFolded, Tag: nameFolded,
+	Function: nameLowered, RowPolicy: nameLowered, Role: nameValue, User: nameValue,
+}
+
+// objectName reads the single name of an object of the kind.
+func (p *parser) objectName(kind ObjectKind) (string, bool) {
+	style, ok := nameStyles[kind]
+	if !ok {
+		style = nameVerbatim
+	}
+	t, ok := p.peek()
+	if !ok {
+		return "", false
+	}
+	text := p.text(p.i)
+	switch {
+	case t.Kind == Word && strings.EqualFold(text, "IDENTIFIER") && p.symbol(p.i+1, "("):
+		return "", false // a variable names the object
+	case t.Kind == Word, t.Kind == Quoted:
+	case t.Kind == String && style == nameValue:
+		value, err := Unquote(text)
+		if err != nil {
+			return "", false
+		}
+		p.i++
+		return value, true
+	case kind == Stage && p.symbol(p.i, "~"):
+	default:
+		return "", false
+	}
+	p.i++
+	switch style {
+	case nameFolded:
+		return foldIdent(text), true
+	case nameLowered:
+		if t.Kind == Quoted {
+			return text, true
+		}
+		return strings.ToLower(text), true
+	case nameValue:
+		name, _ := unquoteIdent(text)
+		return name, true
+	}
+	return text, true
+}
+
+// typeNames maps the synonyms of a type to one name, so that a procedure's types compare.
+var typeNames = map[string]string{
+	"BOOL": "BOOLEAN", "TINYINT": "INT8", "SMALLINT": "INT16", "INT": "INT32", "INTEGER": "INT32", "BIGINT": "INT64", "FLOAT": "FLOAT32", "DOUBLE": "FLOAT64", "NUMERIC": "DECIMAL",
+	"VARCHAR": "STRING", "TEXT": "STRING", "CHAR": "STRING", "CHARACTER": "STRING", "VARBINARY": "BINARY", "JSON": "VARIANT", "DATETIME": "TIMESTAMP",
+}
+
+// procedureArgs reads the argument list of a procedure and returns its types; named says that names stand before them.
+func (p *parser) procedureArgs(named bool) (string, bool) {
+	start := p.i
+	if !p.symbol(p.i, "(") || !p.skipBrackets() {
+		return "", false
+	}
+	var b strings.Builder
+	b.WriteByte('(')
+	depth, first := 0, true
+	for i := start + 1; i < p.i-1; i++ {
+		if first && named {
+			first = false
+			continue
+		}
+		text := p.upper(i)
+		switch {
+		case p.symbol(i, "("):
+			depth++
+		case p.symbol(i, ")"):
+			depth--
+		case p.symbol(i, ","):
+			b.WriteString(", ")
+			if depth == 0 {
+				first = true
+			}
+			continue
+		case p.tokens[i].Kind == Word:
+			if name, ok := typeNames[text]; ok {
+				text = name
+			}
+			if s := b.String(); i > start+1 && s[len(s)-1] != '(' && s[len(s)-1] != ' ' {
+				b.WriteByte(' ')
+			}
+		}
+		b.WriteString(text)
+	}
+	b.WriteByte(')')
+	return b.String(), true
+}
