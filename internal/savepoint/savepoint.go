@@ -25,22 +25,18 @@ type Conn interface {
 
 var _ Conn = (*databend.Session)(nil)
 
-// State is the state of a set of objects at one moment. It is kept in the journal as JSON and holds no secret.
-type State struct {
-	Server  string        `json:"server"` // version() of the engine
-	At      string        `json:"at"`     // server's clock, UTC, "2006-01-02 15:04:05.000000"
-	Objects []ObjectState `json:"objects"`
-}
-
 // Reached is a statement that ran or may have run, in the order of the run.
 type Reached struct {
 	Effect sqltext.Effect
+	SQL    string // its text, with placeholders: a schema change of a column that it does not name is another's
 	// At is the server's time of the statement's mark, "" when unknown. An object that was absent and is there now is ours only
 	// if it was created at or after it.
 	At string
 	// Heads has the head snapshot of each table that the statement writes, read right before it (from the mark): table id → id.
 	Heads map[string]string
-	// Own has the snapshot ids and new block names (fuse_block's block_location) journaled in the statement's own transaction.
+	// Own has what the statement's own transaction journaled of the tables it wrote: the snapshot ids, and the names
+	// (fuse_block's block_location) of the blocks that are new against the head read in the same transaction; nothing when
+	// the head did not move. Rows that were appended are ours only by this; a DDL needs none.
 	Own []string
 	// Recaptured is what was captured again right before it. Objects of it replace those of the state before.
 	Recaptured State
@@ -97,46 +93,4 @@ func (r Report) Clean() bool {
 		}
 	}
 	return true
-}
-
-// Capture reads the state of objects: two requests whatever their number, one more per exotic kind.
-func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, error) {
-	panic("not built yet")
-}
-
-// Merge returns s with the objects of later replaced or added: a capture right before a statement knows better.
-func (s State) Merge(later State) State { panic("not built yet") }
-
-// Restore moves the objects of before (with what the reached statements re-captured) back to what they were. An error means
-// that it did not come to its end: call it again. Objects that cannot be restored are outcomes, not errors.
-func Restore(ctx context.Context, c Conn, before State, reached []Reached, o Options) (Report, error) {
-	panic("not built yet")
-}
-
-// Verify captures again and compares ids and fingerprints with before, for every object that reached statements may have
-// touched.
-func Verify(ctx context.Context, c Conn, before State, reached []Reached) ([]Outcome, error) {
-	panic("not built yet")
-}
-
-// Seed gives never-written tables a first, empty snapshot, without which FLASHBACK has nothing to go back to. Call it after the
-// journal's begin, for the tables of captured that will be altered or written. A table that somebody wrote meanwhile is
-// left alone: its new head is returned just so. The result is captured with the new heads.
-func Seed(ctx context.Context, c Conn, captured State, tables []sqltext.Object) (State, error) {
-	panic("not built yet")
-}
-
-// Heads reads the head snapshots of tables in one request: table id → snapshot id ("" for a never-written table).
-func Heads(ctx context.Context, c Conn, tables []sqltext.Object) (map[string]string, error) {
-	panic("not built yet")
-}
-
-// Leftovers lists the tables of a database that a restore left fenced, parked or kept.
-func Leftovers(ctx context.Context, c Conn, database string) ([]string, error) {
-	panic("not built yet")
-}
-
-// Retention lists what would break UNDROP or FLASHBACK of the captured tables if a migration took took: one sentence a line.
-func Retention(ctx context.Context, c Conn, captured State, took time.Duration) ([]string, error) {
-	panic("not built yet")
 }

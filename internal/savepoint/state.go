@@ -1,6 +1,57 @@
 package savepoint
 
-import "github.com/dbctl/dbctl/internal/sqltext"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// State is the state of a set of objects at one moment. It is kept in the journal as JSON and holds no secret.
+type State struct {
+	Server  string        `json:"server"` // version() of the engine
+	At      string        `json:"at"`     // server's clock, UTC, "2006-01-02 15:04:05.000000"
+	Objects []ObjectState `json:"objects"`
+}
+
+// Find returns the state of an object.
+func (s State) Find(o sqltext.Object) (ObjectState, bool) {
+	for _, x := range s.Objects {
+		if x.Object == o {
+			return x, true
+		}
+	}
+	return ObjectState{}, false
+}
+
+// Merge returns s with the objects of later replaced or added: a capture right before a statement knows better. At stays
+// the earlier one.
+func (s State) Merge(later State) State {
+	out := State{Server: s.Server, At: s.At, Objects: slices.Clone(s.Objects)}
+	if out.Server == "" {
+		out.Server = later.Server
+	}
+	if out.At == "" {
+		out.At = later.At
+	}
+	at := map[sqltext.Object]int{}
+	for i, o := range out.Objects {
+		at[o.Object] = i
+	}
+	for _, o := range later.Objects {
+		if i, ok := at[o.Object]; ok {
+			out.Objects[i] = o
+			continue
+		}
+		at[o.Object] = len(out.Objects)
+		out.Objects = append(out.Objects, o)
+	}
+	return out
+}
 
 // ObjectState is the state of one object. Which fields are set depends on the kind: tables and views have most of them,
 // other kinds have Facts.
@@ -16,13 +67,25 @@ type ObjectState struct {
 	Comment     string            `json:"comment,omitempty"`
 	ClusterBy   string            `json:"cluster_by,omitempty"`
 	Columns     []Column          `json:"columns,omitempty"`
-	Options     map[string]string `json:"options,omitempty"`
+	Options     map[string]string `json:"options,omitempty"` // upper case names; without those that are no one's choice
 	Indexes     []Index           `json:"indexes,omitempty"`
 	Constraints []Constraint      `json:"constraints,omitempty"`
-	Query       string            `json:"query,omitempty"`  // a view's
-	Gone        []string          `json:"gone,omitempty"`   // ids of tables of this name that were dropped already
-	Facts       map[string]string `json:"facts,omitempty"`  // what the engine shows of other kinds, without secrets
-	Grants      []string          `json:"grants,omitempty"` // GRANT statements
+	// Unread says that the table's constraints could not be read: a CHECK on a renamed column makes system.constraints fail.
+	Unread bool   `json:"unread,omitempty"`
+	Query  string `json:"query,omitempty"` // a view's
+	// Gone are the tables of this name that were dropped already, oldest first.
+	Gone []Gone `json:"gone,omitempty"`
+	// Loaded are the files that COPY takes for loaded (Loaded fills it), nil when not asked.
+	Loaded []string          `json:"loaded,omitempty"`
+	Known  bool              `json:"known,omitempty"` // Loaded was asked
+	Facts  map[string]string `json:"facts,omitempty"` // what the engine shows of other kinds, without secrets
+	Grants []string          `json:"grants,omitempty"`
+}
+
+// Gone is a table or database that was dropped before the capture.
+type Gone struct {
+	ID   string `json:"id"`
+	Head string `json:"head,omitempty"`
 }
 
 // Column is one column of a table or view.
@@ -39,11 +102,93 @@ type Column struct {
 type Index struct {
 	Name       string `json:"name"`
 	Type       string `json:"type"`       // INVERTED, NGRAM, VECTOR, SPATIAL, AGGREGATING
-	Definition string `json:"definition"` // t(cols)k='v'; the query of an aggregating index
+	Definition string `json:"definition"` // (cols)k='v'; the query of an aggregating index
 }
 
 // Constraint is one CHECK constraint of a table.
 type Constraint struct {
 	Name       string `json:"name"`
 	Expression string `json:"expression"`
+}
+
+// Definition is what the object is, as lines for people and for comparing: the same on two engines, whatever the ids.
+// It is "" for an object that does not exist. Rows, snapshots, owner and times are not part of it.
+func (o ObjectState) Definition() string {
+	if !o.Exists {
+		return ""
+	}
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("%s", o.Object)
+	if o.Engine != "" {
+		line("engine %s", o.Engine)
+	}
+	if o.Transient {
+		line("transient")
+	}
+	if o.Comment != "" {
+		line("comment %s", sqltext.Quote(o.Comment))
+	}
+	if o.ClusterBy != "" {
+		line("cluster by %s", o.ClusterBy)
+	}
+	for _, c := range o.Columns {
+		line("column %s", c)
+	}
+	for _, k := range slices.Sorted(maps.Keys(o.Options)) {
+		line("option %s = %s", strings.ToLower(k), sqltext.Quote(o.Options[k]))
+	}
+	for _, x := range o.Indexes {
+		line("index %s %s %s", strings.ToLower(x.Type), x.Name, x.Definition)
+	}
+	for _, c := range o.Constraints {
+		line("constraint %s check (%s)", c.Name, c.Expression)
+	}
+	if o.Query != "" {
+		line("as %s", o.Query)
+	}
+	for _, k := range slices.Sorted(maps.Keys(o.Facts)) {
+		if o.Facts[k] != "" && !volatileFact(o.Kind, k) {
+			line("%s %s", k, o.Facts[k])
+		}
+	}
+	for _, g := range o.Grants {
+		line("%s", g)
+	}
+	return b.String()
+}
+
+// Fingerprint is a short name of the Definition, "" for an object that does not exist.
+func (o ObjectState) Fingerprint() string {
+	if !o.Exists {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(o.Definition()))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (c Column) String() string {
+	s := c.Name + " " + c.Type
+	if !c.Nullable {
+		s += " not null"
+	}
+	if c.DefaultKind != "" || c.Default != "" {
+		s += " " + strings.ToLower(c.DefaultKind) + " " + c.Default
+	}
+	if c.Comment != "" {
+		s += " comment " + sqltext.Quote(c.Comment)
+	}
+	return s
+}
+
+// isFuse reports whether the table has snapshots.
+func (o ObjectState) isFuse() bool { return o.Engine == "FUSE" }
+
+// drop is the word that drops it: TABLE, VIEW or STREAM.
+func (o ObjectState) drop() string {
+	switch o.Engine {
+	case "VIEW", "STREAM":
+		return o.Engine
+	}
+	return "TABLE"
 }

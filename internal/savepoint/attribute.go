@@ -1,0 +1,270 @@
+package savepoint
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// moves reports whether the table has to go back to its base: something of ours is above it, and nothing but ours would go.
+func (v verdict) moves() bool {
+	return v.own > 0 || v.idle > 0 && len(v.appended) == 0 && len(v.notes) == 0
+}
+
+// verdict says whose the snapshots above a table's base are.
+type verdict struct {
+	own      int      // how many are ours
+	idle     int      // how many changed neither rows nor columns, and may be ours: comments, statistics
+	appended []int    // indexes of others' appends, newest first: their rows are kept
+	refuse   string   // why the table must be left as it is: somebody else changed it in a way that cannot be kept
+	chain    chain    // with blocks where they were needed
+	loaded   bool     // blocks were read
+	notes    []string // what others did that changes no rows
+}
+
+// change is what a snapshot did, told from its predecessor.
+type change struct {
+	schema bool // columns or cluster key
+	lost   bool // rows of the predecessor were rewritten or deleted
+	grew   bool // rows were added
+}
+
+func (c change) nothing() bool { return !c.schema && !c.lost && !c.grew }
+
+// attribute tells ours from theirs among the snapshots above the base. A statement in a transaction has journaled what it
+// wrote (Own): that is exact. A DDL commits by itself; its snapshot is the one after the head read right before it that did
+// what such a statement does. An append that is not journaled is never ours. first says that the table's first snapshot
+// comes from its own CREATE TABLE … AS SELECT.
+func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, first bool) (verdict, error) {
+	v := verdict{chain: ch}
+	stmts := r.touched[token]
+	own := map[string]bool{}
+	seen := map[int]bool{} // statements whose snapshot has its journaled id
+	for _, i := range stmts {
+		for _, x := range r.reached[i].Own {
+			own[x] = true
+			if ch.index(x) >= 0 {
+				seen[i] = true
+			}
+		}
+	}
+	// Heads of the statements in the chain cut it into windows; where a head is not known or no longer in the chain, the
+	// statement shares the window before.
+	type window struct {
+		from  int // index of the head it begins after: it holds the snapshots below it in the slice
+		stmts []int
+	}
+	windows := []window{{from: ch.base}}
+	for _, i := range stmts {
+		if h := r.reached[i].Heads[token]; h != "" {
+			if at := ch.index(h); at >= 0 && at < windows[len(windows)-1].from {
+				windows = append(windows, window{from: at})
+			}
+		}
+		w := &windows[len(windows)-1]
+		w.stmts = append(w.stmts, i)
+	}
+	blocks := func() error {
+		if v.loaded {
+			return nil
+		}
+		v.loaded = true
+		return v.chain.readBlocks(ctx, c)
+	}
+	for k, w := range windows {
+		to := 0
+		if k+1 < len(windows) {
+			to = windows[k+1].from
+		}
+		used := map[int]bool{} // DDL statements of the window whose snapshot was found
+		for at := w.from - 1; at >= to; at-- {
+			s, prev := v.chain.snaps[at], v.chain.prev(at)
+			if own[s.id] || first && at == len(v.chain.snaps)-1 {
+				v.own++
+				continue
+			}
+			if at == 0 && isAside(ch.at.table) && len(s.segments) == 0 && len(prev.segments) > 0 {
+				v.own++ // a restore emptied it: nobody else knows it by this name
+				continue
+			}
+			ch := change{schema: !sameFields(s.fields, prev.fields) || s.cluster != prev.cluster}
+			if prev.id == "" {
+				ch.schema = false // nothing to compare with: the table's first snapshot
+			}
+			switch {
+			case contains(s.segments, prev.segments):
+				ch.grew = len(s.segments) > len(prev.segments)
+			default:
+				if err := blocks(); err != nil {
+					return v, err
+				}
+				ch.grew, ch.lost = len(v.chain.added(at)) > 0, len(v.chain.gone(at)) > 0
+			}
+			if ch.nothing() { // a comment or statistics: nothing is lost with it
+				if slices.ContainsFunc(w.stmts, func(i int) bool { return !r.reached[i].Effect.DML }) {
+					v.idle++
+				}
+				continue
+			}
+			if len(own) > 0 && ch.grew {
+				if err := blocks(); err != nil {
+					return v, err
+				}
+				if added := v.chain.added(at); slices.ContainsFunc(added, func(b string) bool { return own[b] }) {
+					v.own++ // merged with another's commit under a new id
+					continue
+				}
+			}
+			if ch.grew && !ch.lost && !ch.schema {
+				v.appended = append(v.appended, at)
+				continue
+			}
+			if i, ok := r.explains(w.stmts, used, seen, ch, s, prev); ok {
+				used[i] = true
+				v.own++
+				continue
+			}
+			same, err := v.rearranged(ctx, c, at, ch, blocks)
+			if err != nil {
+				return v, err
+			}
+			if same {
+				v.notes = append(v.notes, "compacted by another session")
+				continue
+			}
+			v.refuse = "another session " + describe(ch, s, prev)
+		}
+	}
+	slices.Sort(v.appended)
+	if len(v.appended) > 0 {
+		if err := blocks(); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+// explains finds a statement of the window that can have made this change and whose snapshot was not found yet.
+func (r *reach) explains(stmts []int, used, seen map[int]bool, ch change, s, prev snapshot) (int, bool) {
+	for _, i := range stmts {
+		e := r.reached[i].Effect
+		repeats := isMaintenance(e.Kind) // may commit many times
+		if used[i] && !repeats {
+			continue
+		}
+		if e.DML {
+			// In a transaction: ours only by what it journaled, and a deletion leaves no block to know it by after a merge.
+			if ch.schema || ch.grew || len(r.reached[i].Own) == 0 || seen[i] {
+				continue
+			}
+			return i, true
+		}
+		for _, w := range e.Writes {
+			if w.Kind != sqltext.Table {
+				continue
+			}
+			switch {
+			case ch.schema && !(w.Columns || w.Definition):
+			case ch.schema && !mentions(r.reached[i].SQL, s.fields, prev.fields):
+			case !ch.schema && ch.lost && !(w.Data || repeats):
+			default:
+				return i, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// isMaintenance reports whether statements of this kind move rows without changing any.
+func isMaintenance(kind string) bool {
+	k := strings.ToUpper(kind)
+	return strings.Contains(k, "OPTIMIZE") || strings.Contains(k, "RECLUSTER") || strings.Contains(k, "ANALYZE") || strings.Contains(k, "REFRESH")
+}
+
+// mentions reports whether each column that differs is named in the statement: a schema change of another is not taken for
+// ours. Without the statement's text it is.
+func mentions(sql string, now, then []field) bool {
+	if sql == "" {
+		return true
+	}
+	was := map[int]field{}
+	for _, f := range then {
+		was[f.ID] = f
+	}
+	for _, f := range now {
+		old, ok := was[f.ID]
+		delete(was, f.ID)
+		if !(ok && old.same(f)) && !names(sql, f.Name) {
+			return false
+		}
+	}
+	for _, f := range was {
+		if !names(sql, f.Name) {
+			return false
+		}
+	}
+	return true
+}
+
+// names reports whether the word stands in sql, in whatever case.
+func names(sql, word string) bool {
+	sql, word = strings.ToLower(sql), strings.ToLower(word)
+	for at := 0; ; {
+		i := strings.Index(sql[at:], word)
+		if i < 0 {
+			return false
+		}
+		from := at + i
+		to := from + len(word)
+		if (from == 0 || !isWord(sql[from-1])) && (to == len(sql) || !isWord(sql[to])) {
+			return true
+		}
+		at = from + 1
+	}
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
+}
+
+// rearranged reports whether a snapshot that rewrote blocks holds the very same rows: a compaction. The rows are compared as
+// multisets, by count and two sums of hashes.
+func (v *verdict) rearranged(ctx context.Context, c Conn, at int, ch change, blocks func() error) (bool, error) {
+	s, prev := v.chain.snaps[at], v.chain.prev(at)
+	if ch.schema || !ch.lost || s.rows != prev.rows {
+		return false, nil
+	}
+	if err := blocks(); err != nil {
+		return false, err
+	}
+	sum := func(s snapshot, names []string) string {
+		if len(names) == 0 {
+			return "select '0', '0', '0'"
+		}
+		cols := make([]string, 0, len(s.fields))
+		for _, f := range s.fields {
+			cols = append(cols, "coalesce(to_string("+sqltext.Ident(f.Name)+"::variant), '\\0')")
+		}
+		row := "concat_ws('\\1', " + strings.Join(cols, ", ") + ")"
+		return fmt.Sprintf("select to_string(count(*)), to_string(sum(siphash64(%s) %% 1000000007)), to_string(sum(city64withseed(%s, 7) %% 1000000007)) from %s at (snapshot => %s) where _block_name in %s",
+			row, row, v.chain.at.sql(), sqltext.Quote(s.id), list(names))
+	}
+	rows, err := query(ctx, c, "("+sum(s, v.chain.added(at))+") union all ("+sum(prev, v.chain.gone(at))+")")
+	if err != nil {
+		return false, fmt.Errorf("compare snapshots of %s: %w", v.chain.at, err)
+	}
+	return len(rows) == 2 && slices.Equal(rows[0], rows[1]), nil
+}
+
+func describe(ch change, s, prev snapshot) string {
+	switch {
+	case ch.schema:
+		return "changed its columns (snapshot " + s.id + ")"
+	case ch.lost && ch.grew, ch.lost && s.rows == prev.rows:
+		return "updated rows (snapshot " + s.id + ")"
+	}
+	return "deleted rows (snapshot " + s.id + ")"
+}

@@ -1,0 +1,186 @@
+package savepoint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// databases does for databases what names and place do for tables: park, UNDROP, rename.
+func (x *restorer) databases() error {
+	var scope []sqltext.Object
+	for _, o := range x.r.order {
+		if _, known := x.r.before[o]; known && o.Kind == sqltext.Database && x.r.movedDB[o.Name] {
+			scope = append(scope, o)
+		}
+	}
+	if len(scope) == 0 {
+		return nil
+	}
+	began := x.wrote
+	for _, o := range scope {
+		e := x.live.databases[o.Name]
+		if e == nil || e.ID == x.r.before[o].ID {
+			continue
+		}
+		if !x.mayMoveDatabase(o, e) {
+			x.hold(o, "another session made database %s under this name", e.ID)
+			continue
+		}
+		if err := x.renameDatabase(e, parkedName(e.ID)); err != nil {
+			return err
+		}
+	}
+	for _, o := range scope {
+		was := x.r.before[o]
+		if !was.Exists || x.held[o] != "" {
+			continue
+		}
+		if x.databaseByID(was.ID) == nil {
+			if err := x.undropDatabase(was, scope); err != nil {
+				return err
+			}
+		}
+	}
+	for _, o := range scope {
+		was := x.r.before[o]
+		e := x.databaseByID(was.ID)
+		if !was.Exists || e == nil || e.Name == o.Name || x.held[o] != "" {
+			continue
+		}
+		if err := x.renameDatabase(e, o.Name); err != nil {
+			return err
+		}
+		x.done[o] = true
+	}
+	if x.wrote > began {
+		return x.read()
+	}
+	return nil
+}
+
+func (x *restorer) mayMoveDatabase(o sqltext.Object, e *entry) bool {
+	for _, s := range x.r.before {
+		if s.Kind == sqltext.Database && s.Exists && s.ID == e.ID {
+			return x.r.movedDB[s.Name]
+		}
+	}
+	if _, gone := x.goneDatabase(e.ID); gone || x.undrops["db "+e.ID] {
+		return true
+	}
+	return x.r.madeDB[o.Name]
+}
+
+func (x *restorer) goneDatabase(id string) (Gone, bool) {
+	for _, s := range x.r.before {
+		for _, g := range s.Gone {
+			if s.Kind == sqltext.Database && g.ID == id {
+				return g, true
+			}
+		}
+	}
+	return Gone{}, false
+}
+
+func (x *restorer) databaseByID(id string) *entry {
+	for _, e := range x.live.databases {
+		if e.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+func (x *restorer) renameDatabase(e *entry, to string) error {
+	if err := x.exec("ALTER DATABASE %s RENAME TO %s", sqltext.Ident(e.Name), sqltext.Ident(to)); err != nil {
+		return fmt.Errorf("rename database %s to %s: %w", e.Name, to, err)
+	}
+	delete(x.live.databases, e.Name)
+	e.Name = to
+	x.live.databases[to] = e
+	return nil
+}
+
+func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error {
+	names := []string{was.Name}
+	for n, es := range x.live.goneDBs {
+		if slices.ContainsFunc(es, func(e *entry) bool { return e.ID == was.ID }) {
+			names = append([]string{n}, names...)
+		}
+	}
+	for _, o := range scope {
+		names = append(names, o.Name)
+	}
+	tried := map[string]bool{}
+	for _, n := range names {
+		if tried[n] {
+			continue
+		}
+		tried[n] = true
+		if e := x.live.databases[n]; e != nil {
+			if err := x.renameDatabase(e, parkedName(e.ID)); err != nil {
+				return err
+			}
+		}
+		for {
+			err := x.exec("UNDROP DATABASE %s", sqltext.Ident(n))
+			var failed *databend.Error
+			if asError(err, &failed) && failed.Code != 0 {
+				break // nothing (more) under this name
+			}
+			if err != nil {
+				return fmt.Errorf("undrop database %s: %w", n, err)
+			}
+			cat, err := readCatalog(x.ctx, x.c, []sqltext.Object{{Kind: sqltext.Database, Name: n}}, nil)
+			if err != nil {
+				return err
+			}
+			e := cat.databases[n]
+			if e == nil {
+				break
+			}
+			x.live.databases[n] = e
+			if e.ID == was.ID {
+				return nil
+			}
+			if _, gone := x.goneDatabase(e.ID); gone {
+				if err := x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(n)); err != nil {
+					return fmt.Errorf("drop database %s: %w", n, err)
+				}
+				delete(x.live.databases, n)
+				break
+			}
+			x.undrops["db "+e.ID] = true
+			if err := x.renameDatabase(e, parkedName(e.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	x.hold(was.Object, "database %s was dropped and cannot be brought back: its history is gone", was.ID)
+	return nil
+}
+
+// parkedDatabases are those that reached statements made and that were put aside.
+func (x *restorer) parkedDatabases() []*entry {
+	if len(x.r.madeDB) == 0 && len(x.r.movedDB) == 0 {
+		return nil
+	}
+	var out []*entry
+	for n, e := range x.live.databases {
+		if n != parkedName(e.ID) {
+			continue
+		}
+		captured := false
+		for _, s := range x.r.before {
+			captured = captured || s.Kind == sqltext.Database && s.Exists && s.ID == e.ID
+		}
+		if !captured {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b *entry) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}

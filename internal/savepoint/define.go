@@ -1,0 +1,244 @@
+package savepoint
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// mayChange reports whether a reached statement on the token can have changed an aspect: its kind names it, or says no more
+// than ALTER TABLE.
+func (r *reach) mayChange(token string, words ...string) bool {
+	return slices.ContainsFunc(r.touched[token], func(i int) bool {
+		e := r.reached[i].Effect
+		k := strings.ToUpper(e.Kind)
+		return e.Unknown || k == "ALTER TABLE" || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(k, w) })
+	})
+}
+
+// The words by which the kinds of statements are known that change options, indexes and constraints.
+var (
+	optionWords     = []string{"OPTION", "STREAM", "TRACKING"}
+	indexWords      = []string{"INDEX"}
+	constraintWords = []string{"CONSTRAINT"}
+)
+
+// definitions puts right what FLASHBACK does not rewind: options, indexes, constraints, and then the text of views, which may
+// need the tables.
+func (x *restorer) definitions() error {
+	var tables []name
+	var views []ObjectState
+	for _, o := range x.r.scope() {
+		was := x.r.before[o]
+		n := name{o.Database, o.Name}
+		if o.Kind != sqltext.Table || !was.Exists || !x.r.altered(was.ID) || x.held[o] != "" {
+			continue
+		}
+		switch e := x.live.tables[n]; {
+		case e == nil || e.ID != was.ID:
+		case was.Engine == "VIEW":
+			views = append(views, was)
+		case e.isFuse():
+			tables = append(tables, n)
+		case e.Comment != was.Comment:
+			if err := x.exec("ALTER TABLE %s COMMENT = %s", n.sql(), sqltext.Quote(was.Comment)); err != nil {
+				return fmt.Errorf("comment %s: %w", n, err)
+			}
+		}
+	}
+	if len(tables) > 0 {
+		if x.wrote > 0 { // FLASHBACK moved columns; renames moved names
+			if err := x.read(); err != nil {
+				return err
+			}
+			tables = slices.DeleteFunc(tables, func(n name) bool { return x.live.tables[n] == nil })
+		}
+		if err := x.live.readDetails(x.ctx, x.c, tables); err != nil {
+			return err
+		}
+	}
+	for _, n := range tables {
+		was, now := x.r.before[n.object()], x.live.tables[n]
+		before := x.wrote
+		for _, step := range []func(name, ObjectState, *entry) error{x.columnsOfEmpty, x.options, x.indexes, x.constraints} {
+			if err := step(n, was, now); err != nil {
+				return fmt.Errorf("restore %s: %w", n, err)
+			}
+		}
+		if x.wrote > before {
+			x.done[n.object()] = true
+		}
+	}
+	for _, was := range views {
+		n := name{was.Database, was.Name}
+		if e := x.live.tables[n]; e != nil && e.Query != was.Query {
+			if err := x.exec("ALTER VIEW %s AS %s", n.sql(), was.Query); err != nil {
+				x.note(was.Object, "its text cannot be put back: %s", message(err))
+				continue
+			}
+			x.done[was.Object] = true
+		}
+	}
+	return nil
+}
+
+// columnsOfEmpty takes back what ALTER did to a table that was never written, before or since: it has no snapshot to go back to,
+// but also no rows to lose.
+func (x *restorer) columnsOfEmpty(n name, was ObjectState, now *entry) error {
+	if was.Head != "" || now.Head != "" {
+		return nil
+	}
+	if now.ClusterBy != was.ClusterBy {
+		if was.ClusterBy == "" {
+			return x.exec("ALTER TABLE %s DROP CLUSTER KEY", n.sql())
+		}
+		return x.exec("ALTER TABLE %s CLUSTER BY %s", n.sql(), was.ClusterBy)
+	}
+	return nil
+}
+
+// unsettable options can be taken away again; Databend knows only SET for the others.
+var unsettable = []string{
+	"BLOCK_PER_SEGMENT", "ROW_PER_BLOCK", "BLOCK_SIZE_THRESHOLD", "ROW_AVG_DEPTH_THRESHOLD", "FILE_SIZE",
+	"DATA_RETENTION_PERIOD_IN_HOURS", "DATA_RETENTION_NUM_SNAPSHOTS_TO_KEEP", "COPY_DEDUP_FULL_PATH",
+}
+
+// neutral are the values that mean the same as no value, for options that cannot be taken away.
+var neutral = map[string]string{"CHANGE_TRACKING": "false", "ENABLE_SCHEMA_EVOLUTION": "false", "ENABLE_AUTO_ANALYZE": "1", "COMPRESSION": "lz4"}
+
+func (x *restorer) options(n name, was ObjectState, now *entry) error {
+	if !x.r.mayChange(was.ID, optionWords...) {
+		return nil
+	}
+	var set, unset []string
+	for _, k := range slices.Sorted(maps.Keys(was.Options)) {
+		if v := was.Options[k]; now.Options[k] != v {
+			set = append(set, strings.ToLower(k)+" = "+sqltext.Quote(v))
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(now.Options)) {
+		if _, had := was.Options[k]; had {
+			continue
+		}
+		switch v, ok := neutral[k]; {
+		case slices.Contains(unsettable, k):
+			unset = append(unset, strings.ToLower(k))
+		case !ok:
+			x.note(was.Object, "option %s stays set: Databend cannot take it away", strings.ToLower(k))
+		case now.Options[k] != v:
+			set = append(set, strings.ToLower(k)+" = "+sqltext.Quote(v))
+		}
+	}
+	if len(set) > 0 {
+		if err := x.exec("ALTER TABLE %s SET OPTIONS (%s)", n.sql(), strings.Join(set, ", ")); err != nil {
+			return err
+		}
+	}
+	if len(unset) > 0 {
+		return x.exec("ALTER TABLE %s UNSET OPTIONS (%s)", n.sql(), strings.Join(unset, ", "))
+	}
+	return nil
+}
+
+// residue reports whether an option is there now only because Databend cannot take it away.
+func residue(k, now string, was map[string]string) bool {
+	_, had := was[k]
+	return !had && !slices.Contains(unsettable, k) && now != ""
+}
+
+func (x *restorer) indexes(n name, was ObjectState, now *entry) error {
+	if !x.r.mayChange(was.ID, indexWords...) && len(was.Indexes) <= len(now.Indexes) {
+		return nil
+	}
+	for _, i := range now.Indexes {
+		if !slices.Contains(was.Indexes, i) && x.r.mayChange(was.ID, indexWords...) {
+			if err := x.dropIndex(n, i); err != nil {
+				return err
+			}
+		}
+	}
+	for _, i := range was.Indexes {
+		if !slices.Contains(now.Indexes, i) {
+			if err := x.createIndex(n, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *restorer) dropIndex(n name, i Index) error {
+	if i.Type == "AGGREGATING" {
+		return x.exec("DROP AGGREGATING INDEX IF EXISTS %s", sqltext.Ident(i.Name))
+	}
+	return x.exec("DROP %s INDEX IF EXISTS %s ON %s", i.Type, sqltext.Ident(i.Name), n.sql())
+}
+
+func (x *restorer) createIndex(n name, i Index) error {
+	if i.Type == "AGGREGATING" {
+		return x.exec("CREATE OR REPLACE AGGREGATING INDEX %s AS %s", sqltext.Ident(i.Name), i.Definition)
+	}
+	return x.exec("CREATE %s INDEX IF NOT EXISTS %s ON %s%s", i.Type, sqltext.Ident(i.Name), n.sql(), i.Definition)
+}
+
+func (x *restorer) constraints(n name, was ObjectState, now *entry) error {
+	if was.Unread || now.Unread {
+		return nil
+	}
+	if x.r.mayChange(was.ID, constraintWords...) {
+		for _, k := range now.Constraints {
+			if !slices.Contains(was.Constraints, k) {
+				if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.sql(), sqltext.Ident(k.Name)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, k := range was.Constraints {
+		if !slices.Contains(now.Constraints, k) {
+			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.sql(), sqltext.Ident(k.Name), k.Expression); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// owners gives tables and databases back to their role: UNDROP loses the owner.
+func (x *restorer) owners() error {
+	if x.wrote > 0 {
+		if err := x.read(); err != nil {
+			return err
+		}
+	}
+	for _, o := range x.r.scope() {
+		was := x.r.before[o]
+		if !was.Exists || was.Owner == "" || x.held[o] != "" {
+			continue
+		}
+		var now *entry
+		on := ""
+		switch o.Kind {
+		case sqltext.Table:
+			now, on = x.live.tables[name{o.Database, o.Name}], name{o.Database, o.Name}.sql()
+			if len(x.r.lost[was.ID]) == 0 && !x.r.lostDB[o.Database] {
+				continue
+			}
+		case sqltext.Database:
+			now, on = x.live.databases[o.Name], sqltext.Ident(o.Name)+".*"
+		}
+		if now == nil || now.ID != was.ID || now.Owner == was.Owner {
+			continue
+		}
+		if err := x.exec("GRANT OWNERSHIP ON %s TO ROLE %s", on, sqltext.Quote(was.Owner)); err != nil {
+			x.note(o, "its owner was %s and cannot be given back: %s", was.Owner, message(err))
+			continue
+		}
+		now.Owner = was.Owner
+		x.done[o] = true
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package savepoint
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// dropParked drops the tables that reached statements made, softly: UNDROP brings them up again. One that holds rows of others
+// stays where it is, and is named.
+func (x *restorer) dropParked() error {
+	parked := x.parked()
+	written := map[name]*entry{}
+	for _, e := range parked {
+		if e.isFuse() && e.Head != "" && !x.undrops[e.ID] {
+			written[e.name()] = e
+		}
+	}
+	if len(written) > 0 {
+		if _, err := x.drain(nil); err != nil {
+			return err
+		}
+		held, err := x.strangers(written)
+		if err != nil {
+			return err
+		}
+		for _, e := range parked {
+			if why := held[e.name()]; why != "" {
+				x.hold(e.name().object(), "a table of this migration, put aside because %s", why)
+			}
+		}
+	}
+	for _, e := range parked {
+		if x.held[e.name().object()] == "" {
+			if err := x.dropTable(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// strangers says of tables that reached statements made, or brought up, why they must not be dropped: rows of others.
+func (x *restorer) strangers(tables map[name]*entry) (map[name]string, error) {
+	bases := map[name]string{}
+	for n := range tables {
+		bases[n] = ""
+	}
+	chains, err := lineages(x.ctx, x.c, bases)
+	if err != nil {
+		return nil, err
+	}
+	out := map[name]string{}
+	for n, ch := range chains {
+		token, first := "new", false
+		if e := tables[n]; e != nil {
+			first = x.filled(e)
+			if g, gone := x.r.wasGone(e.ID); gone {
+				token, first = e.ID, false // UNDROPped by the migration
+				if g.Head == e.Head {
+					continue
+				}
+				if i := ch.index(g.Head); i >= 0 {
+					ch.base, ch.snaps = i, ch.snaps[:i+1]
+				}
+			}
+		}
+		v, err := x.r.attribute(x.ctx, x.c, ch, token, first)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case v.refuse != "":
+			out[n] = v.refuse
+		case len(v.appended) > 0:
+			out[n] = "another session wrote rows into it"
+		}
+	}
+	return out, nil
+}
+
+// filled reports whether the statement that made the table also filled it: its first snapshot is then ours. It is the last
+// one whose mark is not younger than the table.
+func (x *restorer) filled(e *entry) bool {
+	makers := x.r.allMakers(e.Database)
+	if n, ok := x.from[e.ID]; ok {
+		makers = x.r.makers[n]
+	}
+	if len(makers) == 0 { // in a database that was made too
+		for _, is := range x.r.makers {
+			makers = append(makers, is...)
+		}
+	}
+	last, filled := "", false
+	for _, i := range makers {
+		since := x.r.since(i)
+		if since > e.created || since < last {
+			continue
+		}
+		fills := slices.ContainsFunc(x.r.reached[i].Effect.Writes, func(w sqltext.Write) bool {
+			return w.Kind == sqltext.Table && w.Data && (w.Verb == sqltext.Create || w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew)
+		})
+		filled = fills && (filled || since > last || last == "")
+		last = since
+	}
+	return filled
+}
+
+// dropDatabases drops the databases that reached statements made and that databases has parked, unless others made or wrote
+// tables in them.
+func (x *restorer) dropDatabases() error {
+	for _, e := range x.parkedDatabases() {
+		why, err := x.strangersIn(e)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			x.hold(e.Object, "a database of this migration, put aside because %s", why)
+			continue
+		}
+		if err := x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(e.Name)); err != nil {
+			return fmt.Errorf("drop database %s: %w", e.Name, err)
+		}
+		delete(x.live.databases, e.Name)
+	}
+	return nil
+}
+
+// strangersIn says why a database that reached statements made must not be dropped: tables or rows of others.
+func (x *restorer) strangersIn(e *entry) (string, error) {
+	if _, gone := x.goneDatabase(e.ID); gone {
+		return "", nil // as it was found: dropped
+	}
+	cat, err := readCatalog(x.ctx, x.c, []sqltext.Object{{Kind: sqltext.Table, Database: e.Name}}, []string{e.Name})
+	if err != nil {
+		return "", err
+	}
+	written := map[name]*entry{}
+	for n, t := range cat.tables {
+		ours := false
+		for m, is := range x.r.makers {
+			ours = ours || m.table == n.table && x.r.made(is, t.created)
+		}
+		if !ours {
+			return "another session made table " + n.table + " in it", nil
+		}
+		if t.isFuse() && t.Head != "" {
+			written[n] = t
+		}
+	}
+	if len(written) == 0 {
+		return "", nil
+	}
+	held, err := x.strangers(written)
+	if err != nil {
+		return "", err
+	}
+	for n, why := range held {
+		return why + ": table " + n.table, nil
+	}
+	return "", nil
+}

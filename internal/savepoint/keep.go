@@ -1,0 +1,140 @@
+package savepoint
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+func asError(err error, target **databend.Error) bool { return errors.As(err, target) }
+
+// keepRows copies the rows that others appended above the base into a table of ours, with the base's columns, duplicates and
+// all: the rows of the blocks that each of their snapshots added. Its making is atomic; a second one replaces the first. It
+// reports false when they cannot be kept: then the table stays as it is.
+func (x *restorer) keepRows(w *work) (bool, error) {
+	ch := w.v.chain
+	first := ch.snaps[min(ch.base, len(ch.snaps)-1)] // of a table that was never written before: the columns are the same
+	columns := columnsOf(w.was, first.fields)
+	if len(columns) == 0 {
+		x.hold(w.was.Object, "rows of others came in, and its columns are not known: the table is left as it is")
+		return false, nil
+	}
+	parts := make([]string, 0, len(w.v.appended))
+	for _, at := range w.v.appended {
+		s := ch.snaps[at]
+		items := make([]string, len(columns))
+		for i, c := range columns {
+			items[i] = c.from(s.fields) + " AS " + sqltext.Ident(c.Name)
+		}
+		parts = append(parts, fmt.Sprintf("SELECT %s FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN %s",
+			strings.Join(items, ", "), w.at.sql(), sqltext.Quote(s.id), list(ch.added(at))))
+	}
+	comment := "rows that other sessions appended to " + w.was.Object.String() + " during dbctl run " + x.o.Run
+	err := x.exec("CREATE OR REPLACE TABLE %s COMMENT = %s AS %s", w.keep.sql(), sqltext.Quote(comment), strings.Join(parts, " UNION ALL "))
+	var failed *databend.Error
+	if errors.As(err, &failed) && failed.Code != 0 {
+		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", failed.Message)
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("keep rows of others in %s: %w", w.was.Object, err)
+	}
+	w.kept = true
+	return true, nil
+}
+
+// baseColumn is a column to keep, with its id in the snapshots: a renamed one is found by it.
+type baseColumn struct {
+	Column
+	id  int
+	typ string
+}
+
+// columnsOf pairs the base's fields with what was captured of the columns. A computed column is computed again.
+func columnsOf(was ObjectState, fields []field) []baseColumn {
+	var out []baseColumn
+	for _, f := range fields {
+		i := slices.IndexFunc(was.Columns, func(c Column) bool { return c.Name == f.Name })
+		if i < 0 || len(f.Computed) > 0 && string(f.Computed) != "null" {
+			continue
+		}
+		out = append(out, baseColumn{Column: was.Columns[i], id: f.ID, typ: string(f.Type)})
+	}
+	return out
+}
+
+// from is the expression that gives the column in a snapshot with these fields.
+func (c baseColumn) from(fields []field) string {
+	i := slices.IndexFunc(fields, func(f field) bool { return f.ID == c.id })
+	switch {
+	case i >= 0 && string(fields[i].Type) == c.typ:
+		return sqltext.Ident(fields[i].Name)
+	case i >= 0:
+		return "CAST(" + sqltext.Ident(fields[i].Name) + " AS " + c.Type + ")"
+	case c.Default != "" && c.DefaultKind == "DEFAULT":
+		return "CAST(" + c.Default + " AS " + c.Type + ")"
+	}
+	return "CAST(NULL AS " + c.Type + ")"
+}
+
+// refill puts the kept rows back. The move is atomic: an empty copy says that it is done.
+func (x *restorer) refill(w *work) error {
+	if !w.kept {
+		return nil
+	}
+	rows, err := query(x.ctx, x.c, "select to_string(count(*)) from "+w.keep.sql())
+	if err != nil {
+		return fmt.Errorf("count kept rows: %w", err)
+	}
+	if n := rows[0][0]; n != "0" {
+		cat, err := readCatalog(x.ctx, x.c, []sqltext.Object{w.keep.object()}, nil)
+		if err != nil {
+			return err
+		}
+		var cols []string
+		for _, c := range cat.tables[w.keep].Columns {
+			cols = append(cols, sqltext.Ident(c.Name))
+		}
+		all := strings.Join(cols, ", ")
+		if err := x.move(w, all); err != nil {
+			x.hold(w.was.Object, "rows of others wait in %s: %s", w.keep, message(err))
+			var failed *databend.Error
+			if errors.As(err, &failed) && failed.Code != 0 {
+				return nil
+			}
+			return err
+		}
+		x.note(w.was.Object, "%s rows of others kept", n)
+	}
+	return x.dropKept(w)
+}
+
+func (x *restorer) dropKept(w *work) error {
+	if err := x.exec("DROP TABLE IF EXISTS %s", w.keep.sql()); err != nil {
+		return fmt.Errorf("drop %s: %w", w.keep, err)
+	}
+	delete(x.live.tables, w.keep)
+	w.kept = false
+	return nil
+}
+
+func (x *restorer) move(w *work, columns string) error {
+	if err := x.exec("BEGIN"); err != nil {
+		return err
+	}
+	err := x.exec("INSERT INTO %s (%s) SELECT %s FROM %s", w.at.sql(), columns, columns, w.keep.sql())
+	if err == nil {
+		err = x.exec("DELETE FROM %s WHERE true", w.keep.sql())
+	}
+	if err != nil {
+		if rb := x.exec("ROLLBACK"); rb != nil {
+			return errors.Join(err, rb)
+		}
+		return err
+	}
+	return x.exec("COMMIT")
+}

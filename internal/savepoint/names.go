@@ -1,0 +1,208 @@
+package savepoint
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// names frees each name that holds a wrong object (it is parked, by renaming it: to drop it would make UNDROP bring up the
+// wrong one) and brings back dropped and replaced ones by UNDROP. Putting them under their names is left to place, after their
+// content is right: a parked table is out of writers' reach.
+func (x *restorer) names() error {
+	movable := x.r.movable()
+	for _, n := range movable {
+		if err := x.vacate(n); err != nil {
+			return err
+		}
+	}
+	for _, n := range movable {
+		id := x.r.wanted(n)
+		if id == "" || x.live.byID(id) != nil {
+			continue
+		}
+		if why, blocked := x.held[n.object()]; blocked {
+			x.held[n.object()] = why + "; the table that was there stays dropped"
+			continue
+		}
+		if len(x.r.lost[id]) == 0 && !x.lostWithDatabase(n) {
+			x.hold(n.object(), "another session dropped it")
+			continue
+		}
+		if err := x.undrop(n, id, movable); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lostWithDatabase reports whether reached statements dropped or replaced the whole database of n.
+func (x *restorer) lostWithDatabase(n name) bool { return x.r.lostDB[n.db] }
+
+// vacate parks what is at n when it is not what was there, and can have come there by a reached statement.
+func (x *restorer) vacate(n name) error {
+	e := x.live.tables[n]
+	if e == nil || e.ID == x.r.wanted(n) {
+		return nil
+	}
+	if !x.mayMove(n, e) {
+		x.hold(n.object(), "another session made %s %s under this name", e.Engine, e.ID)
+		return nil
+	}
+	x.from[e.ID] = n
+	return x.rename(n, parkedName(e.ID))
+}
+
+// mayMove reports whether the wrong object at n is there by our doing.
+func (x *restorer) mayMove(n name, e *entry) bool {
+	if was, ok := x.r.captured(e.ID); ok {
+		return x.r.moved[name{was.Database, was.Name}]
+	}
+	if _, ok := x.r.wasGone(e.ID); ok || x.undrops[e.ID] {
+		return true
+	}
+	return x.r.made(x.r.makers[n], e.created)
+}
+
+// undrop brings back the table with this id, which is dropped, or hidden under a replacement and in no list at all. UNDROP
+// takes the newest id of a name's history: each one that comes up is looked at, and put where it belongs.
+func (x *restorer) undrop(n name, id string, movable []name) error {
+	for _, m := range x.undropNames(n, id, movable) {
+		if e := x.live.tables[m]; e != nil { // its rightful holder goes aside for a moment; place puts it back
+			if _, blocked := x.held[m.object()]; blocked {
+				continue
+			}
+			if err := x.rename(m, parkedName(e.ID)); err != nil {
+				return err
+			}
+		}
+		for {
+			err := x.exec("UNDROP TABLE %s", m.sql())
+			if databend.IsCode(err, codeUndropNoHistory, codeUnknownTable, codeUndropVacuumed) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("undrop %s: %w", m, err)
+			}
+			e, err := x.look(m)
+			if err != nil {
+				return err
+			}
+			if e == nil { // somebody was quicker
+				break
+			}
+			if e.ID == id {
+				return nil
+			}
+			if _, gone := x.r.wasGone(e.ID); gone {
+				// Everything below it in the history is older than the capture.
+				if err := x.dropTable(e); err != nil {
+					return err
+				}
+				break
+			}
+			if _, ok := x.r.captured(e.ID); !ok {
+				x.undrops[e.ID] = true
+			}
+			if err := x.rename(m, parkedName(e.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	x.hold(n.object(), "table %s was dropped and cannot be brought back: its history is gone", id)
+	return nil
+}
+
+// undropNames are the names under which the id may be found, the likeliest first.
+func (x *restorer) undropNames(n name, id string, movable []name) []name {
+	var out []name
+	add := func(m name) {
+		if m.db == n.db && !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+	}
+	for m, es := range x.live.gone {
+		if slices.ContainsFunc(es, func(e *entry) bool { return e.ID == id }) {
+			add(m)
+		}
+	}
+	for _, m := range x.r.lost[id] {
+		add(m)
+	}
+	add(n)
+	for _, m := range movable {
+		add(m)
+	}
+	return out
+}
+
+// look reads one table's entry anew.
+func (x *restorer) look(n name) (*entry, error) {
+	cat, err := readCatalog(x.ctx, x.c, []sqltext.Object{n.object()}, nil)
+	if err != nil {
+		return nil, err
+	}
+	e := cat.tables[n]
+	if e != nil {
+		x.live.tables[n] = e
+	}
+	return e, nil
+}
+
+// place puts every captured table under its name, once that is free.
+func (x *restorer) place() error {
+	for _, o := range x.r.scope() {
+		n := name{o.Database, o.Name}
+		was := x.r.before[o]
+		if o.Kind != sqltext.Table || !was.Exists {
+			continue
+		}
+		e := x.live.byID(was.ID)
+		if e == nil || e.name() == n {
+			continue
+		}
+		if !isAside(e.Name) && !x.r.moved[n] {
+			x.hold(o, "another session renamed it to %s", e.Name)
+			continue
+		}
+		if !isAside(e.Name) && !x.r.moved[e.name()] {
+			x.hold(o, "another session renamed it to %s", e.Name)
+			continue
+		}
+		if x.live.tables[n] != nil {
+			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
+			continue
+		}
+		err := x.rename(e.name(), n.table)
+		if databend.IsCode(err, codeTableExists) {
+			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		x.done[o] = true
+	}
+	return nil
+}
+
+// parked are the tables that reached statements made and that names has parked: they are to be dropped.
+func (x *restorer) parked() []*entry {
+	var out []*entry
+	for n, e := range x.live.tables {
+		if e.Name != parkedName(e.ID) {
+			continue
+		}
+		if _, captured := x.r.captured(e.ID); captured {
+			continue
+		}
+		if _, gone := x.r.wasGone(e.ID); gone || x.undrops[e.ID] || x.r.made(x.r.allMakers(n.db), e.created) {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b *entry) int { return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID)) })
+	return out
+}

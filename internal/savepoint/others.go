@@ -1,0 +1,345 @@
+package savepoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// asNow is said of every object that was defined anew from the journal.
+const asNow = "defined again from the journal, secrets as of now"
+
+// others puts back the objects that have no history in the engine: what was made is dropped, what was changed or dropped is
+// defined again, from what the engine shows of it where that is all, else from dbctl's own earlier definition.
+func (x *restorer) others() error {
+	var scope []sqltext.Object
+	for _, o := range x.r.order {
+		_, known := x.r.before[o]
+		if known && len(x.r.written[o]) > 0 && o.Kind != sqltext.Table && o.Kind != sqltext.Database {
+			scope = append(scope, o)
+		}
+	}
+	slices.SortStableFunc(scope, func(a, b sqltext.Object) int { return cmp.Compare(rank(a.Kind), rank(b.Kind)) })
+	for _, o := range scope {
+		was, now := x.r.before[o], x.live.state(o)
+		if now.Exists == was.Exists && (!was.Exists || same(was, now) && !x.opaque(o)) {
+			continue
+		}
+		var err error
+		if was.Exists {
+			err = x.redefine(was, now)
+		} else {
+			err = x.dropOther(now)
+		}
+		var failed *databend.Error
+		if errors.As(err, &failed) && failed.Code != 0 {
+			x.note(o, "it cannot be put back: %s", failed.Message)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("restore %s: %w", o, err)
+		}
+	}
+	return nil
+}
+
+// rank orders kinds: what is used before what uses it.
+func rank(k sqltext.ObjectKind) int {
+	order := []sqltext.ObjectKind{
+		sqltext.Setting, sqltext.Tag, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Role, sqltext.User, sqltext.Connection,
+		sqltext.FileFormat, sqltext.Stage, sqltext.Sequence, sqltext.Function, sqltext.MaskingPolicy, sqltext.RowPolicy,
+		sqltext.Procedure, sqltext.Dictionary, sqltext.Notification, sqltext.Task, sqltext.Grant,
+	}
+	return slices.Index(order, k)
+}
+
+// opaque reports whether equal looks say nothing: a connection's values, and those of a stage made with keys, are not shown.
+// Such an object is defined again whenever a reached statement wrote it.
+func (x *restorer) opaque(o sqltext.Object) bool {
+	switch o.Kind {
+	case sqltext.Connection, sqltext.User, sqltext.Notification, sqltext.Warehouse, sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.Dictionary:
+		return true
+	case sqltext.Stage:
+		return x.r.before[o].Facts["type"] == "External"
+	}
+	return false
+}
+
+// same compares definitions, and for a sequence that it did not go back: values given away are never given again.
+func same(was, now ObjectState) bool {
+	if was.Kind == sqltext.Sequence && behind(now.Facts["current"], was.Facts["current"]) {
+		return false
+	}
+	return was.Definition() == now.Definition()
+}
+
+func behind(a, b string) bool {
+	x, errA := strconv.ParseInt(a, 10, 64)
+	y, errB := strconv.ParseInt(b, 10, 64)
+	return errA == nil && errB == nil && x < y
+}
+
+// dropWords is how a kind is dropped.
+var dropWords = map[sqltext.ObjectKind]string{
+	sqltext.Stage: "STAGE", sqltext.Connection: "CONNECTION", sqltext.FileFormat: "FILE FORMAT", sqltext.Function: "FUNCTION",
+	sqltext.Procedure: "PROCEDURE", sqltext.Sequence: "SEQUENCE", sqltext.Task: "TASK", sqltext.Dictionary: "DICTIONARY",
+	sqltext.Role: "ROLE", sqltext.User: "USER", sqltext.MaskingPolicy: "MASKING POLICY", sqltext.RowPolicy: "ROW ACCESS POLICY",
+	sqltext.NetworkPolicy: "NETWORK POLICY", sqltext.PasswdPolicy: "PASSWORD POLICY", sqltext.Tag: "TAG",
+	sqltext.Notification: "NOTIFICATION INTEGRATION",
+}
+
+// dropOther drops what a reached statement made. An internal stage with files in it stays: DROP STAGE deletes them.
+func (x *restorer) dropOther(now ObjectState) error {
+	o := now.Object
+	switch o.Kind {
+	case sqltext.Setting:
+		x.done[o] = true
+		return x.exec("UNSET GLOBAL %s", o.Name)
+	case sqltext.Stage:
+		if now.Facts["type"] != "External" {
+			rows, err := query(x.ctx, x.c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
+			if err != nil {
+				return err
+			}
+			if rows[0][0] != "0" {
+				x.hold(o, "the stage is new and %s files are in it", rows[0][0])
+				return nil
+			}
+		}
+	}
+	word, ok := dropWords[o.Kind]
+	if !ok {
+		x.hold(o, "a %s cannot be taken back", o.Kind)
+		return nil
+	}
+	name := sqltext.Ident(o.Name)
+	switch o.Kind {
+	case sqltext.Procedure:
+		name += cmp.Or(o.Args, "()")
+	case sqltext.Dictionary:
+		name = sqltext.Ident(o.Database) + "." + name
+	case sqltext.User:
+		name = sqltext.Quote(o.Name)
+	}
+	x.done[o] = true
+	return x.exec("DROP %s IF EXISTS %s", word, name)
+}
+
+// redefine defines an object as it was.
+func (x *restorer) redefine(was, now ObjectState) error {
+	o := was.Object
+	if o.Kind == sqltext.Grant {
+		return x.regrant(was, now)
+	}
+	statements := rebuild(was, now)
+	if statements == nil {
+		if x.o.Redefine == nil {
+			x.hold(o, "Databend does not show all of its definition, and dbctl has no earlier one")
+			return nil
+		}
+		sts, err := x.o.Redefine(o)
+		if errors.Is(err, ErrNoDefinition) && o.Kind == sqltext.Stage && was.Facts["type"] != "External" {
+			// The files of a stage that was dropped are gone; its name and defaults can be had back.
+			sts, err = []databend.Statement{{SQL: "CREATE STAGE IF NOT EXISTS " + sqltext.Ident(o.Name)}}, nil
+		}
+		if err != nil {
+			x.hold(o, "it cannot be defined again: %s", message(err))
+			return nil
+		}
+		for _, st := range sts {
+			x.wrote++
+			if _, err := x.c.Exec(x.ctx, st); err != nil {
+				return err
+			}
+		}
+		x.note(o, asNow)
+	}
+	for _, sql := range statements {
+		if err := x.exec("%s", sql); err != nil {
+			return err
+		}
+	}
+	if o.Kind == sqltext.Role {
+		if err := x.regrant(was, now); err != nil {
+			return err
+		}
+	}
+	x.done[o] = true
+	return nil
+}
+
+// rebuild writes the definition of an object from what the engine shows, nil when that is not all of it.
+func rebuild(was, now ObjectState) []string {
+	f, name := was.Facts, sqltext.Ident(was.Name)
+	comment := func() string {
+		if f["comment"] == "" {
+			return ""
+		}
+		return " COMMENT = " + sqltext.Quote(f["comment"])
+	}
+	switch was.Kind {
+	case sqltext.Setting:
+		return []string{"SET GLOBAL " + was.Name + " = " + sqltext.Quote(f["value"])}
+	case sqltext.Sequence:
+		start := f["current"]
+		if now.Exists && behind(start, now.Facts["current"]) {
+			start = now.Facts["current"]
+		}
+		return []string{fmt.Sprintf("CREATE OR REPLACE SEQUENCE %s START = %s INCREMENT = %s%s", name, start, f["interval"], comment())}
+	case sqltext.Function:
+		return rebuildFunction(name, f)
+	case sqltext.FileFormat:
+		return rebuildFormat(name, f["format"])
+	case sqltext.NetworkPolicy:
+		lists := "ALLOWED_IP_LIST = " + quotedList(f["allowed"])
+		if f["blocked"] != "" {
+			lists += " BLOCKED_IP_LIST = " + quotedList(f["blocked"])
+		}
+		return []string{"CREATE OR REPLACE NETWORK POLICY " + name + " " + lists + comment()}
+	case sqltext.PasswdPolicy:
+		var options []string
+		for kv := range strings.SplitSeq(f["options"], ",") {
+			options = append(options, "PASSWORD_"+strings.TrimSpace(kv))
+		}
+		return []string{"CREATE OR REPLACE PASSWORD POLICY " + name + " " + strings.Join(options, " ") + comment()}
+	case sqltext.Tag:
+		values := ""
+		if v := strings.TrimSuffix(strings.TrimPrefix(f["allowed values"], "["), "]"); v != "" {
+			values = " ALLOWED_VALUES = (" + v + ")"
+		}
+		out := []string{"CREATE TAG IF NOT EXISTS " + name + values + comment()}
+		if now.Exists { // there is no ALTER TAG
+			out = append([]string{"DROP TAG IF EXISTS " + name}, out...)
+		}
+		return out
+	case sqltext.Role:
+		return []string{"CREATE ROLE IF NOT EXISTS " + name}
+	}
+	return nil
+}
+
+// rebuildFunction turns the shown definition into a statement: " (x) -> x + 1" of a lambda needs AS, a table function shows
+// RETURNS (…). A script's runtime version and options are shown in a form that is not read back.
+func rebuildFunction(name string, f map[string]string) []string {
+	if !strings.EqualFold(f["language"], "SQL") {
+		return nil
+	}
+	def := strings.TrimSpace(f["definition"])
+	switch head, body, ok := strings.Cut(def, " AS $$"); {
+	case !ok && strings.Contains(def, "->"):
+		def = "AS " + def
+	case ok:
+		def = strings.Replace(head, " RETURNS (", " RETURNS TABLE (", 1) + " AS $$" + body
+	default:
+		return nil
+	}
+	if f["description"] != "" {
+		def += " DESC = " + sqltext.Quote(f["description"])
+	}
+	return []string{"CREATE OR REPLACE FUNCTION " + name + " " + def}
+}
+
+// rebuildFormat turns the shown options into a statement for the types whose text is whole. NDJSON's has a comma and a misspelt
+// name.
+func rebuildFormat(name, format string) []string {
+	rest, ok := strings.CutPrefix(format, "TYPE = ")
+	if !ok {
+		return nil
+	}
+	kind := rest[:strings.IndexFunc(rest+" ", func(c rune) bool { return c < 'A' || c > 'Z' })]
+	switch kind {
+	case "CSV", "TSV", "TEXT", "JSON", "ORC":
+	case "NDJSON":
+		format = strings.Replace(strings.Replace(format, "NDJSON,", "NDJSON", 1), "NULL_FIELDS_AS", "NULL_FIELD_AS", 1)
+	default:
+		return nil
+	}
+	return []string{"CREATE OR REPLACE FILE FORMAT " + name + " " + format}
+}
+
+func quotedList(commas string) string {
+	parts := strings.Split(commas, ",")
+	for i, p := range parts {
+		parts[i] = strings.TrimSpace(p)
+	}
+	return list(parts)
+}
+
+// grantSQL rewrites a line of show_grants so that it can be run: "GRANT SELECT ON 'default'.'d'.'t' TO ROLE `r`".
+func grantSQL(line string) string {
+	on, to, ok := strings.Cut(line, " TO ")
+	head, object, has := strings.Cut(on, " ON ")
+	if !ok || !has {
+		return line
+	}
+	object = strings.ReplaceAll(strings.TrimPrefix(object, "'default'."), "'", "`")
+	return head + " ON " + object + " TO " + to
+}
+
+// regrant grants what was granted and is not now, and revokes what was not.
+func (x *restorer) regrant(was, now ObjectState) error {
+	for _, g := range was.Grants {
+		if !slices.Contains(now.Grants, g) {
+			x.done[was.Object] = true
+			if err := x.exec("%s", g); err != nil {
+				return err
+			}
+		}
+	}
+	for _, g := range now.Grants {
+		if !slices.Contains(was.Grants, g) && was.Kind == sqltext.Grant {
+			x.done[was.Object] = true
+			r := strings.Replace(strings.Replace(g, "GRANT ", "REVOKE ", 1), " TO ", " FROM ", 1)
+			if err := x.exec("%s", r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readGrants reads what the grantee of a Grant object ("role r", "user u") has.
+func (cat *catalog) readGrants(ctx context.Context, c Conn, o sqltext.Object) error {
+	kind, name, ok := strings.Cut(o.Name, " ")
+	if !ok {
+		kind, name = "role", o.Name
+	}
+	grants, err := grantsOf(ctx, c, strings.ToLower(kind), name)
+	var failed *databend.Error
+	if errors.As(err, &failed) && failed.Code != 0 { // there is no such role or user
+		cat.others[o] = ObjectState{Object: o}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	cat.others[o] = ObjectState{Object: o, Exists: true, Grants: grants}
+	return nil
+}
+
+// differenceOther is difference for kinds other than tables.
+func (x *restorer) differenceOther(was, now ObjectState) (mine, theirs string) {
+	switch {
+	case was.Exists != now.Exists && was.Exists:
+		return "it is not there", ""
+	case was.Exists != now.Exists:
+		return "it is there", ""
+	case was.Kind == sqltext.Database && was.ID != now.ID:
+		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""
+	case was.Kind != sqltext.Database && was.Definition() != now.Definition():
+		return "it is " + oneLine(now) + ", was " + oneLine(was), ""
+	}
+	return "", ""
+}
+
+func oneLine(o ObjectState) string {
+	_, rest, _ := strings.Cut(strings.TrimSpace(o.Definition()), "\n")
+	return strings.ReplaceAll(rest, "\n", "; ")
+}

@@ -1,0 +1,311 @@
+package savepoint
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// reach is what the reached statements can have done: it bounds what a restore may touch. It follows the statements over the
+// names of before, so that it knows which object each of them wrote under which name, and which name may hold what now.
+//
+// Objects are tokens: the id of one that was there at the capture, or "new:<statement>" for one that a statement made.
+// Names are those at the capture: when a database was renamed or replaced since, alias says which it was.
+type reach struct {
+	before    map[sqltext.Object]ObjectState // with what was captured again
+	order     []sqltext.Object               // of before, and of what only reached statements name
+	reached   []Reached
+	at        string            // no object of ours is older
+	touched   map[string][]int  // token → statements that wrote its rows, columns or definition
+	makers    map[name][]int    // name → statements that made an object which may be under it now
+	moved     map[name]bool     // names that a statement gave to another object, or emptied
+	lost      map[string][]name // token → names under which a statement dropped or replaced it
+	movedDB   map[string]bool
+	madeDB    map[string]bool
+	lostDB    map[string]bool // by database name
+	written   map[sqltext.Object][]int
+	cur       map[name]string
+	hidden    map[name][]string
+	dbs       map[string]string // current name of a database → name at the capture, or "new:<n>"
+	hiddenDBs map[string][]string
+}
+
+func newReach(before State, reached []Reached) *reach {
+	r := &reach{
+		before: map[sqltext.Object]ObjectState{}, reached: reached, at: before.At,
+		touched: map[string][]int{}, makers: map[name][]int{}, moved: map[name]bool{}, lost: map[string][]name{},
+		movedDB: map[string]bool{}, madeDB: map[string]bool{}, lostDB: map[string]bool{}, written: map[sqltext.Object][]int{},
+		cur: map[name]string{}, hidden: map[name][]string{}, dbs: map[string]string{}, hiddenDBs: map[string][]string{},
+	}
+	for _, o := range before.Objects {
+		r.learn(o)
+	}
+	for i, st := range reached {
+		// What was captured right before the statement counts where no earlier one had its hands in it.
+		for _, o := range st.Recaptured.Objects {
+			if len(r.written[o.Object]) == 0 && !r.touchedName(o.Object) {
+				r.learn(o)
+			}
+		}
+		r.follow(i, st.Effect)
+	}
+	return r
+}
+
+// learn takes o as the state to go back to.
+func (r *reach) learn(o ObjectState) {
+	if _, known := r.before[o.Object]; !known {
+		r.order = append(r.order, o.Object)
+	}
+	r.before[o.Object] = o
+	if o.Kind != sqltext.Table {
+		return
+	}
+	n := name{o.Database, o.Name}
+	delete(r.cur, n)
+	if o.Exists {
+		r.cur[n] = o.ID
+	}
+	r.hidden[n] = nil
+	for _, g := range o.Gone {
+		r.hidden[n] = append(r.hidden[n], g.ID)
+	}
+}
+
+// touchedName reports whether an earlier statement changed what a table's name stands for.
+func (r *reach) touchedName(o sqltext.Object) bool {
+	if o.Kind != sqltext.Table {
+		return false
+	}
+	n := r.name(o)
+	return r.moved[n] || n.db != o.Database || len(r.touched[r.cur[n]]) > 0
+}
+
+// name is the table's name at the capture.
+func (r *reach) name(o sqltext.Object) name {
+	db := o.Database
+	if was, ok := r.dbs[db]; ok {
+		db = was
+	}
+	return name{db, o.Name}
+}
+
+const newDatabase = "\x00new" // stands for a database that a statement made, in names
+
+func (r *reach) follow(i int, e sqltext.Effect) {
+	for k := 0; k < len(e.Writes); k++ {
+		w := e.Writes[k]
+		r.written[w.Object] = append(r.written[w.Object], i)
+		if _, known := r.before[w.Object]; !known && !slices.Contains(r.order, w.Object) {
+			r.order = append(r.order, w.Object)
+		}
+		switch w.Kind {
+		case sqltext.Database:
+			r.followDatabase(w, e.Writes[k+1:])
+		case sqltext.Table:
+			r.followTable(i, w, e.Writes[k+1:])
+		}
+	}
+}
+
+func (r *reach) followTable(i int, w sqltext.Write, rest []sqltext.Write) {
+	n := r.name(w.Object)
+	token := r.cur[n]
+	made := func() {
+		r.cur[n] = "new"
+		r.moved[n] = true
+		r.makers[n] = append(r.makers[n], i)
+		r.touch("new", i)
+	}
+	hide := func() {
+		if token != "" {
+			r.hidden[n] = append(r.hidden[n], token)
+			r.lost[token] = append(r.lost[token], n)
+		}
+	}
+	switch w.Verb {
+	case sqltext.Create:
+		made()
+	case sqltext.CreateNew:
+		if token == "" {
+			made()
+		}
+	case sqltext.Replace:
+		hide()
+		made()
+	case sqltext.Drop:
+		if w.Data {
+			r.touch(token, i) // DROP TABLE … ALL empties it too
+		}
+		hide()
+		delete(r.cur, n)
+		r.moved[n] = true
+	case sqltext.Undrop:
+		if h := r.hidden[n]; token == "" && len(h) > 0 {
+			r.cur[n], r.hidden[n] = h[len(h)-1], h[:len(h)-1]
+		}
+		r.moved[n] = true
+	case sqltext.RenameOut:
+		for _, to := range rest {
+			if to.Kind == sqltext.Table && to.Verb == sqltext.RenameIn {
+				t := r.name(to.Object)
+				r.moved[n], r.moved[t] = true, true
+				delete(r.cur, n)
+				if token != "" {
+					r.cur[t] = token
+				}
+				r.makers[t] = append(r.makers[t], r.makers[n]...)
+				break
+			}
+		}
+	case sqltext.Swap:
+		for _, to := range rest {
+			if to.Kind == sqltext.Table && to.Verb == sqltext.Swap {
+				t := r.name(to.Object)
+				r.moved[n], r.moved[t] = true, true
+				r.cur[n], r.cur[t] = r.cur[t], token
+				both := append(slices.Clone(r.makers[n]), r.makers[t]...)
+				r.makers[n], r.makers[t] = both, slices.Clone(both)
+				break
+			}
+		}
+	case sqltext.Alter, sqltext.WriteData:
+		r.touch(token, i)
+	}
+}
+
+func (r *reach) touch(token string, i int) {
+	if token != "" && !slices.Contains(r.touched[token], i) {
+		r.touched[token] = append(r.touched[token], i)
+	}
+}
+
+func (r *reach) followDatabase(w sqltext.Write, rest []sqltext.Write) {
+	was, aliased := r.dbs[w.Name]
+	if !aliased {
+		was = w.Name
+	}
+	switch w.Verb {
+	case sqltext.Create, sqltext.Replace, sqltext.CreateNew:
+		b, known := r.before[w.Object]
+		if w.Verb == sqltext.CreateNew && !r.lostDB[w.Name] && (aliased || known && b.Exists) {
+			return
+		}
+		if w.Verb == sqltext.Replace {
+			r.lostDB[w.Name] = true
+			r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
+		}
+		r.movedDB[w.Name], r.madeDB[w.Name] = true, true
+		r.dbs[w.Name] = newDatabase + w.Name
+	case sqltext.Drop:
+		r.movedDB[w.Name], r.lostDB[w.Name] = true, true
+		r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
+		r.dbs[w.Name] = newDatabase + w.Name
+	case sqltext.Undrop:
+		r.movedDB[w.Name] = true
+		if h := r.hiddenDBs[w.Name]; len(h) > 0 {
+			r.dbs[w.Name], r.hiddenDBs[w.Name] = h[len(h)-1], h[:len(h)-1]
+		}
+	case sqltext.RenameOut:
+		for _, to := range rest {
+			if to.Kind == sqltext.Database && to.Verb == sqltext.RenameIn {
+				r.movedDB[w.Name], r.movedDB[to.Name] = true, true
+				r.dbs[to.Name] = was
+				r.dbs[w.Name] = newDatabase + w.Name
+				if r.madeDB[w.Name] {
+					r.madeDB[to.Name] = true
+				}
+				break
+			}
+		}
+	}
+}
+
+// made reports whether what is at n, and was not there at the capture, can have been made by a reached statement: one of those
+// whose objects come to this name, and not older than its mark.
+func (r *reach) made(makers []int, created string) bool {
+	return slices.ContainsFunc(makers, func(i int) bool { return created >= r.since(i) })
+}
+
+// since is the server's time before which statement i cannot have made anything.
+func (r *reach) since(i int) string {
+	if at := normalTime(r.reached[i].At); at > normalTime(r.at) {
+		return at
+	}
+	return normalTime(r.at)
+}
+
+// normalTime makes texts of times comparable: "2006-01-02T15:04:05Z" and "2006-01-02 15:04:05.000000" alike.
+func normalTime(s string) string {
+	return strings.TrimSuffix(strings.Replace(s, "T", " ", 1), "Z")
+}
+
+// allMakers are the statements that made a table of the database, under whatever name.
+func (r *reach) allMakers(db string) []int {
+	var out []int
+	for n, is := range r.makers {
+		if n.db == db {
+			out = append(out, is...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// wanted is the table that was at n, "" for none.
+func (r *reach) wanted(n name) string {
+	if o := r.before[n.object()]; o.Exists {
+		return o.ID
+	}
+	return ""
+}
+
+// captured finds a captured table by id.
+func (r *reach) captured(id string) (ObjectState, bool) {
+	if id == "" {
+		return ObjectState{}, false
+	}
+	for _, o := range r.order {
+		if s := r.before[o]; o.Kind == sqltext.Table && s.Exists && s.ID == id {
+			return s, true
+		}
+	}
+	return ObjectState{}, false
+}
+
+// wasGone reports whether the table had been dropped already at the capture.
+func (r *reach) wasGone(id string) (Gone, bool) {
+	for _, s := range r.before {
+		for _, g := range s.Gone {
+			if s.Kind == sqltext.Table && g.ID == id {
+				return g, true
+			}
+		}
+	}
+	return Gone{}, false
+}
+
+// base is the snapshot of a captured table to go back to: what others committed between the capture and the first reached
+// statement on it stays.
+func (r *reach) base(o ObjectState) string {
+	if is := r.touched[o.ID]; len(is) > 0 {
+		if h := r.reached[is[0]].Heads[o.ID]; h != "" {
+			return h
+		}
+	}
+	return o.Head
+}
+
+// kinds reports whether a reached statement on the token is of a kind whose name contains one of words.
+func (r *reach) kinds(token string, words ...string) bool {
+	return slices.ContainsFunc(r.touched[token], func(i int) bool {
+		k := strings.ToUpper(r.reached[i].Effect.Kind)
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(k, w) })
+	})
+}
+
+// altered reports whether a reached statement that is not plain DML wrote the token.
+func (r *reach) altered(token string) bool {
+	return slices.ContainsFunc(r.touched[token], func(i int) bool { return !r.reached[i].Effect.DML })
+}

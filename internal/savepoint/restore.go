@@ -1,0 +1,187 @@
+package savepoint
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// restorer is one Restore. Every step is chosen from what is live; the model of it in memory follows our own writes.
+type restorer struct {
+	ctx   context.Context
+	c     Conn
+	o     Options
+	r     *reach
+	live  *catalog
+	wrote int // statements that wrote
+
+	held    map[sqltext.Object]string   // objects that must stay as they are: why
+	notes   map[sqltext.Object][]string // said with an object's outcome
+	done    map[sqltext.Object]bool     // objects that were moved
+	files   []CopiedFiles
+	from    map[string]name // id of a parked table → the name it was parked from, when this restore did it
+	drained bool            // statements that began before the fence are over
+	undrops map[string]bool // ids that UNDROP brought up on the way to another: to be dropped again
+}
+
+// Restore moves the objects of before (with what the reached statements re-captured) back to what they were. An error means
+// that it did not come to its end: call it again. Objects that cannot be restored are outcomes, not errors.
+func Restore(ctx context.Context, c Conn, before State, reached []Reached, o Options) (Report, error) {
+	if len(reached) == 0 {
+		return Report{}, nil
+	}
+	x := newRestorer(ctx, c, before, reached, o)
+	steps := []struct {
+		what string
+		do   func() error
+	}{
+		{"read what is there", x.read},
+		{"restore databases", x.databases},
+		{"restore names", x.names},
+		{"restore content", x.content},
+		{"restore names", x.place},
+		{"restore definitions", x.definitions},
+		{"restore other objects", x.others},
+		{"drop what was made", x.dropParked},
+		{"drop databases", x.dropDatabases},
+		{"restore owners", x.owners},
+	}
+	for _, s := range steps {
+		if err := s.do(); err != nil {
+			return Report{}, fmt.Errorf("%s: %w", s.what, err)
+		}
+	}
+	outcomes, err := x.outcomes()
+	if err != nil {
+		return Report{}, fmt.Errorf("verify: %w", err)
+	}
+	return Report{Outcomes: outcomes, Files: x.files}, nil
+}
+
+func newRestorer(ctx context.Context, c Conn, before State, reached []Reached, o Options) *restorer {
+	return &restorer{
+		ctx: ctx, c: c, o: o, r: newReach(before, reached),
+		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
+		undrops: map[string]bool{}, from: map[string]name{},
+	}
+}
+
+// exec writes.
+func (x *restorer) exec(format string, args ...any) error {
+	x.wrote++
+	_, err := x.c.Exec(x.ctx, databend.Statement{SQL: fmt.Sprintf(format, args...)})
+	return err
+}
+
+func (x *restorer) hold(o sqltext.Object, format string, args ...any) {
+	if _, ok := x.held[o]; !ok {
+		x.held[o] = fmt.Sprintf(format, args...)
+	}
+}
+
+func (x *restorer) note(o sqltext.Object, format string, args ...any) {
+	if s := fmt.Sprintf(format, args...); !slices.Contains(x.notes[o], s) {
+		x.notes[o] = append(x.notes[o], s)
+	}
+}
+
+// scope are the objects to look at: those that reached statements wrote, and those captured together with them under other
+// names by which they may be found.
+func (r *reach) scope() []sqltext.Object {
+	var out []sqltext.Object
+	add := func(o sqltext.Object) {
+		if !slices.Contains(out, o) {
+			out = append(out, o)
+		}
+	}
+	for _, o := range r.order {
+		if len(r.written[o]) > 0 {
+			add(o)
+		}
+	}
+	for n := range r.moved {
+		if _, known := r.before[n.object()]; known {
+			add(n.object())
+		}
+	}
+	for _, o := range r.order {
+		if s := r.before[o]; o.Kind == sqltext.Table && s.Exists && (len(r.touched[s.ID]) > 0 || len(r.lost[s.ID]) > 0) {
+			add(o)
+		}
+	}
+	return out
+}
+
+// databasesOf are the databases of the tables among objects.
+func databasesOf(objects []sqltext.Object) []string {
+	var out []string
+	for _, o := range objects {
+		if o.Kind == sqltext.Table && !slices.Contains(out, o.Database) {
+			out = append(out, o.Database)
+		}
+	}
+	return out
+}
+
+// read looks at the live catalogue: everything in scope, by name, and every table of its databases, by id.
+func (x *restorer) read() error {
+	objects := x.r.scope()
+	cat, err := readCatalog(x.ctx, x.c, x.withAside(objects), databasesOf(objects))
+	if err != nil {
+		return err
+	}
+	x.live = cat
+	return nil
+}
+
+// withAside adds the names under which an earlier restore may have put captured tables: their columns are wanted too.
+func (x *restorer) withAside(objects []sqltext.Object) []sqltext.Object {
+	out := slices.Clone(objects)
+	for _, o := range objects {
+		if s := x.r.before[o]; o.Kind == sqltext.Table && s.Exists {
+			n := name{o.Database, o.Name}
+			out = append(out, n.sibling(parkedName(s.ID)).object(), n.sibling(fencedName(s.ID)).object())
+		}
+	}
+	return out
+}
+
+// rename moves a table, view or stream within its database.
+func (x *restorer) rename(from name, to string) error {
+	if err := x.exec("ALTER TABLE %s RENAME TO %s", from.sql(), sqltext.Ident(to)); err != nil {
+		return fmt.Errorf("rename %s to %s: %w", from, to, err)
+	}
+	e := x.live.tables[from]
+	delete(x.live.tables, from)
+	if e != nil {
+		e.Name = to
+		x.live.tables[from.sibling(to)] = e
+	}
+	return nil
+}
+
+// movable are the names that reached statements moved and whose state before is known, in order.
+func (r *reach) movable() []name {
+	var out []name
+	for n := range r.moved {
+		if _, known := r.before[n.object()]; known {
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b name) int { return strings.Compare(a.String(), b.String()) })
+	return out
+}
+
+// dropTable drops what is at n, softly.
+func (x *restorer) dropTable(e *entry) error {
+	n := e.name()
+	if err := x.exec("DROP %s IF EXISTS %s", e.drop(), n.sql()); err != nil {
+		return fmt.Errorf("drop %s: %w", n, err)
+	}
+	delete(x.live.tables, n)
+	return nil
+}

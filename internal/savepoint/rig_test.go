@@ -1,0 +1,335 @@
+package savepoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// rig runs statements as migrate does: captured, seeded, marked, each with the heads read right before it and DML in a
+// transaction with its own snapshot and blocks.
+type rig struct {
+	t       testing.TB
+	env     *databendtest.Env
+	server  *databend.Server
+	work    *databend.Session
+	books   *databend.Session
+	foreign *databend.Session
+	conn    Conn // over books
+
+	before  State
+	reached []Reached
+
+	// beforeStatement runs between the mark and statement i (from 0): another session's moment.
+	beforeStatement func(i int)
+	inTransaction   func(i int) // between a DML and its COMMIT
+}
+
+func newRig(t testing.TB) *rig {
+	t.Helper()
+	env := databendtest.New(t)
+	srv, err := databend.Connect(t.Context(), env.Config)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	t.Cleanup(func() { _ = srv.Close() })
+	open := func(settings map[string]string) *databend.Session {
+		s, err := srv.Session(t.Context(), settings)
+		if err != nil {
+			t.Fatalf("open session: %v", err)
+		}
+		return s
+	}
+	quiet := map[string]string{"enable_auto_analyze": "0", "enable_compact_after_write": "0"}
+	r := &rig{t: t, env: env, server: srv, work: open(quiet), books: open(quiet), foreign: open(nil)}
+	r.conn = r.books
+	return r
+}
+
+func (r *rig) db() string { return r.env.Database }
+
+func (r *rig) table(n string) sqltext.Object { return tableObject(name{r.db(), n}) }
+
+// sql runs statements in the foreign session and fails the test on an error.
+func (r *rig) sql(statements ...string) {
+	r.t.Helper()
+	for _, s := range statements {
+		if _, err := r.foreign.Exec(r.t.Context(), databend.Statement{SQL: s}); err != nil {
+			r.t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+func (r *rig) rows(sql string) [][]string {
+	r.t.Helper()
+	rows, err := query(r.t.Context(), r.foreign, sql)
+	if err != nil {
+		r.t.Fatalf("%s: %v", sql, err)
+	}
+	return rows
+}
+
+// objects are what statements write, in order.
+func objects(db string, statements []string) []sqltext.Object {
+	var out []sqltext.Object
+	for _, s := range statements {
+		for _, w := range analyze(s, db).Writes {
+			if !slices.Contains(out, w.Object) {
+				out = append(out, w.Object)
+			}
+		}
+	}
+	return out
+}
+
+// run captures and runs statements up to the first that fails, which it returns the error of.
+func (r *rig) run(statements ...string) error {
+	r.t.Helper()
+	r.capture(statements)
+	return r.steps(statements)
+}
+
+func (r *rig) capture(statements []string) {
+	r.t.Helper()
+	ctx := r.t.Context()
+	r.reached = nil
+	var err error
+	if r.before, err = Capture(ctx, r.conn, objects(r.db(), statements)); err != nil {
+		r.t.Fatalf("capture: %v", err)
+	}
+	var seed, copies []sqltext.Object
+	for _, s := range statements {
+		e := analyze(s, r.db())
+		for _, w := range e.Writes {
+			if w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData {
+				seed = append(seed, w.Object)
+			}
+			if strings.HasPrefix(e.Kind, "COPY") {
+				copies = append(copies, w.Object)
+			}
+		}
+	}
+	if len(copies) > 0 {
+		if r.before, err = Loaded(ctx, r.conn, r.before, copies); err != nil {
+			r.t.Fatalf("loaded: %v", err)
+		}
+	}
+	if r.before, err = Seed(ctx, r.conn, r.before, seed); err != nil {
+		r.t.Fatalf("seed: %v", err)
+	}
+}
+
+func (r *rig) steps(statements []string) error {
+	for i, s := range statements {
+		st := r.mark(s)
+		if r.beforeStatement != nil {
+			r.beforeStatement(i)
+		}
+		err := r.execute(&st, i)
+		if err != nil {
+			if databend.IsUnknownOutcome(err) {
+				r.reached = append(r.reached, st)
+			}
+			return fmt.Errorf("statement %d %s: %w", i+1, s, err)
+		}
+		r.reached = append(r.reached, st)
+	}
+	return nil
+}
+
+// mark reads what migrate reads right before a statement.
+func (r *rig) mark(s string) Reached {
+	r.t.Helper()
+	ctx := r.t.Context()
+	st := Reached{SQL: s, Effect: analyze(s, r.db())}
+	rows, err := query(ctx, r.conn, "select to_string(now())")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	st.At = rows[0][0]
+	var tables []sqltext.Object
+	for _, w := range st.Effect.Writes {
+		tables = append(tables, w.Object)
+	}
+	if st.Heads, err = Heads(ctx, r.conn, tables); err != nil {
+		r.t.Fatal(err)
+	}
+	return st
+}
+
+func (r *rig) execute(st *Reached, i int) error {
+	ctx := r.t.Context()
+	exec := func(sql string) error {
+		_, err := r.work.Exec(ctx, databend.Statement{SQL: sql})
+		return err
+	}
+	if !st.Effect.DML {
+		return exec(st.SQL)
+	}
+	if err := exec("BEGIN"); err != nil {
+		return err
+	}
+	type look struct {
+		head   string
+		blocks map[string]bool
+	}
+	see := func() (map[name]look, error) {
+		out := map[name]look{}
+		for _, w := range st.Effect.Writes {
+			n := name{w.Database, w.Name}
+			l := look{blocks: map[string]bool{}}
+			rows, err := query(ctx, r.work, fmt.Sprintf("select snapshot_id from fuse_snapshot(%s, %s) limit 1", sqltext.Quote(n.db), sqltext.Quote(n.table)))
+			if err != nil {
+				return nil, err
+			}
+			if len(rows) > 0 {
+				l.head = rows[0][0]
+				blocks, err := query(ctx, r.work, fmt.Sprintf("select block_location from fuse_block(%s, %s)", sqltext.Quote(n.db), sqltext.Quote(n.table)))
+				if err != nil {
+					return nil, err
+				}
+				for _, b := range blocks {
+					l.blocks[b[0]] = true
+				}
+			}
+			out[n] = l
+		}
+		return out, nil
+	}
+	was, err := see()
+	if err == nil {
+		err = exec(st.SQL)
+	}
+	var now map[name]look
+	if err == nil {
+		now, err = see()
+	}
+	if err != nil {
+		return errors.Join(err, exec("ROLLBACK"))
+	}
+	if r.inTransaction != nil {
+		r.inTransaction(i)
+	}
+	var own []string
+	for n, l := range now {
+		if l.head != was[n].head {
+			own = append(append(own, l.head), minus(l.blocks, was[n].blocks)...)
+		}
+	}
+	if err := exec("COMMIT"); err != nil {
+		return err
+	}
+	st.Own = own
+	return nil
+}
+
+// restore restores and fails the test on an error.
+func (r *rig) restore() Report {
+	r.t.Helper()
+	rep, err := Restore(r.t.Context(), r.conn, r.before, r.reached, Options{Run: "test"})
+	if err != nil {
+		r.t.Fatalf("restore: %v", err)
+	}
+	return rep
+}
+
+// restored checks that everything is as look says, that the report says so, and that a second restore writes nothing.
+func (r *rig) restored(was map[string]string) {
+	r.t.Helper()
+	rep := r.restore()
+	if !rep.Clean() {
+		r.t.Errorf("report: %+v", rep.Outcomes)
+	}
+	if d := cmp.Diff(was, r.look()); d != "" {
+		r.t.Errorf("state after the restore (-before +after):\n%s", d)
+	}
+	r.again(rep)
+	if left, err := Leftovers(r.t.Context(), r.conn, r.db()); err != nil || len(left) > 0 {
+		r.t.Errorf("leftovers %v, %v", left, err)
+	}
+}
+
+// again restores a second time: it must write nothing and say the same.
+func (r *rig) again(first Report) {
+	r.t.Helper()
+	count := &counting{Conn: r.conn}
+	rep, err := Restore(r.t.Context(), count, r.before, r.reached, Options{Run: "test"})
+	if err != nil {
+		r.t.Fatalf("second restore: %v", err)
+	}
+	if len(count.writes) > 0 {
+		r.t.Errorf("second restore wrote %v", count.writes)
+	}
+	if rep.Clean() != first.Clean() {
+		r.t.Errorf("second restore says %+v, the first said %+v", rep.Outcomes, first.Outcomes)
+	}
+}
+
+// counting notes what is written.
+type counting struct {
+	Conn
+	writes []string
+}
+
+func (c *counting) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	c.writes = append(c.writes, st.SQL)
+	return c.Conn.Exec(ctx, st)
+}
+
+var volatileOption = regexp.MustCompile(` ?(SNAPSHOT_LOCATION|CHANGE_TRACKING_BEGIN_VER|QUERY|CLUSTER_TYPE)='[^']*'`)
+
+// look is the state of the test's database by other means than Capture's: SHOW CREATE, rows, ids, heads.
+func (r *rig) look() map[string]string { return r.lookAt(r.db()) }
+
+func (r *rig) lookAt(db string) map[string]string {
+	r.t.Helper()
+	out := map[string]string{}
+	for _, t := range r.rows("select name, to_string(table_id), engine, comment, cluster_by, table_option, coalesce(owner, '') from system.tables where database = " + sqltext.Quote(db)) {
+		n := name{db, t[0]}
+		key := func(s string) string { return t[0] + " " + s }
+		out[key("id")] = t[1]
+		out[key("engine")] = t[2]
+		out[key("comment")] = t[3]
+		out[key("cluster")] = t[4]
+		out[key("head")] = head(t[5])
+		out[key("options")] = volatileOption.ReplaceAllString(t[5], "")
+		out[key("owner")] = t[6]
+		if create, err := query(r.t.Context(), r.foreign, "show create table "+n.sql()); err != nil {
+			out[key("ddl")] = err.Error()
+		} else {
+			out[key("ddl")] = create[0][1]
+		}
+		var cols []string
+		for _, c := range r.rows("select name || ' ' || type || ' ' || default_expression || ' ' || is_nullable || ' ' || comment from system.columns where database = " + sqltext.Quote(db) + " and `table` = " + sqltext.Quote(t[0])) {
+			cols = append(cols, c[0])
+		}
+		out[key("columns")] = strings.Join(cols, "\n")
+		var rows []string
+		if data, err := query(r.t.Context(), r.foreign, "select * from "+n.sql()); err != nil {
+			out[key("rows")] = err.Error()
+		} else {
+			for _, d := range data {
+				rows = append(rows, strings.Join(d, "|"))
+			}
+			slices.Sort(rows)
+			out[key("rows")] = strings.Join(rows, "\n")
+		}
+	}
+	for _, x := range r.rows("select `table`, name, type, definition from system.indexes where database = " + sqltext.Quote(db)) {
+		out[x[0]+" index "+x[1]] = x[2] + " " + x[3]
+	}
+	for _, x := range r.rows("select `table`, name, expression from system.constraints where database = " + sqltext.Quote(db)) {
+		out[x[0]+" constraint "+x[1]] = x[2]
+	}
+	return out
+}

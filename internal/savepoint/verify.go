@@ -1,0 +1,212 @@
+package savepoint
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// Verify captures again and compares ids, heads and definitions with before, for every object that reached statements may
+// have touched. It writes nothing.
+func Verify(ctx context.Context, c Conn, before State, reached []Reached) ([]Outcome, error) {
+	if len(reached) == 0 {
+		return nil, nil
+	}
+	x := newRestorer(ctx, c, before, reached, Options{})
+	if err := x.read(); err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	out, err := x.compare()
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	return out, nil
+}
+
+// outcomes says what became of each object, from what is there now.
+func (x *restorer) outcomes() ([]Outcome, error) {
+	if x.wrote > 0 {
+		if err := x.read(); err != nil {
+			return nil, err
+		}
+	}
+	out, err := x.compare()
+	if err != nil {
+		return nil, err
+	}
+	if x.o.Report != nil {
+		for _, o := range out {
+			x.o.Report(o)
+		}
+	}
+	return out, nil
+}
+
+func (x *restorer) compare() ([]Outcome, error) {
+	scope := x.r.scope()
+	if err := x.live.readDetails(x.ctx, x.c, x.live.namesOf(scope)); err != nil {
+		return nil, err
+	}
+	heads, err := x.compareHeads(scope)
+	if err != nil {
+		return nil, err
+	}
+	var out []Outcome
+	listed := map[sqltext.Object]bool{}
+	for _, o := range scope {
+		listed[o] = true
+		r := Outcome{Object: o, Result: Untouched, Detail: strings.Join(x.notes[o], "; ")}
+		if x.done[o] {
+			r.Result = Restored
+		}
+		was, known := x.r.before[o]
+		switch why, held := x.held[o]; {
+		case held:
+			r.Result, r.Detail = Kept, why
+		case !known:
+			r.Result, r.Detail = Differs, "it was not captured before the statement that wrote it"
+		default:
+			mine, theirs := x.difference(was, x.live.state(o), heads[o])
+			switch {
+			case mine != "":
+				r.Result, r.Detail = Differs, mine
+			case theirs != "":
+				r.Result, r.Detail = Kept, "another session changed it: "+theirs
+			case !was.Exists && x.wrote > 0:
+				r.Result = Restored
+			}
+		}
+		out = append(out, r)
+	}
+	for _, o := range slices.SortedFunc(keys(x.held), func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) }) {
+		if !listed[o] {
+			out = append(out, Outcome{Object: o, Result: Kept, Detail: x.held[o]})
+		}
+	}
+	return out, nil
+}
+
+func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// compareHeads reads the snapshots of tables whose head is not the one to go back to: rows of others above it are as it should
+// be, anything of ours is not.
+func (x *restorer) compareHeads(scope []sqltext.Object) (map[sqltext.Object]string, error) {
+	bases := map[name]string{}
+	for _, o := range scope {
+		was := x.r.before[o]
+		n := name{o.Database, o.Name}
+		if e := x.live.tables[n]; o.Kind == sqltext.Table && was.Exists && e != nil && e.ID == was.ID && e.isFuse() && e.Head != x.r.base(was) {
+			bases[n] = x.r.base(was)
+		}
+	}
+	if len(bases) == 0 {
+		return nil, nil
+	}
+	chains, err := lineages(x.ctx, x.c, bases)
+	if err != nil {
+		return nil, err
+	}
+	out := map[sqltext.Object]string{}
+	for n, ch := range chains {
+		o := n.object()
+		was := x.r.before[o]
+		v, err := x.r.attribute(x.ctx, x.c, ch, was.ID, false)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case bases[n] == "" && emptied(ch):
+			// It had never been written: TRUNCATE is as far back as it goes.
+		case v.refuse != "" && len(x.r.touched[was.ID]) > 0:
+			out[o] = v.refuse
+		case v.own > 0:
+			out[o] = "rows or columns of this migration are still in it"
+		case bases[n] != "" && ch.base == len(ch.snaps):
+			out[o] = "its snapshot " + bases[n] + " is no longer in its history"
+		}
+	}
+	return out, nil
+}
+
+// emptied reports whether the newest snapshot holds no row.
+func emptied(ch chain) bool { return len(ch.snaps) > 0 && len(ch.snaps[0].segments) == 0 }
+
+// difference says what is not as it was: what a reached statement can have changed, and what only others can.
+func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, theirs string) {
+	if was.Kind != sqltext.Table {
+		return x.differenceOther(was, now)
+	}
+	switch {
+	case was.Exists != now.Exists:
+		if was.Exists {
+			return "it is not there", ""
+		}
+		return fmt.Sprintf("%s %s is there", now.Engine, now.ID), ""
+	case !was.Exists:
+		return "", ""
+	case was.ID != now.ID:
+		return fmt.Sprintf("table %s is there instead of %s", now.ID, was.ID), ""
+	case headDiffers != "":
+		return headDiffers, ""
+	}
+	var own, foreign []string
+	say := func(may bool, format string, args ...any) {
+		if s := fmt.Sprintf(format, args...); may {
+			own = append(own, s)
+		} else {
+			foreign = append(foreign, s)
+		}
+	}
+	altered := x.r.altered(was.ID)
+	if !slices.Equal(was.Columns, now.Columns) {
+		say(altered, "columns are %s, were %s", columnsText(now.Columns), columnsText(was.Columns))
+	}
+	if was.Comment != now.Comment {
+		say(altered, "comment is %s, was %s", sqltext.Quote(now.Comment), sqltext.Quote(was.Comment))
+	}
+	if was.ClusterBy != now.ClusterBy {
+		say(altered, "cluster key is %s, was %s", now.ClusterBy, was.ClusterBy)
+	}
+	if was.Query != now.Query {
+		say(altered, "its text is %s, was %s", now.Query, was.Query)
+	}
+	for k, v := range was.Options {
+		if now.Options[k] != v {
+			say(x.r.mayChange(was.ID, optionWords...), "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
+		}
+	}
+	for k, v := range now.Options {
+		if _, had := was.Options[k]; !had && !residue(k, v, was.Options) {
+			say(x.r.mayChange(was.ID, optionWords...), "option %s is set", k)
+		}
+	}
+	if !slices.Equal(was.Indexes, now.Indexes) {
+		say(x.r.mayChange(was.ID, indexWords...), "indexes are %v, were %v", now.Indexes, was.Indexes)
+	}
+	if !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints) {
+		say(x.r.mayChange(was.ID, constraintWords...), "constraints are %v, were %v", now.Constraints, was.Constraints)
+	}
+	if !was.Unread && now.Unread && altered {
+		say(true, "its constraints cannot be read")
+	}
+	return strings.Join(own, "; "), strings.Join(foreign, "; ")
+}
+
+func columnsText(cs []Column) string {
+	out := make([]string, len(cs))
+	for i, c := range cs {
+		out[i] = c.String()
+	}
+	return "(" + strings.Join(out, ", ") + ")"
+}
