@@ -100,11 +100,3 @@ func (l *Loader) Close() error {
 func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) error {
 	panic("not built yet")
 }
-
-// Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded", "new" or "skipped".
-func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o Options) error {
-	panic("not built yet")
-}
-
-// List emits a LoadState for each load.
-func (l *Loader) List(ctx context.Context, loads []project.Load) error { panic("not built yet") }

@@ -61,11 +61,13 @@ type Plan struct {
 	Files     []File          // those that a run touches or names; all with Options.Verbose
 	Engine    int64           // files loaded past us that a run takes into the ledger
 
-	job   *job
-	query planQuery
-	at    string // server's clock when it was made
-	first bool   // there is no ledger yet
-	exact bool   // prefix and pattern send exactly the planned files
+	job       *job
+	query     planQuery
+	at        string // server's clock when it was made
+	lastWord  string // server's clock of the ledger's last row about these files
+	knownRows int64  // that the ledger counts
+	first     bool   // there is no ledger yet
+	exact     bool   // prefix and pattern send exactly the planned files
 }
 
 // Planned are the files that Run loads, in the order in which it does.
@@ -104,6 +106,9 @@ func (p *Plan) listed() int64 {
 // plan asks the server and decides. It does not refuse: see refusal.
 func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	q := planQuery{job: j, prefixes: []string{j.prefix}, force: o.Force, verbose: o.Verbose, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
+	if o.Force && o.Path == "" {
+		return nil, errorf(j.Name, exitUsage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
+	}
 	if o.Path != "" {
 		glob, err := globRegexp(o.Path)
 		if err != nil {
@@ -134,23 +139,26 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 
 // ask sends the query and reads its rows into p.
 func (l *Loader) ask(ctx context.Context, q planQuery, p *Plan) error {
-	p.Files, p.Engine, p.Counts = nil, 0, map[State]Count{}
+	p.Files, p.Engine, p.Counts, p.knownRows = nil, 0, map[State]Count{}, 0
 	_, err := l.work.Each(ctx, databend.Statement{SQL: q.sql(), File: q.job.Path, Line: q.job.Statement.Line}, func(r databend.Row) error {
 		if len(r) != planColumns {
 			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
 		}
-		if r[colState].String == "header" {
-			p.StageURL, p.TableID, p.Known = r[colURL].String, r[colTableID].String, r[colLedger].String != "0"
-			p.TableRows, p.at = number(r[colTableRows].String), r[colMtime].String
-			return nil
-		}
-		p.add(r)
+		p.read(r)
 		return nil
 	})
 	return err
 }
 
-func (p *Plan) add(r databend.Row) {
+// read takes in one row of the query.
+func (p *Plan) read(r databend.Row) {
+	if r[colState].String == "header" {
+		p.StageURL, p.TableID, p.Known = r[colURL].String, r[colTableID].String, r[colLedger].String != "0"
+		p.TableRows, p.at = number(r[colTableRows].String), r[colMtime].String
+		return
+	}
+	p.knownRows += number(r[colRows].String)
+	p.lastWord = max(p.lastWord, r[colOldAt].String)
 	st, n, bytes := State(r[colState].String), number(r[colFiles].String), number(r[colBytes].String)
 	if st != Vanished { // what a vanished file once held is not there to be loaded
 		p.Counts[st] = Count{p.Counts[st].Files + n, p.Counts[st].Bytes + bytes}
@@ -367,6 +375,8 @@ func number(s string) int64 {
 	n, _ := strconv.ParseInt(s, 10, 64)
 	return n
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 func count(n int64, one, many string) string {
 	if n == 1 {

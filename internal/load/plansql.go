@@ -21,6 +21,7 @@ type planQuery struct {
 	glob     string   // regular expression of --path over whole names; "" all
 	force    bool     // every file of glob is to be loaded
 	verbose  bool     // a row per file, whatever its state
+	brief    bool     // a row per state, whatever it is
 }
 
 // The columns of the query's rows, in order.
@@ -121,8 +122,11 @@ const detailed = "'new', 'changed', 'failed', 'unfinished'"
 
 func (q planQuery) grouped() string {
 	shown := "if(st IN (" + detailed + "), path, '')"
-	if q.verbose {
+	switch {
+	case q.verbose:
 		shown = "path"
+	case q.brief:
+		shown = "''"
 	}
 	return "SELECT 'header' AS st, '' AS force, '' AS engine, '' AS p, 0 AS n, 0 AS bytes, '' AS etag, to_string(now()) AS mtime, 0 AS old_size, '' AS old_etag, '' AS old_at, 0 AS nrows, '' AS gsum, '' AS gerror, " +
 		"(SELECT url FROM s) AS url, id, to_string(t.n) AS table_rows, to_string((SELECT n FROM k)) AS known FROM t\n" +
@@ -130,11 +134,16 @@ func (q planQuery) grouped() string {
 		"coalesce(to_string(max(gat)), ''), coalesce(sum(greatest(grows, 0)), 0), any_value(gsum), any_value(gerror), '', '', '', '' FROM (SELECT *, " + shown + " AS p FROM f) GROUP BY st, force, engine, p"
 }
 
-// takeIn is an INSERT of the files loaded past us: loaded, source engine, rows unknown.
-func (q planQuery) takeIn(row state.LedgerRow, project, database string) string {
+// insert writes rows about files of the plan into the ledger without bringing them here: the server reads its own query. row has
+// what is common to all; where chooses files of f.
+func (q planQuery) insert(row state.LedgerRow, project, database, where string) string {
 	s := sqltext.Quote
+	size, etag, mtime := "size", "etag", "mtime"
+	if row.Source == state.SourceEngine { // of a file overwritten since, what was loaded is what the engine recorded
+		size, etag, mtime = "hsize", "if(st IN ('loaded', 'emptied'), etag, hetag)", "if(st IN ('loaded', 'emptied'), mtime, '')"
+	}
 	cols := []struct{ name, value string }{
-		{state.ColEventID, "replace(to_string(gen_random_uuid()), '-', '')"},
+		{state.ColEventID, "md5(concat(" + s(row.Run+" "+row.State+" ") + ", path))"},
 		{state.ColProject, s(project)},
 		{state.ColDatabase, s(database)},
 		{state.ColRun, s(row.Run)},
@@ -145,23 +154,23 @@ func (q planQuery) takeIn(row state.LedgerRow, project, database string) string 
 		{state.ColStage, s(row.Stage)},
 		{state.ColStageURL, s(row.StageURL)},
 		{state.ColPath, "path"},
-		{state.ColSize, "hsize"},
-		{state.ColETag, "if(st IN ('loaded', 'emptied'), etag, hetag)"},
-		{state.ColMtime, "if(st IN ('loaded', 'emptied'), mtime, '')"},
-		{state.ColRows, "-1"},
-		{state.ColState, s(state.FileLoaded)},
-		{state.ColSource, s(state.SourceEngine)},
+		{state.ColSize, size},
+		{state.ColETag, etag},
+		{state.ColMtime, mtime},
+		{state.ColRows, strconv.FormatInt(row.Rows, 10)},
+		{state.ColState, s(row.State)},
+		{state.ColSource, s(row.Source)},
 		{state.ColLoad, s(row.Load)},
-		{state.ColChecksum, "''"},
+		{state.ColChecksum, s(row.Checksum)},
 		{state.ColQueryID, "''"},
 		{state.ColError, "''"},
-		{state.ColReason, "'found in copy_history'"},
+		{state.ColReason, s(row.Reason)},
 	}
 	names, values := make([]string, len(cols)), make([]string, len(cols))
 	for i, c := range cols {
 		names[i], values[i] = sqltext.Ident(c.name), c.value
 	}
-	return "INSERT INTO " + q.ledger + " (" + strings.Join(names, ", ") + ")\n" + q.with() + "SELECT " + strings.Join(values, ", ") + " FROM f WHERE engine"
+	return "INSERT INTO " + q.ledger + " (" + strings.Join(names, ", ") + ")\n" + q.with() + "SELECT " + strings.Join(values, ", ") + " FROM f WHERE " + where
 }
 
 // where restricts a list of names to prefixes, to --path and to further conditions.

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ const (
 	// byPrefixFrom is the number of files from which an exact prefix is sent instead of their names: naming costs a HEAD per file
 	// (facts/loads.md section 4), a prefix takes in what arrives between the plan and the COPY.
 	byPrefixFrom = 100
+	// unknownRows is the row count of a file that dbctl did not load itself.
+	unknownRows = -1
 	// cleanup bounds what is done after a run was interrupted: ROLLBACK, giving the lock back.
 	cleanup = 20 * time.Second
 )
@@ -87,29 +90,10 @@ func (r *run) locked(ctx context.Context) (res Result, err error) {
 			return Result{}, err
 		}
 	}
-	if r.plan.first {
-		if err := l.store.EnsureTables(ctx); err != nil {
-			return Result{}, wrap(r.j.Name, "", err)
-		}
+	if err := r.acquire(ctx); err != nil {
+		return Result{}, err
 	}
-	r.lock, err = l.store.AcquireTable(ctx, r.j.database, r.j.table, state.LockOptions{
-		Wait: l.cfg.LockWait, Run: l.cfg.Run, Actor: l.cfg.Actor,
-		Note: func(text string) { l.cfg.Sink(event.Note{Level: "info", Text: text}) },
-	})
-	var held *state.HeldError
-	if errors.As(err, &held) {
-		return Result{}, &Error{Load: r.j.Name, Exit: exitLocked, Err: err, Advice: "try again later, or give --lock-wait a duration; `dbctl unlock` if its owner is gone"}
-	}
-	if err != nil {
-		return Result{}, wrap(r.j.Name, "lock "+r.j.target, err)
-	}
-	defer func() {
-		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
-		defer cancel()
-		if e := r.lock.Release(free); e != nil && err == nil {
-			err = wrap(r.j.Name, "give the lock back", e)
-		}
-	}()
+	defer func() { err = cmp.Or(err, r.release(ctx)) }()
 	stale, err := r.stale(ctx)
 	if err != nil {
 		return Result{}, err
@@ -120,6 +104,31 @@ func (r *run) locked(ctx context.Context) (res Result, err error) {
 		}
 	}
 	return r.all(ctx)
+}
+
+// acquire takes the lock of the target table.
+func (r *run) acquire(ctx context.Context) (err error) {
+	if r.plan.first {
+		if err := r.l.store.EnsureTables(ctx); err != nil {
+			return wrap(r.j.Name, "", err)
+		}
+	}
+	r.lock, err = r.l.store.AcquireTable(ctx, r.j.database, r.j.table, state.LockOptions{
+		Wait: r.l.cfg.LockWait, Run: r.l.cfg.Run, Actor: r.l.cfg.Actor,
+		Note: func(text string) { r.l.cfg.Sink(event.Note{Level: "info", Text: text}) },
+	})
+	var held *state.HeldError
+	if errors.As(err, &held) {
+		return &Error{Load: r.j.Name, Exit: exitLocked, Err: err, Advice: "try again later, or give --lock-wait a duration; `dbctl unlock` if its owner is gone"}
+	}
+	return wrap(r.j.Name, "lock "+r.j.target, err)
+}
+
+// release gives the lock back, also after an interruption.
+func (r *run) release(ctx context.Context) error {
+	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	return wrap(r.j.Name, "give the lock back", r.lock.Release(free))
 }
 
 // stale reports whether another run wrote about this table between the plan and the lock.
@@ -526,7 +535,8 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 // takeIn writes the files loaded past us into the ledger, in one statement of the server's own.
 func (r *run) takeIn(ctx context.Context) error {
 	row := r.row(File{}, state.FileLoaded)
-	_, err := r.l.store.Conn().Exec(ctx, databend.Statement{SQL: r.plan.query.takeIn(row, r.l.cfg.Scope.Project, r.l.cfg.Scope.Database)})
+	row.Source, row.Rows, row.Checksum, row.Reason = state.SourceEngine, unknownRows, "", "found in copy_history"
+	_, err := r.l.store.Conn().Exec(ctx, databend.Statement{SQL: r.plan.query.insert(row, r.l.cfg.Scope.Project, r.l.cfg.Scope.Database, "engine")})
 	return wrap(r.j.Name, "take in files loaded past dbctl", err)
 }
 

@@ -1,0 +1,61 @@
+package load
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// marks are the words of --mark and the ledger's.
+var marks = map[string]string{"loaded": state.FileLoaded, "new": state.FileNew, "skipped": state.FileQuarantined}
+
+// Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded" (their rows are in the
+// table), "new" (they are not: load them) or "skipped" (never load them). It loads nothing. reason is required and kept.
+func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o Options) (err error) {
+	word, ok := marks[as]
+	switch {
+	case !ok:
+		return errorf(ld.Name, exitUsage, "--mark loaded, new or skipped", "cannot mark files as %q", as)
+	case reason == "":
+		return errorf(ld.Name, exitUsage, "--reason '…' is kept with the mark", "a mark needs a reason")
+	}
+	j, err := newJob(ld, l.cfg.Scope.Database)
+	if err != nil {
+		return err
+	}
+	r := &run{l: l, j: j, o: o}
+	o.Force, o.Verbose = false, false
+	if r.plan, err = l.plan(ctx, j, o); err != nil {
+		return err
+	}
+	if err := r.acquire(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if e := r.release(ctx); err == nil {
+			err = e
+		}
+	}()
+	row := r.row(File{}, word)
+	row.Reason, row.Rows, row.Source = reason, unknownRows, state.SourceAdopted
+	if o.Path != "" {
+		row.Source = state.SourcePerson
+	}
+	where := "st NOT IN ('ignored', 'vanished')"
+	if word == state.FileLoaded {
+		where += " AND size>0"
+	}
+	res, err := l.store.Conn().Exec(ctx, databend.Statement{SQL: r.plan.query.insert(row, l.cfg.Scope.Project, l.cfg.Scope.Database, where)})
+	if err != nil {
+		return wrap(ld.Name, "mark files", err)
+	}
+	if res.Affected == 0 {
+		return errorf(ld.Name, exitStopped, "", "no file to mark in @%s/%s", j.Copy.Stage, j.prefix)
+	}
+	l.cfg.Sink(event.Summary{Command: "load", Text: fmt.Sprintf("%s: %s marked as %s", ld.Name, count(res.Affected, "file", "files"), as), Counts: map[string]int64{"marked": res.Affected}})
+	return nil
+}

@@ -1,0 +1,335 @@
+package load
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+const copySource = "COPY INTO t (id, name, src) FROM (SELECT id::INT, name::STRING, metadata$filename FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"
+
+func TestChangedFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
+	ld := w.load(copySource)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.mustRun(ld, Options{}, 2, 5)
+	w.Put(t, "p/a.parquet", rows(101, 4)) // overwritten in place
+	w.Put(t, "p/b.parquet", rows(11, 2))  // the same bytes again
+	w.Put(t, "p/c.parquet", rows(21, 1))
+
+	w.states(ld, Options{}, "a.parquet changed", "b.parquet loaded", "c.parquet new")
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "p/a.parquet")
+	if res.Files != 1 {
+		t.Errorf("got %d files loaded, want c.parquet", res.Files)
+	}
+	w.wantRows(6)
+	w.mustRun(ld, Options{OnChanged: "skip"}, 0, 0)
+	_, err = w.run(ld, Options{OnChanged: "replace"})
+	w.wantExit(err, exitUsage, "the column that holds its name")
+	ld.FilenameColumn = "name"
+	_, err = w.run(ld, Options{OnChanged: "replace"})
+	w.wantExit(err, exitUsage, "not filled from metadata$filename")
+
+	ld.FilenameColumn = "src"
+	w.mustRun(ld, Options{OnChanged: "replace"}, 1, 4)
+	if diff := cmp.Diff(w.outcomes(), []string{"a.parquet changed replaced"}); diff != "" {
+		t.Errorf("events (-got +want):\n%s", diff)
+	}
+	got := w.SQL(t, "SELECT src, count(*), min(id) FROM t GROUP BY src ORDER BY src")
+	if diff := cmp.Diff(got, [][]string{{"p/a.parquet", "4", "101"}, {"p/b.parquet", "2", "11"}, {"p/c.parquet", "1", "21"}}); diff != "" {
+		t.Errorf("rows (-got +want):\n%s", diff)
+	}
+	w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet loaded")
+	w.Put(t, "p/a.parquet", rows(201, 1))
+	ld.OnChanged = "replace" // by the header
+	w.mustRun(ld, Options{}, 1, 1)
+}
+
+func TestReplacedFileThatIsBadKeepsItsRows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
+	ld := w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.Put(t, "p/a.parquet", rows(1, 3)[:100])
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "a.parquet")
+	w.wantRows(3)
+}
+
+// The engine forgets after load_file_metadata_expire_hours; the ledger does not.
+func TestExpiredFileIsNotLoadedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.cfg = func(c *databend.Config) { c.Settings = map[string]string{"load_file_metadata_expire_hours": "0"} }
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	if got := w.SQL(t, "SELECT count(*) FROM copy_history('t')")[0][0]; got != "0" {
+		t.Fatalf("the engine remembers %s files, want 0", got)
+	}
+	w.states(ld, Options{}, "a.parquet expired", "b.parquet new")
+	w.mustRun(ld, Options{}, 1, 2)
+	w.wantRows(5)
+	w.Put(t, "p/a.parquet", rows(101, 1))
+	w.states(ld, Options{}, "a.parquet changed", "b.parquet expired")
+}
+
+func TestFilesLoadedPastUsAreTakenIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.Put(t, "p/gone.parquet", rows(21, 2))
+	w.SQL(t, ld.Statement.SQL) // a task
+	w.Delete(t, "p/gone.parquet")
+	w.Put(t, "p/c.parquet", rows(31, 1))
+	p := w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet new", "gone.parquet vanished")
+	if p.Engine != 2 {
+		t.Errorf("got %d files loaded past us, want 2", p.Engine)
+	}
+	w.mustRun(ld, Options{}, 1, 1)
+	want := []string{"a.parquet loaded dbctl 3", "b.parquet loaded engine -1", "c.parquet loaded dbctl 1", "gone.parquet loaded engine -1"}
+	if diff := cmp.Diff(w.ledger(), want); diff != "" {
+		t.Errorf("ledger (-got +want):\n%s", diff)
+	}
+	w.mustRun(ld, Options{}, 0, 0)
+	if diff := cmp.Diff(w.ledger(), want); diff != "" {
+		t.Errorf("ledger after a second run (-got +want):\n%s", diff)
+	}
+	w.wantRows(8)
+}
+
+// A 0-byte file that is not the first is recorded as loaded by the engine; its real upload would never be loaded.
+func TestEmptyFileThatTheEngineTookForLoaded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.Put(t, "p/z.parquet", nil)
+	w.SQL(t, ld.Statement.SQL) // a task records z with 0 bytes
+	w.Put(t, "p/z.parquet", rows(21, 4))
+	w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded", "z.parquet new")
+	w.mustRun(ld, Options{}, 1, 4)
+	w.wantRows(9)
+}
+
+func TestTablesThatAreNotWhatTheyWere(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		do    []string
+		after []string // states
+		files int      // loaded by the next run
+		rows  int      // in the table then
+	}{
+		{"truncated", []string{"TRUNCATE TABLE t"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
+		{"deleted from", []string{"DELETE FROM t"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
+		{"truncated and filled", []string{"TRUNCATE TABLE t", "INSERT INTO t VALUES (1, 'x')"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 2},
+		{"replaced", []string{"CREATE OR REPLACE TABLE t (id INT, name STRING)"}, []string{"a.parquet new", "b.parquet new", "c.parquet new"}, 3, 6},
+		{"dropped and undropped", []string{"DROP TABLE t", "UNDROP TABLE t"}, []string{"a.parquet loaded", "b.parquet loaded", "c.parquet new"}, 1, 6},
+		{"swapped with an empty one", []string{"CREATE TABLE u (id INT, name STRING)", "ALTER TABLE t SWAP WITH u"}, []string{"a.parquet new", "b.parquet new", "c.parquet new"}, 3, 6},
+		{"renamed and back", []string{"ALTER TABLE t RENAME TO u", "ALTER TABLE u RENAME TO t"}, []string{"a.parquet loaded", "b.parquet loaded", "c.parquet new"}, 1, 6},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			ld := w.load(copyRows)
+			w.Put(t, "p/a.parquet", rows(1, 3))
+			w.Put(t, "p/b.parquet", rows(11, 2))
+			w.mustRun(ld, Options{}, 2, 5)
+			w.Put(t, "p/c.parquet", rows(21, 1))
+			w.SQL(t, tt.do...)
+			w.states(ld, Options{}, tt.after...)
+			w.mustRun(ld, Options{}, tt.files, int64(map[int]int{1: 1, 3: 6}[tt.files]))
+			if strings.Contains(tt.after[0], "emptied") && !strings.Contains(w.notes(), "are gone from") {
+				t.Errorf("nothing was said about the rows that are gone: %q", w.notes())
+			}
+			w.wantRows(tt.rows)
+			w.mustRun(ld, Options{}, 0, 0)
+			w.wantRows(tt.rows)
+		})
+	}
+}
+
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	mark := func(as string, o Options) error {
+		return w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, as, "because", o) })
+	}
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "does not know")
+	w.wantExit(mark("lost", Options{}), exitUsage)
+	if err := mark("loaded", Options{}); err != nil {
+		t.Fatal(err)
+	}
+	w.mustRun(ld, Options{}, 0, 0)
+	w.Put(t, "p/c.parquet", rows(21, 1))
+	w.mustRun(ld, Options{}, 1, 1)
+	if err := mark("new", Options{Path: "p/b*"}); err != nil {
+		t.Fatal(err)
+	}
+	w.mustRun(ld, Options{}, 1, 2)
+	w.Put(t, "p/d.parquet", rows(31, 1))
+	if err := mark("skipped", Options{Path: "p/d.parquet"}); err != nil {
+		t.Fatal(err)
+	}
+	w.Put(t, "p/d.parquet", rows(31, 2)) // for good
+	w.states(ld, Options{}, "a.parquet expired", "b.parquet loaded", "c.parquet loaded", "d.parquet quarantined")
+	w.mustRun(ld, Options{}, 0, 0)
+	if err := mark("new", Options{}); err != nil {
+		t.Fatal(err)
+	}
+	w.mustRun(ld, Options{}, 4, 8) // also those that the engine holds for loaded
+	w.wantExit(mark("new", Options{Path: "nothing"}), exitStopped, "no file to mark")
+	w.wantRows(1 + 1 + 2 + 8)
+}
+
+// The engine knows only the table and the path below the stage: of two stages with one path the second is passed over.
+func TestTwoStagesWithOnePath(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, w.StageSQL(w.stage+"_b", "other/", "PARQUET"))
+	one := w.load(copyRows)
+	two := w.load(strings.Replace(copyRows, "@st/", "@"+w.stage+"_b/", 1), func(ld *project.Load) { ld.Name = "two" })
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "other/p/a.parquet", rows(11, 2))
+	w.mustRun(one, Options{}, 1, 3)
+	w.states(two, Options{}, "a.parquet new")
+	w.mustRun(two, Options{}, 1, 2)
+	w.mustRun(one, Options{}, 0, 0)
+	w.mustRun(two, Options{}, 0, 0)
+	w.wantRows(5)
+}
+
+func TestTableWithFullPaths(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING) copy_dedup_full_path = true")
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.states(ld, Options{}, "a.parquet loaded")
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.SQL(t, ld.Statement.SQL)
+	w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded")
+	w.mustRun(ld, Options{}, 0, 0)
+	w.wantRows(5)
+}
+
+func TestLostLedger(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.SQL(t, "DROP DATABASE "+w.StateDB)
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "does not know")
+	w.wantRows(3)
+}
+
+// A file whose rows a migration's rollback took back is loaded again, though the engine holds it for loaded.
+func TestUndoneFileIsLoadedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.SQL(t, "DELETE FROM t", "CREATE TABLE x AS SELECT * FROM "+w.StateDB+".ledger WHERE state='loaded'",
+		"UPDATE x SET event_id='u', `at`=now(), state='undone'", "INSERT INTO "+w.StateDB+".ledger SELECT * FROM x")
+	w.mustRun(ld, Options{}, 1, 3)
+	w.wantRows(3)
+}
+
+func TestOddNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(strings.Replace(copyRows, "@st/p/", "'@st/dir sp/ö/'", 1))
+	names := []string{
+		"space x", "it's", `"quoted"`, "ünïcode", "🚗", "%20", "100%", "+&", "semi;colon", `back\slash`, "=#", "com,ma", "()[]",
+		"q?", "co:lon", "st*r", "$dollar", "@t", "til~de", "{{x}}", "--dash",
+	}
+	for i, n := range names {
+		w.Put(t, "dir sp/ö/"+n+".parquet", rows(i, 1))
+	}
+	w.mustRun(ld, Options{Limit: 3}, 3, 3) // by name
+	w.mustRun(ld, Options{}, len(names)-3, int64(len(names)-3))
+	w.mustRun(ld, Options{}, 0, 0)
+	w.wantRows(len(names))
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, Options{}, 50) }); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ order, want string }{{"", "a b c"}, {"oldest", "b a c"}, {"newest", "a c b"}} {
+		p := Plan{Files: []File{{Path: "c", Mtime: "2025-01-02"}, {Path: "b", Mtime: "2025-01-01"}, {Path: "a", Mtime: "2025-01-02"}}}
+		p.order(Options{Order: tt.order})
+		if got := strings.Join(paths(p.Files), " "); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.order, got, tt.want)
+		}
+	}
+}
+
+func TestForce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.mustRun(ld, Options{}, 2, 5)
+	_, err := w.run(ld, Options{Force: true})
+	w.wantExit(err, exitUsage, "--path")
+	w.mustRun(ld, Options{Force: true, Path: "p/b*"}, 1, 2)
+	w.wantRows(7)
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	lost := w.load(strings.Replace(copyRows, "INTO t", "INTO nope", 1), func(ld *project.Load) { ld.Name = "lost" })
+	list := func(loads ...project.Load) (out []event.LoadState) {
+		t.Helper()
+		if err := w.with(t.Context(), func(l *Loader) error { return l.List(t.Context(), loads) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range w.events {
+			out = append(out, e.(event.LoadState))
+		}
+		return out
+	}
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.Put(t, "p/b.parquet", rows(1, 3))
+	got := list(ld, ld)
+	if len(got) != 2 || got[1].Counts["new"] != 1 || got[1].Counts["loaded"] != 1 || got[1].Rows != 3 || got[1].LastRun == nil {
+		t.Errorf("got %+v, want 1 new, 1 loaded, 3 rows", got)
+	}
+	got = list(lost, ld)
+	if len(got) != 2 || !strings.Contains(got[0].Reason, "does not exist") || got[1].Counts["new"] != 1 {
+		t.Errorf("got %+v, want a load without a table and one with 1 new", got)
+	}
+}
