@@ -61,6 +61,11 @@ type serverError struct {
 	Detail  string `json:"detail"`
 }
 
+// wrongAnswer is what is wrong with a whole answer of HTTP 200: somebody else gave it.
+type wrongAnswer string
+
+func (e wrongAnswer) Error() string { return string(e) }
+
 // readAnswer takes r as the answer for the query id, or says why it cannot be trusted. Anything may answer 200 on the way to
 // a server: a captive portal, a proxy's page, another program.
 func readAnswer(r reply, id string) (*answer, error) {
@@ -71,26 +76,26 @@ func readAnswer(r reply, id string) (*answer, error) {
 		return nil, fmt.Errorf("HTTP %d", r.status)
 	}
 	if !isJSON(r.header) {
-		return nil, fmt.Errorf("the answer is %q, not JSON", r.header.Get("Content-Type"))
+		return nil, wrongAnswer(fmt.Sprintf("the answer is %q, not JSON", r.header.Get("Content-Type")))
 	}
 	var a answer
 	if err := json.Unmarshal(r.body, &a); err != nil {
-		return nil, fmt.Errorf("the answer is not Databend's: %w", err)
+		return nil, wrongAnswer("the answer is not Databend's: " + err.Error())
 	}
 	switch a.State {
 	case "Starting", "Running", "Succeeded", "Failed":
 	default:
-		return nil, fmt.Errorf("the answer has no state")
+		return nil, wrongAnswer("the answer has no state")
 	}
 	if a.ID != id {
-		return nil, fmt.Errorf("the answer is for another query id")
+		return nil, wrongAnswer("the answer is for another query id")
 	}
 	if a.State == "Failed" && a.Error == nil {
 		a.Error = &serverError{Message: "the statement failed, and the server does not say why"}
 	}
 	for _, row := range a.Data {
 		if len(row) != len(a.Schema) {
-			return nil, fmt.Errorf("the answer has rows of %d values for %d columns", len(row), len(a.Schema))
+			return nil, wrongAnswer(fmt.Sprintf("the answer has rows of %d values for %d columns", len(row), len(a.Schema)))
 		}
 	}
 	return &a, nil

@@ -1,6 +1,10 @@
 package databend
 
-import "strings"
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
 
 // Codes that the package itself acts on.
 const (
@@ -327,12 +331,14 @@ var hints = map[int]string{
 	5100: "check the user and the password or access token of this environment",
 }
 
+// nested is an error that the server quotes in the text of another: a stage whose connection does not exist is a 4000.
+var nested = regexp.MustCompile(`\b[A-Z]\w+\. Code: (\d+), Text = `)
+
 func hintFor(code int, message string) string {
-	switch {
-	case (code == 1001 || code == 1003) && strings.Contains(message, "NoSuchBucket"):
-		code = 4000
-	case code == 2004 && strings.Contains(message, "nable to configure"):
-		code = 2801
+	if m := nested.FindStringSubmatch(message); m != nil {
+		if inner, err := strconv.Atoi(m[1]); err == nil && hints[inner] != "" {
+			code = inner
+		}
 	}
 	return hints[code]
 }

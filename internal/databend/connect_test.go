@@ -3,6 +3,8 @@ package databend
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -178,9 +180,12 @@ func TestConnectErrors(t *testing.T) {
 		f.hurt = func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) { refuse(w, status, code, message) }
 		return f
 	}
-	https := httptest.NewTLSServer(http.NotFoundHandler())
-	https.Config.ErrorLog = nil
+	https := httptest.NewUnstartedServer(http.NotFoundHandler())
+	https.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains about clients that do not trust it
+	https.StartTLS()
+	redirect := httptest.NewServer(http.RedirectHandler("https://elsewhere.invalid/", http.StatusMovedPermanently))
 	t.Cleanup(https.Close)
+	t.Cleanup(redirect.Close)
 	at := func(server *httptest.Server, plain bool) Config {
 		cfg := (&fake{Server: server, t: t}).config()
 		cfg.Plain = plain
@@ -198,7 +203,7 @@ func TestConnectErrors(t *testing.T) {
 		"no such host":     {Config{Host: "dbctl.invalid", User: "u"}, KindUnreachable, 0, []string{"no such host"}},
 		"certificate":      {func() Config { cfg := at(https, false); cfg.Host = "localhost"; return cfg }(), KindUnreachable, 0, []string{"certificate"}},
 		"not TLS":          {at(refusing(404, 0, "").Server, false), KindUnreachable, 0, []string{"does not speak TLS"}},
-		"redirect":         {at(httptest.NewServer(http.RedirectHandler("https://elsewhere.invalid/", http.StatusMovedPermanently)), true), KindUnreachable, 0, []string{"301"}},
+		"redirect":         {at(redirect, true), KindUnreachable, 0, []string{"301"}},
 		"no user":          {Config{Host: "h"}, KindAuth, 0, []string{"user"}},
 		"no host":          {Config{User: "u"}, KindUnreachable, 0, []string{"host"}},
 		"token file":       {Config{Host: "127.0.0.1", Plain: true, AccessTokenFile: filepath.Join(t.TempDir(), "none")}, KindAuth, 0, []string{"access_token_file"}},

@@ -130,15 +130,19 @@ func (s *Server) hello(ctx context.Context) error {
 		sess.control = true
 		res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', version(), current_user(), current_role()"})
 		if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 4 || res.Rows[0][0].String != nonce) {
-			err = &Error{Kind: KindUnknown, Message: "it answers, but not what it was asked"}
+			err = &Error{Kind: KindUnknown, Err: wrongAnswer("it answers, but not what it was asked")}
 		}
 		if err != nil {
 			_ = sess.Close()
 			if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindUnknown { // nothing was tried: a SELECT
-				return &Error{
-					Kind: KindUnreachable, Message: fmt.Sprintf("%s does not answer as Databend does: %s", s.Host(), e.Message),
-					Hint: "check host and port, and that no proxy or login page answers in its place", Err: &asleep{reason: "no trustworthy answer", err: err},
+				no := &Error{
+					Kind: KindUnreachable, Message: fmt.Sprintf("%s does not answer as Databend does: %s", s.Host(), s.plain(e.Err)),
+					Hint: "check host and port, and that no proxy or login page answers in its place", Err: e,
 				}
+				if _, wrong := errors.AsType[wrongAnswer](err); !wrong {
+					no.Err = &asleep{reason: "no whole answer", err: e}
+				}
+				return no
 			}
 			return err
 		}
@@ -225,9 +229,11 @@ func (s *Server) Close() error {
 	}
 	s.spare = nil
 	s.mu.Unlock()
+	var logouts sync.WaitGroup
 	for _, sess := range open {
-		_ = sess.Close()
+		logouts.Go(func() { _ = sess.Close() })
 	}
+	logouts.Wait()
 	if t, ok := s.transport.(interface{ CloseIdleConnections() }); ok && s.cfg.Transport == nil {
 		t.CloseIdleConnections()
 	}

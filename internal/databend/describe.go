@@ -114,6 +114,8 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 		if out, ok := offsetOf(text.sql, at.line, at.column); ok {
 			e.place(st, min(text.origin(out), len(st.SQL)))
 		}
+	} else if offset, ok := culprit(e.Code, e.Message, st.SQL); ok {
+		e.place(st, offset)
 	}
 	if e.Line == 0 {
 		e.Line, e.Column = st.Line, st.Column
@@ -158,6 +160,28 @@ func hasLine(lines []string, line string) bool {
 		}
 	}
 	return false
+}
+
+// named finds the thing that a message complains about: the last name of "default"."db"."t", the column of column x doesn't exist.
+var named = regexp.MustCompile(`^(?:(?i:unknown (?:table|database|column|view|stage|connection|function)|stage|connection|column)) +` + "[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in )`)
+
+// culprit finds the place of what an error names, for servers that draw no excerpt: only when the name stands in the
+// statement once, so that it never points at the wrong place.
+func culprit(code int, message, sql string) (int, bool) {
+	switch code {
+	case 1003, 1025, 1026, 1058, 1065, 2501, 2510, 2602:
+	default:
+		return 0, false
+	}
+	m := named.FindStringSubmatch(message)
+	if m == nil {
+		return 0, false
+	}
+	found := regexp.MustCompile(`(?i)\b`+m[1]+`\b`).FindAllStringIndex(sql, 2)
+	if len(found) != 1 {
+		return 0, false
+	}
+	return found[0][0], true
 }
 
 // literal is a string literal of Databend.
@@ -231,7 +255,7 @@ func readMessage(raw string) (string, *excerpt) {
 	}
 	m := place.FindStringSubmatch(raw)
 	if m == nil {
-		return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(raw), "error:")), nil
+		return tidy(strings.TrimPrefix(strings.TrimSpace(raw), "error:")), nil
 	}
 	at := &excerpt{}
 	at.line, _ = strconv.Atoi(m[1]) // digits, and of a text that is in memory
@@ -255,11 +279,22 @@ func readMessage(raw string) (string, *excerpt) {
 			said = append(said, strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "error:")))
 		}
 	}
-	message := strings.Join(strings.Fields(strings.Join(said, " ")), " ")
+	message := tidy(strings.Join(said, "\n"))
 	if message == "" {
 		message = "the statement is wrong here"
 	}
 	return message, at
+}
+
+var lineBreaks = regexp.MustCompile(`\s*\n\s*`)
+
+// tidy makes one line of a message, without a final period.
+func tidy(message string) string {
+	message = strings.TrimSpace(lineBreaks.ReplaceAllString(strings.TrimSpace(message), " "))
+	if !strings.HasSuffix(message, "..") {
+		message = strings.TrimSpace(strings.TrimSuffix(message, "."))
+	}
+	return message
 }
 
 // plain is the text of an error that is not the server's, for people.

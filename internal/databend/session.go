@@ -15,7 +15,8 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
-// Session is one session. It is not safe for concurrent use.
+// Session is one session. It is not safe for concurrent use. After an unknown outcome its own state (a transaction, a USE) is
+// unknown too: close it.
 type Session struct {
 	srv      *Server
 	client   *godatabend.APIClient
@@ -39,14 +40,15 @@ func (s *Session) Close() error {
 
 // Statement is one statement to send.
 type Statement struct {
-	SQL      string                              // may hold {{ secret "NAME" }}; spliced when it is sent
-	Secrets  secret.Set                          // for the placeholders
-	ID       string                              // query id, NewID(); empty: a new one. It can be used once
-	File     string                              // for errors
-	Line     int                                 // of the statement's first character in File
-	Column   int                                 //
+	SQL      string     // may hold {{ secret "NAME" }}; spliced when it is sent
+	Secrets  secret.Set // for the placeholders
+	ID       string     // query id, NewID(); empty: a new one. It can be used once
+	File     string     // for errors
+	Line     int        // of the statement's first character in File
+	Column   int
 	PosOf    func(offset int) (line, column int) // optional: place in File of an offset of SQL
 	Progress func(Progress)                      // optional: called about once a second, and with the final values
+	SendBy   time.Time                           // optional: after this it is not sent any more (KindUnreachable); a connection may take long to make
 }
 
 // Progress is the server's statistics of a running statement.
@@ -115,7 +117,7 @@ func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) 
 	}
 
 	c, driverCtx := s.srv.newCall(context.Background(), st.ID)
-	c.control, c.rows, c.ownID = s.control, rows, own
+	c.control, c.rows, c.ownID, c.sendBy = s.control, rows, own, st.SendBy
 	defer c.stop()
 	done := make(chan struct{})
 	var watch sync.WaitGroup

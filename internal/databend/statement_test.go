@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -148,6 +149,34 @@ func TestNothingSentIsNotUnknown(t *testing.T) {
 	_, err := sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t"})
 	if kindOf(err) != KindUnreachable || IsUnknownOutcome(err) {
 		t.Errorf("got %v, want Unreachable", err)
+	}
+}
+
+// A lock's owner may send only for a while after its last heartbeat; a slow connection must not stretch that.
+func TestTooLateIsNotSent(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, nil)
+	cfg := f.config()
+	base, by := http.DefaultTransport.(*http.Transport).Clone(), time.Time{}
+	cfg.Transport = base
+	sess, err := f.connect(cfg).Session(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := base.DialContext
+	base.CloseIdleConnections()
+	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		time.Sleep(time.Until(by) + time.Millisecond)
+		return dial(ctx, network, addr)
+	}
+	by = time.Now().Add(50 * time.Millisecond)
+	_, err = sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t", SendBy: by})
+	if kindOf(err) != KindUnreachable || len(f.sql()) != 0 {
+		t.Errorf("got %v, and the server %q; want nothing sent", err, f.sql())
+	}
+	by = time.Time{}
+	if _, err := sess.Exec(t.Context(), Statement{SQL: "SELECT 1", SendBy: time.Now().Add(time.Minute)}); err != nil {
+		t.Error(err)
 	}
 }
 

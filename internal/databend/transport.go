@@ -1,6 +1,7 @@
 package databend
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -42,6 +43,7 @@ type call struct {
 	control bool // a question of our own (see Session.control): a lost answer is not asked for
 	rows    bool // the caller needs the rows: success without them is none
 	ownID   bool // the query id was made for this call, so nobody can have sent it before
+	sendBy  time.Time
 
 	ctx  context.Context // of the requests; the driver's own never ends
 	stop context.CancelFunc
@@ -312,9 +314,14 @@ func (c *call) send(ctx context.Context, req *http.Request, body []byte, patienc
 			c.mu.Unlock()
 		}
 	}})
-	out, err := http.NewRequestWithContext(ctx, req.Method, s.base+req.URL.Path, strings.NewReader(string(body)))
+	out, err := http.NewRequestWithContext(ctx, req.Method, s.base+req.URL.Path, bytes.NewReader(body))
 	if err != nil {
 		return reply{err: err}
+	}
+	late := func() bool { return false }
+	if post && !c.sendBy.IsZero() {
+		b := &bodyBy{body: bytes.NewReader(body), by: c.sendBy}
+		out.Body, out.GetBody, late = b, nil, b.late.Load
 	}
 	out.URL.RawQuery = req.URL.RawQuery
 	out.Header = req.Header.Clone()
@@ -327,6 +334,9 @@ func (c *call) send(ctx context.Context, req *http.Request, body []byte, patienc
 	}
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
+		if late() {
+			return reply{err: &Error{Kind: KindUnreachable, Message: fmt.Sprintf("the connection to %s took too long; nothing was sent", s.Host()), Err: err}}
+		}
 		return reply{err: err, sent: wrote.Load(), auth: auth}
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -336,6 +346,24 @@ func (c *call) send(ctx context.Context, req *http.Request, body []byte, patienc
 	}
 	return reply{status: resp.StatusCode, header: resp.Header, body: data, sent: true, auth: auth, err: err}
 }
+
+// bodyBy is a body that is not sent any more after a time. It is read when the connection stands; a request without its whole
+// body does nothing on the server.
+type bodyBy struct {
+	body *bytes.Reader // not embedded: its WriteTo would pass by Read
+	by   time.Time
+	late atomic.Bool
+}
+
+func (b *bodyBy) Read(p []byte) (int, error) {
+	if b.late.Load() || time.Now().After(b.by) {
+		b.late.Store(true)
+		return 0, errors.New("too late to send")
+	}
+	return b.body.Read(p)
+}
+
+func (b *bodyBy) Close() error { return nil }
 
 const provisionTimeout = "ProvisionWarehouseTimeout"
 

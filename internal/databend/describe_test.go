@@ -1,0 +1,130 @@
+package databend
+
+import (
+	"errors"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+func TestReadMessage(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		raw, message string
+		at           *excerpt
+	}{
+		"plain":     {"Unknown table default.t .", "Unknown table default.t", nil},
+		"backtrace": {"it failed.\n\n   0: std::backtrace\n   1: x", "it failed", nil},
+		"disabled":  {"it failed\n\n<Backtrace disabled by default. Please use RUST_BACKTRACE=1>", "it failed", nil},
+		"one label": {"error: \n  --> SQL:1:15\n  |\n1 | SELECT a FROM nowhere\n  |               ^^^^^^^ Unknown table 'nowhere'\n\n", "Unknown table 'nowhere'", &excerpt{1, 15}},
+		"two labels on a line": {
+			"error: \n  --> SQL:1:10\n  |\n1 | SELECT * FROMM t\n  | ------   ^^^^^ unexpected `FROMM`\n  | |         \n  | while parsing `SELECT ...`\n",
+			"unexpected `FROMM`", &excerpt{1, 10},
+		},
+		"long label": {
+			"error: \n  --> SQL:12:3\n   |\n11 | SELECT\n12 |   a b\n   |     ^ first\n   |       second\n\n", "first second", &excerpt{12, 3},
+		},
+		"several lines": {
+			"error: \n  --> SQL:1:1\n  |\n1 | / SELECT a\n2 | | FROM t\n  | |______^ no such thing\n", "no such thing", &excerpt{1, 1},
+		},
+		"source with a pipe and a caret": {
+			"error: \n  --> SQL:1:8\n  |\n1 | SELECT 'secret | ^^^ secret' x y\n  |        ^^^ bad\n", "bad", &excerpt{1, 8},
+		},
+		"words around it": {"error: cannot do this\n  --> SQL:1:1\n  |\n1 | x\n  | ^ here\n\nsee the docs.", "cannot do this here see the docs", &excerpt{1, 1}},
+		"no words":        {"error: \n  --> SQL:1:1\n  |\n1 | x\n  | ^\n", "the statement is wrong here", &excerpt{1, 1}},
+	} {
+		message, at := readMessage(tt.raw)
+		if message != tt.message || !cmp.Equal(at, tt.at, cmp.AllowUnexported(excerpt{})) {
+			t.Errorf("%s: got %q at %v, want %q at %v", name, message, at, tt.message, tt.at)
+		}
+	}
+}
+
+func TestCulprit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		code         int
+		message, sql string
+		want         string // what stands at the place; "" for none
+	}{
+		{1025, `Unknown table "default"."db".nowhere`, "SELECT 1 FROM db.nowhere", "nowhere"},
+		{1025, "Unknown table 'NoWhere'", "SELECT 1 FROM nowhere", "nowhere"},
+		{1025, "Unknown table `a`.`b`", "SELECT 1 FROM a.b", "b"},
+		{1025, "Unknown table t", "SELECT t.a FROM t", ""}, // twice: it might be the other
+		{1003, "Unknown database 'db'", "USE db", "db"},
+		{1065, "column x doesn't exist, do you mean 'y'?", "SELECT x FROM t", "x"},
+		{2501, "Stage 'st' does not exist", "LIST @st/a", "st/a"},
+		{2510, "Connection 'con' does not exist", "DROP CONNECTION con", "con"},
+		{1006, "Unknown table t", "SELECT 1 FROM t", ""},
+		{1025, "Unknown table 'gone'", "CALL p()", ""},
+	} {
+		offset, ok := culprit(tt.code, tt.message, tt.sql)
+		if ok != (tt.want != "") || ok && !strings.HasPrefix(tt.sql[offset:], tt.want) {
+			t.Errorf("%s in %s: got %d, %v; want %q", tt.message, tt.sql, offset, ok, tt.want)
+		}
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	const sql = `A {{ secret "X" }} B 'p{{ secret "Y" }}q' C`
+	text, err := splice(Statement{SQL: sql, Secrets: secret.Set{"X": secret.New("a'much longer value than the placeholder"), "Y": secret.New("")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"A", "B", "'p", "q'", "C"} {
+		if got, want := text.origin(strings.Index(text.sql, word)), strings.Index(sql, word); got != want {
+			t.Errorf("%s: got %d, want %d", word, got, want)
+		}
+	}
+	if got, want := text.origin(strings.Index(text.sql, "much")), strings.Index(sql, "{{"); got != want {
+		t.Errorf("inside the secret: got %d, want %d, the placeholder", got, want)
+	}
+}
+
+// A key that is written by hand is in no Scrubber; the line that shows it is left out rather than shown with a wrong caret.
+func TestCaretNeverShowsAKey(t *testing.T) {
+	t.Parallel()
+	s := &Server{}
+	const sql = "CREATE CONNECTION c STORAGE_TYPE = 's3' SECRET_ACCESS_KEY = 'by-hand' BAD\n  ALSO BAD"
+	for line, caret := range map[int]string{1: "", 2: "  ALSO BAD\n ^"} {
+		at := "error: \n  --> SQL:" + map[int]string{1: "1:72", 2: "2:2"}[line] + "\n  |\n1 | x\n  | ^ near 'by-hand'\n"
+		e, _ := errors.AsType[*Error](s.describe(s.coded(serverError{Code: 1005, Message: at}), Statement{SQL: sql, Line: 1, Column: 1}, &spliced{sql: sql}))
+		if e.Line != line || e.Caret != caret || strings.Contains(e.Message+e.SQL, "by-hand") {
+			t.Errorf("got %+v, want line %d and caret %q", e, line, caret)
+		}
+	}
+}
+
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]string{1005: "SyntaxException", 1025: "UnknownTable", 1402: "LicenseKeyInvalid", 2801: "UnknownVariable", 5100: "AuthenticateFailure", 7: ""} {
+		if got := CodeName(code); got != want {
+			t.Errorf("%d: got %q, want %q", code, got, want)
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(hints)) {
+		if codeNames[code] == "" {
+			t.Errorf("a hint for %d, a code that does not exist", code)
+		}
+	}
+	if got := hintFor(4000, "fail to get connection: UnknownConnection. Code: 2510, Text = x"); got != hints[2510] {
+		t.Errorf("got %q, want the hint of the error inside", got)
+	}
+	err := error(&Error{Kind: "UnknownTable", Code: 1025, Name: "UnknownTable", Message: "no t", File: "f.sql", Line: 3, Column: 4})
+	if got, want := err.Error(), "f.sql:3:4: no t (1025 UnknownTable)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if !IsCode(err, 1003, 1025) || IsCode(err, 1003) || IsCode(nil, 0) || IsUnknownOutcome(err) || IsUnknownOutcome(nil) {
+		t.Error("IsCode or IsUnknownOutcome is wrong")
+	}
+	if regexp.MustCompile(`^[0-9a-f]{32}$`).FindString(NewID()) == "" || NewID() == NewID() {
+		t.Error("NewID is wrong")
+	}
+}
