@@ -128,6 +128,12 @@ func (s *Server) Settle(ctx context.Context, queryID string) error {
 			if _, kerr := s.ask(ctx, "KILL QUERY "+quote(session)); kerr != nil && !IsCode(kerr, codeUnknownSession) {
 				if e, ok := errors.AsType[*Error](kerr); ok && e.Code != 0 {
 					refused = kerr // it may end by itself
+					s.mu.Lock()
+					c := s.doubtful[queryID]
+					s.mu.Unlock()
+					if c != nil {
+						c.killURI(ctx)
+					}
 				}
 			}
 		}

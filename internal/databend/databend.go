@@ -66,6 +66,7 @@ type Server struct {
 	sessions map[*Session]struct{}
 	spare    *Session            // Connect's, until somebody takes it
 	claimed  map[string]struct{} // query ids that were given by callers and sent
+	doubtful map[string]*call    // calls of unknown outcome: their session may end them where KILL is refused
 	waited   map[string]bool     // reasons that Waiting was told
 
 	controlLock chan struct{} // holds one token while the control session is in use
@@ -104,6 +105,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		base:        scheme + net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)),
 		sessions:    map[*Session]struct{}{},
 		claimed:     map[string]struct{}{},
+		doubtful:    map[string]*call{},
 		waited:      map[string]bool{},
 		controlLock: make(chan struct{}, 1),
 	}

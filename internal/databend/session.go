@@ -136,6 +136,11 @@ func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) 
 		return res, nil
 	}
 	st.ID = res.ID
+	if IsUnknownOutcome(err) && !s.control {
+		s.srv.mu.Lock()
+		s.srv.doubtful[res.ID] = c
+		s.srv.mu.Unlock()
+	}
 	if e, ok := errors.AsType[*Error](err); ok && ctx.Err() != nil {
 		switch {
 		case e.Code == codeAbortedQuery || e.Code == codeAbortedSession:

@@ -572,6 +572,38 @@ func TestSettleWaitsForWhatCannotBeKilled(t *testing.T) {
 	}
 }
 
+// KILL takes a privilege. A statement of our own whose answer was lost is ended without it, by its session.
+func TestSettleWithoutThePrivilege(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, (*fakeQuery).wait)
+	f.noKill = true
+	sess := f.session()
+	st := Statement{SQL: "INSERT", ID: NewID()}
+	lose := atomic.Bool{}
+	lose.Store(true)
+	f.mu.Lock()
+	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if lose.Load() && strings.HasPrefix(r.URL.Path, "/v1/query") && r.Header.Get("X-Databend-Query-Id") == st.ID {
+			dropAfter(r, next)
+		}
+		next(w, r)
+	}
+	f.mu.Unlock()
+	if _, err := sess.Exec(t.Context(), st); !IsUnknownOutcome(err) {
+		t.Fatalf("got %v, want an unknown outcome", err)
+	}
+	lose.Store(false)
+	if running, err := sess.srv.Running(t.Context(), st.ID); err != nil || !running {
+		t.Fatalf("got %v, %v; want it to run", running, err)
+	}
+	if err := sess.srv.Settle(t.Context(), st.ID); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(f.kills, []string{"uri"}); diff != "" {
+		t.Errorf("kills (-got +want):\n%s", diff)
+	}
+}
+
 // The driver prints "query canceled…" to stdout and logs SQL; none of it may reach the output.
 func TestNothingOnStdout(t *testing.T) {
 	r, w, err := os.Pipe()
