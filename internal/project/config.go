@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml/token"
 
@@ -62,7 +62,7 @@ func readConfig(path string) (*config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	doc, root, err := parseYAML(path, text)
+	doc, root, err := parseYAML(ConfigFile, text)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func readConfig(path string) (*config, error) {
 	}
 	if doc.err == nil && c.project == "" {
 		doc.err = &Error{
-			File: path, Line: 1, Column: 1, Msg: "no project name",
+			File: ConfigFile, Line: 1, Column: 1, Msg: "no project name",
 			Hint: "add a line such as project: citydrive; it is part of every key in the state tables",
 		}
 	}
@@ -84,7 +84,7 @@ func (c *config) read(entries []entry) {
 		switch e.key {
 		case "project":
 			c.project = c.doc.text(e)
-			if !validProject(c.project) {
+			if !validName(c.project) {
 				c.doc.failAt(e.at, "project is not a name", "write up to 64 letters, digits, _, - and dots")
 			}
 		case "default_env":
@@ -123,7 +123,8 @@ func (c *config) checkVars(env *environment) {
 		}
 	}
 	for _, v := range vars {
-		for name, src := range secrets {
+		for _, name := range slices.Sorted(maps.Keys(secrets)) {
+			src := secrets[name]
 			if v.env != "" && (v.env == src.Env || v.env == name && src.Env == "" && src.File == "" && len(src.Command) == 0) {
 				c.doc.failAt(v.at, "var "+v.name+" takes its value from the secret "+name, `vars are shown and stored in clear; write {{ secret "`+name+`" }} in the SQL`)
 			}
@@ -131,19 +132,32 @@ func (c *config) checkVars(env *environment) {
 	}
 }
 
-var (
-	nameRule    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	projectRule = regexp.MustCompile(`^[\pL\pN][\pL\pN_.-]*$`)
-)
+// isName holds for the names of vars and secrets: what an environment variable may be called.
+func isName(s string) bool {
+	for i, c := range s {
+		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
 
-func validProject(s string) bool { return len(s) <= 64 && projectRule.MatchString(s) }
+// validName holds for the names of projects and environments, which become part of keys and table names.
+func validName(s string) bool {
+	for i, c := range s {
+		if !unicode.IsLetter(c) && !unicode.IsDigit(c) && (i == 0 || !strings.ContainsRune("_.-", c)) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
 
 func (c *config) readVars(e entry) []variable {
 	var all []variable
 	for _, e := range c.doc.mapping(e.value, "vars", nil) {
 		v := variable{name: e.key, at: e.at}
-		if !nameRule.MatchString(e.key) {
-			c.doc.failAt(e.at, "var "+e.key+" is not a name", "write letters, digits and _")
+		if !isName(e.key) {
+			c.doc.failAt(e.at, "var "+shown(e.key)+" is not a name", "write letters, digits and _")
 		}
 		var plain bool
 		if v.value, plain = scalar(e.value); !plain {
@@ -179,8 +193,8 @@ func (c *config) readSecrets(e entry) map[string]secret.Source {
 	all := map[string]secret.Source{}
 	for _, e := range c.doc.mapping(e.value, "secrets", nil) {
 		const form = "write NAME: { env: OTHER }, { file: path } or { command: [program, argument] }, with json: data.key where the output is JSON"
-		if !nameRule.MatchString(e.key) {
-			c.doc.failAt(e.at, "secret "+e.key+" is not a name", "write letters, digits and _")
+		if !isName(e.key) {
+			c.doc.failAt(e.at, "secret "+shown(e.key)+" is not a name", "write letters, digits and _")
 		}
 		if _, plain := scalar(e.value); plain {
 			c.doc.failAt(e.at, "secret "+e.key+" says a value: no value may stand in this file", form)
@@ -217,10 +231,10 @@ func (c *config) readEnvironment(e entry) *environment {
 	d := c.doc
 	env := &environment{nameAt: e.at, at: map[string]*token.Token{}}
 	env.Name = e.key
-	if !validProject(e.key) {
-		d.failAt(e.at, "environment "+e.key+" is not a name", "write letters, digits, _, - and dots")
+	if !validName(e.key) {
+		d.failAt(e.at, "environment "+shown(e.key)+" is not a name", "write letters, digits, _, - and dots")
 	}
-	for _, e := range d.mapping(e.value, "environment "+e.key, environmentKeys) {
+	for _, e := range d.mapping(e.value, "environment "+shown(e.key), environmentKeys) {
 		env.at[e.key] = e.at
 		switch e.key {
 		case "dsn":
@@ -281,7 +295,7 @@ func (c *config) readEnvironment(e entry) *environment {
 // secretName reads a key that names a secret. What is no name may be the secret itself, so it is not quoted.
 func (c *config) secretName(e entry) string {
 	s, ok := scalar(e.value)
-	if !ok || !nameRule.MatchString(s) {
+	if !ok || !isName(s) {
 		c.doc.failAt(e.at, e.key+" is not the name of a secret", "write "+e.key+": DATABEND_"+strings.ToUpper(e.key)+" and put the value into that environment variable; no value may stand in this file")
 	}
 	return s

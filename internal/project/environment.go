@@ -113,8 +113,9 @@ func (c *config) environment(o Options, chosen *environment, getenv func(string)
 		e.Vars[v.name] = value
 	}
 	maps.Copy(e.Vars, o.LocalVars)
-	for name, value := range o.Vars {
-		if !nameRule.MatchString(name) {
+	for _, name := range slices.Sorted(maps.Keys(o.Vars)) {
+		value := o.Vars[name]
+		if !isName(name) {
 			return e, &Error{Msg: "--var " + name + " is not a name", Hint: "--var NAME=VALUE, where a name has letters, digits and _"}
 		}
 		if why := badValue(value); why != "" {

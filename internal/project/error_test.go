@@ -30,6 +30,8 @@ func TestOpenErrors(t *testing.T) {
 		{"unknown key of a source", yaml("project: p\nsecrets:\n  A: { fiel: x }\n"), Options{}, "dbctl.yaml:3:8: unknown key fiel in secret A", "did you mean file?"},
 		{"unknown key of a var", yaml("project: p\nvars:\n  a: { evn: x }\n"), Options{}, "dbctl.yaml:3:8: unknown key evn in var a", "did you mean env?"},
 		{"unknown key, merged", yaml("project: p\nenvironments:\n  a: &a { hots: h }\n  b: { <<: *a }\n"), Options{}, "dbctl.yaml:3:11: unknown key hots in environment a", "did you mean host?"},
+		{"value for a key", yaml("project: p\nenvironments:\n  e:\n    password=hunter2: x\n"), Options{}, "dbctl.yaml:4:5: unknown key … in environment e", "dsn"},
+		{"value for a name", yaml("project: p\nsecrets:\n  \"PASSWORD hunter2\": { file: x }\n"), Options{}, "dbctl.yaml:3:3: secret … is not a name", ""},
 		{"key twice", yaml("project: p\nproject: q\n"), Options{}, `dbctl.yaml:2:1: YAML: mapping key "project" already defined at [1:1]`, ""},
 		{"syntax", yaml("project: p\nvars: { a: [hunter2\n"), Options{}, "dbctl.yaml:2:12: YAML: sequence end token ']' not found", ""},
 		{"indentation", yaml("project: p\n vars: { a: 1 }\n"), Options{}, "dbctl.yaml:1:10: YAML: mapping value is not allowed in this context", ""},
@@ -42,7 +44,7 @@ func TestOpenErrors(t *testing.T) {
 		{"project is null", yaml("project:\n"), Options{}, "dbctl.yaml:1:1: project is not a text", ""},
 		{"project is no name", yaml("project: a/b\n"), Options{}, "dbctl.yaml:1:1: project is not a name", "letters"},
 		{"alias without end", yaml("project: p\nvars: &a\n  x: *a\n"), Options{}, "dbctl.yaml:3:3: unknown key x in var x", ""},
-		{"merge without end", yaml("project: p\nvars: &a\n  <<: *a\n"), Options{}, "dbctl.yaml:3:5: merge keys are nested too deeply", ""},
+		{"merge without end", yaml("project: p\nvars: &a\n  <<: *a\n"), Options{}, "dbctl.yaml:3:7: merge keys have no end", ""},
 		{"alias of nothing", yaml("project: p\nvars: *a\n"), Options{}, "dbctl.yaml:2:7: alias without an anchor", ""},
 		{"var without value", yaml("project: p\nvars:\n  a:\n"), Options{}, "dbctl.yaml:3:3: var a has no value", "{ env: NAME }"},
 		{"var is a list", yaml("project: p\nvars:\n  a: [1]\n"), Options{}, "dbctl.yaml:3:6: var a is not a mapping", ""},
@@ -141,8 +143,8 @@ func TestOpenErrors(t *testing.T) {
 		{"two defaults", up("SELECT {{ var \"x\" 1 2 }};"), Options{}, `migrations/1_a.sql:2:11: var "x" has more than one default`, ""},
 		{"field", up("SELECT {{ .bucket }};"), Options{}, `migrations/1_a.sql:2:11: template: map has no entry for key "bucket"`, `{{ var "name" }}`},
 		{"unknown function", up("SELECT 1,\n  2, {{ secrt \"A\" }};"), Options{}, `migrations/1_a.sql:3:9: template: function "secrt" not defined`, "did you mean secret?"},
-		{"unclosed action", up("SELECT 1,\n  {{ var \"a\" ;\n"), Options{}, "migrations/1_a.sql:3:", ""},
-		{"unclosed if", up("{{ if true }}SELECT 1;\n"), Options{}, "migrations/1_a.sql:", ""},
+		{"unclosed action", up("SELECT 1,\n  {{ var \"a\" ;\n"), Options{}, `migrations/1_a.sql:3:14: template: unexpected ";" in operand`, ""},
+		{"unclosed if", up("{{ if true }}SELECT 1;\n"), Options{}, "migrations/1_a.sql:3:1: template: unexpected EOF", "{{ end }}"},
 		{"in Down", files{"migrations/1_a.sql": "-- +goose Up\nSELECT 1;\n\n-- +goose Down\n\nSELECT {{ var \"x\" }};\n"}, Options{}, `migrations/1_a.sql:6:11: no var "x"`, ""},
 		{"in a load", load("\n" + strings.Replace(copySQL, "@s/p/", "@s/{{ var \"x\" }}/", 1)), Options{}, `loads/l.sql:2:62: no var "x"`, ""},
 		{"secret's value as name", up("SELECT {{ secret \"hunter-2\" }};"), Options{}, `migrations/1_a.sql:2:11: secret "hunter-2" is not a name`, ""},
@@ -153,7 +155,7 @@ func TestOpenErrors(t *testing.T) {
 		// secrets where they may not stand
 		{"secret in a comment", up("SELECT 1\n-- {{ secret \"A\" }}\n;"), Options{}, `migrations/1_a.sql:3:4: secret "A" inside a comment`, ""},
 		{"secret in a task", up("CREATE TASK t SCHEDULE = 1 MINUTE AS\n  SELECT {{ secret \"A\" }};"), Options{}, `migrations/1_a.sql:3:10: secret "A" inside a task's body`, "in clear"},
-		{"secret of a load in a task", files{"loads/l.sql": "COPY INTO t FROM 's3://b/' CONNECTION = (K = {{ secret \"A\" }})", "migrations/1_a.sql": "-- +goose Up\nSELECT 1;\nCREATE TASK t SCHEDULE = 1 MINUTE AS\n {{ load \"l\" }};\n"}, Options{}, "loads/l.sql:1:18: ", ""},
+		{"secret of a load in a task", files{"loads/l.sql": "COPY INTO t (a) FROM (SELECT {{ secret \"A\" }} FROM @s/)", "migrations/1_a.sql": "-- +goose Up\nSELECT 1;\nCREATE TASK t SCHEDULE = 1 MINUTE AS\n {{ load \"l\" }};\n"}, Options{}, `migrations/1_a.sql:4:2: secret "A" inside a task's body`, "in clear"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -165,7 +167,7 @@ func TestOpenErrors(t *testing.T) {
 				t.Fatalf("got %v, want an *Error", err)
 			}
 			got := strings.ReplaceAll(e.Error(), dir+"/", "")
-			if got != test.want && !(strings.HasSuffix(test.want, ":") || strings.HasSuffix(test.want, ": ")) || !strings.HasPrefix(got, test.want) {
+			if got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 			if !strings.Contains(e.Hint, test.hint) {

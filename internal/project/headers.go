@@ -2,7 +2,6 @@ package project
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +16,6 @@ var (
 	loadKeys      = []string{"filename-column", "optional", "pattern", "window", "on-changed", "rule", "empty"}
 	onChanged     = []string{"fail", "skip", "replace"}
 	ruleLevels    = []string{"off", "warn", "fail"}
-	ruleName      = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 )
 
 // badHeader is an *Error at a header.
@@ -130,7 +128,7 @@ func (l *LoadHeader) set(h sqltext.Header, copied sqltext.Copy) (msg, hint strin
 		const form = `write -- dbctl: rule=NAME:off|warn|fail "why"`
 		name, level, _ := strings.Cut(h.Value, ":")
 		switch {
-		case !ruleName.MatchString(name):
+		case name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "":
 			return "rule= names no rule", form
 		case !slices.Contains(ruleLevels, level):
 			return "rule " + name + " is neither off nor warn nor fail", form

@@ -100,15 +100,24 @@ func (r *renderer) readLoad(file string) (Load, error) {
 	return l, err
 }
 
-// The patterns that keep a COPY from what is no data: names that start with _ or . (_SUCCESS, hidden files) in any folder. A
-// PATTERN is anchored, and relative to the path of the COPY.
-const (
-	visible        = `([^_./][^/]*/)*[^_./][^/]*`
-	visibleParquet = visible + `[.]parquet`
-)
+// visible matches the names of files below a COPY's path that are data: neither they nor a folder of theirs begins with '_' or
+// '.' (_SUCCESS, _temporary, hidden files), which COPY would read as data. A PATTERN is anchored, and relative to the path.
+const visible = `([^_./][^/]*/)*[^_./][^/]*`
 
-// FilePattern is the PATTERN that a COPY of this load needs: its pattern= header, or one that keeps it from files that are no
-// data. It is "" when the COPY has a PATTERN or FILES itself, or names one file.
+// extensions are the names that files of a TYPE have, as a regular expression behind the base name.
+var extensions = map[string]string{
+	"PARQUET": `[.]parquet`,
+	"CSV":     `[.]csv([.](gz|zst|bz2|xz))?`,
+	"TSV":     `[.](tsv|txt)([.](gz|zst|bz2|xz))?`,
+	"TEXT":    `[.](tsv|txt|csv)([.](gz|zst|bz2|xz))?`,
+	"NDJSON":  `[.](ndjson|jsonl|json)([.](gz|zst|bz2|xz))?`,
+	"JSON":    `[.]json([.](gz|zst|bz2|xz))?`,
+	"ORC":     `[.]orc`,
+	"AVRO":    `[.]avro`,
+}
+
+// FilePattern is the PATTERN to add to the COPY of this load: that of its pattern= header, or one that keeps it to the visible
+// files of its type. It is "" when the COPY has a PATTERN or FILES itself, or names one file.
 func (l *Load) FilePattern() string {
 	last := path.Base(l.Copy.Path)
 	switch {
@@ -118,14 +127,13 @@ func (l *Load) FilePattern() string {
 		return l.Pattern
 	case !strings.HasSuffix(l.Copy.Path, "/") && strings.Contains(last, ".") && last != ".":
 		return ""
-	case strings.EqualFold(l.format(), "parquet"):
-		return visibleParquet
 	}
-	return visible
+	return visible + extensions[l.FileType()]
 }
 
-// format is the TYPE of the COPY's FILE_FORMAT, "" when it is the stage's.
-func (l *Load) format() string {
+// FileType is the TYPE of the COPY's FILE_FORMAT in upper case: PARQUET where there is none, the default of a stage; "" for a
+// named format.
+func (l *Load) FileType() string {
 	for _, o := range l.Copy.Options {
 		if o.Name != "FILE_FORMAT" {
 			continue
@@ -133,11 +141,12 @@ func (l *Load) format() string {
 		words := strings.FieldsFunc(o.Value, func(c rune) bool { return strings.ContainsRune("()='\", \t\r\n", c) })
 		for i, w := range words[:max(0, len(words)-1)] {
 			if strings.EqualFold(w, "TYPE") {
-				return words[i+1]
+				return strings.ToUpper(words[i+1])
 			}
 		}
+		return ""
 	}
-	return ""
+	return "PARQUET"
 }
 
 // TaskSQL is the load's COPY for a task's body: its table qualified, since a task has no current database, and with a PATTERN.

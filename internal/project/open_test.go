@@ -1,7 +1,6 @@
 package project
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -298,8 +297,9 @@ func TestTaskSQL(t *testing.T) {
 	for sql, want := range map[string]string{
 		"COPY INTO t FROM @s/p/ FILE_FORMAT = (TYPE = 'PARQUET');":               "COPY INTO `db`.t FROM @s/p/ FILE_FORMAT = (TYPE = 'PARQUET')\nPATTERN = " + parquet,
 		"copy into other.`T t` from @s FILE_FORMAT=(type=parquet)":               "copy into other.`T t` from @s FILE_FORMAT=(type=parquet)\nPATTERN = " + parquet,
-		"COPY INTO t FROM @s/p/ FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1) -- c": "COPY INTO `db`.t FROM @s/p/ FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1)\nPATTERN = '([^_./][^/]*/)*[^_./][^/]*'",
-		"COPY INTO t FROM @s/p/": "COPY INTO `db`.t FROM @s/p/\nPATTERN = '([^_./][^/]*/)*[^_./][^/]*'",
+		"COPY INTO t FROM @s/p/ FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1) -- c": "COPY INTO `db`.t FROM @s/p/ FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1)\nPATTERN = '([^_./][^/]*/)*[^_./][^/]*[.]csv([.](gz|zst|bz2|xz))?'",
+		"COPY INTO t FROM @s/p/":                                                          "COPY INTO `db`.t FROM @s/p/\nPATTERN = " + parquet,
+		"COPY INTO t FROM @s/p/ FILE_FORMAT = (FORMAT_NAME = 'f')":                        "COPY INTO `db`.t FROM @s/p/ FILE_FORMAT = (FORMAT_NAME = 'f')\nPATTERN = '([^_./][^/]*/)*[^_./][^/]*'",
 		"COPY INTO t FROM @s/p/ PATTERN = '.*x' FILE_FORMAT = (TYPE = PARQUET)":           "COPY INTO `db`.t FROM @s/p/ PATTERN = '.*x' FILE_FORMAT = (TYPE = PARQUET)",
 		"COPY INTO t FROM @s/p/ FILES = ('a') FILE_FORMAT = (TYPE = PARQUET)":             "COPY INTO `db`.t FROM @s/p/ FILES = ('a') FILE_FORMAT = (TYPE = PARQUET)",
 		"COPY INTO t FROM @s/p/a.parquet FILE_FORMAT = (TYPE = PARQUET)":                  "COPY INTO `db`.t FROM @s/p/a.parquet FILE_FORMAT = (TYPE = PARQUET)",
@@ -316,58 +316,6 @@ func TestTaskSQL(t *testing.T) {
 		if got := p.Migrations[0].Up.Statements[0].SQL; got != "CREATE TASK k SCHEDULE = 1 MINUTE AS\n"+want {
 			t.Errorf("%s: the task is %s", sql, got)
 		}
-	}
-}
-
-func TestFind(t *testing.T) {
-	t.Parallel()
-	p := open(t, files{
-		"loads/videos.sql": copySQL, "loads/vehicles.sql": copySQL, "loads/daily/videos.sql": copySQL,
-		"migrations/00003_frame_events.sql": upDown, "migrations/00012_videos.sql": upDown,
-	})
-	for args, want := range map[string]string{
-		"videos":              "videos",
-		"videos v* videos":    "vehicles,videos",
-		"daily/*":             "daily/videos",
-		"*":                   "vehicles,videos",
-		"daily/videos videos": "daily/videos,videos",
-		"vidoes":              "no load vidoes; did you mean videos?",
-		"x*":                  "no load x*; there are daily/videos, vehicles, videos",
-		"[":                   "bad pattern [; close its [ with ]",
-	} {
-		loads, err := p.FindLoads(strings.Fields(args)...)
-		var names []string
-		for _, l := range loads {
-			names = append(names, l.Name)
-		}
-		got := strings.Join(names, ",")
-		if e, ok := errors.AsType[*Error](err); ok {
-			got = e.Error() + "; " + e.Hint
-		}
-		if got != want {
-			t.Errorf("%s: got %s, want %s", args, got, want)
-		}
-	}
-	for arg, want := range map[string]string{
-		"3": "00003_frame_events", "00003": "00003_frame_events", "frame_events": "00003_frame_events", "00003_frame_events": "00003_frame_events",
-		"migrations/00003_frame_events.sql": "00003_frame_events", "12": "00012_videos",
-		"4":            "no migration 4; the newest is 00012_videos.sql",
-		"00003_videos": "no migration 00003_videos; did you mean 00012_videos?",
-		"frame_evnets": "no migration frame_evnets; did you mean frame_events?",
-	} {
-		m, err := p.FindMigration(arg)
-		got := ""
-		if e, ok := errors.AsType[*Error](err); ok {
-			got = e.Error() + "; " + e.Hint
-		} else {
-			got = strings.TrimSuffix(filepath.Base(m.Path), ".sql")
-		}
-		if got != want {
-			t.Errorf("%s: got %s, want %s", arg, got, want)
-		}
-	}
-	if p.Migration(4) != nil || p.Migration(12).Name != "videos" {
-		t.Error("Migration finds the wrong one")
 	}
 }
 

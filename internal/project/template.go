@@ -138,7 +138,7 @@ func (r *renderer) functions() template.FuncMap {
 
 // placeholder is what stands for a secret from here to the moment of sending.
 func placeholder(name string) (string, error) {
-	if !nameRule.MatchString(name) {
+	if !isName(name) {
 		return "", &mistake{"secret " + strconv.Quote(name) + " is not a name", "write letters, digits and _: the name of the secret, never its value"}
 	}
 	return `{{ secret "` + name + `" }}`, nil
@@ -190,16 +190,14 @@ func (r *renderer) load(name string) (string, error) {
 	return "", &mistake{"no load " + strconv.Quote(name), didYouMean(name, names, "loads stand in "+LoadsDir+"/")}
 }
 
-var (
-	// failureRule reads the errors of text/template: name:line, and the column, counted in bytes from 0, of those at execution.
-	failureRule = regexp.MustCompile(`(?s)^template: [^:]*:(\d+)(?::(\d+))?: (.*)$`)
-	executing   = regexp.MustCompile(`(?s)^executing "[^"]*" at <.*?>: `)
-	quotedName  = regexp.MustCompile(`"([^"]+)"`)
-)
-
 // failed makes an *Error of one of text/template for the part of src that starts at start.
 func (r *renderer) failed(src *source, text string, start int, err error) error {
-	m := failureRule.FindStringSubmatch(err.Error())
+	// The rules are made here, on the way out, and not at each start. name:line, and the column of errors at execution, in
+	// bytes from 0.
+	failure := regexp.MustCompile(`(?s)^template: [^:]*:(\d+)(?::(\d+))?: (.*)$`)
+	executing := regexp.MustCompile(`(?s)^executing "[^"]*" at <.*?>: `)
+	quotedName := regexp.MustCompile(`"([^"]+)"`)
+	m := failure.FindStringSubmatch(err.Error())
 	if m == nil {
 		return &Error{File: src.path, Msg: "template: " + err.Error()}
 	}
@@ -227,6 +225,8 @@ func (r *renderer) failed(src *source, text string, start int, err error) error 
 		msg, hint = own.msg, own.hint
 	} else if strings.Contains(msg, "map has no entry for key") {
 		hint = `write {{ var "name" }}`
+	} else if strings.Contains(msg, "unexpected EOF") {
+		hint = "close each {{ if }}, {{ with }} and {{ range }} with {{ end }}, in the same section"
 	}
 	return errorAt(src.path, src.text, start+min(at, len(text)), msg, hint)
 }

@@ -2,7 +2,6 @@ package project
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 type document struct {
 	path    string
 	anchors map[string]ast.Node
+	merges  int
 	err     error
 }
 
@@ -29,8 +29,10 @@ type entry struct {
 	value ast.Node
 }
 
-// maxAliases bounds how deep aliases and merge keys may nest; an alias inside its own anchor has no end.
-const maxAliases = 20
+const (
+	maxAliases = 20   // an alias may stand for one that stands for another, so deep; one inside its own anchor has no end
+	maxMerges  = 1000 // merge keys in the whole file, each counted as often as it is followed
+)
 
 // parseYAML returns the document's root, nil when it is empty.
 func parseYAML(path string, text []byte) (*document, ast.Node, error) {
@@ -106,10 +108,9 @@ func (d *document) resolve(n ast.Node) ast.Node {
 
 // mapping returns the entries of a mapping in order. what names it for errors; known, when not nil, are the keys it may have.
 func (d *document) mapping(n ast.Node, what string, known []string) []entry {
-	return d.entries(n, what, known, 0)
-}
-
-func (d *document) entries(n ast.Node, what string, known []string, depth int) []entry {
+	if d.err != nil {
+		return nil
+	}
 	n = d.resolve(n)
 	var values []*ast.MappingValueNode
 	switch v := n.(type) {
@@ -123,10 +124,6 @@ func (d *document) entries(n ast.Node, what string, known []string, depth int) [
 		d.fail(n, what+" is not a mapping", "write key: value lines below it")
 		return nil
 	}
-	if depth > maxAliases {
-		d.fail(n, "merge keys are nested too deeply", "")
-		return nil
-	}
 	var own, merged []entry
 	for _, v := range values {
 		if _, ok := v.Key.(*ast.MergeKeyNode); ok {
@@ -135,18 +132,21 @@ func (d *document) entries(n ast.Node, what string, known []string, depth int) [
 				parts = list.Values
 			}
 			for _, part := range parts {
-				merged = append(merged, d.entries(part, what, known, depth+1)...)
+				if d.merges++; d.merges > maxMerges {
+					d.fail(part, "merge keys have no end", "")
+				}
+				merged = append(merged, d.mapping(part, what, known)...)
 			}
 			continue
 		}
 		t := v.Key.GetToken()
 		key := t.Value
 		if known != nil && !slices.Contains(known, key) {
-			d.failAt(t, fmt.Sprintf("unknown key %s in %s", key, what), didYouMean(key, known, "it may hold "+strings.Join(known, ", ")))
+			d.failAt(t, "unknown key "+shown(key)+" in "+what, didYouMean(key, known, "it may hold "+strings.Join(known, ", ")))
 			return nil
 		}
 		if slices.ContainsFunc(own, func(e entry) bool { return e.key == key }) {
-			d.failAt(t, fmt.Sprintf("key %s stands twice in %s", key, what), "")
+			d.failAt(t, "key "+shown(key)+" stands twice in "+what, "")
 			return nil
 		}
 		own = append(own, entry{key, t, d.resolve(v.Value)})
@@ -157,6 +157,14 @@ func (d *document) entries(n ast.Node, what string, known []string, depth int) [
 		}
 	}
 	return own
+}
+
+// shown is a key as errors show it. What does not look like one may be a value that lost its colon.
+func shown(key string) string {
+	if validName(key) {
+		return key
+	}
+	return "…"
 }
 
 // scalar returns the text of a plain value as it is written, and whether it is one.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"html"
 	"net/url"
 	"slices"
@@ -75,7 +76,22 @@ func sqlForms(value string) []string {
 		slashed.Replace(value),
 		doubledControls.Replace(value),
 		slashedControls.Replace(value),
+		literal(value),
 	}
+}
+
+// literal is what sqltext.Quote writes between its quotes.
+func literal(value string) string {
+	var b strings.Builder
+	for i := range len(value) {
+		switch c := value[i]; {
+		case c < 0x20 && c != '\n' && c != '\r' && c != '\t':
+			fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteString(slashedControls.Replace(value[i : i+1]))
+		}
+	}
+	return b.String()
 }
 
 var (

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // nasty are values that differ in their escaped forms.
@@ -24,6 +26,7 @@ var nasty = []string{
 	"密码 is 密码😀",
 	"tab\tand\r\nmore than this",
 	"%41%42%43",
+	"bell\aand\x00more",
 }
 
 // writers are programs that write a value into a text.
@@ -34,6 +37,7 @@ func writers(v string) map[string]string {
 	return map[string]string{
 		"raw":      v,
 		"sql ours": strings.ReplaceAll(strings.ReplaceAll(v, `\`, `\\`), "'", "''"),
+		"quote":    sqltext.Quote(v),
 		"sql std":  strings.ReplaceAll(v, "'", "''"),
 		"json":     string(js),
 		"request":  string(nested),
@@ -66,7 +70,7 @@ func TestScrubberKnowsEveryForm(t *testing.T) {
 				}
 				continue
 			}
-			left := strings.NewReplacer("before", "", "after", "", Redacted, "", "databend://u:", "", "@h", "", "password=", "", "VALUES", "", "('", "", "')", "", `"`, "", " ", "").Replace(out)
+			left := strings.NewReplacer("before", "", "after", "", Redacted, "", "databend://u:", "", "@h", "", "password=", "", "VALUES", "", "('", "", "')", "", `"`, "", " ", "", "'", "").Replace(out)
 			if left != "" {
 				t.Errorf("%s of %q leaves %q", name, v, left)
 			}
