@@ -2,6 +2,7 @@ package databendtest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 )
@@ -59,14 +60,19 @@ func (e *Env) Log(t testing.TB) []Request {
 	if !e.Embedded {
 		t.Skip("the request log needs the embedded engine")
 	}
-	return e.server.log(t)[e.logged:]
+	entries, _ := e.server.log(t, e.logged)
+	return entries
 }
 
-func (s *server) log(t testing.TB) []Request {
+// log returns the requests from number since on, and the number of the next.
+func (s *server) log(t testing.TB, since int) (entries []Request, next int) {
 	t.Helper()
-	var all []Request
-	if err := s.call(http.MethodGet, "/local/log", nil, nil, &all); err != nil {
+	var log struct {
+		Next    int
+		Entries []Request
+	}
+	if err := s.call(http.MethodGet, fmt.Sprintf("/local/log?since=%d", since), nil, nil, &log); err != nil {
 		t.Fatalf("read request log: %v", err)
 	}
-	return all
+	return log.Entries, log.Next
 }

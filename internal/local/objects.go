@@ -2,9 +2,11 @@ package local
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -18,15 +20,16 @@ const region = "us-east-1"
 
 // objectsServer is the object store: gofakes3 in memory, behind the check of signatures that it lacks.
 type objectsServer struct {
-	store Store
-	http  *http.Server
+	store  Store
+	http   *http.Server
+	active atomic.Int64 // Unix nanoseconds of the last request
 }
 
 func startObjects(buckets []string) (*objectsServer, error) {
 	backend := s3mem.New()
 	for _, b := range buckets {
-		if err := backend.CreateBucket(b); err != nil {
-			return nil, fmt.Errorf("make bucket %s: %w", b, err)
+		if err := errors.Join(gofakes3.ValidateBucketName(b), backend.CreateBucket(b)); err != nil {
+			return nil, fmt.Errorf("make bucket %q: %w", b, err)
 		}
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,10 +40,14 @@ func startObjects(buckets []string) (*objectsServer, error) {
 	s := &objectsServer{
 		store: Store{Endpoint: "http://" + listener.Addr().String(), Region: region, Key: key, Secret: secret.New(secretKey)},
 		http: &http.Server{
-			Handler:           checked(gofakes3.New(backend).Server(), key, secretKey),
 			ReadHeaderTimeout: 10 * time.Second,
 		},
 	}
+	objects := checked(gofakes3.New(backend).Server(), key, secretKey)
+	s.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.active.Store(time.Now().UnixNano())
+		objects.ServeHTTP(w, r)
+	})
 	go func() { _ = s.http.Serve(listener) }()
 	return s, nil
 }

@@ -16,3 +16,5 @@ func tryLockFile(string) (func(), error) { return nil, &PythonError{} }
 func ownGroup() *syscall.SysProcAttr { return nil }
 
 func ownSession() *syscall.SysProcAttr { return nil }
+
+func keepFromChildren(int) {}

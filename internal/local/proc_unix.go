@@ -46,3 +46,6 @@ func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true
 
 // ownSession makes a child the leader of a session of its own: it outlives our terminal.
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+// keepFromChildren makes a descriptor close in programs that we run.
+func keepFromChildren(fd int) { syscall.CloseOnExec(fd) }

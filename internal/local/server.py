@@ -8,13 +8,14 @@ The engine in this process is the real one, but it is a library. What a server a
 KILL is honest: no library call can stop a running statement. A statement held before its start, or a read, ends with 1043; a running
 write goes on and its true outcome is reported.
 
-stdin: one JSON line {"data", "user", "password", "secret"?}; the process ends when stdin does, and removes `data`. stdout: one JSON line when ready.
+stdin: one JSON line {"data", "user", "password"}; the process ends when stdin does, and removes `data`. stdout: one JSON line when ready.
 """
 
 import base64
 import collections
 import hmac
 import http.server
+import itertools
 import json
 import os
 import re
@@ -56,14 +57,18 @@ _SQL = re.compile(
 )
 
 
+def scan(sql):
+    """Yields (kind, text, start, end) of each token, white space and comments left out."""
+    return ((m.lastgroup, m.group(), m.start(), m.end()) for m in _SQL.finditer(sql) if m.lastgroup != "space")
+
+
 def tokens(sql):
-    """Returns [(kind, text, start, end)] without white space and comments."""
-    return [(m.lastgroup, m.group(), m.start(), m.end()) for m in _SQL.finditer(sql) if m.lastgroup != "space"]
+    return list(scan(sql))
 
 
 def words(sql, n=6):
     """The first words in upper case, after opening parentheses and a SETTINGS (…) prefix."""
-    toks = tokens(sql[:4000])
+    toks = list(itertools.islice(scan(sql), 200))
     i = 0
     if len(toks) > 1 and toks[0][1].upper() == "SETTINGS" and toks[1][1] == "(":
         while i < len(toks) and toks[i][1] != ")":
@@ -171,7 +176,8 @@ def failure(exc):
     if m and type(exc).__name__ != "PanicException":
         message = _TRACE.sub("", m.group(2)).rstrip()
         return Failure(int(m.group(1)), message[:-1] if message.endswith(".") else message)
-    return Failure(1104, "PanicError: " + _TRACE.sub("", text).strip())
+    text = _TRACE.sub("", text).strip()
+    return Failure(1104, f"PanicError: {text}" if type(exc).__name__ == "PanicException" else f"server.py: {type(exc).__name__}: {text}")
 
 
 KILLED = Failure(1043, "Aborted query, because the server is shutting down or the query was killed.")
@@ -226,19 +232,24 @@ class Session:
         while True:
             with self.guard:
                 if self.engine is None:
-                    self.engine = Engine(self.server.data)
-                    if self.database != "default" and not self.missing:
-                        self.engine.run(f"USE {name(self.database)}")
-                    if self.role:
-                        self.engine.run(f"SET ROLE {literal(self.role)}")
-                    for k, v in self.settings.items():
-                        self.engine.run(f"SET {k} = {literal(v)}")
+                    self.engine = self.renewed()
                 engine = self.engine
             engine.lock.acquire()
             with self.guard:
                 if self.engine is engine:
                     return engine
             engine.lock.release()
+
+    def renewed(self):
+        engine = Engine(self.server.data)
+        self.missing = None
+        if self.database != "default":
+            self.use(engine, self.database)
+        if self.role:
+            engine.run(f"SET ROLE {literal(self.role)}")
+        for k, v in self.settings.items():
+            engine.run(f"SET {k} = {literal(v)}")
+        return engine
 
     def abandon(self, engine):
         """A read on this engine session was killed and still runs there."""
@@ -254,6 +265,7 @@ class Session:
             return
         txn = claim.get("txn_state") or "AutoCommit"
         if txn == "Active" and self.txn == "AutoCommit":
+            self.txn = "Fail"
             raise Failure(4003, "Transaction timeout: last_query_id not found on this server")
         if txn != "Active" and self.txn == "Active":
             self.rollback(engine)
@@ -346,7 +358,7 @@ class Query:
         self.format = textform.Format()
         self.state = None  # the session JSON after it
         self.first = None  # page 0, kept for a retry
-        self.written = 0
+        self.written = self.result_rows = 0
         self.hold = 0.0
 
     def run(self):
@@ -359,11 +371,6 @@ class Query:
             return
         self.engine = engine
         try:
-            with self.lock:
-                if self.killed:
-                    raise KILLED
-                self.running = True
-            self.entry["executed"] = True
             fields, table, fmt = self.execute(engine)
             self.finish(None, fields, table, fmt)
         except BaseException as e:
@@ -375,6 +382,10 @@ class Query:
         session, kind = self.session, self.kind
         try:
             session.sync(engine, self.claim)
+            with self.lock:
+                if self.killed:
+                    raise KILLED
+                self.running = self.entry["executed"] = True
             own = statement_settings(self.sql)
             if session.txn == "Fail" and not kind.transaction and not kind.commits_first:
                 raise Failure(4002, "Current transaction is aborted, commands ignored until end of transaction block")
@@ -410,6 +421,11 @@ class Query:
                 if kind.commit:
                     self.server.labels |= labels
             return [], None
+        if kind.begin:
+            if session.txn == "AutoCommit":
+                engine.run(sql)
+                session.txn = "Active"
+            return [], None
         if kind.commits_first and session.txn != "AutoCommit":
             self.commit_first(engine, sql)
         label = own.get("deduplicate_label") or session.settings.get("deduplicate_label") if kind.labelled else None
@@ -428,8 +444,6 @@ class Query:
         else:
             df.collect()
             table = None
-        if kind.begin and session.txn == "AutoCommit":
-            session.txn = "Active"
         if label:
             (session.labels if session.txn == "Active" else self.server.labels).add(label)
         if table is not None and fields and fields[0][0].startswith("number of rows") and table.num_rows:
@@ -462,6 +476,7 @@ class Query:
                 if table is not None and table.num_rows:
                     self.page_rows = max(1, min(self.page_rows, PAGE_BYTES * table.num_rows // max(1, table.nbytes)))
                     self.pages = -(-table.num_rows // self.page_rows)
+                    self.result_rows = table.num_rows
             self.state = self.session.json()
             self.took = time.monotonic() - self.started
             self.done.set()
@@ -481,11 +496,10 @@ class Query:
 
     def stats(self):
         took = self.took if self.done.is_set() else time.monotonic() - self.started
-        n = self.table.num_rows if self.table is not None else 0
         zero = {"rows": 0, "bytes": 0}
         return {
             "scan_progress": zero, "total_scan": zero, "spill_progress": zero, "running_time_ms": round(took * 1000, 3),
-            "write_progress": {"rows": self.written, "bytes": 0}, "result_progress": {"rows": n, "bytes": 0},
+            "write_progress": {"rows": self.written, "bytes": 0}, "result_progress": {"rows": self.result_rows, "bytes": 0},
         }
 
     def page(self, number, wait):
@@ -553,8 +567,9 @@ class Server:
         self.sessions, self.queries, self.forgotten = {}, {}, set()
         self.labels = set()
         self.faults = []
-        self.log = collections.deque(maxlen=20_000)
+        self.log, self.requests = collections.deque(maxlen=20_000), 0
         self.defaults = {}
+        self.active = time.monotonic()
         engine = Engine(data)
         self.version = engine.run("SELECT version()")[1].column(0)[0].as_py()
         self.read_defaults(engine)
@@ -601,7 +616,8 @@ class Server:
         """Get-or-create under one lock. Returns (query, fault to apply or None)."""
         sql = request["sql"]
         with self.lock:
-            entry = {"id": qid, "sql": sql, "executed": False, "repeated": False, "code": 0}
+            entry = {"seq": self.requests, "id": qid, "sql": sql, "executed": False, "repeated": False, "code": 0}
+            self.requests += 1
             self.log.append(entry)
             fault = self.take_fault(sql)
             if fault and fault.action in ("drop_before", "status", "html", "empty"):
@@ -641,7 +657,7 @@ class Server:
         return None
 
     def ended(self, query):
-        query.session.seen = time.monotonic()
+        query.session.seen = self.active = time.monotonic()
 
     def live(self):
         with self.lock:
@@ -687,29 +703,26 @@ class Server:
                 return [], None
         raise Failure(1053, f"Not found session id {wanted}")
 
+    _TEXT, _COUNT = "assume_not_null({}::STRING)", "assume_not_null({}::BIGINT UNSIGNED)"
     _COLUMNS = (
-        ("node", "STRING"), ("id", "STRING"), ("type", "STRING"), ("host", "STRING NULL"), ("user", "STRING"), ("command", "STRING"),
-        ("database", "STRING"), ("extra_info", "STRING"), ("memory_usage", "BIGINT"), ("data_read_bytes", "BIGINT UNSIGNED"),
-        ("data_write_bytes", "BIGINT UNSIGNED"), ("scan_progress_read_rows", "BIGINT UNSIGNED"),
-        ("scan_progress_read_bytes", "BIGINT UNSIGNED"), ("mysql_connection_id", "INT UNSIGNED NULL"), ("time", "BIGINT UNSIGNED"),
-        ("created_time", "TIMESTAMP"), ("status", "STRING"), ("current_query_id", "STRING"),
+        ("node", _TEXT), ("id", _TEXT), ("type", _TEXT), ("host", "{}::STRING NULL"), ("user", _TEXT), ("command", _TEXT), ("database", _TEXT),
+        ("extra_info", _TEXT), ("memory_usage", "assume_not_null({}::BIGINT)"), ("data_read_bytes", _COUNT), ("data_write_bytes", _COUNT),
+        ("scan_progress_read_rows", _COUNT), ("scan_progress_read_bytes", _COUNT), ("mysql_connection_id", "{}::INT UNSIGNED NULL"),
+        ("time", _COUNT), ("created_time", "assume_not_null(to_timestamp({}::BIGINT))"), ("status", _TEXT), ("current_query_id", _TEXT),
     )
 
     def processes(self):
         """system.processes as a subquery. Progress and memory are not reachable from here: zeros."""
         lines = []
         for q in self.live():
-            created = textform.timestamp_text(int(q.created * 1e6), None)
             engine = q.engine
             # one that is held or waits for its session has no engine session yet: its query id names it, and KILL takes that too
             values = (
                 "embedded", engine.id if engine else q.id, "HTTPQuery", "127.0.0.1", self.user, "Query", q.session.database, q.sql,
-                0, 0, 0, 0, 0, None, int(time.time() - q.created), created, "", q.id,
+                0, 0, 0, 0, 0, None, int(time.time() - q.created), int(q.created * 1e6), "", q.id,
             )
             lines.append("(" + ", ".join(literal(v) for v in values) + ")")
-        select = ", ".join(
-            f"col{i}::{t} AS {name(n)}" if "NULL" in t else f"assume_not_null(col{i}::{t}) AS {name(n)}" for i, (n, t) in enumerate(self._COLUMNS)
-        )
+        select = ", ".join(expression.format(f"col{i}") + f" AS {name(n)}" for i, (n, expression) in enumerate(self._COLUMNS))
         return f"(SELECT {select} FROM (VALUES {', '.join(lines)}))"
 
     _AFTER = {
@@ -737,6 +750,8 @@ class Server:
                     continue
                 follow = toks[i + 3] if i + 3 < len(toks) else None
                 if follow and follow[1] == ".":  # system.processes.id: a column
+                    out += [sql[at:t[2]], "processes"]
+                    at = toks[i + 2][3]
                     continue
                 alias = follow and (follow[0] == "quoted" or follow[0] == "word" and follow[1].upper() not in self._AFTER)
                 out += [sql[at:t[2]], self.processes(), "" if alias else " AS processes"]
@@ -830,12 +845,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle_any(self):
         try:
             body = self.body()
-            path = urllib.parse.urlsplit(self.path).path.rstrip("/")
+            url = urllib.parse.urlsplit(self.path)
+            path = url.path.rstrip("/")
             if path == "/health":
                 return self.answer(200, b"{}")
+            if not path.startswith("/local/"):
+                self.app.active = time.monotonic()
             if not self.authorized():
                 return self.fail(401, 5100, "Authentication failed: wrong user name or password")
-            self.route(self.command, path, body)
+            self.route(self.command, path, urllib.parse.parse_qs(url.query), body)
         except Dropped:
             self.close_connection = True
         except Failure as f:
@@ -847,7 +865,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
-    def route(self, method, path, body):
+    def route(self, method, path, args, body):
         app = self.app
         if path == "/v1/query" and method == "POST":
             return self.query(json.loads(body))
@@ -884,10 +902,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with app.lock:
                 app.faults = [f for f in app.faults if gone and f.id != gone]
             return self.answer(200, b"{}")
-        if path == "/local/log" and method == "GET":
+        if path == "/local/log" and method == "GET":  # of requests from a number on
+            since = int(args.get("since", ["0"])[0])
             with app.lock:
-                entries = list(app.log)
-            return self.answer(200, encode(entries))
+                entries = [e for e in app.log if e["seq"] >= since]
+                body = encode({"next": app.requests, "entries": entries})
+            return self.answer(200, body)
+        if path == "/local/idle" and method == "GET":  # seconds without a request and without a running statement
+            idle = 0 if app.live() else time.monotonic() - app.active
+            return self.answer(200, encode({"idle": idle}))
         self.fail(404, 404, "no such path")
 
     def query(self, request):
