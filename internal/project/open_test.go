@@ -99,6 +99,9 @@ func TestOpen(t *testing.T) {
 	if d := cmp.Diff(got, want, cmp.AllowUnexported(row{})); d != "" {
 		t.Errorf("migrations: got, want: %s", d)
 	}
+	if p.Migration(3) != nil || p.Migration(2).Name != "second" || p.Migration(20260101000000).Name != "later" || p.Migration(0) != nil {
+		t.Error("Migration finds the wrong one")
+	}
 	first := p.Migrations[0]
 	statements := []string{}
 	for _, s := range first.Up.Statements {

@@ -7,7 +7,9 @@
 package project
 
 import (
+	"cmp"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/secret"
@@ -133,6 +135,15 @@ type LoadHeader struct {
 	OnChanged      string            // "", fail, skip, replace
 	Rules          map[string]string // NAME → off|warn|fail
 	EmptyOK        bool
+}
+
+// Migration returns the migration with this version, or nil.
+func (p *Project) Migration(version int64) *Migration {
+	i, ok := slices.BinarySearchFunc(p.Migrations, version, func(m Migration, v int64) int { return cmp.Compare(m.Version, v) })
+	if !ok {
+		return nil
+	}
+	return &p.Migrations[i]
 }
 
 // Open reads the project. Its errors name file, line and column (*Error).
