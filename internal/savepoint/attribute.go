@@ -169,7 +169,7 @@ func (r *reach) explains(stmts []int, used, seen map[int]bool, ch change, s, pre
 			switch {
 			case ch.schema && !(w.Columns || w.Definition):
 			case ch.schema && !mentions(r.reached[i].SQL, s.fields, prev.fields):
-			case !ch.schema && ch.lost && !(w.Data || repeats):
+			case !ch.schema && ch.lost && !repeats && !(w.Data && !w.Columns && len(s.segments) == 0): // TRUNCATE, if anything
 			default:
 				return i, true
 			}

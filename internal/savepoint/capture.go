@@ -33,6 +33,32 @@ func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, erro
 	return s, nil
 }
 
+// Objects are the objects to capture before statements with these effects run, in order: what they write, and the tables and
+// databases whose owner changes.
+func Objects(effects []sqltext.Effect) []sqltext.Object {
+	var out []sqltext.Object
+	seen := map[sqltext.Object]bool{}
+	add := func(o sqltext.Object) {
+		if !seen[o] {
+			seen[o] = true
+			out = append(out, o)
+		}
+	}
+	for _, e := range effects {
+		for _, w := range e.Writes {
+			add(w.Object)
+		}
+		if e.Kind == "GRANT OWNERSHIP" {
+			for _, o := range e.Names {
+				if o.Kind == sqltext.Table || o.Kind == sqltext.Database {
+					add(o)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // entry is a table, view, stream or database as the catalogue has it.
 type entry struct {
 	ObjectState

@@ -224,7 +224,7 @@ func (x *restorer) owners() error {
 		switch o.Kind {
 		case sqltext.Table:
 			now, on = x.live.tables[name{o.Database, o.Name}], name{o.Database, o.Name}.sql()
-			if len(x.r.lost[was.ID]) == 0 && !x.r.lostDB[o.Database] {
+			if len(x.r.lost[was.ID]) == 0 && !x.r.lostDB[o.Database] && !x.r.owned[o] {
 				continue
 			}
 		case sqltext.Database:

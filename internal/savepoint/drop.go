@@ -2,7 +2,7 @@ package savepoint
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -98,9 +98,7 @@ func (x *restorer) filled(e *entry) bool {
 		if since > e.created || since < last {
 			continue
 		}
-		fills := slices.ContainsFunc(x.r.reached[i].Effect.Writes, func(w sqltext.Write) bool {
-			return w.Kind == sqltext.Table && w.Data && (w.Verb == sqltext.Create || w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew)
-		})
+		fills := strings.Contains(x.r.reached[i].Effect.Kind, "AS SELECT")
 		filled = fills && (filled || since > last || last == "")
 		last = since
 	}

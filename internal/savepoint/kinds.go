@@ -22,6 +22,8 @@ func kindBranch(k sqltext.ObjectKind, objects []sqltext.Object) string {
 	switch k {
 	case sqltext.Stage:
 		return branch(string(k), []string{"name", "stage_type", "url", "endpoint", "storage_params", "file_format_options", "comment", "owner"}, " from system.stages"+where)
+	case sqltext.Index: // the filter is not to be pushed down: see readDetails
+		return branch(string(k), []string{"name", "original", "database", "`table`"}, " from system.indexes where type = 'AGGREGATING' and name||'' in "+list(names))
 	case sqltext.Function:
 		return branch(string(k), []string{"name", "language", "definition", "arguments", "description"}, " from system.user_functions"+where)
 	case sqltext.Sequence:
@@ -47,6 +49,7 @@ func kindBranch(k sqltext.ObjectKind, objects []sqltext.Object) string {
 // kindFacts names the columns of kindBranch after the name.
 var kindFacts = map[sqltext.ObjectKind][]string{
 	sqltext.Stage:        {"type", "url", "endpoint", "storage", "file format", "comment", "owner"},
+	sqltext.Index:        {"as", "database", "table"},
 	sqltext.Function:     {"language", "definition", "arguments", "description"},
 	sqltext.Sequence:     {"current", "interval", "comment"},
 	sqltext.Tag:          {"allowed values", "comment"},

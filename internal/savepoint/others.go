@@ -55,7 +55,7 @@ func rank(k sqltext.ObjectKind) int {
 	order := []sqltext.ObjectKind{
 		sqltext.Setting, sqltext.Tag, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Role, sqltext.User, sqltext.Connection,
 		sqltext.FileFormat, sqltext.Stage, sqltext.Sequence, sqltext.Function, sqltext.MaskingPolicy, sqltext.RowPolicy,
-		sqltext.Procedure, sqltext.Dictionary, sqltext.Notification, sqltext.Task, sqltext.Grant,
+		sqltext.Index, sqltext.Procedure, sqltext.Dictionary, sqltext.Notification, sqltext.Task, sqltext.Grant,
 	}
 	return slices.Index(order, k)
 }
@@ -92,7 +92,7 @@ var dropWords = map[sqltext.ObjectKind]string{
 	sqltext.Procedure: "PROCEDURE", sqltext.Sequence: "SEQUENCE", sqltext.Task: "TASK", sqltext.Dictionary: "DICTIONARY",
 	sqltext.Role: "ROLE", sqltext.User: "USER", sqltext.MaskingPolicy: "MASKING POLICY", sqltext.RowPolicy: "ROW ACCESS POLICY",
 	sqltext.NetworkPolicy: "NETWORK POLICY", sqltext.PasswdPolicy: "PASSWORD POLICY", sqltext.Tag: "TAG",
-	sqltext.Notification: "NOTIFICATION INTEGRATION",
+	sqltext.Notification: "NOTIFICATION INTEGRATION", sqltext.Index: "AGGREGATING INDEX", sqltext.Pipe: "PIPE",
 }
 
 // dropOther drops what a reached statement made. An internal stage with files in it stays: DROP STAGE deletes them.
@@ -187,6 +187,8 @@ func rebuild(was, now ObjectState) []string {
 	switch was.Kind {
 	case sqltext.Setting:
 		return []string{"SET GLOBAL " + was.Name + " = " + sqltext.Quote(f["value"])}
+	case sqltext.Index:
+		return []string{"CREATE OR REPLACE AGGREGATING INDEX " + name + " AS " + f["as"]}
 	case sqltext.Sequence:
 		start := f["current"]
 		if now.Exists && behind(start, now.Facts["current"]) {
@@ -286,7 +288,7 @@ func grantSQL(line string) string {
 // regrant grants what was granted and is not now, and revokes what was not.
 func (x *restorer) regrant(was, now ObjectState) error {
 	for _, g := range was.Grants {
-		if !slices.Contains(now.Grants, g) {
+		if !slices.Contains(now.Grants, g) && !strings.HasPrefix(g, "GRANT OWNERSHIP") { // that is the object's: owners
 			x.done[was.Object] = true
 			if err := x.exec("%s", g); err != nil {
 				return err
@@ -294,7 +296,7 @@ func (x *restorer) regrant(was, now ObjectState) error {
 		}
 	}
 	for _, g := range now.Grants {
-		if !slices.Contains(was.Grants, g) && was.Kind == sqltext.Grant {
+		if !slices.Contains(was.Grants, g) && was.Kind == sqltext.Grant && !strings.HasPrefix(g, "GRANT OWNERSHIP") {
 			x.done[was.Object] = true
 			r := strings.Replace(strings.Replace(g, "GRANT ", "REVOKE ", 1), " TO ", " FROM ", 1)
 			if err := x.exec("%s", r); err != nil {

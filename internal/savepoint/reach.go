@@ -25,6 +25,7 @@ type reach struct {
 	madeDB    map[string]bool
 	lostDB    map[string]bool // by database name
 	written   map[sqltext.Object][]int
+	owned     map[sqltext.Object]bool // its owner may have been changed
 	cur       map[name]string
 	hidden    map[name][]string
 	dbs       map[string]string // current name of a database → name at the capture, or "new:<n>"
@@ -36,7 +37,7 @@ func newReach(before State, reached []Reached) *reach {
 		before: map[sqltext.Object]ObjectState{}, reached: reached, at: before.At,
 		touched: map[string][]int{}, makers: map[name][]int{}, moved: map[name]bool{}, lost: map[string][]name{},
 		movedDB: map[string]bool{}, madeDB: map[string]bool{}, lostDB: map[string]bool{}, written: map[sqltext.Object][]int{},
-		cur: map[name]string{}, hidden: map[name][]string{}, dbs: map[string]string{}, hiddenDBs: map[string][]string{},
+		owned: map[sqltext.Object]bool{}, cur: map[name]string{}, hidden: map[name][]string{}, dbs: map[string]string{}, hiddenDBs: map[string][]string{},
 	}
 	for _, o := range before.Objects {
 		r.learn(o)
@@ -94,6 +95,11 @@ func (r *reach) name(o sqltext.Object) name {
 const newDatabase = "\x00new" // stands for a database that a statement made, in names
 
 func (r *reach) follow(i int, e sqltext.Effect) {
+	if e.Kind == "GRANT OWNERSHIP" {
+		for _, o := range e.Names {
+			r.owned[o] = true
+		}
+	}
 	for k := 0; k < len(e.Writes); k++ {
 		w := e.Writes[k]
 		r.written[w.Object] = append(r.written[w.Object], i)

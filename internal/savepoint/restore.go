@@ -45,10 +45,10 @@ func Restore(ctx context.Context, c Conn, before State, reached []Reached, o Opt
 		{"restore content", x.content},
 		{"restore names", x.place},
 		{"restore definitions", x.definitions},
+		{"restore owners", x.owners},
 		{"restore other objects", x.others},
 		{"drop what was made", x.dropParked},
 		{"drop databases", x.dropDatabases},
-		{"restore owners", x.owners},
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {
@@ -99,7 +99,7 @@ func (r *reach) scope() []sqltext.Object {
 		}
 	}
 	for _, o := range r.order {
-		if len(r.written[o]) > 0 {
+		if len(r.written[o]) > 0 || r.owned[o] {
 			add(o)
 		}
 	}

@@ -79,15 +79,10 @@ func (r *rig) rows(sql string) [][]string {
 	return rows
 }
 
-// objects are what statements write, in order.
-func objects(db string, statements []string) []sqltext.Object {
-	var out []sqltext.Object
-	for _, s := range statements {
-		for _, w := range analyze(s, db).Writes {
-			if !slices.Contains(out, w.Object) {
-				out = append(out, w.Object)
-			}
-		}
+func effects(db string, statements []string) []sqltext.Effect {
+	out := make([]sqltext.Effect, len(statements))
+	for i, s := range statements {
+		out[i] = sqltext.Analyze(s, db)
 	}
 	return out
 }
@@ -104,12 +99,12 @@ func (r *rig) capture(statements []string) {
 	ctx := r.t.Context()
 	r.reached = nil
 	var err error
-	if r.before, err = Capture(ctx, r.conn, objects(r.db(), statements)); err != nil {
+	if r.before, err = Capture(ctx, r.conn, Objects(effects(r.db(), statements))); err != nil {
 		r.t.Fatalf("capture: %v", err)
 	}
 	var seed, copies []sqltext.Object
 	for _, s := range statements {
-		e := analyze(s, r.db())
+		e := sqltext.Analyze(s, r.db())
 		for _, w := range e.Writes {
 			if w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData {
 				seed = append(seed, w.Object)
@@ -151,7 +146,7 @@ func (r *rig) steps(statements []string) error {
 func (r *rig) mark(s string) Reached {
 	r.t.Helper()
 	ctx := r.t.Context()
-	st := Reached{SQL: s, Effect: analyze(s, r.db())}
+	st := Reached{SQL: s, Effect: sqltext.Analyze(s, r.db())}
 	rows, err := query(ctx, r.conn, "select to_string(now())")
 	if err != nil {
 		r.t.Fatal(err)
@@ -294,42 +289,47 @@ func (r *rig) look() map[string]string { return r.lookAt(r.db()) }
 func (r *rig) lookAt(db string) map[string]string {
 	r.t.Helper()
 	out := map[string]string{}
-	for _, t := range r.rows("select name, to_string(table_id), engine, comment, cluster_by, table_option, coalesce(owner, '') from system.tables where database = " + sqltext.Quote(db)) {
+	in := " where database = " + sqltext.Quote(db)
+	put := func(key, value string) {
+		if out[key] != "" {
+			value = out[key] + "\n" + value
+		}
+		out[key] = value
+	}
+	for _, t := range r.rows("select name, to_string(table_id), engine, comment, cluster_by, table_option, coalesce(owner, '') from system.tables" + in) {
 		n := name{db, t[0]}
-		key := func(s string) string { return t[0] + " " + s }
-		out[key("id")] = t[1]
-		out[key("engine")] = t[2]
-		out[key("comment")] = t[3]
-		out[key("cluster")] = t[4]
-		out[key("head")] = head(t[5])
-		out[key("options")] = volatileOption.ReplaceAllString(t[5], "")
-		out[key("owner")] = t[6]
+		out[t[0]] = strings.Join([]string{"id " + t[1], t[2], "comment " + t[3], "cluster " + t[4], "head " + head(t[5]), volatileOption.ReplaceAllString(t[5], ""), "owner " + t[6]}, "\n")
 		if create, err := query(r.t.Context(), r.foreign, "show create table "+n.sql()); err != nil {
-			out[key("ddl")] = err.Error()
+			out[t[0]+" ddl"] = err.Error()
 		} else {
-			out[key("ddl")] = create[0][1]
+			out[t[0]+" ddl"] = create[0][1]
 		}
-		var cols []string
-		for _, c := range r.rows("select name || ' ' || type || ' ' || default_expression || ' ' || is_nullable || ' ' || comment from system.columns where database = " + sqltext.Quote(db) + " and `table` = " + sqltext.Quote(t[0])) {
-			cols = append(cols, c[0])
+		if t[2] == "VIEW" {
+			continue
 		}
-		out[key("columns")] = strings.Join(cols, "\n")
 		var rows []string
 		if data, err := query(r.t.Context(), r.foreign, "select * from "+n.sql()); err != nil {
-			out[key("rows")] = err.Error()
+			out[t[0]+" rows"] = err.Error()
 		} else {
 			for _, d := range data {
 				rows = append(rows, strings.Join(d, "|"))
 			}
 			slices.Sort(rows)
-			out[key("rows")] = strings.Join(rows, "\n")
+			out[t[0]+" rows"] = strings.Join(rows, "\n")
 		}
 	}
-	for _, x := range r.rows("select `table`, name, type, definition from system.indexes where database = " + sqltext.Quote(db)) {
+	for _, c := range r.rows("select `table`, name || ' ' || type || ' ' || default_expression || ' ' || is_nullable || ' ' || comment from system.columns" + in) {
+		put(c[0]+" columns", c[1])
+	}
+	for _, x := range r.rows("select `table`, name, type, definition from system.indexes" + in) {
 		out[x[0]+" index "+x[1]] = x[2] + " " + x[3]
 	}
-	for _, x := range r.rows("select `table`, name, expression from system.constraints where database = " + sqltext.Quote(db)) {
-		out[x[0]+" constraint "+x[1]] = x[2]
+	if cs, err := query(r.t.Context(), r.foreign, "select `table`, name, expression from system.constraints"+in); err != nil {
+		out["constraints"] = err.Error()
+	} else {
+		for _, x := range cs {
+			out[x[0]+" constraint "+x[1]] = x[2]
+		}
 	}
 	return out
 }

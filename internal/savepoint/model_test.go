@@ -1,0 +1,350 @@
+package savepoint
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+var seedFlag = flag.Uint64("seed", 1, "first seed of the random migrations")
+
+// proof is the number of rounds asked for by DBCTL_PROOF, or short.
+func proof(t *testing.T, short int) int {
+	s := os.Getenv("DBCTL_PROOF")
+	if s == "" {
+		return short
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("DBCTL_PROOF=%s: %v", s, err)
+	}
+	return n
+}
+
+// round is one random migration: what is there, what it runs, what goes wrong.
+type round struct {
+	setup      []string
+	statements []string
+	maybe      bool    // the last statement's answer is lost
+	ran        bool    // it ran all the same
+	crashes    []crash // restores that are killed
+	foreign    map[int]string
+}
+
+// crash kills a restore at its nth request, before it is sent or after it was answered.
+type crash struct {
+	at    int
+	after bool
+}
+
+func (r round) String() string {
+	var b strings.Builder
+	for _, s := range r.setup {
+		fmt.Fprintf(&b, "  %s;\n", s)
+	}
+	b.WriteString("  -- migration\n")
+	for i, s := range r.statements {
+		if f := r.foreign[i]; f != "" {
+			fmt.Fprintf(&b, "  %s; -- another session\n", f)
+		}
+		fmt.Fprintf(&b, "  %s;\n", s)
+	}
+	fmt.Fprintf(&b, "  -- maybe %v, ran %v, crashes %v\n", r.maybe, r.ran, r.crashes)
+	return b.String()
+}
+
+var (
+	modelNames   = []string{"ta", "tb", "tc", "td", "te"}
+	modelColumns = []string{"a", "b", "c", "d", "e"}
+	modelTypes   = []string{"int", "bigint", "string", "decimal(10, 2)", "int not null default 7", "string default 'it''s'", "array(int)", "date"}
+)
+
+type dice struct{ *rand.Rand }
+
+func (d dice) one(of []string) string { return of[d.IntN(len(of))] }
+func (d dice) table() string          { return d.one(modelNames) }
+func (d dice) column() string         { return d.one(modelColumns) }
+
+func (d dice) columns() string {
+	n := 2 + d.IntN(3)
+	parts := []string{"a int"}
+	for i := 1; i < n; i++ {
+		c := modelColumns[i] + " " + d.one(modelTypes)
+		if d.IntN(3) == 0 {
+			c += " comment 'c" + strconv.Itoa(d.IntN(9)) + "'"
+		}
+		parts = append(parts, c)
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// statement gives a random one. Many fail on what happens to be there; those count as not reached.
+func (d dice) statement() string {
+	t, u, c, e, n := d.table(), d.table(), d.column(), d.column(), d.IntN(100)
+	forms := []func() string{
+		func() string { return fmt.Sprintf("create table %s %s", t, d.columns()) },
+		func() string { return fmt.Sprintf("create table %s as select %d a, 'x' b", t, n) },
+		func() string { return fmt.Sprintf("create or replace table %s %s", t, d.columns()) },
+		func() string { return fmt.Sprintf("create or replace table %s as select * from %s", t, u) },
+		func() string { return fmt.Sprintf("create or replace table %s as select %d a, 'y' b", t, n) },
+		func() string { return fmt.Sprintf("create table if not exists %s %s", t, d.columns()) },
+		func() string { return fmt.Sprintf("create table %s like %s", t, u) },
+		func() string { return fmt.Sprintf("create transient table %s %s", t, d.columns()) },
+		func() string { return "drop table " + t },
+		func() string { return "drop table if exists " + t },
+		func() string { return "drop table " + t + " all" },
+		func() string { return "drop view " + t },
+		func() string { return "undrop table " + t },
+		func() string { return fmt.Sprintf("alter table %s rename to %s", t, u) },
+		func() string { return fmt.Sprintf("rename table %s to %s", t, u) },
+		func() string { return fmt.Sprintf("alter table %s swap with %s", t, u) },
+		func() string { return fmt.Sprintf("create view %s as select a from %s", t, u) },
+		func() string { return fmt.Sprintf("create or replace view %s as select %d a", t, n) },
+		func() string { return fmt.Sprintf("alter view %s as select %d a, %d b", t, n, n+1) },
+		func() string { return fmt.Sprintf("alter table %s add column %s %s", t, c, d.one(modelTypes)) },
+		func() string { return fmt.Sprintf("alter table %s add column %s int first", t, c) },
+		func() string { return fmt.Sprintf("alter table %s add column %s string after %s", t, c, e) },
+		func() string { return fmt.Sprintf("alter table %s drop column %s", t, c) },
+		func() string { return fmt.Sprintf("alter table %s drop column %s", t, c) },
+		func() string { return fmt.Sprintf("alter table %s rename column %s to %s", t, c, e) },
+		func() string { return fmt.Sprintf("alter table %s modify column %s %s", t, c, d.one(modelTypes)) },
+		func() string { return fmt.Sprintf("alter table %s modify column %s string comment 'm%d'", t, c, n) },
+		func() string { return fmt.Sprintf("alter table %s modify column %s comment 'n%d'", t, c, n) },
+		func() string { return fmt.Sprintf("alter table %s comment = 'it''s %d'", t, n) },
+		func() string { return fmt.Sprintf("alter table %s set options (block_per_segment = %d)", t, 10+n) },
+		func() string { return fmt.Sprintf("alter table %s unset options (block_per_segment)", t) },
+		func() string { return fmt.Sprintf("alter table %s cluster by (%s)", t, c) },
+		func() string { return fmt.Sprintf("alter table %s drop cluster key", t) },
+		func() string { return fmt.Sprintf("alter table %s add constraint k%d check (%s > 0)", t, n%3, c) },
+		func() string { return fmt.Sprintf("alter table %s drop constraint k%d", t, n%3) },
+		func() string { return fmt.Sprintf("create inverted index i%d on %s(%s)", n%3, t, c) },
+		func() string { return fmt.Sprintf("create ngram index g%d on %s(%s) gram_size = 3", n%3, t, c) },
+		func() string { return fmt.Sprintf("drop inverted index i%d on %s", n%3, t) },
+		func() string { return fmt.Sprintf("drop ngram index g%d on %s", n%3, t) },
+		func() string { return "truncate table " + t },
+		func() string { return fmt.Sprintf("delete from %s where a > %d", t, n%5) },
+		func() string { return "delete from " + t },
+		func() string { return fmt.Sprintf("update %s set a = a + 1", t) },
+		func() string { return fmt.Sprintf("insert into %s (a) values (%d), (%d)", t, n, n) },
+		func() string { return fmt.Sprintf("insert into %s (a) values (%d)", t, n) },
+		func() string { return fmt.Sprintf("insert into %s select * from %s", t, u) },
+		func() string { return fmt.Sprintf("insert overwrite %s (a) values (%d)", t, n) },
+		func() string { return fmt.Sprintf("replace into %s (a) on (a) values (%d)", t, n%5) },
+		func() string {
+			return fmt.Sprintf("merge into %s using (select %d z) s on %s.a = s.z when matched then delete when not matched then insert (a) values (s.z)", t, n%5, t)
+		},
+		func() string { return "analyze table " + t },
+		func() string { return fmt.Sprintf("optimize table %s compact", t) },
+	}
+	return forms[d.IntN(len(forms))]()
+}
+
+// newRound makes a round of a seed.
+func newRound(seed uint64) round {
+	d := dice{rand.New(rand.NewPCG(seed, 7))}
+	var r round
+	for _, t := range modelNames {
+		switch d.IntN(8) {
+		case 0:
+			continue
+		case 1:
+			r.setup = append(r.setup, fmt.Sprintf("create view %s as select %d a", t, d.IntN(9)))
+			continue
+		case 2: // dropped ones of the same name
+			r.setup = append(r.setup, "create table "+t+" (a int)", "drop table "+t, "create table "+t+" (a int)", "insert into "+t+" values (99)", "drop table "+t)
+		}
+		r.setup = append(r.setup, "create table "+t+" "+d.columns()+d.one([]string{"", "", " comment = 'tt'", " cluster by (a)", " block_per_segment = 77"}))
+		for range d.IntN(3) {
+			r.setup = append(r.setup, fmt.Sprintf("insert into %s (a) values (%d), (%d)", t, d.IntN(5), d.IntN(5)))
+		}
+		if d.IntN(4) == 0 {
+			r.setup = append(r.setup, fmt.Sprintf("alter table %s add constraint k0 check (a >= 0)", t))
+		}
+	}
+	for range 1 + d.IntN(12) {
+		r.statements = append(r.statements, d.statement())
+	}
+	r.maybe, r.ran = d.IntN(3) == 0, d.IntN(2) == 0
+	for range d.IntN(4) {
+		r.crashes = append(r.crashes, crash{at: 1 + d.IntN(18), after: d.IntN(2) == 0})
+	}
+	return r
+}
+
+var errCrash = errors.New("killed")
+
+// crashing ends a restore at a request.
+type crashing struct {
+	Conn
+	crash
+	n    int
+	open *bool // a transaction is open
+}
+
+func (c *crashing) do(st databend.Statement, run func(context.Context, databend.Statement) (databend.Result, error), ctx context.Context) (databend.Result, error) {
+	c.n++
+	if c.n > c.at || c.n == c.at && !c.after {
+		return databend.Result{}, errCrash
+	}
+	res, err := run(ctx, st)
+	if c.n == c.at {
+		return databend.Result{}, errCrash
+	}
+	return res, err
+}
+
+func (c *crashing) Query(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	return c.do(st, c.Conn.Query, ctx)
+}
+
+func (c *crashing) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	return c.do(st, c.Conn.Exec, ctx)
+}
+
+// play runs a round in a database of its own and says what is wrong, "" when nothing is.
+func (r *rig) play(t testing.TB, ro round, stats *tally) string {
+	t.Helper()
+	stats.rounds++
+	db := fmt.Sprintf("%s_r%d", r.db(), stats.rounds)
+	r.env.SQL(t, "create database "+db)
+	defer r.env.SQL(t, "drop database "+db)
+	old := r.env.Database
+	r.env.Database = db
+	defer func() { r.env.Database = old }()
+	exec := func(s *databend.Session, sql string) error {
+		_, err := s.Exec(t.Context(), databend.Statement{SQL: sql})
+		return err
+	}
+	for _, s := range []*databend.Session{r.work, r.foreign} {
+		if err := exec(s, "use "+db); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range ro.setup {
+		_ = exec(r.foreign, s) // a constraint may not fit; what is there counts
+	}
+	r.capture(ro.statements)
+	was := r.look()
+	for i, s := range ro.statements {
+		last := i == len(ro.statements)-1
+		st := r.mark(s)
+		if last && ro.maybe && !ro.ran {
+			st.Maybe = true
+			r.reached = append(r.reached, st)
+			break
+		}
+		if err := r.execute(&st, i); err != nil {
+			if databend.IsUnknownOutcome(err) {
+				t.Fatal(err)
+			}
+			continue
+		}
+		stats.statements++
+		st.Maybe = last && ro.maybe
+		r.reached = append(r.reached, st)
+	}
+	for _, c := range ro.crashes {
+		conn := &crashing{Conn: r.books, crash: c}
+		_, err := Restore(t.Context(), conn, r.before, r.reached, Options{Run: "model"})
+		if err != nil && !errors.Is(err, errCrash) {
+			return fmt.Sprintf("restore: %v", err)
+		}
+		if err != nil {
+			stats.crashes++
+			_ = exec(r.books, "rollback") // the engine ends the transaction of a client that is gone
+		}
+	}
+	before := r.server.Requests()
+	rep, err := Restore(t.Context(), r.books, r.before, r.reached, Options{Run: "model"})
+	stats.requests += r.server.Requests() - before
+	if err != nil {
+		return fmt.Sprintf("restore: %v", err)
+	}
+	if d := cmp.Diff(was, r.look()); d != "" {
+		return fmt.Sprintf("state (-before +after):\n%s\nreport: %+v", d, rep.Outcomes)
+	}
+	if !rep.Clean() {
+		return fmt.Sprintf("all is as before, and the report says %+v", rep.Outcomes)
+	}
+	count := &counting{Conn: r.books}
+	if _, err := Restore(t.Context(), count, r.before, r.reached, Options{Run: "model"}); err != nil {
+		return fmt.Sprintf("second restore: %v", err)
+	}
+	if len(count.writes) > 0 {
+		return fmt.Sprintf("second restore wrote %v", count.writes)
+	}
+	return ""
+}
+
+// tally counts what the rounds did.
+type tally struct {
+	rounds, statements, crashes int
+	requests                    int64
+}
+
+// shrink takes statements and crashes away as long as the round still goes wrong.
+func (r *rig) shrink(t testing.TB, ro round, stats *tally) (round, string) {
+	wrong := r.play(t, ro, stats)
+	if wrong == "" {
+		return ro, ""
+	}
+	for changed := true; changed; {
+		changed = false
+		try := func(next round) bool {
+			if w := r.play(t, next, stats); w != "" {
+				ro, wrong, changed = next, w, true
+				return true
+			}
+			return false
+		}
+		for i := len(ro.crashes) - 1; i >= 0; i-- {
+			next := ro
+			next.crashes = append(append([]crash{}, ro.crashes[:i]...), ro.crashes[i+1:]...)
+			try(next)
+		}
+		for i := len(ro.statements) - 1; i >= 0 && len(ro.statements) > 1; i-- {
+			next := ro
+			next.statements = append(append([]string{}, ro.statements[:i]...), ro.statements[i+1:]...)
+			if try(next) && i > len(ro.statements) {
+				i = len(ro.statements)
+			}
+		}
+	}
+	return ro, wrong
+}
+
+// TestModel runs random migrations over a random catalogue, kills the restore at random requests, restores, and compares.
+// DBCTL_PROOF=N runs N rounds; -seed chooses the first.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	stats := &tally{}
+	until := time.Now().Add(35 * time.Second)
+	n := proof(t, 1000)
+	ran := 0
+	for i := range n {
+		if os.Getenv("DBCTL_PROOF") == "" && time.Now().After(until) {
+			break
+		}
+		seed := *seedFlag + uint64(i)
+		ran++
+		if wrong := r.play(t, newRound(seed), stats); wrong != "" {
+			least, what := r.shrink(t, newRound(seed), stats)
+			t.Fatalf("seed %d: %s\n%s\n\nat first: %s", seed, least, what, wrong)
+		}
+	}
+	t.Logf("%d rounds, %d statements, %d crashes, %.1f requests a restore", ran, stats.statements, stats.crashes, float64(stats.requests)/float64(ran))
+	_ = sqltext.Table
+}
