@@ -1,6 +1,7 @@
 package databend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,7 +145,10 @@ func (s *Server) Settle(ctx context.Context, queryID string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for statement %s to end: %w", queryID, errors.Join(ctx.Err(), err, refused))
+			if why := cmp.Or(refused, err); why != nil {
+				return fmt.Errorf("wait for statement %s to end: %w (%w)", queryID, ctx.Err(), why)
+			}
+			return fmt.Errorf("wait for statement %s to end: %w", queryID, ctx.Err())
 		case <-time.After(delay):
 		}
 	}

@@ -84,6 +84,8 @@ func TestConnectWaitsForASleepingWarehouse(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case r.URL.Path == "/v1/session/login" && login.Load() == 3:
 			w.WriteHeader(http.StatusBadGateway)
+		case r.URL.Path == "/v1/session/login" && login.Load() == 4:
+			panic(http.ErrAbortHandler)
 		case r.URL.Path == "/v1/query" && post.Add(1) == 1:
 			writeJSON(w, 500, map[string]string{"error": "ProvisionWarehouseTimeout", "message": "still starting"})
 		default:
@@ -97,6 +99,7 @@ func TestConnectWaitsForASleepingWarehouse(t *testing.T) {
 	want := []string{
 		"waiting up to 10s for " + s.Host() + ": HTTP 503",
 		"waiting up to 10s for " + s.Host() + ": HTTP 502",
+		"waiting up to 10s for " + s.Host() + ": no answer",
 		"waiting up to 10s for " + s.Host() + ": the warehouse is starting",
 	}
 	if diff := cmp.Diff(lines, want); diff != "" {

@@ -124,7 +124,7 @@ func TestCodes(t *testing.T) {
 	if !IsCode(err, 1003, 1025) || IsCode(err, 1003) || IsCode(nil, 0) || IsUnknownOutcome(err) || IsUnknownOutcome(nil) {
 		t.Error("IsCode or IsUnknownOutcome is wrong")
 	}
-	if regexp.MustCompile(`^[0-9a-f]{32}$`).FindString(NewID()) == "" || NewID() == NewID() {
-		t.Error("NewID is wrong")
+	if a, b := NewID(), NewID(); !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(a) || a == b {
+		t.Errorf("got ids %s and %s", a, b)
 	}
 }

@@ -123,7 +123,8 @@ func (f *fake) connect(cfg Config) *Server {
 		f.t.Fatal(err)
 	}
 	s.patience = patience{
-		post: 10 * time.Second, page: 2 * time.Second, silence: 300 * time.Millisecond, last: 2 * time.Second, gone: 150 * time.Millisecond,
+		post: 10 * time.Second, page: 2 * time.Second, silence: 300 * time.Millisecond, last: 2 * time.Second,
+		absent: 100 * time.Millisecond, gone: 150 * time.Millisecond,
 	}
 	f.t.Cleanup(func() { _ = s.Close() })
 	return s

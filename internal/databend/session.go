@@ -144,7 +144,9 @@ func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) 
 	if e, ok := errors.AsType[*Error](err); ok && ctx.Err() != nil {
 		switch {
 		case e.Code == codeAbortedQuery || e.Code == codeAbortedSession:
-			err = ended(parent, ctx, "; the server ended the statement")
+			killed := ended(parent, ctx, "; the server ended the statement")
+			killed.Code, killed.Name = e.Code, e.Name
+			err = killed
 		case e.Kind == KindUnreachable:
 			err = ended(parent, ctx, "; it was not sent")
 		}

@@ -1,6 +1,7 @@
 package databend
 
 import (
+	"bytes"
 	"context"
 	"encoding/pem"
 	"errors"
@@ -104,6 +105,42 @@ func TestLostAnswerIsAskedFor(t *testing.T) {
 				t.Errorf("POSTs (-got +want):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The connection breaks while the statement is still on its way through a proxy: it runs a moment later, and that is found out.
+func TestStatementThatArrivesLate(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(q *fakeQuery) {})
+	sess := f.session()
+	sess.srv.patience.absent = 5 * time.Second
+	arrived := make(chan struct{})
+	f.mu.Lock()
+	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		switch {
+		case r.Method == http.MethodPost && r.Header.Get("X-Databend-Query-Id") == "late-1":
+			body, _ := io.ReadAll(r.Body)
+			later := r.Clone(context.Background())
+			later.Body = io.NopCloser(bytes.NewReader(body))
+			go func() {
+				<-arrived
+				next(&discard{header: http.Header{}}, later)
+			}()
+			panic(http.ErrAbortHandler)
+		case strings.HasSuffix(r.URL.Path, "/late-1/page/0"):
+			next(w, r)
+			select {
+			case <-arrived:
+			default:
+				close(arrived)
+			}
+		default:
+			next(w, r)
+		}
+	}
+	f.mu.Unlock()
+	if _, err := sess.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)", ID: "late-1"}); err != nil {
+		t.Errorf("got %v, want the success of the statement that arrived late", err)
 	}
 }
 
@@ -258,7 +295,11 @@ func TestPagesAreStreamedAndAskedForAgain(t *testing.T) {
 	}
 	f.mu.Unlock()
 	var got []string
+	before := f.count("GET ")
 	res, err := sess.Each(t.Context(), Statement{SQL: "SELECT a"}, func(r Row) error {
+		if n := f.count("GET ") - before; n > len(got)/2+int(hurt.Load()) {
+			t.Errorf("at row %d, %d pages were read", len(got), n)
+		}
 		got = append(got, r[0].String)
 		return nil
 	})

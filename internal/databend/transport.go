@@ -26,11 +26,13 @@ type patience struct {
 	page    time.Duration // for the answer to any other request
 	silence time.Duration // without a trustworthy word of the server on a running statement; below its own 60 s, after which it drops the result
 	last    time.Duration // for the last question about a statement that is given up, and for logout and final
+	absent  time.Duration // for a POST that the server knows nothing of: it may still be on its way through a proxy
 	gone    time.Duration // a statement that was ended and no longer runs, but whose answer does not come
 }
 
 var defaultPatience = patience{
-	post: 10 * time.Minute, page: time.Minute, silence: 20 * time.Second, last: 5 * time.Second, gone: 3 * time.Second,
+	post: 10 * time.Minute, page: time.Minute, silence: 20 * time.Second, last: 5 * time.Second,
+	absent: 1500 * time.Millisecond, gone: 3 * time.Second,
 }
 
 // call is one use of the driver: a login, or a statement with all its pages, or a logout. Its context holds it, the transport
@@ -210,7 +212,8 @@ func (c *call) follow(req *http.Request, path string, cause error) reply {
 	id := c.queryID()
 	get := req.Clone(context.Background())
 	get.Method, get.Body, get.ContentLength, get.GetBody = http.MethodGet, nil, 0, nil
-	if cause != nil {
+	start, lostPost := time.Now(), cause != nil
+	if lostPost {
 		c.heard() // the clock starts now: the POST may have taken long
 	}
 	for delay, renewed := time.Duration(0), false; ; delay = min(2*delay+50*time.Millisecond, time.Second) {
@@ -236,11 +239,13 @@ func (c *call) follow(req *http.Request, path string, cause error) reply {
 			continue
 		}
 		if r.err == nil && r.status >= 400 && r.status < 500 && r.status != http.StatusRequestTimeout && r.status != http.StatusTooManyRequests {
-			if !c.stillRuns(get, id) {
+			switch {
+			case c.stillRuns(get, id):
+				c.heard()
+			case c.answer != nil || !lostPost || time.Since(start) > c.srv.patience.absent:
 				c.conclude(cause)
 				return r
 			}
-			c.heard()
 		}
 		if final || time.Since(c.lastWord()) > c.srv.patience.silence {
 			c.conclude(cause)
