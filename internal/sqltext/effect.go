@@ -49,12 +49,13 @@ type Write struct {
 type Effect struct {
 	Kind    string   // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
 	Writes  []Write  // empty for class none
-	Names   []Object // what it reads or depends on: base tables, stages, connections
+	Names   []Object // what it reads or depends on: base tables, stages, connections; a stream among them is consumed by DML, CREATE TABLE AS and COPY INTO a location
 	Class   Class
 	Reason  string // why it is of that class
 	Undo    string // how it would be undone, for people: "UNDROP TABLE t"
 	Unknown bool   // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
 	DML     bool   // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
+	DDL     bool   // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
 	Use     string // USE db: the database afterwards
 	Set     string // SET/UNSET names of session settings, with commas; "variable x", "role", "warehouse" and so on for other state of the session
 	Txn     string // BEGIN, COMMIT, ROLLBACK
@@ -86,11 +87,9 @@ func Analyze(stmt, database string) Effect {
 	a := &analysis{parser: &parser{words: words{stmt, tokens}}, database: database}
 	a.statement()
 	e := a.e
-	if e.Unknown {
-		e.Class = Irreversible
-	}
+	e.DDL = a.ddl
 	if a.foreign && e.Class != None {
-		e.Class, e.Reason, e.Undo = Irreversible, "it writes another catalog, whose history is not ours to use", ""
+		e.Class, e.Reason, e.Undo, e.Plain = Irreversible, "it writes another catalog, whose history is not ours to use", "", false
 	}
 	e.Names = slices.DeleteFunc(e.Names, func(o Object) bool {
 		return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Object == o })
@@ -107,12 +106,13 @@ type analysis struct {
 	*parser
 	database string
 	e        Effect
+	ddl      bool
 	foreign  bool // a written name stands in a catalog that is not "default"
 }
 
 func (a *analysis) unknown(kind, reason string) { a.e = unknown(kind, reason) }
 
-// is set by every statement that is known.
+// set is called for every statement that is known.
 func (a *analysis) set(kind string, class Class, reason, undo string) {
 	a.e.Kind, a.e.Class, a.e.Reason, a.e.Undo = kind, class, reason, undo
 }
@@ -196,6 +196,14 @@ func (a *analysis) statement() {
 	}
 	verb := a.upper(a.i)
 	a.i++
+	switch verb {
+	case "CREATE", "ALTER", "DROP", "UNDROP", "RENAME", "ATTACH", "TRUNCATE", "GRANT", "REVOKE", "COMMENT", "SUSPEND", "RESUME":
+		a.ddl = true
+	case "REFRESH":
+		a.ddl = a.isWord("MATERIALIZED")
+	case "USE":
+		a.ddl = a.isWord("WAREHOUSE") && a.i+1 < len(a.tokens)
+	}
 	switch verb {
 	case "SELECT", "VALUES", "FROM":
 		a.query(start)
@@ -314,10 +322,21 @@ func (a *analysis) explain() {
 		break
 	}
 	if runs == "" {
+		for a.isWord("VERBOSE") || a.textIs(a.i, "AST", "SYNTAX", "PIPELINE", "JOIN", "GRAPH", "FRAGMENTS", "RAW", "OPTIMIZED", "MEMO", "DECORRELATED") {
+			a.i++
+		}
+		a.statement()
+		a.ddl, a.foreign = false, false
+		e := a.e
+		a.e = Effect{Names: e.Names}
+		for _, w := range e.Writes {
+			a.name(w.Object)
+		}
 		a.none("EXPLAIN")
 		return
 	}
 	a.statement()
+	a.ddl = false
 	a.e.Kind = runs + " " + a.e.Kind
 	a.e.DML = false // its answer is a plan, not a count of rows
 }
@@ -332,11 +351,34 @@ func (a *analysis) show(verb string) {
 		kind = "DESC"
 	}
 	a.none(kind)
+	if verb == "DESC" || verb == "DESCRIBE" || verb == "EXISTS" {
+		a.described()
+	}
 	for i := a.i; i < len(a.tokens); i++ {
 		if a.tokens[i].Kind == At {
 			stage, _ := stagePath(unescapeAt(a.text(i)))
 			a.name(Object{Kind: Stage, Name: stage})
 		}
+	}
+}
+
+// described names what DESC describes.
+func (a *analysis) described() {
+	if kind, _, ok := a.takeKind(); ok {
+		if o, ok := a.object(kind, false); ok {
+			a.name(o)
+		}
+		return
+	}
+	for _, word := range []string{"TABLE", "VIEW", "STREAM"} {
+		if a.isWord(word) && a.i+1 < len(a.tokens) {
+			a.i++
+			break
+		}
+	}
+	if parts, ok := a.parser.name(); ok {
+		o, _ := a.qualify(Table, parts)
+		a.name(o)
 	}
 }
 

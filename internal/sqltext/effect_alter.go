@@ -260,8 +260,8 @@ func (a *analysis) alterOther(kind ObjectKind, words string) {
 	a.ifExists()
 	var o Object
 	ok := true
-	if kind == User && a.take("USER", "(") {
-		a.i++
+	if kind == User && a.isWord("USER") && a.symbol(a.i+1, "(") && a.symbol(a.i+2, ")") {
+		a.i += 3
 		o = Object{Kind: User, Name: "current_user()"}
 	} else {
 		o, ok = a.object(kind, false)

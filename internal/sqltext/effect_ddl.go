@@ -183,7 +183,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		undo = "RENAME the new table away; UNDROP TABLE " + o.display()
 		a.set(kind, Exact, "the table that was replaced is kept by the engine, as long as retention lasts", undo)
 		if dynamic {
-			a.e.Class, a.e.Reason = Irreversible, "it is not known whether a dynamic table can be restored"
+			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it is not known whether a dynamic table can be restored", ""
 		}
 	} else {
 		a.set(kind, Exact, "what was created is dropped", undo)
@@ -254,9 +254,7 @@ func (a *analysis) createStream(verb Verb) {
 	w.Definition, w.IsStream = true, true
 	w.Data = verb == Replace // its offset
 	a.write(base, Alter).Definition = true
-	if a.take("AT", "(", "STREAM") {
-		a.i++
-	}
+	a.addReads(a.i)
 	reason := "what was created is dropped; its table keeps change_tracking"
 	undo := "DROP STREAM " + o.display()
 	if verb == Replace {

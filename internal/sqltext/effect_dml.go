@@ -223,7 +223,7 @@ func (a *analysis) copyStatement(start int) {
 	after := a.i
 	a.addReads(start)
 	a.dmlClass(kind)
-	a.e.Reason = "rows are added; the table goes back to its earlier snapshot, and the engine forgets the loaded files only when dbctl says so"
+	a.e.Reason = "rows are added; the table goes back to its earlier snapshot, while the engine still remembers the loaded files"
 	// PURGE = TRUE removes the files it loaded.
 	for i := after; i < len(a.tokens); i++ {
 		if a.is(i, "PURGE") && a.symbol(i+1, "=") && !a.is(i+2, "FALSE") && !a.textIs(i+2, "0", "'false'") {

@@ -9,6 +9,11 @@ type reads struct {
 	nextval  []Object // sequences
 }
 
+// fileTypes are the values of FILE_FORMAT => that name no file format of the user's.
+var fileTypes = map[string]bool{
+	"TEXT": true, "TSV": true, "CSV": true, "NDJSON": true, "PARQUET": true, "JSON": true, "ORC": true, "AVRO": true, "LANCE": true, "ARROW": true, "ARROW_STREAM": true, "XML": true,
+}
+
 // readsOf finds what tokens[from:to] read: names after FROM and JOIN, @stages, NEXTVAL(s), CONNECTION_NAME = 'c', FORMAT_NAME = 'f'.
 // Names of common table expressions and table functions are none.
 func (a *analysis) readsOf(from, to int) reads {
@@ -84,14 +89,24 @@ func (a *analysis) readsOf(from, to int) reads {
 							r.nextval = append(r.nextval, o)
 						}
 					}
-				case "CONNECTION_NAME", "FORMAT_NAME":
-					if (w.symbol(i+1, "=") || w.symbol(i+1, "=>")) && i+2 < to && w.tokens[i+2].Kind == String {
-						if value, err := Unquote(w.text(i + 2)); err == nil {
-							kind := Connection
-							if word == "FORMAT_NAME" {
-								kind = FileFormat
-							}
-							add(Object{Kind: kind, Name: value})
+				case "CONNECTION_NAME", "FORMAT_NAME", "FILE_FORMAT":
+					if !w.symbol(i+1, "=") && !w.symbol(i+1, "=>") || i+2 >= to || w.tokens[i+2].Kind != String {
+						continue
+					}
+					value, err := Unquote(w.text(i + 2))
+					switch {
+					case err != nil:
+					case word == "CONNECTION_NAME":
+						add(Object{Kind: Connection, Name: value})
+					case word == "FORMAT_NAME" || !fileTypes[strings.ToUpper(value)]:
+						add(Object{Kind: FileFormat, Name: value})
+					}
+				case "STREAM": // AT (STREAM => s)
+					if w.symbol(i+1, "=>") && i+2 < to {
+						q := &parser{words: words{w.src, w.tokens[:to]}, i: i + 2}
+						if parts, ok := q.name(); ok {
+							o, _ := a.qualify(Table, parts)
+							add(o)
 						}
 					}
 				}

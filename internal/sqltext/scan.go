@@ -69,6 +69,11 @@ func (s *scanner) next() (Kind, error) {
 		return Space, nil
 	}
 	c := src[start]
+	if c == '_' || isASCIILetter(c) && c != 'x' && c != 'X' {
+		s.pos++
+		s.identRest()
+		return Word, nil
+	}
 	switch {
 	case isSpace(c):
 		for s.pos < len(src) && isSpace(src[s.pos]) {
@@ -311,9 +316,18 @@ var (
 	}
 )
 
+// symbolBytes are the bytes that operators are made of.
+const symbolBytes = "=<>!+-*/%|(),.:\\[]^{}#~&?"
+
 func symbolLen(s string) int {
-	if s[0] >= utf8.RuneSelf || !strings.ContainsRune("=<>!+-*/%|(),.:\\[]^{}#~&?", rune(s[0])) {
+	if strings.IndexByte(symbolBytes, s[0]) < 0 {
 		return 0
+	}
+	// Brackets and what stands alone are most.
+	if len(s) == 1 || strings.IndexByte("=<>|/:*&-@", s[1]) < 0 {
+		if s[0] != '!' || len(s) == 1 || s[1] != '!' && s[1] != '~' {
+			return 1
+		}
 	}
 	for _, op := range symbols3 {
 		if strings.HasPrefix(s, op) {

@@ -1,0 +1,437 @@
+package sqltext
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// summary is an effect in one line: class, kind, what it writes with which flags (d data, c columns, D definition, v view, s stream),
+// what it reads, and the flags of the statement.
+func summary(e Effect) string {
+	var b strings.Builder
+	b.WriteString(string(e.Class) + ": " + e.Kind)
+	for _, w := range e.Writes {
+		b.WriteString(" | " + string(w.Verb) + " " + w.String() + " ")
+		for _, f := range []struct {
+			set  bool
+			flag string
+		}{{w.Data, "d"}, {w.Columns, "c"}, {w.Definition, "D"}, {w.IsView, "v"}, {w.IsStream, "s"}} {
+			if f.set {
+				b.WriteString(f.flag)
+			}
+		}
+	}
+	for i, o := range e.Names {
+		if i == 0 {
+			b.WriteString(" < ")
+		} else {
+			b.WriteString(", ")
+		}
+		b.WriteString(o.String())
+	}
+	var flags []string
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{
+		{e.Unknown, "unknown"},
+		{e.DML, "DML"},
+		{e.DDL, "DDL"},
+		{e.Plain, "plain"},
+		{e.Stream, "stream"},
+		{e.Task, "task"},
+		{e.Temp, "temp"},
+		{e.InternalStage, "internal?"},
+		{e.Retention, "retention"},
+		{e.Use != "", "use=" + e.Use},
+		{e.Set != "", "set=" + e.Set},
+		{e.Txn != "", "txn=" + e.Txn},
+	} {
+		if f.set {
+			flags = append(flags, f.name)
+		}
+	}
+	if len(flags) > 0 {
+		b.WriteString(" (" + strings.Join(flags, " ") + ")")
+	}
+	return b.String()
+}
+
+// effects names every statement of Databend's grammar (src/query/ast/src/parser/statement.rs) and what it does.
+var effects = []struct{ sql, want string }{
+	{"SELECT a.x, (SELECT max(y) FROM c.d) FROM a, b AS bb LEFT JOIN (e JOIN f ON true) USING (k) WHERE x IS DISTINCT FROM y AND EXTRACT(YEAR FROM z) = 1", "none: SELECT < table c.d, table db.a, table db.b, table db.e, table db.f"},
+	{"WITH RECURSIVE q(n) AS (SELECT 1 FROM base UNION ALL SELECT n FROM q), r AS MATERIALIZED (SELECT 2) SELECT * FROM q, r, other.t AT (OFFSET => -1)", "none: SELECT < table db.base, table other.t"},
+	{"(SELECT 1 FROM a) UNION (SELECT 2 FROM b)", "none: SELECT < table db.a, table db.b"},
+	{"FROM t SELECT a", "none: SELECT < table db.t"},
+	{"VALUES (1, 2)", "none: SELECT"},
+	{"SELECT * FROM numbers(10), LATERAL flatten(input => t.x), @s1/path/ (FILE_FORMAT => 'f', PATTERN => '.*'), '@s2/x'", "none: SELECT < stage s1, file format f, stage s2"},
+	{"SELECT * FROM 's3://bucket/x' (CONNECTION => (CONNECTION_NAME = 'c'))", "none: SELECT < connection c"},
+	{"SELECT * FROM s WITH CONSUME", "exact: SELECT | write table db.s ds (stream)"},
+	{"SELECT * FROM s WITH (CONSUME = TRUE, MAX_BATCH_SIZE = 10) AS x", "exact: SELECT | write table db.s ds (stream)"},
+	{"SELECT nextval(Seq)", "irreversible: SELECT | write sequence seq d"},
+	{"SETTINGS (max_threads = 1) INSERT INTO t SELECT * FROM u", "flashback: INSERT | write table db.t d < table db.u (DML)"},
+	{"EXPLAIN INSERT INTO t SELECT * FROM u", "none: EXPLAIN < table db.u, table db.t"},
+	{"EXPLAIN (VERBOSE) SYNTAX CREATE TABLE t (a INT)", "none: EXPLAIN < table db.t"},
+	{"EXPLAIN ANALYZE PARTIAL DELETE FROM t", "flashback: EXPLAIN ANALYZE DELETE | write table db.t d"},
+	{"EXPLAIN PERF SELECT 1", "none: EXPLAIN PERF SELECT"},
+	{"SHOW FULL TABLES FROM x", "none: SHOW FULL"},
+	{"SHOW DROP TABLES", "none: SHOW DROP"},
+	{"DESC t", "none: DESC < table db.t"},
+	{"DESCRIBE STREAM x.s", "none: DESC < table x.s"},
+	{"DESC PROCEDURE p(INT)", "none: DESC < procedure p(INT32)"},
+	{"LIST @s/a PATTERN = '.*'", "none: LIST < stage s"},
+	{"EXISTS TABLE t", "none: EXISTS TABLE < table db.t"},
+	{"PRESIGN UPLOAD @s/f", "none: PRESIGN < stage s"},
+	{"INSPECT WAREHOUSE w", "none: INSPECT WAREHOUSE"},
+	{"INSERT INTO t (a, b) VALUES (1, ';')", "flashback: INSERT | write table db.t d (DML)"},
+	{"INSERT /*+ SET_VAR(deduplicate_label='x') */ INTO x.t SELECT nextval(q) FROM u", "flashback: INSERT | write table x.t d < sequence q, table db.u (DML)"},
+	{"INSERT OVERWRITE TABLE t SELECT * FROM t", "flashback: INSERT OVERWRITE | write table db.t d (DML)"},
+	{"INSERT OVERWRITE t SELECT 1", "flashback: INSERT OVERWRITE | write table db.t d (DML)"},
+	{"INSERT INTO t FROM @s/f FILE_FORMAT = (FORMAT_NAME = 'f')", "flashback: INSERT | write table db.t d < stage s, file format f (DML)"},
+	{"WITH q AS (SELECT * FROM u) INSERT INTO t SELECT * FROM q", "flashback: INSERT | write table db.t d < table db.u (DML)"},
+	{"INSERT ALL INTO a INTO x.b (c) VALUES (d) SELECT * FROM src", "flashback: INSERT ALL | write table db.a d | write table x.b d < table db.src (DML)"},
+	{"INSERT OVERWRITE FIRST WHEN c > 1 THEN INTO a WHEN c IN (SELECT k FROM keys) THEN INTO b ELSE INTO a SELECT * FROM src", "flashback: INSERT OVERWRITE FIRST | write table db.a d | write table db.b d < table db.keys, table db.src (DML)"},
+	{"REPLACE INTO t (a) ON (a) VALUES (1)", "flashback: REPLACE INTO | write table db.t d (DML)"},
+	{"REPLACE INTO t ON CONFLICT (a) DELETE WHEN b SELECT * FROM u", "flashback: REPLACE INTO | write table db.t d < table db.u (DML)"},
+	{"UPDATE t SET a = 1 FROM u WHERE t.a = u.a", "flashback: UPDATE | write table db.t d < table db.u (DML)"},
+	{"UPDATE /*+ x */ t AS tt SET a = (SELECT max(b) FROM v)", "flashback: UPDATE | write table db.t d < table db.v (DML)"},
+	{"WITH q AS (SELECT 1) UPDATE t SET a = 1 FROM q", "flashback: UPDATE | write table db.t d (DML)"},
+	{"DELETE FROM x.t WHERE a IN (SELECT a FROM u)", "flashback: DELETE | write table x.t d < table db.u (DML)"},
+	{"WITH q AS (SELECT 1) DELETE FROM t", "flashback: DELETE | write table db.t d (DML)"},
+	{"MERGE INTO t USING (SELECT * FROM u) s ON t.a = s.a WHEN MATCHED THEN UPDATE * WHEN NOT MATCHED THEN INSERT *", "flashback: MERGE | write table db.t d < table db.u (DML)"},
+	{"MERGE INTO t AS tt USING x.u ON true WHEN MATCHED THEN DELETE", "flashback: MERGE | write table db.t d < table x.u (DML)"},
+	{"COPY INTO t FROM @s/p/ FILE_FORMAT = (TYPE = CSV)", "flashback: COPY INTO | write table db.t d < stage s (DML)"},
+	{"COPY INTO x.t FROM (SELECT $1 FROM '@s/p q/' v) PURGE = FALSE", "flashback: COPY INTO | write table x.t d < stage s (DML)"},
+	{"COPY INTO t FROM @s/p/ PURGE = TRUE", "irreversible: COPY INTO | write table db.t d | drop stage files s/p/ d < stage s (DML)"},
+	{"COPY INTO t FROM 's3://b/p/?x=secret' CONNECTION = (ACCESS_KEY_ID = 'k') PURGE = true", "irreversible: COPY INTO | write table db.t d | drop stage files s3://b/p/ d (DML)"},
+	{"WITH q AS (SELECT 1) COPY INTO t FROM @s", "flashback: COPY INTO | write table db.t d < stage s (DML)"},
+	{"COPY INTO @s/out FROM t FILE_FORMAT = (TYPE = PARQUET)", "irreversible: COPY INTO LOCATION | write stage files s/out d < stage s, table db.t"},
+	{"COPY INTO 's3://b/p' CONNECTION = (CONNECTION_NAME = 'c') FROM (SELECT * FROM t)", "irreversible: COPY INTO LOCATION | write stage files s3://b/p d < connection c, table db.t"},
+	{"REMOVE @s/a PATTERN = '.*'", "irreversible: REMOVE | drop stage files s/a d < stage s"},
+	{"BEGIN", "none: BEGIN (txn=BEGIN)"},
+	{"BEGIN TRANSACTION", "none: BEGIN (txn=BEGIN)"},
+	{"COMMIT", "none: COMMIT (txn=COMMIT)"},
+	{"ROLLBACK", "none: ROLLBACK (txn=ROLLBACK)"},
+	{"ABORT", "none: ROLLBACK (txn=ROLLBACK)"},
+	{"USE MyDb", "none: USE < database mydb (use=mydb)"},
+	{"USE CATALOG default", "none: USE CATALOG (set=catalog)"},
+	{"USE CATALOG ctl", "irreversible: USE CATALOG (unknown set=catalog)"},
+	{"USE WAREHOUSE w", "none: USE WAREHOUSE (DDL set=warehouse)"},
+	{"SET max_threads = 4", "none: SET (set=max_threads)"},
+	{"SET SESSION (a, b) = (1, 2)", "none: SET (set=a,b)"},
+	{"SET VARIABLE v = (SELECT 1 FROM t)", "none: SET VARIABLE < table db.t (set=variable v)"},
+	{"SET VARIABLE (v, w) = (1, 2)", "none: SET VARIABLE (set=variable v,variable w)"},
+	{"SET GLOBAL data_retention_time_in_days = 7", "redefine: SET GLOBAL | alter setting data_retention_time_in_days D (retention)"},
+	{"SET data_retention_time_in_days = 0", "none: SET (retention set=data_retention_time_in_days)"},
+	{"UNSET max_threads", "none: UNSET (set=max_threads)"},
+	{"UNSET GLOBAL (a, b)", "redefine: UNSET GLOBAL | alter setting a D | alter setting b D"},
+	{"SET ROLE r", "none: SET ROLE (set=role)"},
+	{"SET DEFAULT ROLE r", "irreversible: SET DEFAULT ROLE | alter user current_user() D"},
+	{"SET SECONDARY ROLES ALL", "none: SET SECONDARY ROLES (set=secondary roles)"},
+	{"SET PRIORITY HIGH 'id'", "none: SET PRIORITY"},
+	{"CREATE TABLE t (a INT DEFAULT nextval(q), INVERTED INDEX i (a), CONSTRAINT c CHECK (a > 1)) CLUSTER BY (a) COMMENT = 'x'", "exact: CREATE TABLE | create table db.t D < sequence q (DDL plain)"},
+	{"CREATE TABLE IF NOT EXISTS x.t LIKE y.u", "exact: CREATE TABLE | create if not exists table x.t D < table y.u (DDL)"},
+	{"CREATE TABLE t AS SELECT * FROM u", "exact: CREATE TABLE AS SELECT | create table db.t dD < table db.u (DDL)"},
+	{"CREATE TABLE t (a INT) ENGINE = MEMORY", "exact: CREATE TABLE | create table db.t D (DDL plain)"},
+	{"CREATE TABLE t (a INT) 's3://b/x/' CONNECTION = (CONNECTION_NAME = 'c')", "exact: CREATE TABLE | create table db.t D < connection c (DDL plain)"},
+	{"CREATE TABLE t (a INT) data_retention_period_in_hours = 1", "exact: CREATE TABLE | create table db.t D (DDL plain retention)"},
+	{"CREATE OR REPLACE TABLE t (a INT)", "exact: CREATE OR REPLACE TABLE | create or replace table db.t dcD (DDL)"},
+	{"CREATE OR REPLACE TABLE t AS SELECT * FROM t", "exact: CREATE OR REPLACE TABLE AS SELECT | create or replace table db.t dcD (DDL)"},
+	{"CREATE TRANSIENT TABLE t (a INT)", "exact: CREATE TRANSIENT TABLE | create table db.t D (DDL plain)"},
+	{"CREATE TEMP TABLE t (a INT)", "none: CREATE TEMP TABLE (DDL temp)"},
+	{"CREATE OR REPLACE TEMPORARY TABLE t AS SELECT 1", "none: CREATE OR REPLACE TEMP TABLE AS SELECT (DDL temp)"},
+	{"CREATE DYNAMIC TABLE t TARGET_LAG = 1 MINUTE WAREHOUSE = 'w' AS SELECT * FROM u", "exact: CREATE DYNAMIC TABLE AS SELECT | create table db.t dD < table db.u (DDL)"},
+	{"CREATE OR REPLACE TRANSIENT DYNAMIC TABLE t TARGET_LAG = 1 MINUTE AS SELECT * FROM u", "irreversible: CREATE OR REPLACE DYNAMIC TABLE AS SELECT | create or replace table db.t dcD < table db.u (DDL)"},
+	{"CREATE TABLE ctl.x.t (a INT)", "irreversible: CREATE TABLE | create table ctl.x.t D (DDL)"},
+	{"CREATE TABLE IDENTIFIER($v) (a INT)", "irreversible: CREATE TABLE (unknown DDL)"},
+	{"ATTACH TABLE t 's3://b/x/' CONNECTION = (CONNECTION_NAME = 'c')", "exact: ATTACH TABLE | create table db.t D < connection c (DDL)"},
+	{"DROP TABLE IF EXISTS t", "exact: DROP TABLE | drop table db.t dD (DDL)"},
+	{"DROP TABLE x.t ALL", "flashback: DROP TABLE ALL | drop table x.t dD (DDL)"},
+	{"UNDROP TABLE t", "exact: UNDROP TABLE | undrop table db.t dD (DDL)"},
+	{"TRUNCATE TABLE t", "flashback: TRUNCATE TABLE | write table db.t d (DDL)"},
+	{"RENAME TABLE a TO b", "exact: RENAME TABLE | rename from table db.a D | rename to table db.b D (DDL)"},
+	{"RENAME TABLE a TO x.b, b TO a", "exact: RENAME TABLE | rename from table db.a D | rename to table x.b D | rename from table db.b D | rename to table db.a D (DDL)"},
+	{"ALTER TABLE t RENAME TO u", "exact: ALTER TABLE RENAME | rename from table db.t D | rename to table db.u D (DDL)"},
+	{"ALTER TABLE x.t SWAP WITH u", "exact: ALTER TABLE SWAP | swap table x.t dcD | swap table x.u dcD (DDL)"},
+	{"ALTER TABLE IF EXISTS t ADD COLUMN IF NOT EXISTS c INT DEFAULT nextval(q) AFTER a", "exact: ALTER TABLE ADD COLUMN | alter table db.t c < sequence q (DDL)"},
+	{"ALTER TABLE t ADD c INT", "exact: ALTER TABLE ADD COLUMN | alter table db.t c (DDL)"},
+	{"ALTER TABLE t DROP COLUMN c", "flashback: ALTER TABLE DROP COLUMN | alter table db.t dc (DDL)"},
+	{"ALTER TABLE t DROP c", "flashback: ALTER TABLE DROP COLUMN | alter table db.t dc (DDL)"},
+	{"ALTER TABLE t DROP tag", "flashback: ALTER TABLE DROP COLUMN | alter table db.t dc (DDL)"},
+	{"ALTER TABLE t RENAME COLUMN a TO b", "exact: ALTER TABLE RENAME COLUMN | alter table db.t c (DDL)"},
+	{"ALTER TABLE t RENAME a TO b", "exact: ALTER TABLE RENAME COLUMN | alter table db.t c (DDL)"},
+	{"ALTER TABLE t MODIFY COLUMN a STRING NOT NULL DEFAULT 'x', COLUMN b INT", "flashback: ALTER TABLE MODIFY COLUMN | alter table db.t dc (DDL)"},
+	{"ALTER TABLE t MODIFY a COMMENT 'x'", "exact: ALTER TABLE MODIFY COLUMN COMMENT | alter table db.t D (DDL)"},
+	{"ALTER TABLE t MODIFY COLUMN a SET MASKING POLICY m USING (a, b)", "redefine: ALTER TABLE SET MASKING POLICY | alter table db.t D < masking policy m (DDL)"},
+	{"ALTER TABLE t MODIFY COLUMN a UNSET MASKING POLICY", "redefine: ALTER TABLE UNSET MASKING POLICY | alter table db.t D (DDL)"},
+	{"ALTER TABLE t MODIFY COLUMN a DROP STORED", "flashback: ALTER TABLE MODIFY COLUMN | alter table db.t dc (DDL)"},
+	{"ALTER TABLE t COMMENT = 'x'", "exact: ALTER TABLE COMMENT | alter table db.t D (DDL)"},
+	{"ALTER TABLE t CLUSTER BY LINEAR (a)", "exact: ALTER TABLE CLUSTER BY | alter table db.t D (DDL)"},
+	{"ALTER TABLE t DROP CLUSTER KEY", "exact: ALTER TABLE DROP CLUSTER KEY | alter table db.t D (DDL)"},
+	{"ALTER TABLE t PARTITION BY (a)", "irreversible: ALTER TABLE PARTITION BY | alter table db.t D (DDL)"},
+	{"ALTER TABLE t RECLUSTER FINAL WHERE a > 1", "exact: ALTER TABLE RECLUSTER | alter table db.t  (DDL)"},
+	{"ALTER TABLE t FLASHBACK TO (SNAPSHOT => 'x')", "irreversible: ALTER TABLE FLASHBACK | alter table db.t dc (DDL)"},
+	{"ALTER TABLE t SET OPTIONS (data_retention_period_in_hours = 1)", "exact: ALTER TABLE SET OPTIONS | alter table db.t D (DDL retention)"},
+	{"ALTER TABLE t UNSET OPTIONS (bloom_index_columns)", "exact: ALTER TABLE UNSET OPTIONS | alter table db.t D (DDL)"},
+	{"ALTER TABLE t REFRESH CACHE", "none: ALTER TABLE REFRESH CACHE (DDL)"},
+	{"ALTER TABLE t CONNECTION = (ACCESS_KEY_ID = 'x')", "irreversible: ALTER TABLE CONNECTION | alter table db.t D (DDL)"},
+	{"ALTER TABLE t ADD CONSTRAINT c CHECK (a > 1)", "exact: ALTER TABLE ADD CONSTRAINT | alter table db.t D (DDL)"},
+	{"ALTER TABLE t ADD CHECK (a > 1)", "exact: ALTER TABLE ADD CONSTRAINT | alter table db.t D (DDL)"},
+	{"ALTER TABLE t DROP CONSTRAINT c", "exact: ALTER TABLE DROP CONSTRAINT | alter table db.t D (DDL)"},
+	{"ALTER TABLE t ADD ROW ACCESS POLICY p ON (a)", "redefine: ALTER TABLE ADD ROW ACCESS POLICY | alter table db.t D < row access policy p (DDL)"},
+	{"ALTER TABLE t DROP ROW ACCESS POLICY p", "redefine: ALTER TABLE DROP ROW ACCESS POLICY | alter table db.t D < row access policy p (DDL)"},
+	{"ALTER TABLE t DROP ALL ROW ACCESS POLICIES", "redefine: ALTER TABLE DROP ALL ROW ACCESS POLICIES | alter table db.t D (DDL)"},
+	{"ALTER TABLE t CREATE BRANCH b", "irreversible: ALTER TABLE BRANCH OR TAG | alter table db.t D (DDL)"},
+	{"ALTER TABLE t CREATE TAG v RETAIN 3 DAYS", "irreversible: ALTER TABLE BRANCH OR TAG | alter table db.t D (DDL)"},
+	{"ALTER TABLE t DROP BRANCH b", "irreversible: ALTER TABLE BRANCH OR TAG | alter table db.t D (DDL)"},
+	{"ALTER TABLE t DROP TAG v", "irreversible: ALTER TABLE BRANCH OR TAG | alter table db.t D (DDL)"},
+	{"ALTER TABLE t SET TAG k = 'v'", "redefine: ALTER TABLE TAG | alter table db.t D (DDL)"},
+	{"ALTER TABLE t UNSET TAG k", "redefine: ALTER TABLE TAG | alter table db.t D (DDL)"},
+	{"ALTER TABLE t/b DROP COLUMN c", "irreversible: ALTER TABLE (unknown DDL)"},
+	{"ALTER TABLE t EXPLODE", "irreversible: ALTER TABLE (unknown DDL)"},
+	{"COMMENT ON TABLE x.t IS 'c'", "exact: COMMENT ON TABLE | alter table x.t D (DDL)"},
+	{"COMMENT IF EXISTS ON COLUMN x.t.a IS 'c'", "exact: COMMENT ON COLUMN | alter table x.t D (DDL)"},
+	{"COMMENT ON NETWORK POLICY p IS 'c'", "redefine: COMMENT ON NETWORK POLICY | alter network policy p D (DDL)"},
+	{"COMMENT ON PASSWORD POLICY p IS 'c'", "redefine: COMMENT ON PASSWORD POLICY | alter password policy p D (DDL)"},
+	{"OPTIMIZE TABLE t COMPACT SEGMENT", "exact: OPTIMIZE TABLE COMPACT | alter table db.t "},
+	{"OPTIMIZE TABLE t PURGE BEFORE (SNAPSHOT => 'x')", "irreversible: OPTIMIZE TABLE PURGE | alter table db.t d"},
+	{"OPTIMIZE TABLE t ALL", "irreversible: OPTIMIZE TABLE ALL | alter table db.t d"},
+	{"ANALYZE TABLE t NOSCAN", "exact: ANALYZE TABLE | alter table db.t "},
+	{"VACUUM TABLE t", "irreversible: VACUUM TABLE | alter table db.t d"},
+	{"VACUUM TABLE t DRY RUN SUMMARY", "none: VACUUM TABLE DRY RUN"},
+	{"VACUUM DROP TABLE FROM x", "irreversible: VACUUM DROP TABLE | drop unknown dropped tables of x d"},
+	{"VACUUM TEMPORARY FILES", "irreversible: VACUUM TEMPORARY FILES | drop unknown temporary files d"},
+	{"VACUUM TEMPORARY TABLES", "irreversible: VACUUM TEMPORARY TABLES | drop unknown temporary files d"},
+	{"VACUUM VIRTUAL COLUMN FROM t", "irreversible: VACUUM VIRTUAL COLUMN | alter table db.t d"},
+	{"CREATE VIEW v (a, b) AS WITH q AS (SELECT * FROM t) SELECT * FROM q", "exact: CREATE VIEW | create table db.v Dv < table db.t (DDL plain)"},
+	{"CREATE OR REPLACE VIEW v AS SELECT * FROM t", "exact: CREATE OR REPLACE VIEW | create or replace table db.v cDv < table db.t (DDL)"},
+	{"CREATE VIEW IF NOT EXISTS x.v AS SELECT 1", "exact: CREATE VIEW | create if not exists table x.v Dv (DDL)"},
+	{"ALTER VIEW v AS SELECT * FROM u", "exact: ALTER VIEW | alter table db.v cDv < table db.u (DDL)"},
+	{"ALTER VIEW v SET TAG k = 'v'", "redefine: ALTER VIEW TAG | alter table db.v Dv (DDL)"},
+	{"DROP VIEW IF EXISTS v", "exact: DROP VIEW | drop table db.v Dv (DDL)"},
+	{"CREATE MATERIALIZED VIEW v CLUSTER BY (a) AS SELECT * FROM t", "exact: CREATE MATERIALIZED VIEW | create table db.v Dv < table db.t (DDL)"},
+	{"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT * FROM t", "redefine: CREATE OR REPLACE MATERIALIZED VIEW | create or replace table db.v cDv < table db.t (DDL)"},
+	{"ALTER MATERIALIZED VIEW v COMMENT = 'c'", "redefine: ALTER MATERIALIZED VIEW COMMENT | alter table db.v Dv (DDL)"},
+	{"ALTER MATERIALIZED VIEW v REFRESH CACHE", "none: ALTER MATERIALIZED VIEW REFRESH CACHE (DDL)"},
+	{"DROP MATERIALIZED VIEW v", "redefine: DROP MATERIALIZED VIEW | drop table db.v Dv (DDL)"},
+	{"REFRESH MATERIALIZED VIEW v", "exact: REFRESH MATERIALIZED VIEW | write table db.v dv (DDL)"},
+	{"REFRESH LINEAGE FOR ALL VIEWS", "none: REFRESH LINEAGE"},
+	{"CREATE STREAM s ON TABLE x.t APPEND_ONLY = FALSE COMMENT = 'c'", "exact: CREATE STREAM | create table db.s Ds | alter table x.t D (DDL stream)"},
+	{"CREATE OR REPLACE STREAM x.s ON TABLE t AT (STREAM => s2)", "exact: CREATE OR REPLACE STREAM | create or replace table x.s dDs | alter table db.t D < table db.s2 (DDL stream)"},
+	{"ALTER STREAM s SET TAG k = 'v'", "redefine: ALTER STREAM TAG | alter table db.s Ds (DDL stream)"},
+	{"DROP STREAM IF EXISTS s", "exact: DROP STREAM | drop table db.s dDs (DDL stream)"},
+	{"CREATE INVERTED INDEX i ON t (a)", "exact: CREATE INVERTED INDEX | alter table db.t D (DDL)"},
+	{"CREATE OR REPLACE ASYNC NGRAM INDEX IF NOT EXISTS i ON x.t (a) gram_size = 3", "exact: CREATE OR REPLACE NGRAM INDEX | alter table x.t D (DDL)"},
+	{"CREATE VECTOR INDEX i ON t (e) distance = 'cosine'", "exact: CREATE VECTOR INDEX | alter table db.t D (DDL)"},
+	{"CREATE SPATIAL INDEX i ON t (g)", "exact: CREATE SPATIAL INDEX | alter table db.t D (DDL)"},
+	{"CREATE AGGREGATING INDEX i AS SELECT sum(a) FROM t", "exact: CREATE AGGREGATING INDEX | create index i D | alter table db.t D (DDL)"},
+	{"DROP VECTOR INDEX IF EXISTS i ON t", "exact: DROP VECTOR INDEX | alter table db.t D (DDL)"},
+	{"DROP AGGREGATING INDEX i", "exact: DROP AGGREGATING INDEX | drop index i D (DDL)"},
+	{"REFRESH AGGREGATING INDEX i LIMIT 1", "exact: REFRESH AGGREGATING INDEX | alter index i "},
+	{"REFRESH INVERTED INDEX i ON t", "exact: REFRESH INVERTED INDEX | alter table db.t "},
+	{"REFRESH VIRTUAL COLUMN FOR t", "exact: REFRESH VIRTUAL COLUMN | alter table db.t "},
+	{"CREATE DATABASE IF NOT EXISTS MyDb", "exact: CREATE DATABASE | create if not exists database mydb D (DDL)"},
+	{"CREATE SCHEMA d", "exact: CREATE DATABASE | create database d D (DDL plain)"},
+	{"CREATE OR REPLACE DATABASE d", "exact: CREATE OR REPLACE DATABASE | create or replace database d dcD (DDL)"},
+	{"ALTER DATABASE d RENAME TO e", "exact: ALTER DATABASE RENAME | rename from database d D | rename to database e D (DDL)"},
+	{"ALTER DATABASE d SET OPTIONS (default_storage_path = 'x')", "redefine: ALTER DATABASE SET OPTIONS | alter database d D (DDL)"},
+	{"ALTER DATABASE d SET TAG k = 'v'", "redefine: ALTER DATABASE TAG | alter database d D (DDL)"},
+	{"ALTER DATABASE d REFRESH CACHE", "none: ALTER DATABASE REFRESH CACHE (DDL)"},
+	{"DROP DATABASE IF EXISTS d", "exact: DROP DATABASE | drop database d dD (DDL)"},
+	{"UNDROP DATABASE d", "exact: UNDROP DATABASE | undrop database d dD (DDL)"},
+	{"CREATE CATALOG c TYPE = ICEBERG CONNECTION = (TYPE = 'rest')", "exact: CREATE CATALOG | create catalog c D (DDL)"},
+	{"DROP CATALOG c", "irreversible: DROP CATALOG | drop catalog c D (DDL)"},
+	{"CREATE CONNECTION c STORAGE_TYPE = 's3' ACCESS_KEY_ID = 'x'", "exact: CREATE CONNECTION | create connection c D (DDL plain)"},
+	{"CREATE CONNECTION IF NOT EXISTS c STORAGE_TYPE = 's3'", "exact: CREATE CONNECTION | create if not exists connection c D (DDL)"},
+	{"CREATE OR REPLACE CONNECTION c STORAGE_TYPE = 's3'", "redefine: CREATE OR REPLACE CONNECTION | create or replace connection c D (DDL)"},
+	{"ALTER CONNECTION c SET TAG k = 'v'", "redefine: ALTER CONNECTION TAG | alter connection c D (DDL)"},
+	{"DROP CONNECTION c", "redefine: DROP CONNECTION | drop connection c D (DDL)"},
+	{"CREATE STAGE s", "exact: CREATE STAGE | create stage s D (DDL plain)"},
+	{"CREATE STAGE IF NOT EXISTS s URL = 's3://b/p/' CONNECTION = (CONNECTION_NAME = 'c') FILE_FORMAT = (FORMAT_NAME = 'f')", "exact: CREATE STAGE | create if not exists stage s D < connection c, file format f (DDL)"},
+	{"CREATE STAGE s 's3://b/p/'", "exact: CREATE STAGE | create stage s D (DDL plain)"},
+	{"CREATE OR REPLACE STAGE s FILE_FORMAT = (TYPE = 'CSV')", "irreversible: CREATE OR REPLACE STAGE | create or replace stage s D (DDL internal?)"},
+	{"CREATE OR REPLACE STAGE s URL = 's3://b/p/' CONNECTION = (CONNECTION_NAME = 'c')", "redefine: CREATE OR REPLACE STAGE | create or replace stage s D < connection c (DDL internal?)"},
+	{"ALTER STAGE s SET URL = 's3://b/p/' CONNECTION = (CONNECTION_NAME = 'c')", "redefine: ALTER STAGE | alter stage s D < connection c (DDL)"},
+	{"ALTER STAGE s SET TAG k = 'v'", "redefine: ALTER STAGE TAG | alter stage s D (DDL)"},
+	{"DROP STAGE IF EXISTS s", "redefine: DROP STAGE | drop stage s D (DDL internal?)"},
+	{"CREATE FILE FORMAT f TYPE = CSV FIELD_DELIMITER = ';'", "exact: CREATE FILE FORMAT | create file format f D (DDL plain)"},
+	{"CREATE OR REPLACE FILE FORMAT f TYPE = CSV", "redefine: CREATE OR REPLACE FILE FORMAT | create or replace file format f D (DDL)"},
+	{"DROP FILE FORMAT IF EXISTS f", "redefine: DROP FILE FORMAT | drop file format f D (DDL)"},
+	{"CREATE FUNCTION f AS (x) -> x + 1", "exact: CREATE FUNCTION | create function f D (DDL plain)"},
+	{"CREATE OR REPLACE FUNCTION f (a INT) RETURNS INT LANGUAGE python HANDLER = 'h' AS $$ def h(a): return a $$", "redefine: CREATE OR REPLACE FUNCTION | create or replace function f D (DDL)"},
+	{"CREATE FUNCTION f () RETURNS TABLE (a INT) AS $$ SELECT 1 $$", "exact: CREATE FUNCTION | create function f D (DDL plain)"},
+	{"ALTER FUNCTION f AS (x) -> x", "redefine: ALTER FUNCTION | alter function f D (DDL)"},
+	{"ALTER FUNCTION f SET TAG k = 'v'", "redefine: ALTER FUNCTION TAG | alter function f D (DDL)"},
+	{"DROP FUNCTION f", "redefine: DROP FUNCTION | drop function f D (DDL)"},
+	{"CREATE PROCEDURE p(a INT, b DECIMAL(10, 2)) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN 1; END; $$", "exact: CREATE PROCEDURE | create procedure p(INT32, DECIMAL(10, 2)) D (DDL plain)"},
+	{"CREATE OR REPLACE PROCEDURE p() RETURNS TABLE (a INT) LANGUAGE SQL AS $$ BEGIN RETURN 1; END; $$", "redefine: CREATE OR REPLACE PROCEDURE | create or replace procedure p() D (DDL)"},
+	{"ALTER PROCEDURE p(INT) SET TAG k = 'v'", "redefine: ALTER PROCEDURE TAG | alter procedure p(INT32) D (DDL)"},
+	{"DROP PROCEDURE p(integer, numeric(10,2))", "redefine: DROP PROCEDURE | drop procedure p(INT32, DECIMAL(10, 2)) D (DDL)"},
+	{"CALL PROCEDURE p(1)", "irreversible: CALL PROCEDURE < procedure p (unknown)"},
+	{"CALL system$fuse_gc('x')", "irreversible: CALL (unknown)"},
+	{"CREATE SEQUENCE s START = 5 INCREMENT = 2", "exact: CREATE SEQUENCE | create sequence s D (DDL plain)"},
+	{"CREATE OR REPLACE SEQUENCE s", "redefine: CREATE OR REPLACE SEQUENCE | create or replace sequence s D (DDL)"},
+	{"DROP SEQUENCE IF EXISTS s", "redefine: DROP SEQUENCE | drop sequence s D (DDL)"},
+	{"CREATE TASK t WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS INSERT INTO a SELECT * FROM b", "exact: CREATE TASK | create task t D < table db.a, table db.b (DDL task)"},
+	{"CREATE TASK t AFTER 'x', 'y' WHEN STREAM_STATUS('d.s') AS BEGIN BEGIN; INSERT INTO a SELECT * FROM s; COPY INTO c FROM @st; COMMIT; END", "exact: CREATE TASK | create task t D < task x, task y, table d.s, table db.a, table db.s, table db.c, stage st (DDL task)"},
+	{"CREATE OR REPLACE TASK t AS SELECT 1", "redefine: CREATE OR REPLACE TASK | create or replace task t D (DDL task)"},
+	{"ALTER TASK t RESUME", "redefine: ALTER TASK RESUME | alter task t D (DDL task)"},
+	{"ALTER TASK t SUSPEND", "redefine: ALTER TASK SUSPEND | alter task t D (DDL task)"},
+	{"ALTER TASK t SET WAREHOUSE = 'w'", "redefine: ALTER TASK SET | alter task t D (DDL task)"},
+	{"ALTER TASK t MODIFY AS DELETE FROM a", "redefine: ALTER TASK MODIFY | alter task t D < table db.a (DDL task)"},
+	{"ALTER TASK t ADD AFTER 'x'", "redefine: ALTER TASK ADD | alter task t D < task x (DDL task)"},
+	{"EXECUTE TASK t", "irreversible: EXECUTE TASK < task t (unknown task)"},
+	{"DROP TASK IF EXISTS t", "redefine: DROP TASK | drop task t D (DDL task)"},
+	{"CREATE PIPE p AUTO_INGEST = TRUE AS COPY INTO t FROM @s", "exact: CREATE PIPE | create pipe p D < table db.t, stage s (DDL)"},
+	{"ALTER PIPE p SET PIPE_EXECUTION_PAUSED = TRUE", "redefine: ALTER PIPE | alter pipe p D (DDL)"},
+	{"ALTER PIPE p REFRESH", "irreversible: ALTER PIPE REFRESH | alter pipe p D (unknown DDL)"},
+	{"DROP PIPE p", "redefine: DROP PIPE | drop pipe p D (DDL)"},
+	{"CREATE DICTIONARY d (a INT, b INT) PRIMARY KEY a SOURCE (MYSQL (host = 'h' password = 'p'))", "exact: CREATE DICTIONARY | create dictionary db.d D (DDL)"},
+	{"CREATE OR REPLACE DICTIONARY x.d (a INT) PRIMARY KEY a SOURCE (REDIS (host = 'h'))", "redefine: CREATE OR REPLACE DICTIONARY | create or replace dictionary x.d D (DDL)"},
+	{"RENAME DICTIONARY d TO x.e", "exact: RENAME DICTIONARY | rename from dictionary db.d D | rename to dictionary x.e D (DDL)"},
+	{"DROP DICTIONARY d", "redefine: DROP DICTIONARY | drop dictionary db.d D (DDL)"},
+	{"CREATE USER u IDENTIFIED BY 'x' WITH DEFAULT_ROLE = 'r'", "exact: CREATE USER | create user u D (DDL)"},
+	{"CREATE OR REPLACE USER 'u'@'%' IDENTIFIED WITH NO_PASSWORD", "irreversible: CREATE OR REPLACE USER | create or replace user u D (DDL)"},
+	{"ALTER USER u IDENTIFIED BY 'x'", "irreversible: ALTER USER | alter user u D (DDL)"},
+	{"ALTER USER u WITH DISABLED = TRUE", "redefine: ALTER USER | alter user u D (DDL)"},
+	{"ALTER USER USER() IDENTIFIED BY 'x'", "irreversible: ALTER USER | alter user current_user() D (DDL)"},
+	{"ALTER USER u SET TAG k = 'v'", "redefine: ALTER USER TAG | alter user u D (DDL)"},
+	{"DROP USER u", "irreversible: DROP USER | drop user u D (DDL)"},
+	{"CREATE ROLE IF NOT EXISTS r", "exact: CREATE ROLE | create if not exists role r D (DDL)"},
+	{"ALTER ROLE r SET COMMENT = 'c'", "redefine: ALTER ROLE | alter role r D (DDL)"},
+	{"DROP ROLE r", "redefine: DROP ROLE | drop role r D (DDL)"},
+	{"GRANT SELECT, INSERT ON x.t TO ROLE r", "redefine: GRANT | alter grant ROLE r D < table x.t, role r (DDL)"},
+	{"GRANT ALL PRIVILEGES ON *.* TO USER u", "redefine: GRANT | alter grant USER u D < user u (DDL)"},
+	{"GRANT USAGE ON UDF f TO ROLE r", "redefine: GRANT | alter grant ROLE r D < function f, role r (DDL)"},
+	{"GRANT WRITE ON STAGE s TO 'u'", "redefine: GRANT | alter grant USER u D < stage s, user u (DDL)"},
+	{"GRANT OWNERSHIP ON x.* TO ROLE r", "redefine: GRANT OWNERSHIP | alter grant ROLE r D < database x, role r (DDL)"},
+	{"GRANT ACCESS CONNECTION ON CONNECTION c TO ROLE r", "redefine: GRANT | alter grant ROLE r D < connection c, role r (DDL)"},
+	{"GRANT ROLE a TO ROLE r", "redefine: GRANT ROLE | alter grant ROLE r D < role a, role r (DDL)"},
+	{"REVOKE ROLE a FROM u", "redefine: REVOKE ROLE | alter grant USER u D < role a, user u (DDL)"},
+	{"REVOKE SELECT ON t FROM ROLE r", "redefine: REVOKE | alter grant ROLE r D < table db.t, role r (DDL)"},
+	{"CREATE MASKING POLICY m AS (v STRING) RETURNS STRING -> '*'", "exact: CREATE MASKING POLICY | create masking policy m D (DDL)"},
+	{"DROP MASKING POLICY m", "redefine: DROP MASKING POLICY | drop masking policy m D (DDL)"},
+	{"CREATE ROW ACCESS POLICY p AS (a INT) RETURNS BOOLEAN -> true", "exact: CREATE ROW ACCESS POLICY | create row access policy p D (DDL)"},
+	{"DROP ROW ACCESS POLICY p", "redefine: DROP ROW ACCESS POLICY | drop row access policy p D (DDL)"},
+	{"CREATE NETWORK POLICY p ALLOWED_IP_LIST = ('1.1.1.1')", "exact: CREATE NETWORK POLICY | create network policy p D (DDL)"},
+	{"CREATE OR REPLACE NETWORK POLICY p ALLOWED_IP_LIST = ()", "redefine: CREATE OR REPLACE NETWORK POLICY | create or replace network policy p D (DDL)"},
+	{"ALTER NETWORK POLICY p SET COMMENT = 'c'", "redefine: ALTER NETWORK POLICY | alter network policy p D (DDL)"},
+	{"DROP NETWORK POLICY p", "redefine: DROP NETWORK POLICY | drop network policy p D (DDL)"},
+	{"CREATE PASSWORD POLICY p PASSWORD_MIN_LENGTH = 8", "exact: CREATE PASSWORD POLICY | create password policy p D (DDL)"},
+	{"ALTER PASSWORD POLICY p SET PASSWORD_MIN_LENGTH = 9", "redefine: ALTER PASSWORD POLICY | alter password policy p D (DDL)"},
+	{"DROP PASSWORD POLICY p", "redefine: DROP PASSWORD POLICY | drop password policy p D (DDL)"},
+	{"CREATE TAG t ALLOWED_VALUES = ('a')", "exact: CREATE TAG | create tag t D (DDL)"},
+	{"DROP TAG t", "redefine: DROP TAG | drop tag t D (DDL)"},
+	{"CREATE NOTIFICATION INTEGRATION n TYPE = WEBHOOK ENABLED = TRUE", "exact: CREATE NOTIFICATION INTEGRATION | create notification integration n D (DDL)"},
+	{"ALTER NOTIFICATION INTEGRATION n SET ENABLED = FALSE", "redefine: ALTER NOTIFICATION INTEGRATION | alter notification integration n D (DDL)"},
+	{"DROP NOTIFICATION INTEGRATION n", "redefine: DROP NOTIFICATION INTEGRATION | drop notification integration n D (DDL)"},
+	{"CREATE WAREHOUSE w WITH warehouse_size = 'small'", "irreversible: CREATE WAREHOUSE | create warehouse w D (DDL)"},
+	{"ALTER WAREHOUSE w ADD CLUSTER c", "irreversible: ALTER WAREHOUSE | alter warehouse w D (DDL)"},
+	{"RENAME WAREHOUSE w TO x", "irreversible: RENAME WAREHOUSE | alter warehouse w D (DDL)"},
+	{"SUSPEND WAREHOUSE w", "irreversible: SUSPEND WAREHOUSE | alter warehouse w D (DDL)"},
+	{"RESUME WAREHOUSE w", "irreversible: RESUME WAREHOUSE | alter warehouse w D (DDL)"},
+	{"DROP WAREHOUSE w", "irreversible: DROP WAREHOUSE | drop warehouse w D (DDL)"},
+	{"CREATE WORKER w", "irreversible: CREATE WORKER | create worker w D (DDL)"},
+	{"ALTER WORKER w SUSPEND", "irreversible: ALTER WORKER | alter worker w D (DDL)"},
+	{"DROP WORKER w", "irreversible: DROP WORKER | drop worker w D (DDL)"},
+	{"CREATE WORKLOAD GROUP g WITH cpu_quota = '50%'", "exact: CREATE WORKLOAD GROUP | create workload group g D (DDL)"},
+	{"ALTER WORKLOAD GROUP g SET cpu_quota = '60%'", "irreversible: ALTER WORKLOAD GROUP | alter workload group g D (DDL)"},
+	{"RENAME WORKLOAD GROUP g TO h", "redefine: RENAME WORKLOAD GROUP | rename from workload group g D | rename to workload group h D (DDL)"},
+	{"DROP WORKLOAD GROUP g", "irreversible: DROP WORKLOAD GROUP | drop workload group g D (DDL)"},
+	{"KILL QUERY 'x'", "irreversible: KILL | alter unknown a running query or connection "},
+	{"SYSTEM ENABLE EXCEPTION_BACKTRACE", "irreversible: SYSTEM | alter unknown the server "},
+	{"EXECUTE IMMEDIATE $$ BEGIN DROP TABLE t; END; $$", "irreversible: EXECUTE IMMEDIATE (unknown)"},
+	{"BEGIN DROP TABLE t; END", "irreversible: SCRIPT (unknown)"},
+	{"DECLARE x INT; BEGIN RETURN x; END", "irreversible: SCRIPT (unknown)"},
+	{"REPORT ISSUE SELECT 1", "irreversible: REPORT (unknown)"},
+	{"SELECT 1; SELECT 2", "irreversible: UNKNOWN (unknown)"},
+	{"SELECT 'a", "irreversible: UNKNOWN (unknown)"},
+	{"FROBNICATE t", "irreversible: FROBNICATE (unknown)"},
+	{"", "none: EMPTY"},
+}
+
+func TestAnalyze(t *testing.T) {
+	t.Parallel()
+	for _, test := range effects {
+		e := Analyze(test.sql, "db")
+		if diff := cmp.Diff(summary(e), test.want); diff != "" {
+			t.Errorf("Analyze(%q) (-got +want):\n%s", test.sql, diff)
+		}
+		switch {
+		case e.Kind == "" || e.Reason == "":
+			t.Errorf("Analyze(%q): no kind or reason: %+v", test.sql, e)
+		case e.Class == None && len(e.Writes) > 0, e.Class != None && len(e.Writes) == 0 && !e.Unknown:
+			t.Errorf("Analyze(%q): class %s with writes %v", test.sql, e.Class, e.Writes)
+		case (e.Class == Irreversible || e.Class == None) != (e.Undo == ""):
+			t.Errorf("Analyze(%q): class %s with undo %q", test.sql, e.Class, e.Undo)
+		}
+	}
+}
+
+// TestAnalyzeIgnoresLayout shows that case, comments, hints and a semicolon change nothing.
+func TestAnalyzeIgnoresLayout(t *testing.T) {
+	t.Parallel()
+	for _, test := range effects {
+		tokens, err := Scan(test.sql)
+		if err != nil {
+			continue
+		}
+		var b strings.Builder
+		for _, k := range tokens {
+			text := test.sql[k.Start:k.End]
+			if k.Kind == Space {
+				text = " /* x; */ -- y\n "
+			}
+			b.WriteString(text)
+		}
+		if got := summary(Analyze("-- z\n"+b.String()+" ; ", "db")); got != test.want {
+			t.Errorf("Analyze(%q): got %s, want %s", b.String(), got, test.want)
+		}
+	}
+}
+
+func TestAnalyzeFollowsFolding(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		sql  string
+		want Object
+		text string // how it is written
+	}{
+		{"CREATE TABLE MyDb.MyTable (a INT)", Object{Kind: Table, Database: "mydb", Name: "mytable"}, "`mydb`.`mytable`"},
+		{"CREATE TABLE \"MyDb\".`My Table` (a INT)", Object{Kind: Table, Database: "MyDb", Name: "My Table"}, "`MyDb`.`My Table`"},
+		{"CREATE TABLE default.x.T (a INT)", Object{Kind: Table, Database: "x", Name: "t"}, "`x`.`t`"},
+		{"CREATE CONNECTION MyConn STORAGE_TYPE = 's3'", Object{Kind: Connection, Name: "MyConn"}, "MyConn"},
+		{"CREATE CONNECTION \"MyConn\" STORAGE_TYPE = 's3'", Object{Kind: Connection, Name: "\"MyConn\""}, "\"MyConn\""},
+		{"CREATE STAGE MyStage", Object{Kind: Stage, Name: "MyStage"}, "MyStage"},
+		{"CREATE FUNCTION MyFn AS (x) -> x", Object{Kind: Function, Name: "myfn"}, "myfn"},
+		{"CREATE FUNCTION \"MyFn\" AS (x) -> x", Object{Kind: Function, Name: "\"MyFn\""}, "\"MyFn\""},
+		{"CREATE SEQUENCE MySeq", Object{Kind: Sequence, Name: "myseq"}, "`myseq`"},
+		{"CREATE ROLE \"MyRole\"", Object{Kind: Role, Name: "MyRole"}, "`MyRole`"},
+		{"CREATE USER 'My''User' IDENTIFIED BY 'x'", Object{Kind: User, Name: "My'User"}, `'My\'User'`},
+		{"DROP PROCEDURE P(int, Decimal(10,2))", Object{Kind: Procedure, Name: "P", Args: "(INT32, DECIMAL(10, 2))"}, "P(INT32, DECIMAL(10, 2))"},
+		{"REMOVE @s/a", Object{Kind: StageFiles, Name: "s/a"}, "'@s/a'"},
+	}
+	for _, test := range tests {
+		e := Analyze(test.sql, "db")
+		if len(e.Writes) == 0 || e.Writes[0].Object != test.want {
+			t.Errorf("Analyze(%q): got %v, want %v", test.sql, e.Writes, test.want)
+			continue
+		}
+		if got := test.want.SQL(); got != test.text {
+			t.Errorf("SQL of %v: got %s, want %s", test.want, got, test.text)
+		}
+	}
+}
+
+func TestAccountWide(t *testing.T) {
+	t.Parallel()
+	wide := []ObjectKind{Database, Index, Stage, Connection, FileFormat, Function, Procedure, Sequence, Task, Pipe, Role, User, Grant, MaskingPolicy, RowPolicy, NetworkPolicy, PasswdPolicy, Tag, Setting, Notification, Warehouse, Worker, WorkloadGroup, Catalog}
+	for _, kind := range append(slices.Clone(wide), Table, Dictionary, StageFiles, Unknown) {
+		if got, want := (Object{Kind: kind}).AccountWide(), slices.Contains(wide, kind); got != want {
+			t.Errorf("AccountWide of %s: got %v, want %v", kind, got, want)
+		}
+	}
+}
