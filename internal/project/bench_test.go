@@ -37,14 +37,13 @@ func openTime(t testing.TB, dir string, want int) time.Duration {
 	return best
 }
 
-// TestOpenIsLinear opens 5,000 files within a second, and in about five times what 1,000 take. The race detector makes the
-// times mean nothing, and the bounds leave room for a loaded machine.
+// TestOpenIsLinear opens five times as many files in about five times the time; the bound leaves room for a loaded machine.
+// BenchmarkOpen has the times themselves: 5,000 files are to take less than a second.
 func TestOpenIsLinear(t *testing.T) {
-	few := openTime(t, folder(t, many(1000)), 1000)
-	all := openTime(t, folder(t, many(5000)), 5000)
-	t.Logf("1,000 files %v, 5,000 files %v", few, all)
+	few := openTime(t, folder(t, many(500)), 500)
+	all := openTime(t, folder(t, many(2500)), 2500)
 	if all > 15*few {
-		t.Errorf("5,000 files take %v, 1,000 take %v", all, few)
+		t.Errorf("2,500 files take %v, 500 take %v", all, few)
 	}
 }
 

@@ -2,7 +2,6 @@ package project
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -60,7 +59,7 @@ func readConfig(path string) (*config, error) {
 		return nil, &Error{File: path, Msg: "there is no dbctl.yaml here", Hint: "dbctl init makes a project, -C DIR names the folder of one"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, unreadable(path, err)
 	}
 	doc, root, err := parseYAML(ConfigFile, text)
 	if err != nil {

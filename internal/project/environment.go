@@ -204,7 +204,7 @@ func environ(o Options, chosen *environment) (func(string) (string, bool), error
 		return nil, &Error{File: path, Msg: "the env file does not exist", Hint: "--env-file names a file of NAME=value lines"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read env file %s: %w", path, err)
+		return nil, unreadable(path, err)
 	}
 	vars, err := godotenv.Parse(bytes.NewReader(text))
 	if err != nil { // err quotes the file

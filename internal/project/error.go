@@ -1,7 +1,9 @@
 package project
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -26,6 +28,14 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 	}
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
+}
+
+// unreadable is a file or folder that the system does not let us read.
+func unreadable(file string, err error) *Error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err // the path is named already
+	}
+	return &Error{File: file, Msg: "cannot be read: " + err.Error()}
 }
 
 // errorAt is a mistake at an offset of a SQL file. src is the whole file.

@@ -3,6 +3,8 @@ package project
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -185,6 +187,35 @@ func TestOpenWithoutConfig(t *testing.T) {
 	_, err := Open(Options{Dir: t.TempDir()})
 	if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Hint, "dbctl init") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestOpenUnreadable gives files that the system does not let us read: still an *Error, which names the file once.
+func TestOpenUnreadable(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"migrations/1_a.sql", "loads/l.sql", "loads/deep/l.sql"} {
+		dir := folder(t, files{path + ".txt": ""})
+		if err := os.Symlink("nowhere", filepath.Join(dir, path)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(Options{Dir: dir})
+		if e, ok := errors.AsType[*Error](err); !ok || e.Error() != path+": cannot be read: no such file or directory" {
+			t.Errorf("%s: got %v", path, err)
+		}
+	}
+	for path, want := range map[string]string{ConfigFile: "dbctl.yaml: cannot be read: is a directory", MigrationsDir: "migrations: cannot be read: not a directory"} {
+		dir := folder(t, nil)
+		if path == ConfigFile {
+			if err := errors.Join(os.Remove(filepath.Join(dir, path)), os.Mkdir(filepath.Join(dir, path), 0o777)); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.WriteFile(filepath.Join(dir, path), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(Options{Dir: dir})
+		if e, ok := errors.AsType[*Error](err); !ok || strings.ReplaceAll(e.Error(), dir+"/", "") != want {
+			t.Errorf("%s: got %v", path, err)
+		}
 	}
 }
 

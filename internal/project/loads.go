@@ -14,24 +14,27 @@ import (
 // readLoads reads all .sql files of loads/ and of the folders below it, by name. Hidden files and folders are none of ours.
 func readLoads(r *renderer) ([]Load, error) {
 	var files []string
-	err := filepath.WalkDir(filepath.Join(r.dir, LoadsDir), func(p string, e fs.DirEntry, err error) error {
+	root := filepath.Join(r.dir, LoadsDir)
+	err := filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
+		rel, relErr := filepath.Rel(r.dir, p)
+		if relErr != nil {
+			return relErr
+		}
+		rel = filepath.ToSlash(rel)
 		switch {
+		case p == root && errors.Is(err, fs.ErrNotExist): // a project may have no loads
 		case err != nil:
-			return err
+			return unreadable(rel, err)
 		case strings.HasPrefix(e.Name(), "."):
 			if e.IsDir() {
 				return filepath.SkipDir
 			}
 		case !e.IsDir() && strings.EqualFold(filepath.Ext(p), ".sql"):
-			rel, err := filepath.Rel(r.dir, p)
-			if err != nil {
-				return err
-			}
-			files = append(files, filepath.ToSlash(rel))
+			files = append(files, rel)
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return nil, err
 	}
 	all := make([]Load, 0, len(files))

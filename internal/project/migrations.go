@@ -45,7 +45,7 @@ type migrationFile struct {
 func listMigrations(dir string) ([]migrationFile, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, MigrationsDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list %s: %w", MigrationsDir, err)
+		return nil, unreadable(MigrationsDir, err)
 	}
 	var files []migrationFile
 	for _, e := range entries {

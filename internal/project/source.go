@@ -3,7 +3,6 @@ package project
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +26,7 @@ type source struct {
 func readSource(dir, path string) (*source, error) {
 	text, err := os.ReadFile(filepath.Join(dir, path))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, unreadable(path, err)
 	}
 	s := &source{path: path, text: string(text)}
 	if i := strings.IndexByte(s.text, 0); i >= 0 {

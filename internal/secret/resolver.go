@@ -67,8 +67,8 @@ func (r *Resolver) Resolve(ctx context.Context, names []string) (Set, error) {
 		if why != "" {
 			r.absent[name] = why
 			missing.Names = append(missing.Names, name+" ("+why+")")
-			if src, ok := r.sources[name]; missing.env == "" && (!ok || src.Env != "") {
-				missing.env = variable(name, src)
+			if src := r.sources[name]; src.File == "" && len(src.Command) == 0 {
+				missing.env = append(missing.env, variable(name, src)+"=…")
 			}
 			continue
 		}
@@ -152,7 +152,7 @@ func (r *Resolver) once(ctx context.Context, key string, get func() (string, err
 type MissingError struct {
 	Names []string // as NAME (where it was looked for)
 
-	env string // an environment variable that would mend one of them
+	env []string // as VARIABLE=…: what would mend those that come from the environment
 }
 
 func (e *MissingError) Error() string {
@@ -164,8 +164,8 @@ func (e *MissingError) Error() string {
 
 // Hint says what to type.
 func (e *MissingError) Hint() string {
-	if e.env == "" {
+	if len(e.env) == 0 {
 		return "see `secrets:` in dbctl.yaml, which says where the values come from"
 	}
-	return "export " + e.env + "=… or put " + e.env + "=… into the env file (env_file in dbctl.yaml, or --env-file)"
+	return "export " + strings.Join(e.env, " ") + ", or put the lines into the env file (env_file in dbctl.yaml, or --env-file)"
 }

@@ -153,7 +153,7 @@ func TestResolveNamesAllThatIsMissing(t *testing.T) {
 	if strings.Contains(err.Error(), "topsecret") {
 		t.Errorf("the error leaks: %v", err)
 	}
-	if want := "export A_EMPTY=…"; !strings.HasPrefix(missing.Hint(), want) {
+	if want := "export A_EMPTY=… A_UNSET=…, or put"; !strings.HasPrefix(missing.Hint(), want) {
 		t.Errorf("hint: got %q", missing.Hint())
 	}
 	if !slices.ContainsFunc(missing.Names, func(s string) bool { return strings.Contains(err.Error(), s) }) {
