@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -37,6 +38,8 @@ const (
 // parseYAML returns the document's root, nil when it is empty.
 func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 	d := &document{path: path, anchors: map[string]ast.Node{}}
+	// The parser takes a BOM for a part of the first key, and counts the line of a comment that ends in CRLF twice.
+	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte(bom)), []byte("\r\n"), []byte("\n"))
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		e := &Error{File: path, Msg: "YAML is not readable"}
