@@ -206,6 +206,7 @@ func environ(o Options, chosen *environment) (func(string) (string, bool), error
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
+	text = bytes.TrimPrefix(text, []byte(bom))
 	vars, err := godotenv.Parse(bytes.NewReader(text))
 	if err != nil { // err quotes the file
 		return nil, &Error{File: path, Line: badLine(text), Msg: "the env file cannot be read", Hint: "write NAME=value lines; a value with spaces, # or $ goes in single quotes"}

@@ -169,7 +169,7 @@ environments:
   prod: { dsn: "databend://ann@[::1]:443/city?warehouse=w1&role=r1&sslmode=disable", access_token: TOKEN, role: r2, protected: true, state_database: st }
   file: { dsn: "databend://h", access_token_file: token, database: d }
 `
-	dir := folder(t, files{ConfigFile: yaml, "env/base": "FROM='file $x'\nOTHER=\"a\nb\"\nBOTH=file\n", "e2": "FROM=flag\n"})
+	dir := folder(t, files{ConfigFile: yaml, "env/base": "\ufeffFROM='file $x'\r\nOTHER=\"a\nb\"\nBOTH=file\n", "e2": "FROM=flag\n"})
 	process := map[string]string{"BOTH": "process", "EMPTY": ""}
 	vars := func(more ...string) map[string]string {
 		m := map[string]string{"bucket": "b1", "dim": "0768", "on": "true", "pi": "3.140", "quoted": "a b"}
