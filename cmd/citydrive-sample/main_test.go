@@ -90,14 +90,14 @@ func TestGuideLoads(t *testing.T) {
 		e.SQL(t, strings.ReplaceAll(sql, "@STAGE", "@"+stage))
 	}
 	for sql, want := range map[string]string{
-		`SELECT count(*), min(capture_date), max(capture_date) FROM citydrive_videos`:                                                                                                                                          "3 2025-01-01 2025-01-03",
-		`SELECT count(*), count(DISTINCT frame_id) FROM frame_events`:                                                                                                                                                          "60 60",
-		`SELECT count(*) FROM frame_events e JOIN citydrive_videos v ON e.video_id = v.video_id WHERE to_date(e.collected_at) = v.capture_date`:                                                                                "60",
-		`SELECT count(*) FROM frame_metadata_catalog m JOIN frame_events e ON m.doc_id = e.frame_id WHERE m.meta_json['event']['tag']::STRING = e.event_tag`:                                                                   "60",
-		`SELECT count(*) FROM frame_metadata_catalog WHERE meta_json['detections'][0]['label'] IS NOT NULL`:                                                                                                                    "60",
+		`SELECT count(*), min(capture_date), max(capture_date) FROM citydrive_videos`:                                                                                                                                     "3 2025-01-01 2025-01-03",
+		`SELECT count(*), count(DISTINCT frame_id) FROM frame_events`:                                                                                                                                                     "60 60",
+		`SELECT count(*) FROM frame_events e JOIN citydrive_videos v ON e.video_id = v.video_id WHERE to_date(e.collected_at) = v.capture_date`:                                                                           "60",
+		`SELECT count(*) FROM frame_metadata_catalog m JOIN frame_events e ON m.doc_id = e.frame_id WHERE m.meta_json['event']['tag']::STRING = e.event_tag`:                                                              "60",
+		`SELECT count(*) FROM frame_metadata_catalog WHERE meta_json['detections'][0]['label'] IS NOT NULL`:                                                                                                               "60",
 		`SELECT count(*) > 0, max(distance_m) <= 120, max(abs(haversine(st_y(signal_position), st_x(signal_position), st_y(frame_position), st_x(frame_position)) * 1000 - distance_m)) < 0.5 FROM signal_contact_points`: "1 1 1",
-		`SELECT count(*) FROM signal_contact_points s JOIN frame_geo_points g ON s.frame_id = g.frame_id WHERE st_x(s.frame_position) <> st_x(g.position_wgs84)`:                                                               "0",
-		`SELECT st_srid(position_wgs84), min(st_x(position_wgs84)) > 113.9, max(st_y(position_wgs84)) < 22.7 FROM frame_geo_points GROUP BY 1`:                                                                                 "4326 1 1",
+		`SELECT count(*) FROM signal_contact_points s JOIN frame_geo_points g ON s.frame_id = g.frame_id WHERE st_x(s.frame_position) <> st_x(g.position_wgs84)`:                                                          "0",
+		`SELECT st_srid(position_wgs84), min(st_x(position_wgs84)) > 113.9, max(st_y(position_wgs84)) < 22.7 FROM frame_geo_points GROUP BY 1`:                                                                            "4326 1 1",
 		// the nearest neighbour of a frame nearly always shows the same event
 		`SELECT count_if(a.event_tag = b.event_tag) >= 57 FROM (SELECT x.frame_id AS f, arg_min(y.frame_id, cosine_distance(x.embedding, y.embedding)) AS n
 		   FROM frame_embeddings x JOIN frame_embeddings y ON x.frame_id <> y.frame_id GROUP BY 1) p

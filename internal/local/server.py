@@ -96,6 +96,8 @@ def with_verb(sql):
 
 _READS = {"SELECT", "SHOW", "DESC", "DESCRIBE", "LIST", "LS", "VALUES", "FROM", "EXISTS"}
 _COMMITS = {"CREATE", "ALTER", "DROP", "UNDROP", "TRUNCATE", "ATTACH", "RENAME", "GRANT", "REVOKE"}
+_LABEL = "deduplicate_label"
+_SET_LABEL = re.compile(r"\s*(SET|UNSET)\s+(?:SESSION\s+)?deduplicate_label\s*(?:=\s*'((?:[^'\\]|\\.|'')*)')?", re.I)
 _LABELLED = {"INSERT", "UPDATE", "REPLACE", "MERGE", "DELETE", "COPY"}
 
 
@@ -309,14 +311,20 @@ class Session:
         engine.run("ROLLBACK")
         self.labels.clear()
 
-    def refresh(self, engine):
-        """Reads back what USE, SET, SET ROLE or a script changed."""
+    def refresh(self, engine, sql):
+        """Reads back what USE, SET, SET ROLE or a script changed. deduplicate_label is not in system.settings: it is read off the SET."""
         row = engine.run("SELECT current_database(), current_role()")[1]
         database, self.role = row.column(0)[0].as_py(), row.column(1)[0].as_py()
         if database != self.missing:
             self.database, self.missing = database, None
         table = engine.run("SELECT name, value FROM system.settings WHERE level = 'SESSION'")[1]
+        label = self.settings.get(_LABEL)
         self.settings = {r["name"]: r["value"] for r in table.to_pylist()}
+        m = _SET_LABEL.match(sql)
+        if m:
+            label = m.group(2) if m.group(1).upper() == "SET" else None
+        if label is not None:
+            self.settings[_LABEL] = label
 
     def format(self, own):
         """The settings that change text forms, those of one statement (own) included."""
@@ -405,7 +413,7 @@ class Query:
             raise f from None
         if not self.done.is_set():
             if kind.changes_session:
-                session.refresh(engine)
+                session.refresh(engine, self.sql)
             if kind.changes_global:
                 self.server.read_defaults(engine)
         return fields, table, session.format(own)
@@ -428,7 +436,7 @@ class Query:
             return [], None
         if kind.commits_first and session.txn != "AutoCommit":
             self.commit_first(engine, sql)
-        label = own.get("deduplicate_label") or session.settings.get("deduplicate_label") if kind.labelled else None
+        label = own.get(_LABEL) or session.settings.get(_LABEL) if kind.labelled else None
         if label and (label in self.server.labels or label in session.labels):
             return textform.fields(repr(engine.plan(sql).schema())), None
         df = engine.plan(sql)
@@ -505,8 +513,6 @@ class Query:
     def page(self, number, wait):
         """The answer for a page, as bytes: Running with the same page as next when the statement has not ended within wait seconds."""
         self.seen = time.monotonic()
-        if number == 0 and self.first:
-            return self.first
         base = f"/v1/query/{self.id}"
         answer = {
             "id": self.id, "session_id": self.session.key, "node_id": "embedded", "session": None, "error": None, "warnings": [],
@@ -515,6 +521,17 @@ class Query:
         }
         if not self.done.wait(wait):
             return encode(answer | {"state": "Running", "next_uri": f"{base}/page/{number}", "stats": self.stats()})
+        if number:
+            return self.ended_page(answer, number)
+        with self.lock:  # several retries may ask at once; the rows are let go once they are text
+            if self.first is None:
+                self.first = self.ended_page(answer, 0)
+                if self.pages <= 1:
+                    self.table = None
+            return self.first
+
+    def ended_page(self, answer, number):
+        base = answer["stats_uri"]
         self.seen = time.monotonic()
         answer |= {"stats": self.stats(), "session": self.state}
         if self.error:
@@ -532,12 +549,7 @@ class Query:
                     answer |= {"state": "Failed", "error": Failure(1070, "Invalid UTF-8 sequence while formatting binary column").json()}
                 if number + 1 < self.pages:
                     answer["next_uri"] = f"{base}/page/{number + 1}"
-        body = encode(answer)
-        if number == 0:
-            self.first = body
-            if self.pages <= 1:
-                self.table = None
-        return body
+        return encode(answer)
 
 
 def encode(value):
