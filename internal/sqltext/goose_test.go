@@ -95,6 +95,7 @@ func TestParseFileAccepts(t *testing.T) {
 		"{{- /* it's about ''' */ -}}\n-- +goose Up\n",
 		"-- +goose Up\nSELECT 1; -- +goose Down\n",
 		"-- +goose Up\nSELECT 'a +goose Down';\n",
+		"-- +goose Up\nLIST @{{ var \"stage\" }}/*.csv;\nSELECT {{ quote \"it's\" }};\n",
 	} {
 		if f, err := ParseFile(src); err != nil || f.HasDown {
 			t.Errorf("ParseFile(%q): got down %v, error %v", src, f.HasDown, err)

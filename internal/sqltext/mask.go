@@ -140,11 +140,11 @@ func init() {
 	}
 }
 
-// isSecretKey says whether an option of this name holds a key. Every AWS_ name counts but those that say where, not who.
+// isSecretKey says whether an option of this name holds a key. Every AWS_ name counts but those that are no secret anywhere.
 func isSecretKey(name string) bool {
 	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
 	if rest, ok := strings.CutPrefix(name, "aws_"); ok {
-		return rest != "region" && rest != "endpoint" && rest != "endpoint_url"
+		return rest != "region" && rest != "endpoint" && rest != "endpoint_url" && rest != "role_arn"
 	}
 	if secretKeys[name] {
 		return true

@@ -68,3 +68,25 @@ func TestSecretLiterals(t *testing.T) {
 		t.Errorf("SecretLiterals of text that does not scan: got %v", got)
 	}
 }
+
+// FuzzMask hides a key whatever stands around it: whole statements, halves of them, prose with an apostrophe.
+func FuzzMask(f *testing.F) {
+	for _, s := range []string{"", "it's ", "/* ", "$$", "'", "\"", "CREATE CONNECTION c X = ", "EXECUTE IMMEDIATE 'a ", "\\", "url = 'http://", "PASSWORD = ", "IDENTIFIED BY ", "`", "--"} {
+		f.Add(s, "' Y = 'z'")
+		f.Add("", s)
+	}
+	f.Fuzz(func(t *testing.T, before, after string) {
+		const secret = "Zq7hunterZq7"
+		if strings.Contains(before, secretOpen) || strings.Contains(after, secretOpen) {
+			return
+		}
+		for _, text := range []string{"SECRET_ACCESS_KEY = '" + secret + "' ", " IDENTIFIED BY '" + secret + "' "} {
+			src := before + " " + text + after
+			masked := Mask(src)
+			if strings.Contains(masked, secret) {
+				t.Errorf("Mask(%q) shows the secret: %q", src, masked)
+			}
+		}
+		_ = SecretLiterals(before)
+	})
+}

@@ -174,3 +174,80 @@ func (a *analysis) cteNames(from, to int) map[string]bool {
 	}
 	return names
 }
+
+// stageOptions names the connection and file format of a stage.
+func (a *analysis) stageOptions() {
+	r := a.readsOf(a.i, len(a.tokens))
+	for _, o := range r.names {
+		if o.Kind == Connection || o.Kind == FileFormat {
+			a.name(o)
+		}
+	}
+}
+
+// taskBody names what a task's condition and statements mention: what they write is not written now.
+func (a *analysis) taskBody() {
+	from := a.i
+	for i := from; i < len(a.tokens); i++ {
+		// AFTER 'a', 'b'
+		if a.is(i, "AFTER") {
+			for j := i + 1; j < len(a.tokens) && a.tokens[j].Kind == String; j += 2 {
+				if value, err := Unquote(a.text(j)); err == nil {
+					a.name(Object{Kind: Task, Name: value})
+				}
+				if !a.symbol(j+1, ",") {
+					break
+				}
+			}
+		}
+		// WHEN STREAM_STATUS('db.s')
+		if a.is(i, "STREAM_STATUS") && a.symbol(i+1, "(") && i+2 < len(a.tokens) && a.tokens[i+2].Kind == String {
+			if value, err := Unquote(a.text(i + 2)); err == nil {
+				q := &parser{words: wordsOf(value)}
+				if parts, ok := q.name(); ok {
+					stream, _ := a.qualify(Table, parts)
+					a.name(stream)
+				}
+			}
+		}
+	}
+	a.bodyNames("AS")
+}
+
+func wordsOf(src string) words {
+	tokens, err := Scan(src)
+	if err != nil {
+		return words{src: src}
+	}
+	return words{src, significant(tokens)}
+}
+
+// bodyNames names what the statements after the keyword read and write.
+func (a *analysis) bodyNames(keyword string) {
+	at := a.find(keyword)
+	if at < 0 || at+1 >= len(a.tokens) {
+		return
+	}
+	text := a.src[a.tokens[at+1].Start:a.tokens[len(a.tokens)-1].End]
+	if a.is(at+1, "BEGIN") && a.is(len(a.tokens)-1, "END") && at+2 < len(a.tokens)-1 {
+		text = a.src[a.tokens[at+2].Start:a.tokens[len(a.tokens)-1].Start]
+	}
+	statements, err := Split(text)
+	if err != nil {
+		return
+	}
+	database := a.database
+	for _, s := range statements {
+		e := Analyze(s.Text, database)
+		for _, w := range e.Writes {
+			a.name(w.Object)
+		}
+		for _, o := range e.Names {
+			a.name(o)
+		}
+		if e.Use != "" {
+			database = e.Use
+		}
+		a.e.Stream = a.e.Stream || e.Stream
+	}
+}

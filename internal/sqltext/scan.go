@@ -227,6 +227,12 @@ func (s *scanner) at() Kind {
 	src, start := s.src, s.pos
 	i := start + 1
 	for i < len(src) {
+		if s.template && src[i] == '{' {
+			if n := templateLen(src[i:]); n > 0 {
+				i += n
+				continue
+			}
+		}
 		r, n := utf8.DecodeRuneInString(src[i:])
 		if r == '\\' && i+1 < len(src) {
 			if q, m := utf8.DecodeRuneInString(src[i+1:]); q == '\'' || q == '"' || unicode.IsSpace(q) {

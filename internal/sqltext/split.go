@@ -206,22 +206,3 @@ func blockFrom(w words, i int) (body, error) {
 	at := w.tokens[start].Start
 	return body{}, errorAt(w.src, at, strings.ToUpper(w.text(start))+" has no END", "close the body with END; a transaction is opened by BEGIN;")
 }
-
-// words reads tokens as keywords.
-type words struct {
-	src    string
-	tokens []Token
-}
-
-func (w words) text(i int) string { return w.src[w.tokens[i].Start:w.tokens[i].End] }
-
-func (w words) upper(i int) string { return strings.ToUpper(w.text(i)) }
-
-// is says whether tokens[i] is the keyword.
-func (w words) is(i int, keyword string) bool {
-	return i >= 0 && i < len(w.tokens) && w.tokens[i].Kind == Word && strings.EqualFold(w.text(i), keyword)
-}
-
-func (w words) symbol(i int, s string) bool {
-	return i >= 0 && i < len(w.tokens) && w.tokens[i].Kind == Symbol && w.text(i) == s
-}

@@ -1,0 +1,121 @@
+package sqltext
+
+// drop analyzes DROP. What has history is undropped, the rest made again.
+func (a *analysis) drop() {
+	if index := a.indexKind(); index != "" {
+		a.i += 2
+		a.ifExists()
+		a.dropIndex(index)
+		return
+	}
+	materialized := a.isWord("MATERIALIZED") && a.is(a.i+1, "VIEW")
+	if materialized {
+		a.i++
+	}
+	switch {
+	case a.take("TABLE"):
+		a.ifExists()
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("DROP TABLE", noName)
+			return
+		}
+		w := a.write(o, Drop)
+		w.Data, w.Definition = true, true
+		if a.take("ALL") {
+			a.set("DROP TABLE ALL", Flashback, "the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.display()+"; FLASHBACK")
+			return
+		}
+		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.display())
+	case a.take("VIEW"):
+		words := "VIEW"
+		a.ifExists()
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("DROP VIEW", noName)
+			return
+		}
+		w := a.write(o, Drop)
+		w.Definition, w.IsView = true, true
+		if materialized {
+			a.set("DROP MATERIALIZED "+words, Redefine, "the engine undrops no materialized view; it is made again", "the earlier CREATE MATERIALIZED VIEW "+o.display())
+			return
+		}
+		a.set("DROP VIEW", Exact, "the engine keeps a dropped view as long as retention lasts", "UNDROP TABLE "+o.display())
+	case a.take("STREAM"):
+		a.ifExists()
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("DROP STREAM", noName)
+			return
+		}
+		w := a.write(o, Drop)
+		w.Definition, w.IsStream, w.Data = true, true, true
+		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.display())
+		a.e.Stream = true
+	case a.take("DATABASE"), a.take("SCHEMA"):
+		a.ifExists()
+		o, ok := a.databaseName()
+		if !ok {
+			a.unknown("DROP DATABASE", noName)
+			return
+		}
+		w := a.write(o, Drop)
+		w.Data, w.Definition = true, true
+		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts", "UNDROP DATABASE "+o.display())
+	default:
+		kind, words, ok := a.takeKind()
+		if !ok {
+			a.unknown("DROP", "it drops no object that dbctl knows")
+			return
+		}
+		a.dropOther(kind, words)
+	}
+}
+
+func (a *analysis) dropOther(kind ObjectKind, words string) {
+	a.ifExists()
+	o, ok := a.object(kind, false)
+	if !ok {
+		a.unknown("DROP "+words, noName)
+		return
+	}
+	a.write(o, Drop).Definition = true
+	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.display())
+	switch kind {
+	case Stage:
+		a.e.InternalStage = true
+		a.e.Reason = "the engine keeps no dropped stage; it is made again from dbctl's own text, but the files of an internal stage are gone"
+	case Task:
+		a.e.Task = true
+	case User:
+		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the user's password cannot be read back", ""
+	case Warehouse, Worker, Catalog, WorkloadGroup:
+		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "a dropped "+string(kind)+" cannot be made again as it was", ""
+	}
+}
+
+func (a *analysis) undrop() {
+	switch {
+	case a.take("TABLE"):
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("UNDROP TABLE", noName)
+			return
+		}
+		w := a.write(o, Undrop)
+		w.Data, w.Definition = true, true
+		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.display())
+	case a.take("DATABASE"):
+		o, ok := a.databaseName()
+		if !ok {
+			a.unknown("UNDROP DATABASE", noName)
+			return
+		}
+		w := a.write(o, Undrop)
+		w.Data, w.Definition = true, true
+		a.set("UNDROP DATABASE", Exact, "what was undropped is dropped again", "DROP DATABASE "+o.display())
+	default:
+		a.unknown("UNDROP", "it undrops no object that dbctl knows")
+	}
+}

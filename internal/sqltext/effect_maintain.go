@@ -1,0 +1,205 @@
+package sqltext
+
+// indexKind returns the kind of index that follows.
+func (a *analysis) indexKind() string {
+	for _, k := range []string{"AGGREGATING", "INVERTED", "NGRAM", "VECTOR", "SPATIAL"} {
+		if a.isWord(k) && a.is(a.i+1, "INDEX") {
+			return k
+		}
+	}
+	return ""
+}
+
+func (a *analysis) createIndex(verb Verb, start int) {
+	index := a.indexKind()
+	if index == "" {
+		a.unknown("CREATE", "it makes no object that dbctl knows")
+		return
+	}
+	a.i += 2
+	verb = a.ifNotExists(verb)
+	kind := createKind(verb, index+" INDEX")
+	name, ok := a.objectName(Index)
+	if !ok {
+		a.unknown(kind, noName)
+		return
+	}
+	undo := "DROP " + index + " INDEX " + name
+	if index == "AGGREGATING" {
+		a.write(Object{Kind: Index, Name: name}, verb).Definition = true
+		for _, o := range a.addReads(start).names {
+			if o.Kind == Table {
+				a.write(o, Alter).Definition = true
+			}
+		}
+	} else {
+		if !a.take("ON") {
+			a.unknown(kind, "an index without ON")
+			return
+		}
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown(kind, noName)
+			return
+		}
+		a.write(o, Alter).Definition = true
+		undo += " ON " + o.display()
+	}
+	if verb == Replace {
+		undo = "the earlier CREATE " + index + " INDEX " + name
+	}
+	a.set(kind, Exact, "an index is made again from its definition, which can be read", undo)
+}
+
+func (a *analysis) dropIndex(index string) {
+	kind := "DROP " + index + " INDEX"
+	name, ok := a.objectName(Index)
+	if !ok {
+		a.unknown(kind, noName)
+		return
+	}
+	if a.take("ON") {
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown(kind, noName)
+			return
+		}
+		a.write(o, Alter).Definition = true
+	} else if index == "AGGREGATING" {
+		a.write(Object{Kind: Index, Name: name}, Drop).Definition = true
+	} else {
+		a.unknown(kind, "an index without ON")
+		return
+	}
+	a.set(kind, Exact, "an index is made again from its definition, which can be read", "CREATE "+index+" INDEX "+name)
+}
+
+func (a *analysis) truncate() {
+	a.take("TABLE")
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown("TRUNCATE TABLE", noName)
+		return
+	}
+	a.write(o, WriteData).Data = true
+	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone", "ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+}
+
+func (a *analysis) optimize() {
+	a.take("TABLE")
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown("OPTIMIZE TABLE", noName)
+		return
+	}
+	w := a.write(o, Alter)
+	switch {
+	case a.take("COMPACT"):
+		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+	case a.isWord("PURGE"), a.isWord("ALL"):
+		w.Data = true
+		a.set("OPTIMIZE TABLE "+a.upper(a.i), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")
+	default:
+		a.unknown("OPTIMIZE TABLE", "it is no action that dbctl knows")
+	}
+}
+
+func (a *analysis) analyzeTable() {
+	a.take("TABLE")
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown("ANALYZE TABLE", noName)
+		return
+	}
+	a.write(o, Alter)
+	a.set("ANALYZE TABLE", Exact, "only statistics change", "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+}
+
+func (a *analysis) vacuum() {
+	kind := "VACUUM"
+	for i := a.i; i < len(a.tokens) && i < a.i+2; i++ {
+		if a.tokens[i].Kind == Word && a.textIs(i, "TABLE", "DROP", "TEMPORARY", "FILES", "TABLES", "VIRTUAL", "COLUMN") {
+			kind += " " + a.upper(i)
+		}
+	}
+	if a.find("DRY") >= 0 && a.is(a.find("DRY")+1, "RUN") {
+		a.none(kind + " DRY RUN")
+		return
+	}
+	const reason = "what VACUUM deletes is gone, and UNDROP and FLASHBACK with it"
+	switch {
+	case a.take("TABLE"), a.take("VIRTUAL", "COLUMN", "FROM"):
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown(kind, noName)
+			return
+		}
+		a.write(o, Alter).Data = true
+	case a.take("DROP", "TABLE"):
+		o := Object{Kind: Unknown, Name: "dropped tables"}
+		if a.take("FROM") {
+			if database, ok := a.databaseName(); ok {
+				o.Name += " of " + database.Name
+			}
+		}
+		a.write(o, Drop).Data = true
+	case a.take("TEMPORARY", "FILES"), a.take("TEMPORARY", "TABLES"):
+		a.write(Object{Kind: Unknown, Name: "temporary files"}, Drop).Data = true
+	default:
+		a.unknown(kind, "it is no VACUUM that dbctl knows")
+		return
+	}
+	a.set(kind, Irreversible, reason, "")
+}
+
+func (a *analysis) refresh() {
+	const derived = "what is derived from the rows is only computed again"
+	if index := a.indexKind(); index != "" {
+		a.i += 2
+		kind := "REFRESH " + index + " INDEX"
+		name, ok := a.objectName(Index)
+		if !ok {
+			a.unknown(kind, noName)
+			return
+		}
+		if a.take("ON") {
+			o, ok := a.tableName(Table)
+			if !ok {
+				a.unknown(kind, noName)
+				return
+			}
+			a.write(o, Alter)
+		} else {
+			a.write(Object{Kind: Index, Name: name}, Alter)
+		}
+		a.set(kind, Exact, derived, "nothing")
+		return
+	}
+	switch {
+	case a.take("LINEAGE"):
+		a.none("REFRESH LINEAGE")
+		a.e.Reason = "lineage is only computed again from the views"
+	case a.take("MATERIALIZED", "VIEW"):
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("REFRESH MATERIALIZED VIEW", noName)
+			return
+		}
+		w := a.write(o, WriteData)
+		w.Data, w.IsView = true, true
+		a.set("REFRESH MATERIALIZED VIEW", Exact, derived, "nothing")
+	case a.take("VIRTUAL", "COLUMN"):
+		if !a.take("FOR") {
+			a.take("ON")
+		}
+		o, ok := a.tableName(Table)
+		if !ok {
+			a.unknown("REFRESH VIRTUAL COLUMN", noName)
+			return
+		}
+		a.write(o, Alter)
+		a.set("REFRESH VIRTUAL COLUMN", Exact, derived, "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+	default:
+		a.unknown("REFRESH", "it refreshes no object that dbctl knows")
+	}
+}

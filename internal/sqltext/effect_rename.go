@@ -1,0 +1,58 @@
+package sqltext
+
+import "strings"
+
+// rename analyzes RENAME TABLE a TO b [, …], RENAME DICTIONARY and the account-wide kinds.
+func (a *analysis) rename() {
+	switch {
+	case a.isWord("TABLE") || a.isWord("DICTIONARY"):
+		kind, words := Table, "RENAME "+a.upper(a.i)
+		if a.isWord("DICTIONARY") {
+			kind = Dictionary
+		}
+		a.i++
+		a.ifExists()
+		var undo []string
+		for {
+			from, ok := a.tableName(kind)
+			if !ok || !a.take("TO") {
+				a.unknown(words, noName)
+				return
+			}
+			to, ok := a.tableName(kind)
+			if !ok {
+				a.unknown(words, noName)
+				return
+			}
+			a.renamed(from, to)
+			undo = append(undo, to.display()+" TO "+from.display())
+			if !a.takeSymbol(",") {
+				break
+			}
+		}
+		a.set(words, Exact, "it is renamed back, by its id", words+" "+strings.Join(undo, ", "))
+	case a.take("WAREHOUSE"):
+		a.i--
+		a.alterWarehouse("RENAME WAREHOUSE")
+	case a.take("WORKLOAD", "GROUP"):
+		from, ok := a.objectName(WorkloadGroup)
+		if !ok || !a.take("TO") {
+			a.unknown("RENAME WORKLOAD GROUP", noName)
+			return
+		}
+		to, ok := a.objectName(WorkloadGroup)
+		if !ok {
+			a.unknown("RENAME WORKLOAD GROUP", noName)
+			return
+		}
+		a.renamed(Object{Kind: WorkloadGroup, Name: from}, Object{Kind: WorkloadGroup, Name: to})
+		a.set("RENAME WORKLOAD GROUP", Redefine, "it is renamed back", "RENAME WORKLOAD GROUP "+to+" TO "+from)
+	default:
+		a.unknown("RENAME", "it renames no object that dbctl knows")
+	}
+}
+
+func (a *analysis) renamed(from, to Object) {
+	a.write(from, RenameOut).Definition = true
+	a.write(to, RenameIn).Definition = true
+}
