@@ -24,12 +24,12 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 		if err != nil {
 			return err
 		}
-		q := planQuery{job: j, prefixes: []string{j.prefix}, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName(), brief: true}
+		q := planQuery{job: j, prefixes: []string{j.prefix}, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
 		plans[i] = &Plan{Load: ld.Name, Table: j.target, Counts: map[State]Count{}, job: j, query: q}
 		parts = append(parts, "SELECT "+itoa(i)+", * FROM (\n"+q.sql()+")")
 	}
 	_, err := l.work.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
-		plans[number(r[0].String)].read(r[1:])
+		plans[number(r[0].String)].read(r[1:], false)
 		return nil
 	})
 	if err != nil {
@@ -44,6 +44,7 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 		}
 	}
 	for i, p := range plans {
+		p.emptied()
 		e := event.LoadState{Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows, Reason: reasons[i]}
 		for s, c := range p.Counts {
 			e.Counts[string(s)] = c.Files

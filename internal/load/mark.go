@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/state"
@@ -28,7 +27,7 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 		return err
 	}
 	r := &run{l: l, j: j, o: o}
-	o.Force, o.Verbose = false, false
+	o.Force, o.Verbose = false, true
 	if r.plan, err = l.plan(ctx, j, o); err != nil {
 		return err
 	}
@@ -40,22 +39,25 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 			err = e
 		}
 	}()
-	row := r.row(File{}, word)
-	row.Reason, row.Rows, row.Source = reason, unknownRows, state.SourceAdopted
-	if o.Path != "" {
-		row.Source = state.SourcePerson
+	var rows []state.LedgerRow
+	for _, f := range r.plan.Files {
+		if f.State == Ignored || f.State == Vanished || word == state.FileLoaded && f.Bytes == 0 {
+			continue
+		}
+		row := r.row(f, word)
+		row.Reason, row.Rows, row.Source = reason, unknownRows, state.SourceAdopted
+		if o.Path != "" {
+			row.Source = state.SourcePerson
+		}
+		rows = append(rows, row)
 	}
-	where := "st NOT IN ('ignored', 'vanished')"
-	if word == state.FileLoaded {
-		where += " AND size>0"
-	}
-	res, err := l.store.Conn().Exec(ctx, databend.Statement{SQL: r.plan.query.insert(row, l.cfg.Scope.Project, l.cfg.Scope.Database, where)})
-	if err != nil {
-		return wrap(ld.Name, "mark files", err)
-	}
-	if res.Affected == 0 {
+	if len(rows) == 0 {
 		return errorf(ld.Name, exitStopped, "", "no file to mark in @%s/%s", j.Copy.Stage, j.prefix)
 	}
-	l.cfg.Sink(event.Summary{Command: "load", Text: fmt.Sprintf("%s: %s marked as %s", ld.Name, count(res.Affected, "file", "files"), as), Counts: map[string]int64{"marked": res.Affected}})
+	if err := l.store.AppendLedger(ctx, rows, r.lock.Fence()); err != nil {
+		return wrap(ld.Name, "mark files", err)
+	}
+	n := int64(len(rows))
+	l.cfg.Sink(event.Summary{Command: "load", Text: fmt.Sprintf("%s: %s marked as %s", ld.Name, count(n, "file", "files"), as), Counts: map[string]int64{"marked": n}})
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
 )
 
 // State is what a plan knows of one file.
@@ -63,8 +65,11 @@ type Plan struct {
 
 	job       *job
 	query     planQuery
+	engine    []File // loaded past us
+	same      []sameFiles
 	at        string // server's clock when it was made
 	lastWord  string // server's clock of the ledger's last row about these files
+	hours     int64  // for which the engine remembers
 	knownRows int64  // that the ledger counts
 	first     bool   // there is no ledger yet
 	exact     bool   // prefix and pattern send exactly the planned files
@@ -105,7 +110,7 @@ func (p *Plan) listed() int64 {
 
 // plan asks the server and decides. It does not refuse: see refusal.
 func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
-	q := planQuery{job: j, prefixes: []string{j.prefix}, force: o.Force, verbose: o.Verbose, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
+	q := planQuery{job: j, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
 	if o.Force && o.Path == "" {
 		return nil, errorf(j.Name, exitUsage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
 	}
@@ -126,6 +131,11 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, wrap(j.Name, "plan", l.placed(err, j))
 	}
+	if p.TableRows > 0 && !p.Known {
+		if p.Known, err = l.knows(ctx, p); err != nil {
+			return nil, wrap(j.Name, "read the ledger", err)
+		}
+	}
 	if p.TableID == "" {
 		return nil, errorf(j.Name, exitFailed, "dbctl migrate up", "the table %s does not exist", j.target)
 	}
@@ -137,65 +147,122 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	return p, nil
 }
 
+// knows asks whether the ledger knows anything of a table of which it knows none of the files listed here: another load fills it.
+func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
+	if p.first {
+		return false, nil
+	}
+	id := sqltext.Ident
+	res, err := l.work.Query(ctx, databend.Statement{SQL: "SELECT 1 FROM " + l.store.LedgerName() + " WHERE " + l.store.LedgerScope("") +
+		" AND " + id(state.ColTableID) + "=" + sqltext.Quote(p.TableID) + " AND " + id(state.ColState) + "<>" + sqltext.Quote(state.FileBegin) + " LIMIT 1"})
+	return len(res.Rows) > 0, err
+}
+
 // ask sends the query and reads its rows into p.
 func (l *Loader) ask(ctx context.Context, q planQuery, p *Plan) error {
-	p.Files, p.Engine, p.Counts, p.knownRows = nil, 0, map[State]Count{}, 0
-	_, err := l.work.Each(ctx, databend.Statement{SQL: q.sql(), File: q.job.Path, Line: q.job.Statement.Line}, func(r databend.Row) error {
+	p.Files, p.Engine, p.engine, p.same, p.Counts, p.knownRows = nil, 0, nil, nil, map[State]Count{}, 0
+	_, err := l.work.Each(ctx, databend.Statement{SQL: q.sql()}, func(r databend.Row) error {
 		if len(r) != planColumns {
 			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
 		}
-		p.read(r)
+		p.read(r, true)
 		return nil
 	})
+	p.emptied()
 	return err
 }
 
-// read takes in one row of the query.
-func (p *Plan) read(r databend.Row) {
-	if r[colState].String == "header" {
-		p.StageURL, p.TableID, p.Known = r[colURL].String, r[colTableID].String, r[colLedger].String != "0"
-		p.TableRows, p.at = number(r[colTableRows].String), r[colMtime].String
-		return
-	}
-	p.knownRows += number(r[colRows].String)
-	p.lastWord = max(p.lastWord, r[colOldAt].String)
-	st, n, bytes := State(r[colState].String), number(r[colFiles].String), number(r[colBytes].String)
-	if st != Vanished { // what a vanished file once held is not there to be loaded
-		p.Counts[st] = Count{p.Counts[st].Files + n, p.Counts[st].Bytes + bytes}
-	} else {
-		p.Counts[st] = Count{Files: p.Counts[st].Files + n}
-	}
-	if r[colEngine].String != "" {
-		p.Engine += n
-	}
-	if r[colPath].String == "" {
-		return
-	}
-	f := File{
-		Path: r[colPath].String, State: st, Bytes: bytes, ETag: r[colETag].String, Mtime: r[colMtime].String,
-		force: r[colForce].String != "", checksum: r[colChecksum].String,
-	}
-	switch st {
-	case Changed:
-		f.Reason = fmt.Sprintf("loaded as %s bytes, etag %s; now %d bytes, etag %s", r[colOldSize].String, shortTag(r[colOldETag].String), bytes, shortTag(f.ETag))
-	case Unfinished:
-		f.Reason = "0 bytes: its upload is not done"
-	case Failed, Quarantined:
-		f.Reason = r[colError].String
-	case New:
-		if f.force {
-			f.Reason = "the engine holds it for loaded, the ledger does not"
+// read takes in one row of the query. keep is whether p.Files gets what it names.
+func (p *Plan) read(r databend.Row, keep bool) {
+	at := func(c int) string { return r[c].String }
+	n, bytes, path := number(at(colFiles)), number(at(colBytes)), at(colPath)
+	p.knownRows += number(at(colRows))
+	p.lastWord = max(p.lastWord, at(colAt))
+	p.Known = p.Known || r[colLedger].Valid
+	remembered := at(colRemembered) != ""
+	f := File{Path: path, Bytes: bytes}
+	switch at(colKind) {
+	case kindHeader:
+		p.StageURL, p.hours = at(colURL), number(at(colHours))
+		if t := strings.Split(at(colTable), sep); len(t) == 3 {
+			p.TableID, p.TableRows, p.at = t[0], number(t[1]), t[2]
 		}
-	case Expired:
-		f.Reason = "the engine has forgotten it, the ledger has not"
-	case Emptied:
-		f.Reason = "its rows are gone from the table"
-	case Ignored:
-		f.Reason = "hidden, or not matched by the load's pattern"
-	case Vanished:
-		f.Reason = "no longer in the stage"
+		return
+	case kindGone:
+		if w := at(colWord); w != state.FileLoaded && w != state.FileFailed {
+			return
+		}
+		f.State = Vanished
+	case kindIgnored:
+		f.State = Ignored
+	case kindSame:
+		f = known(r)
+		f.State = Expired
+		if remembered {
+			f.State = Loaded
+		}
+		p.same = append(p.same, sameFiles{f.State, n, bytes, at(colNothing) == "", number(at(colAge)), path})
+	default:
+		var engine bool
+		f, engine = classify(r, p.query.force)
+		if f.State == "" {
+			return
+		}
+		if engine {
+			p.Engine++
+			p.engine = append(p.engine, historyFile(r))
+		}
+		if f.State == Loaded || f.State == Expired {
+			w := readWord(r[colLedger].String)
+			p.same = append(p.same, sameFiles{f.State, 1, bytes, w.state == "" || w.rows != 0, ageUnknown, path})
+		}
+		keep = keep && (p.query.verbose || f.State != Loaded && f.State != Expired && f.State != Vanished && f.State != Quarantined)
 	}
+	p.Counts[f.State] = Count{p.Counts[f.State].Files + n, p.Counts[f.State].Bytes + bytes}
+	if path == "" || !keep {
+		return
+	}
+	f.Path = path
+	f.Reason = cmp.Or(f.Reason, reasons[f.State])
 	p.Files = append(p.Files, f)
+}
+
+// reasons are the words for states that need no more.
+var reasons = map[State]string{
+	Unfinished: "0 bytes: its upload is not done",
+	Expired:    "the engine has forgotten it, the ledger has not",
+	Ignored:    "hidden, or not matched by the load's pattern",
+	Vanished:   "no longer in the stage",
+	Emptied:    "its rows are gone from the table",
+}
+
+// sameFiles are files that are as they were when they were loaded.
+type sameFiles struct {
+	state        State
+	files, bytes int64
+	filled       bool // they brought rows
+	age          int64
+	path         string
+}
+
+// emptied tells the files whose rows are in the table from those whose rows are gone, once the header is known. An engine that
+// forgot a file before its time was made to: TRUNCATE and DROP ALL clear its memory.
+func (p *Plan) emptied() {
+	gone := map[string]bool{}
+	for _, s := range p.same {
+		if !s.filled || !(p.TableRows == 0 || s.state == Expired && s.age < p.hours) {
+			continue
+		}
+		p.Counts[s.state] = Count{p.Counts[s.state].Files - s.files, p.Counts[s.state].Bytes - s.bytes}
+		p.Counts[Emptied] = Count{p.Counts[Emptied].Files + s.files, p.Counts[Emptied].Bytes + s.bytes}
+		gone[s.path] = true
+	}
+	for i := range p.Files {
+		if f := &p.Files[i]; gone[f.Path] {
+			f.State, f.Reason = Emptied, reasons[Emptied]
+		}
+	}
+	p.same = nil
 }
 
 func shortTag(etag string) string {

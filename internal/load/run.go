@@ -532,12 +532,14 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 	r.progress(databend.Progress{})
 }
 
-// takeIn writes the files loaded past us into the ledger, in one statement of the server's own.
+// takeIn writes the files loaded past us into the ledger.
 func (r *run) takeIn(ctx context.Context) error {
-	row := r.row(File{}, state.FileLoaded)
-	row.Source, row.Rows, row.Checksum, row.Reason = state.SourceEngine, unknownRows, "", "found in copy_history"
-	_, err := r.l.store.Conn().Exec(ctx, databend.Statement{SQL: r.plan.query.insert(row, r.l.cfg.Scope.Project, r.l.cfg.Scope.Database, "engine")})
-	return wrap(r.j.Name, "take in files loaded past dbctl", err)
+	rows := make([]state.LedgerRow, len(r.plan.engine))
+	for i, f := range r.plan.engine {
+		rows[i] = r.row(f, state.FileLoaded)
+		rows[i].Source, rows[i].Rows, rows[i].Checksum, rows[i].Reason = state.SourceEngine, unknownRows, "", "found in copy_history"
+	}
+	return wrap(r.j.Name, "take in files loaded past dbctl", r.l.store.AppendLedger(ctx, rows, r.lock.Fence()))
 }
 
 // end checks that the table is still the one that was loaded, and sums up.
