@@ -261,7 +261,7 @@ func (h *History) outcome(r Row, run string, order int) {
 	case EventPartial:
 		v.State = Partial
 	case EventUnsupported:
-		v.State = Unsupported
+		v.State, v.Sums = Unsupported, r.Sums
 	case EventAccept:
 		v.Sums = r.Sums
 	case EventMarkApplied, EventMarkUndone:

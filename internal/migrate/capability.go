@@ -1,0 +1,155 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// A feature is something that not every server has.
+type feature struct {
+	name  string // "streams"
+	needs string // what a person would have to get
+	probe string // fails with one of codes where it is missing
+	codes []int
+	used  func(sqltext.Effect) bool
+}
+
+// Tasks need a cloud control service, streams a licence (databend src/query/service: LicenseManager, CloudControlApiProvider).
+var features = []feature{
+	{"streams", "an Enterprise licence", "SHOW STREAMS", []int{1402}, func(e sqltext.Effect) bool { return e.Stream }},
+	{"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'", []int{1702, 1402}, func(e sqltext.Effect) bool { return e.Task }},
+}
+
+// missing says why the server lacks the feature, "" when it has it: one request.
+func (f feature) missing(ctx context.Context, s state.Session) (string, error) {
+	_, err := s.Query(ctx, databend.Statement{SQL: f.probe})
+	if err == nil {
+		return "", nil
+	}
+	if !databend.IsCode(err, f.codes...) {
+		return "", fmt.Errorf("ask whether the server has %s: %w", f.name, err)
+	}
+	e, _ := errors.AsType[*databend.Error](err)
+	return fmt.Sprintf("the server has no %s, which need %s (%d)", f.name, f.needs, e.Code), nil
+}
+
+func (s *Step) uses(f feature) bool {
+	for _, st := range s.Statements {
+		if f.used(st.Effect) {
+			return true
+		}
+	}
+	return false
+}
+
+// unsupported takes the steps out of the plan that need what the server lacks, and those that mention an object of one taken out,
+// if the caller consents to that; else it refuses them. The server is asked only when a step needs to know.
+func (m *Migrator) unsupported(ctx context.Context, p *Plan, h state.History, consent bool) error {
+	reasons := make([]string, len(p.Steps))
+	for _, f := range features {
+		asked, lack := false, ""
+		for i := range p.Steps {
+			if reasons[i] != "" || !p.Steps[i].uses(f) {
+				continue
+			}
+			if !asked {
+				asked = true
+				var err error
+				if lack, err = f.missing(ctx, m.store.Conn()); err != nil {
+					return err
+				}
+			}
+			reasons[i] = lack
+		}
+		spread(p.Steps, reasons)
+	}
+	var steps []Step
+	var errs []error
+	for i, s := range p.Steps {
+		if reasons[i] == "" {
+			steps = append(steps, s)
+			continue
+		}
+		v := h.Versions[s.Version]
+		skip := Skip{Step: s, Reason: reasons[i], known: v.State == state.Unsupported && v.Sums == s.Sums && v.Reason == reasons[i]}
+		p.Skipped = append(p.Skipped, skip)
+		if !consent {
+			errs = append(errs, &PlanError{
+				Kind: Unsupported, Version: s.Version, File: s.File, Msg: reasons[i],
+				hint: "skip what the server cannot do: --skip-unsupported, or skip_unsupported: true in the environment",
+			})
+		}
+	}
+	p.Steps = steps
+	return errors.Join(errs...)
+}
+
+// spread gives a reason to the steps that mention an object which a step with a reason makes.
+func spread(steps []Step, reasons []string) {
+	made := map[string]int64{}
+	for i := range steps {
+		if reasons[i] == "" {
+			if o, by, ok := mentions(steps[i], made); ok {
+				reasons[i] = fmt.Sprintf("it needs %s of version %d, which is skipped", o, by)
+			}
+		}
+		if reasons[i] == "" {
+			continue
+		}
+		for _, st := range steps[i].Statements {
+			for _, w := range st.Effect.Writes {
+				switch w.Verb {
+				case sqltext.Create, sqltext.Replace, sqltext.CreateNew, sqltext.RenameIn, sqltext.Undrop:
+					if _, ok := made[key(w.Object)]; !ok {
+						made[key(w.Object)] = steps[i].Version
+					}
+				}
+			}
+		}
+	}
+}
+
+// key names an object as far as a mention can know it: what is said to be a table may be a stream.
+func key(o sqltext.Object) string {
+	return strings.Join([]string{string(o.Kind), o.Database, o.Name}, "\x00")
+}
+
+func mentions(s Step, made map[string]int64) (sqltext.Object, int64, bool) {
+	for _, st := range s.Statements {
+		for _, o := range st.Effect.Names {
+			if v, ok := made[key(o)]; ok {
+				return o, v, true
+			}
+		}
+		for _, w := range st.Effect.Writes {
+			if v, ok := made[key(w.Object)]; ok {
+				return w.Object, v, true
+			}
+		}
+	}
+	return sqltext.Object{}, 0, false
+}
+
+// checkSyntax lets the server read what it cannot run. A statement with a secret is left out: EXPLAIN SYNTAX would echo it.
+func (m *Migrator) checkSyntax(ctx context.Context, s Step) error {
+	for _, st := range s.Statements {
+		if holders, err := sqltext.Placeholders(st.SQL); err != nil || len(holders) > 0 || st.Effect.Class == sqltext.None {
+			continue
+		}
+		const prefix = "EXPLAIN SYNTAX "
+		_, err := m.store.Conn().Query(ctx, databend.Statement{
+			SQL: prefix + st.SQL, File: s.File, Line: st.Line, Column: st.Column,
+			PosOf: func(offset int) (int, int) { return st.Pos(max(0, offset-len(prefix))) },
+		})
+		if err != nil {
+			return fmt.Errorf("check the syntax of version %d, which cannot run here: %w", s.Version, err)
+		}
+	}
+	return nil
+}

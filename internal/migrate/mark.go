@@ -1,0 +1,166 @@
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// mark is what a run writes ahead of a statement, or of a group of them: enough, with the journal's begin, to put the run back or
+// to finish it after a kill at any moment.
+type mark struct {
+	From   int               `json:"from"`            // step at which the savepoint began: earlier ones are finished
+	Next   place             `json:"next"`            // the statement that comes next
+	Last   place             `json:"last"`            // the last one that this mark covers: plain CREATEs share one
+	At     string            `json:"at"`              // server's clock, not after the mark
+	Prefix string            `json:"ids"`             // of the query ids of everything that this run sends
+	Heads  map[string]string `json:"heads,omitempty"` // of the tables that the next statement writes: id → head snapshot
+	// Ran are the statements since the savepoint, those of this mark not among them.
+	Ran []ran `json:"ran,omitempty"`
+	// Again is what was captured again since the run began, for this savepoint; when it is too large for a comment it is the detail
+	// of the journal's row with event id AgainRow.
+	Again    *savepoint.State `json:"again,omitempty"`
+	AgainRow string           `json:"again_row,omitempty"`
+}
+
+// place is a statement: step and statement in it, both from 0.
+type place struct {
+	Step, Statement int
+}
+
+// MarshalJSON keeps marks short.
+func (p place) MarshalJSON() ([]byte, error) { return json.Marshal([2]int{p.Step, p.Statement}) }
+
+func (p *place) UnmarshalJSON(b []byte) error {
+	var a [2]int
+	err := json.Unmarshal(b, &a)
+	p.Step, p.Statement = a[0], a[1]
+	return err
+}
+
+func (p place) before(q place) bool {
+	return p.Step < q.Step || p.Step == q.Step && p.Statement < q.Statement
+}
+
+// ran is a statement that ran, or may have.
+type ran struct {
+	Place place             `json:"p"`
+	At    string            `json:"at"`
+	Heads map[string]string `json:"heads,omitempty"`
+	own   []string          // read from the journal when needed
+	id    string            // query id
+	maybe bool
+}
+
+// largeMark is the size from which what was captured again goes into the journal instead of the mark.
+const largeMark = 100 << 10
+
+// groupLimit bounds how many statements share a mark, and with them how long a recovery searches.
+const groupLimit = 500
+
+const timeLayout = "2006-01-02 15:04:05.000000"
+
+// now is the server's clock, as far as it is certain: it is not earlier than that.
+func (r *run) now() string {
+	base, read := r.h.Now, r.h.Read
+	if at, err := time.Parse(timeLayout, strings.TrimSuffix(strings.Replace(r.before.At, "T", " ", 1), "Z")); err == nil {
+		base, read = at, r.before.read
+	}
+	if base.IsZero() {
+		return ""
+	}
+	return base.Add(time.Since(read)).UTC().Format(timeLayout)
+}
+
+// ahead writes the mark for the statement at p, unless one that still holds covers it.
+func (r *run) ahead(ctx context.Context, p place, heads map[string]string) (ran, error) {
+	if k := r.marked; k.Prefix != "" && !p.before(k.Next) && !k.Last.before(p) && time.Since(r.markedAt) < r.lock.TTL()/3 {
+		return ran{Place: p, At: k.At, Heads: heads}, nil
+	}
+	k := r.mark()
+	k.Next, k.Last, k.Heads = p, r.groupEnd(p), heads
+	if err := r.lock.Mark(ctx, k); err != nil {
+		return ran{}, err
+	}
+	r.marked, r.markedAt = k, time.Now()
+	r.flush()
+	return ran{Place: p, At: k.At, Heads: heads}, nil
+}
+
+// mark is the run as it stands.
+func (r *run) mark() mark {
+	k := mark{From: r.from, At: r.now(), Prefix: r.prefix, Ran: r.ran, AgainRow: r.againRow}
+	if r.againRow == "" && len(r.again.Objects) > 0 {
+		k.Again = &r.again
+	}
+	return k
+}
+
+// groupEnd is the last statement that the mark of p covers: the end of a user's own transaction, or of a row of plain CREATEs of
+// names that are not there. Whether each of those happened, the catalogue shows.
+func (r *run) groupEnd(p place) place {
+	steps := r.plan.Steps
+	st := steps[p.Step].Statements[p.Statement]
+	if st.Unit != 0 {
+		for p.Statement+1 < len(steps[p.Step].Statements) && steps[p.Step].Statements[p.Statement+1].Unit == st.Unit {
+			p.Statement++
+		}
+		return p
+	}
+	seen := map[sqltext.Object]bool{}
+	if !r.plain(st, seen) {
+		return p
+	}
+	last := p
+	for n := 1; n < groupLimit; n++ {
+		if p.Statement++; p.Statement >= len(steps[p.Step].Statements) {
+			if p = (place{p.Step + 1, 0}); p.Step >= len(steps) || len(steps[p.Step].Statements) == 0 {
+				break
+			}
+		}
+		if !r.plain(steps[p.Step].Statements[p.Statement], seen) {
+			break
+		}
+		last = p
+	}
+	return last
+}
+
+// plain reports whether a statement only makes objects that are not there, and adds them to seen.
+func (r *run) plain(st Statement, seen map[sqltext.Object]bool) bool {
+	if !st.Effect.Plain || st.Unit != 0 || len(st.Effect.Writes) == 0 {
+		return false
+	}
+	for _, w := range st.Effect.Writes {
+		was, known := r.before.Find(w.Object)
+		if !known || was.Exists || r.written[w.Object] || seen[w.Object] {
+			return false
+		}
+		seen[w.Object] = true
+	}
+	return true
+}
+
+// rememberAgain keeps what was captured again where a recovery finds it: in the marks, or, when it is too large for a comment,
+// in a journal row of its own.
+func (r *run) rememberAgain(ctx context.Context, s savepoint.State) error {
+	r.again = r.again.Merge(s)
+	r.base = r.base.Merge(s)
+	b, err := json.Marshal(r.again)
+	if err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	r.againRow = ""
+	if len(b) < largeMark {
+		return nil
+	}
+	r.againRow = databend.NewID()
+	return r.lock.Append(ctx, state.Row{EventID: r.againRow, Event: state.EventRecapture, Detail: string(b)})
+}

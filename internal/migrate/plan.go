@@ -1,0 +1,264 @@
+package migrate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// PlanOptions are the choices that decide what runs.
+type PlanOptions struct {
+	To                int64 // up: the newest version to apply; 0: all
+	AllowIrreversible bool
+	AllowOutOfOrder   bool
+	SkipUnsupported   bool
+}
+
+// Plan is what a run will do, as a value: a dry run prints it, a run executes the very same one.
+type Plan struct {
+	Command string // up, down, redo
+	Steps   []Step // in order
+	Skipped []Skip // by consent
+	Notes   []Note // edited Down sections, stale and ahead versions
+	atomic  bool
+}
+
+// Skip is a version that is left out because the server lacks what it needs.
+type Skip struct {
+	Step
+	Reason string
+	known  bool // the journal says so already
+}
+
+// Note is a remark on a version that stops nothing.
+type Note struct {
+	Level string // info, warn, detail
+	Text  string
+}
+
+// Secrets are the names of all secrets of the steps, sorted.
+func (p *Plan) Secrets() []string {
+	var out []string
+	for _, s := range p.Steps {
+		out = append(out, s.Secrets...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// PlanUp compares the folder with the journal: what is pending, in order. It refuses, with every reason in one error, holes,
+// edits, and what is out of order. Nothing is asked of a server. Consent is the next question.
+func PlanUp(p *project.Project, h state.History, o PlanOptions) (Plan, error) {
+	plan := Plan{Command: Up}
+	var errs []error
+	notes, problems := compare(p, h, nil)
+	plan.Notes = notes
+	errs = append(errs, problems...)
+	newest := newestApplied(h)
+	if o.To != 0 && p.Migration(o.To) == nil {
+		return plan, noVersion(o.To)
+	}
+	for i := range p.Migrations {
+		m := &p.Migrations[i]
+		if o.To != 0 && m.Version > o.To {
+			break
+		}
+		v := h.Versions[m.Version]
+		if v.State == state.Applied {
+			continue
+		}
+		step, err := newStep(m, Up, p.Env.Database)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if m.Version < newest && v.State != state.Unsupported && !o.AllowOutOfOrder && !step.consent["out-of-order"] {
+			errs = append(errs, &PlanError{
+				Kind: OutOfOrder, Version: m.Version, File: m.Path,
+				Msg:  fmt.Sprintf("version %d is older than %d, which is applied", m.Version, newest),
+				hint: "give the file a newer version, or allow it: dbctl migrate up --allow-out-of-order, or in the file: -- dbctl: allow=out-of-order \"why\"",
+			})
+		}
+		plan.Steps = append(plan.Steps, step)
+	}
+	return plan, errors.Join(errs...)
+}
+
+// Consent refuses what cannot be undone, unless the file or the command consents. It is asked once it is known what can run.
+func (p *Plan) Consent(o PlanOptions) error { return errors.Join(irreversible(p.Steps, o)...) }
+
+// PlanDown is the Down sections of what is applied and newer than to, in the reverse order of application; steps < 0 means all,
+// otherwise that many. stored gives the Down texts of versions whose files are gone.
+func PlanDown(p *project.Project, h state.History, to int64, steps int, stored map[int64]string, o PlanOptions) (Plan, error) {
+	plan := Plan{Command: Down}
+	var errs []error
+	if to != 0 && h.Versions[to].State != state.Applied {
+		return plan, &PlanError{Kind: NoVersion, Version: to, Msg: fmt.Sprintf("version %d is not applied", to), hint: "dbctl migrate status"}
+	}
+	for _, v := range appliedNewestFirst(h) {
+		if v.Version <= to || steps == 0 {
+			break
+		}
+		steps--
+		step, err := downStep(p, v, stored)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		plan.Steps = append(plan.Steps, step)
+	}
+	errs = append(errs, irreversible(plan.Steps, o)...)
+	return plan, errors.Join(errs...)
+}
+
+// PlanRedo takes the newest applied version down and up again, as its file is now.
+func PlanRedo(p *project.Project, h state.History, stored map[int64]string, o PlanOptions) (Plan, error) {
+	plan := Plan{Command: "redo", atomic: true}
+	applied := appliedNewestFirst(h)
+	if len(applied) == 0 {
+		return plan, nil
+	}
+	v := applied[0]
+	m := p.Migration(v.Version)
+	if m == nil {
+		return plan, missingError(v)
+	}
+	down, err := downStep(p, v, stored)
+	up, err2 := newStep(m, Up, p.Env.Database)
+	if err := errors.Join(err, err2); err != nil {
+		return plan, err
+	}
+	plan.Steps = []Step{down, up}
+	return plan, errors.Join(irreversible(plan.Steps, o)...)
+}
+
+// gone are the applied versions without a file, whose Down texts only the journal has.
+func gone(p *project.Project, h state.History) []int64 {
+	var out []int64
+	for _, v := range appliedNewestFirst(h) {
+		if p.Migration(v.Version) == nil {
+			out = append(out, v.Version)
+		}
+	}
+	return out
+}
+
+func downStep(p *project.Project, v state.Version, stored map[int64]string) (Step, error) {
+	m := p.Migration(v.Version)
+	if m == nil {
+		text, ok := stored[v.Version]
+		if !ok {
+			return Step{}, missingError(v)
+		}
+		return storedStep(v, text, p.Env.Database)
+	}
+	if !m.HasDown {
+		return Step{}, &PlanError{
+			Kind: NoDown, Version: v.Version, File: m.Path, Msg: "there is no -- +goose Down section",
+			hint: "write one; an empty section says that there is nothing to do",
+		}
+	}
+	return newStep(m, Down, p.Env.Database)
+}
+
+func newestApplied(h state.History) int64 {
+	newest := int64(0)
+	for _, v := range h.Versions {
+		if v.State == state.Applied {
+			newest = max(newest, v.Version)
+		}
+	}
+	return newest
+}
+
+// appliedNewestFirst sorts by version: goose's order, whatever the order of application was.
+func appliedNewestFirst(h state.History) []state.Version {
+	var out []state.Version
+	for _, v := range h.Versions {
+		if v.State == state.Applied {
+			out = append(out, v)
+		}
+	}
+	slices.SortFunc(out, func(a, b state.Version) int { return cmp.Compare(b.Version, a.Version) })
+	return out
+}
+
+// compare finds what is edited, stale, missing or ahead. state is told each such version with its state, when not nil.
+func compare(p *project.Project, h state.History, tell func(version int64, state, reason string)) (notes []Note, problems []error) {
+	if tell == nil {
+		tell = func(int64, string, string) {}
+	}
+	newest := int64(math.MinInt64)
+	if n := len(p.Migrations); n > 0 {
+		newest = p.Migrations[n-1].Version
+	}
+	applied := appliedNewestFirst(h)
+	slices.Reverse(applied)
+	for _, v := range applied {
+		m := p.Migration(v.Version)
+		switch {
+		case m == nil && v.Version > newest:
+			tell(v.Version, "ahead", "applied, and newer than every file here")
+			notes = append(notes, Note{"warn", fmt.Sprintf("version %d %s is applied, and newer than every file here: is this an older copy of the project?", v.Version, v.Name)})
+		case m == nil:
+			tell(v.Version, "missing", "applied, and its file is gone")
+			problems = append(problems, missingError(v))
+		case m.Up.Checksum != v.Sums.UpSum:
+			tell(v.Version, "edited", "the file's Up section was edited after it was applied")
+			problems = append(problems, &PlanError{
+				Kind: Edited, Version: v.Version, File: m.Path, Msg: "was edited after it was applied",
+				hint: fmt.Sprintf("put the file back and write a new migration, or, if the warehouse is as the file says: dbctl migrate accept %d --reason \"why\"", v.Version),
+			})
+		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
+			tell(v.Version, "stale", "what its templates say changed since it was applied: a var, or a load")
+			notes = append(notes, Note{"warn", fmt.Sprintf("%s is stale: what its templates say changed since it was applied (a var, or a load)", m.Path)})
+		case m.Down.Checksum != v.Sums.DownSum:
+			notes = append(notes, Note{"info", m.Path + ": its Down section changed since it was applied; going down runs what the file says now"})
+		}
+	}
+	return notes, problems
+}
+
+func missingError(v state.Version) error {
+	return &PlanError{
+		Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("version %d %s is applied, but its file is missing", v.Version, v.Name),
+		hint: "restore the file from version control; dbctl log shows who applied it",
+	}
+}
+
+func noVersion(v int64) error {
+	return &PlanError{Kind: NoVersion, Version: v, Msg: fmt.Sprintf("there is no migration %d", v), hint: "dbctl migrate status", code: 2}
+}
+
+// irreversible refuses what cannot be undone, unless the file or the command consents.
+func irreversible(steps []Step, o PlanOptions) []error {
+	if o.AllowIrreversible {
+		return nil
+	}
+	var errs []error
+	for _, s := range steps {
+		if s.consent["irreversible"] {
+			continue
+		}
+		for _, st := range s.Statements {
+			if st.Effect.Class == sqltext.Irreversible || st.Effect.Unknown {
+				errs = append(errs, irreversibleError(s, st, st.Effect.Reason))
+			}
+		}
+	}
+	return errs
+}
+
+func irreversibleError(s Step, st Statement, reason string) error {
+	return &PlanError{
+		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
+		Msg:  fmt.Sprintf("%s cannot be undone: %s", cmp.Or(st.Effect.Kind, "this statement"), cmp.Or(reason, "its effect is unknown")),
+		hint: "consent in the file: -- dbctl: allow=irreversible \"why\", or for this run: --allow-irreversible",
+	}
+}

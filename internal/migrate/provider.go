@@ -1,0 +1,120 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// newProvider hands the migrations to goose as Go functions: those of the project, and the steps that only the journal has. run
+// is called for each version that goose applies. goose keeps its order, its checks of what is applied and its contract of
+// Up and Down; it gets no database: its Store is a view of the journal that was read once, and what it would send is refused.
+func newProvider(p *project.Project, h state.History, steps []Step, run func(ctx context.Context, version int64, direction string) error) (*goose.Provider, error) {
+	versions := map[int64]bool{}
+	for _, m := range p.Migrations {
+		versions[m.Version] = true
+	}
+	for _, s := range steps {
+		versions[s.Version] = true
+	}
+	var all []*goose.Migration
+	for v := range versions {
+		// Never nil: goose would open a transaction for a nil function.
+		fn := func(direction string) *goose.GoFunc {
+			return &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error { return run(ctx, v, direction) }, Mode: goose.TransactionDisabled}
+		}
+		all = append(all, goose.NewGoMigration(v, fn(Up), fn(Down)))
+	}
+	store := &view{applied: map[int64]time.Time{0: {}}}
+	for v, e := range h.Versions {
+		if e.State == state.Applied {
+			store.applied[v] = e.At
+		}
+	}
+	provider, err := goose.NewProvider("", sql.OpenDB(noDatabase{}), nil,
+		goose.WithStore(store), goose.WithGoMigrations(all...), goose.WithDisableGlobalRegistry(true),
+		goose.WithIsolateDDL(true), goose.WithAllowOutofOrder(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, fmt.Errorf("set up goose: %w", err)
+	}
+	return provider, nil
+}
+
+// view is goose's Store over the journal as it was read: version 0, as goose wants it, and what is applied.
+type view struct {
+	applied map[int64]time.Time
+}
+
+var _ database.Store = (*view)(nil)
+
+// Tablename is asked for by goose and never used.
+func (*view) Tablename() string { return "journal" }
+
+func (*view) CreateVersionTable(context.Context, database.DBTxConn) error {
+	return errors.New("the journal is not made by goose")
+}
+
+// TableExists keeps goose from making its own table.
+func (*view) TableExists(context.Context, database.DBTxConn) (bool, error) { return true, nil }
+
+func (v *view) Insert(_ context.Context, _ database.DBTxConn, r database.InsertRequest) error {
+	v.applied[r.Version] = time.Time{}
+	return nil
+}
+
+func (v *view) Delete(_ context.Context, _ database.DBTxConn, version int64) error {
+	delete(v.applied, version)
+	return nil
+}
+
+func (v *view) GetMigration(_ context.Context, _ database.DBTxConn, version int64) (*database.GetMigrationResult, error) {
+	at, ok := v.applied[version]
+	if !ok {
+		return nil, database.ErrVersionNotFound
+	}
+	return &database.GetMigrationResult{Timestamp: at, IsApplied: true}, nil
+}
+
+func (v *view) GetLatestVersion(context.Context, database.DBTxConn) (int64, error) {
+	latest := int64(0)
+	for version := range v.applied {
+		latest = max(latest, version)
+	}
+	return latest, nil
+}
+
+func (v *view) ListMigrations(context.Context, database.DBTxConn) ([]*database.ListMigrationsResult, error) {
+	out := make([]*database.ListMigrationsResult, 0, len(v.applied))
+	for version := range v.applied {
+		out = append(out, &database.ListMigrationsResult{Version: version, IsApplied: true})
+	}
+	// goose goes down in this order.
+	slices.SortFunc(out, func(a, b *database.ListMigrationsResult) int { return cmp.Compare(b.Version, a.Version) })
+	return out, nil
+}
+
+// noDatabase is a database that refuses every statement: goose sends none.
+type noDatabase struct{}
+
+var errNoDatabase = errors.New("goose has no database: dbctl sends the statements")
+
+func (noDatabase) Connect(context.Context) (driver.Conn, error) { return noConn{}, nil }
+func (d noDatabase) Driver() driver.Driver                      { return d }
+func (noDatabase) Open(string) (driver.Conn, error)             { return noConn{}, nil }
+
+type noConn struct{}
+
+func (noConn) Prepare(string) (driver.Stmt, error) { return nil, errNoDatabase }
+func (noConn) Begin() (driver.Tx, error)           { return nil, errNoDatabase }
+func (noConn) Close() error                        { return nil }

@@ -1,0 +1,462 @@
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// run is one run of a plan.
+type run struct {
+	m       *Migrator
+	plan    Plan
+	h       state.History
+	before  captured // of all objects that the plan writes
+	secrets secret.Set
+
+	lock   *state.Lock
+	work   *databend.Session // the migration's own statements
+	prefix string            // of query ids
+	sent   int               // query ids given
+
+	// The savepoint: since step from, what ran, and the state to go back to.
+	from     int
+	ran      []ran
+	base     savepoint.State
+	again    savepoint.State // the part of base that was captured after the journal's begin
+	againRow string
+	start    place // a resumed run begins here
+
+	marked   mark
+	markedAt time.Time
+	written  map[sqltext.Object]bool // by this run
+
+	finished []finished
+	shown    int // of finished, as events
+}
+
+// finished is a step that came to its end.
+type finished struct {
+	step  int
+	began time.Time
+	took  time.Duration
+}
+
+// begun is what the journal's begin keeps of a run beside its steps.
+type begun struct {
+	Atomic  bool     `json:"atomic,omitempty"`
+	Writes  []string `json:"writes,omitempty"`
+	Secrets []string `json:"secrets,omitempty"`
+	// Ran and From are those of the run that this one resumes.
+	Ran   []ran  `json:"ran,omitempty"`
+	Start *place `json:"start,omitempty"`
+}
+
+// do takes the lock, writes the journal's begin, runs the steps, and writes the end; or puts back what failed.
+func (r *run) do(ctx context.Context) (err error) {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	// From here on the lock is given back whatever happens; an interrupt must not keep it.
+	detached := context.WithoutCancel(ctx)
+	defer func() {
+		if r.work != nil {
+			_ = r.work.Close()
+		}
+		if rel := r.lock.Release(detached); rel != nil && err == nil {
+			err = rel
+		}
+	}()
+	if err := r.begin(ctx, nil, nil); err != nil {
+		return err
+	}
+	return r.steps(ctx)
+}
+
+// open takes the lock, and makes sure that no load writes a table of the plan.
+func (r *run) open(ctx context.Context) error {
+	m := r.m
+	marks, err := m.srv.Session(ctx, nil)
+	if err != nil {
+		return err
+	}
+	o := state.LockOptions{
+		TTL: m.o.LockTTL, Wait: m.o.LockWait, Run: m.o.Run, Actor: m.o.Actor, Session: marks, Writes: tables(r.plan.Steps),
+		Note: func(text string) { m.note("warn", "%s", text) },
+	}
+	if r.lock, err = m.store.Acquire(ctx, o, r.h); err != nil {
+		_ = marks.Close()
+		return err
+	}
+	// A table that is not there is not being loaded into.
+	var there []string
+	for _, b := range r.before.Objects {
+		if b.Kind == sqltext.Table && b.Exists {
+			there = append(there, b.Object.Database+"."+b.Object.Name)
+		}
+	}
+	for until := time.Now().Add(m.o.LockWait); len(there) > 0; {
+		held, err := r.lock.HeldTables(ctx, o, there)
+		if err == nil && held == nil {
+			break
+		}
+		if err == nil && time.Now().Before(until) {
+			m.note("warn", "waiting: %s", held)
+			err = sleep(ctx, 500*time.Millisecond)
+			if err == nil {
+				continue
+			}
+		}
+		if err == nil {
+			err = held
+		}
+		_ = r.lock.Release(context.WithoutCancel(ctx))
+		return err
+	}
+	r.prefix = databend.NewID()[:24]
+	r.written = map[sqltext.Object]bool{}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// begin writes the run ahead: one INSERT. more are rows that go with it.
+func (r *run) begin(ctx context.Context, resumed *begun, more []state.Row) error {
+	before, err := json.Marshal(r.before.State)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	b := begun{Atomic: r.plan.atomic, Writes: tables(r.plan.Steps), Secrets: r.plan.Secrets()}
+	if resumed != nil {
+		b.Ran, b.Start = resumed.Ran, resumed.Start
+	}
+	detail, err := json.Marshal(b)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	rows := []state.Row{{Event: state.EventBegin, Name: r.plan.Command, Before: string(before), Detail: string(detail)}}
+	for _, s := range r.plan.Steps {
+		rows = append(rows, state.Row{
+			Event: state.EventPlan, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
+			UpText: s.UpText, DownText: s.DownText, Statements: int64(len(s.Statements)),
+		})
+	}
+	return r.lock.Begin(ctx, r.h, append(rows, more...)...)
+}
+
+// steps runs the plan through goose, one version at a time, in the plan's order.
+func (r *run) steps(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() {})
+	defer stop()
+	go func() {
+		select {
+		case <-r.lock.Lost():
+			cancel(state.ErrRobbed) // ends the statement that runs
+		case <-ctx.Done():
+		}
+	}()
+
+	r.base = r.before.State
+	next := r.start.Step
+	provider, err := newProvider(r.m.p, r.h, r.plan.Steps, func(ctx context.Context, version int64, direction string) error {
+		if s := r.plan.Steps[next]; s.Version != version || s.Direction != direction {
+			return fmt.Errorf("goose runs version %d %s, the plan has %d %s", version, direction, s.Version, s.Direction)
+		}
+		return r.step(ctx, next)
+	})
+	if err != nil {
+		return err
+	}
+	for ; next < len(r.plan.Steps); next++ {
+		s := &r.plan.Steps[next]
+		if _, err := provider.ApplyVersion(ctx, s.Version, s.Direction == Up); err != nil {
+			return r.failed(ctx, next, cause(ctx, err))
+		}
+	}
+	return r.end(context.WithoutCancel(ctx))
+}
+
+// cause is why a step failed, without goose's words.
+func cause(ctx context.Context, err error) error {
+	if c := context.Cause(ctx); errors.Is(c, state.ErrRobbed) {
+		return c
+	}
+	if se, ok := errors.AsType[*stepError](err); ok {
+		return se
+	}
+	return err
+}
+
+// stepError carries a step's error through goose.
+type stepError struct {
+	statement int // from 1; 0: none
+	err       error
+}
+
+func (e *stepError) Error() string { return e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
+
+// step runs one section.
+func (r *run) step(ctx context.Context, i int) error {
+	s := &r.plan.Steps[i]
+	first := 0
+	if i == r.start.Step {
+		first = r.start.Statement
+	}
+	if !r.plan.atomic && i != r.start.Step || i == 0 && first == 0 {
+		r.from, r.ran, r.base, r.again, r.againRow = i, nil, r.before.State, savepoint.State{}, ""
+	}
+	began := time.Now()
+	if err := ctx.Err(); err != nil {
+		return &stepError{0, err}
+	}
+	if err := r.prepare(ctx, i); err != nil {
+		return &stepError{0, err}
+	}
+	if err := r.openWork(ctx, s); err != nil {
+		return &stepError{0, err}
+	}
+	for j := first; j < len(s.Statements); j++ {
+		r.m.o.Sink(event.Progress{What: fmt.Sprintf("migrate %s", s), Done: int64(j), Total: int64(len(s.Statements)), ETA: -1})
+		n := j
+		var err error
+		if s.Statements[j].Unit != 0 {
+			j, err = r.unit(ctx, place{i, j})
+			n = j
+		} else {
+			err = r.statement(ctx, place{i, j})
+		}
+		if err != nil {
+			return &stepError{n + 1, err}
+		}
+		if err := ctx.Err(); err != nil && (j+1 < len(s.Statements) || i+1 < len(r.plan.Steps)) {
+			return &stepError{0, err}
+		}
+	}
+	r.closeWork(s)
+	r.finished = append(r.finished, finished{step: i, began: began, took: time.Since(began)})
+	return nil
+}
+
+// fresh is how long a capture may be old before what exists is captured again.
+const fresh = 2 * time.Second
+
+// prepare captures again, right before step i, what it will write and what exists already or may; and gives never-written tables
+// that it changes a first snapshot.
+func (r *run) prepare(ctx context.Context, i int) error {
+	s := r.plan.Steps[i : i+1]
+	verbs := map[sqltext.Object]bool{} // made with OR REPLACE or IF NOT EXISTS
+	change := map[sqltext.Object]bool{}
+	var seeds, copies []sqltext.Object
+	for _, st := range s[0].Statements {
+		for _, w := range st.Effect.Writes {
+			if w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew {
+				verbs[w.Object] = true
+			}
+			if w.Kind != sqltext.Table || change[w.Object] {
+				continue
+			}
+			if (w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData) && (w.Data || w.Columns) {
+				change[w.Object] = true
+				seeds = append(seeds, w.Object)
+				if isCopy(st) {
+					copies = append(copies, w.Object)
+				}
+			}
+		}
+	}
+	recent := i == 0 && time.Since(r.before.read) < fresh
+	var again []sqltext.Object
+	for _, o := range writes(s) {
+		was, known := r.before.Find(o)
+		switch {
+		case r.written[o]:
+			if !r.plan.atomic {
+				again = append(again, o)
+			}
+		case !recent && (known && was.Exists || verbs[o]):
+			again = append(again, o)
+		}
+	}
+	conn := r.m.store.Conn()
+	var now savepoint.State
+	if len(again) > 0 {
+		c, err := r.m.capture(ctx, again)
+		if err != nil {
+			return err
+		}
+		now = c.State
+	}
+	current := r.base.Merge(now)
+	changed := len(again) > 0
+	if len(copies) > 0 {
+		loaded, err := savepoint.Loaded(ctx, conn, current, r.unwritten(copies))
+		if err != nil {
+			return err
+		}
+		current, changed = loaded, true
+	}
+	if len(seeds) > 0 {
+		seeded, err := savepoint.Seed(ctx, r.guarded(), current, r.unwritten(seeds))
+		if err != nil {
+			return err
+		}
+		for _, o := range seeds {
+			a, _ := current.Find(o)
+			b, _ := seeded.Find(o)
+			changed = changed || a.Head != b.Head
+		}
+		current = seeded
+	}
+	if !changed {
+		return nil
+	}
+	keep := savepoint.State{Server: current.Server, At: now.At}
+	for _, o := range current.Objects {
+		if slices.Contains(again, o.Object) || change[o.Object] {
+			keep.Objects = append(keep.Objects, o)
+		}
+	}
+	return r.rememberAgain(ctx, keep)
+}
+
+// unwritten leaves out, under one savepoint for the whole run, what the run wrote: the state to go back to is older.
+func (r *run) unwritten(objects []sqltext.Object) []sqltext.Object {
+	return slices.DeleteFunc(slices.Clone(objects), func(o sqltext.Object) bool { return r.plan.atomic && r.written[o] })
+}
+
+// openWork opens the session of the migrations' own statements, with the settings that a run relies on.
+func (r *run) openWork(ctx context.Context, s *Step) error {
+	if r.work != nil || len(s.Statements) == 0 {
+		return nil
+	}
+	settings := map[string]string{"query_tag": fmt.Sprintf("dbctl %s/%s", r.m.p.Name, r.m.o.Run)}
+	for k, v := range pinned {
+		settings[k] = v
+	}
+	var err error
+	r.work, err = r.m.srv.Session(ctx, settings)
+	return err
+}
+
+// closeWork throws the session away after a migration that said USE or SET, so that the next one does not inherit that; and after
+// one that made the database in which it should be.
+func (r *run) closeWork(s *Step) {
+	for _, st := range s.Statements {
+		stale := st.Effect.Use != "" || st.Effect.Set != "" || st.Effect.Unknown
+		for _, w := range st.Effect.Writes {
+			stale = stale || w.Kind == sqltext.Database
+		}
+		if stale && r.work != nil {
+			_ = r.work.Close()
+			r.work = nil
+			return
+		}
+	}
+}
+
+// end writes what the run did: one INSERT.
+func (r *run) end(ctx context.Context) error {
+	rows, err := r.outcomeRows(ctx)
+	if err == nil {
+		err = r.lock.Append(ctx, append(rows, state.Row{Event: state.EventEnd})...)
+	}
+	if err != nil {
+		e := &RunError{Left: true, Err: fmt.Errorf("everything ran, but it could not be recorded: %w", err), Applied: r.versions()}
+		if n := len(r.finished); n > 0 {
+			s := r.plan.Steps[r.finished[n-1].step]
+			e.Version, e.Name, e.Direction = s.Version, s.Name, s.Direction
+		}
+		return e
+	}
+	r.flush()
+	r.m.showSkipped(r.plan)
+	return nil
+}
+
+// outcomeRows are the journal's rows of the finished steps, with the definitions as they are now, and of those that were skipped.
+func (r *run) outcomeRows(ctx context.Context) ([]state.Row, error) {
+	var steps []Step
+	for _, f := range r.finished {
+		steps = append(steps, r.plan.Steps[f.step])
+	}
+	var after savepoint.State
+	if objects := writes(steps); len(objects) > 0 {
+		var err error
+		if after, err = savepoint.Capture(ctx, r.m.store.Conn(), objects); err != nil {
+			return nil, fmt.Errorf("capture the state after: %w", err)
+		}
+	}
+	var rows []state.Row
+	for i, f := range r.finished {
+		s := steps[i]
+		own := savepoint.State{Server: after.Server, At: after.At}
+		for _, o := range writes(steps[i : i+1]) {
+			if now, ok := after.Find(o); ok {
+				own.Objects = append(own.Objects, now)
+			}
+		}
+		b, err := json.Marshal(own)
+		if err != nil {
+			return nil, fmt.Errorf("journal: %w", err)
+		}
+		row := state.Row{
+			Event: state.EventApplied, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
+			Statements: int64(len(s.Statements)), After: string(b), TookMS: f.took.Milliseconds(),
+		}
+		if s.Direction == Down {
+			row.Event = state.EventDown
+		}
+		rows = append(rows, row)
+	}
+	for _, s := range r.plan.Skipped {
+		if !s.known {
+			rows = append(rows, state.Row{Event: state.EventUnsupported, Version: s.Version, Name: s.Name, Direction: Up, Sums: s.Sums, Reason: s.Reason})
+		}
+	}
+	return rows, nil
+}
+
+// flush shows the steps that are certain now: a later mark or the end is written.
+func (r *run) flush() {
+	for ; r.shown < len(r.finished); r.shown++ {
+		f := r.finished[r.shown]
+		s := r.plan.Steps[f.step]
+		e := event.Migration{Version: s.Version, Name: s.Name, State: state.Applied, Direction: s.Direction, TookMS: f.took.Milliseconds()}
+		if s.Direction == Down {
+			e.State = "pending"
+		} else {
+			at := time.Now().UTC()
+			e.AppliedAt = &at
+		}
+		r.m.o.Sink(e)
+	}
+}
+
+// versions are those that the run finished.
+func (r *run) versions() []int64 {
+	var out []int64
+	for _, f := range r.finished {
+		out = append(out, r.plan.Steps[f.step].Version)
+	}
+	return out
+}

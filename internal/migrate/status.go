@@ -1,0 +1,231 @@
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// Status is every migration and its state.
+type Status struct {
+	Migrations []event.Migration
+	Notes      []Note
+	Counts     map[string]int64 // by state
+}
+
+// Dirty reports whether something is pending, changed or unfinished: what --check exits 3 for. Unsupported and ahead do not
+// count.
+func (s Status) Dirty() bool {
+	for state, n := range s.Counts {
+		if n > 0 && state != "applied" && state != "unsupported" && state != "ahead" {
+			return true
+		}
+	}
+	return false
+}
+
+// Status reads the state of every migration: two requests, nothing written. It emits nothing; Show does.
+func (m *Migrator) Status(ctx context.Context) (Status, error) {
+	h, err := m.store.History(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	s := StatusOf(m.p, h)
+	left, err := savepoint.Leftovers(ctx, m.store.Conn(), m.p.Env.Database)
+	if err != nil {
+		return Status{}, err
+	}
+	if len(left) > 0 {
+		s.Notes = append(s.Notes, Note{"warn", "a rollback kept these beside: " + strings.Join(left, ", ")})
+	}
+	return s, nil
+}
+
+// Show emits a status as events.
+func (m *Migrator) Show(s Status) {
+	for _, n := range s.Notes {
+		m.note(n.Level, "%s", n.Text)
+	}
+	for _, e := range s.Migrations {
+		m.o.Sink(e)
+	}
+}
+
+// StatusOf compares the folder with the journal, offline.
+func StatusOf(p *project.Project, h state.History) Status {
+	s := Status{Counts: map[string]int64{}}
+	byVersion := map[int64]*event.Migration{}
+	add := func(version int64, name, st, reason string, v state.Version) *event.Migration {
+		e := &event.Migration{Version: version, Name: name, State: st, Reason: reason}
+		if !v.At.IsZero() && v.State == state.Applied {
+			at := v.At
+			e.AppliedAt, e.TookMS = &at, v.Took.Milliseconds()
+		}
+		byVersion[version] = e
+		return e
+	}
+	for i := range p.Migrations {
+		m := &p.Migrations[i]
+		v := h.Versions[m.Version]
+		st, reason := "pending", ""
+		switch v.State {
+		case state.Applied, state.RolledBack, state.Partial:
+			st, reason = v.State, v.Reason
+		case state.Unsupported:
+			if v.Sums == sumsOf(m) {
+				st, reason = v.State, v.Reason
+			}
+		}
+		add(m.Version, m.Name, st, reason, v)
+	}
+	for _, v := range h.Versions {
+		if byVersion[v.Version] == nil && v.State == state.Partial {
+			add(v.Version, v.Name, v.State, v.Reason, v)
+		}
+	}
+	_, problems := compare(p, h, func(version int64, st, reason string) {
+		v := h.Versions[version]
+		add(version, v.Name, st, reason, v)
+	})
+	for _, err := range problems {
+		if e, ok := errors.AsType[*PlanError](err); ok && byVersion[e.Version] != nil {
+			s.Notes = append(s.Notes, Note{"hint", fmt.Sprintf("%d is %s: %s", e.Version, byVersion[e.Version].State, e.Hint())})
+		}
+	}
+	for _, r := range h.Unfinished {
+		if r.Alive {
+			s.Notes = append(s.Notes, Note{"info", describe(r)})
+			continue
+		}
+		next := "dbctl migrate recover, or the next up, down or redo, puts it back"
+		if r.Partial {
+			next = "something of it could not be put back; mend it, then: dbctl migrate recover"
+		}
+		s.Notes = append(s.Notes, Note{"warn", describe(r) + ": " + next})
+		if !r.Partial {
+			interrupted(r, byVersion, add)
+		}
+	}
+	for _, e := range byVersion {
+		s.Migrations = append(s.Migrations, *e)
+		s.Counts[e.State]++
+	}
+	slices.SortFunc(s.Migrations, func(a, b event.Migration) int { return int(a.Version - b.Version) })
+	return s
+}
+
+// interrupted gives the versions of a run that was cut off their states: what its mark passed is done, though the journal does
+// not say so yet.
+func interrupted(r state.Run, byVersion map[int64]*event.Migration, add func(int64, string, string, string, state.Version) *event.Migration) {
+	from, last := 0, len(r.Plan)-1
+	var k mark
+	if r.Claim != nil && len(r.Claim.Mark) > 0 && json.Unmarshal(r.Claim.Mark, &k) == nil && k.Prefix != "" {
+		from, last = k.From, k.Last.Step
+	}
+	for i, p := range r.Plan {
+		e := byVersion[p.Version]
+		if e == nil {
+			e = add(p.Version, p.Name, "", "", state.Version{})
+		}
+		switch {
+		case i < from && p.Direction == Down:
+			e.State, e.Reason = "pending", "taken back by an unfinished run"
+		case i < from:
+			e.State, e.Reason = state.Applied, "by an unfinished run"
+		case i <= last:
+			e.State, e.Reason = "interrupted", "by an unfinished run"
+		}
+	}
+}
+
+// Accept records the checksums of an edited file as those that were applied.
+func (m *Migrator) Accept(ctx context.Context, version int64, reason string) error {
+	if reason == "" {
+		return &PlanError{Kind: Edited, Version: version, Msg: "accepting an edit needs a reason", hint: "add --reason \"why\"", code: 2}
+	}
+	return m.record(ctx, func(h state.History) ([]state.Row, []event.Migration, error) {
+		f := m.p.Migration(version)
+		if f == nil {
+			return nil, nil, noVersion(version)
+		}
+		v := h.Versions[version]
+		if v.State != state.Applied {
+			return nil, nil, &PlanError{Kind: NoVersion, Version: version, File: f.Path, Msg: "is not applied: there is nothing to accept", hint: "dbctl migrate up", code: 1}
+		}
+		row := state.Row{Event: state.EventAccept, Version: version, Name: f.Name, Direction: Up, Sums: sumsOf(f), UpText: f.Up.Expanded, DownText: f.Down.Expanded, Reason: reason}
+		return []state.Row{row}, []event.Migration{{Version: version, Name: f.Name, State: state.Applied, AppliedAt: &v.At, Reason: "accepted: " + reason}}, nil
+	})
+}
+
+// Baseline records every migration up to version as applied, without running it: for a database that is as they would make it.
+func (m *Migrator) Baseline(ctx context.Context, version int64, reason string) error {
+	return m.record(ctx, func(h state.History) ([]state.Row, []event.Migration, error) {
+		if m.p.Migration(version) == nil {
+			return nil, nil, noVersion(version)
+		}
+		var rows []state.Row
+		var events []event.Migration
+		for i := range m.p.Migrations {
+			f := &m.p.Migrations[i]
+			if f.Version > version || h.Versions[f.Version].State == state.Applied {
+				continue
+			}
+			rows = append(rows, state.Row{
+				Event: state.EventBaseline, Version: f.Version, Name: f.Name, Direction: Up, Sums: sumsOf(f),
+				UpText: f.Up.Expanded, DownText: f.Down.Expanded, Statements: int64(len(f.Up.Statements)), Reason: reason,
+			})
+			events = append(events, event.Migration{Version: f.Version, Name: f.Name, State: state.Applied, Reason: "recorded, not run"})
+		}
+		return rows, events, nil
+	})
+}
+
+// record writes rows that say something without running anything.
+func (m *Migrator) record(ctx context.Context, make func(state.History) ([]state.Row, []event.Migration, error)) error {
+	for range replans {
+		h, err := m.store.History(ctx)
+		if err != nil {
+			return err
+		}
+		if left, ok := unfinished(h); ok && !left.Alive {
+			return &PlanError{Kind: Unfinished, Msg: describe(left) + " must be finished first", hint: "dbctl migrate recover", code: 4}
+		}
+		rows, events, err := make(h)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		l, err := m.store.Acquire(ctx, state.LockOptions{
+			TTL: m.o.LockTTL, Wait: m.o.LockWait, Run: m.o.Run, Actor: m.o.Actor,
+			Note: func(text string) { m.note("warn", "%s", text) },
+		}, h)
+		if err != nil {
+			return err
+		}
+		err = l.Begin(ctx, h, rows...)
+		if rel := l.Release(context.WithoutCancel(ctx)); err == nil {
+			err = rel
+		}
+		if errors.Is(err, state.ErrMoved) {
+			if err := sleep(ctx, 100*time.Millisecond); err != nil {
+				return err
+			}
+			continue
+		}
+		if err == nil {
+			for _, e := range events {
+				m.o.Sink(e)
+			}
+		}
+		return err
+	}
+	return state.ErrMoved
+}

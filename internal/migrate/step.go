@@ -1,0 +1,234 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// The directions of a Step.
+const (
+	Up   = "up"
+	Down = "down"
+)
+
+// Step is one section of one migration as it will run.
+type Step struct {
+	Version    int64
+	Name       string
+	Direction  string
+	File       string // relative to the project; empty when only the journal has it
+	Statements []Statement
+	Secrets    []string
+	Sums       state.Sums
+	UpText     string // expanded, with placeholders
+	DownText   string
+	consent    map[string]bool // headers: irreversible, out-of-order, adopt
+}
+
+// Statement is one statement of a Step, and what it does.
+type Statement struct {
+	project.Statement
+	Effect   sqltext.Effect
+	Database string // the current database when it runs
+	// Unit is the same number for all statements of a user's own BEGIN … COMMIT, 0 outside of one.
+	Unit int
+}
+
+func headers(hs []sqltext.Header) map[string]bool {
+	consent := map[string]bool{}
+	for _, h := range hs {
+		switch h.Key {
+		case "allow":
+			consent[h.Value] = true
+		case "adopt":
+			consent["adopt"] = true
+		}
+	}
+	return consent
+}
+
+// newStep is a section of a project's migration.
+func newStep(m *project.Migration, direction, database string) (Step, error) {
+	s := Step{
+		Version: m.Version, Name: m.Name, Direction: direction, File: m.Path, consent: headers(m.Headers),
+		Sums:   sumsOf(m),
+		UpText: m.Up.Expanded, DownText: m.Down.Expanded,
+	}
+	section := m.Up
+	if direction == Down {
+		section = m.Down
+	}
+	s.Secrets = section.Secrets
+	return s, s.analyze(section.Statements, database)
+}
+
+func sumsOf(m *project.Migration) state.Sums {
+	return state.Sums{
+		UpSum: m.Up.Checksum, DownSum: m.Down.Checksum,
+		UpExpandedSum: m.Up.ExpandedChecksum, DownExpandedSum: m.Down.ExpandedChecksum,
+	}
+}
+
+// storedStep is a Down section whose file is gone, from the journal's text.
+func storedStep(v state.Version, text, database string) (Step, error) {
+	s := Step{Version: v.Version, Name: v.Name, Direction: Down, Sums: v.Sums, DownText: text, consent: map[string]bool{}}
+	if parsed, err := sqltext.Headers(text); err == nil {
+		s.consent = headers(parsed)
+	}
+	statements, err := storedStatements(text)
+	if err != nil {
+		return s, fmt.Errorf("read the journal's text of version %d: %w", v.Version, err)
+	}
+	holders, err := sqltext.Placeholders(text)
+	if err != nil {
+		return s, fmt.Errorf("read the journal's text of version %d: %w", v.Version, err)
+	}
+	for _, h := range holders {
+		if !slices.Contains(s.Secrets, h.Name) {
+			s.Secrets = append(s.Secrets, h.Name)
+		}
+	}
+	return s, s.analyze(statements, database)
+}
+
+// storedStatements splits a text of the journal; lines and columns are its own.
+func storedStatements(text string) ([]project.Statement, error) {
+	split, err := sqltext.SplitSection(text)
+	if err != nil {
+		return nil, err
+	}
+	var out []project.Statement
+	for _, st := range split {
+		at := sqltext.PosAt(text, st.Start)
+		out = append(out, project.Statement{SQL: st.Text, Line: at.Line, Column: at.Column, Pos: func(offset int) (int, int) {
+			p := sqltext.PosAt(text, st.Start+offset)
+			return p.Line, p.Column
+		}})
+	}
+	return out, nil
+}
+
+// pinned are the session settings that a run relies on: what they are, a migration may not change. One statement must make at
+// most one snapshot, and texts and times must read the same everywhere.
+var pinned = map[string]string{
+	"enable_auto_analyze":        "0",
+	"enable_compact_after_write": "0",
+	"enable_auto_vacuum":         "0",
+	"sql_dialect":                "PostgreSQL",
+	"timezone":                   "UTC",
+}
+
+// analyze finds what each statement does, and refuses what cannot be run safely at all.
+func (s *Step) analyze(statements []project.Statement, database string) error {
+	unit, open := 0, -1
+	refuse := func(st project.Statement, kind, msg, hint string) error {
+		return &PlanError{Kind: kind, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column, Msg: msg, hint: hint}
+	}
+	for i, st := range statements {
+		e := sqltext.Analyze(st.SQL, database)
+		this := Statement{Statement: st, Effect: e, Database: database}
+		if e.Use != "" {
+			database = e.Use
+		}
+		if name := strings.ToLower(e.Set); pinned[name] != "" || name == "query_tag" {
+			return refuse(st, Setting, "SET "+name+": dbctl pins this setting, the rollback relies on it", "leave the statement out")
+		}
+		switch e.Txn {
+		case "BEGIN":
+			if open >= 0 {
+				return refuse(st, Transaction, "BEGIN inside BEGIN: the inner COMMIT would end the outer transaction", "leave one of them out")
+			}
+			unit++
+			open = i
+		case "COMMIT", "ROLLBACK":
+			if open < 0 {
+				return refuse(st, Transaction, e.Txn+" without BEGIN", "leave it out: every statement commits by itself")
+			}
+		}
+		if open >= 0 {
+			this.Unit = unit
+			if e.Txn == "" && !e.DML && (e.Class != sqltext.None || e.Unknown) {
+				return refuse(st, Transaction, e.Kind+" inside BEGIN … COMMIT would commit what went before, and cannot be rolled back with it",
+					"put it before BEGIN or after COMMIT: dbctl puts a failed migration back without a transaction")
+			}
+			if e.Txn == "COMMIT" || e.Txn == "ROLLBACK" {
+				open = -1
+			}
+		}
+		s.Statements = append(s.Statements, this)
+	}
+	if open >= 0 {
+		return refuse(statements[open], Transaction, "BEGIN without COMMIT", "end the transaction with COMMIT;")
+	}
+	return nil
+}
+
+// writes are the objects that the steps write, each once.
+func writes(steps []Step) []sqltext.Object {
+	seen := map[sqltext.Object]bool{}
+	var out []sqltext.Object
+	for _, s := range steps {
+		for _, st := range s.Statements {
+			for _, w := range st.Effect.Writes {
+				if w.Object.Kind != sqltext.Unknown && !seen[w.Object] {
+					seen[w.Object] = true
+					out = append(out, w.Object)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// tables are the names (database.table) that the steps write, for the lock; ["*"] when a statement's effect is unknown.
+func tables(steps []Step) []string {
+	var out []string
+	for _, s := range steps {
+		for _, st := range s.Statements {
+			if st.Effect.Unknown {
+				return []string{"*"}
+			}
+		}
+	}
+	for _, o := range writes(steps) {
+		switch o.Kind {
+		case sqltext.Table:
+			out = append(out, o.Database+"."+o.Name)
+		case sqltext.Database:
+			return []string{"*"}
+		}
+	}
+	const many = 2000 // the claim is a comment, written with every mark
+	if len(out) > many {
+		return []string{"*"}
+	}
+	return out
+}
+
+// events are the step's statements as plan and show list them.
+func (s *Step) events() []event.Statement {
+	out := make([]event.Statement, len(s.Statements))
+	for i, st := range s.Statements {
+		objects := []event.Object{}
+		for _, w := range st.Effect.Writes {
+			name := w.Object.Name + w.Object.Args
+			if w.Object.Database != "" {
+				name = w.Object.Database + "." + name
+			}
+			objects = append(objects, event.Object{Kind: string(w.Object.Kind), Name: name})
+		}
+		out[i] = event.Statement{
+			Version: s.Version, Direction: s.Direction, Index: i + 1, Line: st.Line, SQL: sqltext.Mask(st.SQL), Kind: st.Effect.Kind,
+			Writes: objects, Class: string(st.Effect.Class), Reason: st.Effect.Reason, Undo: st.Effect.Undo,
+		}
+	}
+	return out
+}
+
+func (s *Step) String() string { return fmt.Sprintf("%d %s", s.Version, s.Name) }

@@ -1,0 +1,264 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+func TestUpDownRedo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\nCREATE VIEW v AS SELECT x FROM a;\n--down\nDROP VIEW v;\nDROP TABLE a;\n")
+	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO a VALUES (1, {{ var \"width\" }});\n--down\nALTER TABLE a DROP COLUMN y;\n")
+	w.must(w.up())
+	if got, want := w.states(), "1 applied, 2 applied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.must(w.up())
+	if got, want := w.said(), "summary nothing is pending"; got != want {
+		t.Errorf("second up: got %q, want %q", got, want)
+	}
+	w.must(w.migrator(Options{}).Redo(t.Context()))
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT * FROM a")); got != "[[1 NULL] [1 3]]" && got != "[[1 3] [1 NULL]]" {
+		t.Errorf("after redo: got %s", got)
+	}
+	w.must(w.migrator(Options{}).Down(t.Context(), 0, true))
+	if got, want := w.states(), "1 applied, 2 pending"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.must(w.up())
+	w.must(w.migrator(Options{}).Down(t.Context(), 0, false))
+	if got, want := w.states(), "1 pending, 2 pending"; got != want || w.tables() != "" {
+		t.Errorf("got %q with tables %q, want %q and none", got, w.tables(), want)
+	}
+	if got := w.litter(); got != "" {
+		t.Errorf("left in the state database: %s", got)
+	}
+}
+
+func TestFailingStatementLeavesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT, y INT COMMENT 'why');\nINSERT INTO a VALUES (1, 2);\n")
+	w.must(w.up())
+	before := w.env.SQL(t, "SELECT name, table_id::STRING, comment FROM system.tables WHERE database='"+w.env.Database+"' ORDER BY 1")
+	w.migration(2, "CREATE TABLE b (x INT);\n")
+	w.migration(3, "ALTER TABLE a DROP COLUMN y;\nCREATE OR REPLACE TABLE a AS SELECT 7 AS z;\nCREATE VIEW v AS SELECT * FROM a;\n\nINSERT INTO\n  nowhere VALUES (1);\n")
+	err := w.up()
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 1 || run.Version != 3 || run.Statement != 4 || fmt.Sprint(run.Applied) != "[2]" {
+		t.Fatalf("got %#v (%v), want a RunError of version 3, statement 4, exit 1, after 2\n%s", run, err, w.said())
+	}
+	var d *databend.Error
+	if !errors.As(err, &d) || d.Code != 1025 || d.File != "migrations/00003_m3.sql" || d.Line != 6 && d.Line != 7 {
+		t.Errorf("got %+v, want code 1025 with its place in the file", d)
+	}
+	if got, want := w.states(), "1 applied, 2 applied, 3 rolled_back"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.env.SQL(t, "DROP TABLE b")
+	after := w.env.SQL(t, "SELECT name, table_id::STRING, comment FROM system.tables WHERE database='"+w.env.Database+"' ORDER BY 1")
+	if fmt.Sprint(before) != fmt.Sprint(after) {
+		t.Errorf("got tables %v, want %v", after, before)
+	}
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT x, y FROM a")); got != "[[1 2]]" {
+		t.Errorf("got rows %s, want those before", got)
+	}
+	if w.litter() != "" {
+		t.Errorf("left in the state database: %s", w.litter())
+	}
+	// It runs again once it is mended.
+	w.migration(3, "ALTER TABLE a DROP COLUMN y;\n")
+	w.must(w.up())
+	if got, want := w.states(), "1 applied, 2 applied, 3 applied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(2, "CREATE TABLE a (x INT);\n")
+	w.migration(4, "CREATE TABLE b (x INT);\n")
+	w.must(w.up())
+	check := func(what, kind string, err error) {
+		t.Helper()
+		var p *PlanError
+		if !errors.As(err, &p) || p.Kind != kind || p.Hint() == "" {
+			t.Errorf("%s: got %v, want a PlanError %s with a hint", what, err, kind)
+		}
+	}
+	w.migration(3, "CREATE TABLE c (x INT);\n")
+	check("an older file", OutOfOrder, w.up())
+	w.migration(3, "-- dbctl: allow=out-of-order \"it is\"\n--up\nCREATE TABLE c (x INT);\n")
+	w.must(w.up())
+	w.migration(2, "CREATE TABLE a (x BIGINT);\n")
+	check("an edit", Edited, w.up())
+	if got, want := w.states(), "2 edited, 3 applied, 4 applied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	check("accept without a reason", Edited, w.migrator(Options{}).Accept(t.Context(), 2, ""))
+	w.must(w.migrator(Options{}).Accept(t.Context(), 2, "a comment"))
+	w.must(w.up())
+	w.remove(3)
+	check("a hole", Missing, w.up())
+	if got, want := w.states(), "2 applied, 3 missing, 4 applied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.migration(3, "-- dbctl: allow=out-of-order \"it is\"\n--up\nCREATE TABLE c (x INT);\n")
+	w.remove(4)
+	w.must(w.up())
+	if got, want := w.states(), "2 applied, 3 applied, 4 ahead"; got != want || !strings.Contains(w.said(), "") {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.migration(4, "CREATE TABLE b (x INT);\n")
+	w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\nTRUNCATE TABLE a;\nCOMMIT;\n")
+	check("TRUNCATE in a transaction", Transaction, w.up())
+	w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n")
+	check("BEGIN without end", Transaction, w.up())
+	w.migration(5, "SET enable_auto_analyze = 1;\n")
+	check("a pinned setting", Setting, w.up())
+	w.migration(5, "EXECUTE IMMEDIATE 'SELECT 1';\n")
+	check("an unknown effect", Irreversible, w.up())
+	w.migration(5, "DROP TABLE b;\n")
+	w.must(w.up())
+	check("no Down section", NoDown, w.migrator(Options{}).Down(t.Context(), 0, true))
+	check("an unknown version", NoVersion, w.migrator(Options{PlanOptions: PlanOptions{To: 99}}).Up(t.Context()))
+}
+
+func TestStaleIsAWarning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x VECTOR({{ var \"width\" }}));\n")
+	w.must(w.up())
+	w.vars = map[string]string{"width": "4"}
+	w.must(w.up())
+	if !strings.Contains(w.said(), "warn migrations/00001_m1.sql is stale") {
+		t.Errorf("got %q, want a warning", w.said())
+	}
+	if got, want := w.states(), "1 stale"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestDryRunWritesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\nDROP TABLE a;\n")
+	w.must(w.migrator(Options{DryRun: true}).Up(t.Context()))
+	if got, want := w.said(), "statement 1.1 exact CREATE TABLE\nstatement 1.2 exact DROP TABLE\nsummary 1 migration would run, nothing was changed"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if rows := w.env.SQL(t, "SELECT name FROM system.databases WHERE name='"+w.env.StateDB+"'"); len(rows) != 0 || w.tables() != "" {
+		t.Errorf("the dry run wrote something")
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if !w.env.Embedded {
+		t.Skip("this server may have streams and tasks")
+	}
+	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.migration(2, "CREATE STREAM s ON TABLE a;\n--down\nDROP STREAM s;\n")
+	w.migration(3, "CREATE VIEW v AS SELECT * FROM s;\n")
+	w.migration(4, "CREATE TABLE b (x INT);\n")
+	err := w.up()
+	var p *PlanError
+	if !errors.As(err, &p) || p.Kind != Unsupported || p.Version != 2 || w.tables() != "" {
+		t.Fatalf("got %v, want version 2 refused before anything ran", err)
+	}
+	skip := Options{PlanOptions: PlanOptions{SkipUnsupported: true}}
+	w.must(w.migrator(skip).Up(t.Context()))
+	if got, want := w.states(), "1 applied, 2 unsupported, 3 unsupported, 4 applied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	before := len(w.env.SQL(t, "SELECT event_id FROM "+w.env.StateDB+".journal"))
+	w.must(w.migrator(skip).Up(t.Context()))
+	if !strings.Contains(w.said(), "unsupported the server has no streams, which need an Enterprise licence (1402)") || !strings.Contains(w.said(), "needs table") {
+		t.Errorf("got %q, want the reasons", w.said())
+	}
+	if after := len(w.env.SQL(t, "SELECT event_id FROM "+w.env.StateDB+".journal")); after != before {
+		t.Errorf("a no-op up wrote %d rows", after-before)
+	}
+	w.migration(5, "CREATE STREAM t ON TABLE a AT (NOWHERE => 1);\n")
+	if err := w.migrator(skip).Up(t.Context()); !databend.IsCode(err, 1005) || !strings.Contains(err.Error(), "00005_m5.sql:2") {
+		t.Errorf("got %v, want the syntax error with its place", err)
+	}
+}
+
+func TestSecretsAreAskedForBeforeTheFirstWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.migration(2, fmt.Sprintf("CREATE OR REPLACE CONNECTION %s_c STORAGE_TYPE='s3' ACCESS_KEY_ID={{ secret \"ID\" }} SECRET_ACCESS_KEY={{ secret \"KEY\" }};\n", w.env.Database))
+	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+w.env.Database+"_c") })
+	if err := w.up(); err == nil || !strings.Contains(err.Error(), "ID") || w.tables() != "" {
+		t.Fatalf("got %v, want both secrets missed before anything ran", err)
+	}
+	w.secret = map[string]string{"ID": "id", "KEY": "it's \\ {{ a }} secret"}
+	w.must(w.up())
+	if got, want := w.states(), "1 applied, 2 applied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, r := range w.env.SQL(t, "SELECT up_text || before || after || detail FROM "+w.env.StateDB+".journal") {
+		if strings.Contains(r[0], "a }} secret") {
+			t.Errorf("the journal has the secret: %s", r[0])
+		}
+	}
+}
+
+func TestInterruptIsPutBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\nCREATE TABLE b AS SELECT sleep(0.2) AS s FROM numbers(20);\nCREATE TABLE c (x INT);\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	m := w.migrator(Options{})
+	w.env.SQL(t, "SELECT 1")
+	sink := m.o.Sink
+	_ = sink
+	go func() {
+		for len(w.env.SQL(t, "SELECT name FROM system.tables WHERE database='"+w.env.Database+"' AND name='a'")) == 0 {
+		}
+		cancel()
+	}()
+	err := m.Up(ctx)
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 130 || run.Left {
+		t.Fatalf("got %v, want an interrupted run that was put back\n%s", err, w.said())
+	}
+	if got := w.tables(); got != "" {
+		t.Errorf("got tables %q, want none", got)
+	}
+	if got, want := w.states(), "1 rolled_back"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestBaseline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
+	w.migration(2, "CREATE TABLE b (x INT);\n")
+	w.env.SQL(t, "CREATE TABLE a (x INT)")
+	w.must(w.migrator(Options{}).Baseline(t.Context(), 1, "it is there"))
+	w.must(w.up())
+	if got, want := w.states(), "1 applied, 2 applied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	h, err := w.migrator(Options{}).store.History(t.Context())
+	w.must(err)
+	if h.Versions[1].Reason != "it is there" {
+		t.Errorf("got reason %q", h.Versions[1].Reason)
+	}
+	if h.Versions[1].State != state.Applied {
+		t.Errorf("got %q", h.Versions[1].State)
+	}
+}
