@@ -94,7 +94,10 @@ func makeEnvironment(ctx context.Context, dir string, o Options) error {
 	base, err := findPython(ctx, o.Python, uv != "")
 	if missing := (*PythonError)(nil); errors.As(err, &missing) && uv != "" && o.Python == "" {
 		say("no Python 3.12 or newer here: uv installs one")
-		base, err = uvPython(ctx, uv)
+		if base, err = uvPython(ctx, uv); err != nil && ctx.Err() == nil {
+			missing.Tried = append(missing.Tried, err.Error())
+			err = missing
+		}
 	}
 	if err != nil {
 		return err
@@ -231,7 +234,7 @@ func pythonCandidates() []string {
 // uvPython lets uv install a Python and returns its path. Asked for a version range, uv would query every name on PATH and fail on
 // a shim that exits 127; its own ones it finds by name.
 func uvPython(ctx context.Context, uv string) (string, error) {
-	if err := runQuietly(ctx, []string{uv, "python", "install", "--quiet", "3.12"}); err != nil {
+	if err := runQuietly(ctx, []string{uv, "python", "install", "3.12"}); err != nil {
 		return "", fmt.Errorf("install Python with uv: %w", err)
 	}
 	out, err := exec.CommandContext(ctx, uv, "python", "find", "--managed-python", "3.12").Output()
