@@ -267,7 +267,10 @@ func (f *fake) post(w http.ResponseWriter, r *http.Request, session string) {
 		SQL     string          `json:"sql"`
 		Session json.RawMessage `json:"session"`
 	}
-	_ = json.NewDecoder(r.Body).Decode(&body)
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil { // cut short
+		refuse(w, 400, 1006, err.Error())
+		return
+	}
 	id := r.Header.Get("X-Databend-Query-Id")
 	f.mu.Lock()
 	if q := f.queries[id]; q != nil { // a retry: page 0 of the first

@@ -147,7 +147,7 @@ func TestStatementThatArrivesLate(t *testing.T) {
 // The page is gone, but the state tells how it ended; only who needs the rows does not know enough.
 func TestLostAnswerIsAskedForByState(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, func(q *fakeQuery) {})
+	f := newFake(t, func(q *fakeQuery) { time.Sleep(500 * time.Millisecond) }) // longer than a silence may be
 	sess := f.session()
 	f.mu.Lock()
 	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
@@ -195,13 +195,13 @@ func TestTooLateIsNotSent(t *testing.T) {
 	f := newFake(t, nil)
 	cfg := f.config()
 	base, by := http.DefaultTransport.(*http.Transport).Clone(), time.Time{}
+	base.DisableKeepAlives = true // each request dials
 	cfg.Transport = base
 	sess, err := f.connect(cfg).Session(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dial := base.DialContext
-	base.CloseIdleConnections()
 	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		time.Sleep(time.Until(by) + time.Millisecond)
 		return dial(ctx, network, addr)
