@@ -258,6 +258,9 @@ func (cat *catalog) readDetails(ctx context.Context, c Conn, names []name) error
 		switch r[0] {
 		case "index":
 			def := r[5]
+			if r[4] == "AGGREGATING" && !says(def, r[1]) {
+				continue // one of a dropped database is shown for a table of the same name in any other
+			}
 			if x := r[6]; r[4] != "AGGREGATING" {
 				def = x[max(strings.IndexByte(x, '('), 0):] // without the table's name, which may be another for now
 			}

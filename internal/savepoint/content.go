@@ -99,7 +99,7 @@ func (x *restorer) suspects() ([]*work, error) {
 			continue
 		}
 		e := x.live.byID(was.ID)
-		if e == nil || !e.isFuse() {
+		if e == nil || !e.isFuse() || x.held[o] != "" && !isAside(e.Name) {
 			continue
 		}
 		w := &work{was: was, base: x.r.base(was), at: e.name(), keep: e.name().sibling(keptName(was.ID))}
@@ -300,7 +300,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 	}
 	e := x.live.tables[w.at]
 	for _, i := range e.Indexes {
-		if !names(message, i.Name) {
+		if !says(message, i.Name) {
 			continue
 		}
 		if !slices.ContainsFunc(w.was.Indexes, func(o Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.kinds(w.was.ID, "INDEX") {
@@ -309,7 +309,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		return true, x.dropIndex(w.at, i)
 	}
 	for _, k := range e.Constraints {
-		if !names(message, k.Name) {
+		if !says(message, k.Name) {
 			continue
 		}
 		if !slices.ContainsFunc(w.was.Constraints, func(o Constraint) bool { return o.Name == k.Name }) && !x.r.kinds(w.was.ID, "CONSTRAINT") {
@@ -482,7 +482,7 @@ func mayWrite(sql string, tables map[string]bool) bool {
 		return true
 	}
 	for t := range maps.Keys(tables) {
-		if names(sql, t) {
+		if says(sql, t) {
 			return true
 		}
 	}

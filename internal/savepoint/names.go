@@ -13,6 +13,7 @@ import (
 // wrong one) and brings back dropped and replaced ones by UNDROP. Putting them under their names is left to place, after their
 // content is right: a parked table is out of writers' reach.
 func (x *restorer) names() error {
+	x.missing()
 	movable := x.r.movable()
 	for _, n := range movable {
 		if err := x.vacate(n); err != nil {
@@ -25,11 +26,10 @@ func (x *restorer) names() error {
 			continue
 		}
 		if why, blocked := x.held[n.object()]; blocked {
-			x.held[n.object()] = why + "; the table that was there stays dropped"
-			continue
-		}
-		if len(x.r.lost[id]) == 0 && !x.lostWithDatabase(n) {
-			x.hold(n.object(), "another session dropped it")
+			if x.live.tables[n] != nil {
+				why += "; the one that was there stays dropped"
+			}
+			x.held[n.object()] = why
 			continue
 		}
 		if err := x.undrop(n, id, movable); err != nil {
@@ -39,8 +39,23 @@ func (x *restorer) names() error {
 	return nil
 }
 
-// lostWithDatabase reports whether reached statements dropped or replaced the whole database of n.
-func (x *restorer) lostWithDatabase(n name) bool { return x.r.lostDB[n.db] }
+// missing holds the captured tables that others took from under their names: no reached statement moves them.
+func (x *restorer) missing() {
+	for _, o := range x.r.scope() {
+		was := x.r.before[o]
+		n := name{o.Database, o.Name}
+		if o.Kind != sqltext.Table || !was.Exists || x.r.lostDB[o.Database] {
+			continue
+		}
+		switch e := x.live.byID(was.ID); {
+		case e == nil && len(x.r.lost[was.ID]) == 0:
+			x.hold(o, "another session dropped it")
+		case e == nil || e.name() == n || isAside(e.Name):
+		case !x.r.moved[n] || !x.r.moved[e.name()]:
+			x.hold(o, "another session renamed it to %s", e.Name)
+		}
+	}
+}
 
 // vacate parks what is at n when it is not what was there, and can have come there by a reached statement.
 func (x *restorer) vacate(n name) error {
@@ -95,7 +110,14 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 				break
 			}
 			if e.ID == id {
-				return nil
+				if m == n {
+					return nil
+				}
+				to := parkedName(id)
+				if x.live.tables[n] == nil {
+					to = n.table
+				}
+				return x.rename(m, to)
 			}
 			if _, gone := x.r.wasGone(e.ID); gone {
 				// Everything below it in the history is older than the capture.
@@ -164,12 +186,7 @@ func (x *restorer) place() error {
 		if e == nil || e.name() == n {
 			continue
 		}
-		if !isAside(e.Name) && !x.r.moved[n] {
-			x.hold(o, "another session renamed it to %s", e.Name)
-			continue
-		}
-		if !isAside(e.Name) && !x.r.moved[e.name()] {
-			x.hold(o, "another session renamed it to %s", e.Name)
+		if why := x.held[o]; why != "" && !isAside(e.Name) {
 			continue
 		}
 		if x.live.tables[n] != nil {

@@ -136,6 +136,8 @@ func (r *reach) followTable(i int, w sqltext.Write, rest []sqltext.Write) {
 	case sqltext.CreateNew:
 		if token == "" {
 			made()
+		} else {
+			r.owned[w.Object] = true // the engine gives it to the current role
 		}
 	case sqltext.Replace:
 		hide()

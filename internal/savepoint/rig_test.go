@@ -245,13 +245,24 @@ func (r *rig) restored(was map[string]string) {
 	if !rep.Clean() {
 		r.t.Errorf("report: %+v", rep.Outcomes)
 	}
-	if d := cmp.Diff(was, r.look()); d != "" {
+	if d := difference(was, r.look()); d != "" {
 		r.t.Errorf("state after the restore (-before +after):\n%s", d)
 	}
 	r.again(rep)
 	if left, err := Leftovers(r.t.Context(), r.conn, r.db()); err != nil || len(left) > 0 {
 		r.t.Errorf("leftovers %v, %v", left, err)
 	}
+}
+
+// difference compares two looks. An owner that a view did not have cannot be taken away again: CREATE … IF NOT EXISTS over it gives
+// it one.
+func difference(was, now map[string]string) string {
+	for k := range now {
+		if _, had := was[k]; strings.HasSuffix(k, " owner") && !had {
+			delete(now, k)
+		}
+	}
+	return cmp.Diff(was, now)
 }
 
 // again restores a second time: it must write nothing and say the same.
@@ -298,7 +309,10 @@ func (r *rig) lookAt(db string) map[string]string {
 	}
 	for _, t := range r.rows("select name, to_string(table_id), engine, comment, cluster_by, table_option, coalesce(owner, '') from system.tables" + in) {
 		n := name{db, t[0]}
-		out[t[0]] = strings.Join([]string{"id " + t[1], t[2], "comment " + t[3], "cluster " + t[4], "head " + head(t[5]), volatileOption.ReplaceAllString(t[5], ""), "owner " + t[6]}, "\n")
+		out[t[0]] = strings.Join([]string{"id " + t[1], t[2], "comment " + t[3], "cluster " + t[4], "head " + head(t[5]), volatileOption.ReplaceAllString(t[5], "")}, "\n")
+		if t[6] != "" {
+			out[t[0]+" owner"] = t[6]
+		}
 		if create, err := query(r.t.Context(), r.foreign, "show create table "+n.sql()); err != nil {
 			out[t[0]+" ddl"] = err.Error()
 		} else {
@@ -322,6 +336,9 @@ func (r *rig) lookAt(db string) map[string]string {
 		put(c[0]+" columns", c[1])
 	}
 	for _, x := range r.rows("select `table`, name, type, definition from system.indexes" + in) {
+		if x[2] == "AGGREGATING" && !strings.Contains(x[3], db) { // of a dropped database, shown for any
+			continue
+		}
 		out[x[0]+" index "+x[1]] = x[2] + " " + x[3]
 	}
 	if cs, err := query(r.t.Context(), r.foreign, "select `table`, name, expression from system.constraints"+in); err != nil {

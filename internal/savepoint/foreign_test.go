@@ -1,0 +1,242 @@
+package savepoint
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+)
+
+// column gives the values of a query's first column, sorted.
+func (r *rig) column(sql string) []string {
+	r.t.Helper()
+	var out []string
+	for _, row := range r.rows(sql) {
+		out = append(out, strings.Join(row, "|"))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (r *rig) outcome(rep Report, table string) Outcome {
+	r.t.Helper()
+	for _, o := range rep.Outcomes {
+		if o.Object.Name == table {
+			return o
+		}
+	}
+	r.t.Fatalf("no outcome for %s in %+v", table, rep.Outcomes)
+	return Outcome{}
+}
+
+// Rows that another session appends between our statements survive, duplicates too, and the rest is as before; also when the
+// restore is killed at any request.
+func TestForeignAppends(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use " + r.db())
+	statements := []string{"alter table a add column d int default 5", "update a set x = x + 100", "alter table a rename column y to z", "alter table a drop column w"}
+	kills := 0
+	for at := 0; at < 100; at++ {
+		r.sql("create or replace table a (x int, y string comment 'cy', w int)", "insert into a values (1, 'p', 1)")
+		r.beforeStatement = func(i int) {
+			switch i {
+			case 0:
+				r.sql("insert into a values (70, 'first', 3)")
+			case 1:
+				r.sql("insert into a (x, y) values (7, 'f'), (7, 'f')", "insert into a values (7, 'f', null, 8)")
+			case 3:
+				r.sql("insert into a (x, z) values (8, 'late')")
+			}
+		}
+		r.capture(statements)
+		ddl := r.rows("show create table a")
+		if err := r.steps(statements); err != nil {
+			t.Fatal(err)
+		}
+		r.beforeStatement = nil
+		r.sql("insert into a (x, z) values (9, 'last')")
+		if at > 0 {
+			conn := &crashing{Conn: r.conn, crash: crash{at: at}}
+			_, err := Restore(t.Context(), conn, r.before, r.reached, Options{})
+			if err != nil && !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+			_, _ = r.books.Exec(t.Context(), databend.Statement{SQL: "rollback"})
+			if err == nil {
+				break
+			}
+			kills++
+		}
+		rep := r.restore()
+		if o := r.outcome(rep, "a"); at == 0 && o.Result != Restored || !rep.Clean() {
+			t.Errorf("kill %d: outcome %+v", at, o)
+		}
+		want := []string{"1|p|1", "70|first|3", "7|f|", "7|f|", "7|f|", "8|late|", "9|last|"}
+		slices.Sort(want)
+		if d := cmp.Diff(want, r.column("select * from a")); d != "" {
+			t.Fatalf("kill %d: rows (-want +got):\n%s", at, d)
+		}
+		if d := cmp.Diff(ddl, r.rows("show create table a")); d != "" {
+			t.Fatalf("kill %d: definition (-want +got):\n%s", at, d)
+		}
+		if left, err := Leftovers(t.Context(), r.conn, r.db()); err != nil || len(left) > 0 {
+			t.Errorf("kill %d: leftovers %v, %v", at, left, err)
+		}
+		r.again(rep)
+	}
+	if kills < 8 {
+		t.Errorf("killed %d times only", kills)
+	}
+}
+
+// Between our DML and its COMMIT another session appends: the engine merges, and neither row is taken for the other.
+func TestForeignAppendInsideTransaction(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)")
+	r.inTransaction = func(int) { r.sql("insert into a values (7)", "insert into a values (7)") }
+	if err := r.run("insert into a values (2)"); err != nil {
+		t.Fatal(err)
+	}
+	rep := r.restore()
+	if d := cmp.Diff([]string{"1", "7", "7"}, r.column("select * from a")); d != "" || !rep.Clean() {
+		t.Errorf("rows (-want +got):\n%s\n%+v", d, rep)
+	}
+	r.again(rep)
+}
+
+// A DML that changes no row claims no snapshot of others.
+func TestForeignAppendBesideEmptyDML(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)")
+	r.beforeStatement = func(int) { r.sql("insert into a values (7)") }
+	if err := r.run("delete from a where x = 55"); err != nil {
+		t.Fatal(err)
+	}
+	r.beforeStatement = nil
+	rep := r.restore()
+	if d := cmp.Diff([]string{"1", "7"}, r.column("select * from a")); d != "" || !rep.Clean() {
+		t.Errorf("rows (-want +got):\n%s\n%+v", d, rep)
+	}
+}
+
+// What others change in a way that cannot be kept beside: the table stays as it is, is named, and the others are restored.
+func TestForeignChanges(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		statements []string // on a; b is dropped by the migration too
+		foreign    []string // after the first statement
+		check      string   // a query of what must have stayed
+		want       []string
+		table      string // whose outcome is kept
+	}{
+		{"update", []string{"alter table a add column d int"}, []string{"update a set x = 50 where x = 1"}, "select x from a", []string{"2", "50"}, "a"},
+		{"delete", []string{"alter table a add column d int"}, []string{"delete from a where x = 1"}, "select x from a", []string{"2"}, "a"},
+		{"update beside drop column", []string{"alter table a drop column y"}, []string{"update a set x = 50 where x = 1"}, "select x from a", []string{"2", "50"}, "a"},
+		{"add column", []string{"alter table a drop column y"}, []string{"alter table a add column foreign_one int", "insert into a values (3, 4)"}, "select foreign_one from a where x = 3", []string{"4"}, "a"},
+		{"truncate", []string{"insert into a values (3, 'q')"}, []string{"truncate table a"}, "select count(*) from a", []string{"0"}, "a"},
+		{"rename", []string{"alter table a add column d int"}, []string{"alter table a rename to elsewhere"}, "select x from elsewhere", []string{"1", "2"}, "a"},
+		{"drop", []string{"alter table a add column d int"}, []string{"drop table a"}, "select count(*) from system.tables where name = 'a' and database = currentDatabase()", []string{"0"}, "a"},
+		{"create under a dropped name", []string{"drop table a"}, []string{"create table a (q int)", "insert into a values (77)"}, "select q from a", []string{"77"}, "a"},
+		{"drop and create", []string{"alter table a add column d int"}, []string{"drop table a", "create table a (q int)", "insert into a values (77)"}, "select q from a", []string{"77"}, "a"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int, y string)", "insert into a values (1, 'p'), (2, 'p')", "create table b (x int)", "insert into b values (1)")
+			was := r.look()
+			if err := r.run(append([]string{"drop table b"}, tt.statements...)...); err != nil {
+				t.Fatal(err)
+			}
+			r.sql(tt.foreign...)
+			rep := r.restore()
+			if o := r.outcome(rep, tt.table); o.Result != Kept || o.Detail == "" || rep.Clean() {
+				t.Errorf("outcome %+v, want kept and why", o)
+			}
+			if d := cmp.Diff(tt.want, r.column(strings.ReplaceAll(tt.check, "currentDatabase()", "'"+r.db()+"'"))); d != "" {
+				t.Errorf("what others did (-want +got):\n%s", d)
+			}
+			now := r.look()
+			if was["b"] != now["b"] || was["b rows"] != now["b rows"] {
+				t.Errorf("b is %q, was %q", now["b"], was["b"])
+			}
+			r.again(rep)
+		})
+	}
+}
+
+// Rows of others in a table that the migration made: the table is put aside, and named.
+func TestForeignRowsInOurTable(t *testing.T) {
+	t.Parallel()
+	for _, statement := range []string{"create or replace table a as select 5 x", "create or replace table a (x int)"} {
+		t.Run(statement, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)")
+			was := r.look()
+			if err := r.run(statement); err != nil {
+				t.Fatal(err)
+			}
+			r.sql("insert into a values (42)")
+			rep := r.restore()
+			if rep.Clean() {
+				t.Errorf("report is clean: %+v", rep)
+			}
+			i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool { return o.Result == Kept && strings.HasPrefix(o.Object.Name, parkedPrefix) })
+			if i < 0 {
+				t.Fatalf("no table put aside in %+v", rep.Outcomes)
+			}
+			if rows := r.column("select x from " + rep.Outcomes[i].Object.Name); !slices.Contains(rows, "42") {
+				t.Errorf("rows put aside %v", rows)
+			}
+			now := r.look()
+			if d := cmp.Diff([]string{was["a"], was["a rows"]}, []string{now["a"], now["a rows"]}); d != "" {
+				t.Errorf("a (-before +after):\n%s", d)
+			}
+			r.again(rep)
+		})
+	}
+}
+
+// CREATE TABLE IF NOT EXISTS found another session's table: it is not ours to drop.
+func TestCreateIfNotExistsOverForeign(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use " + r.db())
+	r.capture([]string{"create table if not exists a (x int)"})
+	r.sql("create table a (q int)")
+	if err := r.steps([]string{"create table if not exists a (x int)"}); err != nil {
+		t.Fatal(err)
+	}
+	rep := r.restore()
+	if got := r.column("select name from system.tables where database = '" + r.db() + "'"); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("tables %v, want a", got)
+	}
+	if o := r.outcome(rep, "a"); o.Result != Kept {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+// What others did to a table between the capture and our first statement stays, and is not reported: it is none of ours.
+func TestForeignBeforeFirstStatement(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use "+r.db(), "create table a (x int, y string)", "insert into a values (1, 'p')")
+	r.capture([]string{"insert into a values (2, 'q')", "alter table a add column d int"})
+	r.sql("update a set x = 50", "insert into a values (3, 'r')")
+	if err := r.steps([]string{"insert into a values (2, 'q')", "alter table a add column d int"}); err != nil {
+		t.Fatal(err)
+	}
+	rep := r.restore()
+	if d := cmp.Diff([]string{"3|r", "50|p"}, r.column("select * from a")); d != "" || !rep.Clean() {
+		t.Errorf("rows (-want +got):\n%s\n%+v", d, rep)
+	}
+}

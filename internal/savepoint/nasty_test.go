@@ -1,0 +1,292 @@
+package savepoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// failing ends a migration.
+const failing = "select * from there_is_no_such_table"
+
+// rollback sets up, runs statements and then one that fails, restores, and checks that all is as before.
+func rollback(t *testing.T, setup, statements []string) {
+	t.Helper()
+	r := newRig(t)
+	r.sql("use " + r.db())
+	r.sql(setup...)
+	r.capture(statements)
+	was := r.look() // with the seeds
+	if err := r.steps(statements); err != nil {
+		t.Fatal(err)
+	}
+	r.restored(was)
+}
+
+// lastMaybe marks the last statement as one whose answer was lost.
+func (r *rig) lastMaybe() { r.reached[len(r.reached)-1].Maybe = true }
+
+func TestNasty(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		setup      []string
+		statements []string
+	}{
+		{
+			"replaced as select, renamed, created again",
+			[]string{"create table a (x int)", "insert into a values (1), (2)"},
+			[]string{"create or replace table a as select 'q' y", "alter table a rename to b", "create table a (z int)"},
+		},
+		{
+			"swapped, dropped, a view in its place, older ones stay dropped",
+			[]string{
+				"create table a (old int)", "drop table a", "create table a (older int)", "insert into a values (9)", "drop table a",
+				"create table a (x int)", "insert into a values (1)", "create table b (y int not null)",
+			},
+			[]string{"alter table a swap with b", "drop table a", "create view a as select 1 one"},
+		},
+		{
+			"a cycle of names",
+			[]string{"create table a (x int)", "insert into a values (1)", "create table b (y int)", "insert into b values (2)"},
+			[]string{"alter table a rename to t", "alter table b rename to a", "alter table t rename to b"},
+		},
+		{
+			"dropped column with comment, one first, another type",
+			[]string{
+				"create table a (x int not null default 3 comment 'cx', y string comment 'cy', z int comment 'cz') comment = 'it''s'",
+				"insert into a values (1, '2', 3)",
+			},
+			[]string{"alter table a drop column z", "alter table a add column w int first", "alter table a modify column y bigint", "alter table a comment = 'new'"},
+		},
+		{
+			"never written",
+			[]string{"create table a (x int not null comment 'c')"},
+			[]string{"alter table a add column y int", "alter table a modify column x int null", "insert into a values (null, 1)"},
+		},
+		{
+			"an index and a check on a new column block FLASHBACK",
+			[]string{"create table a (x int)", "insert into a values (1)"},
+			[]string{"alter table a add column y string", "create inverted index i on a(y)", "alter table a add constraint k check (length(y) > 0)"},
+		},
+		{
+			"a renamed column under a check",
+			[]string{
+				"create table a (x int)", "insert into a values (1)", "alter table a add constraint k check (x > 0)",
+				"create table b (y int)", "alter table b add constraint k2 check (y > 0)", "insert into b values (1)",
+			},
+			[]string{"alter table a rename column x to z", "alter table b add column w int"},
+		},
+		{
+			"the same table written three times",
+			[]string{"create table a (x int, y string)", "insert into a values (1, 'p')", "create view v as select x from a"},
+			[]string{
+				"insert into a values (2, 'q')", "alter table a drop column y", "create or replace table a as select 7 x", "drop table a", "create view a as select 8 x",
+				"create or replace view v as select 9 n",
+			},
+		},
+		{
+			"replaced three times",
+			[]string{"create table a (x int)", "insert into a values (1)"},
+			[]string{"create or replace table a (y int)", "create or replace table a as select 2 z", "create or replace table a (w int)"},
+		},
+		{
+			"indexes and constraints dropped and made",
+			[]string{
+				"create table a (x int, s string)", "insert into a values (1, 'p')", "create inverted index i on a(s) tokenizer = 'chinese'",
+				"alter table a add constraint k check (x > 0 and s <> 'it''s')", "create aggregating index " + "ag_%d as select x, count(*) from a group by x",
+			},
+			[]string{
+				"drop inverted index i on a", "alter table a drop constraint k", "create ngram index g on a(s) gram_size = 5",
+				"alter table a add constraint k check (x > 5)", "drop aggregating index ag_%d",
+			},
+		},
+		{
+			"truncated, and emptied by DROP ALL",
+			[]string{"create table a (x int)", "insert into a values (1)", "insert into a values (2)", "create table b (x int)", "insert into b values (3)"},
+			[]string{"truncate table a", "insert into a values (4)", "drop table b all"},
+		},
+		{
+			"everything at once",
+			[]string{
+				"create table a (x int, y string comment 'cy')", "insert into a values (1, 'p'), (1, 'p')", "create table b (x int)", "insert into b values (2)",
+				"create view v as select x from a",
+			},
+			[]string{
+				"alter table a drop column y", "create or replace table b as select * from a", "create or replace view v as select 1 one", "create table n (q int)",
+				"insert into n values (1)", "alter table a set options (block_per_segment = 50)", "drop table a",
+			},
+		},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			number := func(in []string) []string { // aggregating indexes have no database in their name
+				out := make([]string, len(in))
+				for k, s := range in {
+					out[k] = strings.ReplaceAll(s, "%d", fmt.Sprint(i))
+				}
+				return out
+			}
+			rollback(t, number(tt.setup), number(tt.statements))
+		})
+	}
+}
+
+// A statement that may or may not have run: both.
+func TestMaybe(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		setup      []string
+		statements []string
+	}{
+		{"create", nil, []string{"create table a (x int)"}},
+		{"create or replace", []string{"create table a (x int)", "insert into a values (1)"}, []string{"create or replace table a as select 2 y"}},
+		{"modify column", []string{"create table a (x int, y int)", "insert into a values (1, 2)"}, []string{"alter table a add column z int", "alter table a modify column y string"}},
+		{"truncate", []string{"create table a (x int)", "insert into a values (1)"}, []string{"insert into a values (2)", "truncate table a"}},
+		{"rename", []string{"create table a (x int)", "insert into a values (1)"}, []string{"alter table a rename to b"}},
+		{"drop", []string{"create table a (x int)", "insert into a values (1)"}, []string{"drop table a"}},
+	}
+	for _, tt := range tests {
+		for _, ran := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s ran %v", tt.name, ran), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t)
+				r.sql("use " + r.db())
+				r.sql(tt.setup...)
+				r.capture(tt.statements)
+				was := r.look()
+				last := len(tt.statements) - 1
+				if err := r.steps(tt.statements[:last]); err != nil {
+					t.Fatal(err)
+				}
+				if ran {
+					if err := r.steps(tt.statements[last:]); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					r.reached = append(r.reached, r.mark(tt.statements[last]))
+				}
+				r.lastMaybe()
+				r.restored(was)
+			})
+		}
+	}
+}
+
+// The capture of objects some of which do not exist, in two databases, misses no index and no constraint.
+func TestCaptureMissing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	other := r.db() + "_b"
+	r.env.SQL(t, "create database "+other)
+	t.Cleanup(func() { r.env.SQL(t, "drop database "+other) })
+	r.env.SQL(t, "create table a (x int, s string)", "create inverted index i on a(s)", "alter table a add constraint k check (x > 0)",
+		"create table "+other+".b (x int, s string)", "create ngram index g on "+other+".b(s) gram_size = 3", "alter table "+other+".b add constraint k2 check (x > 0)")
+	before := r.server.Requests()
+	s, err := Capture(t.Context(), r.conn, []sqltext.Object{
+		r.table("a"), r.table("missing"), tableObject(name{other, "b"}), tableObject(name{other, "missing"}), tableObject(name{"no_such_database", "x"}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := r.server.Requests() - before; n > 2 {
+		t.Errorf("capture took %d requests, want 2", n)
+	}
+	var got []string
+	for _, o := range s.Objects {
+		got = append(got, fmt.Sprintf("%s %v %d %d", o.Name, o.Exists, len(o.Indexes), len(o.Constraints)))
+	}
+	if d := cmp.Diff([]string{"a true 1 1", "missing false 0 0", "b true 1 1", "missing false 0 0", "x false 0 0"}, got); d != "" {
+		t.Errorf("captured (-want +got):\n%s", d)
+	}
+}
+
+// A restore that is killed at each of its requests, before and after it, is mended by the next one.
+func TestKilledAtEveryRequest(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use " + r.db())
+	statements := []string{
+		"alter table a drop column y", "alter table a comment = 'new'", "insert into a values (5)", "create or replace table b as select 1 z", "insert into b values (9)",
+		"alter table c rename to d", "create view c as select 1 one", "drop table d",
+	}
+	role := r.db() + "_role"
+	setup := func() {
+		r.sql("create or replace table a (x int, y string comment 'cy')", "insert into a values (1, 'p'), (1, 'p')", "create or replace table b (x int)",
+			"insert into b values (2)", "create or replace table c (x int)", "grant select on "+r.db()+".b to role "+role, "grant ownership on "+r.db()+".b to role "+role)
+	}
+	r.sql("create role " + role)
+	t.Cleanup(func() { r.env.SQL(t, "drop role "+role) })
+	setup()
+	was := r.look()
+	for _, k := range []string{"a", "b", "c"} { // ids and heads, which the report compares
+		delete(was, k)
+	}
+	for at := 1; ; at++ {
+		setup()
+		if err := r.run(statements...); err != nil {
+			t.Fatal(err)
+		}
+		conn := &crashing{Conn: r.conn, crash: crash{at: at, after: at%2 == 0}}
+		_, err := Restore(t.Context(), conn, r.before, r.reached, Options{})
+		if err == nil {
+			if at < 8 {
+				t.Errorf("the restore wrote %d times only", at-1)
+			}
+			return
+		}
+		if !errors.Is(err, errCrash) {
+			t.Fatalf("killed at %d: %v", at, err)
+		}
+		_, _ = r.books.Exec(t.Context(), databend.Statement{SQL: "rollback"})
+		rep := r.restore()
+		now := r.look()
+		for k := range now {
+			switch k { // what moves with each setup
+			case "a", "b", "c":
+				delete(now, k)
+			}
+		}
+		if d := difference(was, now); d != "" || !rep.Clean() {
+			t.Fatalf("killed at write %d:\n%s\n%+v", at, d, rep.Outcomes)
+		}
+		if g := r.rows("select privileges from show_grants('role', '" + role + "') where object_name = 'default." + r.db() + ".b'"); len(g) == 0 {
+			t.Errorf("killed at write %d: the grant is gone", at)
+		}
+		r.again(rep)
+	}
+}
+
+// intercept runs a hook before the first statement with a word in it.
+type intercept struct {
+	Conn
+	word string
+	hook func()
+}
+
+func (c *intercept) look(sql string) {
+	if c.hook != nil && strings.Contains(sql, c.word) {
+		h := c.hook
+		c.hook = nil
+		h()
+	}
+}
+
+func (c *intercept) Query(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	c.look(st.SQL)
+	return c.Conn.Query(ctx, st)
+}
+
+func (c *intercept) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	c.look(st.SQL)
+	return c.Conn.Exec(ctx, st)
+}
