@@ -1,0 +1,131 @@
+package load
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// Parquet schemas of one feed over the years: columns in another order, wider, more, required, and one that lacks name.
+type (
+	reordered struct {
+		Name string `parquet:"name"`
+		ID   int32  `parquet:"id"`
+	}
+	wide struct {
+		ID   int64  `parquet:"id"`
+		Name string `parquet:"name"`
+	}
+	more struct {
+		ID    int32   `parquet:"id"`
+		Name  string  `parquet:"name"`
+		Extra float64 `parquet:"extra"`
+	}
+	nullable struct {
+		ID   *int32  `parquet:"id,optional"`
+		Name *string `parquet:"name,optional"`
+	}
+	nameless struct {
+		ID int32 `parquet:"id"`
+	}
+)
+
+func TestFilesOfDifferentSchemasLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	id, name := int32(5), "e"
+	w.Put(t, "p/1.parquet", rows(1, 1))
+	w.Put(t, "p/2.parquet", file([]reordered{{"b", 2}}))
+	w.Put(t, "p/3.parquet", file([]wide{{3, "c"}}))
+	w.Put(t, "p/4.parquet", file([]more{{4, "d", 1.5}}))
+	w.Put(t, "p/5.parquet", file([]nullable{{&id, &name}}))
+	w.Put(t, "p/6.parquet", rows(6, 1))
+	w.Put(t, "p/7.parquet", file([]nameless{{7}}))
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "p/7.parquet (the file has no column name)")
+	if res.Files != 6 || res.Rows != 6 {
+		t.Errorf("got %+v, want 6 files, 6 rows", res)
+	}
+	ld.Optional = []string{"name"}
+	ld.Checksum += " with a header"
+	w.mustRun(ld, Options{}, 1, 1)
+	got := w.SQL(t, "SELECT id, coalesce(name, 'NULL') FROM t ORDER BY id")
+	if diff := cmp.Diff(got, [][]string{{"1", "row 1"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}, {"6", "row 6"}, {"7", "NULL"}}); diff != "" {
+		t.Errorf("rows (-got +want):\n%s", diff)
+	}
+}
+
+// 200 daily files: a schema change half way, some changed, some bad.
+func TestYearOfDailyFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows, func(ld *project.Load) { ld.OnChanged = "skip" })
+	name := func(i int) string { return fmt.Sprintf("p/day=%03d/f.parquet", i) }
+	bad := map[int]bool{7: true, 120: true, 199: true}
+	for i := range 200 {
+		content := rows(i, 2)
+		if i >= 100 {
+			content = file([]more{{int32(i), "x", 1}, {int32(i), "y", 2}})
+		}
+		if bad[i] {
+			content = content[:len(content)-20]
+		}
+		w.Put(t, name(i), content)
+	}
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "3 bad files")
+	if res.Files != 197 || res.Rows != 394 {
+		t.Errorf("got %+v, want 197 files, 394 rows", res)
+	}
+	w.wantRows(394)
+	for i := range 200 { // a week later: some overwritten, the bad mended, and new ones
+		switch {
+		case bad[i]:
+			w.Put(t, name(i), rows(i, 1))
+		case i%50 == 0:
+			w.Put(t, name(i), rows(i, 5))
+		}
+	}
+	for i := 200; i < 207; i++ {
+		w.Put(t, name(i), file([]reordered{{"z", int32(i)}}))
+	}
+	w.mustRun(ld, Options{}, 10, 10)
+	w.wantRows(404)
+	if p, _ := w.plan(ld, Options{}); p.Counts[Changed].Files != 4 || p.Counts[Loaded].Files != 203 {
+		t.Errorf("got %+v, want 4 changed, 203 loaded", p.Counts)
+	}
+}
+
+// Above byPrefixFrom files an exact plan goes by prefix and pattern, and never takes what the plan leaves out.
+func TestManyFilesGoByPrefix(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	for i := range byPrefixFrom + 20 {
+		w.Put(t, fmt.Sprintf("p/%04d.parquet", i), rows(i, 1))
+	}
+	w.Put(t, "p/_SUCCESS", nil)
+	p, err := w.plan(ld, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := p.split(); len(b) != 1 || b[0].send.files != nil || !strings.Contains(p.job.sql(b[0].send), "PATTERN") {
+		t.Errorf("got %d batches, by %v, want one by prefix", len(b), b[0].send)
+	}
+	w.Put(t, "p/empty.parquet", nil)
+	if p, err = w.plan(ld, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if b := p.split(); len(b) != 1 || len(b[0].send.files) != byPrefixFrom+20 {
+		t.Errorf("got %d batches, by %v, want the files by name: a COPY by prefix would record the empty one", len(b), b[0].send)
+	}
+	w.Delete(t, "p/empty.parquet")
+	w.mustRun(ld, Options{}, byPrefixFrom+20, byPrefixFrom+20)
+	w.mustRun(ld, Options{}, 0, 0)
+	w.wantRows(byPrefixFrom + 20)
+}
