@@ -685,6 +685,8 @@ class Server:
         query.seen = time.monotonic()
         if not query.done.is_set() and (kill or query.kind.read):
             query.kill()
+            if not query.running:
+                query.done.wait(1)  # it ends as soon as its thread sees it
         if query.done.is_set() and query.first:
             query.table = None
 
@@ -776,11 +778,10 @@ class Server:
         if stage == "~":
             root = os.path.join(self.data, "data", "stage", "user", self.user)
         else:
-            try:
-                row = Engine(self.data).run(f"DESC STAGE {name(stage)}")[1].to_pylist()
-            except BaseException as e:
-                raise failure(e) from None
-            if not row or row[0]["stage_type"] != "Internal":
+            rows = Engine(self.data).run(f"SELECT stage_type FROM system.stages WHERE name = {literal(stage)}")[1].to_pylist()
+            if not rows:
+                raise Failure(2501, f"Unknown stage {stage}")
+            if rows[0]["stage_type"] != "Internal":
                 raise Failure(3902, f"stage {stage} is not internal: use PRESIGN")
             root = os.path.join(self.data, "data", "stage", "internal", stage)
         for path, content in files:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
@@ -548,4 +549,107 @@ func TestDeduplicateLabel(t *testing.T) {
 		[2]string{"SET deduplicate_label = 'b" + e.Database + "'", ""}, [2]string{"INSERT INTO t VALUES (2)", ""}, [2]string{"INSERT INTO t VALUES (3)", ""},
 		[2]string{"UNSET deduplicate_label", ""}, [2]string{"SELECT sum(a) FROM t", "3"},
 	)
+}
+
+// An upload keeps the folders of its name, and stays within the stage.
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	e := embedded(t)
+	c := connect(t, e)
+	stage := "up_" + e.Database
+	c.script([2]string{"CREATE STAGE " + stage, ""}, [2]string{"CREATE TABLE t (a INT)", ""})
+	upload := func(stage, path string) (int, string) {
+		t.Helper()
+		var body bytes.Buffer
+		fmt.Fprintf(&body, "--X\r\nContent-Disposition: form-data; name=\"upload\"; filename=\"%s\"\r\n\r\n1\n2\n\r\n--X--\r\n", path)
+		r, err := http.NewRequest(http.MethodPut, fmt.Sprintf("http://%s:%d/v1/upload_to_stage", e.Config.Host, e.Config.Port), &body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ContentLength = -1 // chunked, as some clients send it
+		r.SetBasicAuth(e.Config.User, e.Config.Password.Reveal())
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=X")
+		r.Header.Set("stage_name", stage)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(text)
+	}
+	for _, tt := range []struct {
+		stage, path string
+		status      int
+		text        string
+	}{
+		{stage, "client/load/1.csv", 200, "SUCCESS"},
+		{stage, "../../x", 400, "1006"},
+		{"no_such_stage", "1.csv", 400, "2501"},
+	} {
+		if status, text := upload(tt.stage, tt.path); status != tt.status || !strings.Contains(text, tt.text) {
+			t.Errorf("upload to %s %s: HTTP %d %s", tt.stage, tt.path, status, text)
+		}
+	}
+	c.script(
+		[2]string{"COPY INTO t FROM @" + stage + "/client/load/ FILE_FORMAT = (TYPE = CSV)", "client/load/1.csv"},
+		[2]string{"SELECT sum(a) FROM t", "3"}, [2]string{"DROP STAGE " + stage, ""},
+	)
+}
+
+// The driver's way to end a query: its kill address, and final, which ends a read that still runs.
+func TestKillAddress(t *testing.T) {
+	t.Parallel()
+	e := embedded(t)
+	c := connect(t, e)
+	for _, how := range []string{"kill", "final"} {
+		begin := time.Now()
+		a, err := c.post("", "SELECT sleep(3), 1 FROM numbers(1)", 0)
+		if err != nil || a.State != "Running" {
+			t.Fatalf("%+v (%v)", a, err)
+		}
+		if status, _ := c.send(http.MethodGet, "/v1/query/"+a.ID+"/"+how, "", nil); status != 200 {
+			t.Errorf("%s: HTTP %d", how, status)
+		}
+		status, text := c.send(http.MethodGet, "/v1/query/"+a.ID, "", nil)
+		if status != 200 || !strings.Contains(string(text), `"state":"Failed"`) || !strings.Contains(string(text), "1043") {
+			t.Errorf("state after %s: HTTP %d %s", how, status, text)
+		}
+		c.script([2]string{"SELECT 1", "1"})
+		if took := time.Since(begin); took > 2500*time.Millisecond {
+			t.Errorf("%s: the session waited %s", how, took)
+		}
+	}
+	if status, _ := c.send(http.MethodGet, "/v1/query/unknown/page/0", "", nil); status != 404 {
+		t.Errorf("page of an unknown query: HTTP %d", status)
+	}
+}
+
+// The driver that dbctl uses, through the session type that dbctl uses.
+func TestThroughTheDriver(t *testing.T) {
+	t.Parallel()
+	e := databendtest.New(t)
+	s := e.Session(t)
+	exec := func(sql string) databend.Result {
+		t.Helper()
+		r, err := s.Query(t.Context(), databend.Statement{SQL: sql})
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		return r
+	}
+	exec("CREATE TABLE t (a INT, b TIMESTAMP, c VARIANT)")
+	exec("INSERT INTO t SELECT number, to_timestamp(number), parse_json('[1]') FROM numbers(12000)")
+	if r := exec("SELECT * FROM t ORDER BY a"); len(r.Rows) != 12000 || r.Rows[11999][0].String != "11999" || r.Rows[0][2].String != "[1]" {
+		t.Errorf("%d rows", len(r.Rows))
+	}
+	exec("BEGIN")
+	exec("DELETE FROM t")
+	exec("ROLLBACK")
+	if r := exec("SELECT count(*) FROM t"); r.Rows[0][0].String != "12000" {
+		t.Errorf("after ROLLBACK: %v", r.Rows)
+	}
+	if _, err := s.Exec(t.Context(), databend.Statement{SQL: "SELECT * FROM nowhere"}); !databend.IsCode(err, 1025) {
+		t.Errorf("unknown table: %v", err)
+	}
 }
