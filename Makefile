@@ -15,7 +15,7 @@ build:
 	go build -trimpath -ldflags='-s -w' -o dbctl ./cmd/dbctl
 
 sample:
-	go run ./cmd/citydrive-sample sample
+	go run ./cmd/citydrive-sample --out sample
 
 demo: build
 	demo/run.sh

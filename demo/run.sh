@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export DBCTL_ENV=local
 
-bold=$(tput bold 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
+bold='' plain=''
+[ -t 1 ] && bold=$'\e[1m' plain=$'\e[0m'
 title() { printf '\n%s── %s%s\n' "$bold" "$*" "$plain"; }
 
 # run CMD...: shows a command and runs it.
@@ -23,7 +24,7 @@ ask() {
 prepare() {
 	title "Sample data: six Parquet feeds in the guide's layout, into ./sample"
 	go build -o bin/demo-query ./demo/query
-	run go run ./cmd/citydrive-sample sample
+	run go run ./cmd/citydrive-sample --out sample
 	./dbctl dev stop >/dev/null # what an earlier demo left would make this one look different
 	trap './dbctl -q dev stop >/dev/null || true' EXIT
 }
@@ -55,9 +56,9 @@ answers() {
 		UNION ALL SELECT 'frame_geo_points', count() FROM frame_geo_points
 		UNION ALL SELECT 'signal_contact_points', count() FROM signal_contact_points
 		ORDER BY tab"
-	ask "JSON: frames with a pedestrian in them, by inverted index" "
-		SELECT doc_id, meta_json['scene']['weather_code'] AS weather, captured_at
-		FROM frame_metadata_catalog WHERE QUERY('meta_json.detections.objects.type:pedestrian') ORDER BY captured_at LIMIT 3"
+	ask "JSON, by inverted index: the fastest encounters with a pedestrian" "
+		SELECT doc_id, meta_json['scene']['weather']::STRING AS weather, meta_json['vehicle']['speed_kmh']::DOUBLE AS kmh, captured_at
+		FROM frame_metadata_catalog WHERE QUERY('meta_json.event.tag:pedestrian') ORDER BY kmh DESC LIMIT 3"
 	ask "vectors: the frames most like the first one" "
 		SELECT e.frame_id, round(cosine_distance(e.embedding, f.embedding), 4) AS distance
 		FROM frame_embeddings e, (SELECT embedding FROM frame_embeddings ORDER BY frame_id LIMIT 1) f ORDER BY distance LIMIT 3"

@@ -88,9 +88,13 @@ func (a *app) fail(err error) int {
 		_, _ = io.WriteString(a.Stdout, h.text)
 		return 0
 	}
-	f := failure(err)
-	a.ui.Fail(f)
-	return f.Exit
+	exit := exitCode(err)
+	for _, e := range separate(err) {
+		f := failure(e)
+		f.Exit = exit
+		a.ui.Fail(f)
+	}
+	return exit
 }
 
 // runFunc is a parsed command, ready to run.

@@ -33,9 +33,12 @@ type command struct {
 // commands are all verbs in the order that help lists them.
 func commands() []*command {
 	return []*command{
-		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDaemonCommand(),
-		showCommand(),
+		planCommand(), statusCommand(), showCommand(),
+		migrateGroup(), upCommand(), downCommand(), redoCommand(), migrateStatusCommand(), recoverCommand(), createCommand(),
+		baselineCommand(), acceptCommand(),
 		loadCommand(),
+		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDaemonCommand(),
+		unlockCommand(),
 		versionCommand(), completionCommand(), completeCommand(), helpCommand(),
 	}
 }

@@ -51,7 +51,7 @@ func (a *app) openEmbedded() (*project.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := project.Open(opts)
+	p, err := a.openProject(opts)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/ui"
@@ -59,13 +60,13 @@ type found struct{ what string }
 func (f *found) Error() string { return f.what }
 func (*found) ExitCode() int   { return exitCheck }
 
-// exitCode says how err ends dbctl. Where errors are joined, 4 outranks the others, then 1, then 3.
+// exitCode says how err ends dbctl: the outermost error that knows its code decides. Where errors are joined, 4 outranks the others, then 1, then 3.
 func exitCode(err error) int {
 	for err != nil {
-		if c, ok := err.(coder); ok { //nolint:errorlint // the tree is walked here, so that joined errors are all asked
+		if c, ok := err.(coder); ok {
 			return c.ExitCode()
 		}
-		switch e := err.(type) { //nolint:errorlint // see above
+		switch e := err.(type) {
 		case *project.Error, *secret.MissingError:
 			return exitUsage
 		case *databend.Error:
@@ -98,9 +99,25 @@ func worst(errs []error) int {
 	return exitDone
 }
 
+// separate takes joined errors apart: each has its own place and hint.
+func separate(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if _, own := err.(coder); !ok || own {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, separate(e)...)
+	}
+	return all
+}
+
 // failure is err as people and programs are told it.
 func failure(err error) ui.Failure {
 	f := ui.Failure{Message: err.Error(), Exit: exitCode(err)}
+	if p, ok := errors.AsType[*migrate.PlanError](err); ok {
+		f.Kind, f.File, f.Line, f.Column = p.Kind, p.File, p.Line, p.Column
+	}
 	if p, ok := errors.AsType[*project.Error](err); ok {
 		f.File, f.Line, f.Column, f.Caret, f.Hint = p.File, p.Line, p.Column, p.Caret, p.Hint
 		f.Kind = "Project"

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -17,6 +19,7 @@ import (
 type loadFlags struct {
 	all, list, plan bool
 	preview         int
+	mark, reason    string
 	yes             bool
 	options         load.Options
 }
@@ -24,7 +27,7 @@ type loadFlags struct {
 func loadCommand() *command {
 	return &command{
 		name:  "load",
-		args:  "NAME...|--all",
+		args:  "NAME...|--all|--list",
 		short: "load what is new; NAME may be a glob",
 		long: `
 A load is a file of loads/: videos for loads/videos.sql, daily/videos for loads/daily/videos.sql. A file is loaded once:
@@ -56,6 +59,7 @@ the ledger remembers it for ever, and notices when it is overwritten. With --all
 func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	o := &lf.options
 	f.BoolVar(&lf.all, "all", false, "every load of the project")
+	f.BoolVar(&lf.list, "list", false, "only list the loads: files new, loaded, changed, failed; rows; last run")
 	f.BoolVar(&lf.plan, "plan", false, "only say what would be loaded, and why (-v: each file)")
 	f.IntVar(&lf.preview, "preview", 0, "only show the first `N` rows, as the load would read them")
 	f.StringVar(&o.Path, "path", "", "only files whose path below the stage root matches `GLOB`")
@@ -63,13 +67,16 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.Var(choice(&o.Order, "oldest", "newest"), "order", "`ORDER` of the files: oldest or newest first")
 	f.BoolVar(&o.Force, "force", false, "load the files of --path again, whatever the ledger says")
 	f.Var(choice(&o.OnChanged, "fail", "skip", "replace"), "on-changed", "`WHAT` to do with an overwritten file: fail, skip or replace")
+	f.BoolVar(&o.RetryFailed, "retry-failed", false, "try files again that failed before, though nothing has changed")
+	f.Var(choice(&lf.mark, "loaded", "new", "skipped"), "mark", "load nothing; note that the files (of --path) are loaded, new or skipped for good: `WORD`")
+	f.StringVar(&lf.reason, "reason", "", "`WHY`, kept with the mark")
 	f.BoolVar(&lf.yes, "yes", false, "do not ask in a protected environment")
 }
 
 // check refuses flags that contradict each other.
 func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
 	var modes []string
-	for _, m := range []string{"plan", "preview"} {
+	for _, m := range []string{"list", "plan", "preview", "mark"} {
 		if f.Changed(m) {
 			modes = append(modes, "--"+m)
 		}
@@ -77,10 +84,14 @@ func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
 	switch {
 	case lf.all && len(args) > 0:
 		return usageError("load: --all and a name contradict each other", "`dbctl load --all`, or `dbctl load NAME...`")
-	case !lf.all && len(args) == 0:
+	case !lf.all && !lf.list && len(args) == 0:
 		return usageError("load: which one?", "`dbctl load NAME...`, or `dbctl load --all`")
 	case len(modes) > 1:
 		return usageError(fmt.Sprintf("load: %s and %s contradict each other", modes[0], modes[1]), "use one of them")
+	case lf.mark != "" && strings.TrimSpace(lf.reason) == "":
+		return usageError("load: --mark is a person's word, and needs a reason", "--mark "+lf.mark+" --reason \"…\"")
+	case lf.reason != "" && lf.mark == "":
+		return usageError("load: --reason goes with --mark", "--mark loaded|new|skipped --reason \"…\"")
 	case f.Changed("preview") && lf.preview < 1:
 		return usageError("load: --preview needs a number of rows", "--preview 5")
 	case lf.options.Limit < 0 || f.Changed("limit") && lf.options.Limit == 0:
@@ -93,7 +104,7 @@ func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
 
 func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	w, err := a.open(ctx, access{
-		writes: !lf.plan && lf.preview == 0, yes: lf.yes,
+		writes: !lf.list && !lf.plan && lf.preview == 0, yes: lf.yes,
 		check: func(p *project.Project) error { _, err := chooseLoads(p, lf, names); return err },
 	})
 	if err != nil {
@@ -104,16 +115,17 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	if err != nil {
 		return err
 	}
-	loader, err := load.Open(ctx, load.Config{
-		Server: w.server, Scope: w.scope(), Actor: a.actor(ctx, w.project.Dir), Run: a.run, Sink: a.ui.Event,
-		LockWait: a.lockWait.d, Secrets: w.secrets.Resolve,
-	})
+	loader, err := a.newLoader(ctx, w, a.ui.Event)
 	if err != nil {
 		return err
 	}
 	defer loader.Close()
 	lf.options.Verbose = a.verbose
 	switch {
+	case lf.list:
+		return loader.List(ctx, loads)
+	case lf.mark != "":
+		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Mark(ctx, l, lf.mark, lf.reason, lf.options) })
 	case lf.plan:
 		return eachLoad(ctx, loads, func(l project.Load) error { _, err := loader.Plan(ctx, l, lf.options); return err })
 	case lf.preview > 0:
@@ -127,6 +139,12 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 		}
 	}
 	return nil
+}
+
+func (a *app) newLoader(ctx context.Context, w *warehouse, sink event.Sink) (*load.Loader, error) {
+	return load.Open(ctx, load.Config{
+		Server: w.server, Scope: w.scope(), Actor: w.actor, Run: a.run, Sink: sink, LockWait: a.lockWait.d, Secrets: w.secrets.Resolve,
+	})
 }
 
 // eachLoad calls f for each load, whatever becomes of the others.
@@ -145,7 +163,7 @@ func eachLoad(ctx context.Context, loads []project.Load, f func(project.Load) er
 
 // chooseLoads returns the loads that the names mean, each once, in the order of the project for a glob.
 func chooseLoads(p *project.Project, lf loadFlags, names []string) ([]project.Load, error) {
-	if lf.all {
+	if lf.all || len(names) == 0 {
 		if len(p.Loads) == 0 {
 			return nil, usageError("the project has no loads", "write one: loads/NAME.sql, a COPY INTO of one table")
 		}

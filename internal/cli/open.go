@@ -17,6 +17,7 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/ui"
 )
 
 // The order in which a command opens things: the project; its environment, and a person's consent where that is protected; the
@@ -27,6 +28,7 @@ type warehouse struct {
 	project *project.Project
 	secrets *secret.Resolver
 	server  *databend.Server
+	actor   state.Actor // who writes; empty for a command that does not
 }
 
 // scope is the key of everything that the state tables hold of it.
@@ -50,6 +52,15 @@ func (a *app) projectOptions(offline bool) (project.Options, databend.Config, er
 		opts.Database, opts.Warehouse = cfg.Database, cfg.Warehouse
 	}
 	return opts, cfg, nil
+}
+
+// openProject opens the project and tells the ui what it is about.
+func (a *app) openProject(opts project.Options) (*project.Project, error) {
+	p, err := project.Open(opts)
+	if err == nil {
+		a.ui.About(ui.Head{Project: p.Name, Env: p.Env.Name, Database: p.Env.Database})
+	}
+	return p, err
 }
 
 // projectDir is -C below the working directory.
@@ -76,7 +87,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := project.Open(opts)
+	p, err := a.openProject(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +115,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 		}
 		// What the templates say of the object store is known only now.
 		opts.LocalVars = engineVars(p, engine)
-		if p, err = project.Open(opts); err != nil {
+		if p, err = a.openProject(opts); err != nil {
 			return nil, err
 		}
 	}
@@ -122,6 +133,9 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	a.complete(&cfg, p)
 	if w.server, err = databend.Connect(ctx, cfg); err != nil {
 		return nil, err
+	}
+	if acc.writes {
+		w.actor = a.actor(ctx, p.Dir)
 	}
 	a.ui.Event(event.Target{Env: p.Env.Name, Host: w.server.Host(), Database: p.Env.Database, Project: p.Name, Run: a.run})
 	return w, nil

@@ -48,7 +48,7 @@ func (a *app) openOffline(ctx context.Context) (*project.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := project.Open(opts)
+	p, err := a.openProject(opts)
 	if err != nil || !p.Env.Embedded {
 		return p, err
 	}
@@ -57,7 +57,7 @@ func (a *app) openOffline(ctx context.Context) (*project.Project, error) {
 		return p, nil // without an engine its variables are simply not set
 	}
 	opts.LocalVars = engineVars(p, engine)
-	return project.Open(opts)
+	return a.openProject(opts)
 }
 
 func (a *app) show(p *project.Project, what string) error {

@@ -106,8 +106,9 @@ func indent(s, prefix string) string {
 	return prefix + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+prefix)
 }
 
-// table aligns rows. A row's empty last cells leave no blanks behind.
+// table aligns rows below their head. A column that is empty in all of them is left out, and empty last cells leave no blanks.
 func table(rows [][]string) string {
+	rows = withoutEmpty(rows)
 	var b bytes.Buffer
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	for _, r := range rows {
@@ -123,6 +124,24 @@ func table(rows [][]string) string {
 		lines[i] = strings.TrimRight(l, " ")
 	}
 	return strings.Join(lines, "\n")
+}
+
+func withoutEmpty(rows [][]string) [][]string {
+	used := map[int]bool{}
+	for _, r := range rows[1:] {
+		for i, c := range r {
+			used[i] = used[i] || c != ""
+		}
+	}
+	out := make([][]string, len(rows))
+	for n, r := range rows {
+		for i, c := range r {
+			if used[i] || len(rows) == 1 {
+				out[n] = append(out[n], c)
+			}
+		}
+	}
+	return out
 }
 
 // The colours of a terminal that states are told apart by. Colour only repeats what the word says.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -58,16 +59,19 @@ func (j *jsonLines) event(e event.Event) {
 		j.line(kind(e), e)
 		return
 	}
-	if t.Run != "" {
-		j.head.Run = t.Run
-	}
-	j.head.Project, j.head.Env, j.head.Database = t.Project, t.Env, t.Database
+	j.about(Head{Run: t.Run, Project: t.Project, Env: t.Env, Database: t.Database})
 	j.line(kind(e), map[string]string{"host": t.Host})
 }
 
 func (j *jsonLines) fail(f Failure) { j.line("error", f) }
 
 func (j *jsonLines) record(kind, _ string, fields any) { j.line(kind, fields) }
+
+func (j *jsonLines) about(h Head) {
+	j.head = Head{
+		Run: cmp.Or(h.Run, j.head.Run), Project: cmp.Or(h.Project, j.head.Project), Env: cmp.Or(h.Env, j.head.Env), Database: cmp.Or(h.Database, j.head.Database),
+	}
+}
 
 // prompt is never called: with --json dbctl does not ask.
 func (j *jsonLines) prompt(string) {}

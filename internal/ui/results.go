@@ -201,7 +201,7 @@ func (t *text) loadTable(ls []event.LoadState) string {
 		for _, s := range states {
 			r = append(r, count(l.Counts[s]))
 		}
-		rows = append(rows, append(r, count(l.Rows), timeText(l.LastRun), shorten(l.Reason, 100)))
+		rows = append(rows, append(r, count(l.Rows), timeText(l.LastRun), shorten(strings.TrimPrefix(l.Reason, "load "+l.Load+": "), 100)))
 	}
 	return table(rows)
 }

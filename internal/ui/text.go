@@ -109,6 +109,9 @@ func (t *text) record(_, text string, _ any) {
 	t.out(strings.TrimRight(text, "\n") + "\n")
 }
 
+// about is for programs: people read the Target event.
+func (t *text) about(Head) {}
+
 func (t *text) prompt(question string) {
 	t.flush()
 	t.end()

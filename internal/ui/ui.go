@@ -73,6 +73,7 @@ type renderer interface {
 	event(event.Event)
 	fail(Failure)
 	record(kind, text string, fields any)
+	about(Head)
 	prompt(question string)
 	close()
 }
@@ -118,6 +119,13 @@ func (u *UI) Record(kind, text string, fields any) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.r.record(kind, text, fields)
+}
+
+// About says what is known of the target before a Target event tells; empty fields leave what is known.
+func (u *UI) About(h Head) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.r.about(h)
 }
 
 // Prompt shows a question and leaves the cursor behind it.

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// wordExits are the codes of a command that writes a person's word into the journal.
+var wordExits = []exit{
+	{exitDone, "it stands in the journal"},
+	{exitFailed, "refused, and nothing was written"},
+	exitBadUsage, exitOtherRun, exitNoServer, exitReadSignal,
+}
+
+func baselineCommand() *command {
+	return &command{
+		name:  "migrate baseline",
+		args:  "VERSION",
+		short: "adopt an existing database: record as applied without running",
+		long: `
+Records every version up to VERSION as applied, on your word that the database looks as if they had run.`,
+		exits:    wordExits,
+		complete: "version",
+		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+			var rf runFlags
+			reason := f.String("reason", "", "`WHY`, kept in the journal")
+			f.BoolVar(&rf.yes, "yes", false, "do not ask in a protected environment")
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 1, 1); err != nil {
+					return err
+				}
+				version, err := versionArg(args[0])
+				if err != nil {
+					return err
+				}
+				return a.migrator(ctx, access{writes: true, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error {
+					return m.Baseline(ctx, version, *reason)
+				})
+			}
+		},
+	}
+}

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+func createCommand() *command {
+	return &command{
+		name:  "migrate create",
+		args:  "NAME",
+		short: "a new file in migrations/ (timestamp; --sequential for numbers)",
+		exits: []exit{
+			{exitDone, "the file was written; its path is shown"},
+			{exitFailed, "the file could not be written"},
+			{exitUsage, "wrong usage, or no name for a migration"},
+		},
+		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+			sequential := f.Bool("sequential", false, "the next number instead of the time")
+			return func(_ context.Context, args []string) error {
+				if err := a.exactArgs(args, 1, 1); err != nil {
+					return err
+				}
+				// CreateMigration would make the folder; in the wrong place that only puzzles.
+				if config := filepath.Join(a.projectDir(), project.ConfigFile); !exists(config) {
+					return usageError(config+" does not exist", "-C DIR names the folder of a project")
+				}
+				path, err := project.CreateMigration(a.projectDir(), args[0], *sequential, time.Now())
+				if err != nil {
+					return err
+				}
+				a.ui.Record("created", path, map[string]string{"path": path})
+				return nil
+			}
+		},
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

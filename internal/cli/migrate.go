@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+func migrateGroup() *command {
+	return &command{name: "migrate", short: "bring the schema in step with migrations/, and take it back"}
+}
+
+// recoverCommandLine is what puts an interrupted run of migrations right.
+const recoverCommandLine = "dbctl migrate recover"
+
+// runFlags are the flags of up, down and redo.
+type runFlags struct {
+	dryRun, atomic, yes bool
+	plan                migrate.PlanOptions
+}
+
+func (rf *runFlags) bind(f *pflag.FlagSet, up bool) {
+	f.BoolVar(&rf.dryRun, "dry-run", false, "only show what would run, each statement's class and how it would be undone")
+	f.BoolVar(&rf.atomic, "atomic", false, "one savepoint for the whole run: all of it or nothing")
+	f.BoolVar(&rf.plan.AllowIrreversible, "allow-irreversible", false, "run statements that nothing can undo")
+	if up {
+		f.BoolVar(&rf.plan.SkipUnsupported, "skip-unsupported", false, "leave out what this warehouse lacks the feature or licence for")
+		f.BoolVar(&rf.plan.AllowOutOfOrder, "allow-out-of-order", false, "apply versions older than the newest applied one")
+	}
+	f.BoolVar(&rf.yes, "yes", false, "do not ask in a protected environment")
+}
+
+// runExits are the codes of a command that runs migrations.
+func runExits(done string) []exit {
+	return []exit{
+		{exitDone, done},
+		{exitFailed, "failed or refused, and nothing of it was left behind; earlier migrations of the run stay, and are listed"},
+		exitBadUsage,
+		{exitPartly, "something could not be put back, or an earlier run is still to be recovered: a person's turn"},
+		exitOtherRun, exitNoServer, exitOnSignal, exitOnTerm,
+	}
+}
+
+// migrator opens the project's server for a command on migrations, calls f, and closes it again.
+func (a *app) migrator(ctx context.Context, acc access, rf runFlags, f func(*migrate.Migrator, *project.Project) error) error {
+	w, err := a.open(ctx, acc)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	m, err := a.newMigrator(ctx, w, rf, a.ui.Event)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return f(m, w.project)
+}
+
+func (a *app) newMigrator(ctx context.Context, w *warehouse, rf runFlags, sink event.Sink) (*migrate.Migrator, error) {
+	opts := migrate.Options{
+		Project: w.project, Server: w.server, Secrets: w.secrets.Resolve, Sink: sink, Actor: w.actor, Run: a.run,
+		PlanOptions: rf.plan, DryRun: rf.dryRun, Atomic: rf.atomic, LockWait: a.lockWait.d,
+	}
+	opts.SkipUnsupported = opts.SkipUnsupported || w.project.Env.SkipUnsupported
+	return migrate.New(ctx, opts)
+}

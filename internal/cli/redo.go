@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+func redoCommand() *command {
+	return &command{
+		name:     "migrate redo",
+		short:    "the newest applied migration down and up again, under one savepoint",
+		exits:    runExits("taken down and up again; or nothing was applied"),
+		recovers: recoverCommandLine,
+		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+			var rf runFlags
+			rf.bind(f, true)
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 0); err != nil {
+					return err
+				}
+				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error { return m.Redo(ctx) })
+			}
+		},
+	}
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load"
+	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// statusExits are the codes of the commands that only look.
+var statusExits = []exit{
+	{exitDone, "shown"},
+	{exitFailed, "the server refused"},
+	exitBadUsage,
+	{exitCheck, "--check: something is pending or changed; unsupported versions do not count"},
+	exitNoServer, exitReadSignal,
+}
+
+func statusCommand() *command {
+	return &command{
+		name:  "status",
+		short: "both halves, a line each",
+		exits: statusExits,
+		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+			check := f.Bool("check", false, "exit 3 when something is pending or changed")
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 0); err != nil {
+					return err
+				}
+				t := newTally(a.ui.Event, func(e event.Event) bool { _, note := e.(event.Note); return note })
+				return a.both(ctx, t.sink, func(m *migrate.Migrator, p *project.Project, loader *load.Loader) error {
+					st, err := m.Status(ctx)
+					if err == nil {
+						m.Show(st)
+					}
+					if err := errors.Join(err, loader.List(ctx, p.Loads)); err != nil {
+						return err
+					}
+					a.ui.Record("summary", t.migrationLine(), event.Summary{Command: "status", Text: t.migrationLine(), Counts: t.migrations})
+					a.ui.Record("summary", t.loadLine(), event.Summary{Command: "status", Text: t.loadLine(), Counts: t.files})
+					if *check {
+						return t.found()
+					}
+					return nil
+				})
+			}
+		},
+	}
+}
+
+func migrateStatusCommand() *command {
+	return &command{
+		name:  "migrate status",
+		short: "every migration and its state",
+		long: `
+applied; pending; unsupported (left out: this warehouse lacks the feature); rolled_back (the last attempt failed, nothing is
+left of it); partial (a person's turn); interrupted (an unfinished run); edited (the file is not what was applied);
+stale (a variable or a load that it uses changed since); missing (applied, and the file is gone); ahead (applied, and newer
+than every file here).`,
+		exits: statusExits,
+		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+			check := f.Bool("check", false, "exit 3 when something is pending or changed")
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 0); err != nil {
+					return err
+				}
+				w, err := a.open(ctx, access{})
+				if err != nil {
+					return err
+				}
+				defer w.close()
+				t := newTally(a.ui.Event, func(event.Event) bool { return true })
+				m, err := a.newMigrator(ctx, w, runFlags{}, t.sink)
+				if err != nil {
+					return err
+				}
+				defer m.Close()
+				st, err := m.Status(ctx)
+				if err != nil {
+					return err
+				}
+				m.Show(st)
+				if *check {
+					return t.found()
+				}
+				return nil
+			}
+		},
+	}
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// tally is a sink that counts what a status or plan says, for --check and for status's two lines. It hands on what show accepts.
+type tally struct {
+	migrations map[string]int64 // by state
+	files      map[string]int64 // by state
+	loads      int64
+	rows       int64
+	unasked    []event.LoadState // loads whose files could not be listed, or that would be stopped
+	asked      []string          // the others
+	next       event.Sink
+	show       func(event.Event) bool
+}
+
+func newTally(next event.Sink, show func(event.Event) bool) *tally {
+	return &tally{migrations: map[string]int64{}, files: map[string]int64{}, next: next, show: show}
+}
+
+// sink is an event.Sink.
+func (t *tally) sink(e event.Event) {
+	switch e := e.(type) {
+	case event.Migration:
+		t.migrations[e.State]++
+	case event.Summary:
+		if e.Command == "migrate up" { // a dry run says what is pending in its summary
+			t.migrations["pending"] += e.Counts["migrations"]
+		}
+	case event.LoadState:
+		t.loads++
+		t.rows += e.Rows
+		for s, n := range e.Counts {
+			t.files[s] += n
+		}
+		if e.Reason != "" {
+			t.unasked = append(t.unasked, e)
+		} else {
+			t.asked = append(t.asked, e.Load)
+		}
+	}
+	if t.show(e) {
+		t.next(e)
+	}
+}
+
+// What --check finds. Unsupported and ahead versions do not count: nothing that is here can change them. Neither do files that are
+// loaded whatever became of them since.
+var (
+	checkedMigrations = []string{"pending", "rolled_back", "partial", "interrupted", "edited", "stale", "missing"}
+	checkedFiles      = []string{"new", "changed", "failed"}
+)
+
+// found is the error of --check, or nil when all is in step.
+func (t *tally) found() error {
+	var parts []string
+	for _, s := range checkedMigrations {
+		if n := t.migrations[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", plural(n, "migration"), s))
+		}
+	}
+	for _, s := range checkedFiles {
+		if n := t.files[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", plural(n, "file"), s))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return &found{"not in step: " + strings.Join(parts, ", ")}
+}
+
+// statusStates are the states of migrations in the order in which status counts them.
+var statusStates = []string{"applied", "unsupported", "pending", "rolled_back", "partial", "interrupted", "edited", "stale", "missing", "ahead"}
+
+func (t *tally) migrationLine() string {
+	line := counted(t.migrations, statusStates)
+	if line == "" {
+		line = "none"
+	}
+	return "migrations  " + line
+}
+
+// fileStates likewise.
+var fileStates = []string{"new", "loaded", "changed", "failed", "expired", "emptied", "unfinished", "vanished", "quarantined"}
+
+func (t *tally) loadLine() string {
+	line := fmt.Sprintf("loads       %s", plural(t.loads, "load"))
+	if files := counted(t.files, fileStates); files != "" {
+		line += ": files " + files
+	}
+	if t.rows > 0 {
+		line += fmt.Sprintf("; %s", plural(t.rows, "row"))
+	}
+	if n := len(t.unasked); n > 0 {
+		line += fmt.Sprintf("; %d not ready (`dbctl load --list` says why)", n)
+	}
+	return line
+}
+
+// counted is "8 applied, 2 pending": what there is of the states, in their order; an unknown state last.
+func counted(counts map[string]int64, order []string) string {
+	states := slices.Clone(order)
+	for s := range counts {
+		if !slices.Contains(order, s) {
+			states = append(states, s)
+		}
+	}
+	slices.Sort(states[len(order):])
+	var parts []string
+	for _, s := range states {
+		if n := counts[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
