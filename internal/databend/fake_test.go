@@ -152,6 +152,18 @@ func (f *fake) sql() []string {
 	return out
 }
 
+func (f *fake) killed() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.kills)
+}
+
+func (f *fake) query(id string) *fakeQuery {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.queries[id]
+}
+
 func (f *fake) count(prefix string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

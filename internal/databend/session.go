@@ -23,6 +23,7 @@ type Session struct {
 	database string // it logged in with
 	control  bool   // it only asks questions of our own, which may be dropped at any time
 	close    sync.Once
+	busy     sync.Mutex // held while a statement runs
 }
 
 // Close logs out. It is harmless to close twice.
@@ -31,6 +32,10 @@ func (s *Session) Close() error {
 		s.srv.mu.Lock()
 		delete(s.srv.sessions, s)
 		s.srv.mu.Unlock()
+		if !s.busy.TryLock() {
+			return // a statement still runs in another goroutine; the session ends by the server's timer
+		}
+		defer s.busy.Unlock()
 		c, ctx := s.srv.newCall(context.Background(), "")
 		defer c.stop()
 		_ = s.client.Logout(ctx) // a session that cannot be logged out ends by the server's timer
@@ -115,6 +120,11 @@ func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) 
 	if ctx.Err() != nil {
 		return res, s.srv.describe(ended(parent, ctx, "; it was not sent"), st, text)
 	}
+
+	if !s.busy.TryLock() {
+		return res, s.srv.describe(&Error{Kind: "SessionBusy", Message: "another statement runs on this session; it was not sent"}, st, text)
+	}
+	defer s.busy.Unlock()
 
 	c, driverCtx := s.srv.newCall(context.Background(), st.ID)
 	c.control, c.rows, c.ownID, c.sendBy = s.control, rows, own, st.SendBy

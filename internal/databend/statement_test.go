@@ -328,6 +328,25 @@ func TestPagesAreStreamedAndAskedForAgain(t *testing.T) {
 	}
 }
 
+func TestOneStatementAtATime(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(q *fakeQuery) { q.Rows = [][]*string{text("1")} })
+	sess := f.session()
+	_, err := sess.Each(t.Context(), Statement{SQL: "SELECT 1"}, func(Row) error {
+		_, err := sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t"})
+		return err
+	})
+	if kindOf(err) != "SessionBusy" {
+		t.Errorf("got %v, want SessionBusy", err)
+	}
+	if _, err := sess.Exec(t.Context(), Statement{SQL: "SELECT 2"}); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(f.sql(), []string{"SELECT 1", "SELECT 2"}); diff != "" {
+		t.Errorf("sent (-got +want):\n%s", diff)
+	}
+}
+
 func TestAffected(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(q *fakeQuery) {
@@ -450,11 +469,11 @@ func TestContextEndsTheStatement(t *testing.T) {
 			if tt.kind == KindCanceled && !errors.Is(err, context.Canceled) || tt.kind == KindTimeout && !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v, want it to be the context's error too", err)
 			}
-			want := []string{f.queries[st.ID].Session}
+			want := []string{f.query(st.ID).Session}
 			if tt.noKill {
 				want = []string{"uri"}
 			}
-			if got := slices.Compact(slices.Clone(f.kills)); !cmp.Equal(got, want) {
+			if got := slices.Compact(f.killed()); !cmp.Equal(got, want) {
 				t.Errorf("got kills %q, want %q", got, want)
 			}
 		})
@@ -472,8 +491,8 @@ func TestTimeoutPerStatement(t *testing.T) {
 	}
 	_, err = sess.Exec(t.Context(), Statement{SQL: "INSERT"})
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Kind != KindTimeout || !strings.Contains(e.Hint, "--timeout") || len(f.kills) == 0 {
-		t.Errorf("got %v, kills %q; want a timeout that killed it", err, f.kills)
+	if !ok || e.Kind != KindTimeout || !strings.Contains(e.Hint, "--timeout") || len(f.killed()) == 0 {
+		t.Errorf("got %v, kills %q; want a timeout that killed it", err, f.killed())
 	}
 }
 
@@ -640,7 +659,7 @@ func TestSettleWithoutThePrivilege(t *testing.T) {
 	if err := sess.srv.Settle(t.Context(), st.ID); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff(f.kills, []string{"uri"}); diff != "" {
+	if diff := cmp.Diff(f.killed(), []string{"uri"}); diff != "" {
 		t.Errorf("kills (-got +want):\n%s", diff)
 	}
 }
