@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -79,7 +80,7 @@ func (w *world) load(sql string, change ...func(*project.Load)) project.Load {
 		w.t.Fatal(err)
 	}
 	ld := project.Load{
-		Name: "videos", Path: "loads/videos.sql", Copy: c, Expanded: sql, Checksum: "v1:" + sql,
+		Name: "videos", Path: "loads/videos.sql", Copy: c, Expanded: sql, Checksum: fmt.Sprintf("v1:%x", sha256.Sum256([]byte(sql))),
 		Statement: project.Statement{SQL: sql, Line: 1, Column: 1},
 	}
 	for _, f := range change {

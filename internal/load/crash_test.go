@@ -1,0 +1,317 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// wire is a transport that tells of each statement before it is sent.
+type wire struct{ before func(sql string) }
+
+func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/query") && r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var q struct{ SQL string }
+		if json.Unmarshal(body, &q) == nil && q.SQL != "" {
+			w.before(q.SQL)
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// beforeFirst does something once, right before the first statement that begins with prefix is sent.
+func (w *world) beforeFirst(prefix string, do func()) {
+	var once sync.Once
+	w.cfg = func(c *databend.Config) {
+		c.Transport = wire{func(sql string) {
+			if strings.HasPrefix(sql, prefix) {
+				once.Do(do)
+			}
+		}}
+	}
+}
+
+// A task loads the same files at the worst moments.
+func TestAnotherLoaderIsFaster(t *testing.T) {
+	t.Parallel()
+	for _, moment := range []string{"COPY INTO", "COMMIT"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			ld := w.load(copyRows)
+			w.Put(t, "p/a.parquet", rows(1, 3))
+			w.Put(t, "p/b.parquet", rows(11, 2))
+			w.Put(t, "p/c.parquet", rows(21, 1))
+			w.beforeFirst(moment, func() {
+				w.SQL(t, ld.Statement.SQL+" FILES = ('a.parquet', 'b.parquet')")
+			})
+			w.mustRun(ld, Options{}, 1, 1)
+			w.wantRows(6)
+			want := []string{"a.parquet loaded engine -1", "b.parquet loaded engine -1", "c.parquet loaded dbctl 1"}
+			if diff := cmp.Diff(w.ledger(), want); diff != "" {
+				t.Errorf("ledger (-got +want):\n%s", diff)
+			}
+			w.cfg = nil
+			w.mustRun(ld, Options{}, 0, 0)
+		})
+	}
+}
+
+// COPY into a table that is replaced meanwhile succeeds, and its rows are nowhere.
+func TestTableReplacedUnderTheLoad(t *testing.T) {
+	t.Parallel()
+	for _, moment := range []string{"COPY INTO", "INSERT INTO", "COMMIT", "SELECT to_string(table_id)"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			ld := w.load(copyRows)
+			w.Put(t, "p/a.parquet", rows(1, 3))
+			w.mustRun(ld, Options{}, 1, 3)
+			w.Put(t, "p/b.parquet", rows(11, 2))
+			w.beforeFirst(moment, func() { w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)") })
+			_, err := w.run(ld, Options{})
+			w.cfg = nil
+			if err != nil {
+				w.wantExit(err, exitPartly, "was replaced")
+				w.mustRun(ld, Options{}, 2, 5)
+			}
+			w.wantRows(5)
+			w.mustRun(ld, Options{}, 0, 0)
+		})
+	}
+}
+
+func TestFileChangedUnderTheLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.beforeFirst("COPY INTO", func() { w.Delete(t, "p/b.parquet") })
+	w.mustRun(ld, Options{}, 1, 3)
+	w.wantRows(3)
+}
+
+func TestTwoLoadsOfOneTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	for i := range 5 {
+		w.Put(t, fmt.Sprintf("p/%d.parquet", i), rows(i, 10))
+	}
+	w.mustRun(ld, Options{Limit: 1}, 1, 10)
+	var wg sync.WaitGroup
+	var files atomic.Int64
+	for i := range 3 {
+		wg.Go(func() {
+			err := w.child(w.Config, fmt.Sprintf("both-%d", i), func(l *Loader) error {
+				l.cfg.LockWait = time.Minute
+				res, err := l.Run(t.Context(), ld, Options{})
+				files.Add(int64(res.Files))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if files.Load() != 4 {
+		t.Errorf("got %d files loaded by all, want 4", files.Load())
+	}
+	w.wantRows(50)
+}
+
+func TestLockedTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	var inner error
+	w.beforeFirst("COPY INTO", func() {
+		inner = w.child(w.Config, "other", func(l *Loader) error {
+			_, err := l.Run(t.Context(), ld, Options{})
+			return err
+		})
+	})
+	w.mustRun(ld, Options{}, 1, 3)
+	w.wantExit(inner, exitLocked)
+	w.wantRows(3)
+}
+
+// child runs f with a Loader of its own; unlike with it may run beside another.
+func (w *world) child(cfg databend.Config, run string, f func(*Loader) error) error {
+	ctx := context.Background()
+	srv, err := databend.Connect(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	l, err := Open(ctx, Config{
+		Server: srv, Scope: state.Scope{Project: "p", Database: w.Database, StateDatabase: w.StateDB}, Run: run,
+		Sink:    func(event.Event) {},
+		Secrets: func(context.Context, []string) (secret.Set, error) { return nil, nil },
+	})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	return f(l)
+}
+
+func TestInterruptedLoadLeavesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	ctx, cancel := context.WithCancel(t.Context())
+	w.Fault(t, databendtest.Fault{Action: "hold", Match: "^COPY INTO.*" + w.stage, Hold: 30})
+	w.beforeFirst("COPY INTO", func() {
+		go func() { // as soon as it runs
+			for !slices.ContainsFunc(w.Log(t), func(r databendtest.Request) bool {
+				return strings.HasPrefix(r.SQL, "COPY INTO") && strings.Contains(r.SQL, w.stage)
+			}) {
+				time.Sleep(20 * time.Millisecond)
+			}
+			cancel()
+		}()
+	})
+	start := time.Now()
+	err := w.with(t.Context(), func(l *Loader) error {
+		_, err := l.Run(ctx, ld, Options{})
+		return err
+	})
+	if err == nil || time.Since(start) > 20*time.Second {
+		t.Errorf("got %v after %v, want an error at once", err, time.Since(start))
+	}
+	w.wantRows(0)
+	w.cfg = nil
+	w.mustRun(ld, Options{}, 1, 3)
+	w.wantRows(3)
+}
+
+// Answers that never come, at each statement that matters: nothing is loaded twice, and what is said is true.
+func TestLostAnswers(t *testing.T) { // not parallel: COMMIT names nothing of this test
+	for _, tt := range []struct{ action, match string }{
+		{"html", "^COPY INTO.*STAGE"},
+		{"empty", "^COPY INTO.*STAGE"},
+		{"drop_after", "^COPY INTO.*STAGE"},
+		{"status", "^COPY INTO.*STAGE"},
+		{"html", "^COMMIT"},
+		{"drop_after", "^COMMIT"},
+		{"drop_before", "^COMMIT"},
+		{"html", "^INSERT INTO.*STATE"},
+	} {
+		t.Run(tt.action+" "+tt.match, func(t *testing.T) {
+			w := newWorld(t)
+			ld := w.load(copyRows)
+			w.Put(t, "p/a.parquet", rows(1, 3))
+			w.mustRun(ld, Options{}, 1, 3)
+			w.Put(t, "p/b.parquet", rows(11, 2))
+			w.Fault(t, databendtest.Fault{Action: tt.action, Match: strings.NewReplacer("STAGE", w.stage, "STATE", w.StateDB).Replace(tt.match)})
+			res, err := w.run(ld, Options{})
+			got := w.SQL(t, "SELECT count(*) FROM t")[0][0]
+			if err == nil && (res.Rows != 2 || got != "5") {
+				t.Errorf("the load says it loaded %d rows, and the table holds %s", res.Rows, got)
+			}
+			if err != nil && got != "3" {
+				t.Errorf("the load failed (%v), and the table holds %s rows, want 3", err, got)
+			}
+			if _, err = w.run(ld, Options{}); err != nil {
+				t.Errorf("the next run: %v", err)
+			}
+			w.wantRows(5)
+		})
+	}
+}
+
+// Killed before each of its requests, the next run loads exactly what is missing, and at once.
+func TestKilledAtEachRequest(t *testing.T) {
+	t.Parallel()
+	if at := os.Getenv("LOAD_TEST_KILL_AT"); at != "" {
+		killedChild(t, at)
+		return
+	}
+	w := newWorld(t)
+	if !w.Embedded {
+		t.Skip("a child needs the embedded engine's address")
+	}
+	ld := w.load(copyRows)
+	w.Put(t, "p/000.parquet", rows(0, 1))
+	w.mustRun(ld, Options{}, 1, 1)
+	want := 1
+	for at := 7; ; at++ { // before that it only takes the lock, which package state tests
+		w.Put(t, fmt.Sprintf("p/%03d.parquet", at), rows(at, 1))
+		want++
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledAtEachRequest$", "-test.v")
+		cmd.Env = append(os.Environ(), "LOAD_TEST_KILL_AT="+strconv.Itoa(at), "LOAD_TEST_HOST="+w.Config.Host, "LOAD_TEST_PORT="+strconv.Itoa(w.Config.Port), "LOAD_TEST_USER="+w.Config.User,
+			"LOAD_TEST_PASSWORD="+w.Config.Password.Reveal(), "LOAD_TEST_DATABASE="+w.Database, "LOAD_TEST_STATE="+w.StateDB, "LOAD_TEST_SQL="+ld.Statement.SQL)
+		out, err := cmd.CombinedOutput()
+		done := err == nil
+		if !done && !strings.Contains(err.Error(), "killed") {
+			t.Fatalf("child: %v\n%s", err, out)
+		}
+		if _, err := w.run(ld, Options{}); err != nil {
+			t.Fatalf("killed before request %d; the next run: %v", at, err)
+		}
+		w.wantRows(want)
+		if done {
+			if at < 12 {
+				t.Fatalf("the load ended after %d requests: it was never killed where it matters", at)
+			}
+			return
+		}
+	}
+}
+
+func killedChild(t *testing.T, at string) {
+	limit, err := strconv.Atoi(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(os.Getenv("LOAD_TEST_PORT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n atomic.Int64
+	cfg := databend.Config{
+		Host: os.Getenv("LOAD_TEST_HOST"), Port: port, Plain: true, User: os.Getenv("LOAD_TEST_USER"), Password: secret.New(os.Getenv("LOAD_TEST_PASSWORD")), Database: os.Getenv("LOAD_TEST_DATABASE"),
+		Transport: wire{func(string) {
+			if n.Add(1) == int64(limit) {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}},
+	}
+	w := &world{t: t, Env: &databendtest.Env{Database: cfg.Database, StateDB: os.Getenv("LOAD_TEST_STATE")}}
+	ld := w.load(os.Getenv("LOAD_TEST_SQL"))
+	if err := w.child(cfg, "child-"+at, func(l *Loader) error { _, err := l.Run(t.Context(), ld, Options{}); return err }); err != nil {
+		t.Fatal(err)
+	}
+}
