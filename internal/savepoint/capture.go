@@ -1,6 +1,7 @@
 package savepoint
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -33,20 +34,36 @@ func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, erro
 	return s, nil
 }
 
-// Objects are the objects to capture before statements with these effects run, in order: what they write, and the tables and
-// databases whose owner changes.
+// Objects are the objects to capture before statements with these effects run, in order: what they write, under the names that
+// databases have at the capture, and the tables and databases whose owner changes.
 func Objects(effects []sqltext.Effect) []sqltext.Object {
 	var out []sqltext.Object
 	seen := map[sqltext.Object]bool{}
+	renamed := map[string]string{} // a database's name after a statement → at the capture
 	add := func(o sqltext.Object) {
 		if !seen[o] {
 			seen[o] = true
 			out = append(out, o)
 		}
+		if was, ok := renamed[o.Database]; ok && o.Kind == sqltext.Table && was != o.Database {
+			o.Database = was
+			if !seen[o] {
+				seen[o] = true
+				out = append(out, o)
+			}
+		}
 	}
 	for _, e := range effects {
+		from := ""
 		for _, w := range e.Writes {
 			add(w.Object)
+			switch {
+			case w.Kind != sqltext.Database:
+			case w.Verb == sqltext.RenameOut:
+				from = cmp.Or(renamed[w.Name], w.Name)
+			case w.Verb == sqltext.RenameIn:
+				renamed[w.Name] = from
+			}
 		}
 		if e.Kind == "GRANT OWNERSHIP" {
 			for _, o := range e.Names {
@@ -75,6 +92,7 @@ type catalog struct {
 	gone       map[name][]*entry // dropped, oldest first
 	databases  map[string]*entry
 	goneDBs    map[string][]*entry
+	newestDB   string
 	others     map[sqltext.Object]ObjectState
 }
 
@@ -124,8 +142,11 @@ func readCatalog(ctx context.Context, c Conn, objects []sqltext.Object, whole []
 		)
 	}
 	if len(databases) > 0 {
-		branches = append(branches, branch("db", []string{"name", "database_id", "dropped_on", "owner"}, " from system.databases_with_history where "+either("name", databases)+
-			" or name like "+sqltext.Quote(strings.ReplaceAll(parkedPrefix, "_", `\\_`)+"%")))
+		branches = append(branches,
+			branch("db", []string{"name", "database_id", "dropped_on", "owner"}, fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
+				either("name", databases), len(parkedPrefix), sqltext.Quote(parkedPrefix))),
+			// the databases of the engine itself have ids from 2^62 on
+			branch("newest db", []string{"max(database_id)"}, " from system.databases_with_history where database_id < 4611686018427387904"))
 	}
 	for _, k := range slices.Sorted(maps.Keys(kinds)) {
 		if b := kindBranch(k, kinds[k]); b != "" {
@@ -188,6 +209,8 @@ func (cat *catalog) add(rows [][]string) {
 			} else {
 				cat.goneDBs[e.Name] = append(cat.goneDBs[e.Name], e)
 			}
+		case "newest db":
+			cat.newestDB = f[0]
 		default:
 			cat.addKind(r[0], f)
 		}
@@ -309,6 +332,7 @@ func (cat *catalog) state(o sqltext.Object) ObjectState {
 		for _, g := range cat.goneDBs[o.Name] {
 			s.Gone = append(s.Gone, Gone{ID: g.ID})
 		}
+		s.Newest = cat.newestDB
 		return s
 	}
 	if s, ok := cat.others[o]; ok {

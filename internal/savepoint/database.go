@@ -30,7 +30,7 @@ func (x *restorer) databases() error {
 			x.hold(o, "another session made database %s under this name", e.ID)
 			continue
 		}
-		if err := x.renameDatabase(e, parkedName(e.ID)); err != nil {
+		if err := x.renameDatabase(e, parkedDatabase(e)); err != nil {
 			return err
 		}
 	}
@@ -71,8 +71,11 @@ func (x *restorer) mayMoveDatabase(o sqltext.Object, e *entry) bool {
 	if _, gone := x.goneDatabase(e.ID); gone || x.undrops["db "+e.ID] {
 		return true
 	}
-	return x.r.madeDB[o.Name]
+	return x.r.madeDB[o.Name] && behind(x.r.before[o].Newest, e.ID)
 }
+
+// parkedDatabase is the name of a database that is put aside. It says from where, so that another run's is left alone.
+func parkedDatabase(e *entry) string { return parkedName(e.ID) + "_" + e.Name }
 
 func (x *restorer) goneDatabase(id string) (Gone, bool) {
 	for _, s := range x.r.before {
@@ -121,7 +124,7 @@ func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error
 		}
 		tried[n] = true
 		if e := x.live.databases[n]; e != nil {
-			if err := x.renameDatabase(e, parkedName(e.ID)); err != nil {
+			if err := x.renameDatabase(e, parkedDatabase(e)); err != nil {
 				return err
 			}
 		}
@@ -154,7 +157,7 @@ func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error
 				break
 			}
 			x.undrops["db "+e.ID] = true
-			if err := x.renameDatabase(e, parkedName(e.ID)); err != nil {
+			if err := x.renameDatabase(e, parkedDatabase(e)); err != nil {
 				return err
 			}
 		}
@@ -163,22 +166,22 @@ func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error
 	return nil
 }
 
-// parkedDatabases are those that reached statements made and that were put aside.
+// parkedDatabases are those that reached statements made, and that were put aside.
 func (x *restorer) parkedDatabases() []*entry {
-	if len(x.r.madeDB) == 0 && len(x.r.movedDB) == 0 {
-		return nil
-	}
 	var out []*entry
-	for n, e := range x.live.databases {
-		if n != parkedName(e.ID) {
+	for _, o := range x.r.order {
+		was, known := x.r.before[o]
+		if !known || o.Kind != sqltext.Database || !x.r.movedDB[o.Name] {
 			continue
 		}
-		captured := false
-		for _, s := range x.r.before {
-			captured = captured || s.Kind == sqltext.Database && s.Exists && s.ID == e.ID
-		}
-		if !captured {
-			out = append(out, e)
+		for n, e := range x.live.databases {
+			if n != parkedName(e.ID)+"_"+o.Name {
+				continue
+			}
+			_, gone := x.goneDatabase(e.ID)
+			if gone || x.undrops["db "+e.ID] || behind(was.Newest, e.ID) {
+				out = append(out, e)
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b *entry) int { return strings.Compare(a.ID, b.ID) })

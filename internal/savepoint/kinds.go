@@ -170,7 +170,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 			if !ok {
 				continue
 			}
-			rows, err := query(ctx, c, "DESC PROCEDURE "+sqltext.Ident(s.Name)+s.Args)
+			rows, err := query(ctx, c, "DESC PROCEDURE "+s.Name+s.Args)
 			if err != nil {
 				return err
 			}

@@ -95,6 +95,16 @@ var dropWords = map[sqltext.ObjectKind]string{
 	sqltext.Notification: "NOTIFICATION INTEGRATION", sqltext.Index: "AGGREGATING INDEX", sqltext.Pipe: "PIPE",
 }
 
+// objectName writes an object's name. Databend takes quotes for a part of the name of most kinds without history (CREATE FUNCTION
+// `f` makes one called `f` with its back-ticks), so those stand as the engine shows them.
+func objectName(o sqltext.Object) string {
+	switch o.Kind {
+	case sqltext.Sequence, sqltext.Tag, sqltext.Role, sqltext.Index:
+		return sqltext.Ident(o.Name)
+	}
+	return o.Name
+}
+
 // dropOther drops what a reached statement made. An internal stage with files in it stays: DROP STAGE deletes them.
 func (x *restorer) dropOther(now ObjectState) error {
 	o := now.Object
@@ -119,12 +129,12 @@ func (x *restorer) dropOther(now ObjectState) error {
 		x.hold(o, "a %s cannot be taken back", o.Kind)
 		return nil
 	}
-	name := sqltext.Ident(o.Name)
+	name := objectName(o)
 	switch o.Kind {
 	case sqltext.Procedure:
 		name += cmp.Or(o.Args, "()")
 	case sqltext.Dictionary:
-		name = sqltext.Ident(o.Database) + "." + name
+		name = sqltext.Ident(o.Database) + "." + sqltext.Ident(o.Name)
 	case sqltext.User:
 		name = sqltext.Quote(o.Name)
 	}
@@ -147,7 +157,7 @@ func (x *restorer) redefine(was, now ObjectState) error {
 		sts, err := x.o.Redefine(o)
 		if errors.Is(err, ErrNoDefinition) && o.Kind == sqltext.Stage && was.Facts["type"] != "External" {
 			// The files of a stage that was dropped are gone; its name and defaults can be had back.
-			sts, err = []databend.Statement{{SQL: "CREATE STAGE IF NOT EXISTS " + sqltext.Ident(o.Name)}}, nil
+			sts, err = []databend.Statement{{SQL: "CREATE STAGE IF NOT EXISTS " + objectName(o)}}, nil
 		}
 		if err != nil {
 			x.hold(o, "it cannot be defined again: %s", message(err))
@@ -177,7 +187,7 @@ func (x *restorer) redefine(was, now ObjectState) error {
 
 // rebuild writes the definition of an object from what the engine shows, nil when that is not all of it.
 func rebuild(was, now ObjectState) []string {
-	f, name := was.Facts, sqltext.Ident(was.Name)
+	f, name := was.Facts, objectName(was.Object)
 	comment := func() string {
 		if f["comment"] == "" {
 			return ""

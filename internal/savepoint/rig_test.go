@@ -72,7 +72,7 @@ func (r *rig) sql(statements ...string) {
 
 func (r *rig) rows(sql string) [][]string {
 	r.t.Helper()
-	rows, err := query(r.t.Context(), r.foreign, sql)
+	rows, err := query(context.WithoutCancel(r.t.Context()), r.foreign, sql) // also in a cleanup
 	if err != nil {
 		r.t.Fatalf("%s: %v", sql, err)
 	}

@@ -75,6 +75,8 @@ type ObjectState struct {
 	Query  string `json:"query,omitempty"` // a view's
 	// Gone are the tables of this name that were dropped already, oldest first.
 	Gone []Gone `json:"gone,omitempty"`
+	// Newest is, of a database, the highest id that any database had: a younger one was made since.
+	Newest string `json:"newest,omitempty"`
 	// Loaded are the files that COPY takes for loaded (Loaded fills it), nil when not asked.
 	Loaded []string          `json:"loaded,omitempty"`
 	Known  bool              `json:"known,omitempty"` // Loaded was asked

@@ -72,7 +72,7 @@ func (x *restorer) compare() ([]Outcome, error) {
 			mine, theirs := x.difference(was, x.live.state(o), heads[o])
 			switch {
 			case mine != "":
-				r.Result, r.Detail = Differs, mine
+				r.Result, r.Detail = Differs, strings.Join(append([]string{mine}, x.notes[o]...), "; ")
 			case theirs != "":
 				r.Result, r.Detail = Kept, "another session changed it: "+theirs
 			case !was.Exists && x.wrote > 0:

@@ -1,0 +1,84 @@
+package savepoint
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Databases made, dropped, replaced and renamed, with what is in them; D stands for a name of the test's own.
+func TestDatabases(t *testing.T) {
+	t.Parallel()
+	setup := []string{"create database De", "create table De.t (x int)", "insert into De.t values (1)", "create table De.gone (x int)", "drop table De.gone"}
+	tests := []struct {
+		name       string
+		setup      []string
+		statements []string
+	}{
+		{"created", nil, []string{"create database De", "create table De.t (x int)", "insert into De.t values (1)", "create view De.v as select x from De.t"}},
+		{"dropped", setup, []string{"drop database De"}},
+		{"replaced", setup, []string{"create or replace database De", "create table De.t (q int)", "insert into De.t values (5)"}},
+		{"renamed", setup, []string{"alter database De rename to Df", "alter table Df.t add column y int", "create table Df.n (x int)", "insert into Df.n values (1)"}},
+		{"renamed and made again", setup, []string{"alter table De.t add column y int", "alter database De rename to Df", "create database De", "create table De.t (z int)", "drop database Df"}},
+		{"dropped and made again, twice", setup, []string{"drop database De", "create database De", "drop database De", "create database De", "create table De.x as select 1 a"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			e, f := r.db()+"_e", r.db()+"_f"
+			p := func(in []string) []string {
+				out := make([]string, len(in))
+				for k, s := range in {
+					out[k] = strings.NewReplacer("De", e, "Df", f).Replace(s)
+				}
+				return out
+			}
+			t.Cleanup(func() { r.env.SQL(t, "drop database if exists "+e, "drop database if exists "+f) })
+			r.sql(p(tt.setup)...)
+			statements := p(tt.statements)
+			r.capture(statements)
+			was := r.lookAt(e)
+			databases := "select name, to_string(database_id), coalesce(owner, '') from system.databases where name like '%" + r.db() + "%'"
+			dbs := r.rows(databases)
+			if err := r.steps(statements); err != nil {
+				t.Fatal(err)
+			}
+			rep := r.restore()
+			if !rep.Clean() {
+				t.Errorf("report %+v", rep.Outcomes)
+			}
+			if d := difference(was, r.lookAt(e)); d != "" {
+				t.Errorf("state (-before +after):\n%s", d)
+			}
+			if d := cmp.Diff(dbs, r.rows(databases)); d != "" {
+				t.Errorf("databases (-before +after):\n%s", d)
+			}
+			r.again(rep)
+		})
+	}
+}
+
+// A database of ours in which another session made a table is put aside, not dropped.
+func TestDatabaseWithForeignTable(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	e := r.db() + "_e"
+	if err := r.run("create database "+e, "create table "+e+".ours (x int)"); err != nil {
+		t.Fatal(err)
+	}
+	r.sql("create table "+e+".theirs (x int)", "insert into "+e+".theirs values (42)")
+	rep := r.restore()
+	i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool { return o.Result == Kept })
+	if i < 0 {
+		t.Fatalf("nothing kept in %+v", rep.Outcomes)
+	}
+	aside := rep.Outcomes[i].Object.Name
+	t.Cleanup(func() { r.env.SQL(t, "drop database if exists "+aside, "drop database if exists "+e) })
+	if got := r.column("select x from " + aside + ".theirs"); !slices.Equal(got, []string{"42"}) {
+		t.Errorf("rows of the other's table %v", got)
+	}
+	r.again(rep)
+}

@@ -1,0 +1,223 @@
+package savepoint
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// own finds the names of a test's own: Pq, Pff.
+var own = regexp.MustCompile(`\bP([a-z]+[0-9]?)\b`)
+
+// shown is what the engine shows of objects of all kinds whose name begins with a prefix, but for ids and times.
+func (r *rig) shown(prefix string) map[string]string {
+	r.t.Helper()
+	out := map[string]string{}
+	add := func(kind, sql string) {
+		for _, row := range r.rows(sql) {
+			if strings.HasPrefix(row[0], prefix) {
+				out[kind+" "+row[0]] = strings.Join(row[1:], " | ")
+			}
+		}
+	}
+	add("stage", "select name, stage_type, coalesce(url, ''), to_string(file_format_options), comment from system.stages")
+	add("function", "select name, language, definition, description from system.user_functions")
+	add("sequence", `select name, to_string("interval"), to_string(current), comment from show_sequences()`)
+	add("tag", "select name, coalesce(allowed_values, ''), comment from system.tags")
+	add("password policy", "select name, options, comment from system.password_policies")
+	add("role", "select name, inherited_roles_name from system.roles")
+	add("procedure", "select name, arguments, comment from system.procedures")
+	add("connection", "show connections")
+	add("file format", "show file formats")
+	add("network policy", "show network policies")
+	add("index", "select name, original from system.indexes where type = 'AGGREGATING'")
+	add("dictionary", "select name, source, comment from system.dictionaries")
+	if strings.Contains(prefix, "setting") { // there is one for all tests
+		for _, row := range r.rows("select name, value, level from system.settings where name in ('max_block_size', 'max_storage_io_requests')") {
+			out["setting "+row[0]] = row[1] + " " + row[2]
+		}
+	}
+	for _, row := range r.rows("select name from system.roles") {
+		if strings.HasPrefix(row[0], prefix) {
+			var gs []string
+			for _, g := range r.rows("select grants from show_grants('role', '" + row[0] + "')") {
+				gs = append(gs, g[0])
+			}
+			slices.Sort(gs)
+			out["grants "+row[0]] = strings.Join(gs, "\n")
+		}
+	}
+	return out
+}
+
+// Every kind without history: made, replaced, altered and dropped. P stands for a prefix of the test's own.
+func TestKindsWithoutHistory(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		setup      []string
+		statements []string
+		journal    map[string]string // object → dbctl's own earlier definition
+	}{
+		{
+			"created", nil,
+			[]string{
+				"create sequence Pq", "create function Pf as (x) -> x + 1", "create file format Pff type = csv", "create connection Pc storage_type = 's3' access_key_id = 'aaaa' secret_access_key = 'bbbb'",
+				"create stage Ps", "create tag Pt", "create network policy Pn allowed_ip_list = ('1.2.3.4')", "create password policy Pp password_min_length = 9", "create role Pr",
+				"create procedure Pproc(x int) returns int not null language sql as $$ begin return x; end; $$", "grant select on *.* to role Pr",
+				"create table agg (a int)", "create aggregating index Pi as select a, count(*) from agg group by a",
+			}, nil,
+		},
+		{
+			"sequence", []string{"create sequence Pq start = 10 increment = 5 comment = 'it''s'", "create sequence Pq2 start = 3"},
+			[]string{"create or replace sequence Pq start = 1", "drop sequence Pq2"}, nil,
+		},
+		{
+			"function", []string{"create function Pf as (x) -> x + 1 desc = 'it''s'", "create function Pg(x int) returns int as $$ x + 2 $$", "create function Ph(x int) returns table(a int) as $$ select x $$"},
+			[]string{"create or replace function Pf as (x, y) -> x + y", "drop function Pg", "drop function Ph"}, nil,
+		},
+		{
+			"file format", []string{"create file format Pc type = csv field_delimiter = '|' skip_header = 1", "create file format Pj type = json", "create file format Pn type = ndjson", "create file format Pt type = tsv"},
+			[]string{"drop file format Pc", "create or replace file format Pj type = csv", "drop file format Pn", "drop file format Pt"}, nil,
+		},
+		{
+			"file format of the journal", []string{"create file format Pp type = parquet null_if = ('x')"}, []string{"drop file format Pp"},
+			map[string]string{"file format Pp": "create file format Pp type = parquet null_if = ('x')"},
+		},
+		{
+			"tag and policies", []string{"create tag Pt allowed_values = ('a', 'b') comment = 'x'", "create network policy Pn allowed_ip_list = ('1.2.3.4', '5.6.7.8') blocked_ip_list = ('9.9.9.9') comment = 'it''s'", "create password policy Pp password_min_length = 9 comment = 'c'"},
+			[]string{"drop tag Pt", "drop network policy Pn", "create or replace password policy Pp password_min_length = 20"}, nil,
+		},
+		{
+			"connection and stage of the journal",
+			[]string{"create connection Pc storage_type = 's3' access_key_id = 'aaaaaaaa' secret_access_key = 'bbbbbbbb' endpoint_url = 'http://127.0.0.1:1'", "create stage Ps url = 's3://b/x/' connection = (connection_name = 'Pc') file_format = (type = csv)"},
+			[]string{"drop stage Ps", "create or replace connection Pc storage_type = 's3' access_key_id = 'cccccccc' secret_access_key = 'dddddddd'", "create stage Pnew"},
+			map[string]string{
+				"connection Pc": "create or replace connection Pc storage_type = 's3' access_key_id = 'aaaaaaaa' secret_access_key = 'bbbbbbbb' endpoint_url = 'http://127.0.0.1:1'",
+				"stage Ps":      "create or replace stage Ps url = 's3://b/x/' connection = (connection_name = 'Pc') file_format = (type = csv)",
+			},
+		},
+		{
+			"procedure", []string{"create procedure Pp(x int, y string) returns int not null language sql comment = 'c' as $$ begin return x; end; $$"}, []string{"drop procedure Pp(int, string)"},
+			map[string]string{"procedure Pp(INT32, STRING)": "create procedure Pp(x int, y string) returns int not null language sql comment = 'c' as $$ begin return x; end; $$"},
+		},
+		{
+			"role and grants", []string{"create table g (a int)", "create role Pr", "create role Pr2", "grant select on *.* to role Pr", "grant insert on *.* to role Pr2"},
+			[]string{"grant update on *.* to role Pr2", "revoke insert on *.* from role Pr2", "revoke select on *.* from role Pr", "drop role Pr"}, nil,
+		},
+		{"setting", []string{"set global max_block_size = 4000"}, []string{"set global max_block_size = 5000", "set global max_storage_io_requests = 9"}, nil},
+		{
+			"aggregating index", []string{"create table agg (a int)", "insert into agg values (1)", "create aggregating index Pi as select a, count(*) from agg group by a"},
+			[]string{"drop aggregating index Pi"}, nil,
+		},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			prefix := fmt.Sprintf("p%d%s_%s_", i, strings.ReplaceAll(tt.name, " ", ""), r.db())
+			p := func(in []string) []string {
+				out := make([]string, len(in))
+				for k, s := range in {
+					out[k] = own.ReplaceAllString(s, prefix+"$1")
+				}
+				return out
+			}
+			for _, s := range []*databend.Session{r.work, r.foreign} {
+				if _, err := s.Exec(t.Context(), databend.Statement{SQL: "use " + r.db()}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Cleanup(func() { r.dropAll(prefix) })
+			r.sql(p(tt.setup)...)
+			was := r.shown(prefix)
+			statements := p(tt.statements)
+			if err := r.run(statements...); err != nil {
+				t.Fatal(err)
+			}
+			o := Options{Redefine: func(o sqltext.Object) ([]databend.Statement, error) {
+				for k, v := range tt.journal {
+					if own.ReplaceAllString(k, prefix+"$1") == o.String() {
+						return []databend.Statement{{SQL: own.ReplaceAllString(v, prefix+"$1")}}, nil
+					}
+				}
+				return nil, ErrNoDefinition
+			}}
+			for range 2 {
+				rep, err := Restore(t.Context(), r.conn, r.before, r.reached, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !rep.Clean() {
+					t.Errorf("report %+v", rep.Outcomes)
+				}
+				if d := cmp.Diff(was, r.shown(prefix)); d != "" {
+					t.Errorf("state (-before +after):\n%s", d)
+				}
+				for k := range tt.journal {
+					if i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool { return o.Object.String() == own.ReplaceAllString(k, prefix+"$1") }); i < 0 {
+						t.Errorf("%s is not in %+v", k, rep.Outcomes)
+					}
+				}
+			}
+		})
+	}
+}
+
+// dropAll ends what a test made account-wide.
+func (r *rig) dropAll(prefix string) {
+	for k := range r.shown(prefix) {
+		i := strings.LastIndex(k, " ")
+		kind, n := strings.ToUpper(k[:i]), k[i+1:]
+		switch kind {
+		case "SETTING":
+			r.env.SQL(r.t, "unset global "+n)
+		case "INDEX":
+			r.env.SQL(r.t, "drop aggregating index if exists "+n)
+		case "PROCEDURE":
+			r.env.SQL(r.t, "drop procedure if exists "+n+"(int)", "drop procedure if exists "+n+"(int, string)")
+		case "GRANTS":
+		case "DICTIONARY":
+			r.env.SQL(r.t, "drop dictionary if exists "+n)
+		default:
+			r.env.SQL(r.t, "drop "+kind+" if exists "+n)
+		}
+	}
+}
+
+// An object that dbctl never defined, and that the engine does not show, is named; the others are restored. An internal stage
+// with files in it is never dropped.
+func TestKindsThatStay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c, s := "c_"+r.db(), "s_"+r.db()
+	t.Cleanup(func() { r.dropAll(c); r.dropAll(s) })
+	r.sql("use "+r.db(), "create connection "+c+" storage_type = 's3' access_key_id = 'aaaaaaaa' secret_access_key = 'bbbbbbbb'", "create table a (x int)", "insert into a values (1)")
+	was := r.look()
+	if err := r.run("drop table "+r.db()+".a", "drop connection "+c, "create stage "+s); err != nil {
+		t.Fatal(err)
+	}
+	r.sql("copy into @" + s + " from (select 1) file_format = (type = csv)")
+	rep, err := Restore(t.Context(), r.conn, r.before, r.reached, Options{Redefine: func(sqltext.Object) ([]databend.Statement, error) { return nil, ErrNoDefinition }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []string{c, s} {
+		if o := r.outcome(rep, n); o.Result != Kept || o.Detail == "" {
+			t.Errorf("outcome %+v, want kept", o)
+		}
+	}
+	if d := difference(was, r.look()); d != "" {
+		t.Errorf("table (-before +after):\n%s", d)
+	}
+	if n := r.rows("select to_string(count(*)) from list_stage(location => '@" + s + "')")[0][0]; n != "1" {
+		t.Errorf("%s files in the stage, want 1", n)
+	}
+}
