@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -64,7 +65,15 @@ func (a *app) newMigrator(ctx context.Context, w *warehouse, rf runFlags, sink e
 	opts := migrate.Options{
 		Project: w.project, Server: w.server, Secrets: w.secrets.Resolve, Sink: sink, Actor: w.actor, Run: a.run,
 		PlanOptions: rf.plan, DryRun: rf.dryRun, Atomic: rf.atomic, LockWait: a.lockWait.d,
+		LockTTL: a.lockTTL(),
 	}
 	opts.SkipUnsupported = opts.SkipUnsupported || w.project.Env.SkipUnsupported
 	return migrate.New(ctx, opts)
+}
+
+// lockTTL is how long a lock outlives its owner's last word: 0, the default, but for the proofs, which cannot wait so long.
+func (a *app) lockTTL() time.Duration {
+	v, _ := a.Getenv("DBCTL_LOCK_TTL")
+	d, _ := time.ParseDuration(v)
+	return max(d, 0)
 }
