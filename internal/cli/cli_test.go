@@ -209,7 +209,8 @@ func TestSignals(t *testing.T) {
 		"interrupted": {run{"dbctl migrate recover", []os.Signal{os.Interrupt}, polite}, 130, []string{"put back", "dbctl: interrupted"}},
 		"terminated":  {run{"", []os.Signal{syscall.SIGTERM}, polite}, 143, []string{"stopping"}},
 		"impatient": {
-			run{"dbctl migrate recover", []os.Signal{os.Interrupt, os.Interrupt, syscall.SIGTERM}, hang}, 143,
+			run{"dbctl migrate recover", []os.Signal{os.Interrupt, os.Interrupt, syscall.SIGTERM}, hang},
+			143,
 			[]string{"still putting back", "left at once", "hint: `dbctl migrate recover`"},
 		},
 		"nothing to put back": {run{"", []os.Signal{os.Interrupt, os.Interrupt}, hang}, 130, []string{"left at once"}},

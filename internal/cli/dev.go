@@ -51,7 +51,7 @@ func (a *app) openEmbedded() (*project.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.openProject(opts)
+	p, err := a.openBeforeEngine(opts)
 	if err != nil {
 		return nil, err
 	}

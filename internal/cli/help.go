@@ -27,9 +27,6 @@ var allExits = []exit{
 	{exitTerminated, "terminated, and rolled back"},
 }
 
-// exitsOf builds a command's section: the contract's words, or the command's own after the code.
-func exitsOf(own ...exit) []exit { return own }
-
 // The codes that any command which talks to a server can end with.
 var (
 	exitBadUsage   = exit{exitUsage, "wrong usage, project or configuration, or a secret that has no value; nothing was tried"}

@@ -63,6 +63,26 @@ func (a *app) openProject(opts project.Options) (*project.Project, error) {
 	return p, err
 }
 
+// openBeforeEngine is openProject where an embedded engine may have to be started yet. A template may need a variable that only
+// the running engine gives: it gets one that leads nowhere, and the project is opened again when the engine runs.
+func (a *app) openBeforeEngine(opts project.Options) (*project.Project, error) {
+	p, err := a.openProject(opts)
+	if err == nil {
+		return p, nil
+	}
+	vars := map[string]string{"s3_endpoint": "http://127.0.0.1:0", "s3_region": "us-east-1"}
+	for _, name := range []string{"", "bucket"} { // the project's own bucket stays, where it has one
+		if name != "" {
+			vars[name] = defaultBucket
+		}
+		opts.LocalVars = vars
+		if p, again := a.openProject(opts); again == nil && p.Env.Embedded {
+			return p, nil
+		}
+	}
+	return nil, err
+}
+
 // projectDir is -C below the working directory.
 func (a *app) projectDir() string {
 	dir := cmp.Or(a.dir, ".")
@@ -87,7 +107,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.openProject(opts)
+	p, err := a.openBeforeEngine(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -200,8 +220,11 @@ func (a *app) engineOptions(p *project.Project) local.Options {
 	}
 }
 
+// defaultBucket is the local store's bucket of a project that names none.
+const defaultBucket = "dbctl"
+
 // bucketOf is the local store's bucket: the one the project's templates speak of.
-func bucketOf(p *project.Project) string { return cmp.Or(p.Env.Vars["bucket"], "dbctl") }
+func bucketOf(p *project.Project) string { return cmp.Or(p.Env.Vars["bucket"], defaultBucket) }
 
 // engineVars are the template variables that only the running engine knows.
 func engineVars(p *project.Project, e *local.Engine) map[string]string {

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -45,6 +47,19 @@ vars: { bucket: "@BUCKET@", prefix: "@PREFIX@", s3_endpoint: "@ENDPOINT@" }
 environments:
   test: { dsn: "databend://@USER@@@HOST@:@PORT@/@DB@?sslmode=disable", password: TEST_PASSWORD, state_database: @STATEDB@ }
 `
+
+// TestMain makes this test binary the daemon of a local engine when it is started as one: package local runs its own executable.
+func TestMain(m *testing.M) {
+	if os.Args[0] != "dbctl" {
+		os.Exit(m.Run())
+	}
+	signals := make(chan os.Signal, 3)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	os.Exit(Main(Process{
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.LookupEnv, Signals: signals,
+		IsTerminal: func(any) bool { return false },
+	}))
+}
 
 // TestOffline runs the scripts that need no server.
 func TestOffline(t *testing.T) {
