@@ -31,7 +31,7 @@ type finding struct {
 // A COPY is atomic and seldom names what it stumbled over. isRefusal reports whether err is the engine's word about the files or
 // the text of a COPY, and not about the way to it.
 func isRefusal(err error) bool {
-	return databend.IsCode(err, 1001, 1006, 1010, 1046, 1065, 1090, 1303)
+	return databend.IsCode(err, 1001, 1006, 1010, 1046, 1065, 1090, 1303) && !textMistake.MatchString(err.Error())
 }
 
 // movedUnder reports whether err says that a file of the batch was deleted or overwritten while it was read.
@@ -152,6 +152,12 @@ func (r *run) groups(ctx context.Context, files []File) ([]group, error) {
 func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
 	for len(g.files) > 0 {
 		part := batch{files: g.files, send: send{files: paths(g.files), force: b.send.force, missing: g.missing}, replace: b.replace}
+		if err := r.obey(ctx, &part); err != nil {
+			return 0, err
+		}
+		if g.files = part.files; len(g.files) == 0 {
+			return 0, nil
+		}
 		left, err := r.transaction(ctx, part)
 		var refused *copyError
 		if !errors.As(err, &refused) {
@@ -247,11 +253,12 @@ func (r *run) culprits(ctx context.Context, b batch, cause *copyError) (map[stri
 			return map[string]finding{name: {reason: inWords(cause)}}, nil
 		}
 	}
-	if m := atFile.FindStringSubmatch(cause.Error()); m != nil {
+	if m := atLine.FindStringSubmatch(cause.Error()); m != nil {
 		if name := named(cause, b.files); name != "" {
-			f := finding{reason: inWords(cause), column: m[2], value: m[1]}
-			if line := number(m[4]) + 1; m[4] != "" {
-				f.row = &line
+			line := number(m[1]) + 1
+			f := finding{reason: fmt.Sprintf("line %d: %s", line, inWords(cause)), row: &line}
+			if v := invalidValue.FindStringSubmatch(cause.Error()); v != nil {
+				f.value, f.column = v[1], v[2]
 			}
 			return map[string]finding{name: f}, nil
 		}
@@ -267,8 +274,13 @@ func (r *run) culprits(ctx context.Context, b batch, cause *copyError) (map[stri
 	return bad, err
 }
 
-// atFile is the engine's word about a line of a text format: value, column, file and line, from 0.
-var atFile = regexp.MustCompile(`(?s)Invalid value '(.*?)' for column \d+ \((\S+) .*at file '(.*)', line (\d+)`)
+// The engine's word about a text format: the line counts from 0.
+var (
+	atLine       = regexp.MustCompile(`at file '.*', line (\d+)`)
+	invalidValue = regexp.MustCompile(`(?s)(?:Invalid value '(.*?)'|Missing value) for column \d+ \((\S+) `)
+	// textMistake is what no file can be blamed for.
+	textMistake = regexp.MustCompile(`does not have a column with name|number of columns|Number of columns|aggregate|no function matches the given name`)
+)
 
 // alike is how many files must fail with one text before it is held for the load's mistake and not for theirs.
 const alike = 6

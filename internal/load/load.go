@@ -19,7 +19,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/state"
 )
@@ -93,10 +92,4 @@ func (l *Loader) Close() error {
 		err = e
 	}
 	return err
-}
-
-// Validate checks the files that Run would load (with Options.Force all of Options.Path), at most Options.Limit of them, loads
-// nothing and writes nothing. It emits a File, valid or invalid, for each.
-func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) error {
-	panic("not built yet")
 }

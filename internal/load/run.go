@@ -237,10 +237,16 @@ func paths(files []File) []string {
 
 // batch loads one batch, or finds out which of its files are bad and loads the others. It returns how many files gave no row.
 func (r *run) batch(ctx context.Context, b batch) (int, error) {
+	if err := r.obey(ctx, &b); err != nil {
+		return 0, err
+	}
+	if len(b.files) == 0 {
+		return 0, r.recordBad(ctx)
+	}
 	left, err := r.transaction(ctx, b)
 	var refused *copyError
 	if !errors.As(err, &refused) {
-		return left, err
+		return left, cmp.Or(err, r.recordBad(ctx))
 	}
 	return r.isolate(ctx, b, refused)
 }

@@ -1,0 +1,258 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// Validate checks the files that Run would load (with Options.Path all that it names), at most Options.Limit of them, and loads and
+// writes nothing: what COPY's VALIDATION_MODE would do if Databend had it, for transforms too. It emits a File, valid or invalid,
+// for each, and fails with exit 3 when one is invalid. It finds files that cannot be read, schemas that differ, missing columns,
+// casts that fail, vectors of another width, NULLs where the table takes none, damaged pages, and what the rules are about.
+func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) (err error) {
+	j, err := newJob(ld, l.cfg.Scope.Database)
+	if err != nil {
+		return err
+	}
+	o.Force, o.OnChanged = o.Force || o.Path != "", ""
+	r := &run{l: l, j: j, o: o}
+	if r.plan, err = l.plan(ctx, j, o); err != nil {
+		return err
+	}
+	if len(ld.Secrets) > 0 {
+		if r.secrets, err = l.cfg.Secrets(ctx, ld.Secrets); err != nil {
+			return err
+		}
+	}
+	files := r.plan.Planned()
+	if len(files) == 0 && r.plan.listed() == 0 {
+		return r.plan.refusal(o)
+	}
+	columns, err := r.target(ctx)
+	if err != nil {
+		return err
+	}
+	r.unfilled(columns)
+	groups, err := r.groups(ctx, files)
+	if err != nil {
+		return wrap(ld.Name, "read the files", err)
+	}
+	var first map[string]string
+	for _, g := range groups {
+		schema, err := r.schema(ctx, g.files[0])
+		if err != nil {
+			return wrap(ld.Name, "read the schema of "+g.files[0].Path, err)
+		}
+		if first == nil {
+			first = schema
+		} else {
+			l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s of another schema, %s and on: %s", ld.Name, count(int64(len(g.files)), "file is", "files are"), g.files[0].Path, difference(first, schema))})
+		}
+		if err := r.validateGroup(ctx, g, schema, columns); err != nil {
+			return wrap(ld.Name, "validate", err)
+		}
+	}
+	return r.verdict(files)
+}
+
+// column is one of the target table's.
+type column struct {
+	name, typ      string
+	nullable, dflt bool
+}
+
+// target asks for the table's columns.
+func (r *run) target(ctx context.Context) ([]column, error) {
+	s := sqltext.Quote
+	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT name, data_type, is_nullable, default_kind FROM system.columns WHERE database=" + s(r.j.database) + " AND `table`=" + s(r.j.table)})
+	if err != nil {
+		return nil, wrap(r.j.Name, "read the columns of "+r.j.target, err)
+	}
+	out := make([]column, len(res.Rows))
+	for i, row := range res.Rows {
+		out[i] = column{row[0].String, row[1].String, row[2].String == "YES", row[3].String != ""}
+	}
+	return out, nil
+}
+
+// unfilled tells of columns of the table that the load never fills.
+func (r *run) unfilled(columns []column) {
+	if len(r.j.Copy.Columns) == 0 {
+		return
+	}
+	for _, c := range columns {
+		if c.dflt || slices.ContainsFunc(r.j.Copy.Columns, func(n string) bool { return strings.EqualFold(n, c.name) }) {
+			continue
+		}
+		text := "stays NULL"
+		if !c.nullable {
+			text = "is NOT NULL and has no default: the load will fail"
+		}
+		r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: column %s of %s is not filled: it %s", r.j.Name, c.name, r.j.target, text)})
+	}
+}
+
+// schema is a file's columns and their types; nil for a format without names.
+func (r *run) schema(ctx context.Context, f File) (map[string]string, error) {
+	if fileType(r.j.Copy) != "PARQUET" {
+		return nil, nil
+	}
+	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT column_name, type FROM INFER_SCHEMA(location=>" + sqltext.Quote("@"+r.j.Copy.Stage+"/"+f.Path) + ", file_format=>'PARQUET')"})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]string, len(res.Rows))
+	for _, row := range res.Rows {
+		out[strings.ToLower(row[0].String)] = row[1].String
+	}
+	return out, nil
+}
+
+// difference is how a schema differs from the first one, in words. Two that differ in nothing named here differ in what Parquet
+// knows and Databend's types do not: order, nullability, field ids.
+func difference(a, b map[string]string) string {
+	var out []string
+	for name, typ := range b {
+		switch was, ok := a[name]; {
+		case !ok:
+			out = append(out, name+" is new")
+		case was != typ:
+			out = append(out, name+" is "+typ+", not "+was)
+		}
+	}
+	for name := range a {
+		if _, ok := b[name]; !ok {
+			out = append(out, name+" is missing")
+		}
+	}
+	if out == nil {
+		return "the same columns in another order, or of another nullability"
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+// validateGroup runs every check over files of one schema.
+func (r *run) validateGroup(ctx context.Context, g group, schema map[string]string, columns []column) error {
+	if schema != nil {
+		for _, it := range r.j.Copy.Select {
+			if _, ok := schema[strings.ToLower(it.Column)]; ok || it.Column == "" || strings.HasPrefix(strings.ToLower(it.Column), "metadata$") || strings.HasPrefix(it.Column, "$") {
+				continue
+			}
+			if slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, it.Column) }) {
+				g.missing = append(g.missing, it.Column)
+				continue
+			}
+			for _, f := range g.files {
+				r.condemn(f, finding{reason: "the file has no column " + it.Column, column: it.Column})
+			}
+			return nil
+		}
+	}
+	passes := [][]check{r.casts(), r.notNull(columns), r.j.rules("fail", true)}
+	for _, checks := range passes {
+		found, err := r.examine(ctx, g.files, g.missing, checks)
+		if err != nil {
+			if !isRefusal(err) {
+				return err
+			}
+			continue // a page that cannot be read: below
+		}
+		g.files = slices.DeleteFunc(slices.Clone(g.files), func(f File) bool {
+			why, bad := found[f.Path]
+			if bad {
+				r.condemn(f, why)
+			}
+			return bad
+		})
+	}
+	if err := r.readable(ctx, g); err != nil {
+		return err
+	}
+	g.files = slices.DeleteFunc(slices.Clone(g.files), func(f File) bool {
+		return slices.ContainsFunc(r.bad, func(b badFile) bool { return b.Path == f.Path })
+	})
+	warned, err := r.examine(ctx, g.files, g.missing, r.j.rules("warn", true))
+	if err != nil && !isRefusal(err) {
+		return err
+	}
+	for _, f := range g.files {
+		if why, ok := warned[f.Path]; ok {
+			r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s: %s", r.j.Name, f.Path, why.reason)})
+		}
+	}
+	return nil
+}
+
+// notNull are the checks for columns of the table that take no NULL.
+func (r *run) notNull(columns []column) []check {
+	var out []check
+	for i, it := range r.j.Copy.Select {
+		if it.Column == "" || i >= len(r.j.Copy.Columns) {
+			continue
+		}
+		for _, c := range columns {
+			if !c.nullable && strings.EqualFold(c.name, r.j.Copy.Columns[i]) {
+				out = append(out, check{column: it.Column, bad: sqltext.Ident(it.Column) + " IS NULL", value: "NULL", reason: "but column " + c.name + " of the table is NOT NULL"})
+			}
+		}
+	}
+	return out
+}
+
+// readable evaluates the whole select list over the files, so that every page is read, and finds those that cannot be, half by half.
+func (r *run) readable(ctx context.Context, g group) error {
+	if len(g.files) == 0 {
+		return nil
+	}
+	items := r.j.items(g.missing)
+	if len(items) == 0 {
+		items = r.j.previewItems()
+	}
+	_, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " + r.j.from(paths(g.files)) + " IGNORE_RESULT", Secrets: r.secrets})
+	if err == nil || !isRefusal(err) {
+		return err
+	}
+	if len(g.files) == 1 {
+		r.condemn(g.files[0], finding{reason: inWords(err)})
+		return nil
+	}
+	half := len(g.files) / 2
+	if err := r.readable(ctx, group{g.files[:half], g.missing}); err != nil {
+		return err
+	}
+	return r.readable(ctx, group{g.files[half:], g.missing})
+}
+
+// verdict tells of each file and fails when one is invalid.
+func (r *run) verdict(files []File) error {
+	bad := map[string]badFile{}
+	for _, b := range r.bad {
+		bad[b.Path] = b
+	}
+	var names []string
+	for _, f := range files {
+		e := event.File{Load: r.j.Name, Table: r.j.target, Path: f.Path, Before: string(f.State), Outcome: "valid", Bytes: f.Bytes}
+		if b, ok := bad[f.Path]; ok {
+			e.Outcome, e.Reason, e.Column, e.Row, e.Value = "invalid", b.reason, b.column, b.row, b.value
+			names = append(names, f.Path+" ("+b.reason+")")
+		}
+		r.l.cfg.Sink(e)
+	}
+	r.plan.notes(r.l.cfg.Sink)
+	r.l.cfg.Sink(event.Summary{
+		Command: "load", Text: fmt.Sprintf("%s: %s checked, %d invalid", r.j.Name, count(int64(len(files)), "file", "files"), len(names)),
+		Counts: map[string]int64{"valid": int64(len(files) - len(names)), "invalid": int64(len(names))},
+	})
+	if len(names) > 0 {
+		return errorf(r.j.Name, exitStopped, "mend the files; `dbctl load "+r.j.Name+"` loads the others", "%s: %s", count(int64(len(names)), "invalid file", "invalid files"), some(names, 3))
+	}
+	return nil
+}

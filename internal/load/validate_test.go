@@ -1,0 +1,187 @@
+package load
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// thing is a row with what the engine lets through in silence.
+type thing struct {
+	ID  int32      `parquet:"id"`
+	Num float64    `parquet:"num"`
+	Vec []*float32 `parquet:"vec,list"`
+	Geo string     `parquet:"geo"`
+}
+
+func things(n int, f func([]thing)) []byte {
+	one := float32(1)
+	out := make([]thing, n)
+	for i := range out {
+		out[i] = thing{int32(i), float64(i), []*float32{&one, &one, &one}, "SRID=4326;POINT(116 39)"}
+	}
+	if f != nil {
+		f(out)
+	}
+	return file(out)
+}
+
+const copyThings = "COPY INTO things (id, num, vec, geo) FROM (SELECT id::INT, num::INT, vec::VECTOR(3), geo::GEOMETRY FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"
+
+func (w *world) validate(ld project.Load, o Options) error {
+	w.t.Helper()
+	return w.with(w.t.Context(), func(l *Loader) error { return l.Validate(w.t.Context(), ld, o) })
+}
+
+// verdicts are the last command's File events but the valid: "a.parquet invalid: reason".
+func (w *world) verdicts() []string {
+	var out []string
+	for _, e := range w.events {
+		if f, ok := e.(event.File); ok && f.Outcome != "valid" {
+			out = append(out, strings.TrimPrefix(f.Path, "p/")+" "+f.Outcome+": "+f.Reason)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE things (id INT NOT NULL, num INT, vec VECTOR(3), geo GEOMETRY, later STRING)")
+	ld := w.load(copyThings)
+	w.Put(t, "p/good.parquet", things(5, nil))
+	if err := w.validate(ld, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(w.notes(), "column later") {
+		t.Errorf("nothing was said about the column that is not filled: %q", w.notes())
+	}
+	damaged := things(5, nil)
+	for i := 4; i < 40; i++ {
+		damaged[i] ^= 0x5a
+	}
+	w.Put(t, "p/cut.parquet", things(5, nil)[:200])
+	w.Put(t, "p/damaged.parquet", damaged)
+	w.Put(t, "p/fraction.parquet", things(5, func(r []thing) { r[3].Num = 2.5 }))
+	w.Put(t, "p/less.parquet", file([]nameless{{1}}))
+	w.Put(t, "p/null in vector.parquet", things(5, func(r []thing) { r[1].Vec[1] = nil }))
+	w.Put(t, "p/srid.parquet", things(5, func(r []thing) { r[2].Geo = "POINT(1 2)" }))
+	w.Put(t, "p/swapped.parquet", things(5, func(r []thing) { r[4].Geo = "SRID=4326;POINT(39 116)" }))
+	w.Put(t, "p/wide.parquet", things(5, func(r []thing) { r[0].Vec = append(r[0].Vec, r[0].Vec[0]) }))
+	err := w.validate(ld, Options{})
+	w.wantExit(err, exitStopped, "5 invalid files")
+	got := w.verdicts()
+	for i, want := range []string{
+		"cut.parquet invalid: its footer cannot be read",
+		"damaged.parquet invalid: its data is damaged",
+		"less.parquet invalid: the file has no column num",
+		"null in vector.parquet invalid: row 2: vec = '1' NULL in the vector (rule vector-null)",
+		"wide.parquet invalid: row 1: vec = '4' values in the vector, not 3",
+	} {
+		if i >= len(got) || !strings.HasPrefix(got[i], want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	for _, want := range []string{
+		"p/fraction.parquet: row 4: num = '2.5' is rounded to a whole number (rule fraction)",
+		"p/srid.parquet: row 3: geo = 'POINT(1 2)' has no SRID (rule srid-zero)",
+		"p/swapped.parquet: row 5: geo = 'POINT(39 116)' lies outside of the earth: latitude and longitude swapped? (rule swapped-axes)",
+	} {
+		if !strings.Contains(w.notes(), want) {
+			t.Errorf("got %s\nwant %s", w.notes(), want)
+		}
+	}
+	if got := w.SQL(t, "SELECT count(*) FROM things")[0][0]; got != "0" {
+		t.Errorf("validation loaded %s rows", got)
+	}
+	if diff := cmp.Diff(len(w.SQL(t, "SELECT 1 FROM system.databases WHERE name='"+w.StateDB+"'")), 0); diff != "" {
+		t.Errorf("validation made the state database")
+	}
+}
+
+func TestRulesOfARun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE things (id INT, num INT, vec VECTOR(3), geo GEOMETRY)")
+	ld := w.load(copyThings)
+	w.Put(t, "p/good.parquet", things(5, nil))
+	w.Put(t, "p/null in vector.parquet", things(5, func(r []thing) { r[1].Vec[1] = nil }))
+	w.Put(t, "p/srid.parquet", things(5, func(r []thing) { r[2].Geo = "POINT(1 2)"; r[0].Num = 0.5 }))
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "rule vector-null")
+	if res.Files != 2 || !strings.Contains(w.notes(), "rule srid-zero") || strings.Contains(w.notes(), "rule fraction") {
+		t.Errorf("got %+v, notes %q, want 2 files and a warning of srid-zero", res, w.notes())
+	}
+	ld.Rules = map[string]string{"vector-null": "off", "srid-zero": "off", "fraction": "fail"}
+	ld.Checksum += "2"
+	w.Put(t, "p/fraction.parquet", things(5, func(r []thing) { r[2].Num = 0.5 }))
+	res, err = w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "rule fraction")
+	if res.Files != 1 {
+		t.Errorf("got %+v, want the file whose rule is off", res)
+	}
+}
+
+func TestTextFormats(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "c/a.csv", []byte("1,x\n2,y\n"))
+	w.Put(t, "c/b.csv", []byte("3,x\nxx,y\n4,z\n"))
+	w.Put(t, "c/readme.txt", []byte("no data"))
+	ld := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV)")
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "c/b.csv (line 2: Invalid value 'xx' for column 0 (id")
+	if res.Rows != 2 {
+		t.Errorf("got %+v, want 2 rows", res)
+	}
+	goOn := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV) ON_ERROR = CONTINUE")
+	if res, err = w.run(goOn, Options{}); err != nil || res.Rows != 2 {
+		t.Errorf("ON_ERROR = CONTINUE: got %+v, %v, want 2 rows", res, err)
+	}
+	if !slices.ContainsFunc(w.events, func(e event.Event) bool {
+		f, ok := e.(event.File)
+		return ok && strings.Contains(f.Reason, "1 error, first in line 2")
+	}) {
+		t.Errorf("the error that was passed over was not told: %+v", w.events)
+	}
+
+	w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
+	w.Put(t, "n/a.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":2}\n"))
+	w.Put(t, "n/b.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":\n"))
+	js := w.load("COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/n/) FILE_FORMAT = (TYPE = NDJSON)")
+	res, err = w.run(js, Options{})
+	w.wantExit(err, exitPartly, "n/b.ndjson (line 2")
+	if res.Rows != 2 {
+		t.Errorf("got %+v, want 2 rows", res)
+	}
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), js, Options{Path: "n/a*"}, 5) }); err != nil {
+		t.Error(err)
+	}
+}
+
+// Mistakes in the load's text are no file's fault: exit 1, and no file is recorded as bad.
+func TestMistakesInTheText(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(1, 3))
+	for _, tt := range []struct{ from, to string }{
+		{"(id, name)", "(id, nope)"},
+		{"id::INT, name", "id::INT, id, name"},
+		{"id::INT", "nofunction(id)"},
+		{"id::INT", "sum(id)"},
+		{"id::INT", "id::NOTYPE"},
+	} {
+		_, err := w.run(w.load(strings.Replace(copyRows, tt.from, tt.to, 1)), Options{})
+		w.wantExit(err, exitFailed)
+	}
+	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE state='failed'")[0][0]; got != "0" {
+		t.Errorf("got %s files recorded as bad, want 0", got)
+	}
+}
