@@ -74,9 +74,6 @@ type group struct {
 // isolate loads what can be loaded of a batch that the engine refused, and finds out why the rest cannot. It returns how many
 // files gave no row.
 func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
-	if r.o.Atomic {
-		return 0, cause.error
-	}
 	r.l.cfg.Sink(event.Note{Level: "detail", Text: fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name, count(int64(len(b.files)), "file", "files"), cause.error)})
 	groups := []group{{files: b.files}}
 	if databend.IsCode(cause, 1303) || unreadable.MatchString(cause.Error()) || missingColumn.MatchString(cause.Error()) {
@@ -218,13 +215,17 @@ func (r *run) recordBad(ctx context.Context) error {
 		return err
 	}
 	for _, b := range r.bad[r.told:] {
-		r.l.cfg.Sink(event.File{
-			Load: r.j.Name, Table: r.j.target, Path: b.Path, Before: string(b.State), Outcome: "failed", Bytes: b.Bytes,
-			Reason: b.reason, Column: b.column, Row: b.row, Value: b.value,
-		})
+		r.l.cfg.Sink(r.badEvent(b))
 	}
 	r.told = len(r.bad)
 	return nil
+}
+
+func (r *run) badEvent(b badFile) event.File {
+	return event.File{
+		Load: r.j.Name, Table: r.j.target, Path: b.Path, Before: string(b.State), Outcome: "failed", Bytes: b.Bytes,
+		Reason: b.reason, Column: b.column, Row: b.row, Value: b.value,
+	}
 }
 
 // failed is the error of a run that had bad files.

@@ -175,6 +175,9 @@ func (r *run) all(ctx context.Context) (Result, error) {
 
 // batches sends the plan. left is how many files gave no row: the engine holds them for loaded.
 func (r *run) batches(ctx context.Context) (left int, err error) {
+	if r.o.Atomic {
+		return r.atomic(ctx)
+	}
 	for _, b := range r.plan.split() {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -252,17 +255,23 @@ func (r *run) batch(ctx context.Context, b batch) (int, error) {
 }
 
 // copyError is a COPY that the engine refused because of its files or its text: nothing of the batch is loaded.
-type copyError struct{ error }
+type copyError struct {
+	error
+	batch int // of the transaction
+}
 
 func (e *copyError) Unwrap() error { return e.error }
 
-// transaction sends COPY and its ledger rows: both or neither.
-func (r *run) transaction(ctx context.Context, b batch) (left int, err error) {
+// transaction sends the COPY of each batch and its ledger rows: all of it or nothing. A limit of 15,000 files holds for a COPY and
+// not for a commit.
+func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err error) {
 	l := r.l
-	started, copyID := time.Now(), databend.NewID()
-	begin := r.row(File{}, state.FileBegin)
-	begin.QueryID, begin.Rows, begin.Reason = copyID, int64(len(b.files)), "a COPY of "+count(int64(len(b.files)), "file", "files")
-	if err := l.store.AppendLedger(ctx, []state.LedgerRow{begin}, r.lock.Fence()); err != nil {
+	begins := make([]state.LedgerRow, len(batches))
+	for i, b := range batches {
+		begins[i] = r.row(File{}, state.FileBegin)
+		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)), "a COPY of "+count(int64(len(b.files)), "file", "files")
+	}
+	if err := l.store.AppendLedger(ctx, begins, r.lock.Fence()); err != nil {
 		return 0, err
 	}
 	if err := r.lock.Fresh(ctx); err != nil {
@@ -277,41 +286,23 @@ func (r *run) transaction(ctx context.Context, b batch) (left int, err error) {
 			r.rollback(ctx)
 		}
 	}()
-	if b.replace {
-		if err := r.deleteOld(ctx, b.files); err != nil {
+	ledgers, proof := make([][]state.LedgerRow, len(batches)), ""
+	for i, b := range batches {
+		ledger, none, err := r.copy(ctx, b, begins[i].QueryID)
+		var refused *copyError
+		if errors.As(err, &refused) {
+			refused.batch = i
+		}
+		if err != nil {
 			return 0, err
 		}
+		if len(ledger) > 0 {
+			proof = begins[i].QueryID
+		}
+		ledgers[i], left = ledger, left+none
 	}
-	st := databend.Statement{
-		SQL: r.j.sql(b.send), Secrets: r.secrets, ID: copyID, Progress: r.progress,
-		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.pos,
-	}
-	res, err := l.work.Query(ctx, st)
-	switch {
-	case databend.IsCode(err, duplicatedFiles):
-		return 0, errAgain{err}
-	case databend.IsUnknownOutcome(err):
-		return 0, r.lost(ctx, copyID, err)
-	case movedUnder(err, b):
-		return 0, errAgain{err}
-	case err != nil && ctx.Err() == nil && isRefusal(err):
-		return 0, &copyError{err}
-	case err != nil:
-		return 0, err
-	}
-	rows, err := readCopied(res)
-	if err != nil {
-		return 0, err
-	}
-	ledger, gaveNone, err := r.reconcile(ctx, b, rows, copyID, time.Since(started))
-	if err != nil {
-		return 0, err
-	}
-	if len(ledger) == 0 { // the engine held all of them for loaded
-		return len(gaveNone), nil
-	}
-	if err := r.record(ctx, ledger); err != nil {
-		return 0, err
+	if proof == "" { // the engine held all of them for loaded
+		return left, nil
 	}
 	if err := r.lock.Fresh(ctx); err != nil {
 		return 0, err
@@ -324,14 +315,49 @@ func (r *run) transaction(ctx context.Context, b batch) (left int, err error) {
 		return 0, errAgain{err}
 	case err != nil:
 		// Ctrl-C, or a lost answer: whether the COMMIT happened is a question, not a guess.
-		if committed, asked := r.committed(ctx, commitID, copyID); asked != nil {
+		if committed, asked := r.committed(ctx, commitID, proof); asked != nil {
 			return 0, errorf(r.j.Name, exitPartly, "dbctl load "+r.j.Name+" (it loads only what is missing)", "the answer to COMMIT was lost, and asking failed: %v", asked)
 		} else if !committed {
 			return 0, err
 		}
 	}
-	r.report(b, ledger, copyID)
-	return len(gaveNone), nil
+	for i, b := range batches {
+		r.report(b, ledgers[i], begins[i].QueryID)
+	}
+	return left, nil
+}
+
+// copy sends one COPY and its ledger rows, inside the transaction. left is how many files gave no row.
+func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.LedgerRow, left int, err error) {
+	if b.replace {
+		if err := r.deleteOld(ctx, b.files); err != nil {
+			return nil, 0, err
+		}
+	}
+	started := time.Now()
+	res, err := r.l.work.Query(ctx, databend.Statement{
+		SQL: r.j.sql(b.send), Secrets: r.secrets, ID: copyID, Progress: r.progress,
+		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.pos,
+	})
+	switch {
+	case databend.IsCode(err, duplicatedFiles) || movedUnder(err, b):
+		return nil, 0, errAgain{err}
+	case databend.IsUnknownOutcome(err):
+		return nil, 0, r.lost(ctx, copyID, err)
+	case err != nil && ctx.Err() == nil && isRefusal(err):
+		return nil, 0, &copyError{error: err}
+	case err != nil:
+		return nil, 0, err
+	}
+	rows, err := readCopied(res)
+	if err != nil {
+		return nil, 0, err
+	}
+	ledger, none, err := r.reconcile(ctx, b, rows, copyID, time.Since(started))
+	if err != nil {
+		return nil, 0, err
+	}
+	return ledger, len(none), r.record(ctx, ledger)
 }
 
 // Databend's codes that a load decides on.
