@@ -111,6 +111,13 @@ func (p *Plan) listed() int64 {
 // plan asks the server and decides. It does not refuse: see refusal.
 func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	q := planQuery{job: j, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
+	recent, err := l.partitions(ctx, j, o)
+	if err != nil {
+		return nil, err
+	}
+	if recent != nil {
+		q.prefixes = recent
+	}
 	if o.Force && o.Path == "" {
 		return nil, errorf(j.Name, exitUsage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
 	}
@@ -122,7 +129,7 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 		q.glob = glob
 	}
 	p := &Plan{Load: j.Name, Table: j.target, Stage: j.Copy.Stage, Counts: map[State]Count{}, job: j, query: q}
-	err := l.ask(ctx, q, p)
+	err = l.ask(ctx, q, p)
 	if noLedger(err, l.cfg.Scope.StateDatabase) {
 		p.first, p.query.ledger = true, "" // nothing was ever written
 		err = l.ask(ctx, p.query, p)
@@ -145,6 +152,11 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	p.order(o)
 	p.decide(o)
 	return p, nil
+}
+
+// windowed reports whether only recent partitions were listed.
+func (p *Plan) windowed() bool {
+	return len(p.query.prefixes) != 1 || p.query.prefixes[0] != p.job.prefix
 }
 
 // knows asks whether the ledger knows anything of a table of which it knows none of the files listed here: another load fills it.
@@ -307,7 +319,7 @@ func (p *Plan) decide(o Options) {
 		}
 	}
 	// What a COPY by prefix would send is every file of its pattern that the engine does not remember.
-	p.exact = o.Limit == 0 && o.Path == "" && o.Order == "" && p.job.files == nil && len(p.query.prefixes) == 1 &&
+	p.exact = o.Limit == 0 && o.Path == "" && o.Order == "" && p.job.files == nil && !p.windowed() &&
 		(p.job.prefix == "" || strings.HasSuffix(p.job.prefix, "/")) &&
 		p.Counts[Expired].Files+p.Counts[Emptied].Files+p.Counts[Failed].Files+p.Counts[Unfinished].Files+p.Counts[Quarantined].Files == 0
 	for _, f := range p.Files {
@@ -322,7 +334,7 @@ func (p *Plan) refusal(o Options) error {
 		return errorf(p.Load, exitStopped,
 			fmt.Sprintf("dbctl load %s --mark loaded --reason '…' (the files are in the table) or --mark new (they are not)", p.Load),
 			"%s holds %d rows, and the ledger does not know from which files", p.Table, p.TableRows)
-	case p.listed() == 0 && !p.job.EmptyOK && len(p.query.prefixes) <= 1:
+	case p.listed() == 0 && !p.job.EmptyOK && !p.windowed():
 		where := "@" + p.job.Copy.Stage + "/" + p.job.prefix
 		if o.Path != "" {
 			where += " with --path " + o.Path

@@ -77,7 +77,7 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 	if len(r.plan.Planned()) == 0 && r.plan.Engine == 0 {
 		r.plan.notes(l.cfg.Sink)
 		l.cfg.Sink(event.Summary{Command: "load", Text: ld.Name + ": nothing to load: " + r.plan.text("new"), Counts: r.plan.counts(), TookMS: time.Since(r.started).Milliseconds()})
-		return Result{}, r.plan.stopped(o)
+		return Result{}, cmp.Or(r.passed(ctx), r.plan.stopped(o))
 	}
 	return r.locked(ctx)
 }
@@ -594,10 +594,10 @@ func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
 		counts["before"] = n
 	}
 	r.l.cfg.Sink(event.Summary{Command: "load", Text: text, Counts: counts, TookMS: took.Milliseconds()})
-	if err := r.failed(); err != nil {
+	if err := r.passed(ctx); err != nil {
 		return r.res, err
 	}
-	return r.res, r.plan.stopped(r.o)
+	return r.res, cmp.Or(r.failed(), r.plan.stopped(r.o))
 }
 
 // All runs loads one after another, goes on after one fails, and joins their errors: the worst exit code wins.

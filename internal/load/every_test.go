@@ -1,0 +1,97 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+func TestEvery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var at []time.Time
+		var notes []string
+		sink := func(e event.Event) {
+			if n, ok := e.(event.Note); ok && n.Level == "warn" {
+				notes = append(notes, n.Text)
+			}
+		}
+		err := Every(ctx, 10*time.Minute, sink, func(context.Context) error {
+			at = append(at, time.Now())
+			switch len(at) {
+			case 2:
+				return errors.New("no server")
+			case 4:
+				go cancel() // between two passes
+			}
+			return nil
+		})
+		if err != nil || len(at) != 4 || !slices.Equal(notes, []string{"no server"}) {
+			t.Errorf("got %v after %d passes, notes %q, want 4 passes and a word about the second", err, len(at), notes)
+		}
+		for i := 1; i < len(at); i++ {
+			if d := at[i].Sub(at[i-1]); d < 10*time.Minute || d > 11*time.Minute {
+				t.Errorf("pass %d came %v after the one before, want 10 to 11 minutes", i+1, d)
+			}
+		}
+	})
+	usage := errorf("x", exitUsage, "", "wrong")
+	if err := Every(t.Context(), time.Hour, func(event.Event) {}, func(context.Context) error { return usage }); !errors.Is(err, usage) {
+		t.Errorf("got %v, want the usage error at once", err)
+	}
+}
+
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2025, 3, 1, 23, 30, 0, 0, time.UTC)
+	for _, tt := range []struct{ window, want string }{
+		{"day=%Y-%m-%d 3d", "p/day=2025-02-27 p/day=2025-02-28 p/day=2025-03-01 p/day=2025-03-02"},
+		{"%Y/%m 1d", "p/2025/03"},
+		{"h=%Y%m%d%H 2h", "p/h=2025030122 p/h=2025030123 p/h=2025030200"},
+	} {
+		w, err := parseWindow(project.Load{LoadHeader: project.LoadHeader{Window: tt.window}})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got := strings.Join(w.prefixes("p/", now), " "); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.window, got, tt.want)
+		}
+	}
+	for _, bad := range []string{"", "x", "day=%Y", "day=%Y 7", "day=%Y 0d", "day=%Q 7d", "day 7d", "%H 99999h"} {
+		if _, err := parseWindow(project.Load{LoadHeader: project.LoadHeader{Window: bad}}); err == nil {
+			t.Errorf("%q: got no error", bad)
+		}
+	}
+}
+
+func TestRunWithinItsWindow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows, func(ld *project.Load) { ld.Window = "day=%Y-%m-%d 7d" })
+	today := time.Now().UTC().Format("2006-01-02")
+	w.Put(t, "p/day=2020-01-01/a.parquet", rows(1, 1))
+	w.mustRun(ld, Options{}, 1, 1) // the first pass is a full one
+	w.Put(t, "p/day=2020-01-02/a.parquet", rows(2, 1))
+	w.Put(t, "p/day="+today+"/a.parquet", rows(3, 1))
+	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, Options{Path: "p/day=2020-01-02/*"}, 1, 1)
+	w.Put(t, "p/day=2020-01-03/a.parquet", rows(4, 1))
+	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+fullPass+"'")
+	w.mustRun(ld, Options{}, 1, 1)
+	w.wantRows(4)
+	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+fullPass+"'")
+	w.mustRun(ld, Options{}, 0, 0) // writes its row too
+	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE reason = '"+fullPass+"'")[0][0]; got != "3" {
+		t.Errorf("got %s rows of full passes, want 3", got)
+	}
+}

@@ -1,0 +1,112 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// fullEvery is how often a load with a window looks at everything all the same, for what came late or was overwritten.
+const fullEvery = 7 * 24 * time.Hour
+
+// fullPass is the reason of the ledger row that a full pass writes.
+const fullPass = "full pass"
+
+// window is `window=capture_date=%Y-%m-%d 7d`: a run lists only the partitions of the last days (or hours, where the format has
+// %H), since listing years of them costs more than loading one.
+type window struct {
+	format string
+	span   time.Duration
+	step   time.Duration
+}
+
+func parseWindow(ld project.Load) (window, error) {
+	wrong := func(what string) (window, error) {
+		return window{}, errorf(ld.Name, exitUsage, "-- dbctl: window=capture_date=%Y-%m-%d 7d", "cannot read window=%s: %s", ld.Window, what)
+	}
+	i := strings.LastIndexByte(strings.TrimSpace(ld.Window), ' ')
+	if i < 0 {
+		return wrong("a format, a space and a span such as 7d")
+	}
+	w := window{format: strings.TrimSpace(ld.Window[:i]), step: 24 * time.Hour}
+	span := strings.TrimSpace(ld.Window)[i+1:]
+	n, err := strconv.Atoi(strings.TrimRight(span, "dh"))
+	switch {
+	case err != nil || n < 1:
+		return wrong("the span is a number of days (7d) or hours (48h)")
+	case strings.HasSuffix(span, "d"):
+		w.span = time.Duration(n) * 24 * time.Hour
+	case strings.HasSuffix(span, "h"):
+		w.span = time.Duration(n) * time.Hour
+	default:
+		return wrong("the span is a number of days (7d) or hours (48h)")
+	}
+	if strings.Contains(w.format, "%H") {
+		w.step = time.Hour
+	}
+	for _, bad := range strings.Split(strings.NewReplacer("%Y", "", "%m", "", "%d", "", "%H", "").Replace(w.format), "%")[1:] {
+		return wrong("%" + bad[:min(1, len(bad))] + " is none of %Y, %m, %d, %H")
+	}
+	if !strings.Contains(w.format, "%") {
+		return wrong("its format has no %Y, %m, %d or %H")
+	}
+	if w.span/w.step > 1000 {
+		return wrong("more than 1000 partitions")
+	}
+	return w, nil
+}
+
+// prefixes are the partitions below base from the span ago until one step from now, for clocks ahead of ours.
+func (w window) prefixes(base string, now time.Time) []string {
+	var out []string
+	now = now.UTC().Truncate(w.step)
+	for t := now.Add(-w.span + w.step); !t.After(now.Add(w.step)); t = t.Add(w.step) {
+		p := base + strings.NewReplacer("%Y", t.Format("2006"), "%m", t.Format("01"), "%d", t.Format("02"), "%H", t.Format("15")).Replace(w.format)
+		if !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// partitions are the prefixes that a run of a load with a window lists, nil when a full pass is due or asked for.
+func (l *Loader) partitions(ctx context.Context, j *job, o Options) ([]string, error) {
+	if j.Window == "" {
+		return nil, nil
+	}
+	w, err := parseWindow(j.Load)
+	if err != nil || o.Full || o.Path != "" {
+		return nil, err
+	}
+	id, s := sqltext.Ident, sqltext.Quote
+	res, err := l.work.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT 1 FROM %s WHERE %s AND %s=%s AND %s=%s AND %s=%s AND %s>date_sub(hour, %d, now()) LIMIT 1",
+		l.store.LedgerName(), l.store.LedgerScope(""), id(state.ColLoad), s(j.Name), id(state.ColReason), s(fullPass), id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
+	if err != nil && !noLedger(err, l.cfg.Scope.StateDatabase) {
+		return nil, wrap(j.Name, "read the ledger", err)
+	}
+	if len(res.Rows) == 0 {
+		return nil, nil
+	}
+	return w.prefixes(j.prefix, time.Now()), nil
+}
+
+// passed writes that everything was looked at, once a week: the one row that a run with nothing to do writes.
+func (r *run) passed(ctx context.Context) error {
+	if r.j.Window == "" || r.o.Path != "" || r.o.Limit > 0 || r.plan.windowed() {
+		return nil
+	}
+	if r.plan.first && r.lock == nil { // nothing was ever loaded, and no table is there to say so
+		return nil
+	}
+	row := r.row(File{}, state.FileBegin)
+	row.Reason = fullPass
+	return wrap(r.j.Name, "", r.l.store.AppendLedger(ctx, []state.LedgerRow{row}, nil))
+}
