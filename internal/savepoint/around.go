@@ -136,7 +136,7 @@ func loadedFiles(ctx context.Context, c Conn, ns []name) (map[name][]string, err
 	}
 	parts := make([]string, len(ns))
 	for i, n := range ns {
-		parts[i] = fmt.Sprintf("select %s, %s, file_name from copy_history(%s)", sqltext.Quote(n.db), sqltext.Quote(n.table), sqltext.Quote(n.sql()))
+		parts[i] = fmt.Sprintf("select %s, %s, file_name from copy_history(%s)", sqltext.Quote(n.db), sqltext.Quote(n.table), sqltext.Quote(n.String()))
 	}
 	rows, err := query(ctx, c, strings.Join(parts, " union all "))
 	if err != nil {

@@ -13,14 +13,11 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// Capture reads the state of objects: two requests whatever their number, one more per exotic kind (a kind that the engine
-// shows by a statement of its own only).
+// Capture reads the state of objects: one request whatever their number (two when the constraints of some table cannot be read),
+// one more per exotic kind (a kind that the engine shows by a statement of its own only).
 func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, error) {
 	cat, err := readCatalog(ctx, c, objects, nil)
 	if err != nil {
-		return State{}, fmt.Errorf("capture: %w", err)
-	}
-	if err := cat.readDetails(ctx, c, cat.namesOf(objects)); err != nil {
 		return State{}, fmt.Errorf("capture: %w", err)
 	}
 	s := State{Server: cat.server, At: cat.at, Objects: make([]ObjectState, 0, len(objects))}
@@ -100,7 +97,7 @@ type catalog struct {
 // 800 ms, a database of 1,100 tables 100 ms).
 const inFilter = 20
 
-// readCatalog reads what is known of objects, but for details; of the databases in whole it reads every table's name and id too.
+// readCatalog reads what is known of objects; of the databases in whole it reads every table's name and id too.
 func readCatalog(ctx context.Context, c Conn, objects []sqltext.Object, whole []string) (*catalog, error) {
 	cat := &catalog{
 		tables: map[name]*entry{}, gone: map[name][]*entry{}, databases: map[string]*entry{}, goneDBs: map[string][]*entry{},
@@ -153,11 +150,26 @@ func readCatalog(ctx context.Context, c Conn, objects []sqltext.Object, whole []
 			branches = append(branches, b)
 		}
 	}
-	rows, err := query(ctx, c, strings.Join(branches, " union all "))
+	indexes, constraints := detailBranches(tables)
+	rows, err := query(ctx, c, strings.Join(slices.Concat(branches, indexes, constraints), " union all "))
+	unread := databend.IsCode(err, codeSemantic) && len(constraints) > 0
+	if unread {
+		rows, err = query(ctx, c, strings.Join(slices.Concat(branches, indexes), " union all "))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read catalogue: %w", err)
 	}
 	cat.add(rows)
+	if unread {
+		for _, db := range slices.Sorted(maps.Keys(tables)) {
+			for _, t := range tables[db] {
+				if err := cat.readConstraints(ctx, c, name{db, t}); err != nil {
+					return nil, fmt.Errorf("read constraints: %w", err)
+				}
+			}
+		}
+	}
+	cat.sortDetails()
 	for _, k := range slices.Sorted(maps.Keys(kinds)) {
 		if err := cat.readKind(ctx, c, k, kinds[k]); err != nil {
 			return nil, fmt.Errorf("read %s: %w", k, err)
@@ -169,6 +181,7 @@ func readCatalog(ctx context.Context, c Conn, objects []sqltext.Object, whole []
 func (cat *catalog) add(rows [][]string) {
 	columns := map[name][]Column{}
 	queries := map[name]string{}
+	var details [][]string
 	for _, r := range rows {
 		switch f := r[1:]; r[0] {
 		case "now":
@@ -209,6 +222,8 @@ func (cat *catalog) add(rows [][]string) {
 			} else {
 				cat.goneDBs[e.Name] = append(cat.goneDBs[e.Name], e)
 			}
+		case "table index", "table constraint":
+			details = append(details, r)
 		case "newest db":
 			cat.newestDB = f[0]
 		default:
@@ -217,6 +232,9 @@ func (cat *catalog) add(rows [][]string) {
 	}
 	for n, e := range cat.tables {
 		e.Columns, e.Query = columns[n], queries[n]
+	}
+	for _, r := range details {
+		cat.addDetail(r)
 	}
 	older := func(a, b *entry) int { return strings.Compare(a.dropped, b.dropped) }
 	for _, g := range cat.gone {
@@ -227,88 +245,56 @@ func (cat *catalog) add(rows [][]string) {
 	}
 }
 
-// namesOf returns the names of the existing tables among objects.
-func (cat *catalog) namesOf(objects []sqltext.Object) []name {
-	var out []name
-	for _, o := range objects {
-		if n := (name{o.Database, o.Name}); o.Kind == sqltext.Table && cat.tables[n] != nil && cat.tables[n].isFuse() {
-			out = append(out, n)
-		}
+// detailBranches read the indexes and constraints of tables. `table`||” keeps the filter from being pushed down: both system tables
+// give nothing at all when a pushed-down one names a table that does not exist. And system.constraints fails as a whole while one
+// CHECK of any table of the database names a renamed column.
+func detailBranches(tables map[string][]string) (indexes, constraints []string) {
+	for _, db := range slices.Sorted(maps.Keys(tables)) {
+		filter := " where database = " + sqltext.Quote(db) + " and `table`||'' in " + list(tables[db])
+		indexes = append(indexes, branch("table index", []string{"database", "`table`", "name", "type", "original", "definition"}, " from system.indexes"+filter))
+		constraints = append(constraints, branch("table constraint", constraintColumns, " from system.constraints"+filter))
 	}
-	return out
+	return indexes, constraints
 }
 
-// readDetails reads the indexes and constraints of tables: a query of its own, because both system tables give nothing at
-// all when a pushed-down filter names a table that does not exist, and system.constraints fails as a whole when one CHECK of
-// any table names a renamed column.
-func (cat *catalog) readDetails(ctx context.Context, c Conn, names []name) error {
-	if len(names) == 0 {
+var constraintColumns = []string{"database", "`table`", "name", "expression"}
+
+// readConstraints reads the constraints of one table, pushed down, so that no other table's broken CHECK matters.
+func (cat *catalog) readConstraints(ctx context.Context, c Conn, n name) error {
+	e := cat.tables[n]
+	if e == nil || !e.isFuse() {
 		return nil
 	}
-	byDB := map[string][]string{}
-	for _, n := range names {
-		byDB[n.db] = append(byDB[n.db], n.table)
-	}
-	var indexes, constraints []string
-	for _, db := range slices.Sorted(maps.Keys(byDB)) {
-		// `table`||'' keeps the filter from being pushed down.
-		filter := " where database = " + sqltext.Quote(db) + " and `table`||'' in " + list(byDB[db])
-		indexes = append(indexes, branch("index", []string{"database", "`table`", "name", "type", "original", "definition"}, " from system.indexes"+filter))
-		constraints = append(constraints, branch("constraint", []string{"database", "`table`", "name", "expression"}, " from system.constraints"+filter))
-	}
-	rows, err := query(ctx, c, strings.Join(append(slices.Clone(indexes), constraints...), " union all "))
+	rows, err := query(ctx, c, branch("table constraint", constraintColumns, " from system.constraints where database = "+sqltext.Quote(n.db)+" and `table` = "+sqltext.Quote(n.table)))
 	if databend.IsCode(err, codeSemantic) {
-		rows, err = query(ctx, c, strings.Join(indexes, " union all "))
-		for _, n := range names {
-			var cs [][]string
-			if err == nil {
-				cs, err = cat.readConstraints(ctx, c, n)
-			}
-			rows = append(rows, cs...)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("read indexes and constraints: %w", err)
-	}
-	for _, n := range names {
-		cat.tables[n].Indexes, cat.tables[n].Constraints = nil, nil
+		e.Unread = true
+		return nil
 	}
 	for _, r := range rows {
-		e := cat.tables[name{r[1], r[2]}]
-		if e == nil {
-			continue
-		}
-		switch r[0] {
-		case "index":
-			def := r[5]
-			if r[4] == "AGGREGATING" && !says(def, r[1]) {
-				continue // one of a dropped database is shown for a table of the same name in any other
-			}
-			if x := r[6]; r[4] != "AGGREGATING" {
-				def = x[max(strings.IndexByte(x, '('), 0):] // without the table's name, which may be another for now
-			}
-			e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: def})
-		case "constraint":
-			e.Constraints = append(e.Constraints, Constraint{Name: r[3], Expression: r[4]})
-		}
+		cat.addDetail(r)
 	}
-	for _, n := range names {
-		e := cat.tables[n]
+	return err
+}
+
+func (cat *catalog) addDetail(r []string) {
+	e := cat.tables[name{r[1], r[2]}]
+	switch {
+	case e == nil:
+	case r[0] == "table constraint":
+		e.Constraints = append(e.Constraints, Constraint{Name: r[3], Expression: r[4]})
+	case r[4] != "AGGREGATING":
+		def := r[6][max(strings.IndexByte(r[6], '('), 0):] // without the table's name, which may be another for now
+		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: def})
+	case says(r[5], r[1]): // one of a dropped database is shown for a table of the same name in any other
+		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: r[5]})
+	}
+}
+
+func (cat *catalog) sortDetails() {
+	for _, e := range cat.tables {
 		slices.SortFunc(e.Indexes, func(a, b Index) int { return strings.Compare(a.Type+" "+a.Name, b.Type+" "+b.Name) })
 		slices.SortFunc(e.Constraints, func(a, b Constraint) int { return strings.Compare(a.Name, b.Name) })
 	}
-	return nil
-}
-
-// readConstraints reads the constraints of one table that exists: pushed down, so that no other table's broken CHECK matters.
-func (cat *catalog) readConstraints(ctx context.Context, c Conn, n name) ([][]string, error) {
-	rows, err := query(ctx, c, branch("constraint", []string{"database", "`table`", "name", "expression"},
-		" from system.constraints where database = "+sqltext.Quote(n.db)+" and `table` = "+sqltext.Quote(n.table)))
-	if databend.IsCode(err, codeSemantic) {
-		cat.tables[n].Unread = true
-		return nil, nil
-	}
-	return rows, err
 }
 
 // state is the state of one object in this look.

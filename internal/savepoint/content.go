@@ -64,6 +64,11 @@ func (x *restorer) content() error {
 	if err := x.judge(fenced); err != nil {
 		return err
 	}
+	fenced = slices.DeleteFunc(fenced, func(w *work) bool { // an aside one that only had to get its name back
+		ch := w.v.chain
+		never := w.base == "" && emptied(ch)
+		return !w.kept && (never || !w.v.moves() && w.v.refuse == "" && len(ch.snaps) > 0 && !x.commentsDiffer(w, x.live.tables[w.at]))
+	})
 	var moving []*work
 	for _, w := range fenced {
 		ok, err := x.moveBack(w)
@@ -105,6 +110,7 @@ func (x *restorer) suspects() ([]*work, error) {
 		w := &work{was: was, base: x.r.base(was), at: e.name(), keep: e.name().sibling(keptName(was.ID))}
 		w.kept = x.live.tables[w.keep] != nil
 		switch {
+		case e.Head != w.base && (isAside(e.Name) || x.away[e.ID]): // away from writers already: it is looked at once, after the drain
 		case e.Head != w.base:
 			bases[w.at] = w.base
 		case w.kept, x.commentsDiffer(w, e):
@@ -116,9 +122,12 @@ func (x *restorer) suspects() ([]*work, error) {
 	if len(todo) == 0 {
 		return nil, nil
 	}
-	chains, err := lineages(x.ctx, x.c, bases)
-	if err != nil {
-		return nil, err
+	var chains map[name]chain
+	if len(bases) > 0 {
+		var err error
+		if chains, err = lineages(x.ctx, x.c, bases); err != nil {
+			return nil, err
+		}
 	}
 	out := todo[:0]
 	for _, w := range todo {
@@ -128,6 +137,7 @@ func (x *restorer) suspects() ([]*work, error) {
 			out = append(out, w)
 			continue
 		}
+		var err error
 		if w.v, err = x.r.attribute(x.ctx, x.c, ch, w.was.ID, false); err != nil {
 			return nil, err
 		}
@@ -207,13 +217,23 @@ func columnComments(was ObjectState, now []Column) []Column {
 	return out
 }
 
-// judge reads the snapshots again, under the fence.
+// judge reads the snapshots again, under the fence, and with them those of the tables that will be dropped.
 func (x *restorer) judge(ws []*work) error {
 	bases := map[name]string{}
+	if x.drained && x.chains == nil {
+		for _, e := range x.parked() {
+			if x.toJudge(e) {
+				bases[e.name()] = ""
+			}
+		}
+	}
 	for _, w := range ws {
 		bases[w.at] = w.base
 	}
 	chains, err := lineages(x.ctx, x.c, bases)
+	if x.chains == nil {
+		x.chains = chains
+	}
 	if err != nil {
 		return err
 	}
@@ -295,10 +315,11 @@ func (x *restorer) flashback(w *work) error {
 
 // unblock drops the index or constraint that a 2747 names.
 func (x *restorer) unblock(w *work, message string) (bool, error) {
-	if err := x.live.readDetails(x.ctx, x.c, []name{w.at}); err != nil {
+	e, err := x.look(w.at)
+	if err != nil || e == nil {
 		return false, err
 	}
-	e := x.live.tables[w.at]
+	x.stale = true
 	for _, i := range e.Indexes {
 		if !says(message, i.Name) {
 			continue
@@ -373,7 +394,7 @@ func (x *restorer) comments(ws []*work) error {
 			x.hold(w.was.Object, "another session took it away during the restore")
 			continue
 		}
-		x.live.tables[w.at].Columns, x.live.tables[w.at].Comment = e.Columns, w.was.Comment
+		x.live.tables[w.at] = e
 		var set []string
 		for _, c := range columnComments(w.was, e.Columns) {
 			set = append(set, "COLUMN "+sqltext.Ident(c.Name)+" COMMENT "+sqltext.Quote(c.Comment))

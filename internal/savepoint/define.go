@@ -49,16 +49,12 @@ func (x *restorer) definitions() error {
 			}
 		}
 	}
-	if len(tables) > 0 {
-		if x.wrote > 0 { // FLASHBACK moved columns; renames moved names
-			if err := x.read(); err != nil {
-				return err
-			}
-			tables = slices.DeleteFunc(tables, func(n name) bool { return x.live.tables[n] == nil })
-		}
-		if err := x.live.readDetails(x.ctx, x.c, tables); err != nil {
+	unread := slices.ContainsFunc(tables, func(n name) bool { return x.live.tables[n].Unread })
+	if x.stale || unread { // FLASHBACK mends what makes system.constraints fail
+		if err := x.read(); err != nil {
 			return err
 		}
+		tables = slices.DeleteFunc(tables, func(n name) bool { return x.live.tables[n] == nil })
 	}
 	for _, n := range tables {
 		was, now := x.r.before[n.object()], x.live.tables[n]
@@ -209,11 +205,6 @@ func (x *restorer) constraints(n name, was ObjectState, now *entry) error {
 
 // owners gives tables and databases back to their role: UNDROP loses the owner.
 func (x *restorer) owners() error {
-	if x.wrote > 0 {
-		if err := x.read(); err != nil {
-			return err
-		}
-	}
 	for _, o := range x.r.scope() {
 		was := x.r.before[o]
 		if !was.Exists || was.Owner == "" || x.held[o] != "" {

@@ -2,6 +2,7 @@ package savepoint
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -13,7 +14,7 @@ func (x *restorer) dropParked() error {
 	parked := x.parked()
 	written := map[name]*entry{}
 	for _, e := range parked {
-		if e.isFuse() && e.Head != "" && !x.undrops[e.ID] {
+		if x.toJudge(e) {
 			written[e.name()] = e
 		}
 	}
@@ -41,15 +42,28 @@ func (x *restorer) dropParked() error {
 	return nil
 }
 
+// toJudge reports whether a parked table may hold rows of others.
+func (x *restorer) toJudge(e *entry) bool { return e.isFuse() && e.Head != "" && !x.undrops[e.ID] }
+
 // strangers says of tables that reached statements made, or brought up, why they must not be dropped: rows of others.
 func (x *restorer) strangers(tables map[name]*entry) (map[name]string, error) {
 	bases := map[name]string{}
 	for n := range tables {
 		bases[n] = ""
 	}
-	chains, err := lineages(x.ctx, x.c, bases)
-	if err != nil {
-		return nil, err
+	chains := map[name]chain{}
+	for n := range tables {
+		if ch, read := x.chains[n]; read { // with the others, after the drain
+			chains[n] = ch
+			delete(bases, n)
+		}
+	}
+	if len(bases) > 0 {
+		more, err := lineages(x.ctx, x.c, bases)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(chains, more)
 	}
 	out := map[name]string{}
 	for n, ch := range chains {

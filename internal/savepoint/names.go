@@ -110,6 +110,7 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 				break
 			}
 			if e.ID == id {
+				x.away[id] = true
 				if m == n {
 					return nil
 				}

@@ -109,6 +109,8 @@ func objectName(o sqltext.Object) string {
 func (x *restorer) dropOther(now ObjectState) error {
 	o := now.Object
 	switch o.Kind {
+	case sqltext.Grant:
+		return nil // of a role or user that was made, and goes with it
 	case sqltext.Setting:
 		x.done[o] = true
 		return x.exec("UNSET GLOBAL %s", o.Name)

@@ -24,6 +24,9 @@ type restorer struct {
 	done    map[sqltext.Object]bool     // objects that were moved
 	files   []CopiedFiles
 	from    map[string]name // id of a parked table → the name it was parked from, when this restore did it
+	away    map[string]bool // ids that were dropped until now: no writer has found them since
+	stale   bool            // indexes and constraints were changed since they were read
+	chains  map[name]chain  // of the tables that will be dropped, read after the drain
 	drained bool            // statements that began before the fence are over
 	undrops map[string]bool // ids that UNDROP brought up on the way to another: to be dropped again
 }
@@ -66,7 +69,7 @@ func newRestorer(ctx context.Context, c Conn, before State, reached []Reached, o
 	return &restorer{
 		ctx: ctx, c: c, o: o, r: newReach(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		undrops: map[string]bool{}, from: map[string]name{},
+		undrops: map[string]bool{}, from: map[string]name{}, away: map[string]bool{},
 	}
 }
 

@@ -174,40 +174,14 @@ func (r *rig) execute(st *Reached, i int) error {
 	if err := exec("BEGIN"); err != nil {
 		return err
 	}
-	type look struct {
-		head   string
-		blocks map[string]bool
-	}
-	see := func() (map[name]look, error) {
-		out := map[name]look{}
-		for _, w := range st.Effect.Writes {
-			n := name{w.Database, w.Name}
-			l := look{blocks: map[string]bool{}}
-			rows, err := query(ctx, r.work, fmt.Sprintf("select snapshot_id from fuse_snapshot(%s, %s) limit 1", sqltext.Quote(n.db), sqltext.Quote(n.table)))
-			if err != nil {
-				return nil, err
-			}
-			if len(rows) > 0 {
-				l.head = rows[0][0]
-				blocks, err := query(ctx, r.work, fmt.Sprintf("select block_location from fuse_block(%s, %s)", sqltext.Quote(n.db), sqltext.Quote(n.table)))
-				if err != nil {
-					return nil, err
-				}
-				for _, b := range blocks {
-					l.blocks[b[0]] = true
-				}
-			}
-			out[n] = l
+	res, err := r.work.Exec(ctx, databend.Statement{SQL: st.SQL})
+	var own []string
+	for _, w := range st.Effect.Writes {
+		if err == nil && (res.Affected > 0 || st.Effect.Kind == "COPY INTO" || st.Effect.Kind == "REPLACE INTO" || st.Effect.Kind == "INSERT OVERWRITE") {
+			var more []string
+			more, err = r.written(name{w.Database, w.Name})
+			own = append(own, more...)
 		}
-		return out, nil
-	}
-	was, err := see()
-	if err == nil {
-		err = exec(st.SQL)
-	}
-	var now map[name]look
-	if err == nil {
-		now, err = see()
 	}
 	if err != nil {
 		return errors.Join(err, exec("ROLLBACK"))
@@ -215,17 +189,34 @@ func (r *rig) execute(st *Reached, i int) error {
 	if r.inTransaction != nil {
 		r.inTransaction(i)
 	}
-	var own []string
-	for n, l := range now {
-		if l.head != was[n].head {
-			own = append(append(own, l.head), minus(l.blocks, was[n].blocks)...)
-		}
-	}
 	if err := exec("COMMIT"); err != nil {
 		return err
 	}
 	st.Own = own
 	return nil
+}
+
+// written is what the open transaction wrote to a table: its snapshot, and the blocks that the snapshot before lacks.
+func (r *rig) written(n name) ([]string, error) {
+	at := sqltext.Quote(n.db) + ", " + sqltext.Quote(n.table)
+	heads, err := query(r.t.Context(), r.work, "select snapshot_id, coalesce(previous_snapshot_id, '') from fuse_snapshot("+at+") limit 1")
+	if err != nil || len(heads) == 0 {
+		return nil, err
+	}
+	blocks := func(snapshot string) (map[string]bool, error) {
+		rows, err := query(r.t.Context(), r.work, "select block_location from fuse_block("+at+", "+sqltext.Quote(snapshot)+")")
+		out := map[string]bool{}
+		for _, b := range rows {
+			out[b[0]] = true
+		}
+		return out, err
+	}
+	now, err := blocks(heads[0][0])
+	was := map[string]bool{}
+	if err == nil && heads[0][1] != "" {
+		was, err = blocks(heads[0][1])
+	}
+	return append([]string{heads[0][0]}, minus(now, was)...), err
 }
 
 // restore restores and fails the test on an error.

@@ -47,9 +47,6 @@ func (x *restorer) outcomes() ([]Outcome, error) {
 
 func (x *restorer) compare() ([]Outcome, error) {
 	scope := x.r.scope()
-	if err := x.live.readDetails(x.ctx, x.c, x.live.namesOf(scope)); err != nil {
-		return nil, err
-	}
 	heads, err := x.compareHeads(scope)
 	if err != nil {
 		return nil, err
