@@ -202,14 +202,18 @@ func (r *run) unplanBad() {
 
 // recordBad writes what was found into the ledger and tells of it: each file once.
 func (r *run) recordBad(ctx context.Context) error {
+	if r.told == len(r.bad) {
+		return nil
+	}
+	basis, err := r.basis(ctx)
+	if err != nil {
+		return err
+	}
 	var ledger []state.LedgerRow
 	for _, b := range r.bad[r.told:] {
 		row := r.row(b.File, state.FileFailed)
-		row.Error = b.reason
+		row.Error, row.Checksum = b.reason, basis
 		ledger = append(ledger, row)
-	}
-	if len(ledger) == 0 {
-		return nil
 	}
 	if err := r.l.store.AppendLedger(ctx, ledger, r.lock.Fence()); err != nil {
 		return err

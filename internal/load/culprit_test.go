@@ -118,6 +118,10 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 	if res, err = w.run(ld, Options{}); err != nil || res.Files != 1 || res.Rows != 5 {
 		t.Errorf("after mending: got %+v, %v, want 1 file, 5 rows", res, err)
 	}
+	w.SQL(t, "ALTER TABLE typed ADD COLUMN more STRING") // the table changed
+	if _, err = w.run(ld, Options{Path: "p/short*"}); err == nil {
+		t.Error("a failed file was not tried again after the table changed")
+	}
 	ld.Checksum += "changed" // so did the load's text
 	if _, err = w.run(ld, Options{Path: "p/overflow*"}); err == nil {
 		t.Error("a failed file was not tried again after the load's text changed")

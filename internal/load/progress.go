@@ -13,12 +13,28 @@ func (r *run) progress(p databend.Progress) {
 	if r.total.bytes > 0 {
 		bytes = min(bytes, r.total.bytes)
 	}
-	e := event.Progress{
+	r.l.cfg.Sink(event.Progress{
 		What: "load " + r.j.Name, Done: int64(r.res.Files), Total: r.total.files, Rows: r.res.Rows + int64(p.WriteRows),
-		Bytes: bytes, BytesTotal: r.total.bytes, ETA: -1,
+		Bytes: bytes, BytesTotal: r.total.bytes, ETA: eta(time.Since(r.started).Seconds(), bytes, r.total.bytes, r.rate),
+	})
+}
+
+// eta is how many seconds are left, -1 when there is no telling. rate is bytes a second, as the ledger's history of the table has
+// it, 0 unknown: it knows what an index costs. Once a run has outlived that estimate, or without one, its own speed says.
+func eta(elapsed float64, done, total int64, rate float64) float64 {
+	if total <= 0 {
+		return -1
 	}
-	if took := time.Since(r.started).Seconds(); bytes > 0 && r.total.bytes > 0 && took > 0.5 {
-		e.ETA = took / float64(bytes) * float64(r.total.bytes-bytes)
+	if done >= total {
+		return 0
 	}
-	r.l.cfg.Sink(e)
+	if rate > 0 {
+		if left := float64(total)/rate - elapsed; left > 0 {
+			return left
+		}
+	}
+	if done > 0 && elapsed > 0.5 {
+		return elapsed / float64(done) * float64(total-done)
+	}
+	return -1
 }

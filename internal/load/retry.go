@@ -2,15 +2,28 @@ package load
 
 import (
 	"context"
+	"fmt"
+	"hash/crc32"
 
 	"github.com/dbctl/dbctl/internal/databend"
 )
 
-// retries turns failed files into new ones where what they failed on has changed: the load's text, or with --retry-failed anyway.
+// retries turns failed files into new ones where what they failed on has changed: the load's text or the table's columns; with
+// --retry-failed anyway. (A file that changed is new already.)
 func (l *Loader) retries(ctx context.Context, p *Plan, o Options) error {
+	basis := ""
 	for i := range p.Files {
 		f := &p.Files[i]
-		if f.State != Failed || !o.RetryFailed && f.checksum == p.job.Checksum {
+		if f.State != Failed {
+			continue
+		}
+		if basis == "" && !o.RetryFailed {
+			var err error
+			if basis, err = (&run{l: l, j: p.job}).basis(ctx); err != nil {
+				return err
+			}
+		}
+		if !o.RetryFailed && f.checksum == basis {
 			continue
 		}
 		f.State, f.Reason = New, "failed before: "+f.Reason
@@ -18,6 +31,15 @@ func (l *Loader) retries(ctx context.Context, p *Plan, o Options) error {
 		p.Counts[New] = Count{p.Counts[New].Files + 1, p.Counts[New].Bytes + f.Bytes}
 	}
 	return nil
+}
+
+// basis is what a file fails on: the load's text and the table's columns. It is the checksum in the ledger row of a failure.
+func (r *run) basis(ctx context.Context) (string, error) {
+	columns, err := r.target(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %x", r.j.Checksum, crc32.ChecksumIEEE(fmt.Append(nil, columns))), nil
 }
 
 // placed turns the engine's word about a missing table or stage into one that says what to do.

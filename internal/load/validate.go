@@ -71,7 +71,7 @@ type column struct {
 // target asks for the table's columns.
 func (r *run) target(ctx context.Context) ([]column, error) {
 	s := sqltext.Quote
-	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT name, data_type, is_nullable, default_kind FROM system.columns WHERE database=" + s(r.j.database) + " AND `table`=" + s(r.j.table)})
+	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT name, data_type, is_nullable, default_kind FROM system.columns WHERE database=" + s(r.j.database) + " AND `table`=" + s(r.j.table) + " ORDER BY name"})
 	if err != nil {
 		return nil, wrap(r.j.Name, "read the columns of "+r.j.target, err)
 	}
