@@ -1,0 +1,196 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// grave is a transport whose process is killed at a request: from then on nothing is sent and nothing is answered.
+type grave struct {
+	mu    sync.Mutex
+	count int
+	at    int  // the POST /v1/query at which it dies; 0: never
+	sent  bool // that one still reaches the server
+	texts []string
+	dead  chan struct{}
+	end   chan struct{} // the test is over
+}
+
+func newGrave(at int, sent bool) *grave {
+	return &grave{at: at, sent: sent, dead: make(chan struct{}), end: make(chan struct{})}
+}
+
+var errOver = errors.New("the test is over")
+
+func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
+	g.mu.Lock()
+	dying := false
+	if req.Method == http.MethodPost && strings.HasSuffix(strings.TrimSuffix(req.URL.Path, "/"), "/v1/query") {
+		g.count++
+		b, _ := io.ReadAll(req.Body)
+		req.Body = io.NopCloser(strings.NewReader(string(b)))
+		g.texts = append(g.texts, string(b))
+		dying = g.at != 0 && g.count == g.at
+	}
+	dead := g.at != 0 && g.count >= g.at
+	g.mu.Unlock()
+	if !dead {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	if dying {
+		if g.sent {
+			if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+			}
+		}
+		close(g.dead)
+	}
+	<-g.end
+	return nil, errOver
+}
+
+// die makes every claim in the state database one of a process that is gone.
+func (w *world) die() {
+	w.t.Helper()
+	pid := regexp.MustCompile(`"pid":\d+,"start":"\d+"`)
+	for _, r := range w.env.SQL(w.t, "SELECT name, comment FROM system.tables WHERE database='"+w.env.StateDB+"' AND left(name,4)='run_'") {
+		comment := pid.ReplaceAllString(r[1], `"pid":1,"start":"1"`)
+		if comment == r[1] {
+			continue
+		}
+		comment = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(comment)
+		w.env.SQL(w.t, "ALTER TABLE "+w.env.StateDB+".`"+r[0]+"` COMMENT='"+comment+"'")
+	}
+}
+
+// look is everything in the database that a migration can change, without ids.
+func (w *world) look() map[string]string {
+	w.t.Helper()
+	out := map[string]string{}
+	db := w.env.Database
+	for _, r := range w.env.SQL(w.t, "SELECT name, engine, comment, cluster_by FROM system.tables WHERE database='"+db+"'") {
+		out[r[0]] = strings.Join(r[1:], "|")
+		if r[1] == "VIEW" {
+			q := w.env.SQL(w.t, "SELECT view_query FROM system.views WHERE database='"+db+"' AND name='"+r[0]+"'")
+			out[r[0]] += strings.ReplaceAll(q[0][0], db, "db")
+			continue
+		}
+		rows := w.env.SQL(w.t, "SELECT * FROM `"+r[0]+"`")
+		sort.Slice(rows, func(i, j int) bool { return fmt.Sprint(rows[i]) < fmt.Sprint(rows[j]) })
+		out[r[0]] += fmt.Sprint(rows)
+	}
+	for _, r := range w.env.SQL(w.t, "SELECT `table`, name, type, is_nullable, default_expression, comment FROM system.columns WHERE database='"+db+"'") {
+		if out[r[0]] != "" && !strings.HasPrefix(out[r[0]], "VIEW") {
+			out[r[0]] += "\n" + strings.Join(r[1:], "|")
+		}
+	}
+	return out
+}
+
+// history writes the migrations of the kill matrix: all kinds of statements, over tables that hold data.
+func (w *world) history() {
+	w.migration(1, "CREATE TABLE a (x INT, y STRING COMMENT 'why');\nINSERT INTO a VALUES (1, 'one'), (2, 'two');\nCREATE TABLE empty (x INT NOT NULL);\nCREATE VIEW v AS SELECT x FROM a;\n"+
+		"--down\nDROP VIEW v;\nDROP TABLE empty;\nDROP TABLE a;\n")
+	w.migration(2, "CREATE TABLE g1 (x INT);\n--down\nDROP TABLE g1;\n")
+	w.migration(3, "CREATE TABLE g2 (x INT);\nCREATE TABLE g3 (x INT);\n--down\nDROP TABLE g3;\nDROP TABLE g2;\n")
+	w.migration(4, "ALTER TABLE a ADD COLUMN z INT;\nUPDATE a SET z = x * 10;\nALTER TABLE empty ADD COLUMN d DATE;\nCREATE OR REPLACE VIEW v AS SELECT z FROM a;\n"+
+		"--down\nCREATE OR REPLACE VIEW v AS SELECT x FROM a;\nALTER TABLE empty DROP COLUMN d;\nALTER TABLE a DROP COLUMN z;\n")
+	w.migration(5, "CREATE OR REPLACE TABLE g1 AS SELECT x, z FROM a;\nBEGIN;\nINSERT INTO a VALUES (3, 'three', 30);\nDELETE FROM g1 WHERE x = 1;\nCOMMIT;\nDROP TABLE g2;\nALTER TABLE g3 RENAME TO g2;\n"+
+		"--down\nALTER TABLE g2 RENAME TO g3;\nCREATE TABLE g2 (x INT);\nDELETE FROM a WHERE x = 3;\nCREATE OR REPLACE TABLE g1 (x INT);\n")
+}
+
+// TestKill kills a process at request boundaries of up, and lets the next command find what it left: the warehouse must be as after
+// some version, the journal must say which, and going on must end where an undisturbed run ends. DBCTL_PROOF=1 kills at every
+// boundary.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	// What the warehouse looks like after each version, and how many requests a run takes.
+	ref := newWorld(t)
+	ref.history()
+	after := []map[string]string{ref.look()}
+	for v := int64(1); v <= 5; v++ {
+		ref.must(ref.migrator(Options{PlanOptions: PlanOptions{To: v}}).Up(t.Context()))
+		after = append(after, ref.look())
+	}
+	counted := newWorld(t)
+	counted.history()
+	g := newGrave(0, false)
+	cfg := counted.env.Config
+	cfg.Transport = g
+	counted.connect(cfg)
+	counted.must(counted.up())
+	requests := g.count
+
+	step := 7
+	if os.Getenv("DBCTL_PROOF") != "" {
+		step = 1
+	}
+	outcomes := map[string]int{}
+	for at, i := 2, 0; at <= requests; at, i = at+step, i+1 {
+		for _, sent := range []bool{false, true} {
+			if step > 1 && sent != (i%2 == 0) {
+				continue
+			}
+			w := newWorld(t)
+			w.history()
+			healthy := w.srv
+			g := newGrave(at, sent)
+			cfg := w.env.Config
+			cfg.Transport = g
+			w.connect(cfg)
+			t.Cleanup(func() { close(g.end) }) // before the server is closed
+			done := make(chan error, 1)
+			m := w.migrator(Options{})
+			go func() { done <- m.Up(t.Context()) }()
+			select {
+			case <-g.dead:
+			case err := <-done:
+				t.Fatalf("request %d of %d never came: %v", at, requests, err)
+			}
+			// What it sent may still run: the next process finds that too.
+			w.srv = healthy
+			w.die()
+			where := fmt.Sprintf("killed at request %d, sent %v: %.300s", at, sent, g.texts[at-1])
+			err := w.migrator(Options{LockWait: time.Minute}).Recover(t.Context(), RollBack, "")
+			if err != nil {
+				t.Fatalf("%s: recover: %v\n%s", where, err, w.said())
+			}
+			said := w.said()
+			s, err := w.migrator(Options{}).Status(t.Context())
+			w.must(err)
+			applied := 0
+			for _, e := range s.Migrations {
+				if e.State == "applied" {
+					applied++
+				}
+			}
+			outcomes[fmt.Sprintf("after %d", applied)]++
+			if diff := cmp.Diff(after[applied], w.look()); diff != "" {
+				t.Errorf("%s: recovered, and the journal says %d applied (-want +got):\n%s\nsaid: %s", where, applied, diff, said)
+				continue
+			}
+			w.must(w.migrator(Options{LockWait: time.Minute}).Up(t.Context()))
+			if diff := cmp.Diff(after[5], w.look()); diff != "" {
+				t.Errorf("%s: after going on (-want +got):\n%s", where, diff)
+			}
+			if l := w.litter(); strings.Contains(l, "run_") {
+				t.Errorf("%s: left %s", where, l)
+			}
+		}
+	}
+	t.Logf("%d requests, outcomes %v", requests, outcomes)
+}
+
+var _ http.RoundTripper = (*grave)(nil)
