@@ -34,6 +34,7 @@ var rules = map[string][]string{
 	"internal/ui":           middle,
 	"internal/local":        {"internal/secret"},
 	"internal/databendtest": {"internal/databend", "internal/local", "internal/secret"},
+	"internal/proof":        nil,
 	"internal/cli":          top,
 	"cmd/dbctl":             {"internal/cli"},
 	"cmd/citydrive-sample":  nil,

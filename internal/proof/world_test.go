@@ -1,0 +1,357 @@
+package proof
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
+)
+
+var (
+	full = os.Getenv("DBCTL_PROOF") == "full"
+	seed = proofSeed()
+	// binary is dbctl, built once.
+	binary  string
+	results table
+)
+
+func proofSeed() uint64 {
+	if n, err := strconv.ParseUint(os.Getenv("DBCTL_PROOF_SEED"), 10, 64); err == nil {
+		return n
+	}
+	return uint64(time.Now().UnixNano()) % 1_000_000
+}
+
+func TestMain(m *testing.M) {
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	// The tests wait for processes, and some for a second to pass: more of them than processors.
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", "6")
+	}
+	dir, err := os.MkdirTemp("", "dbctl-proof")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "dbctl")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/dbctl/dbctl/cmd/dbctl").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	fmt.Printf("DBCTL_PROOF_SEED=%d\n", seed)
+	code := m.Run()
+	if testing.Verbose() {
+		results.print(os.Stdout)
+	}
+	return code
+}
+
+// random is a source of its own for each test, so that one test's choices do not depend on another's.
+func random(t *testing.T) *rand.Rand {
+	sum := uint64(14695981039346656037)
+	for _, b := range []byte(t.Name()) {
+		sum = (sum ^ uint64(b)) * 1099511628211
+	}
+	return rand.New(rand.NewPCG(seed, sum))
+}
+
+// world is a project folder and a database, with dbctl as a process between them.
+type world struct {
+	t   *testing.T
+	env *databendtest.Env
+	dir string
+	ids map[string]string // table id → name, as remember found them
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, env: databendtest.New(t), dir: t.TempDir()}
+	w.write("dbctl.yaml", fmt.Sprintf("project: proof\ndefault_env: t\nenvironments:\n  t: { dsn: \"databend://nobody@127.0.0.1:1/%s?sslmode=disable\", state_database: %s }\n",
+		w.env.Database, w.env.StateDB))
+	return w
+}
+
+func (w *world) write(path, text string) {
+	w.t.Helper()
+	path = filepath.Join(w.dir, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// text puts the world's names into a statement: {db} and {stage}.
+func (w *world) text(s string) string {
+	return strings.NewReplacer("{db}", w.env.Database, "{stage}", "st_"+w.env.Database).Replace(s)
+}
+
+func (w *world) sql(statements ...string) [][]string {
+	w.t.Helper()
+	texts := make([]string, len(statements))
+	for i, s := range statements {
+		texts[i] = w.text(s)
+	}
+	return w.env.SQL(w.t, texts...)
+}
+
+func (w *world) migration(version int64, up, down []string) {
+	w.t.Helper()
+	text := "-- +goose Up\n" + w.text(strings.Join(up, ";\n")) + ";\n"
+	if len(down) > 0 {
+		text += "-- +goose Down\n" + w.text(strings.Join(down, ";\n")) + ";\n"
+	}
+	w.write(fmt.Sprintf("migrations/%05d_m%d.sql", version, version), text)
+}
+
+// process is a dbctl that runs, or ran.
+type process struct {
+	w     *world
+	args  []string
+	cmd   *exec.Cmd
+	proxy *proxy
+	out   bytes.Buffer // what it printed, both streams
+	kill  *time.Timer
+	exit  int // -1: killed
+	env   []string
+}
+
+// patience bounds a run of dbctl.
+const patience = 3 * time.Minute
+
+// start starts dbctl; decide chooses the proxy's faults and may be nil.
+func (w *world) start(decide func(n int, sql string) fault, env []string, args ...string) *process {
+	w.t.Helper()
+	if decide == nil {
+		decide = func(int, string) fault { return none }
+	}
+	cfg := w.env.Config
+	p := &process{w: w, args: args, proxy: newProxy(fmt.Sprintf("http://%s:%d", cfg.Host, cfg.Port), decide)}
+	at, err := url.Parse(p.proxy.server.URL)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	dsn := url.URL{
+		Scheme: "databend", User: url.UserPassword(cfg.User, cfg.Password.Reveal()), Host: at.Host, Path: "/" + w.env.Database,
+		RawQuery: "sslmode=disable",
+	}
+	p.cmd = exec.Command(binary, args...)
+	p.cmd.Dir = w.dir
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "DBCTL_DSN=" + dsn.String()}, env...)
+	both := &locked{w: &p.out}
+	p.cmd.Stdout, p.cmd.Stderr = both, both
+	var ready sync.WaitGroup
+	ready.Add(1)
+	p.proxy.signal = func(s os.Signal) {
+		ready.Wait()
+		_ = p.cmd.Process.Signal(s)
+	}
+	if err := p.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	ready.Done()
+	p.kill = time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.proxy.exited)
+	}()
+	return p
+}
+
+// locked is a Writer for two streams.
+type locked struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *locked) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// wait waits for its end.
+func (p *process) wait() *process {
+	p.w.t.Helper()
+	<-p.proxy.exited
+	if !p.kill.Stop() {
+		p.w.t.Errorf("dbctl %s did not end within %s", strings.Join(p.args, " "), patience)
+	}
+	p.exit = p.cmd.ProcessState.ExitCode()
+	p.proxy.server.CloseClientConnections()
+	p.w.t.Cleanup(p.proxy.close)
+	return p
+}
+
+func (p *process) String() string {
+	return fmt.Sprintf("dbctl %s: exit %d\n%s", strings.Join(p.args, " "), p.exit, p.out.String())
+}
+
+// asked is its requests, numbered, for a failure's text.
+func (p *process) asked() string {
+	var b strings.Builder
+	for i, r := range p.proxy.log() {
+		mark := ""
+		if !r.forwarded {
+			mark = " (not forwarded)"
+		}
+		text := strings.Join(strings.Fields(r.sql), " ")
+		if len(text) > 140 {
+			text = text[:140] + "…"
+		}
+		fmt.Fprintf(&b, "%3d%s %s\n", i+1, mark, text)
+	}
+	return b.String()
+}
+
+// dbctl runs dbctl to its end.
+func (w *world) dbctl(args ...string) *process {
+	w.t.Helper()
+	return w.start(nil, nil, args...).wait()
+}
+
+// must runs dbctl and wants this exit code.
+func (w *world) must(exit int, args ...string) *process {
+	w.t.Helper()
+	p := w.dbctl(args...)
+	if p.exit != exit {
+		w.t.Fatalf("want exit %d: %s\nit asked:\n%s", exit, p, p.asked())
+	}
+	return p
+}
+
+// at makes one fault at the k-th request.
+func at(k int, f fault) func(int, string) fault {
+	return func(n int, _ string) fault {
+		if n == k {
+			return f
+		}
+		return none
+	}
+}
+
+// states is what `migrate status` says: version → state.
+func (w *world) states() map[int64]string {
+	w.t.Helper()
+	out := map[int64]string{}
+	for _, line := range w.lines(w.must(0, "migrate", "status", "--json"), "migration") {
+		v, _ := line["version"].(float64)
+		out[int64(v)], _ = line["state"].(string)
+	}
+	return out
+}
+
+// lines are the JSON lines of a type.
+func (w *world) lines(p *process, kind string) []map[string]any {
+	w.t.Helper()
+	var out []map[string]any
+	for d := json.NewDecoder(bytes.NewReader(p.out.Bytes())); ; {
+		var line map[string]any
+		err := d.Decode(&line)
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			w.t.Fatalf("%v in the output of %s", err, p)
+		}
+		if line["type"] == kind {
+			out = append(out, line)
+		}
+	}
+}
+
+// litter is what must not be there once the next command has ended: tables of a rollback in the database, locks and claims in
+// the state database. A free lock, and one that a take-over put aside, may stay.
+func (w *world) litter() []string {
+	w.t.Helper()
+	var out []string
+	aside := 0
+	for _, r := range w.sql("SELECT database, name, comment FROM system.tables WHERE database='{db}' OR database='" + w.env.StateDB + "'") {
+		name := r[1]
+		switch {
+		case r[0] == w.env.Database:
+			if strings.HasPrefix(name, "__dbctl") {
+				out = append(out, name)
+			}
+		case name == "journal", name == "ledger", strings.HasSuffix(name, "_free"):
+		case strings.HasPrefix(name, "lock_stale_"):
+			if aside++; aside > 1 {
+				out = append(out, name+" (a second one)")
+			}
+		default:
+			out = append(out, name+" "+r[2])
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// table counts points by outcome, for the closing note.
+type table struct {
+	mu   sync.Mutex
+	rows map[string]map[string]int
+}
+
+func (r *table) add(row, outcome string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rows == nil {
+		r.rows = map[string]map[string]int{}
+	}
+	if r.rows[row] == nil {
+		r.rows[row] = map[string]int{}
+	}
+	r.rows[row][outcome]++
+}
+
+// outcome adds t's, which is bad when the test failed. Deferred.
+func (r *table) outcome(t *testing.T, row string, outcome *string) {
+	switch {
+	case t.Failed():
+		r.add(row, "BAD")
+	case !t.Skipped():
+		r.add(row, *outcome)
+	}
+}
+
+func (r *table) print(out io.Writer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for name := range r.rows {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	fmt.Fprintf(out, "\nproved (seed %d, full %t)\n", seed, full)
+	for _, name := range names {
+		var parts []string
+		for outcome, n := range r.rows[name] {
+			parts = append(parts, fmt.Sprintf("%s %d", outcome, n))
+		}
+		slices.Sort(parts)
+		fmt.Fprintf(out, "  %-40s %s\n", name, strings.Join(parts, ", "))
+	}
+}
