@@ -244,6 +244,10 @@ func (r *run) transaction(ctx context.Context, p, last place, tables []sqltext.O
 		if res.Affected != 1 {
 			return state.ErrRobbed
 		}
+		// The row's condition was judged when it was written, not at the COMMIT: between the two this process may have been stopped.
+		if err := r.lock.Fresh(ctx); err != nil {
+			return err
+		}
 	}
 	open = false
 	var res databend.Result

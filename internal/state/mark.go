@@ -90,10 +90,16 @@ func (l *Lock) Fresh(ctx context.Context) error {
 	if l.robbed {
 		return ErrRobbed
 	}
-	if sooner(l.confirmed, l.ttl/3) {
-		return nil
+	// A mark whose answer came late says nothing about now: the owner may have been stopped while it waited.
+	for range 10 {
+		if sooner(l.confirmed, l.ttl/3) {
+			return nil
+		}
+		if err := l.send(ctx); err != nil {
+			return err
+		}
 	}
-	return l.send(ctx)
+	return fmt.Errorf("mark: ten answers in a row came later than a third of the lease of %s", l.ttl)
 }
 
 // send writes the claim as it is; l.mu is held.
