@@ -17,11 +17,11 @@ import (
 
 // loadFlags are the flags of `dbctl load`.
 type loadFlags struct {
-	all, list, plan bool
-	preview         int
-	mark, reason    string
-	yes             bool
-	options         load.Options
+	all, yes             bool
+	list, plan, validate bool
+	preview              int
+	mark, reason         string
+	options              load.Options
 }
 
 func loadCommand() *command {
@@ -61,6 +61,7 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.BoolVar(&lf.all, "all", false, "every load of the project")
 	f.BoolVar(&lf.list, "list", false, "only list the loads: files new, loaded, changed, failed; rows; last run")
 	f.BoolVar(&lf.plan, "plan", false, "only say what would be loaded, and why (-v: each file)")
+	f.BoolVar(&lf.validate, "validate", false, "only check the files: schema, casts, vectors, geometry, JSON; load nothing")
 	f.IntVar(&lf.preview, "preview", 0, "only show the first `N` rows, as the load would read them")
 	f.StringVar(&o.Path, "path", "", "only files whose path below the stage root matches `GLOB`")
 	f.IntVar(&o.Limit, "limit", 0, "at most `N` files")
@@ -76,7 +77,7 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 // check refuses flags that contradict each other.
 func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
 	var modes []string
-	for _, m := range []string{"list", "plan", "preview", "mark"} {
+	for _, m := range []string{"list", "plan", "validate", "preview", "mark"} {
 		if f.Changed(m) {
 			modes = append(modes, "--"+m)
 		}
@@ -104,7 +105,7 @@ func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
 
 func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	w, err := a.open(ctx, access{
-		writes: !lf.list && !lf.plan && lf.preview == 0, yes: lf.yes,
+		writes: !lf.list && !lf.plan && !lf.validate && lf.preview == 0, yes: lf.yes,
 		check: func(p *project.Project) error { _, err := chooseLoads(p, lf, names); return err },
 	})
 	if err != nil {
@@ -128,6 +129,8 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Mark(ctx, l, lf.mark, lf.reason, lf.options) })
 	case lf.plan:
 		return eachLoad(ctx, loads, func(l project.Load) error { _, err := loader.Plan(ctx, l, lf.options); return err })
+	case lf.validate:
+		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Validate(ctx, l, lf.options) })
 	case lf.preview > 0:
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Preview(ctx, l, lf.options, lf.preview) })
 	case lf.all:

@@ -41,7 +41,10 @@ func (w *warehouse) close() { _ = w.server.Close() }
 // projectOptions are what the command line says of the project, and the connection of --dsn where there is one. offline commands
 // need no environment.
 func (a *app) projectOptions(offline bool) (project.Options, databend.Config, error) {
-	opts := project.Options{Dir: a.projectDir(), Env: a.env, Vars: a.vars, EnvFile: a.envFile, Getenv: a.Getenv, NoEnv: offline, DSNGiven: a.dsn != ""}
+	opts := project.Options{Dir: a.projectDir(), Env: a.env, Vars: a.vars, Getenv: a.Getenv, NoEnv: offline, DSNGiven: a.dsn != ""}
+	if a.envFile != "" {
+		opts.EnvFile = a.below(a.envFile)
+	}
 	var cfg databend.Config
 	if a.dsn != "" {
 		var err error
@@ -83,14 +86,16 @@ func (a *app) openBeforeEngine(opts project.Options) (*project.Project, error) {
 	return nil, err
 }
 
-// projectDir is -C below the working directory.
-func (a *app) projectDir() string {
-	dir := cmp.Or(a.dir, ".")
-	if !filepath.IsAbs(dir) && a.Dir != "" {
-		dir = filepath.Join(a.Dir, dir)
+// below makes a relative path one of the working directory.
+func (a *app) below(path string) string {
+	if a.Dir == "" || filepath.IsAbs(path) {
+		return path
 	}
-	return dir
+	return filepath.Join(a.Dir, path)
 }
+
+// projectDir is the project's folder.
+func (a *app) projectDir() string { return a.below(cmp.Or(a.dir, ".")) }
 
 // access says what a command does with the server.
 type access struct {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -57,8 +58,11 @@ func (s *status) draw() {
 	if s.now == nil {
 		return
 	}
-	width := max(s.o.Width(), 20)
-	line := cut(visible(progressText(*s.now, s.o.Now().Sub(s.since))), width-1)
+	width := 0
+	if s.o.Width != nil {
+		width = s.o.Width()
+	}
+	line := cut(visible(progressText(*s.now, s.o.Now().Sub(s.since))), max(cmp.Or(width, 80), 20)-1)
 	write(s.o.Err, []byte("\r\x1b[K"+line))
 	s.drawn = true
 }

@@ -63,12 +63,14 @@ func (t *text) event(e event.Event) {
 	case event.Statement:
 		t.statement(e)
 	case event.Migration:
+		t.end()
 		t.ran(e)
 	case event.Rollback:
 		t.rollback(e)
 	case event.Preview:
 		t.out(previewText(e))
 	case event.Summary:
+		t.end()
 		if !t.o.Quiet && e.Text != "" {
 			t.out(e.Text + "\n")
 		}

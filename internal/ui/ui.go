@@ -30,7 +30,7 @@ type Options struct {
 	Verbose bool // text only: notes of level detail, each file, the SQL of each statement in a plan
 	FullSQL bool // text only: statement lists show the SQL (`show`)
 
-	// Width gives the terminal's columns. Optional: 80.
+	// Width gives the terminal's columns. Optional, and 0 is unknown: 80.
 	Width func() int
 
 	// Now is the clock. Optional: time.Now.
@@ -87,9 +87,6 @@ var (
 func New(o Options) *UI {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.Width == nil {
-		o.Width = func() int { return 80 }
 	}
 	u := &UI{}
 	if o.JSON {
