@@ -279,9 +279,6 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		begins[i] = r.row(File{}, state.FileBegin)
 		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)), "a COPY of "+count(int64(len(b.files)), "file", "files")
 	}
-	if err := l.store.AppendLedger(ctx, begins, r.lock.Fence()); err != nil {
-		return 0, err
-	}
 	if err := r.lock.Fresh(ctx); err != nil {
 		return 0, err
 	}
@@ -292,6 +289,15 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	defer func() {
 		if open {
 			r.rollback(ctx)
+		}
+	}()
+	// Ahead of the COMMIT, before which nothing has happened; beside the COPY, which it would hold up.
+	begun := make(chan error, 1)
+	go func() { begun <- l.store.AppendLedger(ctx, begins, r.lock.Fence()) }()
+	waited := false
+	defer func() {
+		if !waited {
+			<-begun
 		}
 	}()
 	ledgers, proof := make([][]state.LedgerRow, len(batches)), ""
@@ -308,6 +314,10 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 			proof = begins[i].QueryID
 		}
 		ledgers[i], left = ledger, left+none
+	}
+	waited = true
+	if err := <-begun; err != nil {
+		return 0, err
 	}
 	if proof == "" { // the engine held all of them for loaded
 		return left, nil
