@@ -43,7 +43,7 @@ type Config struct {
 	Database        string            // the project's database
 	MayLackDatabase bool              // a pending migration creates Database: an unknown database is then not an error
 	Settings        map[string]string // session settings of every session
-	ConnectTimeout  time.Duration     // how long a sleeping or starting server is waited for; default 60 s
+	ConnectTimeout  time.Duration     // how long a sleeping or starting server is waited for; default 30 s
 	Timeout         time.Duration     // per statement; 0 none
 	UserAgent       string
 	Waiting         func(line string) // told once per reason while waiting for a sleeping warehouse; may be nil
@@ -89,7 +89,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		}
 	}
 	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = time.Minute
+		cfg.ConnectTimeout = 30 * time.Second
 	}
 	cfg.Settings = maps.Clone(cfg.Settings)
 	auth, err := newCredentials(cfg)

@@ -3,12 +3,24 @@ package project
 import "strings"
 
 // Nearest returns the candidate that was probably meant by word, or "". Case, and one mistake in three letters (a letter
-// missing, added, wrong, or swapped with its neighbour), are forgiven.
+// missing, added, wrong, or swapped with its neighbour), are forgiven; else the only one that begins with word is meant.
 func Nearest(word string, candidates []string) string {
 	best, most := "", max(1, len([]rune(word))/3)+1
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < most {
 			best, most = c, d
+		}
+	}
+	if best != "" || word == "" {
+		return best
+	}
+	for _, c := range candidates {
+		switch {
+		case !strings.HasPrefix(strings.ToLower(c), strings.ToLower(word)):
+		case best != "":
+			return ""
+		default:
+			best = c
 		}
 	}
 	return best

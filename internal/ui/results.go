@@ -125,9 +125,15 @@ func (t *text) fileTable(fs []event.File) string {
 		}
 	}
 	head := "load " + fs[0].Load + " → " + fs[0].Table + "\n"
+	titles := [][]string{{"FILE", "WAS", "ROWS", "SIZE", "PATH", "NOTE"}}
+	if head == t.loadHead { // the next COPY of the same load
+		head, titles = "", nil
+	} else {
+		t.loadHead = head
+	}
 	var b strings.Builder
 	if len(rows) > 0 {
-		b.WriteString(t.paintLines(table(append([][]string{{"FILE", "WAS", "ROWS", "SIZE", "PATH", "NOTE"}}, rows...))))
+		b.WriteString(t.paintLines(table(append(titles, rows...))))
 	}
 	if len(rows) < len(fs) && !t.o.Quiet {
 		for _, k := range order {

@@ -15,6 +15,7 @@ type text struct {
 	status *status // nil when Err is no terminal
 
 	migrations []event.Migration
+	loadHead   string // of the load whose files were listed last
 	files      []event.File
 	loads      []event.LoadState
 	lastStep   string // of the last plain progress line
