@@ -2,12 +2,10 @@ package savepoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -29,12 +27,14 @@ type verdict struct {
 
 // change is what a snapshot did, told from its predecessor.
 type change struct {
-	schema bool // columns or cluster key
-	lost   bool // rows of the predecessor were rewritten or deleted
-	grew   bool // rows were added
+	columns bool
+	cluster bool // the cluster key
+	lost    bool // rows of the predecessor were rewritten or deleted
+	grew    bool // rows were added
 }
 
-func (c change) nothing() bool { return !c.schema && !c.lost && !c.grew }
+func (c change) schema() bool  { return c.columns || c.cluster }
+func (c change) nothing() bool { return !c.schema() && !c.lost && !c.grew }
 
 // attribute tells ours from theirs among the snapshots above the base. A statement in a transaction has journaled what it
 // wrote (Own): that is exact. A DDL commits by itself; its snapshot is the one after the head read right before it that did
@@ -92,9 +92,9 @@ func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, f
 				v.own++ // a restore emptied it: nobody else knows it by this name
 				continue
 			}
-			ch := change{schema: !sameFields(s.fields, prev.fields) || s.cluster != prev.cluster}
+			ch := change{columns: !sameFields(s.fields, prev.fields), cluster: s.cluster != prev.cluster}
 			if prev.id == "" {
-				ch.schema = false // nothing to compare with: the table's first snapshot
+				ch = change{} // nothing to compare with: the table's first snapshot
 			}
 			switch {
 			case contains(s.segments, prev.segments):
@@ -105,8 +105,8 @@ func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, f
 				}
 				ch.grew, ch.lost = len(v.chain.added(at)) > 0, len(v.chain.gone(at)) > 0
 			}
-			if ch.nothing() { // a comment or statistics: nothing is lost with it
-				if slices.ContainsFunc(w.stmts, func(i int) bool { return !r.reached[i].Effect.DML }) {
+			if ch.nothing() { // a comment, statistics, DELETE without WHERE on an empty table: nothing is lost with it
+				if len(w.stmts) > 0 {
 					v.idle++
 				}
 				continue
@@ -120,7 +120,7 @@ func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, f
 					continue
 				}
 			}
-			if ch.grew && !ch.lost && !ch.schema {
+			if ch.grew && !ch.lost && !ch.schema() {
 				v.appended = append(v.appended, at)
 				continue
 			}
@@ -159,7 +159,7 @@ func (r *reach) explains(stmts []int, used, seen map[int]bool, ch change, s, pre
 		}
 		if e.DML {
 			// In a transaction: ours only by what it journaled, and a deletion leaves no block to know it by after a merge.
-			if ch.schema || ch.grew || len(r.reached[i].Own) == 0 || seen[i] {
+			if ch.schema() || ch.grew || len(r.reached[i].Own) == 0 || seen[i] {
 				continue
 			}
 			return i, true
@@ -169,9 +169,9 @@ func (r *reach) explains(stmts []int, used, seen map[int]bool, ch change, s, pre
 				continue
 			}
 			switch {
-			case ch.schema && !(w.Columns || w.Definition):
-			case ch.schema && !mentions(r.reached[i].SQL, s.fields, prev.fields):
-			case !ch.schema && ch.lost && !repeats && !(w.Data && !w.Columns && len(s.segments) == 0): // TRUNCATE, if anything
+			case ch.columns && (!w.Columns || !mentions(r.reached[i].SQL, s.fields, prev.fields)):
+			case ch.cluster && !w.Columns && !strings.Contains(e.Kind, "CLUSTER"):
+			case !ch.schema() && ch.lost && !repeats && !(w.Data && !w.Columns && len(s.segments) == 0): // TRUNCATE, if anything
 			default:
 				return i, true
 			}
@@ -236,7 +236,7 @@ func isWord(c byte) bool {
 // multisets, by count and two sums of hashes.
 func (v *verdict) rearranged(ctx context.Context, c Conn, at int, ch change, blocks func() error) (bool, error) {
 	s, prev := v.chain.snaps[at], v.chain.prev(at)
-	if ch.schema || !ch.lost || s.rows != prev.rows {
+	if ch.schema() || !ch.lost || s.rows != prev.rows {
 		return false, nil
 	}
 	if err := blocks(); err != nil {
@@ -255,7 +255,7 @@ func (v *verdict) rearranged(ctx context.Context, c Conn, at int, ch change, blo
 			row, row, v.chain.at.sql(), sqltext.Quote(s.id), list(names))
 	}
 	rows, err := query(ctx, c, "("+sum(s, v.chain.added(at))+") union all ("+sum(prev, v.chain.gone(at))+")")
-	if failed, ok := errors.AsType[*databend.Error](err); ok && failed.Code != 0 {
+	if refused(err) {
 		return false, nil // a type that has no such text
 	}
 	if err != nil {
@@ -266,8 +266,10 @@ func (v *verdict) rearranged(ctx context.Context, c Conn, at int, ch change, blo
 
 func describe(ch change, s, prev snapshot) string {
 	switch {
-	case ch.schema:
+	case ch.columns:
 		return "changed its columns (snapshot " + s.id + ")"
+	case ch.cluster:
+		return "changed its cluster key (snapshot " + s.id + ")"
 	case ch.lost && ch.grew, ch.lost && s.rows == prev.rows:
 		return "updated rows (snapshot " + s.id + ")"
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -130,8 +129,7 @@ func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error
 		}
 		for {
 			err := x.exec("UNDROP DATABASE %s", sqltext.Ident(n))
-			var failed *databend.Error
-			if asError(err, &failed) && failed.Code != 0 {
+			if refused(err) {
 				break // nothing (more) under this name
 			}
 			if err != nil {

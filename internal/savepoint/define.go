@@ -34,13 +34,17 @@ func (x *restorer) definitions() error {
 	for _, o := range x.r.scope() {
 		was := x.r.before[o]
 		n := name{o.Database, o.Name}
-		if o.Kind != sqltext.Table || !was.Exists || !x.r.altered(was.ID) || x.held[o] != "" {
+		if o.Kind != sqltext.Table || !was.Exists || x.held[o] != "" || !x.r.altered(was.ID) && was.Engine != "STREAM" {
 			continue
 		}
 		switch e := x.live.tables[n]; {
 		case e == nil || e.ID != was.ID:
 		case was.Engine == "VIEW":
 			views = append(views, was)
+		case was.Engine == "STREAM":
+			if err := x.rewind(n, was, e); err != nil {
+				return err
+			}
 		case e.isFuse():
 			tables = append(tables, n)
 		case e.Comment != was.Comment:
@@ -79,6 +83,27 @@ func (x *restorer) definitions() error {
 		}
 	}
 	return nil
+}
+
+// rewind puts a stream that was consumed back to where it was, by defining it anew there (from Databend's sources: streams need a
+// licence that the embedded engine has not).
+func (x *restorer) rewind(n name, was ObjectState, now *entry) error {
+	at := head("SNAPSHOT_LOCATION='" + was.Facts["at"] + "'")
+	if was.Facts["at"] == now.Facts["at"] || at == "" || len(x.r.touched[was.ID]) == 0 {
+		return nil
+	}
+	comment := ""
+	if was.Comment != "" {
+		comment = " COMMENT = " + sqltext.Quote(was.Comment)
+	}
+	err := x.exec("CREATE OR REPLACE STREAM %s ON TABLE %s AT (SNAPSHOT => %s) APPEND_ONLY = %t%s", n.sql(), was.Facts["on table"], sqltext.Quote(at),
+		strings.Contains(strings.ToLower(was.Facts["mode"]), "append"), comment)
+	if refused(err) {
+		x.note(was.Object, "it cannot be put back to where it was: %s", message(err))
+		return nil
+	}
+	x.done[was.Object] = true
+	return err
 }
 
 // columnsOfEmpty takes back what ALTER did to a table that was never written, before or since: it has no snapshot to go back to,

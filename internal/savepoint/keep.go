@@ -6,11 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
-
-func asError(err error, target **databend.Error) bool { return errors.As(err, target) }
 
 // keepRows copies the rows that others appended above the base into a table of ours, with the base's columns, duplicates and
 // all: the rows of the blocks that each of their snapshots added. Its making is atomic; a second one replaces the first. It
@@ -35,9 +32,8 @@ func (x *restorer) keepRows(w *work) (bool, error) {
 	}
 	comment := "rows that other sessions appended to " + w.was.Object.String() + " during dbctl run " + x.o.Run
 	err := x.exec("CREATE OR REPLACE TABLE %s COMMENT = %s AS %s", w.keep.sql(), sqltext.Quote(comment), strings.Join(parts, " UNION ALL "))
-	var failed *databend.Error
-	if errors.As(err, &failed) && failed.Code != 0 {
-		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", failed.Message)
+	if refused(err) {
+		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", message(err))
 		return false, nil
 	}
 	if err != nil {
@@ -102,8 +98,7 @@ func (x *restorer) refill(w *work) error {
 		all := strings.Join(cols, ", ")
 		if err := x.move(w, all); err != nil {
 			x.hold(w.was.Object, "rows of others wait in %s: %s", w.keep, message(err))
-			var failed *databend.Error
-			if errors.As(err, &failed) && failed.Code != 0 {
+			if refused(err) {
 				return nil
 			}
 			return err

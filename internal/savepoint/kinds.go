@@ -22,7 +22,7 @@ func kindBranch(k sqltext.ObjectKind, objects []sqltext.Object) string {
 	switch k {
 	case sqltext.Stage:
 		return branch(string(k), []string{"name", "stage_type", "url", "endpoint", "storage_params", "file_format_options", "comment", "owner"}, " from system.stages"+where)
-	case sqltext.Index: // the filter is not to be pushed down: see readDetails
+	case sqltext.Index: // the filter is not to be pushed down: see detailBranches
 		return branch(string(k), []string{"name", "original", "database", "`table`"}, " from system.indexes where type = 'AGGREGATING' and name||'' in "+list(names))
 	case sqltext.Function:
 		return branch(string(k), []string{"name", "language", "definition", "arguments", "description"}, " from system.user_functions"+where)

@@ -49,9 +49,6 @@ type chain struct {
 	base  int // index of the base, len(snaps) when it is not among them
 }
 
-// above are the snapshots above the base.
-func (c chain) above() []snapshot { return c.snaps[:c.base] }
-
 // prev is the snapshot before snaps[i].
 func (c chain) prev(i int) snapshot {
 	if i+1 < len(c.snaps) {

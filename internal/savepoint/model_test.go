@@ -5,8 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,10 +37,10 @@ func proof(t *testing.T, short int) int {
 type round struct {
 	setup      []string
 	statements []string
-	maybe      bool    // the last statement's answer is lost
-	ran        bool    // it ran all the same
-	crashes    []crash // restores that are killed
-	foreign    map[int]string
+	maybe      bool           // the last statement's answer is lost
+	ran        bool           // it ran all the same
+	crashes    []crash        // restores that are killed
+	foreign    map[int]string // what another session does right before a statement
 }
 
 // crash kills a restore at its nth writing request, before it is sent or after it was answered.
@@ -231,9 +234,13 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 	}
 	r.capture(ro.statements)
 	was := r.look()
+	theirs := map[string][]string{} // captured table → values that another session added
 	for i, s := range ro.statements {
 		last := i == len(ro.statements)-1
 		st := r.mark(s)
+		if f := ro.foreign[i]; f != "" {
+			r.strange(f, was, theirs)
+		}
 		if last && ro.maybe && !ro.ran {
 			st.Maybe = true
 			r.reached = append(r.reached, st)
@@ -248,6 +255,9 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 		stats.statements++
 		st.Maybe = last && ro.maybe
 		r.reached = append(r.reached, st)
+	}
+	if f := ro.foreign[len(ro.statements)]; f != "" {
+		r.strange(f, was, theirs)
 	}
 	for _, c := range ro.crashes {
 		conn := &crashing{Conn: r.books, crash: c}
@@ -266,11 +276,8 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 	if err != nil {
 		return fmt.Sprintf("restore: %v", err)
 	}
-	if d := difference(was, r.look()); d != "" {
-		return fmt.Sprintf("state (-before +after):\n%s\nreport: %+v", d, rep.Outcomes)
-	}
-	if !rep.Clean() {
-		return fmt.Sprintf("all is as before, and the report says %+v", rep.Outcomes)
+	if wrong := r.compare(was, r.look(), theirs, rep, stats); wrong != "" {
+		return wrong
 	}
 	count := &counting{Conn: r.books}
 	if _, err := Restore(t.Context(), count, r.before, r.reached, Options{Run: "model"}); err != nil {
@@ -282,9 +289,81 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 	return ""
 }
 
+// strange lets another session insert a value, and notes the captured table that got it.
+func (r *rig) strange(sql string, was map[string]string, theirs map[string][]string) {
+	if _, err := r.foreign.Exec(r.t.Context(), databend.Statement{SQL: sql}); err != nil {
+		return
+	}
+	var table, value string
+	if _, err := fmt.Sscanf(sql, "insert into %s (a) values (%s", &table, &value); err != nil {
+		r.t.Fatal(err)
+	}
+	id := r.rows("select to_string(table_id) from system.tables where name = '" + table + "' and database = '" + r.db() + "'")[0][0]
+	for t, text := range was { // one that the migration made may lose it to the migration's own statements
+		if strings.HasPrefix(text, "id "+id+"\n") {
+			theirs[t] = append(theirs[t], strings.TrimSuffix(value, ")"))
+		}
+	}
+}
+
+// compare says what is not as it was, but for what others did.
+func (r *rig) compare(was, now map[string]string, theirs map[string][]string, rep Report, stats *tally) string {
+	kept := map[string]bool{}
+	for _, o := range rep.Outcomes {
+		if o.Result == Differs {
+			return fmt.Sprintf("the report says %+v", rep.Outcomes)
+		}
+		if o.Result == Kept {
+			kept[o.Object.Name] = true
+			stats.kept++
+		}
+	}
+	for k := range now { // what was put aside holds rows of others
+		if strings.HasPrefix(k, parkedPrefix) && kept[strings.Fields(k)[0]] {
+			delete(now, k)
+		}
+	}
+	for t, values := range theirs {
+		stats.theirs += len(values)
+		rows := strings.Split(now[t+" rows"], "\n")
+		for _, v := range values {
+			i := slices.IndexFunc(rows, func(s string) bool { return slices.Contains(strings.Split(s, "|"), v) })
+			if i < 0 && !kept[t] {
+				return fmt.Sprintf("row %s of another session in %s is lost: %q; report %+v", v, t, rows, rep.Outcomes)
+			}
+			if i >= 0 {
+				rows = slices.Delete(rows, i, i+1)
+			}
+		}
+		now[t+" rows"] = strings.Join(rows, "\n")
+		for _, m := range []map[string]string{was, now} { // its head moved
+			m[t] = headLine.ReplaceAllString(m[t], "")
+		}
+	}
+	for t := range kept {
+		for _, m := range []map[string]string{was, now} {
+			for k := range m {
+				if strings.Fields(k)[0] == t {
+					delete(m, k)
+				}
+			}
+		}
+	}
+	if d := difference(was, now); d != "" {
+		return fmt.Sprintf("state (-before +after):\n%s\nreport: %+v", d, rep.Outcomes)
+	}
+	if len(theirs) == 0 && !rep.Clean() && stats.foreign == 0 {
+		return fmt.Sprintf("all is as before, and the report says %+v", rep.Outcomes)
+	}
+	return ""
+}
+
+var headLine = regexp.MustCompile(`(?m)^head .*$`)
+
 // tally counts what the rounds did.
 type tally struct {
 	rounds, statements, crashes int
+	foreign, theirs, kept       int // rounds with another session, rows of it in captured tables, objects that were kept
 	requests                    int64
 }
 
@@ -308,9 +387,22 @@ func (r *rig) shrink(t testing.TB, ro round, stats *tally) (round, string) {
 			next.crashes = append(append([]crash{}, ro.crashes[:i]...), ro.crashes[i+1:]...)
 			try(next)
 		}
+		for i := range ro.foreign {
+			next := ro
+			next.foreign = maps.Clone(ro.foreign)
+			delete(next.foreign, i)
+			try(next)
+		}
 		for i := len(ro.statements) - 1; i >= 0 && len(ro.statements) > 1; i-- {
 			next := ro
 			next.statements = append(append([]string{}, ro.statements[:i]...), ro.statements[i+1:]...)
+			next.foreign = map[int]string{}
+			for k, f := range ro.foreign {
+				if k > i {
+					k--
+				}
+				next.foreign[k] = f
+			}
 			if try(next) && i > len(ro.statements) {
 				i = len(ro.statements)
 			}
@@ -323,21 +415,44 @@ func (r *rig) shrink(t testing.TB, ro round, stats *tally) (round, string) {
 // DBCTL_PROOF=N runs N rounds; -seed chooses the first.
 func TestModel(t *testing.T) {
 	t.Parallel()
+	model(t, newRound)
+}
+
+// TestModelForeign is TestModel with another session that inserts rows between the statements: none of those in a table that was
+// there before may be lost, and all else is as before.
+func TestModelForeign(t *testing.T) {
+	t.Parallel()
+	model(t, func(seed uint64) round {
+		ro := newRound(seed)
+		d := dice{rand.New(rand.NewPCG(seed, 8))}
+		ro.foreign = map[int]string{}
+		for i := range len(ro.statements) + 1 {
+			if d.IntN(2) == 0 {
+				ro.foreign[i] = fmt.Sprintf("insert into %s (a) values (%d)", d.table(), 100000+1000*i)
+			}
+		}
+		return ro
+	})
+}
+
+func model(t *testing.T, make func(seed uint64) round) {
 	r := newRig(t)
 	stats := &tally{}
-	until := time.Now().Add(35 * time.Second)
-	n := proof(t, 1000)
+	until := time.Now().Add(15 * time.Second)
 	ran := 0
-	for i := range n {
+	for i := range proof(t, 1000) {
 		if os.Getenv("DBCTL_PROOF") == "" && time.Now().After(until) {
 			break
 		}
 		seed := *seedFlag + uint64(i)
 		ran++
-		if wrong := r.play(t, newRound(seed), stats); wrong != "" {
-			least, what := r.shrink(t, newRound(seed), stats)
+		ro := make(seed)
+		stats.foreign = len(ro.foreign)
+		if wrong := r.play(t, ro, stats); wrong != "" {
+			least, what := r.shrink(t, ro, stats)
 			t.Fatalf("seed %d: %s\n%s\n\nat first: %s", seed, least, what, wrong)
 		}
 	}
-	t.Logf("%d rounds, %d statements, %d crashes, %.1f requests a restore", ran, stats.statements, stats.crashes, float64(stats.requests)/float64(ran))
+	t.Logf("%d rounds, %d statements, %d crashes, %.1f requests a restore, %d rows of others, %d objects kept", ran, stats.statements,
+		stats.crashes, float64(stats.requests)/float64(ran), stats.theirs, stats.kept)
 }

@@ -13,10 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// failing ends a migration.
-const failing = "select * from there_is_no_such_table"
-
-// rollback sets up, runs statements and then one that fails, restores, and checks that all is as before.
+// rollback sets up, runs statements, restores, and checks that all is as before.
 func rollback(t *testing.T, setup, statements []string) {
 	t.Helper()
 	r := newRig(t)
@@ -263,6 +260,28 @@ func TestKilledAtEveryRequest(t *testing.T) {
 			t.Errorf("killed at write %d: the grant is gone", at)
 		}
 		r.again(rep)
+	}
+}
+
+// Another session writes right before the fence, and tries to between the last look and the FLASHBACK: the first row is kept, the
+// second is refused.
+func TestForeignAroundTheFence(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use "+r.db(), "create table a (x int, y string)", "insert into a values (1, 'p')")
+	if err := r.run("alter table a drop column y"); err != nil {
+		t.Fatal(err)
+	}
+	r.conn = &intercept{Conn: r.conn, word: " RENAME TO ", hook: func() { r.sql("insert into a values (7)") }}
+	r.conn = &intercept{Conn: r.conn, word: " FLASHBACK ", hook: func() {
+		_, err := r.foreign.Exec(t.Context(), databend.Statement{SQL: "insert into a values (8)"})
+		if !databend.IsCode(err, codeUnknownTable) {
+			t.Errorf("an insert behind the fence: %v, want 1025", err)
+		}
+	}}
+	rep := r.restore()
+	if d := cmp.Diff([]string{"1|p", "7|"}, r.column("select * from a")); d != "" || !rep.Clean() {
+		t.Errorf("rows (-want +got):\n%s\n%+v", d, rep)
 	}
 }
 

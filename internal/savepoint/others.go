@@ -38,9 +38,8 @@ func (x *restorer) others() error {
 		} else {
 			err = x.dropOther(now)
 		}
-		var failed *databend.Error
-		if errors.As(err, &failed) && failed.Code != 0 {
-			x.note(o, "it cannot be put back: %s", failed.Message)
+		if refused(err) {
+			x.note(o, "it cannot be put back: %s", message(err))
 			continue
 		}
 		if err != nil {
@@ -326,8 +325,7 @@ func (cat *catalog) readGrants(ctx context.Context, c Conn, o sqltext.Object) er
 		kind, name = "role", o.Name
 	}
 	grants, err := grantsOf(ctx, c, strings.ToLower(kind), name)
-	var failed *databend.Error
-	if errors.As(err, &failed) && failed.Code != 0 { // there is no such role or user
+	if refused(err) { // there is no such role or user
 		cat.others[o] = ObjectState{Object: o}
 		return nil
 	}
@@ -341,6 +339,8 @@ func (cat *catalog) readGrants(ctx context.Context, c Conn, o sqltext.Object) er
 // differenceOther is difference for kinds other than tables.
 func (x *restorer) differenceOther(was, now ObjectState) (mine, theirs string) {
 	switch {
+	case was.Kind == sqltext.StageFiles:
+		return "files that were removed or written cannot be put back", ""
 	case was.Exists != now.Exists && was.Exists:
 		return "it is not there", ""
 	case was.Exists != now.Exists:

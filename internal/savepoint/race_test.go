@@ -66,7 +66,7 @@ func TestWriterInALoop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.sql("use " + r.db())
-	until := time.Now().Add(15 * time.Second)
+	until := time.Now().Add(8 * time.Second)
 	rounds, rows, kept := 0, 0, 0
 	for i := range proof(t, 1000) {
 		if os.Getenv("DBCTL_PROOF") == "" && time.Now().After(until) {
@@ -107,7 +107,7 @@ func TestWriterInALoop(t *testing.T) {
 func TestSeedAgainstWriter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	until := time.Now().Add(5 * time.Second)
+	until := time.Now().Add(3 * time.Second)
 	for i := range proof(t, 1000) {
 		if os.Getenv("DBCTL_PROOF") == "" && time.Now().After(until) {
 			break

@@ -2,6 +2,7 @@ package savepoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -51,6 +52,20 @@ func query(ctx context.Context, c Conn, sql string) ([][]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// refused reports whether err is the server's own word that a statement failed: it did nothing then.
+func refused(err error) bool {
+	e, ok := errors.AsType[*databend.Error](err)
+	return ok && e.Code != 0
+}
+
+// message is what the server said, without the words around it.
+func message(err error) string {
+	if e, ok := errors.AsType[*databend.Error](err); ok {
+		return e.Message
+	}
+	return err.Error()
 }
 
 // list writes ('a', 'b').

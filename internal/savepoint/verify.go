@@ -3,6 +3,7 @@ package savepoint
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -78,22 +79,17 @@ func (x *restorer) compare() ([]Outcome, error) {
 		}
 		out = append(out, r)
 	}
-	for _, o := range slices.SortedFunc(keys(x.held), func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, o := range slices.SortedFunc(maps.Keys(x.held), func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) }) {
 		if !listed[o] {
 			out = append(out, Outcome{Object: o, Result: Kept, Detail: x.held[o]})
 		}
 	}
-	return out, nil
-}
-
-func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
-	return func(yield func(K) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
+	for _, st := range x.r.reached {
+		if st.Effect.Unknown {
+			out = append(out, Outcome{Object: sqltext.Object{Kind: sqltext.Unknown, Name: st.Effect.Kind}, Result: Differs, Detail: "what it did is not known, and was not put back"})
 		}
 	}
+	return out, nil
 }
 
 // compareHeads reads the snapshots of tables whose head is not the one to go back to: rows of others above it are as it should
@@ -144,6 +140,7 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 	if was.Kind != sqltext.Table {
 		return x.differenceOther(was, now)
 	}
+	stream := was.Engine == "STREAM" && now.Engine == "STREAM" // one that was consumed is defined anew at its place
 	switch {
 	case was.Exists != now.Exists:
 		if was.Exists {
@@ -152,7 +149,7 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 		return fmt.Sprintf("%s %s is there", now.Engine, now.ID), ""
 	case !was.Exists:
 		return "", ""
-	case was.ID != now.ID:
+	case was.ID != now.ID && !stream:
 		return fmt.Sprintf("table %s is there instead of %s", now.ID, was.ID), ""
 	case headDiffers != "":
 		return headDiffers, ""
@@ -166,6 +163,19 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 		}
 	}
 	altered := x.r.altered(was.ID)
+	if len(x.r.touched[was.ID]) > 0 {
+		switch was.Engine {
+		case "FUSE", "VIEW":
+		case "STREAM":
+			if was.Facts["at"] != now.Facts["at"] {
+				say(true, "it has been read past where it was")
+			}
+		default:
+			if slices.ContainsFunc(x.r.touched[was.ID], func(i int) bool { return x.r.reached[i].Effect.DML }) {
+				say(true, "rows of a %s table cannot be put back", was.Engine)
+			}
+		}
+	}
 	if !slices.Equal(was.Columns, now.Columns) {
 		say(altered, "columns are %s, were %s", columnsText(now.Columns), columnsText(was.Columns))
 	}

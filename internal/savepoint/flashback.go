@@ -1,0 +1,190 @@
+package savepoint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// moveBack does the FLASHBACK. It reports false for a table that is left as it is.
+func (x *restorer) moveBack(w *work) (bool, error) {
+	for try := 0; ; try++ {
+		ch := w.v.chain
+		if why := x.obstacle(w, ch, x.live.tables[w.at]); why != "" {
+			x.hold(w.was.Object, "%s", why)
+			return false, nil
+		}
+		emptied := len(ch.snaps) == 0 && w.base != ""
+		if !w.v.moves() && !emptied {
+			return true, nil // only comments, or only a refill
+		}
+		if len(w.v.appended) > 0 {
+			if ok, err := x.keepRows(w); err != nil || !ok {
+				return false, err
+			}
+		} else if w.kept && w.v.own > 0 {
+			x.hold(w.was.Object, "rows of others wait in %s since an earlier restore: look at both tables", w.keep)
+			return false, nil
+		}
+		if w.was.Known && len(w.was.Loaded) == 0 && len(w.v.appended) == 0 && w.base != "" && x.r.kinds(w.was.ID, "COPY") {
+			// COPY's memory of loaded files outlives FLASHBACK but not TRUNCATE, and all of it is ours.
+			if err := x.exec("TRUNCATE TABLE %s", w.at.sql()); err != nil {
+				return false, fmt.Errorf("empty %s: %w", w.was.Object, err)
+			}
+		}
+		err := x.flashback(w)
+		switch {
+		case err == nil:
+			w.gone = true
+			return true, nil
+		case databend.IsCode(err, codeVersionMismatch) && try < 5:
+			if err := x.judge([]*work{w}); err != nil {
+				return false, err
+			}
+		case databend.IsCode(err, codeNoHistory):
+			x.hold(w.was.Object, "its snapshot %s is no longer in its history", w.base)
+			return false, nil
+		case databend.IsCode(err, codeFlashbackBlocked):
+			x.hold(w.was.Object, "an index or constraint of another session needs a column that was added: %s", message(err))
+			return false, nil
+		default:
+			return false, fmt.Errorf("flash %s back: %w", w.was.Object, err)
+		}
+	}
+}
+
+// flashback goes back to the base, dropping what blocks it: indexes and constraints on columns that the base does not have. They
+// are re-created with the definitions when they were there before.
+func (x *restorer) flashback(w *work) error {
+	if w.base == "" { // written for the first time by the migration
+		return x.exec("TRUNCATE TABLE %s", w.at.sql())
+	}
+	for {
+		err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", w.at.sql(), sqltext.Quote(w.base))
+		if !databend.IsCode(err, codeFlashbackBlocked) {
+			return err
+		}
+		dropped, derr := x.unblock(w, message(err))
+		if derr != nil {
+			return derr
+		}
+		if !dropped {
+			return err
+		}
+	}
+}
+
+// unblock drops the index or constraint that a 2747 names.
+func (x *restorer) unblock(w *work, message string) (bool, error) {
+	e, err := x.look(w.at)
+	if err != nil || e == nil {
+		return false, err
+	}
+	x.stale = true
+	for _, i := range e.Indexes {
+		if !says(message, i.Name) {
+			continue
+		}
+		if !slices.ContainsFunc(w.was.Indexes, func(o Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.kinds(w.was.ID, "INDEX") {
+			return false, nil
+		}
+		return true, x.dropIndex(w.at, i)
+	}
+	for _, k := range e.Constraints {
+		if !says(message, k.Name) {
+			continue
+		}
+		if !slices.ContainsFunc(w.was.Constraints, func(o Constraint) bool { return o.Name == k.Name }) && !x.r.kinds(w.was.ID, "CONSTRAINT") {
+			return false, nil
+		}
+		return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.sql(), sqltext.Ident(k.Name))
+	}
+	if e.Unread || len(e.Constraints) == 0 {
+		// system.constraints cannot be read while a CHECK names a renamed column: take the name from the message.
+		if k := quotedName(message); k != "" && x.r.altered(w.was.ID) {
+			return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.sql(), sqltext.Ident(k))
+		}
+	}
+	return false, nil
+}
+
+// quotedName is the first quoted word of a message.
+func quotedName(message string) string {
+	for _, q := range []string{"'", "`", `"`} {
+		if _, rest, ok := strings.Cut(message, q); ok {
+			if word, _, ok := strings.Cut(rest, q); ok {
+				return word
+			}
+		}
+	}
+	return ""
+}
+
+// comments puts the comments of the moved tables right and goes back once more: a comment is a snapshot of its own, and
+// survives FLASHBACK.
+func (x *restorer) comments(ws []*work) error {
+	var look []*work
+	for _, w := range ws {
+		if x.r.altered(w.was.ID) {
+			look = append(look, w)
+		}
+	}
+	if len(look) == 0 {
+		return nil
+	}
+	objects := make([]sqltext.Object, len(look))
+	for i, w := range look {
+		objects[i] = w.at.object()
+	}
+	cat, err := readCatalog(x.ctx, x.c, objects, nil)
+	if err != nil {
+		return err
+	}
+	var again []*work
+	for _, w := range look {
+		e := cat.tables[w.at]
+		if e == nil {
+			x.hold(w.was.Object, "another session took it away during the restore")
+			continue
+		}
+		x.live.tables[w.at] = e
+		var set []string
+		for _, c := range columnComments(w.was, e.Columns) {
+			set = append(set, "COLUMN "+sqltext.Ident(c.Name)+" COMMENT "+sqltext.Quote(c.Comment))
+		}
+		if len(set) > 0 {
+			if err := x.exec("ALTER TABLE %s MODIFY %s", w.at.sql(), strings.Join(set, ", ")); err != nil {
+				return fmt.Errorf("comment columns of %s: %w", w.was.Object, err)
+			}
+		}
+		if e.Comment != w.was.Comment {
+			if err := x.exec("ALTER TABLE %s COMMENT = %s", w.at.sql(), sqltext.Quote(w.was.Comment)); err != nil {
+				return fmt.Errorf("comment %s: %w", w.was.Object, err)
+			}
+		} else if len(set) == 0 {
+			continue
+		}
+		if w.base != "" {
+			again = append(again, w)
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	// A transaction that was open all the time may have committed since: its rows are not flashed back over.
+	if err := x.judge(again); err != nil {
+		return err
+	}
+	for _, w := range again {
+		if w.v.own > 0 || len(w.v.appended) > 0 || len(w.v.notes) > 0 || w.v.refuse != "" {
+			continue
+		}
+		if err := x.flashback(w); err != nil && !databend.IsCode(err, codeVersionMismatch) {
+			return fmt.Errorf("flash %s back: %w", w.was.Object, err)
+		}
+	}
+	return nil
+}
