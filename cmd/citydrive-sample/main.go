@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -31,6 +33,7 @@ func run(args []string, stdout io.Writer) error {
 	dim := flags.Int("dim", 768, "dimensions of an embedding")
 	seed := flags.Uint64("seed", 1, "another seed gives another drive")
 	from := flags.String("from", "2025-01-01", "first day")
+	reversed := flags.Bool("reversed", false, "write the columns in reverse order, as another exporter would")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -47,7 +50,7 @@ func run(args []string, stdout io.Writer) error {
 		if day < *rows%*days {
 			frames++
 		}
-		if err := writeDay(filepath.Join(*out, "raw"), c.drive(first.AddDate(0, 0, day), frames)); err != nil {
+		if err := writeDay(filepath.Join(*out, "raw"), c.drive(first.AddDate(0, 0, day), frames), *reversed); err != nil {
 			return err
 		}
 	}
@@ -56,24 +59,57 @@ func run(args []string, stdout io.Writer) error {
 }
 
 // writeDay writes one day's file of each feed.
-func writeDay(raw string, d day) error {
+func writeDay(raw string, d day, reversed bool) error {
 	batch := "batch_" + d.date.Format("2006_01_02") + ".parquet"
 	return errors.Join(
-		writeParquet(filepath.Join(raw, "videos", "capture_date="+d.date.Format(time.DateOnly), "videos.parquet"), d.videos),
-		writeParquet(filepath.Join(raw, "frame-events", batch), d.events),
-		writeParquet(filepath.Join(raw, "manifests", batch), d.manifests),
-		writeParquet(filepath.Join(raw, "frame-embeddings", batch), d.embeddings),
-		writeParquet(filepath.Join(raw, "frame-locations", batch), d.positions),
-		writeParquet(filepath.Join(raw, "traffic-lights", batch), d.signals),
+		writeParquet(filepath.Join(raw, "videos", "capture_date="+d.date.Format(time.DateOnly), "videos.parquet"), d.videos, reversed),
+		writeParquet(filepath.Join(raw, "frame-events", batch), d.events, reversed),
+		writeParquet(filepath.Join(raw, "manifests", batch), d.manifests, reversed),
+		writeParquet(filepath.Join(raw, "frame-embeddings", batch), d.embeddings, reversed),
+		writeParquet(filepath.Join(raw, "frame-locations", batch), d.positions, reversed),
+		writeParquet(filepath.Join(raw, "traffic-lights", batch), d.signals, reversed),
 	)
 }
 
-func writeParquet[T any](path string, rows []T) error {
+func writeParquet[T any](path string, rows []T, reversed bool) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := parquet.WriteFile(path, rows, parquet.Compression(&parquet.Snappy)); err != nil {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	order := fieldOrder(reflect.TypeFor[T](), reversed)
+	w := parquet.NewWriter(f, parquet.SchemaOf(reflect.New(order).Interface()), parquet.Compression(&parquet.Snappy))
+	for _, row := range rows {
+		if err = w.Write(arrange(reflect.ValueOf(row), order)); err != nil {
+			break
+		}
+	}
+	if err := errors.Join(err, w.Close(), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// fieldOrder is the struct type t, or one with its fields in reverse order.
+func fieldOrder(t reflect.Type, reversed bool) reflect.Type {
+	if !reversed {
+		return t
+	}
+	fields := reflect.VisibleFields(t)
+	slices.Reverse(fields)
+	return reflect.StructOf(fields)
+}
+
+// arrange is row as a value of the struct type t, which has the same fields in its own order.
+func arrange(row reflect.Value, t reflect.Type) any {
+	if row.Type() == t {
+		return row.Interface()
+	}
+	v := reflect.New(t).Elem()
+	for i := range t.NumField() {
+		v.Field(i).Set(row.FieldByName(t.Field(i).Name))
+	}
+	return v.Interface()
 }
