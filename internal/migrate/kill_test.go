@@ -20,8 +20,10 @@ import (
 type grave struct {
 	mu    sync.Mutex
 	count int
-	at    int  // the POST /v1/query at which it dies; 0: never
-	sent  bool // that one still reaches the server
+	at    int               // the POST /v1/query at which it dies; 0: never
+	sent  bool              // that one still reaches the server
+	what  string            // or, with at -1, the first one whose text begins with this
+	hook  func(text string) // told every text before it is sent
 	texts []string
 	dead  chan struct{}
 	end   chan struct{} // the test is over
@@ -41,9 +43,15 @@ func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
 		b, _ := io.ReadAll(req.Body)
 		req.Body = io.NopCloser(strings.NewReader(string(b)))
 		g.texts = append(g.texts, string(b))
-		dying = g.at != 0 && g.count == g.at
+		if g.at == -1 && strings.Contains(string(b), `"sql":"`+g.what) {
+			g.at = g.count
+		}
+		dying = g.count == g.at
+		if g.hook != nil {
+			g.hook(string(b))
+		}
 	}
-	dead := g.at != 0 && g.count >= g.at
+	dead := g.at > 0 && g.count >= g.at
 	g.mu.Unlock()
 	if !dead {
 		return http.DefaultTransport.RoundTrip(req)
@@ -133,7 +141,7 @@ func TestKill(t *testing.T) {
 	counted.must(counted.up())
 	requests := g.count
 
-	step := 7
+	step := requests/4 + 1
 	if os.Getenv("DBCTL_PROOF") != "" {
 		step = 1
 	}
@@ -150,9 +158,9 @@ func TestKill(t *testing.T) {
 			cfg := w.env.Config
 			cfg.Transport = g
 			w.connect(cfg)
-			t.Cleanup(func() { close(g.end) }) // before the server is closed
 			done := make(chan error, 1)
 			m := w.migrator(Options{})
+			t.Cleanup(func() { close(g.end) }) // before its sessions are closed
 			go func() { done <- m.Up(t.Context()) }()
 			select {
 			case <-g.dead:

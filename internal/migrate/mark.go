@@ -70,7 +70,7 @@ const timeLayout = "2006-01-02 15:04:05.000000"
 // now is the server's clock, as far as it is certain: it is not earlier than that.
 func (r *run) now() string {
 	base, read := r.h.Now, r.h.Read
-	if at, err := time.Parse(timeLayout, strings.TrimSuffix(strings.Replace(r.before.At, "T", " ", 1), "Z")); err == nil {
+	if at, err := time.Parse(timeLayout, strings.TrimSuffix(strings.Replace(r.before.At, "T", " ", 1), "Z")); err == nil && r.before.read.After(read) {
 		base, read = at, r.before.read
 	}
 	if base.IsZero() {

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,11 +50,10 @@ func (m *Migrator) Recover(ctx context.Context, how, reason string) error {
 
 // cutOff is an unfinished run as it was read and fenced off by another one.
 type cutOff struct {
-	*run // as it was: its plan, savepoint and what ran; with our lock
-	left state.Run
-	rec  state.Record
-	k    mark
-	// whole are the indexes of steps that are finished: what only the catalogue shows, plain CREATEs, is looked up.
+	*run    // as it was: its plan, savepoint and what ran; with our lock
+	left    state.Run
+	rec     state.Record
+	k       mark
 	current int // the step that was interrupted; len(plan.Steps) when all are finished
 }
 
@@ -63,22 +61,13 @@ type cutOff struct {
 // how far it came. The caller releases the lock.
 func (m *Migrator) takeOver(ctx context.Context, h state.History, left state.Run) (*cutOff, error) {
 	m.note("warn", "%s is found", describe(left))
-	r := &run{m: m, h: h, written: map[sqltext.Object]bool{}, prefix: databend.NewID()[:24]}
-	marks, err := m.srv.Session(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	r.lock, err = m.store.Acquire(ctx, state.LockOptions{
-		TTL: m.o.LockTTL, Wait: m.o.LockWait, Run: m.o.Run, Actor: m.o.Actor, Session: marks, Writes: []string{"*"},
-		Note: func(text string) { m.note("warn", "%s", text) },
-	}, h)
-	if err != nil {
-		_ = marks.Close()
+	r := &run{m: m, h: h}
+	if _, err := r.acquire(ctx, []string{"*"}); err != nil {
 		return nil, err
 	}
 	c := &cutOff{run: r, left: left}
 	if err := c.read(ctx); err != nil {
-		return nil, errors.Join(err, r.lock.Release(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, r.release(ctx))
 	}
 	return c, nil
 }
@@ -108,9 +97,11 @@ func (c *cutOff) read(ctx context.Context) error {
 	if c.rec, err = m.store.Record(ctx, c.left.ID); err != nil {
 		return err
 	}
-	if err := c.lock.Append(ctx, c.rec.TakeoverRow(c.left.ID)); err != nil {
+	taken := c.rec.TakeoverRow(c.left.ID)
+	if err := c.lock.Append(ctx, taken); err != nil {
 		return err
 	}
+	c.claim = taken.Detail
 	return c.reached(ctx)
 }
 
@@ -241,7 +232,7 @@ func (c *cutOff) reached(ctx context.Context) error {
 			}
 		}
 	}
-	for i := range c.finishedBefore() {
+	for i := range c.from {
 		c.finished = append(c.finished, finished{step: i, began: time.Now()})
 	}
 	if c.k.Next != c.k.Last && last.Statement == len(c.plan.Steps[last.Step].Statements)-1 && c.statementAt(k.Next).Unit == 0 && !c.plan.atomic {
@@ -259,9 +250,6 @@ func (c *cutOff) reached(ctx context.Context) error {
 	}
 	return nil
 }
-
-// finishedBefore are the steps before the savepoint.
-func (c *cutOff) finishedBefore() []struct{} { return make([]struct{}, c.from) }
 
 // groupReached finds how far a group of plain CREATEs came: the last of its objects that is there now.
 func (c *cutOff) groupReached(ctx context.Context, k mark) (place, error) {
@@ -295,9 +283,8 @@ func (m *Migrator) putBack(ctx context.Context, h state.History, left state.Run)
 	if err != nil {
 		return err
 	}
-	detached := context.WithoutCancel(ctx)
-	err = c.rollBack(detached)
-	if rel := c.lock.Release(detached); err == nil {
+	err = c.rollBack(context.WithoutCancel(ctx))
+	if rel := c.release(ctx); err == nil {
 		err = rel
 	}
 	return err
@@ -307,7 +294,11 @@ func (c *cutOff) rollBack(ctx context.Context) error {
 	m := c.m
 	if c.current >= len(c.plan.Steps) {
 		m.note("info", "it had finished: recording that")
-		return c.record(ctx, savepoint.Report{}, &RunError{Err: errors.New("not recorded by its own run")})
+		err := c.record(ctx, savepoint.Report{}, &RunError{Err: errors.New("not recorded by its own run")})
+		if err == nil {
+			c.flush()
+		}
+		return err
 	}
 	s := c.plan.Steps[c.current]
 	e := &RunError{Version: s.Version, Name: s.Name, Direction: s.Direction, Applied: c.versions(), Err: fmt.Errorf("run %s was cut off", c.left.ID)}
@@ -334,11 +325,13 @@ func (c *cutOff) rollBack(ctx context.Context) error {
 		e.Err = fmt.Errorf("record the recovery of run %s: %w", c.left.ID, err)
 		return e
 	}
+	c.flush()
 	if e.Left {
 		m.o.Sink(event.Migration{Version: s.Version, Name: s.Name, State: "partial", Direction: s.Direction})
 		return e
 	}
 	m.o.Sink(event.Migration{Version: s.Version, Name: s.Name, State: state.RolledBack, Direction: s.Direction, Reason: "recovered"})
+	m.o.Sink(event.Summary{Command: "migrate recover", Text: "run " + c.left.ID + " is put back"})
 	return nil
 }
 
@@ -376,13 +369,16 @@ func (c *cutOff) known(r state.Row) bool {
 }
 
 // mark takes a person's word on what an unfinished run left.
-func (m *Migrator) mark(ctx context.Context, h state.History, left state.Run, how, reason string) error {
+func (m *Migrator) mark(ctx context.Context, h state.History, left state.Run, how, reason string) (err error) {
 	c, err := m.takeOver(ctx, h, left)
 	if err != nil {
 		return err
 	}
-	detached := context.WithoutCancel(ctx)
-	defer func() { err = cmp.Or(err, c.lock.Release(detached)) }()
+	defer func() {
+		if rel := c.release(ctx); err == nil {
+			err = rel
+		}
+	}()
 	ev := state.EventMarkUndone
 	if how == MarkApplied {
 		ev = state.EventMarkApplied
@@ -406,7 +402,7 @@ func (m *Migrator) mark(ctx context.Context, h state.History, left state.Run, ho
 	for i := range rows {
 		rows[i].Subject = left.ID
 	}
-	if err := c.lock.Append(detached, rows...); err != nil {
+	if err := c.lock.Append(context.WithoutCancel(ctx), rows...); err != nil {
 		return err
 	}
 	for _, r := range rows {

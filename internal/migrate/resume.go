@@ -20,12 +20,8 @@ func (m *Migrator) resume(ctx context.Context, h state.History, left state.Run) 
 	if err != nil {
 		return err
 	}
-	detached := context.WithoutCancel(ctx)
 	err = c.goOn(ctx)
-	if c.work != nil {
-		_ = c.work.Close()
-	}
-	if rel := c.lock.Release(detached); err == nil {
+	if rel := c.release(ctx); err == nil {
 		err = rel
 	}
 	return err

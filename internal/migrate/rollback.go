@@ -194,6 +194,7 @@ func (r *run) recordFailure(ctx context.Context, report savepoint.Report, e *Run
 	if err != nil {
 		return err
 	}
+	r.claim = r.lock.Claim()
 	failed, err := r.failureRows(report, e)
 	if err != nil {
 		return err
@@ -233,10 +234,14 @@ func (r *run) failureRows(report savepoint.Report, e *RunError) ([]state.Row, er
 			continue
 		}
 		seen[s.Version] = true
-		rows = append(rows, state.Row{
+		row := state.Row{
 			Event: ev, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums, Detail: string(detail),
 			Reason: oneLine(e.Err.Error()),
-		})
+		}
+		if e.Left {
+			row.Before = r.claim
+		}
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

@@ -25,6 +25,8 @@ type run struct {
 	secrets secret.Set
 
 	lock   *state.Lock
+	marks  *databend.Session // the lock's
+	claim  string            // the last claim of the run that is put back, for a partial one
 	work   *databend.Session // the migration's own statements
 	prefix string            // of query ids
 	sent   int               // query ids given
@@ -67,13 +69,8 @@ func (r *run) do(ctx context.Context) (err error) {
 	if err := r.open(ctx); err != nil {
 		return err
 	}
-	// From here on the lock is given back whatever happens; an interrupt must not keep it.
-	detached := context.WithoutCancel(ctx)
 	defer func() {
-		if r.work != nil {
-			_ = r.work.Close()
-		}
-		if rel := r.lock.Release(detached); rel != nil && err == nil {
+		if rel := r.release(ctx); err == nil {
 			err = rel
 		}
 	}()
@@ -86,16 +83,8 @@ func (r *run) do(ctx context.Context) (err error) {
 // open takes the lock, and makes sure that no load writes a table of the plan.
 func (r *run) open(ctx context.Context) error {
 	m := r.m
-	marks, err := m.srv.Session(ctx, nil)
+	o, err := r.acquire(ctx, tables(r.plan.Steps))
 	if err != nil {
-		return err
-	}
-	o := state.LockOptions{
-		TTL: m.o.LockTTL, Wait: m.o.LockWait, Run: m.o.Run, Actor: m.o.Actor, Session: marks, Writes: tables(r.plan.Steps),
-		Note: func(text string) { m.note("warn", "%s", text) },
-	}
-	if r.lock, err = m.store.Acquire(ctx, o, r.h); err != nil {
-		_ = marks.Close()
 		return err
 	}
 	// A table that is not there is not being loaded into.
@@ -120,12 +109,41 @@ func (r *run) open(ctx context.Context) error {
 		if err == nil {
 			err = held
 		}
-		_ = r.lock.Release(context.WithoutCancel(ctx))
-		return err
+		return errors.Join(err, r.release(ctx))
 	}
+	return nil
+}
+
+// acquire takes the lock, with a session of its own for the marks.
+func (r *run) acquire(ctx context.Context, writes []string) (state.LockOptions, error) {
+	m := r.m
+	o := state.LockOptions{
+		TTL: m.o.LockTTL, Wait: m.o.LockWait, Run: m.o.Run, Actor: m.o.Actor, Writes: writes,
+		Note: func(text string) { m.note("warn", "%s", text) },
+	}
+	marks, err := m.srv.Session(ctx, nil)
+	if err != nil {
+		return o, err
+	}
+	o.Session = marks
+	if r.lock, err = m.store.Acquire(ctx, o, r.h); err != nil {
+		return o, errors.Join(err, marks.Close())
+	}
+	r.marks = marks
 	r.prefix = databend.NewID()[:24]
 	r.written = map[sqltext.Object]bool{}
-	return nil
+	return o, nil
+}
+
+// release ends the run's session and gives the lock back, also when ctx has ended.
+func (r *run) release(ctx context.Context) error {
+	if r.work != nil {
+		_ = r.work.Close()
+		r.work = nil
+	}
+	err := r.lock.Release(context.WithoutCancel(ctx))
+	_ = r.marks.Close()
+	return err
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

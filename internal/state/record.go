@@ -39,7 +39,7 @@ func (s *Store) readRows(ctx context.Context, where, tail string) ([]Row, error)
 type Record struct {
 	Rows []Row // in order; those of EventEnd and the like from others about it too
 	// Mark is the run's last mark, nil when it made none; Claim is whose it was. It is read from the run's table, or where that was
-	// dropped from the catalogue's history, or from what was journaled when it was taken over.
+	// dropped from the catalogue's history, or from what was journaled when it was taken over or ended as partial.
 	Mark  json.RawMessage
 	Claim *Claim
 }
@@ -63,22 +63,35 @@ func (s *Store) Record(ctx context.Context, run string) (Record, error) {
 	}
 	if rec.Claim == nil {
 		for _, r := range rec.Rows {
-			if r.Event == EventTakeover && r.Detail != "" {
-				if c, ok := parseClaim(table{comment: r.Detail}); ok {
-					rec.Claim, rec.Mark = &c, c.Mark
-				}
+			text := r.Detail
+			switch r.Event {
+			case EventTakeover:
+			case EventPartial:
+				text = r.Before
+			default:
+				continue
+			}
+			if c, ok := parseClaim(table{comment: text}); ok {
+				rec.Claim, rec.Mark = &c, c.Mark
 			}
 		}
 	}
 	return rec, nil
 }
 
-// Fence drops the run's claim: from then on no mark of its owner succeeds. The claim stays readable by Record.
+// FenceRun drops the run's claim: from then on no mark of its owner succeeds. The claim stays readable by Record.
 func (l *Lock) FenceRun(ctx context.Context, run string) error {
 	if err := l.dropRun(ctx, run); err != nil {
 		return fmt.Errorf("fence run %s: %w", run, err)
 	}
 	return nil
+}
+
+// Claim is our claim as Record reads it, for a row that keeps it.
+func (l *Lock) Claim() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.claim.comment()
 }
 
 // TakeoverRow is the row that keeps the last claim of a run that was cut off.

@@ -22,9 +22,13 @@ func (s *Store) AcquireTable(ctx context.Context, database, target string, o Loc
 		if err != nil {
 			return nil, err
 		}
-		held := tableHeld(v, v.find(name))
-		if held == nil {
-			taken, err := l.tryTable(ctx, o, v)
+		t := v.find(name)
+		held := tableHeld(v, t)
+		if ours := t != nil && strings.Contains(t.comment, l.claim.Token); ours || held == nil { // ours: its answer was lost
+			taken, err := ours, error(nil)
+			if !ours {
+				taken, err = l.tryTable(ctx, o, v)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -45,14 +49,13 @@ func (s *Store) AcquireTable(ctx context.Context, database, target string, o Loc
 	}
 }
 
-// tableHeld says who holds the table lock t, nil when nobody does. While the claim says waiting, its owner may not be who
-// renamed the lock: only its age counts.
+// tableHeld says who holds the table lock t, nil when nobody does.
 func tableHeld(v view, t *table) *HeldError {
 	if t == nil {
 		return nil
 	}
 	c, ok := parseClaim(*t)
-	if !ok || c.age(v.now) > c.ttl() || c.Phase == phaseHolding && c.Owner.gone() {
+	if !ok || c.dead(v.now) {
 		return nil
 	}
 	return &HeldError{What: c.What, Owner: c.who(), Age: c.age(v.now)}
@@ -63,11 +66,13 @@ func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error
 	lost := func(err error) bool {
 		return databend.IsCode(err, unknownTable, tableExists, versionMismatch) || databend.IsUnknownOutcome(err)
 	}
+	keep := "" // put aside now: it stops whoever wanted to put it aside later
 	if held := v.find(l.name); held != nil {
 		if c, ok := parseClaim(*held); ok {
 			o.note("%s: taking over from %s: %s", l.what, c.who(), c.reason(v.now))
 		}
 		aside := stalePrefix + held.id
+		keep = aside
 		if err := l.exec(ctx, "ALTER TABLE "+l.store.name(l.name)+" RENAME TO "+sqltext.Ident(aside)); lost(err) {
 			return false, nil
 		} else if err != nil {
@@ -84,12 +89,8 @@ func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error
 			}
 			return false, nil
 		}
-		for _, t := range now.tables {
-			if strings.HasPrefix(t.name, stalePrefix) && t.name != aside && strings.Contains(t.comment, claimOf(l.name)) {
-				if err := l.exec(ctx, "DROP TABLE IF EXISTS "+l.store.name(t.name)); err != nil {
-					return false, err
-				}
-			}
+		if err := l.sweep(ctx, now, aside); err != nil {
+			return false, err
 		}
 		v = now
 	}
@@ -107,28 +108,40 @@ func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error
 		if err != nil {
 			return false, fmt.Errorf("take lock: %w", err)
 		}
-		return true, nil
+		// One that was killed while it took the free table left that aside.
+		return true, l.sweep(ctx, v, keep)
 	}
-	// The free table says first who is about to take it, so that in the moment between rename and claim nobody reads the name of
-	// an earlier owner who is long gone.
-	l.claim.Phase = phaseWaiting
-	start := time.Now()
+	// The free table gets its claim aside, under a name that only one can give it, and is the lock only then: whoever reads the
+	// lock reads who holds it, and whoever is killed on the way leaves no lock.
+	aside := stalePrefix + free.id
 	for _, text := range []string{
-		"ALTER TABLE " + l.store.name(free.name) + " COMMENT=" + literal(l.claim.comment()),
-		"ALTER TABLE " + l.store.name(free.name) + " RENAME TO " + sqltext.Ident(l.name),
-		"ALTER TABLE " + l.store.name(l.name) + " COMMENT=" + holding,
+		"ALTER TABLE " + l.store.name(free.name) + " RENAME TO " + sqltext.Ident(aside),
+		"ALTER TABLE " + l.store.name(aside) + " COMMENT=" + holding,
+		"ALTER TABLE " + l.store.name(aside) + " RENAME TO " + sqltext.Ident(l.name),
 	} {
-		if time.Since(start) > l.ttl/3 {
+		switch err := l.exec(ctx, text); {
+		case databend.IsCode(err, tableExists):
+			// Another made a lock meanwhile.
+			return false, l.exec(ctx, "DROP TABLE IF EXISTS "+l.store.name(aside))
+		case lost(err):
 			return false, nil
-		}
-		if err := l.exec(ctx, text); lost(err) {
-			return false, nil
-		} else if err != nil {
+		case err != nil:
 			return false, fmt.Errorf("take lock: %w", err)
 		}
 	}
-	l.claim.Phase = phaseHolding
 	return true, nil
+}
+
+// sweep drops the tables of this lock that were put aside, but for one.
+func (l *Lock) sweep(ctx context.Context, v view, keep string) error {
+	for _, t := range v.tables {
+		if strings.HasPrefix(t.name, stalePrefix) && t.name != keep && strings.Contains(t.comment, claimOf(l.name)) {
+			if err := l.exec(ctx, "DROP TABLE IF EXISTS "+l.store.name(t.name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkTable makes sure that the lock is ours, and that no migration writes the table: it writes its claim before it looks for

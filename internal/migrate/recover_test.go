@@ -1,0 +1,311 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// cut runs up in a process that is killed right before its first request whose text begins with what, or, with sent, right after
+// the server did it.
+func (w *world) cut(what string, sent bool, o Options) {
+	w.t.Helper()
+	healthy := w.srv
+	g := newGrave(-1, sent)
+	g.what = what
+	cfg := w.env.Config
+	cfg.Transport = g
+	w.connect(cfg)
+	m := w.migrator(o)
+	w.t.Cleanup(func() { close(g.end) })
+	done := make(chan error, 1)
+	go func() { done <- m.Up(w.t.Context()) }()
+	select {
+	case <-g.dead:
+	case err := <-done:
+		w.t.Fatalf("%q was never sent: %v", what, err)
+	}
+	w.srv = healthy
+	w.die()
+}
+
+func (w *world) recover(how, reason string) error {
+	w.t.Helper()
+	return w.migrator(Options{LockWait: time.Minute}).Recover(w.t.Context(), how, reason)
+}
+
+const three = "CREATE TABLE b (x INT);\nUSE {{ database }};\nALTER TABLE a ADD COLUMN y INT;\nUPDATE a SET y = 7;\nCREATE TABLE c AS SELECT * FROM a;\n"
+
+func TestNextCommandFindsAnUnfinishedRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.must(w.up())
+	w.migration(2, three)
+	before := w.look()
+	w.cut("CREATE TABLE c AS", true, Options{})
+	if got, want := w.states(), "1 applied, 2 interrupted"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if err := w.migrator(Options{}).Accept(t.Context(), 1, "why"); err == nil || !strings.Contains(err.Error(), "finished first") {
+		t.Errorf("accept: got %v, want it refused until the run is finished", err)
+	}
+	w.must(w.recover(RollBack, ""))
+	if diff := cmp.Diff(before, w.look()); diff != "" {
+		t.Errorf("after recover (-want +got):\n%s", diff)
+	}
+	w.must(w.recover(RollBack, ""))
+	if !strings.Contains(w.said(), "nothing is unfinished") {
+		t.Errorf("got %q", w.said())
+	}
+	w.cut("UPDATE a SET", false, Options{})
+	w.must(w.migrator(Options{LockWait: time.Minute}).Up(t.Context()))
+	if got, want := w.states(), "1 applied, 2 applied"; got != want {
+		t.Errorf("got %q, want %q: up puts it back and goes on", got, want)
+	}
+}
+
+func TestResume(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what string
+		sent bool
+	}{
+		{"ALTER TABLE a ADD COLUMN y", false},
+		{"ALTER TABLE a ADD COLUMN y", true},
+		{"UPDATE a SET", true}, // without its COMMIT
+		{"COMMIT", true},
+		{"CREATE TABLE c AS", true},
+	} {
+		t.Run(fmt.Sprintf("%s %v", c.what, c.sent), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.migration(1, "CREATE TABLE a (x INT);\n")
+			w.must(w.up())
+			w.env.SQL(t, "INSERT INTO a VALUES (1), (2)")
+			w.migration(2, three)
+			w.migration(3, "CREATE TABLE d (x INT);\n")
+			w.cut(c.what, c.sent, Options{})
+			w.must(w.recover(Resume, ""))
+			if got, want := w.states(), "1 applied, 2 applied, 3 pending"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if got := fmt.Sprint(w.env.SQL(t, "SELECT x, y FROM c ORDER BY 1")); got != "[[1 7] [2 7]]" {
+				t.Errorf("got rows %s, want each statement to have run once", got)
+			}
+		})
+	}
+}
+
+func TestResumeThatFailsIsPutBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.must(w.up())
+	before := w.look()
+	w.migration(2, "CREATE TABLE b (x INT);\nALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
+	w.cut("ALTER TABLE a ADD", true, Options{})
+	err := w.recover(Resume, "")
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 1 || run.Statement != 3 {
+		t.Fatalf("got %v, want the third statement to fail, and a clean rollback\n%s", err, w.said())
+	}
+	if diff := cmp.Diff(before, w.look()); diff != "" {
+		t.Errorf("the savepoint of the first run does not hold (-want +got):\n%s", diff)
+	}
+	if got, want := w.states(), "1 applied, 2 rolled_back"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestAPersonsWord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.migration(2, "CREATE TABLE b AS SELECT 1 AS x;\nCREATE TABLE c AS SELECT 1 AS x;\n")
+	w.cut("CREATE TABLE c", false, Options{})
+	var p *PlanError
+	if err := w.recover(MarkApplied, ""); !errors.As(err, &p) || p.ExitCode() != 2 {
+		t.Errorf("got %v, want a reason asked for", err)
+	}
+	w.env.SQL(t, "CREATE TABLE c (x INT)")
+	w.must(w.recover(MarkApplied, "made c by hand"))
+	if got, want := w.states(), "1 applied, 2 applied"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.must(w.up())
+	w.migration(3, "CREATE TABLE d AS SELECT 1 AS x;\nCREATE TABLE e AS SELECT 1 AS x;\n")
+	w.cut("CREATE TABLE e", false, Options{})
+	w.env.SQL(t, "DROP TABLE d")
+	w.must(w.recover(MarkRolledBack, "dropped d by hand"))
+	if got, want := w.states(), "1 applied, 2 applied, 3 rolled_back"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.must(w.up())
+}
+
+// TestPartial lets somebody else change a table in the middle of a migration that fails: it is kept and named, every later command is
+// refused, and recover ends it once it is mended.
+func TestPartial(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.must(w.up())
+	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
+	var once sync.Once
+	cfg := w.env.Config
+	g := newGrave(0, false)
+	g.hook = func(text string) {
+		if strings.Contains(text, `"sql":"INSERT INTO nowhere`) {
+			once.Do(func() { w.env.SQL(t, "UPDATE a SET x = 5 WHERE true") })
+		}
+	}
+	cfg.Transport = g
+	w.connect(cfg)
+	err := w.up()
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 4 || !slices.ContainsFunc(run.Outcomes, func(o event.Rollback) bool { return o.Outcome == "kept" && strings.Contains(o.Object, ".a") }) {
+		t.Fatalf("got %v with %+v, want exit 4 and table a kept", err, run)
+	}
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT x FROM a")); got != "[[5]]" {
+		t.Errorf("got rows %s, want what the other session wrote", got)
+	}
+	if got, want := w.states(), "1 applied, 2 partial"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	var p *PlanError
+	if err := w.up(); !errors.As(err, &p) || p.ExitCode() != 4 {
+		t.Errorf("up: got %v, want it refused with exit 4", err)
+	}
+	if err := w.recover(RollBack, ""); !errors.As(err, &run) || run.ExitCode() != 4 {
+		t.Errorf("recover: got %v, want still exit 4", err)
+	}
+	w.env.SQL(t, "ALTER TABLE a DROP COLUMN y")
+	w.must(w.recover(MarkRolledBack, "dropped y by hand"))
+	if got, want := w.states(), "1 applied, 2 rolled_back"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestAtomicAndRedo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n--down\nDROP TABLE a;\n")
+	w.must(w.up())
+	before := w.look()
+	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\n")
+	w.migration(3, "UPDATE a SET y = 1;\nCREATE TABLE b (x INT);\nINSERT INTO nowhere VALUES (1);\n")
+	var run *RunError
+	if err := w.migrator(Options{Atomic: true}).Up(t.Context()); !errors.As(err, &run) || run.ExitCode() != 1 || len(run.Applied) != 0 {
+		t.Fatalf("got %v, want a clean rollback of the whole run", err)
+	}
+	if diff := cmp.Diff(before, w.look()); diff != "" {
+		t.Errorf("after an atomic run (-want +got):\n%s", diff)
+	}
+	if got, want := w.states(), "1 applied, 2 rolled_back, 3 rolled_back"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.remove(2)
+	w.remove(3)
+	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO nowhere VALUES (1);\n--down\nDROP TABLE a;\n")
+	if err := w.migrator(Options{}).Redo(t.Context()); !errors.As(err, &run) || run.ExitCode() != 1 {
+		t.Fatalf("got %v, want a clean rollback", err)
+	}
+	if diff := cmp.Diff(before, w.look()); diff != "" {
+		t.Errorf("after a failed redo (-want +got):\n%s", diff)
+	}
+	if got := w.states(); got != "1 edited" {
+		t.Errorf("got %q: a failed redo leaves the version applied, with the text as it was", got)
+	}
+}
+
+func TestDownFromTheJournal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
+	w.migration(2, "CREATE TABLE b (x INT);\n--down\nDROP TABLE b;\n")
+	w.must(w.up())
+	w.remove(2)
+	w.must(w.migrator(Options{}).Down(t.Context(), 1, false))
+	if got, want := w.tables(), "a"; got != want {
+		t.Errorf("got tables %q, want %q", got, want)
+	}
+}
+
+func TestRedefine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conn := w.env.Database + "_c"
+	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+conn) })
+	create := func(id string) string {
+		return fmt.Sprintf("CREATE CONNECTION %s STORAGE_TYPE='s3' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY={{ secret \"KEY\" }};\n", conn, id)
+	}
+	show := func() string {
+		return fmt.Sprint(w.env.SQL(t, "DESC CONNECTION "+conn))
+	}
+	w.secret["KEY"] = "first-key"
+	w.migration(1, create("AKfirst"))
+	w.must(w.up())
+	first := show()
+	w.migration(2, strings.Replace(create("AKsecond"), "CREATE", "CREATE OR REPLACE", 1)+"INSERT INTO nowhere VALUES (1);\n")
+	err := w.up()
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(fmt.Sprint(run.Outcomes), "secrets as of now") {
+		t.Fatalf("got %v, %+v, want it put back from the journal, and said so", err, run)
+	}
+	if got := show(); got != first {
+		t.Errorf("got %s, want %s", got, first)
+	}
+
+	// One that is not ours.
+	other := newWorld(t)
+	other.secret["KEY"] = "k"
+	other.migration(1, strings.Replace(create("AKother"), "CREATE", "CREATE OR REPLACE", 1))
+	var p *PlanError
+	if err := other.up(); !errors.As(err, &p) || p.Kind != Adopt || show() != first {
+		t.Fatalf("got %v, want it refused", err)
+	}
+	other.migration(1, "-- dbctl: adopt \"it is\"\n--up\n"+strings.Replace(create("AKother"), "CREATE", "CREATE OR REPLACE", 1))
+	other.must(other.up())
+	other.migration(2, "DROP CONNECTION "+w.env.Database+"_d;\n")
+	w.env.SQL(t, "CREATE CONNECTION "+w.env.Database+"_d STORAGE_TYPE='s3' ACCESS_KEY_ID='a' SECRET_ACCESS_KEY='b'")
+	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+w.env.Database+"_d") })
+	if err := other.up(); !errors.As(err, &p) || p.Kind != Irreversible {
+		t.Errorf("got %v, want it refused: it could not be put back", err)
+	}
+}
+
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.migration(2, "INSERT INTO a VALUES (1);\n")
+	var all sync.WaitGroup
+	errs := make([]error, 3)
+	for i := range errs {
+		o := Options{Project: w.project(), Server: w.srv, LockWait: time.Duration(i%2) * time.Minute}
+		m, err := New(t.Context(), o)
+		w.must(err)
+		t.Cleanup(func() { _ = m.Close() })
+		all.Go(func() { errs[i] = m.Up(t.Context()) })
+	}
+	all.Wait()
+	for i, err := range errs {
+		var held *state.HeldError
+		if err != nil && !(errors.As(err, &held) && i != 1) {
+			t.Errorf("run %d: got %v", i, err)
+		}
+	}
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT x FROM a")); got != "[[1]]" {
+		t.Errorf("got rows %s, want the insert once", got)
+	}
+}
