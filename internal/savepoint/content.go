@@ -15,7 +15,6 @@ type work struct {
 	v    verdict
 	keep name // where the rows of others wait
 	kept bool // keep holds rows
-	gone bool // it went back to the base
 }
 
 // content moves rows, columns and comments of the written tables back. The order, and why:
@@ -76,9 +75,6 @@ func (x *restorer) content() error {
 		}
 	}
 	if err := x.comments(moving); err != nil {
-		return err
-	}
-	if err := x.copied(moving); err != nil {
 		return err
 	}
 	for _, w := range moving {
@@ -177,26 +173,32 @@ func (x *restorer) commentsDiffer(w *work, e *entry) bool {
 	return x.r.altered(w.was.ID) && (e.Comment != w.was.Comment || len(columnComments(w.was, e.Columns)) > 0)
 }
 
-// copied reports the files that rolled back COPYs leave in the engine's memory.
-func (x *restorer) copied(ws []*work) error {
+// copied reports the files that rolled back COPYs leave in the engine's memory. It looks at what is there, so that a restore after
+// one that was killed says the same.
+func (x *restorer) copied() error {
 	var ns []name
-	for _, w := range ws {
+	for _, o := range x.r.scope() {
+		was := x.r.before[o]
+		n := name{o.Database, o.Name}
+		e := x.live.tables[n]
 		switch {
-		case !w.gone || !x.r.kinds(w.was.ID, "COPY"):
-		case !w.was.Known:
-			x.note(w.was.Object, "Databend may still take the files that were rolled back for loaded")
+		case o.Kind != sqltext.Table || !was.Exists || !x.r.kinds(was.ID, "COPY") || x.held[o] != "":
+		case e == nil || e.ID != was.ID:
+		case !was.Known:
+			x.note(o, "Databend may still take the files that were rolled back for loaded")
 		default:
-			ns = append(ns, w.at)
+			ns = append(ns, n)
 		}
 	}
 	files, err := loadedFiles(x.ctx, x.c, ns)
 	if err != nil {
 		return err
 	}
-	for _, w := range ws {
-		extra := slices.DeleteFunc(files[w.at], func(f string) bool { _, had := slices.BinarySearch(w.was.Loaded, f); return had })
+	for _, n := range ns {
+		was := x.r.before[n.object()]
+		extra := slices.DeleteFunc(files[n], func(f string) bool { _, had := slices.BinarySearch(was.Loaded, f); return had })
 		if len(extra) > 0 {
-			x.files = append(x.files, CopiedFiles{Table: w.was.Object, TableID: w.was.ID, Files: extra})
+			x.files = append(x.files, CopiedFiles{Table: was.Object, TableID: was.ID, Files: extra})
 		}
 	}
 	return nil

@@ -2,8 +2,6 @@ package savepoint
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +16,8 @@ const (
 	drainMost  = 2 * time.Second
 )
 
-// drain waits until no statement of another session that began before the fence can still write the tables. A transaction
-// that commits later than that is merged by the engine onto what it finds, not lost.
+// drain waits until no statement of another session that began before the fence can still write the tables; those that begin
+// later do not find them. A transaction that commits later than that is merged by the engine onto what it finds, not lost.
 func (x *restorer) drain(ws []*work) (bool, error) {
 	if x.drained {
 		return true, nil
@@ -29,25 +27,38 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 		most = drainMost
 	}
 	began := time.Now()
-	words := map[string]bool{}
+	tables, databases := map[string]bool{}, map[string]bool{}
 	for _, w := range ws {
-		words[w.was.Name] = true
-		words[w.at.table] = true
+		tables[w.was.Name] = true
+		tables[w.at.table] = true
+		databases[w.at.db] = true
 	}
 	for _, e := range x.parked() {
+		databases[e.Database] = true
 		for _, o := range x.r.order {
 			if o.Database == e.Database {
-				words[o.Name] = true
+				tables[o.Name] = true
 			}
 		}
 	}
+	early := map[string]bool{} // statements seen so soon after the fence that they may have begun before it
 	for {
-		rows, err := query(x.ctx, x.c, "select to_string(extra_info) from system.processes where extra_info <> ''")
+		passed := time.Since(began)
+		rows, err := query(x.ctx, x.c, "select concat(id, ' ', current_query_id), database, to_string(extra_info) from system.processes where extra_info <> ''")
 		if err != nil && !databend.IsCode(err, codeNoProcesses) {
 			return false, fmt.Errorf("look for running statements: %w", err)
 		}
-		busy := slices.ContainsFunc(rows, func(r []string) bool { return mayWrite(r[0], words) })
-		switch passed := time.Since(began); {
+		busy := false
+		for _, r := range rows {
+			if !mayWrite(r[2], r[1], tables, databases) {
+				continue
+			}
+			if passed < drainLeast {
+				early[r[0]] = true
+			}
+			busy = busy || early[r[0]]
+		}
+		switch {
 		case !busy && passed >= drainLeast:
 			x.drained = true // whatever was put aside by now: names frees all names first
 			return true, nil
@@ -66,9 +77,9 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	}
 }
 
-// mayWrite reports whether a running statement may write one of the tables: it is not a reading one, and names the table or
-// hides what it does.
-func mayWrite(sql string, tables map[string]bool) bool {
+// mayWrite reports whether a running statement of a session in this database may write one of the tables: it is not a reading
+// one, and names the table, from its own database or with it, or hides what it does.
+func mayWrite(sql, database string, tables, databases map[string]bool) bool {
 	verb := strings.ToUpper(strings.TrimLeft(sql, " \t\r\n("))
 	if i := strings.IndexFunc(verb, func(c rune) bool { return c < 'A' || c > 'Z' }); i >= 0 {
 		verb = verb[:i]
@@ -79,10 +90,13 @@ func mayWrite(sql string, tables map[string]bool) bool {
 	case "CALL", "EXECUTE", "COMMIT":
 		return true
 	}
-	for t := range maps.Keys(tables) {
-		if says(sql, t) {
-			return true
+	named := func(words map[string]bool) bool {
+		for w := range words {
+			if says(sql, w) {
+				return true
+			}
 		}
+		return false
 	}
-	return false
+	return named(tables) && (database == "" || databases[database] || named(databases))
 }

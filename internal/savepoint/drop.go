@@ -19,7 +19,8 @@ func (x *restorer) dropParked() error {
 		}
 	}
 	if len(written) > 0 {
-		if _, err := x.drain(nil); err != nil {
+		quiet, err := x.drain(nil)
+		if err != nil {
 			return err
 		}
 		held, err := x.strangers(written)
@@ -27,7 +28,11 @@ func (x *restorer) dropParked() error {
 			return err
 		}
 		for _, e := range parked {
-			if why := held[e.name()]; why != "" {
+			why := held[e.name()]
+			if why == "" && !quiet && written[e.name()] != nil {
+				why = "a statement of another session may still write it"
+			}
+			if why != "" {
 				x.hold(e.name().object(), "a table of this migration, put aside because %s", why)
 			}
 		}

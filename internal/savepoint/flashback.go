@@ -38,7 +38,6 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 		err := x.flashback(w)
 		switch {
 		case err == nil:
-			w.gone = true
 			return true, nil
 		case databend.IsCode(err, codeVersionMismatch) && try < 5:
 			if err := x.judge([]*work{w}); err != nil {

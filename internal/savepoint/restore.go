@@ -47,6 +47,7 @@ func Restore(ctx context.Context, c Conn, before State, reached []Reached, o Opt
 		{"restore names", x.names},
 		{"restore content", x.content},
 		{"restore names", x.place},
+		{"look for copied files", x.copied},
 		{"restore definitions", x.definitions},
 		{"restore owners", x.owners},
 		{"restore other objects", x.others},

@@ -5,6 +5,9 @@
 // table under a name is parked (renamed), the right one renamed or UNDROPped into place, its content FLASHBACKed behind a
 // short fence. The state decides what to do; what may have run (Reached) bounds what may be touched. Restore decides every
 // step from what is live, so it may be killed anywhere and repeated, and a second one writes nothing.
+//
+// What nothing in Databend can hold off: a transaction that another session left open, and that commits in the instant between
+// the last look at a fenced table and its FLASHBACK (one request), goes with it. One that commits before or after is kept.
 package savepoint
 
 import (
@@ -34,9 +37,10 @@ type Reached struct {
 	At string
 	// Heads has the head snapshot of each table that the statement writes, read right before it (from the mark): table id → id.
 	Heads map[string]string
-	// Own has what the statement's own transaction journaled of the tables it wrote: the snapshot ids, and the names
-	// (fuse_block's block_location) of the blocks that are new against the head read in the same transaction; nothing when
-	// the head did not move. Rows that were appended are ours only by this; a DDL needs none.
+	// Own has what the statement's own transaction journaled of the tables whose rows it changed: the snapshot id, and the names
+	// (fuse_block's block_location) of the blocks that this snapshot has and the one before it lacks. Rows that were appended are
+	// ours only by this; a DDL needs none. A table of which it changed no row must not be in it: the head may have moved by
+	// another's commit, whose rows would then be taken for ours.
 	Own []string
 	// Recaptured is what was captured again right before it. Objects of it replace those of the state before.
 	Recaptured State
@@ -49,7 +53,7 @@ type Options struct {
 	// Redefine gives dbctl's own earlier definition of an object that the engine cannot give back, with secrets as of now.
 	// It returns ErrNoDefinition when there is none. Optional.
 	Redefine func(sqltext.Object) ([]databend.Statement, error)
-	Report   func(Outcome) // called once per object, as it becomes known. Optional.
+	Report   func(Outcome) // called once per object, at the end. Optional.
 	Drain    time.Duration // how long the fence waits for statements that started before it; default 2 s
 	Run      string        // id of the run, for the comment of tables that are kept
 }
