@@ -23,17 +23,15 @@ func (s *Store) AcquireTable(ctx context.Context, database, target string, o Loc
 			return nil, err
 		}
 		t := v.find(name)
+		ours := t != nil && strings.Contains(t.comment, l.claim.Token) // the answer was lost
 		held := tableHeld(v, t)
-		if ours := t != nil && strings.Contains(t.comment, l.claim.Token); ours || held == nil { // ours: its answer was lost
-			taken, err := ours, error(nil)
+		if ours || held == nil {
 			if !ours {
-				taken, err = l.tryTable(ctx, o, v)
-			}
-			if err != nil {
-				return nil, err
-			}
-			if !taken {
-				continue
+				if taken, err := l.tryTable(ctx, o, v); err != nil {
+					return nil, err
+				} else if !taken {
+					continue
+				}
 			}
 			if held, err = l.checkTable(ctx, database+"."+target); err != nil {
 				return nil, err
