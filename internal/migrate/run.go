@@ -290,28 +290,24 @@ func (r *run) prepare(ctx context.Context, i int) error {
 			if w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew {
 				verbs[w.Object] = true
 			}
-			if w.Kind != sqltext.Table || change[w.Object] {
+			if w.Kind != sqltext.Table || w.Verb != sqltext.Alter && w.Verb != sqltext.WriteData || !w.Data && !w.Columns {
 				continue
 			}
-			if (w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData) && (w.Data || w.Columns) {
-				change[w.Object] = true
+			if !change[w.Object] {
 				seeds = append(seeds, w.Object)
-				if isCopy(st) {
-					copies = append(copies, w.Object)
-				}
+			}
+			change[w.Object] = true
+			if isCopy(st) && !slices.Contains(copies, w.Object) {
+				copies = append(copies, w.Object)
 			}
 		}
 	}
+	under := r.under()
 	recent := i == 0 && time.Since(r.before.read) < fresh
 	var again []sqltext.Object
 	for _, o := range writes(s) {
 		was, known := r.before.Find(o)
-		switch {
-		case r.written[o]:
-			if !r.plan.atomic {
-				again = append(again, o)
-			}
-		case !recent && (known && was.Exists || verbs[o]):
+		if !under[o] && (r.written[o] || !recent && (known && was.Exists || verbs[o])) {
 			again = append(again, o)
 		}
 	}
@@ -327,14 +323,14 @@ func (r *run) prepare(ctx context.Context, i int) error {
 	current := r.base.Merge(now)
 	changed := len(again) > 0
 	if len(copies) > 0 {
-		loaded, err := savepoint.Loaded(ctx, conn, current, r.unwritten(copies))
+		loaded, err := savepoint.Loaded(ctx, conn, current, without(copies, under))
 		if err != nil {
 			return err
 		}
 		current, changed = loaded, true
 	}
 	if len(seeds) > 0 {
-		seeded, err := savepoint.Seed(ctx, r.guarded(), current, r.unwritten(seeds))
+		seeded, err := savepoint.Seed(ctx, r.guarded(), current, without(seeds, under))
 		if err != nil {
 			return err
 		}
@@ -357,9 +353,19 @@ func (r *run) prepare(ctx context.Context, i int) error {
 	return r.rememberAgain(ctx, keep)
 }
 
-// unwritten leaves out, under one savepoint for the whole run, what the run wrote: the state to go back to is older.
-func (r *run) unwritten(objects []sqltext.Object) []sqltext.Object {
-	return slices.DeleteFunc(slices.Clone(objects), func(o sqltext.Object) bool { return r.plan.atomic && r.written[o] })
+// under are the objects that statements wrote since the savepoint: the state to go back to is older than they are now.
+func (r *run) under() map[sqltext.Object]bool {
+	out := map[sqltext.Object]bool{}
+	for _, x := range r.ran {
+		for _, w := range r.statementAt(x.Place).Effect.Writes {
+			out[w.Object] = true
+		}
+	}
+	return out
+}
+
+func without(objects []sqltext.Object, set map[sqltext.Object]bool) []sqltext.Object {
+	return slices.DeleteFunc(slices.Clone(objects), func(o sqltext.Object) bool { return set[o] })
 }
 
 // openWork opens the session of the migrations' own statements, with the settings that a run relies on.
