@@ -40,6 +40,6 @@ proof:
 	DBCTL_PROOF=1 go test -count 1 -timeout 12h -v -run Kill ./internal/migrate
 
 clean:
-	@[ ! -x dbctl ] || ./dbctl -e local dev stop
-	rm -rf dbctl bin sample .dbctl
+	@[ ! -x dbctl ] || { ./dbctl -e local dev stop; [ ! -d .demo ] || ./dbctl -C .demo -e local dev stop; }
+	rm -rf dbctl bin sample .dbctl .demo
 	go clean -testcache
