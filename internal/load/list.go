@@ -49,7 +49,8 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 		for s, c := range p.Counts {
 			e.Counts[string(s)] = c.Files
 		}
-		if at, err := time.Parse("2006-01-02 15:04:05.999999", p.lastWord); err == nil {
+		if p.lastWord > 0 {
+			at := time.UnixMicro(p.lastWord).UTC()
 			e.LastRun = &at
 		}
 		if err := p.refusal(Options{}); e.Reason == "" && err != nil {

@@ -68,7 +68,7 @@ type Plan struct {
 	engine    []File // loaded past us
 	same      []sameFiles
 	at        string // server's clock when it was made
-	lastWord  string // server's clock of the ledger's last row about these files
+	lastWord  int64  // microseconds, of the ledger's last row about these files
 	hours     int64  // for which the engine remembers
 	knownRows int64  // that the ledger counts
 	first     bool   // there is no ledger yet
@@ -189,15 +189,21 @@ func (p *Plan) read(r databend.Row, keep bool) {
 	at := func(c int) string { return r[c].String }
 	n, bytes, path := number(at(colFiles)), number(at(colBytes)), at(colPath)
 	p.knownRows += number(at(colRows))
-	p.lastWord = max(p.lastWord, at(colAt))
-	p.Known = p.Known || r[colLedger].Valid
+	p.lastWord = max(p.lastWord, number(at(colAt)))
+	p.Known = p.Known || at(colKnown) != ""
 	remembered := at(colRemembered) != ""
 	f := File{Path: path, Bytes: bytes}
 	switch at(colKind) {
 	case kindHeader:
-		p.StageURL, p.hours = at(colURL), number(at(colHours))
-		if t := strings.Split(at(colTable), sep); len(t) == 3 {
-			p.TableID, p.TableRows, p.at = t[0], number(t[1]), t[2]
+		switch value := at(colListed); path[len(headerPath):] {
+		case "1":
+			if t := strings.Split(value, sep); len(t) == 3 {
+				p.TableID, p.TableRows, p.at = t[0], number(t[1]), t[2]
+			}
+		case "2":
+			p.StageURL = value
+		case "3":
+			p.hours = number(value)
 		}
 		return
 	case kindGone:

@@ -35,14 +35,12 @@ const (
 	colFiles
 	colBytes
 	colRows
-	colAt        // of the ledger's last word
+	colAt        // of the ledger's last word, microseconds
 	colListed    // ␟size␟etag␟mtime
 	colHistory   // the same, as the engine remembers it
 	colLedger    // at␟event␟state␟size␟etag␟mtime␟rows␟checksum␟source␟error
 	colElsewhere // the same, of another stage with this path
-	colTable     // of the header: id␟rows␟server's clock
-	colURL       // of the header
-	colHours     // of the header: load_file_metadata_expire_hours
+	colKnown     // "1": the ledger knows one of them
 	planColumns
 )
 
@@ -55,7 +53,7 @@ const (
 	kindOther   = "decide" // for classify
 	sep         = "\x1f"   // between fields: no character of a name
 	ageUnknown  = 1000     // an age that no expiry reaches
-	headerPath  = "\x1e"   // groups the header
+	headerPath  = "\x1e"   // begins the paths of the header: 1 table id, rows, server's clock; 2 stage URL; 3 hours that the engine remembers
 )
 
 func (q planQuery) sql() string {
@@ -74,31 +72,34 @@ func (q planQuery) sql() string {
 		fields("''", "to_string(content_length)", "coalesce(etag, '')", "coalesce(to_string(last_modified), '')")+" AS x FROM copy_history("+s(j.target)+"))"+q.where("name", q.prefixes))
 	if q.ledger != "" { // 3 and 4: what the ledger knows, of this stage and of others
 		parts = append(parts, "SELECT "+id(state.ColPath)+", if("+id(state.ColStageURL)+"="+url+", 3, 4), "+
-			fields("to_string("+id(state.ColAt)+")", id(state.ColEventID), id(state.ColState), "to_string("+id(state.ColSize)+")", id(state.ColETag), id(state.ColMtime), "to_string("+id(state.ColRows)+")",
-				id(state.ColChecksum), id(state.ColSource), "if("+id(state.ColError)+"='', "+id(state.ColReason)+", "+id(state.ColError)+")")+
+			fields("to_string(to_int64("+id(state.ColAt)+"))", id(state.ColEventID), id(state.ColState), "to_string("+id(state.ColSize)+")", id(state.ColETag), id(state.ColMtime), "to_string("+id(state.ColRows)+")",
+				"if("+id(state.ColState)+"="+s(state.FileFailed)+", "+id(state.ColChecksum)+", '')", id(state.ColSource),
+				"if("+id(state.ColState)+"="+s(state.FileLoaded)+", '', if("+id(state.ColError)+"='', "+id(state.ColReason)+", "+id(state.ColError)+"))")+
 			" FROM "+q.ledger+q.where(id(state.ColPath), q.prefixes, q.scope, id(state.ColState)+"<>"+s(state.FileBegin), id(state.ColTableID)+"=(SELECT to_string(table_id)"+target+")"))
 	}
-	parts = append(parts, // 5 to 7: the header
-		"SELECT "+s(headerPath)+", 5, "+fields("to_string(table_id)", "to_string(coalesce(num_rows, 0))", "to_string(now())")+target,
-		"SELECT "+s(headerPath)+", 6, "+url,
-		"SELECT "+s(headerPath)+", 7, value FROM system.settings WHERE name='load_file_metadata_expire_hours'")
+	parts = append(parts, // the header: three values, each under a path of its own
+		"SELECT "+s(headerPath+"1")+", 1, "+fields("to_string(table_id)", "to_string(coalesce(num_rows, 0))", "to_string(now())")+target,
+		"SELECT "+s(headerPath+"2")+", 1, "+url,
+		"SELECT "+s(headerPath+"3")+", 1, value FROM system.settings WHERE name='load_file_metadata_expire_hours'")
 
 	field := func(x string, n int) string { return "split_part(" + x + ", " + s(sep) + ", " + strconv.Itoa(n) + ")" }
-	kind := "CASE WHEN path=" + s(headerPath) + " THEN " + s(kindHeader) +
+	kind := "CASE WHEN left(path, 1)=" + s(headerPath) + " THEN " + s(kindHeader) +
 		" WHEN l IS NULL THEN if(g IS NULL AND h IS NOT NULL, " + s(kindOther) + ", " + s(kindGone) + ")" +
 		" WHEN NOT (" + j.matches("path") + ") THEN " + s(kindIgnored) +
 		" WHEN " + strconv.FormatBool(!q.force) + " AND position(concat(" + s(sep+state.FileLoaded) + ", l) IN g)>0 THEN " + s(kindSame) + " ELSE " + s(kindOther) + " END"
-	shown := "if(kind=" + s(kindOther) + ", path, '')"
+	shown := "if(kind IN (" + s(kindOther) + ", " + s(kindHeader) + "), path, '')"
 	if q.verbose {
 		shown = "path"
 	}
+	// What is counted brings no texts along.
+	shownText := func(x string) string { return "if(p='', NULL, " + x + ")" }
 	return "WITH u AS (\n" + strings.Join(parts, "\nUNION ALL ") + "),\n" +
-		"m AS (SELECT path, max_if(x, src=1) AS l, max_if(x, src=2) AS h, max_if(x, src=3) AS g, max_if(x, src=4) AS o, max_if(x, src=5) AS t, max_if(x, src=6) AS url, max_if(x, src=7) AS hours FROM u GROUP BY path),\n" +
-		"k AS (SELECT *, " + kind + " AS kind, " + field("g", 3) + " AS word, " + field("g", 7) + " AS nrows, " + field("l", 2) + " AS size FROM m),\n" +
-		"f AS (SELECT *, if(kind=" + s(kindSame) + " AND h IS NULL AND " + field("g", 9) + "=" + s(state.SourceDBCTL) + ", least((to_unix_timestamp(now())-to_unix_timestamp(to_timestamp(" + field("g", 1) + "))) DIV 3600, " + strconv.Itoa(ageUnknown) + "), " + strconv.Itoa(ageUnknown) + ") AS age, " +
-		shown + " AS p FROM k)\n" +
-		"SELECT kind, if(h IS NULL, '', '1') AS remembered, coalesce(word, '') AS word, if(nrows='0', '1', '') AS nothing, age, p, count(*), coalesce(sum(try_to_int64(size)), 0), " +
-		"coalesce(sum(greatest(try_to_int64(nrows), 0)), 0), max(" + field("g", 1) + "), max(l), max(h), max(g), max(o), max(t), max(url), max(hours) FROM f GROUP BY kind, remembered, word, nothing, age, p"
+		"m AS (SELECT path, max_if(x, src=1) AS l, max_if(x, src=2) AS h, max_if(x, src=3) AS g, max_if(x, src=4) AS o FROM u GROUP BY path),\n" +
+		"k AS (SELECT *, " + kind + " AS kind, " + field("g", 3) + " AS word, to_int64(" + field("g", 7) + ") AS nrows, to_int64(" + field("g", 1) + ") AS word_at FROM m),\n" +
+		"f AS (SELECT *, if(kind=" + s(kindSame) + " AND h IS NULL AND " + field("g", 9) + "=" + s(state.SourceDBCTL) + ", least((to_int64(now())-word_at) DIV 3600000000, " + strconv.Itoa(ageUnknown) + "), " + strconv.Itoa(ageUnknown) + ") AS age, " +
+		"if(kind IN (" + s(kindGone) + ", " + s(kindHeader) + "), 0, to_int64(" + field("l", 2) + ")) AS size, " + shown + " AS p FROM k)\n" +
+		"SELECT kind, if(h IS NULL, '', '1') AS remembered, coalesce(word, '') AS word, if(nrows=0, '1', '') AS nothing, age, p, count(*), coalesce(sum(size), 0), coalesce(sum(greatest(nrows, 0)), 0), max(word_at), " +
+		"max(" + shownText("l") + "), max(" + shownText("h") + "), max(" + shownText("g") + "), max(" + shownText("o") + "), if(count(g)=0, '', '1') FROM f GROUP BY kind, remembered, word, nothing, age, p"
 }
 
 // where restricts a list of names to prefixes, to --path and to further conditions.
