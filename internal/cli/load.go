@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -21,6 +22,7 @@ type loadFlags struct {
 	list, plan, validate bool
 	preview              int
 	mark, reason         string
+	every                time.Duration
 	options              load.Options
 }
 
@@ -31,7 +33,8 @@ func loadCommand() *command {
 		short: "load what is new; NAME may be a glob",
 		long: `
 A load is a file of loads/: videos for loads/videos.sql, daily/videos for loads/daily/videos.sql. A file is loaded once:
-the ledger remembers it for ever, and notices when it is overwritten. With --all the others go on after one fails.`,
+the ledger remembers it for ever, and notices when it is overwritten. With --all the others go on after one fails. With
+--every it stays in the foreground, survives a server that goes away, and ends on Ctrl-C: the work of tasks where there are none.`,
 		exits: []exit{
 			{exitDone, "everything that was new is loaded; or nothing was new"},
 			{exitFailed, "failed, and nothing of it was left behind"},
@@ -49,6 +52,13 @@ the ledger remembers it for ever, and notices when it is overwritten. With --all
 			return func(ctx context.Context, args []string) error {
 				if err := lf.check(f, args); err != nil {
 					return err
+				}
+				if lf.every > 0 {
+					return load.Every(ctx, lf.every, a.ui.Event, func(ctx context.Context) error {
+						err := a.load(ctx, lf, args)
+						lf.yes = true // asked once
+						return err
+					})
 				}
 				return a.load(ctx, lf, args)
 			}
@@ -69,6 +79,8 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.BoolVar(&o.Force, "force", false, "load the files of --path again, whatever the ledger says")
 	f.Var(choice(&o.OnChanged, "fail", "skip", "replace"), "on-changed", "`WHAT` to do with an overwritten file: fail, skip or replace")
 	f.BoolVar(&o.RetryFailed, "retry-failed", false, "try files again that failed before, though nothing has changed")
+	f.BoolVar(&o.Atomic, "atomic", false, "all files of a load or none of them")
+	f.DurationVar(&lf.every, "every", 0, "again and again, `D` apart (like 10m), until Ctrl-C")
 	f.Var(choice(&lf.mark, "loaded", "new", "skipped"), "mark", "load nothing; note that the files (of --path) are loaded, new or skipped for good: `WORD`")
 	f.StringVar(&lf.reason, "reason", "", "`WHY`, kept with the mark")
 	f.BoolVar(&lf.yes, "yes", false, "do not ask in a protected environment")
@@ -97,6 +109,10 @@ func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
 		return usageError("load: --preview needs a number of rows", "--preview 5")
 	case lf.options.Limit < 0 || f.Changed("limit") && lf.options.Limit == 0:
 		return usageError("load: --limit needs a number of files", "--limit 100")
+	case f.Changed("every") && lf.every <= 0:
+		return usageError("load: --every needs a time", "--every 10m")
+	case lf.every > 0 && len(modes) > 0:
+		return usageError(fmt.Sprintf("load: --every and %s contradict each other", modes[0]), "use one of them")
 	case lf.options.Force && lf.options.Path == "":
 		return usageError("load: --force loads files twice, so it must be told which", "--force --path GLOB")
 	}
