@@ -148,11 +148,19 @@ func (r *run) plain(st Statement, seen map[sqltext.Object]bool) bool {
 	return true
 }
 
-// rememberAgain keeps what was captured again where a recovery finds it: in the marks, or, when it is too large for a comment,
-// in a journal row of its own.
-func (r *run) rememberAgain(ctx context.Context, s savepoint.State) error {
-	r.again = r.again.Merge(s)
-	r.base = r.base.Merge(s)
+// rememberAgain keeps what was captured after the begin, of objects that a step writes, where a recovery finds it: in the marks, or,
+// when it is too large for a comment, in a journal row of its own.
+func (r *run) rememberAgain(ctx context.Context, objects []sqltext.Object) error {
+	part := savepoint.State{Server: r.latest.Server}
+	for _, o := range objects {
+		if now, ok := r.latest.Find(o); ok && r.seen[o].later {
+			part.Objects = append(part.Objects, now)
+		}
+	}
+	if len(part.Objects) == 0 {
+		return nil
+	}
+	r.again = r.again.Merge(part)
 	b, err := json.Marshal(r.again)
 	if err != nil {
 		return fmt.Errorf("mark: %w", err)

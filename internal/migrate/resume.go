@@ -184,7 +184,11 @@ func (c *cutOff) did(ctx context.Context, x ran) (answer, error) {
 			return say(is.ID != was.ID)
 		}
 	case sqltext.Alter, sqltext.WriteData:
-		if head, ok := x.Heads[is.ID]; ok && head != "" && !strings.Contains(st.Effect.Kind, "INDEX") && !strings.Contains(st.Effect.Kind, "OPTIONS") && !strings.Contains(st.Effect.Kind, "CONSTRAINT") {
+		head := x.Heads[is.ID]
+		if head == "" && first {
+			head = was.Head
+		}
+		if head != "" && !strings.Contains(st.Effect.Kind, "INDEX") && !strings.Contains(st.Effect.Kind, "OPTIONS") && !strings.Contains(st.Effect.Kind, "CONSTRAINT") {
 			return say(is.Head != head)
 		}
 		if first && is.Exists && was.Exists && is.Definition() != was.Definition() {

@@ -41,7 +41,11 @@ type run struct {
 
 	marked   mark
 	markedAt time.Time
-	written  map[sqltext.Object]bool // by this run
+
+	written map[sqltext.Object]bool // by this run
+	dirty   map[sqltext.Object]bool // and not captured since
+	latest  savepoint.State         // of everything, as it was captured last
+	seen    map[sqltext.Object]look
 
 	finished []finished
 	shown    int // of finished, as events
@@ -131,7 +135,7 @@ func (r *run) acquire(ctx context.Context, writes []string) (state.LockOptions, 
 	}
 	r.marks = marks
 	r.prefix = databend.NewID()[:24]
-	r.written = map[sqltext.Object]bool{}
+	r.written, r.dirty = map[sqltext.Object]bool{}, map[sqltext.Object]bool{}
 	return o, nil
 }
 
@@ -193,7 +197,11 @@ func (r *run) steps(ctx context.Context) error {
 		}
 	}()
 
-	r.base = r.before.State
+	r.latest, r.base = r.before.State, r.before.State
+	r.seen = map[sqltext.Object]look{}
+	for _, o := range r.before.Objects {
+		r.seen[o.Object] = look{read: r.before.read}
+	}
 	next := r.start.Step
 	provider, err := newProvider(r.m.p, r.h, r.plan.Steps, func(ctx context.Context, version int64, direction string) error {
 		if s := r.plan.Steps[next]; s.Version != version || s.Direction != direction {
@@ -241,7 +249,7 @@ func (r *run) step(ctx context.Context, i int) error {
 		first = r.start.Statement
 	}
 	if !r.plan.atomic && i != r.start.Step || i == 0 && first == 0 {
-		r.from, r.ran, r.base, r.again, r.againRow = i, nil, r.before.State, savepoint.State{}, ""
+		r.from, r.ran, r.again, r.againRow = i, nil, savepoint.State{}, ""
 	}
 	began := time.Now()
 	if err := ctx.Err(); err != nil {
@@ -275,82 +283,126 @@ func (r *run) step(ctx context.Context, i int) error {
 	return nil
 }
 
-// fresh is how long a capture may be old before what exists is captured again.
+// fresh is how old a capture may be before what exists is captured again.
 const fresh = 2 * time.Second
 
-// prepare captures again, right before step i, what it will write and what exists already or may; and gives never-written tables
-// that it changes a first snapshot.
+// look is when an object was captured last.
+type look struct {
+	read  time.Time
+	later bool // after the journal's begin: a recovery needs to be told
+}
+
+// prepare sees to it that what step i will write is known as it is right before it: what exists already or may, and what this run
+// wrote in an earlier step, is captured again, together with what the next steps will ask for; and never-written tables that the
+// step changes get a first snapshot.
 func (r *run) prepare(ctx context.Context, i int) error {
-	s := r.plan.Steps[i : i+1]
-	verbs := map[sqltext.Object]bool{} // made with OR REPLACE or IF NOT EXISTS
-	change := map[sqltext.Object]bool{}
-	var seeds, copies []sqltext.Object
-	for _, st := range s[0].Statements {
+	step := r.plan.Steps[i]
+	under := r.under()
+	objects := writes(r.plan.Steps[i : i+1])
+	if slices.ContainsFunc(objects, func(o sqltext.Object) bool { return r.stale(step, o, under, fresh) }) {
+		if err := r.captureAgain(ctx, i, under); err != nil {
+			return err
+		}
+	}
+	seeds, copies := changes(step)
+	conn := r.m.store.Conn()
+	if copies = without(copies, under); len(copies) > 0 {
+		loaded, err := savepoint.Loaded(ctx, conn, r.latest, copies)
+		if err != nil {
+			return err
+		}
+		r.learn(loaded, copies)
+	}
+	if seeds = without(seeds, under); len(seeds) > 0 {
+		seeded, err := savepoint.Seed(ctx, r.guarded(), r.latest, seeds)
+		if err != nil {
+			return err
+		}
+		seeds = slices.DeleteFunc(seeds, func(o sqltext.Object) bool {
+			a, _ := r.latest.Find(o)
+			b, _ := seeded.Find(o)
+			return a.Head == b.Head
+		})
+		r.learn(seeded, seeds)
+	}
+	r.base = r.latest
+	return r.rememberAgain(ctx, objects)
+}
+
+// stale reports whether what is known of an object that a step writes may be out of date.
+func (r *run) stale(s Step, o sqltext.Object, under map[sqltext.Object]bool, age time.Duration) bool {
+	if under[o] {
+		return false
+	}
+	was, known := r.latest.Find(o)
+	return r.dirty[o] || (known && was.Exists || mayFind(s, o)) && time.Since(r.seen[o].read) > age
+}
+
+// mayFind reports whether a statement of the step goes on where it finds the object there already.
+func mayFind(s Step, o sqltext.Object) bool {
+	for _, st := range s.Statements {
 		for _, w := range st.Effect.Writes {
-			if w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew {
-				verbs[w.Object] = true
+			if w.Object == o && (w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew) {
+				return true
 			}
+		}
+	}
+	return false
+}
+
+// captureAgain captures what step i needs, and at no more requests what the steps after it need and none before them writes.
+func (r *run) captureAgain(ctx context.Context, i int, under map[sqltext.Object]bool) error {
+	const many = 100
+	var again []sqltext.Object
+	taken := map[sqltext.Object]bool{}
+	for j := i; j < len(r.plan.Steps) && j < i+many && len(again) < many; j++ {
+		objects := writes(r.plan.Steps[j : j+1])
+		for _, o := range objects {
+			if !taken[o] && r.stale(r.plan.Steps[j], o, under, 0) {
+				again = append(again, o)
+			}
+		}
+		for _, o := range objects {
+			taken[o] = true
+		}
+	}
+	now, err := r.m.capture(ctx, again)
+	if err != nil {
+		return err
+	}
+	r.learn(now.State, again)
+	return nil
+}
+
+// learn takes the state of objects as the latest.
+func (r *run) learn(s savepoint.State, objects []sqltext.Object) {
+	part := savepoint.State{Server: s.Server, At: s.At}
+	for _, o := range objects {
+		if now, ok := s.Find(o); ok {
+			part.Objects = append(part.Objects, now)
+			r.seen[o] = look{read: time.Now(), later: true}
+			delete(r.dirty, o)
+		}
+	}
+	r.latest = r.latest.Merge(part)
+}
+
+// changes are the tables whose rows or columns a step changes, and those of them that it copies into.
+func changes(s Step) (all, copies []sqltext.Object) {
+	for _, st := range s.Statements {
+		for _, w := range st.Effect.Writes {
 			if w.Kind != sqltext.Table || w.Verb != sqltext.Alter && w.Verb != sqltext.WriteData || !w.Data && !w.Columns {
 				continue
 			}
-			if !change[w.Object] {
-				seeds = append(seeds, w.Object)
+			if !slices.Contains(all, w.Object) {
+				all = append(all, w.Object)
 			}
-			change[w.Object] = true
 			if isCopy(st) && !slices.Contains(copies, w.Object) {
 				copies = append(copies, w.Object)
 			}
 		}
 	}
-	under := r.under()
-	recent := i == 0 && time.Since(r.before.read) < fresh
-	var again []sqltext.Object
-	for _, o := range writes(s) {
-		was, known := r.before.Find(o)
-		if !under[o] && (r.written[o] || !recent && (known && was.Exists || verbs[o])) {
-			again = append(again, o)
-		}
-	}
-	conn := r.m.store.Conn()
-	var now savepoint.State
-	if len(again) > 0 {
-		c, err := r.m.capture(ctx, again)
-		if err != nil {
-			return err
-		}
-		now = c.State
-	}
-	current := r.base.Merge(now)
-	changed := len(again) > 0
-	if len(copies) > 0 {
-		loaded, err := savepoint.Loaded(ctx, conn, current, without(copies, under))
-		if err != nil {
-			return err
-		}
-		current, changed = loaded, true
-	}
-	if len(seeds) > 0 {
-		seeded, err := savepoint.Seed(ctx, r.guarded(), current, without(seeds, under))
-		if err != nil {
-			return err
-		}
-		for _, o := range seeds {
-			a, _ := current.Find(o)
-			b, _ := seeded.Find(o)
-			changed = changed || a.Head != b.Head
-		}
-		current = seeded
-	}
-	if !changed {
-		return nil
-	}
-	keep := savepoint.State{Server: current.Server, At: now.At}
-	for _, o := range current.Objects {
-		if slices.Contains(again, o.Object) || change[o.Object] {
-			keep.Objects = append(keep.Objects, o)
-		}
-	}
-	return r.rememberAgain(ctx, keep)
+	return all, copies
 }
 
 // under are the objects that statements wrote since the savepoint: the state to go back to is older than they are now.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -77,7 +78,7 @@ func (r *run) after(this ran, st Statement, queryID string, err error) error {
 	this.maybe, this.id = err != nil, queryID
 	r.ran = append(r.ran, this)
 	for _, w := range st.Effect.Writes {
-		r.written[w.Object] = true
+		r.written[w.Object], r.dirty[w.Object] = true, true
 	}
 	return err
 }
@@ -97,12 +98,14 @@ func refused(err error) bool {
 	return e.Code != 0
 }
 
-// heads reads the heads of the tables that a statement alters and that hold data, right before it.
+// heads reads the heads of the tables that a statement alters and that hold data, right before it, unless they were captured just now.
 func (r *run) heads(ctx context.Context, st Statement) (map[string]string, error) {
 	var tables []sqltext.Object
 	for _, w := range st.Effect.Writes {
 		was, known := r.base.Find(w.Object)
-		if w.Kind == sqltext.Table && (w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData) && known && was.Exists && was.Head != "" {
+		known = known && was.Exists && was.Head != ""
+		recent := !r.dirty[w.Object] && time.Since(r.seen[w.Object].read) < fresh
+		if w.Kind == sqltext.Table && (w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData) && known && !recent {
 			tables = append(tables, w.Object)
 		}
 	}

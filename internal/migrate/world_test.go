@@ -19,7 +19,7 @@ import (
 
 // world is a project folder and the server that it is about.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	env    *databendtest.Env
 	dir    string
 	srv    *databend.Server
@@ -28,7 +28,7 @@ type world struct {
 	events []event.Event
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, env: databendtest.New(t), dir: t.TempDir(), secret: map[string]string{}}
 	w.connect(w.env.Config)
