@@ -142,6 +142,13 @@ func (x *restorer) suspects() ([]*work, error) {
 		}
 		// A table that DROP … ALL emptied has no snapshot at all, and FLASHBACK still finds the old one.
 		emptied := len(ch.snaps) == 0 && w.base != ""
+		if w.v.moves() && len(w.v.appended) > 0 {
+			if ok, err := x.fits(w); err != nil {
+				return nil, err
+			} else if !ok {
+				continue
+			}
+		}
 		if w.v.moves() || emptied || w.kept || x.commentsDiffer(w, e) {
 			out = append(out, w)
 		}

@@ -44,7 +44,7 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	early := map[string]bool{} // statements seen so soon after the fence that they may have begun before it
 	for {
 		passed := time.Since(began)
-		rows, err := query(x.ctx, x.c, "select concat(id, ' ', current_query_id), database, to_string(extra_info) from system.processes where extra_info <> ''")
+		rows, err := query(x.ctx, x.c, "select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
 		if err != nil && !databend.IsCode(err, codeNoProcesses) {
 			return false, fmt.Errorf("look for running statements: %w", err)
 		}

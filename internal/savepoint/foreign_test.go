@@ -245,3 +245,55 @@ func TestForeignBeforeFirstStatement(t *testing.T) {
 		t.Errorf("rows (-want +got):\n%s\n%+v", d, rep)
 	}
 }
+
+// Rows that came in while a NOT NULL column was away or took NULL: with a default they get it, without one the table stays.
+func TestForeignAppendsOfNull(t *testing.T) {
+	t.Parallel()
+	for _, column := range []string{"int not null default 7", "int not null"} {
+		for _, statement := range []string{"alter table a drop column c", "alter table a modify column c string"} {
+			t.Run(column+", "+statement, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t)
+				r.sql("use "+r.db(), "create table a (x int, c "+column+")", "insert into a values (1, 1)")
+				if err := r.run(statement); err != nil {
+					t.Fatal(err)
+				}
+				r.sql("insert into a (x) values (70)", "insert into a (x) values (70)")
+				rep := r.restore()
+				got := r.column("select * from a")
+				if strings.Contains(column, "default") {
+					if d := cmp.Diff([]string{"1|1", "70|7", "70|7"}, got); d != "" || !rep.Clean() {
+						t.Errorf("rows (-want +got):\n%s\n%+v", d, rep)
+					}
+				} else if o := r.outcome(rep, "a"); o.Result != Kept || len(got) != 3 {
+					t.Errorf("outcome %+v, rows %v", o, got)
+				}
+				r.again(rep)
+			})
+		}
+	}
+}
+
+// Rows of others in a column that has another type now come back in the old one, or, when one does not convert, the table stays.
+func TestForeignAppendsOfAnotherType(t *testing.T) {
+	t.Parallel()
+	for value, converts := range map[string]bool{"'42'": true, "'forty-two'": false} {
+		t.Run(value, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)")
+			if err := r.run("alter table a modify column x string"); err != nil {
+				t.Fatal(err)
+			}
+			r.sql("insert into a values (" + value + ")")
+			rep := r.restore()
+			if o := r.outcome(rep, "a"); (o.Result == Restored) != converts || (o.Result == Kept) == converts {
+				t.Errorf("outcome %+v", o)
+			}
+			if d := cmp.Diff([]string{"1", strings.Trim(value, "'")}, r.column("select * from a")); d != "" {
+				t.Errorf("rows (-want +got):\n%s", d)
+			}
+			r.again(rep)
+		})
+	}
+}

@@ -13,27 +13,15 @@ import (
 // all: the rows of the blocks that each of their snapshots added. Its making is atomic; a second one replaces the first. It
 // reports false when they cannot be kept: then the table stays as it is.
 func (x *restorer) keepRows(w *work) (bool, error) {
-	ch := w.v.chain
-	first := ch.snaps[min(ch.base, len(ch.snaps)-1)] // of a table that was never written before: the columns are the same
-	columns := columnsOf(w.was, first.fields)
-	if len(columns) == 0 {
-		x.hold(w.was.Object, "rows of others came in, and its columns are not known: the table is left as it is")
-		return false, nil
+	ok, err := x.fits(w)
+	if err != nil || !ok {
+		return false, err
 	}
-	parts := make([]string, 0, len(w.v.appended))
-	for _, at := range w.v.appended {
-		s := ch.snaps[at]
-		items := make([]string, len(columns))
-		for i, c := range columns {
-			items[i] = c.from(s.fields) + " AS " + sqltext.Ident(c.Name)
-		}
-		parts = append(parts, fmt.Sprintf("SELECT %s FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN %s",
-			strings.Join(items, ", "), w.at.sql(), sqltext.Quote(s.id), list(ch.added(at))))
-	}
+	rows, _ := w.appended()
 	comment := "rows that other sessions appended to " + w.was.Object.String() + " during dbctl run " + x.o.Run
-	err := x.exec("CREATE OR REPLACE TABLE %s COMMENT = %s AS %s", w.keep.sql(), sqltext.Quote(comment), strings.Join(parts, " UNION ALL "))
+	err = x.exec("CREATE OR REPLACE TABLE %s COMMENT = %s AS %s", w.keep.sql(), sqltext.Quote(comment), rows)
 	if refused(err) {
-		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", message(err))
+		x.hold(w.was.Object, "rows of others came in and cannot be kept beside (%s): the table is left as it is", message(err))
 		return false, nil
 	}
 	if err != nil {
@@ -41,6 +29,61 @@ func (x *restorer) keepRows(w *work) (bool, error) {
 	}
 	w.kept = true
 	return true, nil
+}
+
+// fits looks, without writing, whether the rows that others appended fit the columns as they were.
+func (x *restorer) fits(w *work) (bool, error) {
+	rows, strict := w.appended()
+	if rows == "" {
+		x.hold(w.was.Object, "rows of others came in, and its columns are not known: the table is left as it is")
+		return false, nil
+	}
+	if strict == "" {
+		return true, nil
+	}
+	bad, err := query(x.ctx, x.c, "select to_string(count_if("+strict+")) from ("+rows+")")
+	switch {
+	case refused(err):
+		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", message(err))
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look at rows of others in %s: %w", w.was.Object, err)
+	case bad[0][0] != "0":
+		x.hold(w.was.Object, "%s rows of others came in with NULL for a column that took none: the table is left as it is", bad[0][0])
+		return false, nil
+	}
+	return true, nil
+}
+
+// appended is the query of the rows that others appended, with the base's columns, and the condition by which one does not fit
+// them, "" when all do.
+func (w *work) appended() (rows, strict string) {
+	ch := w.v.chain
+	first := ch.snaps[min(ch.base, len(ch.snaps)-1)] // of a table that was never written before: the columns are the same
+	columns := columnsOf(w.was, first.fields)
+	if len(columns) == 0 {
+		return "", ""
+	}
+	parts := make([]string, 0, len(w.v.appended))
+	conditions := []string{}
+	for _, at := range w.v.appended {
+		s := ch.snaps[at]
+		items := make([]string, len(columns))
+		for i, c := range columns {
+			expr, as := c.from(s.fields)
+			items[i] = expr + " AS " + sqltext.Ident(c.Name)
+			condition := sqltext.Ident(c.Name) + " IS NULL"
+			if c.Nullable { // never true: whether it converts at all
+				condition = "length(to_string(" + sqltext.Ident(c.Name) + ")) < 0"
+			}
+			if as == converted && !slices.Contains(conditions, condition) {
+				conditions = append(conditions, condition)
+			}
+		}
+		parts = append(parts, fmt.Sprintf("SELECT %s FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN %s",
+			strings.Join(items, ", "), w.at.sql(), sqltext.Quote(s.id), list(ch.added(at))))
+	}
+	return strings.Join(parts, " UNION ALL "), strings.Join(conditions, " OR ")
 }
 
 // baseColumn is a column to keep, with its id in the snapshots: a renamed one is found by it.
@@ -63,18 +106,34 @@ func columnsOf(was ObjectState, fields []field) []baseColumn {
 	return out
 }
 
-// from is the expression that gives the column in a snapshot with these fields.
-func (c baseColumn) from(fields []field) string {
+// How a column's value comes from a snapshot.
+const (
+	asIs      = iota
+	converted // from another type, or, where the column takes no NULL, from one that did
+)
+
+// from is the expression that gives the column in a snapshot with these fields. Where the column takes no NULL and one may have
+// come in meanwhile, the row gets the default that it would have had, if there is one.
+func (c baseColumn) from(fields []field) (expr string, as int) {
 	i := slices.IndexFunc(fields, func(f field) bool { return f.ID == c.id })
+	missing := "CAST(NULL AS Nullable(" + c.Type + "))"
+	if c.Nullable {
+		missing = "CAST(NULL AS " + c.Type + ")"
+	}
+	if c.Default != "" && c.DefaultKind == "DEFAULT" {
+		missing = "CAST(" + c.Default + " AS " + c.Type + ")"
+	}
 	switch {
 	case i >= 0 && string(fields[i].Type) == c.typ:
-		return sqltext.Ident(fields[i].Name)
+		return sqltext.Ident(fields[i].Name), asIs
+	case i >= 0 && c.Nullable:
+		return "CAST(" + sqltext.Ident(fields[i].Name) + " AS " + c.Type + ")", converted
 	case i >= 0:
-		return "CAST(" + sqltext.Ident(fields[i].Name) + " AS " + c.Type + ")"
-	case c.Default != "" && c.DefaultKind == "DEFAULT":
-		return "CAST(" + c.Default + " AS " + c.Type + ")"
+		return "coalesce(CAST(" + sqltext.Ident(fields[i].Name) + " AS Nullable(" + c.Type + ")), " + missing + ")", converted
+	case c.Nullable:
+		return missing, asIs
 	}
-	return "CAST(NULL AS " + c.Type + ")"
+	return missing, converted
 }
 
 // refill puts the kept rows back. The move is atomic: an empty copy says that it is done.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 var seedFlag = flag.Uint64("seed", 1, "first seed of the random migrations")
@@ -71,11 +72,52 @@ var (
 	modelTypes   = []string{"int", "bigint", "string", "decimal(10, 2)", "int not null default 7", "string default 'it''s'", "array(int)", "date"}
 )
 
-type dice struct{ *rand.Rand }
+// dice throws, and knows roughly what is under each name: "table", "view" or "".
+type dice struct {
+	*rand.Rand
+	is map[string]string
+}
+
+func newDice(seed, stream uint64) dice {
+	return dice{rand.New(rand.NewPCG(seed, stream)), map[string]string{}}
+}
 
 func (d dice) one(of []string) string { return of[d.IntN(len(of))] }
-func (d dice) table() string          { return d.one(modelNames) }
 func (d dice) column() string         { return d.one(modelColumns) }
+
+// table is a name, most often of something that is what.
+func (d dice) table(what string) string {
+	for range 6 {
+		if t := d.one(modelNames); d.is[t] == what {
+			return t
+		}
+	}
+	return d.one(modelNames)
+}
+
+// learn follows a statement.
+func (d dice) learn(sql string) {
+	writes := sqltext.Analyze(sql, "").Writes
+	for i, w := range writes {
+		switch w.Verb {
+		case sqltext.Create, sqltext.Replace, sqltext.Undrop:
+			d.is[w.Name] = "table"
+			if w.IsView {
+				d.is[w.Name] = "view"
+			}
+		case sqltext.CreateNew:
+			if d.is[w.Name] == "" {
+				d.is[w.Name] = "table"
+			}
+		case sqltext.Drop:
+			d.is[w.Name] = ""
+		case sqltext.RenameIn:
+			if from := writes[i-1].Name; d.is[w.Name] == "" {
+				d.is[w.Name], d.is[from] = d.is[from], ""
+			}
+		}
+	}
+}
 
 func (d dice) columns() string {
 	n := 2 + d.IntN(3)
@@ -90,29 +132,31 @@ func (d dice) columns() string {
 	return "(" + strings.Join(parts, ", ") + ")"
 }
 
-// statement gives a random one. Many fail on what happens to be there; those count as not reached.
+// statement gives a random one. Some fail on what happens to be there; those count as not reached.
 func (d dice) statement() string {
-	t, u, c, e, n := d.table(), d.table(), d.column(), d.column(), d.IntN(100)
+	c, e, n := d.column(), d.column(), d.IntN(100)
+	t, u := d.table("table"), d.table("table")
+	free, view := d.table(""), d.table("view")
 	forms := []func() string{
-		func() string { return fmt.Sprintf("create table %s %s", t, d.columns()) },
-		func() string { return fmt.Sprintf("create table %s as select %d a, 'x' b", t, n) },
+		func() string { return fmt.Sprintf("create table %s %s", free, d.columns()) },
+		func() string { return fmt.Sprintf("create table %s as select %d a, 'x' b", free, n) },
 		func() string { return fmt.Sprintf("create or replace table %s %s", t, d.columns()) },
 		func() string { return fmt.Sprintf("create or replace table %s as select * from %s", t, u) },
 		func() string { return fmt.Sprintf("create or replace table %s as select %d a, 'y' b", t, n) },
 		func() string { return fmt.Sprintf("create table if not exists %s %s", t, d.columns()) },
-		func() string { return fmt.Sprintf("create table %s like %s", t, u) },
-		func() string { return fmt.Sprintf("create transient table %s %s", t, d.columns()) },
+		func() string { return fmt.Sprintf("create table %s like %s", free, u) },
+		func() string { return fmt.Sprintf("create transient table %s %s", free, d.columns()) },
 		func() string { return "drop table " + t },
 		func() string { return "drop table if exists " + t },
 		func() string { return "drop table " + t + " all" },
-		func() string { return "drop view " + t },
-		func() string { return "undrop table " + t },
-		func() string { return fmt.Sprintf("alter table %s rename to %s", t, u) },
-		func() string { return fmt.Sprintf("rename table %s to %s", t, u) },
+		func() string { return "drop view " + view },
+		func() string { return "undrop table " + free },
+		func() string { return fmt.Sprintf("alter table %s rename to %s", t, free) },
+		func() string { return fmt.Sprintf("rename table %s to %s", t, free) },
 		func() string { return fmt.Sprintf("alter table %s swap with %s", t, u) },
-		func() string { return fmt.Sprintf("create view %s as select a from %s", t, u) },
+		func() string { return fmt.Sprintf("create view %s as select a from %s", free, u) },
 		func() string { return fmt.Sprintf("create or replace view %s as select %d a", t, n) },
-		func() string { return fmt.Sprintf("alter view %s as select %d a, %d b", t, n, n+1) },
+		func() string { return fmt.Sprintf("alter view %s as select %d a, %d b", view, n, n+1) },
 		func() string { return fmt.Sprintf("alter table %s add column %s %s", t, c, d.one(modelTypes)) },
 		func() string { return fmt.Sprintf("alter table %s add column %s int first", t, c) },
 		func() string { return fmt.Sprintf("alter table %s add column %s string after %s", t, c, e) },
@@ -153,7 +197,7 @@ func (d dice) statement() string {
 
 // newRound makes a round of a seed.
 func newRound(seed uint64) round {
-	d := dice{rand.New(rand.NewPCG(seed, 7))}
+	d := newDice(seed, 7)
 	var r round
 	for _, t := range modelNames {
 		switch d.IntN(8) {
@@ -173,8 +217,13 @@ func newRound(seed uint64) round {
 			r.setup = append(r.setup, fmt.Sprintf("alter table %s add constraint k0 check (a >= 0)", t))
 		}
 	}
+	for _, s := range r.setup {
+		d.learn(s)
+	}
 	for range 1 + d.IntN(12) {
-		r.statements = append(r.statements, d.statement())
+		s := d.statement()
+		d.learn(s)
+		r.statements = append(r.statements, s)
 	}
 	r.maybe, r.ran = d.IntN(3) == 0, d.IntN(2) == 0
 	for range d.IntN(4) {
@@ -424,11 +473,11 @@ func TestModelForeign(t *testing.T) {
 	t.Parallel()
 	model(t, func(seed uint64) round {
 		ro := newRound(seed)
-		d := dice{rand.New(rand.NewPCG(seed, 8))}
+		d := newDice(seed, 8)
 		ro.foreign = map[int]string{}
 		for i := range len(ro.statements) + 1 {
 			if d.IntN(2) == 0 {
-				ro.foreign[i] = fmt.Sprintf("insert into %s (a) values (%d)", d.table(), 100000+1000*i)
+				ro.foreign[i] = fmt.Sprintf("insert into %s (a) values (%d)", d.one(modelNames), 100000+1000*i)
 			}
 		}
 		return ro
