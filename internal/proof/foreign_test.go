@@ -22,27 +22,39 @@ func TestProofForeign(t *testing.T) {
 		names   string // the report names it
 	}{
 		{
-			"alter", []string{"ALTER TABLE b ADD COLUMN k INT", "UPDATE b SET k = 1 WHERE true"}, []string{"ALTER TABLE b ADD COLUMN theirs STRING DEFAULT 'x'"},
+			"alter",
+			[]string{"ALTER TABLE b ADD COLUMN k INT", "UPDATE b SET k = 1 WHERE true"},
+			[]string{"ALTER TABLE b ADD COLUMN theirs STRING DEFAULT 'x'"},
 			"SELECT DISTINCT theirs FROM b", "[[x]]", "b",
 		},
 		{
-			"update", []string{"ALTER TABLE b DROP COLUMN id", "CREATE TABLE c (x INT)"}, []string{"UPDATE b SET v = 'theirs' WHERE v = 'b'"},
+			"update",
+			[]string{"ALTER TABLE b DROP COLUMN id", "CREATE TABLE c (x INT)"},
+			[]string{"UPDATE b SET v = 'theirs' WHERE v = 'b'"},
 			"SELECT count(*) FROM b WHERE v = 'theirs'", "[[2]]", "b",
 		},
 		{
-			"rename", []string{"ALTER TABLE b ADD COLUMN k INT", "CREATE TABLE c (x INT)"}, []string{"ALTER TABLE b RENAME TO theirs"},
+			"rename",
+			[]string{"ALTER TABLE b ADD COLUMN k INT", "CREATE TABLE c (x INT)"},
+			[]string{"ALTER TABLE b RENAME TO theirs"},
 			"SELECT count(*) FROM theirs", "[[3]]", "b",
 		},
 		{
-			"drop", []string{"ALTER TABLE b ADD COLUMN k INT", "CREATE TABLE c (x INT)"}, []string{"DROP TABLE b"},
+			"drop",
+			[]string{"ALTER TABLE b ADD COLUMN k INT", "CREATE TABLE c (x INT)"},
+			[]string{"DROP TABLE b"},
 			"SELECT count(*) FROM system.tables WHERE database='{db}' AND name='b'", "[[0]]", "b",
 		},
 		{
-			"create", []string{"DROP TABLE b", "CREATE TABLE c (x INT)"}, []string{"CREATE TABLE b (theirs INT)", "INSERT INTO b VALUES (5)"},
+			"create",
+			[]string{"DROP TABLE b", "CREATE TABLE c (x INT)"},
+			[]string{"CREATE TABLE b (theirs INT)", "INSERT INTO b VALUES (5)"},
 			"SELECT theirs FROM b", "[[5]]", "b",
 		},
 		{
-			"insert into what we made", []string{"CREATE TABLE c (x INT)", "CREATE TABLE d (x INT)"}, []string{"INSERT INTO c VALUES (6)"},
+			"insert into what we made",
+			[]string{"CREATE TABLE c (x INT)", "CREATE TABLE d (x INT)"},
+			[]string{"INSERT INTO c VALUES (6)"},
 			"SELECT count(*) FROM {theirs}", "[[1]]", "c",
 		},
 	}

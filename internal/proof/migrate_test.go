@@ -2,6 +2,7 @@ package proof
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -211,10 +212,34 @@ func (p *plan) check(w *world, states [][]string, least, most int, after *proces
 		}
 		w.t.Fatalf("neither state before nor state after; status %v\n%s\nafter %s\nwhich asked:\n%s", status, diffs.String(), after, after.asked())
 	}
-	if left := w.litter(); len(left) > 0 {
+	if left := w.litter(); len(left) > 0 && (w.parked(left) || after.locked()) {
 		w.t.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, after, after.asked())
 	}
 	return done
+}
+
+// parked reports whether some of the litter is in the database itself.
+func (w *world) parked(litter []string) bool {
+	return slices.ContainsFunc(litter, func(s string) bool { return strings.HasPrefix(s, "__dbctl") })
+}
+
+// locked reports whether the run took the lock. One that found nothing to do does not, and leaves the claim of a run that was
+// killed before it began or after it ended to the next that does.
+func (p *process) locked() bool {
+	return slices.ContainsFunc(p.proxy.log(), func(r request) bool { return strings.HasPrefix(r.sql, "CREATE TABLE `"+p.w.env.StateDB+"`.`run_") })
+}
+
+// swept wants the next run that takes the lock to leave nothing.
+func (w *world) swept() {
+	w.t.Helper()
+	if len(w.litter()) == 0 {
+		return
+	}
+	w.migration(9, []string{"CREATE TABLE m9 (x INT)"}, nil)
+	run := w.dbctl("migrate", "up")
+	if left := w.litter(); len(left) > 0 || !run.locked() {
+		w.t.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, run, run.asked())
+	}
 }
 
 func (p *plan) says(status map[int64]string, done int) bool {
@@ -303,14 +328,17 @@ func (p *plan) point(t *testing.T, states [][]string, k int, f fault) {
 		}
 		if k%2 == 0 || p.cutOff {
 			run, recovered = w.must(0, "migrate", "recover"), true
+			if !run.locked() && slices.Contains(slices.Collect(maps.Values(w.states())), "interrupted") {
+				// The journal's begin was under way and came after the recovery had looked: the next one finds it.
+				run = w.must(0, "migrate", "recover")
+			}
 		}
 	case slices.Contains(signals, f):
 		code := map[fault]int{interrupt: 130, terminate: 143}[f]
-		if run.exit == 0 && p.finished {
+		if run.exit == 0 && p.cutOff {
+			// It was at its end.
+		} else if run.exit == 0 && p.finished {
 			least, most = p.end(), p.end()
-			if p.cutOff {
-				least = 0
-			}
 		} else if run.exit != code {
 			t.Fatalf("want exit %d: %s\nit asked:\n%s", code, run, run.asked())
 		}
@@ -342,20 +370,27 @@ func (p *plan) point(t *testing.T, states [][]string, k int, f fault) {
 		}
 	}
 	command, want := p.again()
-	if p.variant == "redo" && recovered {
-		return
+	if p.variant != "redo" || !recovered {
+		run = w.must(want, command...)
+		p.check(w, states, p.end(), p.end(), run)
 	}
-	run = w.must(want, command...)
-	p.check(w, states, p.end(), p.end(), run)
 	if !recovered {
 		outcome = "next run did it"
 	}
+	w.swept()
 }
 
 // TestProofMigrate is the kill matrix.
 func TestProofMigrate(t *testing.T) {
 	t.Parallel()
+	short := map[int]bool{}
+	for _, n := range random(t).Perm(len(kinds))[:6] {
+		short[n] = true
+	}
 	for n, k := range kinds {
+		if !full && !short[n] {
+			continue
+		}
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			rnd := random(t)
@@ -377,9 +412,9 @@ func TestProofMigrate(t *testing.T) {
 					}
 					all := slices.Concat(kills, []fault{killLate}, signals, network)
 					if !full {
-						for _, f := range kills {
-							run(1+rnd.IntN(requests), f)
-						}
+						// Two kills and something else.
+						run(1+rnd.IntN(requests), kills[rnd.IntN(2)])
+						run(1+rnd.IntN(requests), killAnswered)
 						run(1+rnd.IntN(requests), all[3+rnd.IntN(len(all)-3)])
 						return
 					}

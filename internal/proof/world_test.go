@@ -136,7 +136,6 @@ type process struct {
 	out   bytes.Buffer // what it printed, both streams
 	kill  *time.Timer
 	exit  int // -1: killed
-	env   []string
 }
 
 // patience bounds a run of dbctl.
