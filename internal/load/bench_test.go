@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,21 +38,14 @@ func fastest(n int, f func()) time.Duration {
 	return best
 }
 
-// BenchmarkPlan plans 20,000 objects, 15,000 of them loaded, against a ledger of 2,000,000 rows; the measure is its ratio to a bare
-// LIST of the same objects through the same session.
+// BenchmarkPlan plans 20,000 objects, 15,000 of them loaded, with a ledger of those and with one of 2,000,000 rows more, half of them
+// of vanished files of this load; the measure is its ratio to a bare LIST of the same objects through the same session.
 func BenchmarkPlan(b *testing.B) {
 	w := newWorld(b)
 	ld := w.load(copyRows)
 	one := rows(1, 1)
 	w.fill(20_000, func(int) []byte { return one })
-	err := w.with(b.Context(), func(l *Loader) error {
-		if _, err := l.Run(b.Context(), ld, Options{Limit: 15_000}); err != nil {
-			return err
-		}
-		w.SQL(b, "CREATE TABLE two_million AS SELECT * FROM "+w.StateDB+".ledger WHERE state='loaded' LIMIT 1",
-			"UPDATE two_million SET event_id='x', path='old/'")
-		w.SQL(b, "INSERT INTO "+w.StateDB+".ledger (event_id, project, `database`, run, `at`, took_ms, target, table_id, `stage`, stage_url, path, size, etag, mtime, row_count, state, source, load_name, checksum, query_id, error, reason) "+
-			"SELECT concat('x', to_string(number)), project, `database`, run, `at`, took_ms, target, table_id, `stage`, stage_url, concat(if(number % 2 = 0, 'p/', 'old/'), to_string(number)), size, etag, mtime, row_count, state, source, load_name, checksum, query_id, error, reason FROM two_million, numbers(2000000)")
+	measure := func(b *testing.B, l *Loader, vanished int64, all bool) {
 		for b.Loop() {
 			list := fastest(3, func() {
 				if _, err := l.work.Query(b.Context(), databend.Statement{SQL: "SELECT * FROM LIST_STAGE(location=>'@" + w.stage + "/p/')"}); err != nil {
@@ -62,19 +56,31 @@ func BenchmarkPlan(b *testing.B) {
 			plan := fastest(3, func() {
 				j, err := newJob(ld, w.Database)
 				if err == nil {
-					p, err = l.plan(b.Context(), j, Options{})
+					p, err = l.plan(b.Context(), j, Options{vanished: all})
 				}
 				if err != nil {
 					b.Fatal(err)
 				}
 			})
-			if p.Counts[New].Files != 5_000 || p.Counts[Loaded].Files != 15_000 || p.Counts[Vanished].Files != 1_000_000 {
+			if p.Counts[New].Files != 5_000 || p.Counts[Loaded].Files != 15_000 || p.Counts[Vanished].Files != vanished {
 				b.Fatalf("got %+v", p.Counts)
 			}
 			b.ReportMetric(plan.Seconds()/list.Seconds(), "plan/list")
 			b.ReportMetric(float64(list.Milliseconds()), "list-ms")
 			b.ReportMetric(float64(plan.Milliseconds()), "plan-ms")
 		}
+	}
+	err := w.with(b.Context(), func(l *Loader) error {
+		if _, err := l.Run(b.Context(), ld, Options{Limit: 15_000}); err != nil {
+			return err
+		}
+		b.Run("ledger=15000", func(b *testing.B) { measure(b, l, 0, true) })
+		columns := "event_id, project, `database`, run, `at`, took_ms, target, table_id, `stage`, stage_url, path, size, etag, mtime, row_count, state, source, load_name, checksum, query_id, error, reason"
+		values := strings.NewReplacer("event_id", "concat('x', to_string(number))", "path", "concat(if(number % 2 = 0, 'p/', 'old/'), to_string(number))").Replace(columns)
+		w.SQL(b, "CREATE TABLE one AS SELECT * FROM "+w.StateDB+".ledger WHERE state='loaded' LIMIT 1",
+			"INSERT INTO "+w.StateDB+".ledger ("+columns+") SELECT "+values+" FROM one, numbers(2000000)")
+		b.Run("ledger=2015000/run", func(b *testing.B) { measure(b, l, 0, false) })
+		b.Run("ledger=2015000/plan", func(b *testing.B) { measure(b, l, 1_000_000, true) })
 		return nil
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 		if err != nil {
 			return err
 		}
-		q := planQuery{job: j, prefixes: []string{j.prefix}, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
+		q := planQuery{job: j, prefixes: []string{j.prefix}, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName(), vanished: true}
 		plans[i] = &Plan{Load: ld.Name, Table: j.target, Counts: map[State]Count{}, job: j, query: q}
 		parts = append(parts, "SELECT "+itoa(i)+", * FROM (\n"+q.sql()+")")
 	}
@@ -35,7 +35,7 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 	if err != nil {
 		for i, p := range plans {
 			p.Counts, p.Files = map[State]Count{}, nil
-			one, err := l.plan(ctx, p.job, Options{})
+			one, err := l.plan(ctx, p.job, Options{vanished: true})
 			if err != nil {
 				reasons[i] = err.Error()
 				continue
@@ -44,7 +44,7 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 		}
 	}
 	for i, p := range plans {
-		p.emptied()
+		p.settle()
 		e := event.LoadState{Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows, Reason: reasons[i]}
 		for s, c := range p.Counts {
 			e.Counts[string(s)] = c.Files

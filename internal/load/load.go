@@ -46,6 +46,8 @@ type Options struct {
 	Atomic      bool   // --atomic: all files of the load or none
 	Full        bool   // look at every file, also outside the load's window
 	Verbose     bool   // an event for every file, also for those with nothing to do
+
+	vanished bool // count what is no longer in the stage: a run has no use for it
 }
 
 // A Loader runs loads, one after another. It holds two sessions: one for the COPYs, one for the state tables.
@@ -75,6 +77,10 @@ func Open(ctx context.Context, cfg Config) (*Loader, error) {
 		return nil, err
 	}
 	l.work, l.side, l.store = work, side, state.Open(side, cfg.Scope)
+	if err := l.store.CheckSchema(ctx); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
 	return l, nil
 }
 

@@ -63,16 +63,18 @@ type Plan struct {
 	Files     []File          // those that a run touches or names; all with Options.Verbose
 	Engine    int64           // files loaded past us that a run takes into the ledger
 
-	job       *job
-	query     planQuery
-	engine    []File // loaded past us
-	same      []sameFiles
-	at        string // server's clock when it was made
-	lastWord  int64  // microseconds, of the ledger's last row about these files
-	hours     int64  // for which the engine remembers
-	knownRows int64  // that the ledger counts
-	first     bool   // there is no ledger yet
-	exact     bool   // prefix and pattern send exactly the planned files
+	job                      *job
+	query                    planQuery
+	engine                   []File // loaded past us
+	same                     []sameFiles
+	words                    []string // paths that the ledger has for loaded or failed
+	ledgerKnown, listedKnown int64    // of those: all, and those listed
+	at                       string   // server's clock when it was made
+	lastWord                 int64    // microseconds, of the ledger's last row about these files
+	hours                    int64    // for which the engine remembers
+	knownRows                int64    // that the ledger counts
+	first                    bool     // there is no ledger yet
+	exact                    bool     // prefix and pattern send exactly the planned files
 }
 
 // Planned are the files that Run loads, in the order in which it does.
@@ -110,7 +112,7 @@ func (p *Plan) listed() int64 {
 
 // plan asks the server and decides. It does not refuse: see refusal.
 func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
-	q := planQuery{job: j, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
+	q := planQuery{job: j, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, vanished: o.vanished || o.Verbose, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
 	recent, err := l.partitions(ctx, j, o)
 	if err != nil {
 		return nil, err
@@ -172,7 +174,8 @@ func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
 
 // ask sends the query and reads its rows into p.
 func (l *Loader) ask(ctx context.Context, q planQuery, p *Plan) error {
-	p.Files, p.Engine, p.engine, p.same, p.Counts, p.knownRows = nil, 0, nil, nil, map[State]Count{}, 0
+	p.Files, p.Engine, p.engine, p.same, p.Counts = nil, 0, nil, nil, map[State]Count{}
+	p.words, p.knownRows, p.ledgerKnown, p.listedKnown = nil, 0, 0, 0
 	_, err := l.work.Each(ctx, databend.Statement{SQL: q.sql()}, func(r databend.Row) error {
 		if len(r) != planColumns {
 			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
@@ -180,7 +183,7 @@ func (l *Loader) ask(ctx context.Context, q planQuery, p *Plan) error {
 		p.read(r, true)
 		return nil
 	})
-	p.emptied()
+	p.settle()
 	return err
 }
 
@@ -188,9 +191,12 @@ func (l *Loader) ask(ctx context.Context, q planQuery, p *Plan) error {
 func (p *Plan) read(r databend.Row, keep bool) {
 	at := func(c int) string { return r[c].String }
 	n, bytes, path := number(at(colFiles)), number(at(colBytes)), at(colPath)
-	p.knownRows += number(at(colRows))
-	p.lastWord = max(p.lastWord, number(at(colAt)))
 	p.Known = p.Known || at(colKnown) != ""
+	if w := at(colWord); at(colKind) != kindKnown && r[colListed].Valid || at(colKind) == kindSame || at(colKind) == kindIgnored {
+		if w == state.FileLoaded || w == state.FileFailed {
+			p.listedKnown += n
+		}
+	}
 	remembered := at(colRemembered) != ""
 	f := File{Path: path, Bytes: bytes}
 	switch at(colKind) {
@@ -207,10 +213,15 @@ func (p *Plan) read(r databend.Row, keep bool) {
 		}
 		return
 	case kindGone:
-		if w := at(colWord); w != state.FileLoaded && w != state.FileFailed {
-			return
+		return // of kindKnown
+	case kindKnown:
+		p.knownRows += number(at(colRows))
+		p.lastWord = max(p.lastWord, number(at(colAt)))
+		p.ledgerKnown += n
+		if path != "" {
+			p.words = append(p.words, path)
 		}
-		f.State = Vanished
+		return
 	case kindIgnored:
 		f.State = Ignored
 	case kindSame:
@@ -263,9 +274,9 @@ type sameFiles struct {
 	path         string
 }
 
-// emptied tells the files whose rows are in the table from those whose rows are gone, once the header is known. An engine that
+// settle counts what has vanished, and tells the files whose rows are in the table from those whose rows are gone, once the header is known. An engine that
 // forgot a file before its time was made to: TRUNCATE and DROP ALL clear its memory.
-func (p *Plan) emptied() {
+func (p *Plan) settle() {
 	gone := map[string]bool{}
 	for _, s := range p.same {
 		if !s.filled || !(p.TableRows == 0 || s.state == Expired && s.age < p.hours) {
@@ -275,6 +286,19 @@ func (p *Plan) emptied() {
 		p.Counts[Emptied] = Count{p.Counts[Emptied].Files + s.files, p.Counts[Emptied].Bytes + s.bytes}
 		gone[s.path] = true
 	}
+	if n := p.ledgerKnown - p.listedKnown; n > 0 {
+		p.Counts[Vanished] = Count{Files: p.Counts[Vanished].Files + n}
+		listed := make(map[string]bool, len(p.Files))
+		for _, f := range p.Files {
+			listed[f.Path] = true
+		}
+		for _, path := range p.words {
+			if !listed[path] {
+				p.Files = append(p.Files, File{Path: path, State: Vanished, Reason: reasons[Vanished]})
+			}
+		}
+	}
+	p.words = nil
 	for i := range p.Files {
 		if f := &p.Files[i]; gone[f.Path] {
 			f.State, f.Reason = Emptied, reasons[Emptied]
@@ -371,6 +395,35 @@ func (p *Plan) stopped(o Options) error {
 		"%s overwritten since loaded: %s", count(int64(len(names)), "file was", "files were"), some(names, 5))
 }
 
+// open is the error of files that failed before and have not changed since: nothing is tried again, and a person is still needed.
+func (p *Plan) open() error {
+	var names []string
+	for _, f := range p.Files {
+		if f.State == Failed && !f.Planned {
+			names = append(names, f.Path+" ("+f.Reason+")")
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return errorf(p.Load, exitPartly,
+		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark skipped --path GLOB --reason '…' gives them up", p.Load),
+		"%s before and did not change since: %s", count(int64(len(names)), "file failed", "files failed"), some(names, 3))
+}
+
+// left says which files a run leaves alone although they need a look.
+func (p *Plan) left(sink event.Sink) {
+	for _, f := range p.Files {
+		switch f.State {
+		case Changed, Failed, Unfinished:
+			if !f.Planned {
+				sink(p.event(f, "", ""))
+			}
+		}
+	}
+	p.notes(sink)
+}
+
 // emit says the plan: each file a run touches or names, and the sums.
 func (p *Plan) emit(sink event.Sink, verb string) {
 	for _, f := range p.Files {
@@ -399,10 +452,6 @@ func (p *Plan) notes(sink event.Sink) {
 	}
 	if n := p.Counts[Unfinished].Files; n > 0 {
 		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load, count(n, "file", "files"))})
-	}
-	if n := p.Counts[Failed].Files; n > 0 {
-		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s failed before and did not change since", p.Load, count(n, "file", "files"))})
-		sink(event.Note{Level: "hint", Text: fmt.Sprintf("dbctl load %s --retry-failed, or --mark skipped --path GLOB --reason '…'", p.Load)})
 	}
 	if p.Engine > 0 {
 		sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load, count(p.Engine, "file was", "files were"))})
@@ -436,6 +485,7 @@ func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*Plan, e
 	if err != nil {
 		return nil, err
 	}
+	o.vanished = true
 	p, err := l.plan(ctx, j, o)
 	if err != nil {
 		return nil, err
@@ -478,15 +528,15 @@ func some(names []string, n int) string {
 	return strings.Join(names[:n], ", ") + fmt.Sprintf(" and %d more", len(names)-n)
 }
 
-// size is n bytes for people.
+// size is n bytes for people, in decimal units as object stores bill.
 func size(n int64) string {
 	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f kB", float64(n)/(1<<10))
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
 	return fmt.Sprintf("%d B", n)
 }

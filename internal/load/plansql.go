@@ -22,6 +22,7 @@ type planQuery struct {
 	glob     string   // regular expression of --path over whole names; "" all
 	verbose  bool     // a row per file, whatever its kind
 	force    bool     // none is boring
+	vanished bool     // ask for all that the ledger knows, too: what is not listed has vanished
 }
 
 // The columns of the query's rows, in order.
@@ -48,7 +49,8 @@ const (
 const (
 	kindHeader  = "header"
 	kindIgnored = "ignored"
-	kindGone    = "gone"   // known, and not in the stage
+	kindGone    = "gone"   // not in the stage, and known to the engine and the ledger
+	kindKnown   = "known"  // all that the ledger has for loaded or failed, listed or not
 	kindSame    = "same"   // loaded, and the very object that was
 	kindOther   = "decide" // for classify
 	sep         = "\x1f"   // between fields: no character of a name
@@ -70,13 +72,6 @@ func (q planQuery) sql() string {
 	// 2: what the engine remembers. Of a table with copy_dedup_full_path the names are whole URLs.
 	parts = append(parts, "SELECT name, 2, x FROM (SELECT if(file_name LIKE '%://%', substr(file_name, length("+url+")+1), file_name) AS name, "+
 		fields("''", "to_string(content_length)", "coalesce(etag, '')", "coalesce(to_string(last_modified), '')")+" AS x FROM copy_history("+s(j.target)+"))"+q.where("name", q.prefixes))
-	if q.ledger != "" { // 3 and 4: what the ledger knows, of this stage and of others
-		parts = append(parts, "SELECT "+id(state.ColPath)+", if("+id(state.ColStageURL)+"="+url+", 3, 4), "+
-			fields("to_string(to_int64("+id(state.ColAt)+"))", id(state.ColEventID), id(state.ColState), "to_string("+id(state.ColSize)+")", id(state.ColETag), id(state.ColMtime), "to_string("+id(state.ColRows)+")",
-				"if("+id(state.ColState)+"="+s(state.FileFailed)+", "+id(state.ColChecksum)+", '')", id(state.ColSource),
-				"if("+id(state.ColState)+"="+s(state.FileLoaded)+", '', if("+id(state.ColError)+"='', "+id(state.ColReason)+", "+id(state.ColError)+"))")+
-			" FROM "+q.ledger+q.where(id(state.ColPath), q.prefixes, q.scope, id(state.ColState)+"<>"+s(state.FileBegin), id(state.ColTableID)+"=(SELECT to_string(table_id)"+target+")"))
-	}
 	parts = append(parts, // the header: three values, each under a path of its own
 		"SELECT "+s(headerPath+"1")+", 1, "+fields("to_string(table_id)", "to_string(coalesce(num_rows, 0))", "to_string(now())")+target,
 		"SELECT "+s(headerPath+"2")+", 1, "+url,
@@ -91,15 +86,40 @@ func (q planQuery) sql() string {
 	if q.verbose {
 		shown = "path"
 	}
+	// What the ledger knows, of this stage and of others, is joined to that: it may hold a hundred times as much.
+	texts := func(cond string) string { return "NULL::STRING" }
+	join, known := "", ""
+	if q.ledger != "" {
+		word := fields("to_string(to_int64("+id(state.ColAt)+"))", id(state.ColEventID), id(state.ColState), "to_string("+id(state.ColSize)+")", id(state.ColETag), id(state.ColMtime), "to_string("+id(state.ColRows)+")",
+			"if("+id(state.ColState)+"="+s(state.FileFailed)+", "+id(state.ColChecksum)+", '')", id(state.ColSource),
+			"if("+id(state.ColState)+"="+s(state.FileLoaded)+", '', if("+id(state.ColError)+"='', "+id(state.ColReason)+", "+id(state.ColError)+"))")
+		texts = func(cond string) string { return "max_if(" + word + ", " + cond + ")" }
+		columns := []string{
+			id(state.ColAt), id(state.ColEventID), id(state.ColState), id(state.ColSize), id(state.ColETag), id(state.ColMtime), id(state.ColRows),
+			id(state.ColChecksum), id(state.ColSource), id(state.ColError), id(state.ColReason),
+		}
+		from := " FROM " + q.ledger + q.where(id(state.ColPath), q.prefixes, q.scope, id(state.ColState)+"<>"+s(state.FileBegin), id(state.ColTableID)+"=(SELECT to_string(table_id)"+target+")")
+		join = " LEFT JOIN (SELECT " + id(state.ColPath) + " AS gpath, " + strings.Join(columns, ", ") + ", " + id(state.ColStageURL) + "=" + url + " AS mine" + from + ") ON path=gpath"
+		if q.vanished {
+			p := "''"
+			if q.verbose {
+				p = "path"
+			}
+			known = "\nUNION ALL SELECT " + s(kindKnown) + ", '', '', '', 0, p, count(*), 0, sum(greatest(n, 0)), max(a), NULL, NULL, NULL, NULL, '1' FROM (SELECT " + p + " AS p, n, a FROM (SELECT " + id(state.ColPath) + " AS path, " +
+				"arg_max(" + id(state.ColState) + ", (" + id(state.ColAt) + ", " + id(state.ColEventID) + ")) AS w, arg_max(" + id(state.ColRows) + ", " + id(state.ColAt) + ") AS n, max(to_int64(" + id(state.ColAt) + ")) AS a" +
+				from + " AND " + id(state.ColStageURL) + "=" + url + " GROUP BY 1) WHERE w IN (" + s(state.FileLoaded) + ", " + s(state.FileFailed) + ")) GROUP BY p"
+		}
+	}
+
 	// What is counted brings no texts along.
 	shownText := func(x string) string { return "if(p='', NULL, " + x + ")" }
 	return "WITH u AS (\n" + strings.Join(parts, "\nUNION ALL ") + "),\n" +
-		"m AS (SELECT path, max_if(x, src=1) AS l, max_if(x, src=2) AS h, max_if(x, src=3) AS g, max_if(x, src=4) AS o FROM u GROUP BY path),\n" +
+		"m AS (SELECT path, max_if(x, src=1) AS l, max_if(x, src=2) AS h, " + texts("mine") + " AS g, " + texts("NOT mine") + " AS o FROM u" + join + " GROUP BY path),\n" +
 		"k AS (SELECT *, " + kind + " AS kind, " + field("g", 3) + " AS word, to_int64(" + field("g", 7) + ") AS nrows, to_int64(" + field("g", 1) + ") AS word_at FROM m),\n" +
 		"f AS (SELECT *, if(kind=" + s(kindSame) + " AND h IS NULL AND " + field("g", 9) + "=" + s(state.SourceDBCTL) + ", least((to_int64(now())-word_at) DIV 3600000000, " + strconv.Itoa(ageUnknown) + "), " + strconv.Itoa(ageUnknown) + ") AS age, " +
 		"if(kind IN (" + s(kindGone) + ", " + s(kindHeader) + "), 0, to_int64(" + field("l", 2) + ")) AS size, " + shown + " AS p FROM k)\n" +
 		"SELECT kind, if(h IS NULL, '', '1') AS remembered, coalesce(word, '') AS word, if(nrows=0, '1', '') AS nothing, age, p, count(*), coalesce(sum(size), 0), coalesce(sum(greatest(nrows, 0)), 0), max(word_at), " +
-		"max(" + shownText("l") + "), max(" + shownText("h") + "), max(" + shownText("g") + "), max(" + shownText("o") + "), if(count(g)=0, '', '1') FROM f GROUP BY kind, remembered, word, nothing, age, p"
+		"max(" + shownText("l") + "), max(" + shownText("h") + "), max(" + shownText("g") + "), max(" + shownText("o") + "), if(count(g)=0, '', '1') FROM f GROUP BY kind, remembered, word, nothing, age, p" + known
 }
 
 // where restricts a list of names to prefixes, to --path and to further conditions.

@@ -76,9 +76,9 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 		return Result{}, err
 	}
 	if len(r.plan.Planned()) == 0 && r.plan.Engine == 0 {
-		r.plan.notes(l.cfg.Sink)
+		r.plan.left(l.cfg.Sink)
 		l.cfg.Sink(event.Summary{Command: "load", Text: ld.Name + ": nothing to load: " + r.plan.text("new"), Counts: r.plan.counts(), TookMS: time.Since(r.started).Milliseconds()})
-		return Result{}, cmp.Or(r.passed(ctx), r.plan.stopped(o))
+		return Result{}, cmp.Or(r.passed(ctx), errors.Join(r.plan.open(), r.plan.stopped(o)))
 	}
 	return r.locked(ctx)
 }
@@ -161,7 +161,7 @@ func (r *run) all(ctx context.Context) (Result, error) {
 		}
 		if planned == nil {
 			planned = r.plan
-			planned.notes(r.l.cfg.Sink)
+			planned.left(r.l.cfg.Sink)
 			r.total.files, r.total.bytes = int64(len(planned.Planned())), planned.Bytes()
 		}
 		left, err := r.batches(ctx)
@@ -615,7 +615,8 @@ func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
 	if err := r.passed(ctx); err != nil {
 		return r.res, err
 	}
-	return r.res, cmp.Or(r.failed(), r.plan.stopped(r.o))
+	// Of a joined error the first one's exit code counts: 4 outranks 3.
+	return r.res, errors.Join(r.failed(), first.open(), first.stopped(r.o))
 }
 
 // All runs loads one after another, goes on after one fails, and joins their errors: the worst exit code wins.
