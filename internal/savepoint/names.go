@@ -127,10 +127,12 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 				}
 				break
 			}
+			to := parkedName(e.ID)
 			if _, ok := x.r.captured(e.ID); !ok {
 				x.undrops[e.ID] = true
+				to = raisedName(e.ID) // tells it to the next restore, should this one be killed
 			}
-			if err := x.rename(m, parkedName(e.ID)); err != nil {
+			if err := x.rename(m, to); err != nil {
 				return err
 			}
 		}
@@ -211,7 +213,7 @@ func (x *restorer) place() error {
 func (x *restorer) parked() []*entry {
 	var out []*entry
 	for n, e := range x.live.tables {
-		if e.Name != parkedName(e.ID) {
+		if e.Name != parkedName(e.ID) && e.Name != raisedName(e.ID) {
 			continue
 		}
 		if _, captured := x.r.captured(e.ID); captured {

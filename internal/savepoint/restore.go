@@ -139,6 +139,11 @@ func (x *restorer) read() error {
 		return err
 	}
 	x.live = cat
+	for _, e := range cat.tables {
+		if e.Name == raisedName(e.ID) {
+			x.undrops[e.ID] = true
+		}
+	}
 	return nil
 }
 
