@@ -352,10 +352,11 @@ func mayFind(s Step, o sqltext.Object) bool {
 
 // captureAgain captures what step i needs, and at no more requests what the steps after it need and none before them writes.
 func (r *run) captureAgain(ctx context.Context, i int, under map[sqltext.Object]bool) error {
-	const many = 100
+	// A few names are looked up; from about twenty on the whole catalogue is read, which costs more than it saves here.
+	const few, ahead = 8, 20
 	var again []sqltext.Object
 	taken := map[sqltext.Object]bool{}
-	for j := i; j < len(r.plan.Steps) && j < i+many && len(again) < many; j++ {
+	for j := i; j < len(r.plan.Steps) && j < i+ahead && (j == i || len(again) < few); j++ {
 		objects := writes(r.plan.Steps[j : j+1])
 		for _, o := range objects {
 			if !taken[o] && r.stale(r.plan.Steps[j], o, under, 0) {
