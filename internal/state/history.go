@@ -99,7 +99,7 @@ func (s *Store) History(ctx context.Context) (History, error) {
 	case missing(err):
 		return History{Versions: map[int64]Version{}, Read: time.Now()}, nil
 	case databend.IsCode(err, unknownColumn):
-		if newer := s.checkSchema(ctx); newer != nil {
+		if newer := s.CheckSchema(ctx); newer != nil {
 			return History{}, newer
 		}
 		fallthrough
@@ -130,8 +130,8 @@ func (s *Store) History(ctx context.Context) (History, error) {
 	return h, nil
 }
 
-// checkSchema asks for the schema row alone, whose columns never change.
-func (s *Store) checkSchema(ctx context.Context) error {
+// CheckSchema refuses a newer state schema with *NewerSchemaError: one request for the schema row alone, whose columns never change.
+func (s *Store) CheckSchema(ctx context.Context) error {
 	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT max(version)::STRING FROM " + s.name(journalTable) + " WHERE event=" + literal(EventSchema)})
 	if err == nil && len(res.Rows) == 1 && number(res.Rows[0][0]) > Schema {
 		return &NewerSchemaError{Database: s.scope.StateDatabase, Found: number(res.Rows[0][0])}
