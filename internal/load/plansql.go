@@ -106,7 +106,7 @@ func (q planQuery) sql() string {
 				p = "path"
 			}
 			known = "\nUNION ALL SELECT " + s(kindKnown) + ", '', '', '', 0, p, count(*), 0, sum(greatest(n, 0)), max(a), NULL, NULL, NULL, NULL, '1' FROM (SELECT " + p + " AS p, n, a FROM (SELECT " + id(state.ColPath) + " AS path, " +
-				"arg_max(" + id(state.ColState) + ", (" + id(state.ColAt) + ", " + id(state.ColEventID) + ")) AS w, arg_max(" + id(state.ColRows) + ", " + id(state.ColAt) + ") AS n, max(to_int64(" + id(state.ColAt) + ")) AS a" +
+				"arg_max(" + id(state.ColState) + ", " + id(state.ColAt) + ") AS w, arg_max(" + id(state.ColRows) + ", " + id(state.ColAt) + ") AS n, max(to_int64(" + id(state.ColAt) + ")) AS a" +
 				from + " AND " + id(state.ColStageURL) + "=" + url + " GROUP BY 1) WHERE w IN (" + s(state.FileLoaded) + ", " + s(state.FileFailed) + ")) GROUP BY p"
 		}
 	}
