@@ -208,6 +208,9 @@ func (c *cutOff) reached(ctx context.Context) error {
 	if k.Last.before(k.Next) { // no mark was made yet
 		return nil
 	}
+	if k.Sole != "" {
+		return c.soleReached(ctx)
+	}
 	last := k.Last
 	if k.Next != k.Last && c.statementAt(k.Next).Unit == 0 {
 		var err error

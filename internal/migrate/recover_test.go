@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/state"
 )
@@ -307,5 +308,67 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	if got := fmt.Sprint(w.env.SQL(t, "SELECT x FROM a")); got != "[[1]]" {
 		t.Errorf("got rows %s, want the insert once", got)
+	}
+}
+
+// TestOneStatementRanOrNot kills a process, or loses an answer, right before and right after the only statement of a migration: it
+// must be found out whether it ran.
+func TestOneStatementRanOrNot(t *testing.T) {
+	t.Parallel()
+	for _, statement := range []string{
+		"CREATE OR REPLACE TABLE a AS SELECT 5 AS x", "CREATE OR REPLACE VIEW v AS SELECT 5 AS x", "DROP TABLE a", "ALTER TABLE a RENAME TO b",
+		"ALTER TABLE a ADD COLUMN y INT", "ALTER TABLE empty DROP COLUMN y", "ALTER TABLE empty COMMENT = 'new'", "CREATE TABLE IF NOT EXISTS a (z INT)",
+	} {
+		t.Run(statement, func(t *testing.T) {
+			t.Parallel()
+			for _, sent := range []bool{false, true} {
+				w := newWorld(t)
+				w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\nCREATE TABLE empty (x INT, y INT);\nCREATE VIEW v AS SELECT x FROM a;\n")
+				w.must(w.up())
+				looks := map[bool]map[string]string{false: w.look()}
+				w.migration(2, statement+";\n")
+				w.cut(statement, sent, Options{})
+				w.must(w.recover(RollBack, ""))
+				ran := strings.HasSuffix(w.states(), "2 applied")
+				if ran != sent && !strings.Contains(statement, "IF NOT EXISTS") {
+					t.Errorf("sent %v: the journal says that it ran: %v", sent, ran)
+				}
+				w.must(w.up())
+				looks[true] = w.look()
+				if got := w.states(); got != "1 applied, 2 applied" {
+					t.Errorf("sent %v: got %q after going on", sent, got)
+				}
+				if !strings.Contains(statement, "IF NOT EXISTS") && cmp.Equal(looks[false], looks[true]) {
+					t.Errorf("sent %v: it did not run", sent)
+				}
+			}
+		})
+	}
+}
+
+// TestLostAnswer loses the answer of a migration's only statement without killing the process: it asks, and goes on.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if !w.env.Embedded {
+		t.Skip("only the embedded engine loses answers on demand")
+	}
+	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.must(w.up())
+	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\n")
+	w.migration(3, "CREATE OR REPLACE VIEW v AS SELECT y FROM a;\n")
+	w.env.Fault(t, databendtest.Fault{Action: "drop_after", Match: "^ALTER TABLE a ADD"})
+	w.env.Fault(t, databendtest.Fault{Action: "html", Match: "^CREATE OR REPLACE VIEW"})
+	err := w.up()
+	if err != nil {
+		// The answer that was no answer came before the statement ran: it did not, and nothing is left.
+		var run *RunError
+		if !errors.As(err, &run) || run.Left || w.states() != "1 applied, 2 applied, 3 rolled_back" {
+			t.Fatalf("got %v, %q", err, w.states())
+		}
+		w.must(w.up())
+	}
+	if got := w.states(); got != "1 applied, 2 applied, 3 applied" {
+		t.Errorf("got %q", got)
 	}
 }

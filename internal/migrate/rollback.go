@@ -47,6 +47,10 @@ func (r *run) failed(ctx context.Context, i int, err error) error {
 		r.m.o.Sink(o)
 	}
 	e.Left = restoreErr != nil || !report.Clean() || r.irreversibly() != ""
+	if r.undecided != nil {
+		e.Err = errors.Join(e.Err, r.undecided)
+		return e
+	}
 	if restoreErr != nil {
 		// The journal has the run without an end: the next command that writes goes on here.
 		e.Err = errors.Join(e.Err, fmt.Errorf("put back: %w", restoreErr))
@@ -60,11 +64,13 @@ func (r *run) failed(ctx context.Context, i int, err error) error {
 		e.Err = errors.Join(e.Err, fmt.Errorf("record the rollback: %w", err))
 		return e
 	}
-	state := state.RolledBack
+	ev := event.Migration{Version: s.Version, Name: s.Name, State: state.RolledBack, Direction: s.Direction}
 	if e.Left {
-		state = "partial"
+		ev.State = "partial"
 	}
-	r.m.o.Sink(event.Migration{Version: s.Version, Name: s.Name, State: state, Direction: s.Direction})
+	if !e.Interrupted || len(r.ran) > 0 {
+		r.m.o.Sink(ev)
+	}
 	return e
 }
 
@@ -86,7 +92,7 @@ func (r *run) putBack(ctx context.Context) (savepoint.Report, error) {
 		r.work = nil
 	}
 	if len(r.ran) == 0 {
-		return savepoint.Report{}, nil
+		return savepoint.Report{}, r.undecided
 	}
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -227,6 +233,9 @@ func (r *run) failureRows(report savepoint.Report, e *RunError) ([]state.Row, er
 	}
 	seen := map[int64]bool{}
 	var rows []state.Row
+	if e.Interrupted && len(r.ran) == 0 {
+		return nil, nil // between two migrations: none was tried
+	}
 	for i := r.from; i <= last; i++ {
 		// Of a version that went down and up again, the first direction says what it was before.
 		s := r.plan.Steps[i]

@@ -38,6 +38,8 @@ type run struct {
 	again    savepoint.State // the part of base that was captured after the journal's begin
 	againRow string
 	start    place // a resumed run begins here
+	// undecided says why it is not known whether a migration of one statement ran: then nothing is put back.
+	undecided error
 
 	marked   mark
 	markedAt time.Time
@@ -255,8 +257,12 @@ func (r *run) step(ctx context.Context, i int) error {
 	if err := ctx.Err(); err != nil {
 		return &stepError{0, err}
 	}
-	if err := r.prepare(ctx, i); err != nil {
-		return &stepError{0, err}
+	sole := r.sole(i)
+	r.base = r.latest
+	if !sole {
+		if err := r.prepare(ctx, i); err != nil {
+			return &stepError{0, err}
+		}
 	}
 	if err := r.openWork(ctx, s); err != nil {
 		return &stepError{0, err}
@@ -265,16 +271,19 @@ func (r *run) step(ctx context.Context, i int) error {
 		r.m.o.Sink(event.Progress{What: fmt.Sprintf("migrate %s", s), Done: int64(j), Total: int64(len(s.Statements)), ETA: -1})
 		n := j
 		var err error
-		if s.Statements[j].Unit != 0 {
+		switch {
+		case sole:
+			err = r.runSole(ctx, i)
+		case s.Statements[j].Unit != 0:
 			j, err = r.unit(ctx, place{i, j})
 			n = j
-		} else {
+		default:
 			err = r.statement(ctx, place{i, j})
 		}
 		if err != nil {
 			return &stepError{n + 1, err}
 		}
-		if err := ctx.Err(); err != nil && (j+1 < len(s.Statements) || i+1 < len(r.plan.Steps)) {
+		if err := ctx.Err(); err != nil && j+1 < len(s.Statements) {
 			return &stepError{0, err}
 		}
 	}
