@@ -153,8 +153,8 @@ func loadedFiles(ctx context.Context, c Conn, ns []name) (map[name][]string, err
 	return out, nil
 }
 
-// Leftovers lists the tables of a database, as database.table, that a restore left fenced, parked or kept, and databases it left
-// parked.
+// Leftovers lists the tables of a database, as database.table, that a restore left fenced, parked or kept; and every database in
+// the account that one left parked, or is just parking.
 func Leftovers(ctx context.Context, c Conn, database string) ([]string, error) {
 	rows, err := query(ctx, c, "select database || '.' || name from system.tables where database = "+sqltext.Quote(database)+" and left(name, 8) = '__dbctl_'"+
 		" union all select name from system.databases where left(name, 8) = '__dbctl_'")
