@@ -111,6 +111,7 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 			}
 			if e.ID == id {
 				x.away[id] = true
+				x.done[n.object()] = true
 				if m == n {
 					return nil
 				}
