@@ -58,7 +58,7 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 			}
 			busy = busy || early[r[0]]
 		}
-		switch {
+		switch passed = time.Since(began); {
 		case !busy && passed >= drainLeast:
 			x.drained = true // whatever was put aside by now: names frees all names first
 			return true, nil
