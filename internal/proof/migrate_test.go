@@ -362,8 +362,10 @@ func (p *plan) point(t *testing.T, states [][]string, k int, f fault) {
 	}
 	if recovered {
 		done := p.check(w, states, least, most, run)
-		switch done {
-		case least:
+		switch {
+		case least == most:
+			outcome = "the one state that can be"
+		case done == least:
 			outcome = "before"
 		default:
 			outcome = "after"
