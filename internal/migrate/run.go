@@ -48,6 +48,7 @@ type run struct {
 	dirty   map[sqltext.Object]bool // and not captured since
 	latest  savepoint.State         // of everything, as it was captured last
 	seen    map[sqltext.Object]look
+	glances map[glanced]aGlance
 
 	finished []finished
 	shown    int // of finished, as events
@@ -200,7 +201,7 @@ func (r *run) steps(ctx context.Context) error {
 	}()
 
 	r.latest, r.base = r.before.State, r.before.State
-	r.seen = map[sqltext.Object]look{}
+	r.seen, r.glances = map[sqltext.Object]look{}, map[glanced]aGlance{}
 	for _, o := range r.before.Objects {
 		r.seen[o.Object] = look{read: r.before.read}
 	}

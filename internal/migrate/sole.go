@@ -17,11 +17,44 @@ import (
 
 // A migration that is one statement needs no savepoint: the statement is atomic, so either nothing of it is there or the migration is
 // finished. When its answer is lost, or its process, the only question is whether it ran. For changes of a table's or view's
-// existence and definition that can be seen: a look at the names that it writes, one cheap request before it, is kept in its mark
-// and compared with a look afterwards.
+// existence and definition that can be seen: what moves or drops a name, by who is there afterwards; what replaces or alters,
+// by a look before, which is kept in the mark, and one afterwards.
+
+// What a look reads.
+const (
+	lookNames   = "names"   // nothing before; afterwards, which names are there
+	lookTables  = "tables"  // ids, comments, cluster keys
+	lookColumns = "columns" // their columns
+)
 
 // soleAlter are the ALTERs whose effect a look shows.
 var soleAlter = regexp.MustCompile(`^ALTER TABLE (ADD COLUMN|DROP COLUMN|RENAME COLUMN|MODIFY COLUMN|COMMENT|CLUSTER BY|DROP CLUSTER KEY)`)
+
+// lookOf is what shows whether a statement ran, "" when nothing does.
+func lookOf(e sqltext.Effect) string {
+	if e.Unknown || e.DML || e.Class != sqltext.Exact && e.Class != sqltext.Flashback {
+		return ""
+	}
+	verbs := map[sqltext.Verb]int{}
+	for _, w := range e.Writes {
+		if w.Kind != sqltext.Table || w.IsStream {
+			return ""
+		}
+		verbs[w.Verb]++
+	}
+	switch {
+	case len(e.Writes) == 2 && verbs[sqltext.RenameOut] == 1 && verbs[sqltext.RenameIn] == 1, len(e.Writes) == 1 && verbs[sqltext.Drop] == 1:
+		return lookNames
+	case len(e.Writes) == 1 && verbs[sqltext.Create]+verbs[sqltext.CreateNew]+verbs[sqltext.Replace] == 1:
+		return lookTables
+	case len(e.Writes) == 1 && verbs[sqltext.Alter] == 1 && soleAlter.MatchString(e.Kind):
+		if strings.HasSuffix(e.Kind, " COLUMN") {
+			return lookColumns
+		}
+		return lookTables
+	}
+	return ""
+}
 
 // sole reports whether step i is such a migration.
 func (r *run) sole(i int) bool {
@@ -29,26 +62,7 @@ func (r *run) sole(i int) bool {
 	if r.plan.atomic || len(s.Statements) != 1 || i == r.start.Step && len(r.ran) > 0 {
 		return false
 	}
-	e := s.Statements[0].Effect
-	if e.Unknown || e.DML || e.Class != sqltext.Exact && e.Class != sqltext.Flashback || len(e.Writes) == 0 {
-		return false
-	}
-	verbs := map[sqltext.Verb]int{}
-	for _, w := range e.Writes {
-		if w.Kind != sqltext.Table || w.IsStream {
-			return false
-		}
-		verbs[w.Verb]++
-	}
-	switch {
-	case len(e.Writes) == 2:
-		return verbs[sqltext.RenameOut] == 1 && verbs[sqltext.RenameIn] == 1
-	case len(e.Writes) != 1:
-		return false
-	case verbs[sqltext.Alter] == 1:
-		return soleAlter.MatchString(e.Kind)
-	}
-	return verbs[sqltext.Create]+verbs[sqltext.CreateNew]+verbs[sqltext.Replace]+verbs[sqltext.Drop] == 1
+	return lookOf(s.Statements[0].Effect) != ""
 }
 
 // runSole runs step i, which is sole.
@@ -59,7 +73,7 @@ func (r *run) runSole(ctx context.Context, i int) error {
 	if r.plain(st, map[sqltext.Object]bool{}) {
 		return r.statement(ctx, p) // in a group, whose members the catalogue tells apart without a look
 	}
-	before, err := r.look(ctx, st)
+	before, err := r.lookBefore(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -88,9 +102,7 @@ func (r *run) runSole(ctx context.Context, i int) error {
 		}
 		r.m.note("info", "%s:%d: its answer was lost, but it ran", s.File, st.Line)
 	}
-	for _, w := range st.Effect.Writes {
-		r.written[w.Object], r.dirty[w.Object] = true, true
-	}
+	r.wrote(st)
 	return nil
 }
 
@@ -100,12 +112,12 @@ func (r *run) soleRan(ctx context.Context, queryID string, st Statement, before 
 	defer cancel()
 	for {
 		err := r.m.srv.Settle(ctx, queryID)
-		var after string
+		var ran bool
 		if err == nil {
-			after, err = r.seeAll(ctx, st)
+			ran, err = r.lookAfter(ctx, st, before)
 		}
 		if err == nil {
-			return after != before, nil
+			return ran, nil
 		}
 		if !passing(err) {
 			return false, err
@@ -116,44 +128,104 @@ func (r *run) soleRan(ctx context.Context, queryID string, st Statement, before 
 	}
 }
 
-// look is what there is under the names that a statement writes, as a digest; nothing is asked when that is known to be nothing.
-func (r *run) look(ctx context.Context, st Statement) (string, error) {
-	absent := !slices.ContainsFunc(st.Effect.Writes, func(w sqltext.Write) bool {
-		was, known := r.latest.Find(w.Object)
-		return !known || was.Exists || r.dirty[w.Object] || time.Since(r.seen[w.Object].read) > r.lock.TTL()/3
-	})
-	if absent {
-		return digest(nil), nil
+// lookBefore is what there is under the names that the statement at p writes, as a digest. What the next steps will ask is asked
+// with it, and not again within a third of the lease, unless this run writes it.
+func (r *run) lookBefore(ctx context.Context, p place) (string, error) {
+	st := r.statementAt(p)
+	what := lookOf(st.Effect)
+	if what == lookNames {
+		return lookNames, nil
 	}
-	return r.seeAll(ctx, st)
+	o := st.Effect.Writes[0].Object
+	if g, ok := r.glances[glanced{what, o}]; ok && time.Since(g.read) < r.lock.TTL()/3 {
+		return g.digest, nil
+	}
+	const few, ahead = 10, 30
+	objects := []sqltext.Object{o}
+	taken := map[sqltext.Object]bool{o: true}
+	for i := p.Step + 1; i < len(r.plan.Steps) && i < p.Step+ahead && len(objects) < few; i++ {
+		for _, next := range r.plan.Steps[i].Statements {
+			for _, w := range next.Effect.Writes {
+				if !taken[w.Object] && r.sole(i) && lookOf(next.Effect) == what && !r.plain(next, map[sqltext.Object]bool{}) {
+					objects = append(objects, w.Object)
+				}
+				taken[w.Object] = true
+			}
+		}
+	}
+	digests, err := r.glance(ctx, what, objects)
+	if err != nil {
+		return "", err
+	}
+	for _, o := range objects {
+		r.glances[glanced{what, o}] = aGlance{digests[o], time.Now()}
+	}
+	return digests[o], nil
 }
 
-// snapshotLocation changes with every commit of rows, of whoever.
-var snapshotLocation = regexp.MustCompile(`SNAPSHOT_LOCATION='[^']*'`)
-
-func (r *run) seeAll(ctx context.Context, st Statement) (string, error) {
-	var tables, columns []string
+// lookAfter reports whether the statement ran.
+func (r *run) lookAfter(ctx context.Context, st Statement, before string) (bool, error) {
+	what := lookOf(st.Effect)
+	var objects []sqltext.Object
 	for _, w := range st.Effect.Writes {
-		db, name := sqltext.Quote(w.Object.Database), sqltext.Quote(w.Object.Name)
-		tables = append(tables, "(database="+db+" AND name="+name+")")
-		columns = append(columns, "(database="+db+" AND `table`="+name+")")
+		objects = append(objects, w.Object)
 	}
-	res, err := r.m.store.Conn().Query(ctx, databend.Statement{
-		SQL: "SELECT database || '.' || name, table_id::STRING, comment, cluster_by, table_option, '', '' FROM system.tables WHERE " + strings.Join(tables, " OR ") +
-			" UNION ALL SELECT database || '.' || `table`, name, comment, type, default_kind, default_expression, is_nullable FROM system.columns WHERE " + strings.Join(columns, " OR "),
-	})
+	if what != lookNames {
+		now, err := r.glance(ctx, what, objects)
+		return err == nil && now[objects[0]] != before, err
+	}
+	now, err := r.glance(ctx, lookTables, objects)
 	if err != nil {
-		return "", fmt.Errorf("look at what a statement writes: %w", err)
+		return false, err
 	}
-	var lines []string
+	nothing := digest(nil)
+	for _, w := range st.Effect.Writes {
+		if there := now[w.Object] != nothing; there != (w.Verb == sqltext.RenameIn) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// glanced is what was looked at, and aGlance what was seen when.
+type glanced struct {
+	what   string
+	object sqltext.Object
+}
+
+type aGlance struct {
+	digest string
+	read   time.Time
+}
+
+// glance reads what there is under names: one request.
+func (r *run) glance(ctx context.Context, what string, objects []sqltext.Object) (map[sqltext.Object]string, error) {
+	column, from := "name", "name, table_id::STRING, comment, cluster_by FROM system.tables"
+	if what == lookColumns {
+		column, from = "`table`", "`table`, name, type, default_kind, default_expression, is_nullable, comment FROM system.columns"
+	}
+	var either []string
+	for _, o := range objects {
+		either = append(either, "database="+sqltext.Quote(o.Database)+" AND "+column+"="+sqltext.Quote(o.Name))
+	}
+	res, err := r.m.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT database, " + from + " WHERE " + strings.Join(either, " OR ")})
+	if err != nil {
+		return nil, fmt.Errorf("look at what a statement writes: %w", err)
+	}
+	lines := map[sqltext.Object][]string{}
 	for _, row := range res.Rows {
 		var b strings.Builder
 		for _, v := range row {
-			b.WriteString(snapshotLocation.ReplaceAllString(v.String, "") + "\x00")
+			b.WriteString(v.String + "\x00")
 		}
-		lines = append(lines, b.String())
+		o := sqltext.Object{Kind: sqltext.Table, Database: row[0].String, Name: row[1].String}
+		lines[o] = append(lines[o], b.String())
 	}
-	return digest(lines), nil
+	out := map[sqltext.Object]string{}
+	for _, o := range objects {
+		out[o] = digest(lines[o])
+	}
+	return out, nil
 }
 
 func digest(lines []string) string {
@@ -165,12 +237,12 @@ func digest(lines []string) string {
 // soleReached works out what became of a step that is one statement.
 func (c *cutOff) soleReached(ctx context.Context) error {
 	step := c.k.Next.Step
-	after, err := c.seeAll(ctx, c.statementAt(c.k.Next))
+	ran, err := c.lookAfter(ctx, c.statementAt(c.k.Next), c.k.Sole)
 	if err != nil {
 		return err
 	}
 	c.ran, c.again, c.from, c.current = nil, savepoint.State{}, step, step
-	if after != c.k.Sole {
+	if ran {
 		c.from, c.current = step+1, step+1
 	}
 	for i := range c.from {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +24,13 @@ func (r *run) id() string {
 
 // send sends one statement of the migration.
 func (r *run) send(ctx context.Context, s *Step, st Statement) (databend.Result, error) {
-	return r.work.Exec(ctx, databend.Statement{
+	stmt := databend.Statement{
 		SQL: st.SQL, Secrets: r.secrets, ID: r.id(), File: s.File, Line: st.Line, Column: st.Column, PosOf: st.Pos,
-	})
+	}
+	if isCopy(st) { // what it loaded stands in its rows
+		return r.work.Query(ctx, stmt)
+	}
+	return r.work.Exec(ctx, stmt)
 }
 
 // own sends one statement of ours over the migration's session.
@@ -33,8 +38,16 @@ func (r *run) own(ctx context.Context, text string) (databend.Result, error) {
 	return r.work.Query(ctx, databend.Statement{SQL: text, ID: r.id()})
 }
 
-// always are the kinds of DML whose count of rows does not tell whether they made a snapshot.
-var always = regexp.MustCompile(`COPY|REPLACE|OVERWRITE`)
+// always are the kinds of DML that make a snapshot whatever their count of rows.
+var always = regexp.MustCompile(`REPLACE|OVERWRITE`)
+
+// moved reports whether a DML statement that gave res made a snapshot.
+func moved(st Statement, res databend.Result) bool {
+	if isCopy(st) {
+		return slices.ContainsFunc(res.Rows, func(row databend.Row) bool { return len(row) > 1 && row[1].String != "0" })
+	}
+	return res.Affected > 0 || always.MatchString(st.Effect.Kind)
+}
 
 func isCopy(st Statement) bool { return strings.HasPrefix(st.Effect.Kind, "COPY") }
 
@@ -77,10 +90,17 @@ func (r *run) after(this ran, st Statement, queryID string, err error) error {
 	}
 	this.maybe, this.id = err != nil, queryID
 	r.ran = append(r.ran, this)
+	r.wrote(st)
+	return err
+}
+
+// wrote notes that what was known of the objects that a statement writes is out of date.
+func (r *run) wrote(st Statement) {
 	for _, w := range st.Effect.Writes {
 		r.written[w.Object], r.dirty[w.Object] = true, true
+		delete(r.glances, glanced{lookTables, w.Object})
+		delete(r.glances, glanced{lookColumns, w.Object})
 	}
-	return err
 }
 
 // refused reports whether err is the server's own word that a statement failed, or that it was never sent.
@@ -218,7 +238,8 @@ func (r *run) transaction(ctx context.Context, p, last place, tables []sqltext.O
 	if err != nil {
 		return err
 	}
-	from, to, moved := p.Statement, p.Statement, false
+	from, to := p.Statement, p.Statement
+	ours := map[sqltext.Object]bool{} // tables that a snapshot of this transaction is of
 	if user {
 		from, to = p.Statement+1, last.Statement-1
 	}
@@ -230,11 +251,14 @@ func (r *run) transaction(ctx context.Context, p, last place, tables []sqltext.O
 		if err != nil {
 			return err
 		}
-		moved = moved || res.Affected > 0 || always.MatchString(s.Statements[i].Effect.Kind)
+		if moved(s.Statements[i], res) {
+			for _, w := range s.Statements[i].Effect.Writes {
+				ours[w.Object] = true
+			}
+		}
 	}
-	if !moved {
-		tables = nil // a snapshot that is new now is another's
-	}
+	// A snapshot of another table that is new now is another session's.
+	tables = slices.DeleteFunc(tables, func(o sqltext.Object) bool { return !ours[o] })
 	rollback := user && s.Statements[last.Statement].Effect.Txn == "ROLLBACK"
 	if !rollback {
 		if err := r.lock.Fresh(ctx); err != nil {
