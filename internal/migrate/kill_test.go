@@ -69,6 +69,13 @@ func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, errOver
 }
 
+// text is the i-th request, from 1.
+func (g *grave) text(i int) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.texts[i-1]
+}
+
 // die makes every claim in the state database one of a process that is gone.
 func (w *world) die() {
 	w.t.Helper()
@@ -170,7 +177,7 @@ func TestKill(t *testing.T) {
 			// What it sent may still run: the next process finds that too.
 			w.srv = healthy
 			w.die()
-			where := fmt.Sprintf("killed at request %d, sent %v: %.300s", at, sent, g.texts[at-1])
+			where := fmt.Sprintf("killed at request %d, sent %v: %.300s", at, sent, g.text(at))
 			err := w.migrator(Options{LockWait: time.Minute}).Recover(t.Context(), RollBack, "")
 			if err != nil {
 				t.Fatalf("%s: recover: %v\n%s", where, err, w.said())

@@ -191,9 +191,24 @@ func (r *run) unit(ctx context.Context, p place) (int, error) {
 	return last.Statement, r.transaction(ctx, p, last, tables)
 }
 
-// transaction runs the DML from p to last, which is p itself or a user's BEGIN … COMMIT, in one transaction with a journal row
-// that says which snapshots and blocks are ours: what is known of them is then exact even after a kill.
-func (r *run) transaction(ctx context.Context, p, last place, tables []sqltext.Object) (err error) {
+// errOvertaken says that another session committed to a table between the look at its head and our statement.
+var errOvertaken = errors.New("another session wrote the table at the same moment")
+
+// transaction runs attempts until no other session comes between; the last one takes what it finds.
+func (r *run) transaction(ctx context.Context, p, last place, tables []sqltext.Object) error {
+	for range 10 {
+		if err := r.attempt(ctx, p, last, tables, true); !errors.Is(err, errOvertaken) || r.work == nil {
+			return err
+		}
+	}
+	return r.attempt(ctx, p, last, tables, false)
+}
+
+// attempt runs the DML from p to last, which is p itself or a user's BEGIN … COMMIT, in one transaction with a journal row
+// that says which snapshots and blocks are ours: what is known of them is then exact even after a kill. That row is only written
+// while the lock is ours and, when alone is set, if no other session committed to the tables since their heads were read:
+// else theirs could not be told from ours, and the attempt is undone with errOvertaken.
+func (r *run) attempt(ctx context.Context, p, last place, tables []sqltext.Object, alone bool) (err error) {
 	s := &r.plan.Steps[p.Step]
 	this, err := r.ahead(ctx, p, nil)
 	if err != nil {
@@ -233,7 +248,7 @@ func (r *run) transaction(ctx context.Context, p, last place, tables []sqltext.O
 			return err
 		}
 		open = false
-		return r.transaction(ctx, p, last, nil)
+		return r.attempt(ctx, p, last, nil, false)
 	}
 	if err != nil {
 		return err
@@ -264,11 +279,14 @@ func (r *run) transaction(ctx context.Context, p, last place, tables []sqltext.O
 		if err := r.lock.Fresh(ctx); err != nil {
 			return err
 		}
-		res, err := r.own(ctx, r.lock.SnapshotSQL(s.Version, s.Direction, r.snapshotDetail(p, last, tables, heads)))
+		res, err := r.own(ctx, r.lock.SnapshotSQL(s.Version, s.Direction, r.snapshotDetail(p, last, tables, heads), notOvertaken(tables, heads, alone)))
 		if err != nil {
 			return fmt.Errorf("journal the transaction: %w", err)
 		}
 		if res.Affected != 1 {
+			if alone && len(tables) > 0 && r.lock.Fresh(ctx) == nil {
+				return errOvertaken
+			}
 			return state.ErrRobbed
 		}
 		// The row's condition was judged when it was written, not at the COMMIT: between the two this process may have been stopped.
@@ -356,6 +374,20 @@ func (r *run) snapshotDetail(p, last place, tables []sqltext.Object, heads map[s
 			sqltext.Quote(";"+id+","+heads[t]+","), now, head, blocks))
 	}
 	return strings.Join(parts, " || ")
+}
+
+// notOvertaken is the condition that the snapshot of each table stands on the head that was read; "" when it need not be so.
+func notOvertaken(tables []sqltext.Object, heads map[sqltext.Object]string, alone bool) string {
+	if !alone {
+		return ""
+	}
+	var each []string
+	for _, t := range tables {
+		head := sqltext.Quote(heads[t])
+		each = append(each, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM (SELECT snapshot_id, previous_snapshot_id FROM fuse_snapshot(%s, %s) LIMIT 1) WHERE snapshot_id<>%s AND coalesce(previous_snapshot_id, '')<>%s)",
+			sqltext.Quote(t.Database), sqltext.Quote(t.Name), head, head))
+	}
+	return strings.Join(each, " AND ")
 }
 
 // written is what a journal row of snapshotDetail says.

@@ -25,12 +25,12 @@ type world struct {
 	srv    *databend.Server
 	vars   map[string]string
 	secret map[string]string
-	events []event.Event
+	events *[]event.Event // of the last migrator
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, env: databendtest.New(t), dir: t.TempDir(), secret: map[string]string{}}
+	w := &world{t: t, env: databendtest.New(t), dir: t.TempDir(), secret: map[string]string{}, events: &[]event.Event{}}
 	w.connect(w.env.Config)
 	w.write("dbctl.yaml", fmt.Sprintf(`project: p
 default_env: t
@@ -96,12 +96,13 @@ func (w *world) project() *project.Project {
 	return p
 }
 
-// migrator is a Migrator of its own, as a process would have it. Its events are the world's from now on.
+// migrator is a Migrator of its own, as a process would have it. Its events are what the world says from now on.
 func (w *world) migrator(o Options) *Migrator {
 	w.t.Helper()
-	w.events = nil
+	mine := &[]event.Event{}
+	w.events = mine
 	o.Project, o.Server = w.project(), w.srv
-	o.Sink = func(e event.Event) { w.events = append(w.events, e) }
+	o.Sink = func(e event.Event) { *mine = append(*mine, e) }
 	if o.Secrets == nil {
 		o.Secrets = w.secrets
 	}
@@ -158,7 +159,7 @@ func (w *world) states() string {
 // said is the events as lines.
 func (w *world) said() string {
 	var out []string
-	for _, e := range w.events {
+	for _, e := range *w.events {
 		switch e := e.(type) {
 		case event.Migration:
 			out = append(out, fmt.Sprintf("migration %d %s %s %s", e.Version, e.Direction, e.State, e.Reason))
