@@ -197,11 +197,16 @@ func (l *Lock) append(ctx context.Context, rows []Row, condition string) (bool, 
 }
 
 // SnapshotSQL is the INSERT of one snapshot row, for the transaction of the DML that it is about. It affects no row when the
-// lock was lost, and the transaction must then be rolled back. detail is an SQL expression of type STRING.
-func (l *Lock) SnapshotSQL(version int64, direction, detail string) string {
+// lock was lost or the condition only (optional) does not hold, and the transaction must then be rolled back. detail is an SQL
+// expression of type STRING.
+func (l *Lock) SnapshotSQL(version int64, direction, detail, only string) string {
 	l.seq++
 	r := Row{Run: l.run, Token: l.token, Seq: l.seq, Event: EventSnapshot, Version: version, Direction: direction}
-	return l.store.journalInsert([]Row{r}, l.actor, l.Fence().condition(), map[string]string{"detail": detail})
+	condition := l.Fence().condition()
+	if only != "" {
+		condition += " AND " + only
+	}
+	return l.store.journalInsert([]Row{r}, l.actor, condition, map[string]string{"detail": detail})
 }
 
 // again calls f until its outcome is known, at most four times.
