@@ -69,16 +69,24 @@ const groupLimit = 500
 
 const timeLayout = "2006-01-02 15:04:05.000000"
 
-// now is the server's clock, as far as it is certain: it is not earlier than that.
+// now is the server's clock as text, "" while it is not known.
 func (r *run) now() string {
+	if t := r.clock(); !t.IsZero() {
+		return t.Format(timeLayout)
+	}
+	return ""
+}
+
+// clock is the server's clock, as far as it is certain: it is not earlier than that.
+func (r *run) clock() time.Time {
 	base, read := r.h.Now, r.h.Read
 	if at, err := time.Parse(timeLayout, strings.TrimSuffix(strings.Replace(r.before.At, "T", " ", 1), "Z")); err == nil && r.before.read.After(read) {
 		base, read = at, r.before.read
 	}
 	if base.IsZero() {
-		return ""
+		return base
 	}
-	return base.Add(time.Since(read)).UTC().Format(timeLayout)
+	return base.Add(time.Since(read)).UTC()
 }
 
 // ahead writes the mark for the statement at p, unless one that still holds covers it.

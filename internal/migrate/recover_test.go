@@ -372,3 +372,29 @@ func TestLostAnswer(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestUndoneFilesAreInTheLedger rolls a COPY back: the engine still takes its files for loaded, and the ledger says that they are not.
+func TestUndoneFilesAreInTheLedger(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.env.Put(t, "in/zero.csv", []byte("9\n"))
+	stage := w.env.Database + "_s"
+	t.Cleanup(func() { w.env.SQL(t, "DROP STAGE IF EXISTS "+stage) })
+	url := "s3://" + w.env.Bucket + "/" + w.env.Prefix
+	w.env.SQL(t, fmt.Sprintf("CREATE STAGE %s URL='%s' CONNECTION=(ENDPOINT_URL='%s' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY='%s' REGION='us-east-1')",
+		stage, url, w.env.S3.Endpoint, w.env.S3.Key, w.env.S3.Secret.Reveal()), "CREATE TABLE a (x INT)",
+		"COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV)") // with no file before, the engine's memory is emptied instead
+	w.env.Put(t, "in/one.csv", []byte("1\n2\n"))
+	w.migration(1, "COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV);\nINSERT INTO nowhere VALUES (1);\n")
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 {
+		t.Fatalf("got %v, want a clean rollback\n%s", err, w.said())
+	}
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT x FROM a")); got != "[[9]]" {
+		t.Errorf("got rows %s, want those before", got)
+	}
+	want := "[[" + url + " in/one.csv undone]]"
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT stage_url, `path`, state FROM "+w.env.StateDB+".ledger")); got != want {
+		t.Errorf("got ledger %s, want %s", got, want)
+	}
+}

@@ -264,17 +264,49 @@ func oneLine(s string) string {
 func (r *run) undone(ctx context.Context, report savepoint.Report) error {
 	var rows []state.LedgerRow
 	for _, c := range report.Files {
-		for _, f := range c.Files {
-			rows = append(rows, state.LedgerRow{
-				Run: r.m.o.Run, Table: c.Table.Database + "." + c.Table.Name, TableID: c.TableID, Path: f,
-				State: state.FileUndone, Source: state.SourceDBCTL, Reason: "a migration that loaded it was rolled back",
-			})
+		stages, err := r.stagesOf(ctx, c.Table)
+		if err != nil {
+			return err
+		}
+		for stage, url := range stages {
+			for _, f := range c.Files {
+				rows = append(rows, state.LedgerRow{
+					Run: r.m.o.Run, Table: c.Table.Database + "." + c.Table.Name, TableID: c.TableID, Stage: stage, StageURL: url,
+					Path: strings.TrimPrefix(f, url), State: state.FileUndone, Source: state.SourceDBCTL,
+					Reason: "a migration that loaded it was rolled back",
+				})
+			}
 		}
 	}
 	if len(rows) == 0 {
 		return nil
 	}
 	return r.m.store.AppendLedger(ctx, rows, r.lock.Fence())
+}
+
+// stagesOf are the stages from which COPYs of the run loaded into a table, with their URLs as the ledger has them.
+func (r *run) stagesOf(ctx context.Context, table sqltext.Object) (map[string]string, error) {
+	out := map[string]string{}
+	for _, x := range r.ran {
+		st := r.statementAt(x.Place)
+		if !isCopy(st) || !slices.ContainsFunc(st.Effect.Writes, func(w sqltext.Write) bool { return w.Object == table }) {
+			continue
+		}
+		c, err := sqltext.ParseCopy(st.SQL)
+		if err != nil {
+			continue // from a place that is no stage: the ledger knows none
+		}
+		res, err := r.m.store.Conn().Query(ctx, databend.Statement{
+			SQL: "SELECT coalesce((SELECT url FROM system.stages WHERE name=" + sqltext.Quote(c.Stage) + "), " + sqltext.Quote("@"+c.Stage+"/") + ")",
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read where stage %s is: %w", c.Stage, err)
+		}
+		if len(res.Rows) == 1 {
+			out[c.Stage] = res.Rows[0][0].String
+		}
+	}
+	return out, nil
 }
 
 // guarded is the Store's session, which sends nothing any more once the lock was taken over.

@@ -101,13 +101,17 @@ func (r *run) open(ctx context.Context) error {
 			there = append(there, b.Object.Database+"."+b.Object.Name)
 		}
 	}
+	told := false
 	for until := time.Now().Add(m.o.LockWait); len(there) > 0; {
 		held, err := r.lock.HeldTables(ctx, o, there)
 		if err == nil && held == nil {
 			break
 		}
 		if err == nil && time.Now().Before(until) {
-			m.note("warn", "waiting: %s", held)
+			if !told {
+				told = true
+				m.note("warn", "waiting up to %s: %s", m.o.LockWait, held)
+			}
 			err = sleep(ctx, 500*time.Millisecond)
 			if err == nil {
 				continue
@@ -531,8 +535,7 @@ func (r *run) flush() {
 		e := event.Migration{Version: s.Version, Name: s.Name, State: state.Applied, Direction: s.Direction, TookMS: f.took.Milliseconds()}
 		if s.Direction == Down {
 			e.State = "pending"
-		} else {
-			at := time.Now().UTC()
+		} else if at := r.clock(); !at.IsZero() {
 			e.AppliedAt = &at
 		}
 		r.m.o.Sink(e)

@@ -33,7 +33,8 @@ func (s Status) Dirty() bool {
 	return false
 }
 
-// Status reads the state of every migration: two requests, nothing written. It emits nothing; Show does.
+// Status reads the state of every migration, and what rollbacks kept beside: two requests, nothing written. It emits nothing; Show
+// does.
 func (m *Migrator) Status(ctx context.Context) (Status, error) {
 	h, err := m.store.History(ctx)
 	if err != nil {
