@@ -11,8 +11,11 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: build sample demo test check bench proof clean
 
+# Arrow and its JSON come with databend-go and are never called (dbctl asks for rows as JSON): without inlining they are 0.4 MB less.
+SIZE := -trimpath -ldflags='-s -w' -gcflags='github.com/apache/arrow-go/v18/...=-l' -gcflags='github.com/goccy/go-json/...=-l'
+BIN := dbctl
 build:
-	go build -trimpath -ldflags='-s -w' -o dbctl ./cmd/dbctl
+	go build $(SIZE) -o $(BIN) ./cmd/dbctl
 
 sample:
 	go run ./cmd/citydrive-sample --out sample
