@@ -62,10 +62,10 @@ type proxy struct {
 	server *httptest.Server
 	target string
 	decide func(n int, sql string) fault // n from 1
-	signal func(os.Signal)               // to dbctl
 	exited chan struct{}                 // closed when dbctl has ended
 
 	mu       sync.Mutex
+	signal   func(os.Signal) // to dbctl
 	requests []request
 	struck   int // the request at which a fault was made
 	under    sync.WaitGroup
@@ -113,28 +113,29 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.requests[n-1].forwarded = true
 	}
+	signal := p.signal
 	p.mu.Unlock()
 
 	ctx := context.WithoutCancel(r.Context())
 	switch f {
 	case killBefore:
-		p.kill()
+		p.kill(signal)
 	case killSent:
 		wrote := make(chan struct{})
 		var once sync.Once
 		trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { once.Do(func() { close(wrote) }) }}
 		p.under.Go(func() { p.forward(httptrace.WithClientTrace(ctx, trace), r, body) })
 		<-wrote
-		p.kill()
+		p.kill(signal)
 	case killLate:
 		p.under.Go(func() {
 			time.Sleep(lateness)
 			p.forward(ctx, r, body)
 		})
-		p.kill()
+		p.kill(signal)
 	case killAnswered:
 		p.forward(ctx, r, body)
-		p.kill()
+		p.kill(signal)
 	case dropBefore:
 		panic(http.ErrAbortHandler)
 	case dropAnswer:
@@ -146,13 +147,13 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case badGateway:
 		w.WriteHeader(http.StatusBadGateway)
 	case interrupt:
-		p.signal(os.Interrupt)
+		signal(os.Interrupt)
 		p.answer(w, p.forward(ctx, r, body))
 	case terminate:
-		p.signal(syscall.SIGTERM)
+		signal(syscall.SIGTERM)
 		p.answer(w, p.forward(ctx, r, body))
 	case pause:
-		p.signal(syscall.SIGSTOP)
+		signal(syscall.SIGSTOP)
 		p.answer(w, p.forward(ctx, r, body))
 	default:
 		p.answer(w, p.forward(r.Context(), r, body))
@@ -160,8 +161,8 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // kill ends dbctl and the connection with it.
-func (p *proxy) kill() {
-	p.signal(os.Kill)
+func (p *proxy) kill(signal func(os.Signal)) {
+	signal(os.Kill)
 	<-p.exited
 	panic(http.ErrAbortHandler)
 }

@@ -164,10 +164,12 @@ func (w *world) start(decide func(n int, sql string) fault, env []string, args .
 	p.cmd.Stdout, p.cmd.Stderr = both, both
 	var ready sync.WaitGroup
 	ready.Add(1)
+	p.proxy.mu.Lock()
 	p.proxy.signal = func(s os.Signal) {
 		ready.Wait()
 		_ = p.cmd.Process.Signal(s)
 	}
+	p.proxy.mu.Unlock()
 	if err := p.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
