@@ -12,7 +12,7 @@
 //	plan.go, step.go        files × journal → Plan
 //	capability.go           what the server lacks
 //	verdict.go              what only the warehouse shows: what cannot be defined again, what is not ours
-//	run.go, statement.go    a run; mark.go, what it writes ahead
+//	run.go, statement.go    a run; mark.go, what it writes ahead; sole.go, where a migration is one statement
 //	rollback.go, recover.go back to the savepoint: of our own run, of another's
 package migrate
 
