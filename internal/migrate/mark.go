@@ -22,9 +22,8 @@ type mark struct {
 	At     string            `json:"at"`              // server's clock, not after the mark
 	Prefix string            `json:"ids"`             // of the query ids of everything that this run sends
 	Heads  map[string]string `json:"heads,omitempty"` // of the tables that the next statement writes: id → head snapshot
-	// Sole is set for migrations of one statement, for each step from Next to Last: what there was under the names that it writes
-	// (sole.go).
-	Sole []string `json:"sole,omitempty"`
+	// Sole is, for a migration of one statement, what there was under the names that it writes: sole.go.
+	Sole string `json:"sole,omitempty"`
 	// Ran are the statements since the savepoint, those of this mark not among them.
 	Ran []ran `json:"ran,omitempty"`
 	// Again is what was captured again since the run began, for this savepoint; when it is too large for a comment it is the detail

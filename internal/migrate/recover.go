@@ -208,7 +208,7 @@ func (c *cutOff) reached(ctx context.Context) error {
 	if k.Last.before(k.Next) { // no mark was made yet
 		return nil
 	}
-	if k.Sole != nil {
+	if k.Sole != "" {
 		return c.soleReached(ctx)
 	}
 	last := k.Last

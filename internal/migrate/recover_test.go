@@ -346,46 +346,6 @@ func TestOneStatementRanOrNot(t *testing.T) {
 	}
 }
 
-// TestGroupOfSoleStatements kills a process at every statement of a group of migrations of one statement each.
-func TestGroupOfSoleStatements(t *testing.T) {
-	t.Parallel()
-	statements := []string{
-		"ALTER TABLE a RENAME TO b", "CREATE TABLE c (x INT)", "CREATE OR REPLACE VIEW v AS SELECT 2 AS x", "ALTER TABLE d ADD COLUMN y INT",
-		"CREATE OR REPLACE TABLE e AS SELECT 3 AS x", "DROP TABLE IF EXISTS nothing", "ALTER TABLE f COMMENT = ''", "DROP TABLE g",
-	}
-	for i := 1; i < len(statements); i += 2 {
-		for _, sent := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s %v", statements[i], sent), func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t)
-				var all []string
-				for _, n := range []string{"a", "d", "e", "f", "g"} {
-					all = append(all, "CREATE TABLE "+n+" (x INT);\n")
-				}
-				w.migration(1, strings.Join(all, "")+"CREATE VIEW v AS SELECT 1 AS x;\n")
-				w.must(w.up())
-				for j, s := range statements {
-					w.migration(j+2, s+";\n")
-				}
-				w.cut(statements[i], sent, Options{})
-				w.must(w.recover(RollBack, ""))
-				applied := strings.Count(w.states(), " applied")
-				want := 1 + i
-				if sent || strings.Contains(statements[i], "nothing") {
-					want++
-				}
-				if applied != want {
-					t.Errorf("got %d versions applied, want %d", applied, want)
-				}
-				w.must(w.up())
-				if got := w.tables(); got != "b c d e f v" {
-					t.Errorf("got tables %q after going on", got)
-				}
-			})
-		}
-	}
-}
-
 // TestLostAnswer loses the answer of a migration's only statement without killing the process: it asks, and goes on.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()

@@ -67,14 +67,23 @@ func (r *run) sole(i int) bool {
 
 // runSole runs step i, which is sole.
 func (r *run) runSole(ctx context.Context, i int) error {
+	p := place{i, 0}
 	s := &r.plan.Steps[i]
 	st := s.Statements[0]
-	if k := r.marked; k.Sole == nil || i < k.Next.Step || i > k.Last.Step || time.Since(r.markedAt) >= r.lock.TTL()/3 {
-		if err := r.markSole(ctx, i); err != nil {
-			return err
-		}
+	if r.plain(st, map[sqltext.Object]bool{}) {
+		return r.statement(ctx, p) // in a group, whose members the catalogue tells apart without a look
 	}
-	before := r.marked.Sole[i-r.marked.Next.Step]
+	before, err := r.lookBefore(ctx, p)
+	if err != nil {
+		return err
+	}
+	k := r.mark()
+	k.Next, k.Last, k.Sole = p, p, before
+	if err := r.lock.Mark(ctx, k); err != nil {
+		return err
+	}
+	r.marked, r.markedAt = k, time.Now()
+	r.flush()
 	if err := r.lock.Fresh(ctx); err != nil {
 		return err
 	}
@@ -97,67 +106,18 @@ func (r *run) runSole(ctx context.Context, i int) error {
 	return nil
 }
 
-// markSole marks step i, and with it those behind it that are sole, write other names, and need no look of their own. How far a group
-// came shows by the last of them whose look changed. So what can look as if it had run before it did, a DROP or RENAME, or may
-// change nothing, a CREATE IF NOT EXISTS, stands only at the beginning of a group.
-func (r *run) markSole(ctx context.Context, i int) error {
-	first, err := r.lookBefore(ctx, i)
-	if err != nil {
-		return err
-	}
-	k := r.mark()
-	k.Next, k.Last, k.Sole = place{i, 0}, place{i, 0}, []string{first}
-	taken := map[sqltext.Object]bool{}
-	for j := i; ; {
-		for _, w := range r.plan.Steps[j].Statements[0].Effect.Writes {
-			taken[w.Object] = true
-		}
-		if j++; j >= len(r.plan.Steps) || j-i >= groupLimit || !r.sole(j) {
-			break
-		}
-		digest, known := r.known(j)
-		e := r.plan.Steps[j].Statements[0].Effect
-		if lookOf(e) == lookNames || e.Writes[0].Verb == sqltext.CreateNew {
-			break
-		}
-		if !known || slices.ContainsFunc(e.Writes, func(w sqltext.Write) bool { return taken[w.Object] }) {
-			break
-		}
-		k.Last.Step = j
-		k.Sole = append(k.Sole, digest)
-	}
-	if err := r.lock.Mark(ctx, k); err != nil {
-		return err
-	}
-	r.marked, r.markedAt = k, time.Now()
-	r.flush()
-	return nil
-}
-
-// known is what there is under the name that step i writes, if that is known without asking.
-func (r *run) known(i int) (string, bool) {
-	st := r.plan.Steps[i].Statements[0]
-	what := lookOf(st.Effect)
-	o := st.Effect.Writes[0].Object
-	if what == lookNames || r.plain(st, map[sqltext.Object]bool{}) {
-		return nothing, true
-	}
-	g, ok := r.glances[glanced{what, o}]
-	return g.digest, ok && time.Since(g.read) < r.lock.TTL()/3
-}
-
 // soleRan waits until the statement is over and looks whether it ran. It tries as long as the server is not heard.
 func (r *run) soleRan(ctx context.Context, queryID string, st Statement, before string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := r.m.srv.Settle(ctx, queryID)
-		var ran []bool
+		var ran bool
 		if err == nil {
-			ran, err = r.lookAfter(ctx, []Statement{st}, []string{before})
+			ran, err = r.lookAfter(ctx, st, before)
 		}
 		if err == nil {
-			return ran[0], nil
+			return ran, nil
 		}
 		if !passing(err) {
 			return false, err
@@ -168,21 +128,25 @@ func (r *run) soleRan(ctx context.Context, queryID string, st Statement, before 
 	}
 }
 
-// lookBefore is what there is under the names that step i writes, as a digest. What the next steps will ask is asked with it, and not
-// again within a third of the lease, unless this run writes it.
-func (r *run) lookBefore(ctx context.Context, i int) (string, error) {
-	if digest, ok := r.known(i); ok {
-		return digest, nil
+// lookBefore is what there is under the names that the statement at p writes, as a digest. What the next steps will ask is asked
+// with it, and not again within a third of the lease, unless this run writes it.
+func (r *run) lookBefore(ctx context.Context, p place) (string, error) {
+	st := r.statementAt(p)
+	what := lookOf(st.Effect)
+	if what == lookNames {
+		return lookNames, nil
 	}
-	st := r.plan.Steps[i].Statements[0]
-	what, o := lookOf(st.Effect), st.Effect.Writes[0].Object
+	o := st.Effect.Writes[0].Object
+	if g, ok := r.glances[glanced{what, o}]; ok && time.Since(g.read) < r.lock.TTL()/3 {
+		return g.digest, nil
+	}
 	const few, ahead = 10, 30
 	objects := []sqltext.Object{o}
 	taken := map[sqltext.Object]bool{o: true}
-	for j := i + 1; j < len(r.plan.Steps) && j < i+ahead && len(objects) < few; j++ {
-		for _, next := range r.plan.Steps[j].Statements {
+	for i := p.Step + 1; i < len(r.plan.Steps) && i < p.Step+ahead && len(objects) < few; i++ {
+		for _, next := range r.plan.Steps[i].Statements {
 			for _, w := range next.Effect.Writes {
-				if !taken[w.Object] && r.sole(j) && lookOf(next.Effect) == what && !r.plain(next, map[sqltext.Object]bool{}) {
+				if !taken[w.Object] && r.sole(i) && lookOf(next.Effect) == what && !r.plain(next, map[sqltext.Object]bool{}) {
 					objects = append(objects, w.Object)
 				}
 				taken[w.Object] = true
@@ -199,39 +163,28 @@ func (r *run) lookBefore(ctx context.Context, i int) (string, error) {
 	return digests[o], nil
 }
 
-// lookAfter reports of statements, each with what there was before, which ran: two requests at most.
-func (r *run) lookAfter(ctx context.Context, statements []Statement, before []string) ([]bool, error) {
-	objects := map[string][]sqltext.Object{}
-	source := func(st Statement) string {
-		if lookOf(st.Effect) == lookColumns {
-			return lookColumns
-		}
-		return lookTables
+// lookAfter reports whether the statement ran.
+func (r *run) lookAfter(ctx context.Context, st Statement, before string) (bool, error) {
+	what := lookOf(st.Effect)
+	var objects []sqltext.Object
+	for _, w := range st.Effect.Writes {
+		objects = append(objects, w.Object)
 	}
-	for _, st := range statements {
-		for _, w := range st.Effect.Writes {
-			objects[source(st)] = append(objects[source(st)], w.Object)
+	if what != lookNames {
+		now, err := r.glance(ctx, what, objects)
+		return err == nil && now[objects[0]] != before, err
+	}
+	now, err := r.glance(ctx, lookTables, objects)
+	if err != nil {
+		return false, err
+	}
+	nothing := digest(nil)
+	for _, w := range st.Effect.Writes {
+		if there := now[w.Object] != nothing; there != (w.Verb == sqltext.RenameIn) {
+			return false, nil
 		}
 	}
-	now := map[string]map[sqltext.Object]string{}
-	for what, os := range objects {
-		var err error
-		if now[what], err = r.glance(ctx, what, os); err != nil {
-			return nil, err
-		}
-	}
-	ran := make([]bool, len(statements))
-	for i, st := range statements {
-		see := now[source(st)]
-		if lookOf(st.Effect) != lookNames {
-			ran[i] = see[st.Effect.Writes[0].Object] != before[i]
-			continue
-		}
-		ran[i] = !slices.ContainsFunc(st.Effect.Writes, func(w sqltext.Write) bool {
-			return (see[w.Object] != nothing) != (w.Verb == sqltext.RenameIn)
-		})
-	}
-	return ran, nil
+	return true, nil
 }
 
 // glanced is what was looked at, and aGlance what was seen when.
@@ -251,17 +204,9 @@ func (r *run) glance(ctx context.Context, what string, objects []sqltext.Object)
 	if what == lookColumns {
 		column, from = "`table`", "`table`, name, type, default_kind, default_expression, is_nullable, comment FROM system.columns"
 	}
-	// Planning many ORs takes longer than reading all of a database.
-	const many = 20
 	var either []string
 	for _, o := range objects {
-		filter := "database=" + sqltext.Quote(o.Database)
-		if len(objects) < many {
-			filter += " AND " + column + "=" + sqltext.Quote(o.Name)
-		}
-		if !slices.Contains(either, filter) {
-			either = append(either, filter)
-		}
+		either = append(either, "database="+sqltext.Quote(o.Database)+" AND "+column+"="+sqltext.Quote(o.Name))
 	}
 	res, err := r.m.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT database, " + from + " WHERE " + strings.Join(either, " OR ")})
 	if err != nil {
@@ -283,39 +228,24 @@ func (r *run) glance(ctx context.Context, what string, objects []sqltext.Object)
 	return out, nil
 }
 
-// nothing is the digest of nothing.
-const nothing = ""
-
 func digest(lines []string) string {
-	if len(lines) == 0 {
-		return nothing
-	}
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	return hex.EncodeToString(sum[:16])
 }
 
-// soleReached works out which of the steps that a mark covers ran: those up to the last one that shows.
+// soleReached works out what became of a step that is one statement.
 func (c *cutOff) soleReached(ctx context.Context) error {
-	var statements []Statement
-	for i := c.k.Next.Step; i <= c.k.Last.Step; i++ {
-		statements = append(statements, c.plan.Steps[i].Statements[0])
-	}
-	if len(statements) != len(c.k.Sole) {
-		return fmt.Errorf("read the mark of run %s: it covers %d steps and describes %d", c.left.ID, len(statements), len(c.k.Sole))
-	}
-	ran, err := c.lookAfter(ctx, statements, c.k.Sole)
+	step := c.k.Next.Step
+	ran, err := c.lookAfter(ctx, c.statementAt(c.k.Next), c.k.Sole)
 	if err != nil {
 		return err
 	}
-	next := c.k.Next.Step
-	for i, did := range ran {
-		if did {
-			next = c.k.Next.Step + i + 1
-		}
+	c.ran, c.again, c.from, c.current = nil, savepoint.State{}, step, step
+	if ran {
+		c.from, c.current = step+1, step+1
 	}
-	c.ran, c.again, c.from, c.current = nil, savepoint.State{}, next, next
-	for i := range next {
+	for i := range c.from {
 		c.finished = append(c.finished, finished{step: i, began: time.Now()})
 	}
 	return nil
