@@ -62,6 +62,22 @@ func (a *app) openEmbedded() (*project.Project, error) {
 	return p, nil
 }
 
+// onEmbedded binds a command without arguments that is about the engine of an embedded environment.
+func onEmbedded(run func(context.Context, *app, *project.Project) error) func(*app, *pflag.FlagSet) func(context.Context, []string) error {
+	return func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		return func(ctx context.Context, args []string) error {
+			if err := a.exactArgs(args, 0, 0); err != nil {
+				return err
+			}
+			p, err := a.openEmbedded()
+			if err != nil {
+				return err
+			}
+			return run(ctx, a, p)
+		}
+	}
+}
+
 func devStartCommand() *command {
 	return &command{
 		name:  "dev start",
@@ -70,23 +86,14 @@ func devStartCommand() *command {
 The real Databend engine, from a Python wheel that is fetched once, and an S3 object store beside it. Any command whose
 environment is embedded starts them by itself. The catalogue lives as long as the engine: for trying and for tests.`,
 		exits: devExits("the engine runs"),
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
-			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
-				p, err := a.openEmbedded()
-				if err != nil {
-					return err
-				}
-				e, err := local.Ensure(ctx, p.Dir, a.engineOptions(p))
-				if err != nil {
-					return err
-				}
-				a.showEngine(e)
-				return nil
+		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
+			e, err := local.Ensure(ctx, p.Dir, a.engineOptions(p))
+			if err != nil {
+				return err
 			}
-		},
+			a.showEngine(e)
+			return nil
+		}),
 	}
 }
 
@@ -95,27 +102,18 @@ func devStatusCommand() *command {
 		name:  "dev status",
 		short: "where the local engine is, if it runs",
 		exits: devExits("shown, whether it runs or not"),
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
-			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
-				p, err := a.openEmbedded()
-				if err != nil {
-					return err
-				}
-				e, err := local.Running(ctx, p.Dir)
-				if err != nil {
-					return err
-				}
-				if e == nil {
-					a.ui.Record("dev", "no local engine runs for this project", devState{})
-					return nil
-				}
-				a.showEngine(e)
+		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
+			e, err := local.Running(ctx, p.Dir)
+			if err != nil {
+				return err
+			}
+			if e == nil {
+				a.ui.Record("dev", "no local engine runs for this project", devState{})
 				return nil
 			}
-		},
+			a.showEngine(e)
+			return nil
+		}),
 	}
 }
 
@@ -124,27 +122,18 @@ func devStopCommand() *command {
 		name:  "dev stop",
 		short: "stop the local engine; its catalogue and data are gone then",
 		exits: devExits("no engine runs any more"),
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
-			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
-				p, err := a.openEmbedded()
-				if err != nil {
-					return err
-				}
-				ran, err := local.Stop(ctx, p.Dir)
-				if err != nil {
-					return err
-				}
-				text := "no local engine ran"
-				if ran {
-					text = "the local engine was stopped"
-				}
-				a.ui.Record("dev", text, devState{})
-				return nil
+		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
+			ran, err := local.Stop(ctx, p.Dir)
+			if err != nil {
+				return err
 			}
-		},
+			text := "no local engine ran"
+			if ran {
+				text = "the local engine was stopped"
+			}
+			a.ui.Record("dev", text, devState{})
+			return nil
+		}),
 	}
 }
 
