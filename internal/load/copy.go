@@ -202,7 +202,7 @@ func (j *job) format() string {
 	if m := formatName.FindStringSubmatch(o.Value); m != nil {
 		return ", FILE_FORMAT=>" + sqltext.Quote(m[1])
 	}
-	return ", FILE_FORMAT=>" + sqltext.Quote(fileType(j.Copy))
+	return ", FILE_FORMAT=>" + sqltext.Quote(j.FileType())
 }
 
 // alias is what stands between the location and the closing parenthesis of a transforming COPY.

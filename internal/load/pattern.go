@@ -9,32 +9,6 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// visible matches the folders that a load looks into: not hidden ones, and none of _temporary and its like.
-const visible = `([^_./][^/]*/)*[^_./][^/]*`
-
-// extensions are the names that files of a type have, as a regular expression behind the base name.
-var extensions = map[string]string{
-	"PARQUET": `[.]parquet`,
-	"CSV":     `[.]csv([.](gz|zst|bz2|xz))?`,
-	"TSV":     `[.](tsv|txt)([.](gz|zst|bz2|xz))?`,
-	"TEXT":    `[.](tsv|txt|csv)([.](gz|zst|bz2|xz))?`,
-	"NDJSON":  `[.](ndjson|jsonl|json)([.](gz|zst|bz2|xz))?`,
-	"JSON":    `[.]json([.](gz|zst|bz2|xz))?`,
-	"ORC":     `[.]orc`,
-	"AVRO":    `[.]avro`,
-}
-
-// DefaultPattern is the PATTERN that a load has that names none: files of its type whose names and folders do not begin with
-// '_' or '.'. Without it COPY reads _SUCCESS, hidden files and READMEs as data (facts/loads.md section 4). fileType is the TYPE
-// of FILE_FORMAT; unknown (a named format): any visible file.
-func DefaultPattern(fileType string) string {
-	ext, ok := extensions[strings.ToUpper(fileType)]
-	if !ok {
-		return visible
-	}
-	return visible + ext
-}
-
 // patternOf is the load's pattern, relative to its location: the header's, the COPY's own, or the default.
 func patternOf(ld project.Load) (string, error) {
 	if ld.Pattern != "" {
@@ -47,25 +21,10 @@ func patternOf(ld project.Load) (string, error) {
 		}
 		return p, nil
 	}
-	return DefaultPattern(fileType(ld.Copy)), nil
+	return ld.DefaultPattern(), nil
 }
 
-// fileType is TYPE of the COPY's FILE_FORMAT in upper case; PARQUET when there is none (a stage's default), "" for a named one.
-func fileType(c sqltext.Copy) string {
-	o, ok := option(c, "FILE_FORMAT")
-	if !ok {
-		return "PARQUET"
-	}
-	if m := formatType.FindStringSubmatch(o.Value); m != nil {
-		return strings.ToUpper(m[1])
-	}
-	return ""
-}
-
-var (
-	formatType = regexp.MustCompile(`(?is)^\(.*\bTYPE\s*=\s*'?([a-z_]+)'?`)
-	formatName = regexp.MustCompile(`(?is)^\(.*\bFORMAT_NAME\s*=\s*'?([^'\s)]+)'?`)
-)
+var formatName = regexp.MustCompile(`(?is)^\(.*\bFORMAT_NAME\s*=\s*'?([^'\s)]+)'?`)
 
 func option(c sqltext.Copy, name string) (sqltext.Option, bool) {
 	for _, o := range c.Options {

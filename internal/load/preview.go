@@ -63,7 +63,7 @@ func (j *job) previewItems() []string {
 	if len(j.Copy.Select) > 0 {
 		return j.items(nil)
 	}
-	switch fileType(j.Copy) {
+	switch j.FileType() {
 	case "PARQUET", "ORC", "AVRO":
 		return []string{"*"}
 	case "NDJSON", "JSON":

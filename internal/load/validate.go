@@ -101,7 +101,7 @@ func (r *run) unfilled(columns []column) {
 
 // schema is a file's columns and their types; nil for a format without names.
 func (r *run) schema(ctx context.Context, f File) (map[string]string, error) {
-	if fileType(r.j.Copy) != "PARQUET" {
+	if r.j.FileType() != "PARQUET" {
 		return nil, nil
 	}
 	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT column_name, type FROM INFER_SCHEMA(location=>" + sqltext.Quote("@"+r.j.Copy.Stage+"/"+f.Path) + ", file_format=>'PARQUET')"})

@@ -131,8 +131,12 @@ func (l *Load) FilePattern() string {
 	case !strings.HasSuffix(l.Copy.Path, "/") && strings.Contains(last, ".") && last != ".":
 		return ""
 	}
-	return visible + extensions[l.FileType()]
+	return l.DefaultPattern()
 }
+
+// DefaultPattern is the pattern of a load that names none: the visible files of its type. Without it COPY reads _SUCCESS, hidden
+// files and READMEs as data. For a named format it is any visible file.
+func (l *Load) DefaultPattern() string { return visible + extensions[l.FileType()] }
 
 // FileType is the TYPE of the COPY's FILE_FORMAT in upper case: PARQUET where there is none, the default of a stage; "" for a
 // named format.
