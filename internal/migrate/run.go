@@ -194,8 +194,6 @@ func (r *run) begin(ctx context.Context, resumed *begun, more []state.Row) error
 func (r *run) steps(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(ctx, func() {})
-	defer stop()
 	go func() {
 		select {
 		case <-r.lock.Lost():
