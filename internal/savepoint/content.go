@@ -227,7 +227,7 @@ func (x *restorer) judge(ws []*work) error {
 	bases := map[name]string{}
 	if x.drained && x.chains == nil {
 		for _, e := range x.parked() {
-			if x.toJudge(e) {
+			if e.isFuse() {
 				bases[e.name()] = ""
 			}
 		}

@@ -27,7 +27,10 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 		most = drainMost
 	}
 	began := time.Now()
-	tables, databases := map[string]bool{}, map[string]bool{}
+	tables, databases, whole := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, e := range x.parkedDatabases() {
+		whole[strings.TrimPrefix(e.Name, parkedName(e.ID)+"_")] = true
+	}
 	for _, w := range ws {
 		tables[w.was.Name] = true
 		tables[w.at.table] = true
@@ -50,7 +53,7 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 		}
 		busy := false
 		for _, r := range rows {
-			if !mayWrite(r[2], r[1], tables, databases) {
+			if !mayWrite(r[2], r[1], tables, databases, whole) {
 				continue
 			}
 			if passed < drainLeast {
@@ -77,9 +80,9 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	}
 }
 
-// mayWrite reports whether a running statement of a session in this database may write one of the tables: it is not a reading
-// one, and names the table, from its own database or with it, or hides what it does.
-func mayWrite(sql, database string, tables, databases map[string]bool) bool {
+// mayWrite reports whether a running statement of a session in this database may write one of the tables, or anything in the whole
+// ones: it is not a reading one, and names the table, from its own database or with it, or hides what it does.
+func mayWrite(sql, database string, tables, databases, whole map[string]bool) bool {
 	verb := strings.ToUpper(strings.TrimLeft(sql, " \t\r\n("))
 	if i := strings.IndexFunc(verb, func(c rune) bool { return c < 'A' || c > 'Z' }); i >= 0 {
 		verb = verb[:i]
@@ -98,5 +101,5 @@ func mayWrite(sql, database string, tables, databases map[string]bool) bool {
 		}
 		return false
 	}
-	return named(tables) && (database == "" || databases[database] || named(databases))
+	return whole[database] || named(whole) || named(tables) && (database == "" || databases[database] || named(databases))
 }

@@ -12,24 +12,26 @@ import (
 // stays where it is, and is named.
 func (x *restorer) dropParked() error {
 	parked := x.parked()
-	written := map[name]*entry{}
+	tables := map[name]*entry{}
 	for _, e := range parked {
-		if x.toJudge(e) {
-			written[e.name()] = e
+		if e.isFuse() {
+			tables[e.name()] = e
 		}
 	}
-	if len(written) > 0 {
+	if len(tables) > 0 {
 		quiet, err := x.drain(nil)
 		if err != nil {
 			return err
 		}
-		held, err := x.strangers(written)
+		// Any of them may hold rows of others: a statement that began before it was put aside may end after the look that found
+		// it empty.
+		held, err := x.strangers(tables)
 		if err != nil {
 			return err
 		}
 		for _, e := range parked {
 			why := held[e.name()]
-			if why == "" && !quiet && written[e.name()] != nil {
+			if why == "" && !quiet && tables[e.name()] != nil {
 				why = "a statement of another session may still write it"
 			}
 			if why != "" {
@@ -46,9 +48,6 @@ func (x *restorer) dropParked() error {
 	}
 	return nil
 }
-
-// toJudge reports whether a parked table may hold rows of others.
-func (x *restorer) toJudge(e *entry) bool { return e.isFuse() && e.Head != "" && !x.undrops[e.ID] }
 
 // strangers says of tables that reached statements made, or brought up, why they must not be dropped: rows of others.
 func (x *restorer) strangers(tables map[name]*entry) (map[name]string, error) {
@@ -75,12 +74,13 @@ func (x *restorer) strangers(tables map[name]*entry) (map[name]string, error) {
 		token, first := "new", false
 		if e := tables[n]; e != nil {
 			first = x.filled(e)
+			head, known := x.raised[e.ID]
 			if g, gone := x.r.wasGone(e.ID); gone {
-				token, first = e.ID, false // UNDROPped by the migration
-				if g.Head == e.Head {
-					continue
-				}
-				if i := ch.index(g.Head); i >= 0 {
+				head, known = g.Head, true
+			}
+			if known { // UNDROPped, by the migration or on the way to another
+				token, first = e.ID, false
+				if i := ch.index(head); i >= 0 {
 					ch.base, ch.snaps = i, ch.snaps[:i+1]
 				}
 			}
@@ -127,10 +127,21 @@ func (x *restorer) filled(e *entry) bool {
 // dropDatabases drops the databases that reached statements made and that databases has parked, unless others made or wrote
 // tables in them.
 func (x *restorer) dropDatabases() error {
-	for _, e := range x.parkedDatabases() {
+	parked := x.parkedDatabases()
+	if len(parked) == 0 {
+		return nil
+	}
+	quiet, err := x.drain(nil)
+	if err != nil {
+		return err
+	}
+	for _, e := range parked {
 		why, err := x.strangersIn(e)
 		if err != nil {
 			return err
+		}
+		if why == "" && !quiet {
+			why = "a statement of another session may still write into it"
 		}
 		if why != "" {
 			x.hold(e.Object, "a database of this migration, put aside because %s", why)

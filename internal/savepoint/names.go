@@ -121,25 +121,32 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 				}
 				return x.rename(m, to)
 			}
-			if _, gone := x.r.wasGone(e.ID); gone {
-				// Everything below it in the history is older than the capture.
-				if err := x.dropTable(e); err != nil {
-					return err
-				}
-				break
-			}
 			to := parkedName(e.ID)
 			if _, ok := x.r.captured(e.ID); !ok {
-				x.undrops[e.ID] = true
+				x.undrops[e.ID], x.raised[e.ID] = true, x.headWhenDropped(m, e)
 				to = raisedName(e.ID) // tells it to the next restore, should this one be killed
 			}
 			if err := x.rename(m, to); err != nil {
 				return err
 			}
+			if _, gone := x.r.wasGone(e.ID); gone {
+				break // everything below it in the history is older than the capture
+			}
 		}
 	}
 	x.hold(n.object(), "table %s was dropped and cannot be brought back: its history is gone", id)
 	return nil
+}
+
+// headWhenDropped is the head of a table that UNDROP just brought up: for an instant writers found it, and what they wrote is
+// above that.
+func (x *restorer) headWhenDropped(n name, e *entry) string {
+	for _, g := range x.live.gone[n] {
+		if g.ID == e.ID {
+			return g.Head
+		}
+	}
+	return e.Head
 }
 
 // undropNames are the names under which the id may be found, the likeliest first.

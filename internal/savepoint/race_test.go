@@ -151,19 +151,7 @@ func TestDrain(t *testing.T) {
 			if long {
 				seconds, drain = 3, 100*time.Millisecond // 3 is the most that sleep takes
 			}
-			slow, err := r.server.Session(t.Context(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan error, 1)
-			sql := fmt.Sprintf("insert into %s (x) select 42 where sleep(%d) = 0", name{r.db(), "a"}.sql(), seconds)
-			go func() {
-				_, err := slow.Exec(context.WithoutCancel(t.Context()), databend.Statement{SQL: sql})
-				ended <- err
-			}()
-			for r.rows("select to_string(count(*)) from system.processes where extra_info like '%where sleep(" + fmt.Sprint(seconds) + ")%' and extra_info like '%" + r.db() + "%' and extra_info not like '%processes%'")[0][0] == "0" {
-				time.Sleep(10 * time.Millisecond)
-			}
+			ended := r.slowly(name{r.db(), "a"}, seconds)
 			rep, err := Restore(t.Context(), r.conn, r.before, r.reached, Options{Drain: drain})
 			if err != nil {
 				t.Fatal(err)
@@ -180,6 +168,81 @@ func TestDrain(t *testing.T) {
 			rows := strings.Join(r.column("select x from a"), " ")
 			if want := map[bool]string{true: "1 42", false: "1"}[inserted == nil]; rows != want {
 				t.Errorf("rows %s, want %s; the insert: %v", rows, want, inserted)
+			}
+		})
+	}
+}
+
+// slowly inserts 42 into a table from another session, over some seconds, and returns when that runs.
+func (r *rig) slowly(n name, seconds int) <-chan error {
+	r.t.Helper()
+	slow, err := r.server.Session(r.t.Context(), nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	sql := fmt.Sprintf("insert into %s (x) select 42 where sleep(%d) = 0", n.sql(), seconds)
+	go func() {
+		_, err := slow.Exec(context.WithoutCancel(r.t.Context()), databend.Statement{SQL: sql})
+		ended <- err
+	}()
+	for r.rows("select to_string(count(*)) from system.processes where extra_info like '%where sleep(" + fmt.Sprint(seconds) + ")%' and extra_info like '%" + n.db + "%' and extra_info not like '%processes%'")[0][0] == "0" {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ended
+}
+
+// A statement of another session that began when the migration's own table was there, and was empty, ends after the restore looked:
+// the table is not dropped with its row.
+func TestDrainOfWhatWasMade(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		statements []string
+		in         string // "": the test's own database
+	}{
+		{[]string{"create or replace table a (x int)"}, ""},
+		{[]string{"drop table a", "create table a (x int)"}, ""},
+		{[]string{"create database D", "create table D.a (x int)"}, "D"},
+	} {
+		t.Run(c.statements[0], func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			at := name{r.db(), "a"}
+			if c.in != "" {
+				at.db = r.db() + "_d"
+				t.Cleanup(func() {
+					for _, d := range r.rows("select name from system.databases where name like '%" + at.db + "'") {
+						_, _ = r.foreign.Exec(context.WithoutCancel(t.Context()), databend.Statement{SQL: "drop database `" + d[0] + "`"})
+					}
+				})
+			}
+			r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)")
+			var statements []string
+			for _, s := range c.statements {
+				statements = append(statements, strings.ReplaceAll(s, "D", at.db))
+			}
+			if err := r.run(statements...); err != nil {
+				t.Fatal(err)
+			}
+			ended := r.slowly(at, 1)
+			rep := r.restore()
+			if err := <-ended; err != nil {
+				t.Skipf("the engine refused the insert: %v", err)
+			}
+			if rep.Clean() {
+				t.Errorf("report %+v, want it named", rep)
+			}
+			found := 0
+			for _, n := range r.rows("select database, name from system.tables where engine = 'FUSE' and database like '%" + r.db() + "%'") {
+				if rows := r.rows("select count(*) from " + name{n[0], n[1]}.sql() + " where x = 42"); rows[0][0] == "1" {
+					found++
+				}
+			}
+			if found != 1 {
+				t.Errorf("the acknowledged row is in %d tables; report %+v", found, rep)
+			}
+			if got := strings.Join(r.column("select x from a where x = 1"), " "); got != "1" {
+				t.Errorf("got rows %q in the restored table", got)
 			}
 		})
 	}

@@ -23,12 +23,13 @@ type restorer struct {
 	notes   map[sqltext.Object][]string // said with an object's outcome
 	done    map[sqltext.Object]bool     // objects that were moved
 	files   []CopiedFiles
-	from    map[string]name // id of a parked table → the name it was parked from, when this restore did it
-	away    map[string]bool // ids that were dropped until now: no writer has found them since
-	stale   bool            // indexes and constraints were changed since they were read
-	chains  map[name]chain  // of the tables that will be dropped, read after the drain
-	drained bool            // statements that began before the fence are over
-	undrops map[string]bool // ids that UNDROP brought up on the way to another: to be dropped again
+	from    map[string]name   // id of a parked table → the name it was parked from, when this restore did it
+	away    map[string]bool   // ids that were dropped until now: no writer has found them since
+	stale   bool              // indexes and constraints were changed since they were read
+	chains  map[name]chain    // of the tables that will be dropped, read after the drain
+	drained bool              // statements that began before the fence are over
+	undrops map[string]bool   // ids that UNDROP brought up on the way to another: to be dropped again
+	raised  map[string]string // of those that this restore brought up: the head that they had
 }
 
 // Restore moves the objects of before (with what the reached statements re-captured) back to what they were. An error means
@@ -70,7 +71,7 @@ func newRestorer(ctx context.Context, c Conn, before State, reached []Reached, o
 	return &restorer{
 		ctx: ctx, c: c, o: o, r: newReach(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		undrops: map[string]bool{}, from: map[string]name{}, away: map[string]bool{},
+		undrops: map[string]bool{}, raised: map[string]string{}, from: map[string]name{}, away: map[string]bool{},
 	}
 }
 
@@ -142,6 +143,9 @@ func (x *restorer) read() error {
 	for _, e := range cat.tables {
 		if e.Name == raisedName(e.ID) {
 			x.undrops[e.ID] = true
+			if _, known := x.raised[e.ID]; !known {
+				x.raised[e.ID] = e.Head // by one that was killed
+			}
 		}
 	}
 	return nil
