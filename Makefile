@@ -36,11 +36,8 @@ test: check
 bench:
 	DBCTL_REQUIRE_ENGINE=1 go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
 
-proof: export DBCTL_REQUIRE_ENGINE = 1
 proof:
-	DBCTL_PROOF=full go test -count 1 -timeout 12h -v ./internal/proof
-	DBCTL_PROOF=1000 go test -count 1 -timeout 12h -v -run 'Model|Writer' ./internal/savepoint
-	DBCTL_PROOF=1 go test -count 1 -timeout 12h -v -run Kill ./internal/migrate
+	DBCTL_REQUIRE_ENGINE=1 DBCTL_PROOF=full go test -count 1 -p 1 -timeout 12h -v ./internal/proof ./internal/savepoint ./internal/migrate ./internal/load
 
 clean:
 	@[ ! -x dbctl ] || { ./dbctl -e local dev stop; [ ! -d .demo ] || ./dbctl -C .demo -e local dev stop; }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"sort"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
 // grave is a transport whose process is killed at a request: from then on nothing is sent and nothing is answered.
@@ -127,7 +128,7 @@ func (w *world) history() {
 }
 
 // TestKill kills a process at request boundaries of up, and lets the next command find what it left: the warehouse must be as after
-// some version, the journal must say which, and going on must end where an undisturbed run ends. DBCTL_PROOF=1 kills at every
+// some version, the journal must say which, and going on must end where an undisturbed run ends. DBCTL_PROOF=full kills at every
 // boundary.
 func TestKill(t *testing.T) {
 	t.Parallel()
@@ -149,7 +150,7 @@ func TestKill(t *testing.T) {
 	requests := g.count
 
 	step := requests/4 + 1
-	if os.Getenv("DBCTL_PROOF") != "" {
+	if databendtest.Full() {
 		step = 1
 	}
 	outcomes := map[string]int{}

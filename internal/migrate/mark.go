@@ -22,8 +22,8 @@ type mark struct {
 	At     string            `json:"at"`              // server's clock, not after the mark
 	Prefix string            `json:"ids"`             // of the query ids of everything that this run sends
 	Heads  map[string]string `json:"heads,omitempty"` // of the tables that the next statement writes: id → head snapshot
-	// Sole is, for a migration of one statement, what there was under the names that it writes: sole.go.
-	Sole string `json:"sole,omitempty"`
+	// Sole is set for migrations of one statement: for each from Next to Last its evidence before (sole.go).
+	Sole []string `json:"sole,omitempty"`
 	// Ran are the statements since the savepoint, those of this mark not among them.
 	Ran []ran `json:"ran,omitempty"`
 	// Again is what was captured again since the run began, for this savepoint; when it is too large for a comment it is the detail
@@ -131,7 +131,7 @@ func (r *run) groupEnd(p place) place {
 	last := p
 	for n := 1; n < groupLimit; n++ {
 		if p.Statement++; p.Statement >= len(steps[p.Step].Statements) {
-			if p = (place{p.Step + 1, 0}); p.Step >= len(steps) || len(steps[p.Step].Statements) == 0 {
+			if p = (place{p.Step + 1, 0}); p.Step >= len(steps) || len(steps[p.Step].Statements) == 0 || r.sole(p.Step) {
 				break
 			}
 		}

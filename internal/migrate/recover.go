@@ -208,7 +208,7 @@ func (c *cutOff) reached(ctx context.Context) error {
 	if k.Last.before(k.Next) { // no mark was made yet
 		return nil
 	}
-	if k.Sole != "" {
+	if k.Sole != nil {
 		return c.soleReached(ctx)
 	}
 	last := k.Last
@@ -254,7 +254,7 @@ func (c *cutOff) reached(ctx context.Context) error {
 	return nil
 }
 
-// groupReached finds how far a group of plain CREATEs came: the last of its objects that is there now.
+// groupReached finds how far a group of plain CREATEs came: up to the first whose object is neither there nor was dropped since.
 func (c *cutOff) groupReached(ctx context.Context, k mark) (place, error) {
 	var objects []sqltext.Object
 	var at []place
@@ -273,9 +273,12 @@ func (c *cutOff) groupReached(ctx context.Context, k mark) (place, error) {
 	}
 	last := place{k.Next.Step, k.Next.Statement - 1}
 	for i, o := range objects {
-		if s, ok := now.Find(o); ok && s.Exists {
-			last = at[i]
+		is, _ := now.Find(o)
+		was, _ := c.before.Find(o)
+		if !is.Exists && len(is.Gone) <= len(was.Gone) {
+			break
 		}
+		last = at[i]
 	}
 	return last, nil
 }

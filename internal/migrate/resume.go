@@ -163,6 +163,12 @@ func (c *cutOff) did(ctx context.Context, x ran) (answer, error) {
 	first := !slices.ContainsFunc(c.ran[:len(c.ran)-1], func(e ran) bool {
 		return slices.ContainsFunc(c.statementAt(e.Place).Effect.Writes, func(o sqltext.Write) bool { return o.Object == w.Object })
 	})
+	if ev := evidenceOf(st.Effect); ev != "" && first {
+		before, _ := c.base.Find(ev.object(st.Effect))
+		if did := ev.shows(st.Effect, ev.in(before, st.Effect), now, x.At); did != unclear {
+			return did, nil
+		}
+	}
 	say := func(b bool) (answer, error) {
 		if b {
 			return yes, nil
@@ -179,10 +185,6 @@ func (c *cutOff) did(ctx context.Context, x ran) (answer, error) {
 			return yes, nil // once more changes nothing, and not at all either
 		}
 		return no, nil
-	case sqltext.Replace:
-		if first && is.ID != "" {
-			return say(is.ID != was.ID)
-		}
 	case sqltext.Alter, sqltext.WriteData:
 		head := x.Heads[is.ID]
 		if head == "" && first {

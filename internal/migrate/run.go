@@ -48,7 +48,6 @@ type run struct {
 	dirty   map[sqltext.Object]bool // and not captured since
 	latest  savepoint.State         // of everything, as it was captured last
 	seen    map[sqltext.Object]look
-	glances map[glanced]aGlance
 
 	finished []finished
 	shown    int // of finished, as events
@@ -203,7 +202,7 @@ func (r *run) steps(ctx context.Context) error {
 	}()
 
 	r.latest, r.base = r.before.State, r.before.State
-	r.seen, r.glances = map[sqltext.Object]look{}, map[glanced]aGlance{}
+	r.seen = map[sqltext.Object]look{}
 	for _, o := range r.before.Objects {
 		r.seen[o.Object] = look{read: r.before.read}
 	}
@@ -371,7 +370,7 @@ func (r *run) captureAgain(ctx context.Context, i int, under map[sqltext.Object]
 	for j := i; j < len(r.plan.Steps) && j < i+ahead && (j == i || len(again) < few); j++ {
 		objects := writes(r.plan.Steps[j : j+1])
 		for _, o := range objects {
-			if !taken[o] && r.stale(r.plan.Steps[j], o, under, 0) {
+			if !taken[o] && !under[o] && (j == i || r.stale(r.plan.Steps[j], o, under, 0)) {
 				again = append(again, o)
 			}
 		}

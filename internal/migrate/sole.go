@@ -2,36 +2,38 @@ package migrate
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // A migration that is one statement needs no savepoint: the statement is atomic, so either nothing of it is there or the migration is
 // finished. When its answer is lost, or its process, the only question is whether it ran. For changes of a table's or view's
-// existence and definition that can be seen: what moves or drops a name, by who is there afterwards; what replaces or alters,
-// by a look before, which is kept in the mark, and one afterwards.
+// existence and definition that can be seen: each leaves evidence, something that it alone changes, whose value before is kept in the
+// mark. Consecutive ones share a mark, as long as none of them touches another's evidence.
 
-// What a look reads.
+// evidence is what shows that a statement ran.
+type evidence string
+
 const (
-	lookNames   = "names"   // nothing before; afterwards, which names are there
-	lookTables  = "tables"  // ids, comments, cluster keys
-	lookColumns = "columns" // their columns
+	made      evidence = "made"    // under its name is an object that is not older than the mark, nor the one from before
+	dropped   evidence = "dropped" // nothing is under its name, where something was
+	renamed   evidence = "renamed" // and something is under the new one
+	column    evidence = "column"  // the column is there, or not there, or is another
+	commented evidence = "comment"
+	clustered evidence = "cluster key"
 )
 
-// soleAlter are the ALTERs whose effect a look shows.
-var soleAlter = regexp.MustCompile(`^ALTER TABLE (ADD COLUMN|DROP COLUMN|RENAME COLUMN|MODIFY COLUMN|COMMENT|CLUSTER BY|DROP CLUSTER KEY)`)
+// soleAlter are the ALTERs that leave evidence, beside those of a column.
+var soleAlter = regexp.MustCompile(`^ALTER TABLE (COMMENT|CLUSTER BY|DROP CLUSTER KEY)`)
 
-// lookOf is what shows whether a statement ran, "" when nothing does.
-func lookOf(e sqltext.Effect) string {
+// evidenceOf is what a statement leaves, "" when nothing shows whether it ran.
+func evidenceOf(e sqltext.Effect) evidence {
 	if e.Unknown || e.DML || e.Class != sqltext.Exact && e.Class != sqltext.Flashback {
 		return ""
 	}
@@ -43,18 +45,91 @@ func lookOf(e sqltext.Effect) string {
 		verbs[w.Verb]++
 	}
 	switch {
-	case len(e.Writes) == 2 && verbs[sqltext.RenameOut] == 1 && verbs[sqltext.RenameIn] == 1, len(e.Writes) == 1 && verbs[sqltext.Drop] == 1:
-		return lookNames
-	case len(e.Writes) == 1 && verbs[sqltext.Create]+verbs[sqltext.CreateNew]+verbs[sqltext.Replace] == 1:
-		return lookTables
-	case len(e.Writes) == 1 && verbs[sqltext.Alter] == 1 && soleAlter.MatchString(e.Kind):
-		if strings.HasSuffix(e.Kind, " COLUMN") {
-			return lookColumns
-		}
-		return lookTables
+	case len(e.Writes) == 2 && verbs[sqltext.RenameOut] == 1 && verbs[sqltext.RenameIn] == 1:
+		return renamed
+	case len(e.Writes) != 1:
+		return ""
+	case verbs[sqltext.Drop] == 1:
+		return dropped
+	case verbs[sqltext.Create]+verbs[sqltext.CreateNew]+verbs[sqltext.Replace] == 1:
+		return made
+	case verbs[sqltext.Alter] == 0:
+		return ""
+	case e.Column != "" && strings.HasPrefix(e.Kind, "ALTER TABLE"):
+		return column
+	case soleAlter.MatchString(e.Kind) && strings.HasSuffix(e.Kind, "COMMENT"):
+		return commented
+	case soleAlter.MatchString(e.Kind):
+		return clustered
 	}
 	return ""
 }
+
+// object is the one that the evidence is of: of a rename the one that leaves its name.
+func (ev evidence) object(e sqltext.Effect) sqltext.Object {
+	for _, w := range e.Writes {
+		if w.Verb != sqltext.RenameIn {
+			return w.Object
+		}
+	}
+	return sqltext.Object{}
+}
+
+// in is the evidence as an object has it, "" for nothing.
+func (ev evidence) in(o savepoint.ObjectState, e sqltext.Effect) string {
+	if !o.Exists {
+		return ""
+	}
+	switch ev {
+	case column:
+		for _, c := range o.Columns {
+			if strings.EqualFold(c.Name, e.Column) {
+				return c.String()
+			}
+		}
+		return ""
+	case commented:
+		return o.Comment
+	case clustered:
+		return o.ClusterBy
+	}
+	return o.ID
+}
+
+// shows reports whether a statement ran, from its evidence before (was) and what is there now. at is a server's time not after its
+// mark. Unclear is a statement that may have changed nothing: running it once more does no harm.
+func (ev evidence) shows(e sqltext.Effect, was string, now savepoint.State, at string) answer {
+	is, _ := now.Find(ev.object(e))
+	maybe := func(unchanged bool) answer {
+		if unchanged {
+			return unclear
+		}
+		return no
+	}
+	switch ev {
+	case made:
+		if is.Exists && is.ID != was && is.Created >= at {
+			return yes
+		}
+		return maybe(e.If)
+	case dropped, renamed:
+		arrived := !slices.ContainsFunc(e.Writes, func(w sqltext.Write) bool {
+			there, _ := now.Find(w.Object)
+			return w.Verb == sqltext.RenameIn && !there.Exists
+		})
+		if was != "" && !is.Exists && arrived {
+			return yes
+		}
+		return maybe(was == "" && e.If)
+	}
+	if ev.in(is, e) != was {
+		return yes
+	}
+	return maybe(e.If || ev != column || strings.Contains(e.Kind, "MODIFY"))
+}
+
+// something is the evidence before of an object that this run made itself: it is there.
+const something = "there"
 
 // sole reports whether step i is such a migration.
 func (r *run) sole(i int) bool {
@@ -62,28 +137,18 @@ func (r *run) sole(i int) bool {
 	if r.plan.atomic || len(s.Statements) != 1 || i == r.start.Step && len(r.ran) > 0 {
 		return false
 	}
-	return lookOf(s.Statements[0].Effect) != ""
+	return evidenceOf(s.Statements[0].Effect) != ""
 }
 
 // runSole runs step i, which is sole.
 func (r *run) runSole(ctx context.Context, i int) error {
-	p := place{i, 0}
 	s := &r.plan.Steps[i]
 	st := s.Statements[0]
-	if r.plain(st, map[sqltext.Object]bool{}) {
-		return r.statement(ctx, p) // in a group, whose members the catalogue tells apart without a look
+	if k := r.marked; k.Sole == nil || i < k.Next.Step || i > k.Last.Step || time.Since(r.markedAt) >= r.lock.TTL()/3 {
+		if err := r.markSole(ctx, i); err != nil {
+			return err
+		}
 	}
-	before, err := r.lookBefore(ctx, p)
-	if err != nil {
-		return err
-	}
-	k := r.mark()
-	k.Next, k.Last, k.Sole = p, p, before
-	if err := r.lock.Mark(ctx, k); err != nil {
-		return err
-	}
-	r.marked, r.markedAt = k, time.Now()
-	r.flush()
 	if err := r.lock.Fresh(ctx); err != nil {
 		return err
 	}
@@ -92,7 +157,7 @@ func (r *run) runSole(ctx context.Context, i int) error {
 		return err
 	}
 	if err != nil {
-		ran, unknown := r.soleRan(context.WithoutCancel(ctx), res.ID, st, before)
+		ran, unknown := r.soleRan(context.WithoutCancel(ctx), res.ID, st, r.marked.Sole[i-r.marked.Next.Step])
 		if unknown != nil {
 			r.undecided = fmt.Errorf("whether the statement ran is not known: %w", unknown)
 			return err
@@ -106,18 +171,121 @@ func (r *run) runSole(ctx context.Context, i int) error {
 	return nil
 }
 
+// markSole marks step i, and with it those behind it that are sole, whose evidence before is known, and that touch no evidence of
+// those before them in the group.
+func (r *run) markSole(ctx context.Context, i int) error {
+	group := map[sqltext.Object]bool{} // what the group writes
+	if _, known := r.evidenceBefore(i, i, group); !known {
+		if err := r.captureAgain(ctx, i, nil); err != nil {
+			return err
+		}
+	}
+	k := r.mark()
+	k.Next, k.Last = place{i, 0}, place{i, 0}
+	type aspect struct {
+		object sqltext.Object
+		of     evidence
+	}
+	taken := map[aspect]bool{}
+	for j := i; j < len(r.plan.Steps) && j-i < groupLimit && r.sole(j); j++ {
+		e := r.plan.Steps[j].Statements[0].Effect
+		was, known := r.evidenceBefore(i, j, group)
+		ev := evidenceOf(e)
+		var changes, leaves []aspect
+		for _, w := range e.Writes {
+			if w.Verb == sqltext.Alter {
+				changes = append(changes, aspect{w.Object, ev})
+				leaves = changes
+				continue
+			}
+			leaves = append(leaves, aspect{w.Object, made})
+			for _, any := range []evidence{made, column, commented, clustered} {
+				changes = append(changes, aspect{w.Object, any})
+			}
+		}
+		if !known || slices.ContainsFunc(changes, func(a aspect) bool { return taken[a] }) {
+			break
+		}
+		for _, a := range leaves {
+			taken[a] = true
+		}
+		for _, w := range e.Writes {
+			group[w.Object] = true
+		}
+		k.Last.Step = j
+		k.Sole = append(k.Sole, was)
+	}
+	if k.Sole == nil {
+		return fmt.Errorf("look at what step %s writes: it was not captured", r.plan.Steps[i].String())
+	}
+	if err := r.lock.Mark(ctx, k); err != nil {
+		return err
+	}
+	r.marked, r.markedAt = k, time.Now()
+	r.flush()
+	return nil
+}
+
+// evidenceBefore is the evidence of step j before it runs, and after the steps of its group from i on, which write these objects;
+// known is false when that has to be captured first.
+func (r *run) evidenceBefore(i, j int, group map[sqltext.Object]bool) (was string, known bool) {
+	e := r.plan.Steps[j].Statements[0].Effect
+	ev := evidenceOf(e)
+	o := ev.object(e)
+	now, captured := r.latest.Find(o)
+	if captured && !group[o] && !r.dirty[o] {
+		// Who is under a name may be old news: what came since the mark is told by its age.
+		recent := time.Since(r.seen[o].read) < r.lock.TTL()/3
+		return ev.in(now, e), ev == made || recent
+	}
+	// Written by this run: what it wrote may tell.
+	for n := j - 1; n >= 0; n-- {
+		for _, st := range slices.Backward(r.plan.Steps[n].Statements) {
+			for _, w := range st.Effect.Writes {
+				if w.Object != o {
+					continue
+				}
+				there := w.Verb != sqltext.Drop && w.Verb != sqltext.RenameOut
+				switch {
+				case ev == dropped || ev == renamed:
+					if !there {
+						return "", !st.Effect.If
+					}
+					return something, true
+				case ev == column && (w.Verb == sqltext.WriteData || w.Verb == sqltext.Alter && !says(st.SQL, e.Column)): // another column, or none
+				case ev == column && (w.Verb == sqltext.Create || w.Verb == sqltext.Replace):
+					return "", !says(st.SQL, e.Column, "AS", "LIKE", "CLONE")
+				default:
+					return "", false
+				}
+			}
+		}
+	}
+	return "", false
+}
+
+// says reports whether one of the words is in a statement.
+func says(sql string, words ...string) bool {
+	tokens, err := sqltext.Scan(sql)
+	return err != nil || slices.ContainsFunc(tokens, func(t sqltext.Token) bool {
+		return slices.ContainsFunc(words, func(w string) bool {
+			return strings.EqualFold(strings.Trim(sql[t.Start:t.End], "\"`"), w)
+		})
+	})
+}
+
 // soleRan waits until the statement is over and looks whether it ran. It tries as long as the server is not heard.
-func (r *run) soleRan(ctx context.Context, queryID string, st Statement, before string) (bool, error) {
+func (r *run) soleRan(ctx context.Context, queryID string, st Statement, was string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := r.m.srv.Settle(ctx, queryID)
-		var ran bool
+		var now savepoint.State
 		if err == nil {
-			ran, err = r.lookAfter(ctx, st, before)
+			now, err = savepoint.Capture(ctx, r.m.store.Conn(), written(st))
 		}
 		if err == nil {
-			return ran, nil
+			return evidenceOf(st.Effect).shows(st.Effect, was, now, r.marked.At) == yes, nil
 		}
 		if !passing(err) {
 			return false, err
@@ -128,124 +296,42 @@ func (r *run) soleRan(ctx context.Context, queryID string, st Statement, before 
 	}
 }
 
-// lookBefore is what there is under the names that the statement at p writes, as a digest. What the next steps will ask is asked
-// with it, and not again within a third of the lease, unless this run writes it.
-func (r *run) lookBefore(ctx context.Context, p place) (string, error) {
-	st := r.statementAt(p)
-	what := lookOf(st.Effect)
-	if what == lookNames {
-		return lookNames, nil
-	}
-	o := st.Effect.Writes[0].Object
-	if g, ok := r.glances[glanced{what, o}]; ok && time.Since(g.read) < r.lock.TTL()/3 {
-		return g.digest, nil
-	}
-	const few, ahead = 10, 30
-	objects := []sqltext.Object{o}
-	taken := map[sqltext.Object]bool{o: true}
-	for i := p.Step + 1; i < len(r.plan.Steps) && i < p.Step+ahead && len(objects) < few; i++ {
-		for _, next := range r.plan.Steps[i].Statements {
-			for _, w := range next.Effect.Writes {
-				if !taken[w.Object] && r.sole(i) && lookOf(next.Effect) == what && !r.plain(next, map[sqltext.Object]bool{}) {
-					objects = append(objects, w.Object)
-				}
-				taken[w.Object] = true
-			}
+// written are the objects that statements write.
+func written(statements ...Statement) []sqltext.Object {
+	var out []sqltext.Object
+	for _, st := range statements {
+		for _, w := range st.Effect.Writes {
+			out = append(out, w.Object)
 		}
 	}
-	digests, err := r.glance(ctx, what, objects)
-	if err != nil {
-		return "", err
-	}
-	for _, o := range objects {
-		r.glances[glanced{what, o}] = aGlance{digests[o], time.Now()}
-	}
-	return digests[o], nil
+	return out
 }
 
-// lookAfter reports whether the statement ran.
-func (r *run) lookAfter(ctx context.Context, st Statement, before string) (bool, error) {
-	what := lookOf(st.Effect)
-	var objects []sqltext.Object
-	for _, w := range st.Effect.Writes {
-		objects = append(objects, w.Object)
-	}
-	if what != lookNames {
-		now, err := r.glance(ctx, what, objects)
-		return err == nil && now[objects[0]] != before, err
-	}
-	now, err := r.glance(ctx, lookTables, objects)
-	if err != nil {
-		return false, err
-	}
-	nothing := digest(nil)
-	for _, w := range st.Effect.Writes {
-		if there := now[w.Object] != nothing; there != (w.Verb == sqltext.RenameIn) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// glanced is what was looked at, and aGlance what was seen when.
-type glanced struct {
-	what   string
-	object sqltext.Object
-}
-
-type aGlance struct {
-	digest string
-	read   time.Time
-}
-
-// glance reads what there is under names: one request.
-func (r *run) glance(ctx context.Context, what string, objects []sqltext.Object) (map[sqltext.Object]string, error) {
-	column, from := "name", "name, table_id::STRING, comment, cluster_by FROM system.tables"
-	if what == lookColumns {
-		column, from = "`table`", "`table`, name, type, default_kind, default_expression, is_nullable, comment FROM system.columns"
-	}
-	var either []string
-	for _, o := range objects {
-		either = append(either, "database="+sqltext.Quote(o.Database)+" AND "+column+"="+sqltext.Quote(o.Name))
-	}
-	res, err := r.m.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT database, " + from + " WHERE " + strings.Join(either, " OR ")})
-	if err != nil {
-		return nil, fmt.Errorf("look at what a statement writes: %w", err)
-	}
-	lines := map[sqltext.Object][]string{}
-	for _, row := range res.Rows {
-		var b strings.Builder
-		for _, v := range row {
-			b.WriteString(v.String + "\x00")
-		}
-		o := sqltext.Object{Kind: sqltext.Table, Database: row[0].String, Name: row[1].String}
-		lines[o] = append(lines[o], b.String())
-	}
-	out := map[sqltext.Object]string{}
-	for _, o := range objects {
-		out[o] = digest(lines[o])
-	}
-	return out, nil
-}
-
-func digest(lines []string) string {
-	slices.Sort(lines)
-	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
-	return hex.EncodeToString(sum[:16])
-}
-
-// soleReached works out what became of a step that is one statement.
+// soleReached works out which of the steps that a mark covers ran: one after the other, up to the first that did not.
 func (c *cutOff) soleReached(ctx context.Context) error {
-	step := c.k.Next.Step
-	ran, err := c.lookAfter(ctx, c.statementAt(c.k.Next), c.k.Sole)
+	var statements []Statement
+	for i := c.k.Next.Step; i <= c.k.Last.Step; i++ {
+		statements = append(statements, c.plan.Steps[i].Statements[0])
+	}
+	if len(statements) != len(c.k.Sole) {
+		return fmt.Errorf("read the mark of run %s: it covers %d steps and describes %d", c.left.ID, len(statements), len(c.k.Sole))
+	}
+	now, err := savepoint.Capture(ctx, c.m.store.Conn(), written(statements...))
 	if err != nil {
-		return err
+		return fmt.Errorf("look what run %s did: %w", c.left.ID, err)
 	}
-	c.ran, c.again, c.from, c.current = nil, savepoint.State{}, step, step
-	if ran {
-		c.from, c.current = step+1, step+1
+	next := c.k.Next.Step
+	for i, st := range statements {
+		did := evidenceOf(st.Effect).shows(st.Effect, c.k.Sole[i], now, c.k.At)
+		if did == no {
+			break
+		}
+		if did == yes {
+			next = c.k.Next.Step + i + 1
+		}
 	}
-	for i := range c.from {
+	c.ran, c.again, c.from, c.current = nil, savepoint.State{}, next, next
+	for i := range next {
 		c.finished = append(c.finished, finished{step: i, began: time.Now()})
 	}
 	return nil

@@ -98,8 +98,6 @@ func (r *run) after(this ran, st Statement, queryID string, err error) error {
 func (r *run) wrote(st Statement) {
 	for _, w := range st.Effect.Writes {
 		r.written[w.Object], r.dirty[w.Object] = true, true
-		delete(r.glances, glanced{lookTables, w.Object})
-		delete(r.glances, glanced{lookColumns, w.Object})
 	}
 }
 
@@ -390,15 +388,15 @@ func notOvertaken(tables []sqltext.Object, heads map[sqltext.Object]string, alon
 	return strings.Join(each, " AND ")
 }
 
-// written is what a journal row of snapshotDetail says.
-type written struct {
+// wroteRows is what a journal row of snapshotDetail says.
+type wroteRows struct {
 	step, from, last int
 	heads            map[string]string // table id → head before
 	own              []string
 }
 
-func parseSnapshot(detail string) (written, error) {
-	w := written{heads: map[string]string{}}
+func parseSnapshot(detail string) (wroteRows, error) {
+	w := wroteRows{heads: map[string]string{}}
 	fields := strings.Split(detail, ";")
 	if _, err := fmt.Sscanf(fields[0], "%d,%d,%d", &w.step, &w.from, &w.last); err != nil {
 		return w, fmt.Errorf("read the journal's snapshot row %q: %w", detail, err)

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,19 +22,12 @@ import (
 )
 
 var (
-	full = os.Getenv("DBCTL_PROOF") == "full"
-	seed = proofSeed()
+	full = databendtest.Full()
+	seed = databendtest.Seed(uint64(time.Now().UnixNano()) % 1_000_000)
 	// binary is dbctl, built once.
 	binary  string
 	results table
 )
-
-func proofSeed() uint64 {
-	if n, err := strconv.ParseUint(os.Getenv("DBCTL_PROOF_SEED"), 10, 64); err == nil {
-		return n
-	}
-	return uint64(time.Now().UnixNano()) % 1_000_000
-}
 
 func TestMain(m *testing.M) {
 	os.Exit(testMain(m))

@@ -76,7 +76,6 @@ func Objects(effects []sqltext.Effect) []sqltext.Object {
 // entry is a table, view, stream or database as the catalogue has it.
 type entry struct {
 	ObjectState
-	created string
 	dropped string
 }
 
@@ -187,14 +186,14 @@ func (cat *catalog) add(rows [][]string) {
 		case "now":
 			cat.server, cat.at = f[0], f[1]
 		case "table":
-			e := &entry{created: f[9], ObjectState: ObjectState{
+			e := &entry{ObjectState: ObjectState{
 				Object: tableObject(name{f[0], f[1]}), Exists: true, ID: f[2], Engine: f[3], Options: options(f[4]), Head: head(f[4]),
-				Comment: f[5], ClusterBy: f[6], Owner: f[7], Transient: f[8] != "",
+				Comment: f[5], ClusterBy: f[6], Owner: f[7], Transient: f[8] != "", Created: f[9],
 			}}
 			cat.tables[e.name()] = e
 		case "stream":
-			e := &entry{created: f[8], ObjectState: ObjectState{
-				Object: tableObject(name{f[0], f[1]}), Exists: true, ID: f[2], Engine: "STREAM", Comment: f[5], Owner: f[7],
+			e := &entry{ObjectState: ObjectState{
+				Object: tableObject(name{f[0], f[1]}), Exists: true, ID: f[2], Engine: "STREAM", Comment: f[5], Owner: f[7], Created: f[8],
 				Facts: map[string]string{"on table": f[3], "mode": f[4], "at": f[6]},
 			}}
 			cat.tables[e.name()] = e
@@ -202,8 +201,8 @@ func (cat *catalog) add(rows [][]string) {
 			if strings.HasPrefix(f[1], "orphan@") { // litter of a failed CREATE TABLE … AS SELECT
 				continue
 			}
-			e := &entry{created: f[6], dropped: f[5], ObjectState: ObjectState{
-				Object: tableObject(name{f[0], f[1]}), ID: f[2], Engine: f[3], Head: head(f[4]),
+			e := &entry{dropped: f[5], ObjectState: ObjectState{
+				Object: tableObject(name{f[0], f[1]}), ID: f[2], Engine: f[3], Head: head(f[4]), Created: f[6],
 			}}
 			cat.gone[e.name()] = append(cat.gone[e.name()], e)
 		case "column":

@@ -114,7 +114,7 @@ func (x *restorer) filled(e *entry) bool {
 	last, filled := "", false
 	for _, i := range makers {
 		since := x.r.since(i)
-		if since > e.created || since < last {
+		if since > e.Created || since < last {
 			continue
 		}
 		fills := strings.Contains(x.r.reached[i].Effect.Kind, "AS SELECT")
@@ -168,7 +168,7 @@ func (x *restorer) strangersIn(e *entry) (string, error) {
 	for n, t := range cat.tables {
 		ours := false
 		for m, is := range x.r.makers {
-			ours = ours || m.table == n.table && x.r.made(is, t.created)
+			ours = ours || m.table == n.table && x.r.made(is, t.Created)
 		}
 		if !ours {
 			return "another session made table " + n.table + " in it", nil

@@ -2,7 +2,6 @@ package savepoint
 
 import (
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
 // column gives the values of a query's first column, sorted.
@@ -43,7 +43,7 @@ func TestForeignAppends(t *testing.T) {
 	statements := []string{"alter table a add column d int default 5", "update a set x = x + 100", "alter table a rename column y to z", "alter table a drop column w"}
 	kills := 0
 	step, least := 2, 4
-	if os.Getenv("DBCTL_PROOF") != "" {
+	if databendtest.Full() {
 		step, least = 1, 8
 	}
 	for at := 0; at < 100; at += step {

@@ -3,11 +3,9 @@ package savepoint
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,22 +14,18 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-var seedFlag = flag.Uint64("seed", 1, "first seed of the random migrations")
-
-// proof is the number of rounds asked for by DBCTL_PROOF, or short.
-func proof(t *testing.T, short int) int {
-	s := os.Getenv("DBCTL_PROOF")
-	if s == "" {
-		return short
+// rounds runs a proof's round 0, 1, … n-1, or, in the short form, as many as begin within a time.
+func rounds(n int, short time.Duration, round func(i int)) (ran int) {
+	until := time.Now().Add(short)
+	for ran < n && (databendtest.Full() || time.Now().Before(until)) {
+		round(ran)
+		ran++
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatalf("DBCTL_PROOF=%s: %v", s, err)
-	}
-	return n
+	return ran
 }
 
 // round is one random migration: what is there, what it runs, what goes wrong.
@@ -461,7 +455,7 @@ func (r *rig) shrink(t testing.TB, ro round, stats *tally) (round, string) {
 }
 
 // TestModel runs random migrations over a random catalogue, kills the restore at random requests, restores, and compares.
-// DBCTL_PROOF=N runs N rounds; -seed chooses the first.
+// DBCTL_PROOF_SEED chooses the first.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	model(t, newRound)
@@ -487,21 +481,15 @@ func TestModelForeign(t *testing.T) {
 func model(t *testing.T, make func(seed uint64) round) {
 	r := newRig(t)
 	stats := &tally{}
-	until := time.Now().Add(15 * time.Second)
-	ran := 0
-	for i := range proof(t, 1000) {
-		if os.Getenv("DBCTL_PROOF") == "" && time.Now().After(until) {
-			break
-		}
-		seed := *seedFlag + uint64(i)
-		ran++
+	ran := rounds(1000, 15*time.Second, func(i int) {
+		seed := databendtest.Seed(1) + uint64(i)
 		ro := make(seed)
 		stats.foreign = len(ro.foreign)
 		if wrong := r.play(t, ro, stats); wrong != "" {
 			least, what := r.shrink(t, ro, stats)
 			t.Fatalf("seed %d: %s\n%s\n\nat first: %s", seed, least, what, wrong)
 		}
-	}
+	})
 	t.Logf("%d rounds, %d statements, %d crashes, %.1f requests a restore, %d rows of others, %d objects kept", ran, stats.statements,
 		stats.crashes, float64(stats.requests)/float64(ran), stats.theirs, stats.kept)
 }

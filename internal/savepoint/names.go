@@ -79,7 +79,7 @@ func (x *restorer) mayMove(n name, e *entry) bool {
 	if _, ok := x.r.wasGone(e.ID); ok || x.undrops[e.ID] {
 		return true
 	}
-	return x.r.made(x.r.makers[n], e.created)
+	return x.r.made(x.r.makers[n], e.Created)
 }
 
 // undrop brings back the table with this id, which is dropped, or hidden under a replacement and in no list at all. UNDROP
@@ -227,7 +227,7 @@ func (x *restorer) parked() []*entry {
 		if _, captured := x.r.captured(e.ID); captured {
 			continue
 		}
-		if _, gone := x.r.wasGone(e.ID); gone || x.undrops[e.ID] || x.r.made(x.r.allMakers(n.db), e.created) {
+		if _, gone := x.r.wasGone(e.ID); gone || x.undrops[e.ID] || x.r.made(x.r.allMakers(n.db), e.Created) {
 			out = append(out, e)
 		}
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -230,7 +230,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 		delete(was, k)
 	}
 	step := 3
-	if os.Getenv("DBCTL_PROOF") != "" {
+	if databendtest.Full() {
 		step = 1
 	}
 	for at := 1; ; at += step {

@@ -3,7 +3,6 @@ package savepoint
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,13 +65,8 @@ func TestWriterInALoop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.sql("use " + r.db())
-	until := time.Now().Add(8 * time.Second)
-	rounds, rows, kept := 0, 0, 0
-	for i := range proof(t, 1000) {
-		if os.Getenv("DBCTL_PROOF") == "" && time.Now().After(until) {
-			break
-		}
-		rounds++
+	rows, kept := 0, 0
+	ran := rounds(500, 8*time.Second, func(i int) {
 		table := fmt.Sprintf("w%d", i)
 		seeded := i%2 == 0 // never written: the writer meets the seed
 		r.sql("create table " + table + " (x int, y string comment 'c')")
@@ -99,19 +93,15 @@ func TestWriterInALoop(t *testing.T) {
 			t.Fatalf("round %d: %d of %d acknowledged rows lost or doubled: %v; report %+v", i, len(lost), len(acknowledged), lost, rep)
 		}
 		r.sql("drop table if exists " + table)
-	}
-	t.Logf("%d rounds, %d rows of the writer, %d tables left as they were", rounds, rows, kept)
+	})
+	t.Logf("%d rounds, %d rows of the writer, %d tables left as they were", ran, rows, kept)
 }
 
 // Rows of a writer before and during the seed survive it, also when nothing is ever rolled back.
 func TestSeedAgainstWriter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	until := time.Now().Add(3 * time.Second)
-	for i := range proof(t, 1000) {
-		if os.Getenv("DBCTL_PROOF") == "" && time.Now().After(until) {
-			break
-		}
+	rounds(300, 3*time.Second, func(i int) {
 		table := fmt.Sprintf("s%d", i)
 		o := r.table(table)
 		r.sql("create table " + o.Database + "." + table + " (x int)")
@@ -132,7 +122,7 @@ func TestSeedAgainstWriter(t *testing.T) {
 			t.Fatalf("round %d: rows %v of %d lost", i, lost, len(acknowledged))
 		}
 		r.sql("drop table " + o.Database + "." + table)
-	}
+	})
 }
 
 // A statement of another session that began before the fence ends first: its rows are kept. One that takes longer than the drain

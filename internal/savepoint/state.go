@@ -60,7 +60,9 @@ type ObjectState struct {
 	Exists bool   `json:"exists"`
 	ID     string `json:"id,omitempty"`    // table_id, database_id
 	Owner  string `json:"owner,omitempty"` // role
-	Engine string `json:"engine,omitempty"`
+	// Created is the server's time at which a table, view or stream was made, as text like State.At.
+	Created string `json:"created,omitempty"`
+	Engine  string `json:"engine,omitempty"`
 	// Head is the id of the newest snapshot of a FUSE table, "" for a never-written one.
 	Head        string            `json:"head,omitempty"`
 	Transient   bool              `json:"transient,omitempty"`

@@ -50,6 +50,8 @@ type Effect struct {
 	Class   Class
 	Reason  string // why it is of that class
 	Undo    string // how it would be undone, for people: "UNDROP TABLE t"
+	If      bool   // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
+	Column  string // of ALTER TABLE ADD, DROP, RENAME or MODIFY COLUMN: the column, as the table has it before, or is to get it
 	Unknown bool   // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
 	DML     bool   // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
 	DDL     bool   // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
@@ -172,7 +174,11 @@ func (a *analysis) tableName(kind ObjectKind) (Object, bool) {
 
 const noName = "the object's name cannot be read"
 
-func (a *analysis) ifExists() { a.take("IF", "EXISTS") }
+func (a *analysis) ifExists() {
+	if a.take("IF", "EXISTS") {
+		a.e.If = true
+	}
+}
 
 // statement dispatches on the first word.
 func (a *analysis) statement() {

@@ -144,6 +144,7 @@ func (a *analysis) alterTable(kind string, start int) {
 		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+t+" SWAP WITH "+with.Name)
 	case a.take("RENAME"):
 		w.Columns = true
+		a.column()
 		done("RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
 	case a.take("COMMENT"):
 		w.Definition = true
@@ -171,6 +172,7 @@ func (a *analysis) alterTable(kind string, start int) {
 		done("DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
 	case a.take("ADD"):
 		w.Columns = true
+		a.column()
 		a.addReads(a.i)
 		done("ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN")
 	case a.take("DROP", "CLUSTER", "KEY"):
@@ -181,9 +183,9 @@ func (a *analysis) alterTable(kind string, start int) {
 		done("BRANCH OR TAG", Irreversible, unproven, "")
 	case a.take("DROP"):
 		w.Columns, w.Data = true, true
+		a.column()
 		done("DROP COLUMN", Flashback, rows, "ALTER TABLE "+t+flashback)
 	case a.take("MODIFY"):
-		a.take("COLUMN")
 		a.modifyColumn(kind, w)
 	case a.take("CLUSTER", "BY"):
 		w.Definition = true
@@ -225,10 +227,21 @@ func (a *analysis) alterTable(kind string, start int) {
 	}
 }
 
+// column reads [COLUMN] [IF [NOT] EXISTS] c.
+func (a *analysis) column() bool {
+	a.take("COLUMN")
+	if a.take("IF", "NOT", "EXISTS") || a.take("IF", "EXISTS") {
+		a.e.If = true
+	}
+	c, ok := a.ident()
+	a.e.Column = c
+	return ok
+}
+
 // modifyColumn reads MODIFY [COLUMN] c …: a type, a comment, a masking policy, or DROP STORED.
 func (a *analysis) modifyColumn(kind string, w Write) {
 	t := w.display()
-	if _, ok := a.ident(); !ok {
+	if !a.column() {
 		a.unknown(kind+" MODIFY COLUMN", noName)
 		return
 	}

@@ -76,8 +76,11 @@ func (a *analysis) orReplace() Verb {
 
 // ifNotExists reads IF NOT EXISTS.
 func (a *analysis) ifNotExists(verb Verb) Verb {
-	if a.take("IF", "NOT", "EXISTS") && verb == Create {
-		return CreateNew
+	if a.take("IF", "NOT", "EXISTS") {
+		a.e.If = true
+		if verb == Create {
+			return CreateNew
+		}
 	}
 	return verb
 }

@@ -437,3 +437,21 @@ func TestAccountWide(t *testing.T) {
 		}
 	}
 }
+
+func TestColumn(t *testing.T) {
+	t.Parallel()
+	for stmt, want := range map[string]string{
+		"ALTER TABLE t ADD c INT": "c", "ALTER TABLE t ADD COLUMN IF NOT EXISTS C INT": "c if", `ALTER TABLE t DROP COLUMN "C"`: "C",
+		"ALTER TABLE IF EXISTS t RENAME COLUMN a TO b": "a if", "ALTER TABLE t MODIFY COLUMN a STRING, COLUMN b INT": "a",
+		"ALTER TABLE t MODIFY a COMMENT 'x'": "a", "ALTER TABLE t COMMENT = 'x'": "", "DROP TABLE IF EXISTS t": " if", "CREATE OR REPLACE TABLE t (a INT)": "",
+	} {
+		e := Analyze(stmt, "db")
+		got := e.Column
+		if e.If {
+			got += " if"
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", stmt, got, want)
+		}
+	}
+}
