@@ -22,11 +22,11 @@ type word struct {
 }
 
 func readObject(s string) object {
-	f := strings.SplitN(s, sep, 4)
-	if len(f) < 4 {
+	f := strings.SplitN(s, sep, 3)
+	if len(f) < 3 {
 		return object{}
 	}
-	return object{number(f[1]), f[2], f[3]}
+	return object{number(f[0]), f[1], f[2]}
 }
 
 func readWord(s string) word {

@@ -10,41 +10,34 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 )
 
-// List emits a LoadState for each load: its files by state, its rows and its last run. It is one query for all of them; where one
-// of them cannot be asked (its table is not there yet), one for each.
+// List emits a LoadState for each load: its files by state, its rows and its last run; of a load with a window the files of its last
+// partitions. It is a constant number of queries for all of them; where one of them cannot be asked (its stage is not there), one more
+// for each.
 func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 	if len(loads) == 0 {
 		return nil
 	}
-	plans := make([]*Plan, len(loads))
-	reasons := make([]string, len(loads))
-	var parts []string
+	jobs := make([]*job, len(loads))
 	for i, ld := range loads {
-		j, err := newJob(ld, l.cfg.Scope.Database)
-		if err != nil {
+		var err error
+		if jobs[i], err = newJob(ld, l.cfg.Scope.Database); err != nil {
 			return err
 		}
-		q := planQuery{job: j, prefixes: []string{j.prefix}, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName(), vanished: true}
-		plans[i] = &Plan{Load: ld.Name, Table: j.target, Counts: map[State]Count{}, job: j, query: q}
-		parts = append(parts, "SELECT "+itoa(i)+", * FROM (\n"+q.sql()+")")
 	}
-	_, err := l.work.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
-		plans[number(r[0].String)].read(r[1:], false)
-		return nil
-	})
+	places, err := l.places(ctx, jobs...)
 	if err != nil {
-		for i, p := range plans {
-			p.Counts, p.Files = map[State]Count{}, nil
-			one, err := l.plan(ctx, p.job, Options{vanished: true})
-			if err != nil {
-				reasons[i] = err.Error()
-				continue
-			}
-			plans[i] = one
-		}
+		return err
 	}
+	plans := make([]*Plan, len(loads))
+	for i, j := range jobs {
+		plans[i] = l.newPlan(j, places[i], Options{vanished: true})
+		plans[i].query.rows = true
+	}
+	if err := l.recent(ctx, Options{}, plans...); err != nil {
+		return err
+	}
+	reasons := l.look(ctx, plans)
 	for i, p := range plans {
-		p.settle()
 		e := event.LoadState{Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows, Reason: reasons[i]}
 		for s, c := range p.Counts {
 			e.Counts[string(s)] = c.Files
@@ -59,4 +52,40 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 		l.cfg.Sink(e)
 	}
 	return nil
+}
+
+// look counts the files of plans, all in one query, or one by one where that fails. It returns why some could not be looked at.
+func (l *Loader) look(ctx context.Context, plans []*Plan) (reasons []string) {
+	reasons = make([]string, len(plans))
+	read := func(sql string) error {
+		_, err := l.work.Each(ctx, databend.Statement{SQL: sql}, func(r databend.Row) error {
+			plans[number(r[0].String)].read(r[1:], false)
+			return nil
+		})
+		return err
+	}
+	var parts []string
+	for i, p := range plans {
+		if p.TableID == "" {
+			reasons[i] = p.job.noTable().Error()
+			continue
+		}
+		parts = append(parts, "SELECT "+itoa(i)+", * FROM (\n"+p.query.sql()+")")
+	}
+	if len(parts) > 0 && read(strings.Join(parts, "\nUNION ALL ")) != nil {
+		for i, p := range plans {
+			if p.TableID == "" {
+				continue
+			}
+			p.Counts, p.Known, p.same, p.listedKnown, p.ledgerKnown, p.knownRows = map[State]Count{}, false, nil, 0, 0, 0
+			if err := read(parts[0]); err != nil {
+				reasons[i] = l.placed(err, p.job).Error()
+			}
+			parts = parts[1:]
+		}
+	}
+	for _, p := range plans {
+		p.settle()
+	}
+	return reasons
 }

@@ -69,11 +69,8 @@ type Plan struct {
 	same                     []sameFiles
 	words                    []string // paths that the ledger has for loaded or failed
 	ledgerKnown, listedKnown int64    // of those: all, and those listed
-	at                       string   // server's clock when it was made
 	lastWord                 int64    // microseconds, of the ledger's last row about these files
-	hours                    int64    // for which the engine remembers
 	knownRows                int64    // that the ledger counts
-	first                    bool     // there is no ledger yet
 	exact                    bool     // prefix and pattern send exactly the planned files
 }
 
@@ -112,41 +109,38 @@ func (p *Plan) listed() int64 {
 
 // plan asks the server and decides. It does not refuse: see refusal.
 func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
-	q := planQuery{job: j, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, vanished: o.vanished || o.Verbose, scope: l.store.LedgerScope(""), ledger: l.store.LedgerName()}
-	recent, err := l.partitions(ctx, j, o)
-	if err != nil {
-		return nil, err
-	}
-	if recent != nil {
-		q.prefixes = recent
-	}
 	if o.Force && o.Path == "" {
 		return nil, errorf(j.Name, exitUsage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
 	}
+	places, err := l.places(ctx, j)
+	if err != nil {
+		return nil, wrap(j.Name, "plan", err)
+	}
+	p := l.newPlan(j, places[0], o)
+	if p.TableID == "" {
+		return nil, j.noTable()
+	}
 	if o.Path != "" {
-		glob, err := globRegexp(o.Path)
-		if err != nil {
+		if p.query.glob, err = globRegexp(o.Path); err != nil {
 			return nil, errorf(j.Name, exitUsage, "", "--path: %v", err)
 		}
-		q.glob = glob
+	} else if err := l.recent(ctx, o, p); err != nil {
+		return nil, err
 	}
-	p := &Plan{Load: j.Name, Table: j.target, Stage: j.Copy.Stage, Counts: map[State]Count{}, job: j, query: q}
-	err = l.ask(ctx, q, p)
-	if noLedger(err, l.cfg.Scope.StateDatabase) {
-		p.first, p.query.ledger = true, "" // nothing was ever written
-		err = l.ask(ctx, p.query, p)
-		p.query.ledger = q.ledger
-	}
-	if err != nil {
+	if _, err := l.work.Each(ctx, databend.Statement{SQL: p.query.sql()}, func(r databend.Row) error {
+		if len(r) != planColumns {
+			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
+		}
+		p.read(r, true)
+		return nil
+	}); err != nil {
 		return nil, wrap(j.Name, "plan", l.placed(err, j))
 	}
+	p.settle()
 	if p.TableRows > 0 && !p.Known {
 		if p.Known, err = l.knows(ctx, p); err != nil {
 			return nil, wrap(j.Name, "read the ledger", err)
 		}
-	}
-	if p.TableID == "" {
-		return nil, errorf(j.Name, exitFailed, "dbctl migrate up", "the table %s does not exist", j.target)
 	}
 	if err := l.retries(ctx, p, o); err != nil {
 		return nil, err
@@ -156,6 +150,17 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	return p, nil
 }
 
+// newPlan is a plan that knows its place and has seen no file.
+func (l *Loader) newPlan(j *job, at place, o Options) *Plan {
+	return &Plan{
+		Load: j.Name, Table: j.target, TableID: at.tableID, TableRows: at.rows, Stage: j.Copy.Stage, StageURL: at.url, Counts: map[State]Count{}, job: j,
+		query: planQuery{
+			job: j, place: at, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, vanished: o.vanished || o.Verbose,
+			scope: l.store.LedgerScope(""), ledger: l.store.LedgerName(),
+		},
+	}
+}
+
 // windowed reports whether only recent partitions were listed.
 func (p *Plan) windowed() bool {
 	return len(p.query.prefixes) != 1 || p.query.prefixes[0] != p.job.prefix
@@ -163,7 +168,7 @@ func (p *Plan) windowed() bool {
 
 // knows asks whether the ledger knows anything of a table of which it knows none of the files listed here: another load fills it.
 func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
-	if p.first {
+	if !p.query.place.ledger {
 		return false, nil
 	}
 	id := sqltext.Ident
@@ -172,46 +177,15 @@ func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
 	return len(res.Rows) > 0, err
 }
 
-// ask sends the query and reads its rows into p.
-func (l *Loader) ask(ctx context.Context, q planQuery, p *Plan) error {
-	p.Files, p.Engine, p.engine, p.same, p.Counts = nil, 0, nil, nil, map[State]Count{}
-	p.words, p.knownRows, p.ledgerKnown, p.listedKnown = nil, 0, 0, 0
-	_, err := l.work.Each(ctx, databend.Statement{SQL: q.sql()}, func(r databend.Row) error {
-		if len(r) != planColumns {
-			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
-		}
-		p.read(r, true)
-		return nil
-	})
-	p.settle()
-	return err
-}
-
 // read takes in one row of the query. keep is whether p.Files gets what it names.
 func (p *Plan) read(r databend.Row, keep bool) {
 	at := func(c int) string { return r[c].String }
 	n, bytes, path := number(at(colFiles)), number(at(colBytes)), at(colPath)
-	p.Known = p.Known || at(colKnown) != ""
-	if w := at(colWord); at(colKind) != kindKnown && r[colListed].Valid || at(colKind) == kindSame || at(colKind) == kindIgnored {
-		if w == state.FileLoaded || w == state.FileFailed {
-			p.listedKnown += n
-		}
-	}
+	p.Known = p.Known || at(colKnown) != "0"
+	p.listedKnown += number(at(colWords))
 	remembered := at(colRemembered) != ""
 	f := File{Path: path, Bytes: bytes}
 	switch at(colKind) {
-	case kindHeader:
-		switch value := at(colListed); path[len(headerPath):] {
-		case "1":
-			if t := strings.Split(value, sep); len(t) == 3 {
-				p.TableID, p.TableRows, p.at = t[0], number(t[1]), t[2]
-			}
-		case "2":
-			p.StageURL = value
-		case "3":
-			p.hours = number(value)
-		}
-		return
 	case kindGone:
 		return // of kindKnown
 	case kindKnown:
@@ -279,7 +253,7 @@ type sameFiles struct {
 func (p *Plan) settle() {
 	gone := map[string]bool{}
 	for _, s := range p.same {
-		if !s.filled || !(p.TableRows == 0 || s.state == Expired && s.age < p.hours) {
+		if !s.filled || !(p.TableRows == 0 || s.state == Expired && s.age < p.query.place.hours) {
 			continue
 		}
 		p.Counts[s.state] = Count{p.Counts[s.state].Files - s.files, p.Counts[s.state].Bytes - s.bytes}
@@ -495,15 +469,6 @@ func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*Plan, e
 		return p, err
 	}
 	return p, p.stopped(o)
-}
-
-// noLedger reports whether err says that the state database or its ledger does not exist.
-func noLedger(err error, database string) bool {
-	if !databend.IsCode(err, 1003, 1025, 1119) {
-		return false
-	}
-	text := strings.ToLower(err.Error())
-	return strings.Contains(text, strings.ToLower(database)) && (strings.Contains(text, "ledger") || databend.IsCode(err, 1003))
 }
 
 func number(s string) int64 {

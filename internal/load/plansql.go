@@ -11,43 +11,44 @@ import (
 	"github.com/dbctl/dbctl/internal/state"
 )
 
-// planQuery is the one query of a plan. The server lays what is there, what the engine remembers and what the ledger knows end to
-// end and groups it by path (joins would take it ten times as long to plan as to run). Files with nothing to do come as one row per
-// kind, so that an answer's size is that of the work; the others come with what is known of them, for classify.
+// planQuery is the query of a plan about files. The server joins what is there with what the engine remembers, and that with what the
+// ledger knows of it: the ledger may hold a hundred times as much, so it is the side that is passed by. Files with nothing to do come
+// as one row per kind, so that an answer's size is that of the work; the others come with what is known of them, for classify.
 type planQuery struct {
 	job      *job
-	ledger   string   // qualified name; "" when there is none yet
+	place    place
+	ledger   string   // qualified name
 	scope    string   // condition on the ledger's rows
 	prefixes []string // of the names to look at, below the stage root
 	glob     string   // regular expression of --path over whole names; "" all
 	verbose  bool     // a row per file, whatever its kind
 	force    bool     // none is boring
 	vanished bool     // ask for all that the ledger knows, too: what is not listed has vanished
+	rows     bool     // and how many rows those files brought
 }
 
 // The columns of the query's rows, in order.
 const (
 	colKind       = iota // see below
 	colRemembered        // "1": the engine remembers the file
-	colWord              // the ledger's last word
-	colNothing           // "1": it brought no rows
+	colNothing           // "1": the file brought no rows
 	colAge               // full hours since dbctl loaded what the engine forgot; else ageUnknown
 	colPath
 	colFiles
 	colBytes
+	colWords // of the listed files: those that the ledger's last word has for loaded or failed
+	colKnown // files of which the ledger knows something
 	colRows
 	colAt        // of the ledger's last word, microseconds
-	colListed    // ␟size␟etag␟mtime
+	colListed    // size␟etag␟mtime
 	colHistory   // the same, as the engine remembers it
-	colLedger    // at␟event␟state␟size␟etag␟mtime␟rows␟checksum␟source␟error
+	colLedger    // at␟event␟state␟size␟etag␟mtime␟rows␟checksum␟source␟error; NULL for what is the very object that was loaded
 	colElsewhere // the same, of another stage with this path
-	colKnown     // "1": the ledger knows one of them
 	planColumns
 )
 
 // The kinds of rows.
 const (
-	kindHeader  = "header"
 	kindIgnored = "ignored"
 	kindGone    = "gone"   // not in the stage, and known to the engine and the ledger
 	kindKnown   = "known"  // all that the ledger has for loaded or failed, listed or not
@@ -55,71 +56,110 @@ const (
 	kindOther   = "decide" // for classify
 	sep         = "\x1f"   // between fields: no character of a name
 	ageUnknown  = 1000     // an age that no expiry reaches
-	headerPath  = "\x1e"   // begins the paths of the header: 1 table id, rows, server's clock; 2 stage URL; 3 hours that the engine remembers
+)
+
+// A row of the ledger about a listed file is first of all a number, its time and these bits: the greatest is the last word, and the
+// texts of what is boring need not be put together.
+const (
+	wordNothing = 1  // no rows came of it
+	wordOurs    = 2  // dbctl loaded it
+	wordKeeps   = 4  // loaded or failed
+	wordOther   = 8  // not loaded, or another object than the one listed
+	wordBits    = 16 // what the time is multiplied by
 )
 
 func (q planQuery) sql() string {
 	s, id := sqltext.Quote, sqltext.Ident
-	j := q.job
-	url := "coalesce((SELECT url FROM system.stages WHERE name=" + s(j.Copy.Stage) + "), " + s("@"+j.Copy.Stage+"/") + ")" // internal stages have none
-	target := " FROM system.tables WHERE database=" + s(j.database) + " AND name=" + s(j.table)
+	j, url := q.job, q.place.url
 	fields := func(exprs ...string) string { return "concat_ws(" + s(sep) + ", " + strings.Join(exprs, ", ") + ")" }
 
-	var parts []string
-	for _, p := range q.prefixes { // 1: what is there
-		parts = append(parts, "SELECT name AS path, 1 AS src, "+fields("''", "to_string(size)", "coalesce(md5, '')", "last_modified")+" AS x FROM LIST_STAGE(location=>"+s("@"+j.Copy.Stage+"/"+p)+")"+q.where("name", nil))
+	var lists []string
+	for _, p := range q.prefixes { // what is there
+		lists = append(lists, "SELECT name, size, coalesce(md5, '') AS etag, last_modified AS mtime FROM LIST_STAGE(location=>"+s("@"+j.Copy.Stage+"/"+p)+")"+q.where("name", nil))
 	}
-	// 2: what the engine remembers. Of a table with copy_dedup_full_path the names are whole URLs.
-	parts = append(parts, "SELECT name, 2, x FROM (SELECT if(file_name LIKE '%://%', substr(file_name, length("+url+")+1), file_name) AS name, "+
-		fields("''", "to_string(content_length)", "coalesce(etag, '')", "coalesce(to_string(last_modified), '')")+" AS x FROM copy_history("+s(j.target)+"))"+q.where("name", q.prefixes))
-	parts = append(parts, // the header: three values, each under a path of its own
-		"SELECT "+s(headerPath+"1")+", 1, "+fields("to_string(table_id)", "to_string(coalesce(num_rows, 0))", "to_string(now())")+target,
-		"SELECT "+s(headerPath+"2")+", 1, "+url,
-		"SELECT "+s(headerPath+"3")+", 1, value FROM system.settings WHERE name='load_file_metadata_expire_hours'")
+	// What the engine remembers. Of a table with copy_dedup_full_path the names are whole URLs, and those of other stages are not ours.
+	n := strconv.Itoa(utf8.RuneCountInString(url))
+	history := "SELECT name, text FROM (SELECT if(file_name LIKE '%://%', if(left(file_name, " + n + ")=" + s(url) + ", substr(file_name, " + n + "+1), NULL), file_name) AS name, " +
+		fields("to_string(content_length)", "coalesce(etag, '')", "coalesce(to_string(last_modified), '')") + " AS text FROM copy_history(" + s(j.target) + "))" + q.where("name", q.prefixes, "name IS NOT NULL")
+	f := "SELECT coalesce(l.name, h.name) AS path, l.name IS NOT NULL AS here, h.name IS NOT NULL AS remembered, size, etag, mtime, h.text AS h FROM (\n" +
+		strings.Join(lists, "\nUNION ALL ") + ") AS l FULL JOIN (" + history + ") AS h ON l.name=h.name"
+	files := func(w, g, o, from string) string {
+		return "m AS (SELECT f.path, any_value(here) AS here, any_value(remembered) AS remembered, any_value(f.size) AS size, any_value(f.etag) AS etag, any_value(f.mtime) AS mtime, any_value(h) AS h, " +
+			w + " AS w, " + g + " AS g, " + o + " AS o FROM " + from + " GROUP BY f.path)"
+	}
+	m, known := files("NULL::BIGINT", "NULL::STRING", "NULL::STRING", "f"), ""
+	if q.place.ledger {
+		g := func(column string) string { return "g." + id(column) }
+		var columns []string
+		for _, c := range []string{
+			state.ColPath, state.ColStageURL, state.ColAt, state.ColEventID, state.ColState, state.ColSize, state.ColETag, state.ColMtime, state.ColRows, state.ColChecksum, state.ColSource, state.ColError, state.ColReason,
+		} {
+			columns = append(columns, id(c))
+		}
+		from := " FROM " + q.ledger + q.where(id(state.ColPath), q.prefixes, q.scope, id(state.ColState)+"<>"+s(state.FileBegin), id(state.ColTableID)+"="+s(q.place.tableID))
+		mine := g(state.ColStageURL) + "=" + s(url)
+		same := "coalesce(" + g(state.ColState) + "=" + s(state.FileLoaded) + " AND " + g(state.ColSize) + "=f.size AND " + g(state.ColETag) + "=f.etag AND " + g(state.ColMtime) + "=f.mtime, false)"
+		if q.force {
+			same = "false"
+		}
+		word := wordNumber(g(state.ColAt), "NOT "+same, kept(g(state.ColState)), g(state.ColSource)+"="+s(state.SourceDBCTL), g(state.ColRows)+"=0")
+		text := fields("to_string(to_int64("+g(state.ColAt)+"))", g(state.ColEventID), g(state.ColState), "to_string("+g(state.ColSize)+")", g(state.ColETag), g(state.ColMtime), "to_string("+g(state.ColRows)+")",
+			"if("+g(state.ColState)+"="+s(state.FileFailed)+", "+g(state.ColChecksum)+", '')", g(state.ColSource),
+			"if("+g(state.ColState)+"="+s(state.FileLoaded)+", '', if("+g(state.ColError)+"='', "+g(state.ColReason)+", "+g(state.ColError)+"))")
+		m = files("max_if("+word+", "+mine+")", "max_if("+text+", "+mine+" AND NOT "+same+")", "max_if("+text+", NOT "+mine+")",
+			"f LEFT JOIN (SELECT "+strings.Join(columns, ", ")+from+") AS g ON f.path="+g(state.ColPath))
+		if q.vanished {
+			known = q.known(from + " AND " + id(state.ColStageURL) + "=" + s(url))
+		}
+	}
 
-	field := func(x string, n int) string { return "split_part(" + x + ", " + s(sep) + ", " + strconv.Itoa(n) + ")" }
-	kind := "CASE WHEN left(path, 1)=" + s(headerPath) + " THEN " + s(kindHeader) +
-		" WHEN l IS NULL THEN if(g IS NULL AND h IS NOT NULL, " + s(kindOther) + ", " + s(kindGone) + ")" +
+	kind := "CASE WHEN NOT here THEN if(w IS NULL, " + s(kindOther) + ", " + s(kindGone) + ")" +
 		" WHEN NOT (" + j.matches("path") + ") THEN " + s(kindIgnored) +
-		" WHEN " + strconv.FormatBool(!q.force) + " AND position(concat(" + s(sep+state.FileLoaded) + ", l) IN g)>0 THEN " + s(kindSame) + " ELSE " + s(kindOther) + " END"
-	shown := "if(kind IN (" + s(kindOther) + ", " + s(kindHeader) + "), path, '')"
+		" WHEN w IS NOT NULL AND NOT " + has(wordOther) + " THEN " + s(kindSame) + " ELSE " + s(kindOther) + " END"
+	shown := "if(kind=" + s(kindOther) + ", path, '')"
 	if q.verbose {
 		shown = "path"
 	}
-	// What the ledger knows, of this stage and of others, is joined to that: it may hold a hundred times as much.
-	texts := func(cond string) string { return "NULL::STRING" }
-	join, known := "", ""
-	if q.ledger != "" {
-		word := fields("to_string(to_int64("+id(state.ColAt)+"))", id(state.ColEventID), id(state.ColState), "to_string("+id(state.ColSize)+")", id(state.ColETag), id(state.ColMtime), "to_string("+id(state.ColRows)+")",
-			"if("+id(state.ColState)+"="+s(state.FileFailed)+", "+id(state.ColChecksum)+", '')", id(state.ColSource),
-			"if("+id(state.ColState)+"="+s(state.FileLoaded)+", '', if("+id(state.ColError)+"='', "+id(state.ColReason)+", "+id(state.ColError)+"))")
-		texts = func(cond string) string { return "max_if(" + word + ", " + cond + ")" }
-		columns := []string{
-			id(state.ColAt), id(state.ColEventID), id(state.ColState), id(state.ColSize), id(state.ColETag), id(state.ColMtime), id(state.ColRows),
-			id(state.ColChecksum), id(state.ColSource), id(state.ColError), id(state.ColReason),
-		}
-		from := " FROM " + q.ledger + q.where(id(state.ColPath), q.prefixes, q.scope, id(state.ColState)+"<>"+s(state.FileBegin), id(state.ColTableID)+"=(SELECT to_string(table_id)"+target+")")
-		join = " LEFT JOIN (SELECT " + id(state.ColPath) + " AS gpath, " + strings.Join(columns, ", ") + ", " + id(state.ColStageURL) + "=" + url + " AS mine" + from + ") ON path=gpath"
-		if q.vanished {
-			p := "''"
-			if q.verbose {
-				p = "path"
-			}
-			known = "\nUNION ALL SELECT " + s(kindKnown) + ", '', '', '', 0, p, count(*), 0, sum(greatest(n, 0)), max(a), NULL, NULL, NULL, NULL, '1' FROM (SELECT " + p + " AS p, n, a FROM (SELECT " + id(state.ColPath) + " AS path, " +
-				"arg_max(" + id(state.ColState) + ", " + id(state.ColAt) + ") AS w, arg_max(" + id(state.ColRows) + ", " + id(state.ColAt) + ") AS n, max(to_int64(" + id(state.ColAt) + ")) AS a" +
-				from + " AND " + id(state.ColStageURL) + "=" + url + " GROUP BY 1) WHERE w IN (" + s(state.FileLoaded) + ", " + s(state.FileFailed) + ")) GROUP BY p"
+	same := "kind=" + s(kindSame)
+	shownText := func(x string) string { return "any_value(if(p='', NULL, " + x + "))" } // what is counted brings no texts along
+	return "WITH f AS (" + f + "),\n" + m + ",\n" +
+		"k AS (SELECT *, " + kind + " AS kind FROM m),\n" +
+		"x AS (SELECT *, if(" + same + " AND NOT remembered AND " + has(wordOurs) + ", least((to_int64(now())-w DIV " + itoa(wordBits) + ") DIV 3600000000, " + itoa(ageUnknown) + "), " + itoa(ageUnknown) + ") AS age, " +
+		same + " AND " + has(wordNothing) + " AS nothing, " + shown + " AS p FROM k)\n" +
+		"SELECT kind, if(remembered, '1', '') AS r, if(nothing, '1', '') AS z, age, p, count(*), coalesce(sum(size), 0), count_if(here AND " + has(wordKeeps) + "), count(w), 0, 0, " +
+		shownText("if(here, "+fields("to_string(size)", "etag", "mtime")+", NULL)") + ", " + shownText("h") + ", " + shownText("g") + ", " + shownText("o") + " FROM x GROUP BY kind, r, z, age, p" + known
+}
+
+// known is the part of the query that counts, of all that the ledger has about the load's names, what its last word has for loaded or
+// failed. That may be a hundred times what is listed: it groups numbers.
+func (q planQuery) known(from string) string {
+	s, id := sqltext.Quote, sqltext.Ident
+	path, rows := "''", "0"
+	if q.verbose {
+		path = "path"
+	}
+	if q.rows {
+		rows = "arg_max(" + id(state.ColRows) + ", " + id(state.ColAt) + ")"
+	}
+	return "\nUNION ALL SELECT " + s(kindKnown) + ", '', '', 0, p, count(*), 0, 0, 1, sum(greatest(n, 0)), max(w) DIV " + itoa(wordBits) + ", NULL, NULL, NULL, NULL FROM (SELECT " + path + " AS p, n, w FROM (" +
+		"SELECT " + id(state.ColPath) + " AS path, max(" + wordNumber(id(state.ColAt), "", kept(id(state.ColState)), "", "") + ") AS w, " + rows + " AS n" + from + " GROUP BY 1) WHERE " + has(wordKeeps) + ") GROUP BY p"
+}
+
+// wordNumber is a row of the ledger as a number.
+func wordNumber(at, other, keeps, ours, nothing string) string {
+	sum := "to_int64(" + at + ")*" + itoa(wordBits)
+	for i, cond := range []string{nothing, ours, keeps, other} {
+		if cond != "" {
+			sum += "+if(" + cond + ", " + itoa(1<<i) + ", 0)"
 		}
 	}
+	return sum
+}
 
-	// What is counted brings no texts along.
-	shownText := func(x string) string { return "if(p='', NULL, " + x + ")" }
-	return "WITH u AS (\n" + strings.Join(parts, "\nUNION ALL ") + "),\n" +
-		"m AS (SELECT path, max_if(x, src=1) AS l, max_if(x, src=2) AS h, " + texts("mine") + " AS g, " + texts("NOT mine") + " AS o FROM u" + join + " GROUP BY path),\n" +
-		"k AS (SELECT *, " + kind + " AS kind, " + field("g", 3) + " AS word, to_int64(" + field("g", 7) + ") AS nrows, to_int64(" + field("g", 1) + ") AS word_at FROM m),\n" +
-		"f AS (SELECT *, if(kind=" + s(kindSame) + " AND h IS NULL AND " + field("g", 9) + "=" + s(state.SourceDBCTL) + ", least((to_int64(now())-word_at) DIV 3600000000, " + strconv.Itoa(ageUnknown) + "), " + strconv.Itoa(ageUnknown) + ") AS age, " +
-		"if(kind IN (" + s(kindGone) + ", " + s(kindHeader) + "), 0, to_int64(" + field("l", 2) + ")) AS size, " + shown + " AS p FROM k)\n" +
-		"SELECT kind, if(h IS NULL, '', '1') AS remembered, coalesce(word, '') AS word, if(nrows=0, '1', '') AS nothing, age, p, count(*), coalesce(sum(size), 0), coalesce(sum(greatest(nrows, 0)), 0), max(word_at), " +
-		"max(" + shownText("l") + "), max(" + shownText("h") + "), max(" + shownText("g") + "), max(" + shownText("o") + "), if(count(g)=0, '', '1') FROM f GROUP BY kind, remembered, word, nothing, age, p" + known
+func has(bit int) string { return "bit_and(w, " + itoa(bit) + ")>0" }
+
+func kept(st string) string {
+	return "(" + st + "=" + sqltext.Quote(state.FileLoaded) + " OR " + st + "=" + sqltext.Quote(state.FileFailed) + ")"
 }
 
 // where restricts a list of names to prefixes, to --path and to further conditions.
@@ -142,17 +182,16 @@ func (q planQuery) where(column string, prefixes []string, more ...string) strin
 	return " WHERE " + strings.Join(conds, " AND ")
 }
 
-// below is the condition that column begins with prefix: as a range, which prunes blocks, and exactly.
+// below is the condition that column begins with prefix, as a range of bytes: that prunes blocks.
 func below(column, prefix string) string {
 	if prefix == "" {
 		return "true"
 	}
 	s := sqltext.Quote
-	cond := column + ">=" + s(prefix) + " AND left(" + column + ", " + strconv.Itoa(utf8.RuneCountInString(prefix)) + ")=" + s(prefix)
 	if last := prefix[len(prefix)-1]; last < 0x7e {
-		cond += " AND " + column + "<" + s(prefix[:len(prefix)-1]+string(rune(last+1)))
+		return "(" + column + ">=" + s(prefix) + " AND " + column + "<" + s(prefix[:len(prefix)-1]+string(rune(last+1))) + ")"
 	}
-	return "(" + cond + ")"
+	return "(" + column + ">=" + s(prefix) + " AND left(" + column + ", " + strconv.Itoa(utf8.RuneCountInString(prefix)) + ")=" + s(prefix) + ")"
 }
 
 // matches is the condition that a path below the stage root is one of the load's.

@@ -46,9 +46,13 @@ func (r *run) basis(ctx context.Context) (string, error) {
 func (l *Loader) placed(err error, j *job) error {
 	switch {
 	case databend.IsCode(err, 1025, 1003, 1119):
-		return errorf(j.Name, exitFailed, "dbctl migrate up", "the table %s does not exist", j.target)
+		return j.noTable()
 	case databend.IsCode(err, 2501):
 		return errorf(j.Name, exitFailed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
 	}
 	return err
+}
+
+func (j *job) noTable() error {
+	return errorf(j.Name, exitFailed, "dbctl migrate up", "the table %s does not exist", j.target)
 }

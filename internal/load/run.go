@@ -109,7 +109,7 @@ func (r *run) locked(ctx context.Context) (res Result, err error) {
 
 // acquire takes the lock of the target table.
 func (r *run) acquire(ctx context.Context) (err error) {
-	if r.plan.first {
+	if !r.plan.query.place.ledger {
 		if err := r.l.store.EnsureTables(ctx); err != nil {
 			return wrap(r.j.Name, "", err)
 		}
@@ -137,7 +137,7 @@ func (r *run) release(ctx context.Context) error {
 func (r *run) stale(ctx context.Context) (bool, error) {
 	id, s := sqltext.Ident, sqltext.Quote
 	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT coalesce(sum(fresh), 0), coalesce(sum_if(bytes, ms>0), 0), coalesce(sum_if(ms, ms>0), 0) FROM (" +
-		"SELECT count_if(" + id(state.ColAt) + ">=" + s(r.plan.at) + ") AS fresh, sum(" + id(state.ColSize) + ") AS bytes, max(" + id(state.ColTookMS) + ") AS ms FROM " +
+		"SELECT count_if(" + id(state.ColAt) + ">=" + s(r.plan.query.place.at) + ") AS fresh, sum(" + id(state.ColSize) + ") AS bytes, max(" + id(state.ColTookMS) + ") AS ms FROM " +
 		r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope("") + " AND " + id(state.ColTableID) + "=" + s(r.plan.TableID) + " AND " + id(state.ColState) + "<>" + s(state.FileBegin) +
 		" AND " + id(state.ColAt) + ">date_sub(day, 30, now()) GROUP BY " + id(state.ColQueryID) + ")"})
 	if err != nil {

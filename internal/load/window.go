@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,25 +78,38 @@ func (w window) prefixes(base string, now time.Time) []string {
 	return out
 }
 
-// partitions are the prefixes that a run of a load with a window lists, nil when a full pass is due or asked for.
-func (l *Loader) partitions(ctx context.Context, j *job, o Options) ([]string, error) {
-	if j.Window == "" {
-		return nil, nil
+// recent makes the query of a load with a window list only its last partitions, unless a full pass is due or asked for.
+func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
+	windows := map[string]window{}
+	for _, p := range plans {
+		if p.job.Window == "" {
+			continue
+		}
+		w, err := parseWindow(p.job.Load)
+		if err != nil {
+			return err
+		}
+		if p.query.place.ledger && !o.Full {
+			windows[p.Load] = w
+		}
 	}
-	w, err := parseWindow(j.Load)
-	if err != nil || o.Full || o.Path != "" {
-		return nil, err
+	if len(windows) == 0 {
+		return nil
 	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := l.work.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT 1 FROM %s WHERE %s AND %s=%s AND %s=%s AND %s=%s AND %s>date_sub(hour, %d, now()) LIMIT 1",
-		l.store.LedgerName(), l.store.LedgerScope(""), id(state.ColLoad), s(j.Name), id(state.ColReason), s(fullPass), id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
-	if err != nil && !noLedger(err, l.cfg.Scope.StateDatabase) {
-		return nil, wrap(j.Name, "read the ledger", err)
+	res, err := l.work.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT DISTINCT %s FROM %s WHERE %s AND %s IN (%s) AND %s=%s AND %s=%s AND %s>date_sub(hour, %d, now())", id(state.ColLoad),
+		l.store.LedgerName(), l.store.LedgerScope(""), id(state.ColLoad), quoted(slices.Sorted(maps.Keys(windows))), id(state.ColReason), s(fullPass), id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
+	if err != nil {
+		return wrap(plans[0].Load, "read the ledger", err)
 	}
-	if len(res.Rows) == 0 {
-		return nil, nil
+	for _, row := range res.Rows {
+		for _, p := range plans {
+			if p.Load == row[0].String {
+				p.query.prefixes = windows[p.Load].prefixes(p.job.prefix, time.Now())
+			}
+		}
 	}
-	return w.prefixes(j.prefix, time.Now()), nil
+	return nil
 }
 
 // passed writes that everything was looked at, once a week: the one row that a run with nothing to do writes.
@@ -103,7 +117,7 @@ func (r *run) passed(ctx context.Context) error {
 	if r.j.Window == "" || r.o.Path != "" || r.o.Limit > 0 || r.plan.windowed() {
 		return nil
 	}
-	if r.plan.first && r.lock == nil { // nothing was ever loaded, and no table is there to say so
+	if !r.plan.query.place.ledger && r.lock == nil { // nothing was ever loaded, and no table is there to say so
 		return nil
 	}
 	row := r.row(File{}, state.FileBegin)

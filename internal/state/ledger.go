@@ -108,7 +108,7 @@ var ledgerColumns = []struct{ name, typ string }{
 }
 
 // LedgerName is the ledger's qualified and quoted name, for queries that join it. The table may not exist before EnsureTables.
-func (s *Store) LedgerName() string { return s.name(ledgerTable) }
+func (s *Store) LedgerName() string { return s.name(LedgerTable) }
 
 // LedgerScope is the condition on the ledger's columns that chooses this project and database: "`project`='p' AND …". alias is
 // put before the columns when not empty.

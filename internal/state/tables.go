@@ -12,10 +12,10 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-const (
-	journalTable = "journal"
-	ledgerTable  = "ledger"
-)
+// LedgerTable is the ledger's name in the state database.
+const LedgerTable = "ledger"
+
+const journalTable = "journal"
 
 // EnsureTables makes the state database and its tables where they are missing: three requests. The schema row is written with
 // the first Begin.
