@@ -235,6 +235,18 @@ func TestTableWithFullPaths(t *testing.T) {
 	w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded")
 	w.mustRun(ld, Options{}, 0, 0)
 	w.wantRows(5)
+
+	// Another stage, whose URL is just as long: below it c is another file.
+	w.SQL(t, w.StageSQL(w.stage+"_1", "one/", "PARQUET"), w.StageSQL(w.stage+"_2", "two/", "PARQUET"))
+	one := w.load(strings.Replace(copyRows, "@st/", "@"+w.stage+"_1/", 1))
+	two := w.load(strings.Replace(copyRows, "@st/", "@"+w.stage+"_2/", 1))
+	w.Put(t, "one/p/c.parquet", rows(21, 1))
+	w.Put(t, "two/p/c.parquet", rows(31, 1))
+	w.mustRun(one, Options{}, 1, 1)
+	w.states(two, Options{}, "c.parquet new")
+	w.mustRun(two, Options{}, 1, 1)
+	w.states(one, Options{}, "c.parquet loaded")
+	w.wantRows(7)
 }
 
 func TestLostLedger(t *testing.T) {

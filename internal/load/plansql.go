@@ -83,51 +83,43 @@ func (q planQuery) sql() string {
 		fields("to_string(content_length)", "coalesce(etag, '')", "coalesce(to_string(last_modified), '')") + " AS text FROM copy_history(" + s(j.target) + "))" + q.where("name", q.prefixes, "name IS NOT NULL")
 	f := "SELECT coalesce(l.name, h.name) AS path, l.name IS NOT NULL AS here, h.name IS NOT NULL AS remembered, size, etag, mtime, h.text AS h FROM (\n" +
 		strings.Join(lists, "\nUNION ALL ") + ") AS l FULL JOIN (" + history + ") AS h ON l.name=h.name"
-	files := func(w, g, o, from string) string {
-		return "m AS (SELECT f.path, any_value(here) AS here, any_value(remembered) AS remembered, any_value(f.size) AS size, any_value(f.etag) AS etag, any_value(f.mtime) AS mtime, any_value(h) AS h, " +
-			w + " AS w, " + g + " AS g, " + o + " AS o FROM " + from + " GROUP BY f.path)"
-	}
-	m, known := files("NULL::BIGINT", "NULL::STRING", "NULL::STRING", "f"), ""
+	// What the ledger has about that, by path: w the last word as a number, g and o the words of this stage and of others.
+	words, known := "j AS (SELECT *, NULL::BIGINT AS w, NULL::STRING AS word, true AS mine, false AS same FROM f)", ""
 	if q.place.ledger {
-		g := func(column string) string { return "g." + id(column) }
-		var columns []string
-		for _, c := range []string{
-			state.ColPath, state.ColStageURL, state.ColAt, state.ColEventID, state.ColState, state.ColSize, state.ColETag, state.ColMtime, state.ColRows, state.ColChecksum, state.ColSource, state.ColError, state.ColReason,
-		} {
-			columns = append(columns, id(c))
-		}
-		from := " FROM " + q.ledger + q.where(id(state.ColPath), q.prefixes, q.scope, id(state.ColState)+"<>"+s(state.FileBegin), id(state.ColTableID)+"="+s(q.place.tableID))
-		mine := g(state.ColStageURL) + "=" + s(url)
-		same := "coalesce(" + g(state.ColState) + "=" + s(state.FileLoaded) + " AND " + g(state.ColSize) + "=f.size AND " + g(state.ColETag) + "=f.etag AND " + g(state.ColMtime) + "=f.mtime, false)"
+		ledger := " FROM " + q.ledger + q.where(id(state.ColPath), q.prefixes, q.scope, id(state.ColState)+"<>"+s(state.FileBegin), id(state.ColTableID)+"="+s(q.place.tableID))
+		here := " AND " + id(state.ColStageURL) + "=" + s(url)
+		same := "st=" + s(state.FileLoaded) + " AND gsize=size AND getag=etag AND gmtime=mtime"
 		if q.force {
 			same = "false"
 		}
-		word := wordNumber(g(state.ColAt), "NOT "+same, kept(g(state.ColState)), g(state.ColSource)+"="+s(state.SourceDBCTL), g(state.ColRows)+"=0")
-		text := fields("to_string(to_int64("+g(state.ColAt)+"))", g(state.ColEventID), g(state.ColState), "to_string("+g(state.ColSize)+")", g(state.ColETag), g(state.ColMtime), "to_string("+g(state.ColRows)+")",
-			"if("+g(state.ColState)+"="+s(state.FileFailed)+", "+g(state.ColChecksum)+", '')", g(state.ColSource),
-			"if("+g(state.ColState)+"="+s(state.FileLoaded)+", '', if("+g(state.ColError)+"='', "+g(state.ColReason)+", "+g(state.ColError)+"))")
-		m = files("max_if("+word+", "+mine+")", "max_if("+text+", "+mine+" AND NOT "+same+")", "max_if("+text+", NOT "+mine+")",
-			"f LEFT JOIN (SELECT "+strings.Join(columns, ", ")+from+") AS g ON f.path="+g(state.ColPath))
+		words = "g AS (SELECT " + id(state.ColPath) + " AS gpath, " + id(state.ColStageURL) + "=" + s(url) + " AS mine, " + id(state.ColAt) + " AS said, " + id(state.ColEventID) + " AS event, " + id(state.ColState) + " AS st, " +
+			id(state.ColSize) + " AS gsize, " + id(state.ColETag) + " AS getag, " + id(state.ColMtime) + " AS gmtime, " + id(state.ColRows) + " AS n, " + id(state.ColChecksum) + " AS basis, " + id(state.ColSource) + " AS source, " +
+			id(state.ColError) + " AS error, " + id(state.ColReason) + " AS reason" + ledger + "),\n" +
+			"b AS (SELECT *, coalesce(" + same + ", false) AS same FROM f LEFT JOIN g ON path=gpath),\n" +
+			"j AS (SELECT *, " + wordNumber("said", "NOT same", kept("st"), "source="+s(state.SourceDBCTL), "n=0") + " AS w, " +
+			fields("to_string(to_int64(said))", "event", "st", "to_string(gsize)", "getag", "gmtime", "to_string(n)", "if(st="+s(state.FileFailed)+", basis, '')", "source", "if(st="+s(state.FileLoaded)+", '', if(error='', reason, error))") +
+			" AS word FROM b)"
 		if q.vanished {
-			known = q.known(from + " AND " + id(state.ColStageURL) + "=" + s(url))
+			known = q.known(ledger + here)
 		}
 	}
 
-	kind := "CASE WHEN NOT here THEN if(w IS NULL, " + s(kindOther) + ", " + s(kindGone) + ")" +
-		" WHEN NOT (" + j.matches("path") + ") THEN " + s(kindIgnored) +
-		" WHEN w IS NOT NULL AND NOT " + has(wordOther) + " THEN " + s(kindSame) + " ELSE " + s(kindOther) + " END"
-	shown := "if(kind=" + s(kindOther) + ", path, '')"
+	kind := "CASE WHEN NOT here THEN if(w IS NULL, " + s(kindOther) + ", " + s(kindGone) + ") WHEN NOT (" + j.matches("path") + ") THEN " + s(kindIgnored) +
+		" WHEN NOT " + has(wordOther) + " THEN " + s(kindSame) + " ELSE " + s(kindOther) + " END"
+	is := func(kind string) string { return "kind=" + s(kind) }
+	shown, named := is(kindOther), "if("+is(kindOther)+", path, '')"
 	if q.verbose {
-		shown = "path"
+		shown, named = "true", "path"
 	}
-	same := "kind=" + s(kindSame)
-	shownText := func(x string) string { return "any_value(if(p='', NULL, " + x + "))" } // what is counted brings no texts along
-	return "WITH f AS (" + f + "),\n" + m + ",\n" +
-		"k AS (SELECT *, " + kind + " AS kind FROM m),\n" +
-		"x AS (SELECT *, if(" + same + " AND NOT remembered AND " + has(wordOurs) + ", least((to_int64(now())-w DIV " + itoa(wordBits) + ") DIV 3600000000, " + itoa(ageUnknown) + "), " + itoa(ageUnknown) + ") AS age, " +
-		same + " AND " + has(wordNothing) + " AS nothing, " + shown + " AS p FROM k)\n" +
-		"SELECT kind, if(remembered, '1', '') AS r, if(nothing, '1', '') AS z, age, p, count(*), coalesce(sum(size), 0), count_if(here AND " + has(wordKeeps) + "), count(w), 0, 0, " +
-		shownText("if(here, "+fields("to_string(size)", "etag", "mtime")+", NULL)") + ", " + shownText("h") + ", " + shownText("g") + ", " + shownText("o") + " FROM x GROUP BY kind, r, z, age, p" + known
+	text := func(x string) string { return "any_value(if(" + shown + ", " + x + ", NULL))" } // what is counted brings none along
+	return "WITH f AS (" + f + "),\n" + words + ",\n" +
+		"m AS (SELECT path, any_value(here) AS here, any_value(remembered) AS remembered, any_value(size) AS size, any_value(etag) AS etag, any_value(mtime) AS mtime, any_value(h) AS h, " +
+		"max_if(w, mine) AS w, max_if(word, mine AND NOT same) AS g, max_if(word, NOT mine) AS o FROM j GROUP BY path),\n" +
+		"k AS (SELECT *, " + kind + " AS kind FROM m)\n" +
+		"SELECT kind, if(remembered, '1', '') AS r, if(" + is(kindSame) + " AND " + has(wordNothing) + ", '1', '') AS z, " +
+		"if(" + is(kindSame) + " AND NOT remembered AND " + has(wordOurs) + ", least((to_int64(now())-" + wordTime("w") + ") DIV 3600000000, " + itoa(ageUnknown) + "), " + itoa(ageUnknown) + ") AS age, " +
+		named + " AS p, count(*), coalesce(sum(size), 0), count_if(here AND " + has(wordKeeps) + "), count(w), 0, 0, " +
+		text("if(here, "+fields("to_string(size)", "etag", "mtime")+", NULL)") + ", " + text("h") + ", " + text("g") + ", " + text("o") + " FROM k GROUP BY kind, r, z, age, p" + known
 }
 
 // known is the part of the query that counts, of all that the ledger has about the load's names, what its last word has for loaded or
@@ -141,7 +133,7 @@ func (q planQuery) known(from string) string {
 	if q.rows {
 		rows = "arg_max(" + id(state.ColRows) + ", " + id(state.ColAt) + ")"
 	}
-	return "\nUNION ALL SELECT " + s(kindKnown) + ", '', '', 0, p, count(*), 0, 0, 1, sum(greatest(n, 0)), max(w) DIV " + itoa(wordBits) + ", NULL, NULL, NULL, NULL FROM (SELECT " + path + " AS p, n, w FROM (" +
+	return "\nUNION ALL SELECT " + s(kindKnown) + ", '', '', 0, p, count(*), 0, 0, 1, sum(greatest(n, 0)), " + wordTime("max(w)") + ", NULL, NULL, NULL, NULL FROM (SELECT " + path + " AS p, n, w FROM (" +
 		"SELECT " + id(state.ColPath) + " AS path, max(" + wordNumber(id(state.ColAt), "", kept(id(state.ColState)), "", "") + ") AS w, " + rows + " AS n" + from + " GROUP BY 1) WHERE " + has(wordKeeps) + ") GROUP BY p"
 }
 
@@ -156,8 +148,13 @@ func wordNumber(at, other, keeps, ours, nothing string) string {
 	return sum
 }
 
+// wordTime is when a word was said, in microseconds.
+func wordTime(w string) string { return "bit_shift_right(" + w + ", 4)" }
+
+// has is the condition that the number w has a bit; NULL without a word. (DIV would go through a float, which has too few bits.)
 func has(bit int) string { return "bit_and(w, " + itoa(bit) + ")>0" }
 
+// kept is the condition that a state says that the file was tried: its word stays when the file has vanished.
 func kept(st string) string {
 	return "(" + st + "=" + sqltext.Quote(state.FileLoaded) + " OR " + st + "=" + sqltext.Quote(state.FileFailed) + ")"
 }
