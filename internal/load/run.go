@@ -327,7 +327,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	}
 	commitID := databend.NewID()
 	open = false
-	_, err = l.work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: commitID})
+	_, err = l.work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: commitID, SendBy: r.lock.SendBy()})
 	switch {
 	case databend.IsCode(err, duplicatedFiles, unresolvableConflict):
 		return 0, errAgain{err}

@@ -328,5 +328,6 @@ func (g *guarded) Exec(ctx context.Context, st databend.Statement) (databend.Res
 	if err := g.lock.Fresh(ctx); err != nil {
 		return databend.Result{}, err
 	}
+	st.SendBy = g.lock.SendBy()
 	return g.conn.Exec(ctx, st)
 }

@@ -25,7 +25,7 @@ func (r *run) id() string {
 // send sends one statement of the migration.
 func (r *run) send(ctx context.Context, s *Step, st Statement) (databend.Result, error) {
 	stmt := databend.Statement{
-		SQL: st.SQL, Secrets: r.secrets, ID: r.id(), File: s.File, Line: st.Line, Column: st.Column, PosOf: st.Pos,
+		SQL: st.SQL, Secrets: r.secrets, ID: r.id(), File: s.File, Line: st.Line, Column: st.Column, PosOf: st.Pos, SendBy: r.lock.SendBy(),
 	}
 	if isCopy(st) { // what it loaded stands in its rows
 		return r.work.Query(ctx, stmt)
@@ -297,7 +297,7 @@ func (r *run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 	if user {
 		res, err = r.send(ctx, s, s.Statements[last.Statement])
 	} else {
-		res, err = r.own(ctx, "COMMIT")
+		res, err = r.work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: r.id(), SendBy: r.lock.SendBy()})
 	}
 	if err != nil {
 		err = placed(err, s, s.Statements[p.Statement])

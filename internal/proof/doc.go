@@ -15,6 +15,7 @@
 //	TestProofSignals     Ctrl-C and SIGTERM while a statement runs
 //
 // `go test ./internal/proof` runs a short form: points chosen by DBCTL_PROOF_SEED (default: a new one each time, printed).
-// DBCTL_PROOF=full runs all of it, for hours. -v prints a table of points × outcome at the end. One point is run again by its
-// name: DBCTL_PROOF=full go test ./internal/proof -run 'TestProofMigrate/columns/up/sent/017'.
+// DBCTL_PROOF=full runs every request × fault of every variant, each with one kind of migration that the seed chooses, for hours. -v
+// prints a table of points × outcome at the end. One point is run again by its name and its seed:
+// DBCTL_PROOF=full DBCTL_PROOF_SEED=7 go test ./internal/proof -run 'TestProofMigrate/columns/up/sent/017'.
 package proof

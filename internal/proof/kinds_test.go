@@ -6,6 +6,7 @@ type kind struct {
 	setup    []string // beside base
 	files    map[string]string
 	up, down []string
+	single   bool     // the migrations around it are of one statement too
 	clean    []string // of objects that belong to the account
 }
 
@@ -136,4 +137,10 @@ var kinds = []kind{
 			"DROP INVERTED INDEX ix ON a",
 		},
 	},
+	// Migrations of one statement share marks, and need no savepoint.
+	{name: "one-column", single: true, up: []string{"ALTER TABLE a DROP COLUMN n"}, down: []string{"ALTER TABLE a ADD COLUMN n INT"}},
+	{name: "one-replace", single: true, up: []string{"CREATE OR REPLACE TABLE b AS SELECT id FROM a"}, down: []string{"CREATE OR REPLACE TABLE b (id INT, v STRING)"}},
+	{name: "one-rename", single: true, up: []string{"ALTER TABLE e RENAME TO r"}, down: []string{"ALTER TABLE r RENAME TO e"}},
+	{name: "one-drop", single: true, up: []string{"DROP TABLE a"}, down: []string{"UNDROP TABLE a"}},
+	{name: "one-view", single: true, up: []string{"CREATE OR REPLACE VIEW w AS SELECT n FROM a"}, down: []string{"CREATE OR REPLACE VIEW w AS SELECT id, name FROM a"}},
 }

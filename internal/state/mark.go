@@ -102,6 +102,14 @@ func (l *Lock) Fresh(ctx context.Context) error {
 	return fmt.Errorf("mark: ten answers in a row came later than a third of the lease of %s", l.ttl)
 }
 
+// SendBy is until when a statement that Fresh let pass may be sent: a third of the TTL later than that. The process may be stopped
+// between the two, and another takes the lock over once the TTL is past.
+func (l *Lock) SendBy() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.confirmed.Add(l.ttl * 2 / 3)
+}
+
 // send writes the claim as it is; l.mu is held.
 func (l *Lock) send(ctx context.Context) error {
 	if l.robbed {
