@@ -79,6 +79,7 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.BoolVar(&o.Force, "force", false, "load the files of --path again, whatever the ledger says")
 	f.Var(choice(&o.OnChanged, "fail", "skip", "replace"), "on-changed", "`WHAT` to do with an overwritten file: fail, skip or replace")
 	f.BoolVar(&o.RetryFailed, "retry-failed", false, "try files again that failed before, though nothing has changed")
+	f.BoolVar(&o.Full, "full", false, "look at every file, also outside the window= of a load")
 	f.BoolVar(&o.Atomic, "atomic", false, "all files of a load or none of them")
 	f.DurationVar(&lf.every, "every", 0, "again and again, `D` apart (like 10m), until Ctrl-C")
 	f.Var(choice(&lf.mark, "loaded", "new", "skipped"), "mark", "load nothing; note that the files (of --path) are loaded, new or skipped for good: `WORD`")

@@ -21,7 +21,7 @@ func TestAtomicLoadsAllOrNothing(t *testing.T) {
 	if diff := cmp.Diff(w.ledger(), []string(nil)); diff != "" {
 		t.Errorf("ledger (-got +want):\n%s", diff)
 	}
-	if diff := cmp.Diff(w.badEvents(), []string{`4.parquet "" - ""`}); diff != "" {
+	if diff := cmp.Diff(w.badEvents("failed"), []string{`4.parquet "" - ""`}); diff != "" {
 		t.Errorf("events (-got +want):\n%s", diff)
 	}
 	w.Put(t, "p/4.parquet", rows(4, 1))

@@ -93,7 +93,7 @@ func classify(r databend.Row, force bool) (f File, engine bool) {
 		f.State = Unfinished
 		return f, false
 	case force:
-		f.State = New
+		f.State, f.again = New, g.state == state.FileLoaded
 		return f, engine
 	case g.state == state.FileNew || g.state == state.FileUndone:
 		f.State = New
@@ -101,7 +101,9 @@ func classify(r databend.Row, force bool) (f File, engine bool) {
 	case asRemembered && (g.state == "" || g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown):
 		f.State = Loaded // past us
 	case g.state == state.FileFailed && asKnown:
-		f.State, f.Reason = Failed, g.text
+		f.State, f.Reason, f.again = Failed, g.text, g.rows == unknownRows
+	case g.state == state.FileFailed && g.rows == unknownRows:
+		f.State, f.Reason = Changed, "overwritten since it was loaded; what came between could not be loaded"
 	case g.state == state.FileFailed:
 		f.State = New
 	case g.state == state.FileLoaded && asKnown && remembered:

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,10 +23,12 @@ type badFile struct {
 
 // finding is what is wrong with a file, as exactly as it can be known.
 type finding struct {
-	reason string // in words
-	column string
-	row    *int64 // from 1
-	value  string
+	reason  string // in words
+	column  string
+	row     *int64 // from 1
+	value   string
+	passing bool // not of the file's content: it is tried again in the next run, and not recorded
+	warns   bool // not enough to leave the file out
 }
 
 // A COPY is atomic and seldom names what it stumbled over. isRefusal reports whether err is the engine's word about the files or
@@ -34,13 +37,38 @@ func isRefusal(err error) bool {
 	return databend.IsCode(err, 1001, 1006, 1010, 1046, 1065, 1090, 1303) && !textMistake.MatchString(err.Error())
 }
 
-// movedUnder reports whether err says that a file of the batch was deleted or overwritten while it was read.
-func movedUnder(err error, b batch) bool {
-	return databend.IsCode(err, 3001, 4000) && named(err, b.files) != ""
+// movedUnder reports whether err says that one of the files was deleted or overwritten while it was read, or may not be read.
+func movedUnder(err error, files []File) bool {
+	return databend.IsCode(err, 3001, 3002, 4000) && named(err, files) != ""
+}
+
+// outOfReach condemns a file that the store lists and did not give, twice: forbidden, archived, or of a name that cannot be asked
+// for (control characters, "//"). Without that one such file would stop every load of its folder. It reports whether it did; where
+// the store gives none of the first files, they are not to blame.
+func (r *run) outOfReach(err error) bool {
+	files := r.plan.Planned()
+	name := named(err, files)
+	if !databend.IsCode(err, 3001, 3002) || name == "" || r.res.Files == 0 && len(r.bad) >= alike {
+		return false
+	}
+	if r.denied == nil {
+		r.denied = map[string]int{}
+	}
+	if r.denied[name]++; r.denied[name] < 2 {
+		return false
+	}
+	f := files[slices.IndexFunc(files, func(f File) bool { return f.Path == name })]
+	r.condemn(f, notGiven(err))
+	return true
+}
+
+func notGiven(err error) finding {
+	return finding{reason: "the store lists it and does not give it: " + inWords(err), passing: true}
 }
 
 // Texts of the engine, stable since 1.2.700 at least; what they do not match falls back to bisection.
 var (
+	slashes       = regexp.MustCompile(`/{2,}`)
 	quotedName    = regexp.MustCompile(`['(]([^'()]+)['):]`)
 	missingColumn = regexp.MustCompile(`column "?([^" ]+)"? doesn't exist`)
 	unreadable    = regexp.MustCompile(`(?i)not a parquet file|invalid parquet file|parquet file too small|corrupt footer|could not parse metadata`)
@@ -58,7 +86,8 @@ func named(err error, files []File) string {
 	}
 	best := "" // a path with a quote or a bracket in it, or one named without quotes
 	for _, f := range files {
-		if strings.Contains(text, f.Path) && len(f.Path) > len(best) {
+		asked := slashes.ReplaceAllString(f.Path, "/") // the engine asks for no empty folder name
+		if (strings.Contains(text, f.Path) || strings.Contains(text, asked)) && len(f.Path) > len(best) {
 			best = f.Path
 		}
 	}
@@ -100,21 +129,14 @@ func (r *run) groups(ctx context.Context, files []File) ([]group, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
-	_, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.j.from(paths(files))})
+	err := r.footers(ctx, files)
 	switch {
 	case err == nil:
 		return []group{{files: files}}, nil
 	case !isRefusal(err):
 		return nil, err
-	case !databend.IsCode(err, 1303):
-		if name := named(err, files); name != "" {
-			i := slices.IndexFunc(files, func(f File) bool { return f.Path == name })
-			r.condemn(files[i], finding{reason: inWords(err)})
-			return r.groups(ctx, slices.Delete(slices.Clone(files), i, i+1))
-		}
-	}
-	if len(files) == 1 {
-		r.condemn(files[0], finding{reason: inWords(err)})
+	case len(files) == 1:
+		r.condemn(files[0], r.refused(err))
 		return nil, nil
 	}
 	half := len(files) / 2
@@ -129,13 +151,13 @@ func (r *run) groups(ctx context.Context, files []File) ([]group, error) {
 	for _, g := range right {
 		joined := false
 		for i := range left {
-			_, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.j.from([]string{left[i].files[0].Path, g.files[0].Path})})
-			if err == nil {
+			same, err := r.sameSchema(ctx, left[i].files[0], g.files[0])
+			if err != nil {
+				return nil, err
+			}
+			if same {
 				left[i].files, joined = append(slices.Clone(left[i].files), g.files...), true
 				break
-			}
-			if !isRefusal(err) {
-				return nil, err
 			}
 		}
 		if !joined {
@@ -143,6 +165,40 @@ func (r *run) groups(ctx context.Context, files []File) ([]group, error) {
 		}
 	}
 	return left, nil
+}
+
+// footers reads the footers of files, and nothing else: it fails when one cannot be read, or when their schemas differ.
+func (r *run) footers(ctx context.Context, files []File) error {
+	_, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.j.from(paths(files))})
+	if m := differ.FindStringSubmatch(message(err)); m != nil && databend.IsCode(err, 1303) {
+		if r.schemas == nil {
+			r.schemas = map[string]string{}
+		}
+		r.schemas[m[1]], r.schemas[m[2]] = m[3], m[4]
+	}
+	return err
+}
+
+// differ is what a 1303 says of two files: their names, and all of their schemas.
+var differ = regexp.MustCompile(`(?s)infer schema from '(.*)', but get diff schema in file '(.*)'\. Expected schema: (.*), actual: (.*)`)
+
+// sameSchema asks whether one COPY takes both files, unless an earlier answer has told: of many schemas each is asked about once.
+func (r *run) sameSchema(ctx context.Context, a, b File) (bool, error) {
+	sa, sb := r.schemas[a.Path], r.schemas[b.Path]
+	if sa != "" && sb != "" {
+		return sa == sb, nil
+	}
+	err := r.footers(ctx, []File{a, b})
+	if err == nil && r.schemas != nil {
+		if sa == "" {
+			sa = sb
+		}
+		r.schemas[a.Path], r.schemas[b.Path] = sa, sa
+	}
+	if err != nil && isRefusal(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // loadGroup loads a group, taking out bad files until the rest loads.
@@ -196,6 +252,7 @@ func (r *run) unplanBad() {
 		f := &r.plan.Files[i]
 		if slices.ContainsFunc(r.bad, func(b badFile) bool { return b.Path == f.Path }) {
 			f.Planned, f.Replace = false, false
+			r.plan.exact = false
 		}
 	}
 }
@@ -213,7 +270,12 @@ func (r *run) recordBad(ctx context.Context) error {
 	for _, b := range r.bad[r.told:] {
 		row := r.row(b.File, state.FileFailed)
 		row.Error, row.Checksum = b.reason, basis
-		ledger = append(ledger, row)
+		if b.Replace || b.again { // an earlier version of it is in the table
+			row.Rows = unknownRows
+		}
+		if !b.passing {
+			ledger = append(ledger, row)
+		}
 	}
 	if err := r.l.store.AppendLedger(ctx, ledger, r.lock.Fence()); err != nil {
 		return err
@@ -268,9 +330,20 @@ func (r *run) culprits(ctx context.Context, b batch, cause *copyError) (map[stri
 			return map[string]finding{name: f}, nil
 		}
 	}
-	bad, err := r.examine(ctx, b.files, b.send.missing, r.casts())
-	if err != nil || len(bad) > 0 {
-		return bad, err
+	checks, err := r.casts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.examine(ctx, b.files, b.send.missing, checks)
+	if err != nil && !isRefusal(err) {
+		return nil, err
+	}
+	bad := map[string]finding{}
+	for path, f := range found {
+		bad[path] = f[0]
+	}
+	if len(bad) > 0 {
+		return bad, nil
 	}
 	bad, err = r.bisect(ctx, b, cause)
 	if err == nil && len(bad) == 0 { // each half loads and the whole does not
@@ -302,7 +375,7 @@ func (r *run) bisect(ctx context.Context, b batch, cause *copyError) (map[string
 			if len(bad) == same && why.Error() == cause.Error() {
 				same++
 			}
-			bad[files[0].Path] = finding{reason: inWords(why)}
+			bad[files[0].Path] = r.refused(why)
 			if same == tried && same >= alike && same < len(b.files) {
 				return cause.error
 			}
@@ -346,61 +419,77 @@ func (r *run) try(ctx context.Context, b batch, files []File) (why, err error) {
 // check is a condition on a row of a file that makes it bad.
 type check struct {
 	column string
-	bad    string // SQL; true for a bad row
-	reason string // in words; %s is the value
-	value  string // SQL of the value shown
+	bad    string         // SQL; true for a bad row
+	value  string         // SQL of the value shown
+	detail string         // SQL of what stands for {} in reason; may be empty
+	reason string         // in words, behind "column = value"
+	from   *regexp.Regexp // the file's types that it is about; nil all
+	warns  bool           // see finding
 }
 
-// examine runs checks over files in one query, or, where one of them does not bind, check by check; then it asks each bad file
-// for its first bad row.
-func (r *run) examine(ctx context.Context, files []File, missing []string, checks []check) (map[string]finding, error) {
+// examine runs checks over files of one schema in one query, or, where one of them does not bind, check by check; then it asks for
+// the first bad row of each file. It returns for each file all that is worth a warning, or the first that is worse.
+func (r *run) examine(ctx context.Context, files []File, missing []string, checks []check) (map[string][]finding, error) {
 	checks = slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return slices.Contains(missing, c.column) })
+	if len(checks) == 0 || len(files) == 0 {
+		return nil, nil
+	}
+	types, err := r.types(ctx, files[0], checks)
+	if err != nil {
+		return nil, err
+	}
+	checks = slices.DeleteFunc(checks, func(c check) bool { return c.from != nil && !c.from.MatchString(types[c.column]) })
 	if len(checks) == 0 {
 		return nil, nil
 	}
 	hits, err := r.count(ctx, files, checks)
-	if err != nil && !isRefusal(err) {
-		return nil, err
-	}
-	if err != nil {
-		hits = map[string]check{}
-		for _, c := range checks {
-			one, err := r.count(ctx, files, []check{c})
-			if err != nil && !isRefusal(err) {
+	if err != nil && isRefusal(err) {
+		hits = make([][]string, len(checks))
+		for i, c := range checks {
+			if hits[i], err = r.countEach(ctx, files, c); err != nil {
 				return nil, err
-			}
-			for path := range one {
-				if _, ok := hits[path]; !ok {
-					hits[path] = c
-				}
 			}
 		}
 	}
-	out := make(map[string]finding, len(hits))
-	for path, c := range hits {
-		f, err := r.firstBad(ctx, path, c)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]finding{}
+	for i, c := range checks {
+		bad := slices.DeleteFunc(hits[i], func(path string) bool {
+			f := out[path]
+			return len(f) > 0 && !f[len(f)-1].warns
+		})
+		if len(bad) == 0 {
+			continue
+		}
+		found, err := r.firstBad(ctx, bad, c)
 		if err != nil {
 			return nil, err
 		}
-		out[path] = f
+		for path, f := range found {
+			if !c.warns {
+				out[path] = nil
+			}
+			out[path] = append(out[path], f)
+		}
 	}
 	return out, nil
 }
 
-// count returns for each file with bad rows the first check that finds them.
-func (r *run) count(ctx context.Context, files []File, checks []check) (map[string]check, error) {
+// count returns for each check the files with rows that it finds bad.
+func (r *run) count(ctx context.Context, files []File, checks []check) ([][]string, error) {
 	var list, any []string
 	for i, c := range checks {
 		list = append(list, fmt.Sprintf("count_if(%s) AS bad%d", c.bad, i))
 		any = append(any, fmt.Sprintf("bad%d>0", i))
 	}
-	out := map[string]check{}
+	out := make([][]string, len(checks))
 	_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, " + strings.Join(list, ", ") + " FROM " + r.j.from(paths(files)) +
 		" GROUP BY 1 HAVING " + strings.Join(any, " OR "), Secrets: r.secrets}, func(row databend.Row) error {
-		for i, c := range checks {
+		for i := range checks {
 			if row[i+1].String != "0" {
-				out[row[0].String] = c
-				break
+				out[i] = append(out[i], row[0].String)
 			}
 		}
 		return nil
@@ -408,23 +497,50 @@ func (r *run) count(ctx context.Context, files []File, checks []check) (map[stri
 	return out, err
 }
 
-// firstBad asks for the first bad row of a file.
-func (r *run) firstBad(ctx context.Context, path string, c check) (finding, error) {
-	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT metadata$file_row_number, " + c.value + " FROM " + r.j.from([]string{path}) +
-		" WHERE " + c.bad + " ORDER BY 1 LIMIT 1", Secrets: r.secrets})
+// countEach is count for one check that may not bind, which finds nothing, over files of which some may be damaged, which must not
+// hide the others.
+func (r *run) countEach(ctx context.Context, files []File, c check) ([]string, error) {
+	one, err := r.count(ctx, files, []check{c})
+	switch {
+	case err == nil:
+		return one[0], nil
+	case !isRefusal(err):
+		return nil, err
+	case len(files) == 1 || !databend.IsCode(err, 1001):
+		return nil, nil
+	}
+	half := len(files) / 2
+	left, err := r.countEach(ctx, files[:half], c)
 	if err != nil {
-		return finding{}, err
+		return nil, err
 	}
-	f := finding{column: c.column, reason: c.reason}
-	if len(res.Rows) == 1 {
-		row := number(res.Rows[0][0].String) + 1
-		f.row, f.value = &row, shorten(res.Rows[0][1].String, 80)
-		if !res.Rows[0][1].Valid {
-			f.value = "NULL"
+	right, err := r.countEach(ctx, files[half:], c)
+	return append(left, right...), err
+}
+
+// firstBad asks for the first bad row of each file. Bytes that are no text are shown as digits.
+func (r *run) firstBad(ctx context.Context, files []string, c check) (map[string]finding, error) {
+	const rowNumber = "metadata$file_row_number"
+	detail := cmp.Or(c.detail, "''")
+	out := make(map[string]finding, len(files))
+	ask := func(value string) error {
+		_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(" + rowNumber + "), arg_min(coalesce(" + value + ", 'NULL'), " + rowNumber + "), arg_min(" + detail + ", " + rowNumber + ") FROM " +
+			r.j.from(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.secrets}, func(row databend.Row) error {
+			n := number(row[1].String) + 1
+			f := finding{column: c.column, row: &n, value: shorten(row[2].String, 80), warns: c.warns}
+			f.reason = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.value), strings.ReplaceAll(c.reason, "{}", row[3].String))
+			out[row[0].String] = f
+			return nil
+		})
+		return err
+	}
+	err := ask(c.value)
+	if err != nil && isRefusal(err) {
+		if err = ask("hex(" + sqltext.Ident(c.column) + ")"); err != nil && isRefusal(err) {
+			err = ask("'?'")
 		}
-		f.reason = fmt.Sprintf("row %d: %s = %s %s", row, c.column, show(f.value), c.reason)
 	}
-	return f, nil
+	return out, err
 }
 
 func show(value string) string {
@@ -441,54 +557,119 @@ func shorten(s string, n int) string {
 	return s
 }
 
-// casts are the checks that find what a cast of the select list fails on.
-func (r *run) casts() []check {
+// casts are the checks that find what a cast fails on, and NULLs where the table takes none.
+func (r *run) casts(ctx context.Context) ([]check, error) {
+	cells, err := r.cells(ctx)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := r.target(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []check
-	for _, it := range r.j.Copy.Select {
-		if it.Column == "" || it.Type == "" {
+	for _, it := range cells {
+		if it.column == "" {
 			continue
 		}
-		col := sqltext.Ident(it.Column)
-		c := check{column: it.Column, value: "to_string(" + col + ")", reason: "is no " + it.Type}
-		typ := strings.ToUpper(strings.TrimSpace(it.Type))
-		switch {
-		case strings.HasPrefix(typ, "VECTOR"):
-			width := vectorWidth.FindString(typ)
+		col := sqltext.Ident(it.column)
+		c := check{column: it.column, value: "to_string(" + col + ")", reason: "is no " + it.typ}
+		switch typ := strings.ToUpper(it.typ); {
+		case typ == "":
+		case vectors.MatchString(typ):
+			width := digits.FindString(typ)
 			out = append(out,
-				check{column: it.Column, bad: col + " IS NULL", value: "NULL", reason: "where the vector should be"},
-				check{column: it.Column, bad: col + " IS NOT NULL AND array_length(" + col + ")<>" + width, value: "to_string(array_length(" + col + "))", reason: "values in the vector, not " + width})
-			continue
-		case typ == "GEOMETRY":
+				check{column: it.column, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be"},
+				check{
+					column: it.column, bad: col + " IS NOT NULL AND array_length(" + col + ")<>" + width, value: "to_string(" + col + "::VARIANT)", from: lists,
+					detail: "to_string(array_length(" + col + "))", reason: "has {} values, not " + width,
+				})
+		case geometries.MatchString(typ):
 			c.bad = col + " IS NOT NULL AND TRY_TO_GEOMETRY(" + col + ") IS NULL"
-		case typ == "VARIANT" || typ == "JSON":
+		case variants.MatchString(typ):
 			c.bad, c.reason = col+" IS NOT NULL AND TRY_PARSE_JSON("+col+") IS NULL", "is no JSON"
 		default:
-			c.bad = col + " IS NOT NULL AND TRY_CAST(" + col + " AS " + it.Type + ") IS NULL"
+			c.bad = col + " IS NOT NULL AND TRY_CAST(" + col + " AS " + it.typ + ") IS NULL"
 		}
-		out = append(out, c)
+		if c.bad != "" {
+			out = append(out, c)
+		}
+		if slices.ContainsFunc(columns, func(t column) bool { return !t.nullable && strings.EqualFold(t.name, it.target) }) {
+			out = append(out, check{column: it.column, bad: col + " IS NULL", value: "'NULL'", reason: "but column " + it.target + " of the table is NOT NULL"})
+		}
 	}
-	return out
+	return out, nil
 }
 
-var vectorWidth = regexp.MustCompile(`\d+`)
+var digits = regexp.MustCompile(`\d+`)
+
+// The engine's words about a column of a file.
+var (
+	castColumn   = regexp.MustCompile(`read_parquet\([^()]*\)\.(.+?) \(#\d+\)|fail to auto cast column (\S+) |null value in column (\S+) |column (\S+) reference or alias is ambiguous`)
+	noSuchCast   = regexp.MustCompile("unable to cast type `(.+?)(?: NULL)?` to type `(.+?)(?: NULL)?`")
+	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (.*)`)
+)
+
+// refused is what the engine's error says of a file, and of which column of it.
+func (r *run) refused(err error) finding {
+	f := finding{reason: inWords(err)}
+	text := message(err)
+	if m := castColumn.FindStringSubmatch(text); m != nil {
+		f.column = strings.Join(m[1:], "") // one of them
+	}
+	m := noSuchCast.FindStringSubmatch(text)
+	if m == nil {
+		return f
+	}
+	if f.column == "" { // a vector's cast names no column
+		for _, c := range r.made {
+			if strings.EqualFold(strings.ReplaceAll(c.typ, " ", ""), strings.ReplaceAll(m[2], " ", "")) {
+				if f.column != "" {
+					f.column = ""
+					break
+				}
+				f.column = c.column
+			}
+		}
+	}
+	which := "a column"
+	if f.column != "" {
+		which = "column " + f.column
+	}
+	f.reason = fmt.Sprintf("%s is %s in the file, which cannot become %s", which, m[1], m[2])
+	return f
+}
+
+func message(err error) string {
+	var e *databend.Error
+	if err == nil {
+		return ""
+	}
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
+}
 
 // inWords is what the engine's error means for a file.
 func inWords(err error) string {
-	text := err.Error()
-	var e *databend.Error
-	if errors.As(err, &e) {
-		text = e.Message
-	}
+	text := message(err)
 	lower := strings.ToLower(text)
 	switch {
+	case strings.Contains(lower, "encrypted"):
+		return "it is encrypted: " + oneLine(text)
 	case strings.Contains(lower, "not a parquet file") || strings.Contains(lower, "too small"):
 		return "not a Parquet file (cut off, or something else): " + oneLine(text)
 	case unreadable.MatchString(text):
 		return "its footer cannot be read: cut off, damaged, or no Parquet: " + oneLine(text)
+	case unknownArrow.MatchString(text):
+		return "it has a column of a type that Databend cannot read: " + oneLine(unknownArrow.FindStringSubmatch(text)[1])
 	case databend.IsCode(err, 1001):
 		return "its data is damaged, or of a type that cannot be read: " + oneLine(text)
-	case strings.Contains(lower, "null value in column") || strings.Contains(lower, "fail to auto cast column"):
+	case strings.Contains(lower, "null value in column") || strings.Contains(lower, "unable to cast `null`"):
 		return "NULL where the table takes none: " + oneLine(text)
+	case strings.Contains(lower, "reference or alias is ambiguous"):
+		return "a column is " + twice + ": " + oneLine(text)
 	}
 	return oneLine(text)
 }

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,11 +12,11 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 )
 
-// badEvents are the failed files of the last command, as "path column row value: reason".
-func (w *world) badEvents() []string {
+// badEvents are the files of the last command with this outcome, as "path column row value".
+func (w *world) badEvents(outcome string) []string {
 	var out []string
 	for _, e := range w.events {
-		if f, ok := e.(event.File); ok && f.Outcome == "failed" {
+		if f, ok := e.(event.File); ok && f.Outcome == outcome {
 			at := "-"
 			if f.Row != nil {
 				at = fmt.Sprint(*f.Row)
@@ -69,13 +70,14 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 	}{
 		{"cut off", good[:len(good)-7], "", "-", "", "footer"},
 		{"damaged page", damaged, "", "-", "", "damaged"},
+		{"damaged text", bytes.Replace(good, []byte(`{"a":1}`), []byte("{\"a\":\xff\xfe"), -1), "", "-", "", "UTF-8"},
 		{"missing column", file([]row{{1, "x"}}), "at", "-", "", "the file has no column at"},
 		{"no JSON", goodRows(20, func(r []typed) { r[3].JSON = text(`{"a":`) }), "js", "4", `{"a":`, "is no JSON"},
 		{"no date", goodRows(20, func(r []typed) { r[16].When = text("not-a-date") }), "at", "17", "not-a-date", "is no TIMESTAMP"},
 		{"no geometry", goodRows(20, func(r []typed) { r[5].Geo = text("POINT(abc)") }), "geo", "6", "POINT(abc)", "is no GEOMETRY"},
 		{"no number", goodRows(20, func(r []typed) { r[0].Num = text("xx") }), "num", "1", "xx", "is no INT"},
 		{"overflow", goodRows(20, func(r []typed) { r[19].Num = text("1099511627776") }), "num", "20", "1099511627776", "is no INT"},
-		{"short vector", goodRows(20, func(r []typed) { r[7].Vec = []float32{1, 2} }), "vec", "8", "2", "values in the vector, not 3"},
+		{"short vector", goodRows(20, func(r []typed) { r[7].Vec = []float32{1, 2} }), "vec", "8", "[1.0,2.0]", "has 2 values, not 3"},
 		{"text file", []byte(strings.Repeat("id,name\n", 100)), "", "-", "", "footer"},
 		{"three bytes", []byte("abc"), "", "-", "", "not a Parquet file"},
 	}
@@ -89,14 +91,14 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 		want = append(want, fmt.Sprintf("%s.parquet %q %s %q", b.name, b.column, b.row, b.value))
 	}
 	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "11 bad files, the others are loaded")
+	w.wantExit(err, exitPartly, "12 bad files, the others are loaded")
 	if res.Files != len(bad) || res.Rows != int64(20*len(bad)) {
 		t.Errorf("got %d files, %d rows loaded, want %d, %d", res.Files, res.Rows, len(bad), 20*len(bad))
 	}
 	if got := w.SQL(t, "SELECT count(*) FROM typed")[0][0]; got != fmt.Sprint(20*len(bad)) {
 		t.Errorf("got %s rows, want %d", got, 20*len(bad))
 	}
-	if diff := cmp.Diff(w.badEvents(), want); diff != "" {
+	if diff := cmp.Diff(w.badEvents("failed"), want); diff != "" {
 		t.Errorf("bad files (-got +want):\n%s", diff)
 	}
 	for _, e := range w.events {
@@ -109,7 +111,7 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 
 	// Nothing has changed: they are not tried again, and not passed over in silence.
 	res, err = w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "11 files failed before")
+	w.wantExit(err, exitPartly, "12 files failed before")
 	if res.Files != 0 {
 		t.Errorf("second run: got %+v, want nothing loaded", res)
 	}
@@ -117,7 +119,7 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 	w.wantExit(err, exitPartly, "no date.parquet")
 	w.Put(t, "p/no date.parquet", goodRows(5, nil)) // mended
 	res, err = w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "10 files failed before")
+	w.wantExit(err, exitPartly, "11 files failed before")
 	if res.Files != 1 || res.Rows != 5 {
 		t.Errorf("after mending: got %+v, want 1 file, 5 rows", res)
 	}

@@ -45,6 +45,7 @@ type File struct {
 
 	force    bool   // the engine remembers the path: only FORCE loads it
 	checksum string // of the load that it failed under
+	again    bool   // of a failed or forced file: the table holds the rows of an earlier version
 }
 
 // Count is files and bytes.

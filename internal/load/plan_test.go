@@ -65,6 +65,20 @@ func TestReplacedFileThatIsBadKeepsItsRows(t *testing.T) {
 	_, err := w.run(ld, Options{})
 	w.wantExit(err, exitPartly, "a.parquet")
 	w.wantRows(3)
+	w.Put(t, "p/a.parquet", rows(1, 5)) // mended
+	for _, o := range []Options{{OnChanged: "fail"}, {OnChanged: "skip"}} {
+		w.states(ld, o, "a.parquet changed")
+		_, _ = w.run(ld, o)
+		w.wantRows(3)
+	}
+	w.mustRun(ld, Options{}, 1, 5)
+	w.wantRows(5)
+	w.Put(t, "p/a.parquet", rows(1, 3)[:100])
+	_, err = w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "a.parquet")
+	w.Put(t, "p/a.parquet", rows(1, 5)) // what was loaded, again
+	w.mustRun(ld, Options{}, 0, 0)
+	w.wantRows(5)
 }
 
 // The engine forgets after load_file_metadata_expire_hours; the ledger does not.

@@ -8,7 +8,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 )
 
-// retries turns failed files into new ones where what they failed on has changed: the load's text or the table's columns; with
+// retries turns failed files into new ones (or changed ones again) where what they failed on has changed: the load's text or the table's columns; with
 // --retry-failed anyway. (A file that changed is new already.)
 func (l *Loader) retries(ctx context.Context, p *Plan, o Options) error {
 	basis := ""
@@ -27,8 +27,11 @@ func (l *Loader) retries(ctx context.Context, p *Plan, o Options) error {
 			continue
 		}
 		f.State, f.Reason = New, "failed before: "+f.Reason
+		if f.again {
+			f.State = Changed
+		}
 		p.Counts[Failed] = Count{p.Counts[Failed].Files - 1, p.Counts[Failed].Bytes - f.Bytes}
-		p.Counts[New] = Count{p.Counts[New].Files + 1, p.Counts[New].Bytes + f.Bytes}
+		p.Counts[f.State] = Count{p.Counts[f.State].Files + 1, p.Counts[f.State].Bytes + f.Bytes}
 	}
 	return nil
 }

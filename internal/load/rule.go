@@ -15,33 +15,69 @@ type rule struct {
 	name    string
 	run     string // what it does in a normal run unless the load's header says otherwise: off, warn, fail
 	applies *regexp.Regexp
-	bad     string // SQL, true for a bad row; {} is the column
+	from    *regexp.Regexp // the file's types that it is about; nil all
+	bad     string         // SQL, true for a bad row; {} is the column, [] the type that it is cast to
 	value   string
 	reason  string // behind "row N: column = value"
 }
 
-// Rules that read data look at nothing but the columns whose casts they are about. Validate runs all but those that are off.
+var (
+	wholeNumbers = regexp.MustCompile(`(?i)^U?(TINYINT|SMALLINT|INT|INTEGER|BIGINT|INT8|INT16|INT32|INT64)( UNSIGNED)?$`)
+	times        = regexp.MustCompile(`(?i)^(TIMESTAMP|DATETIME|DATE)\b`)
+	variants     = regexp.MustCompile(`(?i)^(VARIANT|JSON)$`)
+	vectors      = regexp.MustCompile(`(?i)^VECTOR`)
+	geometries   = regexp.MustCompile(`(?i)^GEOMETRY`)
+	// The file's types, as a query's result names them.
+	numbers   = regexp.MustCompile(`^(Nullable\()?U?Int`)
+	fractions = regexp.MustCompile(`^(Nullable\()?(Float|Decimal|String)`)
+	dates     = regexp.MustCompile(`^(Nullable\()?(Timestamp|Date)`)
+	binaries  = regexp.MustCompile(`^(Nullable\()?Binary`)
+	structs   = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?Tuple`)
+	lists     = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?(U?Int|Float|Decimal)`)
+)
+
+// outside is true for a time that Databend cannot show: it has no year before 1 or behind 9999, and queries over such a DATE panic.
+const outside = "coalesce(TRY_CAST({} AS []) NOT BETWEEN '0001-01-02' AND '9999-12-30', false)"
+
+// Rules that read data look at nothing but the columns whose casts they are about, and only where the file's type can be wrong.
+// Validate runs all but those that are off.
 var rules = []rule{
 	{ // The engine puts a neighbour's number in the place of the NULL.
-		name: "vector-null", run: "fail", applies: regexp.MustCompile(`(?i)^VECTOR`),
-		bad: "{} IS NOT NULL AND array_length({})<>array_count({})", value: "to_string(array_length({})-array_count({}))", reason: "NULL in the vector",
+		name: "vector-null", run: "fail", applies: vectors, from: lists,
+		bad: "{} IS NOT NULL AND array_length({})<>array_count({})", value: "to_string({}::VARIANT)", reason: "has a NULL in the vector",
+	},
+	{ // A distance to it is no number.
+		name: "vector-nan", run: "warn", applies: vectors, from: lists,
+		bad: "coalesce(isnan(array_sum({})*0), false)", value: "to_string({}::VARIANT)", reason: "has NaN or an infinity in the vector",
 	},
 	{ // One row of another SRID makes ST_TRANSFORM, ST_CONTAINS and ST_DISTANCE over the table fail.
-		name: "srid-zero", run: "warn", applies: regexp.MustCompile(`(?i)^GEOMETRY`),
+		name: "srid-zero", run: "warn", applies: geometries,
 		bad: "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=0, false)", value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "has no SRID",
 	},
 	{ // Latitude and longitude the wrong way round.
-		name: "swapped-axes", run: "warn", applies: regexp.MustCompile(`(?i)^GEOMETRY`),
+		name: "swapped-axes", run: "warn", applies: geometries,
 		bad:   "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=4326 AND (greatest(abs(ST_YMAX(TRY_TO_GEOMETRY({}))), abs(ST_YMIN(TRY_TO_GEOMETRY({}))))>90 OR greatest(abs(ST_XMAX(TRY_TO_GEOMETRY({}))), abs(ST_XMIN(TRY_TO_GEOMETRY({}))))>180), false)",
 		value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "lies outside of the earth: latitude and longitude swapped?",
 	},
-	{ // 0.5 becomes 1, 2.5 becomes 3. Off in a run, since it reads whole numbers too.
-		name: "fraction", run: "off", applies: regexp.MustCompile(`(?i)^U?(TINYINT|SMALLINT|INT|INTEGER|BIGINT|INT8|INT16|INT32|INT64)( UNSIGNED)?$`),
+	{ // 0.5 becomes 1, 2.5 becomes 3.
+		name: "fraction", run: "warn", applies: wholeNumbers, from: fractions,
 		bad: "coalesce(TRY_CAST({} AS DOUBLE)<>TRY_CAST({} AS BIGINT), false)", value: "to_string({})", reason: "is rounded to a whole number",
 	},
+	{ // Seconds are taken for milliseconds by their size, nanoseconds become the year 1.
+		name: "time-range", run: "fail", applies: times, from: numbers,
+		bad: outside, value: "to_string({})", reason: "is no time between the years 1 and 9999: of another unit?",
+	},
+	{ // Off in a run, since it reads what is right nearly always.
+		name: "time-range", run: "off", applies: times, from: dates,
+		bad: outside, value: "to_string(to_int64({}))", reason: "is no time between the years 1 and 9999",
+	},
 	{ // A list of structs becomes {"1":…}: its names are lost.
-		name: "struct-names", run: "warn", applies: regexp.MustCompile(`(?i)^(VARIANT|JSON)$`),
-		bad: "typeof({}) LIKE 'ARRAY(TUPLE%'", value: "typeof({})", reason: "loses the names of its fields",
+		name: "struct-names", run: "warn", applies: variants, from: structs,
+		bad: "{} IS NOT NULL", value: "typeof({})", reason: "loses the names of its fields",
+	},
+	{ // Even when they hold JSON.
+		name: "binary-json", run: "warn", applies: variants, from: binaries,
+		bad: "{} IS NOT NULL", value: "hex({})", reason: "is bytes, and becomes a text of hexadecimal digits",
 	},
 }
 
@@ -57,47 +93,77 @@ func (j *job) level(r rule, validating bool) string {
 }
 
 // rules are the checks of the rules at one level.
-func (j *job) rules(level string, validating bool) []check {
+func (r *run) rules(ctx context.Context, level string, validating bool) ([]check, error) {
+	cells, err := r.cells(ctx)
 	var out []check
-	for _, it := range j.Copy.Select {
-		for _, r := range rules {
-			if it.Column == "" || !r.applies.MatchString(strings.TrimSpace(it.Type)) || j.level(r, validating) != level {
+	for _, it := range cells {
+		for _, rule := range rules {
+			if it.column == "" || !rule.applies.MatchString(it.typ) || r.j.level(rule, validating) != level {
 				continue
 			}
-			fill := func(s string) string { return strings.ReplaceAll(s, "{}", sqltext.Ident(it.Column)) }
-			out = append(out, check{column: it.Column, bad: fill(r.bad), value: fill(r.value), reason: r.reason + " (rule " + r.name + ")"})
+			fill := strings.NewReplacer("{}", sqltext.Ident(it.column), "[]", it.typ).Replace
+			out = append(out, check{column: it.column, bad: fill(rule.bad), value: fill(rule.value), reason: rule.reason + " (rule " + rule.name + ")", from: rule.from, warns: level == "warn"})
 		}
 	}
-	return out
+	return out, err
 }
 
 // obey runs the rules of a normal run over a batch whose files have one schema, and takes out the files that fail one. A rule that
 // does not bind (a column is of another type, the files differ) says nothing: the COPY will.
 func (r *run) obey(ctx context.Context, b *batch) error {
-	for _, level := range []string{"warn", "fail"} {
-		checks := r.j.rules(level, false)
-		if len(checks) == 0 || len(b.files) == 0 {
+	fail, err := r.rules(ctx, "fail", false)
+	if err != nil {
+		return err
+	}
+	warn, err := r.rules(ctx, "warn", false)
+	if err != nil || len(b.files) == 0 {
+		return err
+	}
+	found, err := r.examine(ctx, b.files, b.send.missing, append(fail, warn...))
+	if err != nil && !isRefusal(err) {
+		return err
+	}
+	var kept []File
+	for _, f := range b.files {
+		if why := found[f.Path]; len(why) > 0 && !why[0].warns {
+			r.condemn(f, why[0])
 			continue
 		}
-		found, err := r.examine(ctx, b.files, b.send.missing, checks)
-		if err != nil && !isRefusal(err) {
-			return err
-		}
-		var kept []File
-		for _, f := range b.files {
-			why, bad := found[f.Path]
-			switch {
-			case bad && level == "fail":
-				r.condemn(f, why)
-				continue
-			case bad:
-				r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s: %s", r.j.Name, f.Path, why.reason)})
-			}
-			kept = append(kept, f)
-		}
-		if len(kept) < len(b.files) {
-			b.files, b.send.files, b.send.max = kept, paths(kept), 0
-		}
+		kept = append(kept, f)
+	}
+	r.warn(kept, found)
+	if len(kept) < len(b.files) {
+		b.files, b.send.files, b.send.max = kept, paths(kept), 0
 	}
 	return nil
+}
+
+// warned is how many files a rule names in a run: a feed that never sets an SRID says so in a line and not in thousands.
+const warned = 3
+
+// warn tells what is wrong with files that are loaded all the same: once, although a batch may be looked at again.
+func (r *run) warn(files []File, found map[string][]finding) {
+	type kind struct{ column, rule string }
+	more := map[kind]int{}
+	if r.warned == nil {
+		r.warned = map[string]bool{}
+	}
+	for _, f := range files {
+		for _, why := range found[f.Path] {
+			text := fmt.Sprintf("load %s: %s: %s", r.j.Name, f.Path, why.reason)
+			if r.warned[text] {
+				continue
+			}
+			r.warned[text] = true
+			k := kind{why.column, why.reason[strings.LastIndex(why.reason, "(rule "):]}
+			if more[k]++; more[k] <= warned || r.o.Verbose {
+				r.l.cfg.Sink(event.Note{Level: "warn", Text: text})
+			}
+		}
+	}
+	for k, n := range more {
+		if n > warned && !r.o.Verbose {
+			r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s of which column %s breaks the same %s; -v names them", r.j.Name, count(int64(n-warned), "more file", "more files"), k.column, strings.Trim(k.rule, "()"))})
+		}
+	}
 }

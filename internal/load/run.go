@@ -49,7 +49,11 @@ type run struct {
 	rate    float64                      // bytes a second of earlier COPYs; 0 unknown
 	res     Result
 	bad     []badFile
-	told    int // of bad, that are in the ledger
+	told    int            // of bad, that are in the ledger
+	denied  map[string]int // how often the store did not give a file
+	made    []cell         // see cells
+	warned  map[string]bool
+	schemas map[string]string // of files, as far as a 1303 has told
 }
 
 // errAgain is a collision with somebody else: nothing was loaded, and a new plan knows what there is now.
@@ -165,7 +169,18 @@ func (r *run) all(ctx context.Context) (Result, error) {
 			r.total.files, r.total.bytes = int64(len(planned.Planned())), planned.Bytes()
 		}
 		left, err := r.batches(ctx)
+		if movedUnder(err, r.plan.Planned()) {
+			err = errAgain{err}
+		}
 		var again errAgain
+		if errors.As(err, &again) && r.outOfReach(again) {
+			try = 0
+			if !r.o.Atomic { // which tells of all that is bad itself
+				if err := r.recordBad(ctx); err != nil {
+					return r.res, wrap(r.j.Name, "", err)
+				}
+			}
+		}
 		switch {
 		case errors.As(err, &again) && try < replans:
 			r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: something changed meanwhile, planning again: %v", r.j.Name, again)})
@@ -358,7 +373,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.pos,
 	})
 	switch {
-	case databend.IsCode(err, duplicatedFiles) || movedUnder(err, b):
+	case databend.IsCode(err, duplicatedFiles) || movedUnder(err, b.files):
 		return nil, 0, errAgain{err}
 	case databend.IsUnknownOutcome(err):
 		return nil, 0, r.lost(ctx, copyID, err)
@@ -610,6 +625,10 @@ func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
 	if n := first.Counts[Loaded].Files + first.Counts[Expired].Files; n > 0 {
 		text += fmt.Sprintf(", %d loaded before", n)
 		counts["before"] = n
+	}
+	if n := first.Counts[Ignored].Files; n > 0 {
+		text += fmt.Sprintf(", %d ignored", n)
+		counts["ignored"] = n
 	}
 	r.l.cfg.Sink(event.Summary{Command: "load", Text: text, Counts: counts, TookMS: took.Milliseconds()})
 	if err := r.passed(ctx); err != nil {

@@ -12,16 +12,17 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// Validate checks the files that Run would load (with Options.Path all that it names), at most Options.Limit of them, and loads and
-// writes nothing: what COPY's VALIDATION_MODE would do if Databend had it, for transforms too. It emits a File, valid or invalid,
-// for each, and fails with exit 3 when one is invalid. It finds files that cannot be read, schemas that differ, missing columns,
-// casts that fail, vectors of another width, NULLs where the table takes none, damaged pages, and what the rules are about.
+// Validate checks the files that Run would load and those that failed before (with Options.Path all that it names), at most
+// Options.Limit of them, and loads and writes nothing: what COPY's VALIDATION_MODE would do if Databend had it, for transforms too.
+// It emits a File, valid or invalid, for each, and fails with exit 3 when one is invalid. It finds files that cannot be read,
+// schemas that differ, missing columns, casts that fail, vectors of another width, NULLs where the table takes none, damaged pages,
+// and what the rules are about.
 func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) (err error) {
 	j, err := newJob(ld, l.cfg.Scope.Database)
 	if err != nil {
 		return err
 	}
-	o.Force, o.OnChanged = o.Force || o.Path != "", ""
+	o.Force, o.RetryFailed = o.Force || o.Path != "", true
 	r := &run{l: l, j: j, o: o}
 	if r.plan, err = l.plan(ctx, j, o); err != nil {
 		return err
@@ -40,26 +41,44 @@ func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) (err 
 		return err
 	}
 	r.unfilled(columns)
+	left, gone := files, []badFile(nil)
+	for {
+		err := r.look(ctx, left)
+		if err == nil {
+			return r.verdict(files)
+		}
+		if !movedUnder(err, left) || len(gone) == alike {
+			return wrap(ld.Name, "validate", err)
+		}
+		i := slices.IndexFunc(left, func(f File) bool { return f.Path == named(err, left) })
+		gone = append(gone, badFile{left[i], notGiven(err)})
+		left = slices.Delete(slices.Clone(left), i, i+1)
+		r.bad = slices.Clone(gone)
+	}
+}
+
+// look checks files, each schema by itself.
+func (r *run) look(ctx context.Context, files []File) error {
 	groups, err := r.groups(ctx, files)
 	if err != nil {
-		return wrap(ld.Name, "read the files", err)
+		return err
 	}
 	var first map[string]string
 	for _, g := range groups {
 		schema, err := r.schema(ctx, g.files[0])
 		if err != nil {
-			return wrap(ld.Name, "read the schema of "+g.files[0].Path, err)
+			return err
 		}
 		if first == nil {
 			first = schema
 		} else {
-			l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s of another schema, %s and on: %s", ld.Name, count(int64(len(g.files)), "file is", "files are"), g.files[0].Path, difference(first, schema))})
+			r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s of another schema, %s and on: %s", r.j.Name, count(int64(len(g.files)), "file is", "files are"), g.files[0].Path, difference(first, schema))})
 		}
-		if err := r.validateGroup(ctx, g, schema, columns); err != nil {
-			return wrap(ld.Name, "validate", err)
+		if err := r.validateGroup(ctx, g, schema); err != nil {
+			return err
 		}
 	}
-	return r.verdict(files)
+	return nil
 }
 
 // column is one of the target table's.
@@ -99,6 +118,9 @@ func (r *run) unfilled(columns []column) {
 	}
 }
 
+// twice is the type of a column that a file has twice.
+const twice = "twice there (upper and lower case are one)"
+
 // schema is a file's columns and their types; nil for a format without names.
 func (r *run) schema(ctx context.Context, f File) (map[string]string, error) {
 	if r.j.FileType() != "PARQUET" {
@@ -110,7 +132,11 @@ func (r *run) schema(ctx context.Context, f File) (map[string]string, error) {
 	}
 	out := make(map[string]string, len(res.Rows))
 	for _, row := range res.Rows {
-		out[strings.ToLower(row[0].String)] = row[1].String
+		name := strings.ToLower(row[0].String)
+		if out[name] != "" {
+			row[1].String = twice
+		}
+		out[name] = row[1].String
 	}
 	return out, nil
 }
@@ -140,24 +166,42 @@ func difference(a, b map[string]string) string {
 }
 
 // validateGroup runs every check over files of one schema.
-func (r *run) validateGroup(ctx context.Context, g group, schema map[string]string, columns []column) error {
+func (r *run) validateGroup(ctx context.Context, g group, schema map[string]string) error {
 	if schema != nil {
-		for _, it := range r.j.Copy.Select {
-			if _, ok := schema[strings.ToLower(it.Column)]; ok || it.Column == "" || strings.HasPrefix(strings.ToLower(it.Column), "metadata$") || strings.HasPrefix(it.Column, "$") {
+		cells, err := r.cells(ctx)
+		if err != nil {
+			return err
+		}
+		for _, it := range cells {
+			typ, ok := schema[strings.ToLower(it.column)]
+			if typ == twice {
+				for _, f := range g.files {
+					r.condemn(f, finding{reason: "column " + it.column + " is " + twice, column: it.column})
+				}
+				return nil
+			}
+			if ok || it.column == "" || strings.HasPrefix(strings.ToLower(it.column), "metadata$") || strings.HasPrefix(it.column, "$") {
 				continue
 			}
-			if slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, it.Column) }) {
-				g.missing = append(g.missing, it.Column)
+			if slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, it.column) }) {
+				g.missing = append(g.missing, it.column)
 				continue
 			}
 			for _, f := range g.files {
-				r.condemn(f, finding{reason: "the file has no column " + it.Column, column: it.Column})
+				r.condemn(f, finding{reason: "the file has no column " + it.column, column: it.column})
 			}
 			return nil
 		}
 	}
-	passes := [][]check{r.casts(), r.notNull(columns), r.j.rules("fail", true)}
-	for _, checks := range passes {
+	passes := []func() ([]check, error){
+		func() ([]check, error) { return r.casts(ctx) },
+		func() ([]check, error) { return r.rules(ctx, "fail", true) },
+	}
+	for _, pass := range passes {
+		checks, err := pass()
+		if err != nil {
+			return err
+		}
 		found, err := r.examine(ctx, g.files, g.missing, checks)
 		if err != nil {
 			if !isRefusal(err) {
@@ -166,11 +210,11 @@ func (r *run) validateGroup(ctx context.Context, g group, schema map[string]stri
 			continue // a page that cannot be read: below
 		}
 		g.files = slices.DeleteFunc(slices.Clone(g.files), func(f File) bool {
-			why, bad := found[f.Path]
-			if bad {
-				r.condemn(f, why)
+			if why := found[f.Path]; len(why) > 0 {
+				r.condemn(f, why[0])
+				return true
 			}
-			return bad
+			return false
 		})
 	}
 	if err := r.readable(ctx, g); err != nil {
@@ -179,32 +223,16 @@ func (r *run) validateGroup(ctx context.Context, g group, schema map[string]stri
 	g.files = slices.DeleteFunc(slices.Clone(g.files), func(f File) bool {
 		return slices.ContainsFunc(r.bad, func(b badFile) bool { return b.Path == f.Path })
 	})
-	warned, err := r.examine(ctx, g.files, g.missing, r.j.rules("warn", true))
+	warnings, err := r.rules(ctx, "warn", true)
+	if err != nil {
+		return err
+	}
+	found, err := r.examine(ctx, g.files, g.missing, warnings)
 	if err != nil && !isRefusal(err) {
 		return err
 	}
-	for _, f := range g.files {
-		if why, ok := warned[f.Path]; ok {
-			r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s: %s", r.j.Name, f.Path, why.reason)})
-		}
-	}
+	r.warn(g.files, found)
 	return nil
-}
-
-// notNull are the checks for columns of the table that take no NULL.
-func (r *run) notNull(columns []column) []check {
-	var out []check
-	for i, it := range r.j.Copy.Select {
-		if it.Column == "" || i >= len(r.j.Copy.Columns) {
-			continue
-		}
-		for _, c := range columns {
-			if !c.nullable && strings.EqualFold(c.name, r.j.Copy.Columns[i]) {
-				out = append(out, check{column: it.Column, bad: sqltext.Ident(it.Column) + " IS NULL", value: "NULL", reason: "but column " + c.name + " of the table is NOT NULL"})
-			}
-		}
-	}
-	return out
 }
 
 // readable evaluates the whole select list over the files, so that every page is read, and finds those that cannot be, half by half.
@@ -213,15 +241,24 @@ func (r *run) readable(ctx context.Context, g group) error {
 		return nil
 	}
 	items := r.j.items(g.missing)
+	cells, err := r.cells(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range cells {
+		if len(r.j.Copy.Select) == 0 && !slices.Contains(g.missing, c.column) {
+			items = append(items, "CAST("+sqltext.Ident(c.column)+" AS "+c.typ+")")
+		}
+	}
 	if len(items) == 0 {
 		items = r.j.previewItems()
 	}
-	_, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " + r.j.from(paths(g.files)) + " IGNORE_RESULT", Secrets: r.secrets})
+	_, err = r.l.work.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " + r.j.from(paths(g.files)) + " IGNORE_RESULT", Secrets: r.secrets})
 	if err == nil || !isRefusal(err) {
 		return err
 	}
 	if len(g.files) == 1 {
-		r.condemn(g.files[0], finding{reason: inWords(err)})
+		r.condemn(g.files[0], r.refused(err))
 		return nil
 	}
 	half := len(g.files) / 2
@@ -246,7 +283,7 @@ func (r *run) verdict(files []File) error {
 		}
 		r.l.cfg.Sink(e)
 	}
-	r.plan.notes(r.l.cfg.Sink)
+	r.plan.left(r.l.cfg.Sink)
 	r.l.cfg.Sink(event.Summary{
 		Command: "load", Text: fmt.Sprintf("%s: %s checked, %d invalid", r.j.Name, count(int64(len(files)), "file", "files"), len(names)),
 		Counts: map[string]int64{"valid": int64(len(files) - len(names)), "invalid": int64(len(names))},

@@ -107,16 +107,16 @@ func (r *renderer) readLoad(file string) (Load, error) {
 // '.' (_SUCCESS, _temporary, hidden files), which COPY would read as data. A PATTERN is anchored, and relative to the path.
 const visible = `([^_./][^/]*/)*[^_./][^/]*`
 
-// extensions are the names that files of a TYPE have, as a regular expression behind the base name.
+// extensions are the names that files of a TYPE have, in upper or lower case, as a regular expression behind the base name.
 var extensions = map[string]string{
-	"PARQUET": `[.]parquet`,
-	"CSV":     `[.]csv([.](gz|zst|bz2|xz))?`,
-	"TSV":     `[.](tsv|txt)([.](gz|zst|bz2|xz))?`,
-	"TEXT":    `[.](tsv|txt|csv)([.](gz|zst|bz2|xz))?`,
-	"NDJSON":  `[.](ndjson|jsonl|json)([.](gz|zst|bz2|xz))?`,
-	"JSON":    `[.]json([.](gz|zst|bz2|xz))?`,
-	"ORC":     `[.]orc`,
-	"AVRO":    `[.]avro`,
+	"PARQUET": `[.](?i:parquet)`,
+	"CSV":     `[.](?i:csv([.](gz|zst|bz2|xz))?)`,
+	"TSV":     `[.](?i:(tsv|txt)([.](gz|zst|bz2|xz))?)`,
+	"TEXT":    `[.](?i:(tsv|txt|csv)([.](gz|zst|bz2|xz))?)`,
+	"NDJSON":  `[.](?i:(ndjson|jsonl|json)([.](gz|zst|bz2|xz))?)`,
+	"JSON":    `[.](?i:json([.](gz|zst|bz2|xz))?)`,
+	"ORC":     `[.](?i:orc)`,
+	"AVRO":    `[.](?i:avro)`,
 }
 
 // FilePattern is the PATTERN to add to the COPY of this load: that of its pattern= header, or one that keeps it to the visible

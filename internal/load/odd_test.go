@@ -1,0 +1,105 @@
+package load
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Files of other types than the load expects: what the engine says of them names neither file nor row.
+type (
+	binaryGeo struct {
+		ID  int32  `parquet:"id"`
+		Geo []byte `parquet:"geo"`
+	}
+	nullID struct {
+		ID  *int32 `parquet:"id,optional"`
+		Geo string `parquet:"geo"`
+	}
+	binaryID struct {
+		ID  []byte `parquet:"id"`
+		Geo string `parquet:"geo"`
+	}
+	twiceID struct {
+		ID    int32  `parquet:"id"`
+		Other int32  `parquet:"ID"`
+		Geo   string `parquet:"geo"`
+	}
+	textID struct {
+		ID  string `parquet:"id"`
+		Geo string `parquet:"geo"`
+	}
+)
+
+func TestFilesOfOtherTypes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE geo (id INT NOT NULL, geo GEOMETRY)")
+	const point = "SRID=4326;POINT(1 2)"
+	one := int32(1)
+	w.Put(t, "p/binary.parquet", file([]binaryGeo{{1, []byte{1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f}}})) // cut off, and no text
+	w.Put(t, "p/good.parquet", file([]textID{{"1", point}}))
+	w.Put(t, "p/int.parquet", file([]binaryID{{[]byte{0xff}, point}}))
+	w.Put(t, "p/null.parquet", file([]nullID{{&one, point}, {nil, point}}))
+	w.Put(t, "p/text.parquet", file([]textID{{"1", point}, {"2", point}, {"", point}}))
+	w.Put(t, "p/twice.parquet", file([]twiceID{{1, 2, point}}))
+	want := []string{
+		`binary.parquet "geo" 1 "0101000000000000000000f03f"`,
+		`int.parquet "id" - ""`,
+		`null.parquet "id" 2 "NULL"`,
+		`text.parquet "id" 3 ""`,
+		`twice.parquet "id" - ""`,
+	}
+	for _, sql := range []string{
+		"COPY INTO geo (id, geo) FROM (SELECT id::INT, geo::GEOMETRY FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
+		"COPY INTO geo FROM @st/p/ FILE_FORMAT = (TYPE = 'PARQUET')",
+	} {
+		w.SQL(t, "CREATE OR REPLACE TABLE geo (id INT NOT NULL, geo GEOMETRY)")
+		ld := w.load(sql)
+		w.wantExit(w.validate(ld, Options{}), exitStopped)
+		if diff := cmp.Diff(w.badEvents("invalid"), want); diff != "" {
+			t.Errorf("%s: invalid (-got +want):\n%s", sql, diff)
+		}
+		res, err := w.run(ld, Options{})
+		w.wantExit(err, exitPartly)
+		if res.Rows != 1 {
+			t.Errorf("got %d rows, want 1", res.Rows)
+		}
+		if diff := cmp.Diff(w.badEvents("failed"), want); diff != "" {
+			t.Errorf("%s: failed (-got +want):\n%s", sql, diff)
+		}
+	}
+}
+
+func TestRulesAboutTypes(t *testing.T) {
+	t.Parallel()
+	type odd struct {
+		ID  int32     `parquet:"id"`
+		At  int64     `parquet:"at"`
+		JS  []byte    `parquet:"js"`
+		Vec []float32 `parquet:"vec,list"`
+	}
+	nan := float32(0)
+	nan /= nan
+	w := newWorld(t)
+	for _, sql := range []string{
+		"COPY INTO odd (id, at, js, vec) FROM (SELECT id::INT, at::TIMESTAMP, js::VARIANT, vec::VECTOR(2) FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
+		"COPY INTO odd FROM @st/p/ FILE_FORMAT = (TYPE = 'PARQUET')",
+	} {
+		w.SQL(t, "CREATE OR REPLACE TABLE odd (id INT, at TIMESTAMP, js VARIANT, vec VECTOR(2))")
+		ld := w.load(sql)
+		w.Put(t, "p/a.parquet", file([]odd{{1, 1735689600, []byte("{}"), []float32{1, 2}}, {2, 1735689600, []byte("{}"), []float32{1, nan}}}))
+		w.Put(t, "p/b.parquet", file([]odd{{1, 1735689600, []byte("{}"), []float32{1, 2}}, {2, 1735689600000000000, []byte("{}"), []float32{1, 2}}}))
+		res, err := w.run(ld, Options{})
+		w.wantExit(err, exitPartly, "p/b.parquet (row 2: at = '1735689600000000000' is no time between the years 1 and 9999: of another unit? (rule time-range))")
+		if res.Files != 1 {
+			t.Errorf("got %+v, want one file loaded", res)
+		}
+		for _, want := range []string{"p/a.parquet: row 2: vec = '[1.0,null]' has NaN or an infinity in the vector (rule vector-nan)", "p/a.parquet: row 1: js = '7b7d' is bytes"} {
+			if !strings.Contains(w.notes(), want) {
+				t.Errorf("got %s\nwant %s", w.notes(), want)
+			}
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package load
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// A file that is listed and cannot be had holds nothing else up, is named, and is tried again.
+func TestFileThatTheStoreDoesNotGive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows + " PATTERN = '.*[.]parquet'")
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/dir//b.parquet", rows(11, 2)) // the engine asks for p/dir/b.parquet
+	w.Put(t, "p/c.parquet", rows(21, 1))
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "1 bad file, the others are loaded: p/dir//b.parquet (the store lists it and does not give it")
+	if res.Files != 2 {
+		t.Errorf("got %+v, want 2 files loaded", res)
+	}
+	w.wantRows(4)
+	if diff := cmp.Diff(w.ledger(), []string{"a.parquet loaded dbctl 3", "c.parquet loaded dbctl 1"}); diff != "" {
+		t.Errorf("ledger (-got +want):\n%s", diff)
+	}
+	if _, err = w.run(ld, Options{Atomic: true}); err == nil {
+		t.Error("an atomic load passed over the file")
+	}
+	w.Delete(t, "p/dir//b.parquet")
+	w.Put(t, "p/dir/b.parquet", rows(11, 2))
+	w.mustRun(ld, Options{}, 1, 2)
+	w.wantRows(6)
+}
+
+func TestValidateFindsWhatARunFinds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows+" PATTERN = '.*[.]parquet'", func(ld *project.Load) { ld.OnChanged = "skip" })
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(11, 3)[:50])
+	w.Put(t, "p/c.parquet", nil)
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "p/b.parquet")
+	w.Put(t, "p/dir//d.parquet", rows(11, 2))
+	err = w.validate(ld, Options{})
+	w.wantExit(err, exitStopped, "2 invalid files", "p/b.parquet (its footer", "p/dir//d.parquet (the store lists it")
+	want := []string{"b.parquet new invalid", "c.parquet unfinished skipped", "dir//d.parquet new invalid"}
+	if diff := cmp.Diff(w.outcomes(), want); diff != "" {
+		t.Errorf("files (-got +want):\n%s", diff)
+	}
+}
