@@ -1,7 +1,6 @@
 package load
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -34,7 +32,7 @@ type finding struct {
 // A COPY is atomic and seldom names what it stumbled over. isRefusal reports whether err is the engine's word about the files or
 // the text of a COPY, and not about the way to it.
 func isRefusal(err error) bool {
-	return databend.IsCode(err, 1001, 1006, 1010, 1046, 1065, 1090, 1303) && !textMistake.MatchString(err.Error())
+	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, 1090, 1104, 1303) && !textMistake.MatchString(err.Error())
 }
 
 // movedUnder reports whether err says that one of the files was deleted or overwritten while it was read, or may not be read.
@@ -94,12 +92,6 @@ func named(err error, files []File) string {
 	return best
 }
 
-// group is files with one Parquet schema.
-type group struct {
-	files   []File
-	missing []string // optional columns that they lack
-}
-
 // isolate loads what can be loaded of a batch that the engine refused, and finds out why the rest cannot. It returns how many
 // files gave no row.
 func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
@@ -120,85 +112,6 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 		left += n
 	}
 	return left, r.recordBad(ctx)
-}
-
-// groups sorts files by Parquet schema, since one COPY takes only one (1303), and takes the unreadable ones out. Counting reads
-// nothing but footers. Halves are grouped by themselves and then joined by one file of each: a change of schema on one day costs
-// a logarithm.
-func (r *run) groups(ctx context.Context, files []File) ([]group, error) {
-	if len(files) == 0 {
-		return nil, nil
-	}
-	err := r.footers(ctx, files)
-	switch {
-	case err == nil:
-		return []group{{files: files}}, nil
-	case !isRefusal(err):
-		return nil, err
-	case len(files) == 1:
-		r.condemn(files[0], r.refused(err))
-		return nil, nil
-	}
-	half := len(files) / 2
-	left, err := r.groups(ctx, files[:half])
-	if err != nil {
-		return nil, err
-	}
-	right, err := r.groups(ctx, files[half:])
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range right {
-		joined := false
-		for i := range left {
-			same, err := r.sameSchema(ctx, left[i].files[0], g.files[0])
-			if err != nil {
-				return nil, err
-			}
-			if same {
-				left[i].files, joined = append(slices.Clone(left[i].files), g.files...), true
-				break
-			}
-		}
-		if !joined {
-			left = append(left, g)
-		}
-	}
-	return left, nil
-}
-
-// footers reads the footers of files, and nothing else: it fails when one cannot be read, or when their schemas differ.
-func (r *run) footers(ctx context.Context, files []File) error {
-	_, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.j.from(paths(files))})
-	if m := differ.FindStringSubmatch(message(err)); m != nil && databend.IsCode(err, 1303) {
-		if r.schemas == nil {
-			r.schemas = map[string]string{}
-		}
-		r.schemas[m[1]], r.schemas[m[2]] = m[3], m[4]
-	}
-	return err
-}
-
-// differ is what a 1303 says of two files: their names, and all of their schemas.
-var differ = regexp.MustCompile(`(?s)infer schema from '(.*)', but get diff schema in file '(.*)'\. Expected schema: (.*), actual: (.*)`)
-
-// sameSchema asks whether one COPY takes both files, unless an earlier answer has told: of many schemas each is asked about once.
-func (r *run) sameSchema(ctx context.Context, a, b File) (bool, error) {
-	sa, sb := r.schemas[a.Path], r.schemas[b.Path]
-	if sa != "" && sb != "" {
-		return sa == sb, nil
-	}
-	err := r.footers(ctx, []File{a, b})
-	if err == nil && r.schemas != nil {
-		if sa == "" {
-			sa = sb
-		}
-		r.schemas[a.Path], r.schemas[b.Path] = sa, sa
-	}
-	if err != nil && isRefusal(err) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // loadGroup loads a group, taking out bad files until the rest loads.
@@ -414,266 +327,4 @@ func (r *run) try(ctx context.Context, b batch, files []File) (why, err error) {
 		return err, nil
 	}
 	return nil, err
-}
-
-// check is a condition on a row of a file that makes it bad.
-type check struct {
-	column string
-	bad    string         // SQL; true for a bad row
-	value  string         // SQL of the value shown
-	detail string         // SQL of what stands for {} in reason; may be empty
-	reason string         // in words, behind "column = value"
-	from   *regexp.Regexp // the file's types that it is about; nil all
-	warns  bool           // see finding
-}
-
-// examine runs checks over files of one schema in one query, or, where one of them does not bind, check by check; then it asks for
-// the first bad row of each file. It returns for each file all that is worth a warning, or the first that is worse.
-func (r *run) examine(ctx context.Context, files []File, missing []string, checks []check) (map[string][]finding, error) {
-	checks = slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return slices.Contains(missing, c.column) })
-	if len(checks) == 0 || len(files) == 0 {
-		return nil, nil
-	}
-	types, err := r.types(ctx, files[0], checks)
-	if err != nil {
-		return nil, err
-	}
-	checks = slices.DeleteFunc(checks, func(c check) bool { return c.from != nil && !c.from.MatchString(types[c.column]) })
-	if len(checks) == 0 {
-		return nil, nil
-	}
-	hits, err := r.count(ctx, files, checks)
-	if err != nil && isRefusal(err) {
-		hits = make([][]string, len(checks))
-		for i, c := range checks {
-			if hits[i], err = r.countEach(ctx, files, c); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := map[string][]finding{}
-	for i, c := range checks {
-		bad := slices.DeleteFunc(hits[i], func(path string) bool {
-			f := out[path]
-			return len(f) > 0 && !f[len(f)-1].warns
-		})
-		if len(bad) == 0 {
-			continue
-		}
-		found, err := r.firstBad(ctx, bad, c)
-		if err != nil {
-			return nil, err
-		}
-		for path, f := range found {
-			if !c.warns {
-				out[path] = nil
-			}
-			out[path] = append(out[path], f)
-		}
-	}
-	return out, nil
-}
-
-// count returns for each check the files with rows that it finds bad.
-func (r *run) count(ctx context.Context, files []File, checks []check) ([][]string, error) {
-	var list, any []string
-	for i, c := range checks {
-		list = append(list, fmt.Sprintf("count_if(%s) AS bad%d", c.bad, i))
-		any = append(any, fmt.Sprintf("bad%d>0", i))
-	}
-	out := make([][]string, len(checks))
-	_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, " + strings.Join(list, ", ") + " FROM " + r.j.from(paths(files)) +
-		" GROUP BY 1 HAVING " + strings.Join(any, " OR "), Secrets: r.secrets}, func(row databend.Row) error {
-		for i := range checks {
-			if row[i+1].String != "0" {
-				out[i] = append(out[i], row[0].String)
-			}
-		}
-		return nil
-	})
-	return out, err
-}
-
-// countEach is count for one check that may not bind, which finds nothing, over files of which some may be damaged, which must not
-// hide the others.
-func (r *run) countEach(ctx context.Context, files []File, c check) ([]string, error) {
-	one, err := r.count(ctx, files, []check{c})
-	switch {
-	case err == nil:
-		return one[0], nil
-	case !isRefusal(err):
-		return nil, err
-	case len(files) == 1 || !databend.IsCode(err, 1001):
-		return nil, nil
-	}
-	half := len(files) / 2
-	left, err := r.countEach(ctx, files[:half], c)
-	if err != nil {
-		return nil, err
-	}
-	right, err := r.countEach(ctx, files[half:], c)
-	return append(left, right...), err
-}
-
-// firstBad asks for the first bad row of each file. Bytes that are no text are shown as digits.
-func (r *run) firstBad(ctx context.Context, files []string, c check) (map[string]finding, error) {
-	const rowNumber = "metadata$file_row_number"
-	detail := cmp.Or(c.detail, "''")
-	out := make(map[string]finding, len(files))
-	ask := func(value string) error {
-		_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(" + rowNumber + "), arg_min(coalesce(" + value + ", 'NULL'), " + rowNumber + "), arg_min(" + detail + ", " + rowNumber + ") FROM " +
-			r.j.from(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.secrets}, func(row databend.Row) error {
-			n := number(row[1].String) + 1
-			f := finding{column: c.column, row: &n, value: shorten(row[2].String, 80), warns: c.warns}
-			f.reason = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.value), strings.ReplaceAll(c.reason, "{}", row[3].String))
-			out[row[0].String] = f
-			return nil
-		})
-		return err
-	}
-	err := ask(c.value)
-	if err != nil && isRefusal(err) {
-		if err = ask("hex(" + sqltext.Ident(c.column) + ")"); err != nil && isRefusal(err) {
-			err = ask("'?'")
-		}
-	}
-	return out, err
-}
-
-func show(value string) string {
-	if value == "NULL" {
-		return value
-	}
-	return "'" + value + "'"
-}
-
-func shorten(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n]) + "…"
-	}
-	return s
-}
-
-// casts are the checks that find what a cast fails on, and NULLs where the table takes none.
-func (r *run) casts(ctx context.Context) ([]check, error) {
-	cells, err := r.cells(ctx)
-	if err != nil {
-		return nil, err
-	}
-	columns, err := r.target(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []check
-	for _, it := range cells {
-		if it.column == "" {
-			continue
-		}
-		col := sqltext.Ident(it.column)
-		c := check{column: it.column, value: "to_string(" + col + ")", reason: "is no " + it.typ}
-		switch typ := strings.ToUpper(it.typ); {
-		case typ == "":
-		case vectors.MatchString(typ):
-			width := digits.FindString(typ)
-			out = append(out,
-				check{column: it.column, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be"},
-				check{
-					column: it.column, bad: col + " IS NOT NULL AND array_length(" + col + ")<>" + width, value: "to_string(" + col + "::VARIANT)", from: lists,
-					detail: "to_string(array_length(" + col + "))", reason: "has {} values, not " + width,
-				})
-		case geometries.MatchString(typ):
-			c.bad = col + " IS NOT NULL AND TRY_TO_GEOMETRY(" + col + ") IS NULL"
-		case variants.MatchString(typ):
-			c.bad, c.reason = col+" IS NOT NULL AND TRY_PARSE_JSON("+col+") IS NULL", "is no JSON"
-		default:
-			c.bad = col + " IS NOT NULL AND TRY_CAST(" + col + " AS " + it.typ + ") IS NULL"
-		}
-		if c.bad != "" {
-			out = append(out, c)
-		}
-		if slices.ContainsFunc(columns, func(t column) bool { return !t.nullable && strings.EqualFold(t.name, it.target) }) {
-			out = append(out, check{column: it.column, bad: col + " IS NULL", value: "'NULL'", reason: "but column " + it.target + " of the table is NOT NULL"})
-		}
-	}
-	return out, nil
-}
-
-var digits = regexp.MustCompile(`\d+`)
-
-// The engine's words about a column of a file.
-var (
-	castColumn   = regexp.MustCompile(`read_parquet\([^()]*\)\.(.+?) \(#\d+\)|fail to auto cast column (\S+) |null value in column (\S+) |column (\S+) reference or alias is ambiguous`)
-	noSuchCast   = regexp.MustCompile("unable to cast type `(.+?)(?: NULL)?` to type `(.+?)(?: NULL)?`")
-	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (.*)`)
-)
-
-// refused is what the engine's error says of a file, and of which column of it.
-func (r *run) refused(err error) finding {
-	f := finding{reason: inWords(err)}
-	text := message(err)
-	if m := castColumn.FindStringSubmatch(text); m != nil {
-		f.column = strings.Join(m[1:], "") // one of them
-	}
-	m := noSuchCast.FindStringSubmatch(text)
-	if m == nil {
-		return f
-	}
-	if f.column == "" { // a vector's cast names no column
-		for _, c := range r.made {
-			if strings.EqualFold(strings.ReplaceAll(c.typ, " ", ""), strings.ReplaceAll(m[2], " ", "")) {
-				if f.column != "" {
-					f.column = ""
-					break
-				}
-				f.column = c.column
-			}
-		}
-	}
-	which := "a column"
-	if f.column != "" {
-		which = "column " + f.column
-	}
-	f.reason = fmt.Sprintf("%s is %s in the file, which cannot become %s", which, m[1], m[2])
-	return f
-}
-
-func message(err error) string {
-	var e *databend.Error
-	if err == nil {
-		return ""
-	}
-	if errors.As(err, &e) {
-		return e.Message
-	}
-	return err.Error()
-}
-
-// inWords is what the engine's error means for a file.
-func inWords(err error) string {
-	text := message(err)
-	lower := strings.ToLower(text)
-	switch {
-	case strings.Contains(lower, "encrypted"):
-		return "it is encrypted: " + oneLine(text)
-	case strings.Contains(lower, "not a parquet file") || strings.Contains(lower, "too small"):
-		return "not a Parquet file (cut off, or something else): " + oneLine(text)
-	case unreadable.MatchString(text):
-		return "its footer cannot be read: cut off, damaged, or no Parquet: " + oneLine(text)
-	case unknownArrow.MatchString(text):
-		return "it has a column of a type that Databend cannot read: " + oneLine(unknownArrow.FindStringSubmatch(text)[1])
-	case databend.IsCode(err, 1001):
-		return "its data is damaged, or of a type that cannot be read: " + oneLine(text)
-	case strings.Contains(lower, "null value in column") || strings.Contains(lower, "unable to cast `null`"):
-		return "NULL where the table takes none: " + oneLine(text)
-	case strings.Contains(lower, "reference or alias is ambiguous"):
-		return "a column is " + twice + ": " + oneLine(text)
-	}
-	return oneLine(text)
-}
-
-func oneLine(s string) string {
-	return shorten(strings.Join(strings.Fields(s), " "), 300)
 }

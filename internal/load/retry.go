@@ -8,8 +8,8 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 )
 
-// retries turns failed files into new ones (or changed ones again) where what they failed on has changed: the load's text or the table's columns; with
-// --retry-failed anyway. (A file that changed is new already.)
+// retries turns failed files into new ones, or changed ones again, where what they failed on has changed: the load's text or the
+// table's columns; with --retry-failed anyway. (A file that changed is new already.)
 func (l *Loader) retries(ctx context.Context, p *Plan, o Options) error {
 	basis := ""
 	for i := range p.Files {

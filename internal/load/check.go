@@ -1,0 +1,200 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// check is a condition on a row of a file that makes it bad.
+type check struct {
+	column string
+	bad    string         // SQL; true for a bad row
+	value  string         // SQL of the value shown
+	detail string         // SQL of what stands for {} in reason; may be empty
+	reason string         // in words, behind "column = value"
+	from   *regexp.Regexp // the file's types that it is about; nil all
+	warns  bool           // see finding
+}
+
+// examine runs checks over files of one schema in one query, or, where one of them does not bind, check by check; then it asks for
+// the first bad row of each file. It returns for each file all that is worth a warning, or the first that is worse.
+func (r *run) examine(ctx context.Context, files []File, missing []string, checks []check) (map[string][]finding, error) {
+	checks = slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return slices.Contains(missing, c.column) })
+	if len(checks) == 0 || len(files) == 0 {
+		return nil, nil
+	}
+	types, err := r.types(ctx, files[0], checks)
+	if err != nil {
+		return nil, err
+	}
+	checks = slices.DeleteFunc(checks, func(c check) bool { return c.from != nil && !c.from.MatchString(types[c.column]) })
+	if len(checks) == 0 {
+		return nil, nil
+	}
+	hits, err := r.count(ctx, files, checks)
+	if err != nil && isRefusal(err) {
+		hits = make([][]string, len(checks))
+		for i, c := range checks {
+			if hits[i], err = r.countEach(ctx, files, c); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]finding{}
+	for i, c := range checks {
+		bad := slices.DeleteFunc(hits[i], func(path string) bool {
+			f := out[path]
+			return len(f) > 0 && !f[len(f)-1].warns
+		})
+		if len(bad) == 0 {
+			continue
+		}
+		found, err := r.firstBad(ctx, bad, c)
+		if err != nil {
+			return nil, err
+		}
+		for path, f := range found {
+			if !c.warns {
+				out[path] = nil
+			}
+			out[path] = append(out[path], f)
+		}
+	}
+	return out, nil
+}
+
+// count returns for each check the files with rows that it finds bad.
+func (r *run) count(ctx context.Context, files []File, checks []check) ([][]string, error) {
+	var list, any []string
+	for i, c := range checks {
+		list = append(list, fmt.Sprintf("count_if(%s) AS bad%d", c.bad, i))
+		any = append(any, fmt.Sprintf("bad%d>0", i))
+	}
+	out := make([][]string, len(checks))
+	_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, " + strings.Join(list, ", ") + " FROM " + r.j.from(paths(files)) +
+		" GROUP BY 1 HAVING " + strings.Join(any, " OR "), Secrets: r.secrets}, func(row databend.Row) error {
+		for i := range checks {
+			if row[i+1].String != "0" {
+				out[i] = append(out[i], row[0].String)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// countEach is count for one check that may not bind, which finds nothing, over files of which some may be damaged, which must not
+// hide the others.
+func (r *run) countEach(ctx context.Context, files []File, c check) ([]string, error) {
+	one, err := r.count(ctx, files, []check{c})
+	switch {
+	case err == nil:
+		return one[0], nil
+	case !isRefusal(err):
+		return nil, err
+	case len(files) == 1 || !databend.IsCode(err, 1001):
+		return nil, nil
+	}
+	half := len(files) / 2
+	left, err := r.countEach(ctx, files[:half], c)
+	if err != nil {
+		return nil, err
+	}
+	right, err := r.countEach(ctx, files[half:], c)
+	return append(left, right...), err
+}
+
+// firstBad asks for the first bad row of each file. Bytes that are no text are shown as digits.
+func (r *run) firstBad(ctx context.Context, files []string, c check) (map[string]finding, error) {
+	const rowNumber = "metadata$file_row_number"
+	detail := cmp.Or(c.detail, "''")
+	out := make(map[string]finding, len(files))
+	ask := func(value string) error {
+		_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(" + rowNumber + "), arg_min(coalesce(" + value + ", 'NULL'), " + rowNumber + "), arg_min(" + detail + ", " + rowNumber + ") FROM " +
+			r.j.from(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.secrets}, func(row databend.Row) error {
+			n := number(row[1].String) + 1
+			f := finding{column: c.column, row: &n, value: shorten(row[2].String, 80), warns: c.warns}
+			f.reason = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.value), strings.ReplaceAll(c.reason, "{}", row[3].String))
+			out[row[0].String] = f
+			return nil
+		})
+		return err
+	}
+	err := ask(c.value)
+	if err != nil && isRefusal(err) {
+		if err = ask("hex(" + sqltext.Ident(c.column) + ")"); err != nil && isRefusal(err) {
+			err = ask("'?'")
+		}
+	}
+	return out, err
+}
+
+func show(value string) string {
+	if value == "NULL" {
+		return value
+	}
+	return "'" + value + "'"
+}
+
+func shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+// casts are the checks that find what a cast fails on, and NULLs where the table takes none.
+func (r *run) casts(ctx context.Context) ([]check, error) {
+	cells, err := r.cells(ctx)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := r.target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []check
+	for _, it := range cells {
+		if it.column == "" {
+			continue
+		}
+		col := sqltext.Ident(it.column)
+		c := check{column: it.column, value: "to_string(" + col + ")", reason: "is no " + it.typ}
+		switch typ := strings.ToUpper(it.typ); {
+		case typ == "":
+		case vectors.MatchString(typ):
+			width := digits.FindString(typ)
+			out = append(out,
+				check{column: it.column, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be"},
+				check{
+					column: it.column, bad: col + " IS NOT NULL AND array_length(" + col + ")<>" + width, value: "to_string(" + col + "::VARIANT)", from: lists,
+					detail: "to_string(array_length(" + col + "))", reason: "has {} values, not " + width,
+				})
+		case geometries.MatchString(typ):
+			c.bad = col + " IS NOT NULL AND TRY_TO_GEOMETRY(" + col + ") IS NULL"
+		case variants.MatchString(typ):
+			c.bad, c.reason = col+" IS NOT NULL AND TRY_PARSE_JSON("+col+") IS NULL", "is no JSON"
+		default:
+			c.bad = col + " IS NOT NULL AND TRY_CAST(" + col + " AS " + it.typ + ") IS NULL"
+		}
+		if c.bad != "" {
+			out = append(out, c)
+		}
+		if slices.ContainsFunc(columns, func(t column) bool { return !t.nullable && strings.EqualFold(t.name, it.target) }) {
+			out = append(out, check{column: it.column, bad: col + " IS NULL", value: "'NULL'", reason: "but column " + it.target + " of the table is NOT NULL"})
+		}
+	}
+	return out, nil
+}
+
+var digits = regexp.MustCompile(`\d+`)
