@@ -56,7 +56,7 @@ var (
 func readConfig(path string) (*config, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{File: path, Msg: "there is no dbctl.yaml here", Hint: "dbctl init makes a project, -C DIR names the folder of one"}
+		return nil, &Error{File: path, Msg: "there is no dbctl.yaml here", Hint: "go to the folder of a project, or name it with -C DIR"}
 	}
 	if err != nil {
 		return nil, unreadable(path, err)

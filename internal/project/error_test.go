@@ -186,7 +186,7 @@ func TestOpenErrors(t *testing.T) {
 func TestOpenWithoutConfig(t *testing.T) {
 	t.Parallel()
 	_, err := Open(Options{Dir: t.TempDir()})
-	if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Hint, "dbctl init") {
+	if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Hint, "-C DIR") {
 		t.Errorf("got %v", err)
 	}
 }
