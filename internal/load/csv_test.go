@@ -1,0 +1,78 @@
+package load
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/event"
+)
+
+// fileEvents are the last command's File events: "a.csv loaded 2: reason".
+func (w *world) fileEvents() []string {
+	var out []string
+	for _, e := range w.events {
+		if f, ok := e.(event.File); ok {
+			out = append(out, strings.TrimSuffix(fmt.Sprintf("%s %s %d: %s", f.Path[2:], f.Outcome, f.Rows, f.Reason), ": "))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// What ON_ERROR says becomes of a file with a bad line; that good files load and bad ones are named does not depend on it.
+func TestOnError(t *testing.T) {
+	t.Parallel()
+	const mistake = "Invalid value 'xx' for column 0 (id"
+	for _, tt := range []struct {
+		onError string
+		want    string // b.csv
+	}{
+		{"", "b.csv failed 0: line 2: " + mistake},
+		{"ABORT", "b.csv failed 0: line 2: " + mistake},
+		{"ABORT_2", "b.csv loaded 2"}, // of the lost line the engine says nothing
+		{"CONTINUE", "b.csv loaded 2: 1 error, first in line 2: " + mistake},
+		{"SKIP_FILE", "b.csv failed 0: line 2: " + mistake},
+		{"SKIP_FILE_3", "b.csv failed 0: line 2: " + mistake},
+	} {
+		t.Run(tt.onError, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.Put(t, "c/a.csv", []byte("1,x\n2,y\n"))
+			w.Put(t, "c/b.csv", []byte("3,x\nxx,y\n4,z\n"))
+			w.Put(t, "c/c.csv", []byte("5,x\n"))
+			w.Put(t, "c/d.CSV", []byte("6,x\n"))
+			w.Put(t, "c/e.csv", nil)
+			sql := "COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV)"
+			if tt.onError != "" {
+				sql += " ON_ERROR = " + tt.onError
+			}
+			ld := w.load(sql)
+			_, err := w.run(ld, Options{})
+			got := w.fileEvents()
+			for i, g := range got {
+				if j := strings.Index(g, mistake); j >= 0 {
+					got[i] = g[:j+len(mistake)]
+				}
+			}
+			if diff := cmp.Diff(got, []string{"a.csv loaded 2", tt.want, "c.csv loaded 1", "d.CSV loaded 1", "e.csv skipped 0: 0 bytes: its upload is not done"}); diff != "" {
+				t.Errorf("files (-got +want):\n%s\n%v", diff, err)
+			}
+			if told := strings.Contains(w.notes(), "does not say so"); told != (tt.onError == "ABORT_2") {
+				t.Errorf("got notes %q", w.notes())
+			}
+			rows := 4
+			if strings.Contains(tt.want, "failed") {
+				w.wantExit(err, exitPartly, "c/b.csv")
+			} else if rows += 2; err != nil {
+				t.Error(err)
+			}
+			w.wantRows(rows)
+			_, _ = w.run(ld, Options{})
+			w.wantRows(rows)
+		})
+	}
+}
