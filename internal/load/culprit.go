@@ -221,7 +221,7 @@ func (r *run) failed() error {
 		verb = "nothing was loaded"
 	}
 	return errorf(r.j.Name, exitPartly,
-		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark skipped --path GLOB gives them up", r.j.Name),
+		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark skipped --path GLOB --reason '…' gives them up", r.j.Name),
 		"%s, %s: %s", count(int64(len(r.bad)), "bad file", "bad files"), verb, some(names, 3))
 }
 

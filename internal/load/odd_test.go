@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/project"
 )
 
 // Files of other types than the load expects: what the engine says of them names neither file nor row.
@@ -80,9 +82,12 @@ func TestRulesAboutTypes(t *testing.T) {
 		JS  []byte    `parquet:"js"`
 		Vec []float32 `parquet:"vec,list"`
 	}
+	w := newWorld(t)
+	misspelt := w.load(copyRows, func(ld *project.Load) { ld.Rules = map[string]string{"vectornull": "off"} })
+	_, err := w.run(misspelt, Options{})
+	w.wantExit(err, exitUsage, "there is no rule vectornull")
 	nan := float32(0)
 	nan /= nan
-	w := newWorld(t)
 	for _, sql := range []string{
 		"COPY INTO odd (id, at, js, vec) FROM (SELECT id::INT, at::TIMESTAMP, js::VARIANT, vec::VECTOR(2) FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
 		"COPY INTO odd FROM @st/p/ FILE_FORMAT = (TYPE = 'PARQUET')",

@@ -13,6 +13,8 @@ import (
 var (
 	castColumn   = regexp.MustCompile(`read_parquet\([^()]*\)\.(.+?) \(#\d+\)|fail to auto cast column (\S+) |null value in column (\S+) |column (\S+) reference or alias is ambiguous`)
 	noSuchCast   = regexp.MustCompile("unable to cast type `(.+?)(?: NULL)?` to type `(.+?)(?: NULL)?`")
+	itsName      = regexp.MustCompile(`(?i)^(invalid parquet file '.*?': |not a parquet file \(.*?\): )(parquet error: )?`)
+	tooSmall     = regexp.MustCompile(`(?i)^only \d+ bytes|too small|not a parquet file`)
 	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (.*)`)
 )
 
@@ -59,14 +61,14 @@ func message(err error) string {
 
 // inWords is what the engine's error means for a file.
 func inWords(err error) string {
-	text := message(err)
+	text := itsName.ReplaceAllString(message(err), "")
 	lower := strings.ToLower(text)
 	switch {
 	case strings.Contains(lower, "encrypted"):
 		return "it is encrypted: " + oneLine(text)
-	case strings.Contains(lower, "not a parquet file") || strings.Contains(lower, "too small"):
+	case tooSmall.MatchString(text):
 		return "not a Parquet file (cut off, or something else): " + oneLine(text)
-	case unreadable.MatchString(text):
+	case unreadable.MatchString(message(err)):
 		return "its footer cannot be read: cut off, damaged, or no Parquet: " + oneLine(text)
 	case unknownArrow.MatchString(text):
 		return "it has a column of a type that Databend cannot read: " + oneLine(unknownArrow.FindStringSubmatch(text)[1])
