@@ -194,6 +194,11 @@ func (s *Server) cleaner(st Statement) func(string) string {
 	for _, v := range st.Secrets {
 		own.Add(v)
 	}
+	for _, at := range sqltext.SecretLiterals(st.SQL) {
+		if value, err := sqltext.Unquote(st.SQL[at[0]:at[1]]); err == nil {
+			own.Add(secret.New(value)) // in every form in which the server may write it
+		}
+	}
 	var hidden []string
 	masked := sqltext.Mask(st.SQL)
 	for _, m := range literal.FindAllStringSubmatch(st.SQL, -1) {

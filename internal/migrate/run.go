@@ -281,6 +281,9 @@ func (r *run) step(ctx context.Context, i int) error {
 			n = j
 		default:
 			err = r.statement(ctx, place{i, j})
+			if err == nil && s.Statements[j].Effect.Unknown && j+1 < len(s.Statements) {
+				err = r.prepare(ctx, i)
+			}
 		}
 		if err != nil {
 			return &stepError{n + 1, err}
@@ -309,13 +312,17 @@ type look struct {
 func (r *run) prepare(ctx context.Context, i int) error {
 	step := r.plan.Steps[i]
 	under := r.under()
+	together := r.plan.Steps[i : i+1] // under one savepoint from here on
+	if r.plan.atomic && len(r.ran) == 0 {
+		together = r.plan.Steps[i:]
+	}
 	objects := writes(r.plan.Steps[i : i+1])
 	if slices.ContainsFunc(objects, func(o sqltext.Object) bool { return r.stale(step, o, under, fresh) }) {
 		if err := r.captureAgain(ctx, i, under); err != nil {
 			return err
 		}
 	}
-	seeds, copies := changes(step)
+	seeds, copies := savepoint.Changed(r.latest, effects(together))
 	conn := r.m.store.Conn()
 	if copies = without(copies, under); len(copies) > 0 {
 		loaded, err := savepoint.Loaded(ctx, conn, r.latest, copies)
@@ -337,7 +344,7 @@ func (r *run) prepare(ctx context.Context, i int) error {
 		r.learn(seeded, seeds)
 	}
 	r.base = r.latest
-	return r.rememberAgain(ctx, objects)
+	return r.rememberAgain(ctx, writes(together))
 }
 
 // stale reports whether what is known of an object that a step writes may be out of date.
@@ -399,30 +406,19 @@ func (r *run) learn(s savepoint.State, objects []sqltext.Object) {
 	r.latest = r.latest.Merge(part)
 }
 
-// changes are the tables whose rows or columns a step changes, and those of them that it copies into.
-func changes(s Step) (all, copies []sqltext.Object) {
-	for _, st := range s.Statements {
-		for _, w := range st.Effect.Writes {
-			if w.Kind != sqltext.Table || w.Verb != sqltext.Alter && w.Verb != sqltext.WriteData || !w.Data && !w.Columns {
-				continue
-			}
-			if !slices.Contains(all, w.Object) {
-				all = append(all, w.Object)
-			}
-			if isCopy(st) && !slices.Contains(copies, w.Object) {
-				copies = append(copies, w.Object)
-			}
-		}
-	}
-	return all, copies
-}
-
-// under are the objects that statements wrote since the savepoint: the state to go back to is older than they are now.
+// under are the objects that statements wrote since the savepoint, with databases their tables: the state to go back to is older
+// than they are now.
 func (r *run) under() map[sqltext.Object]bool {
-	out := map[sqltext.Object]bool{}
+	out, databases := map[sqltext.Object]bool{}, map[string]bool{}
 	for _, x := range r.ran {
 		for _, w := range r.statementAt(x.Place).Effect.Writes {
 			out[w.Object] = true
+			databases[w.Name] = databases[w.Name] || w.Kind == sqltext.Database
+		}
+	}
+	for _, o := range r.latest.Objects {
+		if o.Kind == sqltext.Table && databases[o.Database] {
+			out[o.Object] = true
 		}
 	}
 	return out

@@ -83,9 +83,9 @@ func (r *run) statement(ctx context.Context, p place) error {
 	return r.after(this, st, res.ID, err)
 }
 
-// after notes what ran. A statement that the server refused did not: every single one is atomic.
+// after notes what ran. A statement that the server refused did not: every single one is atomic, but not a script.
 func (r *run) after(this ran, st Statement, queryID string, err error) error {
-	if err != nil && !st.Effect.Unknown && refused(err) {
+	if err != nil && !st.Effect.Script && refused(err) {
 		return err
 	}
 	this.maybe, this.id = err != nil, queryID
@@ -94,10 +94,21 @@ func (r *run) after(this ran, st Statement, queryID string, err error) error {
 	return err
 }
 
-// wrote notes that what was known of the objects that a statement writes is out of date.
+// wrote notes that what was known of the objects that a statement writes is out of date: of all, when its effect is unknown; with
+// a database of its tables.
 func (r *run) wrote(st Statement) {
+	stale := func(o sqltext.Object) {
+		r.written[o], r.dirty[o] = true, true
+	}
+	databases := map[string]bool{}
 	for _, w := range st.Effect.Writes {
-		r.written[w.Object], r.dirty[w.Object] = true, true
+		stale(w.Object)
+		databases[w.Name] = databases[w.Name] || w.Kind == sqltext.Database
+	}
+	for _, o := range r.latest.Objects {
+		if st.Effect.Unknown || o.Kind == sqltext.Table && databases[o.Database] {
+			stale(o.Object)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 )
@@ -169,18 +170,15 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 	return nil
 }
 
-// writes are the objects that the steps write, each once.
-func writes(steps []Step) []sqltext.Object {
-	seen := map[sqltext.Object]bool{}
-	var out []sqltext.Object
+// writes are the objects to capture before the steps run: savepoint.Objects of what they do.
+func writes(steps []Step) []sqltext.Object { return savepoint.Objects(effects(steps)) }
+
+// effects are what the statements of the steps do, in order.
+func effects(steps []Step) []sqltext.Effect {
+	var out []sqltext.Effect
 	for _, s := range steps {
 		for _, st := range s.Statements {
-			for _, w := range st.Effect.Writes {
-				if w.Object.Kind != sqltext.Unknown && !seen[w.Object] {
-					seen[w.Object] = true
-					out = append(out, w.Object)
-				}
-			}
+			out = append(out, st.Effect)
 		}
 	}
 	return out

@@ -24,10 +24,17 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 	var errs []error
 	judged := map[sqltext.Object]bool{} // judged already
 	for _, s := range p.Steps {
-		for _, st := range s.Statements {
+		for i, st := range s.Statements {
+			if st.Effect.Retention && (p.atomic || i+1 < len(s.Statements)) {
+				m.note("warn", "%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line)
+			}
 			for _, w := range st.Effect.Writes {
+				if why := unheld(st, w, before, p.atomic || i+1 < len(s.Statements)); why != "" && !m.o.AllowIrreversible && !s.consent["irreversible"] {
+					errs = append(errs, irreversibleError(s, st, why))
+				}
 				was, known := before.Find(w.Object)
-				if !known || !was.Exists || judged[w.Object] || st.Effect.Class != sqltext.Redefine || w.Verb == sqltext.Create || w.Verb == sqltext.CreateNew || shown(was) {
+				replaces := w.Verb == sqltext.Replace && w.AccountWide()
+				if !known || !was.Exists || judged[w.Object] || st.Effect.Class != sqltext.Redefine || w.Verb == sqltext.Create || w.Verb == sqltext.CreateNew || shown(was) && !replaces {
 					continue
 				}
 				judged[w.Object] = true // said once
@@ -37,19 +44,24 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 				}
 				switch {
 				case len(ours) > 0:
-				case w.Verb == sqltext.Replace && !s.consent["adopt"]:
+				case replaces && !s.consent["adopt"]:
+					msg := fmt.Sprintf("%s exists and was not made by this project: it would be replaced", w.Object)
+					if !shown(was) {
+						msg += ", and could not be put back"
+					}
 					errs = append(errs, &PlanError{
-						Kind: Adopt, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
-						Msg:  fmt.Sprintf("%s exists and was not made by this project: it would be replaced, and could not be put back", w.Object),
+						Kind: Adopt, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column, Msg: msg,
 						hint: "give yours another name, or say that it may be replaced, in the file: -- dbctl: adopt \"why\"",
 					})
-				case w.Verb != sqltext.Replace && !m.o.AllowIrreversible && !s.consent["irreversible"]:
+				case !replaces && !m.o.AllowIrreversible && !s.consent["irreversible"]:
 					errs = append(errs, irreversibleError(s, st, fmt.Sprintf("Databend does not show all of %s, and the journal has no earlier definition of it", w.Object)))
 				}
 			}
 		}
 	}
-	if slices.ContainsFunc(before.Objects, func(o savepoint.ObjectState) bool { return o.Exists && o.Kind == sqltext.Table }) {
+	if slices.ContainsFunc(before.Objects, func(o savepoint.ObjectState) bool {
+		return o.Exists && (o.Kind == sqltext.Table || o.Kind == sqltext.Database)
+	}) {
 		warnings, err := savepoint.Retention(ctx, m.store.Conn(), before, expected)
 		if err != nil {
 			return err
@@ -59,6 +71,31 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// unheld says why a change that can be undone as a rule cannot be of w as it is, "" when it can. followed says that a statement comes
+// after it which may fail.
+func unheld(st Statement, w sqltext.Write, before savepoint.State, followed bool) string {
+	was, _ := before.Find(w.Object)
+	if st.Effect.InternalStage && was.Files() > 0 && st.Effect.Class != sqltext.Irreversible {
+		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, plural(was.Files(), "file"))
+	}
+	if w.Kind != sqltext.Table || !was.Exists || st.Effect.Class == sqltext.Irreversible {
+		return ""
+	}
+	switch engine := strings.ToUpper(was.Engine); engine {
+	case "FUSE":
+		i := slices.IndexFunc(st.Effect.Options, func(o string) bool { _, set := was.Options[o]; return !set && savepoint.Stays(o) })
+		if i >= 0 && followed {
+			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet", strings.ToLower(st.Effect.Options[i]), w.Object)
+		}
+	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
+	default:
+		if w.Data && (w.Verb == sqltext.WriteData || w.Verb == sqltext.Alter) {
+			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)
+		}
+	}
+	return ""
 }
 
 // shown reports whether the engine shows all of an object's definition, so that a savepoint can define it again.

@@ -199,16 +199,21 @@ func mentions(sql string, now, then []field) bool {
 	for _, f := range now {
 		old, ok := was[f.ID]
 		delete(was, f.ID)
-		if !(ok && old.same(f)) && !says(sql, f.Name) {
+		if !(ok && old.same(f)) && !saysName(sql, f.Name) {
 			return false
 		}
 	}
 	for _, f := range was {
-		if !says(sql, f.Name) {
+		if !saysName(sql, f.Name) {
 			return false
 		}
 	}
 	return true
+}
+
+// saysName is says for a name that may stand in double quotes, where its own ones are doubled.
+func saysName(sql, name string) bool {
+	return says(sql, name) || says(sql, strings.ReplaceAll(name, `"`, `""`))
 }
 
 // says reports whether the word stands in sql, in whatever case.

@@ -53,6 +53,9 @@ func Objects(effects []sqltext.Effect) []sqltext.Object {
 	for _, e := range effects {
 		from := ""
 		for _, w := range e.Writes {
+			if w.Kind == sqltext.Unknown {
+				continue
+			}
 			add(w.Object)
 			switch {
 			case w.Kind != sqltext.Database:
@@ -71,6 +74,37 @@ func Objects(effects []sqltext.Effect) []sqltext.Object {
 		}
 	}
 	return out
+}
+
+// Changed are the captured tables whose rows or columns statements with these effects change, in the order in which they run, and
+// those of them that a COPY writes: by the names of the capture, whatever their names are by then.
+func Changed(captured State, effects []sqltext.Effect) (all, copies []sqltext.Object) {
+	reached := make([]Reached, len(effects))
+	for i, e := range effects {
+		reached[i].Effect = e
+	}
+	r := newReach(captured, reached)
+	for _, o := range r.order {
+		s := r.before[o]
+		if o.Kind != sqltext.Table || !s.Exists {
+			continue
+		}
+		changed, copied := false, false
+		for _, i := range r.touched[s.ID] {
+			e := effects[i]
+			copied = copied || strings.HasPrefix(e.Kind, "COPY")
+			changed = changed || slices.ContainsFunc(e.Writes, func(w sqltext.Write) bool {
+				return (w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData) && (w.Data || w.Columns)
+			})
+		}
+		if changed {
+			all = append(all, o)
+		}
+		if changed && copied {
+			copies = append(copies, o)
+		}
+	}
+	return all, copies
 }
 
 // entry is a table, view, stream or database as the catalogue has it.

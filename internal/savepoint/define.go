@@ -164,6 +164,9 @@ func (x *restorer) options(n name, was ObjectState, now *entry) error {
 	return nil
 }
 
+// Stays reports whether a table's option, by its upper case name, cannot be taken back once it is set for the first time.
+func Stays(option string) bool { return !slices.Contains(unsettable, option) && neutral[option] == "" }
+
 // residue reports whether an option is there now only because Databend cannot take it away.
 func residue(k, now string, was map[string]string) bool {
 	_, had := was[k]

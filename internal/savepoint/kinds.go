@@ -67,7 +67,7 @@ func volatileFact(k sqltext.ObjectKind, fact string) bool {
 	case sqltext.Sequence:
 		return fact == "current"
 	case sqltext.Stage:
-		return fact == "owner"
+		return fact == "owner" || fact == "files"
 	case sqltext.Table: // a stream's place
 		return fact == "at"
 	}
@@ -134,6 +134,16 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 		return objects[i], true
 	}
 	switch k {
+	case sqltext.Stage:
+		for _, o := range objects {
+			if s, ok := cat.others[o]; ok && s.internalStage() {
+				rows, err := query(ctx, c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
+				if err != nil {
+					return err
+				}
+				s.Facts["files"] = rows[0][0]
+			}
+		}
 	case sqltext.Connection:
 		rows, err := query(ctx, c, "SHOW CONNECTIONS")
 		if err != nil {

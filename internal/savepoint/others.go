@@ -114,15 +114,9 @@ func (x *restorer) dropOther(now ObjectState) error {
 		x.done[o] = true
 		return x.exec("UNSET GLOBAL %s", o.Name)
 	case sqltext.Stage:
-		if now.Facts["type"] != "External" {
-			rows, err := query(x.ctx, x.c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
-			if err != nil {
-				return err
-			}
-			if rows[0][0] != "0" {
-				x.hold(o, "the stage is new and %s files are in it", rows[0][0])
-				return nil
-			}
+		if n := now.Files(); n > 0 {
+			x.hold(o, "the stage is new and %d files are in it", n)
+			return nil
 		}
 	}
 	word, ok := dropWords[o.Kind]
@@ -156,9 +150,13 @@ func (x *restorer) redefine(was, now ObjectState) error {
 			return nil
 		}
 		sts, err := x.o.Redefine(o)
-		if errors.Is(err, ErrNoDefinition) && o.Kind == sqltext.Stage && was.Facts["type"] != "External" {
+		note := asNow
+		if errors.Is(err, ErrNoDefinition) && was.internalStage() {
 			// The files of a stage that was dropped are gone; its name and defaults can be had back.
-			sts, err = []databend.Statement{{SQL: "CREATE STAGE IF NOT EXISTS " + objectName(o)}}, nil
+			sts, err, note = []databend.Statement{{SQL: "CREATE STAGE IF NOT EXISTS " + objectName(o)}}, nil, "made again with the defaults of a stage"
+			if was.Facts["comment"] != now.Facts["comment"] {
+				sts = append(sts, databend.Statement{SQL: "ALTER STAGE " + objectName(o) + " SET COMMENT = " + sqltext.Quote(was.Facts["comment"])})
+			}
 		}
 		if err != nil {
 			x.hold(o, "it cannot be defined again: %s", message(err))
@@ -170,7 +168,7 @@ func (x *restorer) redefine(was, now ObjectState) error {
 				return err
 			}
 		}
-		x.note(o, asNow)
+		x.note(o, "%s", note)
 	}
 	for _, sql := range statements {
 		if err := x.exec("%s", sql); err != nil {
@@ -345,6 +343,8 @@ func (x *restorer) differenceOther(was, now ObjectState) (mine, theirs string) {
 		return "it is not there", ""
 	case was.Exists != now.Exists:
 		return "it is there", ""
+	case was.Files() > now.Files() && slices.ContainsFunc(x.r.written[was.Object], func(i int) bool { return x.r.reached[i].Effect.InternalStage }):
+		return fmt.Sprintf("%d files that were in it are gone", was.Files()-now.Files()), ""
 	case was.Kind == sqltext.Database && was.ID != now.ID:
 		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""
 	case was.Kind != sqltext.Database && was.Definition() != now.Definition():

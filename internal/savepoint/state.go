@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -38,9 +39,22 @@ func (s State) Merge(later State) State {
 	if out.At == "" {
 		out.At = later.At
 	}
+	type id struct {
+		kind sqltext.ObjectKind
+		id   string
+	}
+	now := map[id]sqltext.Object{}
+	for _, o := range later.Objects {
+		if o.Exists && o.ID != "" {
+			now[id{o.Kind, o.ID}] = o.Object
+		}
+	}
 	at := map[sqltext.Object]int{}
 	for i, o := range out.Objects {
 		at[o.Object] = i
+		if name, ok := now[id{o.Kind, o.ID}]; ok && name != o.Object {
+			out.Objects[i] = ObjectState{Object: o.Object} // it has another name now, its database perhaps
+		}
 	}
 	for _, o := range later.Objects {
 		if i, ok := at[o.Object]; ok {
@@ -187,6 +201,17 @@ func (c Column) String() string {
 
 // isFuse reports whether the table has snapshots.
 func (o ObjectState) isFuse() bool { return o.Engine == "FUSE" }
+
+// internalStage reports whether it is a stage whose files live and die with it.
+func (o ObjectState) internalStage() bool {
+	return o.Kind == sqltext.Stage && o.Exists && o.Facts["type"] != "External"
+}
+
+// Files is how many files an internal stage holds: DROP STAGE and CREATE OR REPLACE STAGE delete them.
+func (o ObjectState) Files() int {
+	n, _ := strconv.Atoi(o.Facts["files"]) // "" for everything else
+	return n
+}
 
 // drop is the word that drops it: TABLE, VIEW or STREAM.
 func (o ObjectState) drop() string {

@@ -171,7 +171,9 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 				say(true, "it has been read past where it was")
 			}
 		default:
-			if slices.ContainsFunc(x.r.touched[was.ID], func(i int) bool { return x.r.reached[i].Effect.DML }) {
+			if slices.ContainsFunc(x.r.touched[was.ID], func(i int) bool {
+				return slices.ContainsFunc(x.r.reached[i].Effect.Writes, func(w sqltext.Write) bool { return w.Data })
+			}) {
 				say(true, "rows of a %s table cannot be put back", was.Engine)
 			}
 		}

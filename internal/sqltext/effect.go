@@ -53,6 +53,7 @@ type Effect struct {
 	If      bool   // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
 	Column  string // of ALTER TABLE ADD, DROP, RENAME or MODIFY COLUMN: the column, as the table has it before, or is to get it
 	Unknown bool   // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
+	Script  bool   // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
 	DML     bool   // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
 	DDL     bool   // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
 	Use     string // USE db: the database afterwards
@@ -62,9 +63,10 @@ type Effect struct {
 	Stream  bool   // needs the stream feature (1402)
 	Task    bool   // needs tasks (1702, 1402)
 
-	Temp          bool // makes a temporary table, which lives as long as the session
-	InternalStage bool // drops or replaces a stage: irreversible when it is there, internal and holds files, which only the engine knows; else redefine
-	Retention     bool // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need
+	Temp          bool     // makes a temporary table, which lives as long as the session
+	InternalStage bool     // drops or replaces a stage: irreversible when it is there, internal and holds files, which only the engine knows; else redefine
+	Retention     bool     // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need
+	Options       []string // of a table, that SET OPTIONS sets: upper case
 }
 
 // Analyze says what stmt does when the current database is database. It never guesses: what it does not know is Unknown and
@@ -98,6 +100,11 @@ func Analyze(stmt, database string) Effect {
 
 func unknown(kind, reason string) Effect {
 	return Effect{Kind: kind, Class: Irreversible, Unknown: true, Reason: reason}
+}
+
+func (a *analysis) script(kind, reason string) {
+	a.unknown(kind, reason)
+	a.e.Script = true
 }
 
 // analysis reads one statement into e.
@@ -235,7 +242,7 @@ func (a *analysis) statement() {
 		a.copyStatement(start)
 	case "BEGIN":
 		if a.i < len(a.tokens) && !a.isWord("TRANSACTION") && !a.isWord("WORK") {
-			a.unknown("SCRIPT", "what a script does is not followed")
+			a.script("SCRIPT", "what a script does is not followed")
 			return
 		}
 		a.transaction("BEGIN")
@@ -290,7 +297,7 @@ func (a *analysis) statement() {
 	case "EXECUTE":
 		a.execute()
 	case "DECLARE":
-		a.unknown("SCRIPT", "what a script does is not followed")
+		a.script("SCRIPT", "what a script does is not followed")
 	default:
 		a.unknown(verb, verb+" is no statement that dbctl knows")
 	}

@@ -206,6 +206,9 @@ func (a *analysis) alterTable(kind string, start int) {
 		action := a.upper(a.i-2) + " OPTIONS"
 		for i := a.i; i < len(a.tokens); i++ {
 			a.e.Retention = a.e.Retention || a.tokens[i].Kind == Word && isRetention(a.text(i))
+			if action == "SET OPTIONS" && a.tokens[i].Kind == Word && a.symbol(i+1, "=") {
+				a.e.Options = append(a.e.Options, a.upper(i))
+			}
 		}
 		done(action, Exact, "the earlier options can be read", "ALTER TABLE "+t+" SET OPTIONS as before")
 	case a.take("REFRESH", "CACHE"):

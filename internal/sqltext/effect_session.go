@@ -202,21 +202,21 @@ func isRetention(name string) bool { return strings.HasPrefix(strings.ToLower(na
 
 func (a *analysis) call() {
 	if a.take("PROCEDURE") {
-		a.unknown("CALL PROCEDURE", "what a procedure does is not known here")
+		a.script("CALL PROCEDURE", "what a procedure does is not known here")
 		if name, ok := a.objectName(Procedure); ok {
 			a.name(Object{Kind: Procedure, Name: name})
 		}
 		return
 	}
-	a.unknown("CALL", "what a system procedure does is not known here")
+	a.script("CALL", "what a system procedure does is not known here")
 }
 
 func (a *analysis) execute() {
 	switch {
 	case a.take("IMMEDIATE"):
-		a.unknown("EXECUTE IMMEDIATE", "what its text does is not followed")
+		a.script("EXECUTE IMMEDIATE", "what its text does is not followed")
 	case a.take("TASK"):
-		a.unknown("EXECUTE TASK", "a task that has run cannot be taken back")
+		a.script("EXECUTE TASK", "a task that has run cannot be taken back")
 		a.e.Task = true
 		if name, ok := a.objectName(Task); ok {
 			a.name(Object{Kind: Task, Name: name})

@@ -1,0 +1,163 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// everything is what the databases of the test hold: tables with their ids, columns and rows, as lines.
+func (w *world) everything() string {
+	w.t.Helper()
+	mine := " WHERE database='" + w.env.Database + "' OR left(database, " + fmt.Sprint(len(w.env.Database)+2) + ")='" + w.env.Database + "_x'"
+	var out []string
+	for _, r := range w.env.SQL(w.t, "SELECT database, name, engine, table_id::STRING, comment, cluster_by FROM system.tables"+mine) {
+		out = append(out, strings.Join(r, " | "))
+		for _, row := range w.env.SQL(w.t, "SELECT * FROM "+sqltext.Ident(r[0])+"."+sqltext.Ident(r[1])) {
+			out = append(out, r[0]+"."+r[1]+" row "+strings.Join(row, " | "))
+		}
+	}
+	for _, r := range w.env.SQL(w.t, "SELECT database, `table`, name, type, default_expression, is_nullable, comment FROM system.columns"+mine) {
+		out = append(out, strings.Join(r, " | "))
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
+}
+
+// Each is a project's last migrations, of which the last fails. What was before it, is after it; {db} is the test's database.
+func TestRollBackWhateverTheName(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		setup  string
+		files  []string
+		atomic bool
+	}{
+		"database renamed, its tables changed": {
+			files: []string{"ALTER DATABASE {db}_x RENAME TO {db}_xy;\nALTER TABLE {db}_xy.a ADD COLUMN n INT;\nALTER TABLE {db}_xy.e DROP COLUMN y;\nDROP TABLE {db}_xy.b;\nINSERT INTO nowhere VALUES (1);\n"},
+		},
+		"a never written table renamed, then changed": {
+			files: []string{"ALTER TABLE e RENAME TO e2;\nALTER TABLE e2 DROP COLUMN y;\nALTER TABLE e2 SWAP WITH a;\nINSERT INTO a VALUES (1);\nINSERT INTO nowhere VALUES (1);\n"},
+		},
+		"renamed in one migration, changed in the next, one savepoint": {
+			atomic: true,
+			files:  []string{"ALTER TABLE e RENAME TO e2;\nALTER DATABASE {db}_x RENAME TO {db}_xy;\n", "ALTER TABLE e2 DROP COLUMN y;\nALTER TABLE {db}_xy.e ADD COLUMN z INT;\nDROP TABLE {db}_xy.a;\nINSERT INTO nowhere VALUES (1);\n"},
+		},
+		"a column with quotes in its name": {
+			files: []string{"ALTER TABLE a ADD COLUMN \"n.ew \"\"c\" INT;\nUPDATE a SET y='q';\nINSERT INTO nowhere VALUES (1);\n"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			x := w.env.Database + "_x"
+			t.Cleanup(func() { w.env.SQL(t, "DROP DATABASE IF EXISTS "+x, "DROP DATABASE IF EXISTS "+x+"y") })
+			w.env.SQL(t, "CREATE DATABASE "+x)
+			for _, db := range []string{w.env.Database, x} {
+				w.env.SQL(t, "CREATE TABLE "+db+".a (x INT, y STRING COMMENT 'why')", "INSERT INTO "+db+".a VALUES (1, 'one'), (1, 'one')",
+					"CREATE TABLE "+db+".b (x INT)", "INSERT INTO "+db+".b VALUES (2)", "CREATE TABLE "+db+".e (x INT NOT NULL, y STRING COMMENT 'no rows')")
+			}
+			for i, f := range tt.files {
+				w.migration(i+1, strings.ReplaceAll(f, "{db}", w.env.Database))
+			}
+			before := w.everything()
+			err := w.migrator(Options{Atomic: tt.atomic}).Up(t.Context())
+			var run *RunError
+			if !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
+				t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
+			}
+			if after := w.everything(); after != before {
+				t.Errorf("got\n%s\nwant\n%s\n%s", after, before, w.said())
+			}
+		})
+	}
+}
+
+func TestMigrationAfterARenamedDatabase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x, y := w.env.Database+"_x", w.env.Database+"_xy"
+	t.Cleanup(func() { w.env.SQL(t, "DROP DATABASE IF EXISTS "+x, "DROP DATABASE IF EXISTS "+y) })
+	w.env.SQL(t, "CREATE DATABASE "+x, "CREATE TABLE "+x+".a (x INT)", "INSERT INTO "+x+".a VALUES (1)")
+	w.migration(1, "ALTER DATABASE "+x+" RENAME TO "+y+";\n")
+	w.migration(2, "ALTER TABLE "+y+".a ADD COLUMN n INT;\nUPDATE "+y+".a SET n=1;\nINSERT INTO nowhere VALUES (1);\n")
+	if err := w.up(); err == nil {
+		t.Fatal("got no error")
+	}
+	if got := fmt.Sprintf("%v %s", w.env.SQL(t, "SELECT * FROM "+y+".a"), w.states()); got != "[[1]] 1 applied, 2 rolled_back" {
+		t.Errorf("got %s, want the table as the first migration left it\n%s", got, w.said())
+	}
+}
+
+// What a script does nobody knows: what the statements after it write is captured again behind it, and goes back to that.
+func TestAfterAScript(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.env.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)")
+	const script = "EXECUTE IMMEDIATE $$ BEGIN CREATE TABLE made (x INT, y INT); INSERT INTO made VALUES (1, 2); INSERT INTO a VALUES (2); RETURN 'ok'; END; $$;\n"
+	w.migration(1, "-- dbctl: allow=irreversible \"a script\"\n--up\n"+script+"ALTER TABLE made DROP COLUMN y;\nDELETE FROM a WHERE true;\nINSERT INTO nowhere VALUES (1);\n")
+	err := w.up()
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 4 {
+		t.Fatalf("got %v, want exit 4: the script cannot be undone", err)
+	}
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT x, y FROM made"), w.env.SQL(t, "SELECT x FROM a ORDER BY x")); got != "[[1 2]] [[1] [2]]" {
+		t.Errorf("got %s, want what the script left\n%s", got, w.said())
+	}
+	// A statement that is not known, and that the server refuses, did nothing.
+	w = newWorld(t)
+	w.migration(1, "-- dbctl: allow=irreversible \"new syntax\"\n--up\nCREATE TABLE b (x INT);\nFROBNICATE b;\n")
+	if err = w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || w.tables() != "" {
+		t.Errorf("got %v with tables %q, want exit 1 and none\n%s", err, w.tables(), w.said())
+	}
+}
+
+// What only the warehouse shows not to be undone is refused before the first write.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	db := w.env.Database
+	t.Cleanup(func() { w.env.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f") })
+	w.env.SQL(t, "CREATE TABLE m (x INT) ENGINE=MEMORY", "INSERT INTO m VALUES (1)", "CREATE TABLE a (x INT)", "CREATE FILE FORMAT "+db+"_f TYPE=CSV")
+	w.migration(1, "CREATE STAGE "+db+"_s;\n")
+	w.must(w.up())
+	w.env.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
+	const then = "CREATE TABLE b (x INT);\n"
+	tests := map[string]struct{ text, kind, want string }{
+		"rows of a memory table":   {"INSERT INTO m VALUES (2);\n", Irreversible, "MEMORY"},
+		"a memory table emptied":   {"TRUNCATE TABLE m;\n", Irreversible, "MEMORY"},
+		"an option that stays":     {"ALTER TABLE a SET OPTIONS (bloom_index_columns='x');\n" + then, Irreversible, "bloom_index_columns"},
+		"a stage with files, ours": {"DROP STAGE " + db + "_s;\n", Irreversible, "1 file"},
+		"a file format of others":  {"CREATE OR REPLACE FILE FORMAT " + db + "_f TYPE=NDJSON;\n", Adopt, "was not made by this project"},
+		"an option that can go":    {"ALTER TABLE a SET OPTIONS (row_per_block=2000);\n" + then, "", ""},
+		"an option at the end":     {then + "ALTER TABLE a SET OPTIONS (bloom_index_columns='x');\n", "", ""},
+		"the same, adopted":        {"-- dbctl: adopt \"ours now\"\n--up\nCREATE OR REPLACE FILE FORMAT " + db + "_f TYPE=NDJSON;\n", "", ""},
+		"a retention that is kept": {"CREATE TABLE c (x INT) data_retention_period_in_hours=1;\n" + then, "", "how long Databend keeps history"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w.t = t
+			w.migration(2, tt.text)
+			err := w.migrator(Options{DryRun: true}).Up(t.Context())
+			var p *PlanError
+			switch {
+			case tt.kind == "":
+				if err != nil || !strings.Contains(w.said(), tt.want) {
+					t.Errorf("got %v and %s, want no error, and %q said", err, w.said(), tt.want)
+				}
+			case !errors.As(err, &p) || p.Kind != tt.kind || !strings.Contains(p.Msg, tt.want) || p.Line != 2 || p.hint == "":
+				t.Errorf("got %v, want a %s at line 2 that says %q", err, tt.kind, tt.want)
+			}
+		})
+	}
+	w.t = t
+	w.migration(2, "-- dbctl: allow=irreversible \"no files of worth\"\n--up\nDROP STAGE "+db+"_s;\nINSERT INTO nowhere VALUES (1);\n")
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 4 || !strings.Contains(w.said(), "1 files that were in it are gone") {
+		t.Errorf("got %v, want exit 4: the files are gone\n%s", err, w.said())
+	}
+}
