@@ -228,12 +228,15 @@ class Session:
         self.database, self.missing, self.role, self.settings, self.secondary = "default", None, "", {}, None
         self.txn = "AutoCommit"
         self.labels = set()  # of statements of the open transaction
+        self.globals = 0  # how many changes of global settings the engine session knows
 
     def acquire(self):
         """The engine session, locked. A killed read keeps its old one: a new one takes its place."""
         while True:
             with self.guard:
-                if self.engine is None:
+                # An engine session reads the global settings when it begins; a server's reads them for each statement.
+                if self.engine is None or self.globals != self.server.globals and self.txn == "AutoCommit":
+                    self.globals = self.server.globals
                     self.engine = self.renewed()
                 engine = self.engine
             engine.lock.acquire()
@@ -415,6 +418,7 @@ class Query:
             if kind.changes_session:
                 session.refresh(engine, self.sql)
             if kind.changes_global:
+                self.server.globals += 1
                 self.server.read_defaults(engine)
         return fields, table, session.format(own)
 
@@ -580,7 +584,7 @@ class Server:
         self.labels = set()
         self.faults = []
         self.log, self.requests = collections.deque(maxlen=20_000), 0
-        self.defaults = {}
+        self.defaults, self.globals = {}, 0
         self.active = time.monotonic()
         engine = Engine(data)
         self.version = engine.run("SELECT version()")[1].column(0)[0].as_py()

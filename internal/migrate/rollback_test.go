@@ -161,3 +161,57 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("got %v, want exit 4: the files are gone\n%s", err, w.said())
 	}
 }
+
+// What has no history and is shown by the engine goes back by its definition.
+func TestAccountWideGoesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	db := w.env.Database
+	r, u := db+"_r", db+"_u"
+	t.Cleanup(func() {
+		w.env.SQL(t, "UNSET GLOBAL max_storage_io_requests", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
+			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP USER IF EXISTS "+u)
+	})
+	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
+	w.env.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
+		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2")
+	look := func() string {
+		var out []string
+		for _, sql := range []string{
+			"SELECT name, value, level FROM system.settings WHERE name='max_storage_io_requests'", "SELECT name, current, \"interval\" FROM show_sequences() WHERE name LIKE '" + db + "%'",
+			"SELECT name, roles FROM system.users WHERE name='" + u + "'", "SELECT name, inherited_roles_name FROM system.roles WHERE name LIKE '" + db + "%' ORDER BY name",
+			"SELECT name FROM system.dictionaries WHERE database='" + db + "'",
+			"SELECT grants FROM show_grants('role', '" + r + "') ORDER BY 1", "SELECT grants FROM show_grants('role', '" + r + "2') ORDER BY 1", "SELECT grants FROM show_grants('user', '" + u + "') ORDER BY 1",
+		} {
+			out = append(out, fmt.Sprint(w.env.SQL(t, sql)))
+		}
+		// What the role itself was granted shows when it inherits nothing.
+		w.env.SQL(t, "REVOKE ROLE "+r+" FROM ROLE "+r+"2")
+		out = append(out, fmt.Sprint(w.env.SQL(t, "SELECT grants FROM show_grants('role', '"+r+"2') ORDER BY 1")))
+		w.env.SQL(t, "GRANT ROLE "+r+" TO ROLE "+r+"2")
+		return strings.Join(out, "\n")
+	}
+	before := look()
+	for name, text := range map[string]string{
+		"setting":           "SET GLOBAL max_storage_io_requests = 77;\n",
+		"sequence":          "CREATE OR REPLACE SEQUENCE " + db + "_q START = 100 INCREMENT = 2;\n",
+		"sequence dropped":  "DROP SEQUENCE " + db + "_q;\nCREATE SEQUENCE " + db + "_q START WITH 9;\n",
+		"role of a user":    "REVOKE ROLE " + r + "2 FROM " + u + ";\n",
+		"role of a role":    "REVOKE ROLE " + r + " FROM ROLE " + r + "2;\n",
+		"role given":        "GRANT ROLE " + r + " TO " + u + ";\n",
+		"one more for role": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\n",
+		"role dropped":      "DROP ROLE " + r + "2;\n",
+		"dictionary":        "CREATE DICTIONARY d" + dictionary + ";\n",
+	} {
+		w.migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
+		err := w.up()
+		var run *RunError
+		if !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
+			t.Errorf("%s: got %v, want a failure at nowhere with nothing left\n%s", name, err, w.said())
+		}
+		if after := look(); after != before {
+			t.Errorf("%s: got\n%s\nwant\n%s\n%s", name, after, before, w.said())
+			return
+		}
+	}
+}

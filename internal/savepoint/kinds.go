@@ -41,7 +41,7 @@ func kindBranch(k sqltext.ObjectKind, objects []sqltext.Object) string {
 	case sqltext.Procedure:
 		return branch(string(k), []string{"name", "arguments", "comment"}, " from system.procedures"+where)
 	case sqltext.Dictionary:
-		return branch(string(k), []string{"name", "database", "key_names", "key_types", "attribute_names", "attribute_types", "source", "comment"}, " from system.dictionaries"+where)
+		return branch(string(k), []string{"name", "database", "key_names::variant", "key_types::variant", "attribute_names::variant", "attribute_types::variant", "source", "comment"}, " from system.dictionaries"+where)
 	}
 	return ""
 }
@@ -85,6 +85,8 @@ func (cat *catalog) addKind(kind string, f []string) {
 	switch k {
 	case sqltext.Stage:
 		s.Facts["storage"] = withoutSecrets(s.Facts["storage"])
+	case sqltext.Role, sqltext.User:
+		s.Facts["roles"] = strings.Join(roleNames(s.Facts["roles"]), ", ")
 	case sqltext.Dictionary:
 		s.Database = s.Facts["database"]
 		delete(s.Facts, "database")
@@ -287,7 +289,7 @@ func grantsOf(ctx context.Context, c Conn, kind, name string) ([]string, error) 
 	}
 	out := make([]string, 0, len(rows))
 	for _, r := range rows {
-		out = append(out, grantSQL(r[0]))
+		out = append(out, grantSQL(r[0])...)
 	}
 	slices.Sort(out)
 	return out, nil

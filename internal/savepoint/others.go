@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,9 @@ func (x *restorer) others() error {
 	slices.SortStableFunc(scope, func(a, b sqltext.Object) int { return cmp.Compare(rank(a.Kind), rank(b.Kind)) })
 	for _, o := range scope {
 		was, now := x.r.before[o], x.live.state(o)
-		if now.Exists == was.Exists && (!was.Exists || same(was, now) && !x.opaque(o)) {
+		if x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
+			now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
+		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !x.opaque(o)) {
 			continue
 		}
 		var err error
@@ -77,6 +80,28 @@ func same(was, now ObjectState) bool {
 		return false
 	}
 	return was.Definition() == now.Definition()
+}
+
+var sequenceStart = regexp.MustCompile(`(?i)\bSTART(?:\s+WITH)?\s*=?\s*(\d+)`)
+
+// untaken reports whether a reached statement made the sequence and no value was taken from it since.
+func (x *restorer) untaken(now ObjectState) bool {
+	if now.Kind != sqltext.Sequence || !now.Exists {
+		return false
+	}
+	for _, i := range slices.Backward(x.r.written[now.Object]) {
+		for _, w := range x.r.reached[i].Effect.Writes {
+			if w.Object != now.Object || w.Verb != sqltext.Create && w.Verb != sqltext.Replace {
+				continue
+			}
+			start := "1"
+			if m := sequenceStart.FindStringSubmatch(x.r.reached[i].SQL); m != nil {
+				start = m[1]
+			}
+			return now.Facts["current"] == start
+		}
+	}
+	return false
 }
 
 func behind(a, b string) bool {
@@ -283,19 +308,35 @@ func quotedList(commas string) string {
 	return list(parts)
 }
 
-// grantSQL rewrites a line of show_grants so that it can be run: "GRANT SELECT ON 'default'.'d'.'t' TO ROLE `r`".
-func grantSQL(line string) string {
+// grantSQL rewrites a line of show_grants as statements, one for each privilege: "GRANT SELECT,INSERT ON 'default'.'d'.'t' TO ROLE `r`"
+// are two, of which each can be taken back by itself.
+func grantSQL(line string) []string {
 	on, to, ok := strings.Cut(line, " TO ")
 	head, object, has := strings.Cut(on, " ON ")
 	if !ok || !has {
-		return line
+		return []string{line}
 	}
 	object = strings.ReplaceAll(strings.TrimPrefix(object, "'default'."), "'", "`")
-	return head + " ON " + object + " TO " + to
+	var out []string
+	for privilege := range strings.SplitSeq(strings.TrimPrefix(head, "GRANT "), ",") {
+		out = append(out, "GRANT "+strings.TrimSpace(privilege)+" ON "+object+" TO "+to)
+	}
+	return out
 }
 
-// regrant grants what was granted and is not now, and revokes what was not.
+// regrant grants what was granted and is not now, and revokes what was not. Roles come first: what Databend shows as granted to a
+// role or user has what it inherits in it.
 func (x *restorer) regrant(was, now ObjectState) error {
+	changed, err := x.inherit(was, now)
+	if err != nil {
+		return err
+	}
+	kind, grantee := grantee(was.Object)
+	if changed {
+		if now.Grants, err = grantsOf(x.ctx, x.c, kind, grantee); err != nil {
+			return err
+		}
+	}
 	for _, g := range was.Grants {
 		if !slices.Contains(now.Grants, g) && !strings.HasPrefix(g, "GRANT OWNERSHIP") { // that is the object's: owners
 			x.done[was.Object] = true
@@ -316,13 +357,59 @@ func (x *restorer) regrant(was, now ObjectState) error {
 	return nil
 }
 
-// readGrants reads what the grantee of a Grant object ("role r", "user u") has.
-func (cat *catalog) readGrants(ctx context.Context, c Conn, o sqltext.Object) error {
-	kind, name, ok := strings.Cut(o.Name, " ")
-	if !ok {
-		kind, name = "role", o.Name
+// inherit gives a role or user the roles that it had, and reports whether there was something to do.
+func (x *restorer) inherit(was, now ObjectState) (bool, error) {
+	kind, name := grantee(was.Object)
+	to := sqltext.Quote(name)
+	if kind == "role" {
+		to = "ROLE " + sqltext.Ident(name)
 	}
-	grants, err := grantsOf(ctx, c, strings.ToLower(kind), name)
+	had, has := roleNames(was.Facts["roles"]), roleNames(now.Facts["roles"])
+	for _, r := range had {
+		if !slices.Contains(has, r) {
+			if err := x.exec("GRANT ROLE %s TO %s", sqltext.Ident(r), to); err != nil {
+				return false, err
+			}
+		}
+	}
+	for _, r := range has {
+		if !slices.Contains(had, r) {
+			if err := x.exec("REVOKE ROLE %s FROM %s", sqltext.Ident(r), to); err != nil {
+				return false, err
+			}
+		}
+	}
+	changed := !slices.Equal(had, has)
+	if changed {
+		x.done[was.Object] = true
+	}
+	return changed, nil
+}
+
+// roleNames are the names of "a, b", sorted.
+func roleNames(commas string) []string {
+	var out []string
+	for r := range strings.SplitSeq(commas, ",") {
+		if r = strings.TrimSpace(r); r != "" {
+			out = append(out, r)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// grantee is who a Role or Grant object ("ROLE r", "USER u") is about: "role" or "user", and the name.
+func grantee(o sqltext.Object) (kind, name string) {
+	if kind, name, ok := strings.Cut(o.Name, " "); ok && o.Kind == sqltext.Grant {
+		return strings.ToLower(kind), name
+	}
+	return "role", o.Name
+}
+
+// readGrants reads what the grantee of a Grant object has, and of which roles it inherits.
+func (cat *catalog) readGrants(ctx context.Context, c Conn, o sqltext.Object) error {
+	kind, name := grantee(o)
+	grants, err := grantsOf(ctx, c, kind, name)
 	if refused(err) { // there is no such role or user
 		cat.others[o] = ObjectState{Object: o}
 		return nil
@@ -330,7 +417,19 @@ func (cat *catalog) readGrants(ctx context.Context, c Conn, o sqltext.Object) er
 	if err != nil {
 		return err
 	}
-	cat.others[o] = ObjectState{Object: o, Exists: true, Grants: grants}
+	from := "inherited_roles_name from system.roles"
+	if kind == "user" {
+		from = "roles from system.users"
+	}
+	rows, err := query(ctx, c, "select "+from+" where name = "+sqltext.Quote(name))
+	if err != nil {
+		return err
+	}
+	s := ObjectState{Object: o, Exists: true, Grants: grants, Facts: map[string]string{}}
+	if len(rows) > 0 {
+		s.Facts["roles"] = strings.Join(roleNames(rows[0][0]), ", ")
+	}
+	cat.others[o] = s
 	return nil
 }
 

@@ -92,6 +92,9 @@ func Analyze(stmt, database string) Effect {
 	if a.foreign && e.Class != None {
 		e.Class, e.Reason, e.Undo, e.Plain = Irreversible, "it writes another catalog, whose history is not ours to use", "", false
 	}
+	if e.DML && slices.ContainsFunc(e.Names, func(o Object) bool { return o.Kind == Sequence }) {
+		e.Reason += "; values taken from a sequence are not given back"
+	}
 	e.Names = slices.DeleteFunc(e.Names, func(o Object) bool {
 		return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Object == o })
 	})
