@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/migrate"
 )
 
 // underSignals runs the command. The first signal ends its context: what is under way is stopped and rolled back. While that
@@ -25,7 +27,7 @@ func (a *app) underSignals(run runFunc) int {
 			switch {
 			case err == nil:
 				return exitDone
-			case code != 0:
+			case code != 0 && !failedItself(err):
 				return a.fail(&afterSignal{err, code})
 			}
 			return a.fail(err)
@@ -43,6 +45,12 @@ func (a *app) underSignals(run runFunc) int {
 			}
 		}
 	}
+}
+
+// failedItself reports whether a run had failed, and was being put back, before the signal came.
+func failedItself(err error) bool {
+	run, ok := errors.AsType[*migrate.RunError](err)
+	return ok && !run.Interrupted
 }
 
 func stopping(c *command) string {

@@ -313,6 +313,8 @@ func (s *Server) plain(err error) string {
 	return s.plainText(err.Error())
 }
 
+// plainText cleans a text of the server's. An error about an object store shows its whole configuration: keys of a connection too that
+// no statement of ours named.
 func (s *Server) plainText(text string) string {
-	return s.cfg.Scrub.String(strings.TrimSpace(text))
+	return s.cfg.Scrub.String(sqltext.Mask(strings.TrimSpace(text)))
 }

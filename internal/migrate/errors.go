@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -99,6 +100,9 @@ func (e *RunError) Hint() string {
 		return "mend what is named above, then: dbctl migrate recover"
 	}
 	if d, ok := errors.AsType[*databend.Error](e.Err); ok {
+		if d.Hint == "" && d.Kind == databend.KindUnknown {
+			return "everything is as it was before; once the server answers again: dbctl migrate " + cmp.Or(e.Direction, Up)
+		}
 		return d.Hint
 	}
 	if h, ok := errors.AsType[interface {

@@ -256,9 +256,13 @@ func irreversible(steps []Step, o PlanOptions) []error {
 }
 
 func irreversibleError(s Step, st Statement, reason string) error {
+	hint := "consent in the file: -- dbctl: allow=irreversible \"why\", or for this run: --allow-irreversible"
+	if st.Effect.Unknown && !st.Effect.Script {
+		hint = "check its spelling; or " + hint
+	}
 	return &PlanError{
 		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
 		Msg:  fmt.Sprintf("%s cannot be undone: %s", cmp.Or(st.Effect.Kind, "this statement"), cmp.Or(reason, "its effect is unknown")),
-		hint: "consent in the file: -- dbctl: allow=irreversible \"why\", or for this run: --allow-irreversible",
+		hint: hint,
 	}
 }

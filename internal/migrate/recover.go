@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -92,6 +93,10 @@ func (c *cutOff) read(ctx context.Context) error {
 	}
 	if err := c.settle(ctx); err != nil {
 		return err
+	}
+	if c.k.Prefix != "" {
+		// Ours look like that run's, so that who finds us cut off as well finds them; its own count from 1.
+		c.prefix, c.sent = c.k.Prefix, 1<<31+rand.IntN(1<<30)
 	}
 	// What it still journaled while it was being fenced off counts.
 	if c.rec, err = m.store.Record(ctx, c.left.ID); err != nil {
@@ -302,6 +307,7 @@ func (c *cutOff) rollBack(ctx context.Context) error {
 		m.note("info", "it had finished: recording that")
 		err := c.record(ctx, savepoint.Report{}, &RunError{Err: errors.New("not recorded by its own run")})
 		if err == nil {
+			c.ended = true
 			c.flush()
 		}
 		return err

@@ -64,11 +64,17 @@ func (r *run) failed(ctx context.Context, i int, err error) error {
 		e.Err = errors.Join(e.Err, fmt.Errorf("record the rollback: %w", err))
 		return e
 	}
-	ev := event.Migration{Version: s.Version, Name: s.Name, State: state.RolledBack, Direction: s.Direction}
-	if e.Left {
-		ev.State = "partial"
+	if e.Interrupted && len(r.ran) == 0 {
+		return e
 	}
-	if !e.Interrupted || len(r.ran) > 0 {
+	for j, x := range r.plan.Steps[:i+1] {
+		if j < r.from || slices.ContainsFunc(r.plan.Steps[r.from:j], func(y Step) bool { return y.Version == x.Version }) {
+			continue
+		}
+		ev := event.Migration{Version: x.Version, Name: x.Name, State: state.RolledBack, Direction: x.Direction}
+		if e.Left {
+			ev.State = "partial"
+		}
 		r.m.o.Sink(ev)
 	}
 	return e
@@ -309,25 +315,24 @@ func (r *run) stagesOf(ctx context.Context, table sqltext.Object) (map[string]st
 	return out, nil
 }
 
-// guarded is the Store's session, which sends nothing any more once the lock was taken over.
-func (r *run) guarded() savepoint.Conn { return &guarded{r.m.store.Conn(), r.lock} }
+// guarded is the Store's session, which sends nothing any more once the lock was taken over. Its query ids are the run's: who finds
+// this run cut off ends what is still under way of its restore, too.
+func (r *run) guarded() savepoint.Conn { return &guarded{r} }
 
-type guarded struct {
-	conn state.Session
-	lock *state.Lock
-}
+type guarded struct{ r *run }
 
 func (g *guarded) Query(ctx context.Context, st databend.Statement) (databend.Result, error) {
-	if err := g.lock.Fresh(ctx); err != nil {
+	if err := g.r.lock.Fresh(ctx); err != nil {
 		return databend.Result{}, err
 	}
-	return g.conn.Query(ctx, st)
+	st.ID = g.r.id()
+	return g.r.m.store.Conn().Query(ctx, st)
 }
 
 func (g *guarded) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
-	if err := g.lock.Fresh(ctx); err != nil {
+	if err := g.r.lock.Fresh(ctx); err != nil {
 		return databend.Result{}, err
 	}
-	st.SendBy = g.lock.SendBy()
-	return g.conn.Exec(ctx, st)
+	st.ID, st.SendBy = g.r.id(), g.r.lock.SendBy()
+	return g.r.m.store.Conn().Exec(ctx, st)
 }

@@ -50,7 +50,8 @@ type run struct {
 	seen    map[sqltext.Object]look
 
 	finished []finished
-	shown    int // of finished, as events
+	shown    int  // of finished, as events
+	ended    bool // the journal has the end
 }
 
 // finished is a step that came to its end.
@@ -472,6 +473,7 @@ func (r *run) end(ctx context.Context) error {
 		}
 		return e
 	}
+	r.ended = true
 	r.flush()
 	r.m.showSkipped(r.plan)
 	return nil
@@ -520,8 +522,11 @@ func (r *run) outcomeRows(ctx context.Context) ([]state.Row, error) {
 	return rows, nil
 }
 
-// flush shows the steps that are certain now: a later mark or the end is written.
+// flush shows the steps that are certain now: a later mark or the end is written. Under one savepoint none is before the end.
 func (r *run) flush() {
+	if r.plan.atomic && !r.ended {
+		return
+	}
 	for ; r.shown < len(r.finished); r.shown++ {
 		f := r.finished[r.shown]
 		s := r.plan.Steps[f.step]

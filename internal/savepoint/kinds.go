@@ -36,6 +36,8 @@ func kindBranch(k sqltext.ObjectKind, objects []sqltext.Object) string {
 		return branch(string(k), []string{"name", "inherited_roles_name"}, " from system.roles"+where)
 	case sqltext.User:
 		return branch(string(k), []string{"name", "auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy"}, " from system.users"+where)
+	case sqltext.Catalog:
+		return branch(string(k), []string{"name"}, " from system.catalogs"+where)
 	case sqltext.Setting:
 		return branch(string(k), []string{"name", "value", "level"}, " from system.settings"+where)
 	case sqltext.Procedure:
@@ -191,6 +193,25 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 			}
 			s.Object = o
 			cat.others[o] = s
+		}
+	case sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.Notification, sqltext.Pipe:
+		for _, o := range objects {
+			res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + dropWords[k] + " " + objectName(o)})
+			if refused(err) {
+				continue // there is none, or there can be none here
+			}
+			if err != nil {
+				return err
+			}
+			facts := map[string]string{}
+			for i, col := range res.Columns {
+				if col = strings.ToLower(col); len(res.Rows) > 0 && i < len(res.Rows[0]) && !strings.Contains(col, "created") && !strings.Contains(col, "webhook") && col != "id" {
+					facts[col] = res.Rows[0][i].String
+				}
+			}
+			if len(res.Rows) > 0 {
+				put(o, facts)
+			}
 		}
 	case sqltext.Task:
 		for _, o := range objects {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -64,7 +65,7 @@ func (x *restorer) vacate(n name) error {
 		return nil
 	}
 	if !x.mayMove(n, e) {
-		x.hold(n.object(), "another session made %s %s under this name", e.Engine, e.ID)
+		x.hold(n.object(), "another session made a %s under this name", strings.ToLower(e.drop()))
 		return nil
 	}
 	x.from[e.ID] = n

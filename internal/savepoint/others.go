@@ -117,6 +117,7 @@ var dropWords = map[sqltext.ObjectKind]string{
 	sqltext.Role: "ROLE", sqltext.User: "USER", sqltext.MaskingPolicy: "MASKING POLICY", sqltext.RowPolicy: "ROW ACCESS POLICY",
 	sqltext.NetworkPolicy: "NETWORK POLICY", sqltext.PasswdPolicy: "PASSWORD POLICY", sqltext.Tag: "TAG",
 	sqltext.Notification: "NOTIFICATION INTEGRATION", sqltext.Index: "AGGREGATING INDEX", sqltext.Pipe: "PIPE",
+	sqltext.Catalog: "CATALOG",
 }
 
 // objectName writes an object's name. Databend takes quotes for a part of the name of most kinds without history (CREATE FUNCTION

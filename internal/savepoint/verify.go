@@ -64,6 +64,9 @@ func (x *restorer) compare() ([]Outcome, error) {
 		switch why, held := x.held[o]; {
 		case held:
 			r.Result, r.Detail = Kept, why
+			if e := x.live.byID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && isAside(e.Name) && !strings.Contains(why, e.Name) {
+				r.Detail += "; the one that was there is kept as " + e.Name
+			}
 		case !known:
 			r.Result, r.Detail = Differs, "it was not captured before the statement that wrote it"
 		default:
