@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type grave struct {
 	count int
 	at    int               // the POST /v1/query at which it dies; 0: never
 	sent  bool              // that one still reaches the server
+	async bool              // and goes on there when the process is dead
 	what  string            // or, with at -1, the first one whose text begins with this
 	hook  func(text string) // told every text before it is sent
 	texts []string
@@ -58,11 +60,18 @@ func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
 		return http.DefaultTransport.RoundTrip(req)
 	}
 	if dying {
-		if g.sent {
+		send := func() {
 			if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
 				_, _ = io.Copy(io.Discard, res.Body)
 				_ = res.Body.Close()
 			}
+		}
+		switch {
+		case g.async:
+			req = req.WithContext(context.WithoutCancel(req.Context()))
+			go send()
+		case g.sent:
+			send()
 		}
 		close(g.dead)
 	}

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -213,5 +215,41 @@ func TestAccountWideGoesBack(t *testing.T) {
 			t.Errorf("%s: got\n%s\nwant\n%s\n%s", name, after, before, w.said())
 			return
 		}
+	}
+}
+
+// A process is killed while a statement of its restore is under way on the server. The recovery ends that first: a FLASHBACK that ran
+// after it would take its work, and rows of others, with it.
+func TestRecoverEndsTheRestoreBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.env.SQL(t, "CREATE TABLE a (x INT, y STRING COMMENT 'why')", "INSERT INTO a VALUES (1, 'one')")
+	before := w.everything()
+	w.migration(1, "ALTER TABLE a DROP COLUMN y;\nINSERT INTO nowhere VALUES (1);\n")
+	healthy := w.srv
+	g := newGrave(-1, true)
+	g.async = true
+	fenced, _, _ := strings.Cut(sqltext.Ident(w.env.Database)+"."+sqltext.Ident("__dbctl_f_0"), "0")
+	g.what = "ALTER TABLE " + strings.ReplaceAll(fenced, `"`, `\"`)
+	cfg := w.env.Config
+	cfg.Transport = g
+	w.connect(cfg)
+	w.env.Fault(t, databendtest.Fault{Action: "hold", Match: w.env.Database + `\S+__dbctl_f_\d+\S? FLASHBACK`, Hold: 20})
+	m := w.migrator(Options{})
+	t.Cleanup(func() { close(g.end) })
+	go func() { _ = m.Up(t.Context()) }()
+	select {
+	case <-g.dead:
+	case <-time.After(time.Minute):
+		t.Fatal("the restore never came to its FLASHBACK")
+	}
+	w.srv = healthy
+	w.die()
+	w.must(w.migrator(Options{LockWait: time.Minute}).Recover(t.Context(), RollBack, ""))
+	if after := w.everything(); after != before {
+		t.Errorf("got\n%s\nwant\n%s\n%s", after, before, w.said())
+	}
+	if rows := w.env.SQL(t, "SELECT extra_info FROM system.processes WHERE extra_info LIKE '%"+w.env.Database+"%FLASHBACK%' AND extra_info NOT LIKE '%processes%'"); len(rows) > 0 {
+		t.Errorf("still under way: %v", rows)
 	}
 }
