@@ -175,7 +175,9 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 			}
 		default:
 			if slices.ContainsFunc(x.r.touched[was.ID], func(i int) bool {
-				return slices.ContainsFunc(x.r.reached[i].Effect.Writes, func(w sqltext.Write) bool { return w.Data })
+				return slices.ContainsFunc(x.r.reached[i].Effect.Writes, func(w sqltext.Write) bool {
+					return w.Data && (w.Verb == sqltext.WriteData || w.Verb == sqltext.Alter)
+				})
 			}) {
 				say(true, "rows of a %s table cannot be put back", was.Engine)
 			}

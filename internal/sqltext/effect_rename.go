@@ -31,6 +31,9 @@ func (a *analysis) rename() {
 			}
 		}
 		a.set(words, Exact, "it is renamed back, by its id", words+" "+strings.Join(undo, ", "))
+		if kind == Dictionary {
+			a.e.Class, a.e.Reason, a.e.Undo = Redefine, "a dictionary has no history; it is made again from dbctl's own text", "the earlier CREATE DICTIONARY"
+		}
 	case a.take("WAREHOUSE"):
 		a.i--
 		a.alterWarehouse("RENAME WAREHOUSE")

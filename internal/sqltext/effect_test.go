@@ -293,7 +293,7 @@ var effects = []struct{ sql, want string }{
 	{"DROP PIPE p", "redefine: DROP PIPE | drop pipe p D (DDL)"},
 	{"CREATE DICTIONARY d (a INT, b INT) PRIMARY KEY a SOURCE (MYSQL (host = 'h' password = 'p'))", "exact: CREATE DICTIONARY | create dictionary db.d D (DDL)"},
 	{"CREATE OR REPLACE DICTIONARY x.d (a INT) PRIMARY KEY a SOURCE (REDIS (host = 'h'))", "redefine: CREATE OR REPLACE DICTIONARY | create or replace dictionary x.d D (DDL)"},
-	{"RENAME DICTIONARY d TO x.e", "exact: RENAME DICTIONARY | rename from dictionary db.d D | rename to dictionary x.e D (DDL)"},
+	{"RENAME DICTIONARY d TO x.e", "redefine: RENAME DICTIONARY | rename from dictionary db.d D | rename to dictionary x.e D (DDL)"},
 	{"DROP DICTIONARY d", "redefine: DROP DICTIONARY | drop dictionary db.d D (DDL)"},
 	{"CREATE USER u IDENTIFIED BY 'x' WITH DEFAULT_ROLE = 'r'", "exact: CREATE USER | create user u D (DDL)"},
 	{"CREATE OR REPLACE USER 'u'@'%' IDENTIFIED WITH NO_PASSWORD", "irreversible: CREATE OR REPLACE USER | create or replace user u D (DDL)"},
