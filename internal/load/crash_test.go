@@ -154,7 +154,7 @@ func TestLockedTable(t *testing.T) {
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	var inner error
-	w.beforeFirst("COPY INTO", func() {
+	w.beforeFirst("COMMIT", func() {
 		inner = w.child(w.Config, "other", func(l *Loader) error {
 			_, err := l.Run(t.Context(), ld, Options{})
 			return err

@@ -175,6 +175,9 @@ func (r *run) recordBad(ctx context.Context) error {
 	if r.told == len(r.bad) {
 		return nil
 	}
+	if err := r.held(); err != nil {
+		return err
+	}
 	basis, err := r.basis(ctx)
 	if err != nil {
 		return err

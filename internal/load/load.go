@@ -15,6 +15,7 @@ package load
 import (
 	"context"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -66,6 +67,13 @@ var sessionSettings = map[string]string{"timezone": "UTC", "geometry_output_form
 func Open(ctx context.Context, cfg Config) (*Loader, error) {
 	if cfg.Sink == nil {
 		cfg.Sink = func(event.Event) {}
+	}
+	var mu sync.Mutex // the lock is taken beside the first COPY, and both have something to say
+	sink := cfg.Sink
+	cfg.Sink = func(e event.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		sink(e)
 	}
 	l := &Loader{cfg: cfg}
 	work, err := cfg.Server.Session(ctx, l.settings())

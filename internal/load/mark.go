@@ -31,7 +31,7 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 	if r.plan, err = l.plan(ctx, j, o); err != nil {
 		return err
 	}
-	if err := r.acquire(ctx); err != nil {
+	if r.lock, err = r.acquire(ctx, r.plan.query.place); err != nil {
 		return err
 	}
 	defer func() {

@@ -19,6 +19,7 @@ type place struct {
 	url     string // of the stage; internal stages have none, and get @name/
 	hours   int64  // for which the engine remembers a file
 	ledger  bool   // there is one
+	held    bool   // somebody held the lock of the table
 }
 
 // places asks where jobs happen: one request.
@@ -34,6 +35,7 @@ func (l *Loader) places(ctx context.Context, jobs ...*job) ([]place, error) {
 	}
 	for i, j := range jobs {
 		parts = append(parts, fmt.Sprintf("SELECT 'table', %d, to_string(table_id), to_string(coalesce(num_rows, 0))%s", i, named(j.database, j.table)),
+			fmt.Sprintf("SELECT 'held', %d, '', ''%s", i, named(l.cfg.Scope.StateDatabase, state.TableLock(j.database, j.table))),
 			fmt.Sprintf("SELECT 'stage', %d, coalesce(url, ''), '' FROM system.stages WHERE name=%s", i, s(j.Copy.Stage)))
 	}
 	res, err := l.work.Query(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")})
@@ -49,6 +51,8 @@ func (l *Loader) places(ctx context.Context, jobs ...*job) ([]place, error) {
 		switch r[0].String {
 		case "table":
 			p.tableID, p.rows = value, number(r[3].String)
+		case "held":
+			p.held = true
 		case "stage":
 			if value != "" {
 				p.url = value

@@ -46,7 +46,8 @@ type run struct {
 	j       *job
 	o       Options
 	plan    *Plan
-	lock    *state.Lock
+	taking  *taking     // until the lock is ours
+	lock    *state.Lock // nil before
 	secrets secret.Set
 	started time.Time
 	total   struct{ files, bytes int64 } // planned, for the progress
@@ -58,6 +59,8 @@ type run struct {
 	made    []cell         // see cells
 	warned  map[string]bool
 	schemas map[string]string // of files, as far as a 1303 has told
+
+	released bool
 }
 
 // errAgain is a collision with somebody else: nothing was loaded, and a new plan knows what there is now.
@@ -91,7 +94,8 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 	return r.locked(ctx)
 }
 
-// locked does the run's writes under the lock of the table.
+// locked does the run's writes under the lock of the table. Where nobody seems to hold it, the first COPY is on its way while the lock
+// is taken: in a transaction, which ends in nothing without it.
 func (r *run) locked(ctx context.Context) (res Result, err error) {
 	l := r.l
 	if o, ok := option(r.j.Copy, "ON_ERROR"); ok && silentlySkips.MatchString(o.Value) {
@@ -102,63 +106,18 @@ func (r *run) locked(ctx context.Context) (res Result, err error) {
 			return Result{}, err
 		}
 	}
-	if err := r.acquire(ctx); err != nil {
-		return Result{}, err
-	}
+	r.take(ctx)
 	defer func() { err = cmp.Or(err, r.release(ctx)) }()
-	stale, err := r.stale(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	if stale {
-		if r.plan, err = l.plan(ctx, r.j, r.o); err != nil {
+	if at := r.plan.query.place; at.held || !at.ledger {
+		err := r.held()
+		if errors.As(err, new(errAgain)) {
+			r.plan, err = l.plan(ctx, r.j, r.o)
+		}
+		if err != nil {
 			return Result{}, err
 		}
 	}
 	return r.all(ctx)
-}
-
-// acquire takes the lock of the target table.
-func (r *run) acquire(ctx context.Context) (err error) {
-	if !r.plan.query.place.ledger {
-		if err := r.l.store.EnsureTables(ctx); err != nil {
-			return wrap(r.j.Name, "", err)
-		}
-	}
-	r.lock, err = r.l.store.AcquireTable(ctx, r.j.database, r.j.table, state.LockOptions{
-		Wait: r.l.cfg.LockWait, Run: r.l.cfg.Run, Actor: r.l.cfg.Actor,
-		Note: func(text string) { r.l.cfg.Sink(event.Note{Level: "info", Text: text}) },
-	})
-	var held *state.HeldError
-	if errors.As(err, &held) {
-		return &Error{Load: r.j.Name, Exit: exitLocked, Err: err, Advice: "try again later, or give --lock-wait a duration; `dbctl unlock` if its owner is gone"}
-	}
-	return wrap(r.j.Name, "lock "+r.j.target, err)
-}
-
-// release gives the lock back, also after an interruption.
-func (r *run) release(ctx context.Context) error {
-	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
-	defer cancel()
-	return wrap(r.j.Name, "give the lock back", r.lock.Release(free))
-}
-
-// stale reports whether another run wrote about this table between the plan and the lock. On the way it learns how fast the last
-// month's COPYs into it were: a table with a vector index takes 13 to 18 times as long.
-func (r *run) stale(ctx context.Context) (bool, error) {
-	id, s := sqltext.Ident, sqltext.Quote
-	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT coalesce(sum(fresh), 0), coalesce(sum_if(bytes, ms>0), 0), coalesce(sum_if(ms, ms>0), 0) FROM (" +
-		"SELECT count_if(" + id(state.ColAt) + ">=" + s(r.plan.query.place.at) + ") AS fresh, sum(" + id(state.ColSize) + ") AS bytes, max(" + id(state.ColTookMS) + ") AS ms FROM " +
-		r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope("") + " AND " + id(state.ColTableID) + "=" + s(r.plan.TableID) + " AND " + id(state.ColState) + "<>" + s(state.FileBegin) +
-		" AND " + id(state.ColAt) + ">date_sub(day, 30, now()) GROUP BY " + id(state.ColQueryID) + ")"})
-	if err != nil {
-		return false, wrap(r.j.Name, "read the ledger", err)
-	}
-	row := res.Rows[0]
-	if ms := number(row[2].String); ms > 0 {
-		r.rate = float64(number(row[1].String)) / float64(ms) * 1000
-	}
-	return row[0].String != "0", nil
 }
 
 // all sends the batches, planning again after a collision, until nothing of the plan is left.
@@ -301,8 +260,10 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		begins[i] = r.row(File{}, state.FileBegin)
 		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)), "a COPY of "+count(int64(len(b.files)), "file", "files")
 	}
-	if err := r.lock.Fresh(ctx); err != nil {
-		return 0, err
+	if r.taking == nil {
+		if err := r.lock.Fresh(ctx); err != nil {
+			return 0, err
+		}
 	}
 	if _, err := l.work.Exec(ctx, databend.Statement{SQL: "BEGIN"}); err != nil {
 		return 0, err
@@ -315,7 +276,19 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	}()
 	// Ahead of the COMMIT, before which nothing has happened; beside the COPY, which it would hold up.
 	begun := make(chan error, 1)
-	go func() { begun <- l.store.AppendLedger(ctx, begins, r.lock.Fence()) }()
+	copying, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func(lock *state.Lock, t *taking) {
+		if t != nil {
+			if <-t.done; t.failure() != nil {
+				cancel() // what the COPY does is for nothing
+				begun <- nil
+				return
+			}
+			lock = t.lock
+		}
+		begun <- l.store.AppendLedger(ctx, begins, lock.Fence())
+	}(r.lock, r.taking)
 	waited := false
 	defer func() {
 		if !waited {
@@ -324,7 +297,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	}()
 	ledgers, proof := make([][]state.LedgerRow, len(batches)), ""
 	for i, b := range batches {
-		ledger, none, err := r.copy(ctx, b, begins[i].QueryID)
+		ledger, none, err := r.copy(copying, b, begins[i].QueryID)
 		var refused *copyError
 		if errors.As(err, &refused) {
 			refused.batch = i
@@ -379,6 +352,9 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 		SQL: r.j.sql(b.send), Secrets: r.secrets, ID: copyID, Progress: r.progress,
 		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.pos,
 	})
+	if err := r.held(); err != nil {
+		return nil, 0, err
+	}
 	switch {
 	case databend.IsCode(err, duplicatedFiles) || movedUnder(err, b.files):
 		return nil, 0, errAgain{err}
@@ -574,7 +550,7 @@ func (r *run) record(ctx context.Context, rows []state.LedgerRow) error {
 // tableID is the id that the target's name has now; "" when there is none.
 func (r *run) tableID(ctx context.Context) (string, error) {
 	s := sqltext.Quote
-	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT to_string(table_id) FROM system.tables WHERE database=" + s(r.j.database) + " AND name=" + s(r.j.table)})
+	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT to_string(table_id) FROM system.tables WHERE database=" + s(r.j.database) + " AND name=" + s(r.j.table)})
 	if err != nil || len(res.Rows) == 0 {
 		return "", err
 	}
@@ -606,6 +582,9 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 
 // takeIn writes the files loaded past us into the ledger.
 func (r *run) takeIn(ctx context.Context) error {
+	if err := r.held(); err != nil {
+		return err
+	}
 	rows := make([]state.LedgerRow, len(r.plan.engine))
 	for i, f := range r.plan.engine {
 		rows[i] = r.row(f, state.FileLoaded)
@@ -614,9 +593,14 @@ func (r *run) takeIn(ctx context.Context) error {
 	return wrap(r.j.Name, "take in files loaded past dbctl", r.l.store.AppendLedger(ctx, rows, r.lock.Fence()))
 }
 
-// end checks that the table is still the one that was loaded, and sums up.
+// end gives the lock back, checks meanwhile that the table is still the one that was loaded, and sums up.
 func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
+	freed := make(chan error, 1)
+	go func() { freed <- r.release(ctx) }()
 	id, err := r.tableID(ctx)
+	if err := <-freed; err != nil {
+		return r.res, err
+	}
 	if err != nil {
 		return r.res, wrap(r.j.Name, "look at the table again", err)
 	}

@@ -94,8 +94,8 @@ func (s *Store) migrationLock() string {
 	return lockName("migrate", s.scope.Project, s.scope.Database)
 }
 
-// tableLock is the name of the lock of loads into a table, whatever the project.
-func tableLock(database, table string) string { return lockName("load", database, table) }
+// TableLock is the name of the lock of loads into a table, whatever the project.
+func TableLock(database, table string) string { return lockName("load", database, table) }
 
 func lockName(kind, a, b string) string {
 	sum := sha256.Sum256([]byte(kind + "\x00" + a + "\x00" + b))

@@ -13,7 +13,7 @@ import (
 // AcquireTable takes the lock of loads into one table (database.table). It returns *HeldError when another load holds it, or when
 // a migration is writing the table or left it unfinished. The lock's own table is the claim: years of loads leave nothing.
 func (s *Store) AcquireTable(ctx context.Context, database, target string, o LockOptions) (*Lock, error) {
-	name := tableLock(database, target)
+	name := TableLock(database, target)
 	l := s.newLock(o, name, "loads into "+database+"."+target)
 	l.table, l.begun = name, true
 	l.claim.Token = databend.NewID()
@@ -220,7 +220,7 @@ func (l *Lock) HeldTables(ctx context.Context, o LockOptions, targets []string) 
 	}
 	for _, target := range targets {
 		database, name, _ := strings.Cut(target, ".")
-		t := v.find(tableLock(database, name))
+		t := v.find(TableLock(database, name))
 		if t == nil {
 			continue
 		}
