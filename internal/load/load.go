@@ -80,7 +80,10 @@ func Open(ctx context.Context, cfg Config) (*Loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	side, err := cfg.Server.Session(ctx, l.settings())
+	settings := l.settings()
+	// The ledger is written a row or two at a time, for years: its blocks are to be joined, whatever the server's default.
+	settings["enable_compact_after_write"] = "1"
+	side, err := cfg.Server.Session(ctx, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,205 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// What a run sends, by its first words: a constant number of requests, and none of EXPLAIN, INFER_SCHEMA and UPDATE.
+func TestRequestsOfARun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	var mu sync.Mutex
+	var sent []string
+	w.cfg = func(c *databend.Config) {
+		sent = nil
+		c.Transport = wire{func(sql string) {
+			mu.Lock()
+			defer mu.Unlock()
+			sent = append(sent, sql)
+		}}
+	}
+	first := func() (out []string) {
+		for _, sql := range sent {
+			out = append(out, strings.ToUpper(strings.Join(strings.Fields(sql)[:min(2, len(strings.Fields(sql)))], " ")))
+		}
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	w.mustRun(ld, Options{}, 0, 0)
+	if len(sent) != 4 { // who we are, the state's schema, the place, the files
+		t.Errorf("a run with nothing to do sent %d statements, want 4:\n%s", len(sent), strings.Join(sent, "\n"))
+	}
+	for i := range 150 { // by prefix
+		w.Put(t, fmt.Sprintf("p/%03d.parquet", i), rows(i, 1))
+	}
+	w.mustRun(ld, Options{}, 150, 150)
+	if len(sent) > 17 {
+		t.Errorf("a run sent %d statements, want at most 17:\n%s", len(sent), strings.Join(sent, "\n"))
+	}
+	for _, verb := range first() {
+		if v, _, _ := strings.Cut(verb, " "); v == "EXPLAIN" || v == "UPDATE" {
+			t.Errorf("a run sent %s", verb)
+		}
+	}
+	if all := strings.ToUpper(strings.Join(sent, "\n")); strings.Contains(all, "INFER_SCHEMA") || strings.Contains(all, "INSPECT_PARQUET") {
+		t.Errorf("a run asked for a file's schema:\n%s", all)
+	}
+}
+
+// A run whose plan was made while another held the lock must not trust it: that one's rows are older than the plan, and were not yet
+// there. With FORCE the engine would load the file again.
+func TestPlanMadeWhileAnotherRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "new", "again", Options{}) }); err != nil {
+		t.Fatal(err)
+	}
+	planned, other := make(chan struct{}), make(chan error, 1)
+	w.beforeFirst("COMMIT", func() {
+		cfg := w.Config
+		var once sync.Once
+		cfg.Transport = wire{func(sql string) {
+			if strings.HasPrefix(sql, "SELECT name,table_id") { // it looks for the lock
+				once.Do(func() { close(planned) })
+			}
+		}}
+		go func() {
+			other <- w.child(cfg, "other", func(l *Loader) error {
+				l.cfg.LockWait = time.Minute
+				res, err := l.Run(context.Background(), ld, Options{})
+				if err == nil && res.Files != 0 {
+					err = fmt.Errorf("loaded %d files, want 0", res.Files)
+				}
+				return err
+			})
+		}()
+		<-planned
+	})
+	w.mustRun(ld, Options{}, 1, 3)
+	if err := <-other; err != nil {
+		t.Error(err)
+	}
+	w.wantRows(6)
+}
+
+// A file system has no etags: size and time say what changed.
+func TestStageWithoutETags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if !w.Embedded {
+		t.Skip("a stage over a folder needs a server on this machine")
+	}
+	dir := t.TempDir()
+	put := func(name string, content []byte, age time.Duration) {
+		t.Helper()
+		path := filepath.Join(dir, "p", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if at := time.Now().Add(-age); os.Chtimes(path, at, at) != nil {
+			t.Fatal("cannot set the time of " + path)
+		}
+	}
+	w.SQL(t, "CREATE OR REPLACE STAGE "+w.stage+" URL = 'fs://"+dir+"/' FILE_FORMAT = (TYPE = PARQUET)")
+	ld := w.load(copyRows)
+	put("a.parquet", rows(1, 3), time.Hour)
+	put("b.parquet", rows(11, 2), time.Hour)
+	w.mustRun(ld, Options{}, 2, 5)
+	w.mustRun(ld, Options{}, 0, 0)
+	w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded")
+	put("b.parquet", rows(21, 2), 0) // of the same size
+	put("c.parquet", rows(31, 1), 0)
+	w.states(ld, Options{}, "a.parquet loaded", "b.parquet changed", "c.parquet new")
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "p/b.parquet")
+	if res.Files != 1 {
+		t.Errorf("got %d files loaded, want c.parquet", res.Files)
+	}
+}
+
+func TestListWithinTheWindow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows, func(ld *project.Load) { ld.Window = "day=%Y-%m-%d 7d" })
+	today := time.Now().UTC().Format("2006-01-02")
+	w.Put(t, "p/day=2020-01-01/a.parquet", rows(1, 1))
+	list := func() event.LoadState {
+		t.Helper()
+		if err := w.with(t.Context(), func(l *Loader) error { return l.List(t.Context(), []project.Load{ld}) }); err != nil {
+			t.Fatal(err)
+		}
+		return w.events[0].(event.LoadState)
+	}
+	if got := list(); got.Counts["new"] != 1 { // a full pass is due
+		t.Errorf("got %+v, want 1 new", got)
+	}
+	w.mustRun(ld, Options{}, 1, 1)
+	w.Put(t, "p/day=2020-01-02/late.parquet", rows(2, 1))
+	w.Put(t, "p/day="+today+"/b.parquet", rows(3, 1))
+	if got := list(); got.Counts["new"] != 1 || got.Counts["vanished"] != 0 {
+		t.Errorf("got %+v, want 1 new", got)
+	}
+}
+
+// Years of cron append a row or two at a time: the server joins their blocks after a write, as our session tells it to.
+func TestLedgerStaysCompact(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	err := w.with(t.Context(), func(l *Loader) error {
+		for i := range 60 {
+			if err := l.store.AppendLedger(t.Context(), []state.LedgerRow{{Path: fmt.Sprintf("p/%d", i), State: state.FileNew, Source: state.SourcePerson}}, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.SQL(t, "SELECT num_rows, number_of_blocks < 40 FROM system.tables WHERE database='"+w.StateDB+"' AND name='ledger'")
+	if diff := cmp.Diff(got, [][]string{{"62", "1"}}); diff != "" {
+		t.Errorf("ledger: rows, few blocks (-got +want):\n%s", diff)
+	}
+}
+
+// One COPY takes 15,000 files at most.
+func TestMoreFilesThanOneCopyTakes(t *testing.T) {
+	if !databendtest.Full() {
+		t.Skip("DBCTL_PROOF=full loads 15,100 files")
+	}
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	one := rows(1, 1)
+	w.fill(0, 15_100, func(int) []byte { return one })
+	w.mustRun(ld, Options{}, 15_100, 15_100)
+	w.mustRun(ld, Options{}, 0, 0)
+	w.wantRows(15_100)
+}
