@@ -5,8 +5,8 @@
 // with size and etag. A plan is the join of three lists, made by the server in one query: what is there (LIST_STAGE), what the
 // engine remembers (copy_history) and what the ledger knows. Each file is in exactly one State.
 //
-// A run takes the lock of the target table, writes a begin row, and then for each batch of at most 15,000 files sends one
-// transaction: COPY, the ledger's rows, COMMIT. Either both are there or neither is, wherever it was killed. The table is known
+// A run takes the lock of the target table, and for each batch of at most 15,000 files sends one transaction: COPY, the ledger's rows,
+// COMMIT. The first COPY starts while the lock is taken; without the lock it ends in a ROLLBACK. Either both are there or neither is, wherever it was killed. The table is known
 // by its id, before, during and after: a table that was replaced under a load is another table.
 //
 // Nothing here prints: what there is to say goes to an event.Sink.

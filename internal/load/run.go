@@ -344,7 +344,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.LedgerRow, left int, err error) {
 	if b.replace {
 		if err := r.deleteOld(ctx, b.files); err != nil {
-			return nil, 0, err
+			return nil, 0, cmp.Or(r.held(), err)
 		}
 	}
 	started := time.Now()
