@@ -241,7 +241,13 @@ func (r *run) evidenceBefore(i, j int, group map[sqltext.Object]bool) (was strin
 	// Written by this run: what it wrote may tell.
 	for n := j - 1; n >= 0; n-- {
 		for _, st := range slices.Backward(r.plan.Steps[n].Statements) {
+			if st.Effect.Unknown {
+				return "", false
+			}
 			for _, w := range st.Effect.Writes {
+				if w.Kind == sqltext.Database && w.Name == o.Database {
+					return "", false
+				}
 				if w.Object != o {
 					continue
 				}
