@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,7 +79,7 @@ func (w window) prefixes(base string, now time.Time) []string {
 
 // recent makes the query of a load with a window list only its last partitions, unless a full pass is due or asked for.
 func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
-	windows := map[string]window{}
+	windows, names := map[string]window{}, []string(nil)
 	for _, p := range plans {
 		if p.job.Window == "" {
 			continue
@@ -90,7 +89,7 @@ func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
 			return err
 		}
 		if p.query.place.ledger && !o.Full {
-			windows[p.Load] = w
+			windows[p.Load], names = w, append(names, p.Load)
 		}
 	}
 	if len(windows) == 0 {
@@ -98,7 +97,7 @@ func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
 	}
 	id, s := sqltext.Ident, sqltext.Quote
 	res, err := l.work.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT DISTINCT %s FROM %s WHERE %s AND %s IN (%s) AND %s=%s AND %s=%s AND %s>date_sub(hour, %d, now())", id(state.ColLoad),
-		l.store.LedgerName(), l.store.LedgerScope(""), id(state.ColLoad), quoted(slices.Sorted(maps.Keys(windows))), id(state.ColReason), s(fullPass), id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
+		l.store.LedgerName(), l.store.LedgerScope(""), id(state.ColLoad), quoted(names), id(state.ColReason), s(fullPass), id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
 	if err != nil {
 		return wrap(plans[0].Load, "read the ledger", err)
 	}
