@@ -146,7 +146,7 @@ func (c *cutOff) readPlan() error {
 			if row.Direction == Down {
 				text = row.DownText
 			}
-			statements, err := storedStatements(text)
+			statements, err := c.m.journaled(row.Version, row.Direction, text)
 			if err == nil {
 				err = s.analyze(statements, c.m.p.Env.Database)
 			}

@@ -130,7 +130,7 @@ func (c *cutOff) goOn(ctx context.Context) error {
 }
 
 func sameStatements(a, b Step) bool {
-	return slices.EqualFunc(a.Statements, b.Statements, func(x, y Statement) bool { return x.SQL == y.SQL })
+	return slices.EqualFunc(a.Statements, b.Statements, func(x, y Statement) bool { return sqltext.Mask(x.SQL) == sqltext.Mask(y.SQL) })
 }
 
 // answer says whether a statement ran.

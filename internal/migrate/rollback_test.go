@@ -253,3 +253,35 @@ func TestRecoverEndsTheRestoreBefore(t *testing.T) {
 		t.Errorf("still under way: %v", rows)
 	}
 }
+
+// A key that stands in a file as it is does not reach the journal; what it made is still defined again from the file.
+func TestJournalKeepsNoKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.env.Database + "_c"
+	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+c) })
+	w.migration(1, "CREATE CONNECTION "+c+" STORAGE_TYPE='s3' ACCESS_KEY_ID='handwritten1' SECRET_ACCESS_KEY='handwritten2';\n--down\nDROP CONNECTION "+c+";\n")
+	w.must(w.up())
+	show := func() (out []string) {
+		for _, r := range w.env.SQL(t, "SHOW CONNECTIONS") {
+			if r[0] == c {
+				out = r
+			}
+		}
+		return out
+	}
+	shown := fmt.Sprint(show())
+	w.migration(2, "DROP CONNECTION "+c+";\nINSERT INTO nowhere VALUES (1);\n")
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 {
+		t.Errorf("got %v, want exit 1\n%s", err, w.said())
+	}
+	if got := fmt.Sprint(show()); got != shown || got == "[]" {
+		t.Errorf("got %s, want %s", got, shown)
+	}
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT * FROM "+w.env.StateDB+".journal")); strings.Contains(got, "handwritten") {
+		t.Errorf("the journal has a key: %s", got)
+	}
+	w.remove(2)
+	w.must(w.migrator(Options{}).Redo(t.Context()))
+}

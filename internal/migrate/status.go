@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -162,7 +163,7 @@ func (m *Migrator) Accept(ctx context.Context, version int64, reason string) err
 		if v.State != state.Applied {
 			return nil, nil, &PlanError{Kind: NoVersion, Version: version, File: f.Path, Msg: "is not applied: there is nothing to accept", hint: "dbctl migrate up", code: 1}
 		}
-		row := state.Row{Event: state.EventAccept, Version: version, Name: f.Name, Direction: Up, Sums: sumsOf(f), UpText: f.Up.Expanded, DownText: f.Down.Expanded, Reason: reason}
+		row := state.Row{Event: state.EventAccept, Version: version, Name: f.Name, Direction: Up, Sums: sumsOf(f), UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Reason: reason}
 		return []state.Row{row}, []event.Migration{{Version: version, Name: f.Name, State: state.Applied, AppliedAt: &v.At, Reason: "accepted: " + reason}}, nil
 	})
 }
@@ -182,7 +183,7 @@ func (m *Migrator) Baseline(ctx context.Context, version int64, reason string) e
 			}
 			rows = append(rows, state.Row{
 				Event: state.EventBaseline, Version: f.Version, Name: f.Name, Direction: Up, Sums: sumsOf(f),
-				UpText: f.Up.Expanded, DownText: f.Down.Expanded, Statements: int64(len(f.Up.Statements)), Reason: reason,
+				UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Statements: int64(len(f.Up.Statements)), Reason: reason,
 			})
 			events = append(events, event.Migration{Version: f.Version, Name: f.Name, State: state.Applied, Reason: "recorded, not run"})
 		}

@@ -27,7 +27,7 @@ type Step struct {
 	Statements []Statement
 	Secrets    []string
 	Sums       state.Sums
-	UpText     string // expanded, with placeholders
+	UpText     string // for the journal: expanded, with placeholders, literal keys masked
 	DownText   string
 	consent    map[string]bool // headers: irreversible, out-of-order, adopt
 }
@@ -59,7 +59,7 @@ func newStep(m *project.Migration, direction, database string) (Step, error) {
 	s := Step{
 		Version: m.Version, Name: m.Name, Direction: direction, File: m.Path, consent: headers(m.Headers),
 		Sums:   sumsOf(m),
-		UpText: m.Up.Expanded, DownText: m.Down.Expanded,
+		UpText: sqltext.Mask(m.Up.Expanded), DownText: sqltext.Mask(m.Down.Expanded),
 	}
 	section := m.Up
 	if direction == Down {
@@ -79,6 +79,12 @@ func sumsOf(m *project.Migration) state.Sums {
 // storedStep is a Down section whose file is gone, from the journal's text.
 func storedStep(v state.Version, text, database string) (Step, error) {
 	s := Step{Version: v.Version, Name: v.Name, Direction: Down, Sums: v.Sums, DownText: text, consent: map[string]bool{}}
+	if strings.Contains(text, masked) {
+		return s, &PlanError{
+			Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("the file of version %d %s is missing, and its Down section has keys, which the journal does not keep", v.Version, v.Name),
+			hint: "restore the file from version control",
+		}
+	}
 	if parsed, err := sqltext.Headers(text); err == nil {
 		s.consent = headers(parsed)
 	}
@@ -96,6 +102,21 @@ func storedStep(v state.Version, text, database string) (Step, error) {
 		}
 	}
 	return s, s.analyze(statements, database)
+}
+
+// journaled are the statements of a text of the journal. A key that stands in a file as a literal is masked there: the file has it, where
+// it is still the same.
+func (m *Migrator) journaled(version int64, direction, text string) ([]project.Statement, error) {
+	if f := m.p.Migration(version); f != nil {
+		section := f.Up
+		if direction == Down {
+			section = f.Down
+		}
+		if sqltext.Mask(section.Expanded) == text {
+			return section.Statements, nil
+		}
+	}
+	return storedStatements(text)
 }
 
 // storedStatements splits a text of the journal; lines and columns are its own.

@@ -130,7 +130,7 @@ func (d *definitions) of(ctx context.Context, o sqltext.Object) ([]Statement, er
 		}
 		for _, t := range texts {
 			s := Step{Version: t.Version}
-			statements, err := storedStatements(t.SQL)
+			statements, err := d.m.journaled(t.Version, t.Direction, t.SQL)
 			if err != nil {
 				return nil, fmt.Errorf("read the journal's text of version %d: %w", t.Version, err)
 			}
@@ -165,6 +165,9 @@ func (d *definitions) of(ctx context.Context, o sqltext.Object) ([]Statement, er
 	return out, nil
 }
 
+// masked is what sqltext.Mask leaves of a key.
+const masked = "'[redacted]'"
+
 // redefine is savepoint.Options.Redefine: the statements with secrets as of now.
 func (d *definitions) redefine(ctx context.Context, o sqltext.Object) ([]databend.Statement, error) {
 	statements, err := d.of(ctx, o)
@@ -176,6 +179,9 @@ func (d *definitions) redefine(ctx context.Context, o sqltext.Object) ([]databen
 	}
 	var names []string
 	for i := range statements {
+		if strings.Contains(statements[i].SQL, masked) {
+			return nil, fmt.Errorf("its keys stood in the text, and the journal keeps none: {{ secret \"NAME\" }} would tell where they are")
+		}
 		holders, err := sqltext.Placeholders(statements[i].SQL)
 		if err != nil {
 			return nil, err
