@@ -348,8 +348,16 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 		}
 	}
 	started := time.Now()
+	stopping := false
+	progress := func(p databend.Progress) {
+		if ctx.Err() != nil && !stopping {
+			stopping = true
+			r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: nothing of this COPY will be loaded; waiting until the server has ended it, as long as that takes", r.j.Name)})
+		}
+		r.progress(p)
+	}
 	res, err := r.l.work.Query(ctx, databend.Statement{
-		SQL: r.j.sql(b.send), Secrets: r.secrets, ID: copyID, Progress: r.progress,
+		SQL: r.j.sql(b.send), Secrets: r.secrets, ID: copyID, Progress: progress,
 		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.pos,
 	})
 	if err := r.held(); err != nil {
@@ -386,7 +394,11 @@ const (
 func (r *run) rollback(ctx context.Context) {
 	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	if _, err := r.l.work.Exec(free, databend.Statement{SQL: "ROLLBACK"}); err != nil {
+	_, err := r.l.work.Exec(free, databend.Statement{SQL: "ROLLBACK"})
+	if err != nil && free.Err() != nil {
+		r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: the server still works on the COPY; its transaction is never committed, and what comes next may be slow until it ends", r.j.Name)})
+	}
+	if err != nil {
 		r.l.renew(free)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/event"
 )
@@ -19,6 +20,8 @@ type text struct {
 	files      []event.File
 	loads      []event.LoadState
 	lastStep   string // of the last plain progress line
+	stepAt     time.Time
+	tickAt     time.Time
 	list       string // which migration or load the last statement belonged to
 }
 
@@ -209,7 +212,10 @@ func (t *text) note(n event.Note) {
 	}
 }
 
-// progress feeds the status line of a terminal; elsewhere a step that is done is a line, and a statement's ticking is not.
+// tickEvery is how often a step that goes on is a line where there is no status line: a COPY of hours must not look dead in a log.
+const tickEvery = 30 * time.Second
+
+// progress feeds the status line of a terminal; elsewhere a step that is done is a line, and a statement's ticking seldom is.
 func (t *text) progress(p event.Progress) {
 	if t.status != nil {
 		t.status.show(p)
@@ -219,10 +225,13 @@ func (t *text) progress(p event.Progress) {
 		return
 	}
 	step := fmt.Sprintf("%s %d", p.What, p.Done)
-	if step == t.lastStep {
+	now := time.Now()
+	if step != t.lastStep {
+		t.lastStep, t.stepAt = step, now
+	} else if now.Sub(t.tickAt) < tickEvery {
 		return
 	}
-	t.lastStep = step
+	t.tickAt = now
 	t.flush()
-	t.err(progressText(p, 0) + "\n")
+	t.err(progressText(p, now.Sub(t.stepAt)) + "\n")
 }
