@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -29,12 +30,16 @@ func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int)
 		}
 	}
 	out := event.Preview{Load: ld.Name}
-	for _, f := range files {
+	for i, f := range files {
 		if len(out.Rows) >= n {
 			break
 		}
 		sql := "SELECT " + strings.Join(j.previewItems(), ", ") + " FROM " + j.from([]string{f}) + " LIMIT " + strconv.Itoa(n-len(out.Rows))
 		res, err := l.work.Query(ctx, databend.Statement{SQL: sql, Secrets: secrets, File: ld.Path, Line: ld.Statement.Line, Column: ld.Statement.Column})
+		if err != nil && isRefusal(err) && (i < len(files)-1 || len(out.Rows) > 0) { // others are better
+			l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s cannot be shown: %s", ld.Name, f, inWords(err))})
+			continue
+		}
 		if err != nil {
 			return wrap(ld.Name, "preview "+f, err)
 		}

@@ -102,15 +102,19 @@ func TestRunKeepsToThePath(t *testing.T) {
 func TestPreview(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.Put(t, "p/0 bad.parquet", rows(1, 2)[:99])
 	w.Put(t, "p/a.parquet", rows(1, 2))
 	w.Put(t, "p/b.parquet", rows(3, 2))
 	err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), w.load(copyRows), Options{}, 3) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, ok := w.events[0].(event.Preview)
+	p, ok := w.events[len(w.events)-1].(event.Preview)
 	if !ok || len(p.Rows) != 3 {
 		t.Fatalf("got %+v, want a preview of 3 rows", w.events)
+	}
+	if !strings.Contains(w.notes(), "p/0 bad.parquet cannot be shown") {
+		t.Errorf("nothing was said of the bad file: %q", w.notes())
 	}
 	var got [][]string
 	for _, r := range p.Rows {
