@@ -142,7 +142,11 @@ func (r *run) all(ctx context.Context) (Result, error) {
 		if errors.As(err, &again) && r.outOfReach(again) {
 			try = 0
 			if !r.o.Atomic { // which tells of all that is bad itself
-				if err := r.recordBad(ctx); err != nil {
+				err := r.recordBad(ctx)
+				if errors.As(err, new(errAgain)) { // the lock is ours now, and a new plan comes anyway
+					err = r.recordBad(ctx)
+				}
+				if err != nil {
 					return r.res, wrap(r.j.Name, "", err)
 				}
 			}
