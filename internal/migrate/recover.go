@@ -33,6 +33,20 @@ func (m *Migrator) Recover(ctx context.Context, how, reason string) error {
 		return err
 	}
 	left, ok := unfinished(h)
+	if !ok && h.Claimed {
+		// Whoever holds the lock, or died with it, may have the journal's begin under way: once the lock is ours, that comes no more.
+		r := &run{m: m, h: h}
+		if _, err := r.acquire(ctx, []string{"*"}); err != nil {
+			return err
+		}
+		if err := r.release(ctx); err != nil {
+			return err
+		}
+		if h, err = m.store.History(ctx); err != nil {
+			return err
+		}
+		left, ok = unfinished(h)
+	}
 	if !ok {
 		m.o.Sink(event.Summary{Command: "migrate recover", Text: "nothing is unfinished"})
 		return nil

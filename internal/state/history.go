@@ -68,6 +68,7 @@ type History struct {
 	Unfinished []Run     // oldest first
 	Now        time.Time // server's clock when it was read
 	Read       time.Time // local clock when the answer came
+	Claimed    bool      // the migrations' lock is held, or its last owner died with it
 	locks      []table
 	count      int64 // rows that were read
 	token      int64 // greatest
@@ -124,6 +125,8 @@ func (s *Store) History(ctx context.Context) (History, error) {
 	}
 	h.count = int64(len(rows))
 	h.fold(rows, s.migrationLock())
+	v := h.view()
+	h.Claimed = v.find(s.migrationLock()) != nil || len(v.claims(s.migrationLock())) > 0
 	if h.Schema > Schema {
 		return History{}, &NewerSchemaError{Database: s.scope.StateDatabase, Found: h.Schema}
 	}
