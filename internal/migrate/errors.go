@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/state"
 )
 
 // The kinds of a PlanError.
@@ -75,7 +76,10 @@ type RunError struct {
 func (e *RunError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Err.Error())
-	if e.Left {
+	switch {
+	case e.Left && len(e.Outcomes) == 0:
+		fmt.Fprintf(&b, "\nmigration %d %s is not put back yet", e.Version, e.Name)
+	case e.Left:
 		fmt.Fprintf(&b, "\nmigration %d %s could not be put back whole", e.Version, e.Name)
 	}
 	return b.String()
@@ -96,7 +100,12 @@ func (e *RunError) ExitCode() int {
 
 // Hint is what to type next.
 func (e *RunError) Hint() string {
-	if e.Left {
+	switch {
+	case errors.Is(e.Err, state.ErrRobbed):
+		return "the run that took the lock over puts it back: dbctl migrate status"
+	case e.Left && len(e.Outcomes) == 0:
+		return "once the server answers again, dbctl migrate recover puts it back (as up, down and redo do first)"
+	case e.Left:
 		return "mend what is named above, then: dbctl migrate recover"
 	}
 	if d, ok := errors.AsType[*databend.Error](e.Err); ok {

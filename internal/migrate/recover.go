@@ -387,10 +387,11 @@ func (c *cutOff) record(ctx context.Context, report savepoint.Report, e *RunErro
 	return c.lock.Append(ctx, rows...)
 }
 
-// known reports whether the journal has this outcome of the run already: a partial run recorded what it had finished.
+// known reports whether the journal has this outcome of the run already, from an earlier recovery that could not put all back. What
+// the run itself said of its outcome counts no more, now that it was taken over.
 func (c *cutOff) known(r state.Row) bool {
 	return (r.Event == state.EventApplied || r.Event == state.EventDown) && slices.ContainsFunc(c.rec.Rows, func(k state.Row) bool {
-		return k.Event == r.Event && k.Version == r.Version && k.Direction == r.Direction
+		return k.Run != c.left.ID && k.Event == r.Event && k.Version == r.Version && k.Direction == r.Direction
 	})
 }
 

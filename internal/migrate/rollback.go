@@ -171,13 +171,16 @@ func (r *run) restore(ctx context.Context) (savepoint.Report, error) {
 		Redefine: func(o sqltext.Object) ([]databend.Statement, error) { return defs.redefine(ctx, o) },
 		Run:      r.m.o.Run,
 	}
-	until := time.Now().Add(patience)
+	until, said := time.Now().Add(patience), time.Time{}
 	for {
 		report, err := savepoint.Restore(ctx, r.guarded(), r.base, reached, o)
 		if err == nil || errors.Is(err, state.ErrRobbed) || time.Now().After(until) || !passing(err) {
 			return report, err
 		}
-		r.m.note("warn", "trying again: %s", err)
+		if time.Since(said) > patience/4 {
+			said = time.Now()
+			r.m.note("warn", "putting it back, trying for %s more: %s", time.Until(until).Round(time.Second), err)
+		}
 		if err := sleep(ctx, time.Second); err != nil {
 			return report, err
 		}

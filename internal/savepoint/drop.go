@@ -12,6 +12,55 @@ import (
 // stays where it is, and is named.
 func (x *restorer) dropParked() error {
 	parked := x.parked()
+	if err := x.judgeParked(parked); err != nil {
+		return err
+	}
+	for _, e := range parked {
+		if x.held[e.name().object()] == "" {
+			if err := x.dropTable(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bury drops tables again that had been dropped before the capture, and that an UNDROP brought up, under the names that they had:
+// UNDROP finds them under no other. Those names are free until place.
+func (x *restorer) bury() error {
+	var up []*entry
+	homes := map[string]name{}
+	for _, e := range x.parked() {
+		if home, gone := x.r.grave(e.ID); gone && home.db == e.Database && x.live.tables[home] == nil {
+			homes[e.ID] = home
+			up = append(up, e)
+		}
+	}
+	if err := x.judgeParked(up); err != nil {
+		return err
+	}
+	for _, e := range up {
+		home := homes[e.ID]
+		if x.held[e.name().object()] != "" || x.live.tables[home] != nil {
+			continue
+		}
+		if g, _ := x.r.wasGone(e.ID); g.Head != "" && len(x.r.touched[e.ID]) > 0 {
+			if err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", e.name().sql(), sqltext.Quote(g.Head)); err != nil {
+				return fmt.Errorf("flash %s back: %w", e.name(), err)
+			}
+		}
+		if err := x.rename(e.name(), home.table); err != nil {
+			return err
+		}
+		if err := x.dropTable(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeParked holds those of the tables that must not be dropped: they hold rows of others, or may.
+func (x *restorer) judgeParked(parked []*entry) error {
 	tables := map[name]*entry{}
 	for _, e := range parked {
 		if e.isFuse() {
@@ -36,13 +85,6 @@ func (x *restorer) dropParked() error {
 			}
 			if why != "" {
 				x.hold(e.name().object(), "a table of this migration, put aside because %s", why)
-			}
-		}
-	}
-	for _, e := range parked {
-		if x.held[e.name().object()] == "" {
-			if err := x.dropTable(e); err != nil {
-				return err
 			}
 		}
 	}

@@ -314,3 +314,43 @@ func (c *intercept) Exec(ctx context.Context, st databend.Statement) (databend.R
 	c.look(st.SQL)
 	return c.Conn.Exec(ctx, st)
 }
+
+// What had been dropped before the migration and was brought up by it is dropped again where UNDROP finds it, with the rows that it had.
+func TestUndropUndone(t *testing.T) {
+	t.Parallel()
+	for _, statements := range [][]string{
+		{"undrop table a"},
+		{"undrop table a", "insert into a values (5)"},
+		{"undrop table a", "alter table a rename to b", "undrop table a", "delete from a where x = 1"},
+		{"create table a (q int)", "alter table a rename to c", "undrop table a", "drop table a"},
+	} {
+		t.Run(strings.Join(statements, ", "), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)", "drop table a", "create table a (x int)", "insert into a values (2)", "drop table a")
+			if err := r.run(statements...); err != nil {
+				t.Fatal(err)
+			}
+			was := r.before.Objects[0].Gone
+			rep := r.restore()
+			if !rep.Clean() {
+				t.Errorf("report %+v", rep)
+			}
+			now, err := Capture(t.Context(), r.conn, []sqltext.Object{r.table("a")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(was, now.Objects[0].Gone); d != "" {
+				t.Errorf("dropped tables (-before +after):\n%s", d)
+			}
+			r.again(rep)
+			for _, want := range []string{"2", "1"} {
+				r.sql("undrop table a")
+				if got := strings.Join(r.column("select x from a"), " "); got != want {
+					t.Errorf("UNDROP brings up rows %q, want %q", got, want)
+				}
+				r.sql("alter table a rename to u" + want)
+			}
+		})
+	}
+}

@@ -294,6 +294,18 @@ func (r *reach) wasGone(id string) (Gone, bool) {
 	return Gone{}, false
 }
 
+// grave is the name under which the table had been dropped at the capture.
+func (r *reach) grave(id string) (name, bool) {
+	for o, s := range r.before {
+		for _, g := range s.Gone {
+			if o.Kind == sqltext.Table && g.ID == id {
+				return name{o.Database, o.Name}, true
+			}
+		}
+	}
+	return name{}, false
+}
+
 // base is the snapshot of a captured table to go back to: what others committed between the capture and the first reached
 // statement on it stays.
 func (r *reach) base(o ObjectState) string {

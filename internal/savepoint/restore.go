@@ -47,6 +47,7 @@ func Restore(ctx context.Context, c Conn, before State, reached []Reached, o Opt
 		{"restore databases", x.databases},
 		{"restore names", x.names},
 		{"restore content", x.content},
+		{"drop what had been dropped", x.bury},
 		{"restore names", x.place},
 		{"look for copied files", x.copied},
 		{"restore definitions", x.definitions},

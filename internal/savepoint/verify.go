@@ -76,6 +76,8 @@ func (x *restorer) compare() ([]Outcome, error) {
 				r.Result, r.Detail = Differs, strings.Join(append([]string{mine}, x.notes[o]...), "; ")
 			case theirs != "":
 				r.Result, r.Detail = Kept, "another session changed it: "+theirs
+			case slipped(was, x.live.state(o)) != "":
+				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was, x.live.state(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
 			case !was.Exists && x.wrote > 0:
 				r.Result = Restored
 			}
@@ -133,6 +135,16 @@ func (x *restorer) compareHeads(scope []sqltext.Object) (map[sqltext.Object]stri
 		}
 	}
 	return out, nil
+}
+
+// slipped names a table that was dropped then and is now, and whose rows are others.
+func slipped(was, now ObjectState) string {
+	for _, g := range was.Gone {
+		if slices.ContainsFunc(now.Gone, func(n Gone) bool { return n.ID == g.ID && g.Head != "" && n.Head != g.Head }) {
+			return "table " + g.ID
+		}
+	}
+	return ""
 }
 
 // emptied reports whether the newest snapshot holds no row.
