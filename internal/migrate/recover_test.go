@@ -404,6 +404,42 @@ func TestGroupOfSoleStatements(t *testing.T) {
 	}
 }
 
+// TestPartialKeepsWhatWasFinished lets another session change a table while the third migration fails: what the run had finished before
+// stays applied, whoever ends the run.
+func TestPartialKeepsWhatWasFinished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.migration(2, "CREATE TABLE b (x INT);\n")
+	w.migration(3, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
+	g := newGrave(0, false)
+	once := sync.OnceFunc(func() { w.env.SQL(t, "ALTER TABLE a ADD COLUMN z INT") })
+	g.hook = func(text string) {
+		if strings.Contains(text, `"sql":"INSERT INTO nowhere`) {
+			once()
+		}
+	}
+	healthy := w.srv
+	cfg := w.env.Config
+	cfg.Transport = g
+	w.connect(cfg)
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 4 {
+		t.Fatalf("got %v, want exit 4\n%s", err, w.said())
+	}
+	w.srv = healthy
+	if got := w.states(); got != "1 applied, 2 applied, 3 partial" {
+		t.Errorf("got %q", got)
+	}
+	if err := w.recover(RollBack, ""); !errors.As(err, &run) || run.ExitCode() != 4 {
+		t.Fatalf("got %v, want exit 4 again", err)
+	}
+	w.must(w.recover(MarkRolledBack, "mended"))
+	if got := w.states(); got != "1 applied, 2 applied, 3 rolled_back" {
+		t.Errorf("got %q after a person's word", got)
+	}
+}
+
 // TestLostAnswer loses the answer of a migration's only statement without killing the process: it asks, and goes on.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
