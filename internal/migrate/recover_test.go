@@ -440,6 +440,30 @@ func TestPartialKeepsWhatWasFinished(t *testing.T) {
 	}
 }
 
+// TestLateOutcome lets the last INSERT of a killed run come when another has begun to take it over: what it said of its outcome is void,
+// and said again.
+func TestLateOutcome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.migration(2, "CREATE TABLE b (x INT);\n")
+	w.migration(3, "CREATE TABLE c (x INT);\nINSERT INTO nowhere VALUES (1);\n")
+	w.cut("INSERT INTO nowhere", false, Options{})
+	m := w.migrator(Options{LockWait: time.Minute})
+	h, err := m.store.History(t.Context())
+	w.must(err)
+	left, ok := unfinished(h)
+	if !ok {
+		t.Fatal("nothing is unfinished")
+	}
+	w.env.SQL(t, "CREATE TABLE late AS SELECT * FROM "+w.env.StateDB+".journal WHERE event='plan' AND version<3",
+		"UPDATE late SET event='applied', event_id=concat('late', event_id), seq=seq+100", "INSERT INTO "+w.env.StateDB+".journal SELECT * FROM late", "DROP TABLE late")
+	w.must(m.putBack(t.Context(), h, left))
+	if got := w.states(); got != "1 applied, 2 applied, 3 rolled_back" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestLostAnswer loses the answer of a migration's only statement without killing the process: it asks, and goes on.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
