@@ -102,13 +102,12 @@ func BenchmarkLoad(b *testing.B) {
 			}
 			return time.Since(start)
 		}
-		n := 8
-		w.fill(0, n, func(i int) []byte { return rows(i*100_000, 100_000) })
-		each := min(copyRaw("raw"), copyRaw("raw")) / time.Duration(n)
+		n := 0
 		for _, work := range []time.Duration{2 * time.Second, 10 * time.Second} {
-			if more := int(work / each); more > n {
+			for more := n + 8; more > n; { // as many files as take the time
 				w.fill(n, more, func(i int) []byte { return rows(i*100_000, 100_000) })
 				n = more
+				more = int(float64(n) * work.Seconds() / min(copyRaw("raw"), copyRaw("raw")).Seconds())
 			}
 			b.Run(work.String(), func(b *testing.B) {
 				for b.Loop() {
