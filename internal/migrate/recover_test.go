@@ -315,7 +315,7 @@ func TestTwoAtOnce(t *testing.T) {
 // must be found out whether it ran.
 func TestOneStatementRanOrNot(t *testing.T) {
 	t.Parallel()
-	for _, statement := range []string{
+	for i, statement := range []string{
 		"CREATE OR REPLACE TABLE a AS SELECT 5 AS x", "CREATE OR REPLACE VIEW v AS SELECT 5 AS x", "DROP TABLE a", "ALTER TABLE a RENAME TO b",
 		"ALTER TABLE a ADD COLUMN y INT", "ALTER TABLE empty DROP COLUMN y", "ALTER TABLE empty COMMENT = 'new'", "CREATE TABLE IF NOT EXISTS a (z INT)",
 		"ALTER TABLE a RENAME COLUMN x TO z", "ALTER TABLE a MODIFY COLUMN x STRING", "ALTER TABLE empty CLUSTER BY (x)", "CREATE TABLE IF NOT EXISTS n (z INT)",
@@ -323,6 +323,9 @@ func TestOneStatementRanOrNot(t *testing.T) {
 		t.Run(statement, func(t *testing.T) {
 			t.Parallel()
 			for _, sent := range []bool{false, true} {
+				if !databendtest.Full() && sent != (i%2 == 0) {
+					continue
+				}
 				w := newWorld(t)
 				w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\nCREATE TABLE empty (x INT, y INT);\nCREATE VIEW v AS SELECT x FROM a;\n")
 				w.must(w.up())

@@ -11,10 +11,12 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,6 +55,13 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	fmt.Printf("DBCTL_PROOF_SEED=%d\n", seed)
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	go func() {
+		<-stop // a proof of hours that is ended says what it has seen
+		results.print(os.Stdout)
+		os.Exit(1)
+	}()
 	code := m.Run()
 	if testing.Verbose() {
 		results.print(os.Stdout)
