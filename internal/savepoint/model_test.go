@@ -18,10 +18,17 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// rounds runs a proof's round 0, 1, … n-1, or, in the short form, as many as begin within a time.
-func rounds(n int, short time.Duration, round func(i int)) (ran int) {
+// rounds runs a proof's round 0, 1, … n-1, or, in the short form, as many as begin within a time; in full until a minute before go
+// test's own limit.
+func rounds(t *testing.T, n int, short time.Duration, round func(i int)) (ran int) {
 	until := time.Now().Add(short)
-	for ran < n && (databendtest.Full() || time.Now().Before(until)) {
+	if d, limited := t.Deadline(); databendtest.Full() {
+		until = time.Now().Add(24 * time.Hour)
+		if limited {
+			until = d.Add(-time.Minute)
+		}
+	}
+	for ran < n && time.Now().Before(until) {
 		round(ran)
 		ran++
 	}
@@ -481,7 +488,7 @@ func TestModelForeign(t *testing.T) {
 func model(t *testing.T, make func(seed uint64) round) {
 	r := newRig(t)
 	stats := &tally{}
-	ran := rounds(1000, 15*time.Second, func(i int) {
+	ran := rounds(t, 1000, 15*time.Second, func(i int) {
 		seed := databendtest.Seed(1) + uint64(i)
 		ro := make(seed)
 		stats.foreign = len(ro.foreign)

@@ -66,7 +66,7 @@ func TestWriterInALoop(t *testing.T) {
 	r := newRig(t)
 	r.sql("use " + r.db())
 	rows, kept := 0, 0
-	ran := rounds(500, 8*time.Second, func(i int) {
+	ran := rounds(t, 500, 8*time.Second, func(i int) {
 		table := fmt.Sprintf("w%d", i)
 		seeded := i%2 == 0 // never written: the writer meets the seed
 		r.sql("create table " + table + " (x int, y string comment 'c')")
@@ -101,7 +101,7 @@ func TestWriterInALoop(t *testing.T) {
 func TestSeedAgainstWriter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	rounds(300, 3*time.Second, func(i int) {
+	rounds(t, 300, 3*time.Second, func(i int) {
 		table := fmt.Sprintf("s%d", i)
 		o := r.table(table)
 		r.sql("create table " + o.Database + "." + table + " (x int)")
