@@ -31,7 +31,7 @@ func (x *restorer) bury() error {
 	var up []*entry
 	homes := map[string]name{}
 	for _, e := range x.parked() {
-		if home, gone := x.r.grave(e.ID); gone && home.db == e.Database && x.live.tables[home] == nil {
+		if _, home, gone := x.r.wasGone(e.ID); gone && home.db == e.Database && x.live.tables[home] == nil {
 			homes[e.ID] = home
 			up = append(up, e)
 		}
@@ -44,7 +44,7 @@ func (x *restorer) bury() error {
 		if x.held[e.name().object()] != "" || x.live.tables[home] != nil {
 			continue
 		}
-		if g, _ := x.r.wasGone(e.ID); g.Head != "" && len(x.r.touched[e.ID]) > 0 {
+		if g, _, _ := x.r.wasGone(e.ID); g.Head != "" && len(x.r.touched[e.ID]) > 0 {
 			if err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", e.name().sql(), sqltext.Quote(g.Head)); err != nil {
 				return fmt.Errorf("flash %s back: %w", e.name(), err)
 			}
@@ -117,7 +117,7 @@ func (x *restorer) strangers(tables map[name]*entry) (map[name]string, error) {
 		if e := tables[n]; e != nil {
 			first = x.filled(e)
 			head, known := x.raised[e.ID]
-			if g, gone := x.r.wasGone(e.ID); gone {
+			if g, _, gone := x.r.wasGone(e.ID); gone {
 				head, known = g.Head, true
 			}
 			if known { // UNDROPped, by the migration or on the way to another

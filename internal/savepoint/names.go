@@ -77,7 +77,7 @@ func (x *restorer) mayMove(n name, e *entry) bool {
 	if was, ok := x.r.captured(e.ID); ok {
 		return x.r.moved[name{was.Database, was.Name}]
 	}
-	if _, ok := x.r.wasGone(e.ID); ok || x.undrops[e.ID] {
+	if _, _, ok := x.r.wasGone(e.ID); ok || x.undrops[e.ID] {
 		return true
 	}
 	return x.r.made(x.r.makers[n], e.Created)
@@ -130,7 +130,7 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 			if err := x.rename(m, to); err != nil {
 				return err
 			}
-			if _, gone := x.r.wasGone(e.ID); gone {
+			if _, _, gone := x.r.wasGone(e.ID); gone {
 				break // everything below it in the history is older than the capture
 			}
 		}
@@ -228,7 +228,7 @@ func (x *restorer) parked() []*entry {
 		if _, captured := x.r.captured(e.ID); captured {
 			continue
 		}
-		if _, gone := x.r.wasGone(e.ID); gone || x.undrops[e.ID] || x.r.made(x.r.allMakers(n.db), e.Created) {
+		if _, _, gone := x.r.wasGone(e.ID); gone || x.undrops[e.ID] || x.r.made(x.r.allMakers(n.db), e.Created) {
 			out = append(out, e)
 		}
 	}

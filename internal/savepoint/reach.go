@@ -282,28 +282,16 @@ func (r *reach) captured(id string) (ObjectState, bool) {
 	return ObjectState{}, false
 }
 
-// wasGone reports whether the table had been dropped already at the capture.
-func (r *reach) wasGone(id string) (Gone, bool) {
-	for _, s := range r.before {
-		for _, g := range s.Gone {
-			if s.Kind == sqltext.Table && g.ID == id {
-				return g, true
-			}
-		}
-	}
-	return Gone{}, false
-}
-
-// grave is the name under which the table had been dropped at the capture.
-func (r *reach) grave(id string) (name, bool) {
+// wasGone finds a table that had been dropped already at the capture, and the name under which it is.
+func (r *reach) wasGone(id string) (Gone, name, bool) {
 	for o, s := range r.before {
 		for _, g := range s.Gone {
 			if o.Kind == sqltext.Table && g.ID == id {
-				return name{o.Database, o.Name}, true
+				return g, name{o.Database, o.Name}, true
 			}
 		}
 	}
-	return name{}, false
+	return Gone{}, name{}, false
 }
 
 // base is the snapshot of a captured table to go back to: what others committed between the capture and the first reached
