@@ -84,6 +84,8 @@ type world struct {
 	env *databendtest.Env
 	dir string
 	ids map[string]string // table id → name, as remember found them
+	// late says that a request of a dead process is still under way.
+	late bool
 }
 
 func newWorld(t *testing.T) *world {
