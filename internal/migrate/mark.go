@@ -91,17 +91,28 @@ func (r *run) clock() time.Time {
 
 // ahead writes the mark for the statement at p, unless one that still holds covers it.
 func (r *run) ahead(ctx context.Context, p place, heads map[string]string) (ran, error) {
-	if k := r.marked; k.Prefix != "" && !p.before(k.Next) && !k.Last.before(p) && time.Since(r.markedAt) < r.lock.TTL()/3 {
-		return ran{Place: p, At: k.At, Heads: heads}, nil
+	if r.covered(p) {
+		return ran{Place: p, At: r.marked.At, Heads: heads}, nil
 	}
 	k := r.mark()
 	k.Next, k.Last, k.Heads = p, r.groupEnd(p), heads
+	return ran{Place: p, At: k.At, Heads: heads}, r.write(ctx, k)
+}
+
+// covered reports whether the last mark still holds, and covers the statement at p.
+func (r *run) covered(p place) bool {
+	k := r.marked
+	return k.Prefix != "" && !p.before(k.Next) && !k.Last.before(p) && time.Since(r.markedAt) < r.lock.TTL()/3
+}
+
+// write writes a mark: what was finished before it is certain then.
+func (r *run) write(ctx context.Context, k mark) error {
 	if err := r.lock.Mark(ctx, k); err != nil {
-		return ran{}, err
+		return err
 	}
 	r.marked, r.markedAt = k, time.Now()
 	r.flush()
-	return ran{Place: p, At: k.At, Heads: heads}, nil
+	return nil
 }
 
 // mark is the run as it stands.

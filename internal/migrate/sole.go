@@ -3,7 +3,6 @@ package migrate
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +27,6 @@ const (
 	commented evidence = "comment"
 	clustered evidence = "cluster key"
 )
-
-// soleAlter are the ALTERs that leave evidence, beside those of a column.
-var soleAlter = regexp.MustCompile(`^ALTER TABLE (COMMENT|CLUSTER BY|DROP CLUSTER KEY)`)
 
 // evidenceOf is what a statement leaves, "" when nothing shows whether it ran.
 func evidenceOf(e sqltext.Effect) evidence {
@@ -57,9 +53,11 @@ func evidenceOf(e sqltext.Effect) evidence {
 		return ""
 	case e.Column != "" && strings.HasPrefix(e.Kind, "ALTER TABLE"):
 		return column
-	case soleAlter.MatchString(e.Kind) && strings.HasSuffix(e.Kind, "COMMENT"):
+	}
+	switch e.Kind {
+	case "ALTER TABLE COMMENT":
 		return commented
-	case soleAlter.MatchString(e.Kind):
+	case "ALTER TABLE CLUSTER BY", "ALTER TABLE DROP CLUSTER KEY":
 		return clustered
 	}
 	return ""
@@ -144,7 +142,7 @@ func (r *run) sole(i int) bool {
 func (r *run) runSole(ctx context.Context, i int) error {
 	s := &r.plan.Steps[i]
 	st := s.Statements[0]
-	if k := r.marked; k.Sole == nil || i < k.Next.Step || i > k.Last.Step || time.Since(r.markedAt) >= r.lock.TTL()/3 {
+	if r.marked.Sole == nil || !r.covered(place{i, 0}) {
 		if err := r.markSole(ctx, i); err != nil {
 			return err
 		}
@@ -175,7 +173,7 @@ func (r *run) runSole(ctx context.Context, i int) error {
 // those before them in the group.
 func (r *run) markSole(ctx context.Context, i int) error {
 	group := map[sqltext.Object]bool{} // what the group writes
-	if _, known := r.evidenceBefore(i, i, group); !known {
+	if _, known := r.evidenceBefore(i, group); !known {
 		if err := r.captureAgain(ctx, i, nil); err != nil {
 			return err
 		}
@@ -189,7 +187,7 @@ func (r *run) markSole(ctx context.Context, i int) error {
 	taken := map[aspect]bool{}
 	for j := i; j < len(r.plan.Steps) && j-i < groupLimit && r.sole(j); j++ {
 		e := r.plan.Steps[j].Statements[0].Effect
-		was, known := r.evidenceBefore(i, j, group)
+		was, known := r.evidenceBefore(j, group)
 		ev := evidenceOf(e)
 		var changes, leaves []aspect
 		for _, w := range e.Writes {
@@ -218,17 +216,12 @@ func (r *run) markSole(ctx context.Context, i int) error {
 	if k.Sole == nil {
 		return fmt.Errorf("look at what step %s writes: it was not captured", r.plan.Steps[i].String())
 	}
-	if err := r.lock.Mark(ctx, k); err != nil {
-		return err
-	}
-	r.marked, r.markedAt = k, time.Now()
-	r.flush()
-	return nil
+	return r.write(ctx, k)
 }
 
-// evidenceBefore is the evidence of step j before it runs, and after the steps of its group from i on, which write these objects;
-// known is false when that has to be captured first.
-func (r *run) evidenceBefore(i, j int, group map[sqltext.Object]bool) (was string, known bool) {
+// evidenceBefore is the evidence of step j before it runs, and after the steps of its group, which write these objects; known is
+// false when that has to be captured first.
+func (r *run) evidenceBefore(j int, group map[sqltext.Object]bool) (was string, known bool) {
 	e := r.plan.Steps[j].Statements[0].Effect
 	ev := evidenceOf(e)
 	o := ev.object(e)
