@@ -87,7 +87,7 @@ The real Databend engine, from a Python wheel that is fetched once, and an S3 ob
 environment is embedded starts them by itself. The catalogue lives as long as the engine: for trying and for tests.`,
 		exits: devExits("the engine runs"),
 		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
-			e, err := local.Ensure(ctx, p.Dir, a.engineOptions(p))
+			e, err := a.engine(ctx, p)
 			if err != nil {
 				return err
 			}

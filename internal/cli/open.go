@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -134,7 +135,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 
 	var engine *local.Engine
 	if p.Env.Embedded {
-		engine, err = local.Ensure(ctx, p.Dir, a.engineOptions(p))
+		engine, err = a.engine(ctx, p)
 		if err != nil {
 			return nil, err
 		}
@@ -214,15 +215,21 @@ func environmentConfig(ctx context.Context, e project.Environment, secrets *secr
 	return cfg, nil
 }
 
-// engineOptions say which engine a project's embedded environment wants.
-func (a *app) engineOptions(p *project.Project) local.Options {
+// engine finds or starts the engine that a project's embedded environment wants.
+func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, error) {
+	if data := p.Env.Data; data != "" {
+		if info, err := os.Stat(data); err != nil || !info.IsDir() {
+			return nil, usageError(fmt.Sprintf("there is no folder %s, which the environment %s names as its data", data, p.Env.Name),
+				"make it and put files there, or take `data:` out of the environment in dbctl.yaml")
+		}
+	}
 	python, _ := a.Getenv("DBCTL_PYTHON")
-	return local.Options{
+	return local.Ensure(ctx, p.Dir, local.Options{
 		Buckets:  []string{bucketOf(p)},
 		Data:     p.Env.Data,
 		Progress: &noteWriter{a: a},
 		Python:   python,
-	}
+	})
 }
 
 // defaultBucket is the local store's bucket of a project that names none.

@@ -77,7 +77,7 @@ func (l *Loader) look(ctx context.Context, plans []*Plan) (reasons []string) {
 			if p.TableID == "" {
 				continue
 			}
-			p.Counts, p.Known, p.same, p.listedKnown, p.ledgerKnown, p.knownRows = map[State]Count{}, false, nil, 0, 0, 0
+			p.forget()
 			if err := read(parts[0]); err != nil {
 				reasons[i] = l.placed(err, p.job).Error()
 			}

@@ -15,6 +15,7 @@ import (
 type place struct {
 	tableID string // "": there is no such table
 	rows    int64  // in the table
+	fuse    bool   // the table has snapshots
 	at      string // server's clock
 	url     string // of the stage; internal stages have none, and get @name/
 	hours   int64  // for which the engine remembers a file
@@ -34,7 +35,7 @@ func (l *Loader) places(ctx context.Context, jobs ...*job) ([]place, error) {
 		"SELECT 'ledger', 0, '', ''" + named(l.cfg.Scope.StateDatabase, state.LedgerTable),
 	}
 	for i, j := range jobs {
-		parts = append(parts, fmt.Sprintf("SELECT 'table', %d, to_string(table_id), to_string(coalesce(num_rows, 0))%s", i, named(j.database, j.table)),
+		parts = append(parts, fmt.Sprintf("SELECT 'table', %d, to_string(table_id), concat(to_string(coalesce(num_rows, 0)), ' ', engine)%s", i, named(j.database, j.table)),
 			fmt.Sprintf("SELECT 'held', %d, '', ''%s", i, named(l.cfg.Scope.StateDatabase, state.TableLock(j.database, j.table))),
 			fmt.Sprintf("SELECT 'stage', %d, coalesce(url, ''), '' FROM system.stages WHERE name=%s", i, s(j.Copy.Stage)))
 	}
@@ -50,7 +51,8 @@ func (l *Loader) places(ctx context.Context, jobs ...*job) ([]place, error) {
 		p, value := &out[number(r[1].String)], r[2].String
 		switch r[0].String {
 		case "table":
-			p.tableID, p.rows = value, number(r[3].String)
+			rows, engine, _ := strings.Cut(r[3].String, " ")
+			p.tableID, p.rows, p.fuse = value, number(rows), strings.EqualFold(engine, "fuse")
 		case "held":
 			p.held = true
 		case "stage":

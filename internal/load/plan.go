@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -68,11 +69,12 @@ type Plan struct {
 	query                    planQuery
 	engine                   []File // loaded past us
 	same                     []sameFiles
-	words                    []string // paths that the ledger has for loaded or failed
-	ledgerKnown, listedKnown int64    // of those: all, and those listed
-	lastWord                 int64    // microseconds, of the ledger's last row about these files
-	knownRows                int64    // that the ledger counts
-	exact                    bool     // prefix and pattern send exactly the planned files
+	words                    []string        // paths that the ledger has for loaded or failed
+	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
+	ledgerKnown, listedKnown int64           // of those: all, and those listed
+	lastWord                 int64           // microseconds, of the ledger's last row about these files
+	knownRows                int64           // that the ledger counts
+	exact                    bool            // prefix and pattern send exactly the planned files
 }
 
 // Planned are the files that Run loads, in the order in which it does.
@@ -128,16 +130,27 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	} else if err := l.recent(ctx, o, p); err != nil {
 		return nil, err
 	}
-	if _, err := l.work.Each(ctx, databend.Statement{SQL: p.query.sql()}, func(r databend.Row) error {
-		if len(r) != planColumns {
-			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
+	flashed := make(chan error, 1) // beside the query
+	go func() {
+		var err error
+		p.flashed, err = l.flashedBack(ctx, p)
+		flashed <- err
+	}()
+	err = l.files(ctx, p)
+	if err := cmp.Or(err, wrap(j.Name, "look for a FLASHBACK", <-flashed)); err != nil {
+		return nil, err
+	}
+	if len(p.flashed) > 0 && !p.query.verbose { // whether each of them is there, and whether it is still what it was
+		p.forget()
+		p.query.verbose = true
+		if err := l.files(ctx, p); err != nil {
+			return nil, err
 		}
-		p.read(r, true)
-		return nil
-	}); err != nil {
-		return nil, wrap(j.Name, "plan", l.placed(err, j))
 	}
 	p.settle()
+	if p.query.verbose && !o.Verbose {
+		p.Files = slices.DeleteFunc(p.Files, func(f File) bool { return slices.Contains(boring, f.State) })
+	}
 	if p.TableRows > 0 && !p.Known {
 		if p.Known, err = l.knows(ctx, p); err != nil {
 			return nil, wrap(j.Name, "read the ledger", err)
@@ -149,6 +162,21 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	p.order(o)
 	p.decide(o)
 	return p, nil
+}
+
+// files reads what the query says of the files.
+func (l *Loader) files(ctx context.Context, p *Plan) error {
+	_, err := l.work.Each(ctx, databend.Statement{SQL: p.query.sql()}, func(r databend.Row) error {
+		if len(r) != planColumns {
+			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
+		}
+		p.read(r, true)
+		return nil
+	})
+	if err != nil {
+		return wrap(p.Load, "plan", l.placed(err, p.job))
+	}
+	return nil
 }
 
 // newPlan is a plan that knows its place and has seen no file.
@@ -220,7 +248,7 @@ func (p *Plan) read(r databend.Row, keep bool) {
 			w := readWord(r[colLedger].String)
 			p.same = append(p.same, sameFiles{f.State, 1, bytes, w.state == "" || w.rows != 0, ageUnknown, path})
 		}
-		keep = keep && (p.query.verbose || f.State != Loaded && f.State != Expired && f.State != Vanished && f.State != Quarantined)
+		keep = keep && (p.query.verbose || !slices.Contains(boring, f.State))
 	}
 	p.Counts[f.State] = Count{p.Counts[f.State].Files + n, p.Counts[f.State].Bytes + bytes}
 	if path == "" || !keep {
@@ -230,6 +258,9 @@ func (p *Plan) read(r databend.Row, keep bool) {
 	f.Reason = cmp.Or(f.Reason, reasons[f.State])
 	p.Files = append(p.Files, f)
 }
+
+// boring are states of files that are named only where each file is.
+var boring = []State{Loaded, Expired, Vanished, Quarantined, Ignored}
 
 // reasons are the words for states that need no more.
 var reasons = map[State]string{
@@ -254,7 +285,7 @@ type sameFiles struct {
 func (p *Plan) settle() {
 	gone := map[string]bool{}
 	for _, s := range p.same {
-		if !s.filled || !(p.TableRows == 0 || s.state == Expired && s.age < p.query.place.hours) {
+		if !s.filled || !(p.TableRows == 0 || s.state == Expired && s.age < p.query.place.hours || p.flashed[s.path]) {
 			continue
 		}
 		p.Counts[s.state] = Count{p.Counts[s.state].Files - s.files, p.Counts[s.state].Bytes - s.bytes}
@@ -280,6 +311,12 @@ func (p *Plan) settle() {
 		}
 	}
 	p.same = nil
+}
+
+// forget drops what was read of the files.
+func (p *Plan) forget() {
+	p.Counts, p.Known, p.Files, p.Engine, p.engine, p.same, p.words = map[State]Count{}, false, nil, 0, nil, nil, nil
+	p.listedKnown, p.ledgerKnown, p.knownRows, p.lastWord = 0, 0, 0, 0
 }
 
 func shortTag(etag string) string {
@@ -318,7 +355,7 @@ func (p *Plan) decide(o Options) {
 		f.Planned = f.State == New || f.Replace
 		if f.Planned && o.Limit > 0 {
 			if left == 0 {
-				f.Planned, f.Replace = false, false
+				f.Planned, f.Replace, f.Reason = false, false, strings.TrimPrefix(f.Reason+"; beyond --limit", "; ")
 				continue
 			}
 			left--
@@ -424,7 +461,11 @@ func (p *Plan) event(f File, outcome, queryID string) event.File {
 func (p *Plan) notes(sink event.Sink) {
 	if n := p.Counts[Emptied].Files; n > 0 {
 		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again", p.Load, count(n, "loaded file", "loaded files"), p.Table)})
-		sink(event.Note{Level: "hint", Text: fmt.Sprintf("dbctl load %s --mark new --reason '…' loads them again", p.Load)})
+		hint := "dbctl load %[1]s --mark new --reason '…' loads them again"
+		if p.Counts[Loaded].Files+p.Counts[Expired].Files > 0 {
+			hint = "dbctl load %[1]s --plan -v names them; dbctl load %[1]s --mark new --path GLOB --reason '…' loads those of GLOB again"
+		}
+		sink(event.Note{Level: "hint", Text: fmt.Sprintf(hint, p.Load)})
 	}
 	if n := p.Counts[Unfinished].Files; n > 0 {
 		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load, count(n, "file", "files"))})

@@ -155,6 +155,9 @@ func TestTablesThatAreNotWhatTheyWere(t *testing.T) {
 		{"truncated", []string{"TRUNCATE TABLE t"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
 		{"deleted from", []string{"DELETE FROM t"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
 		{"truncated and filled", []string{"TRUNCATE TABLE t", "INSERT INTO t VALUES (1, 'x')"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 2},
+		{"flashed back behind its last COPY", []string{"ALTER TABLE t FLASHBACK TO (SNAPSHOT => '{first}')"}, []string{"a.parquet loaded", "b.parquet emptied", "c.parquet new"}, 1, 4},
+		{"dropped for all and undropped", []string{"DROP TABLE t ALL", "UNDROP TABLE t"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
+		{"overwritten", []string{"INSERT OVERWRITE t SELECT 1, 'x' WHERE false"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
 		{"replaced", []string{"CREATE OR REPLACE TABLE t (id INT, name STRING)"}, []string{"a.parquet new", "b.parquet new", "c.parquet new"}, 3, 6},
 		{"dropped and undropped", []string{"DROP TABLE t", "UNDROP TABLE t"}, []string{"a.parquet loaded", "b.parquet loaded", "c.parquet new"}, 1, 6},
 		{"swapped with an empty one", []string{"CREATE TABLE u (id INT, name STRING)", "ALTER TABLE t SWAP WITH u"}, []string{"a.parquet new", "b.parquet new", "c.parquet new"}, 3, 6},
@@ -165,13 +168,17 @@ func TestTablesThatAreNotWhatTheyWere(t *testing.T) {
 			w := newWorld(t)
 			ld := w.load(copyRows)
 			w.Put(t, "p/a.parquet", rows(1, 3))
+			w.mustRun(ld, Options{}, 1, 3)
+			first := strings.NewReplacer("{first}", w.SQL(t, "SELECT snapshot_id FROM fuse_snapshot('"+w.Database+"', 't') LIMIT 1")[0][0])
 			w.Put(t, "p/b.parquet", rows(11, 2))
-			w.mustRun(ld, Options{}, 2, 5)
+			w.mustRun(ld, Options{}, 1, 2)
 			w.Put(t, "p/c.parquet", rows(21, 1))
-			w.SQL(t, tt.do...)
+			for _, sql := range tt.do {
+				w.SQL(t, first.Replace(sql))
+			}
 			w.states(ld, Options{}, tt.after...)
 			w.mustRun(ld, Options{}, tt.files, int64(map[int]int{1: 1, 3: 6}[tt.files]))
-			if strings.Contains(tt.after[0], "emptied") && !strings.Contains(w.notes(), "are gone from") {
+			if strings.Contains(strings.Join(tt.after, " "), "emptied") && !strings.Contains(w.notes(), "are gone from") {
 				t.Errorf("nothing was said about the rows that are gone: %q", w.notes())
 			}
 			w.wantRows(tt.rows)

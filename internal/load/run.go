@@ -262,6 +262,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	begins := make([]state.LedgerRow, len(batches))
 	for i, b := range batches {
 		begins[i] = r.row(File{}, state.FileBegin)
+		begins[i].Mtime = r.plan.query.place.at // see flashedBack
 		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)), "a COPY of "+count(int64(len(b.files)), "file", "files")
 	}
 	if r.taking == nil {

@@ -44,7 +44,7 @@ const (
 	ColPath     = "path"      // STRING, below the stage root
 	ColSize     = "size"      // BIGINT
 	ColETag     = "etag"      // STRING
-	ColMtime    = "mtime"     // STRING
+	ColMtime    = "mtime"     // STRING; of FileBegin the server's time before the COPY was planned
 	ColRows     = "row_count" // BIGINT
 	ColState    = "state"     // STRING
 	ColSource   = "source"    // STRING
