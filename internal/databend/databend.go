@@ -61,6 +61,7 @@ type Server struct {
 	patience  patience
 
 	version, user, role string
+	clock, read         time.Time // the server's clock, and ours when it came
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -130,8 +131,9 @@ func (s *Server) hello(ctx context.Context) error {
 		}
 		nonce := NewID()
 		sess.control = true
-		res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', version(), current_user(), current_role()"})
-		if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 4 || res.Rows[0][0].String != nonce) {
+		res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', version(), current_user(), current_role(), to_int64(now())::STRING"})
+		read := time.Now()
+		if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 5 || res.Rows[0][0].String != nonce) {
 			err = &Error{Kind: KindUnknown, Err: wrongAnswer("it answers, but not what it was asked")}
 		}
 		if err != nil {
@@ -151,6 +153,9 @@ func (s *Server) hello(ctx context.Context) error {
 		sess.control = false
 		row := res.Rows[0]
 		s.version, s.user, s.role = row[1].String, row[2].String, row[3].String
+		if micros, err := strconv.ParseInt(row[4].String, 10, 64); err == nil {
+			s.clock, s.read = time.UnixMicro(micros).UTC(), read
+		}
 		s.mu.Lock()
 		s.spare = sess
 		s.mu.Unlock()
@@ -212,6 +217,15 @@ func (s *Server) User() string { return s.user }
 
 // Role is current_role() of a new session.
 func (s *Server) Role() string { return s.role }
+
+// Now is the server's clock: it is not earlier there, and later by no more than the way of the first answer, a few milliseconds, and by
+// what the clocks have drifted apart since Connect. It is zero when the server did not say.
+func (s *Server) Now() time.Time {
+	if s.clock.IsZero() {
+		return s.clock
+	}
+	return s.clock.Add(time.Since(s.read))
+}
 
 // Host is host:port, for people.
 func (s *Server) Host() string {

@@ -316,8 +316,8 @@ func text(values ...string) []*string {
 func (f *fake) run(q *fakeQuery) {
 	switch {
 	case helloSQL.MatchString(q.SQL):
-		q.Columns = []string{"nonce", "version()", "current_user()", "current_role()"}
-		q.Rows = [][]*string{text(helloSQL.FindStringSubmatch(q.SQL)[1], "Databend Query v1.2.999", "'root'@'%'", "account_admin")}
+		q.Columns = []string{"nonce", "version()", "current_user()", "current_role()", "now"}
+		q.Rows = [][]*string{text(helloSQL.FindStringSubmatch(q.SQL)[1], "Databend Query v1.2.999", "'root'@'%'", "account_admin", "1790000000000000")}
 	case processSQL.MatchString(q.SQL):
 		f.mu.Lock()
 		defer f.mu.Unlock()
