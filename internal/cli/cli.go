@@ -44,8 +44,9 @@ type app struct {
 	globals
 	cmd   *command
 	ui    *ui.UI
-	run   string // id of this run, on every JSON line and in the journal
-	given string // the flags of the command line, for the journal
+	run   string   // id of this run, on every JSON line and in the journal
+	given string   // the flags of the command line, for the journal
+	rest  []string // its arguments
 	scrub *secret.Scrubber
 
 	inTerminal bool // Stdin is a terminal: a person may be asked

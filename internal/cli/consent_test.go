@@ -93,7 +93,7 @@ func TestTally(t *testing.T) {
 				event.LoadState{Load: "c", Reason: "no table"},
 			},
 			"migrations  2 pending, 1 edited", "loads       3 loads: files 1 new, 1 changed, 4 failed; 1 not ready (`dbctl load --list` says why)",
-			"not in step: 2 migrations pending, 1 migration edited, 1 file new, 1 file changed, 4 files failed",
+			"not in step: 2 migrations pending, 1 migration edited, 1 file new, 1 file changed, 4 files failed, 1 load not ready",
 		},
 		"a dry run": {
 			[]event.Event{event.Summary{Command: "migrate up", Counts: map[string]int64{"migrations": 2}}},

@@ -51,7 +51,8 @@ func (a *app) openEmbedded() (*project.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.openBeforeEngine(opts)
+	opts.DSNGiven, opts.NoFolders = false, true // neither has to do with the engine
+	p, err := a.openProject(opts)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,10 @@ func failure(err error) ui.Failure {
 	}
 	if d, ok := errors.AsType[*databend.Error](err); ok {
 		f.File, f.Line, f.Column, f.Caret, f.Hint = d.File, d.Line, d.Column, d.Caret, d.Hint
-		f.Code, f.Kind, f.SQL, f.QueryID = d.Code, string(d.Kind), d.SQL, d.QueryID
+		f.Code, f.Kind, f.QueryID = d.Code, string(d.Kind), d.QueryID
+		if d.File != "" { // the user's own
+			f.SQL = d.SQL
+		}
 	}
 	if h, ok := errors.AsType[hinter](err); ok {
 		if hint := h.Hint(); hint != "" {

@@ -19,7 +19,7 @@ var allExits = []exit{
 	{exitDone, "done"},
 	{exitFailed, "failed or refused, and nothing of it was left behind"},
 	{exitUsage, "usage, configuration or template error; nothing was tried"},
-	{exitCheck, "--check found something; a changed file or an empty listing stopped a load"},
+	{exitCheck, "--check found something; a changed file, an empty listing, or rows without a ledger stopped a load"},
 	{exitPartly, "partly done: a person or a retry is needed"},
 	{exitLocked, "locked by another run"},
 	{exitUnreachable, "the server was not reached and nothing was tried: safe to retry"},

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ the ledger remembers it for ever, and notices when it is overwritten. With --all
 			{exitDone, "everything that was new is loaded; or nothing was new"},
 			{exitFailed, "failed, and nothing of it was left behind"},
 			exitBadUsage,
-			{exitCheck, "a changed file, an empty listing, or rows without a ledger stopped a load; the others are loaded"},
+			{exitCheck, "a changed file, an empty listing, or rows without a ledger; --validate found bad files"},
 			{exitPartly, "bad files: the good ones are loaded, the bad ones named"},
 			{exitLocked, "another run holds the table, or has left it unfinished"},
 			exitNoServer, exitOnSignal, exitOnTerm,
@@ -54,11 +55,19 @@ the ledger remembers it for ever, and notices when it is overwritten. With --all
 					return err
 				}
 				if lf.every > 0 {
-					return load.Every(ctx, lf.every, a.ui.Event, func(ctx context.Context) error {
+					ctx, cancel := context.WithCancel(ctx)
+					defer cancel()
+					var refused error
+					err := load.Every(ctx, lf.every, a.ui.Event, func(ctx context.Context) error {
 						err := a.load(ctx, lf, args)
+						if errors.Is(err, errNotConfirmed) {
+							refused = err
+							cancel()
+						}
 						lf.yes = true // asked once
 						return err
 					})
+					return cmp.Or(refused, err)
 				}
 				return a.load(ctx, lf, args)
 			}

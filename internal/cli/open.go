@@ -174,7 +174,7 @@ func (a *app) complete(cfg *databend.Config, p *project.Project) {
 	cfg.Database = p.Env.Database
 	cfg.Warehouse = p.Env.Warehouse
 	cfg.MayLackDatabase = createsDatabase(p, cfg.Database)
-	cfg.ConnectTimeout = p.Env.ConnectTimeout
+	cfg.ConnectTimeout = cmp.Or(p.Env.ConnectTimeout, cfg.ConnectTimeout)
 	cfg.Timeout = a.timeout.d
 	cfg.UserAgent = "dbctl/" + version().Version
 	cfg.Scrub = a.scrub
@@ -252,6 +252,8 @@ func (a *app) useEngineKeys(secrets *secret.Resolver, e *local.Engine) {
 }
 
 // consent asks before a command writes to a protected environment.
+var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exitFailed}
+
 func (a *app) consent(ctx context.Context, p *project.Project, yes bool) error {
 	if yes {
 		return nil
@@ -269,7 +271,7 @@ func (a *app) consent(ctx context.Context, p *project.Project, yes bool) error {
 	case "y", "yes":
 		return nil
 	}
-	return &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exitFailed}
+	return errNotConfirmed
 }
 
 // readLine reads a line of Stdin, or ends with ctx.

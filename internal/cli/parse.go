@@ -18,7 +18,7 @@ func (a *app) parse() (runFunc, error) {
 	// Even a command line that cannot be read should fail in the form that its reader expects.
 	a.json = wantsJSON(a.Args)
 
-	args, name := a.Args, ""
+	args, name, before := a.Args, "", ""
 	for {
 		root := newFlagSet()
 		a.bindGlobals(root)
@@ -26,7 +26,7 @@ func (a *app) parse() (runFunc, error) {
 		if err := root.Parse(args); err != nil {
 			return nil, a.flagError(err, root, name)
 		}
-		args = root.Args()
+		args, before = root.Args(), before+givenFlags(root)+" "
 		if len(args) == 0 {
 			return nil, a.noVerb(name)
 		}
@@ -50,9 +50,9 @@ func (a *app) parse() (runFunc, error) {
 	if err := a.globalsFromEnv(flags); err != nil {
 		return nil, err
 	}
-	a.given = givenFlags(flags)
-	rest := flags.Args()
-	return func(ctx context.Context) error { return run(ctx, rest) }, nil
+	a.given = strings.TrimSpace(before + givenFlags(flags))
+	a.rest = flags.Args()
+	return func(ctx context.Context) error { return run(ctx, a.rest) }, nil
 }
 
 func newFlagSet() *pflag.FlagSet {

@@ -24,7 +24,7 @@ changed or failed (-v: each file, and why). Nothing is written, not even dbctl's
 			{exitDone, "shown"},
 			{exitFailed, "`migrate up` would be refused: what is named must be mended first"},
 			exitBadUsage,
-			{exitCheck, "--check: something is pending or changed"},
+			{exitCheck, "--check: something is pending or changed, or a load not ready"},
 			{exitPartly, "an earlier run is still to be recovered: a person's turn"},
 			exitNoServer, exitReadSignal,
 		},

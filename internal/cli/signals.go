@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/dbctl/dbctl/internal/event"
@@ -38,7 +39,7 @@ func (a *app) underSignals(run runFunc) int {
 				cancel()
 				a.note("warn", stopping(a.cmd))
 			case n == 2 && a.cmd.recovers != "":
-				a.note("warn", fmt.Sprintf("still putting back what was begun; once more leaves at once, then `%s` finishes it", a.cmd.recovers))
+				a.note("warn", fmt.Sprintf("still putting back what was begun; once more leaves at once, then `%s` finishes it", a.recovery()))
 			default:
 				a.ui.Fail(failure(&mistake{"left at once: what was begun may be half done", a.recoverHint(), code}))
 				return code
@@ -60,11 +61,22 @@ func stopping(c *command) string {
 	return "stopping: what is under way is ended on the server and put back"
 }
 
+// recovery is the command that finishes what this one left.
+func (a *app) recovery() string {
+	switch {
+	case a.cmd.complete != "load":
+		return a.cmd.recovers
+	case len(a.rest) == 0:
+		return a.cmd.recovers + " --all"
+	}
+	return a.cmd.recovers + " " + strings.Join(a.rest, " ")
+}
+
 func (a *app) recoverHint() string {
 	if a.cmd.recovers == "" {
 		return ""
 	}
-	return fmt.Sprintf("`%s` finds what is unfinished and puts it right", a.cmd.recovers)
+	return fmt.Sprintf("`%s` finds what is unfinished and puts it right", a.recovery())
 }
 
 func signalCode(sig os.Signal) int {

@@ -17,7 +17,7 @@ var statusExits = []exit{
 	{exitDone, "shown"},
 	{exitFailed, "the server refused"},
 	exitBadUsage,
-	{exitCheck, "--check: something is pending or changed; unsupported versions do not count"},
+	{exitCheck, "--check: something is pending or changed, or a load is not ready; unsupported versions do not count"},
 	exitNoServer, exitReadSignal,
 }
 

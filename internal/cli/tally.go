@@ -70,6 +70,9 @@ func (t *tally) found() error {
 			parts = append(parts, fmt.Sprintf("%s %s", plural(n, "file"), s))
 		}
 	}
+	if n := int64(len(t.unasked)); n > 0 {
+		parts = append(parts, plural(n, "load")+" not ready")
+	}
 	if len(parts) == 0 {
 		return nil
 	}

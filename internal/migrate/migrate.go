@@ -169,6 +169,9 @@ func (m *Migrator) command(ctx context.Context, name string, plan func(state.His
 			m.note(n.Level, "%s", n.Text)
 		}
 		if err != nil {
+			if m.o.DryRun { // what is refused is to be seen
+				m.showSteps(p)
+			}
 			return err
 		}
 		err = m.execute(ctx, p, h)
@@ -202,17 +205,13 @@ func (m *Migrator) execute(ctx context.Context, p Plan, h state.History) error {
 	if err != nil {
 		return err
 	}
-	if err := m.verdicts(ctx, p, before.State); err != nil {
-		return err
-	}
+	err = m.verdicts(ctx, p, before.State)
 	if m.o.DryRun {
-		for _, s := range p.Steps {
-			for _, e := range s.events() {
-				m.o.Sink(e)
-			}
-		}
+		m.showSteps(p)
 		m.showSkipped(p)
-		return nil
+	}
+	if err != nil || m.o.DryRun {
+		return err
 	}
 	secrets, err := m.secrets(ctx, p.Secrets())
 	if err != nil {
@@ -227,6 +226,14 @@ func (m *Migrator) secrets(ctx context.Context, names []string) (secret.Set, err
 		return nil, nil
 	}
 	return m.o.Secrets(ctx, names)
+}
+
+func (m *Migrator) showSteps(p Plan) {
+	for _, s := range p.Steps {
+		for _, e := range s.events() {
+			m.o.Sink(e)
+		}
+	}
 }
 
 func (m *Migrator) showSkipped(p Plan) {

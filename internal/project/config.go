@@ -102,12 +102,13 @@ func (c *config) read(entries []entry) {
 		c.doc.failAt(c.defaultEnvAt, "default_env names the unknown environment "+c.defaultEnv, didYouMean(c.defaultEnv, c.names(), c.listed()))
 	}
 	for _, env := range append([]*environment{nil}, c.environments...) {
-		c.checkVars(env)
+		c.checkVars(env, nil)
 	}
 }
 
-// checkVars refuses a var that takes its value from where a secret stands: vars are written into plans, the journal and output.
-func (c *config) checkVars(env *environment) {
+// checkVars refuses a var that takes its value from where a secret stands, one of dbctl.yaml or of used, which the templates name: vars
+// are written into plans, the journal and output.
+func (c *config) checkVars(env *environment, used []string) {
 	vars, secrets := c.vars, maps.Clone(c.secrets)
 	if secrets == nil {
 		secrets = map[string]secret.Source{}
@@ -115,7 +116,7 @@ func (c *config) checkVars(env *environment) {
 	if env != nil {
 		vars = slices.Concat(vars, env.vars)
 		maps.Copy(secrets, env.secrets)
-		for _, name := range []string{env.Password, env.AccessToken} {
+		for _, name := range append([]string{env.Password, env.AccessToken}, used...) {
 			if _, ok := secrets[name]; name != "" && !ok {
 				secrets[name] = secret.Source{}
 			}

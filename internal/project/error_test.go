@@ -54,6 +54,11 @@ func TestOpenErrors(t *testing.T) {
 		{"var with a template", yaml("project: p\nvars:\n  a: 'x {{ secret \"K\" }}'\n"), Options{}, "dbctl.yaml:3:3: var a holds {{", "plain values"},
 		{"var is no name", yaml("project: p\nvars: { a-b: 1 }\n"), Options{}, "dbctl.yaml:2:9: var a-b is not a name", ""},
 		{"var from a secret", yaml("project: p\nvars: { k: { env: KEY } }\nsecrets: { S: { env: KEY } }\n"), Options{}, "dbctl.yaml:2:9: var k takes its value from the secret S", `{{ secret "S" }}`},
+		{
+			"var from a template's secret",
+			files{"dbctl.yaml": "project: p\nvars: { k: { env: KEY } }\nenvironments: { e: { host: h } }\n", "migrations/1_c.sql": "-- +goose Up\nCREATE CONNECTION c STORAGE_TYPE = 's3' SECRET_ACCESS_KEY = {{ secret \"KEY\" }};\n"},
+			Options{Env: "e"}, "dbctl.yaml:2:9: var k takes its value from the secret KEY", "",
+		},
 		{"var from the password", envs("{ host: h, password: PW, vars: { k: { env: PW } } }"), Options{}, "dbctl.yaml:5:38: var k takes its value from the secret PW", ""},
 		{"secret in clear", yaml("project: p\nsecrets:\n  KEY: hunter2\n"), Options{}, "dbctl.yaml:3:3: secret KEY says a value: no value may stand in this file", "{ file: path }"},
 		{"secret of nothing", yaml("project: p\nsecrets:\n  KEY: { json: a }\n"), Options{}, "dbctl.yaml:3:3: secret KEY has not exactly one of env, file and command", ""},
@@ -129,7 +134,8 @@ func TestOpenErrors(t *testing.T) {
 		{"optional", load("-- dbctl: optional=a,c\n" + copySQL), Options{}, `loads/l.sql:1:1: the SELECT reads no column "c"`, ""},
 		{"rule's level", load("-- dbctl: rule=a:on \"x\"\n" + copySQL), Options{}, "loads/l.sql:1:1: rule a is neither off nor warn nor fail", "off|warn|fail"},
 		{"rule's why", load("-- dbctl: rule=a:off\n" + copySQL), Options{}, "loads/l.sql:1:1: rule a says no reason", ""},
-		{"rule twice", load("-- dbctl: rule=a:off \"x\"\n-- dbctl: rule=a:warn \"x\"\n" + copySQL), Options{}, "loads/l.sql:2:1: header rule a stands twice", ""},
+		{"rule twice", load("-- dbctl: rule=fraction:off \"x\"\n-- dbctl: rule=fraction:warn \"x\"\n" + copySQL), Options{}, "loads/l.sql:2:1: header rule fraction stands twice", ""},
+		{"no such rule", load("-- dbctl: rule=fractions:off \"x\"\n" + copySQL), Options{}, "loads/l.sql:1:1: there is no rule fractions", "did you mean fraction?"},
 		{"empty", load("-- dbctl: empty=yes\n" + copySQL), Options{}, "loads/l.sql:1:1: empty=yes is unknown", "empty=ok"},
 		{"two patterns", load("-- dbctl: pattern=x\nCOPY INTO t FROM @s/ PATTERN = 'y';"), Options{}, "loads/l.sql:1:1: pattern= stands beside PATTERN in the COPY", ""},
 

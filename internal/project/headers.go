@@ -57,6 +57,9 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 	return badHeader(src, h, "unknown header "+h.Key, hint)
 }
 
+// RuleNames are the rules of package load that a header may name.
+var RuleNames = []string{"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "time-range", "struct-names", "binary-json"}
+
 // readLoadHeaders reads the headers of a load. copied is its COPY, whose columns the headers name.
 func readLoadHeaders(src *source, headers []sqltext.Header, copied sqltext.Copy) (LoadHeader, error) {
 	var l LoadHeader
@@ -114,6 +117,9 @@ func (l *LoadHeader) set(h sqltext.Header, copied sqltext.Copy) (msg, hint strin
 			return "pattern= stands beside " + o + " in the COPY", "keep one of them"
 		}
 		l.Pattern = h.Value
+		if n := len(l.Pattern); n > 1 && l.Pattern[0] == '\'' && l.Pattern[n-1] == '\'' { // as in a COPY
+			l.Pattern = strings.ReplaceAll(l.Pattern[1:n-1], "''", "'")
+		}
 	case "window":
 		if _, _, err := ParseWindow(h.Value); err != nil {
 			return err.Error(), `write -- dbctl: window=capture_date=%Y-%m-%d 7d`
@@ -134,6 +140,8 @@ func (l *LoadHeader) set(h sqltext.Header, copied sqltext.Copy) (msg, hint strin
 			return "rule " + name + " is neither off nor warn nor fail", form
 		case h.Why == "":
 			return "rule " + name + " says no reason", form
+		case !slices.Contains(RuleNames, name):
+			return "there is no rule " + name, didYouMean(name, RuleNames, "it may be "+strings.Join(RuleNames, ", "))
 		}
 		if l.Rules == nil {
 			l.Rules = map[string]string{}

@@ -74,7 +74,7 @@ func TestOpen(t *testing.T) {
 		"migrations/helpers.go":          "package x",
 		"migrations/00004_x_test.go":     "package x",
 		"migrations/00004_x.sql.bak":     "x",
-		"loads/videos.sql":               "-- dbctl: filename-column=a\n-- dbctl: on-changed=replace\n-- dbctl: rule=empty-file:off \"known\"\n-- dbctl: optional=b\n" + copySQL,
+		"loads/videos.sql":               "-- dbctl: filename-column=a\n-- dbctl: on-changed=replace\n-- dbctl: rule=time-range:off \"known\"\n-- dbctl: optional=b\n" + copySQL,
 		"loads/daily/deep/events.sql":    "-- dbctl: window=capture_date=%Y-%m-%d 7d\n-- dbctl: empty=ok\n-- dbctl: pattern=.*[.]parquet\n" + copySQL,
 		"loads/.hidden/x.sql":            "x",
 		"loads/notes.txt":                "x",
@@ -128,7 +128,7 @@ func TestOpen(t *testing.T) {
 	}
 	videos := p.Loads[1]
 	if d := cmp.Diff(videos.LoadHeader, LoadHeader{
-		FilenameColumn: "a", OnChanged: "replace", Optional: []string{"b"}, Rules: map[string]string{"empty-file": "off"},
+		FilenameColumn: "a", OnChanged: "replace", Optional: []string{"b"}, Rules: map[string]string{"time-range": "off"},
 	}); d != "" {
 		t.Errorf("videos: got, want: %s", d)
 	}
@@ -306,6 +306,7 @@ func TestTaskSQL(t *testing.T) {
 		"COPY INTO t FROM @s/p/ PATTERN = '.*x' FILE_FORMAT = (TYPE = PARQUET)":           "COPY INTO `db`.t FROM @s/p/ PATTERN = '.*x' FILE_FORMAT = (TYPE = PARQUET)",
 		"COPY INTO t FROM @s/p/ FILES = ('a') FILE_FORMAT = (TYPE = PARQUET)":             "COPY INTO `db`.t FROM @s/p/ FILES = ('a') FILE_FORMAT = (TYPE = PARQUET)",
 		"COPY INTO t FROM @s/p/a.parquet FILE_FORMAT = (TYPE = PARQUET)":                  "COPY INTO `db`.t FROM @s/p/a.parquet FILE_FORMAT = (TYPE = PARQUET)",
+		"-- dbctl: pattern='.*[.]pq'\nCOPY INTO t FROM @s/p/":                             "COPY INTO `db`.t FROM @s/p/\nPATTERN = '.*[.]pq'",
 		"-- dbctl: pattern=.*it's[.]parquet\nCOPY INTO t FROM @s/p/":                      "COPY INTO `db`.t FROM @s/p/\nPATTERN = '.*it\\'s[.]parquet'",
 		"COPY INTO t (a) FROM (SELECT a::INT FROM @s/p/) FILE_FORMAT = (TYPE = PARQUET);": "COPY INTO `db`.t (a) FROM (SELECT a::INT FROM @s/p/) FILE_FORMAT = (TYPE = PARQUET)\nPATTERN = " + parquet,
 	} {

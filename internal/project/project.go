@@ -34,6 +34,7 @@ type Options struct {
 	DSNGiven  bool              // --dsn: the environment's connection is not used
 	Database  string            // the database of --dsn; "" = the environment's
 	Warehouse string            // the warehouse of --dsn; "" = the environment's
+	NoFolders bool              // dev: migrations/ and loads/ are not read
 	LocalVars map[string]string // set by the embedded engine: s3_endpoint, s3_region, bucket …; win over dbctl.yaml
 }
 
@@ -174,6 +175,9 @@ func Open(o Options) (*Project, error) {
 	if p.Env, err = c.environment(o, chosen, p.Getenv, unset); err != nil {
 		return nil, err
 	}
+	if o.NoFolders {
+		return p, nil
+	}
 	r := &renderer{dir: o.Dir, env: &p.Env, unset: unset}
 	if p.Loads, err = readLoads(r); err != nil {
 		return nil, err
@@ -182,5 +186,23 @@ func Open(o Options) (*Project, error) {
 	if p.Migrations, err = readMigrations(r); err != nil {
 		return nil, err
 	}
+	if chosen != nil {
+		c.checkVars(chosen, p.secrets())
+	}
+	if c.doc.err != nil {
+		return nil, c.doc.err
+	}
 	return p, nil
+}
+
+// secrets are the names of all secrets that the templates name.
+func (p *Project) secrets() []string {
+	var names []string
+	for _, m := range p.Migrations {
+		names = append(append(names, m.Up.Secrets...), m.Down.Secrets...)
+	}
+	for _, l := range p.Loads {
+		names = append(names, l.Secrets...)
+	}
+	return names
 }
