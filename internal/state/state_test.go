@@ -154,6 +154,9 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		}
 	}
 	check()
+	if _, _, err := s.Unlock(t.Context(), true); !errors.As(err, new(*NewerSchemaError)) {
+		t.Errorf("unlock: got %v, want a NewerSchemaError", err)
+	}
 	// A newer binary may have renamed every column but two.
 	env.SQL(t, "ALTER TABLE "+env.StateDB+".journal RENAME COLUMN run TO run_id")
 	check()

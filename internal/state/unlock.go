@@ -70,6 +70,9 @@ func (s *Store) Locks(ctx context.Context) ([]LockInfo, error) {
 // Unlock releases the locks whose owners are gone; with force the others too, whose owners then send nothing more. It returns
 // what it released and what it left.
 func (s *Store) Unlock(ctx context.Context, force bool) (released, left []LockInfo, err error) {
+	if _, err := s.History(ctx); err != nil { // of a newer dbctl's locks nothing is known
+		return nil, nil, err
+	}
 	locks, err := s.Locks(ctx)
 	if err != nil {
 		return nil, nil, err
