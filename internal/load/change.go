@@ -3,6 +3,7 @@ package load
 import (
 	"cmp"
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,11 +21,17 @@ func (j *job) mayReplace(o Options) error {
 		return errorf(j.Name, exitUsage, advice, "replacing a changed file needs the column that holds its name")
 	}
 	at := slices.IndexFunc(j.Copy.Columns, func(c string) bool { return strings.EqualFold(c, j.FilenameColumn) })
-	if at < 0 || at >= len(j.Copy.Select) || !strings.Contains(strings.ToLower(j.Copy.Select[at].Text), "metadata$filename") {
+	if at < 0 || at >= len(j.Copy.Select) || !isFilename(j.Copy.Select[at]) {
 		return errorf(j.Name, exitUsage, advice, "filename-column=%s is not filled from metadata$filename by the load's select list", j.FilenameColumn)
 	}
+	j.FilenameColumn = j.Copy.Columns[at] // as the table spells it
 	return nil
 }
+
+var filenameItem = regexp.MustCompile("(?i)^metadata\\$filename(::\\s*(STRING|VARCHAR|TEXT))?(\\s+(AS\\s+)?(\\w+|`[^`]+`|\"[^\"]+\"))?$")
+
+// isFilename reports whether an item of the select list is the file's name as it is, which is what rows are deleted by.
+func isFilename(it sqltext.SelectItem) bool { return filenameItem.MatchString(it.Text) }
 
 // deleteOld removes the rows that came from the files, inside the transaction that loads them again.
 func (r *run) deleteOld(ctx context.Context, files []File) error {

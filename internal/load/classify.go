@@ -77,7 +77,7 @@ func classify(r databend.Row, force bool) (f File, engine bool) {
 	ours := remembered && !theirs
 	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
 	engine = ours && h.size > 0 && (g.state == "" || asRemembered && (g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown))
-	f.force = remembered
+	f.force, f.twin = remembered, o.state == state.FileLoaded
 	f.checksum = g.checksum
 
 	switch {

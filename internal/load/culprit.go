@@ -156,18 +156,16 @@ func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
 
 // condemn notes that a file is bad.
 func (r *run) condemn(f File, why finding) {
+	r.settle(f.Path)
 	r.bad = append(r.bad, badFile{f, why})
 }
 
-// unplanBad takes the files found bad in this run out of a new plan.
-func (r *run) unplanBad() {
-	for i := range r.plan.Files {
-		f := &r.plan.Files[i]
-		if slices.ContainsFunc(r.bad, func(b badFile) bool { return b.Path == f.Path }) {
-			f.Planned, f.Replace = false, false
-			r.plan.exact = false
-		}
+// settle keeps a file out of the run's next plans.
+func (r *run) settle(path string) {
+	if r.o.settled == nil {
+		r.o.settled = map[string]bool{}
 	}
+	r.o.settled[path] = true
 }
 
 // recordBad writes what was found into the ledger and tells of it: each file once.

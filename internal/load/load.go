@@ -48,7 +48,8 @@ type Options struct {
 	Full        bool   // look at every file, also outside the load's window
 	Verbose     bool   // an event for every file, also for those with nothing to do
 
-	vanished bool // count what is no longer in the stage: a run has no use for it
+	settled  map[string]bool // paths that this run has loaded or found bad: not planned again
+	vanished bool            // count what is no longer in the stage: a run has no use for it
 }
 
 // A Loader runs loads, one after another. It holds two sessions: one for the COPYs, one for the state tables.

@@ -22,14 +22,21 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 	case reason == "":
 		return errorf(ld.Name, exitUsage, "--reason '…' is kept with the mark", "a mark needs a reason")
 	}
+	if o.Limit > 0 || o.Order != "" {
+		return errorf(ld.Name, exitUsage, "--path GLOB chooses the files", "--mark takes neither --limit nor --order")
+	}
 	j, err := newJob(ld, l.cfg.Scope.Database)
 	if err != nil {
 		return err
 	}
 	r := &run{l: l, j: j, o: o}
-	o.Force, o.Verbose = false, true
+	o.Force, o.Verbose, o.Full = false, true, true // a person's word is about all of them, also outside a window
 	if r.plan, err = l.plan(ctx, j, o); err != nil {
 		return err
+	}
+	seen := make(map[string]State, len(r.plan.Files))
+	for _, f := range r.plan.Files {
+		seen[f.Path] = f.State
 	}
 	if r.lock, err = r.acquire(ctx, r.plan.query.place); err != nil {
 		return err
@@ -39,9 +46,17 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 			err = e
 		}
 	}()
+	if r.plan, err = l.plan(ctx, j, o); err != nil { // who held the lock may have loaded some
+		return err
+	}
 	var rows []state.LedgerRow
+	meanwhile := int64(0)
 	for _, f := range r.plan.Files {
 		if f.State == Ignored || f.State == Vanished || word == state.FileLoaded && f.Bytes == 0 {
+			continue
+		}
+		if f.State == Loaded && seen[f.Path] != Loaded {
+			meanwhile++
 			continue
 		}
 		row := r.row(f, word)
@@ -50,6 +65,9 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 			row.Source = state.SourcePerson
 		}
 		rows = append(rows, row)
+	}
+	if meanwhile > 0 {
+		l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s loaded meanwhile, and not marked", ld.Name, count(meanwhile, "file was", "files were"))})
 	}
 	if len(rows) == 0 {
 		return errorf(ld.Name, exitStopped, "", "no file to mark in @%s/%s", j.Copy.Stage, j.prefix)

@@ -47,6 +47,7 @@ type File struct {
 	force    bool   // the engine remembers the path: only FORCE loads it
 	checksum string // of the load that it failed under
 	again    bool   // of a failed or forced file: the table holds the rows of an earlier version
+	twin     bool   // another stage's file of this path is in the table
 }
 
 // Count is files and bytes.
@@ -348,11 +349,14 @@ func (p *Plan) order(o Options) {
 // decide says which files a run loads.
 func (p *Plan) decide(o Options) {
 	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
-	left := o.Limit
+	left := max(0, o.Limit-len(o.settled))
 	for i := range p.Files {
 		f := &p.Files[i]
-		f.Replace = f.State == Changed && onChanged == "replace"
-		f.Planned = f.State == New || f.Replace
+		f.Replace = f.State == Changed && onChanged == "replace" && !o.settled[f.Path]
+		if f.Replace && f.twin {
+			f.Replace, f.Reason = false, "not replaced: rows of another stage's file of this name are in the table, and would go with its own"
+		}
+		f.Planned = f.State == New && !o.settled[f.Path] || f.Replace
 		if f.Planned && o.Limit > 0 {
 			if left == 0 {
 				f.Planned, f.Replace, f.Reason = false, false, strings.TrimPrefix(f.Reason+"; beyond --limit", "; ")
@@ -364,9 +368,9 @@ func (p *Plan) decide(o Options) {
 	// What a COPY by prefix would send is every file of its pattern that the engine does not remember.
 	p.exact = o.Limit == 0 && o.Path == "" && o.Order == "" && p.job.files == nil && !p.windowed() &&
 		(p.job.prefix == "" || strings.HasSuffix(p.job.prefix, "/")) &&
-		p.Counts[Expired].Files+p.Counts[Emptied].Files+p.Counts[Failed].Files+p.Counts[Unfinished].Files+p.Counts[Quarantined].Files == 0
+		p.Counts[Expired].Files+p.Counts[Emptied].Files+p.Counts[Changed].Files+p.Counts[Failed].Files+p.Counts[Unfinished].Files+p.Counts[Quarantined].Files == 0
 	for _, f := range p.Files {
-		p.exact = p.exact && (!f.Planned || !f.force)
+		p.exact = p.exact && (f.State != New || f.Planned && !f.force)
 	}
 }
 
@@ -394,14 +398,18 @@ func (p *Plan) refusal(o Options) error {
 // stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
 func (p *Plan) stopped(o Options) error {
 	var names []string
+	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
 	for _, f := range p.Files {
-		if f.State == Changed && !f.Planned {
+		if f.State == Changed && !f.Planned && (onChanged == "fail" || onChanged == "replace" && f.twin) {
 			names = append(names, f.Path)
 		}
 	}
-	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
-	if len(names) == 0 || onChanged != "fail" {
+	if len(names) == 0 {
 		return nil
+	}
+	if onChanged == "replace" {
+		return errorf(p.Load, exitStopped, fmt.Sprintf("dbctl load %s --on-changed skip leaves them", p.Load),
+			"%s not replaced, since rows of another stage's files of these names are in the table: %s", count(int64(len(names)), "overwritten file was", "overwritten files were"), some(names, 5))
 	}
 	return errorf(p.Load, exitStopped,
 		fmt.Sprintf("dbctl load %s --on-changed replace (the load needs filename-column=…) or --on-changed skip", p.Load),

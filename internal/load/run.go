@@ -162,7 +162,6 @@ func (r *run) all(ctx context.Context) (Result, error) {
 		if r.plan, err = r.l.plan(ctx, r.j, r.o); err != nil {
 			return r.res, err
 		}
-		r.unplanBad()
 	}
 }
 
@@ -589,6 +588,7 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 		if b.replace {
 			outcome = "replaced"
 		}
+		r.settle(row.Path)
 		r.res.Files++
 		r.res.Rows += row.Rows
 		r.res.Bytes += row.Size
