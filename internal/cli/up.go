@@ -32,6 +32,9 @@ interrupted, they are put back and checked. Everything that can be refused is re
 					if err != nil {
 						return err
 					}
+					if to == 0 { // which is "all" to a plan
+						return usageError("there is no migration 0", "without VERSION everything that is pending is applied")
+					}
 					rf.plan.To = to
 				}
 				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error { return m.Up(ctx) })

@@ -98,7 +98,10 @@ func (p *Plan) Consent(o PlanOptions) error { return errors.Join(irreversible(p.
 func PlanDown(p *project.Project, h state.History, to int64, steps int, stored map[int64]string, o PlanOptions) (Plan, error) {
 	plan := Plan{Command: Down}
 	var errs []error
-	if to != 0 && h.Versions[to].State != state.Applied {
+	if v, journaled := h.Versions[to]; to != 0 && v.State != state.Applied {
+		if !journaled && p.Migration(to) == nil {
+			return plan, noVersion(to)
+		}
 		return plan, &PlanError{Kind: NoVersion, Version: to, Msg: fmt.Sprintf("version %d is not applied", to), hint: "dbctl migrate status"}
 	}
 	for _, v := range appliedNewestFirst(h) {
@@ -228,7 +231,7 @@ func compare(p *project.Project, h state.History, tell func(version int64, state
 func missingError(v state.Version) error {
 	return &PlanError{
 		Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("version %d %s is applied, but its file is missing", v.Version, v.Name),
-		hint: "restore the file from version control; dbctl log shows who applied it",
+		hint: "restore the file from version control; dbctl migrate status shows who applied it",
 	}
 }
 

@@ -129,7 +129,13 @@ func TestRefusals(t *testing.T) {
 	w.migration(5, "DROP TABLE b;\n")
 	w.must(w.up())
 	check("no Down section", NoDown, w.migrator(Options{}).Down(t.Context(), 0, true))
-	check("an unknown version", NoVersion, w.migrator(Options{PlanOptions: PlanOptions{To: 99}}).Up(t.Context()))
+	for _, err := range []error{w.migrator(Options{PlanOptions: PlanOptions{To: 99}}).Up(t.Context()), w.migrator(Options{}).Down(t.Context(), 99, false)} {
+		check("an unknown version", NoVersion, err)
+		var p *PlanError
+		if errors.As(err, &p) && p.ExitCode() != 2 {
+			t.Errorf("%v: got exit code %d, want 2", err, p.ExitCode())
+		}
+	}
 }
 
 func TestStaleIsAWarning(t *testing.T) {
