@@ -112,7 +112,7 @@ func withoutSecrets(text string) string {
 	}
 	for k := range all {
 		low := strings.ToLower(k)
-		for _, word := range []string{"key", "secret", "token", "password", "credential", "user", "external_id", "role_arn"} {
+		for _, word := range []string{"key", "secret", "token", "password", "credential", "user", "external_id", "role_arn", "account_name"} {
 			if strings.Contains(low, word) {
 				delete(all, k)
 			}

@@ -3,6 +3,7 @@ package sqltext
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -17,7 +18,7 @@ type Placeholder struct {
 
 // Placeholders finds the secrets of an expanded text. One where no literal can stand (a comment, an identifier, a stage path,
 // $$…$$, glued to another token), where the engine would keep it in clear (the body of a task, procedure, function, view or
-// policy) or where it would be read as SQL (EXECUTE IMMEDIATE) is an *Error.
+// policy; what CREATE and ALTER define, but for the keys) or where it would be read as SQL (EXECUTE IMMEDIATE) is an *Error.
 func Placeholders(sql string) ([]Placeholder, error) {
 	if !strings.Contains(sql, secretOpen) {
 		return nil, nil
@@ -123,48 +124,78 @@ type storedBody struct {
 	what, hint string
 }
 
-// storedBodies finds, statement by statement, the text after AS of what CREATE and ALTER keep as text, and what EXECUTE IMMEDIATE runs.
+const inClear = "the engine keeps this text in clear; use a connection or stage that holds the secret"
+
+// storedBodies finds, statement by statement, what the engine keeps as text and shows to whoever asks, and what EXECUTE IMMEDIATE runs.
 func storedBodies(src string, tokens []Token) ([]storedBody, error) {
-	const inClear = "the engine keeps this text in clear; use a connection or stage that holds the secret"
 	kept := significant(append([]Token(nil), tokens...))
-	w := words{src, kept}
 	var bodies []storedBody
 	for i := 0; i < len(kept); {
 		end, err := statementEnd(src, kept, i)
 		if err != nil {
 			return nil, err
 		}
-		for i < end && kept[i].Kind == Hint {
-			i++
-		}
 		stop := len(src)
 		if end < len(kept) {
 			stop = kept[end].Start
 		}
-		switch {
-		case w.is(i, "EXECUTE") && w.is(i+1, "IMMEDIATE"):
-			bodies = append(bodies, storedBody{kept[i+1].End, stop, "EXECUTE IMMEDIATE", "its text is read as SQL once more; write the statement itself"})
-		case w.is(i, "CREATE"), w.is(i, "ALTER"):
-			what := storedKind(w, i+1, end)
-			if what == "" {
-				break
-			}
-			depth := 0
-			for j := i + 1; j < end; j++ {
-				switch {
-				case w.symbol(j, "("):
-					depth++
-				case w.symbol(j, ")"):
-					depth--
-				case depth == 0 && w.is(j, "AS"):
-					bodies = append(bodies, storedBody{kept[j].End, stop, what, inClear})
-					j = end
-				}
-			}
+		p := &parser{words: words{src, kept[:end]}, i: i}
+		p.skipHints()
+		for p.is(p.i, "SETTINGS") && p.symbol(p.i+1, "(") {
+			p.i++
+			p.skipBrackets()
+		}
+		if p.i == end {
+			i = end + 1
+			continue
+		}
+		switch first := p.upper(p.i); {
+		case p.take("EXECUTE", "IMMEDIATE"):
+			bodies = append(bodies, storedBody{p.endOffset(), stop, "EXECUTE IMMEDIATE", "its text is read as SQL once more; write the statement itself"})
+		case slices.Contains([]string{"CREATE", "ALTER", "ATTACH", "COMMENT"}, first):
+			bodies = append(bodies, definition(p.words, p.i, stop)...)
+		case p.take("SET", "GLOBAL"):
+			bodies = append(bodies, storedBody{p.endOffset(), stop, "a global setting", inClear})
+		case slices.Contains([]string{"DROP", "UNDROP", "RENAME", "GRANT", "REVOKE"}, first):
+			bodies = append(bodies, storedBody{p.offset(), stop, "a name", "names are shown everywhere: write it, or use {{ var }}"})
 		}
 		i = end + 1
 	}
 	return bodies, nil
+}
+
+// definition finds what the engine keeps in clear of the CREATE, ALTER, ATTACH or COMMENT at i: all but the keys and passwords, which
+// it hides, and the rows of CREATE TABLE AS.
+func definition(w words, i, stop int) []storedBody {
+	made := func(kind string) bool {
+		return w.is(i, "CREATE") && (w.is(i+1, kind) || w.is(i+1, "OR") && w.is(i+3, kind))
+	}
+	connection, catalog := made("CONNECTION"), made("CATALOG")
+	what := storedKind(w, i+1, len(w.tokens))
+	var bodies []storedBody
+	depth, keys, hidden := 0, false, false // in brackets whose keys, and all of whose values, the engine hides
+	for j := i + 1; j < len(w.tokens); j++ {
+		switch {
+		case w.symbol(j, "("):
+			if depth == 0 {
+				hidden = w.symbol(j-1, "=") && (w.is(j-2, "WEBHOOK") || w.is(j-2, "CONNECTION") && catalog)
+				keys = w.symbol(j-1, "=") && w.is(j-2, "CONNECTION") || w.is(j-1, "SOURCE")
+			}
+			depth++
+		case w.symbol(j, ")"):
+			depth--
+		case depth == 0 && w.is(j, "AS") && (what != "" || w.is(i, "CREATE")):
+			if what != "" {
+				bodies = append(bodies, storedBody{w.tokens[j].End, stop, what, inClear})
+			}
+			return bodies
+		case !strings.Contains(w.text(j), secretOpen):
+		case depth == 0 && (connection && w.symbol(j-1, "=") || w.is(j-1, "BY") && keyBefore(w, j)), depth > 0 && w.symbol(j-1, "=") && (hidden || keys && (keyBefore(w, j) || w.is(j-2, "ROLE_ARN"))):
+		default:
+			bodies = append(bodies, storedBody{w.tokens[j].Start, w.tokens[j].End, "a definition", inClear})
+		}
+	}
+	return bodies
 }
 
 // storedKind names what CREATE or ALTER makes when its text after AS is stored.
@@ -186,7 +217,9 @@ func storedKind(w words, i, end int) string {
 			return "a policy's body"
 		case "INDEX":
 			return "an index's query"
-		case "TABLE", "STAGE", "CONNECTION", "DICTIONARY", "DATABASE", "USER", "ROLE", "STREAM", "SEQUENCE", "PIPE":
+		case "PIPE":
+			return "a pipe's text"
+		case "TABLE", "STAGE", "CONNECTION", "DICTIONARY", "DATABASE", "USER", "ROLE", "STREAM", "SEQUENCE":
 			return ""
 		}
 	}

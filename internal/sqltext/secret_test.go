@@ -46,10 +46,10 @@ func TestIdent(t *testing.T) {
 func TestSplice(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{"KEY": `a'b\`, "LINES": "1\n2\t%s\x00", "SQL": `'); DROP TABLE t; -- {{ secret "KEY" }}`}
-	got, err := Splice(`CREATE CONNECTION c ACCESS_KEY_ID={{ secret "KEY" }} X = 'a{{ secret "LINES" }}b{{ secret "KEY" }}' Y = ({{ secret "SQL" }}, 1)`, func(name string) (string, error) {
+	got, err := Splice(`SELECT a={{ secret "KEY" }} X = 'a{{ secret "LINES" }}b{{ secret "KEY" }}' Y = ({{ secret "SQL" }}, 1)`, func(name string) (string, error) {
 		return values[name], nil
 	})
-	want := `CREATE CONNECTION c ACCESS_KEY_ID='a\'b\\' X = 'a1\n2\t%s\x00ba\'b\\' Y = ('\'); DROP TABLE t; -- {{ secret "KEY" }}', 1)`
+	want := `SELECT a='a\'b\\' X = 'a1\n2\t%s\x00ba\'b\\' Y = ('\'); DROP TABLE t; -- {{ secret "KEY" }}', 1)`
 	if err != nil || got != want {
 		t.Errorf("Splice: error %v (-got +want):\n%s", err, cmp.Diff(got, want))
 	}
@@ -85,6 +85,31 @@ func TestPlaceholdersRefused(t *testing.T) {
 		{"CREATE PROCEDURE p() RETURNS INT LANGUAGE SQL AS '" + p + "'", `secret "X" inside a procedure's body`},
 		{"CREATE FUNCTION f AS (x) -> x || " + p, `secret "X" inside a function's body`},
 		{"CREATE MATERIALIZED VIEW v AS SELECT " + p, `secret "X" inside a view's text`},
+		{"CREATE TABLE t (a STRING DEFAULT " + p + ")", `secret "X" inside a definition`},
+		{"CREATE TABLE t (a STRING COMMENT 'x" + p + "')", `secret "X" inside a definition`},
+		{"CREATE TABLE t (a STRING, CHECK (a = " + p + "))", `secret "X" inside a definition`},
+		{"CREATE TABLE t (a STRING) CLUSTER BY (a || " + p + ")", `secret "X" inside a definition`},
+		{"CREATE TABLE t (password STRING AS (password = " + p + ") STORED)", `secret "X" inside a definition`},
+		{"/*+ x */ CREATE TABLE t (a INT) COMMENT = " + p, `secret "X" inside a definition`},
+		{"SETTINGS (a = 1) CREATE TABLE t (a INT) COMMENT = " + p + " AS SELECT 1", `secret "X" inside a definition`},
+		{"CREATE TABLE " + p + " (a INT)", `secret "X" inside a definition`},
+		{"CREATE TABLE t (a INT) " + p + " CONNECTION = (CONNECTION_NAME = 'c')", `secret "X" inside a definition`},
+		{"CREATE STAGE s URL = 's3://" + p + "/' CONNECTION = (CONNECTION_NAME = 'c')", `secret "X" inside a definition`},
+		{"CREATE STAGE s URL = 's3://b/' CONNECTION = (ENDPOINT_URL = " + p + ")", `secret "X" inside a definition`},
+		{"CREATE DATABASE d OPTIONS (a = " + p + ")", `secret "X" inside a definition`},
+		{"CREATE CONNECTION " + p + " STORAGE_TYPE = 's3'", `secret "X" inside a definition`},
+		{"CREATE TASK t COMMENT = " + p + " AS SELECT 1", `secret "X" inside a definition`},
+		{"CREATE USER u IDENTIFIED BY 'a' WITH DEFAULT_ROLE = " + p, `secret "X" inside a definition`},
+		{"CREATE TAG k ALLOWED_VALUES = (" + p + ")", `secret "X" inside a definition`},
+		{"ALTER TABLE t MODIFY COLUMN a COMMENT " + p, `secret "X" inside a definition`},
+		{"ALTER TABLE t ADD COLUMN a STRING DEFAULT " + p, `secret "X" inside a definition`},
+		{"ALTER TABLE t ADD COLUMN a STRING AS (" + p + ") VIRTUAL", `secret "X" inside a definition`},
+		{"ALTER TABLE t SET OPTIONS (password = " + p + ")", `secret "X" inside a definition`},
+		{"ALTER CONNECTION c SET TAG k = " + p, `secret "X" inside a definition`},
+		{"COMMENT ON TABLE t IS " + p, `secret "X" inside a definition`},
+		{"SET GLOBAL a = " + p, `secret "X" inside a global setting`},
+		{"DROP USER " + p, `secret "X" inside a name`},
+		{"GRANT SELECT ON t TO USER " + p, `secret "X" inside a name`},
 		{"SELECT 1; EXECUTE IMMEDIATE 'SELECT ''" + p + "'''", `secret "X" inside EXECUTE IMMEDIATE`},
 	}
 	for _, test := range tests {
@@ -95,8 +120,12 @@ func TestPlaceholdersRefused(t *testing.T) {
 		}
 	}
 	for _, sql := range []string{
-		"x = " + p, "x=" + p + ";", "(" + p + "," + p + ")", `'a\\` + p + `'`, `'\n` + p + `'`, "CREATE TASK t COMMENT = " + p + " AS SELECT 1; SELECT " + p, "CREATE TABLE t AS SELECT " + p,
-		"SELECT " + p + "::STRING || " + p, "CREATE FUNCTION f(INT) RETURNS INT LANGUAGE python HANDLER = 'h' HEADERS = ('k' = " + p + ") ADDRESS = 'a'",
+		"x = " + p, "x=" + p + ";", "(" + p + "," + p + ")", `'a\\` + p + `'`, `'\n` + p + `'`, "CREATE TASK t AS SELECT 1; SELECT " + p, "CREATE TABLE t AS SELECT " + p,
+		"SELECT " + p + "::STRING || " + p, "INSERT INTO t VALUES (" + p + ")", "CREATE OR REPLACE CONNECTION IF NOT EXISTS c STORAGE_TYPE = 's3' ENDPOINT_URL = " + p + " ACCESS_KEY_ID = " + p,
+		"CREATE STAGE s URL = 's3://b/' CONNECTION = (ACCESS_KEY_ID = " + p + " SECRET_ACCESS_KEY = " + p + ")", "ALTER TABLE t CONNECTION = (ACCESS_KEY_ID = " + p + ")",
+		"ATTACH TABLE t 's3://b/' CONNECTION = (ACCESS_KEY_ID = " + p + ")", "CREATE USER u IDENTIFIED WITH sha256_password BY " + p, "ALTER USER USER() IDENTIFIED BY " + p,
+		"CREATE CATALOG c TYPE = ICEBERG CONNECTION = (TYPE = 'rest' ADDRESS = " + p + ")", "CREATE NOTIFICATION INTEGRATION n TYPE = WEBHOOK ENABLED = TRUE WEBHOOK = (URL = " + p + ")",
+		"CREATE DICTIONARY d (a INT) PRIMARY KEY a SOURCE (MYSQL (HOST = 'h' PASSWORD = " + p + "))", "SET VARIABLE v = " + p,
 	} {
 		places, err := Placeholders(sql)
 		if err != nil || len(places) != strings.Count(sql, p) {
