@@ -137,13 +137,15 @@ func storedStatements(text string) ([]project.Statement, error) {
 }
 
 // pinned are the session settings that a run relies on: what they are, a migration may not change. One statement must make at
-// most one snapshot, and texts and times must read the same everywhere.
+// most one snapshot, and names, texts and times must read the same everywhere.
 var pinned = map[string]string{
-	"enable_auto_analyze":        "0",
-	"enable_compact_after_write": "0",
-	"enable_auto_vacuum":         "0",
-	"sql_dialect":                "PostgreSQL",
-	"timezone":                   "UTC",
+	"enable_auto_analyze":           "0",
+	"enable_compact_after_write":    "0",
+	"enable_auto_vacuum":            "0",
+	"sql_dialect":                   "PostgreSQL",
+	"timezone":                      "UTC",
+	"unquoted_ident_case_sensitive": "0",
+	"quoted_ident_case_sensitive":   "1",
 }
 
 // analyze finds what each statement does, and refuses what cannot be run safely at all.
@@ -158,8 +160,10 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 		if e.Use != "" {
 			database = e.Use
 		}
-		if name := strings.ToLower(e.Set); pinned[name] != "" || name == "query_tag" {
-			return refuse(st, Setting, "SET "+name+": dbctl pins this setting, the rollback relies on it", "leave the statement out")
+		for _, name := range append(strings.Split(strings.ToLower(e.Set), ","), e.During...) {
+			if pinned[name] != "" || name == "query_tag" {
+				return refuse(st, Setting, "SET "+name+": dbctl pins this setting, the rollback relies on it", "leave it out")
+			}
 		}
 		switch e.Txn {
 		case "BEGIN":
@@ -175,7 +179,7 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 		}
 		if open >= 0 {
 			this.Unit = unit
-			if e.Txn == "" && !e.DML && (e.Class != sqltext.None || e.Unknown) {
+			if e.Txn == "" && !e.DML && (e.Class != sqltext.None || e.Unknown || e.DDL) {
 				return refuse(st, Transaction, e.Kind+" inside BEGIN … COMMIT would commit what went before, and cannot be rolled back with it",
 					"put it before BEGIN or after COMMIT: dbctl puts a failed migration back without a transaction")
 			}

@@ -122,8 +122,17 @@ func TestRefusals(t *testing.T) {
 	check("TRUNCATE in a transaction", Transaction, w.up())
 	w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n")
 	check("BEGIN without end", Transaction, w.up())
-	w.migration(5, "SET enable_auto_analyze = 1;\n")
-	check("a pinned setting", Setting, w.up())
+	for _, sql := range []string{"CREATE TEMP TABLE x (a INT)", "ALTER TABLE a REFRESH CACHE", "ALTER DATABASE d REFRESH CACHE", "USE WAREHOUSE w", "SHOW WORKLOAD GROUPS"} {
+		w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n"+sql+";\nCOMMIT;\n")
+		check(sql+" in a transaction", Transaction, w.up())
+	}
+	for _, sql := range []string{
+		"SET enable_auto_analyze = 1", "SET (max_threads, Timezone) = (1, 'UTC')", "UNSET (max_threads, quoted_ident_case_sensitive)", "SET unquoted_ident_case_sensitive = 1",
+		"SETTINGS (max_threads = 1, enable_compact_after_write = 1) INSERT INTO a VALUES (1)", "INSERT /*+ SET_VAR(max_threads=1) SET_VAR(Enable_Compact_After_Write=1) */ INTO a VALUES (1)",
+	} {
+		w.migration(5, sql+";\n")
+		check(sql, Setting, w.up())
+	}
 	w.migration(5, "EXECUTE IMMEDIATE 'SELECT 1';\n")
 	check("an unknown effect", Irreversible, w.up())
 	w.migration(5, "DROP TABLE b;\n")

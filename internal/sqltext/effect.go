@@ -1,6 +1,9 @@
 package sqltext
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Class says how a statement is undone.
 type Class string
@@ -48,20 +51,21 @@ type Effect struct {
 	Writes  []Write  // empty for class none
 	Names   []Object // what it reads or depends on: base tables, stages, connections; a stream among them is consumed by DML, CREATE TABLE AS and COPY INTO a location
 	Class   Class
-	Reason  string // why it is of that class
-	Undo    string // how it would be undone, for people: "UNDROP TABLE t"
-	If      bool   // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
-	Column  string // of ALTER TABLE ADD, DROP, RENAME or MODIFY COLUMN: the column, as the table has it before, or is to get it
-	Unknown bool   // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
-	Script  bool   // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
-	DML     bool   // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
-	DDL     bool   // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
-	Use     string // USE db: the database afterwards
-	Set     string // SET/UNSET names of session settings, with commas; "variable x", "role", "warehouse" and so on for other state of the session
-	Txn     string // BEGIN, COMMIT, ROLLBACK
-	Plain   bool   // a plain CREATE (no OR REPLACE, no IF NOT EXISTS, no AS SELECT) of one object that the catalogue lists: may share a mark
-	Stream  bool   // needs the stream feature (1402)
-	Task    bool   // needs tasks (1702, 1402)
+	Reason  string   // why it is of that class
+	Undo    string   // how it would be undone, for people: "UNDROP TABLE t"
+	If      bool     // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
+	Column  string   // of ALTER TABLE ADD, DROP, RENAME or MODIFY COLUMN: the column, as the table has it before, or is to get it
+	Unknown bool     // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
+	Script  bool     // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
+	DML     bool     // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
+	DDL     bool     // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
+	Use     string   // USE db: the database afterwards
+	Set     string   // SET/UNSET names of session settings, with commas; "variable x", "role", "warehouse" and so on for other state of the session
+	During  []string // settings that hold while it runs: of SETTINGS (…) and of hints, lower case
+	Txn     string   // BEGIN, COMMIT, ROLLBACK
+	Plain   bool     // a plain CREATE (no OR REPLACE, no IF NOT EXISTS, no AS SELECT) of one object that the catalogue lists: may share a mark
+	Stream  bool     // needs the stream feature (1402)
+	Task    bool     // needs tasks (1702, 1402)
 
 	Temp          bool     // makes a temporary table, which lives as long as the session
 	InternalStage bool     // drops or replaces a stage: irreversible when it is there, internal and holds files, which only the engine knows; else redefine
@@ -88,7 +92,7 @@ func Analyze(stmt, database string) Effect {
 	a := &analysis{parser: &parser{words: words{stmt, tokens}}, database: database}
 	a.statement()
 	e := a.e
-	e.DDL = a.ddl
+	e.DDL, e.During = a.ddl, a.during()
 	if a.foreign && e.Class != None {
 		e.Class, e.Reason, e.Undo, e.Plain = Irreversible, "it writes another catalog, whose history is not ours to use", "", false
 	}
@@ -99,6 +103,32 @@ func Analyze(stmt, database string) Effect {
 		return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Object == o })
 	})
 	return e
+}
+
+// during finds the settings of SETTINGS (a = 1, …) and of hints: /*+ SET_VAR(a = 1) */.
+func (a *analysis) during() []string {
+	var names []string
+	list := func(w words, i int) {
+		for ; i < len(w.tokens) && !w.symbol(i, ")"); i++ {
+			if w.symbol(i+1, "=") && (w.tokens[i].Kind == Word || w.tokens[i].Kind == Quoted) {
+				names = append(names, strings.ToLower(foldIdent(w.text(i))))
+			}
+		}
+	}
+	for i, t := range a.tokens {
+		switch {
+		case t.Kind == Hint:
+			hint := wordsOf(strings.TrimSuffix(a.text(i)[len("/*+"):], "*/"))
+			for j := range hint.tokens {
+				if hint.is(j, "SET_VAR") {
+					list(hint, j+1)
+				}
+			}
+		case a.is(i, "SETTINGS") && a.symbol(i+1, "("):
+			list(a.words, i+2)
+		}
+	}
+	return names
 }
 
 func unknown(kind, reason string) Effect {
@@ -214,6 +244,8 @@ func (a *analysis) statement() {
 		a.ddl = true
 	case "REFRESH":
 		a.ddl = a.isWord("MATERIALIZED")
+	case "SHOW":
+		a.ddl = a.isWord("WORKLOAD")
 	case "USE":
 		a.ddl = a.isWord("WAREHOUSE") && a.i+1 < len(a.tokens)
 	}

@@ -79,6 +79,7 @@ var effects = []struct{ sql, want string }{
 	{"EXPLAIN PERF SELECT 1", "none: EXPLAIN PERF SELECT"},
 	{"SHOW FULL TABLES FROM x", "none: SHOW FULL"},
 	{"SHOW DROP TABLES", "none: SHOW DROP"},
+	{"SHOW WORKLOAD GROUPS", "none: SHOW WORKLOAD (DDL)"},
 	{"DESC t", "none: DESC < table db.t"},
 	{"DESCRIBE STREAM x.s", "none: DESC < table x.s"},
 	{"DESC PROCEDURE p(INT)", "none: DESC < procedure p(INT32)"},
