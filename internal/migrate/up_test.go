@@ -133,6 +133,12 @@ func TestRefusals(t *testing.T) {
 		w.migration(5, sql+";\n")
 		check(sql, Setting, w.up())
 	}
+	for _, sql := range []string{"ALTER TABLE a SET TAG k = 'v'", "ALTER TABLE a MODIFY COLUMN x UNSET MASKING POLICY", "ALTER TABLE a RENAME TO z; ALTER TABLE z DROP ALL ROW ACCESS POLICIES"} {
+		w.migration(5, sql+";\n")
+		check(sql, Irreversible, w.up())
+	}
+	w.migration(5, "CREATE TABLE z (x INT);\nALTER TABLE z SET TAG k = 'v';\n")
+	w.must(w.migrator(Options{DryRun: true}).Up(t.Context())) // the table goes, and its tag with it
 	w.migration(5, "EXECUTE IMMEDIATE 'SELECT 1';\n")
 	check("an unknown effect", Irreversible, w.up())
 	w.migration(5, "DROP TABLE b;\n")

@@ -23,16 +23,30 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 	d := &definitions{m: m}
 	var errs []error
 	judged := map[sqltext.Object]bool{} // judged already
+	made := map[sqltext.Object]bool{}   // by what would be rolled back with this statement
 	for _, s := range p.Steps {
+		if !p.atomic {
+			clear(made)
+		}
 		for i, st := range s.Statements {
 			if st.Effect.Retention && (p.atomic || i+1 < len(s.Statements)) {
 				m.note("warn", "%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line)
 			}
 			for _, w := range st.Effect.Writes {
-				if why := unheld(st, w, before, p.atomic || i+1 < len(s.Statements)); why != "" && !m.o.AllowIrreversible && !s.consent["irreversible"] {
-					errs = append(errs, irreversibleError(s, st, why))
+				why := unheld(st, w, before, p.atomic || i+1 < len(s.Statements))
+				if st.Effect.Attaches && !made[w.Object] {
+					why = fmt.Sprintf("dbctl does not see the tags and policies of %s", w.Object)
+					st.Effect.Class = sqltext.Irreversible // and no definition of ours would help
+				}
+				if why != "" {
+					e := &s.Statements[i].Effect // as plan lists it, and a rollback reports it
+					e.Class, e.Reason, e.Undo = sqltext.Irreversible, why, ""
+					if !m.o.AllowIrreversible && !s.consent["irreversible"] {
+						errs = append(errs, irreversibleError(s, st, why))
+					}
 				}
 				was, known := before.Find(w.Object)
+				made[w.Object] = w.Verb == sqltext.Create || w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew && !was.Exists || w.Verb == sqltext.Alter && made[w.Object] || w.Verb == sqltext.WriteData && made[w.Object]
 				replaces := w.Verb == sqltext.Replace && w.AccountWide()
 				if !known || !was.Exists || judged[w.Object] || st.Effect.Class != sqltext.Redefine || w.Verb == sqltext.Create || w.Verb == sqltext.CreateNew || shown(was) && !replaces {
 					continue

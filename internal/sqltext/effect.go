@@ -67,6 +67,7 @@ type Effect struct {
 	Stream  bool     // needs the stream feature (1402)
 	Task    bool     // needs tasks (1702, 1402)
 
+	Attaches      bool     // sets or takes away tags or policies of an object, which no savepoint sees
 	Temp          bool     // makes a temporary table, which lives as long as the session
 	InternalStage bool     // drops or replaces a stage: irreversible when it is there, internal and holds files, which only the engine knows; else redefine
 	Retention     bool     // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need

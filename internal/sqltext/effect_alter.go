@@ -41,7 +41,8 @@ func (a *analysis) alter(start int) {
 
 // tags says whether SET TAG or UNSET TAG follows.
 func (a *analysis) tags() bool {
-	return (a.isWord("SET") || a.isWord("UNSET")) && a.is(a.i+1, "TAG")
+	a.e.Attaches = (a.isWord("SET") || a.isWord("UNSET")) && a.is(a.i+1, "TAG")
+	return a.e.Attaches
 }
 
 // redefined is the class of a change whose earlier value is set again.
@@ -94,7 +95,7 @@ func (a *analysis) alterDatabase() {
 		a.redefined("ALTER DATABASE TAG")
 	case a.take("SET", "OPTIONS"):
 		a.write(o, Alter).Definition = true
-		a.redefined("ALTER DATABASE SET OPTIONS")
+		a.set("ALTER DATABASE SET OPTIONS", Irreversible, "the earlier options are not known", "")
 	default:
 		a.unknown("ALTER DATABASE", "it is no change of a database that dbctl knows")
 	}
@@ -150,19 +151,19 @@ func (a *analysis) alterTable(kind string, start int) {
 		w.Definition = true
 		done("COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
 	case a.take("ADD", "ROW", "ACCESS", "POLICY"):
-		w.Definition = true
+		w.Definition, a.e.Attaches = true, true
 		if name, ok := a.objectName(RowPolicy); ok {
 			a.name(Object{Kind: RowPolicy, Name: name})
 		}
 		done("ADD ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" DROP ROW ACCESS POLICY")
 	case a.take("DROP", "ROW", "ACCESS", "POLICY"):
-		w.Definition = true
+		w.Definition, a.e.Attaches = true, true
 		if name, ok := a.objectName(RowPolicy); ok {
 			a.name(Object{Kind: RowPolicy, Name: name})
 		}
 		done("DROP ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
 	case a.take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
-		w.Definition = true
+		w.Definition, a.e.Attaches = true, true
 		done("DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
 	case a.isWord("ADD") && (a.is(a.i+1, "CONSTRAINT") && a.is(a.i+3, "CHECK") || a.is(a.i+1, "CHECK") && a.symbol(a.i+2, "(")):
 		w.Definition = true
@@ -253,13 +254,13 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 		w.Definition = true
 		a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
 	case a.take("SET", "MASKING", "POLICY"):
-		w.Definition = true
+		w.Definition, a.e.Attaches = true, true
 		if name, ok := a.objectName(MaskingPolicy); ok {
 			a.name(Object{Kind: MaskingPolicy, Name: name})
 		}
 		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
 	case a.take("UNSET", "MASKING", "POLICY"):
-		w.Definition = true
+		w.Definition, a.e.Attaches = true, true
 		a.set(kind+" UNSET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN SET MASKING POLICY")
 	default:
 		// A new type, default or NOT NULL rewrites the column.
@@ -320,6 +321,8 @@ func (a *analysis) alterOther(kind ObjectKind, words string) {
 		}
 	case Function:
 		a.addReads(a.i)
+	case Role:
+		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "Databend shows no role's comment", ""
 	case Worker, Warehouse, WorkloadGroup, Catalog:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "its earlier state is not known", ""
 	case Connection, FileFormat, Procedure, Sequence, Tag, Dictionary, MaskingPolicy, RowPolicy:

@@ -336,7 +336,9 @@ func (a *analysis) createOther(kind ObjectKind, words string, verb Verb, start i
 		}
 	case Warehouse, Worker:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "machines are started, which costs", ""
-	case Notification, MaskingPolicy, RowPolicy, NetworkPolicy, PasswdPolicy, Catalog, WorkloadGroup, Connection, FileFormat, Function, Procedure, Sequence, Dictionary, Role, Tag:
+	case WorkloadGroup:
+		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, notRead, ""
+	case Notification, MaskingPolicy, RowPolicy, NetworkPolicy, PasswdPolicy, Catalog, Connection, FileFormat, Function, Procedure, Sequence, Dictionary, Role, Tag:
 		a.addReads(start)
 	}
 }
@@ -363,5 +365,5 @@ func (a *analysis) attach() {
 	}
 	a.write(o, Create).Definition = true
 	a.addReads(a.i)
-	a.set("ATTACH TABLE", Exact, "what was attached is dropped; its data stays where it is", "DROP TABLE "+o.display())
+	a.set("ATTACH TABLE", Irreversible, "its snapshots are another table's: what came after cannot be told from them", "")
 }

@@ -1,5 +1,7 @@
 package sqltext
 
+import "slices"
+
 // grant analyzes GRANT and REVOKE: the privileges of one role or user change.
 func (a *analysis) grant(verb string) {
 	preposition := "TO"
@@ -40,11 +42,15 @@ func (a *analysis) grant(verb string) {
 	if verb == "REVOKE" {
 		inverse = "GRANT"
 	}
+	owned := slices.ContainsFunc(a.e.Names, func(o Object) bool { return o.Kind == Table || o.Kind == Database })
 	a.write(Object{Kind: Grant, Name: what + name}, Alter).Definition = true
 	a.name(Object{Kind: who, Name: name})
 	a.set(kind, Redefine, "privileges have no history; the earlier ones are granted again", inverse+" what changed")
 	if kind == "GRANT OWNERSHIP" {
 		a.e.Undo = "GRANT OWNERSHIP to the earlier owner"
+		if !owned {
+			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier owner is not known", ""
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package sqltext
 
 import "strings"
 
+const notRead = "workload groups are not read, so that it is not known what was there"
+
 // rename analyzes RENAME TABLE a TO b [, …], RENAME DICTIONARY and the account-wide kinds.
 func (a *analysis) rename() {
 	switch {
@@ -49,7 +51,7 @@ func (a *analysis) rename() {
 			return
 		}
 		a.renamed(Object{Kind: WorkloadGroup, Name: from}, Object{Kind: WorkloadGroup, Name: to})
-		a.set("RENAME WORKLOAD GROUP", Redefine, "it is renamed back", "RENAME WORKLOAD GROUP "+to+" TO "+from)
+		a.set("RENAME WORKLOAD GROUP", Irreversible, notRead, "")
 	default:
 		a.unknown("RENAME", "it renames no object that dbctl knows")
 	}
