@@ -18,7 +18,7 @@ func (r *run) atomic(ctx context.Context) (left int, err error) {
 			return 0, err
 		}
 	}
-	for tries := 0; ; tries++ {
+	for {
 		if len(r.bad) > 0 {
 			return 0, r.refuseAll()
 		}
@@ -29,22 +29,21 @@ func (r *run) atomic(ctx context.Context) (left int, err error) {
 		}
 		b := batches[refused.batch]
 		m := missingColumn.FindStringSubmatch(refused.Error())
+		var parts []batch // in the place of b; each is nearer to one that loads
 		switch {
-		case tries > len(batches)+len(r.j.Optional):
-			return 0, refused.error
 		case m != nil && slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, m[1]) }) && !slices.Contains(b.send.missing, m[1]):
-			b.send = send{files: paths(b.files), force: b.send.force, missing: append(slices.Clone(b.send.missing), m[1])}
-			batches[refused.batch] = b
+			parts = []batch{{files: b.files, send: send{missing: append(slices.Clone(b.send.missing), m[1])}}}
 		case databend.IsCode(refused, 1303) || unreadable.MatchString(refused.Error()):
 			groups, err := r.groups(ctx, b.files)
 			if err != nil {
 				return 0, err
 			}
-			var parts []batch
-			for _, g := range groups {
-				parts = append(parts, batch{files: g.files, send: send{files: paths(g.files), force: b.send.force}, replace: b.replace})
+			if len(groups) == 1 && len(r.bad) == 0 {
+				return 0, refused.error
 			}
-			batches = slices.Replace(slices.Clone(batches), refused.batch, refused.batch+1, parts...)
+			for _, g := range groups {
+				parts = append(parts, batch{files: g.files, send: send{missing: b.send.missing}})
+			}
 		default:
 			bad, err := r.culprits(ctx, b, refused)
 			if err != nil {
@@ -55,6 +54,16 @@ func (r *run) atomic(ctx context.Context) (left int, err error) {
 					r.condemn(f, why)
 				}
 			}
+		}
+		for i := range parts {
+			p := &parts[i]
+			p.send.files, p.send.force, p.replace = paths(p.files), b.send.force, b.replace
+			if err := r.obey(ctx, p); err != nil { // which bound nothing before
+				return 0, err
+			}
+		}
+		if parts != nil {
+			batches = slices.Replace(slices.Clone(batches), refused.batch, refused.batch+1, parts...)
 		}
 	}
 }

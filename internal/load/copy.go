@@ -1,6 +1,7 @@
 package load
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +91,16 @@ func join(path, name string) string {
 	return path + "/" + name
 }
 
+// absent are the COPY's FILES that are none of files.
+func (j *job) absent(files []File) (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(j.files)) {
+		if !slices.ContainsFunc(files, func(f File) bool { return f.Path == name }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // literals reads ('a', 'b').
 func literals(list string) ([]string, error) {
 	tokens, err := sqltext.Scan(list)
@@ -131,7 +142,7 @@ func (j *job) sql(s send) string {
 	if s.files != nil {
 		b.WriteString("FILES = (" + quoted(s.files) + ") ")
 	} else {
-		b.WriteString("PATTERN = " + sqltext.Quote(j.pattern) + " ")
+		b.WriteString("PATTERN = " + sqltext.Quote("(?:"+j.pattern+")") + " ") // the engine's anchors would bind to the first and last of a|b
 	}
 	if j.options != "" {
 		b.WriteString(j.options + " ")
@@ -215,16 +226,22 @@ func (j *job) alias() string {
 	if len(j.Copy.Select) == 0 {
 		return ""
 	}
-	if i := strings.LastIndexByte(j.tail, ')'); i >= 0 {
-		return j.tail[:i] + "\n"
+	tokens, _ := sqltext.Scan(j.tail) // it was read with the rest
+	for _, t := range slices.Backward(tokens) {
+		if j.tail[t.Start:t.End] == ")" { // one in a comment is part of it
+			return j.tail[:t.Start] + "\n"
+		}
 	}
 	return j.tail
 }
 
+// literal quotes what somebody else has named: a name that looks like a secret's placeholder is sent as it is.
+func literal(s string) string { return strings.ReplaceAll(sqltext.Quote(s), "{{", `{\x7b`) }
+
 func quoted(names []string) string {
 	q := make([]string, len(names))
 	for i, n := range names {
-		q[i] = sqltext.Quote(n)
+		q[i] = literal(n)
 	}
 	return strings.Join(q, ",")
 }

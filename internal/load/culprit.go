@@ -32,7 +32,8 @@ type finding struct {
 // A COPY is atomic and seldom names what it stumbled over. isRefusal reports whether err is the engine's word about the files or
 // the text of a COPY, and not about the way to it.
 func isRefusal(err error) bool {
-	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, 1090, 1104, 1303) && !textMistake.MatchString(err.Error())
+	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, 1090, 1104, 1303) &&
+		(atLine.MatchString(err.Error()) || !textMistake.MatchString(err.Error()))
 }
 
 // movedUnder reports whether err says that one of the files was deleted or overwritten while it was read, or may not be read.
@@ -75,14 +76,25 @@ var (
 // named returns the file of files that err's text names, or "".
 func named(err error, files []File) string {
 	text := err.Error()
-	for _, m := range quotedName.FindAllStringSubmatch(text, -1) {
+	if m := atLine.FindStringSubmatch(text); m != nil { // what stands before it may be a value of the file
+		text = "'" + m[1] + "'"
+	}
+	quoted := quotedName.FindAllStringSubmatch(text+":", -1)
+	best := ""
+	for _, m := range quoted {
 		for _, f := range files {
-			if m[1] == f.Path || strings.HasSuffix(m[1], "/"+f.Path) {
+			if m[1] == f.Path {
 				return f.Path
+			}
+			if strings.HasSuffix(m[1], "/"+f.Path) && len(f.Path) > len(best) {
+				best = f.Path
 			}
 		}
 	}
-	best := "" // a path with a quote or a bracket in it, or one named without quotes
+	if best != "" {
+		return best
+	}
+	// A path with a quote or a bracket in it, or one named without quotes.
 	for _, f := range files {
 		asked := slashes.ReplaceAllString(f.Path, "/") // the engine asks for no empty folder name
 		if (strings.Contains(text, f.Path) || strings.Contains(text, asked)) && len(f.Path) > len(best) {
@@ -116,6 +128,7 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 
 // loadGroup loads a group, taking out bad files until the rest loads.
 func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
+	before, odd := len(r.bad), 0
 	for len(g.files) > 0 {
 		part := batch{files: g.files, send: send{files: paths(g.files), force: b.send.force, missing: g.missing}, replace: b.replace}
 		if err := r.obey(ctx, &part); err != nil {
@@ -150,8 +163,33 @@ func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
 			}
 			return ok
 		})
+		if textMistake.MatchString(refused.Error()) {
+			odd++
+		}
+		if odd == alike && len(g.files) > 0 {
+			all, err := r.everywhere(ctx, part, g.files, func(why error) bool { return textMistake.MatchString(why.Error()) })
+			if err != nil {
+				return 0, err
+			}
+			if all {
+				r.bad = r.bad[:before]
+				return 0, refused.error
+			}
+		}
 	}
 	return 0, nil
+}
+
+// everywhere reports whether the load's text is to blame for what its first files fail on: others of files, each alone, do too.
+func (r *run) everywhere(ctx context.Context, b batch, files []File, so func(error) bool) (bool, error) {
+	n := len(files)
+	for _, i := range []int{n - 1, n / 2, n * 3 / 4} {
+		why, err := r.try(ctx, b, files[i:i+1])
+		if err != nil || why == nil || !so(why) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // condemn notes that a file is bad.
@@ -166,6 +204,15 @@ func (r *run) settle(path string) {
 		r.o.settled = map[string]bool{}
 	}
 	r.o.settled[path] = true
+}
+
+// forgive drops what was found, and not yet recorded, in files that somebody else loaded or took away meanwhile.
+func (r *run) forgive() {
+	r.bad = append(r.bad[:r.told:r.told], slices.DeleteFunc(slices.Clone(r.bad[r.told:]), func(b badFile) bool {
+		return !slices.ContainsFunc(r.plan.Files, func(f File) bool {
+			return f.Path == b.Path && (f.State == New || f.State == Changed || f.State == Failed)
+		})
+	})...)
 }
 
 // recordBad writes what was found into the ledger and tells of it: each file once.
@@ -236,7 +283,7 @@ func (r *run) culprits(ctx context.Context, b batch, cause *copyError) (map[stri
 	}
 	if m := atLine.FindStringSubmatch(cause.Error()); m != nil {
 		if name := named(cause, b.files); name != "" {
-			line := number(m[1]) + 1
+			line := number(m[2]) + 1
 			f := finding{reason: fmt.Sprintf("line %d: %s", line, inWords(cause)), row: &line}
 			if v := invalidValue.FindStringSubmatch(cause.Error()); v != nil {
 				f.value, f.column = v[1], v[2]
@@ -268,7 +315,7 @@ func (r *run) culprits(ctx context.Context, b batch, cause *copyError) (map[stri
 
 // The engine's word about a text format: the line counts from 0.
 var (
-	atLine       = regexp.MustCompile(`at file '.*', line (\d+)`)
+	atLine       = regexp.MustCompile(`(?s).*at file '(.*)', line (\d+)`)
 	invalidValue = regexp.MustCompile(`(?s)(?:Invalid value '(.*?)'|Missing value) for column \d+ \((\S+) `)
 	// textMistake is what no file can be blamed for.
 	textMistake = regexp.MustCompile(`does not have a column with name|number of columns|Number of columns|aggregate|no function matches the given name`)
@@ -286,12 +333,18 @@ func (r *run) bisect(ctx context.Context, b batch, cause *copyError) (map[string
 	split = func(files []File, why error) error {
 		if len(files) == 1 {
 			tried++
-			if len(bad) == same && why.Error() == cause.Error() {
+			if len(bad) == same && message(why) == message(cause) {
 				same++
 			}
 			bad[files[0].Path] = r.refused(why)
-			if same == tried && same >= alike && same < len(b.files) {
-				return cause.error
+			if same == tried && same == alike && same < len(b.files) {
+				all, err := r.everywhere(ctx, b, b.files, func(why error) bool { return message(why) == message(cause) })
+				if err != nil {
+					return err
+				}
+				if all {
+					return cause.error
+				}
 			}
 			return nil
 		}

@@ -17,7 +17,8 @@ func TestProofManyFiles(t *testing.T) {
 		n = 20_000
 	}
 	w := newWorld(t)
-	ld := w.load(copyRows)
+	ld := w.load(copyRows + ` PATTERN = '0.*|(bad|new)[.]parquet'`)
+	w.Put(t, "p/not new.parquet", rows(1, 1)) // which the engine's ^0.*|(bad|new)[.]parquet$ would take
 	var wg sync.WaitGroup
 	for part := range 8 {
 		wg.Go(func() {

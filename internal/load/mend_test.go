@@ -1,6 +1,8 @@
 package load
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -132,4 +135,195 @@ func TestReplaceDeletesOnlyTheFilesRows(t *testing.T) {
 		t.Errorf("events (-got +want):\n%s", diff)
 	}
 	w.wantRows(6)
+}
+
+// A file with another number of columns is that file's fault, unless all have it.
+func TestTextFileWithOtherColumns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = CSV)")
+	for i := range alike + 1 {
+		w.Put(t, fmt.Sprintf("p/a%d.csv", i), []byte("1,x,z\n"))
+	}
+	_, err := w.run(ld, Options{Path: "p/a*"})
+	w.wantExit(err, exitFailed, "Number of columns in file (3)")
+	if got := w.ledger(); got != nil {
+		t.Errorf("got %q in the ledger for the load's own mistake", got)
+	}
+	w.Put(t, "p/z.csv", []byte("2,y\n"))
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "7 bad files, the others are loaded")
+	if res.Files != 1 {
+		t.Errorf("got %+v, want one file loaded", res)
+	}
+}
+
+func TestNamedFile(t *testing.T) {
+	t.Parallel()
+	files := []File{{Path: "a.csv"}, {Path: "p/a.csv"}, {Path: "x/p/a.csv"}}
+	for text, want := range map[string]string{
+		"Invalid value 'a.csv' for column 0 (id Int32)\nat file 'x/p/a.csv', line 3": "x/p/a.csv",
+		"not a parquet file ('root/p/a.csv')":                                        "p/a.csv",
+		"object 'y/a.csv': gone, not 'p/a.csv': there":                               "p/a.csv",
+		"nothing of ours": "",
+	} {
+		if got := named(errors.New(text), files); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+type nullVec struct {
+	ID  int32      `parquet:"id"`
+	Vec []*float32 `parquet:"vec,list"`
+	New int32      `parquet:"new"`
+}
+
+// What the rules are about is found behind a change of schema, too, and many schemas with many missing columns load at once.
+func TestAtomicOverSchemas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE v (id INT, vec VECTOR(2), a INT, b INT, c INT)")
+	ld := w.load("COPY INTO v (id, vec, a, b, c) FROM (SELECT id::INT, vec::VECTOR(2), a::INT, b::INT, c::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
+		func(ld *project.Load) { ld.Optional = []string{"a", "b", "c"} })
+	one := float32(1)
+	type bare struct {
+		ID  int32     `parquet:"id"`
+		Vec []float32 `parquet:"vec,list"`
+	}
+	type more struct {
+		ID  int32     `parquet:"id"`
+		Vec []float32 `parquet:"vec,list"`
+		X   int32     `parquet:"x"`
+	}
+	type most struct {
+		ID  int32     `parquet:"id"`
+		Vec []float32 `parquet:"vec,list"`
+		Y   string    `parquet:"y"`
+	}
+	w.Put(t, "p/1.parquet", file([]bare{{1, []float32{1, 2}}}))
+	w.Put(t, "p/2.parquet", file([]more{{2, []float32{1, 2}, 1}}))
+	w.Put(t, "p/3.parquet", file([]most{{3, []float32{1, 2}, "y"}}))
+	w.Put(t, "p/4.parquet", file([]nullVec{{4, []*float32{&one, nil}, 1}}))
+	_, err := w.run(ld, Options{Atomic: true})
+	w.wantExit(err, exitFailed, "p/4.parquet", "NULL in the vector", "nothing was loaded")
+	w.Put(t, "p/4.parquet", file([]nullVec{{4, []*float32{&one, &one}, 1}}))
+	w.mustRun(ld, Options{Atomic: true}, 4, 4)
+}
+
+// Files in front that fail alike are not the load's mistake when others load.
+func TestFilesThatFailAlike(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load("COPY INTO t (id, name) FROM (SELECT length(name)+name::INT, name::STRING FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
+	for i := range alike {
+		w.Put(t, fmt.Sprintf("p/a%d.parquet", i), file([]row{{1, "xx"}}))
+	}
+	w.Put(t, "p/w.parquet", file([]row{{1, "xx"}}))
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitFailed)
+	if got := w.ledger(); got != nil {
+		t.Errorf("got %q in the ledger for the load's own mistake", got)
+	}
+	w.Put(t, "p/w.parquet", file([]row{{1, "1"}}))
+	w.Put(t, "p/y.parquet", file([]row{{1, "2"}}))
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "6 bad files")
+	if res.Files != 2 {
+		t.Errorf("got %+v, want 2 files loaded", res)
+	}
+}
+
+func TestCommentsInTheCopy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load("COPY INTO t (id, name) FROM (SELECT name::INT, name::STRING FROM @st/p/ AS f /* a) */ ) -- of all (or most) :)\nFILE_FORMAT = (TYPE = 'PARQUET')")
+	w.Put(t, "p/a.parquet", file([]row{{1, "1"}, {2, "x"}}))
+	w.Put(t, "p/b.parquet", file([]row{{1, "1"}}))
+	w.wantExit(w.validate(ld, Options{}), exitStopped, "row 2: name = 'x' is no INT")
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "row 2: name = 'x' is no INT")
+}
+
+// What was loaded before an error is told, and exit 1 would deny it.
+func TestErrorBehindLoadedFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/b.parquet", rows(1, 1))
+	w.mustRun(ld, Options{}, 1, 1)
+	w.Put(t, "p/a.parquet", rows(1, 10))
+	res, err := w.runWith(ld, Options{Force: true, Path: "p/*"}, func(e event.Event) {
+		if f, ok := e.(event.File); ok && f.Outcome == "loaded" {
+			w.SQL(t, "DROP TABLE t")
+		}
+	})
+	w.wantExit(err, exitPartly, "1 file is loaded, and then")
+	if s, ok := w.events[len(w.events)-1].(event.Summary); !ok || s.Counts["loaded"] != 1 || res.Rows != 10 {
+		t.Errorf("got %+v, %+v at the end, want a summary of one file", res, w.events[len(w.events)-1])
+	}
+}
+
+// Another run loads between the plan and the lock: what was found before is not lost, and files loaded past us are taken in.
+func TestPlanThatIsTooOld(t *testing.T) {
+	t.Parallel()
+	type timed struct {
+		ID int32 `parquet:"id"`
+		At int64 `parquet:"at"`
+	}
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE u (id INT, at TIMESTAMP)")
+	const sql = "COPY INTO u (id, at) FROM (SELECT id::INT, at::TIMESTAMP FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"
+	ld := w.load(sql, func(ld *project.Load) { ld.Secrets = []string{"A"} })
+	other := w.load(strings.Replace(sql, "@st/p/", "@st/q/", 1), func(ld *project.Load) { ld.Name = "other" })
+	n := 0
+	run := func() error {
+		n++
+		w.Put(t, fmt.Sprintf("q/%d.parquet", n), file([]timed{{int32(n), 1735689600}}))
+		return w.with(t.Context(), func(l *Loader) error {
+			l.cfg.Secrets = func(context.Context, []string) (secret.Set, error) {
+				_, err := w.run(other, Options{})
+				return nil, err
+			}
+			_, err := l.Run(t.Context(), ld, Options{})
+			return err
+		})
+	}
+	w.Put(t, "p/bad.parquet", file([]timed{{1, 1735689600000000000}}))
+	if err := run(); err == nil { // makes the ledger
+		t.Fatal("got no error for a bad file")
+	}
+	w.SQL(t, "DELETE FROM "+w.StateDB+".ledger WHERE state='failed'")
+	w.wantExit(run(), exitPartly, "p/bad.parquet")
+	if got := strings.Join(w.ledger(), "\n"); !strings.Contains(got, "bad.parquet failed dbctl") {
+		t.Errorf("the bad file is not in the ledger: %s", got)
+	}
+	w.Delete(t, "p/bad.parquet")
+	w.Put(t, "p/task.parquet", file([]timed{{1, 1735689600}}))
+	w.SQL(t, ld.Statement.SQL)
+	if err := run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(w.ledger(), "\n"); !strings.Contains(got, "task.parquet loaded engine") {
+		t.Errorf("the task's file is not in the ledger: %s", got)
+	}
+}
+
+func TestFilesNamedAndNotThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows + " FILES = ('a.parquet', 'b.parquet', 'c.parquet')")
+	w.Put(t, "p/a.parquet", rows(1, 1))
+	w.Put(t, "p/b.parquet", rows(2, 1))
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "1 file is named by FILES", "p/c.parquet")
+	if res.Files != 2 {
+		t.Errorf("got %+v, want 2 files loaded", res)
+	}
+	w.Delete(t, "p/a.parquet") // loaded: it may go
+	_, err = w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "1 file is named by FILES", "p/c.parquet")
+	w.Put(t, "p/c.parquet", rows(3, 1))
+	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, Options{}, 0, 0)
 }

@@ -75,6 +75,7 @@ type Plan struct {
 	ledgerKnown, listedKnown int64           // of those: all, and those listed
 	lastWord                 int64           // microseconds, of the ledger's last row about these files
 	knownRows                int64           // that the ledger counts
+	absent                   []string        // of the COPY's FILES: in no list
 	exact                    bool            // prefix and pattern send exactly the planned files
 }
 
@@ -141,14 +142,19 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	if err := cmp.Or(err, wrap(j.Name, "look for a FLASHBACK", <-flashed)); err != nil {
 		return nil, err
 	}
-	if len(p.flashed) > 0 && !p.query.verbose { // whether each of them is there, and whether it is still what it was
+	// Of what went with a FLASHBACK, or is missing of FILES, each is asked about: whether it is there, and still what it was.
+	named := j.files != nil && o.Path == "" && !p.windowed() && p.listed() < int64(len(j.files))
+	if (len(p.flashed) > 0 || named) && !(p.query.verbose && p.query.vanished) {
 		p.forget()
-		p.query.verbose = true
+		p.query.verbose, p.query.vanished = true, true
 		if err := l.files(ctx, p); err != nil {
 			return nil, err
 		}
 	}
 	p.settle()
+	if named {
+		p.absent = j.absent(p.Files)
+	}
 	if p.query.verbose && !o.Verbose {
 		p.Files = slices.DeleteFunc(p.Files, func(f File) bool { return slices.Contains(boring, f.State) })
 	}
@@ -397,6 +403,9 @@ func (p *Plan) refusal(o Options) error {
 
 // stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
 func (p *Plan) stopped(o Options) error {
+	if len(p.absent) > 0 {
+		return errorf(p.Load, exitStopped, "mend FILES in "+p.job.Path, "%s named by FILES not in @%s: %s", count(int64(len(p.absent)), "file is", "files are"), p.Stage, some(p.absent, 5))
+	}
 	var names []string
 	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
 	for _, f := range p.Files {

@@ -301,7 +301,7 @@ func TestOddNames(t *testing.T) {
 	ld := w.load(strings.Replace(copyRows, "@st/p/", "'@st/dir sp/ö/'", 1))
 	names := []string{
 		"space x", "it's", `"quoted"`, "ünïcode", "🚗", "%20", "100%", "+&", "semi;colon", `back\slash`, "=#", "com,ma", "()[]",
-		"q?", "co:lon", "st*r", "$dollar", "@t", "til~de", "{{x}}", "--dash",
+		"q?", "co:lon", "st*r", "$dollar", "@t", "til~de", "{{x}}", "--dash", `{{ secret "A" }}`, `{{ secret "`,
 	}
 	for i, n := range names {
 		w.Put(t, "dir sp/ö/"+n+".parquet", rows(i, 1))

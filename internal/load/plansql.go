@@ -170,7 +170,7 @@ func (q planQuery) where(column string, prefixes []string, more ...string) strin
 		conds = append(conds, "("+strings.Join(any, " OR ")+")")
 	}
 	if q.glob != "" {
-		conds = append(conds, "regexp_like("+column+", "+sqltext.Quote(q.glob)+", 'c')")
+		conds = append(conds, "regexp_like("+column+", "+literal(q.glob)+", 'c')")
 	}
 	conds = append(conds, more...)
 	if len(conds) == 0 {

@@ -120,49 +120,77 @@ func (r *run) locked(ctx context.Context) (res Result, err error) {
 	return r.all(ctx)
 }
 
-// all sends the batches, planning again after a collision, until nothing of the plan is left.
+// all sends the batches and sums up.
 func (r *run) all(ctx context.Context) (Result, error) {
-	var planned *Plan
+	planned, err := r.loop(ctx)
+	if err != nil {
+		return r.res, r.broken(ctx, planned, err)
+	}
+	return r.end(ctx, planned)
+}
+
+// loop sends the batches, planning again after a collision, until nothing of the plan is left. planned is the first plan.
+func (r *run) loop(ctx context.Context) (planned *Plan, err error) {
 	for try := 0; ; try++ {
+		left, err := 0, error(nil)
 		if r.plan.Engine > 0 {
-			if err := r.takeIn(ctx); err != nil {
-				return r.res, err
+			err = r.takeIn(ctx)
+		}
+		if err == nil {
+			if planned == nil {
+				planned = r.plan
+				planned.left(r.l.cfg.Sink)
+				r.total.files, r.total.bytes = int64(len(planned.Planned())), planned.Bytes()
 			}
+			left, err = r.batches(ctx)
 		}
-		if planned == nil {
-			planned = r.plan
-			planned.left(r.l.cfg.Sink)
-			r.total.files, r.total.bytes = int64(len(planned.Planned())), planned.Bytes()
-		}
-		left, err := r.batches(ctx)
 		if movedUnder(err, r.plan.Planned()) {
 			err = errAgain{err}
 		}
 		var again errAgain
 		if errors.As(err, &again) && r.outOfReach(again) {
 			try = 0
-			if !r.o.Atomic { // which tells of all that is bad itself
-				err := r.recordBad(ctx)
-				if errors.As(err, new(errAgain)) { // the lock is ours now, and a new plan comes anyway
-					err = r.recordBad(ctx)
-				}
-				if err != nil {
-					return r.res, wrap(r.j.Name, "", err)
-				}
-			}
 		}
 		switch {
 		case errors.As(err, &again) && try < replans:
 			r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: something changed meanwhile, planning again: %v", r.j.Name, again)})
 		case err != nil:
-			return r.res, wrap(r.j.Name, "", err)
+			return planned, err
 		case left == 0 || try >= replans:
-			return r.end(ctx, planned)
+			return planned, nil
 		}
 		if r.plan, err = r.l.plan(ctx, r.j, r.o); err != nil {
-			return r.res, err
+			return planned, err
 		}
+		r.forgive()
 	}
+}
+
+// broken is the error of a run that err stopped. What it found in files is recorded, and what it has loaded is told.
+func (r *run) broken(ctx context.Context, planned *Plan, err error) error {
+	err = wrap(r.j.Name, "", err)
+	if !r.o.Atomic && r.told < len(r.bad) && r.held() == nil && r.lock != nil {
+		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+		defer cancel()
+		_ = r.recordBad(free) // err is what counts; they are found again
+	}
+	if r.res.Files == 0 {
+		return err
+	}
+	r.summary(planned)
+	if ctx.Err() == nil {
+		err = r.partly(err)
+	}
+	return errors.Join(err, r.failed())
+}
+
+// partly gives an error behind loaded files their exit code.
+func (r *run) partly(err error) error {
+	var own *Error
+	if err == nil || r.res.Files == 0 || errors.As(err, &own) && own.Exit == exitPartly {
+		return err
+	}
+	return &Error{Load: r.j.Name, Exit: exitPartly, Msg: count(int64(r.res.Files), "file is", "files are") + " loaded, and then", Err: err}
 }
 
 // batches sends the plan. left is how many files gave no row: the engine holds them for loaded.
@@ -180,7 +208,7 @@ func (r *run) batches(ctx context.Context) (left int, err error) {
 		}
 		left += n
 	}
-	return left, nil
+	return left, r.recordBad(ctx)
 }
 
 // batch is what one COPY loads.
@@ -614,16 +642,19 @@ func (r *run) takeIn(ctx context.Context) error {
 func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
 	freed := make(chan error, 1)
 	go func() { freed <- r.release(ctx) }()
-	id, err := r.tableID(ctx)
-	if err := <-freed; err != nil {
-		return r.res, err
+	id, looked := r.tableID(ctx)
+	err := cmp.Or(<-freed, wrap(r.j.Name, "look at the table again", looked))
+	if looked == nil && id != r.plan.TableID && r.res.Files > 0 {
+		return r.res, errors.Join(errorf(r.j.Name, exitPartly, "dbctl load "+r.j.Name, "the table %s was replaced while it was loaded: the rows went with the old one", r.j.target), err)
 	}
-	if err != nil {
-		return r.res, wrap(r.j.Name, "look at the table again", err)
-	}
-	if id != r.plan.TableID && r.res.Files > 0 {
-		return r.res, errorf(r.j.Name, exitPartly, "dbctl load "+r.j.Name, "the table %s was replaced while it was loaded: the rows went with the old one", r.j.target)
-	}
+	r.summary(first)
+	err = cmp.Or(err, r.passed(ctx))
+	// Of a joined error the first one's exit code counts: 4 outranks 3.
+	return r.res, errors.Join(r.failed(), r.partly(err), first.open(), first.stopped(r.o))
+}
+
+// summary tells what was loaded.
+func (r *run) summary(first *Plan) {
 	took := time.Since(r.started)
 	text := fmt.Sprintf("%s: %s, %s loaded (%s) in %s", r.j.Name, count(int64(r.res.Files), "file", "files"), count(r.res.Rows, "row", "rows"), size(r.res.Bytes), took.Round(time.Millisecond))
 	counts := map[string]int64{"loaded": int64(r.res.Files), "rows": r.res.Rows, "bytes": r.res.Bytes, "failed": int64(len(r.bad))}
@@ -639,11 +670,6 @@ func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
 		counts["ignored"] = n
 	}
 	r.l.cfg.Sink(event.Summary{Command: "load", Text: text, Counts: counts, TookMS: took.Milliseconds()})
-	if err := r.passed(ctx); err != nil {
-		return r.res, err
-	}
-	// Of a joined error the first one's exit code counts: 4 outranks 3.
-	return r.res, errors.Join(r.failed(), first.open(), first.stopped(r.o))
 }
 
 // All runs loads one after another, goes on after one fails, and joins their errors: the worst exit code wins.

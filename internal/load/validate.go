@@ -126,7 +126,7 @@ func (r *run) schema(ctx context.Context, f File) (map[string]string, error) {
 	if r.j.FileType() != "PARQUET" {
 		return nil, nil
 	}
-	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT column_name, type FROM INFER_SCHEMA(location=>" + sqltext.Quote("@"+r.j.Copy.Stage+"/"+f.Path) + ", file_format=>'PARQUET')"})
+	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT column_name, type FROM INFER_SCHEMA(location=>" + literal("@"+r.j.Copy.Stage+"/"+f.Path) + ", file_format=>'PARQUET')"})
 	if err != nil {
 		return nil, err
 	}
