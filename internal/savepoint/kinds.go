@@ -94,7 +94,7 @@ func (cat *catalog) addKind(kind string, f []string) {
 		delete(s.Facts, "database")
 	case sqltext.Procedure:
 		args, _, _ := strings.Cut(strings.TrimPrefix(s.Facts["arguments"], s.Name), " RETURN")
-		s.Args = args
+		s.Args = sqltext.ProcedureArgs(args)
 	case sqltext.Setting:
 		s.Exists = s.Facts["level"] == "GLOBAL"
 		if !s.Exists {
@@ -262,32 +262,11 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 // procedure finds a procedure by name and, when the object has them, argument types.
 func (cat *catalog) procedure(o sqltext.Object) (ObjectState, bool) {
 	for x, s := range cat.others {
-		if x.Kind == sqltext.Procedure && x.Name == o.Name && (o.Args == "" || sameArgs(x.Args, o.Args)) {
+		if x.Kind == sqltext.Procedure && x.Name == o.Name && (o.Args == "" || x.Args == o.Args) {
 			return s, true
 		}
 	}
 	return ObjectState{}, false
-}
-
-// sameArgs compares "(INT, STRING)" with "(Int32,String)".
-func sameArgs(a, b string) bool {
-	alias := strings.NewReplacer("integer", "int32", "bigint", "int64", "smallint", "int16", "tinyint", "int8", "varchar", "string", "text", "string",
-		"double", "float64", "bool", "boolean", " null", "", " ", "", "nullable(", "", ")", "", "(", "")
-	norm := func(s string) string {
-		parts := strings.Split(alias.Replace(strings.ToLower(s)), ",")
-		for i, p := range parts {
-			switch p {
-			case "int":
-				parts[i] = "int32"
-			case "float":
-				parts[i] = "float32"
-			case "booleanean":
-				parts[i] = "boolean"
-			}
-		}
-		return strings.Join(parts, ",")
-	}
-	return norm(a) == norm(b)
 }
 
 // optionNames keeps the names of "access_key_id=******fgh …": the server shows the last characters of each value.

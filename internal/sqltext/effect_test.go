@@ -275,6 +275,7 @@ var effects = []struct{ sql, want string }{
 	{"CREATE PROCEDURE p(a INT, b DECIMAL(10, 2)) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN 1; END; $$", "exact: CREATE PROCEDURE | create procedure p(INT32, DECIMAL(10, 2)) D (DDL plain)"},
 	{"CREATE OR REPLACE PROCEDURE p() RETURNS TABLE (a INT) LANGUAGE SQL AS $$ BEGIN RETURN 1; END; $$", "redefine: CREATE OR REPLACE PROCEDURE | create or replace procedure p() D (DDL)"},
 	{"ALTER PROCEDURE p(INT) SET TAG k = 'v'", "redefine: ALTER PROCEDURE TAG | alter procedure p(INT32) D (DDL attaches)"},
+	{"DROP PROCEDURE IF EXISTS p(TUPLE)", "irreversible: DROP PROCEDURE (unknown DDL)"},
 	{"DROP PROCEDURE p(integer, decimal(10,2))", "redefine: DROP PROCEDURE | drop procedure p(INT32, DECIMAL(10, 2)) D (DDL)"},
 	{"CALL PROCEDURE p(1)", "irreversible: CALL PROCEDURE < procedure p (unknown)"},
 	{"CALL system$fuse_gc('x')", "irreversible: CALL (unknown)"},

@@ -93,6 +93,27 @@ func TestEngineNames(t *testing.T) {
 	}
 }
 
+// TestEngineTypes compares a procedure's types with what the engine makes of them.
+func TestEngineTypes(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	for i, typ := range []string{
+		"VARCHAR(10)", "INT(11)", "INT(11) UNSIGNED", "TINYINT UNSIGNED", "BIGINT UNSIGNED NOT NULL", "DOUBLE PRECISION", "REAL", "SIGNED", "UNSIGNED", "LONGBLOB", "DECIMAL", "DECIMAL(5)",
+		"Decimal(10, 2)", "INT NOT NULL", "INT NULL", "VECTOR(3)", "BINARY(4)", "TIMESTAMP(6)", "TIMESTAMP WITH TIME ZONE", "MAP(STRING, INT(3))", "TUPLE(a INT, b TEXT(3) NULL)", "TUPLE(INT UNSIGNED, JSON)",
+		"ARRAY(NULLABLE(INT))", "STAGE_LOCATION", "DATETIME",
+	} {
+		name := fmt.Sprintf("sqltext_p%d", i)
+		create := "CREATE OR REPLACE PROCEDURE " + name + "(a " + typ + ", b BOOL) RETURNS INT LANGUAGE SQL AS $$ BEGIN RETURN 1; END; $$"
+		o := sqltext.Analyze(create, "x").Writes[0].Object
+		env.SQL(t, create)
+		shown := env.SQL(t, "SELECT split_part(arguments, ' RETURN', 1) FROM system.procedures WHERE name = "+sqltext.Quote(name))[0][0]
+		if got := sqltext.ProcedureArgs(strings.TrimPrefix(shown, name)); got != o.Args {
+			t.Errorf("%s: engine has %s, read as %s, want %s", typ, shown, got, o.Args)
+		}
+		env.SQL(t, "DROP PROCEDURE "+o.SQL())
+	}
+}
+
 // unparsed are the statements of the table that 1.2.895 refuses to parse, by how they start: no statements at all, what only
 // newer engines have, and what is read so that nobody is misled.
 var unparsed = []string{
@@ -100,7 +121,7 @@ var unparsed = []string{
 	"SELECT 1; SELECT 2", "SELECT 'a", "FROBNICATE", "ALTER TABLE t EXPLODE", "BEGIN DROP", "DECLARE", "RENAME TABLE a TO x.b, b TO a",
 	"CREATE TABLE IDENTIFIER($v)", // parsed, but $v is not set
 	"CREATE MATERIALIZED VIEW", "CREATE OR REPLACE MATERIALIZED VIEW", "ALTER MATERIALIZED VIEW", "DROP MATERIALIZED VIEW", "REFRESH MATERIALIZED VIEW",
-	"REFRESH LINEAGE", "ALTER TABLE t PARTITION BY", "INSERT INTO t FROM @s/f",
+	"DROP PROCEDURE IF EXISTS p(TUPLE)", "REFRESH LINEAGE", "ALTER TABLE t PARTITION BY", "INSERT INTO t FROM @s/f",
 }
 
 // TestEngineKnowsTheStatements parses the table of effects, so that it names statements as they are and not as remembered.

@@ -1,6 +1,9 @@
 package sqltext
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // ObjectKind is the kind of a thing that statements write.
 type ObjectKind string
@@ -148,48 +151,92 @@ func (p *parser) objectName(kind ObjectKind) (string, bool) {
 	return text, true
 }
 
-// typeNames maps the synonyms of a type to one name, so that a procedure's types compare.
+// typeNames maps the synonyms of a type to one name, so that a procedure's types compare (seen in system.procedures of 1.2.895).
 var typeNames = map[string]string{
-	"BOOL": "BOOLEAN", "TINYINT": "INT8", "SMALLINT": "INT16", "INT": "INT32", "INTEGER": "INT32", "BIGINT": "INT64", "FLOAT": "FLOAT32", "DOUBLE": "FLOAT64", "NUMERIC": "DECIMAL",
-	"VARCHAR": "STRING", "TEXT": "STRING", "CHAR": "STRING", "CHARACTER": "STRING", "VARBINARY": "BINARY", "JSON": "VARIANT", "DATETIME": "TIMESTAMP",
+	"BOOL": "BOOLEAN", "TINYINT": "INT8", "SMALLINT": "INT16", "INT": "INT32", "INTEGER": "INT32", "BIGINT": "INT64", "SIGNED": "INT64", "UNSIGNED": "UINT64",
+	"FLOAT": "FLOAT32", "REAL": "FLOAT32", "DOUBLE": "FLOAT64", "NUMERIC": "DECIMAL", "VARCHAR": "STRING", "TEXT": "STRING", "CHAR": "STRING", "CHARACTER": "STRING",
+	"VARBINARY": "BINARY", "BLOB": "BINARY", "TINYBLOB": "BINARY", "MEDIUMBLOB": "BINARY", "LONGBLOB": "BINARY", "JSON": "VARIANT", "DATETIME": "TIMESTAMP",
+	"TIMESTAMPTZ": "TIMESTAMP_TZ", "STAGELOCATION": "STAGE_LOCATION",
+}
+
+// ProcedureArgs writes "(int, Decimal)", the types of a procedure as SQL or the engine has them, as Object.Args does.
+func ProcedureArgs(list string) string {
+	p := &parser{words: wordsOf(list)}
+	args, _ := p.procedureArgs(false)
+	return args
 }
 
 // procedureArgs reads the argument list of a procedure and returns its types; named says that names stand before them.
 func (p *parser) procedureArgs(named bool) (string, bool) {
-	start := p.i
-	if !p.symbol(p.i, "(") || !p.skipBrackets() {
+	if !p.takeSymbol("(") {
 		return "", false
 	}
-	var b strings.Builder
-	b.WriteByte('(')
-	depth, first := 0, true
-	for i := start + 1; i < p.i-1; i++ {
-		if first && named {
-			first = false
-			continue
+	var types []string
+	for !p.takeSymbol(")") {
+		if named {
+			p.i++
 		}
-		text := p.upper(i)
-		switch {
-		case p.symbol(i, "("):
-			depth++
-		case p.symbol(i, ")"):
-			depth--
-		case p.symbol(i, ","):
-			b.WriteString(", ")
-			if depth == 0 {
-				first = true
-			}
-			continue
-		case p.tokens[i].Kind == Word:
-			if name, ok := typeNames[text]; ok {
-				text = name
-			}
-			if s := b.String(); i > start+1 && s[len(s)-1] != '(' && s[len(s)-1] != ' ' {
-				b.WriteByte(' ')
-			}
+		t, ok := p.argType()
+		if !ok || !p.takeSymbol(",") && !p.symbol(p.i, ")") {
+			return "", false
 		}
-		b.WriteString(text)
+		types = append(types, t)
 	}
-	b.WriteByte(')')
-	return b.String(), true
+	return "(" + strings.Join(types, ", ") + ")", true
+}
+
+// argType reads a type. The engine forgets lengths, and NOT NULL; NULL makes another type.
+func (p *parser) argType() (string, bool) {
+	t, ok := p.peek()
+	if !ok || t.Kind != Word {
+		return "", false
+	}
+	name := p.upper(p.i)
+	if known, ok := typeNames[name]; ok {
+		name = known
+	}
+	p.i++
+	open := p.i
+	if p.symbol(open, "(") && !p.skipBrackets() {
+		return "", false
+	}
+	inside := &parser{words: words{p.src, p.tokens[:p.i]}, i: open}
+	switch name {
+	case "DECIMAL":
+		name += "(18, 3)"
+		if p.i > open+2 {
+			name = "DECIMAL(" + p.text(open+1) + ", 0)"
+		}
+		if p.i > open+4 {
+			name = "DECIMAL(" + p.text(open+1) + ", " + p.text(open+3) + ")"
+		}
+	case "VECTOR":
+		if p.i > open+2 {
+			name += "(" + p.text(open+1) + ")"
+		}
+	case "ARRAY", "MAP", "TUPLE", "NULLABLE":
+		named := false
+		if second := open + 2; name == "TUPLE" && second < p.i && (p.tokens[second].Kind == Word || p.tokens[second].Kind == Quoted) {
+			named = !slices.Contains([]string{"NULL", "NOT", "UNSIGNED", "PRECISION", "WITH"}, p.upper(second))
+		}
+		types, ok := inside.procedureArgs(named)
+		if !ok {
+			return "", false
+		}
+		name += types
+		if rest, ok := strings.CutPrefix(name, "NULLABLE"); ok {
+			return rest[1:len(rest)-1] + " NULL", true
+		}
+	}
+	if p.take("UNSIGNED") {
+		name = "U" + name
+	}
+	p.take("PRECISION")
+	if p.take("WITH", "TIME", "ZONE") {
+		name = "TIMESTAMP_TZ"
+	}
+	if !p.take("NOT", "NULL") && p.take("NULL") {
+		name += " NULL"
+	}
+	return name, true
 }
