@@ -99,21 +99,11 @@ func (r *rig) capture(statements []string) {
 	ctx := r.t.Context()
 	r.reached = nil
 	var err error
-	if r.before, err = Capture(ctx, r.conn, Objects(effects(r.db(), statements))); err != nil {
+	es := effects(r.db(), statements)
+	if r.before, err = Capture(ctx, r.conn, Objects(es)); err != nil {
 		r.t.Fatalf("capture: %v", err)
 	}
-	var seed, copies []sqltext.Object
-	for _, s := range statements {
-		e := sqltext.Analyze(s, r.db())
-		for _, w := range e.Writes {
-			if w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData {
-				seed = append(seed, w.Object)
-			}
-			if strings.HasPrefix(e.Kind, "COPY") {
-				copies = append(copies, w.Object)
-			}
-		}
-	}
+	seed, copies := Changed(r.before, es)
 	if len(copies) > 0 {
 		if r.before, err = Loaded(ctx, r.conn, r.before, copies); err != nil {
 			r.t.Fatalf("loaded: %v", err)
