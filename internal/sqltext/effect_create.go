@@ -174,9 +174,11 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		kind += " AS SELECT"
 	}
 	if temp {
-		a.e.Writes = nil
 		a.set(kind, None, "a temporary table ends with the session", "")
 		a.e.Temp = true
+		if as >= 0 {
+			a.takes(kind, a.readsOf(as, len(a.tokens)))
+		}
 		return
 	}
 	w := a.write(o, verb)

@@ -8,12 +8,16 @@ import (
 // query analyzes a SELECT, which writes where it consumes a stream or takes values of a sequence.
 func (a *analysis) query(from int) {
 	a.none("SELECT")
-	r := a.addReads(from)
+	a.takes("SELECT", a.addReads(from))
+}
+
+// takes classes a statement that writes nothing but what its queries take.
+func (a *analysis) takes(kind string, r reads) {
 	if len(r.consumed) > 0 {
-		a.set("SELECT", Exact, "WITH CONSUME moves the stream's offset, which can be set back", "the stream at its earlier offset")
+		a.set(kind, Exact, "WITH CONSUME moves the stream's offset, which can be set back", "the stream at its earlier offset")
 	}
 	if len(r.nextval) > 0 {
-		a.set("SELECT", Irreversible, "values taken from a sequence are not given back", "")
+		a.set(kind, Irreversible, "values taken from a sequence are not given back", "")
 		for _, o := range r.nextval {
 			a.write(o, WriteData).Data = true
 		}

@@ -194,9 +194,12 @@ func (a *analysis) setting(verb string) {
 		a.e.Set = prefix + strings.Join(names, ","+prefix)
 		a.e.Retention = slices.ContainsFunc(names, isRetention)
 	}
-	// SET x = (SELECT …) reads, and may consume.
-	if a.addReads(a.i); len(a.e.Writes) > 0 && !global {
-		a.e.Class, a.e.Reason = Irreversible, "it consumes a stream outside a statement that writes"
+	// SET x = (SELECT …) reads, and may take.
+	if r := a.addReads(a.i); !global {
+		a.takes(kind, r)
+		if a.e.Class == Exact {
+			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it consumes a stream outside a statement that writes", ""
+		}
 	}
 }
 

@@ -123,6 +123,10 @@ func (a *analysis) readsOf(from, to int) reads {
 			o, _ := a.qualify(Table, parts)
 			add(o)
 			i = q.i - 1
+			for (q.isWord("AT") || q.isWord("CHANGES") || q.isWord("END")) && q.symbol(q.i+1, "(") {
+				q.i++
+				q.skipBrackets()
+			}
 			if q.take("WITH") && (q.isWord("CONSUME") || q.symbol(q.i, "(") && consumes(q)) {
 				r.consumed = append(r.consumed, o)
 			}
