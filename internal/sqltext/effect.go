@@ -90,6 +90,12 @@ func Analyze(stmt, database string) Effect {
 	} else if end < len(tokens) {
 		return unknown("UNKNOWN", "it is more than one statement")
 	}
+	for _, t := range tokens {
+		// Rust's lower case of these is not Go's: ς at the end of a word, and i with a dot above.
+		if name := stmt[t.Start:t.End]; t.Kind == Word && strings.ContainsAny(name, "Σİ") {
+			return unknown("UNKNOWN", "the lower case of "+name+" is not certain: quote the name")
+		}
+	}
 	a := &analysis{parser: &parser{words: words{stmt, tokens}}, database: database}
 	a.statement()
 	e := a.e

@@ -104,6 +104,7 @@ var effects = []struct{ sql, want string }{
 	{"REPLACE INTO t ON CONFLICT (a) DELETE WHEN b SELECT * FROM u", "flashback: REPLACE INTO | write table db.t d < table db.u (DML)"},
 	{"UPDATE t SET a = 1 FROM u WHERE t.a = u.a", "flashback: UPDATE | write table db.t d < table db.u (DML)"},
 	{"UPDATE /*+ x */ t AS tt SET a = (SELECT max(b) FROM v)", "flashback: UPDATE | write table db.t d < table db.v (DML)"},
+	{"WITH a AS (SELECT * FROM b), b AS (SELECT * FROM x) INSERT INTO t SELECT * FROM a, b", "flashback: INSERT | write table db.t d < table db.x (DML)"},
 	{"WITH q AS (SELECT 1) UPDATE t SET a = 1 FROM q", "flashback: UPDATE | write table db.t d (DML)"},
 	{"DELETE FROM x.t WHERE a IN (SELECT a FROM u)", "flashback: DELETE | write table x.t d < table db.u (DML)"},
 	{"WITH q AS (SELECT 1) DELETE FROM t", "flashback: DELETE | write table db.t d (DML)"},
@@ -367,6 +368,9 @@ var effects = []struct{ sql, want string }{
 	{"REPORT ISSUE SELECT 1", "irreversible: REPORT (unknown)"},
 	{"SELECT 1; SELECT 2", "irreversible: UNKNOWN (unknown)"},
 	{"SELECT 'a", "irreversible: UNKNOWN (unknown)"},
+	{"CREATE TABLE ΟΔΟΣ (a INT)", "irreversible: UNKNOWN (unknown)"},
+	{"DROP TABLE İZMIR", "irreversible: UNKNOWN (unknown)"},
+	{"DROP TABLE `ΟΔΟΣ`", "exact: DROP TABLE | drop table db.ΟΔΟΣ dD (DDL)"},
 	{"FROBNICATE t", "irreversible: FROBNICATE (unknown)"},
 	{"", "none: EMPTY"},
 }
