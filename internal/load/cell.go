@@ -18,7 +18,7 @@ type cell struct {
 
 // cells are those of the load's select list. A plain COPY of Parquet takes what has the name of a column of the table.
 func (r *run) cells(ctx context.Context) ([]cell, error) {
-	if r.made != nil || len(r.j.Copy.Select) == 0 && r.j.FileType() != "PARQUET" {
+	if r.made != nil || len(r.j.Copy.Select) == 0 && r.j.FileType() != "PARQUET" || r.j.untold() != "" {
 		return r.made, nil
 	}
 	r.made = []cell{}

@@ -36,6 +36,20 @@ func isFilename(it sqltext.SelectItem) bool { return filenameItem.MatchString(it
 // deleteOld removes the rows that came from the files, inside the transaction that loads them again.
 func (r *run) deleteOld(ctx context.Context, files []File) error {
 	_, err := r.l.work.Exec(ctx, databend.Statement{SQL: "DELETE FROM " + sqltext.Ident(r.j.database) + "." + sqltext.Ident(r.j.table) +
-		" WHERE " + sqltext.Ident(r.j.FilenameColumn) + " IN (" + quoted(paths(files)) + ")"})
+		" WHERE " + sqltext.Ident(r.j.FilenameColumn) + " IN (" + quoted(r.rowNames(files)) + ")"})
 	return err
+}
+
+// rowNames are what metadata$filename can be in the rows of files: the path below the stage of a Parquet file, bucket and key of
+// a text file (tried on 1.2.895).
+func (r *run) rowNames(files []File) []string {
+	names := paths(files)
+	if r.j.FileType() == "PARQUET" {
+		return names
+	}
+	_, root, _ := strings.Cut(r.plan.StageURL, "://")
+	for _, f := range files {
+		names = append(names, root+f.Path)
+	}
+	return names
 }

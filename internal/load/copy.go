@@ -2,6 +2,7 @@ package load
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -219,6 +220,23 @@ func (j *job) format() string {
 		return ", FILE_FORMAT=>" + sqltext.Quote(m[1])
 	}
 	return ", FILE_FORMAT=>" + sqltext.Quote(j.FileType())
+}
+
+// inline are a text format's options in the COPY but for its TYPE.
+var inline = regexp.MustCompile(`(?i)\b([A-Z_]+)\s*=`)
+
+// untold names an option without which a query reads the files of a text format otherwise than the COPY does; "" when there is none.
+func (j *job) untold() string {
+	o, ok := option(j.Copy, "FILE_FORMAT")
+	if slices.Contains(selfNamed, j.FileType()) {
+		return ""
+	}
+	for _, m := range inline.FindAllStringSubmatch(o.Value, -1) {
+		if name := strings.ToUpper(m[1]); ok && name != "TYPE" && name != "FORMAT_NAME" {
+			return name
+		}
+	}
+	return ""
 }
 
 // alias is what stands between the location and the closing parenthesis of a transforming COPY.

@@ -21,7 +21,8 @@ func Every(ctx context.Context, interval time.Duration, sink event.Sink, pass fu
 			return err
 		}
 		var coded interface{ ExitCode() int }
-		if errors.As(err, &coded) && coded.ExitCode() == exitUsage {
+		var some *LoadsError // the others of its loads go on
+		if errors.As(err, &coded) && coded.ExitCode() == exitUsage && !(errors.As(err, &some) && len(some.Errs) < some.Of) {
 			return err
 		}
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 func TestEvery(t *testing.T) {
@@ -29,13 +30,15 @@ func TestEvery(t *testing.T) {
 			switch len(at) {
 			case 2:
 				return errors.New("no server")
+			case 3: // one load's header is wrong; the other goes on
+				return &LoadsError{Of: 2, Errs: []error{errorf("x", exitUsage, "", "wrong")}}
 			case 4:
 				go cancel() // between two passes
 			}
 			return nil
 		})
-		if err != nil || len(at) != 4 || !slices.Equal(notes, []string{"no server"}) {
-			t.Errorf("got %v after %d passes, notes %q, want 4 passes and a word about the second", err, len(at), notes)
+		if err != nil || len(at) != 4 || !slices.Equal(notes, []string{"no server", "1 of 2 loads did not end well:\n  load x: wrong"}) {
+			t.Errorf("got %v after %d passes, notes %q, want 4 passes and a word about the second and the third", err, len(at), notes)
 		}
 		for i := 1; i < len(at); i++ {
 			if d := at[i].Sub(at[i-1]); d < 10*time.Minute || d > 11*time.Minute {
@@ -55,6 +58,7 @@ func TestWindow(t *testing.T) {
 	for _, tt := range []struct{ window, want string }{
 		{"day=%Y-%m-%d 3d", "p/day=2025-02-27 p/day=2025-02-28 p/day=2025-03-01 p/day=2025-03-02"},
 		{"%Y/%m 1d", "p/2025/03"},
+		{"%Y/%m 1w", "p/2025/02 p/2025/03"},
 		{"h=%Y%m%d%H 2h", "p/h=2025030122 p/h=2025030123 p/h=2025030200"},
 	} {
 		w, err := parseWindow(project.Load{LoadHeader: project.LoadHeader{Window: tt.window}})
@@ -65,6 +69,10 @@ func TestWindow(t *testing.T) {
 		if got := strings.Join(w.prefixes("p/", now), " "); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.window, got, tt.want)
 		}
+	}
+	open := project.Load{LoadHeader: project.LoadHeader{Window: "day=%Y-%m-%d 7d"}, Copy: sqltext.Copy{Path: "p"}}
+	if _, err := parseWindow(open); err == nil {
+		t.Error("got no error for partitions below a location without a / at its end")
 	}
 	for _, bad := range []string{"", "x", "day=%Y", "day=%Y 7", "day=%Y 0d", "day=%Q 7d", "day 7d", "%H 99999h"} {
 		if _, err := parseWindow(project.Load{LoadHeader: project.LoadHeader{Window: bad}}); err == nil {
@@ -94,4 +102,6 @@ func TestRunWithinItsWindow(t *testing.T) {
 	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE reason = '"+fullPass+"'")[0][0]; got != "3" {
 		t.Errorf("got %s rows of full passes, want 3", got)
 	}
+	w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
+	w.mustRun(ld, Options{}, 4, 4) // nobody has ever looked at everything for this table
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -36,7 +37,10 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 	if err := l.recent(ctx, Options{}, plans...); err != nil {
 		return err
 	}
-	reasons := l.look(ctx, plans)
+	reasons, err := l.look(ctx, plans)
+	if err != nil {
+		return err
+	}
 	for i, p := range plans {
 		e := event.LoadState{Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows, Reason: reasons[i]}
 		for s, c := range p.Counts {
@@ -46,6 +50,11 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 			at := time.UnixMicro(p.lastWord).UTC()
 			e.LastRun = &at
 		}
+		if p.TableRows > 0 && !p.Known && e.Reason == "" { // another load may fill it
+			if p.Known, err = l.knows(ctx, p); err != nil {
+				return wrap(p.Load, "read the ledger", err)
+			}
+		}
 		if err := p.refusal(Options{}); e.Reason == "" && err != nil {
 			e.Reason = err.Error()
 		}
@@ -54,8 +63,9 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 	return nil
 }
 
-// look counts the files of plans, all in one query, or one by one where that fails. It returns why some could not be looked at.
-func (l *Loader) look(ctx context.Context, plans []*Plan) (reasons []string) {
+// look counts the files of plans, all in one query, or one by one where that fails. It returns why some could not be looked at,
+// in the server's words; an error is of the way to it.
+func (l *Loader) look(ctx context.Context, plans []*Plan) (reasons []string, err error) {
 	reasons = make([]string, len(plans))
 	read := func(sql string) error {
 		_, err := l.work.Each(ctx, databend.Statement{SQL: sql}, func(r databend.Row) error {
@@ -72,13 +82,19 @@ func (l *Loader) look(ctx context.Context, plans []*Plan) (reasons []string) {
 		}
 		parts = append(parts, "SELECT "+itoa(i)+", * FROM (\n"+p.query.sql()+")")
 	}
-	if len(parts) > 0 && read(strings.Join(parts, "\nUNION ALL ")) != nil {
+	if len(parts) > 0 {
+		err = read(strings.Join(parts, "\nUNION ALL "))
+	}
+	if err != nil {
 		for i, p := range plans {
 			if p.TableID == "" {
 				continue
 			}
 			p.forget()
 			if err := read(parts[0]); err != nil {
+				if e, ok := errors.AsType[*databend.Error](err); ctx.Err() != nil || !ok || e.Code == 0 {
+					return nil, wrap(p.Load, "look at the files", err)
+				}
 				reasons[i] = l.placed(err, p.job).Error()
 			}
 			parts = parts[1:]
@@ -87,5 +103,5 @@ func (l *Loader) look(ctx context.Context, plans []*Plan) (reasons []string) {
 	for _, p := range plans {
 		p.settle()
 	}
-	return reasons
+	return reasons, nil
 }

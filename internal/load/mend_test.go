@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
@@ -326,4 +327,78 @@ func TestFilesNamedAndNotThere(t *testing.T) {
 	w.Put(t, "p/c.parquet", rows(3, 1))
 	w.mustRun(ld, Options{}, 1, 1)
 	w.mustRun(ld, Options{}, 0, 0)
+}
+
+// Text is read as the COPY reads it: with the format's options, into the table's columns.
+func TestTextIsValidatedAsItIsLoaded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = CSV FIELD_DELIMITER = ';' SKIP_HEADER = 1)")
+	w.Put(t, "p/a.csv", []byte("id;name\n1;x\n2;y\n"))
+	w.Put(t, "p/b.csv", []byte("id;name\n1;x\nzz;y\n"))
+	w.Put(t, "p/c.csv", []byte("id;name\n1;x;1\n"))
+	w.wantExit(w.validate(ld, Options{}), exitStopped, "2 invalid files", "p/b.csv (line 3: Invalid value 'zz'", "p/c.csv (line 2: Number of columns in file (3)")
+	w.wantRows(0)
+	if got := w.SQL(t, "SELECT count(*) FROM copy_history('t')")[0][0]; got != "0" {
+		t.Errorf("the engine holds %s files for loaded after a validation", got)
+	}
+	js := w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = NDJSON)")
+	w.Put(t, "p/a.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":\"zz\",\"name\":\"x\"}\n"))
+	w.wantExit(w.validate(js, Options{}), exitStopped, "p/a.ndjson (line 2: ")
+
+	preview := func(ld project.Load) event.Preview {
+		t.Helper()
+		if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, Options{}, 1) }); err != nil {
+			t.Fatal(err)
+		}
+		return w.events[len(w.events)-1].(event.Preview)
+	}
+	if p := preview(js); strings.Join(p.Columns, " ") != "id name" || *p.Rows[0][0] != "1" || *p.Rows[0][1] != `"x"` {
+		t.Errorf("got %+v, want id and name of the NDJSON", p)
+	}
+	preview(ld)
+	if !strings.Contains(w.notes(), "shown without FIELD_DELIMITER") {
+		t.Errorf("nothing was said of the delimiter: %q", w.notes())
+	}
+	if p := preview(w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = CSV)")); strings.Join(p.Columns, " ") != "id name" || len(p.Rows[0]) != 2 {
+		t.Errorf("got %+v, want the table's two columns", p)
+	}
+}
+
+// Of a text file metadata$filename is bucket and key.
+func TestReplaceTextFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
+	ld := w.load("COPY INTO t (id, name, src) FROM (SELECT $1, $2, metadata$filename FROM @st/p/) FILE_FORMAT = (TYPE = CSV)",
+		func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
+	w.Put(t, "p/a.csv", []byte("1,x\n2,y\n"))
+	w.Put(t, "p/b.csv", []byte("1,x\n2,y\n"))
+	w.mustRun(ld, Options{}, 2, 4)
+	w.Put(t, "p/a.csv", []byte("1,x\n2,y\n3,z\n"))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.wantRows(5)
+}
+
+// A load of nothing into a table that another load fills says so, and a list that cannot be made is no list.
+func TestListReasons(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	other := w.load(strings.Replace(copyRows, "@st/p/", "@st/q/", 1), func(ld *project.Load) { ld.Name = "other" })
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	list := func() error {
+		return w.with(t.Context(), func(l *Loader) error { return l.List(t.Context(), []project.Load{ld, other}) })
+	}
+	if err := list(); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.events[1].(event.LoadState).Reason; !strings.Contains(got, "no file in") {
+		t.Errorf("got %q, want that there is no file", got)
+	}
+	w.Fault(t, databendtest.Fault{Action: "drop_before", Match: "LIST_STAGE.*@" + w.stage, Times: 1000})
+	if err := list(); err == nil {
+		t.Errorf("got %+v, want the lost connection's error", w.events)
+	}
 }

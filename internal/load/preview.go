@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Preview emits the first n rows that the load would write, with its own select list, from as many files as that takes. It needs
@@ -29,12 +31,19 @@ func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int)
 			return err
 		}
 	}
+	columns, err := l.columns(ctx, j)
+	if err != nil {
+		return err
+	}
+	if o := j.untold(); o != "" {
+		l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: shown without %s, which a query cannot be told; it can be told a format's name: CREATE FILE FORMAT", ld.Name, o)})
+	}
 	out := event.Preview{Load: ld.Name}
 	for i, f := range files {
 		if len(out.Rows) >= n {
 			break
 		}
-		sql := "SELECT " + strings.Join(j.previewItems(), ", ") + " FROM " + j.from([]string{f}) + " LIMIT " + strconv.Itoa(n-len(out.Rows))
+		sql := "SELECT " + strings.Join(j.previewItems(columns), ", ") + " FROM " + j.from([]string{f}) + " LIMIT " + strconv.Itoa(n-len(out.Rows))
 		res, err := l.work.Query(ctx, databend.Statement{SQL: sql, Secrets: secrets, File: ld.Path, Line: ld.Statement.Line, Column: ld.Statement.Column})
 		if err != nil && isRefusal(err) && (i < len(files)-1 || len(out.Rows) > 0) { // others are better
 			l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s cannot be shown: %s", ld.Name, f, inWords(err))})
@@ -45,8 +54,8 @@ func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int)
 		}
 		if out.Columns == nil {
 			out.Columns, out.Types = res.Columns, res.Types
-			if len(ld.Copy.Columns) == len(res.Columns) {
-				out.Columns = ld.Copy.Columns
+			if len(columns) == len(res.Columns) {
+				out.Columns = columns
 			}
 		}
 		for _, row := range res.Rows {
@@ -63,20 +72,38 @@ func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int)
 	return nil
 }
 
+// columns are those that the COPY fills: the table's, where it names none and the files do not either.
+func (l *Loader) columns(ctx context.Context, j *job) ([]string, error) {
+	if len(j.Copy.Columns) > 0 || len(j.Copy.Select) > 0 || slices.Contains(selfNamed, j.FileType()) {
+		return j.Copy.Columns, nil
+	}
+	res, err := l.work.Query(ctx, databend.Statement{SQL: "SELECT * FROM " + sqltext.Ident(j.database) + "." + sqltext.Ident(j.table) + " LIMIT 0"})
+	if databend.IsCode(err, 1003, 1025) {
+		err = nil
+	}
+	return res.Columns, wrap(j.Name, "read the columns of "+j.target, err)
+}
+
+// selfNamed are the types of files that name their columns, and that a query takes them from.
+var selfNamed = []string{"PARQUET", "ORC", "AVRO"}
+
 // previewItems is the load's select list; of a plain COPY all columns, by position where the format has no names.
-func (j *job) previewItems() []string {
+func (j *job) previewItems(columns []string) []string {
 	if len(j.Copy.Select) > 0 {
 		return j.items(nil)
 	}
-	switch j.FileType() {
-	case "PARQUET", "ORC", "AVRO":
+	if slices.Contains(selfNamed, j.FileType()) {
 		return []string{"*"}
-	case "NDJSON", "JSON":
+	}
+	if len(columns) == 0 {
 		return []string{"$1"}
 	}
-	items := make([]string, max(1, len(j.Copy.Columns)))
-	for i := range items {
+	items := make([]string, len(columns))
+	for i, c := range columns {
 		items[i] = "$" + strconv.Itoa(i+1)
+		if j.FileType() == "NDJSON" {
+			items[i] = "$1[" + sqltext.Quote(c) + "]"
+		}
 	}
 	return items
 }

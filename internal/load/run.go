@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,10 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 	if err := r.plan.refusal(o); err != nil {
 		r.plan.notes(l.cfg.Sink)
 		return Result{}, err
+	}
+	if j.FileType() != "PARQUET" && strings.HasPrefix(r.plan.StageURL, "@") && slices.ContainsFunc(r.plan.Files, func(f File) bool { return f.Replace }) {
+		return Result{}, errorf(j.Name, exitUsage, "--on-changed skip, or a stage with a URL",
+			"cannot replace files of an internal stage that are no Parquet: metadata$filename there holds the server's own folder")
 	}
 	if len(r.plan.Planned()) == 0 && r.plan.Engine == 0 {
 		r.plan.left(l.cfg.Sink)
@@ -683,10 +688,10 @@ func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error
 			break
 		}
 	}
-	switch len(all.Errs) {
-	case 0:
+	switch {
+	case len(all.Errs) == 0:
 		return nil
-	case 1:
+	case len(loads) == 1:
 		return all.Errs[0]
 	}
 	return all

@@ -59,6 +59,9 @@ func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) (err 
 
 // look checks files, each schema by itself.
 func (r *run) look(ctx context.Context, files []File) error {
+	if r.j.FileType() != "PARQUET" {
+		return r.trial(ctx, files)
+	}
 	groups, err := r.groups(ctx, files)
 	if err != nil {
 		return err
@@ -121,11 +124,8 @@ func (r *run) unfilled(columns []column) {
 // twice is the type of a column that a file has twice.
 const twice = "twice there (upper and lower case are one)"
 
-// schema is a file's columns and their types; nil for a format without names.
+// schema is a Parquet file's columns and their types.
 func (r *run) schema(ctx context.Context, f File) (map[string]string, error) {
-	if r.j.FileType() != "PARQUET" {
-		return nil, nil
-	}
 	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT column_name, type FROM INFER_SCHEMA(location=>" + literal("@"+r.j.Copy.Stage+"/"+f.Path) + ", file_format=>'PARQUET')"})
 	if err != nil {
 		return nil, err
@@ -167,31 +167,29 @@ func difference(a, b map[string]string) string {
 
 // validateGroup runs every check over files of one schema.
 func (r *run) validateGroup(ctx context.Context, g group, schema map[string]string) error {
-	if schema != nil {
-		cells, err := r.cells(ctx)
-		if err != nil {
-			return err
-		}
-		for _, it := range cells {
-			typ, ok := schema[strings.ToLower(it.column)]
-			if typ == twice {
-				for _, f := range g.files {
-					r.condemn(f, finding{reason: "column " + it.column + " is " + twice, column: it.column})
-				}
-				return nil
-			}
-			if ok || it.column == "" || strings.HasPrefix(strings.ToLower(it.column), "metadata$") || strings.HasPrefix(it.column, "$") {
-				continue
-			}
-			if slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, it.column) }) {
-				g.missing = append(g.missing, it.column)
-				continue
-			}
+	cells, err := r.cells(ctx)
+	if err != nil {
+		return err
+	}
+	for _, it := range cells {
+		typ, ok := schema[strings.ToLower(it.column)]
+		if typ == twice {
 			for _, f := range g.files {
-				r.condemn(f, finding{reason: "the file has no column " + it.column, column: it.column})
+				r.condemn(f, finding{reason: "column " + it.column + " is " + twice, column: it.column})
 			}
 			return nil
 		}
+		if ok || it.column == "" || strings.HasPrefix(strings.ToLower(it.column), "metadata$") || strings.HasPrefix(it.column, "$") {
+			continue
+		}
+		if slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, it.column) }) {
+			g.missing = append(g.missing, it.column)
+			continue
+		}
+		for _, f := range g.files {
+			r.condemn(f, finding{reason: "the file has no column " + it.column, column: it.column})
+		}
+		return nil
 	}
 	passes := []func() ([]check, error){
 		func() ([]check, error) { return r.casts(ctx) },
@@ -235,6 +233,29 @@ func (r *run) validateGroup(ctx context.Context, g group, schema map[string]stri
 	return nil
 }
 
+// trial loads files of a format without a schema, and takes it back: a query is told neither a format's options nor the table's types.
+func (r *run) trial(ctx context.Context, files []File) error {
+	for len(files) > 0 {
+		b := batch{files: files, send: send{files: paths(files), force: true}}
+		why, err := r.try(ctx, b, files)
+		if why == nil || err != nil {
+			return err
+		}
+		bad, err := r.culprits(ctx, b, &copyError{error: why})
+		if err != nil {
+			return err
+		}
+		files = slices.DeleteFunc(slices.Clone(files), func(f File) bool {
+			found, ok := bad[f.Path]
+			if ok {
+				r.condemn(f, found)
+			}
+			return ok
+		})
+	}
+	return nil
+}
+
 // readable evaluates the whole select list over the files, so that every page is read, and finds those that cannot be, half by half.
 func (r *run) readable(ctx context.Context, g group) error {
 	if len(g.files) == 0 {
@@ -251,7 +272,7 @@ func (r *run) readable(ctx context.Context, g group) error {
 		}
 	}
 	if len(items) == 0 {
-		items = r.j.previewItems()
+		return nil
 	}
 	_, err = r.l.work.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " + r.j.from(paths(g.files)) + " IGNORE_RESULT", Secrets: r.secrets})
 	if err == nil || !isRefusal(err) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,31 +31,16 @@ func parseWindow(ld project.Load) (window, error) {
 	wrong := func(what string) (window, error) {
 		return window{}, errorf(ld.Name, exitUsage, "-- dbctl: window=capture_date=%Y-%m-%d 7d", "cannot read window=%s: %s", ld.Window, what)
 	}
-	i := strings.LastIndexByte(strings.TrimSpace(ld.Window), ' ')
-	if i < 0 {
-		return wrong("a format, a space and a span such as 7d")
+	format, span, err := project.ParseWindow(strings.TrimSpace(ld.Window))
+	if err != nil {
+		return window{}, errorf(ld.Name, exitUsage, "-- dbctl: window=capture_date=%Y-%m-%d 7d", "%v", err)
 	}
-	w := window{format: strings.TrimSpace(ld.Window[:i]), step: 24 * time.Hour}
-	span := strings.TrimSpace(ld.Window)[i+1:]
-	n, err := strconv.Atoi(strings.TrimRight(span, "dh"))
-	switch {
-	case err != nil || n < 1:
-		return wrong("the span is a number of days (7d) or hours (48h)")
-	case strings.HasSuffix(span, "d"):
-		w.span = time.Duration(n) * 24 * time.Hour
-	case strings.HasSuffix(span, "h"):
-		w.span = time.Duration(n) * time.Hour
-	default:
-		return wrong("the span is a number of days (7d) or hours (48h)")
-	}
+	w := window{format: format, span: span, step: 24 * time.Hour}
 	if strings.Contains(w.format, "%H") {
 		w.step = time.Hour
 	}
-	for _, bad := range strings.Split(strings.NewReplacer("%Y", "", "%m", "", "%d", "", "%H", "").Replace(w.format), "%")[1:] {
-		return wrong("%" + bad[:min(1, len(bad))] + " is none of %Y, %m, %d, %H")
-	}
-	if !strings.Contains(w.format, "%") {
-		return wrong("its format has no %Y, %m, %d or %H")
+	if p := ld.Copy.Path; p != "" && !strings.HasSuffix(p, "/") {
+		return wrong("the partitions are folders below the location, which must end in /")
 	}
 	if w.span/w.step > 1000 {
 		return wrong("more than 1000 partitions")
@@ -79,7 +63,7 @@ func (w window) prefixes(base string, now time.Time) []string {
 
 // recent makes the query of a load with a window list only its last partitions, unless a full pass is due or asked for.
 func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
-	windows, names := map[string]window{}, []string(nil)
+	windows, names := map[*Plan]window{}, []string(nil)
 	for _, p := range plans {
 		if p.job.Window == "" {
 			continue
@@ -89,22 +73,22 @@ func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
 			return err
 		}
 		if p.query.place.ledger && !o.Full {
-			windows[p.Load], names = w, append(names, p.Load)
+			windows[p], names = w, append(names, p.Load)
 		}
 	}
 	if len(windows) == 0 {
 		return nil
 	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := l.work.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT DISTINCT %s FROM %s WHERE %s AND %s IN (%s) AND %s=%s AND %s=%s AND %s>date_sub(hour, %d, now())", id(state.ColLoad),
+	res, err := l.work.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT DISTINCT %s, %s, %s, %s FROM %s WHERE %s AND %s IN (%s) AND %s=%s AND %s=%s AND %s>date_sub(hour, %d, now())", id(state.ColLoad), id(state.ColTableID), id(state.ColStageURL), id(state.ColPath),
 		l.store.LedgerName(), l.store.LedgerScope(""), id(state.ColLoad), quoted(names), id(state.ColReason), s(fullPass), id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
 	if err != nil {
 		return wrap(plans[0].Load, "read the ledger", err)
 	}
 	for _, row := range res.Rows {
 		for _, p := range plans {
-			if p.Load == row[0].String {
-				p.query.prefixes = windows[p.Load].prefixes(p.job.prefix, time.Now())
+			if w, ok := windows[p]; ok && p.Load == row[0].String && p.TableID == row[1].String && p.StageURL == row[2].String && p.job.prefix == row[3].String {
+				p.query.prefixes = w.prefixes(p.job.prefix, time.Now())
 			}
 		}
 	}
@@ -119,7 +103,7 @@ func (r *run) passed(ctx context.Context) error {
 	if !r.plan.query.place.ledger && r.lock == nil { // nothing was ever loaded, and no table is there to say so
 		return nil
 	}
-	row := r.row(File{}, state.FileBegin)
+	row := r.row(File{Path: r.j.prefix}, state.FileBegin)
 	row.Reason = fullPass
 	return wrap(r.j.Name, "", r.l.store.AppendLedger(ctx, []state.LedgerRow{row}, nil))
 }
