@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -201,7 +202,7 @@ func (m *Migrator) execute(ctx context.Context, p Plan, h state.History) error {
 		m.showSkipped(p)
 		return nil
 	}
-	before, err := m.capture(ctx, writes(p.Steps))
+	before, err := m.captureWrites(ctx, p.Steps)
 	if err != nil {
 		return err
 	}
@@ -287,6 +288,22 @@ func (m *Migrator) capture(ctx context.Context, objects []sqltext.Object) (captu
 		return captured{}, fmt.Errorf("capture the state before: %w", err)
 	}
 	return captured{State: s, read: time.Now()}, nil
+}
+
+// captureWrites reads what the steps write; which streams they move on shows only here.
+func (m *Migrator) captureWrites(ctx context.Context, steps []Step) (captured, error) {
+	objects := writes(steps)
+	for _, e := range effects(steps) {
+		objects = append(objects, consumed(e)...)
+	}
+	c, err := m.capture(ctx, objects)
+	consume(steps, c.State)
+	written := map[sqltext.Object]bool{}
+	for _, o := range writes(steps) {
+		written[o] = true
+	}
+	c.Objects = slices.DeleteFunc(c.Objects, func(o savepoint.ObjectState) bool { return !written[o.Object] })
+	return c, err
 }
 
 // unfinished is the oldest run without an end.

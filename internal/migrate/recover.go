@@ -170,6 +170,7 @@ func (c *cutOff) readPlan() error {
 			c.plan.Steps = append(c.plan.Steps, s)
 		}
 	}
+	consume(c.plan.Steps, c.before.State)
 	return nil
 }
 

@@ -76,6 +76,7 @@ func (c *cutOff) goOn(ctx context.Context) error {
 			return refuse("%s was edited since", f.Path)
 		}
 		step = now
+		consume([]Step{step}, c.base)
 	}
 	for _, st := range step.Statements[:min(next.Statement, len(step.Statements))] {
 		if st.Unit != 0 && next.Statement < len(step.Statements) && step.Statements[next.Statement].Unit == st.Unit {

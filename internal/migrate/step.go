@@ -198,6 +198,41 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 // writes are the objects to capture before the steps run: savepoint.Objects of what they do.
 func writes(steps []Step) []sqltext.Object { return savepoint.Objects(effects(steps)) }
 
+// consumed are the names that may be streams which a statement moves on: those that a statement which writes rows or files reads
+// (databend get_consume_streams), WITH CONSUME or not. Only the state shows which are.
+func consumed(e sqltext.Effect) []sqltext.Object {
+	if !e.DML && !strings.HasSuffix(e.Kind, " AS SELECT") && e.Kind != "COPY INTO LOCATION" {
+		return nil
+	}
+	var out []sqltext.Object
+	for _, o := range e.Names {
+		if o.Kind == sqltext.Table && o.Database != "system" && o.Database != "information_schema" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// consume adds to what the statements do the streams among before that they move on.
+func consume(steps []Step, before savepoint.State) {
+	for _, s := range steps {
+		for i := range s.Statements {
+			e := &s.Statements[i].Effect
+			for _, o := range consumed(*e) {
+				was, _ := before.Find(o)
+				written := slices.ContainsFunc(e.Writes, func(w sqltext.Write) bool { return w.Object == o })
+				if !was.Exists || was.Engine != "STREAM" || written {
+					continue
+				}
+				e.Writes = append(slices.Clone(e.Writes), sqltext.Write{Object: o, Verb: sqltext.WriteData, Data: true, IsStream: true})
+				if e.Class == sqltext.None { // CREATE TEMP TABLE AS
+					e.Class, e.Reason, e.Undo = sqltext.Exact, "it moves a stream's offset, which can be set back", "the stream at its earlier offset"
+				}
+			}
+		}
+	}
+}
+
 // effects are what the statements of the steps do, in order.
 func effects(steps []Step) []sqltext.Effect {
 	var out []sqltext.Effect

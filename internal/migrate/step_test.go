@@ -1,0 +1,47 @@
+package migrate
+
+import (
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// TestConsume shows which statements move a stream on that they read as a table. Streams need a licence: the state is made by hand.
+func TestConsume(t *testing.T) {
+	t.Parallel()
+	stream := savepoint.ObjectState{Object: sqltext.Object{Kind: sqltext.Table, Database: "db", Name: "s"}, Exists: true, Engine: "STREAM"}
+	table := savepoint.ObjectState{Object: sqltext.Object{Kind: sqltext.Table, Database: "db", Name: "u"}, Exists: true, Engine: "FUSE"}
+	before := savepoint.State{Objects: []savepoint.ObjectState{stream, table}}
+	for sql, want := range map[string]bool{
+		"INSERT INTO t SELECT * FROM s":                              true,
+		"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE": true,
+		"CREATE TABLE t AS SELECT * FROM s":                          true,
+		"CREATE TEMP TABLE t AS SELECT * FROM s":                     true,
+		"COPY INTO @st/x FROM (SELECT * FROM s)":                     true,
+		"INSERT INTO t SELECT * FROM u":                              false,
+		"SELECT * FROM s":                                            false,
+		"CREATE VIEW v AS SELECT * FROM s":                           false,
+		"INSERT INTO t SELECT * FROM missing":                        false,
+	} {
+		var s Step
+		if err := s.analyze([]project.Statement{{SQL: sql}}, "db"); err != nil {
+			t.Fatal(err)
+		}
+		consume([]Step{s}, before)
+		consume([]Step{s}, before) // once is enough
+		got := 0
+		for _, o := range writes([]Step{s}) {
+			if o == stream.Object {
+				got++
+			}
+			if o == table.Object {
+				t.Errorf("%s: writes %s", sql, o)
+			}
+		}
+		if (got == 1) != want || got > 1 || want && s.Statements[0].Effect.Class == sqltext.None {
+			t.Errorf("%s: the stream is written %d times, class %s, want %t", sql, got, s.Statements[0].Effect.Class, want)
+		}
+	}
+}
