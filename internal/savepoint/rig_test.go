@@ -104,6 +104,13 @@ func (r *rig) capture(statements []string) {
 		r.t.Fatalf("capture: %v", err)
 	}
 	seed, copies := Changed(r.before, es)
+	for _, e := range es { // a model goes on behind a statement that fails, which Changed does not think of
+		for _, w := range e.Writes {
+			if w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData {
+				seed = append(seed, w.Object)
+			}
+		}
+	}
 	if len(copies) > 0 {
 		if r.before, err = Loaded(ctx, r.conn, r.before, copies); err != nil {
 			r.t.Fatalf("loaded: %v", err)
