@@ -94,8 +94,12 @@ func join(path, name string) string {
 
 // absent are the COPY's FILES that are none of files.
 func (j *job) absent(files []File) (out []string) {
+	there := map[string]bool{}
+	for _, path := range paths(files) {
+		there[path] = true
+	}
 	for _, name := range slices.Sorted(maps.Keys(j.files)) {
-		if !slices.ContainsFunc(files, func(f File) bool { return f.Path == name }) {
+		if !there[name] {
 			out = append(out, name)
 		}
 	}
@@ -245,8 +249,8 @@ func (j *job) alias() string {
 		return ""
 	}
 	tokens, _ := sqltext.Scan(j.tail) // it was read with the rest
-	for _, t := range slices.Backward(tokens) {
-		if j.tail[t.Start:t.End] == ")" { // one in a comment is part of it
+	for i := len(tokens) - 1; i >= 0; i-- {
+		if t := tokens[i]; j.tail[t.Start:t.End] == ")" { // one in a comment is part of it
 			return j.tail[:t.Start] + "\n"
 		}
 	}

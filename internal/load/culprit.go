@@ -156,13 +156,7 @@ func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		g.files = slices.DeleteFunc(slices.Clone(g.files), func(f File) bool {
-			found, ok := bad[f.Path]
-			if ok {
-				r.condemn(f, found)
-			}
-			return ok
-		})
+		g.files = r.without(g.files, bad)
 		if textMistake.MatchString(refused.Error()) {
 			odd++
 		}
@@ -178,6 +172,17 @@ func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
 		}
 	}
 	return 0, nil
+}
+
+// without condemns the files of bad and returns the others.
+func (r *run) without(files []File, bad map[string]finding) []File {
+	return slices.DeleteFunc(slices.Clone(files), func(f File) bool {
+		found, ok := bad[f.Path]
+		if ok {
+			r.condemn(f, found)
+		}
+		return ok
+	})
 }
 
 // everywhere reports whether the load's text is to blame for what its first files fail on: others of files, each alone, do too.
@@ -208,11 +213,21 @@ func (r *run) settle(path string) {
 
 // forgive drops what was found, and not yet recorded, in files that somebody else loaded or took away meanwhile.
 func (r *run) forgive() {
-	r.bad = append(r.bad[:r.told:r.told], slices.DeleteFunc(slices.Clone(r.bad[r.told:]), func(b badFile) bool {
-		return !slices.ContainsFunc(r.plan.Files, func(f File) bool {
-			return f.Path == b.Path && (f.State == New || f.State == Changed || f.State == Failed)
-		})
-	})...)
+	open := map[string]bool{}
+	for i := range r.plan.Files {
+		switch f := &r.plan.Files[i]; f.State {
+		case New, Changed, Failed:
+			open[f.Path] = true
+		}
+	}
+	n := r.told
+	for i := n; i < len(r.bad); i++ {
+		if open[r.bad[i].Path] {
+			r.bad[n] = r.bad[i]
+			n++
+		}
+	}
+	r.bad = r.bad[:n]
 }
 
 // recordBad writes what was found into the ledger and tells of it: each file once.

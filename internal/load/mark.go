@@ -34,9 +34,9 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 	if r.plan, err = l.plan(ctx, j, o); err != nil {
 		return err
 	}
-	seen := make(map[string]State, len(r.plan.Files))
-	for _, f := range r.plan.Files {
-		seen[f.Path] = f.State
+	was := map[string]bool{}
+	for i := range r.plan.Files {
+		was[r.plan.Files[i].Path] = r.plan.Files[i].State == Loaded
 	}
 	if r.lock, err = r.acquire(ctx, r.plan.query.place); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 		if f.State == Ignored || f.State == Vanished || word == state.FileLoaded && f.Bytes == 0 {
 			continue
 		}
-		if f.State == Loaded && seen[f.Path] != Loaded {
+		if f.State == Loaded && !was[f.Path] {
 			meanwhile++
 			continue
 		}

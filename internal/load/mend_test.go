@@ -265,6 +265,24 @@ func TestErrorBehindLoadedFiles(t *testing.T) {
 	}
 }
 
+// A bad file that was found before an error is not looked for again.
+func TestErrorBehindABadFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 1)[:100])
+	w.Put(t, "p/b.parquet", rows(2, 1))
+	_, err := w.runWith(ld, Options{}, func(e event.Event) {
+		if n, ok := e.(event.Note); ok && strings.Contains(n.Text, "looking for the culprits") {
+			w.SQL(t, "DROP TABLE t")
+		}
+	})
+	w.wantExit(err, exitFailed, "Unknown table")
+	if diff := cmp.Diff(w.ledger(), []string{"a.parquet failed dbctl 0"}); diff != "" {
+		t.Errorf("ledger (-got +want):\n%s", diff)
+	}
+}
+
 // Another run loads between the plan and the lock: what was found before is not lost, and files loaded past us are taken in.
 func TestPlanThatIsTooOld(t *testing.T) {
 	t.Parallel()

@@ -76,6 +76,8 @@ type Plan struct {
 	lastWord                 int64           // microseconds, of the ledger's last row about these files
 	knownRows                int64           // that the ledger counts
 	absent                   []string        // of the COPY's FILES: in no list
+	kept                     []string        // changed files that are not replaced
+	keptWhy                  string          // of the last of them
 	exact                    bool            // prefix and pattern send exactly the planned files
 }
 
@@ -359,8 +361,9 @@ func (p *Plan) decide(o Options) {
 	for i := range p.Files {
 		f := &p.Files[i]
 		f.Replace = f.State == Changed && onChanged == "replace" && !o.settled[f.Path]
-		if f.Replace && f.twin {
-			f.Replace, f.Reason = false, "not replaced: rows of another stage's file of this name are in the table, and would go with its own"
+		if why := p.irreplaceable(f); f.Replace && why != "" {
+			f.Replace, f.Reason = false, "not replaced: "+why
+			p.kept, p.keptWhy = append(p.kept, f.Path), why
 		}
 		f.Planned = f.State == New && !o.settled[f.Path] || f.Replace
 		if f.Planned && o.Limit > 0 {
@@ -378,6 +381,17 @@ func (p *Plan) decide(o Options) {
 	for _, f := range p.Files {
 		p.exact = p.exact && (f.State != New || f.Planned && !f.force)
 	}
+}
+
+// irreplaceable is why the rows of a changed file cannot be told from others; "" when they can.
+func (p *Plan) irreplaceable(f *File) string {
+	switch {
+	case f.twin:
+		return "rows of another stage's file of its name are in the table"
+	case p.job.FileType() != "PARQUET" && strings.HasPrefix(p.StageURL, "@"):
+		return "metadata$filename of an internal stage's text file holds a folder that only the server knows"
+	}
+	return ""
 }
 
 // refusal is the error that stops a run before it writes anything, or nil.
@@ -406,19 +420,19 @@ func (p *Plan) stopped(o Options) error {
 	if len(p.absent) > 0 {
 		return errorf(p.Load, exitStopped, "mend FILES in "+p.job.Path, "%s named by FILES not in @%s: %s", count(int64(len(p.absent)), "file is", "files are"), p.Stage, some(p.absent, 5))
 	}
+	if len(p.kept) > 0 {
+		return errorf(p.Load, exitStopped, fmt.Sprintf("dbctl load %s --on-changed skip leaves them", p.Load),
+			"%s not replaced (%s): %s", count(int64(len(p.kept)), "overwritten file was", "overwritten files were"), p.keptWhy, some(p.kept, 5))
+	}
 	var names []string
-	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
 	for _, f := range p.Files {
-		if f.State == Changed && !f.Planned && (onChanged == "fail" || onChanged == "replace" && f.twin) {
+		if f.State == Changed && !f.Planned {
 			names = append(names, f.Path)
 		}
 	}
-	if len(names) == 0 {
+	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
+	if len(names) == 0 || onChanged != "fail" {
 		return nil
-	}
-	if onChanged == "replace" {
-		return errorf(p.Load, exitStopped, fmt.Sprintf("dbctl load %s --on-changed skip leaves them", p.Load),
-			"%s not replaced, since rows of another stage's files of these names are in the table: %s", count(int64(len(names)), "overwritten file was", "overwritten files were"), some(names, 5))
 	}
 	return errorf(p.Load, exitStopped,
 		fmt.Sprintf("dbctl load %s --on-changed replace (the load needs filename-column=…) or --on-changed skip", p.Load),

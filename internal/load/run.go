@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -86,10 +85,6 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 	if err := r.plan.refusal(o); err != nil {
 		r.plan.notes(l.cfg.Sink)
 		return Result{}, err
-	}
-	if j.FileType() != "PARQUET" && strings.HasPrefix(r.plan.StageURL, "@") && slices.ContainsFunc(r.plan.Files, func(f File) bool { return f.Replace }) {
-		return Result{}, errorf(j.Name, exitUsage, "--on-changed skip, or a stage with a URL",
-			"cannot replace files of an internal stage that are no Parquet: metadata$filename there holds the server's own folder")
 	}
 	if len(r.plan.Planned()) == 0 && r.plan.Engine == 0 {
 		r.plan.left(l.cfg.Sink)

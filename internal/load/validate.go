@@ -16,7 +16,7 @@ import (
 // Options.Limit of them, and loads and writes nothing: what COPY's VALIDATION_MODE would do if Databend had it, for transforms too.
 // It emits a File, valid or invalid, for each, and fails with exit 3 when one is invalid. It finds files that cannot be read,
 // schemas that differ, missing columns, casts that fail, vectors of another width, NULLs where the table takes none, damaged pages,
-// and what the rules are about.
+// and what the rules are about. Files of text formats are loaded for it, in a transaction that is rolled back.
 func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) (err error) {
 	j, err := newJob(ld, l.cfg.Scope.Database)
 	if err != nil {
@@ -245,13 +245,7 @@ func (r *run) trial(ctx context.Context, files []File) error {
 		if err != nil {
 			return err
 		}
-		files = slices.DeleteFunc(slices.Clone(files), func(f File) bool {
-			found, ok := bad[f.Path]
-			if ok {
-				r.condemn(f, found)
-			}
-			return ok
-		})
+		files = r.without(files, bad)
 	}
 	return nil
 }
