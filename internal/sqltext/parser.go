@@ -10,13 +10,17 @@ type words struct {
 
 func (w words) text(i int) string { return w.src[w.tokens[i].Start:w.tokens[i].End] }
 
+//go:noinline
 func (w words) upper(i int) string { return strings.ToUpper(w.text(i)) }
 
-// is says whether tokens[i] is the keyword.
+// is says whether tokens[i] is the keyword. Inlined at its hundreds of calls it would take much room in the binary.
+//
+//go:noinline
 func (w words) is(i int, keyword string) bool {
 	return i >= 0 && i < len(w.tokens) && w.tokens[i].Kind == Word && strings.EqualFold(w.text(i), keyword)
 }
 
+//go:noinline
 func (w words) symbol(i int, s string) bool {
 	return i >= 0 && i < len(w.tokens) && w.tokens[i].Kind == Symbol && w.text(i) == s
 }
@@ -45,9 +49,12 @@ func (p *parser) offset() int {
 // endOffset is where the last token ended.
 func (p *parser) endOffset() int { return p.tokens[p.i-1].End }
 
+//go:noinline
 func (p *parser) isWord(keyword string) bool { return p.is(p.i, keyword) }
 
 // take moves past the keywords, when all of them follow.
+//
+//go:noinline
 func (p *parser) take(keywords ...string) bool {
 	for k, keyword := range keywords {
 		if !p.is(p.i+k, keyword) {
@@ -58,6 +65,7 @@ func (p *parser) take(keywords ...string) bool {
 	return true
 }
 
+//go:noinline
 func (p *parser) takeSymbol(s string) bool {
 	if !p.symbol(p.i, s) {
 		return false
