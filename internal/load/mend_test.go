@@ -396,6 +396,17 @@ func TestReplaceTextFile(t *testing.T) {
 	w.Put(t, "p/a.csv", []byte("1,x\n2,y\n3,z\n"))
 	w.mustRun(ld, Options{}, 1, 3)
 	w.wantRows(5)
+
+	j, err := newJob(ld, w.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Plan{StageURL: "@internal/", job: j, Files: []File{{Path: "p/a.csv", State: Changed}}}
+	p.decide(Options{})
+	w.wantExit(p.stopped(Options{}), exitStopped, "internal stage", "p/a.csv")
+	if p.Files[0].Planned {
+		t.Error("a text file of an internal stage is replaced, and nobody knows its rows")
+	}
 }
 
 // A load of nothing into a table that another load fills says so, and a list that cannot be made is no list.
