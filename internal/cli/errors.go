@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
@@ -102,7 +103,8 @@ func worst(errs []error) int {
 // separate takes joined errors apart: each has its own place and hint.
 func separate(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
-	if _, own := err.(coder); !ok || own {
+	_, own := err.(coder)
+	if _, loads := err.(*load.LoadsError); !ok || own && !loads {
 		return []error{err}
 	}
 	var all []error

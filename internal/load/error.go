@@ -115,14 +115,3 @@ func (e *LoadsError) ExitCode() int {
 	}
 	return worst
 }
-
-// Hint is the first error's that has one.
-func (e *LoadsError) Hint() string {
-	for _, err := range e.Errs {
-		var h interface{ Hint() string }
-		if errors.As(err, &h) && h.Hint() != "" {
-			return h.Hint()
-		}
-	}
-	return ""
-}
