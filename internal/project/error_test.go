@@ -57,7 +57,8 @@ func TestOpenErrors(t *testing.T) {
 		{
 			"var from a template's secret",
 			files{"dbctl.yaml": "project: p\nvars: { k: { env: KEY } }\nenvironments: { e: { host: h } }\n", "migrations/1_c.sql": "-- +goose Up\nCREATE CONNECTION c STORAGE_TYPE = 's3' SECRET_ACCESS_KEY = {{ secret \"KEY\" }};\n"},
-			Options{Env: "e"}, "dbctl.yaml:2:9: var k takes its value from the secret KEY", "",
+			Options{Env: "e"},
+			"dbctl.yaml:2:9: var k takes its value from the secret KEY", "",
 		},
 		{"var from the password", envs("{ host: h, password: PW, vars: { k: { env: PW } } }"), Options{}, "dbctl.yaml:5:38: var k takes its value from the secret PW", ""},
 		{"secret in clear", yaml("project: p\nsecrets:\n  KEY: hunter2\n"), Options{}, "dbctl.yaml:3:3: secret KEY says a value: no value may stand in this file", "{ file: path }"},
