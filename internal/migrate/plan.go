@@ -231,7 +231,7 @@ func compare(p *project.Project, h state.History, tell func(version int64, state
 func missingError(v state.Version) error {
 	return &PlanError{
 		Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("version %d %s is applied, but its file is missing", v.Version, v.Name),
-		hint: "restore the file from version control; dbctl migrate status shows who applied it",
+		hint: "restore the file from version control",
 	}
 }
 
