@@ -48,7 +48,7 @@ func newJob(ld project.Load, database string) (*job, error) {
 	}
 	for name := range ld.Rules {
 		if !slices.ContainsFunc(rules, func(r rule) bool { return r.name == name }) {
-			return nil, errorf(ld.Name, exitUsage, "the rules are "+ruleNames(), "there is no rule %s", name)
+			return nil, errorf(ld.Name, exitUsage, "the rules are "+strings.Join(project.RuleNames, ", "), "there is no rule %s", name)
 		}
 	}
 	var err error

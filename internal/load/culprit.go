@@ -199,12 +199,12 @@ func (r *run) everywhere(ctx context.Context, b batch, files []File, so func(err
 
 // condemn notes that a file is bad.
 func (r *run) condemn(f File, why finding) {
-	r.settle(f.Path)
+	r.leaveOut(f.Path)
 	r.bad = append(r.bad, badFile{f, why})
 }
 
-// settle keeps a file out of the run's next plans.
-func (r *run) settle(path string) {
+// leaveOut keeps a file out of the run's next plans.
+func (r *run) leaveOut(path string) {
 	if r.o.settled == nil {
 		r.o.settled = map[string]bool{}
 	}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,5 +107,19 @@ func TestRulesAboutTypes(t *testing.T) {
 				t.Errorf("got %s\nwant %s", w.notes(), want)
 			}
 		}
+	}
+}
+
+// A header may name every rule, and no other.
+func TestRuleNames(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, r := range rules {
+		if !slices.Contains(names, r.name) {
+			names = append(names, r.name)
+		}
+	}
+	if diff := cmp.Diff(names, project.RuleNames); diff != "" {
+		t.Errorf("rules (-here +in headers):\n%s", diff)
 	}
 }

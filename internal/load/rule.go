@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/event"
@@ -80,16 +79,6 @@ var rules = []rule{
 		name: "binary-json", run: "warn", applies: variants, from: binaries,
 		bad: "{} IS NOT NULL", value: "hex({})", reason: "is bytes, and becomes a text of hexadecimal digits",
 	},
-}
-
-func ruleNames() string {
-	var names []string
-	for _, r := range rules {
-		if !slices.Contains(names, r.name) {
-			names = append(names, r.name)
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 // level is what a rule does: in a run what the header or the rule says, in a validation at least a warning unless it is off.

@@ -616,7 +616,7 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 		if b.replace {
 			outcome = "replaced"
 		}
-		r.settle(row.Path)
+		r.leaveOut(row.Path)
 		r.res.Files++
 		r.res.Rows += row.Rows
 		r.res.Bytes += row.Size
