@@ -13,7 +13,9 @@ import (
 var wordExits = []exit{
 	{exitDone, "it stands in the journal"},
 	{exitFailed, "refused, and nothing was written"},
-	exitBadUsage, exitOtherRun, exitNoServer, exitReadSignal,
+	exitBadUsage,
+	{exitPartly, "an earlier run is still to be recovered, and nothing was written"},
+	exitOtherRun, exitNoServer, exitReadSignal,
 }
 
 func baselineCommand() *command {

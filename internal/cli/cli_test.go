@@ -180,6 +180,7 @@ func TestExitCode(t *testing.T) {
 		{errors.Join(coded(3), coded(1)), 1},
 		{errors.Join(coded(1), wrap(coded(4)), coded(3)), 4},
 		{errors.Join(coded(3), &databend.Error{Kind: databend.KindUnreachable}), 3},
+		{errors.Join(coded(130), coded(130)), 1},
 		{&afterSignal{context.Canceled, 130}, 130},
 		{&afterSignal{wrap(coded(1)), 143}, 143},
 		{&afterSignal{wrap(coded(4)), 143}, 4},

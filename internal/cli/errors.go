@@ -55,7 +55,7 @@ type helpRequest struct{ text string }
 
 func (*helpRequest) Error() string { return "help" }
 
-// found is what --check returns when something is pending, changed or drifted.
+// found is what --check returns when something is pending or changed.
 type found struct{ what string }
 
 func (f *found) Error() string { return f.what }
@@ -97,7 +97,7 @@ func worst(errs []error) int {
 			return c
 		}
 	}
-	return exitDone
+	return exitFailed
 }
 
 // separate takes joined errors apart: each has its own place and hint.

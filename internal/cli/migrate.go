@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -62,18 +63,25 @@ func (a *app) migrator(ctx context.Context, acc access, rf runFlags, f func(*mig
 }
 
 func (a *app) newMigrator(ctx context.Context, w *warehouse, rf runFlags, sink event.Sink) (*migrate.Migrator, error) {
+	ttl, err := a.lockTTL()
+	if err != nil {
+		return nil, err
+	}
 	opts := migrate.Options{
 		Project: w.project, Server: w.server, Secrets: w.secrets.Resolve, Sink: sink, Actor: w.actor, Run: a.run,
-		PlanOptions: rf.plan, DryRun: rf.dryRun, Atomic: rf.atomic, LockWait: a.lockWait.d,
-		LockTTL: a.lockTTL(),
+		PlanOptions: rf.plan, DryRun: rf.dryRun, Atomic: rf.atomic, LockWait: a.lockWait.d, LockTTL: ttl,
 	}
 	opts.SkipUnsupported = opts.SkipUnsupported || w.project.Env.SkipUnsupported
 	return migrate.New(ctx, opts)
 }
 
 // lockTTL is how long a lock outlives its owner's last word: 0, the default, but for the proofs, which cannot wait so long.
-func (a *app) lockTTL() time.Duration {
-	v, _ := a.Getenv("DBCTL_LOCK_TTL")
-	d, _ := time.ParseDuration(v)
-	return max(d, 0)
+func (a *app) lockTTL() (time.Duration, error) {
+	var ttl positive
+	if v, _ := a.Getenv("DBCTL_LOCK_TTL"); v != "" {
+		if err := ttl.Set(v); err != nil {
+			return 0, usageError(fmt.Sprintf("DBCTL_LOCK_TTL=%q: %v", v, err), "`unset DBCTL_LOCK_TTL`")
+		}
+	}
+	return ttl.d, nil
 }

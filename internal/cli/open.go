@@ -251,9 +251,9 @@ func (a *app) useEngineKeys(secrets *secret.Resolver, e *local.Engine) {
 	a.note("detail", "the local object store's keys are used for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, whatever the environment says")
 }
 
-// consent asks before a command writes to a protected environment.
 var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exitFailed}
 
+// consent asks before a command writes to a protected environment.
 func (a *app) consent(ctx context.Context, p *project.Project, yes bool) error {
 	if yes {
 		return nil

@@ -41,8 +41,11 @@ func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) {
 		if err := spawn(ctx, dir, o); err != nil {
 			return nil, err
 		}
-		if r, err = readRecord(dir); err != nil || r == nil {
-			return nil, fmt.Errorf("start the local engine: it left no %s: %w", recordName, err)
+		if r, err = readRecord(dir); err != nil {
+			return nil, fmt.Errorf("start the local engine: %w", err)
+		}
+		if r == nil {
+			return nil, fmt.Errorf("start the local engine: it left no %s", recordName)
 		}
 	}
 	e := r.engine()

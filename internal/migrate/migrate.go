@@ -154,10 +154,10 @@ func (m *Migrator) command(ctx context.Context, name string, plan func(state.His
 			switch {
 			case left.Alive:
 				// Acquire says who, or waits.
-			case m.o.DryRun:
-				m.note("warn", "%s: the next command that writes puts it back first", describe(left))
 			case left.Partial:
 				return &PlanError{Kind: Unfinished, Msg: describe(left) + ": something of it could not be put back", hint: "dbctl migrate recover", code: 4}
+			case m.o.DryRun:
+				m.note("warn", "%s: the next command that writes puts it back first", describe(left))
 			default:
 				if err := m.putBack(ctx, h, left); err != nil {
 					return err

@@ -187,6 +187,9 @@ func TestPartial(t *testing.T) {
 	if err := w.up(); !errors.As(err, &p) || p.ExitCode() != 4 {
 		t.Errorf("up: got %v, want it refused with exit 4", err)
 	}
+	if err := w.migrator(Options{DryRun: true}).Up(t.Context()); !errors.As(err, &p) || p.ExitCode() != 4 {
+		t.Errorf("up --dry-run: got %v, want what up itself says", err)
+	}
 	if err := w.recover(RollBack, ""); !errors.As(err, &run) || run.ExitCode() != 4 {
 		t.Errorf("recover: got %v, want still exit 4", err)
 	}

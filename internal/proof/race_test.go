@@ -87,17 +87,22 @@ func TestProofKilledWhileAnotherWaits(t *testing.T) {
 			for v := 1; v <= 3; v++ {
 				w.migration(int64(v), []string{fmt.Sprintf("CREATE TABLE r%d (x INT)", v), fmt.Sprintf("INSERT INTO counted VALUES (%d)", v), fmt.Sprintf("ALTER TABLE r%d ADD COLUMN y INT", v)}, nil)
 			}
-			reached := make(chan struct{})
-			var b *process
+			holds, reached := make(chan struct{}), make(chan struct{})
 			a := w.start(func(n int, _ string) fault {
-				if n != k {
-					return none
+				switch n {
+				case 10: // the ninth takes the lock
+					close(holds)
+				case k:
+					close(reached)
+					return killAnswered
 				}
-				close(reached)
-				return killAnswered
+				return none
 			}, nil, "migrate", "up")
-			time.Sleep(100 * time.Millisecond)
-			b = w.start(nil, nil, "migrate", "up", "--lock-wait", "60s")
+			select {
+			case <-holds:
+			case <-a.proxy.exited:
+			}
+			b := w.start(nil, nil, "migrate", "up", "--lock-wait", "60s")
 			a.wait()
 			if b.wait(); b.exit != 0 {
 				t.Fatalf("want exit 0: %s\n%s", b, b.asked())
@@ -105,6 +110,7 @@ func TestProofKilledWhileAnotherWaits(t *testing.T) {
 			select {
 			case <-reached:
 			default:
+				t.Fatalf("request %d never came: nobody was killed\n%s\n%s", k, a, a.asked())
 			}
 			for v := 1; v <= 3; v++ {
 				w.applied(v, a, b)
