@@ -16,7 +16,7 @@ const module = "github.com/dbctl/dbctl/"
 var (
 	lowest = []string{"internal/databend", "internal/sqltext", "internal/event", "internal/secret"}
 	middle = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
-	top    = append([]string{"internal/migrate", "internal/load", "internal/lint", "internal/local", "internal/ui"}, middle...)
+	top    = append([]string{"internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
 
 var rules = map[string][]string{
@@ -30,7 +30,6 @@ var rules = map[string][]string{
 	"internal/state":        lowest,
 	"internal/migrate":      middle,
 	"internal/load":         middle,
-	"internal/lint":         middle,
 	"internal/ui":           middle,
 	"internal/local":        {"internal/secret"},
 	"internal/databendtest": {"internal/databend", "internal/local", "internal/secret"},
@@ -55,7 +54,7 @@ var owners = map[string][]string{
 	module + "internal/databendtest":      nil,
 }
 
-// TestImports holds the direction of imports: cli → migrate, load, lint, local, ui → project, savepoint, state → databend, sqltext,
+// TestImports holds the direction of imports: cli → migrate, load, local, ui → project, savepoint, state → databend, sqltext,
 // event, secret. Test files may import more: they stand outside.
 func TestImports(t *testing.T) {
 	t.Parallel()

@@ -43,10 +43,8 @@ type field struct {
 }
 
 type stats struct {
-	RunningMS float64 `json:"running_time_ms"`
-	Scan      amount  `json:"scan_progress"`
-	Write     amount  `json:"write_progress"`
-	TotalScan amount  `json:"total_scan"`
+	Scan  amount `json:"scan_progress"`
+	Write amount `json:"write_progress"`
 }
 
 type amount struct {

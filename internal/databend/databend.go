@@ -60,8 +60,7 @@ type Server struct {
 	requests  atomic.Int64
 	patience  patience
 
-	version, user, role string
-	clock, read         time.Time // the server's clock, and ours when it came
+	clock, read time.Time // the server's clock, and ours when it came
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -131,9 +130,9 @@ func (s *Server) hello(ctx context.Context) error {
 		}
 		nonce := NewID()
 		sess.control = true
-		res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', version(), current_user(), current_role(), to_int64(now())::STRING"})
+		res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', to_int64(now())::STRING"})
 		read := time.Now()
-		if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 5 || res.Rows[0][0].String != nonce) {
+		if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 2 || res.Rows[0][0].String != nonce) {
 			err = &Error{Kind: KindUnknown, Err: wrongAnswer("it answers, but not what it was asked")}
 		}
 		if err != nil {
@@ -151,9 +150,7 @@ func (s *Server) hello(ctx context.Context) error {
 			return err
 		}
 		sess.control = false
-		row := res.Rows[0]
-		s.version, s.user, s.role = row[1].String, row[2].String, row[3].String
-		if micros, err := strconv.ParseInt(row[4].String, 10, 64); err == nil {
+		if micros, err := strconv.ParseInt(res.Rows[0][1].String, 10, 64); err == nil {
 			s.clock, s.read = time.UnixMicro(micros).UTC(), read
 		}
 		s.mu.Lock()
@@ -208,15 +205,6 @@ func (s *Server) waiting(reason string) {
 		s.cfg.Waiting(fmt.Sprintf("waiting up to %s for %s: %s", s.cfg.ConnectTimeout, s.Host(), reason))
 	}
 }
-
-// Version is the server's version text.
-func (s *Server) Version() string { return s.version }
-
-// User is current_user() on the server: 'name'@'host'.
-func (s *Server) User() string { return s.user }
-
-// Role is current_role() of a new session.
-func (s *Server) Role() string { return s.role }
 
 // Now is the server's clock: it is not earlier there, and later by no more than the way of the first answer, a few milliseconds, and by
 // what the clocks have drifted apart since Connect. It is zero when the server did not say.

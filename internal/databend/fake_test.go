@@ -195,7 +195,7 @@ func dropAfter(r *http.Request, next http.HandlerFunc) {
 }
 
 var (
-	helloSQL   = regexp.MustCompile(`^SELECT '([0-9a-f]{32})', version\(\)`)
+	helloSQL   = regexp.MustCompile(`^SELECT '([0-9a-f]{32})', to_int64\(now\(\)\)`)
 	processSQL = regexp.MustCompile(`^SELECT id FROM system\.processes WHERE current_query_id = '(.*)'$`)
 	killSQL    = regexp.MustCompile(`^KILL QUERY '(.*)'$`)
 	pagePath   = regexp.MustCompile(`^/v1/query/([^/]+)(?:/(page/(\d+)|final|kill))?$`)
@@ -316,8 +316,8 @@ func text(values ...string) []*string {
 func (f *fake) run(q *fakeQuery) {
 	switch {
 	case helloSQL.MatchString(q.SQL):
-		q.Columns = []string{"nonce", "version()", "current_user()", "current_role()", "now"}
-		q.Rows = [][]*string{text(helloSQL.FindStringSubmatch(q.SQL)[1], "Databend Query v1.2.999", "'root'@'%'", "account_admin", "1790000000000000")}
+		q.Columns = []string{"nonce", "now"}
+		q.Rows = [][]*string{text(helloSQL.FindStringSubmatch(q.SQL)[1], "1790000000000000")}
 	case processSQL.MatchString(q.SQL):
 		f.mu.Lock()
 		defer f.mu.Unlock()

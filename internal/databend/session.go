@@ -58,9 +58,7 @@ type Statement struct {
 
 // Progress is the server's statistics of a running statement.
 type Progress struct {
-	RunningMS                                  float64
-	ScanRows, ScanBytes, WriteRows, WriteBytes uint64
-	TotalRows, TotalBytes                      uint64 // what will be scanned; 0 when the server does not know (yet)
+	ScanBytes, WriteRows uint64
 }
 
 // Row is one row of text values.
@@ -73,7 +71,6 @@ type Result struct {
 	Types    []string
 	Rows     []Row // only from Query
 	Affected int64 // rows inserted, updated and deleted; 0 for COPY, which reports in its rows
-	Took     time.Duration
 }
 
 // Exec runs a statement and drops its rows. When ctx ends, the statement is ended on the server too, and Exec returns what
@@ -132,11 +129,10 @@ func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) 
 	done := make(chan struct{})
 	var watch sync.WaitGroup
 	watch.Go(func() { s.watch(ctx, c, done) })
-	start := time.Now()
 	err = s.pages(driverCtx, c, st, text.sql, &res, f)
 	close(done)
 	watch.Wait() // a KILL of ours that is on its way must not hit the next statement
-	res.ID, res.Took = c.queryID(), time.Since(start)
+	res.ID = c.queryID()
 
 	var foreign callerError
 	if errors.As(err, &foreign) {
@@ -181,12 +177,7 @@ func (s *Session) pages(ctx context.Context, c *call, st Statement, text string,
 			return &Error{Kind: KindUnknown, Message: "the driver gave up: " + s.srv.plain(err), Err: err}
 		}
 		if st.Progress != nil && a.Stats != nil {
-			st.Progress(Progress{
-				RunningMS: a.Stats.RunningMS,
-				ScanRows:  a.Stats.Scan.Rows, ScanBytes: a.Stats.Scan.Bytes,
-				WriteRows: a.Stats.Write.Rows, WriteBytes: a.Stats.Write.Bytes,
-				TotalRows: a.Stats.TotalScan.Rows, TotalBytes: a.Stats.TotalScan.Bytes,
-			})
+			st.Progress(Progress{ScanBytes: a.Stats.Scan.Bytes, WriteRows: a.Stats.Write.Rows})
 		}
 		if a.Error != nil {
 			return s.srv.coded(*a.Error)

@@ -370,15 +370,15 @@ func TestAffected(t *testing.T) {
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(q *fakeQuery) {
-		q.tick(stats{RunningMS: 5, Scan: amount{Rows: 1, Bytes: 10}, TotalScan: amount{Rows: 100, Bytes: 1000}})
+		q.tick(stats{Scan: amount{Rows: 1, Bytes: 10}})
 		<-q.Release
-		q.tick(stats{RunningMS: 9, Scan: amount{Rows: 100, Bytes: 1000}, Write: amount{Rows: 100, Bytes: 800}, TotalScan: amount{Rows: 100, Bytes: 1000}})
+		q.tick(stats{Scan: amount{Rows: 100, Bytes: 1000}, Write: amount{Rows: 100, Bytes: 800}})
 	})
 	sess := f.session()
 	var got []Progress
 	st := Statement{SQL: "COPY", ID: NewID()}
 	st.Progress = func(p Progress) {
-		if len(got) == 0 && p.RunningMS == 5 {
+		if len(got) == 0 && p.ScanBytes == 10 {
 			f.mu.Lock()
 			close(f.queries[st.ID].Release)
 			f.mu.Unlock()
@@ -390,10 +390,7 @@ func TestProgress(t *testing.T) {
 	if _, err := sess.Exec(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
-	want := []Progress{
-		{RunningMS: 5, ScanRows: 1, ScanBytes: 10, TotalRows: 100, TotalBytes: 1000},
-		{RunningMS: 9, ScanRows: 100, ScanBytes: 1000, WriteRows: 100, WriteBytes: 800, TotalRows: 100, TotalBytes: 1000},
-	}
+	want := []Progress{{ScanBytes: 10}, {ScanBytes: 1000, WriteRows: 100}}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("progress (-got +want):\n%s", diff)
 	}
@@ -408,7 +405,6 @@ func TestContextEndsTheStatement(t *testing.T) {
 		holdTo  string // requests with this prefix are held until the statement ends
 		timeout bool
 		kind    Kind // "": success
-		kills   int
 	}{
 		"cancel":             {do: (*fakeQuery).wait, kind: KindCanceled},
 		"deadline":           {do: (*fakeQuery).wait, timeout: true, kind: KindTimeout},

@@ -48,10 +48,7 @@ func (e *Env) Fault(t testing.TB, f Fault) {
 type Request struct {
 	ID       string
 	SQL      string
-	Executed bool   // the engine was given it
-	Repeated bool   // its id was known: answered from memory
-	Fault    string // the fault that answered it instead
-	Code     int    // Databend's error code; 0 for success, and while it runs
+	Executed bool // the engine was given it
 }
 
 // Log returns the requests since New, in order, those of tests that run in parallel included.

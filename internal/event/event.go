@@ -41,7 +41,6 @@ type Statement struct {
 	Class     string   `json:"class"`
 	Reason    string   `json:"reason,omitempty"`
 	Undo      string   `json:"undo,omitempty"`
-	QueryID   string   `json:"query_id,omitempty"`
 }
 
 // Migration is the state of one migration, from status, or after it ran.

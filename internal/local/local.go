@@ -5,7 +5,7 @@
 // its own random password and keys. The catalogue lives as long as the engine's process, its data in a temporary folder that goes
 // with it.
 //
-// There are two ways to have one: Start, a child that dies with this process (tests, `dbctl test`), and Ensure, a daemon for a
+// There are two ways to have one: Start, a child that dies with this process (tests), and Ensure, a daemon for a
 // project folder (`dbctl dev`), found through .dbctl/dev.json.
 package local
 

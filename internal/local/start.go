@@ -31,7 +31,7 @@ const (
 	leaveWithin = 5 * time.Second
 )
 
-// Start starts an engine as a child of this process and dies with it: for tests and `dbctl test`. The first start on a machine
+// Start starts an engine as a child of this process and dies with it: for tests. The first start on a machine
 // makes the Python environment, which takes half a minute and is told to o.Progress.
 func Start(ctx context.Context, o Options) (*Engine, error) {
 	python, err := environment(ctx, o)

@@ -77,9 +77,6 @@ func New(ctx context.Context, o Options) (*Migrator, error) {
 // Close ends the Migrator's session.
 func (m *Migrator) Close() error { return m.session.Close() }
 
-// Store is the state tables that the Migrator works with.
-func (m *Migrator) Store() *state.Store { return m.store }
-
 func (m *Migrator) note(level, format string, args ...any) {
 	m.o.Sink(event.Note{Level: level, Text: fmt.Sprintf(format, args...)})
 }

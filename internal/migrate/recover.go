@@ -256,11 +256,11 @@ func (c *cutOff) reached(ctx context.Context) error {
 		}
 	}
 	for i := range c.from {
-		c.finished = append(c.finished, finished{step: i, began: time.Now()})
+		c.finished = append(c.finished, finished{step: i})
 	}
 	if c.k.Next != c.k.Last && last.Statement == len(c.plan.Steps[last.Step].Statements)-1 && c.statementAt(k.Next).Unit == 0 && !c.plan.atomic {
 		// The whole group is there, to the end of its step.
-		c.finished = append(c.finished, finished{step: last.Step, began: time.Now()})
+		c.finished = append(c.finished, finished{step: last.Step})
 		c.current, c.from, c.ran = last.Step+1, last.Step+1, nil
 	}
 	if err := c.learnOwn(c.rec); err != nil {
@@ -369,7 +369,7 @@ func (c *cutOff) record(ctx context.Context, report savepoint.Report, e *RunErro
 		return err
 	}
 	if c.current < len(c.plan.Steps) {
-		failed, err := c.failureRows(report, e)
+		failed, err := c.failureRows(e)
 		if err != nil {
 			return err
 		}
@@ -417,7 +417,7 @@ func (m *Migrator) mark(ctx context.Context, h state.History, left state.Run, ho
 	}
 	rows = slices.DeleteFunc(rows, c.known)
 	if c.current < len(c.plan.Steps) {
-		failed, err := c.failureRows(savepoint.Report{}, &RunError{Version: c.plan.Steps[c.current].Version, Err: errors.New("")})
+		failed, err := c.failureRows(&RunError{Version: c.plan.Steps[c.current].Version, Err: errors.New("")})
 		if err != nil {
 			return err
 		}

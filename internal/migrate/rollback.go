@@ -161,7 +161,7 @@ func (r *run) restore(ctx context.Context) (savepoint.Report, error) {
 	reached := make([]savepoint.Reached, len(r.ran))
 	for i, x := range r.ran {
 		st := r.statementAt(x.Place)
-		reached[i] = savepoint.Reached{Effect: st.Effect, SQL: st.SQL, At: x.At, Heads: x.Heads, Own: x.own, Maybe: x.maybe}
+		reached[i] = savepoint.Reached{Effect: st.Effect, SQL: st.SQL, At: x.At, Heads: x.Heads, Own: x.own}
 	}
 	defs := &definitions{m: r.m}
 	for _, f := range r.finished {
@@ -210,7 +210,7 @@ func (r *run) recordFailure(ctx context.Context, report savepoint.Report, e *Run
 		return err
 	}
 	r.claim = r.lock.Claim()
-	failed, err := r.failureRows(report, e)
+	failed, err := r.failureRows(e)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (r *run) recordFailure(ctx context.Context, report savepoint.Report, e *Run
 }
 
 // failureRows are the rows of the versions that were put back: those of the savepoint that began.
-func (r *run) failureRows(report savepoint.Report, e *RunError) ([]state.Row, error) {
+func (r *run) failureRows(e *RunError) ([]state.Row, error) {
 	ev := state.EventRolledBack
 	if e.Left {
 		ev = state.EventPartial
@@ -258,6 +258,9 @@ func (r *run) failureRows(report savepoint.Report, e *RunError) ([]state.Row, er
 		}
 		if e.Left {
 			row.Before = r.claim
+		}
+		if s.Version == e.Version {
+			row.QueryIDs = strings.Join(r.ids, ",")
 		}
 		rows = append(rows, row)
 	}

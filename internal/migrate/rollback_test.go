@@ -34,7 +34,6 @@ func (w *world) everything() string {
 func TestRollBackWhateverTheName(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		setup  string
 		files  []string
 		atomic bool
 	}{

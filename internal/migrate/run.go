@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -49,6 +50,7 @@ type run struct {
 	latest  savepoint.State         // of everything, as it was captured last
 	seen    map[sqltext.Object]look
 
+	ids      []string // query ids of the statements of the step at hand
 	finished []finished
 	shown    int  // of finished, as events
 	ended    bool // the journal has the end
@@ -56,9 +58,9 @@ type run struct {
 
 // finished is a step that came to its end.
 type finished struct {
-	step  int
-	began time.Time
-	took  time.Duration
+	step int
+	took time.Duration
+	ids  []string
 }
 
 // begun is what the journal's begin keeps of a run beside its steps.
@@ -66,7 +68,7 @@ type begun struct {
 	Atomic  bool     `json:"atomic,omitempty"`
 	Writes  []string `json:"writes,omitempty"`
 	Secrets []string `json:"secrets,omitempty"`
-	// Ran and From are those of the run that this one resumes.
+	// Ran and Start are those of the run that this one resumes.
 	Ran   []ran  `json:"ran,omitempty"`
 	Start *place `json:"start,omitempty"`
 }
@@ -256,6 +258,7 @@ func (r *run) step(ctx context.Context, i int) error {
 	if !r.plan.atomic && i != r.start.Step || i == 0 && first == 0 {
 		r.from, r.ran, r.again, r.againRow = i, nil, savepoint.State{}, ""
 	}
+	r.ids = nil
 	began := time.Now()
 	if err := ctx.Err(); err != nil {
 		return &stepError{0, err}
@@ -294,7 +297,7 @@ func (r *run) step(ctx context.Context, i int) error {
 		}
 	}
 	r.closeWork(s)
-	r.finished = append(r.finished, finished{step: i, began: began, took: time.Since(began)})
+	r.finished = append(r.finished, finished{step: i, took: time.Since(began), ids: r.ids})
 	return nil
 }
 
@@ -507,7 +510,7 @@ func (r *run) outcomeRows(ctx context.Context) ([]state.Row, error) {
 		}
 		row := state.Row{
 			Event: state.EventApplied, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
-			Statements: int64(len(s.Statements)), After: string(b), TookMS: f.took.Milliseconds(),
+			Statements: int64(len(s.Statements)), After: string(b), TookMS: f.took.Milliseconds(), QueryIDs: strings.Join(f.ids, ","),
 		}
 		if s.Direction == Down {
 			row.Event = state.EventDown

@@ -331,7 +331,7 @@ func (c *cutOff) soleReached(ctx context.Context) error {
 	}
 	c.ran, c.again, c.from, c.current = nil, savepoint.State{}, next, next
 	for i := range next {
-		c.finished = append(c.finished, finished{step: i, began: time.Now()})
+		c.finished = append(c.finished, finished{step: i})
 	}
 	return nil
 }

@@ -27,10 +27,13 @@ func (r *run) send(ctx context.Context, s *Step, st Statement) (databend.Result,
 	stmt := databend.Statement{
 		SQL: st.SQL, Secrets: r.secrets, ID: r.id(), File: s.File, Line: st.Line, Column: st.Column, PosOf: st.Pos, SendBy: r.lock.SendBy(),
 	}
+	do := r.work.Exec
 	if isCopy(st) { // what it loaded stands in its rows
-		return r.work.Query(ctx, stmt)
+		do = r.work.Query
 	}
-	return r.work.Exec(ctx, stmt)
+	res, err := do(ctx, stmt)
+	r.ids = append(r.ids, res.ID)
+	return res, err
 }
 
 // own sends one statement of ours over the migration's session.

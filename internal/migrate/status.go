@@ -20,18 +20,6 @@ import (
 type Status struct {
 	Migrations []event.Migration
 	Notes      []Note
-	Counts     map[string]int64 // by state
-}
-
-// Dirty reports whether something is pending, changed or unfinished: what --check exits 3 for. Unsupported and ahead do not
-// count.
-func (s Status) Dirty() bool {
-	for state, n := range s.Counts {
-		if n > 0 && state != "applied" && state != "unsupported" && state != "ahead" {
-			return true
-		}
-	}
-	return false
 }
 
 // Status reads the state of every migration, and what rollbacks kept beside: two requests, nothing written. It emits nothing; Show
@@ -64,7 +52,7 @@ func (m *Migrator) Show(s Status) {
 
 // StatusOf compares the folder with the journal, offline.
 func StatusOf(p *project.Project, h state.History) Status {
-	s := Status{Counts: map[string]int64{}}
+	var s Status
 	byVersion := map[int64]*event.Migration{}
 	add := func(version int64, name, st, reason string, v state.Version) *event.Migration {
 		e := &event.Migration{Version: version, Name: name, State: st, Reason: reason}
@@ -119,7 +107,6 @@ func StatusOf(p *project.Project, h state.History) Status {
 	}
 	for _, e := range byVersion {
 		s.Migrations = append(s.Migrations, *e)
-		s.Counts[e.State]++
 	}
 	slices.SortFunc(s.Migrations, func(a, b event.Migration) int { return int(a.Version - b.Version) })
 	return s

@@ -35,8 +35,7 @@ type Step struct {
 // Statement is one statement of a Step, and what it does.
 type Statement struct {
 	project.Statement
-	Effect   sqltext.Effect
-	Database string // the current database when it runs
+	Effect sqltext.Effect
 	// Unit is the same number for all statements of a user's own BEGIN … COMMIT, 0 outside of one.
 	Unit int
 }
@@ -156,7 +155,7 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 	}
 	for i, st := range statements {
 		e := sqltext.Analyze(st.SQL, database)
-		this := Statement{Statement: st, Effect: e, Database: database}
+		this := Statement{Statement: st, Effect: e}
 		if e.Use != "" {
 			database = e.Use
 		}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/state"
@@ -242,12 +245,15 @@ func TestInterruptIsPutBack(t *testing.T) {
 	w.migration(1, "CREATE TABLE a (x INT);\nCREATE TABLE b AS SELECT sleep(0.2) AS s FROM numbers(20);\nCREATE TABLE c (x INT);\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	m := w.migrator(Options{})
-	go func() {
-		for len(w.env.SQL(t, "SELECT name FROM system.tables WHERE database='"+w.env.Database+"' AND name='a'")) == 0 {
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for ctx.Err() == nil && len(w.env.SQL(t, "SELECT name FROM system.tables WHERE database='"+w.env.Database+"' AND name='a'")) == 0 {
 		}
 		cancel()
-	}()
+	})
 	err := m.Up(ctx)
+	cancel()
+	watch.Wait()
 	var run *RunError
 	if !errors.As(err, &run) || run.ExitCode() != 130 || run.Left {
 		t.Fatalf("got %v, want an interrupted run that was put back\n%s", err, w.said())
@@ -278,5 +284,34 @@ func TestBaseline(t *testing.T) {
 	}
 	if h.Versions[1].State != state.Applied {
 		t.Errorf("got %q", h.Versions[1].State)
+	}
+}
+
+// TestQueryIDs: the journal has the query ids of a migration's own statements, those of one that failed too.
+func TestQueryIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.migration(2, "INSERT INTO a VALUES (2);\nINSERT INTO nowhere VALUES (1);\n")
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.Version != 2 {
+		t.Fatalf("got %v, want version 2 to fail", err)
+	}
+	sent := map[string]string{}
+	for _, q := range w.env.Log(t) {
+		sent[q.ID] = q.SQL
+	}
+	got := map[string][]string{}
+	for _, row := range w.env.SQL(t, "SELECT event, query_ids FROM "+w.env.StateDB+".journal WHERE query_ids<>''") {
+		for _, id := range strings.Split(row[1], ",") {
+			got[row[0]] = append(got[row[0]], sent[id])
+		}
+	}
+	want := map[string][]string{
+		state.EventApplied:    {"CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)"},
+		state.EventRolledBack: {"INSERT INTO a VALUES (2)", "INSERT INTO nowhere VALUES (1)"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("statements by the journal's query ids (-want +got):\n%s", diff)
 	}
 }

@@ -114,12 +114,6 @@ func TestOpen(t *testing.T) {
 	}); d != "" {
 		t.Errorf("statements: got, want: %s", d)
 	}
-	if h, ok := first.Header("allow", "irreversible"); !ok || h.Why != "old data goes" {
-		t.Errorf("header: got %+v, %v", h, ok)
-	}
-	if _, ok := first.Header("allow", "out-of-order"); ok {
-		t.Error("a header that is not there")
-	}
 	if len(p.Loads) != 2 || p.Loads[0].Name != "daily/deep/events" || p.Loads[1].Name != "videos" {
 		t.Fatalf("loads: got %+v", p.Loads)
 	}

@@ -30,7 +30,7 @@ type Options struct {
 	Vars      map[string]string // --var, win over everything
 	EnvFile   string            // --env-file, wins over the environment's env_file; relative to the working directory
 	Getenv    func(string) (string, bool)
-	NoEnv     bool              // lint, show: an environment is not needed; embedded is allowed off a terminal
+	NoEnv     bool              // an environment is not needed, as by show
 	DSNGiven  bool              // --dsn: the environment's connection is not used
 	Database  string            // the database of --dsn; "" = the environment's
 	Warehouse string            // the warehouse of --dsn; "" = the environment's
@@ -84,16 +84,6 @@ type Migration struct {
 	Up      Section
 	Down    Section
 	HasDown bool
-}
-
-// Header returns the header with this key and value, and whether the file has it.
-func (m *Migration) Header(key, value string) (sqltext.Header, bool) {
-	for _, h := range m.Headers {
-		if h.Key == key && h.Value == value {
-			return h, true
-		}
-	}
-	return sqltext.Header{}, false
 }
 
 // Section is the Up or Down of a migration.

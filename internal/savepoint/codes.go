@@ -2,7 +2,6 @@ package savepoint
 
 // Databend's error codes that a restore meets on its way.
 const (
-	codeUnknownDatabase  = 1003
 	codeUnknownTable     = 1025
 	codeSemantic         = 1065
 	codeNoProcesses      = 1035 // the bare embedded engine has no system.processes
@@ -12,7 +11,6 @@ const (
 	codeNoHistory        = 2013 // FLASHBACK: no such snapshot
 	codeConflict         = 4001 // two transactions
 	codeTableExists      = 2302
-	codeUndropExists     = 2308
 	codeUndropNoHistory  = 2309
 	codeUndropVacuumed   = 2326
 	codeFlashbackBlocked = 2747 // an index or constraint needs a column that the snapshot lacks

@@ -292,7 +292,6 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 			r.strange(f, was, theirs)
 		}
 		if last && ro.maybe && !ro.ran {
-			st.Maybe = true
 			r.reached = append(r.reached, st)
 			break
 		}
@@ -303,7 +302,6 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 			continue
 		}
 		stats.statements++
-		st.Maybe = last && ro.maybe
 		r.reached = append(r.reached, st)
 	}
 	if f := ro.foreign[len(ro.statements)]; f != "" {

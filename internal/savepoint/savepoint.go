@@ -44,8 +44,6 @@ type Reached struct {
 	Own []string
 	// Recaptured is what was captured again right before it. Objects of it replace those of the state before.
 	Recaptured State
-	// Maybe says that it may not have run: true for the last one only.
-	Maybe bool
 }
 
 // Options are the choices of one Restore.

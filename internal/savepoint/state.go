@@ -1,8 +1,6 @@
 package savepoint
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -174,15 +172,6 @@ func (o ObjectState) Definition() string {
 		line("%s", g)
 	}
 	return b.String()
-}
-
-// Fingerprint is a short name of the Definition, "" for an object that does not exist.
-func (o ObjectState) Fingerprint() string {
-	if !o.Exists {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(o.Definition()))
-	return hex.EncodeToString(sum[:8])
 }
 
 func (c Column) String() string {

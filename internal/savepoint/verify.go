@@ -1,7 +1,6 @@
 package savepoint
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,23 +8,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
-
-// Verify captures again and compares ids, heads and definitions with before, for every object that reached statements may
-// have touched. It writes nothing.
-func Verify(ctx context.Context, c Conn, before State, reached []Reached) ([]Outcome, error) {
-	if len(reached) == 0 {
-		return nil, nil
-	}
-	x := newRestorer(ctx, c, before, reached, Options{})
-	if err := x.read(); err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
-	}
-	out, err := x.compare()
-	if err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
-	}
-	return out, nil
-}
 
 // outcomes says what became of each object, from what is there now.
 func (x *restorer) outcomes() ([]Outcome, error) {

@@ -10,7 +10,6 @@ type Copy struct {
 	TableSpan       [2]int // of the (qualified) table name
 	Columns         []string
 	Select          []SelectItem // nil for a plain COPY
-	Alias           string       // of the location in the SELECT; else empty
 	Stage           string       // name without @, "~" for the user's own
 	Path            string       // below the stage root, escapes undone, without leading slash
 	LocationSpan    [2]int       // of @stage/path or '@stage/path'
@@ -138,11 +137,9 @@ func (p *parser) copyInto() (Copy, error) {
 			if p.isWord("WHERE") || p.isWord("JOIN") || p.isWord("LIMIT") || p.isWord("ORDER") || p.isWord("GROUP") {
 				return fail("COPY's SELECT takes no "+p.upper(p.i), "a transforming COPY has a SELECT list and a location, nothing else")
 			}
-			alias, ok := p.ident()
-			if !ok {
+			if _, ok := p.ident(); !ok { // an alias
 				return fail("expected an alias or ) after the location", "")
 			}
-			c.Alias = alias
 		}
 		if !p.takeSymbol(")") {
 			return fail("COPY's SELECT is not closed", "a transforming COPY has a SELECT list and a location, nothing else")

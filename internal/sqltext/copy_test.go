@@ -17,7 +17,7 @@ func TestParseCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Copy{
-		Database: "My Db", Table: "T", Columns: []string{"a", "B"}, Alias: "v", Stage: "stage", Path: "dir sp/it's/",
+		Database: "My Db", Table: "T", Columns: []string{"a", "B"}, Stage: "stage", Path: "dir sp/it's/",
 		Select: []SelectItem{
 			{Text: "id", Column: "id"},
 			{Text: "embedding::VECTOR(768) AS e", Column: "embedding", Type: "VECTOR(768)"},

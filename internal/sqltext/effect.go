@@ -37,12 +37,11 @@ const (
 // Write is one object that a statement writes.
 type Write struct {
 	Object
-	Verb       Verb
-	Data       bool // rows change
-	Columns    bool // columns change
-	Definition bool // existence, comment, options, indexes, constraints, or the text of a definition change
-	IsView     bool // the statement says VIEW
-	IsStream   bool // the statement says STREAM
+	Verb     Verb
+	Data     bool // rows change
+	Columns  bool // columns change
+	IsView   bool // the statement says VIEW
+	IsStream bool // the statement says STREAM
 }
 
 // Effect is what one statement does.
@@ -68,7 +67,6 @@ type Effect struct {
 	Task    bool     // needs tasks (1702, 1402)
 
 	Attaches      bool     // sets or takes away tags or policies of an object, which no savepoint sees
-	Temp          bool     // makes a temporary table, which lives as long as the session
 	InternalStage bool     // drops or replaces a stage: irreversible when it is there, internal and holds files, which only the engine knows; else redefine
 	Retention     bool     // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need
 	Options       []string // of a table, that SET OPTIONS sets: upper case

@@ -21,8 +21,7 @@ func (a *analysis) alter(start int) {
 			a.unknown("ALTER STREAM", "it is no change of a stream that dbctl knows")
 			return
 		}
-		w := a.write(o, Alter)
-		w.Definition, w.IsStream = true, true
+		a.write(o, Alter).IsStream = true
 		a.redefined("ALTER STREAM TAG")
 		a.e.Stream = true
 	case a.take("DATABASE"), a.take("SCHEMA"):
@@ -58,7 +57,7 @@ func (a *analysis) alterView(start int) {
 		return
 	}
 	w := a.write(o, Alter)
-	w.Definition, w.IsView = true, true
+	w.IsView = true
 	if a.tags() {
 		a.redefined("ALTER VIEW TAG")
 		return
@@ -91,10 +90,10 @@ func (a *analysis) alterDatabase() {
 	case a.take("REFRESH", "CACHE"):
 		a.none("ALTER DATABASE REFRESH CACHE")
 	case a.tags():
-		a.write(o, Alter).Definition = true
+		a.write(o, Alter)
 		a.redefined("ALTER DATABASE TAG")
 	case a.take("SET", "OPTIONS"):
-		a.write(o, Alter).Definition = true
+		a.write(o, Alter)
 		a.set("ALTER DATABASE SET OPTIONS", Irreversible, "the earlier options are not known", "")
 	default:
 		a.unknown("ALTER DATABASE", "it is no change of a database that dbctl knows")
@@ -140,7 +139,7 @@ func (a *analysis) alterTable(kind string, start int) {
 		with.Database = o.Database
 		for _, x := range []Object{o, with} {
 			s := a.write(x, Swap)
-			s.Data, s.Columns, s.Definition = true, true, true
+			s.Data, s.Columns = true, true
 		}
 		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+t+" SWAP WITH "+with.Name)
 	case a.take("RENAME"):
@@ -148,28 +147,25 @@ func (a *analysis) alterTable(kind string, start int) {
 		a.column()
 		done("RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
 	case a.take("COMMENT"):
-		w.Definition = true
 		done("COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
 	case a.take("ADD", "ROW", "ACCESS", "POLICY"):
-		w.Definition, a.e.Attaches = true, true
+		a.e.Attaches = true
 		if name, ok := a.objectName(RowPolicy); ok {
 			a.name(Object{Kind: RowPolicy, Name: name})
 		}
 		done("ADD ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" DROP ROW ACCESS POLICY")
 	case a.take("DROP", "ROW", "ACCESS", "POLICY"):
-		w.Definition, a.e.Attaches = true, true
+		a.e.Attaches = true
 		if name, ok := a.objectName(RowPolicy); ok {
 			a.name(Object{Kind: RowPolicy, Name: name})
 		}
 		done("DROP ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
 	case a.take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
-		w.Definition, a.e.Attaches = true, true
+		a.e.Attaches = true
 		done("DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
 	case a.isWord("ADD") && (a.is(a.i+1, "CONSTRAINT") && a.is(a.i+3, "CHECK") || a.is(a.i+1, "CHECK") && a.symbol(a.i+2, "(")):
-		w.Definition = true
 		done("ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE "+t+" DROP CONSTRAINT")
 	case a.isWord("DROP") && a.is(a.i+1, "CONSTRAINT") && a.i+2 < len(a.tokens):
-		w.Definition = true
 		done("DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
 	case a.take("ADD"):
 		w.Columns = true
@@ -177,10 +173,8 @@ func (a *analysis) alterTable(kind string, start int) {
 		a.addReads(a.i)
 		done("ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN")
 	case a.take("DROP", "CLUSTER", "KEY"):
-		w.Definition = true
 		done("DROP CLUSTER KEY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key")
 	case a.take("CREATE"), a.isWord("DROP") && (a.is(a.i+1, "BRANCH") || a.is(a.i+1, "TAG")) && a.i+2 < len(a.tokens):
-		w.Definition = true
 		done("BRANCH OR TAG", Irreversible, unproven, "")
 	case a.take("DROP"):
 		w.Columns, w.Data = true, true
@@ -189,10 +183,8 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.take("MODIFY"):
 		a.modifyColumn(kind, w)
 	case a.take("CLUSTER", "BY"):
-		w.Definition = true
 		done("CLUSTER BY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
 	case a.take("PARTITION", "BY"):
-		w.Definition = true
 		done("PARTITION BY", Irreversible, unproven, "")
 	case a.take("RECLUSTER"):
 		done("RECLUSTER", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+t+flashback)
@@ -200,10 +192,8 @@ func (a *analysis) alterTable(kind string, start int) {
 		w.Data, w.Columns = true, true
 		done("FLASHBACK", Irreversible, "FLASHBACK goes backwards only: later snapshots cannot be reached again", "")
 	case a.tags():
-		w.Definition = true
 		done("TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE "+t+" SET TAG as before")
 	case a.take("SET", "OPTIONS"), a.take("UNSET", "OPTIONS"):
-		w.Definition = true
 		action := a.upper(a.i-2) + " OPTIONS"
 		for i := a.i; i < len(a.tokens); i++ {
 			a.e.Retention = a.e.Retention || a.tokens[i].Kind == Word && isRetention(a.text(i))
@@ -215,7 +205,6 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.take("REFRESH", "CACHE"):
 		a.none(kind + " REFRESH CACHE")
 	case a.take("CONNECTION"):
-		w.Definition = true
 		a.addReads(start)
 		done("CONNECTION", Irreversible, "the earlier keys cannot be read back", "")
 	default:
@@ -251,16 +240,15 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 	}
 	switch {
 	case a.take("COMMENT"):
-		w.Definition = true
 		a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
 	case a.take("SET", "MASKING", "POLICY"):
-		w.Definition, a.e.Attaches = true, true
+		a.e.Attaches = true
 		if name, ok := a.objectName(MaskingPolicy); ok {
 			a.name(Object{Kind: MaskingPolicy, Name: name})
 		}
 		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
 	case a.take("UNSET", "MASKING", "POLICY"):
-		w.Definition, a.e.Attaches = true, true
+		a.e.Attaches = true
 		a.set(kind+" UNSET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN SET MASKING POLICY")
 	default:
 		// A new type, default or NOT NULL rewrites the column.
@@ -287,7 +275,7 @@ func (a *analysis) alterOther(kind ObjectKind, words string) {
 		a.unknown(name, noName)
 		return
 	}
-	a.write(o, Alter).Definition = true
+	a.write(o, Alter)
 	if a.tags() && kind != Worker {
 		a.redefined(name + " TAG")
 		return
@@ -337,7 +325,7 @@ func (a *analysis) alterWarehouse(kind string) {
 		a.unknown(kind, noName)
 		return
 	}
-	a.write(Object{Kind: Warehouse, Name: name}, Alter).Definition = true
+	a.write(Object{Kind: Warehouse, Name: name}, Alter)
 	a.set(kind, Irreversible, "machines start or stop, and running queries with them", "")
 }
 
@@ -352,7 +340,7 @@ func (a *analysis) comment() {
 			a.unknown("COMMENT ON TABLE", noName)
 			return
 		}
-		a.write(o, Alter).Definition = true
+		a.write(o, Alter)
 		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.display()+" IS the earlier one")
 	case a.take("COLUMN"):
 		parts, ok := a.parser.name()
@@ -362,7 +350,7 @@ func (a *analysis) comment() {
 		}
 		o, ours := a.qualify(Table, parts[:len(parts)-1])
 		a.foreign = !ours
-		a.write(o, Alter).Definition = true
+		a.write(o, Alter)
 		a.set("COMMENT ON COLUMN", Exact, "the earlier comment can be read", "COMMENT ON COLUMN "+strings.Join(parts, ".")+" IS the earlier one")
 	case a.isWord("NETWORK"), a.isWord("PASSWORD"):
 		kind, words, ok := a.takeKind()
@@ -375,7 +363,7 @@ func (a *analysis) comment() {
 			a.unknown("COMMENT ON "+words, noName)
 			return
 		}
-		a.write(o, Alter).Definition = true
+		a.write(o, Alter)
 		a.redefined("COMMENT ON " + words)
 	default:
 		a.unknown("COMMENT", "it comments no object that dbctl knows")

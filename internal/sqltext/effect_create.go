@@ -175,14 +175,12 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	}
 	if temp {
 		a.set(kind, None, "a temporary table ends with the session", "")
-		a.e.Temp = true
 		if as >= 0 {
 			a.takes(kind, a.readsOf(as, len(a.tokens)))
 		}
 		return
 	}
 	w := a.write(o, verb)
-	w.Definition = true
 	w.Data = as >= 0 || verb == Replace
 	w.Columns = verb == Replace
 	undo := "DROP TABLE " + o.display()
@@ -229,7 +227,7 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 		return
 	}
 	w := a.write(o, verb)
-	w.Definition, w.IsView = true, true
+	w.IsView = true
 	w.Columns = verb == Replace
 	a.addReads(start)
 	kind := createKind(verb, words)
@@ -258,9 +256,9 @@ func (a *analysis) createStream(verb Verb) {
 		return
 	}
 	w := a.write(o, verb)
-	w.Definition, w.IsStream = true, true
+	w.IsStream = true
 	w.Data = verb == Replace // its offset
-	a.write(base, Alter).Definition = true
+	a.write(base, Alter)
 	a.addReads(a.i)
 	reason := "what was created is dropped; its table keeps change_tracking"
 	undo := "DROP STREAM " + o.display()
@@ -292,7 +290,6 @@ func (a *analysis) createDatabase(verb Verb) {
 		return
 	}
 	w := a.write(o, verb)
-	w.Definition = true
 	if verb == Replace {
 		w.Data, w.Columns = true, true
 		a.set(kind, Exact, "the database that was replaced is kept by the engine, as long as retention lasts", "RENAME the new database away; UNDROP DATABASE "+o.display())
@@ -310,7 +307,7 @@ func (a *analysis) createOther(kind ObjectKind, words string, verb Verb, start i
 		a.unknown(name, noName)
 		return
 	}
-	a.write(o, verb).Definition = true
+	a.write(o, verb)
 	if verb == Replace {
 		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.display())
 	} else {
@@ -331,7 +328,7 @@ func (a *analysis) createOther(kind ObjectKind, words string, verb Verb, start i
 		a.e.Task = true
 		a.taskBody()
 	case Pipe:
-		a.bodyNames("AS")
+		a.bodyNames()
 	case User:
 		if verb == Replace {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier password cannot be read back", ""
@@ -365,7 +362,7 @@ func (a *analysis) attach() {
 		a.unknown("ATTACH TABLE", noName)
 		return
 	}
-	a.write(o, Create).Definition = true
+	a.write(o, Create)
 	a.addReads(a.i)
 	a.set("ATTACH TABLE", Irreversible, "its snapshots are another table's: what came after cannot be told from them", "")
 }

@@ -235,8 +235,7 @@ func (a *analysis) copyStatement(start int) {
 			for j := after; j < i; j++ {
 				if t := a.tokens[j]; t.Kind == At || t.Kind == String && a.is(j-1, "FROM") {
 					if o, ok := location(a.text(j), t.Kind); ok {
-						w := a.write(o, Drop)
-						w.Data = true
+						a.write(o, Drop).Data = true
 					}
 					break
 				}

@@ -20,8 +20,7 @@ func (a *analysis) drop() {
 			a.unknown("DROP TABLE", noName)
 			return
 		}
-		w := a.write(o, Drop)
-		w.Data, w.Definition = true, true
+		a.write(o, Drop).Data = true
 		if a.take("ALL") {
 			a.set("DROP TABLE ALL", Flashback, "the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.display()+"; FLASHBACK")
 			return
@@ -36,7 +35,7 @@ func (a *analysis) drop() {
 			return
 		}
 		w := a.write(o, Drop)
-		w.Definition, w.IsView = true, true
+		w.IsView = true
 		if materialized {
 			a.set("DROP MATERIALIZED "+words, Redefine, "the engine undrops no materialized view; it is made again", "the earlier CREATE MATERIALIZED VIEW "+o.display())
 			return
@@ -50,7 +49,7 @@ func (a *analysis) drop() {
 			return
 		}
 		w := a.write(o, Drop)
-		w.Definition, w.IsStream, w.Data = true, true, true
+		w.IsStream, w.Data = true, true
 		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.display())
 		a.e.Stream = true
 	case a.take("DATABASE"), a.take("SCHEMA"):
@@ -60,8 +59,7 @@ func (a *analysis) drop() {
 			a.unknown("DROP DATABASE", noName)
 			return
 		}
-		w := a.write(o, Drop)
-		w.Data, w.Definition = true, true
+		a.write(o, Drop).Data = true
 		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts", "UNDROP DATABASE "+o.display())
 	default:
 		kind, words, ok := a.takeKind()
@@ -80,7 +78,7 @@ func (a *analysis) dropOther(kind ObjectKind, words string) {
 		a.unknown("DROP "+words, noName)
 		return
 	}
-	a.write(o, Drop).Definition = true
+	a.write(o, Drop)
 	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.display())
 	switch kind {
 	case Stage:
@@ -103,8 +101,7 @@ func (a *analysis) undrop() {
 			a.unknown("UNDROP TABLE", noName)
 			return
 		}
-		w := a.write(o, Undrop)
-		w.Data, w.Definition = true, true
+		a.write(o, Undrop).Data = true
 		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.display())
 	case a.take("DATABASE"):
 		o, ok := a.databaseName()
@@ -112,8 +109,7 @@ func (a *analysis) undrop() {
 			a.unknown("UNDROP DATABASE", noName)
 			return
 		}
-		w := a.write(o, Undrop)
-		w.Data, w.Definition = true, true
+		a.write(o, Undrop).Data = true
 		a.set("UNDROP DATABASE", Exact, "what was undropped is dropped again", "DROP DATABASE "+o.display())
 	default:
 		a.unknown("UNDROP", "it undrops no object that dbctl knows")

@@ -43,7 +43,7 @@ func (a *analysis) grant(verb string) {
 		inverse = "GRANT"
 	}
 	owned := slices.ContainsFunc(a.e.Names, func(o Object) bool { return o.Kind == Table || o.Kind == Database })
-	a.write(Object{Kind: Grant, Name: what + name}, Alter).Definition = true
+	a.write(Object{Kind: Grant, Name: what + name}, Alter)
 	a.name(Object{Kind: who, Name: name})
 	a.set(kind, Redefine, "privileges have no history; the earlier ones are granted again", inverse+" what changed")
 	if kind == "GRANT OWNERSHIP" {

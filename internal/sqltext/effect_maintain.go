@@ -26,10 +26,10 @@ func (a *analysis) createIndex(verb Verb, start int) {
 	}
 	undo := "DROP " + index + " INDEX " + name
 	if index == "AGGREGATING" {
-		a.write(Object{Kind: Index, Name: name}, verb).Definition = true
+		a.write(Object{Kind: Index, Name: name}, verb)
 		for _, o := range a.addReads(start).names {
 			if o.Kind == Table {
-				a.write(o, Alter).Definition = true
+				a.write(o, Alter)
 			}
 		}
 	} else {
@@ -42,7 +42,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 			a.unknown(kind, noName)
 			return
 		}
-		a.write(o, Alter).Definition = true
+		a.write(o, Alter)
 		undo += " ON " + o.display()
 	}
 	if verb == Replace {
@@ -64,9 +64,9 @@ func (a *analysis) dropIndex(index string) {
 			a.unknown(kind, noName)
 			return
 		}
-		a.write(o, Alter).Definition = true
+		a.write(o, Alter)
 	} else if index == "AGGREGATING" {
-		a.write(Object{Kind: Index, Name: name}, Drop).Definition = true
+		a.write(Object{Kind: Index, Name: name}, Drop)
 	} else {
 		a.unknown(kind, "an index without ON")
 		return

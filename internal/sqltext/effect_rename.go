@@ -58,6 +58,6 @@ func (a *analysis) rename() {
 }
 
 func (a *analysis) renamed(from, to Object) {
-	a.write(from, RenameOut).Definition = true
-	a.write(to, RenameIn).Definition = true
+	a.write(from, RenameOut)
+	a.write(to, RenameIn)
 }

@@ -135,7 +135,7 @@ func (a *analysis) setting(verb string) {
 		return
 	case verb == "SET" && a.take("DEFAULT", "ROLE"):
 		a.set("SET DEFAULT ROLE", Irreversible, "the user's earlier default role is not known", "")
-		a.write(Object{Kind: User, Name: "current_user()"}, Alter).Definition = true
+		a.write(Object{Kind: User, Name: "current_user()"}, Alter)
 		return
 	case verb == "SET" && a.take("ROLE"):
 		a.none("SET ROLE")
@@ -186,7 +186,7 @@ func (a *analysis) setting(verb string) {
 	if global {
 		a.set(kind, Redefine, "the setting has no history; its earlier value is set again", "SET GLOBAL or UNSET GLOBAL "+strings.Join(names, ", "))
 		for _, n := range names {
-			a.write(Object{Kind: Setting, Name: n}, Alter).Definition = true
+			a.write(Object{Kind: Setting, Name: n}, Alter)
 			a.e.Retention = a.e.Retention || isRetention(n)
 		}
 	} else {

@@ -102,10 +102,9 @@ func ParseFile(src string) (File, error) {
 // annotationsOf finds the annotation lines of src. goose takes for one every line that, but for white space, starts with --
 // and contains +goose; it refuses one that does not start in column 1, and one it does not know.
 func annotationsOf(src string, tokens []Token) ([]annotation, error) {
-	const mark = "+goose"
 	var found []annotation
 	for from := 0; ; {
-		i := indexFold(src, from, mark)
+		i := indexMark(src, from)
 		if i < 0 {
 			return found, nil
 		}
@@ -152,8 +151,11 @@ func annotationsOf(src string, tokens []Token) ([]annotation, error) {
 	}
 }
 
-// indexFold returns the offset of mark, in any case, in src from offset from on, or -1. mark starts with no letter.
-func indexFold(src string, from int, mark string) int {
+// mark makes a comment an annotation of goose's.
+const mark = "+goose"
+
+// indexMark returns the offset of mark, in any case, in src from offset from on, or -1.
+func indexMark(src string, from int) int {
 	for {
 		i := strings.IndexByte(src[from:], mark[0])
 		if i < 0 {
@@ -170,7 +172,7 @@ func indexFold(src string, from int, mark string) int {
 // SplitSection splits the expanded text of a section, honouring StatementBegin and StatementEnd: what stands between them is
 // one statement, whatever semicolons it has.
 func SplitSection(expanded string) ([]Statement, error) {
-	if indexFold(expanded, 0, "+goose") < 0 {
+	if indexMark(expanded, 0) < 0 {
 		return Split(expanded)
 	}
 	tokens, err := Scan(expanded)

@@ -215,7 +215,7 @@ func (a *analysis) taskBody() {
 			}
 		}
 	}
-	a.bodyNames("AS")
+	a.bodyNames()
 }
 
 func wordsOf(src string) words {
@@ -226,9 +226,9 @@ func wordsOf(src string) words {
 	return words{src, significant(tokens)}
 }
 
-// bodyNames names what the statements after the keyword read and write.
-func (a *analysis) bodyNames(keyword string) {
-	at := a.find(keyword)
+// bodyNames names what the statements after AS read and write.
+func (a *analysis) bodyNames() {
+	at := a.find("AS")
 	if at < 0 || at+1 >= len(a.tokens) {
 		return
 	}

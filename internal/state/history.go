@@ -28,18 +28,14 @@ type Version struct {
 	State   string    // Applied, RolledBack, Partial, Unsupported, Removed
 	Sums    Sums      // as applied or accepted
 	At      time.Time // applied; zero when it never was
-	Changed time.Time // of the last event
 	Took    time.Duration
 	Run     string // that applied it: its plan row has the texts
 	Reason  string // why unsupported, why accepted, a person's word
-	// Order is greater for what was applied later.
-	Order int
 }
 
 // Run is a run of migrations that the journal has no end of.
 type Run struct {
 	ID      string
-	Token   int64
 	At      time.Time
 	Actor   Actor
 	Command string // up, down, redo
@@ -47,17 +43,14 @@ type Run struct {
 	Partial bool   // its rollback had to keep something: a person's turn
 	Claim   *Claim // its live claim, when there is one; else it was dropped by who took over
 	Alive   bool   // it is running now
-	Taken   bool   // somebody took over, and journaled its last mark
 }
 
 // Planned is one version of a Run, in the order of the run.
 type Planned struct {
-	Version    int64
-	Name       string
-	Direction  string
-	Statements int64
-	Sums       Sums
-	Done       bool // the journal has its outcome
+	Version   int64
+	Name      string
+	Direction string
+	Done      bool // the journal has its outcome
 }
 
 // History is the journal folded into what it means now.
@@ -189,7 +182,7 @@ func (h *History) fold(rows []Row, lock string) {
 	h.Versions = map[int64]Version{}
 	runs := map[string]*Run{}
 	var order []string
-	for i, r := range sortRows(rows) {
+	for _, r := range sortRows(rows) {
 		h.token = max(h.token, r.Token)
 		subject := cmp.Or(r.Subject, r.Run)
 		run := runs[subject]
@@ -197,21 +190,17 @@ func (h *History) fold(rows []Row, lock string) {
 		case EventSchema:
 			h.Schema = max(h.Schema, r.Version)
 		case EventBegin:
-			runs[r.Run] = &Run{ID: r.Run, Token: r.Token, At: r.At, Actor: r.Actor, Command: r.Name}
+			runs[r.Run] = &Run{ID: r.Run, At: r.At, Actor: r.Actor, Command: r.Name}
 			order = append(order, r.Run)
 		case EventPlan:
 			if run != nil {
-				run.Plan = append(run.Plan, Planned{Version: r.Version, Name: r.Name, Direction: r.Direction, Statements: r.Statements, Sums: r.Sums})
-			}
-		case EventTakeover:
-			if run != nil {
-				run.Taken = true
+				run.Plan = append(run.Plan, Planned{Version: r.Version, Name: r.Name, Direction: r.Direction})
 			}
 		case EventEnd:
 			delete(runs, subject)
 		case EventApplied, EventDown, EventRolledBack, EventPartial, EventUnsupported, EventBaseline, EventAccept,
 			EventMarkApplied, EventMarkUndone:
-			h.outcome(r, subject, i)
+			h.outcome(r, subject)
 			if run == nil {
 				continue
 			}
@@ -242,12 +231,12 @@ func (h *History) fold(rows []Row, lock string) {
 }
 
 // outcome folds one row that says what became of a version.
-func (h *History) outcome(r Row, run string, order int) {
+func (h *History) outcome(r Row, run string) {
 	v := h.Versions[r.Version]
 	was := v.State
-	v.Version, v.Name, v.Reason, v.Changed = r.Version, cmp.Or(r.Name, v.Name), r.Reason, r.At
+	v.Version, v.Name, v.Reason = r.Version, cmp.Or(r.Name, v.Name), r.Reason
 	apply := func() {
-		v.State, v.Sums, v.At, v.Took, v.Run, v.Order = Applied, r.Sums, r.At, time.Duration(r.TookMS)*time.Millisecond, run, order
+		v.State, v.Sums, v.At, v.Took, v.Run = Applied, r.Sums, r.At, time.Duration(r.TookMS)*time.Millisecond, run
 	}
 	switch r.Event {
 	case EventApplied, EventBaseline:

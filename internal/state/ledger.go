@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -57,9 +56,8 @@ const (
 
 // LedgerRow is one fact about one file.
 type LedgerRow struct {
-	EventID  string    // databend.NewID(); empty: a new one
-	Run      string    // id of the run or load that says so
-	At       time.Time // only when read; written rows take the server's now()
+	EventID  string // databend.NewID(); empty: a new one
+	Run      string // id of the run or load that says so
 	TookMS   int64
 	Table    string // db.table
 	TableID  string // system.tables.table_id, decimal

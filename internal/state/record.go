@@ -4,22 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // readRows reads whole rows of the journal, oldest first.
-func (s *Store) readRows(ctx context.Context, where, tail string) ([]Row, error) {
+func (s *Store) readRows(ctx context.Context, where string) ([]Row, error) {
 	list := make([]string, len(journalColumns))
 	for i, c := range journalColumns {
 		list[i] = readExpr(c)
 	}
 	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(list, ",") + " FROM " + s.name(journalTable) +
-		" WHERE " + s.journalScope() + " AND event<>" + literal(EventSchema) + where + tail})
+		" WHERE " + s.journalScope() + " AND event<>" + literal(EventSchema) + where})
 	if missing(err) {
 		return nil, nil
 	}
@@ -46,7 +43,7 @@ type Record struct {
 
 // Record reads one run: two requests.
 func (s *Store) Record(ctx context.Context, run string) (Record, error) {
-	rows, err := s.readRows(ctx, " AND (run="+literal(run)+" OR subject="+literal(run)+")", "")
+	rows, err := s.readRows(ctx, " AND (run="+literal(run)+" OR subject="+literal(run)+")")
 	if err != nil {
 		return Record{}, err
 	}
@@ -108,14 +105,13 @@ type Text struct {
 	Version   int64
 	Direction string
 	SQL       string
-	At        time.Time
 }
 
 // Texts are the texts of all sections that ran and were not rolled back, in the order in which they ran: where dbctl's own
 // earlier definition of an object is found. One request.
 func (s *Store) Texts(ctx context.Context) ([]Text, error) {
 	rows, err := s.readRows(ctx, " AND event IN ("+literal(EventPlan)+","+literal(EventApplied)+","+literal(EventDown)+","+literal(EventBaseline)+
-		","+literal(EventMarkApplied)+","+literal(EventMarkUndone)+","+literal(EventTakeover)+")", "")
+		","+literal(EventMarkApplied)+","+literal(EventMarkUndone)+","+literal(EventTakeover)+")")
 	if err != nil {
 		return nil, err
 	}
@@ -135,10 +131,10 @@ func (s *Store) Texts(ctx context.Context) ([]Text, error) {
 			plans[k] = r
 		case EventApplied, EventDown, EventMarkApplied:
 			if p, ok := plans[k]; ok {
-				out = append(out, Text{Version: r.Version, Direction: r.Direction, SQL: p.text(), At: r.At})
+				out = append(out, Text{Version: r.Version, Direction: r.Direction, SQL: p.text()})
 			}
 		case EventBaseline:
-			out = append(out, Text{Version: r.Version, Direction: "up", SQL: r.UpText, At: r.At})
+			out = append(out, Text{Version: r.Version, Direction: "up", SQL: r.UpText})
 		}
 	}
 	return out, nil
@@ -157,7 +153,7 @@ func (s *Store) DownTexts(ctx context.Context, h History, versions []int64) (map
 	for _, v := range versions {
 		in = append(in, fmt.Sprint(v))
 	}
-	rows, err := s.readRows(ctx, " AND version IN ("+strings.Join(in, ",")+") AND event IN ("+literal(EventPlan)+","+literal(EventBaseline)+")", "")
+	rows, err := s.readRows(ctx, " AND version IN ("+strings.Join(in, ",")+") AND event IN ("+literal(EventPlan)+","+literal(EventBaseline)+")")
 	if err != nil {
 		return nil, err
 	}
@@ -168,19 +164,4 @@ func (s *Store) DownTexts(ctx context.Context, h History, versions []int64) (map
 		}
 	}
 	return out, nil
-}
-
-// Log is the last rows of the journal, newest first: one request. It leaves out what only a recovery needs.
-func (s *Store) Log(ctx context.Context, limit int) ([]Row, error) {
-	skip := []string{EventPlan, EventRecapture, EventSnapshot}
-	for i := range skip {
-		skip[i] = literal(skip[i])
-	}
-	rows, err := s.readRows(ctx, " AND event NOT IN ("+strings.Join(skip, ",")+")", fmt.Sprintf(" ORDER BY %s DESC, token DESC, seq DESC LIMIT %d", sqltext.Ident("at"), limit))
-	if err != nil {
-		return nil, err
-	}
-	rows = sortRows(rows)
-	slices.Reverse(rows)
-	return rows, nil
 }

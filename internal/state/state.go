@@ -67,9 +67,6 @@ func Open(session Session, scope Scope) *Store {
 // Conn is the Store's session for others, one statement at a time.
 func (s *Store) Conn() Session { return s.db }
 
-// Scope is what Open got.
-func (s *Store) Scope() Scope { return s.scope }
-
 // serial lets several goroutines share a session.
 type serial struct {
 	mu sync.Mutex
