@@ -6,10 +6,8 @@ import (
 	"fmt"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/ui"
 )
 
@@ -68,7 +66,7 @@ func exitCode(err error) int {
 			return c.ExitCode()
 		}
 		switch e := err.(type) {
-		case *project.Error, *secret.MissingError:
+		case *project.Error:
 			return exitUsage
 		case *databend.Error:
 			if e.Kind == databend.KindUnreachable {
@@ -103,8 +101,7 @@ func worst(errs []error) int {
 // separate takes joined errors apart: each has its own place and hint.
 func separate(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
-	_, own := err.(coder)
-	if _, loads := err.(*load.LoadsError); !ok || own && !loads {
+	if _, own := err.(coder); !ok || own {
 		return []error{err}
 	}
 	var all []error

@@ -34,7 +34,7 @@ func loadCommand() *command {
 		short: "load what is new; NAME may be a glob",
 		long: `
 A load is a file of loads/: videos for loads/videos.sql, daily/videos for loads/daily/videos.sql. A file is loaded once:
-the ledger remembers it for ever, and notices when it is overwritten. With --all the others go on after one fails. With
+the ledger remembers it for ever, and notices when it is overwritten. Of several the others go on after one fails. With
 --every it stays in the foreground, survives a server that goes away, and ends on Ctrl-C: the work of tasks where there are none.`,
 		exits: []exit{
 			{exitDone, "everything that was new is loaded; or nothing was new"},
@@ -58,7 +58,7 @@ the ledger remembers it for ever, and notices when it is overwritten. With --all
 					ctx, cancel := context.WithCancel(ctx)
 					defer cancel()
 					var refused error
-					err := load.Every(ctx, lf.every, a.ui.Event, func(ctx context.Context) error {
+					err := every(ctx, lf.every, a.ui.Event, func(ctx context.Context) error {
 						err := a.load(ctx, lf, args)
 						if errors.Is(err, errNotConfirmed) {
 							refused = err
@@ -159,15 +159,8 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Validate(ctx, l, lf.options) })
 	case lf.preview > 0:
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Preview(ctx, l, lf.options, lf.preview) })
-	case lf.all:
-		return loader.All(ctx, loads, lf.options)
 	}
-	for _, l := range loads {
-		if _, err := loader.Run(ctx, l, lf.options); err != nil {
-			return err
-		}
-	}
-	return nil
+	return loader.All(ctx, loads, lf.options)
 }
 
 func (a *app) newLoader(ctx context.Context, w *warehouse, sink event.Sink) (*load.Loader, error) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
 )
 
 // Exit codes of a load (DESIGN.md section 2).
@@ -13,6 +15,8 @@ const (
 	exitStopped = 3 // a changed file, an empty listing, rows without a ledger
 	exitPartly  = 4 // bad files: the others are loaded
 	exitLocked  = 5
+
+	exitUnreachable = 6 // nothing was tried
 )
 
 // Error is a load that did not do all it was asked to.
@@ -68,8 +72,12 @@ func wrap(load, doing string, err error) error {
 	}
 	exit := exitFailed
 	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
+	var answer *databend.Error
+	switch {
+	case errors.As(err, &coded):
 		exit = coded.ExitCode()
+	case errors.As(err, &answer) && answer.Kind == databend.KindUnreachable: // nothing is loaded: see partly
+		exit = exitUnreachable
 	}
 	return &Error{Load: load, Msg: doing, Exit: exit, Err: err}
 }
@@ -89,29 +97,3 @@ func (e *LoadsError) Error() string {
 }
 
 func (e *LoadsError) Unwrap() []error { return e.Errs }
-
-// ExitCode is the worst of its errors: 4 outranks the others, then 1, then 3.
-func (e *LoadsError) ExitCode() int {
-	worst, at := exitFailed, -1
-	rank := []int{exitLocked, exitStopped, exitUsage, exitFailed, exitPartly}
-	for _, err := range e.Errs {
-		code := exitFailed
-		var coded interface{ ExitCode() int }
-		if errors.As(err, &coded) {
-			code = coded.ExitCode()
-		}
-		r := 0
-		for i, c := range rank {
-			if c == code {
-				r = i
-			}
-		}
-		if r > at || code > 100 { // an interruption ends everything: it is what the command says
-			worst, at = code, r
-			if code > 100 {
-				return code
-			}
-		}
-	}
-	return worst
-}

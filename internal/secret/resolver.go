@@ -162,6 +162,9 @@ func (e *MissingError) Error() string {
 	return "no value for the secrets " + strings.Join(e.Names, ", ")
 }
 
+// ExitCode is that of a mistake in the configuration (DESIGN.md section 2).
+func (e *MissingError) ExitCode() int { return 2 }
+
 // Hint says what to type.
 func (e *MissingError) Hint() string {
 	if len(e.env) == 0 {

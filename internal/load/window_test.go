@@ -1,56 +1,13 @@
 package load
 
 import (
-	"context"
-	"errors"
-	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
-
-func TestEvery(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		var at []time.Time
-		var notes []string
-		sink := func(e event.Event) {
-			if n, ok := e.(event.Note); ok && n.Level == "warn" {
-				notes = append(notes, n.Text)
-			}
-		}
-		err := Every(ctx, 10*time.Minute, sink, func(context.Context) error {
-			at = append(at, time.Now())
-			switch len(at) {
-			case 2:
-				return errors.New("no server")
-			case 3: // one load's header is wrong; the other goes on
-				return &LoadsError{Of: 2, Errs: []error{errorf("x", exitUsage, "", "wrong")}}
-			case 4:
-				go cancel() // between two passes
-			}
-			return nil
-		})
-		if err != nil || len(at) != 4 || !slices.Equal(notes, []string{"no server", "1 of 2 loads did not end well:\n  load x: wrong"}) {
-			t.Errorf("got %v after %d passes, notes %q, want 4 passes and a word about the second and the third", err, len(at), notes)
-		}
-		for i := 1; i < len(at); i++ {
-			if d := at[i].Sub(at[i-1]); d < 10*time.Minute || d > 11*time.Minute {
-				t.Errorf("pass %d came %v after the one before, want 10 to 11 minutes", i+1, d)
-			}
-		}
-	})
-	usage := errorf("x", exitUsage, "", "wrong")
-	if err := Every(t.Context(), time.Hour, func(event.Event) {}, func(context.Context) error { return usage }); !errors.Is(err, usage) {
-		t.Errorf("got %v, want the usage error at once", err)
-	}
-}
 
 func TestWindow(t *testing.T) {
 	t.Parallel()
