@@ -259,6 +259,8 @@ func TestCompletion(t *testing.T) {
 		{"show|--js", []string{"--json"}},
 		{"--lo", []string{"--lock-wait"}},
 		{"version|--color|a", []string{"auto", "always"}},
+		{"load|--order|", []string{"oldest", "newest"}},
+		{"load|videos|--mark|", []string{"loaded", "new", "skipped"}},
 		{"completion|", []string{"bash", "zsh", "fish"}},
 		{"-C|", nil},
 		{"nonsense|xyz", nil},

@@ -23,7 +23,7 @@ type command struct {
 	hidden  bool // not in help and completion
 	fullSQL bool // statement lists show the SQL
 
-	// complete says what its arguments are: "version", "load" or nothing.
+	// complete says what its arguments may be, for completion: "version", "load", "shell" or "command", several with blanks between.
 	complete string
 
 	// bind declares the flags and returns what runs the command with its arguments. Nil for a group.

@@ -114,7 +114,7 @@ func (a *app) candidates(words []string) []candidate {
 	cmd := find(name)
 	switch {
 	case pending != nil:
-		all = a.flagValues(pending.Name)
+		all = a.flagValues(pending)
 	case strings.HasPrefix(current, "-"):
 		flags.VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden {
@@ -175,14 +175,17 @@ func verbs(group string) []candidate {
 	return all
 }
 
-func (a *app) flagValues(flag string) []candidate {
-	switch flag {
-	case "color":
-		return []candidate{{"auto", "on a terminal"}, {"always", ""}, {"never", ""}}
-	case "env":
+func (a *app) flagValues(f *pflag.Flag) []candidate {
+	if f.Name == "env" {
 		return a.environmentNames()
 	}
-	return nil
+	var all []candidate
+	if v, ok := f.Value.(*oneOfValue); ok {
+		for _, word := range v.allowed {
+			all = append(all, candidate{word, ""})
+		}
+	}
+	return all
 }
 
 func (a *app) arguments(kinds string) []candidate {

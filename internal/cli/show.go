@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/local"
+	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -110,17 +111,7 @@ func describe(stmts []project.Statement, database string) []event.Statement {
 		if e.Use != "" {
 			database = e.Use
 		}
-		out[i] = event.Statement{
-			Index: i + 1, Line: s.Line, SQL: sqltext.Mask(s.SQL), Kind: e.Kind, Writes: []event.Object{},
-			Class: string(e.Class), Reason: e.Reason, Undo: e.Undo,
-		}
-		for _, w := range e.Writes {
-			name := w.Name + w.Args
-			if w.Database != "" {
-				name = w.Database + "." + name
-			}
-			out[i].Writes = append(out[i].Writes, event.Object{Kind: string(w.Kind), Name: name})
-		}
+		out[i] = migrate.StatementEvent(i+1, s, e)
 	}
 	return out
 }

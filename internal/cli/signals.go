@@ -64,7 +64,7 @@ func stopping(c *command) string {
 // recovery is the command that finishes what this one left.
 func (a *app) recovery() string {
 	switch {
-	case a.cmd.complete != "load":
+	case a.cmd.name != "load":
 		return a.cmd.recovers
 	case len(a.rest) == 0:
 		return a.cmd.recovers + " --all"

@@ -62,16 +62,16 @@ func (t *tally) found() error {
 	var parts []string
 	for _, s := range checkedMigrations {
 		if n := t.migrations[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", plural(n, "migration"), s))
+			parts = append(parts, fmt.Sprintf("%s %s", event.Plural(n, "migration"), s))
 		}
 	}
 	for _, s := range checkedFiles {
 		if n := t.files[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", plural(n, "file"), s))
+			parts = append(parts, fmt.Sprintf("%s %s", event.Plural(n, "file"), s))
 		}
 	}
 	if n := int64(len(t.unasked)); n > 0 {
-		parts = append(parts, plural(n, "load")+" not ready")
+		parts = append(parts, event.Plural(n, "load")+" not ready")
 	}
 	if len(parts) == 0 {
 		return nil
@@ -94,12 +94,12 @@ func (t *tally) migrationLine() string {
 var fileStates = []string{"new", "loaded", "changed", "failed", "expired", "emptied", "unfinished", "vanished", "quarantined"}
 
 func (t *tally) loadLine() string {
-	line := fmt.Sprintf("loads       %s", plural(t.loads, "load"))
+	line := fmt.Sprintf("loads       %s", event.Plural(t.loads, "load"))
 	if files := counted(t.files, fileStates); files != "" {
 		line += ": files " + files
 	}
 	if t.rows > 0 {
-		line += fmt.Sprintf("; %s", plural(t.rows, "row"))
+		line += fmt.Sprintf("; %s", event.Plural(t.rows, "row"))
 	}
 	if n := len(t.unasked); n > 0 {
 		line += fmt.Sprintf("; %d not ready (`dbctl load --list` says why)", n)
@@ -123,11 +123,4 @@ func counted(counts map[string]int64, order []string) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -6,13 +6,29 @@ import (
 	"strings"
 )
 
+// Codes of an Error that callers tell apart.
+const (
+	CodeUnknownDatabase  = 1003
+	CodeUnknownTable     = 1025
+	CodeNoProcesses      = 1035 // NotFoundClusterNode: the bare embedded engine has no system.processes
+	CodeSemantic         = 1065 // an unknown column, for one
+	CodeNoLicence        = 1402
+	CodeNoTasks          = 1702
+	CodeVersionMismatch  = 2009 // somebody committed to the table meanwhile
+	CodeNoHistory        = 2013 // FLASHBACK: no such snapshot
+	CodeTableExists      = 2302
+	CodeUndropNoHistory  = 2309
+	CodeUndropVacuumed   = 2326
+	CodeIllegalReference = 2747 // FLASHBACK: an index or constraint needs a column that the snapshot lacks
+	CodeConflict         = 4001 // two transactions
+)
+
 // Codes that the package itself acts on.
 const (
-	codeUnknownDatabase = 1003
-	codeAbortedSession  = 1042
-	codeAbortedQuery    = 1043
-	codeUnknownSession  = 1053
-	codeAuth            = 5100
+	codeAbortedSession = 1042
+	codeAbortedQuery   = 1043
+	codeUnknownSession = 1053
+	codeAuth           = 5100
 )
 
 // CodeName returns Databend's name of an error code, or "". The server sends the code only.

@@ -284,7 +284,7 @@ func (s *Server) takeSpare() *Session {
 // open logs in once.
 func (s *Server) open(ctx context.Context, settings map[string]string) (*Session, error) {
 	sess, err := s.login(ctx, s.cfg.Database, settings)
-	if s.cfg.MayLackDatabase && s.cfg.Database != "" && IsCode(err, codeUnknownDatabase) {
+	if s.cfg.MayLackDatabase && s.cfg.Database != "" && IsCode(err, CodeUnknownDatabase) {
 		return s.login(ctx, "", settings)
 	}
 	return sess, err
@@ -304,7 +304,7 @@ func (s *Server) login(ctx context.Context, database string, settings map[string
 	case c.fail != nil && ctx.Err() != nil && ctx.Err() == context.Canceled:
 		return nil, ended(ctx, ctx, "")
 	case c.fail != nil:
-		if e, ok := errors.AsType[*Error](c.fail); ok && e.Code == codeUnknownDatabase && database != "" {
+		if e, ok := errors.AsType[*Error](c.fail); ok && e.Code == CodeUnknownDatabase && database != "" {
 			e.Hint = fmt.Sprintf("check the database of the DSN, or create it: CREATE DATABASE %s", database)
 		}
 		return nil, c.fail

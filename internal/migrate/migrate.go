@@ -164,7 +164,7 @@ func (m *Migrator) command(ctx context.Context, name string, plan func(state.His
 		}
 		p, err := plan(h)
 		for _, n := range p.Notes {
-			m.note(n.Level, "%s", n.Text)
+			m.o.Sink(n)
 		}
 		if err != nil {
 			if m.o.DryRun { // what is refused is to be seen
@@ -249,11 +249,11 @@ func (m *Migrator) summary(name string, p Plan, start time.Time) {
 	case n == 0:
 		text = "nothing is applied"
 	case m.o.DryRun:
-		text = fmt.Sprintf("%s would run, nothing was changed", plural(n, "migration"))
+		text = fmt.Sprintf("%s would run, nothing was changed", event.Plural(int64(n), "migration"))
 	case name == Up:
-		text = plural(n, "migration") + " applied"
+		text = event.Plural(int64(n), "migration") + " applied"
 	case name == Down:
-		text = plural(n, "migration") + " taken back"
+		text = event.Plural(int64(n), "migration") + " taken back"
 	default:
 		text = p.Steps[0].String() + " taken down and up again"
 	}
@@ -261,13 +261,6 @@ func (m *Migrator) summary(name string, p Plan, start time.Time) {
 		text += fmt.Sprintf(", %d unsupported here", n)
 	}
 	m.o.Sink(event.Summary{Command: "migrate " + name, Text: text, Counts: counts, TookMS: time.Since(start).Milliseconds()})
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // captured is a state and when it was captured, by both clocks.

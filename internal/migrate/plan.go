@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
@@ -22,10 +23,10 @@ type PlanOptions struct {
 
 // Plan is what a run will do, as a value: a dry run prints it, a run executes the very same one.
 type Plan struct {
-	Command string // up, down, redo
-	Steps   []Step // in order
-	Skipped []Skip // by consent
-	Notes   []Note // edited Down sections, stale and ahead versions
+	Command string       // up, down, redo
+	Steps   []Step       // in order
+	Skipped []Skip       // by consent
+	Notes   []event.Note // edited Down sections, stale and ahead versions
 	atomic  bool
 }
 
@@ -34,12 +35,6 @@ type Skip struct {
 	Step
 	Reason string
 	known  bool // the journal says so already
-}
-
-// Note is a remark on a version that stops nothing.
-type Note struct {
-	Level string // info, warn, detail
-	Text  string
 }
 
 // Secrets are the names of all secrets of the steps, sorted.
@@ -193,7 +188,7 @@ func appliedNewestFirst(h state.History) []state.Version {
 }
 
 // compare finds what is edited, stale, missing or ahead. state is told each such version with its state, when not nil.
-func compare(p *project.Project, h state.History, tell func(version int64, state, reason string)) (notes []Note, problems []error) {
+func compare(p *project.Project, h state.History, tell func(version int64, state, reason string)) (notes []event.Note, problems []error) {
 	if tell == nil {
 		tell = func(int64, string, string) {}
 	}
@@ -208,7 +203,7 @@ func compare(p *project.Project, h state.History, tell func(version int64, state
 		switch {
 		case m == nil && v.Version > newest:
 			tell(v.Version, "ahead", "applied, and newer than every file here")
-			notes = append(notes, Note{"warn", fmt.Sprintf("version %d %s is applied, and newer than every file here: is this an older copy of the project?", v.Version, v.Name)})
+			notes = append(notes, event.Note{Level: "warn", Text: fmt.Sprintf("version %d %s is applied, and newer than every file here: is this an older copy of the project?", v.Version, v.Name)})
 		case m == nil:
 			tell(v.Version, "missing", "applied, and its file is gone")
 			problems = append(problems, missingError(v))
@@ -220,9 +215,9 @@ func compare(p *project.Project, h state.History, tell func(version int64, state
 			})
 		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
 			tell(v.Version, "stale", "what its templates say changed since it was applied: a var, or a load")
-			notes = append(notes, Note{"warn", fmt.Sprintf("%s is stale: what its templates say changed since it was applied (a var, or a load)", m.Path)})
+			notes = append(notes, event.Note{Level: "warn", Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied (a var, or a load)", m.Path)})
 		case m.Down.Checksum != v.Sums.DownSum:
-			notes = append(notes, Note{"info", m.Path + ": its Down section changed since it was applied; going down runs what the file says now"})
+			notes = append(notes, event.Note{Level: "info", Text: m.Path + ": its Down section changed since it was applied; going down runs what the file says now"})
 		}
 	}
 	return notes, problems

@@ -190,7 +190,7 @@ func (r *run) restore(ctx context.Context) (savepoint.Report, error) {
 // passing reports whether err may be gone at the next try: the server was not heard, or somebody changed a table meanwhile.
 func passing(err error) bool {
 	e, ok := errors.AsType[*databend.Error](err)
-	return ok && (e.Code == 0 || e.Code == 2009 || e.Code == 4001)
+	return ok && (e.Code == 0 || e.Code == databend.CodeVersionMismatch || e.Code == databend.CodeConflict)
 }
 
 // outcomes are a report as events.

@@ -19,7 +19,7 @@ import (
 // Status is every migration and its state.
 type Status struct {
 	Migrations []event.Migration
-	Notes      []Note
+	Notes      []event.Note
 }
 
 // Status reads the state of every migration, and what rollbacks kept beside: two requests, nothing written. It emits nothing; Show
@@ -35,7 +35,7 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	if len(left) > 0 {
-		s.Notes = append(s.Notes, Note{"warn", "a rollback kept these beside: " + strings.Join(left, ", ")})
+		s.Notes = append(s.Notes, event.Note{Level: "warn", Text: "a rollback kept these beside: " + strings.Join(left, ", ")})
 	}
 	return s, nil
 }
@@ -43,7 +43,7 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 // Show emits a status as events.
 func (m *Migrator) Show(s Status) {
 	for _, n := range s.Notes {
-		m.note(n.Level, "%s", n.Text)
+		m.o.Sink(n)
 	}
 	for _, e := range s.Migrations {
 		m.o.Sink(e)
@@ -88,19 +88,19 @@ func StatusOf(p *project.Project, h state.History) Status {
 	})
 	for _, err := range problems {
 		if e, ok := errors.AsType[*PlanError](err); ok && byVersion[e.Version] != nil {
-			s.Notes = append(s.Notes, Note{"hint", fmt.Sprintf("%d is %s: %s", e.Version, byVersion[e.Version].State, e.Hint())})
+			s.Notes = append(s.Notes, event.Note{Level: "hint", Text: fmt.Sprintf("%d is %s: %s", e.Version, byVersion[e.Version].State, e.Hint())})
 		}
 	}
 	for _, r := range h.Unfinished {
 		if r.Alive {
-			s.Notes = append(s.Notes, Note{"info", describe(r)})
+			s.Notes = append(s.Notes, event.Note{Level: "info", Text: describe(r)})
 			continue
 		}
 		next := "dbctl migrate recover, or the next up, down or redo, puts it back"
 		if r.Partial {
 			next = "something of it could not be put back; mend it, then: dbctl migrate recover"
 		}
-		s.Notes = append(s.Notes, Note{"warn", describe(r) + ": " + next})
+		s.Notes = append(s.Notes, event.Note{Level: "warn", Text: describe(r) + ": " + next})
 		if !r.Partial {
 			interrupted(r, byVersion, add)
 		}

@@ -272,20 +272,22 @@ func tables(steps []Step) []string {
 func (s *Step) events() []event.Statement {
 	out := make([]event.Statement, len(s.Statements))
 	for i, st := range s.Statements {
-		objects := []event.Object{}
-		for _, w := range st.Effect.Writes {
-			name := w.Object.Name + w.Object.Args
-			if w.Object.Database != "" {
-				name = w.Object.Database + "." + name
-			}
-			objects = append(objects, event.Object{Kind: string(w.Object.Kind), Name: name})
-		}
-		out[i] = event.Statement{
-			Version: s.Version, Direction: s.Direction, Index: i + 1, Line: st.Line, SQL: sqltext.Mask(st.SQL), Kind: st.Effect.Kind,
-			Writes: objects, Class: string(st.Effect.Class), Reason: st.Effect.Reason, Undo: st.Effect.Undo,
-		}
+		out[i] = StatementEvent(i+1, st.Statement, st.Effect)
+		out[i].Version, out[i].Direction = s.Version, s.Direction
 	}
 	return out
+}
+
+// StatementEvent is a statement as plan and show list it, without the migration or load that it is of. index is its number there, from 1.
+func StatementEvent(index int, st project.Statement, e sqltext.Effect) event.Statement {
+	objects := []event.Object{}
+	for _, w := range e.Writes {
+		objects = append(objects, event.Object{Kind: string(w.Kind), Name: w.Display()})
+	}
+	return event.Statement{
+		Index: index, Line: st.Line, SQL: sqltext.Mask(st.SQL), Kind: e.Kind,
+		Writes: objects, Class: string(e.Class), Reason: e.Reason, Undo: e.Undo,
+	}
 }
 
 func (s *Step) String() string { return fmt.Sprintf("%d %s", s.Version, s.Name) }

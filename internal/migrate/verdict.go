@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -92,7 +93,7 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 func unheld(st Statement, w sqltext.Write, before savepoint.State, followed bool) string {
 	was, _ := before.Find(w.Object)
 	if st.Effect.InternalStage && was.Files() > 0 && st.Effect.Class != sqltext.Irreversible {
-		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, plural(was.Files(), "file"))
+		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
 	}
 	if w.Kind != sqltext.Table || !was.Exists || st.Effect.Class == sqltext.Irreversible {
 		return ""

@@ -114,6 +114,9 @@ func TestOpen(t *testing.T) {
 	}); d != "" {
 		t.Errorf("statements: got, want: %s", d)
 	}
+	if len(first.Headers) != 2 || first.Headers[0].Value != "irreversible" || first.Headers[0].Why != "old data goes" {
+		t.Errorf("headers: got %+v", first.Headers)
+	}
 	if len(p.Loads) != 2 || p.Loads[0].Name != "daily/deep/events" || p.Loads[1].Name != "videos" {
 		t.Fatalf("loads: got %+v", p.Loads)
 	}

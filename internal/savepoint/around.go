@@ -72,7 +72,7 @@ func seed(ctx context.Context, c Conn, n name) error {
 		if _, err = exec("COMMIT"); err == nil {
 			return nil
 		}
-		if !databend.IsCode(err, codeConflict, codeVersionMismatch) {
+		if !databend.IsCode(err, databend.CodeConflict, databend.CodeVersionMismatch) {
 			return err
 		}
 	}

@@ -185,7 +185,7 @@ func readCatalog(ctx context.Context, c Conn, objects []sqltext.Object, whole []
 	}
 	indexes, constraints := detailBranches(tables)
 	rows, err := query(ctx, c, strings.Join(slices.Concat(branches, indexes, constraints), " union all "))
-	unread := databend.IsCode(err, codeSemantic) && len(constraints) > 0
+	unread := databend.IsCode(err, databend.CodeSemantic) && len(constraints) > 0
 	if unread {
 		rows, err = query(ctx, c, strings.Join(slices.Concat(branches, indexes), " union all "))
 	}
@@ -299,7 +299,7 @@ func (cat *catalog) readConstraints(ctx context.Context, c Conn, n name) error {
 		return nil
 	}
 	rows, err := query(ctx, c, branch("table constraint", constraintColumns, " from system.constraints where database = "+sqltext.Quote(n.db)+" and `table` = "+sqltext.Quote(n.table)))
-	if databend.IsCode(err, codeSemantic) {
+	if databend.IsCode(err, databend.CodeSemantic) {
 		e.Unread = true
 		return nil
 	}

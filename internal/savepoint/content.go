@@ -36,7 +36,7 @@ func (x *restorer) content() error {
 	fenced := todo[:0]
 	for _, w := range todo {
 		if !isAside(w.at.table) {
-			if err := x.rename(w.at, fencedName(w.was.ID)); databend.IsCode(err, codeUnknownTable) {
+			if err := x.rename(w.at, fencedName(w.was.ID)); databend.IsCode(err, databend.CodeUnknownTable) {
 				x.hold(w.was.Object, "another session took it away during the restore")
 				continue
 			} else if err != nil {

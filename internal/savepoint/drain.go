@@ -48,7 +48,7 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	for {
 		passed := time.Since(began)
 		rows, err := query(x.ctx, x.c, "select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
-		if err != nil && !databend.IsCode(err, codeNoProcesses) {
+		if err != nil && !databend.IsCode(err, databend.CodeNoProcesses) {
 			return false, fmt.Errorf("look for running statements: %w", err)
 		}
 		busy := false

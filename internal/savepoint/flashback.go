@@ -39,14 +39,14 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 		switch {
 		case err == nil:
 			return true, nil
-		case databend.IsCode(err, codeVersionMismatch) && try < 5:
+		case databend.IsCode(err, databend.CodeVersionMismatch) && try < 5:
 			if err := x.judge([]*work{w}); err != nil {
 				return false, err
 			}
-		case databend.IsCode(err, codeNoHistory):
+		case databend.IsCode(err, databend.CodeNoHistory):
 			x.hold(w.was.Object, "its snapshot %s is no longer in its history", w.base)
 			return false, nil
-		case databend.IsCode(err, codeFlashbackBlocked):
+		case databend.IsCode(err, databend.CodeIllegalReference):
 			x.hold(w.was.Object, "an index or constraint of another session needs a column that was added: %s", message(err))
 			return false, nil
 		default:
@@ -63,7 +63,7 @@ func (x *restorer) flashback(w *work) error {
 	}
 	for {
 		err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", w.at.sql(), sqltext.Quote(w.base))
-		if !databend.IsCode(err, codeFlashbackBlocked) {
+		if !databend.IsCode(err, databend.CodeIllegalReference) {
 			return err
 		}
 		dropped, derr := x.unblock(w, message(err))
@@ -181,7 +181,7 @@ func (x *restorer) comments(ws []*work) error {
 		if w.v.own > 0 || len(w.v.appended) > 0 || len(w.v.notes) > 0 || w.v.refuse != "" {
 			continue
 		}
-		if err := x.flashback(w); err != nil && !databend.IsCode(err, codeVersionMismatch) {
+		if err := x.flashback(w); err != nil && !databend.IsCode(err, databend.CodeVersionMismatch) {
 			return fmt.Errorf("flash %s back: %w", w.was.Object, err)
 		}
 	}

@@ -196,7 +196,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 		}
 	case sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.Notification, sqltext.Pipe:
 		for _, o := range objects {
-			res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + dropWords[k] + " " + objectName(o)})
+			res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + dropWords[k] + " " + o.SQL()})
 			if refused(err) {
 				continue // there is none, or there can be none here
 			}
@@ -216,7 +216,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 	case sqltext.Task:
 		for _, o := range objects {
 			res, err := c.Query(ctx, databend.Statement{SQL: "SHOW TASKS LIKE " + sqltext.Quote(o.Name)})
-			if databend.IsCode(err, codeNoTasks, codeNoLicence) {
+			if databend.IsCode(err, databend.CodeNoTasks, databend.CodeNoLicence) {
 				return nil // there are none
 			}
 			if err != nil {

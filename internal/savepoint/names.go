@@ -97,7 +97,7 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 		}
 		for {
 			err := x.exec("UNDROP TABLE %s", m.sql())
-			if databend.IsCode(err, codeUndropNoHistory, codeUnknownTable, codeUndropVacuumed) {
+			if databend.IsCode(err, databend.CodeUndropNoHistory, databend.CodeUnknownTable, databend.CodeUndropVacuumed) {
 				break
 			}
 			if err != nil {
@@ -206,7 +206,7 @@ func (x *restorer) place() error {
 			continue
 		}
 		err := x.rename(e.name(), n.table)
-		if databend.IsCode(err, codeTableExists) {
+		if databend.IsCode(err, databend.CodeTableExists) {
 			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
 			continue
 		}

@@ -276,7 +276,7 @@ func TestForeignAroundTheFence(t *testing.T) {
 	r.conn = &intercept{Conn: r.conn, word: " RENAME TO ", hook: func() { r.sql("insert into a values (7)") }}
 	r.conn = &intercept{Conn: r.conn, word: " FLASHBACK ", hook: func() {
 		_, err := r.foreign.Exec(t.Context(), databend.Statement{SQL: "insert into a values (8)"})
-		if !databend.IsCode(err, codeUnknownTable) {
+		if !databend.IsCode(err, databend.CodeUnknownTable) {
 			t.Errorf("an insert behind the fence: %v, want 1025", err)
 		}
 	}}

@@ -120,16 +120,6 @@ var dropWords = map[sqltext.ObjectKind]string{
 	sqltext.Catalog: "CATALOG",
 }
 
-// objectName writes an object's name. Databend takes quotes for a part of the name of most kinds without history (CREATE FUNCTION
-// `f` makes one called `f` with its back-ticks), so those stand as the engine shows them.
-func objectName(o sqltext.Object) string {
-	switch o.Kind {
-	case sqltext.Sequence, sqltext.Tag, sqltext.Role, sqltext.Index:
-		return sqltext.Ident(o.Name)
-	}
-	return o.Name
-}
-
 // dropOther drops what a reached statement made. An internal stage with files in it stays: DROP STAGE deletes them.
 func (x *restorer) dropOther(now ObjectState) error {
 	o := now.Object
@@ -150,17 +140,8 @@ func (x *restorer) dropOther(now ObjectState) error {
 		x.hold(o, "a %s cannot be taken back", o.Kind)
 		return nil
 	}
-	name := objectName(o)
-	switch o.Kind {
-	case sqltext.Procedure:
-		name += cmp.Or(o.Args, "()")
-	case sqltext.Dictionary:
-		name = sqltext.Ident(o.Database) + "." + sqltext.Ident(o.Name)
-	case sqltext.User:
-		name = sqltext.Quote(o.Name)
-	}
 	x.done[o] = true
-	return x.exec("DROP %s IF EXISTS %s", word, name)
+	return x.exec("DROP %s IF EXISTS %s", word, o.SQL())
 }
 
 // redefine defines an object as it was.
@@ -179,9 +160,9 @@ func (x *restorer) redefine(was, now ObjectState) error {
 		note := asNow
 		if errors.Is(err, ErrNoDefinition) && was.internalStage() {
 			// The files of a stage that was dropped are gone; its name and defaults can be had back.
-			sts, err, note = []databend.Statement{{SQL: "CREATE STAGE IF NOT EXISTS " + objectName(o)}}, nil, "made again with the defaults of a stage"
+			sts, err, note = []databend.Statement{{SQL: "CREATE STAGE IF NOT EXISTS " + o.SQL()}}, nil, "made again with the defaults of a stage"
 			if was.Facts["comment"] != now.Facts["comment"] {
-				sts = append(sts, databend.Statement{SQL: "ALTER STAGE " + objectName(o) + " SET COMMENT = " + sqltext.Quote(was.Facts["comment"])})
+				sts = append(sts, databend.Statement{SQL: "ALTER STAGE " + o.SQL() + " SET COMMENT = " + sqltext.Quote(was.Facts["comment"])})
 			}
 		}
 		if err != nil {
@@ -212,7 +193,7 @@ func (x *restorer) redefine(was, now ObjectState) error {
 
 // rebuild writes the definition of an object from what the engine shows, nil when that is not all of it.
 func rebuild(was, now ObjectState) []string {
-	f, name := was.Facts, objectName(was.Object)
+	f, name := was.Facts, was.Object.SQL()
 	comment := func() string {
 		if f["comment"] == "" {
 			return ""

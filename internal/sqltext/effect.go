@@ -217,6 +217,15 @@ func (a *analysis) tableName(kind ObjectKind) (Object, bool) {
 	return o, true
 }
 
+// table is tableName of a table, view or stream that a statement of the kind cannot do without: it is unknown without.
+func (a *analysis) table(kind string) (Object, bool) {
+	o, ok := a.tableName(Table)
+	if !ok {
+		a.unknown(kind, noName)
+	}
+	return o, ok
+}
+
 const noName = "the object's name cannot be read"
 
 func (a *analysis) ifExists() {

@@ -51,9 +51,8 @@ func (a *analysis) redefined(kind string) {
 
 func (a *analysis) alterView(start int) {
 	a.ifExists()
-	o, ok := a.tableName(Table)
+	o, ok := a.table("ALTER VIEW")
 	if !ok {
-		a.unknown("ALTER VIEW", noName)
 		return
 	}
 	w := a.write(o, Alter)
@@ -68,7 +67,7 @@ func (a *analysis) alterView(start int) {
 	}
 	w.Columns = true
 	a.addReads(start)
-	a.set("ALTER VIEW", Exact, "a view's earlier text can be read", "ALTER VIEW "+o.display()+" AS its earlier text")
+	a.set("ALTER VIEW", Exact, "a view's earlier text can be read", "ALTER VIEW "+o.Display()+" AS its earlier text")
 }
 
 func (a *analysis) alterDatabase() {
@@ -86,7 +85,7 @@ func (a *analysis) alterDatabase() {
 			return
 		}
 		a.renamed(o, to)
-		a.set("ALTER DATABASE RENAME", Exact, "it is renamed back, by its id", "ALTER DATABASE "+to.display()+" RENAME TO "+o.display())
+		a.set("ALTER DATABASE RENAME", Exact, "it is renamed back, by its id", "ALTER DATABASE "+to.Display()+" RENAME TO "+o.Display())
 	case a.take("REFRESH", "CACHE"):
 		a.none("ALTER DATABASE REFRESH CACHE")
 	case a.tags():
@@ -103,12 +102,11 @@ func (a *analysis) alterDatabase() {
 // alterTable analyzes the actions of ALTER TABLE, and of ALTER MATERIALIZED VIEW, which shares them.
 func (a *analysis) alterTable(kind string, start int) {
 	a.ifExists()
-	o, ok := a.tableName(Table)
+	o, ok := a.table(kind)
 	if !ok {
-		a.unknown(kind, noName)
 		return
 	}
-	t := o.display()
+	t := o.Display()
 	w := Write{Object: o, Verb: Alter}
 	done := func(action string, class Class, reason, undo string) {
 		a.e.Writes = append(a.e.Writes, w)
@@ -122,18 +120,16 @@ func (a *analysis) alterTable(kind string, start int) {
 	)
 	switch {
 	case a.take("RENAME", "TO"):
-		to, ok := a.tableName(Table)
+		to, ok := a.table(kind + " RENAME")
 		if !ok {
-			a.unknown(kind+" RENAME", noName)
 			return
 		}
 		to.Database = o.Database
 		a.renamed(o, to)
-		a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.display()+" RENAME TO "+o.Name)
+		a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.Display()+" RENAME TO "+o.Name)
 	case a.take("SWAP", "WITH"):
-		with, ok := a.tableName(Table)
+		with, ok := a.table(kind + " SWAP")
 		if !ok {
-			a.unknown(kind+" SWAP", noName)
 			return
 		}
 		with.Database = o.Database
@@ -233,7 +229,7 @@ func (a *analysis) column() bool {
 
 // modifyColumn reads MODIFY [COLUMN] c …: a type, a comment, a masking policy, or DROP STORED.
 func (a *analysis) modifyColumn(kind string, w Write) {
-	t := w.display()
+	t := w.Display()
 	if !a.column() {
 		a.unknown(kind+" MODIFY COLUMN", noName)
 		return
@@ -335,13 +331,12 @@ func (a *analysis) comment() {
 	a.take("ON")
 	switch {
 	case a.take("TABLE"):
-		o, ok := a.tableName(Table)
+		o, ok := a.table("COMMENT ON TABLE")
 		if !ok {
-			a.unknown("COMMENT ON TABLE", noName)
 			return
 		}
 		a.write(o, Alter)
-		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.display()+" IS the earlier one")
+		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.Display()+" IS the earlier one")
 	case a.take("COLUMN"):
 		parts, ok := a.parser.name()
 		if !ok || len(parts) < 2 {

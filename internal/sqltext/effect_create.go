@@ -153,9 +153,8 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	case transient:
 		words = "TRANSIENT TABLE"
 	}
-	o, ok := a.tableName(Table)
+	o, ok := a.table("CREATE " + words)
 	if !ok {
-		a.unknown("CREATE "+words, noName)
 		return
 	}
 	// AS of CREATE TABLE … AS SELECT stands outside brackets.
@@ -183,9 +182,9 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	w := a.write(o, verb)
 	w.Data = as >= 0 || verb == Replace
 	w.Columns = verb == Replace
-	undo := "DROP TABLE " + o.display()
+	undo := "DROP TABLE " + o.Display()
 	if verb == Replace {
-		undo = "RENAME the new table away; UNDROP TABLE " + o.display()
+		undo = "RENAME the new table away; UNDROP TABLE " + o.Display()
 		a.set(kind, Exact, "the table that was replaced is kept by the engine, as long as retention lasts", undo)
 		if dynamic {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it is not known whether a dynamic table can be restored", ""
@@ -221,9 +220,8 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 	if materialized {
 		words = "MATERIALIZED VIEW"
 	}
-	o, ok := a.tableName(Table)
+	o, ok := a.table("CREATE " + words)
 	if !ok {
-		a.unknown("CREATE "+words, noName)
 		return
 	}
 	w := a.write(o, verb)
@@ -233,11 +231,11 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 	kind := createKind(verb, words)
 	switch {
 	case verb != Replace:
-		a.set(kind, Exact, "what was created is dropped", "DROP "+words+" "+o.display())
+		a.set(kind, Exact, "what was created is dropped", "DROP "+words+" "+o.Display())
 	case materialized:
-		a.set(kind, Redefine, "the engine keeps no earlier materialized view", "the earlier CREATE MATERIALIZED VIEW "+o.display())
+		a.set(kind, Redefine, "the engine keeps no earlier materialized view", "the earlier CREATE MATERIALIZED VIEW "+o.Display())
 	default:
-		a.set(kind, Exact, "the view that was replaced is kept by the engine, as long as retention lasts", "RENAME the new view away; UNDROP TABLE "+o.display())
+		a.set(kind, Exact, "the view that was replaced is kept by the engine, as long as retention lasts", "RENAME the new view away; UNDROP TABLE "+o.Display())
 	}
 	a.e.Plain = verb == Create && !materialized && len(a.e.Writes) == 1
 }
@@ -250,9 +248,8 @@ func (a *analysis) createStream(verb Verb) {
 		a.unknown(kind, noName)
 		return
 	}
-	base, ok := a.tableName(Table)
+	base, ok := a.table(kind)
 	if !ok {
-		a.unknown(kind, noName)
 		return
 	}
 	w := a.write(o, verb)
@@ -261,10 +258,10 @@ func (a *analysis) createStream(verb Verb) {
 	a.write(base, Alter)
 	a.addReads(a.i)
 	reason := "what was created is dropped; its table keeps change_tracking"
-	undo := "DROP STREAM " + o.display()
+	undo := "DROP STREAM " + o.Display()
 	if verb == Replace {
 		reason = "the stream that was replaced is kept by the engine, offset included; its table keeps change_tracking"
-		undo = "RENAME the new stream away; UNDROP TABLE " + o.display()
+		undo = "RENAME the new stream away; UNDROP TABLE " + o.Display()
 	}
 	a.set(kind, Exact, reason, undo)
 	a.e.Stream = true
@@ -292,10 +289,10 @@ func (a *analysis) createDatabase(verb Verb) {
 	w := a.write(o, verb)
 	if verb == Replace {
 		w.Data, w.Columns = true, true
-		a.set(kind, Exact, "the database that was replaced is kept by the engine, as long as retention lasts", "RENAME the new database away; UNDROP DATABASE "+o.display())
+		a.set(kind, Exact, "the database that was replaced is kept by the engine, as long as retention lasts", "RENAME the new database away; UNDROP DATABASE "+o.Display())
 		return
 	}
-	a.set(kind, Exact, "what was created is dropped", "DROP DATABASE "+o.display())
+	a.set(kind, Exact, "what was created is dropped", "DROP DATABASE "+o.Display())
 	a.e.Plain = verb == Create
 }
 
@@ -309,9 +306,9 @@ func (a *analysis) createOther(kind ObjectKind, words string, verb Verb, start i
 	}
 	a.write(o, verb)
 	if verb == Replace {
-		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.display())
+		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.Display())
 	} else {
-		a.set(name, Exact, "what was created is dropped", "DROP "+words+" "+o.display())
+		a.set(name, Exact, "what was created is dropped", "DROP "+words+" "+o.Display())
 	}
 	a.e.Plain = verb == Create && listed[kind]
 	switch kind {
@@ -357,9 +354,8 @@ func (a *analysis) hasURL() bool {
 
 func (a *analysis) attach() {
 	a.take("TABLE")
-	o, ok := a.tableName(Table)
+	o, ok := a.table("ATTACH TABLE")
 	if !ok {
-		a.unknown("ATTACH TABLE", noName)
 		return
 	}
 	a.write(o, Create)

@@ -69,7 +69,7 @@ func (a *analysis) dmlClass(kind string) {
 	var names []string
 	for _, w := range a.e.Writes {
 		if w.Kind == Table && !w.IsStream {
-			names = append(names, w.display())
+			names = append(names, w.Display())
 		}
 	}
 	a.set(kind, Flashback, "rows change; the table goes back to its earlier snapshot", "ALTER TABLE "+strings.Join(names, ", ")+" FLASHBACK TO its earlier snapshot")
@@ -82,9 +82,8 @@ func (a *analysis) dml(kind string, start int, prefix func()) {
 	if prefix != nil {
 		prefix()
 	}
-	o, ok := a.tableName(Table)
+	o, ok := a.table(kind)
 	if !ok {
-		a.unknown(kind, noName)
 		return
 	}
 	a.write(o, WriteData).Data = true
@@ -113,14 +112,7 @@ func (a *analysis) insert(start int) {
 	if a.isWord("TABLE") && !a.symbol(a.i+1, "(") && !a.is(a.i+1, "VALUES") && !a.is(a.i+1, "SELECT") {
 		a.i++
 	}
-	o, ok := a.tableName(Table)
-	if !ok {
-		a.unknown(kind, noName)
-		return
-	}
-	a.write(o, WriteData).Data = true
-	a.addReads(start)
-	a.dmlClass(kind)
+	a.dml(kind, start, nil)
 }
 
 // insertMulti reads every INTO before the query, outside brackets.
@@ -142,9 +134,8 @@ func (a *analysis) insertMulti(kind string, start int) {
 			return
 		case depth == 0 && a.isWord("INTO"):
 			a.i++
-			o, ok := a.tableName(Table)
+			o, ok := a.table(kind)
 			if !ok {
-				a.unknown(kind, noName)
 				return
 			}
 			a.i--
@@ -174,9 +165,8 @@ func (a *analysis) writes(o Object) bool {
 func (a *analysis) merge(start int) {
 	a.skipHints()
 	a.take("INTO")
-	o, ok := a.tableName(Table)
+	o, ok := a.table("MERGE")
 	if !ok {
-		a.unknown("MERGE", noName)
 		return
 	}
 	a.write(o, WriteData).Data = true
@@ -218,9 +208,8 @@ func (a *analysis) copyStatement(start int) {
 		a.addReads(a.i)
 		return
 	}
-	o, ok := a.tableName(Table)
+	o, ok := a.table(kind)
 	if !ok {
-		a.unknown(kind, noName)
 		return
 	}
 	a.write(o, WriteData).Data = true

@@ -15,42 +15,38 @@ func (a *analysis) drop() {
 	switch {
 	case a.take("TABLE"):
 		a.ifExists()
-		o, ok := a.tableName(Table)
+		o, ok := a.table("DROP TABLE")
 		if !ok {
-			a.unknown("DROP TABLE", noName)
 			return
 		}
 		a.write(o, Drop).Data = true
 		if a.take("ALL") {
-			a.set("DROP TABLE ALL", Flashback, "the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.display()+"; FLASHBACK")
+			a.set("DROP TABLE ALL", Flashback, "the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.Display()+"; FLASHBACK")
 			return
 		}
-		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.display())
+		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.Display())
 	case a.take("VIEW"):
-		words := "VIEW"
 		a.ifExists()
-		o, ok := a.tableName(Table)
+		o, ok := a.table("DROP VIEW")
 		if !ok {
-			a.unknown("DROP VIEW", noName)
 			return
 		}
 		w := a.write(o, Drop)
 		w.IsView = true
 		if materialized {
-			a.set("DROP MATERIALIZED "+words, Redefine, "the engine undrops no materialized view; it is made again", "the earlier CREATE MATERIALIZED VIEW "+o.display())
+			a.set("DROP MATERIALIZED VIEW", Redefine, "the engine undrops no materialized view; it is made again", "the earlier CREATE MATERIALIZED VIEW "+o.Display())
 			return
 		}
-		a.set("DROP VIEW", Exact, "the engine keeps a dropped view as long as retention lasts", "UNDROP TABLE "+o.display())
+		a.set("DROP VIEW", Exact, "the engine keeps a dropped view as long as retention lasts", "UNDROP TABLE "+o.Display())
 	case a.take("STREAM"):
 		a.ifExists()
-		o, ok := a.tableName(Table)
+		o, ok := a.table("DROP STREAM")
 		if !ok {
-			a.unknown("DROP STREAM", noName)
 			return
 		}
 		w := a.write(o, Drop)
 		w.IsStream, w.Data = true, true
-		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.display())
+		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.Display())
 		a.e.Stream = true
 	case a.take("DATABASE"), a.take("SCHEMA"):
 		a.ifExists()
@@ -60,7 +56,7 @@ func (a *analysis) drop() {
 			return
 		}
 		a.write(o, Drop).Data = true
-		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts", "UNDROP DATABASE "+o.display())
+		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts", "UNDROP DATABASE "+o.Display())
 	default:
 		kind, words, ok := a.takeKind()
 		if !ok {
@@ -79,7 +75,7 @@ func (a *analysis) dropOther(kind ObjectKind, words string) {
 		return
 	}
 	a.write(o, Drop)
-	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.display())
+	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.Display())
 	switch kind {
 	case Stage:
 		a.e.InternalStage = true
@@ -96,13 +92,12 @@ func (a *analysis) dropOther(kind ObjectKind, words string) {
 func (a *analysis) undrop() {
 	switch {
 	case a.take("TABLE"):
-		o, ok := a.tableName(Table)
+		o, ok := a.table("UNDROP TABLE")
 		if !ok {
-			a.unknown("UNDROP TABLE", noName)
 			return
 		}
 		a.write(o, Undrop).Data = true
-		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.display())
+		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.Display())
 	case a.take("DATABASE"):
 		o, ok := a.databaseName()
 		if !ok {
@@ -110,7 +105,7 @@ func (a *analysis) undrop() {
 			return
 		}
 		a.write(o, Undrop).Data = true
-		a.set("UNDROP DATABASE", Exact, "what was undropped is dropped again", "DROP DATABASE "+o.display())
+		a.set("UNDROP DATABASE", Exact, "what was undropped is dropped again", "DROP DATABASE "+o.Display())
 	default:
 		a.unknown("UNDROP", "it undrops no object that dbctl knows")
 	}

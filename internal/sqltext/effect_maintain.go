@@ -37,13 +37,12 @@ func (a *analysis) createIndex(verb Verb, start int) {
 			a.unknown(kind, "an index without ON")
 			return
 		}
-		o, ok := a.tableName(Table)
+		o, ok := a.table(kind)
 		if !ok {
-			a.unknown(kind, noName)
 			return
 		}
 		a.write(o, Alter)
-		undo += " ON " + o.display()
+		undo += " ON " + o.Display()
 	}
 	if verb == Replace {
 		undo = "the earlier CREATE " + index + " INDEX " + name
@@ -59,9 +58,8 @@ func (a *analysis) dropIndex(index string) {
 		return
 	}
 	if a.take("ON") {
-		o, ok := a.tableName(Table)
+		o, ok := a.table(kind)
 		if !ok {
-			a.unknown(kind, noName)
 			return
 		}
 		a.write(o, Alter)
@@ -76,26 +74,24 @@ func (a *analysis) dropIndex(index string) {
 
 func (a *analysis) truncate() {
 	a.take("TABLE")
-	o, ok := a.tableName(Table)
+	o, ok := a.table("TRUNCATE TABLE")
 	if !ok {
-		a.unknown("TRUNCATE TABLE", noName)
 		return
 	}
 	a.write(o, WriteData).Data = true
-	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone", "ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone", "ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 }
 
 func (a *analysis) optimize() {
 	a.take("TABLE")
-	o, ok := a.tableName(Table)
+	o, ok := a.table("OPTIMIZE TABLE")
 	if !ok {
-		a.unknown("OPTIMIZE TABLE", noName)
 		return
 	}
 	w := a.write(o, Alter)
 	switch {
 	case a.take("COMPACT"):
-		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 	case a.isWord("PURGE"), a.isWord("ALL"):
 		w.Data = true
 		a.set("OPTIMIZE TABLE "+a.upper(a.i), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")
@@ -106,13 +102,12 @@ func (a *analysis) optimize() {
 
 func (a *analysis) analyzeTable() {
 	a.take("TABLE")
-	o, ok := a.tableName(Table)
+	o, ok := a.table("ANALYZE TABLE")
 	if !ok {
-		a.unknown("ANALYZE TABLE", noName)
 		return
 	}
 	a.write(o, Alter)
-	a.set("ANALYZE TABLE", Exact, "only statistics change", "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+	a.set("ANALYZE TABLE", Exact, "only statistics change", "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 }
 
 func (a *analysis) vacuum() {
@@ -129,9 +124,8 @@ func (a *analysis) vacuum() {
 	const reason = "what VACUUM deletes is gone, and UNDROP and FLASHBACK with it"
 	switch {
 	case a.take("TABLE"), a.take("VIRTUAL", "COLUMN", "FROM"):
-		o, ok := a.tableName(Table)
+		o, ok := a.table(kind)
 		if !ok {
-			a.unknown(kind, noName)
 			return
 		}
 		a.write(o, Alter).Data = true
@@ -163,9 +157,8 @@ func (a *analysis) refresh() {
 			return
 		}
 		if a.take("ON") {
-			o, ok := a.tableName(Table)
+			o, ok := a.table(kind)
 			if !ok {
-				a.unknown(kind, noName)
 				return
 			}
 			a.write(o, Alter)
@@ -180,9 +173,8 @@ func (a *analysis) refresh() {
 		a.none("REFRESH LINEAGE")
 		a.e.Reason = "lineage is only computed again from the views"
 	case a.take("MATERIALIZED", "VIEW"):
-		o, ok := a.tableName(Table)
+		o, ok := a.table("REFRESH MATERIALIZED VIEW")
 		if !ok {
-			a.unknown("REFRESH MATERIALIZED VIEW", noName)
 			return
 		}
 		w := a.write(o, WriteData)
@@ -192,13 +184,12 @@ func (a *analysis) refresh() {
 		if !a.take("FOR") {
 			a.take("ON")
 		}
-		o, ok := a.tableName(Table)
+		o, ok := a.table("REFRESH VIRTUAL COLUMN")
 		if !ok {
-			a.unknown("REFRESH VIRTUAL COLUMN", noName)
 			return
 		}
 		a.write(o, Alter)
-		a.set("REFRESH VIRTUAL COLUMN", Exact, derived, "nothing, or ALTER TABLE "+o.display()+" FLASHBACK TO its earlier snapshot")
+		a.set("REFRESH VIRTUAL COLUMN", Exact, derived, "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 	default:
 		a.unknown("REFRESH", "it refreshes no object that dbctl knows")
 	}

@@ -27,7 +27,7 @@ func (a *analysis) rename() {
 				return
 			}
 			a.renamed(from, to)
-			undo = append(undo, to.display()+" TO "+from.display())
+			undo = append(undo, to.Display()+" TO "+from.Display())
 			if !a.takeSymbol(",") {
 				break
 			}

@@ -53,10 +53,10 @@ type Object struct {
 }
 
 // String is "table default.frame_events", "connection citydrive_s3".
-func (o Object) String() string { return string(o.Kind) + " " + o.display() }
+func (o Object) String() string { return string(o.Kind) + " " + o.Display() }
 
-// display is the name for people: default.t.
-func (o Object) display() string {
+// Display is the name for people: default.t.
+func (o Object) Display() string {
 	if o.Database != "" {
 		return o.Database + "." + o.Name + o.Args
 	}

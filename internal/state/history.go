@@ -92,7 +92,7 @@ func (s *Store) History(ctx context.Context) (History, error) {
 	switch {
 	case missing(err):
 		return History{Versions: map[int64]Version{}, Read: time.Now()}, nil
-	case databend.IsCode(err, unknownColumn):
+	case databend.IsCode(err, databend.CodeSemantic):
 		if newer := s.CheckSchema(ctx); newer != nil {
 			return History{}, newer
 		}

@@ -169,7 +169,7 @@ func (l *Lock) tryMigrations(ctx context.Context, o LockOptions, v view) (done b
 	} else {
 		err = l.exec(ctx, "CREATE TABLE "+l.store.name(l.name)+" (x INT) COMMENT="+literal(Claim{Lock: l.name, What: l.what}.comment()))
 	}
-	if databend.IsCode(err, unknownTable, tableExists) || databend.IsUnknownOutcome(err) {
+	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) || databend.IsUnknownOutcome(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -197,7 +197,7 @@ func (l *Lock) putAside(ctx context.Context, o LockOptions, v view, held table) 
 		}
 	}
 	err := l.exec(ctx, "ALTER TABLE "+l.store.name(l.name)+" RENAME TO "+sqltext.Ident(aside))
-	if databend.IsCode(err, unknownTable, tableExists) || databend.IsUnknownOutcome(err) {
+	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) || databend.IsUnknownOutcome(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -210,19 +210,12 @@ func (l *Lock) putAside(ctx context.Context, o LockOptions, v view, held table) 
 	}
 	if held := l.heldBy(now); held != nil {
 		err := l.exec(ctx, "ALTER TABLE "+l.store.name(aside)+" RENAME TO "+sqltext.Ident(l.name))
-		if databend.IsCode(err, unknownTable, tableExists) {
+		if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) {
 			err = nil
 		}
 		return false, err
 	}
-	for _, t := range now.tables {
-		if strings.HasPrefix(t.name, stalePrefix) && t.name != aside && strings.Contains(t.comment, claimOf(l.name)) {
-			if err := l.exec(ctx, "DROP TABLE IF EXISTS "+l.store.name(t.name)); err != nil {
-				return false, err
-			}
-		}
-	}
-	return true, nil
+	return true, l.sweep(ctx, now, aside)
 }
 
 // heldBy says who else works under the lock, nil when nobody does.
@@ -257,7 +250,7 @@ func (l *Lock) make(ctx context.Context) error {
 	sent := time.Now()
 	err := l.exec(ctx, "CREATE TABLE "+l.store.name(l.table)+" (x INT) COMMENT="+literal(l.claim.comment()))
 	// The name is ours alone: when it exists, an earlier answer was lost.
-	if err != nil && !databend.IsCode(err, tableExists) {
+	if err != nil && !databend.IsCode(err, databend.CodeTableExists) {
 		return fmt.Errorf("take lock: %w", err)
 	}
 	l.made, l.confirmed = true, sent

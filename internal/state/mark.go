@@ -131,9 +131,9 @@ func (l *Lock) send(ctx context.Context) error {
 		case err == nil:
 			l.confirmed = sent
 			return nil
-		case databend.IsCode(err, unknownTable, unknownDatabase):
+		case databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase):
 			return l.giveUp()
-		case databend.IsCode(err, versionMismatch) && try < 5:
+		case databend.IsCode(err, databend.CodeVersionMismatch) && try < 5:
 			// Another change of the same table at the same time. Whoever takes over drops it: then the next try says so.
 		default:
 			return fmt.Errorf("mark: %w", err)

@@ -62,7 +62,7 @@ func tableHeld(v view, t *table) *HeldError {
 // tryTable tries once to make the lock ours, from what v shows. Whether it is, checkTable knows.
 func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error) {
 	lost := func(err error) bool {
-		return databend.IsCode(err, unknownTable, tableExists, versionMismatch) || databend.IsUnknownOutcome(err)
+		return databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists, databend.CodeVersionMismatch) || databend.IsUnknownOutcome(err)
 	}
 	keep := "" // put aside now: it stops whoever wanted to put it aside later
 	if held := v.find(l.name); held != nil {
@@ -97,7 +97,7 @@ func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error
 	free := v.find(l.name + freeSuffix)
 	if free == nil {
 		err := l.exec(ctx, "CREATE TABLE "+l.store.name(l.name)+" (x INT) COMMENT="+holding)
-		if databend.IsCode(err, unknownDatabase) {
+		if databend.IsCode(err, databend.CodeUnknownDatabase) {
 			return false, l.store.EnsureTables(ctx)
 		}
 		if lost(err) {
@@ -118,7 +118,7 @@ func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error
 		"ALTER TABLE " + l.store.name(aside) + " RENAME TO " + sqltext.Ident(l.name),
 	} {
 		switch err := l.exec(ctx, text); {
-		case databend.IsCode(err, tableExists):
+		case databend.IsCode(err, databend.CodeTableExists):
 			// Another made a lock meanwhile.
 			return false, l.exec(ctx, "DROP TABLE IF EXISTS "+l.store.name(aside))
 		case lost(err):
@@ -200,11 +200,11 @@ func (l *Lock) Release(ctx context.Context) error {
 // giveBack renames the lock to its free name.
 func (l *Lock) giveBack(ctx context.Context) error {
 	err := l.exec(ctx, "ALTER TABLE "+l.store.name(l.name)+" RENAME TO "+sqltext.Ident(l.name+freeSuffix))
-	if databend.IsCode(err, tableExists) {
+	if databend.IsCode(err, databend.CodeTableExists) {
 		// A second free table can come from a take-over: one is enough.
 		err = l.exec(ctx, "DROP TABLE "+l.store.name(l.name))
 	}
-	if err == nil || databend.IsCode(err, unknownTable) || databend.IsUnknownOutcome(err) {
+	if err == nil || databend.IsCode(err, databend.CodeUnknownTable) || databend.IsUnknownOutcome(err) {
 		return nil
 	}
 	return fmt.Errorf("give lock back: %w", err)
@@ -231,7 +231,7 @@ func (l *Lock) HeldTables(ctx context.Context, o LockOptions, targets []string) 
 			o.note("%s: the lock of %s is put aside: %s", c.What, c.who(), c.reason(v.now))
 		}
 		aside := stalePrefix + t.id
-		if err := l.exec(ctx, "ALTER TABLE "+l.store.name(t.name)+" RENAME TO "+sqltext.Ident(aside)); err != nil && !databend.IsCode(err, unknownTable, tableExists) {
+		if err := l.exec(ctx, "ALTER TABLE "+l.store.name(t.name)+" RENAME TO "+sqltext.Ident(aside)); err != nil && !databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) {
 			return nil, fmt.Errorf("put lock aside: %w", err)
 		}
 	}

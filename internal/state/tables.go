@@ -101,16 +101,9 @@ func tuple(fields ...any) string {
 func literal(s string) string { return strings.ReplaceAll(sqltext.Quote(s), "{{", `{\x7b`) }
 
 // missing reports whether err says that the state database or a table of it does not exist.
-func missing(err error) bool { return databend.IsCode(err, unknownDatabase, unknownTable) }
-
-// Databend's error codes that mean something here.
-const (
-	unknownDatabase = 1003
-	unknownTable    = 1025
-	unknownColumn   = 1065
-	tableExists     = 2302
-	versionMismatch = 2009 // somebody changed the table's meta at the same time
-)
+func missing(err error) bool {
+	return databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable)
+}
 
 // scan reads one value as text into what field points to.
 func scan(v sql.NullString, field any) {

@@ -87,7 +87,7 @@ func (s *Store) Unlock(ctx context.Context, force bool) (released, left []LockIn
 			if t.name == i.name {
 				text = "ALTER TABLE " + s.name(t.name) + " RENAME TO " + sqltext.Ident(stalePrefix+t.id)
 			}
-			if _, err := s.db.Exec(ctx, databend.Statement{SQL: text}); err != nil && !databend.IsCode(err, unknownTable, tableExists) {
+			if _, err := s.db.Exec(ctx, databend.Statement{SQL: text}); err != nil && !databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) {
 				return released, left, fmt.Errorf("release lock of %s: %w", i.What, err)
 			}
 		}

@@ -11,47 +11,6 @@ import (
 	"unicode/utf8"
 )
 
-// bytesText is 4.1 kB, 12 MB: decimal units, as object stores bill.
-func bytesText(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, units := float64(n), "kMGTPE"
-	i := -1
-	for f >= 999.5 && i < len(units)-1 {
-		f /= 1000
-		i++
-	}
-	if f < 9.95 {
-		return fmt.Sprintf("%.1f %cB", f, units[i])
-	}
-	return fmt.Sprintf("%.0f %cB", f, units[i])
-}
-
-// count is 1,234,567.
-func count(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	neg := strings.HasPrefix(s, "-")
-	if neg {
-		s = s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	if neg {
-		s = "-" + s
-	}
-	return s
-}
-
-// plural is "1 file", "2 files".
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return count(n) + " " + noun + "s"
-}
-
 // took is a duration of ms in the shortest form that still says something.
 func took(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond

@@ -121,7 +121,7 @@ func (t *text) fileTable(fs []event.File) string {
 			show = listed <= shownFiles
 		}
 		if show {
-			rows = append(rows, []string{f.Outcome, f.Before, rowsOf(f), bytesText(f.Bytes), f.Path, fault(f)})
+			rows = append(rows, []string{f.Outcome, f.Before, rowsOf(f), event.Bytes(f.Bytes), f.Path, fault(f)})
 		}
 	}
 	head := "load " + fs[0].Load + " → " + fs[0].Table + "\n"
@@ -138,9 +138,9 @@ func (t *text) fileTable(fs []event.File) string {
 	if len(rows) < len(fs) && !t.o.Quiet {
 		for _, k := range order {
 			s := sums[k]
-			b.WriteString(t.paint(k.outcome) + pad(k.outcome, 8) + " " + plural(s.files, "file") + " (" + k.before + "), " + bytesText(s.bytes))
+			b.WriteString(t.paint(k.outcome) + pad(k.outcome, 8) + " " + event.Plural(s.files, "file") + " (" + k.before + "), " + event.Bytes(s.bytes))
 			if s.rows > 0 {
-				b.WriteString(", " + plural(s.rows, "row"))
+				b.WriteString(", " + event.Plural(s.rows, "row"))
 			}
 			b.WriteString("\n")
 		}
@@ -158,7 +158,7 @@ func rowsOf(f event.File) string {
 	if f.Rows == 0 && f.Outcome != "loaded" && f.Outcome != "replaced" {
 		return ""
 	}
-	return count(f.Rows)
+	return event.Count(f.Rows)
 }
 
 // fault is where in the file the reason is, and the reason.
@@ -168,7 +168,7 @@ func fault(f event.File) string {
 		at = append(at, "column "+f.Column)
 	}
 	if f.Row != nil {
-		at = append(at, "row "+count(*f.Row))
+		at = append(at, "row "+event.Count(*f.Row))
 	}
 	if f.Value != "" {
 		at = append(at, "value "+shorten(f.Value, 40))
@@ -206,9 +206,9 @@ func (t *text) loadTable(ls []event.LoadState) string {
 	for _, l := range ls {
 		r := []string{l.Load, l.Table}
 		for _, s := range states {
-			r = append(r, count(l.Counts[s]))
+			r = append(r, event.Count(l.Counts[s]))
 		}
-		rows = append(rows, append(r, count(l.Rows), timeText(l.LastRun), shorten(strings.TrimPrefix(l.Reason, "load "+l.Load+": "), 100)))
+		rows = append(rows, append(r, event.Count(l.Rows), timeText(l.LastRun), shorten(strings.TrimPrefix(l.Reason, "load "+l.Load+": "), 100)))
 	}
 	return table(rows)
 }

@@ -99,18 +99,18 @@ func progressText(p event.Progress, elapsed time.Duration) string {
 	parts := []string{p.What}
 	switch {
 	case p.Total > 0:
-		parts = append(parts, fmt.Sprintf("%s/%s", count(p.Done), count(p.Total)))
+		parts = append(parts, fmt.Sprintf("%s/%s", event.Count(p.Done), event.Count(p.Total)))
 	case p.Done > 0:
-		parts = append(parts, count(p.Done)+"/?")
+		parts = append(parts, event.Count(p.Done)+"/?")
 	}
 	if p.Rows > 0 {
-		parts = append(parts, plural(p.Rows, "row"))
+		parts = append(parts, event.Plural(p.Rows, "row"))
 	}
 	switch {
 	case p.Bytes > 0 && p.BytesTotal > 0:
-		parts = append(parts, bytesText(p.Bytes)+" of "+bytesText(p.BytesTotal))
+		parts = append(parts, event.Bytes(p.Bytes)+" of "+event.Bytes(p.BytesTotal))
 	case p.Bytes > 0:
-		parts = append(parts, bytesText(p.Bytes))
+		parts = append(parts, event.Bytes(p.Bytes))
 	}
 	if elapsed >= time.Second {
 		parts = append(parts, elapsed.Truncate(time.Second).String())
