@@ -148,6 +148,9 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	}
 	defer loader.Close()
 	lf.options.Verbose = a.verbose
+	if !lf.list && lf.mark == "" {
+		a.unheeded(loads)
+	}
 	switch {
 	case lf.list:
 		return loader.List(ctx, loads)
@@ -161,6 +164,17 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Preview(ctx, l, lf.options, lf.preview) })
 	}
 	return loader.All(ctx, loads, lf.options)
+}
+
+// unheeded says which options of the loads' texts a run does without: what they bound or leave out is the plan's to decide.
+func (a *app) unheeded(loads []project.Load) {
+	for _, l := range loads {
+		for name, instead := range map[string]string{"MAX_FILES": "--limit N bounds a run", "RETURN_FAILED_ONLY": "each file's result is read"} {
+			if _, ok := l.Copy.Option(name); ok {
+				a.ui.Event(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s is left out: %s", l.Name, name, instead)})
+			}
+		}
+	}
 }
 
 func (a *app) newLoader(ctx context.Context, w *warehouse, sink event.Sink) (*load.Loader, error) {

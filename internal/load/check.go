@@ -81,16 +81,35 @@ func (r *run) count(ctx context.Context, files []File, checks []check) ([][]stri
 		any = append(any, fmt.Sprintf("bad%d>0", i))
 	}
 	out := make([][]string, len(checks))
+	listed := asListed(paths(files))
 	_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, " + strings.Join(list, ", ") + " FROM " + r.j.from(paths(files)) +
 		" GROUP BY 1 HAVING " + strings.Join(any, " OR "), Secrets: r.secrets}, func(row databend.Row) error {
+		path := listed(row[0].String)
 		for i := range checks {
-			if row[i+1].String != "0" {
-				out[i] = append(out[i], row[0].String)
+			if path != "" && row[i+1].String != "0" {
+				out[i] = append(out[i], path)
 			}
 		}
 		return nil
 	})
 	return out, err
+}
+
+// asListed returns what finds among files the one that metadata$filename names: of a text file that is its key in the bucket, or holds
+// a folder that only the server knows (tried on 1.2.895). "" is none of them.
+func asListed(files []string) func(name string) string {
+	known := make(map[string]bool, len(files))
+	for _, f := range files {
+		known[f] = true
+	}
+	return func(name string) string {
+		for more := true; more; _, name, more = strings.Cut(name, "/") {
+			if known[name] {
+				return name
+			}
+		}
+		return ""
+	}
 }
 
 // countEach is count for one check that may not bind, which finds nothing, over files of which some may be damaged, which must not
@@ -119,13 +138,14 @@ func (r *run) firstBad(ctx context.Context, files []string, c check) (map[string
 	const rowNumber = "metadata$file_row_number"
 	detail := cmp.Or(c.detail, "''")
 	out := make(map[string]finding, len(files))
+	listed := asListed(files)
 	ask := func(value string) error {
 		_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(" + rowNumber + "), arg_min(coalesce(" + value + ", 'NULL'), " + rowNumber + "), arg_min(" + detail + ", " + rowNumber + ") FROM " +
 			r.j.from(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.secrets}, func(row databend.Row) error {
 			n := number(row[1].String) + 1
 			f := finding{column: c.column, row: &n, value: shorten(row[2].String, 80), warns: c.warns}
 			f.reason = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.value), strings.ReplaceAll(c.reason, "{}", row[3].String))
-			out[row[0].String] = f
+			out[listed(row[0].String)] = f
 			return nil
 		})
 		return err

@@ -32,9 +32,12 @@ type finding struct {
 // A COPY is atomic and seldom names what it stumbled over. isRefusal reports whether err is the engine's word about the files or
 // the text of a COPY, and not about the way to it.
 func isRefusal(err error) bool {
-	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, 1090, 1104, 1303) &&
+	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, 1090, 1104, 1303) && !noMemory.MatchString(err.Error()) &&
 		(atLine.MatchString(err.Error()) || !textMistake.MatchString(err.Error()))
 }
+
+// noMemory is a panic (1104) of a server that has too little for a file: another day it has more.
+var noMemory = regexp.MustCompile(`memory usage .* exceeds|memory allocation of|[Oo]ut of memory`)
 
 // movedUnder reports whether err says that one of the files was deleted or overwritten while it was read, or may not be read.
 func movedUnder(err error, files []File) bool {

@@ -114,7 +114,7 @@ func (l *Loader) previewFiles(ctx context.Context, j *job, o Options) ([]string,
 	if o.Path != "" {
 		glob, err := globRegexp(o.Path)
 		if err != nil {
-			return nil, errorf(j.Name, exitUsage, "", "--path: %v", err)
+			return nil, errorf(j.Name, exitUsage, "write \\[ for a bracket that begins no class", "--path: %v", err)
 		}
 		q.glob = glob
 	}
@@ -128,7 +128,7 @@ func (l *Loader) previewFiles(ctx context.Context, j *job, o Options) ([]string,
 		return nil, wrap(j.Name, "list", l.placed(err, j))
 	}
 	if len(res.Rows) == 0 && !j.EmptyOK {
-		return nil, errorf(j.Name, exitStopped, "", "no file in @%s/%s", j.Copy.Stage, j.prefix)
+		return nil, errorf(j.Name, exitStopped, "dbctl load "+j.Name+" --plan -v names what is there, and why it is left out", "no file in @%s/%s", j.Copy.Stage, j.prefix)
 	}
 	out := make([]string, len(res.Rows))
 	for i, r := range res.Rows {

@@ -104,8 +104,12 @@ func (r *renderer) readLoad(file string) (Load, error) {
 }
 
 // visible matches the names of files below a COPY's path that are data: neither they nor a folder of theirs begins with '_' or
-// '.' (_SUCCESS, _temporary, hidden files), which COPY would read as data. A PATTERN is anchored, and relative to the path.
-const visible = `([^_./][^/]*/)*[^_./][^/]*`
+// '.' (_SUCCESS, _temporary, hidden files), which COPY would read as data. A PATTERN is anchored, and relative to the path, which
+// is a prefix: without a / at its end it is the beginning of a name, that visibleOn goes on with.
+const (
+	visible   = `([^_./][^/]*/)*[^_./][^/]*`
+	visibleOn = `[^/]*(/[^_./][^/]*)*`
+)
 
 // extensions are the names that files of a TYPE have, in upper or lower case, as a regular expression behind the base name.
 var extensions = map[string]string{
@@ -136,7 +140,13 @@ func (l *Load) FilePattern() string {
 
 // DefaultPattern is the pattern of a load that names none: the visible files of its type. Without it COPY reads _SUCCESS, hidden
 // files and READMEs as data. For a named format it is any visible file.
-func (l *Load) DefaultPattern() string { return visible + extensions[l.FileType()] }
+func (l *Load) DefaultPattern() string {
+	names := visible
+	if l.Copy.Path != "" && !strings.HasSuffix(l.Copy.Path, "/") {
+		names = visibleOn
+	}
+	return names + extensions[l.FileType()]
+}
 
 // FileType is the TYPE of the COPY's FILE_FORMAT in upper case: PARQUET where there is none, the default of a stage; "" for a
 // named format.
