@@ -1,8 +1,11 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/state"
@@ -14,28 +17,45 @@ type object struct {
 	etag, mtime string
 }
 
-// word is the ledger's last word about a file.
+// word is what a row of the ledger says about a file; without one its state is "".
 type word struct {
 	object
-	at, state, checksum, source, text string
-	rows                              int64
+	at, event                     string // at as the server writes it, in UTC
+	state, checksum, source, text string
+	rows                          int64
 }
 
-func readObject(s string) object {
-	f := strings.SplitN(s, sep, 3)
-	if len(f) < 3 {
-		return object{}
-	}
-	return object{number(f[0]), f[1], f[2]}
+// wordColumns are the ledger's columns that readWord reads.
+var wordColumns = []string{
+	state.ColStageURL, state.ColAt, state.ColEventID, state.ColState, state.ColSize, state.ColETag, state.ColMtime,
+	state.ColRows, state.ColChecksum, state.ColSource, state.ColError, state.ColReason,
 }
 
-func readWord(s string) word {
-	f := strings.SplitN(s, sep, 10)
-	if len(f) < 10 {
-		return word{}
+// readWord reads a row of wordColumns.
+func readWord(r databend.Row) (stageURL string, w word) {
+	at := func(i int) string { return r[i].String }
+	return at(0), word{
+		at: at(1), event: at(2), state: at(3), object: object{number(at(4)), at(5), at(6)}, rows: number(at(7)),
+		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)),
 	}
-	return word{object{number(f[3]), f[4], f[5]}, f[0], f[2], f[7], f[8], f[9], number(f[6])}
 }
+
+// after reports whether w was said after o: the last word holds.
+func (w word) after(o word) bool { return w.at > o.at || w.at == o.at && w.event > o.event }
+
+// age is how long before now w was said; both are as the server writes them.
+func (w word) age(now string) time.Duration {
+	const layout = "2006-01-02 15:04:05.999999"
+	to, err := time.Parse(layout, now)
+	from, err2 := time.Parse(layout, w.at)
+	if err != nil || err2 != nil {
+		return math.MaxInt64
+	}
+	return to.Sub(from)
+}
+
+// kept reports whether a state says that the file was tried: its word stays when the file has vanished.
+func kept(st string) bool { return st == state.FileLoaded || st == state.FileFailed }
 
 // same reports whether the listed object is the one that was. The engine keeps 7 characters of an etag; a store without etags is
 // compared by time, to the second (a HEAD gives no more). With an etag the time says nothing: the same bytes put again keep it.
@@ -50,28 +70,20 @@ func (o object) same(was object) bool {
 	return len(o.mtime) >= second && len(was.mtime) >= second && o.mtime[:second] == was.mtime[:second]
 }
 
-// known is a listed file with what the listing says of it.
-func known(r databend.Row) File {
-	o := readObject(r[colListed].String)
-	return File{Path: r[colPath].String, Bytes: o.size, ETag: o.etag, Mtime: o.mtime}
-}
-
-// historyFile is a file as the engine recorded it; the whole etag where it is still there.
-func historyFile(r databend.Row) File {
-	h, l := readObject(r[colHistory].String), readObject(r[colListed].String)
-	if r[colListed].Valid && l.same(h) {
-		h = l
+// asRecorded is a file as the engine recorded it; the whole etag where it is still there.
+func (s seen) asRecorded() File {
+	o := s.recorded
+	if s.here && s.listed.same(o) {
+		o = s.listed
 	}
-	return File{Path: r[colPath].String, Bytes: h.size, ETag: h.etag, Mtime: h.mtime}
+	return File{Path: s.path, Bytes: o.size, ETag: o.etag, Mtime: o.mtime}
 }
 
-// classify decides about one file that the server could not count as boring. engine is whether it was loaded past us and the
-// ledger does not know. A file of no state is none of ours.
-func classify(r databend.Row, force bool) (f File, engine bool) {
-	f = known(r)
-	here, remembered := r[colListed].Valid, r[colHistory].Valid
-	l, h := readObject(r[colListed].String), readObject(r[colHistory].String)
-	g, o := readWord(r[colLedger].String), readWord(r[colElsewhere].String)
+// classify decides about one file of the load. engine is whether it was loaded past us and the ledger does not know. A file of no
+// state is none of ours.
+func classify(s seen, force bool) (f File, engine bool) {
+	here, remembered, l, h, g, o := s.here, s.remembered, s.listed, s.recorded, s.word, s.otherStages
+	f = File{Path: s.path, Bytes: l.size, ETag: l.etag, Mtime: l.mtime}
 	// Databend knows a path, not its stage: a record may be of another stage's file.
 	theirs := remembered && o.state == state.FileLoaded && g.state == "" && o.object.size == h.size && strings.HasPrefix(o.etag, h.etag)
 	ours := remembered && !theirs

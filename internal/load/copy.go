@@ -1,7 +1,6 @@
 package load
 
 import (
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -90,20 +89,6 @@ func join(path, name string) string {
 		return path + name
 	}
 	return path + "/" + name
-}
-
-// absent are the COPY's FILES that are none of files.
-func (j *job) absent(files []File) (out []string) {
-	there := map[string]bool{}
-	for _, path := range paths(files) {
-		there[path] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(j.files)) {
-		if !there[name] {
-			out = append(out, name)
-		}
-	}
-	return out
 }
 
 // literals reads ('a', 'b').

@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -32,12 +31,12 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 	plans := make([]*Plan, len(loads))
 	for i, j := range jobs {
 		plans[i] = l.newPlan(j, places[i], Options{vanished: true})
-		plans[i].query.rows = true
+		plans[i].scope.rows = true
 	}
 	if err := l.recent(ctx, Options{}, plans...); err != nil {
 		return err
 	}
-	reasons, err := l.look(ctx, plans)
+	reasons, err := l.count(ctx, plans)
 	if err != nil {
 		return err
 	}
@@ -63,45 +62,34 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 	return nil
 }
 
-// look counts the files of plans, all in one query, or one by one where that fails. It returns why some could not be looked at,
-// in the server's words; an error is of the way to it.
-func (l *Loader) look(ctx context.Context, plans []*Plan) (reasons []string, err error) {
+// count counts the files of plans, all at once, or one by one where that fails. It returns why some could not be looked at, in the
+// server's words; an error is of the way to it.
+func (l *Loader) count(ctx context.Context, plans []*Plan) (reasons []string, err error) {
 	reasons = make([]string, len(plans))
-	read := func(sql string) error {
-		_, err := l.work.Each(ctx, databend.Statement{SQL: sql}, func(r databend.Row) error {
-			plans[number(r[0].String)].read(r[1:], false)
-			return nil
-		})
-		return err
-	}
-	var parts []string
+	var there []*Plan
 	for i, p := range plans {
 		if p.TableID == "" {
 			reasons[i] = p.job.noTable().Error()
 			continue
 		}
-		parts = append(parts, "SELECT "+itoa(i)+", * FROM (\n"+p.query.sql()+")")
+		there = append(there, p)
 	}
-	if len(parts) > 0 {
-		err = read(strings.Join(parts, "\nUNION ALL "))
+	if err := l.files(ctx, there, false); err == nil {
+		return reasons, nil
 	}
-	if err != nil {
-		for i, p := range plans {
-			if p.TableID == "" {
-				continue
-			}
-			p.forget()
-			if err := read(parts[0]); err != nil {
-				if e, ok := errors.AsType[*databend.Error](err); ctx.Err() != nil || !ok || e.Code == 0 {
-					return nil, wrap(p.Load, "look at the files", err)
-				}
-				reasons[i] = l.placed(err, p.job).Error()
-			}
-			parts = parts[1:]
+	for i, p := range plans {
+		if p.TableID == "" {
+			continue
 		}
-	}
-	for _, p := range plans {
-		p.settle()
+		fresh := l.newPlan(p.job, p.scope.place, Options{})
+		fresh.scope = p.scope
+		*p = *fresh
+		if err := l.files(ctx, []*Plan{p}, false); err != nil {
+			if e, ok := errors.AsType[*databend.Error](err); ctx.Err() != nil || !ok || e.Code == 0 {
+				return nil, wrap(p.Load, "look at the files", err)
+			}
+			reasons[i] = l.placed(err, p.job).Error()
+		}
 	}
 	return reasons, nil
 }

@@ -2,8 +2,8 @@
 //
 // A load is one COPY INTO of loads/. Databend remembers the files that a COPY loaded for 24 hours, by table and path only; it
 // never notices a file that was overwritten, and takes an empty file for loaded. The ledger (package state) remembers for ever,
-// with size and etag. A plan is the join of three lists, made by the server in one query: what is there (LIST_STAGE), what the
-// engine remembers (copy_history) and what the ledger knows. Each file is in exactly one State.
+// with size and etag. A plan is the join of three lists, read beside each other: what is there (LIST_STAGE), what the engine remembers
+// (copy_history) and what the ledger knows. Each file is in exactly one State.
 //
 // A run takes the lock of the target table, and for each batch of at most 15,000 files sends one transaction: COPY, the ledger's rows,
 // COMMIT. The first COPY starts while the lock is taken; without the lock it ends in a ROLLBACK. Either both are there or neither is, wherever it was killed. The table is known
@@ -14,9 +14,12 @@ package load
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
@@ -52,12 +55,16 @@ type Options struct {
 	vanished bool            // count what is no longer in the stage: a run has no use for it
 }
 
-// A Loader runs loads, one after another. It holds two sessions: one for the COPYs, one for the state tables.
+// A Loader runs loads, one after another. What it asks the server at the same time needs a session each.
 type Loader struct {
 	cfg   Config
-	work  *databend.Session
+	work  *databend.Session // for the COPYs, and what the engine remembers of them
+	look  *databend.Session // for what is in the stages
+	words *databend.Session // for what the ledger knows of files
 	store *state.Store      // over side
 	side  *databend.Session // never used but through store
+
+	checked bool // the state tables' schema is one that we know
 }
 
 // sessionSettings hold for every session of a load: text timestamps without a zone mean UTC everywhere, and what is shown of a
@@ -77,22 +84,24 @@ func Open(ctx context.Context, cfg Config) (*Loader, error) {
 		sink(e)
 	}
 	l := &Loader{cfg: cfg}
-	work, err := cfg.Server.Session(ctx, l.settings())
-	if err != nil {
-		return nil, err
-	}
-	settings := l.settings()
+	aside := l.settings()
 	// The ledger is written a row or two at a time, for years: its blocks are to be joined, whatever the server's default.
-	settings["enable_compact_after_write"] = "1"
-	side, err := cfg.Server.Session(ctx, settings)
-	if err != nil {
-		return nil, err
+	aside["enable_compact_after_write"] = "1"
+	var opening errgroup.Group
+	for _, s := range []struct {
+		at       **databend.Session
+		settings map[string]string
+	}{{&l.work, l.settings()}, {&l.look, nil}, {&l.words, l.settings()}, {&l.side, aside}} {
+		opening.Go(func() (err error) {
+			*s.at, err = cfg.Server.Session(ctx, s.settings)
+			return err
+		})
 	}
-	l.work, l.side, l.store = work, side, state.Open(side, cfg.Scope)
-	if err := l.store.CheckSchema(ctx); err != nil {
+	if err := opening.Wait(); err != nil {
 		_ = l.Close()
 		return nil, err
 	}
+	l.store = state.Open(l.side, cfg.Scope)
 	return l, nil
 }
 
@@ -105,9 +114,11 @@ func (l *Loader) settings() map[string]string {
 
 // Close ends the sessions.
 func (l *Loader) Close() error {
-	err := l.work.Close()
-	if e := l.side.Close(); err == nil {
-		err = e
+	var errs []error
+	for _, s := range []*databend.Session{l.work, l.look, l.words, l.side} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
 	}
-	return err
+	return errors.Join(errs...)
 }

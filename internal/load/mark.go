@@ -38,7 +38,7 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 	for i := range r.plan.Files {
 		was[r.plan.Files[i].Path] = r.plan.Files[i].State == Loaded
 	}
-	if r.lock, err = r.acquire(ctx, r.plan.query.place); err != nil {
+	if r.lock, err = r.acquire(ctx, r.plan.scope.place); err != nil {
 		return err
 	}
 	defer func() {

@@ -37,7 +37,7 @@ func option(c sqltext.Copy, name string) (sqltext.Option, bool) {
 
 // globRegexp turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, and a
 // trailing '/' means everything below.
-func globRegexp(glob string) (string, error) {
+func globRegexp(glob string) (*regexp.Regexp, error) {
 	if strings.HasSuffix(glob, "/") {
 		glob += "**"
 	}
@@ -57,7 +57,7 @@ func globRegexp(glob string) (string, error) {
 		case '[':
 			end := strings.IndexByte(glob[i+1:], ']')
 			if end <= 0 {
-				return "", fmt.Errorf("no ] behind [ in %q", glob)
+				return nil, fmt.Errorf("no ] behind [ in %q", glob)
 			}
 			class := glob[i+1 : i+1+end]
 			if class[0] == '!' {
@@ -75,9 +75,5 @@ func globRegexp(glob string) (string, error) {
 		}
 	}
 	b.WriteByte('$')
-	re := "(?s)" + b.String()
-	if _, err := regexp.Compile(re); err != nil {
-		return "", err
-	}
-	return re, nil
+	return regexp.Compile("(?s)" + b.String())
 }

@@ -2,8 +2,10 @@ package load
 
 import (
 	"context"
-	"fmt"
 	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -13,65 +15,78 @@ import (
 // place is where a load happens, as it was at one moment. It is asked for ahead of the files: their query names the table's id and the
 // stage's URL as literals, which the server prunes the ledger's blocks by (subqueries in their place take it twice as long).
 type place struct {
-	tableID string // "": there is no such table
-	rows    int64  // in the table
-	fuse    bool   // the table has snapshots
-	at      string // server's clock
-	url     string // of the stage; internal stages have none, and get @name/
-	hours   int64  // for which the engine remembers a file
-	ledger  bool   // there is one
-	held    bool   // somebody held the lock of the table
+	tableID    string        // "": there is no such table
+	rows       int64         // in the table
+	fuse       bool          // the table has snapshots
+	at         string        // server's clock, in UTC
+	url        string        // of the stage; internal stages have none, and get @name/
+	memory     time.Duration // for which the engine remembers a file
+	ledger     bool          // there is one
+	ledgerRows int64         // in all of it
+	held       bool          // somebody held the lock of the table
 }
 
-// places asks where jobs happen: one request.
+// places asks where jobs happen, and first of all whether the state tables are ours to read: requests beside each other.
 func (l *Loader) places(ctx context.Context, jobs ...*job) ([]place, error) {
-	s := sqltext.Quote
-	named := func(database, table string) string {
-		return " FROM system.tables WHERE database=" + s(database) + " AND name=" + s(table)
-	}
-	parts := []string{
-		"SELECT 'hours', 0, value, '' FROM system.settings WHERE name='load_file_metadata_expire_hours'",
-		"SELECT 'now', 0, to_string(now()), ''",
-		"SELECT 'ledger', 0, '', ''" + named(l.cfg.Scope.StateDatabase, state.LedgerTable),
-	}
-	for i, j := range jobs {
-		parts = append(parts, fmt.Sprintf("SELECT 'table', %d, to_string(table_id), concat(to_string(coalesce(num_rows, 0)), ' ', engine)%s", i, named(j.database, j.table)),
-			fmt.Sprintf("SELECT 'held', %d, '', ''%s", i, named(l.cfg.Scope.StateDatabase, state.TableLock(j.database, j.table))),
-			fmt.Sprintf("SELECT 'stage', %d, coalesce(url, ''), '' FROM system.stages WHERE name=%s", i, s(j.Copy.Stage)))
-	}
-	res, err := l.work.Query(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")})
-	if err != nil {
+	s, out := sqltext.Quote, make([]place, len(jobs))
+	asked, ctx := errgroup.WithContext(ctx)
+	asked.Go(func() error {
+		if l.checked {
+			return nil
+		}
+		return l.store.CheckSchema(ctx)
+	})
+	asked.Go(func() error {
+		parts := []string{"SELECT '', value, to_string(now()) FROM system.settings WHERE name='load_file_metadata_expire_hours'"}
+		for _, j := range jobs {
+			parts = append(parts, "SELECT name, coalesce(url, ''), '' FROM system.stages WHERE name="+s(j.Copy.Stage))
+		}
+		res, err := l.work.Query(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ")})
+		for i, j := range jobs {
+			p := &out[i]
+			p.url = "@" + j.Copy.Stage + "/"
+			for _, r := range res.Rows {
+				switch name, value := r[0].String, r[1].String; {
+				case name == "":
+					p.memory, p.at = time.Duration(number(value))*time.Hour, r[2].String
+				case name == j.Copy.Stage && value != "":
+					p.url = value
+				}
+			}
+		}
+		return err
+	})
+	asked.Go(func() error { return l.tables(ctx, jobs, out) })
+	if err := asked.Wait(); err != nil {
 		return nil, err
 	}
-	out := make([]place, len(jobs))
-	for i, j := range jobs {
-		out[i].url = "@" + j.Copy.Stage + "/"
+	l.checked = true
+	return out, nil
+}
+
+// tables looks for the jobs' tables, their locks and the ledger.
+func (l *Loader) tables(ctx context.Context, jobs []*job, out []place) error {
+	type name [2]string // database, table
+	ledger := name{l.cfg.Scope.StateDatabase, state.LedgerTable}
+	lock := func(j *job) name { return name{l.cfg.Scope.StateDatabase, state.TableLock(j.database, j.table)} }
+	named := func(n name) string { return "database=" + sqltext.Quote(n[0]) + " AND name=" + sqltext.Quote(n[1]) }
+	conds := []string{named(ledger)}
+	for _, j := range jobs {
+		conds = append(conds, named(name{j.database, j.table}), named(lock(j)))
 	}
-	for _, r := range res.Rows {
-		p, value := &out[number(r[1].String)], r[2].String
-		switch r[0].String {
-		case "table":
-			rows, engine, _ := strings.Cut(r[3].String, " ")
-			p.tableID, p.rows, p.fuse = value, number(rows), strings.EqualFold(engine, "fuse")
-		case "held":
-			p.held = true
-		case "stage":
-			if value != "" {
-				p.url = value
-			}
-		case "hours":
-			for i := range out {
-				out[i].hours = number(value)
-			}
-		case "now":
-			for i := range out {
-				out[i].at = value
-			}
-		case "ledger":
-			for i := range out {
-				out[i].ledger = true
+	res, err := l.look.Query(ctx, databend.Statement{SQL: "SELECT database, name, to_string(table_id), num_rows, engine FROM system.tables WHERE " + strings.Join(conds, " OR ")})
+	for i, j := range jobs {
+		p := &out[i]
+		for _, r := range res.Rows {
+			switch (name{r[0].String, r[1].String}) {
+			case name{j.database, j.table}:
+				p.tableID, p.rows, p.fuse = r[2].String, number(r[3].String), strings.EqualFold(r[4].String, "fuse")
+			case lock(j):
+				p.held = true
+			case ledger:
+				p.ledger, p.ledgerRows = true, number(r[3].String)
 			}
 		}
 	}
-	return out, nil
+	return err
 }

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
@@ -67,15 +70,16 @@ type Plan struct {
 	Engine    int64           // files loaded past us that a run takes into the ledger
 
 	job                      *job
-	query                    planQuery
-	engine                   []File // loaded past us
-	same                     []sameFiles
+	scope                    scope
+	engine                   []File          // loaded past us
+	listedNames              map[string]bool // where each vanished file is to be named
+	unseen                   map[string]bool // of the COPY's FILES: in no list
 	words                    []string        // paths that the ledger has for loaded or failed
 	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
 	ledgerKnown, listedKnown int64           // of those: all, and those listed
 	lastWord                 int64           // microseconds, of the ledger's last row about these files
 	knownRows                int64           // that the ledger counts
-	absent                   []string        // of the COPY's FILES: in no list
+	absent                   []string        // of the COPY's FILES, when the plan is about all of them
 	kept                     []string        // changed files that are not replaced
 	keptWhy                  string          // of the last of them
 	exact                    bool            // prefix and pattern send exactly the planned files
@@ -128,37 +132,17 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 		return nil, j.noTable()
 	}
 	if o.Path != "" {
-		if p.query.glob, err = globRegexp(o.Path); err != nil {
+		if p.scope.glob, err = globRegexp(o.Path); err != nil {
 			return nil, errorf(j.Name, exitUsage, "", "--path: %v", err)
 		}
 	} else if err := l.recent(ctx, o, p); err != nil {
 		return nil, err
 	}
-	flashed := make(chan error, 1) // beside the query
-	go func() {
-		var err error
-		p.flashed, err = l.flashedBack(ctx, p)
-		flashed <- err
-	}()
-	err = l.files(ctx, p)
-	if err := cmp.Or(err, wrap(j.Name, "look for a FLASHBACK", <-flashed)); err != nil {
-		return nil, err
+	if err := l.files(ctx, []*Plan{p}, true); err != nil {
+		return nil, wrap(j.Name, "plan", l.placed(err, j))
 	}
-	// Of what went with a FLASHBACK, or is missing of FILES, each is asked about: whether it is there, and still what it was.
-	named := j.files != nil && o.Path == "" && !p.windowed() && p.listed() < int64(len(j.files))
-	if (len(p.flashed) > 0 || named) && !(p.query.verbose && p.query.vanished) {
-		p.forget()
-		p.query.verbose, p.query.vanished = true, true
-		if err := l.files(ctx, p); err != nil {
-			return nil, err
-		}
-	}
-	p.settle()
-	if named {
-		p.absent = j.absent(p.Files)
-	}
-	if p.query.verbose && !o.Verbose {
-		p.Files = slices.DeleteFunc(p.Files, func(f File) bool { return slices.Contains(boring, f.State) })
+	if o.Path == "" && !p.windowed() {
+		p.absent = slices.Sorted(maps.Keys(p.unseen))
 	}
 	if p.TableRows > 0 && !p.Known {
 		if p.Known, err = l.knows(ctx, p); err != nil {
@@ -173,40 +157,74 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 	return p, nil
 }
 
-// files reads what the query says of the files.
-func (l *Loader) files(ctx context.Context, p *Plan) error {
-	_, err := l.work.Each(ctx, databend.Statement{SQL: p.query.sql()}, func(r databend.Row) error {
-		if len(r) != planColumns {
-			return fmt.Errorf("read plan: %d columns, want %d", len(r), planColumns)
+// files looks at the files of plans. keep is whether their Files get what is to be named.
+func (l *Loader) files(ctx context.Context, plans []*Plan, keep bool) error {
+	both, ctx := errgroup.WithContext(ctx)
+	flashed := make(chan struct{})
+	both.Go(func() error {
+		defer close(flashed)
+		if !keep {
+			return nil
 		}
-		p.read(r, true)
-		return nil
+		return l.flashedBack(ctx, plans)
 	})
-	if err != nil {
-		return wrap(p.Load, "plan", l.placed(err, p.job))
+	both.Go(func() error { return l.known(ctx, plans) })
+	both.Go(func() error {
+		return l.lists(ctx, plans, func(p *Plan, s seen) {
+			<-flashed
+			p.take(s, keep)
+		})
+	})
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	for _, p := range plans {
+		p.vanish()
 	}
 	return nil
+}
+
+// known asks what the ledger has for loaded or failed, listed or not, where a plan wants to know what has vanished.
+func (l *Loader) known(ctx context.Context, plans []*Plan) error {
+	var parts []string
+	for i, p := range plans {
+		if p.scope.vanished && p.scope.place.ledgerRows > 0 {
+			parts = append(parts, p.scope.known(i, l.store))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	res, err := l.store.Conn().Query(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")})
+	for _, r := range res.Rows {
+		p := plans[number(r[0].String)]
+		p.ledgerKnown += number(r[2].String)
+		p.knownRows += number(r[3].String)
+		p.lastWord = max(p.lastWord, number(r[4].String))
+		if path := r[1].String; path != "" {
+			p.words = append(p.words, path)
+		}
+	}
+	return err
 }
 
 // newPlan is a plan that knows its place and has seen no file.
 func (l *Loader) newPlan(j *job, at place, o Options) *Plan {
 	return &Plan{
 		Load: j.Name, Table: j.target, TableID: at.tableID, TableRows: at.rows, Stage: j.Copy.Stage, StageURL: at.url, Counts: map[State]Count{}, job: j,
-		query: planQuery{
-			job: j, place: at, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, vanished: o.vanished || o.Verbose,
-			scope: l.store.LedgerScope(""), ledger: l.store.LedgerName(),
-		},
+		listedNames: map[string]bool{}, unseen: maps.Clone(j.files),
+		scope: scope{job: j, place: at, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, vanished: o.vanished || o.Verbose},
 	}
 }
 
 // windowed reports whether only recent partitions were listed.
 func (p *Plan) windowed() bool {
-	return len(p.query.prefixes) != 1 || p.query.prefixes[0] != p.job.prefix
+	return len(p.scope.prefixes) != 1 || p.scope.prefixes[0] != p.job.prefix
 }
 
 // knows asks whether the ledger knows anything of a table of which it knows none of the files listed here: another load fills it.
 func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
-	if !p.query.place.ledger {
+	if p.scope.place.ledgerRows == 0 {
 		return false, nil
 	}
 	id := sqltext.Ident
@@ -215,61 +233,55 @@ func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
 	return len(res.Rows) > 0, err
 }
 
-// read takes in one row of the query. keep is whether p.Files gets what it names.
-func (p *Plan) read(r databend.Row, keep bool) {
-	at := func(c int) string { return r[c].String }
-	n, bytes, path := number(at(colFiles)), number(at(colBytes)), at(colPath)
-	p.Known = p.Known || at(colKnown) != "0"
-	p.listedKnown += number(at(colWords))
-	remembered := at(colRemembered) != ""
-	f := File{Path: path, Bytes: bytes}
-	switch at(colKind) {
-	case kindGone:
-		return // of kindKnown
-	case kindKnown:
-		p.knownRows += number(at(colRows))
-		p.lastWord = max(p.lastWord, number(at(colAt)))
-		p.ledgerKnown += n
-		if path != "" {
-			p.words = append(p.words, path)
-		}
-		return
-	case kindIgnored:
-		f.State = Ignored
-	case kindSame:
-		f = known(r)
-		f.State = Expired
-		if remembered {
-			f.State = Loaded
-		}
-		p.same = append(p.same, sameFiles{f.State, n, bytes, at(colNothing) == "", number(at(colAge)), path})
+// take takes in what the lists say of one path. keep is whether p.Files gets what is to be named.
+func (p *Plan) take(s seen, keep bool) {
+	known := s.word.state != ""
+	p.Known = p.Known || known
+	if s.here && kept(s.word.state) {
+		p.listedKnown++
+	}
+	if s.here && p.scope.verbose && p.scope.vanished {
+		p.listedNames[s.path] = true
+	}
+	delete(p.unseen, s.path)
+	var f File
+	switch {
+	case !s.here && known:
+		return // counted by known
+	case s.here && !s.matched:
+		f = File{Path: s.path, Bytes: s.listed.size, State: Ignored}
 	default:
 		var engine bool
-		f, engine = classify(r, p.query.force)
-		if f.State == "" {
+		if f, engine = classify(s, p.scope.force); f.State == "" {
 			return
 		}
 		if engine {
 			p.Engine++
-			p.engine = append(p.engine, historyFile(r))
+			p.engine = append(p.engine, s.asRecorded())
 		}
-		if f.State == Loaded || f.State == Expired {
-			w := readWord(r[colLedger].String)
-			p.same = append(p.same, sameFiles{f.State, 1, bytes, w.state == "" || w.rows != 0, ageUnknown, path})
+		if p.gone(s, f.State) {
+			f.State = Emptied
 		}
-		keep = keep && (p.query.verbose || !slices.Contains(boring, f.State))
 	}
-	p.Counts[f.State] = Count{p.Counts[f.State].Files + n, p.Counts[f.State].Bytes + bytes}
-	if path == "" || !keep {
-		return
+	p.Counts[f.State] = Count{p.Counts[f.State].Files + 1, p.Counts[f.State].Bytes + f.Bytes}
+	if keep && (p.scope.verbose || !slices.Contains(boring, f.State)) {
+		f.Reason = cmp.Or(f.Reason, reasons[f.State])
+		p.Files = append(p.Files, f)
 	}
-	f.Path = path
-	f.Reason = cmp.Or(f.Reason, reasons[f.State])
-	p.Files = append(p.Files, f)
+}
+
+// gone reports whether the rows of a file that is as it was loaded are no longer in the table. An engine that forgot a file before its
+// time was made to: TRUNCATE and DROP ALL clear its memory.
+func (p *Plan) gone(s seen, st State) bool {
+	if st != Loaded && st != Expired || s.word.state != "" && s.word.rows == 0 {
+		return false
+	}
+	early := st == Expired && s.word.source == state.SourceDBCTL && s.word.age(p.scope.place.at) < p.scope.place.memory
+	return p.TableRows == 0 || early || p.flashed[s.path]
 }
 
 // boring are states of files that are named only where each file is.
-var boring = []State{Loaded, Expired, Vanished, Quarantined, Ignored}
+var boring = []State{Loaded, Expired, Emptied, Vanished, Quarantined, Ignored}
 
 // reasons are the words for states that need no more.
 var reasons = map[State]string{
@@ -280,52 +292,17 @@ var reasons = map[State]string{
 	Emptied:    "its rows are gone from the table",
 }
 
-// sameFiles are files that are as they were when they were loaded.
-type sameFiles struct {
-	state        State
-	files, bytes int64
-	filled       bool // they brought rows
-	age          int64
-	path         string
-}
-
-// settle counts what has vanished, and tells the files whose rows are in the table from those whose rows are gone, once the header is known. An engine that
-// forgot a file before its time was made to: TRUNCATE and DROP ALL clear its memory.
-func (p *Plan) settle() {
-	gone := map[string]bool{}
-	for _, s := range p.same {
-		if !s.filled || !(p.TableRows == 0 || s.state == Expired && s.age < p.query.place.hours || p.flashed[s.path]) {
-			continue
-		}
-		p.Counts[s.state] = Count{p.Counts[s.state].Files - s.files, p.Counts[s.state].Bytes - s.bytes}
-		p.Counts[Emptied] = Count{p.Counts[Emptied].Files + s.files, p.Counts[Emptied].Bytes + s.bytes}
-		gone[s.path] = true
-	}
+// vanish counts what is no longer in the stage, of what the ledger has for loaded or failed.
+func (p *Plan) vanish() {
 	if n := p.ledgerKnown - p.listedKnown; n > 0 {
 		p.Counts[Vanished] = Count{Files: p.Counts[Vanished].Files + n}
-		listed := make(map[string]bool, len(p.Files))
-		for _, f := range p.Files {
-			listed[f.Path] = true
-		}
-		for _, path := range p.words {
-			if !listed[path] {
-				p.Files = append(p.Files, File{Path: path, State: Vanished, Reason: reasons[Vanished]})
-			}
+	}
+	for _, path := range p.words {
+		if !p.listedNames[path] {
+			p.Files = append(p.Files, File{Path: path, State: Vanished, Reason: reasons[Vanished]})
 		}
 	}
 	p.words = nil
-	for i := range p.Files {
-		if f := &p.Files[i]; gone[f.Path] {
-			f.State, f.Reason = Emptied, reasons[Emptied]
-		}
-	}
-	p.same = nil
-}
-
-// forget drops what was read of the files.
-func (p *Plan) forget() {
-	p.Counts, p.Known, p.Files, p.Engine, p.engine, p.same, p.words = map[State]Count{}, false, nil, 0, nil, nil, nil
-	p.listedKnown, p.ledgerKnown, p.knownRows, p.lastWord = 0, 0, 0, 0
 }
 
 func shortTag(etag string) string {
@@ -549,8 +526,6 @@ func number(s string) int64 {
 	n, _ := strconv.ParseInt(s, 10, 64)
 	return n
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func count(n int64, one, many string) string {
 	if n == 1 {

@@ -110,20 +110,20 @@ func (j *job) previewItems(columns []string) []string {
 
 // previewFiles are the load's files in the order of Options, those of 0 bytes left out.
 func (l *Loader) previewFiles(ctx context.Context, j *job, o Options) ([]string, error) {
-	q := planQuery{job: j, prefixes: []string{j.prefix}}
+	list := "SELECT name FROM LIST_STAGE(location=>" + j.location() + ") WHERE size>0 AND " + j.matches("name")
 	if o.Path != "" {
 		glob, err := globRegexp(o.Path)
 		if err != nil {
 			return nil, errorf(j.Name, exitUsage, "write \\[ for a bracket that begins no class", "--path: %v", err)
 		}
-		q.glob = glob
+		list += " AND regexp_like(name, " + literal(glob.String()) + ", 'c')"
 	}
 	order := map[string]string{"": "name", "oldest": "last_modified, name", "newest": "last_modified DESC, name"}[o.Order]
 	limit := 20
 	if o.Limit > 0 {
 		limit = o.Limit
 	}
-	res, err := l.work.Query(ctx, databend.Statement{SQL: q.list() + " ORDER BY " + order + " LIMIT " + strconv.Itoa(limit)})
+	res, err := l.work.Query(ctx, databend.Statement{SQL: list + " ORDER BY " + order + " LIMIT " + strconv.Itoa(limit)})
 	if err != nil {
 		return nil, wrap(j.Name, "list", l.placed(err, j))
 	}

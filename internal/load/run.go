@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
@@ -108,7 +111,7 @@ func (r *run) locked(ctx context.Context) (res Result, err error) {
 	}
 	r.take(ctx)
 	defer func() { err = cmp.Or(err, r.release(ctx)) }()
-	if at := r.plan.query.place; at.held || !at.ledger {
+	if at := r.plan.scope.place; at.held || !at.ledger {
 		err := r.held()
 		if errors.As(err, new(errAgain)) {
 			r.plan, err = l.plan(ctx, r.j, r.o)
@@ -289,7 +292,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	begins := make([]state.LedgerRow, len(batches))
 	for i, b := range batches {
 		begins[i] = r.row(File{}, state.FileBegin)
-		begins[i].Mtime = r.plan.query.place.at // see flashedBack
+		begins[i].Mtime = r.plan.scope.place.at // see flashedBack
 		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)), "a COPY of "+count(int64(len(b.files)), "file", "files")
 	}
 	if r.taking == nil {
@@ -310,17 +313,16 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	begun := make(chan error, 1)
 	copying, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func(lock *state.Lock, t *taking) {
+	go func(t *taking) {
 		if t != nil {
 			if <-t.done; t.failure() != nil {
 				cancel() // what the COPY does is for nothing
 				begun <- nil
 				return
 			}
-			lock = t.lock
 		}
-		begun <- l.store.AppendLedger(ctx, begins, lock.Fence())
-	}(r.lock, r.taking)
+		begun <- l.store.AppendLedger(ctx, begins, nil)
+	}(r.taking)
 	waited := false
 	defer func() {
 		if !waited {
@@ -349,7 +351,10 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	if proof == "" { // the engine held all of them for loaded
 		return left, nil
 	}
-	if err := r.lock.Fresh(ctx); err != nil {
+	last, both := errgroup.WithContext(ctx)
+	last.Go(func() error { return r.guarded(both) })
+	last.Go(func() error { return r.record(both, slices.Concat(ledgers...)) })
+	if err := cmp.Or(last.Wait(), r.lock.Fresh(ctx)); err != nil {
 		return 0, err
 	}
 	commitID := databend.NewID()
@@ -372,7 +377,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	return left, nil
 }
 
-// copy sends one COPY and its ledger rows, inside the transaction. left is how many files gave no row.
+// copy sends one COPY, inside the transaction, and returns its ledger rows. left is how many files gave no row.
 func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.LedgerRow, left int, err error) {
 	if b.replace {
 		if err := r.deleteOld(ctx, b.files); err != nil {
@@ -413,7 +418,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 	if err != nil {
 		return nil, 0, err
 	}
-	return ledger, len(none), r.record(ctx, ledger)
+	return ledger, len(none), nil
 }
 
 // Databend's codes that a load decides on.
@@ -566,29 +571,27 @@ func (r *run) loaded(f File, c copied, copyID string, took time.Duration) state.
 	return row
 }
 
-// record writes the ledger's rows inside the transaction, as long as the lock is ours and the table is the one of the plan.
+// record writes the ledger's rows inside the transaction.
 func (r *run) record(ctx context.Context, rows []state.LedgerRow) error {
-	s := sqltext.Quote
-	same := " AND EXISTS (SELECT 1 FROM system.tables WHERE database=" + s(r.j.database) + " AND name=" + s(r.j.table) + " AND table_id=" + r.plan.TableID + ")"
-	for len(rows) > 0 {
-		n := min(len(rows), ledgerRows)
-		res, err := r.l.work.Exec(ctx, databend.Statement{SQL: r.l.store.AppendLedgerSQL(rows[:n], r.lock.Fence()) + same})
+	for chunk := range slices.Chunk(rows, ledgerRows) {
+		res, err := r.l.work.Exec(ctx, databend.Statement{SQL: r.l.store.AppendLedgerSQL(chunk)})
 		if err != nil {
 			return err
 		}
-		if res.Affected != int64(n) {
-			id, err := r.tableID(ctx)
-			if err != nil {
-				return err
-			}
-			if id != r.plan.TableID {
-				return errAgain{fmt.Errorf("the table %s was replaced while it was loaded", r.j.target)}
-			}
-			return state.ErrRobbed
+		if res.Affected != int64(len(chunk)) {
+			return fmt.Errorf("write ledger: %d rows written, want %d", res.Affected, len(chunk))
 		}
-		rows = rows[n:]
 	}
 	return nil
+}
+
+// guarded says whether the transaction may be committed: the lock is ours, and the table is the one of the plan.
+func (r *run) guarded(ctx context.Context) error {
+	id, err := r.l.store.Guarded(ctx, r.lock.Fence(), r.j.database, r.j.table)
+	if err == nil && id != r.plan.TableID {
+		return errAgain{fmt.Errorf("the table %s was replaced while it was loaded", r.j.target)}
+	}
+	return err
 }
 
 // tableID is the id that the target's name has now; "" when there is none.

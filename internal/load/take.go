@@ -31,7 +31,7 @@ func (t *taking) failure() error {
 func (r *run) take(ctx context.Context) {
 	t := &taking{done: make(chan struct{})}
 	r.taking = t
-	at, id := r.plan.query.place, r.plan.TableID
+	at, id := r.plan.scope.place, r.plan.TableID
 	go func() {
 		defer close(t.done)
 		if t.lock, t.err = r.acquire(ctx, at); t.err == nil {

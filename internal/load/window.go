@@ -72,7 +72,7 @@ func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
 		if err != nil {
 			return err
 		}
-		if p.query.place.ledger && !o.Full {
+		if p.scope.place.ledger && !o.Full {
 			windows[p], names = w, append(names, p.Load)
 		}
 	}
@@ -88,7 +88,7 @@ func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
 	for _, row := range res.Rows {
 		for _, p := range plans {
 			if w, ok := windows[p]; ok && p.Load == row[0].String && p.TableID == row[1].String && p.StageURL == row[2].String && p.job.prefix == row[3].String {
-				p.query.prefixes = w.prefixes(p.job.prefix, time.Now())
+				p.scope.prefixes = w.prefixes(p.job.prefix, time.Now())
 			}
 		}
 	}
@@ -100,7 +100,7 @@ func (r *run) passed(ctx context.Context) error {
 	if r.j.Window == "" || r.o.Path != "" || r.o.Limit > 0 || r.plan.windowed() {
 		return nil
 	}
-	if !r.plan.query.place.ledger && r.lock == nil { // nothing was ever loaded, and no table is there to say so
+	if !r.plan.scope.place.ledger && r.lock == nil { // nothing was ever loaded, and no table is there to say so
 		return nil
 	}
 	row := r.row(File{Path: r.j.prefix}, state.FileBegin)

@@ -118,14 +118,14 @@ func (s *Store) LedgerScope(alias string) string {
 		alias + sqltext.Ident(ColDatabase) + "=" + literal(s.scope.Database)
 }
 
-// AppendLedgerSQL is one INSERT of rows, for a transaction of the caller. With a fence it inserts nothing once the fence was
-// broken: the caller must see len(rows) affected rows, else ROLLBACK.
-func (s *Store) AppendLedgerSQL(rows []LedgerRow, fence *Fence) string {
+// AppendLedgerSQL is one INSERT of rows, for a transaction of the caller, who must see len(rows) affected rows, and after it that the
+// lock is still guarded, before COMMIT.
+func (s *Store) AppendLedgerSQL(rows []LedgerRow) string {
 	tuples := make([]string, len(rows))
 	for i, r := range rows {
 		tuples[i] = s.ledgerTuple(r)
 	}
-	return s.ledgerInsert(tuples, fence)
+	return s.ledgerInsert(tuples, nil)
 }
 
 // AppendLedger writes rows: one INSERT for each megabyte of text. It returns ErrRobbed when the fence was broken.

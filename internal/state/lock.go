@@ -27,7 +27,7 @@ const (
 var ErrRobbed = errors.New("the lock was taken over by another run: nothing more was sent")
 
 // Fence is a condition that holds only as long as a lock is ours: its table still exists, with its id and token. It is checked
-// by the server inside the statement that it guards.
+// by the server inside the statement that it guards, or asked for right before the COMMIT of a transaction (Guarded).
 type Fence struct {
 	Database, Table, TableID, Token string
 }
@@ -42,6 +42,30 @@ func (f *Fence) condition() string {
 		c += " AND position(" + literal(f.Token) + " IN comment)>0"
 	}
 	return c + ")"
+}
+
+// Guarded looks whether the fence holds, and which id (decimal; "": none) another table has at the same moment: one request, for a
+// transaction that does not carry its fence itself. It returns ErrRobbed when the fence is broken.
+func (s *Store) Guarded(ctx context.Context, f *Fence, database, table string) (id string, err error) {
+	named := func(database, table string) string {
+		return "(database=" + literal(database) + " AND name=" + literal(table) + ")"
+	}
+	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT database, name, to_string(table_id), comment FROM system.tables WHERE " + named(f.Database, f.Table) + " OR " + named(database, table)})
+	if err != nil {
+		return "", fmt.Errorf("look at the lock: %w", err)
+	}
+	err = ErrRobbed
+	for _, r := range res.Rows {
+		switch [2]string{r[0].String, r[1].String} {
+		case [2]string{f.Database, f.Table}:
+			if (f.TableID == "" || r[2].String == f.TableID) && strings.Contains(r[3].String, f.Token) {
+				err = nil
+			}
+		case [2]string{database, table}:
+			id = r[2].String
+		}
+	}
+	return id, err
 }
 
 // LockOptions say how to take a lock.
