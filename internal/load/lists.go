@@ -37,9 +37,9 @@ type seen struct {
 	word, otherStages word // the ledger's last words: of this stage's file, and of others' of this path
 }
 
-// semiJoinFrom is the number of rows in the ledger from which on only those about listed names are asked for. The server lists the stage
-// a second time for it, which takes as long as it takes to send 10,000 rows or more.
-const semiJoinFrom = 10_000
+// semiJoinFrom is the number of rows in the ledger from which on only those about listed names are asked for: the server lists the stage
+// a second time for that, and an object listed costs it as much as two rows sent.
+const semiJoinFrom = 100_000
 
 // lists reads, beside each other, what is in the stages, what the engine remembers and what the ledger knows of the files of plans, and
 // gives take what they say of each path, in order. Each is sorted by the server, so that one page of each is held. Joined by the
