@@ -12,7 +12,7 @@ import (
 // atomic loads all of the plan in one transaction, or nothing. Files of several schemas still load, each schema by a COPY of its
 // own; a bad file is named, and fails it all.
 func (r *run) atomic(ctx context.Context) (left int, err error) {
-	batches := r.plan.split()
+	batches := r.plan.split(r.named)
 	for i := range batches {
 		if err := r.obey(ctx, &batches[i]); err != nil {
 			return 0, err

@@ -55,7 +55,7 @@ func BenchmarkPlan(b *testing.B) {
 			plan := fastest(3, func() {
 				j, err := newJob(ld, w.Database)
 				if err == nil {
-					p, err = l.plan(b.Context(), j, Options{vanished: all})
+					p, err = l.plan(b.Context(), j, want{vanished: all})
 				}
 				if err != nil {
 					b.Fatal(err)

@@ -1,8 +1,8 @@
 package load
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,10 +12,7 @@ import (
 )
 
 // mayReplace refuses to replace changed files of a load that does not say which rows came from which file.
-func (j *job) mayReplace(o Options) error {
-	if cmp.Or(o.OnChanged, j.OnChanged) != "replace" {
-		return nil
-	}
+func (j *job) mayReplace() error {
 	advice := "give the table a column filled from metadata$filename, and say `-- dbctl: filename-column=NAME` in " + j.Path
 	if j.FilenameColumn == "" {
 		return errorf(j.Name, exitUsage, advice, "replacing a changed file needs the column that holds its name")
@@ -33,20 +30,55 @@ var filenameItem = regexp.MustCompile("(?i)^metadata\\$filename(::\\s*(STRING|VA
 // isFilename reports whether an item of the select list is the file's name as it is, which is what rows are deleted by.
 func isFilename(it sqltext.SelectItem) bool { return filenameItem.MatchString(it.Text) }
 
-// deleteOld removes the rows that came from the files, inside the transaction that loads them again.
+// deleteOld removes the rows that came from the files, inside the transaction that loads them again. Where fewer are found than the
+// ledger counts, the others would stay beside the new ones: rows from before the column was there, or changed by somebody. Such files
+// are left out, and the rest is planned again.
 func (r *run) deleteOld(ctx context.Context, files []File) error {
-	_, err := r.l.work.Exec(ctx, databend.Statement{SQL: "DELETE FROM " + sqltext.Ident(r.j.database) + "." + sqltext.Ident(r.j.table) +
-		" WHERE " + sqltext.Ident(r.j.FilenameColumn) + " IN (" + quoted(r.rowNames(files)) + ")"})
-	return err
+	id := sqltext.Ident
+	rows := " FROM " + id(r.j.database) + "." + id(r.j.table) + " WHERE " + id(r.j.FilenameColumn) + " IN (" + quoted(r.rowNames(files)) + ")"
+	res, err := r.l.work.Exec(ctx, databend.Statement{SQL: "DELETE" + rows})
+	if err != nil || res.Affected >= leastRows(files) {
+		return err
+	}
+	before, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT " + id(r.j.FilenameColumn) + ", count(*)" + rows + " GROUP BY 1"})
+	if err != nil {
+		return err
+	}
+	found := map[string]int64{}
+	for _, row := range before.Rows {
+		found[row[0].String] = number(row[1].String)
+	}
+	var short []string
+	for _, f := range files {
+		n := int64(0)
+		for _, name := range r.rowNames([]File{f}) {
+			n += found[name]
+		}
+		if n < leastRows([]File{f}) {
+			short = append(short, f.Path)
+			r.leaveOut(f.Path)
+		}
+	}
+	r.kept = append(r.kept, short...)
+	return errAgain{fmt.Errorf("column %s finds fewer rows than there were of %s", r.j.FilenameColumn, some(short, 3))}
+}
+
+// leastRows is how many rows of files the table must hold; of a file that dbctl did not load itself that is one.
+func leastRows(files []File) (n int64) {
+	for _, f := range files {
+		if f.rows == unknownRows {
+			n++
+		} else {
+			n += f.rows
+		}
+	}
+	return n
 }
 
 // rowNames are what metadata$filename can be in the rows of files: the path below the stage of a Parquet file, bucket and key of
 // a text file (tried on 1.2.895).
 func (r *run) rowNames(files []File) []string {
 	names := paths(files)
-	if r.j.FileType() == "PARQUET" {
-		return names
-	}
 	_, root, _ := strings.Cut(r.plan.StageURL, "://")
 	for _, f := range files {
 		names = append(names, root+f.Path)

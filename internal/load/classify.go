@@ -20,7 +20,7 @@ type object struct {
 // word is what a row of the ledger says about a file; without one its state is "".
 type word struct {
 	object
-	at, event                     string // at as the server writes it, in UTC
+	at, event, stage              string // at as the server writes it, in UTC
 	state, checksum, source, text string
 	rows                          int64
 }
@@ -28,7 +28,7 @@ type word struct {
 // wordColumns are the ledger's columns that readWord reads.
 var wordColumns = []string{
 	state.ColStageURL, state.ColAt, state.ColEventID, state.ColState, state.ColSize, state.ColETag, state.ColMtime,
-	state.ColRows, state.ColChecksum, state.ColSource, state.ColError, state.ColReason,
+	state.ColRows, state.ColChecksum, state.ColSource, state.ColError, state.ColReason, state.ColStage,
 }
 
 // readWord reads a row of wordColumns.
@@ -36,7 +36,7 @@ func readWord(r databend.Row) (stageURL string, w word) {
 	at := func(i int) string { return r[i].String }
 	return at(0), word{
 		at: at(1), event: at(2), state: at(3), object: object{number(at(4)), at(5), at(6)}, rows: number(at(7)),
-		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)),
+		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)), stage: at(12),
 	}
 }
 
@@ -90,7 +90,7 @@ func classify(s seen, force bool) (f File, engine bool) {
 	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
 	engine = ours && h.size > 0 && (g.state == "" || asRemembered && (g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown))
 	f.force, f.twin = remembered, o.state == state.FileLoaded
-	f.checksum = g.checksum
+	f.checksum, f.rows = g.checksum, g.rows
 
 	switch {
 	case !here:

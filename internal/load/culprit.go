@@ -208,10 +208,10 @@ func (r *run) condemn(f File, why finding) {
 
 // leaveOut keeps a file out of the run's next plans.
 func (r *run) leaveOut(path string) {
-	if r.o.settled == nil {
-		r.o.settled = map[string]bool{}
+	if r.settled == nil {
+		r.settled = map[string]bool{}
 	}
-	r.o.settled[path] = true
+	r.settled[path] = true
 }
 
 // forgive drops what was found, and not yet recorded, in files that somebody else loaded or took away meanwhile.

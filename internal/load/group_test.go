@@ -114,14 +114,14 @@ func TestManyFilesGoByPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := p.split(); len(b) != 1 || b[0].send.files != nil || !strings.Contains(p.job.sql(b[0].send), "PATTERN") {
+	if b := p.split(false); len(b) != 1 || b[0].send.files != nil || !strings.Contains(p.job.sql(b[0].send), "PATTERN") {
 		t.Errorf("got %d batches, by %v, want one by prefix", len(b), b[0].send)
 	}
 	w.Put(t, "p/empty.parquet", nil)
 	if p, err = w.plan(ld, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if b := p.split(); len(b) != 1 || len(b[0].send.files) != byPrefixFrom+20 {
+	if b := p.split(false); len(b) != 1 || len(b[0].send.files) != byPrefixFrom+20 {
 		t.Errorf("got %d batches, by %v, want the files by name: a COPY by prefix would record the empty one", len(b), b[0].send)
 	}
 	w.Delete(t, "p/empty.parquet")

@@ -30,10 +30,10 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 	}
 	plans := make([]*Plan, len(loads))
 	for i, j := range jobs {
-		plans[i] = l.newPlan(j, places[i], Options{vanished: true})
+		plans[i] = l.newPlan(j, places[i], want{vanished: true})
 		plans[i].scope.rows = true
 	}
-	if err := l.recent(ctx, Options{}, plans...); err != nil {
+	if err := l.recent(ctx, false, plans...); err != nil {
 		return err
 	}
 	reasons, err := l.count(ctx, plans)
@@ -81,7 +81,7 @@ func (l *Loader) count(ctx context.Context, plans []*Plan) (reasons []string, er
 		if p.TableID == "" {
 			continue
 		}
-		fresh := l.newPlan(p.job, p.scope.place, Options{})
+		fresh := l.newPlan(p.job, p.scope.place, want{})
 		fresh.scope = p.scope
 		*p = *fresh
 		if err := l.files(ctx, []*Plan{p}, false); err != nil {

@@ -50,9 +50,6 @@ type Options struct {
 	Atomic      bool   // --atomic: all files of the load or none
 	Full        bool   // look at every file, also outside the load's window
 	Verbose     bool   // an event for every file, also for those with nothing to do
-
-	settled  map[string]bool // paths that this run has loaded or found bad: not planned again
-	vanished bool            // count what is no longer in the stage: a run has no use for it
 }
 
 // A Loader runs loads, one after another. What it asks the server at the same time needs a session each.

@@ -1,9 +1,11 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/state"
@@ -31,7 +33,7 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 	}
 	r := &run{l: l, j: j, o: o}
 	o.Force, o.Verbose, o.Full = false, true, true // a person's word is about all of them, also outside a window
-	if r.plan, err = l.plan(ctx, j, o); err != nil {
+	if r.plan, err = l.plan(ctx, j, want{Options: o}); err != nil {
 		return err
 	}
 	was := map[string]bool{}
@@ -46,7 +48,7 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 			err = e
 		}
 	}()
-	if r.plan, err = l.plan(ctx, j, o); err != nil { // who held the lock may have loaded some
+	if r.plan, err = l.plan(ctx, j, want{Options: o}); err != nil { // who held the lock may have loaded some
 		return err
 	}
 	var rows []state.LedgerRow
@@ -72,10 +74,23 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 	if len(rows) == 0 {
 		return errorf(ld.Name, exitStopped, "", "no file to mark in @%s/%s", j.Copy.Stage, j.prefix)
 	}
-	if err := l.store.AppendLedger(ctx, rows, r.lock.Fence()); err != nil {
+	if err := r.writeAll(ctx, rows); err != nil {
 		return wrap(ld.Name, "mark files", err)
 	}
 	n := int64(len(rows))
 	l.cfg.Sink(event.Summary{Command: "load", Text: fmt.Sprintf("%s: %s marked as %s", ld.Name, count(n, "file", "files"), as), Counts: map[string]int64{"marked": n}})
 	return nil
+}
+
+// writeAll writes all rows or none: of a table of which some files are marked, the others would be loaded.
+func (r *run) writeAll(ctx context.Context, rows []state.LedgerRow) error {
+	if _, err := r.l.work.Exec(ctx, databend.Statement{SQL: "BEGIN"}); err != nil {
+		return err
+	}
+	if err := cmp.Or(r.record(ctx, rows), r.guarded(ctx), r.lock.Fresh(ctx)); err != nil {
+		r.rollback(ctx)
+		return err
+	}
+	_, err := r.l.work.Exec(ctx, databend.Statement{SQL: "COMMIT", SendBy: r.lock.SendBy()})
+	return err
 }

@@ -402,7 +402,9 @@ func TestReplaceTextFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := Plan{StageURL: "@internal/", job: j, Files: []File{{Path: "p/a.csv", State: Changed}}}
-	p.decide(Options{})
+	if err := p.decide(want{}); err != nil {
+		t.Fatal(err)
+	}
 	w.wantExit(p.stopped(Options{}), exitStopped, "internal stage", "p/a.csv")
 	if p.Files[0].Planned {
 		t.Error("a text file of an internal stage is replaced, and nobody knows its rows")

@@ -47,8 +47,10 @@ type File struct {
 	Replace bool   // Run deletes its old rows first
 	Reason  string // why it is in this state, in words
 
+	rows     int64  // that the ledger counts of the version that was loaded; unknownRows
 	force    bool   // the engine remembers the path: only FORCE loads it
 	checksum string // of the load that it failed under
+	filled   bool   // of an expired file: it brought rows
 	again    bool   // of a failed or forced file: the table holds the rows of an earlier version
 	twin     bool   // another stage's file of this path is in the table
 }
@@ -76,6 +78,9 @@ type Plan struct {
 	unseen                   map[string]bool // of the COPY's FILES: in no list
 	words                    []string        // paths that the ledger has for loaded or failed
 	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
+	cleared                  bool            // the engine was made to forget a file
+	expired                  Count           // files that brought rows, and that the engine has forgotten
+	moved                    bool            // the stage had another URL when some of the files were loaded
 	ledgerKnown, listedKnown int64           // of those: all, and those listed
 	lastWord                 int64           // microseconds, of the ledger's last row about these files
 	knownRows                int64           // that the ledger counts
@@ -118,10 +123,23 @@ func (p *Plan) listed() int64 {
 	return n
 }
 
+// want is what a plan is made for.
+type want struct {
+	Options
+	vanished bool            // count what is no longer in the stage: a run has no use for it
+	settled  map[string]bool // paths that this run has loaded or found bad: not planned again
+	denied   int             // of those: the store does not give them, and --limit does not count them
+}
+
 // plan asks the server and decides. It does not refuse: see refusal.
-func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
+func (l *Loader) plan(ctx context.Context, j *job, o want) (*Plan, error) {
 	if o.Force && o.Path == "" {
 		return nil, errorf(j.Name, exitUsage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
+	}
+	if j.OnChanged == "replace" { // by the header, which must be right before it is needed
+		if err := j.mayReplace(); err != nil {
+			return nil, err
+		}
 	}
 	places, err := l.places(ctx, j)
 	if err != nil {
@@ -135,7 +153,7 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 		if p.scope.glob, err = globRegexp(o.Path); err != nil {
 			return nil, errorf(j.Name, exitUsage, "", "--path: %v", err)
 		}
-	} else if err := l.recent(ctx, o, p); err != nil {
+	} else if err := l.recent(ctx, o.Full, p); err != nil {
 		return nil, err
 	}
 	if err := l.files(ctx, []*Plan{p}, true); err != nil {
@@ -149,12 +167,11 @@ func (l *Loader) plan(ctx context.Context, j *job, o Options) (*Plan, error) {
 			return nil, wrap(j.Name, "read the ledger", err)
 		}
 	}
-	if err := l.retries(ctx, p, o); err != nil {
+	if err := l.retries(ctx, p, o.Options); err != nil {
 		return nil, err
 	}
-	p.order(o)
-	p.decide(o)
-	return p, nil
+	p.order(o.Order)
+	return p, p.decide(o)
 }
 
 // files looks at the files of plans. keep is whether their Files get what is to be named.
@@ -179,6 +196,7 @@ func (l *Loader) files(ctx context.Context, plans []*Plan, keep bool) error {
 		return err
 	}
 	for _, p := range plans {
+		p.clear()
 		p.vanish()
 	}
 	return nil
@@ -209,7 +227,7 @@ func (l *Loader) known(ctx context.Context, plans []*Plan) error {
 }
 
 // newPlan is a plan that knows its place and has seen no file.
-func (l *Loader) newPlan(j *job, at place, o Options) *Plan {
+func (l *Loader) newPlan(j *job, at place, o want) *Plan {
 	return &Plan{
 		Load: j.Name, Table: j.target, TableID: at.tableID, TableRows: at.rows, Stage: j.Copy.Stage, StageURL: at.url, Counts: map[State]Count{}, job: j,
 		listedNames: map[string]bool{}, unseen: maps.Clone(j.files),
@@ -222,21 +240,26 @@ func (p *Plan) windowed() bool {
 	return len(p.scope.prefixes) != 1 || p.scope.prefixes[0] != p.job.prefix
 }
 
-// knows asks whether the ledger knows anything of a table of which it knows none of the files listed here: another load fills it.
+// tells reports whether a word of this state says what the table's rows are, or are not, from.
+func tells(st string) bool { return st == state.FileLoaded || st == state.FileNew }
+
+// knows asks whether the ledger knows where the rows of a table are from of which it knows none of the files listed here: another load
+// fills it. Where a person's word was needed for that one, it is for this one too.
 func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
 	if p.scope.place.ledgerRows == 0 {
 		return false, nil
 	}
-	id := sqltext.Ident
-	res, err := l.work.Query(ctx, databend.Statement{SQL: "SELECT 1 FROM " + l.store.LedgerName() + " WHERE " + l.store.LedgerScope("") +
-		" AND " + id(state.ColTableID) + "=" + sqltext.Quote(p.TableID) + " AND " + id(state.ColState) + "<>" + sqltext.Quote(state.FileBegin) + " LIMIT 1"})
-	return len(res.Rows) > 0, err
+	id, s := sqltext.Ident, sqltext.Quote
+	res, err := l.work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(state.ColSource) + "=" + s(state.SourceAdopted) + "), count(*) FROM " + l.store.LedgerName() + " WHERE " + l.store.LedgerScope("") +
+		" AND " + id(state.ColTableID) + "=" + s(p.TableID) + " AND " + id(state.ColState) + " IN (" + s(state.FileLoaded) + ", " + s(state.FileNew) + ")"})
+	return len(res.Rows) == 1 && res.Rows[0][0].String == "0" && res.Rows[0][1].String != "0", err
 }
 
 // take takes in what the lists say of one path. keep is whether p.Files gets what is to be named.
 func (p *Plan) take(s seen, keep bool) {
 	known := s.word.state != ""
-	p.Known = p.Known || known
+	p.Known = p.Known || tells(s.word.state)
+	p.moved = p.moved || !known && s.here && s.otherStages.stage == p.Stage && s.otherStages.state == state.FileLoaded && s.listed.same(s.otherStages.object)
 	if s.here && kept(s.word.state) {
 		p.listedKnown++
 	}
@@ -260,7 +283,11 @@ func (p *Plan) take(s seen, keep bool) {
 			p.engine = append(p.engine, s.asRecorded())
 		}
 		if p.gone(s, f.State) {
+			p.cleared = p.cleared || f.State == Expired
 			f.State = Emptied
+		} else if f.State == Expired && s.word.rows != 0 {
+			f.filled = true
+			p.expired = Count{p.expired.Files + 1, p.expired.Bytes + f.Bytes}
 		}
 	}
 	p.Counts[f.State] = Count{p.Counts[f.State].Files + 1, p.Counts[f.State].Bytes + f.Bytes}
@@ -292,6 +319,20 @@ var reasons = map[State]string{
 	Emptied:    "its rows are gone from the table",
 }
 
+// clear takes the rows of all that the engine has forgotten for gone, where it was made to forget some of it: the others are older.
+func (p *Plan) clear() {
+	if !p.cleared || p.TableRows == 0 {
+		return
+	}
+	p.Counts[Expired] = Count{p.Counts[Expired].Files - p.expired.Files, p.Counts[Expired].Bytes - p.expired.Bytes}
+	p.Counts[Emptied] = Count{p.Counts[Emptied].Files + p.expired.Files, p.Counts[Emptied].Bytes + p.expired.Bytes}
+	for i := range p.Files {
+		if f := &p.Files[i]; f.State == Expired && f.filled {
+			f.State, f.Reason = Emptied, reasons[Emptied]
+		}
+	}
+}
+
 // vanish counts what is no longer in the stage, of what the ledger has for loaded or failed.
 func (p *Plan) vanish() {
 	if n := p.ledgerKnown - p.listedKnown; n > 0 {
@@ -317,27 +358,32 @@ func shortTag(etag string) string {
 }
 
 // order sorts the files: as listed (by name), or by time.
-func (p *Plan) order(o Options) {
+func (p *Plan) order(by string) {
 	sort.Slice(p.Files, func(i, j int) bool { // slices.SortFunc of so large a struct is 30 kB of code
 		a, b := &p.Files[i], &p.Files[j]
 		byTime := cmp.Compare(a.Mtime, b.Mtime)
-		if o.Order == "newest" {
+		if by == "newest" {
 			byTime = -byTime
 		}
-		if o.Order != "" && byTime != 0 {
+		if by != "" && byTime != 0 {
 			return byTime < 0
 		}
 		return a.Path < b.Path
 	})
 }
 
-// decide says which files a run loads.
-func (p *Plan) decide(o Options) {
+// decide says which files a run loads. It refuses to replace files of a load that does not say which rows came from which.
+func (p *Plan) decide(o want) error {
 	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
-	left := max(0, o.Limit-len(o.settled))
+	left := max(0, o.Limit-len(o.settled)+o.denied)
 	for i := range p.Files {
 		f := &p.Files[i]
 		f.Replace = f.State == Changed && onChanged == "replace" && !o.settled[f.Path]
+		if f.Replace {
+			if err := p.job.mayReplace(); err != nil {
+				return err
+			}
+		}
 		if why := p.irreplaceable(f); f.Replace && why != "" {
 			f.Replace, f.Reason = false, "not replaced: "+why
 			p.kept, p.keptWhy = append(p.kept, f.Path), why
@@ -352,12 +398,13 @@ func (p *Plan) decide(o Options) {
 		}
 	}
 	// What a COPY by prefix would send is every file of its pattern that the engine does not remember.
-	p.exact = o.Limit == 0 && o.Path == "" && o.Order == "" && p.job.files == nil && !p.windowed() &&
+	p.exact = p.scope.place.memory > 0 && o.Limit == 0 && o.Path == "" && o.Order == "" && p.job.files == nil && !p.windowed() &&
 		(p.job.prefix == "" || strings.HasSuffix(p.job.prefix, "/")) &&
 		p.Counts[Expired].Files+p.Counts[Emptied].Files+p.Counts[Changed].Files+p.Counts[Failed].Files+p.Counts[Unfinished].Files+p.Counts[Quarantined].Files == 0
 	for _, f := range p.Files {
 		p.exact = p.exact && (f.State != New || f.Planned && !f.force)
 	}
+	return nil
 }
 
 // irreplaceable is why the rows of a changed file cannot be told from others; "" when they can.
@@ -373,11 +420,12 @@ func (p *Plan) irreplaceable(f *File) string {
 
 // refusal is the error that stops a run before it writes anything, or nil.
 func (p *Plan) refusal(o Options) error {
+	marks := fmt.Sprintf("dbctl load %s --mark loaded --reason '…' (the files are in the table) or --mark new (they are not)", p.Load)
 	switch {
 	case p.TableRows > 0 && !p.Known:
-		return errorf(p.Load, exitStopped,
-			fmt.Sprintf("dbctl load %s --mark loaded --reason '…' (the files are in the table) or --mark new (they are not)", p.Load),
-			"%s holds %d rows, and the ledger does not know from which files", p.Table, p.TableRows)
+		return errorf(p.Load, exitStopped, marks, "%s holds %d rows, and the ledger does not know whether from these files", p.Table, p.TableRows)
+	case p.TableRows > 0 && p.moved && !o.Force:
+		return errorf(p.Load, exitStopped, marks, "the stage %s had another URL when files were loaded that are the same now, below %s", p.Stage, p.StageURL)
 	case p.listed() == 0 && !p.job.EmptyOK && !p.windowed():
 		where := "@" + p.job.Copy.Stage + "/" + p.job.prefix
 		if o.Path != "" {
@@ -510,8 +558,7 @@ func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*Plan, e
 	if err != nil {
 		return nil, err
 	}
-	o.vanished = true
-	p, err := l.plan(ctx, j, o)
+	p, err := l.plan(ctx, j, want{Options: o, vanished: true})
 	if err != nil {
 		return nil, err
 	}

@@ -319,7 +319,7 @@ func TestOrder(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ order, want string }{{"", "a b c"}, {"oldest", "b a c"}, {"newest", "a c b"}} {
 		p := Plan{Files: []File{{Path: "c", Mtime: "2025-01-02"}, {Path: "b", Mtime: "2025-01-01"}, {Path: "a", Mtime: "2025-01-02"}}}
-		p.order(Options{Order: tt.order})
+		p.order(tt.order)
 		if got := strings.Join(paths(p.Files), " "); got != tt.want {
 			t.Errorf("%q: got %s, want %s", tt.order, got, tt.want)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,6 +31,8 @@ const (
 	byPrefixFrom = 100
 	// unknownRows is the row count of a file that dbctl did not load itself.
 	unknownRows = -1
+	// askPace is how long a run takes before an estimate is worth a question.
+	askPace = 3 * time.Second
 	// cleanup bounds what is done after a run was interrupted: ROLLBACK, giving the lock back.
 	cleanup = 20 * time.Second
 )
@@ -54,12 +57,15 @@ type run struct {
 	secrets secret.Set
 	started time.Time
 	total   struct{ files, bytes int64 } // planned, for the progress
-	rate    float64                      // bytes a second of earlier COPYs; 0 unknown
+	pace    *float64                     // bytes a second of earlier COPYs, 0 unknown; nil until it was asked for
 	res     Result
 	bad     []badFile
-	told    int            // of bad, that are in the ledger
-	denied  map[string]int // how often the store did not give a file
-	made    []cell         // see cells
+	told    int             // of bad, that are in the ledger
+	settled map[string]bool // paths that are loaded or bad: not planned again
+	named   bool            // no COPY by prefix any more
+	kept    []string        // changed files whose old rows are not found
+	denied  map[string]int  // how often the store did not give a file
+	made    []cell          // see cells
 	warned  map[string]bool
 	schemas map[string]string // of files, as far as a 1303 has told
 
@@ -78,11 +84,8 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	if err := j.mayReplace(o); err != nil {
-		return Result{}, err
-	}
 	r := &run{l: l, j: j, o: o, started: time.Now()}
-	if r.plan, err = l.plan(ctx, j, o); err != nil {
+	if r.plan, err = l.plan(ctx, j, want{Options: o}); err != nil {
 		return Result{}, err
 	}
 	if err := r.plan.refusal(o); err != nil {
@@ -114,7 +117,7 @@ func (r *run) locked(ctx context.Context) (res Result, err error) {
 	if at := r.plan.scope.place; at.held || !at.ledger {
 		err := r.held()
 		if errors.As(err, new(errAgain)) {
-			r.plan, err = l.plan(ctx, r.j, r.o)
+			err = r.replan(ctx)
 		}
 		if err != nil {
 			return Result{}, err
@@ -159,14 +162,58 @@ func (r *run) loop(ctx context.Context) (planned *Plan, err error) {
 			r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: something changed meanwhile, planning again: %v", r.j.Name, again)})
 		case err != nil:
 			return planned, err
-		case left == 0 || try >= replans:
+		case left == 0:
 			return planned, nil
+		case try >= replans:
+			return planned, r.noRow(planned)
 		}
-		if r.plan, err = r.l.plan(ctx, r.j, r.o); err != nil {
+		if err = r.replan(ctx); err != nil {
 			return planned, err
 		}
 		r.forgive()
 	}
+}
+
+// replan makes the plan again, under the lock. Of another table it too must be one that may be run.
+func (r *run) replan(ctx context.Context) error {
+	w := want{Options: r.o, settled: r.settled}
+	for _, b := range r.bad {
+		if b.passing {
+			w.denied++
+		}
+	}
+	was := r.plan.TableID
+	p, err := r.l.plan(ctx, r.j, w)
+	if err != nil {
+		return err
+	}
+	switch r.plan = p; {
+	case p.TableID == was:
+		return nil
+	case r.res.Files > 0:
+		return r.replaced()
+	}
+	return p.refusal(r.o)
+}
+
+// replaced is the error of a table whose rows went with the table that it was.
+func (r *run) replaced() error {
+	return errorf(r.j.Name, exitPartly, "dbctl load "+r.j.Name, "the table %s was replaced while it was loaded: the rows went with the old one", r.j.target)
+}
+
+// noRow is the error of planned files that COPYs passed over again and again.
+func (r *run) noRow(planned *Plan) error {
+	var names []string
+	for _, f := range planned.Planned() {
+		if !r.settled[f.Path] {
+			names = append(names, f.Path)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return errorf(r.j.Name, exitPartly, "look into its options and hints: SIZE_LIMIT, ON_ERROR, deduplicate_label",
+		"%s not loaded: COPY passes over them and does not say why: %s", count(int64(len(names)), "file was", "files were"), some(names, 5))
 }
 
 // broken is the error of a run that err stopped. What it found in files is recorded, and what it has loaded is told.
@@ -201,7 +248,7 @@ func (r *run) batches(ctx context.Context) (left int, err error) {
 	if r.o.Atomic {
 		return r.atomic(ctx)
 	}
-	for _, b := range r.plan.split() {
+	for _, b := range r.plan.split(r.named) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -221,8 +268,9 @@ type batch struct {
 	replace bool
 }
 
-// split cuts the plan into batches: files that need FORCE, files whose old rows go first, and the others, 15,000 at a time.
-func (p *Plan) split() []batch {
+// split cuts the plan into batches: files that need FORCE, files whose old rows go first, and the others, 15,000 at a time. named is
+// whether none is sent by prefix.
+func (p *Plan) split(named bool) []batch {
 	var plain, forced, replaced []File
 	for _, f := range p.Planned() {
 		switch {
@@ -243,7 +291,7 @@ func (p *Plan) split() []batch {
 		}
 	}
 	cut(plain, false, false)
-	if p.exact && len(plain) >= byPrefixFrom {
+	if p.exact && !named && len(plain) >= byPrefixFrom {
 		for i := range out {
 			out[i].send = send{max: maxFiles}
 		}
@@ -348,8 +396,11 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	if err := <-begun; err != nil {
 		return 0, err
 	}
-	if proof == "" { // the engine held all of them for loaded
+	switch {
+	case proof == "": // the engine held all of them for loaded
 		return left, nil
+	case r.o.Atomic && left > 0:
+		return 0, errAgain{fmt.Errorf("the engine held %s for loaded", count(int64(left), "file", "files"))}
 	}
 	last, both := errgroup.WithContext(ctx)
 	last.Go(func() error { return r.guarded(both) })
@@ -392,6 +443,9 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 			r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: nothing of this COPY will be loaded; waiting until the server has ended it, as long as that takes", r.j.Name)})
 		}
 		r.progress(p)
+		if r.pace == nil && time.Since(r.started) > askPace {
+			r.pace = r.earlier(ctx)
+		}
 	}
 	res, err := r.l.work.Query(ctx, databend.Statement{
 		SQL: r.j.sql(b.send), Secrets: r.secrets, ID: copyID, Progress: progress,
@@ -414,7 +468,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 	if err != nil {
 		return nil, 0, err
 	}
-	ledger, none, err := r.reconcile(ctx, b, rows, copyID, time.Since(started))
+	ledger, none, err := r.reconcile(b, rows, copyID, time.Since(started))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -496,8 +550,7 @@ func readCopied(res databend.Result) ([]copied, error) {
 }
 
 // reconcile compares the COPY's files with the batch's: what was loaded becomes ledger rows, what gave no row is returned too.
-// By prefix a file may have come that was not there when the plan was made: it is loaded, so it is recorded.
-func (r *run) reconcile(ctx context.Context, b batch, rows []copied, copyID string, took time.Duration) (ledger []state.LedgerRow, none []string, err error) {
+func (r *run) reconcile(b batch, rows []copied, copyID string, took time.Duration) (ledger []state.LedgerRow, none []string, err error) {
 	byPath := make(map[string]copied, len(rows))
 	for _, c := range rows {
 		byPath[r.below(c.path)] = c
@@ -511,48 +564,24 @@ func (r *run) reconcile(ctx context.Context, b batch, rows []copied, copyID stri
 		delete(byPath, f.Path)
 		ledger = append(ledger, r.loaded(f, c, copyID, took))
 	}
-	if b.send.files == nil && len(none) > 0 && len(rows) >= maxFiles {
-		// One COPY of several by prefix: the others take what this one left.
-		none = nil
-	}
-	if len(byPath) == 0 {
-		return ledger, none, nil
-	}
 	if b.send.files == nil {
 		for _, f := range r.plan.Files { // of another batch of the same prefix
-			if c, ok := byPath[f.Path]; ok && f.Planned {
+			if c, ok := byPath[f.Path]; ok && f.Planned && !r.settled[f.Path] {
 				ledger = append(ledger, r.loaded(f, c, copyID, took))
 				delete(byPath, f.Path)
 			}
 		}
 	}
-	late, err := r.late(ctx, byPath)
-	if err != nil {
-		return nil, nil, err
+	if len(byPath) == 0 {
+		return ledger, none, nil
 	}
-	for _, f := range late {
-		ledger = append(ledger, r.loaded(f, byPath[f.Path], copyID, took))
-	}
-	return ledger, none, nil
+	// What came to the prefix meanwhile was not looked at, and what the engine forgot meanwhile is in the table already.
+	r.named = true
+	return nil, nil, errAgain{fmt.Errorf("the COPY took %s that were not planned: %s", count(int64(len(byPath)), "file", "files"), some(slices.Sorted(maps.Keys(byPath)), 3))}
 }
 
 // below is a path of a COPY's result, which is a whole URL for tables with copy_dedup_full_path.
 func (r *run) below(path string) string { return strings.TrimPrefix(path, r.plan.StageURL) }
-
-// late asks for size and etag of files that the plan did not know.
-func (r *run) late(ctx context.Context, files map[string]copied) ([]File, error) {
-	if len(files) == 0 {
-		return nil, nil
-	}
-	var out []File
-	_, err := r.l.work.Each(ctx, databend.Statement{SQL: "SELECT name, size, coalesce(md5, ''), last_modified FROM LIST_STAGE(location=>" + r.j.location() + ")"}, func(row databend.Row) error {
-		if _, ok := files[row[0].String]; ok {
-			out = append(out, File{Path: row[0].String, State: New, Bytes: number(row[1].String), ETag: row[2].String, Mtime: row[3].String, Planned: true})
-		}
-		return nil
-	})
-	return out, err
-}
 
 // row is a ledger row about f.
 func (r *run) row(f File, st string) state.LedgerRow {
@@ -648,7 +677,10 @@ func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
 	id, looked := r.tableID(ctx)
 	err := cmp.Or(<-freed, wrap(r.j.Name, "look at the table again", looked))
 	if looked == nil && id != r.plan.TableID && r.res.Files > 0 {
-		return r.res, errors.Join(errorf(r.j.Name, exitPartly, "dbctl load "+r.j.Name, "the table %s was replaced while it was loaded: the rows went with the old one", r.j.target), err)
+		return r.res, errors.Join(r.replaced(), err)
+	}
+	if len(r.kept) > 0 {
+		first.kept, first.keptWhy = append(first.kept, r.kept...), "column "+r.j.FilenameColumn+" finds fewer rows of theirs than there were"
 	}
 	r.summary(first)
 	err = cmp.Or(err, r.passed(ctx))

@@ -15,8 +15,7 @@ type taking struct {
 	done  chan struct{} // closed when the rest holds
 	lock  *state.Lock
 	err   error
-	stale bool    // the plan is not what it would be now
-	rate  float64 // of earlier COPYs
+	stale bool // the plan is not what it would be now
 }
 
 // failure is why nothing may be written, nil when all may.
@@ -35,7 +34,7 @@ func (r *run) take(ctx context.Context) {
 	go func() {
 		defer close(t.done)
 		if t.lock, t.err = r.acquire(ctx, at); t.err == nil {
-			t.stale, t.rate, t.err = r.stale(ctx, at, id)
+			t.stale, t.err = r.stale(ctx, at, id)
 		}
 	}()
 }
@@ -47,7 +46,7 @@ func (r *run) held() error {
 		return nil
 	}
 	<-t.done
-	r.taking, r.lock, r.rate = nil, t.lock, t.rate
+	r.taking, r.lock = nil, t.lock
 	return t.failure()
 }
 
@@ -82,20 +81,18 @@ func (r *run) release(ctx context.Context) error {
 }
 
 // stale reports whether another run wrote about this table since the plan, or may have: one that held the lock then commits rows that
-// are older than the plan. On the way it learns how fast, in bytes a second, the last month's COPYs into the table were: with a vector
-// index it takes 13 to 18 times as long.
-func (r *run) stale(ctx context.Context, at place, tableID string) (stale bool, rate float64, err error) {
+// are older than the plan.
+func (r *run) stale(ctx context.Context, at place, tableID string) (bool, error) {
+	if at.held {
+		return true, nil
+	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT coalesce(sum(fresh), 0), coalesce(sum_if(bytes, ms>0), 0), coalesce(sum_if(ms, ms>0), 0) FROM (" +
-		"SELECT count_if(" + id(state.ColAt) + ">=" + s(at.at) + ") AS fresh, sum(" + id(state.ColSize) + ") AS bytes, max(" + id(state.ColTookMS) + ") AS ms FROM " +
-		r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope("") + " AND " + id(state.ColTableID) + "=" + s(tableID) + " AND " + id(state.ColState) + "<>" + s(state.FileBegin) +
-		" AND " + id(state.ColAt) + ">date_sub(day, 30, now()) GROUP BY " + id(state.ColQueryID) + ")"})
-	if err != nil {
-		return false, 0, wrap(r.j.Name, "read the ledger", err)
-	}
-	row := res.Rows[0]
-	if ms := number(row[2].String); ms > 0 {
-		rate = float64(number(row[1].String)) / float64(ms) * 1000
-	}
-	return at.held || row[0].String != "0", rate, nil
+	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + r.aboutTable(tableID) + " AND " + id(state.ColAt) + ">=" + s(at.at) + " LIMIT 1"})
+	return len(res.Rows) > 0, wrap(r.j.Name, "read the ledger", err)
+}
+
+// aboutTable is FROM and WHERE of the ledger's words about a table.
+func (r *run) aboutTable(tableID string) string {
+	id, s := sqltext.Ident, sqltext.Quote
+	return " FROM " + r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope("") + " AND " + id(state.ColTableID) + "=" + s(tableID) + " AND " + id(state.ColState) + "<>" + s(state.FileBegin)
 }

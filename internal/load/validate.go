@@ -24,7 +24,7 @@ func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) (err 
 	}
 	o.Force, o.RetryFailed = o.Force || o.Path != "", true
 	r := &run{l: l, j: j, o: o}
-	if r.plan, err = l.plan(ctx, j, o); err != nil {
+	if r.plan, err = l.plan(ctx, j, want{Options: o}); err != nil {
 		return err
 	}
 	if len(ld.Secrets) > 0 {

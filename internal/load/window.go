@@ -48,11 +48,10 @@ func parseWindow(ld project.Load) (window, error) {
 	return w, nil
 }
 
-// prefixes are the partitions below base from the span ago until one step from now, for clocks ahead of ours.
+// prefixes are the partitions below base from the one of the span ago until one step from now, for clocks ahead of ours.
 func (w window) prefixes(base string, now time.Time) []string {
 	var out []string
-	now = now.UTC().Truncate(w.step)
-	for t := now.Add(-w.span + w.step); !t.After(now.Add(w.step)); t = t.Add(w.step) {
+	for t := now.UTC().Add(-w.span).Truncate(w.step); !t.After(now.Add(w.step)); t = t.Add(w.step) {
 		p := base + strings.NewReplacer("%Y", t.Format("2006"), "%m", t.Format("01"), "%d", t.Format("02"), "%H", t.Format("15")).Replace(w.format)
 		if !slices.Contains(out, p) {
 			out = append(out, p)
@@ -62,7 +61,7 @@ func (w window) prefixes(base string, now time.Time) []string {
 }
 
 // recent makes the query of a load with a window list only its last partitions, unless a full pass is due or asked for.
-func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
+func (l *Loader) recent(ctx context.Context, full bool, plans ...*Plan) error {
 	windows, names := map[*Plan]window{}, []string(nil)
 	for _, p := range plans {
 		if p.job.Window == "" {
@@ -72,7 +71,7 @@ func (l *Loader) recent(ctx context.Context, o Options, plans ...*Plan) error {
 		if err != nil {
 			return err
 		}
-		if p.scope.place.ledger && !o.Full {
+		if p.scope.place.ledger && !full {
 			windows[p], names = w, append(names, p.Load)
 		}
 	}

@@ -13,10 +13,10 @@ func TestWindow(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2025, 3, 1, 23, 30, 0, 0, time.UTC)
 	for _, tt := range []struct{ window, want string }{
-		{"day=%Y-%m-%d 3d", "p/day=2025-02-27 p/day=2025-02-28 p/day=2025-03-01 p/day=2025-03-02"},
-		{"%Y/%m 1d", "p/2025/03"},
+		{"day=%Y-%m-%d 3d", "p/day=2025-02-26 p/day=2025-02-27 p/day=2025-02-28 p/day=2025-03-01 p/day=2025-03-02"},
+		{"%Y/%m 1d", "p/2025/02 p/2025/03"},
 		{"%Y/%m 1w", "p/2025/02 p/2025/03"},
-		{"h=%Y%m%d%H 2h", "p/h=2025030122 p/h=2025030123 p/h=2025030200"},
+		{"h=%Y%m%d%H 2h", "p/h=2025030121 p/h=2025030122 p/h=2025030123 p/h=2025030200"},
 	} {
 		w, err := parseWindow(project.Load{LoadHeader: project.LoadHeader{Window: tt.window}})
 		if err != nil {

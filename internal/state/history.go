@@ -70,10 +70,26 @@ type History struct {
 // History reads the journal and the locks: one request, nothing written. Without state tables it is empty. A state schema newer
 // than Schema is a *NewerSchemaError.
 func (s *Store) History(ctx context.Context) (History, error) {
+	return s.history(ctx, func(c column) bool { return !c.heavy }, "")
+}
+
+// runs is the part of the History that says who is running, or was cut off: it reads no versions.
+func (s *Store) runs(ctx context.Context) (History, error) {
+	events := []string{EventSchema, EventBegin, EventTakeover, EventEnd}
+	for i, e := range events {
+		events[i] = literal(e)
+	}
+	return s.history(ctx, func(c column) bool {
+		return slices.Contains([]string{"event_id", "run", "subject", "token", "seq", "event", "version", "at", "os_user", "host"}, c.name)
+	}, " AND event IN ("+strings.Join(events, ",")+")")
+}
+
+// history reads the chosen columns of the chosen events.
+func (s *Store) history(ctx context.Context, chosen func(column) bool, where string) (History, error) {
 	var light []column
 	var list, none []string
 	for _, c := range journalColumns {
-		if c.heavy {
+		if !chosen(c) {
 			continue
 		}
 		light = append(light, c)
@@ -85,7 +101,7 @@ func (s *Store) History(ctx context.Context) (History, error) {
 	copy(locks, tableExprs)
 	now := slices.Clone(none)
 	now[0] = "to_int64(now())::STRING"
-	text := "SELECT 'j'," + strings.Join(list, ",") + " FROM " + s.name(journalTable) + " WHERE " + s.journalScope() +
+	text := "SELECT 'j'," + strings.Join(list, ",") + " FROM " + s.name(journalTable) + " WHERE " + s.journalScope() + where +
 		" UNION ALL SELECT 't'," + strings.Join(locks, ",") + " FROM system.tables WHERE " + s.tablesScope() +
 		" UNION ALL SELECT 'n'," + strings.Join(now, ",")
 	res, err := s.db.Query(ctx, databend.Statement{SQL: text})

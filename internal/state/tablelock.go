@@ -146,10 +146,10 @@ func (l *Lock) sweep(ctx context.Context, v view, keep string) error {
 // locks, as we took ours before we look for claims. When one does, the lock is given back.
 func (l *Lock) checkTable(ctx context.Context, target string) (*HeldError, error) {
 	sent := time.Now()
-	h, err := l.store.History(ctx)
+	h, err := l.store.runs(ctx)
 	if err == nil && !h.Exists {
 		if err = l.store.EnsureTables(ctx); err == nil {
-			h, err = l.store.History(ctx)
+			h, err = l.store.runs(ctx)
 		}
 	}
 	if err != nil {

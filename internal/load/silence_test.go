@@ -1,0 +1,228 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// A migration that makes the table anew from its rows, under a load: of the new table the ledger knows nothing.
+func TestTableReplacedByAFullOne(t *testing.T) {
+	t.Parallel()
+	for _, moment := range []string{"SELECT name,table_id", "COPY INTO", "COMMIT"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			ld := w.load(copyRows)
+			w.Put(t, "p/a.parquet", rows(1, 3))
+			w.mustRun(ld, Options{}, 1, 3)
+			w.Put(t, "p/b.parquet", rows(11, 2))
+			w.beforeFirst(moment, func() { w.SQL(t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t") })
+			_, err := w.run(ld, Options{})
+			if e, ok := errors.AsType[*Error](err); !ok || e.Exit != exitStopped && e.Exit != exitPartly {
+				t.Fatalf("got %v, want that nobody knows where the rows are from", err)
+			}
+			w.wantRows(3)
+			w.cfg = nil
+			_, err = w.run(ld, Options{})
+			w.wantExit(err, exitStopped, "3 rows")
+			w.wantRows(3)
+		})
+	}
+}
+
+// A table replaced between two transactions of one run: what the first brought is gone.
+func TestTableReplacedBetweenTransactions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	for i := range 4 {
+		w.Put(t, fmt.Sprintf("p/a%d.parquet", i), rows(i, 1))
+		w.Put(t, fmt.Sprintf("p/b%d.parquet", i), file([]reordered{{"z", int32(i)}}))
+	}
+	commits := 0
+	w.cfg = func(c *databend.Config) {
+		c.Transport = wire{func(sql string) {
+			if strings.HasPrefix(sql, "COPY INTO") && commits > 0 {
+				commits = -100
+				w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
+			}
+			if sql == "COMMIT" {
+				commits++
+			}
+		}}
+	}
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "was replaced")
+	w.cfg = nil
+	w.mustRun(ld, Options{}, 8, 8)
+	w.mustRun(ld, Options{}, 0, 0)
+	w.wantRows(8)
+}
+
+// What comes to the prefix between plan and COPY is planned first: no rule has looked at it.
+func TestFileThatComesLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	for i := range byPrefixFrom {
+		w.Put(t, fmt.Sprintf("p/%04d.parquet", i), rows(i, 1))
+	}
+	copies := 0
+	w.cfg = func(c *databend.Config) {
+		c.Transport = wire{func(sql string) {
+			if strings.HasPrefix(sql, "COPY INTO") {
+				if copies++; copies == 1 {
+					w.Put(t, "p/late.parquet", rows(1000, 2))
+				} else if !strings.Contains(sql, "FILES = ") {
+					t.Errorf("planned again, and sent by prefix all the same: %.200s", sql)
+				}
+			}
+		}}
+	}
+	w.mustRun(ld, Options{}, byPrefixFrom+1, byPrefixFrom+2)
+	w.wantRows(byPrefixFrom + 2)
+	w.mustRun(ld, Options{}, 0, 0)
+}
+
+// The rows of an overwritten file that carry no name of it stay: the new ones must not come on top.
+func TestReplaceOfRowsWithoutTheirFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(w.load(copyRows), Options{}, 1, 3)
+	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
+	ld := w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.mustRun(ld, Options{}, 1, 2)
+	w.Put(t, "p/a.parquet", rows(1, 4))
+	w.Put(t, "p/b.parquet", rows(11, 3))
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "p/a.parquet", "src")
+	if res.Files != 1 || res.Rows != 3 {
+		t.Errorf("got %d files, %d rows, want b.parquet replaced", res.Files, res.Rows)
+	}
+	w.wantRows(6)
+}
+
+// Marks are one write: with half of them the other half would be loaded on top of its rows.
+func TestMarksAreAllOrNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	one := rows(1, 1)
+	w.fill(0, ledgerRows+1, func(int) []byte { return one })
+	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
+	mark := func() error {
+		return w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "loaded", "by hand", Options{}) })
+	}
+	t.Run("cut off", func(t *testing.T) {
+		w.Fault(t, databendtest.Fault{Action: "drop_before", Match: "INSERT INTO `" + w.StateDB + "`.`ledger`", Skip: 1, Times: 20})
+		if err := mark(); err == nil {
+			t.Error("got no error, want the lost connection's")
+		}
+	})
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "1 row")
+	if err := mark(); err != nil {
+		t.Fatal(err)
+	}
+	w.mustRun(ld, Options{}, 0, 0)
+}
+
+// A person's word about one file, or about another load's, says nothing about where the table's rows are from.
+func TestMarksThatSayNothingOfTheRows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	other := w.load(strings.Replace(copyRows, "/p/", "/q/", 1), func(ld *project.Load) { ld.Name = "other" })
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(4, 3))
+	w.Put(t, "q/c.parquet", rows(7, 3))
+	w.SQL(t, "INSERT INTO t SELECT number, 'by hand' FROM numbers(9)")
+	mark := func(ld project.Load, as string, o Options) {
+		t.Helper()
+		if err := w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, as, "so it is", o) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark(ld, "skipped", Options{Path: "p/a.parquet"})
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "9 rows")
+	mark(ld, "loaded", Options{})
+	w.mustRun(ld, Options{}, 0, 0)
+	_, err = w.run(other, Options{})
+	w.wantExit(err, exitStopped, "9 rows")
+	mark(other, "new", Options{})
+	w.mustRun(other, Options{}, 1, 3)
+	w.wantRows(12)
+}
+
+// The bucket was copied and the stage points to the copy.
+func TestStageThatMoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.Put(t, "moved/p/a.parquet", rows(1, 3))
+	w.SQL(t, strings.Replace(w.StageSQL(w.stage, "moved/", "PARQUET"), "CREATE STAGE", "CREATE OR REPLACE STAGE", 1))
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitStopped, "another URL")
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "loaded", "moved", Options{}) }); err != nil {
+		t.Fatal(err)
+	}
+	w.mustRun(ld, Options{}, 0, 0)
+	w.Put(t, "moved/p/b.parquet", rows(4, 1))
+	w.mustRun(ld, Options{}, 1, 1)
+	w.wantRows(4)
+}
+
+// TRUNCATE clears the engine's memory of what it had not forgotten by itself: what is older went with it.
+func TestTruncatedBehindOldFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/old.parquet", rows(1, 3))
+	w.Put(t, "p/young.parquet", rows(4, 3))
+	w.mustRun(ld, Options{}, 2, 6)
+	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at`=date_sub(day, 3, `at`) WHERE path='p/old.parquet'", "TRUNCATE TABLE t", "INSERT INTO t VALUES (1, 'by hand')")
+	w.states(ld, Options{}, "old.parquet emptied", "young.parquet emptied")
+	w.mustRun(ld, Options{}, 0, 0)
+	if notes := w.notes(); !strings.Contains(notes, "2 loaded files are gone") {
+		t.Errorf("got %q, want that the rows of both are gone", notes)
+	}
+}
+
+// A server that passes over files without a word: a label of the COPY that was used before.
+func TestFilesThatGiveNoRow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	label := fmt.Sprintf("label-%s-%d", w.Database, time.Now().UnixNano())
+	ld := w.load(strings.Replace(copyRows, "COPY INTO", "COPY /*+ SET_VAR(deduplicate_label='"+label+"') */ INTO", 1))
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.Put(t, "p/b.parquet", rows(4, 3))
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "p/b.parquet")
+}
+
+// The flag is for loads that can: it stops none that has nothing to replace.
+func TestReplaceByFlag(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{OnChanged: "replace"}, 1, 3)
+	w.Put(t, "p/a.parquet", rows(1, 4))
+	_, err := w.plan(ld, Options{OnChanged: "replace"})
+	w.wantExit(err, exitUsage, "column that holds its name")
+	_, err = w.run(ld, Options{OnChanged: "replace"})
+	w.wantExit(err, exitUsage, "column that holds its name")
+}
