@@ -36,6 +36,14 @@ func newGrave(at int, sent bool) *grave {
 	return &grave{at: at, sent: sent, dead: make(chan struct{}), end: make(chan struct{})}
 }
 
+// through connects the world by way of g.
+func (w *world) through(g *grave) {
+	w.t.Helper()
+	cfg := w.env.Config
+	cfg.Transport = g
+	w.connect(cfg)
+}
+
 var errOver = errors.New("the test is over")
 
 func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -152,9 +160,7 @@ func TestKill(t *testing.T) {
 	counted := newWorld(t)
 	counted.history()
 	g := newGrave(0, false)
-	cfg := counted.env.Config
-	cfg.Transport = g
-	counted.connect(cfg)
+	counted.through(g)
 	counted.must(counted.up())
 	requests := g.count
 
@@ -172,9 +178,7 @@ func TestKill(t *testing.T) {
 			w.history()
 			healthy := w.srv
 			g := newGrave(at, sent)
-			cfg := w.env.Config
-			cfg.Transport = g
-			w.connect(cfg)
+			w.through(g)
 			done := make(chan error, 1)
 			m := w.migrator(Options{})
 			t.Cleanup(func() { close(g.end) }) // before its sessions are closed

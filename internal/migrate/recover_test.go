@@ -23,9 +23,7 @@ func (w *world) cut(what string, sent bool, o Options) {
 	healthy := w.srv
 	g := newGrave(-1, sent)
 	g.what = what
-	cfg := w.env.Config
-	cfg.Transport = g
-	w.connect(cfg)
+	w.through(g)
 	m := w.migrator(o)
 	w.t.Cleanup(func() { close(g.end) })
 	done := make(chan error, 1)
@@ -163,15 +161,13 @@ func TestPartial(t *testing.T) {
 	w.must(w.up())
 	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
 	var once sync.Once
-	cfg := w.env.Config
 	g := newGrave(0, false)
 	g.hook = func(text string) {
 		if strings.Contains(text, `"sql":"INSERT INTO nowhere`) {
 			once.Do(func() { w.env.SQL(t, "UPDATE a SET x = 5 WHERE true") })
 		}
 	}
-	cfg.Transport = g
-	w.connect(cfg)
+	w.through(g)
 	err := w.up()
 	var run *RunError
 	if !errors.As(err, &run) || run.ExitCode() != 4 || !slices.ContainsFunc(run.Outcomes, func(o event.Rollback) bool { return o.Outcome == "kept" && strings.Contains(o.Object, ".a") }) {
@@ -426,9 +422,7 @@ func TestPartialKeepsWhatWasFinished(t *testing.T) {
 		}
 	}
 	healthy := w.srv
-	cfg := w.env.Config
-	cfg.Transport = g
-	w.connect(cfg)
+	w.through(g)
 	var run *RunError
 	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 4 {
 		t.Fatalf("got %v, want exit 4\n%s", err, w.said())

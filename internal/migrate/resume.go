@@ -29,42 +29,19 @@ func (m *Migrator) resume(ctx context.Context, h state.History, left state.Run) 
 
 func (c *cutOff) goOn(ctx context.Context) error {
 	m := c.m
-	refuse := func(format string, args ...any) error {
-		return &PlanError{Kind: Unfinished, Msg: "it cannot be resumed: " + fmt.Sprintf(format, args...), hint: "dbctl migrate recover puts it back; dbctl migrate up then runs it again", code: 4}
-	}
 	if c.left.Partial {
-		return refuse("something of it was put back already")
+		return noResume("something of it was put back already")
 	}
 	if c.plan.atomic {
-		return refuse("it was one run under one savepoint")
+		return noResume("it was one run under one savepoint")
 	}
 	if c.current >= len(c.plan.Steps) {
 		return c.rollBack(ctx) // records that it had finished
 	}
 	step := c.plan.Steps[c.current]
-	next := place{0, c.k.Next.Statement}
-	if c.k.Next.Step != c.current {
-		next.Statement = 0
-	}
-	if n := len(c.ran); n > 0 {
-		last := &c.ran[n-1]
-		next.Statement = last.Place.Statement + 1
-		if last.maybe {
-			did, err := c.did(ctx, *last)
-			if err != nil {
-				return err
-			}
-			switch did {
-			case unclear:
-				st := c.statementAt(last.Place)
-				return refuse("whether statement %d (%s) ran cannot be seen", last.Place.Statement+1, st.Effect.Kind)
-			case yes:
-				last.maybe = false
-			case no:
-				next.Statement--
-				c.ran = c.ran[:n-1]
-			}
-		}
+	next, err := c.next(ctx)
+	if err != nil {
+		return err
 	}
 	f := m.p.Migration(step.Version)
 	if f != nil {
@@ -73,14 +50,14 @@ func (c *cutOff) goOn(ctx context.Context) error {
 			return err
 		}
 		if !sameStatements(now, step) {
-			return refuse("%s was edited since", f.Path)
+			return noResume("%s was edited since", f.Path)
 		}
 		step = now
 		consume([]Step{step}, c.base)
 	}
 	for _, st := range step.Statements[:min(next.Statement, len(step.Statements))] {
 		if st.Unit != 0 && next.Statement < len(step.Statements) && step.Statements[next.Statement].Unit == st.Unit {
-			return refuse("it stopped inside BEGIN … COMMIT")
+			return noResume("it stopped inside BEGIN … COMMIT")
 		}
 	}
 	// What it finished before, and that it ends here: with the begin of ours, which has its savepoint.
@@ -114,19 +91,66 @@ func (c *cutOff) goOn(ctx context.Context) error {
 	if err := r.openWork(ctx, &step); err != nil {
 		return err
 	}
-	for _, st := range step.Statements[:next.Statement] {
-		if st.Effect.Use == "" && st.Effect.Set == "" {
-			continue
-		}
-		if _, err := r.send(ctx, &step, st); err != nil {
-			return errors.Join(refuse("its USE and SET cannot be said again"), err)
-		}
+	if err := r.sayAgain(ctx, &step, next.Statement); err != nil {
+		return err
 	}
 	m.note("info", "going on with migration %s at statement %d of %d", step.String(), next.Statement+1, len(step.Statements))
 	if err := r.steps(ctx); err != nil {
 		return err
 	}
 	m.o.Sink(event.Summary{Command: "migrate recover", Text: fmt.Sprintf("migration %s is finished", step.String())})
+	return nil
+}
+
+// noResume refuses to go on with an interrupted run.
+func noResume(format string, args ...any) error {
+	return &PlanError{
+		Kind: Unfinished, Msg: "it cannot be resumed: " + fmt.Sprintf(format, args...),
+		hint: "dbctl migrate recover puts it back; dbctl migrate up then runs it again", code: 4,
+	}
+}
+
+// next is the statement of the current step that really comes next. Whether one ran whose answer is missing, it looks.
+func (c *cutOff) next(ctx context.Context) (place, error) {
+	next := place{0, c.k.Next.Statement}
+	if c.k.Next.Step != c.current {
+		next.Statement = 0
+	}
+	n := len(c.ran)
+	if n == 0 {
+		return next, nil
+	}
+	last := &c.ran[n-1]
+	next.Statement = last.Place.Statement + 1
+	if !last.maybe {
+		return next, nil
+	}
+	did, err := c.did(ctx, *last)
+	if err != nil {
+		return next, err
+	}
+	switch did {
+	case unclear:
+		return next, noResume("whether statement %d (%s) ran cannot be seen", last.Place.Statement+1, c.statementAt(last.Place).Effect.Kind)
+	case yes:
+		last.maybe = false
+	case no:
+		next.Statement--
+		c.ran = c.ran[:n-1]
+	}
+	return next, nil
+}
+
+// sayAgain says the USE and SET among the first n statements of a step, which an earlier session said, in this one.
+func (r *run) sayAgain(ctx context.Context, step *Step, n int) error {
+	for _, st := range step.Statements[:n] {
+		if st.Effect.Use == "" && st.Effect.Set == "" {
+			continue
+		}
+		if _, err := r.send(ctx, step, st); err != nil {
+			return errors.Join(noResume("its USE and SET cannot be said again"), err)
+		}
+	}
 	return nil
 }
 

@@ -230,9 +230,7 @@ func TestRecoverEndsTheRestoreBefore(t *testing.T) {
 	g.async = true
 	fenced, _, _ := strings.Cut(sqltext.Ident(w.env.Database)+"."+sqltext.Ident("__dbctl_f_0"), "0")
 	g.what = "ALTER TABLE " + strings.ReplaceAll(fenced, `"`, `\"`)
-	cfg := w.env.Config
-	cfg.Transport = g
-	w.connect(cfg)
+	w.through(g)
 	w.env.Fault(t, databendtest.Fault{Action: "hold", Match: w.env.Database + `\S+__dbctl_f_\d+\S? FLASHBACK`, Hold: 20})
 	m := w.migrator(Options{})
 	t.Cleanup(func() { close(g.end) })

@@ -229,10 +229,6 @@ func (r *run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 	if err := r.lock.Fresh(ctx); err != nil {
 		return err
 	}
-	whole := Statement{Statement: s.Statements[p.Statement].Statement}
-	for _, st := range s.Statements[p.Statement : last.Statement+1] {
-		whole.Effect.Writes = append(whole.Effect.Writes, st.Effect.Writes...)
-	}
 	user := p != last || s.Statements[p.Statement].Effect.Txn == "BEGIN"
 	open := false
 	defer func() {
@@ -288,21 +284,7 @@ func (r *run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 	tables = slices.DeleteFunc(tables, func(o sqltext.Object) bool { return !ours[o] })
 	rollback := user && s.Statements[last.Statement].Effect.Txn == "ROLLBACK"
 	if !rollback {
-		if err := r.lock.Fresh(ctx); err != nil {
-			return err
-		}
-		res, err := r.own(ctx, r.lock.SnapshotSQL(s.Version, s.Direction, r.snapshotDetail(p, last, tables, heads), notOvertaken(tables, heads, alone)))
-		if err != nil {
-			return fmt.Errorf("journal the transaction: %w", err)
-		}
-		if res.Affected != 1 {
-			if alone && len(tables) > 0 && r.lock.Fresh(ctx) == nil {
-				return errOvertaken
-			}
-			return state.ErrRobbed
-		}
-		// The row's condition was judged when it was written, not at the COMMIT: between the two this process may have been stopped.
-		if err := r.lock.Fresh(ctx); err != nil {
+		if err := r.journalSnapshot(ctx, p, last, tables, heads, alone); err != nil {
 			return err
 		}
 	}
@@ -330,6 +312,26 @@ func (r *run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 		}
 	}
 	return err
+}
+
+// journalSnapshot writes the transaction's own row, right before its COMMIT: errOvertaken and ErrRobbed say why it could not.
+func (r *run) journalSnapshot(ctx context.Context, p, last place, tables []sqltext.Object, heads map[sqltext.Object]string, alone bool) error {
+	if err := r.lock.Fresh(ctx); err != nil {
+		return err
+	}
+	s := &r.plan.Steps[p.Step]
+	res, err := r.own(ctx, r.lock.SnapshotSQL(s.Version, s.Direction, r.snapshotDetail(p, last, tables, heads), notOvertaken(tables, heads, alone)))
+	if err != nil {
+		return fmt.Errorf("journal the transaction: %w", err)
+	}
+	if res.Affected != 1 {
+		if alone && len(tables) > 0 && r.lock.Fresh(ctx) == nil {
+			return errOvertaken
+		}
+		return state.ErrRobbed
+	}
+	// The row's condition was judged when it was written, not at the COMMIT: between the two this process may have been stopped.
+	return r.lock.Fresh(ctx)
 }
 
 // placed gives an error of ours about a statement, a COMMIT that met a conflict, the statement's place in the file.

@@ -78,7 +78,7 @@ func sumsOf(m *project.Migration) state.Sums {
 // storedStep is a Down section whose file is gone, from the journal's text.
 func storedStep(v state.Version, text, database string) (Step, error) {
 	s := Step{Version: v.Version, Name: v.Name, Direction: Down, Sums: v.Sums, DownText: text, consent: map[string]bool{}}
-	if strings.Contains(text, masked) {
+	if sqltext.Masked(text) {
 		return s, &PlanError{
 			Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("the file of version %d %s is missing, and its Down section has keys, which the journal does not keep", v.Version, v.Name),
 			hint: "restore the file from version control",

@@ -180,9 +180,6 @@ func (d *definitions) of(ctx context.Context, o sqltext.Object) ([]Statement, er
 	return out, nil
 }
 
-// masked is what sqltext.Mask leaves of a key.
-const masked = "'[redacted]'"
-
 // redefine is savepoint.Options.Redefine: the statements with secrets as of now.
 func (d *definitions) redefine(ctx context.Context, o sqltext.Object) ([]databend.Statement, error) {
 	statements, err := d.of(ctx, o)
@@ -194,8 +191,8 @@ func (d *definitions) redefine(ctx context.Context, o sqltext.Object) ([]databen
 	}
 	var names []string
 	for i := range statements {
-		if strings.Contains(statements[i].SQL, masked) {
-			return nil, fmt.Errorf("its keys stood in the text, and the journal keeps none: {{ secret \"NAME\" }} would tell where they are")
+		if sqltext.Masked(statements[i].SQL) {
+			return nil, errors.New("its keys stood in the text, and the journal keeps none: {{ secret \"NAME\" }} would tell where they are")
 		}
 		holders, err := sqltext.Placeholders(statements[i].SQL)
 		if err != nil {

@@ -136,8 +136,8 @@ func inDir(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// dsnParams are the parameters of a databend-go DSN (its dsn.go) that hold a secret, and the key that names one instead.
-var dsnParams = map[string]string{"access_token": "access_token", "password": "password"}
+// secretParams are the parameters of a databend-go DSN (its dsn.go) that hold a secret. The keys that name one instead are called the same.
+var secretParams = []string{"access_token", "password"}
 
 // readDSN takes from the DSN what templates and the first line of output need, and refuses a secret in it. No error quotes it.
 func (c *config) readDSN(env *environment) {
@@ -156,10 +156,9 @@ func (c *config) readDSN(env *environment) {
 		c.doc.failAt(at, "dsn has parameters that cannot be read", "write them as ?name=value&name=value")
 		return
 	}
-	for _, param := range slices.Sorted(maps.Keys(dsnParams)) {
+	for _, param := range secretParams {
 		if query.Has(param) {
-			key := dsnParams[param]
-			c.doc.failAt(at, "dsn holds "+param, "take it out and write "+key+": DATABEND_"+strings.ToUpper(key)+", the environment variable that has it")
+			c.doc.failAt(at, "dsn holds "+param, "take it out and write "+param+": DATABEND_"+strings.ToUpper(param)+", the environment variable that has it")
 			return
 		}
 	}

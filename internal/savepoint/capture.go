@@ -278,9 +278,9 @@ func (cat *catalog) add(rows [][]string) {
 	}
 }
 
-// detailBranches read the indexes and constraints of tables. `table`||” keeps the filter from being pushed down: both system tables
-// give nothing at all when a pushed-down one names a table that does not exist. And system.constraints fails as a whole while one
-// CHECK of any table of the database names a renamed column.
+// detailBranches read the indexes and constraints of tables. The empty string behind `table` keeps the filter from being pushed down:
+// both system tables give nothing at all when a pushed-down one names a table that does not exist. And system.constraints fails as a
+// whole while one CHECK of any table of the database names a renamed column.
 func detailBranches(tables map[string][]string) (indexes, constraints []string) {
 	for _, db := range slices.Sorted(maps.Keys(tables)) {
 		filter := " where database = " + sqltext.Quote(db) + " and `table`||'' in " + list(tables[db])

@@ -63,7 +63,7 @@ func (x *restorer) definitions() error {
 	for _, n := range tables {
 		was, now := x.r.before[n.object()], x.live.tables[n]
 		before := x.wrote
-		for _, step := range []func(name, ObjectState, *entry) error{x.columnsOfEmpty, x.options, x.indexes, x.constraints} {
+		for _, step := range []func(name, ObjectState, *entry) error{x.clusterKeyOfEmpty, x.options, x.indexes, x.constraints} {
 			if err := step(n, was, now); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
@@ -106,9 +106,9 @@ func (x *restorer) rewind(n name, was ObjectState, now *entry) error {
 	return err
 }
 
-// columnsOfEmpty takes back what ALTER did to a table that was never written, before or since: it has no snapshot to go back to,
-// but also no rows to lose.
-func (x *restorer) columnsOfEmpty(n name, was ObjectState, now *entry) error {
+// clusterKeyOfEmpty sets the cluster key of a table that was never written, before or since, as it was: there is no snapshot to go
+// back to that would have it.
+func (x *restorer) clusterKeyOfEmpty(n name, was ObjectState, now *entry) error {
 	if was.Head != "" || now.Head != "" {
 		return nil
 	}

@@ -226,9 +226,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 				facts := map[string]string{}
 				for i, col := range res.Columns {
 					switch col {
-					case "state", "schedule", "definition", "warehouse", "comment", "condition_text", "after", "suspend_task_after_num_failures", "error_integration":
-						facts[col] = row[i].String
-					case "name":
+					case "state", "schedule", "definition", "warehouse", "comment", "condition_text", "after", "suspend_task_after_num_failures", "error_integration", "name":
 						facts[col] = row[i].String
 					}
 				}

@@ -98,12 +98,13 @@ func (d dice) table(what string) string {
 
 // learn follows a statement.
 func (d dice) learn(sql string) {
-	writes := sqltext.Analyze(sql, "").Writes
+	e := sqltext.Analyze(sql, "")
+	writes := e.Writes
 	for i, w := range writes {
 		switch w.Verb {
 		case sqltext.Create, sqltext.Replace, sqltext.Undrop:
 			d.is[w.Name] = "table"
-			if w.IsView {
+			if strings.Contains(e.Kind, "VIEW") {
 				d.is[w.Name] = "view"
 			}
 		case sqltext.CreateNew:

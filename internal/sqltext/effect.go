@@ -8,7 +8,7 @@ import (
 // Class says how a statement is undone.
 type Class string
 
-// The classes, from the best to the worst (DESIGN.md section 7).
+// The classes, from the best to the worst. The README says what undoes each.
 const (
 	None         Class = "none" // writes nothing: SELECT, SHOW, USE, SET
 	Exact        Class = "exact"
@@ -40,7 +40,6 @@ type Write struct {
 	Verb     Verb
 	Data     bool // rows change
 	Columns  bool // columns change
-	IsView   bool // the statement says VIEW
 	IsStream bool // the statement says STREAM
 }
 

@@ -56,7 +56,6 @@ func (a *analysis) alterView(start int) {
 		return
 	}
 	w := a.write(o, Alter)
-	w.IsView = true
 	if a.tags() {
 		a.redefined("ALTER VIEW TAG")
 		return
@@ -207,9 +206,6 @@ func (a *analysis) alterTable(kind string, start int) {
 		a.unknown(kind, "it is no change of a table that dbctl knows")
 	}
 	if kind == "ALTER MATERIALIZED VIEW" && a.e.Class != None {
-		for i := range a.e.Writes {
-			a.e.Writes[i].IsView = true
-		}
 		if a.e.Class == Exact {
 			a.e.Class, a.e.Reason, a.e.Undo = Redefine, "the engine keeps no earlier materialized view", "the earlier definition"
 		}

@@ -225,7 +225,6 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 		return
 	}
 	w := a.write(o, verb)
-	w.IsView = true
 	w.Columns = verb == Replace
 	a.addReads(start)
 	kind := createKind(verb, words)

@@ -31,8 +31,7 @@ func (a *analysis) drop() {
 		if !ok {
 			return
 		}
-		w := a.write(o, Drop)
-		w.IsView = true
+		a.write(o, Drop)
 		if materialized {
 			a.set("DROP MATERIALIZED VIEW", Redefine, "the engine undrops no materialized view; it is made again", "the earlier CREATE MATERIALIZED VIEW "+o.Display())
 			return

@@ -177,8 +177,7 @@ func (a *analysis) refresh() {
 		if !ok {
 			return
 		}
-		w := a.write(o, WriteData)
-		w.Data, w.IsView = true, true
+		a.write(o, WriteData).Data = true
 		a.set("REFRESH MATERIALIZED VIEW", Exact, derived, "nothing")
 	case a.take("VIRTUAL", "COLUMN"):
 		if !a.take("FOR") {

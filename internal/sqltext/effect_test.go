@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// summary is an effect in one line: class, kind, what it writes with which flags (d data, c columns, v view, s stream),
+// summary is an effect in one line: class, kind, what it writes with which flags (d data, c columns, s stream),
 // what it reads, and the flags of the statement.
 func summary(e Effect) string {
 	var b strings.Builder
@@ -19,7 +19,7 @@ func summary(e Effect) string {
 		for _, f := range []struct {
 			set  bool
 			flag string
-		}{{w.Data, "d"}, {w.Columns, "c"}, {w.IsView, "v"}, {w.IsStream, "s"}} {
+		}{{w.Data, "d"}, {w.Columns, "c"}, {w.IsStream, "s"}} {
 			if f.set {
 				flags += f.flag
 			}
@@ -223,18 +223,18 @@ var effects = []struct{ sql, want string }{
 	{"VACUUM TEMPORARY FILES", "irreversible: VACUUM TEMPORARY FILES | drop unknown temporary files d"},
 	{"VACUUM TEMPORARY TABLES", "irreversible: VACUUM TEMPORARY TABLES | drop unknown temporary files d"},
 	{"VACUUM VIRTUAL COLUMN FROM t", "irreversible: VACUUM VIRTUAL COLUMN | alter table db.t d"},
-	{"CREATE VIEW v (a, b) AS WITH q AS (SELECT * FROM t) SELECT * FROM q", "exact: CREATE VIEW | create table db.v v < table db.t (DDL plain)"},
-	{"CREATE OR REPLACE VIEW v AS SELECT * FROM t", "exact: CREATE OR REPLACE VIEW | create or replace table db.v cv < table db.t (DDL)"},
-	{"CREATE VIEW IF NOT EXISTS x.v AS SELECT 1", "exact: CREATE VIEW | create if not exists table x.v v (DDL)"},
-	{"ALTER VIEW v AS SELECT * FROM u", "exact: ALTER VIEW | alter table db.v cv < table db.u (DDL)"},
-	{"ALTER VIEW v SET TAG k = 'v'", "redefine: ALTER VIEW TAG | alter table db.v v (DDL attaches)"},
-	{"DROP VIEW IF EXISTS v", "exact: DROP VIEW | drop table db.v v (DDL)"},
-	{"CREATE MATERIALIZED VIEW v CLUSTER BY (a) AS SELECT * FROM t", "exact: CREATE MATERIALIZED VIEW | create table db.v v < table db.t (DDL)"},
-	{"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT * FROM t", "redefine: CREATE OR REPLACE MATERIALIZED VIEW | create or replace table db.v cv < table db.t (DDL)"},
-	{"ALTER MATERIALIZED VIEW v COMMENT = 'c'", "redefine: ALTER MATERIALIZED VIEW COMMENT | alter table db.v v (DDL)"},
+	{"CREATE VIEW v (a, b) AS WITH q AS (SELECT * FROM t) SELECT * FROM q", "exact: CREATE VIEW | create table db.v < table db.t (DDL plain)"},
+	{"CREATE OR REPLACE VIEW v AS SELECT * FROM t", "exact: CREATE OR REPLACE VIEW | create or replace table db.v c < table db.t (DDL)"},
+	{"CREATE VIEW IF NOT EXISTS x.v AS SELECT 1", "exact: CREATE VIEW | create if not exists table x.v (DDL)"},
+	{"ALTER VIEW v AS SELECT * FROM u", "exact: ALTER VIEW | alter table db.v c < table db.u (DDL)"},
+	{"ALTER VIEW v SET TAG k = 'v'", "redefine: ALTER VIEW TAG | alter table db.v (DDL attaches)"},
+	{"DROP VIEW IF EXISTS v", "exact: DROP VIEW | drop table db.v (DDL)"},
+	{"CREATE MATERIALIZED VIEW v CLUSTER BY (a) AS SELECT * FROM t", "exact: CREATE MATERIALIZED VIEW | create table db.v < table db.t (DDL)"},
+	{"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT * FROM t", "redefine: CREATE OR REPLACE MATERIALIZED VIEW | create or replace table db.v c < table db.t (DDL)"},
+	{"ALTER MATERIALIZED VIEW v COMMENT = 'c'", "redefine: ALTER MATERIALIZED VIEW COMMENT | alter table db.v (DDL)"},
 	{"ALTER MATERIALIZED VIEW v REFRESH CACHE", "none: ALTER MATERIALIZED VIEW REFRESH CACHE (DDL)"},
-	{"DROP MATERIALIZED VIEW v", "redefine: DROP MATERIALIZED VIEW | drop table db.v v (DDL)"},
-	{"REFRESH MATERIALIZED VIEW v", "exact: REFRESH MATERIALIZED VIEW | write table db.v dv (DDL)"},
+	{"DROP MATERIALIZED VIEW v", "redefine: DROP MATERIALIZED VIEW | drop table db.v (DDL)"},
+	{"REFRESH MATERIALIZED VIEW v", "exact: REFRESH MATERIALIZED VIEW | write table db.v d (DDL)"},
 	{"REFRESH LINEAGE FOR ALL VIEWS", "none: REFRESH LINEAGE"},
 	{"CREATE STREAM s ON TABLE x.t APPEND_ONLY = FALSE COMMENT = 'c'", "exact: CREATE STREAM | create table db.s s | alter table x.t (DDL stream)"},
 	{"CREATE OR REPLACE STREAM x.s ON TABLE t AT (STREAM => s2)", "exact: CREATE OR REPLACE STREAM | create or replace table x.s ds | alter table db.t < table db.s2 (DDL stream)"},

@@ -13,6 +13,9 @@ const redacted = "[redacted]"
 // not scan, as an error that quotes half a statement, is masked by pattern. Masking twice changes nothing.
 func Mask(sql string) string { return maskByPattern(maskTokens(sql)) }
 
+// Masked reports whether Mask replaced something in a text, so that it cannot be run any more.
+func Masked(sql string) bool { return strings.Contains(sql, redacted) }
+
 // SecretLiterals returns the spans [start, end) of the literals of sql that Mask would redact, wholly or in part. Text that
 // does not scan has none.
 func SecretLiterals(sql string) [][2]int {
@@ -169,7 +172,8 @@ var (
 	userInfo  = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^\s/'"@?#]+)@`)
 )
 
-// anyLiteral matches \'…\', ”…”, '…' and "…", the last two also without an end.
+// anyLiteral matches what stands between single or double quotes, with or without backslashes before them or an end behind it, or
+// between doubled single quotes.
 const anyLiteral = `\\'(?s:.*?)(?:\\'|$)|''[^'\s,;)][^']*''|'(?:[^'\\]|\\(?s:.)|'')*(?:'|\\?$)|\\"(?s:.*?)(?:\\"|$)|"(?:[^"\\]|\\(?s:.)|"")*(?:"|\\?$)`
 
 // maskByPattern masks without reading tokens.

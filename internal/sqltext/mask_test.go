@@ -48,6 +48,9 @@ func TestMask(t *testing.T) {
 		if again := Mask(got); again != got {
 			t.Errorf("Mask twice of %q: got %q, want %q", test.sql, again, got)
 		}
+		if Masked(got) != (got != test.sql) {
+			t.Errorf("Masked(%q): got %t", got, Masked(got))
+		}
 		if strings.Contains(got, "hunter2") {
 			t.Errorf("Mask(%q) shows the secret: %q", test.sql, got)
 		}

@@ -188,7 +188,7 @@ func (l *Lock) start() {
 	})
 }
 
-// exec runs one statement of the lock's own, asked for again when its answer was lost.
+// exec runs one statement of the lock's own.
 func (l *Lock) exec(ctx context.Context, text string) error {
 	_, err := l.store.db.Exec(ctx, databend.Statement{SQL: text})
 	return err

@@ -79,7 +79,7 @@ func (v view) claims(lock string) []Claim {
 
 func (h History) view() view { return view{tables: h.locks, now: h.Now, read: h.Read} }
 
-// Writer is the run, or the load, that is writing a table or left it unfinished; nil when none is.
+// writer is the run, or the load, that is writing a table or left it unfinished; nil when none is.
 func (h History) writer(s *Store, target string) *HeldError {
 	v := h.view()
 	own := s.migrationLock()
