@@ -45,11 +45,6 @@ func newJob(ld project.Load, database string) (*job, error) {
 		return nil, errorf(ld.Name, exitUsage, "take FORCE out of "+ld.Path+"; `dbctl load "+ld.Name+" --force --path GLOB` loads files again",
 			"FORCE in a load would load every file in every run")
 	}
-	for name := range ld.Rules {
-		if !slices.ContainsFunc(rules, func(r rule) bool { return r.name == name }) {
-			return nil, errorf(ld.Name, exitUsage, "the rules are "+strings.Join(project.RuleNames, ", "), "there is no rule %s", name)
-		}
-	}
 	var err error
 	if j.pattern, err = patternOf(ld); err != nil {
 		return nil, err

@@ -22,9 +22,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
-	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/secret"
-	"github.com/dbctl/dbctl/internal/state"
 )
 
 // wire is a transport that tells of each statement before it is sent.
@@ -130,7 +128,7 @@ func TestTwoLoadsOfOneTable(t *testing.T) {
 	var files atomic.Int64
 	for i := range 3 {
 		wg.Go(func() {
-			err := w.child(w.Config, fmt.Sprintf("both-%d", i), func(l *Loader) error {
+			err := w.child(t.Context(), w.Config, fmt.Sprintf("both-%d", i), nil, func(l *Loader) error {
 				l.cfg.LockWait = time.Minute
 				res, err := l.Run(t.Context(), ld, Options{})
 				files.Add(int64(res.Files))
@@ -155,7 +153,7 @@ func TestLockedTable(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	var inner error
 	w.beforeFirst("COMMIT", func() {
-		inner = w.child(w.Config, "other", func(l *Loader) error {
+		inner = w.child(t.Context(), w.Config, "other", nil, func(l *Loader) error {
 			_, err := l.Run(t.Context(), ld, Options{})
 			return err
 		})
@@ -163,26 +161,6 @@ func TestLockedTable(t *testing.T) {
 	w.mustRun(ld, Options{}, 1, 3)
 	w.wantExit(inner, exitLocked)
 	w.wantRows(3)
-}
-
-// child runs f with a Loader of its own; unlike with it may run beside another.
-func (w *world) child(cfg databend.Config, run string, f func(*Loader) error) error {
-	ctx := context.Background()
-	srv, err := databend.Connect(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer srv.Close()
-	l, err := Open(ctx, Config{
-		Server: srv, Scope: state.Scope{Project: "p", Database: w.Database, StateDatabase: w.StateDB}, Run: run,
-		Sink:    func(event.Event) {},
-		Secrets: func(context.Context, []string) (secret.Set, error) { return nil, nil },
-	})
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	return f(l)
 }
 
 func TestInterruptedLoadLeavesNothing(t *testing.T) {
@@ -308,7 +286,7 @@ func killedChild(t *testing.T, at string) {
 	}
 	w := &world{t: t, Env: &databendtest.Env{Database: cfg.Database, StateDB: os.Getenv("LOAD_TEST_STATE")}}
 	ld := w.load(os.Getenv("LOAD_TEST_SQL"))
-	if err := w.child(cfg, "child-"+at, func(l *Loader) error { _, err := l.Run(t.Context(), ld, Options{}); return err }); err != nil {
+	if err := w.child(t.Context(), cfg, "child-"+at, nil, func(l *Loader) error { _, err := l.Run(t.Context(), ld, Options{}); return err }); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -83,7 +83,7 @@ func TestPlanMadeWhileAnotherRuns(t *testing.T) {
 			}
 		}}
 		go func() {
-			other <- w.child(cfg, "other", func(l *Loader) error {
+			other <- w.child(t.Context(), cfg, "other", nil, func(l *Loader) error {
 				l.cfg.LockWait = time.Minute
 				res, err := l.Run(context.Background(), ld, Options{})
 				if err == nil && res.Files != 0 {

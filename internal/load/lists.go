@@ -194,7 +194,7 @@ func (q scope) words(i int, store *state.Store) string {
 // fromLedger is FROM and WHERE of what the ledger knows of the table and the names.
 func (q scope) fromLedger(store *state.Store) string {
 	id, s := sqltext.Ident, sqltext.Quote
-	sql := " FROM " + store.LedgerName() + " WHERE " + store.LedgerScope("") + " AND " + id(state.ColState) + "<>" + s(state.FileBegin) + " AND " + id(state.ColTableID) + "=" + s(q.place.tableID)
+	sql := " FROM " + store.LedgerName() + " WHERE " + store.LedgerScope() + " AND " + id(state.ColState) + "<>" + s(state.FileBegin) + " AND " + id(state.ColTableID) + "=" + s(q.place.tableID)
 	if !slices.Contains(q.prefixes, "") {
 		var any []string
 		for _, p := range q.prefixes {

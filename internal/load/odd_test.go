@@ -84,9 +84,6 @@ func TestRulesAboutTypes(t *testing.T) {
 		Vec []float32 `parquet:"vec,list"`
 	}
 	w := newWorld(t)
-	misspelt := w.load(copyRows, func(ld *project.Load) { ld.Rules = map[string]string{"vectornull": "off"} })
-	_, err := w.run(misspelt, Options{})
-	w.wantExit(err, exitUsage, "there is no rule vectornull")
 	nan := float32(0)
 	nan /= nan
 	for _, sql := range []string{

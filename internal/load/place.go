@@ -90,3 +90,24 @@ func (l *Loader) tables(ctx context.Context, jobs []*job, out []place) error {
 	}
 	return err
 }
+
+// Databend's codes of a place that is not there.
+const (
+	unknownCatalog = 1119
+	unknownStage   = 2501
+)
+
+// placed turns the engine's word about a missing table or stage into one that says what to do.
+func (l *Loader) placed(err error, j *job) error {
+	switch {
+	case databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, unknownCatalog):
+		return j.noTable()
+	case databend.IsCode(err, unknownStage):
+		return errorf(j.Name, exitFailed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
+	}
+	return err
+}
+
+func (j *job) noTable() error {
+	return errorf(j.Name, exitFailed, "dbctl migrate up", "the table %s does not exist", j.target)
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
-
-	"github.com/dbctl/dbctl/internal/databend"
 )
 
 // retries turns failed files into new ones, or changed ones again, where what they failed on has changed: the load's text or the
@@ -43,19 +41,4 @@ func (r *run) basis(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s %x", r.j.Checksum, crc32.ChecksumIEEE(fmt.Append(nil, columns))), nil
-}
-
-// placed turns the engine's word about a missing table or stage into one that says what to do.
-func (l *Loader) placed(err error, j *job) error {
-	switch {
-	case databend.IsCode(err, 1025, 1003, 1119):
-		return j.noTable()
-	case databend.IsCode(err, 2501):
-		return errorf(j.Name, exitFailed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
-	}
-	return err
-}
-
-func (j *job) noTable() error {
-	return errorf(j.Name, exitFailed, "dbctl migrate up", "the table %s does not exist", j.target)
 }

@@ -94,5 +94,5 @@ func (r *run) stale(ctx context.Context, at place, tableID string) (bool, error)
 // aboutTable is FROM and WHERE of the ledger's words about a table.
 func (r *run) aboutTable(tableID string) string {
 	id, s := sqltext.Ident, sqltext.Quote
-	return " FROM " + r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope("") + " AND " + id(state.ColTableID) + "=" + s(tableID) + " AND " + id(state.ColState) + "<>" + s(state.FileBegin)
+	return " FROM " + r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope() + " AND " + id(state.ColTableID) + "=" + s(tableID) + " AND " + id(state.ColState) + "<>" + s(state.FileBegin)
 }

@@ -80,7 +80,7 @@ func (l *Loader) recent(ctx context.Context, full bool, plans ...*Plan) error {
 	}
 	id, s := sqltext.Ident, sqltext.Quote
 	res, err := l.work.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT DISTINCT %s, %s, %s, %s FROM %s WHERE %s AND %s IN (%s) AND %s=%s AND %s=%s AND %s>date_sub(hour, %d, now())", id(state.ColLoad), id(state.ColTableID), id(state.ColStageURL), id(state.ColPath),
-		l.store.LedgerName(), l.store.LedgerScope(""), id(state.ColLoad), quoted(names), id(state.ColReason), s(fullPass), id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
+		l.store.LedgerName(), l.store.LedgerScope(), id(state.ColLoad), quoted(names), id(state.ColReason), s(fullPass), id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
 	if err != nil {
 		return wrap(plans[0].Load, "read the ledger", err)
 	}

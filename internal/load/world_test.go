@@ -97,19 +97,23 @@ func (w *world) with(ctx context.Context, f func(*Loader) error) error {
 	if w.cfg != nil {
 		w.cfg(&cfg)
 	}
+	w.events = nil
+	return w.child(ctx, cfg, fmt.Sprintf("run-%d", w.runs), func(e event.Event) { w.events = append(w.events, e) }, f)
+}
+
+// child runs f with a Loader of its own; unlike with it may run beside another.
+func (w *world) child(ctx context.Context, cfg databend.Config, run string, sink event.Sink, f func(*Loader) error) error {
 	srv, err := databend.Connect(ctx, cfg)
 	if err != nil {
-		w.t.Fatal(err)
+		return err
 	}
 	defer srv.Close()
-	w.events = nil
 	l, err := Open(ctx, Config{
-		Server: srv, Scope: state.Scope{Project: "p", Database: w.Database, StateDatabase: w.StateDB}, Run: fmt.Sprintf("run-%d", w.runs),
-		Sink:    func(e event.Event) { w.events = append(w.events, e) },
+		Server: srv, Scope: state.Scope{Project: "p", Database: w.Database, StateDatabase: w.StateDB}, Run: run, Sink: sink,
 		Secrets: func(context.Context, []string) (secret.Set, error) { return nil, nil },
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		return err
 	}
 	defer l.Close()
 	return f(l)

@@ -108,14 +108,9 @@ var ledgerColumns = []struct{ name, typ string }{
 // LedgerName is the ledger's qualified and quoted name, for queries that join it. The table may not exist before EnsureTables.
 func (s *Store) LedgerName() string { return s.name(LedgerTable) }
 
-// LedgerScope is the condition on the ledger's columns that chooses this project and database: "`project`='p' AND …". alias is
-// put before the columns when not empty.
-func (s *Store) LedgerScope(alias string) string {
-	if alias != "" {
-		alias += "."
-	}
-	return alias + sqltext.Ident(ColProject) + "=" + literal(s.scope.Project) + " AND " +
-		alias + sqltext.Ident(ColDatabase) + "=" + literal(s.scope.Database)
+// LedgerScope is the condition on the ledger's columns that chooses this project and database: "`project`='p' AND …".
+func (s *Store) LedgerScope() string {
+	return sqltext.Ident(ColProject) + "=" + literal(s.scope.Project) + " AND " + sqltext.Ident(ColDatabase) + "=" + literal(s.scope.Database)
 }
 
 // AppendLedgerSQL is one INSERT of rows, for a transaction of the caller, who must see len(rows) affected rows, and after it that the

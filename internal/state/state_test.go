@@ -216,7 +216,7 @@ func TestLedger(t *testing.T) {
 		t.Errorf("got %v, want ErrRobbed once the lock was given back", err)
 	}
 	must(s.AppendLedger(t.Context(), []LedgerRow{row("e", FileLoaded, 1), row("it's {{ secret \"X\" }}", FileLoaded, 1)}, nil))
-	paths := env.SQL(t, "SELECT "+ColPath+" FROM "+s.LedgerName()+" WHERE "+s.LedgerScope("")+" AND state='loaded' ORDER BY 1")
+	paths := env.SQL(t, "SELECT "+ColPath+" FROM "+s.LedgerName()+" WHERE "+s.LedgerScope()+" AND state='loaded' ORDER BY 1")
 	if diff := cmp.Diff([][]string{{"a"}, {"e"}, {"it's {{ secret \"X\" }}"}}, paths); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)
 	}

@@ -1,0 +1,131 @@
+package load
+
+import (
+	"cmp"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// order sorts the files: as listed (by name), or by time.
+func (p *Plan) order(by string) {
+	sort.Slice(p.Files, func(i, j int) bool { // slices.SortFunc of so large a struct is 30 kB of code
+		a, b := &p.Files[i], &p.Files[j]
+		byTime := cmp.Compare(a.Mtime, b.Mtime)
+		if by == "newest" {
+			byTime = -byTime
+		}
+		if by != "" && byTime != 0 {
+			return byTime < 0
+		}
+		return a.Path < b.Path
+	})
+}
+
+// decide says which files a run loads. It refuses to replace files of a load that does not say which rows came from which.
+func (p *Plan) decide(o want) error {
+	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
+	left := max(0, o.Limit-len(o.settled)+o.denied)
+	for i := range p.Files {
+		f := &p.Files[i]
+		f.Replace = f.State == Changed && onChanged == "replace" && !o.settled[f.Path]
+		if f.Replace {
+			if err := p.job.mayReplace(); err != nil {
+				return err
+			}
+		}
+		if why := p.irreplaceable(f); f.Replace && why != "" {
+			f.Replace, f.Reason = false, "not replaced: "+why
+			p.kept, p.keptWhy = append(p.kept, f.Path), why
+		}
+		f.Planned = f.State == New && !o.settled[f.Path] || f.Replace
+		if f.Planned && o.Limit > 0 {
+			if left == 0 {
+				f.Planned, f.Replace, f.Reason = false, false, strings.TrimPrefix(f.Reason+"; beyond --limit", "; ")
+				continue
+			}
+			left--
+		}
+	}
+	// What a COPY by prefix would send is every file of its pattern that the engine does not remember.
+	p.exact = p.scope.place.memory > 0 && o.Limit == 0 && o.Path == "" && o.Order == "" && p.job.files == nil && !p.windowed() &&
+		(p.job.prefix == "" || strings.HasSuffix(p.job.prefix, "/")) &&
+		p.Counts[Expired].Files+p.Counts[Emptied].Files+p.Counts[Changed].Files+p.Counts[Failed].Files+p.Counts[Unfinished].Files+p.Counts[Quarantined].Files == 0
+	for _, f := range p.Files {
+		p.exact = p.exact && (f.State != New || f.Planned && !f.force)
+	}
+	return nil
+}
+
+// irreplaceable is why the rows of a changed file cannot be told from others; "" when they can.
+func (p *Plan) irreplaceable(f *File) string {
+	switch {
+	case f.twin:
+		return "rows of another stage's file of its name are in the table"
+	case p.job.FileType() != "PARQUET" && strings.HasPrefix(p.StageURL, "@"):
+		return "metadata$filename of an internal stage's text file holds a folder that only the server knows"
+	}
+	return ""
+}
+
+// refusal is the error that stops a run before it writes anything, or nil.
+func (p *Plan) refusal(o Options) error {
+	marks := fmt.Sprintf("dbctl load %s --mark loaded --reason '…' (the files are in the table) or --mark new (they are not)", p.Load)
+	switch {
+	case p.TableRows > 0 && !p.Known:
+		return errorf(p.Load, exitStopped, marks, "%s holds %d rows, and the ledger does not know whether from these files", p.Table, p.TableRows)
+	case p.TableRows > 0 && p.moved && !o.Force:
+		return errorf(p.Load, exitStopped, marks, "the stage %s had another URL when files were loaded that are the same now, below %s", p.Stage, p.StageURL)
+	case p.listed() == 0 && !p.job.EmptyOK && !p.windowed():
+		where := "@" + p.job.Copy.Stage + "/" + p.job.prefix
+		if o.Path != "" {
+			where += " with --path " + o.Path
+		}
+		detail := ""
+		if n := p.Counts[Ignored].Files; n > 0 {
+			detail = fmt.Sprintf(" (%d there are not matched by %s)", n, p.job.pattern)
+		}
+		return errorf(p.Load, exitStopped, fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.job.Path), "no file in %s%s", where, detail)
+	}
+	return nil
+}
+
+// stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
+func (p *Plan) stopped(o Options) error {
+	if len(p.absent) > 0 {
+		return errorf(p.Load, exitStopped, "mend FILES in "+p.job.Path, "%s named by FILES not in @%s: %s", count(int64(len(p.absent)), "file is", "files are"), p.Stage, some(p.absent, 5))
+	}
+	if len(p.kept) > 0 {
+		return errorf(p.Load, exitStopped, fmt.Sprintf("dbctl load %s --on-changed skip leaves them", p.Load),
+			"%s not replaced (%s): %s", count(int64(len(p.kept)), "overwritten file was", "overwritten files were"), p.keptWhy, some(p.kept, 5))
+	}
+	var names []string
+	for _, f := range p.Files {
+		if f.State == Changed && !f.Planned {
+			names = append(names, f.Path)
+		}
+	}
+	onChanged := cmp.Or(o.OnChanged, p.job.OnChanged, "fail")
+	if len(names) == 0 || onChanged != "fail" {
+		return nil
+	}
+	return errorf(p.Load, exitStopped,
+		fmt.Sprintf("dbctl load %s --on-changed replace (the load needs filename-column=…) or --on-changed skip", p.Load),
+		"%s overwritten since loaded: %s", count(int64(len(names)), "file was", "files were"), some(names, 5))
+}
+
+// open is the error of files that failed before and have not changed since: nothing is tried again, and a person is still needed.
+func (p *Plan) open() error {
+	var names []string
+	for _, f := range p.Files {
+		if f.State == Failed && !f.Planned {
+			names = append(names, f.Path+" ("+f.Reason+")")
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return errorf(p.Load, exitPartly,
+		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark skipped --path GLOB --reason '…' gives them up", p.Load),
+		"%s before and did not change since: %s", count(int64(len(names)), "file failed", "files failed"), some(names, 3))
+}
