@@ -138,15 +138,15 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 		return err
 	}
 	defer w.close()
-	loads, err := chooseLoads(w.project, lf, names)
-	if err != nil {
-		return err
-	}
 	loader, err := a.newLoader(ctx, w, a.ui.Event)
 	if err != nil {
 		return err
 	}
 	defer loader.Close()
+	loads, err := chooseLoads(w.project, lf, names)
+	if err != nil {
+		return err
+	}
 	lf.options.Verbose = a.verbose
 	if !lf.list && lf.mark == "" {
 		a.unheeded(loads)
@@ -177,10 +177,19 @@ func (a *app) unheeded(loads []project.Load) {
 	}
 }
 
+// newLoader opens a Loader, and completes the project's loads by what their texts leave to the server.
 func (a *app) newLoader(ctx context.Context, w *warehouse, sink event.Sink) (*load.Loader, error) {
-	return load.Open(ctx, load.Config{
+	l, err := load.Open(ctx, load.Config{
 		Server: w.server, Scope: w.scope(), Actor: w.actor, Run: a.run, Sink: sink, LockWait: a.lockWait.d, Secrets: w.secrets.Resolve,
 	})
+	if err != nil {
+		return nil, err
+	}
+	if w.project.Loads, err = l.Formats(ctx, w.project.Loads); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // eachLoad calls f for each load, whatever becomes of the others.

@@ -1,71 +1,149 @@
 package load
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // cell is a column of the files that becomes one of the table: what checks are made of.
 type cell struct {
 	column string // the file's; "" for an expression
-	typ    string // what it is cast to, as written
+	typ    string // what it is cast to: as written, else the table's; "" unknown
 	target string // the table's; "" unknown
+	array  string // of an expression that becomes a vector: the same in SQL, as the array that the vector is made of
 }
 
 // cells are those of the load's select list. A plain COPY of Parquet takes what has the name of a column of the table.
 func (r *run) cells(ctx context.Context) ([]cell, error) {
-	if r.made != nil || len(r.j.Copy.Select) == 0 && r.j.FileType() != "PARQUET" || r.j.untold() != "" {
+	list, plain := r.j.Copy.Select, len(r.j.Copy.Select) == 0
+	if r.made != nil || plain && r.j.FileType() != "PARQUET" || r.j.untold() != "" {
 		return r.made, nil
+	}
+	var columns []column
+	var err error
+	if plain || slices.ContainsFunc(list, leftToTable) {
+		if columns, err = r.target(ctx); err != nil {
+			return nil, err
+		}
+	}
+	filled := columns
+	if names := r.j.Copy.Columns; len(names) > 0 {
+		filled = make([]column, len(names))
+		for i, n := range names {
+			filled[i].name = n
+			if at := slices.IndexFunc(columns, func(c column) bool { return strings.EqualFold(c.name, n) }); at >= 0 {
+				filled[i] = columns[at]
+			}
+		}
 	}
 	r.made = []cell{}
-	for i, it := range r.j.Copy.Select {
-		c := cell{column: it.Column, typ: strings.TrimSpace(it.Type)}
-		if i < len(r.j.Copy.Columns) {
-			c.target = r.j.Copy.Columns[i]
+	if plain {
+		for _, c := range filled {
+			r.made = append(r.made, cell{column: c.name, typ: c.typ, target: c.name})
 		}
-		r.made = append(r.made, c)
-	}
-	if len(r.j.Copy.Select) > 0 {
 		return r.made, nil
 	}
-	columns, err := r.target(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range columns {
-		if len(r.j.Copy.Columns) == 0 || slices.ContainsFunc(r.j.Copy.Columns, func(n string) bool { return strings.EqualFold(n, c.name) }) {
-			r.made = append(r.made, cell{c.name, c.typ, c.name})
+	for i, it := range list {
+		var into column
+		if i < len(filled) {
+			into = filled[i]
 		}
+		c := cell{column: it.Column, typ: strings.TrimSpace(it.Type), target: into.name}
+		if strings.HasPrefix(c.column, "$") { // of no name
+			c.column = ""
+		}
+		open := leftToTable(it)
+		switch vector := cmp.Or(vectorType.FindString(it.Text), into.typ); {
+		case vectors.MatchString(vector) && (c.column == "" || open && c.typ != ""):
+			array := vectorType.ReplaceAllString(alias.ReplaceAllString(it.Text, ""), anyArray)
+			c = cell{typ: vector, target: into.name, array: "(" + array + ")::" + anyArray}
+		case open && c.column != "" && c.typ == "":
+			c.typ = into.typ
+		}
+		r.made = append(r.made, c)
 	}
 	return r.made, nil
 }
 
-// types are the types of a file's columns that some check looks at. No data is read for it. nil is unknown: a column that is not
-// there, which the COPY will tell.
+// leftToTable reports whether the table says what becomes of an item: it has no cast that tells all.
+func leftToTable(it sqltext.SelectItem) bool {
+	name := strings.ToLower(it.Column)
+	return !strings.HasPrefix(name, "metadata$") && (it.Type == "" || arrays.MatchString(it.Type))
+}
+
+// anyArray is what a vector can be cast from, NULLs and all.
+const anyArray = "ARRAY(FLOAT NULL)"
+
+var (
+	arrays     = regexp.MustCompile(`(?i)^ARRAY\b`)
+	vectorType = regexp.MustCompile(`(?i)\bVECTOR\s*\(\s*\d+\s*\)`)
+	alias      = regexp.MustCompile("(?i)\\sAS\\s+(\\w+|`[^`]*`|\"[^\"]*\")$")
+)
+
+// types are the types of what checks look at in a file, by its SQL. No data is read for it. What is not in it is unknown: a column that
+// is not there, which the COPY will tell, or an expression that does not bind.
 func (r *run) types(ctx context.Context, f File, checks []check) (map[string]string, error) {
-	var columns, names []string
+	var ask []check
 	for _, c := range checks {
-		if c.from != nil && !slices.Contains(columns, c.column) {
-			columns, names = append(columns, c.column), append(names, sqltext.Ident(c.column))
+		if c.from != nil && !slices.ContainsFunc(ask, func(a check) bool { return a.sql == c.sql }) {
+			ask = append(ask, c)
 		}
 	}
-	if len(columns) == 0 {
-		return nil, nil
-	}
-	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(names, ", ") + " FROM " + r.j.from([]string{f.Path}) + " LIMIT 0"})
-	if err != nil {
-		if isRefusal(err) {
-			err = nil
+	out := make(map[string]string, len(ask))
+	read := func(some []check) error {
+		if len(some) == 0 {
+			return nil
 		}
-		return nil, err
+		list := make([]string, len(some))
+		for i, c := range some {
+			list[i] = c.sql
+		}
+		res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(list, ", ") + " FROM " + r.j.from([]string{f.Path}) + " LIMIT 0", Secrets: r.secrets})
+		for i, t := range res.Types {
+			out[some[i].sql] = t
+		}
+		return err
 	}
-	out := make(map[string]string, len(columns))
-	for i, t := range res.Types {
-		out[columns[i]] = t
+	err := read(ask)
+	if !answered(err) {
+		return out, err
+	}
+	for i, c := range ask { // one that does not bind must not hide the others
+		if len(ask) > 1 {
+			err = read(ask[i : i+1])
+		}
+		if err != nil && !answered(err) {
+			return nil, err
+		}
+		if err != nil && c.loose && !missingColumn.MatchString(message(err)) && !unreadable.MatchString(message(err)) {
+			r.once(fmt.Sprintf("load %s: column %s of %s is not checked: an array in the place of its vectors does not fit into the load's expression", r.j.Name, c.column, r.j.target))
+		}
 	}
 	return out, nil
+}
+
+// answered reports whether err is the server's word about a statement.
+func answered(err error) bool {
+	e, ok := errors.AsType[*databend.Error](err)
+	return ok && e.Code != 0
+}
+
+// once warns of something that a batch after the other would warn of.
+func (r *run) once(text string) {
+	if r.warned == nil {
+		r.warned = map[string]bool{}
+	}
+	if !r.warned[text] {
+		r.warned[text] = true
+		r.l.cfg.Sink(event.Note{Level: "warn", Text: text})
+	}
 }

@@ -15,6 +15,8 @@ import (
 // check is a condition on a row of a file that makes it bad.
 type check struct {
 	column string
+	sql    string         // the column, or what stands in its place
+	loose  bool           // sql is made of an expression, and may not bind
 	bad    string         // SQL; true for a bad row
 	value  string         // SQL of the value shown
 	detail string         // SQL of what stands for {} in reason; may be empty
@@ -34,7 +36,7 @@ func (r *run) examine(ctx context.Context, files []File, missing []string, check
 	if err != nil {
 		return nil, err
 	}
-	checks = slices.DeleteFunc(checks, func(c check) bool { return c.from != nil && !c.from.MatchString(types[c.column]) })
+	checks = slices.DeleteFunc(checks, func(c check) bool { return c.from != nil && !c.from.MatchString(types[c.sql]) })
 	if len(checks) == 0 {
 		return nil, nil
 	}
@@ -152,7 +154,7 @@ func (r *run) firstBad(ctx context.Context, files []string, c check) (map[string
 	}
 	err := ask(c.value)
 	if err != nil && isRefusal(err) {
-		if err = ask("hex(" + sqltext.Ident(c.column) + ")"); err != nil && isRefusal(err) {
+		if err = ask("hex(" + c.sql + ")"); err != nil && isRefusal(err) {
 			err = ask("'?'")
 		}
 	}
@@ -189,15 +191,15 @@ func (r *run) casts(ctx context.Context) ([]check, error) {
 			continue
 		}
 		col := sqltext.Ident(it.column)
-		c := check{column: it.column, value: "to_string(" + col + ")", reason: "is no " + it.typ}
+		c := check{column: it.column, sql: col, value: "to_string(" + col + ")", reason: "is no " + it.typ}
 		switch typ := strings.ToUpper(it.typ); {
 		case typ == "":
 		case vectors.MatchString(typ):
 			width := digits.FindString(typ)
 			out = append(out,
-				check{column: it.column, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be"},
+				check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be"},
 				check{
-					column: it.column, bad: col + " IS NOT NULL AND array_length(" + col + ")<>" + width, value: "to_string(" + col + "::VARIANT)", from: lists,
+					column: it.column, sql: col, bad: col + " IS NOT NULL AND array_length(" + col + ")<>" + width, value: "to_string(" + col + "::VARIANT)", from: lists,
 					detail: "to_string(array_length(" + col + "))", reason: "has {} values, not " + width,
 				})
 		case geometries.MatchString(typ):
@@ -211,7 +213,7 @@ func (r *run) casts(ctx context.Context) ([]check, error) {
 			out = append(out, c)
 		}
 		if slices.ContainsFunc(columns, func(t column) bool { return !t.nullable && strings.EqualFold(t.name, it.target) }) {
-			out = append(out, check{column: it.column, bad: col + " IS NULL", value: "'NULL'", reason: "but column " + it.target + " of the table is NOT NULL"})
+			out = append(out, check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", reason: "but column " + it.target + " of the table is NOT NULL"})
 		}
 	}
 	return out, nil

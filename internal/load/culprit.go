@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -25,8 +26,9 @@ type finding struct {
 	column  string
 	row     *int64 // from 1
 	value   string
-	passing bool // not of the file's content: it is tried again in the next run, and not recorded
-	warns   bool // not enough to leave the file out
+	passing bool  // not of the file's content: it is tried again in the next run, and not recorded
+	warns   bool  // not enough to leave the file out
+	lacks   error // the COPY's word, of a file that has no such column
 }
 
 // A COPY is atomic and seldom names what it stumbled over. isRefusal reports whether err is the engine's word about the files or
@@ -118,7 +120,7 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 			return 0, err
 		}
 	}
-	left := 0
+	left, from := 0, len(r.bad)
 	for _, g := range groups {
 		n, err := r.loadGroup(ctx, b, g)
 		if err != nil {
@@ -126,7 +128,33 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 		}
 		left += n
 	}
+	if left == 0 {
+		if err := r.misnamed(ctx, from); err != nil {
+			return 0, err
+		}
+	}
 	return left, r.recordBad(ctx)
+}
+
+// misnamed is the error of a load whose text names a column that is in none of its files, and acquits those, which are r.bad[from:]: they
+// are too many to lack it by chance, and with this text nothing was ever loaded.
+func (r *run) misnamed(ctx context.Context, from int) error {
+	bad := r.bad[from:]
+	if len(bad) < alike || r.res.Files > 0 || slices.ContainsFunc(bad, func(b badFile) bool { return b.lacks == nil || b.column != bad[0].column }) {
+		return nil
+	}
+	id, s := sqltext.Ident, sqltext.Quote
+	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1 FROM " + r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope() + " AND " + id(state.ColTableID) + "=" + s(r.plan.TableID) +
+		" AND " + id(state.ColState) + "=" + s(state.FileLoaded) + " AND " + id(state.ColChecksum) + "=" + s(r.j.Checksum) + " LIMIT 1"})
+	if err != nil || len(res.Rows) > 0 {
+		return wrap(r.j.Name, "read the ledger", err)
+	}
+	n, column, cause := len(bad), bad[0].column, bad[0].lacks
+	r.bad = r.bad[:from]
+	return &Error{
+		Load: r.j.Name, Exit: exitFailed, Msg: fmt.Sprintf("none of %s has the column %s", count(int64(n), "file", "files"), column), Err: cause,
+		Advice: fmt.Sprintf("mend its name in %s, or put `-- dbctl: optional=%s` into it for NULLs in its place", r.j.Path, column),
+	}
 }
 
 // loadGroup loads a group, taking out bad files until the rest loads.
@@ -151,7 +179,7 @@ func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
 				continue
 			}
 			for _, f := range g.files {
-				r.condemn(f, finding{reason: "the file has no column " + m[1], column: m[1]})
+				r.condemn(f, finding{reason: "the file has no column " + m[1], column: m[1], lacks: refused.error})
 			}
 			return 0, nil
 		}

@@ -98,11 +98,16 @@ func (r *run) rules(ctx context.Context, level string, validating bool) ([]check
 	var out []check
 	for _, it := range cells {
 		for _, rule := range rules {
-			if it.column == "" || !rule.applies.MatchString(it.typ) || r.j.level(rule, validating) != level {
+			if it.column == "" && it.array == "" || !rule.applies.MatchString(it.typ) || r.j.level(rule, validating) != level {
 				continue
 			}
-			fill := strings.NewReplacer("{}", sqltext.Ident(it.column), "[]", it.typ).Replace
-			out = append(out, check{column: it.column, bad: fill(rule.bad), value: fill(rule.value), reason: rule.reason + " (rule " + rule.name + ")", from: rule.from, warns: level == "warn"})
+			c := check{column: it.column, reason: rule.reason + " (rule " + rule.name + ")", from: rule.from, warns: level == "warn"}
+			if c.sql = sqltext.Ident(it.column); it.array != "" {
+				c.column, c.sql, c.loose = it.target, it.array, true
+			}
+			fill := strings.NewReplacer("{}", c.sql, "[]", it.typ).Replace
+			c.bad, c.value = fill(rule.bad), fill(rule.value)
+			out = append(out, c)
 		}
 	}
 	return out, err

@@ -1,12 +1,15 @@
 package load
 
 import (
+	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/project"
 )
 
 // gone is a transport to a server that has gone away.
@@ -59,4 +62,167 @@ func TestLocationWithoutSlash(t *testing.T) {
 	w.mustRun(ld, Options{}, 4, 4)
 	w.mustRun(ld, Options{}, 0, 0)
 	w.wantRows(4)
+}
+
+// told is the load with what Formats asks the server for.
+func (w *world) told(ld project.Load) project.Load {
+	w.t.Helper()
+	loads := []project.Load{ld}
+	if err := w.with(w.t.Context(), func(l *Loader) (err error) {
+		loads, err = l.Formats(w.t.Context(), loads)
+		return err
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	return loads[0]
+}
+
+// point is a row with a vector that may hold a NULL.
+type point struct {
+	ID  int32      `parquet:"id"`
+	Vec []*float32 `parquet:"vec,list"`
+}
+
+// A NULL in a vector is found however the load makes the vector.
+func TestVectorsOfAnyShape(t *testing.T) {
+	t.Parallel()
+	one := float32(1)
+	good, null := file([]point{{1, []*float32{&one, &one, &one}}}), file([]point{{2, []*float32{&one, nil, &one}}})
+	env := newWorld(t)
+	format, function := "fmt_"+env.Database, "vec_"+env.Database
+	env.SQL(t, "CREATE FILE FORMAT "+format+" TYPE = PARQUET", "CREATE FUNCTION "+function+" AS (x) -> x::VECTOR(3)")
+	t.Cleanup(func() { env.SQL(t, "DROP FILE FORMAT "+format, "DROP FUNCTION "+function) })
+	const parquet = " FILE_FORMAT = (TYPE = PARQUET)"
+	for name, tt := range map[string]struct {
+		sql   string
+		bad   int // files
+		notes string
+	}{
+		"no cast":           {"COPY INTO v FROM (SELECT id, vec FROM @st/p/)" + parquet, 1, ""},
+		"no cast, list":     {"COPY INTO v (vec, id) FROM (SELECT s.vec, id FROM @st/p/ s)" + parquet, 1, ""},
+		"two casts":         {"COPY INTO v FROM (SELECT id, vec::ARRAY(FLOAT NULL)::VECTOR(3) FROM @st/p/)" + parquet, 1, ""},
+		"array":             {"COPY INTO v FROM (SELECT id, vec::ARRAY(FLOAT NULL) FROM @st/p/)" + parquet, 1, ""},
+		"NULL stays NULL":   {"COPY INTO v (id, vec) FROM (SELECT id, IF(vec IS NULL, NULL, COALESCE(vec, [0,0,0])::VECTOR(3)) FROM @st/p/)" + parquet, 1, ""},
+		"function, alias":   {"COPY INTO v FROM (SELECT id, cast(coalesce(vec, [0,0,0]) AS vector(3)) AS vec FROM @st/p/)" + parquet, 1, ""},
+		"stage's format":    {"COPY INTO v FROM @st/p/", 1, ""},
+		"named format":      {"COPY INTO v FROM @st/p/ FILE_FORMAT = (FORMAT_NAME = '" + format + "')", 1, ""},
+		"engine's format":   {"COPY INTO v FROM @st/p/ FILE_FORMAT = (FORMAT_NAME = 'parquet')", 1, ""},
+		"NULLs are mended":  {"COPY INTO v FROM (SELECT id, array_transform(vec, x -> coalesce(x, 0))::VECTOR(3) FROM @st/p/)" + parquet, 0, ""},
+		"not to be checked": {"COPY INTO v FROM (SELECT id, " + function + "(vec) FROM @st/p/)" + parquet, 0, "column vec of"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.SQL(t, "CREATE TABLE v (id INT, vec VECTOR(3))")
+			w.Put(t, "p/good.parquet", good)
+			w.Put(t, "p/null.parquet", null)
+			ld := w.told(w.load(tt.sql))
+			res, err := w.run(ld, Options{})
+			if tt.bad > 0 {
+				w.wantExit(err, exitPartly, "p/null.parquet (row 1: vec = '[1", "rule vector-null")
+			} else if err != nil {
+				t.Error(err)
+			}
+			if res.Files != 2-tt.bad || strings.Count(w.notes(), "is not checked") != strings.Count(tt.notes, "column") || !strings.Contains(w.notes(), tt.notes) {
+				t.Errorf("got %+v, notes %q, want %d bad files, notes of %q", res, w.notes(), tt.bad, tt.notes)
+			}
+		})
+	}
+}
+
+// What a query calls a text file is not what the stage lists it as.
+func TestVectorsOfTextFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE v (id INT, vec VECTOR(3))")
+	w.Put(t, "c/a.csv", []byte("1,\"[1,2,3]\"\n"))
+	w.Put(t, "c/b.csv", []byte("1,\"[1,2,3]\"\n2,\"[1,null,3]\"\n"))
+	ld := w.load("COPY INTO v FROM (SELECT $1::INT, parse_json($2)::ARRAY(FLOAT NULL)::VECTOR(3) FROM @st/c/) FILE_FORMAT = (TYPE = CSV)")
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "c/b.csv", "rule vector-null")
+	if res.Files != 1 {
+		t.Errorf("got %+v, want 1 file", res)
+	}
+}
+
+// A COPY without FILE_FORMAT reads what its stage says.
+func TestFormatOfTheStage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, w.StageSQL(w.stage, "", "CSV"))
+	w.Put(t, "c/a.csv", []byte("1,x\n2,y\n"))
+	w.Put(t, "c/b.csv.parquet", rows(1, 1))
+	ld := w.told(w.load("COPY INTO t FROM @st/c/"))
+	w.states(ld, Options{}, "c/a.csv new", "c/b.csv.parquet ignored")
+	if err := w.validate(ld, Options{}); err != nil {
+		t.Error(err)
+	}
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, Options{}, 5) }); err != nil {
+		t.Error(err)
+	}
+	w.mustRun(ld, Options{}, 1, 2)
+}
+
+func TestValidateOfWhatTheLoadDoesNotRead(t *testing.T) {
+	t.Parallel()
+	type reordered struct {
+		Name string `parquet:"name"`
+		ID   int32  `parquet:"id"`
+	}
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE wide (name STRING, id INT, later STRING DEFAULT 'none')")
+	w.Put(t, "p/a.parquet", rows(1, 2))
+	w.Put(t, "p/b.parquet", file([]reordered{{"x", 1}}))
+	// A plain COPY that fills what a file lacks.
+	fills := w.load("COPY INTO wide FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)")
+	if err := w.validate(fills, Options{}); err != nil {
+		t.Error(err, w.verdicts())
+	}
+	if strings.Contains(w.notes(), "does not read") {
+		t.Errorf("all that the files have is loaded, and got %s", w.notes())
+	}
+	w.SQL(t, "CREATE TABLE names (name STRING)")
+	if err := w.validate(w.load("COPY INTO names (name) FROM (SELECT upper(name) FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)"), Options{}); err != nil {
+		t.Error(err)
+	}
+	if want := "info: load videos: every file has what the load does not read: id"; strings.Count(w.notes(), want) != 1 {
+		t.Errorf("got %s, want once %s", w.notes(), want)
+	}
+	if _, err := w.run(fills, Options{}); err != nil {
+		t.Error(err)
+	}
+	if got := w.SQL(t, "SELECT count(*) FROM wide WHERE later='none'")[0][0]; got != "3" {
+		t.Errorf("got %s rows of a filled column, want 3", got)
+	}
+}
+
+// A column that all files lack is a mistake in the load's text, unless the text has loaded files before.
+func TestColumnThatNoFileHas(t *testing.T) {
+	t.Parallel()
+	type other struct {
+		Name string `parquet:"name"`
+		IDD  int32  `parquet:"idd"`
+	}
+	w := newWorld(t)
+	for i := range alike {
+		w.Put(t, fmt.Sprintf("p/a%d.parquet", i), rows(i, 1))
+	}
+	w.Put(t, "p/b.parquet", file([]nameless{{1}})) // of another schema
+	misnamed := w.load(strings.Replace(copyRows, "id::INT", "idd::INT", 1))
+	_, err := w.run(misnamed, Options{})
+	w.wantExit(err, exitFailed, "none of 7 files has the column idd", "loads/videos.sql:1:")
+	if got := w.ledger(); len(got) > 0 || len(w.badEvents("failed")) > 0 {
+		t.Errorf("files were blamed for the load's text: ledger %q, events %+v", got, w.events)
+	}
+	ld := w.load(copyRows)
+	res, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "p/b.parquet (the file has no column name)") // one file is not all of them
+	if res.Files != alike {
+		t.Errorf("got %+v, want %d files", res, alike)
+	}
+	for i := range alike {
+		w.Put(t, fmt.Sprintf("p/c%d.parquet", i), file([]other{{"x", 1}}))
+	}
+	_, err = w.run(ld, Options{Path: "p/c*"})
+	w.wantExit(err, exitPartly, "6 bad files", "the file has no column id")
 }

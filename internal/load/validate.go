@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -66,20 +67,42 @@ func (r *run) look(ctx context.Context, files []File) error {
 	if err != nil {
 		return err
 	}
-	var first map[string]string
+	var first, extra map[string]string
 	for _, g := range groups {
 		schema, err := r.schema(ctx, g.files[0])
 		if err != nil {
 			return err
 		}
 		if first == nil {
-			first = schema
+			first, extra = schema, maps.Clone(schema)
 		} else {
 			r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s of another schema, %s and on: %s", r.j.Name, count(int64(len(g.files)), "file is", "files are"), g.files[0].Path, difference(first, schema))})
 		}
+		maps.DeleteFunc(extra, func(name, _ string) bool { return schema[name] == "" })
 		if err := r.validateGroup(ctx, g, schema); err != nil {
 			return err
 		}
+	}
+	return r.unread(ctx, extra)
+}
+
+// unread tells of columns of every file that the load does not read.
+func (r *run) unread(ctx context.Context, columns map[string]string) error {
+	cells, err := r.cells(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range cells {
+		delete(columns, strings.ToLower(c.column))
+	}
+	for _, it := range r.j.Copy.Select {
+		if it.Column == "" && strings.Contains(it.Text, "$1") { // reads them all
+			return nil
+		}
+		maps.DeleteFunc(columns, func(name, _ string) bool { return it.Column == "" && strings.Contains(strings.ToLower(it.Text), name) })
+	}
+	if len(columns) > 0 {
+		r.l.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: every file has what the load does not read: %s", r.j.Name, strings.Join(slices.Sorted(maps.Keys(columns)), ", "))})
 	}
 	return nil
 }
@@ -90,10 +113,10 @@ type column struct {
 	nullable, dflt bool
 }
 
-// target asks for the table's columns.
+// target asks for the table's columns, which come in their order.
 func (r *run) target(ctx context.Context) ([]column, error) {
 	s := sqltext.Quote
-	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT name, data_type, is_nullable, default_kind FROM system.columns WHERE database=" + s(r.j.database) + " AND `table`=" + s(r.j.table) + " ORDER BY name"})
+	res, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT name, data_type, is_nullable, default_kind FROM system.columns WHERE database=" + s(r.j.database) + " AND `table`=" + s(r.j.table)})
 	if err != nil {
 		return nil, wrap(r.j.Name, "read the columns of "+r.j.target, err)
 	}
@@ -182,7 +205,7 @@ func (r *run) validateGroup(ctx context.Context, g group, schema map[string]stri
 		if ok || it.column == "" || strings.HasPrefix(strings.ToLower(it.column), "metadata$") || strings.HasPrefix(it.column, "$") {
 			continue
 		}
-		if slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, it.column) }) {
+		if r.j.FillsMissing() || slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, it.column) }) {
 			g.missing = append(g.missing, it.column)
 			continue
 		}

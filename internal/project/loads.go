@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -123,6 +124,9 @@ var extensions = map[string]string{
 	"AVRO":    `[.](?i:avro)`,
 }
 
+// anyExtension is what files of any of the types have at the end of their names.
+const anyExtension = `[.](?i:parquet|orc|avro|(csv|tsv|ndjson|jsonl|json)([.](gz|zst|bz2|xz))?)`
+
 // FilePattern is the PATTERN to add to the COPY of this load: that of its pattern= header, or one that keeps it to the visible
 // files of its type. It is "" when the COPY has a PATTERN or FILES itself, or names one file.
 func (l *Load) FilePattern() string {
@@ -139,32 +143,44 @@ func (l *Load) FilePattern() string {
 }
 
 // DefaultPattern is the pattern of a load that names none: the visible files of its type. Without it COPY reads _SUCCESS, hidden
-// files and READMEs as data. For a named format it is any visible file.
+// files and READMEs as data. For a named format it is any visible file; for a stage's that is not known, one of any type.
 func (l *Load) DefaultPattern() string {
-	names := visible
+	names, last := visible, extensions[l.FileType()]
 	if l.Copy.Path != "" && !strings.HasSuffix(l.Copy.Path, "/") {
 		names = visibleOn
 	}
-	return names + extensions[l.FileType()]
+	switch o, inline := l.Copy.Option("FILE_FORMAT"); {
+	case inline && !typeOption.MatchString(o.Value):
+		last = ""
+	case l.FileType() == "" && !inline:
+		last = anyExtension
+	}
+	return names + last
 }
 
-// FileType is the TYPE of the COPY's FILE_FORMAT in upper case: PARQUET where there is none, the default of a stage; "" for a
-// named format.
+// FileType is the TYPE of the COPY's FILE_FORMAT, or of Format, in upper case; "" when neither says.
 func (l *Load) FileType() string {
-	for _, o := range l.Copy.Options {
-		if o.Name != "FILE_FORMAT" {
-			continue
-		}
-		words := strings.FieldsFunc(o.Value, func(c rune) bool { return strings.ContainsRune("()='\", \t\r\n", c) })
-		for i, w := range words[:max(0, len(words)-1)] {
-			if strings.EqualFold(w, "TYPE") {
-				return strings.ToUpper(words[i+1])
-			}
-		}
-		return ""
+	if m := typeOption.FindStringSubmatch(l.formatOptions()); m != nil {
+		return strings.ToUpper(m[1])
 	}
-	return "PARQUET"
+	return ""
 }
+
+// FillsMissing reports whether a plain COPY fills a column that a file lacks: MISSING_FIELD_AS = FIELD_DEFAULT.
+func (l *Load) FillsMissing() bool {
+	return len(l.Copy.Select) == 0 && fieldDefault.MatchString(l.formatOptions())
+}
+
+// formatOptions are the options of the format, as they are written or as the server tells them: TYPE = CSV …, or {"type":"Csv",…}.
+func (l *Load) formatOptions() string {
+	o, _ := l.Copy.Option("FILE_FORMAT")
+	return o.Value + " " + l.Format
+}
+
+var (
+	typeOption   = regexp.MustCompile(`(?i)\btype['"]?\s*[=:]\s*['"]?(\w+)`)
+	fieldDefault = regexp.MustCompile(`(?i)\bmissing_field_as['"]?\s*[=:]\s*['"]?field_?default`)
+)
 
 // TaskSQL is the load's COPY for a task's body: its table qualified, since a task has no current database, and with a PATTERN.
 func (l *Load) TaskSQL(database string) string {

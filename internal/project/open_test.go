@@ -299,7 +299,7 @@ func TestTaskSQL(t *testing.T) {
 		"copy into other.`T t` from @s FILE_FORMAT=(type=parquet)":               "copy into other.`T t` from @s FILE_FORMAT=(type=parquet)\nPATTERN = " + parquet,
 		"COPY INTO t FROM @s/p/ FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1) -- c": "COPY INTO `db`.t FROM @s/p/ FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1)\nPATTERN = '([^_./][^/]*/)*[^_./][^/]*[.](?i:csv([.](gz|zst|bz2|xz))?)'",
 		"COPY INTO t FROM @s/p/v FILE_FORMAT = (TYPE = PARQUET)":                 "COPY INTO `db`.t FROM @s/p/v FILE_FORMAT = (TYPE = PARQUET)\nPATTERN = '[^/]*(/[^_./][^/]*)*[.](?i:parquet)'",
-		"COPY INTO t FROM @s/p/":                                                          "COPY INTO `db`.t FROM @s/p/\nPATTERN = " + parquet,
+		"COPY INTO t FROM @s/p/":                                                          "COPY INTO `db`.t FROM @s/p/\nPATTERN = '([^_./][^/]*/)*[^_./][^/]*[.](?i:parquet|orc|avro|(csv|tsv|ndjson|jsonl|json)([.](gz|zst|bz2|xz))?)'",
 		"COPY INTO t FROM @s/p/ FILE_FORMAT = (FORMAT_NAME = 'f')":                        "COPY INTO `db`.t FROM @s/p/ FILE_FORMAT = (FORMAT_NAME = 'f')\nPATTERN = '([^_./][^/]*/)*[^_./][^/]*'",
 		"COPY INTO t FROM @s/p/ PATTERN = '.*x' FILE_FORMAT = (TYPE = PARQUET)":           "COPY INTO `db`.t FROM @s/p/ PATTERN = '.*x' FILE_FORMAT = (TYPE = PARQUET)",
 		"COPY INTO t FROM @s/p/ FILES = ('a') FILE_FORMAT = (TYPE = PARQUET)":             "COPY INTO `db`.t FROM @s/p/ FILES = ('a') FILE_FORMAT = (TYPE = PARQUET)",

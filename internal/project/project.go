@@ -112,6 +112,7 @@ type Load struct {
 	LoadHeader
 	Statement Statement
 	Copy      sqltext.Copy
+	Format    string // the options of its files' format, as far as the server was asked: where FILE_FORMAT is a name, or the stage's
 	Expanded  string
 	Checksum  string // "v1:…" of Expanded, CRLF→LF
 	Secrets   []string
