@@ -169,9 +169,9 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 // unheeded says which options of the loads' texts a run does without: what they bound or leave out is the plan's to decide.
 func (a *app) unheeded(loads []project.Load) {
 	for _, l := range loads {
-		for name, instead := range map[string]string{"MAX_FILES": "--limit N bounds a run", "RETURN_FAILED_ONLY": "each file's result is read"} {
-			if _, ok := l.Copy.Option(name); ok {
-				a.ui.Event(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s is left out: %s", l.Name, name, instead)})
+		for _, o := range []struct{ name, instead string }{{"MAX_FILES", "--limit N bounds a run"}, {"RETURN_FAILED_ONLY", "each file's result is read"}} {
+			if _, ok := l.Copy.Option(o.name); ok {
+				a.ui.Event(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s is left out: %s", l.Name, o.name, o.instead)})
 			}
 		}
 	}

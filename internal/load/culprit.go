@@ -375,16 +375,17 @@ const alike = 6
 func (r *run) bisect(ctx context.Context, b batch, cause *copyError) (map[string]finding, error) {
 	bad := map[string]finding{}
 	same, tried := 0, 0
+	alikeCause := func(why error) bool { return wording(why, b.files) == wording(cause, b.files) }
 	var split func(files []File, err error) error
 	split = func(files []File, why error) error {
 		if len(files) == 1 {
 			tried++
-			if len(bad) == same && message(why) == message(cause) {
+			if len(bad) == same && alikeCause(why) {
 				same++
 			}
 			bad[files[0].Path] = r.refused(why)
 			if same == tried && same == alike && same < len(b.files) {
-				all, err := r.everywhere(ctx, b, b.files, func(why error) bool { return message(why) == message(cause) })
+				all, err := r.everywhere(ctx, b, b.files, alikeCause)
 				if err != nil {
 					return err
 				}
@@ -414,6 +415,14 @@ func (r *run) bisect(ctx context.Context, b batch, cause *copyError) (map[string
 		return nil, err
 	}
 	return bad, nil
+}
+
+// wording is err's text without the name of the file that it is about.
+func wording(err error, files []File) string {
+	if name := named(err, files); name != "" {
+		return strings.ReplaceAll(message(err), name, "")
+	}
+	return message(err)
 }
 
 // try loads files and takes it back. why is the engine's refusal.

@@ -114,7 +114,8 @@ func (r *run) rules(ctx context.Context, level string, validating bool) ([]check
 }
 
 // obey runs the rules of a normal run over a batch whose files have one schema, and takes out the files that fail one. A rule that
-// does not bind (a column is of another type, the files differ) says nothing: the COPY will.
+// does not bind (a column is of another type, the files differ) says nothing: the COPY will, unless it takes files of any schema, which
+// are looked at schema by schema.
 func (r *run) obey(ctx context.Context, b *batch) error {
 	fail, err := r.rules(ctx, "fail", false)
 	if err != nil {
@@ -124,19 +125,28 @@ func (r *run) obey(ctx context.Context, b *batch) error {
 	if err != nil || len(b.files) == 0 {
 		return err
 	}
-	found, err := r.examine(ctx, b.files, b.send.missing, append(fail, warn...))
-	if err != nil && !isRefusal(err) {
-		return err
+	groups, checks := []group{{b.files, b.send.missing}}, append(fail, warn...)
+	if r.j.FillsMissing() && len(checks) > 0 {
+		if groups, err = r.groups(ctx, b.files); err != nil {
+			return err
+		}
 	}
 	var kept []File
-	for _, f := range b.files {
-		if why := found[f.Path]; len(why) > 0 && !why[0].warns {
-			r.condemn(f, why[0])
-			continue
+	for _, g := range groups {
+		found, err := r.examine(ctx, g.files, g.missing, checks)
+		if err != nil && !isRefusal(err) {
+			return err
 		}
-		kept = append(kept, f)
+		good := len(kept)
+		for _, f := range g.files {
+			if why := found[f.Path]; len(why) > 0 && !why[0].warns {
+				r.condemn(f, why[0])
+				continue
+			}
+			kept = append(kept, f)
+		}
+		r.warn(kept[good:], found)
 	}
-	r.warn(kept, found)
 	if len(kept) < len(b.files) {
 		b.files, b.send.files, b.send.max = kept, paths(kept), 0
 	}

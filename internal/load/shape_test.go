@@ -226,3 +226,38 @@ func TestColumnThatNoFileHas(t *testing.T) {
 	_, err = w.run(ld, Options{Path: "p/c*"})
 	w.wantExit(err, exitPartly, "6 bad files", "the file has no column id")
 }
+
+// A column that a file lacks keeps the rules from no other column, and from no other file.
+func TestRulesBesideAMissingColumn(t *testing.T) {
+	t.Parallel()
+	type timed struct {
+		ID float64 `parquet:"id"`
+		At int64   `parquet:"at"`
+	}
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE timed (id INT, at TIMESTAMP, later TIMESTAMP)")
+	w.Put(t, "p/a.parquet", file([]nameless{{1}}))
+	w.Put(t, "p/b.parquet", file([]timed{{2.5, 1735689600}}))
+	w.Put(t, "p/c.parquet", file([]timed{{3, 1 << 62}}))
+	res, err := w.run(w.load("COPY INTO timed FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)"), Options{})
+	w.wantExit(err, exitPartly, "p/c.parquet (row 1: at = '4611686018427387904'", "rule time-range")
+	if res.Files != 2 || !strings.Contains(w.notes(), "p/b.parquet: row 1: id = '2.5' is rounded") {
+		t.Errorf("got %+v, notes %q, want 2 files and a warning of the second", res, w.notes())
+	}
+}
+
+// What a table's types make of every file is not the files' fault, though the engine names one of them.
+func TestAlikeButForTheirNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE v (id INT, vec VECTOR(3))")
+	one := float32(1)
+	for i := range alike + 4 {
+		w.Put(t, fmt.Sprintf("p/%d.parquet", i), file([]point{{int32(i), []*float32{&one, &one, &one}}}))
+	}
+	_, err := w.run(w.load("COPY INTO v FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)"), Options{})
+	w.wantExit(err, exitFailed, "Cannot cast column vec")
+	if got := w.ledger(); len(got) > 0 {
+		t.Errorf("got ledger %q, want no file blamed", got)
+	}
+}
