@@ -261,3 +261,26 @@ func TestAlikeButForTheirNames(t *testing.T) {
 		t.Errorf("got ledger %q, want no file blamed", got)
 	}
 }
+
+// The table's own types stand in casts.
+func TestTypesOfTheTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE types (a TUPLE(INT, TUPLE(STRING, DECIMAL(10, 2))), b TUPLE(x INT, y STRING), c TIMESTAMP_TZ, d ARRAY(TUPLE(INT, INT)), e MAP(STRING, INT), f VECTOR(3), g TINYINT UNSIGNED)")
+	j, err := newJob(w.load("COPY INTO types FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET)"), w.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.with(t.Context(), func(l *Loader) error {
+		columns, err := (&run{l: l, j: j}).target(t.Context())
+		if len(columns) != 7 || columns[0].name != "a" || columns[6].name != "g" {
+			t.Errorf("got %+v, want the columns in their order", columns)
+		}
+		for _, c := range columns {
+			w.SQL(t, "SELECT TRY_CAST(NULL AS "+c.typ+")")
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -122,10 +123,18 @@ func (r *run) target(ctx context.Context) ([]column, error) {
 	}
 	out := make([]column, len(res.Rows))
 	for i, row := range res.Rows {
-		out[i] = column{row[0].String, row[1].String, row[2].String == "YES", row[3].String != ""}
+		out[i] = column{row[0].String, writable(row[1].String), row[2].String == "YES", row[3].String != ""}
 	}
 	return out, nil
 }
+
+// writable is a type as a cast takes it: system.columns spells two otherwise (tried on 1.2.895).
+func writable(typ string) string {
+	return unnamed.ReplaceAllString(strings.ReplaceAll(typ, "TIMESTAMPTZ", "TIMESTAMP_TZ"), "$1")
+}
+
+// unnamed is a field of TUPLE(1 INT32, 2 STRING).
+var unnamed = regexp.MustCompile(`([(,]\s*)\d+ `)
 
 // unfilled tells of columns of the table that the load never fills.
 func (r *run) unfilled(columns []column) {
