@@ -116,7 +116,7 @@ func (s *Store) LedgerScope() string {
 // AppendLedgerSQL is one INSERT of rows, for a transaction of the caller, who must see len(rows) affected rows, and after it that the
 // lock is still guarded, before COMMIT.
 func (s *Store) AppendLedgerSQL(rows []LedgerRow) string {
-	tuples := make([]string, len(rows))
+	tuples := make([][]string, len(rows))
 	for i, r := range rows {
 		tuples[i] = s.ledgerTuple(r)
 	}
@@ -126,11 +126,13 @@ func (s *Store) AppendLedgerSQL(rows []LedgerRow) string {
 // AppendLedger writes rows: one INSERT for each megabyte of text. It returns ErrRobbed when the fence was broken.
 func (s *Store) AppendLedger(ctx context.Context, rows []LedgerRow, fence *Fence) error {
 	for len(rows) > 0 {
-		var tuples []string
+		var tuples [][]string
 		for size := 0; len(rows) > 0 && size < ledgerChunk; rows = rows[1:] {
 			t := s.ledgerTuple(rows[0])
 			tuples = append(tuples, t)
-			size += len(t)
+			for _, value := range t {
+				size += len(value)
+			}
 		}
 		var res databend.Result
 		err := again(ctx, func() (err error) {
@@ -148,7 +150,7 @@ func (s *Store) AppendLedger(ctx context.Context, rows []LedgerRow, fence *Fence
 }
 
 // ledgerTuple is the values of one row in the order of ledgerColumns, without at, which is the server's.
-func (s *Store) ledgerTuple(r LedgerRow) string {
+func (s *Store) ledgerTuple(r LedgerRow) []string {
 	if r.EventID == "" {
 		r.EventID = databend.NewID()
 	}
@@ -157,7 +159,7 @@ func (s *Store) ledgerTuple(r LedgerRow) string {
 		&r.QueryID, &r.Error, &r.Reason)
 }
 
-func (s *Store) ledgerInsert(tuples []string, fence *Fence) string {
+func (s *Store) ledgerInsert(tuples [][]string, fence *Fence) string {
 	in := insert{table: s.LedgerName(), tuples: tuples}
 	for _, c := range ledgerColumns {
 		expr := ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,14 +51,16 @@ func (s *Store) name(table string) string {
 // insert is INSERT INTO table of tuples, in one statement, all or none: none when condition does not hold.
 type insert struct {
 	table     string
-	into      []string // all columns
-	exprs     []string // for each of them the server's expression, or "" when it is in the tuples
-	tuples    []string
-	condition string // may be empty
+	into      []string   // all columns; the first is in the tuples, and differs in each
+	exprs     []string   // for each of them the server's expression, or "" when it is in the tuples
+	tuples    [][]string // literals
+	condition string     // may be empty
 }
 
 func (in insert) sql() string {
 	var into, list, from []string
+	var varying []int // of a tuple; what all have in common is said once: the server plans each literal
+	at := 0           // in a tuple
 	for i, c := range in.into {
 		id := sqltext.Ident(c)
 		into = append(into, id)
@@ -65,35 +68,44 @@ func (in insert) sql() string {
 			list = append(list, in.exprs[i])
 			continue
 		}
-		list, from = append(list, id), append(from, id)
+		first := in.tuples[0][at]
+		if i > 0 && !slices.ContainsFunc(in.tuples, func(t []string) bool { return t[at] != first }) {
+			list = append(list, first)
+		} else {
+			list, from, varying = append(list, id), append(from, id), append(varying, at)
+		}
+		at++
+	}
+	rows := make([]string, len(in.tuples))
+	for i, t := range in.tuples {
+		values := make([]string, len(varying))
+		for j, at := range varying {
+			values[j] = t[at]
+		}
+		rows[i] = "(" + strings.Join(values, ",") + ")"
 	}
 	text := "INSERT INTO " + in.table + " (" + strings.Join(into, ",") + ") SELECT " + strings.Join(list, ",") +
-		" FROM (VALUES " + strings.Join(in.tuples, ",") + ") AS v(" + strings.Join(from, ",") + ")"
+		" FROM (VALUES " + strings.Join(rows, ",") + ") AS v(" + strings.Join(from, ",") + ")"
 	if in.condition != "" {
 		text += " WHERE " + in.condition
 	}
 	return text
 }
 
-// tuple is "(…)" of what the fields point to.
-func tuple(fields ...any) string {
-	var b strings.Builder
+// tuple is what the fields point to, as literals.
+func tuple(fields ...any) []string {
+	out := make([]string, len(fields))
 	for i, f := range fields {
-		if i == 0 {
-			b.WriteByte('(')
-		} else {
-			b.WriteByte(',')
-		}
 		switch v := f.(type) {
 		case *string:
-			b.WriteString(literal(*v))
+			out[i] = literal(*v)
 		case *int64:
-			b.WriteString(strconv.FormatInt(*v, 10))
+			out[i] = strconv.FormatInt(*v, 10)
 		case *bool:
-			b.WriteString(strconv.FormatBool(*v))
+			out[i] = strconv.FormatBool(*v)
 		}
 	}
-	return b.String() + ")"
+	return out
 }
 
 // literal is s as a string literal in which no placeholder for a secret can be seen: journal and marks hold SQL text with
