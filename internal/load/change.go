@@ -30,54 +30,42 @@ var filenameItem = regexp.MustCompile("(?i)^metadata\\$filename(::\\s*(STRING|VA
 // isFilename reports whether an item of the select list is the file's name as it is, which is what rows are deleted by.
 func isFilename(it sqltext.SelectItem) bool { return filenameItem.MatchString(it.Text) }
 
-// deleteOld removes the rows that came from the files, inside the transaction that loads them again. Where fewer are found than the
-// ledger counts, the others would stay beside the new ones: rows from before the column was there, or changed by somebody. Such files
-// are left out, and the rest is planned again.
+// deleteOld removes the rows that came from the files, inside the transaction that loads them again. Of a file of which fewer are found
+// than the ledger counts, the others would stay beside the new ones: rows from before the column was there, or changed by somebody. Such
+// files are left out, and the rest is planned again.
 func (r *run) deleteOld(ctx context.Context, files []File) error {
 	id := sqltext.Ident
-	rows := " FROM " + id(r.j.database) + "." + id(r.j.table) + " WHERE " + id(r.j.FilenameColumn) + " IN (" + quoted(r.rowNames(files)) + ")"
-	res, err := r.l.work.Exec(ctx, databend.Statement{SQL: "DELETE" + rows})
-	if err != nil || res.Affected >= leastRows(files) {
-		return err
-	}
-	before, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT " + id(r.j.FilenameColumn) + ", count(*)" + rows + " GROUP BY 1"})
+	rows := " FROM " + id(r.j.database) + "." + id(r.j.table) + " WHERE " + id(r.j.FilenameColumn) + " IN (" + quoted(r.rowNames(files...)) + ")"
+	there, err := r.l.work.Query(ctx, databend.Statement{SQL: "SELECT " + id(r.j.FilenameColumn) + ", count(*)" + rows + " GROUP BY 1"})
 	if err != nil {
 		return err
 	}
 	found := map[string]int64{}
-	for _, row := range before.Rows {
+	for _, row := range there.Rows {
 		found[row[0].String] = number(row[1].String)
 	}
 	var short []string
 	for _, f := range files {
 		n := int64(0)
-		for _, name := range r.rowNames([]File{f}) {
+		for _, name := range r.rowNames(f) {
 			n += found[name]
 		}
-		if n < leastRows([]File{f}) {
+		if n < f.rows || n == 0 && f.rows == unknownRows {
 			short = append(short, f.Path)
 			r.leaveOut(f.Path)
 		}
 	}
-	r.kept = append(r.kept, short...)
-	return errAgain{fmt.Errorf("column %s finds fewer rows than there were of %s", r.j.FilenameColumn, some(short, 3))}
-}
-
-// leastRows is how many rows of files the table must hold; of a file that dbctl did not load itself that is one.
-func leastRows(files []File) (n int64) {
-	for _, f := range files {
-		if f.rows == unknownRows {
-			n++
-		} else {
-			n += f.rows
-		}
+	if len(short) > 0 {
+		r.kept = append(r.kept, short...)
+		return errAgain{fmt.Errorf("column %s finds fewer rows than there were of %s", r.j.FilenameColumn, some(short, 3))}
 	}
-	return n
+	_, err = r.l.work.Exec(ctx, databend.Statement{SQL: "DELETE" + rows})
+	return err
 }
 
 // rowNames are what metadata$filename can be in the rows of files: the path below the stage of a Parquet file, bucket and key of
 // a text file (tried on 1.2.895).
-func (r *run) rowNames(files []File) []string {
+func (r *run) rowNames(files ...File) []string {
 	names := paths(files)
 	_, root, _ := strings.Cut(r.plan.StageURL, "://")
 	for _, f := range files {

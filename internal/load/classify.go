@@ -43,11 +43,13 @@ func readWord(r databend.Row) (stageURL string, w word) {
 // after reports whether w was said after o: the last word holds.
 func (w word) after(o word) bool { return w.at > o.at || w.at == o.at && w.event > o.event }
 
+// serverTime is how the server writes a timestamp.
+const serverTime = "2006-01-02 15:04:05.000000"
+
 // age is how long before now w was said; both are as the server writes them.
 func (w word) age(now string) time.Duration {
-	const layout = "2006-01-02 15:04:05.999999"
-	to, err := time.Parse(layout, now)
-	from, err2 := time.Parse(layout, w.at)
+	to, err := time.Parse(serverTime, now)
+	from, err2 := time.Parse(serverTime, w.at)
 	if err != nil || err2 != nil {
 		return math.MaxInt64
 	}
@@ -90,7 +92,7 @@ func classify(s seen, force bool) (f File, engine bool) {
 	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
 	engine = ours && h.size > 0 && (g.state == "" || asRemembered && (g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown))
 	f.force, f.twin = remembered, o.state == state.FileLoaded
-	f.checksum, f.rows = g.checksum, g.rows
+	f.checksum, f.rows, f.told = g.checksum, g.rows, g.state != ""
 
 	switch {
 	case !here:

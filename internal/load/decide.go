@@ -70,7 +70,7 @@ func (p *Plan) irreplaceable(f *File) string {
 
 // refusal is the error that stops a run before it writes anything, or nil.
 func (p *Plan) refusal(o Options) error {
-	marks := fmt.Sprintf("dbctl load %s --mark loaded --reason '…' (the files are in the table) or --mark new (they are not)", p.Load)
+	marks := fmt.Sprintf("dbctl load %s --mark loaded%s --reason '…' (the files are in the table) or --mark new (they are not)", p.Load, pathFlag(o))
 	switch {
 	case p.TableRows > 0 && !p.Known:
 		return errorf(p.Load, exitStopped, marks, "%s holds %d rows, and the ledger does not know whether from these files", p.Table, p.TableRows)
@@ -90,13 +90,21 @@ func (p *Plan) refusal(o Options) error {
 	return nil
 }
 
+// pathFlag is --path as it was given, for a hint that is about the same files.
+func pathFlag(o Options) string {
+	if o.Path == "" {
+		return ""
+	}
+	return " --path '" + o.Path + "'"
+}
+
 // stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
 func (p *Plan) stopped(o Options) error {
 	if len(p.absent) > 0 {
 		return errorf(p.Load, exitStopped, "mend FILES in "+p.job.Path, "%s named by FILES not in @%s: %s", count(int64(len(p.absent)), "file is", "files are"), p.Stage, some(p.absent, 5))
 	}
 	if len(p.kept) > 0 {
-		return errorf(p.Load, exitStopped, fmt.Sprintf("dbctl load %s --on-changed skip leaves them", p.Load),
+		return errorf(p.Load, exitStopped, fmt.Sprintf("dbctl load %[1]s --on-changed skip leaves them; or DELETE what is left of their rows, and dbctl load %[1]s --mark new --path GLOB --reason '…' loads them", p.Load),
 			"%s not replaced (%s): %s", count(int64(len(p.kept)), "overwritten file was", "overwritten files were"), p.keptWhy, some(p.kept, 5))
 	}
 	var names []string

@@ -81,9 +81,7 @@ func (l *Loader) count(ctx context.Context, plans []*Plan) (reasons []string, er
 		if p.TableID == "" {
 			continue
 		}
-		fresh := l.newPlan(p.job, p.scope.place, want{})
-		fresh.scope = p.scope
-		*p = *fresh
+		*p = *p.fresh()
 		if err := l.files(ctx, []*Plan{p}, false); err != nil {
 			if e, ok := errors.AsType[*databend.Error](err); ctx.Err() != nil || !ok || e.Code == 0 {
 				return nil, wrap(p.Load, "look at the files", err)

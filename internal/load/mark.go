@@ -84,13 +84,30 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 
 // writeAll writes all rows or none: of a table of which some files are marked, the others would be loaded.
 func (r *run) writeAll(ctx context.Context, rows []state.LedgerRow) error {
-	if _, err := r.l.work.Exec(ctx, databend.Statement{SQL: "BEGIN"}); err != nil {
-		return err
+	for try := 0; ; try++ {
+		mark, commit := databend.NewID(), databend.NewID()
+		for i := range rows {
+			rows[i].QueryID = mark
+		}
+		if _, err := r.l.work.Exec(ctx, databend.Statement{SQL: "BEGIN"}); err != nil {
+			return err
+		}
+		if err := cmp.Or(r.record(ctx, rows), r.guarded(ctx), r.lock.Fresh(ctx)); err != nil {
+			r.rollback(ctx)
+			return err
+		}
+		_, err := r.l.work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: commit, SendBy: r.lock.SendBy()})
+		if err == nil {
+			return nil
+		}
+		if databend.IsCode(err, databend.CodeConflict) && try < replans {
+			continue
+		}
+		if done, asked := r.committed(ctx, commit, mark); asked != nil {
+			return errorf(r.j.Name, exitPartly, "say it again", "the answer to COMMIT was lost, and asking failed: %v", asked)
+		} else if !done {
+			return err
+		}
+		return nil
 	}
-	if err := cmp.Or(r.record(ctx, rows), r.guarded(ctx), r.lock.Fresh(ctx)); err != nil {
-		r.rollback(ctx)
-		return err
-	}
-	_, err := r.l.work.Exec(ctx, databend.Statement{SQL: "COMMIT", SendBy: r.lock.SendBy()})
-	return err
 }

@@ -37,9 +37,9 @@ func (l *Loader) places(ctx context.Context, jobs ...*job) ([]place, error) {
 		return l.store.CheckSchema(ctx)
 	})
 	asked.Go(func() error {
-		parts := []string{"SELECT '', value, to_string(now()) FROM system.settings WHERE name='load_file_metadata_expire_hours'"}
+		parts := []string{"SELECT '', value FROM system.settings WHERE name='load_file_metadata_expire_hours'"}
 		for _, j := range jobs {
-			parts = append(parts, "SELECT name, coalesce(url, ''), '' FROM system.stages WHERE name="+s(j.Copy.Stage))
+			parts = append(parts, "SELECT name, coalesce(url, '') FROM system.stages WHERE name="+s(j.Copy.Stage))
 		}
 		res, err := l.work.Query(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ")})
 		for i, j := range jobs {
@@ -48,7 +48,7 @@ func (l *Loader) places(ctx context.Context, jobs ...*job) ([]place, error) {
 			for _, r := range res.Rows {
 				switch name, value := r[0].String, r[1].String; {
 				case name == "":
-					p.memory, p.at = time.Duration(number(value))*time.Hour, r[2].String
+					p.memory = time.Duration(number(value)) * time.Hour
 				case name == j.Copy.Stage && value != "":
 					p.url = value
 				}
@@ -64,7 +64,7 @@ func (l *Loader) places(ctx context.Context, jobs ...*job) ([]place, error) {
 	return out, nil
 }
 
-// tables looks for the jobs' tables, their locks and the ledger.
+// tables looks for the jobs' tables, their locks and the ledger, and at the clock: who takes the lock later writes later.
 func (l *Loader) tables(ctx context.Context, jobs []*job, out []place) error {
 	type name [2]string // database, table
 	ledger := name{l.cfg.Scope.StateDatabase, state.LedgerTable}
@@ -74,10 +74,11 @@ func (l *Loader) tables(ctx context.Context, jobs []*job, out []place) error {
 	for _, j := range jobs {
 		conds = append(conds, named(name{j.database, j.table}), named(lock(j)))
 	}
-	res, err := l.look.Query(ctx, databend.Statement{SQL: "SELECT database, name, to_string(table_id), num_rows, engine FROM system.tables WHERE " + strings.Join(conds, " OR ")})
+	res, err := l.look.Query(ctx, databend.Statement{SQL: "SELECT database, name, to_string(table_id), num_rows, engine, to_int64(now()) FROM system.tables WHERE " + strings.Join(conds, " OR ")})
 	for i, j := range jobs {
 		p := &out[i]
 		for _, r := range res.Rows {
+			p.at = time.UnixMicro(number(r[5].String)).UTC().Format(serverTime)
 			switch (name{r[0].String, r[1].String}) {
 			case name{j.database, j.table}:
 				p.tableID, p.rows, p.fuse = r[2].String, number(r[3].String), strings.EqualFold(r[4].String, "fuse")
@@ -85,6 +86,9 @@ func (l *Loader) tables(ctx context.Context, jobs []*job, out []place) error {
 				p.held = true
 			case ledger:
 				p.ledger, p.ledgerRows = true, number(r[3].String)
+				if !r[3].Valid { // nobody says that it is empty
+					p.ledgerRows = 1
+				}
 			}
 		}
 	}

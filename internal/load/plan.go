@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -45,10 +46,11 @@ type File struct {
 	Replace bool   // Run deletes its old rows first
 	Reason  string // why it is in this state, in words
 
+	told     bool   // the ledger knows it
 	rows     int64  // that the ledger counts of the version that was loaded; unknownRows
 	force    bool   // the engine remembers the path: only FORCE loads it
 	checksum string // of the load that it failed under
-	filled   bool   // of an expired file: it brought rows
+	filled   bool   // of an expired file: dbctl loaded it, and it brought rows
 	again    bool   // of a failed or forced file: the table holds the rows of an earlier version
 	twin     bool   // another stage's file of this path is in the table
 }
@@ -77,7 +79,7 @@ type Plan struct {
 	words                    []string        // paths that the ledger has for loaded or failed
 	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
 	cleared                  bool            // the engine was made to forget a file
-	expired                  Count           // files that brought rows, and that the engine has forgotten
+	expired                  Count           // files that dbctl loaded, with rows, and that the engine has forgotten
 	moved                    bool            // the stage had another URL when some of the files were loaded
 	ledgerKnown, listedKnown int64           // of those: all, and those listed
 	lastWord                 int64           // microseconds, of the ledger's last row about these files
@@ -154,8 +156,21 @@ func (l *Loader) plan(ctx context.Context, j *job, o want) (*Plan, error) {
 	} else if err := l.recent(ctx, o.Full, p); err != nil {
 		return nil, err
 	}
-	if err := l.files(ctx, []*Plan{p}, true); err != nil {
-		return nil, wrap(j.Name, "plan", l.placed(err, j))
+	for try := 0; ; try++ {
+		if err := l.files(ctx, []*Plan{p}, true); err != nil {
+			return nil, wrap(j.Name, "plan", l.placed(err, j))
+		}
+		missed, err := l.missed(ctx, p)
+		switch {
+		case err != nil:
+			return nil, wrap(j.Name, "read the ledger", err)
+		case missed && try == replans:
+			return nil, errorf(j.Name, exitFailed, "dbctl load "+j.Name, "files are replaced again and again while they are looked at")
+		}
+		if !missed {
+			break
+		}
+		p = p.fresh()
 	}
 	if o.Path == "" && !p.windowed() {
 		p.absent = slices.Sorted(maps.Keys(p.unseen))
@@ -183,7 +198,6 @@ func (l *Loader) files(ctx context.Context, plans []*Plan, keep bool) error {
 		}
 		return l.flashedBack(ctx, plans)
 	})
-	both.Go(func() error { return l.known(ctx, plans) })
 	both.Go(func() error {
 		return l.lists(ctx, plans, func(p *Plan, s seen) {
 			<-flashed
@@ -211,8 +225,7 @@ func (l *Loader) known(ctx context.Context, plans []*Plan) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	res, err := l.store.Conn().Query(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")})
-	for _, r := range res.Rows {
+	_, err := l.words.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
 		p := plans[number(r[0].String)]
 		p.ledgerKnown += number(r[2].String)
 		p.knownRows += number(r[3].String)
@@ -220,22 +233,58 @@ func (l *Loader) known(ctx context.Context, plans []*Plan) error {
 		if path := r[1].String; path != "" {
 			p.words = append(p.words, path)
 		}
-	}
+		return nil
+	})
 	return err
 }
 
 // newPlan is a plan that knows its place and has seen no file.
 func (l *Loader) newPlan(j *job, at place, o want) *Plan {
-	return &Plan{
-		Load: j.Name, Table: j.target, TableID: at.tableID, TableRows: at.rows, Stage: j.Copy.Stage, StageURL: at.url, Counts: map[State]Count{}, job: j,
-		listedNames: map[string]bool{}, unseen: maps.Clone(j.files),
+	p := &Plan{
+		Load: j.Name, Table: j.target, TableID: at.tableID, TableRows: at.rows, Stage: j.Copy.Stage, StageURL: at.url, job: j,
 		scope: scope{job: j, place: at, prefixes: []string{j.prefix}, verbose: o.Verbose, force: o.Force, vanished: o.vanished || o.Verbose},
+	}
+	return p.fresh()
+}
+
+// fresh is p as it was before it saw a file.
+func (p *Plan) fresh() *Plan {
+	return &Plan{
+		Load: p.Load, Table: p.Table, TableID: p.TableID, TableRows: p.TableRows, Stage: p.Stage, StageURL: p.StageURL, Counts: map[State]Count{}, job: p.job,
+		listedNames: map[string]bool{}, unseen: maps.Clone(p.job.files), scope: p.scope,
 	}
 }
 
 // windowed reports whether only recent partitions were listed.
 func (p *Plan) windowed() bool {
 	return len(p.scope.prefixes) != 1 || p.scope.prefixes[0] != p.job.prefix
+}
+
+// missed looks for words about new files that were put a moment ago: beside a large ledger the words are those about the names of
+// another listing, in which a file that was just being replaced is not.
+func (l *Loader) missed(ctx context.Context, p *Plan) (bool, error) {
+	if !semiJoined([]*Plan{p}) || p.job.files != nil {
+		return false, nil
+	}
+	now, err := time.Parse(serverTime, p.scope.place.at)
+	if err != nil {
+		return false, fmt.Errorf("read the server's clock: %w", err)
+	}
+	young := now.Add(-10 * time.Minute).Format(serverTime) // clocks differ
+	var names []string
+	for _, f := range p.Files {
+		if f.State == New && !f.told && f.Mtime > young {
+			names = append(names, f.Path)
+		}
+	}
+	for names := range slices.Chunk(names, ledgerRows) {
+		res, err := l.words.Query(ctx, databend.Statement{SQL: "SELECT 1" + p.scope.fromLedger(l.store) + " AND " + sqltext.Ident(state.ColStageURL) + "=" + literal(p.StageURL) +
+			" AND " + sqltext.Ident(state.ColPath) + " IN (" + quoted(names) + ") LIMIT 1"})
+		if err != nil || len(res.Rows) > 0 {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // tells reports whether a word of this state says what the table's rows are, or are not, from.
@@ -248,23 +297,31 @@ func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
 		return false, nil
 	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := l.work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(state.ColSource) + "=" + s(state.SourceAdopted) + "), count(*) FROM " + l.store.LedgerName() + " WHERE " + l.store.LedgerScope() +
+	res, err := l.work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(state.ColLoad) + "=" + literal(p.Load) + " AND " + id(state.ColStageURL) + "=" + literal(p.StageURL) + "), " +
+		"count_if(" + id(state.ColSource) + "=" + s(state.SourceAdopted) + "), count(*) FROM " + l.store.LedgerName() + " WHERE " + l.store.LedgerScope() +
 		" AND " + id(state.ColTableID) + "=" + s(p.TableID) + " AND " + id(state.ColState) + " IN (" + s(state.FileLoaded) + ", " + s(state.FileNew) + ")"})
-	return len(res.Rows) == 1 && res.Rows[0][0].String == "0" && res.Rows[0][1].String != "0", err
+	if err != nil || len(res.Rows) != 1 {
+		return false, err
+	}
+	own, adopted, all := number(res.Rows[0][0].String), number(res.Rows[0][1].String), number(res.Rows[0][2].String)
+	return own > 0 || all > 0 && adopted == 0, nil
 }
 
 // take takes in what the lists say of one path. keep is whether p.Files gets what is to be named.
 func (p *Plan) take(s seen, keep bool) {
 	known := s.word.state != ""
 	p.Known = p.Known || tells(s.word.state)
-	p.moved = p.moved || !known && s.here && s.otherStages.stage == p.Stage && s.otherStages.state == state.FileLoaded && s.listed.same(s.otherStages.object)
+	// A copy of an object may have another etag (in parts, with another key).
+	p.moved = p.moved || !known && s.here && s.matched && s.otherStages.stage == p.Stage && s.otherStages.state == state.FileLoaded && s.listed.size == s.otherStages.size
 	if s.here && kept(s.word.state) {
 		p.listedKnown++
 	}
 	if s.here && p.scope.verbose && p.scope.vanished {
 		p.listedNames[s.path] = true
 	}
-	delete(p.unseen, s.path)
+	if s.here || kept(s.word.state) || s.remembered && s.otherStages.state == "" {
+		delete(p.unseen, s.path)
+	}
 	var f File
 	switch {
 	case !s.here && known:
@@ -283,7 +340,7 @@ func (p *Plan) take(s seen, keep bool) {
 		if p.gone(s, f.State) {
 			p.cleared = p.cleared || f.State == Expired
 			f.State = Emptied
-		} else if f.State == Expired && s.word.rows != 0 {
+		} else if f.State == Expired && s.word.rows != 0 && s.word.source == state.SourceDBCTL {
 			f.filled = true
 			p.expired = Count{p.expired.Files + 1, p.expired.Bytes + f.Bytes}
 		}

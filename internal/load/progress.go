@@ -29,6 +29,8 @@ func (r *run) progress(p databend.Progress) {
 // earlier asks how fast, in bytes a second, the last month's COPYs into the table were; 0 when there were none: with a vector index it takes
 // 13 to 18 times as long.
 func (r *run) earlier(ctx context.Context) *float64 {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	pace := 0.0
 	id := sqltext.Ident
 	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT coalesce(sum_if(bytes, ms>0), 0), coalesce(sum_if(ms, ms>0), 0) FROM (" +

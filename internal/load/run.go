@@ -158,7 +158,7 @@ func (r *run) loop(ctx context.Context) (planned *Plan, err error) {
 		case left == 0:
 			return planned, nil
 		case try >= replans:
-			return planned, r.noRow(planned)
+			return planned, r.noRow()
 		}
 		if err = r.replan(ctx); err != nil {
 			return planned, err
@@ -167,7 +167,7 @@ func (r *run) loop(ctx context.Context) (planned *Plan, err error) {
 	}
 }
 
-// replan makes the plan again, under the lock. Of another table it too must be one that may be run.
+// replan makes the plan again, under the lock. Of another table or stage it too must be one that may be run.
 func (r *run) replan(ctx context.Context) error {
 	w := want{Options: r.o, settled: r.settled}
 	for _, b := range r.bad {
@@ -175,16 +175,19 @@ func (r *run) replan(ctx context.Context) error {
 			w.denied++
 		}
 	}
-	was := r.plan.TableID
+	was := r.plan
 	p, err := r.l.plan(ctx, r.j, w)
 	if err != nil {
 		return err
 	}
 	switch r.plan = p; {
-	case p.TableID == was:
+	case p.TableID == was.TableID && p.StageURL == was.StageURL:
 		return nil
-	case r.res.Files > 0:
+	case p.TableID != was.TableID && r.res.Files > 0:
 		return r.replaced()
+	case p.TableID != was.TableID && r.settled != nil: // what was found was found with the old one's columns
+		r.bad, r.settled, r.made = r.bad[:r.told], nil, nil
+		return r.replan(ctx)
 	}
 	return p.refusal(r.o)
 }
@@ -195,9 +198,9 @@ func (r *run) replaced() error {
 }
 
 // noRow is the error of planned files that COPYs passed over again and again.
-func (r *run) noRow(planned *Plan) error {
+func (r *run) noRow() error {
 	var names []string
-	for _, f := range planned.Planned() {
+	for _, f := range r.plan.Planned() {
 		if !r.settled[f.Path] {
 			names = append(names, f.Path)
 		}
@@ -205,7 +208,7 @@ func (r *run) noRow(planned *Plan) error {
 	if len(names) == 0 {
 		return nil
 	}
-	return errorf(r.j.Name, exitPartly, "look into its options and hints: SIZE_LIMIT, ON_ERROR, deduplicate_label",
+	return errorf(r.j.Name, exitPartly, fmt.Sprintf("look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); dbctl load %s --mark skipped --path GLOB --reason '…' gives them up", r.j.Name),
 		"%s not loaded: COPY passes over them and does not say why: %s", count(int64(len(names)), "file was", "files were"), some(names, 5))
 }
 

@@ -226,3 +226,59 @@ func TestReplaceByFlag(t *testing.T) {
 	_, err = w.run(ld, Options{OnChanged: "replace"})
 	w.wantExit(err, exitUsage, "column that holds its name")
 }
+
+// Text files that hold no line of data are in no COPY's result: the engine holds them for loaded, and the next plan of the run takes
+// that in.
+func TestTextFilesWithoutRows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load("COPY INTO t (id, name) FROM (SELECT $1, $2 FROM @st/p/) FILE_FORMAT = (TYPE = CSV, SKIP_HEADER = 1)")
+	w.Put(t, "p/header.csv", []byte("id,name\n"))
+	w.Put(t, "p/blank.csv", []byte("\n\n"))
+	w.Put(t, "p/a.csv", []byte("id,name\n1,x\n"))
+	w.mustRun(ld, Options{}, 1, 1)
+	w.states(ld, Options{}, "a.csv loaded", "blank.csv loaded", "header.csv loaded")
+	w.mustRun(ld, Options{}, 0, 0)
+	lines := w.load("COPY INTO t FROM @st/q/ FILE_FORMAT = (TYPE = NDJSON)", func(ld *project.Load) { ld.Name = "lines" })
+	w.Put(t, "q/blank.ndjson", []byte("\n"))
+	w.mustRun(lines, Options{}, 1, 0)
+	w.mustRun(lines, Options{}, 0, 0)
+}
+
+// A COPY with FILES is about those and no others: what another load of the table brought, and is gone from the stage, is none of its.
+func TestFilesBesideAnotherLoadsVanishedOnes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	all := w.load(copyRows)
+	one := w.load(copyRows+" FILES = ('b.parquet')", func(ld *project.Load) { ld.Name = "one" })
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(all, Options{}, 1, 3)
+	w.Delete(t, "p/a.parquet")
+	w.Put(t, "p/b.parquet", rows(4, 1))
+	w.mustRun(one, Options{}, 1, 1)
+	before := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger")[0][0]
+	w.mustRun(one, Options{}, 0, 0)
+	if after := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger")[0][0]; after != before {
+		t.Errorf("a run of nothing wrote: %s rows in the ledger, then %s", before, after)
+	}
+	if p, err := w.plan(one, Options{}); err != nil || p.Counts[Vanished].Files != 0 || p.Engine != 0 {
+		t.Errorf("got %+v, %d of others, %v; want b.parquet loaded and nothing else", p.Counts, p.Engine, err)
+	}
+}
+
+// A table that was marked once is known to its load: for new files of a path, and for all that comes.
+func TestNewFilesOfAMarkedTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
+	w.Put(t, "p/old/a.parquet", rows(1, 1))
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "loaded", "by hand", Options{}) }); err != nil {
+		t.Fatal(err)
+	}
+	w.Put(t, "p/new/b.parquet", rows(2, 1))
+	w.mustRun(ld, Options{Path: "p/new/**"}, 1, 1)
+	w.Delete(t, "p/old/a.parquet")
+	w.Put(t, "p/new/c.parquet", rows(3, 1))
+	w.mustRun(ld, Options{}, 1, 1)
+}

@@ -46,6 +46,9 @@ func (p *Plan) notes(sink event.Sink) {
 		if p.Counts[Loaded].Files+p.Counts[Expired].Files > 0 {
 			hint = "dbctl load %[1]s --plan -v names them; dbctl load %[1]s --mark new --path GLOB --reason '…' loads those of GLOB again"
 		}
+		if p.cleared && p.TableRows > 0 {
+			hint += "; unless load_file_metadata_expire_hours was raised since they were loaded: then their rows are there"
+		}
 		sink(event.Note{Level: "hint", Text: fmt.Sprintf(hint, p.Load)})
 	}
 	if n := p.Counts[Unfinished].Files; n > 0 {

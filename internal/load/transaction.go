@@ -132,9 +132,9 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 			<-begun
 		}
 	}()
-	ledgers, proof := make([][]state.LedgerRow, len(batches)), ""
+	ledgers, proof, none := make([][]state.LedgerRow, len(batches)), "", []string(nil)
 	for i, b := range batches {
-		ledger, none, err := r.copy(copying, b, begins[i].QueryID)
+		ledger, passed, err := r.copy(copying, b, begins[i].QueryID)
 		var refused *copyError
 		if errors.As(err, &refused) {
 			refused.batch = i
@@ -145,7 +145,13 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		if len(ledger) > 0 {
 			proof = begins[i].QueryID
 		}
-		ledgers[i], left = ledger, left+none
+		ledgers[i], none = ledger, append(none, passed...)
+	}
+	rows := slices.Concat(ledgers...)
+	for _, path := range none { // of two by one prefix the first may take what is the second's
+		if !r.settled[path] && !slices.ContainsFunc(rows, func(row state.LedgerRow) bool { return row.Path == path }) {
+			left++
+		}
 	}
 	waited = true
 	if err := <-begun; err != nil {
@@ -157,9 +163,13 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	case r.o.Atomic && left > 0:
 		return 0, errAgain{fmt.Errorf("the engine held %s for loaded", count(int64(left), "file", "files"))}
 	}
+	before := rows[:(len(rows)-1)/ledgerRows*ledgerRows] // the last INSERT is sent beside the question
+	if err := r.record(ctx, before); err != nil {
+		return 0, err
+	}
 	last, both := errgroup.WithContext(ctx)
 	last.Go(func() error { return r.guarded(both) })
-	last.Go(func() error { return r.record(both, slices.Concat(ledgers...)) })
+	last.Go(func() error { return r.record(both, rows[len(before):]) })
 	if err := cmp.Or(last.Wait(), r.lock.Fresh(ctx)); err != nil {
 		return 0, err
 	}
@@ -183,11 +193,11 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	return left, nil
 }
 
-// copy sends one COPY, inside the transaction, and returns its ledger rows. left is how many files gave no row.
-func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.LedgerRow, left int, err error) {
+// copy sends one COPY, inside the transaction, and returns its ledger rows; none are the files that gave no row.
+func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.LedgerRow, none []string, err error) {
 	if b.replace {
 		if err := r.deleteOld(ctx, b.files); err != nil {
-			return nil, 0, cmp.Or(r.held(), err)
+			return nil, nil, cmp.Or(r.held(), err)
 		}
 	}
 	started := time.Now()
@@ -207,27 +217,27 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.pos,
 	})
 	if err := r.held(); err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	switch {
 	case databend.IsCode(err, duplicatedFiles) || movedUnder(err, b.files):
-		return nil, 0, errAgain{err}
+		return nil, nil, errAgain{err}
 	case databend.IsUnknownOutcome(err):
-		return nil, 0, r.lost(ctx, copyID, err)
+		return nil, nil, r.lost(ctx, copyID, err)
 	case err != nil && ctx.Err() == nil && isRefusal(err):
-		return nil, 0, &copyError{error: err}
+		return nil, nil, &copyError{error: err}
 	case err != nil:
-		return nil, 0, err
+		return nil, nil, err
 	}
 	rows, err := readCopied(res)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	ledger, none, err := r.reconcile(b, rows, copyID, time.Since(started))
+	ledger, none, err = r.reconcile(b, rows, copyID, time.Since(started))
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	return ledger, len(none), nil
+	return ledger, none, nil
 }
 
 // duplicatedFiles is Databend's code for a COPY of which another recorded one of the files first.

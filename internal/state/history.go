@@ -145,7 +145,12 @@ func (s *Store) history(ctx context.Context, chosen func(column) bool, where str
 // CheckSchema refuses a newer state schema with *NewerSchemaError: one request for the schema row alone, whose columns never change.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT max(version)::STRING FROM " + s.name(journalTable) + " WHERE event=" + literal(EventSchema)})
-	if err == nil && len(res.Rows) == 1 && number(res.Rows[0][0]) > Schema {
+	switch {
+	case missing(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read journal: %w", err)
+	case len(res.Rows) == 1 && number(res.Rows[0][0]) > Schema:
 		return &NewerSchemaError{Database: s.scope.StateDatabase, Found: number(res.Rows[0][0])}
 	}
 	return nil
