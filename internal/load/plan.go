@@ -66,7 +66,7 @@ type Plan struct {
 	TableRows int64
 	Stage     string
 	StageURL  string
-	Known     bool            // the ledger knows something of this table
+	Known     bool            // the ledger knows where the table's rows are from
 	Counts    map[State]Count // files by state
 	Files     []File          // those that a run touches or names; all with Options.Verbose
 	Engine    int64           // files loaded past us that a run takes into the ledger
@@ -74,14 +74,14 @@ type Plan struct {
 	job                      *job
 	scope                    scope
 	engine                   []File          // loaded past us
-	listedNames              map[string]bool // where each vanished file is to be named
+	listedNames              map[string]bool // likewise
 	unseen                   map[string]bool // of the COPY's FILES: in no list
-	words                    []string        // paths that the ledger has for loaded or failed
+	words                    []string        // those names, where each vanished file is to be named
 	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
 	cleared                  bool            // the engine was made to forget a file
 	expired                  Count           // files that dbctl loaded, with rows, and that the engine has forgotten
 	moved                    bool            // the stage had another URL when some of the files were loaded
-	ledgerKnown, listedKnown int64           // of those: all, and those listed
+	ledgerKnown, listedKnown int64           // names that the ledger has for loaded or failed: all, and those listed
 	lastWord                 int64           // microseconds, of the ledger's last row about these files
 	knownRows                int64           // that the ledger counts
 	absent                   []string        // of the COPY's FILES, when the plan is about all of them
