@@ -186,11 +186,20 @@ func (r *run) casts(ctx context.Context) ([]check, error) {
 		return nil, err
 	}
 	var out []check
-	for _, it := range cells {
+	for i, it := range cells {
+		if it.target == "" && len(r.j.Copy.Columns) == 0 && i < len(columns) {
+			it.target = columns[i].name
+		}
+		never := slices.ContainsFunc(columns, func(t column) bool { return !t.nullable && strings.EqualFold(t.name, it.target) })
+		col := sqltext.Ident(it.column)
+		if it.column == "" && never {
+			it.column = strings.TrimSpace(alias.ReplaceAllString(r.j.Copy.Select[i].Text, ""))
+			col = "(" + it.column + ")"
+			it.typ = ""
+		}
 		if it.column == "" {
 			continue
 		}
-		col := sqltext.Ident(it.column)
 		c := check{column: it.column, sql: col, value: "to_string(" + col + ")", reason: "is no " + it.typ}
 		switch typ := strings.ToUpper(it.typ); {
 		case typ == "":
@@ -212,7 +221,7 @@ func (r *run) casts(ctx context.Context) ([]check, error) {
 		if c.bad != "" {
 			out = append(out, c)
 		}
-		if slices.ContainsFunc(columns, func(t column) bool { return !t.nullable && strings.EqualFold(t.name, it.target) }) {
+		if never {
 			out = append(out, check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", reason: "but column " + it.target + " of the table is NOT NULL"})
 		}
 	}

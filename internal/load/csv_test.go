@@ -1,6 +1,8 @@
 package load
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,4 +77,36 @@ func TestOnError(t *testing.T) {
 			w.wantRows(rows)
 		})
 	}
+}
+
+// A compressed file that cannot be unpacked is a bad file like any other; when none can, the load's COMPRESSION is wrong.
+func TestFilesThatCannotBeUnpacked(t *testing.T) {
+	t.Parallel()
+	pack := func(text string) []byte {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	w := newWorld(t)
+	whole := pack(strings.Repeat("1,x\n", 2))
+	w.Put(t, "c/cut.csv", whole[:len(whole)-9])
+	w.Put(t, "c/good.csv", whole)
+	w.Put(t, "c/plain.csv", []byte("1,x\n"))
+	ld := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV COMPRESSION = GZIP)")
+	want := "2 %s: c/cut.csv (it cannot be unpacked: "
+	w.wantExit(w.validate(ld, Options{}), exitStopped, fmt.Sprintf(want, "invalid files"), "c/plain.csv")
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, fmt.Sprintf(want, "bad files, the others are loaded"), "c/plain.csv")
+	w.wantRows(2)
+	for i := range 12 {
+		w.Put(t, fmt.Sprintf("d/%d.csv", i), []byte("1,x\n"))
+	}
+	_, err = w.run(w.load("COPY INTO t FROM @st/d/ FILE_FORMAT = (TYPE = CSV COMPRESSION = GZIP)"), Options{})
+	w.wantExit(err, exitFailed, "its files fail alike")
 }

@@ -34,9 +34,12 @@ type finding struct {
 // A COPY is atomic and seldom names what it stumbled over. isRefusal reports whether err is the engine's word about the files or
 // the text of a COPY, and not about the way to it.
 func isRefusal(err error) bool {
-	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, 1090, 1104, 1303) && !noMemory.MatchString(err.Error()) &&
+	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, badCompression, 1090, 1104, 1303) && !noMemory.MatchString(err.Error()) &&
 		(atLine.MatchString(err.Error()) || !textMistake.MatchString(err.Error()))
 }
+
+// badCompression is Databend's code for a file that cannot be unpacked, which its text names.
+const badCompression = 1076
 
 // noMemory is a panic (1104) of a server that has too little for a file: another day it has more.
 var noMemory = regexp.MustCompile(`memory usage .* exceeds|memory allocation of|[Oo]ut of memory`)
@@ -160,6 +163,9 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 // loadGroup loads a group, taking out bad files until the rest loads.
 func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
 	before, odd := len(r.bad), 0
+	mistake := func(err error) bool {
+		return textMistake.MatchString(err.Error()) || databend.IsCode(err, badCompression)
+	}
 	for len(g.files) > 0 {
 		part := batch{files: g.files, send: send{files: paths(g.files), force: b.send.force, missing: g.missing}, replace: b.replace}
 		if err := r.obey(ctx, &part); err != nil {
@@ -188,17 +194,17 @@ func (r *run) loadGroup(ctx context.Context, b batch, g group) (int, error) {
 			return 0, err
 		}
 		g.files = r.without(g.files, bad)
-		if textMistake.MatchString(refused.Error()) {
+		if mistake(refused) {
 			odd++
 		}
 		if odd == alike && len(g.files) > 0 {
-			all, err := r.everywhere(ctx, part, g.files, func(why error) bool { return textMistake.MatchString(why.Error()) })
+			all, err := r.everywhere(ctx, part, g.files, mistake)
 			if err != nil {
 				return 0, err
 			}
 			if all {
 				r.bad = r.bad[:before]
-				return 0, refused.error
+				return 0, r.alike(refused)
 			}
 		}
 	}
@@ -322,7 +328,7 @@ func (r *run) failed() error {
 // culprits finds the bad files of a batch that the engine refused, at least one: by the name in the error, by queries over the
 // casts, or by trying halves.
 func (r *run) culprits(ctx context.Context, b batch, cause *copyError) (map[string]finding, error) {
-	if unreadable.MatchString(cause.Error()) {
+	if unreadable.MatchString(cause.Error()) || databend.IsCode(cause, badCompression) {
 		if name := named(cause, b.files); name != "" {
 			return map[string]finding{name: {reason: inWords(cause)}}, nil
 		}
@@ -364,8 +370,16 @@ var (
 	atLine       = regexp.MustCompile(`(?s).*at file '(.*)', line (\d+)`)
 	invalidValue = regexp.MustCompile(`(?s)(?:Invalid value '(.*?)'|Missing value) for column \d+ \((\S+) `)
 	// textMistake is what no file can be blamed for.
-	textMistake = regexp.MustCompile(`does not have a column with name|number of columns|Number of columns|aggregate|no function matches the given name`)
+	textMistake = regexp.MustCompile(`does not have a column with name|number of columns|Number of columns|aggregate|no function matches the given name|` + unfilled.String())
 )
+
+// alike is the error of files that the engine refuses one by one with the same words.
+func (r *run) alike(cause *copyError) error {
+	return &Error{
+		Load: r.j.Name, Exit: exitFailed, Msg: "its files fail alike, so that its text is held to blame", Err: cause.error,
+		Advice: fmt.Sprintf("mend %s; or, if the files are bad, give them up with --mark skipped --path GLOB --reason '…'", r.j.Path),
+	}
+}
 
 // alike is how many files must fail with one text before it is held for the load's mistake and not for theirs.
 const alike = 6
@@ -390,7 +404,7 @@ func (r *run) bisect(ctx context.Context, b batch, cause *copyError) (map[string
 					return err
 				}
 				if all {
-					return cause.error
+					return r.alike(cause)
 				}
 			}
 			return nil

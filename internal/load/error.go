@@ -79,7 +79,11 @@ func wrap(load, doing string, err error) error {
 	case errors.As(err, &answer) && answer.Kind == databend.KindUnreachable: // nothing is loaded: see partly
 		exit = exitUnreachable
 	}
-	return &Error{Load: load, Msg: doing, Exit: exit, Err: err}
+	out := &Error{Load: load, Msg: doing, Exit: exit, Err: err}
+	if m := unfilled.FindStringSubmatch(message(err)); m != nil {
+		out.Advice = fmt.Sprintf("let the COPY fill column %s, or give it a DEFAULT", m[1])
+	}
+	return out
 }
 
 // LoadsError joins the errors of several loads.

@@ -42,10 +42,13 @@ func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) (err 
 	if err != nil {
 		return err
 	}
-	r.unfilled(columns)
+	must := r.unfilled(columns)
 	left, gone := files, []badFile(nil)
 	for {
 		err := r.look(ctx, left)
+		if err == nil && must {
+			err = r.fills(ctx, left)
+		}
 		if err == nil {
 			return r.verdict(files)
 		}
@@ -136,21 +139,38 @@ func writable(typ string) string {
 // unnamed is a field of TUPLE(1 INT32, 2 STRING).
 var unnamed = regexp.MustCompile(`([(,]\s*)\d+ `)
 
-// unfilled tells of columns of the table that the load never fills.
-func (r *run) unfilled(columns []column) {
+// unfilled tells of columns of the table that the load never fills. must is true when one takes no NULL either.
+func (r *run) unfilled(columns []column) (must bool) {
 	if len(r.j.Copy.Columns) == 0 {
-		return
+		return false
 	}
 	for _, c := range columns {
 		if c.dflt || slices.ContainsFunc(r.j.Copy.Columns, func(n string) bool { return strings.EqualFold(n, c.name) }) {
 			continue
 		}
-		text := "stays NULL"
 		if !c.nullable {
-			text = "is NOT NULL and has no default: the load will fail"
+			must = true
+			continue
 		}
-		r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: column %s of %s is not filled: it %s", r.j.Name, c.name, r.j.target, text)})
+		r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: column %s of %s is not filled: it stays NULL", r.j.Name, c.name, r.j.target)})
 	}
+	return must
+}
+
+// fills loads the first good file and takes it back: whether a NOT NULL column that the load does not name fills itself (AUTOINCREMENT)
+// stands in no system table.
+func (r *run) fills(ctx context.Context, files []File) error {
+	for _, f := range files {
+		if slices.ContainsFunc(r.bad, func(b badFile) bool { return b.Path == f.Path }) {
+			continue
+		}
+		one := []File{f}
+		why, err := r.try(ctx, batch{files: one}, one)
+		if why == nil || err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // twice is the type of a column that a file has twice.
@@ -191,7 +211,7 @@ func difference(a, b map[string]string) string {
 		}
 	}
 	if out == nil {
-		return "the same columns in another order, or of another nullability"
+		return "the same columns in another order, or of another nullability, letter case or unit"
 	}
 	slices.Sort(out)
 	return strings.Join(out, ", ")

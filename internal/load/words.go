@@ -11,11 +11,12 @@ import (
 
 // The engine's words about a column of a file.
 var (
-	castColumn   = regexp.MustCompile(`read_parquet\([^()]*\)\.(.+?) \(#\d+\)|fail to auto cast column (\S+) |null value in column (\S+) |column (\S+) reference or alias is ambiguous`)
+	castColumn   = regexp.MustCompile(`read_parquet\([^()]*\)\.(.+?) \(#\d+\)|fail to auto cast column (\S+) |column (\S+) reference or alias is ambiguous`)
 	noSuchCast   = regexp.MustCompile("unable to cast type `(.+?)(?: NULL)?` to type `(.+?)(?: NULL)?`")
 	itsName      = regexp.MustCompile(`(?i)^(invalid parquet file '.*?': |not a parquet file \(.*?\): )(parquet error: )?`)
 	tooSmall     = regexp.MustCompile(`(?i)^only \d+ bytes|too small|not a parquet file`)
-	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (.*)`)
+	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (FixedSizeList)?(.*)`)
+	unfilled     = regexp.MustCompile("null value in column `(.+)` of table") // of a column that the COPY does not name; others fail to cast
 )
 
 // refused is what the engine's error says of a file, and of which column of it.
@@ -71,10 +72,16 @@ func inWords(err error) string {
 	case unreadable.MatchString(message(err)):
 		return "its footer cannot be read: cut off, damaged, or no Parquet: " + oneLine(text)
 	case unknownArrow.MatchString(text):
-		return "it has a column of a type that Databend cannot read: " + oneLine(unknownArrow.FindStringSubmatch(text)[1])
+		m := unknownArrow.FindStringSubmatch(text)
+		if m[1] != "" {
+			m[2] = m[1] + "; write it as a list of any length, or without the Arrow schema (store_schema=False)"
+		}
+		return "it has a column of a type that Databend cannot read: " + oneLine(m[2])
+	case databend.IsCode(err, badCompression):
+		return "it cannot be unpacked: cut off, damaged, or compressed otherwise than the load says: " + oneLine(text)
 	case databend.IsCode(err, 1001):
 		return "its data is damaged, or of a type that cannot be read: " + oneLine(text)
-	case strings.Contains(lower, "null value in column") || strings.Contains(lower, "unable to cast `null`"):
+	case strings.Contains(lower, "unable to cast `null`"):
 		return "NULL where the table takes none: " + oneLine(text)
 	case strings.Contains(lower, "reference or alias is ambiguous"):
 		return "a column is " + twice + ": " + oneLine(text)

@@ -1,0 +1,59 @@
+package load
+
+import "testing"
+
+// maybe is a row whose name may be NULL.
+type maybe struct {
+	ID   int32   `parquet:"id"`
+	Name *string `parquet:"name,optional"`
+}
+
+func maybes(names ...string) []byte {
+	out := make([]maybe, len(names))
+	for i, n := range names {
+		out[i].ID = int32(i)
+		if n != "" {
+			out[i].Name = &n
+		}
+	}
+	return file(out)
+}
+
+// The column that takes no NULL is found without a list of columns, and behind an expression.
+func TestNullWhereTheTableTakesNone(t *testing.T) {
+	t.Parallel()
+	for _, sql := range []string{
+		"COPY INTO strict FROM (SELECT id::INT, name::STRING FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
+		"COPY INTO strict (id, name) FROM (SELECT id::INT, upper(name) AS n FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
+	} {
+		w := newWorld(t)
+		w.SQL(t, "CREATE TABLE strict (id INT, name STRING NOT NULL)")
+		w.Put(t, "p/good.parquet", maybes("a", "b"))
+		w.Put(t, "p/null.parquet", maybes("a", ""))
+		ld := w.load(sql)
+		w.wantExit(w.validate(ld, Options{}), exitStopped, "1 invalid file: p/null.parquet (row 2: ", "= NULL but column name of the table is NOT NULL")
+		_, err := w.run(ld, Options{})
+		w.wantExit(err, exitPartly, "1 bad file, the others are loaded: p/null.parquet (row 2: ", "= NULL but column name of the table is NOT NULL")
+	}
+}
+
+// A NOT NULL column that the COPY does not name is the text's mistake, unless it fills itself.
+func TestColumnThatNothingFills(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE strict (id INT, z INT NOT NULL)", "CREATE TABLE counting (id INT, z INT AUTOINCREMENT NOT NULL)")
+	w.Put(t, "p/a.parquet", rows(1, 2))
+	w.Put(t, "p/b.parquet", rows(3, 2))
+	strict := w.load("COPY INTO strict (id) FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
+	w.wantExit(w.validate(strict, Options{}), exitFailed, "null value in column `z`")
+	_, err := w.run(strict, Options{})
+	w.wantExit(err, exitFailed, "null value in column `z`")
+	if got := w.outcomes(); got != nil {
+		t.Errorf("files were blamed: %q", got)
+	}
+	counting := w.load("COPY INTO counting (id) FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
+	if err := w.validate(counting, Options{}); err != nil {
+		t.Error(err)
+	}
+	w.mustRun(counting, Options{}, 2, 4)
+}
