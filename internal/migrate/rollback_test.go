@@ -1,8 +1,12 @@
 package migrate
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -281,4 +285,75 @@ func TestJournalKeepsNoKeys(t *testing.T) {
 	}
 	w.remove(2)
 	w.must(w.migrator(Options{}).Redo(t.Context()))
+}
+
+// behind does something once the answer to a statement has come.
+type behind struct {
+	what string
+	do   func()
+}
+
+func (b behind) RoundTrip(req *http.Request) (*http.Response, error) {
+	var text []byte
+	if req.Body != nil {
+		text, _ = io.ReadAll(req.Body)
+		req.Body = io.NopCloser(bytes.NewReader(text))
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if strings.Contains(string(text), b.what) {
+		b.do()
+	}
+	return res, err
+}
+
+// Interrupted behind the last statement of one migration, ahead of the next: that one stays, and nothing of it is put back.
+func TestInterruptedBetweenMigrations(t *testing.T) {
+	t.Parallel()
+	for _, down := range []bool{false, true} {
+		t.Run(fmt.Sprintf("down=%v", down), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for v := 1; v <= 3; v++ {
+				w.migration(v, fmt.Sprintf("CREATE TABLE t%[1]d (x INT);\nCREATE VIEW v%[1]d AS SELECT x FROM t%[1]d;\n--down\nDROP VIEW v%[1]d;\nDROP TABLE t%[1]d;\n", v))
+			}
+			last, kept := "CREATE VIEW v1 ", "t1 v1"
+			if down {
+				w.must(w.up())
+				last, kept = "DROP TABLE t3", "t1 t2 v1 v2"
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cfg := w.env.Config
+			cfg.Transport = behind{`"sql":"` + last, cancel}
+			w.connect(cfg)
+			var err error
+			if down {
+				err = w.migrator(Options{}).Down(ctx, 0, false)
+			} else {
+				err = w.migrator(Options{}).Up(ctx)
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want that it was cancelled\n%s", err, w.said())
+			}
+			failed := fmt.Sprintf("%v\n%s", err, w.said())
+			w.connect(w.env.Config)
+			s, err := w.migrator(Options{}).Status(t.Context())
+			w.must(err)
+			want := map[int64]string{1: "applied", 2: "pending", 3: "pending"}
+			if down {
+				want[2] = "applied"
+			}
+			for _, m := range s.Migrations {
+				if m.State != want[m.Version] {
+					t.Errorf("version %d is %s, want %s: %v", m.Version, m.State, want[m.Version], failed)
+				}
+			}
+			var there []string
+			for _, row := range w.env.SQL(t, "SELECT name FROM system.tables WHERE database=current_database() ORDER BY name") {
+				there = append(there, row[0])
+			}
+			if got := strings.Join(there, " "); got != kept {
+				t.Errorf("got %s, want %s\n%s", got, kept, w.said())
+			}
+		})
+	}
 }

@@ -221,6 +221,10 @@ func (r *run) steps(ctx context.Context) error {
 	}
 	for ; next < len(r.plan.Steps); next++ {
 		s := &r.plan.Steps[next]
+		// Ahead of goose, which does not come to the step when ctx has ended: the step before is done, and is not put back.
+		if !r.plan.atomic && next != r.start.Step || r.start == (place{}) && next == 0 {
+			r.from, r.ran, r.again, r.againRow = next, nil, savepoint.State{}, ""
+		}
 		if _, err := provider.ApplyVersion(ctx, s.Version, s.Direction == Up); err != nil {
 			return r.failed(ctx, next, cause(ctx, err))
 		}
@@ -254,9 +258,6 @@ func (r *run) step(ctx context.Context, i int) error {
 	first := 0
 	if i == r.start.Step {
 		first = r.start.Statement
-	}
-	if !r.plan.atomic && i != r.start.Step || i == 0 && first == 0 {
-		r.from, r.ran, r.again, r.againRow = i, nil, savepoint.State{}, ""
 	}
 	r.ids = nil
 	began := time.Now()
