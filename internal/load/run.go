@@ -259,6 +259,9 @@ func (r *run) batches(ctx context.Context) (left int, err error) {
 
 // end gives the lock back, checks meanwhile that the table is still the one that was loaded, and sums up.
 func (r *run) end(ctx context.Context, first *Plan) (Result, error) {
+	// What is committed is told also when a signal came behind the last COMMIT.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
 	freed := make(chan error, 1)
 	go func() { freed <- r.release(ctx) }()
 	id, looked := r.tableID(ctx)
