@@ -17,6 +17,9 @@ func (j *job) mayReplace() error {
 	if j.FilenameColumn == "" {
 		return errorf(j.Name, exitUsage, advice, "replacing a changed file needs the column that holds its name")
 	}
+	if len(j.Copy.Columns) == 0 {
+		return errorf(j.Name, exitUsage, fmt.Sprintf("write COPY INTO %s (…, %s, …) in %s", j.table, j.FilenameColumn, j.Path), "replacing a changed file needs the names of the columns that the COPY fills")
+	}
 	at := slices.IndexFunc(j.Copy.Columns, func(c string) bool { return strings.EqualFold(c, j.FilenameColumn) })
 	if at < 0 || at >= len(j.Copy.Select) || !isFilename(j.Copy.Select[at]) {
 		return errorf(j.Name, exitUsage, advice, "filename-column=%s is not filled from metadata$filename by the load's select list", j.FilenameColumn)

@@ -73,19 +73,21 @@ func (p *Plan) refusal(o Options) error {
 	marks := fmt.Sprintf("dbctl load %s --mark loaded%s --reason '…' (the files are in the table) or --mark new (they are not)", p.Load, pathFlag(o))
 	switch {
 	case p.TableRows > 0 && !p.Known:
-		return errorf(p.Load, exitStopped, marks, "%s holds %d rows, and the ledger does not know whether from these files", p.Table, p.TableRows)
+		return errorf(p.Load, exitStopped, marks, "%s holds %s, and the ledger does not know whether from these files", p.Table, count(p.TableRows, "row", "rows"))
 	case p.TableRows > 0 && p.moved && !o.Force:
 		return errorf(p.Load, exitStopped, marks, "the stage %s had another URL when files were loaded that are the same now, below %s", p.Stage, p.StageURL)
 	case p.listed() == 0 && !p.job.EmptyOK && !p.windowed():
 		where := "@" + p.job.Copy.Stage + "/" + p.job.prefix
+		advice := fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.job.Path)
 		if o.Path != "" {
 			where += " with --path " + o.Path
+			advice = fmt.Sprintf("--path is about the whole path below the stage root; dbctl load %s --plan -v shows each", p.Load)
 		}
 		detail := ""
 		if n := p.Counts[Ignored].Files; n > 0 {
 			detail = fmt.Sprintf(" (%d there are not matched by %s)", n, p.job.pattern)
 		}
-		return errorf(p.Load, exitStopped, fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.job.Path), "no file in %s%s", where, detail)
+		return errorf(p.Load, exitStopped, advice, "no file in %s%s", where, detail)
 	}
 	return nil
 }

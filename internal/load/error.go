@@ -82,6 +82,8 @@ func wrap(load, doing string, err error) error {
 	out := &Error{Load: load, Msg: doing, Exit: exit, Err: err}
 	if m := unfilled.FindStringSubmatch(message(err)); m != nil {
 		out.Advice = fmt.Sprintf("let the COPY fill column %s, or give it a DEFAULT", m[1])
+	} else if strings.Contains(message(err), "Number of columns in select list") {
+		out.Advice = "name the columns that the select list fills: COPY INTO table (column, …) FROM (SELECT …)"
 	}
 	return out
 }

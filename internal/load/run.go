@@ -134,6 +134,7 @@ func (r *run) loop(ctx context.Context) (planned *Plan, err error) {
 		left, err := 0, error(nil)
 		if r.plan.Engine > 0 {
 			err = r.takeIn(ctx)
+			r.rowless(planned)
 		}
 		if err == nil {
 			if planned == nil {
@@ -164,6 +165,27 @@ func (r *run) loop(ctx context.Context) (planned *Plan, err error) {
 			return planned, err
 		}
 		r.forgive()
+	}
+}
+
+// rowless tells of text files that COPYs passed over and the engine now holds for loaded. Of one that is cut off, some compressions
+// (ZSTD, BZ2) tell the engine nothing.
+func (r *run) rowless(planned *Plan) {
+	if planned == nil || r.j.FileType() == "PARQUET" {
+		return
+	}
+	sent := map[string]bool{}
+	for _, f := range planned.Planned() {
+		sent[f.Path] = true
+	}
+	var names []string
+	for _, f := range r.plan.engine {
+		if sent[f.Path] {
+			names = append(names, f.Path)
+		}
+	}
+	if len(names) > 0 {
+		r.l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: no row came from %s: nothing but a header in it, compressed and cut off, or loaded by somebody else meanwhile: %s", r.j.Name, count(int64(len(names)), "file", "files"), some(names, 5))})
 	}
 }
 

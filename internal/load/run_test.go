@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -82,8 +83,17 @@ func TestRunRefusals(t *testing.T) {
 
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	_, err = w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "holds 1 rows, and the ledger does not know")
+	w.wantExit(err, exitStopped, "holds 1 row, and the ledger does not know")
 	w.wantRows(1)
+}
+
+// wantHint wants err to end in a hint that says word.
+func wantHint(t *testing.T, err error, word string) {
+	t.Helper()
+	var own *Error
+	if !errors.As(err, &own) || !strings.Contains(own.Hint(), word) {
+		t.Errorf("got %v, want a hint that says %q", err, word)
+	}
 }
 
 func TestRunKeepsToThePath(t *testing.T) {
@@ -96,6 +106,7 @@ func TestRunKeepsToThePath(t *testing.T) {
 	w.mustRun(ld, Options{Path: "p/day=2025-01-*/*"}, 2, 2)
 	_, err := w.run(ld, Options{Path: "p/nothing/**"})
 	w.wantExit(err, exitStopped, "--path p/nothing/**")
+	wantHint(t, err, "--plan -v")
 	w.mustRun(ld, Options{}, 1, 1)
 }
 

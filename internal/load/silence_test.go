@@ -225,6 +225,10 @@ func TestReplaceByFlag(t *testing.T) {
 	w.wantExit(err, exitUsage, "column that holds its name")
 	_, err = w.run(ld, Options{OnChanged: "replace"})
 	w.wantExit(err, exitUsage, "column that holds its name")
+	_, err = w.run(w.load("COPY INTO t FROM (SELECT id::INT, metadata$filename FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')", func(ld *project.Load) { ld.FilenameColumn = "name" }), Options{OnChanged: "replace"})
+	w.wantExit(err, exitUsage, "names of the columns")
+	_, err = w.run(w.load("COPY INTO t FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"), Options{Path: "p/*", Force: true})
+	wantHint(t, err, "name the columns")
 }
 
 // Text files that hold no line of data are in no COPY's result: the engine holds them for loaded, and the next plan of the run takes
@@ -237,6 +241,9 @@ func TestTextFilesWithoutRows(t *testing.T) {
 	w.Put(t, "p/blank.csv", []byte("\n\n"))
 	w.Put(t, "p/a.csv", []byte("id,name\n1,x\n"))
 	w.mustRun(ld, Options{}, 1, 1)
+	if got := w.notes(); !strings.Contains(got, "no row came from 2 files") || !strings.Contains(got, "p/blank.csv, p/header.csv") {
+		t.Errorf("got %q", got)
+	}
 	w.states(ld, Options{}, "a.csv loaded", "blank.csv loaded", "header.csv loaded")
 	w.mustRun(ld, Options{}, 0, 0)
 	lines := w.load("COPY INTO t FROM @st/q/ FILE_FORMAT = (TYPE = NDJSON)", func(ld *project.Load) { ld.Name = "lines" })

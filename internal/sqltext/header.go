@@ -69,7 +69,7 @@ func parseHeader(text string) (h Header, msg, hint string) {
 	case hasValue && (h.Value == "" || blank):
 		return h, h.Key + "= without a value", form
 	case h.Key != "window" && h.Key != "pattern" && strings.ContainsAny(strings.NewReplacer(", ", ",", ",\t", ",").Replace(h.Value), " \t"):
-		return h, h.Key + "= has more than one value", form
+		return h, h.Key + "= has more than one value", form + ", each on a line of its own"
 	}
 	return h, "", ""
 }
