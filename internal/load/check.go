@@ -192,7 +192,7 @@ func (r *run) casts(ctx context.Context) ([]check, error) {
 		}
 		never := slices.ContainsFunc(columns, func(t column) bool { return !t.nullable && strings.EqualFold(t.name, it.target) })
 		col := sqltext.Ident(it.column)
-		if it.column == "" && never {
+		if it.column == "" && never && !strings.HasSuffix(r.j.Copy.Select[i].Text, "*") {
 			it.column = strings.TrimSpace(alias.ReplaceAllString(r.j.Copy.Select[i].Text, ""))
 			col = "(" + it.column + ")"
 			it.typ = ""

@@ -76,6 +76,8 @@ func (p *Plan) refusal(o Options) error {
 		return errorf(p.Load, exitStopped, marks, "%s holds %s, and the ledger does not know whether from these files", p.Table, count(p.TableRows, "row", "rows"))
 	case p.TableRows > 0 && p.moved && !o.Force:
 		return errorf(p.Load, exitStopped, marks, "the stage %s had another URL when files were loaded that are the same now, below %s", p.Stage, p.StageURL)
+	case p.listed() == 0 && !p.job.EmptyOK && len(p.absent) > 0:
+		return p.stopped(o)
 	case p.listed() == 0 && !p.job.EmptyOK && !p.windowed():
 		where := "@" + p.job.Copy.Stage + "/" + p.job.prefix
 		advice := fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.job.Path)

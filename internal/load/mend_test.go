@@ -345,6 +345,8 @@ func TestFilesNamedAndNotThere(t *testing.T) {
 	w.Put(t, "p/c.parquet", rows(3, 1))
 	w.mustRun(ld, Options{}, 1, 1)
 	w.mustRun(ld, Options{}, 0, 0)
+	_, err = w.run(w.load(copyRows+" FILES = ('no.parquet')"), Options{})
+	w.wantExit(err, exitStopped, "1 file is named by FILES", "p/no.parquet")
 }
 
 // Text is read as the COPY reads it: with the format's options, into the table's columns.

@@ -57,3 +57,20 @@ func TestColumnThatNothingFills(t *testing.T) {
 	}
 	w.mustRun(counting, Options{}, 2, 4)
 }
+
+// What an expression fails on in one file does not hide from a validation what a rule finds in another.
+func TestValidateBehindAnExpression(t *testing.T) {
+	t.Parallel()
+	type text struct {
+		V string `parquet:"v"`
+	}
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE vec (v VECTOR(2))")
+	w.Put(t, "p/broken.parquet", file([]text{{"[1,"}}))
+	w.Put(t, "p/good.parquet", file([]text{{"[1,2]"}}))
+	w.Put(t, "p/null.parquet", file([]text{{"[1,null]"}}))
+	ld := w.load("COPY INTO vec (v) FROM (SELECT parse_json(v)::ARRAY(FLOAT)::VECTOR(2) FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
+	w.wantExit(w.validate(ld, Options{}), exitStopped, "2 invalid files: p/broken.parquet", "p/null.parquet (row 1: v = '[1.0,null]' has a NULL in the vector")
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "2 bad files", "p/broken.parquet", "p/null.parquet (row 1: v = '[1.0,null]' has a NULL in the vector")
+}

@@ -188,6 +188,9 @@ func TestValidateOfWhatTheLoadDoesNotRead(t *testing.T) {
 	if want := "info: load videos: every file has what the load does not read: id"; strings.Count(w.notes(), want) != 1 {
 		t.Errorf("got %s, want once %s", w.notes(), want)
 	}
+	if err := w.validate(w.load("COPY INTO t FROM (SELECT * FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)"), Options{}); err != nil || strings.Contains(w.notes(), "does not read") {
+		t.Errorf("got %v and %s; * reads all", err, w.notes())
+	}
 	if _, err := w.run(fills, Options{}); err != nil {
 		t.Error(err)
 	}

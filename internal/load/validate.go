@@ -100,7 +100,7 @@ func (r *run) unread(ctx context.Context, columns map[string]string) error {
 		delete(columns, strings.ToLower(c.column))
 	}
 	for _, it := range r.j.Copy.Select {
-		if it.Column == "" && strings.Contains(it.Text, "$1") { // reads them all
+		if it.Column == "" && (strings.Contains(it.Text, "$1") || strings.HasSuffix(it.Text, "*")) { // reads them all
 			return nil
 		}
 		maps.DeleteFunc(columns, func(name, _ string) bool { return it.Column == "" && strings.Contains(strings.ToLower(it.Text), name) })
@@ -243,11 +243,18 @@ func (r *run) validateGroup(ctx context.Context, g group, schema map[string]stri
 		}
 		return nil
 	}
-	passes := []func() ([]check, error){
-		func() ([]check, error) { return r.casts(ctx) },
-		func() ([]check, error) { return r.rules(ctx, "fail", true) },
+	condemned := func(f File) bool { return slices.ContainsFunc(r.bad, func(b badFile) bool { return b.Path == f.Path }) }
+	rules := func() ([]check, error) { return r.rules(ctx, "fail", true) }
+	readable := func() ([]check, error) {
+		all := len(g.files)
+		err := r.readable(ctx, g)
+		g.files = slices.DeleteFunc(slices.Clone(g.files), condemned)
+		if err != nil || len(g.files) == all {
+			return nil, err
+		}
+		return rules() // what an expression fails on in one file hides what they find in others
 	}
-	for _, pass := range passes {
+	for _, pass := range []func() ([]check, error){func() ([]check, error) { return r.casts(ctx) }, rules, readable} {
 		checks, err := pass()
 		if err != nil {
 			return err
@@ -267,12 +274,6 @@ func (r *run) validateGroup(ctx context.Context, g group, schema map[string]stri
 			return false
 		})
 	}
-	if err := r.readable(ctx, g); err != nil {
-		return err
-	}
-	g.files = slices.DeleteFunc(slices.Clone(g.files), func(f File) bool {
-		return slices.ContainsFunc(r.bad, func(b badFile) bool { return b.Path == f.Path })
-	})
 	warnings, err := r.rules(ctx, "warn", true)
 	if err != nil {
 		return err
