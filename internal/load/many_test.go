@@ -23,7 +23,7 @@ func TestProofManyFiles(t *testing.T) {
 	for part := range 8 {
 		wg.Go(func() {
 			for i := part; i < n; i += 8 {
-				w.Put(t, fmt.Sprintf("p/%05d.parquet", i), rows(i, 1))
+				w.Put(t, fmt.Sprintf("p/%06d.parquet", i), rows(i, 1))
 			}
 		})
 	}
@@ -34,7 +34,7 @@ func TestProofManyFiles(t *testing.T) {
 	began = time.Now()
 	w.mustRun(ld, Options{}, 0, 0)
 	t.Logf("%d objects loaded in %s; nothing to do in %s", n, loaded.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	w.Put(t, fmt.Sprintf("p/%05d.parquet", n/3), rows(1, 1)[:90])
+	w.Put(t, fmt.Sprintf("p/%06d.parquet", n/3), rows(1, 1)[:90])
 	w.Put(t, "p/bad.parquet", rows(1, 1)[:90])
 	w.Put(t, "p/new.parquet", rows(n, 1))
 	began = time.Now()
