@@ -92,7 +92,10 @@ func classify(s seen, force bool) (f File, engine bool) {
 	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
 	engine = ours && h.size > 0 && (g.state == "" || asRemembered && (g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown))
 	f.force, f.twin = remembered, o.state == state.FileLoaded
-	f.checksum, f.rows, f.told = g.checksum, g.rows, g.state != ""
+	f.checksum, f.rows, f.told = g.checksum, unknownRows, g.state != ""
+	if s.brought.state != "" {
+		f.rows = s.brought.rows
+	}
 
 	switch {
 	case !here:

@@ -35,6 +35,7 @@ type seen struct {
 	remembered        bool // by the engine
 	listed, recorded  object
 	word, otherStages word // the ledger's last words: of this stage's file, and of others' of this path
+	brought           word // and the last of this stage's that says loaded
 }
 
 // semiJoinFrom is the number of rows in the ledger from which on only those about listed names are asked for: the server lists the stage
@@ -101,6 +102,9 @@ func (l *Loader) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s 
 			}
 			if w.after(*last) {
 				*last = w
+			}
+			if url == p.StageURL && w.state == state.FileLoaded && w.after(what.brought) {
+				what.brought = w
 			}
 		}
 		if what.here || p.scope.covers(at.path) {

@@ -289,3 +289,19 @@ func TestNewFilesOfAMarkedTable(t *testing.T) {
 	w.Put(t, "p/new/c.parquet", rows(3, 1))
 	w.mustRun(ld, Options{}, 1, 1)
 }
+
+// Of a file that came bad behind a version without rows there is nothing to be replaced, and nothing that is missing.
+func TestReplaceOfAVersionWithoutRows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
+	ld := w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
+	w.Put(t, "p/a.parquet", rows(1, 0))
+	w.mustRun(ld, Options{}, 1, 0)
+	w.Put(t, "p/a.parquet", rows(1, 3)[:60])
+	_, err := w.run(ld, Options{})
+	w.wantExit(err, exitPartly, "p/a.parquet")
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, Options{}, 1, 3)
+	w.wantRows(3)
+}
