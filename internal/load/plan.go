@@ -260,6 +260,9 @@ func (p *Plan) windowed() bool {
 	return len(p.scope.prefixes) != 1 || p.scope.prefixes[0] != p.job.prefix
 }
 
+// skew is by how much the clocks of the server and of the store may differ.
+const skew = 15 * time.Second
+
 // missed looks for words about new files that were put a moment ago: beside a large ledger the words are those about the names of
 // another listing, in which a file that was just being replaced is not.
 func (l *Loader) missed(ctx context.Context, p *Plan) (bool, error) {
@@ -270,7 +273,7 @@ func (l *Loader) missed(ctx context.Context, p *Plan) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read the server's clock: %w", err)
 	}
-	young := now.Add(-10 * time.Minute).Format(serverTime) // clocks differ
+	young := now.Add(-skew).Format(serverTime)
 	var names []string
 	for _, f := range p.Files {
 		if f.State == New && !f.told && f.Mtime > young {
