@@ -41,7 +41,7 @@ func newJob(ld project.Load, database string) (*job, error) {
 	if strings.Contains(j.database+j.table, ".") {
 		return nil, errorf(ld.Name, exitUsage, "rename the table", "a table with a dot in its name (%s) cannot be loaded: copy_history cannot be asked for it", j.target)
 	}
-	if o, ok := option(c, "FORCE"); ok && !strings.EqualFold(o.Value, "false") {
+	if o, ok := c.Option("FORCE"); ok && !strings.EqualFold(o.Value, "false") {
 		return nil, errorf(ld.Name, exitUsage, "take FORCE out of "+ld.Path+"; `dbctl load "+ld.Name+" --force --path GLOB` loads files again",
 			"FORCE in a load would load every file in every run")
 	}
@@ -49,7 +49,7 @@ func newJob(ld project.Load, database string) (*job, error) {
 	if j.pattern, err = patternOf(ld); err != nil {
 		return nil, err
 	}
-	if o, ok := option(c, "FILES"); ok {
+	if o, ok := c.Option("FILES"); ok {
 		j.files = map[string]bool{}
 		names, err := literals(o.Value)
 		if err != nil {
@@ -58,7 +58,7 @@ func newJob(ld project.Load, database string) (*job, error) {
 		for _, n := range names {
 			j.files[join(c.Path, n)] = true
 		}
-		if _, ok := option(c, "PATTERN"); !ok && ld.Pattern == "" {
+		if _, ok := c.Option("PATTERN"); !ok && ld.Pattern == "" {
 			j.pattern = `(?s).*`
 		}
 	}
@@ -196,7 +196,7 @@ func (j *job) from(files []string) string {
 
 // format is the FILE_FORMAT parameter of a SELECT over a stage: a name only, options of a format cannot be given there.
 func (j *job) format() string {
-	o, ok := option(j.Copy, "FILE_FORMAT")
+	o, ok := j.Copy.Option("FILE_FORMAT")
 	if !ok {
 		return ""
 	}
@@ -211,7 +211,7 @@ var inline = regexp.MustCompile(`(?i)\b([A-Z_]+)\s*=`)
 
 // untold names an option without which a query reads the files of a text format otherwise than the COPY does; "" when there is none.
 func (j *job) untold() string {
-	o, ok := option(j.Copy, "FILE_FORMAT")
+	o, ok := j.Copy.Option("FILE_FORMAT")
 	if slices.Contains(selfNamed, j.FileType()) {
 		return ""
 	}

@@ -57,7 +57,7 @@ func (l *Loader) Formats(ctx context.Context, loads []project.Load) ([]project.L
 
 // formatNamed is the FORMAT_NAME of a load's FILE_FORMAT, or "".
 func formatNamed(ld project.Load) string {
-	o, _ := option(ld.Copy, "FILE_FORMAT")
+	o, _ := ld.Copy.Option("FILE_FORMAT")
 	if m := formatName.FindStringSubmatch(o.Value); m != nil {
 		return m[1]
 	}

@@ -14,7 +14,7 @@ func patternOf(ld project.Load) (string, error) {
 	if ld.Pattern != "" {
 		return ld.Pattern, nil
 	}
-	if o, ok := option(ld.Copy, "PATTERN"); ok {
+	if o, ok := ld.Copy.Option("PATTERN"); ok {
 		p, err := sqltext.Unquote(o.Value)
 		if err != nil {
 			return "", errorf(ld.Name, exitUsage, "write PATTERN = '…' as a literal", "cannot plan a PATTERN that is not a literal: %s", o.Value)
@@ -25,15 +25,6 @@ func patternOf(ld project.Load) (string, error) {
 }
 
 var formatName = regexp.MustCompile(`(?is)^\(.*\bFORMAT_NAME\s*=\s*'?([^'\s)]+)'?`)
-
-func option(c sqltext.Copy, name string) (sqltext.Option, bool) {
-	for _, o := range c.Options {
-		if o.Name == name {
-			return o, true
-		}
-	}
-	return sqltext.Option{}, false
-}
 
 // globRegexp turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, and a
 // trailing '/' means everything below.

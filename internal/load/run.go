@@ -97,7 +97,7 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 // is taken: in a transaction, which ends in nothing without it.
 func (r *run) locked(ctx context.Context) (res Result, err error) {
 	l := r.l
-	if o, ok := option(r.j.Copy, "ON_ERROR"); ok && silentlySkips.MatchString(o.Value) {
+	if o, ok := r.j.Copy.Option("ON_ERROR"); ok && silentlySkips.MatchString(o.Value) {
 		l.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not say so; CONTINUE tells how many of each file, ABORT passes over none", r.j.Name, o.Value)})
 	}
 	if len(r.j.Secrets) > 0 {
