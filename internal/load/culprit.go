@@ -147,7 +147,7 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 		return nil
 	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1 FROM " + r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope() + " AND " + id(state.ColTableID) + "=" + s(r.plan.TableID) +
+	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + aboutTable(r.l.store, r.plan.TableID) +
 		" AND " + id(state.ColState) + "=" + s(state.FileLoaded) + " AND " + id(state.ColChecksum) + "=" + s(r.j.Checksum) + " LIMIT 1"})
 	if err != nil || len(res.Rows) > 0 {
 		return wrap(r.j.Name, "read the ledger", err)

@@ -23,8 +23,8 @@ func (l *Loader) flashedBack(ctx context.Context, plans []*Plan) error {
 		}
 		since := s(head.Rows[0][0].String)
 		rows := func(column, st, since string) string {
-			return "(SELECT " + id(state.ColQueryID) + " AS copy, " + id(column) + " AS said FROM " + l.store.LedgerName() + " WHERE " + l.store.LedgerScope() + " AND " + id(state.ColState) + "=" + s(st) +
-				" AND " + id(state.ColTableID) + "=" + s(p.TableID) + " AND " + id(state.ColStageURL) + "=" + s(p.StageURL) + " AND " + id(state.ColAt) + ">" + since + ")"
+			return "(SELECT " + id(state.ColQueryID) + " AS copy, " + id(column) + " AS said" + aboutTable(l.store, p.TableID) + " AND " + id(state.ColState) + "=" + s(st) +
+				" AND " + id(state.ColStageURL) + "=" + s(p.StageURL) + " AND " + id(state.ColAt) + ">" + since + ")"
 		}
 		res, err := l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT l.said FROM " + rows(state.ColPath, state.FileLoaded, since+" AND "+id(state.ColRows)+">0") + " AS l JOIN " +
 			rows(state.ColMtime, state.FileBegin, since+" AND "+id(state.ColMtime)+">"+since) + " AS b ON l.copy=b.copy"})

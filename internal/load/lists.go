@@ -43,9 +43,7 @@ type seen struct {
 const semiJoinFrom = 100_000
 
 // semiJoined reports whether the ledger is so large that it is asked about listed names only.
-func semiJoined(plans []*Plan) bool {
-	return len(plans) > 0 && plans[0].scope.place.ledgerRows >= semiJoinFrom
-}
+func (at place) semiJoined() bool { return at.ledgerRows >= semiJoinFrom }
 
 // lists reads, beside each other, what is in the stages, what the engine remembers and what the ledger knows of the files of plans, and
 // gives take what they say of each path, in order: the server sorts them. Of what is in the stages, which may be millions, one page is
@@ -63,7 +61,7 @@ func (l *Loader) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s 
 	lists := [...]*list{
 		{s: l.look, parts: inStage},
 		{s: l.work, parts: recorded, whole: true},
-		{s: l.words, parts: words, whole: !semiJoined(plans), then: func(ctx context.Context) error { return l.known(ctx, plans) }},
+		{s: l.words, parts: words, whole: !slices.ContainsFunc(plans, func(p *Plan) bool { return p.scope.place.semiJoined() }), then: func(ctx context.Context) error { return l.known(ctx, plans) }},
 	}
 	for _, s := range lists {
 		s.rows = make(chan databend.Row, 256)
@@ -210,7 +208,7 @@ func (q scope) words(i int, store *state.Store) string {
 		columns[i] = sqltext.Ident(c)
 	}
 	sql := "SELECT " + strconv.Itoa(i) + " AS i, " + sqltext.Ident(state.ColPath) + " AS path, " + strings.Join(columns, ", ") + q.fromLedger(store)
-	if q.job.files == nil && q.place.ledgerRows >= semiJoinFrom {
+	if q.job.files == nil && q.place.semiJoined() {
 		names := []string{"SELECT " + q.recordedName() + " FROM copy_history(" + sqltext.Quote(q.job.target) + ")"}
 		for _, p := range q.prefixes {
 			names = append(names, "SELECT name FROM LIST_STAGE(location=>"+literal("@"+q.job.Copy.Stage+"/"+p)+")")
@@ -220,10 +218,19 @@ func (q scope) words(i int, store *state.Store) string {
 	return sql
 }
 
+// aboutTable is FROM and WHERE of the ledger's rows about a table, those ahead of a COPY included.
+func aboutTable(store *state.Store, tableID string) string {
+	return " FROM " + store.LedgerName() + " WHERE " + store.LedgerScope() + " AND " + sqltext.Ident(state.ColTableID) + "=" + sqltext.Quote(tableID)
+}
+
+// wordsAbout is FROM and WHERE of the ledger's words about a table.
+func wordsAbout(store *state.Store, tableID string) string {
+	return aboutTable(store, tableID) + " AND " + sqltext.Ident(state.ColState) + "<>" + sqltext.Quote(state.FileBegin)
+}
+
 // fromLedger is FROM and WHERE of what the ledger knows of the table and the names.
 func (q scope) fromLedger(store *state.Store) string {
-	id, s := sqltext.Ident, sqltext.Quote
-	sql := " FROM " + store.LedgerName() + " WHERE " + store.LedgerScope() + " AND " + id(state.ColState) + "<>" + s(state.FileBegin) + " AND " + id(state.ColTableID) + "=" + s(q.place.tableID)
+	id, sql := sqltext.Ident, wordsAbout(store, q.place.tableID)
 	if !slices.Contains(q.prefixes, "") {
 		var any []string
 		for _, p := range q.prefixes {

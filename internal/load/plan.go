@@ -266,7 +266,7 @@ const skew = 15 * time.Second
 // missed looks for words about new files that were put a moment ago: beside a large ledger the words are those about the names of
 // another listing, in which a file that was just being replaced is not.
 func (l *Loader) missed(ctx context.Context, p *Plan) (bool, error) {
-	if !semiJoined([]*Plan{p}) || p.job.files != nil {
+	if !p.scope.place.semiJoined() || p.job.files != nil {
 		return false, nil
 	}
 	now, err := time.Parse(serverTime, p.scope.place.at)
@@ -301,8 +301,8 @@ func (l *Loader) knows(ctx context.Context, p *Plan) (bool, error) {
 	}
 	id, s := sqltext.Ident, sqltext.Quote
 	res, err := l.work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(state.ColLoad) + "=" + literal(p.Load) + " AND " + id(state.ColStageURL) + "=" + literal(p.StageURL) + "), " +
-		"count_if(" + id(state.ColSource) + "=" + s(state.SourceAdopted) + "), count(*) FROM " + l.store.LedgerName() + " WHERE " + l.store.LedgerScope() +
-		" AND " + id(state.ColTableID) + "=" + s(p.TableID) + " AND " + id(state.ColState) + " IN (" + s(state.FileLoaded) + ", " + s(state.FileNew) + ")"})
+		"count_if(" + id(state.ColSource) + "=" + s(state.SourceAdopted) + "), count(*)" + aboutTable(l.store, p.TableID) +
+		" AND " + id(state.ColState) + " IN (" + s(state.FileLoaded) + ", " + s(state.FileNew) + ")"})
 	if err != nil || len(res.Rows) != 1 {
 		return false, err
 	}

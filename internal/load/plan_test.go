@@ -193,7 +193,7 @@ func TestMarks(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	mark := func(as string, o Options) error {
-		return w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, as, "because", o) })
+		return w.mark(ld, as, o)
 	}
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "p/b.parquet", rows(11, 2))

@@ -34,7 +34,7 @@ func (r *run) earlier(ctx context.Context) *float64 {
 	pace := 0.0
 	id := sqltext.Ident
 	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT coalesce(sum_if(bytes, ms>0), 0), coalesce(sum_if(ms, ms>0), 0) FROM (" +
-		"SELECT sum(" + id(state.ColSize) + ") AS bytes, max(" + id(state.ColTookMS) + ") AS ms" + r.aboutTable(r.plan.TableID) + " AND " + id(state.ColAt) + ">date_sub(day, 30, now()) GROUP BY " + id(state.ColQueryID) + ")"})
+		"SELECT sum(" + id(state.ColSize) + ") AS bytes, max(" + id(state.ColTookMS) + ") AS ms" + wordsAbout(r.l.store, r.plan.TableID) + " AND " + id(state.ColAt) + ">date_sub(day, 30, now()) GROUP BY " + id(state.ColQueryID) + ")"})
 	if err == nil && len(res.Rows) == 1 { // an estimate is no reason to fail
 		if ms := number(res.Rows[0][1].String); ms > 0 {
 			pace = float64(number(res.Rows[0][0].String)) / float64(ms) * 1000

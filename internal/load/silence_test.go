@@ -120,7 +120,7 @@ func TestMarksAreAllOrNothing(t *testing.T) {
 	w.fill(0, ledgerRows+1, func(int) []byte { return one })
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	mark := func() error {
-		return w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "loaded", "by hand", Options{}) })
+		return w.mark(ld, "loaded", Options{})
 	}
 	t.Run("cut off", func(t *testing.T) {
 		w.Fault(t, databendtest.Fault{Action: "drop_before", Match: "INSERT INTO `" + w.StateDB + "`.`ledger`", Skip: 1, Times: 20})
@@ -148,7 +148,7 @@ func TestMarksThatSayNothingOfTheRows(t *testing.T) {
 	w.SQL(t, "INSERT INTO t SELECT number, 'by hand' FROM numbers(9)")
 	mark := func(ld project.Load, as string, o Options) {
 		t.Helper()
-		if err := w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, as, "so it is", o) }); err != nil {
+		if err := w.mark(ld, as, o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,7 +175,7 @@ func TestStageThatMoved(t *testing.T) {
 	w.SQL(t, strings.Replace(w.StageSQL(w.stage, "moved/", "PARQUET"), "CREATE STAGE", "CREATE OR REPLACE STAGE", 1))
 	_, err := w.run(ld, Options{})
 	w.wantExit(err, exitStopped, "another URL")
-	if err := w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "loaded", "moved", Options{}) }); err != nil {
+	if err := w.mark(ld, "loaded", Options{}); err != nil {
 		t.Fatal(err)
 	}
 	w.mustRun(ld, Options{}, 0, 0)
@@ -280,7 +280,7 @@ func TestNewFilesOfAMarkedTable(t *testing.T) {
 	ld := w.load(copyRows)
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	w.Put(t, "p/old/a.parquet", rows(1, 1))
-	if err := w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "loaded", "by hand", Options{}) }); err != nil {
+	if err := w.mark(ld, "loaded", Options{}); err != nil {
 		t.Fatal(err)
 	}
 	w.Put(t, "p/new/b.parquet", rows(2, 1))

@@ -87,12 +87,6 @@ func (r *run) stale(ctx context.Context, at place, tableID string) (bool, error)
 		return true, nil
 	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + r.aboutTable(tableID) + " AND " + id(state.ColAt) + ">=" + s(at.at) + " LIMIT 1"})
+	res, err := r.l.store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + wordsAbout(r.l.store, tableID) + " AND " + id(state.ColAt) + ">=" + s(at.at) + " LIMIT 1"})
 	return len(res.Rows) > 0, wrap(r.j.Name, "read the ledger", err)
-}
-
-// aboutTable is FROM and WHERE of the ledger's words about a table.
-func (r *run) aboutTable(tableID string) string {
-	id, s := sqltext.Ident, sqltext.Quote
-	return " FROM " + r.l.store.LedgerName() + " WHERE " + r.l.store.LedgerScope() + " AND " + id(state.ColTableID) + "=" + s(tableID) + " AND " + id(state.ColState) + "<>" + s(state.FileBegin)
 }

@@ -119,6 +119,12 @@ func (w *world) child(ctx context.Context, cfg databend.Config, run string, sink
 	return f(l)
 }
 
+// mark says as of the load's files.
+func (w *world) mark(ld project.Load, as string, o Options) error {
+	w.t.Helper()
+	return w.with(w.t.Context(), func(l *Loader) error { return l.Mark(w.t.Context(), ld, as, "so it is", o) })
+}
+
 func (w *world) run(ld project.Load, o Options) (res Result, err error) {
 	w.t.Helper()
 	err = w.with(w.t.Context(), func(l *Loader) error {
