@@ -14,30 +14,32 @@ const module = "github.com/dbctl/dbctl/"
 
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
-	lowest = []string{"internal/databend", "internal/sqltext", "internal/event", "internal/secret"}
+	lowest = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/event", "internal/secret"}
 	middle = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
 	top    = append([]string{"internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
 
 var rules = map[string][]string{
-	"internal":              nil,
-	"internal/secret":       nil,
-	"internal/sqltext":      nil,
-	"internal/event":        nil,
-	"internal/databend":     {"internal/secret", "internal/sqltext"},
-	"internal/project":      {"internal/secret", "internal/sqltext"},
-	"internal/savepoint":    lowest,
-	"internal/state":        lowest,
-	"internal/migrate":      middle,
-	"internal/load":         middle,
-	"internal/ui":           middle,
-	"internal/local":        {"internal/secret"},
-	"internal/databendtest": {"internal/databend", "internal/local", "internal/secret"},
-	"internal/proof":        nil,
-	"internal/cli":          top,
-	"cmd/dbctl":             {"internal/cli"},
-	"cmd/citydrive-sample":  nil,
-	"demo/query":            {"internal/databend", "internal/event", "internal/local", "internal/ui"},
+	"internal":                  nil,
+	"internal/secret":           nil,
+	"internal/sqltext":          nil,
+	"internal/sqltext/effect":   {"internal/sqltext"},
+	"internal/sqltext/copytext": {"internal/sqltext"},
+	"internal/event":            nil,
+	"internal/databend":         {"internal/secret", "internal/sqltext"},
+	"internal/project":          {"internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
+	"internal/savepoint":        lowest,
+	"internal/state":            lowest,
+	"internal/migrate":          middle,
+	"internal/load":             middle,
+	"internal/ui":               middle,
+	"internal/local":            {"internal/secret"},
+	"internal/databendtest":     {"internal/databend", "internal/local", "internal/secret"},
+	"internal/proof":            nil,
+	"internal/cli":              top,
+	"cmd/dbctl":                 {"internal/cli"},
+	"cmd/citydrive-sample":      nil,
+	"demo/query":                {"internal/databend", "internal/event", "internal/local", "internal/ui"},
 }
 
 // owners are the modules, and the package of ours, that only some packages may import: everybody else goes through them.

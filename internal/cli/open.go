@@ -17,6 +17,7 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/ui"
 )
@@ -314,8 +315,8 @@ func createsDatabase(p *project.Project, database string) bool {
 			if !databaseDDL.MatchString(s.SQL) {
 				continue
 			}
-			for _, w := range sqltext.Analyze(s.SQL, database).Writes {
-				if w.Kind == sqltext.Database && strings.EqualFold(w.Name, database) && w.Verb != sqltext.Drop {
+			for _, w := range effect.Analyze(s.SQL, database).Writes {
+				if w.Kind == sqltext.Database && strings.EqualFold(w.Name, database) && w.Verb != effect.Drop {
 					return true
 				}
 			}

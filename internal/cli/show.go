@@ -11,7 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 func showCommand() *command {
@@ -107,7 +107,7 @@ func (a *app) showSection(version int64, direction string, s project.Section, da
 func describe(stmts []project.Statement, database string) []event.Statement {
 	out := make([]event.Statement, len(stmts))
 	for i, s := range stmts {
-		e := sqltext.Analyze(s.SQL, database)
+		e := effect.Analyze(s.SQL, database)
 		if e.Use != "" {
 			database = e.Use
 		}

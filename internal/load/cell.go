@@ -11,7 +11,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // cell is a column of the files that becomes one of the table: what checks are made of.
@@ -75,7 +75,7 @@ func (r *run) cells(ctx context.Context) ([]cell, error) {
 }
 
 // leftToTable reports whether the table says what becomes of an item: it has no cast that tells all.
-func leftToTable(it sqltext.SelectItem) bool {
+func leftToTable(it copytext.SelectItem) bool {
 	name := strings.ToLower(it.Column)
 	return !strings.HasPrefix(name, "metadata$") && (it.Type == "" || arrays.MatchString(it.Type))
 }

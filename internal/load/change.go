@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // mayReplace refuses to replace changed files of a load that does not say which rows came from which file.
@@ -31,7 +32,7 @@ func (j *job) mayReplace() error {
 var filenameItem = regexp.MustCompile("(?i)^metadata\\$filename(::\\s*(STRING|VARCHAR|TEXT))?(\\s+(AS\\s+)?(\\w+|`[^`]+`|\"[^\"]+\"))?$")
 
 // isFilename reports whether an item of the select list is the file's name as it is, which is what rows are deleted by.
-func isFilename(it sqltext.SelectItem) bool { return filenameItem.MatchString(it.Text) }
+func isFilename(it copytext.SelectItem) bool { return filenameItem.MatchString(it.Text) }
 
 // deleteOld removes the rows that came from the files, inside the transaction that loads them again. Of a file of which fewer are found
 // than the ledger counts, the others would stay beside the new ones: rows from before the column was there, or changed by somebody. Such

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 func TestWindow(t *testing.T) {
@@ -27,7 +27,7 @@ func TestWindow(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.window, got, tt.want)
 		}
 	}
-	open := project.Load{LoadHeader: project.LoadHeader{Window: "day=%Y-%m-%d 7d"}, Copy: sqltext.Copy{Path: "p"}}
+	open := project.Load{LoadHeader: project.LoadHeader{Window: "day=%Y-%m-%d 7d"}, Copy: copytext.Copy{Path: "p"}}
 	if _, err := parseWindow(open); err == nil {
 		t.Error("got no error for partitions below a location without a / at its end")
 	}

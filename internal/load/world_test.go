@@ -18,7 +18,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -75,7 +75,7 @@ func file[T any](rows []T) []byte {
 func (w *world) load(sql string, change ...func(*project.Load)) project.Load {
 	w.t.Helper()
 	sql = strings.ReplaceAll(sql, "@st/", "@"+w.stage+"/")
-	c, err := sqltext.ParseCopy(sql)
+	c, err := copytext.Parse(sql)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -17,13 +18,13 @@ type feature struct {
 	needs string // what a person would have to get
 	probe string // fails with one of codes where it is missing
 	codes []int
-	used  func(sqltext.Effect) bool
+	used  func(effect.Effect) bool
 }
 
 // Tasks need a cloud control service, streams a licence (databend src/query/service: LicenseManager, CloudControlApiProvider).
 var features = []feature{
-	{"streams", "an Enterprise licence", "SHOW STREAMS", []int{databend.CodeNoLicence}, func(e sqltext.Effect) bool { return e.Stream }},
-	{"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'", []int{databend.CodeNoTasks, databend.CodeNoLicence}, func(e sqltext.Effect) bool { return e.Task }},
+	{"streams", "an Enterprise licence", "SHOW STREAMS", []int{databend.CodeNoLicence}, func(e effect.Effect) bool { return e.Stream }},
+	{"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'", []int{databend.CodeNoTasks, databend.CodeNoLicence}, func(e effect.Effect) bool { return e.Task }},
 }
 
 // missing says why the server lacks the feature, "" when it has it: one request.
@@ -105,7 +106,7 @@ func spread(steps []Step, reasons []string) {
 		for _, st := range steps[i].Statements {
 			for _, w := range st.Effect.Writes {
 				switch w.Verb {
-				case sqltext.Create, sqltext.Replace, sqltext.CreateNew, sqltext.RenameIn, sqltext.Undrop:
+				case effect.Create, effect.Replace, effect.CreateNew, effect.RenameIn, effect.Undrop:
 					if _, ok := made[key(w.Object)]; !ok {
 						made[key(w.Object)] = steps[i].Version
 					}
@@ -139,7 +140,7 @@ func mentions(s Step, made map[string]int64) (sqltext.Object, int64, bool) {
 // checkSyntax lets the server read what it cannot run. A statement with a secret is left out: EXPLAIN SYNTAX would echo it.
 func (m *Migrator) checkSyntax(ctx context.Context, s Step) error {
 	for _, st := range s.Statements {
-		if holders, err := sqltext.Placeholders(st.SQL); err != nil || len(holders) > 0 || st.Effect.Class == sqltext.None {
+		if holders, err := sqltext.Placeholders(st.SQL); err != nil || len(holders) > 0 || st.Effect.Class == effect.None {
 			continue
 		}
 		const prefix = "EXPLAIN SYNTAX "

@@ -9,7 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -245,7 +245,7 @@ func irreversible(steps []Step, o PlanOptions) []error {
 			continue
 		}
 		for _, st := range s.Statements {
-			if st.Effect.Class == sqltext.Irreversible || st.Effect.Unknown {
+			if st.Effect.Class == effect.Irreversible || st.Effect.Unknown {
 				errs = append(errs, irreversibleError(s, st, st.Effect.Reason))
 			}
 		}

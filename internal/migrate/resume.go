@@ -10,6 +10,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -186,7 +187,7 @@ func (c *cutOff) did(ctx context.Context, x ran) (answer, error) {
 	is, _ := now.Find(w.Object)
 	was, _ := c.base.Find(w.Object)
 	first := !slices.ContainsFunc(c.ran[:len(c.ran)-1], func(e ran) bool {
-		return slices.ContainsFunc(c.statementAt(e.Place).Effect.Writes, func(o sqltext.Write) bool { return o.Object == w.Object })
+		return slices.ContainsFunc(c.statementAt(e.Place).Effect.Writes, func(o effect.Write) bool { return o.Object == w.Object })
 	})
 	if ev := evidenceOf(st.Effect); ev != "" && first {
 		before, _ := c.base.Find(ev.object(st.Effect))
@@ -201,16 +202,16 @@ func (c *cutOff) did(ctx context.Context, x ran) (answer, error) {
 		return no, nil
 	}
 	switch w.Verb {
-	case sqltext.Create, sqltext.Undrop, sqltext.RenameIn:
+	case effect.Create, effect.Undrop, effect.RenameIn:
 		return say(is.Exists)
-	case sqltext.Drop, sqltext.RenameOut:
+	case effect.Drop, effect.RenameOut:
 		return say(!is.Exists)
-	case sqltext.CreateNew:
+	case effect.CreateNew:
 		if is.Exists {
 			return yes, nil // once more changes nothing, and not at all either
 		}
 		return no, nil
-	case sqltext.Alter, sqltext.WriteData:
+	case effect.Alter, effect.WriteData:
 		head := x.Heads[is.ID]
 		if head == "" && first {
 			head = was.Head

@@ -13,6 +13,8 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -84,7 +86,7 @@ func (r *run) failed(ctx context.Context, i int, err error) error {
 func (r *run) irreversibly() string {
 	for _, x := range r.ran {
 		s := r.plan.Steps[x.Place.Step]
-		if st := s.Statements[x.Place.Statement]; st.Effect.Class == sqltext.Irreversible || st.Effect.Unknown {
+		if st := s.Statements[x.Place.Statement]; st.Effect.Class == effect.Irreversible || st.Effect.Unknown {
 			return fmt.Sprintf("%s:%d: %s", s.File, st.Line, st.Effect.Kind)
 		}
 	}
@@ -301,10 +303,10 @@ func (r *run) stagesOf(ctx context.Context, table sqltext.Object) (map[string]st
 	out := map[string]string{}
 	for _, x := range r.ran {
 		st := r.statementAt(x.Place)
-		if !isCopy(st) || !slices.ContainsFunc(st.Effect.Writes, func(w sqltext.Write) bool { return w.Object == table }) {
+		if !isCopy(st) || !slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool { return w.Object == table }) {
 			continue
 		}
-		c, err := sqltext.ParseCopy(st.SQL)
+		c, err := copytext.Parse(st.SQL)
 		if err != nil {
 			continue // from a place that is no stage: the ledger knows none
 		}

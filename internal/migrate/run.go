@@ -14,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -365,7 +366,7 @@ func (r *run) stale(s Step, o sqltext.Object, under map[sqltext.Object]bool, age
 func mayFind(s Step, o sqltext.Object) bool {
 	for _, st := range s.Statements {
 		for _, w := range st.Effect.Writes {
-			if w.Object == o && (w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew) {
+			if w.Object == o && (w.Verb == effect.Replace || w.Verb == effect.CreateNew) {
 				return true
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // A migration that is one statement needs no savepoint: the statement is atomic, so either nothing of it is there or the migration is
@@ -29,11 +30,11 @@ const (
 )
 
 // evidenceOf is what a statement leaves, "" when nothing shows whether it ran.
-func evidenceOf(e sqltext.Effect) evidence {
-	if e.Unknown || e.DML || e.Class != sqltext.Exact && e.Class != sqltext.Flashback {
+func evidenceOf(e effect.Effect) evidence {
+	if e.Unknown || e.DML || e.Class != effect.Exact && e.Class != effect.Flashback {
 		return ""
 	}
-	verbs := map[sqltext.Verb]int{}
+	verbs := map[effect.Verb]int{}
 	for _, w := range e.Writes {
 		if w.Kind != sqltext.Table || w.IsStream {
 			return ""
@@ -41,15 +42,15 @@ func evidenceOf(e sqltext.Effect) evidence {
 		verbs[w.Verb]++
 	}
 	switch {
-	case len(e.Writes) == 2 && verbs[sqltext.RenameOut] == 1 && verbs[sqltext.RenameIn] == 1:
+	case len(e.Writes) == 2 && verbs[effect.RenameOut] == 1 && verbs[effect.RenameIn] == 1:
 		return renamed
 	case len(e.Writes) != 1:
 		return ""
-	case verbs[sqltext.Drop] == 1:
+	case verbs[effect.Drop] == 1:
 		return dropped
-	case verbs[sqltext.Create]+verbs[sqltext.CreateNew]+verbs[sqltext.Replace] == 1:
+	case verbs[effect.Create]+verbs[effect.CreateNew]+verbs[effect.Replace] == 1:
 		return made
-	case verbs[sqltext.Alter] == 0:
+	case verbs[effect.Alter] == 0:
 		return ""
 	case e.Column != "" && strings.HasPrefix(e.Kind, "ALTER TABLE"):
 		return column
@@ -64,9 +65,9 @@ func evidenceOf(e sqltext.Effect) evidence {
 }
 
 // object is the one that the evidence is of: of a rename the one that leaves its name.
-func (ev evidence) object(e sqltext.Effect) sqltext.Object {
+func (ev evidence) object(e effect.Effect) sqltext.Object {
 	for _, w := range e.Writes {
-		if w.Verb != sqltext.RenameIn {
+		if w.Verb != effect.RenameIn {
 			return w.Object
 		}
 	}
@@ -74,7 +75,7 @@ func (ev evidence) object(e sqltext.Effect) sqltext.Object {
 }
 
 // in is the evidence as an object has it, "" for nothing.
-func (ev evidence) in(o savepoint.ObjectState, e sqltext.Effect) string {
+func (ev evidence) in(o savepoint.ObjectState, e effect.Effect) string {
 	if !o.Exists {
 		return ""
 	}
@@ -96,7 +97,7 @@ func (ev evidence) in(o savepoint.ObjectState, e sqltext.Effect) string {
 
 // shows reports whether a statement ran, from its evidence before (was) and what is there now. at is a server's time not after its
 // mark. Unclear is a statement that may have changed nothing: running it once more does no harm.
-func (ev evidence) shows(e sqltext.Effect, was string, now savepoint.State, at string) answer {
+func (ev evidence) shows(e effect.Effect, was string, now savepoint.State, at string) answer {
 	is, _ := now.Find(ev.object(e))
 	maybe := func(unchanged bool) answer {
 		if unchanged {
@@ -111,9 +112,9 @@ func (ev evidence) shows(e sqltext.Effect, was string, now savepoint.State, at s
 		}
 		return maybe(e.If)
 	case dropped, renamed:
-		arrived := !slices.ContainsFunc(e.Writes, func(w sqltext.Write) bool {
+		arrived := !slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
 			there, _ := now.Find(w.Object)
-			return w.Verb == sqltext.RenameIn && !there.Exists
+			return w.Verb == effect.RenameIn && !there.Exists
 		})
 		if was != "" && !is.Exists && arrived {
 			return yes
@@ -191,7 +192,7 @@ func (r *run) markSole(ctx context.Context, i int) error {
 		ev := evidenceOf(e)
 		var changes, leaves []aspect
 		for _, w := range e.Writes {
-			if w.Verb == sqltext.Alter {
+			if w.Verb == effect.Alter {
 				changes = append(changes, aspect{w.Object, ev})
 				leaves = changes
 				continue
@@ -244,15 +245,15 @@ func (r *run) evidenceBefore(j int, group map[sqltext.Object]bool) (was string, 
 				if w.Object != o {
 					continue
 				}
-				there := w.Verb != sqltext.Drop && w.Verb != sqltext.RenameOut
+				there := w.Verb != effect.Drop && w.Verb != effect.RenameOut
 				switch {
 				case ev == dropped || ev == renamed:
 					if !there {
 						return "", !st.Effect.If
 					}
 					return something, true
-				case ev == column && (w.Verb == sqltext.WriteData || w.Verb == sqltext.Alter && !says(st.SQL, e.Column)): // another column, or none
-				case ev == column && (w.Verb == sqltext.Create || w.Verb == sqltext.Replace):
+				case ev == column && (w.Verb == effect.WriteData || w.Verb == effect.Alter && !says(st.SQL, e.Column)): // another column, or none
+				case ev == column && (w.Verb == effect.Create || w.Verb == effect.Replace):
 					return "", !says(st.SQL, e.Column, "AS", "LIKE", "CLONE")
 				default:
 					return "", false

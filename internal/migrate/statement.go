@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -58,7 +59,7 @@ func isCopy(st Statement) bool { return strings.HasPrefix(st.Effect.Kind, "COPY"
 func (r *run) statement(ctx context.Context, p place) error {
 	s := &r.plan.Steps[p.Step]
 	st := s.Statements[p.Statement]
-	if st.Effect.Class == sqltext.None && !st.Effect.Unknown {
+	if st.Effect.Class == effect.None && !st.Effect.Unknown {
 		// It writes nothing: nothing to put back.
 		if err := r.lock.Fresh(ctx); err != nil {
 			return err
@@ -137,7 +138,7 @@ func (r *run) heads(ctx context.Context, st Statement) (map[string]string, error
 		was, known := r.base.Find(w.Object)
 		known = known && was.Exists && was.Head != ""
 		recent := !r.dirty[w.Object] && time.Since(r.seen[w.Object].read) < fresh
-		if w.Kind == sqltext.Table && (w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData) && known && !recent {
+		if w.Kind == sqltext.Table && (w.Verb == effect.Alter || w.Verb == effect.WriteData) && known && !recent {
 			tables = append(tables, w.Object)
 		}
 	}
@@ -156,7 +157,7 @@ func (r *run) fuse(statements []Statement) []sqltext.Object {
 	var out []sqltext.Object
 	for _, st := range statements {
 		for _, w := range st.Effect.Writes {
-			if w.Kind != sqltext.Table || w.Verb != sqltext.WriteData || seen[w.Object] {
+			if w.Kind != sqltext.Table || w.Verb != effect.WriteData || seen[w.Object] {
 				continue
 			}
 			seen[w.Object] = true
@@ -180,7 +181,7 @@ func (r *run) engineMade(o sqltext.Object) string {
 	for _, s := range r.plan.Steps {
 		for _, st := range s.Statements {
 			for _, w := range st.Effect.Writes {
-				if w.Object == o && (w.Verb == sqltext.Create || w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew) {
+				if w.Object == o && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew) {
 					engine = "FUSE"
 					if e := engineOption.FindStringSubmatch(st.SQL); e != nil {
 						engine = strings.ToUpper(e[1])

@@ -9,6 +9,7 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -35,7 +36,7 @@ type Step struct {
 // Statement is one statement of a Step, and what it does.
 type Statement struct {
 	project.Statement
-	Effect sqltext.Effect
+	Effect effect.Effect
 	// Unit is the same number for all statements of a user's own BEGIN … COMMIT, 0 outside of one.
 	Unit int
 }
@@ -154,7 +155,7 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 		return &PlanError{Kind: kind, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column, Msg: msg, hint: hint}
 	}
 	for i, st := range statements {
-		e := sqltext.Analyze(st.SQL, database)
+		e := effect.Analyze(st.SQL, database)
 		this := Statement{Statement: st, Effect: e}
 		if e.Use != "" {
 			database = e.Use
@@ -178,7 +179,7 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 		}
 		if open >= 0 {
 			this.Unit = unit
-			if e.Txn == "" && !e.DML && (e.Class != sqltext.None || e.Unknown || e.DDL) {
+			if e.Txn == "" && !e.DML && (e.Class != effect.None || e.Unknown || e.DDL) {
 				return refuse(st, Transaction, e.Kind+" inside BEGIN … COMMIT would commit what went before, and cannot be rolled back with it",
 					"put it before BEGIN or after COMMIT: dbctl puts a failed migration back without a transaction")
 			}
@@ -199,7 +200,7 @@ func writes(steps []Step) []sqltext.Object { return savepoint.Objects(effects(st
 
 // consumed are the names that may be streams which a statement moves on: those that a statement which writes rows or files reads
 // (databend get_consume_streams), WITH CONSUME or not. Only the state shows which are.
-func consumed(e sqltext.Effect) []sqltext.Object {
+func consumed(e effect.Effect) []sqltext.Object {
 	if !e.DML && !strings.HasSuffix(e.Kind, " AS SELECT") && e.Kind != "COPY INTO LOCATION" {
 		return nil
 	}
@@ -219,13 +220,13 @@ func consume(steps []Step, before savepoint.State) {
 			e := &s.Statements[i].Effect
 			for _, o := range consumed(*e) {
 				was, _ := before.Find(o)
-				written := slices.ContainsFunc(e.Writes, func(w sqltext.Write) bool { return w.Object == o })
+				written := slices.ContainsFunc(e.Writes, func(w effect.Write) bool { return w.Object == o })
 				if !was.Exists || was.Engine != "STREAM" || written {
 					continue
 				}
-				e.Writes = append(slices.Clone(e.Writes), sqltext.Write{Object: o, Verb: sqltext.WriteData, Data: true, IsStream: true})
-				if e.Class == sqltext.None { // CREATE TEMP TABLE AS
-					e.Class, e.Reason, e.Undo = sqltext.Exact, "it moves a stream's offset, which can be set back", "the stream at its earlier offset"
+				e.Writes = append(slices.Clone(e.Writes), effect.Write{Object: o, Verb: effect.WriteData, Data: true, IsStream: true})
+				if e.Class == effect.None { // CREATE TEMP TABLE AS
+					e.Class, e.Reason, e.Undo = effect.Exact, "it moves a stream's offset, which can be set back", "the stream at its earlier offset"
 				}
 			}
 		}
@@ -233,8 +234,8 @@ func consume(steps []Step, before savepoint.State) {
 }
 
 // effects are what the statements of the steps do, in order.
-func effects(steps []Step) []sqltext.Effect {
-	var out []sqltext.Effect
+func effects(steps []Step) []effect.Effect {
+	var out []effect.Effect
 	for _, s := range steps {
 		for _, st := range s.Statements {
 			out = append(out, st.Effect)
@@ -279,7 +280,7 @@ func (s *Step) events() []event.Statement {
 }
 
 // StatementEvent is a statement as plan and show list it, without the migration or load that it is of. index is its number there, from 1.
-func StatementEvent(index int, st project.Statement, e sqltext.Effect) event.Statement {
+func StatementEvent(index int, st project.Statement, e effect.Effect) event.Statement {
 	objects := []event.Object{}
 	for _, w := range e.Writes {
 		objects = append(objects, event.Object{Kind: string(w.Kind), Name: w.Display()})

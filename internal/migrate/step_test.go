@@ -6,6 +6,7 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // TestConsume shows which statements move a stream on that they read as a table. Streams need a licence: the state is made by hand.
@@ -40,7 +41,7 @@ func TestConsume(t *testing.T) {
 				t.Errorf("%s: writes %s", sql, o)
 			}
 		}
-		if (got == 1) != want || got > 1 || want && s.Statements[0].Effect.Class == sqltext.None {
+		if (got == 1) != want || got > 1 || want && s.Statements[0].Effect.Class == effect.None {
 			t.Errorf("%s: the stream is written %d times, class %s, want %t", sql, got, s.Statements[0].Effect.Class, want)
 		}
 	}

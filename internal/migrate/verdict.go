@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // expected is how long a run is assumed to take at most, when retention is judged.
@@ -37,19 +38,19 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 				why := unheld(st, w, before, p.atomic || i+1 < len(s.Statements))
 				if st.Effect.Attaches && !made[w.Object] {
 					why = fmt.Sprintf("dbctl does not see the tags and policies of %s", w.Object)
-					st.Effect.Class = sqltext.Irreversible // and no definition of ours would help
+					st.Effect.Class = effect.Irreversible // and no definition of ours would help
 				}
 				if why != "" {
 					e := &s.Statements[i].Effect // as plan lists it, and a rollback reports it
-					e.Class, e.Reason, e.Undo = sqltext.Irreversible, why, ""
+					e.Class, e.Reason, e.Undo = effect.Irreversible, why, ""
 					if !m.o.AllowIrreversible && !s.consent["irreversible"] {
 						errs = append(errs, irreversibleError(s, st, why))
 					}
 				}
 				was, known := before.Find(w.Object)
-				made[w.Object] = w.Verb == sqltext.Create || w.Verb == sqltext.Replace || w.Verb == sqltext.CreateNew && !was.Exists || w.Verb == sqltext.Alter && made[w.Object] || w.Verb == sqltext.WriteData && made[w.Object]
-				replaces := w.Verb == sqltext.Replace && w.AccountWide()
-				if !known || !was.Exists || judged[w.Object] || st.Effect.Class != sqltext.Redefine || w.Verb == sqltext.Create || w.Verb == sqltext.CreateNew || shown(was) && !replaces {
+				made[w.Object] = w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew && !was.Exists || w.Verb == effect.Alter && made[w.Object] || w.Verb == effect.WriteData && made[w.Object]
+				replaces := w.Verb == effect.Replace && w.AccountWide()
+				if !known || !was.Exists || judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew || shown(was) && !replaces {
 					continue
 				}
 				judged[w.Object] = true // said once
@@ -90,12 +91,12 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 
 // unheld says why a change that can be undone as a rule cannot be of w as it is, "" when it can. followed says that a statement comes
 // after it which may fail.
-func unheld(st Statement, w sqltext.Write, before savepoint.State, followed bool) string {
+func unheld(st Statement, w effect.Write, before savepoint.State, followed bool) string {
 	was, _ := before.Find(w.Object)
-	if st.Effect.InternalStage && was.Files() > 0 && st.Effect.Class != sqltext.Irreversible {
+	if st.Effect.InternalStage && was.Files() > 0 && st.Effect.Class != effect.Irreversible {
 		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
 	}
-	if w.Kind != sqltext.Table || !was.Exists || st.Effect.Class == sqltext.Irreversible {
+	if w.Kind != sqltext.Table || !was.Exists || st.Effect.Class == effect.Irreversible {
 		return ""
 	}
 	switch engine := strings.ToUpper(was.Engine); engine {
@@ -106,7 +107,7 @@ func unheld(st Statement, w sqltext.Write, before savepoint.State, followed bool
 		}
 	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
 	default:
-		if w.Data && (w.Verb == sqltext.WriteData || w.Verb == sqltext.Alter) {
+		if w.Data && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
 			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)
 		}
 	}
@@ -162,15 +163,15 @@ func (d *definitions) of(ctx context.Context, o sqltext.Object) ([]Statement, er
 				continue
 			}
 			switch w.Verb {
-			case sqltext.Create, sqltext.Replace:
+			case effect.Create, effect.Replace:
 				out = []Statement{st}
-			case sqltext.CreateNew:
+			case effect.CreateNew:
 				if len(out) == 0 {
 					out = []Statement{st}
 				}
-			case sqltext.Drop, sqltext.RenameOut:
+			case effect.Drop, effect.RenameOut:
 				out = nil
-			case sqltext.Alter:
+			case effect.Alter:
 				if len(out) > 0 {
 					out = append(out, st)
 				}

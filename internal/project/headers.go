@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 var (
@@ -61,7 +62,7 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 var RuleNames = []string{"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "time-range", "struct-names", "binary-json"}
 
 // readLoadHeaders reads the headers of a load. copied is its COPY, whose columns the headers name.
-func readLoadHeaders(src *source, headers []sqltext.Header, copied sqltext.Copy) (LoadHeader, error) {
+func readLoadHeaders(src *source, headers []sqltext.Header, copied copytext.Copy) (LoadHeader, error) {
 	var l LoadHeader
 	seen := map[string]bool{}
 	for _, h := range headers {
@@ -91,7 +92,7 @@ func readLoadHeaders(src *source, headers []sqltext.Header, copied sqltext.Copy)
 }
 
 // set takes one header into l; msg says what is wrong with it.
-func (l *LoadHeader) set(h sqltext.Header, copied sqltext.Copy) (msg, hint string) {
+func (l *LoadHeader) set(h sqltext.Header, copied copytext.Copy) (msg, hint string) {
 	switch h.Key {
 	case "filename-column":
 		if copied.Columns != nil && !containsFold(copied.Columns, h.Value) {
@@ -161,7 +162,7 @@ func containsFold(list []string, s string) bool {
 }
 
 // option returns the first of these options that the COPY has.
-func option(c sqltext.Copy, names ...string) string {
+func option(c copytext.Copy, names ...string) string {
 	for _, o := range c.Options {
 		if slices.Contains(names, o.Name) {
 			return o.Name

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // readLoads reads all .sql files of loads/ and of the folders below it, by name. Hidden files and folders are none of ours.
@@ -87,7 +88,7 @@ func (r *renderer) readLoad(file string) (Load, error) {
 	}
 	st := statements[0]
 	l.Statement = e.statement(st)
-	if l.Copy, err = sqltext.ParseCopy(st.Text); err != nil {
+	if l.Copy, err = copytext.Parse(st.Text); err != nil {
 		if se, ok := err.(*sqltext.Error); ok {
 			hint := se.Hint
 			if hint == "" {

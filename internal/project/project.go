@@ -14,6 +14,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // The names that make a folder a project.
@@ -111,7 +112,7 @@ type Load struct {
 	Headers []sqltext.Header
 	LoadHeader
 	Statement Statement
-	Copy      sqltext.Copy
+	Copy      copytext.Copy
 	Format    string // the options of its files' format, as far as the server was asked: where FILE_FORMAT is a name, or the stage's
 	Expanded  string
 	Checksum  string // "v1:…" of Expanded, CRLF→LF

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // Capture reads the state of objects: one request whatever their number (two when the constraints of some table cannot be read),
@@ -33,7 +34,7 @@ func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, erro
 
 // Objects are the objects to capture before statements with these effects run, in order: what they write, under the names that
 // databases have at the capture, and the tables and databases whose owner changes.
-func Objects(effects []sqltext.Effect) []sqltext.Object {
+func Objects(effects []effect.Effect) []sqltext.Object {
 	var out []sqltext.Object
 	seen := map[sqltext.Object]bool{}
 	renamed := map[string]string{} // a database's name after a statement → at the capture
@@ -59,9 +60,9 @@ func Objects(effects []sqltext.Effect) []sqltext.Object {
 			add(w.Object)
 			switch {
 			case w.Kind != sqltext.Database:
-			case w.Verb == sqltext.RenameOut:
+			case w.Verb == effect.RenameOut:
 				from = cmp.Or(renamed[w.Name], w.Name)
-			case w.Verb == sqltext.RenameIn:
+			case w.Verb == effect.RenameIn:
 				renamed[w.Name] = from
 			}
 		}
@@ -78,7 +79,7 @@ func Objects(effects []sqltext.Effect) []sqltext.Object {
 
 // Changed are the captured tables whose rows or columns statements with these effects change, in the order in which they run, and
 // those of them that a COPY writes: by the names of the capture, whatever their names are by then.
-func Changed(captured State, effects []sqltext.Effect) (all, copies []sqltext.Object) {
+func Changed(captured State, effects []effect.Effect) (all, copies []sqltext.Object) {
 	reached := make([]Reached, len(effects))
 	for i, e := range effects {
 		reached[i].Effect = e
@@ -93,8 +94,8 @@ func Changed(captured State, effects []sqltext.Effect) (all, copies []sqltext.Ob
 		for _, i := range r.touched[s.ID] {
 			e := effects[i]
 			copied = copied || strings.HasPrefix(e.Kind, "COPY")
-			changed = changed || slices.ContainsFunc(e.Writes, func(w sqltext.Write) bool {
-				return (w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData) && (w.Data || w.Columns)
+			changed = changed || slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
+				return (w.Verb == effect.Alter || w.Verb == effect.WriteData) && (w.Data || w.Columns)
 			})
 		}
 		if changed {

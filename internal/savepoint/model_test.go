@@ -15,7 +15,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // rounds runs a proof's round 0, 1, … n-1, or, in the short form, as many as begin within a time; in full until a minute before go
@@ -98,22 +98,22 @@ func (d dice) table(what string) string {
 
 // learn follows a statement.
 func (d dice) learn(sql string) {
-	e := sqltext.Analyze(sql, "")
+	e := effect.Analyze(sql, "")
 	writes := e.Writes
 	for i, w := range writes {
 		switch w.Verb {
-		case sqltext.Create, sqltext.Replace, sqltext.Undrop:
+		case effect.Create, effect.Replace, effect.Undrop:
 			d.is[w.Name] = "table"
 			if strings.Contains(e.Kind, "VIEW") {
 				d.is[w.Name] = "view"
 			}
-		case sqltext.CreateNew:
+		case effect.CreateNew:
 			if d.is[w.Name] == "" {
 				d.is[w.Name] = "table"
 			}
-		case sqltext.Drop:
+		case effect.Drop:
 			d.is[w.Name] = ""
-		case sqltext.RenameIn:
+		case effect.RenameIn:
 			if from := writes[i-1].Name; d.is[w.Name] == "" {
 				d.is[w.Name], d.is[from] = d.is[from], ""
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // asNow is said of every object that was defined anew from the journal.
@@ -91,7 +92,7 @@ func (x *restorer) untaken(now ObjectState) bool {
 	}
 	for _, i := range slices.Backward(x.r.written[now.Object]) {
 		for _, w := range x.r.reached[i].Effect.Writes {
-			if w.Object != now.Object || w.Verb != sqltext.Create && w.Verb != sqltext.Replace {
+			if w.Object != now.Object || w.Verb != effect.Create && w.Verb != effect.Replace {
 				continue
 			}
 			start := "1"

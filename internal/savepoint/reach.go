@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // reach is what the reached statements can have done: it bounds what a restore may touch. It follows the statements over the
@@ -94,7 +95,7 @@ func (r *reach) name(o sqltext.Object) name {
 
 const newDatabase = "\x00new" // stands for a database that a statement made, in names
 
-func (r *reach) follow(i int, e sqltext.Effect) {
+func (r *reach) follow(i int, e effect.Effect) {
 	if e.Kind == "GRANT OWNERSHIP" {
 		for _, o := range e.Names {
 			r.owned[o] = true
@@ -115,7 +116,7 @@ func (r *reach) follow(i int, e sqltext.Effect) {
 	}
 }
 
-func (r *reach) followTable(i int, w sqltext.Write, rest []sqltext.Write) {
+func (r *reach) followTable(i int, w effect.Write, rest []effect.Write) {
 	n := r.name(w.Object)
 	token := r.cur[n]
 	made := func() {
@@ -131,32 +132,32 @@ func (r *reach) followTable(i int, w sqltext.Write, rest []sqltext.Write) {
 		}
 	}
 	switch w.Verb {
-	case sqltext.Create:
+	case effect.Create:
 		made()
-	case sqltext.CreateNew:
+	case effect.CreateNew:
 		if token == "" {
 			made()
 		} else {
 			r.owned[w.Object] = true // the engine gives it to the current role
 		}
-	case sqltext.Replace:
+	case effect.Replace:
 		hide()
 		made()
-	case sqltext.Drop:
+	case effect.Drop:
 		if w.Data {
 			r.touch(token, i) // DROP TABLE … ALL empties it too
 		}
 		hide()
 		delete(r.cur, n)
 		r.moved[n] = true
-	case sqltext.Undrop:
+	case effect.Undrop:
 		if h := r.hidden[n]; token == "" && len(h) > 0 {
 			r.cur[n], r.hidden[n] = h[len(h)-1], h[:len(h)-1]
 		}
 		r.moved[n] = true
-	case sqltext.RenameOut:
+	case effect.RenameOut:
 		for _, to := range rest {
-			if to.Kind == sqltext.Table && to.Verb == sqltext.RenameIn {
+			if to.Kind == sqltext.Table && to.Verb == effect.RenameIn {
 				t := r.name(to.Object)
 				r.moved[n], r.moved[t] = true, true
 				delete(r.cur, n)
@@ -167,9 +168,9 @@ func (r *reach) followTable(i int, w sqltext.Write, rest []sqltext.Write) {
 				break
 			}
 		}
-	case sqltext.Swap:
+	case effect.Swap:
 		for _, to := range rest {
-			if to.Kind == sqltext.Table && to.Verb == sqltext.Swap {
+			if to.Kind == sqltext.Table && to.Verb == effect.Swap {
 				t := r.name(to.Object)
 				r.moved[n], r.moved[t] = true, true
 				r.cur[n], r.cur[t] = r.cur[t], token
@@ -178,7 +179,7 @@ func (r *reach) followTable(i int, w sqltext.Write, rest []sqltext.Write) {
 				break
 			}
 		}
-	case sqltext.Alter, sqltext.WriteData:
+	case effect.Alter, effect.WriteData:
 		r.touch(token, i)
 	}
 }
@@ -189,35 +190,35 @@ func (r *reach) touch(token string, i int) {
 	}
 }
 
-func (r *reach) followDatabase(w sqltext.Write, rest []sqltext.Write) {
+func (r *reach) followDatabase(w effect.Write, rest []effect.Write) {
 	was, aliased := r.dbs[w.Name]
 	if !aliased {
 		was = w.Name
 	}
 	switch w.Verb {
-	case sqltext.Create, sqltext.Replace, sqltext.CreateNew:
+	case effect.Create, effect.Replace, effect.CreateNew:
 		b, known := r.before[w.Object]
-		if w.Verb == sqltext.CreateNew && !r.lostDB[w.Name] && (aliased || known && b.Exists) {
+		if w.Verb == effect.CreateNew && !r.lostDB[w.Name] && (aliased || known && b.Exists) {
 			return
 		}
-		if w.Verb == sqltext.Replace {
+		if w.Verb == effect.Replace {
 			r.lostDB[w.Name] = true
 			r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
 		}
 		r.movedDB[w.Name], r.madeDB[w.Name] = true, true
 		r.dbs[w.Name] = newDatabase + w.Name
-	case sqltext.Drop:
+	case effect.Drop:
 		r.movedDB[w.Name], r.lostDB[w.Name] = true, true
 		r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
 		r.dbs[w.Name] = newDatabase + w.Name
-	case sqltext.Undrop:
+	case effect.Undrop:
 		r.movedDB[w.Name] = true
 		if h := r.hiddenDBs[w.Name]; len(h) > 0 {
 			r.dbs[w.Name], r.hiddenDBs[w.Name] = h[len(h)-1], h[:len(h)-1]
 		}
-	case sqltext.RenameOut:
+	case effect.RenameOut:
 		for _, to := range rest {
-			if to.Kind == sqltext.Database && to.Verb == sqltext.RenameIn {
+			if to.Kind == sqltext.Database && to.Verb == effect.RenameIn {
 				r.movedDB[w.Name], r.movedDB[to.Name] = true, true
 				r.dbs[to.Name] = was
 				r.dbs[w.Name] = newDatabase + w.Name

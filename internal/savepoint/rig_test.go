@@ -14,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // rig runs statements as migrate does: captured, seeded, marked, each with the heads read right before it and DML in a
@@ -79,10 +80,10 @@ func (r *rig) rows(sql string) [][]string {
 	return rows
 }
 
-func effects(db string, statements []string) []sqltext.Effect {
-	out := make([]sqltext.Effect, len(statements))
+func effects(db string, statements []string) []effect.Effect {
+	out := make([]effect.Effect, len(statements))
 	for i, s := range statements {
-		out[i] = sqltext.Analyze(s, db)
+		out[i] = effect.Analyze(s, db)
 	}
 	return out
 }
@@ -106,7 +107,7 @@ func (r *rig) capture(statements []string) {
 	seed, copies := Changed(r.before, es)
 	for _, e := range es { // a model goes on behind a statement that fails, which Changed does not think of
 		for _, w := range e.Writes {
-			if w.Verb == sqltext.Alter || w.Verb == sqltext.WriteData {
+			if w.Verb == effect.Alter || w.Verb == effect.WriteData {
 				seed = append(seed, w.Object)
 			}
 		}
@@ -143,7 +144,7 @@ func (r *rig) steps(statements []string) error {
 func (r *rig) mark(s string) Reached {
 	r.t.Helper()
 	ctx := r.t.Context()
-	st := Reached{SQL: s, Effect: sqltext.Analyze(s, r.db())}
+	st := Reached{SQL: s, Effect: effect.Analyze(s, r.db())}
 	rows, err := query(ctx, r.conn, "select to_string(now())")
 	if err != nil {
 		r.t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // outcomes says what became of each object, from what is there now.
@@ -169,8 +170,8 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 			}
 		default:
 			if slices.ContainsFunc(x.r.touched[was.ID], func(i int) bool {
-				return slices.ContainsFunc(x.r.reached[i].Effect.Writes, func(w sqltext.Write) bool {
-					return w.Data && (w.Verb == sqltext.WriteData || w.Verb == sqltext.Alter)
+				return slices.ContainsFunc(x.r.reached[i].Effect.Writes, func(w effect.Write) bool {
+					return w.Data && (w.Verb == effect.WriteData || w.Verb == effect.Alter)
 				})
 			}) {
 				say(true, "rows of a %s table cannot be put back", was.Engine)

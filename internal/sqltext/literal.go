@@ -152,7 +152,7 @@ func hexValue(c byte) byte {
 
 // foldIdent returns the name that an identifier token stands for: unquoted it is lower-cased, as unquoted_ident_case_sensitive
 // = 0 and quoted_ident_case_sensitive = 1, the defaults, have it.
-func foldIdent(token string) string {
+func FoldIdent(token string) string {
 	if name, ok := unquoteIdent(token); ok {
 		return name
 	}

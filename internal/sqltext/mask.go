@@ -57,10 +57,10 @@ func maskTokens(sql string) string {
 }
 
 func maskEdits(src string, tokens []Token) []edit {
-	w := words{src, significant(append([]Token(nil), tokens...))}
+	w := Words{src, significant(append([]Token(nil), tokens...))}
 	var edits []edit
-	for i, t := range w.tokens {
-		text := w.text(i)
+	for i, t := range w.Tokens {
+		text := w.Text(i)
 		switch t.Kind {
 		case String, Code, Quoted, Number:
 		default:
@@ -109,14 +109,14 @@ func maskInside(text string, kind Kind) (string, bool) {
 }
 
 // keyBefore says whether tokens[i] is the value of a key-like option: KEY = '…', 'key' = '…', "key": "…", IDENTIFIED [WITH x] BY '…'.
-func keyBefore(w words, i int) bool {
-	if w.is(i-1, "BY") && i >= 2 {
-		return w.is(i-2, "IDENTIFIED") || i >= 4 && w.is(i-3, "WITH") && w.is(i-4, "IDENTIFIED")
+func keyBefore(w Words, i int) bool {
+	if w.Is(i-1, "BY") && i >= 2 {
+		return w.Is(i-2, "IDENTIFIED") || i >= 4 && w.Is(i-3, "WITH") && w.Is(i-4, "IDENTIFIED")
 	}
-	if i < 2 || !w.symbol(i-1, "=") && !w.symbol(i-1, "=>") && !w.symbol(i-1, ":=") && !w.symbol(i-1, ":") && !w.symbol(i-1, "==") {
+	if i < 2 || !w.Symbol(i-1, "=") && !w.Symbol(i-1, "=>") && !w.Symbol(i-1, ":=") && !w.Symbol(i-1, ":") && !w.Symbol(i-1, "==") {
 		return false
 	}
-	switch key := w.text(i - 2); w.tokens[i-2].Kind {
+	switch key := w.Text(i - 2); w.Tokens[i-2].Kind {
 	case Word:
 		return isSecretKey(key)
 	case String:

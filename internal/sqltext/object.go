@@ -109,19 +109,19 @@ var nameStyles = map[ObjectKind]nameStyle{
 	Function: nameLowered, RowPolicy: nameLowered, Role: nameValue, User: nameValue,
 }
 
-// objectName reads the single name of an object of the kind.
-func (p *parser) objectName(kind ObjectKind) (string, bool) {
+// ObjectName reads the single name of an object of the kind.
+func (p *Reader) ObjectName(kind ObjectKind) (string, bool) {
 	style, ok := nameStyles[kind]
 	if !ok {
 		style = nameVerbatim
 	}
-	t, ok := p.peek()
+	t, ok := p.Peek()
 	if !ok {
 		return "", false
 	}
-	text := p.text(p.i)
+	text := p.Text(p.I)
 	switch {
-	case t.Kind == Word && strings.EqualFold(text, "IDENTIFIER") && p.symbol(p.i+1, "("):
+	case t.Kind == Word && strings.EqualFold(text, "IDENTIFIER") && p.Symbol(p.I+1, "("):
 		return "", false // a variable names the object
 	case t.Kind == Word, t.Kind == Quoted:
 	case t.Kind == String && style == nameValue:
@@ -129,16 +129,16 @@ func (p *parser) objectName(kind ObjectKind) (string, bool) {
 		if err != nil {
 			return "", false
 		}
-		p.i++
+		p.I++
 		return value, true
-	case kind == Stage && p.symbol(p.i, "~"):
+	case kind == Stage && p.Symbol(p.I, "~"):
 	default:
 		return "", false
 	}
-	p.i++
+	p.I++
 	switch style {
 	case nameFolded:
-		return foldIdent(text), true
+		return FoldIdent(text), true
 	case nameLowered:
 		if t.Kind == Quoted {
 			return text, true
@@ -161,23 +161,24 @@ var typeNames = map[string]string{
 
 // ProcedureArgs writes "(int, Decimal)", the types of a procedure as SQL or the engine has them, as Object.Args does.
 func ProcedureArgs(list string) string {
-	p := &parser{words: wordsOf(list)}
-	args, _ := p.procedureArgs(false)
+	words, _ := ReadWords(list)
+	p := &Reader{Words: words}
+	args, _ := p.ProcedureArgs(false)
 	return args
 }
 
-// procedureArgs reads the argument list of a procedure and returns its types; named says that names stand before them.
-func (p *parser) procedureArgs(named bool) (string, bool) {
-	if !p.takeSymbol("(") {
+// ProcedureArgs reads the argument list of a procedure and returns its types; named says that names stand before them.
+func (p *Reader) ProcedureArgs(named bool) (string, bool) {
+	if !p.TakeSymbol("(") {
 		return "", false
 	}
 	var types []string
-	for !p.takeSymbol(")") {
+	for !p.TakeSymbol(")") {
 		if named {
-			p.i++
+			p.I++
 		}
 		t, ok := p.argType()
-		if !ok || !p.takeSymbol(",") && !p.symbol(p.i, ")") {
+		if !ok || !p.TakeSymbol(",") && !p.Symbol(p.I, ")") {
 			return "", false
 		}
 		types = append(types, t)
@@ -186,40 +187,40 @@ func (p *parser) procedureArgs(named bool) (string, bool) {
 }
 
 // argType reads a type. The engine forgets lengths, and NOT NULL; NULL makes another type.
-func (p *parser) argType() (string, bool) {
-	t, ok := p.peek()
+func (p *Reader) argType() (string, bool) {
+	t, ok := p.Peek()
 	if !ok || t.Kind != Word {
 		return "", false
 	}
-	name := p.upper(p.i)
+	name := p.Upper(p.I)
 	if known, ok := typeNames[name]; ok {
 		name = known
 	}
-	p.i++
-	open := p.i
-	if p.symbol(open, "(") && !p.skipBrackets() {
+	p.I++
+	open := p.I
+	if p.Symbol(open, "(") && !p.SkipBrackets() {
 		return "", false
 	}
-	inside := &parser{words: words{p.src, p.tokens[:p.i]}, i: open}
+	inside := &Reader{Words: Words{p.Src, p.Tokens[:p.I]}, I: open}
 	switch name {
 	case "DECIMAL":
 		name += "(18, 3)"
-		if p.i > open+2 {
-			name = "DECIMAL(" + p.text(open+1) + ", 0)"
+		if p.I > open+2 {
+			name = "DECIMAL(" + p.Text(open+1) + ", 0)"
 		}
-		if p.i > open+4 {
-			name = "DECIMAL(" + p.text(open+1) + ", " + p.text(open+3) + ")"
+		if p.I > open+4 {
+			name = "DECIMAL(" + p.Text(open+1) + ", " + p.Text(open+3) + ")"
 		}
 	case "VECTOR":
-		if p.i > open+2 {
-			name += "(" + p.text(open+1) + ")"
+		if p.I > open+2 {
+			name += "(" + p.Text(open+1) + ")"
 		}
 	case "ARRAY", "MAP", "TUPLE", "NULLABLE":
 		named := false
-		if second := open + 2; name == "TUPLE" && second < p.i && (p.tokens[second].Kind == Word || p.tokens[second].Kind == Quoted) {
-			named = !slices.Contains([]string{"NULL", "NOT", "UNSIGNED", "PRECISION", "WITH"}, p.upper(second))
+		if second := open + 2; name == "TUPLE" && second < p.I && (p.Tokens[second].Kind == Word || p.Tokens[second].Kind == Quoted) {
+			named = !slices.Contains([]string{"NULL", "NOT", "UNSIGNED", "PRECISION", "WITH"}, p.Upper(second))
 		}
-		types, ok := inside.procedureArgs(named)
+		types, ok := inside.ProcedureArgs(named)
 		if !ok {
 			return "", false
 		}
@@ -228,15 +229,37 @@ func (p *parser) argType() (string, bool) {
 			return rest[1:len(rest)-1] + " NULL", true
 		}
 	}
-	if p.take("UNSIGNED") {
+	if p.Take("UNSIGNED") {
 		name = "U" + name
 	}
-	p.take("PRECISION")
-	if p.take("WITH", "TIME", "ZONE") {
+	p.Take("PRECISION")
+	if p.Take("WITH", "TIME", "ZONE") {
 		name = "TIMESTAMP_TZ"
 	}
-	if !p.take("NOT", "NULL") && p.take("NULL") {
+	if !p.Take("NOT", "NULL") && p.Take("NULL") {
 		name += " NULL"
 	}
 	return name, true
+}
+
+// UnescapeAt returns what follows the @ of an unquoted location (databend src/query/ast/src/ast/quote.rs, AtString).
+func UnescapeAt(token string) string {
+	s := strings.TrimPrefix(token, "@")
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) && strings.IndexByte(" \t'\"\\", s[i+1]) >= 0 {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// StagePath cuts stage/path.
+func StagePath(location string) (stage, path string) {
+	stage, path, _ = strings.Cut(location, "/")
+	return stage, strings.TrimLeft(path, "/")
 }

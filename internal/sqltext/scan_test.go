@@ -209,37 +209,12 @@ func FuzzSplit(f *testing.F) {
 			if err != nil || len(again) != 1 || again[0].Text != s.Text {
 				t.Fatalf("Split(%q): got %q, %v, want itself", s.Text, texts(again), err)
 			}
-			Analyze(s.Text, "default")
 			Mask(s.Text)
 		}
 		_, _ = SplitSection(src)
 		_, _ = ParseFile("-- +goose Up\n" + src)
 		_, _ = Placeholders(src)
-		_, _ = ParseCopy(src)
 	})
-}
-
-// BenchmarkParse reads the files of a large project: 5,000 in at most a second.
-func BenchmarkParse(b *testing.B) {
-	file := "-- +goose Up\n-- dbctl: allow=irreversible \"old data\"\nCREATE TABLE t (a INT NOT NULL COMMENT 'a;b', b STRING, c VECTOR(768), d VARIANT);\nALTER TABLE t ADD COLUMN e INT;\n" +
-		"CREATE TASK k WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS BEGIN\n  INSERT INTO t SELECT * FROM u;\nEND;\n-- +goose Down\nDROP TABLE t;\nDROP TASK k;\n"
-	for b.Loop() {
-		for range 5000 {
-			f, err := ParseFile(file)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for _, text := range []string{f.Up.Text, f.Down.Text} {
-				statements, err := SplitSection(text)
-				if err != nil {
-					b.Fatal(err)
-				}
-				for _, s := range statements {
-					Analyze(s.Text, "default")
-				}
-			}
-		}
-	}
 }
 
 // BenchmarkSplit shows that the time is linear: ns/byte is the same for every size.

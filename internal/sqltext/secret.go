@@ -139,25 +139,25 @@ func storedBodies(src string, tokens []Token) ([]storedBody, error) {
 		if end < len(kept) {
 			stop = kept[end].Start
 		}
-		p := &parser{words: words{src, kept[:end]}, i: i}
-		p.skipHints()
-		for p.is(p.i, "SETTINGS") && p.symbol(p.i+1, "(") {
-			p.i++
-			p.skipBrackets()
+		p := &Reader{Words: Words{src, kept[:end]}, I: i}
+		p.SkipHints()
+		for p.Is(p.I, "SETTINGS") && p.Symbol(p.I+1, "(") {
+			p.I++
+			p.SkipBrackets()
 		}
-		if p.i == end {
+		if p.I == end {
 			i = end + 1
 			continue
 		}
-		switch first := p.upper(p.i); {
-		case p.take("EXECUTE", "IMMEDIATE"):
-			bodies = append(bodies, storedBody{p.endOffset(), stop, "EXECUTE IMMEDIATE", "its text is read as SQL once more; write the statement itself"})
+		switch first := p.Upper(p.I); {
+		case p.Take("EXECUTE", "IMMEDIATE"):
+			bodies = append(bodies, storedBody{p.EndOffset(), stop, "EXECUTE IMMEDIATE", "its text is read as SQL once more; write the statement itself"})
 		case slices.Contains([]string{"CREATE", "ALTER", "ATTACH", "COMMENT"}, first):
-			bodies = append(bodies, definition(p.words, p.i, stop)...)
-		case p.take("SET", "GLOBAL"):
-			bodies = append(bodies, storedBody{p.endOffset(), stop, "a global setting", inClear})
+			bodies = append(bodies, definition(p.Words, p.I, stop)...)
+		case p.Take("SET", "GLOBAL"):
+			bodies = append(bodies, storedBody{p.EndOffset(), stop, "a global setting", inClear})
 		case slices.Contains([]string{"DROP", "UNDROP", "RENAME", "GRANT", "REVOKE"}, first):
-			bodies = append(bodies, storedBody{p.offset(), stop, "a name", "names are shown everywhere: write it, or use {{ var }}"})
+			bodies = append(bodies, storedBody{p.Offset(), stop, "a name", "names are shown everywhere: write it, or use {{ var }}"})
 		}
 		i = end + 1
 	}
@@ -166,43 +166,43 @@ func storedBodies(src string, tokens []Token) ([]storedBody, error) {
 
 // definition finds what the engine keeps in clear of the CREATE, ALTER, ATTACH or COMMENT at i: all but the keys and passwords, which
 // it hides, and the rows of CREATE TABLE AS.
-func definition(w words, i, stop int) []storedBody {
+func definition(w Words, i, stop int) []storedBody {
 	made := func(kind string) bool {
-		return w.is(i, "CREATE") && (w.is(i+1, kind) || w.is(i+1, "OR") && w.is(i+3, kind))
+		return w.Is(i, "CREATE") && (w.Is(i+1, kind) || w.Is(i+1, "OR") && w.Is(i+3, kind))
 	}
 	connection, catalog := made("CONNECTION"), made("CATALOG")
-	what := storedKind(w, i+1, len(w.tokens))
+	what := storedKind(w, i+1, len(w.Tokens))
 	var bodies []storedBody
 	depth, keys, hidden := 0, false, false // in brackets whose keys, and all of whose values, the engine hides
-	for j := i + 1; j < len(w.tokens); j++ {
+	for j := i + 1; j < len(w.Tokens); j++ {
 		switch {
-		case w.symbol(j, "("):
+		case w.Symbol(j, "("):
 			if depth == 0 {
-				hidden = w.symbol(j-1, "=") && (w.is(j-2, "WEBHOOK") || w.is(j-2, "CONNECTION") && catalog)
-				keys = w.symbol(j-1, "=") && w.is(j-2, "CONNECTION") || w.is(j-1, "SOURCE")
+				hidden = w.Symbol(j-1, "=") && (w.Is(j-2, "WEBHOOK") || w.Is(j-2, "CONNECTION") && catalog)
+				keys = w.Symbol(j-1, "=") && w.Is(j-2, "CONNECTION") || w.Is(j-1, "SOURCE")
 			}
 			depth++
-		case w.symbol(j, ")"):
+		case w.Symbol(j, ")"):
 			depth--
-		case depth == 0 && w.is(j, "AS") && (what != "" || w.is(i, "CREATE")):
+		case depth == 0 && w.Is(j, "AS") && (what != "" || w.Is(i, "CREATE")):
 			if what != "" {
-				bodies = append(bodies, storedBody{w.tokens[j].End, stop, what, inClear})
+				bodies = append(bodies, storedBody{w.Tokens[j].End, stop, what, inClear})
 			}
 			return bodies
-		case !strings.Contains(w.text(j), secretOpen):
-		case depth == 0 && (connection && w.symbol(j-1, "=") || w.is(j-1, "BY") && keyBefore(w, j)), depth > 0 && w.symbol(j-1, "=") && (hidden || keys && (keyBefore(w, j) || w.is(j-2, "ROLE_ARN"))):
+		case !strings.Contains(w.Text(j), secretOpen):
+		case depth == 0 && (connection && w.Symbol(j-1, "=") || w.Is(j-1, "BY") && keyBefore(w, j)), depth > 0 && w.Symbol(j-1, "=") && (hidden || keys && (keyBefore(w, j) || w.Is(j-2, "ROLE_ARN"))):
 		default:
-			bodies = append(bodies, storedBody{w.tokens[j].Start, w.tokens[j].End, "a definition", inClear})
+			bodies = append(bodies, storedBody{w.Tokens[j].Start, w.Tokens[j].End, "a definition", inClear})
 		}
 	}
 	return bodies
 }
 
 // storedKind names what CREATE or ALTER makes when its text after AS is stored.
-func storedKind(w words, i, end int) string {
+func storedKind(w Words, i, end int) string {
 	// The kind stands within the first words: CREATE OR REPLACE MATERIALIZED VIEW.
 	for j := i; j < min(i+5, end); j++ {
-		switch w.upper(j) {
+		switch w.Upper(j) {
 		case "TASK":
 			return "a task's body"
 		case "PROCEDURE":

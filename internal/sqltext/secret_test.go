@@ -37,7 +37,7 @@ func TestIdent(t *testing.T) {
 		if got != want {
 			t.Errorf("Ident(%q): got %s, want %s", name, got, want)
 		}
-		if back := foldIdent(got); back != name {
+		if back := FoldIdent(got); back != name {
 			t.Errorf("foldIdent(%s): got %q, want %q", got, back, name)
 		}
 	}

@@ -78,32 +78,32 @@ func bodyOf(src string, tokens []Token, i int) (body, error) {
 	for i < len(tokens) && tokens[i].Kind == Hint {
 		i++
 	}
-	w := words{src, tokens}
+	w := Words{src, tokens}
 	switch {
-	case w.is(i, "BEGIN"), w.is(i, "DECLARE"):
+	case w.Is(i, "BEGIN"), w.Is(i, "DECLARE"):
 		if opensBlock(w, i) {
 			return blockFrom(w, i)
 		}
-	case w.is(i, "EXECUTE") && w.is(i+1, "IMMEDIATE"):
+	case w.Is(i, "EXECUTE") && w.Is(i+1, "IMMEDIATE"):
 		if opensBlock(w, i+2) {
 			return blockFrom(w, i+2)
 		}
-	case w.is(i, "CREATE"), w.is(i, "ALTER"):
+	case w.Is(i, "CREATE"), w.Is(i, "ALTER"):
 		kind := i + 1
-		if w.is(kind, "OR") && w.is(kind+1, "REPLACE") {
+		if w.Is(kind, "OR") && w.Is(kind+1, "REPLACE") {
 			kind += 2
 		}
-		if !w.is(kind, "TASK") && !w.is(kind, "PROCEDURE") {
+		if !w.Is(kind, "TASK") && !w.Is(kind, "PROCEDURE") {
 			break
 		}
 		depth := 0
 		for j := kind + 1; j < len(tokens) && tokens[j].Kind != Semicolon; j++ {
 			switch {
-			case w.symbol(j, "("):
+			case w.Symbol(j, "("):
 				depth++
-			case w.symbol(j, ")"):
+			case w.Symbol(j, ")"):
 				depth--
-			case depth == 0 && w.is(j, "AS") && opensBlock(w, j+1):
+			case depth == 0 && w.Is(j, "AS") && opensBlock(w, j+1):
 				return blockFrom(w, j+1)
 			}
 		}
@@ -112,11 +112,11 @@ func bodyOf(src string, tokens []Token, i int) (body, error) {
 }
 
 // opensBlock says whether tokens[i] is a BEGIN or DECLARE that opens a block; BEGIN alone and BEGIN TRANSACTION start a transaction.
-func opensBlock(w words, i int) bool {
-	if w.is(i, "DECLARE") {
+func opensBlock(w Words, i int) bool {
+	if w.Is(i, "DECLARE") {
 		return true
 	}
-	return w.is(i, "BEGIN") && i+1 < len(w.tokens) && w.tokens[i+1].Kind != Semicolon && !w.is(i+1, "TRANSACTION") && !w.is(i+1, "WORK")
+	return w.Is(i, "BEGIN") && i+1 < len(w.Tokens) && w.Tokens[i+1].Kind != Semicolon && !w.Is(i+1, "TRANSACTION") && !w.Is(i+1, "WORK")
 }
 
 // block is what BEGIN, IF, LOOP … opened, and END closes.
@@ -131,7 +131,7 @@ const (
 )
 
 // blockFrom reads the block that opens at tokens[i].
-func blockFrom(w words, i int) (body, error) {
+func blockFrom(w Words, i int) (body, error) {
 	var (
 		open  []block
 		start = i
@@ -139,8 +139,8 @@ func blockFrom(w words, i int) (body, error) {
 		task  bool   // this statement is a CREATE TASK or ALTER TASK, whose AS may open a block
 	)
 	top := func() block { return open[len(open)-1] }
-	for ; i < len(w.tokens); i++ {
-		t := w.tokens[i]
+	for ; i < len(w.Tokens); i++ {
+		t := w.Tokens[i]
 		switch t.Kind {
 		case Semicolon:
 			first, task = true, false
@@ -153,12 +153,12 @@ func blockFrom(w words, i int) (body, error) {
 			continue
 		}
 		// A keyword after a dot or colon is a name.
-		if !first && i > 0 && (w.symbol(i-1, ".") || w.symbol(i-1, ":")) {
+		if !first && i > 0 && (w.Symbol(i-1, ".") || w.Symbol(i-1, ":")) {
 			continue
 		}
 		was := first
 		first = false
-		switch word := w.upper(i); {
+		switch word := w.Upper(i); {
 		case word == "END" && len(open) > 0:
 			closed := top()
 			open = open[:len(open)-1]
@@ -169,7 +169,7 @@ func blockFrom(w words, i int) (body, error) {
 				return body{start, i + 1}, nil
 			}
 			for _, kind := range []string{"IF", "FOR", "WHILE", "LOOP", "REPEAT", "CASE"} {
-				if w.is(i+1, kind) {
+				if w.Is(i+1, kind) {
 					i++
 					break
 				}
@@ -184,7 +184,7 @@ func blockFrom(w words, i int) (body, error) {
 		case was && len(open) > 0 && word == "LOOP":
 			open = append(open, blockDo)
 			first = true
-		case was && len(open) > 0 && word == "REPEAT" && !w.symbol(i+1, "("):
+		case was && len(open) > 0 && word == "REPEAT" && !w.Symbol(i+1, "("):
 			open = append(open, blockRepeat)
 			first = true
 		case word == "CASE" && len(open) > 0:
@@ -196,13 +196,13 @@ func blockFrom(w words, i int) (body, error) {
 		case (word == "THEN" || word == "ELSE") && len(open) > 0 && top() != blockExpr && top() != blockBegin:
 			first = true
 		case was && (word == "CREATE" || word == "ALTER"):
-			task = w.is(i+1, "TASK") || w.is(i+1, "OR") && w.is(i+2, "REPLACE") && w.is(i+3, "TASK")
+			task = w.Is(i+1, "TASK") || w.Is(i+1, "OR") && w.Is(i+2, "REPLACE") && w.Is(i+3, "TASK")
 		case word == "AS" && task && opensBlock(w, i+1):
 			first = true
 		case word == "DO" && len(open) > 0 && top() == blockDo:
 			first = true
 		}
 	}
-	at := w.tokens[start].Start
-	return body{}, errorAt(w.src, at, strings.ToUpper(w.text(start))+" has no END", "close the body with END; a transaction is opened by BEGIN;")
+	at := w.Tokens[start].Start
+	return body{}, errorAt(w.Src, at, strings.ToUpper(w.Text(start))+" has no END", "close the body with END; a transaction is opened by BEGIN;")
 }

@@ -1,74 +1,78 @@
-package sqltext
+package effect
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
 
 // kindWords are the words that name a kind of object after CREATE, DROP and ALTER, for the kinds whose statements are alike.
 var kindWords = []struct {
-	words []string
-	kind  ObjectKind
+	Words []string
+	kind  sqltext.ObjectKind
 }{
-	{[]string{"FILE", "FORMAT"}, FileFormat},
-	{[]string{"MASKING", "POLICY"}, MaskingPolicy},
-	{[]string{"ROW", "ACCESS", "POLICY"}, RowPolicy},
-	{[]string{"NETWORK", "POLICY"}, NetworkPolicy},
-	{[]string{"PASSWORD", "POLICY"}, PasswdPolicy},
-	{[]string{"NOTIFICATION", "INTEGRATION"}, Notification},
-	{[]string{"WORKLOAD", "GROUP"}, WorkloadGroup},
-	{[]string{"CONNECTION"}, Connection},
-	{[]string{"STAGE"}, Stage},
-	{[]string{"FUNCTION"}, Function},
-	{[]string{"PROCEDURE"}, Procedure},
-	{[]string{"SEQUENCE"}, Sequence},
-	{[]string{"TASK"}, Task},
-	{[]string{"PIPE"}, Pipe},
-	{[]string{"DICTIONARY"}, Dictionary},
-	{[]string{"ROLE"}, Role},
-	{[]string{"USER"}, User},
-	{[]string{"TAG"}, Tag},
-	{[]string{"CATALOG"}, Catalog},
-	{[]string{"WAREHOUSE"}, Warehouse},
-	{[]string{"WORKER"}, Worker},
+	{[]string{"FILE", "FORMAT"}, sqltext.FileFormat},
+	{[]string{"MASKING", "POLICY"}, sqltext.MaskingPolicy},
+	{[]string{"ROW", "ACCESS", "POLICY"}, sqltext.RowPolicy},
+	{[]string{"NETWORK", "POLICY"}, sqltext.NetworkPolicy},
+	{[]string{"PASSWORD", "POLICY"}, sqltext.PasswdPolicy},
+	{[]string{"NOTIFICATION", "INTEGRATION"}, sqltext.Notification},
+	{[]string{"WORKLOAD", "GROUP"}, sqltext.WorkloadGroup},
+	{[]string{"CONNECTION"}, sqltext.Connection},
+	{[]string{"STAGE"}, sqltext.Stage},
+	{[]string{"FUNCTION"}, sqltext.Function},
+	{[]string{"PROCEDURE"}, sqltext.Procedure},
+	{[]string{"SEQUENCE"}, sqltext.Sequence},
+	{[]string{"TASK"}, sqltext.Task},
+	{[]string{"PIPE"}, sqltext.Pipe},
+	{[]string{"DICTIONARY"}, sqltext.Dictionary},
+	{[]string{"ROLE"}, sqltext.Role},
+	{[]string{"USER"}, sqltext.User},
+	{[]string{"TAG"}, sqltext.Tag},
+	{[]string{"CATALOG"}, sqltext.Catalog},
+	{[]string{"WAREHOUSE"}, sqltext.Warehouse},
+	{[]string{"WORKER"}, sqltext.Worker},
 }
 
 // takeKind reads the words of a kind.
-func (a *analysis) takeKind() (kind ObjectKind, words string, ok bool) {
+func (a *analysis) takeKind() (kind sqltext.ObjectKind, words string, ok bool) {
 	for _, k := range kindWords {
-		if a.take(k.words...) {
-			return k.kind, strings.Join(k.words, " "), true
+		if a.Take(k.Words...) {
+			return k.kind, strings.Join(k.Words, " "), true
 		}
 	}
 	return "", "", false
 }
 
 // object reads the name of an object of one of kindWords, a procedure's argument types included.
-func (a *analysis) object(kind ObjectKind, define bool) (Object, bool) {
-	if kind == Dictionary {
+func (a *analysis) object(kind sqltext.ObjectKind, define bool) (sqltext.Object, bool) {
+	if kind == sqltext.Dictionary {
 		return a.tableName(kind)
 	}
-	name, ok := a.objectName(kind)
+	name, ok := a.ObjectName(kind)
 	if !ok {
-		return Object{}, false
+		return sqltext.Object{}, false
 	}
-	o := Object{Kind: kind, Name: name}
-	if kind == User && a.takeSymbol("@") { // 'u'@'%'
-		a.i++
+	o := sqltext.Object{Kind: kind, Name: name}
+	if kind == sqltext.User && a.TakeSymbol("@") { // 'u'@'%'
+		a.I++
 	}
-	if kind == Procedure {
-		if o.Args, ok = a.procedureArgs(define); !ok {
-			return Object{}, false
+	if kind == sqltext.Procedure {
+		if o.Args, ok = a.ProcedureArgs(define); !ok {
+			return sqltext.Object{}, false
 		}
 	}
 	return o, true
 }
 
 // listed are the kinds whose creation the catalogue shows: a plain CREATE of one may share its mark.
-var listed = map[ObjectKind]bool{
-	Database: true, Table: true, Stage: true, Connection: true, FileFormat: true, Function: true, Procedure: true, Sequence: true,
+var listed = map[sqltext.ObjectKind]bool{
+	sqltext.Database: true, sqltext.Table: true, sqltext.Stage: true, sqltext.Connection: true, sqltext.FileFormat: true, sqltext.Function: true, sqltext.Procedure: true, sqltext.Sequence: true,
 }
 
 // orReplace reads OR REPLACE.
 func (a *analysis) orReplace() Verb {
-	if a.take("OR", "REPLACE") {
+	if a.Take("OR", "REPLACE") {
 		return Replace
 	}
 	return Create
@@ -76,7 +80,7 @@ func (a *analysis) orReplace() Verb {
 
 // ifNotExists reads IF NOT EXISTS.
 func (a *analysis) ifNotExists(verb Verb) Verb {
-	if a.take("IF", "NOT", "EXISTS") {
+	if a.Take("IF", "NOT", "EXISTS") {
 		a.e.If = true
 		if verb == Create {
 			return CreateNew
@@ -100,21 +104,21 @@ func (a *analysis) create(start int) {
 	temp, transient, materialized, dynamic, async := false, false, false, false, false
 	for {
 		switch {
-		case a.take("TEMP"), a.take("TEMPORARY"):
+		case a.Take("TEMP"), a.Take("TEMPORARY"):
 			temp = true
 			continue
-		case a.take("TRANSIENT"):
+		case a.Take("TRANSIENT"):
 			transient = true
 			continue
-		case a.isWord("MATERIALIZED") && a.is(a.i+1, "VIEW"):
-			a.i++
+		case a.IsWord("MATERIALIZED") && a.Is(a.I+1, "VIEW"):
+			a.I++
 			materialized = true
 			continue
-		case a.isWord("DYNAMIC") && a.is(a.i+1, "TABLE"):
-			a.i++
+		case a.IsWord("DYNAMIC") && a.Is(a.I+1, "TABLE"):
+			a.I++
 			dynamic = true
 			continue
-		case a.take("ASYNC"):
+		case a.Take("ASYNC"):
 			async = true
 			continue
 		}
@@ -123,13 +127,13 @@ func (a *analysis) create(start int) {
 	switch {
 	case async, a.indexKind() != "":
 		a.createIndex(verb, start)
-	case a.take("TABLE"):
+	case a.Take("TABLE"):
 		a.createTable(verb, temp, transient, dynamic, start)
-	case a.take("VIEW"):
+	case a.Take("VIEW"):
 		a.createView(verb, materialized, start)
-	case a.take("STREAM"):
+	case a.Take("STREAM"):
 		a.createStream(verb)
-	case a.take("DATABASE"), a.take("SCHEMA"):
+	case a.Take("DATABASE"), a.Take("SCHEMA"):
 		verb = a.ifNotExists(verb)
 		a.createDatabase(verb)
 	default:
@@ -159,11 +163,11 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	}
 	// AS of CREATE TABLE … AS SELECT stands outside brackets.
 	as := a.find("AS")
-	if a.isWord("LIKE") {
-		p := *a.parser
-		p.i++
-		if parts, ok := p.name(); ok {
-			source, _ := a.qualify(Table, parts)
+	if a.IsWord("LIKE") {
+		p := *a.Reader
+		p.I++
+		if parts, ok := p.Name(); ok {
+			source, _ := a.qualify(sqltext.Table, parts)
 			a.name(source)
 		}
 	}
@@ -175,7 +179,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	if temp {
 		a.set(kind, None, "a temporary table ends with the session", "")
 		if as >= 0 {
-			a.takes(kind, a.readsOf(as, len(a.tokens)))
+			a.takes(kind, a.readsOf(as, len(a.Tokens)))
 		}
 		return
 	}
@@ -193,21 +197,21 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		a.set(kind, Exact, "what was created is dropped", undo)
 	}
 	a.e.Plain = verb == Create && as < 0 && !dynamic && len(a.e.Writes) == 1
-	for i := a.i; i < len(a.tokens); i++ {
-		a.e.Retention = a.e.Retention || a.tokens[i].Kind == Word && a.symbol(i+1, "=") && isRetention(a.text(i))
+	for i := a.I; i < len(a.Tokens); i++ {
+		a.e.Retention = a.e.Retention || a.Tokens[i].Kind == sqltext.Word && a.Symbol(i+1, "=") && isRetention(a.Text(i))
 	}
 }
 
 // find returns the index of the keyword outside brackets, from here on, or -1.
 func (a *analysis) find(keyword string) int {
 	depth := 0
-	for i := a.i; i < len(a.tokens); i++ {
+	for i := a.I; i < len(a.Tokens); i++ {
 		switch {
-		case a.symbol(i, "("):
+		case a.Symbol(i, "("):
 			depth++
-		case a.symbol(i, ")"):
+		case a.Symbol(i, ")"):
 			depth--
-		case depth == 0 && a.is(i, keyword):
+		case depth == 0 && a.Is(i, keyword):
 			return i
 		}
 	}
@@ -242,8 +246,8 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 func (a *analysis) createStream(verb Verb) {
 	verb = a.ifNotExists(verb)
 	kind := createKind(verb, "STREAM")
-	o, ok := a.tableName(Table)
-	if !ok || !a.take("ON", "TABLE") {
+	o, ok := a.tableName(sqltext.Table)
+	if !ok || !a.Take("ON", "TABLE") {
 		a.unknown(kind, noName)
 		return
 	}
@@ -255,7 +259,7 @@ func (a *analysis) createStream(verb Verb) {
 	w.IsStream = true
 	w.Data = verb == Replace // its offset
 	a.write(base, Alter)
-	a.addReads(a.i)
+	a.addReads(a.I)
 	reason := "what was created is dropped; its table keeps change_tracking"
 	undo := "DROP STREAM " + o.Display()
 	if verb == Replace {
@@ -266,16 +270,16 @@ func (a *analysis) createStream(verb Verb) {
 	a.e.Stream = true
 }
 
-func (a *analysis) databaseName() (Object, bool) {
-	parts, ok := a.parser.name()
-	if !ok || len(parts) > 2 || parts[len(parts)-1] == "identifier" && a.symbol(a.i, "(") {
-		return Object{}, false
+func (a *analysis) databaseName() (sqltext.Object, bool) {
+	parts, ok := a.Reader.Name()
+	if !ok || len(parts) > 2 || parts[len(parts)-1] == "identifier" && a.Symbol(a.I, "(") {
+		return sqltext.Object{}, false
 	}
 	if len(parts) == 2 && parts[0] != "default" {
 		a.foreign = true
-		return Object{Kind: Database, Name: parts[0] + "." + parts[1]}, true
+		return sqltext.Object{Kind: sqltext.Database, Name: parts[0] + "." + parts[1]}, true
 	}
-	return Object{Kind: Database, Name: parts[len(parts)-1]}, true
+	return sqltext.Object{Kind: sqltext.Database, Name: parts[len(parts)-1]}, true
 }
 
 func (a *analysis) createDatabase(verb Verb) {
@@ -296,7 +300,7 @@ func (a *analysis) createDatabase(verb Verb) {
 }
 
 // createOther creates what has no history in the engine.
-func (a *analysis) createOther(kind ObjectKind, words string, verb Verb, start int) {
+func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb, start int) {
 	name := createKind(verb, words)
 	o, ok := a.object(kind, true)
 	if !ok {
@@ -311,7 +315,7 @@ func (a *analysis) createOther(kind ObjectKind, words string, verb Verb, start i
 	}
 	a.e.Plain = verb == Create && listed[kind]
 	switch kind {
-	case Stage:
+	case sqltext.Stage:
 		a.stageOptions()
 		if verb == Replace {
 			a.e.InternalStage = true
@@ -320,31 +324,31 @@ func (a *analysis) createOther(kind ObjectKind, words string, verb Verb, start i
 				a.e.Undo = ""
 			}
 		}
-	case Task:
+	case sqltext.Task:
 		a.e.Task = true
 		a.taskBody()
-	case Pipe:
+	case sqltext.Pipe:
 		a.bodyNames()
-	case User:
+	case sqltext.User:
 		if verb == Replace {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier password cannot be read back", ""
 		}
-	case Warehouse, Worker:
+	case sqltext.Warehouse, sqltext.Worker:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "machines are started, which costs", ""
-	case WorkloadGroup:
+	case sqltext.WorkloadGroup:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, notRead, ""
-	case Notification, MaskingPolicy, RowPolicy, NetworkPolicy, PasswdPolicy, Catalog, Connection, FileFormat, Function, Procedure, Sequence, Dictionary, Role, Tag:
+	case sqltext.Notification, sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Catalog, sqltext.Connection, sqltext.FileFormat, sqltext.Function, sqltext.Procedure, sqltext.Sequence, sqltext.Dictionary, sqltext.Role, sqltext.Tag:
 		a.addReads(start)
 	}
 }
 
 // hasURL says whether a stage is given one; it may stand without URL =.
 func (a *analysis) hasURL() bool {
-	for i := a.i; i < len(a.tokens); i++ {
-		if a.is(i, "URL") {
+	for i := a.I; i < len(a.Tokens); i++ {
+		if a.Is(i, "URL") {
 			return true
 		}
-		if a.tokens[i].Kind == String && (i == a.i || a.is(i-1, "SET")) {
+		if a.Tokens[i].Kind == sqltext.String && (i == a.I || a.Is(i-1, "SET")) {
 			return true
 		}
 	}
@@ -352,12 +356,12 @@ func (a *analysis) hasURL() bool {
 }
 
 func (a *analysis) attach() {
-	a.take("TABLE")
+	a.Take("TABLE")
 	o, ok := a.table("ATTACH TABLE")
 	if !ok {
 		return
 	}
 	a.write(o, Create)
-	a.addReads(a.i)
+	a.addReads(a.I)
 	a.set("ATTACH TABLE", Irreversible, "its snapshots are another table's: what came after cannot be told from them", "")
 }

@@ -1,22 +1,26 @@
-package sqltext
+package effect
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
 
 // alter analyzes ALTER.
 func (a *analysis) alter(start int) {
-	if a.isWord("MATERIALIZED") && a.is(a.i+1, "VIEW") {
-		a.i += 2
+	if a.IsWord("MATERIALIZED") && a.Is(a.I+1, "VIEW") {
+		a.I += 2
 		a.alterTable("ALTER MATERIALIZED VIEW", start)
 		return
 	}
 	switch {
-	case a.take("TABLE"):
+	case a.Take("TABLE"):
 		a.alterTable("ALTER TABLE", start)
-	case a.take("VIEW"):
+	case a.Take("VIEW"):
 		a.alterView(start)
-	case a.take("STREAM"):
+	case a.Take("STREAM"):
 		a.ifExists()
-		o, ok := a.tableName(Table)
+		o, ok := a.tableName(sqltext.Table)
 		if !ok || !a.tags() {
 			a.unknown("ALTER STREAM", "it is no change of a stream that dbctl knows")
 			return
@@ -24,9 +28,9 @@ func (a *analysis) alter(start int) {
 		a.write(o, Alter).IsStream = true
 		a.redefined("ALTER STREAM TAG")
 		a.e.Stream = true
-	case a.take("DATABASE"), a.take("SCHEMA"):
+	case a.Take("DATABASE"), a.Take("SCHEMA"):
 		a.alterDatabase()
-	case a.isWord("WAREHOUSE"):
+	case a.IsWord("WAREHOUSE"):
 		a.alterWarehouse("ALTER WAREHOUSE")
 	default:
 		kind, words, ok := a.takeKind()
@@ -40,7 +44,7 @@ func (a *analysis) alter(start int) {
 
 // tags says whether SET TAG or UNSET TAG follows.
 func (a *analysis) tags() bool {
-	a.e.Attaches = (a.isWord("SET") || a.isWord("UNSET")) && a.is(a.i+1, "TAG")
+	a.e.Attaches = (a.IsWord("SET") || a.IsWord("UNSET")) && a.Is(a.I+1, "TAG")
 	return a.e.Attaches
 }
 
@@ -77,7 +81,7 @@ func (a *analysis) alterDatabase() {
 		return
 	}
 	switch {
-	case a.take("RENAME", "TO"):
+	case a.Take("RENAME", "TO"):
 		to, ok := a.databaseName()
 		if !ok {
 			a.unknown("ALTER DATABASE RENAME", noName)
@@ -85,12 +89,12 @@ func (a *analysis) alterDatabase() {
 		}
 		a.renamed(o, to)
 		a.set("ALTER DATABASE RENAME", Exact, "it is renamed back, by its id", "ALTER DATABASE "+to.Display()+" RENAME TO "+o.Display())
-	case a.take("REFRESH", "CACHE"):
+	case a.Take("REFRESH", "CACHE"):
 		a.none("ALTER DATABASE REFRESH CACHE")
 	case a.tags():
 		a.write(o, Alter)
 		a.redefined("ALTER DATABASE TAG")
-	case a.take("SET", "OPTIONS"):
+	case a.Take("SET", "OPTIONS"):
 		a.write(o, Alter)
 		a.set("ALTER DATABASE SET OPTIONS", Irreversible, "the earlier options are not known", "")
 	default:
@@ -118,7 +122,7 @@ func (a *analysis) alterTable(kind string, start int) {
 		flashback = " FLASHBACK TO its earlier snapshot"
 	)
 	switch {
-	case a.take("RENAME", "TO"):
+	case a.Take("RENAME", "TO"):
 		to, ok := a.table(kind + " RENAME")
 		if !ok {
 			return
@@ -126,80 +130,80 @@ func (a *analysis) alterTable(kind string, start int) {
 		to.Database = o.Database
 		a.renamed(o, to)
 		a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.Display()+" RENAME TO "+o.Name)
-	case a.take("SWAP", "WITH"):
+	case a.Take("SWAP", "WITH"):
 		with, ok := a.table(kind + " SWAP")
 		if !ok {
 			return
 		}
 		with.Database = o.Database
-		for _, x := range []Object{o, with} {
+		for _, x := range []sqltext.Object{o, with} {
 			s := a.write(x, Swap)
 			s.Data, s.Columns = true, true
 		}
 		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+t+" SWAP WITH "+with.Name)
-	case a.take("RENAME"):
+	case a.Take("RENAME"):
 		w.Columns = true
 		a.column()
 		done("RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
-	case a.take("COMMENT"):
+	case a.Take("COMMENT"):
 		done("COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
-	case a.take("ADD", "ROW", "ACCESS", "POLICY"):
+	case a.Take("ADD", "ROW", "ACCESS", "POLICY"):
 		a.e.Attaches = true
-		if name, ok := a.objectName(RowPolicy); ok {
-			a.name(Object{Kind: RowPolicy, Name: name})
+		if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
+			a.name(sqltext.Object{Kind: sqltext.RowPolicy, Name: name})
 		}
 		done("ADD ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" DROP ROW ACCESS POLICY")
-	case a.take("DROP", "ROW", "ACCESS", "POLICY"):
+	case a.Take("DROP", "ROW", "ACCESS", "POLICY"):
 		a.e.Attaches = true
-		if name, ok := a.objectName(RowPolicy); ok {
-			a.name(Object{Kind: RowPolicy, Name: name})
+		if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
+			a.name(sqltext.Object{Kind: sqltext.RowPolicy, Name: name})
 		}
 		done("DROP ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
-	case a.take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
+	case a.Take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
 		a.e.Attaches = true
 		done("DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
-	case a.isWord("ADD") && (a.is(a.i+1, "CONSTRAINT") && a.is(a.i+3, "CHECK") || a.is(a.i+1, "CHECK") && a.symbol(a.i+2, "(")):
+	case a.IsWord("ADD") && (a.Is(a.I+1, "CONSTRAINT") && a.Is(a.I+3, "CHECK") || a.Is(a.I+1, "CHECK") && a.Symbol(a.I+2, "(")):
 		done("ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE "+t+" DROP CONSTRAINT")
-	case a.isWord("DROP") && a.is(a.i+1, "CONSTRAINT") && a.i+2 < len(a.tokens):
+	case a.IsWord("DROP") && a.Is(a.I+1, "CONSTRAINT") && a.I+2 < len(a.Tokens):
 		done("DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
-	case a.take("ADD"):
+	case a.Take("ADD"):
 		w.Columns = true
 		a.column()
-		a.addReads(a.i)
+		a.addReads(a.I)
 		done("ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN")
-	case a.take("DROP", "CLUSTER", "KEY"):
+	case a.Take("DROP", "CLUSTER", "KEY"):
 		done("DROP CLUSTER KEY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key")
-	case a.take("CREATE"), a.isWord("DROP") && (a.is(a.i+1, "BRANCH") || a.is(a.i+1, "TAG")) && a.i+2 < len(a.tokens):
+	case a.Take("CREATE"), a.IsWord("DROP") && (a.Is(a.I+1, "BRANCH") || a.Is(a.I+1, "TAG")) && a.I+2 < len(a.Tokens):
 		done("BRANCH OR TAG", Irreversible, unproven, "")
-	case a.take("DROP"):
+	case a.Take("DROP"):
 		w.Columns, w.Data = true, true
 		a.column()
 		done("DROP COLUMN", Flashback, rows, "ALTER TABLE "+t+flashback)
-	case a.take("MODIFY"):
+	case a.Take("MODIFY"):
 		a.modifyColumn(kind, w)
-	case a.take("CLUSTER", "BY"):
+	case a.Take("CLUSTER", "BY"):
 		done("CLUSTER BY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
-	case a.take("PARTITION", "BY"):
+	case a.Take("PARTITION", "BY"):
 		done("PARTITION BY", Irreversible, unproven, "")
-	case a.take("RECLUSTER"):
+	case a.Take("RECLUSTER"):
 		done("RECLUSTER", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+t+flashback)
-	case a.take("FLASHBACK"):
+	case a.Take("FLASHBACK"):
 		w.Data, w.Columns = true, true
 		done("FLASHBACK", Irreversible, "FLASHBACK goes backwards only: later snapshots cannot be reached again", "")
 	case a.tags():
 		done("TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE "+t+" SET TAG as before")
-	case a.take("SET", "OPTIONS"), a.take("UNSET", "OPTIONS"):
-		action := a.upper(a.i-2) + " OPTIONS"
-		for i := a.i; i < len(a.tokens); i++ {
-			a.e.Retention = a.e.Retention || a.tokens[i].Kind == Word && isRetention(a.text(i))
-			if action == "SET OPTIONS" && a.tokens[i].Kind == Word && a.symbol(i+1, "=") {
-				a.e.Options = append(a.e.Options, a.upper(i))
+	case a.Take("SET", "OPTIONS"), a.Take("UNSET", "OPTIONS"):
+		action := a.Upper(a.I-2) + " OPTIONS"
+		for i := a.I; i < len(a.Tokens); i++ {
+			a.e.Retention = a.e.Retention || a.Tokens[i].Kind == sqltext.Word && isRetention(a.Text(i))
+			if action == "SET OPTIONS" && a.Tokens[i].Kind == sqltext.Word && a.Symbol(i+1, "=") {
+				a.e.Options = append(a.e.Options, a.Upper(i))
 			}
 		}
 		done(action, Exact, "the earlier options can be read", "ALTER TABLE "+t+" SET OPTIONS as before")
-	case a.take("REFRESH", "CACHE"):
+	case a.Take("REFRESH", "CACHE"):
 		a.none(kind + " REFRESH CACHE")
-	case a.take("CONNECTION"):
+	case a.Take("CONNECTION"):
 		a.addReads(start)
 		done("CONNECTION", Irreversible, "the earlier keys cannot be read back", "")
 	default:
@@ -214,11 +218,11 @@ func (a *analysis) alterTable(kind string, start int) {
 
 // column reads [COLUMN] [IF [NOT] EXISTS] c.
 func (a *analysis) column() bool {
-	a.take("COLUMN")
-	if a.take("IF", "NOT", "EXISTS") || a.take("IF", "EXISTS") {
+	a.Take("COLUMN")
+	if a.Take("IF", "NOT", "EXISTS") || a.Take("IF", "EXISTS") {
 		a.e.If = true
 	}
-	c, ok := a.ident()
+	c, ok := a.Ident()
 	a.e.Column = c
 	return ok
 }
@@ -231,35 +235,35 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 		return
 	}
 	switch {
-	case a.take("COMMENT"):
+	case a.Take("COMMENT"):
 		a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
-	case a.take("SET", "MASKING", "POLICY"):
+	case a.Take("SET", "MASKING", "POLICY"):
 		a.e.Attaches = true
-		if name, ok := a.objectName(MaskingPolicy); ok {
-			a.name(Object{Kind: MaskingPolicy, Name: name})
+		if name, ok := a.ObjectName(sqltext.MaskingPolicy); ok {
+			a.name(sqltext.Object{Kind: sqltext.MaskingPolicy, Name: name})
 		}
 		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
-	case a.take("UNSET", "MASKING", "POLICY"):
+	case a.Take("UNSET", "MASKING", "POLICY"):
 		a.e.Attaches = true
 		a.set(kind+" UNSET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN SET MASKING POLICY")
 	default:
 		// A new type, default or NOT NULL rewrites the column.
 		w.Columns, w.Data = true, true
-		a.addReads(a.i)
+		a.addReads(a.I)
 		a.set(kind+" MODIFY COLUMN", Flashback, "values are rewritten; the table goes back to its earlier snapshot", "ALTER TABLE "+t+" FLASHBACK TO its earlier snapshot")
 	}
 	a.e.Writes = append(a.e.Writes, w)
 }
 
 // alterOther changes what has no history in the engine.
-func (a *analysis) alterOther(kind ObjectKind, words string) {
+func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 	name := "ALTER " + words
 	a.ifExists()
-	var o Object
+	var o sqltext.Object
 	ok := true
-	if kind == User && a.isWord("USER") && a.symbol(a.i+1, "(") && a.symbol(a.i+2, ")") {
-		a.i += 3
-		o = Object{Kind: User, Name: "current_user()"}
+	if kind == sqltext.User && a.IsWord("USER") && a.Symbol(a.I+1, "(") && a.Symbol(a.I+2, ")") {
+		a.I += 3
+		o = sqltext.Object{Kind: sqltext.User, Name: "current_user()"}
 	} else {
 		o, ok = a.object(kind, false)
 	}
@@ -268,82 +272,82 @@ func (a *analysis) alterOther(kind ObjectKind, words string) {
 		return
 	}
 	a.write(o, Alter)
-	if a.tags() && kind != Worker {
+	if a.tags() && kind != sqltext.Worker {
 		a.redefined(name + " TAG")
 		return
 	}
 	a.redefined(name)
 	a.e.Undo = "the earlier definition of " + o.String()
 	switch kind {
-	case Stage:
+	case sqltext.Stage:
 		a.stageOptions()
-	case Task:
+	case sqltext.Task:
 		a.e.Task = true
-		if t, ok := a.peek(); ok && t.Kind == Word {
-			a.e.Kind = name + " " + a.upper(a.i)
+		if t, ok := a.Peek(); ok && t.Kind == sqltext.Word {
+			a.e.Kind = name + " " + a.Upper(a.I)
 		}
 		switch {
-		case a.take("RESUME"):
+		case a.Take("RESUME"):
 			a.e.Undo = "ALTER TASK " + o.Name + " SUSPEND, where it was suspended"
-		case a.take("SUSPEND"):
+		case a.Take("SUSPEND"):
 			a.e.Undo = "ALTER TASK " + o.Name + " RESUME, where it was started"
 		default:
 			a.taskBody()
 		}
-	case Pipe:
-		if a.take("REFRESH") {
+	case sqltext.Pipe:
+		if a.Take("REFRESH") {
 			a.e.Kind = "ALTER PIPE REFRESH"
 			a.e.Class, a.e.Reason, a.e.Undo, a.e.Unknown = Irreversible, "what the pipe loads is not known here", "", true
 		}
-	case User:
+	case sqltext.User:
 		if a.find("IDENTIFIED") >= 0 {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier password cannot be read back", ""
 		}
-	case Function:
-		a.addReads(a.i)
-	case Role:
+	case sqltext.Function:
+		a.addReads(a.I)
+	case sqltext.Role:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "Databend shows no role's comment", ""
-	case Worker, Warehouse, WorkloadGroup, Catalog:
+	case sqltext.Worker, sqltext.Warehouse, sqltext.WorkloadGroup, sqltext.Catalog:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "its earlier state is not known", ""
-	case Connection, FileFormat, Procedure, Sequence, Tag, Dictionary, MaskingPolicy, RowPolicy:
+	case sqltext.Connection, sqltext.FileFormat, sqltext.Procedure, sqltext.Sequence, sqltext.Tag, sqltext.Dictionary, sqltext.MaskingPolicy, sqltext.RowPolicy:
 		a.unknown(name, "the engine alters no "+string(kind)+" that way")
 	}
 }
 
 func (a *analysis) alterWarehouse(kind string) {
-	a.take("WAREHOUSE")
-	name, ok := a.objectName(Warehouse)
+	a.Take("WAREHOUSE")
+	name, ok := a.ObjectName(sqltext.Warehouse)
 	if !ok {
 		a.unknown(kind, noName)
 		return
 	}
-	a.write(Object{Kind: Warehouse, Name: name}, Alter)
+	a.write(sqltext.Object{Kind: sqltext.Warehouse, Name: name}, Alter)
 	a.set(kind, Irreversible, "machines start or stop, and running queries with them", "")
 }
 
 // comment analyzes COMMENT [IF EXISTS] ON … IS '…', which the engine turns into ALTER.
 func (a *analysis) comment() {
 	a.ifExists()
-	a.take("ON")
+	a.Take("ON")
 	switch {
-	case a.take("TABLE"):
+	case a.Take("TABLE"):
 		o, ok := a.table("COMMENT ON TABLE")
 		if !ok {
 			return
 		}
 		a.write(o, Alter)
 		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.Display()+" IS the earlier one")
-	case a.take("COLUMN"):
-		parts, ok := a.parser.name()
+	case a.Take("COLUMN"):
+		parts, ok := a.Reader.Name()
 		if !ok || len(parts) < 2 {
 			a.unknown("COMMENT ON COLUMN", noName)
 			return
 		}
-		o, ours := a.qualify(Table, parts[:len(parts)-1])
+		o, ours := a.qualify(sqltext.Table, parts[:len(parts)-1])
 		a.foreign = !ours
 		a.write(o, Alter)
 		a.set("COMMENT ON COLUMN", Exact, "the earlier comment can be read", "COMMENT ON COLUMN "+strings.Join(parts, ".")+" IS the earlier one")
-	case a.isWord("NETWORK"), a.isWord("PASSWORD"):
+	case a.IsWord("NETWORK"), a.IsWord("PASSWORD"):
 		kind, words, ok := a.takeKind()
 		if !ok {
 			a.unknown("COMMENT", noName)

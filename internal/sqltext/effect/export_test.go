@@ -1,4 +1,4 @@
-package sqltext
+package effect
 
 // Statements is the table of statements, for the tests that need the engine and so another package.
 func Statements() []string {

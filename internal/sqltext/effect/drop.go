@@ -1,31 +1,33 @@
-package sqltext
+package effect
+
+import "github.com/dbctl/dbctl/internal/sqltext"
 
 // drop analyzes DROP. What has history is undropped, the rest made again.
 func (a *analysis) drop() {
 	if index := a.indexKind(); index != "" {
-		a.i += 2
+		a.I += 2
 		a.ifExists()
 		a.dropIndex(index)
 		return
 	}
-	materialized := a.isWord("MATERIALIZED") && a.is(a.i+1, "VIEW")
+	materialized := a.IsWord("MATERIALIZED") && a.Is(a.I+1, "VIEW")
 	if materialized {
-		a.i++
+		a.I++
 	}
 	switch {
-	case a.take("TABLE"):
+	case a.Take("TABLE"):
 		a.ifExists()
 		o, ok := a.table("DROP TABLE")
 		if !ok {
 			return
 		}
 		a.write(o, Drop).Data = true
-		if a.take("ALL") {
+		if a.Take("ALL") {
 			a.set("DROP TABLE ALL", Flashback, "the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.Display()+"; FLASHBACK")
 			return
 		}
 		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.Display())
-	case a.take("VIEW"):
+	case a.Take("VIEW"):
 		a.ifExists()
 		o, ok := a.table("DROP VIEW")
 		if !ok {
@@ -37,7 +39,7 @@ func (a *analysis) drop() {
 			return
 		}
 		a.set("DROP VIEW", Exact, "the engine keeps a dropped view as long as retention lasts", "UNDROP TABLE "+o.Display())
-	case a.take("STREAM"):
+	case a.Take("STREAM"):
 		a.ifExists()
 		o, ok := a.table("DROP STREAM")
 		if !ok {
@@ -47,7 +49,7 @@ func (a *analysis) drop() {
 		w.IsStream, w.Data = true, true
 		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.Display())
 		a.e.Stream = true
-	case a.take("DATABASE"), a.take("SCHEMA"):
+	case a.Take("DATABASE"), a.Take("SCHEMA"):
 		a.ifExists()
 		o, ok := a.databaseName()
 		if !ok {
@@ -66,7 +68,7 @@ func (a *analysis) drop() {
 	}
 }
 
-func (a *analysis) dropOther(kind ObjectKind, words string) {
+func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 	a.ifExists()
 	o, ok := a.object(kind, false)
 	if !ok {
@@ -76,28 +78,28 @@ func (a *analysis) dropOther(kind ObjectKind, words string) {
 	a.write(o, Drop)
 	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.Display())
 	switch kind {
-	case Stage:
+	case sqltext.Stage:
 		a.e.InternalStage = true
 		a.e.Reason = "the engine keeps no dropped stage; it is made again from dbctl's own text, but the files of an internal stage are gone"
-	case Task:
+	case sqltext.Task:
 		a.e.Task = true
-	case User:
+	case sqltext.User:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the user's password cannot be read back", ""
-	case Warehouse, Worker, Catalog, WorkloadGroup:
+	case sqltext.Warehouse, sqltext.Worker, sqltext.Catalog, sqltext.WorkloadGroup:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "a dropped "+string(kind)+" cannot be made again as it was", ""
 	}
 }
 
 func (a *analysis) undrop() {
 	switch {
-	case a.take("TABLE"):
+	case a.Take("TABLE"):
 		o, ok := a.table("UNDROP TABLE")
 		if !ok {
 			return
 		}
 		a.write(o, Undrop).Data = true
 		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.Display())
-	case a.take("DATABASE"):
+	case a.Take("DATABASE"):
 		o, ok := a.databaseName()
 		if !ok {
 			a.unknown("UNDROP DATABASE", noName)

@@ -1,9 +1,11 @@
-package sqltext
+package effect
+
+import "github.com/dbctl/dbctl/internal/sqltext"
 
 // indexKind returns the kind of index that follows.
 func (a *analysis) indexKind() string {
 	for _, k := range []string{"AGGREGATING", "INVERTED", "NGRAM", "VECTOR", "SPATIAL"} {
-		if a.isWord(k) && a.is(a.i+1, "INDEX") {
+		if a.IsWord(k) && a.Is(a.I+1, "INDEX") {
 			return k
 		}
 	}
@@ -16,24 +18,24 @@ func (a *analysis) createIndex(verb Verb, start int) {
 		a.unknown("CREATE", "it makes no object that dbctl knows")
 		return
 	}
-	a.i += 2
+	a.I += 2
 	verb = a.ifNotExists(verb)
 	kind := createKind(verb, index+" INDEX")
-	name, ok := a.objectName(Index)
+	name, ok := a.ObjectName(sqltext.Index)
 	if !ok {
 		a.unknown(kind, noName)
 		return
 	}
 	undo := "DROP " + index + " INDEX " + name
 	if index == "AGGREGATING" {
-		a.write(Object{Kind: Index, Name: name}, verb)
+		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, verb)
 		for _, o := range a.addReads(start).names {
-			if o.Kind == Table {
+			if o.Kind == sqltext.Table {
 				a.write(o, Alter)
 			}
 		}
 	} else {
-		if !a.take("ON") {
+		if !a.Take("ON") {
 			a.unknown(kind, "an index without ON")
 			return
 		}
@@ -52,19 +54,19 @@ func (a *analysis) createIndex(verb Verb, start int) {
 
 func (a *analysis) dropIndex(index string) {
 	kind := "DROP " + index + " INDEX"
-	name, ok := a.objectName(Index)
+	name, ok := a.ObjectName(sqltext.Index)
 	if !ok {
 		a.unknown(kind, noName)
 		return
 	}
-	if a.take("ON") {
+	if a.Take("ON") {
 		o, ok := a.table(kind)
 		if !ok {
 			return
 		}
 		a.write(o, Alter)
 	} else if index == "AGGREGATING" {
-		a.write(Object{Kind: Index, Name: name}, Drop)
+		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Drop)
 	} else {
 		a.unknown(kind, "an index without ON")
 		return
@@ -73,7 +75,7 @@ func (a *analysis) dropIndex(index string) {
 }
 
 func (a *analysis) truncate() {
-	a.take("TABLE")
+	a.Take("TABLE")
 	o, ok := a.table("TRUNCATE TABLE")
 	if !ok {
 		return
@@ -83,25 +85,25 @@ func (a *analysis) truncate() {
 }
 
 func (a *analysis) optimize() {
-	a.take("TABLE")
+	a.Take("TABLE")
 	o, ok := a.table("OPTIMIZE TABLE")
 	if !ok {
 		return
 	}
 	w := a.write(o, Alter)
 	switch {
-	case a.take("COMPACT"):
+	case a.Take("COMPACT"):
 		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
-	case a.isWord("PURGE"), a.isWord("ALL"):
+	case a.IsWord("PURGE"), a.IsWord("ALL"):
 		w.Data = true
-		a.set("OPTIMIZE TABLE "+a.upper(a.i), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")
+		a.set("OPTIMIZE TABLE "+a.Upper(a.I), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")
 	default:
 		a.unknown("OPTIMIZE TABLE", "it is no action that dbctl knows")
 	}
 }
 
 func (a *analysis) analyzeTable() {
-	a.take("TABLE")
+	a.Take("TABLE")
 	o, ok := a.table("ANALYZE TABLE")
 	if !ok {
 		return
@@ -112,33 +114,33 @@ func (a *analysis) analyzeTable() {
 
 func (a *analysis) vacuum() {
 	kind := "VACUUM"
-	for i := a.i; i < len(a.tokens) && i < a.i+2; i++ {
-		if a.tokens[i].Kind == Word && a.textIs(i, "TABLE", "DROP", "TEMPORARY", "FILES", "TABLES", "VIRTUAL", "COLUMN") {
-			kind += " " + a.upper(i)
+	for i := a.I; i < len(a.Tokens) && i < a.I+2; i++ {
+		if a.Tokens[i].Kind == sqltext.Word && a.textIs(i, "TABLE", "DROP", "TEMPORARY", "FILES", "TABLES", "VIRTUAL", "COLUMN") {
+			kind += " " + a.Upper(i)
 		}
 	}
-	if a.find("DRY") >= 0 && a.is(a.find("DRY")+1, "RUN") {
+	if a.find("DRY") >= 0 && a.Is(a.find("DRY")+1, "RUN") {
 		a.none(kind + " DRY RUN")
 		return
 	}
 	const reason = "what VACUUM deletes is gone, and UNDROP and FLASHBACK with it"
 	switch {
-	case a.take("TABLE"), a.take("VIRTUAL", "COLUMN", "FROM"):
+	case a.Take("TABLE"), a.Take("VIRTUAL", "COLUMN", "FROM"):
 		o, ok := a.table(kind)
 		if !ok {
 			return
 		}
 		a.write(o, Alter).Data = true
-	case a.take("DROP", "TABLE"):
-		o := Object{Kind: Unknown, Name: "dropped tables"}
-		if a.take("FROM") {
+	case a.Take("DROP", "TABLE"):
+		o := sqltext.Object{Kind: sqltext.Unknown, Name: "dropped tables"}
+		if a.Take("FROM") {
 			if database, ok := a.databaseName(); ok {
 				o.Name += " of " + database.Name
 			}
 		}
 		a.write(o, Drop).Data = true
-	case a.take("TEMPORARY", "FILES"), a.take("TEMPORARY", "TABLES"):
-		a.write(Object{Kind: Unknown, Name: "temporary files"}, Drop).Data = true
+	case a.Take("TEMPORARY", "FILES"), a.Take("TEMPORARY", "TABLES"):
+		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "temporary files"}, Drop).Data = true
 	default:
 		a.unknown(kind, "it is no VACUUM that dbctl knows")
 		return
@@ -149,39 +151,39 @@ func (a *analysis) vacuum() {
 func (a *analysis) refresh() {
 	const derived = "what is derived from the rows is only computed again"
 	if index := a.indexKind(); index != "" {
-		a.i += 2
+		a.I += 2
 		kind := "REFRESH " + index + " INDEX"
-		name, ok := a.objectName(Index)
+		name, ok := a.ObjectName(sqltext.Index)
 		if !ok {
 			a.unknown(kind, noName)
 			return
 		}
-		if a.take("ON") {
+		if a.Take("ON") {
 			o, ok := a.table(kind)
 			if !ok {
 				return
 			}
 			a.write(o, Alter)
 		} else {
-			a.write(Object{Kind: Index, Name: name}, Alter)
+			a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Alter)
 		}
 		a.set(kind, Exact, derived, "nothing")
 		return
 	}
 	switch {
-	case a.take("LINEAGE"):
+	case a.Take("LINEAGE"):
 		a.none("REFRESH LINEAGE")
 		a.e.Reason = "lineage is only computed again from the views"
-	case a.take("MATERIALIZED", "VIEW"):
+	case a.Take("MATERIALIZED", "VIEW"):
 		o, ok := a.table("REFRESH MATERIALIZED VIEW")
 		if !ok {
 			return
 		}
 		a.write(o, WriteData).Data = true
 		a.set("REFRESH MATERIALIZED VIEW", Exact, derived, "nothing")
-	case a.take("VIRTUAL", "COLUMN"):
-		if !a.take("FOR") {
-			a.take("ON")
+	case a.Take("VIRTUAL", "COLUMN"):
+		if !a.Take("FOR") {
+			a.Take("ON")
 		}
 		o, ok := a.table("REFRESH VIRTUAL COLUMN")
 		if !ok {

@@ -1,8 +1,10 @@
-package sqltext
+package effect
 
 import (
 	"net/url"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // query analyzes a SELECT, which writes where it consumes a stream or takes values of a sequence.
@@ -26,35 +28,35 @@ func (a *analysis) takes(kind string, r reads) {
 
 // with analyzes WITH …, then the statement that it belongs to.
 func (a *analysis) with(start int) {
-	a.take("RECURSIVE")
+	a.Take("RECURSIVE")
 	for {
-		if _, ok := a.ident(); !ok {
+		if _, ok := a.Ident(); !ok {
 			break
 		}
-		if a.symbol(a.i, "(") && !a.skipBrackets() || !a.take("AS") {
+		if a.Symbol(a.I, "(") && !a.SkipBrackets() || !a.Take("AS") {
 			break
 		}
-		a.take("MATERIALIZED")
-		if !a.symbol(a.i, "(") || !a.skipBrackets() {
+		a.Take("MATERIALIZED")
+		if !a.Symbol(a.I, "(") || !a.SkipBrackets() {
 			break
 		}
-		if a.takeSymbol(",") {
+		if a.TakeSymbol(",") {
 			continue
 		}
 		switch {
-		case a.take("INSERT"):
+		case a.Take("INSERT"):
 			a.insert(start)
-		case a.take("UPDATE"):
+		case a.Take("UPDATE"):
 			a.dml("UPDATE", start, nil)
-		case a.take("DELETE"):
-			a.dml("DELETE", start, func() { a.take("FROM") })
-		case a.take("MERGE"):
+		case a.Take("DELETE"):
+			a.dml("DELETE", start, func() { a.Take("FROM") })
+		case a.Take("MERGE"):
 			a.merge(start)
-		case a.take("REPLACE"):
-			a.dml("REPLACE INTO", start, func() { a.take("INTO") })
-		case a.take("COPY"):
+		case a.Take("REPLACE"):
+			a.dml("REPLACE INTO", start, func() { a.Take("INTO") })
+		case a.Take("COPY"):
 			a.copyStatement(start)
-		case a.isWord("SELECT"), a.isWord("FROM"), a.isWord("VALUES"), a.isWord("WITH"), a.symbol(a.i, "("):
+		case a.IsWord("SELECT"), a.IsWord("FROM"), a.IsWord("VALUES"), a.IsWord("WITH"), a.Symbol(a.I, "("):
 			a.query(start)
 		default:
 			a.unknown("WITH", "what follows WITH is no statement that dbctl knows")
@@ -68,7 +70,7 @@ func (a *analysis) with(start int) {
 func (a *analysis) dmlClass(kind string) {
 	var names []string
 	for _, w := range a.e.Writes {
-		if w.Kind == Table && !w.IsStream {
+		if w.Kind == sqltext.Table && !w.IsStream {
 			names = append(names, w.Display())
 		}
 	}
@@ -78,7 +80,7 @@ func (a *analysis) dmlClass(kind string) {
 
 // dml analyzes a statement that changes the rows of one table; prefix takes the words before its name.
 func (a *analysis) dml(kind string, start int, prefix func()) {
-	a.skipHints()
+	a.SkipHints()
 	if prefix != nil {
 		prefix()
 	}
@@ -93,24 +95,24 @@ func (a *analysis) dml(kind string, start int, prefix func()) {
 
 // insert analyzes INSERT INTO, INSERT OVERWRITE, INSERT ALL and INSERT FIRST.
 func (a *analysis) insert(start int) {
-	a.skipHints()
+	a.SkipHints()
 	kind := "INSERT"
-	overwrite := a.take("OVERWRITE")
+	overwrite := a.Take("OVERWRITE")
 	if overwrite {
 		kind = "INSERT OVERWRITE"
 	}
-	if a.isWord("ALL") && (a.is(a.i+1, "INTO") || a.is(a.i+1, "WHEN")) || a.isWord("FIRST") && a.is(a.i+1, "WHEN") {
-		kind += " " + a.upper(a.i)
+	if a.IsWord("ALL") && (a.Is(a.I+1, "INTO") || a.Is(a.I+1, "WHEN")) || a.IsWord("FIRST") && a.Is(a.I+1, "WHEN") {
+		kind += " " + a.Upper(a.I)
 		a.insertMulti(kind, start)
 		return
 	}
-	into := a.take("INTO")
+	into := a.Take("INTO")
 	if !overwrite && !into {
 		a.unknown(kind, "INSERT without INTO")
 		return
 	}
-	if a.isWord("TABLE") && !a.symbol(a.i+1, "(") && !a.is(a.i+1, "VALUES") && !a.is(a.i+1, "SELECT") {
-		a.i++
+	if a.IsWord("TABLE") && !a.Symbol(a.I+1, "(") && !a.Is(a.I+1, "VALUES") && !a.Is(a.I+1, "SELECT") {
+		a.I++
 	}
 	a.dml(kind, start, nil)
 }
@@ -118,13 +120,13 @@ func (a *analysis) insert(start int) {
 // insertMulti reads every INTO before the query, outside brackets.
 func (a *analysis) insertMulti(kind string, start int) {
 	depth := 0
-	for ; a.i < len(a.tokens); a.i++ {
+	for ; a.I < len(a.Tokens); a.I++ {
 		switch {
-		case a.symbol(a.i, "("):
+		case a.Symbol(a.I, "("):
 			depth++
-		case a.symbol(a.i, ")"):
+		case a.Symbol(a.I, ")"):
 			depth--
-		case depth == 0 && (a.isWord("SELECT") || a.isWord("WITH") || a.isWord("FROM")):
+		case depth == 0 && (a.IsWord("SELECT") || a.IsWord("WITH") || a.IsWord("FROM")):
 			if len(a.e.Writes) == 0 {
 				a.unknown(kind, noName)
 				return
@@ -132,13 +134,13 @@ func (a *analysis) insertMulti(kind string, start int) {
 			a.addReads(start)
 			a.dmlClass(kind)
 			return
-		case depth == 0 && a.isWord("INTO"):
-			a.i++
+		case depth == 0 && a.IsWord("INTO"):
+			a.I++
 			o, ok := a.table(kind)
 			if !ok {
 				return
 			}
-			a.i--
+			a.I--
 			if !a.writes(o) {
 				a.write(o, WriteData).Data = true
 			}
@@ -153,7 +155,7 @@ func (a *analysis) insertMulti(kind string, start int) {
 	a.dmlClass(kind)
 }
 
-func (a *analysis) writes(o Object) bool {
+func (a *analysis) writes(o sqltext.Object) bool {
 	for _, w := range a.e.Writes {
 		if w.Object == o {
 			return true
@@ -163,20 +165,20 @@ func (a *analysis) writes(o Object) bool {
 }
 
 func (a *analysis) merge(start int) {
-	a.skipHints()
-	a.take("INTO")
+	a.SkipHints()
+	a.Take("INTO")
 	o, ok := a.table("MERGE")
 	if !ok {
 		return
 	}
 	a.write(o, WriteData).Data = true
-	for a.i < len(a.tokens) && !a.isWord("USING") {
-		a.i++
+	for a.I < len(a.Tokens) && !a.IsWord("USING") {
+		a.I++
 	}
-	a.i++
-	if t, ok := a.peek(); ok && (t.Kind == Word || t.Kind == Quoted) {
-		if parts, ok := a.parser.name(); ok && !a.symbol(a.i, "(") && !a.cteNames(start, len(a.tokens))[parts[0]] {
-			source, _ := a.qualify(Table, parts)
+	a.I++
+	if t, ok := a.Peek(); ok && (t.Kind == sqltext.Word || t.Kind == sqltext.Quoted) {
+		if parts, ok := a.Reader.Name(); ok && !a.Symbol(a.I, "(") && !a.cteNames(start, len(a.Tokens))[parts[0]] {
+			source, _ := a.qualify(sqltext.Table, parts)
 			a.name(source)
 		}
 	}
@@ -187,25 +189,25 @@ func (a *analysis) merge(start int) {
 // copyStatement analyzes COPY INTO a table or a location.
 func (a *analysis) copyStatement(start int) {
 	const kind = "COPY INTO"
-	a.skipHints()
-	if !a.take("INTO") {
+	a.SkipHints()
+	if !a.Take("INTO") {
 		a.unknown(kind, "COPY without INTO")
 		return
 	}
-	if t, ok := a.peek(); ok && (t.Kind == At || t.Kind == String) {
+	if t, ok := a.Peek(); ok && (t.Kind == sqltext.At || t.Kind == sqltext.String) {
 		a.set("COPY INTO LOCATION", Irreversible, "files that were written or overwritten in an object store have no history", "")
-		if o, ok := location(a.text(a.i), t.Kind); ok {
+		if o, ok := location(a.Text(a.I), t.Kind); ok {
 			a.write(o, WriteData).Data = true
 			if !strings.Contains(o.Name, "://") {
-				stage, _ := stagePath(o.Name)
-				a.name(Object{Kind: Stage, Name: stage})
+				stage, _ := sqltext.StagePath(o.Name)
+				a.name(sqltext.Object{Kind: sqltext.Stage, Name: stage})
 			}
 		} else {
 			a.unknown("COPY INTO LOCATION", noName)
 			return
 		}
-		a.i++
-		a.addReads(a.i)
+		a.I++
+		a.addReads(a.I)
 		return
 	}
 	o, ok := a.table(kind)
@@ -213,17 +215,17 @@ func (a *analysis) copyStatement(start int) {
 		return
 	}
 	a.write(o, WriteData).Data = true
-	after := a.i
+	after := a.I
 	a.addReads(start)
 	a.dmlClass(kind)
 	a.e.Reason = "rows are added; the table goes back to its earlier snapshot, while the engine still remembers the loaded files"
 	// PURGE = TRUE removes the files it loaded.
-	for i := after; i < len(a.tokens); i++ {
-		if a.is(i, "PURGE") && a.symbol(i+1, "=") && !a.is(i+2, "FALSE") && !a.textIs(i+2, "0", "'false'") {
+	for i := after; i < len(a.Tokens); i++ {
+		if a.Is(i, "PURGE") && a.Symbol(i+1, "=") && !a.Is(i+2, "FALSE") && !a.textIs(i+2, "0", "'false'") {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "PURGE = TRUE deletes the loaded files", ""
 			for j := after; j < i; j++ {
-				if t := a.tokens[j]; t.Kind == At || t.Kind == String && a.is(j-1, "FROM") {
-					if o, ok := location(a.text(j), t.Kind); ok {
+				if t := a.Tokens[j]; t.Kind == sqltext.At || t.Kind == sqltext.String && a.Is(j-1, "FROM") {
+					if o, ok := location(a.Text(j), t.Kind); ok {
 						a.write(o, Drop).Data = true
 					}
 					break
@@ -234,11 +236,11 @@ func (a *analysis) copyStatement(start int) {
 }
 
 func (a *analysis) textIs(i int, texts ...string) bool {
-	if i >= len(a.tokens) {
+	if i >= len(a.Tokens) {
 		return false
 	}
 	for _, s := range texts {
-		if strings.EqualFold(a.text(i), s) {
+		if strings.EqualFold(a.Text(i), s) {
 			return true
 		}
 	}
@@ -246,39 +248,39 @@ func (a *analysis) textIs(i int, texts ...string) bool {
 }
 
 // location names the files of @stage/path, '@stage/path' or a URI, without what may be secret in it.
-func location(token string, kind Kind) (Object, bool) {
+func location(token string, kind sqltext.Kind) (sqltext.Object, bool) {
 	text := ""
-	if kind == At {
-		text = "@" + unescapeAt(token)
+	if kind == sqltext.At {
+		text = "@" + sqltext.UnescapeAt(token)
 	} else {
 		var err error
-		if text, err = Unquote(token); err != nil {
-			return Object{}, false
+		if text, err = sqltext.Unquote(token); err != nil {
+			return sqltext.Object{}, false
 		}
 	}
 	if rest, ok := strings.CutPrefix(text, "@"); ok {
-		return Object{Kind: StageFiles, Name: rest}, rest != ""
+		return sqltext.Object{Kind: sqltext.StageFiles, Name: rest}, rest != ""
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return Object{}, false
+		return sqltext.Object{}, false
 	}
-	return Object{Kind: StageFiles, Name: u.Scheme + "://" + u.Host + u.Path}, true
+	return sqltext.Object{Kind: sqltext.StageFiles, Name: u.Scheme + "://" + u.Host + u.Path}, true
 }
 
 func (a *analysis) remove() {
-	t, ok := a.peek()
-	if !ok || t.Kind != At && t.Kind != String {
+	t, ok := a.Peek()
+	if !ok || t.Kind != sqltext.At && t.Kind != sqltext.String {
 		a.unknown("REMOVE", noName)
 		return
 	}
-	o, ok := location(a.text(a.i), t.Kind)
+	o, ok := location(a.Text(a.I), t.Kind)
 	if !ok {
 		a.unknown("REMOVE", noName)
 		return
 	}
 	a.set("REMOVE", Irreversible, "files that were removed from an object store have no history", "")
 	a.write(o, Drop).Data = true
-	stage, _ := stagePath(o.Name)
-	a.name(Object{Kind: Stage, Name: stage})
+	stage, _ := sqltext.StagePath(o.Name)
+	a.name(sqltext.Object{Kind: sqltext.Stage, Name: stage})
 }

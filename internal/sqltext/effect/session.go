@@ -1,8 +1,10 @@
-package sqltext
+package effect
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 func (a *analysis) transaction(what string) {
@@ -15,27 +17,27 @@ func (a *analysis) explain() {
 	runs := ""
 	for {
 		switch {
-		case a.symbol(a.i, "(") && !a.is(a.i+1, "SELECT") && !a.is(a.i+1, "WITH") && !a.symbol(a.i+1, "("):
-			if !a.skipBrackets() {
+		case a.Symbol(a.I, "(") && !a.Is(a.I+1, "SELECT") && !a.Is(a.I+1, "WITH") && !a.Symbol(a.I+1, "("):
+			if !a.SkipBrackets() {
 				a.unknown("EXPLAIN", "its options cannot be read")
 				return
 			}
 			continue
-		case a.take("ANALYZE"):
+		case a.Take("ANALYZE"):
 			runs = "EXPLAIN ANALYZE"
-			if !a.take("PARTIAL") {
-				a.take("GRAPHICAL")
+			if !a.Take("PARTIAL") {
+				a.Take("GRAPHICAL")
 			}
 			continue
-		case a.take("PERF"):
+		case a.Take("PERF"):
 			runs = "EXPLAIN PERF"
 			continue
 		}
 		break
 	}
 	if runs == "" {
-		for a.isWord("VERBOSE") || a.textIs(a.i, "AST", "SYNTAX", "PIPELINE", "JOIN", "GRAPH", "FRAGMENTS", "RAW", "OPTIMIZED", "MEMO", "DECORRELATED") {
-			a.i++
+		for a.IsWord("VERBOSE") || a.textIs(a.I, "AST", "SYNTAX", "PIPELINE", "JOIN", "GRAPH", "FRAGMENTS", "RAW", "OPTIMIZED", "MEMO", "DECORRELATED") {
+			a.I++
 		}
 		a.statement()
 		a.ddl, a.foreign = false, false
@@ -59,8 +61,8 @@ func (a *analysis) explain() {
 // show takes statements that only read. DROP in SHOW DROP TABLES writes nothing.
 func (a *analysis) show(verb string) {
 	kind := verb
-	if t, ok := a.peek(); ok && t.Kind == Word && (verb == "SHOW" || verb == "INSPECT" || verb == "EXISTS") {
-		kind += " " + a.upper(a.i)
+	if t, ok := a.Peek(); ok && t.Kind == sqltext.Word && (verb == "SHOW" || verb == "INSPECT" || verb == "EXISTS") {
+		kind += " " + a.Upper(a.I)
 	}
 	if verb == "DESCRIBE" {
 		kind = "DESC"
@@ -69,10 +71,10 @@ func (a *analysis) show(verb string) {
 	if verb == "DESC" || verb == "DESCRIBE" || verb == "EXISTS" {
 		a.described()
 	}
-	for i := a.i; i < len(a.tokens); i++ {
-		if a.tokens[i].Kind == At {
-			stage, _ := stagePath(unescapeAt(a.text(i)))
-			a.name(Object{Kind: Stage, Name: stage})
+	for i := a.I; i < len(a.Tokens); i++ {
+		if a.Tokens[i].Kind == sqltext.At {
+			stage, _ := sqltext.StagePath(sqltext.UnescapeAt(a.Text(i)))
+			a.name(sqltext.Object{Kind: sqltext.Stage, Name: stage})
 		}
 	}
 }
@@ -86,39 +88,39 @@ func (a *analysis) described() {
 		return
 	}
 	for _, word := range []string{"TABLE", "VIEW", "STREAM"} {
-		if a.isWord(word) && a.i+1 < len(a.tokens) {
-			a.i++
+		if a.IsWord(word) && a.I+1 < len(a.Tokens) {
+			a.I++
 			break
 		}
 	}
-	if parts, ok := a.parser.name(); ok {
-		o, _ := a.qualify(Table, parts)
+	if parts, ok := a.Reader.Name(); ok {
+		o, _ := a.qualify(sqltext.Table, parts)
 		a.name(o)
 	}
 }
 
 func (a *analysis) use() {
-	if a.take("CATALOG") {
+	if a.Take("CATALOG") {
 		a.useCatalog("USE CATALOG")
 		return
 	}
-	if a.isWord("WAREHOUSE") && a.i+1 < len(a.tokens) {
+	if a.IsWord("WAREHOUSE") && a.I+1 < len(a.Tokens) {
 		a.none("USE WAREHOUSE")
 		a.e.Set = "warehouse"
 		return
 	}
-	name, ok := a.ident()
+	name, ok := a.Ident()
 	if !ok {
 		a.unknown("USE", noName)
 		return
 	}
 	a.none("USE")
 	a.e.Use = name
-	a.name(Object{Kind: Database, Name: name})
+	a.name(sqltext.Object{Kind: sqltext.Database, Name: name})
 }
 
 func (a *analysis) useCatalog(kind string) {
-	if name, ok := a.ident(); ok && name == "default" {
+	if name, ok := a.Ident(); ok && name == "default" {
 		a.none(kind)
 		a.e.Set = "catalog"
 		return
@@ -130,47 +132,47 @@ func (a *analysis) useCatalog(kind string) {
 // setting analyzes SET and UNSET.
 func (a *analysis) setting(verb string) {
 	switch {
-	case verb == "SET" && a.take("PRIORITY"):
+	case verb == "SET" && a.Take("PRIORITY"):
 		a.none("SET PRIORITY")
 		return
-	case verb == "SET" && a.take("DEFAULT", "ROLE"):
+	case verb == "SET" && a.Take("DEFAULT", "ROLE"):
 		a.set("SET DEFAULT ROLE", Irreversible, "the user's earlier default role is not known", "")
-		a.write(Object{Kind: User, Name: "current_user()"}, Alter)
+		a.write(sqltext.Object{Kind: sqltext.User, Name: "current_user()"}, Alter)
 		return
-	case verb == "SET" && a.take("ROLE"):
+	case verb == "SET" && a.Take("ROLE"):
 		a.none("SET ROLE")
 		a.e.Set = "role"
 		return
-	case verb == "SET" && a.take("SECONDARY", "ROLES"):
+	case verb == "SET" && a.Take("SECONDARY", "ROLES"):
 		a.none("SET SECONDARY ROLES")
 		a.e.Set = "secondary roles"
 		return
-	case verb == "SET" && a.take("CATALOG"):
+	case verb == "SET" && a.Take("CATALOG"):
 		a.useCatalog("SET CATALOG")
 		return
 	}
 	global, prefix := false, ""
 	switch {
-	case a.take("GLOBAL"):
+	case a.Take("GLOBAL"):
 		global = true
-	case a.take("SESSION"):
-	case a.isWord("VARIABLE") && !a.symbol(a.i+1, "="):
-		a.i++
+	case a.Take("SESSION"):
+	case a.IsWord("VARIABLE") && !a.Symbol(a.I+1, "="):
+		a.I++
 		prefix = "variable "
 	}
 	var names []string
-	if a.takeSymbol("(") {
-		for !a.symbol(a.i, ")") {
-			name, ok := a.ident()
+	if a.TakeSymbol("(") {
+		for !a.Symbol(a.I, ")") {
+			name, ok := a.Ident()
 			if !ok {
 				a.unknown(verb, "its names cannot be read")
 				return
 			}
 			names = append(names, name)
-			a.takeSymbol(",")
+			a.TakeSymbol(",")
 		}
-		a.i++
-	} else if name, ok := a.ident(); ok {
+		a.I++
+	} else if name, ok := a.Ident(); ok {
 		names = append(names, name)
 	}
 	if len(names) == 0 {
@@ -186,7 +188,7 @@ func (a *analysis) setting(verb string) {
 	if global {
 		a.set(kind, Redefine, "the setting has no history; its earlier value is set again", "SET GLOBAL or UNSET GLOBAL "+strings.Join(names, ", "))
 		for _, n := range names {
-			a.write(Object{Kind: Setting, Name: n}, Alter)
+			a.write(sqltext.Object{Kind: sqltext.Setting, Name: n}, Alter)
 			a.e.Retention = a.e.Retention || isRetention(n)
 		}
 	} else {
@@ -195,7 +197,7 @@ func (a *analysis) setting(verb string) {
 		a.e.Retention = slices.ContainsFunc(names, isRetention)
 	}
 	// SET x = (SELECT …) reads, and may take.
-	if r := a.addReads(a.i); !global {
+	if r := a.addReads(a.I); !global {
 		a.takes(kind, r)
 		if a.e.Class == Exact {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it consumes a stream outside a statement that writes", ""
@@ -207,10 +209,10 @@ func (a *analysis) setting(verb string) {
 func isRetention(name string) bool { return strings.HasPrefix(strings.ToLower(name), "data_retention") }
 
 func (a *analysis) call() {
-	if a.take("PROCEDURE") {
+	if a.Take("PROCEDURE") {
 		a.script("CALL PROCEDURE", "what a procedure does is not known here")
-		if name, ok := a.objectName(Procedure); ok {
-			a.name(Object{Kind: Procedure, Name: name})
+		if name, ok := a.ObjectName(sqltext.Procedure); ok {
+			a.name(sqltext.Object{Kind: sqltext.Procedure, Name: name})
 		}
 		return
 	}
@@ -219,13 +221,13 @@ func (a *analysis) call() {
 
 func (a *analysis) execute() {
 	switch {
-	case a.take("IMMEDIATE"):
+	case a.Take("IMMEDIATE"):
 		a.script("EXECUTE IMMEDIATE", "what its text does is not followed")
-	case a.take("TASK"):
+	case a.Take("TASK"):
 		a.script("EXECUTE TASK", "a task that has run cannot be taken back")
 		a.e.Task = true
-		if name, ok := a.objectName(Task); ok {
-			a.name(Object{Kind: Task, Name: name})
+		if name, ok := a.ObjectName(sqltext.Task); ok {
+			a.name(sqltext.Object{Kind: sqltext.Task, Name: name})
 		}
 	default:
 		a.unknown("EXECUTE", "it is no statement that dbctl knows")

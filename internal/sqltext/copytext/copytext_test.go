@@ -1,4 +1,4 @@
-package sqltext
+package copytext
 
 import (
 	"errors"
@@ -6,13 +6,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-func TestParseCopy(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	sql := "COPY /*+ SET_VAR(a=1) */ INTO \"My Db\".`T` (A, \"B\")\nFROM (SELECT id, embedding::VECTOR(768) AS e, v.ts::TIMESTAMP NULL, CAST(n AS DECIMAL(10, 2)), $1:a::INT, upper(x), count + 1 c\n" +
 		"  FROM '@stage/dir sp/it''s/' AS v)\nFILE_FORMAT = (TYPE = CSV, FIELD_DELIMITER = ';') PATTERN='.*[.]csv' FORCE=true MAX_FILES = 10 ON_ERROR = abort_1 FILES=('a', 'b');"
-	got, err := ParseCopy(sql)
+	got, err := Parse(sql)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,17 +51,17 @@ func TestParseCopy(t *testing.T) {
 	if o, ok := got.Option("FORCE"); !ok || sql[o.Span[0]:o.Span[1]] != "FORCE=true" {
 		t.Errorf("option FORCE: got %+v, %v", o, ok)
 	}
-	plain, err := ParseCopy(`copy into Videos from @Stage/a\ b/c.parquet`)
+	plain, err := Parse(`copy into Videos from @Stage/a\ b/c.parquet`)
 	if err != nil || plain.Table != "videos" || plain.Stage != "Stage" || plain.Path != "a b/c.parquet" || plain.Select != nil {
 		t.Errorf("plain COPY: got %+v, %v", plain, err)
 	}
-	user, err := ParseCopy(`COPY INTO t FROM @~`)
+	user, err := Parse(`COPY INTO t FROM @~`)
 	if err != nil || user.Stage != "~" || user.Path != "" {
 		t.Errorf("COPY from the user's stage: got %+v, %v", user, err)
 	}
 }
 
-func TestParseCopyErrors(t *testing.T) {
+func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ sql, msg string }{
 		{"SELECT 1", "not a COPY INTO"},
@@ -80,10 +82,21 @@ func TestParseCopyErrors(t *testing.T) {
 		{"COPY INTO t FROM 'a", "string is not closed"},
 	}
 	for _, test := range tests {
-		_, err := ParseCopy(test.sql)
-		var e *Error
+		_, err := Parse(test.sql)
+		var e *sqltext.Error
 		if !errors.As(err, &e) || e.Msg != test.msg {
-			t.Errorf("ParseCopy(%q): got %v, want %s", test.sql, err, test.msg)
+			t.Errorf("Parse(%q): got %v, want %s", test.sql, err, test.msg)
 		}
 	}
+}
+
+// FuzzParse finds a text that Parse cannot bear, or a part that lies outside of its text.
+func FuzzParse(f *testing.F) {
+	f.Add("COPY INTO d.t (a) FROM (SELECT a::INT FROM '@s/p' AS v) FILES=('x') PATTERN='.*'")
+	f.Fuzz(func(t *testing.T, src string) {
+		c, err := Parse(src)
+		if err == nil && (c.Table == "" || c.LocationSpan[1] > len(src)) {
+			t.Fatalf("Parse(%q): got %+v", src, c)
+		}
+	})
 }

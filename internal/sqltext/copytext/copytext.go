@@ -1,7 +1,10 @@
-package sqltext
+// Package copytext takes a COPY INTO <table> apart, with the place of each part in its text.
+package copytext
 
 import (
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Copy is a COPY INTO <table> taken apart. Spans are of the statement's text.
@@ -37,13 +40,16 @@ var copyOptions = map[string]bool{
 	"ON_ERROR": false, "COLUMN_MATCH_MODE": false, "DISABLE_VARIANT_CHECK": false, "RETURN_FAILED_ONLY": false, "SCHEMA_EVOLUTION": true,
 }
 
-// ParseCopy takes stmt apart. An *Error names what is not a COPY INTO <table> FROM a stage.
-func ParseCopy(stmt string) (Copy, error) {
-	tokens, err := Scan(stmt)
+// Parse takes stmt apart. An *Error names what is not a COPY INTO <table> FROM a stage.
+// parser reads one COPY.
+type parser struct{ *sqltext.Reader }
+
+func Parse(stmt string) (Copy, error) {
+	words, err := sqltext.ReadWords(stmt)
 	if err != nil {
 		return Copy{}, err
 	}
-	p := &parser{words: words{stmt, significant(tokens)}}
+	p := &parser{&sqltext.Reader{Words: words}}
 	c, err := p.copyInto()
 	if err != nil {
 		return Copy{}, err
@@ -54,129 +60,129 @@ func ParseCopy(stmt string) (Copy, error) {
 func (p *parser) copyInto() (Copy, error) {
 	const form = "write COPY INTO table FROM @stage/path/ …"
 	var c Copy
-	fail := func(msg, hint string) (Copy, error) { return Copy{}, errorAt(p.src, p.offset(), msg, hint) }
-	p.skipHints()
-	if p.isWord("WITH") {
+	fail := func(msg, hint string) (Copy, error) { return Copy{}, p.Fail(msg, hint) }
+	p.SkipHints()
+	if p.IsWord("WITH") {
 		return fail("a WITH before COPY is not supported", form)
 	}
-	if !p.take("COPY") {
+	if !p.Take("COPY") {
 		return fail("not a COPY INTO", form)
 	}
-	p.skipHints()
-	if !p.take("INTO") {
+	p.SkipHints()
+	if !p.Take("INTO") {
 		return fail("COPY without INTO", form)
 	}
-	if t, ok := p.peek(); ok && (t.Kind == At || t.Kind == String) {
+	if t, ok := p.Peek(); ok && (t.Kind == sqltext.At || t.Kind == sqltext.String) {
 		return fail("COPY INTO a location unloads; a load is a COPY INTO a table", form)
 	}
-	start := p.offset()
-	name, ok := p.name()
+	start := p.Offset()
+	name, ok := p.Name()
 	if !ok {
 		return fail("COPY INTO without a table name", form)
 	}
 	if len(name) > 2 {
 		return fail("a catalog before the table is not supported", "write database.table")
 	}
-	c.TableSpan = [2]int{start, p.endOffset()}
+	c.TableSpan = [2]int{start, p.EndOffset()}
 	c.Table = name[len(name)-1]
 	if len(name) == 2 {
 		c.Database = name[0]
 	}
-	if p.takeSymbol("(") {
+	if p.TakeSymbol("(") {
 		for {
-			column, ok := p.ident()
+			column, ok := p.Ident()
 			if !ok {
 				return fail("expected a column name", "")
 			}
 			c.Columns = append(c.Columns, column)
-			if p.takeSymbol(")") {
+			if p.TakeSymbol(")") {
 				break
 			}
-			if !p.takeSymbol(",") {
+			if !p.TakeSymbol(",") {
 				return fail("expected , or ) after a column name", "")
 			}
 		}
 	}
-	if !p.take("FROM") {
+	if !p.Take("FROM") {
 		return fail("COPY INTO without FROM", form)
 	}
-	query := p.takeSymbol("(")
+	query := p.TakeSymbol("(")
 	if query {
 		if err := p.copySelect(&c); err != nil {
 			return Copy{}, err
 		}
 	}
-	t, ok := p.peek()
+	t, ok := p.Peek()
 	switch {
 	case !ok:
 		return fail("COPY INTO without a location", form)
-	case t.Kind == At:
-		c.Stage, c.Path = stagePath(unescapeAt(p.text(p.i)))
-	case t.Kind == String:
-		location, err := Unquote(p.text(p.i))
+	case t.Kind == sqltext.At:
+		c.Stage, c.Path = sqltext.StagePath(sqltext.UnescapeAt(p.Text(p.I)))
+	case t.Kind == sqltext.String:
+		location, err := sqltext.Unquote(p.Text(p.I))
 		if err != nil {
 			return fail(err.Error(), "")
 		}
 		if !strings.HasPrefix(location, "@") {
 			return fail("COPY from a URI is not supported", "create a stage with this URL and write FROM @stage/path/")
 		}
-		c.Stage, c.Path = stagePath(location[1:])
-	case t.Kind == Symbol && p.text(p.i) == "(":
+		c.Stage, c.Path = sqltext.StagePath(location[1:])
+	case t.Kind == sqltext.Symbol && p.Text(p.I) == "(":
 		return fail("COPY from a query over a query is not supported", "write FROM (SELECT … FROM @stage/path/)")
 	default:
-		return fail("COPY from "+describe(p.src, t)+", which is no stage", "write FROM @stage/path/")
+		return fail("COPY from "+p.Describe()+", which is no stage", "write FROM @stage/path/")
 	}
 	if c.Stage == "" {
 		return fail("location names no stage", "write FROM @stage/path/")
 	}
 	c.LocationSpan = [2]int{t.Start, t.End}
-	p.i++
+	p.I++
 	if query {
-		p.take("AS")
-		if !p.symbol(p.i, ")") {
-			if p.isWord("WHERE") || p.isWord("JOIN") || p.isWord("LIMIT") || p.isWord("ORDER") || p.isWord("GROUP") {
-				return fail("COPY's SELECT takes no "+p.upper(p.i), "a transforming COPY has a SELECT list and a location, nothing else")
+		p.Take("AS")
+		if !p.Symbol(p.I, ")") {
+			if p.IsWord("WHERE") || p.IsWord("JOIN") || p.IsWord("LIMIT") || p.IsWord("ORDER") || p.IsWord("GROUP") {
+				return fail("COPY's SELECT takes no "+p.Upper(p.I), "a transforming COPY has a SELECT list and a location, nothing else")
 			}
-			if _, ok := p.ident(); !ok { // an alias
+			if _, ok := p.Ident(); !ok { // an alias
 				return fail("expected an alias or ) after the location", "")
 			}
 		}
-		if !p.takeSymbol(")") {
+		if !p.TakeSymbol(")") {
 			return fail("COPY's SELECT is not closed", "a transforming COPY has a SELECT list and a location, nothing else")
 		}
 	}
 	for {
-		t, ok := p.peek()
-		if !ok || t.Kind == Semicolon && p.i == len(p.tokens)-1 {
+		t, ok := p.Peek()
+		if !ok || t.Kind == sqltext.Semicolon && p.I == len(p.Tokens)-1 {
 			return c, nil
 		}
-		if t.Kind != Word {
-			return fail("expected an option, got "+describe(p.src, t), "")
+		if t.Kind != sqltext.Word {
+			return fail("expected an option, got "+p.Describe(), "")
 		}
-		o := Option{Name: p.upper(p.i)}
+		o := Option{Name: p.Upper(p.I)}
 		list, known := copyOptions[o.Name]
 		if !known {
 			return fail("unknown option "+o.Name, "")
 		}
-		p.i++
-		if !p.takeSymbol("=") {
+		p.I++
+		if !p.TakeSymbol("=") {
 			return fail("option "+o.Name+" without =", "")
 		}
-		from := p.i
-		switch t, ok := p.peek(); {
-		case !ok, t.Kind == Semicolon:
+		from := p.I
+		switch t, ok := p.Peek(); {
+		case !ok, t.Kind == sqltext.Semicolon:
 			return fail("option "+o.Name+" without a value", "")
-		case list && !p.symbol(p.i, "("):
+		case list && !p.Symbol(p.I, "("):
 			return fail("option "+o.Name+" takes a list in brackets", "")
-		case p.symbol(p.i, "("):
-			if !p.skipBrackets() {
+		case p.Symbol(p.I, "("):
+			if !p.SkipBrackets() {
 				return fail("list of "+o.Name+" is not closed", "")
 			}
 		default:
-			p.i++
+			p.I++
 		}
-		end := p.tokens[p.i-1].End
-		o.Value = p.src[p.tokens[from].Start:end]
+		end := p.Tokens[p.I-1].End
+		o.Value = p.Src[p.Tokens[from].Start:end]
 		o.Span = [2]int{t.Start, end}
 		c.Options = append(c.Options, o)
 		// The grammar has no commas between options.
@@ -186,38 +192,38 @@ func (p *parser) copyInto() (Copy, error) {
 // copySelect reads SELECT item, … FROM.
 func (p *parser) copySelect(c *Copy) error {
 	const form = "write FROM (SELECT … FROM @stage/path/)"
-	if !p.take("SELECT") {
-		return errorAt(p.src, p.offset(), "COPY's query is no SELECT", form)
+	if !p.Take("SELECT") {
+		return p.Fail("COPY's query is no SELECT", form)
 	}
-	p.skipHints()
-	if p.isWord("DISTINCT") {
-		return errorAt(p.src, p.offset(), "COPY's SELECT takes no DISTINCT", "")
+	p.SkipHints()
+	if p.IsWord("DISTINCT") {
+		return p.Fail("COPY's SELECT takes no DISTINCT", "")
 	}
 	c.Select = []SelectItem{}
-	for from, depth := p.i, 0; ; p.i++ {
-		if p.i >= len(p.tokens) {
-			return errorAt(p.src, p.offset(), "COPY's SELECT without FROM", form)
+	for from, depth := p.I, 0; ; p.I++ {
+		if p.I >= len(p.Tokens) {
+			return p.Fail("COPY's SELECT without FROM", form)
 		}
 		switch {
-		case p.symbol(p.i, "("), p.symbol(p.i, "["), p.symbol(p.i, "{"):
+		case p.Symbol(p.I, "("), p.Symbol(p.I, "["), p.Symbol(p.I, "{"):
 			depth++
 			continue
-		case p.symbol(p.i, ")"), p.symbol(p.i, "]"), p.symbol(p.i, "}"):
+		case p.Symbol(p.I, ")"), p.Symbol(p.I, "]"), p.Symbol(p.I, "}"):
 			depth--
 			if depth < 0 {
-				return errorAt(p.src, p.offset(), "COPY's SELECT without FROM", form)
+				return p.Fail("COPY's SELECT without FROM", form)
 			}
 			continue
-		case depth > 0, !p.symbol(p.i, ",") && !p.isWord("FROM"):
+		case depth > 0, !p.Symbol(p.I, ",") && !p.IsWord("FROM"):
 			continue
 		}
-		if p.i == from {
-			return errorAt(p.src, p.offset(), "COPY's SELECT has an empty item", "")
+		if p.I == from {
+			return p.Fail("COPY's SELECT has an empty item", "")
 		}
-		c.Select = append(c.Select, p.selectItem(from, p.i))
-		from = p.i + 1
-		if p.isWord("FROM") {
-			p.i++
+		c.Select = append(c.Select, p.selectItem(from, p.I))
+		from = p.I + 1
+		if p.IsWord("FROM") {
+			p.I++
 			return nil
 		}
 	}
@@ -225,53 +231,53 @@ func (p *parser) copySelect(c *Copy) error {
 
 // selectItem reads the item tokens[from:to].
 func (p *parser) selectItem(from, to int) SelectItem {
-	item := SelectItem{Text: p.src[p.tokens[from].Start:p.tokens[to-1].End]}
-	q := &parser{words: words{p.src, p.tokens[from:to]}}
-	bracketed := q.isWord("CAST") || q.isWord("TRY_CAST")
+	item := SelectItem{Text: p.Src[p.Tokens[from].Start:p.Tokens[to-1].End]}
+	q := &parser{&sqltext.Reader{Words: p.Slice(from, to)}}
+	bracketed := q.IsWord("CAST") || q.IsWord("TRY_CAST")
 	if bracketed {
-		q.i++
-		if !q.takeSymbol("(") {
+		q.I++
+		if !q.TakeSymbol("(") {
 			return item
 		}
 	}
-	name, ok := q.name()
+	name, ok := q.Name()
 	if !ok || len(name) > 2 {
 		return item
 	}
 	column := name[len(name)-1]
 	typeFrom := -1
 	if bracketed {
-		if !q.take("AS") {
+		if !q.Take("AS") {
 			return item
 		}
-		typeFrom = q.i
+		typeFrom = q.I
 		depth := 1
-		for ; q.i < len(q.tokens) && depth > 0; q.i++ {
+		for ; q.I < len(q.Tokens) && depth > 0; q.I++ {
 			switch {
-			case q.symbol(q.i, "("):
+			case q.Symbol(q.I, "("):
 				depth++
-			case q.symbol(q.i, ")"):
+			case q.Symbol(q.I, ")"):
 				depth--
 			}
 		}
-		if depth > 0 || q.i-1 <= typeFrom {
+		if depth > 0 || q.I-1 <= typeFrom {
 			return item
 		}
-		item.Type = p.src[q.tokens[typeFrom].Start:q.tokens[q.i-2].End]
-	} else if q.takeSymbol("::") {
-		typeFrom = q.i
+		item.Type = p.Src[q.Tokens[typeFrom].Start:q.Tokens[q.I-2].End]
+	} else if q.TakeSymbol("::") {
+		typeFrom = q.I
 		if !q.typeName() {
 			return item
 		}
-		item.Type = p.src[q.tokens[typeFrom].Start:q.tokens[q.i-1].End]
+		item.Type = p.Src[q.Tokens[typeFrom].Start:q.Tokens[q.I-1].End]
 	}
-	if q.take("AS"); q.i < len(q.tokens) {
-		if _, ok := q.ident(); !ok {
+	if q.Take("AS"); q.I < len(q.Tokens) {
+		if _, ok := q.Ident(); !ok {
 			item.Type = ""
 			return item
 		}
 	}
-	if q.i < len(q.tokens) {
+	if q.I < len(q.Tokens) {
 		item.Type = ""
 		return item
 	}
@@ -281,40 +287,18 @@ func (p *parser) selectItem(from, to int) SelectItem {
 
 // typeName moves past a type: words such as TINYINT UNSIGNED or NULL, with brackets.
 func (p *parser) typeName() bool {
-	t, ok := p.peek()
-	if !ok || t.Kind != Word {
+	t, ok := p.Peek()
+	if !ok || t.Kind != sqltext.Word {
 		return false
 	}
-	p.i++
-	if p.symbol(p.i, "(") && !p.skipBrackets() {
+	p.I++
+	if p.Symbol(p.I, "(") && !p.SkipBrackets() {
 		return false
 	}
-	for p.isWord("UNSIGNED") || p.isWord("NULL") || p.isWord("NOT") || p.isWord("SIGNED") || p.isWord("PRECISION") {
-		p.i++
+	for p.IsWord("UNSIGNED") || p.IsWord("NULL") || p.IsWord("NOT") || p.IsWord("SIGNED") || p.IsWord("PRECISION") {
+		p.I++
 	}
 	return true
-}
-
-// unescapeAt returns what follows the @ of an unquoted location (databend src/query/ast/src/ast/quote.rs, AtString).
-func unescapeAt(token string) string {
-	s := strings.TrimPrefix(token, "@")
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) && strings.IndexByte(" \t'\"\\", s[i+1]) >= 0 {
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-// stagePath cuts stage/path.
-func stagePath(location string) (stage, path string) {
-	stage, path, _ = strings.Cut(location, "/")
-	return stage, strings.TrimLeft(path, "/")
 }
 
 // Option returns the option called name (upper case), and whether it is there.

@@ -1,4 +1,4 @@
-package sqltext
+package effect
 
 import (
 	"slices"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // summary is an effect in one line: class, kind, what it writes with which flags (d data, c columns, s stream),
@@ -400,14 +402,14 @@ func TestAnalyze(t *testing.T) {
 func TestAnalyzeIgnoresLayout(t *testing.T) {
 	t.Parallel()
 	for _, test := range effects {
-		tokens, err := Scan(test.sql)
+		tokens, err := sqltext.Scan(test.sql)
 		if err != nil {
 			continue
 		}
 		var b strings.Builder
 		for _, k := range tokens {
 			text := test.sql[k.Start:k.End]
-			if k.Kind == Space {
+			if k.Kind == sqltext.Space {
 				text = " /* x; */ -- y\n "
 			}
 			b.WriteString(text)
@@ -422,22 +424,22 @@ func TestAnalyzeFollowsFolding(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		sql  string
-		want Object
+		want sqltext.Object
 		text string // how it is written
 	}{
-		{"CREATE TABLE MyDb.MyTable (a INT)", Object{Kind: Table, Database: "mydb", Name: "mytable"}, "`mydb`.`mytable`"},
-		{"CREATE TABLE \"MyDb\".`My Table` (a INT)", Object{Kind: Table, Database: "MyDb", Name: "My Table"}, "`MyDb`.`My Table`"},
-		{"CREATE TABLE default.x.T (a INT)", Object{Kind: Table, Database: "x", Name: "t"}, "`x`.`t`"},
-		{"CREATE CONNECTION MyConn STORAGE_TYPE = 's3'", Object{Kind: Connection, Name: "MyConn"}, "MyConn"},
-		{"CREATE CONNECTION \"MyConn\" STORAGE_TYPE = 's3'", Object{Kind: Connection, Name: "\"MyConn\""}, "\"MyConn\""},
-		{"CREATE STAGE MyStage", Object{Kind: Stage, Name: "MyStage"}, "MyStage"},
-		{"CREATE FUNCTION MyFn AS (x) -> x", Object{Kind: Function, Name: "myfn"}, "myfn"},
-		{"CREATE FUNCTION \"MyFn\" AS (x) -> x", Object{Kind: Function, Name: "\"MyFn\""}, "\"MyFn\""},
-		{"CREATE SEQUENCE MySeq", Object{Kind: Sequence, Name: "myseq"}, "`myseq`"},
-		{"CREATE ROLE \"MyRole\"", Object{Kind: Role, Name: "MyRole"}, "`MyRole`"},
-		{"CREATE USER 'My''User' IDENTIFIED BY 'x'", Object{Kind: User, Name: "My'User"}, `'My\'User'`},
-		{"DROP PROCEDURE P(int, Decimal(10,2))", Object{Kind: Procedure, Name: "P", Args: "(INT32, DECIMAL(10, 2))"}, "P(INT32, DECIMAL(10, 2))"},
-		{"REMOVE @s/a", Object{Kind: StageFiles, Name: "s/a"}, "'@s/a'"},
+		{"CREATE TABLE MyDb.MyTable (a INT)", sqltext.Object{Kind: sqltext.Table, Database: "mydb", Name: "mytable"}, "`mydb`.`mytable`"},
+		{"CREATE TABLE \"MyDb\".`My Table` (a INT)", sqltext.Object{Kind: sqltext.Table, Database: "MyDb", Name: "My Table"}, "`MyDb`.`My Table`"},
+		{"CREATE TABLE default.x.T (a INT)", sqltext.Object{Kind: sqltext.Table, Database: "x", Name: "t"}, "`x`.`t`"},
+		{"CREATE CONNECTION MyConn STORAGE_TYPE = 's3'", sqltext.Object{Kind: sqltext.Connection, Name: "MyConn"}, "MyConn"},
+		{"CREATE CONNECTION \"MyConn\" STORAGE_TYPE = 's3'", sqltext.Object{Kind: sqltext.Connection, Name: "\"MyConn\""}, "\"MyConn\""},
+		{"CREATE STAGE MyStage", sqltext.Object{Kind: sqltext.Stage, Name: "MyStage"}, "MyStage"},
+		{"CREATE FUNCTION MyFn AS (x) -> x", sqltext.Object{Kind: sqltext.Function, Name: "myfn"}, "myfn"},
+		{"CREATE FUNCTION \"MyFn\" AS (x) -> x", sqltext.Object{Kind: sqltext.Function, Name: "\"MyFn\""}, "\"MyFn\""},
+		{"CREATE SEQUENCE MySeq", sqltext.Object{Kind: sqltext.Sequence, Name: "myseq"}, "`myseq`"},
+		{"CREATE ROLE \"MyRole\"", sqltext.Object{Kind: sqltext.Role, Name: "MyRole"}, "`MyRole`"},
+		{"CREATE USER 'My''User' IDENTIFIED BY 'x'", sqltext.Object{Kind: sqltext.User, Name: "My'User"}, `'My\'User'`},
+		{"DROP PROCEDURE P(int, Decimal(10,2))", sqltext.Object{Kind: sqltext.Procedure, Name: "P", Args: "(INT32, DECIMAL(10, 2))"}, "P(INT32, DECIMAL(10, 2))"},
+		{"REMOVE @s/a", sqltext.Object{Kind: sqltext.StageFiles, Name: "s/a"}, "'@s/a'"},
 	}
 	for _, test := range tests {
 		e := Analyze(test.sql, "db")
@@ -453,9 +455,9 @@ func TestAnalyzeFollowsFolding(t *testing.T) {
 
 func TestAccountWide(t *testing.T) {
 	t.Parallel()
-	wide := []ObjectKind{Database, Index, Stage, Connection, FileFormat, Function, Procedure, Sequence, Task, Pipe, Role, User, Grant, MaskingPolicy, RowPolicy, NetworkPolicy, PasswdPolicy, Tag, Setting, Notification, Warehouse, Worker, WorkloadGroup, Catalog}
-	for _, kind := range append(slices.Clone(wide), Table, Dictionary, StageFiles, Unknown) {
-		if got, want := (Object{Kind: kind}).AccountWide(), slices.Contains(wide, kind); got != want {
+	wide := []sqltext.ObjectKind{sqltext.Database, sqltext.Index, sqltext.Stage, sqltext.Connection, sqltext.FileFormat, sqltext.Function, sqltext.Procedure, sqltext.Sequence, sqltext.Task, sqltext.Pipe, sqltext.Role, sqltext.User, sqltext.Grant, sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Tag, sqltext.Setting, sqltext.Notification, sqltext.Warehouse, sqltext.Worker, sqltext.WorkloadGroup, sqltext.Catalog}
+	for _, kind := range append(slices.Clone(wide), sqltext.Table, sqltext.Dictionary, sqltext.StageFiles, sqltext.Unknown) {
+		if got, want := (sqltext.Object{Kind: kind}).AccountWide(), slices.Contains(wide, kind); got != want {
 			t.Errorf("AccountWide of %s: got %v, want %v", kind, got, want)
 		}
 	}
@@ -475,6 +477,41 @@ func TestColumn(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: got %q, want %q", stmt, got, want)
+		}
+	}
+}
+
+// FuzzAnalyze finds a text that Analyze cannot bear.
+func FuzzAnalyze(f *testing.F) {
+	for _, e := range effects {
+		f.Add(e.sql)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		if e := Analyze(src, "default"); e.Kind == "" || e.Class == "" {
+			t.Fatalf("Analyze(%q): got %+v", src, e)
+		}
+	})
+}
+
+// BenchmarkParse reads the files of a large project: 5,000 in at most a second.
+func BenchmarkParse(b *testing.B) {
+	file := "-- +goose Up\n-- dbctl: allow=irreversible \"old data\"\nCREATE TABLE t (a INT NOT NULL COMMENT 'a;b', b STRING, c VECTOR(768), d VARIANT);\nALTER TABLE t ADD COLUMN e INT;\n" +
+		"CREATE TASK k WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS BEGIN\n  INSERT INTO t SELECT * FROM u;\nEND;\n-- +goose Down\nDROP TABLE t;\nDROP TASK k;\n"
+	for b.Loop() {
+		for range 5000 {
+			f, err := sqltext.ParseFile(file)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, text := range []string{f.Up.Text, f.Down.Text} {
+				statements, err := sqltext.SplitSection(text)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, s := range statements {
+					Analyze(s.Text, "default")
+				}
+			}
 		}
 	}
 }

@@ -1,8 +1,12 @@
-package sqltext
+// Package effect knows what a statement does: what it writes and reads, and how it can be undone. Analyze reads it by its tokens, once;
+// nobody else looks into its text.
+package effect
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Class says how a statement is undone.
@@ -36,7 +40,7 @@ const (
 
 // Write is one object that a statement writes.
 type Write struct {
-	Object
+	sqltext.Object
 	Verb     Verb
 	Data     bool // rows change
 	Columns  bool // columns change
@@ -45,9 +49,9 @@ type Write struct {
 
 // Effect is what one statement does.
 type Effect struct {
-	Kind    string   // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
-	Writes  []Write  // empty for class none
-	Names   []Object // what it reads or depends on: base tables, stages, connections; a stream among them is consumed by DML, CREATE TABLE AS and COPY INTO a location
+	Kind    string           // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
+	Writes  []Write          // empty for class none
+	Names   []sqltext.Object // what it reads or depends on: base tables, stages, connections; a stream among them is consumed by DML, CREATE TABLE AS and COPY INTO a location
 	Class   Class
 	Reason  string   // why it is of that class
 	Undo    string   // how it would be undone, for people: "UNDROP TABLE t"
@@ -74,36 +78,27 @@ type Effect struct {
 // Analyze says what stmt does when the current database is database. It never guesses: what it does not know is Unknown and
 // Irreversible. Whether a name is a view, a stream, a table without history, or an internal stage is for the engine to say.
 func Analyze(stmt, database string) Effect {
-	tokens, err := Scan(stmt)
+	words, err := sqltext.ReadStatement(stmt)
 	if err != nil {
 		return unknown("UNKNOWN", "the statement cannot be read: "+err.Error())
 	}
-	tokens = significant(tokens)
-	for len(tokens) > 0 && tokens[len(tokens)-1].Kind == Semicolon {
-		tokens = tokens[:len(tokens)-1]
-	}
-	if end, err := statementEnd(stmt, tokens, 0); err != nil {
-		return unknown("UNKNOWN", "the statement cannot be read: "+err.Error())
-	} else if end < len(tokens) {
-		return unknown("UNKNOWN", "it is more than one statement")
-	}
-	for _, t := range tokens {
+	for _, t := range words.Tokens {
 		// Rust's lower case of these is not Go's: ς at the end of a word, and i with a dot above.
-		if name := stmt[t.Start:t.End]; t.Kind == Word && strings.ContainsAny(name, "Σİ") {
+		if name := stmt[t.Start:t.End]; t.Kind == sqltext.Word && strings.ContainsAny(name, "Σİ") {
 			return unknown("UNKNOWN", "the lower case of "+name+" is not certain: quote the name")
 		}
 	}
-	a := &analysis{parser: &parser{words: words{stmt, tokens}}, database: database}
+	a := &analysis{Reader: &sqltext.Reader{Words: words}, database: database}
 	a.statement()
 	e := a.e
 	e.DDL, e.During = a.ddl, a.during()
 	if a.foreign && e.Class != None {
 		e.Class, e.Reason, e.Undo, e.Plain = Irreversible, "it writes another catalog, whose history is not ours to use", "", false
 	}
-	if e.DML && slices.ContainsFunc(e.Names, func(o Object) bool { return o.Kind == Sequence }) {
+	if e.DML && slices.ContainsFunc(e.Names, func(o sqltext.Object) bool { return o.Kind == sqltext.Sequence }) {
 		e.Reason += "; values taken from a sequence are not given back"
 	}
-	e.Names = slices.DeleteFunc(e.Names, func(o Object) bool {
+	e.Names = slices.DeleteFunc(e.Names, func(o sqltext.Object) bool {
 		return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Object == o })
 	})
 	return e
@@ -112,24 +107,24 @@ func Analyze(stmt, database string) Effect {
 // during finds the settings of SETTINGS (a = 1, …) and of hints: /*+ SET_VAR(a = 1) */.
 func (a *analysis) during() []string {
 	var names []string
-	list := func(w words, i int) {
-		for ; i < len(w.tokens) && !w.symbol(i, ")"); i++ {
-			if w.symbol(i+1, "=") && (w.tokens[i].Kind == Word || w.tokens[i].Kind == Quoted) {
-				names = append(names, strings.ToLower(foldIdent(w.text(i))))
+	list := func(w sqltext.Words, i int) {
+		for ; i < len(w.Tokens) && !w.Symbol(i, ")"); i++ {
+			if w.Symbol(i+1, "=") && (w.Tokens[i].Kind == sqltext.Word || w.Tokens[i].Kind == sqltext.Quoted) {
+				names = append(names, strings.ToLower(sqltext.FoldIdent(w.Text(i))))
 			}
 		}
 	}
-	for i, t := range a.tokens {
+	for i, t := range a.Tokens {
 		switch {
-		case t.Kind == Hint:
-			hint := wordsOf(strings.TrimSuffix(a.text(i)[len("/*+"):], "*/"))
-			for j := range hint.tokens {
-				if hint.is(j, "SET_VAR") {
+		case t.Kind == sqltext.Hint:
+			hint, _ := sqltext.ReadWords(strings.TrimSuffix(a.Text(i)[len("/*+"):], "*/"))
+			for j := range hint.Tokens {
+				if hint.Is(j, "SET_VAR") {
 					list(hint, j+1)
 				}
 			}
-		case a.is(i, "SETTINGS") && a.symbol(i+1, "("):
-			list(a.words, i+2)
+		case a.Is(i, "SETTINGS") && a.Symbol(i+1, "("):
+			list(a.Words, i+2)
 		}
 	}
 	return names
@@ -146,7 +141,7 @@ func (a *analysis) script(kind, reason string) {
 
 // analysis reads one statement into e.
 type analysis struct {
-	*parser
+	*sqltext.Reader
 	database string
 	e        Effect
 	ddl      bool
@@ -162,12 +157,12 @@ func (a *analysis) set(kind string, class Class, reason, undo string) {
 
 func (a *analysis) none(kind string) { a.set(kind, None, "it writes nothing", "") }
 
-func (a *analysis) write(o Object, verb Verb) *Write {
+func (a *analysis) write(o sqltext.Object, verb Verb) *Write {
 	a.e.Writes = append(a.e.Writes, Write{Object: o, Verb: verb})
 	return &a.e.Writes[len(a.e.Writes)-1]
 }
 
-func (a *analysis) name(o Object) {
+func (a *analysis) name(o sqltext.Object) {
 	if !slices.Contains(a.e.Names, o) {
 		a.e.Names = append(a.e.Names, o)
 	}
@@ -175,7 +170,7 @@ func (a *analysis) name(o Object) {
 
 // addReads takes what the queries in tokens[from:] read, and what they write: streams that they consume.
 func (a *analysis) addReads(from int) reads {
-	r := a.readsOf(from, len(a.tokens))
+	r := a.readsOf(from, len(a.Tokens))
 	for _, o := range r.names {
 		a.name(o)
 	}
@@ -188,8 +183,8 @@ func (a *analysis) addReads(from int) reads {
 }
 
 // qualify makes an object of the parts of a name; ok is false for another catalog than "default".
-func (a *analysis) qualify(kind ObjectKind, parts []string) (Object, bool) {
-	o := Object{Kind: kind, Database: a.database, Name: parts[len(parts)-1]}
+func (a *analysis) qualify(kind sqltext.ObjectKind, parts []string) (sqltext.Object, bool) {
+	o := sqltext.Object{Kind: kind, Database: a.database, Name: parts[len(parts)-1]}
 	if len(parts) > 1 {
 		o.Database = parts[len(parts)-2]
 	}
@@ -201,13 +196,13 @@ func (a *analysis) qualify(kind ObjectKind, parts []string) (Object, bool) {
 }
 
 // tableName reads the name of a table, view, stream or dictionary that is written.
-func (a *analysis) tableName(kind ObjectKind) (Object, bool) {
-	if a.isWord("IDENTIFIER") && a.symbol(a.i+1, "(") {
-		return Object{}, false
+func (a *analysis) tableName(kind sqltext.ObjectKind) (sqltext.Object, bool) {
+	if a.IsWord("IDENTIFIER") && a.Symbol(a.I+1, "(") {
+		return sqltext.Object{}, false
 	}
-	parts, ok := a.parser.name()
-	if !ok || a.symbol(a.i, "/") { // t/branch
-		return Object{}, false
+	parts, ok := a.Reader.Name()
+	if !ok || a.Symbol(a.I, "/") { // t/branch
+		return sqltext.Object{}, false
 	}
 	o, ours := a.qualify(kind, parts)
 	if !ours {
@@ -217,8 +212,8 @@ func (a *analysis) tableName(kind ObjectKind) (Object, bool) {
 }
 
 // table is tableName of a table, view or stream that a statement of the kind cannot do without: it is unknown without.
-func (a *analysis) table(kind string) (Object, bool) {
-	o, ok := a.tableName(Table)
+func (a *analysis) table(kind string) (sqltext.Object, bool) {
+	o, ok := a.tableName(sqltext.Table)
 	if !ok {
 		a.unknown(kind, noName)
 	}
@@ -228,39 +223,39 @@ func (a *analysis) table(kind string) (Object, bool) {
 const noName = "the object's name cannot be read"
 
 func (a *analysis) ifExists() {
-	if a.take("IF", "EXISTS") {
+	if a.Take("IF", "EXISTS") {
 		a.e.If = true
 	}
 }
 
 // statement dispatches on the first word.
 func (a *analysis) statement() {
-	a.skipHints()
-	start := a.i
-	t, ok := a.peek()
+	a.SkipHints()
+	start := a.I
+	t, ok := a.Peek()
 	if !ok {
 		a.none("EMPTY")
 		return
 	}
-	if t.Kind == Symbol && a.text(a.i) == "(" {
+	if t.Kind == sqltext.Symbol && a.Text(a.I) == "(" {
 		a.query(start)
 		return
 	}
-	if t.Kind != Word {
-		a.unknown("UNKNOWN", "it starts with "+describe(a.src, t))
+	if t.Kind != sqltext.Word {
+		a.unknown("UNKNOWN", "it starts with "+a.Describe())
 		return
 	}
-	verb := a.upper(a.i)
-	a.i++
+	verb := a.Upper(a.I)
+	a.I++
 	switch verb {
 	case "CREATE", "ALTER", "DROP", "UNDROP", "RENAME", "ATTACH", "TRUNCATE", "GRANT", "REVOKE", "COMMENT", "SUSPEND", "RESUME":
 		a.ddl = true
 	case "REFRESH":
-		a.ddl = a.isWord("MATERIALIZED")
+		a.ddl = a.IsWord("MATERIALIZED")
 	case "SHOW":
-		a.ddl = a.isWord("WORKLOAD")
+		a.ddl = a.IsWord("WORKLOAD")
 	case "USE":
-		a.ddl = a.isWord("WAREHOUSE") && a.i+1 < len(a.tokens)
+		a.ddl = a.IsWord("WAREHOUSE") && a.I+1 < len(a.Tokens)
 	}
 	switch verb {
 	case "SELECT", "VALUES", "FROM":
@@ -268,8 +263,8 @@ func (a *analysis) statement() {
 	case "WITH":
 		a.with(start)
 	case "SETTINGS":
-		if a.symbol(a.i, "(") {
-			a.skipBrackets()
+		if a.Symbol(a.I, "(") {
+			a.SkipBrackets()
 		}
 		a.statement()
 	case "EXPLAIN":
@@ -279,17 +274,17 @@ func (a *analysis) statement() {
 	case "INSERT":
 		a.insert(start)
 	case "REPLACE":
-		a.dml("REPLACE INTO", start, func() { a.take("INTO") })
+		a.dml("REPLACE INTO", start, func() { a.Take("INTO") })
 	case "UPDATE":
 		a.dml("UPDATE", start, nil)
 	case "DELETE":
-		a.dml("DELETE", start, func() { a.take("FROM") })
+		a.dml("DELETE", start, func() { a.Take("FROM") })
 	case "MERGE":
 		a.merge(start)
 	case "COPY":
 		a.copyStatement(start)
 	case "BEGIN":
-		if a.i < len(a.tokens) && !a.isWord("TRANSACTION") && !a.isWord("WORK") {
+		if a.I < len(a.Tokens) && !a.IsWord("TRANSACTION") && !a.IsWord("WORK") {
 			a.script("SCRIPT", "what a script does is not followed")
 			return
 		}
@@ -334,10 +329,10 @@ func (a *analysis) statement() {
 		a.remove()
 	case "KILL":
 		a.set("KILL", Irreversible, "a query that was ended does not go on", "")
-		a.write(Object{Kind: Unknown, Name: "a running query or connection"}, Alter)
+		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "a running query or connection"}, Alter)
 	case "SYSTEM":
 		a.set("SYSTEM", Irreversible, "it changes the running server, whose earlier state is not known", "")
-		a.write(Object{Kind: Unknown, Name: "the server"}, Alter)
+		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "the server"}, Alter)
 	case "SUSPEND", "RESUME":
 		a.alterWarehouse(verb + " WAREHOUSE")
 	case "CALL":

@@ -1,0 +1,157 @@
+package sqltext
+
+import "strings"
+
+// Words are the significant tokens of a text: comments and space are left out.
+type Words struct {
+	Src    string
+	Tokens []Token
+}
+
+// Text is the text of token i.
+func (w Words) Text(i int) string { return w.Src[w.Tokens[i].Start:w.Tokens[i].End] }
+
+// Upper is the text of token i in upper case.
+func (w Words) Upper(i int) string { return strings.ToUpper(w.Text(i)) }
+
+// Is says whether token i is the keyword.
+func (w Words) Is(i int, keyword string) bool {
+	return i >= 0 && i < len(w.Tokens) && w.Tokens[i].Kind == Word && strings.EqualFold(w.Text(i), keyword)
+}
+
+// Symbol says whether token i is the symbol.
+func (w Words) Symbol(i int, s string) bool {
+	return i >= 0 && i < len(w.Tokens) && w.Tokens[i].Kind == Symbol && w.Text(i) == s
+}
+
+// Slice is the words from a token to another, which is not among them.
+func (w Words) Slice(from, to int) Words { return Words{w.Src, w.Tokens[from:to]} }
+
+// ReadWords scans src.
+func ReadWords(src string) (Words, error) {
+	tokens, err := Scan(src)
+	if err != nil {
+		return Words{Src: src}, err
+	}
+	return Words{src, significant(tokens)}, nil
+}
+
+// ReadStatement scans src, which is one statement, with or without its semicolon.
+func ReadStatement(src string) (Words, error) {
+	w, err := ReadWords(src)
+	if err != nil {
+		return w, err
+	}
+	for len(w.Tokens) > 0 && w.Tokens[len(w.Tokens)-1].Kind == Semicolon {
+		w.Tokens = w.Tokens[:len(w.Tokens)-1]
+	}
+	end, err := statementEnd(src, w.Tokens, 0)
+	if err == nil && end < len(w.Tokens) {
+		return w, errorAt(src, w.Tokens[end].Start, "it is more than one statement", "")
+	}
+	return w, err
+}
+
+// Reader reads words one after the other; I is the next one.
+type Reader struct {
+	Words
+	I int
+}
+
+// Peek returns the next token, and whether there is one.
+func (p *Reader) Peek() (Token, bool) {
+	if p.I >= len(p.Tokens) {
+		return Token{}, false
+	}
+	return p.Tokens[p.I], true
+}
+
+// Offset is where the next token starts, or the end of the text.
+func (p *Reader) Offset() int {
+	if t, ok := p.Peek(); ok {
+		return t.Start
+	}
+	return len(p.Src)
+}
+
+// EndOffset is where the last token ended.
+func (p *Reader) EndOffset() int { return p.Tokens[p.I-1].End }
+
+// Fail is an error at the next token.
+func (p *Reader) Fail(msg, hint string) *Error { return errorAt(p.Src, p.Offset(), msg, hint) }
+
+// Describe names the next token for people.
+func (p *Reader) Describe() string { return describe(p.Src, p.Tokens[p.I]) }
+
+// IsWord says whether the keyword is next.
+func (p *Reader) IsWord(keyword string) bool { return p.Is(p.I, keyword) }
+
+// Take moves past the keywords, when all of them follow.
+func (p *Reader) Take(keywords ...string) bool {
+	for k, keyword := range keywords {
+		if !p.Is(p.I+k, keyword) {
+			return false
+		}
+	}
+	p.I += len(keywords)
+	return true
+}
+
+// TakeSymbol moves past the symbol, when it is next.
+func (p *Reader) TakeSymbol(s string) bool {
+	if !p.Symbol(p.I, s) {
+		return false
+	}
+	p.I++
+	return true
+}
+
+// SkipHints moves past hints.
+func (p *Reader) SkipHints() {
+	for p.I < len(p.Tokens) && p.Tokens[p.I].Kind == Hint {
+		p.I++
+	}
+}
+
+// SkipBrackets moves past ( … ), which start here.
+func (p *Reader) SkipBrackets() bool {
+	depth := 0
+	for ; p.I < len(p.Tokens); p.I++ {
+		switch {
+		case p.Symbol(p.I, "("):
+			depth++
+		case p.Symbol(p.I, ")"):
+			depth--
+			if depth == 0 {
+				p.I++
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Ident reads one identifier and folds it.
+func (p *Reader) Ident() (string, bool) {
+	t, ok := p.Peek()
+	if !ok || t.Kind != Word && t.Kind != Quoted {
+		return "", false
+	}
+	p.I++
+	return FoldIdent(p.Text(p.I - 1)), true
+}
+
+// Name reads a.b.c, each part folded.
+func (p *Reader) Name() ([]string, bool) {
+	first, ok := p.Ident()
+	if !ok {
+		return nil, false
+	}
+	parts := []string{first}
+	for p.Symbol(p.I, ".") && p.I+1 < len(p.Tokens) && (p.Tokens[p.I+1].Kind == Word || p.Tokens[p.I+1].Kind == Quoted) {
+		p.I++
+		part, _ := p.Ident()
+		parts = append(parts, part)
+	}
+	return parts, true
+}
