@@ -63,8 +63,9 @@ func Main(p Process) int {
 
 	run, err := a.parse()
 	a.ui = ui.New(ui.Options{
-		Out:         out,
-		Err:         errw,
+		Out:         p.Stdout,
+		Err:         p.Stderr,
+		Clean:       a.scrub.String,
 		ErrTerminal: errTerminal,
 		OutColor:    a.useColor(outTerminal),
 		ErrColor:    a.useColor(errTerminal),

@@ -3,11 +3,9 @@ package ui
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -42,22 +40,6 @@ func cut(s string, n int) string {
 		return s
 	}
 	return string([]rune(s)[:n-1]) + "…"
-}
-
-// visible writes control characters as Go does: a file's name may hold a newline, or a sequence that a terminal obeys.
-func visible(s string) string {
-	if !strings.ContainsFunc(s, unicode.IsControl) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
 
 // indent puts prefix before each line of s.
@@ -103,16 +85,7 @@ func withoutEmpty(rows [][]string) [][]string {
 	return out
 }
 
-// The colours of a terminal that states are told apart by. Colour only repeats what the word says.
-const (
-	green  = "\x1b[32m"
-	yellow = "\x1b[33m"
-	red    = "\x1b[31m"
-	dim    = "\x1b[2m"
-	reset  = "\x1b[0m"
-)
-
-// colorOf is the colour of a state, an outcome or a class.
+// colorOf is the colour of a state, an outcome or a class. Colour only repeats what the word says.
 func colorOf(word string) string {
 	switch word {
 	case "applied", "loaded", "replaced", "restored", "valid", "exact", "flashback", "up", "down", "none":

@@ -88,7 +88,7 @@ func (j *jsonLines) line(kind string, body any) {
 	if len(fields) > 2 { // more than {}
 		head = append(append(head[:len(head)-1], ','), fields[1:]...)
 	}
-	write(j.o.Out, append(head, '\n'))
+	write(j.o.Out, string(append(jsonSafe(head), '\n')))
 }
 
 // encode is json.Marshal that leaves < > & as they are: SQL is full of them.

@@ -31,7 +31,7 @@ func previewText(p event.Preview) string {
 	}
 	head := ""
 	if p.Load != "" {
-		head = "load " + p.Load + ", " + event.Plural(int64(len(p.Rows)), "row") + "\n"
+		head = visible("load "+p.Load) + ", " + event.Plural(int64(len(p.Rows)), "row") + "\n"
 	}
 	return head + table(rows)
 }

@@ -35,7 +35,7 @@ func (t *text) ran(m event.Migration) {
 	if m.Reason != "" {
 		line += "  (" + m.Reason + ")"
 	}
-	t.out(line + "\n")
+	t.out(hanging(line) + "\n")
 }
 
 func pad(word string, width int) string { return strings.Repeat(" ", max(width-len(word), 0)) }
@@ -45,7 +45,7 @@ func (t *text) rollback(r event.Rollback) {
 	if r.Detail != "" {
 		line += ": " + r.Detail
 	}
-	t.out(line + "\n")
+	t.out(hanging(line) + "\n")
 }
 
 // statement is one line of a list, its SQL below it where that was asked for.
@@ -57,7 +57,7 @@ func (t *text) statement(s event.Statement) {
 	var b strings.Builder
 	if list != t.list {
 		t.list = list
-		b.WriteString(list + "\n")
+		b.WriteString(visible(list) + "\n")
 	}
 	fmt.Fprintf(&b, "%3d. %s", s.Index, s.Kind)
 	for i, w := range s.Writes {
@@ -65,15 +65,15 @@ func (t *text) statement(s event.Statement) {
 		if i == 0 {
 			sep = " → "
 		}
-		b.WriteString(sep + w.Kind + " " + w.Name)
+		b.WriteString(visible(sep + w.Kind + " " + w.Name))
 	}
 	fmt.Fprintf(&b, "  (line %d)\n", s.Line)
 	b.WriteString("     " + t.paint(s.Class))
 	if s.Reason != "" {
-		b.WriteString(": " + s.Reason)
+		b.WriteString(hanging(": " + s.Reason))
 	}
 	if s.Undo != "" {
-		b.WriteString("; undo: " + s.Undo)
+		b.WriteString(hanging("; undo: " + s.Undo))
 	}
 	b.WriteString("\n")
 	if t.o.FullSQL || t.o.Verbose {
@@ -124,7 +124,7 @@ func (t *text) fileTable(fs []event.File) string {
 			rows = append(rows, []string{f.Outcome, f.Before, rowsOf(f), event.Bytes(f.Bytes), f.Path, fault(f)})
 		}
 	}
-	head := "load " + fs[0].Load + " → " + fs[0].Table + "\n"
+	head := visible("load "+fs[0].Load+" → "+fs[0].Table) + "\n"
 	titles := [][]string{{"FILE", "WAS", "ROWS", "SIZE", "PATH", "NOTE"}}
 	if head == t.loadHead { // the next COPY of the same load
 		head, titles = "", nil

@@ -63,14 +63,14 @@ func (s *status) draw() {
 		width = s.o.Width()
 	}
 	line := cut(visible(progressText(*s.now, s.o.Now().Sub(s.since))), max(cmp.Or(width, 80), 20)-1)
-	write(s.o.Err, []byte("\r\x1b[K"+line))
+	write(s.o.Err, "\r\x1b[K"+printable(line))
 	s.drawn = true
 }
 
 // erase takes the line away so that something else can be written; the next tick draws it again.
 func (s *status) erase() {
 	if s.drawn {
-		write(s.o.Err, []byte("\r\x1b[K"))
+		write(s.o.Err, "\r\x1b[K")
 		s.drawn = false
 	}
 }

@@ -60,7 +60,7 @@ func (t *text) event(e event.Event) {
 	switch e := e.(type) {
 	case event.Target:
 		if !t.o.Quiet {
-			t.err(fmt.Sprintf("environment %s  host %s  database %s  project %s\n", e.Env, e.Host, e.Database, e.Project))
+			t.err(visible(fmt.Sprintf("environment %s  host %s  database %s  project %s", e.Env, e.Host, e.Database, e.Project)) + "\n")
 		}
 	case event.Note:
 		t.note(e)
@@ -76,7 +76,7 @@ func (t *text) event(e event.Event) {
 	case event.Summary:
 		t.end()
 		if !t.o.Quiet && e.Text != "" {
-			t.out(e.Text + "\n")
+			t.out(hanging(e.Text) + "\n")
 		}
 	}
 }
@@ -89,12 +89,12 @@ func (t *text) fail(f Failure) {
 	if f.File != "" && !strings.HasPrefix(f.Message, f.File) {
 		b.WriteString(place(f) + ": ")
 	}
-	b.WriteString(f.Message + "\n")
+	b.WriteString(hanging(f.Message) + "\n")
 	if f.Caret != "" {
 		b.WriteString(indent(f.Caret, "  ") + "\n")
 	}
 	if f.Hint != "" {
-		b.WriteString(paint("hint:", t.o.ErrColor) + " " + f.Hint + "\n")
+		b.WriteString(paint("hint:", t.o.ErrColor) + " " + hanging(f.Hint) + "\n")
 	}
 	t.err(b.String())
 }
@@ -121,7 +121,7 @@ func (t *text) about(Head) {}
 func (t *text) prompt(question string) {
 	t.flush()
 	t.end()
-	t.err(question)
+	t.err(hanging(question))
 }
 
 func (t *text) close() {
@@ -151,8 +151,8 @@ func (t *text) flushBut(keep string) {
 }
 
 // out writes a result, err what is about the work. Both make room: the status line is drawn again by its ticker.
-func (t *text) out(s string) { t.erase(); write(t.o.Out, []byte(s)) }
-func (t *text) err(s string) { t.erase(); write(t.o.Err, []byte(s)) }
+func (t *text) out(s string) { t.erase(); write(t.o.Out, printable(s)) }
+func (t *text) err(s string) { t.erase(); write(t.o.Err, printable(s)) }
 
 func (t *text) erase() {
 	if t.status != nil {
@@ -165,6 +165,9 @@ func (t *text) end() {
 		t.status.end()
 	}
 }
+
+// hanging moves the further lines of a text to the right: no name or message of others begins a line of ours.
+func hanging(s string) string { return strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n  ") }
 
 // paint gives a word on stdout its colour.
 func (t *text) paint(word string) string { return paint(word, t.o.OutColor) }
@@ -198,16 +201,16 @@ func (t *text) paintLines(s string) string {
 func (t *text) note(n event.Note) {
 	switch n.Level {
 	case "warn":
-		t.err(paint("warning:", t.o.ErrColor) + " " + n.Text + "\n")
+		t.err(paint("warning:", t.o.ErrColor) + " " + hanging(n.Text) + "\n")
 	case "hint":
-		t.err(paint("hint:", t.o.ErrColor) + " " + n.Text + "\n")
+		t.err(paint("hint:", t.o.ErrColor) + " " + hanging(n.Text) + "\n")
 	case "detail":
 		if t.o.Verbose {
-			t.err(n.Text + "\n")
+			t.err(hanging(n.Text) + "\n")
 		}
 	default:
 		if !t.o.Quiet {
-			t.err(n.Text + "\n")
+			t.err(hanging(n.Text) + "\n")
 		}
 	}
 }
@@ -233,5 +236,5 @@ func (t *text) progress(p event.Progress) {
 	}
 	t.tickAt = now
 	t.flush()
-	t.err(progressText(p, now.Sub(t.stepAt)) + "\n")
+	t.err(visible(progressText(p, now.Sub(t.stepAt))) + "\n")
 }

@@ -33,6 +33,9 @@ type Options struct {
 	// Width gives the terminal's columns. Optional, and 0 is unknown: 80.
 	Width func() int
 
+	// Clean takes secrets out of a text. Every value that is shown passes it whole, before anything is cut or folded. Optional.
+	Clean func(string) string
+
 	// Now is the clock. Optional: time.Now.
 	Now func() time.Time
 
@@ -64,8 +67,9 @@ type Failure struct {
 
 // UI renders. It is safe for concurrent use.
 type UI struct {
-	mu sync.Mutex
-	r  renderer
+	mu    sync.Mutex
+	r     renderer
+	clean func(string) string
 }
 
 // renderer is one way of showing. UI holds the lock around each call.
@@ -88,7 +92,14 @@ func New(o Options) *UI {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	u := &UI{}
+	u := &UI{clean: o.Clean}
+	if u.clean == nil {
+		u.clean = func(s string) string { return s }
+	}
+	if scrub := u.clean; !o.JSON { // programs get what they asked for; JSON writes it safely
+		u.clean = func(s string) string { return foreign(scrub(s)) }
+	}
+	o.Head = u.values(o.Head).(Head)
 	if o.JSON {
 		u.r = &jsonLines{o: o, head: o.Head}
 	} else {
@@ -97,39 +108,42 @@ func New(o Options) *UI {
 	return u
 }
 
+// values is v as it may be shown.
+func (u *UI) values(v any) any { return values(v, u.clean) }
+
 // Event shows e. It is an event.Sink.
 func (u *UI) Event(e event.Event) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.r.event(e)
+	u.r.event(u.values(e).(event.Event))
 }
 
 // Fail shows the error that ends a command.
 func (u *UI) Fail(f Failure) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.r.fail(f)
+	u.r.fail(u.values(f).(Failure))
 }
 
 // Record shows a result that is no event: text for people, fields (a struct or map) for programs as a line of type kind.
 func (u *UI) Record(kind, text string, fields any) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.r.record(kind, text, fields)
+	u.r.record(kind, u.clean(text), u.values(fields))
 }
 
 // About says what is known of the target before a Target event tells; empty fields leave what is known.
 func (u *UI) About(h Head) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.r.about(h)
+	u.r.about(u.values(h).(Head))
 }
 
 // Prompt shows a question and leaves the cursor behind it.
 func (u *UI) Prompt(question string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.r.prompt(question)
+	u.r.prompt(u.clean(question))
 }
 
 // Close writes what is still held back and erases the status line. Events after it are lost.
@@ -141,12 +155,12 @@ func (u *UI) Close() {
 
 // write sends one whole piece of output and flushes a writer that holds bytes back (a scrubbing one): a piece is complete, so that
 // no secret can be cut in two by it.
-func write(w io.Writer, p []byte) {
-	if len(p) == 0 {
+func write(w io.Writer, s string) {
+	if s == "" {
 		return
 	}
 	// A reader that went away (a closed pipe) is no reason to stop a migration half way.
-	_, _ = w.Write(p)
+	_, _ = io.WriteString(w, s)
 	if f, ok := w.(interface{ Flush() error }); ok {
 		_ = f.Flush()
 	}
