@@ -14,7 +14,7 @@ const module = "github.com/dbctl/dbctl/"
 
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
-	lowest = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/event", "internal/secret"}
+	lowest = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret"}
 	middle = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
 	top    = append([]string{"internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
@@ -25,6 +25,7 @@ var rules = map[string][]string{
 	"internal/sqltext":          nil,
 	"internal/sqltext/effect":   {"internal/sqltext"},
 	"internal/sqltext/copytext": {"internal/sqltext"},
+	"internal/sqltext/define":   {"internal/sqltext"},
 	"internal/event":            nil,
 	"internal/databend":         {"internal/secret", "internal/sqltext"},
 	"internal/project":          {"internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},

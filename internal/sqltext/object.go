@@ -1,6 +1,7 @@
 package sqltext
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -159,6 +160,17 @@ var typeNames = map[string]string{
 	"TIMESTAMPTZ": "TIMESTAMP_TZ", "STAGELOCATION": "STAGE_LOCATION",
 }
 
+// TypeName folds a type's name, in upper case, into the one that its synonyms share.
+func TypeName(name string) string {
+	if known, ok := typeNames[name]; ok {
+		return known
+	}
+	return name
+}
+
+// TypeSynonyms are the names that TypeName folds.
+func TypeSynonyms() []string { return slices.Sorted(maps.Keys(typeNames)) }
+
 // ProcedureArgs writes "(int, Decimal)", the types of a procedure as SQL or the engine has them, as Object.Args does.
 func ProcedureArgs(list string) string {
 	words, _ := ReadWords(list)
@@ -192,10 +204,7 @@ func (p *Reader) argType() (string, bool) {
 	if !ok || t.Kind != Word {
 		return "", false
 	}
-	name := p.Upper(p.I)
-	if known, ok := typeNames[name]; ok {
-		name = known
-	}
+	name := TypeName(p.Upper(p.I))
 	p.I++
 	open := p.I
 	if p.Symbol(open, "(") && !p.SkipBrackets() {

@@ -1,0 +1,193 @@
+package define
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func describe(c Column) string {
+	s := c.Name + " " + c.Type.String()
+	if c.NotNull {
+		s += " NOT NULL"
+	}
+	if c.Default != "" {
+		s += " DEFAULT " + c.Default
+	}
+	if c.Generated {
+		s += " GENERATED"
+	}
+	if c.Type.Unknown {
+		s += " ?"
+	}
+	return s
+}
+
+func TestParseTable(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		sql  string
+		want string // columns, one after the other
+	}{
+		{"CREATE TABLE t (a INT, b STRING NOT NULL)", "a INT32; b STRING NOT NULL"},
+		{"create or replace transient table if not exists d.t (`A b` bigint unsigned null)", "A b UINT64"},
+		{"CREATE TABLE t (a STRNG)", "a STRNG ?"},
+		{"CREATE TABLE t (a DECIMAL, b DECIMAL(9), c NUMERIC(10, 2), d DOUBLE PRECISION)", "a DECIMAL(18, 3); b DECIMAL(9, 0); c DECIMAL(10, 2); d FLOAT64"},
+		{"CREATE TABLE t (v VECTOR(768) COMMENT 'x, (y)', VECTOR INDEX i (v) distance = 'cosine')", "v VECTOR(768)"},
+		{"CREATE TABLE t (a INT DEFAULT 1 + (2) NOT NULL, b TIMESTAMP DEFAULT now() COMMENT 'c')", "a INT32 NOT NULL DEFAULT 1 + (2); b TIMESTAMP DEFAULT now()"},
+		{"CREATE TABLE t (a INT DEFAULT NULL, b INT NULL DEFAULT -1)", "a INT32 DEFAULT NULL; b INT32 DEFAULT -1"},
+		{"CREATE TABLE t (a INT, b INT AS (a + 1) STORED, c INT AUTOINCREMENT (1, 1))", "a INT32; b INT32 GENERATED; c INT32 GENERATED"},
+		{"CREATE TABLE t (a INT, CHECK (a > 0), CONSTRAINT c CHECK (a < 9), ASYNC INVERTED INDEX i (a))", "a INT32"},
+		{
+			"CREATE TABLE t (a ARRAY(INT NULL), m MAP(STRING, INT), u TUPLE(x INT, y STRING), n NULLABLE(INT))",
+			"a ARRAY(INT32); m MAP(STRING, INT32); u TUPLE(INT32, STRING); n INT32",
+		},
+		{"CREATE TABLE t (a TIMESTAMP WITH TIME ZONE, b VARCHAR(10), c TUPLE(INT, STRING))", "a TIMESTAMP_TZ; b STRING; c TUPLE(INT32, STRING)"},
+		{"CREATE TABLE t (vector VECTOR(3), check INT)", "vector VECTOR(3); check INT32"},
+		{"CREATE TABLE t (a INT) AS SELECT 1", "a INT32; AS SELECT"},
+		{"CREATE TABLE t AS SELECT 1", "AS SELECT"},
+		{"CREATE TABLE t LIKE d.s", "LIKE d.s"},
+		{"CREATE TABLE t (a INT) ENGINE = Memory CLUSTER BY (a) COMMENT = 'AS SELECT'", "a INT32; ENGINE MEMORY"},
+		{"ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 7 AFTER b", "c INT32 NOT NULL DEFAULT 7; AFTER b"},
+		{"ALTER TABLE t ADD COLUMN IF NOT EXISTS c STRING FIRST", "c STRING; FIRST"},
+		{"ALTER TABLE t MODIFY COLUMN a BIGINT, COLUMN b STRING NOT NULL", "a INT64; b STRING NOT NULL"},
+		{"ALTER TABLE t MODIFY a COMMENT 'x'", ""},
+		{"ALTER TABLE t MODIFY COLUMN a SET MASKING POLICY m", ""},
+		{"ALTER TABLE IF EXISTS t RENAME COLUMN a TO b", "TO b"},
+		{"ALTER TABLE t ADD CONSTRAINT c CHECK (a > 1)", ""},
+	} {
+		table, ok := ParseTable(tt.sql)
+		var parts []string
+		for _, c := range table.Columns {
+			parts = append(parts, describe(c))
+		}
+		if table.AsSelect {
+			parts = append(parts, "AS SELECT")
+		}
+		if table.Like != nil {
+			parts = append(parts, "LIKE "+strings.Join(table.Like, "."))
+		}
+		if table.Engine != "" {
+			parts = append(parts, "ENGINE "+table.Engine)
+		}
+		if table.First {
+			parts = append(parts, "FIRST")
+		}
+		if table.After != "" {
+			parts = append(parts, "AFTER "+table.After)
+		}
+		if table.NewName != "" {
+			parts = append(parts, "TO "+table.NewName)
+		}
+		if diff := cmp.Diff(tt.want, strings.Join(parts, "; ")); diff != "" || !ok {
+			t.Errorf("%s: ok %v (-want +got):\n%s", tt.sql, ok, diff)
+		}
+	}
+	for _, sql := range []string{"DROP TABLE t", "CREATE VIEW v AS SELECT 1", "CREATE TABLE t (a, b) AS SELECT 1, 2", "CREATE TABLE t (a INT", "", "'"} {
+		if _, ok := ParseTable(sql); ok {
+			t.Errorf("%s is read", sql)
+		}
+	}
+}
+
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		to, from     string
+		holds, casts bool
+	}{
+		{"BIGINT", "INT", true, true},
+		{"INT", "BIGINT", false, true},
+		{"INT", "INT UNSIGNED", false, true},
+		{"BIGINT", "INT UNSIGNED", true, true},
+		{"DOUBLE", "INT", true, true},
+		{"FLOAT", "BIGINT", false, true},
+		{"INT", "DOUBLE", false, true},
+		{"DECIMAL(10, 2)", "DECIMAL(8, 2)", true, true},
+		{"DECIMAL(10, 2)", "DECIMAL(10, 3)", false, true},
+		{"DECIMAL(10, 2)", "INT", false, true},
+		{"DECIMAL(20, 2)", "INT", true, true},
+		{"TIMESTAMP", "DATE", true, true},
+		{"DATE", "TIMESTAMP", false, true},
+		{"STRING", "INT", true, true},
+		{"VARIANT", "ARRAY(INT)", true, true},
+		{"INT", "STRING", false, true},
+		{"INT", "DATE", false, false},
+		{"BOOLEAN", "TIMESTAMP", false, false},
+		{"VECTOR(3)", "VECTOR(3)", true, true},
+		{"VECTOR(3)", "VECTOR(4)", false, false},
+		{"VECTOR(3)", "STRING", false, false},
+		{"VECTOR(3)", "ARRAY(FLOAT)", false, true},
+		{"ARRAY(BIGINT)", "ARRAY(INT)", true, true},
+		{"ARRAY(INT)", "ARRAY(BIGINT)", false, true},
+		{"GEOMETRY", "BINARY", false, true},
+		{"GEOMETRY", "INT", false, false},
+	} {
+		to, ok1 := ParseType(tt.to)
+		from, ok2 := ParseType(tt.from)
+		if !ok1 || !ok2 || to.Holds(from) != tt.holds || to.Casts(from) != tt.casts {
+			t.Errorf("%s from %s: read %v %v, holds %v, casts %v", tt.to, tt.from, ok1, ok2, to.Holds(from), to.Casts(from))
+		}
+	}
+}
+
+func TestParseStage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		sql  string
+		want Stage
+	}{
+		{"CREATE STAGE s", Stage{Internal: true}},
+		{"CREATE OR REPLACE STAGE s FILE_FORMAT = (TYPE = CSV)", Stage{Internal: true, Format: "(TYPE = CSV)"}},
+		{"CREATE STAGE IF NOT EXISTS s URL = 's3://b/raw/' CONNECTION = (CONNECTION_NAME = 'c')", Stage{URL: "s3://b/raw/", Connection: "c"}},
+		{"CREATE STAGE s 's3://b/' CONNECTION = (ACCESS_KEY_ID = 'URL')", Stage{URL: "s3://b/"}},
+	} {
+		got, ok := ParseStage(tt.sql)
+		got.Start, got.End = 0, 0
+		if diff := cmp.Diff(tt.want, got); diff != "" || !ok {
+			t.Errorf("%s: ok %v (-want +got):\n%s", tt.sql, ok, diff)
+		}
+	}
+}
+
+func TestParseTask(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ sql, want string }{
+		{"CREATE TASK x WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS COPY INTO t FROM @s", "schedule true after [] body [COPY INTO t FROM @s]"},
+		{"CREATE OR REPLACE TASK x AFTER 'a', 'b' WHEN STREAM_STATUS('s') = true AS BEGIN SELECT 1; SELECT 2; END", "schedule false after [a b] body [SELECT 1 SELECT 2]"},
+		{"CREATE TASK x SCHEDULE = USING CRON '0 0 * * * *' AFTER 'a' AS SELECT 1", "schedule true after [a] body [SELECT 1]"},
+	} {
+		task, ok := ParseTask(tt.sql)
+		var body []string
+		for _, s := range task.Body {
+			body = append(body, tt.sql[s.Start:s.End])
+		}
+		if got := fmt.Sprintf("schedule %v after %v body %v", task.Schedule, task.After, body); got != tt.want || !ok {
+			t.Errorf("%s:\n got %s\nwant %s", tt.sql, got, tt.want)
+		}
+	}
+}
+
+func TestInsertColumns(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		sql  string
+		want string
+	}{
+		{"INSERT INTO d.t (a, `B`) VALUES (1, 2)", "a B"},
+		{"INSERT INTO t VALUES (1)", ""},
+		{"INSERT INTO t SELECT 1", ""},
+		{"INSERT INTO t (SELECT 1)", ""},
+		{"REPLACE INTO t (a) ON (a) VALUES (1)", "a"},
+	} {
+		var names []string
+		for _, n := range InsertColumns(tt.sql) {
+			names = append(names, n.Name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.sql, got, tt.want)
+		}
+	}
+}

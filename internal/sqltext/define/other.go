@@ -1,0 +1,203 @@
+package define
+
+import (
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// Stage is what a CREATE STAGE says of where its files lie.
+type Stage struct {
+	URL        string // empty for an internal stage
+	Internal   bool
+	Format     string // what stands in FILE_FORMAT = (…)
+	Connection string // CONNECTION_NAME
+	Start, End int    // the span of the URL
+}
+
+// ParseStage reads a CREATE STAGE.
+func ParseStage(stmt string) (s Stage, ok bool) {
+	r := read(stmt)
+	r.SkipHints()
+	if !r.Take("CREATE") {
+		return s, false
+	}
+	r.Take("OR", "REPLACE")
+	if !r.Take("STAGE") {
+		return s, false
+	}
+	r.Take("IF", "NOT", "EXISTS")
+	if _, ok := r.ObjectName(sqltext.Stage); !ok {
+		return s, false
+	}
+	s.Internal = true
+	first := r.I
+	for ; r.I < len(r.Tokens); r.I++ {
+		switch {
+		case r.Symbol(r.I, "="):
+		case r.Tokens[r.I].Kind == sqltext.String && (r.I == first || r.Is(r.I-1, "URL") || r.Symbol(r.I-1, "=") && r.Is(r.I-2, "URL")):
+			s.Internal = false
+			s.Start, s.End = r.Tokens[r.I].Start, r.Tokens[r.I].End
+			s.URL, _ = sqltext.Unquote(r.Text(r.I))
+		case r.Tokens[r.I].Kind == sqltext.Secret && r.Is(r.I-2, "URL"):
+			s.Internal = false
+		case r.Tokens[r.I].Kind == sqltext.String && r.Is(r.I-2, "CONNECTION_NAME"):
+			s.Connection, _ = sqltext.Unquote(r.Text(r.I))
+		case r.Is(r.I-2, "FILE_FORMAT") && r.Symbol(r.I, "("):
+			start := r.Tokens[r.I].Start
+			if !r.SkipBrackets() {
+				return s, false
+			}
+			s.Format = r.Src[start:r.EndOffset()]
+			r.I--
+		}
+	}
+	return s, true
+}
+
+// Task is what a CREATE TASK or ALTER TASK says of when a task runs, and what it runs.
+type Task struct {
+	Schedule bool
+	After    []string
+	Body     []sqltext.Statement // offsets are of the statement that defines the task
+	At       int                 // where AFTER, or else SCHEDULE, stands
+}
+
+// ParseTask reads a CREATE TASK.
+func ParseTask(stmt string) (t Task, ok bool) {
+	r := read(stmt)
+	r.SkipHints()
+	if !r.Take("CREATE") {
+		return t, false
+	}
+	r.Take("OR", "REPLACE")
+	if !r.Take("TASK") {
+		return t, false
+	}
+	r.Take("IF", "NOT", "EXISTS")
+	if _, ok := r.ObjectName(sqltext.Task); !ok {
+		return t, false
+	}
+	for ; r.I < len(r.Tokens); r.I++ {
+		switch {
+		case r.Symbol(r.I, "("):
+			if !r.SkipBrackets() {
+				return t, false
+			}
+			r.I--
+		case r.IsWord("SCHEDULE") && r.Symbol(r.I+1, "="):
+			t.Schedule, t.At = true, max(t.At, r.Offset())
+		case r.IsWord("AFTER") && r.I+1 < len(r.Tokens) && r.Tokens[r.I+1].Kind == sqltext.String:
+			t.At = r.Offset()
+			for r.I++; r.I < len(r.Tokens) && r.Tokens[r.I].Kind == sqltext.String; r.I++ {
+				name, _ := sqltext.Unquote(r.Text(r.I))
+				t.After = append(t.After, name)
+				if !r.Symbol(r.I+1, ",") {
+					break
+				}
+				r.I++
+			}
+		case r.IsWord("AS") && r.I+1 < len(r.Tokens):
+			t.Body = body(r, r.I+1)
+			return t, true
+		}
+	}
+	return t, true
+}
+
+// body splits the statements of a task, which stand alone or between BEGIN and END.
+func body(r *sqltext.Reader, from int) []sqltext.Statement {
+	to := len(r.Tokens)
+	if r.Is(from, "BEGIN") && r.Is(to-1, "END") && from+1 < to-1 {
+		from, to = from+1, to-1
+	}
+	start := r.Tokens[from].Start
+	statements, err := sqltext.Split(r.Src[start:r.Tokens[to-1].End])
+	if err != nil {
+		return nil
+	}
+	for i := range statements {
+		statements[i].Start += start
+		statements[i].End += start
+	}
+	return statements
+}
+
+// Named is a name in a statement, and where it stands.
+type Named struct {
+	Name       string
+	Start, End int
+}
+
+// InsertColumns are the columns that an INSERT or REPLACE of one table lists before its values; nil where it lists none.
+func InsertColumns(stmt string) []Named {
+	r := read(stmt)
+	r.SkipHints()
+	if !r.Take("INSERT") && !r.Take("REPLACE") {
+		return nil
+	}
+	r.SkipHints()
+	_ = r.Take("OVERWRITE") || r.Take("INTO")
+	r.Take("TABLE")
+	if _, ok := r.Name(); !ok || !r.TakeSymbol("(") {
+		return nil
+	}
+	var names []Named
+	for {
+		at := r.Offset()
+		name, ok := r.Ident()
+		if !ok {
+			return nil
+		}
+		names = append(names, Named{name, at, r.EndOffset()})
+		if r.TakeSymbol(")") {
+			return names
+		}
+		if !r.TakeSymbol(",") {
+			return nil
+		}
+	}
+}
+
+// Find is where a name stands in a statement, from an offset on: as an identifier, a stage's location or a string. It is from where
+// the name is not found.
+func Find(stmt, name string, from int) int {
+	w := read(stmt).Words
+	for i, t := range w.Tokens {
+		if t.Start < from {
+			continue
+		}
+		switch t.Kind {
+		case sqltext.Word, sqltext.Quoted:
+			if sqltext.FoldIdent(w.Text(i)) == name {
+				return t.Start
+			}
+		case sqltext.At:
+			if text := w.Text(i)[1:]; text == name || strings.HasPrefix(text, name+"/") {
+				return t.Start
+			}
+		case sqltext.String:
+			if value, err := sqltext.Unquote(w.Text(i)); err == nil && value == name {
+				return t.Start
+			}
+		}
+	}
+	return from
+}
+
+// EveryRow says whether a DELETE or UPDATE has no condition, so that it writes every row of its table.
+func EveryRow(stmt string) bool {
+	r := read(stmt)
+	depth := 0
+	for ; r.I < len(r.Tokens); r.I++ {
+		switch {
+		case r.Symbol(r.I, "("):
+			depth++
+		case r.Symbol(r.I, ")"):
+			depth--
+		case depth == 0 && (r.IsWord("WHERE") || r.IsWord("USING")):
+			return false
+		}
+	}
+	return true
+}

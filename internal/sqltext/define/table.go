@@ -1,0 +1,254 @@
+// Package define reads what a statement defines: the columns of a table and their types, where a stage lies, when a task runs and
+// what it does. It reads tokens as package effect does, and knows nothing of the objects that exist: package schema folds what is
+// read here into what a project makes.
+package define
+
+import (
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// read makes a Reader of a statement; one that does not scan has no words.
+func read(stmt string) *sqltext.Reader {
+	words, _ := sqltext.ReadWords(stmt)
+	return &sqltext.Reader{Words: words}
+}
+
+// Column is one column of a CREATE TABLE or ALTER TABLE.
+type Column struct {
+	Name      string
+	Type      Type
+	NotNull   bool
+	Default   string // the expression as written; empty where there is none
+	Generated bool   // computed from others, or counted: nobody writes it
+
+	Start, End int // the span of its definition in the statement
+}
+
+// Filled says whether a row that leaves the column out gets a value for it.
+func (c Column) Filled() bool { return !c.NotNull || c.Default != "" || c.Generated }
+
+// Table is what a CREATE TABLE or an ALTER TABLE says of a table's columns.
+type Table struct {
+	Columns  []Column // of CREATE TABLE (…) and ADD COLUMN; of MODIFY COLUMN those with a new type
+	Listed   bool     // CREATE TABLE has a list of columns, and Columns is all of it
+	Like     []string // CREATE TABLE … LIKE a.b
+	AsSelect bool     // CREATE TABLE … AS SELECT
+	External bool     // the table's data lies at a location of its own, or is another table's
+	Engine   string   // of ENGINE = …, upper case
+	First    bool     // ADD COLUMN … FIRST
+	After    string   // ADD COLUMN … AFTER c
+	NewName  string   // RENAME COLUMN … TO this
+}
+
+// ParseTable reads a CREATE TABLE or ALTER TABLE. ok is false for other statements, and where the list of columns cannot be read.
+func ParseTable(stmt string) (t Table, ok bool) {
+	r := read(stmt)
+	r.SkipHints()
+	switch {
+	case r.Take("CREATE"):
+		r.Take("OR", "REPLACE")
+		for r.Take("TEMP") || r.Take("TEMPORARY") || r.Take("TRANSIENT") || r.Take("EXTERNAL") {
+		}
+		if !r.Take("TABLE") {
+			return t, false
+		}
+		r.Take("IF", "NOT", "EXISTS")
+		if _, ok := r.Name(); !ok {
+			return t, false
+		}
+		return t, t.create(r)
+	case r.Take("ALTER", "TABLE"):
+		r.Take("IF", "EXISTS")
+		if _, ok := r.Name(); !ok {
+			return t, false
+		}
+		return t, t.alter(r)
+	}
+	return t, false
+}
+
+func (t *Table) create(r *sqltext.Reader) bool {
+	if r.Take("LIKE") {
+		t.Like, _ = r.Name()
+		return len(t.Like) > 0
+	}
+	if r.Symbol(r.I, "(") {
+		t.Listed = true
+		r.I++
+		for {
+			if !skipIndex(r) {
+				c, ok := readColumn(r)
+				if !ok {
+					// A list of names alone, as CREATE TABLE t (a, b) AS SELECT has it.
+					return false
+				}
+				t.Columns = append(t.Columns, c)
+			}
+			if r.TakeSymbol(")") {
+				break
+			}
+			if !r.TakeSymbol(",") {
+				return false
+			}
+		}
+	}
+	depth := 0
+	for ; r.I < len(r.Tokens); r.I++ {
+		switch {
+		case r.Symbol(r.I, "("):
+			depth++
+		case r.Symbol(r.I, ")"):
+			depth--
+		case depth > 0:
+		case r.IsWord("AS"):
+			t.AsSelect = true
+			return true
+		case r.IsWord("ENGINE") && r.Symbol(r.I+1, "=") && r.I+2 < len(r.Tokens):
+			t.Engine = r.Upper(r.I + 2)
+		case r.Tokens[r.I].Kind == sqltext.String && !r.Symbol(r.I-1, "="):
+			t.External = true
+		}
+	}
+	return true
+}
+
+// skipIndex moves past an index or a constraint of the list of columns.
+func skipIndex(r *sqltext.Reader) bool {
+	at := r.I
+	if r.Is(at, "ASYNC") || r.Is(at, "SYNC") {
+		at++
+	}
+	index := r.Is(at+1, "INDEX") && at+2 < len(r.Tokens) && r.Tokens[at+2].Kind != sqltext.Symbol
+	constraint := r.IsWord("CHECK") && r.Symbol(r.I+1, "(") || r.IsWord("CONSTRAINT") && r.Is(r.I+2, "CHECK")
+	if !index && !constraint {
+		return false
+	}
+	skipItem(r)
+	return true
+}
+
+// skipItem moves to the comma or bracket that ends an item of a list.
+func skipItem(r *sqltext.Reader) {
+	for depth := 0; r.I < len(r.Tokens); r.I++ {
+		switch {
+		case r.Symbol(r.I, "("), r.Symbol(r.I, "["), r.Symbol(r.I, "{"):
+			depth++
+		case depth == 0 && (r.Symbol(r.I, ",") || r.Symbol(r.I, ")")):
+			return
+		case r.Symbol(r.I, ")"), r.Symbol(r.I, "]"), r.Symbol(r.I, "}"):
+			depth--
+		}
+	}
+}
+
+// readColumn reads a column up to the comma or bracket behind it, or the end.
+func readColumn(r *sqltext.Reader) (Column, bool) {
+	var c Column
+	c.Start = r.Offset()
+	name, ok := r.Ident()
+	if !ok {
+		return c, false
+	}
+	c.Name = name
+	var null *bool
+	if c.Type, null, ok = readType(r); !ok {
+		return c, false
+	}
+	c.NotNull = null != nil && !*null
+	for r.I < len(r.Tokens) {
+		switch {
+		case r.Symbol(r.I, ","), r.Symbol(r.I, ")"), r.IsWord("FIRST"), r.IsWord("AFTER"):
+			c.End = r.EndOffset()
+			return c, true
+		case r.Take("NOT", "NULL"):
+			c.NotNull = true
+		case r.Take("NULL"):
+			c.NotNull = false
+		case r.Take("DEFAULT"):
+			c.Default = readExpression(r)
+		case r.Take("AUTOINCREMENT"), r.Take("IDENTITY"), r.Take("GENERATED"):
+			c.Generated = true
+		case r.IsWord("AS") && r.Symbol(r.I+1, "("):
+			c.Generated = true
+			r.I++
+			r.SkipBrackets()
+		case r.Symbol(r.I, "("):
+			r.SkipBrackets()
+		default:
+			r.I++
+		}
+	}
+	c.End = r.EndOffset()
+	return c, true
+}
+
+// readExpression reads the expression of a DEFAULT: at least one token, up to a word that begins another clause.
+func readExpression(r *sqltext.Reader) string {
+	start := r.Offset()
+	for first := true; r.I < len(r.Tokens); first = false {
+		if !first {
+			for _, word := range []string{"NOT", "NULL", "DEFAULT", "COMMENT", "CHECK", "AUTOINCREMENT", "IDENTITY", "GENERATED", "STATS_TRUNCATE_LEN", "FIRST", "AFTER"} {
+				if r.IsWord(word) {
+					return r.Src[start:r.EndOffset()]
+				}
+			}
+		}
+		switch {
+		case r.Symbol(r.I, ","), r.Symbol(r.I, ")"):
+			return r.Src[start:r.EndOffset()]
+		case r.Symbol(r.I, "("):
+			r.SkipBrackets()
+		default:
+			r.I++
+		}
+	}
+	return r.Src[start:r.EndOffset()]
+}
+
+func (t *Table) alter(r *sqltext.Reader) bool {
+	switch {
+	case r.IsWord("ADD") && (r.Is(r.I+1, "CONSTRAINT") || r.Is(r.I+1, "CHECK") || r.Is(r.I+1, "ROW")):
+		return true
+	case r.Take("ADD"):
+		r.Take("COLUMN")
+		r.Take("IF", "NOT", "EXISTS")
+		c, ok := readColumn(r)
+		if !ok {
+			return false
+		}
+		t.Columns = append(t.Columns, c)
+		t.First = r.Take("FIRST")
+		if r.Take("AFTER") {
+			t.After, _ = r.Ident()
+		}
+	case r.IsWord("RENAME") && !r.Is(r.I+1, "TO"):
+		r.I++
+		r.Take("COLUMN")
+		r.Ident()
+		if !r.Take("TO") {
+			return false
+		}
+		var ok bool
+		t.NewName, ok = r.Ident()
+		return ok
+	case r.Take("MODIFY"):
+		for {
+			r.Take("COLUMN")
+			// A comment, a masking policy, or DROP STORED: no new type.
+			for _, word := range []string{"COMMENT", "SET", "UNSET", "DROP"} {
+				if r.Is(r.I+1, word) {
+					return true
+				}
+			}
+			c, ok := readColumn(r)
+			if !ok {
+				return false
+			}
+			t.Columns = append(t.Columns, c)
+			if !r.TakeSymbol(",") {
+				return true
+			}
+		}
+	}
+	return true
+}
