@@ -12,8 +12,7 @@ import (
 )
 
 func main() {
-	signals := make(chan os.Signal, 3)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signals := cli.Signals()
 	// A reader that goes away (`dbctl … | head`) must not kill a migration half way: the write fails, and that is all.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(cli.Main(cli.Process{

@@ -34,7 +34,7 @@ type Process struct {
 	// Dir is the working directory. Optional: the process's own.
 	Dir string
 
-	// Signals delivers SIGINT and SIGTERM. Optional.
+	// Signals delivers what ends a run early: the function Signals. Optional.
 	Signals <-chan os.Signal
 }
 

@@ -209,6 +209,7 @@ func TestSignals(t *testing.T) {
 	}{
 		"interrupted": {run{"dbctl migrate recover", []os.Signal{os.Interrupt}, polite}, 130, []string{"put back", "dbctl: interrupted"}},
 		"terminated":  {run{"", []os.Signal{syscall.SIGTERM}, polite}, 143, []string{"stopping"}},
+		"hung up":     {run{"dbctl migrate recover", []os.Signal{syscall.SIGHUP}, polite}, 129, []string{"put back"}},
 		"impatient": {
 			run{"dbctl migrate recover", []os.Signal{os.Interrupt, os.Interrupt, syscall.SIGTERM}, hang},
 			143,

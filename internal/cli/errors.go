@@ -20,6 +20,7 @@ const (
 	exitPartly      = 4
 	exitLocked      = 5
 	exitUnreachable = 6
+	exitHungUp      = 129
 	exitInterrupted = 130
 	exitTerminated  = 143
 )

@@ -23,6 +23,7 @@ var allExits = []exit{
 	{exitPartly, "partly done: a person or a retry is needed"},
 	{exitLocked, "locked by another run"},
 	{exitUnreachable, "the server was not reached and nothing was tried: safe to retry"},
+	{exitHungUp, "hung up (the terminal was closed), and rolled back"},
 	{exitInterrupted, "interrupted, and rolled back"},
 	{exitTerminated, "terminated, and rolled back"},
 }
@@ -33,8 +34,8 @@ var (
 	exitNoServer   = exit{exitUnreachable, "the server was not reached and nothing was tried: safe to retry"}
 	exitOtherRun   = exit{exitLocked, "another run holds the lock; nothing was tried"}
 	exitOnSignal   = exit{exitInterrupted, "interrupted (Ctrl-C), and what was begun was put back"}
-	exitOnTerm     = exit{exitTerminated, "terminated (SIGTERM), and what was begun was put back"}
-	exitReadSignal = exit{exitInterrupted, "interrupted (143: terminated)"}
+	exitOnTerm     = exit{exitTerminated, "terminated (SIGTERM; 129: the terminal was closed), and what was begun was put back"}
+	exitReadSignal = exit{exitInterrupted, "interrupted (143: terminated, 129: hung up)"}
 )
 
 // helpFor is the help text of a command, of a group, or of dbctl for "".

@@ -5,12 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate"
 )
+
+// Signals delivers what ends a run early: Ctrl-C, SIGTERM, and SIGHUP, which a closed terminal or a dropped ssh sends. One that the
+// caller had ignored stays ignored: nohup does that to SIGHUP, a shell to the Ctrl-C of its background jobs.
+func Signals() <-chan os.Signal {
+	out := make(chan os.Signal, 3)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(out, s)
+		}
+	}
+	return out
+}
 
 // underSignals runs the command. The first signal ends its context: what is under way is stopped and rolled back. While that
 // happens a second one is answered with a word, and a third leaves at once, naming the command that puts things right later. A
@@ -80,8 +93,11 @@ func (a *app) recoverHint() string {
 }
 
 func signalCode(sig os.Signal) int {
-	if sig == syscall.SIGTERM {
+	switch sig {
+	case syscall.SIGTERM:
 		return exitTerminated
+	case syscall.SIGHUP:
+		return exitHungUp
 	}
 	return exitInterrupted
 }

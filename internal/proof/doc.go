@@ -12,7 +12,7 @@
 //	TestProofWriters     another session inserts in a loop while a migration fails: no acknowledged row is lost
 //	TestProofForeign     foreign ALTER, UPDATE, RENAME, DROP and CREATE are kept and named
 //	TestProofLoad…       the same kills for loads, two loads of one table at once, lost answers
-//	TestProofSignals     Ctrl-C and SIGTERM while a statement runs
+//	TestProofSignals     Ctrl-C, SIGTERM and SIGHUP while a statement runs
 //
 // `go test ./internal/proof` runs a short form: points chosen by DBCTL_PROOF_SEED (default: a new one each time, printed).
 // DBCTL_PROOF=full runs every request × fault of every variant, each with one kind of migration that the seed chooses, for hours. -v

@@ -3,10 +3,8 @@ package proof
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -194,7 +192,7 @@ func (p *loadPlan) point(t *testing.T, k int, f fault) {
 	}
 	p.whole(w, run)
 	before := len(w.rows())
-	signal := map[fault]int{interrupt: 130, terminate: 143}[f]
+	signal := exitOf[f]
 	switch {
 	case slices.Contains(kills, f) || f == killLate:
 		if run.exit != -1 {
@@ -298,10 +296,10 @@ func TestProofTwoLoads(t *testing.T) {
 	}
 }
 
-// TestProofSignals sends Ctrl-C and SIGTERM while a statement runs on the server.
+// TestProofSignals sends Ctrl-C, SIGTERM and SIGHUP while a statement runs on the server.
 func TestProofSignals(t *testing.T) {
 	t.Parallel()
-	for f, code := range map[fault]int{interrupt: 130, terminate: 143} {
+	for f, code := range exitOf {
 		t.Run("migrate/"+string(f), func(t *testing.T) {
 			t.Parallel()
 			outcome := fmt.Sprintf("rolled back, exit %d", code)
@@ -364,7 +362,7 @@ func (w *world) signalDuring(statement string, f fault, args ...string) *process
 		}
 	}
 	began := time.Now()
-	p.proxy.signal(map[fault]os.Signal{interrupt: os.Interrupt, terminate: syscall.SIGTERM}[f])
+	p.proxy.signal(signalOf[f])
 	p.wait()
 	if took := time.Since(began); took > 45*time.Second {
 		w.t.Fatalf("it took %s to end: %s\n%s", took, p, p.asked())

@@ -337,7 +337,7 @@ func (p *plan) point(t *testing.T, states [][]string, k int, f fault) {
 			run, recovered = w.must(0, "migrate", "recover"), true
 		}
 	case slices.Contains(signals, f):
-		code := map[fault]int{interrupt: 130, terminate: 143}[f]
+		code := exitOf[f]
 		if run.exit == 0 && p.cutOff {
 			// It was at its end.
 		} else if run.exit == 0 && p.finished {

@@ -37,6 +37,7 @@ const (
 	// Signals, sent before the request is forwarded.
 	interrupt fault = "interrupt"
 	terminate fault = "terminate"
+	hangUp    fault = "hang-up"
 
 	// dbctl is stopped (SIGSTOP); the request is forwarded, its answer waits for dbctl.
 	pause fault = "pause"
@@ -44,8 +45,11 @@ const (
 
 var (
 	kills   = []fault{killBefore, killSent, killAnswered}
-	signals = []fault{interrupt, terminate}
+	signals = []fault{interrupt, terminate, hangUp}
 	network = []fault{dropBefore, dropAnswer, webPage, badGateway}
+
+	signalOf = map[fault]os.Signal{interrupt: os.Interrupt, terminate: syscall.SIGTERM, hangUp: syscall.SIGHUP}
+	exitOf   = map[fault]int{interrupt: 130, terminate: 143, hangUp: 129}
 )
 
 // lateness is how long a late request is under way. dbctl waits a second before it believes that nothing is.
@@ -146,11 +150,8 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "<html><body>please log in</body></html>")
 	case badGateway:
 		w.WriteHeader(http.StatusBadGateway)
-	case interrupt:
-		signal(os.Interrupt)
-		p.answer(w, p.forward(ctx, r, body))
-	case terminate:
-		signal(syscall.SIGTERM)
+	case interrupt, terminate, hangUp:
+		signal(signalOf[f])
 		p.answer(w, p.forward(ctx, r, body))
 	case pause:
 		signal(syscall.SIGSTOP)
