@@ -122,7 +122,7 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	}
 	e.File, e.QueryID = st.File, st.ID
 	e.SQL = clean(sqltext.Mask(st.SQL))
-	e.Message, e.Caret = clean(e.Message), clean(e.Caret)
+	e.Message, e.Caret, e.Hint = clean(e.Message), clean(e.Caret), clean(e.Hint)
 	return e
 }
 
@@ -190,13 +190,15 @@ var literal = regexp.MustCompile(`(?s)'((?:[^'\\]|\\.|'')*)'`)
 // cleaner returns a function that takes secrets out of a text about st: what the Scrubber knows, the statement's own
 // secrets, and the literals that Mask hides in it.
 func (s *Server) cleaner(st Statement) func(string) string {
-	own := secret.NewScrubber()
+	own, loose := secret.NewScrubber(), secret.NewStatementScrubber()
 	for _, v := range st.Secrets {
 		own.Add(v)
+		loose.Add(v)
 	}
 	for _, at := range sqltext.SecretLiterals(st.SQL) {
 		if value, err := sqltext.Unquote(st.SQL[at[0]:at[1]]); err == nil {
 			own.Add(secret.New(value)) // in every form in which the server may write it
+			loose.Add(secret.New(value))
 		}
 	}
 	var hidden []string
@@ -207,7 +209,7 @@ func (s *Server) cleaner(st Statement) func(string) string {
 		}
 	}
 	replace := strings.NewReplacer(hidden...)
-	return func(text string) string { return replace.Replace(own.String(s.cfg.Scrub.String(text))) }
+	return func(text string) string { return replace.Replace(loose.String(own.String(s.cfg.Scrub.String(text)))) }
 }
 
 // excerpt is the place that the server names in its message, in the text that was sent.
@@ -217,6 +219,8 @@ func (e *excerpt) Error() string { return "SQL:" + strconv.Itoa(e.line) + ":" + 
 
 // coded makes an Error of the server's.
 func (s *Server) coded(se serverError) *Error {
+	// What is known is taken out first: below, lines are joined and excerpts cut.
+	se.Message, se.Detail = s.cfg.Scrub.String(se.Message), s.cfg.Scrub.String(se.Detail)
 	message, at := readMessage(se.Message)
 	if se.Detail != "" && !strings.Contains(message, se.Detail) {
 		detail, _ := readMessage(se.Detail)

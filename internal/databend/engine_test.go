@@ -203,6 +203,40 @@ func TestSecretsArriveAsTheyAre(t *testing.T) {
 	}
 }
 
+// TestEchoedSecrets: the server repeats a secret in part, in another case or on one line. No piece of it comes back.
+func TestEchoedSecrets(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	cfg := env.Config
+	cfg.Scrub = secret.NewScrubber()
+	s := session(t, connect(t, cfg), nil)
+	for _, tt := range []struct {
+		sql, value string
+		leaks      []string
+	}{
+		{"SELECT to_date({{ secret \"A\" }})", "Tr0ub4dor-and-more-of-it", []string{"Tr0ub4"}},
+		{"SELECT to_timestamp({{ secret \"A\" }})", "Tr0ub4dor-and-more-of-it", []string{"Tr0ub4"}},
+		{"SELECT {{ secret \"A\" }}::INT", "Tr0ub4dor-and-more-of-it", []string{"Tr0ub4"}},
+		{"CREATE STAGE s URL = '{{ secret \"A\" }}://bucket/'", "MixedCaseSecretValue", []string{"mixedc", "MixedC"}},
+		{"SELECT * FROM '{{ secret \"A\" }}://bucket/x' (FILE_FORMAT => 'parquet')", "MixedCaseSecretValue", []string{"mixedc", "MixedC"}},
+		{"COPY INTO t FROM 's3://b/' CONNECTION = (ACCESS_KEY_ID = {{ secret \"A\" }} UNKNOWN_KEY = 'x') FILE_FORMAT = (TYPE = parquet)", "first line of it\nsecond line of it", []string{"first line", "second line"}},
+		{"SELECT parse_json({{ secret \"A\" }})", "{\"a\": \n  broken-secret-json", []string{"broken", "secret-json"}},
+		{"SELECT 1 FROM t WHERE {{ secret \"A\" }} FROMM x", "two  words\tof a secret", []string{"words"}},
+	} {
+		_, err := s.Exec(t.Context(), databend.Statement{SQL: tt.sql, Secrets: secret.Set{"A": secret.New(tt.value)}, File: "m.sql", Line: 1, Column: 1})
+		if err == nil {
+			t.Errorf("%s: no error, so it proves nothing", tt.sql)
+			continue
+		}
+		all := fmt.Sprintf("%+v|%v|%v", *asError(t, err), err, errors.Unwrap(err))
+		for _, leak := range tt.leaks {
+			if strings.Contains(all, leak) {
+				t.Errorf("%s: %q is in %s", tt.sql, leak, all)
+			}
+		}
+	}
+}
+
 func TestEngineErrors(t *testing.T) {
 	t.Parallel()
 	env := databendtest.New(t)

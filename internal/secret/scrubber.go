@@ -15,6 +15,8 @@ const minLength = 4
 //
 // It is a trie over all forms, walked from each byte that can start one. It is safe for concurrent use.
 type Scrubber struct {
+	loose bool // see NewStatementScrubber
+
 	mu     sync.RWMutex
 	known  map[string]bool
 	starts [256]bool
@@ -43,7 +45,11 @@ func (s *Scrubber) Add(t Text) {
 		return
 	}
 	s.known[value] = true
-	for _, form := range forms(value) {
+	all := forms(value)
+	if s.loose {
+		all = looseForms(value)
+	}
+	for _, form := range all {
 		s.insert(form)
 	}
 }
@@ -72,11 +78,15 @@ func (s *Scrubber) step(at int32, b byte) int32 {
 	return n
 }
 
-// match walks text from its start: the length of the longest form there, and whether text ends inside a longer one.
+// match walks text from its start: the length of the longest form there, and whether text ends inside a longer one. The beginning of
+// a form is one where somebody cut it and said so.
 func (s *Scrubber) match(text string) (length int, open bool) {
 	at := int32(0)
 	for i := range len(text) {
 		if at = s.step(at, text[i]); at == 0 {
+			if rest := text[i:]; length == 0 && i >= minPrefix && (strings.HasPrefix(rest, "…") || strings.HasPrefix(rest, "...")) {
+				length = i
+			}
 			return length, false
 		}
 		if s.nodes[at].end {
@@ -90,6 +100,9 @@ func (s *Scrubber) match(text string) (length int, open bool) {
 func (s *Scrubber) String(text string) string {
 	if s == nil || text == "" {
 		return text
+	}
+	if s.loose {
+		return s.scrubLoose(text)
 	}
 	var b strings.Builder
 	if _, _, same := s.scrub(&b, text, 0, true); same {

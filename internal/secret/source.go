@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -81,15 +82,39 @@ func (r *Resolver) run(ctx context.Context, command []string) (string, error) {
 	}
 	text := fmt.Sprintf("the command %s failed: %v", command[0], err)
 	said := NewScrubber()
-	said.Add(New(out))
-	for line := range strings.Lines(out) {
-		said.Add(New(strings.TrimSpace(line)))
+	for _, value := range valuesIn(out) {
+		said.Add(New(value))
 	}
 	if tail := lastLine(said.String(r.scrub.String(stderr.String()))); tail != "" {
 		text += ": " + tail
 	}
 	return "", errors.New(text)
 }
+
+// valuesIn are the texts of a command's output that may be secrets: the whole, each line, what a line says behind = or :, and each text
+// in quotes, as the values of JSON are.
+func valuesIn(out string) []string {
+	all := []string{out}
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		all = append(all, line)
+		for _, separator := range []string{"=", ":"} {
+			if _, value, ok := strings.Cut(line, separator); ok {
+				all = append(all, strings.Trim(value, " \t,;\"'"))
+			}
+		}
+	}
+	for _, quoted := range quotedText.FindAllString(out, -1) {
+		var value string
+		if json.Unmarshal([]byte(quoted), &value) != nil {
+			value = inner(quoted)
+		}
+		all = append(all, value)
+	}
+	return all
+}
+
+var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
 // lastLine returns the last line of text that is not blank, at most maxStderr bytes of it.
 func lastLine(text string) string {

@@ -59,7 +59,14 @@ func maskTokens(sql string) string {
 func maskEdits(src string, tokens []Token) []edit {
 	w := Words{src, significant(append([]Token(nil), tokens...))}
 	var edits []edit
+	var option string // what the innermost list of options belongs to: HEADERS = ( … ), WEBHOOK = ( … )
 	for i, t := range w.Tokens {
+		switch {
+		case w.Symbol(i, "(") && w.Symbol(i-1, "="):
+			option = w.Upper(i - 2)
+		case w.Symbol(i, ")"):
+			option = ""
+		}
 		text := w.Text(i)
 		switch t.Kind {
 		case String, Code, Quoted, Number:
@@ -69,7 +76,7 @@ func maskEdits(src string, tokens []Token) []edit {
 		if strings.Contains(text, secretOpen) {
 			continue
 		}
-		if keyBefore(w, i) {
+		if keyBefore(w, i) || valueOf(w, i, option) {
 			q := text[:1]
 			if t.Kind == Number || t.Kind == Code {
 				q = "'"
@@ -108,6 +115,18 @@ func maskInside(text string, kind Kind) (string, bool) {
 	return Quote(masked), true
 }
 
+// valueOf says whether tokens[i] is a value that is a key whatever its name: each header that a function sends, and the address of a
+// webhook, which is all that one needs to call it.
+func valueOf(w Words, i int, option string) bool {
+	switch option {
+	case "HEADERS":
+		return w.Symbol(i-1, "=")
+	case "WEBHOOK":
+		return w.Symbol(i-1, "=") && w.Is(i-2, "URL")
+	}
+	return false
+}
+
 // keyBefore says whether tokens[i] is the value of a key-like option: KEY = '…', 'key' = '…', "key": "…", IDENTIFIED [WITH x] BY '…'.
 func keyBefore(w Words, i int) bool {
 	if w.Is(i-1, "BY") && i >= 2 {
@@ -137,7 +156,7 @@ func init() {
 		"access_key", "access_key_id", "access_key_secret", "secret_access_key", "master_key", "account_key", "account_name", "password", "passwd", "pwd",
 		"security_token", "session_token", "secret_id", "secret_key", "secret", "credential", "credentials", "external_id", "delegation", "token",
 		"authorization", "authorization_header", "proxy_authorization", "api_key", "apikey", "x_api_key", "x_auth_token", "x_authorization", "private_key", "sas_token",
-		"encryption_key", "passphrase", "cookie",
+		"encryption_key", "passphrase", "cookie", "enterprise_license", "license_key", "awsaccesskeyid", "x_amz_signature", "x_amz_credential", "x_amz_security_token",
 	} {
 		secretKeys[k] = true
 	}
@@ -168,9 +187,16 @@ var (
 	keyValue = regexp.MustCompile("^\\\\?[\"'`]{0,2}\\s*(?:=>|:=|==|=|:)\\s*(" + anyLiteral + ")")
 	byValue  = regexp.MustCompile(`^(?:\s+WITH\s+\S+|\s+with\s+\S+)?\s+(?i:BY)\s+(` + anyLiteral + `)`)
 	// bareValue matches a parameter of a URL.
-	bareValue = regexp.MustCompile(`^=([^\s&;'"]+)`)
-	userInfo  = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^\s/'"@?#]+)@`)
+	bareValue = regexp.MustCompile(`^=([^\s&;'",)]+)`)
+	// signed matches what a signature is made of: hexadecimal digits or base64. Under the names of signature they are columns as well.
+	signed   = regexp.MustCompile(`^=([A-Za-z0-9%+/_-]{16,}=*)`)
+	userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^\s/'"@?#]+)@`)
+	// webhook matches an address that whoever knows it may call: its host, and the path that is the key.
+	webhook = regexp.MustCompile(`(?i)(https?://(?:hooks?\.[^\s/'"]+|[^\s/'"]*\.webhook\.office\.com|[^\s/'"]+/(?:api/)?webhooks?|[^\s/'"]*logic\.azure\.com)/)([^\s'"\\[][^\s'"\\]*)`)
 )
+
+// urlKeys are the parameters of signed URLs whose names mean something else outside of one.
+var urlKeys = map[string]bool{"sig": true, "signature": true, "x-amz-signature": true, "x-amz-credential": true, "awsaccesskeyid": true}
 
 // anyLiteral matches what stands between single or double quotes, with or without backslashes before them or an end behind it, or
 // between doubled single quotes.
@@ -181,7 +207,7 @@ func maskByPattern(text string) string {
 	if !strings.ContainsAny(text, "=:") && !strings.Contains(strings.ToUpper(text), "IDENTIFIED") {
 		return text
 	}
-	text = userInfo.ReplaceAllString(text, "${1}"+redacted+"@")
+	text = webhook.ReplaceAllString(userInfo.ReplaceAllString(text, "${1}"+redacted+"@"), "${1}"+redacted)
 	var b strings.Builder
 	from := 0
 	for _, at := range keyWord.FindAllStringIndex(text, -1) {
@@ -193,6 +219,13 @@ func maskByPattern(text string) string {
 		switch {
 		case strings.EqualFold(word, "IDENTIFIED"):
 			m = byValue.FindStringSubmatchIndex(rest)
+		case urlKeys[strings.ToLower(word)]:
+			if m = signed.FindStringSubmatchIndex(rest); m == nil && at[0] > 0 && strings.IndexByte("?&;", text[at[0]-1]) >= 0 {
+				m = bareValue.FindStringSubmatchIndex(rest)
+			}
+			if m == nil && isSecretKey(word) {
+				m = keyValue.FindStringSubmatchIndex(rest)
+			}
 		case isSecretKey(word):
 			if m = keyValue.FindStringSubmatchIndex(rest); m == nil && at[0] > 0 && strings.IndexByte("?&;", text[at[0]-1]) >= 0 {
 				m = bareValue.FindStringSubmatchIndex(rest)

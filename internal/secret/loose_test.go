@@ -1,0 +1,68 @@
+package secret
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestStatementScrubber: what a server repeats of a value in another case, on one line, or only the beginning of, is found.
+func TestStatementScrubber(t *testing.T) {
+	t.Parallel()
+	const lines = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----\n"
+	tests := []struct{ value, text, want string }{
+		{"MixedCaseSecretValue", "protocol mixedcasesecretvalue is not supported", "protocol [redacted] is not supported"},
+		{"MixedCaseSecretValue", "MIXEDCASESECRETVALUE!", "[redacted]!"},
+		{"2031-secret-date-value", "cannot parse to type `DATE`. time text: 2031-secre while evaluating", "cannot parse to type `DATE`. time text: [redacted] while evaluating"},
+		{lines, "bad key -----BEGIN KEY----- MIIEvQIBADANBgkq hkiG9w0BAQEFAASC -----END KEY----- here", "bad key [redacted] here"},
+		{"two  words\tand more", "near two words and more, found", "near [redacted], found"},
+		{"it's a 'quoted' value", "near 'it''s a ''quoted'' value'", "near '[redacted]'"},
+		{"ÄÖÜ-geheim", "unknown äöü-geheim.", "unknown [redacted]."},
+		{"abcdefghij", "abcde is five, abcdef is six", "abcde is five, [redacted] is six"},
+		{"Ab1!", "ab1! and ab1", "[redacted] and ab1"},
+		{"abcdefabcdef", "abcdefabcdefabcdef", "[redacted][redacted]"},
+		{"unseen-value", "nothing here", "nothing here"},
+	}
+	for _, test := range tests {
+		s := NewStatementScrubber()
+		s.Add(New(test.value))
+		if got := s.String(test.text); got != test.want {
+			t.Errorf("%q in %q: got %q, want %q", test.value, test.text, got, test.want)
+		}
+	}
+}
+
+// TestScrubberSeesCuts: the beginning of a secret that was cut, and says so, is one.
+func TestScrubberSeesCuts(t *testing.T) {
+	t.Parallel()
+	s := NewScrubber()
+	s.Add(New("correct-horse-battery"))
+	for text, want := range map[string]string{
+		"value correct-horse…":   "value [redacted]…",
+		"value correct-h... end": "value [redacted]... end",
+		"corre… correct-horse":   "corre… correct-horse",
+	} {
+		if got := s.String(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestFailedCommandTellsNothing: what a command wrote to stdout is in no part in the reason for which it failed.
+func TestFailedCommandTellsNothing(t *testing.T) {
+	t.Parallel()
+	for name, output := range map[string]string{
+		"json":   `{"data":{"key":"Tr0ub4dor&3","other":"x"}}`,
+		"cut":    `{"data":{"key":"Tr0ub4dor&3","oth`,
+		"pretty": "{\n  \"key\": \"Tr0ub4dor&3\",\n",
+		"env":    "export KEY=Tr0ub4dor&3",
+		"yaml":   "key: Tr0ub4dor&3",
+		"plain":  "Tr0ub4dor&3",
+	} {
+		script := "cat <<'E'\n" + output + "\nE\necho 'bad key Tr0ub4dor&3 here' >&2; exit 3"
+		r := NewResolver(map[string]Source{"K": {Command: []string{"sh", "-c", script}}}, nil, t.TempDir(), NewScrubber())
+		_, err := r.Resolve(t.Context(), []string{"K"})
+		if err == nil || strings.Contains(err.Error(), "Tr0ub4dor&3") || !strings.Contains(err.Error(), "bad key [redacted] here") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
