@@ -179,7 +179,7 @@ func (a *app) complete(cfg *databend.Config, p *project.Project) {
 	cfg.Timeout = a.timeout.d
 	cfg.UserAgent = "dbctl/" + version().Version
 	cfg.Scrub = a.scrub
-	cfg.Waiting = func(line string) { a.note("warn", line) }
+	cfg.Warn = func(line string) { a.note("warn", line) }
 	if !a.lockWait.set {
 		a.lockWait.d = p.Env.LockWait
 	}

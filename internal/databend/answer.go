@@ -104,13 +104,13 @@ func (a *answer) finished() bool {
 	return a.NextURI == "" || strings.Contains(a.NextURI, "/final")
 }
 
-// forDriver is what the driver is told: everything but rows and columns.
-func (a *answer) forDriver() []byte {
+// forDriver is what the driver is told: everything but rows and columns, and the session only if it is not to stay as it was.
+func (a *answer) forDriver(sameSession bool) []byte {
 	m := map[string]any{
 		"id": a.ID, "node_id": a.NodeID, "state": a.State,
 		"next_uri": a.NextURI, "final_uri": a.FinalURI, "kill_uri": a.KillURI,
 	}
-	if len(a.Session) > 0 {
+	if len(a.Session) > 0 && !sameSession {
 		m["session"] = a.Session
 	}
 	if a.Error != nil {

@@ -32,7 +32,7 @@ func TestConnectCostsALoginAndOneQuery(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(q *fakeQuery) {})
 	cfg := f.config()
-	cfg.Database, cfg.Role, cfg.Settings = "citydrive", "loader", map[string]string{"timezone": "UTC"}
+	cfg.Database, cfg.Role, cfg.Settings = "citydrive", "loader", map[string]string{"week_start": "0"}
 	s := f.connect(cfg)
 	first, err := s.Session(t.Context(), nil)
 	if err != nil {
@@ -49,8 +49,8 @@ func TestConnectCostsALoginAndOneQuery(t *testing.T) {
 		t.Errorf("got %d requests, want %d: a session costs a login only", got, want)
 	}
 	want := []fakeLogin{
-		{Database: "citydrive", Role: "loader", Settings: map[string]string{"timezone": "UTC"}},
-		{Database: "citydrive", Role: "loader", Settings: map[string]string{"timezone": "UTC", "query_tag": "x"}},
+		{Database: "citydrive", Role: "loader", Settings: map[string]string{"week_start": "0"}},
+		{Database: "citydrive", Role: "loader", Settings: map[string]string{"week_start": "0"}},
 	}
 	for i := range want {
 		want[i].Auth, want[i].Agent = "Basic cm9vdDpwdw==", "databend-go/0.9.3 (dbctl/test)"
@@ -91,7 +91,7 @@ func TestConnectWaitsForASleepingWarehouse(t *testing.T) {
 	}
 	cfg := f.config()
 	var lines []string
-	cfg.Waiting = func(line string) { lines = append(lines, line) }
+	cfg.Warn = func(line string) { lines = append(lines, line) }
 	s := f.connect(cfg)
 	want := []string{
 		"waiting up to 10s for " + s.Host() + ": HTTP 503",
@@ -117,7 +117,7 @@ func TestConnectGivesUpAfterConnectTimeout(t *testing.T) {
 	waited := 0
 	_, err = Connect(t.Context(), Config{
 		Host: "127.0.0.1", Port: port, Plain: true, User: "root", ConnectTimeout: 400 * time.Millisecond,
-		Waiting: func(string) { waited++ },
+		Warn: func(string) { waited++ },
 	})
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Kind != KindUnreachable || !strings.Contains(e.Message, "connection refused") || e.Hint == "" {

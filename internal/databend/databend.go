@@ -7,7 +7,10 @@
 // requests pass through a transport of ours (transport.go), which trusts only JSON with our query id and a state. An
 // answer that was lost is asked for again; what still cannot be known is an Error of KindUnknown and never a success.
 //
-// Values are the text the server sent: Boolean is 1 or 0, a Timestamp 2024-01-02 03:04:05.000000 in the session's time zone.
+// Every statement is sent under the session contract (contract.go): the settings of the account change nothing that dbctl sees.
+//
+// Values are the text the server sent: Boolean is 1 or 0, a Timestamp 2024-01-02 03:04:05.000000 in UTC. A time to reckon with is
+// asked for as to_int64(…), microseconds.
 package databend
 
 import (
@@ -16,7 +19,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -42,11 +44,11 @@ type Config struct {
 	Role            string
 	Database        string            // the project's database
 	MayLackDatabase bool              // a pending migration creates Database: an unknown database is then not an error
-	Settings        map[string]string // session settings of every session
+	Settings        map[string]string // session settings of every session, the pinned ones excepted
 	ConnectTimeout  time.Duration     // how long a sleeping or starting server is waited for; default 30 s
 	Timeout         time.Duration     // per statement; 0 none
 	UserAgent       string
-	Waiting         func(line string) // told once per reason while waiting for a sleeping warehouse; may be nil
+	Warn            func(line string) // told while a sleeping warehouse is waited for, once per reason, and of a setting without effect; may be nil
 	Scrub           *secret.Scrubber  // told the password and tokens; cleans every message
 	Transport       http.RoundTripper // nil: a clone of http.DefaultTransport. Tests count and hurt requests here.
 }
@@ -67,7 +69,7 @@ type Server struct {
 	spare    *Session            // Connect's, until somebody takes it
 	claimed  map[string]struct{} // query ids that were given by callers and sent
 	doubtful map[string]*call    // calls of unknown outcome: their session may end them where KILL is refused
-	waited   map[string]bool     // reasons that Waiting was told
+	waited   map[string]bool     // reasons that Warn was told
 
 	controlLock chan struct{} // holds one token while the control session is in use
 	control     *Session
@@ -91,7 +93,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 30 * time.Second
 	}
-	cfg.Settings = maps.Clone(cfg.Settings)
+	cfg.Settings = withoutPinned(cfg)
 	auth, err := newCredentials(cfg)
 	if err != nil {
 		return nil, err
@@ -201,8 +203,8 @@ func (s *Server) waiting(reason string) {
 	told := s.waited[reason]
 	s.waited[reason] = true
 	s.mu.Unlock()
-	if !told && s.cfg.Waiting != nil {
-		s.cfg.Waiting(fmt.Sprintf("waiting up to %s for %s: %s", s.cfg.ConnectTimeout, s.Host(), reason))
+	if !told {
+		s.cfg.warn("waiting up to %s for %s: %s", s.cfg.ConnectTimeout, s.Host(), reason)
 	}
 }
 
@@ -254,7 +256,8 @@ func (s *Server) claim(id string) bool {
 }
 
 // Session opens a session of its own: its USE, SET and transactions are its own. It is in Config's Database as soon as that
-// exists, and has Config's Settings with settings over them. It costs a login, which waits as Connect does.
+// exists, and has Config's Settings; settings are fixed for it, whatever its statements SET. It costs a login, which waits as
+// Connect does.
 func (s *Server) Session(ctx context.Context, settings map[string]string) (*Session, error) {
 	if len(settings) == 0 {
 		if sess := s.takeSpare(); sess != nil {
@@ -291,12 +294,7 @@ func (s *Server) open(ctx context.Context, settings map[string]string) (*Session
 }
 
 func (s *Server) login(ctx context.Context, database string, settings map[string]string) (*Session, error) {
-	all := maps.Clone(s.cfg.Settings)
-	if all == nil {
-		all = map[string]string{}
-	}
-	maps.Copy(all, settings)
-	sess := &Session{srv: s, database: database, client: s.newClient(database, all)}
+	sess := &Session{srv: s, database: database, client: s.newClient(database), contract: newContract(settings)}
 	c, driverCtx := s.newCall(ctx, "")
 	defer c.stop()
 	err := sess.client.Verify(driverCtx)

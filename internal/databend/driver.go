@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -53,7 +54,7 @@ var hookDriver = sync.OnceValue(func() (err error) {
 // newClient returns a driver's client for one session: its session state, cookies and sticky node. It has not logged in.
 // The client, not database/sql, is used because a connection of the latter keeps the context that opened it for its COMMIT,
 // ROLLBACK and logout, buffers every row of an Exec twice, and turns text into Go values that cannot be turned back.
-func (s *Server) newClient(database string, settings map[string]string) *godatabend.APIClient {
+func (s *Server) newClient(database string) *godatabend.APIClient {
 	cfg := godatabend.NewConfig()
 	cfg.Host = driverHost
 	cfg.SSLMode = godatabend.SSL_MODE_DISABLE // towards us; the transport speaks TLS to the server
@@ -62,7 +63,7 @@ func (s *Server) newClient(database string, settings map[string]string) *godatab
 	cfg.Warehouse = s.cfg.Warehouse
 	cfg.Role = s.cfg.Role
 	cfg.Database = database
-	cfg.Params = settings
+	cfg.Params = maps.Clone(s.cfg.Settings)
 	cfg.WaitTimeSecs = 1 // how often a running statement answers, thus progress, and how late a kill is noticed
 	cfg.UserAgent = s.cfg.UserAgent
 	return godatabend.NewAPIClientFromConfig(cfg)

@@ -22,6 +22,7 @@ type Session struct {
 	client   *godatabend.APIClient
 	database string // it logged in with
 	control  bool   // it only asks questions of our own, which may be dropped at any time
+	contract contract
 	close    sync.Once
 	busy     sync.Mutex // held while a statement runs
 }
@@ -54,6 +55,7 @@ type Statement struct {
 	PosOf    func(offset int) (line, column int) // optional: place in File of an offset of SQL
 	Progress func(Progress)                      // optional: called about once a second, and with the final values
 	SendBy   time.Time                           // optional: after this it is not sent any more (KindUnreachable); a connection may take long to make
+	Account  bool                                // it reads the account's own settings, which the session's hide: system.settings
 }
 
 // Progress is the server's statistics of a running statement.
@@ -125,6 +127,7 @@ func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) 
 
 	c, driverCtx := s.srv.newCall(context.Background(), st.ID)
 	c.control, c.rows, c.ownID, c.sendBy = s.control, rows, own, st.SendBy
+	c.contract, c.account = s.contract, st.Account
 	defer c.stop()
 	done := make(chan struct{})
 	var watch sync.WaitGroup

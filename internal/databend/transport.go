@@ -47,6 +47,9 @@ type call struct {
 	ownID   bool // the query id was made for this call, so nobody can have sent it before
 	sendBy  time.Time
 
+	contract contract // of the session
+	account  bool     // see Statement.Account
+
 	ctx  context.Context // of the requests; the driver's own never ends
 	stop context.CancelFunc
 
@@ -116,6 +119,10 @@ func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
 		r := c.send(ctx, req, body, c.srv.patience.last) // nobody depends on it: the server has its own timers
 		return respond(req, r, http.StatusOK, []byte("{}")), nil
 	case req.Method == http.MethodPost:
+		body, err := c.contract.put(body, c.account)
+		if err != nil {
+			return nil, err
+		}
 		r := c.post(req, body)
 		return c.tell(req, r), nil
 	default:
@@ -127,7 +134,7 @@ func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
 // tell gives the driver the outcome of a request of a statement.
 func (c *call) tell(req *http.Request, r reply) *http.Response {
 	if c.fail == nil && c.answer != nil {
-		return respond(req, r, http.StatusOK, c.answer.forDriver())
+		return respond(req, r, http.StatusOK, c.answer.forDriver(c.account))
 	}
 	return respond(req, r, http.StatusOK, []byte(`{"state":"Failed","error":{"code":0,"message":"see the call"}}`))
 }

@@ -9,8 +9,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,17 +68,44 @@ func start() (*server, error) {
 		}
 		return s, nil
 	}
+	s, _, err := embedded() // never closed: the engine ends when this process does and its stdin with it
+	return s, err
+}
+
+func embedded() (*server, *local.Engine, error) {
 	e, err := local.Start(context.Background(), local.Options{
 		Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON"),
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	// Never closed: the engine ends when this process does and its stdin with it.
 	return &server{
 		cfg: databend.Config{Host: e.Host, Port: e.Port, Plain: true, User: e.User, Password: e.Password},
 		s3:  e.S3, bucket: bucket, embedded: true,
-	}, nil
+	}, e, nil
+}
+
+// Account returns an Env on an engine of the test's own, an account with these settings (SET GLOBAL).
+func Account(t testing.TB, settings map[string]string) *Env {
+	t.Helper()
+	s, engine, err := embedded()
+	if err != nil {
+		noEngine(t, err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	e := s.env(t)
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		e.SQL(t, fmt.Sprintf("SET GLOBAL %s = '%s'", name, settings[name]))
+	}
+	return e
+}
+
+func noEngine(t testing.TB, err error) {
+	t.Helper()
+	if os.Getenv("DBCTL_REQUIRE_ENGINE") == "1" || os.Getenv("DBCTL_TEST_DSN") != "" {
+		t.Fatalf("no engine to test with: %v", err)
+	}
+	t.Skipf("NOT TESTED: no engine: %v", err)
 }
 
 // New returns an Env. Without an engine the test is skipped loudly, or fails when DBCTL_REQUIRE_ENGINE=1. One engine serves a test binary.
@@ -84,11 +113,13 @@ func New(t testing.TB) *Env {
 	t.Helper()
 	s, err := started()
 	if err != nil {
-		if os.Getenv("DBCTL_REQUIRE_ENGINE") == "1" || os.Getenv("DBCTL_TEST_DSN") != "" {
-			t.Fatalf("no engine to test with: %v", err)
-		}
-		t.Skipf("NOT TESTED: no engine: %v", err)
+		noEngine(t, err)
 	}
+	return s.env(t)
+}
+
+func (s *server) env(t testing.TB) *Env {
+	t.Helper()
 	n := counter.Add(1)
 	e := &Env{
 		Config: s.cfg, Database: fmt.Sprintf("t%d_%s", n, run), Bucket: s.bucket, Prefix: fmt.Sprintf("t%d_%s/", n, run),

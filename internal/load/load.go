@@ -15,7 +15,6 @@ package load
 import (
 	"context"
 	"errors"
-	"maps"
 	"sync"
 	"time"
 
@@ -64,10 +63,6 @@ type Loader struct {
 	checked bool // the state tables' schema is one that we know
 }
 
-// sessionSettings hold for every session of a load: text timestamps without a zone mean UTC everywhere, and what is shown of a
-// geometry has its SRID.
-var sessionSettings = map[string]string{"timezone": "UTC", "geometry_output_format": "EWKT"}
-
 // Open opens the sessions. Close ends them.
 func Open(ctx context.Context, cfg Config) (*Loader, error) {
 	if cfg.Sink == nil {
@@ -102,11 +97,9 @@ func Open(ctx context.Context, cfg Config) (*Loader, error) {
 	return l, nil
 }
 
-// settings are those of every session of a load.
+// settings are those of every session of a load: what is shown of a geometry has its SRID.
 func (l *Loader) settings() map[string]string {
-	s := maps.Clone(sessionSettings)
-	s["query_tag"] = "dbctl " + l.cfg.Scope.Project + "/" + l.cfg.Run
-	return s
+	return map[string]string{"geometry_output_format": "EWKT", "query_tag": "dbctl " + l.cfg.Scope.Project + "/" + l.cfg.Run}
 }
 
 // Close ends the sessions.

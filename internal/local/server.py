@@ -217,6 +217,21 @@ def script_result(blocks):
     return pa.table({"Result": pa.array(values, pa.string())})
 
 
+def set_all(engine, settings, known=False):
+    """Sets settings in one statement. Those that the engine does not know are left out, as a server does for a statement; not at login."""
+    if not settings:
+        return
+    try:
+        engine.run(f"SET ({', '.join(settings)}) = ({', '.join(literal(v) for v in settings.values())})")
+        return
+    except BaseException as e:
+        if known or len(settings) == 1 and failure(e).code != 2801:
+            raise
+    if len(settings) > 1:
+        for k, v in settings.items():
+            set_all(engine, {k: v})
+
+
 class Session:
     """One client session: what its JSON says, and the engine session that is brought in step with it before each statement."""
 
@@ -230,13 +245,18 @@ class Session:
         self.labels = set()  # of statements of the open transaction
         self.globals = 0  # how many changes of global settings the engine session knows
 
-    def acquire(self):
+    def acquire(self, claim):
         """The engine session, locked. A killed read keeps its old one: a new one takes its place."""
+        want = {k.lower() for k in (claim or {}).get("settings") or {}}
         while True:
             with self.guard:
-                # An engine session reads the global settings when it begins; a server's reads them for each statement.
-                if self.engine is None or self.globals != self.server.globals and self.txn == "AutoCommit":
+                # An engine session reads the global settings when it begins, and UNSET forgets them too; a server's session reads
+                # them for each statement.
+                lost = claim is not None and not want.issuperset(self.settings)
+                if self.engine is None or (self.globals != self.server.globals or lost) and self.txn == "AutoCommit":
                     self.globals = self.server.globals
+                    if lost:
+                        self.settings = {k: v for k, v in self.settings.items() if k in want}
                     self.engine = self.renewed()
                 engine = self.engine
             engine.lock.acquire()
@@ -252,8 +272,7 @@ class Session:
             self.use(engine, self.database)
         if self.role:
             engine.run(f"SET ROLE {literal(self.role)}")
-        for k, v in self.settings.items():
-            engine.run(f"SET {k} = {literal(v)}")
+        set_all(engine, self.settings)
         return engine
 
     def abandon(self, engine):
@@ -283,13 +302,11 @@ class Session:
             engine.run(f"SET ROLE {literal(claim['role'])}")
             self.role = claim["role"]
         want = {k.lower(): v for k, v in (claim.get("settings") or {}).items()}
-        for k, v in want.items():
-            if self.settings.get(k) != v:
-                engine.run(f"SET {k} = {literal(v)}")
-                self.settings[k] = v
-        for k in [k for k in self.settings if k not in want]:
-            engine.run(f"UNSET {k}")
-            del self.settings[k]
+        gone = [k for k in self.settings if k not in want]
+        if gone:
+            engine.run(f"UNSET ({', '.join(gone)})")
+        set_all(engine, {k: v for k, v in want.items() if self.settings.get(k) != v})
+        self.settings = want
         database = claim.get("database") or self.database
         if database != self.database or self.missing:
             self.use(engine, database)
@@ -376,7 +393,7 @@ class Query:
         try:
             if self.hold:
                 self.released.wait(self.hold)
-            engine = self.session.acquire()
+            engine = self.session.acquire(self.claim)
         except BaseException as e:
             self.finish(failure(e))
             return
@@ -620,8 +637,7 @@ class Server:
                 engine.run(f"USE {name(request['database'])}")
             if request.get("role"):
                 engine.run(f"SET ROLE {literal(request['role'])}")
-            for k, v in (request.get("settings") or {}).items():
-                engine.run(f"SET {k} = {literal(v)}")
+            set_all(engine, request.get("settings") or {}, known=True)
         except BaseException as e:
             f = failure(e)
             raise Failure(f.code, f.message, 400) from None

@@ -41,7 +41,7 @@ func BenchmarkUp(b *testing.B) {
 			var ours, bare, stock time.Duration
 			for b.Loop() {
 				w := newWorld(b)
-				session, err := w.srv.Session(b.Context(), pinned)
+				session, err := w.srv.Session(b.Context(), databend.MigrationSettings("bench"))
 				w.must(err)
 				start := time.Now()
 				for v := 1; v <= c.n; v++ {

@@ -174,7 +174,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	db := w.env.Database
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
-		w.env.SQL(t, "UNSET GLOBAL max_storage_io_requests", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
+		w.env.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
 			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP USER IF EXISTS "+u)
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
@@ -183,7 +183,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	look := func() string {
 		var out []string
 		for _, sql := range []string{
-			"SELECT name, value, level FROM system.settings WHERE name='max_storage_io_requests'", "SELECT name, current, \"interval\" FROM show_sequences() WHERE name LIKE '" + db + "%'",
+			"SELECT name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'week_start', 'max_set_operator_count') ORDER BY name", "SELECT name, current, \"interval\" FROM show_sequences() WHERE name LIKE '" + db + "%'",
 			"SELECT name, roles FROM system.users WHERE name='" + u + "'", "SELECT name, inherited_roles_name FROM system.roles WHERE name LIKE '" + db + "%' ORDER BY name",
 			"SELECT name FROM system.dictionaries WHERE database='" + db + "'",
 			"SELECT grants FROM show_grants('role', '" + r + "') ORDER BY 1", "SELECT grants FROM show_grants('role', '" + r + "2') ORDER BY 1", "SELECT grants FROM show_grants('user', '" + u + "') ORDER BY 1",
@@ -199,6 +199,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	before := look()
 	for name, text := range map[string]string{
 		"setting":           "SET GLOBAL max_storage_io_requests = 77;\n",
+		"settings of ours":  "SET GLOBAL week_start = 0;\nSET GLOBAL max_set_operator_count = 400;\n",
 		"sequence":          "CREATE OR REPLACE SEQUENCE " + db + "_q START = 100 INCREMENT = 2;\n",
 		"sequence dropped":  "DROP SEQUENCE " + db + "_q;\nCREATE SEQUENCE " + db + "_q START WITH 9;\n",
 		"role of a user":    "REVOKE ROLE " + r + "2 FROM " + u + ";\n",

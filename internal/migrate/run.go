@@ -439,12 +439,8 @@ func (r *run) openWork(ctx context.Context, s *Step) error {
 	if r.work != nil || len(s.Statements) == 0 {
 		return nil
 	}
-	settings := map[string]string{"query_tag": fmt.Sprintf("dbctl %s/%s", r.m.p.Name, r.m.o.Run)}
-	for k, v := range pinned {
-		settings[k] = v
-	}
 	var err error
-	r.work, err = r.m.srv.Session(ctx, settings)
+	r.work, err = r.m.srv.Session(ctx, databend.MigrationSettings(fmt.Sprintf("dbctl %s/%s", r.m.p.Name, r.m.o.Run)))
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -136,18 +137,6 @@ func storedStatements(text string) ([]project.Statement, error) {
 	return out, nil
 }
 
-// pinned are the session settings that a run relies on: what they are, a migration may not change. One statement must make at
-// most one snapshot, and names, texts and times must read the same everywhere.
-var pinned = map[string]string{
-	"enable_auto_analyze":           "0",
-	"enable_compact_after_write":    "0",
-	"enable_auto_vacuum":            "0",
-	"sql_dialect":                   "PostgreSQL",
-	"timezone":                      "UTC",
-	"unquoted_ident_case_sensitive": "0",
-	"quoted_ident_case_sensitive":   "1",
-}
-
 // analyze finds what each statement does, and refuses what cannot be run safely at all.
 func (s *Step) analyze(statements []project.Statement, database string) error {
 	unit, open := 0, -1
@@ -161,7 +150,7 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 			database = e.Use
 		}
 		for _, name := range append(strings.Split(strings.ToLower(e.Set), ","), e.During...) {
-			if pinned[name] != "" || name == "query_tag" {
+			if databend.IsPinned(name) {
 				return refuse(st, Setting, "SET "+name+": dbctl pins this setting, the rollback relies on it", "leave it out")
 			}
 		}

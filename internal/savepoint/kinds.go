@@ -38,8 +38,6 @@ func kindBranch(k sqltext.ObjectKind, objects []sqltext.Object) string {
 		return branch(string(k), []string{"name", "auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy"}, " from system.users"+where)
 	case sqltext.Catalog:
 		return branch(string(k), []string{"name"}, " from system.catalogs"+where)
-	case sqltext.Setting:
-		return branch(string(k), []string{"name", "value", "level"}, " from system.settings"+where)
 	case sqltext.Procedure:
 		return branch(string(k), []string{"name", "arguments", "comment"}, " from system.procedures"+where)
 	case sqltext.Dictionary:
@@ -156,6 +154,16 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 		for _, r := range rows {
 			if o, ok := wanted(r[0]); ok {
 				put(o, map[string]string{"storage": r[1], "options": optionNames(r[2])})
+			}
+		}
+	case sqltext.Setting: // one by one: the account's own limit of rows may be 1
+		for _, o := range objects {
+			res, err := c.Query(ctx, databend.Statement{Account: true, SQL: "SELECT name, value, level FROM system.settings WHERE name = " + sqltext.Quote(o.Name)})
+			if err != nil {
+				return err
+			}
+			for _, r := range res.Rows {
+				cat.addKind(string(k), []string{r[0].String, r[1].String, r[2].String})
 			}
 		}
 	case sqltext.FileFormat:

@@ -1,0 +1,150 @@
+package databend
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// The session contract. The account and the server have settings of their own, and any of them may change what a statement of
+// dbctl means or gives: a time, a name's case, a number of rows, a value's text. So each setting that can is sent with every
+// statement of every session, with the value that dbctl was written for. They go with the statement and not with the login: a
+// statement ignores a setting that an older server does not know, a login is refused for it.
+//
+// Left alone is what only makes a statement slower, or bounds it: memory, threads, time limits, retention.
+
+// pinned are the settings that dbctl itself relies on. Neither the DSN nor a migration may change them.
+var pinned = map[string]string{
+	"timezone":                          "UTC",
+	"sql_dialect":                       "PostgreSQL", // MySQL reads "a" as a string
+	"quoted_ident_case_sensitive":       "1",
+	"unquoted_ident_case_sensitive":     "0",
+	"max_result_rows":                   "0", // no limit
+	"max_set_operator_count":            "18446744073709551615",
+	"http_json_result_mode":             "display",
+	"format_null_as_str":                "0",
+	"enable_query_result_cache":         "0",
+	"hide_options_in_show_create_table": "1",
+	"enable_expand_roles":               "1", // of SHOW GRANTS
+	"idle_transaction_timeout_secs":     "14400",
+}
+
+// usual are the settings that give a migration's own statements their meaning, with the engine's defaults: the same files make
+// the same schema in every account. The DSN may say otherwise for all sessions, and a migration with SET for itself.
+var usual = map[string]string{
+	"binary_input_format":                "utf-8",
+	"binary_output_format":               "hex", // also of CAST(… AS STRING)
+	"geometry_output_format":             "GeoJSON",
+	"copy_dedup_full_path_by_default":    "0",
+	"date_format_style":                  "Oracle",
+	"ddl_column_type_nullable":           "1",
+	"default_order_by_null":              "nulls_last",
+	"disable_variant_check":              "0",
+	"enable_auto_detect_datetime_format": "0",
+	"enable_dst_hour_fix":                "0",
+	"enable_geo_create_table":            "1",
+	"enable_new_copy_for_text_formats":   "1",
+	"enable_strict_datetime_parser":      "1",
+	"error_on_nondeterministic_update":   "1",
+	"numeric_cast_option":                "rounding",
+	"parse_datetime_ignore_remainder":    "1",
+	"purge_duplicated_files_in_copy":     "0",
+	"random_function_seed":               "0",
+	"stream_consume_batch_size_hint":     "0", // else a statement takes a part of a stream
+	"week_start":                         "1",
+}
+
+// migration are the settings that the session of a migration's own statements has beside the pinned ones: one statement makes at
+// most one snapshot, and nothing removes an old one.
+var migration = map[string]string{
+	"enable_auto_analyze":        "0",
+	"enable_compact_after_write": "0",
+	"enable_auto_vacuum":         "0",
+}
+
+// MigrationSettings are the settings, for Session, of a migration's own statements, which carry the tag.
+func MigrationSettings(tag string) map[string]string {
+	s := maps.Clone(migration)
+	s["query_tag"] = tag
+	return s
+}
+
+// IsPinned reports whether a migration may not SET this setting: dbctl relies on the value that it has.
+func IsPinned(name string) bool {
+	name = strings.ToLower(name)
+	return pinned[name] != "" || migration[name] != "" || name == "query_tag"
+}
+
+// contract is what the statements of one session are sent with.
+type contract struct {
+	fixed map[string]string // always
+	usual map[string]string // unless the session says otherwise
+}
+
+// newContract makes the contract of a session with settings of its own; the DSN's are the session's as soon as it is open.
+func newContract(own map[string]string) contract {
+	fixed := maps.Clone(pinned)
+	maps.Copy(fixed, own)
+	return contract{fixed: fixed, usual: usual}
+}
+
+// put puts the contract into the body of POST /v1/query. For a statement about the account's own settings it takes the session's
+// out instead: system.settings shows those in the place of the account's.
+func (c contract) put(body []byte, account bool) ([]byte, error) {
+	var request, session map[string]json.RawMessage
+	settings := map[string]string{}
+	bad := func(err error) ([]byte, error) { return nil, fmt.Errorf("read the driver's request: %w", err) }
+	if err := json.Unmarshal(body, &request); err != nil {
+		return bad(err)
+	}
+	if raw := request["session"]; len(raw) > 0 {
+		if err := json.Unmarshal(raw, &session); err != nil {
+			return bad(err)
+		}
+	}
+	if session == nil {
+		session = map[string]json.RawMessage{}
+	}
+	if raw := session["settings"]; len(raw) > 0 {
+		if err := json.Unmarshal(raw, &settings); err != nil {
+			return bad(err)
+		}
+	}
+	all := maps.Clone(c.usual)
+	maps.Copy(all, settings)
+	maps.Copy(all, c.fixed)
+	if account {
+		clear(all)
+	}
+	var err error
+	if session["settings"], err = json.Marshal(all); err != nil {
+		return bad(err)
+	}
+	if request["session"], err = json.Marshal(session); err != nil {
+		return bad(err)
+	}
+	return json.Marshal(request)
+}
+
+// withoutPinned are the settings of cfg that dbctl leaves to it.
+func withoutPinned(cfg Config) map[string]string {
+	out := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Settings)) {
+		value := cfg.Settings[name]
+		switch want, is := pinned[strings.ToLower(name)]; {
+		case !is:
+			out[name] = value
+		case !strings.EqualFold(value, want):
+			cfg.warn("the DSN's %s=%s has no effect: every session of dbctl has %s, so that it reads the same everywhere", name, value, want)
+		}
+	}
+	return out
+}
+
+func (cfg Config) warn(format string, args ...any) {
+	if cfg.Warn != nil {
+		cfg.Warn(fmt.Sprintf(format, args...))
+	}
+}
