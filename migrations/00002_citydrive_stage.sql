@@ -1,7 +1,7 @@
 -- A stage copies the keys of its connection when it is made: after a change of keys, run this again.
 -- +goose Up
 CREATE OR REPLACE STAGE citydrive_stage
-  URL = {{ printf "s3://%s/raw/" (var "bucket") | quote }}
+  URL = 's3://{{ var "bucket" }}/raw/'
   CONNECTION = (CONNECTION_NAME = 'citydrive_s3')
   FILE_FORMAT = (TYPE = 'PARQUET');
 

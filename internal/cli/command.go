@@ -37,7 +37,7 @@ func commands() []*command {
 		migrateGroup(), upCommand(), downCommand(), redoCommand(), migrateStatusCommand(), recoverCommand(), createCommand(),
 		baselineCommand(), acceptCommand(),
 		loadCommand(),
-		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDaemonCommand(),
+		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDSNCommand(), devDaemonCommand(),
 		unlockCommand(),
 		versionCommand(), completionCommand(), completeCommand(), helpCommand(),
 	}

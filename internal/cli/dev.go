@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -51,8 +54,12 @@ func (a *app) openEmbedded() (*project.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts.DSNGiven, opts.NoFolders = false, true // neither has to do with the engine
-	p, err := a.openProject(opts)
+	opts.DSNGiven = false // it has nothing to do with the engine
+	p, err := a.openBeforeEngine(opts)
+	if err != nil { // an engine does not need a whole project; only the buckets that its SQL names are not known then
+		opts.NoFolders = true
+		p, err = a.openProject(opts)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +111,7 @@ func devStatusCommand() *command {
 		short: "where the local engine is, if it runs",
 		exits: devExits("shown, whether it runs or not"),
 		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
-			e, err := local.Running(ctx, p.Dir)
+			e, err := local.Running(ctx, engineHome(p))
 			if err != nil {
 				return err
 			}
@@ -124,7 +131,7 @@ func devStopCommand() *command {
 		short: "stop the local engine; its catalogue and data are gone then",
 		exits: devExits("no engine runs any more"),
 		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
-			ran, err := local.Stop(ctx, p.Dir)
+			ran, err := local.Stop(ctx, engineHome(p))
 			if err != nil {
 				return err
 			}
@@ -133,6 +140,33 @@ func devStopCommand() *command {
 				text = "the local engine was stopped"
 			}
 			a.ui.Record("dev", text, devState{})
+			return nil
+		}),
+	}
+}
+
+func devDSNCommand() *command {
+	return &command{
+		name:  "dev dsn",
+		short: "the local engine's address with its password, for other programs; starts it when it does not run",
+		long: `
+For bendsql, a notebook, or dbctl itself (--dsn). The password is one of this engine alone, and new at each start.`,
+		exits: devExits("the address was shown"),
+		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
+			e, err := a.engine(ctx, p)
+			if err != nil {
+				return err
+			}
+			cfg := engineConfig(e)
+			cfg.Database = p.Env.Database
+			if err := ensureDatabase(ctx, cfg); err != nil {
+				return err
+			}
+			dsn := (&url.URL{
+				Scheme: "databend", User: url.UserPassword(e.User, e.Password.Reveal()), Host: net.JoinHostPort(e.Host, strconv.Itoa(e.Port)),
+				Path: "/" + cfg.Database, RawQuery: "sslmode=disable",
+			}).String()
+			a.ui.Record("dsn", dsn, map[string]string{"dsn": dsn})
 			return nil
 		}),
 	}

@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -150,15 +148,21 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	w := &warehouse{project: p, secrets: secret.NewResolver(p.Sources, p.Getenv, p.Dir, a.scrub)}
 	switch {
 	case engine != nil:
-		cfg = databend.Config{Host: engine.Host, Port: engine.Port, Plain: true, User: engine.User, Password: engine.Password}
-		a.useEngineKeys(w.secrets, engine)
+		cfg = engineConfig(engine)
+		a.useEngineKeys(p, w.secrets, engine)
 	case a.dsn == "":
 		if cfg, err = environmentConfig(ctx, p.Env, w.secrets); err != nil {
 			return nil, err
 		}
 	}
 	a.complete(&cfg, p)
-	if w.server, err = databend.Connect(ctx, cfg); err != nil {
+	w.server, err = databend.Connect(ctx, cfg)
+	if engine != nil && databend.IsCode(err, databend.CodeUnknownDatabase) {
+		if err = ensureDatabase(ctx, cfg); err == nil {
+			w.server, err = databend.Connect(ctx, cfg)
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if acc.writes {
@@ -214,42 +218,6 @@ func environmentConfig(ctx context.Context, e project.Environment, secrets *secr
 	cfg.Role = cmp.Or(e.Role, cfg.Role)
 	cfg.Tenant = cmp.Or(e.Tenant, cfg.Tenant)
 	return cfg, nil
-}
-
-// engine finds or starts the engine that a project's embedded environment wants.
-func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, error) {
-	if data := p.Env.Data; data != "" {
-		if info, err := os.Stat(data); err != nil || !info.IsDir() {
-			return nil, usageError(fmt.Sprintf("there is no folder %s, which the environment %s names as its data", data, p.Env.Name),
-				"make it and put files there, or take `data:` out of the environment in dbctl.yaml")
-		}
-	}
-	python, _ := a.Getenv("DBCTL_PYTHON")
-	return local.Ensure(ctx, p.Dir, local.Options{
-		Buckets:  []string{bucketOf(p)},
-		Data:     p.Env.Data,
-		Progress: &noteWriter{a: a},
-		Python:   python,
-	})
-}
-
-// defaultBucket is the local store's bucket of a project that names none.
-const defaultBucket = "dbctl"
-
-// bucketOf is the local store's bucket: the one the project's templates speak of.
-func bucketOf(p *project.Project) string { return cmp.Or(p.Env.Vars["bucket"], defaultBucket) }
-
-// engineVars are the template variables that only the running engine knows.
-func engineVars(p *project.Project, e *local.Engine) map[string]string {
-	return map[string]string{"s3_endpoint": e.S3.Endpoint, "s3_region": e.S3.Region, "bucket": bucketOf(p)}
-}
-
-// useEngineKeys lets the local store's keys win over whatever AWS_… the environment holds: those must not be sent there.
-func (a *app) useEngineKeys(secrets *secret.Resolver, e *local.Engine) {
-	a.scrub.Add(e.S3.Secret)
-	secrets.Override("AWS_ACCESS_KEY_ID", secret.New(e.S3.Key))
-	secrets.Override("AWS_SECRET_ACCESS_KEY", e.S3.Secret)
-	a.note("detail", "the local object store's keys are used for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, whatever the environment says")
 }
 
 var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exitFailed}
@@ -323,27 +291,6 @@ func createsDatabase(p *project.Project, database string) bool {
 		}
 	}
 	return false
-}
-
-// noteWriter turns lines into notes.
-type noteWriter struct {
-	a    *app
-	rest []byte
-}
-
-// Write is io.Writer's.
-func (w *noteWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	for {
-		i := bytes.IndexByte(w.rest, '\n')
-		if i < 0 {
-			return len(p), nil
-		}
-		if line := strings.TrimRight(string(w.rest[:i]), "\r "); line != "" {
-			w.a.note("info", line)
-		}
-		w.rest = w.rest[i+1:]
-	}
 }
 
 // versionArg reads a migration's version.

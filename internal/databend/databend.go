@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Config says which server, and as whom.
@@ -50,7 +51,22 @@ type Config struct {
 	UserAgent       string
 	Warn            func(line string) // told while a sleeping warehouse is waited for, once per reason, and of a setting without effect; may be nil
 	Scrub           *secret.Scrubber  // told the password and tokens; cleans every message
+	Store           *Store            // where S3 without an endpoint leads: the store beside an embedded engine; nil: to S3
 	Transport       http.RoundTripper // nil: a clone of http.DefaultTransport. Tests count and hurt requests here.
+}
+
+// Store is an object store that stands in for S3 in every statement that is sent. The statement's own text, which errors and journals
+// show, stays as it is.
+type Store struct {
+	Endpoint, Region, Key string
+	Secret                secret.Text
+}
+
+func (s *Store) edits(sql string) []sqltext.Edit {
+	if s == nil {
+		return nil
+	}
+	return sqltext.Store{Endpoint: s.Endpoint, Region: s.Region, Key: s.Key, Secret: s.Secret.Reveal()}.Edits(sql)
 }
 
 // Server is one server as one user. It is safe for concurrent use.

@@ -1,9 +1,11 @@
 package databend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,24 +14,23 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// spliced is a statement with its secrets in place, and the way back.
+// spliced is a statement as it is sent, and the way back.
 type spliced struct {
 	sql    string
 	values []span
 }
 
-// span is one placeholder: its bytes in Statement.SQL, and the bytes of the literal that stands there in the sent text.
+// span is what was put into a statement: the bytes of Statement.SQL that gave way, a placeholder as a rule, and those that stand there in
+// the sent text.
 type span struct{ from, to, outFrom, outTo int }
 
-// splice puts the secrets of st into its text.
-func splice(st Statement) (*spliced, error) {
+// splice puts the secrets of st into its text, and leads its S3 locations to store, where there is one.
+func splice(st Statement, store *Store) (*spliced, error) {
 	holders, err := sqltext.Placeholders(st.SQL)
 	if err != nil {
 		return nil, err
 	}
-	if len(holders) == 0 {
-		return &spliced{sql: st.SQL}, nil
-	}
+	edits := store.edits(st.SQL)
 	value := func(name string) (string, error) {
 		v, ok := st.Secrets[name]
 		if !ok {
@@ -40,26 +41,37 @@ func splice(st Statement) (*spliced, error) {
 		}
 		return v.Reveal(), nil
 	}
-	out, err := sqltext.Splice(st.SQL, value)
-	if err != nil {
-		return nil, err
-	}
-	sp := &spliced{sql: out}
-	shift := 0
 	for _, h := range holders {
-		one, quotes := st.SQL[h.Start:h.End], 0
+		if slices.ContainsFunc(edits, func(e sqltext.Edit) bool { return e.Start <= h.Start && h.End <= e.End }) {
+			continue
+		}
+		one := st.SQL[h.Start:h.End]
 		if h.Quoted {
-			one, quotes = "'"+one+"'", 2
+			one = "'" + one + "'"
 		}
 		literal, err := sqltext.Splice(one, value)
 		if err != nil {
 			return nil, err
 		}
-		v := span{from: h.Start, to: h.End, outFrom: h.Start + shift}
-		v.outTo = v.outFrom + len(literal) - quotes
-		shift += (v.outTo - v.outFrom) - (v.to - v.from)
-		sp.values = append(sp.values, v)
+		if h.Quoted {
+			literal = literal[1 : len(literal)-1]
+		}
+		edits = append(edits, sqltext.Edit{Start: h.Start, End: h.End, Text: literal})
 	}
+	slices.SortStableFunc(edits, func(a, b sqltext.Edit) int { return cmp.Compare(a.Start, b.Start) })
+	sp := &spliced{}
+	var out strings.Builder
+	from := 0
+	for _, e := range edits {
+		out.WriteString(st.SQL[from:e.Start])
+		v := span{from: e.Start, to: e.End, outFrom: out.Len()}
+		out.WriteString(e.Text)
+		v.outTo = out.Len()
+		sp.values = append(sp.values, v)
+		from = e.End
+	}
+	out.WriteString(st.SQL[from:])
+	sp.sql = out.String()
 	return sp, nil
 }
 

@@ -74,13 +74,23 @@ func TestCulprit(t *testing.T) {
 func TestOrigin(t *testing.T) {
 	t.Parallel()
 	const sql = `A {{ secret "X" }} B 'p{{ secret "Y" }}q' C`
-	text, err := splice(Statement{SQL: sql, Secrets: secret.Set{"X": secret.New("a'much longer value than the placeholder"), "Y": secret.New("")}})
+	text, err := splice(Statement{SQL: sql, Secrets: secret.Set{"X": secret.New("a'much longer value than the placeholder"), "Y": secret.New("")}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, word := range []string{"A", "B", "'p", "q'", "C"} {
 		if got, want := text.origin(strings.Index(text.sql, word)), strings.Index(sql, word); got != want {
 			t.Errorf("%s: got %d, want %d", word, got, want)
+		}
+	}
+	const copied = `COPY INTO t FROM 's3://b/' FILE_FORMAT = (TYPE = {{ secret "X" }}) BAD`
+	led, err := splice(Statement{SQL: copied, Secrets: secret.Set{"X": secret.New("CSV")}}, &Store{Endpoint: "http://h", Secret: secret.New("s")})
+	if err != nil || !strings.Contains(led.sql, "ENDPOINT_URL = 'http://h'") {
+		t.Fatalf("led to the store: got %s, %v", led.sql, err)
+	}
+	for _, word := range []string{"COPY", "FILE", "BAD"} {
+		if got, want := led.origin(strings.Index(led.sql, word)), strings.Index(copied, word); got != want {
+			t.Errorf("%s behind an option of the store: got %d, want %d", word, got, want)
 		}
 	}
 	if got, want := text.origin(strings.Index(text.sql, "much")), strings.Index(sql, "{{"); got != want {

@@ -109,7 +109,7 @@ func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) 
 		ctx, cancel = context.WithTimeout(ctx, t)
 		defer cancel()
 	}
-	text, err := splice(st)
+	text, err := splice(st, s.srv.cfg.Store)
 	if err != nil {
 		return res, s.srv.describe(err, st, nil)
 	}

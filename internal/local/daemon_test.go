@@ -306,7 +306,7 @@ func TestDaemonData(t *testing.T) {
 	put("raw/videos/a.csv", "1")
 	put("raw/videos/b=1/c d+é.csv", "22")
 	put(".hidden/x", "no")
-	o := Options{Buckets: []string{"lake"}, Data: data}
+	o := Options{Data: map[string]string{"lake": data}}
 	e := ensure(t, dir, o)
 	keys := func() map[string]int64 {
 		t.Helper()
@@ -340,12 +340,15 @@ func TestDaemonData(t *testing.T) {
 		t.Errorf("second (-got +want):\n%s", diff)
 	}
 	put("raw/videos/b=1/c d+é.csv", "4444")
-	ensure(t, dir, Options{Buckets: []string{"lake", "second"}, Data: data})
+	ensure(t, dir, Options{Buckets: []string{"second"}, Data: map[string]string{"lake": data, "third": data}})
 	if diff := cmp.Diff(keys(), map[string]int64{"raw/new.csv": 3, "raw/videos/b=1/c d+é.csv": 4, "other": 4}); diff != "" {
 		t.Errorf("third (-got +want):\n%s", diff)
 	}
 	if _, err := e.S3.List(t.Context(), "second", ""); err != nil {
 		t.Errorf("a bucket that is asked for later: %v", err)
+	}
+	if objects, err := e.S3.List(t.Context(), "third", ""); err != nil || len(objects) != 2 {
+		t.Errorf("a second folder: got %v, %v, want its 2 files", objects, err)
 	}
 }
 

@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Ensure returns the engine of the project in dir, starting its daemon when none runs, and puts changed files of o.Data into the
-// bucket. Several at once start one daemon. The daemon is this executable, run again as `dbctl dev daemon`.
+// Ensure returns the engine whose folder is dir/.dbctl, starting its daemon when none runs, and puts changed files of o.Data into their
+// buckets. Several at once start one daemon. The daemon is this executable, run again as `dbctl dev daemon`.
 func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -33,7 +35,8 @@ func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r == nil || !r.alive(ctx) {
+	fresh := r == nil || !r.alive(ctx)
+	if fresh {
 		// Made here and not by the daemon, so that the progress of half a minute is seen.
 		if _, err := environment(ctx, o); err != nil {
 			return nil, err
@@ -49,14 +52,15 @@ func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) {
 		}
 	}
 	e := r.engine()
-	for _, b := range o.Buckets {
+	e.Fresh = fresh
+	for _, b := range slices.Concat(o.Buckets, slices.Sorted(maps.Keys(o.Data))) {
 		var have *StoreError
 		if err := e.S3.MakeBucket(ctx, b); err != nil && !(errors.As(err, &have) && have.Code == "BucketAlreadyExists") {
 			return nil, fmt.Errorf("make bucket %s: %w", b, err)
 		}
 	}
-	if o.Data != "" && len(o.Buckets) > 0 {
-		if err := ensureData(ctx, dir, r, e.S3, o); err != nil {
+	if len(o.Data) > 0 {
+		if err := ensureData(ctx, dir, r, e.S3, o.Data); err != nil {
 			return nil, err
 		}
 	}
@@ -144,23 +148,29 @@ func daemonEnv(o Options) []string {
 	return env
 }
 
-// ensureData puts what changed in the data folder since the last time into the bucket of this daemon.
-func ensureData(ctx context.Context, dir string, r *record, s Store, o Options) error {
+// ensureData puts what changed in the data folders since the last time into the buckets of this daemon.
+func ensureData(ctx context.Context, dir string, r *record, s Store, data map[string]string) error {
 	type file struct {
-		Echo   string // of the daemon that has the files
-		Bucket string
-		Files  map[string]seen
+		Echo    string // of the daemon that has the files
+		Buckets map[string]map[string]seen
 	}
 	path := filepath.Join(dir, folder, dataName)
 	var before file
-	if text, err := os.ReadFile(path); err == nil && (json.Unmarshal(text, &before) != nil || before.Echo != r.Echo || before.Bucket != o.Buckets[0]) {
+	if text, err := os.ReadFile(path); err == nil && (json.Unmarshal(text, &before) != nil || before.Echo != r.Echo) {
 		before = file{}
 	}
-	now, err := syncData(ctx, s, o.Buckets[0], o.Data, before.Files)
-	if err != nil {
-		return err
+	now := file{Echo: r.Echo, Buckets: maps.Clone(before.Buckets)}
+	if now.Buckets == nil {
+		now.Buckets = map[string]map[string]seen{}
 	}
-	text, err := json.Marshal(file{Echo: r.Echo, Bucket: o.Buckets[0], Files: now})
+	for bucket, folder := range data {
+		files, err := syncData(ctx, s, bucket, folder, before.Buckets[bucket])
+		if err != nil {
+			return err
+		}
+		now.Buckets[bucket] = files
+	}
+	text, err := json.Marshal(now)
 	if err == nil {
 		err = writeFile(path, text, 0o600)
 	}

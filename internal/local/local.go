@@ -27,6 +27,7 @@ type Engine struct {
 	S3       Store
 	PID      int    // of the process to look for: the engine itself after Start, its daemon after Ensure and Running
 	Version  string // the engine's version text
+	Fresh    bool   // Ensure started it just now: its catalogue is empty
 
 	child   *child         // after Start
 	objects *objectsServer // after Start
@@ -34,8 +35,8 @@ type Engine struct {
 
 // Options say what to start.
 type Options struct {
-	Buckets  []string  // made at start
-	Data     string    // a folder whose files are put into the first bucket, and again whenever they change; may be ""
-	Progress io.Writer // told what takes long (making the Python environment); may be nil
-	Python   string    // $DBCTL_PYTHON
+	Buckets  []string          // made if they are missing
+	Data     map[string]string // for Ensure: by bucket, the folder whose files are put there, and again whenever they change
+	Progress io.Writer         // told what takes long (making the Python environment); may be nil
+	Python   string            // $DBCTL_PYTHON
 }

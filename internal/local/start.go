@@ -56,11 +56,6 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 		Host: "127.0.0.1", Port: c.port, User: User, Password: secret.New(password), PID: c.cmd.Process.Pid, Version: c.version,
 		S3: objects.store, child: c, objects: objects,
 	}
-	if o.Data != "" && len(o.Buckets) > 0 {
-		if _, err := syncData(ctx, e.S3, o.Buckets[0], o.Data, nil); err != nil {
-			return nil, errors.Join(err, e.Close())
-		}
-	}
 	return e, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -103,6 +104,28 @@ func (c *config) read(entries []entry) {
 	}
 	for _, env := range append([]*environment{nil}, c.environments...) {
 		c.checkVars(env, nil)
+	}
+	c.nameEngines()
+}
+
+// nameEngines gives each embedded environment the engine that it shares with those of the same database alone: connections and stages
+// belong to no database, so two environments in one engine would see each other's. The first is that of .dbctl itself.
+func (c *config) nameEngines() {
+	first := ""
+	for _, env := range c.environments {
+		if !env.Embedded {
+			continue
+		}
+		env.Engine = "env-" + env.Name
+		if env.Database != "" {
+			env.Engine = "db-" + url.PathEscape(env.Database)
+		}
+		if first == "" {
+			first = env.Engine
+		}
+		if env.Engine == first {
+			env.Engine = ""
+		}
 	}
 }
 
@@ -273,7 +296,7 @@ func (c *config) readEnvironment(e entry) *environment {
 				d.failAt(e.at, "engine is not embedded", "write engine: embedded for the engine on this machine; a server has dsn or host instead")
 			}
 		case "data":
-			env.Data = d.text(e)
+			env.Data = d.data(e)
 		case "state_database":
 			env.StateDatabase = d.text(e)
 		case "connect_timeout":

@@ -81,7 +81,12 @@ func (c *config) environment(o Options, chosen *environment, getenv func(string)
 	if e.StateDatabase == "" {
 		e.StateDatabase = "dbctl"
 	}
-	for _, path := range []*string{&e.Data, &e.AccessTokenFile} {
+	e.Data = slices.Clone(e.Data)
+	paths := []*string{&e.AccessTokenFile}
+	for i := range e.Data {
+		paths = append(paths, &e.Data[i].Folder)
+	}
+	for _, path := range paths {
 		if *path != "" {
 			abs, err := filepath.Abs(inDir(o.Dir, *path))
 			if err != nil {

@@ -55,7 +55,8 @@ type Project struct {
 type Environment struct {
 	Name            string
 	Embedded        bool
-	Data            string // folder put into the local bucket, absolute
+	Engine          string // embedded: environments of one name share an engine; "" for the first
+	Data            []Data // embedded: what is put into the local store
 	DSN             string // without password
 	Host            string
 	Port            int
@@ -74,6 +75,12 @@ type Environment struct {
 	SkipUnsupported bool
 	Protected       bool
 	Vars            map[string]string // all of them, after environment and --var
+}
+
+// Data is a folder whose files are put into a bucket of the local store.
+type Data struct {
+	Bucket string // "": the one that the project speaks of
+	Folder string // absolute
 }
 
 // Migration is one file of migrations/.

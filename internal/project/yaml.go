@@ -222,6 +222,22 @@ func (d *document) port(e entry) int {
 	return v
 }
 
+// data returns the folders of data: one for the project's bucket, or bucket: folder, several.
+func (d *document) data(e entry) []Data {
+	if _, plain := scalar(e.value); plain {
+		return []Data{{Folder: d.text(e)}}
+	}
+	if _, list := e.value.(*ast.SequenceNode); list {
+		d.failAt(e.at, "data is a list", "write data: ./folder, or data: { bucket: ./folder, other-bucket: ./other }")
+		return nil
+	}
+	var all []Data
+	for _, e := range d.mapping(e.value, "data", nil) {
+		all = append(all, Data{Bucket: e.key, Folder: d.text(e)})
+	}
+	return all
+}
+
 // list returns the texts of a list.
 func (d *document) list(e entry) []string {
 	seq, ok := e.value.(*ast.SequenceNode)
