@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -145,7 +144,7 @@ func (c *cutOff) next(ctx context.Context) (place, error) {
 // sayAgain says the USE and SET among the first n statements of a step, which an earlier session said, in this one.
 func (r *run) sayAgain(ctx context.Context, step *Step, n int) error {
 	for _, st := range step.Statements[:n] {
-		if st.Effect.Use == "" && st.Effect.Set == "" {
+		if st.Effect.Use == "" && !st.Effect.Session {
 			continue
 		}
 		if _, err := r.send(ctx, step, st); err != nil {
@@ -216,7 +215,7 @@ func (c *cutOff) did(ctx context.Context, x ran) (answer, error) {
 		if head == "" && first {
 			head = was.Head
 		}
-		if head != "" && !strings.Contains(st.Effect.Kind, "INDEX") && !strings.Contains(st.Effect.Kind, "OPTIONS") && !strings.Contains(st.Effect.Kind, "CONSTRAINT") {
+		if head != "" && !w.Changes(effect.Indexes|effect.Options|effect.Constraints) {
 			return say(is.Head != head)
 		}
 		if first && is.Exists && was.Exists && is.Definition() != was.Definition() {

@@ -163,7 +163,7 @@ func (r *run) restore(ctx context.Context) (savepoint.Report, error) {
 	reached := make([]savepoint.Reached, len(r.ran))
 	for i, x := range r.ran {
 		st := r.statementAt(x.Place)
-		reached[i] = savepoint.Reached{Effect: st.Effect, SQL: st.SQL, At: x.At, Heads: x.Heads, Own: x.own}
+		reached[i] = savepoint.Reached{Effect: st.Effect, At: x.At, Heads: x.Heads, Own: x.own}
 	}
 	defs := &definitions{m: r.m}
 	for _, f := range r.finished {
@@ -303,7 +303,7 @@ func (r *run) stagesOf(ctx context.Context, table sqltext.Object) (map[string]st
 	out := map[string]string{}
 	for _, x := range r.ran {
 		st := r.statementAt(x.Place)
-		if !isCopy(st) || !slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool { return w.Object == table }) {
+		if !st.Effect.Copy || !slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool { return w.Object == table }) {
 			continue
 		}
 		c, err := copytext.Parse(st.SQL)

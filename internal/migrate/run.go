@@ -448,7 +448,7 @@ func (r *run) openWork(ctx context.Context, s *Step) error {
 // one that made the database in which it should be.
 func (r *run) closeWork(s *Step) {
 	for _, st := range s.Statements {
-		stale := st.Effect.Use != "" || st.Effect.Set != "" || st.Effect.Unknown
+		stale := st.Effect.Use != "" || st.Effect.Session || st.Effect.Unknown
 		for _, w := range st.Effect.Writes {
 			stale = stale || w.Kind == sqltext.Database
 		}

@@ -52,13 +52,11 @@ func evidenceOf(e effect.Effect) evidence {
 		return made
 	case verbs[effect.Alter] == 0:
 		return ""
-	case e.Column != "" && strings.HasPrefix(e.Kind, "ALTER TABLE"):
+	case len(e.Writes[0].Columns) > 0:
 		return column
-	}
-	switch e.Kind {
-	case "ALTER TABLE COMMENT":
+	case e.Writes[0].Aspects == effect.Comment:
 		return commented
-	case "ALTER TABLE CLUSTER BY", "ALTER TABLE DROP CLUSTER KEY":
+	case e.Writes[0].Aspects == effect.Cluster:
 		return clustered
 	}
 	return ""
@@ -82,7 +80,7 @@ func (ev evidence) in(o savepoint.ObjectState, e effect.Effect) string {
 	switch ev {
 	case column:
 		for _, c := range o.Columns {
-			if strings.EqualFold(c.Name, e.Column) {
+			if strings.EqualFold(c.Name, e.Writes[0].Columns[0].Name) {
 				return c.String()
 			}
 		}
@@ -124,7 +122,7 @@ func (ev evidence) shows(e effect.Effect, was string, now savepoint.State, at st
 	if ev.in(is, e) != was {
 		return yes
 	}
-	return maybe(e.If || ev != column || strings.Contains(e.Kind, "MODIFY"))
+	return maybe(e.If || ev != column || e.Writes[0].Columns[0].Change == effect.ModifyColumn || e.Writes[0].Columns[0].Change == effect.CommentColumn)
 }
 
 // something is the evidence before of an object that this run made itself: it is there.
@@ -252,9 +250,9 @@ func (r *run) evidenceBefore(j int, group map[sqltext.Object]bool) (was string, 
 						return "", !st.Effect.If
 					}
 					return something, true
-				case ev == column && (w.Verb == effect.WriteData || w.Verb == effect.Alter && !says(st.SQL, e.Column)): // another column, or none
+				case ev == column && (w.Verb == effect.WriteData || w.Verb == effect.Alter && !names(w, e)): // another column, or none
 				case ev == column && (w.Verb == effect.Create || w.Verb == effect.Replace):
-					return "", !says(st.SQL, e.Column, "AS", "LIKE", "CLONE")
+					return "", !w.Derived && !names(w, e)
 				default:
 					return "", false
 				}
@@ -264,13 +262,11 @@ func (r *run) evidenceBefore(j int, group map[sqltext.Object]bool) (was string, 
 	return "", false
 }
 
-// says reports whether one of the words is in a statement.
-func says(sql string, words ...string) bool {
-	tokens, err := sqltext.Scan(sql)
-	return err != nil || slices.ContainsFunc(tokens, func(t sqltext.Token) bool {
-		return slices.ContainsFunc(words, func(w string) bool {
-			return strings.EqualFold(strings.Trim(sql[t.Start:t.End], "\"`"), w)
-		})
+// names reports whether a write names the column that e changes.
+func names(w effect.Write, e effect.Effect) bool {
+	name := e.Writes[0].Columns[0].Name
+	return slices.ContainsFunc(w.Columns, func(c effect.Column) bool {
+		return strings.EqualFold(c.Name, name) || strings.EqualFold(c.To, name)
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ func (r *run) send(ctx context.Context, s *Step, st Statement) (databend.Result,
 		SQL: st.SQL, Secrets: r.secrets, ID: r.id(), File: s.File, Line: st.Line, Column: st.Column, PosOf: st.Pos, SendBy: r.lock.SendBy(),
 	}
 	do := r.work.Exec
-	if isCopy(st) { // what it loaded stands in its rows
+	if st.Effect.Copy { // what it loaded stands in its rows
 		do = r.work.Query
 	}
 	res, err := do(ctx, stmt)
@@ -42,18 +41,13 @@ func (r *run) own(ctx context.Context, text string) (databend.Result, error) {
 	return r.work.Query(ctx, databend.Statement{SQL: text, ID: r.id()})
 }
 
-// always are the kinds of DML that make a snapshot whatever their count of rows.
-var always = regexp.MustCompile(`REPLACE|OVERWRITE`)
-
 // moved reports whether a DML statement that gave res made a snapshot.
 func moved(st Statement, res databend.Result) bool {
-	if isCopy(st) {
+	if st.Effect.Copy {
 		return slices.ContainsFunc(res.Rows, func(row databend.Row) bool { return len(row) > 1 && row[1].String != "0" })
 	}
-	return res.Affected > 0 || always.MatchString(st.Effect.Kind)
+	return res.Affected > 0 || st.Effect.Commits
 }
-
-func isCopy(st Statement) bool { return strings.HasPrefix(st.Effect.Kind, "COPY") }
 
 // statement marks, and runs one statement outside of a user's transaction.
 func (r *run) statement(ctx context.Context, p place) error {
@@ -148,9 +142,6 @@ func (r *run) heads(ctx context.Context, st Statement) (map[string]string, error
 	return savepoint.Heads(ctx, r.m.store.Conn(), tables)
 }
 
-// engineOption finds the engine of a CREATE TABLE.
-var engineOption = regexp.MustCompile(`(?i)\bENGINE\s*=\s*(\w+)`)
-
 // fuse are the tables that statements change and that have snapshots.
 func (r *run) fuse(statements []Statement) []sqltext.Object {
 	seen := map[sqltext.Object]bool{}
@@ -175,17 +166,14 @@ func (r *run) fuse(statements []Statement) []sqltext.Object {
 	return out
 }
 
-// engineMade is the engine of a table that this run made, by its text.
+// engineMade is the engine of a table that this run made.
 func (r *run) engineMade(o sqltext.Object) string {
 	engine := "FUSE"
 	for _, s := range r.plan.Steps {
 		for _, st := range s.Statements {
 			for _, w := range st.Effect.Writes {
 				if w.Object == o && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew) {
-					engine = "FUSE"
-					if e := engineOption.FindStringSubmatch(st.SQL); e != nil {
-						engine = strings.ToUpper(e[1])
-					}
+					engine = cmp.Or(w.Engine, "FUSE")
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package migrate
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
@@ -149,7 +148,7 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 		if e.Use != "" {
 			database = e.Use
 		}
-		for _, name := range append(strings.Split(strings.ToLower(e.Set), ","), e.During...) {
+		for _, name := range slices.Concat(e.Settings, e.During) {
 			if databend.IsPinned(name) {
 				return refuse(st, Setting, "SET "+name+": dbctl pins this setting, the rollback relies on it", "leave it out")
 			}
@@ -190,7 +189,7 @@ func writes(steps []Step) []sqltext.Object { return savepoint.Objects(effects(st
 // consumed are the names that may be streams which a statement moves on: those that a statement which writes rows or files reads
 // (databend get_consume_streams), WITH CONSUME or not. Only the state shows which are.
 func consumed(e effect.Effect) []sqltext.Object {
-	if !e.DML && !strings.HasSuffix(e.Kind, " AS SELECT") && e.Kind != "COPY INTO LOCATION" {
+	if !e.Consumes {
 		return nil
 	}
 	var out []sqltext.Object
@@ -213,7 +212,7 @@ func consume(steps []Step, before savepoint.State) {
 				if !was.Exists || was.Engine != "STREAM" || written {
 					continue
 				}
-				e.Writes = append(slices.Clone(e.Writes), effect.Write{Object: o, Verb: effect.WriteData, Data: true, IsStream: true})
+				e.Writes = append(slices.Clone(e.Writes), effect.Write{Object: o, Verb: effect.WriteData, Aspects: effect.Rows, IsStream: true})
 				if e.Class == effect.None { // CREATE TEMP TABLE AS
 					e.Class, e.Reason, e.Undo = effect.Exact, "it moves a stream's offset, which can be set back", "the stream at its earlier offset"
 				}

@@ -36,7 +36,7 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 			}
 			for _, w := range st.Effect.Writes {
 				why := unheld(st, w, before, p.atomic || i+1 < len(s.Statements))
-				if st.Effect.Attaches && !made[w.Object] {
+				if w.Changes(effect.Attachments) && !made[w.Object] {
 					why = fmt.Sprintf("dbctl does not see the tags and policies of %s", w.Object)
 					st.Effect.Class = effect.Irreversible // and no definition of ours would help
 				}
@@ -93,7 +93,7 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 // after it which may fail.
 func unheld(st Statement, w effect.Write, before savepoint.State, followed bool) string {
 	was, _ := before.Find(w.Object)
-	if st.Effect.InternalStage && was.Files() > 0 && st.Effect.Class != effect.Irreversible {
+	if w.Changes(effect.Files) && was.Files() > 0 && st.Effect.Class != effect.Irreversible {
 		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
 	}
 	if w.Kind != sqltext.Table || !was.Exists || st.Effect.Class == effect.Irreversible {
@@ -101,13 +101,16 @@ func unheld(st Statement, w effect.Write, before savepoint.State, followed bool)
 	}
 	switch engine := strings.ToUpper(was.Engine); engine {
 	case "FUSE":
-		i := slices.IndexFunc(st.Effect.Options, func(o string) bool { _, set := was.Options[o]; return !set && savepoint.Stays(o) })
+		i := slices.IndexFunc(w.Options, func(o effect.Option) bool {
+			_, set := was.Options[o.Name]
+			return !o.Unset && !set && savepoint.Stays(o.Name)
+		})
 		if i >= 0 && followed {
-			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet", strings.ToLower(st.Effect.Options[i]), w.Object)
+			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet", strings.ToLower(w.Options[i].Name), w.Object)
 		}
 	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
 	default:
-		if w.Data && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
+		if w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
 			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)
 		}
 	}
@@ -214,58 +217,9 @@ func (d *definitions) redefine(ctx context.Context, o sqltext.Object) ([]databen
 	for i, st := range statements {
 		text := st.SQL
 		if i == 0 {
-			text = orReplace(text, o.Kind)
+			text = effect.Again(text)
 		}
 		out[i] = databend.Statement{SQL: text, Secrets: values}
 	}
 	return out, nil
-}
-
-// orReplace makes a CREATE statement replace what is there. A stage is only made where it is missing: replacing an internal one
-// deletes its files.
-func orReplace(text string, kind sqltext.ObjectKind) string {
-	tokens, err := sqltext.Scan(text)
-	if err != nil {
-		return text
-	}
-	var words []sqltext.Token
-	for _, t := range tokens {
-		if s := text[t.Start:t.End]; s != "" && (s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z') {
-			words = append(words, t)
-		}
-		if len(words) == 8 {
-			break
-		}
-	}
-	is := func(i int, want ...string) bool {
-		for j, w := range want {
-			if i+j >= len(words) || !strings.EqualFold(text[words[i+j].Start:words[i+j].End], w) {
-				return false
-			}
-		}
-		return true
-	}
-	if !is(0, "CREATE") {
-		return text
-	}
-	rest := text[words[0].End:]
-	if is(1, "OR", "REPLACE") {
-		rest = text[words[2].End:]
-	}
-	ifNotExists := false
-	for i := 1; i < len(words); i++ {
-		if is(i, "IF", "NOT", "EXISTS") {
-			ifNotExists = true
-			rest = text[words[0].End:words[i].Start] + text[words[i+2].End:]
-			break
-		}
-	}
-	if kind == sqltext.Stage && !strings.Contains(strings.ToUpper(text), "URL") {
-		if ifNotExists {
-			return text
-		}
-		stage := slices.IndexFunc(words, func(t sqltext.Token) bool { return strings.EqualFold(text[t.Start:t.End], "STAGE") })
-		return "CREATE STAGE IF NOT EXISTS" + text[words[stage].End:]
-	}
-	return "CREATE OR REPLACE" + rest
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // moves reports whether the table has to go back to its base: something of ours is above it, and nothing but ours would go.
@@ -42,32 +43,32 @@ func (c change) nothing() bool { return !c.schema() && !c.lost && !c.grew }
 // comes from its own CREATE TABLE … AS SELECT.
 func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, first bool) (verdict, error) {
 	v := verdict{chain: ch}
-	stmts := r.touched[token]
+	touches := r.touched[token]
 	own := map[string]bool{}
 	seen := map[int]bool{} // statements whose snapshot has its journaled id
-	for _, i := range stmts {
-		for _, x := range r.reached[i].Own {
+	for _, t := range touches {
+		for _, x := range r.reached[t.statement].Own {
 			own[x] = true
 			if ch.index(x) >= 0 {
-				seen[i] = true
+				seen[t.statement] = true
 			}
 		}
 	}
 	// Heads of the statements in the chain cut it into windows; where a head is not known or no longer in the chain, the
 	// statement shares the window before.
 	type window struct {
-		from  int // index of the head it begins after: it holds the snapshots below it in the slice
-		stmts []int
+		from    int // index of the head it begins after: it holds the snapshots below it in the slice
+		touches []touch
 	}
 	windows := []window{{from: ch.base}}
-	for _, i := range stmts {
-		if h := r.reached[i].Heads[token]; h != "" {
+	for _, t := range touches {
+		if h := r.reached[t.statement].Heads[token]; h != "" {
 			if at := ch.index(h); at >= 0 && at < windows[len(windows)-1].from {
 				windows = append(windows, window{from: at})
 			}
 		}
 		w := &windows[len(windows)-1]
-		w.stmts = append(w.stmts, i)
+		w.touches = append(w.touches, t)
 	}
 	blocks := func() error {
 		if v.loaded {
@@ -106,7 +107,7 @@ func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, f
 				ch.grew, ch.lost = len(v.chain.added(at)) > 0, len(v.chain.gone(at)) > 0
 			}
 			if ch.nothing() { // a comment, statistics, DELETE without WHERE on an empty table: nothing is lost with it
-				if len(w.stmts) > 0 {
+				if len(w.touches) > 0 {
 					v.idle++
 				}
 				continue
@@ -124,7 +125,7 @@ func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, f
 				v.appended = append(v.appended, at)
 				continue
 			}
-			if i, ok := r.explains(w.stmts, used, seen, ch, s, prev); ok {
+			if i, ok := r.explains(w.touches, used, seen, ch, s, prev); ok {
 				used[i] = true
 				v.own++
 				continue
@@ -150,47 +151,39 @@ func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, f
 }
 
 // explains finds a statement of the window that can have made this change and whose snapshot was not found yet.
-func (r *reach) explains(stmts []int, used, seen map[int]bool, ch change, s, prev snapshot) (int, bool) {
-	for _, i := range stmts {
-		e := r.reached[i].Effect
-		repeats := isMaintenance(e.Kind) // may commit many times
+func (r *reach) explains(touches []touch, used, seen map[int]bool, ch change, s, prev snapshot) (int, bool) {
+	for _, t := range touches {
+		i, w := t.statement, t.write
+		repeats := w.Changes(effect.Layout) // may commit many times
 		if used[i] && !repeats {
 			continue
 		}
-		if e.DML {
+		if r.reached[i].Effect.DML {
 			// In a transaction: ours only by what it journaled, and a deletion leaves no block to know it by after a merge.
 			if ch.schema() || ch.grew || len(r.reached[i].Own) == 0 || seen[i] {
 				continue
 			}
 			return i, true
 		}
-		for _, w := range e.Writes {
-			if w.Kind != sqltext.Table {
-				continue
-			}
-			switch {
-			case ch.columns && (!w.Columns || !mentions(r.reached[i].SQL, s.fields, prev.fields)):
-			case ch.cluster && !w.Columns && !strings.Contains(e.Kind, "CLUSTER"):
-			case !ch.schema() && ch.lost && !repeats && !(w.Data && !w.Columns && len(s.segments) == 0): // TRUNCATE, if anything
-			default:
-				return i, true
-			}
+		switch {
+		case ch.columns && (!w.Changes(effect.Columns) || !named(w, s.fields, prev.fields)):
+		case ch.cluster && !w.Changes(effect.Columns|effect.Cluster):
+		case !ch.schema() && ch.lost && !repeats && !(w.Changes(effect.Rows) && !w.Changes(effect.Columns) && len(s.segments) == 0):
+			// Of all DDL only TRUNCATE loses rows.
+		default:
+			return i, true
 		}
 	}
 	return 0, false
 }
 
-// isMaintenance reports whether statements of this kind move rows without changing any.
-func isMaintenance(kind string) bool {
-	k := strings.ToUpper(kind)
-	return strings.Contains(k, "OPTIMIZE") || strings.Contains(k, "RECLUSTER") || strings.Contains(k, "ANALYZE") || strings.Contains(k, "REFRESH")
-}
-
-// mentions reports whether each column that differs is named in the statement: a schema change of another is not taken for
-// ours. Without the statement's text it is.
-func mentions(sql string, now, then []field) bool {
-	if sql == "" {
-		return true
+// named reports whether the statement names each column that differs: a change of another one is not taken for ours. One that names
+// none, ALTER TABLE … FLASHBACK, may change any.
+func named(w effect.Write, now, then []field) bool {
+	names := func(name string) bool {
+		return len(w.Columns) == 0 || slices.ContainsFunc(w.Columns, func(c effect.Column) bool {
+			return strings.EqualFold(c.Name, name) || strings.EqualFold(c.To, name)
+		})
 	}
 	was := map[int]field{}
 	for _, f := range then {
@@ -199,42 +192,22 @@ func mentions(sql string, now, then []field) bool {
 	for _, f := range now {
 		old, ok := was[f.ID]
 		delete(was, f.ID)
-		if !(ok && old.same(f)) && !saysName(sql, f.Name) {
+		if !(ok && old.same(f)) && !names(f.Name) {
 			return false
 		}
 	}
 	for _, f := range was {
-		if !saysName(sql, f.Name) {
+		if !names(f.Name) {
 			return false
 		}
 	}
 	return true
 }
 
-// saysName is says for a name that may stand in double quotes, where its own ones are doubled.
-func saysName(sql, name string) bool {
-	return says(sql, name) || says(sql, strings.ReplaceAll(name, `"`, `""`))
-}
-
-// says reports whether the word stands in sql, in whatever case.
-func says(sql, word string) bool {
-	sql, word = strings.ToLower(sql), strings.ToLower(word)
-	for at := 0; ; {
-		i := strings.Index(sql[at:], word)
-		if i < 0 {
-			return false
-		}
-		from := at + i
-		to := from + len(word)
-		if (from == 0 || !isWord(sql[from-1])) && (to == len(sql) || !isWord(sql[to])) {
-			return true
-		}
-		at = from + 1
-	}
-}
-
-func isWord(c byte) bool {
-	return c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
+// mentions reports whether a text of SQL names something. One that cannot be read may.
+func mentions(sql, name string) bool {
+	words, err := sqltext.ReadWords(sql)
+	return err != nil || words.Mentions(name)
 }
 
 // rearranged reports whether a snapshot that rewrote blocks holds the very same rows: a compaction. The rows are compared as

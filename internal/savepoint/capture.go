@@ -33,7 +33,7 @@ func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, erro
 }
 
 // Objects are the objects to capture before statements with these effects run, in order: what they write, under the names that
-// databases have at the capture, and the tables and databases whose owner changes.
+// databases have at the capture.
 func Objects(effects []effect.Effect) []sqltext.Object {
 	var out []sqltext.Object
 	seen := map[sqltext.Object]bool{}
@@ -66,13 +66,6 @@ func Objects(effects []effect.Effect) []sqltext.Object {
 				renamed[w.Name] = from
 			}
 		}
-		if e.Kind == "GRANT OWNERSHIP" {
-			for _, o := range e.Names {
-				if o.Kind == sqltext.Table || o.Kind == sqltext.Database {
-					add(o)
-				}
-			}
-		}
 	}
 	return out
 }
@@ -91,12 +84,9 @@ func Changed(captured State, effects []effect.Effect) (all, copies []sqltext.Obj
 			continue
 		}
 		changed, copied := false, false
-		for _, i := range r.touched[s.ID] {
-			e := effects[i]
-			copied = copied || strings.HasPrefix(e.Kind, "COPY")
-			changed = changed || slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
-				return (w.Verb == effect.Alter || w.Verb == effect.WriteData) && (w.Data || w.Columns)
-			})
+		for _, t := range r.touched[s.ID] {
+			copied = copied || effects[t.statement].Copy
+			changed = changed || (t.write.Verb == effect.Alter || t.write.Verb == effect.WriteData) && t.write.Changes(effect.Rows|effect.Columns)
 		}
 		if changed {
 			all = append(all, o)
@@ -319,7 +309,7 @@ func (cat *catalog) addDetail(r []string) {
 	case r[4] != "AGGREGATING":
 		def := r[6][max(strings.IndexByte(r[6], '('), 0):] // without the table's name, which may be another for now
 		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: def})
-	case says(r[5], r[1]): // one of a dropped database is shown for a table of the same name in any other
+	case mentions(r[5], r[1]): // one of a dropped database is shown for a table of the same name in any other
 		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: r[5]})
 	}
 }

@@ -189,7 +189,7 @@ func (x *restorer) copied() error {
 		n := name{o.Database, o.Name}
 		e := x.live.tables[n]
 		switch {
-		case o.Kind != sqltext.Table || !was.Exists || !x.r.kinds(was.ID, "COPY") || x.held[o] != "":
+		case o.Kind != sqltext.Table || !was.Exists || !x.r.copied(was.ID) || x.held[o] != "":
 		case e == nil || e.ID != was.ID:
 		case !was.Known:
 			x.note(o, "Databend may still take the files that were rolled back for loaded")

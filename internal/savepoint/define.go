@@ -7,23 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
-)
-
-// mayChange reports whether a reached statement on the token can have changed an aspect: its kind names it, or says no more
-// than ALTER TABLE.
-func (r *reach) mayChange(token string, words ...string) bool {
-	return slices.ContainsFunc(r.touched[token], func(i int) bool {
-		e := r.reached[i].Effect
-		k := strings.ToUpper(e.Kind)
-		return e.Unknown || k == "ALTER TABLE" || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(k, w) })
-	})
-}
-
-// The words by which the kinds of statements are known that change options, indexes and constraints.
-var (
-	optionWords     = []string{"OPTION", "STREAM", "TRACKING"}
-	indexWords      = []string{"INDEX"}
-	constraintWords = []string{"CONSTRAINT"}
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // definitions puts right what FLASHBACK does not rewind: options, indexes, constraints, and then the text of views, which may
@@ -131,7 +115,7 @@ var unsettable = []string{
 var neutral = map[string]string{"CHANGE_TRACKING": "false", "ENABLE_SCHEMA_EVOLUTION": "false", "ENABLE_AUTO_ANALYZE": "1", "COMPRESSION": "lz4"}
 
 func (x *restorer) options(n name, was ObjectState, now *entry) error {
-	if !x.r.mayChange(was.ID, optionWords...) {
+	if !x.r.changes(was.ID, effect.Options) {
 		return nil
 	}
 	var set, unset []string
@@ -174,11 +158,11 @@ func residue(k, now string, was map[string]string) bool {
 }
 
 func (x *restorer) indexes(n name, was ObjectState, now *entry) error {
-	if !x.r.mayChange(was.ID, indexWords...) && len(was.Indexes) <= len(now.Indexes) {
+	if !x.r.changes(was.ID, effect.Indexes) && len(was.Indexes) <= len(now.Indexes) {
 		return nil
 	}
 	for _, i := range now.Indexes {
-		if !slices.Contains(was.Indexes, i) && x.r.mayChange(was.ID, indexWords...) {
+		if !slices.Contains(was.Indexes, i) && x.r.changes(was.ID, effect.Indexes) {
 			if err := x.dropIndex(n, i); err != nil {
 				return err
 			}
@@ -212,7 +196,7 @@ func (x *restorer) constraints(n name, was ObjectState, now *entry) error {
 	if was.Unread || now.Unread {
 		return nil
 	}
-	if x.r.mayChange(was.ID, constraintWords...) {
+	if x.r.changes(was.ID, effect.Constraints) {
 		for _, k := range now.Constraints {
 			if !slices.Contains(was.Constraints, k) {
 				if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.sql(), sqltext.Ident(k.Name)); err != nil {

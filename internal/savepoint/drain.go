@@ -2,10 +2,13 @@ package savepoint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // Drain times: a writer that began before the fence is seen in system.processes, but for the instant between its start and
@@ -81,25 +84,28 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 }
 
 // mayWrite reports whether a running statement of a session in this database may write one of the tables, or anything in the whole
-// ones: it is not a reading one, and names the table, from its own database or with it, or hides what it does.
+// databases: it writes one of them, or one that it may take another name for, or hides what it does.
 func mayWrite(sql, database string, tables, databases, whole map[string]bool) bool {
-	verb := strings.ToUpper(strings.TrimLeft(sql, " \t\r\n("))
-	if i := strings.IndexFunc(verb, func(c rune) bool { return c < 'A' || c > 'Z' }); i >= 0 {
-		verb = verb[:i]
-	}
-	switch verb {
-	case "SELECT", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "LIST", "SET", "UNSET", "USE", "KILL", "VALUES":
-		return false
-	case "CALL", "EXECUTE", "COMMIT":
+	e := effect.Analyze(sql, database)
+	switch {
+	case e.Script, e.Txn == "COMMIT":
 		return true
-	}
-	named := func(words map[string]bool) bool {
-		for w := range words {
-			if says(sql, w) {
-				return true
+	case e.Unknown: // the server cuts a long text
+		words, _ := sqltext.ReadWords(sql)
+		for _, names := range []map[string]bool{tables, whole} {
+			for n := range names {
+				if words.Mentions(n) {
+					return true
+				}
 			}
 		}
 		return false
 	}
-	return whole[database] || named(whole) || named(tables) && (database == "" || databases[database] || named(databases))
+	return slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
+		db := w.Database
+		if w.Kind == sqltext.Database {
+			db = w.Name
+		}
+		return whole[db] || w.Kind == sqltext.Table && tables[w.Name] && (db == "" || databases[db])
+	})
 }

@@ -3,9 +3,9 @@ package savepoint
 import (
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // dropParked drops the tables that reached statements made, softly: UNDROP brings them up again. One that holds rows of others
@@ -159,7 +159,7 @@ func (x *restorer) filled(e *entry) bool {
 		if since > e.Created || since < last {
 			continue
 		}
-		fills := strings.Contains(x.r.reached[i].Effect.Kind, "AS SELECT")
+		fills := x.r.reached[i].Effect.Changes(effect.Rows)
 		filled = fills && (filled || since > last || last == "")
 		last = since
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // moveBack does the FLASHBACK. It reports false for a table that is left as it is.
@@ -29,7 +30,7 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 			x.hold(w.was.Object, "rows of others wait in %s since an earlier restore: look at both tables", w.keep)
 			return false, nil
 		}
-		if w.was.Known && len(w.was.Loaded) == 0 && len(w.v.appended) == 0 && w.base != "" && x.r.kinds(w.was.ID, "COPY") {
+		if w.was.Known && len(w.was.Loaded) == 0 && len(w.v.appended) == 0 && w.base != "" && x.r.copied(w.was.ID) {
 			// COPY's memory of loaded files outlives FLASHBACK but not TRUNCATE, and all of it is ours.
 			if err := x.exec("TRUNCATE TABLE %s", w.at.sql()); err != nil {
 				return false, fmt.Errorf("empty %s: %w", w.was.Object, err)
@@ -87,7 +88,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, i.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Indexes, func(o Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.kinds(w.was.ID, "INDEX") {
+		if !slices.ContainsFunc(w.was.Indexes, func(o Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.changes(w.was.ID, effect.Indexes) {
 			return false, nil
 		}
 		return true, x.dropIndex(w.at, i)
@@ -96,7 +97,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, k.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Constraints, func(o Constraint) bool { return o.Name == k.Name }) && !x.r.kinds(w.was.ID, "CONSTRAINT") {
+		if !slices.ContainsFunc(w.was.Constraints, func(o Constraint) bool { return o.Name == k.Name }) && !x.r.changes(w.was.ID, effect.Constraints) {
 			return false, nil
 		}
 		return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.sql(), sqltext.Ident(k.Name))
@@ -108,6 +109,25 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// says reports whether the server's message names something.
+func says(message, name string) bool {
+	for at := 0; ; {
+		i := strings.Index(message[at:], name)
+		if i < 0 {
+			return false
+		}
+		from, to := at+i, at+i+len(name)
+		if (from == 0 || !isWord(message[from-1])) && (to == len(message) || !isWord(message[to])) {
+			return true
+		}
+		at = from + 1
+	}
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
 }
 
 // quotedName is the first quoted word of a message.

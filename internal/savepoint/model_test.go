@@ -296,7 +296,7 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 			r.reached = append(r.reached, st)
 			break
 		}
-		if err := r.execute(&st, i); err != nil {
+		if err := r.execute(&st, s, i); err != nil {
 			if databend.IsUnknownOutcome(err) {
 				t.Fatal(err)
 			}

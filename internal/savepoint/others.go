@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,8 +82,6 @@ func same(was, now ObjectState) bool {
 	return was.Definition() == now.Definition()
 }
 
-var sequenceStart = regexp.MustCompile(`(?i)\bSTART(?:\s+WITH)?\s*=?\s*(\d+)`)
-
 // untaken reports whether a reached statement made the sequence and no value was taken from it since.
 func (x *restorer) untaken(now ObjectState) bool {
 	if now.Kind != sqltext.Sequence || !now.Exists {
@@ -95,11 +92,7 @@ func (x *restorer) untaken(now ObjectState) bool {
 			if w.Object != now.Object || w.Verb != effect.Create && w.Verb != effect.Replace {
 				continue
 			}
-			start := "1"
-			if m := sequenceStart.FindStringSubmatch(x.r.reached[i].SQL); m != nil {
-				start = m[1]
-			}
-			return now.Facts["current"] == start
+			return now.Facts["current"] == w.Start
 		}
 	}
 	return false
@@ -425,7 +418,7 @@ func (x *restorer) differenceOther(was, now ObjectState) (mine, theirs string) {
 		return "it is not there", ""
 	case was.Exists != now.Exists:
 		return "it is there", ""
-	case was.Files() > now.Files() && slices.ContainsFunc(x.r.written[was.Object], func(i int) bool { return x.r.reached[i].Effect.InternalStage }):
+	case was.Files() > now.Files() && slices.ContainsFunc(x.r.written[was.Object], func(i int) bool { return x.r.reached[i].Effect.Changes(effect.Files) }):
 		return fmt.Sprintf("%d files that were in it are gone", was.Files()-now.Files()), ""
 	case was.Kind == sqltext.Database && was.ID != now.ID:
 		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""

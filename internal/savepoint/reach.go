@@ -17,11 +17,11 @@ type reach struct {
 	before    map[sqltext.Object]ObjectState // with what was captured again
 	order     []sqltext.Object               // of before, and of what only reached statements name
 	reached   []Reached
-	at        string            // no object of ours is older
-	touched   map[string][]int  // token → statements that wrote its rows, columns or definition
-	makers    map[name][]int    // name → statements that made an object which may be under it now
-	moved     map[name]bool     // names that a statement gave to another object, or emptied
-	lost      map[string][]name // token → names under which a statement dropped or replaced it
+	at        string             // no object of ours is older
+	touched   map[string][]touch // token → what statements wrote of its rows, columns or definition
+	makers    map[name][]int     // name → statements that made an object which may be under it now
+	moved     map[name]bool      // names that a statement gave to another object, or emptied
+	lost      map[string][]name  // token → names under which a statement dropped or replaced it
 	movedDB   map[string]bool
 	madeDB    map[string]bool
 	lostDB    map[string]bool // by database name
@@ -36,7 +36,7 @@ type reach struct {
 func newReach(before State, reached []Reached) *reach {
 	r := &reach{
 		before: map[sqltext.Object]ObjectState{}, reached: reached, at: before.At,
-		touched: map[string][]int{}, makers: map[name][]int{}, moved: map[name]bool{}, lost: map[string][]name{},
+		touched: map[string][]touch{}, makers: map[name][]int{}, moved: map[name]bool{}, lost: map[string][]name{},
 		movedDB: map[string]bool{}, madeDB: map[string]bool{}, lostDB: map[string]bool{}, written: map[sqltext.Object][]int{},
 		owned: map[sqltext.Object]bool{}, cur: map[name]string{}, hidden: map[name][]string{}, dbs: map[string]string{}, hiddenDBs: map[string][]string{},
 	}
@@ -96,16 +96,14 @@ func (r *reach) name(o sqltext.Object) name {
 const newDatabase = "\x00new" // stands for a database that a statement made, in names
 
 func (r *reach) follow(i int, e effect.Effect) {
-	if e.Kind == "GRANT OWNERSHIP" {
-		for _, o := range e.Names {
-			r.owned[o] = true
-		}
-	}
 	for k := 0; k < len(e.Writes); k++ {
 		w := e.Writes[k]
 		r.written[w.Object] = append(r.written[w.Object], i)
 		if _, known := r.before[w.Object]; !known && !slices.Contains(r.order, w.Object) {
 			r.order = append(r.order, w.Object)
+		}
+		if w.Changes(effect.Owner) {
+			r.owned[w.Object] = true
 		}
 		switch w.Kind {
 		case sqltext.Database:
@@ -123,7 +121,7 @@ func (r *reach) followTable(i int, w effect.Write, rest []effect.Write) {
 		r.cur[n] = "new"
 		r.moved[n] = true
 		r.makers[n] = append(r.makers[n], i)
-		r.touch("new", i)
+		r.touch("new", i, w)
 	}
 	hide := func() {
 		if token != "" {
@@ -144,8 +142,8 @@ func (r *reach) followTable(i int, w effect.Write, rest []effect.Write) {
 		hide()
 		made()
 	case effect.Drop:
-		if w.Data {
-			r.touch(token, i) // DROP TABLE … ALL empties it too
+		if w.Changes(effect.Rows) {
+			r.touch(token, i, w) // DROP TABLE … ALL empties it too
 		}
 		hide()
 		delete(r.cur, n)
@@ -180,14 +178,32 @@ func (r *reach) followTable(i int, w effect.Write, rest []effect.Write) {
 			}
 		}
 	case effect.Alter, effect.WriteData:
-		r.touch(token, i)
+		if w.Aspects != effect.Owner {
+			r.touch(token, i, w)
+		}
 	}
 }
 
-func (r *reach) touch(token string, i int) {
-	if token != "" && !slices.Contains(r.touched[token], i) {
-		r.touched[token] = append(r.touched[token], i)
+// touch is what one statement wrote of an object.
+type touch struct {
+	statement int
+	write     effect.Write
+}
+
+func (r *reach) touch(token string, i int, w effect.Write) {
+	if token != "" {
+		r.touched[token] = append(r.touched[token], touch{i, w})
 	}
+}
+
+// changes reports whether a reached statement can have changed one of the aspects of the token.
+func (r *reach) changes(token string, any effect.Aspect) bool {
+	return slices.ContainsFunc(r.touched[token], func(t touch) bool { return t.write.Changes(any) })
+}
+
+// copied reports whether a reached COPY wrote the token.
+func (r *reach) copied(token string) bool {
+	return slices.ContainsFunc(r.touched[token], func(t touch) bool { return r.reached[t.statement].Effect.Copy })
 }
 
 func (r *reach) followDatabase(w effect.Write, rest []effect.Write) {
@@ -298,23 +314,15 @@ func (r *reach) wasGone(id string) (Gone, name, bool) {
 // base is the snapshot of a captured table to go back to: what others committed between the capture and the first reached
 // statement on it stays.
 func (r *reach) base(o ObjectState) string {
-	if is := r.touched[o.ID]; len(is) > 0 {
-		if h := r.reached[is[0]].Heads[o.ID]; h != "" {
+	if ts := r.touched[o.ID]; len(ts) > 0 {
+		if h := r.reached[ts[0].statement].Heads[o.ID]; h != "" {
 			return h
 		}
 	}
 	return o.Head
 }
 
-// kinds reports whether a reached statement on the token is of a kind whose name contains one of words.
-func (r *reach) kinds(token string, words ...string) bool {
-	return slices.ContainsFunc(r.touched[token], func(i int) bool {
-		k := strings.ToUpper(r.reached[i].Effect.Kind)
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(k, w) })
-	})
-}
-
 // altered reports whether a reached statement that is not plain DML wrote the token.
 func (r *reach) altered(token string) bool {
-	return slices.ContainsFunc(r.touched[token], func(i int) bool { return !r.reached[i].Effect.DML })
+	return slices.ContainsFunc(r.touched[token], func(t touch) bool { return !r.reached[t.statement].Effect.DML })
 }

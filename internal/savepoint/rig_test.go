@@ -128,7 +128,7 @@ func (r *rig) steps(statements []string) error {
 		if r.beforeStatement != nil {
 			r.beforeStatement(i)
 		}
-		err := r.execute(&st, i)
+		err := r.execute(&st, s, i)
 		if err != nil {
 			if databend.IsUnknownOutcome(err) {
 				r.reached = append(r.reached, st)
@@ -144,7 +144,7 @@ func (r *rig) steps(statements []string) error {
 func (r *rig) mark(s string) Reached {
 	r.t.Helper()
 	ctx := r.t.Context()
-	st := Reached{SQL: s, Effect: effect.Analyze(s, r.db())}
+	st := Reached{Effect: effect.Analyze(s, r.db())}
 	rows, err := query(ctx, r.conn, "select to_string(now())")
 	if err != nil {
 		r.t.Fatal(err)
@@ -160,22 +160,22 @@ func (r *rig) mark(s string) Reached {
 	return st
 }
 
-func (r *rig) execute(st *Reached, i int) error {
+func (r *rig) execute(st *Reached, sql string, i int) error {
 	ctx := r.t.Context()
 	exec := func(sql string) error {
 		_, err := r.work.Exec(ctx, databend.Statement{SQL: sql})
 		return err
 	}
 	if !st.Effect.DML {
-		return exec(st.SQL)
+		return exec(sql)
 	}
 	if err := exec("BEGIN"); err != nil {
 		return err
 	}
-	res, err := r.work.Exec(ctx, databend.Statement{SQL: st.SQL})
+	res, err := r.work.Exec(ctx, databend.Statement{SQL: sql})
 	var own []string
 	for _, w := range st.Effect.Writes {
-		if err == nil && (res.Affected > 0 || st.Effect.Kind == "COPY INTO" || st.Effect.Kind == "REPLACE INTO" || st.Effect.Kind == "INSERT OVERWRITE") {
+		if err == nil && (res.Affected > 0 || st.Effect.Copy || st.Effect.Commits) {
 			var more []string
 			more, err = r.written(name{w.Database, w.Name})
 			own = append(own, more...)

@@ -32,7 +32,6 @@ var _ Conn = (*databend.Session)(nil)
 // Reached is a statement that ran or may have run, in the order of the run.
 type Reached struct {
 	Effect effect.Effect
-	SQL    string // its text, with placeholders: a schema change of a column that it does not name is another's
 	// At is the server's time of the statement's mark, "" when unknown. An object that was absent and is there now is ours only
 	// if it was created at or after it.
 	At string

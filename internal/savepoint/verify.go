@@ -169,11 +169,7 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 				say(true, "it has been read past where it was")
 			}
 		default:
-			if slices.ContainsFunc(x.r.touched[was.ID], func(i int) bool {
-				return slices.ContainsFunc(x.r.reached[i].Effect.Writes, func(w effect.Write) bool {
-					return w.Data && (w.Verb == effect.WriteData || w.Verb == effect.Alter)
-				})
-			}) {
+			if x.r.changes(was.ID, effect.Rows) {
 				say(true, "rows of a %s table cannot be put back", was.Engine)
 			}
 		}
@@ -192,19 +188,19 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 	}
 	for k, v := range was.Options {
 		if now.Options[k] != v {
-			say(x.r.mayChange(was.ID, optionWords...), "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
+			say(x.r.changes(was.ID, effect.Options), "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
 		}
 	}
 	for k, v := range now.Options {
 		if _, had := was.Options[k]; !had && !residue(k, v, was.Options) {
-			say(x.r.mayChange(was.ID, optionWords...), "option %s is set", k)
+			say(x.r.changes(was.ID, effect.Options), "option %s is set", k)
 		}
 	}
 	if !slices.Equal(was.Indexes, now.Indexes) {
-		say(x.r.mayChange(was.ID, indexWords...), "indexes are %v, were %v", now.Indexes, was.Indexes)
+		say(x.r.changes(was.ID, effect.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
 	}
 	if !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints) {
-		say(x.r.mayChange(was.ID, constraintWords...), "constraints are %v, were %v", now.Constraints, was.Constraints)
+		say(x.r.changes(was.ID, effect.Constraints), "constraints are %v, were %v", now.Constraints, was.Constraints)
 	}
 	if !was.Unread && now.Unread && altered {
 		say(true, "its constraints cannot be read")

@@ -24,16 +24,26 @@ func (w Words) Symbol(i int, s string) bool {
 	return i >= 0 && i < len(w.Tokens) && w.Tokens[i].Kind == Symbol && w.Text(i) == s
 }
 
+// Mentions says whether one of the words is the name, whatever its case: bare or quoted, and not inside a literal.
+func (w Words) Mentions(name string) bool {
+	for i, t := range w.Tokens {
+		if t.Kind != Word && t.Kind != Quoted {
+			continue
+		}
+		if word, _ := unquoteIdent(w.Text(i)); strings.EqualFold(word, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Slice is the words from a token to another, which is not among them.
 func (w Words) Slice(from, to int) Words { return Words{w.Src, w.Tokens[from:to]} }
 
-// ReadWords scans src.
+// ReadWords scans src. With an error come the words before the place that cannot be read.
 func ReadWords(src string) (Words, error) {
 	tokens, err := Scan(src)
-	if err != nil {
-		return Words{Src: src}, err
-	}
-	return Words{src, significant(tokens)}, nil
+	return Words{src, significant(tokens)}, err
 }
 
 // ReadStatement scans src, which is one statement, with or without its semicolon.

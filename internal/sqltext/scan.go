@@ -35,7 +35,7 @@ type Token struct {
 }
 
 // Scan returns all tokens of src; their spans cover it whole. A placeholder inside '…' is part of that String. A string,
-// quoted identifier, block comment, hint or $$ without its end is an *Error.
+// quoted identifier, block comment, hint or $$ without its end is an *Error; what stands before it is returned with that.
 func Scan(src string) ([]Token, error) { return scan(src, false) }
 
 // scan is Scan; with template, {{ … }} of text/template are tokens, and may hold quotes wherever they stand.
@@ -46,7 +46,7 @@ func scan(src string, template bool) ([]Token, error) {
 		start := s.pos
 		kind, err := s.next()
 		if err != nil {
-			return nil, err
+			return tokens, err
 		}
 		tokens = append(tokens, Token{kind, start, s.pos})
 	}

@@ -25,7 +25,7 @@ func (a *analysis) alter(start int) {
 			a.unknown("ALTER STREAM", "it is no change of a stream that dbctl knows")
 			return
 		}
-		a.write(o, Alter).IsStream = true
+		a.write(o, Alter, Attachments).IsStream = true
 		a.redefined("ALTER STREAM TAG")
 		a.e.Stream = true
 	case a.Take("DATABASE"), a.Take("SCHEMA"):
@@ -44,8 +44,7 @@ func (a *analysis) alter(start int) {
 
 // tags says whether SET TAG or UNSET TAG follows.
 func (a *analysis) tags() bool {
-	a.e.Attaches = (a.IsWord("SET") || a.IsWord("UNSET")) && a.Is(a.I+1, "TAG")
-	return a.e.Attaches
+	return (a.IsWord("SET") || a.IsWord("UNSET")) && a.Is(a.I+1, "TAG")
 }
 
 // redefined is the class of a change whose earlier value is set again.
@@ -59,8 +58,8 @@ func (a *analysis) alterView(start int) {
 	if !ok {
 		return
 	}
-	w := a.write(o, Alter)
 	if a.tags() {
+		a.write(o, Alter, Attachments)
 		a.redefined("ALTER VIEW TAG")
 		return
 	}
@@ -68,7 +67,7 @@ func (a *analysis) alterView(start int) {
 		a.unknown("ALTER VIEW", "it is no change of a view that dbctl knows")
 		return
 	}
-	w.Columns = true
+	a.write(o, Alter, Text, Columns)
 	a.addReads(start)
 	a.set("ALTER VIEW", Exact, "a view's earlier text can be read", "ALTER VIEW "+o.Display()+" AS its earlier text")
 }
@@ -92,10 +91,10 @@ func (a *analysis) alterDatabase() {
 	case a.Take("REFRESH", "CACHE"):
 		a.none("ALTER DATABASE REFRESH CACHE")
 	case a.tags():
-		a.write(o, Alter)
+		a.write(o, Alter, Attachments)
 		a.redefined("ALTER DATABASE TAG")
 	case a.Take("SET", "OPTIONS"):
-		a.write(o, Alter)
+		a.write(o, Alter, Options)
 		a.set("ALTER DATABASE SET OPTIONS", Irreversible, "the earlier options are not known", "")
 	default:
 		a.unknown("ALTER DATABASE", "it is no change of a database that dbctl knows")
@@ -111,7 +110,8 @@ func (a *analysis) alterTable(kind string, start int) {
 	}
 	t := o.Display()
 	w := Write{Object: o, Verb: Alter}
-	done := func(action string, class Class, reason, undo string) {
+	done := func(aspects Aspect, action string, class Class, reason, undo string) {
+		w.Aspects = aspects
 		a.e.Writes = append(a.e.Writes, w)
 		a.set(kind+" "+action, class, reason, undo)
 	}
@@ -137,75 +137,65 @@ func (a *analysis) alterTable(kind string, start int) {
 		}
 		with.Database = o.Database
 		for _, x := range []sqltext.Object{o, with} {
-			s := a.write(x, Swap)
-			s.Data, s.Columns = true, true
+			a.write(x, Swap)
 		}
 		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+t+" SWAP WITH "+with.Name)
 	case a.Take("RENAME"):
-		w.Columns = true
-		a.column()
-		done("RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
+		a.column(&w, RenameColumn)
+		done(Columns, "RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
 	case a.Take("COMMENT"):
-		done("COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
+		done(Comment, "COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
 	case a.Take("ADD", "ROW", "ACCESS", "POLICY"):
-		a.e.Attaches = true
 		if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
 			a.name(sqltext.Object{Kind: sqltext.RowPolicy, Name: name})
 		}
-		done("ADD ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" DROP ROW ACCESS POLICY")
+		done(Attachments, "ADD ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" DROP ROW ACCESS POLICY")
 	case a.Take("DROP", "ROW", "ACCESS", "POLICY"):
-		a.e.Attaches = true
 		if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
 			a.name(sqltext.Object{Kind: sqltext.RowPolicy, Name: name})
 		}
-		done("DROP ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
+		done(Attachments, "DROP ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
 	case a.Take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
-		a.e.Attaches = true
-		done("DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
+		done(Attachments, "DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
 	case a.IsWord("ADD") && (a.Is(a.I+1, "CONSTRAINT") && a.Is(a.I+3, "CHECK") || a.Is(a.I+1, "CHECK") && a.Symbol(a.I+2, "(")):
-		done("ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE "+t+" DROP CONSTRAINT")
+		done(Constraints, "ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE "+t+" DROP CONSTRAINT")
 	case a.IsWord("DROP") && a.Is(a.I+1, "CONSTRAINT") && a.I+2 < len(a.Tokens):
-		done("DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
+		done(Constraints, "DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
 	case a.Take("ADD"):
-		w.Columns = true
-		a.column()
+		a.column(&w, AddColumn)
 		a.addReads(a.I)
-		done("ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN")
+		done(Columns, "ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN")
 	case a.Take("DROP", "CLUSTER", "KEY"):
-		done("DROP CLUSTER KEY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key")
+		done(Cluster, "DROP CLUSTER KEY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key")
 	case a.Take("CREATE"), a.IsWord("DROP") && (a.Is(a.I+1, "BRANCH") || a.Is(a.I+1, "TAG")) && a.I+2 < len(a.Tokens):
-		done("BRANCH OR TAG", Irreversible, unproven, "")
+		done(Attachments, "BRANCH OR TAG", Irreversible, unproven, "")
 	case a.Take("DROP"):
-		w.Columns, w.Data = true, true
-		a.column()
-		done("DROP COLUMN", Flashback, rows, "ALTER TABLE "+t+flashback)
+		a.column(&w, DropColumn)
+		done(Columns|Rows, "DROP COLUMN", Flashback, rows, "ALTER TABLE "+t+flashback)
 	case a.Take("MODIFY"):
 		a.modifyColumn(kind, w)
 	case a.Take("CLUSTER", "BY"):
-		done("CLUSTER BY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
+		done(Cluster, "CLUSTER BY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
 	case a.Take("PARTITION", "BY"):
-		done("PARTITION BY", Irreversible, unproven, "")
+		done(Layout, "PARTITION BY", Irreversible, unproven, "")
 	case a.Take("RECLUSTER"):
-		done("RECLUSTER", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+t+flashback)
+		done(Layout, "RECLUSTER", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+t+flashback)
 	case a.Take("FLASHBACK"):
-		w.Data, w.Columns = true, true
-		done("FLASHBACK", Irreversible, "FLASHBACK goes backwards only: later snapshots cannot be reached again", "")
+		done(Rows|Columns|Cluster, "FLASHBACK", Irreversible, "FLASHBACK goes backwards only: later snapshots cannot be reached again", "")
 	case a.tags():
-		done("TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE "+t+" SET TAG as before")
+		done(Attachments, "TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE "+t+" SET TAG as before")
 	case a.Take("SET", "OPTIONS"), a.Take("UNSET", "OPTIONS"):
 		action := a.Upper(a.I-2) + " OPTIONS"
 		for i := a.I; i < len(a.Tokens); i++ {
 			a.e.Retention = a.e.Retention || a.Tokens[i].Kind == sqltext.Word && isRetention(a.Text(i))
-			if action == "SET OPTIONS" && a.Tokens[i].Kind == sqltext.Word && a.Symbol(i+1, "=") {
-				a.e.Options = append(a.e.Options, a.Upper(i))
-			}
 		}
-		done(action, Exact, "the earlier options can be read", "ALTER TABLE "+t+" SET OPTIONS as before")
+		w.Options = a.options(action == "UNSET OPTIONS")
+		done(Options, action, Exact, "the earlier options can be read", "ALTER TABLE "+t+" SET OPTIONS as before")
 	case a.Take("REFRESH", "CACHE"):
 		a.none(kind + " REFRESH CACHE")
 	case a.Take("CONNECTION"):
 		a.addReads(start)
-		done("CONNECTION", Irreversible, "the earlier keys cannot be read back", "")
+		done(Text, "CONNECTION", Irreversible, "the earlier keys cannot be read back", "")
 	default:
 		a.unknown(kind, "it is no change of a table that dbctl knows")
 	}
@@ -216,40 +206,99 @@ func (a *analysis) alterTable(kind string, start int) {
 	}
 }
 
-// column reads [COLUMN] [IF [NOT] EXISTS] c.
-func (a *analysis) column() bool {
+// options reads (k = v, …), or (k, …) of those that are taken away.
+func (a *analysis) options(unset bool) []Option {
+	p := *a.Reader
+	p.TakeSymbol("(")
+	var options []Option
+	for {
+		name, ok := p.Ident()
+		if !ok {
+			return options
+		}
+		o := Option{Name: strings.ToUpper(name), Unset: unset}
+		if p.TakeSymbol("=") {
+			if t, ok := p.Peek(); ok && t.Kind == sqltext.String {
+				o.Value, _ = sqltext.Unquote(p.Text(p.I))
+			} else if ok {
+				o.Value = p.Text(p.I)
+			}
+			p.I++
+		}
+		options = append(options, o)
+		p.TakeSymbol(",")
+	}
+}
+
+// column reads [COLUMN] [IF [NOT] EXISTS] c, and TO d of a renamed one.
+func (a *analysis) column(w *Write, change ColumnChange) bool {
 	a.Take("COLUMN")
 	if a.Take("IF", "NOT", "EXISTS") || a.Take("IF", "EXISTS") {
 		a.e.If = true
 	}
-	c, ok := a.Ident()
-	a.e.Column = c
-	return ok
+	name, ok := a.Ident()
+	if !ok {
+		return false
+	}
+	c := Column{Name: name, Change: change}
+	if change == RenameColumn && a.Take("TO") {
+		c.To, _ = a.Ident()
+	}
+	w.Columns = append(w.Columns, c)
+	return true
 }
 
-// modifyColumn reads MODIFY [COLUMN] c …: a type, a comment, a masking policy, or DROP STORED.
+// nextColumn reads what separates the columns of a MODIFY: it moves past all that says what becomes of one, to the comma outside brackets.
+func (a *analysis) nextColumn() bool {
+	for ; a.I < len(a.Tokens); a.I++ {
+		if a.Symbol(a.I, "(") && !a.SkipBrackets() {
+			return false
+		}
+		if a.TakeSymbol(",") {
+			return true
+		}
+	}
+	return false
+}
+
+// modifyColumn reads MODIFY [COLUMN] c … [, COLUMN d …]: types, comments, a masking policy, or DROP STORED.
 func (a *analysis) modifyColumn(kind string, w Write) {
 	t := w.Display()
-	if !a.column() {
+	if !a.column(&w, ModifyColumn) {
 		a.unknown(kind+" MODIFY COLUMN", noName)
 		return
 	}
+	last := func() *Column { return &w.Columns[len(w.Columns)-1] }
 	switch {
-	case a.Take("COMMENT"):
-		a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
 	case a.Take("SET", "MASKING", "POLICY"):
-		a.e.Attaches = true
+		w.Aspects = Attachments
 		if name, ok := a.ObjectName(sqltext.MaskingPolicy); ok {
 			a.name(sqltext.Object{Kind: sqltext.MaskingPolicy, Name: name})
 		}
 		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
 	case a.Take("UNSET", "MASKING", "POLICY"):
-		a.e.Attaches = true
+		w.Aspects = Attachments
 		a.set(kind+" UNSET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN SET MASKING POLICY")
 	default:
-		// A new type, default or NOT NULL rewrites the column.
-		w.Columns, w.Data = true, true
-		a.addReads(a.I)
+		from := a.I
+		for {
+			if a.Take("COMMENT") {
+				last().Change = CommentColumn
+				w.Aspects |= ColumnNotes
+			} else {
+				w.Aspects |= Columns | Rows // a new type, default or NOT NULL rewrites the column
+			}
+			if !a.nextColumn() || !a.column(&w, ModifyColumn) {
+				break
+			}
+		}
+		if w.Aspects == ColumnNotes {
+			a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
+			break
+		}
+		w.Aspects |= ColumnNotes // a type may have a comment behind it
+		a.I = from
+		a.addReads(from)
 		a.set(kind+" MODIFY COLUMN", Flashback, "values are rewritten; the table goes back to its earlier snapshot", "ALTER TABLE "+t+" FLASHBACK TO its earlier snapshot")
 	}
 	a.e.Writes = append(a.e.Writes, w)
@@ -271,15 +320,17 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 		a.unknown(name, noName)
 		return
 	}
-	a.write(o, Alter)
 	if a.tags() && kind != sqltext.Worker {
+		a.write(o, Alter, Attachments)
 		a.redefined(name + " TAG")
 		return
 	}
+	w := a.write(o, Alter, Text)
 	a.redefined(name)
 	a.e.Undo = "the earlier definition of " + o.String()
 	switch kind {
 	case sqltext.Stage:
+		w.Aspects = a.stageAspects()
 		a.stageOptions()
 	case sqltext.Task:
 		a.e.Task = true
@@ -314,6 +365,27 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 	}
 }
 
+// stageAspects are what ALTER STAGE … SET changes: its comment, or more.
+func (a *analysis) stageAspects() Aspect {
+	p := *a.Reader
+	if !p.Take("SET") {
+		return Text
+	}
+	var aspects Aspect
+	for p.I < len(p.Tokens) {
+		if p.IsWord("COMMENT") && p.Symbol(p.I+1, "=") {
+			aspects |= Comment
+			p.I += 3
+		} else if p.Symbol(p.I, "(") && p.SkipBrackets() || p.TakeSymbol(",") {
+			continue
+		} else {
+			aspects |= Text
+			p.I++
+		}
+	}
+	return aspects
+}
+
 func (a *analysis) alterWarehouse(kind string) {
 	a.Take("WAREHOUSE")
 	name, ok := a.ObjectName(sqltext.Warehouse)
@@ -321,7 +393,7 @@ func (a *analysis) alterWarehouse(kind string) {
 		a.unknown(kind, noName)
 		return
 	}
-	a.write(sqltext.Object{Kind: sqltext.Warehouse, Name: name}, Alter)
+	a.write(sqltext.Object{Kind: sqltext.Warehouse, Name: name}, Alter, Text)
 	a.set(kind, Irreversible, "machines start or stop, and running queries with them", "")
 }
 
@@ -335,7 +407,7 @@ func (a *analysis) comment() {
 		if !ok {
 			return
 		}
-		a.write(o, Alter)
+		a.write(o, Alter, Comment)
 		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.Display()+" IS the earlier one")
 	case a.Take("COLUMN"):
 		parts, ok := a.Reader.Name()
@@ -345,7 +417,8 @@ func (a *analysis) comment() {
 		}
 		o, ours := a.qualify(sqltext.Table, parts[:len(parts)-1])
 		a.foreign = !ours
-		a.write(o, Alter)
+		w := a.write(o, Alter, ColumnNotes)
+		w.Columns = []Column{{Name: parts[len(parts)-1], Change: CommentColumn}}
 		a.set("COMMENT ON COLUMN", Exact, "the earlier comment can be read", "COMMENT ON COLUMN "+strings.Join(parts, ".")+" IS the earlier one")
 	case a.IsWord("NETWORK"), a.IsWord("PASSWORD"):
 		kind, words, ok := a.takeKind()
@@ -358,7 +431,7 @@ func (a *analysis) comment() {
 			a.unknown("COMMENT ON "+words, noName)
 			return
 		}
-		a.write(o, Alter)
+		a.write(o, Alter, Comment)
 		a.redefined("COMMENT ON " + words)
 	default:
 		a.unknown("COMMENT", "it comments no object that dbctl knows")

@@ -163,7 +163,8 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	}
 	// AS of CREATE TABLE … AS SELECT stands outside brackets.
 	as := a.find("AS")
-	if a.IsWord("LIKE") {
+	like := a.IsWord("LIKE")
+	if like {
 		p := *a.Reader
 		p.I++
 		if parts, ok := p.Name(); ok {
@@ -179,13 +180,17 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	if temp {
 		a.set(kind, None, "a temporary table ends with the session", "")
 		if as >= 0 {
+			a.e.Consumes = true
 			a.takes(kind, a.readsOf(as, len(a.Tokens)))
 		}
 		return
 	}
 	w := a.write(o, verb)
-	w.Data = as >= 0 || verb == Replace
-	w.Columns = verb == Replace
+	w.Columns, w.Derived, w.Engine = a.definedColumns(), as >= 0 || like, a.engine()
+	if as >= 0 {
+		w.Aspects |= Rows
+		a.e.Consumes = true
+	}
 	undo := "DROP TABLE " + o.Display()
 	if verb == Replace {
 		undo = "RENAME the new table away; UNDROP TABLE " + o.Display()
@@ -200,6 +205,53 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	for i := a.I; i < len(a.Tokens); i++ {
 		a.e.Retention = a.e.Retention || a.Tokens[i].Kind == sqltext.Word && a.Symbol(i+1, "=") && isRetention(a.Text(i))
 	}
+}
+
+// definedColumns are the columns of the list (a INT, …) that follows. What else stands in it, an index or a constraint, comes with them.
+func (a *analysis) definedColumns() []Column {
+	p := *a.Reader
+	if !p.TakeSymbol("(") {
+		return nil
+	}
+	var columns []Column
+	for first := true; p.I < len(p.Tokens) && !p.Symbol(p.I, ")"); {
+		if first {
+			if name, ok := p.Ident(); ok {
+				columns = append(columns, Column{Name: name})
+			}
+			first = false
+			continue
+		}
+		if p.Symbol(p.I, "(") && p.SkipBrackets() {
+			continue
+		}
+		first = p.Symbol(p.I, ",")
+		p.I++
+	}
+	return columns
+}
+
+// engine is the X of ENGINE = X, in upper case.
+func (a *analysis) engine() string {
+	if at := a.find("ENGINE"); at >= 0 && a.Symbol(at+1, "=") && at+2 < len(a.Tokens) {
+		return a.Upper(at + 2)
+	}
+	return ""
+}
+
+// sequenceStart is the n of START [WITH] [=] n.
+func (a *analysis) sequenceStart() string {
+	p := *a.Reader
+	if p.I = a.find("START"); p.I < 0 {
+		return "1"
+	}
+	p.I++
+	p.Take("WITH")
+	p.TakeSymbol("=")
+	if t, ok := p.Peek(); ok && t.Kind == sqltext.Number {
+		return p.Text(p.I)
+	}
+	return "1"
 }
 
 // find returns the index of the keyword outside brackets, from here on, or -1.
@@ -228,8 +280,7 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 	if !ok {
 		return
 	}
-	w := a.write(o, verb)
-	w.Columns = verb == Replace
+	a.write(o, verb)
 	a.addReads(start)
 	kind := createKind(verb, words)
 	switch {
@@ -255,10 +306,8 @@ func (a *analysis) createStream(verb Verb) {
 	if !ok {
 		return
 	}
-	w := a.write(o, verb)
-	w.IsStream = true
-	w.Data = verb == Replace // its offset
-	a.write(base, Alter)
+	a.write(o, verb).IsStream = true
+	a.write(base, Alter, Options) // change_tracking
 	a.addReads(a.I)
 	reason := "what was created is dropped; its table keeps change_tracking"
 	undo := "DROP STREAM " + o.Display()
@@ -289,9 +338,8 @@ func (a *analysis) createDatabase(verb Verb) {
 		a.unknown(kind, noName)
 		return
 	}
-	w := a.write(o, verb)
+	a.write(o, verb)
 	if verb == Replace {
-		w.Data, w.Columns = true, true
 		a.set(kind, Exact, "the database that was replaced is kept by the engine, as long as retention lasts", "RENAME the new database away; UNDROP DATABASE "+o.Display())
 		return
 	}
@@ -307,7 +355,7 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 		a.unknown(name, noName)
 		return
 	}
-	a.write(o, verb)
+	w := a.write(o, verb)
 	if verb == Replace {
 		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.Display())
 	} else {
@@ -317,9 +365,10 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 	switch kind {
 	case sqltext.Stage:
 		a.stageOptions()
+		w.Internal = !a.hasURL()
 		if verb == Replace {
-			a.e.InternalStage = true
-			if !a.hasURL() {
+			w.Aspects |= Files
+			if w.Internal {
 				a.e.Class, a.e.Reason = Irreversible, "replacing an internal stage deletes its files"
 				a.e.Undo = ""
 			}
@@ -337,7 +386,10 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "machines are started, which costs", ""
 	case sqltext.WorkloadGroup:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, notRead, ""
-	case sqltext.Notification, sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Catalog, sqltext.Connection, sqltext.FileFormat, sqltext.Function, sqltext.Procedure, sqltext.Sequence, sqltext.Dictionary, sqltext.Role, sqltext.Tag:
+	case sqltext.Sequence:
+		w.Start = a.sequenceStart()
+		a.addReads(start)
+	case sqltext.Notification, sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Catalog, sqltext.Connection, sqltext.FileFormat, sqltext.Function, sqltext.Procedure, sqltext.Dictionary, sqltext.Role, sqltext.Tag:
 		a.addReads(start)
 	}
 }

@@ -21,7 +21,7 @@ func (a *analysis) takes(kind string, r reads) {
 	if len(r.nextval) > 0 {
 		a.set(kind, Irreversible, "values taken from a sequence are not given back", "")
 		for _, o := range r.nextval {
-			a.write(o, WriteData).Data = true
+			a.write(o, WriteData, Rows)
 		}
 	}
 }
@@ -53,7 +53,7 @@ func (a *analysis) with(start int) {
 		case a.Take("MERGE"):
 			a.merge(start)
 		case a.Take("REPLACE"):
-			a.dml("REPLACE INTO", start, func() { a.Take("INTO") })
+			a.replace(start)
 		case a.Take("COPY"):
 			a.copyStatement(start)
 		case a.IsWord("SELECT"), a.IsWord("FROM"), a.IsWord("VALUES"), a.IsWord("WITH"), a.Symbol(a.I, "("):
@@ -75,7 +75,7 @@ func (a *analysis) dmlClass(kind string) {
 		}
 	}
 	a.set(kind, Flashback, "rows change; the table goes back to its earlier snapshot", "ALTER TABLE "+strings.Join(names, ", ")+" FLASHBACK TO its earlier snapshot")
-	a.e.DML = true
+	a.e.DML, a.e.Consumes = true, true
 }
 
 // dml analyzes a statement that changes the rows of one table; prefix takes the words before its name.
@@ -88,9 +88,14 @@ func (a *analysis) dml(kind string, start int, prefix func()) {
 	if !ok {
 		return
 	}
-	a.write(o, WriteData).Data = true
+	a.write(o, WriteData, Rows)
 	a.addReads(start)
 	a.dmlClass(kind)
+}
+
+func (a *analysis) replace(start int) {
+	a.dml("REPLACE INTO", start, func() { a.Take("INTO") })
+	a.e.Commits = a.e.DML
 }
 
 // insert analyzes INSERT INTO, INSERT OVERWRITE, INSERT ALL and INSERT FIRST.
@@ -98,6 +103,7 @@ func (a *analysis) insert(start int) {
 	a.SkipHints()
 	kind := "INSERT"
 	overwrite := a.Take("OVERWRITE")
+	a.e.Commits = overwrite
 	if overwrite {
 		kind = "INSERT OVERWRITE"
 	}
@@ -142,7 +148,7 @@ func (a *analysis) insertMulti(kind string, start int) {
 			}
 			a.I--
 			if !a.writes(o) {
-				a.write(o, WriteData).Data = true
+				a.write(o, WriteData, Rows)
 			}
 		}
 	}
@@ -171,7 +177,7 @@ func (a *analysis) merge(start int) {
 	if !ok {
 		return
 	}
-	a.write(o, WriteData).Data = true
+	a.write(o, WriteData, Rows)
 	for a.I < len(a.Tokens) && !a.IsWord("USING") {
 		a.I++
 	}
@@ -195,9 +201,10 @@ func (a *analysis) copyStatement(start int) {
 		return
 	}
 	if t, ok := a.Peek(); ok && (t.Kind == sqltext.At || t.Kind == sqltext.String) {
+		a.e.Consumes = true
 		a.set("COPY INTO LOCATION", Irreversible, "files that were written or overwritten in an object store have no history", "")
 		if o, ok := location(a.Text(a.I), t.Kind); ok {
-			a.write(o, WriteData).Data = true
+			a.write(o, WriteData, Rows)
 			if !strings.Contains(o.Name, "://") {
 				stage, _ := sqltext.StagePath(o.Name)
 				a.name(sqltext.Object{Kind: sqltext.Stage, Name: stage})
@@ -214,10 +221,11 @@ func (a *analysis) copyStatement(start int) {
 	if !ok {
 		return
 	}
-	a.write(o, WriteData).Data = true
+	a.write(o, WriteData, Rows)
 	after := a.I
 	a.addReads(start)
 	a.dmlClass(kind)
+	a.e.Copy = true
 	a.e.Reason = "rows are added; the table goes back to its earlier snapshot, while the engine still remembers the loaded files"
 	// PURGE = TRUE removes the files it loaded.
 	for i := after; i < len(a.Tokens); i++ {
@@ -226,7 +234,7 @@ func (a *analysis) copyStatement(start int) {
 			for j := after; j < i; j++ {
 				if t := a.Tokens[j]; t.Kind == sqltext.At || t.Kind == sqltext.String && a.Is(j-1, "FROM") {
 					if o, ok := location(a.Text(j), t.Kind); ok {
-						a.write(o, Drop).Data = true
+						a.write(o, Drop, Rows)
 					}
 					break
 				}
@@ -280,7 +288,7 @@ func (a *analysis) remove() {
 		return
 	}
 	a.set("REMOVE", Irreversible, "files that were removed from an object store have no history", "")
-	a.write(o, Drop).Data = true
+	a.write(o, Drop, Rows)
 	stage, _ := sqltext.StagePath(o.Name)
 	a.name(sqltext.Object{Kind: sqltext.Stage, Name: stage})
 }

@@ -21,8 +21,9 @@ func (a *analysis) drop() {
 		if !ok {
 			return
 		}
-		a.write(o, Drop).Data = true
+		w := a.write(o, Drop)
 		if a.Take("ALL") {
+			w.Aspects |= Rows
 			a.set("DROP TABLE ALL", Flashback, "the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.Display()+"; FLASHBACK")
 			return
 		}
@@ -45,8 +46,7 @@ func (a *analysis) drop() {
 		if !ok {
 			return
 		}
-		w := a.write(o, Drop)
-		w.IsStream, w.Data = true, true
+		a.write(o, Drop).IsStream = true
 		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.Display())
 		a.e.Stream = true
 	case a.Take("DATABASE"), a.Take("SCHEMA"):
@@ -56,7 +56,7 @@ func (a *analysis) drop() {
 			a.unknown("DROP DATABASE", noName)
 			return
 		}
-		a.write(o, Drop).Data = true
+		a.write(o, Drop)
 		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts", "UNDROP DATABASE "+o.Display())
 	default:
 		kind, words, ok := a.takeKind()
@@ -75,11 +75,11 @@ func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 		a.unknown("DROP "+words, noName)
 		return
 	}
-	a.write(o, Drop)
+	w := a.write(o, Drop)
 	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.Display())
 	switch kind {
 	case sqltext.Stage:
-		a.e.InternalStage = true
+		w.Aspects |= Files
 		a.e.Reason = "the engine keeps no dropped stage; it is made again from dbctl's own text, but the files of an internal stage are gone"
 	case sqltext.Task:
 		a.e.Task = true
@@ -97,7 +97,7 @@ func (a *analysis) undrop() {
 		if !ok {
 			return
 		}
-		a.write(o, Undrop).Data = true
+		a.write(o, Undrop)
 		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.Display())
 	case a.Take("DATABASE"):
 		o, ok := a.databaseName()
@@ -105,7 +105,7 @@ func (a *analysis) undrop() {
 			a.unknown("UNDROP DATABASE", noName)
 			return
 		}
-		a.write(o, Undrop).Data = true
+		a.write(o, Undrop)
 		a.set("UNDROP DATABASE", Exact, "what was undropped is dropped again", "DROP DATABASE "+o.Display())
 	default:
 		a.unknown("UNDROP", "it undrops no object that dbctl knows")

@@ -38,41 +38,61 @@ const (
 	WriteData Verb = "write"
 )
 
-// Write is one object that a statement writes.
+// Write is one object that a statement writes, and what of it.
 type Write struct {
 	sqltext.Object
 	Verb     Verb
-	Data     bool // rows change
-	Columns  bool // columns change
-	IsStream bool // the statement says STREAM
+	Aspects  Aspect
+	Columns  []Column // of a table: those that the statement names
+	Derived  bool     // a CREATE TABLE takes its columns from elsewhere: AS SELECT, LIKE
+	Engine   string   // of CREATE TABLE: as ENGINE = says, upper case; "" when it says none
+	Options  []Option // that SET OPTIONS and UNSET OPTIONS name
+	Start    string   // of CREATE SEQUENCE: the first value, "1" when it says none
+	Internal bool     // of CREATE STAGE: without a URL, so that its files live and die with it
+	IsStream bool     // the statement says STREAM
 }
 
-// Effect is what one statement does.
-type Effect struct {
-	Kind    string           // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
-	Writes  []Write          // empty for class none
-	Names   []sqltext.Object // what it reads or depends on: base tables, stages, connections; a stream among them is consumed by DML, CREATE TABLE AS and COPY INTO a location
-	Class   Class
-	Reason  string   // why it is of that class
-	Undo    string   // how it would be undone, for people: "UNDROP TABLE t"
-	If      bool     // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
-	Column  string   // of ALTER TABLE ADD, DROP, RENAME or MODIFY COLUMN: the column, as the table has it before, or is to get it
-	Unknown bool     // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
-	Script  bool     // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
-	DML     bool     // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
-	DDL     bool     // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
-	Use     string   // USE db: the database afterwards
-	Set     string   // SET/UNSET names of session settings, with commas; "variable x", "role", "warehouse" and so on for other state of the session
-	During  []string // settings that hold while it runs: of SETTINGS (…) and of hints, lower case
-	Txn     string   // BEGIN, COMMIT, ROLLBACK
-	Plain   bool     // a plain CREATE (no OR REPLACE, no IF NOT EXISTS, no AS SELECT) of one object that the catalogue lists: may share a mark
-	Stream  bool     // needs the stream feature (1402)
-	Task    bool     // needs tasks (1702, 1402)
+// Option is an option of a table that a statement sets, or takes away.
+type Option struct {
+	Name  string // upper case
+	Value string // as the engine shows it
+	Unset bool
+}
 
-	Attaches      bool     // sets or takes away tags or policies of an object, which no savepoint sees
-	InternalStage bool     // drops or replaces a stage: irreversible when it is there, internal and holds files, which only the engine knows; else redefine
-	Retention     bool     // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need
-	Options       []string // of a table, that SET OPTIONS sets: upper case
+// Changes reports whether the statement writes one of the aspects.
+func (w Write) Changes(any Aspect) bool { return w.Aspects.Has(any) }
+
+// Effect is what one statement does. Kind, Reason and Undo are for people; nothing is decided by them.
+type Effect struct {
+	Kind     string           // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
+	Writes   []Write          // empty for class none
+	Names    []sqltext.Object // what it reads or depends on: base tables, stages, connections
+	Consumes bool             // a stream among Names is moved on by it: DML, CREATE TABLE AS and COPY INTO a location do that
+	Class    Class
+	Reason   string   // why it is of that class
+	Undo     string   // how it would be undone: "UNDROP TABLE t"
+	If       bool     // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
+	Unknown  bool     // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
+	Script   bool     // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
+	DML      bool     // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
+	Copy     bool     // COPY INTO a table: its answer has a row for each file, and the engine remembers the files
+	Commits  bool     // DML that makes a snapshot even where no row changes: REPLACE INTO, INSERT OVERWRITE
+	DDL      bool     // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
+	Use      string   // USE db: the database afterwards
+	Session  bool     // SET, UNSET, USE of a warehouse or catalog: the session is another afterwards
+	Settings []string // the session settings that SET or UNSET changes
+	During   []string // settings that hold while it runs: of SETTINGS (…) and of hints, lower case
+	Txn      string   // BEGIN, COMMIT, ROLLBACK
+	Plain    bool     // a CREATE of one object that the catalogue lists, with no OR REPLACE, IF NOT EXISTS or AS SELECT: may share a mark
+	Stream   bool     // needs the stream feature (1402)
+	Task     bool     // needs tasks (1702, 1402)
+
+	Retention bool // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need
+}
+
+// Changes reports whether the statement writes one of the aspects of some object.
+func (e Effect) Changes(any Aspect) bool {
+	return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Changes(any) })
 }
 
 // Analyze says what stmt does when the current database is database. It never guesses: what it does not know is Unknown and
@@ -157,8 +177,16 @@ func (a *analysis) set(kind string, class Class, reason, undo string) {
 
 func (a *analysis) none(kind string) { a.set(kind, None, "it writes nothing", "") }
 
-func (a *analysis) write(o sqltext.Object, verb Verb) *Write {
-	a.e.Writes = append(a.e.Writes, Write{Object: o, Verb: verb})
+// write notes that o is written; with a verb that does not change its existence, the aspects say what of it.
+func (a *analysis) write(o sqltext.Object, verb Verb, aspects ...Aspect) *Write {
+	w := Write{Object: o, Verb: verb}
+	if verb != Alter && verb != WriteData {
+		w.Aspects = Existence
+	}
+	for _, x := range aspects {
+		w.Aspects |= x
+	}
+	a.e.Writes = append(a.e.Writes, w)
 	return &a.e.Writes[len(a.e.Writes)-1]
 }
 
@@ -175,8 +203,7 @@ func (a *analysis) addReads(from int) reads {
 		a.name(o)
 	}
 	for _, o := range r.consumed {
-		w := a.write(o, WriteData)
-		w.Data, w.IsStream = true, true
+		a.write(o, WriteData, Rows).IsStream = true
 		a.e.Stream = true
 	}
 	return r
@@ -274,7 +301,7 @@ func (a *analysis) statement() {
 	case "INSERT":
 		a.insert(start)
 	case "REPLACE":
-		a.dml("REPLACE INTO", start, func() { a.Take("INTO") })
+		a.replace(start)
 	case "UPDATE":
 		a.dml("UPDATE", start, nil)
 	case "DELETE":
@@ -329,10 +356,10 @@ func (a *analysis) statement() {
 		a.remove()
 	case "KILL":
 		a.set("KILL", Irreversible, "a query that was ended does not go on", "")
-		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "a running query or connection"}, Alter)
+		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "a running query or connection"}, Alter, Text)
 	case "SYSTEM":
 		a.set("SYSTEM", Irreversible, "it changes the running server, whose earlier state is not known", "")
-		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "the server"}, Alter)
+		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "the server"}, Alter, Text)
 	case "SUSPEND", "RESUME":
 		a.alterWarehouse(verb + " WAREHOUSE")
 	case "CALL":

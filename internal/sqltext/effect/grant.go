@@ -1,10 +1,6 @@
 package effect
 
-import (
-	"slices"
-
-	"github.com/dbctl/dbctl/internal/sqltext"
-)
+import "github.com/dbctl/dbctl/internal/sqltext"
 
 // grant analyzes GRANT and REVOKE: the privileges of one role or user change.
 func (a *analysis) grant(verb string) {
@@ -46,8 +42,16 @@ func (a *analysis) grant(verb string) {
 	if verb == "REVOKE" {
 		inverse = "GRANT"
 	}
-	owned := slices.ContainsFunc(a.e.Names, func(o sqltext.Object) bool { return o.Kind == sqltext.Table || o.Kind == sqltext.Database })
-	a.write(sqltext.Object{Kind: sqltext.Grant, Name: what + name}, Alter)
+	a.write(sqltext.Object{Kind: sqltext.Grant, Name: what + name}, Alter, Grants)
+	owned := false
+	if kind == "GRANT OWNERSHIP" {
+		for _, o := range a.e.Names {
+			if o.Kind == sqltext.Table || o.Kind == sqltext.Database {
+				a.write(o, Alter, Owner)
+				owned = true
+			}
+		}
+	}
 	a.name(sqltext.Object{Kind: who, Name: name})
 	a.set(kind, Redefine, "privileges have no history; the earlier ones are granted again", inverse+" what changed")
 	if kind == "GRANT OWNERSHIP" {

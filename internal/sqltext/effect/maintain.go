@@ -31,7 +31,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, verb)
 		for _, o := range a.addReads(start).names {
 			if o.Kind == sqltext.Table {
-				a.write(o, Alter)
+				a.write(o, Alter, Indexes)
 			}
 		}
 	} else {
@@ -43,7 +43,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 		if !ok {
 			return
 		}
-		a.write(o, Alter)
+		a.write(o, Alter, Indexes)
 		undo += " ON " + o.Display()
 	}
 	if verb == Replace {
@@ -64,7 +64,7 @@ func (a *analysis) dropIndex(index string) {
 		if !ok {
 			return
 		}
-		a.write(o, Alter)
+		a.write(o, Alter, Indexes)
 	} else if index == "AGGREGATING" {
 		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Drop)
 	} else {
@@ -80,7 +80,7 @@ func (a *analysis) truncate() {
 	if !ok {
 		return
 	}
-	a.write(o, WriteData).Data = true
+	a.write(o, WriteData, Rows)
 	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone", "ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 }
 
@@ -90,12 +90,12 @@ func (a *analysis) optimize() {
 	if !ok {
 		return
 	}
-	w := a.write(o, Alter)
+	w := a.write(o, Alter, Layout)
 	switch {
 	case a.Take("COMPACT"):
 		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 	case a.IsWord("PURGE"), a.IsWord("ALL"):
-		w.Data = true
+		w.Aspects |= Rows
 		a.set("OPTIMIZE TABLE "+a.Upper(a.I), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")
 	default:
 		a.unknown("OPTIMIZE TABLE", "it is no action that dbctl knows")
@@ -108,7 +108,7 @@ func (a *analysis) analyzeTable() {
 	if !ok {
 		return
 	}
-	a.write(o, Alter)
+	a.write(o, Alter, Layout)
 	a.set("ANALYZE TABLE", Exact, "only statistics change", "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 }
 
@@ -130,7 +130,7 @@ func (a *analysis) vacuum() {
 		if !ok {
 			return
 		}
-		a.write(o, Alter).Data = true
+		a.write(o, Alter, Rows)
 	case a.Take("DROP", "TABLE"):
 		o := sqltext.Object{Kind: sqltext.Unknown, Name: "dropped tables"}
 		if a.Take("FROM") {
@@ -138,9 +138,9 @@ func (a *analysis) vacuum() {
 				o.Name += " of " + database.Name
 			}
 		}
-		a.write(o, Drop).Data = true
+		a.write(o, Drop, Rows)
 	case a.Take("TEMPORARY", "FILES"), a.Take("TEMPORARY", "TABLES"):
-		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "temporary files"}, Drop).Data = true
+		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "temporary files"}, Drop, Rows)
 	default:
 		a.unknown(kind, "it is no VACUUM that dbctl knows")
 		return
@@ -163,9 +163,9 @@ func (a *analysis) refresh() {
 			if !ok {
 				return
 			}
-			a.write(o, Alter)
+			a.write(o, Alter, Layout)
 		} else {
-			a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Alter)
+			a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Alter, Layout)
 		}
 		a.set(kind, Exact, derived, "nothing")
 		return
@@ -179,7 +179,7 @@ func (a *analysis) refresh() {
 		if !ok {
 			return
 		}
-		a.write(o, WriteData).Data = true
+		a.write(o, WriteData, Rows)
 		a.set("REFRESH MATERIALIZED VIEW", Exact, derived, "nothing")
 	case a.Take("VIRTUAL", "COLUMN"):
 		if !a.Take("FOR") {
@@ -189,7 +189,7 @@ func (a *analysis) refresh() {
 		if !ok {
 			return
 		}
-		a.write(o, Alter)
+		a.write(o, Alter, Layout)
 		a.set("REFRESH VIRTUAL COLUMN", Exact, derived, "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 	default:
 		a.unknown("REFRESH", "it refreshes no object that dbctl knows")

@@ -55,7 +55,7 @@ func (a *analysis) explain() {
 	if a.e.Class != None {
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it runs the statement, and what that wrote is not journaled", ""
 	}
-	a.e.DML = false // its answer is a plan, not a count of rows
+	a.e.DML, a.e.Copy = false, false // its answer is a plan, not a count of rows
 }
 
 // show takes statements that only read. DROP in SHOW DROP TABLES writes nothing.
@@ -106,7 +106,7 @@ func (a *analysis) use() {
 	}
 	if a.IsWord("WAREHOUSE") && a.I+1 < len(a.Tokens) {
 		a.none("USE WAREHOUSE")
-		a.e.Set = "warehouse"
+		a.e.Session = true
 		return
 	}
 	name, ok := a.Ident()
@@ -122,11 +122,11 @@ func (a *analysis) use() {
 func (a *analysis) useCatalog(kind string) {
 	if name, ok := a.Ident(); ok && name == "default" {
 		a.none(kind)
-		a.e.Set = "catalog"
+		a.e.Session = true
 		return
 	}
 	a.unknown(kind, "names cannot be followed into another catalog")
-	a.e.Set = "catalog"
+	a.e.Session = true
 }
 
 // setting analyzes SET and UNSET.
@@ -137,28 +137,28 @@ func (a *analysis) setting(verb string) {
 		return
 	case verb == "SET" && a.Take("DEFAULT", "ROLE"):
 		a.set("SET DEFAULT ROLE", Irreversible, "the user's earlier default role is not known", "")
-		a.write(sqltext.Object{Kind: sqltext.User, Name: "current_user()"}, Alter)
+		a.write(sqltext.Object{Kind: sqltext.User, Name: "current_user()"}, Alter, Text)
 		return
 	case verb == "SET" && a.Take("ROLE"):
 		a.none("SET ROLE")
-		a.e.Set = "role"
+		a.e.Session = true
 		return
 	case verb == "SET" && a.Take("SECONDARY", "ROLES"):
 		a.none("SET SECONDARY ROLES")
-		a.e.Set = "secondary roles"
+		a.e.Session = true
 		return
 	case verb == "SET" && a.Take("CATALOG"):
 		a.useCatalog("SET CATALOG")
 		return
 	}
-	global, prefix := false, ""
+	global, variable := false, false
 	switch {
 	case a.Take("GLOBAL"):
 		global = true
 	case a.Take("SESSION"):
 	case a.IsWord("VARIABLE") && !a.Symbol(a.I+1, "="):
 		a.I++
-		prefix = "variable "
+		variable = true
 	}
 	var names []string
 	if a.TakeSymbol("(") {
@@ -182,19 +182,24 @@ func (a *analysis) setting(verb string) {
 	kind := verb
 	if global {
 		kind = verb + " GLOBAL"
-	} else if prefix != "" {
+	} else if variable {
 		kind = verb + " VARIABLE"
 	}
 	if global {
 		a.set(kind, Redefine, "the setting has no history; its earlier value is set again", "SET GLOBAL or UNSET GLOBAL "+strings.Join(names, ", "))
 		for _, n := range names {
-			a.write(sqltext.Object{Kind: sqltext.Setting, Name: n}, Alter)
+			a.write(sqltext.Object{Kind: sqltext.Setting, Name: n}, Alter, Text)
 			a.e.Retention = a.e.Retention || isRetention(n)
 		}
 	} else {
 		a.none(kind)
-		a.e.Set = prefix + strings.Join(names, ","+prefix)
-		a.e.Retention = slices.ContainsFunc(names, isRetention)
+		a.e.Session = true
+		if !variable {
+			for _, n := range names {
+				a.e.Settings = append(a.e.Settings, strings.ToLower(n))
+			}
+			a.e.Retention = slices.ContainsFunc(names, isRetention)
+		}
 	}
 	// SET x = (SELECT …) reads, and may take.
 	if r := a.addReads(a.I); !global {

@@ -1,0 +1,63 @@
+package effect
+
+import "strings"
+
+// Aspect is a part of an object that a statement can write by itself; several are or-ed together.
+type Aspect uint16
+
+// The aspects. What a table was made with, or is replaced by, is part of its existence.
+const (
+	Existence   Aspect = 1 << iota // under this name: it is made, dropped, replaced, renamed
+	Rows                           // rows come, go or change; of a stream its offset
+	Layout                         // rows are arranged anew and statistics taken; none changes
+	Columns                        // names, order, types, defaults
+	ColumnNotes                    // the comments of columns
+	Cluster                        // the cluster key
+	Options                        // of a table
+	Indexes                        // of a table
+	Constraints                    // of a table
+	Comment                        // the object's own
+	Owner                          // the role that owns it
+	Grants                         // the privileges and roles that a role or user has
+	Text                           // a view's query; the definition of an object that the engine keeps no history of
+	Attachments                    // tags and policies on it, which the catalogue does not show
+	Files                          // those of a stage that lives and dies with them
+)
+
+var aspectNames = []string{
+	"existence", "rows", "layout", "columns", "column comments", "cluster key", "options", "indexes", "constraints", "comment", "owner",
+	"grants", "text", "attachments", "files",
+}
+
+// Has reports whether one of the aspects is among a.
+func (a Aspect) Has(any Aspect) bool { return a&any != 0 }
+
+// String is "rows, columns".
+func (a Aspect) String() string {
+	var names []string
+	for i, n := range aspectNames {
+		if a.Has(1 << i) {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// ColumnChange is what an ALTER does to a column.
+type ColumnChange uint8
+
+// The changes of columns.
+const (
+	AddColumn ColumnChange = iota + 1
+	DropColumn
+	RenameColumn
+	ModifyColumn  // another type, default or nullability
+	CommentColumn // another comment, and nothing else
+)
+
+// Column is a column that a statement names: an ALTER the one that it changes, a CREATE the one that it makes.
+type Column struct {
+	Name   string
+	To     string // its new name, of RenameColumn
+	Change ColumnChange
+}
