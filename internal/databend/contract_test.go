@@ -85,7 +85,7 @@ func TestEverySessionIsTheSameOnAnyAccount(t *testing.T) {
 			want[kind+": "+q.name] = q.want
 		}
 	}
-	for name, e := range map[string]*databendtest.Env{"as installed": databendtest.New(t), "hostile": databendtest.Account(t, hostile)} {
+	for name, e := range map[string]*databendtest.Env{"as installed": databendtest.New(t), "hostile": databendtest.Start(t, hostile).New(t)} {
 		if diff := cmp.Diff(want, ask(t, e)); diff != "" {
 			t.Errorf("%s account (-want +got):\n%s", name, diff)
 		}
@@ -158,7 +158,7 @@ func TestWhoMaySayWhat(t *testing.T) {
 // A statement about the account reads its settings, not the session's; the session is as it was.
 func TestTheAccountsOwnSettings(t *testing.T) {
 	t.Parallel()
-	e := databendtest.Account(t, map[string]string{"timezone": "Asia/Tokyo"})
+	e := databendtest.Start(t, map[string]string{"timezone": "Asia/Tokyo"}).New(t)
 	session := e.Session(t)
 	read := func(account bool) string {
 		res, err := session.Query(t.Context(), databend.Statement{SQL: "SELECT value, level FROM system.settings WHERE name = 'timezone'", Account: account})

@@ -1,6 +1,7 @@
 // Package databendtest gives tests a real Databend engine, an S3 store and a fresh database.
 //
-// One embedded engine serves a test binary and ends with it. DBCTL_TEST_DSN, with DBCTL_TEST_S3_ENDPOINT, _BUCKET, _KEY and
+// One embedded engine serves a test binary and ends with it; a test that changes the account's settings starts one of its own
+// (Start). DBCTL_TEST_DSN, with DBCTL_TEST_S3_ENDPOINT, _BUCKET, _KEY and
 // _SECRET, names another server instead: the same tests then run against that. DBCTL_REQUIRE_ENGINE=1 makes a missing engine a
 // failure rather than a skip.
 package databendtest
@@ -21,6 +22,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Env is what one test gets: a fresh database on the package's engine, and a fresh prefix of the bucket.
@@ -33,18 +35,19 @@ type Env struct {
 	S3       local.Store
 	Embedded bool // false with DBCTL_TEST_DSN
 
-	server *server
+	server *Engine
 	logged int // entries of the engine's request log before this Env
 }
 
 const bucket = "dbctl-test"
 
-// server is the one server of this test binary.
-type server struct {
+// Engine is a server to test on: the one of this test binary, or one that Start started.
+type Engine struct {
 	cfg      databend.Config
 	s3       local.Store
 	bucket   string
 	embedded bool
+	settings map[string]string // of the sessions of SQL and Err
 }
 
 var (
@@ -53,13 +56,13 @@ var (
 	run     = fmt.Sprintf("%x", time.Now().UnixNano()&0xffffffff) // test binaries share a server of DBCTL_TEST_DSN
 )
 
-func start() (*server, error) {
+func start() (*Engine, error) {
 	if dsn := os.Getenv("DBCTL_TEST_DSN"); dsn != "" {
 		cfg, err := databend.ParseDSN(dsn)
 		if err != nil {
 			return nil, err
 		}
-		s := &server{cfg: cfg, bucket: os.Getenv("DBCTL_TEST_S3_BUCKET"), s3: local.Store{
+		s := &Engine{cfg: cfg, bucket: os.Getenv("DBCTL_TEST_S3_BUCKET"), s3: local.Store{
 			Endpoint: os.Getenv("DBCTL_TEST_S3_ENDPOINT"),
 			Key:      os.Getenv("DBCTL_TEST_S3_KEY"), Secret: secret.New(os.Getenv("DBCTL_TEST_S3_SECRET")),
 		}}
@@ -68,39 +71,56 @@ func start() (*server, error) {
 		}
 		return s, nil
 	}
-	s, _, err := embedded() // never closed: the engine ends when this process does and its stdin with it
-	return s, err
+	e, err := local.Start(context.Background(), embedded())
+	if err != nil {
+		return nil, err
+	}
+	// Never closed: the engine ends when this process does and its stdin with it.
+	return engineOf(e), nil
 }
 
-func embedded() (*server, *local.Engine, error) {
-	e, err := local.Start(context.Background(), local.Options{
-		Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON"),
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return &server{
+func embedded() local.Options {
+	return local.Options{Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON")}
+}
+
+func engineOf(e *local.Engine) *Engine {
+	return &Engine{
 		cfg: databend.Config{Host: e.Host, Port: e.Port, Plain: true, User: e.User, Password: e.Password},
 		s3:  e.S3, bucket: bucket, embedded: true,
-	}, e, nil
+	}
 }
 
-// Account returns an Env on an engine of the test's own, an account with these settings (SET GLOBAL).
-func Account(t testing.TB, settings map[string]string) *Env {
+// Start starts an embedded engine of the test's own, whose account has these settings (SET GLOBAL); it ends with the test. The
+// sessions of SQL and Err have what the settings were before: what a test is told does not depend on them.
+func Start(t testing.TB, settings map[string]string) *Engine {
 	t.Helper()
-	s, engine, err := embedded()
+	if os.Getenv("DBCTL_TEST_DSN") != "" {
+		t.Skip("the account's settings are changed on an embedded engine only")
+	}
+	e, err := local.Start(t.Context(), embedded())
 	if err != nil {
-		noEngine(t, err)
+		without(t, err)
 	}
-	t.Cleanup(func() { _ = engine.Close() })
-	e := s.env(t)
+	t.Cleanup(func() { _ = e.Close() })
+	s := engineOf(e)
+	s.settings = map[string]string{}
+	for name := range settings {
+		was, err := s.sql("", "SELECT value FROM system.settings WHERE name = "+sqltext.Quote(name))
+		if err != nil || len(was) != 1 {
+			t.Fatalf("read setting %s: %v, %v", name, was, err)
+		}
+		s.settings[name] = was[0][0]
+	}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		e.SQL(t, fmt.Sprintf("SET GLOBAL %s = '%s'", name, settings[name]))
+		if _, err := s.sql("", "SET GLOBAL "+name+" = "+sqltext.Quote(settings[name])); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return e
+	return s
 }
 
-func noEngine(t testing.TB, err error) {
+// without ends a test that has no engine: it is skipped loudly, or fails when DBCTL_REQUIRE_ENGINE=1.
+func without(t testing.TB, err error) {
 	t.Helper()
 	if os.Getenv("DBCTL_REQUIRE_ENGINE") == "1" || os.Getenv("DBCTL_TEST_DSN") != "" {
 		t.Fatalf("no engine to test with: %v", err)
@@ -113,12 +133,13 @@ func New(t testing.TB) *Env {
 	t.Helper()
 	s, err := started()
 	if err != nil {
-		noEngine(t, err)
+		without(t, err)
 	}
-	return s.env(t)
+	return s.New(t)
 }
 
-func (s *server) env(t testing.TB) *Env {
+// New returns an Env on this engine.
+func (s *Engine) New(t testing.TB) *Env {
 	t.Helper()
 	n := counter.Add(1)
 	e := &Env{

@@ -62,7 +62,7 @@ func (e *Env) Log(t testing.TB) []Request {
 }
 
 // log returns the requests from number since on, and the number of the next.
-func (s *server) log(t testing.TB, since int) (entries []Request, next int) {
+func (s *Engine) log(t testing.TB, since int) (entries []Request, next int) {
 	t.Helper()
 	var log struct {
 		Next    int

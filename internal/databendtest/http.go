@@ -32,10 +32,14 @@ type answer struct {
 }
 
 // sql runs statements in one session and returns the rows of the last.
-func (s *server) sql(database string, statements ...string) ([][]string, error) {
-	session := json.RawMessage("{}")
-	if database != "" {
-		session, _ = json.Marshal(map[string]string{"database": database})
+func (s *Engine) sql(database string, statements ...string) ([][]string, error) {
+	var session json.RawMessage
+	session, err := json.Marshal(struct {
+		Database string            `json:"database,omitempty"`
+		Settings map[string]string `json:"settings,omitempty"`
+	}{database, s.settings})
+	if err != nil {
+		return nil, err
 	}
 	cookie := http.Header{"Cookie": {"session_id=" + uuid.NewString()}}
 	var rows [][]string
@@ -79,7 +83,7 @@ func (s *server) sql(database string, statements ...string) ([][]string, error) 
 
 var client = &http.Client{Timeout: 10 * time.Minute}
 
-func (s *server) call(method, path string, head http.Header, body []byte, into any) error {
+func (s *Engine) call(method, path string, head http.Header, body []byte, into any) error {
 	scheme, port := "https", 443
 	if s.cfg.Plain {
 		scheme, port = "http", 80

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // remember notes which tables there are: later fingerprints say of each table which of them it is.
@@ -44,7 +46,7 @@ func (w *world) fingerprint() []string {
 		}
 		slices.Sort(options)
 		add("%s: %s, was %s, comment %q, cluster by %q, transient %q, %s", name, r[2], origin, r[3], r[4], r[5], strings.Join(options, " "))
-		if code, _ := w.env.Err(w.t, "SELECT * FROM `"+name+"` LIMIT 0"); r[2] == "VIEW" && code != 0 {
+		if code, _ := w.env.Err(w.t, "SELECT * FROM "+sqltext.Ident(name)+" LIMIT 0"); r[2] == "VIEW" && code != 0 {
 			add("%s cannot be read: %d", name, code)
 			continue
 		}
@@ -65,15 +67,23 @@ func (w *world) fingerprint() []string {
 		add("%s constraint %s", r[0], strings.Join(r[1:], " | "))
 	}
 	for _, n := range relations {
-		for _, r := range w.sql("SELECT * FROM `" + n + "`") {
+		for _, r := range w.sql("SELECT * FROM " + sqltext.Ident(n)) {
 			add("%s row %s", n, strings.Join(r, " | "))
 		}
 	}
 	for _, r := range w.sql("SELECT name, url, stage_type, file_format_options, comment FROM system.stages WHERE name LIKE '%{db}%'") {
 		add("stage %s", strings.Join(r, " | "))
+		if r[2] == "Internal" {
+			for _, f := range w.sql("SELECT name, size FROM list_stage(location => '@" + r[0] + "')") {
+				add("stage %s holds %s", r[0], strings.Join(f, " | "))
+			}
+		}
 	}
 	for _, r := range w.sql("SELECT name, definition, description FROM system.user_functions WHERE name LIKE '%{db}%'") {
 		add("function %s", strings.Join(r, " | "))
+	}
+	for _, r := range w.sql("SELECT name, \"interval\", current, comment FROM show_sequences() WHERE name LIKE '%{db}%'") {
+		add("sequence %s", strings.Join(r, " | "))
 	}
 	for _, r := range w.sql("SHOW FILE FORMATS") {
 		if strings.Contains(r[0], w.env.Database) {

@@ -8,6 +8,9 @@ type kind struct {
 	up, down []string
 	single   bool     // the migrations around it are of one statement too
 	clean    []string // of objects that belong to the account
+	adopt    bool     // what it replaces is the account's and was not made by dbctl
+	// mayRefuse says that dbctl may refuse it because it could not be undone; then it must not have begun.
+	mayRefuse bool
 }
 
 // base is what every migration finds: a table with data and everything a column can have, a plain one, one that was never
@@ -90,7 +93,7 @@ var kinds = []kind{
 	{
 		name:  "copy",
 		files: map[string]string{"in/1.csv": "1001,x\n1002,y\n", "in/2.csv": "1003,z\n"},
-		up:    []string{"ALTER TABLE b ADD COLUMN k INT", "COPY INTO b (id, v) FROM (SELECT $1::INT, $2::STRING FROM @{stage}/in/)", "INSERT INTO b (id) VALUES (8)"},
+		up:    []string{"ALTER TABLE b ADD COLUMN k INT NULL", "COPY INTO b (id, v) FROM (SELECT $1::INT, $2::STRING FROM @{stage}/in/)", "INSERT INTO b (id) VALUES (8)"},
 		down:  []string{"DELETE FROM b WHERE id > 1000 OR id = 8", "ALTER TABLE b DROP COLUMN k"},
 		clean: []string{"DROP STAGE IF EXISTS {stage}"},
 	},

@@ -43,6 +43,7 @@ func parquetFile(first, n int) []byte {
 // loadPlan is a load in one situation.
 type loadPlan struct {
 	name    string
+	engine  *databendtest.Engine // nil: the one of all tests
 	args    []string
 	first   []file // loaded before
 	then    []file // put there for the run that is disturbed
@@ -183,7 +184,7 @@ func (p *loadPlan) whole(w *world, after *process) {
 func (p *loadPlan) point(t *testing.T, k int, f fault) {
 	outcome := ""
 	defer results.outcome(t, fmt.Sprintf("load %s, %s", p.name, f), &outcome)
-	w := newWorld(t)
+	w := newWorldOn(t, p.engine)
 	p.prepare(w)
 	run := w.start(at(k, f), nil, p.args...).wait()
 	if run.proxy.struck == 0 {
@@ -218,22 +219,28 @@ func (p *loadPlan) point(t *testing.T, k int, f fault) {
 	}
 }
 
+// undisturbed loads to the end, and once more, and returns how many requests the first made.
+func (p *loadPlan) undisturbed(t *testing.T) int {
+	t.Helper()
+	w := newWorldOn(t, p.engine)
+	p.prepare(w)
+	run := w.must(p.exit, p.args...)
+	p.complete(w, run)
+	again := w.dbctl(p.args...)
+	if again.exit != 0 && again.exit != p.exit {
+		t.Fatalf("the second time: %s", again)
+	}
+	p.complete(w, again)
+	return len(run.proxy.log())
+}
+
 // TestProofLoad is the kill matrix of loads.
 func TestProofLoad(t *testing.T) {
 	t.Parallel()
 	for _, p := range loadPlans {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			p.prepare(w)
-			run := w.must(p.exit, p.args...)
-			p.complete(w, run)
-			requests := len(run.proxy.log())
-			again := w.dbctl(p.args...)
-			if again.exit != 0 && again.exit != p.exit {
-				t.Fatalf("the second time: %s", again)
-			}
-			p.complete(w, again)
+			requests := p.undisturbed(t)
 			point := func(k int, f fault) {
 				t.Run(fmt.Sprintf("%s/%03d", f, k), func(t *testing.T) {
 					t.Parallel()

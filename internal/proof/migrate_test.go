@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
 // step is one section of a run.
@@ -19,6 +21,7 @@ type step struct {
 // plan is a run of dbctl over one kind of migration.
 type plan struct {
 	kind     kind
+	engine   *databendtest.Engine // nil: the one of all tests
 	variant  string
 	ups      [3][]string // the files
 	downs    [3][]string
@@ -115,6 +118,9 @@ func (p *plan) prepare(w *world, dbctl bool) {
 	w.sql(append(slices.Clone(base), p.kind.setup...)...)
 	for i := range p.ups {
 		w.migration(int64(i+1), p.ups[i], p.downs[i])
+	}
+	if p.kind.adopt {
+		w.adopt()
 	}
 	switch {
 	case p.prior && dbctl:
@@ -294,7 +300,7 @@ func (p *plan) again() ([]string, int) {
 // undisturbed runs the plan to its end and returns how many requests it makes.
 func (p *plan) undisturbed(t *testing.T, states [][]string) int {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorldOn(t, p.engine)
 	p.prepare(w, true)
 	want, least, most := 0, p.end(), p.end()
 	if p.cutOff {
@@ -311,7 +317,7 @@ func (p *plan) undisturbed(t *testing.T, states [][]string) int {
 func (p *plan) point(t *testing.T, states [][]string, k int, f fault) {
 	outcome := ""
 	defer results.outcome(t, fmt.Sprintf("%s, %s", p.variant, f), &outcome)
-	w := newWorld(t)
+	w := newWorldOn(t, p.engine)
 	p.prepare(w, true)
 	w.late = f == killLate
 	least, most := 0, 0

@@ -90,7 +90,21 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, env: databendtest.New(t), dir: t.TempDir()}
+	return worldOf(t, databendtest.New(t))
+}
+
+// newWorldOn makes a world on an engine; nil is the one of all tests.
+func newWorldOn(t *testing.T, engine *databendtest.Engine) *world {
+	t.Helper()
+	if engine == nil {
+		return newWorld(t)
+	}
+	return worldOf(t, engine.New(t))
+}
+
+func worldOf(t *testing.T, env *databendtest.Env) *world {
+	t.Helper()
+	w := &world{t: t, env: env, dir: t.TempDir()}
 	w.write("dbctl.yaml", fmt.Sprintf("project: proof\ndefault_env: t\nenvironments:\n  t: { dsn: \"databend://nobody@127.0.0.1:1/%s?sslmode=disable\", state_database: %s }\n",
 		w.env.Database, w.env.StateDB))
 	return w
@@ -128,6 +142,19 @@ func (w *world) migration(version int64, up, down []string) {
 		text += "-- +goose Down\n" + w.text(strings.Join(down, ";\n")) + ";\n"
 	}
 	w.write(fmt.Sprintf("migrations/%05d_m%d.sql", version, version), text)
+}
+
+// adopt puts the header into each migration by which dbctl may replace what it did not make.
+func (w *world) adopt() {
+	w.t.Helper()
+	files, _ := filepath.Glob(filepath.Join(w.dir, "migrations", "*.sql"))
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.write("migrations/"+filepath.Base(path), "-- dbctl: adopt \"the test made it\"\n"+string(text))
+	}
 }
 
 // process is a dbctl that runs, or ran.
