@@ -41,7 +41,7 @@ func (w *warehouse) close() { _ = w.server.Close() }
 // projectOptions are what the command line says of the project, and the connection of --dsn where there is one. offline commands
 // need no environment.
 func (a *app) projectOptions(offline bool) (project.Options, databend.Config, error) {
-	opts := project.Options{Dir: a.projectDir(), Env: a.env, Vars: a.vars, Getenv: a.Getenv, NoEnv: offline, DSNGiven: a.dsn != ""}
+	opts := project.Options{Dir: a.projectDir(), Env: a.env, Vars: a.vars, Getenv: a.Getenv, NoEnv: offline, DSNGiven: a.dsn != "", Scrub: a.scrub}
 	if a.envFile != "" {
 		opts.EnvFile = a.below(a.envFile)
 	}

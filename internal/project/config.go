@@ -5,7 +5,8 @@ import (
 	"io/fs"
 	"maps"
 	"net/url"
-	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -55,7 +56,7 @@ var (
 
 // readConfig reads and checks dbctl.yaml.
 func readConfig(path string) (*config, error) {
-	text, err := os.ReadFile(path)
+	text, err := ReadFile(filepath.Dir(path), filepath.Base(path), maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Error{File: path, Msg: "there is no dbctl.yaml here", Hint: "go to the folder of a project, or name it with -C DIR"}
 	}
@@ -322,6 +323,22 @@ func (c *config) secretName(e entry) string {
 		c.doc.failAt(e.at, e.key+" is not the name of a secret", "write "+e.key+": DATABEND_"+strings.ToUpper(e.key)+" and put the value into that environment variable; no value may stand in this file")
 	}
 	return s
+}
+
+// usualName is what environment variables that hold secrets are called: DATABEND_PASSWORD, TOKEN.
+var usualName = regexp.MustCompile(`^[A-Z]+(_[A-Z0-9]+)*$`)
+
+// checkNames refuses a password or access_token that names nothing and may be the value itself, which no error may show: "no value for
+// the secret Hunter2Secret".
+func (c *config) checkNames(env *environment, getenv func(string) (string, bool)) {
+	for key, name := range map[string]string{"password": env.Password, "access_token": env.AccessToken} {
+		_, declared := c.sources(env)[name]
+		if value, _ := getenv(name); name == "" || declared || value != "" || usualName.MatchString(name) {
+			continue
+		}
+		c.doc.failAt(env.at[key], key+" names no environment variable that is set, and no secret of secrets:",
+			"write "+key+": DATABEND_"+strings.ToUpper(key)+" and put the value into that environment variable; no value may stand in this file")
+	}
 }
 
 // checkConnection refuses keys that contradict each other.

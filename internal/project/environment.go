@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/joho/godotenv"
 
@@ -200,7 +202,7 @@ func environ(o Options, chosen *environment) (func(string) (string, bool), error
 		}
 		path = inDir(o.Dir, chosen.envFile)
 	}
-	text, err := os.ReadFile(path)
+	text, err := readEnvFile(path, o.EnvFile != "")
 	if errors.Is(err, fs.ErrNotExist) {
 		if o.EnvFile == "" {
 			return o.Getenv, nil
@@ -226,11 +228,31 @@ func environ(o Options, chosen *environment) (func(string) (string, bool), error
 	}, nil
 }
 
+// readEnvFile reads an env file. One that a person names may be a pipe, as of a shell's <(…); one of dbctl.yaml is a regular file.
+func readEnvFile(path string, named bool) ([]byte, error) {
+	if named {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return io.ReadAll(io.LimitReader(f, maxConfig))
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return readRegular(f, maxConfig)
+}
+
 // badLine finds the line at which godotenv stops: the first that cannot be read together with those before it. A value in
 // quotes may span lines, so what fails at its start may be mended by its end; the last good start counts.
 func badLine(text []byte) int {
 	good := 0
 	lines := bytes.SplitAfter(text, []byte("\n"))
+	if len(lines) > 1000 {
+		return 0 // each line is tried with all before it
+	}
 	for n := range lines {
 		if _, err := godotenv.Parse(bytes.NewReader(bytes.Join(lines[:n+1], nil))); err == nil {
 			good = n + 1

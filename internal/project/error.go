@@ -35,7 +35,11 @@ func unreadable(file string, err error) *Error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err // the path is named already
 	}
-	return &Error{File: file, Msg: "cannot be read: " + err.Error()}
+	e := &Error{File: file, Msg: "cannot be read: " + err.Error()}
+	if errors.Is(err, errOutside) || errors.Is(err, errNotRegular) {
+		e.Hint = "put the file itself there: dbctl reads regular files inside the project's folder only"
+	}
+	return e
 }
 
 // errorAt is a mistake at an offset of a SQL file. src is the whole file.

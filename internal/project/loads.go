@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,23 +15,17 @@ import (
 // readLoads reads all .sql files of loads/ and of the folders below it, by name. Hidden files and folders are none of ours.
 func readLoads(r *renderer) ([]Load, error) {
 	var files []string
-	root := filepath.Join(r.dir, LoadsDir)
-	err := filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
-		rel, relErr := filepath.Rel(r.dir, p)
-		if relErr != nil {
-			return relErr
-		}
-		rel = filepath.ToSlash(rel)
+	err := walkDir(r.dir, LoadsDir, func(p string, e fs.DirEntry, err error) error {
 		switch {
-		case p == root && errors.Is(err, fs.ErrNotExist): // a project may have no loads
+		case p == LoadsDir && errors.Is(err, fs.ErrNotExist): // a project may have no loads
 		case err != nil:
-			return unreadable(rel, err)
+			return unreadable(p, outside(err))
 		case strings.HasPrefix(e.Name(), "."):
 			if e.IsDir() {
-				return filepath.SkipDir
+				return fs.SkipDir
 			}
-		case !e.IsDir() && strings.EqualFold(filepath.Ext(p), ".sql"):
-			files = append(files, rel)
+		case !e.IsDir() && strings.EqualFold(path.Ext(p), ".sql"):
+			files = append(files, p)
 		}
 		return nil
 	})
@@ -51,6 +44,9 @@ func readLoads(r *renderer) ([]Load, error) {
 	return all, nil
 }
 
+// loadName are the characters of which the names of loads are made: none that a shell or a glob reads.
+const loadName = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-"
+
 // readLoad reads one file.
 func (r *renderer) readLoad(file string) (Load, error) {
 	name := strings.TrimPrefix(strings.TrimSuffix(file, ".sql"), LoadsDir+"/")
@@ -58,13 +54,17 @@ func (r *renderer) readLoad(file string) (Load, error) {
 	if path.Ext(file) != ".sql" {
 		return l, &Error{File: file, Msg: "the extension is " + path.Ext(file), Hint: "rename it to .sql"}
 	}
-	if strings.ContainsAny(name, `*?[]\ `) {
-		return l, &Error{File: file, Msg: "the file name holds a space or one of *?[]\\", Hint: "rename it: the name is what dbctl load NAME takes, and NAME may be a glob"}
+	if strings.Trim(name, loadName) != "" || strings.HasPrefix(name, "-") {
+		return l, &Error{
+			File: file, Msg: "the file's name is not one of letters, digits and . _ / -",
+			Hint: "rename it: the name is what `dbctl load NAME` takes, shells complete it, and NAME may be a glob",
+		}
 	}
 	src, err := readSource(r.dir, file)
 	if err != nil {
 		return l, err
 	}
+	r.known.read(src.text)
 	if l.Headers, err = sqltext.Headers(src.text); err != nil {
 		return l, fromSQL(src.path, src.text, err)
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +41,7 @@ type migrationFile struct {
 // folders below it. A .sql file that goose would skip for its name is an error: it would never be applied. So is a Go
 // migration. Hidden files and all others are none of ours.
 func listMigrations(dir string) ([]migrationFile, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, MigrationsDir))
+	entries, err := ReadDir(dir, MigrationsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, unreadable(MigrationsDir, err)
 	}
@@ -108,6 +106,7 @@ func (r *renderer) migration(f migrationFile) (Migration, error) {
 	if err != nil {
 		return m, err
 	}
+	r.known.read(src.text)
 	file, err := sqltext.ParseFile(src.text)
 	if err != nil {
 		return m, fromSQL(src.path, src.text, err)

@@ -8,6 +8,7 @@ package project
 
 import (
 	"cmp"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -36,6 +37,7 @@ type Options struct {
 	Database  string            // the database of --dsn; "" = the environment's
 	Warehouse string            // the warehouse of --dsn; "" = the environment's
 	NoFolders bool              // dev: migrations/ and loads/ are not read
+	Scrub     *secret.Scrubber  // told the secrets that the process's environment holds, before any error can show a line; may be nil
 	LocalVars map[string]string // set by the embedded engine: s3_endpoint, s3_region, bucket …; win over dbctl.yaml
 }
 
@@ -147,7 +149,7 @@ func (p *Project) Migration(version int64) *Migration {
 }
 
 // Open reads the project. Its errors name file, line and column (*Error).
-func Open(o Options) (*Project, error) {
+func Open(o Options) (_ *Project, err error) {
 	if o.Dir == "" {
 		o.Dir = "."
 	}
@@ -170,6 +172,15 @@ func Open(o Options) (*Project, error) {
 		return nil, err
 	}
 	p.Sources = c.sources(chosen)
+	known := &knower{sources: p.Sources, getenv: p.Getenv, scrub: o.Scrub}
+	known.learn(slices.Collect(maps.Keys(p.Sources))...)
+	if chosen != nil {
+		known.learn(chosen.Password, chosen.AccessToken)
+		if !o.NoEnv && !o.DSNGiven {
+			c.checkNames(chosen, p.Getenv)
+		}
+	}
+	defer func() { known.hide(err) }()
 	unset := map[string]string{}
 	if p.Env, err = c.environment(o, chosen, p.Getenv, unset); err != nil {
 		return nil, err
@@ -177,7 +188,7 @@ func Open(o Options) (*Project, error) {
 	if o.NoFolders {
 		return p, nil
 	}
-	r := &renderer{dir: o.Dir, env: &p.Env, unset: unset}
+	r := &renderer{dir: o.Dir, env: &p.Env, unset: unset, known: known}
 	if p.Loads, err = readLoads(r); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,7 @@ package project
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"os"
-	"path/filepath"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -24,7 +23,7 @@ type source struct {
 
 // readSource reads a SQL file. Bytes that no SQL text holds are refused here, so that nothing below has to expect them.
 func readSource(dir, path string) (*source, error) {
-	text, err := os.ReadFile(filepath.Join(dir, path))
+	text, err := ReadFile(dir, path, maxSQL)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
@@ -42,6 +41,9 @@ func readSource(dir, path string) (*source, error) {
 			i += n
 		}
 		return nil, errorAt(path, s.text, i, "text is not UTF-8", "save the file as UTF-8")
+	}
+	if i := tooDeep(s.text, "([", ")]", deepest); i >= 0 {
+		return nil, errorAt(path, s.text, i, fmt.Sprintf("brackets are nested more than %d deep", deepest), "")
 	}
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"unicode"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -18,10 +19,33 @@ import (
 type renderer struct {
 	dir   string
 	env   *Environment
+	known *knower           // may be nil
 	unset map[string]string // vars whose environment variable has no value, by that variable
 	loads []Load            // what load "name" may name; nil while the loads themselves are read
 
-	base *template.Template
+	base   *template.Template
+	budget *budget // of the template that is being expanded
+}
+
+// What one section may make of its template: a few actions can ask for more than a machine has.
+const (
+	maxExpanded = 64 << 20  // bytes, those that functions return included
+	maxSteps    = 1_000_000 // actions, turns of a range and calls of templates
+)
+
+// budget is what is left of that.
+type budget struct{ steps, bytes int }
+
+// spend takes from the budget; its error ends the expansion.
+func (b *budget) spend(steps, bytes int) error {
+	b.steps, b.bytes = b.steps-steps, b.bytes-bytes
+	switch {
+	case b.bytes < 0:
+		return &mistake{fmt.Sprintf("the template makes more than %d MiB", maxExpanded>>20), ""}
+	case b.steps < 0:
+		return &mistake{fmt.Sprintf("the template takes more than %d steps", maxSteps), ""}
+	}
+	return nil
 }
 
 // expand expands the part of src that starts at start. A part without {{ is copied.
@@ -30,6 +54,7 @@ func (r *renderer) expand(src *source, text string, start int) (*expansion, erro
 		return &expansion{src, text, []segment{{0, start, true}}}, nil
 	}
 	if r.base == nil {
+		r.budget = &budget{}
 		r.base = template.New("").Option("missingkey=error").Funcs(r.functions())
 	}
 	t, err := r.base.Clone()
@@ -39,9 +64,11 @@ func (r *renderer) expand(src *source, text string, start int) (*expansion, erro
 	if err != nil {
 		return nil, r.failed(src, text, start, err)
 	}
-	w := &recorder{starts: map[*byte]segment{}}
+	w := &recorder{starts: map[*byte]segment{}, budget: r.budget}
+	*r.budget = budget{steps: maxSteps, bytes: maxExpanded}
 	for _, tree := range t.Templates() {
 		w.instrument(tree.Root, text, start)
+		w.step(tree.Root, text, start)
 	}
 	if err := t.Execute(w, map[string]any{}); err != nil {
 		return nil, r.failed(src, text, start, err)
@@ -57,6 +84,7 @@ type recorder struct {
 	starts   map[*byte]segment // of text nodes, by their first byte; out is -1 for the marks
 	mark     int               // offset in the source of the action that writes
 	segments []segment
+	budget   *budget
 }
 
 func (w *recorder) Write(p []byte) (int, error) {
@@ -64,6 +92,9 @@ func (w *recorder) Write(p []byte) (int, error) {
 		return 0, nil
 	}
 	node, isText := w.starts[&p[0]]
+	if err := w.budget.spend(1, len(p)); err != nil {
+		return 0, err
+	}
 	switch {
 	case isText && node.out < 0:
 		w.mark = node.in
@@ -87,10 +118,7 @@ func (w *recorder) instrument(n parse.Node, text string, start int) {
 		var nodes []parse.Node
 		for _, child := range n.Nodes {
 			if action, ok := child.(*parse.ActionNode); ok {
-				at := max(0, strings.LastIndex(text[:action.Pos], "{{"))
-				mark := &parse.TextNode{NodeType: parse.NodeText, Pos: action.Pos, Text: []byte{' '}}
-				w.starts[&mark.Text[0]] = segment{out: -1, in: start + at}
-				nodes = append(nodes, mark)
+				nodes = append(nodes, w.markAt(action.Pos, text, start))
 			}
 			nodes = append(nodes, child)
 			w.instrument(child, text, start)
@@ -104,8 +132,24 @@ func (w *recorder) instrument(n parse.Node, text string, start int) {
 		w.instrumentBranch(&n.BranchNode, text, start)
 	case *parse.RangeNode:
 		w.instrumentBranch(&n.BranchNode, text, start)
+		w.step(n.List, text, start)
 	case *parse.WithNode:
 		w.instrumentBranch(&n.BranchNode, text, start)
+	}
+}
+
+// markAt is a text node that is not written but says that what is written next comes from pos.
+func (w *recorder) markAt(pos parse.Pos, text string, start int) *parse.TextNode {
+	at := max(0, strings.LastIndex(text[:pos], "{{"))
+	mark := &parse.TextNode{NodeType: parse.NodeText, Pos: pos, Text: []byte{' '}}
+	w.starts[&mark.Text[0]] = segment{out: -1, in: start + at}
+	return mark
+}
+
+// step puts a mark before the nodes of a list that may run often: each run of it is a step, also where it writes nothing.
+func (w *recorder) step(list *parse.ListNode, text string, start int) {
+	if list != nil {
+		list.Nodes = slices.Insert(list.Nodes, 0, parse.Node(w.markAt(list.Pos, text, start)))
 	}
 }
 
@@ -130,10 +174,54 @@ func (r *renderer) functions() template.FuncMap {
 		"database":  func() string { return r.env.Database },
 		"warehouse": r.warehouse,
 		"env_name":  func() string { return r.env.Name },
-		"quote":     func(v any) string { return sqltext.Quote(fmt.Sprint(v)) },
-		"ident":     func(v any) string { return sqltext.Ident(fmt.Sprint(v)) },
+		"quote":     func(v any) (string, error) { return r.paid(sqltext.Quote(fmt.Sprint(v))) },
+		"ident":     r.ident,
 		"load":      r.load,
+		// Those of text/template that make a text of others, within the budget: doubled forty times in a row it would be all memory.
+		"print":   func(a ...any) (string, error) { return r.formatted(a, func() string { return fmt.Sprint(a...) }) },
+		"println": func(a ...any) (string, error) { return r.formatted(a, func() string { return fmt.Sprintln(a...) }) },
+		"printf": func(format string, a ...any) (string, error) {
+			return r.formatted(append(a, format), func() string { return fmt.Sprintf(format, a...) })
+		},
+		"html": func(a ...any) (string, error) {
+			return r.formatted(a, func() string { return template.HTMLEscaper(a...) })
+		},
+		"js": func(a ...any) (string, error) {
+			return r.formatted(a, func() string { return template.JSEscaper(a...) })
+		},
+		"urlquery": func(a ...any) (string, error) {
+			return r.formatted(a, func() string { return template.URLQueryEscaper(a...) })
+		},
 	}
+}
+
+// formatted is what make makes of args, which may cost as much as they are long; a width or precision is at most a million.
+func (r *renderer) formatted(args []any, make func() string) (string, error) {
+	for _, a := range args {
+		if s, ok := a.(string); ok {
+			if err := r.budget.spend(0, len(s)); err != nil {
+				return "", err
+			}
+		}
+	}
+	return r.paid(make())
+}
+
+// paid is s, taken from the budget.
+func (r *renderer) paid(s string) (string, error) { return s, r.budget.spend(1, len(s)) }
+
+// ident is a value as an identifier.
+func (r *renderer) ident(v any) (string, error) {
+	name := fmt.Sprint(v)
+	switch {
+	case name == "":
+		return "", &mistake{"ident of an empty text", "an identifier has at least one character"}
+	case len(name) > 255:
+		return "", &mistake{"ident of a text that is longer than 255 bytes", "no name of an object is so long"}
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return "", &mistake{"ident of a text with a control character", "take line breaks and the like out of the value"}
+	}
+	return r.paid(sqltext.Ident(name))
 }
 
 // placeholder is what stands for a secret from here to the moment of sending.

@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // document is a YAML file walked by hand: every key is checked where it stands, and no error quotes a value or a line of the
@@ -40,6 +42,10 @@ func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 	d := &document{path: path, anchors: map[string]ast.Node{}}
 	// The parser takes a BOM for a part of the first key, and counts the line of a comment that ends in CRLF twice.
 	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte(bom)), []byte("\r\n"), []byte("\n"))
+	if i := tooDeepYAML(string(text)); i >= 0 {
+		pos := sqltext.PosAt(string(text), i)
+		return nil, nil, &Error{File: path, Line: pos.Line, Column: pos.Column, Msg: "YAML is nested too deeply"}
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		e := &Error{File: path, Msg: "YAML is not readable"}
@@ -67,6 +73,26 @@ func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 	}
 	ast.Walk(d, root)
 	return d, root, nil
+}
+
+// tooDeepYAML returns the offset at which a YAML text is nested too deeply, or -1: the parser's time grows with the square of the depth,
+// of brackets as of the marks of lists and keys that follow each other on a line.
+func tooDeepYAML(text string) int {
+	if i := tooDeep(text, "[{", "]}", 100); i >= 0 {
+		return i
+	}
+	marks := 0
+	for i := 0; i+1 < len(text); i++ {
+		switch c := text[i]; {
+		case (c == '-' || c == '?' || c == ':') && (text[i+1] == ' ' || text[i+1] == '\t'):
+			if marks++; marks > 100 {
+				return i
+			}
+		case c == '\n':
+			marks = 0
+		}
+	}
+	return -1
 }
 
 // Visit collects anchors.

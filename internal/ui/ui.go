@@ -9,10 +9,12 @@ package ui
 
 import (
 	"io"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/secret"
 )
 
 // Options say who reads. Out and Err are required.
@@ -122,7 +124,11 @@ func (u *UI) Event(e event.Event) {
 func (u *UI) Fail(f Failure) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.r.fail(u.values(f).(Failure))
+	clean := u.values(f).(Failure)
+	if strings.Contains(clean.Caret, secret.Redacted) && !strings.Contains(f.Caret, secret.Redacted) {
+		clean.Caret = "" // it would point beside the place
+	}
+	u.r.fail(clean)
 }
 
 // Record shows a result that is no event: text for people, fields (a struct or map) for programs as a line of type kind.

@@ -1,0 +1,108 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// A project's folder may come from anybody: a clone, an archive, a pull request. Its files are opened as such: only regular files, only
+// inside the folder (a link that leads out is refused, wherever it stands on the way), and none larger than it can sensibly be.
+const (
+	maxSQL    = 32 << 20 // a SQL file
+	maxConfig = 1 << 20  // dbctl.yaml, an env file
+)
+
+// ReadFile reads a regular file of at most limit bytes that lies in dir, at path below it.
+func ReadFile(dir, path string, limit int64) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(filepath.FromSlash(path), os.O_RDONLY|syscall.O_NONBLOCK, 0) // or a FIFO would wait for its writer
+	if err != nil {
+		return nil, outside(err)
+	}
+	return readRegular(f, limit)
+}
+
+// readRegular reads f, which has just been opened, and closes it.
+func readRegular(f *os.File, limit int64) ([]byte, error) {
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errNotRegular
+	case info.Size() > limit:
+		return nil, tooLarge(limit)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, limit+1)) // it may grow meanwhile, and files of /proc have no size
+	if int64(len(text)) > limit {
+		return nil, tooLarge(limit)
+	}
+	return text, err
+}
+
+// ReadDir lists the folder at path below dir, which no link may lead out of.
+func ReadDir(dir, path string) ([]fs.DirEntry, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), path)
+	return entries, outside(err)
+}
+
+// walkDir is fs.WalkDir over the folder at path below dir. Links to folders are not followed.
+func walkDir(dir, path string, f fs.WalkDirFunc) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), path, f)
+}
+
+var (
+	errNotRegular = errors.New("it is no regular file")
+	errOutside    = errors.New("a link leads out of the project's folder")
+)
+
+func tooLarge(limit int64) error { return fmt.Errorf("it is larger than %d MiB", limit>>20) }
+
+// outside names the error of a path that leaves its root, which package os does not export.
+func outside(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok && strings.Contains(pe.Err.Error(), "escapes") {
+		return errOutside
+	}
+	return err
+}
+
+// deepest is how far brackets of a SQL file may be nested: by hand nobody comes near it, and what reads them takes long far beyond.
+const deepest = 1000
+
+// tooDeep returns the offset of the bracket with which text is nested too deeply, by those given, or -1. Quotes are not looked at: what
+// stands in them closes its brackets as well.
+func tooDeep(text, opening, closing string, deepest int) int {
+	depth := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case strings.IndexByte(opening, c) >= 0:
+			if depth++; depth > deepest {
+				return i
+			}
+		case strings.IndexByte(closing, c) >= 0:
+			depth = max(0, depth-1)
+		}
+	}
+	return -1
+}
