@@ -14,9 +14,10 @@ const module = "github.com/dbctl/dbctl/"
 
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
-	lowest = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret"}
-	middle = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
-	top    = append([]string{"internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
+	lowest  = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret"}
+	middle  = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
+	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
+	top     = append([]string{"internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
 
 var rules = map[string][]string{
@@ -32,7 +33,13 @@ var rules = map[string][]string{
 	"internal/savepoint":        lowest,
 	"internal/state":            lowest,
 	"internal/migrate":          middle,
-	"internal/load":             middle,
+	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run"),
+	"internal/load/fault":       {"internal/databend"},
+	"internal/load/source":      append([]string{"internal/load/fault", "internal/project"}, lowest...),
+	"internal/load/session":     append([]string{"internal/state"}, lowest...),
+	"internal/load/plan":        loading,
+	"internal/load/inspect":     append(loading, "internal/load/plan"),
+	"internal/load/run":         append(loading, "internal/load/plan", "internal/load/inspect"),
 	"internal/ui":               middle,
 	"internal/local":            {"internal/secret"},
 	"internal/databendtest":     {"internal/databend", "internal/local", "internal/secret"},

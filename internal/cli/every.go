@@ -36,6 +36,6 @@ func every(ctx context.Context, interval time.Duration, sink event.Sink, pass fu
 
 // someWell reports whether err is of some loads, and others ended well.
 func someWell(err error) bool {
-	some, ok := errors.AsType[*load.LoadsError](err)
+	some, ok := errors.AsType[*load.Errors](err)
 	return ok && len(some.Errs) < some.Of
 }

@@ -31,7 +31,7 @@ func TestEvery(t *testing.T) {
 			case 2:
 				return errors.New("no server")
 			case 3: // one load has no secret; the other goes on
-				return &load.LoadsError{Of: 2, Errs: []error{missing}}
+				return &load.Errors{Of: 2, Errs: []error{missing}}
 			case 4:
 				go cancel() // between two passes
 			}
@@ -47,7 +47,7 @@ func TestEvery(t *testing.T) {
 			}
 		}
 	})
-	for _, useless := range []error{usageError("wrong", ""), missing, &load.LoadsError{Of: 2, Errs: []error{missing, usageError("wrong", "")}}} {
+	for _, useless := range []error{usageError("wrong", ""), missing, &load.Errors{Of: 2, Errs: []error{missing, usageError("wrong", "")}}} {
 		passes := 0
 		err := every(t.Context(), time.Hour, func(event.Event) {}, func(context.Context) error { passes++; return useless })
 		if !errors.Is(err, useless) || passes != 1 {

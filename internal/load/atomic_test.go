@@ -3,6 +3,8 @@ package load
 import (
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -15,8 +17,8 @@ func TestAtomicLoadsAllOrNothing(t *testing.T) {
 	w.Put(t, "p/2.parquet", file([]wide{{2, "b"}}))
 	w.Put(t, "p/3.parquet", file([]nameless{{3}}))
 	w.Put(t, "p/4.parquet", rows(4, 1)[:100])
-	_, err := w.run(ld, Options{Atomic: true})
-	w.wantExit(err, exitFailed, "p/4.parquet", "nothing was loaded")
+	_, err := w.run(ld, plan.Options{Atomic: true})
+	w.wantExit(err, fault.ExitFailed, "p/4.parquet", "nothing was loaded")
 	w.wantRows(0)
 	if diff := cmp.Diff(w.ledger(), []string(nil)); diff != "" {
 		t.Errorf("ledger (-got +want):\n%s", diff)
@@ -25,7 +27,7 @@ func TestAtomicLoadsAllOrNothing(t *testing.T) {
 		t.Errorf("events (-got +want):\n%s", diff)
 	}
 	w.Put(t, "p/4.parquet", rows(4, 1))
-	w.mustRun(ld, Options{Atomic: true}, 4, 4)
+	w.mustRun(ld, plan.Options{Atomic: true}, 4, 4)
 	w.wantRows(4)
-	w.mustRun(ld, Options{Atomic: true}, 0, 0)
+	w.mustRun(ld, plan.Options{Atomic: true}, 0, 0)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
 )
 
 // fill puts the objects from until to below p/, some at a time.
@@ -47,35 +49,38 @@ func BenchmarkPlan(b *testing.B) {
 	measure := func(b *testing.B, l *Loader, vanished int64, all bool) {
 		for b.Loop() {
 			list := fastest(3, func() {
-				if _, err := l.work.Query(b.Context(), databend.Statement{SQL: "SELECT * FROM LIST_STAGE(location=>'@" + w.stage + "/p/')"}); err != nil {
+				if _, err := l.sessions.Work.Query(b.Context(),
+					databend.Statement{SQL: "SELECT * FROM LIST_STAGE(location=>'@" + w.stage + "/p/')"}); err != nil {
 					b.Fatal(err)
 				}
 			})
-			var p *Plan
-			plan := fastest(3, func() {
-				j, err := newJob(ld, w.Database)
+			var p *plan.Plan
+			took := fastest(3, func() {
+				j, err := source.New(ld, w.Database)
 				if err == nil {
-					p, err = l.plan(b.Context(), j, want{vanished: all})
+					p, err = l.planner.Plan(b.Context(), j, plan.Want{Vanished: all})
 				}
 				if err != nil {
 					b.Fatal(err)
 				}
 			})
-			if p.Counts[New].Files != 5_000 || p.Counts[Loaded].Files != 15_000 || p.Counts[Vanished].Files != vanished {
+			if p.Counts[plan.New].Files != 5_000 || p.Counts[plan.Loaded].Files != 15_000 || p.Counts[plan.Vanished].Files != vanished {
 				b.Fatalf("got %+v", p.Counts)
 			}
-			b.ReportMetric(plan.Seconds()/list.Seconds(), "plan/list")
+			b.ReportMetric(took.Seconds()/list.Seconds(), "plan/list")
 			b.ReportMetric(float64(list.Milliseconds()), "list-ms")
-			b.ReportMetric(float64(plan.Milliseconds()), "plan-ms")
+			b.ReportMetric(float64(took.Milliseconds()), "plan-ms")
 		}
 	}
 	err := w.with(b.Context(), func(l *Loader) error {
-		if _, err := l.Run(b.Context(), ld, Options{Limit: 15_000}); err != nil {
+		if _, err := l.Run(b.Context(), ld, plan.Options{Limit: 15_000}); err != nil {
 			return err
 		}
 		b.Run("ledger=15000", func(b *testing.B) { measure(b, l, 0, true) })
-		columns := "event_id, project, `database`, run, `at`, took_ms, target, table_id, `stage`, stage_url, path, size, etag, mtime, row_count, state, source, load_name, checksum, query_id, error, reason"
-		values := strings.NewReplacer("event_id", "concat('x', to_string(number))", "path", "concat(if(number % 2 = 0, 'p/', 'old/'), to_string(number))").Replace(columns)
+		columns := "event_id, project, `database`, run, `at`, took_ms, target, table_id, `stage`, stage_url, path, size, etag, mtime, " +
+			"row_count, state, source, load_name, checksum, query_id, error, reason"
+		values := strings.NewReplacer("event_id", "concat('x', to_string(number))", "path",
+			"concat(if(number % 2 = 0, 'p/', 'old/'), to_string(number))").Replace(columns)
 		w.SQL(b, "CREATE TABLE one AS SELECT * FROM "+w.StateDB+".ledger WHERE state='loaded' LIMIT 1",
 			"INSERT INTO "+w.StateDB+".ledger ("+columns+") SELECT "+values+" FROM one, numbers(2000000)")
 		b.Run("ledger=2015000/run", func(b *testing.B) { measure(b, l, 0, false) })
@@ -92,12 +97,13 @@ func BenchmarkPlan(b *testing.B) {
 func BenchmarkLoad(b *testing.B) {
 	w := newWorld(b)
 	w.Put(b, "first/a.parquet", rows(1, 1))
-	w.mustRun(w.load(strings.Replace(copyRows, "/p/", "/first/", 1)), Options{}, 1, 1) // the state tables are made
+	w.mustRun(w.load(strings.Replace(copyRows, "/p/", "/first/", 1)), plan.Options{}, 1, 1) // the state tables are made
 	err := w.with(b.Context(), func(l *Loader) error {
 		copyRaw := func(into string) time.Duration {
 			w.SQL(b, "CREATE OR REPLACE TABLE "+into+" (id INT, name STRING)")
 			start := time.Now()
-			if _, err := l.work.Query(b.Context(), databend.Statement{SQL: w.load(strings.Replace(copyRows, "INTO t", "INTO "+into, 1)).Statement.SQL}); err != nil {
+			if _, err := l.sessions.Work.Query(b.Context(),
+				databend.Statement{SQL: w.load(strings.Replace(copyRows, "INTO t", "INTO "+into, 1)).Statement.SQL}); err != nil {
 				b.Fatal(err)
 			}
 			return time.Since(start)
@@ -116,7 +122,7 @@ func BenchmarkLoad(b *testing.B) {
 						bare = min(bare, copyRaw("raw"))
 						w.SQL(b, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
 						start := time.Now()
-						if res, err := l.Run(b.Context(), w.load(copyRows), Options{}); err != nil || res.Files != n {
+						if res, err := l.Run(b.Context(), w.load(copyRows), plan.Options{}); err != nil || res.Files != n {
 							b.Fatalf("loaded %d files, want %d: %v", res.Files, n, err)
 						}
 						ours = min(ours, time.Since(start))

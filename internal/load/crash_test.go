@@ -22,6 +22,8 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
@@ -69,14 +71,14 @@ func TestAnotherLoaderIsFaster(t *testing.T) {
 			w.beforeFirst(moment, func() {
 				w.SQL(t, ld.Statement.SQL+" FILES = ('a.parquet', 'b.parquet')")
 			})
-			w.mustRun(ld, Options{}, 1, 1)
+			w.mustRun(ld, plan.Options{}, 1, 1)
 			w.wantRows(6)
 			want := []string{"a.parquet loaded engine -1", "b.parquet loaded engine -1", "c.parquet loaded dbctl 1"}
 			if diff := cmp.Diff(w.ledger(), want); diff != "" {
 				t.Errorf("ledger (-got +want):\n%s", diff)
 			}
 			w.cfg = nil
-			w.mustRun(ld, Options{}, 0, 0)
+			w.mustRun(ld, plan.Options{}, 0, 0)
 		})
 	}
 }
@@ -90,17 +92,17 @@ func TestTableReplacedUnderTheLoad(t *testing.T) {
 			w := newWorld(t)
 			ld := w.load(copyRows)
 			w.Put(t, "p/a.parquet", rows(1, 3))
-			w.mustRun(ld, Options{}, 1, 3)
+			w.mustRun(ld, plan.Options{}, 1, 3)
 			w.Put(t, "p/b.parquet", rows(11, 2))
 			w.beforeFirst(moment, func() { w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)") })
-			_, err := w.run(ld, Options{})
+			_, err := w.run(ld, plan.Options{})
 			w.cfg = nil
 			if err != nil {
-				w.wantExit(err, exitPartly, "was replaced")
-				w.mustRun(ld, Options{}, 2, 5)
+				w.wantExit(err, fault.ExitPartly, "was replaced")
+				w.mustRun(ld, plan.Options{}, 2, 5)
 			}
 			w.wantRows(5)
-			w.mustRun(ld, Options{}, 0, 0)
+			w.mustRun(ld, plan.Options{}, 0, 0)
 		})
 	}
 }
@@ -112,7 +114,7 @@ func TestFileChangedUnderTheLoad(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	w.beforeFirst("COPY INTO", func() { w.Delete(t, "p/b.parquet") })
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.wantRows(3)
 }
 
@@ -123,14 +125,14 @@ func TestTwoLoadsOfOneTable(t *testing.T) {
 	for i := range 5 {
 		w.Put(t, fmt.Sprintf("p/%d.parquet", i), rows(i, 10))
 	}
-	w.mustRun(ld, Options{Limit: 1}, 1, 10)
+	w.mustRun(ld, plan.Options{Limit: 1}, 1, 10)
 	var wg sync.WaitGroup
 	var files atomic.Int64
 	for i := range 3 {
 		wg.Go(func() {
 			err := w.child(t.Context(), w.Config, fmt.Sprintf("both-%d", i), nil, func(l *Loader) error {
 				l.cfg.LockWait = time.Minute
-				res, err := l.Run(t.Context(), ld, Options{})
+				res, err := l.Run(t.Context(), ld, plan.Options{})
 				files.Add(int64(res.Files))
 				return err
 			})
@@ -154,12 +156,12 @@ func TestLockedTable(t *testing.T) {
 	var inner error
 	w.beforeFirst("COMMIT", func() {
 		inner = w.child(t.Context(), w.Config, "other", nil, func(l *Loader) error {
-			_, err := l.Run(t.Context(), ld, Options{})
+			_, err := l.Run(t.Context(), ld, plan.Options{})
 			return err
 		})
 	})
-	w.mustRun(ld, Options{}, 1, 3)
-	w.wantExit(inner, exitLocked)
+	w.mustRun(ld, plan.Options{}, 1, 3)
+	w.wantExit(inner, fault.ExitLocked)
 	w.wantRows(3)
 }
 
@@ -182,7 +184,7 @@ func TestInterruptedLoadLeavesNothing(t *testing.T) {
 	})
 	start := time.Now()
 	err := w.with(t.Context(), func(l *Loader) error {
-		_, err := l.Run(ctx, ld, Options{})
+		_, err := l.Run(ctx, ld, plan.Options{})
 		return err
 	})
 	if err == nil || time.Since(start) > 20*time.Second {
@@ -190,7 +192,7 @@ func TestInterruptedLoadLeavesNothing(t *testing.T) {
 	}
 	w.wantRows(0)
 	w.cfg = nil
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.wantRows(3)
 }
 
@@ -207,10 +209,10 @@ func TestLostAnswers(t *testing.T) { // not parallel: COMMIT names nothing of th
 			w := newWorld(t)
 			ld := w.load(copyRows)
 			w.Put(t, "p/a.parquet", rows(1, 3))
-			w.mustRun(ld, Options{}, 1, 3)
+			w.mustRun(ld, plan.Options{}, 1, 3)
 			w.Put(t, "p/b.parquet", rows(11, 2))
 			w.Fault(t, databendtest.Fault{Action: tt.action, Match: strings.NewReplacer("STAGE", w.stage, "STATE", w.StateDB).Replace(tt.match)})
-			res, err := w.run(ld, Options{})
+			res, err := w.run(ld, plan.Options{})
 			got := w.SQL(t, "SELECT count(*) FROM t")[0][0]
 			if err == nil && (res.Rows != 2 || got != "5") {
 				t.Errorf("the load says it loaded %d rows, and the table holds %s", res.Rows, got)
@@ -218,7 +220,7 @@ func TestLostAnswers(t *testing.T) { // not parallel: COMMIT names nothing of th
 			if err != nil && got != "3" {
 				t.Errorf("the load failed (%v), and the table holds %s rows, want 3", err, got)
 			}
-			if _, err = w.run(ld, Options{}); err != nil {
+			if _, err = w.run(ld, plan.Options{}); err != nil {
 				t.Errorf("the next run: %v", err)
 			}
 			w.wantRows(5)
@@ -239,20 +241,22 @@ func TestKilledAtEachRequest(t *testing.T) {
 	}
 	ld := w.load(copyRows)
 	w.Put(t, "p/000.parquet", rows(0, 1))
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 	want := 1
 	for at := 7; ; at++ { // before that it only takes the lock, which package state tests
 		w.Put(t, fmt.Sprintf("p/%03d.parquet", at), rows(at, 1))
 		want++
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledAtEachRequest$", "-test.v")
-		cmd.Env = append(os.Environ(), "LOAD_TEST_KILL_AT="+strconv.Itoa(at), "LOAD_TEST_HOST="+w.Config.Host, "LOAD_TEST_PORT="+strconv.Itoa(w.Config.Port), "LOAD_TEST_USER="+w.Config.User,
-			"LOAD_TEST_PASSWORD="+w.Config.Password.Reveal(), "LOAD_TEST_DATABASE="+w.Database, "LOAD_TEST_STATE="+w.StateDB, "LOAD_TEST_SQL="+ld.Statement.SQL)
+		cmd.Env = append(os.Environ(), "LOAD_TEST_KILL_AT="+strconv.Itoa(at), "LOAD_TEST_HOST="+w.Config.Host,
+			"LOAD_TEST_PORT="+strconv.Itoa(w.Config.Port), "LOAD_TEST_USER="+w.Config.User,
+			"LOAD_TEST_PASSWORD="+w.Config.Password.Reveal(), "LOAD_TEST_DATABASE="+w.Database, "LOAD_TEST_STATE="+w.StateDB,
+			"LOAD_TEST_SQL="+ld.Statement.SQL)
 		out, err := cmd.CombinedOutput()
 		done := err == nil
 		if !done && !strings.Contains(err.Error(), "killed") {
 			t.Fatalf("child: %v\n%s", err, out)
 		}
-		if _, err := w.run(ld, Options{}); err != nil {
+		if _, err := w.run(ld, plan.Options{}); err != nil {
 			t.Fatalf("killed before request %d; the next run: %v", at, err)
 		}
 		w.wantRows(want)
@@ -276,7 +280,8 @@ func killedChild(t *testing.T, at string) {
 	}
 	var n atomic.Int64
 	cfg := databend.Config{
-		Host: os.Getenv("LOAD_TEST_HOST"), Port: port, Plain: true, User: os.Getenv("LOAD_TEST_USER"), Password: secret.New(os.Getenv("LOAD_TEST_PASSWORD")), Database: os.Getenv("LOAD_TEST_DATABASE"),
+		Host: os.Getenv("LOAD_TEST_HOST"), Port: port, Plain: true, User: os.Getenv("LOAD_TEST_USER"),
+		Password: secret.New(os.Getenv("LOAD_TEST_PASSWORD")), Database: os.Getenv("LOAD_TEST_DATABASE"),
 		Transport: wire{func(string) {
 			if n.Add(1) == int64(limit) {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -286,7 +291,8 @@ func killedChild(t *testing.T, at string) {
 	}
 	w := &world{t: t, Env: &databendtest.Env{Database: cfg.Database, StateDB: os.Getenv("LOAD_TEST_STATE")}}
 	ld := w.load(os.Getenv("LOAD_TEST_SQL"))
-	if err := w.child(t.Context(), cfg, "child-"+at, nil, func(l *Loader) error { _, err := l.Run(t.Context(), ld, Options{}); return err }); err != nil {
+	if err := w.child(t.Context(), cfg, "child-"+at, nil,
+		func(l *Loader) error { _, err := l.Run(t.Context(), ld, plan.Options{}); return err }); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
 // fileEvents are the last command's File events: "a.csv loaded 2: reason".
@@ -53,14 +55,17 @@ func TestOnError(t *testing.T) {
 				sql += " ON_ERROR = " + tt.onError
 			}
 			ld := w.load(sql)
-			_, err := w.run(ld, Options{})
+			_, err := w.run(ld, plan.Options{})
 			got := w.fileEvents()
 			for i, g := range got {
 				if j := strings.Index(g, mistake); j >= 0 {
 					got[i] = g[:j+len(mistake)]
 				}
 			}
-			if diff := cmp.Diff(got, []string{"a.csv loaded 2", tt.want, "c.csv loaded 1", "d.CSV loaded 1", "e.csv skipped 0: 0 bytes: its upload is not done"}); diff != "" {
+			if diff := cmp.Diff(got, []string{
+				"a.csv loaded 2", tt.want, "c.csv loaded 1", "d.CSV loaded 1",
+				"e.csv skipped 0: 0 bytes: its upload is not done",
+			}); diff != "" {
 				t.Errorf("files (-got +want):\n%s\n%v", diff, err)
 			}
 			if told := strings.Contains(w.notes(), "does not say so"); told != (tt.onError == "ABORT_2") {
@@ -68,12 +73,12 @@ func TestOnError(t *testing.T) {
 			}
 			rows := 4
 			if strings.Contains(tt.want, "failed") {
-				w.wantExit(err, exitPartly, "c/b.csv")
+				w.wantExit(err, fault.ExitPartly, "c/b.csv")
 			} else if rows += 2; err != nil {
 				t.Error(err)
 			}
 			w.wantRows(rows)
-			_, _ = w.run(ld, Options{})
+			_, _ = w.run(ld, plan.Options{})
 			w.wantRows(rows)
 		})
 	}
@@ -100,13 +105,13 @@ func TestFilesThatCannotBeUnpacked(t *testing.T) {
 	w.Put(t, "c/plain.csv", []byte("1,x\n"))
 	ld := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV COMPRESSION = GZIP)")
 	want := "2 %s: c/cut.csv (it cannot be unpacked: "
-	w.wantExit(w.validate(ld, Options{}), exitStopped, fmt.Sprintf(want, "invalid files"), "c/plain.csv")
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, fmt.Sprintf(want, "bad files, the others are loaded"), "c/plain.csv")
+	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, fmt.Sprintf(want, "invalid files"), "c/plain.csv")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, fmt.Sprintf(want, "bad files, the others are loaded"), "c/plain.csv")
 	w.wantRows(2)
 	for i := range 12 {
 		w.Put(t, fmt.Sprintf("d/%d.csv", i), []byte("1,x\n"))
 	}
-	_, err = w.run(w.load("COPY INTO t FROM @st/d/ FILE_FORMAT = (TYPE = CSV COMPRESSION = GZIP)"), Options{})
-	w.wantExit(err, exitFailed, "its files fail alike")
+	_, err = w.run(w.load("COPY INTO t FROM @st/d/ FILE_FORMAT = (TYPE = CSV COMPRESSION = GZIP)"), plan.Options{})
+	w.wantExit(err, fault.ExitFailed, "its files fail alike")
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
 // badEvents are the files of the last command with this outcome, as "path column row value".
@@ -54,7 +56,8 @@ func goodRows(n int, f func([]typed)) []byte {
 
 func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 	t.Parallel()
-	const sql = "COPY INTO typed (id, at, num, js, geo, vec) FROM (SELECT id::INT, at::TIMESTAMP, num::INT, js::VARIANT, geo::GEOMETRY, vec::VECTOR(3) FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"
+	const sql = "COPY INTO typed (id, at, num, js, geo, vec) FROM (SELECT id::INT, at::TIMESTAMP, num::INT, js::VARIANT, " +
+		"geo::GEOMETRY, vec::VECTOR(3) FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"
 	good := goodRows(20, nil)
 	damaged := slices.Clone(good)
 	for i := 4; i < 40; i++ {
@@ -90,8 +93,8 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 		w.Put(t, fmt.Sprintf("p/good %d.parquet", i), good)
 		want = append(want, fmt.Sprintf("%s.parquet %q %s %q", b.name, b.column, b.row, b.value))
 	}
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "12 bad files, the others are loaded")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "12 bad files, the others are loaded")
 	if res.Files != len(bad) || res.Rows != int64(20*len(bad)) {
 		t.Errorf("got %d files, %d rows loaded, want %d, %d", res.Files, res.Rows, len(bad), 20*len(bad))
 	}
@@ -110,25 +113,25 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 	}
 
 	// Nothing has changed: they are not tried again, and not passed over in silence.
-	res, err = w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "12 files failed before")
+	res, err = w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "12 files failed before")
 	if res.Files != 0 {
 		t.Errorf("second run: got %+v, want nothing loaded", res)
 	}
-	_, err = w.run(ld, Options{RetryFailed: true, Path: "p/no date*"})
-	w.wantExit(err, exitPartly, "no date.parquet")
+	_, err = w.run(ld, plan.Options{RetryFailed: true, Path: "p/no date*"})
+	w.wantExit(err, fault.ExitPartly, "no date.parquet")
 	w.Put(t, "p/no date.parquet", goodRows(5, nil)) // mended
-	res, err = w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "11 files failed before")
+	res, err = w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "11 files failed before")
 	if res.Files != 1 || res.Rows != 5 {
 		t.Errorf("after mending: got %+v, want 1 file, 5 rows", res)
 	}
 	w.SQL(t, "ALTER TABLE typed ADD COLUMN more STRING") // the table changed
-	if _, err = w.run(ld, Options{Path: "p/short*"}); err == nil {
+	if _, err = w.run(ld, plan.Options{Path: "p/short*"}); err == nil {
 		t.Error("a failed file was not tried again after the table changed")
 	}
 	ld.Checksum += "changed" // so did the load's text
-	if _, err = w.run(ld, Options{Path: "p/overflow*"}); err == nil {
+	if _, err = w.run(ld, plan.Options{Path: "p/overflow*"}); err == nil {
 		t.Error("a failed file was not tried again after the load's text changed")
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -171,15 +173,15 @@ func (f *feed) run() {
 		case c.kind == "0 bytes":
 			want[p] = "skipped"
 		case tried && bad == c:
-			want[p], exit = "skipped", exitPartly
+			want[p], exit = "skipped", fault.ExitPartly
 		case had && was == c:
 		case had && f.onChanged != "replace":
 			want[p] = "skipped"
 			if f.onChanged == "fail" {
-				exit = max(exit, exitStopped)
+				exit = max(exit, fault.ExitStopped)
 			}
 		case !c.good():
-			want[p], exit = "failed", exitPartly
+			want[p], exit = "failed", fault.ExitPartly
 			f.failed[p] = c
 		default:
 			want[p] = "loaded"
@@ -190,7 +192,7 @@ func (f *feed) run() {
 			delete(f.failed, p)
 		}
 	}
-	_, err := f.w.run(f.ld, Options{})
+	_, err := f.w.run(f.ld, plan.Options{})
 	got := map[string]string{}
 	for _, e := range f.w.events {
 		if e, ok := e.(event.File); ok {
@@ -245,7 +247,8 @@ func TestProofDays(t *testing.T) {
 			w := newWorld(t)
 			w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
 			f := &feed{
-				w: w, rnd: rand.New(rand.NewPCG(seed, uint64(i))), onChanged: onChanged, there: map[string]content{}, loaded: map[string]content{}, failed: map[string]content{}, next: 1, tally: map[string]int{},
+				w: w, rnd: rand.New(rand.NewPCG(seed, uint64(i))), onChanged: onChanged, there: map[string]content{},
+				loaded: map[string]content{}, failed: map[string]content{}, next: 1, tally: map[string]int{},
 			}
 			f.ld = w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", onChanged })
 			defer func() {

@@ -7,6 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/run"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -46,16 +50,24 @@ func TestFilesOfDifferentSchemasLoad(t *testing.T) {
 	w.Put(t, "p/5.parquet", file([]nullable{{&id, &name}}))
 	w.Put(t, "p/6.parquet", rows(6, 1))
 	w.Put(t, "p/7.parquet", file([]nameless{{7}}))
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "p/7.parquet (the file has no column name)")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "p/7.parquet (the file has no column name)")
 	if res.Files != 6 || res.Rows != 6 {
 		t.Errorf("got %+v, want 6 files, 6 rows", res)
 	}
 	ld.Optional = []string{"name"}
 	ld.Checksum += " with a header"
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 	got := w.SQL(t, "SELECT id, coalesce(name, 'NULL') FROM t ORDER BY id")
-	if diff := cmp.Diff(got, [][]string{{"1", "row 1"}, {"2", "b"}, {"3", "c"}, {"4", "d"}, {"5", "e"}, {"6", "row 6"}, {"7", "NULL"}}); diff != "" {
+	if diff := cmp.Diff(got, [][]string{
+		{"1", "row 1"},
+		{"2", "b"},
+		{"3", "c"},
+		{"4", "d"},
+		{"5", "e"},
+		{"6", "row 6"},
+		{"7", "NULL"},
+	}); diff != "" {
 		t.Errorf("rows (-got +want):\n%s", diff)
 	}
 }
@@ -77,8 +89,8 @@ func TestYearOfDailyFiles(t *testing.T) {
 		}
 		w.Put(t, name(i), content)
 	}
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "3 bad files")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "3 bad files")
 	if res.Files != 197 || res.Rows != 394 {
 		t.Errorf("got %+v, want 197 files, 394 rows", res)
 	}
@@ -94,9 +106,9 @@ func TestYearOfDailyFiles(t *testing.T) {
 	for i := 200; i < 207; i++ {
 		w.Put(t, name(i), file([]reordered{{"z", int32(i)}}))
 	}
-	w.mustRun(ld, Options{}, 10, 10)
+	w.mustRun(ld, plan.Options{}, 10, 10)
 	w.wantRows(404)
-	if p, _ := w.plan(ld, Options{}); p.Counts[Changed].Files != 4 || p.Counts[Loaded].Files != 203 {
+	if p, _ := w.plan(ld, plan.Options{}); p.Counts[plan.Changed].Files != 4 || p.Counts[plan.Loaded].Files != 203 {
 		t.Errorf("got %+v, want 4 changed, 203 loaded", p.Counts)
 	}
 }
@@ -106,26 +118,29 @@ func TestManyFilesGoByPrefix(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ld := w.load(copyRows)
-	for i := range byPrefixFrom + 20 {
+	for i := range run.ByPrefixFrom + 20 {
 		w.Put(t, fmt.Sprintf("p/%04d.parquet", i), rows(i, 1))
 	}
 	w.Put(t, "p/_SUCCESS", nil)
-	p, err := w.plan(ld, Options{})
-	if err != nil {
-		t.Fatal(err)
+	sent := ""
+	w.cfg = func(c *databend.Config) {
+		c.Transport = wire{func(sql string) {
+			if strings.HasPrefix(sql, "COPY") {
+				sent = sql
+			}
+		}}
 	}
-	if b := p.split(false); len(b) != 1 || b[0].send.files != nil || !strings.Contains(p.job.sql(b[0].send), "PATTERN") {
-		t.Errorf("got %d batches, by %v, want one by prefix", len(b), b[0].send)
+	w.mustRun(ld, plan.Options{}, run.ByPrefixFrom+20, run.ByPrefixFrom+20)
+	if strings.Contains(sent, "FILES = (") || !strings.Contains(sent, "PATTERN =") {
+		t.Errorf("got %s, want it by prefix", sent)
 	}
 	w.Put(t, "p/empty.parquet", nil)
-	if p, err = w.plan(ld, Options{}); err != nil {
-		t.Fatal(err)
-	}
-	if b := p.split(false); len(b) != 1 || len(b[0].send.files) != byPrefixFrom+20 {
-		t.Errorf("got %d batches, by %v, want the files by name: a COPY by prefix would record the empty one", len(b), b[0].send)
+	w.SQL(t, "CREATE TABLE u (id INT, name STRING)")
+	w.mustRun(w.load(strings.Replace(copyRows, "INTO t", "INTO u", 1)), plan.Options{}, run.ByPrefixFrom+20, run.ByPrefixFrom+20)
+	if !strings.Contains(sent, "FILES = (") {
+		t.Errorf("got %s, want the files by name: a COPY by prefix would record the empty one", sent)
 	}
 	w.Delete(t, "p/empty.parquet")
-	w.mustRun(ld, Options{}, byPrefixFrom+20, byPrefixFrom+20)
-	w.mustRun(ld, Options{}, 0, 0)
-	w.wantRows(byPrefixFrom + 20)
+	w.mustRun(ld, plan.Options{}, 0, 0)
+	w.wantRows(run.ByPrefixFrom + 20)
 }

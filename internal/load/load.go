@@ -1,66 +1,40 @@
-// Package load brings a table in step with the files of a stage: it plans, copies, records and validates.
+// Package load brings a table in step with the files of a stage.
 //
-// A load is one COPY INTO of loads/. Databend remembers the files that a COPY loaded for 24 hours, by table and path only; it
-// never notices a file that was overwritten, and takes an empty file for loaded. The ledger (package state) remembers for ever,
-// with size and etag. A plan is the join of three lists, read beside each other: what is there (LIST_STAGE), what the engine remembers
-// (copy_history) and what the ledger knows. Each file is in exactly one State.
-//
-// A run takes the lock of the target table, and for each batch of at most 15,000 files sends one transaction: COPY, the ledger's rows,
-// COMMIT. The first COPY starts while the lock is taken; without the lock it ends in a ROLLBACK. Either both are there or neither is, wherever it was killed. The table is known
-// by its id, before, during and after: a table that was replaced under a load is another table.
+// A load is one COPY INTO of loads/. Databend remembers the files that a COPY loaded for 24 hours, by table and path only; it never
+// notices a file that was overwritten, and takes an empty file for loaded. The ledger (package state) remembers for ever, with size and
+// etag. Package source reads the load's text, plan says what there is to do, run does it under the table's lock, inspect looks into
+// files, fault says what went wrong.
 //
 // Nothing here prints: what there is to say goes to an event.Sink.
 package load
 
 import (
 	"context"
-	"errors"
-	"sync"
-	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/secret"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/inspect"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/run"
+	"github.com/dbctl/dbctl/internal/load/session"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/project"
 )
 
-// Config is what a Loader works with. All fields but Secrets, LockWait and Sink are required.
-type Config struct {
-	Server   *databend.Server
-	Scope    state.Scope
-	Actor    state.Actor
-	Run      string // the run's id, in every ledger row
-	Sink     event.Sink
-	LockWait time.Duration
-	// Secrets resolves the secrets that the loads about to be sent name: once, after the plan, before the first write.
-	Secrets func(ctx context.Context, names []string) (secret.Set, error)
-}
+// What a caller needs of the packages below.
+type (
+	Config  = run.Config
+	Options = plan.Options
+	Result  = run.Result
+	Error   = fault.Error
+	Errors  = fault.LoadsError
+)
 
-// Options are the flags of `dbctl load`.
-type Options struct {
-	Path        string // --path: glob of the path below the stage root; "" all
-	Limit       int    // --limit: at most so many files; 0 all
-	Order       string // --order: "oldest", "newest" first by the object's time; "" as the stage lists them
-	Force       bool   // --force: load the files of Path whatever the ledger says
-	OnChanged   string // --on-changed fail, skip, replace; "" what the load's header says, else fail
-	RetryFailed bool   // --retry-failed
-	Atomic      bool   // --atomic: all files of the load or none
-	Full        bool   // look at every file, also outside the load's window
-	Verbose     bool   // an event for every file, also for those with nothing to do
-}
-
-// A Loader runs loads, one after another. What it asks the server at the same time needs a session each.
+// A Loader runs loads, one after another.
 type Loader struct {
-	cfg   Config
-	work  *databend.Session // for the COPYs, and what the engine remembers of them
-	look  *databend.Session // for what is in the stages
-	words *databend.Session // for what the ledger knows of files
-	store *state.Store      // over side
-	side  *databend.Session // never used but through store
-
-	checked bool // the state tables' schema is one that we know
+	cfg      Config
+	sessions *session.Sessions
+	planner  *plan.Planner
 }
 
 // Open opens the sessions. Close ends them.
@@ -68,47 +42,126 @@ func Open(ctx context.Context, cfg Config) (*Loader, error) {
 	if cfg.Sink == nil {
 		cfg.Sink = func(event.Event) {}
 	}
-	var mu sync.Mutex // the lock is taken beside the first COPY, and both have something to say
-	sink := cfg.Sink
-	cfg.Sink = func(e event.Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		sink(e)
-	}
-	l := &Loader{cfg: cfg}
-	aside := l.settings()
-	// The ledger is written a row or two at a time, for years: its blocks are to be joined, whatever the server's default.
-	aside["enable_compact_after_write"] = "1"
-	var opening errgroup.Group
-	for _, s := range []struct {
-		at       **databend.Session
-		settings map[string]string
-	}{{&l.work, l.settings()}, {&l.look, nil}, {&l.words, l.settings()}, {&l.side, aside}} {
-		opening.Go(func() (err error) {
-			*s.at, err = cfg.Server.Session(ctx, s.settings)
-			return err
-		})
-	}
-	if err := opening.Wait(); err != nil {
-		_ = l.Close()
+	sessions, err := session.Open(ctx, cfg.Server, cfg.Scope, cfg.Run)
+	if err != nil {
 		return nil, err
 	}
-	l.store = state.Open(l.side, cfg.Scope)
-	return l, nil
-}
-
-// settings are those of every session of a load: what is shown of a geometry has its SRID.
-func (l *Loader) settings() map[string]string {
-	return map[string]string{"geometry_output_format": "EWKT", "query_tag": "dbctl " + l.cfg.Scope.Project + "/" + l.cfg.Run}
+	return &Loader{cfg: cfg, sessions: sessions, planner: &plan.Planner{Sessions: sessions, Scope: cfg.Scope}}, nil
 }
 
 // Close ends the sessions.
-func (l *Loader) Close() error {
-	var errs []error
-	for _, s := range []*databend.Session{l.work, l.look, l.words, l.side} {
-		if s != nil {
-			errs = append(errs, s.Close())
+func (l *Loader) Close() error { return l.sessions.Close() }
+
+// Formats asks the server for the formats of those loads whose text leaves them to a name or to the stage, and returns the loads with them.
+func (l *Loader) Formats(ctx context.Context, loads []project.Load) ([]project.Load, error) {
+	return source.Formats(ctx, l.sessions.Work, loads)
+}
+
+// source makes a load ready.
+func (l *Loader) source(ld project.Load) (*source.Load, error) {
+	return source.New(ld, l.cfg.Scope.Database)
+}
+
+// Plan says what Run would do, and writes nothing: it emits a File for each file that Run would touch or that stands in its way
+// (for every file with Options.Verbose) and a Summary. Its error is the one that would stop the run: a *Error, exit 3.
+func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*plan.Plan, error) {
+	j, err := l.source(ld)
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.planner.Plan(ctx, j, plan.Want{Options: o, Vanished: true})
+	if err != nil {
+		return nil, err
+	}
+	p.Emit(l.cfg.Sink, "to load")
+	if err := p.Refusal(o); err != nil {
+		return p, err
+	}
+	return p, p.Stopped(o)
+}
+
+// Run loads what is new. The error's ExitCode says how it ended: 3 a changed file, an empty listing or rows without a ledger
+// stopped it, 4 some files are bad and the others are loaded, 5 locked, 1 otherwise.
+func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, error) {
+	j, err := l.source(ld)
+	if err != nil {
+		return Result{}, err
+	}
+	return run.Run(ctx, l.cfg, l.sessions, l.planner, j, o)
+}
+
+// All runs loads one after another, goes on after one fails, and joins their errors: the worst exit code wins.
+func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error {
+	all := &Errors{Of: len(loads)}
+	for _, ld := range loads {
+		if _, err := l.Run(ctx, ld, o); err != nil {
+			all.Errs = append(all.Errs, err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return errors.Join(errs...)
+	switch {
+	case len(all.Errs) == 0:
+		return nil
+	case len(loads) == 1:
+		return all.Errs[0]
+	}
+	return all
+}
+
+// Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded" (their rows are in the
+// table), "new" (they are not: load them) or "skipped" (never load them). It loads nothing. reason is required and kept.
+func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o Options) error {
+	j, err := l.source(ld)
+	if err != nil {
+		return err
+	}
+	return run.Mark(ctx, l.cfg, l.sessions, l.planner, j, as, reason, o)
+}
+
+// List emits a LoadState for each load: its files by state, its rows and its last run; of a load with a window the files of its last
+// partitions. It is a constant number of queries for all of them; where one of them cannot be asked (its stage is not there), one more
+// for each.
+func (l *Loader) List(ctx context.Context, loads []project.Load) error {
+	return l.planner.List(ctx, loads, l.cfg.Sink)
+}
+
+// Validate checks the files that Run would load and those that failed before (with Options.Path all that it names), at most
+// Options.Limit of them, and loads and writes nothing: what COPY's VALIDATION_MODE would do if Databend had it, for transforms too.
+// It emits a File, valid or invalid, for each, and fails with exit 3 when one is invalid.
+func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) error {
+	o.Force, o.RetryFailed = o.Force || o.Path != "", true
+	r, err := l.inspector(ctx, ld, o)
+	if err != nil {
+		return err
+	}
+	p, err := l.planner.Plan(ctx, r.Load, plan.Want{Options: o})
+	if err != nil {
+		return err
+	}
+	return r.Validate(ctx, p)
+}
+
+// Preview emits the first n rows that the load would write, with its own select list, from as many files as that takes. It needs
+// no table and no ledger. A GEOMETRY comes as EWKT, a VARIANT and a VECTOR as JSON, whole.
+func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int) error {
+	r, err := l.inspector(ctx, ld, o)
+	if err != nil {
+		return err
+	}
+	return r.Preview(ctx, n)
+}
+
+// inspector looks into a load's files.
+func (l *Loader) inspector(ctx context.Context, ld project.Load, o Options) (*inspect.Inspector, error) {
+	j, err := l.source(ld)
+	if err != nil {
+		return nil, err
+	}
+	r := &inspect.Inspector{Sessions: l.sessions, Load: j, Options: o, Sink: l.cfg.Sink}
+	if len(ld.Secrets) > 0 {
+		r.Secrets, err = l.cfg.Secrets(ctx, ld.Secrets)
+	}
+	return r, err
 }

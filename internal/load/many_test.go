@@ -6,6 +6,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
 // TestProofManyFiles loads small objects under one path, more of them than one COPY takes (DBCTL_PROOF=full: 20,000), with two bad
@@ -29,17 +32,17 @@ func TestProofManyFiles(t *testing.T) {
 	}
 	wg.Wait()
 	began := time.Now()
-	w.mustRun(ld, Options{}, n, int64(n))
+	w.mustRun(ld, plan.Options{}, n, int64(n))
 	loaded := time.Since(began)
 	began = time.Now()
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	t.Logf("%d objects loaded in %s; nothing to do in %s", n, loaded.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	w.Put(t, fmt.Sprintf("p/%06d.parquet", n/3), rows(1, 1)[:90])
 	w.Put(t, "p/bad.parquet", rows(1, 1)[:90])
 	w.Put(t, "p/new.parquet", rows(n, 1))
 	began = time.Now()
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "p/bad.parquet", "overwritten")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "p/bad.parquet", "overwritten")
 	if res.Files != 1 {
 		t.Errorf("got %d files loaded, want the new one", res.Files)
 	}

@@ -13,13 +13,18 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/inspect"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/run"
+	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
 // runWith runs the load with a sink beside the world's own.
-func (w *world) runWith(ld project.Load, o Options, sink event.Sink) (res Result, err error) {
+func (w *world) runWith(ld project.Load, o plan.Options, sink event.Sink) (res run.Result, err error) {
 	err = w.with(w.t.Context(), func(l *Loader) error {
 		own := l.cfg.Sink
 		l.cfg.Sink = func(e event.Event) { own(e); sink(e) }
@@ -36,13 +41,13 @@ func TestMarkBehindARun(t *testing.T) {
 	ld := w.load(copyRows, func(ld *project.Load) { ld.Window = "day=%Y-%m-%d 7d" })
 	today := "p/day=" + time.Now().UTC().Format("2006-01-02")
 	w.Put(t, "p/day=2020-01-01/a.parquet", rows(1, 1))
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.Put(t, today+"/b.parquet", rows(2, 1))
-	for _, o := range []Options{{Limit: 1}, {Order: "newest"}} {
-		w.wantExit(w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "new", "because", o) }), exitUsage)
+	for _, o := range []plan.Options{{Limit: 1}, {Order: "newest"}} {
+		w.wantExit(w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "new", "because", o) }), fault.ExitUsage)
 	}
 	err := w.with(t.Context(), func(run *Loader) error {
-		lock, err := run.store.AcquireTable(t.Context(), w.Database, "t", state.LockOptions{Run: databend.NewID()})
+		lock, err := run.sessions.Store.AcquireTable(t.Context(), w.Database, "t", state.LockOptions{Run: databend.NewID()})
 		if err != nil {
 			return err
 		}
@@ -57,14 +62,14 @@ func TestMarkBehindARun(t *testing.T) {
 					lock = nil
 				}
 			}
-			return l.Mark(t.Context(), ld, "new", "because", Options{})
+			return l.Mark(t.Context(), ld, "new", "because", plan.Options{})
 		})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.wantRows(2)
-	w.mustRun(ld, Options{Full: true}, 1, 1) // a, outside the window; not b
+	w.mustRun(ld, plan.Options{Full: true}, 1, 1) // a, outside the window; not b
 	w.wantRows(3)
 }
 
@@ -75,17 +80,17 @@ func TestChangedFileBesideManyNewOnes(t *testing.T) {
 	w.cfg = func(c *databend.Config) { c.Settings = map[string]string{"load_file_metadata_expire_hours": "0"} }
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/a.parquet", rows(11, 2))
-	for i := range byPrefixFrom {
+	for i := range run.ByPrefixFrom {
 		w.Put(t, fmt.Sprintf("p/b%03d.parquet", i), rows(i, 1))
 	}
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "p/a.parquet")
-	if res.Files != byPrefixFrom {
-		t.Errorf("got %d files loaded, want %d", res.Files, byPrefixFrom)
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "p/a.parquet")
+	if res.Files != run.ByPrefixFrom {
+		t.Errorf("got %d files loaded, want %d", res.Files, run.ByPrefixFrom)
 	}
-	w.wantRows(3 + byPrefixFrom)
+	w.wantRows(3 + run.ByPrefixFrom)
 }
 
 // A new plan in the middle of a run knows what the run has done.
@@ -96,9 +101,9 @@ func TestForcedFileIsLoadedOnceThoughPlannedAgain(t *testing.T) {
 	for _, f := range []string{"b", "c", "d"} {
 		w.Put(t, "p/"+f+".parquet", rows(1, 1))
 	}
-	w.mustRun(ld, Options{}, 3, 3)
+	w.mustRun(ld, plan.Options{}, 3, 3)
 	w.Put(t, "p/a.parquet", rows(1, 10)) // the first batch: without FORCE
-	res, err := w.runWith(ld, Options{Force: true, Path: "p/*", Limit: 2}, func(e event.Event) {
+	res, err := w.runWith(ld, plan.Options{Force: true, Path: "p/*", Limit: 2}, func(e event.Event) {
 		if f, ok := e.(event.File); ok && f.Path == "p/a.parquet" && f.Outcome == "loaded" {
 			w.Delete(t, "p/b.parquet") // of the second
 		}
@@ -117,21 +122,21 @@ func TestReplaceDeletesOnlyTheFilesRows(t *testing.T) {
 	sql := strings.NewReplacer("src", "`Src`")
 	replacing := func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" }
 	for _, expr := range []string{"split_part(metadata$filename, '/', 1)", "'p/a.parquet' -- metadata$filename\n"} {
-		_, err := w.run(w.load(strings.Replace(sql.Replace(copySource), "metadata$filename", expr, 1), replacing), Options{})
-		w.wantExit(err, exitUsage, "not filled from metadata$filename")
+		_, err := w.run(w.load(strings.Replace(sql.Replace(copySource), "metadata$filename", expr, 1), replacing), plan.Options{})
+		w.wantExit(err, fault.ExitUsage, "not filled from metadata$filename")
 	}
 	one := w.load(strings.Replace(sql.Replace(copySource), "metadata$filename", "METADATA$filename AS f", 1), replacing)
 	two := w.load(strings.Replace(sql.Replace(copySource), "@st/", "@"+w.stage+"_b/", 1), func(ld *project.Load) { ld.Name = "two" })
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(one, Options{}, 1, 3)
+	w.mustRun(one, plan.Options{}, 1, 3)
 	w.Put(t, "p/a.parquet", rows(11, 2))
-	w.mustRun(one, Options{}, 1, 2)
+	w.mustRun(one, plan.Options{}, 1, 2)
 	w.wantRows(2)
 	w.Put(t, "other/p/a.parquet", rows(21, 4))
-	w.mustRun(two, Options{}, 1, 4)
+	w.mustRun(two, plan.Options{}, 1, 4)
 	w.Put(t, "p/a.parquet", rows(31, 1))
-	_, err := w.run(one, Options{})
-	w.wantExit(err, exitStopped, "p/a.parquet", "another stage's file")
+	_, err := w.run(one, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "p/a.parquet", "another stage's file")
 	if diff := cmp.Diff(w.outcomes(), []string{"a.parquet changed skipped"}); diff != "" {
 		t.Errorf("events (-got +want):\n%s", diff)
 	}
@@ -143,17 +148,17 @@ func TestTextFileWithOtherColumns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ld := w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = CSV)")
-	for i := range alike + 1 {
+	for i := range inspect.Alike + 1 {
 		w.Put(t, fmt.Sprintf("p/a%d.csv", i), []byte("1,x,z\n"))
 	}
-	_, err := w.run(ld, Options{Path: "p/a*"})
-	w.wantExit(err, exitFailed, "Number of columns in file (3)")
+	_, err := w.run(ld, plan.Options{Path: "p/a*"})
+	w.wantExit(err, fault.ExitFailed, "Number of columns in file (3)")
 	if got := w.ledger(); got != nil {
 		t.Errorf("got %q in the ledger for the load's own mistake", got)
 	}
 	w.Put(t, "p/z.csv", []byte("2,y\n"))
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "7 bad files, the others are loaded")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "7 bad files, the others are loaded")
 	if res.Files != 1 {
 		t.Errorf("got %+v, want one file loaded", res)
 	}
@@ -161,14 +166,14 @@ func TestTextFileWithOtherColumns(t *testing.T) {
 
 func TestNamedFile(t *testing.T) {
 	t.Parallel()
-	files := []File{{Path: "a.csv"}, {Path: "p/a.csv"}, {Path: "x/p/a.csv"}}
+	files := []plan.File{{Path: "a.csv"}, {Path: "p/a.csv"}, {Path: "x/p/a.csv"}}
 	for text, want := range map[string]string{
 		"Invalid value 'a.csv' for column 0 (id Int32)\nat file 'x/p/a.csv', line 3": "x/p/a.csv",
 		"not a parquet file ('root/p/a.csv')":                                        "p/a.csv",
 		"object 'y/a.csv': gone, not 'p/a.csv': there":                               "p/a.csv",
 		"nothing of ours": "",
 	} {
-		if got := named(errors.New(text), files); got != want {
+		if got := fault.Named(errors.New(text), plan.Paths(files)); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
@@ -185,7 +190,8 @@ func TestAtomicOverSchemas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.SQL(t, "CREATE TABLE v (id INT, vec VECTOR(2), a INT, b INT, c INT)")
-	ld := w.load("COPY INTO v (id, vec, a, b, c) FROM (SELECT id::INT, vec::VECTOR(2), a::INT, b::INT, c::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
+	ld := w.load("COPY INTO v (id, vec, a, b, c) FROM (SELECT id::INT, vec::VECTOR(2), a::INT, b::INT, c::INT FROM @st/p/) FILE_FORMAT "+
+		"= (TYPE = 'PARQUET')",
 		func(ld *project.Load) { ld.Optional = []string{"a", "b", "c"} })
 	one := float32(1)
 	type bare struct {
@@ -206,10 +212,10 @@ func TestAtomicOverSchemas(t *testing.T) {
 	w.Put(t, "p/2.parquet", file([]more{{2, []float32{1, 2}, 1}}))
 	w.Put(t, "p/3.parquet", file([]most{{3, []float32{1, 2}, "y"}}))
 	w.Put(t, "p/4.parquet", file([]nullVec{{4, []*float32{&one, nil}, 1}}))
-	_, err := w.run(ld, Options{Atomic: true})
-	w.wantExit(err, exitFailed, "p/4.parquet", "NULL in the vector", "nothing was loaded")
+	_, err := w.run(ld, plan.Options{Atomic: true})
+	w.wantExit(err, fault.ExitFailed, "p/4.parquet", "NULL in the vector", "nothing was loaded")
 	w.Put(t, "p/4.parquet", file([]nullVec{{4, []*float32{&one, &one}, 1}}))
-	w.mustRun(ld, Options{Atomic: true}, 4, 4)
+	w.mustRun(ld, plan.Options{Atomic: true}, 4, 4)
 }
 
 // Files in front that fail alike are not the load's mistake when others load.
@@ -217,19 +223,19 @@ func TestFilesThatFailAlike(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ld := w.load("COPY INTO t (id, name) FROM (SELECT length(name)+name::INT, name::STRING FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
-	for i := range alike {
+	for i := range inspect.Alike {
 		w.Put(t, fmt.Sprintf("p/a%d.parquet", i), file([]row{{1, "xx"}}))
 	}
 	w.Put(t, "p/w.parquet", file([]row{{1, "xx"}}))
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitFailed)
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitFailed)
 	if got := w.ledger(); got != nil {
 		t.Errorf("got %q in the ledger for the load's own mistake", got)
 	}
 	w.Put(t, "p/w.parquet", file([]row{{1, "1"}}))
 	w.Put(t, "p/y.parquet", file([]row{{1, "2"}}))
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "6 bad files")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "6 bad files")
 	if res.Files != 2 {
 		t.Errorf("got %+v, want 2 files loaded", res)
 	}
@@ -238,12 +244,13 @@ func TestFilesThatFailAlike(t *testing.T) {
 func TestCommentsInTheCopy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	ld := w.load("COPY INTO t (id, name) FROM (SELECT name::INT, name::STRING FROM @st/p/ AS f /* a) */ ) -- of all (or most) :)\nFILE_FORMAT = (TYPE = 'PARQUET')")
+	ld := w.load("COPY INTO t (id, name) FROM (SELECT name::INT, name::STRING FROM @st/p/ AS f /* a) */ ) -- of all (or most) " +
+		":)\nFILE_FORMAT = (TYPE = 'PARQUET')")
 	w.Put(t, "p/a.parquet", file([]row{{1, "1"}, {2, "x"}}))
 	w.Put(t, "p/b.parquet", file([]row{{1, "1"}}))
-	w.wantExit(w.validate(ld, Options{}), exitStopped, "row 2: name = 'x' is no INT")
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "row 2: name = 'x' is no INT")
+	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "row 2: name = 'x' is no INT")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "row 2: name = 'x' is no INT")
 }
 
 // What was loaded before an error is told, and exit 1 would deny it.
@@ -252,14 +259,14 @@ func TestErrorBehindLoadedFiles(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	w.Put(t, "p/b.parquet", rows(1, 1))
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.Put(t, "p/a.parquet", rows(1, 10))
-	res, err := w.runWith(ld, Options{Force: true, Path: "p/*"}, func(e event.Event) {
+	res, err := w.runWith(ld, plan.Options{Force: true, Path: "p/*"}, func(e event.Event) {
 		if f, ok := e.(event.File); ok && f.Outcome == "loaded" {
 			w.SQL(t, "DROP TABLE t")
 		}
 	})
-	w.wantExit(err, exitPartly, "1 file is loaded, and then")
+	w.wantExit(err, fault.ExitPartly, "1 file is loaded, and then")
 	if s, ok := w.events[len(w.events)-1].(event.Summary); !ok || s.Counts["loaded"] != 1 || res.Rows != 10 {
 		t.Errorf("got %+v, %+v at the end, want a summary of one file", res, w.events[len(w.events)-1])
 	}
@@ -272,12 +279,12 @@ func TestErrorBehindABadFile(t *testing.T) {
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 1)[:100])
 	w.Put(t, "p/b.parquet", rows(2, 1))
-	_, err := w.runWith(ld, Options{}, func(e event.Event) {
+	_, err := w.runWith(ld, plan.Options{}, func(e event.Event) {
 		if n, ok := e.(event.Note); ok && strings.Contains(n.Text, "looking for the culprits") {
 			w.SQL(t, "DROP TABLE t")
 		}
 	})
-	w.wantExit(err, exitFailed, "Unknown table")
+	w.wantExit(err, fault.ExitFailed, "Unknown table")
 	if diff := cmp.Diff(w.ledger(), []string{"a.parquet failed dbctl 0"}); diff != "" {
 		t.Errorf("ledger (-got +want):\n%s", diff)
 	}
@@ -301,10 +308,10 @@ func TestPlanThatIsTooOld(t *testing.T) {
 		w.Put(t, fmt.Sprintf("q/%d.parquet", n), file([]timed{{int32(n), 1735689600}}))
 		return w.with(t.Context(), func(l *Loader) error {
 			l.cfg.Secrets = func(context.Context, []string) (secret.Set, error) {
-				_, err := w.run(other, Options{})
+				_, err := w.run(other, plan.Options{})
 				return nil, err
 			}
-			_, err := l.Run(t.Context(), ld, Options{})
+			_, err := l.Run(t.Context(), ld, plan.Options{})
 			return err
 		})
 	}
@@ -313,7 +320,7 @@ func TestPlanThatIsTooOld(t *testing.T) {
 		t.Fatal("got no error for a bad file")
 	}
 	w.SQL(t, "DELETE FROM "+w.StateDB+".ledger WHERE state='failed'")
-	w.wantExit(run(), exitPartly, "p/bad.parquet")
+	w.wantExit(run(), fault.ExitPartly, "p/bad.parquet")
 	if got := strings.Join(w.ledger(), "\n"); !strings.Contains(got, "bad.parquet failed dbctl") {
 		t.Errorf("the bad file is not in the ledger: %s", got)
 	}
@@ -334,19 +341,19 @@ func TestFilesNamedAndNotThere(t *testing.T) {
 	ld := w.load(copyRows + " FILES = ('a.parquet', 'b.parquet', 'c.parquet')")
 	w.Put(t, "p/a.parquet", rows(1, 1))
 	w.Put(t, "p/b.parquet", rows(2, 1))
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "1 file is named by FILES", "p/c.parquet")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "1 file is named by FILES", "p/c.parquet")
 	if res.Files != 2 {
 		t.Errorf("got %+v, want 2 files loaded", res)
 	}
 	w.Delete(t, "p/a.parquet") // loaded: it may go
-	_, err = w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "1 file is named by FILES", "p/c.parquet")
+	_, err = w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "1 file is named by FILES", "p/c.parquet")
 	w.Put(t, "p/c.parquet", rows(3, 1))
-	w.mustRun(ld, Options{}, 1, 1)
-	w.mustRun(ld, Options{}, 0, 0)
-	_, err = w.run(w.load(copyRows+" FILES = ('no.parquet')"), Options{})
-	w.wantExit(err, exitStopped, "1 file is named by FILES", "p/no.parquet")
+	w.mustRun(ld, plan.Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 0, 0)
+	_, err = w.run(w.load(copyRows+" FILES = ('no.parquet')"), plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "1 file is named by FILES", "p/no.parquet")
 }
 
 // Text is read as the COPY reads it: with the format's options, into the table's columns.
@@ -357,18 +364,19 @@ func TestTextIsValidatedAsItIsLoaded(t *testing.T) {
 	w.Put(t, "p/a.csv", []byte("id;name\n1;x\n2;y\n"))
 	w.Put(t, "p/b.csv", []byte("id;name\n1;x\nzz;y\n"))
 	w.Put(t, "p/c.csv", []byte("id;name\n1;x;1\n"))
-	w.wantExit(w.validate(ld, Options{}), exitStopped, "2 invalid files", "p/b.csv (line 3: Invalid value 'zz'", "p/c.csv (line 2: Number of columns in file (3)")
+	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "2 invalid files", "p/b.csv (line 3: Invalid value 'zz'",
+		"p/c.csv (line 2: Number of columns in file (3)")
 	w.wantRows(0)
 	if got := w.SQL(t, "SELECT count(*) FROM copy_history('t')")[0][0]; got != "0" {
 		t.Errorf("the engine holds %s files for loaded after a validation", got)
 	}
 	js := w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = NDJSON)")
 	w.Put(t, "p/a.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":\"zz\",\"name\":\"x\"}\n"))
-	w.wantExit(w.validate(js, Options{}), exitStopped, "p/a.ndjson (line 2: ")
+	w.wantExit(w.validate(js, plan.Options{}), fault.ExitStopped, "p/a.ndjson (line 2: ")
 
 	preview := func(ld project.Load) event.Preview {
 		t.Helper()
-		if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, Options{}, 1) }); err != nil {
+		if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, plan.Options{}, 1) }); err != nil {
 			t.Fatal(err)
 		}
 		return w.events[len(w.events)-1].(event.Preview)
@@ -380,7 +388,8 @@ func TestTextIsValidatedAsItIsLoaded(t *testing.T) {
 	if !strings.Contains(w.notes(), "shown without FIELD_DELIMITER") {
 		t.Errorf("nothing was said of the delimiter: %q", w.notes())
 	}
-	if p := preview(w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = CSV)")); strings.Join(p.Columns, " ") != "id name" || len(p.Rows[0]) != 2 {
+	if p := preview(w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = CSV)")); strings.Join(p.Columns, " ") != "id name" ||
+		len(p.Rows[0]) != 2 {
 		t.Errorf("got %+v, want the table's two columns", p)
 	}
 }
@@ -394,20 +403,20 @@ func TestReplaceTextFile(t *testing.T) {
 		func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
 	w.Put(t, "p/a.csv", []byte("1,x\n2,y\n"))
 	w.Put(t, "p/b.csv", []byte("1,x\n2,y\n"))
-	w.mustRun(ld, Options{}, 2, 4)
+	w.mustRun(ld, plan.Options{}, 2, 4)
 	w.Put(t, "p/a.csv", []byte("1,x\n2,y\n3,z\n"))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.wantRows(5)
 
-	j, err := newJob(ld, w.Database)
+	j, err := source.New(ld, w.Database)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Plan{StageURL: "@internal/", job: j, Files: []File{{Path: "p/a.csv", State: Changed}}}
-	if err := p.decide(want{}); err != nil {
+	p := plan.Plan{StageURL: "@internal/", Job: j, Files: []plan.File{{Path: "p/a.csv", State: plan.Changed}}}
+	if err := p.Decide(plan.Want{}); err != nil {
 		t.Fatal(err)
 	}
-	w.wantExit(p.stopped(Options{}), exitStopped, "internal stage", "p/a.csv")
+	w.wantExit(p.Stopped(plan.Options{}), fault.ExitStopped, "internal stage", "p/a.csv")
 	if p.Files[0].Planned {
 		t.Error("a text file of an internal stage is replaced, and nobody knows its rows")
 	}
@@ -420,7 +429,7 @@ func TestListReasons(t *testing.T) {
 	ld := w.load(copyRows)
 	other := w.load(strings.Replace(copyRows, "@st/p/", "@st/q/", 1), func(ld *project.Load) { ld.Name = "other" })
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	list := func() error {
 		return w.with(t.Context(), func(l *Loader) error { return l.List(t.Context(), []project.Load{ld, other}) })
 	}

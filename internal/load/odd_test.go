@@ -7,6 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/inspect"
+	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -60,12 +63,12 @@ func TestFilesOfOtherTypes(t *testing.T) {
 	} {
 		w.SQL(t, "CREATE OR REPLACE TABLE geo (id INT NOT NULL, geo GEOMETRY)")
 		ld := w.load(sql)
-		w.wantExit(w.validate(ld, Options{}), exitStopped)
+		w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped)
 		if diff := cmp.Diff(w.badEvents("invalid"), want); diff != "" {
 			t.Errorf("%s: invalid (-got +want):\n%s", sql, diff)
 		}
-		res, err := w.run(ld, Options{})
-		w.wantExit(err, exitPartly)
+		res, err := w.run(ld, plan.Options{})
+		w.wantExit(err, fault.ExitPartly)
 		if res.Rows != 1 {
 			t.Errorf("got %d rows, want 1", res.Rows)
 		}
@@ -87,19 +90,27 @@ func TestRulesAboutTypes(t *testing.T) {
 	nan := float32(0)
 	nan /= nan
 	for _, sql := range []string{
-		"COPY INTO odd (id, at, js, vec) FROM (SELECT id::INT, at::TIMESTAMP, js::VARIANT, vec::VECTOR(2) FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
+		"COPY INTO odd (id, at, js, vec) FROM (SELECT id::INT, at::TIMESTAMP, js::VARIANT, vec::VECTOR(2) FROM @st/p/) FILE_FORMAT = " +
+			"(TYPE = 'PARQUET')",
 		"COPY INTO odd FROM @st/p/ FILE_FORMAT = (TYPE = 'PARQUET')",
 	} {
 		w.SQL(t, "CREATE OR REPLACE TABLE odd (id INT, at TIMESTAMP, js VARIANT, vec VECTOR(2))")
 		ld := w.load(sql)
 		w.Put(t, "p/a.parquet", file([]odd{{1, 1735689600, []byte("{}"), []float32{1, 2}}, {2, 1735689600, []byte("{}"), []float32{1, nan}}}))
-		w.Put(t, "p/b.parquet", file([]odd{{1, 1735689600, []byte("{}"), []float32{1, 2}}, {2, 1735689600000000000, []byte("{}"), []float32{1, 2}}}))
-		res, err := w.run(ld, Options{})
-		w.wantExit(err, exitPartly, "p/b.parquet (row 2: at = '1735689600000000000' is no time between the years 1 and 9999: of another unit? (rule time-range))")
+		w.Put(t, "p/b.parquet", file([]odd{
+			{1, 1735689600, []byte("{}"), []float32{1, 2}},
+			{2, 1735689600000000000, []byte("{}"), []float32{1, 2}},
+		}))
+		res, err := w.run(ld, plan.Options{})
+		w.wantExit(err, fault.ExitPartly, "p/b.parquet (row 2: at = '1735689600000000000' is no time between the years 1 and 9999: of "+
+			"another unit? (rule time-range))")
 		if res.Files != 1 {
 			t.Errorf("got %+v, want one file loaded", res)
 		}
-		for _, want := range []string{"p/a.parquet: row 2: vec = '[1.0,null]' has NaN or an infinity in the vector (rule vector-nan)", "p/a.parquet: row 1: js = '7b7d' is bytes"} {
+		for _, want := range []string{
+			"p/a.parquet: row 2: vec = '[1.0,null]' has NaN or an infinity in the vector (rule vector-nan)",
+			"p/a.parquet: row 1: js = '7b7d' is bytes",
+		} {
 			if !strings.Contains(w.notes(), want) {
 				t.Errorf("got %s\nwant %s", w.notes(), want)
 			}
@@ -111,9 +122,9 @@ func TestRulesAboutTypes(t *testing.T) {
 func TestRuleNames(t *testing.T) {
 	t.Parallel()
 	var names []string
-	for _, r := range rules {
-		if !slices.Contains(names, r.name) {
-			names = append(names, r.name)
+	for _, r := range inspect.Rules {
+		if !slices.Contains(names, r.Name) {
+			names = append(names, r.Name)
 		}
 	}
 	if diff := cmp.Diff(names, project.RuleNames); diff != "" {

@@ -8,10 +8,13 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
-const copySource = "COPY INTO t (id, name, src) FROM (SELECT id::INT, name::STRING, metadata$filename FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"
+const copySource = "COPY INTO t (id, name, src) FROM (SELECT id::INT, name::STRING, metadata$filename FROM @st/p/) FILE_FORMAT = " +
+	"(TYPE = 'PARQUET')"
 
 func TestChangedFile(t *testing.T) {
 	t.Parallel()
@@ -20,27 +23,27 @@ func TestChangedFile(t *testing.T) {
 	ld := w.load(copySource)
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "p/b.parquet", rows(11, 2))
-	w.mustRun(ld, Options{}, 2, 5)
+	w.mustRun(ld, plan.Options{}, 2, 5)
 	w.Put(t, "p/a.parquet", rows(101, 4)) // overwritten in place
 	w.Put(t, "p/b.parquet", rows(11, 2))  // the same bytes again
 	w.Put(t, "p/c.parquet", rows(21, 1))
 
-	w.states(ld, Options{}, "a.parquet changed", "b.parquet loaded", "c.parquet new")
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "p/a.parquet")
+	w.states(ld, plan.Options{}, "a.parquet changed", "b.parquet loaded", "c.parquet new")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "p/a.parquet")
 	if res.Files != 1 {
 		t.Errorf("got %d files loaded, want c.parquet", res.Files)
 	}
 	w.wantRows(6)
-	w.mustRun(ld, Options{OnChanged: "skip"}, 0, 0)
-	_, err = w.run(ld, Options{OnChanged: "replace"})
-	w.wantExit(err, exitUsage, "the column that holds its name")
+	w.mustRun(ld, plan.Options{OnChanged: "skip"}, 0, 0)
+	_, err = w.run(ld, plan.Options{OnChanged: "replace"})
+	w.wantExit(err, fault.ExitUsage, "the column that holds its name")
 	ld.FilenameColumn = "name"
-	_, err = w.run(ld, Options{OnChanged: "replace"})
-	w.wantExit(err, exitUsage, "not filled from metadata$filename")
+	_, err = w.run(ld, plan.Options{OnChanged: "replace"})
+	w.wantExit(err, fault.ExitUsage, "not filled from metadata$filename")
 
 	ld.FilenameColumn = "src"
-	w.mustRun(ld, Options{OnChanged: "replace"}, 1, 4)
+	w.mustRun(ld, plan.Options{OnChanged: "replace"}, 1, 4)
 	if diff := cmp.Diff(w.outcomes(), []string{"a.parquet changed replaced"}); diff != "" {
 		t.Errorf("events (-got +want):\n%s", diff)
 	}
@@ -48,10 +51,10 @@ func TestChangedFile(t *testing.T) {
 	if diff := cmp.Diff(got, [][]string{{"p/a.parquet", "4", "101"}, {"p/b.parquet", "2", "11"}, {"p/c.parquet", "1", "21"}}); diff != "" {
 		t.Errorf("rows (-got +want):\n%s", diff)
 	}
-	w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet loaded")
+	w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet loaded")
 	w.Put(t, "p/a.parquet", rows(201, 1))
 	ld.OnChanged = "replace" // by the header
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 }
 
 func TestReplacedFileThatIsBadKeepsItsRows(t *testing.T) {
@@ -60,24 +63,24 @@ func TestReplacedFileThatIsBadKeepsItsRows(t *testing.T) {
 	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
 	ld := w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/a.parquet", rows(1, 3)[:100])
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "a.parquet")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "a.parquet")
 	w.wantRows(3)
 	w.Put(t, "p/a.parquet", rows(1, 5)) // mended
-	for _, o := range []Options{{OnChanged: "fail"}, {OnChanged: "skip"}} {
+	for _, o := range []plan.Options{{OnChanged: "fail"}, {OnChanged: "skip"}} {
 		w.states(ld, o, "a.parquet changed")
 		_, _ = w.run(ld, o)
 		w.wantRows(3)
 	}
-	w.mustRun(ld, Options{}, 1, 5)
+	w.mustRun(ld, plan.Options{}, 1, 5)
 	w.wantRows(5)
 	w.Put(t, "p/a.parquet", rows(1, 3)[:100])
-	_, err = w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "a.parquet")
+	_, err = w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "a.parquet")
 	w.Put(t, "p/a.parquet", rows(1, 5)) // what was loaded, again
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.wantRows(5)
 }
 
@@ -88,16 +91,16 @@ func TestExpiredFileIsNotLoadedAgain(t *testing.T) {
 	w.cfg = func(c *databend.Config) { c.Settings = map[string]string{"load_file_metadata_expire_hours": "0"} }
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	if got := w.SQL(t, "SELECT count(*) FROM copy_history('t')")[0][0]; got != "0" {
 		t.Fatalf("the engine remembers %s files, want 0", got)
 	}
-	w.states(ld, Options{}, "a.parquet expired", "b.parquet new")
-	w.mustRun(ld, Options{}, 1, 2)
+	w.states(ld, plan.Options{}, "a.parquet expired", "b.parquet new")
+	w.mustRun(ld, plan.Options{}, 1, 2)
 	w.wantRows(5)
 	w.Put(t, "p/a.parquet", rows(101, 1))
-	w.states(ld, Options{}, "a.parquet changed", "b.parquet expired")
+	w.states(ld, plan.Options{}, "a.parquet changed", "b.parquet expired")
 }
 
 func TestFilesLoadedPastUsAreTakenIn(t *testing.T) {
@@ -105,22 +108,22 @@ func TestFilesLoadedPastUsAreTakenIn(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	w.Put(t, "p/gone.parquet", rows(21, 2))
 	w.SQL(t, ld.Statement.SQL) // a task
 	w.Delete(t, "p/gone.parquet")
 	w.Put(t, "p/c.parquet", rows(31, 1))
-	p := w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet new", "gone.parquet vanished")
+	p := w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet new", "gone.parquet vanished")
 	if p.Engine != 2 {
 		t.Errorf("got %d files loaded past us, want 2", p.Engine)
 	}
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 	want := []string{"a.parquet loaded dbctl 3", "b.parquet loaded engine -1", "c.parquet loaded dbctl 1", "gone.parquet loaded engine -1"}
 	if diff := cmp.Diff(w.ledger(), want); diff != "" {
 		t.Errorf("ledger (-got +want):\n%s", diff)
 	}
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	if diff := cmp.Diff(w.ledger(), want); diff != "" {
 		t.Errorf("ledger after a second run (-got +want):\n%s", diff)
 	}
@@ -133,13 +136,13 @@ func TestEmptyFileThatTheEngineTookForLoaded(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	w.Put(t, "p/z.parquet", nil)
 	w.SQL(t, ld.Statement.SQL) // a task records z with 0 bytes
 	w.Put(t, "p/z.parquet", rows(21, 4))
-	w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded", "z.parquet new")
-	w.mustRun(ld, Options{}, 1, 4)
+	w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded", "z.parquet new")
+	w.mustRun(ld, plan.Options{}, 1, 4)
 	w.wantRows(9)
 }
 
@@ -154,35 +157,75 @@ func TestTablesThatAreNotWhatTheyWere(t *testing.T) {
 	}{
 		{"truncated", []string{"TRUNCATE TABLE t"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
 		{"deleted from", []string{"DELETE FROM t"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
-		{"truncated and filled", []string{"TRUNCATE TABLE t", "INSERT INTO t VALUES (1, 'x')"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 2},
-		{"flashed back behind its last COPY", []string{"ALTER TABLE t FLASHBACK TO (SNAPSHOT => '{first}')"}, []string{"a.parquet loaded", "b.parquet emptied", "c.parquet new"}, 1, 4},
-		{"dropped for all and undropped", []string{"DROP TABLE t ALL", "UNDROP TABLE t"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
-		{"overwritten", []string{"INSERT OVERWRITE t SELECT 1, 'x' WHERE false"}, []string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"}, 1, 1},
-		{"replaced", []string{"CREATE OR REPLACE TABLE t (id INT, name STRING)"}, []string{"a.parquet new", "b.parquet new", "c.parquet new"}, 3, 6},
-		{"dropped and undropped", []string{"DROP TABLE t", "UNDROP TABLE t"}, []string{"a.parquet loaded", "b.parquet loaded", "c.parquet new"}, 1, 6},
-		{"swapped with an empty one", []string{"CREATE TABLE u (id INT, name STRING)", "ALTER TABLE t SWAP WITH u"}, []string{"a.parquet new", "b.parquet new", "c.parquet new"}, 3, 6},
-		{"renamed and back", []string{"ALTER TABLE t RENAME TO u", "ALTER TABLE u RENAME TO t"}, []string{"a.parquet loaded", "b.parquet loaded", "c.parquet new"}, 1, 6},
+		{
+			"truncated and filled",
+			[]string{"TRUNCATE TABLE t", "INSERT INTO t VALUES (1, 'x')"},
+			[]string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"},
+			1, 2,
+		},
+		{
+			"flashed back behind its last COPY",
+			[]string{"ALTER TABLE t FLASHBACK TO (SNAPSHOT => '{first}')"},
+			[]string{"a.parquet loaded", "b.parquet emptied", "c.parquet new"},
+			1, 4,
+		},
+		{
+			"dropped for all and undropped",
+			[]string{"DROP TABLE t ALL", "UNDROP TABLE t"},
+			[]string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"},
+			1, 1,
+		},
+		{
+			"overwritten",
+			[]string{"INSERT OVERWRITE t SELECT 1, 'x' WHERE false"},
+			[]string{"a.parquet emptied", "b.parquet emptied", "c.parquet new"},
+			1, 1,
+		},
+		{
+			"replaced",
+			[]string{"CREATE OR REPLACE TABLE t (id INT, name STRING)"},
+			[]string{"a.parquet new", "b.parquet new", "c.parquet new"},
+			3, 6,
+		},
+		{
+			"dropped and undropped",
+			[]string{"DROP TABLE t", "UNDROP TABLE t"},
+			[]string{"a.parquet loaded", "b.parquet loaded", "c.parquet new"},
+			1, 6,
+		},
+		{
+			"swapped with an empty one",
+			[]string{"CREATE TABLE u (id INT, name STRING)", "ALTER TABLE t SWAP WITH u"},
+			[]string{"a.parquet new", "b.parquet new", "c.parquet new"},
+			3, 6,
+		},
+		{
+			"renamed and back",
+			[]string{"ALTER TABLE t RENAME TO u", "ALTER TABLE u RENAME TO t"},
+			[]string{"a.parquet loaded", "b.parquet loaded", "c.parquet new"},
+			1, 6,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			ld := w.load(copyRows)
 			w.Put(t, "p/a.parquet", rows(1, 3))
-			w.mustRun(ld, Options{}, 1, 3)
+			w.mustRun(ld, plan.Options{}, 1, 3)
 			first := strings.NewReplacer("{first}", w.SQL(t, "SELECT snapshot_id FROM fuse_snapshot('"+w.Database+"', 't') LIMIT 1")[0][0])
 			w.Put(t, "p/b.parquet", rows(11, 2))
-			w.mustRun(ld, Options{}, 1, 2)
+			w.mustRun(ld, plan.Options{}, 1, 2)
 			w.Put(t, "p/c.parquet", rows(21, 1))
 			for _, sql := range tt.do {
 				w.SQL(t, first.Replace(sql))
 			}
-			w.states(ld, Options{}, tt.after...)
-			w.mustRun(ld, Options{}, tt.files, int64(map[int]int{1: 1, 3: 6}[tt.files]))
+			w.states(ld, plan.Options{}, tt.after...)
+			w.mustRun(ld, plan.Options{}, tt.files, int64(map[int]int{1: 1, 3: 6}[tt.files]))
 			if strings.Contains(strings.Join(tt.after, " "), "emptied") && !strings.Contains(w.notes(), "are gone from") {
 				t.Errorf("nothing was said about the rows that are gone: %q", w.notes())
 			}
 			w.wantRows(tt.rows)
-			w.mustRun(ld, Options{}, 0, 0)
+			w.mustRun(ld, plan.Options{}, 0, 0)
 			w.wantRows(tt.rows)
 		})
 	}
@@ -192,37 +235,37 @@ func TestMarks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ld := w.load(copyRows)
-	mark := func(as string, o Options) error {
+	mark := func(as string, o plan.Options) error {
 		return w.mark(ld, as, o)
 	}
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "does not know")
-	w.wantExit(mark("lost", Options{}), exitUsage)
-	if err := mark("loaded", Options{}); err != nil {
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "does not know")
+	w.wantExit(mark("lost", plan.Options{}), fault.ExitUsage)
+	if err := mark("loaded", plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.Put(t, "p/c.parquet", rows(21, 1))
-	w.mustRun(ld, Options{}, 1, 1)
-	if err := mark("new", Options{Path: "p/b*"}); err != nil {
+	w.mustRun(ld, plan.Options{}, 1, 1)
+	if err := mark("new", plan.Options{Path: "p/b*"}); err != nil {
 		t.Fatal(err)
 	}
-	w.mustRun(ld, Options{}, 1, 2)
+	w.mustRun(ld, plan.Options{}, 1, 2)
 	w.Put(t, "p/d.parquet", rows(31, 1))
-	if err := mark("skipped", Options{Path: "p/d.parquet"}); err != nil {
+	if err := mark("skipped", plan.Options{Path: "p/d.parquet"}); err != nil {
 		t.Fatal(err)
 	}
 	w.Put(t, "p/d.parquet", rows(31, 2)) // for good
-	w.states(ld, Options{}, "a.parquet expired", "b.parquet loaded", "c.parquet loaded", "d.parquet quarantined")
-	w.mustRun(ld, Options{}, 0, 0)
-	if err := mark("new", Options{}); err != nil {
+	w.states(ld, plan.Options{}, "a.parquet expired", "b.parquet loaded", "c.parquet loaded", "d.parquet quarantined")
+	w.mustRun(ld, plan.Options{}, 0, 0)
+	if err := mark("new", plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	w.mustRun(ld, Options{}, 4, 8) // also those that the engine holds for loaded
-	w.wantExit(mark("new", Options{Path: "nothing"}), exitStopped, "no file to mark")
+	w.mustRun(ld, plan.Options{}, 4, 8) // also those that the engine holds for loaded
+	w.wantExit(mark("new", plan.Options{Path: "nothing"}), fault.ExitStopped, "no file to mark")
 	w.wantRows(1 + 1 + 2 + 8)
 }
 
@@ -235,11 +278,11 @@ func TestTwoStagesWithOnePath(t *testing.T) {
 	two := w.load(strings.Replace(copyRows, "@st/", "@"+w.stage+"_b/", 1), func(ld *project.Load) { ld.Name = "two" })
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "other/p/a.parquet", rows(11, 2))
-	w.mustRun(one, Options{}, 1, 3)
-	w.states(two, Options{}, "a.parquet new")
-	w.mustRun(two, Options{}, 1, 2)
-	w.mustRun(one, Options{}, 0, 0)
-	w.mustRun(two, Options{}, 0, 0)
+	w.mustRun(one, plan.Options{}, 1, 3)
+	w.states(two, plan.Options{}, "a.parquet new")
+	w.mustRun(two, plan.Options{}, 1, 2)
+	w.mustRun(one, plan.Options{}, 0, 0)
+	w.mustRun(two, plan.Options{}, 0, 0)
 	w.wantRows(5)
 }
 
@@ -249,12 +292,12 @@ func TestTableWithFullPaths(t *testing.T) {
 	w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING) copy_dedup_full_path = true")
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
-	w.states(ld, Options{}, "a.parquet loaded")
+	w.mustRun(ld, plan.Options{}, 1, 3)
+	w.states(ld, plan.Options{}, "a.parquet loaded")
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	w.SQL(t, ld.Statement.SQL)
-	w.states(ld, Options{}, "a.parquet loaded", "b.parquet loaded")
-	w.mustRun(ld, Options{}, 0, 0)
+	w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded")
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.wantRows(5)
 
 	// Another stage, whose URL is just as long: below it c is another file.
@@ -263,10 +306,10 @@ func TestTableWithFullPaths(t *testing.T) {
 	two := w.load(strings.Replace(copyRows, "@st/", "@"+w.stage+"_2/", 1))
 	w.Put(t, "one/p/c.parquet", rows(21, 1))
 	w.Put(t, "two/p/c.parquet", rows(31, 1))
-	w.mustRun(one, Options{}, 1, 1)
-	w.states(two, Options{}, "c.parquet new")
-	w.mustRun(two, Options{}, 1, 1)
-	w.states(one, Options{}, "c.parquet loaded")
+	w.mustRun(one, plan.Options{}, 1, 1)
+	w.states(two, plan.Options{}, "c.parquet new")
+	w.mustRun(two, plan.Options{}, 1, 1)
+	w.states(one, plan.Options{}, "c.parquet loaded")
 	w.wantRows(7)
 }
 
@@ -275,10 +318,10 @@ func TestLostLedger(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.SQL(t, "DROP DATABASE "+w.StateDB)
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "does not know")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "does not know")
 	w.wantRows(3)
 }
 
@@ -288,10 +331,10 @@ func TestUndoneFileIsLoadedAgain(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.SQL(t, "DELETE FROM t", "CREATE TABLE x AS SELECT * FROM "+w.StateDB+".ledger WHERE state='loaded'",
 		"UPDATE x SET event_id='u', `at`=now(), state='undone'", "INSERT INTO "+w.StateDB+".ledger SELECT * FROM x")
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.wantRows(3)
 }
 
@@ -306,23 +349,12 @@ func TestOddNames(t *testing.T) {
 	for i, n := range names {
 		w.Put(t, "dir sp/ö/"+n+".parquet", rows(i, 1))
 	}
-	w.mustRun(ld, Options{Limit: 3}, 3, 3) // by name
-	w.mustRun(ld, Options{}, len(names)-3, int64(len(names)-3))
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{Limit: 3}, 3, 3) // by name
+	w.mustRun(ld, plan.Options{}, len(names)-3, int64(len(names)-3))
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.wantRows(len(names))
-	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, Options{}, 50) }); err != nil {
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, plan.Options{}, 50) }); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestOrder(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ order, want string }{{"", "a b c"}, {"oldest", "b a c"}, {"newest", "a c b"}} {
-		p := Plan{Files: []File{{Path: "c", Mtime: "2025-01-02"}, {Path: "b", Mtime: "2025-01-01"}, {Path: "a", Mtime: "2025-01-02"}}}
-		p.order(tt.order)
-		if got := strings.Join(paths(p.Files), " "); got != tt.want {
-			t.Errorf("%q: got %s, want %s", tt.order, got, tt.want)
-		}
 	}
 }
 
@@ -332,10 +364,10 @@ func TestForce(t *testing.T) {
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "p/b.parquet", rows(11, 2))
-	w.mustRun(ld, Options{}, 2, 5)
-	_, err := w.run(ld, Options{Force: true})
-	w.wantExit(err, exitUsage, "--path")
-	w.mustRun(ld, Options{Force: true, Path: "p/b*"}, 1, 2)
+	w.mustRun(ld, plan.Options{}, 2, 5)
+	_, err := w.run(ld, plan.Options{Force: true})
+	w.wantExit(err, fault.ExitUsage, "--path")
+	w.mustRun(ld, plan.Options{Force: true, Path: "p/b*"}, 1, 2)
 	w.wantRows(7)
 }
 
@@ -355,7 +387,7 @@ func TestList(t *testing.T) {
 		return out
 	}
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/b.parquet", rows(1, 3))
 	got := list(ld, ld)
 	if len(got) != 2 || got[1].Counts["new"] != 1 || got[1].Counts["loaded"] != 1 || got[1].Rows != 3 || got[1].LastRun == nil {

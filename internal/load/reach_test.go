@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -16,8 +18,8 @@ func TestFileThatTheStoreDoesNotGive(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "p/dir//b.parquet", rows(11, 2)) // the engine asks for p/dir/b.parquet
 	w.Put(t, "p/c.parquet", rows(21, 1))
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "1 bad file, the others are loaded: p/dir//b.parquet (the store lists it and does not give it")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "1 bad file, the others are loaded: p/dir//b.parquet (the store lists it and does not give it")
 	if res.Files != 2 {
 		t.Errorf("got %+v, want 2 files loaded", res)
 	}
@@ -25,12 +27,12 @@ func TestFileThatTheStoreDoesNotGive(t *testing.T) {
 	if diff := cmp.Diff(w.ledger(), []string{"a.parquet loaded dbctl 3", "c.parquet loaded dbctl 1"}); diff != "" {
 		t.Errorf("ledger (-got +want):\n%s", diff)
 	}
-	if _, err = w.run(ld, Options{Atomic: true}); err == nil {
+	if _, err = w.run(ld, plan.Options{Atomic: true}); err == nil {
 		t.Error("an atomic load passed over the file")
 	}
 	w.Delete(t, "p/dir//b.parquet")
 	w.Put(t, "p/dir/b.parquet", rows(11, 2))
-	w.mustRun(ld, Options{}, 1, 2)
+	w.mustRun(ld, plan.Options{}, 1, 2)
 	w.wantRows(6)
 }
 
@@ -41,11 +43,11 @@ func TestValidateFindsWhatARunFinds(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "p/b.parquet", rows(11, 3)[:50])
 	w.Put(t, "p/c.parquet", nil)
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "p/b.parquet")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "p/b.parquet")
 	w.Put(t, "p/dir//d.parquet", rows(11, 2))
-	err = w.validate(ld, Options{})
-	w.wantExit(err, exitStopped, "2 invalid files", "p/b.parquet (its footer", "p/dir//d.parquet (the store lists it")
+	err = w.validate(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "2 invalid files", "p/b.parquet (its footer", "p/dir//d.parquet (the store lists it")
 	want := []string{"b.parquet new invalid", "c.parquet unfinished skipped", "dir//d.parquet new invalid"}
 	if diff := cmp.Diff(w.outcomes(), want); diff != "" {
 		t.Errorf("files (-got +want):\n%s", diff)

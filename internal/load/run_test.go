@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
 func TestRunLoadsWhatIsNewOnce(t *testing.T) {
@@ -23,21 +25,24 @@ func TestRunLoadsWhatIsNewOnce(t *testing.T) {
 	w.Put(t, "p/empty.parquet", nil)
 	w.Put(t, "p2/other.parquet", rows(41, 1))
 
-	w.states(ld, Options{}, ".hidden.parquet ignored", "README.md ignored", "_SUCCESS ignored", "_temporary/c.parquet ignored",
+	w.states(ld, plan.Options{}, ".hidden.parquet ignored", "README.md ignored", "_SUCCESS ignored", "_temporary/c.parquet ignored",
 		"a.parquet new", "empty.parquet unfinished", "sub/b.parquet new")
-	w.mustRun(ld, Options{}, 2, 5)
+	w.mustRun(ld, plan.Options{}, 2, 5)
 	w.wantRows(5)
-	if diff := cmp.Diff(w.outcomes(), []string{"a.parquet new loaded", "empty.parquet unfinished skipped", "sub/b.parquet new loaded"}); diff != "" {
+	if diff := cmp.Diff(w.outcomes(), []string{
+		"a.parquet new loaded", "empty.parquet unfinished skipped",
+		"sub/b.parquet new loaded",
+	}); diff != "" {
 		t.Errorf("events (-got +want):\n%s", diff)
 	}
 	if diff := cmp.Diff(w.ledger(), []string{"a.parquet loaded dbctl 3", "sub/b.parquet loaded dbctl 2"}); diff != "" {
 		t.Errorf("ledger (-got +want):\n%s", diff)
 	}
 
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.wantRows(5)
 	w.Put(t, "p/empty.parquet", rows(51, 4)) // the upload is done
-	w.mustRun(ld, Options{}, 1, 4)
+	w.mustRun(ld, plan.Options{}, 1, 4)
 	w.wantRows(9)
 }
 
@@ -46,10 +51,10 @@ func TestRunOfNothingWritesNothing(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	before := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger")
 	snapshots := w.SQL(t, "SELECT count(*) FROM fuse_snapshot('"+w.StateDB+"', 'ledger')")
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	if diff := cmp.Diff(w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger"), before); diff != "" {
 		t.Errorf("ledger rows (-got +want):\n%s", diff)
 	}
@@ -63,34 +68,34 @@ func TestRunRefusals(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "no file in @"+w.stage+"/p/")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "no file in @"+w.stage+"/p/")
 	ld.EmptyOK = true
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	ld.EmptyOK = false
 
 	w.Put(t, "p/a.txt", []byte("x"))
-	_, err = w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "1 there are not matched")
+	_, err = w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "1 there are not matched")
 
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	_, err = w.run(w.load(strings.Replace(copyRows, "INTO t", "INTO nope", 1)), Options{})
-	w.wantExit(err, exitFailed, "the table "+w.Database+".nope does not exist")
-	_, err = w.run(w.load(strings.Replace(copyRows, "@st/", "@nope/", 1)), Options{})
-	w.wantExit(err, exitFailed, "the stage nope does not exist")
-	_, err = w.run(w.load(copyRows+" FORCE = true"), Options{})
-	w.wantExit(err, exitUsage, "FORCE")
+	_, err = w.run(w.load(strings.Replace(copyRows, "INTO t", "INTO nope", 1)), plan.Options{})
+	w.wantExit(err, fault.ExitFailed, "the table "+w.Database+".nope does not exist")
+	_, err = w.run(w.load(strings.Replace(copyRows, "@st/", "@nope/", 1)), plan.Options{})
+	w.wantExit(err, fault.ExitFailed, "the stage nope does not exist")
+	_, err = w.run(w.load(copyRows+" FORCE = true"), plan.Options{})
+	w.wantExit(err, fault.ExitUsage, "FORCE")
 
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
-	_, err = w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "holds 1 row, and the ledger does not know")
+	_, err = w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "holds 1 row, and the ledger does not know")
 	w.wantRows(1)
 }
 
 // wantHint wants err to end in a hint that says word.
 func wantHint(t *testing.T, err error, word string) {
 	t.Helper()
-	var own *Error
+	var own *fault.Error
 	if !errors.As(err, &own) || !strings.Contains(own.Hint(), word) {
 		t.Errorf("got %v, want a hint that says %q", err, word)
 	}
@@ -103,11 +108,11 @@ func TestRunKeepsToThePath(t *testing.T) {
 	for _, d := range []string{"2025-01-01", "2025-01-02", "2025-02-01"} {
 		w.Put(t, "p/day="+d+"/f.parquet", rows(1, 1))
 	}
-	w.mustRun(ld, Options{Path: "p/day=2025-01-*/*"}, 2, 2)
-	_, err := w.run(ld, Options{Path: "p/nothing/**"})
-	w.wantExit(err, exitStopped, "--path p/nothing/**")
+	w.mustRun(ld, plan.Options{Path: "p/day=2025-01-*/*"}, 2, 2)
+	_, err := w.run(ld, plan.Options{Path: "p/nothing/**"})
+	w.wantExit(err, fault.ExitStopped, "--path p/nothing/**")
 	wantHint(t, err, "--plan -v")
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 }
 
 func TestPreview(t *testing.T) {
@@ -116,7 +121,7 @@ func TestPreview(t *testing.T) {
 	w.Put(t, "p/0 bad.parquet", rows(1, 2)[:99])
 	w.Put(t, "p/a.parquet", rows(1, 2))
 	w.Put(t, "p/b.parquet", rows(3, 2))
-	err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), w.load(copyRows), Options{}, 3) })
+	err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), w.load(copyRows), plan.Options{}, 3) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,10 @@ import (
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/inspect"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -31,10 +35,10 @@ func TestServerGoesAwayBeforeThePlan(t *testing.T) {
 	w.cfg = func(c *databend.Config) { c.Transport = gone{func() bool { return opened }} }
 	err := w.with(t.Context(), func(l *Loader) error {
 		opened = true
-		_, err := l.Run(t.Context(), ld, Options{})
+		_, err := l.Run(t.Context(), ld, plan.Options{})
 		return err
 	})
-	w.wantExit(err, exitUnreachable, "connection refused")
+	w.wantExit(err, fault.ExitUnreachable, "connection refused")
 }
 
 func TestMemoryIsNoFilesFault(t *testing.T) {
@@ -44,7 +48,7 @@ func TestMemoryIsNoFilesFault(t *testing.T) {
 		"memory allocation of 1073741824 bytes failed":                         false,
 		"index out of bounds: the len is 3 but the index is 7":                 true,
 	} {
-		if got := isRefusal(&databend.Error{Code: 1104, Name: "PanicError", Message: text}); got != want {
+		if got := fault.IsRefusal(&databend.Error{Code: 1104, Name: "PanicError", Message: text}); got != want {
 			t.Errorf("%s: got %v, want %v", text, got, want)
 		}
 	}
@@ -54,13 +58,17 @@ func TestMemoryIsNoFilesFault(t *testing.T) {
 func TestLocationWithoutSlash(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for i, name := range []string{"videos/a.parquet", "videos/sub/b.parquet", "videos2.parquet", "videos_old/c.parquet", "videos/_temporary/d.parquet", "videos/_SUCCESS", "videos/.e.parquet", "other.parquet"} {
+	for i, name := range []string{
+		"videos/a.parquet", "videos/sub/b.parquet", "videos2.parquet", "videos_old/c.parquet",
+		"videos/_temporary/d.parquet", "videos/_SUCCESS", "videos/.e.parquet", "other.parquet",
+	} {
 		w.Put(t, "p/"+name, rows(i, 1))
 	}
 	ld := w.load("COPY INTO t FROM @st/p/videos FILE_FORMAT = (TYPE = PARQUET)")
-	w.states(ld, Options{}, "videos/.e.parquet ignored", "videos/_SUCCESS ignored", "videos/_temporary/d.parquet ignored", "videos/a.parquet new", "videos/sub/b.parquet new", "videos2.parquet new", "videos_old/c.parquet new")
-	w.mustRun(ld, Options{}, 4, 4)
-	w.mustRun(ld, Options{}, 0, 0)
+	w.states(ld, plan.Options{}, "videos/.e.parquet ignored", "videos/_SUCCESS ignored", "videos/_temporary/d.parquet ignored",
+		"videos/a.parquet new", "videos/sub/b.parquet new", "videos2.parquet new", "videos_old/c.parquet new")
+	w.mustRun(ld, plan.Options{}, 4, 4)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.wantRows(4)
 }
 
@@ -98,11 +106,12 @@ func TestVectorsOfAnyShape(t *testing.T) {
 		bad   int // files
 		notes string
 	}{
-		"no cast":           {"COPY INTO v FROM (SELECT id, vec FROM @st/p/)" + parquet, 1, ""},
-		"no cast, list":     {"COPY INTO v (vec, id) FROM (SELECT s.vec, id FROM @st/p/ s)" + parquet, 1, ""},
-		"two casts":         {"COPY INTO v FROM (SELECT id, vec::ARRAY(FLOAT NULL)::VECTOR(3) FROM @st/p/)" + parquet, 1, ""},
-		"array":             {"COPY INTO v FROM (SELECT id, vec::ARRAY(FLOAT NULL) FROM @st/p/)" + parquet, 1, ""},
-		"NULL stays NULL":   {"COPY INTO v (id, vec) FROM (SELECT id, IF(vec IS NULL, NULL, COALESCE(vec, [0,0,0])::VECTOR(3)) FROM @st/p/)" + parquet, 1, ""},
+		"no cast":       {"COPY INTO v FROM (SELECT id, vec FROM @st/p/)" + parquet, 1, ""},
+		"no cast, list": {"COPY INTO v (vec, id) FROM (SELECT s.vec, id FROM @st/p/ s)" + parquet, 1, ""},
+		"two casts":     {"COPY INTO v FROM (SELECT id, vec::ARRAY(FLOAT NULL)::VECTOR(3) FROM @st/p/)" + parquet, 1, ""},
+		"array":         {"COPY INTO v FROM (SELECT id, vec::ARRAY(FLOAT NULL) FROM @st/p/)" + parquet, 1, ""},
+		"NULL stays NULL": {"COPY INTO v (id, vec) FROM (SELECT id, IF(vec IS NULL, NULL, COALESCE(vec, [0,0,0])::VECTOR(3)) FROM " +
+			"@st/p/)" + parquet, 1, ""},
 		"function, alias":   {"COPY INTO v FROM (SELECT id, cast(coalesce(vec, [0,0,0]) AS vector(3)) AS vec FROM @st/p/)" + parquet, 1, ""},
 		"stage's format":    {"COPY INTO v FROM @st/p/", 1, ""},
 		"named format":      {"COPY INTO v FROM @st/p/ FILE_FORMAT = (FORMAT_NAME = '" + format + "')", 1, ""},
@@ -117,13 +126,14 @@ func TestVectorsOfAnyShape(t *testing.T) {
 			w.Put(t, "p/good.parquet", good)
 			w.Put(t, "p/null.parquet", null)
 			ld := w.told(w.load(tt.sql))
-			res, err := w.run(ld, Options{})
+			res, err := w.run(ld, plan.Options{})
 			if tt.bad > 0 {
-				w.wantExit(err, exitPartly, "p/null.parquet (row 1: vec = '[1", "rule vector-null")
+				w.wantExit(err, fault.ExitPartly, "p/null.parquet (row 1: vec = '[1", "rule vector-null")
 			} else if err != nil {
 				t.Error(err)
 			}
-			if res.Files != 2-tt.bad || strings.Count(w.notes(), "is not checked") != strings.Count(tt.notes, "column") || !strings.Contains(w.notes(), tt.notes) {
+			if res.Files != 2-tt.bad || strings.Count(w.notes(), "is not checked") != strings.Count(tt.notes, "column") ||
+				!strings.Contains(w.notes(), tt.notes) {
 				t.Errorf("got %+v, notes %q, want %d bad files, notes of %q", res, w.notes(), tt.bad, tt.notes)
 			}
 		})
@@ -138,8 +148,8 @@ func TestVectorsOfTextFiles(t *testing.T) {
 	w.Put(t, "c/a.csv", []byte("1,\"[1,2,3]\"\n"))
 	w.Put(t, "c/b.csv", []byte("1,\"[1,2,3]\"\n2,\"[1,null,3]\"\n"))
 	ld := w.load("COPY INTO v FROM (SELECT $1::INT, parse_json($2)::ARRAY(FLOAT NULL)::VECTOR(3) FROM @st/c/) FILE_FORMAT = (TYPE = CSV)")
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "c/b.csv", "rule vector-null")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "c/b.csv", "rule vector-null")
 	if res.Files != 1 {
 		t.Errorf("got %+v, want 1 file", res)
 	}
@@ -153,14 +163,14 @@ func TestFormatOfTheStage(t *testing.T) {
 	w.Put(t, "c/a.csv", []byte("1,x\n2,y\n"))
 	w.Put(t, "c/b.csv.parquet", rows(1, 1))
 	ld := w.told(w.load("COPY INTO t FROM @st/c/"))
-	w.states(ld, Options{}, "c/a.csv new", "c/b.csv.parquet ignored")
-	if err := w.validate(ld, Options{}); err != nil {
+	w.states(ld, plan.Options{}, "c/a.csv new", "c/b.csv.parquet ignored")
+	if err := w.validate(ld, plan.Options{}); err != nil {
 		t.Error(err)
 	}
-	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, Options{}, 5) }); err != nil {
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, plan.Options{}, 5) }); err != nil {
 		t.Error(err)
 	}
-	w.mustRun(ld, Options{}, 1, 2)
+	w.mustRun(ld, plan.Options{}, 1, 2)
 }
 
 func TestValidateOfWhatTheLoadDoesNotRead(t *testing.T) {
@@ -175,23 +185,25 @@ func TestValidateOfWhatTheLoadDoesNotRead(t *testing.T) {
 	w.Put(t, "p/b.parquet", file([]reordered{{"x", 1}}))
 	// A plain COPY that fills what a file lacks.
 	fills := w.load("COPY INTO wide FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)")
-	if err := w.validate(fills, Options{}); err != nil {
+	if err := w.validate(fills, plan.Options{}); err != nil {
 		t.Error(err, w.verdicts())
 	}
 	if strings.Contains(w.notes(), "does not read") {
 		t.Errorf("all that the files have is loaded, and got %s", w.notes())
 	}
 	w.SQL(t, "CREATE TABLE names (name STRING)")
-	if err := w.validate(w.load("COPY INTO names (name) FROM (SELECT upper(name) FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)"), Options{}); err != nil {
+	if err := w.validate(w.load("COPY INTO names (name) FROM (SELECT upper(name) FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)"),
+		plan.Options{}); err != nil {
 		t.Error(err)
 	}
 	if want := "info: load videos: every file has what the load does not read: id"; strings.Count(w.notes(), want) != 1 {
 		t.Errorf("got %s, want once %s", w.notes(), want)
 	}
-	if err := w.validate(w.load("COPY INTO t FROM (SELECT * FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)"), Options{}); err != nil || strings.Contains(w.notes(), "does not read") {
+	if err := w.validate(w.load("COPY INTO t FROM (SELECT * FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)"), plan.Options{}); err != nil ||
+		strings.Contains(w.notes(), "does not read") {
 		t.Errorf("got %v and %s; * reads all", err, w.notes())
 	}
-	if _, err := w.run(fills, Options{}); err != nil {
+	if _, err := w.run(fills, plan.Options{}); err != nil {
 		t.Error(err)
 	}
 	if got := w.SQL(t, "SELECT count(*) FROM wide WHERE later='none'")[0][0]; got != "3" {
@@ -207,27 +219,27 @@ func TestColumnThatNoFileHas(t *testing.T) {
 		IDD  int32  `parquet:"idd"`
 	}
 	w := newWorld(t)
-	for i := range alike {
+	for i := range inspect.Alike {
 		w.Put(t, fmt.Sprintf("p/a%d.parquet", i), rows(i, 1))
 	}
 	w.Put(t, "p/b.parquet", file([]nameless{{1}})) // of another schema
 	misnamed := w.load(strings.Replace(copyRows, "id::INT", "idd::INT", 1))
-	_, err := w.run(misnamed, Options{})
-	w.wantExit(err, exitFailed, "none of 7 files has the column idd", "loads/videos.sql:1:")
+	_, err := w.run(misnamed, plan.Options{})
+	w.wantExit(err, fault.ExitFailed, "none of 7 files has the column idd", "loads/videos.sql:1:")
 	if got := w.ledger(); len(got) > 0 || len(w.badEvents("failed")) > 0 {
 		t.Errorf("files were blamed for the load's text: ledger %q, events %+v", got, w.events)
 	}
 	ld := w.load(copyRows)
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "p/b.parquet (the file has no column name)") // one file is not all of them
-	if res.Files != alike {
-		t.Errorf("got %+v, want %d files", res, alike)
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "p/b.parquet (the file has no column name)") // one file is not all of them
+	if res.Files != inspect.Alike {
+		t.Errorf("got %+v, want %d files", res, inspect.Alike)
 	}
-	for i := range alike {
+	for i := range inspect.Alike {
 		w.Put(t, fmt.Sprintf("p/c%d.parquet", i), file([]other{{"x", 1}}))
 	}
-	_, err = w.run(ld, Options{Path: "p/c*"})
-	w.wantExit(err, exitPartly, "6 bad files", "the file has no column id")
+	_, err = w.run(ld, plan.Options{Path: "p/c*"})
+	w.wantExit(err, fault.ExitPartly, "6 bad files", "the file has no column id")
 }
 
 // A column that a file lacks keeps the rules from no other column, and from no other file.
@@ -242,8 +254,8 @@ func TestRulesBesideAMissingColumn(t *testing.T) {
 	w.Put(t, "p/a.parquet", file([]nameless{{1}}))
 	w.Put(t, "p/b.parquet", file([]timed{{2.5, 1735689600}}))
 	w.Put(t, "p/c.parquet", file([]timed{{3, 1 << 62}}))
-	res, err := w.run(w.load("COPY INTO timed FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)"), Options{})
-	w.wantExit(err, exitPartly, "p/c.parquet (row 1: at = '4611686018427387904'", "rule time-range")
+	res, err := w.run(w.load("COPY INTO timed FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)"), plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "p/c.parquet (row 1: at = '4611686018427387904'", "rule time-range")
 	if res.Files != 2 || !strings.Contains(w.notes(), "p/b.parquet: row 1: id = '2.5' is rounded") {
 		t.Errorf("got %+v, notes %q, want 2 files and a warning of the second", res, w.notes())
 	}
@@ -255,11 +267,11 @@ func TestAlikeButForTheirNames(t *testing.T) {
 	w := newWorld(t)
 	w.SQL(t, "CREATE TABLE v (id INT, vec VECTOR(3))")
 	one := float32(1)
-	for i := range alike + 4 {
+	for i := range inspect.Alike + 4 {
 		w.Put(t, fmt.Sprintf("p/%d.parquet", i), file([]point{{int32(i), []*float32{&one, &one, &one}}}))
 	}
-	_, err := w.run(w.load("COPY INTO v FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)"), Options{})
-	w.wantExit(err, exitFailed, "Cannot cast column vec")
+	_, err := w.run(w.load("COPY INTO v FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)"), plan.Options{})
+	w.wantExit(err, fault.ExitFailed, "Cannot cast column vec")
 	if got := w.ledger(); len(got) > 0 {
 		t.Errorf("got ledger %q, want no file blamed", got)
 	}
@@ -269,18 +281,19 @@ func TestAlikeButForTheirNames(t *testing.T) {
 func TestTypesOfTheTable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.SQL(t, "CREATE TABLE types (a TUPLE(INT, TUPLE(STRING, DECIMAL(10, 2))), b TUPLE(x INT, y STRING), c TIMESTAMP_TZ, d ARRAY(TUPLE(INT, INT)), e MAP(STRING, INT), f VECTOR(3), g TINYINT UNSIGNED)")
-	j, err := newJob(w.load("COPY INTO types FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET)"), w.Database)
+	w.SQL(t, "CREATE TABLE types (a TUPLE(INT, TUPLE(STRING, DECIMAL(10, 2))), b TUPLE(x INT, y STRING), c TIMESTAMP_TZ, d "+
+		"ARRAY(TUPLE(INT, INT)), e MAP(STRING, INT), f VECTOR(3), g TINYINT UNSIGNED)")
+	j, err := source.New(w.load("COPY INTO types FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET)"), w.Database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := w.with(t.Context(), func(l *Loader) error {
-		columns, err := (&run{l: l, j: j}).target(t.Context())
-		if len(columns) != 7 || columns[0].name != "a" || columns[6].name != "g" {
+		columns, err := plan.Columns(t.Context(), l.sessions.Work, j)
+		if len(columns) != 7 || columns[0].Name != "a" || columns[6].Name != "g" {
 			t.Errorf("got %+v, want the columns in their order", columns)
 		}
 		for _, c := range columns {
-			w.SQL(t, "SELECT TRY_CAST(NULL AS "+c.typ+")")
+			w.SQL(t, "SELECT TRY_CAST(NULL AS "+c.Typ+")")
 		}
 		return err
 	}); err != nil {

@@ -9,6 +9,9 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/run"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -21,17 +24,17 @@ func TestTableReplacedByAFullOne(t *testing.T) {
 			w := newWorld(t)
 			ld := w.load(copyRows)
 			w.Put(t, "p/a.parquet", rows(1, 3))
-			w.mustRun(ld, Options{}, 1, 3)
+			w.mustRun(ld, plan.Options{}, 1, 3)
 			w.Put(t, "p/b.parquet", rows(11, 2))
 			w.beforeFirst(moment, func() { w.SQL(t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t") })
-			_, err := w.run(ld, Options{})
-			if e, ok := errors.AsType[*Error](err); !ok || e.Exit != exitStopped && e.Exit != exitPartly {
+			_, err := w.run(ld, plan.Options{})
+			if e, ok := errors.AsType[*fault.Error](err); !ok || e.Exit != fault.ExitStopped && e.Exit != fault.ExitPartly {
 				t.Fatalf("got %v, want that nobody knows where the rows are from", err)
 			}
 			w.wantRows(3)
 			w.cfg = nil
-			_, err = w.run(ld, Options{})
-			w.wantExit(err, exitStopped, "3 rows")
+			_, err = w.run(ld, plan.Options{})
+			w.wantExit(err, fault.ExitStopped, "3 rows")
 			w.wantRows(3)
 		})
 	}
@@ -58,11 +61,11 @@ func TestTableReplacedBetweenTransactions(t *testing.T) {
 			}
 		}}
 	}
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "was replaced")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "was replaced")
 	w.cfg = nil
-	w.mustRun(ld, Options{}, 8, 8)
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 8, 8)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.wantRows(8)
 }
 
@@ -71,7 +74,7 @@ func TestFileThatComesLate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ld := w.load(copyRows)
-	for i := range byPrefixFrom {
+	for i := range run.ByPrefixFrom {
 		w.Put(t, fmt.Sprintf("p/%04d.parquet", i), rows(i, 1))
 	}
 	copies := 0
@@ -86,9 +89,9 @@ func TestFileThatComesLate(t *testing.T) {
 			}
 		}}
 	}
-	w.mustRun(ld, Options{}, byPrefixFrom+1, byPrefixFrom+2)
-	w.wantRows(byPrefixFrom + 2)
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, run.ByPrefixFrom+1, run.ByPrefixFrom+2)
+	w.wantRows(run.ByPrefixFrom + 2)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 }
 
 // The rows of an overwritten file that carry no name of it stay: the new ones must not come on top.
@@ -96,15 +99,15 @@ func TestReplaceOfRowsWithoutTheirFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(w.load(copyRows), Options{}, 1, 3)
+	w.mustRun(w.load(copyRows), plan.Options{}, 1, 3)
 	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
 	ld := w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
 	w.Put(t, "p/b.parquet", rows(11, 2))
-	w.mustRun(ld, Options{}, 1, 2)
+	w.mustRun(ld, plan.Options{}, 1, 2)
 	w.Put(t, "p/a.parquet", rows(1, 4))
 	w.Put(t, "p/b.parquet", rows(11, 3))
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "p/a.parquet", "src")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "p/a.parquet", "src")
 	if res.Files != 1 || res.Rows != 3 {
 		t.Errorf("got %d files, %d rows, want b.parquet replaced", res.Files, res.Rows)
 	}
@@ -117,10 +120,10 @@ func TestMarksAreAllOrNothing(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	one := rows(1, 1)
-	w.fill(0, ledgerRows+1, func(int) []byte { return one })
+	w.fill(0, plan.LedgerRows+1, func(int) []byte { return one })
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	mark := func() error {
-		return w.mark(ld, "loaded", Options{})
+		return w.mark(ld, "loaded", plan.Options{})
 	}
 	t.Run("cut off", func(t *testing.T) {
 		w.Fault(t, databendtest.Fault{Action: "drop_before", Match: "INSERT INTO `" + w.StateDB + "`.`ledger`", Skip: 1, Times: 20})
@@ -128,12 +131,12 @@ func TestMarksAreAllOrNothing(t *testing.T) {
 			t.Error("got no error, want the lost connection's")
 		}
 	})
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "1 row")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "1 row")
 	if err := mark(); err != nil {
 		t.Fatal(err)
 	}
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 }
 
 // A person's word about one file, or about another load's, says nothing about where the table's rows are from.
@@ -146,21 +149,21 @@ func TestMarksThatSayNothingOfTheRows(t *testing.T) {
 	w.Put(t, "p/b.parquet", rows(4, 3))
 	w.Put(t, "q/c.parquet", rows(7, 3))
 	w.SQL(t, "INSERT INTO t SELECT number, 'by hand' FROM numbers(9)")
-	mark := func(ld project.Load, as string, o Options) {
+	mark := func(ld project.Load, as string, o plan.Options) {
 		t.Helper()
 		if err := w.mark(ld, as, o); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mark(ld, "skipped", Options{Path: "p/a.parquet"})
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "9 rows")
-	mark(ld, "loaded", Options{})
-	w.mustRun(ld, Options{}, 0, 0)
-	_, err = w.run(other, Options{})
-	w.wantExit(err, exitStopped, "9 rows")
-	mark(other, "new", Options{})
-	w.mustRun(other, Options{}, 1, 3)
+	mark(ld, "skipped", plan.Options{Path: "p/a.parquet"})
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "9 rows")
+	mark(ld, "loaded", plan.Options{})
+	w.mustRun(ld, plan.Options{}, 0, 0)
+	_, err = w.run(other, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "9 rows")
+	mark(other, "new", plan.Options{})
+	w.mustRun(other, plan.Options{}, 1, 3)
 	w.wantRows(12)
 }
 
@@ -170,17 +173,17 @@ func TestStageThatMoved(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "moved/p/a.parquet", rows(1, 3))
 	w.SQL(t, strings.Replace(w.StageSQL(w.stage, "moved/", "PARQUET"), "CREATE STAGE", "CREATE OR REPLACE STAGE", 1))
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitStopped, "another URL")
-	if err := w.mark(ld, "loaded", Options{}); err != nil {
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "another URL")
+	if err := w.mark(ld, "loaded", plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.Put(t, "moved/p/b.parquet", rows(4, 1))
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.wantRows(4)
 }
 
@@ -191,10 +194,11 @@ func TestTruncatedBehindOldFiles(t *testing.T) {
 	ld := w.load(copyRows)
 	w.Put(t, "p/old.parquet", rows(1, 3))
 	w.Put(t, "p/young.parquet", rows(4, 3))
-	w.mustRun(ld, Options{}, 2, 6)
-	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at`=date_sub(day, 3, `at`) WHERE path='p/old.parquet'", "TRUNCATE TABLE t", "INSERT INTO t VALUES (1, 'by hand')")
-	w.states(ld, Options{}, "old.parquet emptied", "young.parquet emptied")
-	w.mustRun(ld, Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{}, 2, 6)
+	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at`=date_sub(day, 3, `at`) WHERE path='p/old.parquet'", "TRUNCATE TABLE t",
+		"INSERT INTO t VALUES (1, 'by hand')")
+	w.states(ld, plan.Options{}, "old.parquet emptied", "young.parquet emptied")
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	if notes := w.notes(); !strings.Contains(notes, "2 loaded files are gone") {
 		t.Errorf("got %q, want that the rows of both are gone", notes)
 	}
@@ -207,10 +211,10 @@ func TestFilesThatGiveNoRow(t *testing.T) {
 	label := fmt.Sprintf("label-%s-%d", w.Database, time.Now().UnixNano())
 	ld := w.load(strings.Replace(copyRows, "COPY INTO", "COPY /*+ SET_VAR(deduplicate_label='"+label+"') */ INTO", 1))
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/b.parquet", rows(4, 3))
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "p/b.parquet")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "p/b.parquet")
 }
 
 // The flag is for loads that can: it stops none that has nothing to replace.
@@ -219,15 +223,17 @@ func TestReplaceByFlag(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{OnChanged: "replace"}, 1, 3)
+	w.mustRun(ld, plan.Options{OnChanged: "replace"}, 1, 3)
 	w.Put(t, "p/a.parquet", rows(1, 4))
-	_, err := w.plan(ld, Options{OnChanged: "replace"})
-	w.wantExit(err, exitUsage, "column that holds its name")
-	_, err = w.run(ld, Options{OnChanged: "replace"})
-	w.wantExit(err, exitUsage, "column that holds its name")
-	_, err = w.run(w.load("COPY INTO t FROM (SELECT id::INT, metadata$filename FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')", func(ld *project.Load) { ld.FilenameColumn = "name" }), Options{OnChanged: "replace"})
-	w.wantExit(err, exitUsage, "names of the columns")
-	_, err = w.run(w.load("COPY INTO t FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"), Options{Path: "p/*", Force: true})
+	_, err := w.plan(ld, plan.Options{OnChanged: "replace"})
+	w.wantExit(err, fault.ExitUsage, "column that holds its name")
+	_, err = w.run(ld, plan.Options{OnChanged: "replace"})
+	w.wantExit(err, fault.ExitUsage, "column that holds its name")
+	_, err = w.run(w.load("COPY INTO t FROM (SELECT id::INT, metadata$filename FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
+		func(ld *project.Load) { ld.FilenameColumn = "name" }), plan.Options{OnChanged: "replace"})
+	w.wantExit(err, fault.ExitUsage, "names of the columns")
+	_, err = w.run(w.load("COPY INTO t FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"),
+		plan.Options{Path: "p/*", Force: true})
 	wantHint(t, err, "name the columns")
 }
 
@@ -240,16 +246,16 @@ func TestTextFilesWithoutRows(t *testing.T) {
 	w.Put(t, "p/header.csv", []byte("id,name\n"))
 	w.Put(t, "p/blank.csv", []byte("\n\n"))
 	w.Put(t, "p/a.csv", []byte("id,name\n1,x\n"))
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 	if got := w.notes(); !strings.Contains(got, "no row came from 2 files") || !strings.Contains(got, "p/blank.csv, p/header.csv") {
 		t.Errorf("got %q", got)
 	}
-	w.states(ld, Options{}, "a.csv loaded", "blank.csv loaded", "header.csv loaded")
-	w.mustRun(ld, Options{}, 0, 0)
+	w.states(ld, plan.Options{}, "a.csv loaded", "blank.csv loaded", "header.csv loaded")
+	w.mustRun(ld, plan.Options{}, 0, 0)
 	lines := w.load("COPY INTO t FROM @st/q/ FILE_FORMAT = (TYPE = NDJSON)", func(ld *project.Load) { ld.Name = "lines" })
 	w.Put(t, "q/blank.ndjson", []byte("\n"))
-	w.mustRun(lines, Options{}, 1, 0)
-	w.mustRun(lines, Options{}, 0, 0)
+	w.mustRun(lines, plan.Options{}, 1, 0)
+	w.mustRun(lines, plan.Options{}, 0, 0)
 }
 
 // A COPY with FILES is about those and no others: what another load of the table brought, and is gone from the stage, is none of its.
@@ -259,16 +265,16 @@ func TestFilesBesideAnotherLoadsVanishedOnes(t *testing.T) {
 	all := w.load(copyRows)
 	one := w.load(copyRows+" FILES = ('b.parquet')", func(ld *project.Load) { ld.Name = "one" })
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(all, Options{}, 1, 3)
+	w.mustRun(all, plan.Options{}, 1, 3)
 	w.Delete(t, "p/a.parquet")
 	w.Put(t, "p/b.parquet", rows(4, 1))
-	w.mustRun(one, Options{}, 1, 1)
+	w.mustRun(one, plan.Options{}, 1, 1)
 	before := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger")[0][0]
-	w.mustRun(one, Options{}, 0, 0)
+	w.mustRun(one, plan.Options{}, 0, 0)
 	if after := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger")[0][0]; after != before {
 		t.Errorf("a run of nothing wrote: %s rows in the ledger, then %s", before, after)
 	}
-	if p, err := w.plan(one, Options{}); err != nil || p.Counts[Vanished].Files != 0 || p.Engine != 0 {
+	if p, err := w.plan(one, plan.Options{}); err != nil || p.Counts[plan.Vanished].Files != 0 || p.Engine != 0 {
 		t.Errorf("got %+v, %d of others, %v; want b.parquet loaded and nothing else", p.Counts, p.Engine, err)
 	}
 }
@@ -280,14 +286,14 @@ func TestNewFilesOfAMarkedTable(t *testing.T) {
 	ld := w.load(copyRows)
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	w.Put(t, "p/old/a.parquet", rows(1, 1))
-	if err := w.mark(ld, "loaded", Options{}); err != nil {
+	if err := w.mark(ld, "loaded", plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	w.Put(t, "p/new/b.parquet", rows(2, 1))
-	w.mustRun(ld, Options{Path: "p/new/**"}, 1, 1)
+	w.mustRun(ld, plan.Options{Path: "p/new/**"}, 1, 1)
 	w.Delete(t, "p/old/a.parquet")
 	w.Put(t, "p/new/c.parquet", rows(3, 1))
-	w.mustRun(ld, Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
 }
 
 // Of a file that came bad behind a version without rows there is nothing to be replaced, and nothing that is missing.
@@ -297,11 +303,11 @@ func TestReplaceOfAVersionWithoutRows(t *testing.T) {
 	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
 	ld := w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
 	w.Put(t, "p/a.parquet", rows(1, 0))
-	w.mustRun(ld, Options{}, 1, 0)
+	w.mustRun(ld, plan.Options{}, 1, 0)
 	w.Put(t, "p/a.parquet", rows(1, 3)[:60])
-	_, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "p/a.parquet")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "p/a.parquet")
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, Options{}, 1, 3)
+	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.wantRows(3)
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -31,9 +33,10 @@ func things(n int, f func([]thing)) []byte {
 	return file(out)
 }
 
-const copyThings = "COPY INTO things (id, num, vec, geo) FROM (SELECT id::INT, num::INT, vec::VECTOR(3), geo::GEOMETRY FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"
+const copyThings = "COPY INTO things (id, num, vec, geo) FROM (SELECT id::INT, num::INT, vec::VECTOR(3), geo::GEOMETRY FROM @st/p/) " +
+	"FILE_FORMAT = (TYPE = 'PARQUET')"
 
-func (w *world) validate(ld project.Load, o Options) error {
+func (w *world) validate(ld project.Load, o plan.Options) error {
 	w.t.Helper()
 	return w.with(w.t.Context(), func(l *Loader) error { return l.Validate(w.t.Context(), ld, o) })
 }
@@ -56,7 +59,7 @@ func TestValidate(t *testing.T) {
 	w.SQL(t, "CREATE TABLE things (id INT NOT NULL, num INT, vec VECTOR(3), geo GEOMETRY, later STRING)")
 	ld := w.load(copyThings)
 	w.Put(t, "p/good.parquet", things(5, nil))
-	if err := w.validate(ld, Options{}); err != nil {
+	if err := w.validate(ld, plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(w.notes(), "column later") {
@@ -74,8 +77,8 @@ func TestValidate(t *testing.T) {
 	w.Put(t, "p/srid.parquet", things(5, func(r []thing) { r[2].Geo = "POINT(1 2)" }))
 	w.Put(t, "p/swapped.parquet", things(5, func(r []thing) { r[4].Geo = "SRID=4326;POINT(39 116)" }))
 	w.Put(t, "p/wide.parquet", things(5, func(r []thing) { r[0].Vec = append(r[0].Vec, r[0].Vec[0]) }))
-	err := w.validate(ld, Options{})
-	w.wantExit(err, exitStopped, "5 invalid files")
+	err := w.validate(ld, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "5 invalid files")
 	got := w.verdicts()
 	for i, want := range []string{
 		"cut.parquet invalid: its footer cannot be read",
@@ -113,16 +116,16 @@ func TestRulesOfARun(t *testing.T) {
 	w.Put(t, "p/good.parquet", things(5, nil))
 	w.Put(t, "p/null in vector.parquet", things(5, func(r []thing) { r[1].Vec[1] = nil }))
 	w.Put(t, "p/srid.parquet", things(5, func(r []thing) { r[2].Geo = "POINT(1 2)"; r[0].Num = 0.5 }))
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "rule vector-null")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "rule vector-null")
 	if res.Files != 2 || !strings.Contains(w.notes(), "rule srid-zero") || !strings.Contains(w.notes(), "rule fraction") {
 		t.Errorf("got %+v, notes %q, want 2 files and warnings of srid-zero and fraction", res, w.notes())
 	}
 	ld.Rules = map[string]string{"vector-null": "off", "srid-zero": "off", "fraction": "fail"}
 	ld.Checksum += "2"
 	w.Put(t, "p/fraction.parquet", things(5, func(r []thing) { r[2].Num = 0.5 }))
-	res, err = w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "rule fraction")
+	res, err = w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "rule fraction")
 	if res.Files != 1 {
 		t.Errorf("got %+v, want the file whose rule is off", res)
 	}
@@ -135,13 +138,13 @@ func TestTextFormats(t *testing.T) {
 	w.Put(t, "c/b.csv", []byte("3,x\nxx,y\n4,z\n"))
 	w.Put(t, "c/readme.txt", []byte("no data"))
 	ld := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV)")
-	res, err := w.run(ld, Options{})
-	w.wantExit(err, exitPartly, "c/b.csv (line 2: Invalid value 'xx' for column 0 (id")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "c/b.csv (line 2: Invalid value 'xx' for column 0 (id")
 	if res.Rows != 2 {
 		t.Errorf("got %+v, want 2 rows", res)
 	}
 	goOn := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV) ON_ERROR = CONTINUE")
-	if res, err = w.run(goOn, Options{}); err != nil || res.Rows != 2 {
+	if res, err = w.run(goOn, plan.Options{}); err != nil || res.Rows != 2 {
 		t.Errorf("ON_ERROR = CONTINUE: got %+v, %v, want 2 rows", res, err)
 	}
 	if !slices.ContainsFunc(w.events, func(e event.Event) bool {
@@ -155,12 +158,12 @@ func TestTextFormats(t *testing.T) {
 	w.Put(t, "n/a.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":2}\n"))
 	w.Put(t, "n/b.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":\n"))
 	js := w.load("COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/n/) FILE_FORMAT = (TYPE = NDJSON)")
-	res, err = w.run(js, Options{})
-	w.wantExit(err, exitPartly, "n/b.ndjson (line 2")
+	res, err = w.run(js, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "n/b.ndjson (line 2")
 	if res.Rows != 2 {
 		t.Errorf("got %+v, want 2 rows", res)
 	}
-	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), js, Options{Path: "n/a*"}, 5) }); err != nil {
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), js, plan.Options{Path: "n/a*"}, 5) }); err != nil {
 		t.Error(err)
 	}
 }
@@ -178,8 +181,8 @@ func TestMistakesInTheText(t *testing.T) {
 		{"id::INT", "sum(id)"},
 		{"id::INT", "id::NOTYPE"},
 	} {
-		_, err := w.run(w.load(strings.Replace(copyRows, tt.from, tt.to, 1)), Options{})
-		w.wantExit(err, exitFailed)
+		_, err := w.run(w.load(strings.Replace(copyRows, tt.from, tt.to, 1)), plan.Options{})
+		w.wantExit(err, fault.ExitFailed)
 	}
 	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE state='failed'")[0][0]; got != "0" {
 		t.Errorf("got %s files recorded as bad, want 0", got)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
@@ -18,21 +19,21 @@ func TestWindow(t *testing.T) {
 		{"%Y/%m 1w", "p/2025/02 p/2025/03"},
 		{"h=%Y%m%d%H 2h", "p/h=2025030121 p/h=2025030122 p/h=2025030123 p/h=2025030200"},
 	} {
-		w, err := parseWindow(project.Load{LoadHeader: project.LoadHeader{Window: tt.window}})
+		w, err := plan.ParseWindow(project.Load{LoadHeader: project.LoadHeader{Window: tt.window}})
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		if got := strings.Join(w.prefixes("p/", now), " "); got != tt.want {
+		if got := strings.Join(w.Prefixes("p/", now), " "); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.window, got, tt.want)
 		}
 	}
 	open := project.Load{LoadHeader: project.LoadHeader{Window: "day=%Y-%m-%d 7d"}, Copy: copytext.Copy{Path: "p"}}
-	if _, err := parseWindow(open); err == nil {
+	if _, err := plan.ParseWindow(open); err == nil {
 		t.Error("got no error for partitions below a location without a / at its end")
 	}
 	for _, bad := range []string{"", "x", "day=%Y", "day=%Y 7", "day=%Y 0d", "day=%Q 7d", "day 7d", "%H 99999h"} {
-		if _, err := parseWindow(project.Load{LoadHeader: project.LoadHeader{Window: bad}}); err == nil {
+		if _, err := plan.ParseWindow(project.Load{LoadHeader: project.LoadHeader{Window: bad}}); err == nil {
 			t.Errorf("%q: got no error", bad)
 		}
 	}
@@ -44,21 +45,21 @@ func TestRunWithinItsWindow(t *testing.T) {
 	ld := w.load(copyRows, func(ld *project.Load) { ld.Window = "day=%Y-%m-%d 7d" })
 	today := time.Now().UTC().Format("2006-01-02")
 	w.Put(t, "p/day=2020-01-01/a.parquet", rows(1, 1))
-	w.mustRun(ld, Options{}, 1, 1) // the first pass is a full one
+	w.mustRun(ld, plan.Options{}, 1, 1) // the first pass is a full one
 	w.Put(t, "p/day=2020-01-02/a.parquet", rows(2, 1))
 	w.Put(t, "p/day="+today+"/a.parquet", rows(3, 1))
-	w.mustRun(ld, Options{}, 1, 1)
-	w.mustRun(ld, Options{}, 0, 0)
-	w.mustRun(ld, Options{Path: "p/day=2020-01-02/*"}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 1, 1)
+	w.mustRun(ld, plan.Options{}, 0, 0)
+	w.mustRun(ld, plan.Options{Path: "p/day=2020-01-02/*"}, 1, 1)
 	w.Put(t, "p/day=2020-01-03/a.parquet", rows(4, 1))
-	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+fullPass+"'")
-	w.mustRun(ld, Options{}, 1, 1)
+	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+plan.FullPass+"'")
+	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.wantRows(4)
-	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+fullPass+"'")
-	w.mustRun(ld, Options{}, 0, 0) // writes its row too
-	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE reason = '"+fullPass+"'")[0][0]; got != "3" {
+	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+plan.FullPass+"'")
+	w.mustRun(ld, plan.Options{}, 0, 0) // writes its row too
+	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE reason = '"+plan.FullPass+"'")[0][0]; got != "3" {
 		t.Errorf("got %s rows of full passes, want 3", got)
 	}
 	w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
-	w.mustRun(ld, Options{}, 4, 4) // nobody has ever looked at everything for this table
+	w.mustRun(ld, plan.Options{}, 4, 4) // nobody has ever looked at everything for this table
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/run"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
@@ -120,12 +122,12 @@ func (w *world) child(ctx context.Context, cfg databend.Config, run string, sink
 }
 
 // mark says as of the load's files.
-func (w *world) mark(ld project.Load, as string, o Options) error {
+func (w *world) mark(ld project.Load, as string, o plan.Options) error {
 	w.t.Helper()
 	return w.with(w.t.Context(), func(l *Loader) error { return l.Mark(w.t.Context(), ld, as, "so it is", o) })
 }
 
-func (w *world) run(ld project.Load, o Options) (res Result, err error) {
+func (w *world) run(ld project.Load, o plan.Options) (res run.Result, err error) {
 	w.t.Helper()
 	err = w.with(w.t.Context(), func(l *Loader) error {
 		res, err = l.Run(w.t.Context(), ld, o)
@@ -135,7 +137,7 @@ func (w *world) run(ld project.Load, o Options) (res Result, err error) {
 }
 
 // mustRun runs the load and wants files and rows loaded.
-func (w *world) mustRun(ld project.Load, o Options, files int, rows int64) {
+func (w *world) mustRun(ld project.Load, o plan.Options, files int, rows int64) {
 	w.t.Helper()
 	res, err := w.run(ld, o)
 	if err != nil {
@@ -146,7 +148,7 @@ func (w *world) mustRun(ld project.Load, o Options, files int, rows int64) {
 	}
 }
 
-func (w *world) plan(ld project.Load, o Options) (p *Plan, err error) {
+func (w *world) plan(ld project.Load, o plan.Options) (p *plan.Plan, err error) {
 	w.t.Helper()
 	err = w.with(w.t.Context(), func(l *Loader) error {
 		p, err = l.Plan(w.t.Context(), ld, o)
@@ -156,7 +158,7 @@ func (w *world) plan(ld project.Load, o Options) (p *Plan, err error) {
 }
 
 // states wants the plan's files in these states: "p/a.parquet new", sorted.
-func (w *world) states(ld project.Load, o Options, want ...string) *Plan {
+func (w *world) states(ld project.Load, o plan.Options, want ...string) *plan.Plan {
 	w.t.Helper()
 	o.Verbose = true
 	p, err := w.plan(ld, o)

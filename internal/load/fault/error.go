@@ -1,0 +1,107 @@
+// Package fault says why a load did not do all it was asked to: the error with its exit code and the command to type, and the engine's
+// words about a COPY read: whether they are about its files, about which of them, and what they mean.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+)
+
+// Exit codes of a load.
+const (
+	ExitFailed  = 1 // nothing of it was left behind
+	ExitUsage   = 2
+	ExitStopped = 3 // a changed file, an empty listing, rows without a ledger
+	ExitPartly  = 4 // bad files: the others are loaded
+	ExitLocked  = 5
+
+	ExitUnreachable = 6 // nothing was tried
+)
+
+// Error is a load that did not do all it was asked to.
+type Error struct {
+	Load   string
+	Msg    string
+	Advice string // the command to type, may be empty
+	Exit   int
+	Err    error // cause, may be nil
+}
+
+func (e *Error) Error() string {
+	text := "load " + e.Load + ": " + e.Msg
+	if e.Err != nil {
+		if e.Msg != "" {
+			text += ": "
+		}
+		text += e.Err.Error()
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode is the exit code of section 2 of the design.
+func (e *Error) ExitCode() int { return e.Exit }
+
+// Hint is what to type next, or "".
+func (e *Error) Hint() string {
+	if e.Advice != "" {
+		return e.Advice
+	}
+	var h interface{ Hint() string }
+	if errors.As(e.Err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// Errorf makes an Error that ends the load with exit.
+func Errorf(load string, exit int, advice, format string, args ...any) *Error {
+	return &Error{Load: load, Exit: exit, Advice: advice, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Wrap gives err the load's name; a cause that knows its own exit code keeps it.
+func Wrap(load, doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	exit := ExitFailed
+	var coded interface{ ExitCode() int }
+	var answer *databend.Error
+	switch {
+	case errors.As(err, &coded):
+		exit = coded.ExitCode()
+	case errors.As(err, &answer) && answer.Kind == databend.KindUnreachable: // nothing is loaded: see partly
+		exit = ExitUnreachable
+	}
+	out := &Error{Load: load, Msg: doing, Exit: exit, Err: err}
+	if m := unfilled.FindStringSubmatch(Message(err)); m != nil {
+		out.Advice = fmt.Sprintf("let the COPY fill column %s, or give it a DEFAULT", m[1])
+	} else if strings.Contains(Message(err), "Number of columns in select list") {
+		out.Advice = "name the columns that the select list fills: COPY INTO table (column, …) FROM (SELECT …)"
+	}
+	return out
+}
+
+// LoadsError joins the errors of several loads.
+type LoadsError struct {
+	Of   int // loads that were run
+	Errs []error
+}
+
+func (e *LoadsError) Error() string {
+	lines := make([]string, len(e.Errs))
+	for i, err := range e.Errs {
+		lines[i] = err.Error()
+	}
+	return fmt.Sprintf("%d of %d loads did not end well:\n  %s", len(e.Errs), e.Of, strings.Join(lines, "\n  "))
+}
+
+func (e *LoadsError) Unwrap() []error { return e.Errs }

@@ -1,0 +1,93 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+)
+
+// The engine's words about a column of a file.
+var (
+	CastColumn = regexp.MustCompile(`read_parquet\([^()]*\)\.(.+?) \(#\d+\)|` +
+		`fail to auto cast column (\S+) |column (\S+) reference or alias is ambiguous`)
+	NoSuchCast   = regexp.MustCompile("unable to cast type `(.+?)(?: NULL)?` to type `(.+?)(?: NULL)?`")
+	itsName      = regexp.MustCompile(`(?i)^(invalid parquet file '.*?': |not a parquet file \(.*?\): )(parquet error: )?`)
+	tooSmall     = regexp.MustCompile(`(?i)^only \d+ bytes|too small|not a parquet file`)
+	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (FixedSizeList)?(.*)`)
+	unfilled     = regexp.MustCompile("null value in column `(.+)` of table") // of a column that the COPY does not name; others fail to cast
+)
+
+func Message(err error) string {
+	var e *databend.Error
+	if err == nil {
+		return ""
+	}
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
+}
+
+// InWords is what the engine's error means for a file.
+func InWords(err error) string {
+	text := itsName.ReplaceAllString(Message(err), "")
+	lower := strings.ToLower(text)
+	switch {
+	case strings.Contains(lower, "encrypted"):
+		return "it is encrypted: " + oneLine(text)
+	case tooSmall.MatchString(text):
+		return "not a Parquet file (cut off, or something else): " + oneLine(text)
+	case Unreadable.MatchString(Message(err)):
+		return "its footer cannot be read: cut off, damaged, or no Parquet: " + oneLine(text)
+	case unknownArrow.MatchString(text):
+		m := unknownArrow.FindStringSubmatch(text)
+		if m[1] != "" {
+			m[2] = m[1] + "; write it as a list of any length, or without the Arrow schema (store_schema=False)"
+		}
+		return "it has a column of a type that Databend cannot read: " + oneLine(m[2])
+	case databend.IsCode(err, BadCompression):
+		return "it cannot be unpacked: cut off, damaged, or compressed otherwise than the load says: " + oneLine(text)
+	case databend.IsCode(err, 1001):
+		return "its data is damaged, or of a type that cannot be read: " + oneLine(text)
+	case strings.Contains(lower, "unable to cast `null`"):
+		return "NULL where the table takes none: " + oneLine(text)
+	case strings.Contains(lower, "reference or alias is ambiguous"):
+		return "a column is " + Twice + ": " + oneLine(text)
+	}
+	return oneLine(text)
+}
+
+func oneLine(s string) string {
+	return Shorten(strings.Join(strings.Fields(s), " "), 300)
+}
+
+// Count is a number of things in words.
+func Count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.FormatInt(n, 10) + " " + many
+}
+
+// Some lists the first n names.
+func Some(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:n], ", ") + fmt.Sprintf(" and %d more", len(names)-n)
+}
+
+// Shorten cuts s behind n characters.
+func Shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+// Twice is the type of a column that a file has twice.
+const Twice = "twice there (upper and lower case are one)"

@@ -1,0 +1,154 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+)
+
+// cell is a column of the files that becomes one of the table: what checks are made of.
+type cell struct {
+	column string // the file's; "" for an expression
+	typ    string // what it is cast to: as written, else the table's; "" unknown
+	target string // the table's; "" unknown
+	array  string // of an expression that becomes a vector: the same in SQL, as the array that the vector is made of
+}
+
+// cells are those of the load's select list. A plain COPY of Parquet takes what has the name of a column of the table.
+func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
+	list, plain := r.Load.Copy.Select, len(r.Load.Copy.Select) == 0
+	if r.made != nil || plain && r.Load.FileType() != "PARQUET" || r.Load.Untold() != "" {
+		return r.made, nil
+	}
+	var columns []plan.Column
+	var err error
+	if plain || slices.ContainsFunc(list, leftToTable) {
+		if columns, err = plan.Columns(ctx, r.Work, r.Load); err != nil {
+			return nil, err
+		}
+	}
+	filled := columns
+	if names := r.Load.Copy.Columns; len(names) > 0 {
+		filled = make([]plan.Column, len(names))
+		for i, n := range names {
+			filled[i].Name = n
+			if at := slices.IndexFunc(columns, func(c plan.Column) bool { return strings.EqualFold(c.Name, n) }); at >= 0 {
+				filled[i] = columns[at]
+			}
+		}
+	}
+	r.made = []cell{}
+	if plain {
+		for _, c := range filled {
+			r.made = append(r.made, cell{column: c.Name, typ: c.Typ, target: c.Name})
+		}
+		return r.made, nil
+	}
+	for i, it := range list {
+		var into plan.Column
+		if i < len(filled) {
+			into = filled[i]
+		}
+		c := cell{column: it.Column, typ: strings.TrimSpace(it.Type), target: into.Name}
+		if strings.HasPrefix(c.column, "$") { // of no name
+			c.column = ""
+		}
+		open := leftToTable(it)
+		switch vector := cmp.Or(vectorType.FindString(it.Text), into.Typ); {
+		case vectors.MatchString(vector) && (c.column == "" || open && c.typ != ""):
+			array := vectorType.ReplaceAllString(alias.ReplaceAllString(it.Text, ""), anyArray)
+			c = cell{typ: vector, target: into.Name, array: "(" + array + ")::" + anyArray}
+		case open && c.column != "" && c.typ == "":
+			c.typ = into.Typ
+		}
+		r.made = append(r.made, c)
+	}
+	return r.made, nil
+}
+
+// leftToTable reports whether the table says what becomes of an item: it has no cast that tells all.
+func leftToTable(it copytext.SelectItem) bool {
+	name := strings.ToLower(it.Column)
+	return !strings.HasPrefix(name, "metadata$") && (it.Type == "" || arrays.MatchString(it.Type))
+}
+
+// anyArray is what a vector can be cast from, NULLs and all.
+const anyArray = "ARRAY(FLOAT NULL)"
+
+var (
+	arrays     = regexp.MustCompile(`(?i)^ARRAY\b`)
+	vectorType = regexp.MustCompile(`(?i)\bVECTOR\s*\(\s*\d+\s*\)`)
+	alias      = regexp.MustCompile("(?i)\\sAS\\s+(\\w+|`[^`]*`|\"[^\"]*\")$")
+)
+
+// types are the types of what checks look at in a file, by its SQL. No data is read for it. What is not in it is unknown: a column that
+// is not there, which the COPY will tell, or an expression that does not bind.
+func (r *Inspector) types(ctx context.Context, f plan.File, checks []check) (map[string]string, error) {
+	var ask []check
+	for _, c := range checks {
+		if c.from != nil && !slices.ContainsFunc(ask, func(a check) bool { return a.sql == c.sql }) {
+			ask = append(ask, c)
+		}
+	}
+	out := make(map[string]string, len(ask))
+	read := func(some []check) error {
+		if len(some) == 0 {
+			return nil
+		}
+		list := make([]string, len(some))
+		for i, c := range some {
+			list[i] = c.sql
+		}
+		res, err := r.Work.Query(ctx, databend.Statement{
+			SQL: "SELECT " + strings.Join(list, ", ") + " FROM " + r.Load.From([]string{f.Path}) + " LIMIT 0", Secrets: r.Secrets,
+		})
+		for i, t := range res.Types {
+			out[some[i].sql] = t
+		}
+		return err
+	}
+	err := read(ask)
+	if !answered(err) {
+		return out, err
+	}
+	for i, c := range ask { // one that does not bind must not hide the others
+		if len(ask) > 1 {
+			err = read(ask[i : i+1])
+		}
+		if err != nil && !answered(err) {
+			return nil, err
+		}
+		if err != nil && c.loose && !fault.MissingColumn.MatchString(fault.Message(err)) && !fault.Unreadable.MatchString(fault.Message(err)) {
+			r.once(fmt.Sprintf("load %s: column %s of %s is not checked: "+
+				"an array in the place of its vectors does not fit into the load's expression", r.Load.Name, c.column, r.Load.Target))
+		}
+	}
+	return out, nil
+}
+
+// answered reports whether err is the server's word about a statement.
+func answered(err error) bool {
+	e, ok := errors.AsType[*databend.Error](err)
+	return ok && e.Code != 0
+}
+
+// once warns of something that a batch after the other would warn of.
+func (r *Inspector) once(text string) {
+	if r.warned == nil {
+		r.warned = map[string]bool{}
+	}
+	if !r.warned[text] {
+		r.warned[text] = true
+		r.Sink(event.Note{Level: "warn", Text: text})
+	}
+}

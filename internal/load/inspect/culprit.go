@@ -1,0 +1,174 @@
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/session"
+	"github.com/dbctl/dbctl/internal/load/source"
+)
+
+// BadFile is a file that cannot be loaded, and why.
+type BadFile struct {
+	plan.File
+	Finding
+}
+
+// Finding is what is wrong with a file, as exactly as it can be known.
+type Finding struct {
+	Why     string // in words
+	Column  string
+	Row     *int64 // from 1
+	Value   string
+	Passing bool  // not of the file's content: it is tried again in the next run, and not recorded
+	warns   bool  // not enough to leave the file out
+	Lacks   error // the COPY's word, of a file that has no such column
+}
+
+// Without condemns the files of bad and returns the others.
+func (r *Inspector) Without(files []plan.File, bad map[string]Finding) []plan.File {
+	return slices.DeleteFunc(slices.Clone(files), func(f plan.File) bool {
+		found, ok := bad[f.Path]
+		if ok {
+			r.Condemn(f, found)
+		}
+		return ok
+	})
+}
+
+// Everywhere reports whether the load's text is to blame for what its first files fail on: others of files, each alone, do too.
+func (r *Inspector) Everywhere(ctx context.Context, files []plan.File, missing []string, so func(error) bool) (bool, error) {
+	n := len(files)
+	for _, i := range []int{n - 1, n / 2, n * 3 / 4} {
+		why, err := r.try(ctx, files[i:i+1], missing)
+		if err != nil || why == nil || !so(why) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Condemn notes that a file is bad.
+func (r *Inspector) Condemn(f plan.File, why Finding) {
+	r.Bad = append(r.Bad, BadFile{f, why})
+}
+
+// Culprits finds the bad files of a batch that the engine refused, at least one: by the name in the error, by queries over the
+// casts, or by trying halves.
+func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []string, cause error) (map[string]Finding, error) {
+	if fault.Unreadable.MatchString(cause.Error()) || databend.IsCode(cause, fault.BadCompression) {
+		if name := fault.Named(cause, plan.Paths(files)); name != "" {
+			return map[string]Finding{name: {Why: fault.InWords(cause)}}, nil
+		}
+	}
+	if m := fault.AtLine.FindStringSubmatch(cause.Error()); m != nil {
+		if name := fault.Named(cause, plan.Paths(files)); name != "" {
+			line := session.Number(m[2]) + 1
+			f := Finding{Why: fmt.Sprintf("line %d: %s", line, fault.InWords(cause)), Row: &line}
+			if v := fault.InvalidValue.FindStringSubmatch(cause.Error()); v != nil {
+				f.Value, f.Column = v[1], v[2]
+			}
+			return map[string]Finding{name: f}, nil
+		}
+	}
+	checks, err := r.casts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.examine(ctx, files, missing, checks)
+	if err != nil && !fault.IsRefusal(err) {
+		return nil, err
+	}
+	bad := map[string]Finding{}
+	for path, f := range found {
+		bad[path] = f[0]
+	}
+	if len(bad) > 0 {
+		return bad, nil
+	}
+	bad, err = r.bisect(ctx, files, missing, cause)
+	if err == nil && len(bad) == 0 { // each half loads and the whole does not
+		err = cause
+	}
+	return bad, err
+}
+
+// AlikeError is the error of files that the engine refuses one by one with the same words.
+func AlikeError(j *source.Load, cause error) error {
+	return &fault.Error{
+		Load: j.Name, Exit: fault.ExitFailed, Msg: "its files fail alike, so that its text is held to blame", Err: cause,
+		Advice: fmt.Sprintf("mend %s; or, if the files are bad, give them up with --mark skipped --path GLOB --reason '…'", j.Path),
+	}
+}
+
+// Alike is how many files must fail with one text before it is held for the load's mistake and not for theirs.
+const Alike = 6
+
+// bisect tries halves of a batch in transactions that are rolled back. When the first files fail alike, one by one, the cause is
+// the load, and it is returned as the error.
+func (r *Inspector) bisect(ctx context.Context, all []plan.File, missing []string, cause error) (map[string]Finding, error) {
+	bad := map[string]Finding{}
+	same, tried := 0, 0
+	alikeCause := func(why error) bool {
+		return fault.Wording(why, plan.Paths(all)) == fault.Wording(cause, plan.Paths(all))
+	}
+	var split func(files []plan.File, err error) error
+	split = func(files []plan.File, why error) error {
+		if len(files) == 1 {
+			tried++
+			if len(bad) == same && alikeCause(why) {
+				same++
+			}
+			bad[files[0].Path] = r.refused(why)
+			if same == tried && same == Alike && same < len(all) {
+				so, err := r.Everywhere(ctx, all, missing, alikeCause)
+				if err != nil {
+					return err
+				}
+				if so {
+					return AlikeError(r.Load, cause)
+				}
+			}
+			return nil
+		}
+		half := len(files) / 2
+		for _, part := range [][]plan.File{files[:half], files[half:]} {
+			why, err := r.try(ctx, part, missing)
+			if err != nil {
+				return err
+			}
+			if why == nil {
+				tried++ // something of it loads: the load's text is not to blame
+				continue
+			}
+			if err := split(part, why); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := split(all, cause); err != nil {
+		return nil, err
+	}
+	return bad, nil
+}
+
+// try loads files and takes it back. why is the engine's refusal.
+func (r *Inspector) try(ctx context.Context, files []plan.File, missing []string) (why, err error) {
+	if _, err := r.Work.Exec(ctx, databend.Statement{SQL: "BEGIN"}); err != nil {
+		return nil, err
+	}
+	defer r.Rollback(ctx, r.Load.Name, r.Sink)
+	_, err = r.Work.Query(ctx, databend.Statement{
+		SQL:     r.Load.SQL(source.Send{Files: plan.Paths(files), Force: true, Missing: missing}),
+		Secrets: r.Secrets,
+	})
+	if err != nil && fault.IsRefusal(err) {
+		return err, nil
+	}
+	return nil, err
+}

@@ -1,0 +1,42 @@
+package inspect
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/load/fault"
+)
+
+// refused is what the engine's error says of a file, and of which column of it.
+func (r *Inspector) refused(err error) Finding {
+	f := Finding{Why: fault.InWords(err)}
+	text := fault.Message(err)
+	if m := fault.CastColumn.FindStringSubmatch(text); m != nil {
+		f.Column = strings.Join(m[1:], "") // one of them
+	}
+	m := fault.NoSuchCast.FindStringSubmatch(text)
+	if m == nil {
+		return f
+	}
+	if f.Column == "" { // a vector's cast names no column
+		for _, c := range r.made {
+			if strings.EqualFold(strings.ReplaceAll(c.typ, " ", ""), strings.ReplaceAll(m[2], " ", "")) {
+				if f.Column != "" {
+					f.Column = ""
+					break
+				}
+				f.Column = c.column
+			}
+		}
+	}
+	which := "a column"
+	if f.Column != "" {
+		which = "column " + f.Column
+	}
+	f.Why = fmt.Sprintf("%s is %s in the file, which cannot become %s", which, m[1], m[2])
+	return f
+}
+
+func NotGiven(err error) Finding {
+	return Finding{Why: "the store lists it and does not give it: " + fault.InWords(err), Passing: true}
+}

@@ -1,0 +1,186 @@
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// rule is something that the engine lets through in silence, and that is wrong all the same.
+type rule struct {
+	Name    string
+	run     string // what it does in a normal run unless the load's header says otherwise: off, warn, fail
+	applies *regexp.Regexp
+	from    *regexp.Regexp // the file's types that it is about; nil all
+	bad     string         // SQL, true for a bad row; {} is the column, [] the type that it is cast to
+	value   string
+	reason  string // behind "row N: column = value"
+}
+
+var (
+	wholeNumbers = regexp.MustCompile(`(?i)^U?(TINYINT|SMALLINT|INT|INTEGER|BIGINT|INT8|INT16|INT32|INT64)( UNSIGNED)?$`)
+	times        = regexp.MustCompile(`(?i)^(TIMESTAMP|DATETIME|DATE)\b`)
+	variants     = regexp.MustCompile(`(?i)^(VARIANT|JSON)$`)
+	vectors      = regexp.MustCompile(`(?i)^VECTOR`)
+	geometries   = regexp.MustCompile(`(?i)^GEOMETRY`)
+	// The file's types, as a query's result names them.
+	numbers   = regexp.MustCompile(`^(Nullable\()?U?Int`)
+	fractions = regexp.MustCompile(`^(Nullable\()?(Float|Decimal|String)`)
+	dates     = regexp.MustCompile(`^(Nullable\()?(Timestamp|Date)`)
+	binaries  = regexp.MustCompile(`^(Nullable\()?Binary`)
+	structs   = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?Tuple`)
+	lists     = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?(U?Int|Float|Decimal)`)
+)
+
+// outside is true for a time that Databend cannot show: it has no year before 1 or behind 9999, and queries over such a DATE panic.
+const outside = "coalesce(TRY_CAST({} AS []) NOT BETWEEN '0001-01-02' AND '9999-12-30', false)"
+
+// Rules that read data look at nothing but the columns whose casts they are about, and only where the file's type can be wrong.
+// Validate runs all but those that are off.
+var Rules = []rule{
+	{ // The engine puts a neighbour's number in the place of the NULL.
+		Name: "vector-null", run: "fail", applies: vectors, from: lists,
+		bad: "{} IS NOT NULL AND array_length({})<>array_count({})", value: "to_string({}::VARIANT)", reason: "has a NULL in the vector",
+	},
+	{ // A distance to it is no number.
+		Name: "vector-nan", run: "warn", applies: vectors, from: lists,
+		bad: "coalesce(isnan(array_sum({})*0), false)", value: "to_string({}::VARIANT)", reason: "has NaN or an infinity in the vector",
+	},
+	{ // One row of another SRID makes ST_TRANSFORM, ST_CONTAINS and ST_DISTANCE over the table fail.
+		Name: "srid-zero", run: "warn", applies: geometries,
+		bad: "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=0, false)", value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "has no SRID",
+	},
+	{ // Latitude and longitude the wrong way round.
+		Name: "swapped-axes", run: "warn", applies: geometries,
+		bad: "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=4326 AND (greatest(abs(ST_YMAX(TRY_TO_GEOMETRY({}))), " +
+			"abs(ST_YMIN(TRY_TO_GEOMETRY({}))))>90 OR greatest(abs(ST_XMAX(TRY_TO_GEOMETRY({}))), abs(ST_XMIN(TRY_TO_GEOMETRY({}))))>180), " +
+			"false)",
+		value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "lies outside of the earth: latitude and longitude swapped?",
+	},
+	{ // 0.5 becomes 1, 2.5 becomes 3.
+		Name: "fraction", run: "warn", applies: wholeNumbers, from: fractions,
+		bad: "coalesce(TRY_CAST({} AS DOUBLE)<>TRY_CAST({} AS BIGINT), false)", value: "to_string({})", reason: "is rounded to a whole number",
+	},
+	{ // Seconds are taken for milliseconds by their size, nanoseconds become the year 1.
+		Name: "time-range", run: "fail", applies: times, from: numbers,
+		bad: outside, value: "to_string({})", reason: "is no time between the years 1 and 9999: of another unit?",
+	},
+	{ // Off in a run, since it reads what is right nearly always.
+		Name: "time-range", run: "off", applies: times, from: dates,
+		bad: outside, value: "to_string(to_int64({}))", reason: "is no time between the years 1 and 9999",
+	},
+	{ // A list of structs becomes {"1":…}: its names are lost.
+		Name: "struct-names", run: "warn", applies: variants, from: structs,
+		bad: "{} IS NOT NULL", value: "typeof({})", reason: "loses the names of its fields",
+	},
+	{ // Even when they hold JSON.
+		Name: "binary-json", run: "warn", applies: variants, from: binaries,
+		bad: "{} IS NOT NULL", value: "hex({})", reason: "is bytes, and becomes a text of hexadecimal digits",
+	},
+}
+
+// level is what a rule does: in a run what the header or the rule says, in a validation at least a warning unless it is off.
+func (r rule) level(j *source.Load, validating bool) string {
+	if v := j.Rules[r.Name]; v != "" {
+		return v
+	}
+	if validating && r.run == "off" {
+		return "warn"
+	}
+	return r.run
+}
+
+// rules are the checks of the rules at one level.
+func (r *Inspector) rules(ctx context.Context, level string, validating bool) ([]check, error) {
+	cells, err := r.cells(ctx)
+	var out []check
+	for _, it := range cells {
+		for _, rule := range Rules {
+			if it.column == "" && it.array == "" || !rule.applies.MatchString(it.typ) || rule.level(r.Load, validating) != level {
+				continue
+			}
+			c := check{column: it.column, reason: rule.reason + " (rule " + rule.Name + ")", from: rule.from, warns: level == "warn"}
+			if c.sql = sqltext.Ident(it.column); it.array != "" {
+				c.column, c.sql, c.loose = it.target, it.array, true
+			}
+			fill := strings.NewReplacer("{}", c.sql, "[]", it.typ).Replace
+			c.bad, c.value = fill(rule.bad), fill(rule.value)
+			out = append(out, c)
+		}
+	}
+	return out, err
+}
+
+// Obey runs the rules of a normal run over files of one schema, and returns those that fail none. A rule that
+// does not bind (a column is of another type, the files differ) says nothing: the COPY will, unless it takes files of any schema, which
+// are looked at schema by schema.
+func (r *Inspector) Obey(ctx context.Context, files []plan.File, missing []string) (kept []plan.File, err error) {
+	fail, err := r.rules(ctx, "fail", false)
+	if err != nil {
+		return nil, err
+	}
+	warn, err := r.rules(ctx, "warn", false)
+	if err != nil || len(files) == 0 {
+		return files, err
+	}
+	groups, checks := []Group{{files, missing}}, append(fail, warn...)
+	if r.Load.FillsMissing() && len(checks) > 0 {
+		if groups, err = r.Groups(ctx, files); err != nil {
+			return nil, err
+		}
+	}
+	for _, g := range groups {
+		found, err := r.examine(ctx, g.Files, g.Missing, checks)
+		if err != nil && !fault.IsRefusal(err) {
+			return nil, err
+		}
+		good := len(kept)
+		for _, f := range g.Files {
+			if why := found[f.Path]; len(why) > 0 && !why[0].warns {
+				r.Condemn(f, why[0])
+				continue
+			}
+			kept = append(kept, f)
+		}
+		r.warn(kept[good:], found)
+	}
+	return kept, nil
+}
+
+// warned is how many files a rule names in a run: a feed that never sets an SRID says so in a line and not in thousands.
+const warned = 3
+
+// warn tells what is wrong with files that are loaded all the same: once, although a batch may be looked at again.
+func (r *Inspector) warn(files []plan.File, found map[string][]Finding) {
+	type kind struct{ column, rule string }
+	more := map[kind]int{}
+	if r.warned == nil {
+		r.warned = map[string]bool{}
+	}
+	for _, f := range files {
+		for _, why := range found[f.Path] {
+			text := fmt.Sprintf("load %s: %s: %s", r.Load.Name, f.Path, why.Why)
+			if r.warned[text] {
+				continue
+			}
+			r.warned[text] = true
+			k := kind{why.Column, why.Why[strings.LastIndex(why.Why, "(rule "):]}
+			if more[k]++; more[k] <= warned || r.Options.Verbose {
+				r.Sink(event.Note{Level: "warn", Text: text})
+			}
+		}
+	}
+	for k, n := range more {
+		if n > warned && !r.Options.Verbose {
+			r.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s of which column %s breaks the same %s; -v names them",
+				r.Load.Name, fault.Count(int64(n-warned), "more file", "more files"), k.column, strings.Trim(k.rule, "()"))})
+		}
+	}
+}

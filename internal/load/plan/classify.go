@@ -1,0 +1,140 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/session"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// object is what a stage or the engine says about a file.
+type object struct {
+	size  int64
+	etag  string
+	mtime time.Time
+}
+
+// word is what a row of the ledger says about a file; without one its state is "".
+type word struct {
+	object
+	at                            time.Time
+	event, stage                  string
+	state, checksum, source, text string
+	rows                          int64
+}
+
+// wordColumns are what readWord reads of the ledger.
+var wordColumns = func() string {
+	id := sqltext.Ident
+	return strings.Join([]string{
+		id(state.ColStageURL), "to_int64(" + id(state.ColAt) + ")", id(state.ColEventID), id(state.ColState), id(state.ColSize), id(state.ColETag),
+		"to_int64(TRY_CAST(" + id(state.ColMtime) + " AS TIMESTAMP))", id(state.ColRows), id(state.ColChecksum), id(state.ColSource),
+		id(state.ColError), id(state.ColReason), id(state.ColStage),
+	}, ", ")
+}()
+
+// readWord reads a row of wordColumns.
+func readWord(r databend.Row) (stageURL string, w word) {
+	at := func(i int) string { return r[i].String }
+	return at(0), word{
+		at: moment(at(1)), event: at(2), state: at(3), object: object{session.Number(at(4)), at(5), moment(at(6))}, rows: session.Number(at(7)),
+		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)), stage: at(12),
+	}
+}
+
+// after reports whether w was said after o: the last word holds.
+func (w word) after(o word) bool { return w.at.After(o.at) || w.at.Equal(o.at) && w.event > o.event }
+
+// kept reports whether a state says that the file was tried: its word stays when the file has vanished.
+func kept(st string) bool { return st == state.FileLoaded || st == state.FileFailed }
+
+// same reports whether the listed object is the one that was. The engine keeps 7 characters of an etag; a store without etags is
+// compared by time, to the second (a HEAD gives no more). With an etag the time says nothing: the same bytes put again keep it.
+func (o object) same(was object) bool {
+	if o.size != was.size {
+		return false
+	}
+	if o.etag != "" && was.etag != "" {
+		return strings.HasPrefix(o.etag, was.etag)
+	}
+	return !o.mtime.IsZero() && !was.mtime.IsZero() && o.mtime.Unix() == was.mtime.Unix()
+}
+
+// asRecorded is a file as the engine recorded it; the whole etag where it is still there.
+func (s seen) asRecorded() File {
+	o := s.recorded
+	if s.here && s.listed.same(o) {
+		o = s.listed
+	}
+	return File{Path: s.path, Bytes: o.size, ETag: o.etag, Mtime: o.mtime}
+}
+
+// classify decides about one file of the load. engine is whether it was loaded past us and the ledger does not know. A file of no
+// state is none of ours.
+func classify(s seen, force bool) (f File, engine bool) {
+	here, remembered, l, h, g, o := s.here, s.remembered, s.listed, s.recorded, s.word, s.otherStages
+	f = File{Path: s.path, Bytes: l.size, ETag: l.etag, Mtime: l.mtime}
+	// Databend knows a path, not its stage: a record may be of another stage's file.
+	theirs := remembered && o.state == state.FileLoaded && g.state == "" && o.object.size == h.size && strings.HasPrefix(o.etag, h.etag)
+	ours := remembered && !theirs
+	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
+	engine = ours && h.size > 0 && (g.state == "" || asRemembered && (g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown))
+	f.Force, f.twin = remembered, o.state == state.FileLoaded
+	f.checksum, f.Rows, f.told = g.checksum, UnknownRows, g.state != ""
+	if s.brought.state != "" {
+		f.Rows = s.brought.rows
+	}
+
+	switch {
+	case !here:
+		if ours {
+			f.State = Vanished
+		}
+		return f, ours && h.size > 0
+	case g.state == state.FileQuarantined && !force:
+		f.State, f.Reason = Quarantined, g.text
+		return f, false
+	case l.size == 0:
+		f.State = Unfinished
+		return f, false
+	case force:
+		f.State, f.Again = New, g.state == state.FileLoaded
+		return f, engine
+	case g.state == state.FileNew || g.state == state.FileUndone:
+		f.State = New
+		return f, false
+	case asRemembered && (g.state == "" || g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown):
+		f.State = Loaded // past us
+	case g.state == state.FileFailed && asKnown:
+		f.State, f.Reason, f.Again = Failed, g.text, g.rows == UnknownRows
+	case g.state == state.FileFailed && g.rows == UnknownRows:
+		f.State, f.Reason = Changed, "overwritten since it was loaded; what came between could not be loaded"
+	case g.state == state.FileFailed:
+		f.State = New
+	case g.state == state.FileLoaded && asKnown && remembered:
+		f.State = Loaded
+	case g.state == state.FileLoaded && asKnown:
+		f.State = Expired
+	case g.state == state.FileLoaded:
+		f.State, f.Reason = Changed, overwritten(g.object, l)
+	case remembered && (theirs || h.size == 0):
+		f.State = New
+	case remembered:
+		f.State, f.Reason = Changed, overwritten(h, l)
+	default:
+		f.State = New
+	}
+	if f.State == New && f.Force {
+		f.Reason = "the engine holds it for loaded, and it is not"
+	}
+	return f, engine && f.State != New
+}
+
+func overwritten(was, is object) string {
+	return fmt.Sprintf("loaded as %d bytes, etag %s; now %d bytes, etag %s", was.size, shortTag(was.etag), is.size, shortTag(is.etag))
+}

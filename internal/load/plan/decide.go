@@ -1,0 +1,155 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/load/fault"
+)
+
+// order sorts the files: as listed (by name), or by time.
+func (p *Plan) order(by string) {
+	sort.Slice(p.Files, func(i, j int) bool { // slices.SortFunc of so large a struct is 30 kB of code
+		a, b := &p.Files[i], &p.Files[j]
+		byTime := a.Mtime.Compare(b.Mtime)
+		if by == "newest" {
+			byTime = -byTime
+		}
+		if by != "" && byTime != 0 {
+			return byTime < 0
+		}
+		return a.Path < b.Path
+	})
+}
+
+// Decide says which files a run loads. It refuses to replace files of a load that does not say which rows came from which.
+func (p *Plan) Decide(o Want) error {
+	onChanged := cmp.Or(o.OnChanged, p.Job.OnChanged, "fail")
+	left := max(0, o.Limit-len(o.Settled)+o.Denied)
+	for i := range p.Files {
+		f := &p.Files[i]
+		f.Replace = f.State == Changed && onChanged == "replace" && !o.Settled[f.Path]
+		if f.Replace {
+			if err := p.Job.MayReplace(); err != nil {
+				return err
+			}
+		}
+		if why := p.irreplaceable(f); f.Replace && why != "" {
+			f.Replace, f.Reason = false, "not replaced: "+why
+			p.Kept, p.KeptWhy = append(p.Kept, f.Path), why
+		}
+		f.Planned = f.State == New && !o.Settled[f.Path] || f.Replace
+		if f.Planned && o.Limit > 0 {
+			if left == 0 {
+				f.Planned, f.Replace, f.Reason = false, false, strings.TrimPrefix(f.Reason+"; beyond --limit", "; ")
+				continue
+			}
+			left--
+		}
+	}
+	// What a COPY by prefix would send is every file of its pattern that the engine does not remember.
+	p.Exact = p.scope.place.memory > 0 && o.Limit == 0 && o.Path == "" && o.Order == "" && p.Job.Files == nil && !p.Windowed() &&
+		(p.Job.Prefix == "" || strings.HasSuffix(p.Job.Prefix, "/")) &&
+		!slices.ContainsFunc([]State{Expired, Emptied, Changed, Failed, Unfinished, Quarantined},
+			func(s State) bool { return p.Counts[s].Files > 0 })
+	for _, f := range p.Files {
+		p.Exact = p.Exact && (f.State != New || f.Planned && !f.Force)
+	}
+	return nil
+}
+
+// irreplaceable is why the rows of a changed file cannot be told from others; "" when they can.
+func (p *Plan) irreplaceable(f *File) string {
+	switch {
+	case f.twin:
+		return "rows of another stage's file of its name are in the table"
+	case p.Job.FileType() != "PARQUET" && strings.HasPrefix(p.StageURL, "@"):
+		return "metadata$filename of an internal stage's text file holds a folder that only the server knows"
+	}
+	return ""
+}
+
+// Refusal is the error that stops a run before it writes anything, or nil.
+func (p *Plan) Refusal(o Options) error {
+	marks := fmt.Sprintf("dbctl load %s --mark loaded%s --reason '…' (the files are in the table) or --mark new (they are not)", p.Load,
+		pathFlag(o))
+	switch {
+	case p.TableRows > 0 && !p.Known:
+		return fault.Errorf(p.Load, fault.ExitStopped, marks, "%s holds %s, and the ledger does not know whether from these files",
+			p.Table, fault.Count(p.TableRows, "row", "rows"))
+	case p.TableRows > 0 && p.moved && !o.Force:
+		return fault.Errorf(p.Load, fault.ExitStopped, marks,
+			"the stage %s had another URL when files were loaded that are the same now, below %s", p.Stage, p.StageURL)
+	case p.Listed() == 0 && !p.Job.EmptyOK && len(p.absent) > 0:
+		return p.Stopped(o)
+	case p.Listed() == 0 && !p.Job.EmptyOK && !p.Windowed():
+		where := "@" + p.Job.Copy.Stage + "/" + p.Job.Prefix
+		advice := fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.Job.Path)
+		if o.Path != "" {
+			where += " with --path " + o.Path
+			advice = fmt.Sprintf("--path is about the whole path below the stage root; dbctl load %s --plan -v shows each", p.Load)
+		}
+		detail := ""
+		if n := p.Counts[Ignored].Files; n > 0 {
+			detail = fmt.Sprintf(" (%d there are not matched by %s)", n, p.Job.Pattern)
+		}
+		return fault.Errorf(p.Load, fault.ExitStopped, advice, "no file in %s%s", where, detail)
+	}
+	return nil
+}
+
+// pathFlag is --path as it was given, for a hint that is about the same files.
+func pathFlag(o Options) string {
+	if o.Path == "" {
+		return ""
+	}
+	return " --path '" + o.Path + "'"
+}
+
+// Stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
+func (p *Plan) Stopped(o Options) error {
+	if len(p.absent) > 0 {
+		return fault.Errorf(p.Load, fault.ExitStopped, "mend FILES in "+p.Job.Path, "%s named by FILES not in @%s: %s",
+			fault.Count(int64(len(p.absent)), "file is", "files are"), p.Stage, fault.Some(p.absent, 5))
+	}
+	if len(p.Kept) > 0 {
+		return fault.Errorf(p.Load, fault.ExitStopped,
+			fmt.Sprintf("dbctl load %[1]s --on-changed skip leaves them; or DELETE what is left of their rows, and dbctl load %[1]s --mark "+
+				"new --path GLOB --reason '…' loads them", p.Load),
+			"%s not replaced (%s): %s", fault.Count(int64(len(p.Kept)), "overwritten file was", "overwritten files were"), p.KeptWhy,
+			fault.Some(p.Kept, 5))
+	}
+	var names []string
+	for _, f := range p.Files {
+		if f.State == Changed && !f.Planned {
+			names = append(names, f.Path)
+		}
+	}
+	onChanged := cmp.Or(o.OnChanged, p.Job.OnChanged, "fail")
+	if len(names) == 0 || onChanged != "fail" {
+		return nil
+	}
+	return fault.Errorf(p.Load, fault.ExitStopped,
+		fmt.Sprintf("dbctl load %s --on-changed replace (the load needs filename-column=…) or --on-changed skip", p.Load),
+		"%s overwritten since loaded: %s", fault.Count(int64(len(names)), "file was", "files were"), fault.Some(names, 5))
+}
+
+// Open is the error of files that failed before and have not changed since: nothing is tried again, and a person is still needed.
+func (p *Plan) Open() error {
+	var names []string
+	for _, f := range p.Files {
+		if f.State == Failed && !f.Planned {
+			names = append(names, f.Path+" ("+f.Reason+")")
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fault.Errorf(p.Load, fault.ExitPartly,
+		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark skipped --path GLOB "+
+			"--reason '…' gives them up", p.Load),
+		"%s before and did not change since: %s", fault.Count(int64(len(names)), "file failed", "files failed"), fault.Some(names, 3))
+}

@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// List emits a LoadState for each load: its files by state, its rows and its last run; of a load with a window the files of its last
+// partitions. It is a constant number of queries for all of them; where one of them cannot be asked (its stage is not there), one more
+// for each.
+func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sink) error {
+	if len(loads) == 0 {
+		return nil
+	}
+	jobs := make([]*source.Load, len(loads))
+	for i, ld := range loads {
+		var err error
+		if jobs[i], err = source.New(ld, l.Scope.Database); err != nil {
+			return err
+		}
+	}
+	places, err := l.places(ctx, jobs...)
+	if err != nil {
+		return err
+	}
+	plans := make([]*Plan, len(loads))
+	for i, j := range jobs {
+		plans[i] = l.newPlan(j, places[i], Want{Vanished: true})
+		plans[i].scope.rows = true
+	}
+	if err := l.recent(ctx, false, plans...); err != nil {
+		return err
+	}
+	reasons, err := l.count(ctx, plans)
+	if err != nil {
+		return err
+	}
+	for i, p := range plans {
+		e := event.LoadState{Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows, Reason: reasons[i]}
+		for s, c := range p.Counts {
+			e.Counts[string(s)] = c.Files
+		}
+		if p.lastWord > 0 {
+			at := time.UnixMicro(p.lastWord).UTC()
+			e.LastRun = &at
+		}
+		if p.TableRows > 0 && !p.Known && e.Reason == "" { // another load may fill it
+			if p.Known, err = l.knows(ctx, p); err != nil {
+				return fault.Wrap(p.Load, "read the ledger", err)
+			}
+		}
+		if err := p.Refusal(Options{}); e.Reason == "" && err != nil {
+			e.Reason = err.Error()
+		}
+		sink(e)
+	}
+	return nil
+}
+
+// count counts the files of plans, all at once, or one by one where that fails. It returns why some could not be looked at, in the
+// server's words; an error is of the way to it.
+func (l *Planner) count(ctx context.Context, plans []*Plan) (reasons []string, err error) {
+	reasons = make([]string, len(plans))
+	var there []*Plan
+	for i, p := range plans {
+		if p.TableID == "" {
+			reasons[i] = p.Job.NoTable().Error()
+			continue
+		}
+		there = append(there, p)
+	}
+	if err := l.files(ctx, there, false); err == nil {
+		return reasons, nil
+	}
+	for i, p := range plans {
+		if p.TableID == "" {
+			continue
+		}
+		*p = *p.fresh()
+		if err := l.files(ctx, []*Plan{p}, false); err != nil {
+			if e, ok := errors.AsType[*databend.Error](err); ctx.Err() != nil || !ok || e.Code == 0 {
+				return nil, fault.Wrap(p.Load, "look at the files", err)
+			}
+			reasons[i] = p.Job.Placed(err).Error()
+		}
+	}
+	return reasons, nil
+}

@@ -1,0 +1,149 @@
+package plan
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/session"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// place is where a load happens, as it was at one moment. It is asked for ahead of the files: their query names the table's id and the
+// stage's URL as literals, which the server prunes the ledger's blocks by (subqueries in their place take it twice as long).
+type place struct {
+	tableID    string        // "": there is no such table
+	rows       int64         // in the table
+	fuse       bool          // the table has snapshots
+	at         time.Time     // server's clock
+	url        string        // of the stage; internal stages have none, and get @name/
+	memory     time.Duration // for which the engine remembers a file
+	ledger     bool          // there is one
+	ledgerRows int64         // in all of it
+	held       bool          // somebody held the lock of the table
+}
+
+// placesSQL asks for tables, stages and the engine's memory at once. Lists of names are read a hundred times as fast as pairs of them.
+const placesSQL = `
+SELECT 'table', database, name, to_string(table_id), num_rows, lower(engine)
+FROM system.tables WHERE database IN (DATABASES) AND name IN (TABLES)
+UNION ALL
+SELECT 'stage', '', name, coalesce(url, ''), 0, ''
+FROM system.stages WHERE name IN (STAGES)
+UNION ALL
+SELECT 'memory', '', '', '', to_int64(value), ''
+FROM system.settings WHERE name = 'load_file_metadata_expire_hours'
+UNION ALL
+SELECT 'now', '', '', '', to_int64(now()), ''`
+
+// places asks where loads happen, and once whether the state tables are ours to read: requests beside each other.
+func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, error) {
+	asked, ctx := errgroup.WithContext(ctx)
+	asked.Go(func() error {
+		if l.checked {
+			return nil
+		}
+		return l.Store.CheckSchema(ctx)
+	})
+	var out []place
+	asked.Go(func() error {
+		databases, tables, stages := []string{l.Scope.StateDatabase}, []string{state.LedgerTable}, []string(nil)
+		for _, j := range loads {
+			databases, tables, stages = append(databases, j.Database), append(tables, j.Table, state.TableLock(j.Database, j.Table)),
+				append(stages, j.Copy.Stage)
+		}
+		res, err := l.Look.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
+			"DATABASES", names(databases), "TABLES", names(tables), "STAGES", names(stages),
+		).Replace(placesSQL)})
+		out = l.read(res, loads)
+		return err
+	})
+	if err := asked.Wait(); err != nil {
+		return nil, err
+	}
+	l.checked = true
+	return out, nil
+}
+
+// names are literals, each once.
+func names(of []string) string {
+	return source.Quoted(slices.Compact(slices.Sorted(slices.Values(of))))
+}
+
+// read reads the answer to placesSQL.
+func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
+	type name [2]string // database, table
+	var base place
+	tables, stages := map[name]databend.Row{}, map[string]string{}
+	for _, r := range res.Rows {
+		switch r[0].String {
+		case "table":
+			tables[name{r[1].String, r[2].String}] = r
+		case "stage":
+			stages[r[2].String] = r[3].String
+		case "memory":
+			base.memory = time.Duration(session.Number(r[4].String)) * time.Hour
+		case "now":
+			base.at = moment(r[4].String)
+		}
+	}
+	if r, ok := tables[name{l.Scope.StateDatabase, state.LedgerTable}]; ok {
+		base.ledger, base.ledgerRows = true, session.Number(r[4].String)
+		if !r[4].Valid { // nobody says that it is empty
+			base.ledgerRows = 1
+		}
+	}
+	out := make([]place, len(loads))
+	for i, j := range loads {
+		p := base
+		if p.url = stages[j.Copy.Stage]; p.url == "" {
+			p.url = "@" + j.Copy.Stage + "/"
+		}
+		if r, ok := tables[name{j.Database, j.Table}]; ok {
+			p.tableID, p.rows, p.fuse = r[3].String, session.Number(r[4].String), r[5].String == "fuse"
+		}
+		_, p.held = tables[name{l.Scope.StateDatabase, state.TableLock(j.Database, j.Table)}]
+		out[i] = p
+	}
+	return out
+}
+
+// Stands reports whether a plan that was made without the lock of its table, and asked about under it, is still what it would be made
+// again: nobody held the lock then, and nobody has written about the table into the ledger since. Making it again would list the stage a
+// second time, which takes a second for 20,000 files.
+func (l *Planner) Stands(ctx context.Context, p *Plan) (bool, error) {
+	at := p.scope.place
+	if at.held || !at.ledger {
+		return false, nil
+	}
+	res, err := l.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + WordsAbout(l.Store, p.TableID) +
+		" AND " + sqltext.Ident(state.ColAt) + ">=" + timeLiteral(at.at) + " LIMIT 1"})
+	return err == nil && len(res.Rows) == 0, err
+}
+
+// stampLayout is how a time stands in SQL and in the ledger: in UTC, which is the time zone of every session.
+const stampLayout = "2006-01-02 15:04:05.000000"
+
+// Stamp is t as the ledger has it; "" for none.
+func Stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(stampLayout)
+}
+
+func timeLiteral(t time.Time) string { return sqltext.Quote(Stamp(t)) }
+
+// moment reads microseconds; the zero time for none.
+func moment(micros string) time.Time {
+	if n := session.Number(micros); n != 0 {
+		return time.UnixMicro(n).UTC()
+	}
+	return time.Time{}
+}

@@ -1,0 +1,84 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+)
+
+// Left says which files a run leaves alone although they need a look.
+func (p *Plan) Left(sink event.Sink) {
+	for _, f := range p.Files {
+		switch f.State {
+		case Changed, Failed, Unfinished:
+			if !f.Planned {
+				sink(p.event(f))
+			}
+		}
+	}
+	p.Notes(sink)
+}
+
+// Emit says the plan: each file a run touches or names, and the sums.
+func (p *Plan) Emit(sink event.Sink, verb string) {
+	for _, f := range p.Files {
+		sink(p.event(f))
+	}
+	p.Notes(sink)
+	sink(event.Summary{Command: "load", Text: p.Load + ": " + p.Text(verb), Counts: p.Sums()})
+}
+
+// event is f as planned.
+func (p *Plan) event(f File) event.File {
+	outcome := "skipped"
+	if f.Planned {
+		outcome = "planned"
+	}
+	return event.File{Load: p.Load, Table: p.Table, Path: f.Path, Before: string(f.State), Outcome: outcome, Bytes: f.Bytes, Reason: f.Reason}
+}
+
+// Notes says what must not pass in silence.
+func (p *Plan) Notes(sink event.Sink) {
+	if n := p.Counts[Emptied].Files; n > 0 {
+		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again",
+			p.Load, fault.Count(n, "loaded file", "loaded files"), p.Table)})
+		hint := "dbctl load %[1]s --mark new --reason '…' loads them again"
+		if p.Counts[Loaded].Files+p.Counts[Expired].Files > 0 {
+			hint = "dbctl load %[1]s --plan -v names them; dbctl load %[1]s --mark new --path GLOB --reason '…' loads those of GLOB again"
+		}
+		if p.cleared && p.TableRows > 0 {
+			hint += "; unless load_file_metadata_expire_hours was raised since they were loaded: then their rows are there"
+		}
+		sink(event.Note{Level: "hint", Text: fmt.Sprintf(hint, p.Load)})
+	}
+	if n := p.Counts[Unfinished].Files; n > 0 {
+		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load,
+			fault.Count(n, "file", "files"))})
+	}
+	if p.Engine > 0 {
+		sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load,
+			fault.Count(p.Engine, "file was", "files were"))})
+	}
+}
+
+// Text is the sums in words: "3 new (2.1 MB), 40 loaded".
+func (p *Plan) Text(verb string) string {
+	planned := p.Planned()
+	parts := []string{fmt.Sprintf("%d %s (%s)", len(planned), verb, event.Bytes(p.Bytes()))}
+	for _, s := range []State{Loaded, Expired, Changed, Emptied, Failed, Quarantined, Unfinished, Vanished, Ignored} {
+		if n := p.Counts[s].Files; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *Plan) Sums() map[string]int64 {
+	out := map[string]int64{"planned": int64(len(p.Planned())), "planned_bytes": p.Bytes()}
+	for s, c := range p.Counts {
+		out[string(s)] = c.Files
+	}
+	return out
+}

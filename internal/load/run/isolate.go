@@ -1,0 +1,215 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/inspect"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// isolate loads what can be loaded of a batch that the engine refused, and finds out why the rest cannot. It returns how many
+// files gave no row.
+func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
+	r.cfg.Sink(event.Note{Level: "detail", Text: fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name,
+		fault.Count(int64(len(b.files)), "file", "files"), cause.error)})
+	groups := []inspect.Group{{Files: b.files}}
+	if databend.IsCode(cause, 1303) || fault.Unreadable.MatchString(cause.Error()) || fault.MissingColumn.MatchString(cause.Error()) {
+		var err error
+		if groups, err = r.inspect.Groups(ctx, b.files); err != nil {
+			return 0, err
+		}
+	}
+	left, from := 0, len(r.inspect.Bad)
+	for _, g := range groups {
+		n, err := r.loadGroup(ctx, b, g)
+		if err != nil {
+			return 0, err
+		}
+		left += n
+	}
+	if left == 0 {
+		if err := r.misnamed(ctx, from); err != nil {
+			return 0, err
+		}
+	}
+	return left, r.recordBad(ctx)
+}
+
+// misnamed is the error of a load whose text names a column that is in none of its files, and acquits those, which are r.bad[from:]: they
+// are too many to lack it by chance, and with this text nothing was ever loaded.
+func (r *run) misnamed(ctx context.Context, from int) error {
+	bad := r.inspect.Bad[from:]
+	if len(bad) < inspect.Alike || r.res.Files > 0 ||
+		slices.ContainsFunc(bad, func(b inspect.BadFile) bool { return b.Lacks == nil || b.Column != bad[0].Column }) {
+		return nil
+	}
+	id, s := sqltext.Ident, sqltext.Quote
+	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + plan.AboutTable(r.Store, r.plan.TableID) +
+		" AND " + id(state.ColState) + "=" + s(state.FileLoaded) + " AND " + id(state.ColChecksum) + "=" + s(r.j.Checksum) + " LIMIT 1"})
+	if err != nil || len(res.Rows) > 0 {
+		return fault.Wrap(r.j.Name, "read the ledger", err)
+	}
+	n, column, cause := len(bad), bad[0].Column, bad[0].Lacks
+	r.inspect.Bad = r.inspect.Bad[:from]
+	return &fault.Error{
+		Load: r.j.Name, Exit: fault.ExitFailed, Msg: fmt.Sprintf("none of %s has the column %s", fault.Count(int64(n), "file", "files"),
+			column), Err: cause,
+		Advice: fmt.Sprintf("mend its name in %s, or put `-- dbctl: optional=%s` into it for NULLs in its place", r.j.Path, column),
+	}
+}
+
+// loadGroup loads a group, taking out bad files until the rest loads.
+func (r *run) loadGroup(ctx context.Context, b batch, g inspect.Group) (int, error) {
+	before, odd := len(r.inspect.Bad), 0
+	mistake := func(err error) bool {
+		return fault.TextMistake.MatchString(err.Error()) || databend.IsCode(err, fault.BadCompression)
+	}
+	for len(g.Files) > 0 {
+		part, err := r.obeyed(ctx, batch{
+			files: g.Files,
+			Send:  source.Send{Files: plan.Paths(g.Files), Force: b.Send.Force, Missing: g.Missing}, replace: b.replace,
+		})
+		if g.Files = part.files; err != nil || len(g.Files) == 0 {
+			return 0, err
+		}
+		left, err := r.transaction(ctx, part)
+		var refused *copyError
+		if !errors.As(err, &refused) {
+			return left, err
+		}
+		if m := fault.MissingColumn.FindStringSubmatch(refused.Error()); m != nil {
+			if slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, m[1]) }) && !slices.Contains(g.Missing, m[1]) {
+				g.Missing = append(slices.Clone(g.Missing), m[1])
+				continue
+			}
+			for _, f := range g.Files {
+				r.inspect.Condemn(f, inspect.Finding{Why: "the file has no column " + m[1], Column: m[1], Lacks: refused.error})
+			}
+			return 0, nil
+		}
+		bad, err := r.inspect.Culprits(ctx, part.files, part.Send.Missing, refused.error)
+		if err != nil {
+			return 0, err
+		}
+		g.Files = r.inspect.Without(g.Files, bad)
+		if mistake(refused) {
+			odd++
+		}
+		if odd == inspect.Alike && len(g.Files) > 0 {
+			all, err := r.inspect.Everywhere(ctx, g.Files, part.Send.Missing, mistake)
+			if err != nil {
+				return 0, err
+			}
+			if all {
+				r.inspect.Bad = r.inspect.Bad[:before]
+				return 0, inspect.AlikeError(r.j, refused.error)
+			}
+		}
+	}
+	return 0, nil
+}
+
+// outOfReach condemns a file that the store lists and did not give, twice: forbidden, archived, or of a name that cannot be asked
+// for (control characters, "//"). Without that one such file would stop every load of its folder. It reports whether it did; where
+// the store gives none of the first files, they are not to blame.
+func (r *run) outOfReach(err error) bool {
+	files := r.plan.Planned()
+	name := fault.Named(err, plan.Paths(files))
+	if !databend.IsCode(err, 3001, 3002) || name == "" || r.res.Files == 0 && len(r.inspect.Bad) >= inspect.Alike {
+		return false
+	}
+	if r.denied == nil {
+		r.denied = map[string]int{}
+	}
+	if r.denied[name]++; r.denied[name] < 2 {
+		return false
+	}
+	f := files[slices.IndexFunc(files, func(f plan.File) bool { return f.Path == name })]
+	r.inspect.Condemn(f, inspect.NotGiven(err))
+	return true
+}
+
+// settled reports whether a file is loaded, left out or bad.
+func (r *run) settled(path string) bool {
+	return r.done[path] || slices.ContainsFunc(r.inspect.Bad, func(b inspect.BadFile) bool { return b.Path == path })
+}
+
+// forgive drops what was found, and not yet recorded, in files that somebody else loaded or took away meanwhile.
+func (r *run) forgive() {
+	open := map[string]bool{}
+	for i := range r.plan.Files {
+		switch f := &r.plan.Files[i]; f.State {
+		case plan.New, plan.Changed, plan.Failed:
+			open[f.Path] = true
+		}
+	}
+	bad := r.inspect.Bad
+	r.inspect.Bad = append(bad[:r.told:r.told], slices.DeleteFunc(slices.Clone(bad[r.told:]),
+		func(b inspect.BadFile) bool { return !open[b.Path] })...)
+}
+
+// recordBad writes what was found into the ledger and tells of it: each file once.
+func (r *run) recordBad(ctx context.Context) error {
+	if r.told == len(r.inspect.Bad) {
+		return nil
+	}
+	basis, err := r.planner.Basis(ctx, r.j)
+	if err != nil {
+		return err
+	}
+	var ledger []state.LedgerRow
+	for _, b := range r.inspect.Bad[r.told:] {
+		row := r.row(b.File, state.FileFailed)
+		row.Error, row.Checksum = b.Why, basis
+		if b.Replace || b.Again { // an earlier version of it is in the table
+			row.Rows = plan.UnknownRows
+		}
+		if !b.Passing {
+			ledger = append(ledger, row)
+		}
+	}
+	if err := r.Store.AppendLedger(ctx, ledger, r.lock.Fence()); err != nil {
+		return err
+	}
+	for _, b := range r.inspect.Bad[r.told:] {
+		r.cfg.Sink(r.badEvent(b))
+	}
+	r.told = len(r.inspect.Bad)
+	return nil
+}
+
+func (r *run) badEvent(b inspect.BadFile) event.File {
+	return event.File{
+		Load: r.j.Name, Table: r.j.Target, Path: b.Path, Before: string(b.State), Outcome: "failed", Bytes: b.Bytes,
+		Reason: b.Why, Column: b.Column, Row: b.Row, Value: b.Value,
+	}
+}
+
+// failed is the error of a run that had bad files.
+func (r *run) failed() error {
+	if len(r.inspect.Bad) == 0 {
+		return nil
+	}
+	var names []string
+	for _, b := range r.inspect.Bad {
+		names = append(names, b.Path+" ("+b.Why+")")
+	}
+	verb := "the others are loaded"
+	if r.res.Files == 0 {
+		verb = "nothing was loaded"
+	}
+	return fault.Errorf(r.j.Name, fault.ExitPartly,
+		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark skipped --path GLOB "+
+			"--reason '…' gives them up", r.j.Name),
+		"%s, %s: %s", fault.Count(int64(len(r.inspect.Bad)), "bad file", "bad files"), verb, fault.Some(names, 3))
+}

@@ -1,0 +1,117 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/session"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// marks are the words of --mark and the ledger's.
+var marks = map[string]string{"loaded": state.FileLoaded, "new": state.FileNew, "skipped": state.FileQuarantined}
+
+// Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded" (their rows are in the
+// table), "new" (they are not: load them) or "skipped" (never load them). It loads nothing. reason is required and kept.
+func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.Planner, j *source.Load, as, reason string,
+	o plan.Options,
+) (err error) {
+	word, ok := marks[as]
+	switch {
+	case !ok:
+		return fault.Errorf(j.Name, fault.ExitUsage, "--mark loaded, new or skipped", "cannot mark files as %q", as)
+	case reason == "":
+		return fault.Errorf(j.Name, fault.ExitUsage, "--reason '…' is kept with the mark", "a mark needs a reason")
+	case o.Limit > 0 || o.Order != "":
+		return fault.Errorf(j.Name, fault.ExitUsage, "--path GLOB chooses the files", "--mark takes neither --limit nor --order")
+	}
+	r := newRun(cfg, sessions, p, j, o)
+	o.Force, o.Verbose, o.Full = false, true, true // a person's word is about all of them, also outside a window
+	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil {
+		return err
+	}
+	was := map[string]bool{}
+	for i := range r.plan.Files {
+		was[r.plan.Files[i].Path] = r.plan.Files[i].State == plan.Loaded
+	}
+	if err := r.acquire(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if e := r.release(ctx); err == nil {
+			err = e
+		}
+	}()
+	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil { // who held the lock may have loaded some
+		return err
+	}
+	var rows []state.LedgerRow
+	meanwhile := int64(0)
+	for _, f := range r.plan.Files {
+		if f.State == plan.Ignored || f.State == plan.Vanished || word == state.FileLoaded && f.Bytes == 0 {
+			continue
+		}
+		if f.State == plan.Loaded && !was[f.Path] {
+			meanwhile++
+			continue
+		}
+		row := r.row(f, word)
+		row.Reason, row.Rows, row.Source = reason, plan.UnknownRows, state.SourceAdopted
+		if o.Path != "" {
+			row.Source = state.SourcePerson
+		}
+		rows = append(rows, row)
+	}
+	if meanwhile > 0 {
+		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s loaded meanwhile, and not marked", j.Name,
+			fault.Count(meanwhile, "file was", "files were"))})
+	}
+	if len(rows) == 0 {
+		return fault.Errorf(j.Name, fault.ExitStopped, "", "no file to mark in @%s/%s", j.Copy.Stage, j.Prefix)
+	}
+	if err := r.writeAll(ctx, rows); err != nil {
+		return fault.Wrap(j.Name, "mark files", err)
+	}
+	n := int64(len(rows))
+	cfg.Sink(event.Summary{
+		Command: "load", Text: fmt.Sprintf("%s: %s marked as %s", j.Name, fault.Count(n, "file", "files"), as),
+		Counts: map[string]int64{"marked": n},
+	})
+	return nil
+}
+
+// writeAll writes all rows or none: of a table of which some files are marked, the others would be loaded.
+func (r *run) writeAll(ctx context.Context, rows []state.LedgerRow) error {
+	for try := 0; ; try++ {
+		mark, commit := databend.NewID(), databend.NewID()
+		for i := range rows {
+			rows[i].QueryID = mark
+		}
+		if _, err := r.Work.Exec(ctx, databend.Statement{SQL: "BEGIN"}); err != nil {
+			return err
+		}
+		if err := cmp.Or(r.record(ctx, rows), r.guarded(ctx), r.lock.Fresh(ctx)); err != nil {
+			r.Rollback(ctx, r.j.Name, r.cfg.Sink)
+			return err
+		}
+		_, err := r.Work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: commit, SendBy: r.lock.SendBy()})
+		if err == nil {
+			return nil
+		}
+		if databend.IsCode(err, databend.CodeConflict) && try < plan.Replans {
+			continue
+		}
+		if done, asked := r.committed(ctx, commit, mark); asked != nil {
+			return fault.Errorf(r.j.Name, fault.ExitPartly, "say it again", "the answer to COMMIT was lost, and asking failed: %v", asked)
+		} else if !done {
+			return err
+		}
+		return nil
+	}
+}

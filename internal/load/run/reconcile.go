@@ -1,0 +1,163 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/session"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// copied is one row of a COPY's result.
+type copied struct {
+	path   string
+	rows   int64
+	errors int64
+	first  string // first error
+	line   int64  // of it, from 1
+}
+
+func readCopied(res databend.Result) ([]copied, error) {
+	out := make([]copied, len(res.Rows))
+	for i, row := range res.Rows {
+		if len(row) < 5 {
+			return nil, fmt.Errorf("read the result of COPY: %d columns, want File, Rows_loaded, Errors_seen, First_error, "+
+				"First_error_line", len(row))
+		}
+		out[i] = copied{row[0].String, session.Number(row[1].String), session.Number(row[2].String), row[3].String, session.Number(row[4].String)}
+	}
+	return out, nil
+}
+
+// reconcile compares the COPY's files with the batch's: what was loaded becomes ledger rows, what gave no row is returned too.
+func (r *run) reconcile(b batch, rows []copied, copyID string, took time.Duration) (ledger []state.LedgerRow, none []string, err error) {
+	byPath := make(map[string]copied, len(rows))
+	for _, c := range rows {
+		byPath[r.below(c.path)] = c
+	}
+	for _, f := range b.files {
+		c, ok := byPath[f.Path]
+		if !ok {
+			none = append(none, f.Path)
+			continue
+		}
+		delete(byPath, f.Path)
+		ledger = append(ledger, r.loaded(f, c, copyID, took))
+	}
+	if b.Send.Files == nil {
+		for _, f := range r.plan.Files { // of another batch of the same prefix
+			if c, ok := byPath[f.Path]; ok && f.Planned && !r.settled(f.Path) {
+				ledger = append(ledger, r.loaded(f, c, copyID, took))
+				delete(byPath, f.Path)
+			}
+		}
+	}
+	if len(byPath) == 0 {
+		return ledger, none, nil
+	}
+	// What came to the prefix meanwhile was not looked at, and what the engine forgot meanwhile is in the table already.
+	r.named = true
+	return nil, nil, errAgain{fmt.Errorf("the COPY took %s that were not planned: %s", fault.Count(int64(len(byPath)), "file", "files"),
+		fault.Some(slices.Sorted(maps.Keys(byPath)), 3))}
+}
+
+// below is a path of a COPY's result, which is a whole URL for tables with copy_dedup_full_path.
+func (r *run) below(path string) string { return strings.TrimPrefix(path, r.plan.StageURL) }
+
+// row is a ledger row about f.
+func (r *run) row(f plan.File, st string) state.LedgerRow {
+	return state.LedgerRow{
+		EventID: databend.NewID(), Run: r.cfg.Run, Table: r.plan.Table, TableID: r.plan.TableID, Stage: r.plan.Stage, StageURL: r.plan.StageURL,
+		Path: f.Path, Size: f.Bytes, ETag: f.ETag, Mtime: plan.Stamp(f.Mtime), State: st, Source: state.SourceDBCTL, Load: r.j.Name,
+		Checksum: r.j.Checksum,
+	}
+}
+
+func (r *run) loaded(f plan.File, c copied, copyID string, took time.Duration) state.LedgerRow {
+	row := r.row(f, state.FileLoaded)
+	row.Rows, row.QueryID, row.TookMS = c.rows, copyID, took.Milliseconds()
+	if c.errors > 0 {
+		row.Error = fmt.Sprintf("%s, first in line %d: %s", fault.Count(c.errors, "error", "errors"), c.line, c.first)
+	}
+	return row
+}
+
+// record writes the ledger's rows inside the transaction.
+func (r *run) record(ctx context.Context, rows []state.LedgerRow) error {
+	for chunk := range slices.Chunk(rows, plan.LedgerRows) {
+		res, err := r.Work.Exec(ctx, databend.Statement{SQL: r.Store.AppendLedgerSQL(chunk)})
+		if err != nil {
+			return err
+		}
+		if res.Affected != int64(len(chunk)) {
+			return fmt.Errorf("write ledger: %d rows written, want %d", res.Affected, len(chunk))
+		}
+	}
+	return nil
+}
+
+// guarded says whether the transaction may be committed: the lock is ours, and the table is the one of the plan.
+func (r *run) guarded(ctx context.Context) error {
+	id, err := r.Store.Guarded(ctx, r.lock.Fence(), r.j.Database, r.j.Table)
+	if err == nil && id != r.plan.TableID {
+		return errAgain{fmt.Errorf("the table %s was replaced while it was loaded", r.j.Target)}
+	}
+	return err
+}
+
+// tableID is the id that the target's name has now; "" when there is none.
+func (r *run) tableID(ctx context.Context) (string, error) {
+	s := sqltext.Quote
+	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT to_string(table_id) FROM system.tables WHERE database=" +
+		s(r.j.Database) + " AND name=" + s(r.j.Table)})
+	if err != nil || len(res.Rows) == 0 {
+		return "", err
+	}
+	return res.Rows[0][0].String, nil
+}
+
+// report tells of the files that are now loaded.
+func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
+	before := make(map[string]plan.File, len(b.files))
+	for _, f := range b.files {
+		before[f.Path] = f
+	}
+	for _, row := range ledger {
+		f := before[row.Path]
+		outcome, was := "loaded", plan.New
+		if f.State != "" {
+			was = f.State
+		}
+		if b.replace {
+			outcome = "replaced"
+		}
+		r.done[row.Path] = true
+		r.res.Files++
+		r.res.Rows += row.Rows
+		r.res.Bytes += row.Size
+		r.cfg.Sink(event.File{
+			Load: r.j.Name, Table: r.j.Target, Path: row.Path, Before: string(was), Outcome: outcome, Bytes: row.Size,
+			Rows: row.Rows, Reason: row.Error, QueryID: copyID,
+		})
+	}
+	r.progress(databend.Progress{})
+}
+
+// takeIn writes the files loaded past us into the ledger.
+func (r *run) takeIn(ctx context.Context) error {
+	rows := make([]state.LedgerRow, len(r.plan.Past))
+	for i, f := range r.plan.Past {
+		rows[i] = r.row(f, state.FileLoaded)
+		rows[i].Source, rows[i].Rows, rows[i].Checksum, rows[i].Reason = state.SourceEngine, plan.UnknownRows, "", "found in copy_history"
+	}
+	return fault.Wrap(r.j.Name, "take in files loaded past dbctl", r.Store.AppendLedger(ctx, rows, r.lock.Fence()))
+}

@@ -1,0 +1,387 @@
+// Package run loads what a plan says, and records it. A run plans without the lock of the target table, so that one with nothing to do
+// takes none; then it takes the lock, plans again, and for each batch of at most 15,000 files sends one transaction: COPY, the ledger's
+// rows, COMMIT. Either both are there or neither is, wherever it was killed. The table is known by its id, before, during and after: a
+// table that was replaced under a load is another table.
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/inspect"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/session"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+const (
+	// ByPrefixFrom is the number of files from which an exact prefix is sent instead of their names: naming costs a HEAD per file, a
+	// prefix takes in what arrives between the plan and the COPY.
+	ByPrefixFrom = 100
+	// askPace is how long a run takes before an estimate is worth a question.
+	askPace = 3 * time.Second
+)
+
+// silentlySkips is an ON_ERROR that loses lines without a count of them in the COPY's result (tried on 1.2.895).
+var silentlySkips = regexp.MustCompile(`(?i)^'?ABORT_([2-9]|\d\d)`)
+
+// Result is what a run did.
+type Result struct {
+	Files       int
+	Rows, Bytes int64
+}
+
+// Config is what a load is run with.
+type Config struct {
+	Server   *databend.Server
+	Scope    state.Scope
+	Actor    state.Actor
+	Run      string // the run's id, in every ledger row
+	Sink     event.Sink
+	LockWait time.Duration
+	// Secrets resolves the secrets that the loads about to be sent name: once, after the plan, before the first write.
+	Secrets func(ctx context.Context, names []string) (secret.Set, error)
+}
+
+// run is one load: what is to be done, what was found in its files, and where we are.
+type run struct {
+	*session.Sessions
+	cfg     Config
+	planner *plan.Planner
+	inspect *inspect.Inspector
+	j       *source.Load
+	o       plan.Options
+
+	plan    *plan.Plan
+	lock    *state.Lock // nil until there is work
+	started time.Time
+	total   struct{ files, bytes int64 } // planned, for the progress
+	pace    *float64                     // bytes a second of earlier COPYs, 0 unknown; nil until it was asked for
+	res     Result
+	told    int             // of what was found bad, that is in the ledger
+	done    map[string]bool // paths that are loaded or left out: not planned again
+	named   bool            // no COPY by prefix any more
+	kept    []string        // changed files whose old rows are not found
+	denied  map[string]int  // how often the store did not give a file
+}
+
+// newRun is a run that has done nothing.
+func newRun(cfg Config, s *session.Sessions, p *plan.Planner, j *source.Load, o plan.Options) *run {
+	return &run{
+		Sessions: s, cfg: cfg, planner: p, inspect: &inspect.Inspector{Sessions: s, Load: j, Options: o, Sink: cfg.Sink}, j: j, o: o,
+		started: time.Now(), done: map[string]bool{},
+	}
+}
+
+// errAgain is a collision with somebody else: nothing was loaded, and a new plan knows what there is now.
+type errAgain struct{ error }
+
+func (e errAgain) Unwrap() error { return e.error }
+
+// Run loads what is new. It plans without the lock of the table, so that a run with nothing to do takes none; then it takes the lock, and
+// plans again unless the plan still stands: under the lock nobody else loads into the table any more.
+func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, j *source.Load, o plan.Options) (res Result, err error) {
+	r := newRun(cfg, s, p, j, o)
+	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil {
+		return Result{}, err
+	}
+	if err := r.plan.Refusal(o); err != nil {
+		r.plan.Notes(cfg.Sink)
+		return Result{}, err
+	}
+	if len(r.plan.Planned()) == 0 && r.plan.Engine == 0 {
+		r.plan.Left(cfg.Sink)
+		cfg.Sink(event.Summary{
+			Command: "load", Text: j.Name + ": nothing to load: " + r.plan.Text("new"), Counts: r.plan.Sums(),
+			TookMS: time.Since(r.started).Milliseconds(),
+		})
+		return Result{}, cmp.Or(r.passed(ctx), errors.Join(r.plan.Open(), r.plan.Stopped(o)))
+	}
+	if o, ok := j.Copy.Option("ON_ERROR"); ok && silentlySkips.MatchString(o.Value) {
+		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
+			"say so; CONTINUE tells how many of each file, ABORT passes over none", j.Name, o.Value)})
+	}
+	if len(j.Secrets) > 0 {
+		if r.inspect.Secrets, err = cfg.Secrets(ctx, j.Secrets); err != nil {
+			return Result{}, err
+		}
+	}
+	if err := r.acquire(ctx); err != nil {
+		return Result{}, err
+	}
+	defer func() { err = cmp.Or(err, r.release(ctx)) }()
+	stands, err := p.Stands(ctx, r.plan)
+	if err == nil && !stands {
+		if err = r.replan(ctx); err == nil {
+			err = r.plan.Refusal(o)
+		}
+	}
+	if err != nil {
+		return Result{}, fault.Wrap(j.Name, "", err)
+	}
+	return r.all(ctx)
+}
+
+// acquire takes the lock of the target table.
+func (r *run) acquire(ctx context.Context) (err error) {
+	if !r.plan.Ledger() {
+		if err := r.Store.EnsureTables(ctx); err != nil {
+			return fault.Wrap(r.j.Name, "", err)
+		}
+	}
+	r.lock, err = r.Store.AcquireTable(ctx, r.j.Database, r.j.Table, state.LockOptions{
+		Wait: r.cfg.LockWait, Run: r.cfg.Run, Actor: r.cfg.Actor,
+		Note: func(text string) { r.cfg.Sink(event.Note{Level: "info", Text: text}) },
+	})
+	if held, ok := errors.AsType[*state.HeldError](err); ok {
+		return &fault.Error{
+			Load: r.j.Name, Exit: fault.ExitLocked, Err: held,
+			Advice: "try again later, or give --lock-wait a duration; `dbctl unlock` if its owner is gone",
+		}
+	}
+	return fault.Wrap(r.j.Name, "lock "+r.j.Target, err)
+}
+
+// release gives the lock back, once, also after an interruption.
+func (r *run) release(ctx context.Context) error {
+	lock := r.lock
+	if r.lock = nil; lock == nil {
+		return nil
+	}
+	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
+	defer cancel()
+	return fault.Wrap(r.j.Name, "give the lock back", lock.Release(free))
+}
+
+// all sends the batches and sums up.
+func (r *run) all(ctx context.Context) (Result, error) {
+	planned, err := r.loop(ctx)
+	if err != nil {
+		return r.res, r.broken(ctx, planned, err)
+	}
+	return r.end(ctx, planned)
+}
+
+// loop sends the batches, planning again after a collision, until nothing of the plan is left. planned is the first plan.
+func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
+	for try := 0; ; try++ {
+		left, err := 0, error(nil)
+		if r.plan.Engine > 0 {
+			err = r.takeIn(ctx)
+			r.rowless(planned)
+		}
+		if err == nil {
+			if planned == nil {
+				planned = r.plan
+				planned.Left(r.cfg.Sink)
+				r.total.files, r.total.bytes = int64(len(planned.Planned())), planned.Bytes()
+			}
+			left, err = r.batches(ctx)
+		}
+		if fault.MovedUnder(err, plan.Paths(r.plan.Planned())) {
+			err = errAgain{err}
+		}
+		var again errAgain
+		if errors.As(err, &again) && r.outOfReach(again) {
+			try = 0
+		}
+		switch {
+		case errors.As(err, &again) && try < plan.Replans:
+			r.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: something changed meanwhile, planning again: %v", r.j.Name, again)})
+		case err != nil:
+			return planned, err
+		case left == 0:
+			return planned, nil
+		case try >= plan.Replans:
+			return planned, r.noRow()
+		}
+		if err = r.replan(ctx); err != nil {
+			return planned, err
+		}
+		r.forgive()
+	}
+}
+
+// rowless tells of text files that COPYs passed over and the engine now holds for loaded. Of one that is cut off, some compressions
+// (ZSTD, BZ2) tell the engine nothing.
+func (r *run) rowless(planned *plan.Plan) {
+	if planned == nil || r.j.FileType() == "PARQUET" {
+		return
+	}
+	sent := map[string]bool{}
+	for _, f := range planned.Planned() {
+		sent[f.Path] = true
+	}
+	var names []string
+	for _, f := range r.plan.Past {
+		if sent[f.Path] {
+			names = append(names, f.Path)
+		}
+	}
+	if len(names) > 0 {
+		r.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: no row came from %s: nothing but a header in it, compressed and "+
+			"cut off, or loaded by somebody else meanwhile: %s", r.j.Name, fault.Count(int64(len(names)), "file", "files"),
+			fault.Some(names, 5))})
+	}
+}
+
+// replan makes the plan again, under the lock. Of another table or stage it too must be one that may be run.
+func (r *run) replan(ctx context.Context) error {
+	w := plan.Want{Options: r.o, Settled: maps.Clone(r.done)}
+	for _, b := range r.inspect.Bad {
+		w.Settled[b.Path] = true
+		if b.Passing {
+			w.Denied++
+		}
+	}
+	was := r.plan
+	p, err := r.planner.Plan(ctx, r.j, w)
+	if err != nil {
+		return err
+	}
+	switch r.plan = p; {
+	case p.TableID == was.TableID && p.StageURL == was.StageURL:
+		return nil
+	case p.TableID != was.TableID && r.res.Files > 0:
+		return r.replaced()
+	case p.TableID != was.TableID && len(w.Settled) > 0: // what was found was found with the old one's columns
+		r.inspect = &inspect.Inspector{Sessions: r.Sessions, Load: r.j, Options: r.o, Sink: r.cfg.Sink, Secrets: r.inspect.Secrets}
+		r.told, r.done = 0, map[string]bool{}
+		return r.replan(ctx)
+	}
+	return p.Refusal(r.o)
+}
+
+// replaced is the error of a table whose rows went with the table that it was.
+func (r *run) replaced() error {
+	return fault.Errorf(r.j.Name, fault.ExitPartly, "dbctl load "+r.j.Name,
+		"the table %s was replaced while it was loaded: the rows went with the old one", r.j.Target)
+}
+
+// noRow is the error of planned files that COPYs passed over again and again.
+func (r *run) noRow() error {
+	var names []string
+	for _, f := range r.plan.Planned() {
+		if !r.settled(f.Path) {
+			names = append(names, f.Path)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fault.Errorf(r.j.Name, fault.ExitPartly,
+		fmt.Sprintf("look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); dbctl load %s --mark skipped "+
+			"--path GLOB --reason '…' gives them up", r.j.Name),
+		"%s not loaded: COPY passes over them and does not say why: %s", fault.Count(int64(len(names)), "file was", "files were"),
+		fault.Some(names, 5))
+}
+
+// broken is the error of a run that err stopped. What it found in files is recorded, and what it has loaded is told.
+func (r *run) broken(ctx context.Context, planned *plan.Plan, err error) error {
+	err = fault.Wrap(r.j.Name, "", err)
+	if !r.o.Atomic && r.told < len(r.inspect.Bad) && r.lock != nil {
+		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
+		defer cancel()
+		_ = r.recordBad(free) // err is what counts; they are found again
+	}
+	if r.res.Files == 0 {
+		return err
+	}
+	r.summary(planned)
+	if ctx.Err() == nil {
+		err = r.partly(err)
+	}
+	return errors.Join(err, r.failed())
+}
+
+// partly gives an error behind loaded files their exit code.
+func (r *run) partly(err error) error {
+	var own *fault.Error
+	if err == nil || r.res.Files == 0 || errors.As(err, &own) && own.Exit == fault.ExitPartly {
+		return err
+	}
+	return &fault.Error{Load: r.j.Name, Exit: fault.ExitPartly, Msg: fault.Count(int64(r.res.Files), "file is", "files are") +
+		" loaded, and then", Err: err}
+}
+
+// batches sends the plan. left is how many files gave no row: the engine holds them for loaded.
+func (r *run) batches(ctx context.Context) (left int, err error) {
+	if r.o.Atomic {
+		return r.atomic(ctx)
+	}
+	for _, b := range split(r.plan, r.named) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := r.batch(ctx, b)
+		if err != nil {
+			return 0, err
+		}
+		left += n
+	}
+	return left, r.recordBad(ctx)
+}
+
+// end gives the lock back, checks meanwhile that the table is still the one that was loaded, and sums up.
+func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
+	// What is committed is told also when a signal came behind the last COMMIT.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
+	defer cancel()
+	freed := make(chan error, 1)
+	go func() { freed <- r.release(ctx) }()
+	id, looked := r.tableID(ctx)
+	err := cmp.Or(<-freed, fault.Wrap(r.j.Name, "look at the table again", looked))
+	if looked == nil && id != r.plan.TableID && r.res.Files > 0 {
+		return r.res, errors.Join(r.replaced(), err)
+	}
+	if len(r.kept) > 0 {
+		first.Kept, first.KeptWhy = append(first.Kept, r.kept...), "column "+r.j.FilenameColumn+" finds fewer rows of theirs than there were"
+	}
+	r.summary(first)
+	err = cmp.Or(err, r.passed(ctx))
+	// Of a joined error the first one's exit code counts: 4 outranks 3.
+	return r.res, errors.Join(r.failed(), r.partly(err), first.Open(), first.Stopped(r.o))
+}
+
+// summary tells what was loaded.
+func (r *run) summary(first *plan.Plan) {
+	took := time.Since(r.started)
+	text := fmt.Sprintf("%s: %s, %s loaded (%s) in %s", r.j.Name, fault.Count(int64(r.res.Files), "file", "files"),
+		fault.Count(r.res.Rows, "row", "rows"), event.Bytes(r.res.Bytes), took.Round(time.Millisecond))
+	counts := map[string]int64{"loaded": int64(r.res.Files), "rows": r.res.Rows, "bytes": r.res.Bytes, "failed": int64(len(r.inspect.Bad))}
+	if n := len(r.inspect.Bad); n > 0 {
+		text += fmt.Sprintf(", %d failed", n)
+	}
+	if n := first.Counts[plan.Loaded].Files + first.Counts[plan.Expired].Files; n > 0 {
+		text += fmt.Sprintf(", %d loaded before", n)
+		counts["before"] = n
+	}
+	if n := first.Counts[plan.Ignored].Files; n > 0 {
+		text += fmt.Sprintf(", %d ignored", n)
+		counts["ignored"] = n
+	}
+	r.cfg.Sink(event.Summary{Command: "load", Text: text, Counts: counts, TookMS: took.Milliseconds()})
+}
+
+// passed writes that everything was looked at, once a week: the one row that a run with nothing to do writes.
+func (r *run) passed(ctx context.Context) error {
+	if r.j.Window == "" || r.o.Path != "" || r.o.Limit > 0 || r.plan.Windowed() {
+		return nil
+	}
+	if !r.plan.Ledger() && r.lock == nil { // nothing was ever loaded, and no table is there to say so
+		return nil
+	}
+	row := r.row(plan.File{Path: r.j.Prefix}, state.FileBegin)
+	row.Reason = plan.FullPass
+	return fault.Wrap(r.j.Name, "", r.Store.AppendLedger(ctx, []state.LedgerRow{row}, nil))
+}

@@ -1,0 +1,257 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/session"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// batch is what one COPY loads.
+type batch struct {
+	files   []plan.File
+	Send    source.Send
+	replace bool
+}
+
+// split cuts the plan into batches: files that need FORCE, files whose old rows go first, and the others, 15,000 at a time. named is
+// whether none is sent by prefix.
+func split(p *plan.Plan, named bool) []batch {
+	var plain, forced, replaced []plan.File
+	for _, f := range p.Planned() {
+		switch {
+		case f.Replace:
+			replaced = append(replaced, f)
+		case f.Force:
+			forced = append(forced, f)
+		default:
+			plain = append(plain, f)
+		}
+	}
+	var out []batch
+	cut := func(files []plan.File, force, replace bool) {
+		for len(files) > 0 {
+			n := min(len(files), source.MaxFiles)
+			out = append(out, batch{files: files[:n:n], Send: source.Send{Files: plan.Paths(files[:n]), Force: force}, replace: replace})
+			files = files[n:]
+		}
+	}
+	cut(plain, false, false)
+	if p.Exact && !named && len(plain) >= ByPrefixFrom {
+		for i := range out {
+			out[i].Send = source.Send{Max: source.MaxFiles}
+		}
+	}
+	cut(forced, true, false)
+	cut(replaced, true, true)
+	return out
+}
+
+// batch loads one batch, or finds out which of its files are bad and loads the others. It returns how many files gave no row.
+func (r *run) batch(ctx context.Context, b batch) (int, error) {
+	b, err := r.obeyed(ctx, b)
+	if err != nil {
+		return 0, err
+	}
+	if len(b.files) == 0 {
+		return 0, r.recordBad(ctx)
+	}
+	left, err := r.transaction(ctx, b)
+	var refused *copyError
+	if !errors.As(err, &refused) {
+		return left, cmp.Or(err, r.recordBad(ctx))
+	}
+	return r.isolate(ctx, b, refused)
+}
+
+// obeyed is b without the files that break a rule.
+func (r *run) obeyed(ctx context.Context, b batch) (batch, error) {
+	kept, err := r.inspect.Obey(ctx, b.files, b.Send.Missing)
+	if len(kept) < len(b.files) {
+		b.files, b.Send.Files, b.Send.Max = kept, plan.Paths(kept), 0
+	}
+	return b, err
+}
+
+// copyError is a COPY that the engine refused because of its files or its text: nothing of the batch is loaded.
+type copyError struct {
+	error
+	batch int // of the transaction
+}
+
+func (e *copyError) Unwrap() error { return e.error }
+
+// transaction sends the COPY of each batch and its ledger rows: all of it or nothing. A limit of 15,000 files holds for a COPY and
+// not for a commit.
+func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err error) {
+	begins := make([]state.LedgerRow, len(batches))
+	for i, b := range batches {
+		begins[i] = r.row(plan.File{}, state.FileBegin)
+		begins[i].Mtime = plan.Stamp(r.plan.At()) // a FLASHBACK is told by it
+		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)),
+			"a COPY of "+fault.Count(int64(len(b.files)), "file", "files")
+	}
+	if err := r.lock.Fresh(ctx); err != nil {
+		return 0, err
+	}
+	opening, both := errgroup.WithContext(ctx)
+	opening.Go(func() error { return r.Store.AppendLedger(both, begins, nil) }) // ahead of the COPY, outside of its transaction
+	opening.Go(func() error {
+		_, err := r.Work.Exec(both, databend.Statement{SQL: "BEGIN"})
+		return err
+	})
+	open := true
+	defer func() {
+		if open {
+			r.Rollback(ctx, r.j.Name, r.cfg.Sink)
+		}
+	}()
+	if err := opening.Wait(); err != nil {
+		return 0, err
+	}
+	ledgers, proof, none := make([][]state.LedgerRow, len(batches)), "", []string(nil)
+	for i, b := range batches {
+		ledger, passed, err := r.copy(ctx, b, begins[i].QueryID)
+		var refused *copyError
+		if errors.As(err, &refused) {
+			refused.batch = i
+		}
+		if err != nil {
+			return 0, err
+		}
+		if len(ledger) > 0 {
+			proof = begins[i].QueryID
+		}
+		ledgers[i], none = ledger, append(none, passed...)
+	}
+	rows := slices.Concat(ledgers...)
+	for _, path := range none { // of two by one prefix the first may take what is the second's
+		if !r.settled(path) && !slices.ContainsFunc(rows, func(row state.LedgerRow) bool { return row.Path == path }) {
+			left++
+		}
+	}
+	switch {
+	case proof == "": // the engine held all of them for loaded
+		return left, nil
+	case r.o.Atomic && left > 0:
+		return 0, errAgain{fmt.Errorf("the engine held %s for loaded", fault.Count(int64(left), "file", "files"))}
+	}
+	before := rows[:(len(rows)-1)/plan.LedgerRows*plan.LedgerRows] // the last INSERT is sent beside the question
+	if err := r.record(ctx, before); err != nil {
+		return 0, err
+	}
+	last, both := errgroup.WithContext(ctx)
+	last.Go(func() error { return r.guarded(both) })
+	last.Go(func() error { return r.record(both, rows[len(before):]) })
+	if err := cmp.Or(last.Wait(), r.lock.Fresh(ctx)); err != nil {
+		return 0, err
+	}
+	commitID := databend.NewID()
+	open = false
+	_, err = r.Work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: commitID, SendBy: r.lock.SendBy()})
+	switch {
+	case databend.IsCode(err, duplicatedFiles, databend.CodeConflict):
+		return 0, errAgain{err}
+	case err != nil:
+		// Ctrl-C, or a lost answer: whether the COMMIT happened is a question, not a guess.
+		if committed, asked := r.committed(ctx, commitID, proof); asked != nil {
+			return 0, fault.Errorf(r.j.Name, fault.ExitPartly, "dbctl load "+r.j.Name+" (it loads only what is missing)",
+				"the answer to COMMIT was lost, and asking failed: %v", asked)
+		} else if !committed {
+			return 0, err
+		}
+	}
+	for i, b := range batches {
+		r.report(b, ledgers[i], begins[i].QueryID)
+	}
+	return left, nil
+}
+
+// copy sends one COPY, inside the transaction, and returns its ledger rows; none are the files that gave no row.
+func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.LedgerRow, none []string, err error) {
+	if b.replace {
+		if err := r.deleteOld(ctx, b.files); err != nil {
+			return nil, nil, err
+		}
+	}
+	started := time.Now()
+	stopping := false
+	progress := func(p databend.Progress) {
+		if ctx.Err() != nil && !stopping {
+			stopping = true
+			r.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: nothing of this COPY will be loaded; waiting until the server "+
+				"has ended it, as long as that takes", r.j.Name)})
+		}
+		r.progress(p)
+		if r.pace == nil && time.Since(r.started) > askPace {
+			r.pace = r.earlier(ctx)
+		}
+	}
+	res, err := r.Work.Query(ctx, databend.Statement{
+		SQL: r.j.SQL(b.Send), Secrets: r.inspect.Secrets, ID: copyID, Progress: progress,
+		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.Pos,
+	})
+	switch {
+	case databend.IsCode(err, duplicatedFiles) || fault.MovedUnder(err, plan.Paths(b.files)):
+		return nil, nil, errAgain{err}
+	case databend.IsUnknownOutcome(err):
+		return nil, nil, r.lost(ctx, copyID, err)
+	case err != nil && ctx.Err() == nil && fault.IsRefusal(err):
+		return nil, nil, &copyError{error: err}
+	case err != nil:
+		return nil, nil, err
+	}
+	rows, err := readCopied(res)
+	if err != nil {
+		return nil, nil, err
+	}
+	ledger, none, err = r.reconcile(b, rows, copyID, time.Since(started))
+	if err != nil {
+		return nil, nil, err
+	}
+	return ledger, none, nil
+}
+
+// duplicatedFiles is Databend's code for a COPY of which another recorded one of the files first.
+const duplicatedFiles = 2014
+
+// lost handles a COPY without an answer: it ran in a transaction that will never be committed, so nothing of it is there. It must
+// have ended before it is planned again.
+func (r *run) lost(ctx context.Context, queryID string, err error) error {
+	if e := r.Settle(ctx, queryID); e != nil {
+		return errors.Join(err, e)
+	}
+	r.Renew(ctx)
+	return errAgain{err}
+}
+
+// committed asks whether the transaction with this COPY is there. The COMMIT must have ended before its traces say anything.
+func (r *run) committed(ctx context.Context, commitID, copyID string) (bool, error) {
+	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
+	defer cancel()
+	if err := r.Settle(free, commitID); err != nil {
+		return false, err
+	}
+	id := sqltext.Ident
+	res, err := r.Store.Conn().Query(free, databend.Statement{SQL: "SELECT count(*) FROM " + r.Store.LedgerName() + " WHERE " +
+		r.Store.LedgerScope() +
+		" AND " + id(state.ColQueryID) + "=" + sqltext.Quote(copyID) + " AND " + id(state.ColState) + "<>" + sqltext.Quote(state.FileBegin)})
+	if err != nil {
+		return false, err
+	}
+	r.Renew(free)
+	return len(res.Rows) == 1 && res.Rows[0][0].String != "0", nil
+}

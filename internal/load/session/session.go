@@ -1,0 +1,103 @@
+// Package session holds the sessions of a load: which question goes over which of them, and what becomes of one whose state is lost.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// Cleanup bounds what is done after a run was interrupted: ROLLBACK, giving the lock back.
+const Cleanup = 20 * time.Second
+
+// Sessions are those of a Loader. What it asks the server at the same time needs one each.
+type Sessions struct {
+	Work  *databend.Session // for the COPYs, and what the engine remembers of them
+	Look  *databend.Session // for what is in the stages
+	Words *databend.Session // for what the ledger knows of files
+	Store *state.Store      // for what is written into the ledger, and the locks
+
+	server   *databend.Server
+	side     *databend.Session // never used but through store
+	settings map[string]string
+}
+
+// Open opens them, beside each other.
+func Open(ctx context.Context, server *databend.Server, scope state.Scope, run string) (*Sessions, error) {
+	s := &Sessions{server: server, settings: map[string]string{
+		"geometry_output_format": "EWKT", // what is shown of a geometry has its SRID
+		"query_tag":              "dbctl " + scope.Project + "/" + run,
+	}}
+	aside := maps.Clone(s.settings)
+	// The ledger is written a row or two at a time, for years: its blocks are to be joined, whatever the server's default.
+	aside["enable_compact_after_write"] = "1"
+	var opening errgroup.Group
+	for _, o := range []struct {
+		at       **databend.Session
+		settings map[string]string
+	}{{&s.Work, s.settings}, {&s.Look, nil}, {&s.Words, s.settings}, {&s.side, aside}} {
+		opening.Go(func() (err error) {
+			*o.at, err = server.Session(ctx, o.settings)
+			return err
+		})
+	}
+	if err := opening.Wait(); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	s.Store = state.Open(s.side, scope)
+	return s, nil
+}
+
+// Close ends the sessions.
+func (s *Sessions) Close() error {
+	var errs []error
+	for _, one := range []*databend.Session{s.Work, s.Look, s.Words, s.side} {
+		if one != nil {
+			errs = append(errs, one.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Rollback ends the transaction of the work session; it never commits when this fails too.
+func (s *Sessions) Rollback(ctx context.Context, load string, sink event.Sink) {
+	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), Cleanup)
+	defer cancel()
+	_, err := s.Work.Exec(free, databend.Statement{SQL: "ROLLBACK"})
+	if err != nil && free.Err() != nil {
+		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: the server still works on the COPY; its transaction is never "+
+			"committed, and what comes next may be slow until it ends", load)})
+	}
+	if err != nil {
+		s.Renew(free)
+	}
+}
+
+// Renew replaces the work session, whose state is not known.
+func (s *Sessions) Renew(ctx context.Context) {
+	_ = s.Work.Close()
+	if fresh, err := s.server.Session(ctx, s.settings); err == nil {
+		s.Work = fresh
+	}
+}
+
+// Settle waits until the server has ended a query whose answer was lost.
+func (s *Sessions) Settle(ctx context.Context, queryID string) error {
+	return s.server.Settle(ctx, queryID)
+}
+
+// Number reads a whole number of a result; 0 when it is none.
+func Number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}

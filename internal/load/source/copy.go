@@ -1,0 +1,269 @@
+// Package source reads what a load's file says: where its files are, which of them are its own, and the pieces that its COPY is put
+// together from again. It asks the server for nothing but the formats that a text leaves to it.
+package source
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// MaxFiles is how many files one COPY may commit (COPY_MAX_FILES_PER_COMMIT of the engine; 2004 or 1001 above).
+const MaxFiles = 15_000
+
+// ours are the options that dbctl decides; the load's own are taken out.
+var ours = []string{"FILES", "PATTERN", "MAX_FILES", "FORCE", "RETURN_FAILED_ONLY"}
+
+// Load is one of loads/ made ready: its names, and the pieces of its COPY.
+type Load struct {
+	project.Load
+	Database string // of the target
+	Table    string
+	Target   string // database.table, for people and as the ledger's key of the lock
+	Prefix   string // of the location, below the stage root
+	Pattern  string // of what lies behind prefix
+	Files    map[string]bool
+	head     string // COPY INTO t (…) FROM (SELECT … FROM
+	tail     string // the alias and ), up to the options
+	options  string // the load's own, without ours
+}
+
+// New checks what only dbctl may say and takes the COPY apart.
+func New(ld project.Load, database string) (*Load, error) {
+	c := ld.Copy
+	j := &Load{Load: ld, Database: c.Database, Table: c.Table, Prefix: c.Path}
+	if j.Database == "" {
+		j.Database = database
+	}
+	j.Target = j.Database + "." + j.Table
+	if strings.Contains(j.Database+j.Table, ".") {
+		return nil, fault.Errorf(ld.Name, fault.ExitUsage, "rename the table",
+			"a table with a dot in its name (%s) cannot be loaded: copy_history cannot be asked for it", j.Target)
+	}
+	if o, ok := c.Option("FORCE"); ok && !strings.EqualFold(o.Value, "false") {
+		return nil, fault.Errorf(ld.Name, fault.ExitUsage,
+			"take FORCE out of "+ld.Path+"; `dbctl load "+ld.Name+" --force --path GLOB` loads files again",
+			"FORCE in a load would load every file in every run")
+	}
+	var err error
+	if j.Pattern, err = patternOf(ld); err != nil {
+		return nil, err
+	}
+	if o, ok := c.Option("FILES"); ok {
+		j.Files = map[string]bool{}
+		names, err := literals(o.Value)
+		if err != nil {
+			return nil, fault.Errorf(ld.Name, fault.ExitUsage, "write FILES = ('…', …)", "cannot read FILES: %v", err)
+		}
+		for _, n := range names {
+			j.Files[join(c.Path, n)] = true
+		}
+		if _, ok := c.Option("PATTERN"); !ok && ld.Pattern == "" {
+			j.Pattern = `(?s).*`
+		}
+	}
+	sql := ld.Statement.SQL
+	end := len(sql)
+	if len(c.Options) > 0 {
+		end = c.Options[0].Span[0]
+	}
+	j.head, j.tail = sql[:c.LocationSpan[0]], strings.TrimRight(sql[c.LocationSpan[1]:end], " \t\r\n;")
+	var kept []string
+	for _, o := range c.Options {
+		if !slices.Contains(ours, o.Name) {
+			kept = append(kept, o.Name+" = "+o.Value)
+		}
+	}
+	j.options = strings.Join(kept, " ")
+	return j, nil
+}
+
+// join is how COPY finds a name of FILES below a location.
+func join(path, name string) string {
+	if path == "" || strings.HasSuffix(path, "/") {
+		return path + name
+	}
+	return path + "/" + name
+}
+
+// literals reads ('a', 'b').
+func literals(list string) ([]string, error) {
+	tokens, err := sqltext.Scan(list)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, t := range tokens {
+		if text := list[t.Start:t.End]; strings.HasPrefix(text, "'") {
+			s, err := sqltext.Unquote(text)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// Send is one COPY to be sent.
+type Send struct {
+	Files   []string // below the stage root; nil: by prefix and pattern
+	Max     int      // MAX_FILES; 0 none
+	Force   bool
+	Missing []string // optional columns that these files lack: NULL
+}
+
+// Sql is the COPY. By FILES it names them from the stage root, so that a location that is no folder means the same.
+func (j *Load) SQL(s Send) string {
+	var b strings.Builder
+	b.WriteString(j.headFor(s.Missing))
+	if s.Files != nil {
+		b.WriteString(j.root())
+	} else {
+		b.WriteString(j.Location())
+	}
+	b.WriteString(j.tail)
+	b.WriteString("\n") // a comment may end what stands before
+	if s.Files != nil {
+		b.WriteString("FILES = (" + Quoted(s.Files) + ") ")
+	} else {
+		b.WriteString("PATTERN = " + sqltext.Quote("(?:"+j.Pattern+")") + " ") // the engine's anchors would bind to the first and last of a|b
+	}
+	if j.options != "" {
+		b.WriteString(j.options + " ")
+	}
+	if s.Max > 0 {
+		b.WriteString("MAX_FILES = " + strconv.Itoa(s.Max) + " ")
+	}
+	if s.Force {
+		b.WriteString("FORCE = true")
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// Pos maps an offset of sql to the load's file, as long as it lies before the location.
+func (j *Load) Pos(offset int) (line, column int) {
+	if j.Statement.Pos == nil {
+		return j.Statement.Line, j.Statement.Column
+	}
+	return j.Statement.Pos(min(offset, len(j.head)))
+}
+
+// headFor is the text before the location, with NULL for the columns that the files lack.
+func (j *Load) headFor(missing []string) string {
+	if len(missing) == 0 || len(j.Copy.Select) == 0 {
+		return j.head
+	}
+	return j.Statement.SQL[:j.Copy.TableSpan[1]] + " " + j.columnList() + "FROM (SELECT " + strings.Join(j.Items(missing), ", ") + " FROM "
+}
+
+func (j *Load) columnList() string {
+	if len(j.Copy.Columns) == 0 {
+		return ""
+	}
+	names := make([]string, len(j.Copy.Columns))
+	for i, c := range j.Copy.Columns {
+		names[i] = sqltext.Ident(c)
+	}
+	return "(" + strings.Join(names, ", ") + ") "
+}
+
+// Items is the select list, with NULL for the columns that the files lack.
+func (j *Load) Items(missing []string) []string {
+	out := make([]string, len(j.Copy.Select))
+	for i, it := range j.Copy.Select {
+		out[i] = it.Text
+		if it.Column != "" && slices.ContainsFunc(missing, func(m string) bool { return strings.EqualFold(m, it.Column) }) {
+			out[i] = "NULL"
+			if it.Type != "" {
+				out[i] = "NULL::" + it.Type
+			}
+		}
+	}
+	return out
+}
+
+// Location is the load's location as a quoted literal: unquoted it would break on spaces, quotes, ; and ,.
+func (j *Load) Location() string { return sqltext.Quote("@" + j.Copy.Stage + "/" + j.Prefix) }
+
+// root is the stage's root, quoted.
+func (j *Load) root() string { return sqltext.Quote("@" + j.Copy.Stage + "/") }
+
+// From is a FROM for a SELECT over files, with the load's format and alias.
+func (j *Load) From(files []string) string {
+	return j.root() + " (FILES=>(" + Quoted(files) + ")" + j.format() + ")" + j.alias()
+}
+
+// format is the FILE_FORMAT parameter of a SELECT over a stage: a name only, options of a format cannot be given there.
+func (j *Load) format() string {
+	o, ok := j.Copy.Option("FILE_FORMAT")
+	if !ok {
+		return ""
+	}
+	if m := formatName.FindStringSubmatch(o.Value); m != nil {
+		return ", FILE_FORMAT=>" + sqltext.Quote(m[1])
+	}
+	return ", FILE_FORMAT=>" + sqltext.Quote(j.FileType())
+}
+
+// inline are a text format's options in the COPY but for its TYPE.
+var inline = regexp.MustCompile(`(?i)\b([A-Z_]+)\s*=`)
+
+// Untold names an option without which a query reads the files of a text format otherwise than the COPY does; "" when there is none.
+func (j *Load) Untold() string {
+	o, ok := j.Copy.Option("FILE_FORMAT")
+	if slices.Contains(SelfNamed, j.FileType()) {
+		return ""
+	}
+	for _, m := range inline.FindAllStringSubmatch(o.Value, -1) {
+		if name := strings.ToUpper(m[1]); ok && name != "TYPE" && name != "FORMAT_NAME" {
+			return name
+		}
+	}
+	return ""
+}
+
+// alias is what stands between the location and the closing parenthesis of a transforming COPY.
+func (j *Load) alias() string {
+	if len(j.Copy.Select) == 0 {
+		return ""
+	}
+	tokens, _ := sqltext.Scan(j.tail) // it was read with the rest
+	for i := len(tokens) - 1; i >= 0; i-- {
+		if t := tokens[i]; j.tail[t.Start:t.End] == ")" { // one in a comment is part of it
+			return j.tail[:t.Start] + "\n"
+		}
+	}
+	return j.tail
+}
+
+// Literal quotes what somebody else has named: a name that looks like a secret's placeholder is sent as it is.
+func Literal(s string) string { return strings.ReplaceAll(sqltext.Quote(s), "{{", `{\x7b`) }
+
+func Quoted(names []string) string {
+	q := make([]string, len(names))
+	for i, n := range names {
+		q[i] = Literal(n)
+	}
+	return strings.Join(q, ",")
+}
+
+// SelfNamed are the types of files that name their columns, and that a query takes them from.
+var SelfNamed = []string{"PARQUET", "ORC", "AVRO"}
+
+// Matches is the condition that a path below the stage root is one of the load's.
+func (j *Load) Matches(path string) string {
+	rest := "substr(" + path + ", " + strconv.Itoa(utf8.RuneCountInString(j.Prefix)+1) + ")"
+	cond := "(" + rest + "='' OR regexp_like(" + rest + ", " + sqltext.Quote("^(?:"+j.Pattern+")$") + ", 'c'))"
+	if j.Files != nil {
+		cond += " AND " + path + " IN (" + Quoted(slices.Sorted(maps.Keys(j.Files))) + ")"
+	}
+	return cond
+}

@@ -1,0 +1,72 @@
+package source
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// patternOf is the load's pattern, relative to its location: the header's, the COPY's own, or the default.
+func patternOf(ld project.Load) (string, error) {
+	if ld.Pattern != "" {
+		return ld.Pattern, nil
+	}
+	if o, ok := ld.Copy.Option("PATTERN"); ok {
+		p, err := sqltext.Unquote(o.Value)
+		if err != nil {
+			return "", fault.Errorf(ld.Name, fault.ExitUsage, "write PATTERN = '…' as a literal",
+				"cannot plan a PATTERN that is not a literal: %s", o.Value)
+		}
+		return p, nil
+	}
+	return ld.DefaultPattern(), nil
+}
+
+var formatName = regexp.MustCompile(`(?is)^\(.*\bFORMAT_NAME\s*=\s*'?([^'\s)]+)'?`)
+
+// globRegexp turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, and a
+// trailing '/' means everything below.
+func Glob(glob string) (*regexp.Regexp, error) {
+	if strings.HasSuffix(glob, "/") {
+		glob += "**"
+	}
+	var b strings.Builder
+	b.WriteByte('^')
+	for i := 0; i < len(glob); i++ {
+		switch c := glob[i]; c {
+		case '*':
+			if i+1 < len(glob) && glob[i+1] == '*' {
+				i++
+				b.WriteString(`.*`)
+				continue
+			}
+			b.WriteString(`[^/]*`)
+		case '?':
+			b.WriteString(`[^/]`)
+		case '[':
+			end := strings.IndexByte(glob[i+1:], ']')
+			if end <= 0 {
+				return nil, fmt.Errorf("no ] behind [ in %q", glob)
+			}
+			class := glob[i+1 : i+1+end]
+			if class[0] == '!' {
+				class = "^" + class[1:]
+			}
+			b.WriteString("[" + strings.NewReplacer(`\`, `\\`, `[`, `\[`, `&&`, `&\&`, `~~`, `~\~`).Replace(class) + "]")
+			i += end + 1
+		case '\\':
+			if i+1 < len(glob) {
+				i++
+			}
+			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+		default:
+			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+		}
+	}
+	b.WriteByte('$')
+	return regexp.Compile("(?s)" + b.String())
+}
