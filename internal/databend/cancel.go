@@ -138,7 +138,7 @@ func (s *Server) Settle(ctx context.Context, queryID string) error {
 				}
 			}
 		}
-		if err != nil && !IsUnknownOutcome(err) {
+		if err != nil && ctx.Err() == nil && !IsUnknownOutcome(err) {
 			if e, ok := errors.AsType[*Error](err); !ok || e.Kind != KindUnreachable {
 				return fmt.Errorf("wait for statement %s to end: %w", queryID, err)
 			}
@@ -163,18 +163,13 @@ func (s *Server) ask(ctx context.Context, sql string) (Result, error) {
 	}
 	defer func() { <-s.controlLock }()
 	if s.control == nil {
-		sess, err := s.login(ctx, "", nil)
-		if err != nil {
-			return Result{}, err
-		}
-		sess.control = true
-		s.control = sess
+		s.control = s.newSession("", nil)
+		s.control.control = true
 	}
 	res, err := s.control.Query(ctx, Statement{SQL: sql})
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == 0 { // not a word of the server's: the session may be broken
-		sess := s.control
+		_ = s.control.Close()
 		s.control = nil
-		go func() { _ = sess.Close() }()
 	}
 	return res, err
 }

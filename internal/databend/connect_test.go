@@ -28,53 +28,101 @@ func kindOf(err error) Kind {
 	return ""
 }
 
-func TestConnectCostsALoginAndOneQuery(t *testing.T) {
+// A login and a first question, beside each other; then a session costs nothing before its first statement, and its end nothing.
+func TestWhatConnectAndSessionsCost(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(q *fakeQuery) {})
+	together := make(chan struct{})
+	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		switch r.URL.Path {
+		case "/v1/query": // the question is answered when the login has come
+			<-together
+		case "/v1/session/login":
+			close(together)
+		}
+		next(w, r)
+	}
 	cfg := f.config()
 	cfg.Database, cfg.Role, cfg.Settings = "citydrive", "loader", map[string]string{"week_start": "0"}
 	s := f.connect(cfg)
-	first, err := s.Session(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := f.count("POST /v1/session/login"); got != 1 {
-		t.Errorf("got %d logins for Connect and the first session, want 1", got)
-	}
-	second, err := s.Session(t.Context(), map[string]string{"query_tag": "x"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := s.Requests(), int64(1); got != want {
-		t.Errorf("got %d requests, want %d: a session costs a login only", got, want)
-	}
-	want := []fakeLogin{
-		{Database: "citydrive", Role: "loader", Settings: map[string]string{"week_start": "0"}},
-		{Database: "citydrive", Role: "loader", Settings: map[string]string{"week_start": "0"}},
-	}
-	for i := range want {
-		want[i].Auth, want[i].Agent = "Basic cm9vdDpwdw==", "databend-go/0.9.3 (dbctl/test)"
-	}
+	want := []fakeLogin{{
+		Database: "citydrive", Role: "loader", Settings: map[string]string{"week_start": "0"},
+		Auth: "Basic cm9vdDpwdw==", Agent: "databend-go/0.9.3 (dbctl/test)",
+	}}
 	if diff := cmp.Diff(f.logins, want); diff != "" {
 		t.Errorf("logins (-got +want):\n%s", diff)
 	}
-	for _, sess := range []*Session{first, second, second} {
+	if got := s.Requests(); got != 1 {
+		t.Errorf("got %d requests for Connect, want 1", got)
+	}
+	used, err := s.Session(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused, err := s.Session(t.Context(), map[string]string{"query_tag": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := used.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, sess := range []*Session{used, used, unused} {
 		if err := sess.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	if got := f.count("POST /v1/session/logout"); got != 2 {
-		t.Errorf("got %d logouts, want 2", got)
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
-	if got := f.count("POST /v1/verify"); got != 0 {
-		t.Errorf("got %d requests to /v1/verify, want none", got)
+	for what, want := range map[string]int{
+		"POST /v1/session/login": 1, "POST /v1/query": 2,
+		"POST /v1/session/logout": 2, // the question's and the used one's
+		"POST /v1/verify":         0,
+	} {
+		f.eventually(t, what, want)
+	}
+}
+
+// What only frees memory is not waited for, and comes all the same: with the next statement, or at the end.
+func TestNobodyWaitsForFinal(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(q *fakeQuery) {})
+	hold := make(chan struct{})
+	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if strings.HasSuffix(r.URL.Path, "/final") || r.URL.Path == "/v1/session/logout" {
+			<-hold
+		}
+		next(w, r)
+	}
+	t.Cleanup(sync.OnceFunc(func() { close(hold) }))
+	s := f.connect(f.config())
+	sess, err := s.Session(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	var ids []string
+	for range 3 {
+		res, err := sess.Exec(t.Context(), Statement{SQL: "INSERT INTO t VALUES (1)"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, res.ID)
+	}
+	_ = s.Close()
+	if took := time.Since(start); took > s.patience.last {
+		t.Errorf("took %s: somebody waited", took)
+	}
+	for _, id := range ids {
+		f.eventually(t, "GET /v1/query/"+id+"/final", 1)
 	}
 }
 
 func TestConnectWaitsForASleepingWarehouse(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(q *fakeQuery) {})
-	var login, post atomic.Int32
+	var login atomic.Int32
+	var provisioned atomic.Bool
 	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 		switch {
 		case r.URL.Path == "/v1/session/login" && login.Add(1) <= 2:
@@ -83,7 +131,7 @@ func TestConnectWaitsForASleepingWarehouse(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 		case r.URL.Path == "/v1/session/login" && login.Load() == 4:
 			panic(http.ErrAbortHandler)
-		case r.URL.Path == "/v1/query" && post.Add(1) == 1:
+		case r.URL.Path == "/v1/query" && !provisioned.Load():
 			writeJSON(w, 500, map[string]string{"error": "ProvisionWarehouseTimeout", "message": "still starting"})
 		default:
 			next(w, r)
@@ -91,7 +139,10 @@ func TestConnectWaitsForASleepingWarehouse(t *testing.T) {
 	}
 	cfg := f.config()
 	var lines []string
-	cfg.Warn = func(line string) { lines = append(lines, line) }
+	cfg.Warn = func(line string) {
+		lines = append(lines, line)
+		provisioned.Store(strings.Contains(line, "is starting"))
+	}
 	s := f.connect(cfg)
 	want := []string{
 		"waiting up to 10s for " + s.Host() + ": HTTP 503",
@@ -275,8 +326,11 @@ func TestDatabaseThatAMigrationCreates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := f.logins[len(f.logins)-1].Database; got != "soon" || sess.database != "soon" {
-		t.Errorf("got a session in %q, want one in the database that exists by now", got)
+	if _, err := sess.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.posts[len(f.posts)-1].Database; got != "soon" {
+		t.Errorf("got a statement in %q, want one in the database that exists by now", got)
 	}
 }
 

@@ -19,13 +19,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -77,22 +81,22 @@ type Server struct {
 	base      string // https://host:port
 	requests  atomic.Int64
 	patience  patience
+	aside     aside
 
 	clock, read time.Time // the server's clock, and ours when it came
 
 	mu       sync.Mutex
-	sessions map[*Session]struct{}
-	spare    *Session            // Connect's, until somebody takes it
-	claimed  map[string]struct{} // query ids that were given by callers and sent
-	doubtful map[string]*call    // calls of unknown outcome: their session may end them where KILL is refused
-	waited   map[string]bool     // reasons that Warn was told
+	sessions map[*Session]struct{} // that sent something
+	claimed  map[string]struct{}   // query ids that were given by callers and sent
+	doubtful map[string]*call      // calls of unknown outcome: their session may end them where KILL is refused
+	waited   map[string]bool       // reasons that Warn was told
 
 	controlLock chan struct{} // holds one token while the control session is in use
 	control     *Session
 }
 
-// Connect checks the way to the server: logs in, asks for a random value and compares it. It waits ConnectTimeout for a
-// sleeping one. An error is of KindUnreachable, KindAuth, or has the server's code: 1003 unknown database, 2801 unknown setting.
+// Connect checks the way to the server: logs in, and beside that asks for a random value and compares it. It waits ConnectTimeout
+// for a sleeping one. An error is of KindUnreachable, KindAuth, or has the server's code: 1003 unknown database, 2801 unknown setting.
 func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	if err := hookDriver(); err != nil {
 		return nil, err
@@ -127,6 +131,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		waited:      map[string]bool{},
 		controlLock: make(chan struct{}, 1),
 	}
+	s.aside.srv = s
 	if s.transport == nil {
 		if s.transport, err = newTransport(); err != nil {
 			return nil, &Error{Kind: KindUnreachable, Message: err.Error(), Err: err}
@@ -139,43 +144,51 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// hello opens the first session and proves that what answers is a Databend that reads our SQL.
+// hello proves that the server knows our user, database, role and settings, and, beside that, that what answers is a Databend that
+// reads our SQL: one round trip.
 func (s *Server) hello(ctx context.Context) error {
 	return s.awake(ctx, func(ctx context.Context) error {
-		sess, err := s.open(ctx, nil)
-		if err != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		asked := make(chan error, 1)
+		go func() { asked <- s.question(ctx) }()
+		if err := s.login(ctx); err != nil {
+			cancel()
+			<-asked
 			return err
 		}
-		nonce := NewID()
-		sess.control = true
-		res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', to_int64(now())::STRING"})
-		read := time.Now()
-		if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 2 || res.Rows[0][0].String != nonce) {
-			err = &Error{Kind: KindUnknown, Err: wrongAnswer("it answers, but not what it was asked")}
-		}
-		if err != nil {
-			_ = sess.Close()
-			if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindUnknown { // nothing was tried: a SELECT
-				no := &Error{
-					Kind: KindUnreachable, Message: fmt.Sprintf("%s does not answer as Databend does: %s", s.Host(), s.plain(e.Err)),
-					Hint: "check host and port, and that no proxy or login page answers in its place", Err: e,
-				}
-				if _, wrong := errors.AsType[wrongAnswer](err); !wrong {
-					no.Err = &asleep{reason: "no whole answer", err: e}
-				}
-				return no
-			}
-			return err
-		}
-		sess.control = false
-		if micros, err := strconv.ParseInt(res.Rows[0][1].String, 10, 64); err == nil {
-			s.clock, s.read = time.UnixMicro(micros).UTC(), read
-		}
-		s.mu.Lock()
-		s.spare = sess
-		s.mu.Unlock()
-		return nil
+		return <-asked
 	})
+}
+
+// question asks the first question, whose answer nobody else can know.
+func (s *Server) question(ctx context.Context) error {
+	nonce := NewID()
+	sess := s.newSession("", nil)
+	sess.control = true
+	defer sess.Close()
+	res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', to_int64(now())::STRING"})
+	read := time.Now()
+	if err == nil && (len(res.Rows) != 1 || len(res.Rows[0]) != 2 || res.Rows[0][0].String != nonce) {
+		err = &Error{Kind: KindUnknown, Err: wrongAnswer("it answers, but not what it was asked")}
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindUnknown { // nothing was tried: a SELECT
+		no := &Error{
+			Kind: KindUnreachable, Message: fmt.Sprintf("%s does not answer as Databend does: %s", s.Host(), s.plain(e.Err)),
+			Hint: "check host and port, and that no proxy or login page answers in its place", Err: e,
+		}
+		if _, wrong := errors.AsType[wrongAnswer](err); !wrong {
+			no.Err = &asleep{reason: "no whole answer", err: e}
+		}
+		return no
+	}
+	if err != nil {
+		return err
+	}
+	if micros, err := strconv.ParseInt(res.Rows[0][1].String, 10, 64); err == nil {
+		s.clock, s.read = time.UnixMicro(micros).UTC(), read
+	}
+	return nil
 }
 
 // awake runs try until it succeeds, fails for a reason that does not pass, or ConnectTimeout is over.
@@ -242,20 +255,15 @@ func (s *Server) Host() string {
 // Requests is the number of POST /v1/query sent so far, by all sessions.
 func (s *Server) Requests() int64 { return s.requests.Load() }
 
-// Close ends all sessions.
+// Close ends all sessions. It does not wait for the server's word.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	open := make([]*Session, 0, len(s.sessions))
-	for sess := range s.sessions {
-		open = append(open, sess)
-	}
-	s.spare = nil
+	open := slices.Collect(maps.Keys(s.sessions))
 	s.mu.Unlock()
-	var logouts sync.WaitGroup
 	for _, sess := range open {
-		logouts.Go(func() { _ = sess.Close() })
+		_ = sess.Close()
 	}
-	logouts.Wait()
+	s.aside.close()
 	if t, ok := s.transport.(interface{ CloseIdleConnections() }); ok && s.cfg.Transport == nil {
 		t.CloseIdleConnections()
 	}
@@ -271,64 +279,36 @@ func (s *Server) claim(id string) bool {
 	return !taken
 }
 
-// Session opens a session of its own: its USE, SET and transactions are its own. It is in Config's Database as soon as that
-// exists, and has Config's Settings; settings are fixed for it, whatever its statements SET. It costs a login, which waits as
-// Connect does.
-func (s *Server) Session(ctx context.Context, settings map[string]string) (*Session, error) {
-	if len(settings) == 0 {
-		if sess := s.takeSpare(); sess != nil {
-			return sess, nil
-		}
-	}
-	var sess *Session
-	err := s.awake(ctx, func(ctx context.Context) (err error) {
-		sess, err = s.open(ctx, settings)
-		return err
-	})
-	return sess, err
+// Session makes a session of its own: its USE, SET and transactions are its own. It is in Config's Database, and has Config's
+// Settings; settings are fixed for it, whatever its statements SET. Nothing is sent before its first statement: a server takes a
+// session's state from the statement, and a login, which only checks it, was Connect's.
+func (s *Server) Session(_ context.Context, settings map[string]string) (*Session, error) {
+	return s.newSession(s.cfg.Database, settings), nil
 }
 
-// takeSpare returns the session that Connect opened, unless it is not in the database because that was missing then.
-func (s *Server) takeSpare() *Session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sess := s.spare
-	if sess == nil || sess.database != s.cfg.Database {
-		return nil
-	}
-	s.spare = nil
-	return sess
+func (s *Server) newSession(database string, settings map[string]string) *Session {
+	return &Session{srv: s, id: uuid.NewString(), since: time.Now(), client: s.newClient(database), contract: newContract(settings)}
 }
 
-// open logs in once.
-func (s *Server) open(ctx context.Context, settings map[string]string) (*Session, error) {
-	sess, err := s.login(ctx, s.cfg.Database, settings)
-	if s.cfg.MayLackDatabase && s.cfg.Database != "" && IsCode(err, CodeUnknownDatabase) {
-		return s.login(ctx, "", settings)
-	}
-	return sess, err
-}
-
-func (s *Server) login(ctx context.Context, database string, settings map[string]string) (*Session, error) {
-	sess := &Session{srv: s, database: database, client: s.newClient(database), contract: newContract(settings)}
-	c, driverCtx := s.newCall(ctx, "")
+// login asks the server whether it knows the user, the database, the role and the settings.
+func (s *Server) login(ctx context.Context) error {
+	c, driverCtx := s.newCall(ctx, nil, "")
 	defer c.stop()
-	err := sess.client.Verify(driverCtx)
+	err := s.newClient(s.cfg.Database).Verify(driverCtx)
 	switch {
 	case c.fail != nil && ctx.Err() != nil && ctx.Err() == context.Canceled:
-		return nil, ended(ctx, ctx, "")
-	case c.fail != nil:
-		if e, ok := errors.AsType[*Error](c.fail); ok && e.Code == CodeUnknownDatabase && database != "" {
-			e.Hint = fmt.Sprintf("check the database of the DSN, or create it: CREATE DATABASE %s", database)
-		}
-		return nil, c.fail
-	case err != nil:
-		return nil, &Error{Kind: KindUnreachable, Message: fmt.Sprintf("log in to %s: %s", s.Host(), s.plain(err)), Err: err}
+		return ended(ctx, ctx, "")
+	case c.fail == nil && err != nil:
+		return &Error{Kind: KindUnreachable, Message: fmt.Sprintf("log in to %s: %s", s.Host(), s.plain(err)), Err: err}
 	}
-	s.mu.Lock()
-	s.sessions[sess] = struct{}{}
-	s.mu.Unlock()
-	return sess, nil
+	e, ok := errors.AsType[*Error](c.fail)
+	if ok && e.Code == CodeUnknownDatabase && s.cfg.Database != "" {
+		if s.cfg.MayLackDatabase {
+			return nil
+		}
+		e.Hint = fmt.Sprintf("check the database of the DSN, or create it: CREATE DATABASE %s", s.cfg.Database)
+	}
+	return c.fail
 }
 
 // NewID returns a new query id: 32 hex digits.

@@ -46,6 +46,7 @@ type fakeLogin struct {
 // fakeQuery is one statement. do writes its fields before it returns; ticks may be sent before.
 type fakeQuery struct {
 	ID, SQL, Session, Auth string
+	Database               string
 	Started                chan struct{}
 	Killed                 chan struct{}
 	Release                chan struct{}
@@ -176,6 +177,17 @@ func (f *fake) count(prefix string) int {
 	return n
 }
 
+// eventually waits until as many requests have come as are wanted, and sees that no more do.
+func (f *fake) eventually(t *testing.T, prefix string, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Second); f.count(prefix) < want && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := f.count(prefix); got != want {
+		t.Errorf("got %d requests %s, want %d", got, prefix, want)
+	}
+}
+
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
@@ -276,8 +288,8 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 
 func (f *fake) post(w http.ResponseWriter, r *http.Request, session string) {
 	var body struct {
-		SQL     string          `json:"sql"`
-		Session json.RawMessage `json:"session"`
+		SQL     string `json:"sql"`
+		Session struct{ Database string }
 	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil { // cut short
 		refuse(w, 400, 1006, err.Error())
@@ -292,7 +304,7 @@ func (f *fake) post(w http.ResponseWriter, r *http.Request, session string) {
 		return
 	}
 	q := &fakeQuery{
-		ID: id, SQL: body.SQL, Session: session, Auth: r.Header.Get("Authorization"), PerPage: 2, Columns: []string{"a"},
+		ID: id, SQL: body.SQL, Session: session, Database: body.Session.Database, Auth: r.Header.Get("Authorization"), PerPage: 2, Columns: []string{"a"},
 		Started: make(chan struct{}), Killed: make(chan struct{}), Release: make(chan struct{}), done: make(chan struct{}),
 	}
 	f.queries[id] = q

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,15 +20,17 @@ import (
 // unknown too: close it.
 type Session struct {
 	srv      *Server
+	since    time.Time
 	client   *godatabend.APIClient
-	database string // it logged in with
-	control  bool   // it only asks questions of our own, which may be dropped at any time
+	closing  *http.Request // logs out; nil as long as nothing was sent
+	id       string        // the server's name of it: we choose it, so that an answer that was lost can be asked for
+	control  bool          // it only asks questions of our own, which may be dropped at any time
 	contract contract
 	close    sync.Once
 	busy     sync.Mutex // held while a statement runs
 }
 
-// Close logs out. It is harmless to close twice.
+// Close logs out, and does not wait for the server's word. It is harmless to close twice.
 func (s *Session) Close() error {
 	s.close.Do(func() {
 		s.srv.mu.Lock()
@@ -37,11 +40,23 @@ func (s *Session) Close() error {
 			return // a statement still runs in another goroutine; the session ends by the server's timer
 		}
 		defer s.busy.Unlock()
-		c, ctx := s.srv.newCall(context.Background(), "")
-		defer c.stop()
-		_ = s.client.Logout(ctx) // a session that cannot be logged out ends by the server's timer
+		if s.closing != nil {
+			s.srv.aside.add(s.closing)
+		}
 	})
 	return nil
+}
+
+// opened takes note that the server knows the session from now on, by a request of it.
+func (s *Session) opened(post *http.Request) {
+	logout := post.Clone(context.Background())
+	logout.URL.Path = "/v1/session/logout"
+	logout.Header.Del("X-Databend-Query-Id")
+	logout.Body, logout.GetBody, logout.ContentLength = nil, nil, 0
+	s.closing = logout
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	s.srv.sessions[s] = struct{}{}
 }
 
 // Statement is one statement to send.
@@ -125,9 +140,8 @@ func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) 
 	}
 	defer s.busy.Unlock()
 
-	c, driverCtx := s.srv.newCall(context.Background(), st.ID)
-	c.control, c.rows, c.ownID, c.sendBy = s.control, rows, own, st.SendBy
-	c.contract, c.account = s.contract, st.Account
+	c, driverCtx := s.srv.newCall(context.Background(), s, st.ID)
+	c.rows, c.ownID, c.sendBy, c.account = rows, own, st.SendBy, st.Account
 	defer c.stop()
 	done := make(chan struct{})
 	var watch sync.WaitGroup
@@ -202,7 +216,7 @@ func (s *Session) pages(ctx context.Context, c *call, st Statement, text string,
 				return err
 			}
 			if err := f(row); err != nil {
-				_ = s.client.CloseQuery(ctx, resp)
+				_ = s.client.CloseQuery(ctx, resp) // it may still run, and ends by this
 				return callerError{err}
 			}
 		}

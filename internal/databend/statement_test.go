@@ -295,9 +295,9 @@ func TestPagesAreStreamedAndAskedForAgain(t *testing.T) {
 	}
 	f.mu.Unlock()
 	var got []string
-	before := f.count("GET ")
-	res, err := sess.Each(t.Context(), Statement{SQL: "SELECT a"}, func(r Row) error {
-		if n := f.count("GET ") - before; n > len(got)/2+int(hurt.Load()) {
+	id := NewID()
+	res, err := sess.Each(t.Context(), Statement{SQL: "SELECT a", ID: id}, func(r Row) error {
+		if n := f.count("GET /v1/query/" + id + "/page"); n > len(got)/2+int(hurt.Load()) {
 			t.Errorf("at row %d, %d pages were read", len(got), n)
 		}
 		got = append(got, r[0].String)
@@ -312,9 +312,7 @@ func TestPagesAreStreamedAndAskedForAgain(t *testing.T) {
 	if diff := cmp.Diff([][]string{res.Columns, res.Types}, [][]string{{"a"}, {"Unheard(Of)"}}); diff != "" || res.Rows != nil {
 		t.Errorf("columns (-got +want):\n%s", diff)
 	}
-	if f.count("GET /v1/query/"+res.ID+"/final") != 1 {
-		t.Error("the query was not finished with /final")
-	}
+	f.eventually(t, "GET /v1/query/"+res.ID+"/final", 1)
 
 	// An error of the caller's stops it, and comes back as it is.
 	stop := errors.New("stop")
@@ -323,9 +321,10 @@ func TestPagesAreStreamedAndAskedForAgain(t *testing.T) {
 		seen++
 		return stop
 	})
-	if err != stop || seen != 1 || f.count("GET /v1/query/"+res.ID+"/final") != 1 || f.count("GET /v1/query/"+res.ID+"/page/1") != 0 {
-		t.Errorf("got %v after %d rows, want stop after 1, the query ended and no page read", err, seen)
+	if err != stop || seen != 1 || f.count("GET /v1/query/"+res.ID+"/page/1") != 0 {
+		t.Errorf("got %v after %d rows, want stop after 1 and no page read", err, seen)
 	}
+	f.eventually(t, "GET /v1/query/"+res.ID+"/final", 1)
 }
 
 func TestOneStatementAtATime(t *testing.T) {

@@ -42,13 +42,12 @@ var defaultPatience = patience{
 // says. A request that failed is answered to it with a failed statement of our own, which it takes for final.
 type call struct {
 	srv     *Server
-	control bool // a question of our own (see Session.control): a lost answer is not asked for
-	rows    bool // the caller needs the rows: success without them is none
-	ownID   bool // the query id was made for this call, so nobody can have sent it before
+	session *Session // nil: of no session
+	control bool     // a question of our own (see Session.control): a lost answer is not asked for
+	rows    bool     // the caller needs the rows: success without them is none
+	ownID   bool     // the query id was made for this call, so nobody can have sent it before
 	sendBy  time.Time
-
-	contract contract // of the session
-	account  bool     // see Statement.Account
+	account bool // see Statement.Account
 
 	ctx  context.Context // of the requests; the driver's own never ends
 	stop context.CancelFunc
@@ -66,8 +65,8 @@ type call struct {
 }
 
 // newCall makes a call and the context to hand to the driver.
-func (s *Server) newCall(ctx context.Context, id string) (*call, context.Context) {
-	c := &call{srv: s, id: id, word: time.Now()}
+func (s *Server) newCall(ctx context.Context, session *Session, id string) (*call, context.Context) {
+	c := &call{srv: s, session: session, control: session != nil && session.control, id: id, word: time.Now()}
 	c.ctx, c.stop = context.WithCancel(ctx)
 	return c, context.WithValue(context.Background(), callKey{}, c)
 }
@@ -107,25 +106,33 @@ func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
 		_ = req.Body.Close()
 	}
 	switch path := req.URL.Path; {
-	case path == "/v1/session/login":
+	case path == "/v1/session/login" && c.session == nil:
 		return c.login(req, body), nil
+	case path == "/v1/session/login":
+		return respond(req, reply{}, http.StatusNotFound, []byte("{}")), nil // the driver takes it for an old server, and goes on
 	case path == "/v1/verify":
 		// The driver has no method that only logs in; Verify logs in and then asks this, which the login has just answered.
 		who, err := json.Marshal(map[string]string{"user": driverUser, "tenant": c.srv.cfg.Tenant})
 		return respond(req, reply{}, http.StatusOK, who), err
-	case path == "/v1/session/logout", strings.HasSuffix(path, "/final"):
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.srv.patience.last)
-		defer cancel()
-		r := c.send(ctx, req, body, c.srv.patience.last) // nobody depends on it: the server has its own timers
-		return respond(req, r, http.StatusOK, []byte("{}")), nil
+	case strings.HasSuffix(path, "/final"):
+		final := req.Clone(context.Background())
+		c.cookies(final)
+		c.srv.aside.add(final)
+		if !c.answer.finished() {
+			c.srv.aside.flush()
+		}
+		return respond(req, reply{}, http.StatusOK, []byte("{}")), nil
 	case req.Method == http.MethodPost:
-		body, err := c.contract.put(body, c.account)
+		c.cookies(req)
+		body, err := c.session.contract.put(body, c.account)
 		if err != nil {
 			return nil, err
 		}
+		c.session.opened(req)
 		r := c.post(req, body)
 		return c.tell(req, r), nil
 	default:
+		c.cookies(req)
 		r := c.follow(req, req.URL.Path, nil)
 		return c.tell(req, r), nil
 	}
@@ -139,8 +146,20 @@ func (c *call) tell(req *http.Request, r reply) *http.Response {
 	return respond(req, r, http.StatusOK, []byte(`{"state":"Failed","error":{"code":0,"message":"see the call"}}`))
 }
 
-// login passes a login on. The driver takes a 404 for an old server without sessions and goes on.
+// cookies adds to a request what names its session: the driver has that from a login, and from answers, which may be lost.
+func (c *call) cookies(req *http.Request) {
+	if _, err := req.Cookie("session_id"); err != nil {
+		req.AddCookie(&http.Cookie{Name: "session_id", Value: c.session.id})
+	}
+	if _, err := req.Cookie("last_refresh_time"); err != nil {
+		req.AddCookie(&http.Cookie{Name: "last_refresh_time", Value: strconv.FormatInt(c.session.since.Unix(), 10)})
+	}
+}
+
+// login passes a login on, without its session token: the password is sent with each request. The driver takes a 404 for an old
+// server without sessions and goes on.
 func (c *call) login(req *http.Request, body []byte) *http.Response {
+	req.URL.RawQuery = "disable_session_token=true"
 	for renewed := false; ; renewed = true {
 		r := c.send(c.ctx, req, body, c.srv.patience.page)
 		switch {
@@ -324,6 +343,7 @@ func (c *call) send(ctx context.Context, req *http.Request, body []byte, patienc
 			c.mu.Lock()
 			c.sent = true
 			c.mu.Unlock()
+			s.aside.flush()
 		}
 	}})
 	out, err := http.NewRequestWithContext(ctx, req.Method, s.base+req.URL.Path, bytes.NewReader(body))

@@ -1,0 +1,72 @@
+package databend
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// aside sends what nobody waits for. A result that is read and a session that is done with only free memory on the server: the
+// server has timers for those that never come, and says nothing of use in its answers. So such a request costs no round trip: it
+// goes beside the next one that is waited for, or a moment later where none comes.
+type aside struct {
+	srv *Server
+
+	mu      sync.Mutex
+	waiting []*http.Request
+	timer   *time.Timer
+	writing sync.WaitGroup // of requests that are on their way and not yet written
+}
+
+// add takes a request to send later.
+func (a *aside) add(req *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting = append(a.waiting, req)
+	if a.timer == nil {
+		a.timer = time.AfterFunc(100*time.Millisecond, a.flush)
+	}
+}
+
+// flush sends what is waiting. It is called when a request that is waited for has its connection, so that it does not have to
+// make one because we took the idle one.
+func (a *aside) flush() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.timer != nil {
+		a.timer.Stop()
+		a.timer = nil
+	}
+	for _, req := range a.waiting {
+		a.writing.Add(1)
+		go a.send(req)
+	}
+	a.waiting = nil
+}
+
+func (a *aside) send(req *http.Request) {
+	written := sync.OnceFunc(a.writing.Done)
+	defer written()
+	c, _ := a.srv.newCall(context.Background(), nil, "")
+	defer c.stop()
+	ctx := httptrace.WithClientTrace(c.ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { written() }})
+	c.send(ctx, req, nil, a.srv.patience.last)
+}
+
+// close sends what is waiting and returns when all is on its way.
+func (a *aside) close() {
+	a.flush()
+	done := make(chan struct{})
+	go func() {
+		a.writing.Wait()
+		// The standard library tells of a written request right before it hands it to the kernel; the process may end when we return.
+		time.Sleep(2 * time.Millisecond)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(a.srv.patience.last):
+	}
+}
