@@ -1,0 +1,108 @@
+package cli_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
+)
+
+// trip is how far a warehouse is away. On a busy machine a longer one, DBCTL_TRIP=600ms, tells trips from the server's own time.
+var trip = 60 * time.Millisecond
+
+// BenchmarkTrips measures whole commands against a server that is one trip away: all of process, connections and server time, counted
+// in trips. It fails above the budgets, on a quiet machine.
+func BenchmarkTrips(b *testing.B) {
+	if d, err := time.ParseDuration(os.Getenv("DBCTL_TRIP")); err == nil {
+		trip = d
+	}
+	binary := filepath.Join(b.TempDir(), "dbctl")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/dbctl").CombinedOutput(); err != nil {
+		b.Fatalf("build: %v\n%s", err, out)
+	}
+	w := &farWorld{b: b, binary: binary, dir: b.TempDir(), env: databendtest.New(b)}
+	w.far = databendtest.NewFar(b, w.env, trip)
+	w.write("dbctl.yaml", fmt.Sprintf("project: far\ndefault_env: far\nenvironments:\n  far:\n    dsn: \"databend://%s@%s:%d/%s?sslmode=disable\"\n    password: FAR_PASSWORD\n    state_database: %s\n",
+		w.env.Config.User, w.far.Config.Host, w.far.Config.Port, w.env.Database, w.env.StateDB))
+	for i := 1; i <= 41; i++ {
+		w.write(fmt.Sprintf("migrations/%05d_t%d.sql", i, i), fmt.Sprintf("-- +goose Up\nCREATE TABLE t%d (a INT, b STRING);\n-- +goose Down\nDROP TABLE t%d;\n", i, i))
+	}
+	w.measure("up of 41", 66, 1, 0, "migrate", "up")
+	w.measure("up, nothing new", 6, 3, 0, "migrate", "up")
+	w.measure("migrate status", 6, 3, 0, "migrate", "status")
+	w.env.SQL(b, w.env.StageSQL(w.env.Database+"_s", "", "CSV"))
+	b.Cleanup(func() { w.env.SQL(b, "DROP STAGE IF EXISTS "+w.env.Database+"_s") })
+	load := func(n int) {
+		w.write(fmt.Sprintf("loads/l%03d.sql", n), fmt.Sprintf("COPY INTO t%d FROM @%s_s/l%d/ PATTERN = '.*[.]csv' FILE_FORMAT = (TYPE = CSV);\n", n, w.env.Database, n))
+	}
+	for n := range 6 {
+		load(n + 1)
+		w.env.Put(b, fmt.Sprintf("l%d/a.csv", n+1), []byte("1,a\n"))
+	}
+	w.measure("status", 6, 3, 0, "status")
+	w.measure("first load", 40, 1, 0, "load", "l001")
+	w.env.Put(b, "l1/b.csv", []byte("2,b\n"))
+	w.measure("load of one new file", 18, 1, 0, "load", "l001")
+	w.measure("load, nothing new", 8, 3, 0, "load", "l001")
+	w.run(0, "load", "--all")
+	w.measure("load --all of six, nothing new", 12, 3, 0, "load", "--all")
+	w.measure("plan", 12, 3, 0, "plan")
+	b.ReportMetric(0, "ns/op")
+}
+
+type farWorld struct {
+	b      *testing.B
+	binary string
+	dir    string
+	env    *databendtest.Env
+	far    *databendtest.Far
+}
+
+func (w *farWorld) write(name, text string) {
+	w.b.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.b.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		w.b.Fatal(err)
+	}
+}
+
+func (w *farWorld) run(exit int, args ...string) time.Duration {
+	w.b.Helper()
+	c := exec.Command(w.binary, args...)
+	c.Dir = w.dir
+	c.Env = append(os.Environ(), "FAR_PASSWORD="+w.env.Config.Password.Reveal())
+	w.far.Counts()
+	start := time.Now()
+	out, _ := c.CombinedOutput()
+	took := time.Since(start)
+	if got := c.ProcessState.ExitCode(); got != exit {
+		w.b.Fatalf("dbctl %v: exit %d, want %d\n%s", args, got, exit, out)
+	}
+	return took
+}
+
+// measure runs a command a few times, and takes the quickest: what else the machine does is not measured.
+func (w *farWorld) measure(what string, budget float64, times, exit int, args ...string) {
+	w.b.Helper()
+	best := time.Duration(1 << 62)
+	var counts map[string]int
+	for range times {
+		if took := w.run(exit, args...); took < best {
+			best = took
+		}
+		time.Sleep(2 * trip) // what nobody waits for is still under way
+		counts = w.far.Counts()
+	}
+	trips := float64(best) / float64(trip)
+	w.b.Logf("%-32s %5.1f trips of at most %2.0f   %v", what, trips, budget, counts)
+	if trips > budget {
+		w.b.Errorf("%s: %.1f trips, want at most %.0f", what, trips, budget)
+	}
+}
