@@ -17,7 +17,7 @@ var (
 	lowest  = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret"}
 	middle  = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
-	top     = append([]string{"internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
+	top     = append([]string{"internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
 
 var rules = map[string][]string{
@@ -29,9 +29,11 @@ var rules = map[string][]string{
 	"internal/sqltext/define":   {"internal/sqltext"},
 	"internal/event":            nil,
 	"internal/databend":         {"internal/secret", "internal/sqltext"},
+	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
 	"internal/project":          {"internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
 	"internal/savepoint":        lowest,
 	"internal/state":            lowest,
+	"internal/lint":             append([]string{"internal/project", "internal/schema"}, lowest...),
 	"internal/migrate":          middle,
 	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run"),
 	"internal/load/fault":       {"internal/databend"},
@@ -42,7 +44,7 @@ var rules = map[string][]string{
 	"internal/load/run":         append(loading, "internal/load/plan", "internal/load/inspect"),
 	"internal/ui":               middle,
 	"internal/local":            {"internal/secret"},
-	"internal/databendtest":     {"internal/databend", "internal/local", "internal/secret"},
+	"internal/databendtest":     {"internal/databend", "internal/local", "internal/secret", "internal/sqltext"},
 	"internal/proof":            nil,
 	"internal/cli":              top,
 	"cmd/dbctl":                 {"internal/cli"},

@@ -92,6 +92,9 @@ func (a *app) fail(err error) int {
 	}
 	exit := exitCode(err)
 	for _, e := range separate(err) {
+		if _, said := errors.AsType[*silent](e); said {
+			continue
+		}
 		f := failure(e)
 		f.Exit = exit
 		a.ui.Fail(f)

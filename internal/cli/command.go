@@ -38,6 +38,7 @@ func commands() []*command {
 		baselineCommand(), acceptCommand(),
 		loadCommand(),
 		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDSNCommand(), devDaemonCommand(),
+		lintCommand(),
 		unlockCommand(),
 		versionCommand(), completionCommand(), completeCommand(), helpCommand(),
 	}

@@ -107,6 +107,25 @@ type LoadState struct {
 	Reason  string           `json:"reason,omitempty"`
 }
 
+// Finding is what lint, or a plan's checks, have to say about a place of a file.
+type Finding struct {
+	Rule    string `json:"rule"`
+	Level   string `json:"level"` // error warning
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Check is one thing that doctor looked at. Hint is the mend of what is not well.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
 // Summary ends a command: Text for people, Counts for programs.
 type Summary struct {
 	Command string           `json:"command"`
@@ -124,4 +143,6 @@ func (Rollback) event()  {}
 func (Progress) event()  {}
 func (Preview) event()   {}
 func (LoadState) event() {}
+func (Finding) event()   {}
+func (Check) event()     {}
 func (Summary) event()   {}

@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	migrationKeys = []string{"allow", "adopt"}
+	migrationKeys = []string{"allow", "adopt", sqltext.LintIgnore}
 	allowed       = []string{"irreversible", "out-of-order"}
-	loadKeys      = []string{"filename-column", "optional", "pattern", "window", "on-changed", "rule", "empty"}
+	loadKeys      = []string{"filename-column", "optional", "pattern", "window", "on-changed", "rule", "empty", sqltext.LintIgnore}
 	onChanged     = []string{"fail", "skip", "replace"}
 	ruleLevels    = []string{"off", "warn", "fail"}
 )
@@ -40,6 +40,11 @@ func checkMigrationHeaders(src *source, headers []sqltext.Header) error {
 			if h.Value != "" {
 				return badHeader(src, h, "adopt takes no value", "write "+form)
 			}
+		case sqltext.LintIgnore:
+			form = lintIgnoreForm
+			if h.Value == "" {
+				return badHeader(src, h, "lint-ignore names no rule", "write "+form)
+			}
 		default:
 			return unknownHeader(src, h, migrationKeys, loadKeys, "a load")
 		}
@@ -61,6 +66,9 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 // RuleNames are the rules of package load that a header may name.
 var RuleNames = []string{"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "time-range", "struct-names", "binary-json"}
 
+// lintIgnoreForm is how a rule of lint is silenced. Which rules there are is for lint to say.
+const lintIgnoreForm = `-- dbctl: lint-ignore=RULE "why"`
+
 // readLoadHeaders reads the headers of a load. copied is its COPY, whose columns the headers name.
 func readLoadHeaders(src *source, headers []sqltext.Header, copied copytext.Copy) (LoadHeader, error) {
 	var l LoadHeader
@@ -77,6 +85,12 @@ func readLoadHeaders(src *source, headers []sqltext.Header, copied copytext.Copy
 			return l, badHeader(src, h, "header "+once+" stands twice", "keep one of them")
 		case h.Value == "":
 			return l, badHeader(src, h, "header "+h.Key+" has no value", "write -- dbctl: "+h.Key+"=…")
+		}
+		if h.Key == sqltext.LintIgnore {
+			if h.Why == "" {
+				return l, badHeader(src, h, "lint-ignore says no reason", "write "+lintIgnoreForm)
+			}
+			continue
 		}
 		seen[once] = true
 		if msg, hint := l.set(h, copied); msg != "" {

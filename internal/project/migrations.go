@@ -127,6 +127,7 @@ func (r *renderer) migration(f migrationFile) (Migration, error) {
 // section expands and splits one section.
 func (r *renderer) section(src *source, part sqltext.Part) (Section, error) {
 	s := Section{Checksum: checksum(part.Text)}
+	s.Line, _ = src.position(part.Start - 1)
 	e, err := r.expand(src, part.Text, part.Start)
 	if err != nil {
 		return s, err

@@ -98,6 +98,7 @@ type Migration struct {
 
 // Section is the Up or Down of a migration.
 type Section struct {
+	Line             int // of its -- +goose annotation
 	Statements       []Statement
 	Checksum         string   // "v1:…" of the raw text, BOM stripped, CRLF→LF
 	Expanded         string   // with {{ secret "NAME" }} placeholders

@@ -6,7 +6,11 @@ import "strings"
 type Header struct {
 	Key, Value, Why string // `allow=irreversible "why"`; Value is empty for `adopt "why"`
 	Pos             Pos
+	Trailing        bool // SQL stands before it on its line
 }
+
+// LintIgnore is the key of a header that silences rules of lint. It alone may stand anywhere: behind SQL, indented, within a statement.
+const LintIgnore = "lint-ignore"
 
 // Headers returns the -- dbctl: lines of src, before or after its template is expanded. A line that is none but looks like one
 // (indented, behind a statement, without key, with an unquoted reason) is an *Error, since a header gives consent. Which keys
@@ -29,13 +33,15 @@ func headersOf(src string, tokens []Token) ([]Header, error) {
 		if !ok {
 			continue
 		}
-		if before := src[:t.Start]; before != "" && before != bom && !strings.HasSuffix(before, "\n") {
+		h, msg, hint := parseHeader(strings.TrimSpace(rest))
+		line := strings.TrimPrefix(src[strings.LastIndexByte(src[:t.Start], '\n')+1:t.Start], bom)
+		if line != "" && h.Key != LintIgnore {
 			return nil, errorAt(src, t.Start, "-- dbctl: does not start in column 1", "put it on a line of its own")
 		}
-		h, msg, hint := parseHeader(strings.TrimSpace(rest))
 		if msg != "" {
 			return nil, errorAt(src, t.Start, msg, hint)
 		}
+		h.Trailing = strings.TrimSpace(line) != ""
 		h.Pos = PosAt(src, t.Start)
 		headers = append(headers, h)
 	}

@@ -47,6 +47,10 @@ func kind(e event.Event) string {
 		return "preview"
 	case event.LoadState:
 		return "load"
+	case event.Finding:
+		return "finding"
+	case event.Check:
+		return "check"
 	case event.Summary:
 		return "summary"
 	}

@@ -73,6 +73,10 @@ func (t *text) event(e event.Event) {
 		t.rollback(e)
 	case event.Preview:
 		t.out(previewText(e))
+	case event.Finding:
+		t.finding(e)
+	case event.Check:
+		t.check(e)
 	case event.Summary:
 		t.end()
 		if !t.o.Quiet && e.Text != "" {

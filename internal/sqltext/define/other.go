@@ -1,6 +1,7 @@
 package define
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -60,13 +61,21 @@ type Task struct {
 	Schedule bool
 	After    []string
 	Body     []sqltext.Statement // offsets are of the statement that defines the task
-	At       int                 // where AFTER, or else SCHEDULE, stands
+	At       int                 // where the later of SCHEDULE and AFTER stands
+	Resumes  bool                // ALTER TASK … RESUME
+	Suspends bool                // ALTER TASK … SUSPEND
 }
 
-// ParseTask reads a CREATE TASK.
+// ParseTask reads a CREATE TASK, or an ALTER TASK that starts or stops one.
 func ParseTask(stmt string) (t Task, ok bool) {
 	r := read(stmt)
 	r.SkipHints()
+	if r.Take("ALTER", "TASK") {
+		r.Take("IF", "EXISTS")
+		_, ok := r.ObjectName(sqltext.Task)
+		t.Resumes, t.Suspends = r.Take("RESUME"), r.Take("SUSPEND")
+		return t, ok
+	}
 	if !r.Take("CREATE") {
 		return t, false
 	}
@@ -88,7 +97,7 @@ func ParseTask(stmt string) (t Task, ok bool) {
 		case r.IsWord("SCHEDULE") && r.Symbol(r.I+1, "="):
 			t.Schedule, t.At = true, max(t.At, r.Offset())
 		case r.IsWord("AFTER") && r.I+1 < len(r.Tokens) && r.Tokens[r.I+1].Kind == sqltext.String:
-			t.At = r.Offset()
+			t.At = max(t.At, r.Offset())
 			for r.I++; r.I < len(r.Tokens) && r.Tokens[r.I].Kind == sqltext.String; r.I++ {
 				name, _ := sqltext.Unquote(r.Text(r.I))
 				t.After = append(t.After, name)
@@ -185,19 +194,93 @@ func Find(stmt, name string, from int) int {
 	return from
 }
 
-// EveryRow says whether a DELETE or UPDATE has no condition, so that it writes every row of its table.
-func EveryRow(stmt string) bool {
+// Loss is what a statement takes away from a table that stays.
+type Loss uint8
+
+// The losses.
+const (
+	NoLoss  Loss = iota
+	AllRows      // TRUNCATE, INSERT OVERWRITE, DELETE without WHERE
+	History      // VACUUM, OPTIMIZE … PURGE or ALL, DROP TABLE … ALL: what UNDROP and FLASHBACK need
+)
+
+// LossOf says what a statement takes away.
+func LossOf(stmt string) Loss {
 	r := read(stmt)
-	depth := 0
-	for ; r.I < len(r.Tokens); r.I++ {
+	r.SkipHints()
+	switch {
+	case r.Take("TRUNCATE"):
+		return AllRows
+	case r.Take("INSERT"):
+		r.SkipHints()
+		if r.Take("OVERWRITE") {
+			return AllRows
+		}
+	case r.Take("DELETE"):
+		if !outside(r, "WHERE", "USING") {
+			return AllRows
+		}
+	case r.Take("VACUUM"):
+		if !outside(r, "DRY") {
+			return History
+		}
+	case r.Take("OPTIMIZE", "TABLE"):
+		r.Name()
+		if r.IsWord("PURGE") || r.IsWord("ALL") {
+			return History
+		}
+	case r.Take("DROP", "TABLE"):
+		r.Take("IF", "EXISTS")
+		if r.Name(); r.IsWord("ALL") {
+			return History
+		}
+	}
+	return NoLoss
+}
+
+// outside says whether one of the words stands outside of brackets.
+func outside(r *sqltext.Reader, words ...string) bool {
+	for depth := 0; r.I < len(r.Tokens); r.I++ {
 		switch {
 		case r.Symbol(r.I, "("):
 			depth++
 		case r.Symbol(r.I, ")"):
 			depth--
-		case depth == 0 && (r.IsWord("WHERE") || r.IsWord("USING")):
-			return false
+		case depth == 0 && slices.ContainsFunc(words, r.IsWord):
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// Adds says whether a statement adds rows to a table and changes none: INSERT or COPY INTO.
+func Adds(stmt string) bool {
+	r := read(stmt)
+	r.SkipHints()
+	insert := r.Take("INSERT")
+	r.SkipHints()
+	return insert && !r.Take("OVERWRITE") || r.Take("COPY")
+}
+
+// Reads says whether a statement that makes a table reads the one of the same name: CREATE OR REPLACE TABLE t AS SELECT … FROM t. Its
+// name stands more than once then.
+func Reads(stmt string, o sqltext.Object, database string) bool {
+	r := read(stmt)
+	for r.I < len(r.Tokens) && !r.IsWord("FROM") && !r.IsWord("JOIN") {
+		r.I++
+	}
+	for ; r.I < len(r.Tokens); r.I++ {
+		if !r.IsWord("FROM") && !r.IsWord("JOIN") && !r.Symbol(r.I, ",") {
+			continue
+		}
+		ahead := &sqltext.Reader{Words: r.Words, I: r.I + 1}
+		parts, ok := ahead.Name()
+		if !ok || parts[len(parts)-1] != o.Name {
+			continue
+		}
+		if len(parts) == 1 && database == o.Database || len(parts) > 1 && parts[len(parts)-2] == o.Database {
+			return true
+		}
+	}
+	return false
 }

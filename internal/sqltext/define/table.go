@@ -27,8 +27,24 @@ type Column struct {
 // Filled says whether a row that leaves the column out gets a value for it.
 func (c Column) Filled() bool { return !c.NotNull || c.Default != "" || c.Generated }
 
+// Action is what a statement does to the columns of a table.
+type Action uint8
+
+// The actions.
+const (
+	Other  Action = iota // it leaves the columns alone
+	Create               // CREATE TABLE
+	AddColumn
+	DropColumn
+	RenameColumn
+	ModifyColumn // a new type, default or NOT NULL
+	Rewind       // FLASHBACK: the columns are those of an earlier time
+)
+
 // Table is what a CREATE TABLE or an ALTER TABLE says of a table's columns.
 type Table struct {
+	Action   Action
+	Column   string   // the one that is dropped or renamed
 	Columns  []Column // of CREATE TABLE (…) and ADD COLUMN; of MODIFY COLUMN those with a new type
 	Listed   bool     // CREATE TABLE has a list of columns, and Columns is all of it
 	Like     []string // CREATE TABLE … LIKE a.b
@@ -56,6 +72,7 @@ func ParseTable(stmt string) (t Table, ok bool) {
 		if _, ok := r.Name(); !ok {
 			return t, false
 		}
+		t.Action = Create
 		return t, t.create(r)
 	case r.Take("ALTER", "TABLE"):
 		r.Take("IF", "EXISTS")
@@ -206,49 +223,92 @@ func readExpression(r *sqltext.Reader) string {
 }
 
 func (t *Table) alter(r *sqltext.Reader) bool {
+	var ok bool
 	switch {
-	case r.IsWord("ADD") && (r.Is(r.I+1, "CONSTRAINT") || r.Is(r.I+1, "CHECK") || r.Is(r.I+1, "ROW")):
+	case r.IsWord("ADD") && (r.Is(r.I+1, "CONSTRAINT") || r.Is(r.I+1, "ROW") || r.Is(r.I+1, "CHECK") && r.Symbol(r.I+2, "(")):
 		return true
 	case r.Take("ADD"):
+		t.Action = AddColumn
 		r.Take("COLUMN")
 		r.Take("IF", "NOT", "EXISTS")
 		c, ok := readColumn(r)
-		if !ok {
-			return false
-		}
 		t.Columns = append(t.Columns, c)
 		t.First = r.Take("FIRST")
 		if r.Take("AFTER") {
 			t.After, _ = r.Ident()
 		}
+		return ok
 	case r.IsWord("RENAME") && !r.Is(r.I+1, "TO"):
+		t.Action = RenameColumn
 		r.I++
 		r.Take("COLUMN")
-		r.Ident()
+		t.Column, _ = r.Ident()
 		if !r.Take("TO") {
 			return false
 		}
-		var ok bool
 		t.NewName, ok = r.Ident()
 		return ok
 	case r.Take("MODIFY"):
-		for {
-			r.Take("COLUMN")
-			// A comment, a masking policy, or DROP STORED: no new type.
-			for _, word := range []string{"COMMENT", "SET", "UNSET", "DROP"} {
-				if r.Is(r.I+1, word) {
-					return true
-				}
-			}
-			c, ok := readColumn(r)
-			if !ok {
-				return false
-			}
-			t.Columns = append(t.Columns, c)
-			if !r.TakeSymbol(",") {
+		return t.modify(r)
+	case r.Take("FLASHBACK"):
+		t.Action = Rewind
+	case r.IsWord("DROP"):
+		for _, other := range [][]string{{"CLUSTER", "KEY"}, {"ROW", "ACCESS"}, {"ALL", "ROW"}} {
+			if r.Is(r.I+1, other[0]) && r.Is(r.I+2, other[1]) {
 				return true
 			}
 		}
+		for _, other := range []string{"CONSTRAINT", "BRANCH", "TAG"} {
+			if r.Is(r.I+1, other) && r.I+2 < len(r.Tokens) {
+				return true
+			}
+		}
+		t.Action = DropColumn
+		r.I++
+		r.Take("COLUMN")
+		r.Take("IF", "EXISTS")
+		t.Column, ok = r.Ident()
+		return ok
 	}
 	return true
+}
+
+func (t *Table) modify(r *sqltext.Reader) bool {
+	for {
+		r.Take("COLUMN")
+		// A comment, a masking policy, or DROP STORED: no new type.
+		for _, word := range []string{"COMMENT", "SET", "UNSET", "DROP"} {
+			if r.Is(r.I+1, word) {
+				return true
+			}
+		}
+		c, ok := readColumn(r)
+		if !ok {
+			return false
+		}
+		t.Action = ModifyColumn
+		t.Columns = append(t.Columns, c)
+		if !r.TakeSymbol(",") {
+			return true
+		}
+	}
+}
+
+// IsView says whether a statement makes a view.
+func IsView(stmt string) bool {
+	r := read(stmt)
+	r.SkipHints()
+	if !r.Take("CREATE") {
+		return false
+	}
+	r.Take("OR", "REPLACE")
+	r.Take("MATERIALIZED")
+	return r.Take("VIEW")
+}
+
+// IsDropView says whether a statement drops a view.
+func IsDropView(stmt string) bool {
+	r := read(stmt)
+	r.SkipHints()
+	return r.Take("DROP", "VIEW") || r.Take("DROP", "MATERIALIZED", "VIEW")
 }

@@ -257,8 +257,11 @@ func digits(bits int) int {
 // Casts says whether the engine turns from into t, value by value, where t holds less: a number into a smaller one, a text into
 // whatever it is the text of. Nothing else is cast.
 func (t Type) Casts(from Type) bool {
+	if t.Name == "VECTOR" {
+		return from.Name == "ARRAY" || t.Equal(from)
+	}
 	if t.Holds(from) || from.Name == "STRING" || from.Name == "VARIANT" {
-		return t.Name != "VECTOR" || from.Name != "STRING" && (from.Name != "VECTOR" || from.Width == t.Width)
+		return true
 	}
 	numeric := func(u Type) bool {
 		name, _ := u.family()
@@ -271,8 +274,6 @@ func (t Type) Casts(from Type) bool {
 		return true
 	case toTime == "time" && (fromTime == "time" || fromTime == "signed" || fromTime == "unsigned"):
 		return true
-	case t.Name == "VECTOR":
-		return from.Name == "ARRAY"
 	case t.Name == from.Name && len(t.Elements) == len(from.Elements) && len(t.Elements) > 0:
 		for i := range t.Elements {
 			if !t.Elements[i].Casts(from.Elements[i]) {

@@ -1,0 +1,184 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// What loses rows that were there before the migration. In a Down section that is what a Down is for; what the same migration made
+// holds nothing of others.
+
+var dropTable = Rule{
+	Name: "drop-table", Level: Error,
+	Short: "an Up section drops a table or a database",
+	Why: "Its rows are gone for good when retention ends (a day, by default), and what still reads or loads it fails. " +
+		"A failing migration brings a dropped table back; one that succeeds does not.",
+	Bad: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+-- migrations/00002_drop.sql
+DROP TABLE orders;`,
+	Good: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+-- migrations/00002_drop.sql
+ALTER TABLE orders RENAME TO orders_until_2026;`,
+	statement: func(p *pass, s *statement) {
+		if s.down {
+			return
+		}
+		for _, w := range s.Writes {
+			if w.Verb != effect.Drop || define.IsDropView(s.SQL) || w.IsStream || w.Kind != sqltext.Table && w.Kind != sqltext.Database || p.ownWork(s, w.Object) {
+				continue
+			}
+			if o := p.schema.Find(w.Object); o != nil && w.Kind == sqltext.Table && o.Relation != schema.Base {
+				continue
+			}
+			p.atObject(s, w.Object, fmt.Sprintf("%s and its rows are dropped", w.Object), reasonHint(p.rule.Name))
+		}
+	},
+}
+
+var dropColumn = Rule{
+	Name: "drop-column", Level: Error,
+	Short: "an Up section drops a column",
+	Why:   "The values of the column are gone for good when retention ends, and queries, views and loads that name it fail.",
+	Bad: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT, note STRING);
+-- migrations/00002_drop.sql
+ALTER TABLE orders DROP COLUMN note;`,
+	Good: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT, note STRING);
+-- migrations/00002_rename.sql
+ALTER TABLE orders RENAME COLUMN note TO note_until_2026;`,
+	statement: func(p *pass, s *statement) {
+		table, ok := define.ParseTable(s.SQL)
+		if s.down || !ok || table.Action != define.DropColumn || len(s.Writes) == 0 {
+			return
+		}
+		o := s.Writes[0].Object
+		if was := p.schema.Find(o); was != nil {
+			if added, ok := was.Widened[table.Column]; ok && added.Version == s.m.Version || was.Made.Version == s.m.Version {
+				return
+			}
+		}
+		p.at(s, define.Find(s.SQL, table.Column, 0), fmt.Sprintf("column %s of %s is dropped, and its values", table.Column, o), reasonHint(p.rule.Name))
+	},
+}
+
+var emptyTable = Rule{
+	Name: "empty-table", Level: Error,
+	Short: "an Up section empties a table: TRUNCATE, INSERT OVERWRITE, DELETE without WHERE",
+	Why:   "All rows are gone for good when retention ends. TRUNCATE also makes the engine forget which files were loaded.",
+	Bad: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+-- migrations/00002_reset.sql
+TRUNCATE TABLE orders;`,
+	Good: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT, placed DATE);
+-- migrations/00002_reset.sql
+DELETE FROM orders WHERE placed < '2020-01-01';`,
+	statement: func(p *pass, s *statement) {
+		if s.down || define.LossOf(s.SQL) != define.AllRows {
+			return
+		}
+		for _, w := range s.Writes {
+			if w.Kind == sqltext.Table && !w.IsStream && !p.ownWork(s, w.Object) {
+				p.atObject(s, w.Object, fmt.Sprintf("%s takes all rows of %s", s.Kind, w.Object), reasonHint(p.rule.Name))
+			}
+		}
+	},
+}
+
+var narrowColumn = Rule{
+	Name: "narrow-column", Level: Error,
+	Short: "MODIFY COLUMN gives a column a type that does not hold all of its values, or NOT NULL",
+	Why: "Values that do not fit make the statement fail on the data of production, or lose digits, fractions or the time of day " +
+		"without a word. So do NULLs in a column that becomes NOT NULL.",
+	Bad: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id BIGINT, placed TIMESTAMP);
+-- migrations/00002_narrow.sql
+ALTER TABLE orders MODIFY COLUMN id INT;`,
+	Good: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT, placed TIMESTAMP);
+-- migrations/00002_widen.sql
+ALTER TABLE orders MODIFY COLUMN id BIGINT;`,
+	statement: func(p *pass, s *statement) {
+		table, ok := define.ParseTable(s.SQL)
+		if s.down || !ok || table.Action != define.ModifyColumn || len(s.Writes) == 0 {
+			return
+		}
+		was := p.schema.Find(s.Writes[0].Object)
+		if was == nil {
+			return
+		}
+		for _, c := range table.Columns {
+			old, ok := was.Column(c.Name)
+			switch {
+			case !ok:
+			case !c.Type.Holds(old.Type):
+				p.at(s, c.Type.Start, fmt.Sprintf("%s does not hold all values of %s, the type of %s until now", c.Type, old.Type, c.Name),
+					"add a column of the new type, fill it, and rename both; or "+reasonHint(p.rule.Name))
+			case c.NotNull && !old.NotNull:
+				p.at(s, c.Start, fmt.Sprintf("column %s may hold NULLs, which NOT NULL refuses", c.Name),
+					fmt.Sprintf("UPDATE the NULLs first, and say so: %s", reasonHint(p.rule.Name)))
+			}
+		}
+	},
+}
+
+var vacuum = Rule{
+	Name: "vacuum", Level: Error,
+	Short: "VACUUM, OPTIMIZE … PURGE, or a retention time is shortened",
+	Why: "Old snapshots and dropped tables are what a failed migration is put back from, and what UNDROP and FLASHBACK need. " +
+		"After a VACUUM they are gone, and nothing that went wrong before can be undone.",
+	Bad: `VACUUM TABLE orders;`,
+	Good: `-- dbctl: allow=irreversible "history of raw rows may not be kept longer than a day"
+VACUUM TABLE orders;`,
+	statement: func(p *pass, s *statement) {
+		_, makes := define.ParseTable(s.SQL)
+		shortens := define.LossOf(s.SQL) == define.History || s.Retention && !(makes && s.Plain)
+		if shortens && !consents(s.m.Headers, "irreversible") {
+			p.at(s, 0, s.Kind+" shortens what UNDROP and FLASHBACK can bring back", "say why in the file: -- dbctl: allow=irreversible \"why\"; or "+reasonHint(p.rule.Name))
+		}
+	},
+}
+
+var replaceTable = Rule{
+	Name: "replace-table", Level: Error,
+	Short: "CREATE OR REPLACE of a table that an earlier migration made",
+	Why:   "The rows of the table that is replaced are gone for good when retention ends.",
+	Bad: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+-- migrations/00002_again.sql
+CREATE OR REPLACE TABLE orders (id INT, note STRING);`,
+	Good: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+-- migrations/00002_note.sql
+ALTER TABLE orders ADD COLUMN note STRING;`,
+	statement: func(p *pass, s *statement) {
+		for _, w := range s.Writes {
+			was := p.schema.Find(w.Object)
+			if s.down || w.Verb != effect.Replace || w.Kind != sqltext.Table || was == nil || was.Relation != schema.Base || p.ownWork(s, w.Object) {
+				continue
+			}
+			if slices.Contains(s.Names, w.Object) || define.Reads(s.SQL, w.Object, s.database) || dependents(p, w.Object) != "" {
+				continue // rebuilt from its own rows; or replace-dependency says it
+			}
+			p.atObject(s, w.Object, fmt.Sprintf("the rows of %s, which version %d made, are replaced by an empty table", w.Object, was.Made.Version),
+				"ALTER TABLE keeps them; or "+reasonHint(p.rule.Name))
+		}
+	},
+}
+
+// reasonHint is how a rule is silenced.
+func reasonHint(rule string) string {
+	return fmt.Sprintf(`-- dbctl: lint-ignore=%s "why"`, rule)
+}
+
+func consents(headers []sqltext.Header, value string) bool {
+	return slices.ContainsFunc(headers, func(h sqltext.Header) bool { return h.Key == "allow" && h.Value == value })
+}

@@ -1,0 +1,90 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// dependents names what depends on a table: its streams, and the loads that fill it. It is "" where nothing does.
+func dependents(p *pass, table sqltext.Object) string {
+	var names []string
+	for _, o := range p.schema.Of(sqltext.Table) {
+		if o.Relation == schema.Stream && o.On == table {
+			names = append(names, "stream "+o.Display())
+		}
+	}
+	for i := range p.Loads {
+		if p.target(&p.Loads[i]) == table {
+			names = append(names, "load "+p.Loads[i].Name)
+		}
+	}
+	return list(names)
+}
+
+var replaceDependency = Rule{
+	Name: "replace-dependency", Level: Error,
+	Short: "CREATE OR REPLACE of a table that a stream or a load depends on",
+	Why: "The new table has another id. A stream on the old one fails from then on; a load has no ledger for the new one and loads every " +
+		"file again, or, where rows were copied, refuses to go on.",
+	Bad: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+CREATE STREAM orders_stream ON TABLE orders;
+-- migrations/00002_again.sql
+CREATE OR REPLACE TABLE orders (id INT, note STRING);`,
+	Good: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+CREATE STREAM orders_stream ON TABLE orders;
+-- migrations/00002_note.sql
+ALTER TABLE orders ADD COLUMN note STRING;`,
+	statement: func(p *pass, s *statement) {
+		for _, w := range s.Writes {
+			if w.Verb != effect.Replace || w.Kind != sqltext.Table || w.IsStream || s.down || define.IsView(s.SQL) {
+				continue
+			}
+			if on := dependents(p, w.Object); on != "" {
+				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, on, plural(on, "depends", "depend")),
+					"CREATE TABLE for a new one, ALTER TABLE for one that is there; or "+reasonHint(p.rule.Name))
+				if p.schema.Find(w.Object) == nil { // as far as the migrations know it replaces nothing
+					p.lower()
+				}
+			}
+		}
+	},
+}
+
+// plural chooses the verb for a list that list wrote.
+func plural(listed, one, several string) string {
+	if strings.Contains(listed, " and ") {
+		return several
+	}
+	return one
+}
+
+var internalStage = Rule{
+	Name: "internal-stage", Level: Error,
+	Short: "an internal stage is replaced or dropped",
+	Why:   "The files of an internal stage lie in it alone. CREATE OR REPLACE STAGE and DROP STAGE delete them at once, and nothing brings them back.",
+	Bad:   `CREATE OR REPLACE STAGE uploads;`,
+	Good:  `CREATE STAGE IF NOT EXISTS uploads;`,
+	statement: func(p *pass, s *statement) {
+		for _, w := range s.Writes {
+			if w.Kind != sqltext.Stage || w.Verb != effect.Replace && w.Verb != effect.Drop || s.down && w.Verb == effect.Drop {
+				continue
+			}
+			was := p.schema.Find(w.Object)
+			made, _ := define.ParseStage(s.SQL)
+			internal := w.Verb == effect.Replace && made.Internal
+			if was != nil {
+				internal = was.Stage.Internal
+			}
+			if internal {
+				p.atObject(s, w.Object, fmt.Sprintf("the files in %s are deleted", w.Object), "CREATE STAGE IF NOT EXISTS leaves them alone; or "+reasonHint(p.rule.Name))
+			}
+		}
+	},
+}

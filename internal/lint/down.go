@@ -1,0 +1,219 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+var noDown = Rule{
+	Name: "no-down", Level: Warning,
+	Short: "a migration has no Down section",
+	Why:   "`dbctl migrate down` and `redo` refuse it. An empty section says that there is nothing to undo.",
+	Bad: `-- migrations/00001_orders.sql
+-- +goose Up
+CREATE TABLE orders (id INT);`,
+	Good: `-- migrations/00001_orders.sql
+-- +goose Up
+CREATE TABLE orders (id INT);
+-- +goose Down
+DROP TABLE orders;`,
+	migration: func(p *pass, m *migration) {
+		if !m.HasDown && len(m.up) > 0 {
+			p.add(schema.Place{File: m.Path, Line: m.Up.Line, Column: 1}, nil, "there is no -- +goose Down section", "write one; an empty section says that there is nothing to undo")
+		}
+	},
+}
+
+var downIncomplete = Rule{
+	Name: "down-incomplete", Level: Warning,
+	Short: "a Down section does not undo its Up section",
+	Why: "After `dbctl migrate down` the warehouse is not what it was before `up`: what is left over makes the next `up` fail, and what is " +
+		"missing breaks what still uses it.",
+	Bad: `CREATE TABLE orders (id INT);
+CREATE TABLE items (id INT);
+-- +goose Down
+DROP TABLE items;`,
+	Good: `CREATE TABLE orders (id INT);
+CREATE TABLE items (id INT);
+-- +goose Down
+DROP TABLE items;
+DROP TABLE orders;`,
+	migration: func(p *pass, m *migration) {
+		if !m.HasDown || m.undone.Opaque() {
+			return
+		}
+		seen := map[sqltext.Object]bool{}
+		for _, s := range m.up {
+			for _, w := range s.Writes {
+				if seen[w.Object] || s.Class == effect.Irreversible || strings.HasPrefix(s.Undo, "nothing") || !compared(w) {
+					continue
+				}
+				seen[w.Object] = true
+				if message := p.left(m, w.Object); message != "" {
+					p.atObject(s, w.Object, message, undoHint(s, m, w))
+				}
+			}
+		}
+	},
+}
+
+// compared says whether a fold knows enough of what the write does to tell whether it was undone.
+func compared(w effect.Write) bool {
+	if w.Verb == effect.CreateNew && w.AccountWide() {
+		return false // it may have been there before, and be others' too
+	}
+	switch w.Kind {
+	case sqltext.Grant, sqltext.Setting, sqltext.StageFiles, sqltext.Unknown, sqltext.Index:
+		return false
+	}
+	return true
+}
+
+// undoHint is the statement that Down lacks: what is new is dropped, whatever CREATE OR REPLACE would need where it was there before.
+func undoHint(s *statement, m *migration, w effect.Write) string {
+	made := w.Verb == effect.Create || w.Verb == effect.CreateNew || w.Verb == effect.Replace
+	switch {
+	case made && m.before.Find(w.Object) == nil:
+		kind := strings.ToUpper(string(w.Kind))
+		if w.IsStream {
+			kind = "STREAM"
+		} else if define.IsView(s.SQL) {
+			kind = "VIEW"
+		}
+		return fmt.Sprintf("in the Down section: DROP %s %s;", kind, w.Object.Display())
+	case s.Undo == "":
+		return "undo it in the Down section"
+	}
+	return "in the Down section: " + s.Undo
+}
+
+// left says what Down leaves of Up's change of an object; "" when it is as it was before.
+func (p *pass) left(m *migration, o sqltext.Object) string {
+	before, after, undone := m.before.Find(o), m.after.Find(o), m.undone.Find(o)
+	switch {
+	case before != nil && undone != nil:
+		return p.differs(m, before, after, undone)
+	case before != nil && after == nil:
+		return fmt.Sprintf("Down does not bring back %s, which Up takes away", o)
+	case before != nil:
+		return fmt.Sprintf("Down drops %s, which was there before Up", o)
+	case after != nil && undone != nil && after.Made.Version == m.Version:
+		return fmt.Sprintf("Down leaves %s, which Up makes", o)
+	case after == nil && undone == nil && dropped(m, o) && !inDown(m, o):
+		return fmt.Sprintf("Down does not bring back %s, which Up drops", o)
+	}
+	return ""
+}
+
+// dropped says whether Up drops an object that no migration made.
+func dropped(m *migration, o sqltext.Object) bool {
+	return slices.ContainsFunc(m.up, func(s *statement) bool {
+		return !s.If && slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o && w.Verb == effect.Drop })
+	})
+}
+
+// inDown says whether a statement of Down writes the object.
+func inDown(m *migration, o sqltext.Object) bool {
+	return slices.ContainsFunc(m.down, func(s *statement) bool {
+		return s.Unknown || slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o })
+	})
+}
+
+// differs compares an object that is there before and after.
+func (p *pass) differs(m *migration, before, after, undone *schema.Object) string {
+	o := before.Object
+	if before.Known && undone.Known {
+		for _, c := range undone.Columns {
+			was, ok := before.Column(c.Name)
+			switch {
+			case !ok:
+				return fmt.Sprintf("Down leaves column %s of %s, which Up adds", c.Name, o)
+			case !was.Type.Equal(c.Type):
+				return fmt.Sprintf("after Down column %s of %s is %s; before Up it was %s", c.Name, o, c.Type, was.Type)
+			case was.NotNull != c.NotNull:
+				return fmt.Sprintf("after Down column %s of %s has another NOT NULL than before Up", c.Name, o)
+			case was.Default != c.Default:
+				return fmt.Sprintf("after Down column %s of %s has another default than before Up", c.Name, o)
+			}
+		}
+		for _, c := range before.Columns {
+			if _, ok := undone.Column(c.Name); !ok {
+				return fmt.Sprintf("after Down %s has no column %s, which it had before Up", o, c.Name)
+			}
+		}
+	}
+	switch {
+	case before.Kind == sqltext.Task && (before.Resumed != undone.Resumed || before.Paused != undone.Paused):
+		return fmt.Sprintf("Down leaves %s started or suspended as Up made it", o)
+	case inDown(m, o):
+		return ""
+	case after == nil || before.Changed != after.Changed:
+		return fmt.Sprintf("Down does not touch %s, which Up changes", o)
+	case addsRows(m, o):
+		return fmt.Sprintf("Down leaves the rows that Up writes into %s", o)
+	}
+	return ""
+}
+
+// addsRows says whether Up inserts rows into a table.
+func addsRows(m *migration, o sqltext.Object) bool {
+	return slices.ContainsFunc(m.up, func(s *statement) bool {
+		return define.Adds(s.SQL) &&
+			slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o && w.Verb == effect.WriteData && !w.IsStream })
+	})
+}
+
+var irreversible = Rule{
+	Name: "irreversible", Level: Error,
+	Short: "a statement that nothing can undo, without consent",
+	Why:   "`dbctl migrate up` refuses it: when a later statement fails, this one stays. A header in the file gives consent, with a reason.",
+	Bad:   `CREATE USER loader IDENTIFIED BY {{ secret "LOADER" }};` + "\nALTER USER loader IDENTIFIED BY {{ secret \"LOADER\" }};",
+	Good: `-- dbctl: allow=irreversible "the old password is void anyway"
+ALTER USER loader IDENTIFIED BY {{ secret "LOADER" }};`,
+	statement: func(p *pass, s *statement) {
+		if s.Class != effect.Irreversible && !s.Unknown || consents(s.m.Headers, "irreversible") {
+			return
+		}
+		hint := `-- dbctl: allow=irreversible "why", above -- +goose Up`
+		if s.Unknown && !s.Script {
+			hint = "check its spelling; or " + hint
+		}
+		p.at(s, 0, fmt.Sprintf("%s cannot be undone: %s", s.Kind, s.Reason), hint)
+	},
+}
+
+var dropsDefault = Rule{
+	Name: "drops-default", Level: Warning,
+	Short: "MODIFY COLUMN without DEFAULT drops the default that the column has",
+	Why:   "MODIFY COLUMN defines the column anew: a DEFAULT that is not said again is gone, and rows that leave the column out get NULL, or are refused.",
+	Bad: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT, state STRING DEFAULT 'new');
+-- migrations/00002_modify.sql
+ALTER TABLE orders MODIFY COLUMN state STRING NOT NULL;`,
+	Good: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT, state STRING DEFAULT 'new');
+-- migrations/00002_modify.sql
+ALTER TABLE orders MODIFY COLUMN state STRING NOT NULL DEFAULT 'new';`,
+	statement: func(p *pass, s *statement) {
+		table, ok := define.ParseTable(s.SQL)
+		if !ok || table.Action != define.ModifyColumn || len(s.Writes) == 0 {
+			return
+		}
+		was := p.schema.Find(s.Writes[0].Object)
+		if was == nil {
+			return
+		}
+		for _, c := range table.Columns {
+			if old, ok := was.Column(c.Name); ok && old.Default != "" && c.Default == "" {
+				p.at(s, c.Start, fmt.Sprintf("column %s loses its DEFAULT %s", c.Name, old.Default),
+					"say it again: DEFAULT "+old.Default+"; or "+reasonHint(p.rule.Name))
+			}
+		}
+	},
+}

@@ -1,0 +1,190 @@
+package lint
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+var secretLiteral = Rule{
+	Name: "secret-literal", Level: Error,
+	Short: "a literal or a comment that looks like a key",
+	Why: "A key in a file is in the repository's history for good, and in the journal of every warehouse. The literals of options that hold " +
+		"keys, keys of known shapes (AKIA…, ghp_…, -----BEGIN PRIVATE KEY-----), and long random texts are found.",
+	Bad: `CREATE CONNECTION lake STORAGE_TYPE = 's3' ACCESS_KEY_ID = 'AKIAQWERTY2PLMOKNIJB' SECRET_ACCESS_KEY = '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';`,
+	Good: `CREATE CONNECTION lake STORAGE_TYPE = 's3'
+  ACCESS_KEY_ID = {{ secret "AWS_ACCESS_KEY_ID" }} SECRET_ACCESS_KEY = {{ secret "AWS_SECRET_ACCESS_KEY" }};`,
+	statement: func(p *pass, s *statement) {
+		for _, at := range secretsIn(s.SQL) {
+			p.at(s, at.offset, at.what, secretHint)
+		}
+	},
+	load: func(p *pass, l *project.Load) {
+		for _, at := range secretsIn(l.Statement.SQL) {
+			p.atLoad(l, at.offset, at.what, secretHint)
+		}
+	},
+	whole: func(p *pass) {
+		for _, m := range p.migrations {
+			p.keysInComments(m.Path)
+		}
+		for i := range p.Loads {
+			p.keysInComments(p.Loads[i].Path)
+		}
+		for _, line := range keyLines(p.text(project.ConfigFile)) {
+			p.add(schema.Place{File: project.ConfigFile, Line: line, Column: 1}, nil, "this looks like a key, and stands in clear", "put it into the environment, and name it under secrets: or in password:")
+		}
+	},
+}
+
+const secretHint = `write {{ secret "NAME" }} in its place, give NAME its value in the environment, and make the key void: it is in the repository's history`
+
+// suspect is a place that looks like a key.
+type suspect struct {
+	offset int
+	what   string
+}
+
+// secretsIn finds the literals of a statement that are keys by the option that they stand in, by their shape, or by their entropy.
+func secretsIn(sql string) []suspect {
+	var found []suspect
+	seen := map[int]bool{}
+	for _, span := range sqltext.SecretLiterals(sql) {
+		if text, err := sqltext.Unquote(sql[span[0]:span[1]]); err == nil && isPlaceholder(text) {
+			continue
+		}
+		seen[span[0]] = true
+		found = append(found, suspect{span[0], "a key stands here as a literal"})
+	}
+	words, err := sqltext.ReadWords(sql)
+	if err != nil {
+		return found
+	}
+	for i, t := range words.Tokens {
+		if t.Kind != sqltext.String && t.Kind != sqltext.Code || seen[t.Start] {
+			continue
+		}
+		text, err := sqltext.Unquote(words.Text(i))
+		switch {
+		case err != nil || strings.Contains(text, "{{"):
+		case keyShape.MatchString(text), t.Kind == sqltext.String && random(text):
+			found = append(found, suspect{t.Start, "this literal looks like a key"})
+		}
+	}
+	return found
+}
+
+// keysInComments finds keys of known shapes in the comments of a file. Those in statements are found there.
+func (p *pass) keysInComments(path string) {
+	text := p.text(path)
+	tokens, err := sqltext.Scan(text)
+	if err != nil {
+		return
+	}
+	for _, t := range tokens {
+		if t.Kind != sqltext.Comment {
+			continue
+		}
+		if at := keyShape.FindStringIndex(text[t.Start:t.End]); at != nil {
+			pos := sqltext.PosAt(text, t.Start+at[0])
+			p.add(schema.Place{File: path, Line: pos.Line, Column: pos.Column}, nil, "this comment holds what looks like a key", "take it out, and make the key void: it is in the repository's history")
+		}
+	}
+}
+
+// keyLines are the lines of dbctl.yaml that hold a key of a known shape.
+func keyLines(text string) []int {
+	var lines []int
+	for i, line := range strings.Split(text, "\n") {
+		if keyShape.MatchString(line) {
+			lines = append(lines, i+1)
+		}
+	}
+	return lines
+}
+
+// keyShape matches keys that can be told by their look: of AWS, GitHub, GitLab, Slack, Stripe, Google, OpenAI, npm, Databend Cloud's JWTs, and PEM.
+var keyShape = regexp.MustCompile(`\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{22,}|\bglpat-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|` +
+	`\b[sr]k_(live|test)_[A-Za-z0-9]{16,}|\bAIza[\w-]{35}|\bsk-[A-Za-z0-9_-]{32,}|\bnpm_[A-Za-z0-9]{36}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|` +
+	`-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAccountKey=[A-Za-z0-9+/=]{40,}`)
+
+// isPlaceholder says whether a text only shows where a key goes: <your-key>, ****, xxxx, ${KEY}.
+func isPlaceholder(text string) bool {
+	text = strings.TrimSpace(text)
+	return text == "" || strings.Contains(strings.ToLower(text), "your") || strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") || strings.HasPrefix(text, "${") || strings.Trim(text, "*xX.-…") == ""
+}
+
+// random says whether a text is one long word of letters and digits mixed as only chance mixes them.
+func random(text string) bool {
+	const shortest, bits = 32, 4.2
+	if len(text) < shortest || len(text) > 256 {
+		return false
+	}
+	var upper, lower, digit int
+	counts := map[rune]int{}
+	for _, r := range text {
+		switch {
+		case r > unicode.MaxASCII:
+			return false
+		case unicode.IsUpper(r):
+			upper++
+		case unicode.IsLower(r):
+			lower++
+		case unicode.IsDigit(r):
+			digit++
+		case !strings.ContainsRune("+/=_-", r):
+			return false
+		}
+		counts[r]++
+	}
+	if upper < 4 || lower < 4 || digit < 3 || strings.Count(text, "/")+strings.Count(text, "_")+strings.Count(text, "-") > 4 {
+		return false
+	}
+	entropy := 0.0
+	for _, n := range counts {
+		share := float64(n) / float64(len(text))
+		entropy -= share * math.Log2(share)
+	}
+	return entropy >= bits
+}
+
+var unqualifiedAfterUse = Rule{
+	Name: "unqualified-after-use", Level: Warning,
+	Short: "names without a database behind a USE",
+	Why: "Which table is meant depends on a USE further up, and on whether that line stays there. dbctl sends each migration on a session of " +
+		"its own, but a person who runs the statement again has another database.",
+	Bad: `USE shop;
+CREATE TABLE orders (id INT);`,
+	Good: `CREATE TABLE shop.orders (id INT);`,
+	statement: func(p *pass, s *statement) {
+		if !s.used {
+			return
+		}
+		for _, w := range s.Writes {
+			if w.Kind == sqltext.Table && w.Database == s.database && !qualified(s.SQL, w.Object) {
+				p.atObject(s, w.Object, fmt.Sprintf("%s is meant by a USE further up", w.Object), "write "+w.Object.Display()+", and leave out USE")
+				return
+			}
+		}
+	},
+}
+
+// qualified says whether the statement names the object with its database.
+func qualified(sql string, o sqltext.Object) bool {
+	words, err := sqltext.ReadWords(sql)
+	if err != nil {
+		return true
+	}
+	for i := 2; i < len(words.Tokens); i++ {
+		if words.Symbol(i-1, ".") && sqltext.FoldIdent(words.Text(i)) == o.Name && sqltext.FoldIdent(words.Text(i-2)) == o.Database {
+			return true
+		}
+	}
+	return false
+}

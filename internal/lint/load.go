@@ -1,0 +1,367 @@
+package lint
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
+)
+
+const exampleStage = `-- migrations/00001_orders.sql
+CREATE STAGE lake URL = 's3://bucket/' CONNECTION = (CONNECTION_NAME = 'c');
+CREATE TABLE orders (id INT NOT NULL, placed DATE);
+`
+
+// The rules of CheckLoad.
+const (
+	LoadColumn  = "load-column"
+	LoadCast    = "load-cast"
+	VectorWidth = "vector-width"
+)
+
+// CheckLoad says what is wrong between a load and its table, as a schema has it: what makes the COPY fail or change values. at is an
+// offset in the load's statement. lint and plan ask it.
+func CheckLoad(l *project.Load, table *schema.Object, report func(rule string, at int, message, hint string)) {
+	if table == nil || !table.Known {
+		return
+	}
+	c := l.Copy
+	sql := l.Statement.SQL
+	columns := table.Columns
+	if len(c.Columns) > 0 {
+		columns = nil
+		for _, name := range c.Columns {
+			column, ok := table.Column(name)
+			if !ok {
+				hint := fmt.Sprintf("the columns of %s are %s", table.Display(), list(table.ColumnNames()))
+				if near := project.Nearest(name, table.ColumnNames()); near != "" {
+					hint = "did you mean " + near + "?"
+				}
+				report(LoadColumn, define.Find(sql, name, c.TableSpan[1]), fmt.Sprintf("%s has no column %s", table, name), hint)
+			}
+			columns = append(columns, column)
+		}
+		for _, column := range table.Columns {
+			listed := slices.ContainsFunc(c.Columns, func(name string) bool { return strings.EqualFold(name, column.Name) })
+			if !listed && !column.Filled() {
+				report(LoadColumn, c.TableSpan[0], fmt.Sprintf("column %s of %s is NOT NULL without a default, and the load does not fill it", column.Name, table),
+					"add it to the COPY, or give it a DEFAULT in a migration")
+			}
+		}
+	}
+	if c.Select == nil || slices.ContainsFunc(c.Select, func(i copytext.SelectItem) bool { return strings.HasSuffix(i.Text, "*") }) {
+		return
+	}
+	if len(c.Select) != len(columns) {
+		report(LoadColumn, c.TableSpan[0], fmt.Sprintf("the SELECT has %d items for %d columns of %s", len(c.Select), len(columns), table),
+			"name the columns: COPY INTO "+l.Copy.Table+" (a, b) FROM (SELECT a, b FROM @stage/path/)")
+		return
+	}
+	from := c.TableSpan[1]
+	for i, item := range c.Select {
+		at := from + max(0, strings.Index(sql[from:], item.Text))
+		from = at + len(item.Text)
+		cast, ok := define.ParseType(item.Type)
+		if item.Type == "" || !ok || columns[i].Name == "" || columns[i].Type.Unknown {
+			continue
+		}
+		checkCast(table, columns[i], cast, at, report)
+	}
+}
+
+func checkCast(table *schema.Object, column define.Column, cast define.Type, at int, report func(rule string, at int, message, hint string)) {
+	write := fmt.Sprintf("write ::%s", column.Type)
+	switch {
+	case cast.Unknown:
+		report(LoadCast, at, fmt.Sprintf("Databend has no type %s", cast.Name), write)
+	case cast.Name == "VECTOR" && column.Type.Name == "VECTOR":
+		if cast.Width != column.Type.Width {
+			report(VectorWidth, at, fmt.Sprintf("the load makes VECTOR(%d), and column %s of %s is VECTOR(%d)", cast.Width, column.Name, table, column.Type.Width),
+				`give the width once, as a var of dbctl.yaml, and write VECTOR({{ var "NAME" }}) in both`)
+		}
+	case !column.Type.Casts(cast):
+		report(LoadCast, at, fmt.Sprintf("a %s cannot become the %s of column %s", cast, column.Type, column.Name), write)
+	case !column.Type.Holds(cast) && cast.Name != "STRING" && cast.Name != "VARIANT" && cast.Name != "ARRAY" && cast.Name != "BINARY":
+		report(LoadCast, at, fmt.Sprintf("%s holds values that the %s of column %s does not", cast, column.Type, column.Name), write)
+	}
+}
+
+// checkLoad reports the findings of one rule of CheckLoad.
+func checkLoad(p *pass, l *project.Load) {
+	CheckLoad(l, p.schema.Find(p.target(l)), func(rule string, at int, message, hint string) {
+		if rule == p.rule.Name {
+			p.atLoad(l, at, message, hint)
+		}
+	})
+}
+
+var loadColumn = Rule{
+	Name: LoadColumn, Level: Error,
+	Short: "a load that does not fit the columns of its table",
+	Why: "A column that the table lacks, a NOT NULL column that nobody fills, or another number of items than of columns makes every COPY fail. " +
+		"The table is the one that the migrations make.",
+	Bad: exampleStage + `-- loads/orders.sql
+COPY INTO orders (id, day) FROM (SELECT id::INT, day::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
+	Good: exampleStage + `-- loads/orders.sql
+COPY INTO orders (id, placed) FROM (SELECT id::INT, day::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
+	load: checkLoad,
+}
+
+var loadCast = Rule{
+	Name: LoadCast, Level: Warning,
+	Short: "a load casts to another type than the column has",
+	Why: "The engine casts once more, to the column's type: values that do not fit make the COPY fail, and fractions and times of day are lost " +
+		"without a word.",
+	Bad: exampleStage + `-- loads/orders.sql
+COPY INTO orders (id, placed) FROM (SELECT id::DOUBLE, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
+	Good: exampleStage + `-- loads/orders.sql
+COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
+	load: checkLoad,
+}
+
+var vectorWidth = Rule{
+	Name: VectorWidth, Level: Error,
+	Short: "widths of vectors that differ between table, load and var",
+	Why:   "A vector of another width than its column is refused, file by file, and a search with another width fails.",
+	Bad: `-- migrations/00001_docs.sql
+CREATE TABLE docs (id INT, v VECTOR(768));
+-- loads/docs.sql
+COPY INTO docs (id, v) FROM (SELECT id::INT, v::VECTOR(512) FROM @lake/docs/) FILE_FORMAT = (TYPE = PARQUET);`,
+	Good: `-- migrations/00001_docs.sql
+CREATE TABLE docs (id INT, v VECTOR(768));
+-- loads/docs.sql
+COPY INTO docs (id, v) FROM (SELECT id::INT, v::VECTOR(768) FROM @lake/docs/) FILE_FORMAT = (TYPE = PARQUET);`,
+	load: checkLoad,
+	whole: func(p *pass) {
+		var widths []int
+		var first *schema.Object
+		for _, o := range p.schema.Of(sqltext.Table) {
+			for _, c := range o.Columns {
+				if c.Type.Name == "VECTOR" {
+					if widths = append(widths, c.Type.Width); len(widths) == 1 {
+						first = o
+					}
+				}
+			}
+		}
+		for name, value := range p.Env.Vars {
+			n, err := strconv.Atoi(value)
+			lower := strings.ToLower(name)
+			if err == nil && (strings.Contains(lower, "dim") || strings.Contains(lower, "width")) && len(widths) > 0 && !slices.Contains(widths, n) {
+				p.atMade(first, fmt.Sprintf("the var %s is %d, and the vectors of the tables have the width %s", name, n, widthList(widths)),
+					fmt.Sprintf(`write VECTOR({{ var %q }}), or take the var out of dbctl.yaml`, name))
+			}
+		}
+	},
+}
+
+func widthList(widths []int) string {
+	widths = slices.Clone(widths)
+	slices.Sort(widths)
+	var texts []string
+	for _, n := range slices.Compact(widths) {
+		texts = append(texts, strconv.Itoa(n))
+	}
+	return list(texts)
+}
+
+var loadTarget = Rule{
+	Name: "load-target", Level: Warning,
+	Short: "a load whose table or stage no migration makes",
+	Why:   "The COPY fails where nobody else has made it. A project that makes tables usually makes all that it loads.",
+	Bad: exampleStage + `-- loads/orders.sql
+COPY INTO order FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
+	Good: exampleStage + `-- loads/orders.sql
+COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
+	load: func(p *pass, l *project.Load) {
+		if p.schema.Opaque() {
+			return
+		}
+		missing := func(o sqltext.Object, at int) {
+			all := p.schema.Of(o.Kind)
+			if len(all) == 0 || p.schema.Find(o) != nil || o.Name == "~" {
+				return
+			}
+			var names []string
+			for _, other := range all {
+				names = append(names, other.Name)
+			}
+			hint := fmt.Sprintf("dbctl migrate create %s", strings.ReplaceAll(o.Name, " ", "_"))
+			if g, ok := p.schema.Gone(o); ok {
+				hint = fmt.Sprintf("it was %s in %s:%d", g.How, g.File, g.Line)
+			} else if near := project.Nearest(o.Name, names); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			p.atLoad(l, at, fmt.Sprintf("no migration makes %s", o), hint)
+		}
+		missing(p.target(l), l.Copy.TableSpan[0])
+		missing(sqltext.Object{Kind: sqltext.Stage, Name: l.Copy.Stage}, l.Copy.LocationSpan[0])
+	},
+}
+
+var positionalCopy = Rule{
+	Name: "positional-copy", Level: Warning,
+	Short: "a load by position into a table that got another column later",
+	Why: "Fields of CSV and TSV files, and the items of a SELECT, go to the table's columns one after the other when the COPY names none. After " +
+		"ADD COLUMN the older files have a field too few, and every file fails.",
+	Bad: exampleStage + `-- migrations/00002_note.sql
+ALTER TABLE orders ADD COLUMN note STRING;
+-- loads/orders.sql
+COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = CSV);`,
+	Good: exampleStage + `-- migrations/00002_note.sql
+ALTER TABLE orders ADD COLUMN note STRING;
+-- loads/orders.sql
+COPY INTO orders (id, placed) FROM @lake/orders/ FILE_FORMAT = (TYPE = CSV);`,
+	load: func(p *pass, l *project.Load) {
+		o := p.schema.Find(p.target(l))
+		if o == nil || len(o.Widened) == 0 || len(l.Copy.Columns) > 0 || !p.byPosition(l) {
+			return
+		}
+		var added []string
+		for _, c := range o.Columns {
+			if at, ok := o.Widened[c.Name]; ok {
+				added = append(added, fmt.Sprintf("%s (version %d)", c.Name, at.Version))
+			}
+		}
+		if len(added) > 0 {
+			p.atLoad(l, l.Copy.TableSpan[0], fmt.Sprintf("the COPY goes by position, and %s got %s later", o, list(added)), "name the columns that the files have: COPY INTO "+l.Copy.Table+" (…)")
+		}
+	},
+}
+
+// byPosition says whether the fields of the load's files go to columns by their position. A format that only the server knows does not count.
+func (p *pass) byPosition(l *project.Load) bool {
+	if l.Copy.Select != nil {
+		return true
+	}
+	with := *l
+	if with.Format == "" {
+		if stage := p.schema.Find(sqltext.Object{Kind: sqltext.Stage, Name: l.Copy.Stage}); stage != nil {
+			with.Format = stage.Stage.Format
+		}
+		for _, f := range p.schema.Of(sqltext.FileFormat) {
+			if o, ok := l.Copy.Option("FILE_FORMAT"); ok && strings.Contains(o.Value, "'"+f.Name+"'") {
+				with.Format = f.Options
+			}
+		}
+	}
+	switch with.FileType() {
+	case "CSV", "TSV", "TEXT":
+		return true
+	}
+	return false
+}
+
+var unfilledTable = Rule{
+	Name: "unfilled-table", Level: Warning,
+	Short: "a table that nothing fills, in a project that names a bucket",
+	Why: "Neither a load nor a task nor a migration writes a row into it: a load was forgotten, or names another table. " +
+		"A table that an application fills says so by a lint-ignore.",
+	Bad: exampleStage,
+	Good: exampleStage + `-- loads/orders.sql
+COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
+	whole: func(p *pass) {
+		bucket := p.Env.Vars["bucket"] != "" || slices.ContainsFunc(p.schema.Of(sqltext.Stage), func(o *schema.Object) bool { return !o.Stage.Internal })
+		if !bucket || p.schema.Opaque() {
+			return
+		}
+		filled := map[sqltext.Object]bool{}
+		for i := range p.Loads {
+			filled[p.target(&p.Loads[i])] = true
+		}
+		for _, m := range p.migrations {
+			for _, s := range m.up {
+				if _, ok := define.ParseTask(s.SQL); ok || define.IsView(s.SQL) { // what a body mentions, and may write
+					for _, o := range s.Names {
+						filled[o] = filled[o] || ok
+					}
+				}
+			}
+		}
+		for _, o := range p.schema.Of(sqltext.Table) {
+			if o.Relation == schema.Base && !o.Filled && !filled[o.Object] {
+				p.atMade(o, fmt.Sprintf("nothing fills %s: no load, no task, no migration", o), "write loads/"+o.Name+".sql; or "+reasonHint(p.rule.Name))
+			}
+		}
+	},
+}
+
+var twoLoads = Rule{
+	Name: "two-loads", Level: Warning,
+	Short: "two loads of one table",
+	Why: "Both write the same rows when the same data lies under both paths. A file that both read is loaded once, by whichever comes first, and " +
+		"with its text.",
+	Bad: exampleStage + `-- loads/a.sql
+COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);
+-- loads/b.sql
+COPY INTO orders FROM @lake/orders/2026/ FILE_FORMAT = (TYPE = PARQUET);`,
+	Good: exampleStage + `-- loads/a.sql
+COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
+	whole: func(p *pass) {
+		for i := range p.Loads {
+			for j := range i {
+				a, b := &p.Loads[j], &p.Loads[i]
+				if p.target(a) != p.target(b) {
+					continue
+				}
+				message := fmt.Sprintf("%s is filled by the load %s too", p.target(b), a.Name)
+				if a.Copy.Stage == b.Copy.Stage && (strings.HasPrefix(a.Copy.Path, b.Copy.Path) || strings.HasPrefix(b.Copy.Path, a.Copy.Path)) {
+					message += ", from the same files"
+				}
+				p.atLoad(b, b.Copy.TableSpan[0], message, "make one of them; or "+reasonHint(p.rule.Name))
+				break
+			}
+		}
+	},
+}
+
+var stageSlash = Rule{
+	Name: "stage-slash", Level: Warning,
+	Short: "a stage path, or a stage's URL, without a / at its end",
+	Why:   "A path is a prefix: @lake/orders also reads orders_old/ and orders2.parquet. A URL with a path must end with / (error 4000).",
+	Bad: exampleStage + `-- loads/orders.sql
+COPY INTO orders FROM @lake/orders FILE_FORMAT = (TYPE = PARQUET);`,
+	Good: exampleStage + `-- loads/orders.sql
+COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
+	statement: func(p *pass, s *statement) {
+		stage, ok := define.ParseStage(s.SQL)
+		if !ok || stage.URL == "" || strings.HasSuffix(stage.URL, "/") {
+			return
+		}
+		if _, rest, ok := strings.Cut(stage.URL, "://"); ok && strings.Contains(rest, "/") && !strings.Contains(rest, "{{") {
+			p.at(s, stage.Start, "the URL of a stage must end with /", "write '"+stage.URL+"/'")
+			p.found[len(p.found)-1].Level = string(Error)
+		}
+	},
+	load: func(p *pass, l *project.Load) {
+		if slashless(l.Copy) {
+			p.atLoad(l, l.Copy.LocationSpan[0], noSlash(l.Copy), "write @"+l.Copy.Stage+"/"+l.Copy.Path+"/")
+		}
+	},
+	whole: func(p *pass) {
+		for _, c := range p.copies() {
+			own := slices.ContainsFunc(p.Loads, func(l project.Load) bool {
+				return l.Copy.Stage == c.Stage && l.Copy.Path == c.Path && l.Copy.Table == c.Table
+			})
+			if slashless(c.Copy) && !own {
+				p.at(c.statement, c.offset+c.LocationSpan[0], noSlash(c.Copy), "write @"+c.Stage+"/"+c.Path+"/")
+			}
+		}
+	},
+}
+
+func slashless(c copytext.Copy) bool {
+	files := slices.ContainsFunc(c.Options, func(o copytext.Option) bool { return o.Name == "FILES" })
+	return c.Path != "" && !strings.HasSuffix(c.Path, "/") && path.Ext(c.Path) == "" && !files
+}
+
+func noSlash(c copytext.Copy) string {
+	return fmt.Sprintf("@%s/%s is a prefix: it reads %s_old/ and %[2]s2 too", c.Stage, c.Path, path.Base(c.Path))
+}

@@ -1,0 +1,234 @@
+package lint
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// statement is one statement of a migration's section, as a rule sees it.
+type statement struct {
+	project.Statement
+	effect.Effect
+	m        *project.Migration
+	down     bool
+	database string // the current one when it runs
+	used     bool   // a USE stands before it in its section
+	end      int    // the line that it ends on
+}
+
+// migration is one file, and the objects around its sections.
+type migration struct {
+	*project.Migration
+	up, down      []*statement
+	before, after *schema.Schema // of Up
+	undone        *schema.Schema // after Down; nil without one
+}
+
+// pass is one run of the rules over one project.
+type pass struct {
+	*project.Project
+	base   *Base
+	schema *schema.Schema // the objects right before the statement that is looked at; in whole and load, after all Up sections
+
+	migrations []*migration
+	rule       *Rule
+	found      []found
+}
+
+// found is a finding and the statement that it is about, if it is about one.
+type found struct {
+	event.Finding
+	about *statement
+}
+
+func newPass(p *project.Project, o Options) *pass {
+	ps := &pass{Project: p, base: o.Base}
+	for i := range p.Migrations {
+		m := &migration{Migration: &p.Migrations[i]}
+		m.up = statements(m.Migration, m.Up, false, p.Env.Database)
+		m.down = statements(m.Migration, m.Down, true, p.Env.Database)
+		ps.migrations = append(ps.migrations, m)
+	}
+	return ps
+}
+
+func statements(m *project.Migration, s project.Section, down bool, database string) []*statement {
+	var all []*statement
+	used := false
+	for _, st := range s.Statements {
+		end, _ := st.Pos(len(st.SQL))
+		this := &statement{Statement: st, Effect: effect.Analyze(st.SQL, database), m: m, down: down, database: database, used: used, end: end}
+		if this.Use != "" {
+			database, used = this.Use, true
+		}
+		all = append(all, this)
+	}
+	return all
+}
+
+// run lets each rule see everything, in order.
+func (p *pass) run(rules []Rule) {
+	each := func(f func(*Rule)) {
+		for i := range rules {
+			p.rule = &rules[i]
+			f(p.rule)
+		}
+	}
+	fold := func(s *schema.Schema, statements []*statement) {
+		p.schema = s
+		for _, st := range statements {
+			each(func(r *Rule) {
+				if r.statement != nil {
+					r.statement(p, st)
+				}
+			})
+			s.Apply(st.SQL, st.Effect, st.place(0))
+		}
+	}
+	now := schema.New()
+	for _, m := range p.migrations {
+		m.before = now.Clone()
+		fold(now, m.up)
+		m.after = now.Clone()
+		if m.HasDown {
+			m.undone = now.Clone()
+			fold(m.undone, m.down)
+		}
+		each(func(r *Rule) {
+			if r.migration != nil {
+				r.migration(p, m)
+			}
+		})
+	}
+	p.schema = now
+	for i := range p.Loads {
+		each(func(r *Rule) {
+			if r.load != nil {
+				r.load(p, &p.Loads[i])
+			}
+		})
+	}
+	each(func(r *Rule) {
+		if r.whole != nil {
+			r.whole(p)
+		}
+	})
+}
+
+// place is where an offset of the statement stands.
+func (s *statement) place(offset int) schema.Place {
+	line, column := s.Pos(offset)
+	return schema.Place{Version: s.m.Version, File: s.m.Path, Line: line, Column: column}
+}
+
+// ownWork says whether the statement's migration made the object: nobody else has put anything into it.
+func (p *pass) ownWork(s *statement, o sqltext.Object) bool {
+	was := p.schema.Find(o)
+	return was != nil && was.Made.Version == s.m.Version
+}
+
+// at reports a finding at an offset of a statement.
+func (p *pass) at(s *statement, offset int, message, hint string) {
+	p.add(s.place(offset), s, message, hint)
+}
+
+// atObject reports a finding where the statement names an object.
+func (p *pass) atObject(s *statement, o sqltext.Object, message, hint string) {
+	p.at(s, define.Find(s.SQL, o.Name, 0), message, hint)
+}
+
+// atMade reports a finding at the statement that made an object.
+func (p *pass) atMade(o *schema.Object, message, hint string) {
+	for _, m := range p.migrations {
+		for _, s := range m.up {
+			if s.place(0) == o.Made {
+				p.atObject(s, o.Object, message, hint)
+				return
+			}
+		}
+	}
+	p.add(o.Made, nil, message, hint)
+}
+
+// atLoad reports a finding at an offset of a load's COPY.
+func (p *pass) atLoad(l *project.Load, offset int, message, hint string) {
+	line, column := l.Statement.Pos(offset)
+	p.add(schema.Place{File: l.Path, Line: line, Column: column}, nil, message, hint)
+}
+
+func (p *pass) add(at schema.Place, about *statement, message, hint string) {
+	p.found = append(p.found, found{event.Finding{
+		Rule: p.rule.Name, Level: string(p.rule.Level), File: at.File, Line: at.Line, Column: at.Column, Message: message, Hint: hint,
+	}, about})
+}
+
+// lower makes the last finding a warning.
+func (p *pass) lower() { p.found[len(p.found)-1].Level = string(Warning) }
+
+// target is the table that a load fills.
+func (p *pass) target(l *project.Load) sqltext.Object {
+	o := sqltext.Object{Kind: sqltext.Table, Database: l.Copy.Database, Name: l.Copy.Table}
+	if o.Database == "" {
+		o.Database = p.Env.Database
+	}
+	return o
+}
+
+// filePath is how the text of a file is read: only what the project itself leaves out, such as comments.
+func (p *pass) text(path string) string {
+	text, err := os.ReadFile(filepath.Join(p.Dir, path))
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// aCopy is a COPY INTO a table that stands in a migration, or in the body of a task.
+type aCopy struct {
+	copytext.Copy
+	*statement
+	offset int // of the COPY in the statement
+}
+
+// copies are the COPYs of the Up sections.
+func (p *pass) copies() []aCopy {
+	var all []aCopy
+	for _, m := range p.migrations {
+		for _, s := range m.up {
+			texts := []sqltext.Statement{{Text: s.SQL}}
+			if task, ok := define.ParseTask(s.SQL); ok {
+				texts = task.Body
+			}
+			for _, t := range texts {
+				if c, err := copytext.Parse(t.Text); err == nil {
+					if c.Database == "" {
+						c.Database = s.database
+					}
+					all = append(all, aCopy{c, s, t.Start})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// list writes names as a sentence has them: a, b and c.
+func list(names []string) string {
+	switch n := len(names); n {
+	case 0:
+		return ""
+	case 1:
+		return names[0]
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+}

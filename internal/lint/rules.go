@@ -1,0 +1,54 @@
+package lint
+
+// rules are all of them, in the order of docs/lint.md. It is filled by init: the rules' checks ask for each other's names.
+var rules []Rule
+
+func init() {
+	rules = []Rule{
+		dropTable, dropColumn, emptyTable, narrowColumn, vacuum, replaceTable,
+		replaceDependency, internalStage,
+		irreversible, noDown, downIncomplete, dropsDefault,
+		secretLiteral,
+		unknownType, unknownColumn, goneName, unqualifiedAfterUse,
+		scheduleAndAfter, taskNotResumed, streamConsumed, consumeOutsideDML,
+		loadColumn, loadCast, vectorWidth, loadTarget, positionalCopy, unfilledTable, twoLoads, stageSlash,
+		versionOrder, editedMigration,
+		projectMistake, unusedIgnore,
+	}
+}
+
+var projectMistake = Rule{
+	Name: Mistake, Level: Error,
+	Short: "a file that cannot be read as it is: a mistake in dbctl.yaml, an annotation, a template, a header, two files of one version",
+	Why:   "Nothing that needs the file runs until it is mended. This rule cannot be silenced.",
+}
+
+var unusedIgnore = Rule{
+	Name: "unused-ignore", Level: Warning,
+	Short: "a lint-ignore that silences nothing, or names no rule",
+	Why:   "It would silence the next finding, which nobody has seen.",
+	Bad: `-- dbctl: lint-ignore=drop-table "old"
+CREATE TABLE orders (id INT);`,
+	Good: `CREATE TABLE orders (id INT);`,
+}
+
+// Rules returns all rules.
+func Rules() []Rule { return append([]Rule(nil), rules...) }
+
+// Names are the names of all rules.
+func Names() []string {
+	var names []string
+	for _, r := range rules {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+func find(name string) *Rule {
+	for i := range rules {
+		if rules[i].Name == name {
+			return &rules[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+var scheduleAndAfter = Rule{
+	Name: "schedule-and-after", Level: Error,
+	Short: "a task with both SCHEDULE and AFTER",
+	Why:   "A task runs by the clock or after other tasks. Databend refuses both together.",
+	Bad:   `CREATE TASK sum_orders WAREHOUSE = 'default' SCHEDULE = 10 MINUTE AFTER 'load_orders' AS INSERT INTO sums SELECT count(*) FROM orders;`,
+	Good:  `CREATE TASK sum_orders WAREHOUSE = 'default' AFTER 'load_orders' AS INSERT INTO sums SELECT count(*) FROM orders;`,
+	statement: func(p *pass, s *statement) {
+		if task, ok := define.ParseTask(s.SQL); ok && task.Schedule && len(task.After) > 0 {
+			p.at(s, task.At, "SCHEDULE and AFTER exclude each other", "keep SCHEDULE for the first task of a chain, and AFTER for the others")
+		}
+	},
+}
+
+var taskNotResumed = Rule{
+	Name: "task-not-resumed", Level: Warning,
+	Short: "a task that is made and never resumed",
+	Why: "CREATE TASK makes a suspended task, and so does CREATE OR REPLACE TASK of one that ran: it does nothing until ALTER TASK … RESUME. " +
+		"A last word of SUSPEND is taken as meant.",
+	Bad: `CREATE TASK load_orders WAREHOUSE = 'default' SCHEDULE = 10 MINUTE AS COPY INTO orders FROM @lake/orders/;`,
+	Good: `CREATE TASK load_orders WAREHOUSE = 'default' SCHEDULE = 10 MINUTE AS COPY INTO orders FROM @lake/orders/;
+ALTER TASK load_orders RESUME;`,
+	whole: func(p *pass) {
+		for _, o := range p.schema.Of(sqltext.Task) {
+			if !o.Resumed && !o.Paused {
+				p.atMade(o, fmt.Sprintf("%s stays suspended: nothing resumes it", o), "ALTER TASK "+o.SQL()+" RESUME;")
+			}
+		}
+	},
+}
+
+var streamConsumed = Rule{
+	Name: "stream-consumed", Level: Warning,
+	Short: "a migration consumes a stream",
+	Why: "DML and CREATE TABLE AS move the offset of a stream that they read. The rows that had gathered until then go where the migration puts " +
+		"them, once, and the task or job that reads the stream never sees them.",
+	Bad: `CREATE STREAM orders_stream ON TABLE orders;
+INSERT INTO sums SELECT count(*) FROM orders_stream;`,
+	Good: `CREATE STREAM orders_stream ON TABLE orders;
+INSERT INTO sums SELECT count(*) FROM orders;`,
+	statement: func(p *pass, s *statement) {
+		if !s.Consumes {
+			return
+		}
+		for _, o := range s.Names {
+			if was := p.schema.Find(o); was != nil && was.Relation == schema.Stream {
+				p.atObject(s, o, fmt.Sprintf("stream %s is consumed: its offset moves", o.Display()), "read its table instead; or "+reasonHint(p.rule.Name))
+			}
+		}
+		for _, w := range s.Writes {
+			if w.IsStream && w.Verb == effect.WriteData {
+				p.atObject(s, w.Object, fmt.Sprintf("stream %s is consumed: its offset moves", w.Object.Display()), "read its table instead; or "+reasonHint(p.rule.Name))
+			}
+		}
+	},
+}
+
+var consumeOutsideDML = Rule{
+	Name: "consume-outside-dml", Level: Error,
+	Short: "WITH CONSUME in a statement that keeps no row",
+	Why: "WITH CONSUME moves the stream's offset, as if the changes had been worked on. In a SELECT they are read and thrown away, and in a view " +
+		"or a task's condition it has no meaning.",
+	Bad:  `SELECT count(*) FROM orders_stream WITH CONSUME;`,
+	Good: `SELECT count(*) FROM orders_stream;`,
+	statement: func(p *pass, s *statement) {
+		if s.Consumes {
+			return
+		}
+		consumes := slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.IsStream && w.Verb == effect.WriteData })
+		if at := define.Find(s.SQL, "consume", 0); consumes || at > 0 && define.IsView(s.SQL) {
+			p.at(s, at, "the changes that the stream has gathered are thrown away", "leave out WITH CONSUME, or INSERT what is read")
+		}
+	},
+}

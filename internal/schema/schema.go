@@ -1,0 +1,335 @@
+// Package schema folds statements into the objects that exist after them: tables with their columns, views, streams, stages, tasks.
+// Nothing is asked of a server. What a fold cannot know (the columns of a CREATE TABLE … AS SELECT, what a script does) is said to
+// be unknown, and never guessed: who asks can tell "it is not there" from "nobody can say".
+//
+// A Schema's objects are never changed, only replaced by others, so that Clone is cheap and what was before can be kept.
+package schema
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// Relation is what a name in the namespace of tables stands for.
+type Relation uint8
+
+// The relations.
+const (
+	Base Relation = iota
+	View
+	Stream
+)
+
+// Place is the statement that did something.
+type Place struct {
+	Version      int64
+	File         string
+	Line, Column int
+}
+
+// Object is one object as the statements so far made it.
+type Object struct {
+	sqltext.Object
+	Relation Relation
+	Columns  []define.Column
+	Known    bool             // Columns is all of them
+	On       sqltext.Object   // a stream's table
+	Stage    define.Stage     // of a stage
+	Options  string           // of a file format: the text of its options
+	Task     define.Task      // of a task
+	Resumed  bool             // a task that was started
+	Paused   bool             // a task whose last word is SUSPEND
+	Filled   bool             // statements write rows into it
+	Made     Place            // the statement that made it, as it is now
+	Changed  Place            // the last that changed its definition
+	Widened  map[string]Place // the columns that were added later, and where
+}
+
+// Column returns the column of this name, as the engine finds it: whatever its case.
+func (o *Object) Column(name string) (define.Column, bool) {
+	for _, c := range o.Columns {
+		if strings.EqualFold(c.Name, name) {
+			return c, true
+		}
+	}
+	return define.Column{}, false
+}
+
+// ColumnNames are the names of the columns.
+func (o *Object) ColumnNames() []string {
+	var names []string
+	for _, c := range o.Columns {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// Gone says how an object went, and where.
+type Gone struct {
+	Place
+	How string // "dropped" or "renamed to x"
+}
+
+// Schema is the objects that exist. The zero value is an empty one.
+type Schema struct {
+	objects map[sqltext.Object]*Object
+	gone    map[sqltext.Object]Gone
+	opaque  bool
+}
+
+// New is a schema of objects that exist already.
+func New(objects ...*Object) *Schema {
+	s := &Schema{objects: map[sqltext.Object]*Object{}, gone: map[sqltext.Object]Gone{}}
+	for _, o := range objects {
+		s.objects[o.Object] = o
+	}
+	return s
+}
+
+// Clone returns a schema of its own with the same objects.
+func (s *Schema) Clone() *Schema {
+	return &Schema{objects: maps.Clone(s.objects), gone: maps.Clone(s.gone), opaque: s.opaque}
+}
+
+// Find returns the object of this name, or nil.
+func (s *Schema) Find(o sqltext.Object) *Object { return s.objects[o] }
+
+// Table returns the table, view or stream of this name, or nil.
+func (s *Schema) Table(database, name string) *Object {
+	return s.objects[sqltext.Object{Kind: sqltext.Table, Database: database, Name: name}]
+}
+
+// Gone says that statements took an object away, and nothing has brought it back.
+func (s *Schema) Gone(o sqltext.Object) (Gone, bool) {
+	g, ok := s.gone[o]
+	return g, ok
+}
+
+// Opaque says that a statement ran whose effect is not known: what is not here may be there all the same.
+func (s *Schema) Opaque() bool { return s.opaque }
+
+// Of returns the objects of a kind, by name.
+func (s *Schema) Of(kind sqltext.ObjectKind) []*Object {
+	var all []*Object
+	for _, o := range s.objects {
+		if o.Kind == kind {
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Object) int {
+		return strings.Compare(a.Database+"\x00"+a.Name, b.Database+"\x00"+b.Name)
+	})
+	return all
+}
+
+// Apply folds one statement, whose effect is e.
+func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
+	if e.Unknown {
+		s.opaque = true
+	}
+	for i := 0; i < len(e.Writes); i++ {
+		w := e.Writes[i]
+		switch w.Verb {
+		case effect.Create, effect.CreateNew, effect.Replace:
+			if w.Verb == effect.CreateNew && s.objects[w.Object] != nil {
+				continue
+			}
+			s.make(sql, e, w, at)
+		case effect.Undrop:
+			s.put(&Object{Object: w.Object, Made: at, Changed: at})
+		case effect.Drop:
+			s.drop(w.Object, Gone{at, "dropped"})
+		case effect.RenameOut:
+			if i+1 < len(e.Writes) && e.Writes[i+1].Verb == effect.RenameIn {
+				s.rename(w.Object, e.Writes[i+1].Object, at)
+				i++
+			}
+		case effect.Swap:
+			if i+1 < len(e.Writes) && e.Writes[i+1].Verb == effect.Swap {
+				s.swap(w.Object, e.Writes[i+1].Object)
+				i++
+			}
+		case effect.Alter:
+			s.alter(sql, w, at)
+		case effect.WriteData:
+			if o := s.objects[w.Object]; o != nil && !o.Filled && !e.Unknown {
+				filled := *o
+				filled.Filled = true
+				s.put(&filled)
+			}
+		}
+	}
+}
+
+func (s *Schema) put(o *Object) {
+	if s.objects == nil {
+		s.objects = map[sqltext.Object]*Object{}
+	}
+	s.objects[o.Object] = o
+	delete(s.gone, o.Object)
+}
+
+func (s *Schema) drop(o sqltext.Object, how Gone) {
+	if s.gone == nil {
+		s.gone = map[sqltext.Object]Gone{}
+	}
+	delete(s.objects, o)
+	s.gone[o] = how
+	if o.Kind != sqltext.Database {
+		return
+	}
+	for other := range s.objects {
+		if other.Database == o.Name {
+			delete(s.objects, other)
+			s.gone[other] = how
+		}
+	}
+}
+
+func (s *Schema) rename(from, to sqltext.Object, at Place) {
+	moved := Object{Object: from, Made: at}
+	if o := s.objects[from]; o != nil {
+		moved = *o
+	}
+	moved.Object, moved.Changed = to, at
+	s.drop(from, Gone{at, "renamed to " + to.Display()})
+	s.put(&moved)
+}
+
+func (s *Schema) swap(a, b sqltext.Object) {
+	x, y := s.objects[a], s.objects[b]
+	for _, pair := range []struct {
+		name sqltext.Object
+		o    *Object
+	}{{a, y}, {b, x}} {
+		moved := Object{Object: pair.name}
+		if pair.o != nil {
+			moved = *pair.o
+			moved.Object = pair.name
+		}
+		s.put(&moved)
+	}
+}
+
+// make folds a CREATE.
+func (s *Schema) make(sql string, e effect.Effect, w effect.Write, at Place) {
+	o := &Object{Object: w.Object, Made: at, Changed: at, Filled: w.Derived}
+	switch w.Kind {
+	case sqltext.Table:
+		table, ok := define.ParseTable(sql)
+		switch {
+		case w.IsStream:
+			o.Relation = Stream
+			for _, other := range e.Writes {
+				if other.Object != w.Object {
+					o.On = other.Object
+				}
+			}
+		case ok:
+			o.Columns, o.Known, o.Filled = table.Columns, table.Listed && !table.External, table.AsSelect || table.External
+			if table.Like != nil {
+				s.like(o, table.Like)
+			}
+		case define.IsView(sql):
+			o.Relation = View
+		}
+	case sqltext.Stage:
+		o.Stage, _ = define.ParseStage(sql)
+	case sqltext.Task:
+		o.Task, _ = define.ParseTask(sql)
+	case sqltext.FileFormat:
+		o.Options = sql
+	}
+	s.put(o)
+}
+
+// like gives a table the columns of the one that it is made like.
+func (s *Schema) like(o *Object, name []string) {
+	database := o.Database
+	if len(name) > 1 {
+		database = name[len(name)-2]
+	}
+	if source := s.Table(database, name[len(name)-1]); source != nil {
+		o.Columns, o.Known = source.Columns, source.Known
+	}
+}
+
+// alter folds an ALTER.
+func (s *Schema) alter(sql string, w effect.Write, at Place) {
+	was := s.objects[w.Object]
+	if was == nil {
+		return
+	}
+	o := *was
+	switch w.Kind {
+	case sqltext.Task:
+		switch task, _ := define.ParseTask(sql); {
+		case task.Resumes:
+			o.Resumed, o.Paused = true, false
+		case task.Suspends:
+			o.Resumed, o.Paused = false, true
+		default:
+			o.Changed = at
+		}
+	case sqltext.Table:
+		table, ok := define.ParseTable(sql)
+		switch {
+		case !ok && !w.Changes(effect.Columns):
+		case !ok:
+			o.Known, o.Changed = false, at
+		default:
+			o.Changed = at
+			o.alter(table, at)
+		}
+	default:
+		o.Changed = at
+	}
+	s.put(&o)
+}
+
+// alter folds what an ALTER TABLE does to the columns. The slices and maps that others may hold stay as they are.
+func (o *Object) alter(table define.Table, at Place) {
+	index := func(name string) int {
+		return slices.IndexFunc(o.Columns, func(c define.Column) bool { return strings.EqualFold(c.Name, name) })
+	}
+	o.Columns = slices.Clone(o.Columns)
+	switch table.Action {
+	case define.AddColumn:
+		c, to := table.Columns[0], len(o.Columns)
+		if index(c.Name) >= 0 {
+			return
+		}
+		if after := index(table.After); table.First {
+			to = 0
+		} else if table.After != "" && after >= 0 {
+			to = after + 1
+		}
+		o.Columns = slices.Insert(o.Columns, to, c)
+		if o.Widened = maps.Clone(o.Widened); o.Widened == nil {
+			o.Widened = map[string]Place{}
+		}
+		o.Widened[c.Name] = at
+	case define.DropColumn:
+		if i := index(table.Column); i >= 0 {
+			o.Columns = slices.Delete(o.Columns, i, i+1)
+		}
+	case define.RenameColumn:
+		if i := index(table.Column); i >= 0 {
+			o.Columns[i].Name = table.NewName
+		}
+	case define.ModifyColumn:
+		for _, c := range table.Columns {
+			if i := index(c.Name); i >= 0 {
+				o.Columns[i] = c
+			}
+		}
+	case define.Rewind:
+		o.Known = false
+	case define.Create, define.Other:
+	}
+}
