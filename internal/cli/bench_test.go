@@ -10,12 +10,12 @@ import (
 
 // The budgets of the binary as `make build` makes it.
 const (
-	maxStart = 10 * time.Millisecond
-	maxSize  = 20_000_000 // bytes
+	maxStart = 20 * time.Millisecond
+	maxSize  = 45_000_000 // bytes
 )
 
 // BenchmarkStart measures how long the binary takes from nothing to a finished `dbctl version`, and how large it is. It fails
-// above the budgets: 10 ms (the best of the runs, so that a loaded machine does not count) and 20 MB.
+// above the budgets: 20 ms (the best of the runs, so that a loaded machine does not count) and 45 MB.
 func BenchmarkStart(b *testing.B) {
 	binary := filepath.Join(b.TempDir(), "dbctl")
 	if out, err := exec.Command("make", "-C", "../..", "build", "BIN="+binary).CombinedOutput(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/project"
@@ -70,6 +71,58 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestNoCommand: dbctl alone is its help, and --version is version.
+func TestNoCommand(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"-q"}} {
+		if got := dbctl(nil, t.TempDir(), args...); got.code != 0 || got.errors != "" || !strings.HasPrefix(got.out, "dbctl brings a Databend warehouse") {
+			t.Errorf("dbctl %v: got %+v, want its help", args, got)
+		}
+	}
+	if got, want := dbctl(nil, t.TempDir(), "--version"), dbctl(nil, t.TempDir(), "version"); got != want || got.code != 0 || !strings.HasPrefix(got.out, "dbctl ") {
+		t.Errorf("--version: got %+v, want that of version, %+v", got, want)
+	}
+}
+
+// TestFlagsAnywhere: a flag of a command may stand before its name, and its value is not taken for a verb.
+func TestFlagsAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ args, name, rest string }{
+		{"--dry-run migrate up 3", "migrate up", "3"},
+		{"migrate --reason up accept 3", "migrate accept", "3"},
+		{"--path load load videos --limit 3", "load", "videos"},
+		{"load -- --all", "load", "--all"},
+		{"-e plan plan", "plan", ""},
+	} {
+		a := &app{Process: Process{Args: strings.Fields(tc.args), Getenv: func(string) (string, bool) { return "", false }}}
+		if _, err := a.parse(); err != nil {
+			t.Errorf("%s: %v", tc.args, err)
+			continue
+		}
+		if a.cmd.name != tc.name || strings.Join(a.rest, " ") != tc.rest {
+			t.Errorf("%s: got %q with %q, want %q with %q", tc.args, a.cmd.name, a.rest, tc.name, tc.rest)
+		}
+	}
+}
+
+// TestFlagsAgree: whether a flag takes a value must not depend on the command, or none could stand before its name.
+func TestFlagsAgree(t *testing.T) {
+	t.Parallel()
+	all := allFlags()
+	for _, c := range commands() {
+		if c.bind == nil {
+			continue
+		}
+		own := newFlagSet()
+		c.bind(&app{}, own)
+		own.VisitAll(func(f *pflag.Flag) {
+			if other := all.Lookup(f.Name); (other.NoOptDefVal == "") != (f.NoOptDefVal == "") || other.Shorthand != f.Shorthand {
+				t.Errorf("%s --%s: it takes a value here or elsewhere, or has another short name", c.name, f.Name)
+			}
+		})
+	}
+}
+
 // TestMistakes: what cannot be read is exit 2 with a hint, on stderr, and as one JSON line on stdout with --json.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
@@ -78,8 +131,7 @@ func TestMistakes(t *testing.T) {
 		env  map[string]string
 		want string // stderr
 	}{
-		{args: "", want: "dbctl: no command given\nhint: `dbctl help` lists the commands\n"},
-		{args: "dev", want: "dbctl: dev: no command given\nhint: `dbctl dev start|stop|status`\n"},
+		{args: "dev", want: "dbctl: dev: no command given\nhint: `dbctl dev start|stop|status|dsn`\n"},
 		{args: "shwo 3", want: "dbctl: unknown command \"shwo\"\nhint: did you mean `dbctl show`?\n"},
 		{args: "dev strat", want: "dbctl: unknown command \"dev strat\"\nhint: did you mean `dbctl dev start`?\n"},
 		{args: "start", want: "dbctl: unknown command \"start\"\nhint: did you mean `dbctl dev start`?\n"},
@@ -91,7 +143,7 @@ func TestMistakes(t *testing.T) {
 		{args: "show", want: "dbctl: show: an argument is missing\nhint: `dbctl show VERSION|LOAD`\n"},
 		{args: "show 1 2", want: "dbctl: show: unexpected argument \"2\"\nhint: `dbctl show VERSION|LOAD`\n"},
 		{args: "version -e", want: "dbctl: flag needs an argument: 'e' in -e\nhint: `dbctl help version` lists the flags\n"},
-		{args: "--color=blue version", want: "dbctl: --color \"blue\": want auto, always or never\nhint: `dbctl help` lists the flags\n"},
+		{args: "--color=blue version", want: "dbctl: --color \"blue\": want auto, always or never\nhint: `dbctl help version` lists the flags\n"},
 		{args: "version --timeout -3s", want: "dbctl: --timeout \"-3s\": want a time like 90s, 10m or 1h30m\nhint: `dbctl help version` lists the flags\n"},
 		{args: "version --var x", want: "dbctl: --var \"x\": want NAME=VALUE\nhint: `dbctl help version` lists the flags\n"},
 		{
@@ -137,6 +189,9 @@ func TestGlobals(t *testing.T) {
 		{"version -e prod", nil, globals{env: "prod"}},
 		{"-e a dev -C x status -e b --json", nil, globals{env: "b", dir: "x", json: true}},
 		{"--var a=1 version --var b=2=3 --var c=", nil, globals{vars: map[string]string{"a": "1", "b": "2=3", "c": ""}}},
+		{"-qe prod --check plan", nil, globals{env: "prod", quiet: true}},
+		{"migrate --reason because -e prod accept 3", nil, globals{env: "prod"}},
+		{"--json", nil, globals{json: true}},
 		{"--var a=1 version --var a=2", nil, globals{vars: map[string]string{"a": "2"}}},
 		{"version", env, globals{env: "fromenv", dsn: "databend://h/d", envFile: "f", timeout: positive{3e9, true}, lockWait: positive{120e9, true}, color: "always"}},
 		{"version -e flag --timeout 0 --color never --lock-wait=1s", env, globals{

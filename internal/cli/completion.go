@@ -132,7 +132,7 @@ func (a *app) candidates(words []string) []candidate {
 
 // typed reads the finished words: which command they name, the flags it takes, and the flag that still waits for its value.
 func (a *app) typed(words []string) (name string, flags *pflag.FlagSet, pending *pflag.Flag) {
-	flags = newFlagSet()
+	flags, all := newFlagSet(), allFlags()
 	a.bindGlobals(flags)
 	for _, w := range words {
 		switch {
@@ -140,7 +140,9 @@ func (a *app) typed(words []string) (name string, flags *pflag.FlagSet, pending 
 			_ = pending.Value.Set(w) // a wrong value is for the run to complain about
 			pending = nil
 		case strings.HasPrefix(w, "-"):
-			pending = valueFlag(flags, w)
+			if pending = valueFlag(flags, w); pending == nil {
+				pending = valueFlag(all, w) // one of a verb that comes later
+			}
 		default:
 			if full := strings.TrimSpace(name + " " + w); find(full) != nil {
 				name = full

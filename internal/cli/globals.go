@@ -24,7 +24,7 @@ type globals struct {
 // bindGlobals declares the global flags on f. Values already read from before the verb stay: they are the defaults.
 func (a *app) bindGlobals(f *pflag.FlagSet) {
 	g := &a.globals
-	f.StringVarP(&g.dir, "dir", "C", g.dir, "project folder `DIR` (default: here)")
+	f.StringVarP(&g.dir, "dir", "C", g.dir, "project folder `DIR` (default: the nearest upward with a dbctl.yaml)")
 	f.StringVarP(&g.env, "env", "e", g.env, "environment `ENV` of dbctl.yaml [DBCTL_ENV]")
 	f.StringVar(&g.dsn, "dsn", g.dsn, "connect to this `DSN` instead of the environment's server [DBCTL_DSN]")
 	f.Var((*varsFlag)(&g.vars), "var", "set a template's `NAME=VALUE`; may be repeated")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 type loadFlags struct {
 	all, yes             bool
 	list, plan, validate bool
+	check                bool
 	preview              int
 	mark, reason         string
 	every                time.Duration
@@ -31,9 +33,10 @@ func loadCommand() *command {
 	return &command{
 		name:  "load",
 		args:  "NAME...|--all|--list",
-		short: "load what is new; NAME may be a glob",
+		short: "load what is new; NAME may be a glob, a folder or a path",
 		long: `
-A load is a file of loads/: videos for loads/videos.sql, daily/videos for loads/daily/videos.sql. A file is loaded once:
+A load is a file of loads/: videos for loads/videos.sql, daily/videos for loads/daily/videos.sql, which may be typed as a path;
+a folder (daily) and a glob ('frame_*') are all loads that they name. A file is loaded once:
 the ledger remembers it for ever, and notices when it is overwritten. Of several the others go on after one fails. With
 --every it stays in the foreground, survives a server that goes away, and ends on Ctrl-C: the work of tasks where there are none.`,
 		exits: []exit{
@@ -51,7 +54,7 @@ the ledger remembers it for ever, and notices when it is overwritten. Of several
 			var lf loadFlags
 			lf.bind(f)
 			return func(ctx context.Context, args []string) error {
-				if err := lf.check(f, args); err != nil {
+				if err := lf.refuse(f, args); err != nil {
 					return err
 				}
 				if lf.every > 0 {
@@ -79,7 +82,9 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	o := &lf.options
 	f.BoolVar(&lf.all, "all", false, "every load of the project")
 	f.BoolVar(&lf.list, "list", false, "only list the loads: files new, loaded, changed, failed; rows; last run")
-	f.BoolVar(&lf.plan, "plan", false, "only say what would be loaded, and why (-v: each file)")
+	f.BoolVar(&lf.plan, "dry-run", false, "only say what would be loaded, and why (-v: each file)")
+	f.BoolVar(&lf.plan, "plan", false, "the same as --dry-run")
+	f.BoolVar(&lf.check, "check", false, "only look, and exit 3 when something is to be loaded or wrong")
 	f.BoolVar(&lf.validate, "validate", false, "only check the files: schema, casts, vectors, geometry, JSON; load nothing")
 	f.IntVar(&lf.preview, "preview", 0, "only show the first `N` rows, as the load would read them")
 	f.StringVar(&o.Path, "path", "", "only files whose path below the stage root matches `GLOB`")
@@ -96,10 +101,10 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.BoolVar(&lf.yes, "yes", false, "do not ask in a protected environment")
 }
 
-// check refuses flags that contradict each other.
-func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
+// refuse refuses flags that contradict each other.
+func (lf *loadFlags) refuse(f *pflag.FlagSet, args []string) error {
 	var modes []string
-	for _, m := range []string{"list", "plan", "validate", "preview", "mark"} {
+	for _, m := range []string{"list", "dry-run", "plan", "validate", "preview", "mark"} {
 		if f.Changed(m) {
 			modes = append(modes, "--"+m)
 		}
@@ -107,10 +112,14 @@ func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
 	switch {
 	case lf.all && len(args) > 0:
 		return usageError("load: --all and a name contradict each other", "`dbctl load --all`, or `dbctl load NAME...`")
-	case !lf.all && !lf.list && len(args) == 0:
+	case !lf.all && !lf.list && !lf.check && len(args) == 0:
 		return usageError("load: which one?", "`dbctl load NAME...`, or `dbctl load --all`")
-	case len(modes) > 1:
+	case len(modes) > 1 && !(lf.plan && len(modes) == 2 && f.Changed("plan") && f.Changed("dry-run")):
 		return usageError(fmt.Sprintf("load: %s and %s contradict each other", modes[0], modes[1]), "use one of them")
+	case lf.check && (lf.validate || lf.preview > 0 || lf.mark != ""):
+		return usageError(fmt.Sprintf("load: --check and %s contradict each other", modes[0]), "use one of them")
+	case lf.check && lf.every > 0:
+		return usageError("load: --check and --every contradict each other", "use one of them")
 	case lf.mark != "" && strings.TrimSpace(lf.reason) == "":
 		return usageError("load: --mark is a person's word, and needs a reason", "--mark "+lf.mark+" --reason \"…\"")
 	case lf.reason != "" && lf.mark == "":
@@ -131,33 +140,50 @@ func (lf *loadFlags) check(f *pflag.FlagSet, args []string) error {
 
 func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	w, err := a.open(ctx, access{
-		writes: !lf.list && !lf.plan && !lf.validate && lf.preview == 0, yes: lf.yes,
-		check: func(p *project.Project) error { _, err := chooseLoads(p, lf, names); return err },
+		writes: !lf.list && !lf.plan && !lf.check && !lf.validate && lf.preview == 0, yes: lf.yes,
+		check: func(p *project.Project) error { _, err := a.chooseLoads(p, lf, names); return err },
 	})
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	loader, err := a.newLoader(ctx, w, a.ui.Event)
+	t := newTally(a.ui.Event, func(event.Event) bool { return true })
+	loader, err := a.newLoader(ctx, w, t.sink)
 	if err != nil {
 		return err
 	}
 	defer loader.Close()
-	loads, err := chooseLoads(w.project, lf, names)
+	loads, err := a.chooseLoads(w.project, lf, names)
 	if err != nil {
 		return err
 	}
 	lf.options.Verbose = a.verbose
-	if !lf.list && lf.mark == "" {
+	if !lf.list && !lf.check && lf.mark == "" {
 		a.unheeded(loads)
 	}
 	switch {
-	case lf.list:
-		return loader.List(ctx, loads)
+	case lf.list, lf.check && !lf.plan:
+		err := loader.List(ctx, loads)
+		if err == nil && lf.check {
+			err = t.found()
+		}
+		return err
 	case lf.mark != "":
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Mark(ctx, l, lf.mark, lf.reason, lf.options) })
 	case lf.plan:
-		return eachLoad(ctx, loads, func(l project.Load) error { _, err := loader.Plan(ctx, l, lf.options); return err })
+		err := eachLoad(ctx, loads, func(l project.Load) error {
+			p, err := loader.Plan(ctx, l, lf.options)
+			if p != nil {
+				for state, c := range p.Counts {
+					t.files[string(state)] += c.Files
+				}
+			}
+			return err
+		})
+		if lf.check {
+			err = cmp.Or(err, t.found())
+		}
+		return err
 	case lf.validate:
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Validate(ctx, l, lf.options) })
 	case lf.preview > 0:
@@ -206,41 +232,81 @@ func eachLoad(ctx context.Context, loads []project.Load, f func(project.Load) er
 	return errors.Join(errs...)
 }
 
-// chooseLoads returns the loads that the names mean, each once, in the order of the project for a glob.
-func chooseLoads(p *project.Project, lf loadFlags, names []string) ([]project.Load, error) {
+// chooseLoads returns the loads that the names mean, each once, in the order of the project for a folder or a glob.
+func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) ([]project.Load, error) {
 	if lf.all || len(names) == 0 {
 		if len(p.Loads) == 0 {
 			return nil, usageError("the project has no loads", "write one: loads/NAME.sql, a COPY INTO of one table")
 		}
 		return p.Loads, nil
 	}
-	all := make([]string, len(p.Loads))
-	for i, l := range p.Loads {
-		all[i] = l.Name
-	}
 	var chosen []project.Load
-	for _, name := range names {
-		found := false
-		for _, l := range p.Loads {
-			match, err := path.Match(name, l.Name)
-			if err != nil {
-				return nil, usageError(fmt.Sprintf("load %q: %v", name, err), "a glob of load names: 'frame_*'")
-			}
-			if !match && name != l.Name {
-				continue
-			}
-			found = true
+	for _, typed := range names {
+		if _, err := path.Match(typed, ""); err != nil {
+			return nil, usageError(fmt.Sprintf("load %q: %v", typed, err), "a glob of load names: 'frame_*'")
+		}
+		name := strings.TrimSuffix(filepath.ToSlash(filepath.Clean(typed)), ".sql")
+		named := loadsNamed(p.Loads, name)
+		if below, ok := a.belowLoads(name); ok && len(named) == 0 {
+			named = loadsNamed(p.Loads, below)
+		}
+		for _, l := range named {
 			if !slices.ContainsFunc(chosen, func(c project.Load) bool { return c.Name == l.Name }) {
 				chosen = append(chosen, l)
 			}
 		}
-		if !found {
-			hint := "`dbctl load --all --plan` lists them"
-			if near := project.Nearest(name, all); near != "" {
+		if len(named) == 0 {
+			hint := "`dbctl load --list` lists them"
+			if near := nearestLoad(name, p.Loads); near != "" {
 				hint = fmt.Sprintf("did you mean `dbctl load %s`?", near)
 			}
-			return nil, usageError(fmt.Sprintf("there is no load %q", name), hint)
+			return nil, usageError(fmt.Sprintf("there is no load %q", typed), hint)
 		}
 	}
 	return chosen, nil
+}
+
+// loadsNamed are the loads of this name, below the folder of this name, or that it matches as a glob.
+func loadsNamed(loads []project.Load, name string) []project.Load {
+	var named []project.Load
+	for _, l := range loads {
+		match, _ := path.Match(name, l.Name)
+		if match || name == l.Name || name == "." || strings.HasPrefix(l.Name, name+"/") {
+			named = append(named, l)
+		}
+	}
+	return named
+}
+
+// belowLoads is the name that a path, from here or from the project's folder, has below loads/.
+func (a *app) belowLoads(typed string) (string, bool) {
+	root, err := filepath.Abs(filepath.Join(a.projectDir(), project.LoadsDir))
+	if err != nil {
+		return "", false
+	}
+	for _, from := range []string{a.below("."), a.projectDir()} {
+		abs, err := filepath.Abs(filepath.Join(from, typed))
+		if filepath.IsAbs(typed) {
+			abs = typed
+		}
+		if rel, relErr := filepath.Rel(root, abs); err == nil && relErr == nil && filepath.IsLocal(rel) {
+			return filepath.ToSlash(rel), true
+		}
+	}
+	return "", false
+}
+
+// nearestLoad is the load that was probably meant: by its name, or by that less its folders.
+func nearestLoad(name string, loads []project.Load) string {
+	var names, bases []string
+	for _, l := range loads {
+		names, bases = append(names, l.Name), append(bases, path.Base(l.Name))
+	}
+	if near := project.Nearest(name, names); near != "" {
+		return near
+	}
+	if near := project.Nearest(path.Base(name), bases); near != "" {
+		return names[slices.Index(bases, near)]
+	}
+	return ""
 }

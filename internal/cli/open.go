@@ -94,8 +94,28 @@ func (a *app) below(path string) string {
 	return filepath.Join(a.Dir, path)
 }
 
-// projectDir is the project's folder.
-func (a *app) projectDir() string { return a.below(cmp.Or(a.dir, ".")) }
+// projectDir is the project's folder: that of -C, or the nearest one upward with a dbctl.yaml.
+func (a *app) projectDir() string {
+	if a.dir != "" {
+		return a.below(a.dir)
+	}
+	here := a.below(".")
+	abs, err := filepath.Abs(here)
+	if err != nil {
+		return here
+	}
+	for dir := abs; ; dir = filepath.Dir(dir) {
+		if exists(filepath.Join(dir, project.ConfigFile)) {
+			if dir == abs {
+				return here
+			}
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return here
+		}
+	}
+}
 
 // access says what a command does with the server.
 type access struct {

@@ -12,37 +12,26 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 )
 
-// parse reads the command line: global flags, verbs, then flags and arguments in any order. It leaves the globals and the command
-// in a, also where it fails, so that the error is shown as was asked for.
+// parse reads the command line: verbs, flags and arguments, the flags anywhere. It leaves the globals and the command in a, also where
+// it fails, so that the error is shown as was asked for.
 func (a *app) parse() (runFunc, error) {
 	// Even a command line that cannot be read should fail in the form that its reader expects.
 	a.json = wantsJSON(a.Args)
 
-	args, name, before := a.Args, "", ""
-	for {
-		root := newFlagSet()
-		a.bindGlobals(root)
-		root.SetInterspersed(false)
-		if err := root.Parse(args); err != nil {
-			return nil, a.flagError(err, root, name)
-		}
-		args, before = root.Args(), before+givenFlags(root)+" "
-		if len(args) == 0 {
-			return nil, a.noVerb(name)
-		}
-		full := strings.TrimSpace(name + " " + args[0])
-		cmd := find(full)
-		if cmd == nil {
-			return nil, unknownVerb(name, args[0])
-		}
-		a.cmd, name, args = cmd, full, args[1:]
-		if cmd.bind != nil {
-			break
-		}
+	name, args, err := a.verbs(a.Args)
+	if err != nil {
+		return nil, err
 	}
-
 	flags := newFlagSet()
-	run := a.cmd.bind(a, flags)
+	run := func(context.Context, []string) error { return a.noVerb(name) }
+	versionAsked := new(bool)
+	switch a.cmd = find(name); {
+	case a.cmd == nil: // no verb at all
+		a.cmd = &command{}
+		flags.BoolVar(versionAsked, "version", false, "which dbctl this is")
+	case a.cmd.bind != nil:
+		run = a.cmd.bind(a, flags)
+	}
 	a.bindGlobals(flags)
 	if err := flags.Parse(args); err != nil {
 		return nil, a.flagError(err, flags, name)
@@ -50,9 +39,82 @@ func (a *app) parse() (runFunc, error) {
 	if err := a.globalsFromEnv(flags); err != nil {
 		return nil, err
 	}
-	a.given = strings.TrimSpace(before + givenFlags(flags))
+	if *versionAsked {
+		a.cmd = versionCommand()
+		run = a.cmd.bind(a, newFlagSet())
+	}
+	a.given = givenFlags(flags)
 	a.rest = flags.Args()
 	return func(ctx context.Context) error { return run(ctx, a.rest) }, nil
+}
+
+// verbs finds the command's name among args, and returns it and what else there is. Flags may stand before a verb, so it must be known
+// which of them take the next word as their value: a flag means the same in every command that has it.
+func (a *app) verbs(args []string) (name string, rest []string, err error) {
+	all := allFlags()
+	for i := 0; i < len(args); i++ {
+		word := args[i]
+		if word == "--" {
+			return name, append(rest, args[i:]...), nil
+		}
+		if len(word) > 1 && word[0] == '-' {
+			rest = append(rest, word)
+			if takesNext(all, word) && i+1 < len(args) {
+				i++
+				rest = append(rest, args[i])
+			}
+			continue
+		}
+		full := strings.TrimSpace(name + " " + word)
+		cmd := find(full)
+		switch {
+		case cmd == nil && unknownFlag(all, rest) != nil: // whose value the word may be
+			return name, nil, a.flagError(unknownFlag(all, rest), all, name)
+		case cmd == nil:
+			return name, nil, unknownVerb(name, word)
+		case cmd.bind != nil:
+			return full, append(rest, args[i+1:]...), nil
+		}
+		name = full
+	}
+	return name, rest, nil
+}
+
+// allFlags has the flags of all commands.
+func allFlags() *pflag.FlagSet {
+	all := newFlagSet()
+	(&app{}).bindGlobals(all)
+	for _, c := range commands() {
+		if c.bind != nil {
+			own := newFlagSet()
+			c.bind(&app{}, own)
+			all.AddFlagSet(own)
+		}
+	}
+	return all
+}
+
+// takesNext reports whether the next word is the value of the flag, or of the last of the short flags, that word is.
+func takesNext(flags *pflag.FlagSet, word string) bool {
+	if long, ok := strings.CutPrefix(word, "--"); ok {
+		f := flags.Lookup(long) // --name=value is not found: it has its value
+		return f != nil && f.NoOptDefVal == ""
+	}
+	for i := 1; i < len(word); i++ {
+		if f := flags.ShorthandLookup(word[i : i+1]); f != nil && f.NoOptDefVal == "" {
+			return i == len(word)-1
+		}
+	}
+	return false
+}
+
+// unknownFlag is pflag's error where one of the words is a flag that no command has.
+func unknownFlag(flags *pflag.FlagSet, words []string) error {
+	err := flags.Parse(words)
+	if _, unknown := errors.AsType[*pflag.NotExistError](err); unknown {
+		return err
+	}
+	return nil
 }
 
 func newFlagSet() *pflag.FlagSet {
@@ -76,10 +138,10 @@ func wantsJSON(args []string) bool {
 	return false
 }
 
-// noVerb is a command line that ends in a group, or is empty.
+// noVerb is a command line that ends in a group, which is a mistake, or is empty, which is a question.
 func (a *app) noVerb(group string) error {
 	if group == "" {
-		return usageError("no command given", "`dbctl help` lists the commands")
+		return &helpRequest{helpFor("")}
 	}
 	return usageError(fmt.Sprintf("%s: no command given", group), fmt.Sprintf("`dbctl %s %s`", group, oneOf(below(group))))
 }

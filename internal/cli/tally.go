@@ -50,11 +50,10 @@ func (t *tally) sink(e event.Event) {
 	}
 }
 
-// What --check finds. Unsupported and ahead versions do not count: nothing that is here can change them. Neither do files that are
-// loaded whatever became of them since.
+// What --check finds. Unsupported and ahead versions do not count: nothing that is here can change them.
 var (
 	checkedMigrations = []string{"pending", "rolled_back", "partial", "interrupted", "edited", "stale", "missing"}
-	checkedFiles      = []string{"new", "changed", "failed"}
+	checkedFiles      = []string{"new", "changed", "failed", "emptied"}
 )
 
 // found is the error of --check, or nil when all is in step.

@@ -58,7 +58,7 @@ var (
 func readConfig(path string) (*config, error) {
 	text, err := ReadFile(filepath.Dir(path), filepath.Base(path), maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{File: path, Msg: "there is no dbctl.yaml here", Hint: "go to the folder of a project, or name it with -C DIR"}
+		return nil, &Error{File: path, Msg: "there is no dbctl.yaml here", Hint: "go to a project or name its folder with -C DIR; `dbctl init` makes a new one"}
 	}
 	if err != nil {
 		return nil, unreadable(path, err)
