@@ -14,7 +14,7 @@ const module = "github.com/dbctl/dbctl/"
 
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
-	lowest  = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret"}
+	lowest  = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
 	middle  = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
 	top     = append([]string{"internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
@@ -23,6 +23,7 @@ var (
 var rules = map[string][]string{
 	"internal":                  nil,
 	"internal/secret":           nil,
+	"internal/shell":            nil,
 	"internal/sqltext":          nil,
 	"internal/sqltext/effect":   {"internal/sqltext"},
 	"internal/sqltext/copytext": {"internal/sqltext"},

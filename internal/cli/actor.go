@@ -20,13 +20,24 @@ func (a *app) actor(ctx context.Context, dir string) state.Actor {
 	if u, err := user.Current(); err == nil {
 		act.OSUser = u.Username
 	}
-	if out, err := exec.CommandContext(ctx, "git", "-C", dir, "rev-parse", "HEAD").Output(); err == nil {
-		act.GitCommit = strings.TrimSpace(string(out))
-		// Only what is below the project counts: a repository may hold much else.
-		out, err := exec.CommandContext(ctx, "git", "-C", dir, "status", "--porcelain", "--", ".").Output()
-		act.GitDirty = err == nil && len(out) > 0
+	if out, err := git(ctx, dir, "rev-parse", "HEAD"); err == nil {
+		act.GitCommit = strings.TrimSpace(out)
+		// Only what is below the project counts: a repository may hold much else. One whose own configuration names filters would run
+		// them to compare files: of it we do not know.
+		if _, err := git(ctx, dir, "config", "--local", "--includes", "--get-regexp", `^filter\.`); err != nil {
+			out, err := git(ctx, dir, "status", "--porcelain", "--ignore-submodules=all", "--", ".")
+			act.GitDirty = err == nil && out != ""
+		}
 	}
 	return act
+}
+
+// git asks git about the project's folder, which may come from anybody: nothing that its configuration names is run, a bare repository
+// in a folder of it is none, and nothing is written.
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	safe := []string{"-C", dir, "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null"}
+	out, err := exec.CommandContext(ctx, "git", append(safe, args...)...).Output()
+	return string(out), err
 }
 
 // givenFlags is the flags of the command line as the journal keeps them. A DSN has a password, and a var may be anything.

@@ -5,22 +5,24 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/shell"
 )
 
 // The scripts ask dbctl itself, by the hidden __complete, so that they never grow stale.
 var completionScripts = map[string]string{
 	"bash": `# dbctl completion for bash:  source <(dbctl completion bash)
 _dbctl() {
-    local IFS=$'\n'
-    COMPREPLY=($(dbctl __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null | cut -f1))
+    local value about
+    COMPREPLY=()
+    while IFS=$'\t' read -r value about; do
+        COMPREPLY+=("$value")
+    done < <(dbctl __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _dbctl dbctl
 `,
@@ -127,7 +129,10 @@ func (a *app) candidates(words []string) []candidate {
 	default:
 		all = a.arguments(cmd.complete)
 	}
-	return slices.DeleteFunc(all, func(c candidate) bool { return !strings.HasPrefix(c.value, current) })
+	// Names come from files, which anybody may have named: what a shell would read as more than a word is no candidate.
+	return slices.DeleteFunc(all, func(c candidate) bool {
+		return !strings.HasPrefix(c.value, current) || !shell.Plain(strings.TrimLeft(c.value, "-"))
+	})
 }
 
 // typed reads the finished words: which command they name, the flags it takes, and the flag that still waits for its value.
@@ -212,6 +217,7 @@ func (a *app) environmentNames() []candidate {
 	if err != nil {
 		return nil
 	}
+	opts.NoFolders, opts.Env = true, ""
 	p, err := project.Open(opts)
 	if err != nil {
 		return nil
@@ -224,7 +230,7 @@ func (a *app) environmentNames() []candidate {
 }
 
 func (a *app) versionNames() []candidate {
-	entries, err := os.ReadDir(filepath.Join(a.projectDir(), project.MigrationsDir))
+	entries, err := project.ReadDir(a.projectDir(), project.MigrationsDir)
 	if err != nil {
 		return nil
 	}
@@ -233,6 +239,9 @@ func (a *app) versionNames() []candidate {
 		base, ok := strings.CutSuffix(e.Name(), ".sql")
 		number, name, named := strings.Cut(base, "_")
 		if v := strings.TrimLeft(number, "0"); ok && named && v != "" && strings.Trim(v, "0123456789") == "" {
+			if !shell.Plain(name) { // a terminal shows it
+				name = ""
+			}
 			all = append(all, candidate{v, name})
 		}
 	}
@@ -240,16 +249,13 @@ func (a *app) versionNames() []candidate {
 }
 
 func (a *app) loadNames() []candidate {
-	root := filepath.Join(a.projectDir(), project.LoadsDir)
 	var all []candidate
-	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	_ = project.WalkDir(a.projectDir(), project.LoadsDir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return fs.SkipAll // no loads, no candidates
 		}
 		if name, ok := strings.CutSuffix(path, ".sql"); ok && !d.IsDir() {
-			if rel, err := filepath.Rel(root, name); err == nil {
-				all = append(all, candidate{filepath.ToSlash(rel), "load"})
-			}
+			all = append(all, candidate{strings.TrimPrefix(name, project.LoadsDir+"/"), "load"})
 		}
 		return nil
 	})

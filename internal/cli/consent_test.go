@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/project"
 )
 
 // TestConsent: a protected environment asks on a terminal, takes --yes for an answer, and refuses where nobody can be asked.
@@ -37,7 +36,7 @@ func TestConsent(t *testing.T) {
 			a := testApp(io.Discard, &errs)
 			stdin := strings.NewReader(tc.answer)
 			a.Stdin, a.inTerminal, a.json, a.cmd = stdin, tc.terminal, tc.json, &command{name: "migrate up"}
-			err := a.consent(context.Background(), &project.Project{Env: project.Environment{Name: "prod"}}, tc.yes)
+			err := a.consent(context.Background(), "prod", tc.yes)
 			if got := exitCode(err); got != tc.code {
 				t.Errorf("exit: got %d (%v), want %d", got, err, tc.code)
 			}
@@ -60,7 +59,7 @@ func TestConsentInterrupted(t *testing.T) {
 	a.Stdin, a.inTerminal, a.cmd = silent, true, &command{name: "load"}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := a.consent(ctx, &project.Project{}, false); !errors.Is(err, context.Canceled) {
+	if err := a.consent(ctx, "prod", false); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -146,8 +147,8 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 			return nil, err
 		}
 	}
-	if acc.writes && p.Env.Protected {
-		if err := a.consent(ctx, p, acc.yes); err != nil {
+	if env := protectedBy(p, cfg); acc.writes && env != "" {
+		if err := a.consent(ctx, env, acc.yes); err != nil {
 			return nil, err
 		}
 	}
@@ -176,6 +177,9 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 		}
 	}
 	a.complete(&cfg, p)
+	if cfg.Plain && !loopback(cfg.Host) {
+		a.note("warn", "the connection to "+cfg.Host+" is not encrypted (tls: false, or sslmode=disable): the password, the SQL and every secret in it can be read on the way")
+	}
 	w.server, err = databend.Connect(ctx, cfg)
 	if engine != nil && databend.IsCode(err, databend.CodeUnknownDatabase) {
 		if err = ensureDatabase(ctx, cfg); err == nil {
@@ -240,18 +244,38 @@ func environmentConfig(ctx context.Context, e project.Environment, secrets *secr
 	return cfg, nil
 }
 
+// protectedBy is the name of the protected environment that a command would write to, or "": the one that is named, or with --dsn any
+// on the same server.
+func protectedBy(p *project.Project, dsn databend.Config) string {
+	if p.Env.Protected {
+		return p.Env.Name
+	}
+	for _, s := range p.Protected {
+		// On this machine each port is a server of its own; elsewhere a host may have several doors to one.
+		if strings.EqualFold(s.Host, dsn.Host) && (!loopback(s.Host) || s.Port == dsn.Port) {
+			return s.Env
+		}
+	}
+	return ""
+}
+
+// loopback reports whether a host is this machine: what is sent to it leaves it over no network.
+func loopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") || net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
+}
+
 var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exitFailed}
 
 // consent asks before a command writes to a protected environment.
-func (a *app) consent(ctx context.Context, p *project.Project, yes bool) error {
+func (a *app) consent(ctx context.Context, env string, yes bool) error {
 	if yes {
 		return nil
 	}
 	if !a.inTerminal || a.json {
-		return usageError(fmt.Sprintf("environment %q is protected, and nobody can be asked here", p.Env.Name),
-			fmt.Sprintf("add --yes: `dbctl %s -e %s --yes`", a.cmd.name, p.Env.Name))
+		return usageError(fmt.Sprintf("environment %q is protected, and nobody can be asked here", env),
+			fmt.Sprintf("add --yes: `dbctl %s -e %s --yes`", a.cmd.name, env))
 	}
-	a.ui.Prompt(fmt.Sprintf("environment %s is protected. `dbctl %s` writes to it. Go on? [y/N] ", p.Env.Name, a.cmd.name))
+	a.ui.Prompt(fmt.Sprintf("environment %s is protected. `dbctl %s` writes to it. Go on? [y/N] ", env, a.cmd.name))
 	answer, err := a.readLine(ctx)
 	if err != nil {
 		return err

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/shell"
 )
 
 // Signals delivers what ends a run early: Ctrl-C, SIGTERM, and SIGHUP, which a closed terminal or a dropped ssh sends. One that the
@@ -82,7 +82,7 @@ func (a *app) recovery() string {
 	case len(a.rest) == 0:
 		return a.cmd.recovers + " --all"
 	}
-	return a.cmd.recovers + " " + strings.Join(a.rest, " ")
+	return a.cmd.recovers + " " + shell.Join(a.rest...)
 }
 
 func (a *app) recoverHint() string {

@@ -191,7 +191,7 @@ func (c *config) readVars(e entry) []variable {
 				c.doc.failAt(e.at, "var "+e.key+" has no value", form)
 				continue
 			}
-			v.env = c.doc.text(source[0])
+			v.env = c.variable(source[0])
 		}
 		if why := badValue(v.value); why != "" {
 			c.doc.failAt(e.at, "var "+e.key+" "+why, "vars are plain values")
@@ -230,7 +230,7 @@ func (c *config) readSecrets(e entry) map[string]secret.Source {
 			n++
 			switch e.key {
 			case "env":
-				src.Env = c.doc.text(e)
+				src.Env = c.variable(e)
 			case "file":
 				src.File = c.doc.text(e)
 			case "command":
@@ -314,6 +314,15 @@ func (c *config) readEnvironment(e entry) *environment {
 		c.checkConnection(env)
 	}
 	return env
+}
+
+// variable reads the name of an environment variable, which a hint may ask to export.
+func (c *config) variable(e entry) string {
+	s := c.doc.text(e)
+	if s != "" && !isName(s) {
+		c.doc.failAt(e.at, "env: is not the name of an environment variable", "write letters, digits and _: the name of the variable, never its value")
+	}
+	return s
 }
 
 // secretName reads a key that names a secret. What is no name may be the secret itself, so it is not quoted.

@@ -62,8 +62,8 @@ func ReadDir(dir, path string) ([]fs.DirEntry, error) {
 	return entries, outside(err)
 }
 
-// walkDir is fs.WalkDir over the folder at path below dir. Links to folders are not followed.
-func walkDir(dir, path string, f fs.WalkDirFunc) error {
+// WalkDir is fs.WalkDir over the folder at path below dir. Links to folders are not followed.
+func WalkDir(dir, path string, f fs.WalkDirFunc) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 // readLoads reads all .sql files of loads/ and of the folders below it, by name. Hidden files and folders are none of ours.
 func readLoads(r *renderer) ([]Load, error) {
 	var files []string
-	err := walkDir(r.dir, LoadsDir, func(p string, e fs.DirEntry, err error) error {
+	err := WalkDir(r.dir, LoadsDir, func(p string, e fs.DirEntry, err error) error {
 		switch {
 		case p == LoadsDir && errors.Is(err, fs.ErrNotExist): // a project may have no loads
 		case err != nil:

@@ -47,10 +47,17 @@ type Project struct {
 	Name         string
 	Env          Environment
 	Environments []string // the names of all, in the order of dbctl.yaml
+	Protected    []Server // of the environments that are protected
 	Migrations   []Migration
 	Loads        []Load
 	Sources      map[string]secret.Source
 	Getenv       func(string) (string, bool) // the process's environment with the env file behind it
+}
+
+// Server is where an environment is.
+type Server struct {
+	Env, Host string
+	Port      int // 0: as the scheme has it
 }
 
 // Environment is one environment of dbctl.yaml, with the defaults filled in. Without one (NoEnv, or --dsn) its Name is "".
@@ -164,6 +171,9 @@ func Open(o Options) (_ *Project, err error) {
 	p := &Project{Dir: o.Dir, Name: c.project}
 	for _, e := range c.environments {
 		p.Environments = append(p.Environments, e.Name)
+		if e.Protected && e.Host != "" {
+			p.Protected = append(p.Protected, Server{Env: e.Name, Host: e.Host, Port: e.Port})
+		}
 	}
 	chosen, err := c.choose(o)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/shell"
 )
 
 // order sorts the files: as listed (by name), or by time.
@@ -106,7 +107,7 @@ func pathFlag(o Options) string {
 	if o.Path == "" {
 		return ""
 	}
-	return " --path '" + o.Path + "'"
+	return " --path " + shell.Quote(o.Path)
 }
 
 // Stopped is the error of changed files that nobody decided about: it comes after the others were loaded.

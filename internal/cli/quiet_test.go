@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestOfflineRunsNothing: help, completion and the commands that need no server start no program and open no connection, whatever the
+// project's files name, and on TAB nothing that a shell would read is listed.
+func TestOfflineRunsNothing(t *testing.T) {
+	dir := t.TempDir()
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	reached := make(chan struct{}, 1)
+	go func() {
+		for {
+			c, err := server.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+			reached <- struct{}{}
+		}
+	}()
+	_, port, _ := net.SplitHostPort(server.Addr().String())
+	marker := filepath.Join(dir, "ran")
+	program := "#!/bin/sh\necho \"$0 $*\" >> " + marker + "\n"
+	for _, name := range []string{"git", "python3", "python3.12", "uv", "sh", "secret-tool"} {
+		write(t, dir, "bin/"+name, program)
+		if err := os.Chmod(filepath.Join(dir, "bin", name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", filepath.Join(dir, "bin"))
+	write(t, dir, "dbctl.yaml", `project: p
+default_env: e
+secrets:
+  KEY: { command: [secret-tool, KEY] }
+  DATABEND_PASSWORD: { command: [secret-tool, PASSWORD] }
+environments:
+  e: { host: 127.0.0.1, port: `+port+`, tls: false, user: u, password: DATABEND_PASSWORD }
+  local: { engine: embedded }
+`)
+	write(t, dir, "migrations/00001_a.sql", "-- +goose Up\nCREATE TABLE t (a INT);\nSELECT {{ secret \"KEY\" }};\n-- +goose Down\nDROP TABLE t;\n")
+	write(t, dir, "migrations/00002_$(touch X)\x1b[2J.sql.bak", "")
+	write(t, dir, "loads/l.sql", "COPY INTO t FROM @s/p/ FILE_FORMAT = (TYPE = PARQUET);\n")
+	write(t, dir, "loads/$(touch X).sql.bak", "")
+
+	run := func(args ...string) string {
+		var out, errs bytes.Buffer
+		code := Main(Process{
+			Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Dir: dir,
+			Getenv: func(string) (string, bool) { return "", false }, IsTerminal: func(any) bool { return true },
+		})
+		if made, err := os.ReadFile(marker); err == nil {
+			t.Fatalf("%v started %s", args, made)
+		}
+		select {
+		case <-reached:
+			t.Fatalf("%v opened a connection", args)
+		default:
+		}
+		if code != 0 {
+			t.Errorf("%v: exit %d: %s", args, code, errs.String())
+		}
+		return out.String()
+	}
+	for _, c := range commands() {
+		if c.bind != nil && !c.hidden {
+			run(append(strings.Fields(c.name), "--help")...)
+			run(append([]string{"help"}, strings.Fields(c.name)...)...)
+			run(append(append([]string{"__complete", "--"}, strings.Fields(c.name)...), "")...)
+			run(append(append([]string{"__complete", "--"}, strings.Fields(c.name)...), "-")...)
+		}
+	}
+	for _, args := range [][]string{
+		{"help"},
+		{"version"},
+		{"completion", "bash"},
+		{"completion", "zsh"},
+		{"completion", "fish"},
+		{"__complete", "--", "-e", ""},
+		{"__complete", "--", "load", ""},
+		{"__complete", "--", "migrate", "up", ""},
+		{"show", "1"},
+		{"show", "l"},
+		{"migrate", "create", "x"},
+	} {
+		run(args...)
+	}
+
+	// What a shell would read, and what a terminal would obey, is no candidate.
+	for _, name := range []string{"$(touch X)", "a b", "`x`", "a;b", "-x", "a\x1b[2J"} {
+		write(t, dir, "loads/"+name+".sql", "x")
+	}
+	write(t, dir, "migrations/00007_$(touch X)\x1b[2J.sql", "x")
+	got := run("__complete", "--", "load", "") + run("__complete", "--", "migrate", "up", "")
+	if strings.ContainsAny(got, "$`;\x1b") || !strings.Contains(got, "l\tload\n") || !strings.Contains(got, "7\t\n") {
+		t.Errorf("candidates: %q", got)
+	}
+}
+
+// TestHostileRepository: git runs nothing that a folder's repository names, neither a bare one within a folder, nor a monitor, nor a filter.
+func TestHostileRepository(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]string{
+		"bare":    "mkdir r && cd r && git init -q --bare . && git config core.bare false && git config core.worktree .",
+		"monitor": "mkdir r && cd r && git init -q .",
+		"filter":  "mkdir r && cd r && git init -q . && echo '* filter=x' > .gitattributes && echo a > a && git add -A && git -c user.name=u -c user.email=e commit -qm x && echo b > a && git config filter.x.clean 'touch ../ran; cat'",
+	} {
+		dir := t.TempDir()
+		shellRun(t, dir, prepare+" && git config core.fsmonitor 'touch ../ran; echo' && git config diff.external 'touch ../ran'")
+		a := testApp(&bytes.Buffer{}, &bytes.Buffer{})
+		a.actor(t.Context(), filepath.Join(dir, "r"))
+		if _, err := os.Stat(filepath.Join(dir, "ran")); err == nil {
+			t.Errorf("%s: git ran what the repository names", name)
+		}
+	}
+}
+
+func TestProtectedBy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "dbctl.yaml", `project: p
+environments:
+  prod: { dsn: "databend://u@db.example.com:443/d", protected: true }
+  here: { host: 127.0.0.1, port: 8000, protected: true, tls: false }
+  dev: { host: dev.example.com }
+`)
+	for dsn, want := range map[string]string{
+		"databend://x:y@db.example.com/other": "prod", "databend://x:y@DB.example.com:8443/d": "prod", "databend://x:y@dev.example.com/d": "",
+		"databend://x:y@127.0.0.1:8000/d?sslmode=disable": "here", "databend://x:y@127.0.0.1:9000/d?sslmode=disable": "",
+	} {
+		var out, errs bytes.Buffer
+		code := Main(Process{
+			Args: []string{"migrate", "up", "--dsn", dsn}, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Dir: dir,
+			Getenv: func(name string) (string, bool) {
+				return map[string]string{"DBCTL_TIMEOUT": "1s"}[name], name == "DBCTL_TIMEOUT"
+			}, IsTerminal: func(any) bool { return false },
+		})
+		asked := strings.Contains(errs.String(), `environment "`+want+`" is protected`)
+		if want != "" && (code != exitUsage || !asked) || want == "" && strings.Contains(errs.String(), "is protected") {
+			t.Errorf("%s: exit %d, %s", dsn, code, errs.String())
+		}
+	}
+}
