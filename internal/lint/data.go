@@ -132,17 +132,16 @@ ALTER TABLE orders MODIFY COLUMN id BIGINT;`,
 
 var vacuum = Rule{
 	Name: "vacuum", Level: Error,
-	Short: "VACUUM, OPTIMIZE … PURGE, or a retention time is shortened",
+	Short: "VACUUM, OPTIMIZE … PURGE, or a retention of less than a day",
 	Why: "Old snapshots and dropped tables are what a failed migration is put back from, and what UNDROP and FLASHBACK need. " +
 		"After a VACUUM they are gone, and nothing that went wrong before can be undone.",
 	Bad: `VACUUM TABLE orders;`,
 	Good: `-- dbctl: allow=irreversible "history of raw rows may not be kept longer than a day"
 VACUUM TABLE orders;`,
 	statement: func(p *pass, s *statement) {
-		_, makes := define.ParseTable(s.SQL)
-		shortens := define.LossOf(s.SQL) == define.History || s.Retention && !(makes && s.Plain)
+		shortens := define.LossOf(s.SQL) == define.History || s.Retention && define.ShortRetention(s.SQL)
 		if shortens && !consents(s.m.Headers, "irreversible") {
-			p.at(s, 0, s.Kind+" shortens what UNDROP and FLASHBACK can bring back", "say why in the file: -- dbctl: allow=irreversible \"why\"; or "+reasonHint(p.rule.Name))
+			p.at(s, 0, s.Kind+" takes away what UNDROP and FLASHBACK need", "say why in the file: -- dbctl: allow=irreversible \"why\"; or "+reasonHint(p.rule.Name))
 		}
 	},
 }

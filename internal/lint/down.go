@@ -111,10 +111,27 @@ func (p *pass) left(m *migration, o sqltext.Object) string {
 	return ""
 }
 
-// dropped says whether Up drops an object that no migration made.
+// dropped says whether Up drops an object that no migration made, Up itself included.
 func dropped(m *migration, o sqltext.Object) bool {
-	return slices.ContainsFunc(m.up, func(s *statement) bool {
-		return !s.If && slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o && w.Verb == effect.Drop })
+	for _, s := range m.up {
+		for _, w := range s.Writes {
+			switch {
+			case w.Object != o:
+			case w.Verb == effect.Drop && !s.If:
+				return true
+			case w.Verb != effect.Drop:
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// columnsOnly says whether all that Up does to a table is to its columns.
+func columnsOnly(m *migration, o sqltext.Object) bool {
+	return !slices.ContainsFunc(m.up, func(s *statement) bool {
+		table, ok := define.ParseTable(s.SQL)
+		return (!ok || table.Action == define.Other) && slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o })
 	})
 }
 
@@ -152,6 +169,8 @@ func (p *pass) differs(m *migration, before, after, undone *schema.Object) strin
 	case before.Kind == sqltext.Task && (before.Resumed != undone.Resumed || before.Paused != undone.Paused):
 		return fmt.Sprintf("Down leaves %s started or suspended as Up made it", o)
 	case inDown(m, o):
+		return ""
+	case after != nil && schema.SameColumns(before, after) && columnsOnly(m, o):
 		return ""
 	case after == nil || before.Changed != after.Changed:
 		return fmt.Sprintf("Down does not touch %s, which Up changes", o)

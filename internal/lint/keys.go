@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -56,7 +57,7 @@ func secretsIn(sql string) []suspect {
 	var found []suspect
 	seen := map[int]bool{}
 	for _, span := range sqltext.SecretLiterals(sql) {
-		if text, err := sqltext.Unquote(sql[span[0]:span[1]]); err == nil && isPlaceholder(text) {
+		if isPlaceholder(strings.Trim(sql[span[0]:span[1]], "'\"`$")) {
 			continue
 		}
 		seen[span[0]] = true
@@ -117,7 +118,10 @@ var keyShape = regexp.MustCompile(`\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{16}\b|\bgh[po
 // isPlaceholder says whether a text only shows where a key goes: <your-key>, ****, xxxx, ${KEY}.
 func isPlaceholder(text string) bool {
 	text = strings.TrimSpace(text)
-	return text == "" || strings.Contains(strings.ToLower(text), "your") || strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") || strings.HasPrefix(text, "${") || strings.Trim(text, "*xX.-…") == ""
+	if _, after, ok := strings.Cut(text, "<"); ok && strings.Contains(after, ">") {
+		return true
+	}
+	return text == "" || strings.Contains(strings.ToLower(text), "your") || strings.HasPrefix(text, "${") || strings.Trim(text, "*xX.-…") == ""
 }
 
 // random says whether a text is one long word of letters and digits mixed as only chance mixes them.
@@ -163,12 +167,13 @@ var unqualifiedAfterUse = Rule{
 CREATE TABLE orders (id INT);`,
 	Good: `CREATE TABLE shop.orders (id INT);`,
 	statement: func(p *pass, s *statement) {
-		if !s.used {
+		if !s.used || p.said[s.m.Path+strconv.FormatBool(s.down)] {
 			return
 		}
 		for _, w := range s.Writes {
 			if w.Kind == sqltext.Table && w.Database == s.database && !qualified(s.SQL, w.Object) {
 				p.atObject(s, w.Object, fmt.Sprintf("%s is meant by a USE further up", w.Object), "write "+w.Object.Display()+", and leave out USE")
+				p.said[s.m.Path+strconv.FormatBool(s.down)] = true // once a section
 				return
 			}
 		}

@@ -123,3 +123,5 @@ func lines(findings []event.Finding) string {
 	}
 	return b.String()
 }
+
+func oneFinding(f event.Finding) []event.Finding { return []event.Finding{f} }

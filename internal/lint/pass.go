@@ -42,6 +42,7 @@ type pass struct {
 	migrations []*migration
 	rule       *Rule
 	found      []found
+	said       map[string]bool // sections of which unqualified-after-use spoke
 }
 
 // found is a finding and the statement that it is about, if it is about one.
@@ -51,7 +52,7 @@ type found struct {
 }
 
 func newPass(p *project.Project, o Options) *pass {
-	ps := &pass{Project: p, base: o.Base}
+	ps := &pass{Project: p, base: o.Base, said: map[string]bool{}}
 	for i := range p.Migrations {
 		m := &migration{Migration: &p.Migrations[i]}
 		m.up = statements(m.Migration, m.Up, false, p.Env.Database)

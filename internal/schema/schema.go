@@ -283,13 +283,24 @@ func (s *Schema) alter(sql string, w effect.Write, at Place) {
 		case !ok:
 			o.Known, o.Changed = false, at
 		default:
-			o.Changed = at
 			o.alter(table, at)
+			if table.Action == define.Other || table.Action == define.Rewind || !slices.EqualFunc(was.Columns, o.Columns, sameColumn) {
+				o.Changed = at
+			}
 		}
 	default:
 		o.Changed = at
 	}
 	s.put(&o)
+}
+
+func sameColumn(a, b define.Column) bool {
+	return a.Name == b.Name && a.Type.Equal(b.Type) && a.NotNull == b.NotNull && a.Default == b.Default && a.Generated == b.Generated
+}
+
+// SameColumns says whether two objects are known to have the same columns, in the same order.
+func SameColumns(a, b *Object) bool {
+	return a.Known && b.Known && slices.EqualFunc(a.Columns, b.Columns, sameColumn)
 }
 
 // alter folds what an ALTER TABLE does to the columns. The slices and maps that others may hold stay as they are.

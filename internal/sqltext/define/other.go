@@ -2,6 +2,7 @@ package define
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -236,6 +237,24 @@ func LossOf(stmt string) Loss {
 		}
 	}
 	return NoLoss
+}
+
+// ShortRetention says whether a statement sets an option or setting that keeps history for less than a day, or a number of snapshots.
+func ShortRetention(stmt string) bool {
+	w := read(stmt).Words
+	for i := range w.Tokens {
+		if !w.Symbol(i+1, "=") || i+2 >= len(w.Tokens) || w.Tokens[i].Kind != sqltext.Word {
+			continue
+		}
+		value, err := strconv.Atoi(strings.Trim(w.Text(i+2), "'"))
+		switch name := w.Upper(i); {
+		case err != nil:
+		case name == "DATA_RETENTION_PERIOD_IN_HOURS" && value < 24, name == "DATA_RETENTION_TIME_IN_DAYS" && value < 1,
+			name == "DATA_RETENTION_NUM_SNAPSHOTS_TO_KEEP" && value > 0:
+			return true
+		}
+	}
+	return false
 }
 
 // outside says whether one of the words stands outside of brackets.

@@ -136,7 +136,8 @@ func skipIndex(r *sqltext.Reader) bool {
 		at++
 	}
 	index := r.Is(at+1, "INDEX") && at+2 < len(r.Tokens) && r.Tokens[at+2].Kind != sqltext.Symbol
-	constraint := r.IsWord("CHECK") && r.Symbol(r.I+1, "(") || r.IsWord("CONSTRAINT") && r.Is(r.I+2, "CHECK")
+	key := (r.IsWord("PRIMARY") || r.IsWord("FOREIGN")) && r.Is(r.I+1, "KEY") || r.IsWord("UNIQUE") && r.Symbol(r.I+1, "(")
+	constraint := r.IsWord("CHECK") && r.Symbol(r.I+1, "(") || r.IsWord("CONSTRAINT") && r.I+2 < len(r.Tokens) || key
 	if !index && !constraint {
 		return false
 	}

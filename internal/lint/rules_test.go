@@ -1,0 +1,292 @@
+package lint
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+const orders = `-- migrations/00001_orders.sql
+-- +goose Up
+CREATE TABLE orders (id BIGINT NOT NULL, placed TIMESTAMP, state STRING DEFAULT 'new', amount DECIMAL(10, 2));
+-- +goose Down
+DROP TABLE orders;
+-- migrations/00002_change.sql
+`
+
+// TestRules is what each rule finds, and does not find, besides its examples: the whole list of findings.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		text string // files, or the second migration behind orders
+		want string // "line rule" of the last file, one a line
+	}{
+		{"drop of the migration's own table", "CREATE TABLE tmp (a INT);\nDROP TABLE tmp;", ""},
+		{"drop in another database", "DROP TABLE IF EXISTS d.orders;", "2 drop-table"},
+		{"drop database", "DROP DATABASE shop;", "2 down-incomplete\n2 drop-table"},
+		{"drop of a view", "CREATE VIEW v AS SELECT 1;\nDROP VIEW v;", ""},
+		{"drop in Down", "CREATE TABLE a (b INT);\n-- +goose Down\nDROP TABLE a;", ""},
+		{"drop of a column just added", "ALTER TABLE orders ADD COLUMN x INT;\nALTER TABLE orders DROP COLUMN x;", ""},
+		{"insert overwrite", "INSERT OVERWRITE orders SELECT * FROM orders;", "2 empty-table"},
+		{"delete all", "DELETE FROM orders;", "2 empty-table"},
+		{"delete some", "DELETE FROM orders WHERE id = 1;", ""},
+		{"delete with a subquery alone is not all", "DELETE FROM orders WHERE id IN (SELECT 1);", ""},
+		{"widening", "ALTER TABLE orders MODIFY COLUMN amount DECIMAL(12, 2);\n-- +goose Down\n" +
+			"ALTER TABLE orders MODIFY COLUMN amount DECIMAL(10, 2);", ""},
+		{"time of day lost", "ALTER TABLE orders MODIFY placed DATE;\n-- +goose Down\nALTER TABLE orders MODIFY placed TIMESTAMP;", "2 narrow-column"},
+		{"not null", "ALTER TABLE orders MODIFY placed TIMESTAMP NOT NULL;\n-- +goose Down\nALTER TABLE orders MODIFY placed TIMESTAMP;", "2 narrow-column"},
+		{"scale", "ALTER TABLE orders MODIFY amount DECIMAL(10, 3);\n-- +goose Down\nALTER TABLE orders MODIFY amount DECIMAL(10, 2);", "2 narrow-column"},
+		{"narrow of a table that nobody knows", "ALTER TABLE other MODIFY a TINYINT;", ""},
+		{"default kept", "ALTER TABLE orders MODIFY state STRING NOT NULL DEFAULT 'new'; -- dbctl: lint-ignore=narrow-column,down-incomplete \"no NULLs\"", ""},
+		{"comment is no new definition", "ALTER TABLE orders MODIFY COLUMN state COMMENT 'x';\n-- +goose Down\nALTER TABLE orders MODIFY COLUMN state COMMENT '';", ""},
+		{"rebuilt from its own rows", "CREATE OR REPLACE TABLE orders AS SELECT * FROM orders;\n-- +goose Down\n" +
+			"CREATE OR REPLACE TABLE orders AS SELECT * FROM orders;", ""},
+		{"replaced", "CREATE OR REPLACE TABLE orders (id INT);\n-- +goose Down\nALTER TABLE orders RENAME TO o2;\nUNDROP TABLE orders;", "2 replace-table"},
+		{"retention", "ALTER TABLE orders SET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS = 1);\n-- +goose Down\nALTER TABLE orders UNSET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS);", "2 vacuum"},
+		{"longer retention", "ALTER TABLE orders SET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS = 240);\n-- +goose Down\nALTER TABLE orders UNSET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS);", ""},
+		{"optimize purge", "OPTIMIZE TABLE orders PURGE;", "2 irreversible\n2 vacuum"},
+		{"vacuum dry run", "VACUUM TABLE orders DRY RUN;", ""},
+		{"spelling", "CRAETE TABLE x (a INT);", "2 irreversible"},
+		{"added column stays", "ALTER TABLE orders ADD COLUMN x INT;", "2 down-incomplete"},
+		{"type stays", "ALTER TABLE orders MODIFY COLUMN amount DECIMAL(12, 2);", "2 down-incomplete"},
+		{"rename undone", "ALTER TABLE orders RENAME TO sales;\n-- +goose Down\nALTER TABLE sales RENAME TO orders;", ""},
+		{"rename not undone", "ALTER TABLE orders RENAME TO sales;", "2 down-incomplete"},
+		{"rows stay", "INSERT INTO orders (id) VALUES (1);", "2 down-incomplete"},
+		{"rows in a new table", "CREATE TABLE a (b INT);\nINSERT INTO a VALUES (1);\n-- +goose Down\nDROP TABLE a;", ""},
+		{"replaced view undone by the earlier text", "CREATE OR REPLACE VIEW v AS SELECT 1;\n-- +goose Down\nDROP VIEW v;", ""},
+		{"swap", "CREATE TABLE b LIKE orders;\nALTER TABLE orders SWAP WITH b;\nDROP TABLE b; -- dbctl: lint-ignore=drop-table \"copied\"\n" +
+			"-- +goose Down\nSELECT 1;", "3 down-incomplete"},
+		{"key of a known shape", "SELECT 'ghp_abcdefghijklmnopqrstuvwxyz0123456789';", "2 secret-literal"},
+		{"key in a comment", "-- the key is AKIAQWERTY2PLMOKNIJB\nSELECT 1;", "2 secret-literal"},
+		{"random text", "SELECT 'q8Zr1LmX0vBn7KtY3wPd5HsJ9cFg2RaT';", "2 secret-literal"},
+		{"password", "CREATE USER u IDENTIFIED BY 'abc123';\n-- +goose Down\nDROP USER u;", "2 secret-literal\n4 irreversible"},
+		{"placeholder", "CREATE CONNECTION c STORAGE_TYPE = 's3' ACCESS_KEY_ID = '<your-key>' SECRET_ACCESS_KEY = '****';\n-- +goose Down\nDROP CONNECTION c;", ""},
+		{"no key", "SELECT 'capture_date=%Y-%m-%d/[^_.][^/]*[.]parquet', '0123456789abcdef0123456789abcdef', 's3://bucket/A1b2C3d4/E5f6G7h8/I9j0K1l2/x.parquet';", ""},
+		{"type in an array", "CREATE TABLE a (b ARRAY(TXT));\n-- +goose Down\nDROP TABLE a;", "2 unknown-type"},
+		{"column that is there", "ALTER TABLE orders ADD COLUMN state STRING;", "2 unknown-column"},
+		{"column if not exists", "ALTER TABLE orders ADD COLUMN IF NOT EXISTS state STRING;", ""},
+		{"column that is not there", "ALTER TABLE orders RENAME COLUMN stat TO s;", "2 unknown-column"},
+		{"column of a derived table", "CREATE TABLE a AS SELECT 1 AS b;\nINSERT INTO a (c) VALUES (1);\n-- +goose Down\nDROP TABLE a;", ""},
+		{"insert by a quoted column", "INSERT INTO orders (`id`, \"placed\") VALUES (1, now()); -- dbctl: lint-ignore=down-incomplete \"x\"", ""},
+		{"dropped before", "DROP TABLE orders; -- dbctl: lint-ignore=drop-table,down-incomplete \"x\"\nDELETE FROM orders WHERE id = 1;", "3 gone-name"},
+		{"made again", "DROP TABLE orders; -- dbctl: lint-ignore=drop-table,down-incomplete \"x\"\nCREATE TABLE orders (a INT);", ""},
+		{"use of the same database, qualified", "USE shop;\nCREATE TABLE shop.a (b INT);\n-- +goose Down\nDROP TABLE shop.a;", ""},
+		{"consumed by CREATE TABLE AS", "CREATE STREAM s ON TABLE orders;\nCREATE TABLE a AS SELECT * FROM s;\n-- +goose Down\nDROP TABLE a;\nDROP STREAM s;", "3 stream-consumed"},
+		{"a view over a stream reads it", "CREATE STREAM s ON TABLE orders;\nCREATE VIEW v AS SELECT * FROM s;\n-- +goose Down\nDROP VIEW v;\nDROP STREAM s;", ""},
+		{"with consume in DML", "CREATE STREAM s ON TABLE orders;\nCREATE TABLE a (b INT);\nINSERT INTO a SELECT 1 FROM s WITH CONSUME;\n" +
+			"-- +goose Down\nDROP TABLE a;\nDROP STREAM s;", "4 stream-consumed"},
+		{"task suspended on purpose", "CREATE TASK a WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS SELECT 1;\nALTER TASK a RESUME;\nALTER TASK a SUSPEND;\n-- +goose Down\nDROP TASK a;", ""},
+		{"task made anew", "CREATE TASK a WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS SELECT 1;\nALTER TASK a RESUME;\n" +
+			"CREATE OR REPLACE TASK a WAREHOUSE = 'w' SCHEDULE = 2 MINUTE AS SELECT 1;\n-- +goose Down\nDROP TASK a;", "4 task-not-resumed"},
+		{"stage URL", "CREATE STAGE s URL = 's3://bucket/raw' CONNECTION = (CONNECTION_NAME = 'c');\n-- +goose Down\nDROP STAGE s;", "2 stage-slash"},
+		{"stage of a bucket", "CREATE STAGE s URL = 's3://bucket' CONNECTION = (CONNECTION_NAME = 'c');\n-- +goose Down\nDROP STAGE s;", ""},
+		{"copy in a migration", "COPY INTO orders FROM @st/orders FILE_FORMAT = (TYPE = PARQUET); -- dbctl: lint-ignore=down-incomplete \"x\"", "2 stage-slash"},
+		{"external stage dropped", "CREATE STAGE s URL = 's3://bucket/raw/' CONNECTION = (CONNECTION_NAME = 'c');\nDROP STAGE s;", ""},
+		{"internal stage dropped", "DROP STAGE s;", "2 down-incomplete"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, f := range lint(t, Files(orders+tt.text)) {
+				if filepath.Base(f.File) != "00002_change.sql" {
+					continue
+				}
+				got = append(got, strings.TrimSpace(strings.TrimPrefix(lines(oneFinding(f)), "00002_change.sql:")))
+			}
+			if diff := cmp.Diff(tt.want, strings.Join(got, "\n")); diff != "" {
+				t.Errorf("%s\n(-want +got)\n%s", tt.text, diff)
+			}
+		})
+	}
+}
+
+// TestLoadRules is what is found in a load, and what not.
+func TestLoadRules(t *testing.T) {
+	t.Parallel()
+	const lake = `-- migrations/00001_lake.sql
+CREATE FILE FORMAT rows TYPE = CSV;
+CREATE STAGE lake URL = 's3://bucket/' CONNECTION = (CONNECTION_NAME = 'c') FILE_FORMAT = (TYPE = CSV);
+CREATE TABLE t (id INT NOT NULL, at TIMESTAMP, v VECTOR(3), n DECIMAL(10, 2), seq INT NOT NULL DEFAULT 0);
+-- migrations/00002_wide.sql
+ALTER TABLE t ADD COLUMN note STRING;
+-- loads/t.sql
+`
+	for _, tt := range []struct{ load, want string }{
+		{"COPY INTO t (id, at) FROM (SELECT id::INT, at::TIMESTAMP FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", ""},
+		{"COPY INTO t (id, at, v) FROM (SELECT id::INT, CAST(at AS TIMESTAMP), v::VECTOR(4) FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "vector-width"},
+		{"COPY INTO t (at) FROM (SELECT at::TIMESTAMP FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "load-column"},
+		{"COPY INTO t (id, at) FROM (SELECT id::INT FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "load-column"},
+		{"COPY INTO t (id) FROM (SELECT id::BIGINT FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "load-cast"},
+		{"COPY INTO t (id) FROM (SELECT id::DATE FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "load-cast"},
+		{"COPY INTO t (id, n) FROM (SELECT id::SMALLINT, n::STRING FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", ""},
+		{"COPY INTO t (id) FROM (SELECT coalesce(id, 0) FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", ""},
+		{"COPY INTO t FROM @lake/t/ FILE_FORMAT = (TYPE = PARQUET)", ""},
+		{"COPY INTO t FROM @lake/t/ FILE_FORMAT = (TYPE = NDJSON)", ""},
+		{"COPY INTO t FROM @lake/t/", "positional-copy"},
+		{"COPY INTO t FROM @lake/t/ FILE_FORMAT = (FORMAT_NAME = 'rows')", "positional-copy"},
+		{"COPY INTO t (id) FROM @lake/t/x.csv", ""},
+		{"COPY INTO t (id) FROM @lake/t FILES = ('a.csv')", ""},
+		{"COPY INTO tt (id) FROM @lake/t/", "load-target"},
+		{"COPY INTO t (id) FROM @lakes/t/", "load-target"},
+		{"COPY INTO t (id) FROM @~/t/", ""},
+	} {
+		var got []string
+		for _, f := range lint(t, Files(lake+tt.load)) {
+			if f.File == "loads/t.sql" {
+				got = append(got, f.Rule)
+			}
+		}
+		if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", tt.load, diff)
+		}
+	}
+}
+
+// TestVectorVar compares the widths of the tables with a var that names one.
+func TestVectorVar(t *testing.T) {
+	t.Parallel()
+	config := "project: p\ndefault_env: l\nvars: { embedding_dim: 512 }\nenvironments: { l: { engine: embedded } }\n"
+	found := lint(t, map[string]string{project.ConfigFile: config, "migrations/00001_a.sql": "-- +goose Up\nCREATE TABLE a (v VECTOR(768));\n-- +goose Down\nDROP TABLE a;\n"})
+	if len(found) != 1 || found[0].Rule != VectorWidth || found[0].Line != 2 {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestIgnore is where a lint-ignore silences, and what is said of one that does not.
+func TestIgnore(t *testing.T) {
+	t.Parallel()
+	const ignore = `-- dbctl: lint-ignore=drop-table "why"`
+	for _, tt := range []struct{ text, want string }{
+		{ignore + "\n-- +goose Up\nDROP TABLE a;\nDROP TABLE b;\n-- +goose Down\n", ""},
+		{"-- +goose Up\n" + ignore + "\nDROP TABLE a;\nDROP TABLE b;\n-- +goose Down\n", "4 drop-table"},
+		{"-- +goose Up\nDROP TABLE a; " + ignore + "\nDROP TABLE b;\n-- +goose Down\n", "3 drop-table"},
+		{"-- +goose Up\nDROP TABLE " + ignore + "\n  a;\n-- +goose Down\n", ""},
+		{"-- +goose Up\nDROP TABLE\n  a; " + ignore + "\n-- +goose Down\n", ""},
+		{"-- +goose Up\nDROP TABLE\n  " + ignore + "\n  a;\n-- +goose Down\n", ""},
+		{"-- +goose Up\n-- a comment\n" + ignore + "\n-- another\n\nDROP TABLE a;\n-- +goose Down\n", ""},
+		{"-- +goose Up\nDROP TABLE a;\n" + ignore + "\n-- +goose Down\n", "2 drop-table\n3 unused-ignore"},
+		{"-- +goose Up\nDROP TABLE a; -- dbctl: lint-ignore=drop-tabel \"why\"\n-- +goose Down\n", "2 drop-table\n2 unused-ignore"},
+		{"-- +goose Up\nDROP TABLE a; -- dbctl: lint-ignore=drop-table, empty-table \"why\"\n-- +goose Down\n", "2 unused-ignore"},
+		{"-- +goose Up\nSELECT '-- dbctl: lint-ignore=drop-table';\nDROP TABLE a;\n-- +goose Down\n", "3 drop-table"},
+	} {
+		var got []string
+		for _, f := range lint(t, map[string]string{"migrations/00001_a.sql": tt.text}) {
+			if f.Rule != downIncomplete.Name {
+				got = append(got, strings.TrimSpace(strings.TrimPrefix(lines(oneFinding(f)), "00001_a.sql:")))
+			}
+		}
+		if diff := cmp.Diff(tt.want, strings.Join(got, "\n")); diff != "" {
+			t.Errorf("%s(-want +got)\n%s", tt.text, diff)
+		}
+	}
+	for _, bad := range []string{"-- dbctl: lint-ignore=drop-table", "-- dbctl: lint-ignore \"why\"", "-- dbctl: lint-ignore=a b \"why\""} {
+		dir := write(t, map[string]string{"migrations/00001_a.sql": "-- +goose Up\nDROP TABLE a; " + bad + "\n"})
+		if _, err := project.Open(project.Options{Dir: dir, NoEnv: true}); err == nil {
+			t.Errorf("%s is accepted", bad)
+		}
+	}
+}
+
+// TestBase compares a branch with the one that it is to be merged into, which went on meanwhile.
+func TestBase(t *testing.T) {
+	t.Parallel()
+	migration := func(table string) string {
+		return "-- +goose Up\nCREATE TABLE " + table + " (a INT);\n-- +goose Down\nDROP TABLE " + table + ";\n"
+	}
+	dir := write(t, map[string]string{
+		"sub/x": "", "migrations/00001_a.sql": migration("a"), "migrations/00002_b.sql": migration("b"), "migrations/00003_c.sql": migration("c"),
+	})
+	git := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"}, args...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	change := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, "migrations", name)
+		var err error
+		if text == "" {
+			err = os.Remove(path)
+		} else {
+			err = os.WriteFile(path, []byte(text), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	git("init", "-q", "-b", "main")
+	git("add", "-A")
+	git("commit", "-qm", "one")
+	git("checkout", "-qb", "work")
+	git("checkout", "-q", "main")
+	change("00007_theirs.sql", migration("theirs"))
+	git("add", "-A")
+	git("commit", "-qm", "theirs")
+	git("checkout", "-q", "work")
+	change("00001_a.sql", "-- +goose Up\n-- a comment\nCREATE   TABLE a (a INT);\n-- +goose Down\nDROP TABLE a;\n") // no edit
+	change("00002_b.sql", migration("bb"))
+	change("00003_c.sql", "")
+	change("00006_late.sql", migration("late"))
+	change("00007_mine.sql", migration("mine"))
+	change("00008_new.sql", migration("new"))
+
+	base, err := ReadBase(context.Background(), dir, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Open(project.Options{Dir: dir, NoEnv: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "00002_b.sql:1 edited-migration\n00003_c.sql:0 edited-migration\n00006_late.sql:1 version-order\n00007_mine.sql:1 version-order\n"
+	if diff := cmp.Diff(want, lines(Run(p, Options{Base: base}))); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, ref := range []string{"no-such", "--upload-pack=x", ""} {
+		if _, err := ReadBase(context.Background(), dir, ref); err == nil {
+			t.Errorf("base %q is read", ref)
+		}
+	}
+}
+
+// TestFormats holds the formats for programs to their grammars.
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	found := lint(t, map[string]string{"migrations/00001_a,b.sql": "-- +goose Up\nDROP TABLE `a%\nb`;\n-- +goose Down\nSELECT 1;\n"})
+	got := GitHub(of("drop-table", found), "db/")
+	want := "::error file=db/migrations/00001_a%2Cb.sql,line=2,col=12,title=dbctl lint%3A drop-table::" +
+		"table default.a%25%0Ab and its rows are dropped%0Ahint: -- dbctl: lint-ignore=drop-table \"why\"\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	var sarif struct {
+		Runs []struct {
+			Results []struct {
+				RuleID    string
+				RuleIndex int
+				Level     string
+			}
+			Tool struct {
+				Driver struct{ Rules []struct{ ID string } }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(SARIF(found, "1", "")), &sarif); err != nil {
+		t.Fatal(err)
+	}
+	run := sarif.Runs[0]
+	if len(run.Results) != len(found) || run.Tool.Driver.Rules[run.Results[0].RuleIndex].ID != run.Results[0].RuleID {
+		t.Errorf("%+v", run.Results)
+	}
+}
