@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -35,8 +36,7 @@ changed or failed (-v: each file, and why). Nothing is written, not even dbctl's
 					return err
 				}
 				t := newTally(a.ui.Event, func(event.Event) bool { return true })
-				return a.both(ctx, t.sink, func(m *migrate.Migrator, p *project.Project, loader *load.Loader) error {
-					err := errors.Join(m.Up(ctx), loader.List(ctx, p.Loads))
+				return a.both(ctx, t.sink, (*migrate.Migrator).Up, func(p *project.Project, loader *load.Loader, err error) error {
 					if a.verbose {
 						err = errors.Join(err, a.planFiles(ctx, t, p, loader))
 					}
@@ -68,8 +68,9 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 	})
 }
 
-// both opens the project's server for a command that only looks at migrations and loads.
-func (a *app) both(ctx context.Context, sink event.Sink, f func(*migrate.Migrator, *project.Project, *load.Loader) error) error {
+// both looks at the migrations and the loads of a project, beside each other: neither needs what the other learns. What there is to
+// say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong.
+func (a *app) both(ctx context.Context, sink event.Sink, migrations func(*migrate.Migrator, context.Context) error, f func(*project.Project, *load.Loader, error) error) error {
 	w, err := a.open(ctx, access{})
 	if err != nil {
 		return err
@@ -80,10 +81,45 @@ func (a *app) both(ctx context.Context, sink event.Sink, f func(*migrate.Migrato
 		return err
 	}
 	defer m.Close()
-	loader, err := a.newLoader(ctx, w, sink)
+	later := &holdBack{sink: sink}
+	loader, err := a.newLoader(ctx, w, later.take)
 	if err != nil {
 		return err
 	}
 	defer loader.Close()
-	return f(m, w.project, loader)
+	var listed error
+	var listing sync.WaitGroup
+	listing.Go(func() { listed = loader.List(ctx, w.project.Loads) })
+	planned := migrations(m, ctx)
+	later.release()
+	listing.Wait()
+	return f(w.project, loader, errors.Join(planned, listed))
+}
+
+// holdBack keeps events back until it is released.
+type holdBack struct {
+	sink event.Sink
+
+	mu   sync.Mutex
+	held []event.Event
+	free bool
+}
+
+func (h *holdBack) take(e event.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.free {
+		h.sink(e)
+	} else {
+		h.held = append(h.held, e)
+	}
+}
+
+func (h *holdBack) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.held {
+		h.sink(e)
+	}
+	h.held, h.free = nil, true
 }

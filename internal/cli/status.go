@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/pflag"
 
@@ -33,12 +32,14 @@ func statusCommand() *command {
 					return err
 				}
 				t := newTally(a.ui.Event, func(e event.Event) bool { _, note := e.(event.Note); return note })
-				return a.both(ctx, t.sink, func(m *migrate.Migrator, p *project.Project, loader *load.Loader) error {
+				return a.both(ctx, t.sink, func(m *migrate.Migrator, ctx context.Context) error {
 					st, err := m.Status(ctx)
 					if err == nil {
 						m.Show(st)
 					}
-					if err := errors.Join(err, loader.List(ctx, p.Loads)); err != nil {
+					return err
+				}, func(_ *project.Project, _ *load.Loader, err error) error {
+					if err != nil {
 						return err
 					}
 					a.ui.Record("summary", t.migrationLine(), event.Summary{Command: "status", Text: t.migrationLine(), Counts: t.migrations})

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -22,18 +24,29 @@ type Status struct {
 	Notes      []event.Note
 }
 
-// Status reads the state of every migration, and what rollbacks kept beside: two requests, nothing written. It emits nothing; Show
-// does.
+// Status reads the state of every migration, and what rollbacks kept beside: two requests beside each other, nothing written. It
+// emits nothing; Show does.
 func (m *Migrator) Status(ctx context.Context) (Status, error) {
-	h, err := m.store.History(ctx)
-	if err != nil {
+	var h state.History
+	var left []string
+	asked, ctx := errgroup.WithContext(ctx)
+	asked.Go(func() (err error) {
+		h, err = m.store.History(ctx)
+		return err
+	})
+	asked.Go(func() error {
+		session, err := m.srv.Session(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		left, err = savepoint.Leftovers(ctx, session, m.p.Env.Database)
+		return err
+	})
+	if err := asked.Wait(); err != nil {
 		return Status{}, err
 	}
 	s := StatusOf(m.p, h)
-	left, err := savepoint.Leftovers(ctx, m.store.Conn(), m.p.Env.Database)
-	if err != nil {
-		return Status{}, err
-	}
 	if len(left) > 0 {
 		s.Notes = append(s.Notes, event.Note{Level: "warn", Text: "a rollback kept these beside: " + strings.Join(left, ", ")})
 	}
