@@ -81,7 +81,6 @@ var steadfast = []string{"up-fails", "recover-fails", "down-fails", "redo-fails"
 
 // TestProofAccounts runs rollback, recovery and loads under settings of the account. Short: each kind of migration under one of them.
 func TestProofAccounts(t *testing.T) {
-	red(t)
 	t.Parallel()
 	for i, a := range accounts {
 		t.Run(a.name, func(t *testing.T) {
