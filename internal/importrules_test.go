@@ -21,6 +21,7 @@ var (
 )
 
 var rules = map[string][]string{
+	"github.com/dbctl/dbctl":    nil, // the shipped project, embedded
 	"internal":                  nil,
 	"internal/secret":           nil,
 	"internal/shell":            nil,
@@ -47,9 +48,11 @@ var rules = map[string][]string{
 	"internal/local":            {"internal/secret"},
 	"internal/databendtest":     {"internal/databend", "internal/local", "internal/secret", "internal/sqltext"},
 	"internal/proof":            nil,
-	"internal/cli":              top,
+	"internal/citydrive":        nil,
+	"internal/scaffold":         {"internal/citydrive", "internal/project"},
+	"internal/cli":              append([]string{"internal/scaffold"}, top...),
 	"cmd/dbctl":                 {"internal/cli"},
-	"cmd/citydrive-sample":      nil,
+	"cmd/citydrive-sample":      {"internal/citydrive"},
 	"demo/query":                {"internal/databend", "internal/event", "internal/local", "internal/ui"},
 }
 
@@ -61,7 +64,7 @@ var owners = map[string][]string{
 	"github.com/goccy/go-yaml":            {"internal/project"},
 	"github.com/joho/godotenv":            {"internal/project"},
 	"github.com/spf13/pflag":              {"internal/cli", "cmd/citydrive-sample"},
-	"github.com/parquet-go/parquet-go":    {"cmd/citydrive-sample"},
+	"github.com/parquet-go/parquet-go":    {"internal/citydrive"},
 	"github.com/rogpeppe/go-internal":     nil,
 	"github.com/google/go-cmp":            nil,
 	module + "internal/databendtest":      nil,

@@ -24,6 +24,9 @@ func (v *oneOfValue) String() string { return *v.p }
 func (v *oneOfValue) Set(s string) error {
 	if !slices.Contains(v.allowed, s) {
 		last := len(v.allowed) - 1
+		if last == 0 {
+			return fmt.Errorf("want %s", v.allowed[0])
+		}
 		return fmt.Errorf("want %s or %s", strings.Join(v.allowed[:last], ", "), v.allowed[last])
 	}
 	*v.p = s

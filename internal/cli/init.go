@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/scaffold"
+)
+
+func initCommand() *command {
+	return &command{
+		name:  "init",
+		args:  "[DIR]",
+		short: "write a new project that runs at once",
+		long: `
+dbctl.yaml, migrations/, loads/ with a small example and its data, .env.example, .gitignore and a CI workflow, in DIR (default:
+here). It runs on the local engine as it is: no server, no account. A file that is there already is kept as it is; the
+examples are left out where migrations/ or loads/ hold files.`,
+		exits: []exit{
+			{exitDone, "the project was written; its files are listed"},
+			{exitFailed, "a file could not be written"},
+			{exitUsage, "wrong usage, or the folder holds a project already"},
+		},
+		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+			example := ""
+			f.Var(choice(&example, scaffold.Examples...), "example", "the guide instead: `NAME` is citydrive")
+			return func(_ context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 1); err != nil {
+					return err
+				}
+				typed := "."
+				if len(args) == 1 {
+					typed = args[0]
+				} else if a.dir != "" {
+					typed = a.dir
+				}
+				return a.init(typed, example)
+			}
+		},
+	}
+}
+
+func (a *app) init(typed, example string) error {
+	made, err := scaffold.New(a.below(typed), example)
+	if errors.Is(err, scaffold.ErrProject) {
+		return usageError(fmt.Sprintf("%s holds a project already: nothing was written", filepath.Join(typed, "dbctl.yaml")), "`dbctl init OTHER_FOLDER`, or `dbctl plan` in this one")
+	}
+	for _, path := range made.Created {
+		a.ui.Record("created", "created  "+path, map[string]string{"path": path})
+	}
+	for _, path := range made.Kept {
+		a.ui.Record("kept", "kept     "+path, map[string]string{"path": path})
+	}
+	if err != nil {
+		return err
+	}
+	if slices.Contains(made.Kept, ".gitignore") {
+		a.note("warn", "your .gitignore was kept: it must have the lines .env and .dbctl/")
+	}
+	next := []string{"export DBCTL_ENV=local", "dbctl plan", "dbctl migrate up", "dbctl load --all"}
+	if example == "" {
+		next = append(next, `dbctl sql "SELECT * FROM orders"`)
+	}
+	if filepath.Clean(typed) != "." {
+		next = append([]string{"cd " + typed}, next...)
+	}
+	a.note("info", "next:\n  "+strings.Join(next, "\n  "))
+	return nil
+}
