@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -33,6 +34,7 @@ type daemon struct {
 	dir     string
 	engine  *Engine
 	record  *record
+	key     []byte // of the user
 	control *http.Server
 	asked   atomic.Int64 // Unix nanoseconds of the last echo
 
@@ -71,6 +73,10 @@ func startDaemon(ctx context.Context, args []string) (*daemon, error) {
 	if len(args) == 0 {
 		return nil, errors.New("dev daemon needs the project folder")
 	}
+	key, err := userKey()
+	if err != nil {
+		return nil, err
+	}
 	e, err := Start(ctx, Options{Buckets: args[1:], Python: os.Getenv(pythonVariable)})
 	if err != nil {
 		return nil, err
@@ -79,7 +85,7 @@ func startDaemon(ctx context.Context, args []string) (*daemon, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the control port: %w", err), e.Close())
 	}
-	d := &daemon{dir: args[0], engine: e, stop: make(chan struct{}), gone: make(chan struct{})}
+	d := &daemon{dir: args[0], engine: e, key: key, stop: make(chan struct{}), gone: make(chan struct{})}
 	d.asked.Store(time.Now().UnixNano())
 	d.record = &record{
 		PID: os.Getpid(), EnginePID: e.PID, Port: e.Port, User: e.User, Password: e.Password.Reveal(), S3Port: portOf(e.S3.Endpoint), S3Region: e.S3.Region,
@@ -96,7 +102,7 @@ func startDaemon(ctx context.Context, args []string) (*daemon, error) {
 
 func (d *daemon) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+echoPath, func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET "+echoPath, func(w http.ResponseWriter, r *http.Request) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if d.leaving {
@@ -104,7 +110,7 @@ func (d *daemon) handler() http.Handler {
 			return
 		}
 		d.asked.Store(time.Now().UnixNano())
-		_, _ = w.Write([]byte(d.record.Echo))
+		_, _ = io.WriteString(w, d.record.proof(d.key, r.URL.Query().Get("challenge")))
 	})
 	mux.HandleFunc("POST "+stopPath, func(w http.ResponseWriter, r *http.Request) {
 		_, password, _ := r.BasicAuth()

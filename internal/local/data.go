@@ -3,11 +3,12 @@ package local
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -17,38 +18,53 @@ type seen struct {
 	Time time.Time
 }
 
+// maxObject is how large a file of a data folder may be: the store keeps it in memory.
+const maxObject = 2 << 30
+
 // syncData puts the files of folder that are new or changed since before into the bucket, under their path within the folder, and
-// deletes those that are gone. It returns what is there now. Objects that came from elsewhere stay. Hidden files are left out.
+// deletes those that are gone. It returns what is there now. Objects that came from elsewhere stay. Hidden files are left out. A link
+// that leads out of the folder is an error: it would put a file of the machine into the bucket.
 func syncData(ctx context.Context, s Store, bucket, folder string, before map[string]seen) (map[string]seen, error) {
 	now := map[string]seen{}
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("open the data folder: %w", err)
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if path != folder && strings.HasPrefix(d.Name(), ".") {
+		if path != "." && strings.HasPrefix(d.Name(), ".") {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
 			return nil
 		}
-		info, err := os.Stat(path) // follows links
-		if err != nil || info.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		key, is := filepath.ToSlash(rel), seen{Size: info.Size(), Time: info.ModTime().UTC()}
-		now[key] = is
-		if was, ok := before[key]; ok && was.Size == is.Size && was.Time.Equal(is.Time) {
+		if d.IsDir() {
 			return nil
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		info, err := root.Stat(path) // follows links, inside
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", path, err)
+		case info.IsDir():
+			return nil
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("%s is no regular file", path)
+		case info.Size() > maxObject:
+			return fmt.Errorf("%s is larger than %d GiB", path, maxObject>>30)
 		}
-		return s.Put(ctx, bucket, key, content)
+		is := seen{Size: info.Size(), Time: info.ModTime().UTC()}
+		now[path] = is
+		if was, ok := before[path]; ok && was.Size == is.Size && was.Time.Equal(is.Time) {
+			return ctx.Err()
+		}
+		content, err := readIn(root, path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return s.Put(ctx, bucket, path, content)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("put the files of %s into bucket %s: %w", folder, bucket, err)
@@ -62,4 +78,14 @@ func syncData(ctx context.Context, s Store, bucket, folder string, before map[st
 		}
 	}
 	return now, nil
+}
+
+// readIn reads a file below root, which was a regular one when it was looked at: should it have become a pipe, nobody waits for it.
+func readIn(root *os.Root, path string) ([]byte, error) {
+	f, err := root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxObject))
 }

@@ -156,7 +156,7 @@ func ensureData(ctx context.Context, dir string, r *record, s Store, data map[st
 	}
 	path := filepath.Join(dir, folder, dataName)
 	var before file
-	if text, err := os.ReadFile(path); err == nil && (json.Unmarshal(text, &before) != nil || before.Echo != r.Echo) {
+	if text, err := readOwn(path); err == nil && (json.Unmarshal(text, &before) != nil || before.Echo != r.Echo) {
 		before = file{}
 	}
 	now := file{Echo: r.Echo, Buckets: maps.Clone(before.Buckets)}

@@ -59,6 +59,9 @@ func checked(next http.Handler, key, secretKey string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := verify(r, key, secretKey, time.Now())
 		if e == nil {
+			e = verifyBody(r)
+		}
+		if e == nil {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -27,7 +27,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 
 // tryLockFile is lockFile without waiting: a nil unlock means that another holds the lock.
 func tryLockFile(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := openOwn(path, os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +39,28 @@ func tryLockFile(path string) (unlock func(), err error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return func() { _ = f.Close() }, nil
+}
+
+// openOwn opens a regular file of ours: no link, no pipe, nothing of another user, and without waiting.
+func openOwn(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || !isOurs(info)) {
+		err = &os.PathError{Op: "open", Path: path, Err: errNotOurs}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// isOurs reports whether a file belongs to the user that we run as.
+func isOurs(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
 }
 
 // ownGroup keeps a child out of our process group: a signal from the terminal does not reach it.

@@ -2,6 +2,8 @@ package local
 
 import (
 	"context"
+	"crypto/hmac"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/secret"
@@ -37,13 +40,13 @@ type record struct {
 	S3Key     string `json:"s3_key"`
 	S3Secret  string `json:"s3_secret"`
 	Control   int    `json:"control_port"`
-	Echo      string `json:"echo"` // a random value: whoever answers with it is the daemon that wrote this file
+	Echo      string `json:"echo"` // a random value that tells this daemon from others
 	Version   string `json:"version"`
 	StartedAt string `json:"started_at"`
 }
 
 func readRecord(dir string) (*record, error) {
-	text, err := os.ReadFile(filepath.Join(dir, folder, recordName))
+	text, err := readOwn(filepath.Join(dir, folder, recordName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -77,10 +80,38 @@ func (r *record) engine() *Engine {
 	}
 }
 
-// prepareFolder makes dir/.dbctl, readable by its owner only, and keeps it out of git.
+var errNotOurs = errors.New("it is no regular file of yours")
+
+// readOwn reads a regular file of ours, whole.
+func readOwn(path string) ([]byte, error) {
+	f, err := openOwn(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const most = 64 << 20 // data.json of a million files
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
+// prepareFolder makes dir/.dbctl, readable by its owner only, and keeps it out of git. What is there already may have come with the
+// project from somebody else: a link in its place would put the engine's keys where others read them.
 func prepareFolder(dir string) error {
 	path := filepath.Join(dir, folder)
 	err := os.MkdirAll(path, 0o700)
+	for at := path; err == nil; at = filepath.Dir(at) { // .dbctl, or .dbctl/NAME/.dbctl of an engine that has a name
+		info, statErr := os.Lstat(at)
+		switch {
+		case statErr != nil:
+			err = statErr
+		case !info.IsDir() || !isOurs(info):
+			err = fmt.Errorf("%s is no folder of yours: remove it, it holds nothing that lasts", at)
+		case info.Mode().Perm()&0o077 != 0:
+			err = os.Chmod(at, 0o700)
+		}
+		if !strings.Contains(filepath.Dir(at)+string(filepath.Separator), string(filepath.Separator)+folder+string(filepath.Separator)) {
+			break
+		}
+	}
 	if err == nil {
 		if _, missing := os.Stat(filepath.Join(path, ".gitignore")); missing != nil {
 			err = writeFile(filepath.Join(path, ".gitignore"), []byte("*\n"), 0o644)
@@ -103,8 +134,8 @@ func (r *record) control(ctx context.Context, method, path string, within time.D
 	if err != nil {
 		return "", err
 	}
-	if path != echoPath {
-		// The password goes only to one that echoed the value of dev.json.
+	if !strings.HasPrefix(path, echoPath) {
+		// The password goes only to one that proved itself.
 		req.SetBasicAuth(r.User, r.Password)
 	}
 	resp, err := controlClient.Do(req)
@@ -121,6 +152,44 @@ func (r *record) control(ctx context.Context, method, path string, within time.D
 
 // alive reports whether the daemon of a record is there and not about to leave.
 func (r *record) alive(ctx context.Context) bool {
-	echo, err := r.control(ctx, http.MethodGet, echoPath, 5*time.Second)
-	return err == nil && r.Echo != "" && echo == r.Echo
+	key, err := userKey()
+	if err != nil || r.Echo == "" {
+		return false
+	}
+	challenge := randomHex(32)
+	said, err := r.control(ctx, http.MethodGet, echoPath+"?challenge="+challenge, 5*time.Second)
+	return err == nil && hmac.Equal([]byte(said), []byte(r.proof(key, challenge)))
+}
+
+// proof is the daemon's answer to a challenge: it has the key of the user, which no folder and no other user has, and is the one that
+// this record is about. Whoever took its port when it was killed, or wrote a dev.json of his own, cannot answer.
+func (r *record) proof(key []byte, challenge string) string {
+	about, _ := json.Marshal(r) // texts and numbers
+	return hex.EncodeToString(hmacSHA256(key, "dbctl daemon\x00"+challenge+"\x00"+string(about)))
+}
+
+// userKey is the secret that the daemons of a user prove themselves with. It lies in the user's cache and is made at the first use.
+func userKey() ([]byte, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(cache, "key")
+	for range 2 {
+		if key, err := readOwn(path); err == nil && len(key) == 64 {
+			return key, nil
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read the user's key: %w", err)
+		}
+		own := path + "." + randomHex(8)
+		if err := writeFile(own, []byte(randomHex(32)), 0o600); err != nil {
+			return nil, fmt.Errorf("write the user's key: %w", err)
+		}
+		err = os.Link(own, path) // the first one stays
+		_ = os.Remove(own)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("write the user's key: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("the user's key %s is damaged: remove it", path)
 }

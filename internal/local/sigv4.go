@@ -1,10 +1,12 @@
 package local
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,7 +105,33 @@ type s3Error struct {
 	code, message string
 }
 
-// verify checks a request's signature, in its header or its query. It returns nil when the request is from the holder of the key.
+const (
+	maxSkew    = 15 * time.Minute   // between the time of a signature and ours: AWS's
+	maxExpires = 7 * 24 * time.Hour // of a presigned address: AWS's
+)
+
+var errSkewed = &s3Error{http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large."}
+
+// verifyBody reads the body and checks it against the hash that was signed, where one was: a client may leave its body unsigned, and one
+// that is signed piece by piece says so itself.
+func verifyBody(r *http.Request) *s3Error {
+	hash := r.Header.Get("X-Amz-Content-Sha256")
+	if hash == "" || hash == "UNSIGNED-PAYLOAD" || strings.HasPrefix(hash, "STREAMING-") {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return &s3Error{http.StatusBadRequest, "IncompleteBody", "The body cannot be read"}
+	}
+	if hexSHA256(body) != hash {
+		return &s3Error{http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed."}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}
+
+// verify checks a request's signature, in its header or its query. It returns nil when the request is from the holder of the key, made
+// just now, or to be made until now.
 func verify(r *http.Request, key, secretKey string, now time.Time) *s3Error {
 	q := r.URL.Query()
 	var credential, signed, given, at, payloadHash string
@@ -120,6 +148,14 @@ func verify(r *http.Request, key, secretKey string, now time.Time) *s3Error {
 			}
 		}
 		at, payloadHash = r.Header.Get("X-Amz-Date"), r.Header.Get("X-Amz-Content-Sha256")
+		if made, err := time.Parse(amzTime, at); err != nil || now.Sub(made).Abs() > maxSkew {
+			return errSkewed
+		}
+		for name := range r.Header { // what is not signed may be anybody's
+			if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !slices.Contains(strings.Split(signed, ";"), name) {
+				return &s3Error{http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed: " + name}
+			}
+		}
 	} else if q.Get("X-Amz-Algorithm") == algorithm {
 		credential, signed, given = q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Signature")
 		at, payloadHash = q.Get("X-Amz-Date"), "UNSIGNED-PAYLOAD"
@@ -128,7 +164,11 @@ func verify(r *http.Request, key, secretKey string, now time.Time) *s3Error {
 		if err != nil || errSeconds != nil {
 			return &s3Error{http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Date or X-Amz-Expires cannot be read"}
 		}
-		if now.After(made.Add(time.Duration(seconds) * time.Second)) {
+		if expires := time.Duration(seconds) * time.Second; seconds < 1 || expires > maxExpires {
+			return &s3Error{http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Expires must be between 1 and 604800 seconds"}
+		} else if made.Sub(now) > maxSkew {
+			return errSkewed
+		} else if now.After(made.Add(expires)) {
 			return &s3Error{http.StatusForbidden, "AccessDenied", "Request has expired"}
 		}
 	} else {
@@ -137,6 +177,9 @@ func verify(r *http.Request, key, secretKey string, now time.Time) *s3Error {
 	f := strings.Split(credential, "/")
 	if len(f) != 5 {
 		return &s3Error{http.StatusBadRequest, "AuthorizationHeaderMalformed", "The credential cannot be read"}
+	}
+	if !slices.Contains(strings.Split(signed, ";"), "host") || !strings.HasPrefix(at, f[1]) {
+		return &s3Error{http.StatusForbidden, "AccessDenied", "The host is not signed, or the credential is of another day"}
 	}
 	if f[0] != key {
 		return &s3Error{http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."}

@@ -73,6 +73,7 @@ type child struct {
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
 	data    string
+	unlock  func() // of data: whoever can lock it knows that we are gone
 	port    int
 	version string
 	exited  chan struct{} // closed when it has ended
@@ -86,11 +87,16 @@ func startChild(ctx context.Context, python, password string) (_ *child, err err
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.MkdirTemp("", "dbctl-engine-") // 0700: the engine's meta log holds the keys of stages in clear
+	sweep()
+	data, err := os.MkdirTemp("", dataPrefix) // 0700: the engine's meta log holds the keys of stages in clear
 	if err != nil {
 		return nil, fmt.Errorf("make the engine's data folder: %w", err)
 	}
-	c := &child{data: data, exited: make(chan struct{}), stderr: &tail{}}
+	unlock, err := tryLockFile(filepath.Join(data, ownerLock))
+	if err != nil {
+		return nil, fmt.Errorf("lock the engine's data folder: %w", err)
+	}
+	c := &child{data: data, unlock: unlock, exited: make(chan struct{}), stderr: &tail{}}
 	defer func() {
 		if err != nil {
 			_ = c.close()
@@ -169,7 +175,48 @@ func (c *child) close() error {
 			<-c.exited
 		}
 	}
-	return os.RemoveAll(c.data)
+	err := os.RemoveAll(c.data)
+	c.unlock()
+	return err
+}
+
+const (
+	dataPrefix = "dbctl-engine-"
+	ownerLock  = "owner.lock" // in a data folder; held as long as its engine is somebody's
+)
+
+// sweep removes the data of engines that were killed together with those who had started them: keys of stages stand there in clear.
+func sweep() {
+	folders, _ := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*"))
+	for _, dir := range folders {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || !isOurs(info) || time.Since(info.ModTime()) < readyWithin {
+			continue // not ours, or just being made
+		}
+		if _, err := os.Lstat(filepath.Join(dir, ownerLock)); err != nil && workedIn(dir) {
+			continue // an older dbctl's, which made no lock
+		}
+		unlock, err := tryLockFile(filepath.Join(dir, ownerLock))
+		if err != nil || unlock == nil {
+			continue
+		}
+		_ = os.RemoveAll(dir) // what cannot be removed now is tried again at the next start
+		unlock()
+	}
+}
+
+// workedIn reports whether a process has dir as its working directory, as every engine has its data folder; true where that cannot be seen.
+func workedIn(dir string) bool {
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil || len(links) == 0 {
+		return true
+	}
+	for _, link := range links {
+		if at, err := os.Readlink(link); err == nil && at == dir {
+			return true
+		}
+	}
+	return false
 }
 
 // childEnv is all that the engine sees of our environment. AWS_* in particular stays out: the engine would use those keys for a
@@ -193,7 +240,7 @@ func writeServer() (string, error) {
 	dir := filepath.Join(cache, "server-"+shortHash(serverPy, textformPy))
 	for name, content := range map[string][]byte{"textform.py": textformPy, "server.py": serverPy} {
 		path := filepath.Join(dir, name)
-		if old, err := os.ReadFile(path); err == nil && string(old) == string(content) {
+		if old, err := readOwn(path); err == nil && string(old) == string(content) {
 			continue
 		}
 		if err := writeFile(path, content, 0o600); err != nil {
