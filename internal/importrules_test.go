@@ -15,7 +15,7 @@ const module = "github.com/dbctl/dbctl/"
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
 	lowest  = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
-	middle  = append([]string{"internal/project", "internal/savepoint", "internal/state"}, lowest...)
+	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/state"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
 	top     = append([]string{"internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
@@ -33,7 +33,8 @@ var rules = map[string][]string{
 	"internal/databend":         {"internal/secret", "internal/sqltext"},
 	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
 	"internal/project":          {"internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
-	"internal/savepoint":        lowest,
+	"internal/catalog":          lowest,
+	"internal/savepoint":        append([]string{"internal/catalog"}, lowest...),
 	"internal/state":            lowest,
 	"internal/lint":             append([]string{"internal/project", "internal/schema"}, lowest...),
 	"internal/migrate":          middle,

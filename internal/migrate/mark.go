@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 )
@@ -19,7 +18,7 @@ type mark struct {
 	From   int               `json:"from"`            // step at which the savepoint began: earlier ones are finished
 	Next   place             `json:"next"`            // the statement that comes next
 	Last   place             `json:"last"`            // the last one that this mark covers: plain CREATEs share one
-	At     string            `json:"at"`              // server's clock, not after the mark
+	At     time.Time         `json:"at,omitzero"`     // server's clock, not after the mark
 	Prefix string            `json:"ids"`             // of the query ids of everything that this run sends
 	Heads  map[string]string `json:"heads,omitempty"` // of the tables that the next statement writes: id → head snapshot
 	// Sole is set for migrations of one statement: for each from Next to Last its evidence before (sole.go).
@@ -28,8 +27,8 @@ type mark struct {
 	Ran []ran `json:"ran,omitempty"`
 	// Again is what was captured again since the run began, for this savepoint; when it is too large for a comment it is the detail
 	// of the journal's row with event id AgainRow.
-	Again    *savepoint.State `json:"again,omitempty"`
-	AgainRow string           `json:"again_row,omitempty"`
+	Again    *catalog.State `json:"again,omitempty"`
+	AgainRow string         `json:"again_row,omitempty"`
 }
 
 // place is a statement: step and statement in it, both from 0.
@@ -54,7 +53,7 @@ func (p place) before(q place) bool {
 // ran is a statement that ran, or may have.
 type ran struct {
 	Place place             `json:"p"`
-	At    string            `json:"at"`
+	At    time.Time         `json:"at,omitzero"`
 	Heads map[string]string `json:"heads,omitempty"`
 	own   []string          // read from the journal when needed
 	id    string            // query id
@@ -66,16 +65,6 @@ const largeMark = 100 << 10
 
 // groupLimit bounds how many statements share a mark, and with them how long a recovery searches.
 const groupLimit = 500
-
-const timeLayout = "2006-01-02 15:04:05.000000"
-
-// now is the server's clock as text, "" while it is not known.
-func (r *run) now() string {
-	if t := r.clock(); !t.IsZero() {
-		return t.Format(timeLayout)
-	}
-	return ""
-}
 
 // clock is the server's clock, as far as it is certain: it is not earlier than that. Of several looks at it the one counts whose answer
 // came the quickest: a table that was made right before a mark must not seem to be younger than the mark.
@@ -89,10 +78,10 @@ func (r *run) clock() time.Time {
 	if !r.h.Now.IsZero() {
 		look(r.h.Now, r.h.Read)
 	}
-	if at, err := time.Parse(timeLayout, strings.TrimSuffix(strings.Replace(r.before.At, "T", " ", 1), "Z")); err == nil {
-		look(at, r.before.read)
+	if !r.before.At.IsZero() {
+		look(r.before.At, r.before.read)
 	}
-	return now
+	return now.Truncate(time.Microsecond) // as the server's own times
 }
 
 // ahead writes the mark for the statement at p, unless one that still holds covers it.
@@ -123,7 +112,7 @@ func (r *run) write(ctx context.Context, k mark) error {
 
 // mark is the run as it stands.
 func (r *run) mark() mark {
-	k := mark{From: r.from, At: r.now(), Prefix: r.prefix, Ran: r.ran, AgainRow: r.againRow}
+	k := mark{From: r.from, At: r.clock(), Prefix: r.prefix, Ran: r.ran, AgainRow: r.againRow}
 	if r.againRow == "" && len(r.again.Objects) > 0 {
 		k.Again = &r.again
 	}
@@ -178,7 +167,7 @@ func (r *run) plain(st Statement, seen map[sqltext.Object]bool) bool {
 // rememberAgain keeps what was captured after the begin, of objects that a step writes, where a recovery finds it: in the marks, or,
 // when it is too large for a comment, in a journal row of its own.
 func (r *run) rememberAgain(ctx context.Context, objects []sqltext.Object) error {
-	part := savepoint.State{Server: r.latest.Server}
+	part := catalog.State{Server: r.latest.Server}
 	for _, o := range objects {
 		if now, ok := r.latest.Find(o); ok && r.seen[o].later {
 			part.Objects = append(part.Objects, now)

@@ -23,10 +23,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
@@ -265,7 +265,7 @@ func (m *Migrator) summary(name string, p Plan, start time.Time) {
 
 // captured is a state and when it was captured, by both clocks.
 type captured struct {
-	savepoint.State
+	catalog.State
 	read time.Time // local, when the answer came
 }
 
@@ -273,7 +273,7 @@ func (m *Migrator) capture(ctx context.Context, objects []sqltext.Object) (captu
 	if len(objects) == 0 {
 		return captured{read: time.Now()}, nil
 	}
-	s, err := savepoint.Capture(ctx, m.store.Conn(), objects)
+	s, err := catalog.Capture(ctx, m.store.Conn(), objects)
 	if err != nil {
 		return captured{}, fmt.Errorf("capture the state before: %w", err)
 	}
@@ -292,7 +292,7 @@ func (m *Migrator) captureWrites(ctx context.Context, steps []Step) (captured, e
 	for _, o := range writes(steps) {
 		written[o] = true
 	}
-	c.Objects = slices.DeleteFunc(c.Objects, func(o savepoint.ObjectState) bool { return !written[o.Object] })
+	c.Objects = slices.DeleteFunc(c.Objects, func(o catalog.ObjectState) bool { return !written[o.Object] })
 	return c, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -213,7 +214,7 @@ func (c *cutOff) reached(ctx context.Context) error {
 	if k.AgainRow != "" {
 		for _, row := range c.rec.Rows {
 			if row.EventID == k.AgainRow {
-				again = &savepoint.State{}
+				again = &catalog.State{}
 				if err := json.Unmarshal([]byte(row.Detail), again); err != nil {
 					return fmt.Errorf("read the mark of run %s: %w", c.left.ID, err)
 				}
@@ -287,7 +288,7 @@ func (c *cutOff) groupReached(ctx context.Context, k mark) (place, error) {
 			p = place{p.Step + 1, 0}
 		}
 	}
-	now, err := savepoint.Capture(ctx, c.m.store.Conn(), objects)
+	now, err := catalog.Capture(ctx, c.m.store.Conn(), objects)
 	if err != nil {
 		return place{}, fmt.Errorf("look what run %s made: %w", c.left.ID, err)
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
@@ -80,7 +80,7 @@ func (c *cutOff) goOn(ctx context.Context) error {
 	r.plan = Plan{Command: c.left.Command, Steps: []Step{step}}
 	r.secrets, r.start, r.from, r.finished = secrets, next, 0, nil
 	r.before.State = r.base
-	r.again = savepoint.State{}
+	r.again = catalog.State{}
 	if r.h, err = m.store.History(ctx); err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (c *cutOff) did(ctx context.Context, x ran) (answer, error) {
 	for _, w := range st.Effect.Writes {
 		objects = append(objects, w.Object)
 	}
-	now, err := savepoint.Capture(ctx, c.m.store.Conn(), objects)
+	now, err := catalog.Capture(ctx, c.m.store.Conn(), objects)
 	if err != nil {
 		return unclear, fmt.Errorf("look whether the last statement ran: %w", err)
 	}

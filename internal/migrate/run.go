@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -36,8 +37,8 @@ type run struct {
 	// The savepoint: since step from, what ran, and the state to go back to.
 	from     int
 	ran      []ran
-	base     savepoint.State
-	again    savepoint.State // the part of base that was captured after the journal's begin
+	base     catalog.State
+	again    catalog.State // the part of base that was captured after the journal's begin
 	againRow string
 	start    place // a resumed run begins here
 	// undecided says why it is not known whether a migration of one statement ran: then nothing is put back.
@@ -48,7 +49,7 @@ type run struct {
 
 	written map[sqltext.Object]bool // by this run
 	dirty   map[sqltext.Object]bool // and not captured since
-	latest  savepoint.State         // of everything, as it was captured last
+	latest  catalog.State           // of everything, as it was captured last
 	seen    map[sqltext.Object]look
 
 	ids      []string // query ids of the statements of the step at hand
@@ -224,7 +225,7 @@ func (r *run) steps(ctx context.Context) error {
 		s := &r.plan.Steps[next]
 		// Ahead of goose, which does not come to the step when ctx has ended: the step before is done, and is not put back.
 		if !r.plan.atomic && next != r.start.Step || r.start == (place{}) && next == 0 {
-			r.from, r.ran, r.again, r.againRow = next, nil, savepoint.State{}, ""
+			r.from, r.ran, r.again, r.againRow = next, nil, catalog.State{}, ""
 		}
 		if _, err := provider.ApplyVersion(ctx, s.Version, s.Direction == Up); err != nil {
 			return r.failed(ctx, next, cause(ctx, err))
@@ -400,8 +401,8 @@ func (r *run) captureAgain(ctx context.Context, i int, under map[sqltext.Object]
 }
 
 // learn takes the state of objects as the latest.
-func (r *run) learn(s savepoint.State, objects []sqltext.Object) {
-	part := savepoint.State{Server: s.Server, At: s.At}
+func (r *run) learn(s catalog.State, objects []sqltext.Object) {
+	part := catalog.State{Server: s.Server, At: s.At}
 	for _, o := range objects {
 		if now, ok := s.Find(o); ok {
 			part.Objects = append(part.Objects, now)
@@ -486,17 +487,17 @@ func (r *run) outcomeRows(ctx context.Context) ([]state.Row, error) {
 	for _, f := range r.finished {
 		steps = append(steps, r.plan.Steps[f.step])
 	}
-	var after savepoint.State
+	var after catalog.State
 	if objects := writes(steps); len(objects) > 0 {
 		var err error
-		if after, err = savepoint.Capture(ctx, r.m.store.Conn(), objects); err != nil {
+		if after, err = catalog.Capture(ctx, r.m.store.Conn(), objects); err != nil {
 			return nil, fmt.Errorf("capture the state after: %w", err)
 		}
 	}
 	var rows []state.Row
 	for i, f := range r.finished {
 		s := steps[i]
-		own := savepoint.State{Server: after.Server, At: after.At}
+		own := catalog.State{Server: after.Server, At: after.At}
 		for _, o := range writes(steps[i : i+1]) {
 			if now, ok := after.Find(o); ok {
 				own.Objects = append(own.Objects, now)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -73,7 +73,7 @@ func (ev evidence) object(e effect.Effect) sqltext.Object {
 }
 
 // in is the evidence as an object has it, "" for nothing.
-func (ev evidence) in(o savepoint.ObjectState, e effect.Effect) string {
+func (ev evidence) in(o catalog.ObjectState, e effect.Effect) string {
 	if !o.Exists {
 		return ""
 	}
@@ -95,7 +95,7 @@ func (ev evidence) in(o savepoint.ObjectState, e effect.Effect) string {
 
 // shows reports whether a statement ran, from its evidence before (was) and what is there now. at is a server's time not after its
 // mark. Unclear is a statement that may have changed nothing: running it once more does no harm.
-func (ev evidence) shows(e effect.Effect, was string, now savepoint.State, at string) answer {
+func (ev evidence) shows(e effect.Effect, was string, now catalog.State, at time.Time) answer {
 	is, _ := now.Find(ev.object(e))
 	maybe := func(unchanged bool) answer {
 		if unchanged {
@@ -105,7 +105,7 @@ func (ev evidence) shows(e effect.Effect, was string, now savepoint.State, at st
 	}
 	switch ev {
 	case made:
-		if is.Exists && is.ID != was && is.Created >= at {
+		if is.Exists && is.ID != was && !is.Created.Before(at) {
 			return yes
 		}
 		return maybe(e.If)
@@ -276,9 +276,9 @@ func (r *run) soleRan(ctx context.Context, queryID string, st Statement, was str
 	defer cancel()
 	for {
 		err := r.m.srv.Settle(ctx, queryID)
-		var now savepoint.State
+		var now catalog.State
 		if err == nil {
-			now, err = savepoint.Capture(ctx, r.m.store.Conn(), written(st))
+			now, err = catalog.Capture(ctx, r.m.store.Conn(), written(st))
 		}
 		if err == nil {
 			return evidenceOf(st.Effect).shows(st.Effect, was, now, r.marked.At) == yes, nil
@@ -312,7 +312,7 @@ func (c *cutOff) soleReached(ctx context.Context) error {
 	if len(statements) != len(c.k.Sole) {
 		return fmt.Errorf("read the mark of run %s: it covers %d steps and describes %d", c.left.ID, len(statements), len(c.k.Sole))
 	}
-	now, err := savepoint.Capture(ctx, c.m.store.Conn(), written(statements...))
+	now, err := catalog.Capture(ctx, c.m.store.Conn(), written(statements...))
 	if err != nil {
 		return fmt.Errorf("look what run %s did: %w", c.left.ID, err)
 	}
@@ -326,7 +326,7 @@ func (c *cutOff) soleReached(ctx context.Context) error {
 			next = c.k.Next.Step + i + 1
 		}
 	}
-	c.ran, c.again, c.from, c.current = nil, savepoint.State{}, next, next
+	c.ran, c.again, c.from, c.current = nil, catalog.State{}, next, next
 	for i := range next {
 		c.finished = append(c.finished, finished{step: i})
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
@@ -202,7 +203,7 @@ func consumed(e effect.Effect) []sqltext.Object {
 }
 
 // consume adds to what the statements do the streams among before that they move on.
-func consume(steps []Step, before savepoint.State) {
+func consume(steps []Step, before catalog.State) {
 	for _, s := range steps {
 		for i := range s.Statements {
 			e := &s.Statements[i].Effect

@@ -3,8 +3,8 @@ package migrate
 import (
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -12,9 +12,9 @@ import (
 // TestConsume shows which statements move a stream on that they read as a table. Streams need a licence: the state is made by hand.
 func TestConsume(t *testing.T) {
 	t.Parallel()
-	stream := savepoint.ObjectState{Object: sqltext.Object{Kind: sqltext.Table, Database: "db", Name: "s"}, Exists: true, Engine: "STREAM"}
-	table := savepoint.ObjectState{Object: sqltext.Object{Kind: sqltext.Table, Database: "db", Name: "u"}, Exists: true, Engine: "FUSE"}
-	before := savepoint.State{Objects: []savepoint.ObjectState{stream, table}}
+	stream := catalog.ObjectState{Object: sqltext.Object{Kind: sqltext.Table, Database: "db", Name: "s"}, Exists: true, Engine: "STREAM"}
+	table := catalog.ObjectState{Object: sqltext.Object{Kind: sqltext.Table, Database: "db", Name: "u"}, Exists: true, Engine: "FUSE"}
+	before := catalog.State{Objects: []catalog.ObjectState{stream, table}}
 	for sql, want := range map[string]bool{
 		"INSERT INTO t SELECT * FROM s":                              true,
 		"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE": true,

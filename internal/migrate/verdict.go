@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -21,7 +22,7 @@ const expected = time.Hour
 
 // verdicts refuses what only the state of the warehouse shows to be wrong: an account-wide object that would be replaced and is
 // not ours, and what exists, would be changed, and cannot be defined again. It names retention that is too short.
-func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State) error {
+func (m *Migrator) verdicts(ctx context.Context, p Plan, before catalog.State) error {
 	d := &definitions{m: m}
 	var errs []error
 	judged := map[sqltext.Object]bool{} // judged already
@@ -75,7 +76,7 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 			}
 		}
 	}
-	if slices.ContainsFunc(before.Objects, func(o savepoint.ObjectState) bool {
+	if slices.ContainsFunc(before.Objects, func(o catalog.ObjectState) bool {
 		return o.Exists && (o.Kind == sqltext.Table || o.Kind == sqltext.Database)
 	}) {
 		warnings, err := savepoint.Retention(ctx, m.store.Conn(), before, expected)
@@ -91,7 +92,7 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before savepoint.State)
 
 // unheld says why a change that can be undone as a rule cannot be of w as it is, "" when it can. followed says that a statement comes
 // after it which may fail.
-func unheld(st Statement, w effect.Write, before savepoint.State, followed bool) string {
+func unheld(st Statement, w effect.Write, before catalog.State, followed bool) string {
 	was, _ := before.Find(w.Object)
 	if w.Changes(effect.Files) && was.Files() > 0 && st.Effect.Class != effect.Irreversible {
 		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
@@ -103,7 +104,7 @@ func unheld(st Statement, w effect.Write, before savepoint.State, followed bool)
 	case "FUSE":
 		i := slices.IndexFunc(w.Options, func(o effect.Option) bool {
 			_, set := was.Options[o.Name]
-			return !o.Unset && !set && savepoint.Stays(o.Name)
+			return !o.Unset && !set && catalog.Stays(o.Name)
 		})
 		if i >= 0 && followed {
 			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet", strings.ToLower(w.Options[i].Name), w.Object)
@@ -118,7 +119,7 @@ func unheld(st Statement, w effect.Write, before savepoint.State, followed bool)
 }
 
 // shown reports whether the engine shows all of an object's definition, so that a savepoint can define it again.
-func shown(o savepoint.ObjectState) bool {
+func shown(o catalog.ObjectState) bool {
 	switch o.Kind {
 	case sqltext.Table, sqltext.Database, sqltext.Setting, sqltext.Sequence, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Tag, sqltext.Role, sqltext.Grant:
 		return true

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -20,16 +21,16 @@ const seedTries = 5
 // journal's begin, for the tables that will be altered or written; those that have a snapshot are passed over. A table that
 // somebody wrote meanwhile is left alone. It returns captured with the heads as they are afterwards: journal them before the
 // first statement. Three requests a table, one for all heads.
-func Seed(ctx context.Context, c Conn, captured State, tables []sqltext.Object) (State, error) {
-	out := State{Server: captured.Server, At: captured.At, Objects: slices.Clone(captured.Objects)}
+func Seed(ctx context.Context, c Conn, captured catalog.State, tables []sqltext.Object) (catalog.State, error) {
+	out := catalog.State{Server: captured.Server, At: captured.At, Objects: slices.Clone(captured.Objects)}
 	var seeded []sqltext.Object
 	for _, o := range tables {
 		s, ok := captured.Find(o)
-		if !ok || !s.Exists || !s.isFuse() || s.Head != "" || slices.Contains(seeded, o) {
+		if !ok || !s.Exists || !s.IsFuse() || s.Head != "" || slices.Contains(seeded, o) {
 			continue
 		}
-		if err := seed(ctx, c, name{o.Database, o.Name}); err != nil {
-			return State{}, fmt.Errorf("seed %s: %w", o, err)
+		if err := seed(ctx, c, catalog.NameOf(o)); err != nil {
+			return catalog.State{}, fmt.Errorf("seed %s: %w", o, err)
 		}
 		seeded = append(seeded, o)
 	}
@@ -38,7 +39,7 @@ func Seed(ctx context.Context, c Conn, captured State, tables []sqltext.Object) 
 	}
 	heads, err := Heads(ctx, c, seeded)
 	if err != nil {
-		return State{}, fmt.Errorf("seed: %w", err)
+		return catalog.State{}, fmt.Errorf("seed: %w", err)
 	}
 	for i, o := range out.Objects {
 		if slices.Contains(seeded, o.Object) {
@@ -50,7 +51,7 @@ func Seed(ctx context.Context, c Conn, captured State, tables []sqltext.Object) 
 
 // seed deletes nothing, in a transaction: DELETE without WHERE makes a snapshot of an empty table. When rows were there after
 // all, it is rolled back. Another's insert between the DELETE and the COMMIT merges.
-func seed(ctx context.Context, c Conn, n name) error {
+func seed(ctx context.Context, c Conn, n catalog.Name) error {
 	exec := func(sql string) (databend.Result, error) {
 		return c.Exec(ctx, databend.Statement{SQL: sql})
 	}
@@ -58,7 +59,7 @@ func seed(ctx context.Context, c Conn, n name) error {
 		if _, err := exec("BEGIN"); err != nil {
 			return err
 		}
-		res, err := c.Query(ctx, databend.Statement{SQL: "DELETE FROM " + n.sql()})
+		res, err := c.Query(ctx, databend.Statement{SQL: "DELETE FROM " + n.SQL()})
 		deleted := "0"
 		if err == nil && len(res.Rows) > 0 && len(res.Rows[0]) > 0 {
 			deleted = res.Rows[0][0].String
@@ -90,61 +91,61 @@ func Heads(ctx context.Context, c Conn, tables []sqltext.Object) (map[string]str
 	}
 	var parts []string
 	for db, names := range byDB {
-		parts = append(parts, "select to_string(table_id), table_option from system.tables where database = "+sqltext.Quote(db)+" and "+either("name", names)+" and engine = 'FUSE'")
+		parts = append(parts, "select to_string(table_id), table_option from system.tables where database = "+sqltext.Quote(db)+" and "+catalog.Either("name", names)+" and engine = 'FUSE'")
 	}
 	out := map[string]string{}
 	if len(parts) == 0 {
 		return out, nil
 	}
 	slices.Sort(parts)
-	rows, err := query(ctx, c, strings.Join(parts, " union all "))
+	rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
 	if err != nil {
 		return nil, fmt.Errorf("read heads: %w", err)
 	}
 	for _, r := range rows {
-		out[r[0]] = head(r[1])
+		out[r[0]] = catalog.Head(r[1])
 	}
 	return out, nil
 }
 
 // Loaded fills, for tables that a COPY will write, which files the engine takes for loaded already: a restore needs to know them
 // to tell which ones the COPY added. One request.
-func Loaded(ctx context.Context, c Conn, captured State, tables []sqltext.Object) (State, error) {
-	out := State{Server: captured.Server, At: captured.At, Objects: slices.Clone(captured.Objects)}
-	var ns []name
+func Loaded(ctx context.Context, c Conn, captured catalog.State, tables []sqltext.Object) (catalog.State, error) {
+	out := catalog.State{Server: captured.Server, At: captured.At, Objects: slices.Clone(captured.Objects)}
+	var ns []catalog.Name
 	for i, o := range out.Objects {
-		if o.Exists && o.isFuse() && slices.Contains(tables, o.Object) {
+		if o.Exists && o.IsFuse() && slices.Contains(tables, o.Object) {
 			out.Objects[i].Known = true
-			ns = append(ns, name{o.Database, o.Name})
+			ns = append(ns, catalog.NameOf(o.Object))
 		}
 	}
 	files, err := loadedFiles(ctx, c, ns)
 	if err != nil {
-		return State{}, err
+		return catalog.State{}, err
 	}
 	for i, o := range out.Objects {
 		if o.Known {
-			out.Objects[i].Loaded = files[name{o.Database, o.Name}]
+			out.Objects[i].Loaded = files[catalog.NameOf(o.Object)]
 		}
 	}
 	return out, nil
 }
 
-func loadedFiles(ctx context.Context, c Conn, ns []name) (map[name][]string, error) {
+func loadedFiles(ctx context.Context, c Conn, ns []catalog.Name) (map[catalog.Name][]string, error) {
 	if len(ns) == 0 {
 		return nil, nil
 	}
 	parts := make([]string, len(ns))
 	for i, n := range ns {
-		parts[i] = fmt.Sprintf("select %s, %s, file_name from copy_history(%s)", sqltext.Quote(n.db), sqltext.Quote(n.table), sqltext.Quote(n.String()))
+		parts[i] = fmt.Sprintf("select %s, %s, file_name from copy_history(%s)", sqltext.Quote(n.DB), sqltext.Quote(n.Table), sqltext.Quote(n.String()))
 	}
-	rows, err := query(ctx, c, strings.Join(parts, " union all "))
+	rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
 	if err != nil {
 		return nil, fmt.Errorf("read which files are loaded: %w", err)
 	}
-	out := map[name][]string{}
+	out := map[catalog.Name][]string{}
 	for _, r := range rows {
-		n := name{r[0], r[1]}
+		n := catalog.Name{DB: r[0], Table: r[1]}
 		out[n] = append(out[n], r[2])
 	}
 	for _, fs := range out {
@@ -156,7 +157,7 @@ func loadedFiles(ctx context.Context, c Conn, ns []name) (map[name][]string, err
 // Leftovers lists the tables of a database, as database.table, that a restore left fenced, parked or kept; and every database in
 // the account that one left parked, or is just parking.
 func Leftovers(ctx context.Context, c Conn, database string) ([]string, error) {
-	rows, err := query(ctx, c, "select database || '.' || name from system.tables where database = "+sqltext.Quote(database)+" and left(name, 8) = '__dbctl_'"+
+	rows, err := catalog.Query(ctx, c, "select database || '.' || name from system.tables where database = "+sqltext.Quote(database)+" and left(name, 8) = '__dbctl_'"+
 		" union all select name from system.databases where left(name, 8) = '__dbctl_'")
 	if err != nil {
 		return nil, fmt.Errorf("look for leftovers: %w", err)
@@ -172,8 +173,8 @@ func Leftovers(ctx context.Context, c Conn, database string) ([]string, error) {
 }
 
 // Retention lists what would break UNDROP or FLASHBACK of the captured tables if the migration took took: one sentence each.
-func Retention(ctx context.Context, c Conn, captured State, took time.Duration) ([]string, error) {
-	rows, err := query(ctx, c, "select name, value from system.settings where "+either("name", []string{"data_retention_time_in_days", "data_retention_num_snapshots_to_keep", "enable_auto_vacuum"}))
+func Retention(ctx context.Context, c Conn, captured catalog.State, took time.Duration) ([]string, error) {
+	rows, err := catalog.Query(ctx, c, "select name, value from system.settings where "+catalog.Either("name", []string{"data_retention_time_in_days", "data_retention_num_snapshots_to_keep", "enable_auto_vacuum"}))
 	if err != nil {
 		return nil, fmt.Errorf("read retention settings: %w", err)
 	}
@@ -191,7 +192,7 @@ func Retention(ctx context.Context, c Conn, captured State, took time.Duration) 
 		out = append(out, "data_retention_num_snapshots_to_keep is "+n+": older snapshots go with each commit")
 	}
 	for _, o := range captured.Objects {
-		if !o.Exists || !o.isFuse() {
+		if !o.Exists || !o.IsFuse() {
 			continue
 		}
 		if h, err := strconv.ParseFloat(o.Options["DATA_RETENTION_PERIOD_IN_HOURS"], 64); err == nil && time.Duration(h*float64(time.Hour)) < took {

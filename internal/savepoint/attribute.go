@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -89,7 +90,7 @@ func (r *reach) attribute(ctx context.Context, c Conn, ch chain, token string, f
 				v.own++
 				continue
 			}
-			if at == 0 && isAside(ch.at.table) && len(s.segments) == 0 && len(prev.segments) > 0 {
+			if at == 0 && isAside(ch.at.Table) && len(s.segments) == 0 && len(prev.segments) > 0 {
 				v.own++ // a restore emptied it: nobody else knows it by this name
 				continue
 			}
@@ -204,12 +205,6 @@ func named(w effect.Write, now, then []field) bool {
 	return true
 }
 
-// mentions reports whether a text of SQL names something. One that cannot be read may.
-func mentions(sql, name string) bool {
-	words, err := sqltext.ReadWords(sql)
-	return err != nil || words.Mentions(name)
-}
-
 // rearranged reports whether a snapshot that rewrote blocks holds the very same rows: a compaction. The rows are compared as
 // multisets, by count and two sums of hashes.
 func (v *verdict) rearranged(ctx context.Context, c Conn, at int, ch change, blocks func() error) (bool, error) {
@@ -230,10 +225,10 @@ func (v *verdict) rearranged(ctx context.Context, c Conn, at int, ch change, blo
 		}
 		row := "to_string(json_object_keep_null(" + strings.Join(cols, ", ") + "))"
 		return fmt.Sprintf("select to_string(count(*)), to_string(sum(siphash64(%s) %% 1000000007)), to_string(sum(city64withseed(%s, 7) %% 1000000007)) from %s at (snapshot => %s) where _block_name in %s",
-			row, row, v.chain.at.sql(), sqltext.Quote(s.id), list(names))
+			row, row, v.chain.at.SQL(), sqltext.Quote(s.id), catalog.List(names))
 	}
-	rows, err := query(ctx, c, "("+sum(s, v.chain.added(at))+") union all ("+sum(prev, v.chain.gone(at))+")")
-	if refused(err) {
+	rows, err := catalog.Query(ctx, c, "("+sum(s, v.chain.added(at))+") union all ("+sum(prev, v.chain.gone(at))+")")
+	if catalog.Refused(err) {
 		return false, nil // a type that has no such text
 	}
 	if err != nil {

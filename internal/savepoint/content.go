@@ -3,18 +3,19 @@ package savepoint
 import (
 	"slices"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // work is one table whose content is moved.
 type work struct {
-	was  ObjectState
-	base string // the snapshot to go back to
-	at   name   // where the table is now
+	was  catalog.ObjectState
+	base string       // the snapshot to go back to
+	at   catalog.Name // where the table is now
 	v    verdict
-	keep name // where the rows of others wait
-	kept bool // keep holds rows
+	keep catalog.Name // where the rows of others wait
+	kept bool         // keep holds rows
 }
 
 // content moves rows, columns and comments of the written tables back. The order, and why:
@@ -35,14 +36,14 @@ func (x *restorer) content() error {
 	}
 	fenced := todo[:0]
 	for _, w := range todo {
-		if !isAside(w.at.table) {
+		if !isAside(w.at.Table) {
 			if err := x.rename(w.at, fencedName(w.was.ID)); databend.IsCode(err, databend.CodeUnknownTable) {
 				x.hold(w.was.Object, "another session took it away during the restore")
 				continue
 			} else if err != nil {
 				return err
 			}
-			w.at.table = fencedName(w.was.ID)
+			w.at.Table = fencedName(w.was.ID)
 		}
 		fenced = append(fenced, w)
 	}
@@ -62,7 +63,7 @@ func (x *restorer) content() error {
 	fenced = slices.DeleteFunc(fenced, func(w *work) bool { // an aside one that only had to get its name back
 		ch := w.v.chain
 		never := w.base == "" && emptied(ch)
-		return !w.kept && (never || !w.v.moves() && w.v.refuse == "" && len(ch.snaps) > 0 && !x.commentsDiffer(w, x.live.tables[w.at]))
+		return !w.kept && (never || !w.v.moves() && w.v.refuse == "" && len(ch.snaps) > 0 && !x.commentsDiffer(w, x.live.Tables[w.at]))
 	})
 	var moving []*work
 	for _, w := range fenced {
@@ -89,18 +90,18 @@ func (x *restorer) content() error {
 // suspects are the captured tables that reached statements wrote and that are not as they were.
 func (x *restorer) suspects() ([]*work, error) {
 	var todo []*work
-	bases := map[name]string{}
+	bases := map[catalog.Name]string{}
 	for _, o := range x.r.scope() {
 		was := x.r.before[o]
 		if o.Kind != sqltext.Table || !was.Exists || len(x.r.touched[was.ID]) == 0 && len(x.r.lost[was.ID]) == 0 {
 			continue
 		}
-		e := x.live.byID(was.ID)
-		if e == nil || !e.isFuse() || x.held[o] != "" && !isAside(e.Name) {
+		e := x.live.ByID(was.ID)
+		if e == nil || !e.IsFuse() || x.held[o] != "" && !isAside(e.Name) {
 			continue
 		}
-		w := &work{was: was, base: x.r.base(was), at: e.name(), keep: e.name().sibling(keptName(was.ID))}
-		w.kept = x.live.tables[w.keep] != nil
+		w := &work{was: was, base: x.r.base(was), at: e.Place(), keep: e.Place().Sibling(keptName(was.ID))}
+		w.kept = x.live.Tables[w.keep] != nil
 		switch {
 		case e.Head != w.base && (isAside(e.Name) || x.away[e.ID]): // away from writers already: it is looked at once, after the drain
 		case e.Head != w.base:
@@ -114,7 +115,7 @@ func (x *restorer) suspects() ([]*work, error) {
 	if len(todo) == 0 {
 		return nil, nil
 	}
-	var chains map[name]chain
+	var chains map[catalog.Name]chain
 	if len(bases) > 0 {
 		var err error
 		if chains, err = lineages(x.ctx, x.c, bases); err != nil {
@@ -123,7 +124,7 @@ func (x *restorer) suspects() ([]*work, error) {
 	}
 	out := todo[:0]
 	for _, w := range todo {
-		e := x.live.tables[w.at]
+		e := x.live.Tables[w.at]
 		ch, read := chains[w.at]
 		if !read {
 			out = append(out, w)
@@ -157,7 +158,7 @@ func (x *restorer) suspects() ([]*work, error) {
 }
 
 // obstacle says why a table's content cannot be moved back, "" when it can or need not be.
-func (x *restorer) obstacle(w *work, ch chain, e *entry) string {
+func (x *restorer) obstacle(w *work, ch chain, e *catalog.Entry) string {
 	switch {
 	case w.v.refuse != "":
 		return w.v.refuse + "; the table is left as it is"
@@ -171,23 +172,23 @@ func (x *restorer) obstacle(w *work, ch chain, e *entry) string {
 	return ""
 }
 
-func sameColumns(a, b []Column) bool {
-	return slices.EqualFunc(a, b, func(p, q Column) bool { p.Comment, q.Comment = "", ""; return p == q })
+func sameColumns(a, b []catalog.Column) bool {
+	return slices.EqualFunc(a, b, func(p, q catalog.Column) bool { p.Comment, q.Comment = "", ""; return p == q })
 }
 
 // commentsDiffer reports whether a table's or its columns' comments are not what they were, by our doing.
-func (x *restorer) commentsDiffer(w *work, e *entry) bool {
+func (x *restorer) commentsDiffer(w *work, e *catalog.Entry) bool {
 	return x.r.altered(w.was.ID) && (e.Comment != w.was.Comment || len(columnComments(w.was, e.Columns)) > 0)
 }
 
 // copied reports the files that rolled back COPYs leave in the engine's memory. It looks at what is there, so that a restore after
 // one that was killed says the same.
 func (x *restorer) copied() error {
-	var ns []name
+	var ns []catalog.Name
 	for _, o := range x.r.scope() {
 		was := x.r.before[o]
-		n := name{o.Database, o.Name}
-		e := x.live.tables[n]
+		n := catalog.NameOf(o)
+		e := x.live.Tables[n]
 		switch {
 		case o.Kind != sqltext.Table || !was.Exists || !x.r.copied(was.ID) || x.held[o] != "":
 		case e == nil || e.ID != was.ID:
@@ -202,7 +203,7 @@ func (x *restorer) copied() error {
 		return err
 	}
 	for _, n := range ns {
-		was := x.r.before[n.object()]
+		was := x.r.before[n.Object()]
 		extra := slices.DeleteFunc(files[n], func(f string) bool { _, had := slices.BinarySearch(was.Loaded, f); return had })
 		if len(extra) > 0 {
 			x.files = append(x.files, CopiedFiles{Table: was.Object, TableID: was.ID, Files: extra})
@@ -212,10 +213,10 @@ func (x *restorer) copied() error {
 }
 
 // columnComments are the captured columns whose comment differs in now.
-func columnComments(was ObjectState, now []Column) []Column {
-	var out []Column
+func columnComments(was catalog.ObjectState, now []catalog.Column) []catalog.Column {
+	var out []catalog.Column
 	for _, c := range was.Columns {
-		if i := slices.IndexFunc(now, func(n Column) bool { return n.Name == c.Name }); i >= 0 && now[i].Comment != c.Comment {
+		if i := slices.IndexFunc(now, func(n catalog.Column) bool { return n.Name == c.Name }); i >= 0 && now[i].Comment != c.Comment {
 			out = append(out, c)
 		}
 	}
@@ -224,11 +225,11 @@ func columnComments(was ObjectState, now []Column) []Column {
 
 // judge reads the snapshots again, under the fence, and with them those of the tables that will be dropped.
 func (x *restorer) judge(ws []*work) error {
-	bases := map[name]string{}
+	bases := map[catalog.Name]string{}
 	if x.drained && x.chains == nil {
 		for _, e := range x.parked() {
-			if e.isFuse() {
-				bases[e.name()] = ""
+			if e.IsFuse() {
+				bases[e.Place()] = ""
 			}
 		}
 	}

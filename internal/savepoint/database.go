@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -21,7 +22,7 @@ func (x *restorer) databases() error {
 	}
 	began := x.wrote
 	for _, o := range scope {
-		e := x.live.databases[o.Name]
+		e := x.live.Databases[o.Name]
 		if e == nil || e.ID == x.r.before[o].ID {
 			continue
 		}
@@ -61,7 +62,7 @@ func (x *restorer) databases() error {
 	return nil
 }
 
-func (x *restorer) mayMoveDatabase(o sqltext.Object, e *entry) bool {
+func (x *restorer) mayMoveDatabase(o sqltext.Object, e *catalog.Entry) bool {
 	for _, s := range x.r.before {
 		if s.Kind == sqltext.Database && s.Exists && s.ID == e.ID {
 			return x.r.movedDB[s.Name]
@@ -70,13 +71,13 @@ func (x *restorer) mayMoveDatabase(o sqltext.Object, e *entry) bool {
 	if _, gone := x.goneDatabase(e.ID); gone || x.undrops["db "+e.ID] {
 		return true
 	}
-	return x.r.madeDB[o.Name] && behind(x.r.before[o].Newest, e.ID)
+	return x.r.madeDB[o.Name] && catalog.Behind(x.r.before[o].Newest, e.ID)
 }
 
 // parkedDatabase is the name of a database that is put aside. It says from where, so that another run's is left alone.
-func parkedDatabase(e *entry) string { return parkedName(e.ID) + "_" + e.Name }
+func parkedDatabase(e *catalog.Entry) string { return parkedName(e.ID) + "_" + e.Name }
 
-func (x *restorer) goneDatabase(id string) (Gone, bool) {
+func (x *restorer) goneDatabase(id string) (catalog.Gone, bool) {
 	for _, s := range x.r.before {
 		for _, g := range s.Gone {
 			if s.Kind == sqltext.Database && g.ID == id {
@@ -84,11 +85,11 @@ func (x *restorer) goneDatabase(id string) (Gone, bool) {
 			}
 		}
 	}
-	return Gone{}, false
+	return catalog.Gone{}, false
 }
 
-func (x *restorer) databaseByID(id string) *entry {
-	for _, e := range x.live.databases {
+func (x *restorer) databaseByID(id string) *catalog.Entry {
+	for _, e := range x.live.Databases {
 		if e.ID == id {
 			return e
 		}
@@ -96,20 +97,20 @@ func (x *restorer) databaseByID(id string) *entry {
 	return nil
 }
 
-func (x *restorer) renameDatabase(e *entry, to string) error {
+func (x *restorer) renameDatabase(e *catalog.Entry, to string) error {
 	if err := x.exec("ALTER DATABASE %s RENAME TO %s", sqltext.Ident(e.Name), sqltext.Ident(to)); err != nil {
 		return fmt.Errorf("rename database %s to %s: %w", e.Name, to, err)
 	}
-	delete(x.live.databases, e.Name)
+	delete(x.live.Databases, e.Name)
 	e.Name = to
-	x.live.databases[to] = e
+	x.live.Databases[to] = e
 	return nil
 }
 
-func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error {
+func (x *restorer) undropDatabase(was catalog.ObjectState, scope []sqltext.Object) error {
 	names := []string{was.Name}
-	for n, es := range x.live.goneDBs {
-		if slices.ContainsFunc(es, func(e *entry) bool { return e.ID == was.ID }) {
+	for n, es := range x.live.GoneDatabases {
+		if slices.ContainsFunc(es, func(e *catalog.Entry) bool { return e.ID == was.ID }) {
 			names = append([]string{n}, names...)
 		}
 	}
@@ -122,28 +123,28 @@ func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error
 			continue
 		}
 		tried[n] = true
-		if e := x.live.databases[n]; e != nil {
+		if e := x.live.Databases[n]; e != nil {
 			if err := x.renameDatabase(e, parkedDatabase(e)); err != nil {
 				return err
 			}
 		}
 		for {
 			err := x.exec("UNDROP DATABASE %s", sqltext.Ident(n))
-			if refused(err) {
+			if catalog.Refused(err) {
 				break // nothing (more) under this name
 			}
 			if err != nil {
 				return fmt.Errorf("undrop database %s: %w", n, err)
 			}
-			cat, err := readCatalog(x.ctx, x.c, []sqltext.Object{{Kind: sqltext.Database, Name: n}}, nil)
+			cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{{Kind: sqltext.Database, Name: n}}, nil)
 			if err != nil {
 				return err
 			}
-			e := cat.databases[n]
+			e := cat.Databases[n]
 			if e == nil {
 				break
 			}
-			x.live.databases[n] = e
+			x.live.Databases[n] = e
 			if e.ID == was.ID {
 				return nil
 			}
@@ -151,7 +152,7 @@ func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error
 				if err := x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(n)); err != nil {
 					return fmt.Errorf("drop database %s: %w", n, err)
 				}
-				delete(x.live.databases, n)
+				delete(x.live.Databases, n)
 				break
 			}
 			x.undrops["db "+e.ID] = true
@@ -165,23 +166,23 @@ func (x *restorer) undropDatabase(was ObjectState, scope []sqltext.Object) error
 }
 
 // parkedDatabases are those that reached statements made, and that were put aside.
-func (x *restorer) parkedDatabases() []*entry {
-	var out []*entry
+func (x *restorer) parkedDatabases() []*catalog.Entry {
+	var out []*catalog.Entry
 	for _, o := range x.r.order {
 		was, known := x.r.before[o]
 		if !known || o.Kind != sqltext.Database || !x.r.movedDB[o.Name] {
 			continue
 		}
-		for n, e := range x.live.databases {
+		for n, e := range x.live.Databases {
 			if n != parkedName(e.ID)+"_"+o.Name {
 				continue
 			}
 			_, gone := x.goneDatabase(e.ID)
-			if gone || x.undrops["db "+e.ID] || behind(was.Newest, e.ID) {
+			if gone || x.undrops["db "+e.ID] || catalog.Behind(was.Newest, e.ID) {
 				out = append(out, e)
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b *entry) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(out, func(a, b *catalog.Entry) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -36,8 +37,8 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	}
 	for _, w := range ws {
 		tables[w.was.Name] = true
-		tables[w.at.table] = true
-		databases[w.at.db] = true
+		tables[w.at.Table] = true
+		databases[w.at.DB] = true
 	}
 	for _, e := range x.parked() {
 		databases[e.Database] = true
@@ -50,7 +51,7 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	early := map[string]bool{} // statements seen so soon after the fence that they may have begun before it
 	for {
 		passed := time.Since(began)
-		rows, err := query(x.ctx, x.c, "select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
+		rows, err := catalog.Query(x.ctx, x.c, "select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
 		if err != nil && !databend.IsCode(err, databend.CodeNoProcesses) {
 			return false, fmt.Errorf("look for running statements: %w", err)
 		}

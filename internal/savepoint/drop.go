@@ -3,7 +3,9 @@ package savepoint
 import (
 	"fmt"
 	"maps"
+	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -16,7 +18,7 @@ func (x *restorer) dropParked() error {
 		return err
 	}
 	for _, e := range parked {
-		if x.held[e.name().object()] == "" {
+		if x.held[e.Place().Object()] == "" {
 			if err := x.dropTable(e); err != nil {
 				return err
 			}
@@ -28,10 +30,10 @@ func (x *restorer) dropParked() error {
 // bury drops tables again that had been dropped before the capture, and that an UNDROP brought up, under the names that they had:
 // UNDROP finds them under no other. Those names are free until place.
 func (x *restorer) bury() error {
-	var up []*entry
-	homes := map[string]name{}
+	var up []*catalog.Entry
+	homes := map[string]catalog.Name{}
 	for _, e := range x.parked() {
-		if _, home, gone := x.r.wasGone(e.ID); gone && home.db == e.Database && x.live.tables[home] == nil {
+		if _, home, gone := x.r.wasGone(e.ID); gone && home.DB == e.Database && x.live.Tables[home] == nil {
 			homes[e.ID] = home
 			up = append(up, e)
 		}
@@ -41,15 +43,15 @@ func (x *restorer) bury() error {
 	}
 	for _, e := range up {
 		home := homes[e.ID]
-		if x.held[e.name().object()] != "" || x.live.tables[home] != nil {
+		if x.held[e.Place().Object()] != "" || x.live.Tables[home] != nil {
 			continue
 		}
 		if g, _, _ := x.r.wasGone(e.ID); g.Head != "" && len(x.r.touched[e.ID]) > 0 {
-			if err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", e.name().sql(), sqltext.Quote(g.Head)); err != nil {
-				return fmt.Errorf("flash %s back: %w", e.name(), err)
+			if err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", e.Place().SQL(), sqltext.Quote(g.Head)); err != nil {
+				return fmt.Errorf("flash %s back: %w", e.Place(), err)
 			}
 		}
-		if err := x.rename(e.name(), home.table); err != nil {
+		if err := x.rename(e.Place(), home.Table); err != nil {
 			return err
 		}
 		if err := x.dropTable(e); err != nil {
@@ -60,11 +62,11 @@ func (x *restorer) bury() error {
 }
 
 // judgeParked holds those of the tables that must not be dropped: they hold rows of others, or may.
-func (x *restorer) judgeParked(parked []*entry) error {
-	tables := map[name]*entry{}
+func (x *restorer) judgeParked(parked []*catalog.Entry) error {
+	tables := map[catalog.Name]*catalog.Entry{}
 	for _, e := range parked {
-		if e.isFuse() {
-			tables[e.name()] = e
+		if e.IsFuse() {
+			tables[e.Place()] = e
 		}
 	}
 	if len(tables) > 0 {
@@ -79,12 +81,12 @@ func (x *restorer) judgeParked(parked []*entry) error {
 			return err
 		}
 		for _, e := range parked {
-			why := held[e.name()]
-			if why == "" && !quiet && tables[e.name()] != nil {
+			why := held[e.Place()]
+			if why == "" && !quiet && tables[e.Place()] != nil {
 				why = "a statement of another session may still write it"
 			}
 			if why != "" {
-				x.hold(e.name().object(), "a table of this migration, put aside because %s", why)
+				x.hold(e.Place().Object(), "a table of this migration, put aside because %s", why)
 			}
 		}
 	}
@@ -92,12 +94,12 @@ func (x *restorer) judgeParked(parked []*entry) error {
 }
 
 // strangers says of tables that reached statements made, or brought up, why they must not be dropped: rows of others.
-func (x *restorer) strangers(tables map[name]*entry) (map[name]string, error) {
-	bases := map[name]string{}
+func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalog.Name]string, error) {
+	bases := map[catalog.Name]string{}
 	for n := range tables {
 		bases[n] = ""
 	}
-	chains := map[name]chain{}
+	chains := map[catalog.Name]chain{}
 	for n := range tables {
 		if ch, read := x.chains[n]; read { // with the others, after the drain
 			chains[n] = ch
@@ -111,7 +113,7 @@ func (x *restorer) strangers(tables map[name]*entry) (map[name]string, error) {
 		}
 		maps.Copy(chains, more)
 	}
-	out := map[name]string{}
+	out := map[catalog.Name]string{}
 	for n, ch := range chains {
 		token, first := "new", false
 		if e := tables[n]; e != nil {
@@ -143,7 +145,7 @@ func (x *restorer) strangers(tables map[name]*entry) (map[name]string, error) {
 
 // filled reports whether the statement that made the table also filled it: its first snapshot is then ours. It is the last
 // one whose mark is not younger than the table.
-func (x *restorer) filled(e *entry) bool {
+func (x *restorer) filled(e *catalog.Entry) bool {
 	makers := x.r.allMakers(e.Database)
 	if n, ok := x.from[e.ID]; ok {
 		makers = x.r.makers[n]
@@ -153,14 +155,14 @@ func (x *restorer) filled(e *entry) bool {
 			makers = append(makers, is...)
 		}
 	}
-	last, filled := "", false
+	last, filled := time.Time{}, false
 	for _, i := range makers {
 		since := x.r.since(i)
-		if since > e.Created || since < last {
+		if since.After(e.Created) || since.Before(last) {
 			continue
 		}
 		fills := x.r.reached[i].Effect.Changes(effect.Rows)
-		filled = fills && (filled || since > last || last == "")
+		filled = fills && (filled || since.After(last))
 		last = since
 	}
 	return filled
@@ -192,30 +194,30 @@ func (x *restorer) dropDatabases() error {
 		if err := x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(e.Name)); err != nil {
 			return fmt.Errorf("drop database %s: %w", e.Name, err)
 		}
-		delete(x.live.databases, e.Name)
+		delete(x.live.Databases, e.Name)
 	}
 	return nil
 }
 
 // strangersIn says why a database that reached statements made must not be dropped: tables or rows of others.
-func (x *restorer) strangersIn(e *entry) (string, error) {
+func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 	if _, gone := x.goneDatabase(e.ID); gone {
 		return "", nil // as it was found: dropped
 	}
-	cat, err := readCatalog(x.ctx, x.c, []sqltext.Object{{Kind: sqltext.Table, Database: e.Name}}, []string{e.Name})
+	cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{{Kind: sqltext.Table, Database: e.Name}}, []string{e.Name})
 	if err != nil {
 		return "", err
 	}
-	written := map[name]*entry{}
-	for n, t := range cat.tables {
+	written := map[catalog.Name]*catalog.Entry{}
+	for n, t := range cat.Tables {
 		ours := false
 		for m, is := range x.r.makers {
-			ours = ours || m.table == n.table && x.r.made(is, t.Created)
+			ours = ours || m.Table == n.Table && x.r.made(is, t.Created)
 		}
 		if !ours {
-			return "another session made table " + n.table + " in it", nil
+			return "another session made table " + n.Table + " in it", nil
 		}
-		if t.isFuse() && t.Head != "" {
+		if t.IsFuse() && t.Head != "" {
 			written[n] = t
 		}
 	}
@@ -227,7 +229,7 @@ func (x *restorer) strangersIn(e *entry) (string, error) {
 		return "", err
 	}
 	for n, why := range held {
-		return why + ": table " + n.table, nil
+		return why + ": table " + n.Table, nil
 	}
 	return "", nil
 }

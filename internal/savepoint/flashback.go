@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -14,7 +15,7 @@ import (
 func (x *restorer) moveBack(w *work) (bool, error) {
 	for try := 0; ; try++ {
 		ch := w.v.chain
-		if why := x.obstacle(w, ch, x.live.tables[w.at]); why != "" {
+		if why := x.obstacle(w, ch, x.live.Tables[w.at]); why != "" {
 			x.hold(w.was.Object, "%s", why)
 			return false, nil
 		}
@@ -32,7 +33,7 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 		}
 		if w.was.Known && len(w.was.Loaded) == 0 && len(w.v.appended) == 0 && w.base != "" && x.r.copied(w.was.ID) {
 			// COPY's memory of loaded files outlives FLASHBACK but not TRUNCATE, and all of it is ours.
-			if err := x.exec("TRUNCATE TABLE %s", w.at.sql()); err != nil {
+			if err := x.exec("TRUNCATE TABLE %s", w.at.SQL()); err != nil {
 				return false, fmt.Errorf("empty %s: %w", w.was.Object, err)
 			}
 		}
@@ -48,7 +49,7 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 			x.hold(w.was.Object, "its snapshot %s is no longer in its history", w.base)
 			return false, nil
 		case databend.IsCode(err, databend.CodeIllegalReference):
-			x.hold(w.was.Object, "an index or constraint of another session needs a column that was added: %s", message(err))
+			x.hold(w.was.Object, "an index or constraint of another session needs a column that was added: %s", catalog.Message(err))
 			return false, nil
 		default:
 			return false, fmt.Errorf("flash %s back: %w", w.was.Object, err)
@@ -60,14 +61,14 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 // are re-created with the definitions when they were there before.
 func (x *restorer) flashback(w *work) error {
 	if w.base == "" { // written for the first time by the migration
-		return x.exec("TRUNCATE TABLE %s", w.at.sql())
+		return x.exec("TRUNCATE TABLE %s", w.at.SQL())
 	}
 	for {
-		err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", w.at.sql(), sqltext.Quote(w.base))
+		err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", w.at.SQL(), sqltext.Quote(w.base))
 		if !databend.IsCode(err, databend.CodeIllegalReference) {
 			return err
 		}
-		dropped, derr := x.unblock(w, message(err))
+		dropped, derr := x.unblock(w, catalog.Message(err))
 		if derr != nil {
 			return derr
 		}
@@ -88,7 +89,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, i.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Indexes, func(o Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.changes(w.was.ID, effect.Indexes) {
+		if !slices.ContainsFunc(w.was.Indexes, func(o catalog.Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.changes(w.was.ID, effect.Indexes) {
 			return false, nil
 		}
 		return true, x.dropIndex(w.at, i)
@@ -97,15 +98,15 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, k.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Constraints, func(o Constraint) bool { return o.Name == k.Name }) && !x.r.changes(w.was.ID, effect.Constraints) {
+		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) && !x.r.changes(w.was.ID, effect.Constraints) {
 			return false, nil
 		}
-		return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.sql(), sqltext.Ident(k.Name))
+		return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.SQL(), sqltext.Ident(k.Name))
 	}
 	if e.Unread || len(e.Constraints) == 0 {
 		// system.constraints cannot be read while a CHECK names a renamed column: take the name from the message.
 		if k := quotedName(message); k != "" && x.r.altered(w.was.ID) {
-			return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.sql(), sqltext.Ident(k))
+			return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.SQL(), sqltext.Ident(k))
 		}
 	}
 	return false, nil
@@ -156,31 +157,31 @@ func (x *restorer) comments(ws []*work) error {
 	}
 	objects := make([]sqltext.Object, len(look))
 	for i, w := range look {
-		objects[i] = w.at.object()
+		objects[i] = w.at.Object()
 	}
-	cat, err := readCatalog(x.ctx, x.c, objects, nil)
+	cat, err := catalog.Read(x.ctx, x.c, objects, nil)
 	if err != nil {
 		return err
 	}
 	var again []*work
 	for _, w := range look {
-		e := cat.tables[w.at]
+		e := cat.Tables[w.at]
 		if e == nil {
 			x.hold(w.was.Object, "another session took it away during the restore")
 			continue
 		}
-		x.live.tables[w.at] = e
+		x.live.Tables[w.at] = e
 		var set []string
 		for _, c := range columnComments(w.was, e.Columns) {
 			set = append(set, "COLUMN "+sqltext.Ident(c.Name)+" COMMENT "+sqltext.Quote(c.Comment))
 		}
 		if len(set) > 0 {
-			if err := x.exec("ALTER TABLE %s MODIFY %s", w.at.sql(), strings.Join(set, ", ")); err != nil {
+			if err := x.exec("ALTER TABLE %s MODIFY %s", w.at.SQL(), strings.Join(set, ", ")); err != nil {
 				return fmt.Errorf("comment columns of %s: %w", w.was.Object, err)
 			}
 		}
 		if e.Comment != w.was.Comment {
-			if err := x.exec("ALTER TABLE %s COMMENT = %s", w.at.sql(), sqltext.Quote(w.was.Comment)); err != nil {
+			if err := x.exec("ALTER TABLE %s COMMENT = %s", w.at.SQL(), sqltext.Quote(w.was.Comment)); err != nil {
 				return fmt.Errorf("comment %s: %w", w.was.Object, err)
 			}
 		} else if len(set) == 0 {

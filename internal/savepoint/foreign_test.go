@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/google/go-cmp/cmp"
 )
 
 // column gives the values of a query's first column, sorted.
@@ -195,7 +195,9 @@ func TestForeignRowsInOurTable(t *testing.T) {
 			if rep.Clean() {
 				t.Errorf("report is clean: %+v", rep)
 			}
-			i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool { return o.Result == Kept && strings.HasPrefix(o.Object.Name, parkedPrefix) })
+			i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool {
+				return o.Result == Kept && strings.HasPrefix(o.Object.Name, catalog.ParkedPrefix)
+			})
 			if i < 0 {
 				t.Fatalf("no table put aside in %+v", rep.Outcomes)
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -19,9 +20,9 @@ func (x *restorer) keepRows(w *work) (bool, error) {
 	}
 	rows, _ := w.appended()
 	comment := "rows that other sessions appended to " + w.was.Object.String() + " during dbctl run " + x.o.Run
-	err = x.exec("CREATE OR REPLACE TABLE %s COMMENT = %s AS %s", w.keep.sql(), sqltext.Quote(comment), rows)
-	if refused(err) {
-		x.hold(w.was.Object, "rows of others came in and cannot be kept beside (%s): the table is left as it is", message(err))
+	err = x.exec("CREATE OR REPLACE TABLE %s COMMENT = %s AS %s", w.keep.SQL(), sqltext.Quote(comment), rows)
+	if catalog.Refused(err) {
+		x.hold(w.was.Object, "rows of others came in and cannot be kept beside (%s): the table is left as it is", catalog.Message(err))
 		return false, nil
 	}
 	if err != nil {
@@ -41,10 +42,10 @@ func (x *restorer) fits(w *work) (bool, error) {
 	if strict == "" {
 		return true, nil
 	}
-	bad, err := query(x.ctx, x.c, "select to_string(count_if("+strict+")) from ("+rows+")")
+	bad, err := catalog.Query(x.ctx, x.c, "select to_string(count_if("+strict+")) from ("+rows+")")
 	switch {
-	case refused(err):
-		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", message(err))
+	case catalog.Refused(err):
+		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", catalog.Message(err))
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look at rows of others in %s: %w", w.was.Object, err)
@@ -81,23 +82,23 @@ func (w *work) appended() (rows, strict string) {
 			}
 		}
 		parts = append(parts, fmt.Sprintf("SELECT %s FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN %s",
-			strings.Join(items, ", "), w.at.sql(), sqltext.Quote(s.id), list(ch.added(at))))
+			strings.Join(items, ", "), w.at.SQL(), sqltext.Quote(s.id), catalog.List(ch.added(at))))
 	}
 	return strings.Join(parts, " UNION ALL "), strings.Join(conditions, " OR ")
 }
 
 // baseColumn is a column to keep, with its id in the snapshots: a renamed one is found by it.
 type baseColumn struct {
-	Column
+	catalog.Column
 	id  int
 	typ string
 }
 
 // columnsOf pairs the base's fields with what was captured of the columns. A computed column is computed again.
-func columnsOf(was ObjectState, fields []field) []baseColumn {
+func columnsOf(was catalog.ObjectState, fields []field) []baseColumn {
 	var out []baseColumn
 	for _, f := range fields {
-		i := slices.IndexFunc(was.Columns, func(c Column) bool { return c.Name == f.Name })
+		i := slices.IndexFunc(was.Columns, func(c catalog.Column) bool { return c.Name == f.Name })
 		if i < 0 || len(f.Computed) > 0 && string(f.Computed) != "null" {
 			continue
 		}
@@ -141,23 +142,23 @@ func (x *restorer) refill(w *work) error {
 	if !w.kept {
 		return nil
 	}
-	rows, err := query(x.ctx, x.c, "select to_string(count(*)) from "+w.keep.sql())
+	rows, err := catalog.Query(x.ctx, x.c, "select to_string(count(*)) from "+w.keep.SQL())
 	if err != nil {
 		return fmt.Errorf("count kept rows: %w", err)
 	}
 	if n := rows[0][0]; n != "0" {
-		cat, err := readCatalog(x.ctx, x.c, []sqltext.Object{w.keep.object()}, nil)
+		cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{w.keep.Object()}, nil)
 		if err != nil {
 			return err
 		}
 		var cols []string
-		for _, c := range cat.tables[w.keep].Columns {
+		for _, c := range cat.Tables[w.keep].Columns {
 			cols = append(cols, sqltext.Ident(c.Name))
 		}
 		all := strings.Join(cols, ", ")
 		if err := x.move(w, all); err != nil {
-			x.hold(w.was.Object, "rows of others wait in %s: %s", w.keep, message(err))
-			if refused(err) {
+			x.hold(w.was.Object, "rows of others wait in %s: %s", w.keep, catalog.Message(err))
+			if catalog.Refused(err) {
 				return nil
 			}
 			return err
@@ -168,10 +169,10 @@ func (x *restorer) refill(w *work) error {
 }
 
 func (x *restorer) dropKept(w *work) error {
-	if err := x.exec("DROP TABLE IF EXISTS %s", w.keep.sql()); err != nil {
+	if err := x.exec("DROP TABLE IF EXISTS %s", w.keep.SQL()); err != nil {
 		return fmt.Errorf("drop %s: %w", w.keep, err)
 	}
-	delete(x.live.tables, w.keep)
+	delete(x.live.Tables, w.keep)
 	w.kept = false
 	return nil
 }
@@ -180,9 +181,9 @@ func (x *restorer) move(w *work, columns string) error {
 	if err := x.exec("BEGIN"); err != nil {
 		return err
 	}
-	err := x.exec("INSERT INTO %s (%s) SELECT %s FROM %s", w.at.sql(), columns, columns, w.keep.sql())
+	err := x.exec("INSERT INTO %s (%s) SELECT %s FROM %s", w.at.SQL(), columns, columns, w.keep.SQL())
 	if err == nil {
-		err = x.exec("DELETE FROM %s WHERE true", w.keep.sql())
+		err = x.exec("DELETE FROM %s WHERE true", w.keep.SQL())
 	}
 	if err != nil {
 		if rb := x.exec("ROLLBACK"); rb != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -44,7 +45,7 @@ func sameFields(a, b []field) bool { return slices.EqualFunc(a, b, field.same) }
 
 // chain is a table's snapshots, newest first, down to base (which it includes) or to the first.
 type chain struct {
-	at    name // where the table is now
+	at    catalog.Name // where the table is now
 	snaps []snapshot
 	base  int // index of the base, len(snaps) when it is not among them
 }
@@ -66,21 +67,21 @@ const firstLook = 24
 
 // lineages reads the snapshots of tables above their base, newest first: one request unless a table has more than firstLook
 // of them. bases: table → id of the base, "" to read to the first.
-func lineages(ctx context.Context, c Conn, bases map[name]string) (map[name]chain, error) {
-	out := map[name]chain{}
-	todo := make([]name, 0, len(bases))
+func lineages(ctx context.Context, c Conn, bases map[catalog.Name]string) (map[catalog.Name]chain, error) {
+	out := map[catalog.Name]chain{}
+	todo := make([]catalog.Name, 0, len(bases))
 	for n := range bases {
 		todo = append(todo, n)
 	}
 	for limit := firstLook; len(todo) > 0; limit *= 8 {
-		slices.SortFunc(todo, func(a, b name) int { return strings.Compare(a.String(), b.String()) })
+		slices.SortFunc(todo, func(a, b catalog.Name) int { return strings.Compare(a.String(), b.String()) })
 		parts := make([]string, len(todo))
 		for i, n := range todo {
 			parts[i] = fmt.Sprintf("(select %s, %s, snapshot_id, to_string(snapshot:segments), to_string(snapshot:schema.fields), "+
 				"coalesce(to_string(snapshot:cluster_key_meta), ''), to_string(snapshot:summary.row_count) from fuse_dump_snapshots(%s, %s) limit %d)",
-				sqltext.Quote(n.db), sqltext.Quote(n.table), sqltext.Quote(n.db), sqltext.Quote(n.table), limit)
+				sqltext.Quote(n.DB), sqltext.Quote(n.Table), sqltext.Quote(n.DB), sqltext.Quote(n.Table), limit)
 		}
-		rows, err := query(ctx, c, strings.Join(parts, " union all "))
+		rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
 		if err != nil {
 			return nil, fmt.Errorf("read snapshots: %w", err)
 		}
@@ -88,7 +89,7 @@ func lineages(ctx context.Context, c Conn, bases map[name]string) (map[name]chai
 			out[n] = chain{at: n}
 		}
 		for _, r := range rows {
-			n := name{r[0], r[1]}
+			n := catalog.Name{DB: r[0], Table: r[1]}
 			s := snapshot{id: r[2], cluster: r[5], rows: r[6]}
 			if err := json.Unmarshal([]byte(r[4]), &s.fields); err != nil {
 				return nil, fmt.Errorf("read schema of snapshot %s: %w", s.id, err)
@@ -106,7 +107,7 @@ func lineages(ctx context.Context, c Conn, bases map[name]string) (map[name]chai
 			ch.snaps = append(ch.snaps, s)
 			out[n] = ch
 		}
-		var more []name
+		var more []catalog.Name
 		for _, n := range todo {
 			ch := out[n]
 			ch.base = len(ch.snaps)
@@ -134,13 +135,13 @@ func (ch *chain) readBlocks(ctx context.Context, c Conn) error {
 		if s.blocks == nil {
 			s.blocks = map[string]bool{}
 			parts = append(parts, fmt.Sprintf("select %s, block_location from fuse_block(%s, %s, %s)",
-				sqltext.Quote(s.id), sqltext.Quote(ch.at.db), sqltext.Quote(ch.at.table), sqltext.Quote(s.id)))
+				sqltext.Quote(s.id), sqltext.Quote(ch.at.DB), sqltext.Quote(ch.at.Table), sqltext.Quote(s.id)))
 		}
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	rows, err := query(ctx, c, strings.Join(parts, " union all "))
+	rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
 	if err != nil {
 		return fmt.Errorf("read blocks of %s: %w", ch.at, err)
 	}

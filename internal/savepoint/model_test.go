@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -368,7 +369,7 @@ func (r *rig) compare(was, now map[string]string, theirs map[string][]string, re
 		}
 	}
 	for k := range now { // what was put aside holds rows of others
-		if strings.HasPrefix(k, parkedPrefix) && kept[strings.Fields(k)[0]] {
+		if strings.HasPrefix(k, catalog.ParkedPrefix) && kept[strings.Fields(k)[0]] {
 			delete(now, k)
 		}
 	}

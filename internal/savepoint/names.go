@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -23,14 +24,14 @@ func (x *restorer) names() error {
 	}
 	for _, n := range movable {
 		id := x.r.wanted(n)
-		if id == "" || x.live.byID(id) != nil {
+		if id == "" || x.live.ByID(id) != nil {
 			continue
 		}
-		if why, blocked := x.held[n.object()]; blocked {
-			if x.live.tables[n] != nil {
+		if why, blocked := x.held[n.Object()]; blocked {
+			if x.live.Tables[n] != nil {
 				why += "; the one that was there stays dropped"
 			}
-			x.held[n.object()] = why
+			x.held[n.Object()] = why
 			continue
 		}
 		if err := x.undrop(n, id, movable); err != nil {
@@ -44,28 +45,28 @@ func (x *restorer) names() error {
 func (x *restorer) missing() {
 	for _, o := range x.r.scope() {
 		was := x.r.before[o]
-		n := name{o.Database, o.Name}
+		n := catalog.NameOf(o)
 		if o.Kind != sqltext.Table || !was.Exists || x.r.lostDB[o.Database] {
 			continue
 		}
-		switch e := x.live.byID(was.ID); {
+		switch e := x.live.ByID(was.ID); {
 		case e == nil && len(x.r.lost[was.ID]) == 0:
 			x.hold(o, "another session dropped it")
-		case e == nil || e.name() == n || isAside(e.Name):
-		case !x.r.moved[n] || !x.r.moved[e.name()]:
+		case e == nil || e.Place() == n || isAside(e.Name):
+		case !x.r.moved[n] || !x.r.moved[e.Place()]:
 			x.hold(o, "another session renamed it to %s", e.Name)
 		}
 	}
 }
 
 // vacate parks what is at n when it is not what was there, and can have come there by a reached statement.
-func (x *restorer) vacate(n name) error {
-	e := x.live.tables[n]
+func (x *restorer) vacate(n catalog.Name) error {
+	e := x.live.Tables[n]
 	if e == nil || e.ID == x.r.wanted(n) {
 		return nil
 	}
 	if !x.mayMove(n, e) {
-		x.hold(n.object(), "another session made a %s under this name", strings.ToLower(e.drop()))
+		x.hold(n.Object(), "another session made a %s under this name", strings.ToLower(e.DropWord()))
 		return nil
 	}
 	x.from[e.ID] = n
@@ -73,9 +74,9 @@ func (x *restorer) vacate(n name) error {
 }
 
 // mayMove reports whether the wrong object at n is there by our doing.
-func (x *restorer) mayMove(n name, e *entry) bool {
+func (x *restorer) mayMove(n catalog.Name, e *catalog.Entry) bool {
 	if was, ok := x.r.captured(e.ID); ok {
-		return x.r.moved[name{was.Database, was.Name}]
+		return x.r.moved[catalog.NameOf(was.Object)]
 	}
 	if _, _, ok := x.r.wasGone(e.ID); ok || x.undrops[e.ID] {
 		return true
@@ -85,10 +86,10 @@ func (x *restorer) mayMove(n name, e *entry) bool {
 
 // undrop brings back the table with this id, which is dropped, or hidden under a replacement and in no list at all. UNDROP
 // takes the newest id of a name's history: each one that comes up is looked at, and put where it belongs.
-func (x *restorer) undrop(n name, id string, movable []name) error {
+func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) error {
 	for _, m := range x.undropNames(n, id, movable) {
-		if e := x.live.tables[m]; e != nil { // its rightful holder goes aside for a moment; place puts it back
-			if _, blocked := x.held[m.object()]; blocked {
+		if e := x.live.Tables[m]; e != nil { // its rightful holder goes aside for a moment; place puts it back
+			if _, blocked := x.held[m.Object()]; blocked {
 				continue
 			}
 			if err := x.rename(m, parkedName(e.ID)); err != nil {
@@ -96,7 +97,7 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 			}
 		}
 		for {
-			err := x.exec("UNDROP TABLE %s", m.sql())
+			err := x.exec("UNDROP TABLE %s", m.SQL())
 			if databend.IsCode(err, databend.CodeUndropNoHistory, databend.CodeUnknownTable, databend.CodeUndropVacuumed) {
 				break
 			}
@@ -112,13 +113,13 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 			}
 			if e.ID == id {
 				x.away[id] = true
-				x.done[n.object()] = true
+				x.done[n.Object()] = true
 				if m == n {
 					return nil
 				}
 				to := parkedName(id)
-				if x.live.tables[n] == nil {
-					to = n.table
+				if x.live.Tables[n] == nil {
+					to = n.Table
 				}
 				return x.rename(m, to)
 			}
@@ -135,14 +136,14 @@ func (x *restorer) undrop(n name, id string, movable []name) error {
 			}
 		}
 	}
-	x.hold(n.object(), "table %s was dropped and cannot be brought back: its history is gone", id)
+	x.hold(n.Object(), "table %s was dropped and cannot be brought back: its history is gone", id)
 	return nil
 }
 
 // headWhenDropped is the head of a table that UNDROP just brought up: for an instant writers found it, and what they wrote is
 // above that.
-func (x *restorer) headWhenDropped(n name, e *entry) string {
-	for _, g := range x.live.gone[n] {
+func (x *restorer) headWhenDropped(n catalog.Name, e *catalog.Entry) string {
+	for _, g := range x.live.Gone[n] {
 		if g.ID == e.ID {
 			return g.Head
 		}
@@ -151,15 +152,15 @@ func (x *restorer) headWhenDropped(n name, e *entry) string {
 }
 
 // undropNames are the names under which the id may be found, the likeliest first.
-func (x *restorer) undropNames(n name, id string, movable []name) []name {
-	var out []name
-	add := func(m name) {
-		if m.db == n.db && !slices.Contains(out, m) {
+func (x *restorer) undropNames(n catalog.Name, id string, movable []catalog.Name) []catalog.Name {
+	var out []catalog.Name
+	add := func(m catalog.Name) {
+		if m.DB == n.DB && !slices.Contains(out, m) {
 			out = append(out, m)
 		}
 	}
-	for m, es := range x.live.gone {
-		if slices.ContainsFunc(es, func(e *entry) bool { return e.ID == id }) {
+	for m, es := range x.live.Gone {
+		if slices.ContainsFunc(es, func(e *catalog.Entry) bool { return e.ID == id }) {
 			add(m)
 		}
 	}
@@ -174,14 +175,14 @@ func (x *restorer) undropNames(n name, id string, movable []name) []name {
 }
 
 // look reads one table's entry anew.
-func (x *restorer) look(n name) (*entry, error) {
-	cat, err := readCatalog(x.ctx, x.c, []sqltext.Object{n.object()}, nil)
+func (x *restorer) look(n catalog.Name) (*catalog.Entry, error) {
+	cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{n.Object()}, nil)
 	if err != nil {
 		return nil, err
 	}
-	e := cat.tables[n]
+	e := cat.Tables[n]
 	if e != nil {
-		x.live.tables[n] = e
+		x.live.Tables[n] = e
 	}
 	return e, nil
 }
@@ -189,23 +190,23 @@ func (x *restorer) look(n name) (*entry, error) {
 // place puts every captured table under its name, once that is free.
 func (x *restorer) place() error {
 	for _, o := range x.r.scope() {
-		n := name{o.Database, o.Name}
+		n := catalog.NameOf(o)
 		was := x.r.before[o]
 		if o.Kind != sqltext.Table || !was.Exists {
 			continue
 		}
-		e := x.live.byID(was.ID)
-		if e == nil || e.name() == n {
+		e := x.live.ByID(was.ID)
+		if e == nil || e.Place() == n {
 			continue
 		}
 		if why := x.held[o]; why != "" && !isAside(e.Name) {
 			continue
 		}
-		if x.live.tables[n] != nil {
+		if x.live.Tables[n] != nil {
 			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
 			continue
 		}
-		err := x.rename(e.name(), n.table)
+		err := x.rename(e.Place(), n.Table)
 		if databend.IsCode(err, databend.CodeTableExists) {
 			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
 			continue
@@ -219,19 +220,21 @@ func (x *restorer) place() error {
 }
 
 // parked are the tables that reached statements made and that names has parked: they are to be dropped.
-func (x *restorer) parked() []*entry {
-	var out []*entry
-	for n, e := range x.live.tables {
+func (x *restorer) parked() []*catalog.Entry {
+	var out []*catalog.Entry
+	for n, e := range x.live.Tables {
 		if e.Name != parkedName(e.ID) && e.Name != raisedName(e.ID) {
 			continue
 		}
 		if _, captured := x.r.captured(e.ID); captured {
 			continue
 		}
-		if _, _, gone := x.r.wasGone(e.ID); gone || x.undrops[e.ID] || x.r.made(x.r.allMakers(n.db), e.Created) {
+		if _, _, gone := x.r.wasGone(e.ID); gone || x.undrops[e.ID] || x.r.made(x.r.allMakers(n.DB), e.Created) {
 			out = append(out, e)
 		}
 	}
-	slices.SortFunc(out, func(a, b *entry) int { return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(out, func(a, b *catalog.Entry) int {
+		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+	})
 	return out
 }

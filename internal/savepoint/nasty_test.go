@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/google/go-cmp/cmp"
 )
 
 // rollback sets up, runs statements, restores, and checks that all is as before.
@@ -186,8 +186,8 @@ func TestCaptureMissing(t *testing.T) {
 	r.env.SQL(t, "create table a (x int, s string)", "create inverted index i on a(s)", "alter table a add constraint k check (x > 0)",
 		"create table "+other+".b (x int, s string)", "create ngram index g on "+other+".b(s) gram_size = 3", "alter table "+other+".b add constraint k2 check (x > 0)")
 	before := r.server.Requests()
-	s, err := Capture(t.Context(), r.conn, []sqltext.Object{
-		r.table("a"), r.table("missing"), tableObject(name{other, "b"}), tableObject(name{other, "missing"}), tableObject(name{"no_such_database", "x"}),
+	s, err := catalog.Capture(t.Context(), r.conn, []sqltext.Object{
+		r.table("a"), r.table("missing"), catalog.TableObject(catalog.Name{DB: other, Table: "b"}), catalog.TableObject(catalog.Name{DB: other, Table: "missing"}), catalog.TableObject(catalog.Name{DB: "no_such_database", Table: "x"}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -332,7 +332,7 @@ func TestUndropUndone(t *testing.T) {
 			if !rep.Clean() {
 				t.Errorf("report %+v", rep)
 			}
-			now, err := Capture(t.Context(), r.conn, []sqltext.Object{r.table("a")})
+			now, err := catalog.Capture(t.Context(), r.conn, []sqltext.Object{r.table("a")})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -24,7 +25,7 @@ func (r *rig) writer(t testing.TB, table string) (stop func() []int) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for n := 1000; !done.Load(); n++ {
-			_, err := s.Exec(t.Context(), databend.Statement{SQL: fmt.Sprintf("insert into %s (x) values (%d)", name{r.db(), table}.sql(), n)})
+			_, err := s.Exec(t.Context(), databend.Statement{SQL: fmt.Sprintf("insert into %s (x) values (%d)", catalog.Name{DB: r.db(), Table: table}.SQL(), n)})
 			if err == nil {
 				acknowledged = append(acknowledged, n)
 			}
@@ -43,7 +44,7 @@ func (r *rig) lost(t testing.TB, acknowledged []int) []int {
 	t.Helper()
 	have := map[string]int{}
 	for _, n := range r.rows("select name from system.tables where engine = 'FUSE' and database = '" + r.db() + "'") {
-		rows, err := query(t.Context(), r.foreign, "select to_string(x) from "+name{r.db(), n[0]}.sql())
+		rows, err := catalog.Query(t.Context(), r.foreign, "select to_string(x) from "+catalog.Name{DB: r.db(), Table: n[0]}.SQL())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +106,7 @@ func TestSeedAgainstWriter(t *testing.T) {
 		table := fmt.Sprintf("s%d", i)
 		o := r.table(table)
 		r.sql("create table " + o.Database + "." + table + " (x int)")
-		s, err := Capture(t.Context(), r.conn, []sqltext.Object{o})
+		s, err := catalog.Capture(t.Context(), r.conn, []sqltext.Object{o})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +142,7 @@ func TestDrain(t *testing.T) {
 			if long {
 				seconds, drain = 3, 100*time.Millisecond // 3 is the most that sleep takes
 			}
-			ended := r.slowly(name{r.db(), "a"}, seconds)
+			ended := r.slowly(catalog.Name{DB: r.db(), Table: "a"}, seconds)
 			rep, err := Restore(t.Context(), r.conn, r.before, r.reached, Options{Drain: drain})
 			if err != nil {
 				t.Fatal(err)
@@ -164,19 +165,19 @@ func TestDrain(t *testing.T) {
 }
 
 // slowly inserts 42 into a table from another session, over some seconds, and returns when that runs.
-func (r *rig) slowly(n name, seconds int) <-chan error {
+func (r *rig) slowly(n catalog.Name, seconds int) <-chan error {
 	r.t.Helper()
 	slow, err := r.server.Session(r.t.Context(), nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	sql := fmt.Sprintf("insert into %s (x) select 42 where sleep(%d) = 0", n.sql(), seconds)
+	sql := fmt.Sprintf("insert into %s (x) select 42 where sleep(%d) = 0", n.SQL(), seconds)
 	go func() {
 		_, err := slow.Exec(context.WithoutCancel(r.t.Context()), databend.Statement{SQL: sql})
 		ended <- err
 	}()
-	for r.rows("select to_string(count(*)) from system.processes where extra_info like '%where sleep(" + fmt.Sprint(seconds) + ")%' and extra_info like '%" + n.db + "%' and extra_info not like '%processes%'")[0][0] == "0" {
+	for r.rows("select to_string(count(*)) from system.processes where extra_info like '%where sleep(" + fmt.Sprint(seconds) + ")%' and extra_info like '%" + n.DB + "%' and extra_info not like '%processes%'")[0][0] == "0" {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return ended
@@ -197,11 +198,11 @@ func TestDrainOfWhatWasMade(t *testing.T) {
 		t.Run(c.statements[0], func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			at := name{r.db(), "a"}
+			at := catalog.Name{DB: r.db(), Table: "a"}
 			if c.in != "" {
-				at.db = r.db() + "_d"
+				at.DB = r.db() + "_d"
 				t.Cleanup(func() {
-					for _, d := range r.rows("select name from system.databases where name like '%" + at.db + "'") {
+					for _, d := range r.rows("select name from system.databases where name like '%" + at.DB + "'") {
 						_, _ = r.foreign.Exec(context.WithoutCancel(t.Context()), databend.Statement{SQL: "drop database `" + d[0] + "`"})
 					}
 				})
@@ -209,7 +210,7 @@ func TestDrainOfWhatWasMade(t *testing.T) {
 			r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)")
 			var statements []string
 			for _, s := range c.statements {
-				statements = append(statements, strings.ReplaceAll(s, "D", at.db))
+				statements = append(statements, strings.ReplaceAll(s, "D", at.DB))
 			}
 			if err := r.run(statements...); err != nil {
 				t.Fatal(err)
@@ -224,7 +225,7 @@ func TestDrainOfWhatWasMade(t *testing.T) {
 			}
 			found := 0
 			for _, n := range r.rows("select database, name from system.tables where engine = 'FUSE' and database like '%" + r.db() + "%'") {
-				if rows := r.rows("select count(*) from " + name{n[0], n[1]}.sql() + " where x = 42"); rows[0][0] == "1" {
+				if rows := r.rows("select count(*) from " + catalog.Name{DB: n[0], Table: n[1]}.SQL() + " where x = 42"); rows[0][0] == "1" {
 					found++
 				}
 			}
@@ -274,7 +275,7 @@ func TestRequests(t *testing.T) {
 		return r.server.Requests() - before
 	}
 	if n := count(func() {
-		if _, err := Capture(t.Context(), r.conn, objects); err != nil {
+		if _, err := catalog.Capture(t.Context(), r.conn, objects); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 3 {

@@ -1,9 +1,11 @@
 package savepoint
 
 import (
+	"cmp"
 	"slices"
-	"strings"
+	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -14,31 +16,31 @@ import (
 // Objects are tokens: the id of one that was there at the capture, or "new:<statement>" for one that a statement made.
 // Names are those at the capture: when a database was renamed or replaced since, alias says which it was.
 type reach struct {
-	before    map[sqltext.Object]ObjectState // with what was captured again
-	order     []sqltext.Object               // of before, and of what only reached statements name
+	before    map[sqltext.Object]catalog.ObjectState // with what was captured again
+	order     []sqltext.Object                       // of before, and of what only reached statements name
 	reached   []Reached
-	at        string             // no object of ours is older
-	touched   map[string][]touch // token → what statements wrote of its rows, columns or definition
-	makers    map[name][]int     // name → statements that made an object which may be under it now
-	moved     map[name]bool      // names that a statement gave to another object, or emptied
-	lost      map[string][]name  // token → names under which a statement dropped or replaced it
+	at        time.Time                 // no object of ours is older
+	touched   map[string][]touch        // token → what statements wrote of its rows, columns or definition
+	makers    map[catalog.Name][]int    // name → statements that made an object which may be under it now
+	moved     map[catalog.Name]bool     // names that a statement gave to another object, or emptied
+	lost      map[string][]catalog.Name // token → names under which a statement dropped or replaced it
 	movedDB   map[string]bool
 	madeDB    map[string]bool
 	lostDB    map[string]bool // by database name
 	written   map[sqltext.Object][]int
 	owned     map[sqltext.Object]bool // its owner may have been changed
-	cur       map[name]string
-	hidden    map[name][]string
+	cur       map[catalog.Name]string
+	hidden    map[catalog.Name][]string
 	dbs       map[string]string // current name of a database → name at the capture, or "new:<n>"
 	hiddenDBs map[string][]string
 }
 
-func newReach(before State, reached []Reached) *reach {
+func newReach(before catalog.State, reached []Reached) *reach {
 	r := &reach{
-		before: map[sqltext.Object]ObjectState{}, reached: reached, at: before.At,
-		touched: map[string][]touch{}, makers: map[name][]int{}, moved: map[name]bool{}, lost: map[string][]name{},
+		before: map[sqltext.Object]catalog.ObjectState{}, reached: reached, at: before.At,
+		touched: map[string][]touch{}, makers: map[catalog.Name][]int{}, moved: map[catalog.Name]bool{}, lost: map[string][]catalog.Name{},
 		movedDB: map[string]bool{}, madeDB: map[string]bool{}, lostDB: map[string]bool{}, written: map[sqltext.Object][]int{},
-		owned: map[sqltext.Object]bool{}, cur: map[name]string{}, hidden: map[name][]string{}, dbs: map[string]string{}, hiddenDBs: map[string][]string{},
+		owned: map[sqltext.Object]bool{}, cur: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{}, dbs: map[string]string{}, hiddenDBs: map[string][]string{},
 	}
 	for _, o := range before.Objects {
 		r.learn(o)
@@ -56,7 +58,7 @@ func newReach(before State, reached []Reached) *reach {
 }
 
 // learn takes o as the state to go back to.
-func (r *reach) learn(o ObjectState) {
+func (r *reach) learn(o catalog.ObjectState) {
 	if _, known := r.before[o.Object]; !known {
 		r.order = append(r.order, o.Object)
 	}
@@ -64,7 +66,7 @@ func (r *reach) learn(o ObjectState) {
 	if o.Kind != sqltext.Table {
 		return
 	}
-	n := name{o.Database, o.Name}
+	n := catalog.NameOf(o.Object)
 	delete(r.cur, n)
 	if o.Exists {
 		r.cur[n] = o.ID
@@ -81,16 +83,16 @@ func (r *reach) touchedName(o sqltext.Object) bool {
 		return false
 	}
 	n := r.name(o)
-	return r.moved[n] || n.db != o.Database || len(r.touched[r.cur[n]]) > 0
+	return r.moved[n] || n.DB != o.Database || len(r.touched[r.cur[n]]) > 0
 }
 
 // name is the table's name at the capture.
-func (r *reach) name(o sqltext.Object) name {
+func (r *reach) name(o sqltext.Object) catalog.Name {
 	db := o.Database
 	if was, ok := r.dbs[db]; ok {
 		db = was
 	}
-	return name{db, o.Name}
+	return catalog.Name{DB: db, Table: o.Name}
 }
 
 const newDatabase = "\x00new" // stands for a database that a statement made, in names
@@ -249,28 +251,23 @@ func (r *reach) followDatabase(w effect.Write, rest []effect.Write) {
 
 // made reports whether what is at n, and was not there at the capture, can have been made by a reached statement: one of those
 // whose objects come to this name, and not older than its mark.
-func (r *reach) made(makers []int, created string) bool {
-	return slices.ContainsFunc(makers, func(i int) bool { return created >= r.since(i) })
+func (r *reach) made(makers []int, created time.Time) bool {
+	return slices.ContainsFunc(makers, func(i int) bool { return !created.Before(r.since(i)) })
 }
 
 // since is the server's time before which statement i cannot have made anything.
-func (r *reach) since(i int) string {
-	if at := normalTime(r.reached[i].At); at > normalTime(r.at) {
+func (r *reach) since(i int) time.Time {
+	if at := r.reached[i].At; at.After(r.at) {
 		return at
 	}
-	return normalTime(r.at)
-}
-
-// normalTime makes texts of times comparable: "2006-01-02T15:04:05Z" and "2006-01-02 15:04:05.000000" alike.
-func normalTime(s string) string {
-	return strings.TrimSuffix(strings.Replace(s, "T", " ", 1), "Z")
+	return r.at
 }
 
 // allMakers are the statements that made a table of the database, under whatever name.
 func (r *reach) allMakers(db string) []int {
 	var out []int
 	for n, is := range r.makers {
-		if n.db == db {
+		if n.DB == db {
 			out = append(out, is...)
 		}
 	}
@@ -279,41 +276,41 @@ func (r *reach) allMakers(db string) []int {
 }
 
 // wanted is the table that was at n, "" for none.
-func (r *reach) wanted(n name) string {
-	if o := r.before[n.object()]; o.Exists {
+func (r *reach) wanted(n catalog.Name) string {
+	if o := r.before[n.Object()]; o.Exists {
 		return o.ID
 	}
 	return ""
 }
 
 // captured finds a captured table by id.
-func (r *reach) captured(id string) (ObjectState, bool) {
+func (r *reach) captured(id string) (catalog.ObjectState, bool) {
 	if id == "" {
-		return ObjectState{}, false
+		return catalog.ObjectState{}, false
 	}
 	for _, o := range r.order {
 		if s := r.before[o]; o.Kind == sqltext.Table && s.Exists && s.ID == id {
 			return s, true
 		}
 	}
-	return ObjectState{}, false
+	return catalog.ObjectState{}, false
 }
 
 // wasGone finds a table that had been dropped already at the capture, and the name under which it is.
-func (r *reach) wasGone(id string) (Gone, name, bool) {
+func (r *reach) wasGone(id string) (catalog.Gone, catalog.Name, bool) {
 	for o, s := range r.before {
 		for _, g := range s.Gone {
 			if o.Kind == sqltext.Table && g.ID == id {
-				return g, name{o.Database, o.Name}, true
+				return g, catalog.NameOf(o), true
 			}
 		}
 	}
-	return Gone{}, name{}, false
+	return catalog.Gone{}, catalog.Name{}, false
 }
 
 // base is the snapshot of a captured table to go back to: what others committed between the capture and the first reached
 // statement on it stays.
-func (r *reach) base(o ObjectState) string {
+func (r *reach) base(o catalog.ObjectState) string {
 	if ts := r.touched[o.ID]; len(ts) > 0 {
 		if h := r.reached[ts[0].statement].Heads[o.ID]; h != "" {
 			return h
@@ -325,4 +322,70 @@ func (r *reach) base(o ObjectState) string {
 // altered reports whether a reached statement that is not plain DML wrote the token.
 func (r *reach) altered(token string) bool {
 	return slices.ContainsFunc(r.touched[token], func(t touch) bool { return !r.reached[t.statement].Effect.DML })
+}
+
+// Objects are the objects to capture before statements with these effects run, in order: what they write, under the names that
+// databases have at the capture.
+func Objects(effects []effect.Effect) []sqltext.Object {
+	var out []sqltext.Object
+	seen := map[sqltext.Object]bool{}
+	renamed := map[string]string{} // a database's name after a statement → at the capture
+	add := func(o sqltext.Object) {
+		if !seen[o] {
+			seen[o] = true
+			out = append(out, o)
+		}
+		if was, ok := renamed[o.Database]; ok && o.Kind == sqltext.Table && was != o.Database {
+			o.Database = was
+			if !seen[o] {
+				seen[o] = true
+				out = append(out, o)
+			}
+		}
+	}
+	for _, e := range effects {
+		from := ""
+		for _, w := range e.Writes {
+			if w.Kind == sqltext.Unknown {
+				continue
+			}
+			add(w.Object)
+			switch {
+			case w.Kind != sqltext.Database:
+			case w.Verb == effect.RenameOut:
+				from = cmp.Or(renamed[w.Name], w.Name)
+			case w.Verb == effect.RenameIn:
+				renamed[w.Name] = from
+			}
+		}
+	}
+	return out
+}
+
+// Changed are the captured tables whose rows or columns statements with these effects change, in the order in which they run, and
+// those of them that a COPY writes: by the names of the capture, whatever their names are by then.
+func Changed(captured catalog.State, effects []effect.Effect) (all, copies []sqltext.Object) {
+	reached := make([]Reached, len(effects))
+	for i, e := range effects {
+		reached[i].Effect = e
+	}
+	r := newReach(captured, reached)
+	for _, o := range r.order {
+		s := r.before[o]
+		if o.Kind != sqltext.Table || !s.Exists {
+			continue
+		}
+		changed, copied := false, false
+		for _, t := range r.touched[s.ID] {
+			copied = copied || effects[t.statement].Copy
+			changed = changed || (t.write.Verb == effect.Alter || t.write.Verb == effect.WriteData) && t.write.Changes(effect.Rows|effect.Columns)
+		}
+		if changed {
+			all = append(all, o)
+		}
+		if changed && copied {
+			copies = append(copies, o)
+		}
+	}
+	return all, copies
 }

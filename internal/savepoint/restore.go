@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -16,25 +17,25 @@ type restorer struct {
 	c     Conn
 	o     Options
 	r     *reach
-	live  *catalog
+	live  *catalog.Catalog
 	wrote int // statements that wrote
 
 	held    map[sqltext.Object]string   // objects that must stay as they are: why
 	notes   map[sqltext.Object][]string // said with an object's outcome
 	done    map[sqltext.Object]bool     // objects that were moved
 	files   []CopiedFiles
-	from    map[string]name   // id of a parked table → the name it was parked from, when this restore did it
-	away    map[string]bool   // ids that were dropped until now: no writer has found them since
-	stale   bool              // indexes and constraints were changed since they were read
-	chains  map[name]chain    // of the tables that will be dropped, read after the drain
-	drained bool              // statements that began before the fence are over
-	undrops map[string]bool   // ids that UNDROP brought up on the way to another: to be dropped again
-	raised  map[string]string // of those that this restore brought up: the head that they had
+	from    map[string]catalog.Name // id of a parked table → the name it was parked from, when this restore did it
+	away    map[string]bool         // ids that were dropped until now: no writer has found them since
+	stale   bool                    // indexes and constraints were changed since they were read
+	chains  map[catalog.Name]chain  // of the tables that will be dropped, read after the drain
+	drained bool                    // statements that began before the fence are over
+	undrops map[string]bool         // ids that UNDROP brought up on the way to another: to be dropped again
+	raised  map[string]string       // of those that this restore brought up: the head that they had
 }
 
 // Restore moves the objects of before (with what the reached statements re-captured) back to what they were. An error means
 // that it did not come to its end: call it again. Objects that cannot be restored are outcomes, not errors.
-func Restore(ctx context.Context, c Conn, before State, reached []Reached, o Options) (Report, error) {
+func Restore(ctx context.Context, c Conn, before catalog.State, reached []Reached, o Options) (Report, error) {
 	if len(reached) == 0 {
 		return Report{}, nil
 	}
@@ -68,11 +69,11 @@ func Restore(ctx context.Context, c Conn, before State, reached []Reached, o Opt
 	return Report{Outcomes: outcomes, Files: x.files}, nil
 }
 
-func newRestorer(ctx context.Context, c Conn, before State, reached []Reached, o Options) *restorer {
+func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []Reached, o Options) *restorer {
 	return &restorer{
 		ctx: ctx, c: c, o: o, r: newReach(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		undrops: map[string]bool{}, raised: map[string]string{}, from: map[string]name{}, away: map[string]bool{},
+		undrops: map[string]bool{}, raised: map[string]string{}, from: map[string]catalog.Name{}, away: map[string]bool{},
 	}
 }
 
@@ -110,8 +111,8 @@ func (r *reach) scope() []sqltext.Object {
 		}
 	}
 	for n := range r.moved {
-		if _, known := r.before[n.object()]; known {
-			add(n.object())
+		if _, known := r.before[n.Object()]; known {
+			add(n.Object())
 		}
 	}
 	for _, o := range r.order {
@@ -136,12 +137,12 @@ func databasesOf(objects []sqltext.Object) []string {
 // read looks at the live catalogue: everything in scope, by name, and every table of its databases, by id.
 func (x *restorer) read() error {
 	objects := x.r.scope()
-	cat, err := readCatalog(x.ctx, x.c, x.withAside(objects), databasesOf(objects))
+	cat, err := catalog.Read(x.ctx, x.c, x.withAside(objects), databasesOf(objects))
 	if err != nil {
 		return err
 	}
 	x.live = cat
-	for _, e := range cat.tables {
+	for _, e := range cat.Tables {
 		if e.Name == raisedName(e.ID) {
 			x.undrops[e.ID] = true
 			if _, known := x.raised[e.ID]; !known {
@@ -157,45 +158,45 @@ func (x *restorer) withAside(objects []sqltext.Object) []sqltext.Object {
 	out := slices.Clone(objects)
 	for _, o := range objects {
 		if s := x.r.before[o]; o.Kind == sqltext.Table && s.Exists {
-			n := name{o.Database, o.Name}
-			out = append(out, n.sibling(parkedName(s.ID)).object(), n.sibling(fencedName(s.ID)).object())
+			n := catalog.NameOf(o)
+			out = append(out, n.Sibling(parkedName(s.ID)).Object(), n.Sibling(fencedName(s.ID)).Object())
 		}
 	}
 	return out
 }
 
 // rename moves a table, view or stream within its database.
-func (x *restorer) rename(from name, to string) error {
-	if err := x.exec("ALTER TABLE %s RENAME TO %s", from.sql(), sqltext.Ident(to)); err != nil {
+func (x *restorer) rename(from catalog.Name, to string) error {
+	if err := x.exec("ALTER TABLE %s RENAME TO %s", from.SQL(), sqltext.Ident(to)); err != nil {
 		return fmt.Errorf("rename %s to %s: %w", from, to, err)
 	}
-	e := x.live.tables[from]
-	delete(x.live.tables, from)
+	e := x.live.Tables[from]
+	delete(x.live.Tables, from)
 	if e != nil {
 		e.Name = to
-		x.live.tables[from.sibling(to)] = e
+		x.live.Tables[from.Sibling(to)] = e
 	}
 	return nil
 }
 
 // movable are the names that reached statements moved and whose state before is known, in order.
-func (r *reach) movable() []name {
-	var out []name
+func (r *reach) movable() []catalog.Name {
+	var out []catalog.Name
 	for n := range r.moved {
-		if _, known := r.before[n.object()]; known {
+		if _, known := r.before[n.Object()]; known {
 			out = append(out, n)
 		}
 	}
-	slices.SortFunc(out, func(a, b name) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(out, func(a, b catalog.Name) int { return strings.Compare(a.String(), b.String()) })
 	return out
 }
 
 // dropTable drops what is at n, softly.
-func (x *restorer) dropTable(e *entry) error {
-	n := e.name()
-	if err := x.exec("DROP %s IF EXISTS %s", e.drop(), n.sql()); err != nil {
+func (x *restorer) dropTable(e *catalog.Entry) error {
+	n := e.Place()
+	if err := x.exec("DROP %s IF EXISTS %s", e.DropWord(), n.SQL()); err != nil {
 		return fmt.Errorf("drop %s: %w", n, err)
 	}
-	delete(x.live.tables, n)
+	delete(x.live.Tables, n)
 	return nil
 }

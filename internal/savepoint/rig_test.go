@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
+	"github.com/google/go-cmp/cmp"
 )
 
 // rig runs statements as migrate does: captured, seeded, marked, each with the heads read right before it and DML in a
@@ -28,7 +28,7 @@ type rig struct {
 	foreign *databend.Session
 	conn    Conn // over books
 
-	before  State
+	before  catalog.State
 	reached []Reached
 
 	// beforeStatement runs between the mark and statement i (from 0): another session's moment.
@@ -59,7 +59,9 @@ func newRig(t testing.TB) *rig {
 
 func (r *rig) db() string { return r.env.Database }
 
-func (r *rig) table(n string) sqltext.Object { return tableObject(name{r.db(), n}) }
+func (r *rig) table(n string) sqltext.Object {
+	return catalog.TableObject(catalog.Name{DB: r.db(), Table: n})
+}
 
 // sql runs statements in the foreign session and fails the test on an error.
 func (r *rig) sql(statements ...string) {
@@ -73,7 +75,7 @@ func (r *rig) sql(statements ...string) {
 
 func (r *rig) rows(sql string) [][]string {
 	r.t.Helper()
-	rows, err := query(context.WithoutCancel(r.t.Context()), r.foreign, sql) // also in a cleanup
+	rows, err := catalog.Query(context.WithoutCancel(r.t.Context()), r.foreign, sql) // also in a cleanup
 	if err != nil {
 		r.t.Fatalf("%s: %v", sql, err)
 	}
@@ -101,7 +103,7 @@ func (r *rig) capture(statements []string) {
 	r.reached = nil
 	var err error
 	es := effects(r.db(), statements)
-	if r.before, err = Capture(ctx, r.conn, Objects(es)); err != nil {
+	if r.before, err = catalog.Capture(ctx, r.conn, Objects(es)); err != nil {
 		r.t.Fatalf("capture: %v", err)
 	}
 	seed, copies := Changed(r.before, es)
@@ -145,11 +147,11 @@ func (r *rig) mark(s string) Reached {
 	r.t.Helper()
 	ctx := r.t.Context()
 	st := Reached{Effect: effect.Analyze(s, r.db())}
-	rows, err := query(ctx, r.conn, "select to_string(now())")
+	now, err := catalog.Capture(ctx, r.conn, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	st.At = rows[0][0]
+	st.At = now.At
 	var tables []sqltext.Object
 	for _, w := range st.Effect.Writes {
 		tables = append(tables, w.Object)
@@ -177,7 +179,7 @@ func (r *rig) execute(st *Reached, sql string, i int) error {
 	for _, w := range st.Effect.Writes {
 		if err == nil && (res.Affected > 0 || st.Effect.Copy || st.Effect.Commits) {
 			var more []string
-			more, err = r.written(name{w.Database, w.Name})
+			more, err = r.written(catalog.NameOf(w.Object))
 			own = append(own, more...)
 		}
 	}
@@ -195,14 +197,14 @@ func (r *rig) execute(st *Reached, sql string, i int) error {
 }
 
 // written is what the open transaction wrote to a table: its snapshot, and the blocks that the snapshot before lacks.
-func (r *rig) written(n name) ([]string, error) {
-	at := sqltext.Quote(n.db) + ", " + sqltext.Quote(n.table)
-	heads, err := query(r.t.Context(), r.work, "select snapshot_id, coalesce(previous_snapshot_id, '') from fuse_snapshot("+at+") limit 1")
+func (r *rig) written(n catalog.Name) ([]string, error) {
+	at := sqltext.Quote(n.DB) + ", " + sqltext.Quote(n.Table)
+	heads, err := catalog.Query(r.t.Context(), r.work, "select snapshot_id, coalesce(previous_snapshot_id, '') from fuse_snapshot("+at+") limit 1")
 	if err != nil || len(heads) == 0 {
 		return nil, err
 	}
 	blocks := func(snapshot string) (map[string]bool, error) {
-		rows, err := query(r.t.Context(), r.work, "select block_location from fuse_block("+at+", "+sqltext.Quote(snapshot)+")")
+		rows, err := catalog.Query(r.t.Context(), r.work, "select block_location from fuse_block("+at+", "+sqltext.Quote(snapshot)+")")
 		out := map[string]bool{}
 		for _, b := range rows {
 			out[b[0]] = true
@@ -307,12 +309,12 @@ func (r *rig) lookAt(db string) map[string]string {
 		out[key] = value
 	}
 	for _, t := range r.rows("select name, to_string(table_id), engine, comment, cluster_by, table_option, coalesce(owner, '') from system.tables" + in) {
-		n := name{db, t[0]}
-		out[t[0]] = strings.Join([]string{"id " + t[1], t[2], "comment " + t[3], "cluster " + t[4], "head " + head(t[5]), volatileOption.ReplaceAllString(t[5], "")}, "\n")
+		n := catalog.Name{DB: db, Table: t[0]}
+		out[t[0]] = strings.Join([]string{"id " + t[1], t[2], "comment " + t[3], "cluster " + t[4], "head " + catalog.Head(t[5]), volatileOption.ReplaceAllString(t[5], "")}, "\n")
 		if t[6] != "" {
 			out[t[0]+" owner"] = t[6]
 		}
-		if create, err := query(r.t.Context(), r.foreign, "show create table "+n.sql()); err != nil {
+		if create, err := catalog.Query(r.t.Context(), r.foreign, "show create table "+n.SQL()); err != nil {
 			out[t[0]+" ddl"] = err.Error()
 		} else {
 			out[t[0]+" ddl"] = create[0][1]
@@ -321,7 +323,7 @@ func (r *rig) lookAt(db string) map[string]string {
 			continue
 		}
 		var rows []string
-		if data, err := query(r.t.Context(), r.foreign, "select * from "+n.sql()); err != nil {
+		if data, err := catalog.Query(r.t.Context(), r.foreign, "select * from "+n.SQL()); err != nil {
 			out[t[0]+" rows"] = err.Error()
 		} else {
 			for _, d := range data {
@@ -340,7 +342,7 @@ func (r *rig) lookAt(db string) map[string]string {
 		}
 		out[x[0]+" index "+x[1]] = x[2] + " " + x[3]
 	}
-	if cs, err := query(r.t.Context(), r.foreign, "select `table`, name, expression from system.constraints"+in); err != nil {
+	if cs, err := catalog.Query(r.t.Context(), r.foreign, "select `table`, name, expression from system.constraints"+in); err != nil {
 		out["constraints"] = err.Error()
 	} else {
 		for _, x := range cs {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -32,9 +33,9 @@ var _ Conn = (*databend.Session)(nil)
 // Reached is a statement that ran or may have run, in the order of the run.
 type Reached struct {
 	Effect effect.Effect
-	// At is the server's time of the statement's mark, "" when unknown. An object that was absent and is there now is ours only
+	// At is the server's time of the statement's mark, zero when unknown. An object that was absent and is there now is ours only
 	// if it was created at or after it.
-	At string
+	At time.Time
 	// Heads has the head snapshot of each table that the statement writes, read right before it (from the mark): table id → id.
 	Heads map[string]string
 	// Own has what the statement's own transaction journaled of the tables whose rows it changed: the snapshot id, and the names
@@ -43,7 +44,7 @@ type Reached struct {
 	// another's commit, whose rows would then be taken for ours.
 	Own []string
 	// Recaptured is what was captured again right before it. Objects of it replace those of the state before.
-	Recaptured State
+	Recaptured catalog.State
 }
 
 // Options are the choices of one Restore.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -47,20 +48,20 @@ func (x *restorer) compare() ([]Outcome, error) {
 		switch why, held := x.held[o]; {
 		case held:
 			r.Result, r.Detail = Kept, why
-			if e := x.live.byID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && isAside(e.Name) && !strings.Contains(why, e.Name) {
+			if e := x.live.ByID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && isAside(e.Name) && !strings.Contains(why, e.Name) {
 				r.Detail += "; the one that was there is kept as " + e.Name
 			}
 		case !known:
 			r.Result, r.Detail = Differs, "it was not captured before the statement that wrote it"
 		default:
-			mine, theirs := x.difference(was, x.live.state(o), heads[o])
+			mine, theirs := x.difference(was, x.live.State(o), heads[o])
 			switch {
 			case mine != "":
 				r.Result, r.Detail = Differs, strings.Join(append([]string{mine}, x.notes[o]...), "; ")
 			case theirs != "":
 				r.Result, r.Detail = Kept, "another session changed it: "+theirs
-			case slipped(was, x.live.state(o)) != "":
-				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was, x.live.state(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
+			case slipped(was, x.live.State(o)) != "":
+				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was, x.live.State(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
 			case !was.Exists && x.wrote > 0:
 				r.Result = Restored
 			}
@@ -83,11 +84,11 @@ func (x *restorer) compare() ([]Outcome, error) {
 // compareHeads reads the snapshots of tables whose head is not the one to go back to: rows of others above it are as it should
 // be, anything of ours is not.
 func (x *restorer) compareHeads(scope []sqltext.Object) (map[sqltext.Object]string, error) {
-	bases := map[name]string{}
+	bases := map[catalog.Name]string{}
 	for _, o := range scope {
 		was := x.r.before[o]
-		n := name{o.Database, o.Name}
-		if e := x.live.tables[n]; o.Kind == sqltext.Table && was.Exists && e != nil && e.ID == was.ID && e.isFuse() && e.Head != x.r.base(was) {
+		n := catalog.NameOf(o)
+		if e := x.live.Tables[n]; o.Kind == sqltext.Table && was.Exists && e != nil && e.ID == was.ID && e.IsFuse() && e.Head != x.r.base(was) {
 			bases[n] = x.r.base(was)
 		}
 	}
@@ -100,7 +101,7 @@ func (x *restorer) compareHeads(scope []sqltext.Object) (map[sqltext.Object]stri
 	}
 	out := map[sqltext.Object]string{}
 	for n, ch := range chains {
-		o := n.object()
+		o := n.Object()
 		was := x.r.before[o]
 		v, err := x.r.attribute(x.ctx, x.c, ch, was.ID, false)
 		if err != nil {
@@ -121,9 +122,9 @@ func (x *restorer) compareHeads(scope []sqltext.Object) (map[sqltext.Object]stri
 }
 
 // slipped names a table that was dropped then and is now, and whose rows are others.
-func slipped(was, now ObjectState) string {
+func slipped(was, now catalog.ObjectState) string {
 	for _, g := range was.Gone {
-		if slices.ContainsFunc(now.Gone, func(n Gone) bool { return n.ID == g.ID && g.Head != "" && n.Head != g.Head }) {
+		if slices.ContainsFunc(now.Gone, func(n catalog.Gone) bool { return n.ID == g.ID && g.Head != "" && n.Head != g.Head }) {
 			return "table " + g.ID
 		}
 	}
@@ -134,7 +135,7 @@ func slipped(was, now ObjectState) string {
 func emptied(ch chain) bool { return len(ch.snaps) > 0 && len(ch.snaps[0].segments) == 0 }
 
 // difference says what is not as it was: what a reached statement can have changed, and what only others can.
-func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, theirs string) {
+func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) (mine, theirs string) {
 	if was.Kind != sqltext.Table {
 		return x.differenceOther(was, now)
 	}
@@ -192,7 +193,7 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 		}
 	}
 	for k, v := range now.Options {
-		if _, had := was.Options[k]; !had && !residue(k, v, was.Options) {
+		if _, had := was.Options[k]; !had && !catalog.Residue(k, v, was.Options) {
 			say(x.r.changes(was.ID, effect.Options), "option %s is set", k)
 		}
 	}
@@ -208,7 +209,7 @@ func (x *restorer) difference(was, now ObjectState, headDiffers string) (mine, t
 	return strings.Join(own, "; "), strings.Join(foreign, "; ")
 }
 
-func columnsText(cs []Column) string {
+func columnsText(cs []catalog.Column) string {
 	out := make([]string, len(cs))
 	for i, c := range cs {
 		out[i] = c.String()

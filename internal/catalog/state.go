@@ -1,4 +1,4 @@
-package savepoint
+package catalog
 
 import (
 	"fmt"
@@ -6,14 +6,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // State is the state of a set of objects at one moment. It is kept in the journal as JSON and holds no secret.
 type State struct {
-	Server  string        `json:"server"` // version() of the engine
-	At      string        `json:"at"`     // server's clock, UTC, "2006-01-02 15:04:05.000000"
+	Server  string        `json:"server"`      // version() of the engine
+	At      time.Time     `json:"at,omitzero"` // server's clock
 	Objects []ObjectState `json:"objects"`
 }
 
@@ -34,7 +35,7 @@ func (s State) Merge(later State) State {
 	if out.Server == "" {
 		out.Server = later.Server
 	}
-	if out.At == "" {
+	if out.At.IsZero() {
 		out.At = later.At
 	}
 	type id struct {
@@ -72,9 +73,9 @@ type ObjectState struct {
 	Exists bool   `json:"exists"`
 	ID     string `json:"id,omitempty"`    // table_id, database_id
 	Owner  string `json:"owner,omitempty"` // role
-	// Created is the server's time at which a table, view or stream was made, as text like State.At.
-	Created string `json:"created,omitempty"`
-	Engine  string `json:"engine,omitempty"`
+	// Created is the server's time at which a table, view or stream was made.
+	Created time.Time `json:"created,omitzero"`
+	Engine  string    `json:"engine,omitempty"`
 	// Head is the id of the newest snapshot of a FUSE table, "" for a never-written one.
 	Head        string            `json:"head,omitempty"`
 	Transient   bool              `json:"transient,omitempty"`
@@ -189,10 +190,10 @@ func (c Column) String() string {
 }
 
 // isFuse reports whether the table has snapshots.
-func (o ObjectState) isFuse() bool { return o.Engine == "FUSE" }
+func (o ObjectState) IsFuse() bool { return o.Engine == "FUSE" }
 
 // internalStage reports whether it is a stage whose files live and die with it.
-func (o ObjectState) internalStage() bool {
+func (o ObjectState) IsInternalStage() bool {
 	return o.Kind == sqltext.Stage && o.Exists && o.Facts["type"] != "External"
 }
 
@@ -203,7 +204,7 @@ func (o ObjectState) Files() int {
 }
 
 // drop is the word that drops it: TABLE, VIEW or STREAM.
-func (o ObjectState) drop() string {
+func (o ObjectState) DropWord() string {
 	switch o.Engine {
 	case "VIEW", "STREAM":
 		return o.Engine

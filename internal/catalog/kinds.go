@@ -1,4 +1,4 @@
-package savepoint
+package catalog
 
 import (
 	"context"
@@ -18,12 +18,12 @@ func kindBranch(k sqltext.ObjectKind, objects []sqltext.Object) string {
 	for i, o := range objects {
 		names[i] = o.Name
 	}
-	where := " where " + either("name", names)
+	where := " where " + Either("name", names)
 	switch k {
 	case sqltext.Stage:
 		return branch(string(k), []string{"name", "stage_type", "url", "endpoint", "storage_params", "file_format_options", "comment", "owner"}, " from system.stages"+where)
 	case sqltext.Index: // the filter is not to be pushed down: see detailBranches
-		return branch(string(k), []string{"name", "original", "database", "`table`"}, " from system.indexes where type = 'AGGREGATING' and name||'' in "+list(names))
+		return branch(string(k), []string{"name", "original", "database", "`table`"}, " from system.indexes where type = 'AGGREGATING' and name||'' in "+List(names))
 	case sqltext.Function:
 		return branch(string(k), []string{"name", "language", "definition", "arguments", "description"}, " from system.user_functions"+where)
 	case sqltext.Sequence:
@@ -74,7 +74,7 @@ func volatileFact(k sqltext.ObjectKind, fact string) bool {
 	return false
 }
 
-func (cat *catalog) addKind(kind string, f []string) {
+func (cat *Catalog) addKind(kind string, f []string) {
 	k := sqltext.ObjectKind(kind)
 	s := ObjectState{Object: sqltext.Object{Kind: k, Name: f[0]}, Exists: true, Facts: map[string]string{}}
 	for i, fact := range kindFacts[k] {
@@ -86,7 +86,7 @@ func (cat *catalog) addKind(kind string, f []string) {
 	case sqltext.Stage:
 		s.Facts["storage"] = withoutSecrets(s.Facts["storage"])
 	case sqltext.Role, sqltext.User:
-		s.Facts["roles"] = strings.Join(roleNames(s.Facts["roles"]), ", ")
+		s.Facts["roles"] = strings.Join(RoleNames(s.Facts["roles"]), ", ")
 	case sqltext.Dictionary:
 		s.Database = s.Facts["database"]
 		delete(s.Facts, "database")
@@ -124,7 +124,7 @@ func withoutSecrets(text string) string {
 }
 
 // readKind reads the kinds that need a statement of their own: one for the kind, for procedures, grants and dictionaries one each.
-func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, objects []sqltext.Object) error {
+func (cat *Catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, objects []sqltext.Object) error {
 	put := func(o sqltext.Object, facts map[string]string) {
 		cat.others[o] = ObjectState{Object: o, Exists: true, Facts: facts}
 	}
@@ -138,8 +138,8 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 	switch k {
 	case sqltext.Stage:
 		for _, o := range objects {
-			if s, ok := cat.others[o]; ok && s.internalStage() {
-				rows, err := query(ctx, c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
+			if s, ok := cat.others[o]; ok && s.IsInternalStage() {
+				rows, err := Query(ctx, c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
 				if err != nil {
 					return err
 				}
@@ -147,7 +147,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 			}
 		}
 	case sqltext.Connection:
-		rows, err := query(ctx, c, "SHOW CONNECTIONS")
+		rows, err := Query(ctx, c, "SHOW CONNECTIONS")
 		if err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 			}
 		}
 	case sqltext.FileFormat:
-		rows, err := query(ctx, c, "SHOW FILE FORMATS")
+		rows, err := Query(ctx, c, "SHOW FILE FORMATS")
 		if err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 			}
 		}
 	case sqltext.NetworkPolicy:
-		rows, err := query(ctx, c, "SHOW NETWORK POLICIES")
+		rows, err := Query(ctx, c, "SHOW NETWORK POLICIES")
 		if err != nil {
 			return err
 		}
@@ -192,7 +192,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 			if !ok {
 				continue
 			}
-			rows, err := query(ctx, c, "DESC PROCEDURE "+s.Name+s.Args)
+			rows, err := Query(ctx, c, "DESC PROCEDURE "+s.Name+s.Args)
 			if err != nil {
 				return err
 			}
@@ -204,8 +204,8 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 		}
 	case sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.Notification, sqltext.Pipe:
 		for _, o := range objects {
-			res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + dropWords[k] + " " + o.SQL()})
-			if refused(err) {
+			res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + DropWords[k] + " " + o.SQL()})
+			if Refused(err) {
 				continue // there is none, or there can be none here
 			}
 			if err != nil {
@@ -253,7 +253,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 	case sqltext.Role:
 		for _, o := range objects {
 			if s, ok := cat.others[o]; ok {
-				grants, err := grantsOf(ctx, c, "role", o.Name)
+				grants, err := GrantsOf(ctx, c, "role", o.Name)
 				if err != nil {
 					return err
 				}
@@ -266,7 +266,7 @@ func (cat *catalog) readKind(ctx context.Context, c Conn, k sqltext.ObjectKind, 
 }
 
 // procedure finds a procedure by name and, when the object has them, argument types.
-func (cat *catalog) procedure(o sqltext.Object) (ObjectState, bool) {
+func (cat *Catalog) procedure(o sqltext.Object) (ObjectState, bool) {
 	for x, s := range cat.others {
 		if x.Kind == sqltext.Procedure && x.Name == o.Name && (o.Args == "" || x.Args == o.Args) {
 			return s, true
@@ -288,8 +288,8 @@ func optionNames(masked string) string {
 }
 
 // grantsOf reads what is granted to a role or user, as statements.
-func grantsOf(ctx context.Context, c Conn, kind, name string) ([]string, error) {
-	rows, err := query(ctx, c, fmt.Sprintf("select grants from show_grants(%s, %s)", sqltext.Quote(kind), sqltext.Quote(name)))
+func GrantsOf(ctx context.Context, c Conn, kind, name string) ([]string, error) {
+	rows, err := Query(ctx, c, fmt.Sprintf("select grants from show_grants(%s, %s)", sqltext.Quote(kind), sqltext.Quote(name)))
 	if err != nil {
 		return nil, err
 	}

@@ -1,47 +1,34 @@
-package savepoint
+package catalog
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // name is a table's or view's name with its database: they, and streams, share one namespace.
-type name struct{ db, table string }
+type Name struct{ DB, Table string }
 
-func (n name) String() string         { return n.db + "." + n.table }
-func (n name) sql() string            { return sqltext.Ident(n.db) + "." + sqltext.Ident(n.table) }
-func (n name) sibling(t string) name  { return name{n.db, t} }
-func (n name) object() sqltext.Object { return tableObject(n) }
+func (n Name) String() string         { return n.DB + "." + n.Table }
+func (n Name) SQL() string            { return sqltext.Ident(n.DB) + "." + sqltext.Ident(n.Table) }
+func (n Name) Sibling(t string) Name  { return Name{n.DB, t} }
+func (n Name) Object() sqltext.Object { return TableObject(n) }
 
-func tableObject(n name) sqltext.Object {
-	return sqltext.Object{Kind: sqltext.Table, Database: n.db, Name: n.table}
-}
+// NameOf is the name of a table, view or stream.
+func NameOf(o sqltext.Object) Name { return Name{o.Database, o.Name} }
 
-// The names under which a restore puts aside what is in the way, by table or database id: a later restore finds them there.
-const (
-	parkedPrefix = "__dbctl_p_"    // under a wrong name, or to be dropped
-	raisedPrefix = "__dbctl_u_"    // brought up by UNDROP on the way to another: to be dropped again, as it was found
-	fencedPrefix = "__dbctl_f_"    // away from writers while its content is moved
-	keptPrefix   = "__dbctl_keep_" // rows of others, to be put back
-)
-
-func parkedName(id string) string { return parkedPrefix + id }
-func raisedName(id string) string { return raisedPrefix + id }
-func fencedName(id string) string { return fencedPrefix + id }
-func keptName(id string) string   { return keptPrefix + id }
-
-// isAside reports whether a name is one of ours.
-func isAside(s string) bool {
-	return strings.HasPrefix(s, parkedPrefix) || strings.HasPrefix(s, raisedPrefix) || strings.HasPrefix(s, fencedPrefix) || strings.HasPrefix(s, keptPrefix)
+func TableObject(n Name) sqltext.Object {
+	return sqltext.Object{Kind: sqltext.Table, Database: n.DB, Name: n.Table}
 }
 
 // query runs a SELECT of text columns; NULL reads as "".
-func query(ctx context.Context, c Conn, sql string) ([][]string, error) {
+func Query(ctx context.Context, c Conn, sql string) ([][]string, error) {
 	res, err := c.Query(ctx, databend.Statement{SQL: sql})
 	if err != nil {
 		return nil, err
@@ -57,13 +44,13 @@ func query(ctx context.Context, c Conn, sql string) ([][]string, error) {
 }
 
 // refused reports whether err is the server's own word that a statement failed: it did nothing then.
-func refused(err error) bool {
+func Refused(err error) bool {
 	e, ok := errors.AsType[*databend.Error](err)
 	return ok && e.Code != 0
 }
 
 // message is what the server said, without the words around it.
-func message(err error) string {
+func Message(err error) string {
 	if e, ok := errors.AsType[*databend.Error](err); ok {
 		return e.Message
 	}
@@ -71,7 +58,7 @@ func message(err error) string {
 }
 
 // list writes ('a', 'b').
-func list(names []string) string {
+func List(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
 		quoted[i] = sqltext.Quote(n)
@@ -80,12 +67,24 @@ func list(names []string) string {
 }
 
 // either writes (col='a' or col='b'): an IN list of more than three names is not pushed down to the system tables.
-func either(col string, names []string) string {
+func Either(col string, names []string) string {
 	parts := make([]string, len(names))
 	for i, n := range names {
 		parts[i] = col + " = " + sqltext.Quote(n)
 	}
 	return "(" + strings.Join(parts, " or ") + ")"
+}
+
+// micros is a time as microseconds, which no setting of a session writes in another way.
+func micros(column string) string { return "to_int64(" + column + ")" }
+
+// timeOf reads micros; "" is no time.
+func timeOf(micros string) time.Time {
+	n, err := strconv.ParseInt(micros, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
 }
 
 // width is the number of columns of the catalogue union.
