@@ -63,29 +63,60 @@ type History struct {
 	Read       time.Time // local clock when the answer came
 	Claimed    bool      // the migrations' lock is held, or its last owner died with it
 	locks      []table
-	count      int64 // rows that were read
+	count      int64 // of the journal's rows
 	token      int64 // greatest
 }
 
 // History reads the journal and the locks: one request, nothing written. Without state tables it is empty. A state schema newer
 // than Schema is a *NewerSchemaError.
 func (s *Store) History(ctx context.Context) (History, error) {
-	return s.history(ctx, func(c column) bool { return !c.heavy }, "")
+	return s.history(ctx, func(c column) bool { return !c.heavy }, s.lastOutcomes(), s.unended())
 }
 
 // runs is the part of the History that says who is running, or was cut off: it reads no versions.
 func (s *Store) runs(ctx context.Context) (History, error) {
-	events := []string{EventSchema, EventBegin, EventTakeover, EventEnd}
-	for i, e := range events {
-		events[i] = literal(e)
-	}
 	return s.history(ctx, func(c column) bool {
 		return slices.Contains([]string{"event_id", "run", "subject", "token", "seq", "event", "version", "at", "os_user", "host"}, c.name)
-	}, " AND event IN ("+strings.Join(events, ",")+")")
+	}, s.unended())
 }
 
-// history reads the chosen columns of the chosen events.
-func (s *Store) history(ctx context.Context, chosen func(column) bool, where string) (History, error) {
+// outcomes are the events that say what became of a version.
+var outcomes = []string{
+	EventApplied, EventDown, EventRolledBack, EventPartial, EventUnsupported, EventBaseline, EventAccept, EventMarkApplied, EventMarkUndone,
+}
+
+// subject is the run that a row is about.
+const subject = "if(subject='',run,subject)"
+
+func events(list ...string) string {
+	quoted := make([]string, len(list))
+	for i, e := range list {
+		quoted[i] = literal(e)
+	}
+	return "event IN (" + strings.Join(quoted, ",") + ")"
+}
+
+// counted is the condition that a row was not written by a run that had been cut off by then.
+func (s *Store) counted() string {
+	return "run NOT IN (SELECT subject FROM " + s.name(journalTable) + " WHERE " + s.journalScope() + " AND " + events(EventTakeover) + ")"
+}
+
+// lastOutcomes chooses, of each kind of outcome of each version, the last row: the server keeps the rest of a long history, since what a
+// version is now depends on no other (History.fold).
+func (s *Store) lastOutcomes() string {
+	return events(outcomes...) + " AND " + s.counted() +
+		" QUALIFY row_number() OVER (PARTITION BY version, event, direction ORDER BY token DESC, run DESC, seq DESC, at DESC) = 1"
+}
+
+// unended chooses the rows that say what the runs without an end were doing, and the schema's.
+func (s *Store) unended() string {
+	return "(" + events(EventSchema) + " OR " + events(append(outcomes, EventBegin, EventPlan, EventTakeover)...) + " AND " + subject + " IN (SELECT " + subject +
+		" FROM " + s.name(journalTable) + " WHERE " + s.journalScope() + " AND (" + events(EventBegin) + " OR " + events(EventEnd) + " AND " + s.counted() +
+		") GROUP BY 1 HAVING count_if(" + events(EventEnd) + ")=0))"
+}
+
+// history reads the chosen columns of the chosen rows, beside the size of the journal and the locks.
+func (s *Store) history(ctx context.Context, chosen func(column) bool, rows ...string) (History, error) {
 	var light []column
 	var list, none []string
 	for _, c := range journalColumns {
@@ -96,15 +127,22 @@ func (s *Store) history(ctx context.Context, chosen func(column) bool, where str
 		list = append(list, readExpr(c))
 		none = append(none, "''")
 	}
-	// The other branches have as many columns, all text.
-	locks := slices.Clone(none)
-	copy(locks, tableExprs)
-	now := slices.Clone(none)
-	now[0] = "to_int64(now())::STRING"
-	text := "SELECT 'j'," + strings.Join(list, ",") + " FROM " + s.name(journalTable) + " WHERE " + s.journalScope() + where +
-		" UNION ALL SELECT 't'," + strings.Join(locks, ",") + " FROM system.tables WHERE " + s.tablesScope() +
-		" UNION ALL SELECT 'n'," + strings.Join(now, ",")
-	res, err := s.db.Query(ctx, databend.Statement{SQL: text})
+	// Every branch has as many columns, all text.
+	branch := func(kind string, exprs []string, from string) string {
+		all := slices.Clone(none)
+		copy(all, exprs)
+		return "SELECT " + literal(kind) + "," + strings.Join(all, ",") + from
+	}
+	journal := " FROM " + s.name(journalTable) + " WHERE " + s.journalScope()
+	branches := []string{
+		branch("c", []string{"count(*)::STRING", "coalesce(max(token),0)::STRING"}, journal),
+		branch("t", tableExprs, " FROM system.tables WHERE "+s.tablesScope()),
+		branch("n", []string{"to_int64(now())::STRING"}, ""),
+	}
+	for _, where := range rows {
+		branches = append(branches, "SELECT * FROM ("+branch("j", list, journal+" AND "+where)+")")
+	}
+	res, err := s.db.Query(ctx, databend.Statement{SQL: strings.Join(branches, " UNION ALL ")})
 	switch {
 	case missing(err):
 		return History{Versions: map[int64]Version{}, Read: time.Now()}, nil
@@ -117,9 +155,11 @@ func (s *Store) history(ctx context.Context, chosen func(column) bool, where str
 		return History{}, fmt.Errorf("read journal: %w", err)
 	}
 	h := History{Exists: true, Read: time.Now()}
-	var rows []Row
+	var read []Row
 	for _, r := range res.Rows {
 		switch r[0].String {
+		case "c":
+			h.count, h.token = number(r[1]), number(r[2])
 		case "n":
 			h.Now = micros(r[1])
 		case "t":
@@ -129,11 +169,10 @@ func (s *Store) history(ctx context.Context, chosen func(column) bool, where str
 			for i, c := range light {
 				scan(r[i+1], c.field(&row))
 			}
-			rows = append(rows, row)
+			read = append(read, row)
 		}
 	}
-	h.count = int64(len(rows))
-	h.fold(rows, s.migrationLock())
+	h.fold(read, s.migrationLock())
 	v := h.view()
 	h.Claimed = v.find(s.migrationLock()) != nil || len(v.claims(s.migrationLock())) > 0
 	if h.Schema > Schema {
@@ -199,6 +238,7 @@ func sortRows(rows []Row) []Row {
 	return rows
 }
 
+// fold makes of rows what they mean. Of the outcomes of a version the last of each kind and direction are enough, here as in lastOutcomes.
 func (h *History) fold(rows []Row, lock string) {
 	h.Versions = map[int64]Version{}
 	runs := map[string]*Run{}

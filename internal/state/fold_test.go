@@ -1,0 +1,122 @@
+package state
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
+)
+
+// What the server leaves of a history means the same as all of it: random journals, with runs that were cut off and wrote on, repeats,
+// outcomes in any order.
+func TestTheServersFoldIsOurs(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	s := open(t, env)
+	if err := s.EnsureTables(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(6) {
+		env.SQL(t, "TRUNCATE TABLE "+s.name(journalTable))
+		r := rand.New(rand.NewPCG(seed, 7))
+		var rows []Row
+		for i := range 12 {
+			run := fmt.Sprintf("run%d", i)
+			seq := int64(0)
+			add := func(row Row) {
+				seq++
+				row.EventID, row.Run, row.Token, row.Seq = fmt.Sprintf("%s-%d", run, seq), run, int64(1+i/2), seq
+				if row.Version != 0 {
+					row.Name = fmt.Sprintf("m%d", row.Version)
+				}
+				rows = append(rows, row)
+				if r.IntN(10) == 0 {
+					rows = append(rows, row) // its answer was lost
+				}
+			}
+			add(Row{Event: EventBegin, Name: "up"})
+			if i > 0 && r.IntN(3) == 0 {
+				add(Row{Event: EventTakeover, Subject: fmt.Sprintf("run%d", r.IntN(i))})
+			}
+			for range r.IntN(7) {
+				version, direction := int64(1+r.IntN(4)), []string{"up", "down", ""}[r.IntN(3)]
+				add(Row{Event: EventPlan, Version: version, Direction: direction})
+				sum := fmt.Sprint(r.IntN(1000))
+				add(Row{Event: outcomes[r.IntN(len(outcomes))], Version: version, Direction: direction, Sums: Sums{UpSum: sum, DownSum: sum}, Reason: sum, TookMS: int64(r.IntN(9))})
+			}
+			switch r.IntN(3) {
+			case 0:
+				add(Row{Event: EventEnd})
+			case 1:
+				add(Row{Event: EventEnd, Subject: fmt.Sprintf("run%d", r.IntN(i+1))})
+			}
+		}
+		env.SQL(t, s.journalInsert(rows, Actor{OSUser: "me"}, "", nil))
+		all, err := s.readRows(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.History(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := History{Now: got.Now}
+		want.fold(all, s.migrationLock())
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(History{}), cmpopts.IgnoreFields(History{}, "Exists", "Read", "Claimed", "Schema")); diff != "" {
+			t.Fatalf("seed %d (-all +the server's):\n%s", seed, diff)
+		}
+		if got.count != int64(len(rows)) || got.token != want.token {
+			t.Errorf("seed %d: got %d rows and token %d, want %d and %d", seed, got.count, got.token, len(rows), want.token)
+		}
+		some, err := s.runs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := func(h History) (out []string) {
+			for _, r := range h.Unfinished {
+				out = append(out, r.ID)
+			}
+			return out
+		}
+		if diff := cmp.Diff(ids(got), ids(some)); diff != "" {
+			t.Errorf("seed %d, unfinished (-history +runs):\n%s", seed, diff)
+		}
+	}
+}
+
+// BenchmarkHistory reads a long journal: 20,000 runs, each of one version.
+func BenchmarkHistory(b *testing.B) {
+	env := databendtest.New(b)
+	session := env.Session(b)
+	s := Open(session, Scope{Project: "p", Database: env.Database, StateDatabase: env.StateDB})
+	if err := s.EnsureTables(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	const runs = 20_000
+	for seq, event := range []string{EventBegin, EventPlan, EventApplied, EventEnd} {
+		row := Row{EventID: "?", Run: "?", Token: -1, Seq: int64(seq), Event: event, Version: -2, Name: "m", Direction: "up", UpText: strings.Repeat("CREATE TABLE t (a INT);", 20)}
+		if event == EventBegin || event == EventEnd {
+			row.Version = 0
+		}
+		text := s.journalInsert([]Row{row}, Actor{OSUser: "me"}, "", map[string]string{
+			"event_id": "concat(number::STRING,'-'," + literal(event) + ")", "run": "md5(number::STRING)", "token": "number+1", "version": "number%50+1",
+		})
+		text = text[:strings.LastIndex(text, " FROM (VALUES")] + fmt.Sprintf(" FROM numbers(%d)", runs)
+		env.SQL(b, text)
+	}
+	for b.Loop() {
+		start := time.Now()
+		h, err := s.History(b.Context())
+		if err != nil || len(h.Versions) != 50 || h.count != 4*runs {
+			b.Fatalf("got %d versions of %d rows, %v", len(h.Versions), h.count, err)
+		}
+		b.ReportMetric(float64(time.Since(start).Milliseconds()), "ms/history")
+	}
+	b.ReportAllocs()
+}
