@@ -203,10 +203,14 @@ func (m *Migrator) execute(ctx context.Context, p Plan, h state.History) error {
 	if err != nil {
 		return err
 	}
-	err = m.verdicts(ctx, p, before.State)
+	moves, follow := m.followLedger(ctx, h, p.Steps, before.State)
+	err = errors.Join(m.verdicts(ctx, p, before.State), follow)
 	if m.o.DryRun {
 		m.showSteps(p)
 		m.showSkipped(p)
+		for _, text := range moves.notes {
+			m.note("info", "%s", text)
+		}
 	}
 	if err != nil || m.o.DryRun {
 		return err
@@ -215,7 +219,7 @@ func (m *Migrator) execute(ctx context.Context, p Plan, h state.History) error {
 	if err != nil {
 		return err
 	}
-	r := &run{m: m, plan: p, h: h, before: before, secrets: secrets}
+	r := &run{m: m, plan: p, h: h, before: before, moves: moves, secrets: secrets}
 	return r.do(ctx)
 }
 

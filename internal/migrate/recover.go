@@ -412,6 +412,9 @@ func (m *Migrator) mark(ctx context.Context, h state.History, left state.Run, ho
 	if how == MarkApplied {
 		ev = state.EventMarkApplied
 	}
+	if err := c.tellLedger(ctx, how); err != nil {
+		return err
+	}
 	rows, err := c.outcomeRows(ctx)
 	if err != nil {
 		return err

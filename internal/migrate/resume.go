@@ -84,6 +84,9 @@ func (c *cutOff) goOn(ctx context.Context) error {
 	if r.h, err = m.store.History(ctx); err != nil {
 		return err
 	}
+	if r.moves, err = m.followLedger(ctx, r.h, r.plan.Steps, r.before.State); err != nil {
+		return err
+	}
 	// goose is to apply it; the journal may say so of an earlier time only.
 	if err := r.begin(ctx, &begun{Ran: r.ran, Start: &next}, rows); err != nil {
 		return err

@@ -274,7 +274,7 @@ func oneLine(s string) string {
 	return s
 }
 
-// undone writes ledger rows for files that a COPY of ours loaded and that were rolled back: the engine still takes them for loaded.
+// undone tells the ledger what a rollback changed for loads: it writes rows for files that a COPY of ours loaded and that were rolled back: the engine still takes them for loaded.
 func (r *run) undone(ctx context.Context, report savepoint.Report) error {
 	var rows []state.LedgerRow
 	for _, c := range report.Files {
@@ -292,8 +292,8 @@ func (r *run) undone(ctx context.Context, report savepoint.Report) error {
 			}
 		}
 	}
-	if len(rows) == 0 {
-		return nil
+	if err := r.tellRestored(ctx, report); err != nil || len(rows) == 0 {
+		return err
 	}
 	return r.m.store.AppendLedger(ctx, rows, r.lock.Fence())
 }

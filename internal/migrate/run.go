@@ -25,6 +25,7 @@ type run struct {
 	plan    Plan
 	h       state.History
 	before  captured // of all objects that the plan writes
+	moves   ledgerMoves
 	secrets secret.Set
 
 	lock   *state.Lock
@@ -298,6 +299,9 @@ func (r *run) step(ctx context.Context, i int) error {
 		if err := ctx.Err(); err != nil && j+1 < len(s.Statements) {
 			return &stepError{0, err}
 		}
+	}
+	if err := r.carryLedger(ctx, i); err != nil {
+		return &stepError{0, err}
 	}
 	r.closeWork(s)
 	r.finished = append(r.finished, finished{step: i, took: time.Since(began), ids: r.ids})

@@ -131,7 +131,7 @@ const something = "there"
 // sole reports whether step i is such a migration.
 func (r *run) sole(i int) bool {
 	s := r.plan.Steps[i]
-	if r.plan.atomic || len(s.Statements) != 1 || i == r.start.Step && len(r.ran) > 0 {
+	if r.plan.atomic || len(s.Statements) != 1 || r.carries(i) || i == r.start.Step && len(r.ran) > 0 {
 		return false
 	}
 	return evidenceOf(s.Statements[0].Effect) != ""

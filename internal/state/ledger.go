@@ -24,6 +24,9 @@ const (
 	SourceEngine  = "engine"  // a task or a person loaded it past dbctl; taken from copy_history
 	SourceAdopted = "adopted" // --mark for all files of a load
 	SourcePerson  = "person"  // --mark for chosen files
+	// dbctl loaded it, and the engine knows nothing of it any more by the nature of things:
+	SourceCarried  = "carried"  // a migration rebuilt the table from its own rows: it stands under the new table's id, too
+	SourceRestored = "restored" // a migration that made the engine forget it (TRUNCATE) was rolled back: its rows are there
 )
 
 // The columns of the ledger, for a query that joins it (LedgerName). A row is one fact about one file, never changed; of the

@@ -69,6 +69,7 @@ func (a *analysis) alterView(start int) {
 	}
 	a.write(o, Alter, Text, Columns)
 	a.addReads(start)
+	a.filledFrom(start)
 	a.set("ALTER VIEW", Exact, "a view's earlier text can be read", "ALTER VIEW "+o.Display()+" AS its earlier text")
 }
 
@@ -181,6 +182,7 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.Take("RECLUSTER"):
 		done(Layout, "RECLUSTER", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+t+flashback)
 	case a.Take("FLASHBACK"):
+		w.GoesBack = true
 		done(Rows|Columns|Cluster, "FLASHBACK", Irreversible, "FLASHBACK goes backwards only: later snapshots cannot be reached again", "")
 	case a.tags():
 		done(Attachments, "TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE "+t+" SET TAG as before")

@@ -190,6 +190,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	if as >= 0 {
 		w.Aspects |= Rows
 		a.e.Consumes = true
+		a.filledFrom(start)
 	}
 	undo := "DROP TABLE " + o.Display()
 	if verb == Replace {
@@ -282,6 +283,7 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 	}
 	a.write(o, verb)
 	a.addReads(start)
+	a.filledFrom(start)
 	kind := createKind(verb, words)
 	switch {
 	case verb != Replace:

@@ -95,6 +95,7 @@ func (a *analysis) dml(kind string, start int, prefix func()) {
 
 func (a *analysis) replace(start int) {
 	a.dml("REPLACE INTO", start, func() { a.Take("INTO") })
+	a.filledFrom(start)
 	a.e.Commits = a.e.DML
 }
 
@@ -121,6 +122,7 @@ func (a *analysis) insert(start int) {
 		a.I++
 	}
 	a.dml(kind, start, nil)
+	a.filledFrom(start)
 }
 
 // insertMulti reads every INTO before the query, outside brackets.
@@ -138,6 +140,7 @@ func (a *analysis) insertMulti(kind string, start int) {
 				return
 			}
 			a.addReads(start)
+			a.filledFrom(start)
 			a.dmlClass(kind)
 			return
 		case depth == 0 && a.IsWord("INTO"):
@@ -158,6 +161,7 @@ func (a *analysis) insertMulti(kind string, start int) {
 		return
 	}
 	a.addReads(start)
+	a.filledFrom(start)
 	a.dmlClass(kind)
 }
 
@@ -186,9 +190,11 @@ func (a *analysis) merge(start int) {
 		if parts, ok := a.Reader.Name(); ok && !a.Symbol(a.I, "(") && !a.cteNames(start, len(a.Tokens))[parts[0]] {
 			source, _ := a.qualify(sqltext.Table, parts)
 			a.name(source)
+			a.e.Sources = append(a.e.Sources, source)
 		}
 	}
 	a.addReads(start)
+	a.filledFrom(start)
 	a.dmlClass("MERGE")
 }
 

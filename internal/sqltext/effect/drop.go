@@ -24,6 +24,7 @@ func (a *analysis) drop() {
 		w := a.write(o, Drop)
 		if a.Take("ALL") {
 			w.Aspects |= Rows
+			w.Forgets = true
 			a.set("DROP TABLE ALL", Flashback, "the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.Display()+"; FLASHBACK")
 			return
 		}

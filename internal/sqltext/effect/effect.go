@@ -50,6 +50,8 @@ type Write struct {
 	Start    string   // of CREATE SEQUENCE: the first value, "1" when it says none
 	Internal bool     // of CREATE STAGE: without a URL, so that its files live and die with it
 	IsStream bool     // the statement says STREAM
+	Forgets  bool     // TRUNCATE and DROP ALL: the engine forgets which files a COPY loaded into the table
+	GoesBack bool     // FLASHBACK: rows of files that the engine still holds for loaded may be gone
 }
 
 // Option is an option of a table that a statement sets, or takes away.
@@ -67,6 +69,7 @@ type Effect struct {
 	Kind     string           // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
 	Writes   []Write          // empty for class none
 	Names    []sqltext.Object // what it reads or depends on: base tables, stages, connections
+	Sources  []sqltext.Object // the tables and views, written ones included, that rows of what it fills, or of the view that it defines, come from
 	Consumes bool             // a stream among Names is moved on by it: DML, CREATE TABLE AS and COPY INTO a location do that
 	Class    Class
 	Reason   string   // why it is of that class
@@ -207,6 +210,15 @@ func (a *analysis) addReads(from int) reads {
 		a.e.Stream = true
 	}
 	return r
+}
+
+// filledFrom notes the tables and views that the queries in tokens[from:] read: rows of theirs are what the statement writes.
+func (a *analysis) filledFrom(from int) {
+	for _, o := range a.readsOf(from, len(a.Tokens)).names {
+		if o.Kind == sqltext.Table {
+			a.e.Sources = append(a.e.Sources, o)
+		}
+	}
 }
 
 // qualify makes an object of the parts of a name; ok is false for another catalog than "default".

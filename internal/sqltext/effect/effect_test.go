@@ -504,6 +504,38 @@ func TestWriteDetails(t *testing.T) {
 	}
 }
 
+// What fills a table is followed to where its rows come from: the ledger of loaded files goes that way.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	for stmt, want := range map[string]string{
+		"CREATE OR REPLACE TABLE t CLUSTER BY (a) AS SELECT * FROM t":            "db.t",
+		"CREATE TABLE n AS WITH q AS (SELECT * FROM t) SELECT * FROM q JOIN u":   "db.t, db.u",
+		"CREATE TABLE n AS SELECT a FROM t WHERE a IN (SELECT a FROM x.\"V v\")": "db.t, x.V v",
+		"CREATE TABLE n LIKE t":                                            "",
+		"CREATE TABLE n (a STRING DEFAULT 'SELECT * FROM t')":              "",
+		"INSERT INTO n SELECT * FROM t":                                    "db.t",
+		"INSERT INTO t SELECT * FROM t":                                    "db.t",
+		"INSERT INTO n VALUES (1)":                                         "",
+		"INSERT OVERWRITE TABLE n SELECT * FROM t":                         "db.t",
+		"INSERT ALL INTO n INTO m SELECT * FROM t":                         "db.t",
+		"REPLACE INTO n ON (a) SELECT * FROM t":                            "db.t",
+		"MERGE INTO n USING t ON n.a = t.a WHEN NOT MATCHED THEN INSERT *": "db.t",
+		"CREATE VIEW v AS SELECT * FROM t":                                 "db.t",
+		"ALTER VIEW v AS SELECT * FROM t":                                  "db.t",
+		"UPDATE n SET a = 1 FROM t WHERE t.a = n.a":                        "",
+		"DELETE FROM n WHERE a IN (SELECT a FROM t)":                       "",
+		"COPY INTO n FROM @s/":                                             "",
+	} {
+		var got []string
+		for _, o := range Analyze(stmt, "db").Sources {
+			got = append(got, o.Database+"."+o.Name)
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: got %v, want %s", stmt, got, want)
+		}
+	}
+}
+
 // FuzzAnalyze finds a text that Analyze cannot bear.
 func FuzzAnalyze(f *testing.F) {
 	for _, e := range effects {

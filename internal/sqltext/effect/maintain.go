@@ -80,7 +80,7 @@ func (a *analysis) truncate() {
 	if !ok {
 		return
 	}
-	a.write(o, WriteData, Rows)
+	a.write(o, WriteData, Rows).Forgets = true
 	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone", "ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 }
 

@@ -1,0 +1,267 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/migrate/lineage"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// The ledger knows a table by its id. A migration that rebuilds a table from its own rows leaves another table under the name, in which
+// the rows of loaded files are all the same: the run lets what the ledger knows of the former table hold for the new one, at the end of
+// the step and under its savepoint. Undone, the former table is back under its name, and what the ledger knows of it was never touched.
+// A table that comes back without its rows takes nothing along: the next load loads its files again.
+
+// carry is a table that a step leaves under its name, and the ids of those whose ledger holds for it.
+type carry struct {
+	table sqltext.Object
+	from  []string
+}
+
+// ledgerMoves is what a plan does to the ledger: what each step carries, and for people what becomes of the files.
+type ledgerMoves struct {
+	carries [][]carry // by step
+	notes   []string
+}
+
+// catalog is the warehouse as a run found it.
+type found map[sqltext.Object]catalog.ObjectState
+
+func (c found) Exists(o sqltext.Object) bool { return c[o].Exists }
+
+func (c found) View(o sqltext.Object) ([]sqltext.Object, bool) {
+	if s := c[o]; s.Query != "" {
+		return effect.Analyze("CREATE VIEW v AS "+s.Query, o.Database).Sources, true
+	}
+	return nil, false
+}
+
+func (c found) learn(s catalog.State) {
+	for _, o := range s.Objects {
+		c[o.Object] = o
+	}
+}
+
+// fills reports whether a statement puts rows of tables into a table.
+func fills(st Statement) bool { return len(st.Effect.Sources) > 0 && st.Effect.Changes(effect.Rows) }
+
+// replaces reports whether a statement takes a table away from its name, or its rows.
+func replaces(st Statement) bool {
+	return slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool {
+		return w.Forgets || (w.Kind == sqltext.Table || w.Kind == sqltext.Database) && w.Verb != effect.Create && w.Verb != effect.CreateNew &&
+			w.Verb != effect.Alter && w.Verb != effect.WriteData
+	})
+}
+
+// followLedger works out what the steps do to the ledger of the tables that they find. A plan in which no table is filled from others,
+// or none is replaced, costs nothing here.
+func (m *Migrator) followLedger(ctx context.Context, h state.History, steps []Step, before catalog.State) (ledgerMoves, error) {
+	var out ledgerMoves
+	some := func(is func(Statement) bool) bool {
+		return slices.ContainsFunc(steps, func(s Step) bool { return slices.ContainsFunc(s.Statements, is) })
+	}
+	if !h.Exists || !some(replaces) || !m.o.DryRun && !some(fills) {
+		return out, nil
+	}
+	was := found{}
+	was.learn(before)
+	if err := m.findSources(ctx, steps, was); err != nil {
+		return out, err
+	}
+	l := lineage.New(was)
+	all := make([]map[sqltext.Object]lineage.Find, len(steps))
+	var ids, names []string
+	for i, s := range steps {
+		all[i] = map[sqltext.Object]lineage.Find{}
+		for _, st := range s.Statements {
+			l.Apply(st.Effect)
+		}
+		for _, o := range l.Tables() {
+			f := l.At(o)
+			all[i][o] = f
+			if f.There && !f.Same {
+				names = append(names, display(o))
+				for _, r := range f.Rows {
+					ids = append(ids, was[r].ID)
+				}
+			}
+			if was := was[l.Former(o)]; was.Exists {
+				ids = append(ids, was.ID)
+			}
+		}
+	}
+	slices.Sort(ids)
+	holdings, err := m.store.Holdings(ctx, slices.Compact(ids), names)
+	if err != nil {
+		return out, err
+	}
+	files := map[string]int64{}
+	for _, x := range holdings {
+		files[x.TableID] = max(files[x.TableID], x.Files)
+	}
+	out.carries = make([][]carry, len(steps))
+	carried := map[sqltext.Object]bool{}
+	for i := range steps {
+		for _, o := range l.Tables() {
+			f := all[i][o]
+			if !f.There || f.Same || i > 0 && same(all[i-1][o], f) && !touches(steps[i], o) {
+				continue
+			}
+			c := carry{table: o}
+			for _, r := range f.Rows {
+				id := was[r].ID
+				called := slices.ContainsFunc(holdings, func(x state.Holding) bool { return x.TableID == id && x.Target == display(o) })
+				if files[id] > 0 && r != f.Was && (r == l.Former(o) || called) {
+					c.from = append(c.from, id)
+				}
+			}
+			if carried[o] = c.from != nil; carried[o] {
+				out.carries[i] = append(out.carries[i], c)
+			}
+		}
+	}
+	out.notes = ledgerNotes(l, was, files, carried)
+	return out, nil
+}
+
+// findSources looks up the tables and views that the steps read and do not write, and what those views read.
+func (m *Migrator) findSources(ctx context.Context, steps []Step, was found) error {
+	var next []sqltext.Object
+	for _, e := range effects(steps) {
+		next = append(next, e.Sources...)
+	}
+	for _, o := range was {
+		query, _ := was.View(o.Object)
+		next = append(next, query...)
+	}
+	for {
+		var asked []sqltext.Object
+		for _, o := range next {
+			if _, known := was[o]; !known {
+				was[o] = catalog.ObjectState{Object: o}
+				asked = append(asked, o)
+			}
+		}
+		if len(asked) == 0 {
+			return nil
+		}
+		now, err := m.capture(ctx, asked)
+		if err != nil {
+			return err
+		}
+		was.learn(now.State)
+		next = nil
+		for _, o := range asked {
+			query, _ := was.View(o)
+			next = append(next, query...)
+		}
+	}
+}
+
+func display(o sqltext.Object) string { return o.Database + "." + o.Name }
+
+func same(a, b lineage.Find) bool {
+	return a.Was == b.Was && a.There == b.There && slices.Equal(a.Rows, b.Rows)
+}
+
+// touches reports whether a step writes the table, or moves databases.
+func touches(s Step, o sqltext.Object) bool {
+	return slices.ContainsFunc(written(s.Statements...), func(w sqltext.Object) bool { return w == o || w.Kind == sqltext.Database })
+}
+
+// ledgerNotes say what becomes of the files of the tables that the run found.
+func ledgerNotes(l *lineage.Lineage, all found, files map[string]int64, carried map[sqltext.Object]bool) []string {
+	var out []string
+	for _, o := range l.Tables() {
+		was, f := all[l.Former(o)], l.At(o)
+		n := files[was.ID]
+		if !was.Exists || n == 0 || !f.There {
+			continue
+		}
+		many := event.Plural(n, "loaded file")
+		switch {
+		case carried[o]:
+			out = append(out, fmt.Sprintf("table %s is rebuilt from its own rows: its ledger goes along, %s", display(o), many))
+		case !f.Same && len(f.Rows) == 0:
+			out = append(out, fmt.Sprintf("table %s comes back empty: the next load takes its %s again", display(o), many))
+		case !f.Same:
+			out = append(out, fmt.Sprintf("table %s becomes another table, with other rows: the ledger does not know from which of its %s", display(o), many))
+		case !slices.Contains(f.Rows, l.Former(o)):
+			out = append(out, fmt.Sprintf("table %s is emptied: the next load takes none of its %s again; dbctl load NAME --mark new makes it", display(o), many))
+		}
+	}
+	return out
+}
+
+// carryLedger carries what step i carries. It is done before the next mark, by which the step counts as finished.
+func (r *run) carryLedger(ctx context.Context, i int) error {
+	if i >= len(r.moves.carries) {
+		return nil
+	}
+	for _, c := range r.moves.carries[i] {
+		n, err := r.m.store.CarryLedger(ctx, c.from, c.table, r.m.o.Run, fmt.Sprintf("migration %s rebuilt the table", &r.plan.Steps[i]), r.lock.Fence())
+		if err == nil {
+			err = r.lock.Fresh(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			r.m.note("info", "table %s keeps its ledger: %s", display(c.table), event.Plural(n, "file"))
+		}
+	}
+	return nil
+}
+
+// carries reports whether step i has something to carry: then it needs a savepoint, although it may be a single statement.
+func (r *run) carries(i int) bool { return i < len(r.moves.carries) && len(r.moves.carries[i]) > 0 }
+
+// tellRestored lets the ledger know of tables whose rows a rollback brought back after the engine was made to forget which files they
+// are from: a load would take the files for emptied.
+func (r *run) tellRestored(ctx context.Context, report savepoint.Report) error {
+	was := found{}
+	was.learn(r.base)
+	l := lineage.New(was)
+	var ids []string
+	for _, x := range r.ran {
+		e := r.statementAt(x.Place).Effect
+		for _, w := range e.Writes {
+			if o := l.At(w.Object).Was; w.Forgets && was[o].Exists && !kept(report, o) {
+				ids = append(ids, was[o].ID)
+			}
+		}
+		l.Apply(e)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := r.m.store.RestoreLedger(ctx, ids, r.m.o.Run, "its rows are back: the migration that removed them was rolled back", r.lock.Fence())
+	return errors.Join(err, r.lock.Fresh(ctx))
+}
+
+// kept reports whether the rollback left an object as it was.
+func kept(report savepoint.Report, o sqltext.Object) bool {
+	return slices.ContainsFunc(report.Outcomes, func(x savepoint.Outcome) bool {
+		return x.Object == o && (x.Result == savepoint.Kept || x.Result == savepoint.Differs)
+	})
+}
+
+// tellLedger tells the ledger what a person says of the interrupted step: that it is done, or that all is as before it.
+func (c *cutOff) tellLedger(ctx context.Context, how string) (err error) {
+	ctx = context.WithoutCancel(ctx)
+	if how != MarkApplied || c.current >= len(c.plan.Steps) {
+		return c.tellRestored(ctx, savepoint.Report{})
+	}
+	if c.moves, err = c.m.followLedger(ctx, c.h, c.plan.Steps, c.before.State); err != nil {
+		return err
+	}
+	return c.carryLedger(ctx, c.current)
+}

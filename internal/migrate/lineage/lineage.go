@@ -1,0 +1,247 @@
+// Package lineage follows the rows of tables through the statements of a run: which table is under a name in the end, and whose rows
+// are in it. The ledger of loaded files stands under a table's id, so that it must go along where a migration rebuilds a table from
+// its own rows. It knows names only, as effects tell them; it asks nobody.
+package lineage
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// Catalog is what the warehouse holds as the run begins.
+type Catalog interface {
+	Exists(table sqltext.Object) bool               // a table or view is under the name
+	View(o sqltext.Object) ([]sqltext.Object, bool) // what a view reads; false for a table
+}
+
+// Lineage is where the rows of tables are after some statements.
+type Lineage struct {
+	catalog Catalog
+	under   map[sqltext.Object]*table   // by the names of now; nil: nothing is under it
+	dropped map[sqltext.Object][]*table // the newest last
+	moved   map[string]string           // a database's name of now → its name as the run began; "": made by the run
+	buried  map[string]map[sqltext.Object]*table
+}
+
+// table is one table or view.
+type table struct {
+	name  sqltext.Object          // under which the run found it; the zero Object: the run made it, or undropped it
+	rows  map[sqltext.Object]bool // the tables, as the run found them, whose rows are in it
+	query []sqltext.Object        // what a view reads
+	view  bool
+}
+
+// New is the lineage before the first statement.
+func New(c Catalog) *Lineage {
+	return &Lineage{
+		catalog: c, under: map[sqltext.Object]*table{}, dropped: map[sqltext.Object][]*table{},
+		moved: map[string]string{}, buried: map[string]map[sqltext.Object]*table{},
+	}
+}
+
+// at is what is under a name, nil for nothing.
+func (l *Lineage) at(o sqltext.Object) *table {
+	if t, seen := l.under[o]; seen {
+		return t
+	}
+	was := o
+	if db, moved := l.moved[o.Database]; moved {
+		was.Database = db
+	}
+	var t *table
+	if was.Database != "" && l.catalog.Exists(was) {
+		t = &table{name: was, rows: map[sqltext.Object]bool{was: true}}
+		if query, ok := l.catalog.View(was); ok {
+			t.rows, t.query, t.view = nil, query, true
+		}
+	}
+	l.under[o] = t
+	return t
+}
+
+// read is whose rows come from a table or view; seen are the views on the way there.
+func (l *Lineage) read(o sqltext.Object, seen map[*table]bool) map[sqltext.Object]bool {
+	t := l.at(o)
+	if t == nil || !t.view {
+		if t == nil {
+			return nil
+		}
+		return t.rows
+	}
+	out := map[sqltext.Object]bool{}
+	if seen[t] {
+		return out
+	}
+	seen[t] = true
+	for _, source := range t.query {
+		maps.Copy(out, l.read(source, seen))
+	}
+	return out
+}
+
+// Apply follows one statement.
+func (l *Lineage) Apply(e effect.Effect) {
+	rows := map[sqltext.Object]bool{}
+	for _, o := range e.Sources {
+		maps.Copy(rows, l.read(o, map[*table]bool{}))
+	}
+	var out *table // leaves its name
+	var outDatabase string
+	var swap *sqltext.Object
+	for _, w := range e.Writes {
+		o := w.Object
+		if o.Kind == sqltext.Database {
+			l.database(w, &outDatabase)
+			continue
+		}
+		if o.Kind != sqltext.Table || w.IsStream {
+			continue
+		}
+		t := l.at(o)
+		switch w.Verb {
+		case effect.Create, effect.CreateNew, effect.Replace:
+			if w.Verb == effect.CreateNew && t != nil {
+				continue
+			}
+			if t != nil {
+				l.dropped[o] = append(l.dropped[o], t)
+			}
+			made := &table{rows: map[sqltext.Object]bool{}}
+			switch {
+			case w.Changes(effect.Rows):
+				maps.Copy(made.rows, rows)
+			case len(e.Sources) > 0:
+				made.view, made.query = true, e.Sources
+			}
+			l.under[o] = made
+		case effect.Drop:
+			if t == nil {
+				continue
+			}
+			if w.Forgets {
+				t.rows = map[sqltext.Object]bool{}
+			}
+			l.dropped[o], l.under[o] = append(l.dropped[o], t), nil
+		case effect.Undrop:
+			if n := len(l.dropped[o]); n > 0 {
+				l.under[o], l.dropped[o] = l.dropped[o][n-1], l.dropped[o][:n-1]
+				continue
+			}
+			l.under[o] = &table{rows: map[sqltext.Object]bool{}}
+		case effect.RenameOut:
+			out, l.under[o] = t, nil
+		case effect.RenameIn:
+			if out != nil {
+				l.under[o], out = out, nil
+			}
+		case effect.Swap:
+			if swap == nil {
+				swap = &o
+				continue
+			}
+			l.under[o], l.under[*swap] = l.at(*swap), t
+		case effect.Alter:
+			if t != nil && w.Changes(effect.Text) && len(e.Sources) > 0 {
+				t.query = e.Sources
+			}
+		case effect.WriteData:
+			switch {
+			case t == nil || t.view:
+			case w.Forgets:
+				t.rows = map[sqltext.Object]bool{}
+			default:
+				maps.Copy(t.rows, rows)
+			}
+		}
+	}
+}
+
+// database follows the tables of a database that is renamed, dropped or comes back.
+func (l *Lineage) database(w effect.Write, out *string) {
+	name := w.Name
+	was, moved := l.moved[name]
+	if !moved {
+		was = name
+	}
+	tables := func() map[sqltext.Object]*table {
+		in := map[sqltext.Object]*table{}
+		for o, t := range l.under {
+			if o.Database == name {
+				in[o] = t
+				delete(l.under, o)
+			}
+		}
+		return in
+	}
+	switch w.Verb {
+	case effect.RenameOut:
+		*out = name
+	case effect.RenameIn:
+		from := *out
+		origin, moved := l.moved[from]
+		if !moved {
+			origin = from
+		}
+		for o, t := range l.under {
+			if o.Database == from {
+				delete(l.under, o)
+				o.Database = name
+				l.under[o] = t
+			}
+		}
+		l.moved[from], l.moved[name] = "", origin
+	case effect.Create, effect.Replace, effect.Drop:
+		l.buried[name+"\x00"+was] = tables()
+		l.moved[name] = ""
+	case effect.Undrop:
+		for o, t := range l.buried[name+"\x00"+name] {
+			l.under[o] = t
+		}
+		l.moved[name] = name
+	}
+}
+
+// Find says whose rows are in the table that is under a name now: the names are of the run's beginning. same is whether the run found
+// that table under this name (its database may have another name now), filled whether it holds rows for all that is known.
+type Find struct {
+	There bool
+	Same  bool
+	Rows  []sqltext.Object
+	Was   sqltext.Object // the name under which the run found it; zero: it made it
+}
+
+// At looks at a name.
+func (l *Lineage) At(o sqltext.Object) Find {
+	t := l.at(o)
+	if t == nil || t.view {
+		return Find{}
+	}
+	return Find{There: true, Same: t.name == l.Former(o), Was: t.name, Rows: sorted(t.rows)}
+}
+
+// Former is a name as it was when the run began: the database may have been renamed.
+func (l *Lineage) Former(o sqltext.Object) sqltext.Object {
+	if was, moved := l.moved[o.Database]; moved && was != "" {
+		o.Database = was
+	}
+	return o
+}
+
+// Tables are the names that the statements have touched.
+func (l *Lineage) Tables() []sqltext.Object {
+	all := map[sqltext.Object]bool{}
+	for o := range l.under {
+		all[o] = true
+	}
+	return sorted(all)
+}
+
+func sorted(set map[sqltext.Object]bool) []sqltext.Object {
+	return slices.SortedFunc(maps.Keys(set), func(a, b sqltext.Object) int {
+		return strings.Compare(a.Database+"\x00"+a.Name, b.Database+"\x00"+b.Name)
+	})
+}

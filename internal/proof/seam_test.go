@@ -1,0 +1,201 @@
+package proof
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// seam is a migration over a table that a load fills. Two files are loaded before it, one comes with it, and a load runs behind it: no
+// file may be loaded twice, and none be passed over in silence.
+type seam struct {
+	name     string
+	up, down []string
+	setup    []string // before the first load
+	fails    bool     // a statement that fails comes behind up
+	plan     string   // what `plan` says of the ledger
+	// want is what the load behind it takes, and lacks the ids that the migration itself took away.
+	loads   []string
+	lacks   []string
+	refused string // the load asks a person instead, and says so
+	say     string // the load says so of files that it does not take
+	only    bool   // no round of down
+}
+
+var carried = "goes along, 2 loaded files"
+
+var seams = []seam{
+	{name: "replaced as select", up: []string{"CREATE OR REPLACE TABLE t CLUSTER BY (id) AS SELECT * FROM t"}, down: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM t"}, plan: carried},
+	{
+		name: "renamed, made, filled", up: []string{"ALTER TABLE t RENAME TO old", "CREATE TABLE t (id BIGINT, name STRING, src STRING)", "INSERT INTO t SELECT * FROM old", "DROP TABLE old"},
+		down: []string{"RENAME TABLE t TO was", "CREATE TABLE t (id INT, name STRING, src STRING)", "INSERT INTO t SELECT * FROM was", "DROP TABLE was"}, plan: carried,
+	},
+	{
+		name: "a new one renamed", up: []string{"CREATE TABLE n AS SELECT * FROM t", "DROP TABLE t", "ALTER TABLE n RENAME TO t"},
+		down: []string{"DROP TABLE t", "UNDROP TABLE t"}, plan: carried,
+	},
+	{
+		name: "swapped", up: []string{"CREATE TABLE n AS SELECT * FROM t", "ALTER TABLE t SWAP WITH n"},
+		down: []string{"ALTER TABLE t SWAP WITH n", "DROP TABLE n"}, plan: carried,
+	},
+	{name: "fewer rows", up: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM t WHERE id <> 11"}, plan: carried, lacks: []string{"11"}, only: true},
+	{
+		name: "a join", setup: []string{"CREATE TABLE u (id INT)", "INSERT INTO u VALUES (10), (11), (12), (20), (21)"},
+		up: []string{"CREATE OR REPLACE TABLE t AS SELECT t.* FROM t JOIN u ON t.id = u.id"}, plan: carried, lacks: []string{"22"}, only: true,
+	},
+	{
+		name: "views in between", setup: []string{"CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW vv AS SELECT * FROM v"},
+		up: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM vv"}, down: []string{"CREATE VIEW mine AS SELECT * FROM v", "CREATE OR REPLACE TABLE t AS SELECT * FROM mine", "DROP VIEW mine"}, plan: carried,
+	},
+	{name: "dropped and undropped", up: []string{"DROP TABLE t", "UNDROP TABLE t"}, down: []string{"DROP TABLE t", "UNDROP TABLE t"}},
+	{name: "changed in place", up: []string{"ALTER TABLE t ADD COLUMN c INT", "UPDATE t SET c = 1 WHERE id > 0"}, down: []string{"ALTER TABLE t DROP COLUMN c"}},
+	{
+		name: "made anew", up: []string{"CREATE OR REPLACE TABLE t (id INT, name STRING, src STRING)"}, only: true,
+		plan: "comes back empty: the next load takes its 2 loaded files again", loads: []string{"0001", "0002", "0003"},
+	},
+	{
+		name: "truncated", up: []string{"TRUNCATE TABLE t"}, only: true, plan: "is emptied", say: "gone", loads: []string{"0003"}, lacks: []string{"10", "11", "12", "20", "21", "22"},
+	},
+	{
+		name: "filled from elsewhere", setup: []string{"CREATE TABLE u (id INT, name STRING, src STRING)", "INSERT INTO u VALUES (1, 'x', 'y')"}, only: true,
+		up: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM u"}, plan: "becomes another table", refused: "the ledger does not know",
+	},
+
+	// Undone: the rows are back, and the files they are from are known.
+	{name: "a truncate undone", up: []string{"TRUNCATE TABLE t"}, fails: true},
+	{name: "a truncate of a renamed one undone", up: []string{"ALTER TABLE t RENAME TO x", "TRUNCATE TABLE x"}, fails: true},
+	{name: "dropped with its history, undone", up: []string{"DROP TABLE t ALL", "CREATE TABLE t (a INT)"}, fails: true},
+	{name: "a rebuild undone", up: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM t", "INSERT INTO t SELECT * FROM t"}, fails: true},
+	{name: "a rename and a rebuild undone", up: []string{"ALTER TABLE t RENAME TO old", "CREATE TABLE t AS SELECT * FROM old", "TRUNCATE TABLE old"}, fails: true},
+	{name: "everything undone", up: []string{"DELETE FROM t WHERE id > 0", "INSERT OVERWRITE t SELECT * FROM t", "TRUNCATE TABLE t", "CREATE OR REPLACE TABLE t (a INT)", "DROP TABLE t"}, fails: true},
+}
+
+// loaded makes t with a load of two files.
+func (s seam) loaded(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	p := &loadPlan{first: files(1, 2), args: []string{"load", "t"}}
+	p.prepare(w)
+	w.sql(s.setup...)
+	up := s.up
+	if s.fails {
+		up = append(slices.Clone(up), failing)
+	}
+	w.migration(1, up, s.down)
+	return w
+}
+
+// behind puts a file and loads: each of the ids once, but those that the migration took away.
+func (s seam) behind(w *world, n int) {
+	w.t.Helper()
+	w.put(files(n, 1))
+	if s.refused != "" {
+		if run := w.must(3, "load", "t"); !strings.Contains(run.out.String(), s.refused) {
+			w.t.Fatalf("it does not say %q: %s", s.refused, run)
+		}
+		return
+	}
+	run := w.must(0, "load", "t")
+	var want []string
+	for i := 1; i <= n; i++ {
+		for k := range 3 {
+			if id := fmt.Sprint(i*10 + k); !slices.Contains(s.lacks, id) {
+				want = append(want, id)
+			}
+		}
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, w.rows()); diff != "" {
+		w.t.Fatalf("rows (-want +got):\n%s\nafter %s\nwhich asked:\n%s", diff, run, run.asked())
+	}
+	for _, name := range s.loads {
+		if !strings.Contains(run.out.String(), name) {
+			w.t.Fatalf("it does not load %s: %s", name, run)
+		}
+	}
+	if !strings.Contains(run.out.String(), s.say) {
+		w.t.Fatalf("it does not say %q: %s", s.say, run)
+	}
+}
+
+// TestProofSeam runs migrations over loaded tables up, down and again, with a load behind each.
+func TestProofSeam(t *testing.T) {
+	t.Parallel()
+	for _, s := range seams {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			outcome := "each file once"
+			defer results.outcome(t, "seam of migrations and loads", &outcome)
+			w := s.loaded(t)
+			if s.plan != "" {
+				if run := w.dbctl("migrate", "up", "--dry-run"); run.exit != 0 || !strings.Contains(run.out.String(), s.plan) {
+					t.Fatalf("the plan does not say %q: %s", s.plan, run)
+				}
+			}
+			if s.fails {
+				w.must(1, "migrate", "up")
+				s.behind(w, 3)
+				return
+			}
+			w.must(0, "migrate", "up")
+			s.behind(w, 3)
+			if s.only || s.down == nil {
+				return
+			}
+			w.must(0, "migrate", "down")
+			s.behind(w, 4)
+			w.must(0, "migrate", "up", "--atomic")
+			s.behind(w, 5)
+			w.must(0, "migrate", "redo")
+			s.behind(w, 6)
+		})
+	}
+}
+
+// TestProofSeamKilled ends dbctl at each statement of a rebuild, and behind the last; a recovery puts it back or goes on.
+func TestProofSeamKilled(t *testing.T) {
+	t.Parallel()
+	var chosen []seam
+	for _, s := range seams {
+		if !s.only && !s.fails {
+			chosen = append(chosen, s)
+		}
+	}
+	if !full {
+		n := random(t).IntN(len(chosen))
+		chosen = chosen[n : n+1]
+	}
+	for _, s := range chosen {
+		for _, how := range [][]string{{"migrate", "recover"}, {"migrate", "recover", "--resume"}, {"migrate", "up"}} {
+			for k := range s.up {
+				name := fmt.Sprintf("%s/%s/%d", s.name, how[len(how)-1], k)
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					outcome := "each file once"
+					defer results.outcome(t, "seam, killed", &outcome)
+					w := s.loaded(t)
+					run := w.start(func(_ int, sql string) fault {
+						if strings.TrimSuffix(strings.TrimSpace(sql), ";") == s.up[k] {
+							return killAnswered
+						}
+						return none
+					}, nil, "migrate", "up").wait()
+					if run.exit != -1 {
+						t.Fatalf("not killed: %s", run)
+					}
+					if back := w.dbctl(how...); back.exit == 4 && strings.Contains(back.out.String(), "cannot be resumed") {
+						w.must(0, "migrate", "recover")
+					} else if back.exit != 0 {
+						t.Fatalf("want exit 0: %s\n%s", back, back.asked())
+					}
+					s.behind(w, 3)
+					w.must(0, "migrate", "up")
+					s.behind(w, 4)
+				})
+			}
+		}
+	}
+}

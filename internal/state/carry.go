@@ -1,0 +1,112 @@
+package state
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// Holding is how many files the ledger has for loaded into a table, under one of its names.
+type Holding struct {
+	TableID string
+	Target  string // db.table, as it was called when they were loaded
+	Files   int64
+}
+
+const holdingsSQL = `SELECT table_id, target, count(DISTINCT stage_url || path)::STRING FROM LEDGER WHERE SCOPE AND state = 'loaded'
+AND (table_id IN (IDS) OR target IN (NAMES)) GROUP BY table_id, target`
+
+// Holdings says what the ledger has for tables, by their ids and by names (db.table).
+func (s *Store) Holdings(ctx context.Context, ids, names []string) ([]Holding, error) {
+	if len(ids) == 0 && len(names) == 0 {
+		return nil, nil
+	}
+	res, err := s.db.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
+		"LEDGER", s.LedgerName(), "SCOPE", s.LedgerScope(), "IDS", literals(ids), "NAMES", literals(names),
+	).Replace(holdingsSQL)})
+	if err != nil {
+		if missing(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("read which files the ledger has: %w", err)
+	}
+	out := make([]Holding, len(res.Rows))
+	for i, r := range res.Rows {
+		out[i] = Holding{TableID: r[0].String, Target: r[1].String, Files: number(r[2])}
+	}
+	return out, nil
+}
+
+func literals(values []string) string {
+	if len(values) == 0 {
+		return "''"
+	}
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = literal(v)
+	}
+	return strings.Join(out, ", ")
+}
+
+// carrySQL is FROM and WHERE of what was said last about each file of some tables, beside the id of the table that is under a name now.
+const carrySQL = `
+FROM (SELECT *, row_number() OVER (PARTITION BY stage_url, path ORDER BY MOMENT DESC, event_id DESC) AS nth
+  FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id IN (IDS)) AS said,
+  (SELECT to_string(table_id) AS id FROM system.tables WHERE database = DATABASE AND name = TABLE) AS becomes
+WHERE nth = 1 AND becomes.id NOT IN (IDS) AND GUARDED`
+
+// restoredSQL likewise of files that dbctl loaded and that are loaded.
+const restoredSQL = `
+FROM (SELECT *, row_number() OVER (PARTITION BY table_id, stage_url, path ORDER BY MOMENT DESC, event_id DESC) AS nth
+  FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id IN (IDS)) AS said
+WHERE nth = 1 AND state = 'loaded' AND source = 'dbctl' AND GUARDED`
+
+// CarryLedger lets what the ledger knows of files of the tables with these ids hold for the table as well. It returns how many files
+// that are.
+func (s *Store) CarryLedger(ctx context.Context, ids []string, table sqltext.Object, run, reason string, fence *Fence) (int64, error) {
+	return s.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
+		"IDS": literals(ids), "DATABASE": literal(table.Database), "TABLE": literal(table.Name),
+	}, map[string]string{
+		ColEventID: "md5(said.event_id || becomes.id)", ColTable: literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
+		ColSource: "if(source = 'dbctl', 'carried', source)", ColRun: literal(run), ColReason: literal(reason),
+	})
+}
+
+// RestoreLedger lets the files that dbctl loaded into the tables with these ids count as loaded although the engine has forgotten them.
+func (s *Store) RestoreLedger(ctx context.Context, ids []string, run, reason string, fence *Fence) (int64, error) {
+	return s.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, map[string]string{"IDS": literals(ids)}, map[string]string{
+		ColEventID: "md5(event_id || " + literal(run) + ")", ColSource: literal(SourceRestored), ColRun: literal(run), ColReason: literal(reason),
+	})
+}
+
+// sayAgain writes rows of the ledger once more, some columns with other values. The event's id depends on what is said alone: said
+// twice, it is one row.
+func (s *Store) sayAgain(ctx context.Context, what string, fence *Fence, from string, words, values map[string]string) (int64, error) {
+	values[ColAt] = "now()"
+	var into, list []string
+	for _, c := range ledgerColumns {
+		id := sqltext.Ident(c.name)
+		into, list = append(into, id), append(list, cmp.Or(values[c.name], id))
+	}
+	pairs := []string{"LEDGER", s.LedgerName(), "SCOPE", s.LedgerScope(), "MOMENT", sqltext.Ident(ColAt), "GUARDED", fence.condition()}
+	for k, v := range words {
+		pairs = append(pairs, k, v)
+	}
+	text := "INSERT INTO " + s.LedgerName() + " (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(list, ", ") + strings.NewReplacer(pairs...).Replace(from)
+	var res databend.Result
+	err := again(ctx, func() (err error) {
+		res, err = s.db.Exec(ctx, databend.Statement{SQL: text})
+		return err
+	})
+	switch {
+	case missing(err):
+		return 0, nil // no ledger, nothing to say
+	case err != nil:
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	return res.Affected, nil
+}
