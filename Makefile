@@ -26,6 +26,17 @@ check:
 	go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
+	@$(MAKE) -s $(LINT)/done
+	$(LINT)/bin/ruff check -q --no-cache --config internal/local/pyproject.toml $(PYTHON_FILES)
+	cd internal/local && $(LINT)/bin/mypy --no-error-summary --cache-dir $(LINT)/mypy front ../databendtest/faults.py
+
+# ruff and mypy, in the versions of lint.txt, installed once per user.
+LINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dbctl/lint-$(shell cksum < internal/local/lint.txt | tr ' ' -)
+PYTHON_FILES := internal/local/front internal/databendtest/faults.py
+$(LINT)/done:
+	python3 -m venv $(LINT)
+	$(LINT)/bin/pip install -q --disable-pip-version-check --no-deps -r internal/local/lint.txt
+	touch $@
 
 # A test that finds no engine fails here instead of being skipped.
 test: check

@@ -80,7 +80,7 @@ func start() (*Engine, error) {
 }
 
 func embedded() local.Options {
-	return local.Options{Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON")}
+	return local.Options{Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON"), Extra: faults}
 }
 
 func engineOf(e *local.Engine) *Engine {

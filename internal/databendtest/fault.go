@@ -1,13 +1,19 @@
 package databendtest
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
 )
 
-// Fault is one fault of the embedded engine's front, by hook. See local/server.py.
+// faults is what makes the embedded engine's front misbehave, and log its requests.
+//
+//go:embed faults.py
+var faults []byte
+
+// Fault is one fault of the embedded engine's front, by hook. See faults.py.
 //
 //   - drop_before cuts the connection and runs nothing; drop_after runs the statement, then cuts the connection instead of answering;
 //   - status answers Status (default 502), html and empty answer HTTP 200 with a web page and with {}; none of them runs the statement;

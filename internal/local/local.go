@@ -1,6 +1,6 @@
 // Package local runs a real Databend engine and an S3 object store on this machine, for trying, tests and the demo.
 //
-// The engine is the `databend` wheel in a Python process (server.py) that speaks /v1/query as a server does; the object store is
+// The engine is the `databend` wheel in a Python process (front/) that speaks /v1/query as a server does; the object store is
 // in this process, in memory, behind a check of AWS signatures. Nothing listens but on the loopback interface, and every start has
 // its own random password and keys. The catalogue lives as long as the engine's process, its data in a temporary folder that goes
 // with it.
@@ -39,4 +39,5 @@ type Options struct {
 	Data     map[string]string // for Ensure: by bucket, the folder whose files are put there, and again whenever they change
 	Progress io.Writer         // told what takes long (making the Python environment); may be nil
 	Python   string            // $DBCTL_PYTHON
+	Extra    []byte            // of tests, and of Start only: a Python module that makes the engine's front misbehave
 }

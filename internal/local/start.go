@@ -2,9 +2,10 @@ package local
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -20,11 +21,10 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
-//go:embed server.py
-var serverPy []byte
-
-//go:embed textform.py
-var textformPy []byte
+// front is the Python side: a server's protocol over the engine's library.
+//
+//go:embed front/*.py
+var front embed.FS
 
 const (
 	readyWithin = 60 * time.Second // a loaded machine; a quiet one takes one second
@@ -43,10 +43,10 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	password := randomHex(16)
-	c, err := startChild(ctx, python, password)
+	c, err := startChild(ctx, python, password, o.Extra)
 	if err != nil && ctx.Err() == nil {
 		// The engine picks the ports of its own meta service by taking, releasing and taking them again: that race is lost at times.
-		c, err = startChild(ctx, python, password)
+		c, err = startChild(ctx, python, password, o.Extra)
 	}
 	if err != nil {
 		objects.close()
@@ -80,10 +80,10 @@ type child struct {
 	stderr  *tail
 }
 
-// startChild starts server.py and waits until it is ready. The password goes over the pipe: not into the arguments or the
+// startChild starts the front and waits until it is ready. The password goes over the pipe: not into the arguments or the
 // environment, where other processes could read it.
-func startChild(ctx context.Context, python, password string) (_ *child, err error) {
-	script, err := writeServer()
+func startChild(ctx context.Context, python, password string, extra []byte) (_ *child, err error) {
+	script, err := writeFront()
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func startChild(ctx context.Context, python, password string) (_ *child, err err
 	}
 	ready := make(chan error, 1)
 	go func() {
-		ready <- c.handshake(stdout, password)
+		ready <- c.handshake(stdout, password, extra)
 		_, _ = io.Copy(io.Discard, stdout)
 		_ = c.cmd.Wait()
 		close(c.exited)
@@ -139,8 +139,15 @@ func startChild(ctx context.Context, python, password string) (_ *child, err err
 	}
 }
 
-func (c *child) handshake(stdout io.Reader, password string) error {
-	hello, err := json.Marshal(map[string]string{"data": c.data, "user": User, "password": password})
+func (c *child) handshake(stdout io.Reader, password string, extra []byte) error {
+	config := map[string]string{"data": c.data, "user": User, "password": password}
+	if extra != nil {
+		config["extra"] = filepath.Join(c.data, "extra.py")
+		if err := os.WriteFile(config["extra"], extra, 0o600); err != nil {
+			return err
+		}
+	}
+	hello, err := json.Marshal(config)
 	if err != nil {
 		return err
 	}
@@ -231,23 +238,33 @@ func childEnv(data string) []string {
 	return env
 }
 
-// writeServer puts the embedded Python files where Python can run them and returns the path of server.py.
-func writeServer() (string, error) {
+// writeFront puts the embedded Python files where Python can run them and returns the path of main.py.
+func writeFront() (string, error) {
 	cache, err := cacheDir()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "server-"+shortHash(serverPy, textformPy))
-	for name, content := range map[string][]byte{"textform.py": textformPy, "server.py": serverPy} {
-		path := filepath.Join(dir, name)
-		if old, err := readOwn(path); err == nil && string(old) == string(content) {
-			continue
-		}
-		if err := writeFile(path, content, 0o600); err != nil {
-			return "", fmt.Errorf("write the engine's server: %w", err)
+	files, err := front.ReadDir("front")
+	if err != nil {
+		return "", err
+	}
+	contents := make([][]byte, len(files))
+	for i, f := range files {
+		if contents[i], err = front.ReadFile("front/" + f.Name()); err != nil {
+			return "", err
 		}
 	}
-	return filepath.Join(dir, "server.py"), nil
+	dir := filepath.Join(cache, "front-"+shortHash(contents...))
+	for i, f := range files {
+		path := filepath.Join(dir, f.Name())
+		if old, err := readOwn(path); err == nil && bytes.Equal(old, contents[i]) {
+			continue
+		}
+		if err := writeFile(path, contents[i], 0o600); err != nil {
+			return "", fmt.Errorf("write the engine's front: %w", err)
+		}
+	}
+	return filepath.Join(dir, "main.py"), nil
 }
 
 // writeFile writes a file whole or not at all.
