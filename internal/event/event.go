@@ -60,7 +60,7 @@ type File struct {
 	Table   string `json:"table"`
 	Path    string `json:"path"`
 	Before  string `json:"before"`  // new loaded changed expired emptied vanished unfinished ignored failed quarantined
-	Outcome string `json:"outcome"` // planned loaded replaced skipped failed valid invalid
+	Outcome string `json:"outcome"` // planned loaded replaced skipped failed valid invalid marked
 	Bytes   int64  `json:"bytes"`
 	Rows    int64  `json:"rows,omitempty"`
 	Reason  string `json:"reason,omitempty"`

@@ -110,3 +110,29 @@ func (s *Store) sayAgain(ctx context.Context, what string, fence *Fence, from st
 	}
 	return res.Affected, nil
 }
+
+const formerSQL = `
+WITH said AS (SELECT * FROM LEDGER WHERE SCOPE AND target = TARGET AND table_id <> ID AND state <> 'begin'),
+  former AS (SELECT table_id FROM said ORDER BY MOMENT DESC, event_id DESC LIMIT 1)
+SELECT path, state FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY MOMENT DESC, event_id DESC) AS nth
+  FROM said WHERE table_id IN (SELECT table_id FROM former) AND stage_url = URL)
+WHERE nth = 1`
+
+// Former says what the ledger has of a stage's files (path → state) for the table that stood under a name, db.table, before the one with
+// this id: nil when it knows of no other.
+func (s *Store) Former(ctx context.Context, target, id, stageURL string) (map[string]string, error) {
+	res, err := s.db.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
+		"LEDGER", s.LedgerName(), "SCOPE", s.LedgerScope(), "TARGET", literal(target), "ID", literal(id), "MOMENT", sqltext.Ident(ColAt), "URL", literal(stageURL),
+	).Replace(formerSQL)})
+	if err != nil && !missing(err) {
+		return nil, fmt.Errorf("read what the ledger knows of the former %s: %w", target, err)
+	}
+	var out map[string]string
+	for _, r := range res.Rows {
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[r[0].String] = r[1].String
+	}
+	return out, nil
+}

@@ -50,6 +50,11 @@ func readWord(r databend.Row) (stageURL string, w word) {
 // after reports whether w was said after o: the last word holds.
 func (w word) after(o word) bool { return w.at.After(o.at) || w.at.Equal(o.at) && w.event > o.event }
 
+// ours reports whether dbctl loaded the file; the engine need not have known it in this table.
+func (w word) ours() bool {
+	return w.source == state.SourceDBCTL || w.source == state.SourceCarried || w.source == state.SourceRestored
+}
+
 // kept reports whether a state says that the file was tried: its word stays when the file has vanished.
 func kept(st string) bool { return st == state.FileLoaded || st == state.FileFailed }
 

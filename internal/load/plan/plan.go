@@ -369,7 +369,7 @@ func (p *Plan) take(s seen, keep bool) {
 		if p.gone(s, f.State) {
 			p.cleared = p.cleared || f.State == Expired
 			f.State = Emptied
-		} else if f.State == Expired && s.word.rows != 0 && s.word.source == state.SourceDBCTL {
+		} else if f.State == Expired && s.word.rows != 0 && s.word.ours() {
 			f.filled = true
 			p.expired = Count{p.expired.Files + 1, p.expired.Bytes + f.Bytes}
 		}

@@ -51,7 +51,12 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil { // who held the lock may have loaded some
 		return err
 	}
+	former, err := r.former(ctx, o)
+	if err != nil {
+		return fault.Wrap(j.Name, "mark files", err)
+	}
 	var rows []state.LedgerRow
+	var marked []event.File
 	meanwhile := int64(0)
 	for _, f := range r.plan.Files {
 		if f.State == plan.Ignored || f.State == plan.Vanished || word == state.FileLoaded && f.Bytes == 0 {
@@ -61,13 +66,21 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 			meanwhile++
 			continue
 		}
+		word := former.word(f, word)
+		if word == "" {
+			continue
+		}
 		row := r.row(f, word)
 		row.Reason, row.Rows, row.Source = reason, plan.UnknownRows, state.SourceAdopted
 		if o.Path != "" {
 			row.Source = state.SourcePerson
 		}
 		rows = append(rows, row)
+		marked = append(marked, event.File{
+			Load: j.Name, Table: r.plan.Table, Path: f.Path, Before: string(f.State), Outcome: "marked", Bytes: f.Bytes, Reason: "as " + word,
+		})
 	}
+	former.tell(j.Name, cfg.Sink)
 	if meanwhile > 0 {
 		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s loaded meanwhile, and not marked", j.Name,
 			fault.Count(meanwhile, "file was", "files were"))})
@@ -77,6 +90,9 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	}
 	if err := r.writeAll(ctx, rows); err != nil {
 		return fault.Wrap(j.Name, "mark files", err)
+	}
+	for _, f := range marked {
+		cfg.Sink(f)
 	}
 	n := int64(len(rows))
 	cfg.Sink(event.Summary{

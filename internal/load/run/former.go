@@ -1,0 +1,63 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// former is what the ledger knows of a table that stood under the name before: somebody rebuilt it past dbctl. A person who says
+// that "the files are in the table" means those, and not one that came meanwhile.
+type former struct {
+	states map[string]string // by path; nil: there is none, or the table of now has a ledger of its own
+	named  string            // the one file that --path names, without a pattern
+	left   []string          // not marked: the former table's ledger does not have them for loaded
+}
+
+func (r *run) former(ctx context.Context, o plan.Options) (*former, error) {
+	f := &former{}
+	if !strings.ContainsAny(o.Path, "*?[{") {
+		f.named = o.Path
+	}
+	if r.plan.Known {
+		return f, nil
+	}
+	var err error
+	f.states, err = r.Store.Former(ctx, r.plan.Table, r.plan.TableID, r.plan.StageURL)
+	return f, err
+}
+
+// word is what a mark says of a file, "" for nothing: a file that the former table did not hold is left new, and one that is quarantined
+// stays so, unless it is named.
+func (f *former) word(file plan.File, word string) string {
+	if word != state.FileLoaded || f.named != "" {
+		return word
+	}
+	was, known := f.states[file.Path]
+	switch {
+	case file.State == plan.Quarantined:
+		return ""
+	case f.states == nil:
+		return word
+	case known && was == state.FileQuarantined:
+		return was
+	case known && was == state.FileLoaded:
+		return word
+	}
+	f.left = append(f.left, file.Path)
+	return ""
+}
+
+// tell says which files were left.
+func (f *former) tell(load string, sink event.Sink) {
+	if n := int64(len(f.left)); n > 0 {
+		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s not marked: the former table did not hold them by its ledger, and the next load takes them: %s",
+			load, fault.Count(n, "file is", "files are"), fault.Some(f.left, 5))})
+		sink(event.Note{Level: "hint", Text: fmt.Sprintf("dbctl load %s --mark loaded --path '%s' --reason '…' says that this one is in the table", load, f.left[0])})
+	}
+}
