@@ -17,7 +17,7 @@ var (
 	lowest  = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
 	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/state"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
-	top     = append([]string{"internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
+	top     = append([]string{"internal/load/draft", "internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
 
 var rules = map[string][]string{
@@ -39,7 +39,8 @@ var rules = map[string][]string{
 	"internal/lint":             append([]string{"internal/project", "internal/schema"}, lowest...),
 	"internal/migrate":          append([]string{"internal/migrate/lineage"}, middle...),
 	"internal/migrate/lineage":  {"internal/sqltext", "internal/sqltext/effect"},
-	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run"),
+	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run", "internal/load/draft"),
+	"internal/load/draft":       append(loading, "internal/load/plan"),
 	"internal/load/fault":       {"internal/databend"},
 	"internal/load/source":      append([]string{"internal/load/fault", "internal/project"}, lowest...),
 	"internal/load/session":     append([]string{"internal/state"}, lowest...),

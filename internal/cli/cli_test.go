@@ -316,7 +316,7 @@ func TestCompletion(t *testing.T) {
 		{"--lo", []string{"--lock-wait"}},
 		{"version|--color|a", []string{"auto", "always"}},
 		{"load|--order|", []string{"oldest", "newest"}},
-		{"load|videos|--mark|", []string{"loaded", "new", "skipped"}},
+		{"load|videos|--mark|", []string{"loaded", "new", "quarantined"}},
 		{"completion|", []string{"bash", "zsh", "fish"}},
 		{"-C|", nil},
 		{"nonsense|xyz", nil},

@@ -36,7 +36,7 @@ func commands() []*command {
 		initCommand(), planCommand(), statusCommand(), showCommand(),
 		migrateGroup(), upCommand(), downCommand(), redoCommand(), migrateStatusCommand(), recoverCommand(), createCommand(),
 		baselineCommand(), acceptCommand(),
-		loadCommand(),
+		loadCommand(), loadCreateCommand(),
 		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDSNCommand(), devDaemonCommand(),
 		lintCommand(),
 		unlockCommand(),

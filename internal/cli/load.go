@@ -22,7 +22,7 @@ import (
 type loadFlags struct {
 	all, yes             bool
 	list, plan, validate bool
-	check                bool
+	check, history       bool
 	preview              int
 	mark, reason         string
 	every                time.Duration
@@ -84,19 +84,21 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.BoolVar(&lf.list, "list", false, "only list the loads: files new, loaded, changed, failed; rows; last run")
 	f.BoolVar(&lf.plan, "dry-run", false, "only say what would be loaded, and why (-v: each file)")
 	f.BoolVar(&lf.plan, "plan", false, "the same as --dry-run")
+	f.BoolVar(&lf.history, "history", false, "only show the last runs of a load: files, rows, bytes, time")
 	f.BoolVar(&lf.check, "check", false, "only look, and exit 3 when something is to be loaded or wrong")
 	f.BoolVar(&lf.validate, "validate", false, "only check the files: schema, casts, vectors, geometry, JSON; load nothing")
 	f.IntVar(&lf.preview, "preview", 0, "only show the first `N` rows, as the load would read them")
 	f.StringVar(&o.Path, "path", "", "only files whose path below the stage root matches `GLOB`")
 	f.IntVar(&o.Limit, "limit", 0, "at most `N` files")
 	f.Var(choice(&o.Order, "oldest", "newest"), "order", "`ORDER` of the files: oldest or newest first")
-	f.BoolVar(&o.Force, "force", false, "load the files of --path again, whatever the ledger says")
+	f.BoolVar(&o.Force, "force", false, "load the files of --path again, on top of the rows they brought")
+	f.BoolVar(&o.Reload, "reload", false, "replace the rows of the files of --path by what they hold now (needs filename-column=)")
 	f.Var(choice(&o.OnChanged, "fail", "skip", "replace"), "on-changed", "`WHAT` to do with an overwritten file: fail, skip or replace")
 	f.BoolVar(&o.RetryFailed, "retry-failed", false, "try files again that failed before, though nothing has changed")
 	f.BoolVar(&o.Full, "full", false, "look at every file, also outside the window= of a load")
 	f.BoolVar(&o.Atomic, "atomic", false, "all files of a load or none of them")
 	f.DurationVar(&lf.every, "every", 0, "again and again, `D` apart (like 10m), until Ctrl-C")
-	f.Var(choice(&lf.mark, "loaded", "new", "skipped"), "mark", "load nothing; note that the files (of --path) are loaded, new or skipped for good: `WORD`")
+	f.Var(choice(&lf.mark, "loaded", "new", "quarantined"), "mark", "load nothing; note that the files (of --path) are loaded, new or quarantined (never loaded): `WORD`")
 	f.StringVar(&lf.reason, "reason", "", "`WHY`, kept with the mark")
 	f.BoolVar(&lf.yes, "yes", false, "do not ask in a protected environment")
 }
@@ -104,7 +106,7 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 // refuse refuses flags that contradict each other.
 func (lf *loadFlags) refuse(f *pflag.FlagSet, args []string) error {
 	var modes []string
-	for _, m := range []string{"list", "dry-run", "plan", "validate", "preview", "mark"} {
+	for _, m := range []string{"list", "history", "dry-run", "plan", "validate", "preview", "mark"} {
 		if f.Changed(m) {
 			modes = append(modes, "--"+m)
 		}
@@ -123,7 +125,7 @@ func (lf *loadFlags) refuse(f *pflag.FlagSet, args []string) error {
 	case lf.mark != "" && strings.TrimSpace(lf.reason) == "":
 		return usageError("load: --mark is a person's word, and needs a reason", "--mark "+lf.mark+" --reason \"…\"")
 	case lf.reason != "" && lf.mark == "":
-		return usageError("load: --reason goes with --mark", "--mark loaded|new|skipped --reason \"…\"")
+		return usageError("load: --reason goes with --mark", "--mark loaded|new|quarantined --reason \"…\"")
 	case f.Changed("preview") && lf.preview < 1:
 		return usageError("load: --preview needs a number of rows", "--preview 5")
 	case lf.options.Limit < 0 || f.Changed("limit") && lf.options.Limit == 0:
@@ -132,6 +134,10 @@ func (lf *loadFlags) refuse(f *pflag.FlagSet, args []string) error {
 		return usageError("load: --every needs a time", "--every 10m")
 	case lf.every > 0 && len(modes) > 0:
 		return usageError(fmt.Sprintf("load: --every and %s contradict each other", modes[0]), "use one of them")
+	case lf.options.Reload && lf.options.Path == "":
+		return usageError("load: --reload replaces rows, so it must be told of which files", "--reload --path GLOB")
+	case lf.options.Reload && (lf.options.Force || lf.mark != "" || lf.list):
+		return usageError("load: --reload goes with none of --force, --mark and --list", "use one of them")
 	case lf.options.Force && lf.options.Path == "":
 		return usageError("load: --force loads files twice, so it must be told which", "--force --path GLOB")
 	}
@@ -140,7 +146,7 @@ func (lf *loadFlags) refuse(f *pflag.FlagSet, args []string) error {
 
 func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	w, err := a.open(ctx, access{
-		writes: !lf.list && !lf.plan && !lf.check && !lf.validate && lf.preview == 0, yes: lf.yes,
+		writes: !lf.list && !lf.history && !lf.plan && !lf.check && !lf.validate && lf.preview == 0, yes: lf.yes,
 		check: func(p *project.Project) error { _, err := a.chooseLoads(p, lf, names); return err },
 	})
 	if err != nil {
@@ -158,7 +164,7 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 		return err
 	}
 	lf.options.Verbose = a.verbose
-	if !lf.list && !lf.check && lf.mark == "" {
+	if !lf.list && !lf.history && !lf.check && lf.mark == "" {
 		a.unheeded(loads)
 	}
 	switch {
@@ -168,6 +174,8 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 			err = t.found()
 		}
 		return err
+	case lf.history:
+		return eachLoad(ctx, loads, func(l project.Load) error { return loader.History(ctx, l.Name) })
 	case lf.mark != "":
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Mark(ctx, l, lf.mark, lf.reason, lf.options) })
 	case lf.plan:

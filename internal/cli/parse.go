@@ -72,7 +72,7 @@ func (a *app) verbs(args []string) (name string, rest []string, err error) {
 			return name, nil, a.flagError(unknownFlag(all, rest), all, name)
 		case cmd == nil:
 			return name, nil, unknownVerb(name, word)
-		case cmd.bind != nil:
+		case cmd.bind != nil && (i+1 == len(args) || find(full+" "+args[i+1]) == nil): // load has a verb below it, and takes names, too
 			return full, append(rest, args[i+1:]...), nil
 		}
 		name = full

@@ -39,6 +39,9 @@ func (t *tally) sink(e event.Event) {
 		for s, n := range e.Counts {
 			t.files[s] += n
 		}
+		if e.Reason == "" {
+			e.Reason = e.Late
+		}
 		if e.Reason != "" {
 			t.unasked = append(t.unasked, e)
 		} else {

@@ -80,8 +80,9 @@ type Rollback struct {
 
 // Progress replaces the status line; removing every Progress leaves the JSON stream whole. Totals of -1 are unknown.
 type Progress struct {
-	What       string  `json:"what"` // "migrate 3 frame_events", "load videos"
-	Done       int64   `json:"done"` // statements or files
+	What       string  `json:"what"`            // "migrate 3 frame_events", "load videos"
+	Phase      string  `json:"phase,omitempty"` // what it is doing where nothing is counted: "listing", "looking for bad files"
+	Done       int64   `json:"done"`            // statements or files
 	Total      int64   `json:"total"`
 	Rows       int64   `json:"rows,omitempty"`
 	Bytes      int64   `json:"bytes,omitempty"`
@@ -103,7 +104,10 @@ type LoadState struct {
 	Table   string           `json:"table"`
 	Counts  map[string]int64 `json:"counts"` // files by state
 	Rows    int64            `json:"rows"`
+	Outside int64            `json:"outside,omitempty"` // new files outside of its window
 	LastRun *time.Time       `json:"last_run,omitempty"`
+	Late    string           `json:"late,omitempty"`         // how long ago its last file was loaded, where that is longer than it expects
+	Failure string           `json:"last_failure,omitempty"` // the newest failure that stands
 	Reason  string           `json:"reason,omitempty"`
 }
 
@@ -125,6 +129,22 @@ type Check struct {
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
 }
+
+// LoadRun is one run of a load, as the ledger has it.
+type LoadRun struct {
+	Load   string    `json:"load"`
+	ID     string    `json:"id"`
+	At     time.Time `json:"at"`
+	Files  int64     `json:"files"`
+	Failed int64     `json:"failed,omitempty"`
+	Marked int64     `json:"marked,omitempty"` // by a person
+	Rows   int64     `json:"rows"`
+	Bytes  int64     `json:"bytes"`
+	TookMS int64     `json:"took_ms"` // of its COPYs
+	Reason string    `json:"reason,omitempty"`
+}
+
+func (LoadRun) event() {}
 
 // Summary ends a command: Text for people, Counts for programs.
 type Summary struct {

@@ -56,7 +56,7 @@ func BenchmarkPlan(b *testing.B) {
 			})
 			var p *plan.Plan
 			took := fastest(3, func() {
-				j, err := source.New(ld, w.Database)
+				j, err := source.New(ld, "p", w.Database)
 				if err == nil {
 					p, err = l.planner.Plan(b.Context(), j, plan.Want{Vanished: all})
 				}

@@ -31,7 +31,7 @@ func TestMarkOfARebuiltTable(t *testing.T) {
 			w.Put(t, "p/b.parquet", rows(11, 2))
 			w.mustRun(ld, plan.Options{}, 2, 5)
 			w.Put(t, "p/q.parquet", rows(31, 1))
-			if err := w.mark(ld, "skipped", plan.Options{Path: "p/q.parquet"}); err != nil {
+			if err := w.mark(ld, "quarantined", plan.Options{Path: "p/q.parquet"}); err != nil {
 				t.Fatal(err)
 			}
 			w.SQL(t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t")

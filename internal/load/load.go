@@ -10,8 +10,11 @@ package load
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/draft"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -42,15 +45,26 @@ func Open(ctx context.Context, cfg Config) (*Loader, error) {
 	if cfg.Sink == nil {
 		cfg.Sink = func(event.Event) {}
 	}
+	var mu sync.Mutex // a phase that goes on is told of beside what happens
+	sink := cfg.Sink
+	cfg.Sink = func(e event.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		sink(e)
+	}
 	sessions, err := session.Open(ctx, cfg.Server, cfg.Scope, cfg.Run)
 	if err != nil {
 		return nil, err
 	}
-	return &Loader{cfg: cfg, sessions: sessions, planner: &plan.Planner{Sessions: sessions, Scope: cfg.Scope}}, nil
+	return &Loader{cfg: cfg, sessions: sessions, planner: &plan.Planner{Sessions: sessions, Scope: cfg.Scope, Secrets: cfg.Secrets}}, nil
 }
 
-// Close ends the sessions.
-func (l *Loader) Close() error { return l.sessions.Close() }
+// Close drops the stages that were made for loads, and ends the sessions.
+func (l *Loader) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), session.Cleanup)
+	defer cancel()
+	return errors.Join(l.planner.DropStages(ctx), l.sessions.Close())
+}
 
 // Formats asks the server for the formats of those loads whose text leaves them to a name or to the stage, and returns the loads with them.
 func (l *Loader) Formats(ctx context.Context, loads []project.Load) ([]project.Load, error) {
@@ -59,7 +73,7 @@ func (l *Loader) Formats(ctx context.Context, loads []project.Load) ([]project.L
 
 // source makes a load ready.
 func (l *Loader) source(ld project.Load) (*source.Load, error) {
-	return source.New(ld, l.cfg.Scope.Database)
+	return source.New(ld, l.cfg.Scope.Project, l.cfg.Scope.Database)
 }
 
 // Plan says what Run would do, and writes nothing: it emits a File for each file that Run would touch or that stands in its way
@@ -69,7 +83,10 @@ func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*plan.Pl
 	if err != nil {
 		return nil, err
 	}
+	phases := session.NewPhases(ld.Name, l.cfg.Sink)
+	phases.Enter("listing")
 	p, err := l.planner.Plan(ctx, j, plan.Want{Options: o, Vanished: true})
+	phases.Enter("")
 	if err != nil {
 		return nil, err
 	}
@@ -87,14 +104,22 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	return run.Run(ctx, l.cfg, l.sessions, l.planner, j, o)
+	return run.Run(ctx, l.cfg, l.sessions, l.planner, j, o, nil)
 }
 
 // All runs loads one after another, goes on after one fails, and joins their errors: the worst exit code wins.
 func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error {
 	all := &Errors{Of: len(loads)}
-	for _, ld := range loads {
-		if _, err := l.Run(ctx, ld, o); err != nil {
+	plans, err := l.plans(ctx, loads, o)
+	if err != nil {
+		return err
+	}
+	for i, ld := range loads {
+		j, err := l.source(ld)
+		if err == nil {
+			_, err = run.Run(ctx, l.cfg, l.sessions, l.planner, j, o, plans[i])
+		}
+		if err != nil {
 			all.Errs = append(all.Errs, err)
 		}
 		if ctx.Err() != nil {
@@ -110,8 +135,28 @@ func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error
 	return all
 }
 
+// plans are those of loads that are planned together; of one, or one that needs a look of its own, there is none.
+func (l *Loader) plans(ctx context.Context, loads []project.Load, o Options) ([]*plan.Plan, error) {
+	out := make([]*plan.Plan, len(loads))
+	if len(loads) < 2 {
+		return out, nil
+	}
+	at := map[*source.Load]int{}
+	var together []*source.Load
+	for i, ld := range loads {
+		if j, err := l.source(ld); err == nil {
+			at[j], together = i, append(together, j)
+		}
+	}
+	plans, err := l.planner.Plans(ctx, together, plan.Want{Options: o})
+	for j, p := range plans {
+		out[at[j]] = p
+	}
+	return out, err
+}
+
 // Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded" (their rows are in the
-// table), "new" (they are not: load them) or "skipped" (never load them). It loads nothing. reason is required and kept.
+// table), "new" (they are not: load them) or "quarantined" (never load them). It loads nothing. reason is required and kept.
 func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o Options) error {
 	j, err := l.source(ld)
 	if err != nil {
@@ -127,6 +172,23 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 	return l.planner.List(ctx, loads, l.cfg.Sink)
 }
 
+// History emits a LoadRun for each of the last runs of a load that did something, the newest first.
+func (l *Loader) History(ctx context.Context, load string) error {
+	n, err := l.planner.History(ctx, load, l.cfg.Sink)
+	if err == nil && n == 0 {
+		l.cfg.Sink(event.Note{Level: "info", Text: "load " + load + ": no run has loaded, failed or marked a file"})
+	}
+	return fault.Wrap(load, "read the ledger", err)
+}
+
+// Draft writes a load, and the migration of its table, from the files in a place; it writes nothing to disk.
+func (l *Loader) Draft(ctx context.Context, r draft.Request) (draft.Draft, error) {
+	phases := session.NewPhases(r.Name, l.cfg.Sink)
+	phases.Enter("reading the files' columns")
+	defer phases.Enter("")
+	return draft.Write(ctx, l.planner, r)
+}
+
 // Validate checks the files that Run would load and those that failed before (with Options.Path all that it names), at most
 // Options.Limit of them, and loads and writes nothing: what COPY's VALIDATION_MODE would do if Databend had it, for transforms too.
 // It emits a File, valid or invalid, for each, and fails with exit 3 when one is invalid.
@@ -136,10 +198,13 @@ func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) error
 	if err != nil {
 		return err
 	}
+	r.Phases.Enter("listing")
+	defer r.Phases.Enter("")
 	p, err := l.planner.Plan(ctx, r.Load, plan.Want{Options: o})
 	if err != nil {
 		return err
 	}
+	r.Phases.Enter("checking the files")
 	return r.Validate(ctx, p)
 }
 
@@ -147,6 +212,9 @@ func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) error
 // no table and no ledger. A GEOMETRY comes as EWKT, a VARIANT and a VECTOR as JSON, whole.
 func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int) error {
 	r, err := l.inspector(ctx, ld, o)
+	if err == nil && r.Load.Own() {
+		err = fault.Wrap(ld.Name, "preview", l.planner.MakeStage(ctx, r.Load))
+	}
 	if err != nil {
 		return err
 	}
@@ -159,7 +227,7 @@ func (l *Loader) inspector(ctx context.Context, ld project.Load, o Options) (*in
 	if err != nil {
 		return nil, err
 	}
-	r := &inspect.Inspector{Sessions: l.sessions, Load: j, Options: o, Sink: l.cfg.Sink}
+	r := &inspect.Inspector{Sessions: l.sessions, Load: j, Options: o, Sink: l.cfg.Sink, Phases: session.NewPhases(ld.Name, l.cfg.Sink)}
 	if len(ld.Secrets) > 0 {
 		r.Secrets, err = l.cfg.Secrets(ctx, ld.Secrets)
 	}

@@ -408,7 +408,7 @@ func TestReplaceTextFile(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.wantRows(5)
 
-	j, err := source.New(ld, w.Database)
+	j, err := source.New(ld, "p", w.Database)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -255,7 +255,7 @@ func TestMarks(t *testing.T) {
 	}
 	w.mustRun(ld, plan.Options{}, 1, 2)
 	w.Put(t, "p/d.parquet", rows(31, 1))
-	if err := mark("skipped", plan.Options{Path: "p/d.parquet"}); err != nil {
+	if err := mark("quarantined", plan.Options{Path: "p/d.parquet"}); err != nil {
 		t.Fatal(err)
 	}
 	w.Put(t, "p/d.parquet", rows(31, 2)) // for good

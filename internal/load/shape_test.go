@@ -283,7 +283,7 @@ func TestTypesOfTheTable(t *testing.T) {
 	w := newWorld(t)
 	w.SQL(t, "CREATE TABLE types (a TUPLE(INT, TUPLE(STRING, DECIMAL(10, 2))), b TUPLE(x INT, y STRING), c TIMESTAMP_TZ, d "+
 		"ARRAY(TUPLE(INT, INT)), e MAP(STRING, INT), f VECTOR(3), g TINYINT UNSIGNED)")
-	j, err := source.New(w.load("COPY INTO types FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET)"), w.Database)
+	j, err := source.New(w.load("COPY INTO types FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET)"), "p", w.Database)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func TestMarksThatSayNothingOfTheRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mark(ld, "skipped", plan.Options{Path: "p/a.parquet"})
+	mark(ld, "quarantined", plan.Options{Path: "p/a.parquet"})
 	_, err := w.run(ld, plan.Options{})
 	w.wantExit(err, fault.ExitStopped, "9 rows")
 	mark(ld, "loaded", plan.Options{})

@@ -27,11 +27,12 @@ import (
 // world is a project in a database of its own, with a stage st over its objects.
 type world struct {
 	*databendtest.Env
-	t      testing.TB
-	cfg    func(*databend.Config) // changes the server's configuration
-	stage  string
-	events []event.Event // of the last command
-	runs   int
+	t       testing.TB
+	cfg     func(*databend.Config) // changes the server's configuration
+	stage   string
+	events  []event.Event // of the last command
+	runs    int
+	secrets secret.Set
 }
 
 // event is a row of most tests.
@@ -112,7 +113,7 @@ func (w *world) child(ctx context.Context, cfg databend.Config, run string, sink
 	defer srv.Close()
 	l, err := Open(ctx, Config{
 		Server: srv, Scope: state.Scope{Project: "p", Database: w.Database, StateDatabase: w.StateDB}, Run: run, Sink: sink,
-		Secrets: func(context.Context, []string) (secret.Set, error) { return nil, nil },
+		Secrets: func(context.Context, []string) (secret.Set, error) { return w.secrets, nil },
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -25,6 +26,11 @@ const timestamp = "20060102150405"
 // CreateMigration writes a new, empty migration and returns its path, relative to dir. Its version is the time in UTC, or with
 // sequential the number after the highest; in both cases higher than every other.
 func CreateMigration(dir, name string, sequential bool, now time.Time) (string, error) {
+	return CreateMigrationOf(dir, name, migrationTemplate, sequential, now)
+}
+
+// CreateMigrationOf is CreateMigration with a text in the file.
+func CreateMigrationOf(dir, name, text string, sequential bool, now time.Time) (string, error) {
 	slug := snake(name)
 	if slug == "" {
 		return "", &Error{Msg: "a migration needs a name of letters and digits", Hint: "dbctl migrate create add_frame_quality"}
@@ -39,21 +45,30 @@ func CreateMigration(dir, name string, sequential bool, now time.Time) (string, 
 	}
 	base := nextVersion(highest, sequential, now) + "_" + slug + ".sql"
 	rel := path.Join(MigrationsDir, base)
-	if err := os.MkdirAll(filepath.Join(dir, MigrationsDir), 0o777); err != nil {
-		return "", fmt.Errorf("make %s: %w", MigrationsDir, err)
+	return rel, createFile(dir, rel, text)
+}
+
+// CreateLoad writes a new load and returns its path, relative to dir. One that is there is left alone.
+func CreateLoad(dir, name, text string) (string, error) {
+	rel := path.Join(LoadsDir, name+".sql")
+	return rel, createFile(dir, rel, text)
+}
+
+// createFile writes a file of the project that is not there yet.
+func createFile(dir, rel, text string) error {
+	file := filepath.Join(dir, filepath.FromSlash(rel))
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		return fmt.Errorf("make %s: %w", path.Dir(rel), err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, rel), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return "", fmt.Errorf("create migration: %w", err)
+		return fmt.Errorf("create %s: %w", rel, err)
 	}
-	if _, err := f.WriteString(migrationTemplate); err != nil {
-		f.Close()
-		return "", fmt.Errorf("write %s: %w", rel, err)
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", rel, err)
 	}
-	if err := f.Close(); err != nil {
-		return "", fmt.Errorf("write %s: %w", rel, err)
-	}
-	return rel, nil
+	return nil
 }
 
 // nextVersion is the version of a new migration after the highest.

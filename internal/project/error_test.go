@@ -142,7 +142,16 @@ func TestOpenErrors(t *testing.T) {
 
 		// loads
 		{"no statement", load("-- nothing\n"), Options{}, "loads/l.sql:1:1: there is no statement", "one COPY INTO"},
-		{"two statements", load(copySQL + "\n  SELECT 1;"), Options{}, "loads/l.sql:3:3: second statement", "belong in a migration"},
+		{
+			"a SELECT behind a COPY", load(copySQL + "\n  SELECT 1;"),
+			Options{},
+			"loads/l.sql:3:3: behind its COPY a load takes DML only, which runs in the COPY's transaction: this is SELECT", "belong in a migration",
+		},
+		{
+			"DDL behind a COPY", load(copySQL + "\n  TRUNCATE TABLE t;"),
+			Options{},
+			"loads/l.sql:3:3: behind its COPY a load takes DML only, which runs in the COPY's transaction: this is TRUNCATE TABLE", "belong in a migration",
+		},
 		{"no COPY", load("-- c\nINSERT INTO t VALUES (1);"), Options{}, "loads/l.sql:2:1: not a COPY INTO", "COPY INTO"},
 		{"unload", load("COPY INTO @s FROM t;"), Options{}, "loads/l.sql:1:11: COPY INTO a location unloads; a load is a COPY INTO a table", ""},
 

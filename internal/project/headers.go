@@ -14,7 +14,7 @@ import (
 var (
 	migrationKeys = []string{"allow", "adopt", sqltext.LintIgnore}
 	allowed       = []string{"irreversible", "out-of-order"}
-	loadKeys      = []string{"filename-column", "optional", "pattern", "window", "on-changed", "rule", "empty", sqltext.LintIgnore}
+	loadKeys      = []string{"filename-column", "optional", "pattern", "window", "on-changed", "rule", "empty", "expect-every", sqltext.LintIgnore}
 	onChanged     = []string{"fail", "skip", "replace"}
 	ruleLevels    = []string{"off", "warn", "fail"}
 )
@@ -61,6 +61,18 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 		hint = h.Key + " is a header of " + where
 	}
 	return badHeader(src, h, "unknown header "+h.Key, hint)
+}
+
+// LoadHeaders are the headers of a load for the reference.
+var LoadHeaders = []struct{ Form, Means string }{
+	{"filename-column=src", "the column that the COPY fills with `METADATA$FILENAME`: by it a file's rows are found, for `--on-changed replace` and `--reload`"},
+	{"optional=a,b", "columns that a file may lack: NULL in their place"},
+	{"pattern='.*[.]parquet'", "which files below the location are the load's; without it and PATTERN, the visible files of the format's extension"},
+	{"window=capture_date=%Y-%m-%d 7d", "list only the partitions of that time back, and everything once a week or with `--full`"},
+	{"on-changed=fail|skip|replace", "what to do with an overwritten file"},
+	{`rule=NAME:off|warn|fail "why"`, "what a rule does in this load"},
+	{"expect-every=24h", "the load is late when its last file was loaded longer ago (h, d, w): `load --list` says so, `--check` exits with 3"},
+	{"empty=ok", "a location without a file is no error"},
 }
 
 // RuleNames are the rules of package load that a header may name.
@@ -162,6 +174,12 @@ func (l *LoadHeader) set(h sqltext.Header, copied copytext.Copy) (msg, hint stri
 			l.Rules = map[string]string{}
 		}
 		l.Rules[name] = level
+	case "expect-every":
+		span, err := parseSpan(h.Value)
+		if err != nil {
+			return "expect-every=" + h.Value + " is no length of time", "write -- dbctl: expect-every=24h"
+		}
+		l.ExpectEvery = span
 	case "empty":
 		if h.Value != "ok" {
 			return "empty=" + h.Value + " is unknown", "write -- dbctl: empty=ok"
@@ -192,11 +210,8 @@ func ParseWindow(s string) (layout string, span time.Duration, err error) {
 	if i < 0 {
 		return "", 0, fmt.Errorf("window=%s has no length", s)
 	}
-	layout, length := strings.TrimSpace(s[:i]), s[i+1:]
-	units := map[byte]time.Duration{'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
-	unit := units[length[max(0, len(length)-1)]]
-	n, err := strconv.ParseUint(length[:max(0, len(length)-1)], 10, 16)
-	if err != nil || unit == 0 || n == 0 {
+	layout = strings.TrimSpace(s[:i])
+	if span, err = parseSpan(s[i+1:]); err != nil {
 		return "", 0, fmt.Errorf("window=%s does not end in a length such as 7d", s)
 	}
 	verbs := 0
@@ -213,5 +228,16 @@ func ParseWindow(s string) (layout string, span time.Duration, err error) {
 	if verbs == 0 || !strings.Contains(layout, "%Y") {
 		return "", 0, fmt.Errorf("window=%s has no date", s)
 	}
-	return layout, time.Duration(n) * unit, nil
+	return layout, span, nil
+}
+
+// parseSpan reads a length of time in hours, days or weeks: 24h, 7d, 2w.
+func parseSpan(s string) (time.Duration, error) {
+	units := map[byte]time.Duration{'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
+	number := s[:max(0, len(s)-1)]
+	n, err := strconv.ParseUint(number, 10, 16)
+	if err != nil || n == 0 || units[s[len(number)]] == 0 {
+		return 0, fmt.Errorf("%q does not end in h, d or w", s)
+	}
+	return time.Duration(n) * units[s[len(number)]], nil
 }

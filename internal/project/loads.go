@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // readLoads reads all .sql files of loads/ and of the folders below it, by name. Hidden files and folders are none of ours.
@@ -78,13 +79,9 @@ func (r *renderer) readLoad(file string) (Load, error) {
 	if err != nil {
 		return l, e.fail(err)
 	}
-	const one = "a load is one COPY INTO table FROM a stage; other statements belong in a migration"
-	switch len(statements) {
-	case 0:
+	const one = "a load is one COPY INTO table FROM a stage or a location, and DML behind it; other statements belong in a migration"
+	if len(statements) == 0 {
 		return l, &Error{File: file, Line: 1, Column: 1, Msg: "there is no statement", Hint: one}
-	case 1:
-	default:
-		return l, e.errorAt(statements[1].Start, "second statement", one)
 	}
 	st := statements[0]
 	l.Statement = e.statement(st)
@@ -97,6 +94,14 @@ func (r *renderer) readLoad(file string) (Load, error) {
 			return l, e.errorAt(st.Start+se.Pos.Offset, se.Msg, hint)
 		}
 		return l, e.errorAt(st.Start, err.Error(), one)
+	}
+	for _, st := range statements[1:] {
+		does := effect.Analyze(st.Text, r.env.Database)
+		if !does.DML || does.Copy || does.Script {
+			return l, e.errorAt(st.Start, "behind its COPY a load takes DML only, which runs in the COPY's transaction: this is "+does.Kind,
+				"INSERT, MERGE, UPDATE, DELETE or REPLACE; a second COPY is a load of its own, other statements belong in a migration")
+		}
+		l.After = append(l.After, e.statement(st))
 	}
 	if l.Secrets, err = e.secrets(); err != nil {
 		return l, err

@@ -130,7 +130,8 @@ type Load struct {
 	LoadHeader
 	Statement Statement
 	Copy      copytext.Copy
-	Format    string // the options of its files' format, as far as the server was asked: where FILE_FORMAT is a name, or the stage's
+	After     []Statement // behind the COPY: run in its transaction when rows came
+	Format    string      // the options of its files' format, as far as the server was asked: where FILE_FORMAT is a name, or the stage's
 	Expanded  string
 	Checksum  string // "v1:…" of Expanded, CRLF→LF
 	Secrets   []string
@@ -145,6 +146,7 @@ type LoadHeader struct {
 	OnChanged      string            // "", fail, skip, replace
 	Rules          map[string]string // NAME → off|warn|fail
 	EmptyOK        bool
+	ExpectEvery    time.Duration // a load that has brought no file for longer is late; 0: no word
 }
 
 // Migration returns the migration with this version, or nil.

@@ -51,6 +51,8 @@ func kind(e event.Event) string {
 		return "finding"
 	case event.Check:
 		return "check"
+	case event.LoadRun:
+		return "load_run"
 	case event.Summary:
 		return "summary"
 	}

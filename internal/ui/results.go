@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/event"
 )
@@ -208,7 +209,32 @@ func (t *text) loadTable(ls []event.LoadState) string {
 		for _, s := range states {
 			r = append(r, event.Count(l.Counts[s]))
 		}
-		rows = append(rows, append(r, event.Count(l.Rows), timeText(l.LastRun), shorten(strings.TrimPrefix(l.Reason, "load "+l.Load+": "), 100)))
+		if l.Outside > 0 {
+			r[2] += fmt.Sprintf(" (+%s outside)", event.Count(l.Outside))
+		}
+		note := strings.TrimPrefix(l.Reason, "load "+l.Load+": ")
+		for _, more := range []string{l.Late, l.Failure} {
+			if more != "" {
+				note = strings.TrimPrefix(note+"; "+more, "; ")
+			}
+		}
+		rows = append(rows, append(r, event.Count(l.Rows), timeText(l.LastRun), shorten(note, 100)))
+	}
+	return table(rows)
+}
+
+// loadRunTable is `load --history NAME`.
+func loadRunTable(runs []event.LoadRun) string {
+	rows := [][]string{{"WHEN", "FILES", "FAILED", "ROWS", "BYTES", "TOOK", "NOTE"}}
+	for _, r := range runs {
+		note := r.Reason
+		if r.Marked > 0 {
+			note = event.Plural(r.Marked, "file") + " marked: " + note
+		}
+		rows = append(rows, []string{
+			timeText(&r.At), event.Count(r.Files), event.Count(r.Failed), event.Count(r.Rows), event.Bytes(r.Bytes),
+			(time.Duration(r.TookMS) * time.Millisecond).String(), shorten(note, 100),
+		})
 	}
 	return table(rows)
 }

@@ -27,7 +27,7 @@ type status struct {
 
 // show remembers p; the ticker draws it.
 func (s *status) show(p event.Progress) {
-	if s.now == nil || s.now.What != p.What {
+	if s.now == nil || s.now.What != p.What || s.now.Phase != p.Phase {
 		s.since = s.o.Now()
 	}
 	s.now = &p
@@ -97,6 +97,9 @@ func (s *status) close() {
 // progressText is "load videos  3/12 files  1,200 rows  3.1/12 MB  8s  about 20s left".
 func progressText(p event.Progress, elapsed time.Duration) string {
 	parts := []string{p.What}
+	if p.Phase != "" {
+		parts = append(parts, p.Phase)
+	}
 	switch {
 	case p.Total > 0:
 		parts = append(parts, fmt.Sprintf("%s/%s", event.Count(p.Done), event.Count(p.Total)))

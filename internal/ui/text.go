@@ -19,6 +19,7 @@ type text struct {
 	loadHead   string // of the load whose files were listed last
 	files      []event.File
 	loads      []event.LoadState
+	loadRuns   []event.LoadRun
 	lastStep   string // of the last plain progress line
 	stepAt     time.Time
 	tickAt     time.Time
@@ -54,6 +55,10 @@ func (t *text) event(e event.Event) {
 	case event.LoadState:
 		t.flushBut("loads")
 		t.loads = append(t.loads, e)
+		return
+	case event.LoadRun:
+		t.flushBut("runs")
+		t.loadRuns = append(t.loadRuns, e)
 		return
 	}
 	t.flush()
@@ -152,6 +157,10 @@ func (t *text) flushBut(keep string) {
 		t.out(t.loadTable(t.loads))
 		t.loads = nil
 	}
+	if len(t.loadRuns) > 0 && keep != "runs" {
+		t.out(loadRunTable(t.loadRuns))
+		t.loadRuns = nil
+	}
 }
 
 // out writes a result, err what is about the work. Both make room: the status line is drawn again by its ticker.
@@ -222,6 +231,9 @@ func (t *text) note(n event.Note) {
 // tickEvery is how often a step that goes on is a line where there is no status line: a COPY of hours must not look dead in a log.
 const tickEvery = 30 * time.Second
 
+// phaseLasts is how long a phase goes on before it is worth a line.
+const phaseLasts = 2 * time.Second
+
 // progress feeds the status line of a terminal; elsewhere a step that is done is a line, and a statement's ticking seldom is.
 func (t *text) progress(p event.Progress) {
 	if t.status != nil {
@@ -231,10 +243,14 @@ func (t *text) progress(p event.Progress) {
 	if t.o.Quiet {
 		return
 	}
-	step := fmt.Sprintf("%s %d", p.What, p.Done)
+	step := fmt.Sprintf("%s %s %d", p.What, p.Phase, p.Done)
 	now := time.Now()
 	if step != t.lastStep {
 		t.lastStep, t.stepAt = step, now
+		if p.Phase != "" { // most are over at once; it is told again when not
+			t.tickAt = now.Add(phaseLasts - tickEvery)
+			return
+		}
 	} else if now.Sub(t.tickAt) < tickEvery {
 		return
 	}

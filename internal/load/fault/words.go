@@ -38,30 +38,31 @@ func InWords(err error) string {
 	lower := strings.ToLower(text)
 	switch {
 	case strings.Contains(lower, "encrypted"):
-		return "it is encrypted: " + oneLine(text)
+		return "it is encrypted: " + OneLine(text)
 	case tooSmall.MatchString(text):
-		return "not a Parquet file (cut off, or something else): " + oneLine(text)
+		return "not a Parquet file (cut off, or something else): " + OneLine(text)
 	case Unreadable.MatchString(Message(err)):
-		return "its footer cannot be read: cut off, damaged, or no Parquet: " + oneLine(text)
+		return "its footer cannot be read: cut off, damaged, or no Parquet: " + OneLine(text)
 	case unknownArrow.MatchString(text):
 		m := unknownArrow.FindStringSubmatch(text)
 		if m[1] != "" {
 			m[2] = m[1] + "; write it as a list of any length, or without the Arrow schema (store_schema=False)"
 		}
-		return "it has a column of a type that Databend cannot read: " + oneLine(m[2])
+		return "it has a column of a type that Databend cannot read: " + OneLine(m[2])
 	case databend.IsCode(err, BadCompression):
-		return "it cannot be unpacked: cut off, damaged, or compressed otherwise than the load says: " + oneLine(text)
+		return "it cannot be unpacked: cut off, damaged, or compressed otherwise than the load says: " + OneLine(text)
 	case databend.IsCode(err, 1001):
-		return "its data is damaged, or of a type that cannot be read: " + oneLine(text)
+		return "its data is damaged, or of a type that cannot be read: " + OneLine(text)
 	case strings.Contains(lower, "unable to cast `null`"):
-		return "NULL where the table takes none: " + oneLine(text)
+		return "NULL where the table takes none: " + OneLine(text)
 	case strings.Contains(lower, "reference or alias is ambiguous"):
-		return "a column is " + Twice + ": " + oneLine(text)
+		return "a column is " + Twice + ": " + OneLine(text)
 	}
-	return oneLine(text)
+	return OneLine(text)
 }
 
-func oneLine(s string) string {
+// OneLine is s without line breaks, cut behind 300 characters.
+func OneLine(s string) string {
 	return Shorten(strings.Join(strings.Fields(s), " "), 300)
 }
 

@@ -101,7 +101,7 @@ func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []s
 func AlikeError(j *source.Load, cause error) error {
 	return &fault.Error{
 		Load: j.Name, Exit: fault.ExitFailed, Msg: "its files fail alike, so that its text is held to blame", Err: cause,
-		Advice: fmt.Sprintf("mend %s; or, if the files are bad, give them up with --mark skipped --path GLOB --reason '…'", j.Path),
+		Advice: fmt.Sprintf("mend %s; or, if the files are bad, give them up with --mark quarantined --path GLOB --reason '…'", j.Path),
 	}
 }
 

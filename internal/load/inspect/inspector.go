@@ -17,6 +17,7 @@ type Inspector struct {
 	Options plan.Options
 	Secrets secret.Set
 	Sink    event.Sink
+	Phases  *session.Phases
 
 	Bad     []BadFile
 	made    []cell // see cells

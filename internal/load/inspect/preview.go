@@ -126,7 +126,7 @@ func (r *Inspector) previewFiles(ctx context.Context) ([]string, error) {
 	}
 	if len(res.Rows) == 0 && !j.EmptyOK {
 		return nil, fault.Errorf(j.Name, fault.ExitStopped, "dbctl load "+j.Name+" --plan -v names what is there, and why it is left out",
-			"no file in @%s/%s", j.Copy.Stage, j.Prefix)
+			"no file in %s", j.Place())
 	}
 	out := make([]string, len(res.Rows))
 	for i, r := range res.Rows {

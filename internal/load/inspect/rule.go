@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/event"
@@ -22,6 +23,7 @@ type rule struct {
 	bad     string         // SQL, true for a bad row; {} is the column, [] the type that it is cast to
 	value   string
 	reason  string // behind "row N: column = value"
+	finds   string // for the reference
 }
 
 var (
@@ -47,18 +49,22 @@ const outside = "coalesce(TRY_CAST({} AS []) NOT BETWEEN '0001-01-02' AND '9999-
 var Rules = []rule{
 	{ // The engine puts a neighbour's number in the place of the NULL.
 		Name: "vector-null", run: "fail", applies: vectors, from: lists,
-		bad: "{} IS NOT NULL AND array_length({})<>array_count({})", value: "to_string({}::VARIANT)", reason: "has a NULL in the vector",
+		finds: "a NULL inside a vector (Databend puts a neighbour's number there)",
+		bad:   "{} IS NOT NULL AND array_length({})<>array_count({})", value: "to_string({}::VARIANT)", reason: "has a NULL in the vector",
 	},
 	{ // A distance to it is no number.
 		Name: "vector-nan", run: "warn", applies: vectors, from: lists,
-		bad: "coalesce(isnan(array_sum({})*0), false)", value: "to_string({}::VARIANT)", reason: "has NaN or an infinity in the vector",
+		finds: "NaN or an infinity inside a vector (a distance to it is no number)",
+		bad:   "coalesce(isnan(array_sum({})*0), false)", value: "to_string({}::VARIANT)", reason: "has NaN or an infinity in the vector",
 	},
 	{ // One row of another SRID makes ST_TRANSFORM, ST_CONTAINS and ST_DISTANCE over the table fail.
 		Name: "srid-zero", run: "warn", applies: geometries,
-		bad: "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=0, false)", value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "has no SRID",
+		finds: "a geometry without SRID (one such row breaks `ST_TRANSFORM` over the table)",
+		bad:   "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=0, false)", value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "has no SRID",
 	},
 	{ // Latitude and longitude the wrong way round.
 		Name: "swapped-axes", run: "warn", applies: geometries,
+		finds: "latitude and longitude the wrong way round",
 		bad: "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=4326 AND (greatest(abs(ST_YMAX(TRY_TO_GEOMETRY({}))), " +
 			"abs(ST_YMIN(TRY_TO_GEOMETRY({}))))>90 OR greatest(abs(ST_XMAX(TRY_TO_GEOMETRY({}))), abs(ST_XMIN(TRY_TO_GEOMETRY({}))))>180), " +
 			"false)",
@@ -66,24 +72,44 @@ var Rules = []rule{
 	},
 	{ // 0.5 becomes 1, 2.5 becomes 3.
 		Name: "fraction", run: "warn", applies: wholeNumbers, from: fractions,
-		bad: "coalesce(TRY_CAST({} AS DOUBLE)<>TRY_CAST({} AS BIGINT), false)", value: "to_string({})", reason: "is rounded to a whole number",
+		finds: "a fraction rounded into a whole number",
+		bad:   "coalesce(TRY_CAST({} AS DOUBLE)<>TRY_CAST({} AS BIGINT), false)", value: "to_string({})", reason: "is rounded to a whole number",
 	},
 	{ // Seconds are taken for milliseconds by their size, nanoseconds become the year 1.
 		Name: "time-range", run: "fail", applies: times, from: numbers,
-		bad: outside, value: "to_string({})", reason: "is no time between the years 1 and 9999: of another unit?",
+		finds: "a whole number that is no time between the years 1 and 9999: of another unit",
+		bad:   outside, value: "to_string({})", reason: "is no time between the years 1 and 9999: of another unit?",
 	},
 	{ // Off in a run, since it reads what is right nearly always.
 		Name: "time-range", run: "off", applies: times, from: dates,
-		bad: outside, value: "to_string(to_int64({}))", reason: "is no time between the years 1 and 9999",
+		finds: "likewise for files that hold times themselves: `warn` in `--validate` only, since it reads them all",
+		bad:   outside, value: "to_string(to_int64({}))", reason: "is no time between the years 1 and 9999",
 	},
 	{ // A list of structs becomes {"1":…}: its names are lost.
 		Name: "struct-names", run: "warn", applies: variants, from: structs,
-		bad: "{} IS NOT NULL", value: "typeof({})", reason: "loses the names of its fields",
+		finds: "a list of structs that loses its names as VARIANT",
+		bad:   "{} IS NOT NULL", value: "typeof({})", reason: "loses the names of its fields",
 	},
 	{ // Even when they hold JSON.
 		Name: "binary-json", run: "warn", applies: variants, from: binaries,
-		bad: "{} IS NOT NULL", value: "hex({})", reason: "is bytes, and becomes a text of hexadecimal digits",
+		finds: "bytes that become a text of hexadecimal digits as VARIANT",
+		bad:   "{} IS NOT NULL", value: "hex({})", reason: "is bytes, and becomes a text of hexadecimal digits",
 	},
+}
+
+// Rule is a rule for the reference.
+type Rule struct{ Name, Level, Finds string }
+
+// Reference are the rules, each name once.
+func Reference() (out []Rule) {
+	for _, r := range Rules {
+		if i := slices.IndexFunc(out, func(o Rule) bool { return o.Name == r.Name }); i >= 0 {
+			out[i].Finds += "; " + r.finds
+			continue
+		}
+		out = append(out, Rule{Name: r.Name, Level: r.run, Finds: r.finds})
+	}
+	return out
 }
 
 // level is what a rule does: in a run what the header or the rule says, in a validation at least a warning unless it is off.
@@ -131,6 +157,10 @@ func (r *Inspector) Obey(ctx context.Context, files []plan.File, missing []strin
 		return files, err
 	}
 	groups, checks := []Group{{files, missing}}, append(fail, warn...)
+	if len(checks) > 0 {
+		r.Phases.Enter("checking rules")
+		defer r.Phases.Enter("")
+	}
 	if r.Load.FillsMissing() && len(checks) > 0 {
 		if groups, err = r.Groups(ctx, files); err != nil {
 			return nil, err

@@ -23,7 +23,7 @@ type object struct {
 type word struct {
 	object
 	at                            time.Time
-	event, stage                  string
+	event, stage, url, path       string // url and path: as the file was loaded
 	state, checksum, source, text string
 	rows                          int64
 }
@@ -32,18 +32,18 @@ type word struct {
 var wordColumns = func() string {
 	id := sqltext.Ident
 	return strings.Join([]string{
-		id(state.ColStageURL), "to_int64(" + id(state.ColAt) + ")", id(state.ColEventID), id(state.ColState), id(state.ColSize), id(state.ColETag),
+		"to_int64(" + id(state.ColAt) + ")", id(state.ColEventID), id(state.ColState), id(state.ColSize), id(state.ColETag),
 		"to_int64(TRY_CAST(" + id(state.ColMtime) + " AS TIMESTAMP))", id(state.ColRows), id(state.ColChecksum), id(state.ColSource),
-		id(state.ColError), id(state.ColReason), id(state.ColStage),
+		id(state.ColError), id(state.ColReason), id(state.ColStage), id(state.ColStageURL), id(state.ColPath) + " AS written",
 	}, ", ")
 }()
 
-// readWord reads a row of wordColumns.
+// readWord reads the URL of a place, and wordColumns behind it.
 func readWord(r databend.Row) (stageURL string, w word) {
 	at := func(i int) string { return r[i].String }
 	return at(0), word{
 		at: moment(at(1)), event: at(2), state: at(3), object: object{session.Number(at(4)), at(5), moment(at(6))}, rows: session.Number(at(7)),
-		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)), stage: at(12),
+		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)), stage: at(12), url: at(13), path: at(14),
 	}
 }
 
@@ -76,7 +76,11 @@ func (s seen) asRecorded() File {
 	if s.here && s.listed.same(o) {
 		o = s.listed
 	}
-	return File{Path: s.path, Bytes: o.size, ETag: o.etag, Mtime: o.mtime}
+	f := File{Path: s.path, Bytes: o.size, ETag: o.etag, Mtime: o.mtime}
+	if !s.here {
+		f.State = Vanished
+	}
+	return f
 }
 
 // classify decides about one file of the load. engine is whether it was loaded past us and the ledger does not know. A file of no

@@ -32,7 +32,7 @@ func (p *Plan) Decide(o Want) error {
 	left := max(0, o.Limit-len(o.Settled)+o.Denied)
 	for i := range p.Files {
 		f := &p.Files[i]
-		f.Replace = f.State == Changed && onChanged == "replace" && !o.Settled[f.Path]
+		f.Replace = !o.Settled[f.Path] && (f.State == Changed && onChanged == "replace" || o.Reload && slices.Contains(reloaded, f.State))
 		if f.Replace {
 			if err := p.Job.MayReplace(); err != nil {
 				return err
@@ -62,6 +62,9 @@ func (p *Plan) Decide(o Want) error {
 	return nil
 }
 
+// reloaded are the states of files whose rows --reload replaces.
+var reloaded = []State{Loaded, Expired, Changed, Emptied}
+
 // irreplaceable is why the rows of a changed file cannot be told from others; "" when they can.
 func (p *Plan) irreplaceable(f *File) string {
 	switch {
@@ -87,7 +90,7 @@ func (p *Plan) Refusal(o Options) error {
 	case p.Listed() == 0 && !p.Job.EmptyOK && len(p.absent) > 0:
 		return p.Stopped(o)
 	case p.Listed() == 0 && !p.Job.EmptyOK && !p.Windowed():
-		where := "@" + p.Job.Copy.Stage + "/" + p.Job.Prefix
+		where := p.Job.Place()
 		advice := fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.Job.Path)
 		if o.Path != "" {
 			where += " with --path " + o.Path
@@ -113,8 +116,8 @@ func pathFlag(o Options) string {
 // Stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
 func (p *Plan) Stopped(o Options) error {
 	if len(p.absent) > 0 {
-		return fault.Errorf(p.Load, fault.ExitStopped, "mend FILES in "+p.Job.Path, "%s named by FILES not in @%s: %s",
-			fault.Count(int64(len(p.absent)), "file is", "files are"), p.Stage, fault.Some(p.absent, 5))
+		return fault.Errorf(p.Load, fault.ExitStopped, "mend FILES in "+p.Job.Path, "%s named by FILES not in %s: %s",
+			fault.Count(int64(len(p.absent)), "file is", "files are"), p.Job.Place(), fault.Some(p.absent, 5))
 	}
 	if len(p.Kept) > 0 {
 		return fault.Errorf(p.Load, fault.ExitStopped,
@@ -150,7 +153,7 @@ func (p *Plan) Open() error {
 		return nil
 	}
 	return fault.Errorf(p.Load, fault.ExitPartly,
-		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark skipped --path GLOB "+
+		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark quarantined --path GLOB "+
 			"--reason '…' gives them up", p.Load),
 		"%s before and did not change since: %s", fault.Count(int64(len(names)), "file failed", "files failed"), fault.Some(names, 3))
 }

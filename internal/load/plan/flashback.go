@@ -2,10 +2,11 @@ package plan
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 )
@@ -13,34 +14,36 @@ import (
 // flashedBackSQL: a COPY's rows in the ledger are as old as the COPY, and the row ahead of it (state begin) has for its mtime when the
 // COPY was planned.
 const flashedBackSQL = `
-WITH head AS (SELECT timestamp AS since FROM fuse_snapshot(DATABASE, TABLE) LIMIT 1)
-SELECT loaded.path
-FROM head, (SELECT path, query_id, AT AS said, stage_url, row_count FROM_TABLE AND state = 'loaded') AS loaded,
-  (SELECT query_id, AT AS said, TRY_CAST(mtime AS TIMESTAMP) AS planned FROM_TABLE AND state = 'begin') AS ahead
-WHERE loaded.query_id = ahead.query_id AND loaded.stage_url = URL AND loaded.row_count > 0
+SELECT {PLAN} AS plan, loaded.below
+FROM (SELECT timestamp AS since FROM fuse_snapshot({DATABASE}, {TABLE}) LIMIT 1) AS head,
+  (SELECT {BELOW} AS below, query_id, {AT} AS said, row_count {FROM_TABLE} AND state = 'loaded' AND {HERE}) AS loaded,
+  (SELECT query_id, {AT} AS said, TRY_CAST(mtime AS TIMESTAMP) AS planned {FROM_TABLE} AND state = 'begin') AS ahead
+WHERE loaded.query_id = ahead.query_id AND loaded.row_count > 0
   AND loaded.said > head.since AND ahead.said > head.since AND ahead.planned > head.since`
 
 // flashedBack asks for the files whose rows went with a FLASHBACK: they came with COPYs that were planned when the table's newest
 // snapshot was already there. The engine holds them for loaded all the same. It shows as long as nothing has been written into the
 // table since.
 func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
-	for _, p := range plans {
+	var parts []string
+	for i, p := range plans {
 		if !p.scope.place.fuse || p.scope.place.ledgerRows == 0 || p.TableRows == 0 {
 			continue
 		}
-		res, err := l.Store.Conn().Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-			"DATABASE", sqltext.Quote(p.Job.Database), "TABLE", sqltext.Quote(p.Job.Table), "URL", source.Literal(p.StageURL),
-			"AT", sqltext.Ident(state.ColAt), "FROM_TABLE", AboutTable(l.Store, p.TableID),
-		).Replace(flashedBackSQL)})
-		if err != nil {
-			return err
-		}
-		p.flashed = make(map[string]bool, len(res.Rows))
-		for _, r := range res.Rows {
-			p.flashed[r[0].String] = true
-		}
+		p.flashed = map[string]bool{}
+		parts = append(parts, strings.NewReplacer(
+			"{PLAN}", strconv.Itoa(i), "{DATABASE}", sqltext.Quote(p.Job.Database), "{TABLE}", sqltext.Quote(p.Job.Table),
+			"{BELOW}", p.scope.path(), "{HERE}", p.scope.here(), "{AT}", sqltext.Ident(state.ColAt), "{FROM_TABLE}", AboutTable(l.Store, p.TableID),
+		).Replace(flashedBackSQL))
 	}
-	return nil
+	if len(parts) == 0 {
+		return nil
+	}
+	res, err := l.Store.Conn().Query(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL")})
+	for _, r := range res.Rows {
+		plans[session.Number(r[0].String)].flashed[r[1].String] = true
+	}
+	return err
 }
 
 // AboutTable is FROM and WHERE of the ledger's rows about a table, those ahead of a COPY included.

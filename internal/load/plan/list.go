@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -12,8 +13,8 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 )
 
-// List emits a LoadState for each load: its files by state, its rows and its last run; of a load with a window the files of its last
-// partitions. It is a constant number of queries for all of them; where one of them cannot be asked (its stage is not there), one more
+// List emits a LoadState for each load: its files by state, its rows and its last run; of a load with a window
+// the new files outside of it by themselves. It is a constant number of queries for all of them; where one of them cannot be asked (its stage is not there), one more
 // for each.
 func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sink) error {
 	if len(loads) == 0 {
@@ -22,7 +23,7 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 	jobs := make([]*source.Load, len(loads))
 	for i, ld := range loads {
 		var err error
-		if jobs[i], err = source.New(ld, l.Scope.Database); err != nil {
+		if jobs[i], err = source.New(ld, l.Scope.Project, l.Scope.Database); err != nil {
 			return err
 		}
 	}
@@ -38,6 +39,11 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 	if err := l.recent(ctx, false, plans...); err != nil {
 		return err
 	}
+	for _, p := range plans {
+		if p.Windowed() { // what lies outside is named, too
+			p.scope.recent, p.scope.prefixes = p.scope.prefixes, []string{p.Job.Prefix}
+		}
+	}
 	reasons, err := l.count(ctx, plans)
 	if err != nil {
 		return err
@@ -50,6 +56,10 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 		if p.lastWord > 0 {
 			at := time.UnixMicro(p.lastWord).UTC()
 			e.LastRun = &at
+		}
+		e.Outside, e.Late = p.outside, p.late()
+		if p.failedPath != "" {
+			e.Failure = fmt.Sprintf("failed %s: %s: %s", p.lastFailed.at.Format(time.DateTime), p.failedPath, p.lastFailed.text)
 		}
 		if p.TableRows > 0 && !p.Known && e.Reason == "" { // another load may fill it
 			if p.Known, err = l.knows(ctx, p); err != nil {
@@ -64,6 +74,29 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 	return nil
 }
 
+// late says how long ago the last file was loaded, where that is longer than the load expects; "" when it is not.
+func (p *Plan) late() string {
+	expect := p.Job.ExpectEvery
+	if expect == 0 {
+		return ""
+	}
+	if p.lastLoaded == 0 {
+		return fmt.Sprintf("late: nothing loaded yet, expected every %s", hours(expect))
+	}
+	if age := p.At().Sub(time.UnixMicro(p.lastLoaded)); age > expect {
+		return fmt.Sprintf("late: nothing loaded for %s, expected every %s", hours(age), hours(expect))
+	}
+	return ""
+}
+
+// hours is a length of time as a header has it: 36h, 3d.
+func hours(d time.Duration) string {
+	if d >= 48*time.Hour {
+		return fmt.Sprintf("%dd", int(d.Hours())/24)
+	}
+	return d.Truncate(time.Minute).String()
+}
+
 // count counts the files of plans, all at once, or one by one where that fails. It returns why some could not be looked at, in the
 // server's words; an error is of the way to it.
 func (l *Planner) count(ctx context.Context, plans []*Plan) (reasons []string, err error) {
@@ -74,13 +107,17 @@ func (l *Planner) count(ctx context.Context, plans []*Plan) (reasons []string, e
 			reasons[i] = p.Job.NoTable().Error()
 			continue
 		}
+		if err := p.scope.place.err; err != nil {
+			reasons[i] = err.Error()
+			continue
+		}
 		there = append(there, p)
 	}
 	if err := l.files(ctx, there, false); err == nil {
 		return reasons, nil
 	}
 	for i, p := range plans {
-		if p.TableID == "" {
+		if reasons[i] != "" {
 			continue
 		}
 		*p = *p.fresh()

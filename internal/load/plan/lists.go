@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -23,6 +24,7 @@ type scope struct {
 	job      *source.Load
 	place    place
 	prefixes []string       // of the names to look at, below the stage root
+	recent   []string       // of the window, where the names outside are looked at too
 	glob     *regexp.Regexp // of --path over whole names; nil: all
 	verbose  bool           // name each file, whatever its state
 	force    bool           // whatever is known of them, they are to be loaded
@@ -100,6 +102,9 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		}
 		for r, ok := lists[2].next(at); ok; r, ok = lists[2].next(at) {
 			url, w := readWord(r)
+			if url == p.StageURL && w.url != url {
+				p.elsewhere[w.path] = true
+			}
 			last := &what.word
 			if url != p.StageURL {
 				last = &what.otherStages
@@ -211,15 +216,33 @@ func (q scope) recordedName() string {
 	return "replace(file_name, " + source.Literal(q.place.url) + ", '')"
 }
 
+// A file is the same one whatever stage it is seen through: its identity is the whole URL. Seen from this load's place, a row of the
+// ledger is about thisPath when it is about a file below the place, whatever stage it was loaded through then.
+
+// here is true for the ledger's rows about files below the load's place.
+func (q scope) here() string {
+	id := sqltext.Ident
+	return fmt.Sprintf("left(concat(%s, %s), %d)=%s", id(state.ColStageURL), id(state.ColPath), utf8.RuneCountInString(q.place.url),
+		source.Literal(q.place.url))
+}
+
+// path is the path below the load's place; of a row about another place the one below that.
+func (q scope) path() string {
+	id := sqltext.Ident
+	return fmt.Sprintf("if(%s, substr(concat(%s, %s), %d), %[3]s)", q.here(), id(state.ColStageURL), id(state.ColPath),
+		utf8.RuneCountInString(q.place.url)+1)
+}
+
 // words are the ledger's rows about the table and the names, for readWord behind the stage's URL.
 func (q scope) words(i int, store *state.Store) string {
-	sql := "SELECT " + strconv.Itoa(i) + " AS i, " + sqltext.Ident(state.ColPath) + " AS path, " + wordColumns + q.fromLedger(store)
+	sql := fmt.Sprintf("SELECT %d AS i, %s AS path, if(%s, %s, %s), %s%s", i, q.path(), q.here(), source.Literal(q.place.url),
+		sqltext.Ident(state.ColStageURL), wordColumns, q.fromLedger(store))
 	if q.job.Files == nil && q.place.semiJoined() {
 		names := []string{"SELECT " + q.recordedName() + " FROM copy_history(" + sqltext.Quote(q.job.Target) + ")"}
 		for _, p := range q.prefixes {
 			names = append(names, "SELECT name FROM LIST_STAGE(location=>"+source.Literal("@"+q.job.Copy.Stage+"/"+p)+")")
 		}
-		sql += " AND " + sqltext.Ident(state.ColPath) + " IN (" + strings.Join(names, " UNION ALL ") + ")"
+		sql += " AND " + q.path() + " IN (" + strings.Join(names, " UNION ALL ") + ")"
 	}
 	return sql
 }
@@ -231,16 +254,16 @@ func WordsAbout(store *state.Store, tableID string) string {
 
 // fromLedger is FROM and WHERE of what the ledger knows of the table and the names.
 func (q scope) fromLedger(store *state.Store) string {
-	id, sql := sqltext.Ident, WordsAbout(store, q.place.tableID)
+	sql := WordsAbout(store, q.place.tableID)
 	if !slices.Contains(q.prefixes, "") {
 		var any []string
 		for _, p := range q.prefixes {
-			any = append(any, below(id(state.ColPath), p))
+			any = append(any, below(q.path(), p))
 		}
 		sql += " AND (" + strings.Join(any, " OR ") + ")"
 	}
 	if q.job.Files != nil {
-		sql += " AND " + id(state.ColPath) + " IN (" + source.Quoted(slices.Sorted(maps.Keys(q.job.Files))) + ")"
+		sql += " AND " + q.path() + " IN (" + source.Quoted(slices.Sorted(maps.Keys(q.job.Files))) + ")"
 	}
 	return sql
 }
@@ -248,7 +271,7 @@ func (q scope) fromLedger(store *state.Store) string {
 // known counts, of all that the ledger has about the load's names, what its last word has for loaded or failed: names, rows, and when
 // it was said, in microseconds. That may be a hundred times what is listed: it groups numbers.
 func (q scope) known(i int, store *state.Store) string {
-	s, id := sqltext.Quote, sqltext.Ident
+	id := sqltext.Ident
 	path, rows, glob := "''", "0", ""
 	if q.verbose {
 		path = "path"
@@ -257,14 +280,18 @@ func (q scope) known(i int, store *state.Store) string {
 		rows = "arg_max(" + id(state.ColRows) + ", " + id(state.ColAt) + ")"
 	}
 	if q.glob != nil {
-		glob = " AND regexp_like(" + id(state.ColPath) + ", " + source.Literal(q.glob.String()) + ", 'c')"
+		glob = " AND regexp_like(" + q.path() + ", " + source.Literal(q.glob.String()) + ", 'c')"
 	}
-	return "SELECT " + strconv.Itoa(i) + ", p, count(*), sum(greatest(n, 0)), bit_shift_right(max(w), 1) FROM (SELECT " + path +
-		" AS p, n, w FROM (" +
-		"SELECT " + id(state.ColPath) + " AS path, max(to_int64(" + id(state.ColAt) + ")*2+if(" + id(state.ColState) + " IN (" +
-		s(state.FileLoaded) + ", " + s(state.FileFailed) + "), 1, 0)) AS w, " + rows + " AS n" +
-		q.fromLedger(store) + " AND " + id(state.ColStageURL) + "=" + source.Literal(q.place.url) + glob +
-		" GROUP BY 1) WHERE bit_and(w, 1)=1) GROUP BY p"
+	return strings.NewReplacer(
+		"{PLAN}", strconv.Itoa(i), "{NAMED}", path, "{BELOW}", q.path(), "{SAID}", id(state.ColAt), "{STATE}", id(state.ColState), "{ROWS}", rows,
+		"{FROM_LEDGER}", q.fromLedger(store)+" AND "+q.here()+glob,
+	).Replace(`
+SELECT {PLAN}, p, count(*), sum(greatest(n, 0)), bit_shift_right(max(w), 1), max(loaded) FROM (
+  SELECT {NAMED} AS p, n, w, loaded FROM (
+    SELECT {BELOW} AS path, max(to_int64({SAID})*2 + if({STATE} IN ('loaded', 'failed'), 1, 0)) AS w,
+      max(if({STATE} = 'loaded', to_int64({SAID}), 0)) AS loaded, {ROWS} AS n {FROM_LEDGER} GROUP BY 1
+  ) WHERE bit_and(w, 1) = 1
+) GROUP BY p`)
 }
 
 // covers reports whether a path is one that the plan is about. Of a COPY with FILES that is no other, also in what is no longer listed.
@@ -272,6 +299,11 @@ func (q scope) covers(path string) bool {
 	return !strings.Contains(path, "://") && (q.job.Files == nil || q.job.Files[path]) &&
 		slices.ContainsFunc(q.prefixes, func(p string) bool { return strings.HasPrefix(path, p) }) &&
 		(q.glob == nil || q.glob.MatchString(path))
+}
+
+// outsideWindow reports whether a run of the load does not look at a path.
+func (q scope) outsideWindow(path string) bool {
+	return q.recent != nil && !slices.ContainsFunc(q.recent, func(p string) bool { return strings.HasPrefix(path, p) })
 }
 
 // below is the condition that column begins with prefix, as a range of bytes: that prunes blocks.

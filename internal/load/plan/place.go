@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -27,15 +28,16 @@ type place struct {
 	ledger     bool          // there is one
 	ledgerRows int64         // in all of it
 	held       bool          // somebody held the lock of the table
+	err        error         // why the load's own stage could not be made
 }
 
 // placesSQL asks for tables, stages and the engine's memory at once. Lists of names are read a hundred times as fast as pairs of them.
 const placesSQL = `
 SELECT 'table', database, name, to_string(table_id), num_rows, lower(engine)
-FROM system.tables WHERE database IN (DATABASES) AND name IN (TABLES)
+FROM system.tables WHERE database IN ({DATABASES}) AND name IN ({TABLES})
 UNION ALL
 SELECT 'stage', '', name, coalesce(url, ''), 0, ''
-FROM system.stages WHERE name IN (STAGES)
+FROM system.stages WHERE name IN ({STAGES})
 UNION ALL
 SELECT 'memory', '', '', '', to_int64(value), ''
 FROM system.settings WHERE name = 'load_file_metadata_expire_hours'
@@ -51,6 +53,15 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 		}
 		return l.Store.CheckSchema(ctx)
 	})
+	made := make([]error, len(loads))
+	asked.Go(func() error {
+		for i, j := range loads {
+			if j.Own() {
+				made[i] = l.MakeStage(ctx, j)
+			}
+		}
+		return ctx.Err()
+	})
 	var out []place
 	asked.Go(func() error {
 		databases, tables, stages := []string{l.Scope.StateDatabase}, []string{state.LedgerTable}, []string(nil)
@@ -59,7 +70,7 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 				append(stages, j.Copy.Stage)
 		}
 		res, err := l.Look.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-			"DATABASES", names(databases), "TABLES", names(tables), "STAGES", names(stages),
+			"{DATABASES}", names(databases), "{TABLES}", names(tables), "{STAGES}", names(stages),
 		).Replace(placesSQL)})
 		out = l.read(res, loads)
 		return err
@@ -68,6 +79,9 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 		return nil, err
 	}
 	l.checked = true
+	for i := range out {
+		out[i].err = made[i]
+	}
 	return out, nil
 }
 
@@ -102,7 +116,9 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 	out := make([]place, len(loads))
 	for i, j := range loads {
 		p := base
-		if p.url = stages[j.Copy.Stage]; p.url == "" {
+		if j.Own() {
+			p.url = j.Copy.URI
+		} else if p.url = stages[j.Copy.Stage]; p.url == "" {
 			p.url = "@" + j.Copy.Stage + "/"
 		}
 		if r, ok := tables[name{j.Database, j.Table}]; ok {
@@ -112,6 +128,32 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 		out[i] = p
 	}
 	return out
+}
+
+// MakeStage makes the stage of a load that reads a location of its own, with the keys of now.
+func (l *Planner) MakeStage(ctx context.Context, j *source.Load) error {
+	secrets, err := l.Secrets(ctx, j.Secrets)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(l.made, j.Copy.Stage) {
+		l.made = append(l.made, j.Copy.Stage)
+	}
+	_, err = l.Words.Exec(ctx, databend.Statement{
+		SQL: j.MakeStage(), Secrets: secrets, File: j.Path, Line: j.Statement.Line, Column: j.Statement.Column,
+	})
+	return j.Placed(err)
+}
+
+// DropStages drops the stages that were made for loads.
+func (l *Planner) DropStages(ctx context.Context) error {
+	var errs []error
+	for _, name := range l.made {
+		_, err := l.Store.Conn().Exec(ctx, databend.Statement{SQL: "DROP STAGE IF EXISTS " + name})
+		errs = append(errs, err)
+	}
+	l.made = nil
+	return errors.Join(errs...)
 }
 
 // Stands reports whether a plan that was made without the lock of its table, and asked about under it, is still what it would be made

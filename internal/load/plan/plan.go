@@ -17,7 +17,10 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -78,6 +81,7 @@ type Plan struct {
 	scope                    scope
 	Past                     []File          // loaded past us
 	listedNames              map[string]bool // likewise
+	elsewhere                map[string]bool // paths under which files of this place were loaded through another
 	unseen                   map[string]bool // of the COPY's FILES: in no list
 	words                    []string        // those names, where each vanished file is to be named
 	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
@@ -85,7 +89,10 @@ type Plan struct {
 	expired                  Count           // files that dbctl loaded, with rows, and that the engine has forgotten
 	moved                    bool            // the stage had another URL when some of the files were loaded
 	ledgerKnown, listedKnown int64           // names that the ledger has for loaded or failed: all, and those listed
-	lastWord                 int64           // microseconds, of the ledger's last row about these files
+	lastWord, lastLoaded     int64           // microseconds, of the ledger's last row about these files, and of the last that says loaded
+	lastFailed               word            // the newest failure that stands
+	failedPath               string          // of it
+	outside                  int64           // new files outside of the window, where they are listed
 	knownRows                int64           // that the ledger counts
 	absent                   []string        // of the COPY's FILES, when the plan is about all of them
 	Kept                     []string        // changed files that are not replaced
@@ -102,6 +109,16 @@ func (p *Plan) Planned() []File {
 		}
 	}
 	return out
+}
+
+// Doubled is how many of the planned files have rows in the table that stay there.
+func (p *Plan) Doubled() (n int64) {
+	for _, f := range p.Files {
+		if f.Planned && !f.Replace && f.Again {
+			n++
+		}
+	}
+	return n
 }
 
 // Bytes is the size of the planned files.
@@ -144,8 +161,29 @@ func (p *Plan) Ledger() bool { return p.scope.place.ledger }
 // A planner makes plans.
 type Planner struct {
 	*session.Sessions
-	Scope   state.Scope
-	checked bool // the state tables' schema is one that we know
+	Scope state.Scope
+	// Secrets resolves those of a load that makes a stage of its own.
+	Secrets func(ctx context.Context, names []string) (secret.Set, error)
+
+	checked bool     // the state tables' schema is one that we know
+	made    []string // stages made for loads
+}
+
+// Source makes a load ready whose text is sql, as if it stood in its file.
+func (l *Planner) Source(ld project.Load, sql string) (*source.Load, error) {
+	var err error
+	if ld.Copy, err = copytext.Parse(sql); err != nil {
+		return nil, err
+	}
+	ld.Statement, ld.Expanded = project.Statement{SQL: sql, Line: 1, Column: 1}, sql
+	places, err := sqltext.Placeholders(sql)
+	for _, p := range places {
+		ld.Secrets = append(ld.Secrets, p.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return source.New(ld, l.Scope.Project, l.Scope.Database)
 }
 
 // Want is what a plan is made for.
@@ -158,18 +196,83 @@ type Want struct {
 
 // Plan asks the server and decides. It does not refuse: see refusal.
 func (l *Planner) Plan(ctx context.Context, j *source.Load, o Want) (*Plan, error) {
-	if o.Force && o.Path == "" {
-		return nil, fault.Errorf(j.Name, fault.ExitUsage, "dbctl load "+j.Name+" --force --path GLOB",
-			"--force needs --path: the files to load again")
+	if err := o.check(j); err != nil {
+		return nil, err
 	}
-	if j.OnChanged == "replace" { // by the header, which must be right before it is needed
-		if err := j.MayReplace(); err != nil {
-			return nil, err
+	var p *Plan
+	for try := 0; p == nil; try++ {
+		var err error
+		// Another command that ends takes the load's own stage away: the next try makes it again.
+		if p, err = l.look(ctx, j, o); err != nil && !(j.Own() && source.UnknownStage(err) && try < Replans) {
+			return nil, fault.Wrap(j.Name, "plan", j.Placed(err))
 		}
 	}
+	return p, l.finish(ctx, p, o)
+}
+
+// Plans looks at the files of many loads at once, in as many requests as one takes. Where something is wrong with one of them, or it needs
+// a look of its own, there is no plan for it.
+func (l *Planner) Plans(ctx context.Context, loads []*source.Load, o Want) (map[*source.Load]*Plan, error) {
+	places, err := l.places(ctx, loads...)
+	if err != nil || o.Path != "" {
+		return nil, ctx.Err()
+	}
+	var plans []*Plan
+	for i, j := range loads {
+		if places[i].err == nil && places[i].tableID != "" && o.check(j) == nil {
+			plans = append(plans, l.newPlan(j, places[i], o))
+		}
+	}
+	if l.recent(ctx, o.Full, plans...) != nil || l.files(ctx, plans, true) != nil {
+		return nil, ctx.Err() // of one of them: its own plan says whose
+	}
+	out := map[*source.Load]*Plan{}
+	for _, p := range plans {
+		if missed, err := l.missed(ctx, p); err == nil && !missed && l.finish(ctx, p, o) == nil {
+			out[p.Job] = p
+		}
+	}
+	return out, ctx.Err()
+}
+
+// check refuses options that the load cannot do.
+func (o Want) check(j *source.Load) error {
+	switch {
+	case o.Force && o.Path == "":
+		return fault.Errorf(j.Name, fault.ExitUsage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
+	case o.Reload && o.Path == "":
+		return fault.Errorf(j.Name, fault.ExitUsage, "dbctl load "+j.Name+" --reload --path GLOB", "--reload needs --path: the files to load again")
+	case o.Reload || j.OnChanged == "replace": // by the header, which must be right before it is needed
+		return j.MayReplace()
+	}
+	return nil
+}
+
+// finish decides about what was seen.
+func (l *Planner) finish(ctx context.Context, p *Plan, o Want) (err error) {
+	if o.Path == "" && !p.Windowed() {
+		p.absent = slices.Sorted(maps.Keys(p.unseen))
+	}
+	if p.TableRows > 0 && !p.Known {
+		if p.Known, err = l.knows(ctx, p); err != nil {
+			return fault.Wrap(p.Load, "read the ledger", err)
+		}
+	}
+	if err := l.retries(ctx, p, o.Options); err != nil {
+		return err
+	}
+	p.order(o.Order)
+	return p.Decide(o)
+}
+
+// look sees the load's files where it happens.
+func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*Plan, error) {
 	places, err := l.places(ctx, j)
 	if err != nil {
-		return nil, fault.Wrap(j.Name, "plan", err)
+		return nil, err
+	}
+	if err := places[0].err; err != nil {
+		return nil, err
 	}
 	p := l.newPlan(j, places[0], o)
 	if p.TableID == "" {
@@ -184,7 +287,7 @@ func (l *Planner) Plan(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 	}
 	for try := 0; ; try++ {
 		if err := l.files(ctx, []*Plan{p}, true); err != nil {
-			return nil, fault.Wrap(j.Name, "plan", j.Placed(err))
+			return nil, err
 		}
 		missed, err := l.missed(ctx, p)
 		switch {
@@ -198,19 +301,7 @@ func (l *Planner) Plan(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 		}
 		p = p.fresh()
 	}
-	if o.Path == "" && !p.Windowed() {
-		p.absent = slices.Sorted(maps.Keys(p.unseen))
-	}
-	if p.TableRows > 0 && !p.Known {
-		if p.Known, err = l.knows(ctx, p); err != nil {
-			return nil, fault.Wrap(j.Name, "read the ledger", err)
-		}
-	}
-	if err := l.retries(ctx, p, o.Options); err != nil {
-		return nil, err
-	}
-	p.order(o.Order)
-	return p, p.Decide(o)
+	return p, nil
 }
 
 // files looks at the files of plans. keep is whether their Files get what is to be named.
@@ -235,6 +326,7 @@ func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
 	}
 	for _, p := range plans {
 		p.clear()
+		p.disown()
 		p.vanish()
 	}
 	return nil
@@ -256,6 +348,7 @@ func (l *Planner) known(ctx context.Context, plans []*Plan) error {
 		p.ledgerKnown += session.Number(r[2].String)
 		p.knownRows += session.Number(r[3].String)
 		p.lastWord = max(p.lastWord, session.Number(r[4].String))
+		p.lastLoaded = max(p.lastLoaded, session.Number(r[5].String))
 		if path := r[1].String; path != "" {
 			p.words = append(p.words, path)
 		}
@@ -267,8 +360,8 @@ func (l *Planner) known(ctx context.Context, plans []*Plan) error {
 // newPlan is a plan that knows its place and has seen no file.
 func (l *Planner) newPlan(j *source.Load, at place, o Want) *Plan {
 	p := &Plan{
-		Load: j.Name, Table: j.Target, TableID: at.tableID, TableRows: at.rows, Stage: j.Copy.Stage, StageURL: at.url, Job: j,
-		scope: scope{job: j, place: at, prefixes: []string{j.Prefix}, verbose: o.Verbose, force: o.Force, vanished: o.Vanished || o.Verbose},
+		Load: j.Name, Table: j.Target, TableID: at.tableID, TableRows: at.rows, Stage: j.StageName(), StageURL: at.url, Job: j,
+		scope: scope{job: j, place: at, prefixes: []string{j.Prefix}, verbose: o.Verbose || o.Reload, force: o.Force, vanished: o.Vanished || o.Verbose},
 	}
 	return p.fresh()
 }
@@ -278,7 +371,7 @@ func (p *Plan) fresh() *Plan {
 	return &Plan{
 		Load: p.Load, Table: p.Table, TableID: p.TableID, TableRows: p.TableRows, Stage: p.Stage, StageURL: p.StageURL,
 		Counts: map[State]Count{}, Job: p.Job,
-		listedNames: map[string]bool{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
+		listedNames: map[string]bool{}, elsewhere: map[string]bool{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
 	}
 }
 
@@ -304,9 +397,8 @@ func (l *Planner) missed(ctx context.Context, p *Plan) (bool, error) {
 		}
 	}
 	for names := range slices.Chunk(names, LedgerRows) {
-		res, err := l.Words.Query(ctx, databend.Statement{SQL: "SELECT 1" + p.scope.fromLedger(l.Store) + " AND " +
-			sqltext.Ident(state.ColStageURL) + "=" + source.Literal(p.StageURL) +
-			" AND " + sqltext.Ident(state.ColPath) + " IN (" + source.Quoted(names) + ") LIMIT 1"})
+		res, err := l.Words.Query(ctx, databend.Statement{SQL: "SELECT 1" + p.scope.fromLedger(l.Store) + " AND " + p.scope.here() +
+			" AND " + p.scope.path() + " IN (" + source.Quoted(names) + ") LIMIT 1"})
 		if err != nil || len(res.Rows) > 0 {
 			return true, err
 		}
@@ -325,7 +417,7 @@ func (l *Planner) knows(ctx context.Context, p *Plan) (bool, error) {
 	}
 	id, s := sqltext.Ident, sqltext.Quote
 	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(state.ColLoad) + "=" + source.Literal(p.Load) +
-		" AND " + id(state.ColStageURL) + "=" + source.Literal(p.StageURL) + "), " +
+		" AND " + p.scope.here() + "), " +
 		"count_if(" + id(state.ColSource) + "=" + s(state.SourceAdopted) + "), count(*)" + AboutTable(l.Store, p.TableID) +
 		" AND " + id(state.ColState) + " IN (" + s(state.FileLoaded) + ", " + s(state.FileNew) + ")"})
 	if err != nil || len(res.Rows) != 1 {
@@ -340,7 +432,7 @@ func (p *Plan) take(s seen, keep bool) {
 	known := s.word.state != ""
 	p.Known = p.Known || tells(s.word.state)
 	// A copy of an object may have another etag (in parts, with another key).
-	p.moved = p.moved || !known && s.here && s.matched && s.otherStages.stage == p.Stage && s.otherStages.state == state.FileLoaded &&
+	p.moved = p.moved || !known && s.here && s.matched && p.Stage != "" && s.otherStages.stage == p.Stage && s.otherStages.state == state.FileLoaded &&
 		s.listed.size == s.otherStages.size
 	if s.here && kept(s.word.state) {
 		p.listedKnown++
@@ -369,10 +461,17 @@ func (p *Plan) take(s seen, keep bool) {
 		if p.gone(s, f.State) {
 			p.cleared = p.cleared || f.State == Expired
 			f.State = Emptied
-		} else if f.State == Expired && s.word.rows != 0 && s.word.ours() {
+		} else if f.State == Expired && s.word.rows != 0 && s.word.url == p.StageURL && s.word.ours() {
 			f.filled = true
 			p.expired = Count{p.expired.Files + 1, p.expired.Bytes + f.Bytes}
 		}
+	}
+	switch {
+	case f.State == New && p.scope.outsideWindow(s.path):
+		p.outside++
+		return
+	case f.State == Failed && s.word.after(p.lastFailed):
+		p.lastFailed, p.failedPath = s.word, s.path
 	}
 	p.Counts[f.State] = Count{p.Counts[f.State].Files + 1, p.Counts[f.State].Bytes + f.Bytes}
 	if keep && (p.scope.verbose || !slices.Contains(boring, f.State)) {
@@ -387,7 +486,7 @@ func (p *Plan) gone(s seen, st State) bool {
 	if st != Loaded && st != Expired || s.word.state != "" && s.word.rows == 0 {
 		return false
 	}
-	early := st == Expired && s.word.source == state.SourceDBCTL && p.scope.place.at.Sub(s.word.at) < p.scope.place.memory
+	early := st == Expired && s.word.url == p.StageURL && s.word.source == state.SourceDBCTL && p.scope.place.at.Sub(s.word.at) < p.scope.place.memory
 	return p.TableRows == 0 || early || p.flashed[s.path]
 }
 
@@ -415,6 +514,19 @@ func (p *Plan) clear() {
 			f.State, f.Reason = Emptied, reasons[Emptied]
 		}
 	}
+}
+
+// disown drops what the engine remembers of files of this place that were loaded through another one: it knows the path there only.
+func (p *Plan) disown() {
+	theirs := func(f File) bool { return f.State == Vanished && p.elsewhere[f.Path] }
+	n := len(p.Past)
+	p.Past = slices.DeleteFunc(p.Past, theirs)
+	if n -= len(p.Past); n == 0 {
+		return
+	}
+	p.Engine -= int64(n)
+	p.Counts[Vanished] = Count{Files: p.Counts[Vanished].Files - int64(n)}
+	p.Files = slices.DeleteFunc(p.Files, theirs)
 }
 
 // vanish counts what is no longer in the stage, of what the ledger has for loaded or failed.

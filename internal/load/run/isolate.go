@@ -22,6 +22,8 @@ import (
 func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
 	r.cfg.Sink(event.Note{Level: "detail", Text: fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name,
 		fault.Count(int64(len(b.files)), "file", "files"), cause.error)})
+	r.phase("looking for bad files")
+	defer r.phase("")
 	groups := []inspect.Group{{Files: b.files}}
 	if databend.IsCode(cause, 1303) || fault.Unreadable.MatchString(cause.Error()) || fault.MissingColumn.MatchString(cause.Error()) {
 		var err error
@@ -209,7 +211,7 @@ func (r *run) failed() error {
 		verb = "nothing was loaded"
 	}
 	return fault.Errorf(r.j.Name, fault.ExitPartly,
-		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark skipped --path GLOB "+
+		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark quarantined --path GLOB "+
 			"--reason '…' gives them up", r.j.Name),
 		"%s, %s: %s", fault.Count(int64(len(r.inspect.Bad)), "bad file", "bad files"), verb, fault.Some(names, 3))
 }

@@ -15,17 +15,17 @@ import (
 )
 
 // marks are the words of --mark and the ledger's.
-var marks = map[string]string{"loaded": state.FileLoaded, "new": state.FileNew, "skipped": state.FileQuarantined}
+var marks = map[string]string{"loaded": state.FileLoaded, "new": state.FileNew, "quarantined": state.FileQuarantined}
 
 // Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded" (their rows are in the
-// table), "new" (they are not: load them) or "skipped" (never load them). It loads nothing. reason is required and kept.
+// table), "new" (they are not: load them) or "quarantined" (never load them). It loads nothing. reason is required and kept.
 func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.Planner, j *source.Load, as, reason string,
 	o plan.Options,
 ) (err error) {
 	word, ok := marks[as]
 	switch {
 	case !ok:
-		return fault.Errorf(j.Name, fault.ExitUsage, "--mark loaded, new or skipped", "cannot mark files as %q", as)
+		return fault.Errorf(j.Name, fault.ExitUsage, "--mark loaded, new or quarantined", "cannot mark files as %q", as)
 	case reason == "":
 		return fault.Errorf(j.Name, fault.ExitUsage, "--reason '…' is kept with the mark", "a mark needs a reason")
 	case o.Limit > 0 || o.Order != "":
@@ -86,7 +86,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 			fault.Count(meanwhile, "file was", "files were"))})
 	}
 	if len(rows) == 0 {
-		return fault.Errorf(j.Name, fault.ExitStopped, "", "no file to mark in @%s/%s", j.Copy.Stage, j.Prefix)
+		return fault.Errorf(j.Name, fault.ExitStopped, "", "no file to mark in %s", j.Place())
 	}
 	if err := r.writeAll(ctx, rows); err != nil {
 		return fault.Wrap(j.Name, "mark files", err)

@@ -84,11 +84,19 @@ func (r *run) row(f plan.File, st string) state.LedgerRow {
 
 func (r *run) loaded(f plan.File, c copied, copyID string, took time.Duration) state.LedgerRow {
 	row := r.row(f, state.FileLoaded)
-	row.Rows, row.QueryID, row.TookMS = c.rows, copyID, took.Milliseconds()
+	row.Rows, row.QueryID, row.TookMS = c.rows+doubled(f), copyID, took.Milliseconds()
 	if c.errors > 0 {
 		row.Error = fmt.Sprintf("%s, first in line %d: %s", fault.Count(c.errors, "error", "errors"), c.line, c.first)
 	}
 	return row
+}
+
+// doubled is how many rows of an earlier load of the file stay in the table: the ledger counts all that came from it.
+func doubled(f plan.File) int64 {
+	if f.Replace || !f.Again {
+		return 0
+	}
+	return max(0, f.Rows)
 }
 
 // record writes the ledger's rows inside the transaction.
@@ -142,7 +150,8 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 		}
 		r.done[row.Path] = true
 		r.res.Files++
-		r.res.Rows += row.Rows
+		rows := row.Rows - doubled(f)
+		r.res.Rows += rows
 		r.res.Bytes += row.Size
 		r.cfg.Sink(event.File{
 			Load: r.j.Name, Table: r.j.Target, Path: row.Path, Before: string(was), Outcome: outcome, Bytes: row.Size,

@@ -34,7 +34,7 @@ func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 		for _, name := range r.rowNames(f) {
 			n += found[name]
 		}
-		if n < f.Rows || n == 0 && f.Rows == plan.UnknownRows {
+		if (n < f.Rows || n == 0 && f.Rows == plan.UnknownRows) && f.State != plan.Emptied {
 			short = append(short, f.Path)
 			r.done[f.Path] = true
 		}

@@ -68,6 +68,7 @@ type run struct {
 	total   struct{ files, bytes int64 } // planned, for the progress
 	pace    *float64                     // bytes a second of earlier COPYs, 0 unknown; nil until it was asked for
 	res     Result
+	behind  int64           // rows that the statements behind the COPY wrote
 	told    int             // of what was found bad, that is in the ledger
 	done    map[string]bool // paths that are loaded or left out: not planned again
 	named   bool            // no COPY by prefix any more
@@ -78,7 +79,7 @@ type run struct {
 // newRun is a run that has done nothing.
 func newRun(cfg Config, s *session.Sessions, p *plan.Planner, j *source.Load, o plan.Options) *run {
 	return &run{
-		Sessions: s, cfg: cfg, planner: p, inspect: &inspect.Inspector{Sessions: s, Load: j, Options: o, Sink: cfg.Sink}, j: j, o: o,
+		Sessions: s, cfg: cfg, planner: p, inspect: &inspect.Inspector{Sessions: s, Load: j, Options: o, Sink: cfg.Sink, Phases: session.NewPhases(j.Name, cfg.Sink)}, j: j, o: o,
 		started: time.Now(), done: map[string]bool{},
 	}
 }
@@ -89,11 +90,20 @@ type errAgain struct{ error }
 func (e errAgain) Unwrap() error { return e.error }
 
 // Run loads what is new. It plans without the lock of the table, so that a run with nothing to do takes none; then it takes the lock, and
-// plans again unless the plan still stands: under the lock nobody else loads into the table any more.
-func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, j *source.Load, o plan.Options) (res Result, err error) {
+// plans again unless the plan still stands: under the lock nobody else loads into the table any more. idle is a plan that was made
+// together with those of other loads; nil: none.
+func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, j *source.Load, o plan.Options,
+	idle *plan.Plan,
+) (res Result, err error) {
+	o.Atomic = o.Atomic || o.Reload
 	r := newRun(cfg, s, p, j, o)
-	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil {
-		return Result{}, err
+	r.phase("listing")
+	defer r.phase("")
+	// What was planned together with other loads a while ago holds where there is nothing to do.
+	if r.plan = idle; idle == nil || len(idle.Planned()) > 0 || idle.Engine > 0 {
+		if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil {
+			return Result{}, err
+		}
 	}
 	if err := r.plan.Refusal(o); err != nil {
 		r.plan.Notes(cfg.Sink)
@@ -107,6 +117,10 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 		})
 		return Result{}, cmp.Or(r.passed(ctx), errors.Join(r.plan.Open(), r.plan.Stopped(o)))
 	}
+	if again := r.plan.Doubled(); o.Force && again > 0 {
+		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: those are twice in "+
+			"%s then; --reload replaces them", j.Name, fault.Count(again, "file", "files"), j.Target)})
+	}
 	if o, ok := j.Copy.Option("ON_ERROR"); ok && silentlySkips.MatchString(o.Value) {
 		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
 			"say so; CONTINUE tells how many of each file, ABORT passes over none", j.Name, o.Value)})
@@ -116,9 +130,11 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 			return Result{}, err
 		}
 	}
+	r.phase("taking the lock")
 	if err := r.acquire(ctx); err != nil {
 		return Result{}, err
 	}
+	r.phase("")
 	defer func() { err = cmp.Or(err, r.release(ctx)) }()
 	stands, err := p.Stands(ctx, r.plan)
 	if err == nil && !stands {
@@ -131,6 +147,9 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 	}
 	return r.all(ctx)
 }
+
+// phase tells what the run is doing where no file is counted.
+func (r *run) phase(name string) { r.inspect.Phases.Enter(name) }
 
 // acquire takes the lock of the target table.
 func (r *run) acquire(ctx context.Context) (err error) {
@@ -245,6 +264,8 @@ func (r *run) replan(ctx context.Context) error {
 		}
 	}
 	was := r.plan
+	r.phase("listing")
+	defer r.phase("")
 	p, err := r.planner.Plan(ctx, r.j, w)
 	if err != nil {
 		return err
@@ -255,7 +276,7 @@ func (r *run) replan(ctx context.Context) error {
 	case p.TableID != was.TableID && r.res.Files > 0:
 		return r.replaced()
 	case p.TableID != was.TableID && len(w.Settled) > 0: // what was found was found with the old one's columns
-		r.inspect = &inspect.Inspector{Sessions: r.Sessions, Load: r.j, Options: r.o, Sink: r.cfg.Sink, Secrets: r.inspect.Secrets}
+		r.inspect = &inspect.Inspector{Sessions: r.Sessions, Load: r.j, Options: r.o, Sink: r.cfg.Sink, Secrets: r.inspect.Secrets, Phases: r.inspect.Phases}
 		r.told, r.done = 0, map[string]bool{}
 		return r.replan(ctx)
 	}
@@ -280,7 +301,7 @@ func (r *run) noRow() error {
 		return nil
 	}
 	return fault.Errorf(r.j.Name, fault.ExitPartly,
-		fmt.Sprintf("look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); dbctl load %s --mark skipped "+
+		fmt.Sprintf("look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); dbctl load %s --mark quarantined "+
 			"--path GLOB --reason '…' gives them up", r.j.Name),
 		"%s not loaded: COPY passes over them and does not say why: %s", fault.Count(int64(len(names)), "file was", "files were"),
 		fault.Some(names, 5))
@@ -361,6 +382,11 @@ func (r *run) summary(first *plan.Plan) {
 	counts := map[string]int64{"loaded": int64(r.res.Files), "rows": r.res.Rows, "bytes": r.res.Bytes, "failed": int64(len(r.inspect.Bad))}
 	if n := len(r.inspect.Bad); n > 0 {
 		text += fmt.Sprintf(", %d failed", n)
+	}
+	if len(r.j.After) > 0 && r.res.Rows > 0 {
+		text += fmt.Sprintf(", %s behind the COPY wrote %s", fault.Count(int64(len(r.j.After)), "statement", "statements"),
+			fault.Count(r.behind, "row", "rows"))
+		counts["behind"] = r.behind
 	}
 	if n := first.Counts[plan.Loaded].Files + first.Counts[plan.Expired].Files; n > 0 {
 		text += fmt.Sprintf(", %d loaded before", n)

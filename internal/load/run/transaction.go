@@ -102,7 +102,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		begins[i] = r.row(plan.File{}, state.FileBegin)
 		begins[i].Mtime = plan.Stamp(r.plan.At()) // a FLASHBACK is told by it
 		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)),
-			"a COPY of "+fault.Count(int64(len(b.files)), "file", "files")
+			r.doing(len(b.files))
 	}
 	if err := r.lock.Fresh(ctx); err != nil {
 		return 0, err
@@ -138,6 +138,9 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		ledgers[i], none = ledger, append(none, passed...)
 	}
 	rows := slices.Concat(ledgers...)
+	if err := r.after(ctx, rows); err != nil {
+		return 0, err
+	}
 	for _, path := range none { // of two by one prefix the first may take what is the second's
 		if !r.settled(path) && !slices.ContainsFunc(rows, func(row state.LedgerRow) bool { return row.Path == path }) {
 			left++
@@ -159,6 +162,8 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	if err := cmp.Or(last.Wait(), r.lock.Fresh(ctx)); err != nil {
 		return 0, err
 	}
+	r.phase("committing")
+	defer r.phase("")
 	commitID := databend.NewID()
 	open = false
 	_, err = r.Work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: commitID, SendBy: r.lock.SendBy()})
@@ -178,6 +183,38 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		r.report(b, ledgers[i], begins[i].QueryID)
 	}
 	return left, nil
+}
+
+// doing is what a transaction does, for the ledger.
+func (r *run) doing(files int) string {
+	text := "a COPY of " + fault.Count(int64(files), "file", "files")
+	if n := len(r.j.After); n > 0 {
+		text += " and " + fault.Count(int64(n), "statement", "statements") + " behind it"
+	}
+	return text
+}
+
+// after runs the statements behind the load's COPY, in its transaction, when rows came. One that fails takes the COPY back: no file is
+// to blame for it.
+func (r *run) after(ctx context.Context, loaded []state.LedgerRow) error {
+	if !slices.ContainsFunc(loaded, func(row state.LedgerRow) bool { return row.Rows > 0 }) {
+		return nil
+	}
+	for i, st := range r.j.After {
+		r.phase(fmt.Sprintf("statement %d of %d behind the COPY", i+1, len(r.j.After)))
+		res, err := r.Work.Exec(ctx, databend.Statement{
+			SQL: st.SQL, Secrets: r.inspect.Secrets, File: r.j.Path, Line: st.Line, Column: st.Column, PosOf: st.Pos,
+		})
+		if databend.IsCode(err, databend.CodeConflict) {
+			return errAgain{err}
+		}
+		if err != nil {
+			return &fault.Error{Load: r.j.Name, Exit: fault.ExitFailed, Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err}
+		}
+		r.behind += res.Affected
+	}
+	r.phase("")
+	return nil
 }
 
 // copy sends one COPY, inside the transaction, and returns its ledger rows; none are the files that gave no row.
@@ -205,7 +242,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.Pos,
 	})
 	switch {
-	case databend.IsCode(err, duplicatedFiles) || fault.MovedUnder(err, plan.Paths(b.files)):
+	case databend.IsCode(err, duplicatedFiles) || r.j.Own() && source.UnknownStage(err) || fault.MovedUnder(err, plan.Paths(b.files)):
 		return nil, nil, errAgain{err}
 	case databend.IsUnknownOutcome(err):
 		return nil, nil, r.lost(ctx, copyID, err)

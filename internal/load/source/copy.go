@@ -36,7 +36,7 @@ type Load struct {
 }
 
 // New checks what only dbctl may say and takes the COPY apart.
-func New(ld project.Load, database string) (*Load, error) {
+func New(ld project.Load, project, database string) (*Load, error) {
 	c := ld.Copy
 	j := &Load{Load: ld, Database: c.Database, Table: c.Table, Prefix: c.Path}
 	if j.Database == "" {
@@ -68,6 +68,9 @@ func New(ld project.Load, database string) (*Load, error) {
 		if _, ok := c.Option("PATTERN"); !ok && ld.Pattern == "" {
 			j.Pattern = `(?s).*`
 		}
+	}
+	if c.URI != "" {
+		j.Copy.Stage = ownStage(project, database, ld.Name)
 	}
 	sql := ld.Statement.SQL
 	end := len(sql)
@@ -266,4 +269,13 @@ func (j *Load) Matches(path string) string {
 		cond += " AND " + path + " IN (" + Quoted(slices.Sorted(maps.Keys(j.Files))) + ")"
 	}
 	return cond
+}
+
+// Behind are the statements behind the COPY, a line each, cut.
+func (j *Load) Behind() string {
+	out := make([]string, len(j.After))
+	for i, st := range j.After {
+		out[i] = fault.Shorten(strings.Join(strings.Fields(st.SQL), " "), 100)
+	}
+	return strings.Join(out, "; ")
 }

@@ -13,9 +13,11 @@ type Copy struct {
 	TableSpan       [2]int // of the (qualified) table name
 	Columns         []string
 	Select          []SelectItem // nil for a plain COPY
-	Stage           string       // name without @, "~" for the user's own
-	Path            string       // below the stage root, escapes undone, without leading slash
-	LocationSpan    [2]int       // of @stage/path or '@stage/path'
+	Stage           string       // name without @, "~" for the user's own; empty for a URI
+	URI             string       // root of a location of its own, with a slash at its end: s3://bucket/path/
+	Connection      string       // of the URI, as written: (KEY = '…' …) of CONNECTION, and of CREDENTIALS behind it; may be empty
+	Path            string       // below the root of stage or URI, escapes undone, without leading slash
+	LocationSpan    [2]int       // of @stage/path or '@stage/path', or of a URI with its CONNECTION
 	Options         []Option     // FILES, PATTERN, FILE_FORMAT, FORCE, ON_ERROR …
 }
 
@@ -40,10 +42,10 @@ var copyOptions = map[string]bool{
 	"ON_ERROR": false, "COLUMN_MATCH_MODE": false, "DISABLE_VARIANT_CHECK": false, "RETURN_FAILED_ONLY": false, "SCHEMA_EVOLUTION": true,
 }
 
-// Parse takes stmt apart. An *Error names what is not a COPY INTO <table> FROM a stage.
 // parser reads one COPY.
 type parser struct{ *sqltext.Reader }
 
+// Parse takes stmt apart. An *Error names what is not a COPY INTO <table> FROM a stage or a URI.
 func Parse(stmt string) (Copy, error) {
 	words, err := sqltext.ReadWords(stmt)
 	if err != nil {
@@ -123,20 +125,26 @@ func (p *parser) copyInto() (Copy, error) {
 		if err != nil {
 			return fail(err.Error(), "")
 		}
-		if !strings.HasPrefix(location, "@") {
-			return fail("COPY from a URI is not supported", "create a stage with this URL and write FROM @stage/path/")
+		if at, ok := strings.CutPrefix(location, "@"); ok {
+			c.Stage, c.Path = sqltext.StagePath(at)
+		} else if c.URI, c.Path = splitURI(location); c.URI == "" {
+			return fail("the location '"+location+"' is neither a stage nor a URI", "write FROM @stage/path/ or FROM 's3://bucket/path/'")
 		}
-		c.Stage, c.Path = sqltext.StagePath(location[1:])
 	case t.Kind == sqltext.Symbol && p.Text(p.I) == "(":
 		return fail("COPY from a query over a query is not supported", "write FROM (SELECT … FROM @stage/path/)")
 	default:
 		return fail("COPY from "+p.Describe()+", which is no stage", "write FROM @stage/path/")
 	}
-	if c.Stage == "" {
+	if c.Stage == "" && c.URI == "" {
 		return fail("location names no stage", "write FROM @stage/path/")
 	}
-	c.LocationSpan = [2]int{t.Start, t.End}
 	p.I++
+	if c.URI != "" {
+		if err := p.connection(&c); err != nil {
+			return Copy{}, err
+		}
+	}
+	c.LocationSpan = [2]int{t.Start, p.Tokens[p.I-1].End}
 	if query {
 		p.Take("AS")
 		if !p.Symbol(p.I, ")") {
@@ -187,6 +195,39 @@ func (p *parser) copyInto() (Copy, error) {
 		c.Options = append(c.Options, o)
 		// The grammar has no commas between options.
 	}
+}
+
+// splitURI cuts a URI into root and path as the engine does: a folder is a root; of another, the bucket is.
+func splitURI(uri string) (root, path string) {
+	scheme, rest, ok := strings.Cut(uri, "://")
+	if !ok {
+		return "", ""
+	}
+	if strings.HasSuffix(uri, "/") {
+		return uri, ""
+	}
+	bucket, path, _ := strings.Cut(rest, "/")
+	return scheme + "://" + bucket + "/", path
+}
+
+// connection reads what stands behind a URI: CONNECTION = (…) and CREDENTIALS = (…), which is its old name.
+func (p *parser) connection(c *Copy) error {
+	for _, name := range []string{"CONNECTION", "CREDENTIALS"} {
+		if !p.Take(name) {
+			continue
+		}
+		if !p.TakeSymbol("=") || !p.Symbol(p.I, "(") {
+			return p.Fail(name+" takes a list in brackets", "write "+name+" = (KEY = '…' …)")
+		}
+		from := p.Tokens[p.I].End
+		if !p.SkipBrackets() {
+			return p.Fail("list of "+name+" is not closed", "")
+		}
+		inner := strings.TrimSpace(p.Src[from:p.Tokens[p.I-1].Start])
+		c.Connection = "(" + strings.TrimSpace(strings.Trim(c.Connection, "()")+" "+inner) + ")"
+		p.TakeSymbol(",")
+	}
+	return nil
 }
 
 // copySelect reads SELECT item, … FROM.

@@ -61,6 +61,32 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestParseURI(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ sql, uri, path, connection, location string }{
+		{"COPY INTO t FROM 's3://b/a/'", "s3://b/a/", "", "", "'s3://b/a/'"},
+		{
+			"COPY INTO t FROM 's3://b/it''s/' CONNECTION = (ACCESS_KEY_ID = {{ secret \"K\" }}) FILE_FORMAT = (TYPE = CSV)",
+			"s3://b/it's/", "", "(ACCESS_KEY_ID = {{ secret \"K\" }})", "'s3://b/it''s/' CONNECTION = (ACCESS_KEY_ID = {{ secret \"K\" }})",
+		},
+		{
+			"COPY INTO t FROM (SELECT a::INT FROM 'gcs://b/a/x.csv' CONNECTION=(CONNECTION_NAME = 'c') AS f) FILE_FORMAT = (TYPE = CSV)",
+			"gcs://b/", "a/x.csv", "(CONNECTION_NAME = 'c')", "'gcs://b/a/x.csv' CONNECTION=(CONNECTION_NAME = 'c')",
+		},
+		{"COPY INTO t FROM 's3://b/' CREDENTIALS = (A = '1') FORCE = true", "s3://b/", "", "(A = '1')", "'s3://b/' CREDENTIALS = (A = '1')"},
+		{
+			"COPY INTO t FROM 's3://b/' CONNECTION = (R = 'x'), CREDENTIALS = (A = '1')", "s3://b/", "", "(R = 'x' A = '1')",
+			"'s3://b/' CONNECTION = (R = 'x'), CREDENTIALS = (A = '1')",
+		},
+	}
+	for _, tt := range tests {
+		c, err := Parse(tt.sql)
+		if err != nil || c.URI != tt.uri || c.Path != tt.path || c.Connection != tt.connection || c.Stage != "" || tt.sql[c.LocationSpan[0]:c.LocationSpan[1]] != tt.location {
+			t.Errorf("Parse(%q): got %+v, %v", tt.sql, c, err)
+		}
+	}
+}
+
 func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ sql, msg string }{
@@ -68,7 +94,9 @@ func TestParseErrors(t *testing.T) {
 		{"COPY t", "COPY without INTO"},
 		{"COPY INTO @s/a FROM t", "COPY INTO a location unloads; a load is a COPY INTO a table"},
 		{"COPY INTO 's3://b/' FROM t", "COPY INTO a location unloads; a load is a COPY INTO a table"},
-		{"COPY INTO t FROM 's3://b/a/'", "COPY from a URI is not supported"},
+		{"COPY INTO t FROM 'b/a/'", "the location 'b/a/' is neither a stage nor a URI"},
+		{"COPY INTO t FROM 's3://b/a/' CONNECTION = 'x'", "CONNECTION takes a list in brackets"},
+		{"COPY INTO t FROM 's3://b/a/' CONNECTION = (a = 'b'", "list of CONNECTION is not closed"},
 		{"COPY INTO t FROM u", "COPY from “u”, which is no stage"},
 		{"COPY INTO a.b.c FROM @s", "a catalog before the table is not supported"},
 		{"COPY INTO t FROM (SELECT * FROM @s WHERE a)", "COPY's SELECT takes no WHERE"},

@@ -1,0 +1,409 @@
+// Package draft writes a load, and the migration of its table, from the files in a place: their columns are read, a type of a column is
+// as wide as all of them need, and what is written loads them.
+package draft
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+)
+
+// Request is what a load is to be written for. From is required.
+type Request struct {
+	Name       string
+	From       string // @stage/path/ or a URI
+	Table      string // [database.]table; "" the name's last word
+	Type       string // of the files: PARQUET …; "" what their names say
+	Connection string // of a URI: the name of a CONNECTION; "" keys from secrets
+}
+
+// Draft is what was written.
+type Draft struct {
+	Load      string // the text of loads/NAME.sql
+	Table     string // as the load names it
+	Migration string // the text of its table's migration; "" where the table is there
+	Files     int    // whose columns were read
+	Of        int    // files of the place
+	Notes     []string
+}
+
+// sampled is how many files' columns are read: the first, the last, and others in between, since a schema changes with time.
+const sampled = 12
+
+// filenameColumn is what a new table gets for the name of each row's file: with it a changed file's rows can be replaced.
+const filenameColumn = "source_file"
+
+// Write reads the files and drafts the load.
+func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
+	j, err := p.Source(project.Load{Name: r.Name, Path: project.LoadsDir + "/" + r.Name + ".sql"}, r.copyText("t", "", ""))
+	if err != nil {
+		return Draft{}, err
+	}
+	if j.Own() {
+		if err := p.MakeStage(ctx, j); err != nil {
+			return Draft{}, err
+		}
+	}
+	files, err := list(ctx, p, j)
+	if err != nil {
+		return Draft{}, err
+	}
+	typ, files, err := fileType(r, j, files)
+	if err != nil {
+		return Draft{}, err
+	}
+	d := &drafter{p: p, r: r, j: j, typ: typ, sample: spread(files, sampled)}
+	d.out.Files, d.out.Of = len(d.sample), len(files)
+	if err := d.read(ctx); err != nil {
+		return Draft{}, err
+	}
+	if err := d.intoTable(ctx); err != nil {
+		return Draft{}, err
+	}
+	d.write()
+	return d.out, nil
+}
+
+// copyText is a COPY of the place into a table.
+func (r Request) copyText(table, list, format string) string {
+	from := r.From
+	if !strings.HasPrefix(from, "@") {
+		from = sqltext.Quote(from) + r.connection()
+	} else if strings.ContainsAny(from, " '\"();,") {
+		from = sqltext.Quote(from)
+	}
+	if list != "" {
+		from = list + "  FROM " + from + "\n)"
+	}
+	if format == "" {
+		format = "(TYPE = " + cmp.Or(strings.ToUpper(r.Type), "PARQUET") + ")"
+	}
+	return "COPY INTO " + table + "\nFROM " + from + "\nFILE_FORMAT = " + format
+}
+
+// connection is the CONNECTION of a URI: a name, or the keys of its scheme as secrets.
+func (r Request) connection() string {
+	scheme, _, _ := strings.Cut(r.From, "://")
+	if r.Connection != "" {
+		return " CONNECTION = (CONNECTION_NAME = " + sqltext.Quote(r.Connection) + ")"
+	}
+	keys := map[string][]string{
+		"s3":  {"ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"},
+		"gcs": {"CREDENTIAL", "GCS_CREDENTIAL"},
+		"oss": {"ACCESS_KEY_ID", "OSS_ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "OSS_ACCESS_KEY_SECRET"},
+		"obs": {"ACCESS_KEY_ID", "OBS_ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "OBS_SECRET_ACCESS_KEY"},
+		"cos": {"SECRET_ID", "COS_SECRET_ID", "SECRET_KEY", "COS_SECRET_KEY"},
+	}[scheme]
+	var parts []string
+	for i := 0; i+1 < len(keys); i += 2 {
+		parts = append(parts, fmt.Sprintf("%s = {{ secret %q }}", keys[i], keys[i+1]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " CONNECTION = (" + strings.Join(parts, " ") + ")"
+}
+
+// list are the files of the place that may be data, by name.
+func list(ctx context.Context, p *plan.Planner, j *source.Load) (files []string, err error) {
+	_, err = p.Look.Each(ctx, databend.Statement{SQL: "SELECT name FROM LIST_STAGE(location=>" + j.Location() + ") WHERE size > 0 ORDER BY name"},
+		func(r databend.Row) error {
+			if hidden.MatchString(r[0].String[min(len(r[0].String), len(j.Prefix)):]) {
+				return nil
+			}
+			files = append(files, r[0].String)
+			return nil
+		})
+	if err != nil {
+		return nil, fault.Wrap(j.Name, "list", j.Placed(err))
+	}
+	if len(files) == 0 {
+		return nil, fault.Errorf(j.Name, fault.ExitStopped, "name a place that holds some: --from", "no file in %s", j.Place())
+	}
+	return files, nil
+}
+
+var hidden = regexp.MustCompile(`(^|/)[_.]`)
+
+// types are the formats by the extensions of their files.
+var types = map[string]string{
+	".parquet": "PARQUET", ".csv": "CSV", ".tsv": "TSV", ".txt": "TSV", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON", ".orc": "ORC",
+	".avro": "AVRO",
+}
+
+// fileType is the format of most of the files, and those that have it.
+func fileType(r Request, j *source.Load, files []string) (string, []string, error) {
+	of := func(f string) string {
+		f = strings.ToLower(f)
+		for _, packed := range []string{".gz", ".zst", ".bz2", ".xz"} {
+			f = strings.TrimSuffix(f, packed)
+		}
+		return types[path.Ext(f)]
+	}
+	if r.Type != "" {
+		return strings.ToUpper(r.Type), files, nil
+	}
+	counts := map[string]int{}
+	best := ""
+	for _, f := range files {
+		if t := of(f); t != "" {
+			if counts[t]++; counts[t] > counts[best] {
+				best = t
+			}
+		}
+	}
+	if best == "" {
+		return "", nil, fault.Errorf(j.Name, fault.ExitUsage, "say it: --type parquet (csv, tsv, ndjson, orc, avro)",
+			"the names of the files in %s do not say their type: %s", j.Place(), fault.Some(files, 3))
+	}
+	return best, slices.DeleteFunc(files, func(f string) bool { return of(f) != best }), nil
+}
+
+// spread are n of the files: the first, the last, and others evenly in between.
+func spread(files []string, n int) []string {
+	if len(files) <= n {
+		return files
+	}
+	out := make([]string, n)
+	for i := range out {
+		out[i] = files[i*(len(files)-1)/(n-1)]
+	}
+	return out
+}
+
+// field is a column of the files.
+type field struct {
+	name     string // as the files have it
+	from     string // the expression that reads it
+	typ      string
+	files    int // that have it
+	nullable bool
+}
+
+type drafter struct {
+	p      *plan.Planner
+	r      Request
+	j      *source.Load
+	typ    string
+	sample []string
+	format string // FILE_FORMAT of the load
+	fields []field
+	into   []string // the table's columns, for each field
+	make   bool     // the table is not there
+	out    Draft
+}
+
+// read asks for the columns of each of the sampled files.
+func (d *drafter) read(ctx context.Context) error {
+	named := d.typ
+	d.format = "(TYPE = " + d.typ + ")"
+	if d.typ == "CSV" || d.typ == "TSV" {
+		header, err := d.header(ctx)
+		if err != nil {
+			return err
+		}
+		if header {
+			d.format = "(TYPE = " + d.typ + ", SKIP_HEADER = 1)"
+			named = d.j.Copy.Stage + "_format"
+			if !d.j.Own() {
+				named = "dbctl_draft_" + regexp.MustCompile(`\W`).ReplaceAllString(d.r.Name, "_")
+			}
+			exec := func(sql string) error {
+				_, err := d.p.Store.Conn().Exec(ctx, databend.Statement{SQL: sql})
+				return err
+			}
+			if err := exec("CREATE OR REPLACE FILE FORMAT " + named + " TYPE = " + d.typ + " SKIP_HEADER = 1"); err != nil {
+				return fault.Wrap(d.r.Name, "read the header", err)
+			}
+			defer func() { _ = exec("DROP FILE FORMAT IF EXISTS " + named) }()
+		}
+	}
+	for _, f := range d.sample {
+		res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name, type, nullable FROM INFER_SCHEMA(location=>" +
+			source.Literal("@"+d.j.Copy.Stage+"/"+f) + ", file_format=>" + sqltext.Quote(named) + ") ORDER BY order_id"})
+		if err != nil && databend.IsCode(err, 1001, 1046, 1076) {
+			d.out.Notes = append(d.out.Notes, fmt.Sprintf("%s cannot be read: %s", f, fault.InWords(err)))
+			continue
+		}
+		if err != nil {
+			return fault.Wrap(d.r.Name, "read the columns of "+f, err)
+		}
+		for i, row := range res.Rows {
+			d.add(i, row[0].String, row[1].String, row[2].String != "0")
+		}
+	}
+	if len(d.fields) == 0 {
+		return fault.Errorf(d.r.Name, fault.ExitFailed, "write the load by hand: COPY INTO …", "no file of %s has columns that can be read", d.j.Place())
+	}
+	return nil
+}
+
+// add notes that a file has a column.
+func (d *drafter) add(at int, name, typ string, nullable bool) {
+	from := ident(name)
+	switch d.typ {
+	case "CSV", "TSV":
+		from = fmt.Sprintf("$%d", at+1)
+	case "NDJSON":
+		from = "$1:" + ident(name)
+	}
+	typ = writable(typ)
+	for i := range d.fields {
+		if f := &d.fields[i]; f.name == name {
+			if wide := widen(f.typ, typ); wide != f.typ || wide != typ {
+				d.out.Notes = append(d.out.Notes, fmt.Sprintf("column %s is %s in some files and %s in others: %s takes both", name, f.typ, typ, wide))
+				f.typ = wide
+			}
+			f.files++
+			f.nullable = f.nullable || nullable
+			return
+		}
+	}
+	d.fields = append(d.fields, field{name: name, from: from, typ: typ, files: 1, nullable: nullable})
+}
+
+// header reports whether the first line of the text files names columns: words, each once, above lines that are otherwise.
+func (d *drafter) header(ctx context.Context) (bool, error) {
+	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name FROM INFER_SCHEMA(location=>" +
+		source.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + ", file_format=>" + sqltext.Quote(d.typ) + ")"})
+	if err != nil || len(res.Rows) == 0 {
+		return false, fault.Wrap(d.r.Name, "read the columns of "+d.sample[0], err)
+	}
+	items := make([]string, len(res.Rows))
+	for i := range items {
+		items[i] = fmt.Sprintf("$%d", i+1)
+	}
+	res, err = d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " +
+		source.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(d.typ) + ") LIMIT 1"})
+	if err != nil || len(res.Rows) == 0 {
+		return false, fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
+	}
+	seen := map[string]bool{}
+	for _, c := range res.Rows[0] {
+		if !columnWord.MatchString(c.String) || seen[strings.ToLower(c.String)] {
+			return false, nil
+		}
+		seen[strings.ToLower(c.String)] = true
+	}
+	return true, nil
+}
+
+var columnWord = regexp.MustCompile(`^[\pL_][\pL\pN_ .-]*$`)
+
+// intoTable finds the table's columns for the fields; where there is no table, it is to be made.
+func (d *drafter) intoTable(ctx context.Context) error {
+	name := d.r.Table
+	if name == "" {
+		name = path.Base(d.r.Name)
+	}
+	d.out.Table = name
+	target, err := d.p.Source(project.Load{Name: d.r.Name}, d.r.copyText(name, "", d.format))
+	if err != nil {
+		return fault.Errorf(d.r.Name, fault.ExitUsage, "--table [DATABASE.]TABLE", "--table %s: %v", name, err)
+	}
+	columns, err := plan.Columns(ctx, d.p.Look, target)
+	if err != nil {
+		return err
+	}
+	d.make = len(columns) == 0
+	var kept []field
+	for _, f := range d.fields {
+		if d.make {
+			kept, d.into = append(kept, f), append(d.into, columnName(f.name))
+			continue
+		}
+		at := slices.IndexFunc(columns, func(c plan.Column) bool { return strings.EqualFold(c.Name, f.name) })
+		if at < 0 {
+			d.out.Notes = append(d.out.Notes, fmt.Sprintf("the table %s has no column for %s of the files: it is not read", name, f.name))
+			continue
+		}
+		f.typ = strings.TrimSuffix(columns[at].Typ, " NULL")
+		kept, d.into = append(kept, f), append(d.into, columns[at].Name)
+	}
+	if d.fields = kept; len(kept) == 0 {
+		return fault.Errorf(d.r.Name, fault.ExitFailed, "name another: --table", "the table %s has no column of the files", name)
+	}
+	return nil
+}
+
+// columnName is the table's name for a column of the files.
+func columnName(name string) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r > 127 {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(name)), " ")
+}
+
+// write makes the texts.
+func (d *drafter) write() {
+	var columns, items, optional, made []string
+	for i, f := range d.fields {
+		into, item := ident(d.into[i]), f.from+"::"+f.typ
+		switch {
+		case d.typ == "NDJSON" || d.typ == "CSV" || d.typ == "TSV": // they lack nothing: what is not there is NULL, or an error
+		case f.files < len(d.sample):
+			optional = append(optional, f.name)
+		}
+		columns, items = append(columns, into), append(items, item)
+		made = append(made, "  "+into+" "+f.typ+" NULL")
+	}
+	var head []string
+	if d.make {
+		columns, items = append(columns, filenameColumn), append(items, "METADATA$FILENAME")
+		made = append(made, "  "+filenameColumn+" STRING NULL")
+		head = append(head, "-- dbctl: filename-column="+filenameColumn)
+	}
+	if len(optional) > 0 {
+		head = append(head, "-- dbctl: optional="+strings.Join(optional, ","))
+	}
+	table := make([]string, 0, 2)
+	for part := range strings.SplitSeq(d.out.Table, ".") {
+		table = append(table, ident(part))
+	}
+	list := "(\n  SELECT\n    " + strings.Join(items, ",\n    ") + "\n"
+	d.out.Load = strings.Join(append(head, d.r.copyText(strings.Join(table, ".")+" ("+strings.Join(columns, ", ")+")", list, d.format)), "\n") + ";\n"
+	if d.make {
+		d.out.Migration = fmt.Sprintf("-- +goose Up\nCREATE TABLE %[1]s (\n%[2]s\n);\n\n-- +goose Down\nDROP TABLE %[1]s;\n", strings.Join(table, "."),
+			strings.Join(made, ",\n"))
+	}
+}
+
+// ident is a name as people write it where that is the same name.
+func ident(name string) string {
+	if plainName.MatchString(name) && !reserved[name] {
+		return name
+	}
+	return sqltext.Ident(name)
+}
+
+var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+
+// reserved are words that a column's name may be, and that mean something else unquoted.
+var reserved = func() map[string]bool {
+	out := map[string]bool{}
+	for w := range strings.FieldsSeq(`all and any array as asc at between both by case cast comment constraint cross current date default desc distinct
+		end engine error except exists false file files first fixed for format from full function group having if in inner intersect interval into is
+		join key lateral leading left like limit location map natural not null of on or order outer partition position primary range references
+		right row rows schema select set some stage start state status table terse then time timestamp to trailing true truncate type union
+		unique update url user using values view when where window with within year month day hour minute second`) {
+		out[w] = true
+	}
+	return out
+}()
+
+// Parse is what a draft's load reads as, for tests and for lint.
+func (d Draft) Parse() (copytext.Copy, error) { return copytext.Parse(strings.TrimSpace(d.Load)) }

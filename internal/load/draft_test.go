@@ -1,0 +1,100 @@
+package load
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/load/draft"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// draft writes a load from files, makes its table as its migration does, and returns the load.
+func (w *world) draft(r draft.Request) (d draft.Draft, ld project.Load) {
+	w.t.Helper()
+	err := w.with(w.t.Context(), func(l *Loader) (err error) {
+		d, err = l.Draft(w.t.Context(), r)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if up, ok := strings.CutPrefix(d.Migration, "-- +goose Up\n"); ok {
+		up, _, _ = strings.Cut(up, ";")
+		w.SQL(w.t, up)
+	}
+	var sql []string
+	ld = w.load(copyRows)
+	header := ld.LoadHeader
+	for line := range strings.SplitSeq(strings.TrimSpace(d.Load), "\n") {
+		if columns, ok := strings.CutPrefix(line, "-- dbctl: optional="); ok {
+			header.Optional = strings.Split(columns, ",")
+		} else if column, ok := strings.CutPrefix(line, "-- dbctl: filename-column="); ok {
+			header.FilenameColumn = column
+		} else {
+			sql = append(sql, line)
+		}
+	}
+	ld = w.load(strings.TrimSuffix(strings.Join(sql, "\n"), ";"), func(ld *project.Load) { ld.LoadHeader, ld.Name = header, r.Name })
+	return d, ld
+}
+
+// What is written for files of several days loads them all: the types are as wide as they need, and what some lack is NULL.
+func TestDraftLoadsItsFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	type first struct {
+		ID   int32   `parquet:"id"`
+		Size int32   `parquet:"size"`
+		Pos  float64 `parquet:"Position X"`
+	}
+	type later struct {
+		ID   int64     `parquet:"id"`
+		Size float64   `parquet:"size"`
+		Pos  float64   `parquet:"Position X"`
+		Tags []float32 `parquet:"tags,list"`
+		User string    `parquet:"user"`
+	}
+	w.Put(t, "p/day1.parquet", file([]first{{1, 2, 0.5}, {2, 3, 0.5}}))
+	w.Put(t, "p/day2.parquet", file([]later{{1 << 40, 2.5, 0.5, []float32{1, 2}, "x"}}))
+	w.Put(t, "p/_SUCCESS", []byte("x"))
+	d, ld := w.draft(draft.Request{Name: "daily/things", From: "@" + w.stage + "/p/"})
+	for _, want := range []string{"id::BIGINT", "size::DOUBLE", "`Position X`::DOUBLE", "`user`::STRING", "optional=tags,user", "position_x"} {
+		if !strings.Contains(d.Load, want) {
+			t.Errorf("got %s, want %s in it", d.Load, want)
+		}
+	}
+	if !strings.Contains(d.Migration, "CREATE TABLE things (") || !strings.Contains(d.Migration, "DROP TABLE things;") {
+		t.Errorf("got %s", d.Migration)
+	}
+	w.mustRun(ld, plan.Options{}, 2, 3)
+	if got := w.SQL(t, "SELECT count(*), sum(id), count(tags), count(DISTINCT source_file) FROM things")[0]; strings.Join(got, " ") != "3 1099511627779 1 2" {
+		t.Errorf("got %v", got)
+	}
+	again, _ := w.draft(draft.Request{Name: "again", From: "@" + w.stage + "/p/", Table: "t"}) // which is there: id, name
+	if again.Migration != "" || !strings.Contains(again.Load, "COPY INTO t (id)") || !strings.Contains(again.Load, "id::INT") {
+		t.Errorf("got %s, %s, want the columns of the table", again.Load, again.Migration)
+	}
+}
+
+func TestDraftOfTextFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "c/a.csv", []byte("id,when,note\n1,2025-01-01,x\n2,2025-01-02,\n"))
+	w.Put(t, "c/b.csv", []byte("id,when,note\n2.5,2025-01-02,y\n"))
+	w.Put(t, "n/a.ndjson", []byte(`{"id":1,"who":"a","tags":[1,2]}`+"\n"))
+	w.Put(t, "n/b.jsonl", []byte(`{"id":2,"more":{"a":1}}`+"\n"))
+	d, ld := w.draft(draft.Request{Name: "csvs", From: "@" + w.stage + "/c/"})
+	if !strings.Contains(d.Load, "SKIP_HEADER = 1") || !strings.Contains(d.Load, "$1::DOUBLE") || !strings.Contains(d.Load, "$2::DATE") {
+		t.Errorf("got %s", d.Load)
+	}
+	w.mustRun(ld, plan.Options{}, 2, 3)
+	if got := w.SQL(t, "SELECT sum(id), max(`when`) FROM csvs")[0]; strings.Join(got, " ") != "5.5 2025-01-02" {
+		t.Errorf("got %v", got)
+	}
+	_, ld = w.draft(draft.Request{Name: "lines", From: "@" + w.stage + "/n/"})
+	w.mustRun(ld, plan.Options{}, 2, 2)
+	if got := w.SQL(t, "SELECT sum(id), count(who), count(more) FROM lines")[0]; strings.Join(got, " ") != "3 1 1" {
+		t.Errorf("got %v", got)
+	}
+}

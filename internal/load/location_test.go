@@ -1,0 +1,179 @@
+package load
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+// fromURI is a COPY from the folder below the world's prefix, with its keys as secrets; of gives the select list around the location.
+func (w *world) fromURI(folder string, of func(location string) string, change ...func(*project.Load)) project.Load {
+	location := fmt.Sprintf("'s3://%s/%s%s' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' ACCESS_KEY_ID = {{ secret \"KEY\" }} "+
+		"SECRET_ACCESS_KEY = {{ secret \"SECRET\" }})", w.Bucket, w.Prefix, folder, w.S3.Endpoint)
+	w.secrets = secret.Set{"KEY": secret.New(w.S3.Key), "SECRET": w.S3.Secret}
+	return w.load(of(location), append([]func(*project.Load){func(ld *project.Load) { ld.Secrets = []string{"KEY", "SECRET"} }}, change...)...)
+}
+
+func castRows(location string) string {
+	return "COPY INTO t (id, name) FROM (SELECT id::INT, name::STRING FROM " + location + ") FILE_FORMAT = (TYPE = 'PARQUET')"
+}
+
+// ownStages are the stages that dbctl made for loads of this world.
+func (w *world) ownStages() (out []string) {
+	for _, r := range w.SQL(w.t, "SELECT name, url FROM system.stages WHERE name LIKE 'dbctl%'") {
+		if strings.Contains(r[1], w.Prefix) {
+			out = append(out, r[0])
+		}
+	}
+	return out
+}
+
+// A COPY from a location of its own is planned, checked, shown, loaded and remembered as one from a stage; its keys are nowhere, and its
+// stage is gone.
+func TestLoadFromALocation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.fromURI("p/", castRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(11, 2)[:60])
+	w.Put(t, "p/_SUCCESS", nil)
+	w.states(ld, plan.Options{}, "_SUCCESS ignored", "a.parquet new", "b.parquet new")
+	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, plan.Options{Path: "a*"}, 2) }); err != nil {
+		t.Error(err)
+	}
+	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "1 invalid file: b.parquet")
+	res, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "b.parquet (")
+	if res.Files != 1 || res.Rows != 3 {
+		t.Errorf("got %+v, want a.parquet loaded", res)
+	}
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.mustRun(ld, plan.Options{}, 1, 2)
+	w.mustRun(ld, plan.Options{}, 0, 0)
+	w.wantRows(5)
+	said, err := json.Marshal(w.events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := fmt.Sprint(w.SQL(t, "SELECT * FROM "+w.StateDB+".ledger"))
+	for _, text := range []string{string(said), kept} {
+		if strings.Contains(text, w.S3.Key) || strings.Contains(text, w.S3.Secret.Reveal()) || strings.Contains(text, "dbctl_p_videos") {
+			t.Errorf("the keys or the stage stand in %s", text)
+		}
+	}
+	if !strings.Contains(kept, "s3://"+w.Bucket+"/"+w.Prefix+"p/") {
+		t.Errorf("the ledger does not name the location: %s", kept)
+	}
+	if s := w.ownStages(); len(s) > 0 {
+		t.Errorf("stages are left: %v", s)
+	}
+}
+
+// A file is the same one through a location, a stage over it, and a stage over what is above it.
+func TestLoadThatMovesBetweenLocationAndStage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	uri, stage := w.fromURI("p/", castRows), w.load(copyRows)
+	w.SQL(t, strings.Replace(w.StageSQL(w.stage, "", "PARQUET"), w.stage, w.stage+"_in", 1))
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(uri, plan.Options{}, 1, 3)
+	w.mustRun(stage, plan.Options{}, 0, 0)
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.mustRun(stage, plan.Options{}, 1, 2)
+	w.mustRun(uri, plan.Options{}, 0, 0)
+	w.states(uri, plan.Options{}, "a.parquet loaded", "b.parquet expired") // the engine knows a path, and not its stage
+	one := w.fromURI("p/b.parquet", castRows)
+	w.mustRun(one, plan.Options{}, 0, 0)
+	w.Put(t, "p/b.parquet", rows(11, 4))
+	_, err := w.run(uri, plan.Options{})
+	w.wantExit(err, fault.ExitStopped, "1 file was overwritten since loaded: b.parquet")
+	w.wantRows(5)
+}
+
+// What a command that was killed left behind is replaced by the next one, and gone behind it.
+func TestLocationBehindAKill(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.fromURI("p/", castRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	left := ""
+	err := w.with(t.Context(), func(l *Loader) error {
+		_, err := l.Plan(t.Context(), ld, plan.Options{})
+		if s := w.ownStages(); len(s) == 1 {
+			left = s[0]
+		}
+		return err
+	})
+	if err != nil || left == "" {
+		t.Fatalf("got %q, %v, want the load's stage", left, err)
+	}
+	w.SQL(t, "CREATE STAGE "+left+" URL = 's3://"+w.Bucket+"/"+w.Prefix+"old/' CONNECTION = (ENDPOINT_URL = '"+w.S3.Endpoint+"' ACCESS_KEY_ID = 'old' SECRET_ACCESS_KEY = 'old')")
+	w.mustRun(ld, plan.Options{}, 1, 3)
+	if s := w.ownStages(); len(s) > 0 {
+		t.Errorf("stages are left: %v", s)
+	}
+}
+
+// A command that ends takes the stage away from one that still works: that one makes it again.
+func TestLocationWhoseStageGoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.fromURI("p/", castRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	for _, at := range []string{"SELECT 0 AS i, name", "COPY"} {
+		w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
+		w.beforeFirst(at, func() {
+			for _, s := range w.ownStages() {
+				w.SQL(t, "DROP STAGE "+s)
+			}
+		})
+		w.mustRun(ld, plan.Options{}, 1, 3)
+		w.wantRows(3)
+	}
+}
+
+func TestWordsOfAStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	right := w.fromURI("p/", castRows)
+	change := func(old, new string) func(ld *project.Load) {
+		return func(ld *project.Load) {
+			*ld = w.load(strings.Replace(right.Statement.SQL, old, new, 1))
+			ld.Secrets = right.Secrets
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*project.Load)
+		words  []string
+	}{
+		{"key", change(`{{ secret "KEY" }}`, "'nobody'"), []string{"the store does not know the access key"}},
+		{"secret", change(`{{ secret "SECRET" }}`, "'wrong'"), []string{"the secret key does not belong to the access key"}},
+		{"bucket", change("s3://"+w.Bucket, "s3://no-such-bucket"), []string{"s3://no-such-bucket/", "there is no such bucket"}},
+		{"endpoint", change(w.S3.Endpoint, "http://127.0.0.1:9"), []string{"the store cannot be reached"}},
+		{"scheme", func(ld *project.Load) {
+			*ld = w.load(castRows("'azblob://c/p/' CONNECTION = (ENDPOINT_URL = 'http://127.0.0.1:9' ACCOUNT_NAME = 'a' ACCOUNT_KEY = 'a2V5')"))
+		}, []string{"the server makes no stage over azblob"}},
+	} {
+		ld := right
+		tt.change(&ld)
+		_, err := w.run(ld, plan.Options{})
+		w.wantExit(err, fault.ExitFailed, tt.words...)
+		if hint := err.(interface{ Hint() string }).Hint(); hint == "" {
+			t.Errorf("%s: no hint in %v", tt.name, err)
+		}
+		if text := err.Error(); strings.Contains(text, w.S3.Key) || strings.Contains(text, w.S3.Secret.Reveal()) || strings.Contains(text, "\n") {
+			t.Errorf("%s: got %s", tt.name, text)
+		}
+	}
+	if s := w.ownStages(); len(s) > 0 {
+		t.Errorf("stages are left: %v", s)
+	}
+}

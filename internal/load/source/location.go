@@ -1,0 +1,52 @@
+package source
+
+import (
+	"fmt"
+	"hash/crc32"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// A COPY may read a location of its own. The engine lists nothing but stages, so such a load gets one: made with the keys of now ahead of
+// each plan, dropped when the command ends, and replaced by the next one where that was killed. Its name is the load's, so that no two
+// are ever there. The ledger keeps the location, not the stage.
+
+// Own reports whether the load's stage is made for it.
+func (j *Load) Own() bool { return j.Copy.URI != "" }
+
+// ownStage is the name of the stage of a load.
+func ownStage(project, database, load string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(project+"_"+load))
+	return fmt.Sprintf("dbctl_%s_%08x", plain, crc32.ChecksumIEEE([]byte(project+"\x00"+database+"\x00"+load)))
+}
+
+// MakeStage is the statement that makes the load's own stage; it holds the placeholders of its keys.
+func (j *Load) MakeStage() string {
+	sql := "CREATE OR REPLACE STAGE " + j.Copy.Stage + " URL = " + sqltext.Quote(j.Copy.URI)
+	if j.Copy.Connection != "" {
+		sql += " CONNECTION = " + j.Copy.Connection
+	}
+	return sql
+}
+
+// Place is the location for people: @stage/path, or the URI.
+func (j *Load) Place() string {
+	if j.Own() {
+		return j.Copy.URI + j.Prefix
+	}
+	return "@" + j.Copy.Stage + "/" + j.Prefix
+}
+
+// StageName is the stage for the ledger and for people: "" where it is made for the load.
+func (j *Load) StageName() string {
+	if j.Own() {
+		return ""
+	}
+	return j.Copy.Stage
+}
