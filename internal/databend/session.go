@@ -12,6 +12,7 @@ import (
 	"time"
 
 	godatabend "github.com/datafuselabs/databend-go"
+	"github.com/google/uuid"
 
 	"github.com/dbctl/dbctl/internal/secret"
 )
@@ -250,4 +251,9 @@ func validID(id string) bool {
 	return len(id) > 0 && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-'
 	})
+}
+
+// Another is a session of its own with the settings of this one.
+func (s *Session) Another() *Session {
+	return &Session{srv: s.srv, id: uuid.NewString(), since: time.Now(), client: s.srv.newClient(s.srv.cfg.Database), contract: s.contract}
 }

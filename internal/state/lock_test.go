@@ -11,23 +11,11 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/state/lock"
 )
 
-// freeze stops a lock's heart, as SIGSTOP does to its process.
-func freeze(l *Lock) {
-	close(l.stop)
-	l.beating.Wait()
-	l.stop = make(chan struct{})
-}
-
-// elsewhere makes the lock look like one of a process on another machine, of which nothing is known.
-func elsewhere(t *testing.T, l *Lock) {
-	t.Helper()
-	l.claim.Owner = Owner{User: "bob", Host: "far", Boot: "other", PIDNS: "x", PID: 1, Start: "1"}
-	if err := l.Beat(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
+// far is a process on another machine, of which nothing is known.
+var far = lock.Owner{User: "bob", Host: "far", Boot: "other", PIDNS: "x", PID: 1, Start: "1"}
 
 func TestLockHasOneWinner(t *testing.T) {
 	t.Parallel()
@@ -67,7 +55,7 @@ func TestLockHasOneWinner(t *testing.T) {
 		}
 	}
 	left := env.SQL(t, "SELECT name FROM system.tables WHERE database='"+env.StateDB+"' AND name NOT IN ('journal','ledger')")
-	if len(left) != 1 || !strings.HasSuffix(left[0][0], freeSuffix) {
+	if len(left) != 1 || !strings.HasSuffix(left[0][0], "_free") {
 		t.Errorf("got %v, want the free lock alone", left)
 	}
 }
@@ -119,8 +107,7 @@ func TestAbandonedLockIsTakenOver(t *testing.T) {
 	env := databendtest.New(t)
 	a, b := open(t, env), open(t, env)
 	ttl := 1500 * time.Millisecond
-	owner := hold(t, a, LockOptions{TTL: ttl})
-	elsewhere(t, owner)
+	owner := hold(t, a, LockOptions{TTL: ttl, Owner: &far})
 	if err := owner.Begin(t.Context(), history(t, a), Row{Event: EventBegin, Name: "up"}, Row{Event: EventPlan, Version: 3, Direction: "up"}); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +120,7 @@ func TestAbandonedLockIsTakenOver(t *testing.T) {
 			t.Fatalf("got %v, want a HeldError while the owner beats", err)
 		}
 	}
-	freeze(owner)
+	owner.StopHeart()
 	var notes []string
 	thief := hold(t, b, LockOptions{Wait: time.Minute, Note: func(s string) { notes = append(notes, s) }})
 	if all := strings.Join(notes, "\n"); !strings.Contains(all, "taking over from bob@far") || !strings.Contains(all, "longer than its time to live") {
@@ -164,7 +151,7 @@ func TestAbandonedLockIsTakenOver(t *testing.T) {
 	if len(h.Unfinished) != 1 || h.Unfinished[0].Alive {
 		t.Fatalf("got %+v, want the owner's run, dead", h.Unfinished)
 	}
-	rec, err := b.Record(t.Context(), owner.run)
+	rec, err := b.Record(t.Context(), owner.Run())
 	if err != nil || string(rec.Mark) != `{"version":3}` || len(rec.Rows) != 2 {
 		t.Errorf("got mark %s of %d rows, %v, want the last mark, from the dropped table", rec.Mark, len(rec.Rows), err)
 	}
@@ -180,20 +167,16 @@ func TestLockOfAProcessThatIsGone(t *testing.T) {
 	t.Parallel()
 	env := databendtest.New(t)
 	a, b := open(t, env), open(t, env)
-	owner := hold(t, a, LockOptions{})
 	child := exec.Command("sleep", "600")
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	owner.claim.Owner.PID = child.Process.Pid
-	owner.claim.Owner.Start = startOf(child.Process.Pid)
-	if owner.claim.Owner.Boot == "" || owner.claim.Owner.Start == "" {
+	process := lock.Process(child.Process.Pid)
+	if process.Boot == "" || process.Start == "" {
 		t.Skip("no /proc here")
 	}
-	if err := owner.Beat(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	freeze(owner)
+	owner := hold(t, a, LockOptions{Owner: &process})
+	owner.StopHeart()
 	if _, err := b.Acquire(t.Context(), LockOptions{Run: databend.NewID()}, history(t, b)); !isHeld(err) {
 		t.Fatalf("got %v, want a HeldError while the process lives", err)
 	}
@@ -240,12 +223,12 @@ func TestTableLock(t *testing.T) {
 	t.Parallel()
 	env := databendtest.New(t)
 	a, b, c := open(t, env), open(t, env), open(t, env)
-	take := func(s *Store, o LockOptions) (*Lock, error) {
+	take := func(s *Store, o LockOptions) (*lock.Lock, error) {
 		o.Run = databend.NewID()
 		o.Actor = Actor{OSUser: "ann", Host: "h"}
 		return s.AcquireTable(t.Context(), env.Database, "videos", o)
 	}
-	must := func(l *Lock, err error) *Lock {
+	must := func(l *lock.Lock, err error) *lock.Lock {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -268,7 +251,7 @@ func TestTableLock(t *testing.T) {
 
 	// One winner.
 	for range 8 {
-		won := make(chan *Lock, 2)
+		won := make(chan *lock.Lock, 2)
 		var both sync.WaitGroup
 		for _, s := range []*Store{a, b} {
 			both.Go(func() {
@@ -291,9 +274,8 @@ func TestTableLock(t *testing.T) {
 	}
 
 	// A dead owner, and its fence.
-	owner := must(take(a, LockOptions{TTL: time.Second}))
-	freeze(owner)
-	elsewhere(t, owner)
+	owner := must(take(a, LockOptions{TTL: time.Second, Owner: &far}))
+	owner.StopHeart()
 	if err := a.AppendLedger(t.Context(), []LedgerRow{{Path: "1"}}, owner.Fence()); err != nil {
 		t.Fatal(err)
 	}

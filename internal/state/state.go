@@ -1,93 +1,84 @@
-// Package state owns dbctl's own tables in the state database: journal, ledger and locks. It is the only place that knows
-// their columns.
-//
-//	journal        append-only: who ran what when, and what is needed to put an unfinished run back (journal.go, history.go)
-//	ledger         append-only: one fact about one file a row (ledger.go)
-//	lock_…         one per project and database for migrations, one per target table for loads; held while it has this name,
-//	               free while it ends in _free (lock.go, tablelock.go)
-//	run_<run>      the claim of one migration run: its comment is who runs, heartbeat and write-ahead mark (mark.go)
-//	lock_stale_…   a lock that was taken from an owner who was gone, kept until the next such case
-//
-// Every row has an event id; readers drop repeats, so a write whose answer was lost is simply sent again. The journal's row
-// with event "schema" holds the version of these tables in its column version: it comes with every History, and its columns
-// event and version never change their names, so that an older binary can read it whatever else a newer one changed.
+// Package state is dbctl's own memory in the state database, three ideas in packages of their own: the journal (who ran what when), the
+// ledger (what is known of each file) and the locks (who may write now). They and package store are the only places that know the
+// tables' columns.
 package state
 
 import (
 	"context"
-	"fmt"
-	"sync"
 
-	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/state/journal"
+	"github.com/dbctl/dbctl/internal/state/ledger"
+	"github.com/dbctl/dbctl/internal/state/lock"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
-// Scope is the key of everything: one project in one database, with its state database.
-type Scope struct {
-	Project, Database, StateDatabase string
-}
+// What most callers need of the packages below.
+type (
+	Scope            = store.Scope
+	Session          = store.Session
+	Actor            = store.Actor
+	NewerSchemaError = store.NewerSchemaError
 
-// Schema is the version of the state tables that this binary writes; a newer one is refused with *NewerSchemaError.
-const Schema = 1
+	History = journal.History
+	Version = journal.Version
+	Run     = journal.Run
+	Planned = journal.Planned
+	Row     = journal.Row
+	Record  = journal.Record
+	Sums    = journal.Sums
+	Text    = journal.Text
+	Lock    = journal.Writer // of migrations: with the pen of its run
 
-// NewerSchemaError says that the state tables were made by a newer dbctl (exit 2).
-type NewerSchemaError struct {
-	Database string
-	Found    int64
-}
+	LedgerRow = ledger.Row
+	Holding   = ledger.Holding
 
-func (e *NewerSchemaError) Error() string {
-	return fmt.Sprintf("the state tables in %s have schema %d, this dbctl knows %d", e.Database, e.Found, Schema)
-}
+	LoadLock    = lock.Lock // of a load's table
+	LockOptions = lock.Options
+	LockInfo    = lock.Info
+	HeldError   = lock.HeldError
+	Claim       = lock.Claim
+	Fence       = lock.Fence
+)
 
-// ExitCode is 2.
-func (e *NewerSchemaError) ExitCode() int { return 2 }
+// The errors that callers tell apart.
+var (
+	ErrRobbed = lock.ErrRobbed
+	ErrMoved  = journal.ErrMoved
+)
 
-// Hint says how to go on.
-func (e *NewerSchemaError) Hint() string {
-	return "use the dbctl that made them, or a newer one: dbctl version"
-}
-
-// Session is what a Store needs of a session.
-type Session interface {
-	Query(ctx context.Context, st databend.Statement) (databend.Result, error)
-	Exec(ctx context.Context, st databend.Statement) (databend.Result, error)
-}
-
-// Store reads and writes the state tables over a session of its own, with qualified names. It is safe for concurrent use.
+// Store is all of it, for one scope over one session.
 type Store struct {
-	db    *serial
-	scope Scope
+	*store.DB
+	*journal.Journal
+	*ledger.Ledger
 }
 
 // Open makes a Store. Nothing is sent. Nothing else may use session but through Conn.
 func Open(session Session, scope Scope) *Store {
-	return &Store{db: &serial{s: session}, scope: scope}
+	db := store.Open(session, scope)
+	return &Store{DB: db, Journal: journal.Of(db), Ledger: ledger.Of(db)}
 }
 
-// Conn is the Store's session for others, one statement at a time.
-func (s *Store) Conn() Session { return s.db }
-
-// serial lets several goroutines share a session.
-type serial struct {
-	mu sync.Mutex
-	s  Session
+// Acquire takes the lock of the scope's migrations. h is the history as read last.
+func (s *Store) Acquire(ctx context.Context, o LockOptions, h History) (*Lock, error) {
+	l, err := lock.Acquire(ctx, s.DB, o, h.Locks)
+	if err != nil {
+		return nil, err
+	}
+	return s.Writer(l, o.Actor, h), nil
 }
 
-func (l *serial) Query(ctx context.Context, st databend.Statement) (databend.Result, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.s.Query(ctx, st)
+// AcquireTable takes the lock of loads into a table (database.table), unless a migration is writing that or left it unfinished.
+func (s *Store) AcquireTable(ctx context.Context, database, target string, o LockOptions) (*lock.Lock, error) {
+	return lock.AcquireTable(ctx, s.DB, database, target, o, s.Standing)
 }
 
-func (l *serial) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.s.Exec(ctx, st)
+// Guarded looks whether a fence holds, and which id (decimal; "": none) a table has at the same moment.
+func (s *Store) Guarded(ctx context.Context, f *Fence, database, table string) (id string, err error) {
+	return lock.Guarded(ctx, s.DB, f, database, table)
 }
 
-// Actor is who acts: written into every journal row.
-type Actor struct {
-	OSUser, Host, GitCommit, Label, DBCTLVersion string
-	GitDirty                                     bool
-	Flags                                        string
+// Unlock releases the locks whose owners are gone; with force the others too.
+func (s *Store) Unlock(ctx context.Context, force bool) (released, left []LockInfo, err error) {
+	return lock.Unlock(ctx, s.DB, force)
 }

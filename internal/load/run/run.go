@@ -63,7 +63,7 @@ type run struct {
 	o       plan.Options
 
 	plan    *plan.Plan
-	lock    *state.Lock // nil until there is work
+	lock    *state.LoadLock // nil until there is work
 	started time.Time
 	total   struct{ files, bytes int64 } // planned, for the progress
 	pace    *float64                     // bytes a second of earlier COPYs, 0 unknown; nil until it was asked for
@@ -154,7 +154,7 @@ func (r *run) phase(name string) { r.inspect.Phases.Enter(name) }
 // acquire takes the lock of the target table.
 func (r *run) acquire(ctx context.Context) (err error) {
 	if !r.plan.Ledger() {
-		if err := r.Store.EnsureTables(ctx); err != nil {
+		if err := r.Store.Ensure(ctx); err != nil {
 			return fault.Wrap(r.j.Name, "", err)
 		}
 	}

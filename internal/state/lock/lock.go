@@ -1,4 +1,12 @@
-package state
+// Package lock lets one run at a time migrate a database, and one load at a time fill a table, whoever dies on the way.
+//
+//	lock_…         one per project and database for migrations, one per target table for loads; held while it has this name,
+//	               free while it ends in _free (migrations.go, loads.go)
+//	run_<run>      the claim of one migration run: its comment is who runs, heartbeat and write-ahead mark (claim.go, lock.go)
+//	lock_stale_…   a lock that was taken from an owner who was gone, kept until the next such case (takeover.go)
+//
+// A load marks on its lock's own table. Age is by the server's clock.
+package lock
 
 import (
 	"context"
@@ -8,21 +16,19 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // Lock is a lock that we hold, with the table whose comment is claim, heartbeat and mark. The heart beats until Release.
 type Lock struct {
-	store *Store
-	db    Session // for marks
-	name  string  // of the lock
+	db    *store.DB
+	marks store.Session
+	name  string // of the lock
 	what  string
 	run   string
 	table string // whose comment is the claim: run_<run>, or the lock of a target table
 	id    string // table id of a table lock
-	actor Actor
 	ttl   time.Duration
-	token int64 // of the run's journal rows
-	seq   int64
 	begun bool // the state tables exist
 	made  bool // the run's table exists
 
@@ -35,25 +41,38 @@ type Lock struct {
 	beating   sync.WaitGroup
 }
 
-func (s *Store) newLock(o LockOptions, name, what string) *Lock {
+func newLock(db *store.DB, o Options, name, what string) *Lock {
 	ttl := o.TTL
 	if ttl <= 0 {
 		ttl = DefaultTTL
 	}
 	l := &Lock{
-		store: s, db: o.Session, name: name, what: what, run: o.Run, actor: o.Actor, ttl: ttl,
+		db: db, marks: o.Session, name: name, what: what, run: o.Run, ttl: ttl,
 		lost: make(chan struct{}), stop: make(chan struct{}),
 		claim: Claim{Lock: name, What: what, Run: o.Run, Phase: phaseWaiting, Owner: self(o.Actor), TTLMS: ttl.Milliseconds()},
 	}
-	if l.db == nil {
-		l.db = s.db
+	if o.Owner != nil {
+		l.claim.Owner = *o.Owner
+	}
+	if l.marks == nil {
+		l.marks = db.Conn()
 	}
 	return l
 }
 
 // Fence guards a statement of the owner's transaction.
 func (l *Lock) Fence() *Fence {
-	return &Fence{Database: l.store.scope.StateDatabase, Table: l.table, TableID: l.id, Token: l.claim.Token}
+	return &Fence{Database: l.db.Scope().StateDatabase, Table: l.table, TableID: l.id, Token: l.claim.Token}
+}
+
+// Run is the id of the run or load that holds it.
+func (l *Lock) Run() string { return l.run }
+
+// Claim is our claim, for a row that keeps it.
+func (l *Lock) Claim() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.claim.Comment()
 }
 
 // TTL is the lock's: a statement may be sent within a third of it after a mark.
@@ -120,11 +139,11 @@ func (l *Lock) send(ctx context.Context) error {
 	}
 	l.claim.Beat++
 	l.claim.Phase = phaseHolding
-	text := "ALTER TABLE " + l.store.name(l.table) + " COMMENT=" + literal(l.claim.comment())
+	text := "ALTER TABLE " + l.db.Name(l.table) + " COMMENT=" + store.Literal(l.claim.Comment())
 	for try := 0; ; try++ {
 		sent := time.Now()
-		err := again(ctx, func() error {
-			_, err := l.db.Exec(ctx, databend.Statement{SQL: text})
+		err := store.Again(ctx, func() error {
+			_, err := l.marks.Exec(ctx, databend.Statement{SQL: text})
 			return err
 		})
 		switch {
@@ -147,7 +166,7 @@ func (l *Lock) stillOurs(ctx context.Context) error {
 	if l.id == "" || sooner(l.confirmed, l.ttl*2/3) {
 		return nil
 	}
-	res, err := l.db.Query(ctx, databend.Statement{SQL: "SELECT " + l.Fence().condition()})
+	res, err := l.marks.Query(ctx, databend.Statement{SQL: "SELECT " + l.Fence().SQL()})
 	if err != nil {
 		return fmt.Errorf("mark: %w", err)
 	}
@@ -169,6 +188,13 @@ func sooner(t time.Time, d time.Duration) bool {
 	return now.Sub(t) < d && now.Round(0).Sub(t.Round(0)) < d
 }
 
+// StopHeart ends the heartbeat, as SIGSTOP does: for tests of what comes of that.
+func (l *Lock) StopHeart() {
+	close(l.stop)
+	l.beating.Wait()
+	l.stop = make(chan struct{})
+}
+
 // start starts the heart.
 func (l *Lock) start() {
 	l.beating.Go(func() {
@@ -186,10 +212,4 @@ func (l *Lock) start() {
 			cancel()
 		}
 	})
-}
-
-// exec runs one statement of the lock's own.
-func (l *Lock) exec(ctx context.Context, text string) error {
-	_, err := l.store.db.Exec(ctx, databend.Statement{SQL: text})
-	return err
 }

@@ -1,4 +1,4 @@
-package state
+package journal
 
 import (
 	"cmp"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state/lock"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // The states of a Version.
@@ -37,12 +39,12 @@ type Version struct {
 type Run struct {
 	ID      string
 	At      time.Time
-	Actor   Actor
+	Actor   store.Actor
 	Command string // up, down, redo
 	Plan    []Planned
-	Partial bool   // its rollback had to keep something: a person's turn
-	Claim   *Claim // its live claim, when there is one; else it was dropped by who took over
-	Alive   bool   // it is running now
+	Partial bool        // its rollback had to keep something: a person's turn
+	Claim   *lock.Claim // its live claim, when there is one; else it was dropped by who took over
+	Alive   bool        // it is running now
 }
 
 // Planned is one version of a Run, in the order of the run.
@@ -60,24 +62,24 @@ type History struct {
 	Versions   map[int64]Version
 	Unfinished []Run     // oldest first
 	Now        time.Time // server's clock when it was read
-	Read       time.Time // local clock when the answer came
 	Claimed    bool      // the migrations' lock is held, or its last owner died with it
-	locks      []table
-	count      int64 // of the journal's rows
-	token      int64 // greatest
+	Locks      lock.View // at the same moment
+	Read       time.Time // local clock when the answer came
+	count      int64     // of the journal's rows
+	token      int64     // greatest
 }
 
 // History reads the journal and the locks: one request, nothing written. Without state tables it is empty. A state schema newer
 // than Schema is a *NewerSchemaError.
-func (s *Store) History(ctx context.Context) (History, error) {
-	return s.history(ctx, func(c column) bool { return !c.heavy }, s.lastOutcomes(), s.unended())
+func (j *Journal) History(ctx context.Context) (History, error) {
+	return j.history(ctx, func(c column) bool { return !c.heavy }, j.lastOutcomes(), j.unended())
 }
 
 // runs is the part of the History that says who is running, or was cut off: it reads no versions.
-func (s *Store) runs(ctx context.Context) (History, error) {
-	return s.history(ctx, func(c column) bool {
-		return slices.Contains([]string{"event_id", "run", "subject", "token", "seq", "event", "version", "at", "os_user", "host"}, c.name)
-	}, s.unended())
+func (j *Journal) runs(ctx context.Context) (History, error) {
+	return j.history(ctx, func(c column) bool {
+		return slices.Contains([]string{"event_id", "run", "subject", "token", "seq", "event", "version", "at", "os_user", "host"}, c.Name)
+	}, j.unended())
 }
 
 // outcomes are the events that say what became of a version.
@@ -91,35 +93,35 @@ const subject = "if(subject='',run,subject)"
 func events(list ...string) string {
 	quoted := make([]string, len(list))
 	for i, e := range list {
-		quoted[i] = literal(e)
+		quoted[i] = store.Literal(e)
 	}
 	return "event IN (" + strings.Join(quoted, ",") + ")"
 }
 
 // counted is the condition that a row was not written by a run that had been cut off by then.
-func (s *Store) counted() string {
-	return "run NOT IN (SELECT subject FROM " + s.name(journalTable) + " WHERE " + s.journalScope() + " AND " + events(EventTakeover) + ")"
+func (j *Journal) counted() string {
+	return "run NOT IN (SELECT subject FROM " + j.db.Name(store.JournalTable) + " WHERE " + j.scope() + " AND " + events(EventTakeover) + ")"
 }
 
 // lastOutcomes chooses, of each kind of outcome of each version, the last row: the server keeps the rest of a long history, since what a
 // version is now depends on no other (History.fold).
-func (s *Store) lastOutcomes() string {
-	return events(outcomes...) + " AND " + s.counted() +
+func (j *Journal) lastOutcomes() string {
+	return events(outcomes...) + " AND " + j.counted() +
 		" QUALIFY row_number() OVER (PARTITION BY version, event, direction ORDER BY token DESC, run DESC, seq DESC, at DESC) = 1"
 }
 
 // unended chooses the rows that say what the runs without an end were doing, and the schema's.
-func (s *Store) unended() string {
+func (j *Journal) unended() string {
 	return "(" + events(EventSchema) + " OR " + events(append(outcomes, EventBegin, EventPlan, EventTakeover)...) + " AND " + subject + " IN (SELECT " + subject +
-		" FROM " + s.name(journalTable) + " WHERE " + s.journalScope() + " AND (" + events(EventBegin) + " OR " + events(EventEnd) + " AND " + s.counted() +
+		" FROM " + j.db.Name(store.JournalTable) + " WHERE " + j.scope() + " AND (" + events(EventBegin) + " OR " + events(EventEnd) + " AND " + j.counted() +
 		") GROUP BY 1 HAVING count_if(" + events(EventEnd) + ")=0))"
 }
 
 // history reads the chosen columns of the chosen rows, beside the size of the journal and the locks.
-func (s *Store) history(ctx context.Context, chosen func(column) bool, rows ...string) (History, error) {
+func (j *Journal) history(ctx context.Context, chosen func(column) bool, rows ...string) (History, error) {
 	var light []column
 	var list, none []string
-	for _, c := range journalColumns {
+	for _, c := range columns {
 		if !chosen(c) {
 			continue
 		}
@@ -131,79 +133,66 @@ func (s *Store) history(ctx context.Context, chosen func(column) bool, rows ...s
 	branch := func(kind string, exprs []string, from string) string {
 		all := slices.Clone(none)
 		copy(all, exprs)
-		return "SELECT " + literal(kind) + "," + strings.Join(all, ",") + from
+		return "SELECT " + store.Literal(kind) + "," + strings.Join(all, ",") + from
 	}
-	journal := " FROM " + s.name(journalTable) + " WHERE " + s.journalScope()
+	journal := " FROM " + j.db.Name(store.JournalTable) + " WHERE " + j.scope()
 	branches := []string{
 		branch("c", []string{"count(*)::STRING", "coalesce(max(token),0)::STRING"}, journal),
-		branch("t", tableExprs, " FROM system.tables WHERE "+s.tablesScope()),
+		branch("t", lock.ViewColumns, " FROM system.tables WHERE "+lock.ViewFilter(j.db)),
 		branch("n", []string{"to_int64(now())::STRING"}, ""),
 	}
 	for _, where := range rows {
 		branches = append(branches, "SELECT * FROM ("+branch("j", list, journal+" AND "+where)+")")
 	}
-	res, err := s.db.Query(ctx, databend.Statement{SQL: strings.Join(branches, " UNION ALL ")})
+	asked := time.Now()
+	res, err := j.db.Query(ctx, strings.Join(branches, " UNION ALL "))
 	switch {
-	case missing(err):
-		return History{Versions: map[int64]Version{}, Read: time.Now()}, nil
+	case store.Missing(err):
+		return History{Versions: map[int64]Version{}, Locks: lock.View{Missing: true, Read: asked}, Read: time.Now()}, nil
 	case databend.IsCode(err, databend.CodeSemantic):
-		if newer := s.CheckSchema(ctx); newer != nil {
+		if newer := j.db.CheckSchema(ctx); newer != nil {
 			return History{}, newer
 		}
 		fallthrough
 	case err != nil:
 		return History{}, fmt.Errorf("read journal: %w", err)
 	}
-	h := History{Exists: true, Read: time.Now()}
+	h := History{Exists: true, Locks: lock.View{Read: asked}, Read: time.Now()}
 	var read []Row
 	for _, r := range res.Rows {
 		switch r[0].String {
 		case "c":
-			h.count, h.token = number(r[1]), number(r[2])
+			h.count, h.token = store.Number(r[1]), store.Number(r[2])
 		case "n":
-			h.Now = micros(r[1])
+			h.Now = store.Micros(r[1])
+			h.Locks.Now = h.Now
 		case "t":
-			h.locks = append(h.locks, readTable(r[1:]))
+			h.Locks.Add(r[1:])
 		case "j":
 			var row Row
 			for i, c := range light {
-				scan(r[i+1], c.field(&row))
+				store.Scan(r[i+1], c.field(&row))
 			}
 			read = append(read, row)
 		}
 	}
-	h.fold(read, s.migrationLock())
-	v := h.view()
-	h.Claimed = v.find(s.migrationLock()) != nil || len(v.claims(s.migrationLock())) > 0
-	if h.Schema > Schema {
-		return History{}, &NewerSchemaError{Database: s.scope.StateDatabase, Found: h.Schema}
+	h.fold(read, j.db.Scope())
+	_, h.Claimed = h.Locks.Claims(j.db.Scope())
+	if h.Schema > store.Schema {
+		return History{}, &store.NewerSchemaError{Database: j.db.Scope().StateDatabase, Found: h.Schema}
 	}
 	return h, nil
 }
 
-// CheckSchema refuses a newer state schema with *NewerSchemaError: one request for the schema row alone, whose columns never change.
-func (s *Store) CheckSchema(ctx context.Context) error {
-	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT max(version)::STRING FROM " + s.name(journalTable) + " WHERE event=" + literal(EventSchema)})
-	switch {
-	case missing(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("read journal: %w", err)
-	case len(res.Rows) == 1 && number(res.Rows[0][0]) > Schema:
-		return &NewerSchemaError{Database: s.scope.StateDatabase, Found: number(res.Rows[0][0])}
-	}
-	return nil
-}
-
-// journalScope chooses this project's rows in this database, and the schema row.
-func (s *Store) journalScope() string {
-	return "(project=" + literal(s.scope.Project) + " AND " + sqltext.Ident("database") + "=" + literal(s.scope.Database) + " OR event=" + literal(EventSchema) + ")"
+// scope chooses this project's rows in this database, and the schema row.
+func (j *Journal) scope() string {
+	return "(project=" + store.Literal(j.db.Scope().Project) + " AND " + sqltext.Ident("database") + "=" + store.Literal(j.db.Scope().Database) + " OR event=" + store.Literal(EventSchema) + ")"
 }
 
 // readExpr is how a column of the journal is read as text.
 func readExpr(c column) string {
-	id := sqltext.Ident(c.name)
-	switch c.typ {
+	id := sqltext.Ident(c.Name)
+	switch c.Type {
 	case "TIMESTAMP":
 		return "to_int64(" + id + ")::STRING"
 	case "STRING":
@@ -239,7 +228,7 @@ func sortRows(rows []Row) []Row {
 }
 
 // fold makes of rows what they mean. Of the outcomes of a version the last of each kind and direction are enough, here as in lastOutcomes.
-func (h *History) fold(rows []Row, lock string) {
+func (h *History) fold(rows []Row, scope store.Scope) {
 	h.Versions = map[int64]Version{}
 	runs := map[string]*Run{}
 	var order []string
@@ -274,7 +263,7 @@ func (h *History) fold(rows []Row, lock string) {
 			}
 		}
 	}
-	claims := h.view().claims(lock)
+	claims, _ := h.Locks.Claims(scope)
 	for _, id := range order {
 		run, ok := runs[id]
 		if !ok {
@@ -284,7 +273,7 @@ func (h *History) fold(rows []Row, lock string) {
 		for i := range claims {
 			if c := &claims[i]; c.Run == id {
 				run.Claim = c
-				run.Alive = !c.dead(h.Now)
+				run.Alive = !c.Dead(h.Now)
 			}
 		}
 		h.Unfinished = append(h.Unfinished, *run)
@@ -328,4 +317,23 @@ func (h *History) outcome(r Row, run string) {
 		}
 	}
 	h.Versions[r.Version] = v
+}
+
+// Standing says who is writing a table (database.table), or left it unfinished: one request. It is what a load asks under its lock.
+func (j *Journal) Standing(ctx context.Context, target string) (lock.View, *lock.HeldError, error) {
+	h, err := j.runs(ctx)
+	if err != nil {
+		return lock.View{}, nil, err
+	}
+	unfinished := map[string]bool{}
+	for _, r := range h.Unfinished {
+		unfinished[r.ID] = true
+		if r.Claim == nil {
+			// Who took over died too, and the claim with its list of tables is gone: it may be any table.
+			return h.Locks, &lock.HeldError{
+				What: "writing " + target, Owner: r.Actor.OSUser + "@" + r.Actor.Host + " (run " + r.ID + ")", Age: h.Now.Sub(r.At), Dead: true,
+			}, nil
+		}
+	}
+	return h.Locks, h.Locks.Writer(j.db.Scope(), target, func(run string) bool { return unfinished[run] }), nil
 }

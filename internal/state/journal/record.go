@@ -1,4 +1,4 @@
-package state
+package journal
 
 import (
 	"context"
@@ -6,18 +6,19 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/state/lock"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // readRows reads whole rows of the journal, oldest first.
-func (s *Store) readRows(ctx context.Context, where string) ([]Row, error) {
-	list := make([]string, len(journalColumns))
-	for i, c := range journalColumns {
+func (j *Journal) readRows(ctx context.Context, where string) ([]Row, error) {
+	list := make([]string, len(columns))
+	for i, c := range columns {
 		list[i] = readExpr(c)
 	}
-	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(list, ",") + " FROM " + s.name(journalTable) +
-		" WHERE " + s.journalScope() + " AND event<>" + literal(EventSchema) + where})
-	if missing(err) {
+	res, err := j.db.Query(ctx, "SELECT "+strings.Join(list, ",")+" FROM "+j.db.Name(store.JournalTable)+" WHERE "+j.scope()+
+		" AND event<>"+store.Literal(EventSchema)+where)
+	if store.Missing(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -25,8 +26,8 @@ func (s *Store) readRows(ctx context.Context, where string) ([]Row, error) {
 	}
 	rows := make([]Row, len(res.Rows))
 	for i, r := range res.Rows {
-		for j, c := range journalColumns {
-			scan(r[j], c.field(&rows[i]))
+		for k, c := range columns {
+			store.Scan(r[k], c.field(&rows[i]))
 		}
 	}
 	return rows, nil
@@ -38,25 +39,18 @@ type Record struct {
 	// Mark is the run's last mark, nil when it made none; Claim is whose it was. It is read from the run's table, or where that was
 	// dropped from the catalogue's history, or from what was journaled when it was taken over or ended as partial.
 	Mark  json.RawMessage
-	Claim *Claim
+	Claim *lock.Claim
 }
 
 // Record reads one run: two requests.
-func (s *Store) Record(ctx context.Context, run string) (Record, error) {
-	rows, err := s.readRows(ctx, " AND (run="+literal(run)+" OR subject="+literal(run)+")")
+func (j *Journal) Record(ctx context.Context, run string) (Record, error) {
+	rows, err := j.readRows(ctx, " AND (run="+store.Literal(run)+" OR subject="+store.Literal(run)+")")
 	if err != nil {
 		return Record{}, err
 	}
 	rec := Record{Rows: sortRows(rows)}
-	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT name,table_id::STRING,comment,to_int64(updated_on)::STRING FROM system.tables_with_history WHERE database=" +
-		literal(s.scope.StateDatabase) + " AND name=" + literal(runPrefix+run)})
-	if err != nil {
-		return Record{}, fmt.Errorf("read mark: %w", err)
-	}
-	for _, r := range res.Rows {
-		if c, ok := parseClaim(readTable(r)); ok && (rec.Claim == nil || c.Beat >= rec.Claim.Beat) {
-			rec.Claim, rec.Mark = &c, c.Mark
-		}
+	if rec.Claim, err = lock.LastClaim(ctx, j.db, run); err != nil {
+		return Record{}, err
 	}
 	if rec.Claim == nil {
 		for _, r := range rec.Rows {
@@ -68,34 +62,22 @@ func (s *Store) Record(ctx context.Context, run string) (Record, error) {
 			default:
 				continue
 			}
-			if c, ok := parseClaim(table{comment: text}); ok {
-				rec.Claim, rec.Mark = &c, c.Mark
+			if c, ok := lock.ReadClaim(text); ok {
+				rec.Claim = &c
 			}
 		}
 	}
-	return rec, nil
-}
-
-// FenceRun drops the run's claim: from then on no mark of its owner succeeds. The claim stays readable by Record.
-func (l *Lock) FenceRun(ctx context.Context, run string) error {
-	if err := l.dropRun(ctx, run); err != nil {
-		return fmt.Errorf("fence run %s: %w", run, err)
+	if rec.Claim != nil {
+		rec.Mark = rec.Claim.Mark
 	}
-	return nil
-}
-
-// Claim is our claim as Record reads it, for a row that keeps it.
-func (l *Lock) Claim() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.claim.comment()
+	return rec, nil
 }
 
 // TakeoverRow is the row that keeps the last claim of a run that was cut off.
 func (r Record) TakeoverRow(run string) Row {
 	row := Row{Event: EventTakeover, Subject: run}
 	if r.Claim != nil {
-		row.Detail = r.Claim.comment()
+		row.Detail = r.Claim.Comment()
 	}
 	return row
 }
@@ -109,9 +91,8 @@ type Text struct {
 
 // Texts are the texts of all sections that ran and were not rolled back, in the order in which they ran: where dbctl's own
 // earlier definition of an object is found. One request.
-func (s *Store) Texts(ctx context.Context) ([]Text, error) {
-	rows, err := s.readRows(ctx, " AND event IN ("+literal(EventPlan)+","+literal(EventApplied)+","+literal(EventDown)+","+literal(EventBaseline)+
-		","+literal(EventMarkApplied)+","+literal(EventMarkUndone)+","+literal(EventTakeover)+")")
+func (j *Journal) Texts(ctx context.Context) ([]Text, error) {
+	rows, err := j.readRows(ctx, " AND "+events(EventPlan, EventApplied, EventDown, EventBaseline, EventMarkApplied, EventMarkUndone, EventTakeover))
 	if err != nil {
 		return nil, err
 	}
@@ -148,12 +129,12 @@ func (r Row) text() string {
 }
 
 // DownTexts are the Down sections of applied versions as they were when they were applied, for files that are gone: one request.
-func (s *Store) DownTexts(ctx context.Context, h History, versions []int64) (map[int64]string, error) {
+func (j *Journal) DownTexts(ctx context.Context, h History, versions []int64) (map[int64]string, error) {
 	var in []string
 	for _, v := range versions {
 		in = append(in, fmt.Sprint(v))
 	}
-	rows, err := s.readRows(ctx, " AND version IN ("+strings.Join(in, ",")+") AND event IN ("+literal(EventPlan)+","+literal(EventBaseline)+")")
+	rows, err := j.readRows(ctx, " AND version IN ("+strings.Join(in, ",")+") AND "+events(EventPlan, EventBaseline))
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package state
+package ledger
 
 import (
 	"cmp"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state/lock"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // Holding is how many files the ledger has for loaded into a table, under one of its names.
@@ -21,22 +23,22 @@ const holdingsSQL = `SELECT table_id, target, count(DISTINCT stage_url || path):
 AND (table_id IN (IDS) OR target IN (NAMES)) GROUP BY table_id, target`
 
 // Holdings says what the ledger has for tables, by their ids and by names (db.table).
-func (s *Store) Holdings(ctx context.Context, ids, names []string) ([]Holding, error) {
+func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, error) {
 	if len(ids) == 0 && len(names) == 0 {
 		return nil, nil
 	}
-	res, err := s.db.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-		"LEDGER", s.LedgerName(), "SCOPE", s.LedgerScope(), "IDS", literals(ids), "NAMES", literals(names),
-	).Replace(holdingsSQL)})
+	res, err := l.db.Query(ctx, strings.NewReplacer(
+		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", literals(ids), "NAMES", literals(names),
+	).Replace(holdingsSQL))
 	if err != nil {
-		if missing(err) {
+		if store.Missing(err) {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("read which files the ledger has: %w", err)
 	}
 	out := make([]Holding, len(res.Rows))
 	for i, r := range res.Rows {
-		out[i] = Holding{TableID: r[0].String, Target: r[1].String, Files: number(r[2])}
+		out[i] = Holding{TableID: r[0].String, Target: r[1].String, Files: store.Number(r[2])}
 	}
 	return out, nil
 }
@@ -47,7 +49,7 @@ func literals(values []string) string {
 	}
 	out := make([]string, len(values))
 	for i, v := range values {
-		out[i] = literal(v)
+		out[i] = store.Literal(v)
 	}
 	return strings.Join(out, ", ")
 }
@@ -67,43 +69,43 @@ WHERE nth = 1 AND state = 'loaded' AND source = 'dbctl' AND GUARDED`
 
 // CarryLedger lets what the ledger knows of files of the tables with these ids hold for the table as well. It returns how many files
 // that are.
-func (s *Store) CarryLedger(ctx context.Context, ids []string, table sqltext.Object, run, reason string, fence *Fence) (int64, error) {
-	return s.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
-		"IDS": literals(ids), "DATABASE": literal(table.Database), "TABLE": literal(table.Name),
+func (l *Ledger) CarryLedger(ctx context.Context, ids []string, table sqltext.Object, run, reason string, fence *lock.Fence) (int64, error) {
+	return l.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
+		"IDS": literals(ids), "DATABASE": store.Literal(table.Database), "TABLE": store.Literal(table.Name),
 	}, map[string]string{
-		ColEventID: "md5(said.event_id || becomes.id)", ColTable: literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
-		ColSource: "if(source = 'dbctl', 'carried', source)", ColRun: literal(run), ColReason: literal(reason),
+		ColEventID: "md5(said.event_id || becomes.id)", ColTable: store.Literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
+		ColSource: "if(source = 'dbctl', 'carried', source)", ColRun: store.Literal(run), ColReason: store.Literal(reason),
 	})
 }
 
 // RestoreLedger lets the files that dbctl loaded into the tables with these ids count as loaded although the engine has forgotten them.
-func (s *Store) RestoreLedger(ctx context.Context, ids []string, run, reason string, fence *Fence) (int64, error) {
-	return s.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, map[string]string{"IDS": literals(ids)}, map[string]string{
-		ColEventID: "md5(event_id || " + literal(run) + ")", ColSource: literal(SourceRestored), ColRun: literal(run), ColReason: literal(reason),
+func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason string, fence *lock.Fence) (int64, error) {
+	return l.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, map[string]string{"IDS": literals(ids)}, map[string]string{
+		ColEventID: "md5(event_id || " + store.Literal(run) + ")", ColSource: store.Literal(SourceRestored), ColRun: store.Literal(run), ColReason: store.Literal(reason),
 	})
 }
 
 // sayAgain writes rows of the ledger once more, some columns with other values. The event's id depends on what is said alone: said
 // twice, it is one row.
-func (s *Store) sayAgain(ctx context.Context, what string, fence *Fence, from string, words, values map[string]string) (int64, error) {
+func (l *Ledger) sayAgain(ctx context.Context, what string, fence *lock.Fence, from string, words, values map[string]string) (int64, error) {
 	values[ColAt] = "now()"
 	var into, list []string
-	for _, c := range ledgerColumns {
-		id := sqltext.Ident(c.name)
-		into, list = append(into, id), append(list, cmp.Or(values[c.name], id))
+	for _, c := range store.Ledger {
+		id := sqltext.Ident(c.Name)
+		into, list = append(into, id), append(list, cmp.Or(values[c.Name], id))
 	}
-	pairs := []string{"LEDGER", s.LedgerName(), "SCOPE", s.LedgerScope(), "MOMENT", sqltext.Ident(ColAt), "GUARDED", fence.condition()}
+	pairs := []string{"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "MOMENT", sqltext.Ident(ColAt), "GUARDED", fence.SQL()}
 	for k, v := range words {
 		pairs = append(pairs, k, v)
 	}
-	text := "INSERT INTO " + s.LedgerName() + " (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(list, ", ") + strings.NewReplacer(pairs...).Replace(from)
+	text := "INSERT INTO " + l.LedgerName() + " (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(list, ", ") + strings.NewReplacer(pairs...).Replace(from)
 	var res databend.Result
-	err := again(ctx, func() (err error) {
-		res, err = s.db.Exec(ctx, databend.Statement{SQL: text})
+	err := store.Again(ctx, func() (err error) {
+		res, err = l.db.Conn().Exec(ctx, databend.Statement{SQL: text})
 		return err
 	})
 	switch {
-	case missing(err):
+	case store.Missing(err):
 		return 0, nil // no ledger, nothing to say
 	case err != nil:
 		return 0, fmt.Errorf("%s: %w", what, err)
@@ -120,11 +122,11 @@ WHERE nth = 1`
 
 // Former says what the ledger has of a stage's files (path → state) for the table that stood under a name, db.table, before the one with
 // this id: nil when it knows of no other.
-func (s *Store) Former(ctx context.Context, target, id, stageURL string) (map[string]string, error) {
-	res, err := s.db.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-		"LEDGER", s.LedgerName(), "SCOPE", s.LedgerScope(), "TARGET", literal(target), "ID", literal(id), "MOMENT", sqltext.Ident(ColAt), "URL", literal(stageURL),
-	).Replace(formerSQL)})
-	if err != nil && !missing(err) {
+func (l *Ledger) Former(ctx context.Context, target, id, stageURL string) (map[string]string, error) {
+	res, err := l.db.Query(ctx, strings.NewReplacer(
+		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "TARGET", store.Literal(target), "ID", store.Literal(id), "MOMENT", sqltext.Ident(ColAt), "URL", store.Literal(stageURL),
+	).Replace(formerSQL))
+	if err != nil && !store.Missing(err) {
 		return nil, fmt.Errorf("read what the ledger knows of the former %s: %w", target, err)
 	}
 	var out map[string]string

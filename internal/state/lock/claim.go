@@ -1,4 +1,4 @@
-package state
+package lock
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // Owner is the process behind a claim.
@@ -30,15 +32,21 @@ func (o Owner) String() string {
 }
 
 // self is this process.
-func self(a Actor) Owner {
-	o := Owner{User: a.OSUser, Host: a.Host, PID: os.Getpid()}
+func self(a store.Actor) Owner {
+	o := Process(os.Getpid())
+	o.User, o.Host = a.OSUser, a.Host
+	return o
+}
+
+// Process is a process of this machine.
+func Process(pid int) Owner {
+	o := Owner{PID: pid, Start: startOf(pid)}
 	if b, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		o.Boot = strings.TrimSpace(string(b))
 	}
 	if ns, err := os.Readlink("/proc/self/ns/pid"); err == nil {
 		o.PIDNS = ns
 	}
-	o.Start = startOf(o.PID)
 	return o
 }
 
@@ -58,7 +66,7 @@ func startOf(pid int) string {
 
 // gone reports whether the process certainly ended: same boot, same pid namespace, and no such process.
 func (o Owner) gone() bool {
-	me := self(Actor{})
+	me := self(store.Actor{})
 	if o.Boot == "" || o.PIDNS == "" || o.Start == "" || o.Boot != me.Boot || o.PIDNS != me.PIDNS {
 		return false
 	}
@@ -92,7 +100,8 @@ const (
 // claimOf is how the lock's name reads inside a comment.
 func claimOf(lock string) string { return `"lock":"` + lock + `",` }
 
-func (c Claim) comment() string {
+// Comment is the claim as it stands in a comment.
+func (c Claim) Comment() string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -100,6 +109,9 @@ func (c Claim) comment() string {
 	_ = e.Encode(c)
 	return strings.TrimSpace(b.String())
 }
+
+// ReadClaim reads the comment of a claim that is kept elsewhere.
+func ReadClaim(comment string) (Claim, bool) { return parseClaim(table{comment: comment}) }
 
 func parseClaim(t table) (Claim, bool) {
 	var c Claim
@@ -115,8 +127,8 @@ func (c Claim) ttl() time.Duration { return time.Duration(c.TTLMS) * time.Millis
 // age is how long the owner has not beaten, by the server's clock.
 func (c Claim) age(now time.Time) time.Duration { return now.Sub(c.table.updated) }
 
-// dead reports whether the owner is gone: certainly, or by not beating for longer than its TTL.
-func (c Claim) dead(now time.Time) bool { return c.Owner.gone() || c.age(now) > c.ttl() }
+// Dead reports whether the owner is gone: certainly, or by not beating for longer than its TTL.
+func (c Claim) Dead(now time.Time) bool { return c.Owner.gone() || c.age(now) > c.ttl() }
 
 // who describes the owner for people.
 func (c Claim) who() string { return fmt.Sprintf("%s (run %s)", c.Owner, c.Run) }

@@ -1,4 +1,4 @@
-package state
+package lock
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // DefaultTTL is the age from which an owner that does not beat is taken for dead.
@@ -32,25 +32,25 @@ type Fence struct {
 	Database, Table, TableID, Token string
 }
 
-// condition is the fence as an SQL condition.
-func (f *Fence) condition() string {
-	c := "EXISTS (SELECT 1 FROM system.tables WHERE database=" + literal(f.Database) + " AND name=" + literal(f.Table)
+// SQL is the fence as a condition.
+func (f *Fence) SQL() string {
+	c := "EXISTS (SELECT 1 FROM system.tables WHERE database=" + store.Literal(f.Database) + " AND name=" + store.Literal(f.Table)
 	if f.TableID != "" {
 		c += " AND table_id=" + f.TableID
 	}
 	if f.Token != "" {
-		c += " AND position(" + literal(f.Token) + " IN comment)>0"
+		c += " AND position(" + store.Literal(f.Token) + " IN comment)>0"
 	}
 	return c + ")"
 }
 
 // Guarded looks whether the fence holds, and which id (decimal; "": none) another table has at the same moment: one request, for a
 // transaction that does not carry its fence itself. It returns ErrRobbed when the fence is broken.
-func (s *Store) Guarded(ctx context.Context, f *Fence, database, table string) (id string, err error) {
+func Guarded(ctx context.Context, db *store.DB, f *Fence, database, table string) (id string, err error) {
 	named := func(database, table string) string {
-		return "(database=" + literal(database) + " AND name=" + literal(table) + ")"
+		return "(database=" + store.Literal(database) + " AND name=" + store.Literal(table) + ")"
 	}
-	res, err := s.db.Query(ctx, databend.Statement{SQL: "SELECT database, name, to_string(table_id), comment FROM system.tables WHERE " + named(f.Database, f.Table) + " OR " + named(database, table)})
+	res, err := db.Query(ctx, "SELECT database, name, to_string(table_id), comment FROM system.tables WHERE "+named(f.Database, f.Table)+" OR "+named(database, table))
 	if err != nil {
 		return "", fmt.Errorf("look at the lock: %w", err)
 	}
@@ -68,20 +68,21 @@ func (s *Store) Guarded(ctx context.Context, f *Fence, database, table string) (
 	return id, err
 }
 
-// LockOptions say how to take a lock.
-type LockOptions struct {
+// Options say how to take a lock.
+type Options struct {
 	TTL   time.Duration // default DefaultTTL
 	Wait  time.Duration // how long to wait for it; 0: not at all
 	Run   string        // id of the run or load
-	Actor Actor
+	Actor store.Actor
+	Owner *Owner // the process behind the claim; nil: this one
 	// Session carries the marks and heartbeats of the lock; nothing else may use it. Default: the Store's, where a long
 	// statement keeps the heart from beating.
-	Session Session
+	Session store.Session
 	Writes  []string          // migrations: the tables (database.table) that will be written; ["*"]: any
 	Note    func(text string) // told when waiting and when taking over; may be nil
 }
 
-func (o LockOptions) note(format string, args ...any) {
+func (o Options) note(format string, args ...any) {
 	if o.Note != nil {
 		o.Note(fmt.Sprintf(format, args...))
 	}
@@ -113,13 +114,13 @@ func (e *HeldError) Hint() string {
 	return "wait for it with --lock-wait 10m, or, if that process is gone: dbctl unlock"
 }
 
-// migrationLock is the name of the lock of this project's migrations in this database.
-func (s *Store) migrationLock() string {
-	return lockName("migrate", s.scope.Project, s.scope.Database)
+// migrationLock is the name of the lock of a project's migrations in a database.
+func migrationLock(s store.Scope) string {
+	return lockName("migrate", s.Project, s.Database)
 }
 
-// TableLock is the name of the lock of loads into a table, whatever the project.
-func TableLock(database, table string) string { return lockName("load", database, table) }
+// TableName is the name of the lock of loads into a table, whatever the project.
+func TableName(database, table string) string { return lockName("load", database, table) }
 
 func lockName(kind, a, b string) string {
 	sum := sha256.Sum256([]byte(kind + "\x00" + a + "\x00" + b))
@@ -132,21 +133,20 @@ func lockName(kind, a, b string) string {
 	return lockPrefix + kind + "_" + slug[:min(len(slug), 60)] + "_" + hex.EncodeToString(sum[:6])
 }
 
-// Acquire takes the lock of this scope's migrations. h is the history as read last; without locks in it they are read. The run's
-// own table is made first, so that a lock without a live claim is known to be nobody's. It returns *HeldError when somebody
-// else works.
-func (s *Store) Acquire(ctx context.Context, o LockOptions, h History) (*Lock, error) {
-	what := fmt.Sprintf("migrations of %s in %s", s.scope.Project, s.scope.Database)
-	l := s.newLock(o, s.migrationLock(), what)
+// Acquire takes the lock of the scope's migrations. seen is what was seen last; too old, or of no moment, it is looked at again. The
+// run's own table is made first, so that a lock without a live claim is known to be nobody's. It returns *HeldError when somebody else
+// works.
+func Acquire(ctx context.Context, db *store.DB, o Options, seen View) (*Lock, error) {
+	scope := db.Scope()
+	l := newLock(db, o, migrationLock(scope), fmt.Sprintf("migrations of %s in %s", scope.Project, scope.Database))
 	l.table = runPrefix + o.Run
 	l.claim.Writes = o.Writes
-	l.token = h.token + 1
-	l.begun = h.Exists
-	v := view{tables: h.locks, now: h.Now, read: h.Read}
+	l.begun = !seen.Missing
+	v := seen
 	for wait := newWaiter(o); ; {
-		if h.Exists && v.now.IsZero() || time.Since(v.read) > l.ttl/3 {
+		if l.begun && v.Now.IsZero() || time.Since(v.Read) > l.ttl/3 {
 			var err error
-			if v, err = s.view(ctx); err != nil {
+			if v, err = look(ctx, db); err != nil {
 				return nil, err
 			}
 		}
@@ -159,7 +159,7 @@ func (s *Store) Acquire(ctx context.Context, o LockOptions, h History) (*Lock, e
 			l.start()
 			return l, nil
 		}
-		if v, err = s.view(ctx); err != nil {
+		if v, err = look(ctx, db); err != nil {
 			l.abandon(ctx)
 			return nil, err
 		}
@@ -168,14 +168,14 @@ func (s *Store) Acquire(ctx context.Context, o LockOptions, h History) (*Lock, e
 			if err := wait.wait(ctx, held); err != nil {
 				return nil, err
 			}
-			v = view{}
-			h.Exists = true
+			v = View{}
+			l.begun = true
 		}
 	}
 }
 
 // tryMigrations tries once, from what v shows. Neither done nor an error: look again.
-func (l *Lock) tryMigrations(ctx context.Context, o LockOptions, v view) (done bool, err error) {
+func (l *Lock) tryMigrations(ctx context.Context, o Options, v View) (done bool, err error) {
 	if l.heldBy(v) != nil {
 		return false, nil
 	}
@@ -184,16 +184,17 @@ func (l *Lock) tryMigrations(ctx context.Context, o LockOptions, v view) (done b
 	}
 	held, free := v.find(l.name), v.find(l.name+freeSuffix)
 	if held != nil {
-		if ok, err := l.putAside(ctx, o, v, *held); !ok || err != nil {
+		alive := func(now View, _ string) bool { return l.heldBy(now) != nil }
+		if ok, _, _, err := l.takeOver(ctx, o, v, *held, v.claims(l.name), alive); !ok || err != nil {
 			return false, err
 		}
 	}
 	if free != nil {
-		err = l.exec(ctx, "ALTER TABLE "+l.store.name(free.name)+" RENAME TO "+sqltext.Ident(l.name))
+		err = rename(ctx, l.db, free.name, l.name)
 	} else {
-		err = l.exec(ctx, "CREATE TABLE "+l.store.name(l.name)+" (x INT) COMMENT="+literal(Claim{Lock: l.name, What: l.what}.comment()))
+		err = l.db.Exec(ctx, "CREATE TABLE "+l.db.Name(l.name)+" (x INT) COMMENT="+store.Literal(Claim{Lock: l.name, What: l.what}.Comment()))
 	}
-	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) || databend.IsUnknownOutcome(err) {
+	if beaten(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -201,53 +202,22 @@ func (l *Lock) tryMigrations(ctx context.Context, o LockOptions, v view) (done b
 	}
 	// Claims of the dead: from now on no mark of theirs succeeds.
 	for _, c := range v.claims(l.name) {
-		if c.Run == l.run || !c.dead(v.now) {
+		if c.Run == l.run || !c.Dead(v.Now) {
 			continue
 		}
-		if err := l.dropRun(ctx, c.Run); err != nil {
+		if err := l.db.Exec(ctx, dropRun(l.db, c.Run)); err != nil {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// putAside renames the held lock of an owner who is gone, so that its name is free: the name that it gets has the table's id, so
-// of two who try only one succeeds. It reports whether it did.
-func (l *Lock) putAside(ctx context.Context, o LockOptions, v view, held table) (bool, error) {
-	aside := stalePrefix + held.id
-	for _, c := range v.claims(l.name) {
-		if c.Run != l.run {
-			o.note("%s: taking over from %s: %s", l.what, c.who(), c.reason(v.now))
-		}
-	}
-	err := l.exec(ctx, "ALTER TABLE "+l.store.name(l.name)+" RENAME TO "+sqltext.Ident(aside))
-	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) || databend.IsUnknownOutcome(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("take lock over: %w", err)
-	}
-	// Between the look and the rename the owner may have come back, given the lock back, and another may have taken it.
-	now, err := l.store.view(ctx)
-	if err != nil {
-		return false, err
-	}
-	if held := l.heldBy(now); held != nil {
-		err := l.exec(ctx, "ALTER TABLE "+l.store.name(aside)+" RENAME TO "+sqltext.Ident(l.name))
-		if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) {
-			err = nil
-		}
-		return false, err
-	}
-	return true, l.sweep(ctx, now, aside)
-}
-
 // heldBy says who else works under the lock, nil when nobody does.
-func (l *Lock) heldBy(v view) *HeldError {
+func (l *Lock) heldBy(v View) *HeldError {
 	held := v.find(l.name) != nil
 	var owner *Claim
 	for _, c := range v.claims(l.name) {
-		if c.Run == l.run || c.dead(v.now) || !held && c.Phase != phaseHolding {
+		if c.Run == l.run || c.Dead(v.Now) || !held && c.Phase != phaseHolding {
 			continue
 		}
 		if owner == nil || c.Phase == phaseHolding {
@@ -257,7 +227,7 @@ func (l *Lock) heldBy(v view) *HeldError {
 	if owner == nil {
 		return nil
 	}
-	return &HeldError{What: l.what, Owner: owner.who(), Age: owner.age(v.now)}
+	return &HeldError{What: l.what, Owner: owner.who(), Age: owner.age(v.Now)}
 }
 
 // make makes the run's own table, once.
@@ -265,19 +235,19 @@ func (l *Lock) make(ctx context.Context) error {
 	if l.made {
 		return nil
 	}
-	if !l.begun {
-		if err := l.store.EnsureTables(ctx); err != nil {
-			return err
-		}
-		l.begun = true
-	}
 	sent := time.Now()
-	err := l.exec(ctx, "CREATE TABLE "+l.store.name(l.table)+" (x INT) COMMENT="+literal(l.claim.comment()))
+	create := "CREATE TABLE " + l.db.Name(l.table) + " (x INT) COMMENT=" + store.Literal(l.claim.Comment())
+	var err error
+	if l.begun {
+		err = l.db.Exec(ctx, create)
+	} else {
+		err = l.db.Ensure(ctx, create)
+	}
 	// The name is ours alone: when it exists, an earlier answer was lost.
 	if err != nil && !databend.IsCode(err, databend.CodeTableExists) {
 		return fmt.Errorf("take lock: %w", err)
 	}
-	l.made, l.confirmed = true, sent
+	l.made, l.begun, l.confirmed = true, true, sent
 	return nil
 }
 
@@ -288,21 +258,52 @@ func (l *Lock) abandon(ctx context.Context) {
 	}
 	l.made = false
 	// What cannot be dropped now is dropped by the next who takes the lock.
-	_ = l.dropRun(context.WithoutCancel(ctx), l.run)
+	_ = l.db.Exec(context.WithoutCancel(ctx), dropRun(l.db, l.run))
 }
 
-func (l *Lock) dropRun(ctx context.Context, run string) error {
-	return l.exec(ctx, "DROP TABLE IF EXISTS "+l.store.name(runPrefix+run))
+// dropRun drops the table of a run's claim: from then on no mark of its owner succeeds.
+func dropRun(db *store.DB, run string) string {
+	return "DROP TABLE IF EXISTS " + db.Name(runPrefix+run)
+}
+
+// FenceRun drops a run's claim: from then on no mark of its owner succeeds. The claim stays readable in the catalogue's history.
+func (l *Lock) FenceRun(ctx context.Context, run string) error {
+	if err := l.db.Exec(ctx, dropRun(l.db, run)); err != nil {
+		return fmt.Errorf("fence run %s: %w", run, err)
+	}
+	return nil
+}
+
+// LastClaim is the last claim of a run, from its table, or where that was dropped from the catalogue's history; nil when it made none.
+func LastClaim(ctx context.Context, db *store.DB, run string) (*Claim, error) {
+	res, err := db.Query(ctx, "SELECT "+strings.Join(ViewColumns, ",")+" FROM system.tables_with_history WHERE database="+
+		store.Literal(db.Scope().StateDatabase)+" AND name="+store.Literal(runPrefix+run))
+	if err != nil {
+		return nil, fmt.Errorf("read mark: %w", err)
+	}
+	var last *Claim
+	for _, r := range res.Rows {
+		if c, ok := parseClaim(readTable(r)); ok && (last == nil || c.Beat >= last.Beat) {
+			last = &c
+		}
+	}
+	return last, nil
+}
+
+// Alone is the condition that no other run holds the lock.
+func (l *Lock) Alone() string {
+	return fmt.Sprintf("NOT EXISTS (SELECT 1 FROM system.tables WHERE database=%s AND left(name,4)=%s AND name<>%s AND position(%s IN comment)>0 AND position(%s IN comment)>0)",
+		store.Literal(l.db.Scope().StateDatabase), store.Literal(runPrefix), store.Literal(l.table), store.Literal(claimOf(l.name)), store.Literal(claimHolding))
 }
 
 // waiter waits between two tries, at most as long as the options say.
 type waiter struct {
-	o     LockOptions
+	o     Options
 	until time.Time
 	told  bool
 }
 
-func newWaiter(o LockOptions) *waiter { return &waiter{o: o, until: time.Now().Add(o.Wait)} }
+func newWaiter(o Options) *waiter { return &waiter{o: o, until: time.Now().Add(o.Wait)} }
 
 // wait returns held when the time is over.
 func (w *waiter) wait(ctx context.Context, held *HeldError) error {

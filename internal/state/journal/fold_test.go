@@ -1,4 +1,4 @@
-package state
+package journal
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // What the server leaves of a history means the same as all of it: random journals, with runs that were cut off and wrote on, repeats,
@@ -18,12 +19,13 @@ import (
 func TestTheServersFoldIsOurs(t *testing.T) {
 	t.Parallel()
 	env := databendtest.New(t)
-	s := open(t, env)
-	if err := s.EnsureTables(t.Context()); err != nil {
+	db := store.Open(env.Session(t), store.Scope{Project: "p", Database: env.Database, StateDatabase: env.StateDB})
+	s := Of(db)
+	if err := db.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for seed := range uint64(6) {
-		env.SQL(t, "TRUNCATE TABLE "+s.name(journalTable))
+		env.SQL(t, "TRUNCATE TABLE "+db.Name(store.JournalTable))
 		r := rand.New(rand.NewPCG(seed, 7))
 		var rows []Row
 		for i := range 12 {
@@ -57,7 +59,7 @@ func TestTheServersFoldIsOurs(t *testing.T) {
 				add(Row{Event: EventEnd, Subject: fmt.Sprintf("run%d", r.IntN(i+1))})
 			}
 		}
-		env.SQL(t, s.journalInsert(rows, Actor{OSUser: "me"}, "", nil))
+		env.SQL(t, s.insert(rows, store.Actor{OSUser: "me"}, "", nil))
 		all, err := s.readRows(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
@@ -67,8 +69,8 @@ func TestTheServersFoldIsOurs(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := History{Now: got.Now}
-		want.fold(all, s.migrationLock())
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(History{}), cmpopts.IgnoreFields(History{}, "Exists", "Read", "Claimed", "Schema")); diff != "" {
+		want.fold(all, db.Scope())
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(History{}), cmpopts.IgnoreFields(History{}, "Exists", "Locks", "Read", "Claimed", "Schema")); diff != "" {
 			t.Fatalf("seed %d (-all +the server's):\n%s", seed, diff)
 		}
 		if got.count != int64(len(rows)) || got.token != want.token {
@@ -93,9 +95,9 @@ func TestTheServersFoldIsOurs(t *testing.T) {
 // BenchmarkHistory reads a long journal: 20,000 runs, each of one version.
 func BenchmarkHistory(b *testing.B) {
 	env := databendtest.New(b)
-	session := env.Session(b)
-	s := Open(session, Scope{Project: "p", Database: env.Database, StateDatabase: env.StateDB})
-	if err := s.EnsureTables(b.Context()); err != nil {
+	db := store.Open(env.Session(b), store.Scope{Project: "p", Database: env.Database, StateDatabase: env.StateDB})
+	s := Of(db)
+	if err := db.Ensure(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	const runs = 20_000
@@ -104,8 +106,8 @@ func BenchmarkHistory(b *testing.B) {
 		if event == EventBegin || event == EventEnd {
 			row.Version = 0
 		}
-		text := s.journalInsert([]Row{row}, Actor{OSUser: "me"}, "", map[string]string{
-			"event_id": "concat(number::STRING,'-'," + literal(event) + ")", "run": "md5(number::STRING)", "token": "number+1", "version": "number%50+1",
+		text := s.insert([]Row{row}, store.Actor{OSUser: "me"}, "", map[string]string{
+			"event_id": "concat(number::STRING,'-'," + store.Literal(event) + ")", "run": "md5(number::STRING)", "token": "number+1", "version": "number%50+1",
 		})
 		text = text[:strings.LastIndex(text, " FROM (VALUES")] + fmt.Sprintf(" FROM numbers(%d)", runs)
 		env.SQL(b, text)
@@ -119,4 +121,31 @@ func BenchmarkHistory(b *testing.B) {
 		b.ReportMetric(float64(time.Since(start).Milliseconds()), "ms/history")
 	}
 	b.ReportAllocs()
+}
+
+func TestRecoveryOutranksTheRobbed(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	row := func(id, run string, token, seq int64, event string, version int64) Row {
+		return Row{EventID: id, Run: run, Token: token, Seq: seq, Event: event, Version: version, Direction: "up", At: now}
+	}
+	taken := row("5", "b", 2, 2, EventTakeover, 0)
+	taken.Subject = "a"
+	ended := row("7", "b", 2, 4, EventEnd, 0)
+	ended.Subject = "a"
+	rows := []Row{
+		row("1", "a", 1, 1, EventBegin, 0), row("2", "a", 1, 2, EventPlan, 1), row("3", "a", 1, 3, EventPlan, 2),
+		row("4", "b", 2, 1, EventBegin, 0), taken, row("6", "b", 2, 3, EventRolledBack, 1), ended, row("7b", "b", 2, 5, EventEnd, 0),
+		// What the robbed run still had under way.
+		row("8", "a", 1, 4, EventApplied, 1), row("9", "a", 1, 5, EventApplied, 2), row("10", "a", 1, 6, EventEnd, 0),
+		row("6", "b", 2, 3, EventRolledBack, 1), // a repeat
+	}
+	var h History
+	h.fold(rows, store.Scope{})
+	if v := h.Versions[1]; len(h.Versions) != 1 || v.State != RolledBack {
+		t.Errorf("got %+v, want version 1 rolled back, and no other", h.Versions)
+	}
+	if len(h.Unfinished) != 0 {
+		t.Errorf("got %+v, want nothing unfinished", h.Unfinished)
+	}
 }

@@ -1,4 +1,5 @@
-package state
+// Package ledger is what is known of each file that a load met, for ever: append-only, one fact about one file a row.
+package ledger
 
 import (
 	"context"
@@ -6,6 +7,8 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state/lock"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // The states of a file in the ledger.
@@ -57,8 +60,8 @@ const (
 	ColReason   = "reason"    // STRING
 )
 
-// LedgerRow is one fact about one file.
-type LedgerRow struct {
+// Row is one fact about one file.
+type Row struct {
 	EventID  string // databend.NewID(); empty: a new one
 	Run      string // id of the run or load that says so
 	TookMS   int64
@@ -83,96 +86,78 @@ type LedgerRow struct {
 // ledgerChunk bounds the SQL text of one INSERT.
 const ledgerChunk = 1 << 20
 
-var ledgerColumns = []struct{ name, typ string }{
-	{ColEventID, "STRING"},
-	{ColProject, "STRING"},
-	{ColDatabase, "STRING"},
-	{ColRun, "STRING"},
-	{ColAt, "TIMESTAMP"},
-	{ColTookMS, "BIGINT"},
-	{ColTable, "STRING"},
-	{ColTableID, "STRING"},
-	{ColStage, "STRING"},
-	{ColStageURL, "STRING"},
-	{ColPath, "STRING"},
-	{ColSize, "BIGINT"},
-	{ColETag, "STRING"},
-	{ColMtime, "STRING"},
-	{ColRows, "BIGINT"},
-	{ColState, "STRING"},
-	{ColSource, "STRING"},
-	{ColLoad, "STRING"},
-	{ColChecksum, "STRING"},
-	{ColQueryID, "STRING"},
-	{ColError, "STRING"},
-	{ColReason, "STRING"},
-}
+// Ledger reads and writes the ledger of a scope.
+type Ledger struct{ db *store.DB }
+
+// Of is the ledger of a scope.
+func Of(db *store.DB) *Ledger { return &Ledger{db: db} }
 
 // LedgerName is the ledger's qualified and quoted name, for queries that join it. The table may not exist before EnsureTables.
-func (s *Store) LedgerName() string { return s.name(LedgerTable) }
+func (l *Ledger) LedgerName() string { return l.db.Name(store.LedgerTable) }
 
 // LedgerScope is the condition on the ledger's columns that chooses this project and database: "`project`='p' AND …".
-func (s *Store) LedgerScope() string {
-	return sqltext.Ident(ColProject) + "=" + literal(s.scope.Project) + " AND " + sqltext.Ident(ColDatabase) + "=" + literal(s.scope.Database)
+func (l *Ledger) LedgerScope() string {
+	return sqltext.Ident(ColProject) + "=" + store.Literal(l.db.Scope().Project) + " AND " + sqltext.Ident(ColDatabase) + "=" + store.Literal(l.db.Scope().Database)
 }
 
 // AppendLedgerSQL is one INSERT of rows, for a transaction of the caller, who must see len(rows) affected rows, and after it that the
 // lock is still guarded, before COMMIT.
-func (s *Store) AppendLedgerSQL(rows []LedgerRow) string {
+func (l *Ledger) AppendLedgerSQL(rows []Row) string {
 	tuples := make([][]string, len(rows))
 	for i, r := range rows {
-		tuples[i] = s.ledgerTuple(r)
+		tuples[i] = l.tuple(r)
 	}
-	return s.ledgerInsert(tuples, nil)
+	return l.insert(tuples, nil)
 }
 
-// AppendLedger writes rows: one INSERT for each megabyte of text. It returns ErrRobbed when the fence was broken.
-func (s *Store) AppendLedger(ctx context.Context, rows []LedgerRow, fence *Fence) error {
+// AppendLedger writes rows: one INSERT for each megabyte of text. It returns lock.ErrRobbed when the fence was broken.
+func (l *Ledger) AppendLedger(ctx context.Context, rows []Row, fence *lock.Fence) error {
 	for len(rows) > 0 {
 		var tuples [][]string
 		for size := 0; len(rows) > 0 && size < ledgerChunk; rows = rows[1:] {
-			t := s.ledgerTuple(rows[0])
+			t := l.tuple(rows[0])
 			tuples = append(tuples, t)
 			for _, value := range t {
 				size += len(value)
 			}
 		}
 		var res databend.Result
-		err := again(ctx, func() (err error) {
-			res, err = s.db.Exec(ctx, databend.Statement{SQL: s.ledgerInsert(tuples, fence)})
+		err := store.Again(ctx, func() (err error) {
+			res, err = l.db.Conn().Exec(ctx, databend.Statement{SQL: l.insert(tuples, fence)})
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("write ledger: %w", err)
 		}
 		if fence != nil && res.Affected != int64(len(tuples)) {
-			return ErrRobbed
+			return lock.ErrRobbed
 		}
 	}
 	return nil
 }
 
-// ledgerTuple is the values of one row in the order of ledgerColumns, without at, which is the server's.
-func (s *Store) ledgerTuple(r LedgerRow) []string {
+// tuple is the values of one row in the order of the columns, without at, which is the server's.
+func (l *Ledger) tuple(r Row) []string {
 	if r.EventID == "" {
 		r.EventID = databend.NewID()
 	}
-	return tuple(&r.EventID, &s.scope.Project, &s.scope.Database, &r.Run, &r.TookMS, &r.Table, &r.TableID, &r.Stage,
+	scope := l.db.Scope()
+	return store.Tuple(&r.EventID, &scope.Project, &scope.Database, &r.Run, &r.TookMS, &r.Table, &r.TableID, &r.Stage,
 		&r.StageURL, &r.Path, &r.Size, &r.ETag, &r.Mtime, &r.Rows, &r.State, &r.Source, &r.Load, &r.Checksum,
 		&r.QueryID, &r.Error, &r.Reason)
 }
 
-func (s *Store) ledgerInsert(tuples [][]string, fence *Fence) string {
-	in := insert{table: s.LedgerName(), tuples: tuples}
-	for _, c := range ledgerColumns {
+func (l *Ledger) insert(tuples [][]string, fence *lock.Fence) string {
+	in := store.Insert{Table: l.LedgerName(), Tuples: tuples}
+	for _, c := range store.Ledger {
 		expr := ""
-		if c.name == ColAt {
+		if c.Name == ColAt {
 			expr = "now()"
 		}
-		in.into, in.exprs = append(in.into, c.name), append(in.exprs, expr)
+		in.Into, in.Exprs = append(in.Into, c.Name), append(in.Exprs, expr)
 	}
 	if fence != nil {
-		in.condition = fence.condition()
+		in.Condition = fence.SQL()
 	}
-	return in.sql()
+	return in.SQL()
 }

@@ -1,4 +1,4 @@
-package state
+package lock
 
 import (
 	"context"
@@ -7,12 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
-// LockInfo is one lock that is held.
-type LockInfo struct {
+// Info is one lock that is held.
+type Info struct {
 	What  string // "migrations of citydrive in default"
 	Owner string
 	Age   time.Duration // since it was last heard of
@@ -23,30 +22,30 @@ type LockInfo struct {
 	tables    []table
 }
 
-// Locks lists the held locks of this project's migrations in this database, and of loads into tables of this database: one
+// List lists the held locks of this project's migrations in this database, and of loads into tables of this database: one
 // request.
-func (s *Store) Locks(ctx context.Context) ([]LockInfo, error) {
-	v, err := s.view(ctx)
+func List(ctx context.Context, db *store.DB) ([]Info, error) {
+	v, err := look(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	byName := map[string]*LockInfo{}
+	byName := map[string]*Info{}
 	add := func(c Claim, dead bool) {
 		i := byName[c.Lock]
 		if i == nil {
-			i = &LockInfo{name: c.Lock, What: c.What, Dead: true}
+			i = &Info{name: c.Lock, What: c.What, Dead: true}
 			byName[c.Lock] = i
 		}
 		i.tables = append(i.tables, c.table)
 		if c.Run != "" && (i.Owner == "" || i.Dead && !dead) {
-			i.Owner, i.Age, i.run = c.who(), c.age(v.now), c.Run
+			i.Owner, i.Age, i.run = c.who(), c.age(v.Now), c.Run
 		}
 		i.Dead = i.Dead && dead
 		if i.Dead && c.Run != "" {
-			i.Why = c.reason(v.now)
+			i.Why = c.reason(v.Now)
 		}
 	}
-	own := s.migrationLock()
+	own := migrationLock(db.Scope())
 	for _, t := range v.tables {
 		c, ok := parseClaim(t)
 		switch {
@@ -54,26 +53,26 @@ func (s *Store) Locks(ctx context.Context) ([]LockInfo, error) {
 		case c.Lock == own && t.name == own:
 			add(c, true) // whether it is alive, the run's claim says
 		case c.Lock == own:
-			add(c, c.dead(v.now))
-		case t.name == c.Lock && strings.HasPrefix(c.What, "loads into "+s.scope.Database+"."):
+			add(c, c.Dead(v.Now))
+		case t.name == c.Lock && strings.HasPrefix(c.What, "loads into "+db.Scope().Database+"."):
 			add(c, tableHeld(v, &t) == nil)
 		}
 	}
-	out := make([]LockInfo, 0, len(byName))
+	out := make([]Info, 0, len(byName))
 	for _, i := range byName {
 		out = append(out, *i)
 	}
-	slices.SortFunc(out, func(a, b LockInfo) int { return strings.Compare(a.What, b.What) })
+	slices.SortFunc(out, func(a, b Info) int { return strings.Compare(a.What, b.What) })
 	return out, nil
 }
 
 // Unlock releases the locks whose owners are gone; with force the others too, whose owners then send nothing more. It returns
 // what it released and what it left.
-func (s *Store) Unlock(ctx context.Context, force bool) (released, left []LockInfo, err error) {
-	if _, err := s.History(ctx); err != nil { // of a newer dbctl's locks nothing is known
+func Unlock(ctx context.Context, db *store.DB, force bool) (released, left []Info, err error) {
+	if err := db.CheckSchema(ctx); err != nil { // of a newer dbctl's locks nothing is known
 		return nil, nil, err
 	}
-	locks, err := s.Locks(ctx)
+	locks, err := List(ctx, db)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,11 +82,13 @@ func (s *Store) Unlock(ctx context.Context, force bool) (released, left []LockIn
 			continue
 		}
 		for _, t := range i.tables {
-			text := "DROP TABLE IF EXISTS " + s.name(t.name)
+			var err error
 			if t.name == i.name {
-				text = "ALTER TABLE " + s.name(t.name) + " RENAME TO " + sqltext.Ident(stalePrefix+t.id)
+				_, _, err = putAside(ctx, db, t)
+			} else {
+				err = db.Exec(ctx, "DROP TABLE IF EXISTS "+db.Name(t.name))
 			}
-			if _, err := s.db.Exec(ctx, databend.Statement{SQL: text}); err != nil && !databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) {
+			if err != nil {
 				return released, left, fmt.Errorf("release lock of %s: %w", i.What, err)
 			}
 		}

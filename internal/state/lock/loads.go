@@ -1,24 +1,31 @@
-package state
+package lock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
+
+// Standing says, at the moment of a View, which migration is writing a table or left it unfinished; nil: none is. It is the journal's
+// word.
+type Standing func(ctx context.Context, target string) (View, *HeldError, error)
 
 // AcquireTable takes the lock of loads into one table (database.table). It returns *HeldError when another load holds it, or when
 // a migration is writing the table or left it unfinished. The lock's own table is the claim: years of loads leave nothing.
-func (s *Store) AcquireTable(ctx context.Context, database, target string, o LockOptions) (*Lock, error) {
-	name := TableLock(database, target)
-	l := s.newLock(o, name, "loads into "+database+"."+target)
+func AcquireTable(ctx context.Context, db *store.DB, database, target string, o Options, standing Standing) (*Lock, error) {
+	name := TableName(database, target)
+	l := newLock(db, o, name, "loads into "+database+"."+target)
 	l.table, l.begun = name, true
 	l.claim.Token = databend.NewID()
 	for wait := newWaiter(o); ; {
-		v, err := s.view(ctx)
+		v, err := look(ctx, db)
 		if err != nil {
 			return nil, err
 		}
@@ -33,7 +40,7 @@ func (s *Store) AcquireTable(ctx context.Context, database, target string, o Loc
 					continue
 				}
 			}
-			if held, err = l.checkTable(ctx, database+"."+target); err != nil {
+			if held, err = l.checkTable(ctx, database+"."+target, standing); err != nil {
 				return nil, err
 			}
 			if held == nil {
@@ -48,59 +55,41 @@ func (s *Store) AcquireTable(ctx context.Context, database, target string, o Loc
 }
 
 // tableHeld says who holds the table lock t, nil when nobody does.
-func tableHeld(v view, t *table) *HeldError {
+func tableHeld(v View, t *table) *HeldError {
 	if t == nil {
 		return nil
 	}
 	c, ok := parseClaim(*t)
-	if !ok || c.dead(v.now) {
+	if !ok || c.Dead(v.Now) {
 		return nil
 	}
-	return &HeldError{What: c.What, Owner: c.who(), Age: c.age(v.now)}
+	return &HeldError{What: c.What, Owner: c.who(), Age: c.age(v.Now)}
 }
 
 // tryTable tries once to make the lock ours, from what v shows. Whether it is, checkTable knows.
-func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error) {
-	lost := func(err error) bool {
-		return databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists, databend.CodeVersionMismatch) || databend.IsUnknownOutcome(err)
-	}
-	keep := "" // put aside now: it stops whoever wanted to put it aside later
+func (l *Lock) tryTable(ctx context.Context, o Options, v View) (bool, error) {
+	keep := "" // put aside now
 	if held := v.find(l.name); held != nil {
+		var claims []Claim
 		if c, ok := parseClaim(*held); ok {
-			o.note("%s: taking over from %s: %s", l.what, c.who(), c.reason(v.now))
+			claims = append(claims, c)
 		}
-		aside := stalePrefix + held.id
-		keep = aside
-		if err := l.exec(ctx, "ALTER TABLE "+l.store.name(l.name)+" RENAME TO "+sqltext.Ident(aside)); lost(err) {
-			return false, nil
-		} else if err != nil {
-			return false, fmt.Errorf("take lock over: %w", err)
-		}
-		// Given back and taken by another meanwhile: it is theirs.
-		now, err := l.store.view(ctx)
-		if err != nil {
+		alive := func(now View, aside string) bool { return tableHeld(now, now.find(aside)) != nil }
+		free, now, aside, err := l.takeOver(ctx, o, v, *held, claims, alive)
+		if err != nil || !free {
 			return false, err
 		}
-		if tableHeld(now, now.find(aside)) != nil {
-			if err := l.exec(ctx, "ALTER TABLE "+l.store.name(aside)+" RENAME TO "+sqltext.Ident(l.name)); err != nil && !lost(err) {
-				return false, err
-			}
-			return false, nil
-		}
-		if err := l.sweep(ctx, now, aside); err != nil {
-			return false, err
-		}
-		v = now
+		v, keep = now, aside
 	}
 	l.claim.Phase = phaseHolding
-	holding := literal(l.claim.comment())
+	holding := store.Literal(l.claim.Comment())
 	free := v.find(l.name + freeSuffix)
 	if free == nil {
-		err := l.exec(ctx, "CREATE TABLE "+l.store.name(l.name)+" (x INT) COMMENT="+holding)
+		err := l.db.Exec(ctx, "CREATE TABLE "+l.db.Name(l.name)+" (x INT) COMMENT="+holding)
 		if databend.IsCode(err, databend.CodeUnknownDatabase) {
-			return false, l.store.EnsureTables(ctx)
+			return false, l.db.Ensure(ctx)
 		}
-		if lost(err) {
+		if beaten(err) {
 			return false, nil
 		}
 		if err != nil {
@@ -113,15 +102,15 @@ func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error
 	// lock reads who holds it, and whoever is killed on the way leaves no lock.
 	aside := stalePrefix + free.id
 	for _, text := range []string{
-		"ALTER TABLE " + l.store.name(free.name) + " RENAME TO " + sqltext.Ident(aside),
-		"ALTER TABLE " + l.store.name(aside) + " COMMENT=" + holding,
-		"ALTER TABLE " + l.store.name(aside) + " RENAME TO " + sqltext.Ident(l.name),
+		"ALTER TABLE " + l.db.Name(free.name) + " RENAME TO " + sqltext.Ident(aside),
+		"ALTER TABLE " + l.db.Name(aside) + " COMMENT=" + holding,
+		"ALTER TABLE " + l.db.Name(aside) + " RENAME TO " + sqltext.Ident(l.name),
 	} {
-		switch err := l.exec(ctx, text); {
+		switch err := l.db.Exec(ctx, text); {
 		case databend.IsCode(err, databend.CodeTableExists):
 			// Another made a lock meanwhile.
-			return false, l.exec(ctx, "DROP TABLE IF EXISTS "+l.store.name(aside))
-		case lost(err):
+			return false, l.db.Exec(ctx, "DROP TABLE IF EXISTS "+l.db.Name(aside))
+		case beaten(err):
 			return false, nil
 		case err != nil:
 			return false, fmt.Errorf("take lock: %w", err)
@@ -130,49 +119,36 @@ func (l *Lock) tryTable(ctx context.Context, o LockOptions, v view) (bool, error
 	return true, nil
 }
 
-// sweep drops the tables of this lock that were put aside, but for one.
-func (l *Lock) sweep(ctx context.Context, v view, keep string) error {
-	for _, t := range v.tables {
-		if strings.HasPrefix(t.name, stalePrefix) && t.name != keep && strings.Contains(t.comment, claimOf(l.name)) {
-			if err := l.exec(ctx, "DROP TABLE IF EXISTS "+l.store.name(t.name)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // checkTable makes sure that the lock is ours, and that no migration writes the table: it writes its claim before it looks for
 // locks, as we took ours before we look for claims. When one does, the lock is given back.
-func (l *Lock) checkTable(ctx context.Context, target string) (*HeldError, error) {
+func (l *Lock) checkTable(ctx context.Context, target string, standing Standing) (*HeldError, error) {
 	sent := time.Now()
-	h, err := l.store.runs(ctx)
-	if err == nil && !h.Exists {
-		if err = l.store.EnsureTables(ctx); err == nil {
-			h, err = l.store.runs(ctx)
+	v, writer, err := standing(ctx, target)
+	if err == nil && v.Missing {
+		if err = l.db.Ensure(ctx); err == nil {
+			v, writer, err = standing(ctx, target)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	t := h.view().find(l.name)
+	t := v.find(l.name)
 	if t == nil || !strings.Contains(t.comment, l.claim.Token) {
 		held := &HeldError{What: l.what, Owner: "a load that is just starting"}
 		if t != nil {
-			if other := tableHeld(h.view(), t); other != nil {
+			if other := tableHeld(v, t); other != nil {
 				held = other
 			}
 		}
 		return held, nil
 	}
-	l.id, l.confirmed, l.token = t.id, sent, h.token+1
-	held := h.writer(l.store, target)
-	if held != nil {
+	l.id, l.confirmed = t.id, sent
+	if writer != nil {
 		if err := l.giveBack(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return held, nil
+	return writer, nil
 }
 
 // Release ends the heartbeat and gives the lock back. A lock that was taken over is left alone.
@@ -185,24 +161,27 @@ func (l *Lock) Release(ctx context.Context) error {
 		}
 		return fmt.Errorf("give lock back: %w", err)
 	}
-	if err := l.giveBack(ctx); err != nil {
-		return err
+	// A lock without a live claim is nobody's, so it does not matter which of the two comes first.
+	var dropped error
+	var both sync.WaitGroup
+	if strings.HasPrefix(l.table, runPrefix) {
+		both.Go(func() {
+			if _, err := l.marks.Exec(ctx, databend.Statement{SQL: dropRun(l.db, l.run)}); err != nil {
+				dropped = fmt.Errorf("give lock back: %w", err)
+			}
+		})
 	}
-	if !strings.HasPrefix(l.table, runPrefix) {
-		return nil
-	}
-	if err := l.dropRun(ctx, l.run); err != nil {
-		return fmt.Errorf("give lock back: %w", err)
-	}
-	return nil
+	err := l.giveBack(ctx)
+	both.Wait()
+	return errors.Join(err, dropped)
 }
 
 // giveBack renames the lock to its free name.
 func (l *Lock) giveBack(ctx context.Context) error {
-	err := l.exec(ctx, "ALTER TABLE "+l.store.name(l.name)+" RENAME TO "+sqltext.Ident(l.name+freeSuffix))
+	err := l.db.Exec(ctx, "ALTER TABLE "+l.db.Name(l.name)+" RENAME TO "+sqltext.Ident(l.name+freeSuffix))
 	if databend.IsCode(err, databend.CodeTableExists) {
 		// A second free table can come from a take-over: one is enough.
-		err = l.exec(ctx, "DROP TABLE "+l.store.name(l.name))
+		err = l.db.Exec(ctx, "DROP TABLE "+l.db.Name(l.name))
 	}
 	if err == nil || databend.IsCode(err, databend.CodeUnknownTable) || databend.IsUnknownOutcome(err) {
 		return nil
@@ -213,14 +192,14 @@ func (l *Lock) giveBack(ctx context.Context) error {
 // HeldTables says which of the tables (database.table) are being loaded into, and puts the locks of loads aside whose owners are
 // gone, so that what they may still have under way cannot commit: one request when there are none. Call it after Acquire,
 // whose claim makes later loads refuse.
-func (l *Lock) HeldTables(ctx context.Context, o LockOptions, targets []string) (*HeldError, error) {
-	v, err := l.store.view(ctx)
+func (l *Lock) HeldTables(ctx context.Context, o Options, targets []string) (*HeldError, error) {
+	v, err := look(ctx, l.db)
 	if err != nil {
 		return nil, err
 	}
 	for _, target := range targets {
 		database, name, _ := strings.Cut(target, ".")
-		t := v.find(TableLock(database, name))
+		t := v.find(TableName(database, name))
 		if t == nil {
 			continue
 		}
@@ -228,10 +207,9 @@ func (l *Lock) HeldTables(ctx context.Context, o LockOptions, targets []string) 
 			return held, nil
 		}
 		if c, ok := parseClaim(*t); ok {
-			o.note("%s: the lock of %s is put aside: %s", c.What, c.who(), c.reason(v.now))
+			o.note("%s: the lock of %s is put aside: %s", c.What, c.who(), c.reason(v.Now))
 		}
-		aside := stalePrefix + t.id
-		if err := l.exec(ctx, "ALTER TABLE "+l.store.name(t.name)+" RENAME TO "+sqltext.Ident(aside)); err != nil && !databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists) {
+		if _, _, err := putAside(ctx, l.db, *t); err != nil {
 			return nil, fmt.Errorf("put lock aside: %w", err)
 		}
 	}
