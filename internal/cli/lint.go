@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -69,7 +68,7 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 	var opts lint.Options
 	if base != "" {
 		var err error
-		if opts.Base, err = lint.ReadBase(ctx, a.projectDir(), base); err != nil {
+		if opts.Base, err = lint.ReadBase(base, func(args ...string) (string, error) { return git(ctx, a.projectDir(), args...) }); err != nil {
 			return nil, usageError("--base: "+err.Error(), "`git fetch` it, or name a commit that is here: `dbctl lint --base HEAD`")
 		}
 	}
@@ -132,9 +131,9 @@ func (e *silent) ExitCode() int { return e.code }
 
 // repositoryPrefix is the project's folder below that of its git repository, which annotations are relative to; "" without one.
 func (a *app) repositoryPrefix(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "git", "-C", a.projectDir(), "rev-parse", "--show-prefix").Output()
+	out, err := git(ctx, a.projectDir(), "rev-parse", "--show-prefix")
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(out)
 }

@@ -1,11 +1,7 @@
 package lint
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -32,22 +28,14 @@ type BaseFile struct {
 	Text    string // where it is edited
 }
 
-// ReadBase reads the migrations of a commit, a branch or a tag of the repository that dir is in.
-func ReadBase(ctx context.Context, dir, ref string) (*Base, error) {
-	git := func(args ...string) (string, error) {
-		cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
-		out, err := cmd.Output()
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return "", fmt.Errorf("git %s: %s", args[0], bytes.TrimSpace(exit.Stderr))
-		}
-		return string(out), err
-	}
+// ReadBase reads the migrations of a commit, a branch or a tag. git runs git in the project's folder, and returns what it writes.
+func ReadBase(ref string, git func(args ...string) (string, error)) (*Base, error) {
 	if strings.HasPrefix(ref, "-") {
 		return nil, fmt.Errorf("%q is no git commit", ref)
 	}
 	commit, err := git("rev-parse", "--verify", "--end-of-options", ref+"^{commit}")
 	if err != nil {
-		return nil, fmt.Errorf("there is no git commit %q: %w", ref, err)
+		return nil, fmt.Errorf("there is no git commit %q here", ref)
 	}
 	commit = strings.TrimSpace(commit)
 	files := func(commit string) (map[string]string, error) { // path → blob
@@ -79,7 +67,7 @@ func ReadBase(ctx context.Context, dir, ref string) (*Base, error) {
 			continue
 		}
 		f := BaseFile{Path: file, Version: version}
-		now, err := git("hash-object", "--", filepath.FromSlash(file))
+		now, err := git("hash-object", "--no-filters", "--", filepath.FromSlash(file))
 		switch {
 		case err != nil && common[file] != "":
 			base.Deleted = append(base.Deleted, file)

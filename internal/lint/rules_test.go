@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -241,7 +240,11 @@ func TestBase(t *testing.T) {
 	change("00007_mine.sql", migration("mine"))
 	change("00008_new.sql", migration("new"))
 
-	base, err := ReadBase(context.Background(), dir, "main")
+	run := func(args ...string) (string, error) {
+		out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).Output()
+		return string(out), err
+	}
+	base, err := ReadBase("main", run)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +257,7 @@ func TestBase(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	for _, ref := range []string{"no-such", "--upload-pack=x", ""} {
-		if _, err := ReadBase(context.Background(), dir, ref); err == nil {
+		if _, err := ReadBase(ref, run); err == nil {
 			t.Errorf("base %q is read", ref)
 		}
 	}
