@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/preflight"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -22,7 +23,10 @@ const recoverCommandLine = "dbctl migrate recover"
 // runFlags are the flags of up, down and redo.
 type runFlags struct {
 	dryRun, atomic, yes bool
-	plan                migrate.PlanOptions
+
+	// planned makes a dry run prove that what it shows can work, and is told the plan before. Optional.
+	planned func(migrate.Plan)
+	plan    migrate.PlanOptions
 }
 
 func (rf *runFlags) bind(f *pflag.FlagSet, up bool) {
@@ -70,6 +74,15 @@ func (a *app) newMigrator(ctx context.Context, w *warehouse, rf runFlags, sink e
 	opts := migrate.Options{
 		Project: w.project, Server: w.server, Secrets: w.secrets.Resolve, Sink: sink, Actor: w.actor, Run: a.run,
 		PlanOptions: rf.plan, DryRun: rf.dryRun, Atomic: rf.atomic, LockWait: a.lockWait.d, LockTTL: ttl,
+	}
+	if rf.planned != nil {
+		opts.Prove = func(ctx context.Context, p migrate.Plan) error {
+			rf.planned(p)
+			if p.Unfinished {
+				return nil
+			}
+			return preflight.Check(ctx, preflight.Input{Project: w.project, Steps: p.Steps, Server: w.server, Secrets: w.secrets.Resolve})
+		}
 	}
 	opts.SkipUnsupported = opts.SkipUnsupported || w.project.Env.SkipUnsupported
 	return migrate.New(ctx, opts)

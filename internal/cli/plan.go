@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
@@ -12,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 func planCommand() *command {
@@ -19,11 +22,13 @@ func planCommand() *command {
 		name:  "plan",
 		short: "what `migrate up` and `load --all` would do, in one screen",
 		long: `
-Each pending statement with what it writes, its class and how it would be undone; each load with how many files are new,
-changed or failed (-v: each file, and why). Nothing is written, not even dbctl's own tables.`,
+Each pending migration with what it makes and changes (-v: each statement, its class and how it would be undone); each load
+with how many files are new, changed or failed (-v: each file, and why). What can be proved without running is proved: the server
+reads each statement, names must be there or be made before, secrets need values, and loads must fit the tables as they will be.
+Nothing is written, not even dbctl's own tables.`,
 		exits: []exit{
 			{exitDone, "shown"},
-			{exitFailed, "`migrate up` would be refused: what is named must be mended first"},
+			{exitFailed, "`migrate up` or a load would be refused or fail: what is named must be mended first"},
 			exitBadUsage,
 			{exitCheck, "--check: something is pending or changed, or a load not ready"},
 			{exitPartly, "an earlier run is still to be recovered: a person's turn"},
@@ -35,11 +40,14 @@ changed or failed (-v: each file, and why). Nothing is written, not even dbctl's
 				if err := a.exactArgs(args, 0, 0); err != nil {
 					return err
 				}
-				t := newTally(a.ui.Event, func(event.Event) bool { return true })
-				return a.both(ctx, t.sink, (*migrate.Migrator).Up, func(p *project.Project, loader *load.Loader, err error) error {
+				t := newTally(a.ui.Event, a.inPlan)
+				var totals planTotals
+				planned := func(p migrate.Plan) { totals.show(p, a.ui.Event) }
+				return a.both(ctx, planned, t.sink, (*migrate.Migrator).Up, func(p *project.Project, loader *load.Loader, err error) error {
 					if a.verbose {
 						err = errors.Join(err, a.planFiles(ctx, t, p, loader))
 					}
+					a.ui.Event(totals.summary(t))
 					if *check {
 						err = errors.Join(err, t.found())
 					}
@@ -48,6 +56,100 @@ changed or failed (-v: each file, and why). Nothing is written, not even dbctl's
 			}
 		},
 	}
+}
+
+// inPlan says what plan shows: a person without -v sees migrations by name, and the totals last.
+func (a *app) inPlan(e event.Event) bool {
+	if a.json || a.verbose {
+		return true
+	}
+	switch e := e.(type) {
+	case event.Statement:
+		return false
+	case event.Summary:
+		return e.Command != "migrate up"
+	}
+	return true
+}
+
+// planTotals counts what the pending migrations do.
+type planTotals struct {
+	migrations, create, alter, drop, write, irreversible int64
+}
+
+// show names each pending migration and what it does, and counts.
+func (t *planTotals) show(p migrate.Plan, sink event.Sink) {
+	*t = planTotals{}
+	for _, s := range p.Steps {
+		t.migrations++
+		var does []string
+		for _, st := range s.Statements {
+			if st.Effect.Class == effect.Irreversible {
+				t.irreversible++
+			}
+			for i, w := range st.Effect.Writes {
+				word := t.count(w.Verb, i == 0)
+				if word != "" {
+					does = append(does, word+" "+w.Object.String())
+				}
+			}
+		}
+		const most = 3
+		does = slices.Compact(does)
+		if n := len(does); n > most {
+			does = append(does[:most:most], fmt.Sprintf("%d more", n-most))
+		}
+		sink(event.Migration{Version: s.Version, Name: s.Name, State: "pending", Reason: strings.Join(does, ", ")})
+	}
+}
+
+// count counts a statement once, by what it does to the first object that it writes, and gives the word for what it does to any.
+func (t *planTotals) count(v effect.Verb, first bool) string {
+	n, word := &t.alter, "alter"
+	switch v {
+	case effect.Create, effect.CreateNew, effect.Replace, effect.Undrop:
+		n, word = &t.create, "create"
+	case effect.Drop:
+		n, word = &t.drop, "drop"
+	case effect.WriteData:
+		n, word = &t.write, "write"
+	case effect.RenameIn:
+		return ""
+	case effect.RenameOut:
+		word = "rename"
+	case effect.Alter, effect.Swap:
+	}
+	if first {
+		*n++
+	}
+	return word
+}
+
+// summary is the last line: "3 migrations: 2 create, 1 alter, 0 irreversible · loads: 14 new files, 3.1 MB".
+func (t *planTotals) summary(loads *tally) event.Summary {
+	text := "nothing is pending"
+	if t.migrations > 0 {
+		parts := []string{}
+		for _, p := range []struct {
+			n    int64
+			word string
+		}{{t.create, "create"}, {t.alter, "alter"}, {t.drop, "drop"}, {t.write, "write rows"}} {
+			if p.n > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", p.n, p.word))
+			}
+		}
+		text = event.Plural(t.migrations, "migration") + ": " + strings.Join(append(parts, fmt.Sprintf("%d irreversible", t.irreversible)), ", ")
+	}
+	if loads.loads > 0 {
+		text += fmt.Sprintf(" · loads: %s", event.Plural(loads.files["new"], "new file"))
+		if loads.newBytes > 0 {
+			text += ", " + event.Bytes(loads.newBytes)
+		}
+	}
+	return event.Summary{Command: "plan", Text: text, Counts: map[string]int64{
+		"migrations": t.migrations, "create": t.create, "alter": t.alter, "drop": t.drop, "write": t.write, "irreversible": t.irreversible,
+		"new_files": loads.files["new"], "new_bytes": loads.newBytes,
+	}}
 }
 
 // planFiles says of each load that is ready what would become of each file. What would stop the load is said, and left to --check.
@@ -70,13 +172,13 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 
 // both looks at the migrations and the loads of a project, beside each other: neither needs what the other learns. What there is to
 // say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong.
-func (a *app) both(ctx context.Context, sink event.Sink, migrations func(*migrate.Migrator, context.Context) error, f func(*project.Project, *load.Loader, error) error) error {
+func (a *app) both(ctx context.Context, planned func(migrate.Plan), sink event.Sink, migrations func(*migrate.Migrator, context.Context) error, f func(*project.Project, *load.Loader, error) error) error {
 	w, err := a.open(ctx, access{})
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	m, err := a.newMigrator(ctx, w, runFlags{dryRun: true}, sink)
+	m, err := a.newMigrator(ctx, w, runFlags{dryRun: true, planned: planned}, sink)
 	if err != nil {
 		return err
 	}
@@ -90,10 +192,10 @@ func (a *app) both(ctx context.Context, sink event.Sink, migrations func(*migrat
 	var listed error
 	var listing sync.WaitGroup
 	listing.Go(func() { listed = loader.List(ctx, w.project.Loads) })
-	planned := migrations(m, ctx)
+	looked := migrations(m, ctx)
 	later.release()
 	listing.Wait()
-	return f(w.project, loader, errors.Join(planned, listed))
+	return f(w.project, loader, errors.Join(looked, listed))
 }
 
 // holdBack keeps events back until it is released.

@@ -32,7 +32,7 @@ func statusCommand() *command {
 					return err
 				}
 				t := newTally(a.ui.Event, func(e event.Event) bool { _, note := e.(event.Note); return note })
-				return a.both(ctx, t.sink, func(m *migrate.Migrator, ctx context.Context) error {
+				return a.both(ctx, nil, t.sink, func(m *migrate.Migrator, ctx context.Context) error {
 					st, err := m.Status(ctx)
 					if err == nil {
 						m.Show(st)

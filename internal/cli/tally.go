@@ -14,6 +14,7 @@ type tally struct {
 	files      map[string]int64 // by state
 	loads      int64
 	rows       int64
+	newBytes   int64             // of the files that are new
 	unasked    []event.LoadState // loads whose files could not be listed, or that would be stopped
 	asked      []string          // the others
 	next       event.Sink
@@ -36,6 +37,7 @@ func (t *tally) sink(e event.Event) {
 	case event.LoadState:
 		t.loads++
 		t.rows += e.Rows
+		t.newBytes += e.NewBytes
 		for s, n := range e.Counts {
 			t.files[s] += n
 		}

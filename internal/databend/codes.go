@@ -9,8 +9,10 @@ import (
 // Codes of an Error that callers tell apart.
 const (
 	CodeUnknownDatabase  = 1003
+	CodeUnknownFunction  = 1008
 	CodeUnknownTable     = 1025
 	CodeNoProcesses      = 1035 // NotFoundClusterNode: the bare embedded engine has no system.processes
+	CodeUnknownColumn    = 1058
 	CodeSemantic         = 1065 // an unknown column, for one
 	CodeNoLicence        = 1402
 	CodeNoTasks          = 1702

@@ -105,10 +105,13 @@ type LoadState struct {
 	Counts  map[string]int64 `json:"counts"` // files by state
 	Rows    int64            `json:"rows"`
 	Outside int64            `json:"outside,omitempty"` // new files outside of its window
-	LastRun *time.Time       `json:"last_run,omitempty"`
-	Late    string           `json:"late,omitempty"`         // how long ago its last file was loaded, where that is longer than it expects
-	Failure string           `json:"last_failure,omitempty"` // the newest failure that stands
-	Reason  string           `json:"reason,omitempty"`
+
+	NewBytes int64 `json:"new_bytes,omitempty"` // of the files that are new
+
+	LastRun *time.Time `json:"last_run,omitempty"`
+	Late    string     `json:"late,omitempty"`         // how long ago its last file was loaded, where that is longer than it expects
+	Failure string     `json:"last_failure,omitempty"` // the newest failure that stands
+	Reason  string     `json:"reason,omitempty"`
 }
 
 // Finding is what lint, or a plan's checks, have to say about a place of a file.

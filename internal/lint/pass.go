@@ -1,8 +1,6 @@
 package lint
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/event"
@@ -186,7 +184,7 @@ func (p *pass) target(l *project.Load) sqltext.Object {
 
 // filePath is how the text of a file is read: only what the project itself leaves out, such as comments.
 func (p *pass) text(path string) string {
-	text, err := os.ReadFile(filepath.Join(p.Dir, path))
+	text, err := project.ReadFile(p.Dir, path, 64<<20)
 	if err != nil {
 		return ""
 	}

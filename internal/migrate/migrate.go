@@ -39,9 +39,12 @@ type Options struct {
 	// Secrets returns the values of the named secrets. It is called after the plan and before the first write, with all that the
 	// run needs, and again when a recovery must define something anew.
 	Secrets func(ctx context.Context, names []string) (secret.Set, error)
-	Sink    event.Sink
-	Actor   state.Actor
-	Run     string // id of this command; empty: a new one
+
+	// Prove is asked by a dry run whether the plan can work; what it says is joined to the dry run's own error. Optional.
+	Prove func(ctx context.Context, p Plan) error
+	Sink  event.Sink
+	Actor state.Actor
+	Run   string // id of this command; empty: a new one
 	PlanOptions
 	DryRun   bool
 	Atomic   bool          // one savepoint for the whole run
@@ -149,6 +152,8 @@ func (m *Migrator) command(ctx context.Context, name string, plan func(state.His
 		}
 		if left, ok := unfinished(h); ok {
 			switch {
+			case left.Alive && m.o.DryRun:
+				m.note("warn", "%s: it holds the lock", describe(left))
 			case left.Alive:
 				// Acquire says who, or waits.
 			case left.Partial:
@@ -170,7 +175,7 @@ func (m *Migrator) command(ctx context.Context, name string, plan func(state.His
 			if m.o.DryRun { // what is refused is to be seen
 				m.showSteps(p)
 			}
-			return err
+			return errors.Join(err, m.prove(ctx, p, h))
 		}
 		err = m.execute(ctx, p, h)
 		if errors.Is(err, state.ErrMoved) {
@@ -179,9 +184,18 @@ func (m *Migrator) command(ctx context.Context, name string, plan func(state.His
 		if err == nil {
 			m.summary(name, p, start)
 		}
-		return err
+		return errors.Join(err, m.prove(ctx, p, h))
 	}
 	return fmt.Errorf("other runs write the journal of %s all the time: %w", m.p.Name, state.ErrMoved)
+}
+
+// prove asks whether a plan that is only shown can work.
+func (m *Migrator) prove(ctx context.Context, p Plan, h state.History) error {
+	if !m.o.DryRun || m.o.Prove == nil {
+		return nil
+	}
+	_, p.Unfinished = unfinished(h)
+	return m.o.Prove(ctx, p)
 }
 
 // execute runs a plan, or shows it.

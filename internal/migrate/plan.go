@@ -28,6 +28,8 @@ type Plan struct {
 	Skipped []Skip       // by consent
 	Notes   []event.Note // edited Down sections, stale and ahead versions
 	atomic  bool
+
+	Unfinished bool // another run, alive or cut off, stands before it: what is there now is not what the plan starts from
 }
 
 // Skip is a version that is left out because the server lacks what it needs.

@@ -344,3 +344,26 @@ func (o *Object) alter(table define.Table, at Place) {
 	case define.Create, define.Other:
 	}
 }
+
+// Needs are the objects that must be there for a statement to run.
+func Needs(e effect.Effect) []sqltext.Object {
+	if e.Unknown {
+		return nil
+	}
+	all := slices.Clone(e.Names)
+	for _, w := range e.Writes {
+		switch w.Verb {
+		case effect.Alter, effect.Swap, effect.WriteData, effect.RenameOut:
+			all = append(all, w.Object)
+		case effect.Drop:
+			if !e.If {
+				all = append(all, w.Object)
+			}
+		case effect.Create, effect.Replace, effect.CreateNew, effect.Undrop, effect.RenameIn:
+		}
+	}
+	if e.If {
+		return e.Names
+	}
+	return all
+}

@@ -53,6 +53,7 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 		for s, c := range p.Counts {
 			e.Counts[string(s)] = c.Files
 		}
+		e.NewBytes = p.Counts[New].Bytes
 		if p.lastWord > 0 {
 			at := time.UnixMicro(p.lastWord).UTC()
 			e.LastRun = &at

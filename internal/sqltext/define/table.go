@@ -43,17 +43,19 @@ const (
 
 // Table is what a CREATE TABLE or an ALTER TABLE says of a table's columns.
 type Table struct {
-	Action   Action
-	Column   string   // the one that is dropped or renamed
-	Columns  []Column // of CREATE TABLE (…) and ADD COLUMN; of MODIFY COLUMN those with a new type
-	Listed   bool     // CREATE TABLE has a list of columns, and Columns is all of it
-	Like     []string // CREATE TABLE … LIKE a.b
-	AsSelect bool     // CREATE TABLE … AS SELECT
-	External bool     // the table's data lies at a location of its own, or is another table's
-	Engine   string   // of ENGINE = …, upper case
-	First    bool     // ADD COLUMN … FIRST
-	After    string   // ADD COLUMN … AFTER c
-	NewName  string   // RENAME COLUMN … TO this
+	Action    Action
+	Name      []string // of the table, as the engine folds it: a, b of a.b
+	Temporary bool     // CREATE TEMP TABLE
+	Column    string   // the one that is dropped or renamed
+	Columns   []Column // of CREATE TABLE (…) and ADD COLUMN; of MODIFY COLUMN those with a new type
+	Listed    bool     // CREATE TABLE has a list of columns, and Columns is all of it
+	Like      []string // CREATE TABLE … LIKE a.b
+	AsSelect  bool     // CREATE TABLE … AS SELECT
+	External  bool     // the table's data lies at a location of its own, or is another table's
+	Engine    string   // of ENGINE = …, upper case
+	First     bool     // ADD COLUMN … FIRST
+	After     string   // ADD COLUMN … AFTER c
+	NewName   string   // RENAME COLUMN … TO this
 }
 
 // ParseTable reads a CREATE TABLE or ALTER TABLE. ok is false for other statements, and where the list of columns cannot be read.
@@ -63,20 +65,25 @@ func ParseTable(stmt string) (t Table, ok bool) {
 	switch {
 	case r.Take("CREATE"):
 		r.Take("OR", "REPLACE")
-		for r.Take("TEMP") || r.Take("TEMPORARY") || r.Take("TRANSIENT") || r.Take("EXTERNAL") {
+		for {
+			if r.Take("TEMP") || r.Take("TEMPORARY") {
+				t.Temporary = true
+			} else if !r.Take("TRANSIENT") && !r.Take("EXTERNAL") {
+				break
+			}
 		}
 		if !r.Take("TABLE") {
 			return t, false
 		}
 		r.Take("IF", "NOT", "EXISTS")
-		if _, ok := r.Name(); !ok {
+		if t.Name, ok = r.Name(); !ok {
 			return t, false
 		}
 		t.Action = Create
 		return t, t.create(r)
 	case r.Take("ALTER", "TABLE"):
 		r.Take("IF", "EXISTS")
-		if _, ok := r.Name(); !ok {
+		if t.Name, ok = r.Name(); !ok {
 			return t, false
 		}
 		return t, t.alter(r)
