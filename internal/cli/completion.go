@@ -151,6 +151,8 @@ func (a *app) typed(words []string) (name string, flags *pflag.FlagSet, pending 
 		default:
 			if full := strings.TrimSpace(name + " " + w); find(full) != nil {
 				name = full
+				flags = newFlagSet() // load create is another command than load
+				a.bindGlobals(flags)
 				if cmd := find(name); cmd.bind != nil {
 					cmd.bind(&app{}, flags)
 				}
