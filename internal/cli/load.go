@@ -98,7 +98,8 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.BoolVar(&o.Full, "full", false, "look at every file, also outside the window= of a load")
 	f.BoolVar(&o.Atomic, "atomic", false, "all files of a load or none of them")
 	f.DurationVar(&lf.every, "every", 0, "again and again, `D` apart (like 10m), until Ctrl-C")
-	f.Var(choice(&lf.mark, "loaded", "new", "quarantined"), "mark", "load nothing; note that the files (of --path) are loaded, new or quarantined (never loaded): `WORD`")
+	f.Var(choice(&lf.mark, "loaded", "new", "quarantined"), "mark",
+		"load nothing; note that the files (of --path) are loaded, new or quarantined (never loaded): `WORD`")
 	f.StringVar(&lf.reason, "reason", "", "`WHY`, kept with the mark")
 	f.BoolVar(&lf.yes, "yes", false, "do not ask in a protected environment")
 }

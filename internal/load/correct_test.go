@@ -1,8 +1,10 @@
 package load
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -94,7 +96,8 @@ func TestStatementsBehindTheCopy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.SQL(t, "CREATE TABLE clean (id INT, name STRING)", "CREATE TABLE ran (n INT)")
-	merge := "MERGE INTO clean USING t ON clean.id = t.id WHEN MATCHED THEN UPDATE SET clean.name = t.name WHEN NOT MATCHED THEN INSERT (id, name) VALUES (t.id, t.name)"
+	merge := "MERGE INTO clean USING t ON clean.id = t.id WHEN MATCHED THEN UPDATE SET clean.name = t.name WHEN NOT MATCHED THEN " +
+		"INSERT (id, name) VALUES (t.id, t.name)"
 	ld := w.load(copyRows, after(merge, "INSERT INTO ran VALUES (1)"))
 	counts := func() []string {
 		return w.SQL(t, "SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM clean), (SELECT count(*) FROM ran)")[0]
@@ -122,7 +125,79 @@ func TestStatementsBehindTheCopy(t *testing.T) {
 	want("3", "3", "1")
 	w.mustRun(ld, plan.Options{}, 1, 2)
 	want("5", "5", "2")
-	if got := w.SQL(t, "SELECT reason FROM "+w.StateDB+".ledger WHERE state = 'begin' ORDER BY `at` LIMIT 1")[0][0]; got != "a COPY of 1 file and 2 statements behind it" {
+	if got := w.SQL(t, "SELECT reason FROM "+w.StateDB+".ledger WHERE state = 'begin' ORDER BY `at` LIMIT 1")[0][0]; got != "a COPY of "+
+		"1 file and 2 statements behind it" {
 		t.Errorf("the ledger says %q", got)
+	}
+}
+
+// What a team wants to see of a load: its runs, the failure that stands, and that nothing came for too long.
+func TestLookAtALoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows, func(ld *project.Load) { ld.ExpectEvery = time.Hour })
+	if late := w.listed(ld).Late; !strings.Contains(late, "nothing loaded yet") {
+		t.Errorf("got %q, want it late before its first file", late)
+	}
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, plan.Options{}, 1, 3)
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.Put(t, "p/c.parquet", rows(21, 1)[:60])
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, fault.ExitPartly, "p/c.parquet")
+	state := w.listed(ld)
+	if state.Late != "" || state.Rows != 5 || !strings.Contains(state.Failure, "p/c.parquet") {
+		t.Errorf("got %+v, want 5 rows, no lateness, the failure of c", state)
+	}
+	ld.ExpectEvery = time.Millisecond
+	if late := w.listed(ld).Late; !strings.Contains(late, "late: nothing loaded for") {
+		t.Errorf("got %q, want it late", late)
+	}
+	if err := w.with(t.Context(), func(l *Loader) error { return l.History(t.Context(), ld.Name) }); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range w.events {
+		r := e.(event.LoadRun)
+		got = append(got, fmt.Sprintf("%s: %d loaded, %d rows, %d failed", r.ID, r.Files, r.Rows, r.Failed))
+		if r.Bytes == 0 || r.TookMS == 0 || r.At.IsZero() {
+			t.Errorf("got %+v, want bytes and times", r)
+		}
+	}
+	if diff := cmp.Diff(got, []string{"run-3: 1 loaded, 2 rows, 1 failed", "run-2: 1 loaded, 3 rows, 0 failed"}); diff != "" {
+		t.Errorf("runs (-got +want):\n%s", diff)
+	}
+}
+
+// Loads are planned together; one that is broken, and one with something to do, do not keep the others from it.
+func TestLoadsPlannedTogether(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	named := func(name, sql string) project.Load {
+		return w.load(sql, func(ld *project.Load) { ld.Name = name })
+	}
+	w.SQL(t, "CREATE TABLE u (id INT, name STRING)")
+	loads := []project.Load{
+		named("one", copyRows), named("lost", strings.Replace(copyRows, "@st/", "@nowhere_"+w.Database+"/", 1)),
+		named("two", strings.Replace(strings.Replace(copyRows, "INTO t", "INTO u", 1), "/p/", "/q/", 1)),
+	}
+	all := func(want ...string) error {
+		t.Helper()
+		err := w.with(t.Context(), func(l *Loader) error { return l.All(t.Context(), loads, plan.Options{}) })
+		if diff := cmp.Diff(w.outcomes(), want); diff != "" {
+			t.Errorf("files (-got +want):\n%s", diff)
+		}
+		return err
+	}
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "q/b.parquet", rows(11, 2))
+	w.wantExit(all("a.parquet new loaded", "q/b.parquet new loaded"), fault.ExitFailed, "1 of 3 loads", "nowhere_")
+	loads = append(loads[:1], loads[2])
+	if err := all(); err != nil {
+		t.Error(err)
+	}
+	w.Put(t, "q/c.parquet", rows(21, 1))
+	if err := all("q/c.parquet new loaded"); err != nil {
+		t.Error(err)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
@@ -235,15 +236,31 @@ func TestKilledAtEachRequest(t *testing.T) {
 		killedChild(t, at)
 		return
 	}
-	w := newWorld(t)
-	if !w.Embedded {
-		t.Skip("a child needs the embedded engine's address")
+	for _, from := range []string{"stage", "location"} {
+		t.Run(from, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if !w.Embedded {
+				t.Skip("a child needs the embedded engine's address")
+			}
+			ld := w.load(copyRows)
+			if from == "location" {
+				ld = w.load(castRows(fmt.Sprintf("'s3://%s/%sp/' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' ACCESS_KEY_ID = '%s' "+
+					"SECRET_ACCESS_KEY = '%s')", w.Bucket, w.Prefix, w.S3.Endpoint, w.S3.Key, w.S3.Secret.Reveal())))
+			}
+			w.killAtEachRequest(ld)
+		})
 	}
-	ld := w.load(copyRows)
+}
+
+// killAtEachRequest runs the load in processes that are killed ahead of a request, each ahead of a later one, and wants the next run to
+// load what is missing, once, and to leave no stage of its own.
+func (w *world) killAtEachRequest(ld project.Load) {
+	t := w.t
 	w.Put(t, "p/000.parquet", rows(0, 1))
 	w.mustRun(ld, plan.Options{}, 1, 1)
 	want := 1
-	for at := 7; ; at++ { // before that it only takes the lock, which package state tests
+	for at := 7; ; at++ { // before that it only looks
 		w.Put(t, fmt.Sprintf("p/%03d.parquet", at), rows(at, 1))
 		want++
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledAtEachRequest$", "-test.v")
@@ -260,6 +277,9 @@ func TestKilledAtEachRequest(t *testing.T) {
 			t.Fatalf("killed before request %d; the next run: %v", at, err)
 		}
 		w.wantRows(want)
+		if s := w.ownStages(); len(s) > 0 {
+			t.Fatalf("killed before request %d: stages are left behind the next run: %v", at, s)
+		}
 		if done {
 			if at < 12 {
 				t.Fatalf("the load ended after %d requests: it was never killed where it matters", at)

@@ -68,7 +68,8 @@ func TestDraftLoadsItsFiles(t *testing.T) {
 		t.Errorf("got %s", d.Migration)
 	}
 	w.mustRun(ld, plan.Options{}, 2, 3)
-	if got := w.SQL(t, "SELECT count(*), sum(id), count(tags), count(DISTINCT source_file) FROM things")[0]; strings.Join(got, " ") != "3 1099511627779 1 2" {
+	if got := w.SQL(t, "SELECT count(*), sum(id), count(tags), count(DISTINCT source_file) FROM things")[0]; strings.Join(got,
+		" ") != "3 1099511627779 1 2" {
 		t.Errorf("got %v", got)
 	}
 	again, _ := w.draft(draft.Request{Name: "again", From: "@" + w.stage + "/p/", Table: "t"}) // which is there: id, name

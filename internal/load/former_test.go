@@ -57,7 +57,8 @@ func TestMarkOfARebuiltTable(t *testing.T) {
 			if err := w.mark(ld, "loaded", plan.Options{}); err != nil {
 				t.Fatal(err)
 			}
-			w.states(ld, plan.Options{}, "a.parquet expired", "b.parquet expired", "hand.parquet expired", "meanwhile.parquet loaded", "q.parquet quarantined")
+			w.states(ld, plan.Options{}, "a.parquet expired", "b.parquet expired", "hand.parquet expired", "meanwhile.parquet loaded",
+				"q.parquet quarantined")
 		})
 	}
 }

@@ -113,7 +113,8 @@ func TestLocationBehindAKill(t *testing.T) {
 	if err != nil || left == "" {
 		t.Fatalf("got %q, %v, want the load's stage", left, err)
 	}
-	w.SQL(t, "CREATE STAGE "+left+" URL = 's3://"+w.Bucket+"/"+w.Prefix+"old/' CONNECTION = (ENDPOINT_URL = '"+w.S3.Endpoint+"' ACCESS_KEY_ID = 'old' SECRET_ACCESS_KEY = 'old')")
+	w.SQL(t, "CREATE STAGE "+left+" URL = 's3://"+w.Bucket+"/"+w.Prefix+"old/' CONNECTION = (ENDPOINT_URL = '"+w.S3.Endpoint+"' "+
+		"ACCESS_KEY_ID = 'old' SECRET_ACCESS_KEY = 'old')")
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	if s := w.ownStages(); len(s) > 0 {
 		t.Errorf("stages are left: %v", s)

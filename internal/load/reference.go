@@ -23,15 +23,18 @@ func Reference() string {
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("# Loads\n\nThe tables of this page are written from the code itself (`go test ./internal/load -run TestReference -update`).\n\n" +
-		"A load is a file `loads/NAME.sql` with one COPY INTO, and DML behind it if you like. A file is loaded once: the ledger remembers it for ever, by its\n" +
+	b.WriteString("# Loads\n\nThe tables of this page are written from the code itself (`go test ./internal/load -run TestReference " +
+		"-update`).\n\n" +
+		"A load is a file `loads/NAME.sql` with one COPY INTO, and DML behind it if you like. A file is loaded once: the ledger remembers " +
+		"it for ever, by its\n" +
 		"URL and the table's id, with its size and etag.\n\n## The states of a file\n\n")
 	var states [][]string
 	for _, s := range plan.States {
 		states = append(states, []string{"`" + string(s.State) + "`", s.Means, s.Does})
 	}
 	table("state|meaning|what a load does", states...)
-	b.WriteString("## The rules\n\nDatabend lets these through in silence. A file that breaks a rule of `fail` is a bad file, `warn` loads it and says so.\n" +
+	b.WriteString("## The rules\n\nDatabend lets these through in silence. A file that breaks a rule of `fail` is a bad file, `warn` " +
+		"loads it and says so.\n" +
 		"`-- dbctl: rule=NAME:off|warn|fail \"why\"` changes what a rule does in a load; `--validate` runs all but those that are off.\n\n")
 	var rules [][]string
 	for _, r := range inspect.Reference() {

@@ -147,6 +147,16 @@ func TestOpenErrors(t *testing.T) {
 			Options{},
 			"loads/l.sql:3:3: behind its COPY a load takes DML only, which runs in the COPY's transaction: this is SELECT", "belong in a migration",
 		},
+		{"a length of time that is none", load("-- dbctl: expect-every=soon\n" + copySQL), Options{}, "loads/l.sql:1:1: expect-every=soon is no length of time", "expect-every=24h"},
+		{
+			"a task of a load with statements behind its COPY",
+			files{
+				"loads/l.sql":        copySQL + " DELETE FROM t WHERE a IS NULL;",
+				"migrations/1_t.sql": "-- +goose Up\nCREATE TASK k SCHEDULE = 1 MINUTE AS\n{{ load \"l\" }};\n",
+			},
+			Options{},
+			"has statements behind its COPY, which a task would not run", "--every",
+		},
 		{
 			"DDL behind a COPY", load(copySQL + "\n  TRUNCATE TABLE t;"),
 			Options{},

@@ -271,6 +271,12 @@ func (r *renderer) load(name string) (string, error) {
 	var names []string
 	for i := range r.loads {
 		if r.loads[i].Name == name {
+			if len(r.loads[i].After) > 0 {
+				return "", &mistake{
+					"load " + strconv.Quote(name) + " has statements behind its COPY, which a task would not run",
+					"let `dbctl load " + name + "` run it, by cron or with --every",
+				}
+			}
 			return r.loads[i].TaskSQL(r.env.Database), nil
 		}
 		names = append(names, r.loads[i].Name)

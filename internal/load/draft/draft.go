@@ -118,7 +118,8 @@ func (r Request) connection() string {
 
 // list are the files of the place that may be data, by name.
 func list(ctx context.Context, p *plan.Planner, j *source.Load) (files []string, err error) {
-	_, err = p.Look.Each(ctx, databend.Statement{SQL: "SELECT name FROM LIST_STAGE(location=>" + j.Location() + ") WHERE size > 0 ORDER BY name"},
+	_, err = p.Look.Each(ctx, databend.Statement{SQL: "SELECT name FROM LIST_STAGE(location=>" + j.Location() +
+		") WHERE size > 0 ORDER BY name"},
 		func(r databend.Row) error {
 			if hidden.MatchString(r[0].String[min(len(r[0].String), len(j.Prefix)):]) {
 				return nil
@@ -139,7 +140,8 @@ var hidden = regexp.MustCompile(`(^|/)[_.]`)
 
 // types are the formats by the extensions of their files.
 var types = map[string]string{
-	".parquet": "PARQUET", ".csv": "CSV", ".tsv": "TSV", ".txt": "TSV", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON", ".orc": "ORC",
+	".parquet": "PARQUET", ".csv": "CSV", ".tsv": "TSV", ".txt": "TSV", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON",
+	".orc":  "ORC",
 	".avro": "AVRO",
 }
 
@@ -245,7 +247,8 @@ func (d *drafter) read(ctx context.Context) error {
 		}
 	}
 	if len(d.fields) == 0 {
-		return fault.Errorf(d.r.Name, fault.ExitFailed, "write the load by hand: COPY INTO …", "no file of %s has columns that can be read", d.j.Place())
+		return fault.Errorf(d.r.Name, fault.ExitFailed, "write the load by hand: COPY INTO …",
+			"no file of %s has columns that can be read", d.j.Place())
 	}
 	return nil
 }
@@ -375,9 +378,11 @@ func (d *drafter) write() {
 		table = append(table, ident(part))
 	}
 	list := "(\n  SELECT\n    " + strings.Join(items, ",\n    ") + "\n"
-	d.out.Load = strings.Join(append(head, d.r.copyText(strings.Join(table, ".")+" ("+strings.Join(columns, ", ")+")", list, d.format)), "\n") + ";\n"
+	d.out.Load = strings.Join(append(head, d.r.copyText(strings.Join(table, ".")+" ("+strings.Join(columns, ", ")+")", list, d.format)),
+		"\n") + ";\n"
 	if d.make {
-		d.out.Migration = fmt.Sprintf("-- +goose Up\nCREATE TABLE %[1]s (\n%[2]s\n);\n\n-- +goose Down\nDROP TABLE %[1]s;\n", strings.Join(table, "."),
+		d.out.Migration = fmt.Sprintf("-- +goose Up\nCREATE TABLE %[1]s (\n%[2]s\n);\n\n-- +goose Down\nDROP TABLE %[1]s;\n",
+			strings.Join(table, "."),
 			strings.Join(made, ",\n"))
 	}
 }
@@ -395,11 +400,13 @@ var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 // reserved are words that a column's name may be, and that mean something else unquoted.
 var reserved = func() map[string]bool {
 	out := map[string]bool{}
-	for w := range strings.FieldsSeq(`all and any array as asc at between both by case cast comment constraint cross current date default desc distinct
-		end engine error except exists false file files first fixed for format from full function group having if in inner intersect interval into is
-		join key lateral leading left like limit location map natural not null of on or order outer partition position primary range references
-		right row rows schema select set some stage start state status table terse then time timestamp to trailing true truncate type union
-		unique update url user using values view when where window with within year month day hour minute second`) {
+	for w := range strings.FieldsSeq(`all and any array as asc at between both by case cast comment constraint cross current date
+		default desc distinct end engine error except exists false file files first fixed for format
+		from full function group having if in inner intersect interval into is join key lateral
+		leading left like limit location map natural not null of on or order outer partition
+		position primary range references right row rows schema select set some stage start state
+		status table terse then time timestamp to trailing true truncate type union unique update
+		url user using values view when where window with within year month day hour minute second`) {
 		out[w] = true
 	}
 	return out

@@ -33,9 +33,11 @@ func TestWiden(t *testing.T) {
 func TestWritable(t *testing.T) {
 	t.Parallel()
 	for typ, want := range map[string]string{
-		"TINYINT UNSIGNED": "INT", "UINT32": "BIGINT", "VARCHAR": "STRING", "DECIMAL(2, 1)": "DECIMAL(2, 1)", "ARRAY(INT64)": "ARRAY(BIGINT NULL)",
-		"ARRAY(FLOAT64 NULL)": "ARRAY(DOUBLE NULL)", "ARRAY(TUPLE(a INT64))": "VARIANT", "MAP(STRING, UINT8)": "VARIANT", "TUPLE(1 UINT8)": "VARIANT",
-		"BITMAP": "VARIANT", "TIMESTAMP": "TIMESTAMP",
+		"TINYINT UNSIGNED": "INT", "UINT32": "BIGINT", "VARCHAR": "STRING", "DECIMAL(2, 1)": "DECIMAL(2, 1)",
+		"ARRAY(INT64)":        "ARRAY(BIGINT NULL)",
+		"ARRAY(FLOAT64 NULL)": "ARRAY(DOUBLE NULL)", "ARRAY(TUPLE(a INT64))": "VARIANT", "MAP(STRING, UINT8)": "VARIANT",
+		"TUPLE(1 UINT8)": "VARIANT",
+		"BITMAP":         "VARIANT", "TIMESTAMP": "TIMESTAMP",
 	} {
 		if got := writable(typ); got != want {
 			t.Errorf("writable(%s): got %s, want %s", typ, got, want)

@@ -13,10 +13,12 @@ import (
 // historySQL: a run's COPYs have a query id each, and all rows of one have its duration.
 const historySQL = `
 SELECT run, to_int64(max(said)), sum(files), sum(failed), sum(marked), sum(loaded_rows), sum(bytes), sum(took), max(why) FROM (
-  SELECT run, query_id, max({SAID}) AS said, count_if({STATE} = 'loaded' AND {SOURCE} = 'dbctl') AS files, count_if({STATE} = 'failed') AS failed,
+  SELECT run, query_id, max({SAID}) AS said,
+    count_if({STATE} = 'loaded' AND {SOURCE} = 'dbctl') AS files, count_if({STATE} = 'failed') AS failed,
     count_if({SOURCE} IN ('adopted', 'person')) AS marked,
     sum(if({STATE} = 'loaded' AND {SOURCE} = 'dbctl', greatest(row_count, 0), 0)) AS loaded_rows,
-    sum(if({STATE} = 'loaded' AND {SOURCE} = 'dbctl', size, 0)) AS bytes, max(took_ms) AS took, max(if({STATE} = 'failed', error, reason)) AS why
+    sum(if({STATE} = 'loaded' AND {SOURCE} = 'dbctl', size, 0)) AS bytes, max(took_ms) AS took,
+    max(if({STATE} = 'failed', error, reason)) AS why
   FROM {LEDGER} WHERE {SCOPE} AND load_name = {NAME} AND {STATE} <> 'begin' GROUP BY run, query_id
 ) GROUP BY run ORDER BY 2 DESC LIMIT 100`
 

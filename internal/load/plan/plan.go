@@ -241,7 +241,8 @@ func (o Want) check(j *source.Load) error {
 	case o.Force && o.Path == "":
 		return fault.Errorf(j.Name, fault.ExitUsage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
 	case o.Reload && o.Path == "":
-		return fault.Errorf(j.Name, fault.ExitUsage, "dbctl load "+j.Name+" --reload --path GLOB", "--reload needs --path: the files to load again")
+		return fault.Errorf(j.Name, fault.ExitUsage, "dbctl load "+j.Name+" --reload --path GLOB",
+			"--reload needs --path: the files to load again")
 	case o.Reload || j.OnChanged == "replace": // by the header, which must be right before it is needed
 		return j.MayReplace()
 	}
@@ -361,7 +362,10 @@ func (l *Planner) known(ctx context.Context, plans []*Plan) error {
 func (l *Planner) newPlan(j *source.Load, at place, o Want) *Plan {
 	p := &Plan{
 		Load: j.Name, Table: j.Target, TableID: at.tableID, TableRows: at.rows, Stage: j.StageName(), StageURL: at.url, Job: j,
-		scope: scope{job: j, place: at, prefixes: []string{j.Prefix}, verbose: o.Verbose || o.Reload, force: o.Force, vanished: o.Vanished || o.Verbose},
+		scope: scope{
+			job: j, place: at, prefixes: []string{j.Prefix}, verbose: o.Verbose || o.Reload, force: o.Force,
+			vanished: o.Vanished || o.Verbose,
+		},
 	}
 	return p.fresh()
 }
@@ -432,7 +436,8 @@ func (p *Plan) take(s seen, keep bool) {
 	known := s.word.state != ""
 	p.Known = p.Known || tells(s.word.state)
 	// A copy of an object may have another etag (in parts, with another key).
-	p.moved = p.moved || !known && s.here && s.matched && p.Stage != "" && s.otherStages.stage == p.Stage && s.otherStages.state == state.FileLoaded &&
+	p.moved = p.moved || !known && s.here && s.matched && p.Stage != "" && s.otherStages.stage == p.Stage &&
+		s.otherStages.state == state.FileLoaded &&
 		s.listed.size == s.otherStages.size
 	if s.here && kept(s.word.state) {
 		p.listedKnown++
@@ -486,7 +491,8 @@ func (p *Plan) gone(s seen, st State) bool {
 	if st != Loaded && st != Expired || s.word.state != "" && s.word.rows == 0 {
 		return false
 	}
-	early := st == Expired && s.word.url == p.StageURL && s.word.source == state.SourceDBCTL && p.scope.place.at.Sub(s.word.at) < p.scope.place.memory
+	early := st == Expired && s.word.url == p.StageURL && s.word.source == state.SourceDBCTL &&
+		p.scope.place.at.Sub(s.word.at) < p.scope.place.memory
 	return p.TableRows == 0 || early || p.flashed[s.path]
 }
 

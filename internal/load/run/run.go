@@ -79,7 +79,10 @@ type run struct {
 // newRun is a run that has done nothing.
 func newRun(cfg Config, s *session.Sessions, p *plan.Planner, j *source.Load, o plan.Options) *run {
 	return &run{
-		Sessions: s, cfg: cfg, planner: p, inspect: &inspect.Inspector{Sessions: s, Load: j, Options: o, Sink: cfg.Sink, Phases: session.NewPhases(j.Name, cfg.Sink)}, j: j, o: o,
+		Sessions: s, cfg: cfg, planner: p, inspect: &inspect.Inspector{
+			Sessions: s, Load: j, Options: o, Sink: cfg.Sink,
+			Phases: session.NewPhases(j.Name, cfg.Sink),
+		}, j: j, o: o,
 		started: time.Now(), done: map[string]bool{},
 	}
 }
@@ -118,7 +121,8 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 		return Result{}, cmp.Or(r.passed(ctx), errors.Join(r.plan.Open(), r.plan.Stopped(o)))
 	}
 	if again := r.plan.Doubled(); o.Force && again > 0 {
-		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: those are twice in "+
+		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: those "+
+			"are twice in "+
 			"%s then; --reload replaces them", j.Name, fault.Count(again, "file", "files"), j.Target)})
 	}
 	if o, ok := j.Copy.Option("ON_ERROR"); ok && silentlySkips.MatchString(o.Value) {
@@ -276,7 +280,10 @@ func (r *run) replan(ctx context.Context) error {
 	case p.TableID != was.TableID && r.res.Files > 0:
 		return r.replaced()
 	case p.TableID != was.TableID && len(w.Settled) > 0: // what was found was found with the old one's columns
-		r.inspect = &inspect.Inspector{Sessions: r.Sessions, Load: r.j, Options: r.o, Sink: r.cfg.Sink, Secrets: r.inspect.Secrets, Phases: r.inspect.Phases}
+		r.inspect = &inspect.Inspector{
+			Sessions: r.Sessions, Load: r.j, Options: r.o, Sink: r.cfg.Sink, Secrets: r.inspect.Secrets,
+			Phases: r.inspect.Phases,
+		}
 		r.told, r.done = 0, map[string]bool{}
 		return r.replan(ctx)
 	}

@@ -209,7 +209,10 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) error {
 			return errAgain{err}
 		}
 		if err != nil {
-			return &fault.Error{Load: r.j.Name, Exit: fault.ExitFailed, Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err}
+			return &fault.Error{
+				Load: r.j.Name, Exit: fault.ExitFailed,
+				Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err,
+			}
 		}
 		r.behind += res.Affected
 	}
