@@ -25,26 +25,25 @@ exits() {
 	[ "$got" = "$want" ] || { say "this demo expected exit $want" >&2; exit 1; }
 }
 
-# ask QUESTION SQL: a query on the engine; dbctl has no command for that.
+# ask QUESTION SQL: a query on the engine.
 ask() {
 	printf '%s? %s%s\n' "$bold" "$1" "$plain"
-	demo-query "$2" 2>&1
+	dbctl -q sql "$2" 2>&1
 }
 
 # picture FILE: everything there is in the two tables that the demo hurts, and the names of all: columns, comments, ids and rows.
 picture() {
 	{
-		demo-query "SELECT \`table\`, name, type, is_nullable, default_expression, comment FROM system.columns WHERE database = 'default' ORDER BY 1, 2"
-		demo-query "SELECT name, engine, table_id, cluster_by, comment FROM system.tables WHERE database = 'default' ORDER BY 1"
-		demo-query "SELECT count(), sum(siphash64(concat_ws('|', video_id, weather, route_name)) % 1000000) FROM citydrive_videos"
-		demo-query "SELECT count(), sum(siphash64(concat_ws('|', frame_id, risk_score::STRING, speed_kmh::STRING)) % 1000000) FROM frame_events"
+		dbctl -q sql "SELECT \`table\`, name, type, is_nullable, default_expression, comment FROM system.columns WHERE database = 'default' ORDER BY 1, 2"
+		dbctl -q sql "SELECT name, engine, table_id, cluster_by, comment FROM system.tables WHERE database = 'default' ORDER BY 1"
+		dbctl -q sql "SELECT count(), sum(siphash64(concat_ws('|', video_id, weather, route_name)) % 1000000) FROM citydrive_videos"
+		dbctl -q sql "SELECT count(), sum(siphash64(concat_ws('|', frame_id, risk_score::STRING, speed_kmh::STRING)) % 1000000) FROM frame_events"
 	} >"$1"
 }
 
 prepare() {
 	title "Sample data: six Parquet feeds in the guide's layout"
 	mkdir -p bin
-	go build -o bin/demo-query ./demo/query
 	go build -o bin/citydrive-sample ./cmd/citydrive-sample
 	if [ -d .demo ]; then dbctl -C .demo dev stop >/dev/null; fi
 	rm -rf .demo
@@ -134,7 +133,7 @@ killed() {
 	printf '%s$ dbctl migrate up   # killed%s\n' "$bold" "$plain"
 	dbctl -q migrate up &
 	local pid=$!
-	until demo-query "SELECT name FROM system.tables WHERE database = 'default' AND name = 'videos'" 2>/dev/null | grep -q '^videos'; do sleep 0.1; done
+	until dbctl -q sql "SELECT name FROM system.tables WHERE database = 'default' AND name = 'videos'" 2>/dev/null | grep -q '^videos'; do sleep 0.1; done
 	kill -9 "$pid"
 	wait "$pid" 2>/dev/null || true
 	ask "what it left behind" "SELECT name, num_rows FROM system.tables WHERE database = 'default' AND name IN ('citydrive_videos', 'videos')"

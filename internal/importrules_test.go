@@ -46,7 +46,7 @@ var rules = map[string][]string{
 	"internal/preflight":        append([]string{"internal/migrate", "internal/lint", "internal/schema"}, middle...),
 	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run", "internal/load/draft"),
 	"internal/load/draft":       append(loading, "internal/load/plan"),
-	"internal/load/fault":       {"internal/databend"},
+	"internal/load/fault":       {"internal/databend", "internal/event"},
 	"internal/load/source":      append([]string{"internal/load/fault", "internal/project"}, lowest...),
 	"internal/load/session":     append([]string{"internal/state"}, lowest...),
 	"internal/load/plan":        loading,
@@ -61,7 +61,6 @@ var rules = map[string][]string{
 	"internal/cli":              append([]string{"internal/scaffold"}, top...),
 	"cmd/dbctl":                 {"internal/cli"},
 	"cmd/citydrive-sample":      {"internal/citydrive"},
-	"demo/query":                {"internal/databend", "internal/event", "internal/local", "internal/ui"},
 }
 
 // owners are the modules, and the package of ours, that only some packages may import: everybody else goes through them.
@@ -70,7 +69,6 @@ var owners = map[string][]string{
 	"github.com/johannesboyne/gofakes3":   {"internal/local"},
 	"github.com/pressly/goose/v3":         {"internal/migrate"},
 	"github.com/goccy/go-yaml":            {"internal/project"},
-	"github.com/joho/godotenv":            {"internal/project"},
 	"github.com/spf13/pflag":              {"internal/cli", "cmd/citydrive-sample"},
 	"github.com/parquet-go/parquet-go":    {"internal/citydrive"},
 	"github.com/rogpeppe/go-internal":     nil,

@@ -67,6 +67,7 @@ func Main(p Process) int {
 		Err:         p.Stderr,
 		Clean:       a.scrub.String,
 		ErrTerminal: errTerminal,
+		TableWidth:  a.tableWidth(outTerminal),
 		OutColor:    a.useColor(outTerminal),
 		ErrColor:    a.useColor(errTerminal),
 		JSON:        a.json,

@@ -33,7 +33,7 @@ type command struct {
 // commands are all verbs in the order that help lists them.
 func commands() []*command {
 	return []*command{
-		initCommand(), planCommand(), statusCommand(), showCommand(),
+		initCommand(), planCommand(), statusCommand(), showCommand(), sqlCommand(),
 		migrateGroup(), upCommand(), downCommand(), redoCommand(), migrateStatusCommand(), recoverCommand(), createCommand(),
 		baselineCommand(), acceptCommand(),
 		loadCommand(), loadCreateCommand(),

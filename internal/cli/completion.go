@@ -51,6 +51,7 @@ end
 complete -c dbctl -f -a '(__dbctl_complete)'
 complete -c dbctl -s C -l dir -r -F
 complete -c dbctl -l env-file -r -F
+complete -c dbctl -s f -l file -r -F
 `,
 }
 
@@ -110,6 +111,7 @@ func (a *app) candidates(words []string) []candidate {
 	if len(words) == 0 {
 		words = []string{""}
 	}
+	words = apart(words)
 	current := words[len(words)-1]
 	name, flags, pending := a.typed(words[:len(words)-1])
 	var all []candidate
@@ -117,6 +119,13 @@ func (a *app) candidates(words []string) []candidate {
 	switch {
 	case pending != nil:
 		all = a.flagValues(pending)
+	case strings.HasPrefix(current, "--") && strings.Contains(current, "="):
+		long, _, _ := strings.Cut(current[2:], "=")
+		if f := flags.Lookup(long); f != nil {
+			for _, c := range a.flagValues(f) {
+				all = append(all, candidate{"--" + long + "=" + c.value, c.about})
+			}
+		}
 	case strings.HasPrefix(current, "-"):
 		flags.VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden {
@@ -133,6 +142,21 @@ func (a *app) candidates(words []string) []candidate {
 	return slices.DeleteFunc(all, func(c candidate) bool {
 		return !strings.HasPrefix(c.value, current) || !shell.Plain(strings.TrimLeft(c.value, "-"))
 	})
+}
+
+// apart puts words as bash splits them, --name = value, into the form --name value.
+func apart(words []string) []string {
+	var out []string
+	for i, w := range words {
+		switch {
+		case w == "=" && i > 0 && strings.HasPrefix(words[i-1], "--") && i < len(words)-1:
+		case w == "=" && i > 0 && strings.HasPrefix(words[i-1], "--"):
+			out = append(out, "")
+		default:
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // typed reads the finished words: which command they name, the flags it takes, and the flag that still waits for its value.
@@ -154,6 +178,8 @@ func (a *app) typed(words []string) (name string, flags *pflag.FlagSet, pending 
 				flags = newFlagSet() // load create is another command than load
 				a.bindGlobals(flags)
 				if cmd := find(name); cmd.bind != nil {
+					flags = newFlagSet() // a verb below another has flags of its own
+					a.bindGlobals(flags)
 					cmd.bind(&app{}, flags)
 				}
 			}

@@ -151,11 +151,26 @@ func (a *app) useEngineKeys(p *project.Project, secrets *secret.Resolver, e *loc
 	a.note("detail", fmt.Sprintf("the local object store's keys are used for %s, whatever the environment says", strings.Join(names, ", ")))
 }
 
+// forSQL makes the buckets that SQL of no migration names, and gives its keys the local store's.
+func (a *app) forSQL(ctx context.Context, w *warehouse, statements []project.Statement) error {
+	for _, s := range statements {
+		for _, b := range sqltext.Buckets(s.SQL) {
+			if err := w.engine.MakeBucket(ctx, b); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range storeSecrets(w.project, w.engine.S3.Endpoint, statements...) {
+		w.secrets.Override(name, w.engine.S3.Secret)
+	}
+	return nil
+}
+
 // storeSecrets are the secrets that stand nowhere but in the key of an S3 that leads to the local store.
-func storeSecrets(p *project.Project, endpoint string) []string {
+func storeSecrets(p *project.Project, endpoint string, more ...project.Statement) []string {
 	store := sqltext.Store{Endpoint: endpoint}
 	keys, others := map[string]bool{}, map[string]bool{p.Env.Password: true, p.Env.AccessToken: true}
-	eachStatement(p, func(s project.Statement) {
+	look := func(s project.Statement) {
 		places, err := sqltext.Placeholders(s.SQL)
 		if err != nil || len(places) == 0 {
 			return
@@ -166,7 +181,11 @@ func storeSecrets(p *project.Project, endpoint string) []string {
 			keys[place.Name] = keys[place.Name] || gives
 			others[place.Name] = others[place.Name] || !gives
 		}
-	})
+	}
+	eachStatement(p, look)
+	for _, s := range more {
+		look(s)
+	}
 	var names []string
 	for name, is := range keys {
 		if is && !others[name] {

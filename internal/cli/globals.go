@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/pflag"
 )
@@ -63,6 +64,19 @@ func (a *app) globalsFromEnv(f *pflag.FlagSet) error {
 		}
 	}
 	return nil
+}
+
+// tableWidth gives the width of tables: COLUMNS where that is set, else the terminal's; off a terminal there is none.
+func (a *app) tableWidth(terminal bool) func() int {
+	if v, _ := a.Getenv("COLUMNS"); v != "" {
+		if n, err := strconv.Atoi(v); err == nil && n > 0 {
+			return func() int { return n }
+		}
+	}
+	if !terminal {
+		return nil
+	}
+	return a.Width
 }
 
 // useColor says whether text on a stream may carry colour: as --color says, else on a terminal that did not ask for none (no-color.org).

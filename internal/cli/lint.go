@@ -73,6 +73,9 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 		}
 	}
 	p, err := a.openOffline(ctx)
+	if err == nil {
+		err = p.Mistakes()
+	}
 	var mistakes []event.Finding
 	for _, e := range separate(err) {
 		mistake, ok := errors.AsType[*project.Error](e)

@@ -198,7 +198,30 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	case lf.preview > 0:
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Preview(ctx, l, lf.options, lf.preview) })
 	}
-	return loader.All(ctx, loads, lf.options)
+	err = loader.All(ctx, loads, lf.options)
+	if lf.all { // a broken load does not keep the others from being loaded
+		return withBroken(w.project, len(loads), err)
+	}
+	return err
+}
+
+// withBroken adds the mistakes of broken loads to what became of the others.
+func withBroken(p *project.Project, loaded int, err error) error {
+	mistakes := loadMistakes(p)
+	if mistakes == nil {
+		return err
+	}
+	all := &load.Errors{Of: loaded}
+	if some, ok := errors.AsType[*load.Errors](err); ok {
+		all.Errs = append(all.Errs, some.Errs...)
+	} else if err != nil {
+		all.Errs = append(all.Errs, err)
+	}
+	for _, e := range separate(mistakes) {
+		all.Errs = append(all.Errs, e)
+		all.Of++
+	}
+	return all
 }
 
 // unheeded says which options of the loads' texts a run does without: what they bound or leave out is the plan's to decide.
@@ -244,12 +267,16 @@ func eachLoad(ctx context.Context, loads []project.Load, f func(project.Load) er
 // chooseLoads returns the loads that the names mean, each once, in the order of the project for a folder or a glob.
 func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) ([]project.Load, error) {
 	if lf.all || len(names) == 0 {
+		if len(p.Loads) == 0 && loadMistakes(p) != nil {
+			return nil, loadMistakes(p)
+		}
 		if len(p.Loads) == 0 {
 			return nil, usageError("the project has no loads", "write one: loads/NAME.sql, a COPY INTO of one table")
 		}
 		return p.Loads, nil
 	}
 	var chosen []project.Load
+	var broken []error
 	for _, typed := range names {
 		if _, err := path.Match(typed, ""); err != nil {
 			return nil, usageError(fmt.Sprintf("load %q: %v", typed, err), "a glob of load names: 'frame_*'")
@@ -264,7 +291,14 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) ([]p
 				chosen = append(chosen, l)
 			}
 		}
-		if len(named) == 0 {
+		below, _ := a.belowLoads(name)
+		bad := false
+		for _, b := range p.Broken { // of those that nobody asked for nothing is said
+			if as := []project.Load{{Name: b.Load}}; b.Load != "" && len(loadsNamed(as, name))+len(loadsNamed(as, below)) > 0 {
+				broken, bad = append(broken, b.Err), true
+			}
+		}
+		if len(named) == 0 && !bad {
 			hint := "`dbctl load --list` lists them"
 			if near := nearestLoad(name, p.Loads); near != "" {
 				hint = fmt.Sprintf("did you mean `dbctl load %s`?", near)
@@ -272,7 +306,18 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) ([]p
 			return nil, usageError(fmt.Sprintf("there is no load %q", typed), hint)
 		}
 	}
-	return chosen, nil
+	return chosen, errors.Join(broken...)
+}
+
+// loadMistakes are those of the broken loads.
+func loadMistakes(p *project.Project) error {
+	var errs []error
+	for _, b := range p.Broken {
+		if b.Load != "" || b.Path == project.LoadsDir {
+			errs = append(errs, b.Err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // loadsNamed are the loads of this name, below the folder of this name, or that it matches as a glob.

@@ -53,6 +53,7 @@ func runExits(done string) []exit {
 
 // migrator opens the project's server for a command on migrations, calls f, and closes it again.
 func (a *app) migrator(ctx context.Context, acc access, rf runFlags, f func(*migrate.Migrator, *project.Project) error) error {
+	acc.check = (*project.Project).MigrationMistakes
 	w, err := a.open(ctx, acc)
 	if err != nil {
 		return err

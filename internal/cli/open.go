@@ -15,6 +15,7 @@ import (
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
@@ -29,7 +30,8 @@ type warehouse struct {
 	project *project.Project
 	secrets *secret.Resolver
 	server  *databend.Server
-	actor   state.Actor // who writes; empty for a command that does not
+	engine  *local.Engine // in an embedded environment
+	actor   state.Actor   // who writes; empty for a command that does not
 }
 
 // scope is the key of everything that the state tables hold of it.
@@ -67,24 +69,17 @@ func (a *app) openProject(opts project.Options) (*project.Project, error) {
 	return p, err
 }
 
-// openBeforeEngine is openProject where an embedded engine may have to be started yet. A template may need a variable that only
-// the running engine gives: it gets one that leads nowhere, and the project is opened again when the engine runs.
+// openBeforeEngine is openProject where an embedded engine may have to be started yet; broken files are for the caller to look at. A
+// template may need a variable that only the running engine gives: it gets one that leads nowhere, and the project is opened again when
+// the engine runs.
 func (a *app) openBeforeEngine(opts project.Options) (*project.Project, error) {
+	opts.Partial = true
 	p, err := a.openProject(opts)
-	if err == nil {
-		return p, nil
+	if err != nil || !p.Env.Embedded || len(p.Broken) == 0 {
+		return p, err
 	}
-	vars := map[string]string{"s3_endpoint": "http://127.0.0.1:0", "s3_region": "us-east-1"}
-	for _, name := range []string{"", "bucket"} { // the project's own bucket stays, where it has one
-		if name != "" {
-			vars[name] = defaultBucket
-		}
-		opts.LocalVars = vars
-		if p, again := a.openProject(opts); again == nil && p.Env.Embedded {
-			return p, nil
-		}
-	}
-	return nil, err
+	opts.LocalVars = map[string]string{"s3_endpoint": "http://127.0.0.1:0", "s3_region": "us-east-1", "bucket": cmp.Or(p.Env.Vars["bucket"], defaultBucket)}
+	return a.openProject(opts)
 }
 
 // below makes a relative path one of the working directory.
@@ -123,7 +118,8 @@ type access struct {
 	writes bool
 	yes    bool // --yes
 
-	// check refuses what the project alone shows to be wrong, before anything is started or asked. Optional.
+	// check refuses what the project alone shows to be wrong, before anything is started or asked. Optional: without it no file may be
+	// broken.
 	check func(*project.Project) error
 }
 
@@ -133,6 +129,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.Partial = true
 	p, err := a.openBeforeEngine(opts)
 	if err != nil {
 		return nil, err
@@ -142,10 +139,12 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 			fmt.Sprintf("the default environment %q is a throw-away engine, and off a terminal it is used only when it is named", p.Env.Name),
 			fmt.Sprintf("say which environment is meant: `-e %s`, or DBCTL_ENV=%[1]s; another: `-e ENV`", p.Env.Name))
 	}
-	if acc.check != nil {
-		if err := acc.check(p); err != nil {
-			return nil, err
-		}
+	check := acc.check
+	if check == nil {
+		check = (*project.Project).Mistakes
+	}
+	if err := check(p); err != nil {
+		return nil, err
 	}
 	if env := protectedBy(p, cfg); acc.writes && env != "" {
 		if err := a.consent(ctx, env, acc.yes); err != nil {
@@ -161,12 +160,15 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 		}
 		// What the templates say of the object store is known only now.
 		opts.LocalVars = engineVars(p, engine)
-		if p, err = a.openProject(opts); err != nil {
+		if p, err = a.openProject(opts); err == nil {
+			err = check(p)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 
-	w := &warehouse{project: p, secrets: secret.NewResolver(p.Sources, p.Getenv, p.Dir, a.scrub)}
+	w := &warehouse{project: p, engine: engine, secrets: secret.NewResolver(p.Sources, p.Getenv, p.Dir, a.scrub)}
 	switch {
 	case engine != nil:
 		cfg = engineConfig(engine)
@@ -273,7 +275,7 @@ func (a *app) consent(ctx context.Context, env string, yes bool) error {
 	}
 	if !a.inTerminal || a.json {
 		return usageError(fmt.Sprintf("environment %q is protected, and nobody can be asked here", env),
-			fmt.Sprintf("add --yes: `dbctl %s -e %s --yes`", a.cmd.name, env))
+			fmt.Sprintf("add --yes: `dbctl %s --yes`", shell.Join(a.Args...)))
 	}
 	a.ui.Prompt(fmt.Sprintf("environment %s is protected. `dbctl %s` writes to it. Go on? [y/N] ", env, a.cmd.name))
 	answer, err := a.readLine(ctx)
@@ -345,3 +347,6 @@ func versionArg(s string) (int64, error) {
 	}
 	return v, nil
 }
+
+// anyProject is the check of a command that no broken file concerns.
+func anyProject(*project.Project) error { return nil }

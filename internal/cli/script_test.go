@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write the files that the scripts' cmp c
 // with the variables of the script and no others. Beside testscript's own verbs there are:
 //
 //	dbctl ARGS...      runs it; `!` before it when it must fail
+//	from FILE ARGS...  likewise, with the file as its stdin
 //	exits N            the exit code of the last dbctl
 //	nosecret           no secret value stands in its output, nor in any file of the folder but .env
 //	sql STATEMENT      runs a statement on the script's server, `!` before it when it must fail
@@ -125,7 +126,13 @@ func scriptVerbs(env *databendtest.Env, session *databend.Session) map[string]fu
 	code := -1
 	v := map[string]func(*testscript.TestScript, bool, []string){
 		"dbctl": func(ts *testscript.TestScript, neg bool, args []string) {
-			code = runScripted(ts, args)
+			code = runScripted(ts, "", args)
+			if (code != 0) != neg {
+				ts.Fatalf("exit %d", code)
+			}
+		},
+		"from": func(ts *testscript.TestScript, neg bool, args []string) {
+			code = runScripted(ts, ts.ReadFile(args[0]), args[1:])
 			if (code != 0) != neg {
 				ts.Fatalf("exit %d", code)
 			}
@@ -190,9 +197,9 @@ func scriptVerbs(env *databendtest.Env, session *databend.Session) map[string]fu
 }
 
 // runScripted runs dbctl for a script.
-func runScripted(ts *testscript.TestScript, args []string) int {
+func runScripted(ts *testscript.TestScript, stdin string, args []string) int {
 	return Main(Process{
-		Args: args, Stdin: strings.NewReader(""), Stdout: ts.Stdout(), Stderr: ts.Stderr(), Dir: ts.MkAbs("."),
+		Args: args, Stdin: strings.NewReader(stdin), Stdout: ts.Stdout(), Stderr: ts.Stderr(), Dir: ts.MkAbs("."),
 		Getenv:     func(k string) (string, bool) { v := ts.Getenv(k); return v, v != "" },
 		IsTerminal: func(any) bool { return false },
 	})

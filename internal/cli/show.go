@@ -43,12 +43,13 @@ Secrets stand as {{ secret "NAME" }}; none is needed, and no server is asked.`,
 	}
 }
 
-// openOffline opens the project without a server. What a running local engine adds to the templates is taken from it.
+// openOffline opens the project without a server; broken files are for the caller to look at. What a running local engine adds to the templates is taken from it.
 func (a *app) openOffline(ctx context.Context) (*project.Project, error) {
 	opts, _, err := a.projectOptions(true)
 	if err != nil {
 		return nil, err
 	}
+	opts.Partial = true
 	p, err := a.openProject(opts)
 	if err != nil || !p.Env.Embedded {
 		return p, err
@@ -82,12 +83,20 @@ func (a *app) show(p *project.Project, what string) error {
 			return nil
 		}
 	}
+	for _, b := range p.Broken {
+		if b.Load == what || err == nil && b.Version == version {
+			return b.Err
+		}
+	}
 	var names []string
 	for _, l := range p.Loads {
 		names = append(names, l.Name)
 	}
 	for _, m := range p.Migrations {
 		names = append(names, strconv.FormatInt(m.Version, 10))
+	}
+	if len(p.Broken) > 0 { // a file whose name gives no version may be what is meant
+		return p.Mistakes()
 	}
 	hint := "`dbctl show VERSION` for a migration, `dbctl show NAME` for a load"
 	if near := project.Nearest(what, names); near != "" {

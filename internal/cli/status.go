@@ -70,7 +70,7 @@ than every file here).`,
 				if err := a.exactArgs(args, 0, 0); err != nil {
 					return err
 				}
-				w, err := a.open(ctx, access{})
+				w, err := a.open(ctx, access{check: (*project.Project).MigrationMistakes})
 				if err != nil {
 					return err
 				}

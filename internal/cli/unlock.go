@@ -32,7 +32,7 @@ What an unlocked run left unfinished is put back by ` + "`dbctl migrate recover`
 				if err := a.exactArgs(args, 0, 0); err != nil {
 					return err
 				}
-				w, err := a.open(ctx, access{writes: true, yes: *yes})
+				w, err := a.open(ctx, access{writes: true, yes: *yes, check: anyProject})
 				if err != nil {
 					return err
 				}

@@ -318,7 +318,7 @@ var hints = map[int]string{
 	1058: "check the column's name (DESC TABLE)",
 	1063: "ask an administrator to GRANT the privilege to this role, or use another role= in the DSN",
 	1301: "check the option's name and value (SHOW CREATE TABLE of a table that has it)",
-	1303: "the Parquet files differ in their columns; list optional ones in the load's header (-- dbctl: optional=col)",
+	1303: "check that the columns are the table's, in number and order (DESC TABLE)",
 	1402: "this feature needs a Databend Enterprise licence; --skip-unsupported leaves such migrations out",
 	1404: "the Databend Enterprise licence has expired",
 	1702: "tasks and notifications need Databend Cloud or a task service (cloud control); --skip-unsupported leaves such migrations out",

@@ -110,6 +110,28 @@ func offsetOf(text string, line, column int) (int, bool) {
 	return at, true
 }
 
+// offset returns the byte offset of the place in the sent text. The rows of INSERT … VALUES are read by themselves, each as a text of its
+// own: such an excerpt shows the row, which is looked for.
+func (e *excerpt) offset(text string) (int, bool) {
+	out, ok := offsetOf(text, e.line, e.column)
+	if !ok || e.source == "" {
+		return out, ok
+	}
+	lines := strings.Split(text, "\n")
+	if strings.Contains(lines[e.line-1], e.source) {
+		return out, true
+	}
+	switch strings.Count(text, e.source) {
+	case 0: // the excerpt is drawn around the text
+		return out, true
+	case 1:
+		from := strings.Index(text, e.source)
+		in, ok := offsetOf(e.source, 1, e.column)
+		return from + in, ok
+	}
+	return 0, false
+}
+
 // describe turns any failure of a statement into an Error for people: where, what, and what to do. text is nil when the
 // statement could not be spliced.
 func (s *Server) describe(err error, st Statement, text *spliced) error {
@@ -123,7 +145,7 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	}
 	clean := s.cleaner(st)
 	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {
-		if out, ok := offsetOf(text.sql, at.line, at.column); ok {
+		if out, ok := at.offset(text.sql); ok {
 			e.place(st, min(text.origin(out), len(st.SQL)))
 		}
 	} else if offset, ok := culprit(e.Code, e.Message, st.SQL); ok {
@@ -225,7 +247,10 @@ func (s *Server) cleaner(st Statement) func(string) string {
 }
 
 // excerpt is the place that the server names in its message, in the text that was sent.
-type excerpt struct{ line, column int }
+type excerpt struct {
+	line, column int
+	source       string // the line, as the server shows it
+}
 
 func (e *excerpt) Error() string { return "SQL:" + strconv.Itoa(e.line) + ":" + strconv.Itoa(e.column) }
 
@@ -290,6 +315,9 @@ func readMessage(raw string) (string, *excerpt) {
 			indent = len(c[1])
 			said = append(said, c[2])
 		case quotedLine.MatchString(line):
+			if number, rest, _ := strings.Cut(line, "|"); strings.TrimSpace(number) == m[1] {
+				at.source = strings.TrimRight(strings.TrimPrefix(rest, " "), " ")
+			}
 			// A label of several lines goes on below its carets, further to the right than they start.
 			_, rest, _ := strings.Cut(line, "|")
 			if text := strings.TrimLeft(rest, " "); indent >= 0 && text != "" && !strings.HasPrefix(text, "|") &&

@@ -22,24 +22,27 @@ func TestReadMessage(t *testing.T) {
 		"plain":     {"Unknown table default.t .", "Unknown table default.t", nil},
 		"backtrace": {"it failed.\n\n   0: std::backtrace\n   1: x", "it failed", nil},
 		"disabled":  {"it failed\n\n<Backtrace disabled by default. Please use RUST_BACKTRACE=1>", "it failed", nil},
-		"one label": {"error: \n  --> SQL:1:15\n  |\n1 | SELECT a FROM nowhere\n  |               ^^^^^^^ Unknown table 'nowhere'\n\n", "Unknown table 'nowhere'", &excerpt{1, 15}},
+		"one label": {"error: \n  --> SQL:1:15\n  |\n1 | SELECT a FROM nowhere\n  |               ^^^^^^^ Unknown table 'nowhere'\n\n", "Unknown table 'nowhere'", &excerpt{line: 1, column: 15}},
 		"two labels on a line": {
 			"error: \n  --> SQL:1:10\n  |\n1 | SELECT * FROMM t\n  | ------   ^^^^^ unexpected `FROMM`\n  | |         \n  | while parsing `SELECT ...`\n",
-			"unexpected `FROMM`", &excerpt{1, 10},
+			"unexpected `FROMM`", &excerpt{line: 1, column: 10},
 		},
 		"long label": {
-			"error: \n  --> SQL:12:3\n   |\n11 | SELECT\n12 |   a b\n   |     ^ first\n   |       second\n\n", "first second", &excerpt{12, 3},
+			"error: \n  --> SQL:12:3\n   |\n11 | SELECT\n12 |   a b\n   |     ^ first\n   |       second\n\n", "first second", &excerpt{line: 12, column: 3},
 		},
 		"several lines": {
-			"error: \n  --> SQL:1:1\n  |\n1 | / SELECT a\n2 | | FROM t\n  | |______^ no such thing\n", "no such thing", &excerpt{1, 1},
+			"error: \n  --> SQL:1:1\n  |\n1 | / SELECT a\n2 | | FROM t\n  | |______^ no such thing\n", "no such thing", &excerpt{line: 1, column: 1},
 		},
 		"source with a pipe and a caret": {
-			"error: \n  --> SQL:1:8\n  |\n1 | SELECT 'secret | ^^^ secret' x y\n  |        ^^^ bad\n", "bad", &excerpt{1, 8},
+			"error: \n  --> SQL:1:8\n  |\n1 | SELECT 'secret | ^^^ secret' x y\n  |        ^^^ bad\n", "bad", &excerpt{line: 1, column: 8},
 		},
-		"words around it": {"error: cannot do this\n  --> SQL:1:1\n  |\n1 | x\n  | ^ here\n\nsee the docs.", "cannot do this here see the docs", &excerpt{1, 1}},
-		"no words":        {"error: \n  --> SQL:1:1\n  |\n1 | x\n  | ^\n", "the statement is wrong here", &excerpt{1, 1}},
+		"words around it": {"error: cannot do this\n  --> SQL:1:1\n  |\n1 | x\n  | ^ here\n\nsee the docs.", "cannot do this here see the docs", &excerpt{line: 1, column: 1}},
+		"no words":        {"error: \n  --> SQL:1:1\n  |\n1 | x\n  | ^\n", "the statement is wrong here", &excerpt{line: 1, column: 1}},
 	} {
 		message, at := readMessage(tt.raw)
+		if at != nil {
+			at.source = "" // TestExcerptOfValues
+		}
 		if message != tt.message || !cmp.Equal(at, tt.at, cmp.AllowUnexported(excerpt{})) {
 			t.Errorf("%s: got %q at %v, want %q at %v", name, message, at, tt.message, tt.at)
 		}
@@ -67,6 +70,24 @@ func TestCulprit(t *testing.T) {
 		offset, ok := culprit(tt.code, tt.message, tt.sql)
 		if ok != (tt.want != "") || ok && !strings.HasPrefix(tt.sql[offset:], tt.want) {
 			t.Errorf("%s in %s: got %d, %v; want %q", tt.message, tt.sql, offset, ok, tt.want)
+		}
+	}
+}
+
+// TestExcerptOfValues: an excerpt of a row of VALUES counts from that row's start; where several rows are alike none is pointed at.
+func TestExcerptOfValues(t *testing.T) {
+	t.Parallel()
+	const sql = "INSERT INTO t (a, b)\nVALUES (1, 'é'),\n       ('x', 2 +), (1, 1+), (1, 1+)"
+	for raw, want := range map[string]string{
+		"error: \n  --> SQL:1:9\n  |\n1 | ('x', 2 +)\n  |         ^ expecting an operand\n": "+), (1, 1+)",
+		"error: \n  --> SQL:1:6\n  |\n1 | (1, 1+)\n  |      ^ expecting an operand\n":       "",
+		"error: \n  --> SQL:2:8\n  |\n2 | VALUES (1, 'é'),\n  |        ^ something\n":       "(1, 'é')",
+		"error: \n  --> SQL:1:1\n  |\n1 | / INSERT INTO t (a, b)\n2 | | x\n  | |_^ whole\n": "INSERT",
+	} {
+		_, at := readMessage(raw)
+		out, ok := at.offset(sql)
+		if ok != (want != "") || ok && !strings.HasPrefix(sql[out:], want) {
+			t.Errorf("%s: got %q, %v, want %q", raw, sql[out:], ok, want)
 		}
 	}
 }

@@ -152,6 +152,7 @@ func (LoadRun) event() {}
 // Summary ends a command: Text for people, Counts for programs.
 type Summary struct {
 	Command string           `json:"command"`
+	Load    string           `json:"load,omitempty"`
 	Text    string           `json:"text"`
 	Counts  map[string]int64 `json:"counts,omitempty"`
 	TookMS  int64            `json:"took_ms"`

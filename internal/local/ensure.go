@@ -54,9 +54,8 @@ func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) {
 	e := r.engine()
 	e.Fresh = fresh
 	for _, b := range slices.Concat(o.Buckets, slices.Sorted(maps.Keys(o.Data))) {
-		var have *StoreError
-		if err := e.S3.MakeBucket(ctx, b); err != nil && !(errors.As(err, &have) && have.Code == "BucketAlreadyExists") {
-			return nil, fmt.Errorf("make bucket %s: %w", b, err)
+		if err := e.MakeBucket(ctx, b); err != nil {
+			return nil, err
 		}
 	}
 	if len(o.Data) > 0 {
@@ -65,6 +64,15 @@ func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) {
 		}
 	}
 	return e, nil
+}
+
+// MakeBucket makes a bucket of the store where it is missing.
+func (e *Engine) MakeBucket(ctx context.Context, bucket string) error {
+	err := e.S3.MakeBucket(ctx, bucket)
+	if have, ok := errors.AsType[*StoreError](err); err == nil || ok && have.Code == "BucketAlreadyExists" {
+		return nil
+	}
+	return fmt.Errorf("make bucket %s: %w", bucket, err)
 }
 
 // Running returns the engine of the project in dir, or nil when none runs.

@@ -20,6 +20,7 @@ import (
 type config struct {
 	doc          *document
 	project      string
+	named        bool // project: is there, be it wrong
 	defaultEnv   string
 	defaultEnvAt *token.Token
 	vars         []variable
@@ -37,11 +38,11 @@ type variable struct {
 // environment is one of environments. at has the key's place for each key that is set.
 type environment struct {
 	Environment
-	nameAt  *token.Token
-	at      map[string]*token.Token
-	envFile string
-	vars    []variable
-	secrets map[string]secret.Source
+	nameAt   *token.Token
+	at       map[string]*token.Token
+	envFiles []string
+	vars     []variable
+	secrets  map[string]secret.Source
 }
 
 // The keys of dbctl.yaml.
@@ -71,20 +72,20 @@ func readConfig(path string) (*config, error) {
 	if root != nil {
 		c.read(doc.mapping(root, ConfigFile, topKeys))
 	}
-	if doc.err == nil && c.project == "" {
-		doc.err = &Error{
+	if c.project == "" && !c.named {
+		doc.errs = append(doc.errs, &Error{
 			File: ConfigFile, Line: 1, Column: 1, Msg: "no project name",
 			Hint: "add a line such as project: citydrive; it is part of every key in the state tables",
-		}
+		})
 	}
-	return c, doc.err
+	return c, doc.mistakes()
 }
 
 func (c *config) read(entries []entry) {
 	for _, e := range entries {
 		switch e.key {
 		case "project":
-			c.project = c.doc.text(e)
+			c.project, c.named = c.doc.text(e), true
 			if !validName(c.project) {
 				c.doc.failAt(e.at, "project is not a name", "write up to 64 letters, digits, _, - and dots")
 			}
@@ -100,7 +101,7 @@ func (c *config) read(entries []entry) {
 			}
 		}
 	}
-	if c.doc.err == nil && c.defaultEnv != "" && c.find(c.defaultEnv) == nil {
+	if c.defaultEnv != "" && c.find(c.defaultEnv) == nil {
 		c.doc.failAt(c.defaultEnvAt, "default_env names the unknown environment "+c.defaultEnv, didYouMean(c.defaultEnv, c.names(), c.listed()))
 	}
 	for _, env := range append([]*environment{nil}, c.environments...) {
@@ -186,7 +187,15 @@ func (c *config) readVars(e entry) []variable {
 		var plain bool
 		if v.value, plain = scalar(e.value); !plain {
 			const form = "write name: value, or name: { env: NAME } for one from the environment"
+			if isList(e.value) {
+				c.doc.fail(e.value, "var "+e.key+" is a list, and a var is one value", form+"; several values are several vars")
+				continue
+			}
+			before := len(c.doc.errs)
 			source := c.doc.mapping(e.value, "var "+e.key, []string{"env"})
+			if len(c.doc.errs) > before {
+				continue
+			}
 			if len(source) != 1 {
 				c.doc.failAt(e.at, "var "+e.key+" has no value", form)
 				continue
@@ -225,7 +234,7 @@ func (c *config) readSecrets(e entry) map[string]secret.Source {
 			continue
 		}
 		var src secret.Source
-		n := 0
+		n, before := 0, len(c.doc.errs)
 		for _, e := range c.doc.mapping(e.value, "secret "+e.key, sourceKeys) {
 			n++
 			switch e.key {
@@ -241,6 +250,7 @@ func (c *config) readSecrets(e entry) map[string]secret.Source {
 			}
 		}
 		switch {
+		case len(c.doc.errs) > before:
 		case n != 1:
 			c.doc.failAt(e.at, "secret "+e.key+" has not exactly one of env, file and command", form)
 		case src.JSON != "" && src.Env != "":
@@ -253,6 +263,7 @@ func (c *config) readSecrets(e entry) map[string]secret.Source {
 
 func (c *config) readEnvironment(e entry) *environment {
 	d := c.doc
+	before := len(d.errs)
 	env := &environment{nameAt: e.at, at: map[string]*token.Token{}}
 	env.Name = e.key
 	if !validName(e.key) {
@@ -290,7 +301,11 @@ func (c *config) readEnvironment(e entry) *environment {
 		case "secrets":
 			env.secrets = c.readSecrets(e)
 		case "env_file":
-			env.envFile = d.text(e)
+			if env.envFiles = []string{""}; isList(e.value) {
+				env.envFiles = d.list(e)
+			} else {
+				env.envFiles[0] = d.text(e)
+			}
 		case "engine":
 			env.Embedded = true
 			if d.text(e) != "embedded" {
@@ -310,7 +325,7 @@ func (c *config) readEnvironment(e entry) *environment {
 			env.Protected = d.boolean(e)
 		}
 	}
-	if d.err == nil {
+	if len(d.errs) == before {
 		c.checkConnection(env)
 	}
 	return env
@@ -389,6 +404,19 @@ func (c *config) find(name string) *environment {
 		}
 	}
 	return nil
+}
+
+// varNames are the vars that dbctl.yaml has for an environment.
+func (c *config) varNames(chosen *environment) []string {
+	vars := c.vars
+	if chosen != nil {
+		vars = slices.Concat(vars, chosen.vars)
+	}
+	names := make([]string, len(vars))
+	for i, v := range vars {
+		names[i] = v.name
+	}
+	return names
 }
 
 func (c *config) names() []string {

@@ -1,7 +1,6 @@
 package project
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"github.com/joho/godotenv"
 
 	"github.com/dbctl/dbctl/internal/secret"
 )
@@ -191,31 +188,45 @@ func (c *config) readDSN(env *environment) {
 	}
 }
 
-// environ is the process's environment with the env file behind it: a variable that the process has, and not as an empty
-// text, wins over the file. The file never enters the process's own environment. An env_file of dbctl.yaml may be absent, as
-// it is in CI and in a fresh clone; that of --env-file may not.
+// environ is the process's environment with the env files behind it: a variable that the process has, and not as an empty text, wins over
+// the files, and a later file over one before. They never enter the process's own environment. A file that is named and is not there is a
+// mistake, but for a command that needs no environment.
 func environ(o Options, chosen *environment) (func(string) (string, bool), error) {
-	path := o.EnvFile
-	if path == "" {
-		if chosen == nil || chosen.envFile == "" {
-			return o.Getenv, nil
+	named := o.EnvFile != ""
+	paths := []string{o.EnvFile}
+	if !named {
+		paths = nil
+		if chosen != nil {
+			paths = chosen.envFiles
 		}
-		path = inDir(o.Dir, chosen.envFile)
 	}
-	text, err := readEnvFile(path, o.EnvFile != "")
-	if errors.Is(err, fs.ErrNotExist) {
-		if o.EnvFile == "" {
-			return o.Getenv, nil
+	vars := map[string]string{}
+	var mistakes []error
+	for _, path := range paths {
+		if !named {
+			path = inDir(o.Dir, path)
 		}
-		return nil, &Error{File: path, Msg: "the env file does not exist", Hint: "--env-file names a file of NAME=value lines"}
+		text, err := readEnvFile(path, named)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && named:
+			mistakes = append(mistakes, &Error{File: path, Msg: "the env file does not exist", Hint: "--env-file names a file of NAME=value lines"})
+		case errors.Is(err, fs.ErrNotExist) && o.NoEnv: // an offline command, as in CI, where the file is not
+		case errors.Is(err, fs.ErrNotExist):
+			at := chosen.at["env_file"].Position
+			mistakes = append(mistakes, &Error{
+				File: ConfigFile, Line: at.Line, Column: at.Column, Msg: "the env file " + path + " does not exist",
+				Hint: "`cp .env.example .env` and fill it in, or take env_file out and set the variables",
+			})
+		case err != nil:
+			mistakes = append(mistakes, unreadable(path, err))
+		default:
+			more, err := parseEnv(path, string(text))
+			maps.Copy(vars, more)
+			mistakes = append(mistakes, err)
+		}
 	}
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	text = bytes.TrimPrefix(text, []byte(bom))
-	vars, err := godotenv.Parse(bytes.NewReader(text))
-	if err != nil { // err quotes the file
-		return nil, &Error{File: path, Line: badLine(text), Msg: "the env file cannot be read", Hint: "write NAME=value lines; a value with spaces, # or $ goes in single quotes"}
+	if err := errors.Join(mistakes...); err != nil || len(vars) == 0 {
+		return o.Getenv, err
 	}
 	return func(name string) (string, bool) {
 		if value, ok := o.Getenv(name); ok && value != "" {
@@ -243,20 +254,4 @@ func readEnvFile(path string, named bool) ([]byte, error) {
 		return nil, err
 	}
 	return readRegular(f, maxConfig)
-}
-
-// badLine finds the line at which godotenv stops: the first that cannot be read together with those before it. A value in
-// quotes may span lines, so what fails at its start may be mended by its end; the last good start counts.
-func badLine(text []byte) int {
-	good := 0
-	lines := bytes.SplitAfter(text, []byte("\n"))
-	if len(lines) > 1000 {
-		return 0 // each line is tried with all before it
-	}
-	for n := range lines {
-		if _, err := godotenv.Parse(bytes.NewReader(bytes.Join(lines[:n+1], nil))); err == nil {
-			good = n + 1
-		}
-	}
-	return good + 1
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -50,7 +51,7 @@ func TestOpenErrors(t *testing.T) {
 		{"merge without end", yaml("project: p\nvars: &a\n  <<: *a\n"), Options{}, "dbctl.yaml:3:7: merge keys have no end", ""},
 		{"alias of nothing", yaml("project: p\nvars: *a\n"), Options{}, "dbctl.yaml:2:7: alias without an anchor", ""},
 		{"var without value", yaml("project: p\nvars:\n  a:\n"), Options{}, "dbctl.yaml:3:3: var a has no value", "{ env: NAME }"},
-		{"var is a list", yaml("project: p\nvars:\n  a: [1]\n"), Options{}, "dbctl.yaml:3:6: var a is not a mapping", ""},
+		{"var is a list", yaml("project: p\nvars:\n  a: [1]\n"), Options{}, "dbctl.yaml:3:6: var a is a list, and a var is one value", "write name: value"},
 		{"var with a template", yaml("project: p\nvars:\n  a: 'x {{ secret \"K\" }}'\n"), Options{}, "dbctl.yaml:3:3: var a holds {{", "plain values"},
 		{"var is no name", yaml("project: p\nvars: { a-b: 1 }\n"), Options{}, "dbctl.yaml:2:9: var a-b is not a name", ""},
 		{"var from a secret", yaml("project: p\nvars: { k: { env: KEY } }\nsecrets: { S: { env: KEY } }\n"), Options{}, "dbctl.yaml:2:9: var k takes its value from the secret S", `{{ secret "S" }}`},
@@ -65,7 +66,7 @@ func TestOpenErrors(t *testing.T) {
 		{"secret of nothing", yaml("project: p\nsecrets:\n  KEY: { json: a }\n"), Options{}, "dbctl.yaml:3:3: secret KEY has not exactly one of env, file and command", ""},
 		{"secret of two", yaml("project: p\nsecrets:\n  KEY: { file: a, env: b }\n"), Options{}, "dbctl.yaml:3:3: secret KEY has not exactly one of env, file and command", ""},
 		{"json of env", yaml("project: p\nsecrets:\n  KEY: { env: a, json: b }\n"), Options{}, "dbctl.yaml:3:3: secret KEY has json: with env:", ""},
-		{"command is a text", yaml("project: p\nsecrets:\n  KEY: { command: vault get }\n"), Options{}, "dbctl.yaml:3:10: command is not a list", "[program, argument]"},
+		{"command is a text", yaml("project: p\nsecrets:\n  KEY: { command: vault get }\n"), Options{}, "dbctl.yaml:3:10: command is not a list", "[first, second]"},
 		{"unknown default", yaml("project: p\ndefault_env: prdo\nenvironments: { prod: { host: h } }\n"), Options{}, "dbctl.yaml:2:1: default_env names the unknown environment prdo", "did you mean prod?"},
 		{"unknown environment", nil, Options{Env: "dve"}, "dbctl.yaml: unknown environment dve", "did you mean -e dev? there are dev"},
 		{"unknown environment, none", yaml("project: p\n"), Options{Env: "x"}, "dbctl.yaml: unknown environment x", "add one below environments:"},
@@ -92,7 +93,7 @@ func TestOpenErrors(t *testing.T) {
 		{"var of the environment", files{ConfigFile: "project: p\ndefault_env: e\nvars: { a: { env: A } }\nenvironments: { e: { host: h } }\n"}, Options{Getenv: env(map[string]string{"A": "{{"})}, "dbctl.yaml:3:9: the environment variable A of var a holds {{", ""},
 		{"--var", nil, Options{Vars: map[string]string{"a": "{{ secret \"X\" }}"}}, "--var a holds {{", ""},
 		{"--var name", nil, Options{Vars: map[string]string{"a b": "1"}}, "--var a b is not a name", "NAME=VALUE"},
-		{"env file", files{ConfigFile: strings.Replace(devConfig, "host:", "env_file: ef, host:", 1), "ef": "A=1\nB='two\nlines'\nhunter2 'x\n"}, Options{}, "ef:4: the env file cannot be read", "NAME=value"},
+		{"env file", files{ConfigFile: strings.Replace(devConfig, "host:", "env_file: ef, host:", 1), "ef": "A=1\nB='two\nlines'\nhunter2 'x\n"}, Options{}, "ef:4: this is no NAME=value line", "NAME=value"},
 		{"--env-file", nil, Options{EnvFile: "/nowhere/ef"}, "/nowhere/ef: the env file does not exist", ""},
 
 		// file names
@@ -258,5 +259,83 @@ func TestCaret(t *testing.T) {
 		if !ok || e.Caret != want {
 			t.Errorf("%q:\ngot\n%s\nwant\n%s", sql, e.Caret, want)
 		}
+	}
+}
+
+// TestEveryMistake: all mistakes of dbctl.yaml are told at once, and all of each file; what is whole can be used.
+func TestEveryMistake(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, files{ConfigFile: "project: p\nvars:\n  a-b: 1\n  c: [x, y]\nenvironments:\n  e: { hots: h, protected: yes please }\n  f: { host: h, port: many }\n"})
+	_, err := Open(Options{Dir: dir, Env: "f"})
+	var got []string
+	for _, e := range Each(err) {
+		got = append(got, e.Error())
+	}
+	if want := []string{
+		"dbctl.yaml:3:3: var a-b is not a name",
+		"dbctl.yaml:4:6: var c is a list, and a var is one value",
+		"dbctl.yaml:6:8: unknown key hots in environment e",
+		"dbctl.yaml:6:17: protected is not true or false",
+		"dbctl.yaml:7:17: port is not a port number",
+	}; !slices.Equal(got, want) {
+		t.Errorf("dbctl.yaml:\ngot  %q\nwant %q", got, want)
+	}
+
+	dir = folder(t, files{
+		ConfigFile:           "project: p\nenvironments: { e: { host: h } }\n",
+		"loads/bad.sql":      "-- dbctl: colour=red\n-- dbctl: empty=maybe\nDROP TABLE t",
+		"loads/good.sql":     "COPY INTO t FROM @s/",
+		"migrations/1_a.sql": "-- dbctl: allow=all \"x\"\n-- +goose Up\nSELECT {{ var \"nope\" }};\n-- +goose Down\nSELECT {{ var \"neither\" }};\n",
+		"migrations/2_b.sql": "-- +goose Up\nSELECT 1;\n",
+		"migrations/2_c.sql": "-- +goose Up\nSELECT 1;\n",
+		"migrations/3_d.sql": "-- +goose Up\nCREATE TASK x SCHEDULE = 1 MINUTE AS {{ load \"bad\" }};\n",
+	})
+	if _, err := Open(Options{Dir: dir, Env: "e"}); len(Each(err)) != 8 {
+		t.Errorf("got %d mistakes, want 8: %v", len(Each(err)), err)
+	}
+	p, err := Open(Options{Dir: dir, Env: "e", Partial: true})
+	if err != nil || len(p.Loads) != 1 || len(p.Migrations) != 0 || len(Each(p.MigrationMistakes())) != 5 {
+		t.Errorf("partly: got %d loads, %d migrations, %v, %v", len(p.Loads), len(p.Migrations), p.MigrationMistakes(), err)
+	}
+}
+
+// TestUnknownVar: a --var that nothing asks for changes nothing, and is a mistake.
+func TestUnknownVar(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, files{
+		ConfigFile:           "project: p\nvars: { bucket: b }\nenvironments: { e: { host: h } }\n",
+		"migrations/1_a.sql": "-- +goose Up\nSELECT '{{ var \"only_here\" \"x\" }}{{ if has \"asked\" }}y{{ end }}';\n",
+	})
+	for name, want := range map[string]string{
+		"bucket": "", "only_here": "", "asked": "",
+		"bukcet": "did you mean --var bucket=v?", "zzz": "there are asked, bucket, only_here",
+	} {
+		_, err := Open(Options{Dir: dir, Env: "e", Vars: map[string]string{name: "v"}})
+		hint := ""
+		if e, ok := errors.AsType[*Error](err); ok {
+			hint = e.Hint
+		}
+		if hint != want {
+			t.Errorf("--var %s: got %v with hint %q, want %q", name, err, hint, want)
+		}
+	}
+}
+
+func TestEnvFiles(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, files{
+		ConfigFile: "project: p\nenvironments:\n  two: { host: h, env_file: [a, b] }\n  gone: { host: h, env_file: nowhere }\n",
+		"a":        "X=pa$WORD1x\nY=a\n", "b": "Y=b\n",
+	})
+	p, err := Open(Options{Dir: dir, Env: "two"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := p.Getenv("X")
+	if y, _ := p.Getenv("Y"); x != "pa$WORD1x" || y != "b" {
+		t.Errorf("got X=%s Y=%s", x, y)
+	}
+	if _, err := Open(Options{Dir: dir, Env: "gone"}); err == nil || !strings.HasPrefix(err.Error(), "dbctl.yaml:4:20: the env file ") {
+		t.Errorf("a missing file: got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,6 +27,7 @@ func badHeader(src *source, h sqltext.Header, msg, hint string) error {
 
 // checkMigrationHeaders checks the headers of a migration: each gives a consent, and says why.
 func checkMigrationHeaders(src *source, headers []sqltext.Header) error {
+	var mistakes []error
 	for _, h := range headers {
 		form := `-- dbctl: ` + h.Key + ` "why"`
 		switch h.Key {
@@ -34,25 +36,30 @@ func checkMigrationHeaders(src *source, headers []sqltext.Header) error {
 			if slices.Contains(allowed, h.Value) {
 				form = `-- dbctl: allow=` + h.Value + ` "why"`
 			} else {
-				return badHeader(src, h, "allow="+h.Value+" allows nothing", didYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or ")))
+				mistakes = append(mistakes, badHeader(src, h, "allow="+h.Value+" allows nothing", didYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or "))))
+				continue
 			}
 		case "adopt":
 			if h.Value != "" {
-				return badHeader(src, h, "adopt takes no value", "write "+form)
+				mistakes = append(mistakes, badHeader(src, h, "adopt takes no value", "write "+form))
+				continue
 			}
 		case sqltext.LintIgnore:
 			form = lintIgnoreForm
 			if h.Value == "" {
-				return badHeader(src, h, "lint-ignore names no rule", "write "+form)
+				mistakes = append(mistakes, badHeader(src, h, "lint-ignore names no rule", "write "+form))
+				continue
 			}
 		default:
-			return unknownHeader(src, h, migrationKeys, loadKeys, "a load")
+			mistakes = append(mistakes, unknownHeader(src, h, migrationKeys, loadKeys, "a load"))
+			continue
 		}
 		if h.Why == "" {
-			return badHeader(src, h, h.Key+" says no reason", "write "+form)
+			mistakes = append(mistakes, badHeader(src, h, h.Key+" says no reason", "write "+form))
+			continue
 		}
 	}
-	return nil
+	return errors.Join(mistakes...)
 }
 
 func unknownHeader(src *source, h sqltext.Header, keys, others []string, where string) error {
@@ -81,9 +88,11 @@ var RuleNames = []string{"vector-null", "vector-nan", "srid-zero", "swapped-axes
 // lintIgnoreForm is how a rule of lint is silenced. Which rules there are is for lint to say.
 const lintIgnoreForm = `-- dbctl: lint-ignore=RULE "why"`
 
-// readLoadHeaders reads the headers of a load. copied is its COPY, whose columns the headers name.
-func readLoadHeaders(src *source, headers []sqltext.Header, copied copytext.Copy) (LoadHeader, error) {
+// readLoadHeaders reads the headers of a load. copied is its COPY, whose columns the headers name; nil where that could not be read.
+func readLoadHeaders(src *source, headers []sqltext.Header, copied *copytext.Copy) (LoadHeader, error) {
 	var l LoadHeader
+	var mistakes []error
+	bad := func(h sqltext.Header, msg, hint string) { mistakes = append(mistakes, badHeader(src, h, msg, hint)) }
 	seen := map[string]bool{}
 	for _, h := range headers {
 		once := h.Key
@@ -92,33 +101,39 @@ func readLoadHeaders(src *source, headers []sqltext.Header, copied copytext.Copy
 		}
 		switch {
 		case !slices.Contains(loadKeys, h.Key):
-			return l, unknownHeader(src, h, loadKeys, migrationKeys, "a migration")
+			mistakes = append(mistakes, unknownHeader(src, h, loadKeys, migrationKeys, "a migration"))
+			continue
 		case seen[once]:
-			return l, badHeader(src, h, "header "+once+" stands twice", "keep one of them")
+			bad(h, "header "+once+" stands twice", "keep one of them")
+			continue
 		case h.Value == "":
-			return l, badHeader(src, h, "header "+h.Key+" has no value", "write -- dbctl: "+h.Key+"=…")
+			bad(h, "header "+h.Key+" has no value", "write -- dbctl: "+h.Key+"=…")
+			continue
 		}
 		if h.Key == sqltext.LintIgnore {
 			if h.Why == "" {
-				return l, badHeader(src, h, "lint-ignore says no reason", "write "+lintIgnoreForm)
+				bad(h, "lint-ignore says no reason", "write "+lintIgnoreForm)
 			}
 			continue
 		}
 		seen[once] = true
+		if copied == nil && (h.Key == "filename-column" || h.Key == "optional" || h.Key == "pattern") {
+			continue
+		}
 		if msg, hint := l.set(h, copied); msg != "" {
-			return l, badHeader(src, h, msg, hint)
+			bad(h, msg, hint)
 		}
 	}
-	if l.OnChanged == "replace" && l.FilenameColumn == "" {
+	if copied != nil && l.OnChanged == "replace" && l.FilenameColumn == "" && !seen["filename-column"] {
 		i := slices.IndexFunc(headers, func(h sqltext.Header) bool { return h.Key == "on-changed" })
-		return l, badHeader(src, headers[i], "on-changed=replace needs filename-column=",
+		bad(headers[i], "on-changed=replace needs filename-column=",
 			"name the column that the load fills with METADATA$FILENAME: the rows of a changed file are found by it")
 	}
-	return l, nil
+	return l, errors.Join(mistakes...)
 }
 
 // set takes one header into l; msg says what is wrong with it.
-func (l *LoadHeader) set(h sqltext.Header, copied copytext.Copy) (msg, hint string) {
+func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint string) {
 	switch h.Key {
 	case "filename-column":
 		if copied.Columns != nil && !containsFold(copied.Columns, h.Value) {
@@ -140,7 +155,7 @@ func (l *LoadHeader) set(h sqltext.Header, copied copytext.Copy) (msg, hint stri
 			l.Optional = append(l.Optional, column)
 		}
 	case "pattern":
-		if o := option(copied, "PATTERN", "FILES"); o != "" {
+		if o := option(*copied, "PATTERN", "FILES"); o != "" {
 			return "pattern= stands beside " + o + " in the COPY", "keep one of them"
 		}
 		l.Pattern = h.Value

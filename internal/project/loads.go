@@ -13,8 +13,9 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
-// readLoads reads all .sql files of loads/ and of the folders below it, by name. Hidden files and folders are none of ours.
-func readLoads(r *renderer) ([]Load, error) {
+// readLoads reads all .sql files of loads/ and of the folders below it, by name, and says which it could not read. Hidden files and
+// folders are none of ours.
+func readLoads(r *renderer) ([]Load, []Broken) {
 	var files []string
 	err := WalkDir(r.dir, LoadsDir, func(p string, e fs.DirEntry, err error) error {
 		switch {
@@ -30,19 +31,20 @@ func readLoads(r *renderer) ([]Load, error) {
 		}
 		return nil
 	})
+	var broken []Broken
 	if err != nil {
-		return nil, err
+		broken = append(broken, Broken{Path: LoadsDir, Err: err})
 	}
 	all := make([]Load, 0, len(files))
 	for _, file := range files {
-		l, err := r.readLoad(file)
-		if err != nil {
-			return nil, err
+		if l, err := r.readLoad(file); err != nil {
+			broken = append(broken, Broken{Load: l.Name, Path: file, Err: err})
+		} else {
+			all = append(all, l)
 		}
-		all = append(all, l)
 	}
 	slices.SortFunc(all, func(a, b Load) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
+	return all, broken
 }
 
 // loadName are the characters of which the names of loads are made: none that a shell or a glob reads.
@@ -69,19 +71,30 @@ func (r *renderer) readLoad(file string) (Load, error) {
 	if l.Headers, err = sqltext.Headers(src.text); err != nil {
 		return l, fromSQL(src.path, src.text, err)
 	}
+	if err := r.readLoadText(&l, src); err != nil {
+		_, headers := readLoadHeaders(src, l.Headers, nil)
+		return l, errors.Join(headers, err)
+	}
+	l.LoadHeader, err = readLoadHeaders(src, l.Headers, &l.Copy)
+	return l, err
+}
+
+// readLoadText reads the statement of a load.
+func (r *renderer) readLoadText(l *Load, src *source) error {
+	file := src.path
 	start := len(src.text) - len(strings.TrimPrefix(src.text, bom))
 	e, err := r.expand(src, src.text[start:], start)
 	if err != nil {
-		return l, err
+		return err
 	}
 	l.Expanded, l.Checksum = e.text, checksum(e.text)
 	statements, err := sqltext.Split(e.text)
 	if err != nil {
-		return l, e.fail(err)
+		return e.fail(err)
 	}
 	const one = "a load is one COPY INTO table FROM a stage or a location, and DML behind it; other statements belong in a migration"
 	if len(statements) == 0 {
-		return l, &Error{File: file, Line: 1, Column: 1, Msg: "there is no statement", Hint: one}
+		return &Error{File: file, Line: 1, Column: 1, Msg: "there is no statement", Hint: one}
 	}
 	st := statements[0]
 	l.Statement = e.statement(st)
@@ -91,23 +104,20 @@ func (r *renderer) readLoad(file string) (Load, error) {
 			if hint == "" {
 				hint = one
 			}
-			return l, e.errorAt(st.Start+se.Pos.Offset, se.Msg, hint)
+			return e.errorAt(st.Start+se.Pos.Offset, se.Msg, hint)
 		}
-		return l, e.errorAt(st.Start, err.Error(), one)
+		return e.errorAt(st.Start, err.Error(), one)
 	}
 	for _, st := range statements[1:] {
 		does := effect.Analyze(st.Text, r.env.Database)
 		if !does.DML || does.Copy || does.Script {
-			return l, e.errorAt(st.Start, "behind its COPY a load takes DML only, which runs in the COPY's transaction: this is "+does.Kind,
+			return e.errorAt(st.Start, "behind its COPY a load takes DML only, which runs in the COPY's transaction: this is "+does.Kind,
 				"INSERT, MERGE, UPDATE, DELETE or REPLACE; a second COPY is a load of its own, other statements belong in a migration")
 		}
 		l.After = append(l.After, e.statement(st))
 	}
-	if l.Secrets, err = e.secrets(); err != nil {
-		return l, err
-	}
-	l.LoadHeader, err = readLoadHeaders(src, l.Headers, l.Copy)
-	return l, err
+	l.Secrets, err = e.secrets()
+	return err
 }
 
 // visible matches the names of files below a COPY's path that are data: neither they nor a folder of theirs begins with '_' or

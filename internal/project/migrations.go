@@ -13,21 +13,18 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// readMigrations reads all files of migrations/, in the order of their versions.
-func readMigrations(r *renderer) ([]Migration, error) {
-	files, err := listMigrations(r.dir)
-	if err != nil {
-		return nil, err
-	}
+// readMigrations reads all files of migrations/, in the order of their versions, and says which it could not read.
+func readMigrations(r *renderer) ([]Migration, []Broken) {
+	files, broken := listMigrations(r.dir)
 	all := make([]Migration, 0, len(files))
 	for _, f := range files {
-		m, err := r.migration(f)
-		if err != nil {
-			return nil, err
+		if m, err := r.migration(f); err != nil {
+			broken = append(broken, Broken{Version: f.version, Path: f.path, Err: err})
+		} else {
+			all = append(all, m)
 		}
-		all = append(all, m)
 	}
-	return all, nil
+	return all, broken
 }
 
 // migrationFile is a file name taken apart.
@@ -40,12 +37,14 @@ type migrationFile struct {
 // listMigrations lists migrations/ by version. As goose does it takes NUMBER_name.sql of the folder itself, and nothing from
 // folders below it. A .sql file that goose would skip for its name is an error: it would never be applied. So is a Go
 // migration. Hidden files and all others are none of ours.
-func listMigrations(dir string) ([]migrationFile, error) {
+func listMigrations(dir string) (files []migrationFile, broken []Broken) {
+	refuse := func(file, msg, hint string) {
+		broken = append(broken, Broken{Path: file, Err: &Error{File: file, Msg: msg, Hint: hint}})
+	}
 	entries, err := ReadDir(dir, MigrationsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, unreadable(MigrationsDir, err)
+		return nil, []Broken{{Path: MigrationsDir, Err: unreadable(MigrationsDir, err)}}
 	}
-	var files []migrationFile
 	for _, e := range entries {
 		base := e.Name()
 		full := path.Join(MigrationsDir, base)
@@ -55,29 +54,34 @@ func listMigrations(dir string) ([]migrationFile, error) {
 		case strings.HasPrefix(base, "."), e.IsDir():
 			continue
 		case ext == ".go" && numbered == nil && !strings.HasSuffix(base, "_test.go"):
-			return nil, &Error{File: full, Msg: "a migration in Go cannot be run", Hint: "write it in SQL, or move the file out of " + MigrationsDir + "/"}
+			refuse(full, "a migration in Go cannot be run", "write it in SQL, or move the file out of "+MigrationsDir+"/")
+			continue
 		case strings.EqualFold(ext, ".sql") && ext != ".sql":
-			return nil, &Error{File: full, Msg: "the extension is " + ext, Hint: "rename it to .sql"}
+			refuse(full, "the extension is "+ext, "rename it to .sql")
+			continue
 		case ext != ".sql":
 			continue
 		}
 		f := migrationFile{path: full}
 		if f.version, err = versionOf(base); err != nil {
-			return nil, &Error{File: full, Msg: err.Error(), Hint: "name it NUMBER_name.sql, as dbctl migrate create does"}
+			refuse(full, err.Error(), "name it NUMBER_name.sql, as dbctl migrate create does")
+			continue
 		}
 		_, f.name, _ = strings.Cut(strings.TrimSuffix(base, ".sql"), "_")
 		files = append(files, f)
 	}
 	slices.SortStableFunc(files, func(a, b migrationFile) int { return cmp.Compare(a.version, b.version) })
+	twice := map[int64]bool{} // nobody can tell which is meant, so neither is
 	for i := 1; i < len(files); i++ {
 		if a, b := files[i-1], files[i]; a.version == b.version {
-			return nil, &Error{
+			twice[a.version] = true
+			broken = append(broken, Broken{Path: b.path, Version: b.version, Err: &Error{
 				File: b.path, Msg: fmt.Sprintf("version %d is that of %s too", b.version, a.path),
 				Hint: "give one of them the next number; one that is applied somewhere keeps its own",
-			}
+			}})
 		}
 	}
-	return files, nil
+	return slices.DeleteFunc(files, func(f migrationFile) bool { return twice[f.version] }), broken
 }
 
 // versionOf reads the version before the first _ of a file name: goose's rule (NumericComponent), less its leading sign.
@@ -112,16 +116,36 @@ func (r *renderer) migration(f migrationFile) (Migration, error) {
 		return m, fromSQL(src.path, src.text, err)
 	}
 	m.Headers, m.HasDown = file.Headers, file.HasDown
-	if err := checkMigrationHeaders(src, file.Headers); err != nil {
-		return m, err
-	}
-	if m.Up, err = r.section(src, file.Up); err != nil {
-		return m, err
-	}
+	mistakes := []error{checkMigrationHeaders(src, file.Headers)}
+	m.Up, err = r.section(src, file.Up)
+	mistakes = append(mistakes, err)
 	if file.HasDown {
 		m.Down, err = r.section(src, file.Down)
+		mistakes = append(mistakes, err)
 	}
-	return m, err
+	return m, errors.Join(mistakes...)
+}
+
+// Script reads SQL that stands in no migration: name is the file of its mistakes. Templates are expanded as in migrations.
+func (p *Project) Script(name, text string) (Section, error) {
+	r := p.render
+	if r == nil {
+		r = &renderer{dir: p.Dir, env: &p.Env}
+	}
+	var s Section
+	e, err := r.expand(&source{path: name, text: text}, text, 0)
+	if err != nil {
+		return s, err
+	}
+	statements, err := sqltext.Split(e.text)
+	if err != nil {
+		return s, e.fail(err)
+	}
+	for _, st := range statements {
+		s.Statements = append(s.Statements, e.statement(st))
+	}
+	s.Secrets, err = e.secrets()
+	return s, err
 }
 
 // section expands and splits one section.

@@ -183,10 +183,10 @@ environments:
 			Name: "local", Embedded: true, Data: []Data{{Folder: filepath.Join(dir, "sample")}}, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl", Vars: vars(),
 		}},
 		"local vars and --var": {
-			Options{LocalVars: map[string]string{"bucket": "lb", "s3_endpoint": "http://x"}, Vars: map[string]string{"bucket": "flag", "new": ""}},
+			Options{LocalVars: map[string]string{"bucket": "lb", "s3_endpoint": "http://x"}, Vars: map[string]string{"bucket": "flag", "dim": ""}},
 			Environment{
 				Name: "local", Embedded: true, Data: []Data{{Folder: filepath.Join(dir, "sample")}}, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl",
-				Vars: vars("bucket", "flag", "s3_endpoint", "http://x", "new", ""),
+				Vars: vars("bucket", "flag", "s3_endpoint", "http://x", "dim", ""),
 			},
 		},
 		"base": {Options{Env: "base"}, Environment{

@@ -8,9 +8,11 @@ package project
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/secret"
@@ -37,6 +39,7 @@ type Options struct {
 	Database  string            // the database of --dsn; "" = the environment's
 	Warehouse string            // the warehouse of --dsn; "" = the environment's
 	NoFolders bool              // dev: migrations/ and loads/ are not read
+	Partial   bool              // broken files are left out and listed in Project.Broken; else they are the error
 	Scrub     *secret.Scrubber  // told the secrets that the process's environment holds, before any error can show a line; may be nil
 	LocalVars map[string]string // set by the embedded engine: s3_endpoint, s3_region, bucket …; win over dbctl.yaml
 }
@@ -51,7 +54,10 @@ type Project struct {
 	Migrations   []Migration
 	Loads        []Load
 	Sources      map[string]secret.Source
+	Broken       []Broken                    // with Options.Partial: loads by path, then migrations
 	Getenv       func(string) (string, bool) // the process's environment with the env file behind it
+
+	render *renderer
 }
 
 // Server is where an environment is.
@@ -202,21 +208,75 @@ func Open(o Options) (_ *Project, err error) {
 		return p, nil
 	}
 	r := &renderer{dir: o.Dir, env: &p.Env, unset: unset, known: known}
-	if p.Loads, err = readLoads(r); err != nil {
-		return nil, err
-	}
-	r.loads = p.Loads
-	if p.Migrations, err = readMigrations(r); err != nil {
-		return nil, err
+	p.render = r
+	p.Loads, p.Broken = readLoads(r)
+	r.loads, r.broken = p.Loads, p.Broken
+	migrations, broken := readMigrations(r)
+	p.Migrations, p.Broken = migrations, append(p.Broken, broken...)
+	for _, b := range p.Broken {
+		for _, err := range Each(b.Err) {
+			known.hide(err)
+		}
 	}
 	if chosen != nil {
 		c.checkVars(chosen, p.secrets())
 	}
-	if c.doc.err != nil {
-		return nil, c.doc.err
+	if err := c.doc.mistakes(); err != nil {
+		return nil, err
+	}
+	if len(p.Broken) == 0 { // else a template that asks for it may not have been read
+		if err := r.unknownVar(o.Vars, c.varNames(chosen)); err != nil {
+			return nil, err
+		}
+	}
+	if !o.Partial && len(p.Broken) > 0 {
+		return nil, p.Mistakes()
 	}
 	return p, nil
 }
+
+// Mistakes are those of all broken files, nil when there is none.
+func (p *Project) Mistakes() error {
+	return mistakes(p.Broken, func(Broken) bool { return true })
+}
+
+// MigrationMistakes are those of migrations alone.
+func (p *Project) MigrationMistakes() error {
+	return mistakes(p.Broken, func(b Broken) bool { return !b.isLoad() })
+}
+
+// Each is the errors that were joined, one by one.
+func Each(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, Each(e)...)
+	}
+	return all
+}
+
+func mistakes(broken []Broken, of func(Broken) bool) error {
+	var errs []error
+	for _, b := range broken {
+		if of(b) {
+			errs = append(errs, b.Err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Broken is a file of which no sense could be made. The others do not suffer from it.
+type Broken struct {
+	Path    string // relative to Dir; a folder that cannot be read is one
+	Load    string // its name, where it is a load
+	Version int64  // where it is a migration with a version
+	Err     error  // each mistake, joined
+}
+
+func (b Broken) isLoad() bool { return b.Path == LoadsDir || strings.HasPrefix(b.Path, LoadsDir+"/") }
 
 // secrets are the names of all secrets that the templates name.
 func (p *Project) secrets() []string {

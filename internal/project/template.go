@@ -23,6 +23,9 @@ type renderer struct {
 	unset map[string]string // vars whose environment variable has no value, by that variable
 	loads []Load            // what load "name" may name; nil while the loads themselves are read
 
+	broken []Broken        // loads that could not be read
+	asked  map[string]bool // vars that the templates ask for
+
 	base   *template.Template
 	budget *budget // of the template that is being expanded
 }
@@ -170,7 +173,7 @@ func (r *renderer) functions() template.FuncMap {
 	return template.FuncMap{
 		"secret":    placeholder,
 		"var":       r.variable,
-		"has":       func(name string) bool { return r.env.Vars[name] != "" },
+		"has":       r.has,
 		"database":  func() string { return r.env.Database },
 		"warehouse": r.warehouse,
 		"env_name":  func() string { return r.env.Name },
@@ -232,7 +235,43 @@ func placeholder(name string) (string, error) {
 	return `{{ secret "` + name + `" }}`, nil
 }
 
+func (r *renderer) has(name string) bool {
+	r.ask(name)
+	return r.env.Vars[name] != ""
+}
+
+func (r *renderer) ask(name string) {
+	if r.asked == nil {
+		r.asked = map[string]bool{}
+	}
+	r.asked[name] = true
+}
+
+// unknownVar is the mistake of a --var that no template asks for and dbctl.yaml does not have: it would change nothing.
+func (r *renderer) unknownVar(given map[string]string, declared []string) error {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if slices.Contains(declared, name) || r.asked[name] {
+			continue
+		}
+		known := slices.Sorted(slices.Values(append(declared, slices.Collect(maps.Keys(r.asked))...)))
+		hint := "no template asks for a var, and " + ConfigFile + " has none"
+		if len(known) > 0 {
+			hint = didYouMeanVar(name, given[name], known)
+		}
+		return &Error{Msg: "--var " + name + ": there is no var of this name", Hint: hint}
+	}
+	return nil
+}
+
+func didYouMeanVar(name, value string, known []string) string {
+	if near := Nearest(name, known); near != "" {
+		return "did you mean --var " + near + "=" + value + "?"
+	}
+	return "there are " + strings.Join(slices.Compact(known), ", ")
+}
+
 func (r *renderer) variable(name string, defaults ...any) (string, error) {
+	r.ask(name)
 	if v, ok := r.env.Vars[name]; ok {
 		return v, nil
 	}
@@ -267,6 +306,11 @@ func (r *renderer) warehouse() string {
 func (r *renderer) load(name string) (string, error) {
 	if r.loads == nil {
 		return "", &mistake{"load inside a load", `load "name" stands in migrations only`}
+	}
+	for _, b := range r.broken {
+		if b.Load == name {
+			return "", &mistake{"load " + strconv.Quote(name) + " has mistakes of its own", "mend " + b.Path + " first"}
+		}
 	}
 	var names []string
 	for i := range r.loads {

@@ -2,6 +2,7 @@ package project
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -17,12 +18,12 @@ import (
 )
 
 // document is a YAML file walked by hand: every key is checked where it stands, and no error quotes a value or a line of the
-// file, since a secret may stand there by mistake. It keeps the first error.
+// file, since a secret may stand there by mistake. It keeps every mistake.
 type document struct {
 	path    string
 	anchors map[string]ast.Node
 	merges  int
-	err     error
+	errs    []*Error
 }
 
 // entry is one key of a mapping and its value, aliases resolved.
@@ -64,7 +65,7 @@ func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 		}
 		if root != nil {
 			d.fail(doc.Body, "second YAML document", "keep one document in the file")
-			return nil, nil, d.err
+			return nil, nil, d.mistakes()
 		}
 		root = doc.Body
 	}
@@ -103,12 +104,25 @@ func (d *document) Visit(n ast.Node) ast.Visitor {
 	return d
 }
 
-// fail keeps the first error.
+// mistakes are all, in the order of the file.
+func (d *document) mistakes() error {
+	slices.SortStableFunc(d.errs, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	errs := make([]error, len(d.errs))
+	for i, e := range d.errs {
+		errs[i] = e
+	}
+	return errors.Join(errs...)
+}
+
+// fail notes a mistake.
 func (d *document) fail(n ast.Node, msg, hint string) { d.failAt(n.GetToken(), msg, hint) }
 
 func (d *document) failAt(t *token.Token, msg, hint string) {
-	if d.err == nil {
-		d.err = &Error{File: d.path, Line: t.Position.Line, Column: t.Position.Column, Msg: msg, Hint: hint}
+	e := &Error{File: d.path, Line: t.Position.Line, Column: t.Position.Column, Msg: msg, Hint: hint}
+	if !slices.ContainsFunc(d.errs, func(was *Error) bool { return was.Line == e.Line && was.Column == e.Column }) { // the first says why
+		d.errs = append(d.errs, e)
 	}
 }
 
@@ -137,7 +151,7 @@ func (d *document) resolve(n ast.Node) ast.Node {
 
 // mapping returns the entries of a mapping in order. what names it for errors; known, when not nil, are the keys it may have.
 func (d *document) mapping(n ast.Node, what string, known []string) []entry {
-	if d.err != nil {
+	if d.merges > maxMerges {
 		return nil
 	}
 	n = d.resolve(n)
@@ -172,11 +186,11 @@ func (d *document) mapping(n ast.Node, what string, known []string) []entry {
 		key := t.Value
 		if known != nil && !slices.Contains(known, key) {
 			d.failAt(t, "unknown key "+shown(key)+" in "+what, didYouMean(key, known, "it may hold "+strings.Join(known, ", ")))
-			return nil
+			continue
 		}
 		if slices.ContainsFunc(own, func(e entry) bool { return e.key == key }) {
-			d.failAt(t, "key "+shown(key)+" stands twice in "+what, "")
-			return nil
+			d.failAt(t, "key "+shown(key)+" stands twice in "+what, "remove one of them")
+			continue
 		}
 		own = append(own, entry{key, t, d.resolve(v.Value)})
 	}
@@ -253,7 +267,7 @@ func (d *document) data(e entry) []Data {
 	if _, plain := scalar(e.value); plain {
 		return []Data{{Folder: d.text(e)}}
 	}
-	if _, list := e.value.(*ast.SequenceNode); list {
+	if isList(e.value) {
 		d.failAt(e.at, "data is a list", "write data: ./folder, or data: { bucket: ./folder, other-bucket: ./other }")
 		return nil
 	}
@@ -264,18 +278,20 @@ func (d *document) data(e entry) []Data {
 	return all
 }
 
+func isList(n ast.Node) bool { _, list := n.(*ast.SequenceNode); return list }
+
 // list returns the texts of a list.
 func (d *document) list(e entry) []string {
 	seq, ok := e.value.(*ast.SequenceNode)
 	if !ok || len(seq.Values) == 0 {
-		d.failAt(e.at, e.key+" is not a list", "write "+e.key+": [program, argument]")
+		d.failAt(e.at, e.key+" is not a list", "write "+e.key+": [first, second]")
 		return nil
 	}
 	var all []string
 	for _, n := range seq.Values {
 		s, ok := scalar(d.resolve(n))
 		if !ok {
-			d.failAt(e.at, e.key+" holds something that is not a text", "write "+e.key+": [program, argument]")
+			d.failAt(e.at, e.key+" holds something that is not a text", "write "+e.key+": [first, second]")
 		}
 		all = append(all, s)
 	}

@@ -10,7 +10,7 @@ import (
 // previewValue is how many characters of a value a preview shows. JSON has it whole.
 const previewValue = 40
 
-// previewText is the rows of a preview as a table: names, types, values. Rows that belong to no load have no first line.
+// previewText is the rows of a load's preview as a table: names, types, values.
 func previewText(p event.Preview) string {
 	rows := [][]string{p.Columns, make([]string, len(p.Columns))}
 	for i := range p.Columns {
@@ -29,10 +29,7 @@ func previewText(p event.Preview) string {
 		}
 		rows = append(rows, cells)
 	}
-	head := ""
-	if p.Load != "" {
-		head = visible("load "+p.Load) + ", " + event.Plural(int64(len(p.Rows)), "row") + "\n"
-	}
+	head := visible("load "+p.Load) + ", " + event.Plural(int64(len(p.Rows)), "row") + "\n"
 	return head + table(rows)
 }
 

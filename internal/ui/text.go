@@ -77,7 +77,11 @@ func (t *text) event(e event.Event) {
 	case event.Rollback:
 		t.rollback(e)
 	case event.Preview:
-		t.out(previewText(e))
+		if e.Load == "" { // the rows of a query of no load
+			t.out(resultText(e, t.width()))
+		} else {
+			t.out(previewText(e))
+		}
 	case event.Finding:
 		t.finding(e)
 	case event.Check:
@@ -164,6 +168,14 @@ func (t *text) flushBut(keep string) {
 }
 
 // out writes a result, err what is about the work. Both make room: the status line is drawn again by its ticker.
+// width is what a table may take, 0 where nothing bounds it.
+func (t *text) width() int {
+	if t.o.TableWidth == nil {
+		return 0
+	}
+	return t.o.TableWidth()
+}
+
 func (t *text) out(s string) { t.erase(); write(t.o.Out, printable(s)) }
 func (t *text) err(s string) { t.erase(); write(t.o.Err, printable(s)) }
 

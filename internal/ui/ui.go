@@ -21,6 +21,9 @@ import (
 type Options struct {
 	Out, Err io.Writer
 
+	// TableWidth gives the columns that a table on Out may take, 0 for any. Optional.
+	TableWidth func() int
+
 	// ErrTerminal says that Err is a terminal: a status line is drawn.
 	ErrTerminal bool
 

@@ -30,7 +30,7 @@ func (p *Plan) Emit(sink event.Sink, verb string) {
 	if len(p.Job.After) > 0 && len(p.Planned()) > 0 {
 		sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: then, in the same transaction, when rows came: %s", p.Load, p.Job.Behind())})
 	}
-	sink(event.Summary{Command: "load", Text: p.Load + ": " + p.Text(verb), Counts: p.Sums()})
+	sink(event.Summary{Command: "load", Load: p.Load, Text: p.Load + ": " + p.Text(verb), Counts: p.Sums()})
 }
 
 // event is f as planned.

@@ -96,7 +96,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	}
 	n := int64(len(rows))
 	cfg.Sink(event.Summary{
-		Command: "load", Text: fmt.Sprintf("%s: %s marked as %s", j.Name, fault.Count(n, "file", "files"), as),
+		Command: "load", Load: j.Name, Text: fmt.Sprintf("%s: %s marked as %s", j.Name, fault.Count(n, "file", "files"), as),
 		Counts: map[string]int64{"marked": n},
 	})
 	return nil

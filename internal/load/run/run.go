@@ -115,7 +115,7 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 	if len(r.plan.Planned()) == 0 && r.plan.Engine == 0 {
 		r.plan.Left(cfg.Sink)
 		cfg.Sink(event.Summary{
-			Command: "load", Text: j.Name + ": nothing to load: " + r.plan.Text("new"), Counts: r.plan.Sums(),
+			Command: "load", Load: j.Name, Text: j.Name + ": nothing to load: " + r.plan.Text("new"), Counts: r.plan.Sums(),
 			TookMS: time.Since(r.started).Milliseconds(),
 		})
 		return Result{}, cmp.Or(r.passed(ctx), errors.Join(r.plan.Open(), r.plan.Stopped(o)))
@@ -403,7 +403,7 @@ func (r *run) summary(first *plan.Plan) {
 		text += fmt.Sprintf(", %d ignored", n)
 		counts["ignored"] = n
 	}
-	r.cfg.Sink(event.Summary{Command: "load", Text: text, Counts: counts, TookMS: took.Milliseconds()})
+	r.cfg.Sink(event.Summary{Command: "load", Load: r.j.Name, Text: text, Counts: counts, TookMS: took.Milliseconds()})
 }
 
 // passed writes that everything was looked at, once a week: the one row that a run with nothing to do writes.
