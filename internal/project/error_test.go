@@ -156,7 +156,7 @@ func TestOpenErrors(t *testing.T) {
 				"migrations/1_t.sql": "-- +goose Up\nCREATE TASK k SCHEDULE = 1 MINUTE AS\n{{ load \"l\" }};\n",
 			},
 			Options{},
-			"has statements behind its COPY, which a task would not run", "--every",
+			"migrations/1_t.sql:3:4: load \"l\" has statements behind its COPY, which a task would not run", "--every",
 		},
 		{
 			"DDL behind a COPY", load(copySQL + "\n  TRUNCATE TABLE t;"),
