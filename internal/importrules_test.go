@@ -43,6 +43,7 @@ var rules = map[string][]string{
 	"internal/lint":             append([]string{"internal/project", "internal/schema"}, lowest...),
 	"internal/migrate":          append([]string{"internal/migrate/lineage"}, middle...),
 	"internal/migrate/lineage":  {"internal/sqltext", "internal/sqltext/effect"},
+	"internal/doctor":           append([]string{"internal/migrate", "internal/schema", "internal/state/lock"}, middle...),
 	"internal/preflight":        append([]string{"internal/migrate", "internal/lint", "internal/schema"}, middle...),
 	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run", "internal/load/draft"),
 	"internal/load/draft":       append(loading, "internal/load/plan"),

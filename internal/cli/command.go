@@ -38,7 +38,7 @@ func commands() []*command {
 		baselineCommand(), acceptCommand(),
 		loadCommand(), loadCreateCommand(),
 		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDSNCommand(), devDaemonCommand(),
-		lintCommand(),
+		lintCommand(), doctorCommand(),
 		unlockCommand(),
 		versionCommand(), completionCommand(), completeCommand(), helpCommand(),
 	}

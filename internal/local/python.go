@@ -274,3 +274,9 @@ func shortHash(parts ...[]byte) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
+
+// Python finds the Python that a local engine would run in: chosen, or the first that fits.
+func Python(ctx context.Context, chosen string) (string, error) {
+	_, err := exec.LookPath("uv")
+	return findPython(ctx, chosen, err == nil)
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
@@ -154,3 +155,32 @@ func (m *Migrator) checkSyntax(ctx context.Context, s Step) error {
 	}
 	return nil
 }
+
+// Feature is something that not every server has, and whether this one has it.
+type Feature struct {
+	Name string // streams, tasks
+	Lack string // why the server lacks it; "" where it has it
+	Used bool   // one of the project's migrations needs it
+}
+
+// Features asks the server for each of them.
+func Features(ctx context.Context, p *project.Project, s state.Session) ([]Feature, error) {
+	var all []Feature
+	for _, f := range features {
+		lack, err := f.missing(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		one := Feature{Name: f.name, Lack: lack}
+		for i := range p.Migrations {
+			if step, err := newStep(&p.Migrations[i], Up, p.Env.Database); err == nil && step.uses(f) {
+				one.Used = true
+			}
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// Describe says what a run that has no end was.
+func Describe(r state.Run) string { return describe(r) }

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/doctor"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/local"
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+func doctorCommand() *command {
+	return &command{
+		name:  "doctor",
+		short: "connection, rights, features, secrets, stages, locks: each a line, each failure with its mend",
+		long: `
+Looks at all that the project needs, and goes on after a failure. Nothing is written. The rights are those that the project's
+own statements take; each stage is listed as the server reaches it.`,
+		exits: []exit{
+			{exitDone, "all is well"},
+			{exitFailed, "something is not: the line below says what mends it"},
+			exitBadUsage, exitReadSignal,
+		},
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error {
+				if err := a.exactArgs(args, 0, 0); err != nil {
+					return err
+				}
+				return a.doctor(ctx)
+			}
+		},
+	}
+}
+
+func (a *app) doctor(ctx context.Context) error {
+	opts, _, err := a.projectOptions(false)
+	if err != nil {
+		return err
+	}
+	p, err := a.openBeforeEngine(opts)
+	if err != nil {
+		return err
+	}
+	bad := 0
+	if p.Env.Embedded {
+		bad += a.localChecks(ctx)
+	}
+	patient := doctor.Patient{Project: p, Secrets: secret.NewResolver(p.Sources, p.Getenv, p.Dir, a.scrub).Resolve}
+	w, err := a.open(ctx, access{})
+	if err == nil {
+		defer w.close()
+		patient = doctor.Patient{Project: w.project, Secrets: w.secrets.Resolve, Server: w.server, Scope: w.scope()}
+	} else if exitCode(err) == exitUsage && !missingSecret(err) {
+		return err
+	}
+	patient.Unreached = err
+	if bad += doctor.Run(ctx, patient, a.ui.Event); bad == 0 {
+		a.ui.Event(event.Summary{Command: "doctor", Text: "all is well", Counts: map[string]int64{"failed": 0}})
+		return nil
+	}
+	a.ui.Event(event.Summary{Command: "doctor", Text: event.Plural(int64(bad), "check") + " failed", Counts: map[string]int64{"failed": int64(bad)}})
+	return errFound
+}
+
+// localChecks looks at what a local engine needs of this machine.
+func (a *app) localChecks(ctx context.Context) (bad int) {
+	chosen, _ := a.Getenv("DBCTL_PYTHON")
+	check := event.Check{Name: "python", OK: true}
+	path, err := local.Python(ctx, chosen)
+	if check.Detail = path; err != nil {
+		check = event.Check{Name: "python", Detail: err.Error(), Hint: failure(err).Hint}
+		bad++
+	}
+	a.ui.Event(check)
+
+	const least = 1 << 30
+	check = event.Check{Name: "disk", OK: true}
+	switch free, err := local.Free(os.TempDir()); {
+	case err != nil:
+		check.Detail = "how much is free in " + os.TempDir() + " is not known"
+	case free < least:
+		check = event.Check{
+			Name: "disk", Detail: fmt.Sprintf("%s has %s left; a local engine writes its data there", os.TempDir(), event.Bytes(free)),
+			Hint: "make room, or: export TMPDIR=/a/larger/folder",
+		}
+		bad++
+	default:
+		check.Detail = fmt.Sprintf("%s free in %s", event.Bytes(free), os.TempDir())
+	}
+	a.ui.Event(check)
+	return bad
+}
+
+// missingSecret says whether the connection's own password or token has no value: a thing that doctor is there to say.
+func missingSecret(err error) bool {
+	_, missing := errors.AsType[*secret.MissingError](err)
+	return missing
+}
