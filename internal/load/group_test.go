@@ -113,7 +113,7 @@ func TestYearOfDailyFiles(t *testing.T) {
 	}
 }
 
-// Above byPrefixFrom files an exact plan goes by prefix and pattern, and never takes what the plan leaves out.
+// Above ByPrefixFrom files an exact plan goes by prefix and pattern, and never takes what the plan leaves out.
 func TestManyFilesGoByPrefix(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -7,7 +7,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 )
 
-// A COPY is atomic and seldom names what it stumbled over. isRefusal reports whether err is the engine's word about the files or
+// A COPY is atomic and seldom names what it stumbled over. IsRefusal reports whether err is the engine's word about the files or
 // the text of a COPY, and not about the way to it.
 func IsRefusal(err error) bool {
 	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, BadCompression, 1090, 1104, 1303) && !noMemory.MatchString(err.Error()) &&

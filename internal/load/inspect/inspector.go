@@ -10,7 +10,7 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
-// An inspector looks into the files of one load, and holds what it has found so far.
+// An Inspector looks into the files of one load, and holds what it has found so far.
 type Inspector struct {
 	*session.Sessions
 	Load    *source.Load

@@ -53,7 +53,7 @@ type File struct {
 	Reason  string // why it is in this state, in words
 
 	told     bool   // the ledger knows it
-	Rows     int64  // that the ledger counts of the version that was loaded; unknownRows
+	Rows     int64  // that the ledger counts of the version that was loaded; or UnknownRows
 	Force    bool   // the engine remembers the path: only FORCE loads it
 	checksum string // of the load that it failed under
 	filled   bool   // of an expired file: dbctl loaded it, and it brought rows
@@ -158,7 +158,7 @@ func (p *Plan) At() time.Time { return p.scope.place.at }
 // Ledger reports whether there is a ledger.
 func (p *Plan) Ledger() bool { return p.scope.place.ledger }
 
-// A planner makes plans.
+// A Planner makes plans.
 type Planner struct {
 	*session.Sessions
 	Scope state.Scope
@@ -194,7 +194,7 @@ type Want struct {
 	Denied   int             // of those: the store does not give them, and --limit does not count them
 }
 
-// Plan asks the server and decides. It does not refuse: see refusal.
+// Plan asks the server and decides. It does not refuse: Refusal does.
 func (l *Planner) Plan(ctx context.Context, j *source.Load, o Want) (*Plan, error) {
 	if err := o.check(j); err != nil {
 		return nil, err

@@ -2,8 +2,8 @@ package plan
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,12 +82,15 @@ func (l *Planner) recent(ctx context.Context, full bool, plans ...*Plan) error {
 	if len(windows) == 0 {
 		return nil
 	}
-	id, s := sqltext.Ident, sqltext.Quote
-	res, err := l.Work.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT DISTINCT %s, %s, %s, %s FROM %s WHERE %s AND %s IN (%s) "+
-		"AND %s=%s AND %s=%s AND %s>date_sub(hour, %d, now())", id(state.ColLoad), id(state.ColTableID), id(state.ColStageURL),
-		id(state.ColPath),
-		l.Store.LedgerName(), l.Store.LedgerScope(), id(state.ColLoad), source.Quoted(names), id(state.ColReason), s(FullPass),
-		id(state.ColState), s(state.FileBegin), id(state.ColAt), int(fullEvery.Hours()))})
+	id := sqltext.Ident
+	res, err := l.Work.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
+		"{LOAD}", id(state.ColLoad), "{ID}", id(state.ColTableID), "{URL}", id(state.ColStageURL), "{PATH}", id(state.ColPath),
+		"{REASON}", id(state.ColReason), "{STATE}", id(state.ColState), "{AT}", id(state.ColAt), "{LEDGER}", l.Store.LedgerName(),
+		"{SCOPE}", l.Store.LedgerScope(), "{NAMES}", source.Quoted(names), "{HOURS}", strconv.Itoa(int(fullEvery.Hours())),
+		"{FULL}", sqltext.Quote(FullPass),
+	).Replace(`
+SELECT DISTINCT {LOAD}, {ID}, {URL}, {PATH} FROM {LEDGER}
+WHERE {SCOPE} AND {LOAD} IN ({NAMES}) AND {REASON} = {FULL} AND {STATE} = 'begin' AND {AT} > date_sub(hour, {HOURS}, now())`)})
 	if err != nil {
 		return fault.Wrap(plans[0].Load, "read the ledger", err)
 	}

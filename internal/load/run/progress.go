@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -29,18 +30,18 @@ func (r *run) progress(p databend.Progress) {
 }
 
 // earlier asks how fast, in bytes a second, the last month's COPYs into the table were; 0 when there were none: with a vector index it
-// takes
-// 13 to 18 times as long.
+// takes 13 to 18 times as long.
 func (r *run) earlier(ctx context.Context) *float64 {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	pace := 0.0
 	id := sqltext.Ident
-	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT coalesce(sum_if(bytes, ms>0), 0), coalesce(sum_if(ms, ms>0), " +
-		"0) FROM (" +
-		"SELECT sum(" + id(state.ColSize) + ") AS bytes, max(" + id(state.ColTookMS) + ") AS ms" +
-		plan.WordsAbout(r.Store, r.plan.TableID) + " AND " + id(state.ColAt) + ">date_sub(day, 30, now()) GROUP BY " +
-		id(state.ColQueryID) + ")"})
+	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: strings.NewReplacer(
+		"{SIZE}", id(state.ColSize), "{TOOK}", id(state.ColTookMS), "{AT}", id(state.ColAt), "{QUERY}", id(state.ColQueryID),
+		"{FROM_TABLE}", plan.WordsAbout(r.Store, r.plan.TableID),
+	).Replace(`
+SELECT coalesce(sum_if(bytes, ms > 0), 0), coalesce(sum_if(ms, ms > 0), 0)
+FROM (SELECT sum({SIZE}) AS bytes, max({TOOK}) AS ms {FROM_TABLE} AND {AT} > date_sub(day, 30, now()) GROUP BY {QUERY})`)})
 	if err == nil && len(res.Rows) == 1 { // an estimate is no reason to fail
 		if ms := session.Number(res.Rows[0][1].String); ms > 0 {
 			pace = float64(session.Number(res.Rows[0][0].String)) / float64(ms) * 1000

@@ -28,7 +28,7 @@ func patternOf(ld project.Load) (string, error) {
 
 var formatName = regexp.MustCompile(`(?is)^\(.*\bFORMAT_NAME\s*=\s*'?([^'\s)]+)'?`)
 
-// globRegexp turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, and a
+// Glob turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, and a
 // trailing '/' means everything below.
 func Glob(glob string) (*regexp.Regexp, error) {
 	if strings.HasSuffix(glob, "/") {
