@@ -66,7 +66,7 @@ func (a *app) show(p *project.Project, what string) error {
 	database := p.Env.Database
 	for _, l := range p.Loads {
 		if l.Name == what {
-			for _, s := range describe([]project.Statement{l.Statement}, database) {
+			for _, s := range describe(append([]project.Statement{l.Statement}, l.After...), database) {
 				s.Load = l.Name
 				a.ui.Event(s)
 			}

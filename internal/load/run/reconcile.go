@@ -155,7 +155,7 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 		r.res.Bytes += row.Size
 		r.cfg.Sink(event.File{
 			Load: r.j.Name, Table: r.j.Target, Path: row.Path, Before: string(was), Outcome: outcome, Bytes: row.Size,
-			Rows: row.Rows, Reason: row.Error, QueryID: copyID,
+			Rows: rows, Reason: row.Error, QueryID: copyID,
 		})
 	}
 	r.progress(databend.Progress{})
