@@ -66,8 +66,12 @@ func List(names []string) string {
 	return "(" + strings.Join(quoted, ", ") + ")"
 }
 
-// either writes (col='a' or col='b'): an IN list of more than three names is not pushed down to the system tables.
+// Either writes (col='a' or col='b') for a few names: an IN list of more than three is not pushed down to the system tables. For many it
+// writes that all the same: the server takes ten times as long over the ORs of 50 names as over a whole table.
 func Either(col string, names []string) string {
+	if len(names) >= inFilter {
+		return col + " in " + List(names)
+	}
 	parts := make([]string, len(names))
 	for i, n := range names {
 		parts[i] = col + " = " + sqltext.Quote(n)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,14 +21,7 @@ func BenchmarkTrips(b *testing.B) {
 	if d, err := time.ParseDuration(os.Getenv("DBCTL_TRIP")); err == nil {
 		trip = d
 	}
-	binary := filepath.Join(b.TempDir(), "dbctl")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/dbctl").CombinedOutput(); err != nil {
-		b.Fatalf("build: %v\n%s", err, out)
-	}
-	w := &farWorld{b: b, binary: binary, dir: b.TempDir(), env: databendtest.New(b)}
-	w.far = databendtest.NewFar(b, w.env, trip)
-	w.write("dbctl.yaml", fmt.Sprintf("project: far\ndefault_env: far\nenvironments:\n  far:\n    dsn: \"databend://%s@%s:%d/%s?sslmode=disable\"\n    password: FAR_PASSWORD\n    state_database: %s\n",
-		w.env.Config.User, w.far.Config.Host, w.far.Config.Port, w.env.Database, w.env.StateDB))
+	w := newFarWorld(b, trip)
 	for i := 1; i <= 41; i++ {
 		w.write(fmt.Sprintf("migrations/%05d_t%d.sql", i, i), fmt.Sprintf("-- +goose Up\nCREATE TABLE t%d (a INT, b STRING);\n-- +goose Down\nDROP TABLE t%d;\n", i, i))
 	}
@@ -52,6 +46,60 @@ func BenchmarkTrips(b *testing.B) {
 	w.measure("load --all of six, nothing new", 12, 3, 0, "load", "--all")
 	w.measure("plan", 12, 3, 0, "plan")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkGrowth measures what must not grow faster than the project: a list of many loads, a plan over many objects of one kind. The
+// journal's growth is measured in package journal.
+func BenchmarkGrowth(b *testing.B) {
+	w := newFarWorld(b, 0)
+	within := func(what string, most time.Duration, args ...string) {
+		took := w.run(0, args...)
+		b.Logf("%-40s %6.2f s of at most %.1f", what, took.Seconds(), most.Seconds())
+		if took > most {
+			b.Errorf("%s took %s, want at most %s", what, took, most)
+		}
+	}
+	w.env.SQL(b, w.env.StageSQL(w.env.Database+"_s", "", "CSV"))
+	b.Cleanup(func() { w.env.SQL(b, "DROP STAGE IF EXISTS "+w.env.Database+"_s") })
+	const loads, objects = 200, 600
+	for n := range loads {
+		w.env.SQL(b, fmt.Sprintf("CREATE TABLE g%d (a INT, b STRING)", n))
+		w.write(fmt.Sprintf("loads/g%03d.sql", n), fmt.Sprintf("COPY INTO g%d FROM @%s_s/g%d/ PATTERN = '.*[.]csv' FILE_FORMAT = (TYPE = CSV);\n", n, w.env.Database, n))
+		if n%10 == 0 {
+			w.env.Put(b, fmt.Sprintf("g%d/a.csv", n), []byte("1,a\n"))
+		}
+	}
+	within(fmt.Sprintf("load --list of %d loads", loads), 2*time.Second, "load", "--list")
+	for kind, create := range map[string]string{
+		"tables": "CREATE TABLE o%d (a INT)", "views": "CREATE VIEW o%d AS SELECT 1 AS a", "functions": w.env.Database + "_o%d",
+	} {
+		var text strings.Builder
+		text.WriteString("-- +goose Up\n")
+		for n := range objects {
+			if kind == "functions" {
+				fmt.Fprintf(&text, "CREATE FUNCTION "+create+" AS (x) -> x + 1;\n", n)
+			} else {
+				fmt.Fprintf(&text, create+";\n", n)
+			}
+		}
+		w.write("migrations/00001_many.sql", text.String())
+		within(fmt.Sprintf("migrate up --dry-run of %d %s", objects, kind), 3*time.Second, "migrate", "up", "--dry-run")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// newFarWorld is a project whose server is a round trip away.
+func newFarWorld(b *testing.B, trip time.Duration) *farWorld {
+	b.Helper()
+	binary := filepath.Join(b.TempDir(), "dbctl")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/dbctl").CombinedOutput(); err != nil {
+		b.Fatalf("build: %v\n%s", err, out)
+	}
+	w := &farWorld{b: b, binary: binary, dir: b.TempDir(), env: databendtest.New(b)}
+	w.far = databendtest.NewFar(b, w.env, trip)
+	w.write("dbctl.yaml", fmt.Sprintf("project: far\ndefault_env: far\nenvironments:\n  far:\n    dsn: \"databend://%s@%s:%d/%s?sslmode=disable\"\n"+
+		"    password: FAR_PASSWORD\n    state_database: %s\n", w.env.Config.User, w.far.Config.Host, w.far.Config.Port, w.env.Database, w.env.StateDB))
+	return w
 }
 
 type farWorld struct {

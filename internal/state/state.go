@@ -35,6 +35,7 @@ type (
 	LoadLock    = lock.Lock // of a load's table
 	LockOptions = lock.Options
 	LockInfo    = lock.Info
+	Locks       = lock.View
 	HeldError   = lock.HeldError
 	Claim       = lock.Claim
 	Fence       = lock.Fence
@@ -72,6 +73,9 @@ func (s *Store) Acquire(ctx context.Context, o LockOptions, h History) (*Lock, e
 func (s *Store) AcquireTable(ctx context.Context, database, target string, o LockOptions) (*lock.Lock, error) {
 	return lock.AcquireTable(ctx, s.DB, database, target, o, s.Standing)
 }
+
+// SeeLocks looks at the locks: one request.
+func (s *Store) SeeLocks(ctx context.Context) (lock.View, error) { return lock.Look(ctx, s.DB) }
 
 // Guarded looks whether a fence holds, and which id (decimal; "": none) a table has at the same moment.
 func (s *Store) Guarded(ctx context.Context, f *Fence, database, table string) (id string, err error) {

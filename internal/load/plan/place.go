@@ -164,7 +164,7 @@ func (l *Planner) Stands(ctx context.Context, p *Plan) (bool, error) {
 	if at.held || !at.ledger {
 		return false, nil
 	}
-	res, err := l.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + WordsAbout(l.Store, p.TableID) +
+	res, err := l.Look.Query(ctx, databend.Statement{SQL: "SELECT 1" + WordsAbout(l.Store, p.TableID) +
 		" AND " + sqltext.Ident(state.ColAt) + ">=" + timeLiteral(at.at) + " LIMIT 1"})
 	return err == nil && len(res.Rows) == 0, err
 }

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
@@ -64,6 +66,8 @@ type run struct {
 
 	plan    *plan.Plan
 	lock    *state.LoadLock // nil until there is work
+	seen    state.Locks     // a moment before
+	stands  bool            // the plan, under the lock
 	started time.Time
 	total   struct{ files, bytes int64 } // planned, for the progress
 	pace    *float64                     // bytes a second of earlier COPYs, 0 unknown; nil until it was asked for
@@ -104,7 +108,13 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 	defer r.phase("")
 	// What was planned together with other loads a while ago holds where there is nothing to do.
 	if r.plan = idle; idle == nil || len(idle.Planned()) > 0 || idle.Engine > 0 {
-		if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil {
+		var seeing errgroup.Group // what is not seen now is looked at when the lock is taken
+		seeing.Go(func() error {
+			r.seen, _ = r.Store.SeeLocks(ctx)
+			return nil
+		})
+		r.plan, err = p.Plan(ctx, j, plan.Want{Options: o})
+		if _ = seeing.Wait(); err != nil {
 			return Result{}, err
 		}
 	}
@@ -140,8 +150,7 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 	}
 	r.phase("")
 	defer func() { err = cmp.Or(err, r.release(ctx)) }()
-	stands, err := p.Stands(ctx, r.plan)
-	if err == nil && !stands {
+	if !r.stands {
 		if err = r.replan(ctx); err == nil {
 			err = r.plan.Refusal(o)
 		}
@@ -165,6 +174,11 @@ func (r *run) acquire(ctx context.Context) (err error) {
 	r.lock, err = r.Store.AcquireTable(ctx, r.j.Database, r.j.Table, state.LockOptions{
 		Wait: r.cfg.LockWait, Run: r.cfg.Run, Actor: r.cfg.Actor,
 		Note: func(text string) { r.cfg.Sink(event.Note{Level: "info", Text: text}) },
+		Seen: r.seen,
+		Beside: func(ctx context.Context) (err error) {
+			r.stands, err = r.planner.Stands(ctx, r.plan)
+			return err
+		},
 	})
 	if held, ok := errors.AsType[*state.HeldError](err); ok {
 		return &fault.Error{

@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +25,13 @@ func AcquireTable(ctx context.Context, db *store.DB, database, target string, o 
 	l := newLock(db, o, name, "loads into "+database+"."+target)
 	l.table, l.begun = name, true
 	l.claim.Token = databend.NewID()
-	for wait := newWaiter(o); ; {
-		v, err := look(ctx, db)
-		if err != nil {
-			return nil, err
+	v := o.Seen
+	for wait := newWaiter(o); ; v = (View{}) {
+		if v.Read.IsZero() || time.Since(v.Read) > l.ttl/3 {
+			var err error
+			if v, err = Look(ctx, db); err != nil {
+				return nil, err
+			}
 		}
 		t := v.find(name)
 		ours := t != nil && strings.Contains(t.comment, l.claim.Token) // the answer was lost
@@ -40,7 +44,8 @@ func AcquireTable(ctx context.Context, db *store.DB, database, target string, o 
 					continue
 				}
 			}
-			if held, err = l.checkTable(ctx, database+"."+target, standing); err != nil {
+			var err error
+			if held, err = l.checkTable(ctx, database+"."+target, o, standing); err != nil {
 				return nil, err
 			}
 			if held == nil {
@@ -121,9 +126,16 @@ func (l *Lock) tryTable(ctx context.Context, o Options, v View) (bool, error) {
 
 // checkTable makes sure that the lock is ours, and that no migration writes the table: it writes its claim before it looks for
 // locks, as we took ours before we look for claims. When one does, the lock is given back.
-func (l *Lock) checkTable(ctx context.Context, target string, standing Standing) (*HeldError, error) {
+func (l *Lock) checkTable(ctx context.Context, target string, o Options, standing Standing) (*HeldError, error) {
 	sent := time.Now()
+	var besides error
+	var both sync.WaitGroup
+	if o.Beside != nil {
+		both.Go(func() { besides = o.Beside(ctx) })
+	}
 	v, writer, err := standing(ctx, target)
+	both.Wait()
+	err = cmp.Or(err, besides)
 	if err == nil && v.Missing {
 		if err = l.db.Ensure(ctx); err == nil {
 			v, writer, err = standing(ctx, target)
@@ -193,7 +205,7 @@ func (l *Lock) giveBack(ctx context.Context) error {
 // gone, so that what they may still have under way cannot commit: one request when there are none. Call it after Acquire,
 // whose claim makes later loads refuse.
 func (l *Lock) HeldTables(ctx context.Context, o Options, targets []string) (*HeldError, error) {
-	v, err := look(ctx, l.db)
+	v, err := Look(ctx, l.db)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,10 @@ type Options struct {
 	Session store.Session
 	Writes  []string          // migrations: the tables (database.table) that will be written; ["*"]: any
 	Note    func(text string) // told when waiting and when taking over; may be nil
+	// Loads: what was seen of the locks a moment ago, zero: nothing; and what is asked beside the last question, when nobody else can
+	// write the table any more; nil: nothing.
+	Seen   View
+	Beside func(ctx context.Context) error
 }
 
 func (o Options) note(format string, args ...any) {
@@ -146,7 +150,7 @@ func Acquire(ctx context.Context, db *store.DB, o Options, seen View) (*Lock, er
 	for wait := newWaiter(o); ; {
 		if l.begun && v.Now.IsZero() || time.Since(v.Read) > l.ttl/3 {
 			var err error
-			if v, err = look(ctx, db); err != nil {
+			if v, err = Look(ctx, db); err != nil {
 				return nil, err
 			}
 		}
@@ -159,7 +163,7 @@ func Acquire(ctx context.Context, db *store.DB, o Options, seen View) (*Lock, er
 			l.start()
 			return l, nil
 		}
-		if v, err = look(ctx, db); err != nil {
+		if v, err = Look(ctx, db); err != nil {
 			l.abandon(ctx)
 			return nil, err
 		}

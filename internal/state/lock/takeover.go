@@ -46,7 +46,7 @@ func (l *Lock) takeOver(ctx context.Context, o Options, v View, held table, clai
 	if !ours {
 		return false, now, aside, nil
 	}
-	if now, err = look(ctx, l.db); err != nil {
+	if now, err = Look(ctx, l.db); err != nil {
 		return false, now, aside, err
 	}
 	if alive(now, aside) {

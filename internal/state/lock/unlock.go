@@ -25,7 +25,7 @@ type Info struct {
 // List lists the held locks of this project's migrations in this database, and of loads into tables of this database: one
 // request.
 func List(ctx context.Context, db *store.DB) ([]Info, error) {
-	v, err := look(ctx, db)
+	v, err := Look(ctx, db)
 	if err != nil {
 		return nil, err
 	}

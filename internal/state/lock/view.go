@@ -41,8 +41,8 @@ func readTable(r databend.Row) table {
 	return table{name: r[0].String, id: r[1].String, comment: r[2].String, updated: store.Micros(r[3])}
 }
 
-// look reads a View: one request. A missing state database is an empty one.
-func look(ctx context.Context, db *store.DB) (View, error) {
+// Look reads a View: one request. A missing state database is an empty one.
+func Look(ctx context.Context, db *store.DB) (View, error) {
 	v := View{Read: time.Now()}
 	res, err := db.Query(ctx, "SELECT "+strings.Join(ViewColumns, ",")+" FROM system.tables WHERE "+ViewFilter(db)+
 		" UNION ALL SELECT '','','',to_int64(now())::STRING")
