@@ -31,7 +31,7 @@ func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, erro
 	return s, nil
 }
 
-// entry is a table, view, stream or database as the catalogue has it.
+// Entry is a table, view, stream or database as the catalogue has it.
 type Entry struct {
 	ObjectState
 	dropped time.Time
@@ -39,7 +39,7 @@ type Entry struct {
 
 func (e *Entry) Place() Name { return Name{e.Database, e.Name} }
 
-// catalog is one look at the live catalogue.
+// Catalog is one look at the live catalogue.
 type Catalog struct {
 	Server        string
 	At            time.Time
@@ -63,7 +63,7 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 	}
 	tables := map[string][]string{}
 	var databases []string
-	kinds := map[sqltext.ObjectKind][]sqltext.Object{}
+	others := map[sqltext.ObjectKind][]sqltext.Object{}
 	for _, o := range objects {
 		switch o.Kind {
 		case sqltext.Table:
@@ -71,7 +71,7 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		case sqltext.Database:
 			databases = append(databases, o.Name)
 		default:
-			kinds[o.Kind] = append(kinds[o.Kind], o)
+			others[o.Kind] = append(others[o.Kind], o)
 		}
 	}
 	branches := []string{branch("now", []string{"version()", micros("now()")}, "")}
@@ -103,8 +103,8 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 			// the databases of the engine itself have ids from 2^62 on
 			branch("newest db", []string{"max(database_id)"}, " from system.databases_with_history where database_id < 4611686018427387904"))
 	}
-	for _, k := range slices.Sorted(maps.Keys(kinds)) {
-		if b := kindBranch(k, kinds[k]); b != "" {
+	for _, k := range slices.Sorted(maps.Keys(others)) {
+		if b := kindOf(k).branch(others[k]); b != "" {
 			branches = append(branches, b)
 		}
 	}
@@ -128,8 +128,12 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		}
 	}
 	cat.sortDetails()
-	for _, k := range slices.Sorted(maps.Keys(kinds)) {
-		if err := cat.readKind(ctx, c, k, kinds[k]); err != nil {
+	for _, k := range slices.Sorted(maps.Keys(others)) {
+		read := kindOf(k).read
+		if read == nil {
+			continue
+		}
+		if err := read(ctx, c, cat, others[k]); err != nil {
 			return nil, fmt.Errorf("read %s: %w", k, err)
 		}
 	}
@@ -255,7 +259,7 @@ func (cat *Catalog) sortDetails() {
 	}
 }
 
-// state is the state of one object in this look.
+// State is the state of one object in this look.
 func (cat *Catalog) State(o sqltext.Object) ObjectState {
 	switch o.Kind {
 	case sqltext.Table:
@@ -285,7 +289,7 @@ func (cat *Catalog) State(o sqltext.Object) ObjectState {
 	return ObjectState{Object: o}
 }
 
-// byID finds a live table by its id, under whatever name.
+// ByID finds a live table by its id, under whatever name.
 func (cat *Catalog) ByID(id string) *Entry {
 	for _, e := range cat.Tables {
 		if e.ID == id {
@@ -300,7 +304,7 @@ var (
 	optionPattern = regexp.MustCompile(`(?:^|' )\s*([A-Za-z0-9_]+)='`)
 )
 
-// head is the newest snapshot's id in a table_option text: all heads in one query.
+// Head is the newest snapshot's id in a table_option text: all heads in one query.
 func Head(tableOption string) string {
 	if m := headPattern.FindStringSubmatch(tableOption); m != nil {
 		return m[1]

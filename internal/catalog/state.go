@@ -165,7 +165,7 @@ func (o ObjectState) Definition() string {
 		line("as %s", o.Query)
 	}
 	for _, k := range slices.Sorted(maps.Keys(o.Facts)) {
-		if o.Facts[k] != "" && !volatileFact(o.Kind, k) {
+		if o.Facts[k] != "" && !o.volatile(k) {
 			line("%s %s", k, o.Facts[k])
 		}
 	}

@@ -51,7 +51,7 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before catalog.State) e
 				was, known := before.Find(w.Object)
 				made[w.Object] = w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew && !was.Exists || w.Verb == effect.Alter && made[w.Object] || w.Verb == effect.WriteData && made[w.Object]
 				replaces := w.Verb == effect.Replace && w.AccountWide()
-				if !known || !was.Exists || judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew || shown(was) && !replaces {
+				if !known || !was.Exists || judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew || catalog.Shown(was, w.Aspects) && !replaces {
 					continue
 				}
 				judged[w.Object] = true // said once
@@ -63,7 +63,7 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before catalog.State) e
 				case len(ours) > 0:
 				case replaces && !s.consent["adopt"]:
 					msg := fmt.Sprintf("%s exists and was not made by this project: it would be replaced", w.Object)
-					if !shown(was) {
+					if !catalog.Shown(was, w.Aspects) {
 						msg += ", and could not be put back"
 					}
 					errs = append(errs, &PlanError{
@@ -116,20 +116,6 @@ func unheld(st Statement, w effect.Write, before catalog.State, followed bool) s
 		}
 	}
 	return ""
-}
-
-// shown reports whether the engine shows all of an object's definition, so that a savepoint can define it again.
-func shown(o catalog.ObjectState) bool {
-	switch o.Kind {
-	case sqltext.Table, sqltext.Database, sqltext.Setting, sqltext.Sequence, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Tag, sqltext.Role, sqltext.Grant:
-		return true
-	case sqltext.Function:
-		return strings.EqualFold(o.Facts["language"], "SQL")
-	case sqltext.FileFormat:
-		kind, _, _ := strings.Cut(strings.TrimPrefix(o.Facts["format"], "TYPE = "), " ")
-		return slices.Contains([]string{"CSV", "TSV", "TEXT", "JSON", "ORC", "NDJSON"}, strings.Trim(kind, ","))
-	}
-	return false
 }
 
 // definitions finds dbctl's own earlier definitions of objects: in the texts that the journal has of what ran and was not rolled

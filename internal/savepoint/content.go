@@ -41,7 +41,10 @@ func (x *restorer) content() error {
 				x.hold(w.was.Object, "another session took it away during the restore")
 				continue
 			} else if err != nil {
-				return err
+				if err := x.only(w.was.Object, err); err != nil {
+					return err
+				}
+				continue
 			}
 			w.at.Table = fencedName(w.was.ID)
 		}
@@ -69,7 +72,10 @@ func (x *restorer) content() error {
 	for _, w := range fenced {
 		ok, err := x.moveBack(w)
 		if err != nil {
-			return err
+			if err := x.only(w.was.Object, err); err != nil {
+				return err
+			}
+			continue
 		}
 		if ok {
 			moving = append(moving, w)
@@ -80,7 +86,7 @@ func (x *restorer) content() error {
 	}
 	for _, w := range moving {
 		x.done[w.was.Object] = true
-		if err := x.refill(w); err != nil {
+		if err := x.only(w.was.Object, x.refill(w)); err != nil {
 			return err
 		}
 	}
@@ -178,7 +184,7 @@ func sameColumns(a, b []catalog.Column) bool {
 
 // commentsDiffer reports whether a table's or its columns' comments are not what they were, by our doing.
 func (x *restorer) commentsDiffer(w *work, e *catalog.Entry) bool {
-	return x.r.altered(w.was.ID) && (e.Comment != w.was.Comment || len(columnComments(w.was, e.Columns)) > 0)
+	return e.Comment != w.was.Comment && x.r.noted(w.was.ID, e.Comment) || len(x.columnComments(w.was, e.Columns)) > 0
 }
 
 // copied reports the files that rolled back COPYs leave in the engine's memory. It looks at what is there, so that a restore after
@@ -212,11 +218,11 @@ func (x *restorer) copied() error {
 	return nil
 }
 
-// columnComments are the captured columns whose comment differs in now.
-func columnComments(was catalog.ObjectState, now []catalog.Column) []catalog.Column {
+// columnComments are the captured columns whose comment differs in now by our doing.
+func (x *restorer) columnComments(was catalog.ObjectState, now []catalog.Column) []catalog.Column {
 	var out []catalog.Column
 	for _, c := range was.Columns {
-		if i := slices.IndexFunc(now, func(n catalog.Column) bool { return n.Name == c.Name }); i >= 0 && now[i].Comment != c.Comment {
+		if i := slices.IndexFunc(now, func(n catalog.Column) bool { return n.Name == c.Name }); i >= 0 && now[i].Comment != c.Comment && x.r.columnNoted(was.ID, c.Name, now[i].Comment) {
 			out = append(out, c)
 		}
 	}

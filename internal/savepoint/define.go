@@ -32,8 +32,8 @@ func (x *restorer) definitions() error {
 			}
 		case e.IsFuse():
 			tables = append(tables, n)
-		case e.Comment != was.Comment:
-			if err := x.exec("ALTER TABLE %s COMMENT = %s", n.SQL(), sqltext.Quote(was.Comment)); err != nil {
+		case e.Comment != was.Comment && x.r.noted(was.ID, e.Comment):
+			if err := x.only(o, x.exec("ALTER TABLE %s COMMENT = %s", n.SQL(), sqltext.Quote(was.Comment))); err != nil {
 				return fmt.Errorf("comment %s: %w", n, err)
 			}
 		}
@@ -49,7 +49,7 @@ func (x *restorer) definitions() error {
 		was, now := x.r.before[n.Object()], x.live.Tables[n]
 		before := x.wrote
 		for _, step := range []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{x.clusterKeyOfEmpty, x.options, x.indexes, x.constraints} {
-			if err := step(n, was, now); err != nil {
+			if err := x.only(n.Object(), step(n, was, now)); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
 		}
@@ -59,10 +59,9 @@ func (x *restorer) definitions() error {
 	}
 	for _, was := range views {
 		n := catalog.NameOf(was.Object)
-		if e := x.live.Tables[n]; e != nil && e.Query != was.Query {
-			if err := x.exec("ALTER VIEW %s AS %s", n.SQL(), was.Query); err != nil {
-				x.note(was.Object, "its text cannot be put back: %s", catalog.Message(err))
-				continue
+		if e := x.live.Tables[n]; e != nil && e.Query != was.Query && x.r.changes(was.ID, effect.Text) {
+			if err := x.only(was.Object, x.exec("ALTER VIEW %s AS %s", n.SQL(), was.Query)); err != nil {
+				return fmt.Errorf("restore %s: %w", n, err)
 			}
 			x.done[was.Object] = true
 		}
@@ -94,7 +93,7 @@ func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.
 // clusterKeyOfEmpty sets the cluster key of a table that was never written, before or since, as it was: there is no snapshot to go
 // back to that would have it.
 func (x *restorer) clusterKeyOfEmpty(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	if was.Head != "" || now.Head != "" {
+	if was.Head != "" || now.Head != "" || !x.r.changes(was.ID, effect.Cluster) {
 		return nil
 	}
 	if now.ClusterBy != was.ClusterBy {
@@ -106,27 +105,27 @@ func (x *restorer) clusterKeyOfEmpty(n catalog.Name, was catalog.ObjectState, no
 	return nil
 }
 
+// options puts back the options that reached statements changed, where they are as those left them.
 func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	if !x.r.changes(was.ID, effect.Options) {
-		return nil
-	}
 	var set, unset []string
-	for _, k := range slices.Sorted(maps.Keys(was.Options)) {
-		if v := was.Options[k]; now.Options[k] != v {
-			set = append(set, strings.ToLower(k)+" = "+sqltext.Quote(v))
-		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(now.Options)) {
-		if _, had := was.Options[k]; had {
+	ours := x.r.options(was.ID)
+	for _, k := range slices.Sorted(maps.Keys(ours)) {
+		v, had := was.Options[k]
+		is, has := now.Options[k]
+		if had == has && v == is || !holdsOption(now.ObjectState, ours[k]) {
 			continue
 		}
-		switch v, ok := catalog.Neutral[k]; {
+		if neutral, ok := catalog.Neutral[k]; !had && ok {
+			v, had = neutral, true
+		}
+		switch {
+		case had && v != is:
+			set = append(set, strings.ToLower(k)+" = "+sqltext.Quote(v))
+		case had:
 		case slices.Contains(catalog.Unsettable, k):
 			unset = append(unset, strings.ToLower(k))
-		case !ok:
+		default:
 			x.note(was.Object, "option %s stays set: Databend cannot take it away", strings.ToLower(k))
-		case now.Options[k] != v:
-			set = append(set, strings.ToLower(k)+" = "+sqltext.Quote(v))
 		}
 	}
 	if len(set) > 0 {
@@ -140,19 +139,17 @@ func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog
 	return nil
 }
 
+// indexes drops those that reached statements made, and makes those again that they dropped, or that stood in the way of a FLASHBACK.
 func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	if !x.r.changes(was.ID, effect.Indexes) && len(was.Indexes) <= len(now.Indexes) {
-		return nil
-	}
 	for _, i := range now.Indexes {
-		if !slices.Contains(was.Indexes, i) && x.r.changes(was.ID, effect.Indexes) {
+		if !slices.Contains(was.Indexes, i) && x.r.index(was.ID, i.Name) {
 			if err := x.dropIndex(n, i); err != nil {
 				return err
 			}
 		}
 	}
 	for _, i := range was.Indexes {
-		if !slices.Contains(now.Indexes, i) {
+		if !slices.Contains(now.Indexes, i) && (x.r.index(was.ID, i.Name) || x.unblocked[i.Name]) {
 			if err := x.createIndex(n, i); err != nil {
 				return err
 			}
@@ -172,24 +169,23 @@ func (x *restorer) createIndex(n catalog.Name, i catalog.Index) error {
 	if i.Type == "AGGREGATING" {
 		return x.exec("CREATE OR REPLACE AGGREGATING INDEX %s AS %s", sqltext.Ident(i.Name), i.Definition)
 	}
-	return x.exec("CREATE %s INDEX IF NOT EXISTS %s ON %s%s", i.Type, sqltext.Ident(i.Name), n.SQL(), i.Definition)
+	return x.exec("CREATE %s INDEX IF NOT EXISTS %s ON %s%s", i.Type, sqltext.Ident(i.Name), n.SQL(), catalog.IndexSQL(i))
 }
 
+// constraints does for constraints what indexes does for indexes. A renamed or dropped column takes its CHECK with it.
 func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
 	if was.Unread || now.Unread {
 		return nil
 	}
-	if x.r.changes(was.ID, effect.Constraints) {
-		for _, k := range now.Constraints {
-			if !slices.Contains(was.Constraints, k) {
-				if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name)); err != nil {
-					return err
-				}
+	for _, k := range now.Constraints {
+		if !slices.Contains(was.Constraints, k) && x.r.check(was.ID, k.Name) {
+			if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name)); err != nil {
+				return err
 			}
 		}
 	}
 	for _, k := range was.Constraints {
-		if !slices.Contains(now.Constraints, k) {
+		if !slices.Contains(now.Constraints, k) && (x.r.check(was.ID, k.Name) || x.unblocked[k.Name] || x.r.changes(was.ID, effect.Columns)) {
 			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression); err != nil {
 				return err
 			}
@@ -219,9 +215,8 @@ func (x *restorer) owners() error {
 		if now == nil || now.ID != was.ID || now.Owner == was.Owner {
 			continue
 		}
-		if err := x.exec("GRANT OWNERSHIP ON %s TO ROLE %s", on, sqltext.Quote(was.Owner)); err != nil {
-			x.note(o, "its owner was %s and cannot be given back: %s", was.Owner, catalog.Message(err))
-			continue
+		if err := x.only(o, x.exec("GRANT OWNERSHIP ON %s TO ROLE %s", on, sqltext.Quote(was.Owner))); err != nil {
+			return fmt.Errorf("give %s back to %s: %w", o, was.Owner, err)
 		}
 		now.Owner = was.Owner
 		x.done[o] = true

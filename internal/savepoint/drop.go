@@ -19,7 +19,7 @@ func (x *restorer) dropParked() error {
 	}
 	for _, e := range parked {
 		if x.held[e.Place().Object()] == "" {
-			if err := x.dropTable(e); err != nil {
+			if err := x.only(e.Place().Object(), x.dropTable(e)); err != nil {
 				return err
 			}
 		}
@@ -51,10 +51,10 @@ func (x *restorer) bury() error {
 				return fmt.Errorf("flash %s back: %w", e.Place(), err)
 			}
 		}
-		if err := x.rename(e.Place(), home.Table); err != nil {
+		if err := x.only(home.Object(), x.rename(e.Place(), home.Table)); err != nil {
 			return err
 		}
-		if err := x.dropTable(e); err != nil {
+		if err := x.only(home.Object(), x.dropTable(e)); err != nil {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func (x *restorer) dropDatabases() error {
 			x.hold(e.Object, "a database of this migration, put aside because %s", why)
 			continue
 		}
-		if err := x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(e.Name)); err != nil {
+		if err := x.only(e.Object, x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(e.Name))); err != nil {
 			return fmt.Errorf("drop database %s: %w", e.Name, err)
 		}
 		delete(x.live.Databases, e.Name)

@@ -8,7 +8,6 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // moveBack does the FLASHBACK. It reports false for a table that is left as it is.
@@ -89,23 +88,26 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, i.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Indexes, func(o catalog.Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.changes(w.was.ID, effect.Indexes) {
+		if !slices.ContainsFunc(w.was.Indexes, func(o catalog.Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.index(w.was.ID, i.Name) {
 			return false, nil
 		}
+		x.unblocked[i.Name] = true
 		return true, x.dropIndex(w.at, i)
 	}
 	for _, k := range e.Constraints {
 		if !says(message, k.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) && !x.r.changes(w.was.ID, effect.Constraints) {
+		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) && !x.r.check(w.was.ID, k.Name) {
 			return false, nil
 		}
+		x.unblocked[k.Name] = true
 		return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.SQL(), sqltext.Ident(k.Name))
 	}
 	if e.Unread || len(e.Constraints) == 0 {
 		// system.constraints cannot be read while a CHECK names a renamed column: take the name from the message.
 		if k := quotedName(message); k != "" && x.r.altered(w.was.ID) {
+			x.unblocked[k] = true
 			return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.SQL(), sqltext.Ident(k))
 		}
 	}
@@ -172,16 +174,16 @@ func (x *restorer) comments(ws []*work) error {
 		}
 		x.live.Tables[w.at] = e
 		var set []string
-		for _, c := range columnComments(w.was, e.Columns) {
+		for _, c := range x.columnComments(w.was, e.Columns) {
 			set = append(set, "COLUMN "+sqltext.Ident(c.Name)+" COMMENT "+sqltext.Quote(c.Comment))
 		}
 		if len(set) > 0 {
-			if err := x.exec("ALTER TABLE %s MODIFY %s", w.at.SQL(), strings.Join(set, ", ")); err != nil {
+			if err := x.only(w.was.Object, x.exec("ALTER TABLE %s MODIFY %s", w.at.SQL(), strings.Join(set, ", "))); err != nil {
 				return fmt.Errorf("comment columns of %s: %w", w.was.Object, err)
 			}
 		}
-		if e.Comment != w.was.Comment {
-			if err := x.exec("ALTER TABLE %s COMMENT = %s", w.at.SQL(), sqltext.Quote(w.was.Comment)); err != nil {
+		if e.Comment != w.was.Comment && x.r.noted(w.was.ID, e.Comment) {
+			if err := x.only(w.was.Object, x.exec("ALTER TABLE %s COMMENT = %s", w.at.SQL(), sqltext.Quote(w.was.Comment))); err != nil {
 				return fmt.Errorf("comment %s: %w", w.was.Object, err)
 			}
 		} else if len(set) == 0 {
@@ -202,7 +204,7 @@ func (x *restorer) comments(ws []*work) error {
 		if w.v.own > 0 || len(w.v.appended) > 0 || len(w.v.notes) > 0 || w.v.refuse != "" {
 			continue
 		}
-		if err := x.flashback(w); err != nil && !databend.IsCode(err, databend.CodeVersionMismatch) {
+		if err := x.flashback(w); !databend.IsCode(err, databend.CodeVersionMismatch) && x.only(w.was.Object, err) != nil {
 			return fmt.Errorf("flash %s back: %w", w.was.Object, err)
 		}
 	}

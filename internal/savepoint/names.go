@@ -18,7 +18,7 @@ func (x *restorer) names() error {
 	x.missing()
 	movable := x.r.movable()
 	for _, n := range movable {
-		if err := x.vacate(n); err != nil {
+		if err := x.only(n.Object(), x.vacate(n)); err != nil {
 			return err
 		}
 	}
@@ -34,7 +34,7 @@ func (x *restorer) names() error {
 			x.held[n.Object()] = why
 			continue
 		}
-		if err := x.undrop(n, id, movable); err != nil {
+		if err := x.only(n.Object(), x.undrop(n, id, movable)); err != nil {
 			return err
 		}
 	}
@@ -211,7 +211,7 @@ func (x *restorer) place() error {
 			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
 			continue
 		}
-		if err != nil {
+		if err := x.only(o, err); err != nil {
 			return err
 		}
 		x.done[o] = true

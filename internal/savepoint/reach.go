@@ -198,16 +198,6 @@ func (r *reach) touch(token string, i int, w effect.Write) {
 	}
 }
 
-// changes reports whether a reached statement can have changed one of the aspects of the token.
-func (r *reach) changes(token string, any effect.Aspect) bool {
-	return slices.ContainsFunc(r.touched[token], func(t touch) bool { return t.write.Changes(any) })
-}
-
-// copied reports whether a reached COPY wrote the token.
-func (r *reach) copied(token string) bool {
-	return slices.ContainsFunc(r.touched[token], func(t touch) bool { return r.reached[t.statement].Effect.Copy })
-}
-
 func (r *reach) followDatabase(w effect.Write, rest []effect.Write) {
 	was, aliased := r.dbs[w.Name]
 	if !aliased {
@@ -317,11 +307,6 @@ func (r *reach) base(o catalog.ObjectState) string {
 		}
 	}
 	return o.Head
-}
-
-// altered reports whether a reached statement that is not plain DML wrote the token.
-func (r *reach) altered(token string) bool {
-	return slices.ContainsFunc(r.touched[token], func(t touch) bool { return !r.reached[t.statement].Effect.DML })
 }
 
 // Objects are the objects to capture before statements with these effects run, in order: what they write, under the names that

@@ -2,6 +2,7 @@ package savepoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,17 +21,19 @@ type restorer struct {
 	live  *catalog.Catalog
 	wrote int // statements that wrote
 
-	held    map[sqltext.Object]string   // objects that must stay as they are: why
-	notes   map[sqltext.Object][]string // said with an object's outcome
-	done    map[sqltext.Object]bool     // objects that were moved
-	files   []CopiedFiles
-	from    map[string]catalog.Name // id of a parked table → the name it was parked from, when this restore did it
-	away    map[string]bool         // ids that were dropped until now: no writer has found them since
-	stale   bool                    // indexes and constraints were changed since they were read
-	chains  map[catalog.Name]chain  // of the tables that will be dropped, read after the drain
-	drained bool                    // statements that began before the fence are over
-	undrops map[string]bool         // ids that UNDROP brought up on the way to another: to be dropped again
-	raised  map[string]string       // of those that this restore brought up: the head that they had
+	held      map[sqltext.Object]string   // objects that must stay as they are: why
+	notes     map[sqltext.Object][]string // said with an object's outcome
+	done      map[sqltext.Object]bool     // objects that were moved
+	files     []CopiedFiles
+	from      map[string]catalog.Name   // id of a parked table → the name it was parked from, when this restore did it
+	away      map[string]bool           // ids that were dropped until now: no writer has found them since
+	unblocked map[string]bool           // indexes and constraints that were dropped because they stood in the way of a FLASHBACK
+	failed    map[sqltext.Object]string // objects about which the server refused a statement
+	stale     bool                      // indexes and constraints were changed since they were read
+	chains    map[catalog.Name]chain    // of the tables that will be dropped, read after the drain
+	drained   bool                      // statements that began before the fence are over
+	undrops   map[string]bool           // ids that UNDROP brought up on the way to another: to be dropped again
+	raised    map[string]string         // of those that this restore brought up: the head that they had
 }
 
 // Restore moves the objects of before (with what the reached statements re-captured) back to what they were. An error means
@@ -73,7 +76,7 @@ func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []Re
 	return &restorer{
 		ctx: ctx, c: c, o: o, r: newReach(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		undrops: map[string]bool{}, raised: map[string]string{}, from: map[string]catalog.Name{}, away: map[string]bool{},
+		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undrops: map[string]bool{}, raised: map[string]string{}, from: map[string]catalog.Name{}, away: map[string]bool{},
 	}
 }
 
@@ -82,6 +85,19 @@ func (x *restorer) exec(format string, args ...any) error {
 	x.wrote++
 	_, err := x.c.Exec(x.ctx, databend.Statement{SQL: fmt.Sprintf(format, args...)})
 	return err
+}
+
+// only keeps the server's refusal of a statement to the object that it is about: it is that object's outcome, and the others are
+// restored. Every other error ends the restore, which may be called again.
+func (x *restorer) only(o sqltext.Object, err error) error {
+	e, ok := errors.AsType[*databend.Error](err)
+	if !ok || e.Code == 0 || e.Kind == databend.KindCanceled || e.Kind == databend.KindTimeout || e.Kind == databend.KindAuth || e.Kind == databend.KindUnreachable {
+		return err
+	}
+	if _, ok := x.failed[o]; !ok {
+		x.failed[o] = "it cannot be put back: " + catalog.Message(err)
+	}
+	return nil
 }
 
 func (x *restorer) hold(o sqltext.Object, format string, args ...any) {

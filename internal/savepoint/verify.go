@@ -45,6 +45,9 @@ func (x *restorer) compare() ([]Outcome, error) {
 			r.Result = Restored
 		}
 		was, known := x.r.before[o]
+		if why := x.failed[o]; why != "" {
+			x.note(o, "%s", why)
+		}
 		switch why, held := x.held[o]; {
 		case held:
 			r.Result, r.Detail = Kept, why
@@ -71,6 +74,11 @@ func (x *restorer) compare() ([]Outcome, error) {
 	for _, o := range slices.SortedFunc(maps.Keys(x.held), func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) }) {
 		if !listed[o] {
 			out = append(out, Outcome{Object: o, Result: Kept, Detail: x.held[o]})
+		}
+	}
+	for _, o := range slices.SortedFunc(maps.Keys(x.failed), func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) }) {
+		if _, held := x.held[o]; !listed[o] && !held {
+			out = append(out, Outcome{Object: o, Result: Differs, Detail: x.failed[o]})
 		}
 	}
 	for _, st := range x.r.reached {
@@ -154,58 +162,56 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 		return headDiffers, ""
 	}
 	var own, foreign []string
-	say := func(may bool, format string, args ...any) {
-		if s := fmt.Sprintf(format, args...); may {
+	say := func(may, differs bool, format string, args ...any) {
+		switch s := fmt.Sprintf(format, args...); {
+		case !differs:
+		case may:
 			own = append(own, s)
-		} else {
+		default:
 			foreign = append(foreign, s)
 		}
 	}
-	altered := x.r.altered(was.ID)
 	if len(x.r.touched[was.ID]) > 0 {
 		switch was.Engine {
 		case "FUSE", "VIEW":
 		case "STREAM":
-			if was.Facts["at"] != now.Facts["at"] {
-				say(true, "it has been read past where it was")
-			}
+			say(true, was.Facts["at"] != now.Facts["at"], "it has been read past where it was")
 		default:
-			if x.r.changes(was.ID, effect.Rows) {
-				say(true, "rows of a %s table cannot be put back", was.Engine)
-			}
+			say(true, x.r.changes(was.ID, effect.Rows), "rows of a %s table cannot be put back", was.Engine)
 		}
 	}
-	if !slices.Equal(was.Columns, now.Columns) {
-		say(altered, "columns are %s, were %s", columnsText(now.Columns), columnsText(was.Columns))
+	say(x.r.changes(was.ID, effect.Columns|effect.Text), !sameColumns(was.Columns, now.Columns),
+		"columns are %s, were %s", columnsText(now.Columns), columnsText(was.Columns))
+	for _, c := range was.Columns {
+		for _, n := range now.Columns {
+			say(x.r.columnNoted(was.ID, c.Name, n.Comment), n.Name == c.Name && n.Comment != c.Comment,
+				"comment of column %s is %s, was %s", c.Name, sqltext.Quote(n.Comment), sqltext.Quote(c.Comment))
+		}
 	}
-	if was.Comment != now.Comment {
-		say(altered, "comment is %s, was %s", sqltext.Quote(now.Comment), sqltext.Quote(was.Comment))
-	}
-	if was.ClusterBy != now.ClusterBy {
-		say(altered, "cluster key is %s, was %s", now.ClusterBy, was.ClusterBy)
-	}
-	if was.Query != now.Query {
-		say(altered, "its text is %s, was %s", now.Query, was.Query)
-	}
+	say(x.r.noted(was.ID, now.Comment), was.Comment != now.Comment, "comment is %s, was %s", sqltext.Quote(now.Comment), sqltext.Quote(was.Comment))
+	say(x.r.changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy, was.ClusterBy)
+	say(x.r.changes(was.ID, effect.Text), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
+	options := x.r.options(was.ID)
 	for k, v := range was.Options {
-		if now.Options[k] != v {
-			say(x.r.changes(was.ID, effect.Options), "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
-		}
+		o, ours := options[k]
+		say(ours && holdsOption(now, o), now.Options[k] != v, "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
 	}
 	for k, v := range now.Options {
-		if _, had := was.Options[k]; !had && !catalog.Residue(k, v, was.Options) {
-			say(x.r.changes(was.ID, effect.Options), "option %s is set", k)
-		}
+		o, ours := options[k]
+		_, had := was.Options[k]
+		say(ours && holdsOption(now, o), !had && !catalog.Residue(k, v, was.Options), "option %s is set", k)
 	}
-	if !slices.Equal(was.Indexes, now.Indexes) {
-		say(x.r.changes(was.ID, effect.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
+	named := func(a, b []catalog.Index) bool {
+		return slices.ContainsFunc(a, func(i catalog.Index) bool { return !slices.Contains(b, i) && x.r.index(was.ID, i.Name) })
 	}
-	if !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints) {
-		say(x.r.changes(was.ID, effect.Constraints), "constraints are %v, were %v", now.Constraints, was.Constraints)
+	say(named(was.Indexes, now.Indexes) || named(now.Indexes, was.Indexes), !slices.Equal(was.Indexes, now.Indexes),
+		"indexes are %v, were %v", now.Indexes, was.Indexes)
+	checked := func(a, b []catalog.Constraint) bool {
+		return slices.ContainsFunc(a, func(k catalog.Constraint) bool { return !slices.Contains(b, k) && x.r.check(was.ID, k.Name) })
 	}
-	if !was.Unread && now.Unread && altered {
-		say(true, "its constraints cannot be read")
-	}
+	say(checked(was.Constraints, now.Constraints) || checked(now.Constraints, was.Constraints),
+		!was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v", now.Constraints, was.Constraints)
+	say(true, !was.Unread && now.Unread && x.r.altered(was.ID), "its constraints cannot be read")
 	return strings.Join(own, "; "), strings.Join(foreign, "; ")
 }
 

@@ -145,6 +145,7 @@ func (a *analysis) alterTable(kind string, start int) {
 		a.column(&w, RenameColumn)
 		done(Columns, "RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
 	case a.Take("COMMENT"):
+		w.Note = a.note()
 		done(Comment, "COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
 	case a.Take("ADD", "ROW", "ACCESS", "POLICY"):
 		if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
@@ -159,8 +160,10 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.Take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
 		done(Attachments, "DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
 	case a.IsWord("ADD") && (a.Is(a.I+1, "CONSTRAINT") && a.Is(a.I+3, "CHECK") || a.Is(a.I+1, "CHECK") && a.Symbol(a.I+2, "(")):
+		w.Checks = a.constraint("ADD")
 		done(Constraints, "ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE "+t+" DROP CONSTRAINT")
 	case a.IsWord("DROP") && a.Is(a.I+1, "CONSTRAINT") && a.I+2 < len(a.Tokens):
+		w.Checks = a.constraint("DROP")
 		done(Constraints, "DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
 	case a.Take("ADD"):
 		a.column(&w, AddColumn)
@@ -250,6 +253,42 @@ func (a *analysis) column(w *Write, change ColumnChange) bool {
 	return true
 }
 
+// note reads the literal of COMMENT [=] 'x' and of COMMENT ON … IS 'x'.
+func (a *analysis) note() string {
+	p := *a.Reader
+	p.TakeSymbol("=")
+	p.Take("IS")
+	if t, ok := p.Peek(); ok && t.Kind == sqltext.String {
+		note, _ := sqltext.Unquote(p.Text(p.I))
+		return note
+	}
+	return ""
+}
+
+// columnNote is the comment of the column that is read, before the comma that ends it.
+func (a *analysis) columnNote() string {
+	for p := *a.Reader; p.I < len(p.Tokens) && !p.Symbol(p.I, ","); p.I++ {
+		if p.Symbol(p.I, "(") && !p.SkipBrackets() {
+			return ""
+		}
+		if p.Take("COMMENT") {
+			return (&analysis{Reader: &p}).note()
+		}
+	}
+	return ""
+}
+
+// constraint reads the name of ADD or DROP CONSTRAINT c; an added one may have none.
+func (a *analysis) constraint(verb string) []string {
+	p := *a.Reader
+	p.Take(verb)
+	if !p.Take("CONSTRAINT") {
+		return []string{""}
+	}
+	name, _ := p.Ident()
+	return []string{name}
+}
+
 // nextColumn reads what separates the columns of a MODIFY: it moves past all that says what becomes of one, to the comma outside brackets.
 func (a *analysis) nextColumn() bool {
 	for ; a.I < len(a.Tokens); a.I++ {
@@ -285,9 +324,10 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 		from := a.I
 		for {
 			if a.Take("COMMENT") {
-				last().Change = CommentColumn
+				last().Change, last().Note = CommentColumn, a.note()
 				w.Aspects |= ColumnNotes
 			} else {
+				last().Note = a.columnNote()
 				w.Aspects |= Columns | Rows // a new type, default or NOT NULL rewrites the column
 			}
 			if !a.nextColumn() || !a.column(&w, ModifyColumn) {
@@ -409,7 +449,7 @@ func (a *analysis) comment() {
 		if !ok {
 			return
 		}
-		a.write(o, Alter, Comment)
+		a.write(o, Alter, Comment).Note = a.note()
 		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.Display()+" IS the earlier one")
 	case a.Take("COLUMN"):
 		parts, ok := a.Reader.Name()
@@ -420,7 +460,7 @@ func (a *analysis) comment() {
 		o, ours := a.qualify(sqltext.Table, parts[:len(parts)-1])
 		a.foreign = !ours
 		w := a.write(o, Alter, ColumnNotes)
-		w.Columns = []Column{{Name: parts[len(parts)-1], Change: CommentColumn}}
+		w.Columns = []Column{{Name: parts[len(parts)-1], Change: CommentColumn, Note: a.note()}}
 		a.set("COMMENT ON COLUMN", Exact, "the earlier comment can be read", "COMMENT ON COLUMN "+strings.Join(parts, ".")+" IS the earlier one")
 	case a.IsWord("NETWORK"), a.IsWord("PASSWORD"):
 		kind, words, ok := a.takeKind()

@@ -309,7 +309,7 @@ func (a *analysis) createStream(verb Verb) {
 		return
 	}
 	a.write(o, verb).IsStream = true
-	a.write(base, Alter, Options) // change_tracking
+	a.write(base, Alter, Options).Options = []Option{{Name: "CHANGE_TRACKING", Value: "true"}}
 	a.addReads(a.I)
 	reason := "what was created is dropped; its table keeps change_tracking"
 	undo := "DROP STREAM " + o.Display()

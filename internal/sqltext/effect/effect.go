@@ -52,6 +52,10 @@ type Write struct {
 	IsStream bool     // the statement says STREAM
 	Forgets  bool     // TRUNCATE and DROP ALL: the engine forgets which files a COPY loaded into the table
 	GoesBack bool     // FLASHBACK: rows of files that the engine still holds for loaded may be gone
+	Grant    *Grant   // of GRANT and REVOKE, nil of all else
+	Note     string   // of COMMENT = and COMMENT ON: the comment
+	Indexes  []string // of a table: the indexes that it makes or drops
+	Checks   []string // of a table: the constraints that it adds or drops, "" for one that it gives no name
 }
 
 // Option is an option of a table that a statement sets, or takes away.
