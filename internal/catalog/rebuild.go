@@ -112,14 +112,17 @@ func rebuildFormat(was, _ ObjectState, _ effect.Aspect) []string {
 	if kind = strings.ToUpper(kind); !ok || !wholeFormats[kind] {
 		return nil
 	}
-	rest := format[p.EndOffset():]
-	if p.TakeSymbol(",") {
-		rest = format[p.EndOffset():]
+	p.TakeSymbol(",")
+	var b strings.Builder
+	b.WriteString("CREATE OR REPLACE FILE FORMAT " + was.SQL() + " TYPE = " + kind)
+	at := p.EndOffset()
+	for ; p.I < len(p.Tokens); p.I++ {
+		if p.IsWord("NULL_FIELDS_AS") {
+			b.WriteString(format[at:p.Offset()] + "NULL_FIELD_AS")
+			at = p.Tokens[p.I].End
+		}
 	}
-	if p.IsWord("NULL_FIELDS_AS") {
-		rest = " NULL_FIELD_AS" + format[p.Offset()+len("NULL_FIELDS_AS"):]
-	}
-	return []string{"CREATE OR REPLACE FILE FORMAT " + was.SQL() + " TYPE = " + kind + rest}
+	return []string{b.String() + format[at:]}
 }
 
 func quotedList(commas string) string {

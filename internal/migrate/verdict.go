@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -27,16 +25,22 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before catalog.State) e
 	var errs []error
 	judged := map[sqltext.Object]bool{} // judged already
 	made := map[sqltext.Object]bool{}   // by what would be rolled back with this statement
+	subjects := savepoint.Subjects(before, effects(p.Steps))
+	n := -1 // the statement's number among all
 	for _, s := range p.Steps {
 		if !p.atomic {
 			clear(made)
 		}
 		for i, st := range s.Statements {
+			n++
 			if st.Effect.Retention && (p.atomic || i+1 < len(s.Statements)) {
 				m.note("warn", "%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line)
 			}
-			for _, w := range st.Effect.Writes {
-				why := unheld(st, w, before, p.atomic || i+1 < len(s.Statements))
+			for k, w := range st.Effect.Writes {
+				why := ""
+				if st.Effect.Class != effect.Irreversible && !st.Effect.Stream { // a stream's table keeps change_tracking: that is said
+					why = catalog.Unheld(subjects[n][k], w, p.atomic || i+1 < len(s.Statements))
+				}
 				if w.Changes(effect.Attachments) && !made[w.Object] {
 					why = fmt.Sprintf("dbctl does not see the tags and policies of %s", w.Object)
 					st.Effect.Class = effect.Irreversible // and no definition of ours would help
@@ -88,34 +92,6 @@ func (m *Migrator) verdicts(ctx context.Context, p Plan, before catalog.State) e
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// unheld says why a change that can be undone as a rule cannot be of w as it is, "" when it can. followed says that a statement comes
-// after it which may fail.
-func unheld(st Statement, w effect.Write, before catalog.State, followed bool) string {
-	was, _ := before.Find(w.Object)
-	if w.Changes(effect.Files) && was.Files() > 0 && st.Effect.Class != effect.Irreversible {
-		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
-	}
-	if w.Kind != sqltext.Table || !was.Exists || st.Effect.Class == effect.Irreversible {
-		return ""
-	}
-	switch engine := strings.ToUpper(was.Engine); engine {
-	case "FUSE":
-		i := slices.IndexFunc(w.Options, func(o effect.Option) bool {
-			_, set := was.Options[o.Name]
-			return !o.Unset && !set && catalog.Stays(o.Name)
-		})
-		if i >= 0 && followed {
-			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet", strings.ToLower(w.Options[i].Name), w.Object)
-		}
-	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
-	default:
-		if w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
-			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)
-		}
-	}
-	return ""
 }
 
 // definitions finds dbctl's own earlier definitions of objects: in the texts that the journal has of what ran and was not rolled

@@ -142,14 +142,16 @@ func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog
 // indexes drops those that reached statements made, and makes those again that they dropped, or that stood in the way of a FLASHBACK.
 func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
 	for _, i := range now.Indexes {
-		if !slices.Contains(was.Indexes, i) && x.r.index(was.ID, i.Name) {
+		if !slices.Contains(was.Indexes, i) && x.r.index(was.ID, i.Name).made {
 			if err := x.dropIndex(n, i); err != nil {
 				return err
 			}
 		}
 	}
 	for _, i := range was.Indexes {
-		if !slices.Contains(now.Indexes, i) && (x.r.index(was.ID, i.Name) || x.unblocked[i.Name]) {
+		ours := x.r.index(was.ID, i.Name)
+		theirs := ours.dropped && slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
+		if !slices.Contains(now.Indexes, i) && !theirs && (ours.made || ours.dropped || x.unblocked[i.Name]) {
 			if err := x.createIndex(n, i); err != nil {
 				return err
 			}
@@ -178,14 +180,16 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 		return nil
 	}
 	for _, k := range now.Constraints {
-		if !slices.Contains(was.Constraints, k) && x.r.check(was.ID, k.Name) {
+		if !slices.Contains(was.Constraints, k) && x.r.check(was.ID, k.Name).made {
 			if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, k := range was.Constraints {
-		if !slices.Contains(now.Constraints, k) && (x.r.check(was.ID, k.Name) || x.unblocked[k.Name] || x.r.changes(was.ID, effect.Columns)) {
+		ours := x.r.check(was.ID, k.Name)
+		theirs := ours.dropped && slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
+		if !slices.Contains(now.Constraints, k) && !theirs && (ours.made || ours.dropped || x.unblocked[k.Name] || x.r.changes(was.ID, effect.Columns)) {
 			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression); err != nil {
 				return err
 			}

@@ -88,7 +88,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, i.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Indexes, func(o catalog.Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.index(w.was.ID, i.Name) {
+		if !slices.ContainsFunc(w.was.Indexes, func(o catalog.Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.index(w.was.ID, i.Name).made {
 			return false, nil
 		}
 		x.unblocked[i.Name] = true
@@ -98,7 +98,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, k.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) && !x.r.check(w.was.ID, k.Name) {
+		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) && !x.r.check(w.was.ID, k.Name).made {
 			return false, nil
 		}
 		x.unblocked[k.Name] = true

@@ -65,16 +65,32 @@ func sameValue(a, b string) bool {
 	return strings.EqualFold(a, b) || errX == nil && errY == nil && x == y
 }
 
-// index reports whether a reached statement made or dropped the table's index of this name.
-func (r *reach) index(token, name string) bool {
-	return slices.ContainsFunc(r.touched[token], func(t touch) bool { return slices.Contains(t.write.Indexes, name) })
+// part says what reached statements did last with a named part of a table.
+type part struct{ made, dropped bool }
+
+// of takes what the statements said of one name; they give some constraints none.
+func (p *part) of(named []effect.Named, name string) {
+	for _, n := range named {
+		if n.Name == "" || strings.EqualFold(n.Name, name) {
+			*p = part{!n.Dropped, n.Dropped}
+		}
+	}
 }
 
-// check reports whether a reached statement added or dropped the constraint of this name, or one that it gave no name.
-func (r *reach) check(token, name string) bool {
-	return slices.ContainsFunc(r.touched[token], func(t touch) bool {
-		return slices.ContainsFunc(t.write.Checks, func(c string) bool { return c == "" || strings.EqualFold(c, name) })
-	})
+// index is what reached statements did with the table's index of this name.
+func (r *reach) index(token, name string) (p part) {
+	for _, t := range r.touched[token] {
+		p.of(t.write.Indexes, name)
+	}
+	return p
+}
+
+// check is what reached statements did with the constraint of this name.
+func (r *reach) check(token, name string) (p part) {
+	for _, t := range r.touched[token] {
+		p.of(t.write.Checks, name)
+	}
+	return p
 }
 
 // noted reports whether a comment of the table is the one that reached statements left.

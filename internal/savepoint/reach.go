@@ -31,7 +31,8 @@ type reach struct {
 	owned     map[sqltext.Object]bool // its owner may have been changed
 	cur       map[catalog.Name]string
 	hidden    map[catalog.Name][]string
-	dbs       map[string]string // current name of a database → name at the capture, or "new:<n>"
+	subjects  [][]catalog.ObjectState // of each statement, for each of its writes: what it is of
+	dbs       map[string]string       // current name of a database → name at the capture, or "new:<n>"
 	hiddenDBs map[string][]string
 }
 
@@ -42,6 +43,7 @@ func newReach(before catalog.State, reached []Reached) *reach {
 		movedDB: map[string]bool{}, madeDB: map[string]bool{}, lostDB: map[string]bool{}, written: map[sqltext.Object][]int{},
 		owned: map[sqltext.Object]bool{}, cur: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{}, dbs: map[string]string{}, hiddenDBs: map[string][]string{},
 	}
+	r.subjects = make([][]catalog.ObjectState, len(reached))
 	for _, o := range before.Objects {
 		r.learn(o)
 	}
@@ -95,11 +97,21 @@ func (r *reach) name(o sqltext.Object) catalog.Name {
 	return catalog.Name{DB: db, Table: o.Name}
 }
 
+// subject is the captured object that a name stands for by now.
+func (r *reach) subject(o sqltext.Object) catalog.ObjectState {
+	if o.Kind == sqltext.Table {
+		s, _ := r.captured(r.cur[r.name(o)])
+		return s
+	}
+	return r.before[o]
+}
+
 const newDatabase = "\x00new" // stands for a database that a statement made, in names
 
 func (r *reach) follow(i int, e effect.Effect) {
 	for k := 0; k < len(e.Writes); k++ {
 		w := e.Writes[k]
+		r.subjects[i] = append(r.subjects[i], r.subject(w.Object))
 		r.written[w.Object] = append(r.written[w.Object], i)
 		if _, known := r.before[w.Object]; !known && !slices.Contains(r.order, w.Object) {
 			r.order = append(r.order, w.Object)
@@ -345,6 +357,16 @@ func Objects(effects []effect.Effect) []sqltext.Object {
 		}
 	}
 	return out
+}
+
+// Subjects follows statements with these effects over the names of the capture. It says of each statement, for each of its writes, which
+// captured object that is of, whatever its name is by then. One that does not exist there is none, or one that the statements make.
+func Subjects(captured catalog.State, effects []effect.Effect) [][]catalog.ObjectState {
+	reached := make([]Reached, len(effects))
+	for i, e := range effects {
+		reached[i].Effect = e
+	}
+	return newReach(captured, reached).subjects
 }
 
 // Changed are the captured tables whose rows or columns statements with these effects change, in the order in which they run, and

@@ -201,16 +201,19 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 		_, had := was.Options[k]
 		say(ours && holdsOption(now, o), !had && !catalog.Residue(k, v, was.Options), "option %s is set", k)
 	}
-	named := func(a, b []catalog.Index) bool {
-		return slices.ContainsFunc(a, func(i catalog.Index) bool { return !slices.Contains(b, i) && x.r.index(was.ID, i.Name) })
-	}
-	say(named(was.Indexes, now.Indexes) || named(now.Indexes, was.Indexes), !slices.Equal(was.Indexes, now.Indexes),
-		"indexes are %v, were %v", now.Indexes, was.Indexes)
-	checked := func(a, b []catalog.Constraint) bool {
-		return slices.ContainsFunc(a, func(k catalog.Constraint) bool { return !slices.Contains(b, k) && x.r.check(was.ID, k.Name) })
-	}
-	say(checked(was.Constraints, now.Constraints) || checked(now.Constraints, was.Constraints),
-		!was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v", now.Constraints, was.Constraints)
+	// Made by ours and there, or dropped by ours and not there.
+	ours := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool { return !slices.Contains(was.Indexes, i) && x.r.index(was.ID, i.Name).made }) ||
+		slices.ContainsFunc(was.Indexes, func(i catalog.Index) bool {
+			return x.r.index(was.ID, i.Name).dropped && !slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
+		})
+	say(ours, !slices.Equal(was.Indexes, now.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
+	ours = slices.ContainsFunc(now.Constraints, func(k catalog.Constraint) bool {
+		return !slices.Contains(was.Constraints, k) && x.r.check(was.ID, k.Name).made
+	}) ||
+		slices.ContainsFunc(was.Constraints, func(k catalog.Constraint) bool {
+			return x.r.check(was.ID, k.Name).dropped && !slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
+		})
+	say(ours, !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v", now.Constraints, was.Constraints)
 	say(true, !was.Unread && now.Unread && x.r.altered(was.ID), "its constraints cannot be read")
 	return strings.Join(own, "; "), strings.Join(foreign, "; ")
 }

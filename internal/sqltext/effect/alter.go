@@ -279,14 +279,14 @@ func (a *analysis) columnNote() string {
 }
 
 // constraint reads the name of ADD or DROP CONSTRAINT c; an added one may have none.
-func (a *analysis) constraint(verb string) []string {
+func (a *analysis) constraint(verb string) []Named {
 	p := *a.Reader
 	p.Take(verb)
 	if !p.Take("CONSTRAINT") {
-		return []string{""}
+		return []Named{{}}
 	}
 	name, _ := p.Ident()
-	return []string{name}
+	return []Named{{name, verb == "DROP"}}
 }
 
 // nextColumn reads what separates the columns of a MODIFY: it moves past all that says what becomes of one, to the comma outside brackets.

@@ -54,8 +54,14 @@ type Write struct {
 	GoesBack bool     // FLASHBACK: rows of files that the engine still holds for loaded may be gone
 	Grant    *Grant   // of GRANT and REVOKE, nil of all else
 	Note     string   // of COMMENT = and COMMENT ON: the comment
-	Indexes  []string // of a table: the indexes that it makes or drops
-	Checks   []string // of a table: the constraints that it adds or drops, "" for one that it gives no name
+	Indexes  []Named  // of a table: the indexes that it makes or drops
+	Checks   []Named  // of a table: the constraints that it adds or drops, "" for one that it gives no name
+}
+
+// Named is a part of a table that a statement makes or drops.
+type Named struct {
+	Name    string
+	Dropped bool
 }
 
 // Option is an option of a table that a statement sets, or takes away.

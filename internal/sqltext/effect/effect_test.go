@@ -470,33 +470,33 @@ func TestWriteDetails(t *testing.T) {
 		If       bool
 		Grant    *Grant
 		Note     string
-		Indexes  []string
-		Checks   []string
+		Indexes  []Named
+		Checks   []Named
 	}
 	for stmt, want := range map[string]details{
-		"ALTER TABLE t ADD c INT":                                                   {Columns: []Column{{Name: "c", Change: AddColumn}}},
-		"ALTER TABLE t ADD COLUMN IF NOT EXISTS C INT":                              {Columns: []Column{{Name: "c", Change: AddColumn}}, If: true},
-		`ALTER TABLE t DROP COLUMN "C"`:                                             {Columns: []Column{{Name: "C", Change: DropColumn}}},
-		"ALTER TABLE IF EXISTS t RENAME COLUMN a TO `B c`":                          {Columns: []Column{{Name: "a", To: "B c", Change: RenameColumn}}, If: true},
+		"ALTER TABLE t ADD c INT":                          {Columns: []Column{{Name: "c", Change: AddColumn}}},
+		"ALTER TABLE t ADD COLUMN IF NOT EXISTS C INT":     {Columns: []Column{{Name: "c", Change: AddColumn}}, If: true},
+		`ALTER TABLE t DROP COLUMN "C"`:                    {Columns: []Column{{Name: "C", Change: DropColumn}}},
+		"ALTER TABLE IF EXISTS t RENAME COLUMN a TO `B c`": {Columns: []Column{{Name: "a", To: "B c", Change: RenameColumn}}, If: true},
 		"ALTER TABLE t MODIFY COLUMN a DECIMAL(10, 2) COMMENT ',', b INT": {
 			Columns: []Column{{Name: "a", Note: ",", Change: ModifyColumn}, {Name: "b", Change: ModifyColumn}},
 		},
 		"ALTER TABLE t MODIFY a COMMENT 'x, COLUMN y', COLUMN b COMMENT 'z'": {
 			Columns: []Column{{Name: "a", Note: "x, COLUMN y", Change: CommentColumn}, {Name: "b", Note: "z", Change: CommentColumn}},
 		},
-		"COMMENT ON COLUMN x.t.a IS 'c'": {Columns: []Column{{Name: "a", Note: "c", Change: CommentColumn}}},
-		"ALTER TABLE t COMMENT = 'x'": {Note: "x"},
-		"COMMENT ON TABLE t IS 'the engine = x'": {Note: "the engine = x"},
-		"CREATE INVERTED INDEX i ON t (a) index_record = 'basic'": {Indexes: []string{"i"}},
-		"DROP NGRAM INDEX IF EXISTS i ON t": {Indexes: []string{"i"}, If: true},
-		"ALTER TABLE t ADD CONSTRAINT K CHECK (a > 1)": {Checks: []string{"k"}},
-		"ALTER TABLE t ADD CHECK (a > 1)": {Checks: []string{""}},
-		"ALTER TABLE t DROP CONSTRAINT `K k`": {Checks: []string{"K k"}},
-		"GRANT SELECT, CREATE TABLE ON t TO ROLE r": {Grant: &Grant{Privileges: []string{"SELECT", "CREATE TABLE"}, On: "db.t"}},
-		"GRANT ALL PRIVILEGES ON *.* TO u": {Grant: &Grant{Privileges: []string{"ALL"}, On: "*.*"}},
-		"REVOKE INSERT ON default.`D d`.* FROM ROLE r": {Grant: &Grant{Revoke: true, Privileges: []string{"INSERT"}, On: "D d.*"}},
-		"GRANT WRITE ON STAGE s TO ROLE r": {Grant: &Grant{Privileges: []string{"WRITE"}, On: "STAGE s"}},
-		"GRANT ROLE a TO ROLE r": {Grant: &Grant{Role: "a"}},
+		"COMMENT ON COLUMN x.t.a IS 'c'":                                            {Columns: []Column{{Name: "a", Note: "c", Change: CommentColumn}}},
+		"ALTER TABLE t COMMENT = 'x'":                                               {Note: "x"},
+		"COMMENT ON TABLE t IS 'the engine = x'":                                    {Note: "the engine = x"},
+		"CREATE INVERTED INDEX i ON t (a) index_record = 'basic'":                   {Indexes: []Named{{Name: "i"}}},
+		"DROP NGRAM INDEX IF EXISTS i ON t":                                         {Indexes: []Named{{"i", true}}, If: true},
+		"ALTER TABLE t ADD CONSTRAINT K CHECK (a > 1)":                              {Checks: []Named{{Name: "k"}}},
+		"ALTER TABLE t ADD CHECK (a > 1)":                                           {Checks: []Named{{}}},
+		"ALTER TABLE t DROP CONSTRAINT `K k`":                                       {Checks: []Named{{"K k", true}}},
+		"GRANT SELECT, CREATE TABLE ON t TO ROLE r":                                 {Grant: &Grant{Privileges: []string{"SELECT", "CREATE TABLE"}, On: "db.t"}},
+		"GRANT ALL PRIVILEGES ON *.* TO u":                                          {Grant: &Grant{Privileges: []string{"ALL"}, On: "*.*"}},
+		"REVOKE INSERT ON default.`D d`.* FROM ROLE r":                              {Grant: &Grant{Revoke: true, Privileges: []string{"INSERT"}, On: "D d.*"}},
+		"GRANT WRITE ON STAGE s TO ROLE r":                                          {Grant: &Grant{Privileges: []string{"WRITE"}, On: "STAGE s"}},
+		"GRANT ROLE a TO ROLE r":                                                    {Grant: &Grant{Role: "a"}},
 		"DROP TABLE IF EXISTS t":                                                    {If: true},
 		"ALTER TABLE t SET OPTIONS (Block_Per_Segment = 1, file_size = 'a, b = c')": {Options: []Option{{"BLOCK_PER_SEGMENT", "1", false}, {"FILE_SIZE", "a, b = c", false}}},
 		"ALTER TABLE t UNSET OPTIONS (file_size, Row_Per_Block)":                    {Options: []Option{{"FILE_SIZE", "", true}, {"ROW_PER_BLOCK", "", true}}},

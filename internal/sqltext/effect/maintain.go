@@ -31,7 +31,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, verb)
 		for _, o := range a.addReads(start).names {
 			if o.Kind == sqltext.Table {
-				a.write(o, Alter, Indexes).Indexes = []string{name}
+				a.write(o, Alter, Indexes).Indexes = []Named{{Name: name}}
 			}
 		}
 	} else {
@@ -43,7 +43,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 		if !ok {
 			return
 		}
-		a.write(o, Alter, Indexes).Indexes = []string{name}
+		a.write(o, Alter, Indexes).Indexes = []Named{{Name: name}}
 		undo += " ON " + o.Display()
 	}
 	if verb == Replace {
@@ -64,7 +64,7 @@ func (a *analysis) dropIndex(index string) {
 		if !ok {
 			return
 		}
-		a.write(o, Alter, Indexes).Indexes = []string{name}
+		a.write(o, Alter, Indexes).Indexes = []Named{{name, true}}
 	} else if index == "AGGREGATING" {
 		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Drop)
 	} else {

@@ -187,6 +187,7 @@ func (a *analysis) setting(verb string) {
 	}
 	if global {
 		a.set(kind, Redefine, "the setting has no history; its earlier value is set again", "SET GLOBAL or UNSET GLOBAL "+strings.Join(names, ", "))
+		a.e.Script = len(names) > 1 // one after the other: the first may be set where the second is refused
 		for _, n := range names {
 			a.write(sqltext.Object{Kind: sqltext.Setting, Name: n}, Alter, Text)
 			a.e.Retention = a.e.Retention || isRetention(n)
