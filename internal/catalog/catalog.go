@@ -1,3 +1,6 @@
+// Package catalog reads what objects are: Capture makes of a set of them a State, which the journal keeps. It knows the kinds of objects,
+// one value for each: how they are read, which of their facts are a definition, how they are dropped and made again, and so what a
+// change of them can promise.
 package catalog
 
 import (
@@ -339,6 +342,3 @@ func options(tableOption string) map[string]string {
 type Conn interface {
 	Query(ctx context.Context, st databend.Statement) (databend.Result, error)
 }
-
-// ParkedPrefix begins the names under which a restore puts objects aside: databases of such a name are read with any database.
-const ParkedPrefix = "__dbctl_p_"

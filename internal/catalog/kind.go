@@ -140,7 +140,7 @@ func Drop(o sqltext.Object) (string, bool) {
 	return "DROP " + k.word + " IF EXISTS " + o.SQL(), k.word != ""
 }
 
-// Volatile reports whether a fact is no part of the definition of an object.
+// volatile reports whether a fact is no part of the definition of an object.
 func (o ObjectState) volatile(fact string) bool {
 	return slices.Contains(kindOf(o.Kind).volatile, fact) || o.Kind == sqltext.Table && fact == "at" // a stream's place
 }

@@ -16,9 +16,6 @@ var Unsettable = []string{
 // Neutral are the values that mean the same as no value, for options that cannot be taken away.
 var Neutral = map[string]string{"CHANGE_TRACKING": "false", "ENABLE_SCHEMA_EVOLUTION": "false", "ENABLE_AUTO_ANALYZE": "1", "COMPRESSION": "lz4"}
 
-// Stays reports whether a table's option, by its upper case name, cannot be taken back once it is set for the first time.
-func Stays(option string) bool { return !slices.Contains(Unsettable, option) && Neutral[option] == "" }
-
 // Residue reports whether an option is there now only because Databend cannot take it away.
 func Residue(k, now string, was map[string]string) bool {
 	_, had := was[k]

@@ -23,6 +23,7 @@ func (n Name) Object() sqltext.Object { return TableObject(n) }
 // NameOf is the name of a table, view or stream.
 func NameOf(o sqltext.Object) Name { return Name{o.Database, o.Name} }
 
+// TableObject is the object of that name.
 func TableObject(n Name) sqltext.Object {
 	return sqltext.Object{Kind: sqltext.Table, Database: n.DB, Name: n.Table}
 }

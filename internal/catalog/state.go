@@ -189,7 +189,7 @@ func (c Column) String() string {
 	return s
 }
 
-// isFuse reports whether the table has snapshots.
+// IsFuse reports whether the table has snapshots.
 func (o ObjectState) IsFuse() bool { return o.Engine == "FUSE" }
 
 // internalStage reports whether it is a stage whose files live and die with it.

@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -160,10 +161,10 @@ func (r *run) statementAt(p place) Statement { return r.plan.Steps[p.Step].State
 
 // restore moves everything back. It tries again as long as the server is not heard: every try goes on from what is there.
 func (r *run) restore(ctx context.Context) (savepoint.Report, error) {
-	reached := make([]savepoint.Reached, len(r.ran))
+	reached := make([]blame.Reached, len(r.ran))
 	for i, x := range r.ran {
 		st := r.statementAt(x.Place)
-		reached[i] = savepoint.Reached{Effect: st.Effect, At: x.At, Heads: x.Heads, Own: x.own}
+		reached[i] = blame.Reached{Effect: st.Effect, At: x.At, Heads: x.Heads, Own: x.own}
 	}
 	defs := &definitions{m: r.m}
 	for _, f := range r.finished {

@@ -164,7 +164,7 @@ func Leftovers(ctx context.Context, c Conn, database string) ([]string, error) {
 	}
 	var out []string
 	for _, r := range rows {
-		if isAside(r[0][strings.LastIndexByte(r[0], '.')+1:]) {
+		if catalog.IsAside(r[0][strings.LastIndexByte(r[0], '.')+1:]) {
 			out = append(out, r[0])
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -16,10 +17,10 @@ import (
 func (x *restorer) definitions() error {
 	var tables []catalog.Name
 	var views []catalog.ObjectState
-	for _, o := range x.r.scope() {
-		was := x.r.before[o]
+	for _, o := range x.r.Scope() {
+		was := x.r.Before[o]
 		n := catalog.NameOf(o)
-		if o.Kind != sqltext.Table || !was.Exists || x.held[o] != "" || !x.r.altered(was.ID) && was.Engine != "STREAM" {
+		if o.Kind != sqltext.Table || !was.Exists || x.held[o] != "" || !x.r.Altered(was.ID) && was.Engine != "STREAM" {
 			continue
 		}
 		switch e := x.live.Tables[n]; {
@@ -32,7 +33,7 @@ func (x *restorer) definitions() error {
 			}
 		case e.IsFuse():
 			tables = append(tables, n)
-		case e.Comment != was.Comment && x.r.noted(was.ID, e.Comment):
+		case e.Comment != was.Comment && x.r.Noted(was.ID, e.Comment):
 			if err := x.only(o, x.exec("ALTER TABLE %s COMMENT = %s", n.SQL(), sqltext.Quote(was.Comment))); err != nil {
 				return fmt.Errorf("comment %s: %w", n, err)
 			}
@@ -46,7 +47,7 @@ func (x *restorer) definitions() error {
 		tables = slices.DeleteFunc(tables, func(n catalog.Name) bool { return x.live.Tables[n] == nil })
 	}
 	for _, n := range tables {
-		was, now := x.r.before[n.Object()], x.live.Tables[n]
+		was, now := x.r.Before[n.Object()], x.live.Tables[n]
 		before := x.wrote
 		for _, step := range []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{x.clusterKeyOfEmpty, x.options, x.indexes, x.constraints} {
 			if err := x.only(n.Object(), step(n, was, now)); err != nil {
@@ -59,7 +60,7 @@ func (x *restorer) definitions() error {
 	}
 	for _, was := range views {
 		n := catalog.NameOf(was.Object)
-		if e := x.live.Tables[n]; e != nil && e.Query != was.Query && x.r.changes(was.ID, effect.Text) {
+		if e := x.live.Tables[n]; e != nil && e.Query != was.Query && x.r.Changes(was.ID, effect.Text) {
 			if err := x.only(was.Object, x.exec("ALTER VIEW %s AS %s", n.SQL(), was.Query)); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
@@ -73,7 +74,7 @@ func (x *restorer) definitions() error {
 // licence that the embedded engine has not).
 func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
 	at := catalog.Head("SNAPSHOT_LOCATION='" + was.Facts["at"] + "'")
-	if was.Facts["at"] == now.Facts["at"] || at == "" || len(x.r.touched[was.ID]) == 0 {
+	if was.Facts["at"] == now.Facts["at"] || at == "" || len(x.r.Touched[was.ID]) == 0 {
 		return nil
 	}
 	comment := ""
@@ -93,7 +94,7 @@ func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.
 // clusterKeyOfEmpty sets the cluster key of a table that was never written, before or since, as it was: there is no snapshot to go
 // back to that would have it.
 func (x *restorer) clusterKeyOfEmpty(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	if was.Head != "" || now.Head != "" || !x.r.changes(was.ID, effect.Cluster) {
+	if was.Head != "" || now.Head != "" || !x.r.Changes(was.ID, effect.Cluster) {
 		return nil
 	}
 	if now.ClusterBy != was.ClusterBy {
@@ -108,11 +109,11 @@ func (x *restorer) clusterKeyOfEmpty(n catalog.Name, was catalog.ObjectState, no
 // options puts back the options that reached statements changed, where they are as those left them.
 func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
 	var set, unset []string
-	ours := x.r.options(was.ID)
+	ours := x.r.Options(was.ID)
 	for _, k := range slices.Sorted(maps.Keys(ours)) {
 		v, had := was.Options[k]
 		is, has := now.Options[k]
-		if had == has && v == is || !holdsOption(now.ObjectState, ours[k]) {
+		if had == has && v == is || !blame.HoldsOption(now.ObjectState, ours[k]) {
 			continue
 		}
 		if neutral, ok := catalog.Neutral[k]; !had && ok {
@@ -142,16 +143,16 @@ func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog
 // indexes drops those that reached statements made, and makes those again that they dropped, or that stood in the way of a FLASHBACK.
 func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
 	for _, i := range now.Indexes {
-		if !slices.Contains(was.Indexes, i) && x.r.index(was.ID, i.Name).made {
+		if !slices.Contains(was.Indexes, i) && x.r.Index(was.ID, i.Name).Made {
 			if err := x.dropIndex(n, i); err != nil {
 				return err
 			}
 		}
 	}
 	for _, i := range was.Indexes {
-		ours := x.r.index(was.ID, i.Name)
-		theirs := ours.dropped && slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
-		if !slices.Contains(now.Indexes, i) && !theirs && (ours.made || ours.dropped || x.unblocked[i.Name]) {
+		ours := x.r.Index(was.ID, i.Name)
+		theirs := ours.Dropped && slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
+		if !slices.Contains(now.Indexes, i) && !theirs && (ours.Made || ours.Dropped || x.unblocked[i.Name]) {
 			if err := x.createIndex(n, i); err != nil {
 				return err
 			}
@@ -180,16 +181,16 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 		return nil
 	}
 	for _, k := range now.Constraints {
-		if !slices.Contains(was.Constraints, k) && x.r.check(was.ID, k.Name).made {
+		if !slices.Contains(was.Constraints, k) && x.r.Check(was.ID, k.Name).Made {
 			if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, k := range was.Constraints {
-		ours := x.r.check(was.ID, k.Name)
-		theirs := ours.dropped && slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
-		if !slices.Contains(now.Constraints, k) && !theirs && (ours.made || ours.dropped || x.unblocked[k.Name] || x.r.changes(was.ID, effect.Columns)) {
+		ours := x.r.Check(was.ID, k.Name)
+		theirs := ours.Dropped && slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
+		if !slices.Contains(now.Constraints, k) && !theirs && (ours.Made || ours.Dropped || x.unblocked[k.Name] || x.r.Changes(was.ID, effect.Columns)) {
 			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression); err != nil {
 				return err
 			}
@@ -200,8 +201,8 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 
 // owners gives tables and databases back to their role: UNDROP loses the owner.
 func (x *restorer) owners() error {
-	for _, o := range x.r.scope() {
-		was := x.r.before[o]
+	for _, o := range x.r.Scope() {
+		was := x.r.Before[o]
 		if !was.Exists || was.Owner == "" || x.held[o] != "" {
 			continue
 		}
@@ -210,7 +211,7 @@ func (x *restorer) owners() error {
 		switch o.Kind {
 		case sqltext.Table:
 			now, on = x.live.Tables[catalog.NameOf(o)], catalog.NameOf(o).SQL()
-			if len(x.r.lost[was.ID]) == 0 && !x.r.lostDB[o.Database] && !x.r.owned[o] {
+			if len(x.r.Lost[was.ID]) == 0 && !x.r.LostDatabases[o.Database] && !x.r.Owned[o] {
 				continue
 			}
 		case sqltext.Database:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -20,18 +21,18 @@ const asNow = "defined again from the journal, secrets as of now"
 // defined again, from what the engine shows of it where that is all, else from dbctl's own earlier definition.
 func (x *restorer) others() error {
 	var scope []sqltext.Object
-	for _, o := range x.r.order {
-		_, known := x.r.before[o]
-		if known && len(x.r.written[o]) > 0 && o.Kind != sqltext.Table && o.Kind != sqltext.Database {
+	for _, o := range x.r.Order {
+		_, known := x.r.Before[o]
+		if known && len(x.r.Written[o]) > 0 && o.Kind != sqltext.Table && o.Kind != sqltext.Database {
 			scope = append(scope, o)
 		}
 	}
 	slices.SortStableFunc(scope, func(a, b sqltext.Object) int { return cmp.Compare(catalog.Rank(a.Kind), catalog.Rank(b.Kind)) })
 	for _, o := range scope {
-		was, now := x.r.before[o], x.live.State(o)
+		was, now := x.r.Before[o], x.live.State(o)
 		if x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
 			now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
-		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) && x.r.wrote(o).Has(effect.Existence|effect.Text))) {
+		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) && x.r.Wrote(o).Has(effect.Existence|effect.Text))) {
 			continue
 		}
 		var err error
@@ -60,8 +61,8 @@ func (x *restorer) untaken(now catalog.ObjectState) bool {
 	if now.Kind != sqltext.Sequence || !now.Exists {
 		return false
 	}
-	for _, i := range slices.Backward(x.r.written[now.Object]) {
-		for _, w := range x.r.reached[i].Effect.Writes {
+	for _, i := range slices.Backward(x.r.Written[now.Object]) {
+		for _, w := range x.r.Statements[i].Effect.Writes {
 			if w.Object != now.Object || w.Verb != effect.Create && w.Verb != effect.Replace {
 				continue
 			}
@@ -101,7 +102,7 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 	if o.Kind == sqltext.Grant {
 		return x.regrant(was, now)
 	}
-	statements := catalog.Rebuild(was, now, x.r.wrote(o))
+	statements := catalog.Rebuild(was, now, x.r.Wrote(o))
 	if statements == nil {
 		if x.o.Redefine == nil {
 			x.hold(o, "Databend does not show all of its definition, and dbctl has no earlier one")
@@ -156,7 +157,7 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 	}
 	if was.Kind == sqltext.Grant {
 		for _, g := range has {
-			if slices.Contains(was.Grants, g) || owning(g) || !x.r.granted(was.Object, g) {
+			if slices.Contains(was.Grants, g) || owning(g) || !x.r.Granted(was.Object, g) {
 				continue
 			}
 			x.done[was.Object] = true
@@ -170,7 +171,7 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 	}
 	for _, g := range was.Grants {
 		// Who owns an object is that object's to say: owners. What a role owned that was dropped went to another.
-		if slices.Contains(has, g) || was.Kind == sqltext.Grant && (owning(g) || !x.r.granted(was.Object, g)) {
+		if slices.Contains(has, g) || was.Kind == sqltext.Grant && (owning(g) || !x.r.Granted(was.Object, g)) {
 			continue
 		}
 		x.done[was.Object] = true
@@ -181,36 +182,7 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 	return nil
 }
 
-// grantIn is what a line of a state's Grants says.
-func grantIn(line string) effect.Grant {
-	for _, w := range effect.Analyze(line, "").Writes {
-		if w.Grant != nil {
-			return *w.Grant
-		}
-	}
-	return effect.Grant{}
-}
-
-func owning(line string) bool { return slices.Contains(grantIn(line).Privileges, "OWNERSHIP") }
-
-// granted reports whether a reached GRANT or REVOKE was about what the line of a state's Grants says.
-func (r *reach) granted(o sqltext.Object, line string) bool {
-	g := grantIn(line)
-	return slices.ContainsFunc(r.grants(o), func(ours effect.Grant) bool { return ours.Covers(g) })
-}
-
-// grants are what reached statements gave to the object, a grantee, and took from it.
-func (r *reach) grants(o sqltext.Object) []effect.Grant {
-	var out []effect.Grant
-	for _, i := range r.written[o] {
-		for _, w := range r.reached[i].Effect.Writes {
-			if w.Object == o && w.Grant != nil {
-				out = append(out, *w.Grant)
-			}
-		}
-	}
-	return out
-}
+func owning(line string) bool { return slices.Contains(blame.GrantIn(line).Privileges, "OWNERSHIP") }
 
 // inherit gives a role or user the roles that reached statements took from it, and takes those that they gave.
 func (x *restorer) inherit(was, now catalog.ObjectState) error {
@@ -220,7 +192,7 @@ func (x *restorer) inherit(was, now catalog.ObjectState) error {
 		to = "ROLE " + sqltext.Ident(name)
 	}
 	ours := func(role string) bool {
-		return was.Kind != sqltext.Grant || slices.ContainsFunc(x.r.grants(was.Object), func(g effect.Grant) bool { return g.Role == role })
+		return was.Kind != sqltext.Grant || slices.ContainsFunc(x.r.Grants(was.Object), func(g effect.Grant) bool { return g.Role == role })
 	}
 	had, has := catalog.RoleNames(was.Facts["roles"]), catalog.RoleNames(now.Facts["roles"])
 	for _, r := range had {
@@ -251,7 +223,7 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return "it is not there", ""
 	case was.Exists != now.Exists:
 		return "it is there", ""
-	case was.Files() > now.Files() && slices.ContainsFunc(x.r.written[was.Object], func(i int) bool { return x.r.reached[i].Effect.Changes(effect.Files) }):
+	case was.Files() > now.Files() && slices.ContainsFunc(x.r.Written[was.Object], func(i int) bool { return x.r.Statements[i].Effect.Changes(effect.Files) }):
 		return fmt.Sprintf("%d files that were in it are gone", was.Files()-now.Files()), ""
 	case was.Kind == sqltext.Database && was.ID != now.ID:
 		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""
@@ -275,7 +247,7 @@ func (x *restorer) differenceOfGrants(was, now catalog.ObjectState) (mine, their
 		for _, g := range a.Grants {
 			switch {
 			case slices.Contains(b.Grants, g) || owning(g):
-			case x.r.granted(was.Object, g):
+			case x.r.Granted(was.Object, g):
 				own = append(own, how+" "+g)
 			default:
 				foreign = append(foreign, how+" "+g)
@@ -286,7 +258,7 @@ func (x *restorer) differenceOfGrants(was, now catalog.ObjectState) (mine, their
 				continue
 			}
 			what := how + " role " + r
-			if slices.ContainsFunc(x.r.grants(was.Object), func(g effect.Grant) bool { return g.Role == r }) {
+			if slices.ContainsFunc(x.r.Grants(was.Object), func(g effect.Grant) bool { return g.Role == r }) {
 				own = append(own, what)
 			} else {
 				foreign = append(foreign, what)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -31,7 +32,7 @@ func (x *restorer) outcomes() ([]Outcome, error) {
 }
 
 func (x *restorer) compare() ([]Outcome, error) {
-	scope := x.r.scope()
+	scope := x.r.Scope()
 	heads, err := x.compareHeads(scope)
 	if err != nil {
 		return nil, err
@@ -44,14 +45,14 @@ func (x *restorer) compare() ([]Outcome, error) {
 		if x.done[o] {
 			r.Result = Restored
 		}
-		was, known := x.r.before[o]
+		was, known := x.r.Before[o]
 		if why := x.failed[o]; why != "" {
 			x.note(o, "%s", why)
 		}
 		switch why, held := x.held[o]; {
 		case held:
 			r.Result, r.Detail = Kept, why
-			if e := x.live.ByID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && isAside(e.Name) && !strings.Contains(why, e.Name) {
+			if e := x.live.ByID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && catalog.IsAside(e.Name) && !strings.Contains(why, e.Name) {
 				r.Detail += "; the one that was there is kept as " + e.Name
 			}
 		case !known:
@@ -81,7 +82,7 @@ func (x *restorer) compare() ([]Outcome, error) {
 			out = append(out, Outcome{Object: o, Result: Differs, Detail: x.failed[o]})
 		}
 	}
-	for _, st := range x.r.reached {
+	for _, st := range x.r.Statements {
 		if st.Effect.Unknown {
 			out = append(out, Outcome{Object: sqltext.Object{Kind: sqltext.Unknown, Name: st.Effect.Kind}, Result: Differs, Detail: "what it did is not known, and was not put back"})
 		}
@@ -94,35 +95,35 @@ func (x *restorer) compare() ([]Outcome, error) {
 func (x *restorer) compareHeads(scope []sqltext.Object) (map[sqltext.Object]string, error) {
 	bases := map[catalog.Name]string{}
 	for _, o := range scope {
-		was := x.r.before[o]
+		was := x.r.Before[o]
 		n := catalog.NameOf(o)
-		if e := x.live.Tables[n]; o.Kind == sqltext.Table && was.Exists && e != nil && e.ID == was.ID && e.IsFuse() && e.Head != x.r.base(was) {
-			bases[n] = x.r.base(was)
+		if e := x.live.Tables[n]; o.Kind == sqltext.Table && was.Exists && e != nil && e.ID == was.ID && e.IsFuse() && e.Head != x.r.Base(was) {
+			bases[n] = x.r.Base(was)
 		}
 	}
 	if len(bases) == 0 {
 		return nil, nil
 	}
-	chains, err := lineages(x.ctx, x.c, bases)
+	chains, err := blame.Lineages(x.ctx, x.c, bases)
 	if err != nil {
 		return nil, err
 	}
 	out := map[sqltext.Object]string{}
 	for n, ch := range chains {
 		o := n.Object()
-		was := x.r.before[o]
-		v, err := x.r.attribute(x.ctx, x.c, ch, was.ID, false)
+		was := x.r.Before[o]
+		v, err := x.r.Attribute(x.ctx, x.c, ch, was.ID, false)
 		if err != nil {
 			return nil, err
 		}
 		switch {
 		case bases[n] == "" && emptied(ch):
 			// It had never been written: TRUNCATE is as far back as it goes.
-		case v.refuse != "" && len(x.r.touched[was.ID]) > 0:
-			out[o] = v.refuse
-		case v.own > 0:
+		case v.Refuse != "" && len(x.r.Touched[was.ID]) > 0:
+			out[o] = v.Refuse
+		case v.Own > 0:
 			out[o] = "rows or columns of this migration are still in it"
-		case bases[n] != "" && ch.base == len(ch.snaps):
+		case bases[n] != "" && ch.Base == len(ch.Snapshots):
 			out[o] = "its snapshot " + bases[n] + " is no longer in its history"
 		}
 	}
@@ -140,7 +141,7 @@ func slipped(was, now catalog.ObjectState) string {
 }
 
 // emptied reports whether the newest snapshot holds no row.
-func emptied(ch chain) bool { return len(ch.snaps) > 0 && len(ch.snaps[0].segments) == 0 }
+func emptied(ch blame.Chain) bool { return len(ch.Snapshots) > 0 && len(ch.Snapshots[0].Segments) == 0 }
 
 // difference says what is not as it was: what a reached statement can have changed, and what only others can.
 func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) (mine, theirs string) {
@@ -171,50 +172,50 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 			foreign = append(foreign, s)
 		}
 	}
-	if len(x.r.touched[was.ID]) > 0 {
+	if len(x.r.Touched[was.ID]) > 0 {
 		switch was.Engine {
 		case "FUSE", "VIEW":
 		case "STREAM":
 			say(true, was.Facts["at"] != now.Facts["at"], "it has been read past where it was")
 		default:
-			say(true, x.r.changes(was.ID, effect.Rows), "rows of a %s table cannot be put back", was.Engine)
+			say(true, x.r.Changes(was.ID, effect.Rows), "rows of a %s table cannot be put back", was.Engine)
 		}
 	}
-	say(x.r.changes(was.ID, effect.Columns|effect.Text), !sameColumns(was.Columns, now.Columns),
+	say(x.r.Changes(was.ID, effect.Columns|effect.Text), !sameColumns(was.Columns, now.Columns),
 		"columns are %s, were %s", columnsText(now.Columns), columnsText(was.Columns))
 	for _, c := range was.Columns {
 		for _, n := range now.Columns {
-			say(x.r.columnNoted(was.ID, c.Name, n.Comment), n.Name == c.Name && n.Comment != c.Comment,
+			say(x.r.ColumnNoted(was.ID, c.Name, n.Comment), n.Name == c.Name && n.Comment != c.Comment,
 				"comment of column %s is %s, was %s", c.Name, sqltext.Quote(n.Comment), sqltext.Quote(c.Comment))
 		}
 	}
-	say(x.r.noted(was.ID, now.Comment), was.Comment != now.Comment, "comment is %s, was %s", sqltext.Quote(now.Comment), sqltext.Quote(was.Comment))
-	say(x.r.changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy, was.ClusterBy)
-	say(x.r.changes(was.ID, effect.Text), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
-	options := x.r.options(was.ID)
+	say(x.r.Noted(was.ID, now.Comment), was.Comment != now.Comment, "comment is %s, was %s", sqltext.Quote(now.Comment), sqltext.Quote(was.Comment))
+	say(x.r.Changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy, was.ClusterBy)
+	say(x.r.Changes(was.ID, effect.Text), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
+	options := x.r.Options(was.ID)
 	for k, v := range was.Options {
 		o, ours := options[k]
-		say(ours && holdsOption(now, o), now.Options[k] != v, "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
+		say(ours && blame.HoldsOption(now, o), now.Options[k] != v, "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
 	}
 	for k, v := range now.Options {
 		o, ours := options[k]
 		_, had := was.Options[k]
-		say(ours && holdsOption(now, o), !had && !catalog.Residue(k, v, was.Options), "option %s is set", k)
+		say(ours && blame.HoldsOption(now, o), !had && !catalog.Residue(k, v, was.Options), "option %s is set", k)
 	}
 	// Made by ours and there, or dropped by ours and not there.
-	ours := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool { return !slices.Contains(was.Indexes, i) && x.r.index(was.ID, i.Name).made }) ||
+	ours := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool { return !slices.Contains(was.Indexes, i) && x.r.Index(was.ID, i.Name).Made }) ||
 		slices.ContainsFunc(was.Indexes, func(i catalog.Index) bool {
-			return x.r.index(was.ID, i.Name).dropped && !slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
+			return x.r.Index(was.ID, i.Name).Dropped && !slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
 		})
 	say(ours, !slices.Equal(was.Indexes, now.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
 	ours = slices.ContainsFunc(now.Constraints, func(k catalog.Constraint) bool {
-		return !slices.Contains(was.Constraints, k) && x.r.check(was.ID, k.Name).made
+		return !slices.Contains(was.Constraints, k) && x.r.Check(was.ID, k.Name).Made
 	}) ||
 		slices.ContainsFunc(was.Constraints, func(k catalog.Constraint) bool {
-			return x.r.check(was.ID, k.Name).dropped && !slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
+			return x.r.Check(was.ID, k.Name).Dropped && !slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
 		})
 	say(ours, !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v", now.Constraints, was.Constraints)
-	say(true, !was.Unread && now.Unread && x.r.altered(was.ID), "its constraints cannot be read")
+	say(true, !was.Unread && now.Unread && x.r.Altered(was.ID), "its constraints cannot be read")
 	return strings.Join(own, "; "), strings.Join(foreign, "; ")
 }
 

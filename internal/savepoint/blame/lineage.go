@@ -1,4 +1,4 @@
-package savepoint
+package blame
 
 import (
 	"context"
@@ -11,18 +11,18 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// snapshot is one commit of a table. Snapshots carry no author.
-type snapshot struct {
-	id       string
-	segments []string
-	fields   []field
+// Snapshot is one commit of a table. Snapshots carry no author.
+type Snapshot struct {
+	ID       string
+	Segments []string
+	Fields   []Field
 	cluster  string
 	rows     string
 	blocks   map[string]bool // read only where segments do not tell
 }
 
-// field is a column as a snapshot has it: the id stays when the column is renamed or gets another type.
-type field struct {
+// Field is a column as a snapshot has it: the id stays when the column is renamed or gets another type.
+type Field struct {
 	ID       int             `json:"column_id"`
 	Name     string          `json:"name"`
 	Type     json.RawMessage `json:"data_type"`
@@ -30,7 +30,7 @@ type field struct {
 	Computed json.RawMessage `json:"computed_expr"`
 }
 
-func (f field) same(g field) bool {
+func (f Field) same(g Field) bool {
 	return f.ID == g.ID && f.Name == g.Name && string(f.Type) == string(g.Type) && text(f.Default) == text(g.Default)
 }
 
@@ -41,34 +41,34 @@ func text(s *string) string {
 	return *s
 }
 
-func sameFields(a, b []field) bool { return slices.EqualFunc(a, b, field.same) }
+func sameFields(a, b []Field) bool { return slices.EqualFunc(a, b, Field.same) }
 
-// chain is a table's snapshots, newest first, down to base (which it includes) or to the first.
-type chain struct {
-	at    catalog.Name // where the table is now
-	snaps []snapshot
-	base  int // index of the base, len(snaps) when it is not among them
+// Chain is a table's snapshots, newest first, down to base (which it includes) or to the first.
+type Chain struct {
+	At        catalog.Name // where the table is now
+	Snapshots []Snapshot
+	Base      int // index of the base, len(snaps) when it is not among them
 }
 
 // prev is the snapshot before snaps[i].
-func (c chain) prev(i int) snapshot {
-	if i+1 < len(c.snaps) {
-		return c.snaps[i+1]
+func (c Chain) prev(i int) Snapshot {
+	if i+1 < len(c.Snapshots) {
+		return c.Snapshots[i+1]
 	}
-	return snapshot{}
+	return Snapshot{}
 }
 
-func (c chain) index(id string) int {
-	return slices.IndexFunc(c.snaps, func(s snapshot) bool { return s.id == id })
+func (c Chain) Index(id string) int {
+	return slices.IndexFunc(c.Snapshots, func(s Snapshot) bool { return s.ID == id })
 }
 
 // firstLook is how many snapshots of each table are read at first: each is an object of the store.
 const firstLook = 24
 
-// lineages reads the snapshots of tables above their base, newest first: one request unless a table has more than firstLook
+// Lineages reads the snapshots of tables above their base, newest first: one request unless a table has more than firstLook
 // of them. bases: table → id of the base, "" to read to the first.
-func lineages(ctx context.Context, c Conn, bases map[catalog.Name]string) (map[catalog.Name]chain, error) {
-	out := map[catalog.Name]chain{}
+func Lineages(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
+	out := map[catalog.Name]Chain{}
 	todo := make([]catalog.Name, 0, len(bases))
 	for n := range bases {
 		todo = append(todo, n)
@@ -86,38 +86,38 @@ func lineages(ctx context.Context, c Conn, bases map[catalog.Name]string) (map[c
 			return nil, fmt.Errorf("read snapshots: %w", err)
 		}
 		for _, n := range todo {
-			out[n] = chain{at: n}
+			out[n] = Chain{At: n}
 		}
 		for _, r := range rows {
 			n := catalog.Name{DB: r[0], Table: r[1]}
-			s := snapshot{id: r[2], cluster: r[5], rows: r[6]}
-			if err := json.Unmarshal([]byte(r[4]), &s.fields); err != nil {
-				return nil, fmt.Errorf("read schema of snapshot %s: %w", s.id, err)
+			s := Snapshot{ID: r[2], cluster: r[5], rows: r[6]}
+			if err := json.Unmarshal([]byte(r[4]), &s.Fields); err != nil {
+				return nil, fmt.Errorf("read schema of snapshot %s: %w", s.ID, err)
 			}
 			var segments [][]any
 			if err := json.Unmarshal([]byte(r[3]), &segments); err != nil {
-				return nil, fmt.Errorf("read segments of snapshot %s: %w", s.id, err)
+				return nil, fmt.Errorf("read segments of snapshot %s: %w", s.ID, err)
 			}
 			for _, g := range segments {
 				if len(g) > 0 {
-					s.segments = append(s.segments, fmt.Sprint(g[0]))
+					s.Segments = append(s.Segments, fmt.Sprint(g[0]))
 				}
 			}
 			ch := out[n]
-			ch.snaps = append(ch.snaps, s)
+			ch.Snapshots = append(ch.Snapshots, s)
 			out[n] = ch
 		}
 		var more []catalog.Name
 		for _, n := range todo {
 			ch := out[n]
-			ch.base = len(ch.snaps)
+			ch.Base = len(ch.Snapshots)
 			if b := bases[n]; b != "" {
-				if i := ch.index(b); i >= 0 {
-					ch.base = i
-					ch.snaps = ch.snaps[:i+1]
+				if i := ch.Index(b); i >= 0 {
+					ch.Base = i
+					ch.Snapshots = ch.Snapshots[:i+1]
 				}
 			}
-			if ch.base == len(ch.snaps) && len(ch.snaps) == limit {
+			if ch.Base == len(ch.Snapshots) && len(ch.Snapshots) == limit {
 				more = append(more, n)
 			}
 			out[n] = ch
@@ -128,14 +128,14 @@ func lineages(ctx context.Context, c Conn, bases map[catalog.Name]string) (map[c
 }
 
 // readBlocks reads the block names of the chain's snapshots: what is new in one against its predecessor is what was written.
-func (ch *chain) readBlocks(ctx context.Context, c Conn) error {
-	parts := make([]string, 0, len(ch.snaps))
-	for i := range ch.snaps {
-		s := &ch.snaps[i]
+func (ch *Chain) readBlocks(ctx context.Context, c catalog.Conn) error {
+	parts := make([]string, 0, len(ch.Snapshots))
+	for i := range ch.Snapshots {
+		s := &ch.Snapshots[i]
 		if s.blocks == nil {
 			s.blocks = map[string]bool{}
 			parts = append(parts, fmt.Sprintf("select %s, block_location from fuse_block(%s, %s, %s)",
-				sqltext.Quote(s.id), sqltext.Quote(ch.at.DB), sqltext.Quote(ch.at.Table), sqltext.Quote(s.id)))
+				sqltext.Quote(s.ID), sqltext.Quote(ch.At.DB), sqltext.Quote(ch.At.Table), sqltext.Quote(s.ID)))
 		}
 	}
 	if len(parts) == 0 {
@@ -143,17 +143,17 @@ func (ch *chain) readBlocks(ctx context.Context, c Conn) error {
 	}
 	rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
 	if err != nil {
-		return fmt.Errorf("read blocks of %s: %w", ch.at, err)
+		return fmt.Errorf("read blocks of %s: %w", ch.At, err)
 	}
 	for _, r := range rows {
-		ch.snaps[ch.index(r[0])].blocks[r[1]] = true
+		ch.Snapshots[ch.Index(r[0])].blocks[r[1]] = true
 	}
 	return nil
 }
 
-// added are the blocks of snaps[i] that its predecessor lacks, gone those that only the predecessor has.
-func (c chain) added(i int) []string { return minus(c.snaps[i].blocks, c.prev(i).blocks) }
-func (c chain) gone(i int) []string  { return minus(c.prev(i).blocks, c.snaps[i].blocks) }
+// Added are the blocks of snaps[i] that its predecessor lacks, gone those that only the predecessor has.
+func (c Chain) Added(i int) []string { return minus(c.Snapshots[i].blocks, c.prev(i).blocks) }
+func (c Chain) gone(i int) []string  { return minus(c.prev(i).blocks, c.Snapshots[i].blocks) }
 
 func minus(a, b map[string]bool) []string {
 	var out []string
