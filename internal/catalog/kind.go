@@ -33,8 +33,7 @@ var kinds []kind
 func init() {
 	kinds = []kind{
 		{
-			of: sqltext.Setting, from: "system.settings", columns: []string{"value", "level"}, facts: []string{"value", "level"},
-			adjust: adjustSetting, rebuild: rebuildSetting,
+			of: sqltext.Setting, facts: []string{"value", "level"}, adjust: adjustSetting, read: readSettings, rebuild: rebuildSetting,
 		},
 		{
 			of: sqltext.Tag, word: "TAG", from: "system.tags", columns: []string{"allowed_values", "comment"}, facts: []string{"allowed values", "comment"},

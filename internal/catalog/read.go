@@ -24,6 +24,21 @@ func named(objects []sqltext.Object, name string) (sqltext.Object, bool) {
 	return objects[i], true
 }
 
+// readSettings reads the account's own values, which those of the session hide; one by one, since the account's limit of rows may be 1.
+func readSettings(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	for _, o := range objects {
+		sql := "SELECT name, value, level FROM system.settings WHERE name = " + sqltext.Quote(o.Name)
+		res, err := c.Query(ctx, databend.Statement{Account: true, SQL: sql})
+		if err != nil {
+			return err
+		}
+		for _, r := range res.Rows {
+			cat.addKind(string(o.Kind), []string{r[0].String, r[1].String, r[2].String})
+		}
+	}
+	return nil
+}
+
 // readStages counts the files of internal stages.
 func readStages(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
 	for _, o := range objects {

@@ -3,7 +3,6 @@ package migrate
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
@@ -150,13 +149,7 @@ func (s *Step) analyze(statements []project.Statement, database string) error {
 		if e.Use != "" {
 			database = e.Use
 		}
-		names := slices.Concat(e.Settings, e.During)
-		for _, w := range e.Writes {
-			if w.Kind == sqltext.Setting { // what the account has of it does not show in a session that pins it
-				names = append(names, strings.ToLower(w.Name))
-			}
-		}
-		for _, name := range names {
+		for _, name := range slices.Concat(e.Settings, e.During) {
 			if databend.IsPinned(name) {
 				return refuse(st, Setting, "SET "+name+": dbctl pins this setting, the rollback relies on it", "leave it out")
 			}
