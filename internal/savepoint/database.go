@@ -26,11 +26,18 @@ func (x *restorer) databases() error {
 		if e == nil || e.ID == x.r.Before[o].ID {
 			continue
 		}
+		if _, gone := x.goneDatabase(e.ID); gone && !x.r.Before[o].Exists { // UNDROP finds it under no other name
+			if err := x.only(o, x.exec("DROP DATABASE %s", sqltext.Ident(e.Name))); err != nil {
+				return fmt.Errorf("drop database %s: %w", e.Name, err)
+			}
+			delete(x.live.Databases, e.Name)
+			continue
+		}
 		if !x.mayMoveDatabase(o, e) {
 			x.hold(o, "another session made database %s under this name", e.ID)
 			continue
 		}
-		if err := x.renameDatabase(e, parkedDatabase(e)); err != nil {
+		if err := x.only(o, x.renameDatabase(e, parkedDatabase(e))); err != nil {
 			return err
 		}
 	}
@@ -40,7 +47,7 @@ func (x *restorer) databases() error {
 			continue
 		}
 		if x.databaseByID(was.ID) == nil {
-			if err := x.undropDatabase(was, scope); err != nil {
+			if err := x.only(o, x.undropDatabase(was, scope)); err != nil {
 				return err
 			}
 		}
@@ -51,7 +58,7 @@ func (x *restorer) databases() error {
 		if !was.Exists || e == nil || e.Name == o.Name || x.held[o] != "" {
 			continue
 		}
-		if err := x.renameDatabase(e, o.Name); err != nil {
+		if err := x.only(o, x.renameDatabase(e, o.Name)); err != nil {
 			return err
 		}
 		x.done[o] = true

@@ -42,7 +42,19 @@ func (c change) nothing() bool { return !c.schema() && !c.lost && !c.grew }
 // wrote (Own): that is exact. A DDL commits by itself; its snapshot is the one after the head read right before it that did
 // what such a statement does. An append that is not journaled is never ours. first says that the table's first snapshot
 // comes from its own CREATE TABLE … AS SELECT.
+// A table whose snapshots cannot be read is left as it is.
 func (r *Reach) Attribute(ctx context.Context, c catalog.Conn, ch Chain, token string, first bool) (Verdict, error) {
+	v, err := r.attribute(ctx, c, ch, token, first)
+	if catalog.Refused(err) {
+		ch.unread, err = catalog.Message(err), nil
+	}
+	if ch.unread != "" {
+		v = Verdict{Chain: ch, Refuse: "its snapshots cannot be read (" + ch.unread + ")"}
+	}
+	return v, err
+}
+
+func (r *Reach) attribute(ctx context.Context, c catalog.Conn, ch Chain, token string, first bool) (Verdict, error) {
 	v := Verdict{Chain: ch}
 	touches := r.Touched[token]
 	own := map[string]bool{}

@@ -47,7 +47,8 @@ func sameFields(a, b []Field) bool { return slices.EqualFunc(a, b, Field.same) }
 type Chain struct {
 	At        catalog.Name // where the table is now
 	Snapshots []Snapshot
-	Base      int // index of the base, len(snaps) when it is not among them
+	Base      int    // index of the base, len(snaps) when it is not among them
+	unread    string // why its snapshots could not be read
 }
 
 // prev is the snapshot before snaps[i].
@@ -66,8 +67,29 @@ func (c Chain) Index(id string) int {
 const firstLook = 24
 
 // Lineages reads the snapshots of tables above their base, newest first: one request unless a table has more than firstLook
-// of them. bases: table → id of the base, "" to read to the first.
+// of them. bases: table → id of the base, "" to read to the first. Where the server refuses, each table is read alone, so that one whose
+// snapshots cannot be read is no other's trouble.
 func Lineages(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
+	out, err := lineages(ctx, c, bases)
+	if !catalog.Refused(err) {
+		return out, err
+	}
+	out = map[catalog.Name]Chain{}
+	for n, base := range bases {
+		one, err := lineages(ctx, c, map[catalog.Name]string{n: base})
+		switch {
+		case catalog.Refused(err):
+			out[n] = Chain{At: n, unread: catalog.Message(err)}
+		case err != nil:
+			return nil, err
+		default:
+			out[n] = one[n]
+		}
+	}
+	return out, nil
+}
+
+func lineages(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
 	out := map[catalog.Name]Chain{}
 	todo := make([]catalog.Name, 0, len(bases))
 	for n := range bases {
