@@ -21,5 +21,6 @@ func KeptName(id string) string   { return keptPrefix + id }
 
 // IsAside reports whether a name is one of ours.
 func IsAside(s string) bool {
-	return strings.HasPrefix(s, ParkedPrefix) || strings.HasPrefix(s, raisedPrefix) || strings.HasPrefix(s, fencedPrefix) || strings.HasPrefix(s, keptPrefix)
+	return strings.HasPrefix(s, ParkedPrefix) || strings.HasPrefix(s, raisedPrefix) || strings.HasPrefix(s, fencedPrefix) ||
+		strings.HasPrefix(s, keptPrefix)
 }

@@ -92,17 +92,26 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 			all = " where database = " + sqltext.Quote(db)
 		}
 		branches = append(branches,
-			branch("table", []string{"database", "name", "table_id", "engine", "table_option", "comment", "cluster_by", "owner", "is_transient", micros("created_on")}, " from system.tables"+all),
-			branch("gone", []string{"database", "name", "table_id", "engine", "table_option", micros("dropped_on"), micros("created_on")}, " from system.tables_with_history"+in("name")+" and dropped_on is not null"),
-			branch("column", []string{"database", "`table`", "name", "type", "default_kind", "default_expression", "is_nullable", "comment"}, " from system.columns"+in("`table`")),
+			branch("table", []string{
+				"database", "name", "table_id", "engine", "table_option", "comment", "cluster_by", "owner",
+				"is_transient", micros("created_on"),
+			}, " from system.tables"+all),
+			branch("gone", []string{"database", "name", "table_id", "engine", "table_option", micros("dropped_on"), micros("created_on")},
+				" from system.tables_with_history"+in("name")+" and dropped_on is not null"),
+			branch("column", []string{"database", "`table`", "name", "type", "default_kind", "default_expression", "is_nullable", "comment"},
+				" from system.columns"+in("`table`")),
 			branch("view", []string{"database", "name", "view_query"}, " from system.views"+in("name")),
-			branch("stream", []string{"database", "name", "stream_id", "table_name", "mode", "comment", "snapshot_location", "owner", micros("created_on")}, " from system.streams"+in("name")),
+			branch("stream", []string{
+				"database", "name", "stream_id", "table_name", "mode", "comment", "snapshot_location", "owner",
+				micros("created_on"),
+			}, " from system.streams"+in("name")),
 		)
 	}
 	if len(databases) > 0 {
 		branches = append(branches,
-			branch("db", []string{"name", "database_id", micros("dropped_on"), "owner"}, fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
-				Either("name", databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))),
+			branch("db", []string{"name", "database_id", micros("dropped_on"), "owner"},
+				fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
+					Either("name", databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))),
 			// the databases of the engine itself have ids from 2^62 on
 			branch("newest db", []string{"max(database_id)"}, " from system.databases_with_history where database_id < 4611686018427387904"))
 	}
@@ -216,7 +225,8 @@ func (cat *Catalog) add(rows [][]string) {
 func detailBranches(tables map[string][]string) (indexes, constraints []string) {
 	for _, db := range slices.Sorted(maps.Keys(tables)) {
 		filter := " where database = " + sqltext.Quote(db) + " and `table`||'' in " + List(tables[db])
-		indexes = append(indexes, branch("table index", []string{"database", "`table`", "name", "type", "original", "definition"}, " from system.indexes"+filter))
+		indexes = append(indexes, branch("table index", []string{"database", "`table`", "name", "type", "original", "definition"},
+			" from system.indexes"+filter))
 		constraints = append(constraints, branch("table constraint", constraintColumns, " from system.constraints"+filter))
 	}
 	return indexes, constraints
@@ -230,7 +240,8 @@ func (cat *Catalog) readConstraints(ctx context.Context, c Conn, n Name) error {
 	if e == nil || !e.IsFuse() {
 		return nil
 	}
-	rows, err := Query(ctx, c, branch("table constraint", constraintColumns, " from system.constraints where database = "+sqltext.Quote(n.DB)+" and `table` = "+sqltext.Quote(n.Table)))
+	rows, err := Query(ctx, c, branch("table constraint", constraintColumns,
+		" from system.constraints where database = "+sqltext.Quote(n.DB)+" and `table` = "+sqltext.Quote(n.Table)))
 	if databend.IsCode(err, databend.CodeSemantic) {
 		e.Unread = true
 		return nil

@@ -13,16 +13,17 @@ import (
 // made again. Tables, views, streams and databases have history, and are no such kind.
 type kind struct {
 	of       sqltext.ObjectKind
-	word     string                                                                          // as DROP and DESC name it, "" when it cannot be dropped
-	from     string                                                                          // the system table that lists it, "" when a statement of its own reads it
-	columns  []string                                                                        // of that table, after the name
-	facts    []string                                                                        // what these columns are called in Facts
-	list     func(names []string) string                                                     // the condition on names, where it is not that the column name is one of them
-	adjust   func(*ObjectState)                                                              // puts right what a row says
-	read     func(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error // what no table lists
-	volatile []string                                                                        // facts that are no part of its definition: they move by themselves, or no definition gives them back
-	opaque   func(ObjectState) bool                                                          // equal facts do not mean that it is the same
-	rebuild  func(was, now ObjectState, wrote effect.Aspect) []string                        // the statements that make it as it was, nil when facts do not tell
+	word     string   // as DROP and DESC name it, "" when it cannot be dropped
+	from     string   // the system table that lists it, "" when a statement of its own reads it
+	columns  []string // of that table, after the name
+	facts    []string // what these columns are called in Facts
+	volatile []string // facts that are no part of its definition: they move by themselves, or no definition gives them back
+
+	list    func(names []string) string                                                     // the condition on names, where it is not that the column name is one of them
+	adjust  func(*ObjectState)                                                              // puts right what a row says
+	read    func(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error // what no table lists
+	opaque  func(ObjectState) bool                                                          // equal facts do not mean that it is the same
+	rebuild func(was, now ObjectState, wrote effect.Aspect) []string                        // makes it as it was; nil when facts do not tell how
 }
 
 func always(ObjectState) bool { return true }
@@ -36,7 +37,10 @@ func init() {
 			of: sqltext.Setting, facts: []string{"value", "level"}, adjust: adjustSetting, read: readSettings, rebuild: rebuildSetting,
 		},
 		{
-			of: sqltext.Tag, word: "TAG", from: "system.tags", columns: []string{"allowed_values", "comment"}, facts: []string{"allowed values", "comment"},
+			of: sqltext.Tag, word: "TAG", from: "system.tags", columns: []string{
+				"allowed_values",
+				"comment",
+			}, facts: []string{"allowed values", "comment"},
 			rebuild: rebuildTag,
 		},
 		{of: sqltext.NetworkPolicy, word: "NETWORK POLICY", read: readNetworkPolicies, rebuild: rebuildNetworkPolicy},
@@ -68,7 +72,10 @@ func init() {
 		},
 		{
 			of: sqltext.Function, word: "FUNCTION", from: "system.user_functions",
-			columns: []string{"language", "definition", "arguments", "description"}, facts: []string{"language", "definition", "arguments", "description"},
+			columns: []string{"language", "definition", "arguments", "description"}, facts: []string{
+				"language", "definition", "arguments",
+				"description",
+			},
 			rebuild: rebuildFunction,
 		},
 		{of: sqltext.MaskingPolicy, word: "MASKING POLICY", read: readDescribed, opaque: always},

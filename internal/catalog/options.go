@@ -14,7 +14,10 @@ var Unsettable = []string{
 }
 
 // Neutral are the values that mean the same as no value, for options that cannot be taken away.
-var Neutral = map[string]string{"CHANGE_TRACKING": "false", "ENABLE_SCHEMA_EVOLUTION": "false", "ENABLE_AUTO_ANALYZE": "1", "COMPRESSION": "lz4"}
+var Neutral = map[string]string{
+	"CHANGE_TRACKING": "false", "ENABLE_SCHEMA_EVOLUTION": "false", "ENABLE_AUTO_ANALYZE": "1",
+	"COMPRESSION": "lz4",
+}
 
 // Residue reports whether an option is there now only because Databend cannot take it away.
 func Residue(k, now string, was map[string]string) bool {

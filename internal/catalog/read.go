@@ -160,7 +160,8 @@ func readDescribed(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.
 		}
 		facts := map[string]string{}
 		for i, col := range res.Columns {
-			if col = strings.ToLower(col); i < len(res.Rows[0]) && !strings.Contains(col, "created") && !strings.Contains(col, "webhook") && col != "id" {
+			if col = strings.ToLower(col); i < len(res.Rows[0]) && !strings.Contains(col, "created") && !strings.Contains(col, "webhook") &&
+				col != "id" {
 				facts[col] = res.Rows[0][i].String
 			}
 		}
@@ -171,7 +172,8 @@ func readDescribed(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.
 
 // taskFacts are the columns of SHOW TASKS that a person decides.
 var taskFacts = []string{
-	"state", "schedule", "definition", "warehouse", "comment", "condition_text", "after", "suspend_task_after_num_failures", "error_integration",
+	"state", "schedule", "definition", "warehouse", "comment", "condition_text", "after", "suspend_task_after_num_failures",
+	"error_integration",
 }
 
 func readTasks(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {

@@ -67,7 +67,8 @@ func rebuildSequence(was, now ObjectState, _ effect.Aspect) []string {
 	if now.Exists && Behind(start, now.Facts["current"]) {
 		start = now.Facts["current"]
 	}
-	return []string{fmt.Sprintf("CREATE OR REPLACE SEQUENCE %s START = %s INCREMENT = %s%s", was.SQL(), start, was.Facts["interval"], was.comment())}
+	return []string{fmt.Sprintf("CREATE OR REPLACE SEQUENCE %s START = %s INCREMENT = %s%s", was.SQL(), start, was.Facts["interval"],
+		was.comment())}
 }
 
 func rebuildIndex(was, _ ObjectState, _ effect.Aspect) []string {

@@ -33,7 +33,8 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 			return !o.Unset && !set && !slices.Contains(Unsettable, o.Name)
 		})
 		if stays >= 0 && followed {
-			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet", strings.ToLower(w.Options[stays].Name), w.Object)
+			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet",
+				strings.ToLower(w.Options[stays].Name), w.Object)
 		}
 	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
 	default:

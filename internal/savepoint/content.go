@@ -223,7 +223,8 @@ func (x *restorer) copied() error {
 func (x *restorer) columnComments(was catalog.ObjectState, now []catalog.Column) []catalog.Column {
 	var out []catalog.Column
 	for _, c := range was.Columns {
-		if i := slices.IndexFunc(now, func(n catalog.Column) bool { return n.Name == c.Name }); i >= 0 && now[i].Comment != c.Comment && x.r.ColumnNoted(was.ID, c.Name, now[i].Comment) {
+		if i := slices.IndexFunc(now, func(n catalog.Column) bool { return n.Name == c.Name }); i >= 0 && now[i].Comment != c.Comment &&
+			x.r.ColumnNoted(was.ID, c.Name, now[i].Comment) {
 			out = append(out, c)
 		}
 	}

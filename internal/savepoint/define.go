@@ -49,7 +49,10 @@ func (x *restorer) definitions() error {
 	for _, n := range tables {
 		was, now := x.r.Before[n.Object()], x.live.Tables[n]
 		before := x.wrote
-		for _, step := range []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{x.clusterKeyOfEmpty, x.options, x.indexes, x.constraints} {
+		for _, step := range []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{
+			x.clusterKeyOfEmpty, x.options, x.indexes,
+			x.constraints,
+		} {
 			if err := x.only(n.Object(), step(n, was, now)); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
@@ -81,7 +84,8 @@ func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.
 	if was.Comment != "" {
 		comment = " COMMENT = " + sqltext.Quote(was.Comment)
 	}
-	err := x.exec("CREATE OR REPLACE STREAM %s ON TABLE %s AT (SNAPSHOT => %s) APPEND_ONLY = %t%s", n.SQL(), was.Facts["on table"], sqltext.Quote(at),
+	err := x.exec("CREATE OR REPLACE STREAM %s ON TABLE %s AT (SNAPSHOT => %s) APPEND_ONLY = %t%s", n.SQL(), was.Facts["on table"],
+		sqltext.Quote(at),
 		strings.Contains(strings.ToLower(was.Facts["mode"]), "append"), comment)
 	if catalog.Refused(err) {
 		x.note(was.Object, "it cannot be put back to where it was: %s", catalog.Message(err))
@@ -190,7 +194,8 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 	for _, k := range was.Constraints {
 		ours := x.r.Check(was.ID, k.Name)
 		theirs := ours.Dropped && slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
-		if !slices.Contains(now.Constraints, k) && !theirs && (ours.Made || ours.Dropped || x.unblocked[k.Name] || x.r.Changes(was.ID, effect.Columns)) {
+		if !slices.Contains(now.Constraints, k) && !theirs && (ours.Made || ours.Dropped || x.unblocked[k.Name] || x.r.Changes(was.ID,
+			effect.Columns)) {
 			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression); err != nil {
 				return err
 			}

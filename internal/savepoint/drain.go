@@ -51,7 +51,8 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	early := map[string]bool{} // statements seen so soon after the fence that they may have begun before it
 	for {
 		passed := time.Since(began)
-		rows, err := catalog.Query(x.ctx, x.c, "select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
+		rows, err := catalog.Query(x.ctx, x.c,
+			"select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
 		if err != nil && !databend.IsCode(err, databend.CodeNoProcesses) {
 			return false, fmt.Errorf("look for running statements: %w", err)
 		}

@@ -46,7 +46,8 @@ func (x *restorer) fits(w *work) (bool, error) {
 	bad, err := catalog.Query(x.ctx, x.c, "select to_string(count_if("+strict+")) from ("+rows+")")
 	switch {
 	case catalog.Refused(err):
-		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", catalog.Message(err))
+		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is",
+			catalog.Message(err))
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look at rows of others in %s: %w", w.was.Object, err)

@@ -32,7 +32,8 @@ func (x *restorer) others() error {
 		was, now := x.r.Before[o], x.live.State(o)
 		if x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
 			now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
-		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) && x.r.Wrote(o).Has(effect.Existence|effect.Text))) {
+		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) &&
+			x.r.Wrote(o).Has(effect.Existence|effect.Text))) {
 			continue
 		}
 		var err error
@@ -223,7 +224,8 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return "it is not there", ""
 	case was.Exists != now.Exists:
 		return "it is there", ""
-	case was.Files() > now.Files() && slices.ContainsFunc(x.r.Written[was.Object], func(i int) bool { return x.r.Statements[i].Effect.Changes(effect.Files) }):
+	case was.Files() > now.Files() && slices.ContainsFunc(x.r.Written[was.Object],
+		func(i int) bool { return x.r.Statements[i].Effect.Changes(effect.Files) }):
 		return fmt.Sprintf("%d files that were in it are gone", was.Files()-now.Files()), ""
 	case was.Kind == sqltext.Database && was.ID != now.ID:
 		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""

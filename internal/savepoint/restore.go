@@ -76,7 +76,8 @@ func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []bl
 	return &restorer{
 		ctx: ctx, c: c, o: o, r: blame.New(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undrops: map[string]bool{}, raised: map[string]string{}, from: map[string]catalog.Name{}, away: map[string]bool{},
+		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undrops: map[string]bool{}, raised: map[string]string{},
+		from: map[string]catalog.Name{}, away: map[string]bool{},
 	}
 }
 
@@ -91,7 +92,8 @@ func (x *restorer) exec(format string, args ...any) error {
 // restored. Every other error ends the restore, which may be called again.
 func (x *restorer) only(o sqltext.Object, err error) error {
 	e, ok := errors.AsType[*databend.Error](err)
-	if !ok || e.Code == 0 || e.Kind == databend.KindCanceled || e.Kind == databend.KindTimeout || e.Kind == databend.KindAuth || e.Kind == databend.KindUnreachable {
+	if !ok || e.Code == 0 || e.Kind == databend.KindCanceled || e.Kind == databend.KindTimeout || e.Kind == databend.KindAuth ||
+		e.Kind == databend.KindUnreachable {
 		return err
 	}
 	if _, ok := x.failed[o]; !ok {

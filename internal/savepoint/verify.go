@@ -52,7 +52,8 @@ func (x *restorer) compare() ([]Outcome, error) {
 		switch why, held := x.held[o]; {
 		case held:
 			r.Result, r.Detail = Kept, why
-			if e := x.live.ByID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && catalog.IsAside(e.Name) && !strings.Contains(why, e.Name) {
+			if e := x.live.ByID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && catalog.IsAside(e.Name) && !strings.Contains(why,
+				e.Name) {
 				r.Detail += "; the one that was there is kept as " + e.Name
 			}
 		case !known:
@@ -65,7 +66,8 @@ func (x *restorer) compare() ([]Outcome, error) {
 			case theirs != "":
 				r.Result, r.Detail = Kept, "another session changed it: "+theirs
 			case slipped(was, x.live.State(o)) != "":
-				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was, x.live.State(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
+				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was,
+					x.live.State(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
 			case !was.Exists && x.wrote > 0:
 				r.Result = Restored
 			}
@@ -77,14 +79,20 @@ func (x *restorer) compare() ([]Outcome, error) {
 			out = append(out, Outcome{Object: o, Result: Kept, Detail: x.held[o]})
 		}
 	}
-	for _, o := range slices.SortedFunc(maps.Keys(x.failed), func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, o := range slices.SortedFunc(maps.Keys(x.failed), func(a, b sqltext.Object) int {
+		return strings.Compare(a.String(),
+			b.String())
+	}) {
 		if _, held := x.held[o]; !listed[o] && !held {
 			out = append(out, Outcome{Object: o, Result: Differs, Detail: x.failed[o]})
 		}
 	}
 	for _, st := range x.r.Statements {
 		if st.Effect.Unknown {
-			out = append(out, Outcome{Object: sqltext.Object{Kind: sqltext.Unknown, Name: st.Effect.Kind}, Result: Differs, Detail: "what it did is not known, and was not put back"})
+			out = append(out, Outcome{
+				Object: sqltext.Object{Kind: sqltext.Unknown, Name: st.Effect.Kind}, Result: Differs,
+				Detail: "what it did is not known, and was not put back",
+			})
 		}
 	}
 	return out, nil
@@ -189,8 +197,10 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 				"comment of column %s is %s, was %s", c.Name, sqltext.Quote(n.Comment), sqltext.Quote(c.Comment))
 		}
 	}
-	say(x.r.Noted(was.ID, now.Comment), was.Comment != now.Comment, "comment is %s, was %s", sqltext.Quote(now.Comment), sqltext.Quote(was.Comment))
-	say(x.r.Changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy, was.ClusterBy)
+	say(x.r.Noted(was.ID, now.Comment), was.Comment != now.Comment, "comment is %s, was %s", sqltext.Quote(now.Comment),
+		sqltext.Quote(was.Comment))
+	say(x.r.Changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy,
+		was.ClusterBy)
 	say(x.r.Changes(was.ID, effect.Text), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
 	options := x.r.Options(was.ID)
 	for k, v := range was.Options {
@@ -203,7 +213,10 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 		say(ours && blame.HoldsOption(now, o), !had && !catalog.Residue(k, v, was.Options), "option %s is set", k)
 	}
 	// Made by ours and there, or dropped by ours and not there.
-	ours := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool { return !slices.Contains(was.Indexes, i) && x.r.Index(was.ID, i.Name).Made }) ||
+	ours := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool {
+		return !slices.Contains(was.Indexes, i) && x.r.Index(was.ID,
+			i.Name).Made
+	}) ||
 		slices.ContainsFunc(was.Indexes, func(i catalog.Index) bool {
 			return x.r.Index(was.ID, i.Name).Dropped && !slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
 		})
@@ -212,9 +225,11 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 		return !slices.Contains(was.Constraints, k) && x.r.Check(was.ID, k.Name).Made
 	}) ||
 		slices.ContainsFunc(was.Constraints, func(k catalog.Constraint) bool {
-			return x.r.Check(was.ID, k.Name).Dropped && !slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
+			return x.r.Check(was.ID, k.Name).Dropped && !slices.ContainsFunc(now.Constraints,
+				func(n catalog.Constraint) bool { return n.Name == k.Name })
 		})
-	say(ours, !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v", now.Constraints, was.Constraints)
+	say(ours, !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v",
+		now.Constraints, was.Constraints)
 	say(true, !was.Unread && now.Unread && x.r.Altered(was.ID), "its constraints cannot be read")
 	return strings.Join(own, "; "), strings.Join(foreign, "; ")
 }

@@ -43,8 +43,10 @@ func New(before catalog.State, reached []Reached) *Reach {
 	r := &Reach{
 		Before: map[sqltext.Object]catalog.ObjectState{}, Statements: reached, at: before.At,
 		Touched: map[string][]Touch{}, Makers: map[catalog.Name][]int{}, Moved: map[catalog.Name]bool{}, Lost: map[string][]catalog.Name{},
-		MovedDatabases: map[string]bool{}, MadeDatabases: map[string]bool{}, LostDatabases: map[string]bool{}, Written: map[sqltext.Object][]int{},
-		Owned: map[sqltext.Object]bool{}, cur: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{}, dbs: map[string]string{}, hiddenDBs: map[string][]string{},
+		MovedDatabases: map[string]bool{}, MadeDatabases: map[string]bool{}, LostDatabases: map[string]bool{},
+		Written: map[sqltext.Object][]int{},
+		Owned:   map[sqltext.Object]bool{}, cur: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{}, dbs: map[string]string{},
+		hiddenDBs: map[string][]string{},
 	}
 	r.Subjects = make([][]catalog.ObjectState, len(reached))
 	for _, o := range before.Objects {

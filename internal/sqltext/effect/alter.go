@@ -179,7 +179,8 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.Take("MODIFY"):
 		a.modifyColumn(kind, w)
 	case a.Take("CLUSTER", "BY"):
-		done(Cluster, "CLUSTER BY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
+		done(Cluster, "CLUSTER BY", Exact, "the earlier cluster key can be read",
+			"ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
 	case a.Take("PARTITION", "BY"):
 		done(Layout, "PARTITION BY", Irreversible, unproven, "")
 	case a.Take("RECLUSTER"):
@@ -316,7 +317,8 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 		if name, ok := a.ObjectName(sqltext.MaskingPolicy); ok {
 			a.name(sqltext.Object{Kind: sqltext.MaskingPolicy, Name: name})
 		}
-		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
+		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it",
+			"ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
 	case a.Take("UNSET", "MASKING", "POLICY"):
 		w.Aspects = Attachments
 		a.set(kind+" UNSET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN SET MASKING POLICY")
@@ -335,13 +337,15 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 			}
 		}
 		if w.Aspects == ColumnNotes {
-			a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
+			a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read",
+				"ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
 			break
 		}
 		w.Aspects |= ColumnNotes // a type may have a comment behind it
 		a.I = from
 		a.addReads(from)
-		a.set(kind+" MODIFY COLUMN", Flashback, "values are rewritten; the table goes back to its earlier snapshot", "ALTER TABLE "+t+" FLASHBACK TO its earlier snapshot")
+		a.set(kind+" MODIFY COLUMN", Flashback, "values are rewritten; the table goes back to its earlier snapshot",
+			"ALTER TABLE "+t+" FLASHBACK TO its earlier snapshot")
 	}
 	a.e.Writes = append(a.e.Writes, w)
 }
@@ -402,7 +406,8 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "Databend shows no role's comment", ""
 	case sqltext.Worker, sqltext.Warehouse, sqltext.WorkloadGroup, sqltext.Catalog:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "its earlier state is not known", ""
-	case sqltext.Connection, sqltext.FileFormat, sqltext.Procedure, sqltext.Sequence, sqltext.Tag, sqltext.Dictionary, sqltext.MaskingPolicy, sqltext.RowPolicy:
+	case sqltext.Connection, sqltext.FileFormat, sqltext.Procedure, sqltext.Sequence, sqltext.Tag, sqltext.Dictionary,
+		sqltext.MaskingPolicy, sqltext.RowPolicy:
 		a.unknown(name, "the engine alters no "+string(kind)+" that way")
 	}
 }

@@ -81,7 +81,8 @@ func (a *analysis) truncate() {
 		return
 	}
 	a.write(o, WriteData, Rows).Forgets = true
-	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone", "ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
+	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone",
+		"ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 }
 
 func (a *analysis) optimize() {
@@ -93,7 +94,8 @@ func (a *analysis) optimize() {
 	w := a.write(o, Alter, Layout)
 	switch {
 	case a.Take("COMPACT"):
-		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
+		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged",
+			"nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 	case a.IsWord("PURGE"), a.IsWord("ALL"):
 		w.Aspects |= Rows
 		a.set("OPTIMIZE TABLE "+a.Upper(a.I), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")
