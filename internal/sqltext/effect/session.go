@@ -41,7 +41,7 @@ func (a *analysis) explain() {
 			a.I++
 		}
 		a.statement()
-		a.ddl, a.foreign = false, false
+		a.ddl, a.foreign, a.explained = false, false, true
 		e := a.e
 		a.e = Effect{Names: e.Names}
 		for _, w := range e.Writes {
