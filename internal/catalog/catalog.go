@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -162,7 +161,7 @@ func (cat *Catalog) add(rows [][]string) {
 			cat.Server, cat.At = f[0], timeOf(f[1])
 		case "table":
 			e := &Entry{ObjectState: ObjectState{
-				Object: TableObject(Name{f[0], f[1]}), Exists: true, ID: f[2], Engine: f[3], Options: options(f[4]), Head: Head(f[4]),
+				Object: TableObject(Name{f[0], f[1]}), Exists: true, ID: f[2], Engine: f[3], Options: tableOptions(f[4]), Head: Head(f[4]),
 				Comment: f[5], ClusterBy: f[6], Owner: f[7], Transient: f[8] != "", Created: timeOf(f[9]),
 			}}
 			cat.Tables[e.Place()] = e
@@ -311,42 +310,6 @@ func (cat *Catalog) ByID(id string) *Entry {
 		}
 	}
 	return nil
-}
-
-var (
-	headPattern   = regexp.MustCompile(`SNAPSHOT_LOCATION='[^']*/h?([0-9a-f]{32})_v`)
-	optionPattern = regexp.MustCompile(`(?:^|' )\s*([A-Za-z0-9_]+)='`)
-)
-
-// Head is the newest snapshot's id in a table_option text: all heads in one query.
-func Head(tableOption string) string {
-	if m := headPattern.FindStringSubmatch(tableOption); m != nil {
-		return m[1]
-	}
-	return ""
-}
-
-// options parses " K='v' K2='v2'" and drops what the engine keeps there for itself: where the newest snapshot is, since when
-// changes are tracked, the kind of cluster key, and what ALTER VIEW leaves on a table.
-func options(tableOption string) map[string]string {
-	at := optionPattern.FindAllStringSubmatchIndex(tableOption, -1)
-	out := map[string]string{}
-	for i, m := range at {
-		end := len(tableOption)
-		if i+1 < len(at) {
-			end = at[i+1][0] + 1 // the closing quote is part of the next match
-		}
-		value := strings.TrimSuffix(strings.TrimRight(tableOption[m[1]:end], " "), "'")
-		switch k := strings.ToUpper(tableOption[m[2]:m[3]]); k {
-		case "SNAPSHOT_LOCATION", "CHANGE_TRACKING_BEGIN_VER", "CLUSTER_TYPE", "QUERY":
-		default:
-			out[k] = value
-		}
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out
 }
 
 // Conn is the session that reads: names are always qualified, its current database does not matter.

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,4 +46,67 @@ func IndexSQL(i Index) string {
 		}
 	}
 	return b.String() + i.Definition[at:]
+}
+
+// readOptions reads a table_option text, " K='v' K2='v2'". Values are not escaped there: one ends where another option, or nothing,
+// follows its quote.
+func readOptions(text string) map[string]string {
+	out := map[string]string{}
+	for {
+		name, rest, ok := cutName(text)
+		if !ok {
+			return out
+		}
+		end := len(rest)
+		for i := range len(rest) {
+			if rest[i] != '\'' {
+				continue
+			}
+			after := rest[i+1:]
+			if _, _, ok := cutName(after); ok && strings.HasPrefix(after, " ") || strings.TrimSpace(after) == "" {
+				end = i
+				break
+			}
+		}
+		out[strings.ToUpper(name)] = rest[:end]
+		text = rest[min(end+1, len(rest)):]
+	}
+}
+
+// cutName cuts NAME=' off the text.
+func cutName(text string) (name, rest string, ok bool) {
+	name, rest, ok = strings.Cut(strings.TrimLeft(text, " "), "='")
+	for _, c := range name {
+		ok = ok && (c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z')
+	}
+	return name, rest, ok && name != ""
+}
+
+// engineOptions are those that the engine keeps for itself: where the newest snapshot is, since when changes are tracked, the kind of
+// cluster key, and what ALTER VIEW leaves on a table.
+var engineOptions = []string{"SNAPSHOT_LOCATION", "CHANGE_TRACKING_BEGIN_VER", "CLUSTER_TYPE", "QUERY"}
+
+// tableOptions are the options of a table_option text that somebody chose, nil for none.
+func tableOptions(text string) map[string]string {
+	out := readOptions(text)
+	maps.DeleteFunc(out, func(k, _ string) bool { return slices.Contains(engineOptions, k) })
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// Head is the newest snapshot's id in a table_option text, "" for a table that was never written.
+func Head(text string) string { return SnapshotID(readOptions(text)["SNAPSHOT_LOCATION"]) }
+
+// SnapshotID is the id of the snapshot that is stored at a place: …/_ss/h<id>_v4.mpk.
+func SnapshotID(location string) string {
+	id, _, _ := strings.Cut(location[strings.LastIndexByte(location, '/')+1:], "_v")
+	if len(id) == 33 {
+		id = strings.TrimPrefix(id, "h")
+	}
+	if len(id) != 32 {
+		return ""
+	}
+	return id
 }

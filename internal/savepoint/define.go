@@ -76,7 +76,7 @@ func (x *restorer) definitions() error {
 // rewind puts a stream that was consumed back to where it was, by defining it anew there (from Databend's sources: streams need a
 // licence that the embedded engine has not).
 func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	at := catalog.Head("SNAPSHOT_LOCATION='" + was.Facts["at"] + "'")
+	at := catalog.SnapshotID(was.Facts["at"])
 	if was.Facts["at"] == now.Facts["at"] || at == "" || len(x.r.Touched[was.ID]) == 0 {
 		return nil
 	}
