@@ -200,7 +200,7 @@ func passing(err error) bool {
 func (r *run) outcomes(report savepoint.Report, version int64) []event.Rollback {
 	out := make([]event.Rollback, len(report.Outcomes))
 	for i, o := range report.Outcomes {
-		out[i] = event.Rollback{Version: version, Object: o.Object.String(), Outcome: o.Result, Detail: o.Detail}
+		out[i] = event.Rollback{Version: version, Object: o.Object.String(), Outcome: string(o.Result), Detail: o.Detail}
 	}
 	return out
 }

@@ -1,10 +1,13 @@
-// Package savepoint captures the state of a set of objects and moves what is there now back to what was there then.
+// Package savepoint moves what is there now back to what was there when package catalog captured it.
 //
-// A savepoint is state, not a list of inverse statements. Capture notes of each object whether it exists, its id, its
+// A savepoint is state, not a list of inverse statements. The capture notes of each object whether it exists, its id, its
 // definition and the id of its newest snapshot. Restore looks at what is there now and converges on that by ids: a wrong
 // table under a name is parked (renamed), the right one renamed or UNDROPped into place, its content FLASHBACKed behind a
-// short fence. The state decides what to do; what may have run (Reached) bounds what may be touched. Restore decides every
+// short fence. The state decides what to do; what may have run bounds what may be touched (package blame). Restore decides every
 // step from what is live, so it may be killed anywhere and repeated, and a second one writes nothing.
+//
+// Only the parts of an object that reached statements wrote are moved, and only while they hold what those made of them. A statement
+// that the server refuses is that object's outcome; the others are restored.
 //
 // What nothing in Databend can hold off: a transaction that another session left open, and that commits in the instant between
 // the last look at a fenced table and its FLASHBACK (one request), goes with it. One that commits before or after is kept.
@@ -41,18 +44,21 @@ type Options struct {
 // ErrNoDefinition is returned by Options.Redefine when the journal has no earlier definition of an object.
 var ErrNoDefinition = errors.New("no earlier definition in the journal")
 
+// Result is what became of an object.
+type Result string
+
 // The results of an Outcome.
 const (
-	Restored  = "restored"  // moved back, and checked
-	Untouched = "untouched" // was as before already
-	Kept      = "kept"      // holds something of others: left as it is, or kept beside
-	Differs   = "differs"   // could not be moved back, and why
+	Restored  Result = "restored"  // moved back, and checked
+	Untouched Result = "untouched" // was as before already
+	Kept      Result = "kept"      // holds something of others: left as it is, or kept beside
+	Differs   Result = "differs"   // could not be moved back, and why
 )
 
 // Outcome is what became of one object.
 type Outcome struct {
 	Object sqltext.Object
-	Result string // Restored, Untouched, Kept, Differs
+	Result Result
 	Detail string // for people: what was kept, what differs, which table holds it, "secret as of now"
 }
 
