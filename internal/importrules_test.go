@@ -15,9 +15,9 @@ const module = "github.com/dbctl/dbctl/"
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
 	lowest  = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
-	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/savepoint/blame", "internal/state"}, lowest...)
+	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/state"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
-	top     = append([]string{"internal/load/draft", "internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/load", "internal/local", "internal/ui"}, middle...)
+	top     = append([]string{"internal/load/draft", "internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/migrate/plan", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
 
 var rules = map[string][]string{
@@ -34,18 +34,19 @@ var rules = map[string][]string{
 	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
 	"internal/project":          {"internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
 	"internal/catalog":          lowest,
-	"internal/savepoint/blame":  append([]string{"internal/catalog"}, lowest...),
-	"internal/savepoint":        append([]string{"internal/catalog", "internal/savepoint/blame"}, lowest...),
+	"internal/savepoint":        append([]string{"internal/catalog"}, lowest...),
 	"internal/state":            append([]string{"internal/state/store", "internal/state/journal", "internal/state/ledger", "internal/state/lock"}, lowest...),
 	"internal/state/store":      lowest,
 	"internal/state/lock":       append([]string{"internal/state/store"}, lowest...),
 	"internal/state/journal":    append([]string{"internal/state/store", "internal/state/lock"}, lowest...),
 	"internal/state/ledger":     append([]string{"internal/state/store", "internal/state/lock"}, lowest...),
 	"internal/lint":             append([]string{"internal/project", "internal/schema"}, lowest...),
-	"internal/migrate":          append([]string{"internal/migrate/lineage"}, middle...),
 	"internal/migrate/lineage":  {"internal/sqltext", "internal/sqltext/effect"},
-	"internal/doctor":           append([]string{"internal/migrate", "internal/schema", "internal/state/lock"}, middle...),
-	"internal/preflight":        append([]string{"internal/migrate", "internal/lint", "internal/schema"}, middle...),
+	"internal/migrate/plan":     middle,
+	"internal/migrate/run":      append([]string{"internal/migrate/lineage", "internal/migrate/plan"}, middle...),
+	"internal/migrate":          append([]string{"internal/migrate/plan", "internal/migrate/run"}, middle...),
+	"internal/doctor":           append([]string{"internal/migrate/plan", "internal/migrate/run", "internal/schema", "internal/state/lock"}, middle...),
+	"internal/preflight":        append([]string{"internal/migrate/plan", "internal/migrate/run", "internal/lint", "internal/schema"}, middle...),
 	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run", "internal/load/draft"),
 	"internal/load/draft":       append(loading, "internal/load/plan"),
 	"internal/load/fault":       {"internal/databend", "internal/event"},
@@ -69,7 +70,7 @@ var rules = map[string][]string{
 var owners = map[string][]string{
 	"github.com/datafuselabs/databend-go": {"internal/databend"},
 	"github.com/johannesboyne/gofakes3":   {"internal/local"},
-	"github.com/pressly/goose/v3":         {"internal/migrate"},
+	"github.com/pressly/goose/v3":         {"internal/migrate/run"},
 	"github.com/goccy/go-yaml":            {"internal/project"},
 	"github.com/spf13/pflag":              {"internal/cli", "cmd/citydrive-sample"},
 	"github.com/parquet-go/parquet-go":    {"internal/citydrive"},

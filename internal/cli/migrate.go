@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/preflight"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -22,16 +23,16 @@ const recoverCommandLine = "dbctl migrate recover"
 
 // runFlags are the flags of up, down and redo.
 type runFlags struct {
-	dryRun, atomic, yes bool
+	dryRun, yes bool
 
 	// planned makes a dry run prove that what it shows can work, and is told the plan before. Optional.
-	planned func(migrate.Plan)
+	planned func(plan.Plan)
 	plan    migrate.PlanOptions
 }
 
 func (rf *runFlags) bind(f *pflag.FlagSet, up bool) {
 	f.BoolVar(&rf.dryRun, "dry-run", false, "only show what would run, each statement's class and how it would be undone")
-	f.BoolVar(&rf.atomic, "atomic", false, "one savepoint for the whole run: all of it or nothing")
+	f.BoolVar(&rf.plan.Atomic, "atomic", false, "one savepoint for the whole run: all of it or nothing")
 	f.BoolVar(&rf.plan.AllowIrreversible, "allow-irreversible", false, "run statements that nothing can undo")
 	if up {
 		f.BoolVar(&rf.plan.SkipUnsupported, "skip-unsupported", false, "leave out what this warehouse lacks the feature or licence for")
@@ -74,10 +75,10 @@ func (a *app) newMigrator(ctx context.Context, w *warehouse, rf runFlags, sink e
 	}
 	opts := migrate.Options{
 		Project: w.project, Server: w.server, Secrets: w.secrets.Resolve, Sink: sink, Actor: w.actor, Run: a.run,
-		PlanOptions: rf.plan, DryRun: rf.dryRun, Atomic: rf.atomic, LockWait: a.lockWait.d, LockTTL: ttl,
+		PlanOptions: rf.plan, DryRun: rf.dryRun, LockWait: a.lockWait.d, LockTTL: ttl,
 	}
 	if rf.planned != nil {
-		opts.Prove = func(ctx context.Context, p migrate.Plan) error {
+		opts.Prove = func(ctx context.Context, p plan.Plan) error {
 			rf.planned(p)
 			if p.Unfinished {
 				return nil

@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -204,7 +205,9 @@ func (a *app) complete(cfg *databend.Config, p *project.Project) {
 	a.scrub.Add(cfg.AccessToken)
 	cfg.Database = p.Env.Database
 	cfg.Warehouse = p.Env.Warehouse
-	cfg.MayLackDatabase = createsDatabase(p, cfg.Database)
+	// What mends a project whose database was dropped must not need it.
+	mends := []string{"migrate down", "migrate recover", "sql", "unlock"}
+	cfg.MayLackDatabase = slices.Contains(mends, a.cmd.name) || createsDatabase(p, cfg.Database)
 	cfg.ConnectTimeout = cmp.Or(p.Env.ConnectTimeout, cfg.ConnectTimeout)
 	cfg.Timeout = a.timeout.d
 	cfg.UserAgent = "dbctl/" + version().Version

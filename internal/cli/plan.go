@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -42,7 +43,7 @@ Nothing is written, not even dbctl's own tables.`,
 				}
 				t := newTally(a.ui.Event, a.inPlan)
 				var totals planTotals
-				planned := func(p migrate.Plan) { totals.show(p, a.ui.Event) }
+				planned := func(p plan.Plan) { totals.show(p, a.ui.Event) }
 				return a.both(ctx, planned, t.sink, (*migrate.Migrator).Up, func(p *project.Project, loader *load.Loader, err error) error {
 					if a.verbose {
 						err = errors.Join(err, a.planFiles(ctx, t, p, loader))
@@ -78,7 +79,7 @@ type planTotals struct {
 }
 
 // show names each pending migration and what it does, and counts.
-func (t *planTotals) show(p migrate.Plan, sink event.Sink) {
+func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 	*t = planTotals{}
 	for _, s := range p.Steps {
 		t.migrations++
@@ -172,7 +173,7 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 
 // both looks at the migrations and the loads of a project, beside each other: neither needs what the other learns. What there is to
 // say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong.
-func (a *app) both(ctx context.Context, planned func(migrate.Plan), sink event.Sink, migrations func(*migrate.Migrator, context.Context) error, f func(*project.Project, *load.Loader, error) error) error {
+func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink, migrations func(*migrate.Migrator, context.Context) error, f func(*project.Project, *load.Loader, error) error) error {
 	w, err := a.open(ctx, access{})
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/local"
-	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -120,7 +120,7 @@ func describe(stmts []project.Statement, database string) []event.Statement {
 		if e.Use != "" {
 			database = e.Use
 		}
-		out[i] = migrate.StatementEvent(i+1, s, e)
+		out[i] = plan.StatementEvent(i+1, s, e)
 	}
 	return out
 }

@@ -18,7 +18,8 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/migrate/run"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/state"
@@ -190,7 +191,7 @@ func (d *doctor) clock() {
 
 // features says what the server lacks, which is bad where the project needs it and does not skip it.
 func (d *doctor) features(ctx context.Context) {
-	all, err := migrate.Features(ctx, d.Project, d.session)
+	all, err := plan.Features(ctx, d.Project, d.session)
 	if err != nil {
 		d.failed("features", err.Error(), hintOf(err, "dbctl plan"))
 		return
@@ -264,11 +265,11 @@ func (d *doctor) memory(ctx context.Context) {
 	for _, r := range h.Unfinished {
 		switch {
 		case r.Alive:
-			d.ok("runs", migrate.Describe(r))
+			d.ok("runs", run.Describe(r))
 		case r.Partial:
-			d.failed("runs", migrate.Describe(r)+": something of it could not be put back", "dbctl migrate recover")
+			d.failed("runs", run.Describe(r)+": something of it could not be put back", "dbctl migrate recover")
 		default:
-			d.failed("runs", migrate.Describe(r)+" was cut off", "dbctl migrate recover")
+			d.failed("runs", run.Describe(r)+" was cut off", "dbctl migrate recover")
 		}
 	}
 	if len(h.Unfinished) == 0 {

@@ -1,19 +1,10 @@
-// Package migrate brings the schema of a warehouse in step with the folder migrations/, and takes it back.
+// Package migrate brings the schema of a warehouse in step with the folder migrations/, and takes it back: the commands.
 //
-// Data flows one way: the project's files and the journal (state.History) make a Plan, a value; a run executes that very value
-// and says what happened as events. goose's Provider applies the versions, one by one, as our own loop asks for them; it has no
-// database.
+// Data flows one way: the project's files and the journal (state.History) make a plan.Plan, a value; package run executes that very
+// value, says what happened as events, and puts back what fails; what a run that was cut off left is finished by the next command.
 //
-// Databend commits every DDL at once. So a run captures the state of all objects that it will write, journals it, and puts a mark
-// ahead of every statement (package state); when a statement fails, or the process is stopped, or another finds its run
-// unfinished, package savepoint moves the objects back. The unit that is put back is a migration; with Atomic, and in redo, the
-// whole run.
-//
-//	plan.go, step.go        files × journal → Plan
-//	capability.go           what the server lacks
-//	verdict.go              what only the warehouse shows: what cannot be defined again, what is not ours
-//	run.go, statement.go    a run; mark.go, what it writes ahead; sole.go, where a migration is one statement
-//	rollback.go, recover.go back to the savepoint: of our own run, of another's
+// goose's part is real: its Provider applies the versions, one by one, as our own loop asks for them, and its Store is the journal. It
+// has no database and sends nothing (run/provider.go says why).
 package migrate
 
 import (
@@ -21,15 +12,25 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/migrate/run"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+)
+
+// What a caller meets of the packages below.
+type (
+	PlanOptions = plan.Options
+	PlanError   = plan.Error // a run was refused before its first write
+	RunError    = run.Error  // a run stopped
 )
 
 // Options are what a Migrator needs.
@@ -41,13 +42,12 @@ type Options struct {
 	Secrets func(ctx context.Context, names []string) (secret.Set, error)
 
 	// Prove is asked by a dry run whether the plan can work; what it says is joined to the dry run's own error. Optional.
-	Prove func(ctx context.Context, p Plan) error
+	Prove func(ctx context.Context, p plan.Plan) error
 	Sink  event.Sink
 	Actor state.Actor
 	Run   string // id of this command; empty: a new one
 	PlanOptions
 	DryRun   bool
-	Atomic   bool          // one savepoint for the whole run
 	LockWait time.Duration // 0: do not wait
 	LockTTL  time.Duration // 0: state.DefaultTTL
 }
@@ -56,9 +56,9 @@ type Options struct {
 type Migrator struct {
 	o       Options
 	p       *project.Project
-	srv     *databend.Server
 	session *databend.Session // the store's
 	store   *state.Store
+	env     *run.Env
 }
 
 // New makes a Migrator. It opens one session; Close ends it.
@@ -73,66 +73,64 @@ func New(ctx context.Context, o Options) (*Migrator, error) {
 	if err != nil {
 		return nil, err
 	}
-	scope := state.Scope{Project: o.Project.Name, Database: o.Project.Env.Database, StateDatabase: o.Project.Env.StateDatabase}
-	return &Migrator{o: o, p: o.Project, srv: o.Server, session: session, store: state.Open(session, scope)}, nil
+	m := &Migrator{o: o, p: o.Project, session: session}
+	m.store = state.Open(session, state.Scope{Project: o.Project.Name, Database: o.Project.Env.Database, StateDatabase: o.Project.Env.StateDatabase})
+	m.env = &run.Env{
+		Project: o.Project, Server: o.Server, Store: m.store, Secrets: m.secrets, Sink: o.Sink, Actor: o.Actor, ID: o.Run,
+		LockWait: o.LockWait, LockTTL: o.LockTTL,
+	}
+	return m, nil
 }
 
 // Close ends the Migrator's session.
 func (m *Migrator) Close() error { return m.session.Close() }
 
-func (m *Migrator) note(level, format string, args ...any) {
-	m.o.Sink(event.Note{Level: level, Text: fmt.Sprintf(format, args...)})
-}
-
 // Up applies what is pending, up to o.To. It puts an unfinished run back first.
 func (m *Migrator) Up(ctx context.Context) error {
-	return m.command(ctx, Up, func(h state.History) (Plan, error) { return m.planUp(ctx, h) })
+	return m.command(ctx, plan.Up, func(h state.History) (plan.Plan, error) { return m.planUp(ctx, h) })
 }
 
-func (m *Migrator) planUp(ctx context.Context, h state.History) (Plan, error) {
-	plan, err := PlanUp(m.p, h, m.o.PlanOptions)
+func (m *Migrator) planUp(ctx context.Context, h state.History) (plan.Plan, error) {
+	p, err := plan.ToApply(m.p, h, m.o.PlanOptions)
 	if err != nil {
-		return plan, err
+		return p, err
 	}
-	plan.atomic = m.o.Atomic
-	if err := m.unsupported(ctx, &plan, h, m.o.SkipUnsupported); err != nil {
-		return plan, err
+	if p, err = p.Supported(ctx, m.store.Conn(), h, m.o.SkipUnsupported); err != nil {
+		return p, err
 	}
-	return plan, plan.Consent(m.o.PlanOptions)
+	return p, p.Consent(m.o.PlanOptions)
 }
 
 // Down runs the Down sections of what is applied, newest first: all that is newer than version to, or, with one set, the
 // newest alone.
 func (m *Migrator) Down(ctx context.Context, to int64, one bool) error {
-	return m.command(ctx, Down, func(h state.History) (Plan, error) {
+	return m.command(ctx, plan.Down, func(h state.History) (plan.Plan, error) {
 		stored, err := m.stored(ctx, h)
 		if err != nil {
-			return Plan{}, err
+			return plan.Plan{}, err
 		}
 		count := -1
 		if one {
 			count = 1
 		}
-		plan, err := PlanDown(m.p, h, to, count, stored, m.o.PlanOptions)
-		plan.atomic = m.o.Atomic
-		return plan, err
+		return plan.ToTakeBack(m.p, h, to, count, stored, m.o.PlanOptions)
 	})
 }
 
 // Redo takes the newest applied version down and up again, under one savepoint.
 func (m *Migrator) Redo(ctx context.Context) error {
-	return m.command(ctx, "redo", func(h state.History) (Plan, error) {
+	return m.command(ctx, plan.Redo, func(h state.History) (plan.Plan, error) {
 		stored, err := m.stored(ctx, h)
 		if err != nil {
-			return Plan{}, err
+			return plan.Plan{}, err
 		}
-		return PlanRedo(m.p, h, stored, m.o.PlanOptions)
+		return plan.ToRedo(m.p, h, stored, m.o.PlanOptions)
 	})
 }
 
 // stored are the Down texts that only the journal has; nothing is asked when every applied version has its file.
 func (m *Migrator) stored(ctx context.Context, h state.History) (map[int64]string, error) {
-	versions := gone(m.p, h)
+	versions := plan.Gone(m.p, h)
 	if len(versions) == 0 {
 		return nil, nil
 	}
@@ -143,7 +141,7 @@ func (m *Migrator) stored(ctx context.Context, h state.History) (map[int64]strin
 const replans = 10
 
 // command reads the journal, plans, and runs the plan, or shows it.
-func (m *Migrator) command(ctx context.Context, name string, plan func(state.History) (Plan, error)) error {
+func (m *Migrator) command(ctx context.Context, name string, make func(state.History) (plan.Plan, error)) error {
 	start := time.Now()
 	for range replans {
 		h, err := m.store.History(ctx)
@@ -153,31 +151,29 @@ func (m *Migrator) command(ctx context.Context, name string, plan func(state.His
 		if left, ok := unfinished(h); ok {
 			switch {
 			case left.Alive && m.o.DryRun:
-				m.note("warn", "%s: it holds the lock", describe(left))
+				m.env.Note("warn", "%s: it holds the lock", run.Describe(left))
 			case left.Alive:
 				// Acquire says who, or waits.
 			case left.Partial:
-				return &PlanError{Kind: Unfinished, Msg: describe(left) + ": something of it could not be put back", hint: "dbctl migrate recover", code: 4}
+				return plan.LeftUnfinished("dbctl migrate recover", "%s: something of it could not be put back", run.Describe(left))
 			case m.o.DryRun:
-				m.note("warn", "%s: the next command that writes puts it back first", describe(left))
+				m.env.Note("warn", "%s: the next command that writes puts it back first", run.Describe(left))
 			default:
-				if err := m.putBack(ctx, h, left); err != nil {
+				if err := run.PutBack(ctx, m.env, h, left); err != nil {
 					return err
 				}
 				continue
 			}
 		}
-		p, err := plan(h)
-		for _, n := range p.Notes {
-			m.o.Sink(n)
-		}
+		p, err := make(h)
+		m.notes(p.Notes)
 		if err != nil {
 			if m.o.DryRun { // what is refused is to be seen
 				m.showSteps(p)
 			}
 			return errors.Join(err, m.prove(ctx, p, h))
 		}
-		err = m.execute(ctx, p, h)
+		p, err = m.execute(ctx, p, h)
 		if errors.Is(err, state.ErrMoved) {
 			continue
 		}
@@ -190,7 +186,7 @@ func (m *Migrator) command(ctx context.Context, name string, plan func(state.His
 }
 
 // prove asks whether a plan that is only shown can work.
-func (m *Migrator) prove(ctx context.Context, p Plan, h state.History) error {
+func (m *Migrator) prove(ctx context.Context, p plan.Plan, h state.History) error {
 	if !m.o.DryRun || m.o.Prove == nil {
 		return nil
 	}
@@ -198,43 +194,61 @@ func (m *Migrator) prove(ctx context.Context, p Plan, h state.History) error {
 	return m.o.Prove(ctx, p)
 }
 
-// execute runs a plan, or shows it.
-func (m *Migrator) execute(ctx context.Context, p Plan, h state.History) error {
-	var news []Skip
+// execute runs a plan, or shows it, and returns it as the warehouse let it be judged.
+func (m *Migrator) execute(ctx context.Context, p plan.Plan, h state.History) (plan.Plan, error) {
+	news := 0
 	for _, s := range p.Skipped {
-		if !s.known {
-			if err := m.checkSyntax(ctx, s.Step); err != nil {
-				return err
+		if !s.Known {
+			if err := s.CheckSyntax(ctx, m.store.Conn()); err != nil {
+				return p, err
 			}
-			news = append(news, s)
+			news++
 		}
 	}
-	if len(p.Steps) == 0 && (len(news) == 0 || m.o.DryRun) {
+	if len(p.Steps) == 0 && (news == 0 || m.o.DryRun) {
 		m.showSkipped(p)
-		return nil
+		return p, nil
 	}
-	before, err := m.captureWrites(ctx, p.Steps)
-	if err != nil {
-		return err
-	}
-	moves, follow := m.followLedger(ctx, h, p.Steps, before.State)
-	err = errors.Join(m.verdicts(ctx, p, before.State), follow)
+	p, before, err := m.judge(ctx, p)
+	moves, follow := m.env.FollowLedger(ctx, h, p.Steps, before.State, m.o.DryRun)
+	err = errors.Join(err, follow)
 	if m.o.DryRun {
 		m.showSteps(p)
 		m.showSkipped(p)
-		for _, text := range moves.notes {
-			m.note("info", "%s", text)
+		for _, text := range moves.Notes {
+			m.env.Note("info", "%s", text)
 		}
 	}
 	if err != nil || m.o.DryRun {
-		return err
+		return p, err
 	}
-	secrets, err := m.secrets(ctx, p.Secrets())
+	secrets, err := m.wayBackToo(ctx, p)
 	if err != nil {
-		return err
+		return p, err
 	}
-	r := &run{m: m, plan: p, h: h, before: before, moves: moves, secrets: secrets}
-	return r.do(ctx)
+	if err := run.Execute(ctx, m.env, p, h, before, moves, secrets); err != nil {
+		return p, err
+	}
+	m.showSkipped(p)
+	return p, nil
+}
+
+// judge reads what the plan writes, and says what only that shows.
+func (m *Migrator) judge(ctx context.Context, p plan.Plan) (plan.Plan, run.Reading, error) {
+	before, err := m.env.Capture(ctx, plan.Reads(p.Steps))
+	if err != nil {
+		return p, before, err
+	}
+	p.Steps = plan.Consuming(p.Steps, before.State)
+	written := map[sqltext.Object]bool{}
+	for _, o := range plan.Writes(p.Steps) {
+		written[o] = true
+	}
+	before.Objects = slices.DeleteFunc(before.Objects, func(o catalog.ObjectState) bool { return !written[o.Object] })
+	told := len(p.Notes)
+	p, err = p.Judge(ctx, m.store.Conn(), plan.NewDefinitions(m.p, m.store), before.State, m.o.PlanOptions)
+	m.notes(p.Notes[told:])
+	return p, before, err
 }
 
 func (m *Migrator) secrets(ctx context.Context, names []string) (secret.Set, error) {
@@ -244,33 +258,49 @@ func (m *Migrator) secrets(ctx context.Context, names []string) (secret.Set, err
 	return m.o.Secrets(ctx, names)
 }
 
-func (m *Migrator) showSteps(p Plan) {
+// wayBackToo resolves the secrets of a plan, those among them that a rollback would define objects by again.
+func (m *Migrator) wayBackToo(ctx context.Context, p plan.Plan) (secret.Set, error) {
+	set, err := m.secrets(ctx, p.Secrets())
+	if missing, ok := errors.AsType[*secret.MissingError](err); ok && len(p.WayBack) > 0 {
+		m.env.Note("info", "a rollback would define again what the engine does not show whole, with: %s", strings.Join(p.WayBack, ", "))
+		return nil, missing
+	}
+	return set, err
+}
+
+func (m *Migrator) notes(notes []event.Note) {
+	for _, n := range notes {
+		m.o.Sink(n)
+	}
+}
+
+func (m *Migrator) showSteps(p plan.Plan) {
 	for _, s := range p.Steps {
-		for _, e := range s.events() {
+		for _, e := range s.Events() {
 			m.o.Sink(e)
 		}
 	}
 }
 
-func (m *Migrator) showSkipped(p Plan) {
+func (m *Migrator) showSkipped(p plan.Plan) {
 	for _, s := range p.Skipped {
 		m.o.Sink(event.Migration{Version: s.Version, Name: s.Name, State: state.Unsupported, Reason: s.Reason})
 	}
 }
 
-func (m *Migrator) summary(name string, p Plan, start time.Time) {
+func (m *Migrator) summary(name string, p plan.Plan, start time.Time) {
 	counts := map[string]int64{"migrations": int64(len(p.Steps)), "unsupported": int64(len(p.Skipped))}
 	text := ""
 	switch n := len(p.Steps); {
-	case m.o.DryRun && n == 0, name == Up && n == 0:
+	case m.o.DryRun && n == 0, name == plan.Up && n == 0:
 		text = "nothing is pending"
 	case n == 0:
 		text = "nothing is applied"
 	case m.o.DryRun:
 		text = fmt.Sprintf("%s would run, nothing was changed", event.Plural(int64(n), "migration"))
-	case name == Up:
+	case name == plan.Up:
 		text = event.Plural(int64(n), "migration") + " applied"
-	case name == Down:
+	case name == plan.Down:
 		text = event.Plural(int64(n), "migration") + " taken back"
 	default:
 		text = p.Steps[0].String() + " taken down and up again"
@@ -281,53 +311,10 @@ func (m *Migrator) summary(name string, p Plan, start time.Time) {
 	m.o.Sink(event.Summary{Command: "migrate " + name, Text: text, Counts: counts, TookMS: time.Since(start).Milliseconds()})
 }
 
-// captured is a state and when it was captured, by both clocks.
-type captured struct {
-	catalog.State
-	read time.Time // local, when the answer came
-}
-
-func (m *Migrator) capture(ctx context.Context, objects []sqltext.Object) (captured, error) {
-	if len(objects) == 0 {
-		return captured{read: time.Now()}, nil
-	}
-	s, err := catalog.Capture(ctx, m.store.Conn(), objects)
-	if err != nil {
-		return captured{}, fmt.Errorf("capture the state before: %w", err)
-	}
-	return captured{State: s, read: time.Now()}, nil
-}
-
-// captureWrites reads what the steps write; which streams they move on shows only here.
-func (m *Migrator) captureWrites(ctx context.Context, steps []Step) (captured, error) {
-	objects := writes(steps)
-	for _, e := range effects(steps) {
-		objects = append(objects, consumed(e)...)
-	}
-	c, err := m.capture(ctx, objects)
-	consume(steps, c.State)
-	written := map[sqltext.Object]bool{}
-	for _, o := range writes(steps) {
-		written[o] = true
-	}
-	c.Objects = slices.DeleteFunc(c.Objects, func(o catalog.ObjectState) bool { return !written[o.Object] })
-	return c, err
-}
-
 // unfinished is the oldest run without an end.
 func unfinished(h state.History) (state.Run, bool) {
 	if len(h.Unfinished) == 0 {
 		return state.Run{}, false
 	}
 	return h.Unfinished[0], true
-}
-
-// describe says what an unfinished run was.
-func describe(r state.Run) string {
-	who := r.Actor.OSUser + "@" + r.Actor.Host
-	what := "an unfinished `migrate " + r.Command + "`"
-	if r.Alive {
-		what = "a running `migrate " + r.Command + "`"
-	}
-	return fmt.Sprintf("%s of %s (run %s, %s)", what, who, r.ID, r.At.UTC().Format(time.RFC3339))
 }

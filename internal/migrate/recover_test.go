@@ -13,6 +13,8 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/migrate/run"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -205,7 +207,7 @@ func TestAtomicAndRedo(t *testing.T) {
 	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\n")
 	w.migration(3, "UPDATE a SET y = 1;\nCREATE TABLE b (x INT);\nINSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
-	if err := w.migrator(Options{Atomic: true}).Up(t.Context()); !errors.As(err, &run) || run.ExitCode() != 1 || len(run.Applied) != 0 {
+	if err := w.migrator(Options{PlanOptions: PlanOptions{Atomic: true}}).Up(t.Context()); !errors.As(err, &run) || run.ExitCode() != 1 || len(run.Applied) != 0 {
 		t.Fatalf("got %v, want a clean rollback of the whole run", err)
 	}
 	if diff := cmp.Diff(before, w.look()); diff != "" {
@@ -271,7 +273,7 @@ func TestRedefine(t *testing.T) {
 	other.secret["KEY"] = "k"
 	other.migration(1, strings.Replace(create("AKother"), "CREATE", "CREATE OR REPLACE", 1))
 	var p *PlanError
-	if err := other.up(); !errors.As(err, &p) || p.Kind != Adopt || show() != first {
+	if err := other.up(); !errors.As(err, &p) || p.Kind != plan.Adopt || show() != first {
 		t.Fatalf("got %v, want it refused", err)
 	}
 	other.migration(1, "-- dbctl: adopt \"it is\"\n--up\n"+strings.Replace(create("AKother"), "CREATE", "CREATE OR REPLACE", 1))
@@ -279,7 +281,7 @@ func TestRedefine(t *testing.T) {
 	other.migration(2, "DROP CONNECTION "+w.env.Database+"_d;\n")
 	w.env.SQL(t, "CREATE CONNECTION "+w.env.Database+"_d STORAGE_TYPE='s3' ACCESS_KEY_ID='a' SECRET_ACCESS_KEY='b'")
 	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+w.env.Database+"_d") })
-	if err := other.up(); !errors.As(err, &p) || p.Kind != Irreversible {
+	if err := other.up(); !errors.As(err, &p) || p.Kind != plan.Irreversible {
 		t.Errorf("got %v, want it refused: it could not be put back", err)
 	}
 }
@@ -458,7 +460,7 @@ func TestLateOutcome(t *testing.T) {
 	}
 	w.env.SQL(t, "CREATE TABLE late AS SELECT * FROM "+w.env.StateDB+".journal WHERE event='plan' AND version<3",
 		"UPDATE late SET event='applied', event_id=concat('late', event_id), seq=seq+100", "INSERT INTO "+w.env.StateDB+".journal SELECT * FROM late", "DROP TABLE late")
-	w.must(m.putBack(t.Context(), h, left))
+	w.must(run.PutBack(t.Context(), m.env, h, left))
 	if got := w.states(); got != "1 applied, 2 applied, 3 rolled_back" {
 		t.Errorf("got %q", got)
 	}

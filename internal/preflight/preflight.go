@@ -17,7 +17,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/lint"
-	"github.com/dbctl/dbctl/internal/migrate"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/secret"
@@ -29,7 +29,7 @@ import (
 // Input is what is checked, and who is asked.
 type Input struct {
 	Project *project.Project
-	Steps   []migrate.Step // what would run, in order
+	Steps   []plan.Step // what would run, in order
 	Server  *databend.Server
 	Secrets func(ctx context.Context, names []string) (secret.Set, error)
 }
@@ -289,7 +289,7 @@ func unbound(err error) bool {
 }
 
 // present checks that what a statement needs is there, and that what it makes is not.
-func (c *checker) present(now *schema.Schema, file string, st migrate.Statement, temporary map[sqltext.Object]bool) {
+func (c *checker) present(now *schema.Schema, file string, st plan.Statement, temporary map[sqltext.Object]bool) {
 	for _, o := range schema.Needs(st.Effect) {
 		if !known(o) || temporary[o] || now.Find(o) != nil {
 			continue

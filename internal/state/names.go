@@ -73,3 +73,8 @@ const (
 
 // TableLock is the name of the lock of loads into a table, whatever the project.
 func TableLock(database, table string) string { return lock.TableName(database, table) }
+
+// Owns reports whether a name in the state database is one of dbctl's own: journal, ledger, locks and claims.
+func Owns(table string) bool {
+	return table == store.JournalTable || table == store.LedgerTable || lock.Owns(table)
+}

@@ -87,6 +87,8 @@ type Text struct {
 	Version   int64
 	Direction string
 	SQL       string
+	Sum       string // checksum of the section
+	After     string // JSON: what it wrote, as it left it; "" when that was not looked at
 }
 
 // Texts are the texts of all sections that ran and were not rolled back, in the order in which they ran: where dbctl's own
@@ -112,20 +114,21 @@ func (j *Journal) Texts(ctx context.Context) ([]Text, error) {
 			plans[k] = r
 		case EventApplied, EventDown, EventMarkApplied:
 			if p, ok := plans[k]; ok {
-				out = append(out, Text{Version: r.Version, Direction: r.Direction, SQL: p.text()})
+				text, sum := p.section()
+				out = append(out, Text{Version: r.Version, Direction: r.Direction, SQL: text, Sum: sum, After: r.After})
 			}
 		case EventBaseline:
-			out = append(out, Text{Version: r.Version, Direction: "up", SQL: r.UpText})
+			out = append(out, Text{Version: r.Version, Direction: "up", SQL: r.UpText, Sum: r.UpSum})
 		}
 	}
 	return out, nil
 }
 
-func (r Row) text() string {
+func (r Row) section() (text, sum string) {
 	if r.Direction == "down" {
-		return r.DownText
+		return r.DownText, r.DownSum
 	}
-	return r.UpText
+	return r.UpText, r.UpSum
 }
 
 // DownTexts are the Down sections of applied versions as they were when they were applied, for files that are gone: one request.

@@ -78,7 +78,7 @@ type Options struct {
 	// Session carries the marks and heartbeats of the lock; nothing else may use it. Default: the Store's, where a long
 	// statement keeps the heart from beating.
 	Session store.Session
-	Writes  []string          // migrations: the tables (database.table) that will be written; ["*"]: any
+	Writes  []string          // migrations: the tables (database.table) that will be written; database.*: all of it; ["*"]: any
 	Note    func(text string) // told when waiting and when taking over; may be nil
 	// Loads: what was seen of the locks a moment ago, zero: nothing; and what is asked beside the last question, when nobody else can
 	// write the table any more; nil: nothing.
@@ -121,6 +121,11 @@ func (e *HeldError) Hint() string {
 // migrationLock is the name of the lock of a project's migrations in a database.
 func migrationLock(s store.Scope) string {
 	return lockName("migrate", s.Project, s.Database)
+}
+
+// Owns reports whether a table of the state database is a lock or a claim.
+func Owns(table string) bool {
+	return strings.HasPrefix(table, lockPrefix) || strings.HasPrefix(table, runPrefix)
 }
 
 // TableName is the name of the lock of loads into a table, whatever the project.

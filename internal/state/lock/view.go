@@ -108,7 +108,7 @@ func (v View) Writer(s store.Scope, target string, unfinished func(run string) b
 
 func (c Claim) writes(target string) bool {
 	for _, w := range c.Writes {
-		if w == "*" || w == target {
+		if database, all := strings.CutSuffix(w, "*"); w == target || all && strings.HasPrefix(target, database) {
 			return true
 		}
 	}

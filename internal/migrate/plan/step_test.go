@@ -1,4 +1,4 @@
-package migrate
+package plan
 
 import (
 	"testing"
@@ -26,14 +26,14 @@ func TestConsume(t *testing.T) {
 		"CREATE VIEW v AS SELECT * FROM s":                           false,
 		"INSERT INTO t SELECT * FROM missing":                        false,
 	} {
-		var s Step
-		if err := s.analyze([]project.Statement{{SQL: sql}}, "db"); err != nil {
-			t.Fatal(err)
+		plain := []Step{{Statements: Read([]project.Statement{{SQL: sql}}, "db")}}
+		untouched := len(plain[0].Statements[0].Effect.Writes)
+		steps := Consuming(Consuming(plain, before), before) // once is enough
+		if n := len(plain[0].Statements[0].Effect.Writes); n != untouched {
+			t.Errorf("%s: the plan was written through: %d writes, want %d", sql, n, untouched)
 		}
-		consume([]Step{s}, before)
-		consume([]Step{s}, before) // once is enough
 		got := 0
-		for _, o := range writes([]Step{s}) {
+		for _, o := range Writes(steps) {
 			if o == stream.Object {
 				got++
 			}
@@ -41,8 +41,8 @@ func TestConsume(t *testing.T) {
 				t.Errorf("%s: writes %s", sql, o)
 			}
 		}
-		if (got == 1) != want || got > 1 || want && s.Statements[0].Effect.Class == effect.None {
-			t.Errorf("%s: the stream is written %d times, class %s, want %t", sql, got, s.Statements[0].Effect.Class, want)
+		if (got == 1) != want || got > 1 || want && steps[0].Statements[0].Effect.Class == effect.None {
+			t.Errorf("%s: the stream is written %d times, class %s, want %t", sql, got, steps[0].Statements[0].Effect.Class, want)
 		}
 	}
 }

@@ -1,4 +1,13 @@
-package migrate
+// Package plan says what a run will do, as a value, and refuses before the first write what must not run.
+//
+//	plan.go        files × journal → Plan: order, holes, edits, consent (offline)
+//	step.go        a section: its statements, what they do, what cannot be run safely at all (offline)
+//	capability.go  what the server lacks
+//	verdict.go     what only the warehouse shows: what cannot be put back as it is now, what is not ours
+//	definition.go  dbctl's own earlier definitions of what the engine does not show
+//
+// Nothing writes through a Plan: each of these returns a new one.
+package plan
 
 import (
 	"cmp"
@@ -13,12 +22,13 @@ import (
 	"github.com/dbctl/dbctl/internal/state"
 )
 
-// PlanOptions are the choices that decide what runs.
-type PlanOptions struct {
+// Options are the choices that decide what runs.
+type Options struct {
 	To                int64 // up: the newest version to apply; 0: all
 	AllowIrreversible bool
 	AllowOutOfOrder   bool
 	SkipUnsupported   bool
+	Atomic            bool // one savepoint for the whole run
 }
 
 // Plan is what a run will do, as a value: a dry run prints it, a run executes the very same one.
@@ -27,7 +37,9 @@ type Plan struct {
 	Steps   []Step       // in order
 	Skipped []Skip       // by consent
 	Notes   []event.Note // edited Down sections, stale and ahead versions
-	atomic  bool
+	Atomic  bool         // one savepoint for all steps
+	// WayBack are the secrets of the definitions that a rollback would define objects by again.
+	WayBack []string
 
 	Unfinished bool // another run, alive or cut off, stands before it: what is there now is not what the plan starts from
 }
@@ -36,12 +48,12 @@ type Plan struct {
 type Skip struct {
 	Step
 	Reason string
-	known  bool // the journal says so already
+	Known  bool // the journal says so already
 }
 
-// Secrets are the names of all secrets of the steps, sorted.
-func (p *Plan) Secrets() []string {
-	var out []string
+// Secrets are the names of all secrets that the steps need, or their way back, sorted.
+func (p Plan) Secrets() []string {
+	out := slices.Clone(p.WayBack)
 	for _, s := range p.Steps {
 		out = append(out, s.Secrets...)
 	}
@@ -49,17 +61,17 @@ func (p *Plan) Secrets() []string {
 	return slices.Compact(out)
 }
 
-// PlanUp compares the folder with the journal: what is pending, in order. It refuses, with every reason in one error, holes,
+// ToApply compares the folder with the journal: what is pending, in order. It refuses, with every reason in one error, holes,
 // edits, and what is out of order. Nothing is asked of a server. Consent is the next question.
-func PlanUp(p *project.Project, h state.History, o PlanOptions) (Plan, error) {
-	plan := Plan{Command: Up}
+func ToApply(p *project.Project, h state.History, o Options) (Plan, error) {
+	plan := Plan{Command: Up, Atomic: o.Atomic}
 	var errs []error
-	notes, problems := compare(p, h, nil)
+	notes, problems := Compare(p, h, nil)
 	plan.Notes = notes
 	errs = append(errs, problems...)
 	newest := newestApplied(h)
 	if o.To != 0 && p.Migration(o.To) == nil {
-		return plan, noVersion(o.To)
+		return plan, NoSuchVersion(o.To)
 	}
 	for i := range p.Migrations {
 		m := &p.Migrations[i]
@@ -70,13 +82,13 @@ func PlanUp(p *project.Project, h state.History, o PlanOptions) (Plan, error) {
 		if v.State == state.Applied {
 			continue
 		}
-		step, err := newStep(m, Up, p.Env.Database)
+		step, err := NewStep(m, Up, p.Env)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if m.Version < newest && v.State != state.Unsupported && !o.AllowOutOfOrder && !step.consent["out-of-order"] {
-			errs = append(errs, &PlanError{
+		if m.Version < newest && v.State != state.Unsupported && !o.AllowOutOfOrder && !step.Consents.OutOfOrder {
+			errs = append(errs, &Error{
 				Kind: OutOfOrder, Version: m.Version, File: m.Path,
 				Msg:  fmt.Sprintf("version %d is older than %d, which is applied", m.Version, newest),
 				hint: "give the file a newer version, or allow it: dbctl migrate up --allow-out-of-order, or in the file: -- dbctl: allow=out-of-order \"why\"",
@@ -88,18 +100,18 @@ func PlanUp(p *project.Project, h state.History, o PlanOptions) (Plan, error) {
 }
 
 // Consent refuses what cannot be undone, unless the file or the command consents. It is asked once it is known what can run.
-func (p *Plan) Consent(o PlanOptions) error { return errors.Join(irreversible(p.Steps, o)...) }
+func (p Plan) Consent(o Options) error { return errors.Join(irreversible(p.Steps, o)...) }
 
-// PlanDown is the Down sections of what is applied and newer than to, in the reverse order of application; steps < 0 means all,
+// ToTakeBack is the Down sections of what is applied and newer than to, in the reverse order of application; steps < 0 means all,
 // otherwise that many. stored gives the Down texts of versions whose files are gone.
-func PlanDown(p *project.Project, h state.History, to int64, steps int, stored map[int64]string, o PlanOptions) (Plan, error) {
-	plan := Plan{Command: Down}
+func ToTakeBack(p *project.Project, h state.History, to int64, steps int, stored map[int64]string, o Options) (Plan, error) {
+	plan := Plan{Command: Down, Atomic: o.Atomic}
 	var errs []error
 	if v, journaled := h.Versions[to]; to != 0 && v.State != state.Applied {
 		if !journaled && p.Migration(to) == nil {
-			return plan, noVersion(to)
+			return plan, NoSuchVersion(to)
 		}
-		return plan, &PlanError{Kind: NoVersion, Version: to, Msg: fmt.Sprintf("version %d is not applied", to), hint: "dbctl migrate status"}
+		return plan, &Error{Kind: NoVersion, Version: to, Msg: fmt.Sprintf("version %d is not applied", to), hint: "dbctl migrate status"}
 	}
 	for _, v := range appliedNewestFirst(h) {
 		if v.Version <= to || steps == 0 {
@@ -117,9 +129,9 @@ func PlanDown(p *project.Project, h state.History, to int64, steps int, stored m
 	return plan, errors.Join(errs...)
 }
 
-// PlanRedo takes the newest applied version down and up again, as its file is now.
-func PlanRedo(p *project.Project, h state.History, stored map[int64]string, o PlanOptions) (Plan, error) {
-	plan := Plan{Command: "redo", atomic: true}
+// ToRedo takes the newest applied version down and up again, as its file is now.
+func ToRedo(p *project.Project, h state.History, stored map[int64]string, o Options) (Plan, error) {
+	plan := Plan{Command: Redo, Atomic: true}
 	applied := appliedNewestFirst(h)
 	if len(applied) == 0 {
 		return plan, nil
@@ -130,7 +142,7 @@ func PlanRedo(p *project.Project, h state.History, stored map[int64]string, o Pl
 		return plan, missingError(v)
 	}
 	down, err := downStep(p, v, stored)
-	up, err2 := newStep(m, Up, p.Env.Database)
+	up, err2 := NewStep(m, Up, p.Env)
 	if err := errors.Join(err, err2); err != nil {
 		return plan, err
 	}
@@ -138,8 +150,8 @@ func PlanRedo(p *project.Project, h state.History, stored map[int64]string, o Pl
 	return plan, errors.Join(irreversible(plan.Steps, o)...)
 }
 
-// gone are the applied versions without a file, whose Down texts only the journal has.
-func gone(p *project.Project, h state.History) []int64 {
+// Gone are the applied versions without a file, whose Down texts only the journal has.
+func Gone(p *project.Project, h state.History) []int64 {
 	var out []int64
 	for _, v := range appliedNewestFirst(h) {
 		if p.Migration(v.Version) == nil {
@@ -156,15 +168,15 @@ func downStep(p *project.Project, v state.Version, stored map[int64]string) (Ste
 		if !ok {
 			return Step{}, missingError(v)
 		}
-		return storedStep(v, text, p.Env.Database)
+		return storedStep(v, text, p.Env)
 	}
 	if !m.HasDown {
-		return Step{}, &PlanError{
+		return Step{}, &Error{
 			Kind: NoDown, Version: v.Version, File: m.Path, Msg: "there is no -- +goose Down section",
 			hint: "write one; an empty section says that there is nothing to do",
 		}
 	}
-	return newStep(m, Down, p.Env.Database)
+	return NewStep(m, Down, p.Env)
 }
 
 func newestApplied(h state.History) int64 {
@@ -189,8 +201,8 @@ func appliedNewestFirst(h state.History) []state.Version {
 	return out
 }
 
-// compare finds what is edited, stale, missing or ahead. state is told each such version with its state, when not nil.
-func compare(p *project.Project, h state.History, tell func(version int64, state, reason string)) (notes []event.Note, problems []error) {
+// Compare finds what is edited, stale, missing or ahead. state is told each such version with its state, when not nil.
+func Compare(p *project.Project, h state.History, tell func(version int64, state, reason string)) (notes []event.Note, problems []error) {
 	if tell == nil {
 		tell = func(int64, string, string) {}
 	}
@@ -211,7 +223,7 @@ func compare(p *project.Project, h state.History, tell func(version int64, state
 			problems = append(problems, missingError(v))
 		case m.Up.Checksum != v.Sums.UpSum:
 			tell(v.Version, "edited", "the file's Up section was edited after it was applied")
-			problems = append(problems, &PlanError{
+			problems = append(problems, &Error{
 				Kind: Edited, Version: v.Version, File: m.Path, Msg: "was edited after it was applied",
 				hint: fmt.Sprintf("put the file back and write a new migration, or, if the warehouse is as the file says: dbctl migrate accept %d --reason \"why\"", v.Version),
 			})
@@ -226,24 +238,20 @@ func compare(p *project.Project, h state.History, tell func(version int64, state
 }
 
 func missingError(v state.Version) error {
-	return &PlanError{
+	return &Error{
 		Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("version %d %s is applied, but its file is missing", v.Version, v.Name),
 		hint: "restore the file from version control",
 	}
 }
 
-func noVersion(v int64) error {
-	return &PlanError{Kind: NoVersion, Version: v, Msg: fmt.Sprintf("there is no migration %d", v), hint: "dbctl migrate status", code: 2}
-}
-
 // irreversible refuses what cannot be undone, unless the file or the command consents.
-func irreversible(steps []Step, o PlanOptions) []error {
+func irreversible(steps []Step, o Options) []error {
 	if o.AllowIrreversible {
 		return nil
 	}
 	var errs []error
 	for _, s := range steps {
-		if s.consent["irreversible"] {
+		if s.Consents.Irreversible {
 			continue
 		}
 		for _, st := range s.Statements {
@@ -260,7 +268,7 @@ func irreversibleError(s Step, st Statement, reason string) error {
 	if st.Effect.Unknown && !st.Effect.Script {
 		hint = "check its spelling; or " + hint
 	}
-	return &PlanError{
+	return &Error{
 		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
 		Msg:  fmt.Sprintf("%s cannot be undone: %s", cmp.Or(st.Effect.Kind, "this statement"), cmp.Or(reason, "its effect is unknown")),
 		hint: hint,

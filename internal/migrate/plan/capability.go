@@ -1,4 +1,4 @@
-package migrate
+package plan
 
 import (
 	"context"
@@ -50,9 +50,9 @@ func (s *Step) uses(f feature) bool {
 	return false
 }
 
-// unsupported takes the steps out of the plan that need what the server lacks, and those that mention an object of one taken out,
+// Supported takes the steps out of the plan that need what the server lacks, and those that mention an object of one taken out,
 // if the caller consents to that; else it refuses them. The server is asked only when a step needs to know.
-func (m *Migrator) unsupported(ctx context.Context, p *Plan, h state.History, consent bool) error {
+func (p Plan) Supported(ctx context.Context, conn state.Session, h state.History, consent bool) (Plan, error) {
 	reasons := make([]string, len(p.Steps))
 	for _, f := range features {
 		asked, lack := false, ""
@@ -63,8 +63,8 @@ func (m *Migrator) unsupported(ctx context.Context, p *Plan, h state.History, co
 			if !asked {
 				asked = true
 				var err error
-				if lack, err = f.missing(ctx, m.store.Conn()); err != nil {
-					return err
+				if lack, err = f.missing(ctx, conn); err != nil {
+					return p, err
 				}
 			}
 			reasons[i] = lack
@@ -79,17 +79,17 @@ func (m *Migrator) unsupported(ctx context.Context, p *Plan, h state.History, co
 			continue
 		}
 		v := h.Versions[s.Version]
-		skip := Skip{Step: s, Reason: reasons[i], known: v.State == state.Unsupported && v.Sums == s.Sums && v.Reason == reasons[i]}
+		skip := Skip{Step: s, Reason: reasons[i], Known: v.State == state.Unsupported && v.Sums == s.Sums && v.Reason == reasons[i]}
 		p.Skipped = append(p.Skipped, skip)
 		if !consent {
-			errs = append(errs, &PlanError{
+			errs = append(errs, &Error{
 				Kind: Unsupported, Version: s.Version, File: s.File, Msg: reasons[i],
 				hint: "skip what the server cannot do: --skip-unsupported, or skip_unsupported: true in the environment",
 			})
 		}
 	}
 	p.Steps = steps
-	return errors.Join(errs...)
+	return p, errors.Join(errs...)
 }
 
 // spread gives a reason to the steps that mention an object which a step with a reason makes.
@@ -138,14 +138,14 @@ func mentions(s Step, made map[string]int64) (sqltext.Object, int64, bool) {
 	return sqltext.Object{}, 0, false
 }
 
-// checkSyntax lets the server read what it cannot run. A statement with a secret is left out: EXPLAIN SYNTAX would echo it.
-func (m *Migrator) checkSyntax(ctx context.Context, s Step) error {
+// CheckSyntax lets the server read what it cannot run. A statement with a secret is left out: EXPLAIN SYNTAX would echo it.
+func (s *Step) CheckSyntax(ctx context.Context, conn state.Session) error {
 	for _, st := range s.Statements {
 		if holders, err := sqltext.Placeholders(st.SQL); err != nil || len(holders) > 0 || st.Effect.Class == effect.None {
 			continue
 		}
 		const prefix = "EXPLAIN SYNTAX "
-		_, err := m.store.Conn().Query(ctx, databend.Statement{
+		_, err := conn.Query(ctx, databend.Statement{
 			SQL: prefix + st.SQL, File: s.File, Line: st.Line, Column: st.Column,
 			PosOf: func(offset int) (int, int) { return st.Pos(max(0, offset-len(prefix))) },
 		})
@@ -173,7 +173,7 @@ func Features(ctx context.Context, p *project.Project, s state.Session) ([]Featu
 		}
 		one := Feature{Name: f.name, Lack: lack}
 		for i := range p.Migrations {
-			if step, err := newStep(&p.Migrations[i], Up, p.Env.Database); err == nil && step.uses(f) {
+			if step, err := NewStep(&p.Migrations[i], Up, p.Env); err == nil && step.uses(f) {
 				one.Used = true
 			}
 		}
@@ -181,6 +181,3 @@ func Features(ctx context.Context, p *project.Project, s state.Session) ([]Featu
 	}
 	return all, nil
 }
-
-// Describe says what a run that has no end was.
-func Describe(r state.Run) string { return describe(r) }

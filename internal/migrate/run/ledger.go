@@ -1,4 +1,4 @@
-package migrate
+package run
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/lineage"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -26,54 +27,56 @@ type carry struct {
 	from  []string
 }
 
-// ledgerMoves is what a plan does to the ledger: what each step carries, and for people what becomes of the files.
-type ledgerMoves struct {
+// LedgerMoves is what a plan does to the ledger: what each step carries, and for people what becomes of the files.
+type LedgerMoves struct {
 	carries [][]carry // by step
-	notes   []string
+	Notes   []string
 }
 
-// catalog is the warehouse as a run found it.
-type found map[sqltext.Object]catalog.ObjectState
+// warehouse is what is there as the run begins.
+type warehouse map[sqltext.Object]catalog.ObjectState
 
-func (c found) Exists(o sqltext.Object) bool { return c[o].Exists }
+func (c warehouse) Exists(o sqltext.Object) bool { return c[o].Exists }
 
-func (c found) View(o sqltext.Object) ([]sqltext.Object, bool) {
+func (c warehouse) View(o sqltext.Object) ([]sqltext.Object, bool) {
 	if s := c[o]; s.Query != "" {
 		return effect.Analyze("CREATE VIEW v AS "+s.Query, o.Database).Sources, true
 	}
 	return nil, false
 }
 
-func (c found) learn(s catalog.State) {
+func (c warehouse) learn(s catalog.State) {
 	for _, o := range s.Objects {
 		c[o.Object] = o
 	}
 }
 
 // fills reports whether a statement puts rows of tables into a table.
-func fills(st Statement) bool { return len(st.Effect.Sources) > 0 && st.Effect.Changes(effect.Rows) }
+func fills(st plan.Statement) bool {
+	return len(st.Effect.Sources) > 0 && st.Effect.Changes(effect.Rows)
+}
 
 // replaces reports whether a statement takes a table away from its name, or its rows.
-func replaces(st Statement) bool {
+func replaces(st plan.Statement) bool {
 	return slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool {
 		return w.Forgets || (w.Kind == sqltext.Table || w.Kind == sqltext.Database) && w.Verb != effect.Create && w.Verb != effect.CreateNew &&
 			w.Verb != effect.Alter && w.Verb != effect.WriteData
 	})
 }
 
-// followLedger works out what the steps do to the ledger of the tables that they find. A plan in which no table is filled from others,
+// FollowLedger works out what the steps do to the ledger of the tables that they find. A plan in which no table is filled from others,
 // or none is replaced, costs nothing here.
-func (m *Migrator) followLedger(ctx context.Context, h state.History, steps []Step, before catalog.State) (ledgerMoves, error) {
-	var out ledgerMoves
-	some := func(is func(Statement) bool) bool {
-		return slices.ContainsFunc(steps, func(s Step) bool { return slices.ContainsFunc(s.Statements, is) })
+func (e *Env) FollowLedger(ctx context.Context, h state.History, steps []plan.Step, before catalog.State, dryRun bool) (LedgerMoves, error) {
+	var out LedgerMoves
+	some := func(is func(plan.Statement) bool) bool {
+		return slices.ContainsFunc(steps, func(s plan.Step) bool { return slices.ContainsFunc(s.Statements, is) })
 	}
-	if !h.Exists || !some(replaces) || !m.o.DryRun && !some(fills) {
+	if !h.Exists || !some(replaces) || !dryRun && !some(fills) {
 		return out, nil
 	}
-	was := found{}
+	was := warehouse{}
 	was.learn(before)
-	if err := m.findSources(ctx, steps, was); err != nil {
+	if err := e.findSources(ctx, steps, was); err != nil {
 		return out, err
 	}
 	l := lineage.New(was)
@@ -99,7 +102,7 @@ func (m *Migrator) followLedger(ctx context.Context, h state.History, steps []St
 		}
 	}
 	slices.Sort(ids)
-	holdings, err := m.store.Holdings(ctx, slices.Compact(ids), names)
+	holdings, err := e.Store.Holdings(ctx, slices.Compact(ids), names)
 	if err != nil {
 		return out, err
 	}
@@ -112,7 +115,7 @@ func (m *Migrator) followLedger(ctx context.Context, h state.History, steps []St
 	for i := range steps {
 		for _, o := range l.Tables() {
 			f := all[i][o]
-			if !f.There || f.Same || i > 0 && same(all[i-1][o], f) && !touches(steps[i], o) {
+			if !f.There || f.Same || i > 0 && alike(all[i-1][o], f) && !touches(steps[i], o) {
 				continue
 			}
 			c := carry{table: o}
@@ -128,15 +131,15 @@ func (m *Migrator) followLedger(ctx context.Context, h state.History, steps []St
 			}
 		}
 	}
-	out.notes = ledgerNotes(l, was, files, carried)
+	out.Notes = ledgerNotes(l, was, files, carried)
 	return out, nil
 }
 
 // findSources looks up the tables and views that the steps read and do not write, and what those views read.
-func (m *Migrator) findSources(ctx context.Context, steps []Step, was found) error {
+func (e *Env) findSources(ctx context.Context, steps []plan.Step, was warehouse) error {
 	var next []sqltext.Object
-	for _, e := range effects(steps) {
-		next = append(next, e.Sources...)
+	for _, x := range plan.Effects(steps) {
+		next = append(next, x.Sources...)
 	}
 	for _, o := range was {
 		query, _ := was.View(o.Object)
@@ -153,7 +156,7 @@ func (m *Migrator) findSources(ctx context.Context, steps []Step, was found) err
 		if len(asked) == 0 {
 			return nil
 		}
-		now, err := m.capture(ctx, asked)
+		now, err := e.Capture(ctx, asked)
 		if err != nil {
 			return err
 		}
@@ -168,17 +171,17 @@ func (m *Migrator) findSources(ctx context.Context, steps []Step, was found) err
 
 func display(o sqltext.Object) string { return o.Database + "." + o.Name }
 
-func same(a, b lineage.Find) bool {
+func alike(a, b lineage.Find) bool {
 	return a.Was == b.Was && a.There == b.There && slices.Equal(a.Rows, b.Rows)
 }
 
 // touches reports whether a step writes the table, or moves databases.
-func touches(s Step, o sqltext.Object) bool {
+func touches(s plan.Step, o sqltext.Object) bool {
 	return slices.ContainsFunc(written(s.Statements...), func(w sqltext.Object) bool { return w == o || w.Kind == sqltext.Database })
 }
 
 // ledgerNotes say what becomes of the files of the tables that the run found.
-func ledgerNotes(l *lineage.Lineage, all found, files map[string]int64, carried map[sqltext.Object]bool) []string {
+func ledgerNotes(l *lineage.Lineage, all warehouse, files map[string]int64, carried map[sqltext.Object]bool) []string {
 	var out []string
 	for _, o := range l.Tables() {
 		was, f := all[l.Former(o)], l.At(o)
@@ -202,39 +205,39 @@ func ledgerNotes(l *lineage.Lineage, all found, files map[string]int64, carried 
 }
 
 // carryLedger carries what step i carries. It is done before the next mark, by which the step counts as finished.
-func (r *run) carryLedger(ctx context.Context, i int) error {
-	if i >= len(r.moves.carries) {
+func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, i int) error {
+	if !moves.carry(i) {
 		return nil
 	}
-	for _, c := range r.moves.carries[i] {
-		n, err := r.m.store.CarryLedger(ctx, c.from, c.table, r.m.o.Run, fmt.Sprintf("migration %s rebuilt the table", &r.plan.Steps[i]), r.lock.Fence())
+	for _, c := range moves.carries[i] {
+		n, err := w.Store.CarryLedger(ctx, c.from, c.table, w.ID, fmt.Sprintf("migration %s rebuilt the table", &p.Steps[i]), w.lock.Fence())
 		if err == nil {
-			err = r.lock.Fresh(ctx)
+			err = w.lock.Fresh(ctx)
 		}
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			r.m.note("info", "table %s keeps its ledger: %s", display(c.table), event.Plural(n, "file"))
+			w.Note("info", "table %s keeps its ledger: %s", display(c.table), event.Plural(n, "file"))
 		}
 	}
 	return nil
 }
 
-// carries reports whether step i has something to carry: then it needs a savepoint, although it may be a single statement.
-func (r *run) carries(i int) bool { return i < len(r.moves.carries) && len(r.moves.carries[i]) > 0 }
+// carry reports whether step i has something to carry: then it needs a savepoint, although it may be a single statement.
+func (m LedgerMoves) carry(i int) bool { return i < len(m.carries) && len(m.carries[i]) > 0 }
 
 // tellRestored lets the ledger know of tables whose rows a rollback brought back after the engine was made to forget which files they
 // are from: a load would take the files for emptied.
-func (r *run) tellRestored(ctx context.Context, report savepoint.Report) error {
-	was := found{}
-	was.learn(r.base)
+func (w *wire) tellRestored(ctx context.Context, p plan.Plan, save Savepoint, report savepoint.Report) error {
+	was := warehouse{}
+	was.learn(save.Base)
 	l := lineage.New(was)
 	var ids []string
-	for _, x := range r.ran {
-		e := r.statementAt(x.Place).Effect
-		for _, w := range e.Writes {
-			if o := l.At(w.Object).Was; w.Forgets && was[o].Exists && !kept(report, o) {
+	for _, x := range save.all() {
+		e := at(p.Steps, x.Place).Effect
+		for _, x := range e.Writes {
+			if o := l.At(x.Object).Was; x.Forgets && was[o].Exists && !kept(report, o) {
 				ids = append(ids, was[o].ID)
 			}
 		}
@@ -243,8 +246,8 @@ func (r *run) tellRestored(ctx context.Context, report savepoint.Report) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := r.m.store.RestoreLedger(ctx, ids, r.m.o.Run, "its rows are back: the migration that removed them was rolled back", r.lock.Fence())
-	return errors.Join(err, r.lock.Fresh(ctx))
+	_, err := w.Store.RestoreLedger(ctx, ids, w.ID, "its rows are back: the migration that removed them was rolled back", w.lock.Fence())
+	return errors.Join(err, w.lock.Fresh(ctx))
 }
 
 // kept reports whether the rollback left an object as it was.
@@ -255,13 +258,14 @@ func kept(report savepoint.Report, o sqltext.Object) bool {
 }
 
 // tellLedger tells the ledger what a person says of the interrupted step: that it is done, or that all is as before it.
-func (c *cutOff) tellLedger(ctx context.Context, how string) (err error) {
+func (x *recovery) tellLedger(ctx context.Context, h state.History, applied bool) error {
 	ctx = context.WithoutCancel(ctx)
-	if how != MarkApplied || c.current >= len(c.plan.Steps) {
-		return c.tellRestored(ctx, savepoint.Report{})
+	if !applied || x.over() {
+		return x.tellRestored(ctx, x.plan, x.save, savepoint.Report{})
 	}
-	if c.moves, err = c.m.followLedger(ctx, c.h, c.plan.Steps, c.before.State); err != nil {
+	moves, err := x.FollowLedger(ctx, h, x.plan.Steps, x.before, false)
+	if err != nil {
 		return err
 	}
-	return c.carryLedger(ctx, c.current)
+	return x.carryLedger(ctx, moves, x.plan, x.next.Step)
 }

@@ -1,4 +1,4 @@
-package migrate
+package run
 
 import (
 	"cmp"
@@ -13,14 +13,20 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
-// newProvider hands the migrations to goose as Go functions: those of the project, and the steps that only the journal has. run
-// is called for each version that goose applies. goose keeps its order, its checks of what is applied and its contract of
-// Up and Down; it gets no database: its Store is a view of the journal that was read once, and what it would send is refused.
-func newProvider(p *project.Project, h state.History, steps []Step, run func(ctx context.Context, version int64, direction string) error) (*goose.Provider, error) {
+// newProvider hands the migrations to goose as Go functions: those of the project, and the steps that only the journal has.
+//
+// goose's Provider applies the versions: it keeps its checks of what is applied and its contract of Up and Down, calls run for each
+// version, and tells its Store what came of it. The Store is our journal, as it was read once: recorded is called where goose records a
+// version, and from then on it counts as finished. goose gets no database, and what it would send is refused: it knows neither
+// Databend's statements nor how to put one back, and its own table of versions could not be written in one with our journal.
+func newProvider(p *project.Project, h state.History, steps []plan.Step,
+	run func(ctx context.Context, version int64, direction string) error, recorded func(),
+) (*goose.Provider, error) {
 	versions := map[int64]bool{}
 	for _, m := range p.Migrations {
 		versions[m.Version] = true
@@ -34,9 +40,9 @@ func newProvider(p *project.Project, h state.History, steps []Step, run func(ctx
 		fn := func(direction string) *goose.GoFunc {
 			return &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error { return run(ctx, v, direction) }, Mode: goose.TransactionDisabled}
 		}
-		all = append(all, goose.NewGoMigration(v, fn(Up), fn(Down)))
+		all = append(all, goose.NewGoMigration(v, fn(plan.Up), fn(plan.Down)))
 	}
-	store := &view{applied: map[int64]time.Time{0: {}}}
+	store := &journal{applied: map[int64]time.Time{0: {}}, recorded: recorded}
 	for v, e := range h.Versions {
 		if e.State == state.Applied {
 			store.applied[v] = e.At
@@ -51,52 +57,55 @@ func newProvider(p *project.Project, h state.History, steps []Step, run func(ctx
 	return provider, nil
 }
 
-// view is goose's Store over the journal as it was read: version 0, as goose wants it, and what is applied.
-type view struct {
-	applied map[int64]time.Time
+// journal is goose's Store: version 0, as goose wants it, and what is applied.
+type journal struct {
+	applied  map[int64]time.Time
+	recorded func()
 }
 
-var _ database.Store = (*view)(nil)
+var _ database.Store = (*journal)(nil)
 
 // Tablename is asked for by goose and never used.
-func (*view) Tablename() string { return "journal" }
+func (*journal) Tablename() string { return "journal" }
 
-func (*view) CreateVersionTable(context.Context, database.DBTxConn) error {
+func (*journal) CreateVersionTable(context.Context, database.DBTxConn) error {
 	return errors.New("the journal is not made by goose")
 }
 
 // TableExists keeps goose from making its own table.
-func (*view) TableExists(context.Context, database.DBTxConn) (bool, error) { return true, nil }
+func (*journal) TableExists(context.Context, database.DBTxConn) (bool, error) { return true, nil }
 
-func (v *view) Insert(_ context.Context, _ database.DBTxConn, r database.InsertRequest) error {
-	v.applied[r.Version] = time.Time{}
+func (j *journal) Insert(_ context.Context, _ database.DBTxConn, r database.InsertRequest) error {
+	j.applied[r.Version] = time.Time{}
+	j.recorded()
 	return nil
 }
 
-func (v *view) Delete(_ context.Context, _ database.DBTxConn, version int64) error {
-	delete(v.applied, version)
+func (j *journal) Delete(_ context.Context, _ database.DBTxConn, version int64) error {
+	delete(j.applied, version)
+	j.recorded()
 	return nil
 }
 
-func (v *view) GetMigration(_ context.Context, _ database.DBTxConn, version int64) (*database.GetMigrationResult, error) {
-	at, ok := v.applied[version]
+func (j *journal) GetMigration(_ context.Context, _ database.DBTxConn, version int64) (*database.GetMigrationResult, error) {
+	at, ok := j.applied[version]
 	if !ok {
 		return nil, database.ErrVersionNotFound
 	}
 	return &database.GetMigrationResult{Timestamp: at, IsApplied: true}, nil
 }
 
-func (v *view) GetLatestVersion(context.Context, database.DBTxConn) (int64, error) {
+func (j *journal) GetLatestVersion(context.Context, database.DBTxConn) (int64, error) {
 	latest := int64(0)
-	for version := range v.applied {
+	for version := range j.applied {
 		latest = max(latest, version)
 	}
 	return latest, nil
 }
 
-func (v *view) ListMigrations(context.Context, database.DBTxConn) ([]*database.ListMigrationsResult, error) {
-	out := make([]*database.ListMigrationsResult, 0, len(v.applied))
-	for version := range v.applied {
+func (j *journal) ListMigrations(context.Context, database.DBTxConn) ([]*database.ListMigrationsResult, error) {
+	out := make([]*database.ListMigrationsResult, 0, len(j.applied))
+	for version := range j.applied {
 		out = append(out, &database.ListMigrationsResult{Version: version, IsApplied: true})
 	}
 	// goose goes down in this order.

@@ -1,0 +1,242 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/secret"
+)
+
+// TestOwnGround refuses, before anything runs, what would take away what every run stands on.
+func TestOwnGround(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
+	w.must(w.up())
+	db, st := w.env.Database, w.env.StateDB
+	for sql, want := range map[string]string{
+		"DROP DATABASE " + db:                                      "own database",
+		"DROP DATABASE IF EXISTS " + db:                            "own database",
+		"CREATE OR REPLACE DATABASE " + db:                         "own database",
+		"ALTER DATABASE " + db + " RENAME TO " + db + "_x":         "own database",
+		"DROP SCHEMA " + db:                                        "own database",
+		"DROP DATABASE " + st:                                      "state database",
+		"ALTER DATABASE " + st + " RENAME TO " + st + "_x":         "state database",
+		"CREATE OR REPLACE DATABASE " + st:                         "state database",
+		"INSERT INTO " + st + ".journal SELECT * FROM x":           "state database",
+		"TRUNCATE TABLE " + st + ".ledger":                         "state database",
+		"DELETE FROM " + st + ".journal":                           "state database",
+		"DROP TABLE IF EXISTS " + st + ".journal":                  "state database",
+		"ALTER TABLE " + st + ".journal RENAME TO j":               "state database",
+		"CREATE TABLE " + st + ".mine (x INT)":                     "state database",
+		"USE " + st + ";\nDROP TABLE ledger":                       "state database",
+		"CREATE OR REPLACE VIEW " + st + ".journal AS SELECT 1":    "state database",
+		"BEGIN;\nUPDATE " + st + ".journal SET name = '';\nCOMMIT": "state database",
+	} {
+		w.migration(2, "CREATE TABLE b (x INT);\n"+sql+";\n")
+		var p *PlanError
+		if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Own || p.ExitCode() != 1 || p.Line < 3 || !strings.Contains(p.Msg, want) || p.Hint() == "" {
+			t.Errorf("%s: got %v, want it refused with the reason: %s", sql, err, want)
+		}
+	}
+	if got := w.tables(); got != "a" {
+		t.Errorf("got tables %q: something ran", got)
+	}
+	w.migration(2, "CREATE DATABASE IF NOT EXISTS "+db+";\nCREATE TABLE b AS SELECT count(*) AS n FROM "+st+".journal;\n--down\nDROP DATABASE "+db+";\n")
+	w.must(w.up())
+	var p *PlanError
+	if err := w.migrator(Options{}).Down(t.Context(), 0, true); !errors.As(err, &p) || p.Kind != plan.Own {
+		t.Errorf("down: got %v, want it refused", err)
+	}
+}
+
+// TestOwnGroundShared keeps only what is dbctl's own where the state lives in the environment's database.
+func TestOwnGroundShared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("dbctl.yaml", fmt.Sprintf("project: p\ndefault_env: t\nenvironments:\n  t: { dsn: \"databend://u@host:1/%s\", state_database: %s }\n", w.env.Database, w.env.Database))
+	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.must(w.up())
+	for _, sql := range []string{"DROP TABLE journal", "DELETE FROM ledger", "DROP DATABASE " + w.env.Database} {
+		w.migration(2, sql+";\n")
+		var p *PlanError
+		if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Own {
+			t.Errorf("%s: got %v, want it refused", sql, err)
+		}
+	}
+}
+
+// TestSecretsOfTheWayBack asks for the secrets that a rollback would need before the first write, too.
+func TestSecretsOfTheWayBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := w.env.Database + "_k"
+	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+k) })
+	w.secret["KEY"] = "first-key"
+	w.migration(1, "CREATE CONNECTION "+k+" STORAGE_TYPE='s3' ACCESS_KEY_ID='AK' SECRET_ACCESS_KEY={{ secret \"KEY\" }};\n")
+	w.must(w.up())
+	show := func() string { return fmt.Sprint(w.env.SQL(t, "DESC CONNECTION "+k)) }
+	before := show()
+	delete(w.secret, "KEY")
+	const fail = "INSERT INTO nowhere VALUES (1);\n"
+	w.migration(2, "CREATE TABLE a (x INT);\nDROP CONNECTION "+k+";\n"+fail)
+	var missing *secret.MissingError
+	if err := w.up(); !errors.As(err, &missing) || len(missing.Names) != 1 || !strings.Contains(w.said(), "KEY") {
+		t.Errorf("got %v, want KEY asked for\n%s", err, w.said())
+	}
+	if w.tables() != "" || show() != before {
+		t.Errorf("got tables %q and %s, want nothing written", w.tables(), show())
+	}
+	w.secret["KEY"] = "first-key"
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || show() != before {
+		t.Errorf("got %v and %s, want a clean rollback to %s\n%s", err, show(), before, w.said())
+	}
+	delete(w.secret, "KEY")
+	w.migration(2, "-- dbctl: allow=irreversible \"nobody has the key any more\"\n--up\nDROP CONNECTION "+k+";\n")
+	w.must(w.up())
+}
+
+// TestDefinitionsThatAreNoMore refuses what dbctl's own definition would not put back as it is: somebody altered the object since, or
+// its keys stood in a file that has others now.
+func TestDefinitionsThatAreNoMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, k := w.env.Database+"_s", w.env.Database+"_k"
+	t.Cleanup(func() {
+		w.env.SQL(t, "DROP STAGE IF EXISTS "+s, "DROP STAGE IF EXISTS "+s+"i", "DROP CONNECTION IF EXISTS "+k)
+	})
+	connection := func(key string) string {
+		return "CREATE CONNECTION " + k + " STORAGE_TYPE='s3' ACCESS_KEY_ID='" + key + "' SECRET_ACCESS_KEY='secret-" + key + "';\n"
+	}
+	w.migration(1, fmt.Sprintf("CREATE STAGE %s URL='s3://%s/%s' CONNECTION=(ENDPOINT_URL='%s' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY='%s' REGION='us-east-1') FILE_FORMAT=(TYPE=CSV);\n",
+		s, w.env.Bucket, w.env.Prefix, w.env.S3.Endpoint, w.env.S3.Key, w.env.S3.Secret.Reveal()))
+	w.migration(2, connection("first"))
+	w.must(w.up())
+	const fail = "INSERT INTO nowhere VALUES (1);\n"
+	try := func(what, text, want string) {
+		t.Helper()
+		w.migration(3, text+fail)
+		err := w.up()
+		var p *PlanError
+		var run *RunError
+		switch {
+		case want != "" && (!errors.As(err, &p) || p.Kind != plan.Irreversible || !strings.Contains(p.Msg, want)):
+			t.Errorf("%s: got %v, want it refused: %s", what, err, want)
+		case want == "" && (!errors.As(err, &run) || run.ExitCode() != 1):
+			t.Errorf("%s: got %v, want a clean rollback\n%s", what, err, w.said())
+		}
+	}
+	try("a stage as we made it", "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=NDJSON);\n", "")
+	w.env.SQL(t, "CREATE STAGE "+s+"i")
+	try("the format of an internal stage", "ALTER STAGE "+s+"i SET FILE_FORMAT=(TYPE=NDJSON);\n", "live with it")
+	try("a connection as we made it", "DROP CONNECTION "+k+";\n", "")
+	w.env.SQL(t, "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=ORC)")
+	try("a stage that a person altered", "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=NDJSON);\n", "was changed since")
+	w.migration(2, connection("second"))
+	w.must(w.migrator(Options{}).Accept(t.Context(), 2, "the key was rotated by hand"))
+	try("a key that was edited and accepted", "DROP CONNECTION "+k+";\n", "stood in its file")
+}
+
+// TestTwoSettings puts back the first of two settings when the server refuses the second.
+func TestTwoSettings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	t.Cleanup(func() { w.env.SQL(t, "UNSET GLOBAL max_storage_io_requests", "UNSET GLOBAL week_start") })
+	look := func() string {
+		return fmt.Sprint(w.env.SQL(t, "SELECT name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'parquet_rowgroup_hint_bytes') ORDER BY 1"))
+	}
+	before := look()
+	w.migration(1, "SET GLOBAL (parquet_rowgroup_hint_bytes, max_storage_io_requests) = (77, 'many');\n")
+	err := w.up()
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 1 {
+		t.Errorf("got %v, want exit 1\n%s", err, w.said())
+	}
+	if after := look(); after != before {
+		t.Errorf("got %s, want %s\n%s", after, before, w.said())
+	}
+}
+
+// TestMarksStayShort runs many statements under one savepoint: the mark that is written with each does not grow with them, and a process
+// that is killed at the end is still put back whole.
+func TestMarksStayShort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.env.SQL(t, "CREATE TABLE a (x INT) COMMENT='before'", "INSERT INTO a VALUES (1)")
+	var text strings.Builder
+	for i := range 150 {
+		fmt.Fprintf(&text, "ALTER TABLE a COMMENT = 'note %d';\n", i)
+	}
+	w.migration(1, text.String()+"CREATE TABLE z AS SELECT 1 AS x;\n")
+	before := w.look()
+	healthy := w.srv
+	g := newGrave(-1, false)
+	g.what = "CREATE TABLE z"
+	longest := 0
+	g.hook = func(text string) {
+		if strings.Contains(text, "run_") && strings.Contains(text, "ALTER TABLE") {
+			longest = max(longest, len(text))
+		}
+	}
+	w.through(g)
+	m := w.migrator(Options{})
+	t.Cleanup(func() { close(g.end) })
+	go func() { _ = m.Up(t.Context()) }()
+	<-g.dead
+	w.srv = healthy
+	w.die()
+	if most := 16 << 10; longest == 0 || longest > most {
+		t.Errorf("the longest mark has %d bytes, want at most %d", longest, most)
+	}
+	w.must(w.recover(RollBack, ""))
+	if diff := cmp.Diff(before, w.look()); diff != "" {
+		t.Errorf("after recover (-want +got):\n%s", diff)
+	}
+}
+
+// TestMissingDatabase lets a person drop the environment's database after a run was cut off: recover says what it cannot put back, takes
+// a person's word, and works as soon as the database is back.
+func TestMissingDatabase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cfg := w.env.Config
+	cfg.MayLackDatabase = true
+	w.connect(cfg)
+	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n--down\nDROP TABLE a;\n")
+	w.must(w.up())
+	before := w.look()
+	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\nCREATE TABLE b AS SELECT 1 AS x;\n")
+	w.cut("CREATE TABLE b", false, Options{})
+	w.connect(cfg)
+	other := w.env.Session(t)
+	sql := func(text string) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), databend.Statement{SQL: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sql("DROP DATABASE " + w.env.Database)
+	err := w.recover(RollBack, "")
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 4 {
+		t.Errorf("recover without the database: got %v, want exit 4\n%s", err, w.said())
+	}
+	sql("UNDROP DATABASE " + w.env.Database)
+	w.must(w.recover(RollBack, ""))
+	if diff := cmp.Diff(before, w.look()); diff != "" {
+		t.Errorf("after recover (-want +got):\n%s", diff)
+	}
+	sql("DROP DATABASE " + w.env.Database)
+	if err := w.migrator(Options{}).Down(t.Context(), 0, true); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(run.Hint(), "UNDROP DATABASE") {
+		t.Errorf("down without the database: got %v, want exit 1 and a way out", err)
+	}
+	sql("UNDROP DATABASE " + w.env.Database)
+	w.must(w.migrator(Options{}).Down(t.Context(), 0, true))
+}

@@ -1,0 +1,77 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/dbctl/dbctl/internal/project"
+)
+
+// The kinds of an Error.
+const (
+	Edited       = "Edited"       // an applied file was edited
+	Missing      = "Missing"      // an applied version has no file
+	OutOfOrder   = "OutOfOrder"   // older than the newest applied version
+	Irreversible = "Irreversible" // cannot be undone, and nobody consented
+	Unsupported  = "Unsupported"  // the server lacks what it needs
+	Transaction  = "Transaction"  // DDL inside a user's own BEGIN … COMMIT, or a transaction without its end
+	Setting      = "Setting"      // it sets what dbctl pins
+	Own          = "Own"          // it takes away the environment's own database, or dbctl's state
+	Adopt        = "Adopt"        // replaces an account-wide object that is not ours
+	NoDown       = "NoDown"       // nothing says how to go down
+	NoVersion    = "NoVersion"    // no such version
+	Unfinished   = "Unfinished"   // an earlier run must be finished first
+)
+
+// Error refuses a run before its first write.
+type Error struct {
+	Kind         string
+	Version      int64
+	File         string
+	Line, Column int // 0: the file as a whole
+	Msg          string
+	hint         string
+	code         int
+}
+
+func (e *Error) Error() string {
+	switch {
+	case e.File != "" && e.Line != 0:
+		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
+	case e.File != "":
+		return e.File + ": " + e.Msg
+	}
+	return e.Msg
+}
+
+// ExitCode is 1; 2 for wrong usage; 4 where an earlier run left something for a person.
+func (e *Error) ExitCode() int {
+	if e.code != 0 {
+		return e.code
+	}
+	return 1
+}
+
+// Hint is the command or line that mends it.
+func (e *Error) Hint() string { return e.hint }
+
+// LeftUnfinished refuses because an earlier run needs a person first (exit 4).
+func LeftUnfinished(hint, format string, args ...any) error {
+	return &Error{Kind: Unfinished, Msg: fmt.Sprintf(format, args...), hint: hint, code: 4}
+}
+
+// NeedsReason refuses what a person says without a reason (exit 2).
+func NeedsReason(kind string, version int64, what string) error {
+	return &Error{Kind: kind, Version: version, Msg: what + " needs a reason", hint: "add --reason \"why\"", code: 2}
+}
+
+// NoSuchVersion refuses a version that neither a file nor the journal has (exit 2).
+func NoSuchVersion(v int64) error {
+	return &Error{Kind: NoVersion, Version: v, Msg: fmt.Sprintf("there is no migration %d", v), hint: "dbctl migrate status", code: 2}
+}
+
+// NotApplied refuses to accept the edit of a migration that is not applied.
+func NotApplied(m *project.Migration) error {
+	return &Error{
+		Kind: NoVersion, Version: m.Version, File: m.Path, Msg: "is not applied: there is nothing to accept", hint: "dbctl migrate up",
+	}
+}

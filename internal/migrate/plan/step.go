@@ -1,0 +1,354 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// The directions of a Step, and the command that goes both ways. They are also the names of the commands.
+const (
+	Up   = "up"
+	Down = "down"
+	Redo = "redo"
+)
+
+// Step is one section of one migration as it will run.
+type Step struct {
+	Version    int64
+	Name       string
+	Direction  string // Up, Down
+	File       string // relative to the project; empty when only the journal has it
+	Statements []Statement
+	Secrets    []string
+	Sums       state.Sums
+	UpText     string // for the journal: expanded, with placeholders, literal keys masked
+	DownText   string
+	Consents   Consents
+}
+
+// Consents are what the headers of a file allow.
+type Consents struct {
+	Irreversible, OutOfOrder, Adopt bool
+}
+
+// Statement is one statement of a Step, and what it does.
+type Statement struct {
+	project.Statement
+	Effect effect.Effect
+	// Unit is the same number for all statements of a user's own BEGIN … COMMIT, 0 outside of one.
+	Unit int
+}
+
+func consents(headers []sqltext.Header) Consents {
+	var c Consents
+	for _, h := range headers {
+		switch {
+		case h.Key == "adopt":
+			c.Adopt = true
+		case h.Key == "allow" && h.Value == "irreversible":
+			c.Irreversible = true
+		case h.Key == "allow" && h.Value == "out-of-order":
+			c.OutOfOrder = true
+		}
+	}
+	return c
+}
+
+// NewStep is a section of a project's migration. It refuses what cannot be run safely at all.
+func NewStep(m *project.Migration, direction string, env project.Environment) (Step, error) {
+	s := Step{
+		Version: m.Version, Name: m.Name, Direction: direction, File: m.Path, Consents: consents(m.Headers), Sums: SumsOf(m),
+		UpText: sqltext.Mask(m.Up.Expanded), DownText: sqltext.Mask(m.Down.Expanded),
+	}
+	section := sectionOf(m, direction)
+	s.Secrets = section.Secrets
+	s.Statements = Read(section.Statements, env.Database)
+	return s, s.check(env)
+}
+
+func sectionOf(m *project.Migration, direction string) project.Section {
+	if direction == Down {
+		return m.Down
+	}
+	return m.Up
+}
+
+// SumsOf are a migration's checksums as the journal keeps them.
+func SumsOf(m *project.Migration) state.Sums {
+	return state.Sums{
+		UpSum: m.Up.Checksum, DownSum: m.Down.Checksum,
+		UpExpandedSum: m.Up.ExpandedChecksum, DownExpandedSum: m.Down.ExpandedChecksum,
+	}
+}
+
+// storedStep is a Down section whose file is gone, from the journal's text.
+func storedStep(v state.Version, text string, env project.Environment) (Step, error) {
+	s := Step{Version: v.Version, Name: v.Name, Direction: Down, Sums: v.Sums, DownText: text}
+	if sqltext.Masked(text) {
+		return s, &Error{
+			Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("the file of version %d %s is missing, and its Down section has keys, which the journal does not keep", v.Version, v.Name),
+			hint: "restore the file from version control",
+		}
+	}
+	if parsed, err := sqltext.Headers(text); err == nil {
+		s.Consents = consents(parsed)
+	}
+	statements, err := storedStatements(text)
+	if err != nil {
+		return s, fmt.Errorf("read the journal's text of version %d: %w", v.Version, err)
+	}
+	s.Statements = Read(statements, env.Database)
+	if s.Secrets, err = placeholders(s.Statements); err != nil {
+		return s, fmt.Errorf("read the journal's text of version %d: %w", v.Version, err)
+	}
+	return s, s.check(env)
+}
+
+// placeholders are the names of the secrets in the statements, sorted.
+func placeholders(statements []Statement) ([]string, error) {
+	var names []string
+	for _, st := range statements {
+		holders, err := sqltext.Placeholders(st.SQL)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range holders {
+			names = append(names, h.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Journaled is a section as the journal has it. A key that stood in the file as a literal is masked there: the file has it, as long as
+// the section is the one that was journaled.
+func Journaled(p *project.Project, row state.Row) (Step, error) {
+	s := Step{
+		Version: row.Version, Name: row.Name, Direction: row.Direction, Sums: row.Sums, UpText: row.UpText, DownText: row.DownText,
+	}
+	if f := p.Migration(row.Version); f != nil {
+		s.File = f.Path
+	}
+	text, sum := row.UpText, row.UpSum
+	if row.Direction == Down {
+		text, sum = row.DownText, row.DownSum
+	}
+	statements, err := journaled(p, row.Version, row.Direction, text, sum)
+	if err != nil {
+		return s, fmt.Errorf("read the journal's text of version %d: %w", row.Version, err)
+	}
+	s.Statements = Read(statements, p.Env.Database)
+	return s, nil
+}
+
+func journaled(p *project.Project, version int64, direction, text, sum string) ([]project.Statement, error) {
+	if f := p.Migration(version); f != nil {
+		if section := sectionOf(f, direction); section.Checksum == sum && sqltext.Mask(section.Expanded) == text {
+			return section.Statements, nil
+		}
+	}
+	return storedStatements(text)
+}
+
+// storedStatements splits a text of the journal; lines and columns are its own.
+func storedStatements(text string) ([]project.Statement, error) {
+	split, err := sqltext.SplitSection(text)
+	if err != nil {
+		return nil, err
+	}
+	var out []project.Statement
+	for _, st := range split {
+		at := sqltext.PosAt(text, st.Start)
+		out = append(out, project.Statement{SQL: st.Text, Line: at.Line, Column: at.Column, Pos: func(offset int) (int, int) {
+			p := sqltext.PosAt(text, st.Start+offset)
+			return p.Line, p.Column
+		}})
+	}
+	return out, nil
+}
+
+// Read finds what each statement does, when the first finds itself in database.
+func Read(statements []project.Statement, database string) []Statement {
+	out := make([]Statement, 0, len(statements))
+	unit, open := 0, false
+	for _, st := range statements {
+		this := Statement{Statement: st, Effect: effect.Analyze(st.SQL, database)}
+		if use := this.Effect.Use; use != "" {
+			database = use
+		}
+		if this.Effect.Txn == "BEGIN" && !open {
+			unit, open = unit+1, true
+		}
+		if open {
+			this.Unit = unit
+		}
+		if this.Effect.Txn == "COMMIT" || this.Effect.Txn == "ROLLBACK" {
+			open = false
+		}
+		out = append(out, this)
+	}
+	return out
+}
+
+// check refuses what cannot be run safely at all: a setting that dbctl pins, what would take the ground away that a run stands on,
+// and a transaction of the user's own that could not be rolled back.
+func (s *Step) check(env project.Environment) error {
+	open := -1
+	for i, st := range s.Statements {
+		e := st.Effect
+		for _, name := range slices.Concat(e.Settings, e.During) {
+			if databend.IsPinned(name) {
+				return s.refuse(st, Setting, "SET "+name+": dbctl pins this setting, the rollback relies on it", "leave it out")
+			}
+		}
+		for _, w := range e.Writes {
+			if msg := ownGround(w, env); msg != "" {
+				return s.refuse(st, Own, msg, "leave it out; a person can do it with dbctl sql, while no run is under way")
+			}
+		}
+		switch e.Txn {
+		case "BEGIN":
+			if open >= 0 {
+				return s.refuse(st, Transaction, "BEGIN inside BEGIN: the inner COMMIT would end the outer transaction", "leave one of them out")
+			}
+			open = i
+		case "COMMIT", "ROLLBACK":
+			if open < 0 {
+				return s.refuse(st, Transaction, e.Txn+" without BEGIN", "leave it out: every statement commits by itself")
+			}
+			open = -1
+		default:
+			if open >= 0 && !e.DML && (e.Class != effect.None || e.Unknown || e.DDL) {
+				return s.refuse(st, Transaction, e.Kind+" inside BEGIN … COMMIT would commit what went before, and cannot be rolled back with it",
+					"put it before BEGIN or after COMMIT: dbctl puts a failed migration back without a transaction")
+			}
+		}
+	}
+	if open >= 0 {
+		return s.refuse(s.Statements[open], Transaction, "BEGIN without COMMIT", "end the transaction with COMMIT;")
+	}
+	return nil
+}
+
+func (s *Step) refuse(st Statement, kind, msg, hint string) error {
+	return &Error{Kind: kind, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column, Msg: msg, hint: hint}
+}
+
+// ownGround says why a write would take away what every run stands on, "" when it does not: the environment's own database, in which
+// the next command would not find itself any more, and the state database, without which nothing could be put back.
+func ownGround(w effect.Write, env project.Environment) string {
+	if w.Kind == sqltext.Database {
+		goes := w.Verb == effect.Drop || w.Verb == effect.Replace || w.Verb == effect.RenameOut
+		switch {
+		case goes && w.Name == env.Database:
+			return fmt.Sprintf("%s is the environment's own database: without it this run, its rollback and every later command would find nothing", w.Object)
+		case w.Name == env.StateDatabase && w.Verb != effect.CreateNew:
+			return fmt.Sprintf("%s is dbctl's state database, with the journal that a rollback is read from", w.Object)
+		}
+		return ""
+	}
+	if w.Database == env.StateDatabase && w.Kind == sqltext.Table && (env.StateDatabase != env.Database || state.Owns(w.Name)) {
+		return fmt.Sprintf("%s is in dbctl's state database, with the journal that a rollback is read from", w.Object)
+	}
+	return ""
+}
+
+// Effects are what the statements of the steps do, in order.
+func Effects(steps []Step) []effect.Effect {
+	var out []effect.Effect
+	for _, s := range steps {
+		for _, st := range s.Statements {
+			out = append(out, st.Effect)
+		}
+	}
+	return out
+}
+
+// Writes are the objects to capture before the steps run: savepoint.Objects of what they do.
+func Writes(steps []Step) []sqltext.Object { return savepoint.Objects(Effects(steps)) }
+
+// Reads are the objects to capture before the steps run: what they write, and what may be a stream that they move on.
+func Reads(steps []Step) []sqltext.Object {
+	out := Writes(steps)
+	for _, e := range Effects(steps) {
+		out = append(out, consumed(e)...)
+	}
+	return out
+}
+
+// consumed are the names that may be streams which a statement moves on: those that a statement which writes rows or files reads
+// (databend get_consume_streams), WITH CONSUME or not. Only the state shows which are.
+func consumed(e effect.Effect) []sqltext.Object {
+	if !e.Consumes {
+		return nil
+	}
+	var out []sqltext.Object
+	for _, o := range e.Names {
+		if o.Kind == sqltext.Table && o.Database != "system" && o.Database != "information_schema" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// Consuming are the steps with the streams among before that their statements move on as one more write of each. The steps given are
+// left as they are.
+func Consuming(steps []Step, before catalog.State) []Step {
+	steps = slices.Clone(steps)
+	for i := range steps {
+		statements := slices.Clone(steps[i].Statements)
+		for j := range statements {
+			statements[j].Effect = consuming(statements[j].Effect, before)
+		}
+		steps[i].Statements = statements
+	}
+	return steps
+}
+
+func consuming(e effect.Effect, before catalog.State) effect.Effect {
+	for _, o := range consumed(e) {
+		was, _ := before.Find(o)
+		written := slices.ContainsFunc(e.Writes, func(w effect.Write) bool { return w.Object == o })
+		if !was.Exists || was.Engine != "STREAM" || written {
+			continue
+		}
+		e.Writes = append(slices.Clone(e.Writes), effect.Write{Object: o, Verb: effect.WriteData, Aspects: effect.Rows, IsStream: true})
+		if e.Class == effect.None { // CREATE TEMP TABLE AS
+			e.Class, e.Reason, e.Undo = effect.Exact, "it moves a stream's offset, which can be set back", "the stream at its earlier offset"
+		}
+	}
+	return e
+}
+
+// Events are the step's statements as plan and show list them.
+func (s *Step) Events() []event.Statement {
+	out := make([]event.Statement, len(s.Statements))
+	for i, st := range s.Statements {
+		out[i] = StatementEvent(i+1, st.Statement, st.Effect)
+		out[i].Version, out[i].Direction = s.Version, s.Direction
+	}
+	return out
+}
+
+// StatementEvent is a statement as plan and show list it, without the migration or load that it is of. index is its number there, from 1.
+func StatementEvent(index int, st project.Statement, e effect.Effect) event.Statement {
+	objects := []event.Object{}
+	for _, w := range e.Writes {
+		objects = append(objects, event.Object{Kind: string(w.Kind), Name: w.Display()})
+	}
+	return event.Statement{
+		Index: index, Line: st.Line, SQL: sqltext.Mask(st.SQL), Kind: e.Kind,
+		Writes: objects, Class: string(e.Class), Reason: e.Reason, Undo: e.Undo,
+	}
+}
+
+func (s *Step) String() string { return fmt.Sprintf("%d %s", s.Version, s.Name) }

@@ -1,0 +1,255 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// expected is how long a run is assumed to take at most, when retention is judged.
+const expected = time.Hour
+
+// Judge says of each statement what becomes of its class on the objects as they are (before), under whatever name they are by then. It
+// returns the plan with these classes, which dry runs list too, and with the secrets that the way back needs; and refuses what
+// cannot be put back, unless the file or the command consents, and what replaces an account-wide object that is not ours.
+func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, before catalog.State, o Options) (Plan, error) {
+	p.Steps, p.Notes = slices.Clone(p.Steps), slices.Clone(p.Notes)
+	j := judge{d: d, now: newNames(before), judged: map[sqltext.Object]bool{}}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		s.Consents.Irreversible = s.Consents.Irreversible || o.AllowIrreversible
+		s.Statements = slices.Clone(s.Statements)
+		if !p.Atomic {
+			clear(j.now.made)
+		}
+		for k := range s.Statements {
+			st := &s.Statements[k]
+			followed := p.Atomic || k+1 < len(s.Statements)
+			if st.Effect.Retention && followed {
+				p.Notes = append(p.Notes, event.Note{Level: "warn", Text: fmt.Sprintf("%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line)})
+			}
+			if err := j.statement(ctx, *s, st, followed); err != nil {
+				return p, err
+			}
+		}
+	}
+	p.WayBack = j.secrets
+	if slices.ContainsFunc(before.Objects, func(o catalog.ObjectState) bool {
+		return o.Exists && (o.Kind == sqltext.Table || o.Kind == sqltext.Database)
+	}) {
+		warnings, err := savepoint.Retention(ctx, conn, before, expected)
+		if err != nil {
+			return p, err
+		}
+		for _, w := range warnings {
+			p.Notes = append(p.Notes, event.Note{Level: "warn", Text: "a rollback is not certain: " + w})
+		}
+	}
+	return p, errors.Join(j.refusals...)
+}
+
+type judge struct {
+	d        *Definitions
+	now      *names
+	judged   map[sqltext.Object]bool // whether it can be defined again: said once
+	refusals []error
+	secrets  []string
+}
+
+// statement judges one statement, and lets the names follow it.
+func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed bool) error {
+	irreversible := func(why string) {
+		st.Effect.Class, st.Effect.Reason, st.Effect.Undo = effect.Irreversible, why, ""
+		if !s.Consents.Irreversible {
+			j.refusals = append(j.refusals, irreversibleError(s, *st, why))
+		}
+	}
+	for _, w := range st.Effect.Writes {
+		was := j.now.state(w.Object)
+		if why := unheld(*st, w, was, j.now.made[w.Object], followed); why != "" {
+			irreversible(why)
+			continue
+		}
+		if err := j.definition(ctx, s, st, w, was, irreversible); err != nil {
+			return err
+		}
+	}
+	j.now.follow(st.Effect)
+	return nil
+}
+
+// definition judges whether what the engine does not show whole could be defined again, and by which secrets.
+func (j *judge) definition(ctx context.Context, s Step, st *Statement, w effect.Write, was catalog.ObjectState, irreversible func(string)) error {
+	replaces := w.Verb == effect.Replace && w.AccountWide()
+	if !was.Exists || j.judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew || shown(was) && !replaces {
+		return nil
+	}
+	j.judged[w.Object] = true
+	ours, err := j.d.Of(ctx, w.Object, nil)
+	if err != nil {
+		return err
+	}
+	if len(ours) == 0 && replaces && !s.Consents.Adopt {
+		msg := fmt.Sprintf("%s exists and was not made by this project: it would be replaced", w.Object)
+		if !shown(was) {
+			msg += ", and could not be put back"
+		}
+		j.refusals = append(j.refusals, &Error{
+			Kind: Adopt, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column, Msg: msg,
+			hint: "give yours another name, or say that it may be replaced, in the file: -- dbctl: adopt \"why\"",
+		})
+		return nil
+	}
+	if shown(was) {
+		return nil
+	}
+	switch {
+	case len(ours) == 0 && replaces: // adopted: the file says that it may be lost
+		return nil
+	case len(ours) == 0:
+		irreversible(fmt.Sprintf("Databend does not show all of %s, and the journal has no earlier definition of it", w.Object))
+		return nil
+	case slices.ContainsFunc(ours, func(st Statement) bool { return sqltext.Masked(st.SQL) }):
+		irreversible(fmt.Sprintf("the keys in the definition of %s stood in its file as they were, which has others now, and the journal keeps none", w.Object))
+		return nil
+	case j.d.altered(was):
+		irreversible(fmt.Sprintf("%s was changed since dbctl defined it, and Databend does not show all of it", w.Object))
+		return nil
+	}
+	if s.Consents.Irreversible {
+		return nil // then a secret that is not there costs no more than the object
+	}
+	holders, err := placeholders(ours)
+	j.secrets = append(j.secrets, holders...)
+	return err
+}
+
+// unheld says why a change that can be undone as a rule cannot be of an object as it is (was), "" when it can. made says that the
+// run made the object itself since its savepoint; followed that a statement comes after this one which may fail.
+func unheld(st Statement, w effect.Write, was catalog.ObjectState, made, followed bool) string {
+	switch {
+	case st.Effect.Class == effect.Irreversible:
+		return ""
+	case w.Changes(effect.Attachments) && !made:
+		return fmt.Sprintf("dbctl does not see the tags and policies of %s", w.Object)
+	case w.Changes(effect.Files) && was.Files() > 0:
+		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
+	case w.Kind == sqltext.Stage && w.Verb == effect.Alter && w.Changes(effect.Text) && was.Exists && was.Facts["type"] == "Internal" && !made && followed:
+		return fmt.Sprintf("%s could only be made again without its files, which live with it", w.Object)
+	case w.Kind != sqltext.Table || !was.Exists:
+		return ""
+	}
+	switch engine := strings.ToUpper(was.Engine); engine {
+	case "FUSE":
+		i := slices.IndexFunc(w.Options, func(o effect.Option) bool {
+			_, set := was.Options[o.Name]
+			return !o.Unset && !set && catalog.Stays(o.Name)
+		})
+		if i >= 0 && followed {
+			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet", strings.ToLower(w.Options[i].Name), w.Object)
+		}
+	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
+	default:
+		if w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
+			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)
+		}
+	}
+	return ""
+}
+
+// Overtaken refuses a write of an object that is another now, right before the statement, than the one that was judged: it was made or
+// changed by another session since, and Databend does not show all of it, so that it could not be put back.
+func (s *Step) Overtaken(st Statement, w effect.Write, judged, now catalog.ObjectState) error {
+	if s.Consents.Irreversible || s.Consents.Adopt && w.Verb == effect.Replace || !now.Exists || shown(now) || w.Verb == effect.Create || w.Verb == effect.CreateNew || now.Definition() == judged.Definition() {
+		return nil
+	}
+	return &Error{
+		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
+		Msg:  fmt.Sprintf("%s was made or changed by another session while this ran, and Databend does not show all of it: it was left alone", w.Object),
+		hint: "look at it, then run it again: dbctl migrate " + s.Direction,
+	}
+}
+
+// shown reports whether the engine shows all of an object's definition, so that a savepoint can define it again.
+func shown(o catalog.ObjectState) bool {
+	switch o.Kind {
+	case sqltext.Table, sqltext.Database, sqltext.Setting, sqltext.Sequence, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Tag, sqltext.Role, sqltext.Grant:
+		return true
+	case sqltext.Function:
+		return strings.EqualFold(o.Facts["language"], "SQL")
+	case sqltext.FileFormat:
+		kind, _, _ := strings.Cut(strings.TrimPrefix(o.Facts["format"], "TYPE = "), " ")
+		return slices.Contains([]string{"CSV", "TSV", "TEXT", "JSON", "ORC", "NDJSON"}, strings.Trim(kind, ","))
+	}
+	return false
+}
+
+// names is what stands under each name while the statements run one after the other.
+type names struct {
+	at   map[sqltext.Object]catalog.ObjectState
+	made map[sqltext.Object]bool // by what would be rolled back with the statement at hand
+}
+
+func newNames(before catalog.State) *names {
+	n := &names{at: map[sqltext.Object]catalog.ObjectState{}, made: map[sqltext.Object]bool{}}
+	for _, o := range before.Objects {
+		n.at[o.Object] = o
+	}
+	return n
+}
+
+func (n *names) state(o sqltext.Object) catalog.ObjectState { return n.at[o] }
+
+func (n *names) follow(e effect.Effect) {
+	for i, w := range e.Writes {
+		switch w.Verb {
+		case effect.CreateNew:
+			if n.at[w.Object].Exists {
+				continue
+			}
+			fallthrough
+		case effect.Create, effect.Replace:
+			n.put(w.Object, catalog.ObjectState{Object: w.Object}, true)
+		case effect.Drop:
+			n.put(w.Object, catalog.ObjectState{Object: w.Object}, false)
+		case effect.RenameOut, effect.Swap:
+			other := effect.RenameIn
+			if w.Verb == effect.Swap {
+				other = effect.Swap
+			}
+			k := slices.IndexFunc(e.Writes[i+1:], func(to effect.Write) bool { return to.Kind == w.Kind && to.Verb == other })
+			if k < 0 {
+				continue
+			}
+			n.swap(w.Object, e.Writes[i+1+k].Object)
+			if w.Kind == sqltext.Database {
+				for o := range n.at {
+					if to := o; o.Database == w.Name {
+						to.Database = e.Writes[i+1+k].Name
+						n.swap(o, to)
+					}
+				}
+			}
+		}
+	}
+}
+
+func (n *names) put(o sqltext.Object, s catalog.ObjectState, made bool) {
+	n.at[o], n.made[o] = s, made
+}
+
+func (n *names) swap(a, b sqltext.Object) {
+	sa, sb := n.at[a], n.at[b]
+	ma, mb := n.made[a], n.made[b]
+	n.put(a, sb, mb)
+	n.put(b, sa, ma)
+}

@@ -1,0 +1,265 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// failed puts the savepoint back after step i failed with err, and journals what became of it. It goes on when ctx has ended.
+func (r *Run) failed(ctx context.Context, i int, err error) error {
+	s := r.plan.Steps[i]
+	e := &Error{Version: s.Version, Name: s.Name, Direction: s.Direction, Err: err}
+	if se, ok := errors.AsType[*stepError](err); ok {
+		e.Statement, e.Err = se.statement, se.err
+	}
+	e.Interrupted = ctx.Err() != nil && !errors.Is(err, state.ErrRobbed)
+	if r.plan.Atomic {
+		r.finished = nil // put back with the rest
+	}
+	r.flush()
+	e.Applied = versions(r.plan, r.finished)
+	if errors.Is(err, state.ErrRobbed) {
+		e.Left = true
+		return e
+	}
+	if e.Interrupted {
+		r.Note("warn", "interrupted: putting migration %s back", s.String())
+	}
+	detached := context.WithoutCancel(ctx)
+	report, restoreErr := r.putBack(detached)
+	e.wayOut = cmp.Or(r.withoutDatabase(detached, e.Err), r.withoutDatabase(detached, restoreErr))
+	e.Outcomes = outcomes(report, s.Version)
+	for _, o := range e.Outcomes {
+		r.Sink(o)
+	}
+	what := irreversibly(r.plan, r.save)
+	e.Left = restoreErr != nil || !report.Clean() || what != ""
+	if r.undecided != nil {
+		e.Err = errors.Join(e.Err, r.undecided)
+		return e
+	}
+	if restoreErr != nil {
+		// The journal has the run without an end: the next command that writes goes on here.
+		e.Err = errors.Join(e.Err, fmt.Errorf("put back: %w", restoreErr))
+		return e
+	}
+	if what != "" {
+		r.Note("warn", "%s ran, and cannot be undone", what)
+	}
+	if err := r.recordFailure(detached, report, e); err != nil {
+		e.Left = true
+		e.Err = errors.Join(e.Err, fmt.Errorf("record the rollback: %w", err))
+		return e
+	}
+	if e.Interrupted && r.save.empty() {
+		return e
+	}
+	for j, x := range r.plan.Steps[:i+1] {
+		if j < r.save.From || slices.ContainsFunc(r.plan.Steps[r.save.From:j], func(y plan.Step) bool { return y.Version == x.Version }) {
+			continue
+		}
+		ev := event.Migration{Version: x.Version, Name: x.Name, State: state.RolledBack, Direction: x.Direction}
+		if e.Left {
+			ev.State = state.Partial
+		}
+		r.Sink(ev)
+	}
+	return e
+}
+
+// withoutDatabase is how to go on where an error says that a database is not there, and it is the environment's own; else "".
+func (w *wire) withoutDatabase(ctx context.Context, err error) string {
+	if !databend.IsCode(err, databend.CodeUnknownDatabase) {
+		return ""
+	}
+	own := w.Project.Env.Database
+	res, err := w.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT name FROM system.databases WHERE name=" + sqltext.Quote(own)})
+	if err != nil || len(res.Rows) > 0 {
+		return ""
+	}
+	return fmt.Sprintf("the environment's database was dropped; this brings it back: dbctl sql 'UNDROP DATABASE %s'", sqltext.Ident(own))
+}
+
+// irreversibly names a statement that ran by consent and cannot be undone.
+func irreversibly(p plan.Plan, save Savepoint) string {
+	for _, x := range save.all() {
+		s := p.Steps[x.Place.Step]
+		if st := s.Statements[x.Place.Statement]; st.Effect.Class == effect.Irreversible || st.Effect.Unknown {
+			return fmt.Sprintf("%s:%d: %s", s.File, st.Line, st.Effect.Kind)
+		}
+	}
+	return ""
+}
+
+// putBack waits until nothing of ours runs any more, and restores the savepoint.
+func (r *Run) putBack(ctx context.Context) (savepoint.Report, error) {
+	r.dropWork()
+	if r.save.empty() {
+		return savepoint.Report{}, r.undecided
+	}
+	if n := len(r.save.Ran); n > 0 && r.save.Ran[n-1].maybe && r.save.Ran[n-1].id != "" {
+		wait, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if err := r.Server.Settle(wait, r.save.Ran[n-1].id); err != nil {
+			return savepoint.Report{}, err
+		}
+	}
+	if slices.ContainsFunc(r.save.all(), func(x Ran) bool { return r.at(x.Place).Effect.DML }) {
+		rec, err := r.Store.Record(ctx, r.ID)
+		if err != nil {
+			return savepoint.Report{}, err
+		}
+		if err := r.save.learnOwn(r.plan, rec); err != nil {
+			return savepoint.Report{}, err
+		}
+	}
+	return r.rollBack(ctx, r.plan, r.save, r.finished, r.given)
+}
+
+// given are secrets that were resolved before the first write.
+func (r *Run) given(ctx context.Context, names []string) (secret.Set, error) {
+	if slices.ContainsFunc(names, func(n string) bool { _, ok := r.secrets[n]; return !ok }) {
+		return r.Env.Secrets(ctx, names)
+	}
+	return r.secrets, nil
+}
+
+// learnOwn takes what the journal has of the transactions since the savepoint. One that may have been committed and has no row there was
+// not.
+func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
+	ran := s.all()
+	for _, row := range rec.Rows {
+		if row.Event != state.EventSnapshot {
+			continue
+		}
+		w, err := parseSnapshot(row.Detail)
+		if err != nil {
+			return err
+		}
+		for i := range ran {
+			if x := ran[i].Place; x.Step != w.step || x.Statement < w.from || x.Statement > w.last {
+				continue
+			}
+			ran[i].own, ran[i].maybe = w.own, false
+			if ran[i].Heads == nil {
+				ran[i].Heads = map[string]string{}
+			}
+			for id, head := range w.heads {
+				ran[i].Heads[id] = head
+			}
+		}
+	}
+	know := newObjects(Reading{State: s.Base})
+	ran = slices.DeleteFunc(ran, func(x Ran) bool {
+		st := at(p.Steps, x.Place)
+		return x.maybe && st.Effect.DML && (st.Unit != 0 || len(know.fuse(p.Steps, []plan.Statement{st})) > 0)
+	})
+	s.earlier, s.Ran = nil, ran
+	return nil
+}
+
+// rollBack moves everything back to a savepoint, whoever made it. It tries again as long as the server is not heard: every try goes on
+// from what is there.
+func (w *wire) rollBack(ctx context.Context, p plan.Plan, save Savepoint, done []finished, secrets func(context.Context, []string) (secret.Set, error)) (savepoint.Report, error) {
+	var reached []savepoint.Reached
+	touched := map[sqltext.Object]bool{}
+	for _, x := range save.all() {
+		e := at(p.Steps, x.Place).Effect
+		if !save.idle(e, touched) {
+			reached = append(reached, savepoint.Reached{Effect: e, Heads: x.Heads, Own: x.own, At: x.At})
+		}
+		for _, w := range e.Writes {
+			touched[w.Object] = true
+		}
+	}
+	var since []plan.Statement
+	for _, f := range done {
+		since = append(since, p.Steps[f.step].Statements...)
+	}
+	definitions := plan.NewDefinitions(w.Project, w.Store)
+	o := savepoint.Options{
+		Redefine: func(o sqltext.Object) ([]databend.Statement, error) {
+			return definitions.Redefine(ctx, o, since, secrets)
+		},
+		Run: w.ID,
+	}
+	var report savepoint.Report
+	err := w.patiently(ctx, "putting it back", func() (err error) {
+		report, err = savepoint.Restore(ctx, w.guarded(), save.Base, reached, o)
+		return err
+	})
+	return report, err
+}
+
+// outcomes are a report as events.
+func outcomes(report savepoint.Report, version int64) []event.Rollback {
+	out := make([]event.Rollback, len(report.Outcomes))
+	for i, o := range report.Outcomes {
+		out[i] = event.Rollback{Version: version, Object: o.Object.String(), Outcome: o.Result, Detail: o.Detail}
+	}
+	return out
+}
+
+// undone tells the ledger what a rollback changed for loads: of files that a COPY of ours loaded and that were rolled back, which the
+// engine still takes for loaded, and of tables whose rows came back.
+func (w *wire) undone(ctx context.Context, p plan.Plan, save Savepoint, report savepoint.Report) error {
+	var rows []state.LedgerRow
+	for _, c := range report.Files {
+		stages, err := w.stagesOf(ctx, p, save, c.Table)
+		if err != nil {
+			return err
+		}
+		for stage, url := range stages {
+			for _, f := range c.Files {
+				rows = append(rows, state.LedgerRow{
+					Run: w.ID, Table: c.Table.Database + "." + c.Table.Name, TableID: c.TableID, Stage: stage, StageURL: url,
+					Path: strings.TrimPrefix(f, url), State: state.FileUndone, Source: state.SourceDBCTL,
+					Reason: "a migration that loaded it was rolled back",
+				})
+			}
+		}
+	}
+	if err := w.tellRestored(ctx, p, save, report); err != nil || len(rows) == 0 {
+		return err
+	}
+	return w.Store.AppendLedger(ctx, rows, w.lock.Fence())
+}
+
+// stagesOf are the stages from which COPYs since a savepoint loaded into a table, with their URLs as the ledger has them.
+func (w *wire) stagesOf(ctx context.Context, p plan.Plan, save Savepoint, table sqltext.Object) (map[string]string, error) {
+	out := map[string]string{}
+	for _, x := range save.all() {
+		st := at(p.Steps, x.Place)
+		if !st.Effect.Copy || !slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool { return w.Object == table }) {
+			continue
+		}
+		c, err := copytext.Parse(st.SQL)
+		if err != nil {
+			continue // from a place that is no stage: the ledger knows none
+		}
+		res, err := w.Store.Conn().Query(ctx, databend.Statement{
+			SQL: "SELECT coalesce((SELECT url FROM system.stages WHERE name=" + sqltext.Quote(c.Stage) + "), " + sqltext.Quote("@"+c.Stage+"/") + ")",
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read where stage %s is: %w", c.Stage, err)
+		}
+		if len(res.Rows) == 1 {
+			out[c.Stage] = res.Rows[0][0].String
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,77 @@
+package run
+
+import (
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// Savepoint is what a run goes back to: the state of its objects before step From, and what ran since. A run under way makes it, or the
+// reader of one that was cut off; a rollback takes it from either.
+type Savepoint struct {
+	From int
+	Base catalog.State // the state to go back to
+	trail
+	earlier []Ran // the part of the trail that was moved into the journal
+	moved   int   // in so many rows
+}
+
+// begin is a savepoint at a step, from what is known.
+func begin(from int, known catalog.State) Savepoint { return Savepoint{From: from, Base: known} }
+
+// all are the statements that ran since, in order.
+func (s *Savepoint) all() []Ran { return slices.Concat(s.earlier, s.Ran) }
+
+// empty reports whether nothing ran since.
+func (s *Savepoint) empty() bool { return len(s.earlier)+len(s.Ran) == 0 }
+
+// move notes that the trail stands in a row of the journal now.
+func (s *Savepoint) move() {
+	s.earlier = append(s.earlier, s.Ran...)
+	s.trail = trail{}
+	s.moved++
+}
+
+// learn takes what was read after the journal's begin as the state to go back to.
+func (s *Savepoint) learn(read catalog.State) {
+	if len(read.Objects) == 0 {
+		return
+	}
+	s.Base = s.Base.Merge(read)
+	later := read
+	if s.Later != nil {
+		later = s.Later.Merge(read)
+	}
+	s.Later = &later
+}
+
+// idle reports whether a statement, behind those that touched some objects, has changed nothing: CREATE … IF NOT EXISTS of what was
+// there right before it. A table or database that is there already may get another owner by it.
+func (s *Savepoint) idle(e effect.Effect, touched map[sqltext.Object]bool) bool {
+	return len(e.Writes) > 0 && !slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
+		was, _ := s.Base.Find(w.Object)
+		return w.Verb != effect.CreateNew || !was.Exists || touched[w.Object] || w.Kind == sqltext.Table || w.Kind == sqltext.Database
+	})
+}
+
+// touched are the objects that statements wrote since, with databases their tables: what they are now is not the state to go back to.
+func (s *Savepoint) touched(steps []plan.Step) map[sqltext.Object]bool {
+	out, databases := map[sqltext.Object]bool{}, map[string]bool{}
+	for _, x := range s.all() {
+		for _, w := range at(steps, x.Place).Effect.Writes {
+			out[w.Object] = true
+			databases[w.Name] = databases[w.Name] || w.Kind == sqltext.Database
+		}
+	}
+	for _, o := range s.Base.Objects {
+		if o.Kind == sqltext.Table && databases[o.Database] {
+			out[o.Object] = true
+		}
+	}
+	return out
+}
+
+func at(steps []plan.Step, p place) plan.Statement { return steps[p.Step].Statements[p.Statement] }

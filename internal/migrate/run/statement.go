@@ -1,0 +1,246 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// alone runs the only statement of a migration, which leaves evidence: there is no savepoint.
+func (r *Run) alone(ctx context.Context, p place) error {
+	s, st := &r.plan.Steps[p.Step], r.at(p)
+	if !r.covered(p) {
+		if _, known := r.evidenceBefore(p, evidenceOf(st.Effect), nil); !known {
+			if err := r.readAhead(ctx, p.Step); err != nil {
+				return err
+			}
+		}
+		if err := r.mark(ctx, p, nil); err != nil {
+			return err
+		}
+		if len(r.marked.Before) == 0 {
+			return fmt.Errorf("look at what step %s writes: it was not read", s)
+		}
+	}
+	if err := r.lock.Fresh(ctx); err != nil {
+		return err
+	}
+	res, err := r.sendNext(ctx, s, st)
+	if err != nil && refused(err) {
+		return err
+	}
+	if err != nil {
+		ran, unknown := r.didRun(context.WithoutCancel(ctx), res.ID, p)
+		if unknown != nil {
+			r.undecided = fmt.Errorf("whether the statement ran is not known: %w", unknown)
+			return err
+		}
+		if !ran {
+			return err
+		}
+		r.Note("info", "%s:%d: its answer was lost, but it ran", s.File, st.Line)
+	}
+	r.know.ran(st)
+	return nil
+}
+
+// readAhead reads what step i writes, and at no more requests what those after it write: they may join its group.
+func (r *Run) readAhead(ctx context.Context, i int) error {
+	// A few names are looked up; from about twenty on the whole catalogue is read, which costs more than it saves here.
+	const few, ahead = 8, 20
+	objects := plan.Writes(r.plan.Steps[i : i+1])
+	for j := i + 1; j < len(r.plan.Steps) && j < i+ahead && len(objects) < few && r.sole(j); j++ {
+		for _, o := range plan.Writes(r.plan.Steps[j : j+1]) {
+			if !slices.Contains(objects, o) {
+				objects = append(objects, o)
+			}
+		}
+	}
+	return r.read(ctx, objects)
+}
+
+// didRun waits until the statement at p is over and looks at its evidence. It tries as long as the server is not heard.
+func (r *Run) didRun(ctx context.Context, queryID string, p place) (ran bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	st, was := r.at(p), r.marked.evidence(r.plan.Steps, p)
+	err = r.patiently(ctx, "looking whether it ran", func() error {
+		if err := r.Server.Settle(ctx, queryID); err != nil {
+			return err
+		}
+		now, err := catalog.Capture(ctx, r.Store.Conn(), written(st))
+		ran = err == nil && evidenceOf(st.Effect).shows(st.Effect, was, now, r.marked.At)
+		return err
+	})
+	return ran, err
+}
+
+// written are the objects that statements write.
+func written(statements ...plan.Statement) []sqltext.Object {
+	var out []sqltext.Object
+	for _, st := range statements {
+		for _, w := range st.Effect.Writes {
+			out = append(out, w.Object)
+		}
+	}
+	return out
+}
+
+// sendNext sends a statement of the step at hand.
+func (r *Run) sendNext(ctx context.Context, s *plan.Step, st plan.Statement) (databend.Result, error) {
+	res, err := r.send(ctx, s, st, r.secrets)
+	r.ids = append(r.ids, res.ID)
+	return res, err
+}
+
+// statement marks, and runs one statement outside of a user's transaction.
+func (r *Run) statement(ctx context.Context, p place) error {
+	s, st := &r.plan.Steps[p.Step], r.at(p)
+	if st.Effect.Class == effect.None && !st.Effect.Unknown {
+		// It writes nothing: nothing to put back.
+		if err := r.lock.Fresh(ctx); err != nil {
+			return err
+		}
+		_, err := r.sendNext(ctx, s, st)
+		r.know.turn++
+		return err
+	}
+	if st.Effect.DML {
+		if ts := r.know.fuse(r.plan.Steps, []plan.Statement{st}); len(ts) > 0 {
+			return r.transaction(ctx, p, p, ts)
+		}
+	}
+	this, err := r.ahead(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := r.lock.Fresh(ctx); err != nil {
+		return err
+	}
+	res, err := r.sendNext(ctx, s, st)
+	return r.after(this, st, res.ID, err)
+}
+
+// after notes what ran. A statement that the server refused did not: every single one is atomic, but not a script, and not one that
+// changes several settings.
+func (r *Run) after(this Ran, st plan.Statement, queryID string, err error) error {
+	if err != nil && atomic(st.Effect) && refused(err) {
+		r.know.turn++
+		return err
+	}
+	this.maybe, this.id = err != nil, queryID
+	r.save.Ran = append(r.save.Ran, this)
+	r.know.ran(st)
+	return err
+}
+
+// atomic reports whether a statement that fails has changed nothing.
+func atomic(e effect.Effect) bool {
+	settings := 0
+	for _, w := range e.Writes {
+		if w.Kind == sqltext.Setting {
+			settings++
+		}
+	}
+	return !e.Script && settings < 2
+}
+
+// ahead sees to it that what the statement at p writes is known as it is right before it, and that a mark says so.
+//
+// What a statement finds and changes, drops or replaces is read again unless that was done within the last seconds and no statement of
+// ours came between: somebody else may have made or changed it meanwhile, which is theirs. A plain CREATE needs none of that: it
+// fails where something is there. The reading and the mark are sent beside each other; when the reading shows something new, the
+// mark is written once more.
+func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
+	st := r.at(p)
+	if r.covered(p) {
+		return Ran{Place: p, At: r.marked.At}, nil
+	}
+	objects, heads := r.toRead(st)
+	if len(objects) == 0 {
+		err := r.overtaken(p)
+		if err == nil {
+			err = r.mark(ctx, p, heads)
+		}
+		return Ran{Place: p, At: r.marked.At, Heads: heads}, err
+	}
+	guess := !slices.ContainsFunc(objects, func(o sqltext.Object) bool { return r.know.dirty[o] })
+	type read struct {
+		Reading
+		err error
+	}
+	came := make(chan read, 1)
+	go func() {
+		now, err := r.Capture(ctx, objects)
+		came <- read{now, err}
+	}()
+	var err error
+	if guess { // what is there is as it was: mostly so
+		err = r.mark(ctx, p, heads)
+	}
+	now := <-came
+	if err != nil || now.err != nil {
+		return Ran{}, cmp.Or(err, now.err)
+	}
+	r.saw(now.Reading)
+	later := r.save.Later
+	r.learn(now.State, without(objects, r.save.touched(r.plan.Steps)))
+	r.know.learn(now.State, objects)
+	if err := r.overtaken(p); err != nil {
+		return Ran{}, err
+	}
+	_, is := r.toRead(st)
+	if !guess || r.save.Later != later || !maps.Equal(heads, is) {
+		if err := r.mark(ctx, p, is); err != nil {
+			return Ran{}, err
+		}
+	}
+	return Ran{Place: p, At: r.marked.At, Heads: is}, nil
+}
+
+// overtaken refuses the statement at p when it would destroy what another session made, and nothing could bring back.
+func (r *Run) overtaken(p place) error {
+	st := r.at(p)
+	touched := r.save.touched(r.plan.Steps)
+	for _, w := range st.Effect.Writes {
+		judged, _ := r.know.judged.Find(w.Object)
+		now, known := r.know.now.Find(w.Object)
+		if !known || touched[w.Object] || r.know.written[w.Object] {
+			continue
+		}
+		if err := r.plan.Steps[p.Step].Overtaken(st, w, judged, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toRead are the objects of a statement that are to be read right before it, and the heads of the tables that it alters, as they are
+// known. What the savepoint's statements touched already is not: the state to go back to is older. Of tables that they touched the
+// head is, which tells our next change from others'.
+func (r *Run) toRead(st plan.Statement) (objects []sqltext.Object, heads map[string]string) {
+	touched := r.save.touched(r.plan.Steps)
+	finds := found(st)
+	for _, w := range st.Effect.Writes {
+		table, altered := r.know.tableOf(w)
+		if altered {
+			if heads == nil {
+				heads = map[string]string{}
+			}
+			heads[table.ID] = table.Head
+		}
+		_, known := r.know.now.Find(w.Object)
+		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && !touched[w.Object]) {
+			objects = append(objects, w.Object)
+		}
+	}
+	return objects, heads
+}

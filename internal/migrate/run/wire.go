@@ -1,0 +1,229 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// Env is what the runs of one process share.
+type Env struct {
+	Project *project.Project
+	Server  *databend.Server
+	Store   *state.Store
+	// Secrets returns the values of the named secrets. It is called after the plan and before the first write, with all that the run
+	// and its way back need, and again when a recovery must define something anew.
+	Secrets  func(ctx context.Context, names []string) (secret.Set, error)
+	Sink     event.Sink
+	Actor    state.Actor
+	ID       string        // of the run
+	LockWait time.Duration // 0: do not wait
+	LockTTL  time.Duration // 0: state.DefaultTTL
+}
+
+// Note tells something beside the results.
+func (e *Env) Note(level, format string, args ...any) {
+	e.Sink(event.Note{Level: level, Text: fmt.Sprintf(format, args...)})
+}
+
+// Capture reads the state of objects.
+func (e *Env) Capture(ctx context.Context, objects []sqltext.Object) (Reading, error) {
+	if len(objects) == 0 {
+		return Reading{At: time.Now()}, nil
+	}
+	s, err := catalog.Capture(ctx, e.Store.Conn(), objects)
+	if err != nil {
+		return Reading{}, fmt.Errorf("read what is there: %w", err)
+	}
+	return Reading{State: s, At: time.Now()}, nil
+}
+
+// Reading is a state, and when it came by the local clock.
+type Reading struct {
+	catalog.State
+	At time.Time
+}
+
+// wire is how a run speaks with the server: under its lock, whose table carries the marks; over a session of its own for the
+// migrations' statements; with query ids that all begin alike, so that what is still under way can be found.
+type wire struct {
+	*Env
+	lock   *state.Lock
+	marks  *databend.Session // the lock's
+	work   *databend.Session // the migrations' own statements; nil: to be opened
+	prefix string            // of query ids
+	sent   int               // query ids given
+	looks  []look            // at the server's clock
+}
+
+// look is one look at the server's clock, and when its answer came by the local one.
+type look struct{ server, local time.Time }
+
+// acquire takes the lock, with a session of its own for the marks.
+func acquire(ctx context.Context, env *Env, h state.History, writes []string) (*wire, error) {
+	marks, err := env.Server.Session(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := env.Store.Acquire(ctx, state.LockOptions{
+		TTL: env.LockTTL, Wait: env.LockWait, Run: env.ID, Actor: env.Actor, Session: marks, Writes: writes,
+		Note: func(text string) { env.Note("warn", "%s", text) },
+	}, h)
+	if err != nil {
+		return nil, errors.Join(err, marks.Close())
+	}
+	return &wire{Env: env, lock: lock, marks: marks, prefix: databend.NewID()[:24], looks: []look{{h.Now, h.Read}}}, nil
+}
+
+// release ends the run's sessions and gives the lock back, also when ctx has ended.
+func (w *wire) release(ctx context.Context) error {
+	w.dropWork()
+	err := w.lock.Release(context.WithoutCancel(ctx))
+	_ = w.marks.Close()
+	return err
+}
+
+// openWork opens the session of the migrations' own statements, with the settings that a run relies on.
+func (w *wire) openWork(ctx context.Context) error {
+	if w.work != nil {
+		return nil
+	}
+	var err error
+	w.work, err = w.Server.Session(ctx, databend.MigrationSettings(fmt.Sprintf("dbctl %s/%s", w.Project.Name, w.ID)))
+	return err
+}
+
+// dropWork throws that session away: a USE, a SET or a transaction of it is not inherited.
+func (w *wire) dropWork() {
+	if w.work != nil {
+		_ = w.work.Close()
+		w.work = nil
+	}
+}
+
+// newID is the next query id.
+func (w *wire) newID() string {
+	w.sent++
+	return fmt.Sprintf("%s%08x", w.prefix, w.sent)
+}
+
+// send sends one statement of a migration. The lock must have been found to be Fresh.
+func (w *wire) send(ctx context.Context, s *plan.Step, st plan.Statement, secrets secret.Set) (databend.Result, error) {
+	stmt := databend.Statement{
+		SQL: st.SQL, Secrets: secrets, ID: w.newID(), File: s.File, Line: st.Line, Column: st.Column, PosOf: st.Pos, SendBy: w.lock.SendBy(),
+	}
+	if st.Effect.Copy { // what it loaded stands in its rows
+		return w.work.Query(ctx, stmt)
+	}
+	return w.work.Exec(ctx, stmt)
+}
+
+// own sends one statement of ours over the migrations' session.
+func (w *wire) own(ctx context.Context, text string) (databend.Result, error) {
+	return w.work.Query(ctx, databend.Statement{SQL: text, ID: w.newID()})
+}
+
+// clock is the server's clock, as far as it is certain: it is not earlier than that, the zero time while it is not known. Of several
+// looks at it the one counts whose answer came the quickest: a table that was made right before a mark must not seem to be younger
+// than the mark.
+func (w *wire) clock() time.Time {
+	now := w.Server.Now()
+	for _, l := range w.looks {
+		if at := l.server.Add(time.Since(l.local)).UTC(); !l.server.IsZero() && at.After(now) {
+			now = at
+		}
+	}
+	return now
+}
+
+// saw notes the clock of a reading.
+func (w *wire) saw(r Reading) {
+	if at := r.State.At; !at.IsZero() {
+		w.looks = append(w.looks[:1:1], look{at, r.At})
+	}
+}
+
+// guarded is the Store's session, which sends nothing any more once the lock was taken over. Its query ids are the run's: who finds
+// this run cut off ends what is still under way of its restore, too.
+func (w *wire) guarded() savepoint.Conn { return &guarded{w} }
+
+type guarded struct{ w *wire }
+
+func (g *guarded) Query(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	if err := g.w.lock.Fresh(ctx); err != nil {
+		return databend.Result{}, err
+	}
+	st.ID = g.w.newID()
+	return g.w.Store.Conn().Query(ctx, st)
+}
+
+func (g *guarded) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	if err := g.w.lock.Fresh(ctx); err != nil {
+		return databend.Result{}, err
+	}
+	st.ID, st.SendBy = g.w.newID(), g.w.lock.SendBy()
+	return g.w.Store.Conn().Exec(ctx, st)
+}
+
+// refused reports whether err is the server's own word that a statement failed, or that it was never sent.
+func refused(err error) bool {
+	e, ok := errors.AsType[*databend.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Kind {
+	case databend.KindUnknown, databend.KindCanceled, databend.KindTimeout:
+		return false
+	case databend.KindUnreachable, databend.KindAuth:
+		return true
+	}
+	return e.Code != 0
+}
+
+// passing reports whether err may be gone at the next try: the server was not heard, or somebody changed a table meanwhile.
+func passing(err error) bool {
+	e, ok := errors.AsType[*databend.Error](err)
+	return ok && (e.Code == 0 || e.Code == databend.CodeVersionMismatch || e.Code == databend.CodeConflict)
+}
+
+// patience is how long a rollback waits for the end of a statement that still runs, and how long it tries again while the server is
+// not heard.
+const patience = 2 * time.Minute
+
+// patiently tries until it succeeds, fails for good, or patience is over.
+func (w *wire) patiently(ctx context.Context, what string, try func() error) error {
+	until, said := time.Now().Add(patience), time.Time{}
+	for {
+		err := try()
+		if err == nil || errors.Is(err, state.ErrRobbed) || time.Now().After(until) || !passing(err) {
+			return err
+		}
+		if time.Since(said) > patience/4 {
+			said = time.Now()
+			w.Note("warn", "%s, trying for %s more: %s", what, time.Until(until).Round(time.Second), err)
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
