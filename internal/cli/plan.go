@@ -15,6 +15,8 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -91,7 +93,7 @@ func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 			for i, w := range st.Effect.Writes {
 				word := t.count(w.Verb, i == 0)
 				if word != "" {
-					does = append(does, word+" "+w.Object.String())
+					does = append(does, word+" "+called(st.SQL, w))
 				}
 			}
 		}
@@ -102,6 +104,17 @@ func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 		}
 		sink(event.Migration{Version: s.Version, Name: s.Name, State: "pending", Reason: strings.Join(does, ", ")})
 	}
+}
+
+// called is an object with the word that people have for it: views and streams share a namespace with tables.
+func called(sql string, w effect.Write) string {
+	switch {
+	case w.IsStream:
+		return "stream " + w.Display()
+	case w.Kind == sqltext.Table && (define.IsView(sql) || define.IsDropView(sql)):
+		return "view " + w.Display()
+	}
+	return w.Object.String()
 }
 
 // count counts a statement once, by what it does to the first object that it writes, and gives the word for what it does to any.
