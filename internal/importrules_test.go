@@ -14,7 +14,7 @@ const module = "github.com/dbctl/dbctl/"
 
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
-	lowest  = []string{"internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
+	lowest  = []string{"internal/exit", "internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
 	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/state"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
 	top     = append([]string{"internal/load/draft", "internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/migrate/plan", "internal/load", "internal/local", "internal/ui"}, middle...)
@@ -23,16 +23,17 @@ var (
 var rules = map[string][]string{
 	"github.com/dbctl/dbctl":    nil, // the shipped project, embedded
 	"internal":                  nil,
-	"internal/secret":           nil,
+	"internal/exit":             nil,
+	"internal/secret":           {"internal/exit"},
 	"internal/shell":            nil,
 	"internal/sqltext":          nil,
 	"internal/sqltext/effect":   {"internal/sqltext"},
 	"internal/sqltext/copytext": {"internal/sqltext"},
 	"internal/sqltext/define":   {"internal/sqltext"},
 	"internal/event":            nil,
-	"internal/databend":         {"internal/secret", "internal/sqltext"},
+	"internal/databend":         {"internal/exit", "internal/secret", "internal/sqltext"},
 	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
-	"internal/project":          {"internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
+	"internal/project":          {"internal/exit", "internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
 	"internal/catalog":          lowest,
 	"internal/savepoint":        append([]string{"internal/catalog"}, lowest...),
 	"internal/state":            append([]string{"internal/state/store", "internal/state/journal", "internal/state/ledger", "internal/state/lock"}, lowest...),
@@ -49,7 +50,7 @@ var rules = map[string][]string{
 	"internal/preflight":        append([]string{"internal/migrate/plan", "internal/migrate/run", "internal/lint", "internal/schema"}, middle...),
 	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run", "internal/load/draft"),
 	"internal/load/draft":       append(loading, "internal/load/plan"),
-	"internal/load/fault":       {"internal/databend", "internal/event"},
+	"internal/load/fault":       {"internal/databend", "internal/event", "internal/exit"},
 	"internal/load/source":      append([]string{"internal/load/fault", "internal/project"}, lowest...),
 	"internal/load/session":     append([]string{"internal/state"}, lowest...),
 	"internal/load/plan":        loading,

@@ -5,16 +5,17 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
 // wordExits are the codes of a command that writes a person's word into the journal.
-var wordExits = []exit{
-	{exitDone, "it stands in the journal"},
-	{exitFailed, "refused, and nothing was written"},
+var wordExits = []ending{
+	{exit.Done, "it stands in the journal"},
+	{exit.Failed, "refused, and nothing was written"},
 	exitBadUsage,
-	{exitPartly, "an earlier run is still to be recovered, and nothing was written"},
+	{exit.Partly, "an earlier run is still to be recovered, and nothing was written"},
 	exitOtherRun, exitNoServer, exitReadSignal,
 }
 

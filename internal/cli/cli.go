@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/ui"
 )
@@ -79,28 +80,28 @@ func Main(p Process) int {
 	})
 	defer a.ui.Close()
 	if err != nil {
-		return a.fail(err)
+		return int(a.fail(err))
 	}
-	return a.underSignals(run)
+	return int(a.underSignals(run))
 }
 
 // fail shows err and returns its exit code. help is no failure.
-func (a *app) fail(err error) int {
+func (a *app) fail(err error) exit.Code {
 	var h *helpRequest
 	if errors.As(err, &h) {
 		_, _ = io.WriteString(a.Stdout, h.text)
-		return 0
+		return exit.Done
 	}
-	exit := exitCode(err)
+	code := exit.Of(err)
 	for _, e := range separate(err) {
 		if _, said := errors.AsType[*silent](e); said {
 			continue
 		}
 		f := failure(e)
-		f.Exit = exit
+		f.Exit = int(code)
 		a.ui.Fail(f)
 	}
-	return exit
+	return code
 }
 
 // runFunc is a parsed command, ready to run.

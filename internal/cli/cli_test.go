@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 )
@@ -210,17 +211,17 @@ func TestGlobals(t *testing.T) {
 	}
 }
 
-type coded int
+type coded exit.Code
 
-func (c coded) Error() string { return fmt.Sprint("code ", int(c)) }
-func (c coded) ExitCode() int { return int(c) }
+func (c coded) Error() string       { return fmt.Sprint("code ", int(c)) }
+func (c coded) ExitCode() exit.Code { return exit.Code(c) }
 
 func TestExitCode(t *testing.T) {
 	t.Parallel()
 	wrap := func(err error) error { return fmt.Errorf("doing: %w", err) }
 	for _, tc := range []struct {
 		err  error
-		want int
+		want exit.Code
 	}{
 		{nil, 0},
 		{errors.New("x"), 1},
@@ -240,7 +241,7 @@ func TestExitCode(t *testing.T) {
 		{&afterSignal{wrap(coded(1)), 143}, 143},
 		{&afterSignal{wrap(coded(4)), 143}, 4},
 	} {
-		if got := exitCode(tc.err); got != tc.want {
+		if got := exit.Of(tc.err); got != tc.want {
 			t.Errorf("%v: got %d, want %d", tc.err, got, tc.want)
 		}
 	}
@@ -259,7 +260,7 @@ func TestSignals(t *testing.T) {
 	polite := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	for name, tc := range map[string]struct {
 		run
-		code int
+		code exit.Code
 		want []string
 	}{
 		"interrupted": {run{"dbctl migrate recover", []os.Signal{os.Interrupt}, polite}, 130, []string{"put back", "dbctl: interrupted"}},

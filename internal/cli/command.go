@@ -15,7 +15,7 @@ type command struct {
 	long  string // what a person needs to know before typing it; may be empty
 
 	// exits are the codes that this command can end with, and what they mean for it.
-	exits []exit
+	exits []ending
 
 	// recovers is the command that finishes what this one left when it was cut off; empty where it leaves nothing.
 	recovers string

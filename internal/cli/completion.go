@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/shell"
 )
@@ -64,7 +65,7 @@ func completionCommand() *command {
   bash   source <(dbctl completion bash)
   zsh    source <(dbctl completion zsh)
   fish   dbctl completion fish | source`,
-		exits:    []exit{{exitDone, "the script was written"}, {exitUsage, "no such shell"}},
+		exits:    []ending{{exit.Done, "the script was written"}, {exit.Usage, "no such shell"}},
 		complete: "shell",
 		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
 			return func(_ context.Context, args []string) error {
@@ -88,7 +89,7 @@ func completeCommand() *command {
 		name:   "__complete",
 		args:   "-- WORD...",
 		short:  "candidates for the last word",
-		exits:  []exit{{exitDone, "listed"}},
+		exits:  []ending{{exit.Done, "listed"}},
 		hidden: true,
 		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
 			return func(_ context.Context, words []string) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // TestConsent: a protected environment asks on a terminal, takes --yes for an answer, and refuses where nobody can be asked.
@@ -18,7 +19,7 @@ func TestConsent(t *testing.T) {
 		answer         string
 		terminal, json bool
 		yes            bool
-		code           int // 0: goes on
+		code           exit.Code // 0: goes on
 		asked          bool
 	}{
 		"yes":            {answer: "y\n", terminal: true, asked: true},
@@ -37,7 +38,7 @@ func TestConsent(t *testing.T) {
 			stdin := strings.NewReader(tc.answer)
 			a.Stdin, a.inTerminal, a.json, a.cmd = stdin, tc.terminal, tc.json, &command{name: "migrate up"}
 			err := a.consent(context.Background(), "prod", tc.yes)
-			if got := exitCode(err); got != tc.code {
+			if got := exit.Of(err); got != tc.code {
 				t.Errorf("exit: got %d (%v), want %d", got, err, tc.code)
 			}
 			if got := strings.Contains(errs.String(), "environment prod is protected. `dbctl migrate up` writes to it. Go on? [y/N] "); got != tc.asked {
@@ -112,8 +113,8 @@ func TestTally(t *testing.T) {
 		found := ""
 		if err := tl.found(); err != nil {
 			found = err.Error()
-			if exitCode(err) != 3 {
-				t.Errorf("%s: exit %d, want 3", name, exitCode(err))
+			if exit.Of(err) != 3 {
+				t.Errorf("%s: exit %d, want 3", name, exit.Of(err))
 			}
 		}
 		if found != tc.found {

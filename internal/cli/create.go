@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -16,10 +17,10 @@ func createCommand() *command {
 		name:  "migrate create",
 		args:  "NAME",
 		short: "a new file in migrations/ (timestamp; --sequential for numbers)",
-		exits: []exit{
-			{exitDone, "the file was written; its path is shown"},
-			{exitFailed, "the file could not be written"},
-			{exitUsage, "wrong usage, or no name for a migration"},
+		exits: []ending{
+			{exit.Done, "the file was written; its path is shown"},
+			{exit.Failed, "the file could not be written"},
+			{exit.Usage, "wrong usage, or no name for a migration"},
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
 			sequential := f.Bool("sequential", false, "the next number instead of the time")

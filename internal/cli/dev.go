@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -18,11 +19,11 @@ func devGroup() *command {
 }
 
 // devExits are the codes of the dev commands.
-func devExits(done string) []exit {
-	return []exit{
-		{exitDone, done},
-		{exitFailed, "the engine could not be started or stopped: what to install is named"},
-		{exitUsage, "wrong usage, or a mistake in the project"},
+func devExits(done string) []ending {
+	return []ending{
+		{exit.Done, done},
+		{exit.Failed, "the engine could not be started or stopped: what to install is named"},
+		{exit.Usage, "wrong usage, or a mistake in the project"},
 		exitReadSignal,
 	}
 }

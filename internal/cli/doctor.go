@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/doctor"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/secret"
 )
@@ -21,9 +22,9 @@ func doctorCommand() *command {
 		long: `
 Looks at all that the project needs, and goes on after a failure. Nothing is written. The rights are those that the project's
 own statements take; each stage is listed as the server reaches it.`,
-		exits: []exit{
-			{exitDone, "all is well"},
-			{exitFailed, "something is not: the line below says what mends it"},
+		exits: []ending{
+			{exit.Done, "all is well"},
+			{exit.Failed, "something is not: the line below says what mends it"},
 			exitBadUsage, exitReadSignal,
 		},
 		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
@@ -55,7 +56,7 @@ func (a *app) doctor(ctx context.Context) error {
 	if err == nil {
 		defer w.close()
 		patient = doctor.Patient{Project: w.project, Secrets: w.secrets.Resolve, Server: w.server, Scope: w.scope()}
-	} else if exitCode(err) == exitUsage && !missingSecret(err) {
+	} else if exit.Of(err) == exit.Usage && !missingSecret(err) {
 		return err
 	}
 	patient.Unreached = err

@@ -6,49 +6,30 @@ import (
 	"fmt"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/preflight"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/ui"
 )
 
-// The exit codes. They are part of the contract with scripts.
-const (
-	exitDone        = 0
-	exitFailed      = 1 // failed or refused, nothing of it left behind
-	exitUsage       = 2
-	exitCheck       = 3
-	exitPartly      = 4
-	exitLocked      = 5
-	exitUnreachable = 6
-	exitHungUp      = 129
-	exitInterrupted = 130
-	exitTerminated  = 143
-)
-
-// Errors of the engines say what they mean to a caller by these optional methods.
-type (
-	coder interface {
-		error
-		ExitCode() int
-	}
-	hinter interface {
-		error
-		Hint() string
-	}
-)
+// hinter is an error that says what to type next.
+type hinter interface {
+	error
+	Hint() string
+}
 
 // mistake is an error that the command line or its environment made.
 type mistake struct {
 	msg, hint string
-	code      int
+	code      exit.Code
 }
 
-func (e *mistake) Error() string { return e.msg }
-func (e *mistake) ExitCode() int { return e.code }
-func (e *mistake) Hint() string  { return e.hint }
+func (e *mistake) Error() string       { return e.msg }
+func (e *mistake) ExitCode() exit.Code { return e.code }
+func (e *mistake) Hint() string        { return e.hint }
 
-func usageError(msg, hint string) error { return &mistake{msg, hint, exitUsage} }
+func usageError(msg, hint string) error { return &mistake{msg, hint, exit.Usage} }
 
 // helpRequest is -h: not an error, but it ends the run as one does.
 type helpRequest struct{ text string }
@@ -58,52 +39,13 @@ func (*helpRequest) Error() string { return "help" }
 // found is what --check returns when something is pending or changed.
 type found struct{ what string }
 
-func (f *found) Error() string { return f.what }
-func (*found) ExitCode() int   { return exitCheck }
-
-// exitCode says how err ends dbctl: the outermost error that knows its code decides. Where errors are joined, 4 outranks the others, then 1, then 3.
-func exitCode(err error) int {
-	for err != nil {
-		if c, ok := err.(coder); ok {
-			return c.ExitCode()
-		}
-		switch e := err.(type) {
-		case *project.Error:
-			return exitUsage
-		case *databend.Error:
-			if e.Kind == databend.KindUnreachable {
-				return exitUnreachable
-			}
-			return exitFailed
-		case interface{ Unwrap() []error }:
-			return worst(e.Unwrap())
-		case interface{ Unwrap() error }:
-			err = e.Unwrap()
-		default:
-			return exitFailed
-		}
-	}
-	return exitDone
-}
-
-// worst is the code that outranks the others.
-func worst(errs []error) int {
-	seen := map[int]bool{}
-	for _, e := range errs {
-		seen[exitCode(e)] = true
-	}
-	for _, c := range []int{exitPartly, exitFailed, exitCheck, exitLocked, exitUsage, exitUnreachable} {
-		if seen[c] {
-			return c
-		}
-	}
-	return exitFailed
-}
+func (f *found) Error() string     { return f.what }
+func (*found) ExitCode() exit.Code { return exit.Check }
 
 // separate takes joined errors apart: each has its own place and hint.
 func separate(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
-	if _, own := err.(coder); !ok || own {
+	if _, own := err.(exit.Coder); !ok || own {
 		return []error{err}
 	}
 	var all []error
@@ -115,7 +57,7 @@ func separate(err error) []error {
 
 // failure is err as people and programs are told it.
 func failure(err error) ui.Failure {
-	f := ui.Failure{Message: err.Error(), Exit: exitCode(err)}
+	f := ui.Failure{Message: err.Error(), Exit: int(exit.Of(err))}
 	if p, ok := errors.AsType[*migrate.PlanError](err); ok {
 		f.Kind, f.File, f.Line, f.Column = p.Kind, p.File, p.Line, p.Column
 	}
@@ -144,7 +86,7 @@ func failure(err error) ui.Failure {
 // afterSignal is the error of a run that a signal ended: its code, unless something is left that a person must look at.
 type afterSignal struct {
 	err  error
-	code int
+	code exit.Code
 }
 
 func (e *afterSignal) Error() string {
@@ -156,9 +98,9 @@ func (e *afterSignal) Error() string {
 
 func (e *afterSignal) Unwrap() error { return e.err }
 
-func (e *afterSignal) ExitCode() int {
-	if exitCode(e.err) == exitPartly {
-		return exitPartly
+func (e *afterSignal) ExitCode() exit.Code {
+	if exit.Of(e.err) == exit.Partly {
+		return exit.Partly
 	}
 	return e.code
 }

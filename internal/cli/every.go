@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load"
 )
 
@@ -19,7 +20,7 @@ func every(ctx context.Context, interval time.Duration, sink event.Sink, pass fu
 	for first := true; ; first = false {
 		sink(event.Note{Level: "info", Text: "load at " + clock(time.Now())})
 		err := pass(ctx)
-		if ctx.Err() != nil || first && exitCode(err) == exitUsage && !someWell(err) {
+		if ctx.Err() != nil || first && exit.Of(err) == exit.Usage && !someWell(err) {
 			return err
 		}
 		if err != nil {

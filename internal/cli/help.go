@@ -6,36 +6,38 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
-// exit is one line of an EXIT STATUS section.
-type exit struct {
-	code int
+// ending is one line of an EXIT STATUS section.
+type ending struct {
+	code exit.Code
 	text string
 }
 
 // allExits is the whole contract, for `dbctl help`.
-var allExits = []exit{
-	{exitDone, "done"},
-	{exitFailed, "failed or refused, and nothing of it was left behind"},
-	{exitUsage, "usage, configuration or template error; nothing was tried"},
-	{exitCheck, "--check found something; a changed file, an empty listing, or rows without a ledger stopped a load"},
-	{exitPartly, "partly done: a person or a retry is needed"},
-	{exitLocked, "locked by another run"},
-	{exitUnreachable, "the server was not reached and nothing was tried: safe to retry"},
-	{exitHungUp, "hung up (the terminal was closed), and rolled back"},
-	{exitInterrupted, "interrupted, and rolled back"},
-	{exitTerminated, "terminated, and rolled back"},
+var allExits = []ending{
+	{exit.Done, "done"},
+	{exit.Failed, "failed or refused, and nothing of it was left behind"},
+	{exit.Usage, "usage, configuration or template error; nothing was tried"},
+	{exit.Check, "--check found something; a changed file, an empty listing, or rows without a ledger stopped a load"},
+	{exit.Partly, "partly done: a person or a retry is needed"},
+	{exit.Locked, "locked by another run"},
+	{exit.Unreachable, "the server was not reached and nothing was tried: safe to retry"},
+	{exit.HungUp, "hung up (the terminal was closed), and rolled back"},
+	{exit.Interrupted, "interrupted, and rolled back"},
+	{exit.Terminated, "terminated, and rolled back"},
 }
 
 // The codes that any command which talks to a server can end with.
 var (
-	exitBadUsage   = exit{exitUsage, "wrong usage, project or configuration, or a secret that has no value; nothing was tried"}
-	exitNoServer   = exit{exitUnreachable, "the server was not reached and nothing was tried: safe to retry"}
-	exitOtherRun   = exit{exitLocked, "another run holds the lock; nothing was tried"}
-	exitOnSignal   = exit{exitInterrupted, "interrupted (Ctrl-C), and what was begun was put back"}
-	exitOnTerm     = exit{exitTerminated, "terminated (SIGTERM; 129: the terminal was closed), and what was begun was put back"}
-	exitReadSignal = exit{exitInterrupted, "interrupted (143: terminated, 129: hung up)"}
+	exitBadUsage   = ending{exit.Usage, "wrong usage, project or configuration, or a secret that has no value; nothing was tried"}
+	exitNoServer   = ending{exit.Unreachable, "the server was not reached and nothing was tried: safe to retry"}
+	exitOtherRun   = ending{exit.Locked, "another run holds the lock; nothing was tried"}
+	exitOnSignal   = ending{exit.Interrupted, "interrupted (Ctrl-C), and what was begun was put back"}
+	exitOnTerm     = ending{exit.Terminated, "terminated (SIGTERM; 129: the terminal was closed), and what was begun was put back"}
+	exitReadSignal = ending{exit.Interrupted, "interrupted (143: terminated, 129: hung up)"}
 )
 
 // helpFor is the help text of a command, of a group, or of dbctl for "".
@@ -107,7 +109,7 @@ func writeGlobals(b *strings.Builder) {
 }
 
 // writeExits writes the section that ends every help text.
-func writeExits(b *strings.Builder, exits []exit) {
+func writeExits(b *strings.Builder, exits []ending) {
 	b.WriteString("\nEXIT STATUS\n")
 	for _, e := range exits {
 		fmt.Fprintf(b, "  %3d  %s\n", e.code, e.text)
@@ -119,7 +121,7 @@ func helpCommand() *command {
 		name:     "help",
 		args:     "[COMMAND]",
 		short:    "what a command does, its flags and its exit codes",
-		exits:    []exit{{exitDone, "the help was shown"}, {exitUsage, "there is no such command"}},
+		exits:    []ending{{exit.Done, "the help was shown"}, {exit.Usage, "there is no such command"}},
 		complete: "command",
 		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
 			return func(_ context.Context, args []string) error {

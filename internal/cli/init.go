@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/scaffold"
 )
 
@@ -22,10 +23,10 @@ func initCommand() *command {
 dbctl.yaml, migrations/, loads/ with a small example and its data, .env.example, .gitignore and a CI workflow, in DIR (default:
 here). It runs on the local engine as it is: no server, no account. A file that is there already is kept as it is; the
 examples are left out where migrations/ or loads/ hold files.`,
-		exits: []exit{
-			{exitDone, "the project was written; its files are listed"},
-			{exitFailed, "a file could not be written"},
-			{exitUsage, "wrong usage, or the folder holds a project already"},
+		exits: []ending{
+			{exit.Done, "the project was written; its files are listed"},
+			{exit.Failed, "a file could not be written"},
+			{exit.Usage, "wrong usage, or the folder holds a project already"},
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
 			example := ""

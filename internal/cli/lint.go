@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/lint"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -22,10 +23,10 @@ func lintCommand() *command {
 Finds everything at once; asks no server and needs no secret. Each finding has a rule: docs/lint.md says why it hurts, and
 --rules lists them. A rule is silenced where it is wrong, with a reason: -- dbctl: lint-ignore=RULE "why" behind the statement,
 or on a line of its own above it. --base REF compares the versions with those of another git commit.`,
-		exits: []exit{
-			{exitDone, "nothing was found, or warnings alone"},
-			{exitFailed, "errors were found; with --strict: warnings, too"},
-			{exitUsage, "a wrong flag, or no project"},
+		exits: []ending{
+			{exit.Done, "nothing was found, or warnings alone"},
+			{exit.Failed, "errors were found; with --strict: warnings, too"},
+			{exit.Usage, "a wrong flag, or no project"},
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
 			var format, base string
@@ -124,13 +125,13 @@ func (a *app) showFindings(ctx context.Context, findings []event.Finding, format
 }
 
 // errFound ends lint when it has shown what it found: its exit code says the rest.
-var errFound = &silent{exitFailed}
+var errFound = &silent{exit.Failed}
 
 // silent is an error of which everything was said already.
-type silent struct{ code int }
+type silent struct{ code exit.Code }
 
-func (*silent) Error() string   { return "" }
-func (e *silent) ExitCode() int { return e.code }
+func (*silent) Error() string         { return "" }
+func (e *silent) ExitCode() exit.Code { return e.code }
 
 // repositoryPrefix is the project's folder below that of its git repository, which annotations are relative to; "" without one.
 func (a *app) repositoryPrefix(ctx context.Context) string {

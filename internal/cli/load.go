@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -39,13 +40,13 @@ A load is a file of loads/: videos for loads/videos.sql, daily/videos for loads/
 a folder (daily) and a glob ('frame_*') are all loads that they name. A file is loaded once:
 the ledger remembers it for ever, and notices when it is overwritten. Of several the others go on after one fails. With
 --every it stays in the foreground, survives a server that goes away, and ends on Ctrl-C: the work of tasks where there are none.`,
-		exits: []exit{
-			{exitDone, "everything that was new is loaded; or nothing was new"},
-			{exitFailed, "failed, and nothing of it was left behind"},
+		exits: []ending{
+			{exit.Done, "everything that was new is loaded; or nothing was new"},
+			{exit.Failed, "failed, and nothing of it was left behind"},
 			exitBadUsage,
-			{exitCheck, "a changed file, an empty listing, or rows without a ledger; --validate found bad files"},
-			{exitPartly, "bad files: the good ones are loaded, the bad ones named"},
-			{exitLocked, "another run holds the table, or has left it unfinished"},
+			{exit.Check, "a changed file, an empty listing, or rows without a ledger; --validate found bad files"},
+			{exit.Partly, "bad files: the good ones are loaded, the bad ones named"},
+			{exit.Locked, "another run holds the table, or has left it unfinished"},
 			exitNoServer, exitOnSignal, exitOnTerm,
 		},
 		complete: "load",

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/draft"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -25,11 +26,11 @@ The columns of some of the files are read; where their types differ, a wider one
 loads/NAME.sql, and where there is no such table, the migration that makes it. Look at both, then: dbctl migrate up, and
 dbctl load NAME. A URI of a store takes its keys from secrets (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY for s3://), or from a
 CONNECTION with --connection.`,
-		exits: []exit{
-			{exitDone, "the files were written; their paths are shown"},
-			{exitFailed, "the files could not be read"},
+		exits: []ending{
+			{exit.Done, "the files were written; their paths are shown"},
+			{exit.Failed, "the files could not be read"},
 			exitBadUsage,
-			{exitCheck, "there is no file at the place"},
+			{exit.Check, "there is no file at the place"},
 			exitNoServer,
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {

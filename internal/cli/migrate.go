@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/preflight"
@@ -42,12 +43,12 @@ func (rf *runFlags) bind(f *pflag.FlagSet, up bool) {
 }
 
 // runExits are the codes of a command that runs migrations.
-func runExits(done string) []exit {
-	return []exit{
-		{exitDone, done},
-		{exitFailed, "failed or refused, and nothing of it was left behind; earlier migrations of the run stay, and are listed"},
+func runExits(done string) []ending {
+	return []ending{
+		{exit.Done, done},
+		{exit.Failed, "failed or refused, and nothing of it was left behind; earlier migrations of the run stay, and are listed"},
 		exitBadUsage,
-		{exitPartly, "something could not be put back, or an earlier run is still to be recovered: a person's turn"},
+		{exit.Partly, "something could not be put back, or an earlier run is still to be recovered: a person's turn"},
 		exitOtherRun, exitNoServer, exitOnSignal, exitOnTerm,
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
@@ -269,7 +270,7 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") || net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
 }
 
-var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exitFailed}
+var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exit.Failed}
 
 // consent asks before a command writes to a protected environment.
 func (a *app) consent(ctx context.Context, env string, yes bool) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -29,12 +30,12 @@ Each pending migration with what it makes and changes (-v: each statement, its c
 with how many files are new, changed or failed (-v: each file, and why). What can be proved without running is proved: the server
 reads each statement, names must be there or be made before, secrets need values, and loads must fit the tables as they will be.
 Nothing is written, not even dbctl's own tables.`,
-		exits: []exit{
-			{exitDone, "shown"},
-			{exitFailed, "`migrate up` or a load would be refused or fail: what is named must be mended first"},
+		exits: []ending{
+			{exit.Done, "shown"},
+			{exit.Failed, "`migrate up` or a load would be refused or fail: what is named must be mended first"},
 			exitBadUsage,
-			{exitCheck, "--check: something is pending or changed, or a load not ready"},
-			{exitPartly, "an earlier run is still to be recovered: a person's turn"},
+			{exit.Check, "--check: something is pending or changed, or a load not ready"},
+			{exit.Partly, "an earlier run is still to be recovered: a person's turn"},
 			exitNoServer, exitReadSignal,
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
@@ -176,7 +177,7 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 	}
 	return eachLoad(ctx, loads, func(l project.Load) error {
 		_, err := loader.Plan(ctx, l, load.Options{Verbose: true})
-		if e, ok := errors.AsType[*load.Error](err); ok && e.Exit == exitCheck {
+		if e, ok := errors.AsType[*load.Error](err); ok && e.Exit == exit.Check {
 			a.note("warn", e.Error())
 			return nil
 		}

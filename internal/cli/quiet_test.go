@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // TestOfflineRunsNothing: help, completion and the commands that need no server start no program and open no connection, whatever the
@@ -146,7 +148,7 @@ environments:
 			}, IsTerminal: func(any) bool { return false },
 		})
 		asked := strings.Contains(errs.String(), `environment "`+want+`" is protected`)
-		if want != "" && (code != exitUsage || !asked) || want == "" && strings.Contains(errs.String(), "is protected") {
+		if want != "" && (code != int(exit.Usage) || !asked) || want == "" && strings.Contains(errs.String(), "is protected") {
 			t.Errorf("%s: exit %d, %s", dsn, code, errs.String())
 		}
 	}

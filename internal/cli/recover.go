@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -17,11 +18,11 @@ func recoverCommand() *command {
 		long: `
 A run that was killed, or that could not put everything back, is found by any later command. Up, down and redo put it back
 first; this is for doing only that, for going on with it, and for a person's word after the warehouse was mended by hand.`,
-		exits: []exit{
-			{exitDone, "nothing is unfinished any more"},
-			{exitFailed, "failed or refused; the run is still unfinished"},
+		exits: []ending{
+			{exit.Done, "nothing is unfinished any more"},
+			{exit.Failed, "failed or refused; the run is still unfinished"},
 			exitBadUsage,
-			{exitPartly, "something could not be put back and is named: mend it, then --mark-rolled-back or --mark-applied"},
+			{exit.Partly, "something could not be put back and is named: mend it, then --mark-rolled-back or --mark-applied"},
 			exitOtherRun, exitNoServer, exitOnSignal, exitOnTerm,
 		},
 		recovers: recoverCommandLine,

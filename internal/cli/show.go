@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
@@ -22,9 +23,9 @@ func showCommand() *command {
 		long: `
 For each statement: what it writes, its class (exact, flashback, redefine, irreversible) and how it would be undone.
 Secrets stand as {{ secret "NAME" }}; none is needed, and no server is asked.`,
-		exits: []exit{
-			{exitDone, "the statements were shown"},
-			{exitUsage, "no such migration or load, or a mistake in the project"},
+		exits: []ending{
+			{exit.Done, "the statements were shown"},
+			{exit.Usage, "no such migration or load, or a mistake in the project"},
 		},
 		complete: "version load",
 		fullSQL:  true,

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/shell"
 )
@@ -28,20 +29,20 @@ func Signals() <-chan os.Signal {
 // underSignals runs the command. The first signal ends its context: what is under way is stopped and rolled back. While that
 // happens a second one is answered with a word, and a third leaves at once, naming the command that puts things right later. A
 // command that has nothing to roll back goes at the second.
-func (a *app) underSignals(run runFunc) int {
+func (a *app) underSignals(run runFunc) exit.Code {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- run(ctx) }()
 
-	code := 0
+	code := exit.Done
 	for n := 1; ; n++ {
 		select {
 		case err := <-done:
 			switch {
 			case err == nil:
-				return exitDone
-			case code != 0 && !failedItself(err):
+				return exit.Done
+			case code != exit.Done && !failedItself(err):
 				return a.fail(&afterSignal{err, code})
 			}
 			return a.fail(err)
@@ -92,14 +93,14 @@ func (a *app) recoverHint() string {
 	return fmt.Sprintf("`%s` finds what is unfinished and puts it right", a.recovery())
 }
 
-func signalCode(sig os.Signal) int {
+func signalCode(sig os.Signal) exit.Code {
 	switch sig {
 	case syscall.SIGTERM:
-		return exitTerminated
+		return exit.Terminated
 	case syscall.SIGHUP:
-		return exitHungUp
+		return exit.HungUp
 	}
-	return exitInterrupted
+	return exit.Interrupted
 }
 
 func (a *app) note(level, text string) { a.ui.Event(event.Note{Level: level, Text: text}) }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -29,9 +30,9 @@ func sqlCommand() *command {
 One statement or several, in one session, until one fails. Templates work as in migrations: {{ var "bucket" }}, {{ database }},
 {{ secret "NAME" }}, whose value never shows. For questions and repairs: what belongs to the schema belongs in a migration,
 which can be undone, and a statement that writes says so.`,
-		exits: []exit{
-			{exitDone, "all statements ran"},
-			{exitFailed, "a statement failed; those before it stay"},
+		exits: []ending{
+			{exit.Done, "all statements ran"},
+			{exit.Failed, "a statement failed; those before it stay"},
 			exitBadUsage, exitNoServer, exitReadSignal,
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {

@@ -6,17 +6,18 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
 // statusExits are the codes of the commands that only look.
-var statusExits = []exit{
-	{exitDone, "shown"},
-	{exitFailed, "the server refused"},
+var statusExits = []ending{
+	{exit.Done, "shown"},
+	{exit.Failed, "the server refused"},
 	exitBadUsage,
-	{exitCheck, "--check: something is pending or changed, or a load is not ready; unsupported versions do not count"},
+	{exit.Check, "--check: something is pending or changed, or a load is not ready; unsupported versions do not count"},
 	exitNoServer, exitReadSignal,
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -18,11 +19,11 @@ func unlockCommand() *command {
 		long: `
 A run takes a dead owner's lock over by itself: this is for a look at the locks, and for the owner that only seems alive.
 What an unlocked run left unfinished is put back by ` + "`dbctl migrate recover`" + `.`,
-		exits: []exit{
-			{exitDone, "no lock is held any more"},
-			{exitFailed, "the server refused"},
+		exits: []ending{
+			{exit.Done, "no lock is held any more"},
+			{exit.Failed, "the server refused"},
 			exitBadUsage,
-			{exitLocked, "an owner is alive, and --force was not given"},
+			{exit.Locked, "an owner is alive, and --force was not given"},
 			exitNoServer, exitReadSignal,
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
@@ -69,7 +70,7 @@ func (a *app) unlock(ctx context.Context, store *state.Store, force bool) error 
 	case err != nil:
 		return err
 	case len(left) > 0:
-		return &mistake{fmt.Sprintf("%d of %d locks are held by an owner that seems alive", len(left), len(left)+len(released)), "wait for it, or `dbctl unlock --force`", exitLocked}
+		return &mistake{fmt.Sprintf("%d of %d locks are held by an owner that seems alive", len(left), len(left)+len(released)), "wait for it, or `dbctl unlock --force`", exit.Locked}
 	case len(released) == 0:
 		a.ui.Event(event.Summary{Command: "unlock", Text: "no lock is held"})
 	}

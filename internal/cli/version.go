@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -47,7 +48,7 @@ func versionCommand() *command {
 	return &command{
 		name:  "version",
 		short: "which dbctl this is",
-		exits: []exit{{exitDone, "the version was shown"}, {exitUsage, "wrong usage"}},
+		exits: []ending{{exit.Done, "the version was shown"}, {exit.Usage, "wrong usage"}},
 		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
 			return func(_ context.Context, args []string) error {
 				if err := a.exactArgs(args, 0, 0); err != nil {

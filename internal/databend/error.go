@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // Kind is what sort of thing went wrong.
@@ -50,6 +52,14 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode tells a server that was not reached, so that nothing was tried, from everything else.
+func (e *Error) ExitCode() exit.Code {
+	if e.Kind == KindUnreachable {
+		return exit.Unreachable
+	}
+	return exit.Failed
+}
 
 // IsCode reports whether err is an Error with one of these codes.
 func IsCode(err error, codes ...int) bool {

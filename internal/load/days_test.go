@@ -1,7 +1,6 @@
 package load
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
@@ -165,7 +165,7 @@ func (f *feed) day(n int) {
 func (f *feed) run() {
 	f.w.t.Helper()
 	want := map[string]string{} // outcomes
-	exit := 0
+	ends := exit.Done
 	for p, c := range f.there {
 		was, had := f.loaded[p]
 		bad, tried := f.failed[p]
@@ -173,15 +173,15 @@ func (f *feed) run() {
 		case c.kind == "0 bytes":
 			want[p] = "skipped"
 		case tried && bad == c:
-			want[p], exit = "skipped", fault.ExitPartly
+			want[p], ends = "skipped", fault.ExitPartly
 		case had && was == c:
 		case had && f.onChanged != "replace":
 			want[p] = "skipped"
 			if f.onChanged == "fail" {
-				exit = max(exit, fault.ExitStopped)
+				ends = max(ends, fault.ExitStopped)
 			}
 		case !c.good():
-			want[p], exit = "failed", fault.ExitPartly
+			want[p], ends = "failed", fault.ExitPartly
 			f.failed[p] = c
 		default:
 			want[p] = "loaded"
@@ -202,13 +202,8 @@ func (f *feed) run() {
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.w.t.Fatalf("outcomes (-want +got):\n%s\n%v", diff, err)
 	}
-	code := 0
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		code = coded.ExitCode()
-	}
-	if code != exit {
-		f.w.t.Fatalf("got exit %d (%v), want %d", code, err, exit)
+	if code := exit.Of(err); code != ends {
+		f.w.t.Fatalf("got exit %d (%v), want %d", code, err, ends)
 	}
 	f.check()
 }

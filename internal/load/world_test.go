@@ -16,6 +16,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/run"
 	"github.com/dbctl/dbctl/internal/project"
@@ -186,12 +187,12 @@ func (w *world) wantRows(n int) {
 }
 
 // wantExit wants err to end a command with this exit code, and to say all of these words.
-func (w *world) wantExit(err error, code int, words ...string) {
+func (w *world) wantExit(err error, code exit.Code, words ...string) {
 	w.t.Helper()
 	if err == nil {
 		w.t.Fatalf("got no error, want exit %d", code)
 	}
-	var coded interface{ ExitCode() int }
+	var coded exit.Coder
 	if !errors.As(err, &coded) || coded.ExitCode() != code {
 		w.t.Fatalf("got %v, want exit %d", err, code)
 	}

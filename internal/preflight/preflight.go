@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/lint"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
@@ -50,7 +51,7 @@ func (e *Error) Error() string {
 }
 
 // ExitCode is 1: the run would be refused, or would fail.
-func (e *Error) ExitCode() int { return 1 }
+func (e *Error) ExitCode() exit.Code { return exit.Failed }
 
 // Hint says how to mend it.
 func (e *Error) Hint() string { return e.hint }

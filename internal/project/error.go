@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -29,6 +30,9 @@ func (e *Error) Error() string {
 	}
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
 }
+
+// ExitCode is that of a mistake in the project.
+func (*Error) ExitCode() exit.Code { return exit.Usage }
 
 // unreadable is a file or folder that the system does not let us read.
 func unreadable(file string, err error) *Error {

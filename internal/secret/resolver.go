@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // Source says where the value of one secret comes from: exactly one of Env, File and Command.
@@ -162,8 +164,8 @@ func (e *MissingError) Error() string {
 	return "no value for the secrets " + strings.Join(e.Names, ", ")
 }
 
-// ExitCode is that of a mistake in the configuration (DESIGN.md section 2).
-func (e *MissingError) ExitCode() int { return 2 }
+// ExitCode is that of a mistake in the configuration.
+func (e *MissingError) ExitCode() exit.Code { return exit.Usage }
 
 // Hint says what to type.
 func (e *MissingError) Hint() string {

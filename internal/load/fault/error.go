@@ -7,18 +7,18 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // Exit codes of a load.
 const (
-	ExitFailed  = 1 // nothing of it was left behind
-	ExitUsage   = 2
-	ExitStopped = 3 // a changed file, an empty listing, rows without a ledger
-	ExitPartly  = 4 // bad files: the others are loaded
-	ExitLocked  = 5
+	ExitFailed  = exit.Failed
+	ExitUsage   = exit.Usage
+	ExitStopped = exit.Check  // a changed file, an empty listing, rows without a ledger
+	ExitPartly  = exit.Partly // bad files: the others are loaded
+	ExitLocked  = exit.Locked
 
-	ExitUnreachable = 6 // nothing was tried
+	ExitUnreachable = exit.Unreachable
 )
 
 // Error is a load that did not do all it was asked to.
@@ -26,7 +26,7 @@ type Error struct {
 	Load   string
 	Msg    string
 	Advice string // the command to type, may be empty
-	Exit   int
+	Exit   exit.Code
 	Err    error // cause, may be nil
 }
 
@@ -43,8 +43,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode is the exit code of section 2 of the design.
-func (e *Error) ExitCode() int { return e.Exit }
+// ExitCode is how the error ends dbctl.
+func (e *Error) ExitCode() exit.Code { return e.Exit }
 
 // Hint is what to type next, or "".
 func (e *Error) Hint() string {
@@ -59,8 +59,8 @@ func (e *Error) Hint() string {
 }
 
 // Errorf makes an Error that ends the load with exit.
-func Errorf(load string, exit int, advice, format string, args ...any) *Error {
-	return &Error{Load: load, Exit: exit, Advice: advice, Msg: fmt.Sprintf(format, args...)}
+func Errorf(load string, code exit.Code, advice, format string, args ...any) *Error {
+	return &Error{Load: load, Exit: code, Advice: advice, Msg: fmt.Sprintf(format, args...)}
 }
 
 // Wrap gives err the load's name; a cause that knows its own exit code keeps it.
@@ -72,16 +72,11 @@ func Wrap(load, doing string, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	exit := ExitFailed
-	var coded interface{ ExitCode() int }
-	var answer *databend.Error
-	switch {
-	case errors.As(err, &coded):
-		exit = coded.ExitCode()
-	case errors.As(err, &answer) && answer.Kind == databend.KindUnreachable: // nothing is loaded: see partly
-		exit = ExitUnreachable
+	code := exit.Failed
+	if coded, ok := errors.AsType[exit.Coder](err); ok { // of an unreachable server: nothing is loaded, see partly
+		code = coded.ExitCode()
 	}
-	out := &Error{Load: load, Msg: doing, Exit: exit, Err: err}
+	out := &Error{Load: load, Msg: doing, Exit: code, Err: err}
 	if m := unfilled.FindStringSubmatch(Message(err)); m != nil {
 		out.Advice = fmt.Sprintf("let the COPY fill column %s, or give it a DEFAULT", m[1])
 	} else if strings.Contains(Message(err), "Number of columns in select list") {

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -30,7 +32,7 @@ type Error struct {
 	Line, Column int // 0: the file as a whole
 	Msg          string
 	hint         string
-	code         int
+	code         exit.Code // 0: exit.Failed
 }
 
 func (e *Error) Error() string {
@@ -44,29 +46,24 @@ func (e *Error) Error() string {
 }
 
 // ExitCode is 1; 2 for wrong usage; 4 where an earlier run left something for a person.
-func (e *Error) ExitCode() int {
-	if e.code != 0 {
-		return e.code
-	}
-	return 1
-}
+func (e *Error) ExitCode() exit.Code { return cmp.Or(e.code, exit.Failed) }
 
 // Hint is the command or line that mends it.
 func (e *Error) Hint() string { return e.hint }
 
 // LeftUnfinished refuses because an earlier run needs a person first (exit 4).
 func LeftUnfinished(hint, format string, args ...any) error {
-	return &Error{Kind: Unfinished, Msg: fmt.Sprintf(format, args...), hint: hint, code: 4}
+	return &Error{Kind: Unfinished, Msg: fmt.Sprintf(format, args...), hint: hint, code: exit.Partly}
 }
 
 // NeedsReason refuses what a person says without a reason (exit 2).
 func NeedsReason(kind string, version int64, what string) error {
-	return &Error{Kind: kind, Version: version, Msg: what + " needs a reason", hint: "add --reason \"why\"", code: 2}
+	return &Error{Kind: kind, Version: version, Msg: what + " needs a reason", hint: "add --reason \"why\"", code: exit.Usage}
 }
 
 // NoSuchVersion refuses a version that neither a file nor the journal has (exit 2).
 func NoSuchVersion(v int64) error {
-	return &Error{Kind: NoVersion, Version: v, Msg: fmt.Sprintf("there is no migration %d", v), hint: "dbctl migrate status", code: 2}
+	return &Error{Kind: NoVersion, Version: v, Msg: fmt.Sprintf("there is no migration %d", v), hint: "dbctl migrate status", code: exit.Usage}
 }
 
 // NotApplied refuses to accept the edit of a migration that is not applied.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/state"
 )
@@ -43,14 +44,14 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // ExitCode is 1 after a clean rollback, 4 when something is left. A server that was never reached is left to its own error.
-func (e *Error) ExitCode() int {
+func (e *Error) ExitCode() exit.Code {
 	switch {
 	case e.Left:
-		return 4
+		return exit.Partly
 	case e.Interrupted:
-		return 130
+		return exit.Interrupted
 	}
-	return 1
+	return exit.Failed
 }
 
 // Hint is what to type next.

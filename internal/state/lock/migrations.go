@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
 
@@ -107,8 +108,8 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s: locked by %s, last heard of %s ago", e.What, e.Owner, e.Age.Round(time.Second/10))
 }
 
-// ExitCode is 5.
-func (e *HeldError) ExitCode() int { return 5 }
+// ExitCode is that of a lock that another run holds.
+func (e *HeldError) ExitCode() exit.Code { return exit.Locked }
 
 // Hint says how to go on.
 func (e *HeldError) Hint() string {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -34,8 +35,8 @@ func (e *NewerSchemaError) Error() string {
 	return fmt.Sprintf("the state tables in %s have schema %d, this dbctl knows %d", e.Database, e.Found, Schema)
 }
 
-// ExitCode is 2.
-func (e *NewerSchemaError) ExitCode() int { return 2 }
+// ExitCode is that of a dbctl that is too old.
+func (e *NewerSchemaError) ExitCode() exit.Code { return exit.Usage }
 
 // Hint says how to go on.
 func (e *NewerSchemaError) Hint() string {
