@@ -335,12 +335,11 @@ func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
 
 // known asks what the ledger has for loaded or failed, listed or not, where a plan wants to know what has vanished.
 func (l *Planner) known(ctx context.Context, plans []*Plan) error {
-	var parts []string
-	for i, p := range plans {
-		if p.scope.vanished && p.scope.place.ledgerRows > 0 {
-			parts = append(parts, p.scope.known(i, l.Store))
-		}
+	var named, rows bool
+	for _, p := range plans {
+		named, rows = named || p.scope.verbose, rows || p.scope.rows
 	}
+	parts := l.questions(plans, func(q scope) bool { return q.vanished }, func(q scope, i int) string { return q.known(i, l.Store) }, knownTogether(named, rows))
 	if len(parts) == 0 {
 		return nil
 	}
