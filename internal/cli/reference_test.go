@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestReference holds docs/cli.md and docs/json.md to the code: `go test ./internal/cli -run TestReference -update` writes them anew.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	for page, want := range map[string]string{"../../docs/cli.md": cliReference(), "../../docs/json.md": jsonReference(t)} {
+		if *update {
+			if err := os.WriteFile(page, []byte(want), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(got)); diff != "" {
+			t.Errorf("%s is not as the code is; run: go test ./internal/cli -run TestReference -update (-want +got)\n%s", page, diff)
+		}
+	}
+}
+
+// cliReference is every help text.
+func cliReference() string {
+	var b strings.Builder
+	b.WriteString("# The command line\n\nThis page is the help texts of dbctl (`dbctl help COMMAND`), written from the code.\n\n```\n" + strings.TrimSpace(overview()) + "\n```\n")
+	for _, c := range commands() {
+		if c.hidden || c.bind == nil {
+			continue
+		}
+		var text strings.Builder
+		text.WriteString(commandHelp(c))
+		// The global flags stand above, once.
+		before, rest, _ := strings.Cut(text.String(), "\nGLOBAL FLAGS\n")
+		_, exits, _ := strings.Cut(rest, "\nEXIT STATUS\n")
+		fmt.Fprintf(&b, "\n## dbctl %s\n\n```\n%s\nEXIT STATUS\n%s\n```\n", c.name, before, strings.TrimRight(exits, "\n"))
+	}
+	return b.String()
+}
+
+// jsonTypes are the types of lines that --json writes, and the struct of package event or ui that each is.
+var jsonTypes = []struct{ line, file, structure string }{
+	{"target", "../event/event.go", "Target"},
+	{"note", "../event/event.go", "Note"},
+	{"statement", "../event/event.go", "Statement"},
+	{"migration", "../event/event.go", "Migration"},
+	{"file", "../event/event.go", "File"},
+	{"load", "../event/event.go", "LoadState"},
+	{"preview", "../event/event.go", "Preview"},
+	{"rollback", "../event/event.go", "Rollback"},
+	{"progress", "../event/event.go", "Progress"},
+	{"finding", "../event/event.go", "Finding"},
+	{"check", "../event/event.go", "Check"},
+	{"summary", "../event/event.go", "Summary"},
+	{"error", "../ui/ui.go", "Failure"},
+}
+
+// jsonReference is read from the structs' own fields and comments.
+func jsonReference(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("# What --json writes\n\n" +
+		"This page is written from the code. One object a line on stdout, and nothing on stderr; it stays whole when lines of type `progress` are dropped.\n" +
+		"Every line begins with `v` (1), `type`, `ts` (UTC), `run` (the run's id), `project`, `env` and `database`. Fields that may be missing are marked.\n")
+	parsed := map[string]*ast.File{}
+	for _, line := range jsonTypes {
+		file := parsed[line.file]
+		if file == nil {
+			var err error
+			if file, err = parser.ParseFile(token.NewFileSet(), line.file, nil, parser.ParseComments); err != nil {
+				t.Fatal(err)
+			}
+			parsed[line.file] = file
+		}
+		about, fields := structOf(t, file, line.structure)
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| field | type | |\n|---|---|---|\n", line.line, about)
+		if line.line == "target" {
+			b.WriteString("| `host` | string | |\n")
+			continue
+		}
+		for _, f := range fields {
+			b.WriteString(f)
+		}
+	}
+	return b.String()
+}
+
+// structOf returns a struct's comment, and a table's line for each field with a JSON name.
+func structOf(t *testing.T, file *ast.File, name string) (about string, fields []string) {
+	t.Helper()
+	for _, d := range file.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.TYPE {
+			continue
+		}
+		for _, s := range g.Specs {
+			spec := s.(*ast.TypeSpec)
+			structure, ok := spec.Type.(*ast.StructType)
+			if spec.Name.Name != name || !ok {
+				continue
+			}
+			about = strings.Join(strings.Fields(g.Doc.Text()), " ")
+			for _, f := range structure.Fields.List {
+				if f.Tag == nil {
+					continue
+				}
+				tag, options, _ := strings.Cut(reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json"), ",")
+				if tag == "" || tag == "-" {
+					continue
+				}
+				comment := strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
+				if options == "omitempty" {
+					comment = strings.TrimSuffix("may be missing; "+comment, "; ")
+				}
+				fields = append(fields, fmt.Sprintf("| `%s` | %s | %s |\n", tag, jsonType(f.Type), strings.ReplaceAll(comment, "|", "\\|")))
+			}
+			return about, fields
+		}
+	}
+	t.Fatalf("there is no struct %s", name)
+	return "", nil
+}
+
+// jsonType is what a Go type is in JSON.
+func jsonType(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return jsonType(e.X) + " or null"
+	case *ast.ArrayType:
+		return "array of " + jsonType(e.Elt)
+	case *ast.MapType:
+		return "object: " + jsonType(e.Value) + " by name"
+	case *ast.SelectorExpr:
+		return "time (RFC 3339)"
+	case *ast.Ident:
+		switch e.Name {
+		case "string":
+			return "string"
+		case "bool":
+			return "true or false"
+		case "int", "int64", "float64":
+			return "number"
+		case "Object":
+			return "object: kind and name"
+		}
+		return "string"
+	}
+	return "value"
+}
