@@ -95,6 +95,9 @@ func checkCast(table *schema.Object, column define.Column, cast define.Type, at 
 
 // checkLoad reports the findings of one rule of CheckLoad.
 func checkLoad(p *pass, l *project.Load) {
+	if p.incomplete {
+		return
+	}
 	CheckLoad(l, p.schema.Find(p.target(l)), func(rule string, at int, message, hint string) {
 		if rule == p.rule.Name {
 			p.atLoad(l, at, message, hint)
@@ -181,7 +184,7 @@ COPY INTO order FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 	Good: exampleStage + `-- loads/orders.sql
 COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 	load: func(p *pass, l *project.Load) {
-		if p.schema.Opaque() {
+		if p.incomplete || p.schema.Opaque() {
 			return
 		}
 		missing := func(o sqltext.Object, at int) {
@@ -269,7 +272,7 @@ var unfilledTable = Rule{
 COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
 	whole: func(p *pass) {
 		bucket := p.Env.Vars["bucket"] != "" || slices.ContainsFunc(p.schema.Of(sqltext.Stage), func(o *schema.Object) bool { return !o.Stage.Internal })
-		if !bucket || p.schema.Opaque() {
+		if !bucket || p.incomplete || p.schema.Opaque() {
 			return
 		}
 		filled := map[sqltext.Object]bool{}

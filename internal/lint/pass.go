@@ -40,6 +40,7 @@ type pass struct {
 	migrations []*migration
 	rule       *Rule
 	found      []found
+	incomplete bool            // files could not be read: what they make is not known
 	said       map[string]bool // sections of which unqualified-after-use spoke
 }
 
@@ -50,7 +51,7 @@ type found struct {
 }
 
 func newPass(p *project.Project, o Options) *pass {
-	ps := &pass{Project: p, base: o.Base, said: map[string]bool{}}
+	ps := &pass{Project: p, base: o.Base, said: map[string]bool{}, incomplete: len(p.Broken) > 0}
 	for i := range p.Migrations {
 		m := &migration{Migration: &p.Migrations[i]}
 		m.up = statements(m.Migration, m.Up, false, p.Env.Database)

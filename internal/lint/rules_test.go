@@ -293,3 +293,24 @@ func TestFormats(t *testing.T) {
 		t.Errorf("%+v", run.Results)
 	}
 }
+
+// TestIncomplete: where a file cannot be read, what it makes is not said to be missing.
+func TestIncomplete(t *testing.T) {
+	t.Parallel()
+	files := Files(exampleStage + `-- migrations/00002_more.sql
+INSERT INTO orders (note) VALUES ('x');
+-- loads/orders.sql
+COPY INTO orders (id, note) FROM (SELECT id::INT, note::STRING FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);
+`)
+	files["migrations/00003_broken.sql"] = "-- +goose Up\nALTER TABLE orders ADD COLUMN {{ var \"no_such\" }} STRING;\n"
+	p, err := project.Open(project.Options{Dir: write(t, files), NoEnv: true, Partial: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range Run(p, Options{}) {
+		switch f.Rule {
+		case LoadColumn, unknownColumn.Name, unfilledTable.Name, loadTarget.Name:
+			t.Errorf("%+v", f)
+		}
+	}
+}
