@@ -75,7 +75,7 @@ var owners = map[string][]string{
 	"github.com/goccy/go-yaml":            {"internal/project"},
 	"github.com/spf13/pflag":              {"internal/cli", "cmd/citydrive-sample"},
 	"github.com/parquet-go/parquet-go":    {"internal/citydrive"},
-	"github.com/rogpeppe/go-internal":     nil,
+	"github.com/rogpeppe/go-internal":     {"internal/cli"}, // diff
 	"github.com/google/go-cmp":            nil,
 	module + "internal/databendtest":      nil,
 }

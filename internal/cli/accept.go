@@ -13,8 +13,8 @@ import (
 func acceptCommand() *command {
 	return &command{
 		name:  "migrate accept",
-		args:  "VERSION",
-		short: "record an edited file's new checksum, with --reason",
+		args:  "VERSION...",
+		short: "record edited files' new checksums, with --reason",
 		long: `
 An applied file that was edited stops every run, since nobody can tell what the database has of it. This is your word that the
 new text means the same, or that the database was brought in step by hand.`,
@@ -25,18 +25,26 @@ new text means the same, or that the database was brought in step by hand.`,
 			reason := f.String("reason", "", "`WHY`, kept in the journal; required")
 			f.BoolVar(&rf.yes, "yes", false, "do not ask in a protected environment")
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 1, 1); err != nil {
+				if err := a.exactArgs(args, 1, -1); err != nil {
 					return err
 				}
-				version, err := versionArg(args[0])
-				if err != nil {
-					return err
+				versions := make([]int64, len(args))
+				for i, arg := range args {
+					var err error
+					if versions[i], err = versionArg(arg); err != nil {
+						return err
+					}
 				}
 				if strings.TrimSpace(*reason) == "" {
 					return usageError("migrate accept: a person's word needs a reason", "--reason \"only a comment was changed\"")
 				}
 				return a.migrator(ctx, access{writes: true, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error {
-					return m.Accept(ctx, version, *reason)
+					for _, v := range versions {
+						if err := m.Accept(ctx, v, *reason); err != nil {
+							return err
+						}
+					}
+					return nil
 				})
 			}
 		},

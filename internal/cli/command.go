@@ -35,7 +35,7 @@ func commands() []*command {
 	return []*command{
 		initCommand(), planCommand(), statusCommand(), showCommand(), sqlCommand(),
 		migrateGroup(), upCommand(), downCommand(), redoCommand(), migrateStatusCommand(), recoverCommand(), createCommand(),
-		baselineCommand(), acceptCommand(),
+		baselineCommand(), acceptCommand(), restoreCommand(),
 		loadCommand(), loadCreateCommand(),
 		devGroup(), devStartCommand(), devStopCommand(), devStatusCommand(), devDSNCommand(), devDaemonCommand(),
 		lintCommand(), doctorCommand(),

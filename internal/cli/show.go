@@ -4,14 +4,18 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/local"
+	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -22,17 +26,34 @@ func showCommand() *command {
 		short: "a migration's or load's SQL as it will be sent, and what each statement does",
 		long: `
 For each statement: what it writes, its class (exact, flashback, redefine, irreversible) and how it would be undone.
-Secrets stand as {{ secret "NAME" }}; none is needed, and no server is asked.`,
+Secrets stand as {{ secret "NAME" }}; none is needed, and no server is asked, but for --applied and --diff, which show a migration
+as it was applied, from the journal, and what the file changes of that.`,
 		exits: []ending{
 			{exit.Done, "the statements were shown"},
+			{exit.Failed, "the server refused"},
 			{exit.Usage, "no such migration or load, or a mistake in the project"},
+			exitNoServer,
 		},
 		complete: "version load",
 		fullSQL:  true,
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+			applied := f.Bool("applied", false, "a migration as it was applied, from the journal")
+			differs := f.Bool("diff", false, "what differs between what was applied and the file, as a unified diff")
 			return func(ctx context.Context, args []string) error {
 				if err := a.exactArgs(args, 1, 1); err != nil {
 					return err
+				}
+				if *applied || *differs {
+					version, err := versionArg(args[0])
+					if err != nil {
+						return err
+					}
+					return a.onApplied(ctx, version, func(was migrate.AppliedMigration, p *project.Project) error {
+						if *differs {
+							return a.showDiff(was, p)
+						}
+						return a.showApplied(was, p)
+					})
 				}
 				p, err := a.openOffline(ctx)
 				if err != nil {
@@ -104,6 +125,40 @@ func (a *app) show(p *project.Project, what string) error {
 		hint = fmt.Sprintf("did you mean `dbctl show %s`?", near)
 	}
 	return usageError(fmt.Sprintf("there is no migration and no load %q", what), hint)
+}
+
+// showApplied shows the statements of a migration as they were applied.
+func (a *app) showApplied(was migrate.AppliedMigration, p *project.Project) error {
+	for _, part := range []struct{ direction, text string }{{"up", was.Up}, {"down", was.Down}} {
+		statements, err := sqltext.Split(part.text)
+		if err != nil {
+			return fmt.Errorf("read the journal's text of version %d: %w", was.Version, err)
+		}
+		var section project.Section
+		for _, s := range statements {
+			at := sqltext.PosAt(part.text, s.Start)
+			section.Statements = append(section.Statements, project.Statement{SQL: s.Text, Line: at.Line, Column: at.Column})
+		}
+		a.showSection(was.Version, part.direction, section, p.Env.Database)
+	}
+	return nil
+}
+
+// showDiff compares a migration as it was applied with its file, both with templates expanded but for secrets.
+func (a *app) showDiff(was migrate.AppliedMigration, p *project.Project) error {
+	m := p.Migration(was.Version)
+	if m == nil {
+		return usageError(fmt.Sprintf("version %d has no file that can be read", was.Version), fmt.Sprintf("`dbctl migrate restore %d` writes it back", was.Version))
+	}
+	now := migrate.AppliedMigration{Up: sqltext.Mask(m.Up.Expanded), Down: sqltext.Mask(m.Down.Expanded), HasDown: m.HasDown}
+	text := string(diff.Diff("applied", []byte(was.Text()), m.Path, []byte(now.Text())))
+	_, text, _ = strings.Cut(text, "\n") // "diff applied …"
+	shown := text
+	if text == "" {
+		shown = "the file is what was applied"
+	}
+	a.ui.Record("diff", shown, map[string]any{"version": was.Version, "diff": text})
+	return nil
 }
 
 func (a *app) showSection(version int64, direction string, s project.Section, database string) {

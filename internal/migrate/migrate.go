@@ -91,7 +91,11 @@ func (m *Migrator) Up(ctx context.Context) error {
 }
 
 func (m *Migrator) planUp(ctx context.Context, h state.History) (plan.Plan, error) {
-	p, err := plan.ToApply(m.p, h, m.o.PlanOptions)
+	was, err := m.texts(ctx, h)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	p, err := plan.ToApply(m.p, h, was, m.o.PlanOptions)
 	if err != nil {
 		return p, err
 	}
@@ -105,7 +109,7 @@ func (m *Migrator) planUp(ctx context.Context, h state.History) (plan.Plan, erro
 // newest alone.
 func (m *Migrator) Down(ctx context.Context, to int64, one bool) error {
 	return m.command(ctx, plan.Down, func(h state.History) (plan.Plan, error) {
-		stored, err := m.stored(ctx, h)
+		was, err := m.texts(ctx, h)
 		if err != nil {
 			return plan.Plan{}, err
 		}
@@ -113,28 +117,28 @@ func (m *Migrator) Down(ctx context.Context, to int64, one bool) error {
 		if one {
 			count = 1
 		}
-		return plan.ToTakeBack(m.p, h, to, count, stored, m.o.PlanOptions)
+		return plan.ToTakeBack(m.p, h, to, count, was, m.o.PlanOptions)
 	})
 }
 
 // Redo takes the newest applied version down and up again, under one savepoint.
 func (m *Migrator) Redo(ctx context.Context) error {
 	return m.command(ctx, plan.Redo, func(h state.History) (plan.Plan, error) {
-		stored, err := m.stored(ctx, h)
+		was, err := m.texts(ctx, h)
 		if err != nil {
 			return plan.Plan{}, err
 		}
-		return plan.ToRedo(m.p, h, stored, m.o.PlanOptions)
+		return plan.ToRedo(m.p, h, was, m.o.PlanOptions)
 	})
 }
 
-// stored are the Down texts that only the journal has; nothing is asked when every applied version has its file.
-func (m *Migrator) stored(ctx context.Context, h state.History) (map[int64]string, error) {
-	versions := plan.Gone(m.p, h)
+// texts are those of applied versions that differ from their files, or have none; nothing is asked when every file is what was applied.
+func (m *Migrator) texts(ctx context.Context, h state.History) (plan.Texts, error) {
+	versions := plan.Doubtful(m.p, h)
 	if len(versions) == 0 {
 		return nil, nil
 	}
-	return m.store.DownTexts(ctx, h, versions)
+	return m.store.AppliedTexts(ctx, h, versions)
 }
 
 // replans bounds how often a run starts over because another one was quicker.

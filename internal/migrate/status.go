@@ -30,24 +30,28 @@ type Status struct {
 func (m *Migrator) Status(ctx context.Context) (Status, error) {
 	var h state.History
 	var left []string
-	asked, ctx := errgroup.WithContext(ctx)
+	asked, both := errgroup.WithContext(ctx)
 	asked.Go(func() (err error) {
-		h, err = m.store.History(ctx)
+		h, err = m.store.History(both)
 		return err
 	})
 	asked.Go(func() error {
-		session, err := m.o.Server.Session(ctx, nil)
+		session, err := m.o.Server.Session(both, nil)
 		if err != nil {
 			return err
 		}
 		defer session.Close()
-		left, err = savepoint.Leftovers(ctx, session, m.p.Env.Database)
+		left, err = savepoint.Leftovers(both, session, m.p.Env.Database)
 		return err
 	})
 	if err := asked.Wait(); err != nil {
 		return Status{}, err
 	}
-	s := StatusOf(m.p, h)
+	was, err := m.texts(ctx, h)
+	if err != nil {
+		return Status{}, err
+	}
+	s := StatusOf(m.p, h, was)
 	if len(left) > 0 {
 		s.Notes = append(s.Notes, event.Note{Level: "warn", Text: "a rollback kept these beside: " + strings.Join(left, ", ")})
 	}
@@ -65,7 +69,7 @@ func (m *Migrator) Show(s Status) {
 }
 
 // StatusOf compares the folder with the journal, offline.
-func StatusOf(p *project.Project, h state.History) Status {
+func StatusOf(p *project.Project, h state.History, was plan.Texts) Status {
 	var s Status
 	byVersion := map[int64]*event.Migration{}
 	add := func(version int64, name, st, reason string, v state.Version) *event.Migration {
@@ -96,10 +100,11 @@ func StatusOf(p *project.Project, h state.History) Status {
 			add(v.Version, v.Name, v.State, v.Reason, v)
 		}
 	}
-	_, problems := plan.Compare(p, h, func(version int64, st, reason string) {
+	notes, problems := plan.Compare(p, h, was, func(version int64, st, reason string) {
 		v := h.Versions[version]
 		add(version, v.Name, st, reason, v)
 	})
+	s.Notes = append(s.Notes, notes...)
 	for _, err := range problems {
 		if e, ok := errors.AsType[*PlanError](err); ok && byVersion[e.Version] != nil {
 			s.Notes = append(s.Notes, event.Note{Level: "hint", Text: fmt.Sprintf("%d is %s: %s", e.Version, byVersion[e.Version].State, e.Hint())})

@@ -45,6 +45,16 @@ func CreateMigrationOf(dir, name, text string, sequential bool, now time.Time) (
 	return rel, createFile(dir, rel, text)
 }
 
+// RestoreMigration writes back the file of a version, and returns its path, relative to dir. The name comes from the journal: it makes no
+// other path than that of a migration.
+func RestoreMigration(dir string, version int64, name, text string) (string, error) {
+	if name == "" || strings.ContainsAny(name, "/\\\x00") {
+		name = "restored"
+	}
+	rel := path.Join(MigrationsDir, fmt.Sprintf("%05d_%s.sql", version, name))
+	return rel, createFile(dir, rel, text)
+}
+
 // CreateLoad writes a new load and returns its path, relative to dir. One that is there is left alone.
 func CreateLoad(dir, name, text string) (string, error) {
 	rel := path.Join(LoadsDir, name+".sql")

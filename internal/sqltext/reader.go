@@ -1,6 +1,9 @@
 package sqltext
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Words are the significant tokens of a text: comments and space are left out.
 type Words struct {
@@ -44,6 +47,16 @@ func (w Words) Slice(from, to int) Words { return Words{w.Src, w.Tokens[from:to]
 func ReadWords(src string) (Words, error) {
 	tokens, err := Scan(src)
 	return Words{src, significant(tokens)}, err
+}
+
+// SameWords reports whether two texts differ in comments and white space at most. Texts that do not scan are the same when they are equal.
+func SameWords(a, b string) bool {
+	x, err := ReadWords(a)
+	y, err2 := ReadWords(b)
+	if err != nil || err2 != nil {
+		return a == b
+	}
+	return slices.EqualFunc(x.Tokens, y.Tokens, func(s, t Token) bool { return s.Kind == t.Kind && a[s.Start:s.End] == b[t.Start:t.End] })
 }
 
 // ReadStatement scans src, which is one statement, with or without its semicolon.

@@ -19,15 +19,16 @@ type (
 	Actor            = store.Actor
 	NewerSchemaError = store.NewerSchemaError
 
-	History = journal.History
-	Version = journal.Version
-	Run     = journal.Run
-	Planned = journal.Planned
-	Row     = journal.Row
-	Record  = journal.Record
-	Sums    = journal.Sums
-	Text    = journal.Text
-	Lock    = journal.Writer // of migrations: with the pen of its run
+	History     = journal.History
+	Version     = journal.Version
+	Run         = journal.Run
+	Planned     = journal.Planned
+	Row         = journal.Row
+	Record      = journal.Record
+	Sums        = journal.Sums
+	Text        = journal.Text
+	AppliedText = journal.AppliedText
+	Lock        = journal.Writer // of migrations: with the pen of its run
 
 	LedgerRow = ledger.Row
 	Holding   = ledger.Holding

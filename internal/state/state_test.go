@@ -108,9 +108,9 @@ func TestRunIsFolded(t *testing.T) {
 	if err != nil || len(texts) != 1 || texts[0].SQL != text {
 		t.Errorf("got %v, %v, want the text as it was written: %q", texts, err, text)
 	}
-	down, err := s.DownTexts(t.Context(), h, []int64{1})
-	if err != nil || down[1] != "DROP" {
-		t.Errorf("got %v, %v, want the Down text", down, err)
+	applied, err := s.AppliedTexts(t.Context(), h, []int64{1})
+	if err != nil || applied[1].Down != "DROP" || applied[1].Up != text {
+		t.Errorf("got %v, %v, want the texts as they were applied", applied, err)
 	}
 	all, err := s.Record(t.Context(), l.Run())
 	end := all.Rows[len(all.Rows)-1:]

@@ -72,3 +72,16 @@ func NotApplied(m *project.Migration) error {
 		Kind: NoVersion, Version: m.Version, File: m.Path, Msg: "is not applied: there is nothing to accept", hint: "dbctl migrate up",
 	}
 }
+
+// NothingApplied refuses to show what was applied of a version of which nothing is (exit 2).
+func NothingApplied(v int64) error {
+	return &Error{Kind: NoVersion, Version: v, Msg: fmt.Sprintf("version %d is not applied: the journal has no text of it", v), hint: "dbctl migrate status", code: 2}
+}
+
+// KeysNotKept refuses to write back a file that had keys written by hand.
+func KeysNotKept(v int64, name string) error {
+	return &Error{
+		Kind: Missing, Version: v, Msg: fmt.Sprintf("version %d %s had keys written by hand, which the journal does not keep", v, name),
+		hint: fmt.Sprintf("`dbctl show %d --applied` prints the rest; take the file from version control", v),
+	}
+}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 )
@@ -63,10 +64,10 @@ func (p Plan) Secrets() []string {
 
 // ToApply compares the folder with the journal: what is pending, in order. It refuses, with every reason in one error, holes,
 // edits, and what is out of order. Nothing is asked of a server. Consent is the next question.
-func ToApply(p *project.Project, h state.History, o Options) (Plan, error) {
+func ToApply(p *project.Project, h state.History, was Texts, o Options) (Plan, error) {
 	plan := Plan{Command: Up, Atomic: o.Atomic}
 	var errs []error
-	notes, problems := Compare(p, h, nil)
+	notes, problems := Compare(p, h, was, nil)
 	plan.Notes = notes
 	errs = append(errs, problems...)
 	newest := newestApplied(h)
@@ -103,8 +104,8 @@ func ToApply(p *project.Project, h state.History, o Options) (Plan, error) {
 func (p Plan) Consent(o Options) error { return errors.Join(irreversible(p.Steps, o)...) }
 
 // ToTakeBack is the Down sections of what is applied and newer than to, in the reverse order of application; steps < 0 means all,
-// otherwise that many. stored gives the Down texts of versions whose files are gone.
-func ToTakeBack(p *project.Project, h state.History, to int64, steps int, stored map[int64]string, o Options) (Plan, error) {
+// otherwise that many.
+func ToTakeBack(p *project.Project, h state.History, to int64, steps int, was Texts, o Options) (Plan, error) {
 	plan := Plan{Command: Down, Atomic: o.Atomic}
 	var errs []error
 	if v, journaled := h.Versions[to]; to != 0 && v.State != state.Applied {
@@ -118,7 +119,7 @@ func ToTakeBack(p *project.Project, h state.History, to int64, steps int, stored
 			break
 		}
 		steps--
-		step, err := downStep(p, v, stored)
+		step, err := downStep(p, v, was)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -130,7 +131,7 @@ func ToTakeBack(p *project.Project, h state.History, to int64, steps int, stored
 }
 
 // ToRedo takes the newest applied version down and up again, as its file is now.
-func ToRedo(p *project.Project, h state.History, stored map[int64]string, o Options) (Plan, error) {
+func ToRedo(p *project.Project, h state.History, was Texts, o Options) (Plan, error) {
 	plan := Plan{Command: Redo, Atomic: true}
 	applied := appliedNewestFirst(h)
 	if len(applied) == 0 {
@@ -141,7 +142,7 @@ func ToRedo(p *project.Project, h state.History, stored map[int64]string, o Opti
 	if m == nil {
 		return plan, missingError(v)
 	}
-	down, err := downStep(p, v, stored)
+	down, err := downStep(p, v, was)
 	up, err2 := NewStep(m, Up, p.Env)
 	if err := errors.Join(err, err2); err != nil {
 		return plan, err
@@ -150,25 +151,46 @@ func ToRedo(p *project.Project, h state.History, stored map[int64]string, o Opti
 	return plan, errors.Join(irreversible(plan.Steps, o)...)
 }
 
-// Gone are the applied versions without a file, whose Down texts only the journal has.
-func Gone(p *project.Project, h state.History) []int64 {
+// Texts are those of applied versions as the journal has them.
+type Texts map[int64]state.AppliedText
+
+// Doubtful are the applied versions of which the journal's texts are wanted: their files are gone, or another text than was applied.
+func Doubtful(p *project.Project, h state.History) []int64 {
 	var out []int64
 	for _, v := range appliedNewestFirst(h) {
-		if p.Migration(v.Version) == nil {
+		if m := p.Migration(v.Version); m == nil || !rendersAlike(m, v) {
 			out = append(out, v.Version)
 		}
 	}
 	return out
 }
 
-func downStep(p *project.Project, v state.Version, stored map[int64]string) (Step, error) {
+// rendersAlike reports whether a file's Up is what was applied: as it is written, or once its templates are expanded.
+func rendersAlike(m *project.Migration, v state.Version) bool {
+	return m.Up.Checksum == v.Sums.UpSum || m.Up.ExpandedChecksum == v.Sums.UpExpandedSum
+}
+
+// sameStatements reports whether a file's Up is what was applied, but for comments and white space.
+func (t Texts) sameStatements(m *project.Migration, v state.Version) bool {
+	was, known := t[v.Version]
+	return known && sqltext.SameWords(sqltext.Mask(m.Up.Expanded), was.Up)
+}
+
+// downStep undoes what was applied: by the file's Down while its Up is the applied one, else by the journal's.
+func downStep(p *project.Project, v state.Version, texts Texts) (Step, error) {
 	m := p.Migration(v.Version)
-	if m == nil {
-		text, ok := stored[v.Version]
-		if !ok {
+	if m == nil || !rendersAlike(m, v) && !texts.sameStatements(m, v) {
+		was, known := texts[v.Version]
+		switch {
+		case !known:
 			return Step{}, missingError(v)
+		case v.Sums.DownSum == "":
+			return Step{}, &Error{
+				Kind: NoDown, Version: v.Version, Msg: fmt.Sprintf("version %d %s was applied from a file without a -- +goose Down section", v.Version, v.Name),
+				hint: fmt.Sprintf("write one into the file, and say that it undoes what was applied: dbctl migrate accept %d --reason \"why\"", v.Version),
+			}
 		}
-		return storedStep(v, text, p.Env)
+		return storedStep(v, was.Down, p.Env)
 	}
 	if !m.HasDown {
 		return Step{}, &Error{
@@ -202,7 +224,7 @@ func appliedNewestFirst(h state.History) []state.Version {
 }
 
 // Compare finds what is edited, stale, missing or ahead. state is told each such version with its state, when not nil.
-func Compare(p *project.Project, h state.History, tell func(version int64, state, reason string)) (notes []event.Note, problems []error) {
+func Compare(p *project.Project, h state.History, was Texts, tell func(version int64, state, reason string)) (notes []event.Note, problems []error) {
 	if tell == nil {
 		tell = func(int64, string, string) {}
 	}
@@ -221,15 +243,21 @@ func Compare(p *project.Project, h state.History, tell func(version int64, state
 		case m == nil:
 			tell(v.Version, "missing", "applied, and its file is gone")
 			problems = append(problems, missingError(v))
+		case m.Up.Checksum != v.Sums.UpSum && m.Up.ExpandedChecksum == v.Sums.UpExpandedSum:
+			notes = append(notes, event.Note{Level: "info", Text: m.Path + " was edited since it was applied, and renders to the same text: that is no edit"})
+		case m.Up.Checksum != v.Sums.UpSum && was.sameStatements(m, v):
+			notes = append(notes, event.Note{Level: "info", Text: m.Path + " was edited since it was applied, in comments and white space alone: that is no edit"})
 		case m.Up.Checksum != v.Sums.UpSum:
 			tell(v.Version, "edited", "the file's Up section was edited after it was applied")
 			problems = append(problems, &Error{
 				Kind: Edited, Version: v.Version, File: m.Path, Msg: "was edited after it was applied",
-				hint: fmt.Sprintf("put the file back and write a new migration, or, if the warehouse is as the file says: dbctl migrate accept %d --reason \"why\"", v.Version),
+				hint: fmt.Sprintf("`dbctl show %d --diff` shows what; put it back and write a new migration, or take the new text: `dbctl migrate redo` if it is "+
+					"the newest, or, if the warehouse is as the file says, dbctl migrate accept %[1]d --reason \"why\"", v.Version),
 			})
 		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
 			tell(v.Version, "stale", "what its templates say changed since it was applied: a var, or a load")
-			notes = append(notes, event.Note{Level: "warn", Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied (a var, or a load)", m.Path)})
+			notes = append(notes, event.Note{Level: "warn", Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied (a var, or a load): "+
+				"`dbctl show %d --diff` shows what; write a new migration, or, if the warehouse is right: dbctl migrate accept %[2]d --reason \"why\"", m.Path, v.Version)})
 		case m.Down.Checksum != v.Sums.DownSum:
 			notes = append(notes, event.Note{Level: "info", Text: m.Path + ": its Down section changed since it was applied; going down runs what the file says now"})
 		}
@@ -240,7 +268,7 @@ func Compare(p *project.Project, h state.History, tell func(version int64, state
 func missingError(v state.Version) error {
 	return &Error{
 		Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("version %d %s is applied, but its file is missing", v.Version, v.Name),
-		hint: "restore the file from version control",
+		hint: fmt.Sprintf("dbctl migrate restore %d writes it back from the journal", v.Version),
 	}
 }
 

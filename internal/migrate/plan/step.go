@@ -95,8 +95,8 @@ func storedStep(v state.Version, text string, env project.Environment) (Step, er
 	s := Step{Version: v.Version, Name: v.Name, Direction: Down, Sums: v.Sums, DownText: text}
 	if sqltext.Masked(text) {
 		return s, &Error{
-			Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("the file of version %d %s is missing, and its Down section has keys, which the journal does not keep", v.Version, v.Name),
-			hint: "restore the file from version control",
+			Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("what undoes version %d %s as it was applied has keys written by hand, which the journal does not keep", v.Version, v.Name),
+			hint: "put the file back as it was applied, from version control",
 		}
 	}
 	if parsed, err := sqltext.Headers(text); err == nil {

@@ -131,20 +131,23 @@ func (r Row) section() (text, sum string) {
 	return r.UpText, r.UpSum
 }
 
-// DownTexts are the Down sections of applied versions as they were when they were applied, for files that are gone: one request.
-func (j *Journal) DownTexts(ctx context.Context, h History, versions []int64) (map[int64]string, error) {
+// AppliedText is what the journal has of a migration: its sections expanded, with placeholders for secrets.
+type AppliedText struct{ Up, Down string }
+
+// AppliedTexts are the texts of applied versions as they were applied, or accepted since: one request.
+func (j *Journal) AppliedTexts(ctx context.Context, h History, versions []int64) (map[int64]AppliedText, error) {
 	var in []string
 	for _, v := range versions {
 		in = append(in, fmt.Sprint(v))
 	}
-	rows, err := j.readRows(ctx, " AND version IN ("+strings.Join(in, ",")+") AND "+events(EventPlan, EventBaseline))
+	rows, err := j.readRows(ctx, " AND version IN ("+strings.Join(in, ",")+") AND "+events(EventPlan, EventBaseline, EventAccept))
 	if err != nil {
 		return nil, err
 	}
-	out := map[int64]string{}
+	out := map[int64]AppliedText{}
 	for _, r := range sortRows(rows) {
-		if r.Run == h.Versions[r.Version].Run {
-			out[r.Version] = r.DownText
+		if r.Event == EventAccept || r.Run == h.Versions[r.Version].Run && r.Direction != "down" {
+			out[r.Version] = AppliedText{r.UpText, r.DownText}
 		}
 	}
 	return out, nil

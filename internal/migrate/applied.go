@@ -1,0 +1,58 @@
+package migrate
+
+import (
+	"context"
+
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// AppliedMigration is a migration as the journal has it: its templates are expanded, but for secrets.
+type AppliedMigration struct {
+	Version  int64
+	Name     string
+	Up, Down string
+	HasDown  bool
+}
+
+// Applied returns a migration as it was applied.
+func (m *Migrator) Applied(ctx context.Context, version int64) (AppliedMigration, error) {
+	h, err := m.store.History(ctx)
+	if err != nil {
+		return AppliedMigration{}, err
+	}
+	v := h.Versions[version]
+	if v.State != state.Applied {
+		return AppliedMigration{}, plan.NothingApplied(version)
+	}
+	texts, err := m.store.AppliedTexts(ctx, h, []int64{version})
+	if err != nil {
+		return AppliedMigration{}, err
+	}
+	return AppliedMigration{Version: version, Name: v.Name, Up: texts[version].Up, Down: texts[version].Down, HasDown: v.Sums.DownSum != ""}, nil
+}
+
+// File is the migration as a file. One whose text had keys written by hand cannot be written again: the journal has none.
+func (a AppliedMigration) File() (string, error) {
+	if sqltext.Masked(a.Up) || sqltext.Masked(a.Down) {
+		return "", plan.KeysNotKept(a.Version, a.Name)
+	}
+	return a.Text(), nil
+}
+
+// Text is the migration as a file has it, keys masked.
+func (a AppliedMigration) Text() string {
+	text := "-- +goose Up\n" + endLine(a.Up)
+	if a.HasDown {
+		text += "-- +goose Down\n" + endLine(a.Down)
+	}
+	return text
+}
+
+func endLine(s string) string {
+	if s != "" && s[len(s)-1] != '\n' {
+		s += "\n"
+	}
+	return s
+}
