@@ -76,7 +76,7 @@ func (a *app) newMigrator(ctx context.Context, w *warehouse, rf runFlags, sink e
 	}
 	opts := migrate.Options{
 		Project: w.project, Server: w.server, Secrets: w.secrets.Resolve, Sink: sink, Actor: w.actor, Run: a.run,
-		PlanOptions: rf.plan, DryRun: rf.dryRun, LockWait: a.lockWait.d, LockTTL: ttl,
+		PlanOptions: rf.plan, DryRun: rf.dryRun, Verbose: a.verbose, LockWait: a.lockWait.d, LockTTL: ttl,
 	}
 	if rf.planned != nil {
 		opts.Prove = func(ctx context.Context, p plan.Plan) error {

@@ -48,6 +48,7 @@ type Options struct {
 	Run   string // id of this command; empty: a new one
 	PlanOptions
 	DryRun   bool
+	Verbose  bool          // show each statement, as a dry run does, before they run
 	LockWait time.Duration // 0: do not wait
 	LockTTL  time.Duration // 0: state.DefaultTTL
 }
@@ -229,6 +230,9 @@ func (m *Migrator) execute(ctx context.Context, p plan.Plan, h state.History) (p
 	secrets, err := m.wayBackToo(ctx, p)
 	if err != nil {
 		return p, err
+	}
+	if m.o.Verbose {
+		m.showSteps(p)
 	}
 	if err := run.Execute(ctx, m.env, p, h, before, moves, secrets); err != nil {
 		return p, err
