@@ -54,6 +54,9 @@ func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, er
 	}
 	if err == nil && engine.Fresh {
 		a.note("info", "a new, empty local engine was started; it and its data live until `dbctl dev stop` or an idle hour")
+		if !engine.Isolated && local.OtherUsers() {
+			a.note("warn", "other users of this machine can reach ports of the local engine that ask nobody for a password, and read and change what its catalogue holds: give no real secret to it (SECURITY.md)")
+		}
 	}
 	return engine, err
 }

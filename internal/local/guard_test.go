@@ -249,3 +249,13 @@ func TestSweep(t *testing.T) {
 		}
 	}
 }
+
+func TestOtherUsers(t *testing.T) {
+	t.Parallel()
+	const system = "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/usr/sbin/nologin\nnobody:x:65534:65534::/:/bin/sh\nann:x:1000:1000::/home/ann:/bin/bash\n"
+	for passwd, want := range map[string]bool{system: false, system + "bob:x:1001:1001::/home/bob:/bin/zsh\n": true, system + "svc:x:1002:1002::/:/bin/false\n": false} {
+		if got := otherUsers(passwd, 1000); got != want {
+			t.Errorf("%s: got %v", passwd, got)
+		}
+	}
+}

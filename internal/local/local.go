@@ -27,6 +27,7 @@ type Engine struct {
 	S3       Store
 	PID      int    // of the process to look for: the engine itself after Start, its daemon after Ensure and Running
 	Version  string // the engine's version text
+	Isolated bool   // nobody but dbctl reaches the ports that the engine opens for itself
 	Fresh    bool   // Ensure started it just now: its catalogue is empty
 
 	child   *child         // after Start

@@ -5,6 +5,8 @@ package local
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"syscall"
 	"time"
@@ -71,3 +73,41 @@ func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: tru
 
 // keepFromChildren makes a descriptor close in programs that we run.
 func keepFromChildren(fd int) { syscall.CloseOnExec(fd) }
+
+// channel is a pair of connected sockets: one end for us, one for a child.
+func channel() (ours, theirs *os.File, err error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	syscall.CloseOnExec(fds[0])
+	syscall.CloseOnExec(fds[1])
+	return os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel"), nil
+}
+
+// receive takes a listening socket from the other end of a channel, or nil when it has none to give.
+func receive(ctx context.Context, ours *os.File) (net.Listener, error) {
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return nil, wrapChannel(err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	word, rights := make([]byte, 1), make([]byte, syscall.CmsgSpace(4))
+	n, rn, _, _, err := conn.(*net.UnixConn).ReadMsgUnix(word, rights)
+	if err != nil || n == 0 {
+		return nil, wrapChannel(errors.Join(err, io.ErrUnexpectedEOF))
+	}
+	messages, err := syscall.ParseSocketControlMessage(rights[:rn])
+	if err != nil || len(messages) == 0 {
+		return nil, err
+	}
+	fds, err := syscall.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return nil, err
+	}
+	syscall.CloseOnExec(fds[0])
+	f := os.NewFile(uintptr(fds[0]), "proxy")
+	defer f.Close()
+	return net.FileListener(f)
+}

@@ -42,6 +42,7 @@ type record struct {
 	Control   int    `json:"control_port"`
 	Echo      string `json:"echo"` // a random value that tells this daemon from others
 	Version   string `json:"version"`
+	Isolated  bool   `json:"isolated"`
 	StartedAt string `json:"started_at"`
 }
 
@@ -73,7 +74,7 @@ func (r *record) write(dir string) error {
 
 func (r *record) engine() *Engine {
 	return &Engine{
-		Host: "127.0.0.1", Port: r.Port, User: r.User, Password: secret.New(r.Password), PID: r.PID, Version: r.Version,
+		Host: "127.0.0.1", Port: r.Port, User: r.User, Password: secret.New(r.Password), PID: r.PID, Version: r.Version, Isolated: r.Isolated,
 		S3: Store{
 			Endpoint: "http://127.0.0.1:" + strconv.Itoa(r.S3Port), Region: r.S3Region, Key: r.S3Key, Secret: secret.New(r.S3Secret),
 		},

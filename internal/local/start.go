@@ -43,10 +43,11 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	password := randomHex(16)
-	c, err := startChild(ctx, python, password, o.Extra)
+	way := newProxy(strings.TrimPrefix(objects.store.Endpoint, "http://"), objects.http.Handler)
+	c, err := startChild(ctx, python, password, o.Extra, way)
 	if err != nil && ctx.Err() == nil {
 		// The engine picks the ports of its own meta service by taking, releasing and taking them again: that race is lost at times.
-		c, err = startChild(ctx, python, password, o.Extra)
+		c, err = startChild(ctx, python, password, o.Extra, way)
 	}
 	if err != nil {
 		objects.close()
@@ -54,7 +55,7 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		Host: "127.0.0.1", Port: c.port, User: User, Password: secret.New(password), PID: c.cmd.Process.Pid, Version: c.version,
-		S3: objects.store, child: c, objects: objects,
+		S3: objects.store, Isolated: c.isolated, child: c, objects: objects,
 	}
 	return e, nil
 }
@@ -70,19 +71,21 @@ func (e *Engine) Close() error {
 
 // child is the Python process.
 type child struct {
-	cmd     *exec.Cmd
-	stdin   io.WriteCloser
-	data    string
-	unlock  func() // of data: whoever can lock it knows that we are gone
-	port    int
-	version string
-	exited  chan struct{} // closed when it has ended
-	stderr  *tail
+	cmd      *exec.Cmd
+	stdin    io.WriteCloser
+	data     string
+	isolated bool   // it is in a network of its own
+	unproxy  func() // ends the proxy that leads out of it
+	unlock   func() // of data: whoever can lock it knows that we are gone
+	port     int
+	version  string
+	exited   chan struct{} // closed when it has ended
+	stderr   *tail
 }
 
 // startChild starts the front and waits until it is ready. The password goes over the pipe: not into the arguments or the
 // environment, where other processes could read it.
-func startChild(ctx context.Context, python, password string, extra []byte) (_ *child, err error) {
+func startChild(ctx context.Context, python, password string, extra []byte, way *proxy) (_ *child, err error) {
 	script, err := writeFront()
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func startChild(ctx context.Context, python, password string, extra []byte) (_ *
 	if err != nil {
 		return nil, fmt.Errorf("lock the engine's data folder: %w", err)
 	}
-	c := &child{data: data, unlock: unlock, exited: make(chan struct{}), stderr: &tail{}}
+	c := &child{data: data, unlock: unlock, unproxy: func() {}, exited: make(chan struct{}), stderr: &tail{}}
 	defer func() {
 		if err != nil {
 			_ = c.close()
@@ -107,6 +110,13 @@ func startChild(ctx context.Context, python, password string, extra []byte) (_ *
 	c.cmd.Env = childEnv(data)
 	c.cmd.Stderr = c.stderr
 	c.cmd.SysProcAttr = ownGroup() // Ctrl-C on the terminal is ours to handle, not the engine's
+	ours, theirs, err := channel()
+	if err != nil {
+		return nil, fmt.Errorf("start the engine: %w", err)
+	}
+	defer ours.Close()
+	defer theirs.Close()
+	c.cmd.ExtraFiles = []*os.File{theirs} // its descriptor 3
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start the engine: %w", err)
 	}
@@ -117,9 +127,10 @@ func startChild(ctx context.Context, python, password string, extra []byte) (_ *
 	if err := c.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the engine: %w", err)
 	}
+	_ = theirs.Close() // or its end would not be seen
 	ready := make(chan error, 1)
 	go func() {
-		ready <- c.handshake(stdout, password, extra)
+		ready <- c.handshake(ctx, stdout, password, extra, way, ours)
 		_, _ = io.Copy(io.Discard, stdout)
 		_ = c.cmd.Wait()
 		close(c.exited)
@@ -139,19 +150,23 @@ func startChild(ctx context.Context, python, password string, extra []byte) (_ *
 	}
 }
 
-func (c *child) handshake(stdout io.Reader, password string, extra []byte) error {
-	config := map[string]string{"data": c.data, "user": User, "password": password}
+func (c *child) handshake(ctx context.Context, stdout io.Reader, password string, extra []byte, way *proxy, ours *os.File) error {
+	config := map[string]any{"data": c.data, "user": User, "password": password, "channel": 3}
 	if extra != nil {
-		config["extra"] = filepath.Join(c.data, "extra.py")
-		if err := os.WriteFile(config["extra"], extra, 0o600); err != nil {
+		path := filepath.Join(c.data, "extra.py")
+		if err := os.WriteFile(path, extra, 0o600); err != nil {
 			return err
 		}
+		config["extra"] = path
 	}
 	hello, err := json.Marshal(config)
 	if err != nil {
 		return err
 	}
 	if _, err := c.stdin.Write(append(hello, '\n')); err != nil {
+		return err
+	}
+	if c.isolated, c.unproxy, err = way.serve(ctx, ours); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
@@ -182,6 +197,7 @@ func (c *child) close() error {
 			<-c.exited
 		}
 	}
+	c.unproxy()
 	err := os.RemoveAll(c.data)
 	c.unlock()
 	return err

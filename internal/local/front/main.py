@@ -8,8 +8,8 @@ The engine in this process is the real one, but it is a library. What a server a
 KILL is honest: no library call can stop a running statement. One that has not started, or a read, ends with 1043; a running write goes
 on and its true outcome is reported.
 
-stdin: one JSON line {"data", "user", "password"}; the process ends when stdin does, and removes `data`. stdout: one JSON line when ready.
-A test names a module of its own in "extra", which makes the server misbehave.
+stdin: one JSON line {"data", "user", "password", "channel"}; the process ends when stdin does, and removes `data`. stdout: one JSON line
+when ready. A test names a module of its own in "extra", which makes the server misbehave.
 """
 
 from __future__ import annotations
@@ -19,25 +19,34 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 from typing import Any, NoReturn
 
-# Before the engine is loaded: some machines set RUST_BACKTRACE=1, which puts stack traces into error texts; and the engine reports
-# the host's facts to telemetry.databend.com at start, with no switch: a dead proxy stops that and leaves loopback alone.
-os.environ["RUST_BACKTRACE"] = "0"
-for _name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-    os.environ[_name] = "http://127.0.0.1:1"
-os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+import isolate
 
-from databend.databend import init_embedded  # noqa: E402
-from server import Server  # noqa: E402
-from web import Handler, HTTPServer  # noqa: E402
+
+def settle(channel: int) -> tuple[socket.socket, bool]:
+    """Opens the front's socket, leaves the machine's network, and says in the environment how the engine gets out. All of it comes before
+    the engine is loaded: it starts threads, and reads the environment then."""
+    front = socket.create_server(("127.0.0.1", 0), backlog=128)
+    port = isolate.enter(channel)
+    # Some machines set RUST_BACKTRACE=1, which puts stack traces into error texts. And the engine reports the host's facts to
+    # telemetry.databend.com at start, with no switch: our proxy refuses that, and where there is none, a dead one.
+    os.environ["RUST_BACKTRACE"] = "0"
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        os.environ[name] = os.environ[name.lower()] = f"http://127.0.0.1:{port or 1}"
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "" if port else "127.0.0.1,localhost"
+    return front, port > 0
 
 
 def classes(extra: str) -> tuple[Any, Any]:
     """The server and the handler: ours, or those that a test's module makes of them."""
     if not extra:
+        from server import Server
+        from web import Handler
+
         return Server, Handler
     spec = importlib.util.spec_from_file_location("extra", extra)
     if spec is None or spec.loader is None:
@@ -57,13 +66,21 @@ def main() -> None:
         os._exit(0)
 
     signal.signal(signal.SIGTERM, leave)
+    front, isolated = settle(config["channel"])
+
+    from databend.databend import init_embedded
+
     init_embedded(data)
     make, handler = classes(config.get("extra") or "")
+
+    from web import HTTPServer
+
     app = handler.app = make(data, config["user"], config["password"])
-    server = HTTPServer(("127.0.0.1", 0), handler)
+    server = HTTPServer(front, handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Thread(target=app.sweep, daemon=True).start()
-    print(json.dumps({"port": server.server_address[1], "pid": os.getpid(), "version": app.version}), flush=True)
+    ready = {"port": front.getsockname()[1], "pid": os.getpid(), "version": app.version, "isolated": isolated}
+    print(json.dumps(ready), flush=True)
     while sys.stdin.read(1 << 16):
         pass
     leave()

@@ -7,6 +7,7 @@ import hmac
 import http.server
 import json
 import re
+import socket
 import time
 import urllib.parse
 import uuid
@@ -165,8 +166,14 @@ def multipart(content_type: str, body: bytes) -> list[tuple[str, bytes]]:
 
 
 class HTTPServer(http.server.ThreadingHTTPServer):
+    """Serves a socket that is listening already."""
+
     daemon_threads = True
-    request_queue_size = 128
+
+    def __init__(self, front: socket.socket, handler: type[Handler]) -> None:
+        super().__init__(front.getsockname(), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = front
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass  # a client that left
