@@ -257,3 +257,9 @@ func validID(id string) bool {
 func (s *Session) Another() *Session {
 	return &Session{srv: s.srv, id: uuid.NewString(), since: time.Now(), client: s.srv.newClient(s.srv.cfg.Database), contract: s.contract}
 }
+
+// Clean takes the secrets that the Scrubber knows out of a text, for what is written down through this session.
+func (s *Session) Clean(text string) string { return s.srv.cfg.Scrub.String(text) }
+
+// CleanLong is Clean for what will be read again: see Scrubber.Long.
+func (s *Session) CleanLong(text string) string { return s.srv.cfg.Scrub.Long(text) }

@@ -15,7 +15,8 @@ const minLength = 4
 //
 // It is a trie over all forms, walked from each byte that can start one. It is safe for concurrent use.
 type Scrubber struct {
-	loose bool // see NewStatementScrubber
+	loose bool      // see NewStatementScrubber
+	long  *Scrubber // see Long
 
 	mu     sync.RWMutex
 	known  map[string]bool
@@ -31,13 +32,34 @@ type node struct {
 }
 
 // NewScrubber returns an empty Scrubber. It is safe for concurrent use.
-func NewScrubber() *Scrubber { return &Scrubber{known: map[string]bool{}, nodes: make([]node, 1)} }
+func NewScrubber() *Scrubber {
+	s := empty()
+	s.long = empty()
+	return s
+}
+
+func empty() *Scrubber { return &Scrubber{known: map[string]bool{}, nodes: make([]node, 1)} }
+
+// minLong is the length from which a secret is no word or name that something else has as well.
+const minLong = 12
+
+// Long is String for texts that are read again, as a captured definition is: only secrets that are long enough to be nothing else are
+// taken out. A password that is the name of the database would make the text useless.
+func (s *Scrubber) Long(text string) string {
+	if s == nil {
+		return text
+	}
+	return s.long.String(text)
+}
 
 // Add makes the Scrubber know t. On a nil Scrubber it does nothing.
 func (s *Scrubber) Add(t Text) {
 	value := t.Reveal()
 	if s == nil || len(value) < minLength {
 		return
+	}
+	if len(value) >= minLong {
+		s.long.Add(t)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

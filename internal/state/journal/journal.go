@@ -129,6 +129,17 @@ type Journal struct{ db *store.DB }
 // Of is the journal of a scope.
 func Of(db *store.DB) *Journal { return &Journal{db: db} }
 
+// clean takes secrets out of what people, files and other users' objects brought into a row.
+func (j *Journal) clean(r *Row) {
+	for _, text := range []*string{&r.Reason, &r.Actor.Label, &r.Actor.Flags, &r.Actor.Host, &r.Actor.OSUser} {
+		*text = j.db.Clean(*text)
+	}
+	r.UpText, r.DownText = j.db.CleanText(r.UpText), j.db.CleanText(r.DownText)
+	for _, text := range []*string{&r.Before, &r.After, &r.Detail} {
+		*text = j.db.CleanJSON(*text)
+	}
+}
+
 // insert is one INSERT of rows, all or none: none when condition (may be empty) does not hold. computed gives columns their value as an
 // SQL expression.
 func (j *Journal) insert(rows []Row, a store.Actor, condition string, computed map[string]string) string {
@@ -153,6 +164,7 @@ func (j *Journal) insert(rows []Row, a store.Actor, condition string, computed m
 			r.project, r.database = j.db.Scope().Project, j.db.Scope().Database
 		}
 		r.Actor = a
+		j.clean(&r)
 		values := make([]any, len(literals))
 		for i, c := range literals {
 			values[i] = c.field(&r)

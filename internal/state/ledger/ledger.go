@@ -141,6 +141,7 @@ func (l *Ledger) tuple(r Row) []string {
 	if r.EventID == "" {
 		r.EventID = databend.NewID()
 	}
+	r.Error, r.Reason = l.db.Clean(r.Error), l.db.Clean(r.Reason)
 	scope := l.db.Scope()
 	return store.Tuple(&r.EventID, &scope.Project, &scope.Database, &r.Run, &r.TookMS, &r.Table, &r.TableID, &r.Stage,
 		&r.StageURL, &r.Path, &r.Size, &r.ETag, &r.Mtime, &r.Rows, &r.State, &r.Source, &r.Load, &r.Checksum,
