@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -69,7 +68,7 @@ func (c *credentials) header() (string, error) {
 	if c.file == "" {
 		return bearer(c.text.Reveal())
 	}
-	data, err := os.ReadFile(c.file)
+	data, err := secret.ReadFile(c.file)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if token := tokenOf(string(data)); err == nil && token != "" {

@@ -1,8 +1,11 @@
 package secret
 
 import (
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestStatementScrubber: what a server repeats of a value in another case, on one line, or only the beginning of, is found.
@@ -63,6 +66,30 @@ func TestFailedCommandTellsNothing(t *testing.T) {
 		_, err := r.Resolve(t.Context(), []string{"K"})
 		if err == nil || strings.Contains(err.Error(), "Tr0ub4dor&3") || !strings.Contains(err.Error(), "bad key [redacted] here") {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestFileIsNotWaitedFor: a secret's file that is a pipe without a writer, or a device without an end, ends in a reason.
+func TestFileIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, "/dev/zero"} {
+		done := make(chan error, 1)
+		go func() {
+			_, err := NewResolver(map[string]Source{"K": {File: path}}, nil, ".", nil).Resolve(t.Context(), []string{"K"})
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Errorf("%s gave a value", path)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s is waited for", path)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -32,22 +33,33 @@ func (r *Resolver) read(path string) (string, error) {
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(r.dir, full)
 	}
-	f, err := os.Open(full)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("the file %s does not exist", path)
-		}
+	text, err := ReadFile(full)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("the file %s does not exist", path)
+	case errors.Is(err, errTooLarge):
+		return "", fmt.Errorf("the file %s %w", path, err)
+	case err != nil:
 		return "", fmt.Errorf("the file %s: %w", path, reason(err))
+	}
+	return chomp(string(text)), nil
+}
+
+var errTooLarge = fmt.Errorf("is larger than %d KiB", maxOutput>>10)
+
+// ReadFile reads a file that holds a secret. It may be anything that can be read, also a pipe; one without an end or without a writer is
+// not waited for.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxOutput+1))
-	if err != nil {
-		return "", fmt.Errorf("the file %s: %w", path, reason(err))
+	if err == nil && len(text) > maxOutput {
+		err = errTooLarge
 	}
-	if len(text) > maxOutput {
-		return "", fmt.Errorf("the file %s is larger than %d KiB", path, maxOutput>>10)
-	}
-	return chomp(string(text)), nil
+	return text, err
 }
 
 // reason strips the path, which is named already, from an error of package os.

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
+)
+
+// leakKinds are secrets of every sort that breaks a naive scrubber.
+var leakKinds = map[string]string{
+	"long":          "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEYwJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+	"mixed case":    "Tr0ub4dor-And-Three",
+	"several lines": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQDXa0vL\n-----END PRIVATE KEY-----\n",
+	"JSON":          `{"client_id": "svc-4711", "private_key": "hush-hush-value"}`,
+	"JWT":           "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJkYmN0bCJ9.c2lnbmF0dXJlLW9mLWl0",
+	"quotes":        `it's a "quoted" \ value's end`,
+	"white space":   "two  words\tand   more of them",
+	"a keyword":     "applied",
+	"a JSON key":    "type",
+	"a number":      "2026",
+}
+
+// leaks are the texts that would tell a value; none for one that is a word or a number of ours, which stands in any output.
+func leaks(value string) []string {
+	if len(value) < 10 {
+		return nil
+	}
+	js, _ := json.Marshal(value)
+	all := []string{
+		value, value[:8], strings.ToLower(value), strings.ToUpper(value), strings.Join(strings.Fields(value), " "), strings.ReplaceAll(value, "'", "''"),
+		string(js[1 : len(js)-1]), url.QueryEscape(value), url.PathEscape(value), base64.StdEncoding.EncodeToString([]byte(value)), hex.EncodeToString([]byte(value)),
+	}
+	for line := range strings.Lines(value) {
+		if line = strings.TrimSpace(line); len(line) >= 10 {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// TestLeaks runs every command that shows something of a run in which secrets are everywhere, also where people and others put them,
+// and looks for them on every way out: stdout, stderr, as text and as JSON, the journal, the ledger, and the files of the project.
+// In short it takes some kinds, in full all.
+func TestLeaks(t *testing.T) {
+	t.Parallel()
+	short := map[string]bool{"mixed case": true, "several lines": true, "a JSON key": true}
+	for kind, value := range leakKinds {
+		if !short[kind] && !databendtest.Full() {
+			continue
+		}
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			leakWorld(t, value)
+		})
+	}
+}
+
+func leakWorld(t *testing.T, value string) {
+	env := databendtest.New(t)
+	dir := t.TempDir()
+	c := env.Config
+	write(t, dir, "dbctl.yaml", fmt.Sprintf(`project: leaks
+default_env: test
+environments:
+  test: { dsn: "databend://%s@%s:%d/%s?sslmode=disable", password: TEST_PASSWORD, state_database: %s }
+`, c.User, c.Host, c.Port, env.Database, env.StateDB))
+	connection := "leak_" + env.Database
+	write(t, dir, "migrations/00001_a.sql", "-- +goose Up\nCREATE OR REPLACE CONNECTION "+connection+" STORAGE_TYPE = 's3' ACCESS_KEY_ID = {{ secret \"LEAK\" }} SECRET_ACCESS_KEY = 'x{{ secret \"LEAK\" }}y';\n"+
+		"CREATE TABLE t (a INT);\n-- +goose Down\nDROP TABLE t;\nDROP CONNECTION "+connection+";\n")
+	write(t, dir, "migrations/00002_b.sql", "-- +goose Up\nALTER TABLE t ADD COLUMN b INT;\nSELECT to_date({{ secret \"LEAK\" }});\n-- +goose Down\nSELECT 1;\n")
+	write(t, dir, "loads/l.sql", "COPY INTO t (a) FROM (SELECT $1::INT FROM @s/x/) FILE_FORMAT = (TYPE = CSV);\n")
+	oneLine := strings.ReplaceAll(value, "\n", " ")
+	env.SQL(t, "CREATE TABLE theirs (a INT)", env.StageSQL("s", "x/", "CSV"))
+	env.Put(t, "x/bad.csv", []byte(oneLine+"\n"))
+	process := map[string]string{
+		"TEST_PASSWORD": c.Password.Reveal(), "LEAK": value, "DBCTL_LABEL": "build " + oneLine, "KEY_OF_OTHERS": value,
+	}
+	var all bytes.Buffer
+	run := func(args ...string) {
+		var out, errs bytes.Buffer
+		Main(Process{
+			Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Dir: dir,
+			Getenv: func(name string) (string, bool) { v, ok := process[name]; return v, ok }, IsTerminal: func(any) bool { return false },
+		})
+		fmt.Fprintf(&all, "$ %s\n%s%s\n", strings.ReplaceAll(strings.Join(args, " "), value, "…"), out.String(), errs.String())
+		for line := range strings.Lines(out.String()) {
+			if args[len(args)-1] == "--json" && !json.Valid([]byte(line)) {
+				t.Errorf("%s: no JSON: %s", args, line)
+			}
+		}
+		for _, l := range leaks(value) {
+			if strings.Contains(out.String(), l) || strings.Contains(errs.String(), l) {
+				t.Errorf("%v shows %q:\n%s%s", args, l, out.String(), errs.String())
+			}
+		}
+	}
+	for _, args := range [][]string{
+		{"plan", "-v"},
+		{"show", "1"},
+		{"migrate", "up", "-v"},
+		{"migrate", "up", "--json"},
+		{"migrate", "status"},
+		{"status"},
+		{"migrate", "up", "--dry-run"},
+		{"load", "l", "--plan"},
+		{"load", "l"},
+		{"load", "l", "--json"},
+		{"load", "l", "--preview", "3"},
+		{"load", "l", "--validate"},
+		{"load", "l", "--mark", "new", "--reason", "because of " + oneLine},
+		{"load", "--list"},
+		{"migrate", "down"},
+		{"migrate", "up", "1", "--json"},
+		{"migrate", "redo"},
+		{"lint"},
+		{"doctor"},
+		{"show", "2"},
+		{"status", "--json"},
+		{"migrate", "status", "--json"},
+		{"sql", "SELECT to_date('" + oneLine + "')"},
+	} {
+		run(args...)
+	}
+	for _, table := range []string{"journal", "ledger"} {
+		rows := env.SQL(t, "SELECT * FROM "+env.StateDB+"."+table)
+		if len(rows) == 0 {
+			t.Errorf("the %s is empty: nothing is proved", table)
+		}
+		for _, l := range leaks(value) {
+			if text := fmt.Sprintf("%q", rows); strings.Contains(text, l) {
+				t.Errorf("the %s holds %q", table, l)
+			}
+		}
+	}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, l := range leaks(value) {
+			if strings.Contains(string(text), l) {
+				t.Errorf("%s holds %q", path, l)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(all.String(), "rolled_back") || !strings.Contains(all.String(), "applied") && len(leaks(value)) > 0 {
+		t.Errorf("nothing ran, so nothing is proved:\n%s", all.String())
+	}
+}
