@@ -41,26 +41,33 @@ func (d *DB) CleanJSON(text string) string {
 	if err := dec.Decode(&v); err != nil || dec.Decode(new(any)) != io.EOF {
 		return d.CleanText(text)
 	}
+	changed := false
+	v = d.cleanValue(v, &changed)
+	if !changed {
+		return text
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(d.cleanValue(v)); err != nil {
+	if err := enc.Encode(v); err != nil {
 		return d.CleanText(text)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func (d *DB) cleanValue(v any) any {
+func (d *DB) cleanValue(v any, changed *bool) any {
 	switch v := v.(type) {
 	case string:
-		return d.CleanText(v)
+		clean := d.CleanText(v)
+		*changed = *changed || clean != v
+		return clean
 	case []any:
 		for i := range v {
-			v[i] = d.cleanValue(v[i])
+			v[i] = d.cleanValue(v[i], changed)
 		}
 	case map[string]any:
 		for k := range v {
-			v[k] = d.cleanValue(v[k])
+			v[k] = d.cleanValue(v[k], changed)
 		}
 	}
 	return v
