@@ -34,7 +34,7 @@ func TestClean(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"name":"t","comment":"key Tr0ub4dor&3-and-more!"}`:  `{"comment":"key [redacted]!","name":"t"}`,
 		`{"database":"default","sql":"DROP TABLE default.t"}`: `{"database":"default","sql":"DROP TABLE default.t"}`,
-		`{"c":"\u00fcn\u00ef-\u00e7ode-x"}`:                     `{"c":"[redacted]"}`,
+		`{"c":"\u00fcn\u00ef-\u00e7ode-x"}`:                   `{"c":"[redacted]"}`,
 		`{"c":"two\nlines of it"}`:                            `{"c":"[redacted]"}`,
 		`{"big":12345678901234567890,"untouched":"<a & b>"}`:  `{"big":12345678901234567890,"untouched":"<a & b>"}`,
 		`{"key":"Tr0ub4dor\u00263-and-more","n":1.50}`:        `{"key":"[redacted]","n":1.50}`,
