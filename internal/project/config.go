@@ -45,16 +45,6 @@ type environment struct {
 	secrets  map[string]secret.Source
 }
 
-// The keys of dbctl.yaml.
-var (
-	topKeys         = []string{"project", "default_env", "vars", "secrets", "environments"}
-	environmentKeys = []string{
-		"dsn", "host", "port", "user", "database", "tls", "password", "access_token", "access_token_file", "role", "warehouse", "tenant",
-		"vars", "secrets", "env_file", "engine", "data", "state_database", "connect_timeout", "lock_wait", "skip_unsupported", "protected",
-	}
-	sourceKeys = []string{"env", "file", "command", "json"}
-)
-
 // readConfig reads and checks dbctl.yaml.
 func readConfig(path string) (*config, error) {
 	text, err := ReadFile(filepath.Dir(path), filepath.Base(path), maxConfig)
@@ -70,7 +60,7 @@ func readConfig(path string) (*config, error) {
 	}
 	c := &config{doc: doc}
 	if root != nil {
-		c.read(doc.mapping(root, ConfigFile, topKeys))
+		c.read(doc.mapping(root, ConfigFile, keyNames(topKeys)))
 	}
 	if c.project == "" && !c.named {
 		doc.errs = append(doc.errs, &Error{
@@ -235,7 +225,7 @@ func (c *config) readSecrets(e entry) map[string]secret.Source {
 		}
 		var src secret.Source
 		n, before := 0, len(c.doc.errs)
-		for _, e := range c.doc.mapping(e.value, "secret "+e.key, sourceKeys) {
+		for _, e := range c.doc.mapping(e.value, "secret "+e.key, keyNames(sourceKeys)) {
 			n++
 			switch e.key {
 			case "env":
@@ -269,7 +259,7 @@ func (c *config) readEnvironment(e entry) *environment {
 	if !validName(e.key) {
 		d.failAt(e.at, "environment "+shown(e.key)+" is not a name", "write letters, digits, _, - and dots")
 	}
-	for _, e := range d.mapping(e.value, "environment "+shown(e.key), environmentKeys) {
+	for _, e := range d.mapping(e.value, "environment "+shown(e.key), keyNames(environmentKeys)) {
 		env.at[e.key] = e.at
 		switch e.key {
 		case "dsn":

@@ -31,8 +31,10 @@ func FuzzConfig(f *testing.F) {
 		if err == nil {
 			return
 		}
-		if _, ok := err.(*Error); !ok {
-			t.Fatalf("got %T: %v", err, err)
+		for _, one := range Each(err) {
+			if _, ok := one.(*Error); !ok {
+				t.Fatalf("got %T: %v", one, one)
+			}
 		}
 		if strings.Contains(err.Error(), "hunter2") && strings.Count(text, "hunter2") == 1 && !strings.Contains(text, "hunter2:") && strings.Contains(text, ": hunter2") {
 			t.Fatalf("the error quotes a value: %v", err)
