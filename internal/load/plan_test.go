@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -369,6 +370,49 @@ func TestForce(t *testing.T) {
 	w.wantExit(err, fault.ExitUsage, "--path")
 	w.mustRun(ld, plan.Options{Force: true, Path: "p/b*"}, 1, 2)
 	w.wantRows(7)
+}
+
+// The ledger is asked about many loads at once: each is told what it is told alone.
+func TestListedTogetherAsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE u LIKE t")
+	var loads []project.Load
+	for name, text := range map[string]string{
+		"all": copyRows, "below": strings.Replace(copyRows, "/p/", "/p/x/", 1), "other": strings.Replace(copyRows, "INTO t", "INTO u", 1),
+		"none": strings.Replace(copyRows, "/p/", "/nothing/", 1),
+	} {
+		loads = append(loads, w.load(text, func(ld *project.Load) { ld.Name = name }))
+	}
+	list := func(loads ...project.Load) (out []event.LoadState) {
+		t.Helper()
+		if err := w.with(t.Context(), func(l *Loader) error { return l.List(t.Context(), loads) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range w.events {
+			out = append(out, e.(event.LoadState))
+		}
+		return out
+	}
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/x/b.parquet", rows(4, 2))
+	for _, ld := range loads {
+		if ld.Name == "all" || ld.Name == "other" {
+			w.mustRun(ld, plan.Options{}, 2, 5)
+		}
+	}
+	w.Put(t, "p/x/c.parquet", rows(9, 1))
+	w.Delete(t, "p/a.parquet")
+	var alone []event.LoadState
+	for _, ld := range loads {
+		alone = append(alone, list(ld)...)
+	}
+	if diff := cmp.Diff(alone, list(loads...)); diff != "" {
+		t.Errorf("together (-alone +together):\n%s", diff)
+	}
+	if got := alone[slices.IndexFunc(alone, func(e event.LoadState) bool { return e.Load == "all" })]; got.Counts["vanished"] != 1 || got.Counts["new"] != 1 || got.Rows != 5 {
+		t.Errorf("got %+v, want one vanished, one new, 5 rows", got)
+	}
 }
 
 func TestList(t *testing.T) {
