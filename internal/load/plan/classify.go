@@ -23,7 +23,7 @@ type object struct {
 type word struct {
 	object
 	at                            time.Time
-	event, stage, url, path       string // url and path: as the file was loaded
+	event, stage, url             string // url: of the place through which it was loaded
 	state, checksum, source, text string
 	rows                          int64
 }
@@ -34,7 +34,7 @@ var wordColumns = func() string {
 	return strings.Join([]string{
 		"to_int64(" + id(state.ColAt) + ")", id(state.ColEventID), id(state.ColState), id(state.ColSize), id(state.ColETag),
 		"to_int64(TRY_CAST(" + id(state.ColMtime) + " AS TIMESTAMP))", id(state.ColRows), id(state.ColChecksum), id(state.ColSource),
-		id(state.ColError), id(state.ColReason), id(state.ColStage), id(state.ColStageURL), id(state.ColPath) + " AS written",
+		id(state.ColError), id(state.ColReason), id(state.ColStage), id(state.ColStageURL),
 	}, ", ")
 }()
 
@@ -43,7 +43,7 @@ func readWord(r databend.Row) (stageURL string, w word) {
 	at := func(i int) string { return r[i].String }
 	return at(0), word{
 		at: moment(at(1)), event: at(2), state: at(3), object: object{session.Number(at(4)), at(5), moment(at(6))}, rows: session.Number(at(7)),
-		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)), stage: at(12), url: at(13), path: at(14),
+		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)), stage: at(12), url: at(13),
 	}
 }
 
@@ -76,11 +76,7 @@ func (s seen) asRecorded() File {
 	if s.here && s.listed.same(o) {
 		o = s.listed
 	}
-	f := File{Path: s.path, Bytes: o.size, ETag: o.etag, Mtime: o.mtime}
-	if !s.here {
-		f.State = Vanished
-	}
-	return f
+	return File{Path: s.path, Bytes: o.size, ETag: o.etag, Mtime: o.mtime}
 }
 
 // classify decides about one file of the load. engine is whether it was loaded past us and the ledger does not know. A file of no

@@ -2,8 +2,10 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/session"
@@ -15,9 +17,9 @@ import (
 // COPY was planned.
 const flashedBackSQL = `
 SELECT {PLAN} AS plan, loaded.below
-FROM (SELECT timestamp AS since FROM fuse_snapshot({DATABASE}, {TABLE}) LIMIT 1) AS head,
-  (SELECT {BELOW} AS below, query_id, {AT} AS said, row_count {FROM_TABLE} AND state = 'loaded' AND {HERE}) AS loaded,
-  (SELECT query_id, {AT} AS said, TRY_CAST(mtime AS TIMESTAMP) AS planned {FROM_TABLE} AND state = 'begin') AS ahead
+FROM ({HEAD}) AS head,
+  (SELECT {BELOW} AS below, query_id, {AT} AS said, row_count {FROM_TABLE} AND state = 'loaded' AND {HERE}{NEWER}) AS loaded,
+  (SELECT query_id, {AT} AS said, TRY_CAST(mtime AS TIMESTAMP) AS planned {FROM_TABLE} AND state = 'begin'{NEWER}) AS ahead
 WHERE loaded.query_id = ahead.query_id AND loaded.row_count > 0
   AND loaded.said > head.since AND ahead.said > head.since AND ahead.planned > head.since`
 
@@ -31,9 +33,23 @@ func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
 			continue
 		}
 		p.flashed = map[string]bool{}
+		head := "SELECT timestamp AS since FROM fuse_snapshot(" + sqltext.Quote(p.Job.Database) + ", " + sqltext.Quote(p.Job.Table) + ") LIMIT 1"
+		newer, below := "", fmt.Sprintf("substr(concat(%s, %s), %d)", sqltext.Ident(state.ColStageURL), sqltext.Ident(state.ColPath),
+			utf8.RuneCountInString(p.StageURL)+1)
+		if p.scope.place.semiJoined() { // a literal prunes a large ledger's blocks, a join does not
+			res, err := l.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT to_int64(since) FROM (" + head + ")"})
+			if err != nil {
+				return err
+			}
+			if len(res.Rows) == 0 {
+				continue
+			}
+			since := timeLiteral(moment(res.Rows[0][0].String))
+			head, newer = "SELECT to_timestamp("+since+") AS since", " AND "+sqltext.Ident(state.ColAt)+">"+since
+		}
 		parts = append(parts, strings.NewReplacer(
-			"{PLAN}", strconv.Itoa(i), "{DATABASE}", sqltext.Quote(p.Job.Database), "{TABLE}", sqltext.Quote(p.Job.Table),
-			"{BELOW}", p.scope.path(), "{HERE}", p.scope.here(), "{AT}", sqltext.Ident(state.ColAt), "{FROM_TABLE}", AboutTable(l.Store, p.TableID),
+			"{PLAN}", strconv.Itoa(i), "{HEAD}", head, "{NEWER}", newer, "{BELOW}", below,
+			"{HERE}", p.scope.here(), "{AT}", sqltext.Ident(state.ColAt), "{FROM_TABLE}", AboutTable(l.Store, p.TableID),
 		).Replace(flashedBackSQL))
 	}
 	if len(parts) == 0 {

@@ -81,7 +81,6 @@ type Plan struct {
 	scope                    scope
 	Past                     []File          // loaded past us
 	listedNames              map[string]bool // likewise
-	elsewhere                map[string]bool // paths under which files of this place were loaded through another
 	unseen                   map[string]bool // of the COPY's FILES: in no list
 	words                    []string        // those names, where each vanished file is to be named
 	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
@@ -327,7 +326,6 @@ func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
 	}
 	for _, p := range plans {
 		p.clear()
-		p.disown()
 		p.vanish()
 	}
 	return nil
@@ -339,7 +337,8 @@ func (l *Planner) known(ctx context.Context, plans []*Plan) error {
 	for _, p := range plans {
 		named, rows = named || p.scope.verbose, rows || p.scope.rows
 	}
-	parts := l.questions(plans, func(q scope) bool { return q.vanished }, func(q scope, i int) string { return q.known(i, l.Store) }, knownTogether(named, rows))
+	parts := l.questions(plans, func(q scope) bool { return q.vanished },
+		func(q scope, i int) []string { return []string{q.known(i, l.Store)} }, knownTogether(named, rows))
 	if len(parts) == 0 {
 		return nil
 	}
@@ -374,7 +373,7 @@ func (p *Plan) fresh() *Plan {
 	return &Plan{
 		Load: p.Load, Table: p.Table, TableID: p.TableID, TableRows: p.TableRows, Stage: p.Stage, StageURL: p.StageURL,
 		Counts: map[State]Count{}, Job: p.Job,
-		listedNames: map[string]bool{}, elsewhere: map[string]bool{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
+		listedNames: map[string]bool{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
 	}
 }
 
@@ -400,8 +399,12 @@ func (l *Planner) missed(ctx context.Context, p *Plan) (bool, error) {
 		}
 	}
 	for names := range slices.Chunk(names, LedgerRows) {
-		res, err := l.Words.Query(ctx, databend.Statement{SQL: "SELECT 1" + p.scope.fromLedger(l.Store) + " AND " + p.scope.here() +
-			" AND " + p.scope.path() + " IN (" + source.Quoted(names) + ") LIMIT 1"})
+		var parts []string
+		for _, another := range []bool{false, true} {
+			path, from := p.scope.rowsHere(l.Store, another)
+			parts = append(parts, "SELECT 1"+from+" AND "+path+" IN ("+source.Quoted(names)+")")
+		}
+		res, err := l.Words.Query(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ") + " LIMIT 1"})
 		if err != nil || len(res.Rows) > 0 {
 			return true, err
 		}
@@ -519,19 +522,6 @@ func (p *Plan) clear() {
 			f.State, f.Reason = Emptied, reasons[Emptied]
 		}
 	}
-}
-
-// disown drops what the engine remembers of files of this place that were loaded through another one: it knows the path there only.
-func (p *Plan) disown() {
-	theirs := func(f File) bool { return f.State == Vanished && p.elsewhere[f.Path] }
-	n := len(p.Past)
-	p.Past = slices.DeleteFunc(p.Past, theirs)
-	if n -= len(p.Past); n == 0 {
-		return
-	}
-	p.Engine -= int64(n)
-	p.Counts[Vanished] = Count{Files: p.Counts[Vanished].Files - int64(n)}
-	p.Files = slices.DeleteFunc(p.Files, theirs)
 }
 
 // vanish counts what is no longer in the stage, of what the ledger has for loaded or failed.

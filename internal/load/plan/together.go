@@ -17,39 +17,47 @@ func (q scope) alike() bool { return q.glob == nil && q.job.Files == nil && !q.p
 
 // questions are the parts of a UNION ALL that ask the ledger about those plans that want it: alone about one, joined about all that are
 // alike.
-func (l *Planner) questions(plans []*Plan, wants func(scope) bool, one func(scope, int) string, joined string) (parts []string) {
+func (l *Planner) questions(plans []*Plan, wants func(scope) bool, one func(scope, int) []string, joined string) (parts []string) {
 	var alike, values []string
+	joins := 0
 	for i, p := range plans {
 		q := p.scope
 		switch {
 		case q.place.ledgerRows == 0 || !wants(q):
 		case !q.alike():
-			parts = append(parts, one(q, i))
+			parts = append(parts, one(q, i)...)
 		default:
-			alike = append(alike, one(q, i))
+			alike = append(alike, one(q, i)...)
+			joins++
 			for _, folder := range q.prefixes {
-				values = append(values, fmt.Sprintf("(%d, %s, %s, %s)", i, sqltext.Quote(q.place.tableID), source.Literal(q.place.url), source.Literal(folder)))
+				values = append(values, fmt.Sprintf("(%d, %s, %s, %s)", i, sqltext.Quote(q.place.tableID), source.Literal(q.place.url),
+					source.Literal(folder)))
 			}
 		}
 	}
-	if len(alike) < 2 {
+	if joins < 2 {
 		return append(parts, alike...)
 	}
 	id := sqltext.Ident
 	whole := fmt.Sprintf("concat(%s, %s)", id(state.ColStageURL), id(state.ColPath))
 	here := "left(" + whole + ", char_length(loads.url)) = loads.url"
 	below := fmt.Sprintf("if(%s, substr(%s, char_length(loads.url)+1), %s)", here, whole, id(state.ColPath))
+	from := "FROM " + l.Store.LedgerName() + " JOIN (VALUES " + strings.Join(values, ", ") + ") AS loads(i, id, url, folder) ON " +
+		id(state.ColTableID) + " = loads.id WHERE " + l.Store.LedgerScope() + " AND " + id(state.ColState) + " <> 'begin' AND "
+	in := func(path string) string { return "left(" + path + ", char_length(loads.folder)) = loads.folder" }
 	return append(parts, strings.NewReplacer(
-		"{HERE}", here, "{BELOW}", below, "{SAID}", id(state.ColAt), "{STATE}", id(state.ColState), "{ROWS}", id(state.ColRows), "{URL}", id(state.ColStageURL),
+		"{HERE}", here, "{BELOW}", below, "{SAID}", id(state.ColAt), "{STATE}", id(state.ColState), "{ROWS}", id(state.ColRows), "{URL}",
+		id(state.ColStageURL),
 		"{WORD}", wordColumns,
-		"{FROM_LEDGER}", "FROM "+l.Store.LedgerName()+" JOIN (VALUES "+strings.Join(values, ", ")+") AS loads(i, id, url, folder) ON "+
-			id(state.ColTableID)+" = loads.id WHERE "+l.Store.LedgerScope()+" AND "+id(state.ColState)+" <> 'begin' AND left("+below+
-			", char_length(loads.folder)) = loads.folder",
+		"{PATH}", id(state.ColPath), "{FROM_PLAIN}", from+in(id(state.ColPath)), "{FROM_LEDGER}", from+in(below),
 	).Replace(joined))
 }
 
-// wordsTogether are scope.words of many.
-const wordsTogether = `SELECT loads.i AS i, {BELOW} AS path, if({HERE}, loads.url, {URL}), {WORD} {FROM_LEDGER}`
+// wordsTogether are scope.words of many: as they were written, and once more those about files of a load's place that were written for
+// another.
+const wordsTogether = `SELECT loads.i AS i, {PATH} AS path, {URL} AS url, {WORD} {FROM_PLAIN}
+UNION ALL
+SELECT loads.i AS i, {BELOW} AS path, loads.url AS url, {WORD} {FROM_LEDGER} AND {HERE} AND {URL} <> loads.url`
 
 // knownTogether are scope.known of many.
 func knownTogether(named, rows bool) string {
