@@ -75,7 +75,10 @@ func New(ctx context.Context, o Options) (*Migrator, error) {
 		return nil, err
 	}
 	m := &Migrator{o: o, p: o.Project, session: session}
-	m.store = state.Open(session, state.Scope{Project: o.Project.Name, Database: o.Project.Env.Database, StateDatabase: o.Project.Env.StateDatabase})
+	m.store = state.Open(session, state.Scope{
+		Project: o.Project.Name, Database: o.Project.Env.Database,
+		StateDatabase: o.Project.Env.StateDatabase,
+	})
 	m.env = &run.Env{
 		Project: o.Project, Server: o.Server, Store: m.store, Secrets: m.secrets, Sink: o.Sink, Actor: o.Actor, ID: o.Run,
 		LockWait: o.LockWait, LockTTL: o.LockTTL,

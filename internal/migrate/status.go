@@ -133,7 +133,9 @@ func StatusOf(p *project.Project, h state.History, was plan.Texts) Status {
 
 // interrupted gives the versions of a run that was cut off their states: what its mark passed is done, though the journal does
 // not say so yet.
-func interrupted(r state.Run, byVersion map[int64]*event.Migration, add func(int64, string, string, string, state.Version) *event.Migration) {
+func interrupted(
+	r state.Run, byVersion map[int64]*event.Migration, add func(int64, string, string, string, state.Version) *event.Migration,
+) {
 	from, last := 0, len(r.Plan)-1
 	if f, l, ok := run.Progress(r.Claim); ok {
 		from, last = f, l
@@ -168,8 +170,14 @@ func (m *Migrator) Accept(ctx context.Context, version int64, reason string) err
 		if v.State != state.Applied {
 			return nil, nil, plan.NotApplied(f)
 		}
-		row := state.Row{Event: state.EventAccept, Version: version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f), UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Reason: reason}
-		return []state.Row{row}, []event.Migration{{Version: version, Name: f.Name, State: state.Applied, AppliedAt: &v.At, Reason: "accepted: " + reason}}, nil
+		row := state.Row{
+			Event: state.EventAccept, Version: version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f),
+			UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Reason: reason,
+		}
+		return []state.Row{row}, []event.Migration{{
+			Version: version, Name: f.Name, State: state.Applied, AppliedAt: &v.At,
+			Reason: "accepted: " + reason,
+		}}, nil
 	})
 }
 

@@ -25,7 +25,11 @@ type feature struct {
 // Tasks need a cloud control service, streams a licence (databend src/query/service: LicenseManager, CloudControlApiProvider).
 var features = []feature{
 	{"streams", "an Enterprise licence", "SHOW STREAMS", []int{databend.CodeNoLicence}, func(e effect.Effect) bool { return e.Stream }},
-	{"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'", []int{databend.CodeNoTasks, databend.CodeNoLicence}, func(e effect.Effect) bool { return e.Task }},
+	{
+		"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'",
+		[]int{databend.CodeNoTasks, databend.CodeNoLicence},
+		func(e effect.Effect) bool { return e.Task },
+	},
 }
 
 // missing says why the server lacks the feature, "" when it has it: one request.

@@ -17,6 +17,9 @@ import (
 	"github.com/dbctl/dbctl/internal/state"
 )
 
+// Secrets returns the values of the named secrets.
+type Secrets func(ctx context.Context, names []string) (secret.Set, error)
+
 // Definitions finds dbctl's own earlier definitions of objects: in the texts that the journal has of what ran and was not rolled back.
 // They are read once, when the first is asked for.
 type Definitions struct {
@@ -98,7 +101,7 @@ func (d *Definitions) altered(now catalog.ObjectState) bool {
 }
 
 // Redefine is savepoint.Options.Redefine: the statements of Of with secrets as of now.
-func (d *Definitions) Redefine(ctx context.Context, o sqltext.Object, since []Statement, secrets func(context.Context, []string) (secret.Set, error)) ([]databend.Statement, error) {
+func (d *Definitions) Redefine(ctx context.Context, o sqltext.Object, since []Statement, secrets Secrets) ([]databend.Statement, error) {
 	statements, err := d.Of(ctx, o, since)
 	if err != nil {
 		return nil, err

@@ -239,7 +239,10 @@ func Compare(p *project.Project, h state.History, was Texts, tell func(version i
 		switch {
 		case m == nil && v.Version > newest:
 			tell(v.Version, "ahead", "applied, and newer than every file here")
-			notes = append(notes, event.Note{Level: "warn", Text: fmt.Sprintf("version %d %s is applied, and newer than every file here: is this an older copy of the project?", v.Version, v.Name)})
+			notes = append(notes, event.Note{
+				Level: "warn",
+				Text:  fmt.Sprintf("version %d %s is applied, and newer than every file here: is this an older copy of the project?", v.Version, v.Name),
+			})
 		case m == nil:
 			tell(v.Version, "missing", "applied, and its file is gone")
 			problems = append(problems, missingError(v))
@@ -256,10 +259,12 @@ func Compare(p *project.Project, h state.History, was Texts, tell func(version i
 			})
 		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
 			tell(v.Version, "stale", "what its templates say changed since it was applied: a var, or a load")
-			notes = append(notes, event.Note{Level: "warn", Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied (a var, or a load): "+
-				"`dbctl show %d --diff` shows what; write a new migration, or, if the warehouse is right: dbctl migrate accept %[2]d --reason \"why\"", m.Path, v.Version)})
+			notes = append(notes, event.Note{Level: "warn", Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied "+
+				"(a var, or a load): `dbctl show %d --diff` shows what; "+
+				"write a new migration, or, if the warehouse is right: dbctl migrate accept %[2]d --reason \"why\"", m.Path, v.Version)})
 		case m.Down.Checksum != v.Sums.DownSum:
-			notes = append(notes, event.Note{Level: "info", Text: m.Path + ": its Down section changed since it was applied; going down runs what the file says now"})
+			notes = append(notes, event.Note{Level: "info", Text: m.Path +
+				": its Down section changed since it was applied; going down runs what the file says now"})
 		}
 	}
 	return notes, problems

@@ -95,7 +95,9 @@ func storedStep(v state.Version, text string, env project.Environment) (Step, er
 	s := Step{Version: v.Version, Name: v.Name, Direction: Down, Sums: v.Sums, DownText: text}
 	if sqltext.Masked(text) {
 		return s, &Error{
-			Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("what undoes version %d %s as it was applied has keys written by hand, which the journal does not keep", v.Version, v.Name),
+			Kind: Missing, Version: v.Version,
+			Msg: fmt.Sprintf("what undoes version %d %s as it was applied has keys written by hand, which the journal does not keep",
+				v.Version, v.Name),
 			hint: "put the file back as it was applied, from version control",
 		}
 	}
@@ -250,7 +252,7 @@ func ownGround(w effect.Write, env project.Environment) string {
 		goes := w.Verb == effect.Drop || w.Verb == effect.Replace || w.Verb == effect.RenameOut
 		switch {
 		case goes && w.Name == env.Database:
-			return fmt.Sprintf("%s is the environment's own database: without it this run, its rollback and every later command would find nothing", w.Object)
+			return fmt.Sprintf("%s is the environment's own database: without it the rollback and every later command would find nothing", w.Object)
 		case w.Name == env.StateDatabase && w.Verb != effect.CreateNew:
 			return fmt.Sprintf("%s is dbctl's state database, with the journal that a rollback is read from", w.Object)
 		}

@@ -142,7 +142,9 @@ func (x *interrupted) look(ctx context.Context, env *Env, k mark) error {
 		x.save.Ran = append(x.save.Ran, Ran{Place: p, At: k.At, Heads: k.Heads})
 		x.next = place{p.Step, p.Statement + 1}
 		// A migration with a savepoint is finished when something behind it ran.
-		if behind := i+1 < ran && group[i+1].Step > p.Step; !x.plan.Atomic && (behind || sole(x.plan, p.Step) && !(k.Carries && p.Step == k.Next.Step)) {
+		behind := i+1 < ran && group[i+1].Step > p.Step
+		alone := sole(x.plan, p.Step) && !(k.Carries && p.Step == k.Next.Step)
+		if !x.plan.Atomic && (behind || alone) {
 			x.finish(p.Step + 1)
 		}
 	}

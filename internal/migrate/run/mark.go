@@ -31,8 +31,9 @@ type mark struct {
 
 // trail is what happened since the savepoint began, or a part of it.
 type trail struct {
-	Ran   []Ran          `json:"ran,omitempty"`   // the statements, in order
-	Later *catalog.State `json:"later,omitempty"` // what was read of objects before their first statement, where that was after the journal's begin
+	Ran []Ran `json:"ran,omitempty"` // the statements, in order
+	// Later is what was read of objects before their first statement, where that was after the journal's begin.
+	Later *catalog.State `json:"later,omitempty"`
 }
 
 // trailRow is a part of a trail that was moved into a row of the journal.
@@ -105,7 +106,10 @@ func (r *Run) mark(ctx context.Context, p place, heads map[string]string) error 
 	if err := r.shorten(ctx); err != nil {
 		return err
 	}
-	k := mark{From: r.save.From, Next: p, At: r.clock(), Prefix: r.prefix, Heads: heads, Carries: r.moves.carry(p.Step), trail: r.save.trail, Trail: r.save.moved}
+	k := mark{
+		From: r.save.From, Next: p, At: r.clock(), Prefix: r.prefix, Heads: heads, Carries: r.moves.carry(p.Step),
+		trail: r.save.trail, Trail: r.save.moved,
+	}
 	k.Last, k.Before = r.group(p)
 	if err := r.lock.Mark(ctx, k); err != nil {
 		return err

@@ -35,7 +35,8 @@ type reading struct {
 
 func newObjects(before Reading) *objects {
 	o := &objects{
-		judged: before.State, now: before.State, read: map[sqltext.Object]reading{}, written: map[sqltext.Object]bool{}, dirty: map[sqltext.Object]bool{},
+		judged: before.State, now: before.State, read: map[sqltext.Object]reading{}, written: map[sqltext.Object]bool{},
+		dirty: map[sqltext.Object]bool{},
 	}
 	for _, s := range before.Objects {
 		o.read[s.Object] = reading{at: before.At}

@@ -38,7 +38,10 @@ func newProvider(p *project.Project, h state.History, steps []plan.Step,
 	for v := range versions {
 		// Never nil: goose would open a transaction for a nil function.
 		fn := func(direction string) *goose.GoFunc {
-			return &goose.GoFunc{RunDB: func(ctx context.Context, _ *sql.DB) error { return run(ctx, v, direction) }, Mode: goose.TransactionDisabled}
+			return &goose.GoFunc{
+				RunDB: func(ctx context.Context, _ *sql.DB) error { return run(ctx, v, direction) },
+				Mode:  goose.TransactionDisabled,
+			}
 		}
 		all = append(all, goose.NewGoMigration(v, fn(plan.Up), fn(plan.Down)))
 	}

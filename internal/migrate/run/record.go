@@ -46,7 +46,10 @@ func (w *wire) outcomeRows(ctx context.Context, p plan.Plan, done []finished) ([
 	}
 	for _, s := range p.Skipped {
 		if !s.Known {
-			rows = append(rows, state.Row{Event: state.EventUnsupported, Version: s.Version, Name: s.Name, Direction: plan.Up, Sums: s.Sums, Reason: s.Reason})
+			rows = append(rows, state.Row{
+				Event: state.EventUnsupported, Version: s.Version, Name: s.Name, Direction: plan.Up, Sums: s.Sums,
+				Reason: s.Reason,
+			})
 		}
 	}
 	return rows, nil

@@ -104,7 +104,8 @@ func (x *recovery) settle(ctx context.Context, id, prefix string) error {
 	defer cancel()
 	for {
 		res, err := x.Store.Conn().Query(wait, databend.Statement{
-			SQL: "SELECT current_query_id FROM system.processes WHERE left(current_query_id, " + fmt.Sprint(len(prefix)) + ")=" + sqltext.Quote(prefix),
+			SQL: "SELECT current_query_id FROM system.processes WHERE left(current_query_id, " + fmt.Sprint(len(prefix)) + ")=" +
+				sqltext.Quote(prefix),
 		})
 		if err != nil {
 			return fmt.Errorf("look for what run %s still does: %w", id, err)
@@ -136,7 +137,10 @@ func (x *recovery) putBack(ctx context.Context) error {
 		return nil
 	}
 	s := x.current()
-	e := &Error{Version: s.Version, Name: s.Name, Direction: s.Direction, Applied: versions(x.plan, x.finished), Err: fmt.Errorf("run %s was cut off", x.id)}
+	e := &Error{
+		Version: s.Version, Name: s.Name, Direction: s.Direction, Applied: versions(x.plan, x.finished),
+		Err: fmt.Errorf("run %s was cut off", x.id),
+	}
 	var report savepoint.Report
 	if !x.save.empty() {
 		x.Note("info", "putting migration %s back", s.String())
@@ -245,7 +249,10 @@ func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, ap
 			for _, r := range failed {
 				r.Event, r.Reason, r.Detail = ev, reason, ""
 				rows = append(rows, r)
-				said = append(said, event.Migration{Version: r.Version, Name: r.Name, State: strings.TrimPrefix(ev, "mark_"), Direction: r.Direction, Reason: reason})
+				said = append(said, event.Migration{
+					Version: r.Version, Name: r.Name, State: strings.TrimPrefix(ev, "mark_"),
+					Direction: r.Direction, Reason: reason,
+				})
 			}
 		}
 		rows = append(rows, state.Row{Event: state.EventEnd, Reason: reason})
@@ -286,7 +293,8 @@ func (x *recovery) resume(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !slices.EqualFunc(now.Statements, step.Statements, func(a, b plan.Statement) bool { return sqltext.Mask(a.SQL) == sqltext.Mask(b.SQL) }) {
+		same := func(a, b plan.Statement) bool { return sqltext.Mask(a.SQL) == sqltext.Mask(b.SQL) }
+		if !slices.EqualFunc(now.Statements, step.Statements, same) {
 			return noResume("%s was edited since", f.Path)
 		}
 		step = plan.Consuming([]plan.Step{now}, x.save.Base)[0]
@@ -334,7 +342,8 @@ func (x *recovery) resume(ctx context.Context) error {
 
 // noResume refuses to go on with an interrupted run.
 func noResume(format string, args ...any) error {
-	return plan.LeftUnfinished("dbctl migrate recover puts it back; dbctl migrate up then runs it again", "it cannot be resumed: "+format, args...)
+	return plan.LeftUnfinished("dbctl migrate recover puts it back; dbctl migrate up then runs it again",
+		"it cannot be resumed: "+format, args...)
 }
 
 // sayAgain says the USE and SET among the first n statements of a step, which an earlier session said, in this one.

@@ -174,7 +174,9 @@ func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
 
 // rollBack moves everything back to a savepoint, whoever made it. It tries again as long as the server is not heard: every try goes on
 // from what is there.
-func (w *wire) rollBack(ctx context.Context, p plan.Plan, save Savepoint, done []finished, secrets func(context.Context, []string) (secret.Set, error)) (savepoint.Report, error) {
+func (w *wire) rollBack(
+	ctx context.Context, p plan.Plan, save Savepoint, done []finished, secrets plan.Secrets,
+) (savepoint.Report, error) {
 	var reached []savepoint.Reached
 	touched := map[sqltext.Object]bool{}
 	for _, x := range save.all() {
@@ -252,7 +254,8 @@ func (w *wire) stagesOf(ctx context.Context, p plan.Plan, save Savepoint, table 
 			continue // from a place that is no stage: the ledger knows none
 		}
 		res, err := w.Store.Conn().Query(ctx, databend.Statement{
-			SQL: "SELECT coalesce((SELECT url FROM system.stages WHERE name=" + sqltext.Quote(c.Stage) + "), " + sqltext.Quote("@"+c.Stage+"/") + ")",
+			SQL: "SELECT coalesce((SELECT url FROM system.stages WHERE name=" + sqltext.Quote(c.Stage) + "), " +
+				sqltext.Quote("@"+c.Stage+"/") + ")",
 		})
 		if err != nil {
 			return nil, fmt.Errorf("read where stage %s is: %w", c.Stage, err)

@@ -81,7 +81,9 @@ type begun struct {
 
 // Execute takes the lock, writes the journal's begin, runs the steps, and writes the end; or puts back what failed. before is what the
 // plan writes, as it was read. It returns *Error, or, before anything was written, why that was so.
-func Execute(ctx context.Context, env *Env, p plan.Plan, h state.History, before Reading, moves LedgerMoves, secrets secret.Set) (err error) {
+func Execute(
+	ctx context.Context, env *Env, p plan.Plan, h state.History, before Reading, moves LedgerMoves, secrets secret.Set,
+) (err error) {
 	w, err := acquire(ctx, env, h, tables(p.Steps))
 	if err != nil {
 		return err

@@ -139,12 +139,15 @@ func (r *Run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 }
 
 // journalSnapshot writes the transaction's own row, right before its COMMIT: errOvertaken and ErrRobbed say why it could not.
-func (r *Run) journalSnapshot(ctx context.Context, p, last place, tables []sqltext.Object, heads map[sqltext.Object]string, alone bool) error {
+func (r *Run) journalSnapshot(
+	ctx context.Context, p, last place, tables []sqltext.Object, heads map[sqltext.Object]string, alone bool,
+) error {
 	if err := r.lock.Fresh(ctx); err != nil {
 		return err
 	}
 	s := &r.plan.Steps[p.Step]
-	res, err := r.own(ctx, r.lock.SnapshotSQL(s.Version, s.Direction, r.snapshotDetail(p, last, tables, heads), notOvertaken(tables, heads, alone)))
+	detail := r.snapshotDetail(p, last, tables, heads)
+	res, err := r.own(ctx, r.lock.SnapshotSQL(s.Version, s.Direction, detail, notOvertaken(tables, heads, alone)))
 	if err != nil {
 		return fmt.Errorf("journal the transaction: %w", err)
 	}
@@ -176,7 +179,8 @@ func (r *Run) headsInside(ctx context.Context, tables []sqltext.Object) (map[sql
 	}
 	parts := make([]string, len(tables))
 	for i, t := range tables {
-		parts[i] = fmt.Sprintf("(SELECT %d::STRING, snapshot_id FROM fuse_snapshot(%s, %s) LIMIT 1)", i, sqltext.Quote(t.Database), sqltext.Quote(t.Name))
+		parts[i] = fmt.Sprintf("(SELECT %d::STRING, snapshot_id FROM fuse_snapshot(%s, %s) LIMIT 1)", i, sqltext.Quote(t.Database),
+			sqltext.Quote(t.Name))
 	}
 	res, err := r.own(ctx, strings.Join(parts, " UNION ALL "))
 	if err != nil {
@@ -204,11 +208,13 @@ func (r *Run) snapshotDetail(p, last place, tables []sqltext.Object, heads map[s
 		}
 		db, name, head := sqltext.Quote(t.Database), sqltext.Quote(t.Name), sqltext.Quote(heads[t])
 		now := fmt.Sprintf("(SELECT snapshot_id, previous_snapshot_id FROM fuse_snapshot(%s, %s) LIMIT 1)", db, name)
-		blocks := fmt.Sprintf("SELECT block_location FROM fuse_block(%s, %s) WHERE EXISTS (SELECT 1 FROM %s WHERE coalesce(previous_snapshot_id, '')=%s)", db, name, now, head)
+		blocks := fmt.Sprintf("SELECT block_location FROM fuse_block(%s, %s) WHERE EXISTS "+
+			"(SELECT 1 FROM %s WHERE coalesce(previous_snapshot_id, '')=%s)", db, name, now, head)
 		if heads[t] != "" {
 			blocks += fmt.Sprintf(" AND block_location NOT IN (SELECT block_location FROM fuse_block(%s, %s, %s))", db, name, head)
 		}
-		parts = append(parts, fmt.Sprintf("%s || coalesce((SELECT string_agg(x, ',') FROM (SELECT snapshot_id AS x FROM %s WHERE snapshot_id<>%s UNION ALL %s)), '')",
+		parts = append(parts, fmt.Sprintf("%s || coalesce((SELECT string_agg(x, ',') FROM "+
+			"(SELECT snapshot_id AS x FROM %s WHERE snapshot_id<>%s UNION ALL %s)), '')",
 			sqltext.Quote(";"+id+","+heads[t]+","), now, head, blocks))
 	}
 	return strings.Join(parts, " || ")
@@ -222,7 +228,8 @@ func notOvertaken(tables []sqltext.Object, heads map[sqltext.Object]string, alon
 	var each []string
 	for _, t := range tables {
 		head := sqltext.Quote(heads[t])
-		each = append(each, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM (SELECT snapshot_id, previous_snapshot_id FROM fuse_snapshot(%s, %s) LIMIT 1) WHERE snapshot_id<>%s AND coalesce(previous_snapshot_id, '')<>%s)",
+		each = append(each, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM (SELECT snapshot_id, previous_snapshot_id FROM fuse_snapshot(%s, %s) LIMIT 1) "+
+			"WHERE snapshot_id<>%s AND coalesce(previous_snapshot_id, '')<>%s)",
 			sqltext.Quote(t.Database), sqltext.Quote(t.Name), head, head))
 	}
 	return strings.Join(each, " AND ")

@@ -24,7 +24,7 @@ type Env struct {
 	Store   *state.Store
 	// Secrets returns the values of the named secrets. It is called after the plan and before the first write, with all that the run
 	// and its way back need, and again when a recovery must define something anew.
-	Secrets  func(ctx context.Context, names []string) (secret.Set, error)
+	Secrets  plan.Secrets
 	Sink     event.Sink
 	Actor    state.Actor
 	ID       string        // of the run
