@@ -41,6 +41,28 @@ func (t *text) ran(m event.Migration) {
 
 func pad(word string, width int) string { return strings.Repeat(" ", max(width-len(word), 0)) }
 
+// shownBack is how many objects that were put back are listed; more are counted, unless -v asks for each.
+const shownBack = 10
+
+// putBack tells what a rollback put back.
+func (t *text) putBack(all []event.Rollback) {
+	if len(all) <= shownBack {
+		for _, r := range all {
+			t.rollback(r)
+		}
+		return
+	}
+	counts := map[string]int64{}
+	for _, r := range all {
+		counts[r.Outcome]++
+	}
+	for _, outcome := range []string{"restored", "untouched"} {
+		if n := counts[outcome]; n > 0 {
+			t.rollback(event.Rollback{Outcome: outcome, Object: event.Plural(n, "object") + " (-v names each)"})
+		}
+	}
+}
+
 func (t *text) rollback(r event.Rollback) {
 	line := t.paint(r.Outcome) + pad(r.Outcome, 11) + " " + r.Object
 	if r.Detail != "" {

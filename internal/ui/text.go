@@ -23,7 +23,8 @@ type text struct {
 	lastStep   string // of the last plain progress line
 	stepAt     time.Time
 	tickAt     time.Time
-	list       string // which migration or load the last statement belonged to
+	back       []event.Rollback // objects that a rollback put back, of which nothing else is to be said
+	list       string           // which migration or load the last statement belonged to
 }
 
 func newText(o Options, lock sync.Locker) *text {
@@ -56,6 +57,12 @@ func (t *text) event(e event.Event) {
 		t.flushBut("loads")
 		t.loads = append(t.loads, e)
 		return
+	case event.Rollback:
+		if e.Detail == "" && (e.Outcome == "restored" || e.Outcome == "untouched") && !t.o.Verbose {
+			t.flushBut("back")
+			t.back = append(t.back, e)
+			return
+		}
 	case event.LoadRun:
 		t.flushBut("runs")
 		t.loadRuns = append(t.loadRuns, e)
@@ -152,6 +159,10 @@ func (t *text) flushBut(keep string) {
 	if len(t.migrations) > 0 && keep != "migrations" {
 		t.out(t.migrationTable(t.migrations))
 		t.migrations = nil
+	}
+	if len(t.back) > 0 && keep != "back" {
+		t.putBack(t.back)
+		t.back = nil
 	}
 	if len(t.files) > 0 && keep != "files" {
 		t.out(t.fileTable(t.files))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,6 +168,27 @@ func TestManyFiles(t *testing.T) {
 	for _, want := range []string{"bad/last", "truncated", "1,000 files (new), 1.0 MB, 10,000 rows", "980 more files"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("output has no %q:\n%s", want, got)
+		}
+	}
+}
+
+// TestManyRestored: what a rollback put back is a count where it is much; what it kept is named.
+func TestManyRestored(t *testing.T) {
+	t.Parallel()
+	for verbose, want := range map[bool]int{false: 3, true: 101} {
+		var out bytes.Buffer
+		u := New(Options{Out: &out, Err: io.Discard, Verbose: verbose})
+		for i := range 100 {
+			u.Event(event.Rollback{Version: 1, Object: fmt.Sprintf("table default.t%d", i), Outcome: []string{"restored", "untouched"}[i/90]})
+		}
+		u.Event(event.Rollback{Version: 1, Object: "table default.other", Outcome: "kept", Detail: "3 rows of another session"})
+		u.Close()
+		got := out.String()
+		if n := strings.Count(got, "\n"); n != want || !strings.Contains(got, "table default.other: 3 rows") {
+			t.Errorf("verbose %v: got %d lines, want %d:\n%s", verbose, n, want, got)
+		}
+		if !verbose && !strings.HasPrefix(got, "restored    90 objects (-v names each)\nuntouched   10 objects (-v names each)\n") {
+			t.Errorf("got\n%s", got)
 		}
 	}
 }
