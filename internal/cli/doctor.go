@@ -64,7 +64,10 @@ func (a *app) doctor(ctx context.Context) error {
 		a.ui.Event(event.Summary{Command: "doctor", Text: "all is well", Counts: map[string]int64{"failed": 0}})
 		return nil
 	}
-	a.ui.Event(event.Summary{Command: "doctor", Text: event.Plural(int64(bad), "check") + " failed", Counts: map[string]int64{"failed": int64(bad)}})
+	a.ui.Event(event.Summary{
+		Command: "doctor", Text: event.Plural(int64(bad), "check") + " failed",
+		Counts: map[string]int64{"failed": int64(bad)},
+	})
 	return errFound
 }
 

@@ -30,7 +30,8 @@ or on a line of its own above it. --base REF compares the versions with those of
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
 			var format, base string
-			f.Var(&formatValue{choice(&format, "text", "json", "sarif", "github"), &a.json}, "format", "write as `FORMAT`: text, json (as --json), sarif, or github (annotations)")
+			f.Var(&formatValue{choice(&format, "text", "json", "sarif", "github"), &a.json}, "format",
+				"write as `FORMAT`: text, json (as --json), sarif, or github (annotations)")
 			f.StringVar(&base, "base", "", "compare versions with the migrations of the git commit `REF`, like origin/main")
 			strict := f.Bool("strict", false, "exit 1 on warnings, too")
 			list := f.Bool("rules", false, "only list the rules")
@@ -69,7 +70,10 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 	var opts lint.Options
 	if base != "" {
 		var err error
-		if opts.Base, err = lint.ReadBase(base, func(args ...string) (string, error) { return git(ctx, a.projectDir(), args...) }); err != nil {
+		if opts.Base, err = lint.ReadBase(base, func(args ...string) (string, error) {
+			return git(ctx, a.projectDir(),
+				args...)
+		}); err != nil {
 			return nil, usageError("--base: "+err.Error(), "`git fetch` it, or name a commit that is here: `dbctl lint --base HEAD`")
 		}
 	}
@@ -85,7 +89,8 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 		}
 		if ok {
 			mistakes = append(mistakes, event.Finding{
-				Rule: lint.Mistake, Level: string(lint.Error), File: mistake.File, Line: mistake.Line, Column: mistake.Column, Message: mistake.Msg, Hint: mistake.Hint,
+				Rule: lint.Mistake, Level: string(lint.Error), File: mistake.File, Line: mistake.Line, Column: mistake.Column,
+				Message: mistake.Msg, Hint: mistake.Hint,
 			})
 		}
 	}

@@ -153,7 +153,8 @@ func (t *planTotals) summary(loads *tally) event.Summary {
 				parts = append(parts, fmt.Sprintf("%d %s", p.n, p.word))
 			}
 		}
-		text = event.Plural(t.migrations, "migration") + ": " + strings.Join(append(parts, fmt.Sprintf("%d irreversible", t.irreversible)), ", ")
+		text = event.Plural(t.migrations, "migration") + ": " + strings.Join(append(parts, fmt.Sprintf("%d irreversible",
+			t.irreversible)), ", ")
 	}
 	if loads.loads > 0 {
 		text += fmt.Sprintf(" · loads: %s", event.Plural(loads.files["new"], "new file"))
@@ -187,7 +188,9 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 
 // both looks at the migrations and the loads of a project, beside each other: neither needs what the other learns. What there is to
 // say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong.
-func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink, migrations func(*migrate.Migrator, context.Context) error, f func(*project.Project, *load.Loader, error) error) error {
+func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink, migrations func(*migrate.Migrator,
+	context.Context) error, f func(*project.Project, *load.Loader, error) error,
+) error {
 	w, err := a.open(ctx, access{})
 	if err != nil {
 		return err

@@ -142,7 +142,8 @@ func (d *doctor) server(ctx context.Context) {
 	version := row[0]
 	number := number(version)
 	if older(number, oldest) {
-		d.failed("server", fmt.Sprintf("%s at %s is older than %s, which dbctl is tested with", version, d.Server.Host(), oldest), "upgrade the server, or expect surprises: `dbctl migrate up` on a copy first")
+		d.failed("server", fmt.Sprintf("%s at %s is older than %s, which dbctl is tested with", version, d.Server.Host(), oldest),
+			"upgrade the server, or expect surprises: `dbctl migrate up` on a copy first")
 	} else {
 		d.ok("server", fmt.Sprintf("%s at %s", short(version), d.Server.Host()))
 	}
@@ -205,19 +206,24 @@ func (d *doctor) features(ctx context.Context) {
 		case d.Project.Env.SkipUnsupported:
 			d.ok(f.Name, f.Lack+"; versions that use them are skipped")
 		default:
-			d.failed(f.Name, f.Lack+", and migrations use them", "dbctl migrate up --skip-unsupported, or skip_unsupported: true in the environment")
+			d.failed(f.Name, f.Lack+", and migrations use them",
+				"dbctl migrate up --skip-unsupported, or skip_unsupported: true in the environment")
 		}
 	}
 }
 
 // retention is how long a dropped table can be brought back. Less than a day is short for a migration that is noticed the next morning.
 func (d *doctor) retention(ctx context.Context) {
-	row, err := d.one(ctx, databend.Statement{SQL: "SELECT value FROM system.settings WHERE name = 'data_retention_time_in_days'", Account: true})
+	row, err := d.one(ctx, databend.Statement{
+		SQL:     "SELECT value FROM system.settings WHERE name = 'data_retention_time_in_days'",
+		Account: true,
+	})
 	switch {
 	case err != nil:
 		d.failed("retention", err.Error(), hintOf(err, "SHOW SETTINGS LIKE 'data_retention%'"))
 	case row[0] == "0":
-		d.failed("retention", "data_retention_time_in_days is 0: what a migration drops may be gone before it can be put back", `dbctl sql "SET GLOBAL data_retention_time_in_days = 1"`)
+		d.failed("retention", "data_retention_time_in_days is 0: what a migration drops may be gone before it can be put back",
+			`dbctl sql "SET GLOBAL data_retention_time_in_days = 1"`)
 	default:
 		d.ok("retention", event.Plural(atoi(row[0]), "day")+": so long dropped tables and snapshots can be brought back")
 	}
@@ -247,7 +253,8 @@ func (d *doctor) memory(ctx context.Context) {
 			applied++
 		}
 	}
-	d.ok("state", fmt.Sprintf("tables in %s, schema %d; %s applied", d.Scope.StateDatabase, h.Schema, event.Plural(int64(applied), "migration")))
+	d.ok("state", fmt.Sprintf("tables in %s, schema %d; %s applied", d.Scope.StateDatabase, h.Schema, event.Plural(int64(applied),
+		"migration")))
 	locks, err := lock.List(ctx, store.DB)
 	if err != nil {
 		d.failed("locks", err.Error(), hintOf(err, "dbctl unlock"))

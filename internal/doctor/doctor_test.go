@@ -52,7 +52,8 @@ func TestNeeds(t *testing.T) {
 	for _, n := range d.needs() {
 		got = append(got, n.String())
 	}
-	want := "ALTER on shop.*, CREATE DATABASE on *.*, CREATE on shop.*, GRANT on *.*, INSERT on dbctl.*, INSERT on other.*, INSERT on shop.*, " +
+	want := "ALTER on shop.*, CREATE DATABASE on *.*, CREATE on shop.*, GRANT on *.*, INSERT on dbctl.*, INSERT on other.*, INSERT on " +
+		"shop.*, " +
 		"SELECT on dbctl.*, SELECT on shop.*, SUPER on *.*"
 	if diff := cmp.Diff(want, strings.Join(got, ", ")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -136,7 +136,8 @@ func (d *doctor) rights(ctx context.Context) {
 	if len(role) > 0 && role[0] != "" && role[0] != "public" {
 		to = "ROLE " + role[0]
 	}
-	d.failed("rights", "these privileges are missing: "+strings.Join(missing, ", "), fmt.Sprintf("as an administrator: GRANT %s TO %s; and so on", strings.Replace(missing[0], " on ", " ON ", 1), to))
+	d.failed("rights", "these privileges are missing: "+strings.Join(missing, ", "),
+		fmt.Sprintf("as an administrator: GRANT %s TO %s; and so on", strings.Replace(missing[0], " on ", " ON ", 1), to))
 }
 
 // heldBy reads the answer of SHOW GRANTS, whose columns are found by name.

@@ -94,7 +94,8 @@ func versionOf(file string) (int64, bool) {
 var versionOrder = Rule{
 	Name: "version-order", Level: Error,
 	Short: "with --base REF: a new migration whose version REF has, or that is older than the newest of REF",
-	Why: "After the merge two files have one version, and dbctl reads neither; or the new one is out of order where the newer ones are applied, and " +
+	Why: "After the merge two files have one version, and dbctl reads neither; or the new one is out of order where the newer ones are " +
+		"applied, and " +
 		"`migrate up` refuses it.",
 	whole: func(p *pass) {
 		if p.base == nil {
@@ -116,7 +117,8 @@ var versionOrder = Rule{
 			case at[m.Version] != "":
 				p.add(place, nil, fmt.Sprintf("version %d is that of %s in %s", m.Version, at[m.Version], p.base.Ref), next)
 			case m.Version < newest && !consents(m.Headers, "out-of-order"):
-				p.add(place, nil, fmt.Sprintf("version %d is older than %d, the newest in %s", m.Version, newest, p.base.Ref), next+`, or say in it: -- dbctl: allow=out-of-order "why"`)
+				p.add(place, nil, fmt.Sprintf("version %d is older than %d, the newest in %s", m.Version, newest, p.base.Ref),
+					next+`, or say in it: -- dbctl: allow=out-of-order "why"`)
 			}
 		}
 	},
@@ -131,14 +133,16 @@ var editedMigration = Rule{
 			return
 		}
 		for _, file := range p.base.Deleted {
-			p.add(schema.Place{File: file}, nil, fmt.Sprintf("%s has this migration, and it is deleted here", p.base.Ref), fmt.Sprintf("git checkout %s -- %s", p.base.Ref, file))
+			p.add(schema.Place{File: file}, nil, fmt.Sprintf("%s has this migration, and it is deleted here", p.base.Ref),
+				fmt.Sprintf("git checkout %s -- %s", p.base.Ref, file))
 		}
 		for _, f := range p.base.Files {
 			i := slices.IndexFunc(p.migrations, func(m *migration) bool { return m.Path == f.Path })
 			if !f.Edited || i < 0 || sameUp(f.Text, p.text(f.Path)) {
 				continue
 			}
-			p.add(schema.Place{File: f.Path, Line: p.migrations[i].Up.Line, Column: 1}, nil, fmt.Sprintf("its Up section is not that of %s", p.base.Ref),
+			p.add(schema.Place{File: f.Path, Line: p.migrations[i].Up.Line, Column: 1}, nil,
+				fmt.Sprintf("its Up section is not that of %s", p.base.Ref),
 				"write a new migration; where the old text is applied nowhere, "+reasonHint(p.rule.Name))
 		}
 	},

@@ -31,7 +31,8 @@ ALTER TABLE orders RENAME TO orders_until_2026;`,
 			return
 		}
 		for _, w := range s.Writes {
-			if w.Verb != effect.Drop || define.IsDropView(s.SQL) || w.IsStream || w.Kind != sqltext.Table && w.Kind != sqltext.Database || p.ownWork(s, w.Object) {
+			if w.Verb != effect.Drop || define.IsDropView(s.SQL) || w.IsStream || w.Kind != sqltext.Table &&
+				w.Kind != sqltext.Database || p.ownWork(s, w.Object) {
 				continue
 			}
 			if o := p.schema.Find(w.Object); o != nil && w.Kind == sqltext.Table && o.Relation != schema.Base {
@@ -65,7 +66,8 @@ ALTER TABLE orders RENAME COLUMN note TO note_until_2026;`,
 				return
 			}
 		}
-		p.at(s, define.Find(s.SQL, table.Column, 0), fmt.Sprintf("column %s of %s is dropped, and its values", table.Column, o), reasonHint(p.rule.Name))
+		p.at(s, define.Find(s.SQL, table.Column, 0), fmt.Sprintf("column %s of %s is dropped, and its values", table.Column, o),
+			reasonHint(p.rule.Name))
 	},
 }
 
@@ -141,7 +143,8 @@ VACUUM TABLE orders;`,
 	statement: func(p *pass, s *statement) {
 		shortens := define.LossOf(s.SQL) == define.History || s.Retention && define.ShortRetention(s.SQL)
 		if shortens && !consents(s.m.Headers, "irreversible") {
-			p.at(s, 0, s.Kind+" takes away what UNDROP and FLASHBACK need", "say why in the file: -- dbctl: allow=irreversible \"why\"; or "+reasonHint(p.rule.Name))
+			p.at(s, 0, s.Kind+" takes away what UNDROP and FLASHBACK need",
+				"say why in the file: -- dbctl: allow=irreversible \"why\"; or "+reasonHint(p.rule.Name))
 		}
 	},
 }
@@ -161,13 +164,15 @@ ALTER TABLE orders ADD COLUMN note STRING;`,
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
 			was := p.schema.Find(w.Object)
-			if s.down || w.Verb != effect.Replace || w.Kind != sqltext.Table || was == nil || was.Relation != schema.Base || p.ownWork(s, w.Object) {
+			if s.down || w.Verb != effect.Replace || w.Kind != sqltext.Table || was == nil || was.Relation != schema.Base ||
+				p.ownWork(s, w.Object) {
 				continue
 			}
 			if slices.Contains(s.Names, w.Object) || define.Reads(s.SQL, w.Object, s.database) || dependents(p, w.Object) != "" {
 				continue // rebuilt from its own rows; or replace-dependency says it
 			}
-			p.atObject(s, w.Object, fmt.Sprintf("the rows of %s, which version %d made, are replaced by an empty table", w.Object, was.Made.Version),
+			p.atObject(s, w.Object, fmt.Sprintf("the rows of %s, which version %d made, are replaced by an empty table", w.Object,
+				was.Made.Version),
 				"ALTER TABLE keeps them; or "+reasonHint(p.rule.Name))
 		}
 	},

@@ -47,7 +47,8 @@ ALTER TABLE orders ADD COLUMN note STRING;`,
 				continue
 			}
 			if on := dependents(p, w.Object); on != "" {
-				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, on, plural(on, "depends", "depend")),
+				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, on, plural(on, "depends",
+					"depend")),
 					"CREATE TABLE for a new one, ALTER TABLE for one that is there; or "+reasonHint(p.rule.Name))
 				if p.schema.Find(w.Object) == nil { // as far as the migrations know it replaces nothing
 					p.lower()
@@ -68,9 +69,10 @@ func plural(listed, one, several string) string {
 var internalStage = Rule{
 	Name: "internal-stage", Level: Error,
 	Short: "an internal stage is replaced or dropped",
-	Why:   "The files of an internal stage lie in it alone. CREATE OR REPLACE STAGE and DROP STAGE delete them at once, and nothing brings them back.",
-	Bad:   `CREATE OR REPLACE STAGE uploads;`,
-	Good:  `CREATE STAGE IF NOT EXISTS uploads;`,
+	Why: "The files of an internal stage lie in it alone. CREATE OR REPLACE STAGE and DROP STAGE delete them at once, and nothing " +
+		"brings them back.",
+	Bad:  `CREATE OR REPLACE STAGE uploads;`,
+	Good: `CREATE STAGE IF NOT EXISTS uploads;`,
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
 			if w.Kind != sqltext.Stage || w.Verb != effect.Replace && w.Verb != effect.Drop || s.down && w.Verb == effect.Drop {
@@ -83,7 +85,8 @@ var internalStage = Rule{
 				internal = was.Stage.Internal
 			}
 			if internal {
-				p.atObject(s, w.Object, fmt.Sprintf("the files in %s are deleted", w.Object), "CREATE STAGE IF NOT EXISTS leaves them alone; or "+reasonHint(p.rule.Name))
+				p.atObject(s, w.Object, fmt.Sprintf("the files in %s are deleted", w.Object),
+					"CREATE STAGE IF NOT EXISTS leaves them alone; or "+reasonHint(p.rule.Name))
 			}
 		}
 	},

@@ -25,7 +25,8 @@ CREATE TABLE orders (id INT);
 DROP TABLE orders;`,
 	migration: func(p *pass, m *migration) {
 		if !m.HasDown && len(m.up) > 0 {
-			p.add(schema.Place{File: m.Path, Line: m.Up.Line, Column: 1}, nil, "there is no -- +goose Down section", "write one; an empty section says that there is nothing to undo")
+			p.add(schema.Place{File: m.Path, Line: m.Up.Line, Column: 1}, nil, "there is no -- +goose Down section",
+				"write one; an empty section says that there is nothing to undo")
 		}
 	},
 }
@@ -33,7 +34,8 @@ DROP TABLE orders;`,
 var downIncomplete = Rule{
 	Name: "down-incomplete", Level: Warning,
 	Short: "a Down section does not undo its Up section",
-	Why: "After `dbctl migrate down` the warehouse is not what it was before `up`: what is left over makes the next `up` fail, and what is " +
+	Why: "After `dbctl migrate down` the warehouse is not what it was before `up`: what is left over makes the next `up` fail, and what " +
+		"is " +
 		"missing breaks what still uses it.",
 	Bad: `CREATE TABLE orders (id INT);
 CREATE TABLE items (id INT);
@@ -191,8 +193,9 @@ func addsRows(m *migration, o sqltext.Object) bool {
 var irreversible = Rule{
 	Name: "irreversible", Level: Error,
 	Short: "a statement that nothing can undo, without consent",
-	Why:   "`dbctl migrate up` refuses it: when a later statement fails, this one stays. A header in the file gives consent, with a reason.",
-	Bad:   `CREATE USER loader IDENTIFIED BY {{ secret "LOADER" }};` + "\nALTER USER loader IDENTIFIED BY {{ secret \"LOADER\" }};",
+	Why: "`dbctl migrate up` refuses it: when a later statement fails, this one stays. A header in the file gives consent, with a " +
+		"reason.",
+	Bad: `CREATE USER loader IDENTIFIED BY {{ secret "LOADER" }};` + "\nALTER USER loader IDENTIFIED BY {{ secret \"LOADER\" }};",
 	Good: `-- dbctl: allow=irreversible "the old password is void anyway"
 ALTER USER loader IDENTIFIED BY {{ secret "LOADER" }};`,
 	statement: func(p *pass, s *statement) {
@@ -210,7 +213,8 @@ ALTER USER loader IDENTIFIED BY {{ secret "LOADER" }};`,
 var dropsDefault = Rule{
 	Name: "drops-default", Level: Warning,
 	Short: "MODIFY COLUMN without DEFAULT drops the default that the column has",
-	Why:   "MODIFY COLUMN defines the column anew: a DEFAULT that is not said again is gone, and rows that leave the column out get NULL, or are refused.",
+	Why: "MODIFY COLUMN defines the column anew: a DEFAULT that is not said again is gone, and rows that leave the column out get " +
+		"NULL, or are refused.",
 	Bad: `-- migrations/00001_orders.sql
 CREATE TABLE orders (id INT, state STRING DEFAULT 'new');
 -- migrations/00002_modify.sql

@@ -16,7 +16,8 @@ import (
 var secretLiteral = Rule{
 	Name: "secret-literal", Level: Error,
 	Short: "a literal or a comment that looks like a key",
-	Why: "A key in a file is in the repository's history for good, and in the journal of every warehouse. The literals of options that hold " +
+	Why: "A key in a file is in the repository's history for good, and in the journal of every warehouse. The literals of options that " +
+		"hold " +
 		"keys, keys of known shapes (AKIA…, ghp_…, -----BEGIN PRIVATE KEY-----), and long random texts are found.",
 	Bad: `CREATE CONNECTION lake STORAGE_TYPE = 's3' ACCESS_KEY_ID = 'AKIAQWERTY2PLMOKNIJB' SECRET_ACCESS_KEY = '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';`,
 	Good: `CREATE CONNECTION lake STORAGE_TYPE = 's3'
@@ -39,7 +40,8 @@ var secretLiteral = Rule{
 			p.keysInComments(p.Loads[i].Path)
 		}
 		for _, line := range keyLines(p.text(project.ConfigFile)) {
-			p.add(schema.Place{File: project.ConfigFile, Line: line, Column: 1}, nil, "this looks like a key, and stands in clear", "put it into the environment, and name it under secrets: or in password:")
+			p.add(schema.Place{File: project.ConfigFile, Line: line, Column: 1}, nil, "this looks like a key, and stands in clear",
+				"put it into the environment, and name it under secrets: or in password:")
 		}
 	},
 }

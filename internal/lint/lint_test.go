@@ -71,7 +71,8 @@ func TestExamples(t *testing.T) {
 				t.Errorf("nothing is found in\n%s", r.Bad)
 			}
 			for _, f := range found {
-				if f.Line < 1 || f.Column < 1 || f.Message == "" || f.Hint == "" || f.Level == string(Error) && r.Level == Warning && r.Name != "stage-slash" {
+				if f.Line < 1 || f.Column < 1 || f.Message == "" || f.Hint == "" || f.Level == string(Error) && r.Level == Warning &&
+					r.Name != "stage-slash" {
 					t.Errorf("%+v", f)
 				}
 			}

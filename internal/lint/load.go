@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -26,9 +27,12 @@ const (
 	VectorWidth = "vector-width"
 )
 
+// Report takes a finding of CheckLoad.
+type Report func(rule string, at int, message, hint string)
+
 // CheckLoad says what is wrong between a load and its table, as a schema has it: what makes the COPY fail or change values. at is an
 // offset in the load's statement. lint and plan ask it.
-func CheckLoad(l *project.Load, table *schema.Object, report func(rule string, at int, message, hint string)) {
+func CheckLoad(l *project.Load, table *schema.Object, report Report) {
 	if table == nil || !table.Known {
 		return
 	}
@@ -51,7 +55,8 @@ func CheckLoad(l *project.Load, table *schema.Object, report func(rule string, a
 		for _, column := range table.Columns {
 			listed := slices.ContainsFunc(c.Columns, func(name string) bool { return strings.EqualFold(name, column.Name) })
 			if !listed && !column.Filled() {
-				report(LoadColumn, c.TableSpan[0], fmt.Sprintf("column %s of %s is NOT NULL without a default, and the load does not fill it", column.Name, table),
+				report(LoadColumn, c.TableSpan[0],
+					fmt.Sprintf("column %s of %s is NOT NULL without a default, and the load does not fill it", column.Name, table),
 					"add it to the COPY, or give it a DEFAULT in a migration")
 			}
 		}
@@ -76,14 +81,15 @@ func CheckLoad(l *project.Load, table *schema.Object, report func(rule string, a
 	}
 }
 
-func checkCast(table *schema.Object, column define.Column, cast define.Type, at int, report func(rule string, at int, message, hint string)) {
+func checkCast(table *schema.Object, column define.Column, cast define.Type, at int, report Report) {
 	write := fmt.Sprintf("write ::%s", column.Type)
 	switch {
 	case cast.Unknown:
 		report(LoadCast, at, fmt.Sprintf("Databend has no type %s", cast.Name), write)
 	case cast.Name == "VECTOR" && column.Type.Name == "VECTOR":
 		if cast.Width != column.Type.Width {
-			report(VectorWidth, at, fmt.Sprintf("the load makes VECTOR(%d), and column %s of %s is VECTOR(%d)", cast.Width, column.Name, table, column.Type.Width),
+			report(VectorWidth, at, fmt.Sprintf("the load makes VECTOR(%d), and column %s of %s is VECTOR(%d)", cast.Width, column.Name,
+				table, column.Type.Width),
 				`give the width once, as a var of dbctl.yaml, and write VECTOR({{ var "NAME" }}) in both`)
 		}
 	case !column.Type.Casts(cast):
@@ -108,7 +114,8 @@ func checkLoad(p *pass, l *project.Load) {
 var loadColumn = Rule{
 	Name: LoadColumn, Level: Error,
 	Short: "a load that does not fit the columns of its table",
-	Why: "A column that the table lacks, a NOT NULL column that nobody fills, or another number of items than of columns makes every COPY fail. " +
+	Why: "A column that the table lacks, a NOT NULL column that nobody fills, or another number of items than of columns makes every " +
+		"COPY fail. " +
 		"The table is the one that the migrations make.",
 	Bad: exampleStage + `-- loads/orders.sql
 COPY INTO orders (id, day) FROM (SELECT id::INT, day::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
@@ -120,7 +127,8 @@ COPY INTO orders (id, placed) FROM (SELECT id::INT, day::DATE FROM @lake/orders/
 var loadCast = Rule{
 	Name: LoadCast, Level: Warning,
 	Short: "a load casts to another type than the column has",
-	Why: "The engine casts once more, to the column's type: values that do not fit make the COPY fail, and fractions and times of day are lost " +
+	Why: "The engine casts once more, to the column's type: values that do not fit make the COPY fail, and fractions and times of day " +
+		"are lost " +
 		"without a word.",
 	Bad: exampleStage + `-- loads/orders.sql
 COPY INTO orders (id, placed) FROM (SELECT id::DOUBLE, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
@@ -154,11 +162,13 @@ COPY INTO docs (id, v) FROM (SELECT id::INT, v::VECTOR(768) FROM @lake/docs/) FI
 				}
 			}
 		}
-		for name, value := range p.Env.Vars {
-			n, err := strconv.Atoi(value)
+		for _, name := range slices.Sorted(maps.Keys(p.Env.Vars)) {
+			n, err := strconv.Atoi(p.Env.Vars[name])
 			lower := strings.ToLower(name)
-			if err == nil && (strings.Contains(lower, "dim") || strings.Contains(lower, "width")) && len(widths) > 0 && !slices.Contains(widths, n) {
-				p.atMade(first, fmt.Sprintf("the var %s is %d, and the vectors of the tables have the width %s", name, n, widthList(widths)),
+			if err == nil && (strings.Contains(lower, "dim") || strings.Contains(lower, "width")) && len(widths) > 0 &&
+				!slices.Contains(widths, n) {
+				p.atMade(first, fmt.Sprintf("the var %s is %d, and the vectors of the tables have the width %s", name, n,
+					widthList(widths)),
 					fmt.Sprintf(`write VECTOR({{ var %q }}), or take the var out of dbctl.yaml`, name))
 			}
 		}
@@ -212,7 +222,8 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 var positionalCopy = Rule{
 	Name: "positional-copy", Level: Warning,
 	Short: "a load by position into a table that got another column later",
-	Why: "Fields of CSV and TSV files, and the items of a SELECT, go to the table's columns one after the other when the COPY names none. After " +
+	Why: "Fields of CSV and TSV files, and the items of a SELECT, go to the table's columns one after the other when the COPY names " +
+		"none. After " +
 		"ADD COLUMN the older files have a field too few, and every file fails.",
 	Bad: exampleStage + `-- migrations/00002_note.sql
 ALTER TABLE orders ADD COLUMN note STRING;
@@ -234,12 +245,14 @@ COPY INTO orders (id, placed) FROM @lake/orders/ FILE_FORMAT = (TYPE = CSV);`,
 			}
 		}
 		if len(added) > 0 {
-			p.atLoad(l, l.Copy.TableSpan[0], fmt.Sprintf("the COPY goes by position, and %s got %s later", o, list(added)), "name the columns that the files have: COPY INTO "+l.Copy.Table+" (…)")
+			p.atLoad(l, l.Copy.TableSpan[0], fmt.Sprintf("the COPY goes by position, and %s got %s later", o, list(added)),
+				"name the columns that the files have: COPY INTO "+l.Copy.Table+" (…)")
 		}
 	},
 }
 
-// byPosition says whether the fields of the load's files go to columns by their position. A format that only the server knows does not count.
+// byPosition says whether the fields of the load's files go to columns by their position. A format that only the server knows does not
+// count.
 func (p *pass) byPosition(l *project.Load) bool {
 	if l.Copy.Select != nil {
 		return true
@@ -271,7 +284,8 @@ var unfilledTable = Rule{
 	Good: exampleStage + `-- loads/orders.sql
 COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
 	whole: func(p *pass) {
-		bucket := p.Env.Vars["bucket"] != "" || slices.ContainsFunc(p.schema.Of(sqltext.Stage), func(o *schema.Object) bool { return !o.Stage.Internal })
+		bucket := p.Env.Vars["bucket"] != "" || slices.ContainsFunc(p.schema.Of(sqltext.Stage),
+			func(o *schema.Object) bool { return !o.Stage.Internal })
 		if !bucket || p.incomplete || p.schema.Opaque() {
 			return
 		}
@@ -290,7 +304,8 @@ COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orde
 		}
 		for _, o := range p.schema.Of(sqltext.Table) {
 			if o.Relation == schema.Base && !o.Filled && !filled[o.Object] {
-				p.atMade(o, fmt.Sprintf("nothing fills %s: no load, no task, no migration", o), "write loads/"+o.Name+".sql; or "+reasonHint(p.rule.Name))
+				p.atMade(o, fmt.Sprintf("nothing fills %s: no load, no task, no migration", o),
+					"write loads/"+o.Name+".sql; or "+reasonHint(p.rule.Name))
 			}
 		}
 	},
@@ -299,7 +314,8 @@ COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orde
 var twoLoads = Rule{
 	Name: "two-loads", Level: Warning,
 	Short: "two loads of one table",
-	Why: "Both write the same rows when the same data lies under both paths. A file that both read is loaded once, by whichever comes first, and " +
+	Why: "Both write the same rows when the same data lies under both paths. A file that both read is loaded once, by whichever comes " +
+		"first, and " +
 		"with its text.",
 	Bad: exampleStage + `-- loads/a.sql
 COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);
@@ -315,7 +331,8 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 					continue
 				}
 				message := fmt.Sprintf("%s is filled by the load %s too", p.target(b), a.Name)
-				if a.Copy.Stage == b.Copy.Stage && (strings.HasPrefix(a.Copy.Path, b.Copy.Path) || strings.HasPrefix(b.Copy.Path, a.Copy.Path)) {
+				if a.Copy.Stage == b.Copy.Stage && (strings.HasPrefix(a.Copy.Path, b.Copy.Path) || strings.HasPrefix(b.Copy.Path,
+					a.Copy.Path)) {
 					message += ", from the same files"
 				}
 				p.atLoad(b, b.Copy.TableSpan[0], message, "make one of them; or "+reasonHint(p.rule.Name))

@@ -66,7 +66,10 @@ func statements(m *project.Migration, s project.Section, down bool, database str
 	used := false
 	for _, st := range s.Statements {
 		end, _ := st.Pos(len(st.SQL))
-		this := &statement{Statement: st, Effect: effect.Analyze(st.SQL, database), m: m, down: down, database: database, used: used, end: end}
+		this := &statement{
+			Statement: st, Effect: effect.Analyze(st.SQL, database), m: m, down: down, database: database, used: used,
+			end: end,
+		}
 		if this.Use != "" {
 			database, used = this.Use, true
 		}

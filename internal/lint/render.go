@@ -146,19 +146,22 @@ COPY of a load, in the file. One that silences nothing is found itself.
 	for _, r := range rules {
 		fmt.Fprintf(&b, "\n## %s\n\n%s: %s.\n\n%s\n", r.Name, sentence(string(r.Level))[:len(r.Level)], r.Short, r.Why)
 		if r.Bad != "" {
-			fmt.Fprintf(&b, "\nFound:\n\n```sql\n%s\n```\n\nNot found:\n\n```sql\n%s\n```\n", strings.TrimSpace(r.Bad), strings.TrimSpace(r.Good))
+			fmt.Fprintf(&b, "\nFound:\n\n```sql\n%s\n```\n\nNot found:\n\n```sql\n%s\n```\n", strings.TrimSpace(r.Bad),
+				strings.TrimSpace(r.Good))
 		}
 	}
 	return b.String()
 }
 
-// Files takes an example apart. It holds the files of a project, each below a line "-- migrations/….sql" or "-- loads/….sql"; without such a
+// Files takes an example apart. It holds the files of a project, each below a line "-- migrations/….sql" or "-- loads/….sql"; without such
+// a
 // line it is one migration. A migration without annotations is its Up section, and its Down section is empty.
 func Files(example string) map[string]string {
 	files := map[string]string{}
 	name := project.MigrationsDir + "/00001_example.sql"
 	for line := range strings.Lines(example + "\n") {
-		if file, ok := strings.CutPrefix(strings.TrimSpace(line), "-- "); ok && strings.HasSuffix(file, ".sql") && strings.Contains(file, "/") {
+		if file, ok := strings.CutPrefix(strings.TrimSpace(line), "-- "); ok && strings.HasSuffix(file, ".sql") &&
+			strings.Contains(file, "/") {
 			name = file
 			continue
 		}

@@ -41,17 +41,32 @@ func TestRules(t *testing.T) {
 		{"delete with a subquery alone is not all", "DELETE FROM orders WHERE id IN (SELECT 1);", ""},
 		{"widening", "ALTER TABLE orders MODIFY COLUMN amount DECIMAL(12, 2);\n-- +goose Down\n" +
 			"ALTER TABLE orders MODIFY COLUMN amount DECIMAL(10, 2);", ""},
-		{"time of day lost", "ALTER TABLE orders MODIFY placed DATE;\n-- +goose Down\nALTER TABLE orders MODIFY placed TIMESTAMP;", "2 narrow-column"},
+		{
+			"time of day lost", "ALTER TABLE orders MODIFY placed DATE;\n-- +goose Down\nALTER TABLE orders MODIFY placed TIMESTAMP;",
+			"2 narrow-column",
+		},
 		{"not null", "ALTER TABLE orders MODIFY placed TIMESTAMP NOT NULL;\n-- +goose Down\nALTER TABLE orders MODIFY placed TIMESTAMP;", "2 narrow-column"},
-		{"scale", "ALTER TABLE orders MODIFY amount DECIMAL(10, 3);\n-- +goose Down\nALTER TABLE orders MODIFY amount DECIMAL(10, 2);", "2 narrow-column"},
+		{
+			"scale", "ALTER TABLE orders MODIFY amount DECIMAL(10, 3);\n-- +goose Down\nALTER TABLE orders MODIFY amount DECIMAL(10, 2);",
+			"2 narrow-column",
+		},
 		{"narrow of a table that nobody knows", "ALTER TABLE other MODIFY a TINYINT;", ""},
-		{"default kept", "ALTER TABLE orders MODIFY state STRING NOT NULL DEFAULT 'new'; -- dbctl: lint-ignore=narrow-column,down-incomplete \"no NULLs\"", ""},
-		{"comment is no new definition", "ALTER TABLE orders MODIFY COLUMN state COMMENT 'x';\n-- +goose Down\nALTER TABLE orders MODIFY COLUMN state COMMENT '';", ""},
+		{"default kept", "ALTER TABLE orders MODIFY state STRING NOT NULL DEFAULT 'new'; -- dbctl: " +
+			"lint-ignore=narrow-column,down-incomplete \"no NULLs\"", ""},
+		{
+			"comment is no new definition",
+			"ALTER TABLE orders MODIFY COLUMN state COMMENT 'x';\n-- +goose Down\nALTER TABLE orders MODIFY COLUMN state COMMENT '';", "",
+		},
 		{"rebuilt from its own rows", "CREATE OR REPLACE TABLE orders AS SELECT * FROM orders;\n-- +goose Down\n" +
 			"CREATE OR REPLACE TABLE orders AS SELECT * FROM orders;", ""},
-		{"replaced", "CREATE OR REPLACE TABLE orders (id INT);\n-- +goose Down\nALTER TABLE orders RENAME TO o2;\nUNDROP TABLE orders;", "2 replace-table"},
-		{"retention", "ALTER TABLE orders SET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS = 1);\n-- +goose Down\nALTER TABLE orders UNSET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS);", "2 vacuum"},
-		{"longer retention", "ALTER TABLE orders SET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS = 240);\n-- +goose Down\nALTER TABLE orders UNSET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS);", ""},
+		{
+			"replaced", "CREATE OR REPLACE TABLE orders (id INT);\n-- +goose Down\nALTER TABLE orders RENAME TO o2;\nUNDROP TABLE orders;",
+			"2 replace-table",
+		},
+		{"retention", "ALTER TABLE orders SET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS = 1);\n-- +goose Down\nALTER TABLE orders UNSET " +
+			"OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS);", "2 vacuum"},
+		{"longer retention", "ALTER TABLE orders SET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS = 240);\n-- +goose Down\nALTER TABLE orders " +
+			"UNSET OPTIONS (DATA_RETENTION_PERIOD_IN_HOURS);", ""},
 		{"optimize purge", "OPTIMIZE TABLE orders PURGE;", "2 irreversible\n2 vacuum"},
 		{"vacuum dry run", "VACUUM TABLE orders DRY RUN;", ""},
 		{"spelling", "CRAETE TABLE x (a INT);", "2 irreversible"},
@@ -62,33 +77,52 @@ func TestRules(t *testing.T) {
 		{"rows stay", "INSERT INTO orders (id) VALUES (1);", "2 down-incomplete"},
 		{"rows in a new table", "CREATE TABLE a (b INT);\nINSERT INTO a VALUES (1);\n-- +goose Down\nDROP TABLE a;", ""},
 		{"replaced view undone by the earlier text", "CREATE OR REPLACE VIEW v AS SELECT 1;\n-- +goose Down\nDROP VIEW v;", ""},
-		{"swap", "CREATE TABLE b LIKE orders;\nALTER TABLE orders SWAP WITH b;\nDROP TABLE b; -- dbctl: lint-ignore=drop-table \"copied\"\n" +
+		{"swap", "CREATE TABLE b LIKE orders;\nALTER TABLE orders SWAP WITH b;\nDROP TABLE b; -- dbctl: lint-ignore=drop-table " +
+			"\"copied\"\n" +
 			"-- +goose Down\nSELECT 1;", "3 down-incomplete"},
 		{"key of a known shape", "SELECT 'ghp_abcdefghijklmnopqrstuvwxyz0123456789';", "2 secret-literal"},
 		{"key in a comment", "-- the key is AKIAQWERTY2PLMOKNIJB\nSELECT 1;", "2 secret-literal"},
 		{"random text", "SELECT 'q8Zr1LmX0vBn7KtY3wPd5HsJ9cFg2RaT';", "2 secret-literal"},
 		{"password", "CREATE USER u IDENTIFIED BY 'abc123';\n-- +goose Down\nDROP USER u;", "2 secret-literal\n4 irreversible"},
-		{"placeholder", "CREATE CONNECTION c STORAGE_TYPE = 's3' ACCESS_KEY_ID = '<your-key>' SECRET_ACCESS_KEY = '****';\n-- +goose Down\nDROP CONNECTION c;", ""},
-		{"no key", "SELECT 'capture_date=%Y-%m-%d/[^_.][^/]*[.]parquet', '0123456789abcdef0123456789abcdef', 's3://bucket/A1b2C3d4/E5f6G7h8/I9j0K1l2/x.parquet';", ""},
+		{"placeholder", "CREATE CONNECTION c STORAGE_TYPE = 's3' ACCESS_KEY_ID = '<your-key>' SECRET_ACCESS_KEY = '****';\n-- +goose " +
+			"Down\nDROP CONNECTION c;", ""},
+		{"no key", "SELECT 'capture_date=%Y-%m-%d/[^_.][^/]*[.]parquet', '0123456789abcdef0123456789abcdef', " +
+			"'s3://bucket/A1b2C3d4/E5f6G7h8/I9j0K1l2/x.parquet';", ""},
 		{"type in an array", "CREATE TABLE a (b ARRAY(TXT));\n-- +goose Down\nDROP TABLE a;", "2 unknown-type"},
 		{"column that is there", "ALTER TABLE orders ADD COLUMN state STRING;", "2 unknown-column"},
 		{"column if not exists", "ALTER TABLE orders ADD COLUMN IF NOT EXISTS state STRING;", ""},
 		{"column that is not there", "ALTER TABLE orders RENAME COLUMN stat TO s;", "2 unknown-column"},
 		{"column of a derived table", "CREATE TABLE a AS SELECT 1 AS b;\nINSERT INTO a (c) VALUES (1);\n-- +goose Down\nDROP TABLE a;", ""},
-		{"insert by a quoted column", "INSERT INTO orders (`id`, \"placed\") VALUES (1, now()); -- dbctl: lint-ignore=down-incomplete \"x\"", ""},
+		{"insert by a quoted column", "INSERT INTO orders (`id`, \"placed\") VALUES (1, now()); -- dbctl: lint-ignore=down-incomplete " +
+			"\"x\"", ""},
 		{"dropped before", "DROP TABLE orders; -- dbctl: lint-ignore=drop-table,down-incomplete \"x\"\nDELETE FROM orders WHERE id = 1;", "3 gone-name"},
 		{"made again", "DROP TABLE orders; -- dbctl: lint-ignore=drop-table,down-incomplete \"x\"\nCREATE TABLE orders (a INT);", ""},
 		{"use of the same database, qualified", "USE shop;\nCREATE TABLE shop.a (b INT);\n-- +goose Down\nDROP TABLE shop.a;", ""},
-		{"consumed by CREATE TABLE AS", "CREATE STREAM s ON TABLE orders;\nCREATE TABLE a AS SELECT * FROM s;\n-- +goose Down\nDROP TABLE a;\nDROP STREAM s;", "3 stream-consumed"},
-		{"a view over a stream reads it", "CREATE STREAM s ON TABLE orders;\nCREATE VIEW v AS SELECT * FROM s;\n-- +goose Down\nDROP VIEW v;\nDROP STREAM s;", ""},
+		{"consumed by CREATE TABLE AS", "CREATE STREAM s ON TABLE orders;\nCREATE TABLE a AS SELECT * FROM s;\n-- +goose Down\nDROP " +
+			"TABLE a;\nDROP STREAM s;", "3 stream-consumed"},
+		{
+			"a view over a stream reads it",
+			"CREATE STREAM s ON TABLE orders;\nCREATE VIEW v AS SELECT * FROM s;\n-- +goose Down\nDROP VIEW v;\nDROP STREAM s;", "",
+		},
 		{"with consume in DML", "CREATE STREAM s ON TABLE orders;\nCREATE TABLE a (b INT);\nINSERT INTO a SELECT 1 FROM s WITH CONSUME;\n" +
 			"-- +goose Down\nDROP TABLE a;\nDROP STREAM s;", "4 stream-consumed"},
-		{"task suspended on purpose", "CREATE TASK a WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS SELECT 1;\nALTER TASK a RESUME;\nALTER TASK a SUSPEND;\n-- +goose Down\nDROP TASK a;", ""},
-		{"task made anew", "CREATE TASK a WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS SELECT 1;\nALTER TASK a RESUME;\n" +
-			"CREATE OR REPLACE TASK a WAREHOUSE = 'w' SCHEDULE = 2 MINUTE AS SELECT 1;\n-- +goose Down\nDROP TASK a;", "4 task-not-resumed"},
-		{"stage URL", "CREATE STAGE s URL = 's3://bucket/raw' CONNECTION = (CONNECTION_NAME = 'c');\n-- +goose Down\nDROP STAGE s;", "2 stage-slash"},
-		{"stage of a bucket", "CREATE STAGE s URL = 's3://bucket' CONNECTION = (CONNECTION_NAME = 'c');\n-- +goose Down\nDROP STAGE s;", ""},
-		{"copy in a migration", "COPY INTO orders FROM @st/orders FILE_FORMAT = (TYPE = PARQUET); -- dbctl: lint-ignore=down-incomplete \"x\"", "2 stage-slash"},
+		{"task suspended on purpose", "CREATE TASK a WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS SELECT 1;\nALTER TASK a RESUME;\nALTER TASK " +
+			"a SUSPEND;\n-- +goose Down\nDROP TASK a;", ""},
+		{
+			"task made anew", "CREATE TASK a WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS SELECT 1;\nALTER TASK a RESUME;\n" +
+				"CREATE OR REPLACE TASK a WAREHOUSE = 'w' SCHEDULE = 2 MINUTE AS SELECT 1;\n-- +goose Down\nDROP TASK a;",
+			"4 task-not-resumed",
+		},
+		{
+			"stage URL", "CREATE STAGE s URL = 's3://bucket/raw' CONNECTION = (CONNECTION_NAME = 'c');\n-- +goose Down\nDROP STAGE s;",
+			"2 stage-slash",
+		},
+		{
+			"stage of a bucket", "CREATE STAGE s URL = 's3://bucket' CONNECTION = (CONNECTION_NAME = 'c');\n-- +goose Down\nDROP STAGE s;",
+			"",
+		},
+		{"copy in a migration", "COPY INTO orders FROM @st/orders FILE_FORMAT = (TYPE = PARQUET); -- dbctl: lint-ignore=down-incomplete " +
+			"\"x\"", "2 stage-slash"},
 		{"external stage dropped", "CREATE STAGE s URL = 's3://bucket/raw/' CONNECTION = (CONNECTION_NAME = 'c');\nDROP STAGE s;", ""},
 		{"internal stage dropped", "DROP STAGE s;", "2 down-incomplete"},
 	} {
@@ -121,7 +155,8 @@ ALTER TABLE t ADD COLUMN note STRING;
 `
 	for _, tt := range []struct{ load, want string }{
 		{"COPY INTO t (id, at) FROM (SELECT id::INT, at::TIMESTAMP FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", ""},
-		{"COPY INTO t (id, at, v) FROM (SELECT id::INT, CAST(at AS TIMESTAMP), v::VECTOR(4) FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "vector-width"},
+		{"COPY INTO t (id, at, v) FROM (SELECT id::INT, CAST(at AS TIMESTAMP), v::VECTOR(4) FROM @lake/t/) FILE_FORMAT = (TYPE = " +
+			"PARQUET)", "vector-width"},
 		{"COPY INTO t (at) FROM (SELECT at::TIMESTAMP FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "load-column"},
 		{"COPY INTO t (id, at) FROM (SELECT id::INT FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "load-column"},
 		{"COPY INTO t (id) FROM (SELECT id::BIGINT FROM @lake/t/) FILE_FORMAT = (TYPE = PARQUET)", "load-cast"},
@@ -154,7 +189,10 @@ ALTER TABLE t ADD COLUMN note STRING;
 func TestVectorVar(t *testing.T) {
 	t.Parallel()
 	config := "project: p\ndefault_env: l\nvars: { embedding_dim: 512 }\nenvironments: { l: { engine: embedded } }\n"
-	found := lint(t, map[string]string{project.ConfigFile: config, "migrations/00001_a.sql": "-- +goose Up\nCREATE TABLE a (v VECTOR(768));\n-- +goose Down\nDROP TABLE a;\n"})
+	found := lint(t, map[string]string{
+		project.ConfigFile:       config,
+		"migrations/00001_a.sql": "-- +goose Up\nCREATE TABLE a (v VECTOR(768));\n-- +goose Down\nDROP TABLE a;\n",
+	})
 	if len(found) != 1 || found[0].Rule != VectorWidth || found[0].Line != 2 {
 		t.Errorf("%+v", found)
 	}
@@ -202,11 +240,15 @@ func TestBase(t *testing.T) {
 		return "-- +goose Up\nCREATE TABLE " + table + " (a INT);\n-- +goose Down\nDROP TABLE " + table + ";\n"
 	}
 	dir := write(t, map[string]string{
-		"sub/x": "", "migrations/00001_a.sql": migration("a"), "migrations/00002_b.sql": migration("b"), "migrations/00003_c.sql": migration("c"),
+		"sub/x": "", "migrations/00001_a.sql": migration("a"), "migrations/00002_b.sql": migration("b"),
+		"migrations/00003_c.sql": migration("c"),
 	})
 	git := func(args ...string) {
 		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"}, args...)...)
+		cmd := exec.Command("git", append([]string{
+			"-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.com", "-c",
+			"commit.gpgsign=false",
+		}, args...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
@@ -252,7 +294,8 @@ func TestBase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "00002_b.sql:1 edited-migration\n00003_c.sql:0 edited-migration\n00006_late.sql:1 version-order\n00007_mine.sql:1 version-order\n"
+	want := "00002_b.sql:1 edited-migration\n00003_c.sql:0 edited-migration\n00006_late.sql:1 version-order\n00007_mine.sql:1 " +
+		"version-order\n"
 	if diff := cmp.Diff(want, lines(Run(p, Options{Base: base}))); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -18,7 +18,8 @@ var scheduleAndAfter = Rule{
 	Good:  `CREATE TASK sum_orders WAREHOUSE = 'default' AFTER 'load_orders' AS INSERT INTO sums SELECT count(*) FROM orders;`,
 	statement: func(p *pass, s *statement) {
 		if task, ok := define.ParseTask(s.SQL); ok && task.Schedule && len(task.After) > 0 {
-			p.at(s, task.At, "SCHEDULE and AFTER exclude each other", "keep SCHEDULE for the first task of a chain, and AFTER for the others")
+			p.at(s, task.At, "SCHEDULE and AFTER exclude each other",
+				"keep SCHEDULE for the first task of a chain, and AFTER for the others")
 		}
 	},
 }
@@ -26,7 +27,8 @@ var scheduleAndAfter = Rule{
 var taskNotResumed = Rule{
 	Name: "task-not-resumed", Level: Warning,
 	Short: "a task that is made and never resumed",
-	Why: "CREATE TASK makes a suspended task, and so does CREATE OR REPLACE TASK of one that ran: it does nothing until ALTER TASK … RESUME. " +
+	Why: "CREATE TASK makes a suspended task, and so does CREATE OR REPLACE TASK of one that ran: it does nothing until ALTER TASK … " +
+		"RESUME. " +
 		"A last word of SUSPEND is taken as meant.",
 	Bad: `CREATE TASK load_orders WAREHOUSE = 'default' SCHEDULE = 10 MINUTE AS COPY INTO orders FROM @lake/orders/;`,
 	Good: `CREATE TASK load_orders WAREHOUSE = 'default' SCHEDULE = 10 MINUTE AS COPY INTO orders FROM @lake/orders/;
@@ -43,7 +45,8 @@ ALTER TASK load_orders RESUME;`,
 var streamConsumed = Rule{
 	Name: "stream-consumed", Level: Warning,
 	Short: "a migration consumes a stream",
-	Why: "DML and CREATE TABLE AS move the offset of a stream that they read. The rows that had gathered until then go where the migration puts " +
+	Why: "DML and CREATE TABLE AS move the offset of a stream that they read. The rows that had gathered until then go where the " +
+		"migration puts " +
 		"them, once, and the task or job that reads the stream never sees them.",
 	Bad: `CREATE STREAM orders_stream ON TABLE orders;
 INSERT INTO sums SELECT count(*) FROM orders_stream;`,
@@ -55,12 +58,14 @@ INSERT INTO sums SELECT count(*) FROM orders;`,
 		}
 		for _, o := range s.Names {
 			if was := p.schema.Find(o); was != nil && was.Relation == schema.Stream {
-				p.atObject(s, o, fmt.Sprintf("stream %s is consumed: its offset moves", o.Display()), "read its table instead; or "+reasonHint(p.rule.Name))
+				p.atObject(s, o, fmt.Sprintf("stream %s is consumed: its offset moves", o.Display()),
+					"read its table instead; or "+reasonHint(p.rule.Name))
 			}
 		}
 		for _, w := range s.Writes {
 			if w.IsStream && w.Verb == effect.WriteData {
-				p.atObject(s, w.Object, fmt.Sprintf("stream %s is consumed: its offset moves", w.Object.Display()), "read its table instead; or "+reasonHint(p.rule.Name))
+				p.atObject(s, w.Object, fmt.Sprintf("stream %s is consumed: its offset moves", w.Object.Display()),
+					"read its table instead; or "+reasonHint(p.rule.Name))
 			}
 		}
 	},
@@ -69,7 +74,8 @@ INSERT INTO sums SELECT count(*) FROM orders;`,
 var consumeOutsideDML = Rule{
 	Name: "consume-outside-dml", Level: Error,
 	Short: "WITH CONSUME in a statement that keeps no row",
-	Why: "WITH CONSUME moves the stream's offset, as if the changes had been worked on. In a SELECT they are read and thrown away, and in a view " +
+	Why: "WITH CONSUME moves the stream's offset, as if the changes had been worked on. In a SELECT they are read and thrown away, and " +
+		"in a view " +
 		"or a task's condition it has no meaning.",
 	Bad:  `SELECT count(*) FROM orders_stream WITH CONSUME;`,
 	Good: `SELECT count(*) FROM orders_stream;`,

@@ -268,8 +268,12 @@ func (c *checker) fold(now *schema.Schema) []task {
 			for _, w := range e.Writes {
 				mentions = append(mentions, w.Object)
 			}
-			settled := !slices.ContainsFunc(mentions, func(o sqltext.Object) bool { return changed[o] || temporary[o] || known(o) && now.Find(o) == nil })
-			if (e.DML && !e.Copy || e.Class == effect.None && !e.DDL) && e.Txn == "" && !moved && settled && !secretive(st.SQL) && !e.Unknown {
+			settled := !slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
+				return changed[o] || temporary[o] || known(o) &&
+					now.Find(o) == nil
+			})
+			if (e.DML && !e.Copy || e.Class == effect.None && !e.DDL) && e.Txn == "" && !moved && settled && !secretive(st.SQL) &&
+				!e.Unknown {
 				bind = append(bind, c.ask("EXPLAIN ", s.File, st.Statement, unbound))
 			}
 			now.Apply(st.SQL, e, schema.Place{Version: s.Version, File: s.File, Line: st.Line, Column: st.Column})
@@ -286,7 +290,8 @@ func (c *checker) fold(now *schema.Schema) []task {
 
 // unbound says whether the server's error is that a name of the statement means nothing.
 func unbound(err error) bool {
-	return databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable, databend.CodeUnknownColumn, databend.CodeUnknownFunction, databend.CodeSemantic)
+	return databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable, databend.CodeUnknownColumn,
+		databend.CodeUnknownFunction, databend.CodeSemantic)
 }
 
 // present checks that what a statement needs is there, and that what it makes is not.
@@ -306,9 +311,14 @@ func (c *checker) present(now *schema.Schema, file string, st plan.Statement, te
 		case !known(w.Object):
 		case w.Verb == effect.Create && now.Find(w.Object) != nil:
 			c.at(file, st.Statement, define.Find(st.SQL, w.Name, 0), fmt.Sprintf("%s is there already", w.Object),
-				fmt.Sprintf("another name, or dbctl migrate baseline VERSION --reason \"why\", where the warehouse is as this version makes it"))
-		case w.Kind == sqltext.Table && w.Verb != effect.Alter && now.Find(sqltext.Object{Kind: sqltext.Database, Name: w.Database}) == nil && !foreign(w.Database):
-			c.at(file, st.Statement, define.Find(st.SQL, w.Database, 0), fmt.Sprintf("there is no database %s, and nothing makes it before", w.Database),
+				fmt.Sprintf("another name, or dbctl migrate baseline VERSION --reason \"why\", where the warehouse is as this version "+
+					"makes it"))
+		case w.Kind == sqltext.Table && w.Verb != effect.Alter && now.Find(sqltext.Object{
+			Kind: sqltext.Database,
+			Name: w.Database,
+		}) == nil && !foreign(w.Database):
+			c.at(file, st.Statement, define.Find(st.SQL, w.Database, 0),
+				fmt.Sprintf("there is no database %s, and nothing makes it before", w.Database),
 				"CREATE DATABASE IF NOT EXISTS "+sqltext.Ident(w.Database)+";")
 		}
 	}
@@ -335,10 +345,12 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 	}
 	table := now.Find(c.target(l))
 	if table == nil {
-		c.at(l.Path, l.Statement, l.Copy.TableSpan[0], fmt.Sprintf("there is no %s, and no migration makes it", c.target(l)), nearest(now, c.target(l)))
+		c.at(l.Path, l.Statement, l.Copy.TableSpan[0], fmt.Sprintf("there is no %s, and no migration makes it", c.target(l)),
+			nearest(now, c.target(l)))
 	}
 	if stage := stageOf(l); stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil {
-		c.at(l.Path, l.Statement, l.Copy.LocationSpan[0], fmt.Sprintf("there is no %s, and no migration makes it", stage), "CREATE STAGE in a migration")
+		c.at(l.Path, l.Statement, l.Copy.LocationSpan[0], fmt.Sprintf("there is no %s, and no migration makes it", stage),
+			"CREATE STAGE in a migration")
 	}
 	lint.CheckLoad(l, table, func(rule string, at int, message, hint string) {
 		if rule != lint.LoadCast { // the engine casts once more: no failure for sure

@@ -108,7 +108,8 @@ func named(tables map[string][]string, database, name string) string {
 
 func (w *warehouse) tables(tables map[string][]string) task {
 	return func(ctx context.Context, session *databend.Session) error {
-		res, err := session.Query(ctx, databend.Statement{SQL: "SELECT database, name, engine FROM system.tables WHERE " + named(tables, "database", "name")})
+		res, err := session.Query(ctx, databend.Statement{SQL: "SELECT database, name, engine FROM system.tables WHERE " + named(tables,
+			"database", "name")})
 		if err != nil {
 			return fmt.Errorf("list the tables: %w", err)
 		}
@@ -129,7 +130,8 @@ func (w *warehouse) tables(tables map[string][]string) task {
 func (w *warehouse) tableColumns(tables map[string][]string) task {
 	return func(ctx context.Context, session *databend.Session) error {
 		res, err := session.Query(ctx, databend.Statement{
-			SQL: "SELECT database, `table`, name, data_type, is_nullable, default_kind, default_expression FROM system.columns WHERE " + named(tables, "database", "`table`"),
+			SQL: "SELECT database, `table`, name, data_type, is_nullable, default_kind, default_expression FROM system.columns WHERE " +
+				named(tables, "database", "`table`"),
 		})
 		if err != nil {
 			return fmt.Errorf("list the columns of tables: %w", err)

@@ -28,8 +28,10 @@ const (
 // The keys of dbctl.yaml.
 var (
 	topKeys = []key{
-		{"project", formText, "The project's name, up to 64 letters, digits, `_`, `-` and dots. Required: it is part of every key in the state tables."},
-		{"default_env", formText, "The environment that is used where none is named. An embedded one must be named when not on a terminal."},
+		{"project", formText, "The project's name, up to 64 letters, digits, `_`, `-` and dots. Required: it is part of every key in the " +
+			"state tables."},
+		{"default_env", formText, "The environment that is used where none is named. An embedded one must be named when not on a " +
+			"terminal."},
 		{"vars", formVars, `Plain values for the templates: {{ var "name" }}. { env: NAME } takes one from the environment. Never a secret.`},
 		{"secrets", formSecrets, "Where the value of a secret comes from when it is not the environment variable of its name."},
 		{"environments", formEnvs, "The servers that the project is brought to."},
@@ -49,13 +51,18 @@ var (
 		{"tenant", formText, "The tenant, of Databend Cloud."},
 		{"vars", formVars, "As above, for this environment: they win over the file's."},
 		{"secrets", formSecrets, "As above, for this environment."},
-		{"env_file", formFiles, "Files of NAME=value lines, for variables that the process does not have. They are read as written: no $ expansion, quotes optional."},
-		{"engine", formEngine, "embedded: a Databend engine and an object store on this machine, for trying and for tests. It needs no connection."},
+		{"env_file", formFiles, "Files of NAME=value lines, for variables that the process does not have. They are read as written: no $ " +
+			"expansion, quotes optional."},
+		{"engine", formEngine, "embedded: a Databend engine and an object store on this machine, for trying and for tests. It needs no " +
+			"connection."},
 		{"data", formFolders, "Of an embedded engine: what is put into its buckets at start."},
 		{"state_database", formText, "The database of dbctl's own tables; default dbctl."},
 		{"connect_timeout", formTime, "How long a sleeping or starting server is waited for; default 30s."},
 		{"lock_wait", formTime, "How long another run is waited for; default 0: exit 5 at once. --lock-wait wins."},
-		{"skip_unsupported", formSwitch, "true: versions that need what the server lacks (streams, tasks) are skipped, as with --skip-unsupported."},
+		{
+			"skip_unsupported", formSwitch,
+			"true: versions that need what the server lacks (streams, tasks) are skipped, as with --skip-unsupported.",
+		},
 		{"protected", formSwitch, "true: a command that writes asks on a terminal, and needs --yes off one."},
 	}
 	sourceKeys = []key{

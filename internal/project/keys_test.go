@@ -34,7 +34,8 @@ func TestConfigReference(t *testing.T) {
 
 func configReference() string {
 	var b strings.Builder
-	b.WriteString("# dbctl.yaml\n\nThis page is written from the keys that dbctl reads. An unknown key is an error, with line and column. Editors check the file by\n" +
+	b.WriteString("# dbctl.yaml\n\nThis page is written from the keys that dbctl reads. An unknown key is an error, with line and " +
+		"column. Editors check the file by\n" +
 		"[dbctl.schema.json](dbctl.schema.json): put `# yaml-language-server: $schema=docs/dbctl.schema.json` into its first line.\n")
 	for _, part := range []struct {
 		title string
@@ -42,7 +43,8 @@ func configReference() string {
 	}{{"The file", topKeys}, {"environments: NAME:", environmentKeys}, {"secrets: NAME:", sourceKeys}} {
 		fmt.Fprintf(&b, "\n## %s\n\n| key | value | |\n|---|---|---|\n", part.title)
 		for _, k := range part.keys {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, strings.ReplaceAll(string(k.form), "|", "\\|"), strings.ReplaceAll(k.about, "|", "\\|"))
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, strings.ReplaceAll(string(k.form), "|", "\\|"), strings.ReplaceAll(k.about,
+				"|", "\\|"))
 		}
 	}
 	return b.String()
@@ -68,7 +70,8 @@ func configSchema(t *testing.T) string {
 	}
 	fromEnv := object{"type": "object", "additionalProperties": false, "required": []string{"env"}, "properties": object{"env": text}}
 	forms = map[form]object{
-		formText: plain, formTime: text, formNumber: {"type": "integer"}, formSwitch: {"type": "boolean"}, formEngine: {"const": "embedded"},
+		formText: plain, formTime: text, formNumber: {"type": "integer"}, formSwitch: {"type": "boolean"},
+		formEngine:  {"const": "embedded"},
 		formFiles:   {"oneOf": []object{text, {"type": "array", "items": text}}},
 		formFolders: {"oneOf": []object{text, {"type": "object", "additionalProperties": text}}},
 		formWords:   {"type": "array", "items": text},

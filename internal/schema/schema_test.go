@@ -36,7 +36,10 @@ func TestApply(t *testing.T) {
 		{"CREATE TABLE t (a INT)", "table t a:INT32\n"},
 		{"CREATE TABLE t (a INT); CREATE TABLE IF NOT EXISTS t (b INT)", "table t a:INT32\n"},
 		{"CREATE TABLE t (a INT); CREATE OR REPLACE TABLE t (b INT)", "table t b:INT32\n"},
-		{"CREATE TABLE t (a INT); ALTER TABLE t ADD COLUMN b STRING FIRST; ALTER TABLE t ADD c INT AFTER b", "table t b:STRING c:INT32 a:INT32\n"},
+		{
+			"CREATE TABLE t (a INT); ALTER TABLE t ADD COLUMN b STRING FIRST; ALTER TABLE t ADD c INT AFTER b",
+			"table t b:STRING c:INT32 a:INT32\n",
+		},
 		{"CREATE TABLE t (a INT, b INT); ALTER TABLE t DROP COLUMN a", "table t b:INT32\n"},
 		{"CREATE TABLE t (a INT); ALTER TABLE t RENAME COLUMN a TO z; ALTER TABLE t MODIFY COLUMN z BIGINT", "table t z:INT64\n"},
 		{"CREATE TABLE t (a INT); ALTER TABLE t MODIFY COLUMN a COMMENT 'x'", "table t a:INT32\n"},
@@ -75,7 +78,8 @@ func TestCloneKeeps(t *testing.T) {
 	apply("CREATE TABLE t (a INT, b INT)")
 	before := s.Clone()
 	for _, sql := range []string{
-		"ALTER TABLE t ADD COLUMN c INT", "ALTER TABLE t RENAME COLUMN a TO z", "ALTER TABLE t MODIFY b STRING", "ALTER TABLE t DROP COLUMN b", "DROP TABLE t",
+		"ALTER TABLE t ADD COLUMN c INT", "ALTER TABLE t RENAME COLUMN a TO z", "ALTER TABLE t MODIFY b STRING",
+		"ALTER TABLE t DROP COLUMN b", "DROP TABLE t",
 	} {
 		apply(sql)
 		if got := describe(before); got != "table t a:INT32 b:INT32\n" {

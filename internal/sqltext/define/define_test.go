@@ -34,9 +34,15 @@ func TestParseTable(t *testing.T) {
 		{"CREATE TABLE t (a INT, b STRING NOT NULL)", "a INT32; b STRING NOT NULL"},
 		{"create or replace transient table if not exists d.t (`A b` bigint unsigned null)", "A b UINT64"},
 		{"CREATE TABLE t (a STRNG)", "a STRNG ?"},
-		{"CREATE TABLE t (a DECIMAL, b DECIMAL(9), c NUMERIC(10, 2), d DOUBLE PRECISION)", "a DECIMAL(18, 3); b DECIMAL(9, 0); c DECIMAL(10, 2); d FLOAT64"},
+		{
+			"CREATE TABLE t (a DECIMAL, b DECIMAL(9), c NUMERIC(10, 2), d DOUBLE PRECISION)",
+			"a DECIMAL(18, 3); b DECIMAL(9, 0); c DECIMAL(10, 2); d FLOAT64",
+		},
 		{"CREATE TABLE t (v VECTOR(768) COMMENT 'x, (y)', VECTOR INDEX i (v) distance = 'cosine')", "v VECTOR(768)"},
-		{"CREATE TABLE t (a INT DEFAULT 1 + (2) NOT NULL, b TIMESTAMP DEFAULT now() COMMENT 'c')", "a INT32 NOT NULL DEFAULT 1 + (2); b TIMESTAMP DEFAULT now()"},
+		{
+			"CREATE TABLE t (a INT DEFAULT 1 + (2) NOT NULL, b TIMESTAMP DEFAULT now() COMMENT 'c')",
+			"a INT32 NOT NULL DEFAULT 1 + (2); b TIMESTAMP DEFAULT now()",
+		},
 		{"CREATE TABLE t (a INT DEFAULT NULL, b INT NULL DEFAULT -1)", "a INT32 DEFAULT NULL; b INT32 DEFAULT -1"},
 		{"CREATE TABLE t (a INT, b INT AS (a + 1) STORED, c INT AUTOINCREMENT (1, 1))", "a INT32; b INT32 GENERATED; c INT32 GENERATED"},
 		{"CREATE TABLE t (a INT, CHECK (a > 0), CONSTRAINT c CHECK (a < 9), ASYNC INVERTED INDEX i (a))", "a INT32"},
@@ -44,7 +50,10 @@ func TestParseTable(t *testing.T) {
 			"CREATE TABLE t (a ARRAY(INT NULL), m MAP(STRING, INT), u TUPLE(x INT, y STRING), n NULLABLE(INT))",
 			"a ARRAY(INT32); m MAP(STRING, INT32); u TUPLE(INT32, STRING); n INT32",
 		},
-		{"CREATE TABLE t (a TIMESTAMP WITH TIME ZONE, b VARCHAR(10), c TUPLE(INT, STRING))", "a TIMESTAMP_TZ; b STRING; c TUPLE(INT32, STRING)"},
+		{
+			"CREATE TABLE t (a TIMESTAMP WITH TIME ZONE, b VARCHAR(10), c TUPLE(INT, STRING))",
+			"a TIMESTAMP_TZ; b STRING; c TUPLE(INT32, STRING)",
+		},
 		{"CREATE TABLE t (vector VECTOR(3), check INT)", "vector VECTOR(3); check INT32"},
 		{"CREATE TABLE t (a INT) AS SELECT 1", "a INT32; AS SELECT"},
 		{"CREATE TABLE t AS SELECT 1", "AS SELECT"},
@@ -85,7 +94,10 @@ func TestParseTable(t *testing.T) {
 			t.Errorf("%s: ok %v (-want +got):\n%s", tt.sql, ok, diff)
 		}
 	}
-	for _, sql := range []string{"DROP TABLE t", "CREATE VIEW v AS SELECT 1", "CREATE TABLE t (a, b) AS SELECT 1, 2", "CREATE TABLE t (a INT", "", "'"} {
+	for _, sql := range []string{
+		"DROP TABLE t", "CREATE VIEW v AS SELECT 1", "CREATE TABLE t (a, b) AS SELECT 1, 2",
+		"CREATE TABLE t (a INT", "", "'",
+	} {
 		if _, ok := ParseTable(sql); ok {
 			t.Errorf("%s is read", sql)
 		}
@@ -141,7 +153,10 @@ func TestParseStage(t *testing.T) {
 	}{
 		{"CREATE STAGE s", Stage{Internal: true}},
 		{"CREATE OR REPLACE STAGE s FILE_FORMAT = (TYPE = CSV)", Stage{Internal: true, Format: "(TYPE = CSV)"}},
-		{"CREATE STAGE IF NOT EXISTS s URL = 's3://b/raw/' CONNECTION = (CONNECTION_NAME = 'c')", Stage{URL: "s3://b/raw/", Connection: "c"}},
+		{"CREATE STAGE IF NOT EXISTS s URL = 's3://b/raw/' CONNECTION = (CONNECTION_NAME = 'c')", Stage{
+			URL:        "s3://b/raw/",
+			Connection: "c",
+		}},
 		{"CREATE STAGE s 's3://b/' CONNECTION = (ACCESS_KEY_ID = 'URL')", Stage{URL: "s3://b/"}},
 	} {
 		got, ok := ParseStage(tt.sql)
@@ -156,7 +171,10 @@ func TestParseTask(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ sql, want string }{
 		{"CREATE TASK x WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS COPY INTO t FROM @s", "schedule true after [] body [COPY INTO t FROM @s]"},
-		{"CREATE OR REPLACE TASK x AFTER 'a', 'b' WHEN STREAM_STATUS('s') = true AS BEGIN SELECT 1; SELECT 2; END", "schedule false after [a b] body [SELECT 1 SELECT 2]"},
+		{
+			"CREATE OR REPLACE TASK x AFTER 'a', 'b' WHEN STREAM_STATUS('s') = true AS BEGIN SELECT 1; SELECT 2; END",
+			"schedule false after [a b] body [SELECT 1 SELECT 2]",
+		},
 		{"CREATE TASK x SCHEDULE = USING CRON '0 0 * * * *' AFTER 'a' AS SELECT 1", "schedule true after [a] body [SELECT 1]"},
 	} {
 		task, ok := ParseTask(tt.sql)

@@ -212,7 +212,10 @@ func readExpression(r *sqltext.Reader) string {
 	start := r.Offset()
 	for first := true; r.I < len(r.Tokens); first = false {
 		if !first {
-			for _, word := range []string{"NOT", "NULL", "DEFAULT", "COMMENT", "CHECK", "AUTOINCREMENT", "IDENTITY", "GENERATED", "STATS_TRUNCATE_LEN", "FIRST", "AFTER"} {
+			for _, word := range []string{
+				"NOT", "NULL", "DEFAULT", "COMMENT", "CHECK", "AUTOINCREMENT", "IDENTITY", "GENERATED",
+				"STATS_TRUNCATE_LEN", "FIRST", "AFTER",
+			} {
 				if r.IsWord(word) {
 					return r.Src[start:r.EndOffset()]
 				}
