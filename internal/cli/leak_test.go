@@ -77,10 +77,11 @@ environments:
 	write(t, dir, "migrations/00001_a.sql", "-- +goose Up\nCREATE OR REPLACE CONNECTION "+connection+" STORAGE_TYPE = 's3' ACCESS_KEY_ID = {{ secret \"LEAK\" }} SECRET_ACCESS_KEY = 'x{{ secret \"LEAK\" }}y';\n"+
 		"CREATE TABLE t (a INT);\n-- +goose Down\nDROP TABLE t;\nDROP CONNECTION "+connection+";\n")
 	write(t, dir, "migrations/00002_b.sql", "-- +goose Up\nALTER TABLE t ADD COLUMN b INT;\nSELECT to_date({{ secret \"LEAK\" }});\n-- +goose Down\nSELECT 1;\n")
-	write(t, dir, "loads/l.sql", "COPY INTO t (a) FROM (SELECT $1::INT FROM @s/x/) FILE_FORMAT = (TYPE = CSV);\n")
+	write(t, dir, "loads/l.sql", "COPY INTO t (a) FROM (SELECT $1::INT FROM @s/) FILE_FORMAT = (TYPE = CSV);\n")
 	oneLine := strings.ReplaceAll(value, "\n", " ")
 	env.SQL(t, "CREATE TABLE theirs (a INT)", env.StageSQL("s", "x/", "CSV"))
 	env.Put(t, "x/bad.csv", []byte(oneLine+"\n"))
+	env.Put(t, "x/good.csv", []byte("1\n"))
 	process := map[string]string{
 		"TEST_PASSWORD": c.Password.Reveal(), "LEAK": value, "DBCTL_LABEL": "build " + oneLine, "KEY_OF_OTHERS": value,
 	}
@@ -126,6 +127,7 @@ environments:
 		{"show", "2"},
 		{"status", "--json"},
 		{"migrate", "status", "--json"},
+		{"sql", "SELECT to_date('" + strings.ReplaceAll(oneLine, "'", "''") + "')"},
 		{"sql", "SELECT to_date('" + oneLine + "')"},
 	} {
 		run(args...)

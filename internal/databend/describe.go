@@ -235,6 +235,9 @@ func (s *Server) cleaner(st Statement) func(string) string {
 			loose.Add(secret.New(value))
 		}
 	}
+	for _, v := range s.cfg.Scrub.In(st.SQL) { // written by hand
+		loose.Add(v)
+	}
 	var hidden []string
 	masked := sqltext.Mask(st.SQL)
 	for _, m := range literal.FindAllStringSubmatch(st.SQL, -1) {

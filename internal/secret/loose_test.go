@@ -93,3 +93,16 @@ func TestFileIsNotWaitedFor(t *testing.T) {
 		}
 	}
 }
+
+func TestIn(t *testing.T) {
+	t.Parallel()
+	s := NewScrubber()
+	s.Add(New("it's-a-value"))
+	s.Add(New("another-value"))
+	if got := s.In("SELECT 'it''s-a-value'"); len(got) != 1 || got[0].Reveal() != "it's-a-value" {
+		t.Errorf("got %d", len(got))
+	}
+	if got := (*Scrubber)(nil).In("x"); got != nil {
+		t.Errorf("a nil Scrubber found %v", got)
+	}
+}

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -39,6 +40,23 @@ func NewScrubber() *Scrubber {
 }
 
 func empty() *Scrubber { return &Scrubber{known: map[string]bool{}, nodes: make([]node, 1)} }
+
+// In returns the secrets that stand in a text, as they are or as a literal of SQL, in any case and with any white space.
+func (s *Scrubber) In(text string) []Text {
+	if s == nil {
+		return nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []Text
+	text, _ = fold(text)
+	for value := range s.known {
+		if slices.ContainsFunc(looseForms(value), func(form string) bool { return strings.Contains(text, form) }) {
+			found = append(found, New(value))
+		}
+	}
+	return found
+}
 
 // minLong is the length from which a secret is no word or name that something else has as well.
 const minLong = 12
