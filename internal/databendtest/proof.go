@@ -1,6 +1,7 @@
 package databendtest
 
 import (
+	"math/rand/v2"
 	"os"
 	"strconv"
 )
@@ -8,10 +9,15 @@ import (
 // Full reports whether the proofs are to run in full (DBCTL_PROOF=full, for hours) and not in their short form.
 func Full() bool { return os.Getenv("DBCTL_PROOF") == "full" }
 
-// Seed is where random proofs begin: DBCTL_PROOF_SEED, or otherwise.
-func Seed(otherwise uint64) uint64 {
-	if n, err := strconv.ParseUint(os.Getenv("DBCTL_PROOF_SEED"), 10, 64); err == nil {
+// Seed is where random tests begin: DBCTL_PROOF_SEED; else the same one each time in the short form, and another one in full. Who uses
+// it prints it.
+func Seed() uint64 {
+	n, err := strconv.ParseUint(os.Getenv("DBCTL_PROOF_SEED"), 10, 64)
+	switch {
+	case err == nil:
 		return n
+	case Full():
+		return rand.Uint64N(1_000_000)
 	}
-	return otherwise
+	return 1
 }

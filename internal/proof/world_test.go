@@ -25,7 +25,7 @@ import (
 
 var (
 	full = databendtest.Full()
-	seed = databendtest.Seed(uint64(time.Now().UnixNano()) % 1_000_000)
+	seed = databendtest.Seed()
 	// binary is dbctl, built once.
 	binary  string
 	results table

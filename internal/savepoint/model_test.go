@@ -488,8 +488,9 @@ func TestModelForeign(t *testing.T) {
 func model(t *testing.T, make func(seed uint64) round) {
 	r := newRig(t)
 	stats := &tally{}
+	first := databendtest.Seed()
 	ran := rounds(t, 1000, 15*time.Second, func(i int) {
-		seed := databendtest.Seed(1) + uint64(i)
+		seed := first + uint64(i)
 		ro := make(seed)
 		stats.foreign = len(ro.foreign)
 		if wrong := r.play(t, ro, stats); wrong != "" {
