@@ -18,16 +18,16 @@ import (
 // ends without an error when ctx ends between two passes, and with the pass's error when ctx ends during one.
 func every(ctx context.Context, interval time.Duration, sink event.Sink, pass func(context.Context) error) error {
 	for first := true; ; first = false {
-		sink(event.Note{Level: "info", Text: "load at " + clock(time.Now())})
+		sink(event.Note{Level: event.Info, Text: "load at " + clock(time.Now())})
 		err := pass(ctx)
 		if ctx.Err() != nil || first && exit.Of(err) == exit.Usage && !someWell(err) {
 			return err
 		}
 		if err != nil {
-			sink(event.Note{Level: "warn", Text: err.Error()})
+			sink(event.Note{Level: event.Warn, Text: err.Error()})
 		}
 		wait := interval + rand.N(interval/10+1)
-		sink(event.Note{Level: "info", Text: fmt.Sprintf("next at %s", clock(time.Now().Add(wait)))})
+		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("next at %s", clock(time.Now().Add(wait)))})
 		select {
 		case <-ctx.Done():
 			return nil

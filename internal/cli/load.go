@@ -230,7 +230,7 @@ func (a *app) unheeded(loads []project.Load) {
 	for _, l := range loads {
 		for _, o := range []struct{ name, instead string }{{"MAX_FILES", "--limit N bounds a run"}, {"RETURN_FAILED_ONLY", "each file's result is read"}} {
 			if _, ok := l.Copy.Option(o.name); ok {
-				a.ui.Event(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s is left out: %s", l.Name, o.name, o.instead)})
+				a.ui.Event(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s is left out: %s", l.Name, o.name, o.instead)})
 			}
 		}
 	}

@@ -77,9 +77,9 @@ func (a *app) createLoad(ctx context.Context, r draft.Request, dry, sequential b
 		return err
 	}
 	for _, n := range d.Notes {
-		a.ui.Event(event.Note{Level: "info", Text: "load " + r.Name + ": " + n})
+		a.ui.Event(event.Note{Level: event.Info, Text: "load " + r.Name + ": " + n})
 	}
-	a.ui.Event(event.Note{Level: "info", Text: fmt.Sprintf("load %s: written from the columns of %s of %s", r.Name,
+	a.ui.Event(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: written from the columns of %s of %s", r.Name,
 		event.Plural(int64(d.Files), "file"), event.Count(int64(d.Of)))})
 	a.ui.Record("load", "-- "+filepath.ToSlash(file)+"\n"+d.Load, map[string]string{"path": filepath.ToSlash(file), "sql": d.Load})
 	if d.Migration != "" {

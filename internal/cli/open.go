@@ -182,7 +182,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	}
 	a.complete(&cfg, p)
 	if cfg.Plain && !loopback(cfg.Host) {
-		a.note("warn", "the connection to "+cfg.Host+" is not encrypted (tls: false, or sslmode=disable): the password, the SQL and every secret in it can be read on the way")
+		a.note(event.Warn, "the connection to "+cfg.Host+" is not encrypted (tls: false, or sslmode=disable): the password, the SQL and every secret in it can be read on the way")
 	}
 	w.server, err = databend.Connect(ctx, cfg)
 	if engine != nil && databend.IsCode(err, databend.CodeUnknownDatabase) {
@@ -213,7 +213,7 @@ func (a *app) complete(cfg *databend.Config, p *project.Project) {
 	cfg.Timeout = a.timeout.d
 	cfg.UserAgent = "dbctl/" + version().Version
 	cfg.Scrub = a.scrub
-	cfg.Warn = func(line string) { a.note("warn", line) }
+	cfg.Warn = func(line string) { a.note(event.Warn, line) }
 	if !a.lockWait.set {
 		a.lockWait.d = p.Env.LockWait
 	}

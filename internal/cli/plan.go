@@ -179,7 +179,7 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 	return eachLoad(ctx, loads, func(l project.Load) error {
 		_, err := loader.Plan(ctx, l, load.Options{Verbose: true})
 		if e, ok := errors.AsType[*load.Error](err); ok && e.Exit == exit.Check {
-			a.note("warn", e.Error())
+			a.note(event.Warn, e.Error())
 			return nil
 		}
 		return err

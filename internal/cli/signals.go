@@ -51,9 +51,9 @@ func (a *app) underSignals(run runFunc) exit.Code {
 			switch {
 			case n == 1:
 				cancel()
-				a.note("warn", stopping(a.cmd))
+				a.note(event.Warn, stopping(a.cmd))
 			case n == 2 && a.cmd.recovers != "":
-				a.note("warn", fmt.Sprintf("still putting back what was begun; once more leaves at once, then `%s` finishes it", a.recovery()))
+				a.note(event.Warn, fmt.Sprintf("still putting back what was begun; once more leaves at once, then `%s` finishes it", a.recovery()))
 			default:
 				a.ui.Fail(failure(&mistake{"left at once: what was begun may be half done", a.recoverHint(), code}))
 				return code
@@ -103,4 +103,4 @@ func signalCode(sig os.Signal) exit.Code {
 	return exit.Interrupted
 }
 
-func (a *app) note(level, text string) { a.ui.Event(event.Note{Level: level, Text: text}) }
+func (a *app) note(level event.Level, text string) { a.ui.Event(event.Note{Level: level, Text: text}) }

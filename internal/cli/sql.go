@@ -130,7 +130,7 @@ func (a *app) sql(ctx context.Context, name, text string, asCSV, yes bool) error
 		}
 	}
 	if kind := writing(script.Statements, w.project.Env.Database); kind != "" {
-		a.note("info", kind+" wrote past the journal: what belongs to the schema belongs in a migration (`dbctl migrate create NAME`), rows of files in a load")
+		a.note(event.Info, kind+" wrote past the journal: what belongs to the schema belongs in a migration (`dbctl migrate create NAME`), rows of files in a load")
 	}
 	return nil
 }

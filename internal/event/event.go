@@ -16,9 +16,20 @@ type Target struct {
 	Run                          string // the run's id, on every JSON line
 }
 
-// Note is a line for a person: Level "info", "warn", "detail" (shown with -v), "hint". Not an error.
+// Level says how a Note is shown.
+type Level string
+
+// The levels of a Note.
+const (
+	Info   Level = "info"
+	Warn   Level = "warn"
+	Detail Level = "detail" // with -v
+	Hint   Level = "hint"   // what to type
+)
+
+// Note is a line for a person. It is not an error.
 type Note struct {
-	Level string `json:"level"`
+	Level Level  `json:"level"`
 	Text  string `json:"text"`
 }
 

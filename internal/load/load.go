@@ -176,7 +176,7 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 func (l *Loader) History(ctx context.Context, load string) error {
 	n, err := l.planner.History(ctx, load, l.cfg.Sink)
 	if err == nil && n == 0 {
-		l.cfg.Sink(event.Note{Level: "info", Text: "load " + load + ": no run has loaded, failed or marked a file"})
+		l.cfg.Sink(event.Note{Level: event.Info, Text: "load " + load + ": no run has loaded, failed or marked a file"})
 	}
 	return fault.Wrap(load, "read the ledger", err)
 }

@@ -220,7 +220,7 @@ func (w *world) notes() string {
 	var out []string
 	for _, e := range w.events {
 		if n, ok := e.(event.Note); ok {
-			out = append(out, n.Level+": "+n.Text)
+			out = append(out, string(n.Level)+": "+n.Text)
 		}
 	}
 	return strings.Join(out, "\n")

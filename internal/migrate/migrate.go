@@ -159,13 +159,13 @@ func (m *Migrator) command(ctx context.Context, name string, make func(state.His
 		if left, ok := unfinished(h); ok {
 			switch {
 			case left.Alive && m.o.DryRun:
-				m.env.Note("warn", "%s: it holds the lock", run.Describe(left))
+				m.env.Note(event.Warn, "%s: it holds the lock", run.Describe(left))
 			case left.Alive:
 				// Acquire says who, or waits.
 			case left.Partial:
 				return plan.LeftUnfinished("dbctl migrate recover", "%s: something of it could not be put back", run.Describe(left))
 			case m.o.DryRun:
-				m.env.Note("warn", "%s: the next command that writes puts it back first", run.Describe(left))
+				m.env.Note(event.Warn, "%s: the next command that writes puts it back first", run.Describe(left))
 			default:
 				if err := run.PutBack(ctx, m.env, h, left); err != nil {
 					return err
@@ -224,7 +224,7 @@ func (m *Migrator) execute(ctx context.Context, p plan.Plan, h state.History) (p
 		m.showSteps(p)
 		m.showSkipped(p)
 		for _, text := range moves.Notes {
-			m.env.Note("info", "%s", text)
+			m.env.Note(event.Info, "%s", text)
 		}
 	}
 	if err != nil || m.o.DryRun {
@@ -273,7 +273,7 @@ func (m *Migrator) secrets(ctx context.Context, names []string) (secret.Set, err
 func (m *Migrator) wayBackToo(ctx context.Context, p plan.Plan) (secret.Set, error) {
 	set, err := m.secrets(ctx, p.Secrets())
 	if missing, ok := errors.AsType[*secret.MissingError](err); ok && len(p.WayBack) > 0 {
-		m.env.Note("info", "a rollback would define again what the engine does not show whole, with: %s", strings.Join(p.WayBack, ", "))
+		m.env.Note(event.Info, "a rollback would define again what the engine does not show whole, with: %s", strings.Join(p.WayBack, ", "))
 		return nil, missing
 	}
 	return set, err

@@ -53,7 +53,7 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 	}
 	s := StatusOf(m.p, h, was)
 	if len(left) > 0 {
-		s.Notes = append(s.Notes, event.Note{Level: "warn", Text: "a rollback kept these beside: " + strings.Join(left, ", ")})
+		s.Notes = append(s.Notes, event.Note{Level: event.Warn, Text: "a rollback kept these beside: " + strings.Join(left, ", ")})
 	}
 	return s, nil
 }
@@ -107,19 +107,19 @@ func StatusOf(p *project.Project, h state.History, was plan.Texts) Status {
 	s.Notes = append(s.Notes, notes...)
 	for _, err := range problems {
 		if e, ok := errors.AsType[*PlanError](err); ok && byVersion[e.Version] != nil {
-			s.Notes = append(s.Notes, event.Note{Level: "hint", Text: fmt.Sprintf("%d is %s: %s", e.Version, byVersion[e.Version].State, e.Hint())})
+			s.Notes = append(s.Notes, event.Note{Level: event.Hint, Text: fmt.Sprintf("%d is %s: %s", e.Version, byVersion[e.Version].State, e.Hint())})
 		}
 	}
 	for _, r := range h.Unfinished {
 		if r.Alive {
-			s.Notes = append(s.Notes, event.Note{Level: "info", Text: run.Describe(r)})
+			s.Notes = append(s.Notes, event.Note{Level: event.Info, Text: run.Describe(r)})
 			continue
 		}
 		next := "dbctl migrate recover, or the next up, down or redo, puts it back"
 		if r.Partial {
 			next = "something of it could not be put back; mend it, then: dbctl migrate recover"
 		}
-		s.Notes = append(s.Notes, event.Note{Level: "warn", Text: run.Describe(r) + ": " + next})
+		s.Notes = append(s.Notes, event.Note{Level: event.Warn, Text: run.Describe(r) + ": " + next})
 		if !r.Partial {
 			interrupted(r, byVersion, add)
 		}
@@ -220,7 +220,7 @@ func (m *Migrator) record(ctx context.Context, make func(state.History) ([]state
 		}
 		l, err := m.store.Acquire(ctx, state.LockOptions{
 			TTL: m.o.LockTTL, Wait: m.o.LockWait, Run: m.o.Run, Actor: m.o.Actor,
-			Note: func(text string) { m.env.Note("warn", "%s", text) },
+			Note: func(text string) { m.env.Note(event.Warn, "%s", text) },
 		}, h)
 		if err != nil {
 			return err

@@ -164,7 +164,7 @@ func (w *world) said() string {
 		case event.Migration:
 			out = append(out, fmt.Sprintf("migration %d %s %s %s", e.Version, e.Direction, e.State, e.Reason))
 		case event.Note:
-			out = append(out, e.Level+" "+e.Text)
+			out = append(out, string(e.Level)+" "+e.Text)
 		case event.Rollback:
 			out = append(out, fmt.Sprintf("rollback %s %s %s", e.Object, e.Outcome, e.Detail))
 		case event.Statement:

@@ -236,11 +236,11 @@ func (t *text) paintLines(s string) string {
 
 func (t *text) note(n event.Note) {
 	switch n.Level {
-	case "warn":
+	case event.Warn:
 		t.err(paint("warning:", t.o.ErrColor) + " " + hanging(n.Text) + "\n")
-	case "hint":
+	case event.Hint:
 		t.err(paint("hint:", t.o.ErrColor) + " " + hanging(n.Text) + "\n")
-	case "detail":
+	case event.Detail:
 		if t.o.Verbose {
 			t.err(hanging(n.Text) + "\n")
 		}

@@ -28,9 +28,9 @@ func ptr[T any](v T) *T { return &v }
 // story has every event, in an order that a command could emit them in.
 var story = []event.Event{
 	event.Target{Env: "prod", Host: "db.example.com:443", Database: "citydrive", Project: "citydrive", Run: "r1"},
-	event.Note{Level: "info", Text: "waiting for the warehouse"},
-	event.Note{Level: "warn", Text: "migration 2 is stale: var bucket has another value"},
-	event.Note{Level: "detail", Text: "16 requests"},
+	event.Note{Level: event.Info, Text: "waiting for the warehouse"},
+	event.Note{Level: event.Warn, Text: "migration 2 is stale: var bucket has another value"},
+	event.Note{Level: event.Detail, Text: "16 requests"},
 	event.Migration{Version: 1, Name: "connection", State: "applied", AppliedAt: &at, TookMS: 41},
 	event.Migration{Version: 20261122, Name: "a_longer_name", State: "pending", Reason: "new"},
 	event.Statement{
@@ -223,7 +223,7 @@ func TestStatusLine(t *testing.T) {
 	u := New(Options{Out: term, Err: term, ErrTerminal: true, Width: func() int { return 60 }})
 	u.Event(event.Progress{What: "load videos", Done: 3, Total: 12, Rows: 1200, Bytes: 3_100_000, BytesTotal: 12_000_000, ETA: 20})
 	<-term.ch // drawn by the ticker
-	u.Event(event.Note{Level: "info", Text: "a note"})
+	u.Event(event.Note{Level: event.Info, Text: "a note"})
 	u.Close()
 	got := term.String()
 	want := "\r\x1b[Kload videos  3/12  1,200 rows  3.1 MB of 12 MB  about 20s …" // 59 of 60 columns

@@ -149,6 +149,6 @@ func (r *Inspector) once(text string) {
 	}
 	if !r.warned[text] {
 		r.warned[text] = true
-		r.Sink(event.Note{Level: "warn", Text: text})
+		r.Sink(event.Note{Level: event.Warn, Text: text})
 	}
 }

@@ -27,7 +27,7 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 		return err
 	}
 	if o := j.Untold(); o != "" {
-		r.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: shown without %s, which a query cannot be told; it can be told a "+
+		r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: shown without %s, which a query cannot be told; it can be told a "+
 			"format's name: CREATE FILE FORMAT", j.Name, o)})
 	}
 	out := event.Preview{Load: j.Name}
@@ -42,7 +42,7 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 			Column: j.Statement.Column,
 		})
 		if err != nil && fault.IsRefusal(err) && (i < len(files)-1 || len(out.Rows) > 0) { // others are better
-			r.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s cannot be shown: %s", j.Name, f, fault.InWords(err))})
+			r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s cannot be shown: %s", j.Name, f, fault.InWords(err))})
 			continue
 		}
 		if err != nil {

@@ -28,7 +28,7 @@ func (p *Plan) Emit(sink event.Sink, verb string) {
 	}
 	p.Notes(sink)
 	if len(p.Job.After) > 0 && len(p.Planned()) > 0 {
-		sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: then, in the same transaction, when rows came: %s", p.Load, p.Job.Behind())})
+		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: then, in the same transaction, when rows came: %s", p.Load, p.Job.Behind())})
 	}
 	sink(event.Summary{Command: "load", Load: p.Load, Text: p.Load + ": " + p.Text(verb), Counts: p.Sums()})
 }
@@ -45,7 +45,7 @@ func (p *Plan) event(f File) event.File {
 // Notes says what must not pass in silence.
 func (p *Plan) Notes(sink event.Sink) {
 	if n := p.Counts[Emptied].Files; n > 0 {
-		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again",
+		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again",
 			p.Load, fault.Count(n, "loaded file", "loaded files"), p.Table)})
 		hint := "dbctl load %[1]s --mark new --reason '…' loads them again"
 		if p.Counts[Loaded].Files+p.Counts[Expired].Files > 0 {
@@ -54,14 +54,14 @@ func (p *Plan) Notes(sink event.Sink) {
 		if p.cleared && p.TableRows > 0 {
 			hint += "; unless load_file_metadata_expire_hours was raised since they were loaded: then their rows are there"
 		}
-		sink(event.Note{Level: "hint", Text: fmt.Sprintf(hint, p.Load)})
+		sink(event.Note{Level: event.Hint, Text: fmt.Sprintf(hint, p.Load)})
 	}
 	if n := p.Counts[Unfinished].Files; n > 0 {
-		sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load,
+		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load,
 			fault.Count(n, "file", "files"))})
 	}
 	if p.Engine > 0 {
-		sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load,
+		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load,
 			fault.Count(p.Engine, "file was", "files were"))})
 	}
 }

@@ -20,7 +20,7 @@ import (
 // isolate loads what can be loaded of a batch that the engine refused, and finds out why the rest cannot. It returns how many
 // files gave no row.
 func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
-	r.cfg.Sink(event.Note{Level: "detail", Text: fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name,
+	r.cfg.Sink(event.Note{Level: event.Detail, Text: fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name,
 		fault.Count(int64(len(b.files)), "file", "files"), cause.error)})
 	r.phase("looking for bad files")
 	defer r.phase("")

@@ -82,7 +82,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	}
 	former.tell(j.Name, cfg.Sink)
 	if meanwhile > 0 {
-		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: %s loaded meanwhile, and not marked", j.Name,
+		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s loaded meanwhile, and not marked", j.Name,
 			fault.Count(meanwhile, "file was", "files were"))})
 	}
 	if len(rows) == 0 {

@@ -131,12 +131,12 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 		return Result{}, cmp.Or(r.passed(ctx), errors.Join(r.plan.Open(), r.plan.Stopped(o)))
 	}
 	if again := r.plan.Doubled(); o.Force && again > 0 {
-		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: those "+
+		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: those "+
 			"are twice in "+
 			"%s then; --reload replaces them", j.Name, fault.Count(again, "file", "files"), j.Target)})
 	}
 	if o, ok := j.Copy.Option("ON_ERROR"); ok && silentlySkips.MatchString(o.Value) {
-		cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
+		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
 			"say so; CONTINUE tells how many of each file, ABORT passes over none", j.Name, o.Value)})
 	}
 	if len(j.Secrets) > 0 {
@@ -173,7 +173,7 @@ func (r *run) acquire(ctx context.Context) (err error) {
 	}
 	r.lock, err = r.Store.AcquireTable(ctx, r.j.Database, r.j.Table, state.LockOptions{
 		Wait: r.cfg.LockWait, Run: r.cfg.Run, Actor: r.cfg.Actor,
-		Note: func(text string) { r.cfg.Sink(event.Note{Level: "info", Text: text}) },
+		Note: func(text string) { r.cfg.Sink(event.Note{Level: event.Info, Text: text}) },
 		Seen: r.seen,
 		Beside: func(ctx context.Context) (err error) {
 			r.stands, err = r.planner.Stands(ctx, r.plan)
@@ -234,7 +234,7 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 		}
 		switch {
 		case errors.As(err, &again) && try < plan.Replans:
-			r.cfg.Sink(event.Note{Level: "info", Text: fmt.Sprintf("load %s: something changed meanwhile, planning again: %v", r.j.Name, again)})
+			r.cfg.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: something changed meanwhile, planning again: %v", r.j.Name, again)})
 		case err != nil:
 			return planned, err
 		case left == 0:
@@ -266,7 +266,7 @@ func (r *run) rowless(planned *plan.Plan) {
 		}
 	}
 	if len(names) > 0 {
-		r.cfg.Sink(event.Note{Level: "warn", Text: fmt.Sprintf("load %s: no row came from %s: nothing but a header in it, compressed and "+
+		r.cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: no row came from %s: nothing but a header in it, compressed and "+
 			"cut off, or loaded by somebody else meanwhile: %s", r.j.Name, fault.Count(int64(len(names)), "file", "files"),
 			fault.Some(names, 5))})
 	}

@@ -247,9 +247,9 @@ func Compare(p *project.Project, h state.History, was Texts, tell func(version i
 			tell(v.Version, "missing", "applied, and its file is gone")
 			problems = append(problems, missingError(v))
 		case m.Up.Checksum != v.Sums.UpSum && m.Up.ExpandedChecksum == v.Sums.UpExpandedSum:
-			notes = append(notes, event.Note{Level: "info", Text: m.Path + " was edited since it was applied, and renders to the same text: that is no edit"})
+			notes = append(notes, event.Note{Level: event.Info, Text: m.Path + " was edited since it was applied, and renders to the same text: that is no edit"})
 		case m.Up.Checksum != v.Sums.UpSum && was.sameStatements(m, v):
-			notes = append(notes, event.Note{Level: "info", Text: m.Path + " was edited since it was applied, in comments and white space alone: that is no edit"})
+			notes = append(notes, event.Note{Level: event.Info, Text: m.Path + " was edited since it was applied, in comments and white space alone: that is no edit"})
 		case m.Up.Checksum != v.Sums.UpSum:
 			tell(v.Version, "edited", "the file's Up section was edited after it was applied")
 			problems = append(problems, &Error{
@@ -259,11 +259,11 @@ func Compare(p *project.Project, h state.History, was Texts, tell func(version i
 			})
 		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
 			tell(v.Version, "stale", "what its templates say changed since it was applied: a var, or a load")
-			notes = append(notes, event.Note{Level: "warn", Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied "+
+			notes = append(notes, event.Note{Level: event.Warn, Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied "+
 				"(a var, or a load): `dbctl show %d --diff` shows what; "+
 				"write a new migration, or, if the warehouse is right: dbctl migrate accept %[2]d --reason \"why\"", m.Path, v.Version)})
 		case m.Down.Checksum != v.Sums.DownSum:
-			notes = append(notes, event.Note{Level: "info", Text: m.Path +
+			notes = append(notes, event.Note{Level: event.Info, Text: m.Path +
 				": its Down section changed since it was applied; going down runs what the file says now"})
 		}
 	}

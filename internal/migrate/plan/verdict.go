@@ -35,7 +35,7 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 			st := &s.Statements[k]
 			followed := p.Atomic || k+1 < len(s.Statements)
 			if st.Effect.Retention && followed {
-				p.Notes = append(p.Notes, event.Note{Level: "warn", Text: fmt.Sprintf("%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line)})
+				p.Notes = append(p.Notes, event.Note{Level: event.Warn, Text: fmt.Sprintf("%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line)})
 			}
 			if err := j.statement(ctx, *s, st, followed); err != nil {
 				return p, err
@@ -51,7 +51,7 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 			return p, err
 		}
 		for _, w := range warnings {
-			p.Notes = append(p.Notes, event.Note{Level: "warn", Text: "a rollback is not certain: " + w})
+			p.Notes = append(p.Notes, event.Note{Level: event.Warn, Text: "a rollback is not certain: " + w})
 		}
 	}
 	return p, errors.Join(j.refusals...)

@@ -219,7 +219,7 @@ func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, 
 			return err
 		}
 		if n > 0 {
-			w.Note("info", "table %s keeps its ledger: %s", display(c.table), event.Plural(n, "file"))
+			w.Note(event.Info, "table %s keeps its ledger: %s", display(c.table), event.Plural(n, "file"))
 		}
 	}
 	return nil

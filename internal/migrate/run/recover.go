@@ -27,7 +27,7 @@ type recovery struct {
 
 // recovering takes the unfinished run over, lets f finish it, and gives the lock back.
 func recovering(ctx context.Context, env *Env, h state.History, left state.Run, f func(*recovery) error) error {
-	env.Note("warn", "%s is found", Describe(left))
+	env.Note(event.Warn, "%s is found", Describe(left))
 	w, err := acquire(ctx, env, h, []string{"*"})
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (x *recovery) settle(ctx context.Context, id, prefix string) error {
 			return nil
 		}
 		for _, row := range res.Rows {
-			x.Note("info", "ending statement %s of run %s", row[0].String, id)
+			x.Note(event.Info, "ending statement %s of run %s", row[0].String, id)
 			if err := x.Server.Settle(wait, row[0].String); err != nil {
 				return err
 			}
@@ -129,7 +129,7 @@ func PutBack(ctx context.Context, env *Env, h state.History, left state.Run) err
 
 func (x *recovery) putBack(ctx context.Context) error {
 	if x.over() {
-		x.Note("info", "it had finished: recording that")
+		x.Note(event.Info, "it had finished: recording that")
 		if err := x.record(ctx, savepoint.Report{}, &Error{Err: errors.New("not recorded by its own run")}); err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (x *recovery) putBack(ctx context.Context) error {
 	}
 	var report savepoint.Report
 	if !x.save.empty() {
-		x.Note("info", "putting migration %s back", s.String())
+		x.Note(event.Info, "putting migration %s back", s.String())
 		var err error
 		if report, err = x.rollBack(ctx, x.plan, x.save, x.finished, x.Secrets); err != nil {
 			e.Left, e.wayOut = true, x.withoutDatabase(ctx, err)
@@ -158,7 +158,7 @@ func (x *recovery) putBack(ctx context.Context) error {
 	what := irreversibly(x.plan, x.save)
 	e.Left = !report.Clean() || what != ""
 	if what != "" {
-		x.Note("warn", "%s ran, and cannot be undone", what)
+		x.Note(event.Warn, "%s ran, and cannot be undone", what)
 	}
 	if err := x.record(ctx, report, e); err != nil {
 		e.Left = true
@@ -332,7 +332,7 @@ func (x *recovery) resume(ctx context.Context) error {
 	if err := r.sayAgain(ctx, &step, r.start.Statement); err != nil {
 		return err
 	}
-	r.Note("info", "going on with migration %s at statement %d of %d", step.String(), r.start.Statement+1, len(step.Statements))
+	r.Note(event.Info, "going on with migration %s at statement %d of %d", step.String(), r.start.Statement+1, len(step.Statements))
 	if err := r.steps(ctx); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (r *Run) failed(ctx context.Context, i int, err error) error {
 		return e
 	}
 	if e.Interrupted {
-		r.Note("warn", "interrupted: putting migration %s back", s.String())
+		r.Note(event.Warn, "interrupted: putting migration %s back", s.String())
 	}
 	detached := context.WithoutCancel(ctx)
 	report, restoreErr := r.putBack(detached)
@@ -58,7 +58,7 @@ func (r *Run) failed(ctx context.Context, i int, err error) error {
 		return e
 	}
 	if what != "" {
-		r.Note("warn", "%s ran, and cannot be undone", what)
+		r.Note(event.Warn, "%s ran, and cannot be undone", what)
 	}
 	if err := r.recordFailure(detached, report, e); err != nil {
 		e.Left = true

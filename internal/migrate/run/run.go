@@ -116,7 +116,7 @@ func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
 	for until := time.Now().Add(r.LockWait); len(there) > 0; {
 		held, err := r.lock.HeldTables(ctx, state.LockOptions{
 			TTL: r.LockTTL, Wait: r.LockWait, Run: r.ID, Actor: r.Actor,
-			Note: func(text string) { r.Note("warn", "%s", text) },
+			Note: func(text string) { r.Note(event.Warn, "%s", text) },
 		}, there)
 		switch {
 		case err != nil:
@@ -128,7 +128,7 @@ func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
 		}
 		if !told {
 			told = true
-			r.Note("warn", "waiting up to %s: %s", r.LockWait, held)
+			r.Note(event.Warn, "waiting up to %s: %s", r.LockWait, held)
 		}
 		if err := sleep(ctx, 500*time.Millisecond); err != nil {
 			return err

@@ -33,7 +33,7 @@ type Env struct {
 }
 
 // Note tells something beside the results.
-func (e *Env) Note(level, format string, args ...any) {
+func (e *Env) Note(level event.Level, format string, args ...any) {
 	e.Sink(event.Note{Level: level, Text: fmt.Sprintf(format, args...)})
 }
 
@@ -78,7 +78,7 @@ func acquire(ctx context.Context, env *Env, h state.History, writes []string) (*
 	}
 	lock, err := env.Store.Acquire(ctx, state.LockOptions{
 		TTL: env.LockTTL, Wait: env.LockWait, Run: env.ID, Actor: env.Actor, Session: marks, Writes: writes,
-		Note: func(text string) { env.Note("warn", "%s", text) },
+		Note: func(text string) { env.Note(event.Warn, "%s", text) },
 	}, h)
 	if err != nil {
 		return nil, errors.Join(err, marks.Close())
@@ -211,7 +211,7 @@ func (w *wire) patiently(ctx context.Context, what string, try func() error) err
 		}
 		if time.Since(said) > patience/4 {
 			said = time.Now()
-			w.Note("warn", "%s, trying for %s more: %s", what, time.Until(until).Round(time.Second), err)
+			w.Note(event.Warn, "%s, trying for %s more: %s", what, time.Until(until).Round(time.Second), err)
 		}
 		if err := sleep(ctx, time.Second); err != nil {
 			return err
