@@ -53,7 +53,7 @@ type Config struct {
 	ConnectTimeout  time.Duration     // how long a sleeping or starting server is waited for; default 30 s
 	Timeout         time.Duration     // per statement; 0 none
 	UserAgent       string
-	Warn            func(line string) // told while a sleeping warehouse is waited for, once per reason, and of a setting without effect; may be nil
+	Warn            func(line string) // told of a sleeping warehouse, once per reason, and of a setting without effect; may be nil
 	Scrub           *secret.Scrubber  // told the password and tokens; cleans every message
 	Store           *Store            // where S3 without an endpoint leads: the store beside an embedded engine; nil: to S3
 	Transport       http.RoundTripper // nil: a clone of http.DefaultTransport. Tests count and hurt requests here.
@@ -102,7 +102,9 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if cfg.Host == "" {
-		return nil, &Error{Kind: KindUnreachable, Message: "no host is set", Hint: "set dsn in dbctl.yaml or give --dsn databend://user@host/database"}
+		return nil, &Error{
+			Kind: KindUnreachable, Message: "no host is set", Hint: "set dsn in dbctl.yaml or give --dsn databend://user@host/database",
+		}
 	}
 	if cfg.Port == 0 {
 		cfg.Port = 443

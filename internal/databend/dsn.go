@@ -16,7 +16,8 @@ import (
 //
 // The scheme is databend, databend+http, databend+https, http or https; one that ends in "http", and sslmode=disable, mean
 // plain HTTP. User and password may hold any character raw; %XX is decoded where it is a valid escape. Any parameter that
-// dbctl does not know is a session setting. net/url is not used: it cannot read such passwords, and quotes them in its errors.
+// dbctl does not know is a session setting; one that dbctl pins has no effect. net/url is not used: it cannot read such passwords,
+// and quotes them in its errors.
 func ParseDSN(dsn string) (Config, error) {
 	bad := func(format string, args ...any) (Config, error) {
 		return Config{}, fmt.Errorf("read the DSN: "+format, args...)
@@ -72,7 +73,8 @@ func splitUserinfo(rest string) (userinfo string, loc location, err error) {
 			return rest[:i], loc, nil
 		}
 	}
-	return "", location{}, errors.New("its host, port, database or parameters cannot be read; write an IPv6 address in brackets, and @ / ? # % in other places than the password as %40 %2F %3F %23 %25")
+	return "", location{}, errors.New("its host, port, database or parameters cannot be read; write an IPv6 address in brackets, " +
+		"and @ / ? # % in other places than the password as %40 %2F %3F %23 %25")
 }
 
 type location struct {

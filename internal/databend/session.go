@@ -70,7 +70,7 @@ type Statement struct {
 	Column   int
 	PosOf    func(offset int) (line, column int) // optional: place in File of an offset of SQL
 	Progress func(Progress)                      // optional: called about once a second, and with the final values
-	SendBy   time.Time                           // optional: after this it is not sent any more (KindUnreachable); a connection may take long to make
+	SendBy   time.Time                           // optional: not sent after this (KindUnreachable); a connection may take long
 	Account  bool                                // it reads the account's own settings, which the session's hide: system.settings
 }
 

@@ -24,7 +24,7 @@ import (
 type patience struct {
 	post    time.Duration // for the answer to POST /v1/query: the server answers after about a second; planning may be slow
 	page    time.Duration // for the answer to any other request
-	silence time.Duration // without a trustworthy word of the server on a running statement; below its own 60 s, after which it drops the result
+	silence time.Duration // without a trustworthy word on a running statement; below the server's own 60 s, which drop the result
 	last    time.Duration // for the last question about a statement that is given up, and for logout and final
 	absent  time.Duration // for a POST that the server knows nothing of: it may still be on its way through a proxy
 	gone    time.Duration // a statement that was ended and no longer runs, but whose answer does not come
@@ -367,7 +367,8 @@ func (c *call) send(ctx context.Context, req *http.Request, body []byte, patienc
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
 		if late() {
-			return reply{err: &Error{Kind: KindUnreachable, Message: fmt.Sprintf("the connection to %s took too long; nothing was sent", s.Host()), Err: err}}
+			message := fmt.Sprintf("the connection to %s took too long; nothing was sent", s.Host())
+			return reply{err: &Error{Kind: KindUnreachable, Message: message, Err: err}}
 		}
 		return reply{err: err, sent: wrote.Load(), auth: auth}
 	}
@@ -417,7 +418,8 @@ func (s *Server) refusal(r reply) error {
 	sleeping := func(reason, message string) *Error {
 		unreachable.Message = message
 		unreachable.Err = &asleep{reason: reason, err: r.err}
-		unreachable.Hint = "check that the warehouse is running and that host and port are right, then try again; connect_timeout says how long dbctl waits"
+		unreachable.Hint = "check that the warehouse is running and that host and port are right, then try again; " +
+			"connect_timeout says how long dbctl waits"
 		return unreachable
 	}
 	if r.err != nil {

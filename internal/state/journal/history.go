@@ -112,9 +112,10 @@ func (j *Journal) lastOutcomes() string {
 
 // unended chooses the rows that say what the runs without an end were doing, and the schema's.
 func (j *Journal) unended() string {
-	return "(" + events(EventSchema) + " OR " + events(append(outcomes, EventBegin, EventPlan, EventTakeover)...) + " AND " + subject + " IN (SELECT " + subject +
-		" FROM " + j.db.Name(store.JournalTable) + " WHERE " + j.scope() + " AND (" + events(EventBegin) + " OR " + events(EventEnd) + " AND " + j.counted() +
-		") GROUP BY 1 HAVING count_if(" + events(EventEnd) + ")=0))"
+	about := events(slices.Concat(outcomes, []string{EventBegin, EventPlan, EventTakeover})...)
+	open := "SELECT " + subject + " FROM " + j.db.Name(store.JournalTable) + " WHERE " + j.scope() + " AND (" + events(EventBegin) + " OR " +
+		events(EventEnd) + " AND " + j.counted() + ") GROUP BY 1 HAVING count_if(" + events(EventEnd) + ")=0"
+	return "(" + events(EventSchema) + " OR " + about + " AND " + subject + " IN (" + open + "))"
 }
 
 // history reads the chosen columns of the chosen rows, beside the size of the journal and the locks.
@@ -186,7 +187,9 @@ func (j *Journal) history(ctx context.Context, chosen func(column) bool, rows ..
 
 // scope chooses this project's rows in this database, and the schema row.
 func (j *Journal) scope() string {
-	return "(project=" + store.Literal(j.db.Scope().Project) + " AND " + sqltext.Ident("database") + "=" + store.Literal(j.db.Scope().Database) + " OR event=" + store.Literal(EventSchema) + ")"
+	scope := j.db.Scope()
+	return "(project=" + store.Literal(scope.Project) + " AND " + sqltext.Ident("database") + "=" + store.Literal(scope.Database) +
+		" OR event=" + store.Literal(EventSchema) + ")"
 }
 
 // readExpr is how a column of the journal is read as text.

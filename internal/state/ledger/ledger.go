@@ -97,7 +97,8 @@ func (l *Ledger) LedgerName() string { return l.db.Name(store.LedgerTable) }
 
 // LedgerScope is the condition on the ledger's columns that chooses this project and database: "`project`='p' AND …".
 func (l *Ledger) LedgerScope() string {
-	return sqltext.Ident(ColProject) + "=" + store.Literal(l.db.Scope().Project) + " AND " + sqltext.Ident(ColDatabase) + "=" + store.Literal(l.db.Scope().Database)
+	scope := l.db.Scope()
+	return sqltext.Ident(ColProject) + "=" + store.Literal(scope.Project) + " AND " + sqltext.Ident(ColDatabase) + "=" + store.Literal(scope.Database)
 }
 
 // AppendLedgerSQL is one INSERT of rows, for a transaction of the caller, who must see len(rows) affected rows, and after it that the

@@ -51,7 +51,8 @@ func Guarded(ctx context.Context, db *store.DB, f *Fence, database, table string
 	named := func(database, table string) string {
 		return "(database=" + store.Literal(database) + " AND name=" + store.Literal(table) + ")"
 	}
-	res, err := db.Query(ctx, "SELECT database, name, to_string(table_id), comment FROM system.tables WHERE "+named(f.Database, f.Table)+" OR "+named(database, table))
+	res, err := db.Query(ctx, "SELECT database, name, to_string(table_id), comment FROM system.tables WHERE "+
+		named(f.Database, f.Table)+" OR "+named(database, table))
 	if err != nil {
 		return "", fmt.Errorf("look at the lock: %w", err)
 	}
@@ -302,8 +303,10 @@ func LastClaim(ctx context.Context, db *store.DB, run string) (*Claim, error) {
 
 // Alone is the condition that no other run holds the lock.
 func (l *Lock) Alone() string {
-	return fmt.Sprintf("NOT EXISTS (SELECT 1 FROM system.tables WHERE database=%s AND left(name,4)=%s AND name<>%s AND position(%s IN comment)>0 AND position(%s IN comment)>0)",
-		store.Literal(l.db.Scope().StateDatabase), store.Literal(runPrefix), store.Literal(l.table), store.Literal(claimOf(l.name)), store.Literal(claimHolding))
+	s := store.Literal
+	return fmt.Sprintf("NOT EXISTS (SELECT 1 FROM system.tables WHERE database=%s AND left(name,4)=%s AND name<>%s "+
+		"AND position(%s IN comment)>0 AND position(%s IN comment)>0)",
+		s(l.db.Scope().StateDatabase), s(runPrefix), s(l.table), s(claimOf(l.name)), s(claimHolding))
 }
 
 // waiter waits between two tries, at most as long as the options say.

@@ -12,7 +12,8 @@ import (
 
 // beaten reports whether a change of a lock's table failed because another was quicker, or may have been.
 func beaten(err error) bool {
-	return databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists, databend.CodeVersionMismatch) || databend.IsUnknownOutcome(err)
+	return databend.IsCode(err, databend.CodeUnknownTable, databend.CodeTableExists, databend.CodeVersionMismatch) ||
+		databend.IsUnknownOutcome(err)
 }
 
 func rename(ctx context.Context, db *store.DB, from, to string) error {
@@ -33,7 +34,9 @@ func putAside(ctx context.Context, db *store.DB, held table) (aside string, ours
 // takeOver puts aside the lock of an owner who is gone, tells about whom, and drops what was put aside before. Between the look and the
 // rename the owner may have come back, given the lock back, and another may have taken it: alive says whether it is somebody's now, under
 // whatever name, and it is given back then. It reports whether the lock's name is free for us, and what there is now.
-func (l *Lock) takeOver(ctx context.Context, o Options, v View, held table, claims []Claim, alive func(now View, aside string) bool) (free bool, now View, aside string, err error) {
+func (l *Lock) takeOver(
+	ctx context.Context, o Options, v View, held table, claims []Claim, alive func(now View, aside string) bool,
+) (free bool, now View, aside string, err error) {
 	for _, c := range claims {
 		if c.Run != l.run {
 			o.note("%s: taking over from %s: %s", l.what, c.who(), c.reason(v.Now))
