@@ -13,7 +13,7 @@ SHELL := /bin/bash
 
 BIN := dbctl
 build:
-	go build -trimpath -o $(BIN) ./cmd/dbctl
+	go build -trimpath -ldflags='-s -w' -o $(BIN) ./cmd/dbctl
 
 sample:
 	go run ./cmd/citydrive-sample --out sample
