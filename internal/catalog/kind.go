@@ -96,7 +96,7 @@ func rebuildFunction(name string, f map[string]string) []string {
 	}
 	def := strings.TrimSpace(f["definition"])
 	switch head, body, ok := strings.Cut(def, " AS $$"); {
-	case !ok && strings.Contains(def, "->"):
+	case isLambda(def):
 		def = "AS " + def
 	case ok:
 		def = strings.Replace(head, " RETURNS (", " RETURNS TABLE (", 1) + " AS $$" + body
@@ -107,6 +107,13 @@ func rebuildFunction(name string, f map[string]string) []string {
 		def += " DESC = " + sqltext.Quote(f["description"])
 	}
 	return []string{"CREATE OR REPLACE FUNCTION " + name + " " + def}
+}
+
+// isLambda reports whether an arrow follows the parameters.
+func isLambda(def string) bool {
+	words, err := sqltext.ReadWords(def)
+	r := sqltext.Reader{Words: words}
+	return err == nil && r.Symbol(0, "(") && r.SkipBrackets() && r.I < len(r.Tokens) && strings.HasPrefix(def[r.Tokens[r.I].Start:], "->")
 }
 
 // rebuildFormat turns the shown options into a statement for the types whose text is whole. NDJSON's has a comma and a misspelt
