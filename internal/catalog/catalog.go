@@ -1,10 +1,12 @@
+// Package catalog reads what objects are: Capture makes of a set of them a State, which the journal keeps. It knows the kinds of objects,
+// one value for each: how they are read, which of their facts are a definition, how they are dropped and made again, and so what a
+// change of them can promise.
 package catalog
 
 import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +33,7 @@ func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, erro
 	return s, nil
 }
 
-// entry is a table, view, stream or database as the catalogue has it.
+// Entry is a table, view, stream or database as the catalogue has it.
 type Entry struct {
 	ObjectState
 	dropped time.Time
@@ -39,7 +41,7 @@ type Entry struct {
 
 func (e *Entry) Place() Name { return Name{e.Database, e.Name} }
 
-// catalog is one look at the live catalogue.
+// Catalog is one look at the live catalogue.
 type Catalog struct {
 	Server        string
 	At            time.Time
@@ -63,7 +65,7 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 	}
 	tables := map[string][]string{}
 	var databases []string
-	kinds := map[sqltext.ObjectKind][]sqltext.Object{}
+	others := map[sqltext.ObjectKind][]sqltext.Object{}
 	for _, o := range objects {
 		switch o.Kind {
 		case sqltext.Table:
@@ -71,7 +73,7 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		case sqltext.Database:
 			databases = append(databases, o.Name)
 		default:
-			kinds[o.Kind] = append(kinds[o.Kind], o)
+			others[o.Kind] = append(others[o.Kind], o)
 		}
 	}
 	branches := []string{branch("now", []string{"version()", micros("now()")}, "")}
@@ -89,22 +91,31 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 			all = " where database = " + sqltext.Quote(db)
 		}
 		branches = append(branches,
-			branch("table", []string{"database", "name", "table_id", "engine", "table_option", "comment", "cluster_by", "owner", "is_transient", micros("created_on")}, " from system.tables"+all),
-			branch("gone", []string{"database", "name", "table_id", "engine", "table_option", micros("dropped_on"), micros("created_on")}, " from system.tables_with_history"+in("name")+" and dropped_on is not null"),
-			branch("column", []string{"database", "`table`", "name", "type", "default_kind", "default_expression", "is_nullable", "comment"}, " from system.columns"+in("`table`")),
+			branch("table", []string{
+				"database", "name", "table_id", "engine", "table_option", "comment", "cluster_by", "owner",
+				"is_transient", micros("created_on"),
+			}, " from system.tables"+all),
+			branch("gone", []string{"database", "name", "table_id", "engine", "table_option", micros("dropped_on"), micros("created_on")},
+				" from system.tables_with_history"+in("name")+" and dropped_on is not null"),
+			branch("column", []string{"database", "`table`", "name", "type", "default_kind", "default_expression", "is_nullable", "comment"},
+				" from system.columns"+in("`table`")),
 			branch("view", []string{"database", "name", "view_query"}, " from system.views"+in("name")),
-			branch("stream", []string{"database", "name", "stream_id", "table_name", "mode", "comment", "snapshot_location", "owner", micros("created_on")}, " from system.streams"+in("name")),
+			branch("stream", []string{
+				"database", "name", "stream_id", "table_name", "mode", "comment", "snapshot_location", "owner",
+				micros("created_on"),
+			}, " from system.streams"+in("name")),
 		)
 	}
 	if len(databases) > 0 {
 		branches = append(branches,
-			branch("db", []string{"name", "database_id", micros("dropped_on"), "owner"}, fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
-				Either("name", databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))),
+			branch("db", []string{"name", "database_id", micros("dropped_on"), "owner"},
+				fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
+					Either("name", databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))),
 			// the databases of the engine itself have ids from 2^62 on
 			branch("newest db", []string{"max(database_id)"}, " from system.databases_with_history where database_id < 4611686018427387904"))
 	}
-	for _, k := range slices.Sorted(maps.Keys(kinds)) {
-		if b := kindBranch(k, kinds[k]); b != "" {
+	for _, k := range slices.Sorted(maps.Keys(others)) {
+		if b := kindOf(k).branch(others[k]); b != "" {
 			branches = append(branches, b)
 		}
 	}
@@ -128,8 +139,12 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		}
 	}
 	cat.sortDetails()
-	for _, k := range slices.Sorted(maps.Keys(kinds)) {
-		if err := cat.readKind(ctx, c, k, kinds[k]); err != nil {
+	for _, k := range slices.Sorted(maps.Keys(others)) {
+		read := kindOf(k).read
+		if read == nil {
+			continue
+		}
+		if err := read(ctx, c, cat, others[k]); err != nil {
 			return nil, fmt.Errorf("read %s: %w", k, err)
 		}
 	}
@@ -146,7 +161,7 @@ func (cat *Catalog) add(rows [][]string) {
 			cat.Server, cat.At = f[0], timeOf(f[1])
 		case "table":
 			e := &Entry{ObjectState: ObjectState{
-				Object: TableObject(Name{f[0], f[1]}), Exists: true, ID: f[2], Engine: f[3], Options: options(f[4]), Head: Head(f[4]),
+				Object: TableObject(Name{f[0], f[1]}), Exists: true, ID: f[2], Engine: f[3], Options: tableOptions(f[4]), Head: Head(f[4]),
 				Comment: f[5], ClusterBy: f[6], Owner: f[7], Transient: f[8] != "", Created: timeOf(f[9]),
 			}}
 			cat.Tables[e.Place()] = e
@@ -209,7 +224,8 @@ func (cat *Catalog) add(rows [][]string) {
 func detailBranches(tables map[string][]string) (indexes, constraints []string) {
 	for _, db := range slices.Sorted(maps.Keys(tables)) {
 		filter := " where database = " + sqltext.Quote(db) + " and `table`||'' in " + List(tables[db])
-		indexes = append(indexes, branch("table index", []string{"database", "`table`", "name", "type", "original", "definition"}, " from system.indexes"+filter))
+		indexes = append(indexes, branch("table index", []string{"database", "`table`", "name", "type", "original", "definition"},
+			" from system.indexes"+filter))
 		constraints = append(constraints, branch("table constraint", constraintColumns, " from system.constraints"+filter))
 	}
 	return indexes, constraints
@@ -223,7 +239,8 @@ func (cat *Catalog) readConstraints(ctx context.Context, c Conn, n Name) error {
 	if e == nil || !e.IsFuse() {
 		return nil
 	}
-	rows, err := Query(ctx, c, branch("table constraint", constraintColumns, " from system.constraints where database = "+sqltext.Quote(n.DB)+" and `table` = "+sqltext.Quote(n.Table)))
+	rows, err := Query(ctx, c, branch("table constraint", constraintColumns,
+		" from system.constraints where database = "+sqltext.Quote(n.DB)+" and `table` = "+sqltext.Quote(n.Table)))
 	if databend.IsCode(err, databend.CodeSemantic) {
 		e.Unread = true
 		return nil
@@ -255,7 +272,7 @@ func (cat *Catalog) sortDetails() {
 	}
 }
 
-// state is the state of one object in this look.
+// State is the state of one object in this look.
 func (cat *Catalog) State(o sqltext.Object) ObjectState {
 	switch o.Kind {
 	case sqltext.Table:
@@ -285,7 +302,7 @@ func (cat *Catalog) State(o sqltext.Object) ObjectState {
 	return ObjectState{Object: o}
 }
 
-// byID finds a live table by its id, under whatever name.
+// ByID finds a live table by its id, under whatever name.
 func (cat *Catalog) ByID(id string) *Entry {
 	for _, e := range cat.Tables {
 		if e.ID == id {
@@ -295,46 +312,7 @@ func (cat *Catalog) ByID(id string) *Entry {
 	return nil
 }
 
-var (
-	headPattern   = regexp.MustCompile(`SNAPSHOT_LOCATION='[^']*/h?([0-9a-f]{32})_v`)
-	optionPattern = regexp.MustCompile(`(?:^|' )\s*([A-Za-z0-9_]+)='`)
-)
-
-// head is the newest snapshot's id in a table_option text: all heads in one query.
-func Head(tableOption string) string {
-	if m := headPattern.FindStringSubmatch(tableOption); m != nil {
-		return m[1]
-	}
-	return ""
-}
-
-// options parses " K='v' K2='v2'" and drops what the engine keeps there for itself: where the newest snapshot is, since when
-// changes are tracked, the kind of cluster key, and what ALTER VIEW leaves on a table.
-func options(tableOption string) map[string]string {
-	at := optionPattern.FindAllStringSubmatchIndex(tableOption, -1)
-	out := map[string]string{}
-	for i, m := range at {
-		end := len(tableOption)
-		if i+1 < len(at) {
-			end = at[i+1][0] + 1 // the closing quote is part of the next match
-		}
-		value := strings.TrimSuffix(strings.TrimRight(tableOption[m[1]:end], " "), "'")
-		switch k := strings.ToUpper(tableOption[m[2]:m[3]]); k {
-		case "SNAPSHOT_LOCATION", "CHANGE_TRACKING_BEGIN_VER", "CLUSTER_TYPE", "QUERY":
-		default:
-			out[k] = value
-		}
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out
-}
-
 // Conn is the session that reads: names are always qualified, its current database does not matter.
 type Conn interface {
 	Query(ctx context.Context, st databend.Statement) (databend.Result, error)
 }
-
-// ParkedPrefix begins the names under which a restore puts objects aside: databases of such a name are read with any database.
-const ParkedPrefix = "__dbctl_p_"

@@ -1,6 +1,11 @@
 package catalog
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
 
 // What the engine shows of a function is read by tokens: the words of its literals say nothing.
 func TestRebuildFunction(t *testing.T) {
@@ -14,7 +19,7 @@ func TestRebuildFunction(t *testing.T) {
 		"something else":                           "",
 	} {
 		got := ""
-		if s := rebuildFunction("f", map[string]string{"language": "SQL", "definition": def}); s != nil {
+		if s := rebuildFunction(ObjectState{Object: sqltext.Object{Kind: sqltext.Function, Name: "f"}, Facts: map[string]string{"language": "SQL", "definition": def}}, ObjectState{}, effect.Text); s != nil {
 			got = s[0]
 		}
 		if got != want {

@@ -2,229 +2,201 @@ package catalog
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
-// rank orders kinds: what is used before what uses it.
+// kind is what dbctl knows of the objects of one kind that the engine keeps no history of: how they are read, told apart, dropped and
+// made again. Tables, views, streams and databases have history, and are no such kind.
+type kind struct {
+	of       sqltext.ObjectKind
+	word     string   // as DROP and DESC name it, "" when it cannot be dropped
+	from     string   // the system table that lists it, "" when a statement of its own reads it
+	columns  []string // of that table, after the name
+	facts    []string // what these columns are called in Facts
+	volatile []string // facts that are no part of its definition: they move by themselves, or no definition gives them back
+
+	list    func(names []string) string                                                     // the condition on names, where it is not that the column name is one of them
+	adjust  func(*ObjectState)                                                              // puts right what a row says
+	read    func(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error // what no table lists
+	opaque  func(ObjectState) bool                                                          // equal facts do not mean that it is the same
+	rebuild func(was, now ObjectState, wrote effect.Aspect) []string                        // makes it as it was; nil when facts do not tell how
+}
+
+func always(ObjectState) bool { return true }
+
+// kinds are all of them, what is used before what uses it.
+var kinds []kind
+
+func init() {
+	kinds = []kind{
+		{
+			of: sqltext.Setting, facts: []string{"value", "level"}, adjust: adjustSetting, read: readSettings, rebuild: rebuildSetting,
+		},
+		{
+			of: sqltext.Tag, word: "TAG", from: "system.tags", columns: []string{
+				"allowed_values",
+				"comment",
+			}, facts: []string{"allowed values", "comment"},
+			rebuild: rebuildTag,
+		},
+		{of: sqltext.NetworkPolicy, word: "NETWORK POLICY", read: readNetworkPolicies, rebuild: rebuildNetworkPolicy},
+		{
+			of: sqltext.PasswdPolicy, word: "PASSWORD POLICY", from: "system.password_policies",
+			columns: []string{"options", "comment"}, facts: []string{"options", "comment"}, rebuild: rebuildPasswordPolicy,
+		},
+		{
+			of: sqltext.Role, word: "ROLE", from: "system.roles", columns: []string{"inherited_roles_name"}, facts: []string{"roles"},
+			adjust: adjustRoles, read: readRoles, rebuild: rebuildRole,
+		},
+		{
+			of: sqltext.User, word: "USER", from: "system.users", opaque: always, adjust: adjustRoles,
+			columns: []string{"auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy"},
+			facts:   []string{"authentication", "default role", "roles", "disabled", "network policy", "password policy"},
+		},
+		{of: sqltext.Connection, word: "CONNECTION", read: readConnections, opaque: always},
+		{of: sqltext.FileFormat, word: "FILE FORMAT", read: readFileFormats, rebuild: rebuildFormat},
+		{
+			of: sqltext.Stage, word: "STAGE", from: "system.stages", volatile: []string{"owner", "files"},
+			columns: []string{"stage_type", "url", "endpoint", "storage_params", "file_format_options", "comment", "owner"},
+			facts:   []string{"type", "url", "endpoint", "storage", "file format", "comment", "owner"},
+			adjust:  adjustStage, read: readStages, rebuild: rebuildStage,
+			opaque: func(o ObjectState) bool { return !o.IsInternalStage() }, // its keys are not shown
+		},
+		{
+			of: sqltext.Sequence, word: "SEQUENCE", from: "show_sequences()", volatile: []string{"current"},
+			columns: []string{"current", `"interval"`, "comment"}, facts: []string{"current", "interval", "comment"}, rebuild: rebuildSequence,
+		},
+		{
+			of: sqltext.Function, word: "FUNCTION", from: "system.user_functions",
+			columns: []string{"language", "definition", "arguments", "description"}, facts: []string{
+				"language", "definition", "arguments",
+				"description",
+			},
+			rebuild: rebuildFunction,
+		},
+		{of: sqltext.MaskingPolicy, word: "MASKING POLICY", read: readDescribed, opaque: always},
+		{of: sqltext.RowPolicy, word: "ROW ACCESS POLICY", read: readDescribed, opaque: always},
+		{
+			of: sqltext.Index, word: "AGGREGATING INDEX", from: "system.indexes", columns: []string{"original", "database", "`table`"},
+			facts: []string{"as", "database", "table"}, rebuild: rebuildIndex,
+			// Not to be pushed down: see detailBranches.
+			list: func(names []string) string { return "type = 'AGGREGATING' and name||'' in " + List(names) },
+		},
+		{
+			of: sqltext.Procedure, word: "PROCEDURE", from: "system.procedures", columns: []string{"arguments", "comment"},
+			facts: []string{"arguments", "comment"}, adjust: adjustProcedure, read: readProcedures,
+		},
+		{
+			of: sqltext.Dictionary, word: "DICTIONARY", from: "system.dictionaries", opaque: always, adjust: adjustDictionary,
+			columns: []string{
+				"database", "key_names::variant", "key_types::variant", "attribute_names::variant", "attribute_types::variant", "source", "comment",
+			},
+			facts: []string{"database", "key names", "key types", "attribute names", "attribute types", "source", "comment"},
+		},
+		{of: sqltext.Notification, word: "NOTIFICATION INTEGRATION", read: readDescribed, opaque: always},
+		{of: sqltext.Task, word: "TASK", read: readTasks},
+		{of: sqltext.Pipe, word: "PIPE", read: readDescribed},
+		{of: sqltext.Catalog, word: "CATALOG", from: "system.catalogs"},
+		{of: sqltext.Warehouse, opaque: always},
+		{of: sqltext.Grant, read: readGrants},
+	}
+}
+
+// kindOf is the value of a kind; one that dbctl neither reads nor makes has an empty one.
+func kindOf(k sqltext.ObjectKind) kind {
+	if i := Rank(k); i >= 0 {
+		return kinds[i]
+	}
+	return kind{of: k}
+}
+
+// Rank orders kinds: what is used before what uses it. It is -1 for those with history.
 func Rank(k sqltext.ObjectKind) int {
-	order := []sqltext.ObjectKind{
-		sqltext.Setting, sqltext.Tag, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Role, sqltext.User, sqltext.Connection,
-		sqltext.FileFormat, sqltext.Stage, sqltext.Sequence, sqltext.Function, sqltext.MaskingPolicy, sqltext.RowPolicy,
-		sqltext.Index, sqltext.Procedure, sqltext.Dictionary, sqltext.Notification, sqltext.Task, sqltext.Grant,
-	}
-	return slices.Index(order, k)
+	return slices.IndexFunc(kinds, func(x kind) bool { return x.of == k })
 }
 
-func Behind(a, b string) bool {
-	x, errA := strconv.ParseInt(a, 10, 64)
-	y, errB := strconv.ParseInt(b, 10, 64)
-	return errA == nil && errB == nil && x < y
+// Opaque reports whether equal looks at the object say nothing: values of it are not shown. Once it was written it is defined again.
+func Opaque(o ObjectState) bool {
+	k := kindOf(o.Kind)
+	return k.opaque != nil && k.opaque(o)
 }
 
-// dropWords is how a kind is dropped.
-var DropWords = map[sqltext.ObjectKind]string{
-	sqltext.Stage: "STAGE", sqltext.Connection: "CONNECTION", sqltext.FileFormat: "FILE FORMAT", sqltext.Function: "FUNCTION",
-	sqltext.Procedure: "PROCEDURE", sqltext.Sequence: "SEQUENCE", sqltext.Task: "TASK", sqltext.Dictionary: "DICTIONARY",
-	sqltext.Role: "ROLE", sqltext.User: "USER", sqltext.MaskingPolicy: "MASKING POLICY", sqltext.RowPolicy: "ROW ACCESS POLICY",
-	sqltext.NetworkPolicy: "NETWORK POLICY", sqltext.PasswdPolicy: "PASSWORD POLICY", sqltext.Tag: "TAG",
-	sqltext.Notification: "NOTIFICATION INTEGRATION", sqltext.Index: "AGGREGATING INDEX", sqltext.Pipe: "PIPE",
-	sqltext.Catalog: "CATALOG",
-}
-
-// rebuild writes the definition of an object from what the engine shows, nil when that is not all of it.
-func Rebuild(was, now ObjectState) []string {
-	f, name := was.Facts, was.Object.SQL()
-	comment := func() string {
-		if f["comment"] == "" {
-			return ""
-		}
-		return " COMMENT = " + sqltext.Quote(f["comment"])
-	}
-	switch was.Kind {
-	case sqltext.Setting:
-		return []string{"SET GLOBAL " + was.Name + " = " + sqltext.Quote(f["value"])}
-	case sqltext.Index:
-		return []string{"CREATE OR REPLACE AGGREGATING INDEX " + name + " AS " + f["as"]}
-	case sqltext.Sequence:
-		start := f["current"]
-		if now.Exists && Behind(start, now.Facts["current"]) {
-			start = now.Facts["current"]
-		}
-		return []string{fmt.Sprintf("CREATE OR REPLACE SEQUENCE %s START = %s INCREMENT = %s%s", name, start, f["interval"], comment())}
-	case sqltext.Function:
-		return rebuildFunction(name, f)
-	case sqltext.FileFormat:
-		return rebuildFormat(name, f["format"])
-	case sqltext.NetworkPolicy:
-		lists := "ALLOWED_IP_LIST = " + quotedList(f["allowed"])
-		if f["blocked"] != "" {
-			lists += " BLOCKED_IP_LIST = " + quotedList(f["blocked"])
-		}
-		return []string{"CREATE OR REPLACE NETWORK POLICY " + name + " " + lists + comment()}
-	case sqltext.PasswdPolicy:
-		var options []string
-		for kv := range strings.SplitSeq(f["options"], ",") {
-			options = append(options, "PASSWORD_"+strings.TrimSpace(kv))
-		}
-		return []string{"CREATE OR REPLACE PASSWORD POLICY " + name + " " + strings.Join(options, " ") + comment()}
-	case sqltext.Tag:
-		values := ""
-		if v := strings.TrimSuffix(strings.TrimPrefix(f["allowed values"], "["), "]"); v != "" {
-			values = " ALLOWED_VALUES = (" + v + ")"
-		}
-		out := []string{"CREATE TAG IF NOT EXISTS " + name + values + comment()}
-		if now.Exists { // there is no ALTER TAG
-			out = append([]string{"DROP TAG IF EXISTS " + name}, out...)
-		}
-		return out
-	case sqltext.Role:
-		return []string{"CREATE ROLE IF NOT EXISTS " + name}
+// Rebuild writes the statements that make of now what was, where statements wrote these aspects of it: nil when what the engine shows
+// is not all that they need.
+func Rebuild(was, now ObjectState, wrote effect.Aspect) []string {
+	if k := kindOf(was.Kind); k.rebuild != nil {
+		return k.rebuild(was, now, wrote)
 	}
 	return nil
 }
 
-// rebuildFunction turns the shown definition into a statement: " (x) -> x + 1" of a lambda needs AS, a table function shows
-// RETURNS (…). A script's runtime version and options are shown in a form that is not read back.
-func rebuildFunction(name string, f map[string]string) []string {
-	if !strings.EqualFold(f["language"], "SQL") {
-		return nil
-	}
-	def := strings.TrimSpace(f["definition"])
-	switch head, body, ok := strings.Cut(def, " AS $$"); {
-	case isLambda(def):
-		def = "AS " + def
-	case ok:
-		def = strings.Replace(head, " RETURNS (", " RETURNS TABLE (", 1) + " AS $$" + body
-	default:
-		return nil
-	}
-	if f["description"] != "" {
-		def += " DESC = " + sqltext.Quote(f["description"])
-	}
-	return []string{"CREATE OR REPLACE FUNCTION " + name + " " + def}
+// Shown reports whether what a statement that writes these aspects does to an object can be undone from what the engine shows of it.
+// What has history needs no definition, and privileges are given and taken one by one.
+func Shown(o ObjectState, wrote effect.Aspect) bool {
+	return o.Kind == sqltext.Table || o.Kind == sqltext.Database || o.Kind == sqltext.Grant || Rebuild(o, o, wrote) != nil
 }
 
-// isLambda reports whether an arrow follows the parameters.
-func isLambda(def string) bool {
-	words, err := sqltext.ReadWords(def)
-	r := sqltext.Reader{Words: words}
-	return err == nil && r.Symbol(0, "(") && r.SkipBrackets() && r.I < len(r.Tokens) && strings.HasPrefix(def[r.Tokens[r.I].Start:], "->")
+// Drop is the statement that drops an object, false for one that cannot be dropped.
+func Drop(o sqltext.Object) (string, bool) {
+	k := kindOf(o.Kind)
+	return "DROP " + k.word + " IF EXISTS " + o.SQL(), k.word != ""
 }
 
-// rebuildFormat turns the shown options into a statement for the types whose text is whole. NDJSON's has a comma and a misspelt
-// name.
-func rebuildFormat(name, format string) []string {
-	rest, ok := strings.CutPrefix(format, "TYPE = ")
-	if !ok {
-		return nil
-	}
-	kind := rest[:strings.IndexFunc(rest+" ", func(c rune) bool { return c < 'A' || c > 'Z' })]
-	switch kind {
-	case "CSV", "TSV", "TEXT", "JSON", "ORC":
-	case "NDJSON":
-		format = strings.Replace(strings.Replace(format, "NDJSON,", "NDJSON", 1), "NULL_FIELDS_AS", "NULL_FIELD_AS", 1)
-	default:
-		return nil
-	}
-	return []string{"CREATE OR REPLACE FILE FORMAT " + name + " " + format}
+// volatile reports whether a fact is no part of the definition of an object.
+func (o ObjectState) volatile(fact string) bool {
+	return slices.Contains(kindOf(o.Kind).volatile, fact) || o.Kind == sqltext.Table && fact == "at" // a stream's place
 }
 
-func quotedList(commas string) string {
-	parts := strings.Split(commas, ",")
-	for i, p := range parts {
-		parts[i] = strings.TrimSpace(p)
+// branch is the part of the catalogue union for objects of the kind, "" when no table lists it.
+func (k kind) branch(objects []sqltext.Object) string {
+	if k.from == "" {
+		return ""
 	}
-	return List(parts)
+	names := make([]string, len(objects))
+	for i, o := range objects {
+		names[i] = o.Name
+	}
+	list := k.list
+	if list == nil {
+		list = func(names []string) string { return Either("name", names) }
+	}
+	return branch(string(k.of), append([]string{"name"}, k.columns...), " from "+k.from+" where "+list(names))
 }
 
-// grantSQL rewrites a line of show_grants as statements, one for each privilege: "GRANT SELECT,INSERT ON 'default'.'d'.'t' TO ROLE `r`"
-// are two, of which each can be taken back by itself.
-func grantSQL(line string) []string {
-	on, to, ok := strings.Cut(line, " TO ")
-	head, object, has := strings.Cut(on, " ON ")
-	if !ok || !has {
-		return []string{line}
-	}
-	object = strings.ReplaceAll(strings.TrimPrefix(object, "'default'."), "'", "`")
-	var out []string
-	for privilege := range strings.SplitSeq(strings.TrimPrefix(head, "GRANT "), ",") {
-		out = append(out, "GRANT "+strings.TrimSpace(privilege)+" ON "+object+" TO "+to)
-	}
-	return out
-}
-
-// roleNames are the names of "a, b", sorted.
-func RoleNames(commas string) []string {
-	var out []string
-	for r := range strings.SplitSeq(commas, ",") {
-		if r = strings.TrimSpace(r); r != "" {
-			out = append(out, r)
+func (cat *Catalog) addKind(name string, f []string) {
+	k := kindOf(sqltext.ObjectKind(name))
+	s := ObjectState{Object: sqltext.Object{Kind: k.of, Name: f[0]}, Exists: true, Facts: map[string]string{}}
+	for i, fact := range k.facts {
+		if v := f[i+1]; v != "" {
+			s.Facts[fact] = v
 		}
 	}
-	slices.Sort(out)
-	return out
+	if k.adjust != nil {
+		k.adjust(&s)
+	}
+	cat.others[s.Object] = s
 }
 
-// grantee is who a Role or Grant object ("ROLE r", "USER u") is about: "role" or "user", and the name.
-func Grantee(o sqltext.Object) (kind, name string) {
-	if kind, name, ok := strings.Cut(o.Name, " "); ok && o.Kind == sqltext.Grant {
-		return strings.ToLower(kind), name
+func adjustSetting(s *ObjectState) {
+	if s.Exists = s.Facts["level"] == "GLOBAL"; !s.Exists {
+		s.Facts = nil
 	}
-	return "role", o.Name
 }
 
-// readGrants reads what the grantee of a Grant object has, and of which roles it inherits.
-func (cat *Catalog) readGrants(ctx context.Context, c Conn, o sqltext.Object) error {
-	kind, name := Grantee(o)
-	grants, err := GrantsOf(ctx, c, kind, name)
-	if Refused(err) { // there is no such role or user
-		cat.others[o] = ObjectState{Object: o}
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	from := "inherited_roles_name from system.roles"
-	if kind == "user" {
-		from = "roles from system.users"
-	}
-	rows, err := Query(ctx, c, "select "+from+" where name = "+sqltext.Quote(name))
-	if err != nil {
-		return err
-	}
-	s := ObjectState{Object: o, Exists: true, Grants: grants, Facts: map[string]string{}}
-	if len(rows) > 0 {
-		s.Facts["roles"] = strings.Join(RoleNames(rows[0][0]), ", ")
-	}
-	cat.others[o] = s
-	return nil
+func adjustRoles(s *ObjectState) { s.Facts["roles"] = strings.Join(RoleNames(s.Facts["roles"]), ", ") }
+
+func adjustStage(s *ObjectState) { s.Facts["storage"] = withoutSecrets(s.Facts["storage"]) }
+
+func adjustProcedure(s *ObjectState) {
+	args, _, _ := strings.Cut(strings.TrimPrefix(s.Facts["arguments"], s.Name), " RETURN")
+	s.Args = sqltext.ProcedureArgs(args)
 }
 
-// unsettable options can be taken away again; Databend knows only SET for the others.
-var Unsettable = []string{
-	"BLOCK_PER_SEGMENT", "ROW_PER_BLOCK", "BLOCK_SIZE_THRESHOLD", "ROW_AVG_DEPTH_THRESHOLD", "FILE_SIZE",
-	"DATA_RETENTION_PERIOD_IN_HOURS", "DATA_RETENTION_NUM_SNAPSHOTS_TO_KEEP", "COPY_DEDUP_FULL_PATH",
-}
-
-// neutral are the values that mean the same as no value, for options that cannot be taken away.
-var Neutral = map[string]string{"CHANGE_TRACKING": "false", "ENABLE_SCHEMA_EVOLUTION": "false", "ENABLE_AUTO_ANALYZE": "1", "COMPRESSION": "lz4"}
-
-// Stays reports whether a table's option, by its upper case name, cannot be taken back once it is set for the first time.
-func Stays(option string) bool { return !slices.Contains(Unsettable, option) && Neutral[option] == "" }
-
-// residue reports whether an option is there now only because Databend cannot take it away.
-func Residue(k, now string, was map[string]string) bool {
-	_, had := was[k]
-	return !had && !slices.Contains(Unsettable, k) && now != ""
-}
-
-// mentions reports whether a text of SQL names something. One that cannot be read may.
-func mentions(sql, name string) bool {
-	words, err := sqltext.ReadWords(sql)
-	return err != nil || words.Mentions(name)
+func adjustDictionary(s *ObjectState) {
+	s.Database = s.Facts["database"]
+	delete(s.Facts, "database")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// name is a table's or view's name with its database: they, and streams, share one namespace.
+// Name is a table's or view's name with its database: they, and streams, share one namespace.
 type Name struct{ DB, Table string }
 
 func (n Name) String() string         { return n.DB + "." + n.Table }
@@ -23,11 +23,12 @@ func (n Name) Object() sqltext.Object { return TableObject(n) }
 // NameOf is the name of a table, view or stream.
 func NameOf(o sqltext.Object) Name { return Name{o.Database, o.Name} }
 
+// TableObject is the object of that name.
 func TableObject(n Name) sqltext.Object {
 	return sqltext.Object{Kind: sqltext.Table, Database: n.DB, Name: n.Table}
 }
 
-// query runs a SELECT of text columns; NULL reads as "".
+// Query runs a SELECT of text columns; NULL reads as "".
 func Query(ctx context.Context, c Conn, sql string) ([][]string, error) {
 	res, err := c.Query(ctx, databend.Statement{SQL: sql})
 	if err != nil {
@@ -43,13 +44,13 @@ func Query(ctx context.Context, c Conn, sql string) ([][]string, error) {
 	return out, nil
 }
 
-// refused reports whether err is the server's own word that a statement failed: it did nothing then.
+// Refused reports whether err is the server's own word that a statement failed: it did nothing then.
 func Refused(err error) bool {
 	e, ok := errors.AsType[*databend.Error](err)
 	return ok && e.Code != 0
 }
 
-// message is what the server said, without the words around it.
+// Message is what the server said, without the words around it.
 func Message(err error) string {
 	if e, ok := errors.AsType[*databend.Error](err); ok {
 		return e.Message
@@ -57,7 +58,7 @@ func Message(err error) string {
 	return err.Error()
 }
 
-// list writes ('a', 'b').
+// List writes ('a', 'b').
 func List(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
@@ -109,4 +110,17 @@ func branch(kind string, cols []string, from string) string {
 		out = append(out, "''")
 	}
 	return "select " + strings.Join(out, ", ") + from
+}
+
+// mentions reports whether a text of SQL names something. One that cannot be read may.
+func mentions(sql, name string) bool {
+	words, err := sqltext.ReadWords(sql)
+	return err != nil || words.Mentions(name)
+}
+
+// Behind reports whether a number is lower than another, both as text.
+func Behind(a, b string) bool {
+	x, errA := strconv.ParseInt(a, 10, 64)
+	y, errB := strconv.ParseInt(b, 10, 64)
+	return errA == nil && errB == nil && x < y
 }

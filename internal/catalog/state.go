@@ -165,7 +165,7 @@ func (o ObjectState) Definition() string {
 		line("as %s", o.Query)
 	}
 	for _, k := range slices.Sorted(maps.Keys(o.Facts)) {
-		if o.Facts[k] != "" && !volatileFact(o.Kind, k) {
+		if o.Facts[k] != "" && !o.volatile(k) {
 			line("%s %s", k, o.Facts[k])
 		}
 	}
@@ -189,7 +189,7 @@ func (c Column) String() string {
 	return s
 }
 
-// isFuse reports whether the table has snapshots.
+// IsFuse reports whether the table has snapshots.
 func (o ObjectState) IsFuse() bool { return o.Engine == "FUSE" }
 
 // internalStage reports whether it is a stage whose files live and die with it.

@@ -3,7 +3,6 @@ package proof
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -67,13 +66,6 @@ func (p *plan) stays(t *testing.T) {
 	}
 	p.cut(w)
 	p.check(w, states, 0, 0, w.must(0, p.command...))
-}
-
-// red skips a test that is not green yet.
-func red(t *testing.T) {
-	if os.Getenv("DBCTL_OPEN") == "" {
-		t.Skip("red: the comment of a stage inside the warehouse is not put back (exit 4, its files stay): DBCTL_OPEN=1 runs it")
-	}
 }
 
 // steadfast are the variants that end where they begin.

@@ -137,7 +137,8 @@ func loadedFiles(ctx context.Context, c Conn, ns []catalog.Name) (map[catalog.Na
 	}
 	parts := make([]string, len(ns))
 	for i, n := range ns {
-		parts[i] = fmt.Sprintf("select %s, %s, file_name from copy_history(%s)", sqltext.Quote(n.DB), sqltext.Quote(n.Table), sqltext.Quote(n.String()))
+		parts[i] = fmt.Sprintf("select %s, %s, file_name from copy_history(%s)", sqltext.Quote(n.DB), sqltext.Quote(n.Table),
+			sqltext.Quote(n.String()))
 	}
 	rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
 	if err != nil {
@@ -157,14 +158,15 @@ func loadedFiles(ctx context.Context, c Conn, ns []catalog.Name) (map[catalog.Na
 // Leftovers lists the tables of a database, as database.table, that a restore left fenced, parked or kept; and every database in
 // the account that one left parked, or is just parking.
 func Leftovers(ctx context.Context, c Conn, database string) ([]string, error) {
-	rows, err := catalog.Query(ctx, c, "select database || '.' || name from system.tables where database = "+sqltext.Quote(database)+" and left(name, 8) = '__dbctl_'"+
-		" union all select name from system.databases where left(name, 8) = '__dbctl_'")
+	rows, err := catalog.Query(ctx, c,
+		"select database || '.' || name from system.tables where database = "+sqltext.Quote(database)+" and left(name, 8) = '__dbctl_'"+
+			" union all select name from system.databases where left(name, 8) = '__dbctl_'")
 	if err != nil {
 		return nil, fmt.Errorf("look for leftovers: %w", err)
 	}
 	var out []string
 	for _, r := range rows {
-		if isAside(r[0][strings.LastIndexByte(r[0], '.')+1:]) {
+		if catalog.IsAside(r[0][strings.LastIndexByte(r[0], '.')+1:]) {
 			out = append(out, r[0])
 		}
 	}
@@ -174,7 +176,8 @@ func Leftovers(ctx context.Context, c Conn, database string) ([]string, error) {
 
 // Retention lists what would break UNDROP or FLASHBACK of the captured tables if the migration took took: one sentence each.
 func Retention(ctx context.Context, c Conn, captured catalog.State, took time.Duration) ([]string, error) {
-	rows, err := catalog.Query(ctx, c, "select name, value from system.settings where "+catalog.Either("name", []string{"data_retention_time_in_days", "data_retention_num_snapshots_to_keep", "enable_auto_vacuum"}))
+	rows, err := catalog.Query(ctx, c, "select name, value from system.settings where "+catalog.Either("name",
+		[]string{"data_retention_time_in_days", "data_retention_num_snapshots_to_keep", "enable_auto_vacuum"}))
 	if err != nil {
 		return nil, fmt.Errorf("read retention settings: %w", err)
 	}
@@ -186,7 +189,8 @@ func Retention(ctx context.Context, c Conn, captured catalog.State, took time.Du
 	days, err := strconv.ParseFloat(settings["data_retention_time_in_days"], 64)
 	short := err == nil && time.Duration(days*24*float64(time.Hour)) < took
 	if short {
-		out = append(out, fmt.Sprintf("data_retention_time_in_days is %s: history may be gone before the migration ends", settings["data_retention_time_in_days"]))
+		out = append(out, fmt.Sprintf("data_retention_time_in_days is %s: history may be gone before the migration ends",
+			settings["data_retention_time_in_days"]))
 	}
 	if n := settings["data_retention_num_snapshots_to_keep"]; n != "" && n != "0" {
 		out = append(out, "data_retention_num_snapshots_to_keep is "+n+": older snapshots go with each commit")
@@ -195,7 +199,8 @@ func Retention(ctx context.Context, c Conn, captured catalog.State, took time.Du
 		if !o.Exists || !o.IsFuse() {
 			continue
 		}
-		if h, err := strconv.ParseFloat(o.Options["DATA_RETENTION_PERIOD_IN_HOURS"], 64); err == nil && time.Duration(h*float64(time.Hour)) < took {
+		if h, err := strconv.ParseFloat(o.Options["DATA_RETENTION_PERIOD_IN_HOURS"], 64); err == nil &&
+			time.Duration(h*float64(time.Hour)) < took {
 			out = append(out, fmt.Sprintf("%s keeps history for %s hours", o.Object, o.Options["DATA_RETENTION_PERIOD_IN_HOURS"]))
 		}
 		if n := o.Options["DATA_RETENTION_NUM_SNAPSHOTS_TO_KEEP"]; n != "" && n != "0" {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -13,7 +14,7 @@ type work struct {
 	was  catalog.ObjectState
 	base string       // the snapshot to go back to
 	at   catalog.Name // where the table is now
-	v    verdict
+	v    blame.Verdict
 	keep catalog.Name // where the rows of others wait
 	kept bool         // keep holds rows
 }
@@ -36,14 +37,17 @@ func (x *restorer) content() error {
 	}
 	fenced := todo[:0]
 	for _, w := range todo {
-		if !isAside(w.at.Table) {
-			if err := x.rename(w.at, fencedName(w.was.ID)); databend.IsCode(err, databend.CodeUnknownTable) {
+		if !catalog.IsAside(w.at.Table) {
+			if err := x.rename(w.at, catalog.FencedName(w.was.ID)); databend.IsCode(err, databend.CodeUnknownTable) {
 				x.hold(w.was.Object, "another session took it away during the restore")
 				continue
 			} else if err != nil {
-				return err
+				if err := x.only(w.was.Object, err); err != nil {
+					return err
+				}
+				continue
 			}
-			w.at.Table = fencedName(w.was.ID)
+			w.at.Table = catalog.FencedName(w.was.ID)
 		}
 		fenced = append(fenced, w)
 	}
@@ -61,15 +65,18 @@ func (x *restorer) content() error {
 		return err
 	}
 	fenced = slices.DeleteFunc(fenced, func(w *work) bool { // an aside one that only had to get its name back
-		ch := w.v.chain
+		ch := w.v.Chain
 		never := w.base == "" && emptied(ch)
-		return !w.kept && (never || !w.v.moves() && w.v.refuse == "" && len(ch.snaps) > 0 && !x.commentsDiffer(w, x.live.Tables[w.at]))
+		return !w.kept && (never || !w.v.Moves() && w.v.Refuse == "" && len(ch.Snapshots) > 0 && !x.commentsDiffer(w, x.live.Tables[w.at]))
 	})
 	var moving []*work
 	for _, w := range fenced {
 		ok, err := x.moveBack(w)
 		if err != nil {
-			return err
+			if err := x.only(w.was.Object, err); err != nil {
+				return err
+			}
+			continue
 		}
 		if ok {
 			moving = append(moving, w)
@@ -80,7 +87,7 @@ func (x *restorer) content() error {
 	}
 	for _, w := range moving {
 		x.done[w.was.Object] = true
-		if err := x.refill(w); err != nil {
+		if err := x.only(w.was.Object, x.refill(w)); err != nil {
 			return err
 		}
 	}
@@ -91,19 +98,19 @@ func (x *restorer) content() error {
 func (x *restorer) suspects() ([]*work, error) {
 	var todo []*work
 	bases := map[catalog.Name]string{}
-	for _, o := range x.r.scope() {
-		was := x.r.before[o]
-		if o.Kind != sqltext.Table || !was.Exists || len(x.r.touched[was.ID]) == 0 && len(x.r.lost[was.ID]) == 0 {
+	for _, o := range x.r.Scope() {
+		was := x.r.Before[o]
+		if o.Kind != sqltext.Table || !was.Exists || len(x.r.Touched[was.ID]) == 0 && len(x.r.Lost[was.ID]) == 0 {
 			continue
 		}
 		e := x.live.ByID(was.ID)
-		if e == nil || !e.IsFuse() || x.held[o] != "" && !isAside(e.Name) {
+		if e == nil || !e.IsFuse() || x.held[o] != "" && !catalog.IsAside(e.Name) {
 			continue
 		}
-		w := &work{was: was, base: x.r.base(was), at: e.Place(), keep: e.Place().Sibling(keptName(was.ID))}
+		w := &work{was: was, base: x.r.Base(was), at: e.Place(), keep: e.Place().Sibling(catalog.KeptName(was.ID))}
 		w.kept = x.live.Tables[w.keep] != nil
 		switch {
-		case e.Head != w.base && (isAside(e.Name) || x.away[e.ID]): // away from writers already: it is looked at once, after the drain
+		case e.Head != w.base && (catalog.IsAside(e.Name) || x.away[e.ID]): // away from writers already: it is looked at once, after the drain
 		case e.Head != w.base:
 			bases[w.at] = w.base
 		case w.kept, x.commentsDiffer(w, e):
@@ -115,10 +122,10 @@ func (x *restorer) suspects() ([]*work, error) {
 	if len(todo) == 0 {
 		return nil, nil
 	}
-	var chains map[catalog.Name]chain
+	var chains map[catalog.Name]blame.Chain
 	if len(bases) > 0 {
 		var err error
-		if chains, err = lineages(x.ctx, x.c, bases); err != nil {
+		if chains, err = blame.Lineages(x.ctx, x.c, bases); err != nil {
 			return nil, err
 		}
 	}
@@ -131,7 +138,7 @@ func (x *restorer) suspects() ([]*work, error) {
 			continue
 		}
 		var err error
-		if w.v, err = x.r.attribute(x.ctx, x.c, ch, w.was.ID, false); err != nil {
+		if w.v, err = x.r.Attribute(x.ctx, x.c, ch, w.was.ID, false); err != nil {
 			return nil, err
 		}
 		if w.base == "" && emptied(ch) && !w.kept {
@@ -142,15 +149,15 @@ func (x *restorer) suspects() ([]*work, error) {
 			continue
 		}
 		// A table that DROP … ALL emptied has no snapshot at all, and FLASHBACK still finds the old one.
-		emptied := len(ch.snaps) == 0 && w.base != ""
-		if w.v.moves() && len(w.v.appended) > 0 {
+		emptied := len(ch.Snapshots) == 0 && w.base != ""
+		if w.v.Moves() && len(w.v.Appended) > 0 {
 			if ok, err := x.fits(w); err != nil {
 				return nil, err
 			} else if !ok {
 				continue
 			}
 		}
-		if w.v.moves() || emptied || w.kept || x.commentsDiffer(w, e) {
+		if w.v.Moves() || emptied || w.kept || x.commentsDiffer(w, e) {
 			out = append(out, w)
 		}
 	}
@@ -158,15 +165,15 @@ func (x *restorer) suspects() ([]*work, error) {
 }
 
 // obstacle says why a table's content cannot be moved back, "" when it can or need not be.
-func (x *restorer) obstacle(w *work, ch chain, e *catalog.Entry) string {
+func (x *restorer) obstacle(w *work, ch blame.Chain, e *catalog.Entry) string {
 	switch {
-	case w.v.refuse != "":
-		return w.v.refuse + "; the table is left as it is"
-	case !w.v.moves():
+	case w.v.Refuse != "":
+		return w.v.Refuse + "; the table is left as it is"
+	case !w.v.Moves():
 		return ""
 	case w.base == "" && !sameColumns(e.Columns, w.was.Columns):
 		return "it had never been written and was not seeded: its columns have no snapshot to go back to"
-	case w.base != "" && ch.base == len(ch.snaps) && len(ch.snaps) > 0:
+	case w.base != "" && ch.Base == len(ch.Snapshots) && len(ch.Snapshots) > 0:
 		return "its snapshot " + w.base + " is no longer in its history"
 	}
 	return ""
@@ -178,19 +185,19 @@ func sameColumns(a, b []catalog.Column) bool {
 
 // commentsDiffer reports whether a table's or its columns' comments are not what they were, by our doing.
 func (x *restorer) commentsDiffer(w *work, e *catalog.Entry) bool {
-	return x.r.altered(w.was.ID) && (e.Comment != w.was.Comment || len(columnComments(w.was, e.Columns)) > 0)
+	return e.Comment != w.was.Comment && x.r.Noted(w.was.ID, e.Comment) || len(x.columnComments(w.was, e.Columns)) > 0
 }
 
 // copied reports the files that rolled back COPYs leave in the engine's memory. It looks at what is there, so that a restore after
 // one that was killed says the same.
 func (x *restorer) copied() error {
 	var ns []catalog.Name
-	for _, o := range x.r.scope() {
-		was := x.r.before[o]
+	for _, o := range x.r.Scope() {
+		was := x.r.Before[o]
 		n := catalog.NameOf(o)
 		e := x.live.Tables[n]
 		switch {
-		case o.Kind != sqltext.Table || !was.Exists || !x.r.copied(was.ID) || x.held[o] != "":
+		case o.Kind != sqltext.Table || !was.Exists || !x.r.Copied(was.ID) || x.held[o] != "":
 		case e == nil || e.ID != was.ID:
 		case !was.Known:
 			x.note(o, "Databend may still take the files that were rolled back for loaded")
@@ -203,7 +210,7 @@ func (x *restorer) copied() error {
 		return err
 	}
 	for _, n := range ns {
-		was := x.r.before[n.Object()]
+		was := x.r.Before[n.Object()]
 		extra := slices.DeleteFunc(files[n], func(f string) bool { _, had := slices.BinarySearch(was.Loaded, f); return had })
 		if len(extra) > 0 {
 			x.files = append(x.files, CopiedFiles{Table: was.Object, TableID: was.ID, Files: extra})
@@ -212,11 +219,12 @@ func (x *restorer) copied() error {
 	return nil
 }
 
-// columnComments are the captured columns whose comment differs in now.
-func columnComments(was catalog.ObjectState, now []catalog.Column) []catalog.Column {
+// columnComments are the captured columns whose comment differs in now by our doing.
+func (x *restorer) columnComments(was catalog.ObjectState, now []catalog.Column) []catalog.Column {
 	var out []catalog.Column
 	for _, c := range was.Columns {
-		if i := slices.IndexFunc(now, func(n catalog.Column) bool { return n.Name == c.Name }); i >= 0 && now[i].Comment != c.Comment {
+		if i := slices.IndexFunc(now, func(n catalog.Column) bool { return n.Name == c.Name }); i >= 0 && now[i].Comment != c.Comment &&
+			x.r.ColumnNoted(was.ID, c.Name, now[i].Comment) {
 			out = append(out, c)
 		}
 	}
@@ -236,7 +244,7 @@ func (x *restorer) judge(ws []*work) error {
 	for _, w := range ws {
 		bases[w.at] = w.base
 	}
-	chains, err := lineages(x.ctx, x.c, bases)
+	chains, err := blame.Lineages(x.ctx, x.c, bases)
 	if x.chains == nil {
 		x.chains = chains
 	}
@@ -244,7 +252,7 @@ func (x *restorer) judge(ws []*work) error {
 		return err
 	}
 	for _, w := range ws {
-		if w.v, err = x.r.attribute(x.ctx, x.c, chains[w.at], w.was.ID, false); err != nil {
+		if w.v, err = x.r.Attribute(x.ctx, x.c, chains[w.at], w.was.ID, false); err != nil {
 			return err
 		}
 	}

@@ -12,8 +12,8 @@ import (
 // databases does for databases what names and place do for tables: park, UNDROP, rename.
 func (x *restorer) databases() error {
 	var scope []sqltext.Object
-	for _, o := range x.r.order {
-		if _, known := x.r.before[o]; known && o.Kind == sqltext.Database && x.r.movedDB[o.Name] {
+	for _, o := range x.r.Order {
+		if _, known := x.r.Before[o]; known && o.Kind == sqltext.Database && x.r.MovedDatabases[o.Name] {
 			scope = append(scope, o)
 		}
 	}
@@ -23,35 +23,42 @@ func (x *restorer) databases() error {
 	began := x.wrote
 	for _, o := range scope {
 		e := x.live.Databases[o.Name]
-		if e == nil || e.ID == x.r.before[o].ID {
+		if e == nil || e.ID == x.r.Before[o].ID {
+			continue
+		}
+		if _, gone := x.goneDatabase(e.ID); gone && !x.r.Before[o].Exists { // UNDROP finds it under no other name
+			if err := x.only(o, x.exec("DROP DATABASE %s", sqltext.Ident(e.Name))); err != nil {
+				return fmt.Errorf("drop database %s: %w", e.Name, err)
+			}
+			delete(x.live.Databases, e.Name)
 			continue
 		}
 		if !x.mayMoveDatabase(o, e) {
 			x.hold(o, "another session made database %s under this name", e.ID)
 			continue
 		}
-		if err := x.renameDatabase(e, parkedDatabase(e)); err != nil {
+		if err := x.only(o, x.renameDatabase(e, parkedDatabase(e))); err != nil {
 			return err
 		}
 	}
 	for _, o := range scope {
-		was := x.r.before[o]
+		was := x.r.Before[o]
 		if !was.Exists || x.held[o] != "" {
 			continue
 		}
 		if x.databaseByID(was.ID) == nil {
-			if err := x.undropDatabase(was, scope); err != nil {
+			if err := x.only(o, x.undropDatabase(was, scope)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, o := range scope {
-		was := x.r.before[o]
+		was := x.r.Before[o]
 		e := x.databaseByID(was.ID)
 		if !was.Exists || e == nil || e.Name == o.Name || x.held[o] != "" {
 			continue
 		}
-		if err := x.renameDatabase(e, o.Name); err != nil {
+		if err := x.only(o, x.renameDatabase(e, o.Name)); err != nil {
 			return err
 		}
 		x.done[o] = true
@@ -63,22 +70,22 @@ func (x *restorer) databases() error {
 }
 
 func (x *restorer) mayMoveDatabase(o sqltext.Object, e *catalog.Entry) bool {
-	for _, s := range x.r.before {
+	for _, s := range x.r.Before {
 		if s.Kind == sqltext.Database && s.Exists && s.ID == e.ID {
-			return x.r.movedDB[s.Name]
+			return x.r.MovedDatabases[s.Name]
 		}
 	}
 	if _, gone := x.goneDatabase(e.ID); gone || x.undrops["db "+e.ID] {
 		return true
 	}
-	return x.r.madeDB[o.Name] && catalog.Behind(x.r.before[o].Newest, e.ID)
+	return x.r.MadeDatabases[o.Name] && catalog.Behind(x.r.Before[o].Newest, e.ID)
 }
 
 // parkedDatabase is the name of a database that is put aside. It says from where, so that another run's is left alone.
-func parkedDatabase(e *catalog.Entry) string { return parkedName(e.ID) + "_" + e.Name }
+func parkedDatabase(e *catalog.Entry) string { return catalog.ParkedName(e.ID) + "_" + e.Name }
 
 func (x *restorer) goneDatabase(id string) (catalog.Gone, bool) {
-	for _, s := range x.r.before {
+	for _, s := range x.r.Before {
 		for _, g := range s.Gone {
 			if s.Kind == sqltext.Database && g.ID == id {
 				return g, true
@@ -168,13 +175,13 @@ func (x *restorer) undropDatabase(was catalog.ObjectState, scope []sqltext.Objec
 // parkedDatabases are those that reached statements made, and that were put aside.
 func (x *restorer) parkedDatabases() []*catalog.Entry {
 	var out []*catalog.Entry
-	for _, o := range x.r.order {
-		was, known := x.r.before[o]
-		if !known || o.Kind != sqltext.Database || !x.r.movedDB[o.Name] {
+	for _, o := range x.r.Order {
+		was, known := x.r.Before[o]
+		if !known || o.Kind != sqltext.Database || !x.r.MovedDatabases[o.Name] {
 			continue
 		}
 		for n, e := range x.live.Databases {
-			if n != parkedName(e.ID)+"_"+o.Name {
+			if n != catalog.ParkedName(e.ID)+"_"+o.Name {
 				continue
 			}
 			_, gone := x.goneDatabase(e.ID)

@@ -82,3 +82,24 @@ func TestDatabaseWithForeignTable(t *testing.T) {
 	}
 	r.again(rep)
 }
+
+// A database that a migration undropped is dropped again where UNDROP finds it.
+func TestUndroppedDatabase(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	e := r.db() + "_e"
+	t.Cleanup(func() { r.env.SQL(t, "drop database if exists "+e) })
+	r.sql("create database "+e, "create table "+e+".t (x int)", "insert into "+e+".t values (42)", "drop database "+e)
+	if err := r.run("undrop database " + e); err != nil {
+		t.Fatal(err)
+	}
+	rep := r.restore()
+	if n := r.rows("select to_string(count(*)) from system.databases where name like '%" + e + "%'")[0][0]; n != "0" || !rep.Clean() {
+		t.Errorf("%s databases are there, want none: %+v", n, rep.Outcomes)
+	}
+	r.again(rep)
+	r.sql("undrop database " + e)
+	if got := r.column("select x from " + e + ".t"); !slices.Equal(got, []string{"42"}) {
+		t.Errorf("rows of the undropped database %v", got)
+	}
+}

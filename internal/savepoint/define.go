@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -16,10 +17,10 @@ import (
 func (x *restorer) definitions() error {
 	var tables []catalog.Name
 	var views []catalog.ObjectState
-	for _, o := range x.r.scope() {
-		was := x.r.before[o]
+	for _, o := range x.r.Scope() {
+		was := x.r.Before[o]
 		n := catalog.NameOf(o)
-		if o.Kind != sqltext.Table || !was.Exists || x.held[o] != "" || !x.r.altered(was.ID) && was.Engine != "STREAM" {
+		if o.Kind != sqltext.Table || !was.Exists || x.held[o] != "" || !x.r.Altered(was.ID) && was.Engine != "STREAM" {
 			continue
 		}
 		switch e := x.live.Tables[n]; {
@@ -32,8 +33,8 @@ func (x *restorer) definitions() error {
 			}
 		case e.IsFuse():
 			tables = append(tables, n)
-		case e.Comment != was.Comment:
-			if err := x.exec("ALTER TABLE %s COMMENT = %s", n.SQL(), sqltext.Quote(was.Comment)); err != nil {
+		case e.Comment != was.Comment && x.r.Noted(was.ID, e.Comment):
+			if err := x.only(o, x.exec("ALTER TABLE %s COMMENT = %s", n.SQL(), sqltext.Quote(was.Comment))); err != nil {
 				return fmt.Errorf("comment %s: %w", n, err)
 			}
 		}
@@ -46,10 +47,13 @@ func (x *restorer) definitions() error {
 		tables = slices.DeleteFunc(tables, func(n catalog.Name) bool { return x.live.Tables[n] == nil })
 	}
 	for _, n := range tables {
-		was, now := x.r.before[n.Object()], x.live.Tables[n]
+		was, now := x.r.Before[n.Object()], x.live.Tables[n]
 		before := x.wrote
-		for _, step := range []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{x.clusterKeyOfEmpty, x.options, x.indexes, x.constraints} {
-			if err := step(n, was, now); err != nil {
+		for _, step := range []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{
+			x.clusterKeyOfEmpty, x.options, x.indexes,
+			x.constraints,
+		} {
+			if err := x.only(n.Object(), step(n, was, now)); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
 		}
@@ -59,10 +63,9 @@ func (x *restorer) definitions() error {
 	}
 	for _, was := range views {
 		n := catalog.NameOf(was.Object)
-		if e := x.live.Tables[n]; e != nil && e.Query != was.Query {
-			if err := x.exec("ALTER VIEW %s AS %s", n.SQL(), was.Query); err != nil {
-				x.note(was.Object, "its text cannot be put back: %s", catalog.Message(err))
-				continue
+		if e := x.live.Tables[n]; e != nil && e.Query != was.Query && x.r.Changes(was.ID, effect.Text) {
+			if err := x.only(was.Object, x.exec("ALTER VIEW %s AS %s", n.SQL(), was.Query)); err != nil {
+				return fmt.Errorf("restore %s: %w", n, err)
 			}
 			x.done[was.Object] = true
 		}
@@ -73,15 +76,16 @@ func (x *restorer) definitions() error {
 // rewind puts a stream that was consumed back to where it was, by defining it anew there (from Databend's sources: streams need a
 // licence that the embedded engine has not).
 func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	at := catalog.Head("SNAPSHOT_LOCATION='" + was.Facts["at"] + "'")
-	if was.Facts["at"] == now.Facts["at"] || at == "" || len(x.r.touched[was.ID]) == 0 {
+	at := catalog.SnapshotID(was.Facts["at"])
+	if was.Facts["at"] == now.Facts["at"] || at == "" || len(x.r.Touched[was.ID]) == 0 {
 		return nil
 	}
 	comment := ""
 	if was.Comment != "" {
 		comment = " COMMENT = " + sqltext.Quote(was.Comment)
 	}
-	err := x.exec("CREATE OR REPLACE STREAM %s ON TABLE %s AT (SNAPSHOT => %s) APPEND_ONLY = %t%s", n.SQL(), was.Facts["on table"], sqltext.Quote(at),
+	err := x.exec("CREATE OR REPLACE STREAM %s ON TABLE %s AT (SNAPSHOT => %s) APPEND_ONLY = %t%s", n.SQL(), was.Facts["on table"],
+		sqltext.Quote(at),
 		strings.Contains(strings.ToLower(was.Facts["mode"]), "append"), comment)
 	if catalog.Refused(err) {
 		x.note(was.Object, "it cannot be put back to where it was: %s", catalog.Message(err))
@@ -94,7 +98,7 @@ func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.
 // clusterKeyOfEmpty sets the cluster key of a table that was never written, before or since, as it was: there is no snapshot to go
 // back to that would have it.
 func (x *restorer) clusterKeyOfEmpty(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	if was.Head != "" || now.Head != "" {
+	if was.Head != "" || now.Head != "" || !x.r.Changes(was.ID, effect.Cluster) {
 		return nil
 	}
 	if now.ClusterBy != was.ClusterBy {
@@ -106,27 +110,27 @@ func (x *restorer) clusterKeyOfEmpty(n catalog.Name, was catalog.ObjectState, no
 	return nil
 }
 
+// options puts back the options that reached statements changed, where they are as those left them.
 func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	if !x.r.changes(was.ID, effect.Options) {
-		return nil
-	}
 	var set, unset []string
-	for _, k := range slices.Sorted(maps.Keys(was.Options)) {
-		if v := was.Options[k]; now.Options[k] != v {
-			set = append(set, strings.ToLower(k)+" = "+sqltext.Quote(v))
-		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(now.Options)) {
-		if _, had := was.Options[k]; had {
+	ours := x.r.Options(was.ID)
+	for _, k := range slices.Sorted(maps.Keys(ours)) {
+		v, had := was.Options[k]
+		is, has := now.Options[k]
+		if had == has && v == is || !blame.HoldsOption(now.ObjectState, ours[k]) {
 			continue
 		}
-		switch v, ok := catalog.Neutral[k]; {
+		if neutral, ok := catalog.Neutral[k]; !had && ok {
+			v, had = neutral, true
+		}
+		switch {
+		case had && v != is:
+			set = append(set, strings.ToLower(k)+" = "+sqltext.Quote(v))
+		case had:
 		case slices.Contains(catalog.Unsettable, k):
 			unset = append(unset, strings.ToLower(k))
-		case !ok:
+		default:
 			x.note(was.Object, "option %s stays set: Databend cannot take it away", strings.ToLower(k))
-		case now.Options[k] != v:
-			set = append(set, strings.ToLower(k)+" = "+sqltext.Quote(v))
 		}
 	}
 	if len(set) > 0 {
@@ -140,19 +144,19 @@ func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog
 	return nil
 }
 
+// indexes drops those that reached statements made, and makes those again that they dropped, or that stood in the way of a FLASHBACK.
 func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
-	if !x.r.changes(was.ID, effect.Indexes) && len(was.Indexes) <= len(now.Indexes) {
-		return nil
-	}
 	for _, i := range now.Indexes {
-		if !slices.Contains(was.Indexes, i) && x.r.changes(was.ID, effect.Indexes) {
+		if !slices.Contains(was.Indexes, i) && x.r.Index(was.ID, i.Name).Made {
 			if err := x.dropIndex(n, i); err != nil {
 				return err
 			}
 		}
 	}
 	for _, i := range was.Indexes {
-		if !slices.Contains(now.Indexes, i) {
+		ours := x.r.Index(was.ID, i.Name)
+		theirs := ours.Dropped && slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
+		if !slices.Contains(now.Indexes, i) && !theirs && (ours.Made || ours.Dropped || x.unblocked[i.Name]) {
 			if err := x.createIndex(n, i); err != nil {
 				return err
 			}
@@ -172,24 +176,26 @@ func (x *restorer) createIndex(n catalog.Name, i catalog.Index) error {
 	if i.Type == "AGGREGATING" {
 		return x.exec("CREATE OR REPLACE AGGREGATING INDEX %s AS %s", sqltext.Ident(i.Name), i.Definition)
 	}
-	return x.exec("CREATE %s INDEX IF NOT EXISTS %s ON %s%s", i.Type, sqltext.Ident(i.Name), n.SQL(), i.Definition)
+	return x.exec("CREATE %s INDEX IF NOT EXISTS %s ON %s%s", i.Type, sqltext.Ident(i.Name), n.SQL(), catalog.IndexSQL(i))
 }
 
+// constraints does for constraints what indexes does for indexes. A renamed or dropped column takes its CHECK with it.
 func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
 	if was.Unread || now.Unread {
 		return nil
 	}
-	if x.r.changes(was.ID, effect.Constraints) {
-		for _, k := range now.Constraints {
-			if !slices.Contains(was.Constraints, k) {
-				if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name)); err != nil {
-					return err
-				}
+	for _, k := range now.Constraints {
+		if !slices.Contains(was.Constraints, k) && x.r.Check(was.ID, k.Name).Made {
+			if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name)); err != nil {
+				return err
 			}
 		}
 	}
 	for _, k := range was.Constraints {
-		if !slices.Contains(now.Constraints, k) {
+		ours := x.r.Check(was.ID, k.Name)
+		theirs := ours.Dropped && slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
+		if !slices.Contains(now.Constraints, k) && !theirs && (ours.Made || ours.Dropped || x.unblocked[k.Name] || x.r.Changes(was.ID,
+			effect.Columns)) {
 			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression); err != nil {
 				return err
 			}
@@ -200,8 +206,8 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 
 // owners gives tables and databases back to their role: UNDROP loses the owner.
 func (x *restorer) owners() error {
-	for _, o := range x.r.scope() {
-		was := x.r.before[o]
+	for _, o := range x.r.Scope() {
+		was := x.r.Before[o]
 		if !was.Exists || was.Owner == "" || x.held[o] != "" {
 			continue
 		}
@@ -210,7 +216,7 @@ func (x *restorer) owners() error {
 		switch o.Kind {
 		case sqltext.Table:
 			now, on = x.live.Tables[catalog.NameOf(o)], catalog.NameOf(o).SQL()
-			if len(x.r.lost[was.ID]) == 0 && !x.r.lostDB[o.Database] && !x.r.owned[o] {
+			if len(x.r.Lost[was.ID]) == 0 && !x.r.LostDatabases[o.Database] && !x.r.Owned[o] {
 				continue
 			}
 		case sqltext.Database:
@@ -219,9 +225,8 @@ func (x *restorer) owners() error {
 		if now == nil || now.ID != was.ID || now.Owner == was.Owner {
 			continue
 		}
-		if err := x.exec("GRANT OWNERSHIP ON %s TO ROLE %s", on, sqltext.Quote(was.Owner)); err != nil {
-			x.note(o, "its owner was %s and cannot be given back: %s", was.Owner, catalog.Message(err))
-			continue
+		if err := x.only(o, x.exec("GRANT OWNERSHIP ON %s TO ROLE %s", on, sqltext.Quote(was.Owner))); err != nil {
+			return fmt.Errorf("give %s back to %s: %w", o, was.Owner, err)
 		}
 		now.Owner = was.Owner
 		x.done[o] = true

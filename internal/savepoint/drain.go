@@ -33,7 +33,7 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	began := time.Now()
 	tables, databases, whole := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range x.parkedDatabases() {
-		whole[strings.TrimPrefix(e.Name, parkedName(e.ID)+"_")] = true
+		whole[strings.TrimPrefix(e.Name, catalog.ParkedName(e.ID)+"_")] = true
 	}
 	for _, w := range ws {
 		tables[w.was.Name] = true
@@ -42,7 +42,7 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	}
 	for _, e := range x.parked() {
 		databases[e.Database] = true
-		for _, o := range x.r.order {
+		for _, o := range x.r.Order {
 			if o.Database == e.Database {
 				tables[o.Name] = true
 			}
@@ -51,7 +51,8 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	early := map[string]bool{} // statements seen so soon after the fence that they may have begun before it
 	for {
 		passed := time.Since(began)
-		rows, err := catalog.Query(x.ctx, x.c, "select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
+		rows, err := catalog.Query(x.ctx, x.c,
+			"select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
 		if err != nil && !databend.IsCode(err, databend.CodeNoProcesses) {
 			return false, fmt.Errorf("look for running statements: %w", err)
 		}

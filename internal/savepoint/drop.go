@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -19,7 +20,7 @@ func (x *restorer) dropParked() error {
 	}
 	for _, e := range parked {
 		if x.held[e.Place().Object()] == "" {
-			if err := x.dropTable(e); err != nil {
+			if err := x.only(e.Place().Object(), x.dropTable(e)); err != nil {
 				return err
 			}
 		}
@@ -33,7 +34,7 @@ func (x *restorer) bury() error {
 	var up []*catalog.Entry
 	homes := map[string]catalog.Name{}
 	for _, e := range x.parked() {
-		if _, home, gone := x.r.wasGone(e.ID); gone && home.DB == e.Database && x.live.Tables[home] == nil {
+		if _, home, gone := x.r.WasGone(e.ID); gone && home.DB == e.Database && x.live.Tables[home] == nil {
 			homes[e.ID] = home
 			up = append(up, e)
 		}
@@ -46,15 +47,15 @@ func (x *restorer) bury() error {
 		if x.held[e.Place().Object()] != "" || x.live.Tables[home] != nil {
 			continue
 		}
-		if g, _, _ := x.r.wasGone(e.ID); g.Head != "" && len(x.r.touched[e.ID]) > 0 {
+		if g, _, _ := x.r.WasGone(e.ID); g.Head != "" && len(x.r.Touched[e.ID]) > 0 {
 			if err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", e.Place().SQL(), sqltext.Quote(g.Head)); err != nil {
 				return fmt.Errorf("flash %s back: %w", e.Place(), err)
 			}
 		}
-		if err := x.rename(e.Place(), home.Table); err != nil {
+		if err := x.only(home.Object(), x.rename(e.Place(), home.Table)); err != nil {
 			return err
 		}
-		if err := x.dropTable(e); err != nil {
+		if err := x.only(home.Object(), x.dropTable(e)); err != nil {
 			return err
 		}
 	}
@@ -99,7 +100,7 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 	for n := range tables {
 		bases[n] = ""
 	}
-	chains := map[catalog.Name]chain{}
+	chains := map[catalog.Name]blame.Chain{}
 	for n := range tables {
 		if ch, read := x.chains[n]; read { // with the others, after the drain
 			chains[n] = ch
@@ -107,7 +108,7 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 		}
 	}
 	if len(bases) > 0 {
-		more, err := lineages(x.ctx, x.c, bases)
+		more, err := blame.Lineages(x.ctx, x.c, bases)
 		if err != nil {
 			return nil, err
 		}
@@ -119,24 +120,24 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 		if e := tables[n]; e != nil {
 			first = x.filled(e)
 			head, known := x.raised[e.ID]
-			if g, _, gone := x.r.wasGone(e.ID); gone {
+			if g, _, gone := x.r.WasGone(e.ID); gone {
 				head, known = g.Head, true
 			}
 			if known { // UNDROPped, by the migration or on the way to another
 				token, first = e.ID, false
-				if i := ch.index(head); i >= 0 {
-					ch.base, ch.snaps = i, ch.snaps[:i+1]
+				if i := ch.Index(head); i >= 0 {
+					ch.Base, ch.Snapshots = i, ch.Snapshots[:i+1]
 				}
 			}
 		}
-		v, err := x.r.attribute(x.ctx, x.c, ch, token, first)
+		v, err := x.r.Attribute(x.ctx, x.c, ch, token, first)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case v.refuse != "":
-			out[n] = v.refuse
-		case len(v.appended) > 0:
+		case v.Refuse != "":
+			out[n] = v.Refuse
+		case len(v.Appended) > 0:
 			out[n] = "another session wrote rows into it"
 		}
 	}
@@ -146,22 +147,22 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 // filled reports whether the statement that made the table also filled it: its first snapshot is then ours. It is the last
 // one whose mark is not younger than the table.
 func (x *restorer) filled(e *catalog.Entry) bool {
-	makers := x.r.allMakers(e.Database)
+	makers := x.r.AllMakers(e.Database)
 	if n, ok := x.from[e.ID]; ok {
-		makers = x.r.makers[n]
+		makers = x.r.Makers[n]
 	}
 	if len(makers) == 0 { // in a database that was made too
-		for _, is := range x.r.makers {
+		for _, is := range x.r.Makers {
 			makers = append(makers, is...)
 		}
 	}
 	last, filled := time.Time{}, false
 	for _, i := range makers {
-		since := x.r.since(i)
+		since := x.r.Since(i)
 		if since.After(e.Created) || since.Before(last) {
 			continue
 		}
-		fills := x.r.reached[i].Effect.Changes(effect.Rows)
+		fills := x.r.Statements[i].Effect.Changes(effect.Rows)
 		filled = fills && (filled || since.After(last))
 		last = since
 	}
@@ -191,7 +192,7 @@ func (x *restorer) dropDatabases() error {
 			x.hold(e.Object, "a database of this migration, put aside because %s", why)
 			continue
 		}
-		if err := x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(e.Name)); err != nil {
+		if err := x.only(e.Object, x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(e.Name))); err != nil {
 			return fmt.Errorf("drop database %s: %w", e.Name, err)
 		}
 		delete(x.live.Databases, e.Name)
@@ -211,8 +212,8 @@ func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 	written := map[catalog.Name]*catalog.Entry{}
 	for n, t := range cat.Tables {
 		ours := false
-		for m, is := range x.r.makers {
-			ours = ours || m.Table == n.Table && x.r.made(is, t.Created)
+		for m, is := range x.r.Makers {
+			ours = ours || m.Table == n.Table && x.r.Made(is, t.Created)
 		}
 		if !ours {
 			return "another session made table " + n.Table + " in it", nil

@@ -8,30 +8,29 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // moveBack does the FLASHBACK. It reports false for a table that is left as it is.
 func (x *restorer) moveBack(w *work) (bool, error) {
 	for try := 0; ; try++ {
-		ch := w.v.chain
+		ch := w.v.Chain
 		if why := x.obstacle(w, ch, x.live.Tables[w.at]); why != "" {
 			x.hold(w.was.Object, "%s", why)
 			return false, nil
 		}
-		emptied := len(ch.snaps) == 0 && w.base != ""
-		if !w.v.moves() && !emptied {
+		emptied := len(ch.Snapshots) == 0 && w.base != ""
+		if !w.v.Moves() && !emptied {
 			return true, nil // only comments, or only a refill
 		}
-		if len(w.v.appended) > 0 {
+		if len(w.v.Appended) > 0 {
 			if ok, err := x.keepRows(w); err != nil || !ok {
 				return false, err
 			}
-		} else if w.kept && w.v.own > 0 {
+		} else if w.kept && w.v.Own > 0 {
 			x.hold(w.was.Object, "rows of others wait in %s since an earlier restore: look at both tables", w.keep)
 			return false, nil
 		}
-		if w.was.Known && len(w.was.Loaded) == 0 && len(w.v.appended) == 0 && w.base != "" && x.r.copied(w.was.ID) {
+		if w.was.Known && len(w.was.Loaded) == 0 && len(w.v.Appended) == 0 && w.base != "" && x.r.Copied(w.was.ID) {
 			// COPY's memory of loaded files outlives FLASHBACK but not TRUNCATE, and all of it is ours.
 			if err := x.exec("TRUNCATE TABLE %s", w.at.SQL()); err != nil {
 				return false, fmt.Errorf("empty %s: %w", w.was.Object, err)
@@ -89,23 +88,28 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, i.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Indexes, func(o catalog.Index) bool { return o.Name == i.Name && o.Type == i.Type }) && !x.r.changes(w.was.ID, effect.Indexes) {
+		if !slices.ContainsFunc(w.was.Indexes, func(o catalog.Index) bool { return o.Name == i.Name && o.Type == i.Type }) &&
+			!x.r.Index(w.was.ID, i.Name).Made {
 			return false, nil
 		}
+		x.unblocked[i.Name] = true
 		return true, x.dropIndex(w.at, i)
 	}
 	for _, k := range e.Constraints {
 		if !says(message, k.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) && !x.r.changes(w.was.ID, effect.Constraints) {
+		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) && !x.r.Check(w.was.ID,
+			k.Name).Made {
 			return false, nil
 		}
+		x.unblocked[k.Name] = true
 		return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.SQL(), sqltext.Ident(k.Name))
 	}
 	if e.Unread || len(e.Constraints) == 0 {
 		// system.constraints cannot be read while a CHECK names a renamed column: take the name from the message.
-		if k := quotedName(message); k != "" && x.r.altered(w.was.ID) {
+		if k := quotedName(message); k != "" && x.r.Altered(w.was.ID) {
+			x.unblocked[k] = true
 			return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.SQL(), sqltext.Ident(k))
 		}
 	}
@@ -148,7 +152,7 @@ func quotedName(message string) string {
 func (x *restorer) comments(ws []*work) error {
 	var look []*work
 	for _, w := range ws {
-		if x.r.altered(w.was.ID) {
+		if x.r.Altered(w.was.ID) {
 			look = append(look, w)
 		}
 	}
@@ -172,16 +176,16 @@ func (x *restorer) comments(ws []*work) error {
 		}
 		x.live.Tables[w.at] = e
 		var set []string
-		for _, c := range columnComments(w.was, e.Columns) {
+		for _, c := range x.columnComments(w.was, e.Columns) {
 			set = append(set, "COLUMN "+sqltext.Ident(c.Name)+" COMMENT "+sqltext.Quote(c.Comment))
 		}
 		if len(set) > 0 {
-			if err := x.exec("ALTER TABLE %s MODIFY %s", w.at.SQL(), strings.Join(set, ", ")); err != nil {
+			if err := x.only(w.was.Object, x.exec("ALTER TABLE %s MODIFY %s", w.at.SQL(), strings.Join(set, ", "))); err != nil {
 				return fmt.Errorf("comment columns of %s: %w", w.was.Object, err)
 			}
 		}
-		if e.Comment != w.was.Comment {
-			if err := x.exec("ALTER TABLE %s COMMENT = %s", w.at.SQL(), sqltext.Quote(w.was.Comment)); err != nil {
+		if e.Comment != w.was.Comment && x.r.Noted(w.was.ID, e.Comment) {
+			if err := x.only(w.was.Object, x.exec("ALTER TABLE %s COMMENT = %s", w.at.SQL(), sqltext.Quote(w.was.Comment))); err != nil {
 				return fmt.Errorf("comment %s: %w", w.was.Object, err)
 			}
 		} else if len(set) == 0 {
@@ -199,10 +203,10 @@ func (x *restorer) comments(ws []*work) error {
 		return err
 	}
 	for _, w := range again {
-		if w.v.own > 0 || len(w.v.appended) > 0 || len(w.v.notes) > 0 || w.v.refuse != "" {
+		if w.v.Own > 0 || len(w.v.Appended) > 0 || len(w.v.Notes) > 0 || w.v.Refuse != "" {
 			continue
 		}
-		if err := x.flashback(w); err != nil && !databend.IsCode(err, databend.CodeVersionMismatch) {
+		if err := x.flashback(w); !databend.IsCode(err, databend.CodeVersionMismatch) && x.only(w.was.Object, err) != nil {
 			return fmt.Errorf("flash %s back: %w", w.was.Object, err)
 		}
 	}

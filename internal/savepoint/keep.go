@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -45,7 +46,8 @@ func (x *restorer) fits(w *work) (bool, error) {
 	bad, err := catalog.Query(x.ctx, x.c, "select to_string(count_if("+strict+")) from ("+rows+")")
 	switch {
 	case catalog.Refused(err):
-		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is", catalog.Message(err))
+		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is",
+			catalog.Message(err))
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look at rows of others in %s: %w", w.was.Object, err)
@@ -59,19 +61,19 @@ func (x *restorer) fits(w *work) (bool, error) {
 // appended is the query of the rows that others appended, with the base's columns, and the condition by which one does not fit
 // them, "" when all do.
 func (w *work) appended() (rows, strict string) {
-	ch := w.v.chain
-	first := ch.snaps[min(ch.base, len(ch.snaps)-1)] // of a table that was never written before: the columns are the same
-	columns := columnsOf(w.was, first.fields)
+	ch := w.v.Chain
+	first := ch.Snapshots[min(ch.Base, len(ch.Snapshots)-1)] // of a table that was never written before: the columns are the same
+	columns := columnsOf(w.was, first.Fields)
 	if len(columns) == 0 {
 		return "", ""
 	}
-	parts := make([]string, 0, len(w.v.appended))
+	parts := make([]string, 0, len(w.v.Appended))
 	conditions := []string{}
-	for _, at := range w.v.appended {
-		s := ch.snaps[at]
+	for _, at := range w.v.Appended {
+		s := ch.Snapshots[at]
 		items := make([]string, len(columns))
 		for i, c := range columns {
-			expr, as := c.from(s.fields)
+			expr, as := c.from(s.Fields)
 			items[i] = expr + " AS " + sqltext.Ident(c.Name)
 			condition := sqltext.Ident(c.Name) + " IS NULL"
 			if c.Nullable { // never true: whether it converts at all
@@ -82,7 +84,7 @@ func (w *work) appended() (rows, strict string) {
 			}
 		}
 		parts = append(parts, fmt.Sprintf("SELECT %s FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN %s",
-			strings.Join(items, ", "), w.at.SQL(), sqltext.Quote(s.id), catalog.List(ch.added(at))))
+			strings.Join(items, ", "), w.at.SQL(), sqltext.Quote(s.ID), catalog.List(ch.Added(at))))
 	}
 	return strings.Join(parts, " UNION ALL "), strings.Join(conditions, " OR ")
 }
@@ -95,7 +97,7 @@ type baseColumn struct {
 }
 
 // columnsOf pairs the base's fields with what was captured of the columns. A computed column is computed again.
-func columnsOf(was catalog.ObjectState, fields []field) []baseColumn {
+func columnsOf(was catalog.ObjectState, fields []blame.Field) []baseColumn {
 	var out []baseColumn
 	for _, f := range fields {
 		i := slices.IndexFunc(was.Columns, func(c catalog.Column) bool { return c.Name == f.Name })
@@ -115,8 +117,8 @@ const (
 
 // from is the expression that gives the column in a snapshot with these fields. Where the column takes no NULL and one may have
 // come in meanwhile, the row gets the default that it would have had, if there is one.
-func (c baseColumn) from(fields []field) (expr string, as int) {
-	i := slices.IndexFunc(fields, func(f field) bool { return f.ID == c.id })
+func (c baseColumn) from(fields []blame.Field) (expr string, as int) {
+	i := slices.IndexFunc(fields, func(f blame.Field) bool { return f.ID == c.id })
 	missing := "CAST(NULL AS Nullable(" + c.Type + "))"
 	if c.Nullable {
 		missing = "CAST(NULL AS " + c.Type + ")"

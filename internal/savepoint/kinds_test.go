@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/google/go-cmp/cmp"
 )
 
 // own finds the names of a test's own: Pq, Pff.
@@ -25,6 +24,11 @@ func (r *rig) shown(prefix string) map[string]string {
 			if strings.HasPrefix(row[0], prefix) {
 				out[kind+" "+row[0]] = strings.Join(row[1:], " | ")
 			}
+		}
+	}
+	for _, row := range r.rows("select name from system.stages where stage_type = 'Internal'") {
+		if strings.HasPrefix(row[0], prefix) {
+			out["files of stage "+row[0]] = r.rows("select to_string(count(*)) from list_stage(location => '@" + row[0] + "')")[0][0]
 		}
 	}
 	add("stage", "select name, stage_type, coalesce(url, ''), to_string(file_format_options), comment from system.stages")
@@ -127,6 +131,30 @@ func TestKindsWithoutHistory(t *testing.T) {
 			[]string{"grant update on *.* to role Pr2", "revoke insert on *.* from role Pr2", "revoke select on *.* from role Pr", "drop role Pr"},
 			nil,
 		},
+		{
+			"all privileges over one",
+			[]string{"create table g (a int)", "create role Pr", "grant select on g to role Pr"},
+			[]string{"grant all on g to role Pr"},
+			nil,
+		},
+		{
+			"role that owns",
+			[]string{"create table g (a int)", "create role Pr", "create role Pr2", "grant role Pr2 to role Pr", "grant insert on g to role Pr", "grant ownership on g to role Pr"},
+			[]string{"drop role Pr", "create role Pr"},
+			nil,
+		},
+		{
+			"function of words",
+			[]string{"create function Pf as (x) -> concat(x, ' AS $$ ', '-- \\'')"},
+			[]string{"create or replace function Pf as (x) -> x"},
+			nil,
+		},
+		{
+			"comment of a stage",
+			[]string{"create stage Ps file_format = (type = csv null_display = 'URL')", "copy into @Ps from (select 1) file_format = (type = csv)"},
+			[]string{"alter stage Ps set comment = 'new'"},
+			nil,
+		},
 		{"setting", []string{"set global max_block_size = 4000"}, []string{"set global max_block_size = 5000", "set global max_storage_io_requests = 9"}, nil},
 		{
 			"aggregating index",
@@ -200,7 +228,7 @@ func (r *rig) dropAll(prefix string) {
 			r.env.SQL(r.t, "drop aggregating index if exists "+n)
 		case "PROCEDURE":
 			r.env.SQL(r.t, "drop procedure if exists "+n+"(int)", "drop procedure if exists "+n+"(int, string)")
-		case "GRANTS":
+		case "GRANTS", "FILES OF STAGE":
 		case "DICTIONARY":
 			r.env.SQL(r.t, "drop dictionary if exists "+n)
 		default:

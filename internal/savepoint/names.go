@@ -16,14 +16,14 @@ import (
 // content is right: a parked table is out of writers' reach.
 func (x *restorer) names() error {
 	x.missing()
-	movable := x.r.movable()
+	movable := x.r.Movable()
 	for _, n := range movable {
-		if err := x.vacate(n); err != nil {
+		if err := x.only(n.Object(), x.vacate(n)); err != nil {
 			return err
 		}
 	}
 	for _, n := range movable {
-		id := x.r.wanted(n)
+		id := x.r.Wanted(n)
 		if id == "" || x.live.ByID(id) != nil {
 			continue
 		}
@@ -34,7 +34,7 @@ func (x *restorer) names() error {
 			x.held[n.Object()] = why
 			continue
 		}
-		if err := x.undrop(n, id, movable); err != nil {
+		if err := x.only(n.Object(), x.undrop(n, id, movable)); err != nil {
 			return err
 		}
 	}
@@ -43,17 +43,17 @@ func (x *restorer) names() error {
 
 // missing holds the captured tables that others took from under their names: no reached statement moves them.
 func (x *restorer) missing() {
-	for _, o := range x.r.scope() {
-		was := x.r.before[o]
+	for _, o := range x.r.Scope() {
+		was := x.r.Before[o]
 		n := catalog.NameOf(o)
-		if o.Kind != sqltext.Table || !was.Exists || x.r.lostDB[o.Database] {
+		if o.Kind != sqltext.Table || !was.Exists || x.r.LostDatabases[o.Database] {
 			continue
 		}
 		switch e := x.live.ByID(was.ID); {
-		case e == nil && len(x.r.lost[was.ID]) == 0:
+		case e == nil && len(x.r.Lost[was.ID]) == 0:
 			x.hold(o, "another session dropped it")
-		case e == nil || e.Place() == n || isAside(e.Name):
-		case !x.r.moved[n] || !x.r.moved[e.Place()]:
+		case e == nil || e.Place() == n || catalog.IsAside(e.Name):
+		case !x.r.Moved[n] || !x.r.Moved[e.Place()]:
 			x.hold(o, "another session renamed it to %s", e.Name)
 		}
 	}
@@ -62,7 +62,7 @@ func (x *restorer) missing() {
 // vacate parks what is at n when it is not what was there, and can have come there by a reached statement.
 func (x *restorer) vacate(n catalog.Name) error {
 	e := x.live.Tables[n]
-	if e == nil || e.ID == x.r.wanted(n) {
+	if e == nil || e.ID == x.r.Wanted(n) {
 		return nil
 	}
 	if !x.mayMove(n, e) {
@@ -70,18 +70,18 @@ func (x *restorer) vacate(n catalog.Name) error {
 		return nil
 	}
 	x.from[e.ID] = n
-	return x.rename(n, parkedName(e.ID))
+	return x.rename(n, catalog.ParkedName(e.ID))
 }
 
 // mayMove reports whether the wrong object at n is there by our doing.
 func (x *restorer) mayMove(n catalog.Name, e *catalog.Entry) bool {
-	if was, ok := x.r.captured(e.ID); ok {
-		return x.r.moved[catalog.NameOf(was.Object)]
+	if was, ok := x.r.Captured(e.ID); ok {
+		return x.r.Moved[catalog.NameOf(was.Object)]
 	}
-	if _, _, ok := x.r.wasGone(e.ID); ok || x.undrops[e.ID] {
+	if _, _, ok := x.r.WasGone(e.ID); ok || x.undrops[e.ID] {
 		return true
 	}
-	return x.r.made(x.r.makers[n], e.Created)
+	return x.r.Made(x.r.Makers[n], e.Created)
 }
 
 // undrop brings back the table with this id, which is dropped, or hidden under a replacement and in no list at all. UNDROP
@@ -92,7 +92,7 @@ func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) err
 			if _, blocked := x.held[m.Object()]; blocked {
 				continue
 			}
-			if err := x.rename(m, parkedName(e.ID)); err != nil {
+			if err := x.rename(m, catalog.ParkedName(e.ID)); err != nil {
 				return err
 			}
 		}
@@ -117,21 +117,21 @@ func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) err
 				if m == n {
 					return nil
 				}
-				to := parkedName(id)
+				to := catalog.ParkedName(id)
 				if x.live.Tables[n] == nil {
 					to = n.Table
 				}
 				return x.rename(m, to)
 			}
-			to := parkedName(e.ID)
-			if _, ok := x.r.captured(e.ID); !ok {
+			to := catalog.ParkedName(e.ID)
+			if _, ok := x.r.Captured(e.ID); !ok {
 				x.undrops[e.ID], x.raised[e.ID] = true, x.headWhenDropped(m, e)
-				to = raisedName(e.ID) // tells it to the next restore, should this one be killed
+				to = catalog.RaisedName(e.ID) // tells it to the next restore, should this one be killed
 			}
 			if err := x.rename(m, to); err != nil {
 				return err
 			}
-			if _, _, gone := x.r.wasGone(e.ID); gone {
+			if _, _, gone := x.r.WasGone(e.ID); gone {
 				break // everything below it in the history is older than the capture
 			}
 		}
@@ -164,7 +164,7 @@ func (x *restorer) undropNames(n catalog.Name, id string, movable []catalog.Name
 			add(m)
 		}
 	}
-	for _, m := range x.r.lost[id] {
+	for _, m := range x.r.Lost[id] {
 		add(m)
 	}
 	add(n)
@@ -189,9 +189,9 @@ func (x *restorer) look(n catalog.Name) (*catalog.Entry, error) {
 
 // place puts every captured table under its name, once that is free.
 func (x *restorer) place() error {
-	for _, o := range x.r.scope() {
+	for _, o := range x.r.Scope() {
 		n := catalog.NameOf(o)
-		was := x.r.before[o]
+		was := x.r.Before[o]
 		if o.Kind != sqltext.Table || !was.Exists {
 			continue
 		}
@@ -199,7 +199,7 @@ func (x *restorer) place() error {
 		if e == nil || e.Place() == n {
 			continue
 		}
-		if why := x.held[o]; why != "" && !isAside(e.Name) {
+		if why := x.held[o]; why != "" && !catalog.IsAside(e.Name) {
 			continue
 		}
 		if x.live.Tables[n] != nil {
@@ -211,7 +211,7 @@ func (x *restorer) place() error {
 			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
 			continue
 		}
-		if err != nil {
+		if err := x.only(o, err); err != nil {
 			return err
 		}
 		x.done[o] = true
@@ -223,13 +223,13 @@ func (x *restorer) place() error {
 func (x *restorer) parked() []*catalog.Entry {
 	var out []*catalog.Entry
 	for n, e := range x.live.Tables {
-		if e.Name != parkedName(e.ID) && e.Name != raisedName(e.ID) {
+		if e.Name != catalog.ParkedName(e.ID) && e.Name != catalog.RaisedName(e.ID) {
 			continue
 		}
-		if _, captured := x.r.captured(e.ID); captured {
+		if _, captured := x.r.Captured(e.ID); captured {
 			continue
 		}
-		if _, _, gone := x.r.wasGone(e.ID); gone || x.undrops[e.ID] || x.r.made(x.r.allMakers(n.DB), e.Created) {
+		if _, _, gone := x.r.WasGone(e.ID); gone || x.undrops[e.ID] || x.r.Made(x.r.AllMakers(n.DB), e.Created) {
 			out = append(out, e)
 		}
 	}

@@ -49,6 +49,14 @@ func TestNasty(t *testing.T) {
 			[]string{"alter table a swap with b", "drop table a", "create view a as select 1 one"},
 		},
 		{
+			"indexes as the engine shows their options",
+			[]string{
+				"create table a (x int, y string, v vector(3))", "create inverted index i on a(y) index_record='basic' tokenizer='chinese'",
+				"create ngram index n on a(y) gram_size=5 bloom_size=1048576", "create vector index w on a(v) m=10 ef_construct=40 distance='cosine,l1'",
+			},
+			[]string{"drop inverted index i on a", "drop ngram index n on a", "drop vector index w on a"},
+		},
+		{
 			"a cycle of names",
 			[]string{"create table a (x int)", "insert into a values (1)", "create table b (y int)", "insert into b values (2)"},
 			[]string{"alter table a rename to t", "alter table b rename to a", "alter table t rename to b"},

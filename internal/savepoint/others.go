@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -20,18 +21,19 @@ const asNow = "defined again from the journal, secrets as of now"
 // defined again, from what the engine shows of it where that is all, else from dbctl's own earlier definition.
 func (x *restorer) others() error {
 	var scope []sqltext.Object
-	for _, o := range x.r.order {
-		_, known := x.r.before[o]
-		if known && len(x.r.written[o]) > 0 && o.Kind != sqltext.Table && o.Kind != sqltext.Database {
+	for _, o := range x.r.Order {
+		_, known := x.r.Before[o]
+		if known && len(x.r.Written[o]) > 0 && o.Kind != sqltext.Table && o.Kind != sqltext.Database {
 			scope = append(scope, o)
 		}
 	}
 	slices.SortStableFunc(scope, func(a, b sqltext.Object) int { return cmp.Compare(catalog.Rank(a.Kind), catalog.Rank(b.Kind)) })
 	for _, o := range scope {
-		was, now := x.r.before[o], x.live.State(o)
+		was, now := x.r.Before[o], x.live.State(o)
 		if x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
 			now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
-		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !x.opaque(o)) {
+		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) &&
+			x.r.Wrote(o).Has(effect.Existence|effect.Text))) {
 			continue
 		}
 		var err error
@@ -40,27 +42,11 @@ func (x *restorer) others() error {
 		} else {
 			err = x.dropOther(now)
 		}
-		if catalog.Refused(err) {
-			x.note(o, "it cannot be put back: %s", catalog.Message(err))
-			continue
-		}
-		if err != nil {
+		if err := x.only(o, err); err != nil {
 			return fmt.Errorf("restore %s: %w", o, err)
 		}
 	}
 	return nil
-}
-
-// opaque reports whether equal looks say nothing: a connection's values, and those of a stage made with keys, are not shown.
-// Such an object is defined again whenever a reached statement wrote it.
-func (x *restorer) opaque(o sqltext.Object) bool {
-	switch o.Kind {
-	case sqltext.Connection, sqltext.User, sqltext.Notification, sqltext.Warehouse, sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.Dictionary:
-		return true
-	case sqltext.Stage:
-		return x.r.before[o].Facts["type"] == "External"
-	}
-	return false
 }
 
 // same compares definitions, and for a sequence that it did not go back: values given away are never given again.
@@ -76,8 +62,8 @@ func (x *restorer) untaken(now catalog.ObjectState) bool {
 	if now.Kind != sqltext.Sequence || !now.Exists {
 		return false
 	}
-	for _, i := range slices.Backward(x.r.written[now.Object]) {
-		for _, w := range x.r.reached[i].Effect.Writes {
+	for _, i := range slices.Backward(x.r.Written[now.Object]) {
+		for _, w := range x.r.Statements[i].Effect.Writes {
 			if w.Object != now.Object || w.Verb != effect.Create && w.Verb != effect.Replace {
 				continue
 			}
@@ -102,13 +88,13 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 			return nil
 		}
 	}
-	word, ok := catalog.DropWords[o.Kind]
+	drop, ok := catalog.Drop(o)
 	if !ok {
 		x.hold(o, "a %s cannot be taken back", o.Kind)
 		return nil
 	}
 	x.done[o] = true
-	return x.exec("DROP %s IF EXISTS %s", word, o.SQL())
+	return x.exec("%s", drop)
 }
 
 // redefine defines an object as it was.
@@ -117,7 +103,7 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 	if o.Kind == sqltext.Grant {
 		return x.regrant(was, now)
 	}
-	statements := catalog.Rebuild(was, now)
+	statements := catalog.Rebuild(was, now, x.r.Wrote(o))
 	if statements == nil {
 		if x.o.Redefine == nil {
 			x.hold(o, "Databend does not show all of its definition, and dbctl has no earlier one")
@@ -158,66 +144,75 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 	return nil
 }
 
-// regrant grants what was granted and is not now, and revokes what was not. Roles come first: what Databend shows as granted to a
-// role or user has what it inherits in it.
+// regrant takes back the privileges that reached statements gave, and gives those that they took. A role that was made again has
+// none, and gets all. Roles come first: what Databend shows as granted to a role or user has what it inherits in it. Revoking comes
+// before granting: REVOKE ALL takes also what was there before a GRANT ALL.
 func (x *restorer) regrant(was, now catalog.ObjectState) error {
-	changed, err := x.inherit(was, now)
-	if err != nil {
+	if err := x.inherit(was, now); err != nil {
 		return err
 	}
 	kind, grantee := catalog.Grantee(was.Object)
-	if changed {
-		if now.Grants, err = catalog.GrantsOf(x.ctx, x.c, kind, grantee); err != nil {
+	has, err := catalog.GrantsOf(x.ctx, x.c, kind, grantee)
+	if err != nil {
+		return err
+	}
+	if was.Kind == sqltext.Grant {
+		for _, g := range has {
+			if slices.Contains(was.Grants, g) || owning(g) || !x.r.Granted(was.Object, g) {
+				continue
+			}
+			x.done[was.Object] = true
+			if err := x.exec("%s", catalog.Revoke(g)); err != nil {
+				return err
+			}
+		}
+		if has, err = catalog.GrantsOf(x.ctx, x.c, kind, grantee); err != nil {
 			return err
 		}
 	}
 	for _, g := range was.Grants {
-		if !slices.Contains(now.Grants, g) && !strings.HasPrefix(g, "GRANT OWNERSHIP") { // that is the object's: owners
-			x.done[was.Object] = true
-			if err := x.exec("%s", g); err != nil {
-				return err
-			}
+		// Who owns an object is that object's to say: owners. What a role owned that was dropped went to another.
+		if slices.Contains(has, g) || was.Kind == sqltext.Grant && (owning(g) || !x.r.Granted(was.Object, g)) {
+			continue
 		}
-	}
-	for _, g := range now.Grants {
-		if !slices.Contains(was.Grants, g) && was.Kind == sqltext.Grant && !strings.HasPrefix(g, "GRANT OWNERSHIP") {
-			x.done[was.Object] = true
-			r := strings.Replace(strings.Replace(g, "GRANT ", "REVOKE ", 1), " TO ", " FROM ", 1)
-			if err := x.exec("%s", r); err != nil {
-				return err
-			}
+		x.done[was.Object] = true
+		if err := x.exec("%s", g); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// inherit gives a role or user the roles that it had, and reports whether there was something to do.
-func (x *restorer) inherit(was, now catalog.ObjectState) (bool, error) {
+func owning(line string) bool { return slices.Contains(blame.GrantIn(line).Privileges, "OWNERSHIP") }
+
+// inherit gives a role or user the roles that reached statements took from it, and takes those that they gave.
+func (x *restorer) inherit(was, now catalog.ObjectState) error {
 	kind, name := catalog.Grantee(was.Object)
 	to := sqltext.Quote(name)
 	if kind == "role" {
 		to = "ROLE " + sqltext.Ident(name)
 	}
+	ours := func(role string) bool {
+		return was.Kind != sqltext.Grant || slices.ContainsFunc(x.r.Grants(was.Object), func(g effect.Grant) bool { return g.Role == role })
+	}
 	had, has := catalog.RoleNames(was.Facts["roles"]), catalog.RoleNames(now.Facts["roles"])
 	for _, r := range had {
-		if !slices.Contains(has, r) {
+		if !slices.Contains(has, r) && ours(r) {
+			x.done[was.Object] = true
 			if err := x.exec("GRANT ROLE %s TO %s", sqltext.Ident(r), to); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
 	for _, r := range has {
-		if !slices.Contains(had, r) {
+		if !slices.Contains(had, r) && ours(r) {
+			x.done[was.Object] = true
 			if err := x.exec("REVOKE ROLE %s FROM %s", sqltext.Ident(r), to); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
-	changed := !slices.Equal(had, has)
-	if changed {
-		x.done[was.Object] = true
-	}
-	return changed, nil
+	return nil
 }
 
 // differenceOther is difference for kinds other than tables.
@@ -229,10 +224,13 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return "it is not there", ""
 	case was.Exists != now.Exists:
 		return "it is there", ""
-	case was.Files() > now.Files() && slices.ContainsFunc(x.r.written[was.Object], func(i int) bool { return x.r.reached[i].Effect.Changes(effect.Files) }):
+	case was.Files() > now.Files() && slices.ContainsFunc(x.r.Written[was.Object],
+		func(i int) bool { return x.r.Statements[i].Effect.Changes(effect.Files) }):
 		return fmt.Sprintf("%d files that were in it are gone", was.Files()-now.Files()), ""
 	case was.Kind == sqltext.Database && was.ID != now.ID:
 		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""
+	case was.Kind == sqltext.Grant:
+		return x.differenceOfGrants(was, now)
 	case was.Kind != sqltext.Database && was.Definition() != now.Definition():
 		return "it is " + oneLine(now) + ", was " + oneLine(was), ""
 	}
@@ -242,4 +240,34 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 func oneLine(o catalog.ObjectState) string {
 	_, rest, _ := strings.Cut(strings.TrimSpace(o.Definition()), "\n")
 	return strings.ReplaceAll(rest, "\n", "; ")
+}
+
+// differenceOfGrants tells the privileges that reached statements were about from those that another session gave or took.
+func (x *restorer) differenceOfGrants(was, now catalog.ObjectState) (mine, theirs string) {
+	var own, foreign []string
+	look := func(a, b catalog.ObjectState, how string) {
+		for _, g := range a.Grants {
+			switch {
+			case slices.Contains(b.Grants, g) || owning(g):
+			case x.r.Granted(was.Object, g):
+				own = append(own, how+" "+g)
+			default:
+				foreign = append(foreign, how+" "+g)
+			}
+		}
+		for _, r := range catalog.RoleNames(a.Facts["roles"]) {
+			if slices.Contains(catalog.RoleNames(b.Facts["roles"]), r) {
+				continue
+			}
+			what := how + " role " + r
+			if slices.ContainsFunc(x.r.Grants(was.Object), func(g effect.Grant) bool { return g.Role == r }) {
+				own = append(own, what)
+			} else {
+				foreign = append(foreign, what)
+			}
+		}
+	}
+	look(was, now, "it has no more")
+	look(now, was, "it has")
+	return strings.Join(own, "; "), strings.Join(foreign, "; ")
 }

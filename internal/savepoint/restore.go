@@ -2,12 +2,13 @@ package savepoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -16,30 +17,54 @@ type restorer struct {
 	ctx   context.Context
 	c     Conn
 	o     Options
-	r     *reach
+	r     *blame.Reach
 	live  *catalog.Catalog
 	wrote int // statements that wrote
 
-	held    map[sqltext.Object]string   // objects that must stay as they are: why
-	notes   map[sqltext.Object][]string // said with an object's outcome
-	done    map[sqltext.Object]bool     // objects that were moved
-	files   []CopiedFiles
-	from    map[string]catalog.Name // id of a parked table → the name it was parked from, when this restore did it
-	away    map[string]bool         // ids that were dropped until now: no writer has found them since
-	stale   bool                    // indexes and constraints were changed since they were read
-	chains  map[catalog.Name]chain  // of the tables that will be dropped, read after the drain
-	drained bool                    // statements that began before the fence are over
-	undrops map[string]bool         // ids that UNDROP brought up on the way to another: to be dropped again
-	raised  map[string]string       // of those that this restore brought up: the head that they had
+	held      map[sqltext.Object]string   // objects that must stay as they are: why
+	notes     map[sqltext.Object][]string // said with an object's outcome
+	done      map[sqltext.Object]bool     // objects that were moved
+	files     []CopiedFiles
+	from      map[string]catalog.Name      // id of a parked table → the name it was parked from, when this restore did it
+	away      map[string]bool              // ids that were dropped until now: no writer has found them since
+	unblocked map[string]bool              // indexes and constraints that were dropped because they stood in the way of a FLASHBACK
+	failed    map[sqltext.Object]string    // objects about which the server refused a statement
+	stale     bool                         // indexes and constraints were changed since they were read
+	chains    map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
+	drained   bool                         // statements that began before the fence are over
+	undrops   map[string]bool              // ids that UNDROP brought up on the way to another: to be dropped again
+	raised    map[string]string            // of those that this restore brought up: the head that they had
 }
 
 // Restore moves the objects of before (with what the reached statements re-captured) back to what they were. An error means
 // that it did not come to its end: call it again. Objects that cannot be restored are outcomes, not errors.
-func Restore(ctx context.Context, c Conn, before catalog.State, reached []Reached, o Options) (Report, error) {
+func Restore(ctx context.Context, c Conn, before catalog.State, reached []blame.Reached, o Options) (Report, error) {
 	if len(reached) == 0 {
 		return Report{}, nil
 	}
 	x := newRestorer(ctx, c, before, reached, o)
+	err := x.steps()
+	for try := 1; err == nil && len(x.failed) > 0 && try < tries; try++ {
+		again := newRestorer(ctx, c, before, reached, o)
+		again.done, again.notes, again.wrote = x.done, x.notes, x.wrote
+		x = again
+		err = x.steps()
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	outcomes, err := x.outcomes()
+	if err != nil {
+		return Report{}, fmt.Errorf("verify: %w", err)
+	}
+	return Report{Outcomes: outcomes, Files: x.files}, nil
+}
+
+// tries is how often a restore is gone through when the server refuses something of it: that may have been another session's doing, of
+// a moment.
+const tries = 2
+
+func (x *restorer) steps() error {
 	steps := []struct {
 		what string
 		do   func() error
@@ -59,21 +84,18 @@ func Restore(ctx context.Context, c Conn, before catalog.State, reached []Reache
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {
-			return Report{}, fmt.Errorf("%s: %w", s.what, err)
+			return fmt.Errorf("%s: %w", s.what, err)
 		}
 	}
-	outcomes, err := x.outcomes()
-	if err != nil {
-		return Report{}, fmt.Errorf("verify: %w", err)
-	}
-	return Report{Outcomes: outcomes, Files: x.files}, nil
+	return nil
 }
 
-func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []Reached, o Options) *restorer {
+func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []blame.Reached, o Options) *restorer {
 	return &restorer{
-		ctx: ctx, c: c, o: o, r: newReach(before, reached),
+		ctx: ctx, c: c, o: o, r: blame.New(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		undrops: map[string]bool{}, raised: map[string]string{}, from: map[string]catalog.Name{}, away: map[string]bool{},
+		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undrops: map[string]bool{}, raised: map[string]string{},
+		from: map[string]catalog.Name{}, away: map[string]bool{},
 	}
 }
 
@@ -82,6 +104,20 @@ func (x *restorer) exec(format string, args ...any) error {
 	x.wrote++
 	_, err := x.c.Exec(x.ctx, databend.Statement{SQL: fmt.Sprintf(format, args...)})
 	return err
+}
+
+// only keeps the server's refusal of a statement to the object that it is about: it is that object's outcome, and the others are
+// restored. Every other error ends the restore, which may be called again.
+func (x *restorer) only(o sqltext.Object, err error) error {
+	e, ok := errors.AsType[*databend.Error](err)
+	if !ok || e.Code == 0 || e.Kind == databend.KindCanceled || e.Kind == databend.KindTimeout || e.Kind == databend.KindAuth ||
+		e.Kind == databend.KindUnreachable {
+		return err
+	}
+	if _, ok := x.failed[o]; !ok {
+		x.failed[o] = "it cannot be put back: " + catalog.Message(err)
+	}
+	return nil
 }
 
 func (x *restorer) hold(o sqltext.Object, format string, args ...any) {
@@ -94,33 +130,6 @@ func (x *restorer) note(o sqltext.Object, format string, args ...any) {
 	if s := fmt.Sprintf(format, args...); !slices.Contains(x.notes[o], s) {
 		x.notes[o] = append(x.notes[o], s)
 	}
-}
-
-// scope are the objects to look at: those that reached statements wrote, and those captured together with them under other
-// names by which they may be found.
-func (r *reach) scope() []sqltext.Object {
-	var out []sqltext.Object
-	add := func(o sqltext.Object) {
-		if !slices.Contains(out, o) {
-			out = append(out, o)
-		}
-	}
-	for _, o := range r.order {
-		if len(r.written[o]) > 0 || r.owned[o] {
-			add(o)
-		}
-	}
-	for n := range r.moved {
-		if _, known := r.before[n.Object()]; known {
-			add(n.Object())
-		}
-	}
-	for _, o := range r.order {
-		if s := r.before[o]; o.Kind == sqltext.Table && s.Exists && (len(r.touched[s.ID]) > 0 || len(r.lost[s.ID]) > 0) {
-			add(o)
-		}
-	}
-	return out
 }
 
 // databasesOf are the databases of the tables among objects.
@@ -136,14 +145,14 @@ func databasesOf(objects []sqltext.Object) []string {
 
 // read looks at the live catalogue: everything in scope, by name, and every table of its databases, by id.
 func (x *restorer) read() error {
-	objects := x.r.scope()
+	objects := x.r.Scope()
 	cat, err := catalog.Read(x.ctx, x.c, x.withAside(objects), databasesOf(objects))
 	if err != nil {
 		return err
 	}
 	x.live = cat
 	for _, e := range cat.Tables {
-		if e.Name == raisedName(e.ID) {
+		if e.Name == catalog.RaisedName(e.ID) {
 			x.undrops[e.ID] = true
 			if _, known := x.raised[e.ID]; !known {
 				x.raised[e.ID] = e.Head // by one that was killed
@@ -157,9 +166,9 @@ func (x *restorer) read() error {
 func (x *restorer) withAside(objects []sqltext.Object) []sqltext.Object {
 	out := slices.Clone(objects)
 	for _, o := range objects {
-		if s := x.r.before[o]; o.Kind == sqltext.Table && s.Exists {
+		if s := x.r.Before[o]; o.Kind == sqltext.Table && s.Exists {
 			n := catalog.NameOf(o)
-			out = append(out, n.Sibling(parkedName(s.ID)).Object(), n.Sibling(fencedName(s.ID)).Object())
+			out = append(out, n.Sibling(catalog.ParkedName(s.ID)).Object(), n.Sibling(catalog.FencedName(s.ID)).Object())
 		}
 	}
 	return out
@@ -177,18 +186,6 @@ func (x *restorer) rename(from catalog.Name, to string) error {
 		x.live.Tables[from.Sibling(to)] = e
 	}
 	return nil
-}
-
-// movable are the names that reached statements moved and whose state before is known, in order.
-func (r *reach) movable() []catalog.Name {
-	var out []catalog.Name
-	for n := range r.moved {
-		if _, known := r.before[n.Object()]; known {
-			out = append(out, n)
-		}
-	}
-	slices.SortFunc(out, func(a, b catalog.Name) int { return strings.Compare(a.String(), b.String()) })
-	return out
 }
 
 // dropTable drops what is at n, softly.

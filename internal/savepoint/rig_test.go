@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/google/go-cmp/cmp"
@@ -29,7 +31,7 @@ type rig struct {
 	conn    Conn // over books
 
 	before  catalog.State
-	reached []Reached
+	reached []blame.Reached
 
 	// beforeStatement runs between the mark and statement i (from 0): another session's moment.
 	beforeStatement func(i int)
@@ -143,10 +145,10 @@ func (r *rig) steps(statements []string) error {
 }
 
 // mark reads what migrate reads right before a statement.
-func (r *rig) mark(s string) Reached {
+func (r *rig) mark(s string) blame.Reached {
 	r.t.Helper()
 	ctx := r.t.Context()
-	st := Reached{Effect: effect.Analyze(s, r.db())}
+	st := blame.Reached{Effect: effect.Analyze(s, r.db())}
 	now, err := catalog.Capture(ctx, r.conn, nil)
 	if err != nil {
 		r.t.Fatal(err)
@@ -162,7 +164,7 @@ func (r *rig) mark(s string) Reached {
 	return st
 }
 
-func (r *rig) execute(st *Reached, sql string, i int) error {
+func (r *rig) execute(st *blame.Reached, sql string, i int) error {
 	ctx := r.t.Context()
 	exec := func(sql string) error {
 		_, err := r.work.Exec(ctx, databend.Statement{SQL: sql})
@@ -216,7 +218,7 @@ func (r *rig) written(n catalog.Name) ([]string, error) {
 	if err == nil && heads[0][1] != "" {
 		was, err = blocks(heads[0][1])
 	}
-	return append([]string{heads[0][0]}, minus(now, was)...), err
+	return append([]string{heads[0][0]}, missing(now, was)...), err
 }
 
 // restore restores and fails the test on an error.
@@ -350,4 +352,9 @@ func (r *rig) lookAt(db string) map[string]string {
 		}
 	}
 	return out
+}
+
+// missing are those of a that b has not.
+func missing(a, b map[string]bool) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(a)), func(k string) bool { return b[k] })
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -31,7 +32,7 @@ func (x *restorer) outcomes() ([]Outcome, error) {
 }
 
 func (x *restorer) compare() ([]Outcome, error) {
-	scope := x.r.scope()
+	scope := x.r.Scope()
 	heads, err := x.compareHeads(scope)
 	if err != nil {
 		return nil, err
@@ -44,11 +45,15 @@ func (x *restorer) compare() ([]Outcome, error) {
 		if x.done[o] {
 			r.Result = Restored
 		}
-		was, known := x.r.before[o]
+		was, known := x.r.Before[o]
+		if why := x.failed[o]; why != "" {
+			x.note(o, "%s", why)
+		}
 		switch why, held := x.held[o]; {
 		case held:
 			r.Result, r.Detail = Kept, why
-			if e := x.live.ByID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && isAside(e.Name) && !strings.Contains(why, e.Name) {
+			if e := x.live.ByID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && catalog.IsAside(e.Name) && !strings.Contains(why,
+				e.Name) {
 				r.Detail += "; the one that was there is kept as " + e.Name
 			}
 		case !known:
@@ -61,7 +66,8 @@ func (x *restorer) compare() ([]Outcome, error) {
 			case theirs != "":
 				r.Result, r.Detail = Kept, "another session changed it: "+theirs
 			case slipped(was, x.live.State(o)) != "":
-				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was, x.live.State(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
+				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was,
+					x.live.State(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
 			case !was.Exists && x.wrote > 0:
 				r.Result = Restored
 			}
@@ -73,9 +79,20 @@ func (x *restorer) compare() ([]Outcome, error) {
 			out = append(out, Outcome{Object: o, Result: Kept, Detail: x.held[o]})
 		}
 	}
-	for _, st := range x.r.reached {
+	for _, o := range slices.SortedFunc(maps.Keys(x.failed), func(a, b sqltext.Object) int {
+		return strings.Compare(a.String(),
+			b.String())
+	}) {
+		if _, held := x.held[o]; !listed[o] && !held {
+			out = append(out, Outcome{Object: o, Result: Differs, Detail: x.failed[o]})
+		}
+	}
+	for _, st := range x.r.Statements {
 		if st.Effect.Unknown {
-			out = append(out, Outcome{Object: sqltext.Object{Kind: sqltext.Unknown, Name: st.Effect.Kind}, Result: Differs, Detail: "what it did is not known, and was not put back"})
+			out = append(out, Outcome{
+				Object: sqltext.Object{Kind: sqltext.Unknown, Name: st.Effect.Kind}, Result: Differs,
+				Detail: "what it did is not known, and was not put back",
+			})
 		}
 	}
 	return out, nil
@@ -86,35 +103,35 @@ func (x *restorer) compare() ([]Outcome, error) {
 func (x *restorer) compareHeads(scope []sqltext.Object) (map[sqltext.Object]string, error) {
 	bases := map[catalog.Name]string{}
 	for _, o := range scope {
-		was := x.r.before[o]
+		was := x.r.Before[o]
 		n := catalog.NameOf(o)
-		if e := x.live.Tables[n]; o.Kind == sqltext.Table && was.Exists && e != nil && e.ID == was.ID && e.IsFuse() && e.Head != x.r.base(was) {
-			bases[n] = x.r.base(was)
+		if e := x.live.Tables[n]; o.Kind == sqltext.Table && was.Exists && e != nil && e.ID == was.ID && e.IsFuse() && e.Head != x.r.Base(was) {
+			bases[n] = x.r.Base(was)
 		}
 	}
 	if len(bases) == 0 {
 		return nil, nil
 	}
-	chains, err := lineages(x.ctx, x.c, bases)
+	chains, err := blame.Lineages(x.ctx, x.c, bases)
 	if err != nil {
 		return nil, err
 	}
 	out := map[sqltext.Object]string{}
 	for n, ch := range chains {
 		o := n.Object()
-		was := x.r.before[o]
-		v, err := x.r.attribute(x.ctx, x.c, ch, was.ID, false)
+		was := x.r.Before[o]
+		v, err := x.r.Attribute(x.ctx, x.c, ch, was.ID, false)
 		if err != nil {
 			return nil, err
 		}
 		switch {
 		case bases[n] == "" && emptied(ch):
 			// It had never been written: TRUNCATE is as far back as it goes.
-		case v.refuse != "" && len(x.r.touched[was.ID]) > 0:
-			out[o] = v.refuse
-		case v.own > 0:
+		case v.Refuse != "" && len(x.r.Touched[was.ID]) > 0:
+			out[o] = v.Refuse
+		case v.Own > 0:
 			out[o] = "rows or columns of this migration are still in it"
-		case bases[n] != "" && ch.base == len(ch.snaps):
+		case bases[n] != "" && ch.Base == len(ch.Snapshots):
 			out[o] = "its snapshot " + bases[n] + " is no longer in its history"
 		}
 	}
@@ -132,7 +149,7 @@ func slipped(was, now catalog.ObjectState) string {
 }
 
 // emptied reports whether the newest snapshot holds no row.
-func emptied(ch chain) bool { return len(ch.snaps) > 0 && len(ch.snaps[0].segments) == 0 }
+func emptied(ch blame.Chain) bool { return len(ch.Snapshots) > 0 && len(ch.Snapshots[0].Segments) == 0 }
 
 // difference says what is not as it was: what a reached statement can have changed, and what only others can.
 func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) (mine, theirs string) {
@@ -154,58 +171,66 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 		return headDiffers, ""
 	}
 	var own, foreign []string
-	say := func(may bool, format string, args ...any) {
-		if s := fmt.Sprintf(format, args...); may {
+	say := func(may, differs bool, format string, args ...any) {
+		switch s := fmt.Sprintf(format, args...); {
+		case !differs:
+		case may:
 			own = append(own, s)
-		} else {
+		default:
 			foreign = append(foreign, s)
 		}
 	}
-	altered := x.r.altered(was.ID)
-	if len(x.r.touched[was.ID]) > 0 {
+	if len(x.r.Touched[was.ID]) > 0 {
 		switch was.Engine {
 		case "FUSE", "VIEW":
 		case "STREAM":
-			if was.Facts["at"] != now.Facts["at"] {
-				say(true, "it has been read past where it was")
-			}
+			say(true, was.Facts["at"] != now.Facts["at"], "it has been read past where it was")
 		default:
-			if x.r.changes(was.ID, effect.Rows) {
-				say(true, "rows of a %s table cannot be put back", was.Engine)
-			}
+			say(true, x.r.Changes(was.ID, effect.Rows), "rows of a %s table cannot be put back", was.Engine)
 		}
 	}
-	if !slices.Equal(was.Columns, now.Columns) {
-		say(altered, "columns are %s, were %s", columnsText(now.Columns), columnsText(was.Columns))
+	say(x.r.Changes(was.ID, effect.Columns|effect.Text), !sameColumns(was.Columns, now.Columns),
+		"columns are %s, were %s", columnsText(now.Columns), columnsText(was.Columns))
+	for _, c := range was.Columns {
+		for _, n := range now.Columns {
+			say(x.r.ColumnNoted(was.ID, c.Name, n.Comment), n.Name == c.Name && n.Comment != c.Comment,
+				"comment of column %s is %s, was %s", c.Name, sqltext.Quote(n.Comment), sqltext.Quote(c.Comment))
+		}
 	}
-	if was.Comment != now.Comment {
-		say(altered, "comment is %s, was %s", sqltext.Quote(now.Comment), sqltext.Quote(was.Comment))
-	}
-	if was.ClusterBy != now.ClusterBy {
-		say(altered, "cluster key is %s, was %s", now.ClusterBy, was.ClusterBy)
-	}
-	if was.Query != now.Query {
-		say(altered, "its text is %s, was %s", now.Query, was.Query)
-	}
+	say(x.r.Noted(was.ID, now.Comment), was.Comment != now.Comment, "comment is %s, was %s", sqltext.Quote(now.Comment),
+		sqltext.Quote(was.Comment))
+	say(x.r.Changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy,
+		was.ClusterBy)
+	say(x.r.Changes(was.ID, effect.Text), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
+	options := x.r.Options(was.ID)
 	for k, v := range was.Options {
-		if now.Options[k] != v {
-			say(x.r.changes(was.ID, effect.Options), "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
-		}
+		o, ours := options[k]
+		say(ours && blame.HoldsOption(now, o), now.Options[k] != v, "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
 	}
 	for k, v := range now.Options {
-		if _, had := was.Options[k]; !had && !catalog.Residue(k, v, was.Options) {
-			say(x.r.changes(was.ID, effect.Options), "option %s is set", k)
-		}
+		o, ours := options[k]
+		_, had := was.Options[k]
+		say(ours && blame.HoldsOption(now, o), !had && !catalog.Residue(k, v, was.Options), "option %s is set", k)
 	}
-	if !slices.Equal(was.Indexes, now.Indexes) {
-		say(x.r.changes(was.ID, effect.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
-	}
-	if !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints) {
-		say(x.r.changes(was.ID, effect.Constraints), "constraints are %v, were %v", now.Constraints, was.Constraints)
-	}
-	if !was.Unread && now.Unread && altered {
-		say(true, "its constraints cannot be read")
-	}
+	// Made by ours and there, or dropped by ours and not there.
+	ours := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool {
+		return !slices.Contains(was.Indexes, i) && x.r.Index(was.ID,
+			i.Name).Made
+	}) ||
+		slices.ContainsFunc(was.Indexes, func(i catalog.Index) bool {
+			return x.r.Index(was.ID, i.Name).Dropped && !slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
+		})
+	say(ours, !slices.Equal(was.Indexes, now.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
+	ours = slices.ContainsFunc(now.Constraints, func(k catalog.Constraint) bool {
+		return !slices.Contains(was.Constraints, k) && x.r.Check(was.ID, k.Name).Made
+	}) ||
+		slices.ContainsFunc(was.Constraints, func(k catalog.Constraint) bool {
+			return x.r.Check(was.ID, k.Name).Dropped && !slices.ContainsFunc(now.Constraints,
+				func(n catalog.Constraint) bool { return n.Name == k.Name })
+		})
+	say(ours, !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v",
+		now.Constraints, was.Constraints)
+	say(true, !was.Unread && now.Unread && x.r.Altered(was.ID), "its constraints cannot be read")
 	return strings.Join(own, "; "), strings.Join(foreign, "; ")
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
@@ -90,7 +89,7 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 // definition judges whether what the engine does not show whole could be defined again, and by which secrets.
 func (j *judge) definition(ctx context.Context, s Step, st *Statement, w effect.Write, was catalog.ObjectState, irreversible func(string)) error {
 	replaces := w.Verb == effect.Replace && w.AccountWide()
-	if !was.Exists || j.judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew || shown(was) && !replaces {
+	if !was.Exists || j.judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew || catalog.Shown(was, w.Aspects) && !replaces {
 		return nil
 	}
 	j.judged[w.Object] = true
@@ -100,7 +99,7 @@ func (j *judge) definition(ctx context.Context, s Step, st *Statement, w effect.
 	}
 	if len(ours) == 0 && replaces && !s.Consents.Adopt {
 		msg := fmt.Sprintf("%s exists and was not made by this project: it would be replaced", w.Object)
-		if !shown(was) {
+		if !catalog.Shown(was, w.Aspects) {
 			msg += ", and could not be put back"
 		}
 		j.refusals = append(j.refusals, &Error{
@@ -109,7 +108,7 @@ func (j *judge) definition(ctx context.Context, s Step, st *Statement, w effect.
 		})
 		return nil
 	}
-	if shown(was) {
+	if catalog.Shown(was, w.Aspects) {
 		return nil
 	}
 	switch {
@@ -141,35 +140,16 @@ func unheld(st Statement, w effect.Write, was catalog.ObjectState, made, followe
 		return ""
 	case w.Changes(effect.Attachments) && !made:
 		return fmt.Sprintf("dbctl does not see the tags and policies of %s", w.Object)
-	case w.Changes(effect.Files) && was.Files() > 0:
-		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
-	case w.Kind == sqltext.Stage && w.Verb == effect.Alter && w.Changes(effect.Text) && was.Exists && was.Facts["type"] == "Internal" && !made && followed:
-		return fmt.Sprintf("%s could only be made again without its files, which live with it", w.Object)
-	case w.Kind != sqltext.Table || !was.Exists:
+	case st.Effect.Stream, made && w.Kind == sqltext.Stage: // a stream's table keeps change_tracking: that is said
 		return ""
 	}
-	switch engine := strings.ToUpper(was.Engine); engine {
-	case "FUSE":
-		i := slices.IndexFunc(w.Options, func(o effect.Option) bool {
-			_, set := was.Options[o.Name]
-			return !o.Unset && !set && catalog.Stays(o.Name)
-		})
-		if i >= 0 && followed {
-			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet", strings.ToLower(w.Options[i].Name), w.Object)
-		}
-	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
-	default:
-		if w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
-			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)
-		}
-	}
-	return ""
+	return catalog.Unheld(was, w, followed)
 }
 
 // Overtaken refuses a write of an object that is another now, right before the statement, than the one that was judged: it was made or
 // changed by another session since, and Databend does not show all of it, so that it could not be put back.
 func (s *Step) Overtaken(st Statement, w effect.Write, judged, now catalog.ObjectState) error {
-	if s.Consents.Irreversible || s.Consents.Adopt && w.Verb == effect.Replace || !now.Exists || shown(now) || w.Verb == effect.Create || w.Verb == effect.CreateNew || now.Definition() == judged.Definition() {
+	if s.Consents.Irreversible || s.Consents.Adopt && w.Verb == effect.Replace || !now.Exists || catalog.Shown(now, w.Aspects) || w.Verb == effect.Create || w.Verb == effect.CreateNew || now.Definition() == judged.Definition() {
 		return nil
 	}
 	return &Error{
@@ -177,20 +157,6 @@ func (s *Step) Overtaken(st Statement, w effect.Write, judged, now catalog.Objec
 		Msg:  fmt.Sprintf("%s was made or changed by another session while this ran, and Databend does not show all of it: it was left alone", w.Object),
 		hint: "look at it, then run it again: dbctl migrate " + s.Direction,
 	}
-}
-
-// shown reports whether the engine shows all of an object's definition, so that a savepoint can define it again.
-func shown(o catalog.ObjectState) bool {
-	switch o.Kind {
-	case sqltext.Table, sqltext.Database, sqltext.Setting, sqltext.Sequence, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Tag, sqltext.Role, sqltext.Grant:
-		return true
-	case sqltext.Function:
-		return strings.EqualFold(o.Facts["language"], "SQL")
-	case sqltext.FileFormat:
-		kind, _, _ := strings.Cut(strings.TrimPrefix(o.Facts["format"], "TYPE = "), " ")
-		return slices.Contains([]string{"CSV", "TSV", "TEXT", "JSON", "ORC", "NDJSON"}, strings.Trim(kind, ","))
-	}
-	return false
 }
 
 // names is what stands under each name while the statements run one after the other.

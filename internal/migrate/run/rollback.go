@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
@@ -177,12 +178,12 @@ func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
 func (w *wire) rollBack(
 	ctx context.Context, p plan.Plan, save Savepoint, done []finished, secrets plan.Secrets,
 ) (savepoint.Report, error) {
-	var reached []savepoint.Reached
+	var reached []blame.Reached
 	touched := map[sqltext.Object]bool{}
 	for _, x := range save.all() {
 		e := at(p.Steps, x.Place).Effect
 		if !save.idle(e, touched) {
-			reached = append(reached, savepoint.Reached{Effect: e, Heads: x.Heads, Own: x.own, At: x.At})
+			reached = append(reached, blame.Reached{Effect: e, Heads: x.Heads, Own: x.own, At: x.At})
 		}
 		for _, w := range e.Writes {
 			touched[w.Object] = true
@@ -211,7 +212,7 @@ func (w *wire) rollBack(
 func outcomes(report savepoint.Report, version int64) []event.Rollback {
 	out := make([]event.Rollback, len(report.Outcomes))
 	for i, o := range report.Outcomes {
-		out[i] = event.Rollback{Version: version, Object: o.Object.String(), Outcome: o.Result, Detail: o.Detail}
+		out[i] = event.Rollback{Version: version, Object: o.Object.String(), Outcome: string(o.Result), Detail: o.Detail}
 	}
 	return out
 }

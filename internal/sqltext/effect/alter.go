@@ -145,6 +145,7 @@ func (a *analysis) alterTable(kind string, start int) {
 		a.column(&w, RenameColumn)
 		done(Columns, "RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
 	case a.Take("COMMENT"):
+		w.Note = a.note()
 		done(Comment, "COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
 	case a.Take("ADD", "ROW", "ACCESS", "POLICY"):
 		if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
@@ -159,8 +160,10 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.Take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
 		done(Attachments, "DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
 	case a.IsWord("ADD") && (a.Is(a.I+1, "CONSTRAINT") && a.Is(a.I+3, "CHECK") || a.Is(a.I+1, "CHECK") && a.Symbol(a.I+2, "(")):
+		w.Checks = a.constraint("ADD")
 		done(Constraints, "ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE "+t+" DROP CONSTRAINT")
 	case a.IsWord("DROP") && a.Is(a.I+1, "CONSTRAINT") && a.I+2 < len(a.Tokens):
+		w.Checks = a.constraint("DROP")
 		done(Constraints, "DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
 	case a.Take("ADD"):
 		a.column(&w, AddColumn)
@@ -176,7 +179,8 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.Take("MODIFY"):
 		a.modifyColumn(kind, w)
 	case a.Take("CLUSTER", "BY"):
-		done(Cluster, "CLUSTER BY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
+		done(Cluster, "CLUSTER BY", Exact, "the earlier cluster key can be read",
+			"ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
 	case a.Take("PARTITION", "BY"):
 		done(Layout, "PARTITION BY", Irreversible, unproven, "")
 	case a.Take("RECLUSTER"):
@@ -250,6 +254,42 @@ func (a *analysis) column(w *Write, change ColumnChange) bool {
 	return true
 }
 
+// note reads the literal of COMMENT [=] 'x' and of COMMENT ON … IS 'x'.
+func (a *analysis) note() string {
+	p := *a.Reader
+	p.TakeSymbol("=")
+	p.Take("IS")
+	if t, ok := p.Peek(); ok && t.Kind == sqltext.String {
+		note, _ := sqltext.Unquote(p.Text(p.I))
+		return note
+	}
+	return ""
+}
+
+// columnNote is the comment of the column that is read, before the comma that ends it.
+func (a *analysis) columnNote() string {
+	for p := *a.Reader; p.I < len(p.Tokens) && !p.Symbol(p.I, ","); p.I++ {
+		if p.Symbol(p.I, "(") && !p.SkipBrackets() {
+			return ""
+		}
+		if p.Take("COMMENT") {
+			return (&analysis{Reader: &p}).note()
+		}
+	}
+	return ""
+}
+
+// constraint reads the name of ADD or DROP CONSTRAINT c; an added one may have none.
+func (a *analysis) constraint(verb string) []Named {
+	p := *a.Reader
+	p.Take(verb)
+	if !p.Take("CONSTRAINT") {
+		return []Named{{}}
+	}
+	name, _ := p.Ident()
+	return []Named{{name, verb == "DROP"}}
+}
+
 // nextColumn reads what separates the columns of a MODIFY: it moves past all that says what becomes of one, to the comma outside brackets.
 func (a *analysis) nextColumn() bool {
 	for ; a.I < len(a.Tokens); a.I++ {
@@ -277,7 +317,8 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 		if name, ok := a.ObjectName(sqltext.MaskingPolicy); ok {
 			a.name(sqltext.Object{Kind: sqltext.MaskingPolicy, Name: name})
 		}
-		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
+		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it",
+			"ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
 	case a.Take("UNSET", "MASKING", "POLICY"):
 		w.Aspects = Attachments
 		a.set(kind+" UNSET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN SET MASKING POLICY")
@@ -285,9 +326,10 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 		from := a.I
 		for {
 			if a.Take("COMMENT") {
-				last().Change = CommentColumn
+				last().Change, last().Note = CommentColumn, a.note()
 				w.Aspects |= ColumnNotes
 			} else {
+				last().Note = a.columnNote()
 				w.Aspects |= Columns | Rows // a new type, default or NOT NULL rewrites the column
 			}
 			if !a.nextColumn() || !a.column(&w, ModifyColumn) {
@@ -295,13 +337,15 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 			}
 		}
 		if w.Aspects == ColumnNotes {
-			a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
+			a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read",
+				"ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
 			break
 		}
 		w.Aspects |= ColumnNotes // a type may have a comment behind it
 		a.I = from
 		a.addReads(from)
-		a.set(kind+" MODIFY COLUMN", Flashback, "values are rewritten; the table goes back to its earlier snapshot", "ALTER TABLE "+t+" FLASHBACK TO its earlier snapshot")
+		a.set(kind+" MODIFY COLUMN", Flashback, "values are rewritten; the table goes back to its earlier snapshot",
+			"ALTER TABLE "+t+" FLASHBACK TO its earlier snapshot")
 	}
 	a.e.Writes = append(a.e.Writes, w)
 }
@@ -362,7 +406,8 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "Databend shows no role's comment", ""
 	case sqltext.Worker, sqltext.Warehouse, sqltext.WorkloadGroup, sqltext.Catalog:
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "its earlier state is not known", ""
-	case sqltext.Connection, sqltext.FileFormat, sqltext.Procedure, sqltext.Sequence, sqltext.Tag, sqltext.Dictionary, sqltext.MaskingPolicy, sqltext.RowPolicy:
+	case sqltext.Connection, sqltext.FileFormat, sqltext.Procedure, sqltext.Sequence, sqltext.Tag, sqltext.Dictionary,
+		sqltext.MaskingPolicy, sqltext.RowPolicy:
 		a.unknown(name, "the engine alters no "+string(kind)+" that way")
 	}
 }
@@ -409,7 +454,7 @@ func (a *analysis) comment() {
 		if !ok {
 			return
 		}
-		a.write(o, Alter, Comment)
+		a.write(o, Alter, Comment).Note = a.note()
 		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.Display()+" IS the earlier one")
 	case a.Take("COLUMN"):
 		parts, ok := a.Reader.Name()
@@ -420,7 +465,7 @@ func (a *analysis) comment() {
 		o, ours := a.qualify(sqltext.Table, parts[:len(parts)-1])
 		a.foreign = !ours
 		w := a.write(o, Alter, ColumnNotes)
-		w.Columns = []Column{{Name: parts[len(parts)-1], Change: CommentColumn}}
+		w.Columns = []Column{{Name: parts[len(parts)-1], Change: CommentColumn, Note: a.note()}}
 		a.set("COMMENT ON COLUMN", Exact, "the earlier comment can be read", "COMMENT ON COLUMN "+strings.Join(parts, ".")+" IS the earlier one")
 	case a.IsWord("NETWORK"), a.IsWord("PASSWORD"):
 		kind, words, ok := a.takeKind()

@@ -59,5 +59,6 @@ const (
 type Column struct {
 	Name   string
 	To     string // its new name, of RenameColumn
+	Note   string // its new comment
 	Change ColumnChange
 }

@@ -67,7 +67,8 @@ func (a *analysis) object(kind sqltext.ObjectKind, define bool) (sqltext.Object,
 
 // listed are the kinds whose creation the catalogue shows: a plain CREATE of one may share its mark.
 var listed = map[sqltext.ObjectKind]bool{
-	sqltext.Database: true, sqltext.Table: true, sqltext.Stage: true, sqltext.Connection: true, sqltext.FileFormat: true, sqltext.Function: true, sqltext.Procedure: true, sqltext.Sequence: true,
+	sqltext.Database: true, sqltext.Table: true, sqltext.Stage: true, sqltext.Connection: true, sqltext.FileFormat: true,
+	sqltext.Function: true, sqltext.Procedure: true, sqltext.Sequence: true,
 }
 
 // orReplace reads OR REPLACE.
@@ -291,7 +292,8 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 	case materialized:
 		a.set(kind, Redefine, "the engine keeps no earlier materialized view", "the earlier CREATE MATERIALIZED VIEW "+o.Display())
 	default:
-		a.set(kind, Exact, "the view that was replaced is kept by the engine, as long as retention lasts", "RENAME the new view away; UNDROP TABLE "+o.Display())
+		a.set(kind, Exact, "the view that was replaced is kept by the engine, as long as retention lasts",
+			"RENAME the new view away; UNDROP TABLE "+o.Display())
 	}
 	a.e.Plain = verb == Create && !materialized && len(a.e.Writes) == 1
 }
@@ -309,7 +311,7 @@ func (a *analysis) createStream(verb Verb) {
 		return
 	}
 	a.write(o, verb).IsStream = true
-	a.write(base, Alter, Options) // change_tracking
+	a.write(base, Alter, Options).Options = []Option{{Name: "CHANGE_TRACKING", Value: "true"}}
 	a.addReads(a.I)
 	reason := "what was created is dropped; its table keeps change_tracking"
 	undo := "DROP STREAM " + o.Display()
@@ -342,7 +344,8 @@ func (a *analysis) createDatabase(verb Verb) {
 	}
 	a.write(o, verb)
 	if verb == Replace {
-		a.set(kind, Exact, "the database that was replaced is kept by the engine, as long as retention lasts", "RENAME the new database away; UNDROP DATABASE "+o.Display())
+		a.set(kind, Exact, "the database that was replaced is kept by the engine, as long as retention lasts",
+			"RENAME the new database away; UNDROP DATABASE "+o.Display())
 		return
 	}
 	a.set(kind, Exact, "what was created is dropped", "DROP DATABASE "+o.Display())
@@ -359,7 +362,8 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 	}
 	w := a.write(o, verb)
 	if verb == Replace {
-		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.Display())
+		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text",
+			"the earlier CREATE "+words+" "+o.Display())
 	} else {
 		a.set(name, Exact, "what was created is dropped", "DROP "+words+" "+o.Display())
 	}
@@ -391,7 +395,8 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 	case sqltext.Sequence:
 		w.Start = a.sequenceStart()
 		a.addReads(start)
-	case sqltext.Notification, sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Catalog, sqltext.Connection, sqltext.FileFormat, sqltext.Function, sqltext.Procedure, sqltext.Dictionary, sqltext.Role, sqltext.Tag:
+	case sqltext.Notification, sqltext.MaskingPolicy, sqltext.RowPolicy, sqltext.NetworkPolicy, sqltext.PasswdPolicy, sqltext.Catalog,
+		sqltext.Connection, sqltext.FileFormat, sqltext.Function, sqltext.Procedure, sqltext.Dictionary, sqltext.Role, sqltext.Tag:
 		a.addReads(start)
 	}
 }

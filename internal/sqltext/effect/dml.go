@@ -74,7 +74,8 @@ func (a *analysis) dmlClass(kind string) {
 			names = append(names, w.Display())
 		}
 	}
-	a.set(kind, Flashback, "rows change; the table goes back to its earlier snapshot", "ALTER TABLE "+strings.Join(names, ", ")+" FLASHBACK TO its earlier snapshot")
+	a.set(kind, Flashback, "rows change; the table goes back to its earlier snapshot", "ALTER TABLE "+strings.Join(names,
+		", ")+" FLASHBACK TO its earlier snapshot")
 	a.e.DML, a.e.Consumes = true, true
 }
 

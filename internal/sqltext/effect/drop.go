@@ -25,7 +25,8 @@ func (a *analysis) drop() {
 		if a.Take("ALL") {
 			w.Aspects |= Rows
 			w.Forgets = true
-			a.set("DROP TABLE ALL", Flashback, "the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.Display()+"; FLASHBACK")
+			a.set("DROP TABLE ALL", Flashback,
+				"the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.Display()+"; FLASHBACK")
 			return
 		}
 		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.Display())
@@ -37,7 +38,8 @@ func (a *analysis) drop() {
 		}
 		a.write(o, Drop)
 		if materialized {
-			a.set("DROP MATERIALIZED VIEW", Redefine, "the engine undrops no materialized view; it is made again", "the earlier CREATE MATERIALIZED VIEW "+o.Display())
+			a.set("DROP MATERIALIZED VIEW", Redefine, "the engine undrops no materialized view; it is made again",
+				"the earlier CREATE MATERIALIZED VIEW "+o.Display())
 			return
 		}
 		a.set("DROP VIEW", Exact, "the engine keeps a dropped view as long as retention lasts", "UNDROP TABLE "+o.Display())
@@ -58,7 +60,8 @@ func (a *analysis) drop() {
 			return
 		}
 		a.write(o, Drop)
-		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts", "UNDROP DATABASE "+o.Display())
+		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts",
+			"UNDROP DATABASE "+o.Display())
 	default:
 		kind, words, ok := a.takeKind()
 		if !ok {
@@ -77,7 +80,8 @@ func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 		return
 	}
 	w := a.write(o, Drop)
-	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text", "the earlier CREATE "+words+" "+o.Display())
+	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text",
+		"the earlier CREATE "+words+" "+o.Display())
 	switch kind {
 	case sqltext.Stage:
 		w.Aspects |= Files

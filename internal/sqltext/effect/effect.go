@@ -52,6 +52,16 @@ type Write struct {
 	IsStream bool     // the statement says STREAM
 	Forgets  bool     // TRUNCATE and DROP ALL: the engine forgets which files a COPY loaded into the table
 	GoesBack bool     // FLASHBACK: rows of files that the engine still holds for loaded may be gone
+	Grant    *Grant   // of GRANT and REVOKE, nil of all else
+	Note     string   // of COMMENT = and COMMENT ON: the comment
+	Indexes  []Named  // of a table: the indexes that it makes or drops
+	Checks   []Named  // of a table: the constraints that it adds or drops, "" for one that it gives no name
+}
+
+// Named is a part of a table that a statement makes or drops.
+type Named struct {
+	Name    string
+	Dropped bool
 }
 
 // Option is an option of a table that a statement sets, or takes away.
@@ -118,6 +128,10 @@ func Analyze(stmt, database string) Effect {
 	if a.foreign && e.Class != None {
 		e.Class, e.Reason, e.Undo, e.Plain = Irreversible, "it writes another catalog, whose history is not ours to use", "", false
 	}
+	if name := a.writer(); name != "" && !a.explained {
+		e.Class, e.Reason, e.Undo, e.Plain = Irreversible, "the function "+name+" changes the warehouse, and what was before is not known", "", false
+		e.Writes = append(e.Writes, Write{Object: sqltext.Object{Kind: sqltext.Unknown, Name: "what " + name + " changes"}, Verb: Alter, Aspects: Text})
+	}
 	if e.DML && slices.ContainsFunc(e.Names, func(o sqltext.Object) bool { return o.Kind == sqltext.Sequence }) {
 		e.Reason += "; values taken from a sequence are not given back"
 	}
@@ -125,6 +139,28 @@ func Analyze(stmt, database string) Effect {
 		return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Object == o })
 	})
 	return e
+}
+
+// writers are the table functions that change something (databend src/query/service/src/table_functions/table_function_factory.rs).
+// tenant_quota does with more than one argument.
+var writers = map[string]bool{
+	"TENANT_QUOTA": true, "SET_CACHE_CAPACITY": true, "FUSE_AMEND": true, "FUSE_VACUUM2": true, "FUSE_VACUUM_TEMPORARY_TABLE": true,
+	"FUSE_VACUUM_DROP_AGGREGATING_INDEX": true, "FUSE_VACUUM_DROP_INVERTED_INDEX": true, "TASK_DEPENDENTS_ENABLE": true,
+	"SYNC_CRASH_ME": true, "ASYNC_CRASH_ME": true,
+}
+
+// writer is the name of a function among writers that a query calls.
+func (a *analysis) writer() string {
+	for i := range a.Tokens {
+		name := a.Upper(i)
+		if !writers[name] || a.Tokens[i].Kind != sqltext.Word || !a.Symbol(i+1, "(") {
+			continue
+		}
+		if name != "TENANT_QUOTA" || a.Symbol(i+3, ",") {
+			return strings.ToLower(name)
+		}
+	}
+	return ""
 }
 
 // during finds the settings of SETTINGS (a = 1, …) and of hints: /*+ SET_VAR(a = 1) */.
@@ -165,10 +201,11 @@ func (a *analysis) script(kind, reason string) {
 // analysis reads one statement into e.
 type analysis struct {
 	*sqltext.Reader
-	database string
-	e        Effect
-	ddl      bool
-	foreign  bool // a written name stands in a catalog that is not "default"
+	database  string
+	e         Effect
+	ddl       bool
+	explained bool // by an EXPLAIN that does not run it
+	foreign   bool // a written name stands in a catalog that is not "default"
 }
 
 func (a *analysis) unknown(kind, reason string) { a.e = unknown(kind, reason) }

@@ -73,6 +73,10 @@ var effects = []struct{ sql, want string }{
 	{"SELECT * FROM s WITH (CONSUME = TRUE, MAX_BATCH_SIZE = 10) AS x", "exact: SELECT | write table db.s {rows} STREAM (stream)"},
 	{"SELECT * FROM s AT (TIMESTAMP => '2020-01-01'::TIMESTAMP) WITH CONSUME", "exact: SELECT | write table db.s {rows} STREAM (stream)"},
 	{"SELECT * FROM s CHANGES (INFORMATION => DEFAULT) AT (OFFSET => -1) WITH (CONSUME = TRUE)", "exact: SELECT | write table db.s {rows} STREAM (stream)"},
+	{"SELECT * FROM tenant_quota('t', 1, 2, 3, 4)", "irreversible: SELECT | alter unknown what tenant_quota changes {text}"},
+	{"SELECT * FROM tenant_quota('t')", "none: SELECT"},
+	{"INSERT INTO t SELECT 1 FROM fuse_vacuum2('d', 'u')", "irreversible: INSERT | write table db.t {rows} | alter unknown what fuse_vacuum2 changes {text} (DML consumes)"},
+	{"EXPLAIN SELECT * FROM fuse_vacuum2('d', 'u')", "none: EXPLAIN"},
 	{"SELECT nextval(Seq)", "irreversible: SELECT | write sequence seq {rows}"},
 	{"SETTINGS (max_threads = 1) INSERT INTO t SELECT * FROM u", "flashback: INSERT | write table db.t {rows} < table db.u (DML consumes)"},
 	{"EXPLAIN INSERT INTO t SELECT * FROM u", "none: EXPLAIN < table db.u, table db.t"},
@@ -468,16 +472,35 @@ func TestWriteDetails(t *testing.T) {
 		Start    string
 		Internal bool
 		If       bool
+		Grant    *Grant
+		Note     string
+		Indexes  []Named
+		Checks   []Named
 	}
 	for stmt, want := range map[string]details{
-		"ALTER TABLE t ADD c INT":                                                   {Columns: []Column{{"c", "", AddColumn}}},
-		"ALTER TABLE t ADD COLUMN IF NOT EXISTS C INT":                              {Columns: []Column{{"c", "", AddColumn}}, If: true},
-		`ALTER TABLE t DROP COLUMN "C"`:                                             {Columns: []Column{{"C", "", DropColumn}}},
-		"ALTER TABLE IF EXISTS t RENAME COLUMN a TO `B c`":                          {Columns: []Column{{"a", "B c", RenameColumn}}, If: true},
-		"ALTER TABLE t MODIFY COLUMN a DECIMAL(10, 2) COMMENT ',', b INT":           {Columns: []Column{{"a", "", ModifyColumn}, {"b", "", ModifyColumn}}},
-		"ALTER TABLE t MODIFY a COMMENT 'x, COLUMN y', COLUMN b COMMENT 'z'":        {Columns: []Column{{"a", "", CommentColumn}, {"b", "", CommentColumn}}},
-		"COMMENT ON COLUMN x.t.a IS 'c'":                                            {Columns: []Column{{"a", "", CommentColumn}}},
-		"ALTER TABLE t COMMENT = 'x'":                                               {},
+		"ALTER TABLE t ADD c INT":                          {Columns: []Column{{Name: "c", Change: AddColumn}}},
+		"ALTER TABLE t ADD COLUMN IF NOT EXISTS C INT":     {Columns: []Column{{Name: "c", Change: AddColumn}}, If: true},
+		`ALTER TABLE t DROP COLUMN "C"`:                    {Columns: []Column{{Name: "C", Change: DropColumn}}},
+		"ALTER TABLE IF EXISTS t RENAME COLUMN a TO `B c`": {Columns: []Column{{Name: "a", To: "B c", Change: RenameColumn}}, If: true},
+		"ALTER TABLE t MODIFY COLUMN a DECIMAL(10, 2) COMMENT ',', b INT": {
+			Columns: []Column{{Name: "a", Note: ",", Change: ModifyColumn}, {Name: "b", Change: ModifyColumn}},
+		},
+		"ALTER TABLE t MODIFY a COMMENT 'x, COLUMN y', COLUMN b COMMENT 'z'": {
+			Columns: []Column{{Name: "a", Note: "x, COLUMN y", Change: CommentColumn}, {Name: "b", Note: "z", Change: CommentColumn}},
+		},
+		"COMMENT ON COLUMN x.t.a IS 'c'":                                            {Columns: []Column{{Name: "a", Note: "c", Change: CommentColumn}}},
+		"ALTER TABLE t COMMENT = 'x'":                                               {Note: "x"},
+		"COMMENT ON TABLE t IS 'the engine = x'":                                    {Note: "the engine = x"},
+		"CREATE INVERTED INDEX i ON t (a) index_record = 'basic'":                   {Indexes: []Named{{Name: "i"}}},
+		"DROP NGRAM INDEX IF EXISTS i ON t":                                         {Indexes: []Named{{"i", true}}, If: true},
+		"ALTER TABLE t ADD CONSTRAINT K CHECK (a > 1)":                              {Checks: []Named{{Name: "k"}}},
+		"ALTER TABLE t ADD CHECK (a > 1)":                                           {Checks: []Named{{}}},
+		"ALTER TABLE t DROP CONSTRAINT `K k`":                                       {Checks: []Named{{"K k", true}}},
+		"GRANT SELECT, CREATE TABLE ON t TO ROLE r":                                 {Grant: &Grant{Privileges: []string{"SELECT", "CREATE TABLE"}, On: "db.t"}},
+		"GRANT ALL PRIVILEGES ON *.* TO u":                                          {Grant: &Grant{Privileges: []string{"ALL"}, On: "*.*"}},
+		"REVOKE INSERT ON default.`D d`.* FROM ROLE r":                              {Grant: &Grant{Revoke: true, Privileges: []string{"INSERT"}, On: "D d.*"}},
+		"GRANT WRITE ON STAGE s TO ROLE r":                                          {Grant: &Grant{Privileges: []string{"WRITE"}, On: "STAGE s"}},
+		"GRANT ROLE a TO ROLE r":                                                    {Grant: &Grant{Role: "a"}},
 		"DROP TABLE IF EXISTS t":                                                    {If: true},
 		"ALTER TABLE t SET OPTIONS (Block_Per_Segment = 1, file_size = 'a, b = c')": {Options: []Option{{"BLOCK_PER_SEGMENT", "1", false}, {"FILE_SIZE", "a, b = c", false}}},
 		"ALTER TABLE t UNSET OPTIONS (file_size, Row_Per_Block)":                    {Options: []Option{{"FILE_SIZE", "", true}, {"ROW_PER_BLOCK", "", true}}},
@@ -497,7 +520,7 @@ func TestWriteDetails(t *testing.T) {
 	} {
 		e := Analyze(stmt, "db")
 		w := e.Writes[0]
-		got := details{w.Columns, w.Derived, w.Engine, w.Options, w.Start, w.Internal, e.If}
+		got := details{w.Columns, w.Derived, w.Engine, w.Options, w.Start, w.Internal, e.If, w.Grant, w.Note, w.Indexes, w.Checks}
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("%s (-got +want):\n%s", stmt, diff)
 		}

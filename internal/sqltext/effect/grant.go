@@ -1,6 +1,11 @@
 package effect
 
-import "github.com/dbctl/dbctl/internal/sqltext"
+import (
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
 
 // grant analyzes GRANT and REVOKE: the privileges of one role or user change.
 func (a *analysis) grant(verb string) {
@@ -8,6 +13,7 @@ func (a *analysis) grant(verb string) {
 	if verb == "REVOKE" {
 		preposition = "FROM"
 	}
+	g := a.privileges(verb == "REVOKE")
 	kind := verb
 	if a.IsWord("OWNERSHIP") {
 		kind = verb + " OWNERSHIP"
@@ -42,7 +48,7 @@ func (a *analysis) grant(verb string) {
 	if verb == "REVOKE" {
 		inverse = "GRANT"
 	}
-	a.write(sqltext.Object{Kind: sqltext.Grant, Name: what + name}, Alter, Grants)
+	a.write(sqltext.Object{Kind: sqltext.Grant, Name: what + name}, Alter, Grants).Grant = g
 	owned := false
 	if kind == "GRANT OWNERSHIP" {
 		for _, o := range a.e.Names {
@@ -60,6 +66,74 @@ func (a *analysis) grant(verb string) {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier owner is not known", ""
 		}
 	}
+}
+
+// Grant is what GRANT or REVOKE gives or takes: privileges on something, or a role.
+type Grant struct {
+	Revoke     bool
+	Privileges []string // upper case; ALL is all of them
+	On         string   // "db.t", "db.*", "*.*", "STAGE s": names as the engine has them
+	Role       string   // of GRANT ROLE
+}
+
+// Covers reports whether g gives or takes all that h names.
+func (g Grant) Covers(h Grant) bool {
+	return g.Role == h.Role && g.On == h.On && !slices.ContainsFunc(h.Privileges, func(p string) bool {
+		return !slices.Contains(g.Privileges, p) && !slices.Contains(g.Privileges, "ALL")
+	})
+}
+
+// privileges reads what follows GRANT or REVOKE, up to TO or FROM.
+func (a *analysis) privileges(revoke bool) *Grant {
+	g := &Grant{Revoke: revoke}
+	p := *a.Reader
+	if p.Take("ROLE") {
+		g.Role, _ = p.ObjectName(sqltext.Role)
+		return g
+	}
+	for words := ""; p.I < len(p.Tokens); p.I++ {
+		end := p.IsWord("ON")
+		if end || p.Symbol(p.I, ",") {
+			g.Privileges = append(g.Privileges, strings.TrimSuffix(words, " PRIVILEGES"))
+			words = ""
+		} else {
+			words = strings.TrimLeft(words+" "+p.Upper(p.I), " ")
+		}
+		if end {
+			p.I++
+			break
+		}
+	}
+	if kind, words, ok := (&analysis{Reader: &p}).takeKind(); ok && !p.Symbol(p.I, ".") {
+		name, _ := p.ObjectName(kind)
+		g.On = words + " " + name
+		return g
+	}
+	if p.Take("UDF") {
+		name, _ := p.ObjectName(sqltext.Function)
+		g.On = "UDF " + name
+		return g
+	}
+	var parts []string
+	for p.I < len(p.Tokens) && !p.IsWord("TO") && !p.IsWord("FROM") {
+		if name, ok := p.Ident(); ok {
+			parts = append(parts, name)
+			continue
+		}
+		if p.TakeSymbol("*") {
+			parts = append(parts, "*")
+			continue
+		}
+		p.I++
+	}
+	if len(parts) == 3 && parts[0] == "default" { // the catalog
+		parts = parts[1:]
+	}
+	if len(parts) == 1 {
+		parts = append([]string{a.database}, parts...)
+	}
+	g.On = strings.Join(parts, ".")
+	return g
 }
 
 // grantedOn names the object after ON, and a role that is granted.

@@ -31,7 +31,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, verb)
 		for _, o := range a.addReads(start).names {
 			if o.Kind == sqltext.Table {
-				a.write(o, Alter, Indexes)
+				a.write(o, Alter, Indexes).Indexes = []Named{{Name: name}}
 			}
 		}
 	} else {
@@ -43,7 +43,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 		if !ok {
 			return
 		}
-		a.write(o, Alter, Indexes)
+		a.write(o, Alter, Indexes).Indexes = []Named{{Name: name}}
 		undo += " ON " + o.Display()
 	}
 	if verb == Replace {
@@ -64,7 +64,7 @@ func (a *analysis) dropIndex(index string) {
 		if !ok {
 			return
 		}
-		a.write(o, Alter, Indexes)
+		a.write(o, Alter, Indexes).Indexes = []Named{{name, true}}
 	} else if index == "AGGREGATING" {
 		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Drop)
 	} else {
@@ -81,7 +81,8 @@ func (a *analysis) truncate() {
 		return
 	}
 	a.write(o, WriteData, Rows).Forgets = true
-	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone", "ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
+	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone",
+		"ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 }
 
 func (a *analysis) optimize() {
@@ -93,7 +94,8 @@ func (a *analysis) optimize() {
 	w := a.write(o, Alter, Layout)
 	switch {
 	case a.Take("COMPACT"):
-		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
+		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged",
+			"nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 	case a.IsWord("PURGE"), a.IsWord("ALL"):
 		w.Aspects |= Rows
 		a.set("OPTIMIZE TABLE "+a.Upper(a.I), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")

@@ -15,7 +15,8 @@ type reads struct {
 
 // fileTypes are the values of FILE_FORMAT => that name no file format of the user's.
 var fileTypes = map[string]bool{
-	"TEXT": true, "TSV": true, "CSV": true, "NDJSON": true, "PARQUET": true, "JSON": true, "ORC": true, "AVRO": true, "LANCE": true, "ARROW": true, "ARROW_STREAM": true, "XML": true,
+	"TEXT": true, "TSV": true, "CSV": true, "NDJSON": true, "PARQUET": true, "JSON": true, "ORC": true, "AVRO": true, "LANCE": true,
+	"ARROW": true, "ARROW_STREAM": true, "XML": true,
 }
 
 // readsOf finds what tokens[from:to] read: names after FROM and JOIN, @stages, NEXTVAL(s), CONNECTION_NAME = 'c', FORMAT_NAME = 'f'.

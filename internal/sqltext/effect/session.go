@@ -36,11 +36,12 @@ func (a *analysis) explain() {
 		break
 	}
 	if runs == "" {
-		for a.IsWord("VERBOSE") || a.textIs(a.I, "AST", "SYNTAX", "PIPELINE", "JOIN", "GRAPH", "FRAGMENTS", "RAW", "OPTIMIZED", "MEMO", "DECORRELATED") {
+		for a.IsWord("VERBOSE") || a.textIs(a.I, "AST", "SYNTAX", "PIPELINE", "JOIN", "GRAPH", "FRAGMENTS", "RAW", "OPTIMIZED", "MEMO",
+			"DECORRELATED") {
 			a.I++
 		}
 		a.statement()
-		a.ddl, a.foreign = false, false
+		a.ddl, a.foreign, a.explained = false, false, true
 		e := a.e
 		a.e = Effect{Names: e.Names}
 		for _, w := range e.Writes {
@@ -186,7 +187,9 @@ func (a *analysis) setting(verb string) {
 		kind = verb + " VARIABLE"
 	}
 	if global {
-		a.set(kind, Redefine, "the setting has no history; its earlier value is set again", "SET GLOBAL or UNSET GLOBAL "+strings.Join(names, ", "))
+		a.set(kind, Redefine, "the setting has no history; its earlier value is set again",
+			"SET GLOBAL or UNSET GLOBAL "+strings.Join(names, ", "))
+		a.e.Script = len(names) > 1 // one after the other: the first may be set where the second is refused
 		for _, n := range names {
 			a.write(sqltext.Object{Kind: sqltext.Setting, Name: n}, Alter, Text)
 			a.e.Retention = a.e.Retention || isRetention(n)

@@ -1,0 +1,126 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+func readGrants(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	for _, o := range objects {
+		if err := cat.readGrantsOf(ctx, c, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readGrantsOf reads what the grantee of a Grant object has, and of which roles it inherits.
+func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) error {
+	kind, name := Grantee(o)
+	grants, err := GrantsOf(ctx, c, kind, name)
+	if Refused(err) { // there is no such role or user
+		cat.others[o] = ObjectState{Object: o}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	from := "inherited_roles_name from system.roles"
+	if kind == "user" {
+		from = "roles from system.users"
+	}
+	rows, err := Query(ctx, c, "select "+from+" where name = "+sqltext.Quote(name))
+	if err != nil {
+		return err
+	}
+	s := ObjectState{Object: o, Exists: true, Grants: grants, Facts: map[string]string{}}
+	if len(rows) > 0 {
+		s.Facts["roles"] = strings.Join(RoleNames(rows[0][0]), ", ")
+	}
+	cat.others[o] = s
+	return nil
+}
+
+// readRoles reads what roles were granted.
+func readRoles(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	for _, o := range objects {
+		s, ok := cat.others[o]
+		if !ok {
+			continue
+		}
+		var err error
+		if s.Grants, err = GrantsOf(ctx, c, "role", o.Name); err != nil {
+			return err
+		}
+		cat.others[o] = s
+	}
+	return nil
+}
+
+// GrantsOf reads what is granted to a role or user, as statements.
+func GrantsOf(ctx context.Context, c Conn, kind, name string) ([]string, error) {
+	rows, err := Query(ctx, c, fmt.Sprintf("select grants from show_grants(%s, %s)", sqltext.Quote(kind), sqltext.Quote(name)))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, grantSQL(r[0])...)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// grantSQL rewrites a line of show_grants as statements, one for each privilege: "GRANT SELECT,INSERT ON 'default'.'d'.'t' TO ROLE `r`"
+// are two, of which each can be taken back by itself.
+func grantSQL(line string) []string {
+	on, to, ok := strings.Cut(line, " TO ")
+	head, object, has := strings.Cut(on, " ON ")
+	if !ok || !has {
+		return []string{line}
+	}
+	object = strings.ReplaceAll(strings.TrimPrefix(object, "'default'."), "'", "`")
+	var out []string
+	for privilege := range strings.SplitSeq(strings.TrimPrefix(head, "GRANT "), ",") {
+		out = append(out, "GRANT "+strings.TrimSpace(privilege)+" ON "+object+" TO "+to)
+	}
+	return out
+}
+
+// Revoke is the statement that takes a line of Grants back.
+func Revoke(grant string) string {
+	words, err := sqltext.ReadStatement(grant)
+	if err != nil || !words.Is(0, "GRANT") {
+		return grant
+	}
+	for i := len(words.Tokens) - 1; i > 0; i-- {
+		if words.Is(i, "TO") {
+			return "REVOKE" + grant[words.Tokens[0].End:words.Tokens[i].Start] + "FROM" + grant[words.Tokens[i].End:]
+		}
+	}
+	return grant
+}
+
+// RoleNames are the names of "a, b", sorted.
+func RoleNames(commas string) []string {
+	var out []string
+	for r := range strings.SplitSeq(commas, ",") {
+		if r = strings.TrimSpace(r); r != "" {
+			out = append(out, r)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Grantee is who a Role or Grant object ("ROLE r", "USER u") is about: "role" or "user", and the name.
+func Grantee(o sqltext.Object) (kind, name string) {
+	if kind, name, ok := strings.Cut(o.Name, " "); ok && o.Kind == sqltext.Grant {
+		return strings.ToLower(kind), name
+	}
+	return "role", o.Name
+}

@@ -1,0 +1,203 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// put notes the facts of an object that a statement of its own has read.
+func (cat *Catalog) put(o sqltext.Object, facts map[string]string) {
+	cat.others[o] = ObjectState{Object: o, Exists: true, Facts: facts}
+}
+
+// named finds the object of that name.
+func named(objects []sqltext.Object, name string) (sqltext.Object, bool) {
+	i := slices.IndexFunc(objects, func(o sqltext.Object) bool { return o.Name == name })
+	if i < 0 {
+		return sqltext.Object{}, false
+	}
+	return objects[i], true
+}
+
+// readSettings reads the account's own values, which those of the session hide; one by one, since the account's limit of rows may be 1.
+func readSettings(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	for _, o := range objects {
+		sql := "SELECT name, value, level FROM system.settings WHERE name = " + sqltext.Quote(o.Name)
+		res, err := c.Query(ctx, databend.Statement{Account: true, SQL: sql})
+		if err != nil {
+			return err
+		}
+		for _, r := range res.Rows {
+			cat.addKind(string(o.Kind), []string{r[0].String, r[1].String, r[2].String})
+		}
+	}
+	return nil
+}
+
+// readStages counts the files of internal stages.
+func readStages(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	for _, o := range objects {
+		if s, ok := cat.others[o]; ok && s.IsInternalStage() {
+			rows, err := Query(ctx, c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
+			if err != nil {
+				return err
+			}
+			s.Facts["files"] = rows[0][0]
+		}
+	}
+	return nil
+}
+
+// withoutSecrets drops from a JSON object what may be part of a key: the server masks, but shows the ends.
+func withoutSecrets(text string) string {
+	var all map[string]any
+	if json.Unmarshal([]byte(text), &all) != nil {
+		return ""
+	}
+	for k := range all {
+		low := strings.ToLower(k)
+		for _, word := range []string{"key", "secret", "token", "password", "credential", "user", "external_id", "role_arn", "account_name"} {
+			if strings.Contains(low, word) {
+				delete(all, k)
+			}
+		}
+	}
+	out, err := json.Marshal(all)
+	if err != nil {
+		return ""
+	}
+	return string(out)
+}
+
+func readConnections(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	rows, err := Query(ctx, c, "SHOW CONNECTIONS")
+	for _, r := range rows {
+		if o, ok := named(objects, r[0]); ok {
+			cat.put(o, map[string]string{"storage": r[1], "options": optionNames(r[2])})
+		}
+	}
+	return err
+}
+
+// optionNames keeps the names of "access_key_id=******fgh …": the server shows the last characters of each value.
+func optionNames(masked string) string {
+	var out []string
+	for _, kv := range strings.Fields(masked) {
+		if k, _, ok := strings.Cut(kv, "="); ok {
+			out = append(out, k)
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+func readFileFormats(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	rows, err := Query(ctx, c, "SHOW FILE FORMATS")
+	for _, r := range rows {
+		if o, ok := named(objects, r[0]); ok {
+			cat.put(o, map[string]string{"format": r[1]})
+		}
+	}
+	return err
+}
+
+func readNetworkPolicies(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	rows, err := Query(ctx, c, "SHOW NETWORK POLICIES")
+	for _, r := range rows {
+		if o, ok := named(objects, r[0]); ok {
+			cat.put(o, map[string]string{"allowed": r[1], "blocked": r[2], "comment": r[3]})
+		}
+	}
+	return err
+}
+
+func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	for _, o := range objects {
+		s, ok := cat.procedure(o)
+		if !ok {
+			continue
+		}
+		rows, err := Query(ctx, c, "DESC PROCEDURE "+s.Name+s.Args)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			s.Facts[r[0]] = r[1]
+		}
+		s.Object = o
+		cat.others[o] = s
+	}
+	return nil
+}
+
+// procedure finds a procedure by name and, when the object has them, argument types.
+func (cat *Catalog) procedure(o sqltext.Object) (ObjectState, bool) {
+	for x, s := range cat.others {
+		if x.Kind == sqltext.Procedure && x.Name == o.Name && (o.Args == "" || x.Args == o.Args) {
+			return s, true
+		}
+	}
+	return ObjectState{}, false
+}
+
+// readDescribed reads each object by DESC. What is refused is not there, or can not be there.
+func readDescribed(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	for _, o := range objects {
+		res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + kindOf(o.Kind).word + " " + o.SQL()})
+		if Refused(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if len(res.Rows) == 0 {
+			continue
+		}
+		facts := map[string]string{}
+		for i, col := range res.Columns {
+			if col = strings.ToLower(col); i < len(res.Rows[0]) && !strings.Contains(col, "created") && !strings.Contains(col, "webhook") &&
+				col != "id" {
+				facts[col] = res.Rows[0][i].String
+			}
+		}
+		cat.put(o, facts)
+	}
+	return nil
+}
+
+// taskFacts are the columns of SHOW TASKS that a person decides.
+var taskFacts = []string{
+	"state", "schedule", "definition", "warehouse", "comment", "condition_text", "after", "suspend_task_after_num_failures",
+	"error_integration",
+}
+
+func readTasks(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	for _, o := range objects {
+		res, err := c.Query(ctx, databend.Statement{SQL: "SHOW TASKS LIKE " + sqltext.Quote(o.Name)})
+		if databend.IsCode(err, databend.CodeNoTasks, databend.CodeNoLicence) {
+			return nil // there are none
+		}
+		if err != nil {
+			return err
+		}
+		for _, row := range res.Rows {
+			facts, name := map[string]string{}, ""
+			for i, col := range res.Columns {
+				if col == "name" {
+					name = row[i].String
+				} else if slices.Contains(taskFacts, col) {
+					facts[col] = row[i].String
+				}
+			}
+			if name == o.Name {
+				cat.put(o, facts)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// Unheld says why what a statement writes of an object cannot be undone, as the object was before it; "" when it can. followed says that
+// a statement comes behind it which may fail: a statement that is a migration by itself needs no way back.
+func Unheld(was ObjectState, w effect.Write, followed bool) string {
+	switch {
+	case !was.Exists:
+		return ""
+	case w.Changes(effect.Files) && was.Files() > 0:
+		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
+	case was.IsInternalStage() && w.Verb == effect.Alter && w.Changes(effect.Text) && followed:
+		return fmt.Sprintf("%s keeps its own files, and cannot be defined again with them in it", w.Object)
+	case w.Kind != sqltext.Table:
+		return ""
+	}
+	switch engine := strings.ToUpper(was.Engine); engine {
+	case "FUSE":
+		if w.Verb == effect.Alter && w.Changes(effect.Text) {
+			return fmt.Sprintf("%s is a table: ALTER VIEW leaves an option on it that cannot be taken away", w.Object)
+		}
+		stays := slices.IndexFunc(w.Options, func(o effect.Option) bool {
+			_, set := was.Options[o.Name]
+			return !o.Unset && !set && !slices.Contains(Unsettable, o.Name)
+		})
+		if stays >= 0 && followed {
+			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet",
+				strings.ToLower(w.Options[stays].Name), w.Object)
+		}
+	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
+	default:
+		if w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
+			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,383 @@
+// Package blame tells what a migration did from what others did: which objects its statements can have made, moved or changed (Reach),
+// and whose each snapshot above a table's base is (Attribute). It bounds what a restore may touch.
+package blame
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// Reach is what the reached statements can have done: it bounds what a restore may touch. It follows the statements over the
+// names of before, so that it knows which object each of them wrote under which name, and which name may hold what now.
+//
+// Objects are tokens: the id of one that was there at the capture, or "new" for one that a statement made.
+// Names are those at the capture: when a database was renamed or replaced since, alias says which it was.
+type Reach struct {
+	Before         map[sqltext.Object]catalog.ObjectState // with what was captured again
+	Order          []sqltext.Object                       // of before, and of what only reached statements name
+	Statements     []Reached
+	at             time.Time                 // no object of ours is older
+	Touched        map[string][]Touch        // token → what statements wrote of its rows, columns or definition
+	Makers         map[catalog.Name][]int    // name → statements that made an object which may be under it now
+	Moved          map[catalog.Name]bool     // names that a statement gave to another object, or emptied
+	Lost           map[string][]catalog.Name // token → names under which a statement dropped or replaced it
+	MovedDatabases map[string]bool
+	MadeDatabases  map[string]bool
+	LostDatabases  map[string]bool // by database name
+	Written        map[sqltext.Object][]int
+	Owned          map[sqltext.Object]bool // its owner may have been changed
+	cur            map[catalog.Name]string
+	hidden         map[catalog.Name][]string
+	dbs            map[string]string // current name of a database → name at the capture, or "new:<n>"
+	hiddenDBs      map[string][]string
+}
+
+// New follows the reached statements over the state before them.
+func New(before catalog.State, reached []Reached) *Reach {
+	r := &Reach{
+		Before: map[sqltext.Object]catalog.ObjectState{}, Statements: reached, at: before.At,
+		Touched: map[string][]Touch{}, Makers: map[catalog.Name][]int{}, Moved: map[catalog.Name]bool{}, Lost: map[string][]catalog.Name{},
+		MovedDatabases: map[string]bool{}, MadeDatabases: map[string]bool{}, LostDatabases: map[string]bool{},
+		Written: map[sqltext.Object][]int{},
+		Owned:   map[sqltext.Object]bool{}, cur: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{}, dbs: map[string]string{},
+		hiddenDBs: map[string][]string{},
+	}
+	for _, o := range before.Objects {
+		r.learn(o)
+	}
+	for i, st := range reached {
+		// What was captured right before the statement counts where no earlier one had its hands in it.
+		for _, o := range st.Recaptured.Objects {
+			if len(r.Written[o.Object]) == 0 && !r.touchedName(o.Object) {
+				r.learn(o)
+			}
+		}
+		r.follow(i, st.Effect)
+	}
+	return r
+}
+
+// learn takes o as the state to go back to.
+func (r *Reach) learn(o catalog.ObjectState) {
+	if _, known := r.Before[o.Object]; !known {
+		r.Order = append(r.Order, o.Object)
+	}
+	r.Before[o.Object] = o
+	if o.Kind != sqltext.Table {
+		return
+	}
+	n := catalog.NameOf(o.Object)
+	delete(r.cur, n)
+	if o.Exists {
+		r.cur[n] = o.ID
+	}
+	r.hidden[n] = nil
+	for _, g := range o.Gone {
+		r.hidden[n] = append(r.hidden[n], g.ID)
+	}
+}
+
+// touchedName reports whether an earlier statement changed what a table's name stands for.
+func (r *Reach) touchedName(o sqltext.Object) bool {
+	if o.Kind != sqltext.Table {
+		return false
+	}
+	n := r.name(o)
+	return r.Moved[n] || n.DB != o.Database || len(r.Touched[r.cur[n]]) > 0
+}
+
+// name is the table's name at the capture.
+func (r *Reach) name(o sqltext.Object) catalog.Name {
+	db := o.Database
+	if was, ok := r.dbs[db]; ok {
+		db = was
+	}
+	return catalog.Name{DB: db, Table: o.Name}
+}
+
+const newDatabase = "\x00new" // stands for a database that a statement made, in names
+
+func (r *Reach) follow(i int, e effect.Effect) {
+	for k := 0; k < len(e.Writes); k++ {
+		w := e.Writes[k]
+		r.Written[w.Object] = append(r.Written[w.Object], i)
+		if _, known := r.Before[w.Object]; !known && !slices.Contains(r.Order, w.Object) {
+			r.Order = append(r.Order, w.Object)
+		}
+		if w.Changes(effect.Owner) {
+			r.Owned[w.Object] = true
+		}
+		switch w.Kind {
+		case sqltext.Database:
+			r.followDatabase(w, e.Writes[k+1:])
+		case sqltext.Table:
+			r.followTable(i, w, e.Writes[k+1:])
+		}
+	}
+}
+
+func (r *Reach) followTable(i int, w effect.Write, rest []effect.Write) {
+	n := r.name(w.Object)
+	token := r.cur[n]
+	made := func() {
+		r.cur[n] = "new"
+		r.Moved[n] = true
+		r.Makers[n] = append(r.Makers[n], i)
+		r.touch("new", i, w)
+	}
+	hide := func() {
+		if token != "" {
+			r.hidden[n] = append(r.hidden[n], token)
+			r.Lost[token] = append(r.Lost[token], n)
+		}
+	}
+	switch w.Verb {
+	case effect.Create:
+		made()
+	case effect.CreateNew:
+		if token == "" {
+			made()
+		} else {
+			r.Owned[w.Object] = true // the engine gives it to the current role
+		}
+	case effect.Replace:
+		hide()
+		made()
+	case effect.Drop:
+		if w.Changes(effect.Rows) {
+			r.touch(token, i, w) // DROP TABLE … ALL empties it too
+		}
+		hide()
+		delete(r.cur, n)
+		r.Moved[n] = true
+	case effect.Undrop:
+		if h := r.hidden[n]; token == "" && len(h) > 0 {
+			r.cur[n], r.hidden[n] = h[len(h)-1], h[:len(h)-1]
+		}
+		r.Moved[n] = true
+	case effect.RenameOut:
+		for _, to := range rest {
+			if to.Kind == sqltext.Table && to.Verb == effect.RenameIn {
+				t := r.name(to.Object)
+				r.Moved[n], r.Moved[t] = true, true
+				delete(r.cur, n)
+				if token != "" {
+					r.cur[t] = token
+				}
+				r.Makers[t] = append(r.Makers[t], r.Makers[n]...)
+				break
+			}
+		}
+	case effect.Swap:
+		for _, to := range rest {
+			if to.Kind == sqltext.Table && to.Verb == effect.Swap {
+				t := r.name(to.Object)
+				r.Moved[n], r.Moved[t] = true, true
+				r.cur[n], r.cur[t] = r.cur[t], token
+				both := append(slices.Clone(r.Makers[n]), r.Makers[t]...)
+				r.Makers[n], r.Makers[t] = both, slices.Clone(both)
+				break
+			}
+		}
+	case effect.Alter, effect.WriteData:
+		if w.Aspects != effect.Owner {
+			r.touch(token, i, w)
+		}
+	}
+}
+
+// Touch is what one statement wrote of an object.
+type Touch struct {
+	Statement int
+	Write     effect.Write
+}
+
+func (r *Reach) touch(token string, i int, w effect.Write) {
+	if token != "" {
+		r.Touched[token] = append(r.Touched[token], Touch{i, w})
+	}
+}
+
+func (r *Reach) followDatabase(w effect.Write, rest []effect.Write) {
+	was, aliased := r.dbs[w.Name]
+	if !aliased {
+		was = w.Name
+	}
+	switch w.Verb {
+	case effect.Create, effect.Replace, effect.CreateNew:
+		b, known := r.Before[w.Object]
+		if w.Verb == effect.CreateNew && !r.LostDatabases[w.Name] && (aliased || known && b.Exists) {
+			return
+		}
+		if w.Verb == effect.Replace {
+			r.LostDatabases[w.Name] = true
+			r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
+		}
+		r.MovedDatabases[w.Name], r.MadeDatabases[w.Name] = true, true
+		r.dbs[w.Name] = newDatabase + w.Name
+	case effect.Drop:
+		r.MovedDatabases[w.Name], r.LostDatabases[w.Name] = true, true
+		r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
+		r.dbs[w.Name] = newDatabase + w.Name
+	case effect.Undrop:
+		r.MovedDatabases[w.Name] = true
+		if h := r.hiddenDBs[w.Name]; len(h) > 0 {
+			r.dbs[w.Name], r.hiddenDBs[w.Name] = h[len(h)-1], h[:len(h)-1]
+		}
+	case effect.RenameOut:
+		for _, to := range rest {
+			if to.Kind == sqltext.Database && to.Verb == effect.RenameIn {
+				r.MovedDatabases[w.Name], r.MovedDatabases[to.Name] = true, true
+				r.dbs[to.Name] = was
+				r.dbs[w.Name] = newDatabase + w.Name
+				if r.MadeDatabases[w.Name] {
+					r.MadeDatabases[to.Name] = true
+				}
+				break
+			}
+		}
+	}
+}
+
+// Made reports whether what is at n, and was not there at the capture, can have been made by a reached statement: one of those
+// whose objects come to this name, and not older than its mark.
+func (r *Reach) Made(makers []int, created time.Time) bool {
+	return slices.ContainsFunc(makers, func(i int) bool { return !created.Before(r.Since(i)) })
+}
+
+// Since is the server's time before which statement i cannot have made anything.
+func (r *Reach) Since(i int) time.Time {
+	if at := r.Statements[i].At; at.After(r.at) {
+		return at
+	}
+	return r.at
+}
+
+// AllMakers are the statements that made a table of the database, under whatever name.
+func (r *Reach) AllMakers(db string) []int {
+	var out []int
+	for n, is := range r.Makers {
+		if n.DB == db {
+			out = append(out, is...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Wanted is the table that was at n, "" for none.
+func (r *Reach) Wanted(n catalog.Name) string {
+	if o := r.Before[n.Object()]; o.Exists {
+		return o.ID
+	}
+	return ""
+}
+
+// Captured finds a captured table by id.
+func (r *Reach) Captured(id string) (catalog.ObjectState, bool) {
+	if id == "" {
+		return catalog.ObjectState{}, false
+	}
+	for _, o := range r.Order {
+		if s := r.Before[o]; o.Kind == sqltext.Table && s.Exists && s.ID == id {
+			return s, true
+		}
+	}
+	return catalog.ObjectState{}, false
+}
+
+// WasGone finds a table that had been dropped already at the capture, and the name under which it is.
+func (r *Reach) WasGone(id string) (catalog.Gone, catalog.Name, bool) {
+	for o, s := range r.Before {
+		for _, g := range s.Gone {
+			if o.Kind == sqltext.Table && g.ID == id {
+				return g, catalog.NameOf(o), true
+			}
+		}
+	}
+	return catalog.Gone{}, catalog.Name{}, false
+}
+
+// Base is the snapshot of a captured table to go back to: what others committed between the capture and the first reached
+// statement on it stays.
+func (r *Reach) Base(o catalog.ObjectState) string {
+	if ts := r.Touched[o.ID]; len(ts) > 0 {
+		if h := r.Statements[ts[0].Statement].Heads[o.ID]; h != "" {
+			return h
+		}
+	}
+	return o.Head
+}
+
+// Scope are the objects to look at: those that reached statements wrote, and those captured together with them under other
+// names by which they may be found.
+func (r *Reach) Scope() []sqltext.Object {
+	var out []sqltext.Object
+	add := func(o sqltext.Object) {
+		if !slices.Contains(out, o) {
+			out = append(out, o)
+		}
+	}
+	for _, o := range r.Order {
+		if len(r.Written[o]) > 0 || r.Owned[o] {
+			add(o)
+		}
+	}
+	for n := range r.Moved {
+		if _, known := r.Before[n.Object()]; known {
+			add(n.Object())
+		}
+	}
+	for _, o := range r.Order {
+		if s := r.Before[o]; o.Kind == sqltext.Table && s.Exists && (len(r.Touched[s.ID]) > 0 || len(r.Lost[s.ID]) > 0) {
+			add(o)
+		}
+	}
+	return out
+}
+
+// Movable are the names that reached statements moved and whose state before is known, in order.
+func (r *Reach) Movable() []catalog.Name {
+	var out []catalog.Name
+	for n := range r.Moved {
+		if _, known := r.Before[n.Object()]; known {
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b catalog.Name) int { return strings.Compare(a.String(), b.String()) })
+	return out
+}
+
+// Granted reports whether a reached GRANT or REVOKE was about what the line of a state's Grants says.
+func (r *Reach) Granted(o sqltext.Object, line string) bool {
+	g := GrantIn(line)
+	return slices.ContainsFunc(r.Grants(o), func(ours effect.Grant) bool { return ours.Covers(g) })
+}
+
+// Grants are what reached statements gave to the object, a grantee, and took from it.
+func (r *Reach) Grants(o sqltext.Object) []effect.Grant {
+	var out []effect.Grant
+	for _, i := range r.Written[o] {
+		for _, w := range r.Statements[i].Effect.Writes {
+			if w.Object == o && w.Grant != nil {
+				out = append(out, *w.Grant)
+			}
+		}
+	}
+	return out
+}
+
+// GrantIn is what a line of a state's Grants says.
+func GrantIn(line string) effect.Grant {
+	for _, w := range effect.Analyze(line, "").Writes {
+		if w.Grant != nil {
+			return *w.Grant
+		}
+	}
+	return effect.Grant{}
+}

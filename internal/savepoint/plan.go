@@ -1,0 +1,76 @@
+package savepoint
+
+import (
+	"cmp"
+
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
+)
+
+// Objects are the objects to capture before statements with these effects run, in order: what they write, under the names that
+// databases have at the capture.
+func Objects(effects []effect.Effect) []sqltext.Object {
+	var out []sqltext.Object
+	seen := map[sqltext.Object]bool{}
+	renamed := map[string]string{} // a database's name after a statement → at the capture
+	add := func(o sqltext.Object) {
+		if !seen[o] {
+			seen[o] = true
+			out = append(out, o)
+		}
+		if was, ok := renamed[o.Database]; ok && o.Kind == sqltext.Table && was != o.Database {
+			o.Database = was
+			if !seen[o] {
+				seen[o] = true
+				out = append(out, o)
+			}
+		}
+	}
+	for _, e := range effects {
+		from := ""
+		for _, w := range e.Writes {
+			if w.Kind == sqltext.Unknown {
+				continue
+			}
+			add(w.Object)
+			switch {
+			case w.Kind != sqltext.Database:
+			case w.Verb == effect.RenameOut:
+				from = cmp.Or(renamed[w.Name], w.Name)
+			case w.Verb == effect.RenameIn:
+				renamed[w.Name] = from
+			}
+		}
+	}
+	return out
+}
+
+// Changed are the captured tables whose rows or columns statements with these effects change, in the order in which they run, and
+// those of them that a COPY writes: by the names of the capture, whatever their names are by then.
+func Changed(captured catalog.State, effects []effect.Effect) (all, copies []sqltext.Object) {
+	reached := make([]blame.Reached, len(effects))
+	for i, e := range effects {
+		reached[i].Effect = e
+	}
+	r := blame.New(captured, reached)
+	for _, o := range r.Order {
+		s := r.Before[o]
+		if o.Kind != sqltext.Table || !s.Exists {
+			continue
+		}
+		changed, copied := false, false
+		for _, t := range r.Touched[s.ID] {
+			copied = copied || effects[t.Statement].Copy
+			changed = changed || (t.Write.Verb == effect.Alter || t.Write.Verb == effect.WriteData) && t.Write.Changes(effect.Rows|effect.Columns)
+		}
+		if changed {
+			all = append(all, o)
+		}
+		if changed && copied {
+			copies = append(copies, o)
+		}
+	}
+	return all, copies
+}

@@ -1,0 +1,230 @@
+package savepoint
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/databend"
+)
+
+// What another session makes of other parts of an object that statements wrote stays, and is named; what the statements made goes.
+func TestOtherPartsAreTheirs(t *testing.T) {
+	t.Parallel()
+	const (
+		comment = "select comment from system.tables where name = 'a' and database = 'DB'"
+		columns = "select string_agg(name, ',') from system.columns where `table` = 'a' and database = 'DB'"
+		options = "select table_option like '%BLOCK_PER_SEGMENT=\\'500\\'%', table_option like '%ROW_PER_BLOCK%' from system.tables where name = 'a' and database = 'DB'"
+		grants  = "select grants from show_grants('role', 'r_DB')"
+	)
+	tests := []struct {
+		name       string
+		statements []string
+		foreign    []string
+		checks     map[string]string // a query → its first row
+	}{
+		{
+			"comment beside a column",
+			[]string{"alter table a add column d int"},
+			[]string{"alter table a comment = 'theirs'"},
+			map[string]string{comment: "theirs", columns: "x,y"},
+		},
+		{
+			"comment of a column beside a column",
+			[]string{"alter table a add column d int"},
+			[]string{"alter table a modify column y comment 'theirs'"},
+			map[string]string{"select comment from system.columns where `table` = 'a' and name = 'y' and database = 'DB'": "theirs", columns: "x,y"},
+		},
+		{
+			"comment over ours",
+			[]string{"alter table a comment = 'ours'"},
+			[]string{"alter table a comment = 'theirs'"},
+			map[string]string{comment: "theirs"},
+		},
+		{
+			"option beside a column",
+			[]string{"alter table a add column d int"},
+			[]string{"alter table a set options (block_per_segment = 500)"},
+			map[string]string{options: "1 0", columns: "x,y"},
+		},
+		{
+			"option beside an option",
+			[]string{"alter table a set options (row_per_block = 100000)"},
+			[]string{"alter table a set options (block_per_segment = 500)"},
+			map[string]string{options: "1 0"},
+		},
+		{
+			"index beside an index",
+			[]string{"create inverted index ours on a(y)"},
+			[]string{"create ngram index theirs on a(y)"},
+			map[string]string{"select string_agg(name, ',') from system.indexes where database = 'DB' and type <> 'AGGREGATING'": "theirs"},
+		},
+		{
+			"check beside a check",
+			[]string{"alter table a add constraint ours check (x > 0)"},
+			[]string{"alter table a add constraint theirs check (x > -1)"},
+			map[string]string{"select string_agg(name, ',') from system.constraints where database = 'DB'": "theirs"},
+		},
+		{
+			"privilege beside a privilege",
+			[]string{"grant select on a to role r_DB"},
+			[]string{"grant insert on DB.a to role r_DB"},
+			map[string]string{grants: "GRANT INSERT ON 'default'.'DB'.'a' TO ROLE `r_DB`"},
+		},
+		{
+			"privilege beside one that was taken",
+			[]string{"revoke update on a from role r_DB"},
+			[]string{"grant insert on DB.a to role r_DB"},
+			map[string]string{grants: "GRANT INSERT,UPDATE ON 'default'.'DB'.'a' TO ROLE `r_DB`"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			in := func(s string) string { return strings.ReplaceAll(s, "DB", r.db()) }
+			r.sql("use "+r.db(), "create table a (x int, y string)", "insert into a values (1, 'p')", "create table b (x int)")
+			if strings.Contains(tt.statements[0]+tt.foreign[0], "role") {
+				r.sql(in("create role r_DB"))
+				t.Cleanup(func() { r.env.SQL(t, in("drop role r_DB")) })
+				if strings.HasPrefix(tt.statements[0], "revoke") {
+					r.sql(in("grant update on DB.a to role r_DB"))
+				}
+			}
+			was := r.look()
+			statements := []string{"drop table b"}
+			for _, s := range tt.statements {
+				statements = append(statements, in(s))
+			}
+			if err := r.run(statements...); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range tt.foreign {
+				r.sql(in(s))
+			}
+			rep := r.restore()
+			if rep.Clean() {
+				t.Errorf("what another session did is not named: %+v", rep.Outcomes)
+			}
+			for q, want := range tt.checks {
+				rows := r.rows(in(q))
+				got := ""
+				if len(rows) > 0 {
+					got = strings.Join(rows[0], " ")
+				}
+				if got = strings.NewReplacer("true", "1", "false", "0").Replace(got); got != in(want) {
+					t.Errorf("%s: got %q, want %q\n%+v", in(q), got, in(want), rep.Outcomes)
+				}
+			}
+			if now := r.look(); was["b"] != now["b"] {
+				t.Errorf("b is %q, was %q", now["b"], was["b"])
+			}
+			r.again(rep)
+		})
+	}
+}
+
+// refusing answers a statement that contains a text as a server does which refuses it.
+type refusing struct {
+	Conn
+	what  string
+	times int // how often; -1 for ever
+}
+
+func (c *refusing) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	if strings.Contains(st.SQL, c.what) && c.times != 0 {
+		c.times--
+		return databend.Result{}, &databend.Error{Code: 1603, Message: "no such thing here"}
+	}
+	return c.Conn.Exec(ctx, st)
+}
+
+// A statement that the server refuses is about one object, and is that object's outcome: the others are restored, and the next restore,
+// when it is refused no more, restores that one too.
+func TestRefusalIsOneObjects(t *testing.T) {
+	t.Parallel()
+	const rename = "RENAME TO `__dbctl"
+	for what, ours := range map[string]string{
+		"SET OPTIONS":     "alter table a set options (block_per_segment = 500)",
+		"CREATE INVERTED": "drop inverted index i on a",
+		"ADD CONSTRAINT":  "alter table a drop constraint k",
+		"MODIFY COLUMN":   "alter table a modify column y comment 'ours'",
+		"COMMENT = 'c'":   "alter table a comment = 'ours'",
+		"FLASHBACK":       "alter table a drop column z",
+		rename:            "create or replace table a (q int)",
+		"UNDROP TABLE":    "drop table a",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int, y string, z int) comment = 'c'", "alter table a set options (block_per_segment = 100)", "insert into a values (1, 'p', 2)",
+				"create inverted index i on a(y) index_record = 'basic'", "alter table a add constraint k check (x > 0)",
+				"create table b (x int)", "insert into b values (1)", "create table c (x int)", "insert into c values (1)", "create view v as select x from b")
+			was := r.look()
+			others := []string{"alter table b add column w int", "alter table c comment = 'ours'", "create table d (x int)", "alter view v as select 1"}
+			if err := r.run(append([]string{ours}, others...)...); err != nil {
+				t.Fatal(err)
+			}
+			rep, err := Restore(t.Context(), &refusing{r.conn, what, -1}, r.before, r.reached, Options{Run: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o := r.outcome(rep, "a"); o.Result != Differs && o.Result != Kept {
+				t.Errorf("outcome %+v, want one that differs", o)
+			}
+			for _, n := range []string{"b", "c", "d", "v"} {
+				too := n != "v" && rename == what || (n == "b" || n == "c") && what == "FLASHBACK" // refused of them as well
+				if o := r.outcome(rep, n); o.Result != Restored && !too {
+					t.Errorf("outcome %+v, want restored", o)
+				}
+			}
+			r.restored(was)
+		})
+	}
+}
+
+// What the server refuses once, because of what another session does at that moment, is tried again.
+func TestRefusalOfAMoment(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"FLASHBACK", "RENAME TO"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int, y string)", "insert into a values (1, 'p')")
+			was := r.look()
+			if err := r.run("alter table a drop column y", "insert into a values (2)"); err != nil {
+				t.Fatal(err)
+			}
+			rep, err := Restore(t.Context(), &refusing{r.conn, what, 1}, r.before, r.reached, Options{Run: "test"})
+			if err != nil || !rep.Clean() || r.outcome(rep, "a").Result != Restored {
+				t.Errorf("got %v, %+v, want a restored", err, rep.Outcomes)
+			}
+			if d := difference(was, r.look()); d != "" {
+				t.Errorf("state (-before +after):\n%s", d)
+			}
+		})
+	}
+}
+
+// The words of SQL in comments, literals and defaults decide nothing.
+func TestWordsDecideNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range [][]string{
+		{"create table n (a int comment 'the engine = diesel')", "insert into n values (1)"},
+		{"create table n (a int) comment = 'engine=memory'", "insert into n values (1)"},
+		{"alter table a comment = 'set options, create index, add constraint'"},
+		{"alter table a add column c string default 'y CLUSTER BY'"},
+		{"create table n (a string default ' AS SELECT ')"},
+	} {
+		t.Run(tt[0], func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int, y string)", "insert into a values (1, 'p')")
+			was := r.look()
+			if err := r.run(tt...); err != nil {
+				t.Fatal(err)
+			}
+			r.restored(was)
+		})
+	}
+}
