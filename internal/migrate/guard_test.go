@@ -135,7 +135,7 @@ func TestDefinitionsThatAreNoMore(t *testing.T) {
 	}
 	try("a stage as we made it", "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=NDJSON);\n", "")
 	w.env.SQL(t, "CREATE STAGE "+s+"i")
-	try("the format of an internal stage", "ALTER STAGE "+s+"i SET FILE_FORMAT=(TYPE=NDJSON);\n", "live with it")
+	try("the format of an internal stage", "ALTER STAGE "+s+"i SET FILE_FORMAT=(TYPE=NDJSON);\n", "keeps its own files")
 	try("a connection as we made it", "DROP CONNECTION "+k+";\n", "")
 	w.env.SQL(t, "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=ORC)")
 	try("a stage that a person altered", "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=NDJSON);\n", "was changed since")

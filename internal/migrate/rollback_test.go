@@ -134,6 +134,15 @@ func TestVerdicts(t *testing.T) {
 	w.env.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
 	const then = "CREATE TABLE b (x INT);\n"
 	tests := map[string]struct{ text, kind, want string }{
+		"a memory table, renamed": {"ALTER TABLE m RENAME TO m2; INSERT INTO m2 VALUES (2);\n", plan.Irreversible, "MEMORY"},
+		"a table, swapped": {
+			"CREATE TABLE z (x INT); ALTER TABLE a SWAP WITH z; ALTER TABLE z SET OPTIONS (bloom_index_columns='x');\n" + then,
+			plan.Irreversible, "bloom_index_columns",
+		},
+		"an option left as false":  {"ALTER TABLE a SET OPTIONS (change_tracking=true);\n" + then, plan.Irreversible, "change_tracking"},
+		"ALTER VIEW on a table":    {"ALTER VIEW a AS SELECT 1 AS x;\n" + then, plan.Irreversible, "is a table"},
+		"a stage's format":         {"ALTER STAGE " + db + "_s SET FILE_FORMAT=(TYPE=TSV);\n" + then, plan.Irreversible, "keeps its own files"},
+		"a stage's comment":        {"ALTER STAGE " + db + "_s SET COMMENT='URL';\n" + then, "", ""},
 		"rows of a memory table":   {"INSERT INTO m VALUES (2);\n", plan.Irreversible, "MEMORY"},
 		"a memory table emptied":   {"TRUNCATE TABLE m;\n", plan.Irreversible, "MEMORY"},
 		"an option that stays":     {"ALTER TABLE a SET OPTIONS (bloom_index_columns='x');\n" + then, plan.Irreversible, "bloom_index_columns"},
