@@ -157,7 +157,7 @@ files() {
 	exits 3 dbctl load frame_events --plan
 	exits 4 dbctl load frame_events
 	say "the new and the reordered file are loaded; the cut-off one is named, and tried again when it changes; so is the overwritten one:"
-	exits 0 dbctl load frame_events --mark skipped --path '*/batch_2025_01_05.parquet' --reason 'cut off by the exporter'
+	exits 0 dbctl load frame_events --mark quarantined --path '*/batch_2025_01_05.parquet' --reason 'cut off by the exporter'
 	exits 0 dbctl load frame_events --on-changed skip
 	run dbctl load --list
 }
