@@ -15,7 +15,7 @@ const module = "github.com/dbctl/dbctl/"
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
 	lowest  = []string{"internal/exit", "internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
-	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/savepoint/blame", "internal/state"}, lowest...)
+	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/savepoint/blame", "internal/state", "internal/state/store", "internal/state/journal", "internal/state/ledger", "internal/state/lock"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
 	top     = append([]string{"internal/load/draft", "internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/migrate/plan", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
@@ -47,7 +47,7 @@ var rules = map[string][]string{
 	"internal/migrate/plan":     middle,
 	"internal/migrate/run":      append([]string{"internal/migrate/lineage", "internal/migrate/plan"}, middle...),
 	"internal/migrate":          append([]string{"internal/migrate/plan", "internal/migrate/run"}, middle...),
-	"internal/doctor":           append([]string{"internal/migrate/plan", "internal/migrate/run", "internal/schema", "internal/state/lock"}, middle...),
+	"internal/doctor":           append([]string{"internal/migrate/plan", "internal/migrate/run", "internal/schema"}, middle...),
 	"internal/preflight":        append([]string{"internal/migrate/plan", "internal/migrate/run", "internal/lint", "internal/schema"}, middle...),
 	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run", "internal/load/draft"),
 	"internal/load/draft":       append(loading, "internal/load/plan"),

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/exit"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // build is what this binary is.
@@ -25,7 +25,7 @@ type build struct {
 // version reads what the go command stamped into the binary: the module's version, from a tag or `go install …@v1.2.3`, and the
 // commit.
 func version() build {
-	b := build{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, StateSchema: state.Schema}
+	b := build{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, StateSchema: store.Schema}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

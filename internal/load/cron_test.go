@@ -18,6 +18,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // What a run sends, by its first words: a constant number of requests, and none of EXPLAIN, INFER_SCHEMA and UPDATE.
@@ -175,7 +176,7 @@ func TestLedgerStaysCompact(t *testing.T) {
 	err := w.with(t.Context(), func(l *Loader) error {
 		for i := range 60 {
 			if err := l.sessions.Store.AppendLedger(t.Context(),
-				[]state.LedgerRow{{Path: fmt.Sprintf("p/%d", i), State: state.FileNew, Source: state.SourcePerson}}, nil); err != nil {
+				[]state.LedgerRow{{Path: fmt.Sprintf("p/%d", i), State: ledger.FileNew, Source: ledger.SourcePerson}}, nil); err != nil {
 				return err
 			}
 		}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // AppliedMigration is a migration as the journal has it: its templates are expanded, but for secrets.
@@ -23,7 +23,7 @@ func (m *Migrator) Applied(ctx context.Context, version int64) (AppliedMigration
 		return AppliedMigration{}, err
 	}
 	v := h.Versions[version]
-	if v.State != state.Applied {
+	if v.State != journal.Applied {
 		return AppliedMigration{}, plan.NothingApplied(version)
 	}
 	texts, err := m.store.AppliedTexts(ctx, h, []int64{version})

@@ -24,6 +24,7 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // What a caller meets of the packages below.
@@ -50,7 +51,7 @@ type Options struct {
 	DryRun   bool
 	Verbose  bool          // show each statement, as a dry run does, before they run
 	LockWait time.Duration // 0: do not wait
-	LockTTL  time.Duration // 0: state.DefaultTTL
+	LockTTL  time.Duration // 0: lock.DefaultTTL
 }
 
 // Migrator runs the migrate commands of one process.
@@ -295,7 +296,7 @@ func (m *Migrator) showSteps(p plan.Plan) {
 
 func (m *Migrator) showSkipped(p plan.Plan) {
 	for _, s := range p.Skipped {
-		m.o.Sink(event.Migration{Version: s.Version, Name: s.Name, State: state.Unsupported, Reason: s.Reason})
+		m.o.Sink(event.Migration{Version: s.Version, Name: s.Name, State: journal.Unsupported, Reason: s.Reason})
 	}
 }
 

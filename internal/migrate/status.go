@@ -17,6 +17,7 @@ import (
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // Status is every migration and its state.
@@ -74,7 +75,7 @@ func StatusOf(p *project.Project, h state.History, was plan.Texts) Status {
 	byVersion := map[int64]*event.Migration{}
 	add := func(version int64, name, st, reason string, v state.Version) *event.Migration {
 		e := &event.Migration{Version: version, Name: name, State: st, Reason: reason}
-		if !v.At.IsZero() && v.State == state.Applied {
+		if !v.At.IsZero() && v.State == journal.Applied {
 			at := v.At
 			e.AppliedAt, e.TookMS = &at, v.Took.Milliseconds()
 		}
@@ -86,9 +87,9 @@ func StatusOf(p *project.Project, h state.History, was plan.Texts) Status {
 		v := h.Versions[m.Version]
 		st, reason := "pending", ""
 		switch v.State {
-		case state.Applied, state.RolledBack, state.Partial:
+		case journal.Applied, journal.RolledBack, journal.Partial:
 			st, reason = v.State, v.Reason
-		case state.Unsupported:
+		case journal.Unsupported:
 			if v.Sums == plan.SumsOf(m) {
 				st, reason = v.State, v.Reason
 			}
@@ -96,7 +97,7 @@ func StatusOf(p *project.Project, h state.History, was plan.Texts) Status {
 		add(m.Version, m.Name, st, reason, v)
 	}
 	for _, v := range h.Versions {
-		if byVersion[v.Version] == nil && v.State == state.Partial {
+		if byVersion[v.Version] == nil && v.State == journal.Partial {
 			add(v.Version, v.Name, v.State, v.Reason, v)
 		}
 	}
@@ -149,7 +150,7 @@ func interrupted(
 		case i < from && p.Direction == plan.Down:
 			e.State, e.Reason = "pending", "taken back by an unfinished run"
 		case i < from:
-			e.State, e.Reason = state.Applied, "by an unfinished run"
+			e.State, e.Reason = journal.Applied, "by an unfinished run"
 		case i <= last:
 			e.State, e.Reason = "interrupted", "by an unfinished run"
 		}
@@ -167,15 +168,15 @@ func (m *Migrator) Accept(ctx context.Context, version int64, reason string) err
 			return nil, nil, plan.NoSuchVersion(version)
 		}
 		v := h.Versions[version]
-		if v.State != state.Applied {
+		if v.State != journal.Applied {
 			return nil, nil, plan.NotApplied(f)
 		}
 		row := state.Row{
-			Event: state.EventAccept, Version: version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f),
+			Event: journal.EventAccept, Version: version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f),
 			UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Reason: reason,
 		}
 		return []state.Row{row}, []event.Migration{{
-			Version: version, Name: f.Name, State: state.Applied, AppliedAt: &v.At,
+			Version: version, Name: f.Name, State: journal.Applied, AppliedAt: &v.At,
 			Reason: "accepted: " + reason,
 		}}, nil
 	})
@@ -191,14 +192,14 @@ func (m *Migrator) Baseline(ctx context.Context, version int64, reason string) e
 		var events []event.Migration
 		for i := range m.p.Migrations {
 			f := &m.p.Migrations[i]
-			if f.Version > version || h.Versions[f.Version].State == state.Applied {
+			if f.Version > version || h.Versions[f.Version].State == journal.Applied {
 				continue
 			}
 			rows = append(rows, state.Row{
-				Event: state.EventBaseline, Version: f.Version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f),
+				Event: journal.EventBaseline, Version: f.Version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f),
 				UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Statements: int64(len(f.Up.Statements)), Reason: reason,
 			})
-			events = append(events, event.Migration{Version: f.Version, Name: f.Name, State: state.Applied, Reason: "recorded, not run"})
+			events = append(events, event.Migration{Version: f.Version, Name: f.Name, State: journal.Applied, Reason: "recorded, not run"})
 		}
 		return rows, events, nil
 	})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 func TestUpDownRedo(t *testing.T) {
@@ -283,7 +283,7 @@ func TestBaseline(t *testing.T) {
 	if h.Versions[1].Reason != "it is there" {
 		t.Errorf("got reason %q", h.Versions[1].Reason)
 	}
-	if h.Versions[1].State != state.Applied {
+	if h.Versions[1].State != journal.Applied {
 		t.Errorf("got %q", h.Versions[1].State)
 	}
 }
@@ -309,8 +309,8 @@ func TestQueryIDs(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		state.EventApplied:    {"CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)"},
-		state.EventRolledBack: {"INSERT INTO a VALUES (2)", "INSERT INTO nowhere VALUES (1)"},
+		journal.EventApplied:    {"CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)"},
+		journal.EventRolledBack: {"INSERT INTO a VALUES (2)", "INSERT INTO nowhere VALUES (1)"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("statements by the journal's query ids (-want +got):\n%s", diff)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/state/journal"
 	"github.com/dbctl/dbctl/internal/state/lock"
 )
 
@@ -108,7 +109,7 @@ func TestAbandonedLockIsTakenOver(t *testing.T) {
 	a, b := open(t, env), open(t, env)
 	ttl := 1500 * time.Millisecond
 	owner := hold(t, a, LockOptions{TTL: ttl, Owner: &far})
-	if err := owner.Begin(t.Context(), history(t, a), Row{Event: EventBegin, Name: "up"}, Row{Event: EventPlan, Version: 3, Direction: "up"}); err != nil {
+	if err := owner.Begin(t.Context(), history(t, a), Row{Event: journal.EventBegin, Name: "up"}, Row{Event: journal.EventPlan, Version: 3, Direction: "up"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := owner.Mark(t.Context(), map[string]int{"version": 3}); err != nil {
@@ -134,7 +135,7 @@ func TestAbandonedLockIsTakenOver(t *testing.T) {
 	if err := owner.Mark(t.Context(), 1); !errors.Is(err, ErrRobbed) {
 		t.Errorf("Mark: got %v, want ErrRobbed", err)
 	}
-	if err := owner.Append(t.Context(), Row{Event: EventEnd}); !errors.Is(err, ErrRobbed) {
+	if err := owner.Append(t.Context(), Row{Event: journal.EventEnd}); !errors.Is(err, ErrRobbed) {
 		t.Errorf("Append: got %v, want ErrRobbed", err)
 	}
 	select {
@@ -186,7 +187,7 @@ func TestLockOfAProcessThatIsGone(t *testing.T) {
 	_ = child.Wait()
 	start := time.Now()
 	release(t, hold(t, b, LockOptions{}))
-	if took := time.Since(start); took > DefaultTTL/2 {
+	if took := time.Since(start); took > lock.DefaultTTL/2 {
 		t.Errorf("take-over took %s, want at once", took)
 	}
 }

@@ -87,3 +87,8 @@ func (s *Store) Guarded(ctx context.Context, f *Fence, database, table string) (
 func (s *Store) Unlock(ctx context.Context, force bool) (released, left []LockInfo, err error) {
 	return lock.Unlock(ctx, s.DB, force)
 }
+
+// Owns reports whether a name in the state database is one of dbctl's own: journal, ledger, locks and claims.
+func Owns(table string) bool {
+	return table == store.JournalTable || table == store.LedgerTable || lock.Owns(table)
+}

@@ -12,6 +12,9 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/state/journal"
+	"github.com/dbctl/dbctl/internal/state/ledger"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // open returns a Store with a session of its own in env's state database.
@@ -79,9 +82,9 @@ func TestRunIsFolded(t *testing.T) {
 	l := hold(t, s, LockOptions{Actor: Actor{OSUser: "ann", Host: "h", GitDirty: true, Flags: "--yes"}})
 	text := "CREATE CONNECTION c SECRET = {{ secret \"KEY\" }} COMMENT = 'it''s \\\\ {{{{'\n"
 	err := l.Begin(t.Context(), history(t, s),
-		Row{Event: EventBegin, Name: "up", Before: `{"x":1}`},
-		Row{Event: EventPlan, Version: 1, Name: "one", Direction: "up", UpText: text, DownText: "DROP", Statements: 1, Sums: Sums{UpSum: "v1:a"}},
-		Row{Event: EventPlan, Version: 2, Name: "two", Direction: "up", Statements: 3})
+		Row{Event: journal.EventBegin, Name: "up", Before: `{"x":1}`},
+		Row{Event: journal.EventPlan, Version: 1, Name: "one", Direction: "up", UpText: text, DownText: "DROP", Statements: 1, Sums: Sums{UpSum: "v1:a"}},
+		Row{Event: journal.EventPlan, Version: 2, Name: "two", Direction: "up", Statements: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +92,8 @@ func TestRunIsFolded(t *testing.T) {
 	if len(h.Unfinished) != 1 || !h.Unfinished[0].Alive || len(h.Unfinished[0].Plan) != 2 || h.Unfinished[0].Command != "up" || h.Unfinished[0].Actor.OSUser != "ann" {
 		t.Fatalf("got %+v, want one live run of two versions", h.Unfinished)
 	}
-	if err := l.Append(t.Context(), Row{Event: EventApplied, Version: 1, Name: "one", Direction: "up", TookMS: 41, Sums: Sums{UpSum: "v1:a"}},
-		Row{Event: EventRolledBack, Version: 2, Name: "two", Direction: "up"}, Row{Event: EventEnd}); err != nil {
+	if err := l.Append(t.Context(), Row{Event: journal.EventApplied, Version: 1, Name: "one", Direction: "up", TookMS: 41, Sums: Sums{UpSum: "v1:a"}},
+		Row{Event: journal.EventRolledBack, Version: 2, Name: "two", Direction: "up"}, Row{Event: journal.EventEnd}); err != nil {
 		t.Fatal(err)
 	}
 	release(t, l)
@@ -101,8 +104,8 @@ func TestRunIsFolded(t *testing.T) {
 	if v := h.Versions[1]; v.Took != 41*time.Millisecond || v.Sums.UpSum != "v1:a" || v.At.IsZero() || h.Now.Sub(v.At) > time.Minute || v.Run != l.Run() {
 		t.Errorf("got %+v", v)
 	}
-	if h.Schema != Schema {
-		t.Errorf("got schema %d, want %d", h.Schema, Schema)
+	if h.Schema != store.Schema {
+		t.Errorf("got schema %d, want %d", h.Schema, store.Schema)
 	}
 	texts, err := s.Texts(t.Context())
 	if err != nil || len(texts) != 1 || texts[0].SQL != text {
@@ -114,7 +117,7 @@ func TestRunIsFolded(t *testing.T) {
 	}
 	all, err := s.Record(t.Context(), l.Run())
 	end := all.Rows[len(all.Rows)-1:]
-	if err != nil || end[0].Event != EventEnd || end[0].Actor.Flags != "--yes" || !end[0].Actor.GitDirty || end[0].ServerUser == "" || !strings.Contains(end[0].ServerVersion, "Databend") {
+	if err != nil || end[0].Event != journal.EventEnd || end[0].Actor.Flags != "--yes" || !end[0].Actor.GitDirty || end[0].ServerUser == "" || !strings.Contains(end[0].ServerVersion, "Databend") {
 		t.Errorf("got %+v, %v, want one row with who wrote it", end, err)
 	}
 }
@@ -125,13 +128,13 @@ func TestBeginSeesAnotherRun(t *testing.T) {
 	s := open(t, env)
 	before := history(t, s)
 	l := hold(t, s, LockOptions{})
-	if err := l.Begin(t.Context(), before, Row{Event: EventBegin}); err != nil {
+	if err := l.Begin(t.Context(), before, Row{Event: journal.EventBegin}); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Append(t.Context(), Row{Event: EventEnd}); err != nil {
+	if err := l.Append(t.Context(), Row{Event: journal.EventEnd}); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Begin(t.Context(), before, Row{Event: EventBegin}); !errors.Is(err, ErrMoved) {
+	if err := l.Begin(t.Context(), before, Row{Event: journal.EventBegin}); !errors.Is(err, ErrMoved) {
 		t.Errorf("got %v, want ErrMoved: the journal grew since it was read", err)
 	}
 	release(t, l)
@@ -142,7 +145,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	env := databendtest.New(t)
 	s := open(t, env)
 	l := hold(t, s, LockOptions{})
-	if err := l.Begin(t.Context(), history(t, s), Row{Event: EventBegin}); err != nil {
+	if err := l.Begin(t.Context(), history(t, s), Row{Event: journal.EventBegin}); err != nil {
 		t.Fatal(err)
 	}
 	release(t, l)
@@ -176,7 +179,7 @@ func TestLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := func(path, state string, rows int64) LedgerRow {
-		return LedgerRow{Table: env.Database + ".videos", TableID: "5", Stage: "s", StageURL: "s3://b/raw/", Path: path, State: state, Rows: rows, Load: "videos", Source: SourceDBCTL}
+		return LedgerRow{Table: env.Database + ".videos", TableID: "5", Stage: "s", StageURL: "s3://b/raw/", Path: path, State: state, Rows: rows, Load: "videos", Source: ledger.SourceDBCTL}
 	}
 	must := func(err error) {
 		t.Helper()
@@ -184,14 +187,14 @@ func TestLedger(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(s.AppendLedger(t.Context(), []LedgerRow{row("a", FileBegin, 0), row("b", FileBegin, 0), row("c", FileBegin, 0)}, l.Fence()))
-	must(s.AppendLedger(t.Context(), []LedgerRow{row("a", FileLoaded, 2), row("b", FileFailed, 0)}, l.Fence()))
+	must(s.AppendLedger(t.Context(), []LedgerRow{row("a", ledger.FileBegin, 0), row("b", ledger.FileBegin, 0), row("c", ledger.FileBegin, 0)}, l.Fence()))
+	must(s.AppendLedger(t.Context(), []LedgerRow{row("a", ledger.FileLoaded, 2), row("b", ledger.FileFailed, 0)}, l.Fence()))
 	release(t, l)
-	if err := s.AppendLedger(t.Context(), []LedgerRow{row("d", FileLoaded, 1)}, l.Fence()); !errors.Is(err, ErrRobbed) {
+	if err := s.AppendLedger(t.Context(), []LedgerRow{row("d", ledger.FileLoaded, 1)}, l.Fence()); !errors.Is(err, ErrRobbed) {
 		t.Errorf("got %v, want ErrRobbed once the lock was given back", err)
 	}
-	must(s.AppendLedger(t.Context(), []LedgerRow{row("e", FileLoaded, 1), row("it's {{ secret \"X\" }}", FileLoaded, 1)}, nil))
-	paths := env.SQL(t, "SELECT "+ColPath+" FROM "+s.LedgerName()+" WHERE "+s.LedgerScope()+" AND state='loaded' ORDER BY 1")
+	must(s.AppendLedger(t.Context(), []LedgerRow{row("e", ledger.FileLoaded, 1), row("it's {{ secret \"X\" }}", ledger.FileLoaded, 1)}, nil))
+	paths := env.SQL(t, "SELECT "+ledger.ColPath+" FROM "+s.LedgerName()+" WHERE "+s.LedgerScope()+" AND state='loaded' ORDER BY 1")
 	if diff := cmp.Diff([][]string{{"a"}, {"e"}, {"it's {{ secret \"X\" }}"}}, paths); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)
 	}

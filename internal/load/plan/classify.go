@@ -9,7 +9,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // object is what a stage or the engine says about a file.
@@ -32,9 +32,9 @@ type word struct {
 var wordColumns = func() string {
 	id := sqltext.Ident
 	return strings.Join([]string{
-		"to_int64(" + id(state.ColAt) + ")", id(state.ColEventID), id(state.ColState), id(state.ColSize), id(state.ColETag),
-		"to_int64(TRY_CAST(" + id(state.ColMtime) + " AS TIMESTAMP))", id(state.ColRows), id(state.ColChecksum), id(state.ColSource),
-		id(state.ColError), id(state.ColReason), id(state.ColStage), id(state.ColStageURL),
+		"to_int64(" + id(ledger.ColAt) + ")", id(ledger.ColEventID), id(ledger.ColState), id(ledger.ColSize), id(ledger.ColETag),
+		"to_int64(TRY_CAST(" + id(ledger.ColMtime) + " AS TIMESTAMP))", id(ledger.ColRows), id(ledger.ColChecksum), id(ledger.ColSource),
+		id(ledger.ColError), id(ledger.ColReason), id(ledger.ColStage), id(ledger.ColStageURL),
 	}, ", ")
 }()
 
@@ -52,11 +52,11 @@ func (w word) after(o word) bool { return w.at.After(o.at) || w.at.Equal(o.at) &
 
 // ours reports whether dbctl loaded the file; the engine need not have known it in this table.
 func (w word) ours() bool {
-	return w.source == state.SourceDBCTL || w.source == state.SourceCarried || w.source == state.SourceRestored
+	return w.source == ledger.SourceDBCTL || w.source == ledger.SourceCarried || w.source == ledger.SourceRestored
 }
 
 // kept reports whether a state says that the file was tried: its word stays when the file has vanished.
-func kept(st string) bool { return st == state.FileLoaded || st == state.FileFailed }
+func kept(st string) bool { return st == ledger.FileLoaded || st == ledger.FileFailed }
 
 // same reports whether the listed object is the one that was. The engine keeps 7 characters of an etag; a store without etags is
 // compared by time, to the second (a HEAD gives no more). With an etag the time says nothing: the same bytes put again keep it.
@@ -85,11 +85,11 @@ func classify(s seen, force bool) (f File, engine bool) {
 	here, remembered, l, h, g, o := s.here, s.remembered, s.listed, s.recorded, s.word, s.otherStages
 	f = File{Path: s.path, Bytes: l.size, ETag: l.etag, Mtime: l.mtime}
 	// Databend knows a path, not its stage: a record may be of another stage's file.
-	theirs := remembered && o.state == state.FileLoaded && g.state == "" && o.object.size == h.size && strings.HasPrefix(o.etag, h.etag)
+	theirs := remembered && o.state == ledger.FileLoaded && g.state == "" && o.object.size == h.size && strings.HasPrefix(o.etag, h.etag)
 	ours := remembered && !theirs
 	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
-	engine = ours && h.size > 0 && (g.state == "" || asRemembered && (g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown))
-	f.Force, f.twin = remembered, o.state == state.FileLoaded
+	engine = ours && h.size > 0 && (g.state == "" || asRemembered && (g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown))
+	f.Force, f.twin = remembered, o.state == ledger.FileLoaded
 	f.checksum, f.Rows, f.told = g.checksum, UnknownRows, g.state != ""
 	if s.brought.state != "" {
 		f.Rows = s.brought.rows
@@ -101,31 +101,31 @@ func classify(s seen, force bool) (f File, engine bool) {
 			f.State = Vanished
 		}
 		return f, ours && h.size > 0
-	case g.state == state.FileQuarantined && !force:
+	case g.state == ledger.FileQuarantined && !force:
 		f.State, f.Reason = Quarantined, g.text
 		return f, false
 	case l.size == 0:
 		f.State = Unfinished
 		return f, false
 	case force:
-		f.State, f.Again = New, g.state == state.FileLoaded
+		f.State, f.Again = New, g.state == ledger.FileLoaded
 		return f, engine
-	case g.state == state.FileNew || g.state == state.FileUndone:
+	case g.state == ledger.FileNew || g.state == ledger.FileUndone:
 		f.State = New
 		return f, false
-	case asRemembered && (g.state == "" || g.state == state.FileFailed || g.state == state.FileLoaded && !asKnown):
+	case asRemembered && (g.state == "" || g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown):
 		f.State = Loaded // past us
-	case g.state == state.FileFailed && asKnown:
+	case g.state == ledger.FileFailed && asKnown:
 		f.State, f.Reason, f.Again = Failed, g.text, g.rows == UnknownRows
-	case g.state == state.FileFailed && g.rows == UnknownRows:
+	case g.state == ledger.FileFailed && g.rows == UnknownRows:
 		f.State, f.Reason = Changed, "overwritten since it was loaded; what came between could not be loaded"
-	case g.state == state.FileFailed:
+	case g.state == ledger.FileFailed:
 		f.State = New
-	case g.state == state.FileLoaded && asKnown && remembered:
+	case g.state == ledger.FileLoaded && asKnown && remembered:
 		f.State = Loaded
-	case g.state == state.FileLoaded && asKnown:
+	case g.state == ledger.FileLoaded && asKnown:
 		f.State = Expired
-	case g.state == state.FileLoaded:
+	case g.state == ledger.FileLoaded:
 		f.State, f.Reason = Changed, overwritten(g.object, l)
 	case remembered && (theirs || h.size == 0):
 		f.State = New

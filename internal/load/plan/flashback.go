@@ -11,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // flashedBackSQL: a COPY's rows in the ledger are as old as the COPY, and the row ahead of it (state begin) has for its mtime when the
@@ -34,7 +35,7 @@ func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
 		}
 		p.flashed = map[string]bool{}
 		head := "SELECT timestamp AS since FROM fuse_snapshot(" + sqltext.Quote(p.Job.Database) + ", " + sqltext.Quote(p.Job.Table) + ") LIMIT 1"
-		newer, below := "", fmt.Sprintf("substr(concat(%s, %s), %d)", sqltext.Ident(state.ColStageURL), sqltext.Ident(state.ColPath),
+		newer, below := "", fmt.Sprintf("substr(concat(%s, %s), %d)", sqltext.Ident(ledger.ColStageURL), sqltext.Ident(ledger.ColPath),
 			utf8.RuneCountInString(p.StageURL)+1)
 		if p.scope.place.semiJoined() { // a literal prunes a large ledger's blocks, a join does not
 			res, err := l.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT to_int64(since) FROM (" + head + ")"})
@@ -45,11 +46,11 @@ func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
 				continue
 			}
 			since := timeLiteral(moment(res.Rows[0][0].String))
-			head, newer = "SELECT to_timestamp("+since+") AS since", " AND "+sqltext.Ident(state.ColAt)+">"+since
+			head, newer = "SELECT to_timestamp("+since+") AS since", " AND "+sqltext.Ident(ledger.ColAt)+">"+since
 		}
 		parts = append(parts, strings.NewReplacer(
 			"{PLAN}", strconv.Itoa(i), "{HEAD}", head, "{NEWER}", newer, "{BELOW}", below,
-			"{HERE}", p.scope.here(), "{AT}", sqltext.Ident(state.ColAt), "{FROM_TABLE}", AboutTable(l.Store, p.TableID),
+			"{HERE}", p.scope.here(), "{AT}", sqltext.Ident(ledger.ColAt), "{FROM_TABLE}", AboutTable(l.Store, p.TableID),
 		).Replace(flashedBackSQL))
 	}
 	if len(parts) == 0 {
@@ -64,6 +65,6 @@ func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
 
 // AboutTable is FROM and WHERE of the ledger's rows about a table, those ahead of a COPY included.
 func AboutTable(store *state.Store, tableID string) string {
-	return " FROM " + store.LedgerName() + " WHERE " + store.LedgerScope() + " AND " + sqltext.Ident(state.ColTableID) + "=" +
+	return " FROM " + store.LedgerName() + " WHERE " + store.LedgerScope() + " AND " + sqltext.Ident(ledger.ColTableID) + "=" +
 		sqltext.Quote(tableID)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // scope is which files a plan is about.
@@ -107,7 +108,7 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 			if w.after(*last) {
 				*last = w
 			}
-			if url == p.StageURL && w.state == state.FileLoaded && w.after(what.brought) {
+			if url == p.StageURL && w.state == ledger.FileLoaded && w.after(what.brought) {
 				what.brought = w
 			}
 		}
@@ -217,14 +218,14 @@ func (q scope) recordedName() string {
 
 // here is true for the ledger's rows about files below the load's place, whatever they were written for.
 func (q scope) here() string {
-	return fmt.Sprintf("left(concat(%s, %s), %d)=%s", sqltext.Ident(state.ColStageURL), sqltext.Ident(state.ColPath),
+	return fmt.Sprintf("left(concat(%s, %s), %d)=%s", sqltext.Ident(ledger.ColStageURL), sqltext.Ident(ledger.ColPath),
 		utf8.RuneCountInString(q.place.url), source.Literal(q.place.url))
 }
 
 // rowsHere is FROM and WHERE of rows about files of the load's place, and the path there: of those that were written for this place, or of
 // those that were written for another.
 func (q scope) rowsHere(store *state.Store, another bool) (path, from string) {
-	path, url := sqltext.Ident(state.ColPath), sqltext.Ident(state.ColStageURL)
+	path, url := sqltext.Ident(ledger.ColPath), sqltext.Ident(ledger.ColStageURL)
 	if !another {
 		return path, q.fromLedger(store, path) + " AND " + url + "=" + source.Literal(q.place.url)
 	}
@@ -247,16 +248,16 @@ func (q scope) words(i int, store *state.Store) []string {
 		return sql
 	}
 	path, from := q.rowsHere(store, true)
-	plain := sqltext.Ident(state.ColPath)
+	plain := sqltext.Ident(ledger.ColPath)
 	return []string{
-		part(plain, sqltext.Ident(state.ColStageURL), q.fromLedger(store, plain)),
+		part(plain, sqltext.Ident(ledger.ColStageURL), q.fromLedger(store, plain)),
 		part(path, source.Literal(q.place.url), from),
 	}
 }
 
 // WordsAbout is FROM and WHERE of the ledger's words about a table.
 func WordsAbout(store *state.Store, tableID string) string {
-	return AboutTable(store, tableID) + " AND " + sqltext.Ident(state.ColState) + "<>" + sqltext.Quote(state.FileBegin)
+	return AboutTable(store, tableID) + " AND " + sqltext.Ident(ledger.ColState) + "<>" + sqltext.Quote(ledger.FileBegin)
 }
 
 // fromLedger is FROM and WHERE of what the ledger knows of the table and the names.
@@ -292,8 +293,8 @@ func (q scope) known(i int, store *state.Store) string {
 	var rowsHere []string
 	for _, another := range []bool{false, true} {
 		path, from := q.rowsHere(store, another)
-		rowsHere = append(rowsHere, "SELECT "+path+" AS path, to_int64("+id(state.ColAt)+") AS said, "+id(state.ColState)+" AS st, "+
-			id(state.ColRows)+" AS n"+from)
+		rowsHere = append(rowsHere, "SELECT "+path+" AS path, to_int64("+id(ledger.ColAt)+") AS said, "+id(ledger.ColState)+" AS st, "+
+			id(ledger.ColRows)+" AS n"+from)
 	}
 	return strings.NewReplacer(
 		"{PLAN}", strconv.Itoa(i), "{NAMED}", path, "{ROWS}", rows, "{GLOB}", glob,

@@ -13,7 +13,9 @@ import (
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
+	"github.com/dbctl/dbctl/internal/state/lock"
+	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // place is where a load happens, as it was at one moment. It is asked for ahead of the files: their query names the table's id and the
@@ -64,9 +66,9 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 	})
 	var out []place
 	asked.Go(func() error {
-		databases, tables, stages := []string{l.Scope.StateDatabase}, []string{state.LedgerTable}, []string(nil)
+		databases, tables, stages := []string{l.Scope.StateDatabase}, []string{store.LedgerTable}, []string(nil)
 		for _, j := range loads {
-			databases, tables, stages = append(databases, j.Database), append(tables, j.Table, state.TableLock(j.Database, j.Table)),
+			databases, tables, stages = append(databases, j.Database), append(tables, j.Table, lock.TableName(j.Database, j.Table)),
 				append(stages, j.Copy.Stage)
 		}
 		res, err := l.Look.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
@@ -107,7 +109,7 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 			base.at = moment(r[4].String)
 		}
 	}
-	if r, ok := tables[name{l.Scope.StateDatabase, state.LedgerTable}]; ok {
+	if r, ok := tables[name{l.Scope.StateDatabase, store.LedgerTable}]; ok {
 		base.ledger, base.ledgerRows = true, session.Number(r[4].String)
 		if !r[4].Valid { // nobody says that it is empty
 			base.ledgerRows = 1
@@ -124,7 +126,7 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 		if r, ok := tables[name{j.Database, j.Table}]; ok {
 			p.tableID, p.rows, p.fuse = r[3].String, session.Number(r[4].String), r[5].String == "fuse"
 		}
-		_, p.held = tables[name{l.Scope.StateDatabase, state.TableLock(j.Database, j.Table)}]
+		_, p.held = tables[name{l.Scope.StateDatabase, lock.TableName(j.Database, j.Table)}]
 		out[i] = p
 	}
 	return out
@@ -165,7 +167,7 @@ func (l *Planner) Stands(ctx context.Context, p *Plan) (bool, error) {
 		return false, nil
 	}
 	res, err := l.Look.Query(ctx, databend.Statement{SQL: "SELECT 1" + WordsAbout(l.Store, p.TableID) +
-		" AND " + sqltext.Ident(state.ColAt) + ">=" + timeLiteral(at.at) + " LIMIT 1"})
+		" AND " + sqltext.Ident(ledger.ColAt) + ">=" + timeLiteral(at.at) + " LIMIT 1"})
 	return err == nil && len(res.Rows) == 0, err
 }
 

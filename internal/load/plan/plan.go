@@ -22,6 +22,7 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // State is what a plan knows of one file.
@@ -413,7 +414,7 @@ func (l *Planner) missed(ctx context.Context, p *Plan) (bool, error) {
 }
 
 // tells reports whether a word of this state says what the table's rows are, or are not, from.
-func tells(st string) bool { return st == state.FileLoaded || st == state.FileNew }
+func tells(st string) bool { return st == ledger.FileLoaded || st == ledger.FileNew }
 
 // knows asks whether the ledger knows where the rows of a table are from of which it knows none of the files listed here: another load
 // fills it. Where a person's word was needed for that one, it is for this one too.
@@ -422,10 +423,10 @@ func (l *Planner) knows(ctx context.Context, p *Plan) (bool, error) {
 		return false, nil
 	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(state.ColLoad) + "=" + source.Literal(p.Load) +
+	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(ledger.ColLoad) + "=" + source.Literal(p.Load) +
 		" AND " + p.scope.here() + "), " +
-		"count_if(" + id(state.ColSource) + "=" + s(state.SourceAdopted) + "), count(*)" + AboutTable(l.Store, p.TableID) +
-		" AND " + id(state.ColState) + " IN (" + s(state.FileLoaded) + ", " + s(state.FileNew) + ")"})
+		"count_if(" + id(ledger.ColSource) + "=" + s(ledger.SourceAdopted) + "), count(*)" + AboutTable(l.Store, p.TableID) +
+		" AND " + id(ledger.ColState) + " IN (" + s(ledger.FileLoaded) + ", " + s(ledger.FileNew) + ")"})
 	if err != nil || len(res.Rows) != 1 {
 		return false, err
 	}
@@ -439,7 +440,7 @@ func (p *Plan) take(s seen, keep bool) {
 	p.Known = p.Known || tells(s.word.state)
 	// A copy of an object may have another etag (in parts, with another key).
 	p.moved = p.moved || !known && s.here && s.matched && p.Stage != "" && s.otherStages.stage == p.Stage &&
-		s.otherStages.state == state.FileLoaded &&
+		s.otherStages.state == ledger.FileLoaded &&
 		s.listed.size == s.otherStages.size
 	if s.here && kept(s.word.state) {
 		p.listedKnown++
@@ -493,7 +494,7 @@ func (p *Plan) gone(s seen, st State) bool {
 	if st != Loaded && st != Expired || s.word.state != "" && s.word.rows == 0 {
 		return false
 	}
-	early := st == Expired && s.word.url == p.StageURL && s.word.source == state.SourceDBCTL &&
+	early := st == Expired && s.word.url == p.StageURL && s.word.source == ledger.SourceDBCTL &&
 		p.scope.place.at.Sub(s.word.at) < p.scope.place.memory
 	return p.TableRows == 0 || early || p.flashed[s.path]
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // Of many loads the ledger is asked once, joined with a table of the loads: the server plans a UNION of one question for each for as
@@ -39,17 +39,17 @@ func (l *Planner) questions(plans []*Plan, wants func(scope) bool, one func(scop
 		return append(parts, alike...)
 	}
 	id := sqltext.Ident
-	whole := fmt.Sprintf("concat(%s, %s)", id(state.ColStageURL), id(state.ColPath))
+	whole := fmt.Sprintf("concat(%s, %s)", id(ledger.ColStageURL), id(ledger.ColPath))
 	here := "left(" + whole + ", char_length(loads.url)) = loads.url"
-	below := fmt.Sprintf("if(%s, substr(%s, char_length(loads.url)+1), %s)", here, whole, id(state.ColPath))
+	below := fmt.Sprintf("if(%s, substr(%s, char_length(loads.url)+1), %s)", here, whole, id(ledger.ColPath))
 	from := "FROM " + l.Store.LedgerName() + " JOIN (VALUES " + strings.Join(values, ", ") + ") AS loads(i, id, url, folder) ON " +
-		id(state.ColTableID) + " = loads.id WHERE " + l.Store.LedgerScope() + " AND " + id(state.ColState) + " <> 'begin' AND "
+		id(ledger.ColTableID) + " = loads.id WHERE " + l.Store.LedgerScope() + " AND " + id(ledger.ColState) + " <> 'begin' AND "
 	in := func(path string) string { return "left(" + path + ", char_length(loads.folder)) = loads.folder" }
 	return append(parts, strings.NewReplacer(
-		"{HERE}", here, "{BELOW}", below, "{SAID}", id(state.ColAt), "{STATE}", id(state.ColState), "{ROWS}", id(state.ColRows), "{URL}",
-		id(state.ColStageURL),
+		"{HERE}", here, "{BELOW}", below, "{SAID}", id(ledger.ColAt), "{STATE}", id(ledger.ColState), "{ROWS}", id(ledger.ColRows), "{URL}",
+		id(ledger.ColStageURL),
 		"{WORD}", wordColumns,
-		"{PATH}", id(state.ColPath), "{FROM_PLAIN}", from+in(id(state.ColPath)), "{FROM_LEDGER}", from+in(below),
+		"{PATH}", id(ledger.ColPath), "{FROM_PLAIN}", from+in(id(ledger.ColPath)), "{FROM_LEDGER}", from+in(below),
 	).Replace(joined))
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // fullEvery is how often a load with a window looks at everything all the same, for what came late or was overwritten.
@@ -84,8 +84,8 @@ func (l *Planner) recent(ctx context.Context, full bool, plans ...*Plan) error {
 	}
 	id := sqltext.Ident
 	res, err := l.Work.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-		"{LOAD}", id(state.ColLoad), "{ID}", id(state.ColTableID), "{URL}", id(state.ColStageURL), "{PATH}", id(state.ColPath),
-		"{REASON}", id(state.ColReason), "{STATE}", id(state.ColState), "{AT}", id(state.ColAt), "{LEDGER}", l.Store.LedgerName(),
+		"{LOAD}", id(ledger.ColLoad), "{ID}", id(ledger.ColTableID), "{URL}", id(ledger.ColStageURL), "{PATH}", id(ledger.ColPath),
+		"{REASON}", id(ledger.ColReason), "{STATE}", id(ledger.ColState), "{AT}", id(ledger.ColAt), "{LEDGER}", l.Store.LedgerName(),
 		"{SCOPE}", l.Store.LedgerScope(), "{NAMES}", source.Quoted(names), "{HOURS}", strconv.Itoa(int(fullEvery.Hours())),
 		"{FULL}", sqltext.Quote(FullPass),
 	).Replace(`

@@ -8,7 +8,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // former is what the ledger knows of a table that stood under the name before: somebody rebuilt it past dbctl. A person who says
@@ -35,7 +35,7 @@ func (r *run) former(ctx context.Context, o plan.Options) (*former, error) {
 // word is what a mark says of a file, "" for nothing: a file that the former table did not hold is left new, and one that is quarantined
 // stays so, unless it is named.
 func (f *former) word(file plan.File, word string) string {
-	if word != state.FileLoaded || f.named != "" {
+	if word != ledger.FileLoaded || f.named != "" {
 		return word
 	}
 	was, known := f.states[file.Path]
@@ -44,9 +44,9 @@ func (f *former) word(file plan.File, word string) string {
 		return ""
 	case f.states == nil:
 		return word
-	case known && was == state.FileQuarantined:
+	case known && was == ledger.FileQuarantined:
 		return was
-	case known && was == state.FileLoaded:
+	case known && was == ledger.FileLoaded:
 		return word
 	}
 	f.left = append(f.left, file.Path)

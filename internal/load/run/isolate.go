@@ -15,6 +15,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // isolate loads what can be loaded of a batch that the engine refused, and finds out why the rest cannot. It returns how many
@@ -57,7 +58,7 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 	}
 	id, s := sqltext.Ident, sqltext.Quote
 	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + plan.AboutTable(r.Store, r.plan.TableID) +
-		" AND " + id(state.ColState) + "=" + s(state.FileLoaded) + " AND " + id(state.ColChecksum) + "=" + s(r.j.Checksum) + " LIMIT 1"})
+		" AND " + id(ledger.ColState) + "=" + s(ledger.FileLoaded) + " AND " + id(ledger.ColChecksum) + "=" + s(r.j.Checksum) + " LIMIT 1"})
 	if err != nil || len(res.Rows) > 0 {
 		return fault.Wrap(r.j.Name, "read the ledger", err)
 	}
@@ -169,18 +170,18 @@ func (r *run) recordBad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var ledger []state.LedgerRow
+	var rows []state.LedgerRow
 	for _, b := range r.inspect.Bad[r.told:] {
-		row := r.row(b.File, state.FileFailed)
+		row := r.row(b.File, ledger.FileFailed)
 		row.Error, row.Checksum = b.Why, basis
 		if b.Replace || b.Again { // an earlier version of it is in the table
 			row.Rows = plan.UnknownRows
 		}
 		if !b.Passing {
-			ledger = append(ledger, row)
+			rows = append(rows, row)
 		}
 	}
-	if err := r.Store.AppendLedger(ctx, ledger, r.lock.Fence()); err != nil {
+	if err := r.Store.AppendLedger(ctx, rows, r.lock.Fence()); err != nil {
 		return err
 	}
 	for _, b := range r.inspect.Bad[r.told:] {

@@ -12,10 +12,11 @@ import (
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // marks are the words of --mark and the ledger's.
-var marks = map[string]string{"loaded": state.FileLoaded, "new": state.FileNew, "quarantined": state.FileQuarantined}
+var marks = map[string]string{"loaded": ledger.FileLoaded, "new": ledger.FileNew, "quarantined": ledger.FileQuarantined}
 
 // Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded" (their rows are in the
 // table), "new" (they are not: load them) or "quarantined" (never load them). It loads nothing. reason is required and kept.
@@ -59,7 +60,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	var marked []event.File
 	meanwhile := int64(0)
 	for _, f := range r.plan.Files {
-		if f.State == plan.Ignored || f.State == plan.Vanished || word == state.FileLoaded && f.Bytes == 0 {
+		if f.State == plan.Ignored || f.State == plan.Vanished || word == ledger.FileLoaded && f.Bytes == 0 {
 			continue
 		}
 		if f.State == plan.Loaded && !was[f.Path] {
@@ -71,9 +72,9 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 			continue
 		}
 		row := r.row(f, word)
-		row.Reason, row.Rows, row.Source = reason, plan.UnknownRows, state.SourceAdopted
+		row.Reason, row.Rows, row.Source = reason, plan.UnknownRows, ledger.SourceAdopted
 		if o.Path != "" {
-			row.Source = state.SourcePerson
+			row.Source = ledger.SourcePerson
 		}
 		rows = append(rows, row)
 		marked = append(marked, event.File{

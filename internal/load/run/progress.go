@@ -10,7 +10,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // progress tells how far the run is. The server counts what the running COPY has read; what was committed is known exactly.
@@ -37,7 +37,7 @@ func (r *run) earlier(ctx context.Context) *float64 {
 	pace := 0.0
 	id := sqltext.Ident
 	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-		"{SIZE}", id(state.ColSize), "{TOOK}", id(state.ColTookMS), "{AT}", id(state.ColAt), "{QUERY}", id(state.ColQueryID),
+		"{SIZE}", id(ledger.ColSize), "{TOOK}", id(ledger.ColTookMS), "{AT}", id(ledger.ColAt), "{QUERY}", id(ledger.ColQueryID),
 		"{FROM_TABLE}", plan.WordsAbout(r.Store, r.plan.TableID),
 	).Replace(`
 SELECT coalesce(sum_if(bytes, ms > 0), 0), coalesce(sum_if(ms, ms > 0), 0)

@@ -15,6 +15,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // copied is one row of a COPY's result.
@@ -77,13 +78,13 @@ func (r *run) below(path string) string { return strings.TrimPrefix(path, r.plan
 func (r *run) row(f plan.File, st string) state.LedgerRow {
 	return state.LedgerRow{
 		EventID: databend.NewID(), Run: r.cfg.Run, Table: r.plan.Table, TableID: r.plan.TableID, Stage: r.plan.Stage, StageURL: r.plan.StageURL,
-		Path: f.Path, Size: f.Bytes, ETag: f.ETag, Mtime: plan.Stamp(f.Mtime), State: st, Source: state.SourceDBCTL, Load: r.j.Name,
+		Path: f.Path, Size: f.Bytes, ETag: f.ETag, Mtime: plan.Stamp(f.Mtime), State: st, Source: ledger.SourceDBCTL, Load: r.j.Name,
 		Checksum: r.j.Checksum,
 	}
 }
 
 func (r *run) loaded(f plan.File, c copied, copyID string, took time.Duration) state.LedgerRow {
-	row := r.row(f, state.FileLoaded)
+	row := r.row(f, ledger.FileLoaded)
 	row.Rows, row.QueryID, row.TookMS = c.rows+doubled(f), copyID, took.Milliseconds()
 	if c.errors > 0 {
 		row.Error = fmt.Sprintf("%s, first in line %d: %s", fault.Count(c.errors, "error", "errors"), c.line, c.first)
@@ -165,8 +166,8 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 func (r *run) takeIn(ctx context.Context) error {
 	rows := make([]state.LedgerRow, len(r.plan.Past))
 	for i, f := range r.plan.Past {
-		rows[i] = r.row(f, state.FileLoaded)
-		rows[i].Source, rows[i].Rows, rows[i].Checksum, rows[i].Reason = state.SourceEngine, plan.UnknownRows, "", "found in copy_history"
+		rows[i] = r.row(f, ledger.FileLoaded)
+		rows[i].Source, rows[i].Rows, rows[i].Checksum, rows[i].Reason = ledger.SourceEngine, plan.UnknownRows, "", "found in copy_history"
 	}
 	return fault.Wrap(r.j.Name, "take in files loaded past dbctl", r.Store.AppendLedger(ctx, rows, r.lock.Fence()))
 }

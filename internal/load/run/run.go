@@ -24,6 +24,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 const (
@@ -428,7 +429,7 @@ func (r *run) passed(ctx context.Context) error {
 	if !r.plan.Ledger() && r.lock == nil { // nothing was ever loaded, and no table is there to say so
 		return nil
 	}
-	row := r.row(plan.File{Path: r.j.Prefix}, state.FileBegin)
+	row := r.row(plan.File{Path: r.j.Prefix}, ledger.FileBegin)
 	row.Reason = plan.FullPass
 	return fault.Wrap(r.j.Name, "", r.Store.AppendLedger(ctx, []state.LedgerRow{row}, nil))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // batch is what one COPY loads.
@@ -99,7 +100,7 @@ func (e *copyError) Unwrap() error { return e.error }
 func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err error) {
 	begins := make([]state.LedgerRow, len(batches))
 	for i, b := range batches {
-		begins[i] = r.row(plan.File{}, state.FileBegin)
+		begins[i] = r.row(plan.File{}, ledger.FileBegin)
 		begins[i].Mtime = plan.Stamp(r.plan.At()) // a FLASHBACK is told by it
 		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)),
 			r.doing(len(b.files))
@@ -288,7 +289,7 @@ func (r *run) committed(ctx context.Context, commitID, copyID string) (bool, err
 	id := sqltext.Ident
 	res, err := r.Store.Conn().Query(free, databend.Statement{SQL: "SELECT count(*) FROM " + r.Store.LedgerName() + " WHERE " +
 		r.Store.LedgerScope() +
-		" AND " + id(state.ColQueryID) + "=" + sqltext.Quote(copyID) + " AND " + id(state.ColState) + "<>" + sqltext.Quote(state.FileBegin)})
+		" AND " + id(ledger.ColQueryID) + "=" + sqltext.Quote(copyID) + " AND " + id(ledger.ColState) + "<>" + sqltext.Quote(ledger.FileBegin)})
 	if err != nil {
 		return false, err
 	}

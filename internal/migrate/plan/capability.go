@@ -11,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // A feature is something that not every server has.
@@ -83,7 +84,7 @@ func (p Plan) Supported(ctx context.Context, conn state.Session, h state.History
 			continue
 		}
 		v := h.Versions[s.Version]
-		skip := Skip{Step: s, Reason: reasons[i], Known: v.State == state.Unsupported && v.Sums == s.Sums && v.Reason == reasons[i]}
+		skip := Skip{Step: s, Reason: reasons[i], Known: v.State == journal.Unsupported && v.Sums == s.Sums && v.Reason == reasons[i]}
 		p.Skipped = append(p.Skipped, skip)
 		if !consent {
 			errs = append(errs, &Error{

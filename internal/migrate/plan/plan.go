@@ -21,6 +21,7 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // Options are the choices that decide what runs.
@@ -80,7 +81,7 @@ func ToApply(p *project.Project, h state.History, was Texts, o Options) (Plan, e
 			break
 		}
 		v := h.Versions[m.Version]
-		if v.State == state.Applied {
+		if v.State == journal.Applied {
 			continue
 		}
 		step, err := NewStep(m, Up, p.Env)
@@ -88,7 +89,7 @@ func ToApply(p *project.Project, h state.History, was Texts, o Options) (Plan, e
 			errs = append(errs, err)
 			continue
 		}
-		if m.Version < newest && v.State != state.Unsupported && !o.AllowOutOfOrder && !step.Consents.OutOfOrder {
+		if m.Version < newest && v.State != journal.Unsupported && !o.AllowOutOfOrder && !step.Consents.OutOfOrder {
 			errs = append(errs, &Error{
 				Kind: OutOfOrder, Version: m.Version, File: m.Path,
 				Msg:  fmt.Sprintf("version %d is older than %d, which is applied", m.Version, newest),
@@ -108,7 +109,7 @@ func (p Plan) Consent(o Options) error { return errors.Join(irreversible(p.Steps
 func ToTakeBack(p *project.Project, h state.History, to int64, steps int, was Texts, o Options) (Plan, error) {
 	plan := Plan{Command: Down, Atomic: o.Atomic}
 	var errs []error
-	if v, journaled := h.Versions[to]; to != 0 && v.State != state.Applied {
+	if v, journaled := h.Versions[to]; to != 0 && v.State != journal.Applied {
 		if !journaled && p.Migration(to) == nil {
 			return plan, NoSuchVersion(to)
 		}
@@ -204,7 +205,7 @@ func downStep(p *project.Project, v state.Version, texts Texts) (Step, error) {
 func newestApplied(h state.History) int64 {
 	newest := int64(0)
 	for _, v := range h.Versions {
-		if v.State == state.Applied {
+		if v.State == journal.Applied {
 			newest = max(newest, v.Version)
 		}
 	}
@@ -215,7 +216,7 @@ func newestApplied(h state.History) int64 {
 func appliedNewestFirst(h state.History) []state.Version {
 	var out []state.Version
 	for _, v := range h.Versions {
-		if v.State == state.Applied {
+		if v.State == journal.Applied {
 			out = append(out, v)
 		}
 	}

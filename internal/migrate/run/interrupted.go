@@ -10,6 +10,7 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // interrupted is a run that was cut off, as the journal, its last mark and the catalogue tell.
@@ -39,7 +40,7 @@ func decode(p *project.Project, id string, rec state.Record) (*interrupted, mark
 	trails := map[[2]int]trailRow{} // by step and number
 	for _, row := range rec.Rows {
 		switch {
-		case row.Event == state.EventBegin && row.Run == id:
+		case row.Event == journal.EventBegin && row.Run == id:
 			var b begun
 			if err := json.Unmarshal([]byte(row.Before), &before); err != nil {
 				return nil, k, bad("begin", err)
@@ -52,13 +53,13 @@ func decode(p *project.Project, id string, rec state.Record) (*interrupted, mark
 			if b.Start != nil {
 				k.Next, k.Last = *b.Start, place{b.Start.Step, b.Start.Statement - 1}
 			}
-		case row.Event == state.EventPlan && row.Run == id:
+		case row.Event == journal.EventPlan && row.Run == id:
 			s, err := plan.Journaled(p, row)
 			if err != nil {
 				return nil, k, err
 			}
 			x.plan.Steps = append(x.plan.Steps, s)
-		case row.Event == state.EventRecapture && row.Run == id:
+		case row.Event == journal.EventRecapture && row.Run == id:
 			var t trailRow
 			if err := json.Unmarshal([]byte(row.Detail), &t); err != nil {
 				return nil, k, bad("trail", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // mark is what a run writes ahead of a statement, or of a group of them: enough, with the journal's begin, to put the run back or
@@ -131,7 +132,7 @@ func (r *Run) shorten(ctx context.Context) error {
 	if len(b) < longTrail {
 		return nil
 	}
-	if err := r.lock.Append(ctx, state.Row{Event: state.EventRecapture, Detail: string(b)}); err != nil {
+	if err := r.lock.Append(ctx, state.Row{Event: journal.EventRecapture, Detail: string(b)}); err != nil {
 		return err
 	}
 	r.save.move()

@@ -16,6 +16,7 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // newProvider hands the migrations to goose as Go functions: those of the project, and the steps that only the journal has.
@@ -45,9 +46,9 @@ func newProvider(p *project.Project, h state.History, steps []plan.Step,
 		}
 		all = append(all, goose.NewGoMigration(v, fn(plan.Up), fn(plan.Down)))
 	}
-	store := &journal{applied: map[int64]time.Time{0: {}}, recorded: recorded}
+	store := &gooseStore{applied: map[int64]time.Time{0: {}}, recorded: recorded}
 	for v, e := range h.Versions {
-		if e.State == state.Applied {
+		if e.State == journal.Applied {
 			store.applied[v] = e.At
 		}
 	}
@@ -60,55 +61,55 @@ func newProvider(p *project.Project, h state.History, steps []plan.Step,
 	return provider, nil
 }
 
-// journal is goose's Store: version 0, as goose wants it, and what is applied.
-type journal struct {
+// gooseStore is goose's Store: version 0, as goose wants it, and what is applied.
+type gooseStore struct {
 	applied  map[int64]time.Time
 	recorded func()
 }
 
-var _ database.Store = (*journal)(nil)
+var _ database.Store = (*gooseStore)(nil)
 
 // Tablename is asked for by goose and never used.
-func (*journal) Tablename() string { return "journal" }
+func (*gooseStore) Tablename() string { return "journal" }
 
-func (*journal) CreateVersionTable(context.Context, database.DBTxConn) error {
+func (*gooseStore) CreateVersionTable(context.Context, database.DBTxConn) error {
 	return errors.New("the journal is not made by goose")
 }
 
 // TableExists keeps goose from making its own table.
-func (*journal) TableExists(context.Context, database.DBTxConn) (bool, error) { return true, nil }
+func (*gooseStore) TableExists(context.Context, database.DBTxConn) (bool, error) { return true, nil }
 
-func (j *journal) Insert(_ context.Context, _ database.DBTxConn, r database.InsertRequest) error {
-	j.applied[r.Version] = time.Time{}
-	j.recorded()
+func (g *gooseStore) Insert(_ context.Context, _ database.DBTxConn, r database.InsertRequest) error {
+	g.applied[r.Version] = time.Time{}
+	g.recorded()
 	return nil
 }
 
-func (j *journal) Delete(_ context.Context, _ database.DBTxConn, version int64) error {
-	delete(j.applied, version)
-	j.recorded()
+func (g *gooseStore) Delete(_ context.Context, _ database.DBTxConn, version int64) error {
+	delete(g.applied, version)
+	g.recorded()
 	return nil
 }
 
-func (j *journal) GetMigration(_ context.Context, _ database.DBTxConn, version int64) (*database.GetMigrationResult, error) {
-	at, ok := j.applied[version]
+func (g *gooseStore) GetMigration(_ context.Context, _ database.DBTxConn, version int64) (*database.GetMigrationResult, error) {
+	at, ok := g.applied[version]
 	if !ok {
 		return nil, database.ErrVersionNotFound
 	}
 	return &database.GetMigrationResult{Timestamp: at, IsApplied: true}, nil
 }
 
-func (j *journal) GetLatestVersion(context.Context, database.DBTxConn) (int64, error) {
+func (g *gooseStore) GetLatestVersion(context.Context, database.DBTxConn) (int64, error) {
 	latest := int64(0)
-	for version := range j.applied {
+	for version := range g.applied {
 		latest = max(latest, version)
 	}
 	return latest, nil
 }
 
-func (j *journal) ListMigrations(context.Context, database.DBTxConn) ([]*database.ListMigrationsResult, error) {
-	out := make([]*database.ListMigrationsResult, 0, len(j.applied))
-	for version := range j.applied {
+func (g *gooseStore) ListMigrations(context.Context, database.DBTxConn) ([]*database.ListMigrationsResult, error) {
+	out := make([]*database.ListMigrationsResult, 0, len(g.applied))
+	for version := range g.applied {
 		out = append(out, &database.ListMigrationsResult{Version: version, IsApplied: true})
 	}
 	// goose goes down in this order.

@@ -10,6 +10,7 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // outcomeRows are the journal's rows of the finished steps, with the definitions as they are now, and of those that were skipped.
@@ -36,18 +37,18 @@ func (w *wire) outcomeRows(ctx context.Context, p plan.Plan, done []finished) ([
 			return nil, fmt.Errorf("journal: %w", err)
 		}
 		row := state.Row{
-			Event: state.EventApplied, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
+			Event: journal.EventApplied, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
 			Statements: int64(len(s.Statements)), After: string(b), TookMS: f.took.Milliseconds(), QueryIDs: strings.Join(f.ids, ","),
 		}
 		if s.Direction == plan.Down {
-			row.Event = state.EventDown
+			row.Event = journal.EventDown
 		}
 		rows = append(rows, row)
 	}
 	for _, s := range p.Skipped {
 		if !s.Known {
 			rows = append(rows, state.Row{
-				Event: state.EventUnsupported, Version: s.Version, Name: s.Name, Direction: plan.Up, Sums: s.Sums,
+				Event: journal.EventUnsupported, Version: s.Version, Name: s.Name, Direction: plan.Up, Sums: s.Sums,
 				Reason: s.Reason,
 			})
 		}
@@ -68,7 +69,7 @@ func (r *Run) recordFailure(ctx context.Context, report savepoint.Report, e *Err
 	}
 	rows = append(rows, failed...)
 	if !e.Left {
-		rows = append(rows, state.Row{Event: state.EventEnd})
+		rows = append(rows, state.Row{Event: journal.EventEnd})
 	}
 	if err := r.undone(ctx, r.plan, r.save, report); err != nil {
 		return err
@@ -102,11 +103,11 @@ func failureRows(p plan.Plan, save Savepoint, e *Error, claim string, ids []stri
 		}
 		seen[s.Version] = true
 		row := state.Row{
-			Event: state.EventRolledBack, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums, Detail: string(detail),
+			Event: journal.EventRolledBack, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums, Detail: string(detail),
 			Reason: firstLine(e.Err.Error()),
 		}
 		if e.Left {
-			row.Event, row.Before = state.EventPartial, claim
+			row.Event, row.Before = journal.EventPartial, claim
 		}
 		if s.Version == e.Version {
 			row.QueryIDs = strings.Join(ids, ",")

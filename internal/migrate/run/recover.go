@@ -16,6 +16,7 @@ import (
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // recovery is the finishing of a run that was cut off: under our lock, once nothing of it is under way any more.
@@ -167,10 +168,10 @@ func (x *recovery) putBack(ctx context.Context) error {
 	}
 	x.showFinished()
 	if e.Left {
-		x.Sink(event.Migration{Version: s.Version, Name: s.Name, State: state.Partial, Direction: s.Direction})
+		x.Sink(event.Migration{Version: s.Version, Name: s.Name, State: journal.Partial, Direction: s.Direction})
 		return e
 	}
-	x.Sink(event.Migration{Version: s.Version, Name: s.Name, State: state.RolledBack, Direction: s.Direction, Reason: "recovered"})
+	x.Sink(event.Migration{Version: s.Version, Name: s.Name, State: journal.RolledBack, Direction: s.Direction, Reason: "recovered"})
 	x.Sink(event.Summary{Command: "migrate recover", Text: "run " + x.id + " is put back"})
 	return nil
 }
@@ -199,7 +200,7 @@ func (x *recovery) record(ctx context.Context, report savepoint.Report, e *Error
 		rows = append(rows, failed...)
 	}
 	if !e.Left {
-		rows = append(rows, state.Row{Event: state.EventEnd})
+		rows = append(rows, state.Row{Event: journal.EventEnd})
 	}
 	if err := x.undone(ctx, x.plan, x.save, report); err != nil {
 		return err
@@ -229,9 +230,9 @@ func (x *recovery) finishedRows(ctx context.Context) ([]state.Row, error) {
 // TakeWord takes a person's word that the interrupted migration is as after it (applied), or as before it.
 func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, applied bool, reason string) error {
 	return recovering(ctx, env, h, left, func(x *recovery) error {
-		ev := state.EventMarkUndone
+		ev := journal.EventMarkUndone
 		if applied {
-			ev = state.EventMarkApplied
+			ev = journal.EventMarkApplied
 		}
 		if err := x.tellLedger(ctx, h, applied); err != nil {
 			return err
@@ -255,7 +256,7 @@ func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, ap
 				})
 			}
 		}
-		rows = append(rows, state.Row{Event: state.EventEnd, Reason: reason})
+		rows = append(rows, state.Row{Event: journal.EventEnd, Reason: reason})
 		if err := x.lock.Append(context.WithoutCancel(ctx), x.about(rows)...); err != nil {
 			return err
 		}
@@ -304,7 +305,7 @@ func (x *recovery) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows = x.about(append(rows, state.Row{Event: state.EventEnd, Reason: "resumed"}))
+	rows = x.about(append(rows, state.Row{Event: journal.EventEnd, Reason: "resumed"}))
 	r := &Run{wire: x.wire, plan: plan.Plan{Command: x.plan.Command, Steps: []plan.Step{step}}, know: newObjects(Reading{State: x.save.Base})}
 	if r.secrets, err = x.Secrets(ctx, step.Secrets); err != nil {
 		return err

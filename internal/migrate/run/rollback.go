@@ -18,6 +18,8 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // failed puts the savepoint back after step i failed with err, and journals what became of it. It goes on when ctx has ended.
@@ -73,9 +75,9 @@ func (r *Run) failed(ctx context.Context, i int, err error) error {
 		if j < r.save.From || slices.ContainsFunc(r.plan.Steps[r.save.From:j], func(y plan.Step) bool { return y.Version == x.Version }) {
 			continue
 		}
-		ev := event.Migration{Version: x.Version, Name: x.Name, State: state.RolledBack, Direction: x.Direction}
+		ev := event.Migration{Version: x.Version, Name: x.Name, State: journal.RolledBack, Direction: x.Direction}
 		if e.Left {
-			ev.State = state.Partial
+			ev.State = journal.Partial
 		}
 		r.Sink(ev)
 	}
@@ -144,7 +146,7 @@ func (r *Run) given(ctx context.Context, names []string) (secret.Set, error) {
 func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
 	ran := s.all()
 	for _, row := range rec.Rows {
-		if row.Event != state.EventSnapshot {
+		if row.Event != journal.EventSnapshot {
 			continue
 		}
 		w, err := parseSnapshot(row.Detail)
@@ -230,7 +232,7 @@ func (w *wire) undone(ctx context.Context, p plan.Plan, save Savepoint, report s
 			for _, f := range c.Files {
 				rows = append(rows, state.LedgerRow{
 					Run: w.ID, Table: c.Table.Database + "." + c.Table.Name, TableID: c.TableID, Stage: stage, StageURL: url,
-					Path: strings.TrimPrefix(f, url), State: state.FileUndone, Source: state.SourceDBCTL,
+					Path: strings.TrimPrefix(f, url), State: ledger.FileUndone, Source: ledger.SourceDBCTL,
 					Reason: "a migration that loaded it was rolled back",
 				})
 			}

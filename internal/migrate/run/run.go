@@ -33,6 +33,7 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // Run is one run of a plan.
@@ -176,10 +177,10 @@ func (r *Run) begin(ctx context.Context, before catalog.State, resumed *begun, m
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	rows := []state.Row{{Event: state.EventBegin, Name: r.plan.Command, Before: string(objects), Detail: string(detail)}}
+	rows := []state.Row{{Event: journal.EventBegin, Name: r.plan.Command, Before: string(objects), Detail: string(detail)}}
 	for _, s := range r.plan.Steps {
 		rows = append(rows, state.Row{
-			Event: state.EventPlan, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
+			Event: journal.EventPlan, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
 			UpText: s.UpText, DownText: s.DownText, Statements: int64(len(s.Statements)),
 		})
 	}
@@ -391,7 +392,7 @@ func without(objects []sqltext.Object, set map[sqltext.Object]bool) []sqltext.Ob
 func (r *Run) end(ctx context.Context) error {
 	rows, err := r.outcomeRows(ctx, r.plan, r.finished)
 	if err == nil {
-		err = r.lock.Append(ctx, append(rows, state.Row{Event: state.EventEnd})...)
+		err = r.lock.Append(ctx, append(rows, state.Row{Event: journal.EventEnd})...)
 	}
 	if err != nil {
 		e := &Error{Left: true, Err: fmt.Errorf("everything ran, but it could not be recorded: %w", err), Applied: versions(r.plan, r.finished)}
@@ -418,7 +419,7 @@ func (r *Run) flush() {
 
 func (w *wire) show(p plan.Plan, f finished) {
 	s := p.Steps[f.step]
-	e := event.Migration{Version: s.Version, Name: s.Name, State: state.Applied, Direction: s.Direction, TookMS: f.took.Milliseconds()}
+	e := event.Migration{Version: s.Version, Name: s.Name, State: journal.Applied, Direction: s.Direction, TookMS: f.took.Milliseconds()}
 	if s.Direction == plan.Down {
 		e.State = "pending"
 	} else if at := w.clock(); !at.IsZero() {

@@ -29,7 +29,7 @@ type Env struct {
 	Actor    state.Actor
 	ID       string        // of the run
 	LockWait time.Duration // 0: do not wait
-	LockTTL  time.Duration // 0: state.DefaultTTL
+	LockTTL  time.Duration // 0: lock.DefaultTTL
 }
 
 // Note tells something beside the results.

@@ -73,15 +73,15 @@ func (l *Ledger) CarryLedger(ctx context.Context, ids []string, table sqltext.Ob
 	return l.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
 		"IDS": literals(ids), "DATABASE": store.Literal(table.Database), "TABLE": store.Literal(table.Name),
 	}, map[string]string{
-		ColEventID: "md5(said.event_id || becomes.id)", ColTable: store.Literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
-		ColSource: "if(source = 'dbctl', 'carried', source)", ColRun: store.Literal(run), ColReason: store.Literal(reason),
+		ColEventID: "md5(said.event_id || becomes.id)", colTable: store.Literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
+		ColSource: "if(source = 'dbctl', 'carried', source)", colRun: store.Literal(run), ColReason: store.Literal(reason),
 	})
 }
 
 // RestoreLedger lets the files that dbctl loaded into the tables with these ids count as loaded although the engine has forgotten them.
 func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason string, fence *lock.Fence) (int64, error) {
 	return l.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, map[string]string{"IDS": literals(ids)}, map[string]string{
-		ColEventID: "md5(event_id || " + store.Literal(run) + ")", ColSource: store.Literal(SourceRestored), ColRun: store.Literal(run), ColReason: store.Literal(reason),
+		ColEventID: "md5(event_id || " + store.Literal(run) + ")", ColSource: store.Literal(SourceRestored), colRun: store.Literal(run), ColReason: store.Literal(reason),
 	})
 }
 

@@ -37,12 +37,12 @@ const (
 // event_id are one row.
 const (
 	ColEventID  = "event_id"  // STRING
-	ColProject  = "project"   // STRING
-	ColDatabase = "database"  // STRING
-	ColRun      = "run"       // STRING
+	colProject  = "project"   // STRING
+	colDatabase = "database"  // STRING
+	colRun      = "run"       // STRING
 	ColAt       = "at"        // TIMESTAMP, server's clock, UTC
 	ColTookMS   = "took_ms"   // BIGINT
-	ColTable    = "target"    // STRING: db.table as dbctl shows it
+	colTable    = "target"    // STRING: db.table as dbctl shows it
 	ColTableID  = "table_id"  // STRING
 	ColStage    = "stage"     // STRING
 	ColStageURL = "stage_url" // STRING
@@ -98,7 +98,7 @@ func (l *Ledger) LedgerName() string { return l.db.Name(store.LedgerTable) }
 // LedgerScope is the condition on the ledger's columns that chooses this project and database: "`project`='p' AND …".
 func (l *Ledger) LedgerScope() string {
 	scope := l.db.Scope()
-	return sqltext.Ident(ColProject) + "=" + store.Literal(scope.Project) + " AND " + sqltext.Ident(ColDatabase) + "=" + store.Literal(scope.Database)
+	return sqltext.Ident(colProject) + "=" + store.Literal(scope.Project) + " AND " + sqltext.Ident(colDatabase) + "=" + store.Literal(scope.Database)
 }
 
 // AppendLedgerSQL is one INSERT of rows, for a transaction of the caller, who must see len(rows) affected rows, and after it that the
