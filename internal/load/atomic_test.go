@@ -3,7 +3,7 @@ package load
 import (
 	"testing"
 
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/google/go-cmp/cmp"
 )
@@ -18,7 +18,7 @@ func TestAtomicLoadsAllOrNothing(t *testing.T) {
 	w.Put(t, "p/3.parquet", file([]nameless{{3}}))
 	w.Put(t, "p/4.parquet", rows(4, 1)[:100])
 	_, err := w.run(ld, plan.Options{Atomic: true})
-	w.wantExit(err, fault.ExitFailed, "p/4.parquet", "nothing was loaded")
+	w.wantExit(err, exit.Failed, "p/4.parquet", "nothing was loaded")
 	w.wantRows(0)
 	if diff := cmp.Diff(w.ledger(), []string(nil)); diff != "" {
 		t.Errorf("ledger (-got +want):\n%s", diff)

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -47,12 +47,12 @@ func TestReload(t *testing.T) {
 	}
 	w.SQL(t, "DELETE FROM t WHERE src LIKE '%a.parquet' AND id < 103")
 	_, err := w.run(ld, plan.Options{Reload: true, Path: "p/a*"})
-	w.wantExit(err, fault.ExitStopped, "column src finds fewer rows of theirs than there were")
+	w.wantExit(err, exit.Check, "column src finds fewer rows of theirs than there were")
 	w.wantRows(5)
 	_, err = w.run(w.load(copyRows), plan.Options{Reload: true, Path: "p/a*"})
-	w.wantExit(err, fault.ExitUsage, "needs the column that holds its name")
+	w.wantExit(err, exit.Usage, "needs the column that holds its name")
 	_, err = w.run(ld, plan.Options{Reload: true})
-	w.wantExit(err, fault.ExitUsage, "--reload needs --path")
+	w.wantExit(err, exit.Usage, "--reload needs --path")
 }
 
 // A bad file keeps the rows of all that are reloaded with it.
@@ -67,7 +67,7 @@ func TestReloadIsOneTransaction(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(101, 4))
 	w.Put(t, "p/b.parquet", rows(11, 2)[:60])
 	_, err := w.run(ld, plan.Options{Reload: true, Path: "p/*"})
-	w.wantExit(err, fault.ExitFailed, "1 bad file, and nothing was loaded: p/b.parquet")
+	w.wantExit(err, exit.Failed, "1 bad file, and nothing was loaded: p/b.parquet")
 	if got := w.SQL(t, "SELECT count(*), min(id) FROM t")[0]; got[0] != "5" || got[1] != "1" {
 		t.Errorf("got %v rows and smallest id, want 5 and 1", got)
 	}
@@ -121,7 +121,7 @@ func TestStatementsBehindTheCopy(t *testing.T) {
 	want("3", "3", "1")
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	_, err := w.run(w.load(copyRows, after("INSERT INTO ran VALUES ('x')")), plan.Options{})
-	w.wantExit(err, fault.ExitFailed, "a statement behind the COPY failed, and the COPY was taken back", "loads/videos.sql:2:")
+	w.wantExit(err, exit.Failed, "a statement behind the COPY failed, and the COPY was taken back", "loads/videos.sql:2:")
 	want("3", "3", "1")
 	w.mustRun(ld, plan.Options{}, 1, 2)
 	want("5", "5", "2")
@@ -144,7 +144,7 @@ func TestLookAtALoad(t *testing.T) {
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	w.Put(t, "p/c.parquet", rows(21, 1)[:60])
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "p/c.parquet")
+	w.wantExit(err, exit.Partly, "p/c.parquet")
 	state := w.listed(ld)
 	if state.Late != "" || state.Rows != 5 || !strings.Contains(state.Failure, "p/c.parquet") {
 		t.Errorf("got %+v, want 5 rows, no lateness, the failure of c", state)
@@ -191,7 +191,7 @@ func TestLoadsPlannedTogether(t *testing.T) {
 	}
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.Put(t, "q/b.parquet", rows(11, 2))
-	w.wantExit(all("a.parquet new loaded", "q/b.parquet new loaded"), fault.ExitFailed, "1 of 3 loads", "nowhere_")
+	w.wantExit(all("a.parquet new loaded", "q/b.parquet new loaded"), exit.Failed, "1 of 3 loads", "nowhere_")
 	loads = append(loads[:1], loads[2])
 	if err := all(); err != nil {
 		t.Error(err)

@@ -22,7 +22,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
@@ -99,7 +99,7 @@ func TestTableReplacedUnderTheLoad(t *testing.T) {
 			_, err := w.run(ld, plan.Options{})
 			w.cfg = nil
 			if err != nil {
-				w.wantExit(err, fault.ExitPartly, "was replaced")
+				w.wantExit(err, exit.Partly, "was replaced")
 				w.mustRun(ld, plan.Options{}, 2, 5)
 			}
 			w.wantRows(5)
@@ -162,7 +162,7 @@ func TestLockedTable(t *testing.T) {
 		})
 	})
 	w.mustRun(ld, plan.Options{}, 1, 3)
-	w.wantExit(inner, fault.ExitLocked)
+	w.wantExit(inner, exit.Locked)
 	w.wantRows(3)
 }
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/state"
@@ -136,7 +136,7 @@ func TestStageWithoutETags(t *testing.T) {
 	put("c.parquet", rows(31, 1), 0)
 	w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet changed", "c.parquet new")
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "p/b.parquet")
+	w.wantExit(err, exit.Check, "p/b.parquet")
 	if res.Files != 1 {
 		t.Errorf("got %d files loaded, want c.parquet", res.Files)
 	}

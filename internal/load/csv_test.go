@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
@@ -73,7 +73,7 @@ func TestOnError(t *testing.T) {
 			}
 			rows := 4
 			if strings.Contains(tt.want, "failed") {
-				w.wantExit(err, fault.ExitPartly, "c/b.csv")
+				w.wantExit(err, exit.Partly, "c/b.csv")
 			} else if rows += 2; err != nil {
 				t.Error(err)
 			}
@@ -105,13 +105,13 @@ func TestFilesThatCannotBeUnpacked(t *testing.T) {
 	w.Put(t, "c/plain.csv", []byte("1,x\n"))
 	ld := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV COMPRESSION = GZIP)")
 	want := "2 %s: c/cut.csv (it cannot be unpacked: "
-	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, fmt.Sprintf(want, "invalid files"), "c/plain.csv")
+	w.wantExit(w.validate(ld, plan.Options{}), exit.Check, fmt.Sprintf(want, "invalid files"), "c/plain.csv")
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, fmt.Sprintf(want, "bad files, the others are loaded"), "c/plain.csv")
+	w.wantExit(err, exit.Partly, fmt.Sprintf(want, "bad files, the others are loaded"), "c/plain.csv")
 	w.wantRows(2)
 	for i := range 12 {
 		w.Put(t, fmt.Sprintf("d/%d.csv", i), []byte("1,x\n"))
 	}
 	_, err = w.run(w.load("COPY INTO t FROM @st/d/ FILE_FORMAT = (TYPE = CSV COMPRESSION = GZIP)"), plan.Options{})
-	w.wantExit(err, fault.ExitFailed, "its files fail alike")
+	w.wantExit(err, exit.Failed, "its files fail alike")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
@@ -94,7 +94,7 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 		want = append(want, fmt.Sprintf("%s.parquet %q %s %q", b.name, b.column, b.row, b.value))
 	}
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "12 bad files, the others are loaded")
+	w.wantExit(err, exit.Partly, "12 bad files, the others are loaded")
 	if res.Files != len(bad) || res.Rows != int64(20*len(bad)) {
 		t.Errorf("got %d files, %d rows loaded, want %d, %d", res.Files, res.Rows, len(bad), 20*len(bad))
 	}
@@ -114,15 +114,15 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 
 	// Nothing has changed: they are not tried again, and not passed over in silence.
 	res, err = w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "12 files failed before")
+	w.wantExit(err, exit.Partly, "12 files failed before")
 	if res.Files != 0 {
 		t.Errorf("second run: got %+v, want nothing loaded", res)
 	}
 	_, err = w.run(ld, plan.Options{RetryFailed: true, Path: "p/no date*"})
-	w.wantExit(err, fault.ExitPartly, "no date.parquet")
+	w.wantExit(err, exit.Partly, "no date.parquet")
 	w.Put(t, "p/no date.parquet", goodRows(5, nil)) // mended
 	res, err = w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "11 files failed before")
+	w.wantExit(err, exit.Partly, "11 files failed before")
 	if res.Files != 1 || res.Rows != 5 {
 		t.Errorf("after mending: got %+v, want 1 file, 5 rows", res)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
-	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -173,15 +172,15 @@ func (f *feed) run() {
 		case c.kind == "0 bytes":
 			want[p] = "skipped"
 		case tried && bad == c:
-			want[p], ends = "skipped", fault.ExitPartly
+			want[p], ends = "skipped", exit.Partly
 		case had && was == c:
 		case had && f.onChanged != "replace":
 			want[p] = "skipped"
 			if f.onChanged == "fail" {
-				ends = max(ends, fault.ExitStopped)
+				ends = max(ends, exit.Check)
 			}
 		case !c.good():
-			want[p], ends = "failed", fault.ExitPartly
+			want[p], ends = "failed", exit.Partly
 			f.failed[p] = c
 		default:
 			want[p] = "loaded"

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
@@ -50,9 +50,9 @@ func TestFormats(t *testing.T) {
 		}
 		w.Put(t, dir+"b"+tt.name, tt.good[:tt.cut])
 		w.Put(t, dir+"c"+tt.name, tt.good)
-		w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "1 invalid file: "+dir+"b"+tt.name)
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file: "+dir+"b"+tt.name)
 		res, err := w.run(ld, plan.Options{})
-		w.wantExit(err, fault.ExitPartly, "1 bad file, the others are loaded: "+dir+"b"+tt.name)
+		w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: "+dir+"b"+tt.name)
 		if res.Files != 1 || res.Rows != 3 {
 			t.Errorf("%s: got %+v, want one good file", tt.typ, res)
 		}

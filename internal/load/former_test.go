@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
@@ -37,7 +37,7 @@ func TestMarkOfARebuiltTable(t *testing.T) {
 			w.SQL(t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t")
 			w.Put(t, "p/meanwhile.parquet", rows(21, 1))
 			_, err := w.run(ld, plan.Options{})
-			w.wantExit(err, fault.ExitStopped, "does not know")
+			w.wantExit(err, exit.Check, "does not know")
 			if err := w.mark(ld, "loaded", test.mark); err != nil {
 				t.Fatal(err)
 			}

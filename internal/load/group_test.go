@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/run"
 	"github.com/dbctl/dbctl/internal/project"
@@ -51,7 +51,7 @@ func TestFilesOfDifferentSchemasLoad(t *testing.T) {
 	w.Put(t, "p/6.parquet", rows(6, 1))
 	w.Put(t, "p/7.parquet", file([]nameless{{7}}))
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "p/7.parquet (the file has no column name)")
+	w.wantExit(err, exit.Partly, "p/7.parquet (the file has no column name)")
 	if res.Files != 6 || res.Rows != 6 {
 		t.Errorf("got %+v, want 6 files, 6 rows", res)
 	}
@@ -90,7 +90,7 @@ func TestYearOfDailyFiles(t *testing.T) {
 		w.Put(t, name(i), content)
 	}
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "3 bad files")
+	w.wantExit(err, exit.Partly, "3 bad files")
 	if res.Files != 197 || res.Rows != 394 {
 		t.Errorf("got %+v, want 197 files, 394 rows", res)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
@@ -47,9 +47,9 @@ func TestLoadFromALocation(t *testing.T) {
 	if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, plan.Options{Path: "a*"}, 2) }); err != nil {
 		t.Error(err)
 	}
-	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "1 invalid file: b.parquet")
+	w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file: b.parquet")
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "b.parquet (")
+	w.wantExit(err, exit.Partly, "b.parquet (")
 	if res.Files != 1 || res.Rows != 3 {
 		t.Errorf("got %+v, want a.parquet loaded", res)
 	}
@@ -92,7 +92,7 @@ func TestLoadThatMovesBetweenLocationAndStage(t *testing.T) {
 	w.mustRun(one, plan.Options{}, 0, 0)
 	w.Put(t, "p/b.parquet", rows(11, 4))
 	_, err := w.run(uri, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "1 file was overwritten since loaded: b.parquet")
+	w.wantExit(err, exit.Check, "1 file was overwritten since loaded: b.parquet")
 	w.wantRows(5)
 }
 
@@ -166,7 +166,7 @@ func TestWordsOfAStore(t *testing.T) {
 		ld := right
 		tt.change(&ld)
 		_, err := w.run(ld, plan.Options{})
-		w.wantExit(err, fault.ExitFailed, tt.words...)
+		w.wantExit(err, exit.Failed, tt.words...)
 		if hint := err.(interface{ Hint() string }).Hint(); hint == "" {
 			t.Errorf("%s: no hint in %v", tt.name, err)
 		}

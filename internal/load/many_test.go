@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
@@ -42,7 +42,7 @@ func TestProofManyFiles(t *testing.T) {
 	w.Put(t, "p/new.parquet", rows(n, 1))
 	began = time.Now()
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "p/bad.parquet", "overwritten")
+	w.wantExit(err, exit.Partly, "p/bad.parquet", "overwritten")
 	if res.Files != 1 {
 		t.Errorf("got %d files loaded, want the new one", res.Files)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -44,7 +45,7 @@ func TestMarkBehindARun(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.Put(t, today+"/b.parquet", rows(2, 1))
 	for _, o := range []plan.Options{{Limit: 1}, {Order: "newest"}} {
-		w.wantExit(w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "new", "because", o) }), fault.ExitUsage)
+		w.wantExit(w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "new", "because", o) }), exit.Usage)
 	}
 	err := w.with(t.Context(), func(run *Loader) error {
 		lock, err := run.sessions.Store.AcquireTable(t.Context(), w.Database, "t", state.LockOptions{Run: databend.NewID()})
@@ -86,7 +87,7 @@ func TestChangedFileBesideManyNewOnes(t *testing.T) {
 		w.Put(t, fmt.Sprintf("p/b%03d.parquet", i), rows(i, 1))
 	}
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "p/a.parquet")
+	w.wantExit(err, exit.Check, "p/a.parquet")
 	if res.Files != run.ByPrefixFrom {
 		t.Errorf("got %d files loaded, want %d", res.Files, run.ByPrefixFrom)
 	}
@@ -123,7 +124,7 @@ func TestReplaceDeletesOnlyTheFilesRows(t *testing.T) {
 	replacing := func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" }
 	for _, expr := range []string{"split_part(metadata$filename, '/', 1)", "'p/a.parquet' -- metadata$filename\n"} {
 		_, err := w.run(w.load(strings.Replace(sql.Replace(copySource), "metadata$filename", expr, 1), replacing), plan.Options{})
-		w.wantExit(err, fault.ExitUsage, "not filled from metadata$filename")
+		w.wantExit(err, exit.Usage, "not filled from metadata$filename")
 	}
 	one := w.load(strings.Replace(sql.Replace(copySource), "metadata$filename", "METADATA$filename AS f", 1), replacing)
 	two := w.load(strings.Replace(sql.Replace(copySource), "@st/", "@"+w.stage+"_b/", 1), func(ld *project.Load) { ld.Name = "two" })
@@ -136,7 +137,7 @@ func TestReplaceDeletesOnlyTheFilesRows(t *testing.T) {
 	w.mustRun(two, plan.Options{}, 1, 4)
 	w.Put(t, "p/a.parquet", rows(31, 1))
 	_, err := w.run(one, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "p/a.parquet", "another stage's file")
+	w.wantExit(err, exit.Check, "p/a.parquet", "another stage's file")
 	if diff := cmp.Diff(w.outcomes(), []string{"a.parquet changed skipped"}); diff != "" {
 		t.Errorf("events (-got +want):\n%s", diff)
 	}
@@ -152,13 +153,13 @@ func TestTextFileWithOtherColumns(t *testing.T) {
 		w.Put(t, fmt.Sprintf("p/a%d.csv", i), []byte("1,x,z\n"))
 	}
 	_, err := w.run(ld, plan.Options{Path: "p/a*"})
-	w.wantExit(err, fault.ExitFailed, "Number of columns in file (3)")
+	w.wantExit(err, exit.Failed, "Number of columns in file (3)")
 	if got := w.ledger(); got != nil {
 		t.Errorf("got %q in the ledger for the load's own mistake", got)
 	}
 	w.Put(t, "p/z.csv", []byte("2,y\n"))
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "7 bad files, the others are loaded")
+	w.wantExit(err, exit.Partly, "7 bad files, the others are loaded")
 	if res.Files != 1 {
 		t.Errorf("got %+v, want one file loaded", res)
 	}
@@ -213,7 +214,7 @@ func TestAtomicOverSchemas(t *testing.T) {
 	w.Put(t, "p/3.parquet", file([]most{{3, []float32{1, 2}, "y"}}))
 	w.Put(t, "p/4.parquet", file([]nullVec{{4, []*float32{&one, nil}, 1}}))
 	_, err := w.run(ld, plan.Options{Atomic: true})
-	w.wantExit(err, fault.ExitFailed, "p/4.parquet", "NULL in the vector", "nothing was loaded")
+	w.wantExit(err, exit.Failed, "p/4.parquet", "NULL in the vector", "nothing was loaded")
 	w.Put(t, "p/4.parquet", file([]nullVec{{4, []*float32{&one, &one}, 1}}))
 	w.mustRun(ld, plan.Options{Atomic: true}, 4, 4)
 }
@@ -228,14 +229,14 @@ func TestFilesThatFailAlike(t *testing.T) {
 	}
 	w.Put(t, "p/w.parquet", file([]row{{1, "xx"}}))
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitFailed)
+	w.wantExit(err, exit.Failed)
 	if got := w.ledger(); got != nil {
 		t.Errorf("got %q in the ledger for the load's own mistake", got)
 	}
 	w.Put(t, "p/w.parquet", file([]row{{1, "1"}}))
 	w.Put(t, "p/y.parquet", file([]row{{1, "2"}}))
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "6 bad files")
+	w.wantExit(err, exit.Partly, "6 bad files")
 	if res.Files != 2 {
 		t.Errorf("got %+v, want 2 files loaded", res)
 	}
@@ -248,9 +249,9 @@ func TestCommentsInTheCopy(t *testing.T) {
 		":)\nFILE_FORMAT = (TYPE = 'PARQUET')")
 	w.Put(t, "p/a.parquet", file([]row{{1, "1"}, {2, "x"}}))
 	w.Put(t, "p/b.parquet", file([]row{{1, "1"}}))
-	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "row 2: name = 'x' is no INT")
+	w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "row 2: name = 'x' is no INT")
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "row 2: name = 'x' is no INT")
+	w.wantExit(err, exit.Partly, "row 2: name = 'x' is no INT")
 }
 
 // What was loaded before an error is told, and exit 1 would deny it.
@@ -266,7 +267,7 @@ func TestErrorBehindLoadedFiles(t *testing.T) {
 			w.SQL(t, "DROP TABLE t")
 		}
 	})
-	w.wantExit(err, fault.ExitPartly, "1 file is loaded, and then")
+	w.wantExit(err, exit.Partly, "1 file is loaded, and then")
 	if s, ok := w.events[len(w.events)-1].(event.Summary); !ok || s.Counts["loaded"] != 1 || res.Rows != 10 {
 		t.Errorf("got %+v, %+v at the end, want a summary of one file", res, w.events[len(w.events)-1])
 	}
@@ -284,7 +285,7 @@ func TestErrorBehindABadFile(t *testing.T) {
 			w.SQL(t, "DROP TABLE t")
 		}
 	})
-	w.wantExit(err, fault.ExitFailed, "Unknown table")
+	w.wantExit(err, exit.Failed, "Unknown table")
 	if diff := cmp.Diff(w.ledger(), []string{"a.parquet failed dbctl 0"}); diff != "" {
 		t.Errorf("ledger (-got +want):\n%s", diff)
 	}
@@ -320,7 +321,7 @@ func TestPlanThatIsTooOld(t *testing.T) {
 		t.Fatal("got no error for a bad file")
 	}
 	w.SQL(t, "DELETE FROM "+w.StateDB+".ledger WHERE state='failed'")
-	w.wantExit(run(), fault.ExitPartly, "p/bad.parquet")
+	w.wantExit(run(), exit.Partly, "p/bad.parquet")
 	if got := strings.Join(w.ledger(), "\n"); !strings.Contains(got, "bad.parquet failed dbctl") {
 		t.Errorf("the bad file is not in the ledger: %s", got)
 	}
@@ -342,18 +343,18 @@ func TestFilesNamedAndNotThere(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 1))
 	w.Put(t, "p/b.parquet", rows(2, 1))
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "1 file is named by FILES", "p/c.parquet")
+	w.wantExit(err, exit.Check, "1 file is named by FILES", "p/c.parquet")
 	if res.Files != 2 {
 		t.Errorf("got %+v, want 2 files loaded", res)
 	}
 	w.Delete(t, "p/a.parquet") // loaded: it may go
 	_, err = w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "1 file is named by FILES", "p/c.parquet")
+	w.wantExit(err, exit.Check, "1 file is named by FILES", "p/c.parquet")
 	w.Put(t, "p/c.parquet", rows(3, 1))
 	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	_, err = w.run(w.load(copyRows+" FILES = ('no.parquet')"), plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "1 file is named by FILES", "p/no.parquet")
+	w.wantExit(err, exit.Check, "1 file is named by FILES", "p/no.parquet")
 }
 
 // Text is read as the COPY reads it: with the format's options, into the table's columns.
@@ -364,7 +365,7 @@ func TestTextIsValidatedAsItIsLoaded(t *testing.T) {
 	w.Put(t, "p/a.csv", []byte("id;name\n1;x\n2;y\n"))
 	w.Put(t, "p/b.csv", []byte("id;name\n1;x\nzz;y\n"))
 	w.Put(t, "p/c.csv", []byte("id;name\n1;x;1\n"))
-	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "2 invalid files", "p/b.csv (line 3: Invalid value 'zz'",
+	w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "2 invalid files", "p/b.csv (line 3: Invalid value 'zz'",
 		"p/c.csv (line 2: Number of columns in file (3)")
 	w.wantRows(0)
 	if got := w.SQL(t, "SELECT count(*) FROM copy_history('t')")[0][0]; got != "0" {
@@ -372,7 +373,7 @@ func TestTextIsValidatedAsItIsLoaded(t *testing.T) {
 	}
 	js := w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = NDJSON)")
 	w.Put(t, "p/a.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":\"zz\",\"name\":\"x\"}\n"))
-	w.wantExit(w.validate(js, plan.Options{}), fault.ExitStopped, "p/a.ndjson (line 2: ")
+	w.wantExit(w.validate(js, plan.Options{}), exit.Check, "p/a.ndjson (line 2: ")
 
 	preview := func(ld project.Load) event.Preview {
 		t.Helper()
@@ -416,7 +417,7 @@ func TestReplaceTextFile(t *testing.T) {
 	if err := p.Decide(plan.Want{}); err != nil {
 		t.Fatal(err)
 	}
-	w.wantExit(p.Stopped(plan.Options{}), fault.ExitStopped, "internal stage", "p/a.csv")
+	w.wantExit(p.Stopped(plan.Options{}), exit.Check, "internal stage", "p/a.csv")
 	if p.Files[0].Planned {
 		t.Error("a text file of an internal stage is replaced, and nobody knows its rows")
 	}

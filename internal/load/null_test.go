@@ -3,7 +3,7 @@ package load
 import (
 	"testing"
 
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
@@ -36,10 +36,10 @@ func TestNullWhereTheTableTakesNone(t *testing.T) {
 		w.Put(t, "p/good.parquet", maybes("a", "b"))
 		w.Put(t, "p/null.parquet", maybes("a", ""))
 		ld := w.load(sql)
-		w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "1 invalid file: p/null.parquet (row 2: ",
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file: p/null.parquet (row 2: ",
 			"= NULL but column name of the table is NOT NULL")
 		_, err := w.run(ld, plan.Options{})
-		w.wantExit(err, fault.ExitPartly, "1 bad file, the others are loaded: p/null.parquet (row 2: ",
+		w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: p/null.parquet (row 2: ",
 			"= NULL but column name of the table is NOT NULL")
 	}
 }
@@ -52,9 +52,9 @@ func TestColumnThatNothingFills(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 2))
 	w.Put(t, "p/b.parquet", rows(3, 2))
 	strict := w.load("COPY INTO strict (id) FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
-	w.wantExit(w.validate(strict, plan.Options{}), fault.ExitFailed, "null value in column `z`")
+	w.wantExit(w.validate(strict, plan.Options{}), exit.Failed, "null value in column `z`")
 	_, err := w.run(strict, plan.Options{})
-	w.wantExit(err, fault.ExitFailed, "null value in column `z`")
+	w.wantExit(err, exit.Failed, "null value in column `z`")
 	if got := w.outcomes(); got != nil {
 		t.Errorf("files were blamed: %q", got)
 	}
@@ -77,8 +77,8 @@ func TestValidateBehindAnExpression(t *testing.T) {
 	w.Put(t, "p/good.parquet", file([]text{{"[1,2]"}}))
 	w.Put(t, "p/null.parquet", file([]text{{"[1,null]"}}))
 	ld := w.load("COPY INTO vec (v) FROM (SELECT parse_json(v)::ARRAY(FLOAT)::VECTOR(2) FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
-	w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped, "2 invalid files: p/broken.parquet",
+	w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "2 invalid files: p/broken.parquet",
 		"p/null.parquet (row 1: v = '[1.0,null]' has a NULL in the vector")
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "2 bad files", "p/broken.parquet", "p/null.parquet (row 1: v = '[1.0,null]' has a NULL in the vector")
+	w.wantExit(err, exit.Partly, "2 bad files", "p/broken.parquet", "p/null.parquet (row 1: v = '[1.0,null]' has a NULL in the vector")
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
@@ -63,12 +63,12 @@ func TestFilesOfOtherTypes(t *testing.T) {
 	} {
 		w.SQL(t, "CREATE OR REPLACE TABLE geo (id INT NOT NULL, geo GEOMETRY)")
 		ld := w.load(sql)
-		w.wantExit(w.validate(ld, plan.Options{}), fault.ExitStopped)
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Check)
 		if diff := cmp.Diff(w.badEvents("invalid"), want); diff != "" {
 			t.Errorf("%s: invalid (-got +want):\n%s", sql, diff)
 		}
 		res, err := w.run(ld, plan.Options{})
-		w.wantExit(err, fault.ExitPartly)
+		w.wantExit(err, exit.Partly)
 		if res.Rows != 1 {
 			t.Errorf("got %d rows, want 1", res.Rows)
 		}
@@ -102,7 +102,7 @@ func TestRulesAboutTypes(t *testing.T) {
 			{2, 1735689600000000000, []byte("{}"), []float32{1, 2}},
 		}))
 		res, err := w.run(ld, plan.Options{})
-		w.wantExit(err, fault.ExitPartly, "p/b.parquet (row 2: at = '1735689600000000000' is no time between the years 1 and 9999: of "+
+		w.wantExit(err, exit.Partly, "p/b.parquet (row 2: at = '1735689600000000000' is no time between the years 1 and 9999: of "+
 			"another unit? (rule time-range))")
 		if res.Files != 1 {
 			t.Errorf("got %+v, want one file loaded", res)

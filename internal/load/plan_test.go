@@ -9,7 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -31,17 +31,17 @@ func TestChangedFile(t *testing.T) {
 
 	w.states(ld, plan.Options{}, "a.parquet changed", "b.parquet loaded", "c.parquet new")
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "p/a.parquet")
+	w.wantExit(err, exit.Check, "p/a.parquet")
 	if res.Files != 1 {
 		t.Errorf("got %d files loaded, want c.parquet", res.Files)
 	}
 	w.wantRows(6)
 	w.mustRun(ld, plan.Options{OnChanged: "skip"}, 0, 0)
 	_, err = w.run(ld, plan.Options{OnChanged: "replace"})
-	w.wantExit(err, fault.ExitUsage, "the column that holds its name")
+	w.wantExit(err, exit.Usage, "the column that holds its name")
 	ld.FilenameColumn = "name"
 	_, err = w.run(ld, plan.Options{OnChanged: "replace"})
-	w.wantExit(err, fault.ExitUsage, "not filled from metadata$filename")
+	w.wantExit(err, exit.Usage, "not filled from metadata$filename")
 
 	ld.FilenameColumn = "src"
 	w.mustRun(ld, plan.Options{OnChanged: "replace"}, 1, 4)
@@ -67,7 +67,7 @@ func TestReplacedFileThatIsBadKeepsItsRows(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/a.parquet", rows(1, 3)[:100])
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "a.parquet")
+	w.wantExit(err, exit.Partly, "a.parquet")
 	w.wantRows(3)
 	w.Put(t, "p/a.parquet", rows(1, 5)) // mended
 	for _, o := range []plan.Options{{OnChanged: "fail"}, {OnChanged: "skip"}} {
@@ -79,7 +79,7 @@ func TestReplacedFileThatIsBadKeepsItsRows(t *testing.T) {
 	w.wantRows(5)
 	w.Put(t, "p/a.parquet", rows(1, 3)[:100])
 	_, err = w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "a.parquet")
+	w.wantExit(err, exit.Partly, "a.parquet")
 	w.Put(t, "p/a.parquet", rows(1, 5)) // what was loaded, again
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.wantRows(5)
@@ -243,8 +243,8 @@ func TestMarks(t *testing.T) {
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "does not know")
-	w.wantExit(mark("lost", plan.Options{}), fault.ExitUsage)
+	w.wantExit(err, exit.Check, "does not know")
+	w.wantExit(mark("lost", plan.Options{}), exit.Usage)
 	if err := mark("loaded", plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestMarks(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.mustRun(ld, plan.Options{}, 4, 8) // also those that the engine holds for loaded
-	w.wantExit(mark("new", plan.Options{Path: "nothing"}), fault.ExitStopped, "no file to mark")
+	w.wantExit(mark("new", plan.Options{Path: "nothing"}), exit.Check, "no file to mark")
 	w.wantRows(1 + 1 + 2 + 8)
 }
 
@@ -322,7 +322,7 @@ func TestLostLedger(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.SQL(t, "DROP DATABASE "+w.StateDB)
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "does not know")
+	w.wantExit(err, exit.Check, "does not know")
 	w.wantRows(3)
 }
 
@@ -367,7 +367,7 @@ func TestForce(t *testing.T) {
 	w.Put(t, "p/b.parquet", rows(11, 2))
 	w.mustRun(ld, plan.Options{}, 2, 5)
 	_, err := w.run(ld, plan.Options{Force: true})
-	w.wantExit(err, fault.ExitUsage, "--path")
+	w.wantExit(err, exit.Usage, "--path")
 	w.mustRun(ld, plan.Options{Force: true, Path: "p/b*"}, 1, 2)
 	w.wantRows(7)
 }

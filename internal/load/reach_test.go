@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -19,7 +19,7 @@ func TestFileThatTheStoreDoesNotGive(t *testing.T) {
 	w.Put(t, "p/dir//b.parquet", rows(11, 2)) // the engine asks for p/dir/b.parquet
 	w.Put(t, "p/c.parquet", rows(21, 1))
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "1 bad file, the others are loaded: p/dir//b.parquet (the store lists it and does not give it")
+	w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: p/dir//b.parquet (the store lists it and does not give it")
 	if res.Files != 2 {
 		t.Errorf("got %+v, want 2 files loaded", res)
 	}
@@ -44,10 +44,10 @@ func TestValidateFindsWhatARunFinds(t *testing.T) {
 	w.Put(t, "p/b.parquet", rows(11, 3)[:50])
 	w.Put(t, "p/c.parquet", nil)
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "p/b.parquet")
+	w.wantExit(err, exit.Partly, "p/b.parquet")
 	w.Put(t, "p/dir//d.parquet", rows(11, 2))
 	err = w.validate(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "2 invalid files", "p/b.parquet (its footer", "p/dir//d.parquet (the store lists it")
+	w.wantExit(err, exit.Check, "2 invalid files", "p/b.parquet (its footer", "p/dir//d.parquet (the store lists it")
 	want := []string{"b.parquet new invalid", "c.parquet unfinished skipped", "dir//d.parquet new invalid"}
 	if diff := cmp.Diff(w.outcomes(), want); diff != "" {
 		t.Errorf("files (-got +want):\n%s", diff)

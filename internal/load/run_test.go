@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
@@ -69,26 +70,26 @@ func TestRunRefusals(t *testing.T) {
 	ld := w.load(copyRows)
 
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "no file in @"+w.stage+"/p/")
+	w.wantExit(err, exit.Check, "no file in @"+w.stage+"/p/")
 	ld.EmptyOK = true
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	ld.EmptyOK = false
 
 	w.Put(t, "p/a.txt", []byte("x"))
 	_, err = w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "1 there are not matched")
+	w.wantExit(err, exit.Check, "1 there are not matched")
 
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	_, err = w.run(w.load(strings.Replace(copyRows, "INTO t", "INTO nope", 1)), plan.Options{})
-	w.wantExit(err, fault.ExitFailed, "the table "+w.Database+".nope does not exist")
+	w.wantExit(err, exit.Failed, "the table "+w.Database+".nope does not exist")
 	_, err = w.run(w.load(strings.Replace(copyRows, "@st/", "@nope/", 1)), plan.Options{})
-	w.wantExit(err, fault.ExitFailed, "the stage nope does not exist")
+	w.wantExit(err, exit.Failed, "the stage nope does not exist")
 	_, err = w.run(w.load(copyRows+" FORCE = true"), plan.Options{})
-	w.wantExit(err, fault.ExitUsage, "FORCE")
+	w.wantExit(err, exit.Usage, "FORCE")
 
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	_, err = w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "holds 1 row, and the ledger does not know")
+	w.wantExit(err, exit.Check, "holds 1 row, and the ledger does not know")
 	w.wantRows(1)
 }
 
@@ -110,7 +111,7 @@ func TestRunKeepsToThePath(t *testing.T) {
 	}
 	w.mustRun(ld, plan.Options{Path: "p/day=2025-01-*/*"}, 2, 2)
 	_, err := w.run(ld, plan.Options{Path: "p/nothing/**"})
-	w.wantExit(err, fault.ExitStopped, "--path p/nothing/**")
+	w.wantExit(err, exit.Check, "--path p/nothing/**")
 	wantHint(t, err, "--plan -v")
 	w.mustRun(ld, plan.Options{}, 1, 1)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -38,7 +39,7 @@ func TestServerGoesAwayBeforeThePlan(t *testing.T) {
 		_, err := l.Run(t.Context(), ld, plan.Options{})
 		return err
 	})
-	w.wantExit(err, fault.ExitUnreachable, "connection refused")
+	w.wantExit(err, exit.Unreachable, "connection refused")
 }
 
 func TestMemoryIsNoFilesFault(t *testing.T) {
@@ -128,7 +129,7 @@ func TestVectorsOfAnyShape(t *testing.T) {
 			ld := w.told(w.load(tt.sql))
 			res, err := w.run(ld, plan.Options{})
 			if tt.bad > 0 {
-				w.wantExit(err, fault.ExitPartly, "p/null.parquet (row 1: vec = '[1", "rule vector-null")
+				w.wantExit(err, exit.Partly, "p/null.parquet (row 1: vec = '[1", "rule vector-null")
 			} else if err != nil {
 				t.Error(err)
 			}
@@ -149,7 +150,7 @@ func TestVectorsOfTextFiles(t *testing.T) {
 	w.Put(t, "c/b.csv", []byte("1,\"[1,2,3]\"\n2,\"[1,null,3]\"\n"))
 	ld := w.load("COPY INTO v FROM (SELECT $1::INT, parse_json($2)::ARRAY(FLOAT NULL)::VECTOR(3) FROM @st/c/) FILE_FORMAT = (TYPE = CSV)")
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "c/b.csv", "rule vector-null")
+	w.wantExit(err, exit.Partly, "c/b.csv", "rule vector-null")
 	if res.Files != 1 {
 		t.Errorf("got %+v, want 1 file", res)
 	}
@@ -225,13 +226,13 @@ func TestColumnThatNoFileHas(t *testing.T) {
 	w.Put(t, "p/b.parquet", file([]nameless{{1}})) // of another schema
 	misnamed := w.load(strings.Replace(copyRows, "id::INT", "idd::INT", 1))
 	_, err := w.run(misnamed, plan.Options{})
-	w.wantExit(err, fault.ExitFailed, "none of 7 files has the column idd", "loads/videos.sql:1:")
+	w.wantExit(err, exit.Failed, "none of 7 files has the column idd", "loads/videos.sql:1:")
 	if got := w.ledger(); len(got) > 0 || len(w.badEvents("failed")) > 0 {
 		t.Errorf("files were blamed for the load's text: ledger %q, events %+v", got, w.events)
 	}
 	ld := w.load(copyRows)
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "p/b.parquet (the file has no column name)") // one file is not all of them
+	w.wantExit(err, exit.Partly, "p/b.parquet (the file has no column name)") // one file is not all of them
 	if res.Files != inspect.Alike {
 		t.Errorf("got %+v, want %d files", res, inspect.Alike)
 	}
@@ -239,7 +240,7 @@ func TestColumnThatNoFileHas(t *testing.T) {
 		w.Put(t, fmt.Sprintf("p/c%d.parquet", i), file([]other{{"x", 1}}))
 	}
 	_, err = w.run(ld, plan.Options{Path: "p/c*"})
-	w.wantExit(err, fault.ExitPartly, "6 bad files", "the file has no column id")
+	w.wantExit(err, exit.Partly, "6 bad files", "the file has no column id")
 }
 
 // A column that a file lacks keeps the rules from no other column, and from no other file.
@@ -255,7 +256,7 @@ func TestRulesBesideAMissingColumn(t *testing.T) {
 	w.Put(t, "p/b.parquet", file([]timed{{2.5, 1735689600}}))
 	w.Put(t, "p/c.parquet", file([]timed{{3, 1 << 62}}))
 	res, err := w.run(w.load("COPY INTO timed FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)"), plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "p/c.parquet (row 1: at = '4611686018427387904'", "rule time-range")
+	w.wantExit(err, exit.Partly, "p/c.parquet (row 1: at = '4611686018427387904'", "rule time-range")
 	if res.Files != 2 || !strings.Contains(w.notes(), "p/b.parquet: row 1: id = '2.5' is rounded") {
 		t.Errorf("got %+v, notes %q, want 2 files and a warning of the second", res, w.notes())
 	}
@@ -271,7 +272,7 @@ func TestAlikeButForTheirNames(t *testing.T) {
 		w.Put(t, fmt.Sprintf("p/%d.parquet", i), file([]point{{int32(i), []*float32{&one, &one, &one}}}))
 	}
 	_, err := w.run(w.load("COPY INTO v FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET MISSING_FIELD_AS = FIELD_DEFAULT)"), plan.Options{})
-	w.wantExit(err, fault.ExitFailed, "Cannot cast column vec")
+	w.wantExit(err, exit.Failed, "Cannot cast column vec")
 	if got := w.ledger(); len(got) > 0 {
 		t.Errorf("got ledger %q, want no file blamed", got)
 	}

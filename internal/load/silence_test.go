@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/run"
@@ -28,13 +29,13 @@ func TestTableReplacedByAFullOne(t *testing.T) {
 			w.Put(t, "p/b.parquet", rows(11, 2))
 			w.beforeFirst(moment, func() { w.SQL(t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t") })
 			_, err := w.run(ld, plan.Options{})
-			if e, ok := errors.AsType[*fault.Error](err); !ok || e.Exit != fault.ExitStopped && e.Exit != fault.ExitPartly {
+			if e, ok := errors.AsType[*fault.Error](err); !ok || e.Exit != exit.Check && e.Exit != exit.Partly {
 				t.Fatalf("got %v, want that nobody knows where the rows are from", err)
 			}
 			w.wantRows(3)
 			w.cfg = nil
 			_, err = w.run(ld, plan.Options{})
-			w.wantExit(err, fault.ExitStopped, "3 rows")
+			w.wantExit(err, exit.Check, "3 rows")
 			w.wantRows(3)
 		})
 	}
@@ -62,7 +63,7 @@ func TestTableReplacedBetweenTransactions(t *testing.T) {
 		}}
 	}
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "was replaced")
+	w.wantExit(err, exit.Partly, "was replaced")
 	w.cfg = nil
 	w.mustRun(ld, plan.Options{}, 8, 8)
 	w.mustRun(ld, plan.Options{}, 0, 0)
@@ -107,7 +108,7 @@ func TestReplaceOfRowsWithoutTheirFile(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 4))
 	w.Put(t, "p/b.parquet", rows(11, 3))
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "p/a.parquet", "src")
+	w.wantExit(err, exit.Check, "p/a.parquet", "src")
 	if res.Files != 1 || res.Rows != 3 {
 		t.Errorf("got %d files, %d rows, want b.parquet replaced", res.Files, res.Rows)
 	}
@@ -132,7 +133,7 @@ func TestMarksAreAllOrNothing(t *testing.T) {
 		}
 	})
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "1 row")
+	w.wantExit(err, exit.Check, "1 row")
 	if err := mark(); err != nil {
 		t.Fatal(err)
 	}
@@ -157,11 +158,11 @@ func TestMarksThatSayNothingOfTheRows(t *testing.T) {
 	}
 	mark(ld, "quarantined", plan.Options{Path: "p/a.parquet"})
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "9 rows")
+	w.wantExit(err, exit.Check, "9 rows")
 	mark(ld, "loaded", plan.Options{})
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	_, err = w.run(other, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "9 rows")
+	w.wantExit(err, exit.Check, "9 rows")
 	mark(other, "new", plan.Options{})
 	w.mustRun(other, plan.Options{}, 1, 3)
 	w.wantRows(12)
@@ -177,7 +178,7 @@ func TestStageThatMoved(t *testing.T) {
 	w.Put(t, "moved/p/a.parquet", rows(1, 3))
 	w.SQL(t, strings.Replace(w.StageSQL(w.stage, "moved/", "PARQUET"), "CREATE STAGE", "CREATE OR REPLACE STAGE", 1))
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "another URL")
+	w.wantExit(err, exit.Check, "another URL")
 	if err := w.mark(ld, "loaded", plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +215,7 @@ func TestFilesThatGiveNoRow(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "p/b.parquet", rows(4, 3))
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "p/b.parquet")
+	w.wantExit(err, exit.Partly, "p/b.parquet")
 }
 
 // The flag is for loads that can: it stops none that has nothing to replace.
@@ -226,12 +227,12 @@ func TestReplaceByFlag(t *testing.T) {
 	w.mustRun(ld, plan.Options{OnChanged: "replace"}, 1, 3)
 	w.Put(t, "p/a.parquet", rows(1, 4))
 	_, err := w.plan(ld, plan.Options{OnChanged: "replace"})
-	w.wantExit(err, fault.ExitUsage, "column that holds its name")
+	w.wantExit(err, exit.Usage, "column that holds its name")
 	_, err = w.run(ld, plan.Options{OnChanged: "replace"})
-	w.wantExit(err, fault.ExitUsage, "column that holds its name")
+	w.wantExit(err, exit.Usage, "column that holds its name")
 	_, err = w.run(w.load("COPY INTO t FROM (SELECT id::INT, metadata$filename FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
 		func(ld *project.Load) { ld.FilenameColumn = "name" }), plan.Options{OnChanged: "replace"})
-	w.wantExit(err, fault.ExitUsage, "names of the columns")
+	w.wantExit(err, exit.Usage, "names of the columns")
 	_, err = w.run(w.load("COPY INTO t FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"),
 		plan.Options{Path: "p/*", Force: true})
 	wantHint(t, err, "name the columns")
@@ -306,7 +307,7 @@ func TestReplaceOfAVersionWithoutRows(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 0)
 	w.Put(t, "p/a.parquet", rows(1, 3)[:60])
 	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "p/a.parquet")
+	w.wantExit(err, exit.Partly, "p/a.parquet")
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.wantRows(3)

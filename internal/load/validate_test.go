@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 )
@@ -78,7 +78,7 @@ func TestValidate(t *testing.T) {
 	w.Put(t, "p/swapped.parquet", things(5, func(r []thing) { r[4].Geo = "SRID=4326;POINT(39 116)" }))
 	w.Put(t, "p/wide.parquet", things(5, func(r []thing) { r[0].Vec = append(r[0].Vec, r[0].Vec[0]) }))
 	err := w.validate(ld, plan.Options{})
-	w.wantExit(err, fault.ExitStopped, "5 invalid files")
+	w.wantExit(err, exit.Check, "5 invalid files")
 	got := w.verdicts()
 	for i, want := range []string{
 		"cut.parquet invalid: its footer cannot be read",
@@ -117,7 +117,7 @@ func TestRulesOfARun(t *testing.T) {
 	w.Put(t, "p/null in vector.parquet", things(5, func(r []thing) { r[1].Vec[1] = nil }))
 	w.Put(t, "p/srid.parquet", things(5, func(r []thing) { r[2].Geo = "POINT(1 2)"; r[0].Num = 0.5 }))
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "rule vector-null")
+	w.wantExit(err, exit.Partly, "rule vector-null")
 	if res.Files != 2 || !strings.Contains(w.notes(), "rule srid-zero") || !strings.Contains(w.notes(), "rule fraction") {
 		t.Errorf("got %+v, notes %q, want 2 files and warnings of srid-zero and fraction", res, w.notes())
 	}
@@ -125,7 +125,7 @@ func TestRulesOfARun(t *testing.T) {
 	ld.Checksum += "2"
 	w.Put(t, "p/fraction.parquet", things(5, func(r []thing) { r[2].Num = 0.5 }))
 	res, err = w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "rule fraction")
+	w.wantExit(err, exit.Partly, "rule fraction")
 	if res.Files != 1 {
 		t.Errorf("got %+v, want the file whose rule is off", res)
 	}
@@ -139,7 +139,7 @@ func TestTextFormats(t *testing.T) {
 	w.Put(t, "c/readme.txt", []byte("no data"))
 	ld := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV)")
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "c/b.csv (line 2: Invalid value 'xx' for column 0 (id")
+	w.wantExit(err, exit.Partly, "c/b.csv (line 2: Invalid value 'xx' for column 0 (id")
 	if res.Rows != 2 {
 		t.Errorf("got %+v, want 2 rows", res)
 	}
@@ -159,7 +159,7 @@ func TestTextFormats(t *testing.T) {
 	w.Put(t, "n/b.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":\n"))
 	js := w.load("COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/n/) FILE_FORMAT = (TYPE = NDJSON)")
 	res, err = w.run(js, plan.Options{})
-	w.wantExit(err, fault.ExitPartly, "n/b.ndjson (line 2")
+	w.wantExit(err, exit.Partly, "n/b.ndjson (line 2")
 	if res.Rows != 2 {
 		t.Errorf("got %+v, want 2 rows", res)
 	}
@@ -182,7 +182,7 @@ func TestMistakesInTheText(t *testing.T) {
 		{"id::INT", "id::NOTYPE"},
 	} {
 		_, err := w.run(w.load(strings.Replace(copyRows, tt.from, tt.to, 1)), plan.Options{})
-		w.wantExit(err, fault.ExitFailed)
+		w.wantExit(err, exit.Failed)
 	}
 	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE state='failed'")[0][0]; got != "0" {
 		t.Errorf("got %s files recorded as bad, want 0", got)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
@@ -131,7 +132,7 @@ func list(ctx context.Context, p *plan.Planner, j *source.Load) (files []string,
 		return nil, fault.Wrap(j.Name, "list", j.Placed(err))
 	}
 	if len(files) == 0 {
-		return nil, fault.Errorf(j.Name, fault.ExitStopped, "name a place that holds some: --from", "no file in %s", j.Place())
+		return nil, fault.Errorf(j.Name, exit.Check, "name a place that holds some: --from", "no file in %s", j.Place())
 	}
 	return files, nil
 }
@@ -167,7 +168,7 @@ func fileType(r Request, j *source.Load, files []string) (string, []string, erro
 		}
 	}
 	if best == "" {
-		return "", nil, fault.Errorf(j.Name, fault.ExitUsage, "say it: --type parquet (csv, tsv, ndjson, orc, avro)",
+		return "", nil, fault.Errorf(j.Name, exit.Usage, "say it: --type parquet (csv, tsv, ndjson, orc, avro)",
 			"the names of the files in %s do not say their type: %s", j.Place(), fault.Some(files, 3))
 	}
 	return best, slices.DeleteFunc(files, func(f string) bool { return of(f) != best }), nil
@@ -247,7 +248,7 @@ func (d *drafter) read(ctx context.Context) error {
 		}
 	}
 	if len(d.fields) == 0 {
-		return fault.Errorf(d.r.Name, fault.ExitFailed, "write the load by hand: COPY INTO …",
+		return fault.Errorf(d.r.Name, exit.Failed, "write the load by hand: COPY INTO …",
 			"no file of %s has columns that can be read", d.j.Place())
 	}
 	return nil
@@ -314,7 +315,7 @@ func (d *drafter) intoTable(ctx context.Context) error {
 	d.out.Table = name
 	target, err := d.p.Source(project.Load{Name: d.r.Name}, d.r.copyText(name, "", d.format))
 	if err != nil {
-		return fault.Errorf(d.r.Name, fault.ExitUsage, "--table [DATABASE.]TABLE", "--table %s: %v", name, err)
+		return fault.Errorf(d.r.Name, exit.Usage, "--table [DATABASE.]TABLE", "--table %s: %v", name, err)
 	}
 	columns, err := plan.Columns(ctx, d.p.Look, target)
 	if err != nil {
@@ -336,7 +337,7 @@ func (d *drafter) intoTable(ctx context.Context) error {
 		kept, d.into = append(kept, f), append(d.into, columns[at].Name)
 	}
 	if d.fields = kept; len(kept) == 0 {
-		return fault.Errorf(d.r.Name, fault.ExitFailed, "name another: --table", "the table %s has no column of the files", name)
+		return fault.Errorf(d.r.Name, exit.Failed, "name another: --table", "the table %s has no column of the files", name)
 	}
 	return nil
 }

@@ -10,17 +10,6 @@ import (
 	"github.com/dbctl/dbctl/internal/exit"
 )
 
-// Exit codes of a load.
-const (
-	ExitFailed  = exit.Failed
-	ExitUsage   = exit.Usage
-	ExitStopped = exit.Check  // a changed file, an empty listing, rows without a ledger
-	ExitPartly  = exit.Partly // bad files: the others are loaded
-	ExitLocked  = exit.Locked
-
-	ExitUnreachable = exit.Unreachable
-)
-
 // Error is a load that did not do all it was asked to.
 type Error struct {
 	Load   string

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
@@ -100,7 +101,7 @@ func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []s
 // AlikeError is the error of files that the engine refuses one by one with the same words.
 func AlikeError(j *source.Load, cause error) error {
 	return &fault.Error{
-		Load: j.Name, Exit: fault.ExitFailed, Msg: "its files fail alike, so that its text is held to blame", Err: cause,
+		Load: j.Name, Exit: exit.Failed, Msg: "its files fail alike, so that its text is held to blame", Err: cause,
 		Advice: fmt.Sprintf("mend %s; or, if the files are bad, give them up with --mark quarantined --path GLOB --reason '…'", j.Path),
 	}
 }

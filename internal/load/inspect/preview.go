@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -111,7 +112,7 @@ func (r *Inspector) previewFiles(ctx context.Context) ([]string, error) {
 	if o.Path != "" {
 		glob, err := source.Glob(o.Path)
 		if err != nil {
-			return nil, fault.Errorf(j.Name, fault.ExitUsage, "write \\[ for a bracket that begins no class", "--path: %v", err)
+			return nil, fault.Errorf(j.Name, exit.Usage, "write \\[ for a bracket that begins no class", "--path: %v", err)
 		}
 		list += " AND regexp_like(name, " + source.Literal(glob.String()) + ", 'c')"
 	}
@@ -125,7 +126,7 @@ func (r *Inspector) previewFiles(ctx context.Context) ([]string, error) {
 		return nil, fault.Wrap(j.Name, "list", j.Placed(err))
 	}
 	if len(res.Rows) == 0 && !j.EmptyOK {
-		return nil, fault.Errorf(j.Name, fault.ExitStopped, "dbctl load "+j.Name+" --plan -v names what is there, and why it is left out",
+		return nil, fault.Errorf(j.Name, exit.Check, "dbctl load "+j.Name+" --plan -v names what is there, and why it is left out",
 			"no file in %s", j.Place())
 	}
 	out := make([]string, len(res.Rows))

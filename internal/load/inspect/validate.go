@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
@@ -320,7 +321,7 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 		Counts: map[string]int64{"valid": int64(len(files) - len(names)), "invalid": int64(len(names))},
 	})
 	if len(names) > 0 {
-		return fault.Errorf(r.Load.Name, fault.ExitStopped, "mend the files; `dbctl load "+r.Load.Name+"` loads the others", "%s: %s",
+		return fault.Errorf(r.Load.Name, exit.Check, "mend the files; `dbctl load "+r.Load.Name+"` loads the others", "%s: %s",
 			fault.Count(int64(len(names)), "invalid file", "invalid files"), fault.Some(names, 3))
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/shell"
 )
@@ -82,10 +83,10 @@ func (p *Plan) Refusal(o Options) error {
 		pathFlag(o))
 	switch {
 	case p.TableRows > 0 && !p.Known:
-		return fault.Errorf(p.Load, fault.ExitStopped, marks, "%s holds %s, and the ledger does not know whether from these files",
+		return fault.Errorf(p.Load, exit.Check, marks, "%s holds %s, and the ledger does not know whether from these files",
 			p.Table, fault.Count(p.TableRows, "row", "rows"))
 	case p.TableRows > 0 && p.moved && !o.Force:
-		return fault.Errorf(p.Load, fault.ExitStopped, marks,
+		return fault.Errorf(p.Load, exit.Check, marks,
 			"the stage %s had another URL when files were loaded that are the same now, below %s", p.Stage, p.StageURL)
 	case p.Listed() == 0 && !p.Job.EmptyOK && len(p.absent) > 0:
 		return p.Stopped(o)
@@ -100,7 +101,7 @@ func (p *Plan) Refusal(o Options) error {
 		if n := p.Counts[Ignored].Files; n > 0 {
 			detail = fmt.Sprintf(" (%d there are not matched by %s)", n, p.Job.Pattern)
 		}
-		return fault.Errorf(p.Load, fault.ExitStopped, advice, "no file in %s%s", where, detail)
+		return fault.Errorf(p.Load, exit.Check, advice, "no file in %s%s", where, detail)
 	}
 	return nil
 }
@@ -116,11 +117,11 @@ func pathFlag(o Options) string {
 // Stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
 func (p *Plan) Stopped(o Options) error {
 	if len(p.absent) > 0 {
-		return fault.Errorf(p.Load, fault.ExitStopped, "mend FILES in "+p.Job.Path, "%s named by FILES not in %s: %s",
+		return fault.Errorf(p.Load, exit.Check, "mend FILES in "+p.Job.Path, "%s named by FILES not in %s: %s",
 			fault.Count(int64(len(p.absent)), "file is", "files are"), p.Job.Place(), fault.Some(p.absent, 5))
 	}
 	if len(p.Kept) > 0 {
-		return fault.Errorf(p.Load, fault.ExitStopped,
+		return fault.Errorf(p.Load, exit.Check,
 			fmt.Sprintf("dbctl load %[1]s --on-changed skip leaves them; or DELETE what is left of their rows, and dbctl load %[1]s --mark "+
 				"new --path GLOB --reason '…' loads them", p.Load),
 			"%s not replaced (%s): %s", fault.Count(int64(len(p.Kept)), "overwritten file was", "overwritten files were"), p.KeptWhy,
@@ -136,7 +137,7 @@ func (p *Plan) Stopped(o Options) error {
 	if len(names) == 0 || onChanged != "fail" {
 		return nil
 	}
-	return fault.Errorf(p.Load, fault.ExitStopped,
+	return fault.Errorf(p.Load, exit.Check,
 		fmt.Sprintf("dbctl load %s --on-changed replace (the load needs filename-column=…) or --on-changed skip", p.Load),
 		"%s overwritten since loaded: %s", fault.Count(int64(len(names)), "file was", "files were"), fault.Some(names, 5))
 }
@@ -152,7 +153,7 @@ func (p *Plan) Open() error {
 	if len(names) == 0 {
 		return nil
 	}
-	return fault.Errorf(p.Load, fault.ExitPartly,
+	return fault.Errorf(p.Load, exit.Partly,
 		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark quarantined --path GLOB "+
 			"--reason '…' gives them up", p.Load),
 		"%s before and did not change since: %s", fault.Count(int64(len(names)), "file failed", "files failed"), fault.Some(names, 3))

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
@@ -239,9 +240,9 @@ func (l *Planner) Plans(ctx context.Context, loads []*source.Load, o Want) (map[
 func (o Want) check(j *source.Load) error {
 	switch {
 	case o.Force && o.Path == "":
-		return fault.Errorf(j.Name, fault.ExitUsage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
+		return fault.Errorf(j.Name, exit.Usage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
 	case o.Reload && o.Path == "":
-		return fault.Errorf(j.Name, fault.ExitUsage, "dbctl load "+j.Name+" --reload --path GLOB",
+		return fault.Errorf(j.Name, exit.Usage, "dbctl load "+j.Name+" --reload --path GLOB",
 			"--reload needs --path: the files to load again")
 	case o.Reload || j.OnChanged == "replace": // by the header, which must be right before it is needed
 		return j.MayReplace()
@@ -281,7 +282,7 @@ func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 	}
 	if o.Path != "" {
 		if p.scope.glob, err = source.Glob(o.Path); err != nil {
-			return nil, fault.Errorf(j.Name, fault.ExitUsage, "", "--path: %v", err)
+			return nil, fault.Errorf(j.Name, exit.Usage, "", "--path: %v", err)
 		}
 	} else if err := l.recent(ctx, o.Full, p); err != nil {
 		return nil, err
@@ -295,7 +296,7 @@ func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 		case err != nil:
 			return nil, fault.Wrap(j.Name, "read the ledger", err)
 		case missed && try == Replans:
-			return nil, fault.Errorf(j.Name, fault.ExitFailed, "dbctl load "+j.Name, "files are replaced again and again while they are looked at")
+			return nil, fault.Errorf(j.Name, exit.Failed, "dbctl load "+j.Name, "files are replaced again and again while they are looked at")
 		}
 		if !missed {
 			break

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
@@ -31,12 +32,12 @@ type window struct {
 
 func ParseWindow(ld project.Load) (window, error) {
 	wrong := func(what string) (window, error) {
-		return window{}, fault.Errorf(ld.Name, fault.ExitUsage, "-- dbctl: window=capture_date=%Y-%m-%d 7d", "cannot read window=%s: %s",
+		return window{}, fault.Errorf(ld.Name, exit.Usage, "-- dbctl: window=capture_date=%Y-%m-%d 7d", "cannot read window=%s: %s",
 			ld.Window, what)
 	}
 	format, span, err := project.ParseWindow(strings.TrimSpace(ld.Window))
 	if err != nil {
-		return window{}, fault.Errorf(ld.Name, fault.ExitUsage, "-- dbctl: window=capture_date=%Y-%m-%d 7d", "%v", err)
+		return window{}, fault.Errorf(ld.Name, exit.Usage, "-- dbctl: window=capture_date=%Y-%m-%d 7d", "%v", err)
 	}
 	w := window{format: format, span: span, step: 24 * time.Hour}
 	if strings.Contains(w.format, "%H") {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
@@ -79,6 +80,6 @@ func (r *run) refuseAll() error {
 		names = append(names, b.Path+" ("+b.Why+")")
 		r.cfg.Sink(r.badEvent(b))
 	}
-	return fault.Errorf(r.j.Name, fault.ExitFailed, "mend the files, or load the others without --atomic",
+	return fault.Errorf(r.j.Name, exit.Failed, "mend the files, or load the others without --atomic",
 		"%s, and nothing was loaded: %s", fault.Count(int64(len(r.inspect.Bad)), "bad file", "bad files"), fault.Some(names, 3))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -65,7 +66,7 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 	n, column, cause := len(bad), bad[0].Column, bad[0].Lacks
 	r.inspect.Bad = r.inspect.Bad[:from]
 	return &fault.Error{
-		Load: r.j.Name, Exit: fault.ExitFailed, Msg: fmt.Sprintf("none of %s has the column %s", fault.Count(int64(n), "file", "files"),
+		Load: r.j.Name, Exit: exit.Failed, Msg: fmt.Sprintf("none of %s has the column %s", fault.Count(int64(n), "file", "files"),
 			column), Err: cause,
 		Advice: fmt.Sprintf("mend its name in %s, or put `-- dbctl: optional=%s` into it for NULLs in its place", r.j.Path, column),
 	}
@@ -211,7 +212,7 @@ func (r *run) failed() error {
 	if r.res.Files == 0 {
 		verb = "nothing was loaded"
 	}
-	return fault.Errorf(r.j.Name, fault.ExitPartly,
+	return fault.Errorf(r.j.Name, exit.Partly,
 		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark quarantined --path GLOB "+
 			"--reason '…' gives them up", r.j.Name),
 		"%s, %s: %s", fault.Count(int64(len(r.inspect.Bad)), "bad file", "bad files"), verb, fault.Some(names, 3))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
@@ -26,11 +27,11 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	word, ok := marks[as]
 	switch {
 	case !ok:
-		return fault.Errorf(j.Name, fault.ExitUsage, "--mark loaded, new or quarantined", "cannot mark files as %q", as)
+		return fault.Errorf(j.Name, exit.Usage, "--mark loaded, new or quarantined", "cannot mark files as %q", as)
 	case reason == "":
-		return fault.Errorf(j.Name, fault.ExitUsage, "--reason '…' is kept with the mark", "a mark needs a reason")
+		return fault.Errorf(j.Name, exit.Usage, "--reason '…' is kept with the mark", "a mark needs a reason")
 	case o.Limit > 0 || o.Order != "":
-		return fault.Errorf(j.Name, fault.ExitUsage, "--path GLOB chooses the files", "--mark takes neither --limit nor --order")
+		return fault.Errorf(j.Name, exit.Usage, "--path GLOB chooses the files", "--mark takes neither --limit nor --order")
 	}
 	r := newRun(cfg, sessions, p, j, o)
 	o.Force, o.Verbose, o.Full = false, true, true // a person's word is about all of them, also outside a window
@@ -87,7 +88,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 			fault.Count(meanwhile, "file was", "files were"))})
 	}
 	if len(rows) == 0 {
-		return fault.Errorf(j.Name, fault.ExitStopped, "", "no file to mark in %s", j.Place())
+		return fault.Errorf(j.Name, exit.Check, "", "no file to mark in %s", j.Place())
 	}
 	if err := r.writeAll(ctx, rows); err != nil {
 		return fault.Wrap(j.Name, "mark files", err)
@@ -125,7 +126,7 @@ func (r *run) writeAll(ctx context.Context, rows []state.LedgerRow) error {
 			continue
 		}
 		if done, asked := r.committed(ctx, commit, mark); asked != nil {
-			return fault.Errorf(r.j.Name, fault.ExitPartly, "say it again", "the answer to COMMIT was lost, and asking failed: %v", asked)
+			return fault.Errorf(r.j.Name, exit.Partly, "say it again", "the answer to COMMIT was lost, and asking failed: %v", asked)
 		} else if !done {
 			return err
 		}

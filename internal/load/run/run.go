@@ -17,6 +17,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -183,7 +184,7 @@ func (r *run) acquire(ctx context.Context) (err error) {
 	})
 	if held, ok := errors.AsType[*state.HeldError](err); ok {
 		return &fault.Error{
-			Load: r.j.Name, Exit: fault.ExitLocked, Err: held,
+			Load: r.j.Name, Exit: exit.Locked, Err: held,
 			Advice: "try again later, or give --lock-wait a duration; `dbctl unlock` if its owner is gone",
 		}
 	}
@@ -307,7 +308,7 @@ func (r *run) replan(ctx context.Context) error {
 
 // replaced is the error of a table whose rows went with the table that it was.
 func (r *run) replaced() error {
-	return fault.Errorf(r.j.Name, fault.ExitPartly, "dbctl load "+r.j.Name,
+	return fault.Errorf(r.j.Name, exit.Partly, "dbctl load "+r.j.Name,
 		"the table %s was replaced while it was loaded: the rows went with the old one", r.j.Target)
 }
 
@@ -322,7 +323,7 @@ func (r *run) noRow() error {
 	if len(names) == 0 {
 		return nil
 	}
-	return fault.Errorf(r.j.Name, fault.ExitPartly,
+	return fault.Errorf(r.j.Name, exit.Partly,
 		fmt.Sprintf("look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); dbctl load %s --mark quarantined "+
 			"--path GLOB --reason '…' gives them up", r.j.Name),
 		"%s not loaded: COPY passes over them and does not say why: %s", fault.Count(int64(len(names)), "file was", "files were"),
@@ -350,10 +351,10 @@ func (r *run) broken(ctx context.Context, planned *plan.Plan, err error) error {
 // partly gives an error behind loaded files their exit code.
 func (r *run) partly(err error) error {
 	var own *fault.Error
-	if err == nil || r.res.Files == 0 || errors.As(err, &own) && own.Exit == fault.ExitPartly {
+	if err == nil || r.res.Files == 0 || errors.As(err, &own) && own.Exit == exit.Partly {
 		return err
 	}
-	return &fault.Error{Load: r.j.Name, Exit: fault.ExitPartly, Msg: fault.Count(int64(r.res.Files), "file is", "files are") +
+	return &fault.Error{Load: r.j.Name, Exit: exit.Partly, Msg: fault.Count(int64(r.res.Files), "file is", "files are") +
 		" loaded, and then", Err: err}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
@@ -174,7 +175,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	case err != nil:
 		// Ctrl-C, or a lost answer: whether the COMMIT happened is a question, not a guess.
 		if committed, asked := r.committed(ctx, commitID, proof); asked != nil {
-			return 0, fault.Errorf(r.j.Name, fault.ExitPartly, "dbctl load "+r.j.Name+" (it loads only what is missing)",
+			return 0, fault.Errorf(r.j.Name, exit.Partly, "dbctl load "+r.j.Name+" (it loads only what is missing)",
 				"the answer to COMMIT was lost, and asking failed: %v", asked)
 		} else if !committed {
 			return 0, err
@@ -211,7 +212,7 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) error {
 		}
 		if err != nil {
 			return &fault.Error{
-				Load: r.j.Name, Exit: fault.ExitFailed,
+				Load: r.j.Name, Exit: exit.Failed,
 				Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err,
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 )
 
@@ -48,12 +49,12 @@ func (j *Load) Placed(err error) error {
 		return j.NoTable()
 	}
 	if UnknownStage(err) {
-		return fault.Errorf(j.Name, fault.ExitFailed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
+		return fault.Errorf(j.Name, exit.Failed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
 	}
 	text := fault.Message(err)
 	if databend.IsCode(err, noSuchStorage) && j.Own() {
 		scheme, _, _ := strings.Cut(j.Copy.URI, "://")
-		return fault.Errorf(j.Name, fault.ExitFailed, "load from a stage or an s3:// location",
+		return fault.Errorf(j.Name, exit.Failed, "load from a stage or an s3:// location",
 			"the server makes no stage over %s, and without one it lists nothing: %s", scheme, fault.OneLine(text))
 	}
 	answer, ok := errors.AsType[*databend.Error](err)
@@ -68,7 +69,7 @@ func (j *Load) Placed(err error) error {
 		if !j.Own() {
 			advice = fmt.Sprintf("mend %s of the stage %s in a migration, then: dbctl load %s --plan", w.mend, j.Copy.Stage, j.Name)
 		}
-		return &fault.Error{Load: j.Name, Exit: fault.ExitFailed, Advice: advice, Msg: j.Place() + ": " + w.means, Err: short{err}}
+		return &fault.Error{Load: j.Name, Exit: exit.Failed, Advice: advice, Msg: j.Place() + ": " + w.means, Err: short{err}}
 	}
 	return err
 }
@@ -86,5 +87,5 @@ func (s short) Error() string {
 
 // NoTable is the error of a table that is not there.
 func (j *Load) NoTable() error {
-	return fault.Errorf(j.Name, fault.ExitFailed, "dbctl migrate up", "the table %s does not exist", j.Target)
+	return fault.Errorf(j.Name, exit.Failed, "dbctl migrate up", "the table %s does not exist", j.Target)
 }

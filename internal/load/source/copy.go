@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -44,11 +45,11 @@ func New(ld project.Load, project, database string) (*Load, error) {
 	}
 	j.Target = j.Database + "." + j.Table
 	if strings.Contains(j.Database+j.Table, ".") {
-		return nil, fault.Errorf(ld.Name, fault.ExitUsage, "rename the table",
+		return nil, fault.Errorf(ld.Name, exit.Usage, "rename the table",
 			"a table with a dot in its name (%s) cannot be loaded: copy_history cannot be asked for it", j.Target)
 	}
 	if o, ok := c.Option("FORCE"); ok && !strings.EqualFold(o.Value, "false") {
-		return nil, fault.Errorf(ld.Name, fault.ExitUsage,
+		return nil, fault.Errorf(ld.Name, exit.Usage,
 			"take FORCE out of "+ld.Path+"; `dbctl load "+ld.Name+" --force --path GLOB` loads files again",
 			"FORCE in a load would load every file in every run")
 	}
@@ -60,7 +61,7 @@ func New(ld project.Load, project, database string) (*Load, error) {
 		j.Files = map[string]bool{}
 		names, err := literals(o.Value)
 		if err != nil {
-			return nil, fault.Errorf(ld.Name, fault.ExitUsage, "write FILES = ('…', …)", "cannot read FILES: %v", err)
+			return nil, fault.Errorf(ld.Name, exit.Usage, "write FILES = ('…', …)", "cannot read FILES: %v", err)
 		}
 		for _, n := range names {
 			j.Files[join(c.Path, n)] = true

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -18,7 +19,7 @@ func patternOf(ld project.Load) (string, error) {
 	if o, ok := ld.Copy.Option("PATTERN"); ok {
 		p, err := sqltext.Unquote(o.Value)
 		if err != nil {
-			return "", fault.Errorf(ld.Name, fault.ExitUsage, "write PATTERN = '…' as a literal",
+			return "", fault.Errorf(ld.Name, exit.Usage, "write PATTERN = '…' as a literal",
 				"cannot plan a PATTERN that is not a literal: %s", o.Value)
 		}
 		return p, nil
