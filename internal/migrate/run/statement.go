@@ -132,7 +132,7 @@ func (r *Run) statement(ctx context.Context, p place) error {
 // after notes what ran. A statement that the server refused did not: every single one is atomic, but not a script, and not one that
 // changes several settings.
 func (r *Run) after(this Ran, st plan.Statement, queryID string, err error) error {
-	if err != nil && atomic(st.Effect) && refused(err) {
+	if err != nil && !st.Effect.Script && refused(err) {
 		r.know.turn++
 		return err
 	}
@@ -140,17 +140,6 @@ func (r *Run) after(this Ran, st plan.Statement, queryID string, err error) erro
 	r.save.Ran = append(r.save.Ran, this)
 	r.know.ran(st)
 	return err
-}
-
-// atomic reports whether a statement that fails has changed nothing.
-func atomic(e effect.Effect) bool {
-	settings := 0
-	for _, w := range e.Writes {
-		if w.Kind == sqltext.Setting {
-			settings++
-		}
-	}
-	return !e.Script && settings < 2
 }
 
 // ahead sees to it that what the statement at p writes is known as it is right before it, and that a mark says so.
