@@ -219,6 +219,45 @@ func TestUnsupported(t *testing.T) {
 	}
 }
 
+// TestSkipUnsupportedSkipsWhatNeedsALicence: whatever the feature, a version that needs it is refused before anything runs, and left
+// out by consent.
+func TestSkipUnsupportedSkipsWhatNeedsALicence(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"masking policy":      "CREATE MASKING POLICY dbctl_m AS (v STRING) RETURNS STRING -> '*'",
+		"masked column":       "ALTER TABLE a MODIFY COLUMN x UNSET MASKING POLICY",
+		"row access policy":   "CREATE ROW ACCESS POLICY dbctl_r AS (v INT) RETURNS BOOLEAN -> true",
+		"computed column":     "CREATE TABLE c (x INT, y BIGINT AS (x + 1) STORED)",
+		"virtual column":      "REFRESH VIRTUAL COLUMN FOR a",
+		"vacuum":              "VACUUM TABLE a",
+		"workload group":      "CREATE WORKLOAD GROUP dbctl_g WITH cpu_quota = '30%'",
+		"tag of a table":      "ALTER TABLE a CREATE TAG v1",
+		"notification":        "CREATE NOTIFICATION INTEGRATION dbctl_n TYPE = WEBHOOK ENABLED = TRUE WEBHOOK = (url = 'http://x')",
+		"attached table":      "ATTACH TABLE att 's3://bucket/1/2/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b')",
+		"inside a task":       "CREATE TASK dbctl_t WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS VACUUM TABLE a",
+		"beside another verb": "INSERT INTO a VALUES (1); VACUUM TABLE a",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if !w.env.Embedded {
+				t.Skip("this server may have a licence")
+			}
+			w.migration(1, "CREATE TABLE a (x INT);\n")
+			w.migration(2, sql+";\n")
+			w.migration(3, "CREATE TABLE b (x INT);\n")
+			var p *PlanError
+			if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Unsupported || p.Version != 2 || w.tables() != "" {
+				t.Fatalf("got %v, want version 2 refused before anything ran", err)
+			}
+			w.must(w.migrator(Options{PlanOptions: PlanOptions{SkipUnsupported: true}}).Up(t.Context()))
+			if got, want := w.states(), "1 applied, 2 unsupported, 3 applied"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 func TestSecretsAreAskedForBeforeTheFirstWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

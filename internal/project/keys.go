@@ -61,7 +61,7 @@ var (
 		{"lock_wait", formTime, "How long another run is waited for; default 0: exit 5 at once. --lock-wait wins."},
 		{
 			"skip_unsupported", formSwitch,
-			"true: versions that need what the server lacks (streams, tasks) are skipped, as with --skip-unsupported.",
+			"true: versions that need what the server lacks (streams, tasks, what needs a licence) are skipped, as with --skip-unsupported.",
 		},
 		{"protected", formSwitch, "true: a command that writes asks on a terminal, and needs --yes off one."},
 	}

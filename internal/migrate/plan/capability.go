@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -23,14 +24,34 @@ type feature struct {
 	used  func(effect.Effect) bool
 }
 
-// Tasks need a cloud control service, streams a licence (databend src/query/service: LicenseManager, CloudControlApiProvider).
+// Tasks and notifications need a cloud control service, the others a licence (databend src/query/service: LicenseManager,
+// CloudControlApiProvider). A probe changes nothing: one that asks for the licence itself stands for what has no harmless statement.
 var features = []feature{
-	{"streams", "an Enterprise licence", "SHOW STREAMS", []int{databend.CodeNoLicence}, func(e effect.Effect) bool { return e.Stream }},
+	{"streams", enterprise, "SHOW STREAMS", []int{databend.CodeNoLicence}, func(e effect.Effect) bool { return e.Stream }},
 	{
 		"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'",
 		[]int{databend.CodeNoTasks, databend.CodeNoLicence},
 		func(e effect.Effect) bool { return e.Task },
 	},
+	{
+		string(effect.Notifications), "a cloud control service", "SELECT 1 FROM system.notifications LIMIT 1",
+		[]int{databend.CodeNoTasks, databend.CodeNoLicence},
+		needs(effect.Notifications),
+	},
+	licensed(effect.MaskingPolicies), licensed(effect.RowPolicies), licensed(effect.ComputedColumns), licensed(effect.MaterializedViews),
+	licensed(effect.VirtualColumns), licensed(effect.AttachedTables), licensed(effect.TableTags), licensed(effect.WorkloadGroups),
+	licensed(effect.Vacuum),
+}
+
+const enterprise = "an Enterprise licence"
+
+// licensed is a feature of the Enterprise edition.
+func licensed(f effect.Feature) feature {
+	return feature{string(f), enterprise, "SELECT 1 FROM license_info()", []int{databend.CodeNoLicence}, needs(f)}
+}
+
+func needs(f effect.Feature) func(effect.Effect) bool {
+	return func(e effect.Effect) bool { return slices.Contains(e.Features, f) }
 }
 
 // missing says why the server lacks the feature, "" when it has it: one request.
@@ -168,19 +189,25 @@ type Feature struct {
 	Used bool   // one of the project's migrations needs it
 }
 
-// Features asks the server for each of them.
+// always is how many of the features are told of even where nothing uses them: streams and tasks.
+const always = 2
+
+// Features asks the server for those that the project uses, and for streams and tasks.
 func Features(ctx context.Context, p *project.Project, s state.Session) ([]Feature, error) {
 	var all []Feature
-	for _, f := range features {
-		lack, err := f.missing(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		one := Feature{Name: f.name, Lack: lack}
+	for i, f := range features {
+		one := Feature{Name: f.name}
 		for i := range p.Migrations {
 			if step, err := NewStep(&p.Migrations[i], Up, p.Env); err == nil && step.uses(f) {
 				one.Used = true
 			}
+		}
+		if i >= always && !one.Used {
+			continue
+		}
+		var err error
+		if one.Lack, err = f.missing(ctx, s); err != nil {
+			return nil, err
 		}
 		all = append(all, one)
 	}

@@ -82,23 +82,24 @@ type Effect struct {
 	Sources  []sqltext.Object // the tables and views, written ones included, that rows of what it fills, or of the view that it defines, come from
 	Consumes bool             // a stream among Names is moved on by it: DML, CREATE TABLE AS and COPY INTO a location do that
 	Class    Class
-	Reason   string   // why it is of that class
-	Undo     string   // how it would be undone: "UNDROP TABLE t"
-	If       bool     // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
-	Unknown  bool     // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
-	Script   bool     // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
-	DML      bool     // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
-	Copy     bool     // COPY INTO a table: its answer has a row for each file, and the engine remembers the files
-	Commits  bool     // DML that makes a snapshot even where no row changes: REPLACE INTO, INSERT OVERWRITE
-	DDL      bool     // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
-	Use      string   // USE db: the database afterwards
-	Session  bool     // SET, UNSET, USE of a warehouse or catalog: the session is another afterwards
-	Settings []string // the session settings that SET or UNSET changes
-	During   []string // settings that hold while it runs: of SETTINGS (…) and of hints, lower case
-	Txn      string   // BEGIN, COMMIT, ROLLBACK
-	Plain    bool     // a CREATE of one object that the catalogue lists, with no OR REPLACE, IF NOT EXISTS or AS SELECT: may share a mark
-	Stream   bool     // needs the stream feature (1402)
-	Task     bool     // needs tasks (1702, 1402)
+	Reason   string    // why it is of that class
+	Undo     string    // how it would be undone: "UNDROP TABLE t"
+	If       bool      // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
+	Unknown  bool      // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
+	Script   bool      // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
+	DML      bool      // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
+	Copy     bool      // COPY INTO a table: its answer has a row for each file, and the engine remembers the files
+	Commits  bool      // DML that makes a snapshot even where no row changes: REPLACE INTO, INSERT OVERWRITE
+	DDL      bool      // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
+	Use      string    // USE db: the database afterwards
+	Session  bool      // SET, UNSET, USE of a warehouse or catalog: the session is another afterwards
+	Settings []string  // the session settings that SET or UNSET changes
+	During   []string  // settings that hold while it runs: of SETTINGS (…) and of hints, lower case
+	Txn      string    // BEGIN, COMMIT, ROLLBACK
+	Plain    bool      // a CREATE of one object that the catalogue lists, with no OR REPLACE, IF NOT EXISTS or AS SELECT: may share a mark
+	Stream   bool      // needs the stream feature (1402)
+	Task     bool      // needs tasks (1702, 1402)
+	Features []Feature // what else it needs that not every server has (1402, 1702)
 
 	Retention bool // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need
 }
@@ -123,6 +124,7 @@ func Analyze(stmt, database string) Effect {
 	}
 	a := &analysis{Reader: &sqltext.Reader{Words: words}, database: database}
 	a.statement()
+	a.features()
 	e := a.e
 	e.DDL, e.During = a.ddl, a.during()
 	if a.foreign && e.Class != None {

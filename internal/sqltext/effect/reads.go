@@ -251,5 +251,8 @@ func (a *analysis) bodyNames() {
 			database = e.Use
 		}
 		a.e.Stream = a.e.Stream || e.Stream
+		for _, f := range e.Features {
+			a.needs(f)
+		}
 	}
 }
