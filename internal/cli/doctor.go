@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -12,16 +13,18 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/local"
+	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
 func doctorCommand() *command {
 	return &command{
 		name:  "doctor",
-		short: "connection, rights, features, secrets, stages, locks: each a line, each failure with its mend",
+		short: "connection, rights, features, secrets, stages, late loads, locks: each a line, each failure with its mend",
 		long: `
-Looks at all that the project needs, and goes on after a failure. Nothing is written. The rights are those that the project's
-own statements take; each stage is listed as the server reaches it.`,
+Looks at all that the project needs, and goes on after a failure. Nothing of the project is written. The rights are those that the project's
+own statements take; each stage is listed as the server reaches it; a load with expect-every= fails when its last file came
+longer ago. Whatever fails, a late load too, ends with 1; in dbctl load --check and dbctl status --check a late load ends with 3.`,
 		exits: []ending{
 			{exit.Done, "all is well"},
 			{exit.Failed, "something is not: the line below says what mends it"},
@@ -56,6 +59,9 @@ func (a *app) doctor(ctx context.Context) error {
 	if err == nil {
 		defer w.close()
 		patient = doctor.Patient{Project: w.project, Secrets: w.secrets.Resolve, Server: w.server, Scope: w.scope()}
+		if slices.ContainsFunc(w.project.Loads, expects) {
+			patient.Expecting = func(ctx context.Context) ([]event.LoadState, error) { return a.expecting(ctx, w) }
+		}
 	} else if exit.Of(err) == exit.Usage && !missingSecret(err) {
 		return err
 	}
@@ -69,6 +75,24 @@ func (a *app) doctor(ctx context.Context) error {
 		Counts: map[string]int64{"failed": int64(bad)},
 	})
 	return errFound
+}
+
+// expects reports whether a load says how often a file comes.
+func expects(l project.Load) bool { return l.ExpectEvery > 0 }
+
+// expecting lists the loads that expect files, as `load --list` does.
+func (a *app) expecting(ctx context.Context, w *warehouse) (states []event.LoadState, err error) {
+	loader, err := a.newLoader(ctx, w, func(e event.Event) {
+		if s, ok := e.(event.LoadState); ok {
+			states = append(states, s)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer loader.Close()
+	err = loader.List(ctx, slices.DeleteFunc(slices.Clone(w.project.Loads), func(l project.Load) bool { return !expects(l) }))
+	return states, err
 }
 
 // localChecks looks at what a local engine needs of this machine.

@@ -33,7 +33,7 @@ var update = flag.Bool("update", false, "write the files that the scripts' cmp c
 //	unload PATH QUERY  writes the query's rows as a Parquet file to PATH of the bucket's prefix
 //	put PATH FILE      puts a file of the folder there
 //
-// $DB and $STATEDB name its databases, and $DSN is the server with its password.
+// $DB and $STATEDB name its databases, $BUCKET and $PREFIX its place in the object store, and $DSN is the server with its password.
 // In every file of a script @DB@, @STATEDB@, @BUCKET@, @PREFIX@, @ENDPOINT@, @HOST@, @PORT@ and @USER@ are the server's.
 
 // secretVariables are what nosecret looks for.
@@ -96,6 +96,8 @@ func setup(e *testscript.Env, env *databendtest.Env) error {
 		url.UserPassword(env.Config.User, env.Config.Password.Reveal()), env.Config.Host, env.Config.Port, env.Database))
 	e.Setenv("DB", env.Database)
 	e.Setenv("STATEDB", env.StateDB)
+	e.Setenv("BUCKET", env.Bucket)
+	e.Setenv("PREFIX", env.Prefix)
 	e.Setenv("TEST_PASSWORD", env.Config.Password.Reveal())
 	e.Setenv("AWS_ACCESS_KEY_ID", env.S3.Key)
 	e.Setenv("AWS_SECRET_ACCESS_KEY", env.S3.Secret.Reveal())

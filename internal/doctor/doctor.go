@@ -34,6 +34,9 @@ type Patient struct {
 	Scope   state.Scope
 
 	Unreached error
+
+	// Expecting lists the loads that say how often a file comes (expect-every), as `load --list` does; none: they are not asked for.
+	Expecting func(ctx context.Context) ([]event.LoadState, error)
 }
 
 // Run looks at everything, tells each check to sink, and returns how many failed.
@@ -58,7 +61,29 @@ func Run(ctx context.Context, p Patient, sink event.Sink) (failed int) {
 	d.retention(ctx)
 	d.memory(ctx)
 	d.stages(ctx)
+	d.fresh(ctx)
 	return d.bad
+}
+
+// fresh says which loads have brought no file for longer than they expect.
+func (d *doctor) fresh(ctx context.Context) {
+	if d.Expecting == nil {
+		return
+	}
+	loads, err := d.Expecting(ctx)
+	if err != nil {
+		d.failed("loads", err.Error(), hintOf(err, "dbctl load --list"))
+	}
+	for _, l := range loads {
+		switch {
+		case l.Late == "":
+			d.ok("load "+l.Load, "its last file came in time")
+		case l.Reason != "":
+			d.failed("load "+l.Load, l.Late+": "+strings.TrimPrefix(l.Reason, "load "+l.Load+": "), "dbctl load "+l.Load+" --plan")
+		default:
+			d.failed("load "+l.Load, l.Late, "dbctl load "+l.Load)
+		}
+	}
 }
 
 type doctor struct {
