@@ -44,8 +44,8 @@ Nothing is written, not even dbctl's own tables.`,
 				if err := a.exactArgs(args, 0, 0); err != nil {
 					return err
 				}
-				t := newTally(a.ui.Event, a.inPlan)
 				var totals planTotals
+				t := newTally(totals.explained(a.ui.Event), a.inPlan)
 				planned := func(p plan.Plan) { totals.show(p, a.ui.Event) }
 				return a.both(ctx, planned, t.sink, (*migrate.Migrator).Up, func(p *project.Project, loader *load.Loader, err error) error {
 					if a.verbose {
@@ -79,11 +79,26 @@ func (a *app) inPlan(e event.Event) bool {
 // planTotals counts what the pending migrations do.
 type planTotals struct {
 	migrations, create, alter, drop, write, irreversible int64
+
+	tables  map[string]string // the version that makes a table which is pending
+	waiting int64             // loads into those
+}
+
+// explained is a sink that says of a load without a table which pending migration makes it. Migrations are shown before loads.
+func (t *planTotals) explained(next event.Sink) event.Sink {
+	return func(e event.Event) {
+		if l, ok := e.(event.LoadState); ok && l.NoTable && t.tables[l.Table] != "" {
+			t.waiting++
+			l.Reason = fmt.Sprintf("version %s makes its table; its files are counted then", t.tables[l.Table])
+			e = l
+		}
+		next(e)
+	}
 }
 
 // show names each pending migration and what it does, and counts.
 func (t *planTotals) show(p plan.Plan, sink event.Sink) {
-	*t = planTotals{}
+	*t = planTotals{tables: map[string]string{}}
 	for _, s := range p.Steps {
 		t.migrations++
 		var does []string
@@ -92,6 +107,9 @@ func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 				t.irreversible++
 			}
 			for i, w := range st.Effect.Writes {
+				if w.Kind == sqltext.Table && (w.Verb == effect.Create || w.Verb == effect.CreateNew || w.Verb == effect.RenameIn) {
+					t.tables[w.Display()] = fmt.Sprint(s.Version)
+				}
 				word := t.count(w.Verb, i == 0)
 				if word != "" {
 					does = append(does, word+" "+called(st.SQL, w))
@@ -160,6 +178,9 @@ func (t *planTotals) summary(loads *tally) event.Summary {
 		text += fmt.Sprintf(" · loads: %s", event.Plural(loads.files["new"], "new file"))
 		if loads.newBytes > 0 {
 			text += ", " + event.Bytes(loads.newBytes)
+		}
+		if t.waiting > 0 {
+			text += fmt.Sprintf(", %s waiting for a table", event.Plural(t.waiting, "load"))
 		}
 	}
 	return event.Summary{Command: "plan", Text: text, Counts: map[string]int64{

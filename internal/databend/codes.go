@@ -311,7 +311,7 @@ var codeNames = map[int]string{
 // hints say what usually mends an error.
 var hints = map[int]string{
 	1003: "create the database first, or check its name (SHOW DATABASES)",
-	1005: "check the statement at the marked place; `dbctl show` prints it as it is sent",
+	1005: "check the statement at the marked place",
 	1025: "check the name and the database it is looked up in (SHOW TABLES); a table of another database needs database.table",
 	1026: "check the view's name and database (SHOW TABLES lists views too)",
 	1041: "the warehouse has too many connections; try again later",

@@ -118,6 +118,7 @@ type LoadState struct {
 	Outside int64            `json:"outside,omitempty"` // new files outside of its window
 
 	NewBytes int64 `json:"new_bytes,omitempty"` // of the files that are new
+	NoTable  bool  `json:"no_table,omitempty"`  // its table is not there (yet)
 
 	LastRun *time.Time `json:"last_run,omitempty"`
 	Late    string     `json:"late,omitempty"`         // how long ago its last file was loaded, where that is longer than it expects

@@ -22,6 +22,7 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -335,7 +336,7 @@ func nearest(now *schema.Schema, o sqltext.Object) string {
 	if near := project.Nearest(o.Name, names); near != "" {
 		return "did you mean " + near + "?"
 	}
-	return fmt.Sprintf("dbctl sql \"SHOW TABLES FROM %s\" lists what is there", sqltext.Ident(cmp.Or(o.Database, "default")))
+	return shell.Join("dbctl", "sql", "SHOW TABLES FROM "+sqltext.Ident(cmp.Or(o.Database, "default"))) + " lists what is there"
 }
 
 // load checks a load against its table as it will be.
@@ -343,14 +344,20 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 	if now.Opaque() {
 		return
 	}
+	missing := func(o sqltext.Object, at int, hint string) {
+		msg := fmt.Sprintf("there is no %s, and no migration makes it", o)
+		if g, ok := now.Gone(o); ok {
+			msg = fmt.Sprintf("%s is %s in %s:%d", o, g.How, g.File, g.Line)
+			hint = fmt.Sprintf("where the load is not wanted any more: %s", shell.Join("rm", l.Path))
+		}
+		c.at(l.Path, l.Statement, at, msg, hint)
+	}
 	table := now.Find(c.target(l))
 	if table == nil {
-		c.at(l.Path, l.Statement, l.Copy.TableSpan[0], fmt.Sprintf("there is no %s, and no migration makes it", c.target(l)),
-			nearest(now, c.target(l)))
+		missing(c.target(l), l.Copy.TableSpan[0], nearest(now, c.target(l)))
 	}
 	if stage := stageOf(l); stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil {
-		c.at(l.Path, l.Statement, l.Copy.LocationSpan[0], fmt.Sprintf("there is no %s, and no migration makes it", stage),
-			"CREATE STAGE in a migration")
+		missing(stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
 	}
 	lint.CheckLoad(l, table, func(rule string, at int, message, hint string) {
 		if rule != lint.LoadCast { // the engine casts once more: no failure for sure

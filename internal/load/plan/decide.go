@@ -137,8 +137,11 @@ func (p *Plan) Stopped(o Options) error {
 	if len(names) == 0 || onChanged != "fail" {
 		return nil
 	}
-	return fault.Errorf(p.Load, exit.Check,
-		fmt.Sprintf("dbctl load %s --on-changed replace (the load needs filename-column=…) or --on-changed skip", p.Load),
+	advice := fmt.Sprintf("dbctl load %s --on-changed replace, or --on-changed skip", p.Load)
+	if p.Job.FilenameColumn == "" {
+		advice = fmt.Sprintf("dbctl load %s --on-changed skip, or give the load a filename-column=… for --on-changed replace", p.Load)
+	}
+	return fault.Errorf(p.Load, exit.Check, advice,
 		"%s overwritten since loaded: %s", fault.Count(int64(len(names)), "file was", "files were"), fault.Some(names, 5))
 }
 

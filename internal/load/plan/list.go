@@ -50,7 +50,10 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 		return err
 	}
 	for i, p := range plans {
-		e := event.LoadState{Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows, Reason: reasons[i]}
+		e := event.LoadState{
+			Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows,
+			NoTable: p.TableID == "", Reason: reasons[i],
+		}
 		for s, c := range p.Counts {
 			e.Counts[string(s)] = c.Files
 		}
