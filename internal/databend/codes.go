@@ -33,8 +33,8 @@ const (
 	codeAuth           = 5100
 )
 
-// CodeName returns Databend's name of an error code, or "". The server sends the code only.
-func CodeName(code int) string { return codeNames[code] }
+// codeName returns Databend's name of an error code, or "". The server sends the code only.
+func codeName(code int) string { return codeNames[code] }
 
 var codeNames = map[int]string{
 	1001: "Internal",

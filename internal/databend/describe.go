@@ -266,7 +266,7 @@ func (s *Server) coded(se serverError) *Error {
 		detail, _ := readMessage(se.Detail)
 		message = strings.TrimSpace(message + "; " + detail)
 	}
-	e := &Error{Code: se.Code, Name: CodeName(se.Code), Message: s.plainText(message)}
+	e := &Error{Code: se.Code, Name: codeName(se.Code), Message: s.plainText(message)}
 	switch {
 	case se.Code == codeAuth:
 		e.Kind = KindAuth

@@ -136,7 +136,7 @@ func TestCaretNeverShowsAKey(t *testing.T) {
 func TestCodes(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]string{1005: "SyntaxException", 1025: "UnknownTable", 1402: "LicenseKeyInvalid", 2801: "UnknownVariable", 5100: "AuthenticateFailure", 7: ""} {
-		if got := CodeName(code); got != want {
+		if got := codeName(code); got != want {
 			t.Errorf("%d: got %q, want %q", code, got, want)
 		}
 	}

@@ -91,7 +91,7 @@ func TestReference(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(page), 0o777); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(page, []byte(Markdown()), 0o666); err != nil {
+		if err := os.WriteFile(page, []byte(markdown()), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -99,7 +99,7 @@ func TestReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Markdown(), string(got)); diff != "" {
+	if diff := cmp.Diff(markdown(), string(got)); diff != "" {
 		t.Errorf("run: go test ./internal/lint -update (-want +got)\n%s", diff)
 	}
 }

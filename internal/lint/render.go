@@ -114,8 +114,8 @@ func List() string {
 	return b.String()
 }
 
-// Markdown is docs/lint.md.
-func Markdown() string {
+// markdown is docs/lint.md.
+func markdown() string {
 	var b strings.Builder
 	b.WriteString(`# The rules of dbctl lint
 

@@ -52,7 +52,7 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := StatusOf(m.p, h, was)
+	s := statusOf(m.p, h, was)
 	if len(left) > 0 {
 		s.Notes = append(s.Notes, event.Note{Level: event.Warn, Text: "a rollback kept these beside: " + strings.Join(left, ", ")})
 	}
@@ -69,8 +69,8 @@ func (m *Migrator) Show(s Status) {
 	}
 }
 
-// StatusOf compares the folder with the journal, offline.
-func StatusOf(p *project.Project, h state.History, was plan.Texts) Status {
+// statusOf compares the folder with the journal, offline.
+func statusOf(p *project.Project, h state.History, was plan.Texts) Status {
 	var s Status
 	byVersion := map[int64]*event.Migration{}
 	add := func(version int64, name, st, reason string, v state.Version) *event.Migration {

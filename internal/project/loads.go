@@ -143,9 +143,9 @@ var extensions = map[string]string{
 // anyExtension is what files of any of the types have at the end of their names.
 const anyExtension = `[.](?i:parquet|orc|avro|(csv|tsv|ndjson|jsonl|json)([.](gz|zst|bz2|xz))?)`
 
-// FilePattern is the PATTERN to add to the COPY of this load: that of its pattern= header, or one that keeps it to the visible
+// filePattern is the PATTERN to add to the COPY of this load: that of its pattern= header, or one that keeps it to the visible
 // files of its type. It is "" when the COPY has a PATTERN or FILES itself, or names one file.
-func (l *Load) FilePattern() string {
+func (l *Load) filePattern() string {
 	last := path.Base(l.Copy.Path)
 	switch {
 	case option(l.Copy, "PATTERN", "FILES") != "":
@@ -198,10 +198,10 @@ var (
 	fieldDefault = regexp.MustCompile(`(?i)\bmissing_field_as['"]?\s*[=:]\s*['"]?field_?default`)
 )
 
-// TaskSQL is the load's COPY for a task's body: its table qualified, since a task has no current database, and with a PATTERN.
-func (l *Load) TaskSQL(database string) string {
+// taskSQL is the load's COPY for a task's body: its table qualified, since a task has no current database, and with a PATTERN.
+func (l *Load) taskSQL(database string) string {
 	sql := l.Statement.SQL
-	if p := l.FilePattern(); p != "" {
+	if p := l.filePattern(); p != "" {
 		sql += "\nPATTERN = " + sqltext.Quote(p)
 	}
 	if l.Copy.Database == "" {

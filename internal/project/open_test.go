@@ -312,7 +312,7 @@ func TestTaskSQL(t *testing.T) {
 			"loads/l.sql":        sql,
 			"migrations/1_t.sql": "-- +goose Up\nCREATE TASK k SCHEDULE = 1 MINUTE AS\n{{ load \"l\" }};\n",
 		})
-		if got := p.Loads[0].TaskSQL("db"); got != want {
+		if got := p.Loads[0].taskSQL("db"); got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", sql, got, want)
 		}
 		if got := p.Migrations[0].Up.Statements[0].SQL; got != "CREATE TASK k SCHEDULE = 1 MINUTE AS\n"+want {

@@ -187,7 +187,7 @@ func TestShippedProjectRuns(t *testing.T) {
 		run(m.Up.Statements)
 	}
 	for _, l := range p.Loads {
-		db.SQL(t, l.TaskSQL(db.Database))
+		db.SQL(t, l.taskSQL(db.Database))
 	}
 	for query, want := range map[string][][]string{
 		"SELECT video_id, capture_date, duration_sec FROM citydrive_videos ORDER BY 1":                                            {{"v1", "2025-01-01", "90"}, {"v2", "2025-01-02", "91"}},

@@ -321,7 +321,7 @@ func (r *renderer) load(name string) (string, error) {
 					"let `dbctl load " + name + "` run it, by cron or with --every",
 				}
 			}
-			return r.loads[i].TaskSQL(r.env.Database), nil
+			return r.loads[i].taskSQL(r.env.Database), nil
 		}
 		names = append(names, r.loads[i].Name)
 	}
