@@ -45,6 +45,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:  # else the client sends its next request into a connection that is ending
+            self.send_header("Connection", "close")
         for k, v in headers:
             self.send_header(k, v)
         self.end_headers()
@@ -53,6 +55,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def fail(self, status: int, code: int, message: str) -> None:
         self.answer(status, encode({"error": {"code": code, "message": message, "detail": ""}}))
+
+    def linger(self) -> None:
+        """Throws away the little that a small request still sends: closed over unread bytes, a connection is reset, and the answer lost."""
+        try:
+            self.connection.settimeout(1)
+            self.connection.shutdown(socket.SHUT_WR)
+            left = 1 << 16
+            while left > 0 and (dropped := self.rfile.read1(left)):
+                left -= len(dropped)
+        except OSError:
+            pass
 
     def authorized(self) -> bool:
         scheme, _, value = self.headers.get("Authorization", "").partition(" ")
@@ -85,7 +98,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.answer(200, b"{}")
             if not self.authorized():  # nobody else makes us read a body
                 self.close_connection = True
-                return self.fail(401, 5100, "Authentication failed: wrong user name or password")
+                self.fail(401, 5100, "Authentication failed: wrong user name or password")
+                return self.linger()
             if not path.startswith("/local/"):
                 self.app.active = time.monotonic()
             self.route(self.command, path, urllib.parse.parse_qs(url.query), self.body())
