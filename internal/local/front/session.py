@@ -18,6 +18,8 @@ from sqlscan import LABEL, SET_LABEL, literal, name
 Field = tuple[str, schema.Type]
 Claim = dict[str, Any] | None  # what a client says of its session
 
+USUAL_ROLE = "account_admin"  # what an engine session has when it begins. SET ROLE to it may fail (2206) while others change roles
+
 
 class Engine:
     """One engine session. Two threads must not plan on it at once, so whoever runs a statement holds the lock."""
@@ -132,7 +134,7 @@ class Session:
         elif txn == "Fail":
             self.txn = "Fail"
         self.secondary = claim.get("secondary_roles")
-        if claim.get("role") and claim["role"] != self.role:
+        if claim.get("role") and claim["role"] != (self.role or USUAL_ROLE):
             engine.run(f"SET ROLE {literal(claim['role'])}")
             self.role = claim["role"]
         want = {k.lower(): v for k, v in (claim.get("settings") or {}).items()}
@@ -187,7 +189,7 @@ class Session:
 
     def json(self) -> dict[str, Any]:
         return {
-            "catalog": "default", "database": self.database, "role": self.role or "account_admin", "secondary_roles": self.secondary,
+            "catalog": "default", "database": self.database, "role": self.role or USUAL_ROLE, "secondary_roles": self.secondary,
             "settings": dict(self.settings), "txn_state": self.txn, "need_sticky": False, "need_keep_alive": False,
             "internal": json.dumps({"session": self.key}),
         }
