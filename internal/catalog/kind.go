@@ -19,11 +19,13 @@ type kind struct {
 	facts    []string // what these columns are called in Facts
 	volatile []string // facts that are no part of its definition: they move by themselves, or no definition gives them back
 
-	list    func(names []string) string                                                     // the condition on names, where it is not that the column name is one of them
-	adjust  func(*ObjectState)                                                              // puts right what a row says
-	read    func(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error // what no table lists
-	opaque  func(ObjectState) bool                                                          // equal facts do not mean that it is the same
-	rebuild func(was, now ObjectState, wrote effect.Aspect) []string                        // makes it as it was; nil when facts do not tell how
+	// the condition on names, where it is not that the column name is one of them
+	list   func(names []string) string
+	adjust func(*ObjectState)                                                              // puts right what a row says
+	read   func(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error // what no table lists
+	opaque func(ObjectState) bool                                                          // equal facts do not mean that it is the same
+	// makes it as it was; nil when facts do not tell how
+	rebuild func(was, now ObjectState, wrote effect.Aspect) []string
 }
 
 func always(ObjectState) bool { return true }

@@ -34,9 +34,15 @@ const (
 )
 
 var (
-	tags     = []string{"cruise", "hard_brake", "cut_in", "pedestrian", "red_light", "lane_change", "pothole", "tailgate"}
-	risks    = map[string]float64{"cruise": 0.08, "hard_brake": 0.78, "cut_in": 0.66, "pedestrian": 0.71, "red_light": 0.55, "lane_change": 0.3, "pothole": 0.42, "tailgate": 0.6}
-	labels   = map[string]string{"cruise": "car", "hard_brake": "brake_light", "cut_in": "car", "pedestrian": "person", "red_light": "traffic_light", "lane_change": "lane", "pothole": "pothole", "tailgate": "truck"}
+	tags  = []string{"cruise", "hard_brake", "cut_in", "pedestrian", "red_light", "lane_change", "pothole", "tailgate"}
+	risks = map[string]float64{
+		"cruise": 0.08, "hard_brake": 0.78, "cut_in": 0.66, "pedestrian": 0.71, "red_light": 0.55,
+		"lane_change": 0.3, "pothole": 0.42, "tailgate": 0.6,
+	}
+	labels = map[string]string{
+		"cruise": "car", "hard_brake": "brake_light", "cut_in": "car", "pedestrian": "person",
+		"red_light": "traffic_light", "lane_change": "lane", "pothole": "pothole", "tailgate": "truck",
+	}
 	weathers = []string{"sunny", "cloudy", "rain", "fog"}
 	routes   = []string{"ring-road", "harbour-loop", "university-line", "night-market", "airport-express"}
 	cameras  = []string{"front_roof", "front_windshield", "rear_roof"}
@@ -92,7 +98,8 @@ func (c *city) frame(d *day, v video, index int, at time.Time, lon, lat, heading
 	risk := min(max(risks[tag]+0.08*c.rng.NormFloat64(), 0), 1)
 	micros := at.UnixMicro()
 	d.events = append(d.events, frameEvent{
-		FrameID: id, VideoID: v.VideoID, FrameIndex: int32(index), CollectedAt: micros, EventTag: tag, RiskScore: round(risk, 3), SpeedKMH: round(speed, 1),
+		FrameID: id, VideoID: v.VideoID, FrameIndex: int32(index), CollectedAt: micros, EventTag: tag, RiskScore: round(risk, 3),
+		SpeedKMH: round(speed, 1),
 	})
 	d.manifests = append(d.manifests, manifest{DocID: id, MetaJSON: c.meta(v, id, tag, risk, heading, speed, at), CapturedAt: micros})
 	d.embeddings = append(d.embeddings, embedding{

@@ -35,7 +35,10 @@ func (a *app) actor(ctx context.Context, dir string) state.Actor {
 // git asks git about the project's folder, which may come from anybody: nothing that its configuration names is run, a bare repository
 // in a folder of it is none, and nothing is written.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
-	safe := []string{"-C", dir, "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null"}
+	safe := []string{
+		"-C", dir, "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-c",
+		"core.hooksPath=/dev/null",
+	}
 	out, err := exec.CommandContext(ctx, "git", append(safe, args...)...).Output()
 	return string(out), err
 }

@@ -50,12 +50,14 @@ func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, er
 		Buckets: buckets(p), Data: data, Progress: &noteWriter{a: a}, Python: python,
 	})
 	if bad, ok := errors.AsType[*local.StoreError](err); ok && bad.Code == "InvalidBucketName" {
-		return nil, usageError(err.Error(), "a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens: mend it in dbctl.yaml or in the SQL that names it")
+		return nil, usageError(err.Error(),
+			"a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens: mend it in dbctl.yaml or in the SQL that names it")
 	}
 	if err == nil && engine.Fresh {
 		a.note("info", "a new, empty local engine was started; it and its data live until `dbctl dev stop` or an idle hour")
 		if !engine.Isolated && local.OtherUsers() {
-			a.note("warn", "other users of this machine can reach ports of the local engine that ask nobody for a password, and read and change what its catalogue holds: give no real secret to it (SECURITY.md)")
+			a.note("warn", "other users of this machine can reach ports of the local engine that ask nobody for a password, and read and "+
+				"change what its catalogue holds: give no real secret to it (SECURITY.md)")
 		}
 	}
 	return engine, err
@@ -93,7 +95,8 @@ func dataBucket(p *project.Project) (string, error) {
 	case 1:
 		return named[0], nil
 	}
-	return "", usageError(fmt.Sprintf("the environment %s has one folder as its data, and the SQL names the buckets %s", p.Env.Name, strings.Join(named, ", ")),
+	return "", usageError(fmt.Sprintf("the environment %s has one folder as its data, and the SQL names the buckets %s", p.Env.Name,
+		strings.Join(named, ", ")),
 		fmt.Sprintf("say which is meant, in dbctl.yaml: data: { %s: ./folder }", named[0]))
 }
 

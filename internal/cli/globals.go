@@ -60,7 +60,8 @@ func (a *app) globalsFromEnv(f *pflag.FlagSet) error {
 			continue
 		}
 		if err := flag.Value.Set(value); err != nil {
-			return usageError(fmt.Sprintf("%s=%q: %v", v.variable, value, err), fmt.Sprintf("`unset %s`, or give it a value that --%s takes", v.variable, v.flag))
+			return usageError(fmt.Sprintf("%s=%q: %v", v.variable, value, err),
+				fmt.Sprintf("`unset %s`, or give it a value that --%s takes", v.variable, v.flag))
 		}
 	}
 	return nil

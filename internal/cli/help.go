@@ -54,7 +54,8 @@ func helpFor(name string) string {
 
 func overview() string {
 	var b strings.Builder
-	b.WriteString("dbctl brings a Databend warehouse in step with a folder: migrations/ and loads/.\n\nUSAGE\n  dbctl [global flags] COMMAND [flags] [arguments]\n\nCOMMANDS\n")
+	b.WriteString("dbctl brings a Databend warehouse in step with a folder: migrations/ and loads/.\n\nUSAGE\n  dbctl [global flags] " +
+		"COMMAND [flags] [arguments]\n\nCOMMANDS\n")
 	for _, c := range below("") {
 		if c.bind != nil {
 			listCommand(&b, c)

@@ -50,7 +50,8 @@ examples are left out where migrations/ or loads/ hold files.`,
 func (a *app) init(typed, example string) error {
 	made, err := scaffold.New(a.below(typed), example)
 	if errors.Is(err, scaffold.ErrProject) {
-		return usageError(fmt.Sprintf("%s holds a project already: nothing was written", filepath.Join(typed, "dbctl.yaml")), "`dbctl init OTHER_FOLDER`, or `dbctl plan` in this one")
+		return usageError(fmt.Sprintf("%s holds a project already: nothing was written", filepath.Join(typed, "dbctl.yaml")),
+			"`dbctl init OTHER_FOLDER`, or `dbctl plan` in this one")
 	}
 	for _, path := range made.Created {
 		a.ui.Record("created", "created  "+path, map[string]string{"path": path})

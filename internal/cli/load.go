@@ -228,7 +228,10 @@ func withBroken(p *project.Project, loaded int, err error) error {
 // unheeded says which options of the loads' texts a run does without: what they bound or leave out is the plan's to decide.
 func (a *app) unheeded(loads []project.Load) {
 	for _, l := range loads {
-		for _, o := range []struct{ name, instead string }{{"MAX_FILES", "--limit N bounds a run"}, {"RETURN_FAILED_ONLY", "each file's result is read"}} {
+		for _, o := range []struct{ name, instead string }{
+			{"MAX_FILES", "--limit N bounds a run"},
+			{"RETURN_FAILED_ONLY", "each file's result is read"},
+		} {
 			if _, ok := l.Copy.Option(o.name); ok {
 				a.ui.Event(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s is left out: %s", l.Name, o.name, o.instead)})
 			}

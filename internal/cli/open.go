@@ -46,7 +46,10 @@ func (w *warehouse) close() { _ = w.server.Close() }
 // projectOptions are what the command line says of the project, and the connection of --dsn where there is one. offline commands
 // need no environment.
 func (a *app) projectOptions(offline bool) (project.Options, databend.Config, error) {
-	opts := project.Options{Dir: a.projectDir(), Env: a.env, Vars: a.vars, Getenv: a.Getenv, NoEnv: offline, DSNGiven: a.dsn != "", Scrub: a.scrub}
+	opts := project.Options{
+		Dir: a.projectDir(), Env: a.env, Vars: a.vars, Getenv: a.Getenv, NoEnv: offline, DSNGiven: a.dsn != "",
+		Scrub: a.scrub,
+	}
 	if a.envFile != "" {
 		opts.EnvFile = a.below(a.envFile)
 	}
@@ -80,7 +83,10 @@ func (a *app) openBeforeEngine(opts project.Options) (*project.Project, error) {
 	if err != nil || !p.Env.Embedded || len(p.Broken) == 0 {
 		return p, err
 	}
-	opts.LocalVars = map[string]string{"s3_endpoint": "http://127.0.0.1:0", "s3_region": "us-east-1", "bucket": cmp.Or(p.Env.Vars["bucket"], defaultBucket)}
+	opts.LocalVars = map[string]string{
+		"s3_endpoint": "http://127.0.0.1:0", "s3_region": "us-east-1",
+		"bucket": cmp.Or(p.Env.Vars["bucket"], defaultBucket),
+	}
 	return a.openProject(opts)
 }
 
@@ -182,7 +188,8 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	}
 	a.complete(&cfg, p)
 	if cfg.Plain && !loopback(cfg.Host) {
-		a.note(event.Warn, "the connection to "+cfg.Host+" is not encrypted (tls: false, or sslmode=disable): the password, the SQL and every secret in it can be read on the way")
+		a.note(event.Warn, "the connection to "+cfg.Host+" is not encrypted (tls: false, or sslmode=disable): the password, the SQL and "+
+			"every secret in it can be read on the way")
 	}
 	w.server, err = databend.Connect(ctx, cfg)
 	if engine != nil && databend.IsCode(err, databend.CodeUnknownDatabase) {
@@ -267,7 +274,8 @@ func protectedBy(p *project.Project, dsn databend.Config) string {
 
 // loopback reports whether a host is this machine: what is sent to it leaves it over no network.
 func loopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") || net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
+	return strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") ||
+		net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
 }
 
 var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exit.Failed}
@@ -347,7 +355,8 @@ func createsDatabase(p *project.Project, database string) bool {
 func versionArg(s string) (int64, error) {
 	v, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || v < 0 {
-		return 0, usageError(fmt.Sprintf("%q is no version", s), "a version is the number that a migration's file name begins with: `dbctl migrate status` lists them")
+		return 0, usageError(fmt.Sprintf("%q is no version", s),
+			"a version is the number that a migration's file name begins with: `dbctl migrate status` lists them")
 	}
 	return v, nil
 }

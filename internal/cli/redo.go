@@ -22,7 +22,8 @@ func redoCommand() *command {
 				if err := a.exactArgs(args, 0, 0); err != nil {
 					return err
 				}
-				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error { return m.Redo(ctx) })
+				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf,
+					func(m *migrate.Migrator, _ *project.Project) error { return m.Redo(ctx) })
 			}
 		},
 	}

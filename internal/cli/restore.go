@@ -44,7 +44,8 @@ secrets; comments and headers above -- +goose Up are not kept. A file that is th
 func (a *app) restore(ctx context.Context, version int64) error {
 	return a.onApplied(ctx, version, func(was migrate.AppliedMigration, p *project.Project) error {
 		if m := p.Migration(version); m != nil {
-			return usageError(m.Path+" is there: it is not overwritten", fmt.Sprintf("`dbctl show %d --diff` compares it with what was applied; move it away to have the other", version))
+			return usageError(m.Path+" is there: it is not overwritten",
+				fmt.Sprintf("`dbctl show %d --diff` compares it with what was applied; move it away to have the other", version))
 		}
 		text, err := was.File()
 		if err != nil {

@@ -65,7 +65,8 @@ as it was applied, from the journal, and what the file changes of that.`,
 	}
 }
 
-// openOffline opens the project without a server; broken files are for the caller to look at. What a running local engine adds to the templates is taken from it.
+// openOffline opens the project without a server; broken files are for the caller to look at. What a running local engine adds to the
+// templates is taken from it.
 func (a *app) openOffline(ctx context.Context) (*project.Project, error) {
 	opts, _, err := a.projectOptions(true)
 	if err != nil {
@@ -148,7 +149,8 @@ func (a *app) showApplied(was migrate.AppliedMigration, p *project.Project) erro
 func (a *app) showDiff(was migrate.AppliedMigration, p *project.Project) error {
 	m := p.Migration(was.Version)
 	if m == nil {
-		return usageError(fmt.Sprintf("version %d has no file that can be read", was.Version), fmt.Sprintf("`dbctl migrate restore %d` writes it back", was.Version))
+		return usageError(fmt.Sprintf("version %d has no file that can be read", was.Version),
+			fmt.Sprintf("`dbctl migrate restore %d` writes it back", was.Version))
 	}
 	now := migrate.AppliedMigration{Up: sqltext.Mask(m.Up.Expanded), Down: sqltext.Mask(m.Down.Expanded), HasDown: m.HasDown}
 	text := string(diff.Diff("applied", []byte(was.Text()), m.Path, []byte(now.Text())))

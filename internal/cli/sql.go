@@ -130,7 +130,8 @@ func (a *app) sql(ctx context.Context, name, text string, asCSV, yes bool) error
 		}
 	}
 	if kind := writing(script.Statements, w.project.Env.Database); kind != "" {
-		a.note(event.Info, kind+" wrote past the journal: what belongs to the schema belongs in a migration (`dbctl migrate create NAME`), rows of files in a load")
+		a.note(event.Info, kind+" wrote past the journal: what belongs to the schema belongs in a migration (`dbctl migrate create "+
+			"NAME`), rows of files in a load")
 	}
 	return nil
 }
@@ -187,7 +188,10 @@ func (w *rowWriter) end(res databend.Result) error {
 			}
 			w.a.ui.Record("row", "", map[string]any{"statement": w.statement, "row": values})
 		}
-		w.a.ui.Record("result", "", map[string]any{"statement": w.statement, "rows": len(rows), "columns": res.Columns, "types": res.Types, "query_id": res.ID})
+		w.a.ui.Record("result", "", map[string]any{
+			"statement": w.statement, "rows": len(rows), "columns": res.Columns, "types": res.Types,
+			"query_id": res.ID,
+		})
 	case w.csv:
 		return w.writeCSV(res.Columns, rows)
 	default:

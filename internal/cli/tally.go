@@ -84,7 +84,10 @@ func (t *tally) found() error {
 }
 
 // statusStates are the states of migrations in the order in which status counts them.
-var statusStates = []string{"applied", "unsupported", "pending", "rolled_back", "partial", "interrupted", "edited", "stale", "missing", "ahead"}
+var statusStates = []string{
+	"applied", "unsupported", "pending", "rolled_back", "partial", "interrupted", "edited", "stale",
+	"missing", "ahead",
+}
 
 func (t *tally) migrationLine() string {
 	line := counted(t.migrations, statusStates)

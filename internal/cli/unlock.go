@@ -70,7 +70,10 @@ func (a *app) unlock(ctx context.Context, store *state.Store, force bool) error 
 	case err != nil:
 		return err
 	case len(left) > 0:
-		return &mistake{fmt.Sprintf("%d of %d locks are held by an owner that seems alive", len(left), len(left)+len(released)), "wait for it, or `dbctl unlock --force`", exit.Locked}
+		return &mistake{
+			fmt.Sprintf("%d of %d locks are held by an owner that seems alive", len(left), len(left)+len(released)),
+			"wait for it, or `dbctl unlock --force`", exit.Locked,
+		}
 	case len(released) == 0:
 		a.ui.Event(event.Summary{Command: "unlock", Text: "no lock is held"})
 	}

@@ -37,7 +37,8 @@ interrupted, they are put back and checked. Everything that can be refused is re
 					}
 					rf.plan.To = to
 				}
-				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error { return m.Up(ctx) })
+				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf,
+					func(m *migrate.Migrator, _ *project.Project) error { return m.Up(ctx) })
 			}
 		},
 	}

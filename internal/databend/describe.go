@@ -197,7 +197,8 @@ func hasLine(lines []string, line string) bool {
 }
 
 // named finds the thing that a message complains about: the last name of "default"."db"."t", the column of column x doesn't exist.
-var named = regexp.MustCompile(`^(?:(?i:unknown (?:table|database|column|view|stage|connection|function)|stage|connection|column)) +` + "[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in )`)
+var named = regexp.MustCompile(`^(?:(?i:unknown (?:table|database|column|view|stage|connection|function)|stage|connection|column)) +` +
+	"[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in )`)
 
 // culprit finds the place of what an error names, for servers that draw no excerpt: only when the name stands in the
 // statement once, so that it never points at the wrong place.

@@ -21,10 +21,11 @@ var faults []byte
 //
 // A fault is applied to each POST /v1/query whose text matches, repeats of one query id (the driver's retries) included.
 type Fault struct {
-	Action string  `json:"action"` // drop_before drop_after status html empty hold
-	Match  string  `json:"match"`  // regular expression over the statement's text; tests that run in parallel share the engine: name something of yours
-	Skip   int     `json:"skip"`   // let so many matches pass first
-	Times  int     `json:"times"`  // default 1
+	Action string `json:"action"` // drop_before drop_after status html empty hold
+	// regular expression over the statement's text; tests that run in parallel share the engine: name something of yours
+	Match  string  `json:"match"`
+	Skip   int     `json:"skip"`  // let so many matches pass first
+	Times  int     `json:"times"` // default 1
 	Status int     `json:"status"`
 	Hold   float64 `json:"hold"` // seconds
 }

@@ -89,7 +89,8 @@ func (d *doctor) created(ctx context.Context) (map[string]time.Time, error) {
 func (d *doctor) list(ctx context.Context, p place) {
 	name := "stage " + p.stage
 	location := "@" + p.stage + "/" + p.path
-	res, err := d.session.Query(ctx, databend.Statement{SQL: "SELECT name FROM LIST_STAGE(location => " + sqltext.Quote(location) + ") LIMIT 1"})
+	res, err := d.session.Query(ctx,
+		databend.Statement{SQL: "SELECT name FROM LIST_STAGE(location => " + sqltext.Quote(location) + ") LIMIT 1"})
 	if err != nil {
 		detail, hint := plainly(err, location)
 		d.failed(name, detail, hint)
@@ -104,14 +105,23 @@ func (d *doctor) list(ctx context.Context, p place) {
 
 // complaint is what an object store says, as the server passes it on, and what it means.
 var complaints = []struct{ says, means, mend string }{
-	{"SignatureDoesNotMatch", "the object store refuses the keys: the secret key does not belong to the key id", "give the connection the right keys, and make the stage again: a stage keeps the keys it was made with"},
-	{"InvalidAccessKeyId", "the object store does not know the key id", "give the connection a key that exists, and make the stage again: a stage keeps the keys it was made with"},
+	{
+		"SignatureDoesNotMatch", "the object store refuses the keys: the secret key does not belong to the key id",
+		"give the connection the right keys, and make the stage again: a stage keeps the keys it was made with",
+	},
+	{
+		"InvalidAccessKeyId", "the object store does not know the key id",
+		"give the connection a key that exists, and make the stage again: a stage keeps the keys it was made with",
+	},
 	{"ExpiredToken", "the keys have expired", "give the connection new ones, and make the stage again"},
 	{"NoSuchBucket", "there is no such bucket", "mend the URL of the stage, or make the bucket"},
 	{"PermanentRedirect", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
 	{"AuthorizationHeaderMalformed", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
 	{"IllegalLocationConstraint", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
-	{"AccessDenied", "the object store refuses to list (403): the keys have no right to", "give the keys s3:ListBucket and s3:GetObject on the bucket"},
+	{
+		"AccessDenied", "the object store refuses to list (403): the keys have no right to",
+		"give the keys s3:ListBucket and s3:GetObject on the bucket",
+	},
 	{"403", "the object store refuses to list (403)", "check the keys of the connection, and that they may list the bucket"},
 	{"301", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
 	{"dns error", "the object store's host name is not known", "mend ENDPOINT_URL of the connection"},
@@ -136,10 +146,12 @@ func (d *doctor) age(made *schema.Schema, stage *schema.Object, createdOn time.T
 		return
 	}
 	v := d.history.Versions[connection.Changed.Version]
-	if v.State != "applied" || createdOn.IsZero() || !v.At.After(createdOn.Add(time.Minute)) || connection.Changed.Version == stage.Made.Version {
+	if v.State != "applied" || createdOn.IsZero() || !v.At.After(createdOn.Add(time.Minute)) ||
+		connection.Changed.Version == stage.Made.Version {
 		return
 	}
-	d.failed("stage "+stage.Name, fmt.Sprintf("it was made at %s, and the connection %s was made anew at %s: the stage still has the keys of before",
+	d.failed("stage "+stage.Name, fmt.Sprintf("it was made at %s, and the connection %s was made anew at %s: the stage still has the "+
+		"keys of before",
 		createdOn.UTC().Format(time.RFC3339), connection.Name, v.At.UTC().Format(time.RFC3339)),
 		fmt.Sprintf("make it again in a new migration, with the CREATE OR REPLACE STAGE of %s", stage.Made.File))
 }

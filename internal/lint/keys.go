@@ -96,7 +96,8 @@ func (p *pass) keysInComments(path string) {
 		}
 		if at := keyShape.FindStringIndex(text[t.Start:t.End]); at != nil {
 			pos := sqltext.PosAt(text, t.Start+at[0])
-			p.add(schema.Place{File: path, Line: pos.Line, Column: pos.Column}, nil, "this comment holds what looks like a key", "take it out, and make the key void: it is in the repository's history")
+			p.add(schema.Place{File: path, Line: pos.Line, Column: pos.Column}, nil, "this comment holds what looks like a key",
+				"take it out, and make the key void: it is in the repository's history")
 		}
 	}
 }
@@ -112,7 +113,8 @@ func keyLines(text string) []int {
 	return lines
 }
 
-// keyShape matches keys that can be told by their look: of AWS, GitHub, GitLab, Slack, Stripe, Google, OpenAI, npm, Databend Cloud's JWTs, and PEM.
+// keyShape matches keys that can be told by their look: of AWS, GitHub, GitLab, Slack, Stripe, Google, OpenAI, npm, Databend Cloud's
+// JWTs, and PEM.
 var keyShape = regexp.MustCompile(`\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{22,}|\bglpat-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|` +
 	`\b[sr]k_(live|test)_[A-Za-z0-9]{16,}|\bAIza[\w-]{35}|\bsk-[A-Za-z0-9_-]{32,}|\bnpm_[A-Za-z0-9]{36}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|` +
 	`-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAccountKey=[A-Za-z0-9+/=]{40,}`)
@@ -123,7 +125,8 @@ func isPlaceholder(text string) bool {
 	if _, after, ok := strings.Cut(text, "<"); ok && strings.Contains(after, ">") {
 		return true
 	}
-	return text == "" || strings.Contains(strings.ToLower(text), "your") || strings.HasPrefix(text, "${") || strings.Trim(text, "*xX.-…") == ""
+	return text == "" || strings.Contains(strings.ToLower(text), "your") || strings.HasPrefix(text, "${") ||
+		strings.Trim(text, "*xX.-…") == ""
 }
 
 // random says whether a text is one long word of letters and digits mixed as only chance mixes them.

@@ -88,8 +88,9 @@ func startDaemon(ctx context.Context, args []string) (*daemon, error) {
 	d := &daemon{dir: args[0], engine: e, key: key, stop: make(chan struct{}), gone: make(chan struct{})}
 	d.asked.Store(time.Now().UnixNano())
 	d.record = &record{
-		PID: os.Getpid(), EnginePID: e.PID, Port: e.Port, User: e.User, Password: e.Password.Reveal(), S3Port: portOf(e.S3.Endpoint), S3Region: e.S3.Region,
-		S3Key: e.S3.Key, S3Secret: e.S3.Secret.Reveal(), Control: listener.Addr().(*net.TCPAddr).Port, Echo: randomHex(16),
+		PID: os.Getpid(), EnginePID: e.PID, Port: e.Port, User: e.User, Password: e.Password.Reveal(), S3Port: portOf(e.S3.Endpoint),
+		S3Region: e.S3.Region,
+		S3Key:    e.S3.Key, S3Secret: e.S3.Secret.Reveal(), Control: listener.Addr().(*net.TCPAddr).Port, Echo: randomHex(16),
 		Version: e.Version, Isolated: e.Isolated, StartedAt: time.Now().UTC().Format(time.RFC3339),
 	}
 	d.control = &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second}

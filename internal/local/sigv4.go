@@ -110,7 +110,10 @@ const (
 	maxExpires = 7 * 24 * time.Hour // of a presigned address: AWS's
 )
 
-var errSkewed = &s3Error{http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large."}
+var errSkewed = &s3Error{
+	http.StatusForbidden, "RequestTimeTooSkewed",
+	"The difference between the request time and the server's time is too large.",
+}
 
 // verifyBody reads the body and checks it against the hash that was signed, where one was: a client may leave its body unsigned, and one
 // that is signed piece by piece says so itself.
@@ -124,7 +127,10 @@ func verifyBody(r *http.Request) *s3Error {
 		return &s3Error{http.StatusBadRequest, "IncompleteBody", "The body cannot be read"}
 	}
 	if hexSHA256(body) != hash {
-		return &s3Error{http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed."}
+		return &s3Error{
+			http.StatusBadRequest, "XAmzContentSHA256Mismatch",
+			"The provided 'x-amz-content-sha256' header does not match what was computed.",
+		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil

@@ -30,7 +30,10 @@ func (m *Migrator) Applied(ctx context.Context, version int64) (AppliedMigration
 	if err != nil {
 		return AppliedMigration{}, err
 	}
-	return AppliedMigration{Version: version, Name: v.Name, Up: texts[version].Up, Down: texts[version].Down, HasDown: v.Sums.DownSum != ""}, nil
+	return AppliedMigration{
+		Version: version, Name: v.Name, Up: texts[version].Up, Down: texts[version].Down,
+		HasDown: v.Sums.DownSum != "",
+	}, nil
 }
 
 // File is the migration as a file. One whose text had keys written by hand cannot be written again: the journal has none.

@@ -108,7 +108,10 @@ func statusOf(p *project.Project, h state.History, was plan.Texts) Status {
 	s.Notes = append(s.Notes, notes...)
 	for _, err := range problems {
 		if e, ok := errors.AsType[*PlanError](err); ok && byVersion[e.Version] != nil {
-			s.Notes = append(s.Notes, event.Note{Level: event.Hint, Text: fmt.Sprintf("%d is %s: %s", e.Version, byVersion[e.Version].State, e.Hint())})
+			s.Notes = append(s.Notes, event.Note{
+				Level: event.Hint,
+				Text:  fmt.Sprintf("%d is %s: %s", e.Version, byVersion[e.Version].State, e.Hint()),
+			})
 		}
 	}
 	for _, r := range h.Unfinished {

@@ -49,7 +49,10 @@ type environment struct {
 func readConfig(path string) (*config, error) {
 	text, err := ReadFile(filepath.Dir(path), filepath.Base(path), maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{File: path, Msg: "there is no dbctl.yaml here", Hint: "go to a project or name its folder with -C DIR; `dbctl init` makes a new one"}
+		return nil, &Error{
+			File: path, Msg: "there is no dbctl.yaml here",
+			Hint: "go to a project or name its folder with -C DIR; `dbctl init` makes a new one",
+		}
 	}
 	if err != nil {
 		return nil, unreadable(path, err)
@@ -141,7 +144,8 @@ func (c *config) checkVars(env *environment, used []string) {
 		for _, name := range slices.Sorted(maps.Keys(secrets)) {
 			src := secrets[name]
 			if v.env != "" && (v.env == src.Env || v.env == name && src.Env == "" && src.File == "" && len(src.Command) == 0) {
-				c.doc.failAt(v.at, "var "+v.name+" takes its value from the secret "+name, `vars are shown and stored in clear; write {{ secret "`+name+`" }} in the SQL`)
+				c.doc.failAt(v.at, "var "+v.name+" takes its value from the secret "+name,
+					`vars are shown and stored in clear; write {{ secret "`+name+`" }} in the SQL`)
 			}
 		}
 	}
@@ -215,7 +219,8 @@ func badValue(value string) string {
 func (c *config) readSecrets(e entry) map[string]secret.Source {
 	all := map[string]secret.Source{}
 	for _, e := range c.doc.mapping(e.value, "secrets", nil) {
-		const form = "write NAME: { env: OTHER }, { file: path } or { command: [program, argument] }, with json: data.key where the output is JSON"
+		const form = "write NAME: { env: OTHER }, { file: path } or { command: [program, argument] }, with json: data.key where the " +
+			"output is JSON"
 		if !isName(e.key) {
 			c.doc.failAt(e.at, "secret "+shown(e.key)+" is not a name", "write letters, digits and _")
 		}
@@ -325,7 +330,8 @@ func (c *config) readEnvironment(e entry) *environment {
 func (c *config) variable(e entry) string {
 	s := c.doc.text(e)
 	if s != "" && !isName(s) {
-		c.doc.failAt(e.at, "env: is not the name of an environment variable", "write letters, digits and _: the name of the variable, never its value")
+		c.doc.failAt(e.at, "env: is not the name of an environment variable",
+			"write letters, digits and _: the name of the variable, never its value")
 	}
 	return s
 }
@@ -334,7 +340,8 @@ func (c *config) variable(e entry) string {
 func (c *config) secretName(e entry) string {
 	s, ok := scalar(e.value)
 	if !ok || !isName(s) {
-		c.doc.failAt(e.at, e.key+" is not the name of a secret", "write "+e.key+": DATABEND_"+strings.ToUpper(e.key)+" and put the value into that environment variable; no value may stand in this file")
+		c.doc.failAt(e.at, e.key+" is not the name of a secret",
+			"write "+e.key+": DATABEND_"+strings.ToUpper(e.key)+" and put the value into that environment variable; no value may stand in this file")
 	}
 	return s
 }
@@ -359,7 +366,10 @@ func (c *config) checkNames(env *environment, getenv func(string) (string, bool)
 func (c *config) checkConnection(env *environment) {
 	has := func(key string) bool { return env.at[key] != nil }
 	refuse := func(key, msg, hint string) { c.doc.failAt(env.at[key], msg, hint) }
-	connection := []string{"dsn", "host", "port", "user", "tls", "password", "access_token", "access_token_file", "role", "warehouse", "tenant"}
+	connection := []string{
+		"dsn", "host", "port", "user", "tls", "password", "access_token", "access_token_file", "role",
+		"warehouse", "tenant",
+	}
 	switch {
 	case has("engine"):
 		for _, key := range connection {

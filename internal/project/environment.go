@@ -147,8 +147,10 @@ var secretParams = []string{"access_token", "password"}
 func (c *config) readDSN(env *environment) {
 	at := env.at["dsn"]
 	u, err := url.Parse(env.DSN)
-	if err != nil || u.Host == "" || u.Opaque != "" || u.Fragment != "" || !slices.Contains([]string{"databend", "databend+http", "databend+https", "http", "https"}, u.Scheme) {
-		c.doc.failAt(at, "dsn is not a URL of a Databend server", `write dsn: "databend://user@host:443/database"; the password stands in the secret that password: names`)
+	if err != nil || u.Host == "" || u.Opaque != "" || u.Fragment != "" ||
+		!slices.Contains([]string{"databend", "databend+http", "databend+https", "http", "https"}, u.Scheme) {
+		c.doc.failAt(at, "dsn is not a URL of a Databend server",
+			`write dsn: "databend://user@host:443/database"; the password stands in the secret that password: names`)
 		return
 	}
 	if _, has := u.User.Password(); has {
@@ -162,7 +164,8 @@ func (c *config) readDSN(env *environment) {
 	}
 	for _, param := range secretParams {
 		if query.Has(param) {
-			c.doc.failAt(at, "dsn holds "+param, "take it out and write "+param+": DATABEND_"+strings.ToUpper(param)+", the environment variable that has it")
+			c.doc.failAt(at, "dsn holds "+param,
+				"take it out and write "+param+": DATABEND_"+strings.ToUpper(param)+", the environment variable that has it")
 			return
 		}
 	}

@@ -15,9 +15,12 @@ import (
 var (
 	migrationKeys = []string{"allow", "adopt", sqltext.LintIgnore}
 	allowed       = []string{"irreversible", "out-of-order"}
-	loadKeys      = []string{"filename-column", "optional", "pattern", "window", "on-changed", "rule", "empty", "expect-every", sqltext.LintIgnore}
-	onChanged     = []string{"fail", "skip", "replace"}
-	ruleLevels    = []string{"off", "warn", "fail"}
+	loadKeys      = []string{
+		"filename-column", "optional", "pattern", "window", "on-changed", "rule", "empty", "expect-every",
+		sqltext.LintIgnore,
+	}
+	onChanged  = []string{"fail", "skip", "replace"}
+	ruleLevels = []string{"off", "warn", "fail"}
 )
 
 // badHeader is an *Error at a header.
@@ -36,7 +39,8 @@ func checkMigrationHeaders(src *source, headers []sqltext.Header) error {
 			if slices.Contains(allowed, h.Value) {
 				form = `-- dbctl: allow=` + h.Value + ` "why"`
 			} else {
-				mistakes = append(mistakes, badHeader(src, h, "allow="+h.Value+" allows nothing", didYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or "))))
+				mistakes = append(mistakes, badHeader(src, h, "allow="+h.Value+" allows nothing",
+					didYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or "))))
 				continue
 			}
 		case "adopt":
@@ -72,9 +76,11 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 
 // LoadHeaders are the headers of a load for the reference.
 var LoadHeaders = []struct{ Form, Means string }{
-	{"filename-column=src", "the column that the COPY fills with `METADATA$FILENAME`: by it a file's rows are found, for `--on-changed replace` and `--reload`"},
+	{"filename-column=src", "the column that the COPY fills with `METADATA$FILENAME`: by it a file's rows are found, for " +
+		"`--on-changed replace` and `--reload`"},
 	{"optional=a,b", "columns that a file may lack: NULL in their place"},
-	{"pattern='.*[.]parquet'", "which files below the location are the load's; without it and PATTERN, the visible files of the format's extension"},
+	{"pattern='.*[.]parquet'", "which files below the location are the load's; without it and PATTERN, the visible files of the " +
+		"format's extension"},
 	{"window=capture_date=%Y-%m-%d 7d", "list only the partitions of that time back, and everything once a week or with `--full`"},
 	{"on-changed=fail|skip|replace", "what to do with an overwritten file"},
 	{`rule=NAME:off|warn|fail "why"`, "what a rule does in this load"},
@@ -137,7 +143,8 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 	switch h.Key {
 	case "filename-column":
 		if copied.Columns != nil && !containsFold(copied.Columns, h.Value) {
-			return "the COPY fills no column " + h.Value, didYouMean(h.Value, copied.Columns, "add it to the column list, and METADATA$FILENAME to the SELECT")
+			return "the COPY fills no column " + h.Value,
+				didYouMean(h.Value, copied.Columns, "add it to the column list, and METADATA$FILENAME to the SELECT")
 		}
 		l.FilenameColumn = h.Value
 	case "optional":
@@ -150,7 +157,8 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 		for column := range strings.SplitSeq(h.Value, ",") {
 			column = strings.TrimSpace(column)
 			if !containsFold(known, column) {
-				return "the SELECT reads no column " + strconv.Quote(column), didYouMean(column, known, "optional= names columns of the files, as the SELECT has them")
+				return "the SELECT reads no column " + strconv.Quote(column),
+					didYouMean(column, known, "optional= names columns of the files, as the SELECT has them")
 			}
 			l.Optional = append(l.Optional, column)
 		}

@@ -230,7 +230,10 @@ func (r *renderer) ident(v any) (string, error) {
 // placeholder is what stands for a secret from here to the moment of sending.
 func placeholder(name string) (string, error) {
 	if !isName(name) {
-		return "", &mistake{"secret " + strconv.Quote(name) + " is not a name", "write letters, digits and _: the name of the secret, never its value"}
+		return "", &mistake{
+			"secret " + strconv.Quote(name) + " is not a name",
+			"write letters, digits and _: the name of the secret, never its value",
+		}
 	}
 	return `{{ secret "` + name + `" }}`, nil
 }
@@ -286,7 +289,10 @@ func (r *renderer) variable(name string, defaults ...any) (string, error) {
 		return v, nil
 	}
 	if env, ok := r.unset[name]; ok {
-		return "", &mistake{"var " + strconv.Quote(name) + " has no value: the environment variable " + env + " is not set", "export " + env + "=…, or --var " + name + "=…"}
+		return "", &mistake{
+			"var " + strconv.Quote(name) + " has no value: the environment variable " + env + " is not set",
+			"export " + env + "=…, or --var " + name + "=…",
+		}
 	}
 	return "", &mistake{
 		"no var " + strconv.Quote(name),

@@ -7,8 +7,9 @@ import (
 
 // Part is one section of a goose file: raw text between annotations, with its place in the file.
 type Part struct {
-	Text  string // raw text from the line after the section's own annotation to the next section, StatementBegin and so on included, CRLF as in the file
-	Start int    // offset of Text in the file (BOM included)
+	// raw text from the line after the section's own annotation to the next section, StatementBegin and so on included, CRLF as in the file
+	Text  string
+	Start int // offset of Text in the file (BOM included)
 }
 
 // File is a goose file taken apart. The statements of a section are found after its template was expanded: SplitSection.
@@ -49,7 +50,8 @@ func ParseFile(src string) (File, error) {
 		case "Up", "Down":
 			switch {
 			case inside != nil:
-				return File{}, errorAt(src, inside.start, "-- +goose StatementBegin without StatementEnd", "end the statement with -- +goose StatementEnd")
+				return File{}, errorAt(src, inside.start, "-- +goose StatementBegin without StatementEnd",
+					"end the statement with -- +goose StatementEnd")
 			case a.name == "Up" && state != "":
 				return File{}, errorAt(src, a.start, "second -- +goose Up", "one file has one Up section")
 			case a.name == "Down" && state == "":
@@ -75,13 +77,15 @@ func ParseFile(src string) (File, error) {
 			inside = &annotations[i]
 		case "StatementEnd":
 			if inside == nil {
-				return File{}, errorAt(src, a.start, "-- +goose StatementEnd without StatementBegin", "open the statement with -- +goose StatementBegin")
+				return File{}, errorAt(src, a.start, "-- +goose StatementEnd without StatementBegin",
+					"open the statement with -- +goose StatementBegin")
 			}
 			inside = nil
 		}
 	}
 	if inside != nil {
-		return File{}, errorAt(src, inside.start, "-- +goose StatementBegin without StatementEnd", "end the statement with -- +goose StatementEnd")
+		return File{}, errorAt(src, inside.start, "-- +goose StatementBegin without StatementEnd",
+			"end the statement with -- +goose StatementEnd")
 	}
 	if state == "" {
 		return File{}, errorAt(src, 0, "no -- +goose Up", noUp)
@@ -124,14 +128,16 @@ func annotationsOf(src string, tokens []Token) ([]annotation, error) {
 		at := start + strings.Index(line, "--")
 		t := tokens[sort.Search(len(tokens), func(k int) bool { return tokens[k].End > at })]
 		if t.Kind != Comment || t.Start != at {
-			return nil, errorAt(src, at, "goose takes this line for an annotation, but it stands inside "+describe(src, t)+", where Databend takes it for text",
+			return nil, errorAt(src, at, "goose takes this line for an annotation, but it stands inside "+
+				describe(src, t)+", where Databend takes it for text",
 				"move it out, or break the line so that it does not start with --")
 		}
 		if at != start {
 			return nil, errorAt(src, at, "-- +goose does not start in column 1", "remove the white space before it")
 		}
 		if !strings.Contains(line, mark) {
-			return nil, errorAt(src, start, "annotation is not written "+mark+" in lower case, so that goose takes it for a comment", "write -- "+mark)
+			return nil, errorAt(src, start, "annotation is not written "+mark+" in lower case, so that goose takes it for a comment",
+				"write -- "+mark)
 		}
 		name := strings.Replace(strings.ReplaceAll(line, "--", ""), mark, "", 1)
 		name = strings.TrimSpace(name)
@@ -145,7 +151,8 @@ func annotationsOf(src string, tokens []Token) ([]annotation, error) {
 		case "":
 			return nil, errorAt(src, start, "unknown annotation "+quoteForMessage(line), "goose knows "+strings.Join(annotationNames[:5], ", "))
 		case "ENVSUB ON":
-			return nil, errorAt(src, start, "-- +goose ENVSUB ON is not supported", `write {{ var "name" }} for a value and {{ secret "NAME" }} for a secret`)
+			return nil, errorAt(src, start, "-- +goose ENVSUB ON is not supported",
+				`write {{ var "name" }} for a value and {{ secret "NAME" }} for a secret`)
 		}
 		found = append(found, annotation{known, start, end})
 	}
@@ -218,7 +225,8 @@ func SplitSection(expanded string) ([]Statement, error) {
 			inside, from = &annotations[i], a.end
 		case "StatementEnd":
 			if inside == nil {
-				return nil, errorAt(expanded, a.start, "-- +goose StatementEnd without StatementBegin", "open the statement with -- +goose StatementBegin")
+				return nil, errorAt(expanded, a.start, "-- +goose StatementEnd without StatementBegin",
+					"open the statement with -- +goose StatementBegin")
 			}
 			if s, ok := wholeStatement(expanded, tokens, from, a.start); ok {
 				statements = append(statements, s)
@@ -227,7 +235,8 @@ func SplitSection(expanded string) ([]Statement, error) {
 		}
 	}
 	if inside != nil {
-		return nil, errorAt(expanded, inside.start, "-- +goose StatementBegin without StatementEnd", "end the statement with -- +goose StatementEnd")
+		return nil, errorAt(expanded, inside.start, "-- +goose StatementBegin without StatementEnd",
+			"end the statement with -- +goose StatementEnd")
 	}
 	if err := outside(len(expanded), true); err != nil {
 		return nil, err

@@ -127,7 +127,8 @@ func valueOf(w Words, i int, option string) bool {
 	return false
 }
 
-// keyBefore says whether tokens[i] is the value of a key-like option: KEY = '…', 'key' = '…', "key": "…", IDENTIFIED [WITH x] BY '…'.
+// keyBefore says whether tokens[i] is the value of a key-like option: KEY = '…', 'key' = '…', "key": "…", IDENTIFIED [WITH x] BY
+// '…'.
 func keyBefore(w Words, i int) bool {
 	if w.Is(i-1, "BY") && i >= 2 {
 		return w.Is(i-2, "IDENTIFIED") || i >= 4 && w.Is(i-3, "WITH") && w.Is(i-4, "IDENTIFIED")
@@ -153,10 +154,13 @@ var secretKeys = map[string]bool{}
 
 func init() {
 	for _, k := range []string{
-		"access_key", "access_key_id", "access_key_secret", "secret_access_key", "master_key", "account_key", "account_name", "password", "passwd", "pwd",
+		"access_key", "access_key_id", "access_key_secret", "secret_access_key", "master_key", "account_key", "account_name", "password",
+		"passwd", "pwd",
 		"security_token", "session_token", "secret_id", "secret_key", "secret", "credential", "credentials", "external_id", "delegation", "token",
-		"authorization", "authorization_header", "proxy_authorization", "api_key", "apikey", "x_api_key", "x_auth_token", "x_authorization", "private_key", "sas_token",
-		"encryption_key", "passphrase", "cookie", "enterprise_license", "license_key", "awsaccesskeyid", "x_amz_signature", "x_amz_credential", "x_amz_security_token",
+		"authorization", "authorization_header", "proxy_authorization", "api_key", "apikey", "x_api_key", "x_auth_token", "x_authorization",
+		"private_key", "sas_token",
+		"encryption_key", "passphrase", "cookie", "enterprise_license", "license_key", "awsaccesskeyid", "x_amz_signature", "x_amz_credential",
+		"x_amz_security_token",
 	} {
 		secretKeys[k] = true
 	}

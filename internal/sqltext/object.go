@@ -154,9 +154,12 @@ func (p *Reader) ObjectName(kind ObjectKind) (string, bool) {
 
 // typeNames maps the synonyms of a type to one name, so that a procedure's types compare (seen in system.procedures of 1.2.895).
 var typeNames = map[string]string{
-	"BOOL": "BOOLEAN", "TINYINT": "INT8", "SMALLINT": "INT16", "INT": "INT32", "INTEGER": "INT32", "BIGINT": "INT64", "SIGNED": "INT64", "UNSIGNED": "UINT64",
-	"FLOAT": "FLOAT32", "REAL": "FLOAT32", "DOUBLE": "FLOAT64", "NUMERIC": "DECIMAL", "VARCHAR": "STRING", "TEXT": "STRING", "CHAR": "STRING", "CHARACTER": "STRING",
-	"VARBINARY": "BINARY", "BLOB": "BINARY", "TINYBLOB": "BINARY", "MEDIUMBLOB": "BINARY", "LONGBLOB": "BINARY", "JSON": "VARIANT", "DATETIME": "TIMESTAMP",
+	"BOOL": "BOOLEAN", "TINYINT": "INT8", "SMALLINT": "INT16", "INT": "INT32", "INTEGER": "INT32", "BIGINT": "INT64", "SIGNED": "INT64",
+	"UNSIGNED": "UINT64",
+	"FLOAT":    "FLOAT32", "REAL": "FLOAT32", "DOUBLE": "FLOAT64", "NUMERIC": "DECIMAL", "VARCHAR": "STRING", "TEXT": "STRING",
+	"CHAR": "STRING", "CHARACTER": "STRING",
+	"VARBINARY": "BINARY", "BLOB": "BINARY", "TINYBLOB": "BINARY", "MEDIUMBLOB": "BINARY", "LONGBLOB": "BINARY", "JSON": "VARIANT",
+	"DATETIME":    "TIMESTAMP",
 	"TIMESTAMPTZ": "TIMESTAMP_TZ", "STAGELOCATION": "STAGE_LOCATION",
 }
 

@@ -50,7 +50,8 @@ func Placeholders(sql string) ([]Placeholder, error) {
 		case t.Kind != Secret && t.Kind != String:
 			return nil, errorAt(sql, i, fmt.Sprintf("secret %q inside %s", p.Name, describe(sql, t)), hint)
 		case t.Kind == Secret && (k > 0 && gluesTo(tokens[k-1]) || k+1 < len(tokens) && gluesTo(tokens[k+1])):
-			return nil, errorAt(sql, i, fmt.Sprintf("secret %q touches another token", p.Name), "put a space between them, or write one string: 'text{{ secret \""+p.Name+"\" }}'")
+			return nil, errorAt(sql, i, fmt.Sprintf("secret %q touches another token", p.Name),
+				"put a space between them, or write one string: 'text{{ secret \""+p.Name+"\" }}'")
 		case t.Kind == String && endsInEscape(sql[t.Start+1:i]):
 			return nil, errorAt(sql, i, fmt.Sprintf("secret %q after an unfinished escape", p.Name), `write a backslash as \\`)
 		}
@@ -151,7 +152,10 @@ func storedBodies(src string, tokens []Token) ([]storedBody, error) {
 		}
 		switch first := p.Upper(p.I); {
 		case p.Take("EXECUTE", "IMMEDIATE"):
-			bodies = append(bodies, storedBody{p.EndOffset(), stop, "EXECUTE IMMEDIATE", "its text is read as SQL once more; write the statement itself"})
+			bodies = append(bodies, storedBody{
+				p.EndOffset(), stop, "EXECUTE IMMEDIATE",
+				"its text is read as SQL once more; write the statement itself",
+			})
 		case slices.Contains([]string{"CREATE", "ALTER", "ATTACH", "COMMENT"}, first):
 			bodies = append(bodies, definition(p.Words, p.I, stop)...)
 		case p.Take("SET", "GLOBAL"):
@@ -190,7 +194,8 @@ func definition(w Words, i, stop int) []storedBody {
 			}
 			return bodies
 		case !strings.Contains(w.Text(j), secretOpen):
-		case depth == 0 && (connection && w.Symbol(j-1, "=") || w.Is(j-1, "BY") && keyBefore(w, j)), depth > 0 && w.Symbol(j-1, "=") && (hidden || keys && (keyBefore(w, j) || w.Is(j-2, "ROLE_ARN"))):
+		case depth == 0 && (connection && w.Symbol(j-1, "=") || w.Is(j-1, "BY") && keyBefore(w, j)),
+			depth > 0 && w.Symbol(j-1, "=") && (hidden || keys && (keyBefore(w, j) || w.Is(j-2, "ROLE_ARN"))):
 		default:
 			bodies = append(bodies, storedBody{w.Tokens[j].Start, w.Tokens[j].End, "a definition", inClear})
 		}

@@ -204,5 +204,6 @@ func blockFrom(w Words, i int) (body, error) {
 		}
 	}
 	at := w.Tokens[start].Start
-	return body{}, errorAt(w.Src, at, strings.ToUpper(w.Text(start))+" has no END", "close the body with END; a transaction is opened by BEGIN;")
+	return body{}, errorAt(w.Src, at, strings.ToUpper(w.Text(start))+" has no END",
+		"close the body with END; a transaction is opened by BEGIN;")
 }

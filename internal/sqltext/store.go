@@ -16,7 +16,8 @@ type Edit struct {
 
 // replaced are the options of an S3 connection that give way to the store's own: who asks, and how its addresses are written.
 var replaced = []string{
-	"ACCESS_KEY_ID", "AWS_KEY_ID", "SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "SESSION_TOKEN", "AWS_TOKEN", "SECURITY_TOKEN", "ROLE_ARN", "EXTERNAL_ID",
+	"ACCESS_KEY_ID", "AWS_KEY_ID", "SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "SESSION_TOKEN", "AWS_TOKEN", "SECURITY_TOKEN", "ROLE_ARN",
+	"EXTERNAL_ID",
 	"ENABLE_VIRTUAL_HOST_STYLE",
 }
 
@@ -86,7 +87,12 @@ func (s Store) options(w Words, from, end int, equal string) []Edit {
 // written are the options that lead to the store, without those that are said already.
 func (s Store) written(equal string, said map[string]bool) string {
 	var parts []string
-	for _, o := range [][2]string{{"ENDPOINT_URL", s.Endpoint}, {"REGION", s.Region}, {"ACCESS_KEY_ID", s.Key}, {"SECRET_ACCESS_KEY", s.Secret}} {
+	for _, o := range [][2]string{
+		{"ENDPOINT_URL", s.Endpoint},
+		{"REGION", s.Region},
+		{"ACCESS_KEY_ID", s.Key},
+		{"SECRET_ACCESS_KEY", s.Secret},
+	} {
 		if slices.Contains(replaced, o[0]) || !said[o[0]] {
 			parts = append(parts, o[0]+" "+equal+" "+Quote(o[1]))
 		}
@@ -116,7 +122,8 @@ func Buckets(sql string) []string {
 }
 
 func isS3(w Words, i int) bool {
-	return w.Tokens[i].Kind == String && len(unquoted(w.Text(i))) > len("s3://") && strings.EqualFold(unquoted(w.Text(i))[:len("s3://")], "s3://")
+	return w.Tokens[i].Kind == String && len(unquoted(w.Text(i))) > len("s3://") &&
+		strings.EqualFold(unquoted(w.Text(i))[:len("s3://")], "s3://")
 }
 
 // followsS3 reports whether the location before tokens[i], to which a CONNECTION there belongs, is one of S3.

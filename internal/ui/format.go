@@ -90,9 +90,11 @@ func colorOf(word string) string {
 	switch word {
 	case "applied", "loaded", "replaced", "restored", "valid", "exact", "flashback", "up", "down", "none", "ok":
 		return green
-	case "pending", "planned", "new", "unsupported", "stale", "ahead", "changed", "skipped", "unfinished", "expired", "redefine", "warning:", "warning":
+	case "pending", "planned", "new", "unsupported", "stale", "ahead", "changed", "skipped", "unfinished", "expired", "redefine",
+		"warning:", "warning":
 		return yellow
-	case "rolled_back", "partial", "interrupted", "edited", "missing", "failed", "invalid", "quarantined", "kept", "differs", "irreversible", "dbctl:", "error", "fail":
+	case "rolled_back", "partial", "interrupted", "edited", "missing", "failed", "invalid", "quarantined", "kept", "differs", "irreversible",
+		"dbctl:", "error", "fail":
 		return red
 	case "untouched", "ignored", "vanished", "emptied", "hint:":
 		return dim

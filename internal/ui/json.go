@@ -75,7 +75,8 @@ func (j *jsonLines) record(kind, _ string, fields any) { j.line(kind, fields) }
 
 func (j *jsonLines) about(h Head) {
 	j.head = Head{
-		Run: cmp.Or(h.Run, j.head.Run), Project: cmp.Or(h.Project, j.head.Project), Env: cmp.Or(h.Env, j.head.Env), Database: cmp.Or(h.Database, j.head.Database),
+		Run: cmp.Or(h.Run, j.head.Run), Project: cmp.Or(h.Project, j.head.Project), Env: cmp.Or(h.Env, j.head.Env),
+		Database: cmp.Or(h.Database, j.head.Database),
 	}
 }
 

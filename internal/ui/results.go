@@ -161,7 +161,8 @@ func (t *text) fileTable(fs []event.File) string {
 	if len(rows) < len(fs) && !t.o.Quiet {
 		for _, k := range order {
 			s := sums[k]
-			b.WriteString(t.paint(k.outcome) + pad(k.outcome, 8) + " " + event.Plural(s.files, "file") + " (" + k.before + "), " + event.Bytes(s.bytes))
+			b.WriteString(t.paint(k.outcome) + pad(k.outcome, 8) + " " + event.Plural(s.files, "file") + " (" + k.before + "), " +
+				event.Bytes(s.bytes))
 			if s.rows > 0 {
 				b.WriteString(", " + event.Plural(s.rows, "row"))
 			}

@@ -88,7 +88,8 @@ func classify(s seen, force bool) (f File, engine bool) {
 	theirs := remembered && o.state == ledger.FileLoaded && g.state == "" && o.object.size == h.size && strings.HasPrefix(o.etag, h.etag)
 	ours := remembered && !theirs
 	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
-	engine = ours && h.size > 0 && (g.state == "" || asRemembered && (g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown))
+	engine = ours && h.size > 0 && (g.state == "" ||
+		asRemembered && (g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown))
 	f.Force, f.twin = remembered, o.state == ledger.FileLoaded
 	f.checksum, f.Rows, f.told = g.checksum, UnknownRows, g.state != ""
 	if s.brought.state != "" {

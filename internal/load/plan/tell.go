@@ -28,7 +28,10 @@ func (p *Plan) Emit(sink event.Sink, verb string) {
 	}
 	p.Notes(sink)
 	if len(p.Job.After) > 0 && len(p.Planned()) > 0 {
-		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: then, in the same transaction, when rows came: %s", p.Load, p.Job.Behind())})
+		sink(event.Note{
+			Level: event.Info,
+			Text:  fmt.Sprintf("load %s: then, in the same transaction, when rows came: %s", p.Load, p.Job.Behind()),
+		})
 	}
 	sink(event.Summary{Command: "load", Load: p.Load, Text: p.Load + ": " + p.Text(verb), Counts: p.Sums()})
 }

@@ -75,7 +75,10 @@ func NotApplied(m *project.Migration) error {
 
 // NothingApplied refuses to show what was applied of a version of which nothing is (exit 2).
 func NothingApplied(v int64) error {
-	return &Error{Kind: NoVersion, Version: v, Msg: fmt.Sprintf("version %d is not applied: the journal has no text of it", v), hint: "dbctl migrate status", code: exit.Usage}
+	return &Error{
+		Kind: NoVersion, Version: v, Msg: fmt.Sprintf("version %d is not applied: the journal has no text of it", v),
+		hint: "dbctl migrate status", code: exit.Usage,
+	}
 }
 
 // KeysNotKept refuses to write back a file that had keys written by hand.

@@ -92,8 +92,9 @@ func ToApply(p *project.Project, h state.History, was Texts, o Options) (Plan, e
 		if m.Version < newest && v.State != journal.Unsupported && !o.AllowOutOfOrder && !step.Consents.OutOfOrder {
 			errs = append(errs, &Error{
 				Kind: OutOfOrder, Version: m.Version, File: m.Path,
-				Msg:  fmt.Sprintf("version %d is older than %d, which is applied", m.Version, newest),
-				hint: "give the file a newer version, or allow it: dbctl migrate up --allow-out-of-order, or in the file: -- dbctl: allow=out-of-order \"why\"",
+				Msg: fmt.Sprintf("version %d is older than %d, which is applied", m.Version, newest),
+				hint: "give the file a newer version, or allow it: dbctl migrate up --allow-out-of-order, or in the file: -- dbctl: " +
+					"allow=out-of-order \"why\"",
 			})
 		}
 		plan.Steps = append(plan.Steps, step)
@@ -187,7 +188,8 @@ func downStep(p *project.Project, v state.Version, texts Texts) (Step, error) {
 			return Step{}, missingError(v)
 		case v.Sums.DownSum == "":
 			return Step{}, &Error{
-				Kind: NoDown, Version: v.Version, Msg: fmt.Sprintf("version %d %s was applied from a file without a -- +goose Down section", v.Version, v.Name),
+				Kind: NoDown, Version: v.Version,
+				Msg:  fmt.Sprintf("version %d %s was applied from a file without a -- +goose Down section", v.Version, v.Name),
 				hint: fmt.Sprintf("write one into the file, and say that it undoes what was applied: dbctl migrate accept %d --reason \"why\"", v.Version),
 			}
 		}
@@ -242,27 +244,38 @@ func Compare(p *project.Project, h state.History, was Texts, tell func(version i
 			tell(v.Version, "ahead", "applied, and newer than every file here")
 			notes = append(notes, event.Note{
 				Level: "warn",
-				Text:  fmt.Sprintf("version %d %s is applied, and newer than every file here: is this an older copy of the project?", v.Version, v.Name),
+				Text: fmt.Sprintf("version %d %s is applied, and newer than every file here: is this an older copy of the project?",
+					v.Version, v.Name),
 			})
 		case m == nil:
 			tell(v.Version, "missing", "applied, and its file is gone")
 			problems = append(problems, missingError(v))
 		case m.Up.Checksum != v.Sums.UpSum && m.Up.ExpandedChecksum == v.Sums.UpExpandedSum:
-			notes = append(notes, event.Note{Level: event.Info, Text: m.Path + " was edited since it was applied, and renders to the same text: that is no edit"})
+			notes = append(notes, event.Note{
+				Level: event.Info,
+				Text:  m.Path + " was edited since it was applied, and renders to the same text: that is no edit",
+			})
 		case m.Up.Checksum != v.Sums.UpSum && was.sameStatements(m, v):
-			notes = append(notes, event.Note{Level: event.Info, Text: m.Path + " was edited since it was applied, in comments and white space alone: that is no edit"})
+			notes = append(notes, event.Note{
+				Level: event.Info,
+				Text:  m.Path + " was edited since it was applied, in comments and white space alone: that is no edit",
+			})
 		case m.Up.Checksum != v.Sums.UpSum:
 			tell(v.Version, "edited", "the file's Up section was edited after it was applied")
 			problems = append(problems, &Error{
 				Kind: Edited, Version: v.Version, File: m.Path, Msg: "was edited after it was applied",
-				hint: fmt.Sprintf("`dbctl show %d --diff` shows what; put it back and write a new migration, or take the new text: `dbctl migrate redo` if it is "+
+				hint: fmt.Sprintf("`dbctl show %d --diff` shows what; put it back and write a new migration, or take the new text: `dbctl "+
+					"migrate redo` if it is "+
 					"the newest, or, if the warehouse is as the file says, dbctl migrate accept %[1]d --reason \"why\"", v.Version),
 			})
 		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
 			tell(v.Version, "stale", "what its templates say changed since it was applied: a var, or a load")
-			notes = append(notes, event.Note{Level: event.Warn, Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied "+
-				"(a var, or a load): `dbctl show %d --diff` shows what; "+
-				"write a new migration, or, if the warehouse is right: dbctl migrate accept %[2]d --reason \"why\"", m.Path, v.Version)})
+			notes = append(notes, event.Note{
+				Level: event.Warn,
+				Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied "+
+					"(a var, or a load): `dbctl show %d --diff` shows what; "+
+					"write a new migration, or, if the warehouse is right: dbctl migrate accept %[2]d --reason \"why\"", m.Path, v.Version),
+			})
 		case m.Down.Checksum != v.Sums.DownSum:
 			notes = append(notes, event.Note{Level: event.Info, Text: m.Path +
 				": its Down section changed since it was applied; going down runs what the file says now"})

@@ -34,7 +34,10 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 			st := &s.Statements[k]
 			followed := p.Atomic || k+1 < len(s.Statements)
 			if st.Effect.Retention && followed {
-				p.Notes = append(p.Notes, event.Note{Level: event.Warn, Text: fmt.Sprintf("%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line)})
+				p.Notes = append(p.Notes, event.Note{
+					Level: event.Warn,
+					Text:  fmt.Sprintf("%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line),
+				})
 			}
 			if err := j.statement(ctx, *s, st, followed); err != nil {
 				return p, err
@@ -89,7 +92,8 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 // definition judges whether what the engine does not show whole could be defined again, and by which secrets.
 func (j *judge) definition(ctx context.Context, s Step, st *Statement, w effect.Write, was catalog.ObjectState, irreversible func(string)) error {
 	replaces := w.Verb == effect.Replace && w.AccountWide()
-	if !was.Exists || j.judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew || catalog.Shown(was, w.Aspects) && !replaces {
+	if !was.Exists || j.judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew ||
+		catalog.Shown(was, w.Aspects) && !replaces {
 		return nil
 	}
 	j.judged[w.Object] = true
@@ -118,7 +122,8 @@ func (j *judge) definition(ctx context.Context, s Step, st *Statement, w effect.
 		irreversible(fmt.Sprintf("Databend does not show all of %s, and the journal has no earlier definition of it", w.Object))
 		return nil
 	case slices.ContainsFunc(ours, func(st Statement) bool { return sqltext.Masked(st.SQL) }):
-		irreversible(fmt.Sprintf("the keys in the definition of %s stood in its file as they were, which has others now, and the journal keeps none", w.Object))
+		irreversible(fmt.Sprintf("the keys in the definition of %s stood in its file as they were, which has others now, and the "+
+			"journal keeps none", w.Object))
 		return nil
 	case j.d.altered(was):
 		irreversible(fmt.Sprintf("%s was changed since dbctl defined it, and Databend does not show all of it", w.Object))
@@ -149,7 +154,8 @@ func unheld(st Statement, w effect.Write, was catalog.ObjectState, made, followe
 // Overtaken refuses a write of an object that is another now, right before the statement, than the one that was judged: it was made or
 // changed by another session since, and Databend does not show all of it, so that it could not be put back.
 func (s *Step) Overtaken(st Statement, w effect.Write, judged, now catalog.ObjectState) error {
-	if s.Consents.Irreversible || s.Consents.Adopt && w.Verb == effect.Replace || !now.Exists || catalog.Shown(now, w.Aspects) || w.Verb == effect.Create || w.Verb == effect.CreateNew || now.Definition() == judged.Definition() {
+	if s.Consents.Irreversible || s.Consents.Adopt && w.Verb == effect.Replace || !now.Exists || catalog.Shown(now, w.Aspects) ||
+		w.Verb == effect.Create || w.Verb == effect.CreateNew || now.Definition() == judged.Definition() {
 		return nil
 	}
 	return &Error{

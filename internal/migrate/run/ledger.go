@@ -199,7 +199,8 @@ func ledgerNotes(l *lineage.Lineage, all warehouse, files map[string]int64, carr
 			out = append(out, fmt.Sprintf("table %s becomes another table, with other rows: the ledger does not know from which of its %s",
 				display(o), many))
 		case !slices.Contains(f.Rows, l.Former(o)):
-			out = append(out, fmt.Sprintf("table %s is emptied: the next load takes none of its %s again; dbctl load NAME --mark new makes it", display(o), many))
+			out = append(out, fmt.Sprintf("table %s is emptied: the next load takes none of its %s again; dbctl load NAME --mark new makes it",
+				display(o), many))
 		}
 	}
 	return out

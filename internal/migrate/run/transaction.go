@@ -228,7 +228,8 @@ func notOvertaken(tables []sqltext.Object, heads map[sqltext.Object]string, alon
 	var each []string
 	for _, t := range tables {
 		head := sqltext.Quote(heads[t])
-		each = append(each, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM (SELECT snapshot_id, previous_snapshot_id FROM fuse_snapshot(%s, %s) LIMIT 1) "+
+		each = append(each, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM (SELECT snapshot_id, previous_snapshot_id FROM fuse_snapshot(%s, %s) "+
+			"LIMIT 1) "+
 			"WHERE snapshot_id<>%s AND coalesce(previous_snapshot_id, '')<>%s)",
 			sqltext.Quote(t.Database), sqltext.Quote(t.Name), head, head))
 	}

@@ -236,7 +236,8 @@ func (v *Verdict) rearranged(ctx context.Context, c catalog.Conn, at int, ch cha
 			cols = append(cols, sqltext.Quote(f.Name)+", "+sqltext.Ident(f.Name))
 		}
 		row := "to_string(json_object_keep_null(" + strings.Join(cols, ", ") + "))"
-		return fmt.Sprintf("select to_string(count(*)), to_string(sum(siphash64(%s) %% 1000000007)), to_string(sum(city64withseed(%s, 7) %% 1000000007)) from %s at (snapshot => %s) where _block_name in %s",
+		return fmt.Sprintf("select to_string(count(*)), to_string(sum(siphash64(%s) %% 1000000007)), to_string(sum(city64withseed(%s, "+
+			"7) %% 1000000007)) from %s at (snapshot => %s) where _block_name in %s",
 			row, row, v.Chain.At.SQL(), sqltext.Quote(s.ID), catalog.List(names))
 	}
 	rows, err := catalog.Query(ctx, c, "("+sum(s, v.Chain.Added(at))+") union all ("+sum(prev, v.Chain.gone(at))+")")

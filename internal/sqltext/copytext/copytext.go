@@ -23,8 +23,9 @@ type Copy struct {
 
 // SelectItem is one item of the COPY's SELECT list.
 type SelectItem struct {
-	Text   string // as written
-	Column string // the file's column it casts, when it is COLUMN, COLUMN::TYPE or [TRY_]CAST(COLUMN AS TYPE), as the engine folds it; else empty
+	Text string // as written
+	// the file's column it casts, when it is COLUMN, COLUMN::TYPE or [TRY_]CAST(COLUMN AS TYPE), as the engine folds it; else empty
+	Column string
 	Type   string // the cast's type as written; else empty
 }
 
@@ -38,7 +39,8 @@ type Option struct {
 // copyOptions are the options that the engine's grammar has (databend src/query/ast/src/parser/copy.rs); the word after = is
 // one token, or a bracket where list is set.
 var copyOptions = map[string]bool{
-	"FILES": true, "PATTERN": false, "FILE_FORMAT": true, "SIZE_LIMIT": false, "MAX_FILES": false, "SPLIT_SIZE": false, "PURGE": false, "FORCE": false,
+	"FILES": true, "PATTERN": false, "FILE_FORMAT": true, "SIZE_LIMIT": false, "MAX_FILES": false, "SPLIT_SIZE": false, "PURGE": false,
+	"FORCE":    false,
 	"ON_ERROR": false, "COLUMN_MATCH_MODE": false, "DISABLE_VARIANT_CHECK": false, "RETURN_FAILED_ONLY": false, "SCHEMA_EVOLUTION": true,
 }
 

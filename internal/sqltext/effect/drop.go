@@ -26,7 +26,8 @@ func (a *analysis) drop() {
 			w.Aspects |= Rows
 			w.Forgets = true
 			a.set("DROP TABLE ALL", Flashback,
-				"the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once", "UNDROP TABLE "+o.Display()+"; FLASHBACK")
+				"the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once",
+				"UNDROP TABLE "+o.Display()+"; FLASHBACK")
 			return
 		}
 		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.Display())

@@ -76,11 +76,12 @@ func (w Write) Changes(any Aspect) bool { return w.Aspects.Has(any) }
 
 // Effect is what one statement does. Kind, Reason and Undo are for people; nothing is decided by them.
 type Effect struct {
-	Kind     string           // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
-	Writes   []Write          // empty for class none
-	Names    []sqltext.Object // what it reads or depends on: base tables, stages, connections
-	Sources  []sqltext.Object // the tables and views, written ones included, that rows of what it fills, or of the view that it defines, come from
-	Consumes bool             // a stream among Names is moved on by it: DML, CREATE TABLE AS and COPY INTO a location do that
+	Kind   string           // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
+	Writes []Write          // empty for class none
+	Names  []sqltext.Object // what it reads or depends on: base tables, stages, connections
+	// the tables and views, written ones included, that rows of what it fills, or of the view that it defines, come from
+	Sources  []sqltext.Object
+	Consumes bool // a stream among Names is moved on by it: DML, CREATE TABLE AS and COPY INTO a location do that
 	Class    Class
 	Reason   string    // why it is of that class
 	Undo     string    // how it would be undone: "UNDROP TABLE t"
@@ -131,8 +132,12 @@ func Analyze(stmt, database string) Effect {
 		e.Class, e.Reason, e.Undo, e.Plain = Irreversible, "it writes another catalog, whose history is not ours to use", "", false
 	}
 	if name := a.writer(); name != "" && !a.explained {
-		e.Class, e.Reason, e.Undo, e.Plain = Irreversible, "the function "+name+" changes the warehouse, and what was before is not known", "", false
-		e.Writes = append(e.Writes, Write{Object: sqltext.Object{Kind: sqltext.Unknown, Name: "what " + name + " changes"}, Verb: Alter, Aspects: Text})
+		e.Class, e.Reason, e.Undo, e.Plain = Irreversible,
+			"the function "+name+" changes the warehouse, and what was before is not known", "", false
+		e.Writes = append(e.Writes, Write{
+			Object: sqltext.Object{Kind: sqltext.Unknown, Name: "what " + name + " changes"}, Verb: Alter,
+			Aspects: Text,
+		})
 	}
 	if e.DML && slices.ContainsFunc(e.Names, func(o sqltext.Object) bool { return o.Kind == sqltext.Sequence }) {
 		e.Reason += "; values taken from a sequence are not given back"

@@ -38,7 +38,8 @@ func (a *analysis) rename() {
 		}
 		a.set(words, Exact, "it is renamed back, by its id", words+" "+strings.Join(undo, ", "))
 		if kind == sqltext.Dictionary {
-			a.e.Class, a.e.Reason, a.e.Undo = Redefine, "a dictionary has no history; it is made again from dbctl's own text", "the earlier CREATE DICTIONARY"
+			a.e.Class, a.e.Reason, a.e.Undo = Redefine, "a dictionary has no history; it is made again from dbctl's own text",
+				"the earlier CREATE DICTIONARY"
 		}
 	case a.Take("WAREHOUSE"):
 		a.I--

@@ -94,7 +94,8 @@ type Text struct {
 // Texts are the texts of all sections that ran and were not rolled back, in the order in which they ran: where dbctl's own
 // earlier definition of an object is found. One request.
 func (j *Journal) Texts(ctx context.Context) ([]Text, error) {
-	rows, err := j.readRows(ctx, " AND "+events(EventPlan, EventApplied, EventDown, EventBaseline, EventMarkApplied, EventMarkUndone, EventTakeover))
+	rows, err := j.readRows(ctx, " AND "+events(EventPlan, EventApplied, EventDown, EventBaseline, EventMarkApplied, EventMarkUndone,
+		EventTakeover))
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,8 @@ func (l *Ledger) CarryLedger(ctx context.Context, ids []string, table sqltext.Ob
 // RestoreLedger lets the files that dbctl loaded into the tables with these ids count as loaded although the engine has forgotten them.
 func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason string, fence *lock.Fence) (int64, error) {
 	return l.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, map[string]string{"IDS": literals(ids)}, map[string]string{
-		ColEventID: "md5(event_id || " + store.Literal(run) + ")", ColSource: store.Literal(SourceRestored), colRun: store.Literal(run), ColReason: store.Literal(reason),
+		ColEventID: "md5(event_id || " + store.Literal(run) + ")", ColSource: store.Literal(SourceRestored), colRun: store.Literal(run),
+		ColReason: store.Literal(reason),
 	})
 }
 
@@ -98,7 +99,8 @@ func (l *Ledger) sayAgain(ctx context.Context, what string, fence *lock.Fence, f
 	for k, v := range words {
 		pairs = append(pairs, k, v)
 	}
-	text := "INSERT INTO " + l.LedgerName() + " (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(list, ", ") + strings.NewReplacer(pairs...).Replace(from)
+	text := "INSERT INTO " + l.LedgerName() + " (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(list, ", ") +
+		strings.NewReplacer(pairs...).Replace(from)
 	var res databend.Result
 	err := store.Again(ctx, func() (err error) {
 		res, err = l.db.Conn().Exec(ctx, databend.Statement{SQL: text})
@@ -124,7 +126,8 @@ WHERE nth = 1`
 // this id: nil when it knows of no other.
 func (l *Ledger) Former(ctx context.Context, target, id, stageURL string) (map[string]string, error) {
 	res, err := l.db.Query(ctx, strings.NewReplacer(
-		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "TARGET", store.Literal(target), "ID", store.Literal(id), "MOMENT", sqltext.Ident(ColAt), "URL", store.Literal(stageURL),
+		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "TARGET", store.Literal(target), "ID", store.Literal(id), "MOMENT",
+		sqltext.Ident(ColAt), "URL", store.Literal(stageURL),
 	).Replace(formerSQL))
 	if err != nil && !store.Missing(err) {
 		return nil, fmt.Errorf("read what the ledger knows of the former %s: %w", target, err)
