@@ -42,6 +42,18 @@ func BenchmarkTrips(b *testing.B) {
 	w.env.Put(b, "l1/b.csv", []byte("2,b\n"))
 	w.measure("load of one new file", 18, 1, 0, "load", "l001")
 	w.measure("load, nothing new", 8, 3, 0, "load", "l001")
+	w.write("loads/far.sql", fmt.Sprintf("COPY INTO t7 FROM 's3://%s/%sl7/' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' "+
+		"ACCESS_KEY_ID = {{ secret \"FAR_KEY\" }} SECRET_ACCESS_KEY = {{ secret \"FAR_SECRET\" }}) PATTERN = '.*[.]csv' "+
+		"FILE_FORMAT = (TYPE = CSV);\n", w.env.Bucket, w.env.Prefix, w.env.S3.Endpoint))
+	b.Setenv("FAR_KEY", w.env.S3.Key)
+	b.Setenv("FAR_SECRET", w.env.S3.Secret.Reveal())
+	w.env.Put(b, "l7/a.csv", []byte("1,a\n"))
+	w.run(0, "load", "far")
+	w.env.Put(b, "l7/b.csv", []byte("2,b\n"))
+	w.measure("load of one new file of a location", 21, 1, 0, "load", "far")
+	if err := os.Remove(filepath.Join(w.dir, "loads/far.sql")); err != nil {
+		b.Fatal(err)
+	}
 	w.run(0, "load", "--all")
 	w.measure("load --all of six, nothing new", 12, 3, 0, "load", "--all")
 	w.measure("plan", 12, 3, 0, "plan")

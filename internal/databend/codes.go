@@ -8,20 +8,35 @@ import (
 
 // Codes of an Error that callers tell apart.
 const (
+	CodeInternal         = 1001
+	CodeUnimplemented    = 1002
 	CodeUnknownDatabase  = 1003
+	CodeBadArguments     = 1006
 	CodeUnknownFunction  = 1008
+	CodeBadValueType     = 1010
 	CodeUnknownTable     = 1025
 	CodeNoProcesses      = 1035 // NotFoundClusterNode: the bare embedded engine has no system.processes
+	CodeBadBytes         = 1046
 	CodeUnknownColumn    = 1058
 	CodeSemantic         = 1065 // an unknown column, for one
+	CodeBadCompression   = 1076 // a file that cannot be unpacked; the text names it
+	CodeGeometry         = 1090
+	CodeUnwind           = 1104 // a panic of the server
+	CodeUnknownCatalog   = 1119
+	CodeSchemaMismatch   = 1303 // COPY: the files' schemas differ
 	CodeNoLicence        = 1402
 	CodeNoTasks          = 1702
+	CodeMetaService      = 2001 // CREATE STAGE: a storage that the server makes none over, for one
 	CodeVersionMismatch  = 2009 // somebody committed to the table meanwhile
 	CodeNoHistory        = 2013 // FLASHBACK: no such snapshot
 	CodeTableExists      = 2302
 	CodeUndropNoHistory  = 2309
 	CodeUndropVacuumed   = 2326
+	CodeUnknownStage     = 2501
 	CodeIllegalReference = 2747 // FLASHBACK: an index or constraint needs a column that the snapshot lacks
+	CodeStorageNotFound  = 3001
+	CodeStorageDenied    = 3002
+	CodeStorageOther     = 4000
 	CodeConflict         = 4001 // two transactions
 )
 

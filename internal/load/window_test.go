@@ -48,6 +48,9 @@ func TestRunWithinItsWindow(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 1) // the first pass is a full one
 	w.Put(t, "p/day=2020-01-02/a.parquet", rows(2, 1))
 	w.Put(t, "p/day="+today+"/a.parquet", rows(3, 1))
+	if s := w.listed(ld); s.Outside != 1 || s.Counts["new"] != 1 || s.Rows != 1 {
+		t.Errorf("got %+v, want one new file, one outside of the window, one row", s)
+	}
 	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.mustRun(ld, plan.Options{Path: "p/day=2020-01-02/*"}, 1, 1)

@@ -53,7 +53,7 @@ var story = []event.Event{
 	},
 	event.File{Load: "videos", Table: "default.citydrive_videos", Path: "videos/c.parquet", Before: "loaded", Outcome: "skipped", Bytes: 999},
 	event.File{Load: "manifests", Table: "default.frame_metadata_catalog", Path: "manifests/m.parquet", Before: "loaded", Outcome: "skipped", Bytes: 1000},
-	event.LoadState{Load: "videos", Table: "default.citydrive_videos", Counts: map[string]int64{"new": 1, "loaded": 1234567}, Rows: 7654321, LastRun: &at},
+	event.LoadState{Load: "videos", Table: "default.citydrive_videos", Counts: map[string]int64{"new": 1, "loaded": 1234567}, Rows: 7654321, LastRun: &at, Outside: 1200},
 	event.LoadState{Load: "manifests", Table: "default.frame_metadata_catalog", Counts: map[string]int64{"vanished": 2}, Reason: "stage path is empty"},
 	event.Preview{
 		Load: "embeddings", Columns: []string{"id", "embedding", "meta"}, Types: []string{"Int32", "Nullable(Vector(5))", "Nullable(Variant)"},

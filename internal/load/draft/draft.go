@@ -236,7 +236,7 @@ func (d *drafter) read(ctx context.Context) error {
 	for _, f := range d.sample {
 		res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name, type, nullable FROM INFER_SCHEMA(location=>" +
 			source.Literal("@"+d.j.Copy.Stage+"/"+f) + ", file_format=>" + sqltext.Quote(named) + ") ORDER BY order_id"})
-		if err != nil && databend.IsCode(err, 1001, 1046, 1076) {
+		if err != nil && databend.IsCode(err, databend.CodeInternal, databend.CodeBadBytes, databend.CodeBadCompression) {
 			d.out.Notes = append(d.out.Notes, fmt.Sprintf("%s cannot be read: %s", f, fault.InWords(err)))
 			continue
 		}

@@ -7,22 +7,25 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 )
 
+// refusals are the codes of a COPY that its files or its text are to blame for.
+var refusals = []int{
+	databend.CodeInternal, databend.CodeUnimplemented, databend.CodeBadArguments, databend.CodeBadValueType, databend.CodeBadBytes,
+	databend.CodeSemantic, databend.CodeBadCompression, databend.CodeGeometry, databend.CodeUnwind, databend.CodeSchemaMismatch,
+}
+
 // A COPY is atomic and seldom names what it stumbled over. IsRefusal reports whether err is the engine's word about the files or
 // the text of a COPY, and not about the way to it.
 func IsRefusal(err error) bool {
-	return databend.IsCode(err, 1001, 1002, 1006, 1010, 1046, 1065, BadCompression, 1090, 1104, 1303) && !noMemory.MatchString(err.Error()) &&
+	return databend.IsCode(err, refusals...) && !noMemory.MatchString(err.Error()) &&
 		(AtLine.MatchString(err.Error()) || !TextMistake.MatchString(err.Error()))
 }
-
-// BadCompression is Databend's code for a file that cannot be unpacked, which its text names.
-const BadCompression = 1076
 
 // noMemory is a panic (1104) of a server that has too little for a file: another day it has more.
 var noMemory = regexp.MustCompile(`memory usage .* exceeds|memory allocation of|[Oo]ut of memory`)
 
 // MovedUnder reports whether err says that one of the files was deleted or overwritten while it was read, or may not be read.
 func MovedUnder(err error, paths []string) bool {
-	return databend.IsCode(err, 3001, 3002, 4000) && Named(err, paths) != ""
+	return databend.IsCode(err, databend.CodeStorageNotFound, databend.CodeStorageDenied, databend.CodeStorageOther) && Named(err, paths) != ""
 }
 
 // Texts of the engine, stable since 1.2.700 at least; what they do not match falls back to bisection.

@@ -49,9 +49,9 @@ func InWords(err error) string {
 			m[2] = m[1] + "; write it as a list of any length, or without the Arrow schema (store_schema=False)"
 		}
 		return "it has a column of a type that Databend cannot read: " + OneLine(m[2])
-	case databend.IsCode(err, BadCompression):
+	case databend.IsCode(err, databend.CodeBadCompression):
 		return "it cannot be unpacked: cut off, damaged, or compressed otherwise than the load says: " + OneLine(text)
-	case databend.IsCode(err, 1001):
+	case databend.IsCode(err, databend.CodeInternal):
 		return "its data is damaged, or of a type that cannot be read: " + OneLine(text)
 	case strings.Contains(lower, "unable to cast `null`"):
 		return "NULL where the table takes none: " + OneLine(text)

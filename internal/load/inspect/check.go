@@ -127,7 +127,7 @@ func (r *Inspector) countEach(ctx context.Context, files []plan.File, c check) (
 		return one[0], nil
 	case !fault.IsRefusal(err):
 		return nil, err
-	case len(files) == 1 || !databend.IsCode(err, 1001):
+	case len(files) == 1 || !databend.IsCode(err, databend.CodeInternal):
 		return nil, nil
 	}
 	half := len(files) / 2

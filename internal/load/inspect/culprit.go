@@ -61,7 +61,7 @@ func (r *Inspector) Condemn(f plan.File, why Finding) {
 // Culprits finds the bad files of a batch that the engine refused, at least one: by the name in the error, by queries over the
 // casts, or by trying halves.
 func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []string, cause error) (map[string]Finding, error) {
-	if fault.Unreadable.MatchString(cause.Error()) || databend.IsCode(cause, fault.BadCompression) {
+	if fault.Unreadable.MatchString(cause.Error()) || databend.IsCode(cause, databend.CodeBadCompression) {
 		if name := fault.Named(cause, plan.Paths(files)); name != "" {
 			return map[string]Finding{name: {Why: fault.InWords(cause)}}, nil
 		}

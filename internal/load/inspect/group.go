@@ -64,7 +64,7 @@ func (r *Inspector) Groups(ctx context.Context, files []plan.File) ([]Group, err
 // footers reads the footers of files, and nothing else: it fails when one cannot be read, or when their schemas differ.
 func (r *Inspector) footers(ctx context.Context, files []plan.File) error {
 	_, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.Load.From(plan.Paths(files))})
-	if m := differ.FindStringSubmatch(fault.Message(err)); m != nil && databend.IsCode(err, 1303) {
+	if m := differ.FindStringSubmatch(fault.Message(err)); m != nil && databend.IsCode(err, databend.CodeSchemaMismatch) {
 		if r.schemas == nil {
 			r.schemas = map[string]string{}
 		}

@@ -77,7 +77,7 @@ func (r *Inspector) columns(ctx context.Context) ([]string, error) {
 	}
 	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT * FROM " + sqltext.Ident(j.Database) + "." + sqltext.Ident(j.Table) +
 		" LIMIT 0"})
-	if databend.IsCode(err, 1003, 1025) {
+	if databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable) {
 		err = nil
 	}
 	return res.Columns, fault.Wrap(j.Name, "read the columns of "+j.Target, err)

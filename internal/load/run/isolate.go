@@ -27,7 +27,7 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 	r.phase("looking for bad files")
 	defer r.phase("")
 	groups := []inspect.Group{{Files: b.files}}
-	if databend.IsCode(cause, 1303) || fault.Unreadable.MatchString(cause.Error()) || fault.MissingColumn.MatchString(cause.Error()) {
+	if databend.IsCode(cause, databend.CodeSchemaMismatch) || fault.Unreadable.MatchString(cause.Error()) || fault.MissingColumn.MatchString(cause.Error()) {
 		var err error
 		if groups, err = r.inspect.Groups(ctx, b.files); err != nil {
 			return 0, err
@@ -76,7 +76,7 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 func (r *run) loadGroup(ctx context.Context, b batch, g inspect.Group) (int, error) {
 	before, odd := len(r.inspect.Bad), 0
 	mistake := func(err error) bool {
-		return fault.TextMistake.MatchString(err.Error()) || databend.IsCode(err, fault.BadCompression)
+		return fault.TextMistake.MatchString(err.Error()) || databend.IsCode(err, databend.CodeBadCompression)
 	}
 	for len(g.Files) > 0 {
 		part, err := r.obeyed(ctx, batch{
@@ -129,7 +129,7 @@ func (r *run) loadGroup(ctx context.Context, b batch, g inspect.Group) (int, err
 func (r *run) outOfReach(err error) bool {
 	files := r.plan.Planned()
 	name := fault.Named(err, plan.Paths(files))
-	if !databend.IsCode(err, 3001, 3002) || name == "" || r.res.Files == 0 && len(r.inspect.Bad) >= inspect.Alike {
+	if !databend.IsCode(err, databend.CodeStorageNotFound, databend.CodeStorageDenied) || name == "" || r.res.Files == 0 && len(r.inspect.Bad) >= inspect.Alike {
 		return false
 	}
 	if r.denied == nil {

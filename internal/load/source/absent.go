@@ -11,15 +11,8 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 )
 
-// Databend's codes of a place that is not there.
-const (
-	unknownCatalog = 1119
-	unknownStage   = 2501
-	noSuchStorage  = 2001
-)
-
 // UnknownStage reports whether a stage was not there.
-func UnknownStage(err error) bool { return databend.IsCode(err, unknownStage) }
+func UnknownStage(err error) bool { return databend.IsCode(err, databend.CodeUnknownStage) }
 
 // storeWords are what stores say, and what it means; the first that matches holds.
 var storeWords = []struct {
@@ -45,14 +38,14 @@ var storeWords = []struct {
 
 // Placed turns the engine's word about a missing table, stage or bucket into one that says what to do.
 func (j *Load) Placed(err error) error {
-	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, unknownCatalog) {
+	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, databend.CodeUnknownCatalog) {
 		return j.NoTable()
 	}
 	if UnknownStage(err) {
 		return fault.Errorf(j.Name, exit.Failed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
 	}
 	text := fault.Message(err)
-	if databend.IsCode(err, noSuchStorage) && j.Own() {
+	if databend.IsCode(err, databend.CodeMetaService) && j.Own() {
 		scheme, _, _ := strings.Cut(j.Copy.URI, "://")
 		return fault.Errorf(j.Name, exit.Failed, "load from a stage or an s3:// location",
 			"the server makes no stage over %s, and without one it lists nothing: %s", scheme, fault.OneLine(text))
