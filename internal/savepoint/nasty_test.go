@@ -358,3 +358,15 @@ func TestUndropUndone(t *testing.T) {
 		})
 	}
 }
+
+// The engine keeps a view's column list as a query around the view's own, which it writes in another way when it is given one.
+func TestViewWithColumnList(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use "+r.db(), "create table a (x int, y string)", "create view v (one, `T wo`) as select x, y from a where y <> ') v('", "create view `V w` (one) as select x from a")
+	was := r.look()
+	if err := r.run("alter view v as select 1 z", "alter view `V w` as select 2 z"); err != nil {
+		t.Fatal(err)
+	}
+	r.restored(was)
+}
