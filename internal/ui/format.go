@@ -1,12 +1,11 @@
 package ui
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
 )
 
 // took is a duration of ms in the shortest form that still says something.
@@ -29,17 +28,14 @@ func timeText(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// shorten cuts s to at most n runes on one line, the last one an ellipsis.
+// shorten cuts s to at most n columns of a terminal on one line, the last one an ellipsis.
 func shorten(s string, n int) string {
 	return cut(strings.Join(strings.Fields(s), " "), n)
 }
 
 // cut is shorten for a text that is one line already.
 func cut(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
+	return runewidth.Truncate(s, n, "…")
 }
 
 // indent puts prefix before each line of s.
@@ -50,21 +46,73 @@ func indent(s, prefix string) string {
 // table aligns rows below their head. A column that is empty in all of them is left out, and empty last cells leave no blanks.
 func table(rows [][]string) string {
 	rows = withoutEmpty(rows)
-	var b bytes.Buffer
-	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
-	for _, r := range rows {
-		cells := make([]string, len(r))
-		for i, c := range r {
-			cells[i] = visible(c)
+	cells := make([][]string, len(rows))
+	for n, r := range rows {
+		for _, c := range r {
+			cells[n] = append(cells[n], visible(c))
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
-	_ = w.Flush() // a Buffer takes everything
-	lines := strings.Split(b.String(), "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimRight(l, " ")
+	widths := widthsOf(cells)
+	var b strings.Builder
+	for _, r := range cells {
+		var line strings.Builder
+		for i, c := range r {
+			line.WriteString(runewidth.FillRight(c, widths[i]) + "  ")
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	return strings.Join(lines, "\n")
+	return b.String()
+}
+
+// widthsOf is how many columns of a terminal each column of a table takes.
+func widthsOf(rows [][]string) []int {
+	var widths []int
+	for _, r := range rows {
+		for i, c := range r {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], runewidth.StringWidth(c))
+		}
+	}
+	return widths
+}
+
+// least is how narrow a column may be made.
+const least = 8
+
+// fitted cuts the widest columns of a table until it fits into width; a width of 0 is any.
+func fitted(rows [][]string, width int) [][]string {
+	if width <= 0 {
+		return rows
+	}
+	rows = withoutEmpty(rows)
+	shown := make([][]string, len(rows))
+	for n, r := range rows {
+		for _, c := range r {
+			shown[n] = append(shown[n], visible(c))
+		}
+	}
+	widths := widthsOf(shown)
+	total := -2
+	for _, w := range widths {
+		total += w + 2
+	}
+	for total > width {
+		i := widest(widths)
+		if widths[i] <= least {
+			break
+		}
+		by := max(1, min(total-width, widths[i]-max(least, second(widths, i))))
+		widths[i] -= by
+		total -= by
+	}
+	for _, r := range shown {
+		for i, c := range r {
+			r[i] = cut(c, widths[i])
+		}
+	}
+	return shown
 }
 
 func withoutEmpty(rows [][]string) [][]string {

@@ -2,7 +2,8 @@ package ui
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
 
 	"github.com/dbctl/dbctl/internal/event"
 )
@@ -22,41 +23,24 @@ func resultText(p event.Preview, width int) string {
 		}
 		rows = append(rows, cells)
 	}
-	widths := make([]int, len(p.Columns))
 	total := -2
-	for i := range widths {
-		for _, r := range rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(r[i]))
-		}
-		total += widths[i] + 2
+	for _, w := range widthsOf(rows) {
+		total += w + 2
 	}
 	if len(p.Rows) == 1 && (lines || width > 0 && total > width) {
 		return downwards(rows)
 	}
-	for width > 0 && total > width {
-		i := widest(widths)
-		if widths[i] <= 8 {
-			break
-		}
-		by := min(total-width, widths[i]-max(8, second(widths, i)))
-		by = max(by, 1)
-		widths[i] -= by
-		total -= by
-	}
-	var cut [][]string
 	for _, r := range rows {
-		cells := make([]string, len(r))
 		for i, c := range r {
-			if cells[i] = c; width > 0 {
-				cells[i] = shorten(c, widths[i])
+			if width > 0 {
+				r[i] = strings.Join(strings.Fields(c), " ")
 			}
-			if cells[i] == "" { // an empty text is a value: its column stays
-				cells[i] = " "
+			if r[i] == "" { // an empty text is a value: its column stays
+				r[i] = " "
 			}
 		}
-		cut = append(cut, cells)
 	}
-	return table(cut) + event.Plural(int64(len(p.Rows)), "row") + "\n"
+	return table(fitted(rows, width)) + event.Plural(int64(len(p.Rows)), "row") + "\n"
 }
 
 // widest is the index of the largest width; second the largest of the others.
@@ -84,11 +68,11 @@ func second(widths []int, but int) int {
 func downwards(rows [][]string) string {
 	width := 0
 	for _, name := range rows[0] {
-		width = max(width, utf8.RuneCountInString(name))
+		width = max(width, runewidth.StringWidth(name))
 	}
 	var b strings.Builder
 	for i, name := range rows[0] {
-		gap := width - utf8.RuneCountInString(name)
+		gap := width - runewidth.StringWidth(name)
 		value := strings.ReplaceAll(strings.TrimRight(rows[1][i], "\n"), "\n", "\n"+strings.Repeat(" ", width+2))
 		b.WriteString(name + strings.Repeat(" ", gap) + "  " + value + "\n")
 	}

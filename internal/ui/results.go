@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 // migrationTable is `migrate status`. The state stands first: it is what is looked for, and what carries colour.
 func (t *text) migrationTable(ms []event.Migration) string {
+	slices.SortStableFunc(ms, func(a, b event.Migration) int { return cmp.Compare(a.Version, b.Version) }) // pending and skipped come apart
 	rows := [][]string{{"STATE", "VERSION", "NAME", "APPLIED AT", "TOOK", "NOTE"}}
 	for _, m := range ms {
 		ms := ""
@@ -20,7 +23,7 @@ func (t *text) migrationTable(ms []event.Migration) string {
 		}
 		rows = append(rows, []string{m.State, strconv.FormatInt(m.Version, 10), m.Name, timeText(m.AppliedAt), ms, shorten(m.Reason, 100)})
 	}
-	return t.paintLines(table(rows))
+	return t.paintLines(table(fitted(rows, t.width())))
 }
 
 // ran is one migration that has just run.
@@ -156,7 +159,7 @@ func (t *text) fileTable(fs []event.File) string {
 	}
 	var b strings.Builder
 	if len(rows) > 0 {
-		b.WriteString(t.paintLines(table(append(titles, rows...))))
+		b.WriteString(t.paintLines(table(fitted(append(titles, rows...), t.width()))))
 	}
 	if len(rows) < len(fs) && !t.o.Quiet {
 		for _, k := range order {
@@ -243,7 +246,7 @@ func (t *text) loadTable(ls []event.LoadState) string {
 		}
 		rows = append(rows, append(r, event.Count(l.Rows), timeText(l.LastRun), shorten(note, 100)))
 	}
-	return table(rows)
+	return table(fitted(rows, t.width()))
 }
 
 // loadRunTable is `load --history NAME`.
