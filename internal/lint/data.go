@@ -168,7 +168,7 @@ ALTER TABLE orders ADD COLUMN note STRING;`,
 				p.ownWork(s, w.Object) {
 				continue
 			}
-			if slices.Contains(s.Names, w.Object) || define.Reads(s.SQL, w.Object, s.database) || dependents(p, w.Object) != "" {
+			if slices.Contains(s.Names, w.Object) || define.Reads(s.SQL, w.Object, s.database) || dependents(p, w.Object, false) != "" {
 				continue // rebuilt from its own rows; or replace-dependency says it
 			}
 			p.atObject(s, w.Object, fmt.Sprintf("the rows of %s, which version %d made, are replaced by an empty table", w.Object,

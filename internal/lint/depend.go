@@ -10,8 +10,9 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
-// dependents names what depends on a table: its streams, and the loads that fill it. It is "" where nothing does.
-func dependents(p *pass, table sqltext.Object) string {
+// dependents names what a new table under the name breaks: the streams on the old one, and the loads that fill it, unless it is rebuilt
+// from its own rows: then the ledger goes along. It is "" where nothing breaks.
+func dependents(p *pass, table sqltext.Object, rebuilt bool) string {
 	var names []string
 	for _, o := range p.schema.Of(sqltext.Table) {
 		if o.Relation == schema.Stream && o.On == table {
@@ -19,7 +20,7 @@ func dependents(p *pass, table sqltext.Object) string {
 		}
 	}
 	for i := range p.Loads {
-		if p.target(&p.Loads[i]) == table {
+		if !rebuilt && p.target(&p.Loads[i]) == table {
 			names = append(names, "load "+p.Loads[i].Name)
 		}
 	}
@@ -30,7 +31,7 @@ var replaceDependency = Rule{
 	Name: "replace-dependency", Level: Error,
 	Short: "CREATE OR REPLACE of a table that a stream or a load depends on",
 	Why: "The new table has another id. A stream on the old one fails from then on; a load has no ledger for the new one and loads every " +
-		"file again, or, where rows were copied, refuses to go on.",
+		"file again. A table that is rebuilt from its own rows (AS SELECT … FROM itself) keeps its ledger.",
 	Bad: `-- migrations/00001_orders.sql
 CREATE TABLE orders (id INT);
 CREATE STREAM orders_stream ON TABLE orders;
@@ -46,7 +47,7 @@ ALTER TABLE orders ADD COLUMN note STRING;`,
 			if w.Verb != effect.Replace || w.Kind != sqltext.Table || w.IsStream || s.down || define.IsView(s.SQL) {
 				continue
 			}
-			if on := dependents(p, w.Object); on != "" {
+			if on := dependents(p, w.Object, define.Reads(s.SQL, w.Object, s.database)); on != "" {
 				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, on, plural(on, "depends",
 					"depend")),
 					"CREATE TABLE for a new one, ALTER TABLE for one that is there; or "+reasonHint(p.rule.Name))

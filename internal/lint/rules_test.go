@@ -185,6 +185,27 @@ ALTER TABLE t ADD COLUMN note STRING;
 	}
 }
 
+// TestReplacedUnderALoad is what is found where a migration replaces a table that a load fills: a rebuilt one keeps its ledger, a stream breaks.
+func TestReplacedUnderALoad(t *testing.T) {
+	t.Parallel()
+	const before = "-- migrations/00001_t.sql\nCREATE TABLE t (id INT);\nCREATE STAGE lake URL = 's3://bucket/' CONNECTION = (CONNECTION_NAME = 'c');\n"
+	const load = "\n-- loads/t.sql\nCOPY INTO t (id) FROM @lake/t/"
+	for _, tt := range []struct{ replace, want string }{
+		{"CREATE OR REPLACE TABLE t (id INT, note STRING);", "breaks load t"},
+		{"CREATE OR REPLACE TABLE t AS SELECT 1 AS id;", "breaks load t"},
+		{"CREATE OR REPLACE TABLE t CLUSTER BY (id) AS SELECT * FROM t;", ""},
+		{"CREATE STREAM s ON TABLE t;\nCREATE OR REPLACE TABLE t AS SELECT * FROM t;", "breaks stream default.s"},
+	} {
+		found := of("replace-dependency", lint(t, Files(before+"-- migrations/00002_again.sql\n"+tt.replace+load)))
+		switch {
+		case tt.want == "" && len(found) > 0:
+			t.Errorf("%s: found %+v", tt.replace, found)
+		case tt.want != "" && (len(found) != 1 || !strings.Contains(found[0].Message, tt.want)):
+			t.Errorf("%s: found %+v, want %q", tt.replace, found, tt.want)
+		}
+	}
+}
+
 // TestVectorVar compares the widths of the tables with a var that names one.
 func TestVectorVar(t *testing.T) {
 	t.Parallel()
