@@ -107,17 +107,23 @@ func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 				t.irreversible++
 			}
 			for i, w := range st.Effect.Writes {
-				if w.Kind == sqltext.Table && (w.Verb == effect.Create || w.Verb == effect.CreateNew || w.Verb == effect.RenameIn) {
-					t.tables[w.Display()] = fmt.Sprint(s.Version)
+				if w.Kind == sqltext.Table {
+					switch w.Verb {
+					case effect.Create, effect.CreateNew, effect.Replace, effect.Undrop, effect.RenameIn:
+						t.tables[w.Display()] = fmt.Sprint(s.Version)
+					case effect.Drop, effect.RenameOut:
+						delete(t.tables, w.Display())
+					case effect.Alter, effect.Swap, effect.WriteData:
+					}
 				}
-				word := t.count(w.Verb, i == 0)
-				if word != "" {
-					does = append(does, word+" "+called(st.SQL, w))
+				if word := t.count(w.Verb, i == 0); word != "" {
+					if what := word + " " + called(st.SQL, w); !slices.Contains(does, what) {
+						does = append(does, what)
+					}
 				}
 			}
 		}
 		const most = 3
-		does = slices.Compact(does)
 		if n := len(does); n > most {
 			does = append(does[:most:most], fmt.Sprintf("%d more", n-most))
 		}
@@ -140,8 +146,10 @@ func called(sql string, w effect.Write) string {
 func (t *planTotals) count(v effect.Verb, first bool) string {
 	n, word := &t.alter, "alter"
 	switch v {
-	case effect.Create, effect.CreateNew, effect.Replace, effect.Undrop:
+	case effect.Create, effect.CreateNew, effect.Undrop:
 		n, word = &t.create, "create"
+	case effect.Replace:
+		n, word = &t.create, "create or replace"
 	case effect.Drop:
 		n, word = &t.drop, "drop"
 	case effect.WriteData:
