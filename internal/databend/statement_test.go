@@ -194,24 +194,26 @@ func TestTooLateIsNotSent(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, nil)
 	cfg := f.config()
-	base, by := http.DefaultTransport.(*http.Transport).Clone(), time.Time{}
+	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.DisableKeepAlives = true // each request dials
+	dial := base.DialContext
+	var late atomic.Int64 // no request is sent before this time, of the Unix epoch in nanoseconds
+	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		time.Sleep(time.Until(time.Unix(0, late.Load())))
+		return dial(ctx, network, addr)
+	}
 	cfg.Transport = base
 	sess, err := f.connect(cfg).Session(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dial := base.DialContext
-	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		time.Sleep(time.Until(by) + time.Millisecond)
-		return dial(ctx, network, addr)
-	}
-	by = time.Now().Add(50 * time.Millisecond)
+	by := time.Now().Add(50 * time.Millisecond)
+	late.Store(by.Add(time.Millisecond).UnixNano())
 	_, err = sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t", SendBy: by})
 	if kindOf(err) != KindUnreachable || len(f.sql()) != 0 {
 		t.Errorf("got %v, and the server %q; want nothing sent", err, f.sql())
 	}
-	by = time.Time{}
+	late.Store(0)
 	if _, err := sess.Exec(t.Context(), Statement{SQL: "SELECT 1", SendBy: time.Now().Add(time.Minute)}); err != nil {
 		t.Error(err)
 	}
