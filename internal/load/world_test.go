@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,7 +32,8 @@ type world struct {
 	t       testing.TB
 	cfg     func(*databend.Config) // changes the server's configuration
 	stage   string
-	events  []event.Event // of the last command
+	mu      sync.Mutex
+	events  []event.Event // of the last command; under mu while it runs
 	runs    int
 	secrets secret.Set
 }
@@ -101,8 +103,13 @@ func (w *world) with(ctx context.Context, f func(*Loader) error) error {
 	if w.cfg != nil {
 		w.cfg(&cfg)
 	}
-	w.events = nil
-	return w.child(ctx, cfg, fmt.Sprintf("run-%d", w.runs), func(e event.Event) { w.events = append(w.events, e) }, f)
+	told := func(keep func()) { // a test may run a load in the middle of another
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		keep()
+	}
+	told(func() { w.events = nil })
+	return w.child(ctx, cfg, fmt.Sprintf("run-%d", w.runs), func(e event.Event) { told(func() { w.events = append(w.events, e) }) }, f)
 }
 
 // child runs f with a Loader of its own; unlike with it may run beside another.

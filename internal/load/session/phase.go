@@ -49,7 +49,11 @@ func (p *Phases) Enter(phase string) {
 			case <-stop:
 				return
 			case <-t.C:
-				tell()
+				p.mu.Lock()
+				if p.stop == stop { // not behind the phase's end
+					tell()
+				}
+				p.mu.Unlock()
 			}
 		}
 	}()
