@@ -17,7 +17,8 @@ type aside struct {
 	mu      sync.Mutex
 	waiting []*http.Request
 	timer   *time.Timer
-	writing sync.WaitGroup // of requests that are on their way and not yet written
+	unsent  int           // requests that are on their way and not yet written
+	idle    chan struct{} // closed when there is none; nil: nobody asks
 }
 
 // add takes a request to send later.
@@ -40,14 +41,14 @@ func (a *aside) flush() {
 		a.timer = nil
 	}
 	for _, req := range a.waiting {
-		a.writing.Add(1)
+		a.unsent++
 		go a.send(req)
 	}
 	a.waiting = nil
 }
 
 func (a *aside) send(req *http.Request) {
-	written := sync.OnceFunc(a.writing.Done)
+	written := sync.OnceFunc(a.written)
 	defer written()
 	c, _ := a.srv.newCall(context.Background(), nil, "")
 	defer c.stop()
@@ -55,18 +56,32 @@ func (a *aside) send(req *http.Request) {
 	c.send(ctx, req, nil, a.srv.patience.last)
 }
 
+// written says that one request more is on its way.
+func (a *aside) written() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unsent--
+	if a.unsent == 0 && a.idle != nil {
+		close(a.idle)
+		a.idle = nil
+	}
+}
+
 // close sends what is waiting and returns when all is on its way.
 func (a *aside) close() {
 	a.flush()
-	done := make(chan struct{})
-	go func() {
-		a.writing.Wait()
+	idle := make(chan struct{})
+	a.mu.Lock()
+	if a.unsent == 0 {
+		close(idle)
+	} else {
+		a.idle = idle
+	}
+	a.mu.Unlock()
+	select {
+	case <-idle:
 		// The standard library tells of a written request right before it hands it to the kernel; the process may end when we return.
 		time.Sleep(2 * time.Millisecond)
-		close(done)
-	}()
-	select {
-	case <-done:
 	case <-time.After(a.srv.patience.last):
 	}
 }

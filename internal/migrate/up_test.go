@@ -137,9 +137,13 @@ func TestRefusals(t *testing.T) {
 		w.migration(5, sql+";\n")
 		check(sql, plan.Setting, w.up())
 	}
-	for _, sql := range []string{"ALTER TABLE a SET TAG k = 'v'", "ALTER TABLE a MODIFY COLUMN x UNSET MASKING POLICY", "ALTER TABLE a RENAME TO z; ALTER TABLE z DROP ALL ROW ACCESS POLICIES"} {
+	for _, sql := range []string{"ALTER TABLE a SET TAG k = 'v'", "ALTER TABLE a RENAME TO z; ALTER TABLE z SET TAG k = 'v'"} {
 		w.migration(5, sql+";\n")
 		check(sql, plan.Irreversible, w.up())
+	}
+	for _, sql := range []string{"ALTER TABLE a MODIFY COLUMN x UNSET MASKING POLICY", "ALTER TABLE a RENAME TO z; ALTER TABLE z DROP ALL ROW ACCESS POLICIES"} {
+		w.migration(5, sql+";\n")
+		check(sql, plan.Unsupported, w.up()) // the licence comes first
 	}
 	w.migration(5, "CREATE TABLE z (x INT);\nALTER TABLE z SET TAG k = 'v';\n")
 	w.must(w.migrator(Options{DryRun: true}).Up(t.Context())) // the table goes, and its tag with it
