@@ -1,12 +1,14 @@
 package databend
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/secret"
 )
@@ -105,11 +107,26 @@ func tokenOf(content string) string {
 	return strings.TrimSpace(content)
 }
 
-// renewed reports whether the header is another than the one that was used, so that trying again makes sense.
-func (c *credentials) renewed(used string) bool {
+// tokenPatience is how long a refused token file is read again: whoever renews it may be a moment late, or be writing it just now.
+const tokenPatience = time.Second
+
+// renewed reports whether the header is another than the one that was used, so that trying again makes sense. It waits for a
+// token file to change.
+func (c *credentials) renewed(ctx context.Context, used string) bool {
 	if c.file == "" {
 		return false
 	}
-	now, err := c.header()
-	return err == nil && now != used
+	for until := time.Now().Add(tokenPatience); ; {
+		if now, err := c.header(); err == nil && now != used {
+			return true
+		}
+		if time.Now().After(until) {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }

@@ -339,20 +339,27 @@ func TestTokenIsReadAgainAfter401(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write := func(content string) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 	}
 	write("first-token\n\n")
 	f := newFake(t, func(q *fakeQuery) {})
 	var refused atomic.Int32
+	var late sync.Once
 	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 		if refused.Load() == 2 {
 			refuse(w, 401, 5100, "revoked")
 			return
 		}
 		if refused.Load() == 1 && r.Header.Get("Authorization") != "Bearer second-token" {
-			write("access_token = \"second-token\"\n") // the sidecar is a moment late
 			refuse(w, 401, 5100, "the token has expired")
+			late.Do(func() { // the sidecar is late, and does not replace the file at once
+				go func() {
+					write("")
+					time.Sleep(100 * time.Millisecond)
+					write("access_token = \"second-token\"\n")
+				}()
+			})
 			return
 		}
 		if r.Header.Get("Authorization") != "Bearer first-token" && refused.Load() == 0 {

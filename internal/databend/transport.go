@@ -165,7 +165,7 @@ func (c *call) login(req *http.Request, body []byte) *http.Response {
 		switch {
 		case r.err == nil && (r.status == http.StatusOK && isJSON(r.header) || r.status == http.StatusNotFound):
 			return respond(req, r, r.status, r.body)
-		case r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(r.auth):
+		case r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(c.ctx, r.auth):
 			continue
 		}
 		c.fail = c.srv.refusal(r)
@@ -202,7 +202,7 @@ func (c *call) post(req *http.Request, body []byte) reply {
 		case r.err != nil && !r.sent:
 			c.fail = c.srv.refusal(r)
 			return r
-		case r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(r.auth):
+		case r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(c.ctx, r.auth):
 			// Refused before anything ran, and the token file has another token by now.
 			c.mu.Lock()
 			c.id, c.sent = NewID(), false
@@ -260,7 +260,7 @@ func (c *call) follow(req *http.Request, path string, cause error) reply {
 		if cause == nil {
 			cause = err
 		}
-		if r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(r.auth) {
+		if r.err == nil && r.status == http.StatusUnauthorized && !renewed && c.srv.auth.renewed(c.ctx, r.auth) {
 			renewed = true
 			continue
 		}
