@@ -68,14 +68,14 @@ func Main(p Process) int {
 		Err:         p.Stderr,
 		Clean:       a.scrub.String,
 		ErrTerminal: errTerminal,
-		TableWidth:  a.tableWidth(outTerminal),
+		OutWidth:    a.width(outTerminal),
+		ErrWidth:    a.width(errTerminal),
 		OutColor:    a.useColor(outTerminal),
 		ErrColor:    a.useColor(errTerminal),
 		JSON:        a.json,
 		Quiet:       a.quiet,
 		Verbose:     a.verbose,
 		FullSQL:     a.cmd != nil && a.cmd.fullSQL,
-		Width:       p.Width,
 		Head:        ui.Head{Run: a.run, Env: a.env},
 	})
 	defer a.ui.Close()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -67,8 +68,9 @@ func (a *app) globalsFromEnv(f *pflag.FlagSet) error {
 	return nil
 }
 
-// tableWidth gives the width of tables: COLUMNS where that is set, else the terminal's; off a terminal there is none.
-func (a *app) tableWidth(terminal bool) func() int {
+// width gives how many columns the lines of a stream may take: COLUMNS where that is set, else the terminal's, 80 where that is not known.
+// Off a terminal nothing bounds them: a log is searched, and lines that are cut or broken are not found.
+func (a *app) width(terminal bool) func() int {
 	if v, _ := a.Getenv("COLUMNS"); v != "" {
 		if n, err := strconv.Atoi(v); err == nil && n > 0 {
 			return func() int { return n }
@@ -77,7 +79,12 @@ func (a *app) tableWidth(terminal bool) func() int {
 	if !terminal {
 		return nil
 	}
-	return a.Width
+	return func() int {
+		if a.Width != nil {
+			return cmp.Or(a.Width(), 80)
+		}
+		return 80
+	}
 }
 
 // useColor says whether text on a stream may carry colour: as --color says, else on a terminal that did not ask for none (no-color.org).

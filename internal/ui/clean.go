@@ -91,9 +91,12 @@ const (
 	red    = "\ufdd2"
 	dim    = "\ufdd3"
 	reset  = "\ufdd4"
+	bold   = "\ufdd5"
 )
 
-var sgr = map[rune]string{'\ufdd0': "\x1b[32m", '\ufdd1': "\x1b[33m", '\ufdd2': "\x1b[31m", '\ufdd3': "\x1b[2m", '\ufdd4': "\x1b[0m"}
+var sgr = map[rune]string{
+	'\ufdd0': "\x1b[32m", '\ufdd1': "\x1b[33m", '\ufdd2': "\x1b[31m", '\ufdd3': "\x1b[2m", '\ufdd4': "\x1b[0m", '\ufdd5': "\x1b[1m",
+}
 
 // foreign makes a text of others fit for a text of ours: without what stands for a colour, and with the ends of lines that we write.
 func foreign(s string) string {

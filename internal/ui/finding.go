@@ -9,15 +9,15 @@ import (
 
 // finding shows what lint found, in the form that editors jump to: file:line:column: level: message [rule].
 func (t *text) finding(f event.Finding) {
-	var b strings.Builder
+	at := ""
 	if f.File != "" {
-		b.WriteString(place(Failure{File: f.File, Line: f.Line, Column: f.Column}) + ": ")
+		at = visible(place(Failure{File: f.File, Line: f.Line, Column: f.Column})) + ": "
 	}
-	fmt.Fprintf(&b, "%s: %s [%s]\n", t.paint(f.Level), f.Message, f.Rule)
+	line := hang(fmt.Sprintf("%s%s: %s [%s]", at, f.Level, f.Message, f.Rule), t.width(), 2)
+	t.out(at + t.paint(f.Level) + strings.TrimPrefix(line, at+f.Level) + "\n")
 	if f.Hint != "" && !t.o.Quiet {
-		b.WriteString("  " + t.paint("hint:") + " " + f.Hint + "\n")
+		t.out(hang("  hint: "+f.Hint, t.width(), 4) + "\n")
 	}
-	t.out(b.String())
 }
 
 // check shows one line of doctor, and below it the mend of what is not well.
@@ -26,9 +26,11 @@ func (t *text) check(c event.Check) {
 	if !c.OK {
 		word = "fail"
 	}
-	line := fmt.Sprintf("%s%s  %-14s %s\n", t.paint(word), strings.Repeat(" ", 4-len(word)), c.Name, c.Detail)
+	const in = 6 // where the name begins
+	name := visible(c.Name) + pad(visible(c.Name), 14) + " "
+	line := hang(strings.Repeat(" ", in)+name+c.Detail, t.width(), in+len(name))
+	t.out(t.paint(word) + pad(word, in) + strings.TrimLeft(line, " ") + "\n")
 	if c.Hint != "" {
-		line += "      " + t.paint("hint:") + " " + c.Hint + "\n"
+		t.out(hang("      hint: "+c.Hint, t.width(), 8) + "\n")
 	}
-	t.out(line)
 }

@@ -38,99 +38,76 @@ func cut(s string, n int) string {
 	return runewidth.Truncate(s, n, "…")
 }
 
+// cutMiddle cuts a path or a name: its end tells it from the others.
+func cutMiddle(s string, n int) string {
+	w := runewidth.StringWidth(s)
+	if w <= n {
+		return s
+	}
+	head := runewidth.Truncate(s, n/3, "")
+	return head + runewidth.TruncateLeft(s, w-(n-runewidth.StringWidth(head)-1), "…")
+}
+
+// hang writes s in lines of at most width columns, 0 for any, the second and further ones moved to the right by in: no name or message of
+// others begins a line of ours. Words stay whole, and so does what stands between backquotes, which is there to be pasted.
+func hang(s string, width, in int) string {
+	var lines []string
+	margin := strings.Repeat(" ", in)
+	for i, l := range strings.Split(strings.TrimRight(s, "\n"), "\n") {
+		if i > 0 {
+			l = margin + l
+		}
+		lines = append(lines, wrapped(l, width, margin)...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// wrapped breaks a line at blanks; all but the first of what it returns begin with margin.
+func wrapped(line string, width int, margin string) []string {
+	if width <= 0 || runewidth.StringWidth(line) <= width {
+		return []string{line}
+	}
+	begin := len(line) - len(strings.TrimLeft(line, " "))
+	at, quoted := -1, false
+	for i, r := range line {
+		if r == '`' {
+			quoted = !quoted && strings.Contains(line[i+1:], "`")
+		}
+		if r != ' ' || quoted || i < begin {
+			continue
+		}
+		if at >= 0 && runewidth.StringWidth(line[:i]) > width {
+			break
+		}
+		at = i
+	}
+	if at < 0 {
+		return []string{line}
+	}
+	return append([]string{strings.TrimRight(line[:at], " ")}, wrapped(margin+strings.TrimLeft(line[at:], " "), width, margin)...)
+}
+
+// drawn is a line of a file and the caret below one of its characters, in at most width columns.
+func drawn(caret string, width int) string {
+	line, mark, ok := strings.Cut(caret, "\n")
+	if !ok {
+		return visible(line)
+	}
+	runes := []rune(line)
+	at := min(len([]rune(mark))-1, len(runes))
+	before, after := visible(strings.ReplaceAll(string(runes[:at]), "\t", "    ")), visible(strings.ReplaceAll(string(runes[at:]), "\t", "    "))
+	if width > 0 {
+		if w := runewidth.StringWidth(before); w > width*2/3 && w+runewidth.StringWidth(after) > width {
+			before = runewidth.TruncateLeft(before, w-width/2, "…")
+		}
+		after = cut(after, width-runewidth.StringWidth(before))
+	}
+	return before + after + "\n" + strings.Repeat(" ", runewidth.StringWidth(before)) + "^"
+}
+
 // indent puts prefix before each line of s.
 func indent(s, prefix string) string {
 	return prefix + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+prefix)
-}
-
-// table aligns rows below their head. A column that is empty in all of them is left out, and empty last cells leave no blanks.
-func table(rows [][]string) string {
-	rows = withoutEmpty(rows)
-	cells := make([][]string, len(rows))
-	for n, r := range rows {
-		for _, c := range r {
-			cells[n] = append(cells[n], visible(c))
-		}
-	}
-	widths := widthsOf(cells)
-	var b strings.Builder
-	for _, r := range cells {
-		var line strings.Builder
-		for i, c := range r {
-			line.WriteString(runewidth.FillRight(c, widths[i]) + "  ")
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	return b.String()
-}
-
-// widthsOf is how many columns of a terminal each column of a table takes.
-func widthsOf(rows [][]string) []int {
-	var widths []int
-	for _, r := range rows {
-		for i, c := range r {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], runewidth.StringWidth(c))
-		}
-	}
-	return widths
-}
-
-// least is how narrow a column may be made.
-const least = 8
-
-// fitted cuts the widest columns of a table until it fits into width; a width of 0 is any.
-func fitted(rows [][]string, width int) [][]string {
-	if width <= 0 {
-		return rows
-	}
-	rows = withoutEmpty(rows)
-	shown := make([][]string, len(rows))
-	for n, r := range rows {
-		for _, c := range r {
-			shown[n] = append(shown[n], visible(c))
-		}
-	}
-	widths := widthsOf(shown)
-	total := -2
-	for _, w := range widths {
-		total += w + 2
-	}
-	for total > width {
-		i := widest(widths)
-		if widths[i] <= least {
-			break
-		}
-		by := max(1, min(total-width, widths[i]-max(least, second(widths, i))))
-		widths[i] -= by
-		total -= by
-	}
-	for _, r := range shown {
-		for i, c := range r {
-			r[i] = cut(c, widths[i])
-		}
-	}
-	return shown
-}
-
-func withoutEmpty(rows [][]string) [][]string {
-	used := map[int]bool{}
-	for _, r := range rows[1:] {
-		for i, c := range r {
-			used[i] = used[i] || c != ""
-		}
-	}
-	out := make([][]string, len(rows))
-	for n, r := range rows {
-		for i, c := range r {
-			if used[i] || len(rows) == 1 {
-				out[n] = append(out[n], c)
-			}
-		}
-	}
-	return out
 }
 
 // colorOf is the colour of a state, an outcome or a class. Colour only repeats what the word says.

@@ -56,7 +56,7 @@ func widgets(text string) map[string]func(*UI) {
 }
 
 // ours are the control sequences that dbctl itself sends: colours, and the status line's.
-var ours = regexp.MustCompile("\x1b\\[(0|2|31|32|33)m|\r\x1b\\[K")
+var ours = regexp.MustCompile("\x1b\\[(0|1|2|31|32|33)m|\r\x1b\\[K")
 
 // TestHostileTexts: whatever a text holds, a terminal shows it and obeys none of it; no line begins with what it says.
 func TestHostileTexts(t *testing.T) {
@@ -65,10 +65,10 @@ func TestHostileTexts(t *testing.T) {
 		for what, show := range widgets(text) {
 			for _, o := range []Options{{}, {Verbose: true, FullSQL: true, OutColor: true, ErrColor: true}, {JSON: true}, {ErrTerminal: true}} {
 				var out bytes.Buffer
-				o.Out, o.Err, o.Now, o.Width = &out, &out, func() time.Time { return at }, func() int { return 100 }
+				o.Out, o.Err, o.Now, o.ErrWidth = &out, &out, func() time.Time { return at }, func() int { return 100 }
 				u := New(o)
 				show(u)
-				if s := statusOf(u); s != nil {
+				if s := statusOf(u); s != nil && s.now != nil {
 					u.mu.Lock()
 					s.draw()
 					u.mu.Unlock()

@@ -11,26 +11,21 @@ import (
 const previewValue = 40
 
 // previewText is the rows of a load's preview as a table: names, types, values.
-func previewText(p event.Preview) string {
-	rows := [][]string{p.Columns, make([]string, len(p.Columns))}
-	for i := range p.Columns {
-		if i < len(p.Types) {
-			rows[1][i] = strings.ToLower(unwrapNullable(p.Types[i]))
-		}
+func previewText(p event.Preview, width int, color bool) string {
+	types := make([]string, len(p.Columns))
+	for i := range min(len(types), len(p.Types)) {
+		types[i] = strings.ToLower(unwrapNullable(p.Types[i]))
 	}
+	rows := [][]string{types}
 	for _, r := range p.Rows {
 		cells := make([]string, len(r))
 		for i, v := range r {
-			typ := ""
-			if i < len(p.Types) {
-				typ = p.Types[i]
-			}
-			cells[i] = previewCell(v, typ)
+			cells[i] = previewCell(v, types[i])
 		}
 		rows = append(rows, cells)
 	}
-	head := visible("load "+p.Load) + ", " + event.Plural(int64(len(p.Rows)), "row") + "\n"
-	return head + table(rows)
+	head := hang(visible("load "+p.Load)+", "+event.Plural(int64(len(p.Rows)), "row"), width, 2) + "\n"
+	return head + valueTable(p.Columns, rows, width, color)
 }
 
 // previewCell shortens a value: the first numbers of a vector and how many there are, the beginning of anything else.
@@ -38,8 +33,7 @@ func previewCell(v *string, typ string) string {
 	if v == nil {
 		return "NULL"
 	}
-	t := strings.ToLower(unwrapNullable(typ))
-	if strings.HasPrefix(t, "vector") {
+	if strings.HasPrefix(typ, "vector") {
 		if nums := strings.Split(strings.Trim(*v, "[]"), ","); len(nums) > 4 {
 			return fmt.Sprintf("[%s, … %d]", strings.Join(trimAll(nums[:3]), ", "), len(nums))
 		}

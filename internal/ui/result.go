@@ -8,73 +8,75 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 )
 
-// resultText is the rows of a query: a table where that fits into width, else its widest columns cut; a single row that does not fit, or
-// whose values have several lines, is written downwards. A width of 0 is any.
-func resultText(p event.Preview, width int) string {
-	rows := [][]string{p.Columns}
-	lines := false
-	for _, r := range p.Rows {
-		cells := make([]string, len(r))
+// resultText is the rows of a query as a table. A single row that does not fit into width, 0 for any, or whose values have several lines,
+// is written downwards, whole.
+func resultText(p event.Preview, width int, color bool) string {
+	rows := make([][]string, len(p.Rows))
+	lines, wide := false, make([]int, len(p.Columns))
+	for i, name := range p.Columns {
+		wide[i] = runewidth.StringWidth(name)
+	}
+	for n, r := range p.Rows {
+		rows[n] = make([]string, len(r))
 		for i, v := range r {
-			if cells[i] = "NULL"; v != nil {
-				cells[i] = *v
+			if rows[n][i] = "NULL"; v != nil {
+				rows[n][i] = *v
 				lines = lines || strings.Contains(*v, "\n")
 			}
+			wide[i] = max(wide[i], runewidth.StringWidth(rows[n][i]))
 		}
-		rows = append(rows, cells)
 	}
 	total := -2
-	for _, w := range widthsOf(rows) {
+	for _, w := range wide {
 		total += w + 2
 	}
-	if len(p.Rows) == 1 && (lines || width > 0 && total > width) {
-		return downwards(rows)
+	if len(rows) == 1 && (lines || width > 0 && total > width) {
+		return downwards(p.Columns, rows[0], color)
 	}
-	for _, r := range rows {
-		for i, c := range r {
-			if width > 0 {
+	if width > 0 {
+		for _, r := range rows {
+			for i, c := range r {
 				r[i] = strings.Join(strings.Fields(c), " ")
 			}
-			if r[i] == "" { // an empty text is a value: its column stays
-				r[i] = " "
-			}
 		}
 	}
-	return table(fitted(rows, width)) + event.Plural(int64(len(p.Rows)), "row") + "\n"
+	return valueTable(p.Columns, rows, width, color) + event.Plural(int64(len(rows)), "row") + "\n"
 }
 
-// widest is the index of the largest width; second the largest of the others.
-func widest(widths []int) int {
-	at := 0
-	for i, w := range widths {
-		if w > widths[at] {
-			at = i
-		}
+// valueTable is a table of values; where it has too many columns for width, each row is written downwards.
+func valueTable(names []string, rows [][]string, width int, color bool) string {
+	columns := make([]column, len(names))
+	for i, n := range names {
+		columns[i] = column{visible(n), value}
 	}
-	return at
-}
-
-func second(widths []int, but int) int {
-	n := 0
-	for i, w := range widths {
-		if i != but {
-			n = max(n, w)
-		}
-	}
-	return n
-}
-
-// downwards is a head and one row, a value a line; further lines of a value stand below its first.
-func downwards(rows [][]string) string {
-	width := 0
-	for _, name := range rows[0] {
-		width = max(width, runewidth.StringWidth(name))
+	if width <= 0 || len(names)*(least+2)-2 <= width || len(rows) == 0 {
+		return table(columns, rows, width, color)
 	}
 	var b strings.Builder
-	for i, name := range rows[0] {
-		gap := width - runewidth.StringWidth(name)
-		value := strings.ReplaceAll(strings.TrimRight(rows[1][i], "\n"), "\n", "\n"+strings.Repeat(" ", width+2))
-		b.WriteString(name + strings.Repeat(" ", gap) + "  " + value + "\n")
+	for i, r := range rows {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		for j := range r {
+			r[j] = cut(r[j], max(width/2, least))
+		}
+		b.WriteString(downwards(names, r, color))
+	}
+	return b.String()
+}
+
+// downwards is one row, a value a line; further lines of a value stand below its first.
+func downwards(names, row []string, color bool) string {
+	width := 0
+	for _, name := range names {
+		width = max(width, runewidth.StringWidth(visible(name)))
+	}
+	var b strings.Builder
+	for i, name := range names {
+		name = visible(name)
+		gap := strings.Repeat(" ", width-runewidth.StringWidth(name))
+		value := strings.ReplaceAll(strings.TrimRight(row[i], "\n"), "\n", "\n"+strings.Repeat(" ", width+2))
+		b.WriteString(colored(bold, name, color) + gap + "  " + value + "\n")
 	}
 	return b.String()
 }

@@ -27,7 +27,7 @@ func TestResult(t *testing.T) {
 		"one row of several lines":  {0, event.Preview{Columns: []string{"t", "sql"}, Rows: [][]*string{{ptr("a"), ptr("CREATE\n  x\n")}}}, "t    a\nsql  CREATE\n       x\n"},
 		"off a terminal":            {0, event.Preview{Columns: []string{"text"}, Rows: [][]*string{{&long}, {ptr("y")}}}, "text\n" + long + "\ny\n2 rows\n"},
 	} {
-		if got := resultText(tc.p, tc.width); got != tc.want {
+		if got := resultText(tc.p, tc.width, false); got != tc.want {
 			t.Errorf("%s:\ngot\n%s\nwant\n%s", name, got, tc.want)
 		}
 	}

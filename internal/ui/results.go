@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -15,15 +14,16 @@ import (
 // migrationTable is `migrate status`. The state stands first: it is what is looked for, and what carries colour.
 func (t *text) migrationTable(ms []event.Migration) string {
 	slices.SortStableFunc(ms, func(a, b event.Migration) int { return cmp.Compare(a.Version, b.Version) }) // pending and skipped come apart
-	rows := [][]string{{"STATE", "VERSION", "NAME", "APPLIED AT", "TOOK", "NOTE"}}
+	var rows [][]string
 	for _, m := range ms {
 		ms := ""
 		if m.TookMS > 0 {
 			ms = took(m.TookMS)
 		}
-		rows = append(rows, []string{m.State, strconv.FormatInt(m.Version, 10), m.Name, timeText(m.AppliedAt), ms, shorten(m.Reason, 100)})
+		rows = append(rows, []string{m.State, strconv.FormatInt(m.Version, 10), m.Name, timeText(m.AppliedAt), ms, m.Reason})
 	}
-	return t.paintLines(table(fitted(rows, t.width())))
+	return table([]column{{"STATE", word}, {"VERSION", word}, {"NAME", name}, {"APPLIED AT", word}, {"TOOK", word}, {"NOTE", note}},
+		rows, t.width(), t.o.OutColor)
 }
 
 // ran is one migration that has just run.
@@ -32,14 +32,14 @@ func (t *text) ran(m event.Migration) {
 	if m.Direction == "down" && m.State == "pending" {
 		word = "down"
 	}
-	line := fmt.Sprintf("%s%s %d %s", t.paint(word), pad(word, 11), m.Version, m.Name)
+	line := fmt.Sprintf("%s %d %s", pad(word, 11), m.Version, m.Name)
 	if m.TookMS > 0 {
 		line += "  " + took(m.TookMS)
 	}
 	if m.Reason != "" {
 		line += "  (" + m.Reason + ")"
 	}
-	t.out(hanging(line) + "\n")
+	t.result(word, line[1:])
 }
 
 func pad(word string, width int) string { return strings.Repeat(" ", max(width-len(word), 0)) }
@@ -67,11 +67,11 @@ func (t *text) putBack(all []event.Rollback) {
 }
 
 func (t *text) rollback(r event.Rollback) {
-	line := t.paint(r.Outcome) + pad(r.Outcome, 11) + " " + r.Object
+	line := pad(r.Outcome, 11) + r.Object
 	if r.Detail != "" {
 		line += ": " + r.Detail
 	}
-	t.out(hanging(line) + "\n")
+	t.result(r.Outcome, line)
 }
 
 // statement is one line of a list, its SQL below it where that was asked for.
@@ -85,23 +85,24 @@ func (t *text) statement(s event.Statement) {
 		t.list = list
 		b.WriteString(visible(list) + "\n")
 	}
-	fmt.Fprintf(&b, "%3d. %s", s.Index, s.Kind)
+	does := fmt.Sprintf("%3d. %s", s.Index, s.Kind)
 	for i, w := range s.Writes {
 		sep := ", "
 		if i == 0 {
 			sep = " → "
 		}
-		b.WriteString(visible(sep + w.Kind + " " + w.Name))
+		does += visible(sep + w.Kind + " " + w.Name)
 	}
-	fmt.Fprintf(&b, "  (line %d)\n", s.Line)
-	b.WriteString("     " + t.paint(s.Class))
+	b.WriteString(hang(fmt.Sprintf("%s  (line %d)", does, s.Line), t.width(), 7) + "\n")
+	class := "     " + s.Class
+	undone := class
 	if s.Reason != "" {
-		b.WriteString(hanging(": " + s.Reason))
+		undone += ": " + s.Reason
 	}
 	if s.Undo != "" {
-		b.WriteString(hanging("; undo: " + s.Undo))
+		undone += "; undo: " + s.Undo
 	}
-	b.WriteString("\n")
+	b.WriteString("     " + t.paint(s.Class) + strings.TrimPrefix(hang(undone, t.width(), 7), class) + "\n")
 	if t.o.FullSQL || t.o.Verbose {
 		b.WriteString(indent(s.SQL, "     │ ") + "\n")
 	}
@@ -124,61 +125,71 @@ func remarkable(f event.File) bool {
 	return false
 }
 
-// fileTable is the files of one load: those that need a look, the first of the others, and how many there are of each sort.
-func (t *text) fileTable(fs []event.File) string {
-	type sort struct{ outcome, before string }
-	type sum struct{ files, bytes, rows int64 }
-	var order []sort
-	sums := map[sort]*sum{}
-	rows := [][]string{}
-	listed := 0
-	for _, f := range fs {
-		k := sort{f.Outcome, f.Before}
-		if sums[k] == nil {
-			sums[k] = &sum{}
-			order = append(order, k)
-		}
-		sums[k].files++
-		sums[k].bytes += f.Bytes
-		sums[k].rows += f.Rows
-		show := t.o.Verbose || remarkable(f)
-		if !show && !t.o.Quiet && (f.Outcome == "loaded" || f.Outcome == "replaced" || f.Outcome == "valid") {
-			listed++
-			show = listed <= shownFiles
-		}
-		if show {
-			rows = append(rows, []string{f.Outcome, f.Before, rowsOf(f), event.Bytes(f.Bytes), f.Path, fault(f)})
-		}
+// fileList is what is shown of the files of one load: those that need a look, the first of the others, and how many there are of each sort.
+type fileList struct {
+	load, table string
+	rows        [][]string
+	files       int // all of them
+	listed      int // those that are listed as long as there are few
+	sorts       []*fileSort
+}
+
+// fileSort is the files with one outcome that were in one state before.
+type fileSort struct {
+	outcome, before    string
+	files, bytes, rows int64
+}
+
+// file adds a file to the list.
+func (t *text) file(f event.File) {
+	if t.files == nil {
+		t.files = &fileList{load: f.Load, table: f.Table}
 	}
-	head := visible("load "+fs[0].Load+" → "+fs[0].Table) + "\n"
-	titles := [][]string{{"FILE", "WAS", "ROWS", "SIZE", "PATH", "NOTE"}}
-	if head == t.loadHead { // the next COPY of the same load
-		head, titles = "", nil
-	} else {
-		t.loadHead = head
+	l := t.files
+	at := slices.IndexFunc(l.sorts, func(s *fileSort) bool { return s.outcome == f.Outcome && s.before == f.Before })
+	if at < 0 {
+		at = len(l.sorts)
+		l.sorts = append(l.sorts, &fileSort{outcome: f.Outcome, before: f.Before})
 	}
+	s := l.sorts[at]
+	s.files++
+	s.bytes += f.Bytes
+	s.rows += f.Rows
+	l.files++
+	show := t.o.Verbose || remarkable(f)
+	if !show && !t.o.Quiet && (f.Outcome == "loaded" || f.Outcome == "replaced" || f.Outcome == "valid") {
+		l.listed++
+		show = l.listed <= shownFiles
+	}
+	if show {
+		l.rows = append(l.rows, []string{f.Outcome, f.Before, rowsOf(f), event.Bytes(f.Bytes), f.Path, fault(f)})
+	}
+}
+
+// fileTable is the list, below the name of the load and its table.
+func (t *text) fileTable(l *fileList) string {
 	var b strings.Builder
-	if len(rows) > 0 {
-		b.WriteString(t.paintLines(table(fitted(append(titles, rows...), t.width()))))
+	if len(l.rows) > 0 {
+		b.WriteString(table([]column{{"FILE", word}, {"WAS", word}, {"ROWS", number}, {"SIZE", number}, {"PATH", name}, {"NOTE", note}},
+			l.rows, t.width(), t.o.OutColor))
 	}
-	if len(rows) < len(fs) && !t.o.Quiet {
-		for _, k := range order {
-			s := sums[k]
-			b.WriteString(t.paint(k.outcome) + pad(k.outcome, 8) + " " + event.Plural(s.files, "file") + " (" + k.before + "), " +
+	if len(l.rows) < l.files && !t.o.Quiet {
+		for _, s := range l.sorts {
+			b.WriteString(t.paint(s.outcome) + pad(s.outcome, 8) + " " + event.Plural(s.files, "file") + " (" + s.before + "), " +
 				event.Bytes(s.bytes))
 			if s.rows > 0 {
 				b.WriteString(", " + event.Plural(s.rows, "row"))
 			}
 			b.WriteString("\n")
 		}
-		if listed > shownFiles {
-			fmt.Fprintf(&b, "%d more files not listed; -v lists each\n", listed-shownFiles)
+		if more := int64(l.listed - shownFiles); more > 0 {
+			b.WriteString(event.Plural(more, "more file") + " not listed; -v lists each\n")
 		}
 	}
 	if b.Len() == 0 {
 		return ""
 	}
-	return head + b.String()
+	return hang(visible("load "+l.load+" → "+l.table), t.width(), 2) + "\n" + b.String()
 }
 
 func rowsOf(f event.File) string {
@@ -207,60 +218,61 @@ func fault(f event.File) string {
 	return strings.Join(at, ", ") + ": " + f.Reason
 }
 
+// stateKinds says how the number of files in a state is shown, in the order of the columns.
+var stateKinds = []column{
+	{"new", number},
+	{"loaded", number},
+	{"changed", alarm},
+	{"failed", alarm},
+	{"emptied", alarm},
+	{"expired", number},
+	{"ignored", number},
+	{"quarantined", number},
+	{"unfinished", number},
+	{"vanished", number},
+}
+
 // loadTable is `load --list`, a column for each state that any load has.
 func (t *text) loadTable(ls []event.LoadState) string {
-	usual := []string{"new", "loaded", "changed", "failed"}
-	seen := map[string]bool{}
-	for _, s := range usual {
-		seen[s] = true
+	columns := []column{{"LOAD", name}, {"TABLE", name}}
+	for _, s := range stateKinds {
+		columns = append(columns, column{strings.ToUpper(s.title), s.kind})
 	}
-	var extra []string
-	for _, l := range ls {
-		for s, n := range l.Counts {
-			if n > 0 && !seen[s] {
-				seen[s] = true
-				extra = append(extra, s)
-			}
-		}
-	}
-	sort.Strings(extra)
-	states := append(usual, extra...)
-	head := []string{"LOAD", "TABLE"}
-	for _, s := range states {
-		head = append(head, strings.ToUpper(s))
-	}
-	rows := [][]string{append(head, "ROWS", "LAST RUN", "NOTE")}
+	columns = append(columns, column{"ROWS", number}, column{"LAST RUN", word}, column{"NOTE", note})
+	var rows [][]string
 	for _, l := range ls {
 		r := []string{l.Load, l.Table}
-		for _, s := range states {
-			r = append(r, event.Count(l.Counts[s]))
+		for _, s := range stateKinds {
+			r = append(r, event.Count(l.Counts[s.title]))
 		}
 		if l.Outside > 0 {
 			r[2] += fmt.Sprintf(" (+%s outside)", event.Count(l.Outside))
 		}
-		note := strings.TrimPrefix(l.Reason, "load "+l.Load+": ")
+		says := strings.TrimPrefix(l.Reason, "load "+l.Load+": ")
 		for _, more := range []string{l.Late, l.Failure} {
 			if more != "" {
-				note = strings.TrimPrefix(note+"; "+more, "; ")
+				says = strings.TrimPrefix(says+"; "+more, "; ")
 			}
 		}
-		rows = append(rows, append(r, event.Count(l.Rows), timeText(l.LastRun), shorten(note, 100)))
+		rows = append(rows, append(r, event.Count(l.Rows), timeText(l.LastRun), says))
 	}
-	return table(fitted(rows, t.width()))
+	return table(columns, rows, t.width(), t.o.OutColor)
 }
 
 // loadRunTable is `load --history NAME`.
-func loadRunTable(runs []event.LoadRun) string {
-	rows := [][]string{{"WHEN", "FILES", "FAILED", "ROWS", "BYTES", "TOOK", "NOTE"}}
+func (t *text) loadRunTable(runs []event.LoadRun) string {
+	var rows [][]string
 	for _, r := range runs {
-		note := r.Reason
+		says := r.Reason
 		if r.Marked > 0 {
-			note = event.Plural(r.Marked, "file") + " marked: " + note
+			says = event.Plural(r.Marked, "file") + " marked: " + says
 		}
 		rows = append(rows, []string{
 			timeText(&r.At), event.Count(r.Files), event.Count(r.Failed), event.Count(r.Rows), event.Bytes(r.Bytes),
-			(time.Duration(r.TookMS) * time.Millisecond).String(), shorten(note, 100),
+			(time.Duration(r.TookMS) * time.Millisecond).String(), says,
 		})
 	}
-	return table(rows)
+	return table([]column{
+		{"WHEN", word}, {"FILES", number}, {"FAILED", alarm}, {"ROWS", number}, {"BYTES", number}, {"TOOK", word}, {"NOTE", note},
+	}, rows, t.width(), t.o.OutColor)
 }

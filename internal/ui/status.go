@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -11,16 +10,22 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 )
 
-// redraw is how often the status line may change.
-const redraw = 100 * time.Millisecond
+// redraw is how often the status line of a terminal may change. In a log, a line is written every logEvery while work goes on, and every
+// second time where nothing has changed: a COPY of hours must not look dead.
+const (
+	redraw   = 100 * time.Millisecond
+	logEvery = 5 * time.Second
+)
 
-// status owns the one line at the bottom of a terminal. Its methods are called under the UI's lock.
+// status tells what is under way: in the one line at the bottom of a terminal, or in lines of a log. Its methods are called under the
+// UI's lock.
 type status struct {
 	o     Options
 	lock  sync.Locker // the UI's
 	now   *event.Progress
 	since time.Time
 	drawn bool
+	told  string // the last line of a log, without its time
 	stop  chan struct{}
 	done  chan struct{}
 }
@@ -40,7 +45,11 @@ func (s *status) show(p event.Progress) {
 
 func (s *status) tick(stop, done chan struct{}) {
 	defer close(done)
-	t := time.NewTicker(redraw)
+	every, draw := logEvery, s.log
+	if s.o.ErrTerminal {
+		every, draw = redraw, s.draw
+	}
+	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
 		select {
@@ -48,23 +57,28 @@ func (s *status) tick(stop, done chan struct{}) {
 			return
 		case <-t.C:
 			s.lock.Lock()
-			s.draw()
+			if s.now != nil {
+				draw()
+			}
 			s.lock.Unlock()
 		}
 	}
 }
 
 func (s *status) draw() {
-	if s.now == nil {
-		return
-	}
-	width := 0
-	if s.o.Width != nil {
-		width = s.o.Width()
-	}
-	line := cut(visible(progressText(*s.now, s.o.Now().Sub(s.since))), max(cmp.Or(width, 80), 20)-1)
+	line := cut(visible(progressText(*s.now, s.o.Now().Sub(s.since))), max(width(s.o.ErrWidth), 20)-1)
 	write(s.o.Err, "\r\x1b[K"+printable(line))
 	s.drawn = true
+}
+
+func (s *status) log() {
+	step := progressText(*s.now, 0)
+	if step == s.told {
+		s.told = ""
+		return
+	}
+	s.told = step
+	write(s.o.Err, printable(visible(progressText(*s.now, s.o.Now().Sub(s.since))))+"\n")
 }
 
 // erase takes the line away so that something else can be written; the next tick draws it again.

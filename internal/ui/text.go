@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/event"
 )
@@ -13,23 +12,19 @@ import (
 // until one of another sort comes.
 type text struct {
 	o      Options
-	status *status // nil when Err is no terminal
+	status *status // nil: quiet
 
 	migrations []event.Migration
-	loadHead   string // of the load whose files were listed last
-	files      []event.File
+	files      *fileList // of one load, until it is over
 	loads      []event.LoadState
 	loadRuns   []event.LoadRun
-	lastStep   string // of the last plain progress line
-	stepAt     time.Time
-	tickAt     time.Time
 	back       []event.Rollback // objects that a rollback put back, of which nothing else is to be said
 	list       string           // which migration or load the last statement belonged to
 }
 
 func newText(o Options, lock sync.Locker) *text {
 	t := &text{o: o}
-	if o.ErrTerminal && !o.Quiet {
+	if !o.Quiet {
 		t.status = &status{o: o, lock: lock}
 	}
 	return t
@@ -38,8 +33,15 @@ func newText(o Options, lock sync.Locker) *text {
 func (t *text) event(e event.Event) {
 	switch e := e.(type) {
 	case event.Progress:
-		t.progress(e)
+		if t.status != nil {
+			t.status.show(e)
+		}
 		return
+	case event.Note:
+		if t.files != nil { // the load goes on
+			t.note(e)
+			return
+		}
 	case event.Migration:
 		if e.Direction == "" {
 			t.flushBut("migrations")
@@ -47,11 +49,11 @@ func (t *text) event(e event.Event) {
 			return
 		}
 	case event.File:
-		if len(t.files) > 0 && t.files[0].Load != e.Load {
+		if t.files != nil && t.files.load != e.Load {
 			t.flush()
 		}
 		t.flushBut("files")
-		t.files = append(t.files, e)
+		t.file(e)
 		return
 	case event.LoadState:
 		t.flushBut("loads")
@@ -72,7 +74,7 @@ func (t *text) event(e event.Event) {
 	switch e := e.(type) {
 	case event.Target:
 		if !t.o.Quiet {
-			t.err(visible(fmt.Sprintf("environment %s  host %s  database %s  project %s", e.Env, e.Host, e.Database, e.Project)) + "\n")
+			t.tell("", visible(fmt.Sprintf("environment %s  host %s  database %s  project %s", e.Env, e.Host, e.Database, e.Project)))
 		}
 	case event.Note:
 		t.note(e)
@@ -85,9 +87,9 @@ func (t *text) event(e event.Event) {
 		t.rollback(e)
 	case event.Preview:
 		if e.Load == "" { // the rows of a query of no load
-			t.out(resultText(e, t.width()))
+			t.out(resultText(e, t.width(), t.o.OutColor))
 		} else {
-			t.out(previewText(e))
+			t.out(previewText(e, t.width(), t.o.OutColor))
 		}
 	case event.Finding:
 		t.finding(e)
@@ -96,7 +98,7 @@ func (t *text) event(e event.Event) {
 	case event.Summary:
 		t.end()
 		if !t.o.Quiet && e.Text != "" {
-			t.out(hanging(e.Text) + "\n")
+			t.result("", e.Text)
 		}
 	}
 }
@@ -104,19 +106,17 @@ func (t *text) event(e event.Event) {
 func (t *text) fail(f Failure) {
 	t.flush()
 	t.end()
-	var b strings.Builder
-	b.WriteString(paint("dbctl:", t.o.ErrColor) + " ")
-	if f.File != "" && !strings.HasPrefix(f.Message, f.File) {
-		b.WriteString(place(f) + ": ")
+	msg := f.Message
+	if f.File != "" && !strings.HasPrefix(msg, f.File) {
+		msg = place(f) + ": " + msg
 	}
-	b.WriteString(hanging(f.Message) + "\n")
+	t.tell("dbctl:", msg)
 	if f.Caret != "" {
-		b.WriteString(indent(f.Caret, "  ") + "\n")
+		t.err(indent(drawn(f.Caret, max(width(t.o.ErrWidth)-2, 0)), "  ") + "\n")
 	}
 	if f.Hint != "" {
-		b.WriteString(paint("hint:", t.o.ErrColor) + " " + hanging(f.Hint) + "\n")
+		t.tell("hint:", f.Hint)
 	}
-	t.err(b.String())
 }
 
 func place(f Failure) string {
@@ -141,7 +141,7 @@ func (t *text) about(Head) {}
 func (t *text) prompt(question string) {
 	t.flush()
 	t.end()
-	t.err(hanging(question))
+	t.err(hang(question, width(t.o.ErrWidth), 2))
 }
 
 func (t *text) close() {
@@ -164,7 +164,7 @@ func (t *text) flushBut(keep string) {
 		t.putBack(t.back)
 		t.back = nil
 	}
-	if len(t.files) > 0 && keep != "files" {
+	if t.files != nil && keep != "files" {
 		t.out(t.fileTable(t.files))
 		t.files = nil
 	}
@@ -173,20 +173,39 @@ func (t *text) flushBut(keep string) {
 		t.loads = nil
 	}
 	if len(t.loadRuns) > 0 && keep != "runs" {
-		t.out(loadRunTable(t.loadRuns))
+		t.out(t.loadRunTable(t.loadRuns))
 		t.loadRuns = nil
 	}
 }
 
-// out writes a result, err what is about the work. Both make room: the status line is drawn again by its ticker.
-// width is what a table may take, 0 where nothing bounds it.
-func (t *text) width() int {
-	if t.o.TableWidth == nil {
+// width is how many columns a line on a stream may take, 0 for any.
+func width(of func() int) int {
+	if of == nil {
 		return 0
 	}
-	return t.o.TableWidth()
+	return of()
 }
 
+func (t *text) width() int { return width(t.o.OutWidth) }
+
+// result writes a line that begins with a word, which has its colour, on Out; tell does so on Err.
+func (t *text) result(word, s string) {
+	t.out(lead(word, s, t.width(), t.o.OutColor))
+}
+
+func (t *text) tell(word, s string) {
+	t.err(lead(word, s, width(t.o.ErrWidth), t.o.ErrColor))
+}
+
+// lead is a word and what follows it, in lines of at most width columns.
+func lead(word, s string, width int, color bool) string {
+	if word == "" {
+		return hang(s, width, 2) + "\n"
+	}
+	return paint(word, color) + strings.TrimPrefix(hang(word+" "+s, width, 2), word) + "\n"
+}
+
+// out writes a result, err what is about the work. Both make room: the status line is drawn again by its ticker.
 func (t *text) out(s string) { t.erase(); write(t.o.Out, printable(s)) }
 func (t *text) err(s string) { t.erase(); write(t.o.Err, printable(s)) }
 
@@ -202,82 +221,20 @@ func (t *text) end() {
 	}
 }
 
-// hanging moves the further lines of a text to the right: no name or message of others begins a line of ours.
-func hanging(s string) string { return strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n  ") }
-
 // paint gives a word on stdout its colour.
 func (t *text) paint(word string) string { return paint(word, t.o.OutColor) }
 
 func paint(word string, on bool) string {
-	c := colorOf(word)
-	if !on || c == "" {
-		return word
-	}
-	return c + word + reset
-}
-
-// paintLines colours the first word of each line of a table whose first column holds states; the header line is left.
-func (t *text) paintLines(s string) string {
-	if !t.o.OutColor {
-		return s
-	}
-	lines := strings.Split(s, "\n")
-	for i, l := range lines {
-		if i == 0 {
-			continue
-		}
-		word, rest, _ := strings.Cut(l, " ")
-		if c := colorOf(word); c != "" {
-			lines[i] = c + word + reset + " " + rest
-		}
-	}
-	return strings.Join(lines, "\n")
+	return colored(colorOf(word), word, on)
 }
 
 func (t *text) note(n event.Note) {
-	switch n.Level {
-	case event.Warn:
-		t.err(paint("warning:", t.o.ErrColor) + " " + hanging(n.Text) + "\n")
-	case event.Hint:
-		t.err(paint("hint:", t.o.ErrColor) + " " + hanging(n.Text) + "\n")
-	case event.Detail:
-		if t.o.Verbose {
-			t.err(hanging(n.Text) + "\n")
-		}
-	default:
-		if !t.o.Quiet {
-			t.err(hanging(n.Text) + "\n")
-		}
+	switch {
+	case n.Level == event.Warn:
+		t.tell("warning:", n.Text)
+	case n.Level == event.Hint:
+		t.tell("hint:", n.Text)
+	case n.Level == event.Detail && t.o.Verbose, n.Level != event.Detail && !t.o.Quiet:
+		t.tell("", n.Text)
 	}
-}
-
-// tickEvery is how often a step that goes on is a line where there is no status line: a COPY of hours must not look dead in a log.
-const tickEvery = 30 * time.Second
-
-// phaseLasts is how long a phase goes on before it is worth a line.
-const phaseLasts = 2 * time.Second
-
-// progress feeds the status line of a terminal; elsewhere a step that is done is a line, and a statement's ticking seldom is.
-func (t *text) progress(p event.Progress) {
-	if t.status != nil {
-		t.status.show(p)
-		return
-	}
-	if t.o.Quiet {
-		return
-	}
-	step := fmt.Sprintf("%s %s %d", p.What, p.Phase, p.Done)
-	now := time.Now()
-	if step != t.lastStep {
-		t.lastStep, t.stepAt = step, now
-		if p.Phase != "" { // most are over at once; it is told again when not
-			t.tickAt = now.Add(phaseLasts - tickEvery)
-			return
-		}
-	} else if now.Sub(t.tickAt) < tickEvery {
-		return
-	}
-	t.tickAt = now
-	t.flush()
-	t.err(visible(progressText(p, now.Sub(t.stepAt))) + "\n")
 }

@@ -3,8 +3,8 @@
 //
 // The rules: results go to stdout; the target line, notes, progress, hints and errors go to stderr. With JSON everything is one
 // object a line on stdout and stderr stays empty. On a terminal one status line is redrawn ten times a second at most and erased
-// before anything else is written; elsewhere a plain line is written for each step that is done. Nothing here decides anything: it
-// may be taken away and the commands do the same.
+// before anything else is written; elsewhere a plain line is written every few seconds, as long as something is under way. Nothing here
+// decides anything: it may be taken away and the commands do the same.
 package ui
 
 import (
@@ -21,8 +21,8 @@ import (
 type Options struct {
 	Out, Err io.Writer
 
-	// TableWidth gives the columns that a table on Out may take, 0 for any. Optional.
-	TableWidth func() int
+	// OutWidth and ErrWidth give the columns that a line on that stream may take, 0 for any. Optional.
+	OutWidth, ErrWidth func() int
 
 	// ErrTerminal says that Err is a terminal: a status line is drawn.
 	ErrTerminal bool
@@ -34,9 +34,6 @@ type Options struct {
 	Quiet   bool // text only: no target, notes of level info, progress or summaries
 	Verbose bool // text only: notes of level detail, each file, the SQL of each statement in a plan
 	FullSQL bool // text only: statement lists show the SQL (`show`)
-
-	// Width gives the terminal's columns. Optional, and 0 is unknown: 80.
-	Width func() int
 
 	// Clean takes secrets out of a text. Every value that is shown passes it whole, before anything is cut or folded. Optional.
 	Clean func(string) string

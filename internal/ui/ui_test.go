@@ -220,7 +220,7 @@ func (s *screen) String() string {
 func TestStatusLine(t *testing.T) {
 	t.Parallel()
 	term := &screen{ch: make(chan struct{})}
-	u := New(Options{Out: term, Err: term, ErrTerminal: true, Width: func() int { return 60 }})
+	u := New(Options{Out: term, Err: term, ErrTerminal: true, ErrWidth: func() int { return 60 }})
 	u.Event(event.Progress{What: "load videos", Done: 3, Total: 12, Rows: 1200, Bytes: 3_100_000, BytesTotal: 12_000_000, ETA: 20})
 	<-term.ch // drawn by the ticker
 	u.Event(event.Note{Level: event.Info, Text: "a note"})
@@ -244,5 +244,27 @@ func TestTook(t *testing.T) {
 		if got := took(ms); got != want {
 			t.Errorf("took(%d): got %q, want %q", ms, got, want)
 		}
+	}
+}
+
+// TestProgressOffATerminal: what is under way is a line in a log, and again only after a while where nothing has changed.
+func TestProgressOffATerminal(t *testing.T) {
+	t.Parallel()
+	var errs bytes.Buffer
+	now := at
+	u := New(Options{Out: io.Discard, Err: &errs, Now: func() time.Time { return now }})
+	s := statusOf(u)
+	s.stop, s.done = make(chan struct{}), make(chan struct{}) // this test is the ticker
+	close(s.done)
+	for _, p := range []event.Progress{
+		{What: "load a", Phase: "listing"}, {What: "load a", Phase: "listing"}, {What: "load a", Phase: "listing"}, {What: "load a", Done: 3, Total: 12, Rows: 40},
+	} {
+		u.Event(p)
+		now = now.Add(logEvery)
+		s.log()
+	}
+	u.Close()
+	if got, want := errs.String(), "load a  listing  5s\nload a  listing  15s\nload a  3/12  40 rows  5s\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
