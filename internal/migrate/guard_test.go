@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -101,6 +102,51 @@ func TestSecretsOfTheWayBack(t *testing.T) {
 	delete(w.secret, "KEY")
 	w.migration(2, "-- dbctl: allow=irreversible \"nobody has the key any more\"\n--up\nDROP CONNECTION "+k+";\n")
 	w.must(w.up())
+}
+
+// TestSecretInACapturedText: somebody wrote a secret into a comment. What would have to keep it is refused before its first write, also
+// where it came to be there while the run was under way; nothing in the state database holds it, the marks neither.
+func TestSecretInACapturedText(t *testing.T) {
+	t.Parallel()
+	const value = "hunter2-and-somewhat-more"
+	w := newWorld(t)
+	cfg := w.env.Config
+	cfg.Scrub = secret.NewScrubber()
+	cfg.Scrub.Add(secret.New(value))
+	nowhere := func() {
+		t.Helper()
+		rows := fmt.Sprint(w.env.SQL(t, "SELECT * FROM "+w.env.StateDB+".journal"),
+			w.env.SQL(t, "SELECT name, comment FROM system.tables_with_history WHERE database='"+w.env.StateDB+"'"))
+		if !strings.Contains(rows, "begin") || !strings.Contains(rows, "mark") || strings.Contains(rows, value) {
+			t.Errorf("the state database holds the value, or nothing: %s", rows)
+		}
+	}
+	w.connect(cfg)
+	w.migration(1, "CREATE TABLE a (x INT); CREATE TABLE b (x INT); CREATE TABLE kept (x INT);\n")
+	w.must(w.up())
+	w.env.SQL(t, "COMMENT ON TABLE a IS 'the key is "+value+"'")
+	w.migration(2, "ALTER TABLE b ADD COLUMN y INT;\nCOMMENT ON TABLE a IS 'ours';\n")
+	var refused *PlanError
+	if err := w.up(); !errors.As(err, &refused) || !strings.Contains(err.Error(), "a (a comment") || strings.Contains(err.Error(), value) {
+		t.Errorf("got %v", err)
+	}
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT count(*) FROM system.columns WHERE `table`='b' AND database='"+w.env.Database+"'")); got != "[[1]]" {
+		t.Errorf("b was altered: %s", got)
+	}
+	nowhere()
+
+	// While the run is under way.
+	w.env.SQL(t, "COMMENT ON TABLE a IS 'harmless'")
+	once := sync.OnceFunc(func() { w.env.SQL(t, "COMMENT ON TABLE a IS 'the key is "+value+"'") })
+	cfg.Transport = behind{"ADD COLUMN y", once}
+	w.connect(cfg)
+	if err := w.up(); err == nil || !strings.Contains(err.Error(), "a (a comment") || strings.Contains(err.Error(), value) {
+		t.Errorf("got %v\n%s", err, w.said())
+	}
+	if got := fmt.Sprint(w.env.SQL(t, "SELECT comment FROM system.tables WHERE name='a' AND database='"+w.env.Database+"'")); !strings.Contains(got, value) {
+		t.Errorf("a was not left alone: %s", got)
+	}
+	nowhere()
 }
 
 // TestDefinitionsThatAreNoMore refuses what dbctl's own definition would not put back as it is: somebody altered the object since, or

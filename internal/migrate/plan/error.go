@@ -6,6 +6,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // The kinds of an Error.
@@ -78,6 +79,16 @@ func NothingApplied(v int64) error {
 	return &Error{
 		Kind: NoVersion, Version: v, Msg: fmt.Sprintf("version %d is not applied: the journal has no text of it", v),
 		hint: "dbctl migrate status", code: exit.Usage,
+	}
+}
+
+// HoldsSecret refuses to write an object whose comment, or another text of it, holds the value of a secret: the journal would have to keep
+// the text to put it back after a kill, and keeps no secret.
+func HoldsSecret(o sqltext.Object) error {
+	return &Error{
+		Kind: Irreversible, Msg: fmt.Sprintf("a text of %s (a comment, a default, a query) holds the value of a secret: dbctl does not write it "+
+			"down, and could not put it back", o),
+		hint: "take the value out of it, and give the secret another one: whoever sees the object has read it",
 	}
 }
 

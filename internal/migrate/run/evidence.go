@@ -100,7 +100,7 @@ func (ev evidence) in(o catalog.ObjectState, e effect.Effect) string {
 // something is the evidence before of an object without an id, or of one that this run made itself: it is there.
 const something = "there"
 
-// aspects are those that w changes, as an object has them, in few letters.
+// aspects are those that w changes, as an object has them, as a short sum: a comment may hold what is not to be written down.
 func aspects(o catalog.ObjectState, w effect.Write) string {
 	var parts []string
 	add := func(a effect.Aspect, x any) {
@@ -119,9 +119,6 @@ func aspects(o catalog.ObjectState, w effect.Write) string {
 	add(effect.Indexes, o.Indexes)
 	add(effect.Constraints, o.Constraints)
 	text := strings.Join(parts, "\n")
-	if len(text) <= 40 {
-		return text
-	}
 	sum := sha256.Sum256([]byte(text))
 	return "#" + hex.EncodeToString(sum[:12])
 }

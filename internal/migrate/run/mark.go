@@ -104,6 +104,11 @@ func (r *Run) covered(p place) bool {
 
 // mark writes the mark of the group that begins with the statement at p: what was finished before it is certain then.
 func (r *Run) mark(ctx context.Context, p place, heads map[string]string) error {
+	if r.save.Later != nil {
+		if err := r.keepable(*r.save.Later); err != nil {
+			return err
+		}
+	}
 	if err := r.shorten(ctx); err != nil {
 		return err
 	}

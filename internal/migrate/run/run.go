@@ -165,6 +165,9 @@ func tables(steps []plan.Step) []string {
 
 // begin writes the run ahead: one INSERT. more are rows that go with it.
 func (r *Run) begin(ctx context.Context, before catalog.State, resumed *begun, more []state.Row) error {
+	if err := r.keepable(before); err != nil {
+		return err
+	}
 	b := begun{Atomic: r.plan.Atomic, Writes: tables(r.plan.Steps), Secrets: r.plan.Secrets()}
 	if resumed != nil {
 		b.Ran, b.Start = resumed.Ran, resumed.Start

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -47,6 +48,20 @@ func (e *Env) Capture(ctx context.Context, objects []sqltext.Object) (Reading, e
 		return Reading{}, fmt.Errorf("read what is there: %w", err)
 	}
 	return Reading{State: s, At: time.Now()}, nil
+}
+
+// keepable refuses a state that the journal could keep in part only: without the values of secrets that stand in it.
+func (e *Env) keepable(s catalog.State) error {
+	for _, o := range s.Objects {
+		text, err := json.Marshal(o)
+		if err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+		if e.Store.CleanJSON(string(text)) != string(text) {
+			return plan.HoldsSecret(o.Object)
+		}
+	}
+	return nil
 }
 
 // Reading is a state, and when it came by the local clock.

@@ -90,7 +90,7 @@ func (l *Lock) Mark(ctx context.Context, mark any) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.claim.Mark = b
+	l.claim.Mark = json.RawMessage(l.db.CleanJSON(string(b)))
 	return l.send(ctx)
 }
 

@@ -67,7 +67,9 @@ func (d *DB) cleanValue(v any, changed *bool) any {
 		}
 	case map[string]any:
 		for k := range v {
-			v[k] = d.cleanValue(v[k], changed)
+			if k != "database" && k != "name" { // what an object is found by: everybody sees it, and without it nothing is found
+				v[k] = d.cleanValue(v[k], changed)
+			}
 		}
 	}
 	return v

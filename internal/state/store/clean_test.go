@@ -27,7 +27,7 @@ func (knowing) Exec(context.Context, databend.Statement) (databend.Result, error
 func TestClean(t *testing.T) {
 	t.Parallel()
 	scrub := secret.NewScrubber()
-	for _, v := range []string{"Tr0ub4dor&3-and-more", "default", "two\nlines of it", "ünï-çode-x"} {
+	for _, v := range []string{"Tr0ub4dor&3-and-more", "default", "two\nlines of it", "ünï-çode-x", "customer_orders"} {
 		scrub.Add(secret.New(v))
 	}
 	db := Open(knowing{scrub}, Scope{})
@@ -35,6 +35,7 @@ func TestClean(t *testing.T) {
 		`{"name":"t","comment":"key Tr0ub4dor&3-and-more!"}`:  `{"comment":"key [redacted]!","name":"t"}`,
 		`{"database":"default","sql":"DROP TABLE default.t"}`: `{"database":"default","sql":"DROP TABLE default.t"}`,
 		`{"c":"\u00fcn\u00ef-\u00e7ode-x"}`:                   `{"c":"[redacted]"}`,
+		`{"name":"customer_orders","note":"customer_orders"}`: `{"name":"customer_orders","note":"[redacted]"}`,
 		`{"c":"two\nlines of it"}`:                            `{"c":"[redacted]"}`,
 		`{"big":12345678901234567890,"untouched":"<a & b>"}`:  `{"big":12345678901234567890,"untouched":"<a & b>"}`,
 		`{"key":"Tr0ub4dor\u00263-and-more","n":1.50}`:        `{"key":"[redacted]","n":1.50}`,
