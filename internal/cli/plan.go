@@ -176,11 +176,10 @@ func (t *planTotals) summary(loads *tally) event.Summary {
 			word string
 		}{{t.create, "create"}, {t.alter, "alter"}, {t.drop, "drop"}, {t.write, "write rows"}} {
 			if p.n > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", p.n, p.word))
+				parts = append(parts, event.Count(p.n)+" "+p.word)
 			}
 		}
-		text = event.Plural(t.migrations, "migration") + ": " + strings.Join(append(parts, fmt.Sprintf("%d irreversible",
-			t.irreversible)), ", ")
+		text = event.Plural(t.migrations, "migration") + ": " + strings.Join(append(parts, event.Count(t.irreversible)+" irreversible"), ", ")
 	}
 	if loads.loads > 0 {
 		text += fmt.Sprintf(" · loads: %s", event.Plural(loads.files["new"], "new file"))

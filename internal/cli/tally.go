@@ -109,7 +109,7 @@ func (t *tally) loadLine() string {
 		line += fmt.Sprintf("; %s", event.Plural(t.rows, "row"))
 	}
 	if n := len(t.unasked); n > 0 {
-		line += fmt.Sprintf("; %d not ready (`dbctl load --list` says why)", n)
+		line += fmt.Sprintf("; %s not ready (`dbctl load --list` says why)", event.Count(int64(n)))
 	}
 	return line
 }
@@ -126,7 +126,7 @@ func counted(counts map[string]int64, order []string) string {
 	var parts []string
 	for _, s := range states {
 		if n := counts[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+			parts = append(parts, event.Count(n)+" "+s)
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -61,6 +61,7 @@ type Migrator struct {
 	session *databend.Session // the store's
 	store   *state.Store
 	env     *run.Env
+	refused map[int64]plan.Refusal // versions that the server turned down while they ran
 }
 
 // New makes a Migrator. It opens one session; Close ends it.
@@ -75,7 +76,7 @@ func New(ctx context.Context, o Options) (*Migrator, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Migrator{o: o, p: o.Project, session: session}
+	m := &Migrator{o: o, p: o.Project, session: session, refused: map[int64]plan.Refusal{}}
 	m.store = state.Open(session, state.Scope{
 		Project: o.Project.Name, Database: o.Project.Env.Database,
 		StateDatabase: o.Project.Env.StateDatabase,
@@ -104,7 +105,7 @@ func (m *Migrator) planUp(ctx context.Context, h state.History) (plan.Plan, erro
 	if err != nil {
 		return p, err
 	}
-	if p, err = p.Supported(ctx, m.store.Conn(), h, m.o.SkipUnsupported); err != nil {
+	if p, err = p.Supported(ctx, m.store.Conn(), h, m.refused, m.o.SkipUnsupported); err != nil {
 		return p, err
 	}
 	return p, p.Consent(m.o.PlanOptions)
@@ -152,7 +153,7 @@ const replans = 10
 // command reads the journal, plans, and runs the plan, or shows it.
 func (m *Migrator) command(ctx context.Context, name string, make func(state.History) (plan.Plan, error)) error {
 	start := time.Now()
-	for range replans {
+	for again := 0; again < replans+len(m.refused); again++ {
 		h, err := m.store.History(ctx)
 		if err != nil {
 			return err
@@ -183,7 +184,7 @@ func (m *Migrator) command(ctx context.Context, name string, make func(state.His
 			return errors.Join(err, m.prove(ctx, p, h))
 		}
 		p, err = m.execute(ctx, p, h)
-		if errors.Is(err, state.ErrMoved) {
+		if errors.Is(err, state.ErrMoved) || m.turnedDown(err) {
 			continue
 		}
 		if err == nil {
@@ -192,6 +193,21 @@ func (m *Migrator) command(ctx context.Context, name string, make func(state.His
 		return errors.Join(err, m.prove(ctx, p, h))
 	}
 	return fmt.Errorf("other runs write the journal of %s all the time: %w", m.p.Name, state.ErrMoved)
+}
+
+// turnedDown notes the version that a run failed at, and was rolled back, because the server lacks what one of its statements needs. Where
+// that may be skipped, the run goes on without it.
+func (m *Migrator) turnedDown(err error) bool {
+	failed, ok := errors.AsType[*run.Error](err)
+	if !ok || failed.Left || failed.Direction != plan.Up || !m.o.SkipUnsupported {
+		return false
+	}
+	why, ok := plan.NewRefusal(failed.Statement, failed.Err)
+	if ok {
+		m.refused[failed.Version] = why
+		m.env.ID = databend.NewID() // its journal has ended
+	}
+	return ok
 }
 
 // prove asks whether a plan that is only shown can work.
@@ -318,7 +334,7 @@ func (m *Migrator) summary(name string, p plan.Plan, start time.Time) {
 		text = p.Steps[0].String() + " taken down and up again"
 	}
 	if n := len(p.Skipped); n > 0 {
-		text += fmt.Sprintf(", %d unsupported here", n)
+		text += ", " + event.Count(int64(n)) + " unsupported here"
 	}
 	m.o.Sink(event.Summary{Command: "migrate " + name, Text: text, Counts: counts, TookMS: time.Since(start).Milliseconds()})
 }

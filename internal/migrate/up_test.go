@@ -223,6 +223,47 @@ func TestUnsupported(t *testing.T) {
 	}
 }
 
+// TestSkipUnsupportedSkipsWhatTheServerTurnsDown: what a statement needs may be known only when it runs. By consent, its migration is put
+// back and left out, what needs it as well, and the next run does not try it again.
+func TestSkipUnsupportedSkipsWhatTheServerTurnsDown(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"a clustering": "CREATE TABLE c (x INT, y INT) CLUSTER BY HILBERT(x, y)",
+		"a warehouse":  "CREATE WAREHOUSE dbctl_w WITH warehouse_size = 2",
+		"a service":    "INSERT INTO made SELECT count(*) FROM system.task_history",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if !w.env.Embedded {
+				t.Skip("this server may have a licence")
+			}
+			w.migration(1, "CREATE TABLE a (x INT);\n")
+			w.migration(2, "CREATE TABLE made (x INT);\n"+sql+";\n")
+			w.migration(3, "INSERT INTO made VALUES (1);\n")
+			w.migration(4, "CREATE TABLE b (x INT);\n")
+			consent := Options{PlanOptions: PlanOptions{SkipUnsupported: true, AllowIrreversible: true}}
+			if err := w.migrator(Options{PlanOptions: PlanOptions{AllowIrreversible: true}}).Up(t.Context()); !databend.IsCode(err, databend.CodeNoLicence, databend.CodeNoTasks) {
+				t.Fatalf("got %v, want the server's refusal", err)
+			}
+			for range 2 {
+				w.must(w.migrator(consent).Up(t.Context()))
+				if got, want := w.states(), "1 applied, 2 unsupported, 3 unsupported, 4 applied"; got != want || w.tables() != "a b" {
+					t.Errorf("got %q with the tables %s, want %q", got, w.tables(), want)
+				}
+			}
+			if strings.Contains(w.said(), "rolled_back") {
+				t.Errorf("the second run tried it again: %s", w.said())
+			}
+			w.migration(2, "CREATE TABLE made (x INT);\n")
+			w.must(w.migrator(consent).Up(t.Context()))
+			if got, want := w.states(), "1 applied, 2 applied, 3 applied, 4 applied"; got != want {
+				t.Errorf("mended: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 // TestSkipUnsupportedSkipsWhatNeedsALicence: whatever the feature, a version that needs it is refused before anything runs, and left
 // out by consent.
 func TestSkipUnsupportedSkipsWhatNeedsALicence(t *testing.T) {

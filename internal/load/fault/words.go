@@ -2,7 +2,6 @@ package fault
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -79,7 +78,7 @@ func Some(names []string, n int) string {
 	if len(names) <= n {
 		return strings.Join(names, ", ")
 	}
-	return strings.Join(names[:n], ", ") + fmt.Sprintf(" and %d more", len(names)-n)
+	return strings.Join(names[:n], ", ") + " and " + event.Count(int64(len(names)-n)) + " more"
 }
 
 // Shorten cuts s behind n characters.

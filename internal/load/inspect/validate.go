@@ -317,8 +317,8 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 	planned.Left(r.Sink)
 	r.Sink(event.Summary{
 		Command: "load", Load: r.Load.Name,
-		Text: fmt.Sprintf("%s: %s checked, %d invalid", r.Load.Name, fault.Count(int64(len(files)), "file", "files"),
-			len(names)),
+		Text: fmt.Sprintf("%s: %s checked, %s invalid", r.Load.Name, fault.Count(int64(len(files)), "file", "files"),
+			event.Count(int64(len(names)))),
 		Counts: map[string]int64{"valid": int64(len(files) - len(names)), "invalid": int64(len(names))},
 	})
 	if len(names) > 0 {

@@ -2,11 +2,11 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/ledger"
@@ -142,5 +142,6 @@ func classify(s seen, force bool) (f File, engine bool) {
 }
 
 func overwritten(was, is object) string {
-	return fmt.Sprintf("loaded as %d bytes, etag %s; now %d bytes, etag %s", was.size, shortTag(was.etag), is.size, shortTag(is.etag))
+	size := func(o object) string { return event.Plural(o.size, "byte") + ", etag " + shortTag(o.etag) }
+	return "loaded as " + size(was) + "; now " + size(is)
 }

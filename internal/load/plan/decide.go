@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/shell"
@@ -99,7 +100,7 @@ func (p *Plan) Refusal(o Options) error {
 		}
 		detail := ""
 		if n := p.Counts[Ignored].Files; n > 0 {
-			detail = fmt.Sprintf(" (%d there are not matched by %s)", n, p.Job.Pattern)
+			detail = fmt.Sprintf(" (%s there are not matched by %s)", event.Count(n), p.Job.Pattern)
 		}
 		return fault.Errorf(p.Load, exit.Check, advice, "no file in %s%s", where, detail)
 	}

@@ -72,10 +72,10 @@ func (p *Plan) Notes(sink event.Sink) {
 // Text is the sums in words: "3 new (2.1 MB), 40 loaded".
 func (p *Plan) Text(verb string) string {
 	planned := p.Planned()
-	parts := []string{fmt.Sprintf("%d %s (%s)", len(planned), verb, event.Bytes(p.Bytes()))}
+	parts := []string{fmt.Sprintf("%s %s (%s)", event.Count(int64(len(planned))), verb, event.Bytes(p.Bytes()))}
 	for _, s := range []State{Loaded, Expired, Changed, Emptied, Failed, Quarantined, Unfinished, Vanished, Ignored} {
 		if n := p.Counts[s].Files; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+			parts = append(parts, fmt.Sprintf("%s %s", event.Count(n), s))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -404,7 +404,7 @@ func (r *run) summary(first *plan.Plan) {
 		fault.Count(r.res.Rows, "row", "rows"), event.Bytes(r.res.Bytes), took.Round(time.Millisecond))
 	counts := map[string]int64{"loaded": int64(r.res.Files), "rows": r.res.Rows, "bytes": r.res.Bytes, "failed": int64(len(r.inspect.Bad))}
 	if n := len(r.inspect.Bad); n > 0 {
-		text += fmt.Sprintf(", %d failed", n)
+		text += ", " + event.Count(int64(n)) + " failed"
 	}
 	if len(r.j.After) > 0 && r.res.Rows > 0 {
 		text += fmt.Sprintf(", %s behind the COPY wrote %s", fault.Count(int64(len(r.j.After)), "statement", "statements"),
@@ -412,11 +412,11 @@ func (r *run) summary(first *plan.Plan) {
 		counts["behind"] = r.behind
 	}
 	if n := first.Counts[plan.Loaded].Files + first.Counts[plan.Expired].Files; n > 0 {
-		text += fmt.Sprintf(", %d loaded before", n)
+		text += ", " + event.Count(n) + " loaded before"
 		counts["before"] = n
 	}
 	if n := first.Counts[plan.Ignored].Files; n > 0 {
-		text += fmt.Sprintf(", %d ignored", n)
+		text += ", " + event.Count(n) + " ignored"
 		counts["ignored"] = n
 	}
 	r.cfg.Sink(event.Summary{Command: "load", Load: r.j.Name, Text: text, Counts: counts, TookMS: took.Milliseconds()})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,11 +29,7 @@ type feature struct {
 // CloudControlApiProvider). A probe changes nothing: one that asks for the licence itself stands for what has no harmless statement.
 var features = []feature{
 	{"streams", enterprise, "SHOW STREAMS", []int{databend.CodeNoLicence}, func(e effect.Effect) bool { return e.Stream }},
-	{
-		"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'",
-		[]int{databend.CodeNoTasks, databend.CodeNoLicence},
-		func(e effect.Effect) bool { return e.Task },
-	},
+	tasks,
 	{
 		string(effect.Notifications), "a cloud control service", "SELECT 1 FROM system.notifications LIMIT 1",
 		[]int{databend.CodeNoTasks, databend.CodeNoLicence},
@@ -41,6 +38,12 @@ var features = []feature{
 	licensed(effect.MaskingPolicies), licensed(effect.RowPolicies), licensed(effect.ComputedColumns), licensed(effect.MaterializedViews),
 	licensed(effect.VirtualColumns), licensed(effect.AttachedTables), licensed(effect.TableTags), licensed(effect.WorkloadGroups),
 	licensed(effect.Vacuum),
+}
+
+var tasks = feature{
+	"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'",
+	[]int{databend.CodeNoTasks, databend.CodeNoLicence},
+	func(e effect.Effect) bool { return e.Task },
 }
 
 const enterprise = "an Enterprise licence"
@@ -76,10 +79,55 @@ func (s *Step) uses(f feature) bool {
 	return false
 }
 
-// Supported takes the steps out of the plan that need what the server lacks, and those that mention an object of one taken out,
-// if the caller consents to that; else it refuses them. The server is asked only when a step needs to know.
-func (p Plan) Supported(ctx context.Context, conn state.Session, h state.History, consent bool) (Plan, error) {
+// Refusal is a statement that the server turned down when it ran, for want of a licence or a service that only its answer tells of.
+type Refusal struct {
+	Statement int // from 1
+	Reason    string
+}
+
+// NewRefusal is what err, of a statement of a step, says of that.
+func NewRefusal(statement int, err error) (Refusal, bool) {
+	if !databend.IsCode(err, databend.CodeNoLicence, databend.CodeNoTasks) {
+		return Refusal{}, false
+	}
+	e, _ := errors.AsType[*databend.Error](err)
+	return Refusal{statement, fmt.Sprintf("the server refuses its statement %d: %s (%d)", statement, e.Message, e.Code)}, true
+}
+
+// refused says of the steps which of them the server has turned down: in this process, or as the journal has it in an earlier one, as
+// long as nothing that could be missing has come.
+func (p Plan) refused(ctx context.Context, conn state.Session, h state.History, now map[int64]Refusal) (map[int64]Refusal, error) {
+	all := maps.Clone(now)
+	for _, s := range p.Steps {
+		v := h.Versions[s.Version]
+		if _, ok := all[s.Version]; ok || v.State != journal.Unsupported || v.Refused == 0 || v.Sums != s.Sums {
+			continue
+		}
+		for _, f := range []feature{licensed(""), tasks} {
+			if lack, err := f.missing(ctx, conn); lack == "" {
+				return all, err
+			}
+		}
+		if all == nil {
+			all = map[int64]Refusal{}
+		}
+		all[s.Version] = Refusal{int(v.Refused), v.Reason}
+	}
+	return all, nil
+}
+
+// Supported takes the steps out of the plan that need what the server lacks, or that it turned down, and those that mention an object of
+// one taken out, if the caller consents to that; else it refuses them. The server is asked only when a step needs to know.
+func (p Plan) Supported(ctx context.Context, conn state.Session, h state.History, turned map[int64]Refusal, consent bool) (Plan, error) {
+	turned, err := p.refused(ctx, conn, h, turned)
+	if err != nil {
+		return p, err
+	}
 	reasons := make([]string, len(p.Steps))
+	for i, s := range p.Steps {
+		reasons[i] = turned[s.Version].Reason
+	}
+	spread(p.Steps, reasons)
 	for _, f := range features {
 		asked, lack := false, ""
 		for i := range p.Steps {
@@ -105,7 +153,10 @@ func (p Plan) Supported(ctx context.Context, conn state.Session, h state.History
 			continue
 		}
 		v := h.Versions[s.Version]
-		skip := Skip{Step: s, Reason: reasons[i], Known: v.State == journal.Unsupported && v.Sums == s.Sums && v.Reason == reasons[i]}
+		skip := Skip{
+			Step: s, Reason: reasons[i], Refused: turned[s.Version].Statement,
+			Known: v.State == journal.Unsupported && v.Sums == s.Sums && v.Reason == reasons[i],
+		}
 		p.Skipped = append(p.Skipped, skip)
 		if !consent {
 			errs = append(errs, &Error{

@@ -49,8 +49,9 @@ type Plan struct {
 // Skip is a version that is left out because the server lacks what it needs.
 type Skip struct {
 	Step
-	Reason string
-	Known  bool // the journal says so already
+	Reason  string
+	Refused int  // the statement that the server refused when it ran, from 1; 0: none was tried
+	Known   bool // the journal says so already
 }
 
 // Secrets are the names of all secrets that the steps need, or their way back, sorted.

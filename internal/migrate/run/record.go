@@ -49,7 +49,7 @@ func (w *wire) outcomeRows(ctx context.Context, p plan.Plan, done []finished) ([
 		if !s.Known {
 			rows = append(rows, state.Row{
 				Event: journal.EventUnsupported, Version: s.Version, Name: s.Name, Direction: plan.Up, Sums: s.Sums,
-				Reason: s.Reason,
+				Reason: s.Reason, Statements: int64(s.Refused),
 			})
 		}
 	}

@@ -33,6 +33,7 @@ type Version struct {
 	Took    time.Duration
 	Run     string // that applied it: its plan row has the texts
 	Reason  string // why unsupported, why accepted, a person's word
+	Refused int64  // unsupported: the statement that the server refused when it ran, from 1; 0: none was tried
 }
 
 // Run is a run of migrations that the journal has no end of.
@@ -306,7 +307,7 @@ func (h *History) outcome(r Row, run string) {
 	case EventPartial:
 		v.State = Partial
 	case EventUnsupported:
-		v.State, v.Sums = Unsupported, r.Sums
+		v.State, v.Sums, v.Refused = Unsupported, r.Sums, r.Statements
 	case EventAccept:
 		v.Sums = r.Sums
 	case EventMarkApplied, EventMarkUndone:
