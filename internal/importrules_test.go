@@ -31,7 +31,7 @@ var rules = map[string][]string{
 	"internal/sqltext/copytext": {"internal/sqltext"},
 	"internal/sqltext/define":   {"internal/sqltext"},
 	"internal/event":            nil,
-	"internal/databend":         {"internal/exit", "internal/secret", "internal/sqltext"},
+	"internal/databend":         {"internal/exit", "internal/secret", "internal/shell", "internal/sqltext", "internal/sqltext/effect"},
 	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
 	"internal/project":          {"internal/exit", "internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
 	"internal/catalog":          lowest,

@@ -2,8 +2,13 @@ package databend
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/shell"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // Codes of an Error that callers tell apart.
@@ -323,45 +328,209 @@ var codeNames = map[int]string{
 	5112: "InvalidSessionState",
 }
 
-// hints say what usually mends an error.
+// hints say what usually mends an error. {columns} and {create} stand for how to look at the table that the
+// statement is about, and {exists} for what to do about an object that is there already.
 var hints = map[int]string{
-	1003: "create the database first, or check its name (SHOW DATABASES)",
+	1001: "the server failed inside; run it again, and look at the server's log if it stays",
+	1002: "this server does not have it: leave the statement out, or use a newer server; some features need a setting that its message names",
+	1003: "check the database's name, or create it first: `dbctl sql 'SHOW DATABASES'` lists them",
 	1005: "check the statement at the marked place",
-	1025: "check the name and the database it is looked up in (SHOW TABLES); a table of another database needs database.table",
-	1026: "check the view's name and database (SHOW TABLES lists views too)",
+	1006: "check the values and options of the statement: its message says which does not fit",
+	1007: "check the types in the statement, and convert with CAST or ::TYPE: {columns}",
+	1008: "check the function's name: `dbctl sql 'SHOW FUNCTIONS'` lists the server's, `dbctl sql 'SHOW USER FUNCTIONS'` your own",
+	1010: "check that the value fits the column's type: {columns}",
+	1017: "check that values and columns are equal in number and type: {columns}",
+	1018: "check that values and columns are equal in number: {columns}",
+	1025: "check the name, and its database (database.table for another one): `dbctl sql 'SHOW TABLES'` lists them",
+	1026: "check the view's name and database: `dbctl sql 'SHOW VIEWS'` lists them",
+	1027: "check the function's name: `dbctl sql 'SHOW FUNCTIONS'` lists them",
+	1028: "check how many arguments the function takes: `dbctl sql 'SHOW FUNCTIONS'` describes them",
+	1029: "a view needs the object: drop or change the view first; `dbctl sql 'SHOW VIEWS'` lists them",
 	1041: "the warehouse has too many connections; try again later",
-	1058: "check the column's name (DESC TABLE)",
-	1063: "ask an administrator to GRANT the privilege to this role, or use another role= in the DSN",
-	1301: "check the option's name and value (SHOW CREATE TABLE of a table that has it)",
-	1303: "check that the columns are the table's, in number and order (DESC TABLE)",
-	1402: "this feature needs a Databend Enterprise licence; --skip-unsupported leaves such migrations out",
+	1043: "the statement was stopped; run it again, with a longer --timeout where that stopped it",
+	1046: "the value cannot be read as the type; check it, or use TRY_CAST",
+	1049: "the number does not fit its type; use a wider one: {columns}",
+	1053: "the server forgot the session; run it again",
+	1058: "check the column's name: {columns}",
+	1060: "the text cannot be read as the type; check it, or use TRY_CAST",
+	1061: "check the GRANT: what may be granted depends on the kind of the object; `dbctl sql 'SHOW GRANTS'` shows your own",
+	1062: "ask an administrator: the server's management mode does not allow it",
+	1063: "ask an administrator to GRANT the privilege to the role, or set another role: in dbctl.yaml; `dbctl sql 'SHOW GRANTS'` shows it",
+	1065: "check the names and types at the marked place: {columns}",
+	1066: "the user has to change the password first: ALTER USER USER() IDENTIFIED BY '…'",
+	1074: "check TYPE of the FILE_FORMAT: CSV, TSV, NDJSON, PARQUET, ORC, AVRO",
+	1075: "check COMPRESSION of the FILE_FORMAT: AUTO, NONE, GZIP, ZSTD, …",
+	1078: "check the time zone's name, like Europe/Berlin",
+	1079: "check the date, like 2025-01-31; TRY_CAST gives NULL instead",
+	1080: "check the time, like 2025-01-31 12:00:00; TRY_CAST gives NULL instead",
+	1081: "check the CLUSTER BY: its columns must be the table's, and of a type that can be compared: {columns}",
+	1090: "check the geometry: TRY_TO_GEOMETRY gives NULL instead",
+	1104: "the server failed inside; write the statement another way, and look at the server's log",
+	1106: "check the table's options and engine: {create} shows them",
+	1108: "the table has the column already: {columns}; leave the statement out, or give it another name",
+	1109: "a table keeps at least one column: drop the table instead",
+	1110: "the name is one of the engine's own columns (_row_id, _block_name, …): give the column another one",
+	1111: "an index needs the column: drop the index first; {create} shows them",
+	1113: "create the masking policy first (a migration), or check its name",
+	1114: "check the column's type: {columns}",
+	1117: "a computed column needs the column: drop that first; {columns}",
+	1118: "give the table a cluster key first: ALTER TABLE … CLUSTER BY (…)",
+	1119: "check the catalog's name: `dbctl sql 'SHOW CATALOGS'` lists them",
+	1122: "the server waited too long; run it again later",
+	1124: "the sequence is used up: make a new one with a wider range",
+	1126: "check the sequence's name: `dbctl sql 'SHOW SEQUENCES'` lists them",
+	1131: "create the row access policy first (a migration), or check its name",
+	1132: "check the ALTER: the table cannot be changed so; {columns}",
+	1133: "check the constraint and the rows that are there: {create} shows it",
+	1134: "create the masking policy first (a migration), or check its name",
+	1301: "check the option's name and value: {create} shows those of a table",
+	1302: "the table's engine cannot do it: {create} shows which it is",
+	1303: "check that the columns are the table's, in number and order: {columns}",
+	1402: "this feature needs a Databend Enterprise licence; `dbctl migrate up --skip-unsupported` leaves such migrations out",
+	1403: "this feature needs a Databend Enterprise licence; `dbctl migrate up --skip-unsupported` leaves such migrations out",
 	1404: "the Databend Enterprise licence has expired",
-	1702: "tasks and notifications need Databend Cloud or a task service (cloud control); --skip-unsupported leaves such migrations out",
+	1601: "the index does not fit the table or its columns: {columns}",
+	1602: "the index could not be refreshed: `dbctl sql 'SHOW INDEXES'` lists the indexes",
+	1603: "check the index's options",
+	1702: "this needs Databend Cloud or a task service (cloud control); `dbctl migrate up --skip-unsupported` leaves such migrations out",
+	2004: "check the values of the statement: its message says which does not fit",
 	2009: "the table was changed by someone else at the same time; run it again",
+	2012: "the table cannot be written: it is attached, or of another engine; {create} shows it",
 	2013: "the table's history no longer reaches that far (data_retention_time_in_days)",
 	2014: "another COPY loaded the same file at the same time; run the load again",
 	2015: "another statement holds the table's lock; run it again later",
-	2204: "check role= in the DSN (SHOW ROLES)",
-	2301: "it exists already: `dbctl migrate baseline VERSION` adopts what is there",
-	2302: "it exists already: `dbctl migrate baseline VERSION` adopts what is there",
-	2306: "it exists already: `dbctl migrate baseline VERSION` adopts what is there",
-	2406: "check warehouse= in the DSN",
-	2501: "create the stage first (a migration), or check its name (SHOW STAGES)",
+	2201: "create the user first (a migration), or check its name: `dbctl sql 'SHOW USERS'` lists them",
+	2202: "{exists}: `dbctl sql 'SHOW USERS'` lists them",
+	2203: "check the user's options",
+	2204: "create the role first (a migration), or check its name, also role: in dbctl.yaml: `dbctl sql 'SHOW ROLES'` lists them",
+	2206: "check the role's name: `dbctl sql 'SHOW ROLES'` lists them",
+	2207: "create the network policy first (a migration), or check its name: `dbctl sql 'SHOW NETWORK POLICIES'` lists them",
+	2208: "{exists}: `dbctl sql 'SHOW NETWORK POLICIES'` lists them",
+	2210: "a user has the network policy: take it from the user first; `dbctl sql 'SHOW USERS'` lists them",
+	2211: "create the password policy first (a migration), or check its name: `dbctl sql 'SHOW PASSWORD POLICIES'` lists them",
+	2212: "{exists}: `dbctl sql 'SHOW PASSWORD POLICIES'` lists them",
+	2214: "a user has the password policy: take it from the user first; `dbctl sql 'SHOW USERS'` lists them",
+	2215: "choose a password that the user's password policy allows",
+	2216: "{exists}: `dbctl sql 'SHOW ROLES'` lists them",
+	2217: "check the role: the built-in ones (account_admin, public) cannot be changed",
+	2218: "check the user: the one that is logged in, and root, cannot be changed so",
+	2301: "{exists}: `dbctl sql 'SHOW DATABASES'` lists them",
+	2302: "{exists}: `dbctl sql 'SHOW TABLES'` lists them",
+	2306: "{exists}: `dbctl sql 'SHOW VIEWS'` lists them",
+	2308: "a table with that name is there: rename it first; `dbctl sql 'SHOW TABLES'` lists them",
+	2309: "the table was never dropped, or its history is gone: `dbctl sql 'SHOW DROP TABLES'` lists what can come back",
+	2312: "the database was never dropped, or its history is gone: `dbctl sql 'SHOW DROP DATABASES'` lists what can come back",
+	2319: "{exists}: `dbctl sql 'SHOW CATALOGS'` lists them",
+	2320: "check the catalog's name: `dbctl sql 'SHOW CATALOGS'` lists them",
+	2321: "{exists}",
+	2324: "{exists}",
+	2326: "the dropped table is past its retention, and cannot come back",
+	2327: "the table's history no longer reaches that far (data_retention_time_in_days)",
+	2329: "{exists}: `dbctl sql 'SHOW VIEWS'` lists them",
+	2403: "check warehouse: in dbctl.yaml",
+	2406: "check warehouse: in dbctl.yaml",
+	2501: "create the stage first (a migration), or check its name: `dbctl sql 'SHOW STAGES'` lists them",
+	2502: "{exists}: `dbctl sql 'SHOW STAGES'` lists them",
+	2503: "check the stage's URL and options: `dbctl sql 'SHOW STAGES'` lists the others",
+	2504: "the file is there already: REMOVE it first, or give it another name",
+	2505: "check the FILE_FORMAT of the stage or COPY",
 	2506: "ask an administrator to GRANT READ or WRITE ON STAGE to this role",
-	2510: "create the connection first (a migration), or check its name (SHOW CONNECTIONS)",
-	2602: "create the function first, or check its name (SHOW USER FUNCTIONS)",
-	2611: "check the task's name (SHOW TASKS)",
-	2730: "check the stream's name (SHOW STREAMS)",
+	2507: "create the file format first (a migration), or check its name: `dbctl sql 'SHOW FILE FORMATS'` lists them",
+	2508: "check the options of the file format",
+	2509: "{exists}: `dbctl sql 'SHOW FILE FORMATS'` lists them",
+	2510: "create the connection first (a migration), or check its name: `dbctl sql 'SHOW CONNECTIONS'` lists them",
+	2511: "check STORAGE_TYPE and the keys of the connection",
+	2512: "{exists}: `dbctl sql 'SHOW CONNECTIONS'` lists them",
+	2601: "check the function's parameters and body",
+	2602: "create the function first (a migration), or check its name: `dbctl sql 'SHOW USER FUNCTIONS'` lists them",
+	2603: "{exists}: `dbctl sql 'SHOW USER FUNCTIONS'` lists them",
+	2604: "the server cannot reach the function's address: check it, and that its service runs",
+	2606: "the type cannot be used there: choose another",
+	2611: "check the task's name: `dbctl sql 'SHOW TASKS'` lists them",
+	2612: "{exists}: `dbctl sql 'SHOW TASKS'` lists them",
+	2613: "check the time zone of SCHEDULE, like Europe/Berlin",
+	2614: "check the cron expression of SCHEDULE: it has six fields, seconds first",
+	2615: "a task has SCHEDULE or AFTER, not both",
+	2701: "check the database's ENGINE: `dbctl sql 'SHOW ENGINES'` lists them",
+	2702: "check the table's ENGINE: `dbctl sql 'SHOW ENGINES'` lists them",
+	2703: "check the parameters of the engine",
+	2721: "{exists}: `dbctl sql 'SHOW INDEXES'` lists them",
+	2722: "check the index's name: `dbctl sql 'SHOW INDEXES'` lists them",
+	2725: "a column stands twice in the index",
+	2726: "check the columns of the index: {columns}",
+	2730: "create the stream first (a migration), or check its name: `dbctl sql 'SHOW STREAMS'` lists them",
+	2732: "{exists}: `dbctl sql 'SHOW STREAMS'` lists them",
 	2733: "the stream's table was dropped or made again; recreate the stream",
-	2801: "check the names of settings, and the parameters of the DSN: one that is not known there is taken for a setting",
-	3001: "check the stage's URL, bucket and path (LIST @stage), and that the file is still there",
-	3002: "the object store refused the key: check ACCESS_KEY_ID and SECRET_ACCESS_KEY of the connection, and their rights on the bucket",
+	2735: "check the WITH options of the statement",
+	2740: "check the dynamic table's options and query",
+	2746: "{exists}",
+	2747: "the snapshot lacks what an index or constraint needs: drop that first; {create} shows them",
+	2750: "{exists}",
+	2751: "create the tag first (a migration), or check its name",
+	2752: "check the tag's ALLOWED_VALUES",
+	2753: "objects have the tag: unset it there first",
+	2801: "check the setting's name, and the DSN's parameters, of which an unknown one is a setting; `dbctl sql 'SHOW SETTINGS'` lists them",
+	2803: "check the setting's value: `dbctl sql 'SHOW SETTINGS'` shows each with its range",
+	3001: "check the stage's URL, bucket and path (`dbctl doctor` lists each), and that the file is still there",
+	3002: "the object store refused the key: check the connection's keys and their rights on the bucket; `dbctl doctor` tries each stage",
+	3101: "check the sequence's options: `dbctl sql 'SHOW SEQUENCES'` lists them",
+	3113: "{exists}: `dbctl sql 'SHOW DICTIONARIES'` lists them",
+	3114: "check the dictionary's name: `dbctl sql 'SHOW DICTIONARIES'` lists them",
+	3115: "check the dictionary's SOURCE: the server cannot read it",
+	3128: "check the script: a name or type in it does not fit",
+	3129: "check the script: a statement of it failed",
+	3130: "check the procedure's name and the types of its arguments: `dbctl sql 'SHOW PROCEDURES'` lists them",
+	3131: "{exists}: `dbctl sql 'SHOW PROCEDURES'` lists them",
 	3901: "the object store does not answer; check the endpoint, try again later",
 	3902: "this storage does not support it (a local disk has no presigned URLs)",
-	4000: "the object store gave an error: check bucket, region and endpoint of the stage's connection",
+	3903: "the server allows no http for storage: use https in ENDPOINT_URL, or allow_insecure in its configuration",
+	3904: "the index has an old format: drop it and create it again",
+	3905: "the table or storage does not allow it: its message says why",
+	4000: "the object store gave an error: check bucket, region and endpoint of the stage's connection; `dbctl doctor` tries each stage",
 	4001: "another session changed the same table; run it again",
 	4002: "an earlier statement of the transaction failed; it was rolled back",
+	4003: "the transaction was open for too long; run it again",
 	5100: "check the user and the password or access token of this environment",
+	5101: "run it again: the session was over",
+	5110: "run it again: the session was over",
+	5111: "run it again: the server lost the session",
+}
+
+// hintAbout is a hint with the name of the table that it is about; "" is none.
+func hintAbout(hint, table string) string {
+	columns, create := "`dbctl sql 'SHOW TABLES'` lists the tables", "`dbctl sql 'SHOW TABLES'`"
+	if table != "" {
+		columns = "`" + shell.Join("dbctl", "sql", "DESC "+table) + "` lists the columns"
+		create = "`" + shell.Join("dbctl", "sql", "SHOW CREATE TABLE "+table) + "`"
+	}
+	return strings.NewReplacer(
+		"{columns}", columns, "{create}", create,
+		"{exists}", "it is there already: choose another name, say IF NOT EXISTS, or, where the warehouse is as the migration makes it, adopt "+
+			"it with `dbctl migrate baseline VERSION --reason WHY`",
+	).Replace(hint)
+}
+
+// bare are the names that need no quotes.
+var bare = regexp.MustCompile(`^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$`)
+
+// tableOf is the table that a statement is about, as a hint writes it: what it reads, else what it changes; "" where it names none.
+func tableOf(sql, database string) string {
+	e := effect.Analyze(sql, database)
+	objects := slices.Clone(e.Names)
+	for _, w := range e.Writes {
+		if w.Verb == effect.Alter || w.Verb == effect.WriteData {
+			objects = append(objects, w.Object)
+		}
+	}
+	for _, o := range objects {
+		if o.Kind == sqltext.Table && o.Name != "" {
+			if bare.MatchString(o.Display()) {
+				return o.Display()
+			}
+			return o.SQL()
+		}
+	}
+	return ""
 }
 
 // nested is an error that the server quotes in the text of another: a stage whose connection does not exist is a 4000.

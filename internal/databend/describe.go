@@ -143,6 +143,9 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 			e.place(st, bad.Pos.Offset)
 		}
 	}
+	if strings.Contains(e.Hint, "{") {
+		e.Hint = hintAbout(e.Hint, tableOf(st.SQL, s.cfg.Database))
+	}
 	clean := s.cleaner(st)
 	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {
 		if out, ok := at.offset(text.sql); ok {

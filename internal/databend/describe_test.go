@@ -145,6 +145,19 @@ func TestCodes(t *testing.T) {
 			t.Errorf("a hint for %d, a code that does not exist", code)
 		}
 	}
+	// Of what remains a statement meets none, or its message says all there is to say.
+	none := []int{
+		1000, 1004, 1016, 1020, 1030, 1035, 1036, 1037, 1038, 1042, 1044, 1045, 1047, 1052, 1057, 1064, 1067, 1068, 1072, 1076, 1082, 1101, 1102, 1103, 1107,
+		1112, 1115, 1116, 1120, 1121, 1123, 1125, 1127, 1128, 1129, 1130, 1201, 1202, 1401, 1503, 1701, 1703, 1810, 1901, 1902, 1903, 1910, 2001, 2002, 2003,
+		2005, 2011, 2016, 2209, 2213, 2303, 2307, 2310, 2313, 2314, 2315, 2316, 2317, 2318, 2322, 2323, 2325, 2328, 2401, 2402, 2404, 2405, 2407, 2408, 2409,
+		2410, 2411, 2513, 2605, 2607, 2616, 2719, 2720, 2723, 2724, 2731, 2734, 2745, 2748, 2754, 2802, 2901, 2902, 2903, 3102, 3132, 3140, 3141, 3142, 3143,
+		3144, 4012, 5002, 5102, 5103, 5104, 5112,
+	}
+	for _, code := range slices.Sorted(maps.Keys(codeNames)) {
+		if (hints[code] == "") != slices.Contains(none, code) {
+			t.Errorf("%d %s: the hint is %q", code, codeNames[code], hints[code])
+		}
+	}
 	if got := hintFor(4000, "fail to get connection: UnknownConnection. Code: 2510, Text = x"); got != hints[2510] {
 		t.Errorf("got %q, want the hint of the error inside", got)
 	}
@@ -157,5 +170,25 @@ func TestCodes(t *testing.T) {
 	}
 	if a, b := NewID(), NewID(); !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(a) || a == b {
 		t.Errorf("got ids %s and %s", a, b)
+	}
+}
+
+// TestHintsNameTheTable: a hint shows how to look at the table that the statement is about, in a command that a shell reads.
+func TestHintsNameTheTable(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"CREATE VIEW v AS SELECT total FROM orders":    "`dbctl sql 'DESC default.orders'` lists the columns",
+		"ALTER TABLE orders ADD COLUMN a INT":          "`dbctl sql 'DESC default.orders'` lists the columns",
+		"INSERT INTO shop.\"Or ders\" VALUES (1, 'x')": "`dbctl sql 'DESC `shop`.`Or ders`'` lists the columns",
+		"SELECT nope()": "`dbctl sql 'SHOW TABLES'` lists the tables",
+	} {
+		if got := hintAbout("{columns}", tableOf(sql, "default")); got != want {
+			t.Errorf("%s: got %s, want %s", sql, got, want)
+		}
+	}
+	for code, hint := range hints {
+		if got := hintAbout(hint, "t"); strings.ContainsAny(got, "{}") {
+			t.Errorf("%d: %s", code, got)
+		}
 	}
 }
