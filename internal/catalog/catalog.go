@@ -204,7 +204,10 @@ func (cat *Catalog) add(rows [][]string) {
 		}
 	}
 	for n, e := range cat.Tables {
-		e.Columns, e.Query = columns[n], queries[n]
+		e.Query = queries[n]
+		if !e.derived() {
+			e.Columns = columns[n]
+		}
 	}
 	for _, r := range details {
 		cat.addDetail(r)

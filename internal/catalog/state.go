@@ -81,7 +81,7 @@ type ObjectState struct {
 	Transient   bool              `json:"transient,omitempty"`
 	Comment     string            `json:"comment,omitempty"`
 	ClusterBy   string            `json:"cluster_by,omitempty"`
-	Columns     []Column          `json:"columns,omitempty"`
+	Columns     []Column          `json:"columns,omitempty"` // none where the engine derives them
 	Options     map[string]string `json:"options,omitempty"` // upper case names; without those that are no one's choice
 	Indexes     []Index           `json:"indexes,omitempty"`
 	Constraints []Constraint      `json:"constraints,omitempty"`
@@ -191,6 +191,10 @@ func (c Column) String() string {
 
 // IsFuse reports whether the table has snapshots.
 func (o ObjectState) IsFuse() bool { return o.Engine == "FUSE" }
+
+// derived reports whether its columns are not its own: those of a view come from its text and the tables it reads, a stream's from
+// its table. They change, and go, with those tables.
+func (o ObjectState) derived() bool { return o.Engine == "VIEW" || o.Engine == "STREAM" }
 
 // internalStage reports whether it is a stage whose files live and die with it.
 func (o ObjectState) IsInternalStage() bool {

@@ -52,6 +52,11 @@ func TestRollBackWhateverTheName(t *testing.T) {
 			atomic: true,
 			files:  []string{"ALTER TABLE e RENAME TO e2;\nALTER DATABASE {db}_x RENAME TO {db}_xy;\n", "ALTER TABLE e2 DROP COLUMN y;\nALTER TABLE {db}_xy.e ADD COLUMN z INT;\nDROP TABLE {db}_xy.a;\nINSERT INTO nowhere VALUES (1);\n"},
 		},
+		"a view, dropped and made while its table was another": {
+			files: []string{
+				"DROP TABLE a;\nCREATE TABLE a AS SELECT 1 AS other;\nDROP VIEW w;\nCREATE OR REPLACE VIEW w AS SELECT other FROM a;\nINSERT INTO nowhere VALUES (1);\n",
+			},
+		},
 		"a column with quotes in its name": {
 			files: []string{"ALTER TABLE a ADD COLUMN \"n.ew \"\"c\" INT;\nUPDATE a SET y='q';\nINSERT INTO nowhere VALUES (1);\n"},
 		},
@@ -67,6 +72,7 @@ func TestRollBackWhateverTheName(t *testing.T) {
 				w.env.SQL(t, "CREATE TABLE "+db+".a (x INT, y STRING COMMENT 'why')", "INSERT INTO "+db+".a VALUES (1, 'one'), (1, 'one')",
 					"CREATE TABLE "+db+".b (x INT)", "INSERT INTO "+db+".b VALUES (2)", "CREATE TABLE "+db+".e (x INT NOT NULL, y STRING COMMENT 'no rows')")
 			}
+			w.env.SQL(t, "CREATE VIEW w AS SELECT x FROM a")
 			for i, f := range tt.files {
 				w.migration(i+1, strings.ReplaceAll(f, "{db}", w.env.Database))
 			}
