@@ -117,6 +117,12 @@ func RoleNames(commas string) []string {
 	return out
 }
 
+// GranteeOf is the role or user of a Grant object.
+func GranteeOf(o sqltext.Object) sqltext.Object {
+	kind, name := Grantee(o)
+	return sqltext.Object{Kind: sqltext.ObjectKind(kind), Name: name}
+}
+
 // Grantee is who a Role or Grant object ("ROLE r", "USER u") is about: "role" or "user", and the name.
 func Grantee(o sqltext.Object) (kind, name string) {
 	if kind, name, ok := strings.Cut(o.Name, " "); ok && o.Kind == sqltext.Grant {

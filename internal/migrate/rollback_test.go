@@ -191,7 +191,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
 		w.env.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
-			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP USER IF EXISTS "+u)
+			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
 	w.env.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
@@ -200,7 +200,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		var out []string
 		for _, sql := range []string{
 			"SELECT name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'week_start', 'max_set_operator_count') ORDER BY name", "SELECT name, current, \"interval\" FROM show_sequences() WHERE name LIKE '" + db + "%'",
-			"SELECT name, roles FROM system.users WHERE name='" + u + "'", "SELECT name, inherited_roles_name FROM system.roles WHERE name LIKE '" + db + "%' ORDER BY name",
+			"SELECT name, roles FROM system.users WHERE name LIKE '" + db + "%' ORDER BY name", "SELECT name, inherited_roles_name FROM system.roles WHERE name LIKE '" + db + "%' ORDER BY name",
 			"SELECT name FROM system.dictionaries WHERE database='" + db + "'",
 			"SELECT grants FROM show_grants('role', '" + r + "') ORDER BY 1", "SELECT grants FROM show_grants('role', '" + r + "2') ORDER BY 1", "SELECT grants FROM show_grants('user', '" + u + "') ORDER BY 1",
 		} {
@@ -223,6 +223,9 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"role given":        "GRANT ROLE " + r + " TO " + u + ";\n",
 		"one more for role": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\n",
 		"role dropped":      "DROP ROLE " + r + "2;\n",
+		"role made":         "CREATE ROLE " + r + "3;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "3;\nGRANT ROLE " + r + "3 TO " + u + ";\n",
+		"user made":         "CREATE USER " + u + "2 IDENTIFIED BY 'Secret_2';\nGRANT ROLE " + r + " TO " + u + "2;\n",
+		"role made again":   "DROP ROLE " + r + "2;\nCREATE ROLE " + r + "2;\nGRANT ROLE " + r + " TO ROLE " + r + "2;\nGRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\n",
 		"dictionary":        "CREATE DICTIONARY d" + dictionary + ";\n",
 	} {
 		w.migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")

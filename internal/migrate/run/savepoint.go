@@ -57,7 +57,8 @@ func (s *Savepoint) idle(e effect.Effect, touched map[sqltext.Object]bool) bool 
 	})
 }
 
-// touched are the objects that statements wrote since, with databases their tables: what they are now is not the state to go back to.
+// touched are the objects that statements wrote since, with databases their tables, and with roles and users what they were granted: what
+// they are now is not the state to go back to.
 func (s *Savepoint) touched(steps []plan.Step) map[sqltext.Object]bool {
 	out, databases := map[sqltext.Object]bool{}, map[string]bool{}
 	for _, x := range s.all() {
@@ -67,7 +68,8 @@ func (s *Savepoint) touched(steps []plan.Step) map[sqltext.Object]bool {
 		}
 	}
 	for _, o := range s.Base.Objects {
-		if o.Kind == sqltext.Table && databases[o.Database] {
+		switch {
+		case o.Kind == sqltext.Table && databases[o.Database], o.Kind == sqltext.Grant && out[catalog.GranteeOf(o.Object)]:
 			out[o.Object] = true
 		}
 	}
