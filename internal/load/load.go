@@ -87,6 +87,9 @@ func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*plan.Pl
 	phases.Enter("listing")
 	p, err := l.planner.Plan(ctx, j, plan.Want{Options: o, Vanished: true})
 	phases.Enter("")
+	if err == nil {
+		err = l.planner.Unready(ctx, p, o)
+	}
 	if err != nil {
 		return nil, err
 	}

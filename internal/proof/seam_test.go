@@ -199,3 +199,35 @@ func TestProofSeamKilled(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadBesideAnUnfinishedMigration: what a killed migration took from a table, or put in its place, is no news about its files. The load
+// names the recovery, and asks for no word about them.
+func TestLoadBesideAnUnfinishedMigration(t *testing.T) {
+	t.Parallel()
+	for _, s := range []seam{
+		{name: "emptied", up: []string{"TRUNCATE TABLE t", "CREATE TABLE x (a INT)"}},
+		{name: "rebuilt", up: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM t", "CREATE TABLE x (a INT)"}},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			w := s.loaded(t)
+			run := w.start(func(_ int, sql string) fault {
+				if strings.HasPrefix(sql, s.up[0]) {
+					return killAnswered
+				}
+				return none
+			}, nil, "migrate", "up").wait()
+			if run.exit != -1 {
+				t.Fatalf("not killed: %s", run)
+			}
+			for _, args := range [][]string{{"load", "t"}, {"load", "t", "--dry-run"}, {"load", "t", "--mark", "new", "--reason", "pasted"}} {
+				out := w.must(5, args...).out.String()
+				if !strings.Contains(out, "hint: dbctl migrate recover\n") || strings.Contains(out, "--mark") {
+					t.Errorf("dbctl %s: want the recovery and no mark in\n%s", strings.Join(args, " "), out)
+				}
+			}
+			w.must(0, "migrate", "recover")
+			s.behind(w, 3)
+		})
+	}
+}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"sort"
@@ -76,6 +77,19 @@ func (p *Plan) irreplaceable(f *File) string {
 		return "metadata$filename of an internal stage's text file holds a folder that only the server knows"
 	}
 	return ""
+}
+
+// Unready is the error of a table whose state asks for a person's word while a migration is writing it, or has left it unfinished: what is
+// missing from it, or new in it, may go back. It asks only where such a word would be asked for.
+func (l *Planner) Unready(ctx context.Context, p *Plan, o Options) error {
+	if p.Refusal(o) == nil && p.Counts[Emptied].Files == 0 || !p.Ledger() {
+		return nil
+	}
+	_, held, err := l.Store.Standing(ctx, p.Table)
+	if held != nil {
+		return fault.Held(p.Load, held)
+	}
+	return fault.Wrap(p.Load, "see who is writing "+p.Table, err)
 }
 
 // Refusal is the error that stops a run before it writes anything, or nil.

@@ -120,6 +120,9 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 			return Result{}, err
 		}
 	}
+	if err := p.Unready(ctx, r.plan, o); err != nil {
+		return Result{}, err
+	}
 	if err := r.plan.Refusal(o); err != nil {
 		r.plan.Notes(cfg.Sink)
 		return Result{}, err
@@ -183,10 +186,7 @@ func (r *run) acquire(ctx context.Context) (err error) {
 		},
 	})
 	if held, ok := errors.AsType[*state.HeldError](err); ok {
-		return &fault.Error{
-			Load: r.j.Name, Exit: exit.Locked, Err: held,
-			Advice: "try again later, or give --lock-wait a duration; `dbctl unlock` if its owner is gone",
-		}
+		return fault.Held(r.j.Name, held)
 	}
 	return fault.Wrap(r.j.Name, "lock "+r.j.Target, err)
 }
