@@ -41,6 +41,10 @@ var seams = []seam{
 		name: "swapped", up: []string{"CREATE TABLE n AS SELECT * FROM t", "ALTER TABLE t SWAP WITH n"},
 		down: []string{"ALTER TABLE t SWAP WITH n", "DROP TABLE n"}, plan: carried,
 	},
+	{
+		name: "emptied and filled again", up: []string{"CREATE TABLE n AS SELECT * FROM t", "TRUNCATE TABLE t", "INSERT INTO t SELECT * FROM n", "DROP TABLE n"},
+		down: []string{"CREATE TABLE n LIKE t", "INSERT INTO n SELECT * FROM t", "TRUNCATE TABLE t", "INSERT INTO t SELECT * FROM n", "DROP TABLE n"}, plan: carried,
+	},
 	{name: "fewer rows", up: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM t WHERE id <> 11"}, plan: carried, lacks: []string{"11"}, only: true},
 	{
 		name: "a join", setup: []string{"CREATE TABLE u (id INT)", "INSERT INTO u VALUES (10), (11), (12), (20), (21)"},

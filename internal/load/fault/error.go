@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/exit"
-	"github.com/dbctl/dbctl/internal/state"
 )
 
 // Error is a load that did not do all it was asked to.
@@ -51,11 +50,6 @@ func (e *Error) Hint() string {
 // Errorf makes an Error that ends the load with exit.
 func Errorf(load string, code exit.Code, advice, format string, args ...any) *Error {
 	return &Error{Load: load, Exit: code, Advice: advice, Msg: fmt.Sprintf(format, args...)}
-}
-
-// Held makes the Error of a table that another run holds.
-func Held(load string, held *state.HeldError) *Error {
-	return &Error{Load: load, Exit: exit.Locked, Err: held}
 }
 
 // Wrap gives err the load's name; a cause that knows its own exit code keeps it.

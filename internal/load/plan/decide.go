@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/shell"
+	"github.com/dbctl/dbctl/internal/state"
 )
 
 // order sorts the files: as listed (by name), or by time.
@@ -87,10 +88,13 @@ func (l *Planner) Unready(ctx context.Context, p *Plan, o Options) error {
 	}
 	_, held, err := l.Store.Standing(ctx, p.Table)
 	if held != nil {
-		return fault.Held(p.Load, held)
+		return Held(p.Load, held)
 	}
 	return fault.Wrap(p.Load, "see who is writing "+p.Table, err)
 }
+
+// Held is the error of a table that another run holds.
+func Held(load string, held *state.HeldError) error { return &fault.Error{Load: load, Exit: exit.Locked, Err: held} }
 
 // Refusal is the error that stops a run before it writes anything, or nil.
 func (p *Plan) Refusal(o Options) error {

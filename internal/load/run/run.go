@@ -186,7 +186,7 @@ func (r *run) acquire(ctx context.Context) (err error) {
 		},
 	})
 	if held, ok := errors.AsType[*state.HeldError](err); ok {
-		return fault.Held(r.j.Name, held)
+		return plan.Held(r.j.Name, held)
 	}
 	return fault.Wrap(r.j.Name, "lock "+r.j.Target, err)
 }
