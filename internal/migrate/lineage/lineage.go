@@ -31,6 +31,8 @@ type Lineage struct {
 type table struct {
 	name  sqltext.Object          // under which the run found it; the zero Object: the run made it, or undropped it
 	rows  map[sqltext.Object]bool // the tables, as the run found them, whose rows are in it
+	// forgot says that the run made the engine forget which files were loaded into it.
+	forgot bool
 	query []sqltext.Object        // what a view reads
 	view  bool
 }
@@ -123,7 +125,7 @@ func (l *Lineage) Apply(e effect.Effect) {
 				continue
 			}
 			if w.Forgets {
-				t.rows = map[sqltext.Object]bool{}
+				t.rows, t.forgot = map[sqltext.Object]bool{}, true
 			}
 			l.dropped[o], l.under[o] = append(l.dropped[o], t), nil
 		case effect.Undrop:
@@ -152,7 +154,7 @@ func (l *Lineage) Apply(e effect.Effect) {
 			switch {
 			case t == nil || t.view:
 			case w.Forgets:
-				t.rows = map[sqltext.Object]bool{}
+				t.rows, t.forgot = map[sqltext.Object]bool{}, true
 			default:
 				maps.Copy(t.rows, rows)
 			}
@@ -206,10 +208,12 @@ func (l *Lineage) database(w effect.Write, out *string) {
 }
 
 // Find says whose rows are in the table that is under a name now: the names are of the run's beginning. same is whether the run found
-// that table under this name (its database may have another name now), filled whether it holds rows for all that is known.
+// that table under this name (its database may have another name now).
 type Find struct {
 	There bool
 	Same  bool
+	// Refilled says that it is the same, that its own rows are in it, and that the engine has forgotten from which files they are.
+	Refilled bool
 	Rows  []sqltext.Object
 	Was   sqltext.Object // the name under which the run found it; zero: it made it
 }
@@ -220,7 +224,8 @@ func (l *Lineage) At(o sqltext.Object) Find {
 	if t == nil || t.view {
 		return Find{}
 	}
-	return Find{There: true, Same: t.name == l.Former(o), Was: t.name, Rows: sorted(t.rows)}
+	same := t.name == l.Former(o)
+	return Find{There: true, Same: same, Refilled: same && t.forgot && t.rows[t.name], Was: t.name, Rows: sorted(t.rows)}
 }
 
 // Former is a name as it was when the run began: the database may have been renamed.

@@ -21,10 +21,12 @@ import (
 // the step and under its savepoint. Undone, the former table is back under its name, and what the ledger knows of it was never touched.
 // A table that comes back without its rows takes nothing along: the next load loads its files again.
 
-// carry is a table that a step leaves under its name, and the ids of those whose ledger holds for it.
+// carry is a table that a step leaves under its name, and the ids of those whose ledger holds for it. One that the step emptied, and filled
+// with its own rows again, is its own.
 type carry struct {
-	table sqltext.Object
-	from  []string
+	table    sqltext.Object
+	from     []string
+	refilled bool
 }
 
 // LedgerMoves is what a plan does to the ledger: what each step carries, and for people what becomes of the files.
@@ -115,14 +117,14 @@ func (e *Env) FollowLedger(ctx context.Context, h state.History, steps []plan.St
 	for i := range steps {
 		for _, o := range l.Tables() {
 			f := all[i][o]
-			if !f.There || f.Same || i > 0 && alike(all[i-1][o], f) && !touches(steps[i], o) {
+			if !f.There || f.Same && !f.Refilled || i > 0 && alike(all[i-1][o], f) && !touches(steps[i], o) {
 				continue
 			}
-			c := carry{table: o}
+			c := carry{table: o, refilled: f.Refilled}
 			for _, r := range f.Rows {
 				id := was[r].ID
 				called := slices.ContainsFunc(holdings, func(x state.Holding) bool { return x.TableID == id && x.Target == display(o) })
-				if files[id] > 0 && r != f.Was && (r == l.Former(o) || called) {
+				if files[id] > 0 && (r == f.Was) == f.Refilled && (r == l.Former(o) || called) {
 					c.from = append(c.from, id)
 				}
 			}
@@ -172,7 +174,7 @@ func (e *Env) findSources(ctx context.Context, steps []plan.Step, was warehouse)
 func display(o sqltext.Object) string { return o.Database + "." + o.Name }
 
 func alike(a, b lineage.Find) bool {
-	return a.Was == b.Was && a.There == b.There && slices.Equal(a.Rows, b.Rows)
+	return a.Was == b.Was && a.There == b.There && a.Refilled == b.Refilled && slices.Equal(a.Rows, b.Rows)
 }
 
 // touches reports whether a step writes the table, or moves databases.
@@ -212,7 +214,13 @@ func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, 
 		return nil
 	}
 	for _, c := range moves.carries[i] {
-		n, err := w.Store.CarryLedger(ctx, c.from, c.table, w.ID, fmt.Sprintf("migration %s rebuilt the table", &p.Steps[i]), w.lock.Fence())
+		var n int64
+		var err error
+		if why := "migration " + p.Steps[i].String(); c.refilled {
+			n, err = w.Store.RestoreLedger(ctx, c.from, w.ID, why+" filled the table again with its own rows", w.lock.Fence())
+		} else {
+			n, err = w.Store.CarryLedger(ctx, c.from, c.table, w.ID, why+" rebuilt the table", w.lock.Fence())
+		}
 		if err == nil {
 			err = w.lock.Fresh(ctx)
 		}
