@@ -94,7 +94,9 @@ func (l *Planner) Unready(ctx context.Context, p *Plan, o Options) error {
 }
 
 // Held is the error of a table that another run holds.
-func Held(load string, held *state.HeldError) error { return &fault.Error{Load: load, Exit: exit.Locked, Err: held} }
+func Held(load string, held *state.HeldError) error {
+	return &fault.Error{Load: load, Exit: exit.Locked, Err: held}
+}
 
 // Refusal is the error that stops a run before it writes anything, or nil.
 func (p *Plan) Refusal(o Options) error {

@@ -29,12 +29,12 @@ type Lineage struct {
 
 // table is one table or view.
 type table struct {
-	name  sqltext.Object          // under which the run found it; the zero Object: the run made it, or undropped it
-	rows  map[sqltext.Object]bool // the tables, as the run found them, whose rows are in it
+	name sqltext.Object          // under which the run found it; the zero Object: the run made it, or undropped it
+	rows map[sqltext.Object]bool // the tables, as the run found them, whose rows are in it
 	// forgot says that the run made the engine forget which files were loaded into it.
 	forgot bool
-	query []sqltext.Object        // what a view reads
-	view  bool
+	query  []sqltext.Object // what a view reads
+	view   bool
 }
 
 // New is the lineage before the first statement.
@@ -214,8 +214,8 @@ type Find struct {
 	Same  bool
 	// Refilled says that it is the same, that its own rows are in it, and that the engine has forgotten from which files they are.
 	Refilled bool
-	Rows  []sqltext.Object
-	Was   sqltext.Object // the name under which the run found it; zero: it made it
+	Rows     []sqltext.Object
+	Was      sqltext.Object // the name under which the run found it; zero: it made it
 }
 
 // At looks at a name.
