@@ -67,6 +67,10 @@ var seams = []seam{
 		name: "filled from elsewhere", setup: []string{"CREATE TABLE u (id INT, name STRING, src STRING)", "INSERT INTO u VALUES (1, 'x', 'y')"}, only: true,
 		up: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM u"}, plan: "becomes another table", refused: "the ledger does not know",
 	},
+	{
+		name: "filled from nothing", only: true, up: []string{"CREATE OR REPLACE TABLE t (id INT, name STRING, src STRING)", "INSERT INTO t VALUES (1, 'x', 'y')"},
+		plan: "becomes another table", refused: "the ledger does not know",
+	},
 
 	// Undone: the rows are back, and the files they are from are known.
 	{name: "a truncate undone", up: []string{"TRUNCATE TABLE t"}, fails: true},

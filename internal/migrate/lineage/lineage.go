@@ -33,6 +33,7 @@ type table struct {
 	rows map[sqltext.Object]bool // the tables, as the run found them, whose rows are in it
 	// forgot says that the run made the engine forget which files were loaded into it.
 	forgot bool
+	filled bool             // the run put rows into it, of whatever tables
 	query  []sqltext.Object // what a view reads
 	view   bool
 }
@@ -116,6 +117,7 @@ func (l *Lineage) Apply(e effect.Effect) {
 			switch {
 			case w.Changes(effect.Rows):
 				maps.Copy(made.rows, rows)
+				made.filled = true
 			case len(e.Sources) > 0:
 				made.view, made.query = true, e.Sources
 			}
@@ -154,9 +156,10 @@ func (l *Lineage) Apply(e effect.Effect) {
 			switch {
 			case t == nil || t.view:
 			case w.Forgets:
-				t.rows, t.forgot = map[sqltext.Object]bool{}, true
+				t.rows, t.forgot, t.filled = map[sqltext.Object]bool{}, true, false
 			default:
 				maps.Copy(t.rows, rows)
+				t.filled = true
 			}
 		}
 	}
@@ -214,6 +217,7 @@ type Find struct {
 	Same  bool
 	// Refilled says that it is the same, that its own rows are in it, and that the engine has forgotten from which files they are.
 	Refilled bool
+	Filled   bool // with rows of some table, or of none
 	Rows     []sqltext.Object
 	Was      sqltext.Object // the name under which the run found it; zero: it made it
 }
@@ -225,7 +229,7 @@ func (l *Lineage) At(o sqltext.Object) Find {
 		return Find{}
 	}
 	same := t.name == l.Former(o)
-	return Find{There: true, Same: same, Refilled: same && t.forgot && t.rows[t.name], Was: t.name, Rows: sorted(t.rows)}
+	return Find{There: true, Same: same, Refilled: same && t.forgot && t.rows[t.name], Filled: t.filled, Was: t.name, Rows: sorted(t.rows)}
 }
 
 // Former is a name as it was when the run began: the database may have been renamed.

@@ -195,7 +195,7 @@ func ledgerNotes(l *lineage.Lineage, all warehouse, files map[string]int64, carr
 		switch {
 		case carried[o]:
 			out = append(out, fmt.Sprintf("table %s is rebuilt from its own rows: its ledger goes along, %s", display(o), many))
-		case !f.Same && len(f.Rows) == 0:
+		case !f.Same && len(f.Rows) == 0 && !f.Filled:
 			out = append(out, fmt.Sprintf("table %s comes back empty: the next load takes its %s again", display(o), many))
 		case !f.Same:
 			out = append(out, fmt.Sprintf("table %s becomes another table, with other rows: the ledger does not know from which of its %s",
