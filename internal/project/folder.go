@@ -86,23 +86,3 @@ func outside(err error) error {
 	}
 	return err
 }
-
-// deepest is how far brackets of a SQL file may be nested: by hand nobody comes near it, and what reads them takes long far beyond.
-const deepest = 1000
-
-// tooDeep returns the offset of the bracket with which text is nested too deeply, by those given, or -1. Quotes are not looked at: what
-// stands in them closes its brackets as well.
-func tooDeep(text, opening, closing string, deepest int) int {
-	depth := 0
-	for i := range len(text) {
-		switch c := text[i]; {
-		case strings.IndexByte(opening, c) >= 0:
-			if depth++; depth > deepest {
-				return i
-			}
-		case strings.IndexByte(closing, c) >= 0:
-			depth = max(0, depth-1)
-		}
-	}
-	return -1
-}

@@ -127,6 +127,7 @@ func TestBombs(t *testing.T) {
 		"square brackets":         "SELECT " + many("[", 600_000),
 		"brackets of a template":  "{{ " + many("(", 600_000),
 		"open ifs":                many("{{ if 1 }}", 50_000),
+		"ifs that end":            many("{{ if 1 }}", 600_000) + many("{{ end }}", 600_000), // took the stack, and with it the process
 		"settings":                many("SETTINGS (", 100_000),
 	} {
 		t.Run(name, func(t *testing.T) {

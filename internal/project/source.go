@@ -3,7 +3,6 @@ package project
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -41,9 +40,6 @@ func readSource(dir, path string) (*source, error) {
 			i += n
 		}
 		return nil, errorAt(path, s.text, i, "text is not UTF-8", "save the file as UTF-8")
-	}
-	if i := tooDeep(s.text, "([", ")]", deepest); i >= 0 {
-		return nil, errorAt(path, s.text, i, fmt.Sprintf("brackets are nested more than %d deep", deepest), "")
 	}
 	return s, nil
 }

@@ -36,6 +36,11 @@ const (
 	maxSteps    = 1_000_000 // actions, turns of a range and calls of templates
 )
 
+// blocks are what text/template reads by calling itself, however deep: nested without end they take the stack, and with it the process.
+var blocks = regexp.MustCompile(`\{\{(?:-\s)?\s*(?:else\s+)?(?:if|with|range|define|block)\b`)
+
+const maxBlocks = 10_000
+
 // budget is what is left of that.
 type budget struct{ steps, bytes int }
 
@@ -55,6 +60,9 @@ func (b *budget) spend(steps, bytes int) error {
 func (r *renderer) expand(src *source, text string, start int) (*expansion, error) {
 	if !strings.Contains(text, "{{") {
 		return &expansion{src, text, []segment{{0, start, true}}}, nil
+	}
+	if nested := blocks.FindAllStringIndex(text, maxBlocks+1); len(nested) > maxBlocks {
+		return nil, errorAt(src.path, src.text, start+nested[maxBlocks][0], fmt.Sprintf("the template has more than %d blocks", maxBlocks), "")
 	}
 	if r.base == nil {
 		r.budget = &budget{}

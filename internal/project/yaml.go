@@ -79,18 +79,21 @@ func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 // tooDeepYAML returns the offset at which a YAML text is nested too deeply, or -1: the parser's time grows with the square of the depth,
 // of brackets as of the marks of lists and keys that follow each other on a line.
 func tooDeepYAML(text string) int {
-	if i := tooDeep(text, "[{", "]}", 100); i >= 0 {
-		return i
-	}
-	marks := 0
-	for i := 0; i+1 < len(text); i++ {
+	const deepest = 100
+	brackets, marks := 0, 0
+	for i := range len(text) {
 		switch c := text[i]; {
-		case (c == '-' || c == '?' || c == ':') && (text[i+1] == ' ' || text[i+1] == '\t'):
-			if marks++; marks > 100 {
-				return i
-			}
+		case c == '[' || c == '{':
+			brackets++
+		case c == ']' || c == '}':
+			brackets = max(0, brackets-1)
+		case (c == '-' || c == '?' || c == ':') && i+1 < len(text) && (text[i+1] == ' ' || text[i+1] == '\t'):
+			marks++
 		case c == '\n':
 			marks = 0
+		}
+		if brackets > deepest || marks > deepest {
+			return i
 		}
 	}
 	return -1

@@ -1,6 +1,9 @@
 package sqltext
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Header is one "-- dbctl: key=value "why"" line.
 type Header struct {
@@ -25,6 +28,7 @@ func Headers(src string) ([]Header, error) {
 
 func headersOf(src string, tokens []Token) ([]Header, error) {
 	var headers []Header
+	place := Pos{Line: 1} // of the last header's line
 	for _, t := range tokens {
 		if t.Kind != Comment || src[t.Start] != '-' {
 			continue
@@ -34,7 +38,9 @@ func headersOf(src string, tokens []Token) ([]Header, error) {
 			continue
 		}
 		h, msg, hint := parseHeader(strings.TrimSpace(rest))
-		line := strings.TrimPrefix(src[strings.LastIndexByte(src[:t.Start], '\n')+1:t.Start], bom)
+		place.Line += strings.Count(src[place.Offset:t.Start], "\n")
+		place.Offset = strings.LastIndexByte(src[:t.Start], '\n') + 1
+		line := strings.TrimPrefix(src[place.Offset:t.Start], bom)
 		if line != "" && h.Key != LintIgnore {
 			return nil, errorAt(src, t.Start, "-- dbctl: does not start in column 1", "put it on a line of its own")
 		}
@@ -42,7 +48,7 @@ func headersOf(src string, tokens []Token) ([]Header, error) {
 			return nil, errorAt(src, t.Start, msg, hint)
 		}
 		h.Trailing = strings.TrimSpace(line) != ""
-		h.Pos = PosAt(src, t.Start)
+		h.Pos = Pos{Offset: t.Start, Line: place.Line, Column: 1 + utf8.RuneCountInString(line)}
 		headers = append(headers, h)
 	}
 	return headers, nil

@@ -1,6 +1,7 @@
 package sqltext
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,28 +36,57 @@ type Token struct {
 }
 
 // Scan returns all tokens of src; their spans cover it whole. A placeholder inside '…' is part of that String. A string,
-// quoted identifier, block comment, hint or $$ without its end is an *Error; what stands before it is returned with that.
+// quoted identifier, block comment, hint or $$ without its end is an *Error, and so are brackets nested too deeply; what stands before
+// it is returned with that.
 func Scan(src string) ([]Token, error) { return scan(src, false) }
 
 // scan is Scan; with template, {{ … }} of text/template are tokens, and may hold quotes wherever they stand.
 func scan(src string, template bool) ([]Token, error) {
 	s := scanner{src: src, template: template}
 	tokens := make([]Token, 0, len(src)/4+4)
+	depth := 0
 	for s.pos < len(src) {
 		start := s.pos
 		kind, err := s.next()
 		if err != nil {
 			return tokens, err
 		}
+		if kind == Symbol {
+			switch src[start] {
+			case '(', '[', '{':
+				if depth++; depth > deepest {
+					return tokens, s.fail(start, fmt.Sprintf("brackets are nested more than %d deep", deepest), "")
+				}
+			case ')', ']', '}':
+				depth = max(0, depth-1)
+			}
+		}
 		tokens = append(tokens, Token{kind, start, s.pos})
 	}
 	return tokens, nil
 }
 
+// deepest is how far brackets may be nested: by hand nobody comes near it, and what reads them takes long far beyond.
+const deepest = 1000
+
 type scanner struct {
 	src      string
 	pos      int
 	template bool
+	unclosed int // before this offset no {{ that has an end begins
+}
+
+// action returns the length of the {{ … }} of text/template that begins at i, or 0. Behind one without an end the rest of the line is not
+// looked at again: text/template refuses the whole text.
+func (s *scanner) action(i int) int {
+	if i < s.unclosed || !strings.HasPrefix(s.src[i:], "{{") {
+		return 0
+	}
+	n, seen := templateLen(s.src[i:])
+	if n == 0 {
+		s.unclosed = i + seen
+	}
+	return n
 }
 
 func (s *scanner) fail(at int, msg, hint string) error { return errorAt(s.src, at, msg, hint) }
@@ -128,7 +158,7 @@ func (s *scanner) next() (Kind, error) {
 			return Secret, nil
 		}
 		if s.template {
-			if n := templateLen(src[start:]); n > 0 {
+			if n := s.action(start); n > 0 {
 				s.pos += n
 				return Template, nil
 			}
@@ -165,7 +195,7 @@ func (s *scanner) quoted(start int, q byte) int {
 		case c == q:
 			return i + 1
 		case c == '{' && s.template:
-			i += max(1, templateLen(src[i:]))
+			i += max(1, s.action(i))
 		default:
 			i++
 		}
@@ -228,7 +258,7 @@ func (s *scanner) at() Kind {
 	i := start + 1
 	for i < len(src) {
 		if s.template && src[i] == '{' {
-			if n := templateLen(src[i:]); n > 0 {
+			if n := s.action(i); n > 0 {
 				i += n
 				continue
 			}
@@ -368,19 +398,16 @@ func secretLen(s string) int {
 
 func secretName(s string) string { return s[len(secretOpen) : len(s)-len(secretClose)] }
 
-// templateLen returns the length of the {{ … }} of text/template that s starts with, or 0. Its strings may hold }}.
-func templateLen(s string) int {
-	if !strings.HasPrefix(s, "{{") {
-		return 0
-	}
-	body := strings.TrimPrefix(s[2:], "- ")
-	if strings.HasPrefix(body, "/*") {
+// templateLen returns the length of the {{ … }} of text/template that s starts with, or 0 and how much of s shows that it has no end. Its
+// strings may hold }}.
+func templateLen(s string) (length, seen int) {
+	if strings.HasPrefix(strings.TrimPrefix(s[2:], "- "), "/*") {
 		if end := strings.Index(s, "*/"); end >= 0 {
 			if i := strings.Index(s[end:], "}}"); i >= 0 {
-				return end + i + 2
+				return end + i + 2, 0
 			}
 		}
-		return 0
+		return 0, len(s)
 	}
 	for i := 2; i < len(s); {
 		switch c := s[i]; c {
@@ -393,21 +420,21 @@ func templateLen(s string) int {
 				j++
 			}
 			if j >= len(s) || s[j] == '\n' {
-				return 0
+				return 0, min(j, len(s))
 			}
 			i = j + 1
 		case '}':
 			if strings.HasPrefix(s[i:], "}}") {
-				return i + 2
+				return i + 2, 0
 			}
 			i++
 		case '\n':
-			return 0
+			return 0, i
 		default:
 			i++
 		}
 	}
-	return 0
+	return 0, len(s)
 }
 
 // hexStringLen returns the length of the '…' of x'FF' that s starts with, or 0.

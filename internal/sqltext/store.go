@@ -109,11 +109,13 @@ func Buckets(sql string) []string {
 		return nil
 	}
 	var names []string
+	seen := map[string]bool{}
 	w, _ := ReadWords(sql) // what does not scan has no words
 	for i := range w.Tokens {
 		if isS3(w, i) {
 			name, _, _ := strings.Cut(unquoted(w.Text(i))[len("s3://"):], "/")
-			if name != "" && !slices.Contains(names, name) {
+			if name != "" && !seen[name] {
+				seen[name] = true
 				names = append(names, name)
 			}
 		}

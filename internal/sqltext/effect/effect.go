@@ -142,8 +142,14 @@ func Analyze(stmt, database string) Effect {
 	if e.DML && slices.ContainsFunc(e.Names, func(o sqltext.Object) bool { return o.Kind == sqltext.Sequence }) {
 		e.Reason += "; values taken from a sequence are not given back"
 	}
+	seen := map[sqltext.Object]bool{}
+	for _, w := range e.Writes {
+		seen[w.Object] = true
+	}
 	e.Names = slices.DeleteFunc(e.Names, func(o sqltext.Object) bool {
-		return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Object == o })
+		was := seen[o]
+		seen[o] = true
+		return was
 	})
 	return e
 }
@@ -237,11 +243,8 @@ func (a *analysis) write(o sqltext.Object, verb Verb, aspects ...Aspect) *Write 
 	return &a.e.Writes[len(a.e.Writes)-1]
 }
 
-func (a *analysis) name(o sqltext.Object) {
-	if !slices.Contains(a.e.Names, o) {
-		a.e.Names = append(a.e.Names, o)
-	}
-}
+// name notes a name; Analyze leaves each once.
+func (a *analysis) name(o sqltext.Object) { a.e.Names = append(a.e.Names, o) }
 
 // addReads takes what the queries in tokens[from:] read, and what they write: streams that they consume.
 func (a *analysis) addReads(from int) reads {

@@ -91,13 +91,13 @@ func (a *analysis) privileges(revoke bool) *Grant {
 		g.Role, _ = p.ObjectName(sqltext.Role)
 		return g
 	}
-	for words := ""; p.I < len(p.Tokens); p.I++ {
+	for words := []string(nil); p.I < len(p.Tokens); p.I++ {
 		end := p.IsWord("ON")
 		if end || p.Symbol(p.I, ",") {
-			g.Privileges = append(g.Privileges, strings.TrimSuffix(words, " PRIVILEGES"))
-			words = ""
+			g.Privileges = append(g.Privileges, strings.TrimSuffix(strings.Join(words, " "), " PRIVILEGES"))
+			words = nil
 		} else {
-			words = strings.TrimLeft(words+" "+p.Upper(p.I), " ")
+			words = append(words, p.Upper(p.I))
 		}
 		if end {
 			p.I++

@@ -52,7 +52,9 @@ func (a *analysis) explain() {
 	}
 	a.statement()
 	a.ddl = false
-	a.e.Kind = runs + " " + a.e.Kind
+	if !strings.HasPrefix(a.e.Kind, "EXPLAIN") {
+		a.e.Kind = runs + " " + a.e.Kind
+	}
 	if a.e.Class != None {
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it runs the statement, and what that wrote is not journaled", ""
 	}
