@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -30,153 +29,154 @@ func kindOf(err error) Kind {
 
 // A login and a first question, beside each other; then a session costs nothing before its first statement, and its end nothing.
 func TestWhatConnectAndSessionsCost(t *testing.T) {
-	t.Parallel()
-	f := newFake(t, func(q *fakeQuery) {})
-	together := make(chan struct{})
-	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-		switch r.URL.Path {
-		case "/v1/query": // the question is answered when the login has come
-			<-together
-		case "/v1/session/login":
-			close(together)
+	bubble(t, func(t *testing.T) {
+		f := newFake(t, func(q *fakeQuery) {})
+		together := make(chan struct{})
+		f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+			switch r.URL.Path {
+			case "/v1/query": // the question is answered when the login has come
+				<-together
+			case "/v1/session/login":
+				close(together)
+			}
+			next(w, r)
 		}
-		next(w, r)
-	}
-	cfg := f.config()
-	cfg.Database, cfg.Role, cfg.Settings = "citydrive", "loader", map[string]string{"week_start": "0"}
-	s := f.connect(cfg)
-	want := []fakeLogin{{
-		Database: "citydrive", Role: "loader", Settings: map[string]string{"week_start": "0"},
-		Auth: "Basic cm9vdDpwdw==", Agent: "databend-go/0.9.3 (dbctl/test)",
-	}}
-	if diff := cmp.Diff(f.logins, want); diff != "" {
-		t.Errorf("logins (-got +want):\n%s", diff)
-	}
-	if got := s.Requests(); got != 1 {
-		t.Errorf("got %d requests for Connect, want 1", got)
-	}
-	used, err := s.Session(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unused, err := s.Session(t.Context(), map[string]string{"query_tag": "x"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := used.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)"}); err != nil {
-		t.Fatal(err)
-	}
-	for _, sess := range []*Session{used, used, unused} {
-		if err := sess.Close(); err != nil {
+		cfg := f.config()
+		cfg.Database, cfg.Role, cfg.Settings = "citydrive", "loader", map[string]string{"week_start": "0"}
+		s := f.connect(cfg)
+		want := []fakeLogin{{
+			Database: "citydrive", Role: "loader", Settings: map[string]string{"week_start": "0"},
+			Auth: "Basic cm9vdDpwdw==", Agent: "databend-go/0.9.3 (dbctl/test)",
+		}}
+		if diff := cmp.Diff(f.logins, want); diff != "" {
+			t.Errorf("logins (-got +want):\n%s", diff)
+		}
+		if got := s.Requests(); got != 1 {
+			t.Errorf("got %d requests for Connect, want 1", got)
+		}
+		used, err := s.Session(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unused, err := s.Session(t.Context(), map[string]string{"query_tag": "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := used.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, sess := range []*Session{used, used, unused} {
+			if err := sess.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	for what, want := range map[string]int{
-		"POST /v1/session/login": 1, "POST /v1/query": 2,
-		"POST /v1/session/logout": 2, // the question's and the used one's
-		"POST /v1/verify":         0,
-	} {
-		f.eventually(t, what, want)
-	}
+		for what, want := range map[string]int{
+			"POST /v1/session/login": 1, "POST /v1/query": 2,
+			"POST /v1/session/logout": 2, // the question's and the used one's
+			"POST /v1/verify":         0,
+		} {
+			f.settled(t, what, want)
+		}
+	})
 }
 
 // What only frees memory is not waited for, and comes all the same: with the next statement, or at the end.
 func TestNobodyWaitsForFinal(t *testing.T) {
-	t.Parallel()
-	f := newFake(t, func(q *fakeQuery) {})
-	hold := make(chan struct{})
-	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-		if strings.HasSuffix(r.URL.Path, "/final") || r.URL.Path == "/v1/session/logout" {
-			<-hold
+	bubble(t, func(t *testing.T) {
+		f := newFake(t, func(q *fakeQuery) {})
+		hold := make(chan struct{})
+		f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+			if strings.HasSuffix(r.URL.Path, "/final") || r.URL.Path == "/v1/session/logout" {
+				<-hold
+			}
+			next(w, r)
 		}
-		next(w, r)
-	}
-	t.Cleanup(sync.OnceFunc(func() { close(hold) }))
-	s := f.connect(f.config())
-	sess, err := s.Session(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	start := time.Now()
-	var ids []string
-	for range 3 {
-		res, err := sess.Exec(t.Context(), Statement{SQL: "INSERT INTO t VALUES (1)"})
+		t.Cleanup(sync.OnceFunc(func() { close(hold) }))
+		s := f.connect(f.config())
+		sess, err := s.Session(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, res.ID)
-	}
-	_ = s.Close()
-	if took := time.Since(start); took > s.patience.last {
-		t.Errorf("took %s: somebody waited", took)
-	}
-	for _, id := range ids {
-		f.eventually(t, "GET /v1/query/"+id+"/final", 1)
-	}
+		start := time.Now()
+		var ids []string
+		for range 3 {
+			res, err := sess.Exec(t.Context(), Statement{SQL: "INSERT INTO t VALUES (1)"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, res.ID)
+		}
+		_ = s.Close()
+		if took := time.Since(start); took > s.patience.last {
+			t.Errorf("took %s: somebody waited", took)
+		}
+		for _, id := range ids {
+			f.settled(t, "GET /v1/query/"+id+"/final", 1)
+		}
+	})
 }
 
 func TestConnectWaitsForASleepingWarehouse(t *testing.T) {
-	t.Parallel()
-	f := newFake(t, func(q *fakeQuery) {})
-	var login atomic.Int32
-	var provisioned atomic.Bool
-	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-		switch {
-		case r.URL.Path == "/v1/session/login" && login.Add(1) <= 2:
-			w.WriteHeader(http.StatusServiceUnavailable)
-		case r.URL.Path == "/v1/session/login" && login.Load() == 3:
-			w.WriteHeader(http.StatusBadGateway)
-		case r.URL.Path == "/v1/session/login" && login.Load() == 4:
-			panic(http.ErrAbortHandler)
-		case r.URL.Path == "/v1/query" && !provisioned.Load():
-			writeJSON(w, 500, map[string]string{"error": "ProvisionWarehouseTimeout", "message": "still starting"})
-		default:
-			next(w, r)
+	bubble(t, func(t *testing.T) {
+		f := newFake(t, func(q *fakeQuery) {})
+		var login atomic.Int32
+		var provisioned atomic.Bool
+		f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+			switch {
+			case r.URL.Path == "/v1/session/login" && login.Add(1) <= 2:
+				w.WriteHeader(http.StatusServiceUnavailable)
+			case r.URL.Path == "/v1/session/login" && login.Load() == 3:
+				w.WriteHeader(http.StatusBadGateway)
+			case r.URL.Path == "/v1/session/login" && login.Load() == 4:
+				panic(http.ErrAbortHandler)
+			case r.URL.Path == "/v1/query" && !provisioned.Load():
+				writeJSON(w, 500, map[string]string{"error": "ProvisionWarehouseTimeout", "message": "still starting"})
+			default:
+				next(w, r)
+			}
 		}
-	}
-	cfg := f.config()
-	var lines []string
-	cfg.Warn = func(line string) {
-		lines = append(lines, line)
-		provisioned.Store(strings.Contains(line, "is starting"))
-	}
-	s := f.connect(cfg)
-	want := []string{
-		"waiting up to 10s for " + s.Host() + ": HTTP 503",
-		"waiting up to 10s for " + s.Host() + ": HTTP 502",
-		"waiting up to 10s for " + s.Host() + ": no answer",
-		"waiting up to 10s for " + s.Host() + ": the warehouse is starting",
-	}
-	if diff := cmp.Diff(lines, want); diff != "" {
-		t.Errorf("lines (-got +want):\n%s", diff)
-	}
+		cfg := f.config()
+		var lines []string
+		cfg.Warn = func(line string) {
+			lines = append(lines, line)
+			provisioned.Store(strings.Contains(line, "is starting"))
+		}
+		s := f.connect(cfg)
+		want := []string{
+			"waiting up to 10s for " + s.Host() + ": HTTP 503",
+			"waiting up to 10s for " + s.Host() + ": HTTP 502",
+			"waiting up to 10s for " + s.Host() + ": no answer",
+			"waiting up to 10s for " + s.Host() + ": the warehouse is starting",
+		}
+		if diff := cmp.Diff(lines, want); diff != "" {
+			t.Errorf("lines (-got +want):\n%s", diff)
+		}
+	})
 }
 
 func TestConnectGivesUpAfterConnectTimeout(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	waited := 0
-	_, err = Connect(t.Context(), Config{
-		Host: "127.0.0.1", Port: port, Plain: true, User: "root", ConnectTimeout: 400 * time.Millisecond,
-		Warn: func(string) { waited++ },
+	bubble(t, func(t *testing.T) {
+		f := newFake(t, nil)
+		f.Server.Close()
+		waited := 0
+		cfg := f.config()
+		cfg.Warn = func(string) { waited++ }
+		start := time.Now()
+		_, err := Connect(t.Context(), cfg)
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Kind != KindUnreachable || !strings.Contains(e.Message, "connection refused") || e.Hint == "" {
+			t.Errorf("got %v, want Unreachable: connection refused, with a hint", err)
+		}
+		if waited != 1 {
+			t.Errorf("got %d lines, want 1", waited)
+		}
+		if took := time.Since(start).Round(time.Second); took != cfg.ConnectTimeout {
+			t.Errorf("gave up after %s, want %s", took, cfg.ConnectTimeout)
+		}
 	})
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Kind != KindUnreachable || !strings.Contains(e.Message, "connection refused") || e.Hint == "" {
-		t.Errorf("got %v, want Unreachable: connection refused, with a hint", err)
-	}
-	if waited != 1 {
-		t.Errorf("got %d lines, want 1", waited)
-	}
 }
 
 // What answers the login as Databend does but not the query is not trusted: a captive portal would let a migration "succeed".
@@ -184,21 +184,20 @@ func TestConnectTrustsOnlyDatabend(t *testing.T) {
 	t.Parallel()
 	for name, answer := range falseAnswers {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFake(t, nil)
-			f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-				if strings.HasPrefix(r.URL.Path, "/v1/query") {
-					answer(w)
-					return
+			bubble(t, func(t *testing.T) {
+				f := newFake(t, nil)
+				f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+					if strings.HasPrefix(r.URL.Path, "/v1/query") {
+						answer(w)
+						return
+					}
+					next(w, r)
 				}
-				next(w, r)
-			}
-			cfg := f.config()
-			cfg.ConnectTimeout = 300 * time.Millisecond
-			_, err := Connect(t.Context(), cfg)
-			if kindOf(err) != KindUnreachable {
-				t.Errorf("got %v, want Unreachable", err)
-			}
+				_, err := Connect(t.Context(), f.config())
+				if kindOf(err) != KindUnreachable {
+					t.Errorf("got %v, want Unreachable", err)
+				}
+			})
 		})
 	}
 }
@@ -237,11 +236,12 @@ func TestConnectErrors(t *testing.T) {
 	redirect := httptest.NewServer(http.RedirectHandler("https://elsewhere.invalid/", http.StatusMovedPermanently))
 	t.Cleanup(https.Close)
 	t.Cleanup(redirect.Close)
-	at := func(server *httptest.Server, plain bool) Config {
-		cfg := (&fake{Server: server, t: t}).config()
-		cfg.Plain = plain
-		return cfg
-	}
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	notTLS := configOf(t, plain)
+	notTLS.Plain = false
+	untrusted := configOf(t, https)
+	untrusted.Host = "localhost"
 	for name, tt := range map[string]struct {
 		cfg   Config
 		kind  Kind
@@ -252,16 +252,16 @@ func TestConnectErrors(t *testing.T) {
 		"unknown database": {refusing(400, 1003, "Unknown database 'x'").config(), "UnknownDatabase", 1003, []string{"Unknown database 'x' (1003 UnknownDatabase)"}},
 		"unknown setting":  {refusing(400, 2801, "Unknown variable: \"sslmod\"").config(), "UnknownVariable", 2801, []string{"sslmod"}},
 		"no such host":     {Config{Host: "dbctl.invalid", User: "u"}, KindUnreachable, 0, []string{"no such host"}},
-		"certificate":      {func() Config { cfg := at(https, false); cfg.Host = "localhost"; return cfg }(), KindUnreachable, 0, []string{"certificate"}},
-		"not TLS":          {at(refusing(404, 0, "").Server, false), KindUnreachable, 0, []string{"does not speak TLS"}},
-		"redirect":         {at(redirect, true), KindUnreachable, 0, []string{"301"}},
+		"certificate":      {untrusted, KindUnreachable, 0, []string{"certificate"}},
+		"not TLS":          {notTLS, KindUnreachable, 0, []string{"does not speak TLS"}},
+		"redirect":         {configOf(t, redirect), KindUnreachable, 0, []string{"301"}},
 		"no user":          {Config{Host: "h"}, KindAuth, 0, []string{"user"}},
 		"no host":          {Config{User: "u"}, KindUnreachable, 0, []string{"host"}},
 		"token file":       {Config{Host: "127.0.0.1", Plain: true, AccessTokenFile: filepath.Join(t.TempDir(), "none")}, KindAuth, 0, []string{"access_token_file"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.cfg.ConnectTimeout = 5 * time.Second
+			tt.cfg.ConnectTimeout = time.Minute // none of these passes, so none is waited for
 			_, err := Connect(t.Context(), tt.cfg)
 			e, ok := errors.AsType[*Error](err)
 			if !ok || e.Kind != tt.kind || e.Code != tt.code {
@@ -280,17 +280,18 @@ func TestConnectErrors(t *testing.T) {
 }
 
 func TestConnectIsCanceled(t *testing.T) {
-	t.Parallel()
-	f := newFake(t, nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	f.hurt = func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
-		cancel()
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_, err := Connect(ctx, f.config())
-	if kindOf(err) != KindCanceled || !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want Canceled", err)
-	}
+	bubble(t, func(t *testing.T) {
+		f := newFake(t, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		f.hurt = func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+			cancel()
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, err := Connect(ctx, f.config())
+		if kindOf(err) != KindCanceled || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want Canceled", err)
+		}
+	})
 }
 
 func TestDatabaseThatAMigrationCreates(t *testing.T) {
@@ -335,71 +336,72 @@ func TestDatabaseThatAMigrationCreates(t *testing.T) {
 }
 
 func TestTokenIsReadAgainAfter401(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "token")
-	write := func(content string) {
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Error(err)
+	bubble(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "token")
+		write := func(content string) {
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Error(err)
+			}
 		}
-	}
-	write("first-token\n\n")
-	f := newFake(t, func(q *fakeQuery) {})
-	var refused atomic.Int32
-	var late sync.Once
-	f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
-		if refused.Load() == 2 {
-			refuse(w, 401, 5100, "revoked")
-			return
+		write("first-token\n\n")
+		f := newFake(t, func(q *fakeQuery) {})
+		var refused atomic.Int32
+		var late sync.Once
+		f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+			if refused.Load() == 2 {
+				refuse(w, 401, 5100, "revoked")
+				return
+			}
+			if refused.Load() == 1 && r.Header.Get("Authorization") != "Bearer second-token" {
+				refuse(w, 401, 5100, "the token has expired")
+				late.Do(func() { // the sidecar is late, and does not replace the file at once
+					go func() {
+						write("")
+						time.Sleep(100 * time.Millisecond)
+						write("access_token = \"second-token\"\n")
+					}()
+				})
+				return
+			}
+			if r.Header.Get("Authorization") != "Bearer first-token" && refused.Load() == 0 {
+				refuse(w, 401, 5100, "wrong token")
+				return
+			}
+			next(w, r)
 		}
-		if refused.Load() == 1 && r.Header.Get("Authorization") != "Bearer second-token" {
-			refuse(w, 401, 5100, "the token has expired")
-			late.Do(func() { // the sidecar is late, and does not replace the file at once
-				go func() {
-					write("")
-					time.Sleep(100 * time.Millisecond)
-					write("access_token = \"second-token\"\n")
-				}()
-			})
-			return
+		cfg := f.config()
+		cfg.User, cfg.Password, cfg.AccessTokenFile = "", secret.Text{}, file
+		s := f.connect(cfg)
+		sess, err := s.Session(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if r.Header.Get("Authorization") != "Bearer first-token" && refused.Load() == 0 {
-			refuse(w, 401, 5100, "wrong token")
-			return
+		refused.Store(1)
+		id := NewID()
+		res, err := sess.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)", ID: id})
+		if err != nil {
+			t.Fatal(err)
 		}
-		next(w, r)
-	}
-	cfg := f.config()
-	cfg.User, cfg.Password, cfg.AccessTokenFile = "", secret.Text{}, file
-	s := f.connect(cfg)
-	sess, err := s.Session(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused.Store(1)
-	id := NewID()
-	res, err := sess.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)", ID: id})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.ID == id || !validID(res.ID) {
-		t.Errorf("got id %s, want a new one", res.ID)
-	}
-	if diff := cmp.Diff(f.sql(), []string{"CREATE TABLE t (a INT)"}); diff != "" {
-		t.Errorf("statements that ran (-got +want):\n%s", diff)
-	}
-	if got := s.cfg.Scrub.String("a first-token and a second-token"); got != "a [redacted] and a [redacted]" {
-		t.Errorf("got %q: the tokens of the file must be known to the scrubber", got)
-	}
-	// The file has no newer token: one answer, no loop.
-	refused.Store(2)
-	before := f.count("POST /v1/query")
-	_, err = sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t"})
-	if kindOf(err) != KindAuth {
-		t.Errorf("got %v, want Authentication", err)
-	}
-	if got := f.count("POST /v1/query") - before; got != 1 {
-		t.Errorf("got %d POSTs, want 1", got)
-	}
+		if res.ID == id || !validID(res.ID) {
+			t.Errorf("got id %s, want a new one", res.ID)
+		}
+		if diff := cmp.Diff(f.sql(), []string{"CREATE TABLE t (a INT)"}); diff != "" {
+			t.Errorf("statements that ran (-got +want):\n%s", diff)
+		}
+		if got := s.cfg.Scrub.String("a first-token and a second-token"); got != "a [redacted] and a [redacted]" {
+			t.Errorf("got %q: the tokens of the file must be known to the scrubber", got)
+		}
+		// The file has no newer token: one answer, no loop.
+		refused.Store(2)
+		before := f.count("POST /v1/query")
+		_, err = sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t"})
+		if kindOf(err) != KindAuth {
+			t.Errorf("got %v, want Authentication", err)
+		}
+		if got := f.count("POST /v1/query") - before; got != 1 {
+			t.Errorf("got %d POSTs, want 1", got)
+		}
+	})
 }
 
 func TestPasswordMayBeAbsent(t *testing.T) {
@@ -421,12 +423,14 @@ func TestHookLeavesOthersAlone(t *testing.T) {
 	if _, ok := http.DefaultTransport.(*http.Transport); !ok {
 		t.Errorf("http.DefaultTransport is a %T", http.DefaultTransport)
 	}
-	resp, err := http.Post(f.URL+"/elsewhere", "text/plain", strings.NewReader("x"))
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	resp, err := http.Post(other.URL, "text/plain", strings.NewReader("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if resp.StatusCode != 404 || f.count("POST /elsewhere") != 1 {
+	if resp.StatusCode != http.StatusNotFound {
 		t.Errorf("got %s", resp.Status)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+driverHost+"/", nil)
@@ -473,17 +477,19 @@ func TestManyServersAtOnce(t *testing.T) {
 
 func TestOwnCA(t *testing.T) {
 	f := newFake(t, func(q *fakeQuery) {})
-	f.Server.Close()
-	f.Server = httptest.NewTLSServer(http.HandlerFunc(f.serve))
-	cert := f.Certificate()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains about the client that does not trust it
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	cert := server.Certificate()
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, pemOf(cert.Raw), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("SSL_CERT_FILE", file)
-	f.connect(f.config())
+	f.connect(configOf(t, server))
 	t.Setenv("SSL_CERT_FILE", os.DevNull)
-	if _, err := Connect(t.Context(), f.config()); kindOf(err) != KindUnreachable || !strings.Contains(err.Error(), "PEM") {
+	if _, err := Connect(t.Context(), configOf(t, server)); kindOf(err) != KindUnreachable || !strings.Contains(err.Error(), "PEM") {
 		t.Errorf("got %v, want a word about the PEM file", err)
 	}
 }

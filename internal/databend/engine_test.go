@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -371,16 +370,13 @@ func TestFaults(t *testing.T) {
 			tt.fault.Match = "INSERT INTO " + env.Database
 			tt.fault.Times = 10
 			env.Fault(t, tt.fault)
-			id, start := databend.NewID(), time.Now()
+			id := databend.NewID()
 			res, err := s.Exec(t.Context(), databend.Statement{SQL: "INSERT INTO " + env.Database + ".t VALUES (1)", ID: id})
 			if databend.IsUnknownOutcome(err) != tt.unknown || err != nil != tt.unknown {
 				t.Errorf("got %v, want unknown: %v", err, tt.unknown)
 			}
 			if err == nil && res.Affected != 1 {
 				t.Errorf("got %d rows, want 1", res.Affected)
-			}
-			if took := time.Since(start); took > 4*time.Second {
-				t.Errorf("took %s", took)
 			}
 			wantRows(t, table(t, session(t, srv, nil), "SELECT count(*) FROM t"), []string{tt.rows})
 			posts := 0
@@ -405,7 +401,7 @@ func TestCancelOnTheEngine(t *testing.T) {
 	srv := connect(t, env.Config)
 	s := session(t, srv, nil)
 	exec(t, s, "CREATE TABLE t (a INT)")
-	env.Fault(t, databendtest.Fault{Action: "hold", Match: "INSERT INTO " + env.Database, Hold: 30})
+	env.Fault(t, databendtest.Fault{Action: "hold", Match: "INSERT INTO " + env.Database, Hold: 300})
 
 	// Not begun: it is killed, and nothing is written.
 	id := databend.NewID()
@@ -438,7 +434,7 @@ func TestSettleOnTheEngine(t *testing.T) {
 	t.Parallel()
 	env := databendtest.New(t)
 	exec(t, env.Session(t), "CREATE TABLE t (a INT)")
-	env.Fault(t, databendtest.Fault{Action: "hold", Match: "INSERT INTO " + env.Database, Hold: 30})
+	env.Fault(t, databendtest.Fault{Action: "hold", Match: "INSERT INTO " + env.Database, Hold: 300})
 	id := databend.NewID()
 	victim := session(t, connect(t, env.Config), nil)
 	result := make(chan error, 1)

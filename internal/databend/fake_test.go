@@ -1,17 +1,22 @@
 package databend
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/secret"
@@ -19,6 +24,8 @@ import (
 
 // fake is a Databend that does what the embedded engine cannot: a KILL that ends a write, progress, refused and broken
 // answers, a warehouse that sleeps. Statements are scripted: do is called in a goroutine for each that the fake does not know.
+// Its connections are pipes in memory: in a bubble of synctest, time passes only when client and fake both wait, so that no test of
+// a time limit depends on how busy the machine is.
 type fake struct {
 	*httptest.Server
 	t    testing.TB
@@ -88,7 +95,8 @@ func (q *fakeQuery) running() bool {
 
 func newFake(t testing.TB, do func(q *fakeQuery)) *fake {
 	f := &fake{t: t, do: do, queries: map[string]*fakeQuery{}}
-	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
+	f.Server = &httptest.Server{Listener: newPipes(), Config: &http.Server{Handler: http.HandlerFunc(f.serve)}}
+	f.Start()
 	t.Cleanup(func() {
 		f.mu.Lock()
 		for _, q := range f.queries {
@@ -102,13 +110,21 @@ func newFake(t testing.TB, do func(q *fakeQuery)) *fake {
 }
 
 func (f *fake) config() Config {
-	u, err := url.Parse(f.URL)
+	cfg := configOf(f.t, f.Server)
+	way := &http.Transport{DialContext: f.Listener.(*pipes).dial, MaxIdleConnsPerHost: 8}
+	f.t.Cleanup(way.CloseIdleConnections)
+	cfg.Transport = way
+	return cfg
+}
+
+func configOf(t testing.TB, server *httptest.Server) Config {
+	u, err := url.Parse(server.URL)
 	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
 	port, err := strconv.Atoi(u.Port())
 	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return Config{
 		Host: u.Hostname(), Port: port, Plain: u.Scheme == "http", User: "root", Password: secret.New("pw"),
@@ -116,16 +132,60 @@ func (f *fake) config() Config {
 	}
 }
 
-// connect connects with a patience for tests.
+// pipes is a listener whose connections are pipes in memory.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+// bubble runs a test in a bubble of synctest, beside others.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, test)
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "fake.invalid:8000" }
+
 func (f *fake) connect(cfg Config) *Server {
 	f.t.Helper()
 	s, err := Connect(f.t.Context(), cfg)
 	if err != nil {
 		f.t.Fatal(err)
-	}
-	s.patience = patience{
-		post: 10 * time.Second, page: 2 * time.Second, silence: 300 * time.Millisecond, last: 2 * time.Second,
-		absent: 100 * time.Millisecond, gone: 150 * time.Millisecond,
 	}
 	f.t.Cleanup(func() { _ = s.Close() })
 	return s
@@ -177,12 +237,10 @@ func (f *fake) count(prefix string) int {
 	return n
 }
 
-// eventually waits until as many requests have come as are wanted, and sees that no more do.
-func (f *fake) eventually(t *testing.T, prefix string, want int) {
+// settled fails the test unless so many requests have come when nobody sends any more. It is for a bubble.
+func (f *fake) settled(t *testing.T, prefix string, want int) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Second); f.count(prefix) < want && time.Now().Before(deadline); {
-		time.Sleep(5 * time.Millisecond)
-	}
+	time.Sleep(time.Second)
 	if got := f.count(prefix); got != want {
 		t.Errorf("got %d requests %s, want %d", got, prefix, want)
 	}

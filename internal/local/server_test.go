@@ -443,7 +443,7 @@ func TestFaults(t *testing.T) {
 // kill finds the statement of a query id in system.processes and kills it, as dbctl does.
 func kill(t *testing.T, e *databendtest.Env, id string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		rows := e.SQL(t, "SELECT id FROM system.processes WHERE current_query_id = '"+id+"'")
 		if len(rows) == 1 {
 			e.SQL(t, "KILL QUERY '"+rows[0][0]+"'")
@@ -472,21 +472,25 @@ func TestKill(t *testing.T) {
 		return id, done
 	}
 
-	// A read ends at once, and its session goes on.
-	id, done := start("SELECT sleep(3), 1 FROM numbers(1)")
-	begin := time.Now()
-	kill(t, e, id)
-	if a := <-done; a.code() != 1043 || time.Since(begin) > 2500*time.Millisecond {
-		t.Errorf("killed read: %s after %s", a.cell(), time.Since(begin))
-	}
-	c.script([2]string{"SELECT current_database()", e.Database})
-	if time.Since(begin) > 2900*time.Millisecond {
-		t.Errorf("the session waited for its killed read: %s", time.Since(begin))
+	// A read ends at once, and its session goes on. It would end by itself after 3 s: a busy machine has more than one try.
+	for try := 1; ; try++ {
+		id, done := start("SELECT sleep(3), 1 FROM numbers(1)")
+		begin := time.Now()
+		kill(t, e, id)
+		a := <-done
+		c.script([2]string{"SELECT current_database()", e.Database})
+		took := time.Since(begin)
+		if a.code() == 1043 && took < 2900*time.Millisecond {
+			break
+		}
+		if try == 10 {
+			t.Fatalf("killed read: %s; it and the session's next statement took %s", a.cell(), took)
+		}
 	}
 
 	// A statement that has not started never runs.
-	e.Fault(t, databendtest.Fault{Action: "hold", Hold: 60, Match: "INSERT INTO " + e.Database})
-	id, done = start("INSERT INTO " + e.Database + ".t VALUES (1)")
+	e.Fault(t, databendtest.Fault{Action: "hold", Hold: 600, Match: "INSERT INTO " + e.Database})
+	id, done := start("INSERT INTO " + e.Database + ".t VALUES (1)")
 	kill(t, e, id)
 	if a := <-done; a.code() != 1043 {
 		t.Errorf("killed before its start: %s", a.cell())
@@ -494,7 +498,7 @@ func TestKill(t *testing.T) {
 	c.script([2]string{"SELECT count(*) FROM t", "0"})
 
 	// A running write goes on and says so.
-	id, done = start("INSERT INTO t SELECT 1 FROM numbers(1) WHERE sleep(1) = 0")
+	id, done = start("INSERT INTO t SELECT 1 FROM numbers(1) WHERE sleep(3) = 0")
 	kill(t, e, id)
 	if a := <-done; a.cell() != "1" {
 		t.Errorf("killed write: %s", a.cell())
@@ -506,7 +510,7 @@ func TestKill(t *testing.T) {
 
 	// A killed read fails its transaction.
 	c.script([2]string{"BEGIN", ""}, [2]string{"INSERT INTO t VALUES (2)", "1"})
-	id, done = start("SELECT sleep(2), 1 FROM numbers(1)")
+	id, done = start("SELECT sleep(3), 1 FROM numbers(1)")
 	kill(t, e, id)
 	if a := <-done; a.code() != 1043 || a.Session == nil || a.Session.TxnState != "Fail" {
 		t.Errorf("killed read in a transaction: %+v", a)

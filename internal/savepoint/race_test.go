@@ -138,11 +138,11 @@ func TestDrain(t *testing.T) {
 			if err := r.run("alter table a add column z int"); err != nil {
 				t.Fatal(err)
 			}
-			seconds, drain := 1, 20*time.Second
+			drain := time.Minute
 			if long {
-				seconds, drain = 3, 100*time.Millisecond // 3 is the most that sleep takes
+				drain = 100 * time.Millisecond
 			}
-			ended := r.slowly(catalog.Name{DB: r.db(), Table: "a"}, seconds)
+			ended := r.slowly(catalog.Name{DB: r.db(), Table: "a"})
 			rep, err := Restore(t.Context(), r.conn, r.before, r.reached, Options{Drain: drain})
 			if err != nil {
 				t.Fatal(err)
@@ -164,21 +164,27 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// slowly inserts 42 into a table from another session, over some seconds, and returns when that runs.
-func (r *rig) slowly(n catalog.Name, seconds int) <-chan error {
+// slowly inserts 42 into a table from another session, over three seconds, the most that sleep takes, and returns when that runs.
+func (r *rig) slowly(n catalog.Name) <-chan error {
 	r.t.Helper()
 	slow, err := r.server.Session(r.t.Context(), nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	sql := fmt.Sprintf("insert into %s (x) select 42 where sleep(%d) = 0", n.SQL(), seconds)
+	ended, over := make(chan error, 1), make(chan struct{})
+	sql := fmt.Sprintf("insert into %s (x) select 42 where sleep(3) = 0", n.SQL())
 	go func() {
+		defer close(over)
 		_, err := slow.Exec(context.WithoutCancel(r.t.Context()), databend.Statement{SQL: sql})
 		ended <- err
 	}()
-	for r.rows("select to_string(count(*)) from system.processes where extra_info like '%where sleep(" + fmt.Sprint(seconds) + ")%' and extra_info like '%" + n.DB + "%' and extra_info not like '%processes%'")[0][0] == "0" {
-		time.Sleep(10 * time.Millisecond)
+	for r.rows("select to_string(count(*)) from system.processes where extra_info like '%where sleep(3)%' and extra_info like '%" + n.DB +
+		"%' and extra_info not like '%processes%'")[0][0] == "0" {
+		select {
+		case <-over:
+			r.t.Fatal("the slow statement ended before it was seen")
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 	return ended
 }
@@ -215,7 +221,7 @@ func TestDrainOfWhatWasMade(t *testing.T) {
 			if err := r.run(statements...); err != nil {
 				t.Fatal(err)
 			}
-			ended := r.slowly(at, 1)
+			ended := r.slowly(at)
 			rep := r.restore()
 			if err := <-ended; err != nil {
 				t.Fatalf("the insert: %v", err)
