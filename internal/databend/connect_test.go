@@ -1,6 +1,7 @@
 package databend
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -221,6 +222,47 @@ var falseAnswers = map[string]func(w http.ResponseWriter){
 	"bad gateway": func(w http.ResponseWriter) { http.Error(w, "bad gateway", http.StatusBadGateway) },
 	"error 500":   func(w http.ResponseWriter) { refuse(w, 500, 1001, "internal") },
 	"dropped":     func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+}
+
+func TestHostileServers(t *testing.T) {
+	t.Parallel()
+	var told atomic.Int64 // requests that reached another host
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told.Add(1) }))
+	t.Cleanup(other.Close)
+	for name, test := range map[string]struct {
+		serve http.HandlerFunc
+		want  string
+	}{
+		"a redirect to another host": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		}, "a redirect"},
+		"a body without an end, packed": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			for chunk := make([]byte, 1<<20); ; {
+				if _, err := z.Write(chunk); err != nil {
+					return
+				}
+			}
+		}, "larger than"},
+		"a page for people": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>\x1b[2J</html>") }, "not as Databend does"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t, nil)
+			f.hurt = func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) { test.serve(w, r) }
+			cfg := f.config()
+			cfg.ConnectTimeout = 2 * time.Minute // none is tried again
+			s, err := Connect(t.Context(), cfg)
+			if err == nil {
+				_ = s.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) || told.Load() > 0 {
+				t.Errorf("got %v, and %d requests elsewhere", err, told.Load())
+			}
+		})
+	}
 }
 
 func TestConnectErrors(t *testing.T) {

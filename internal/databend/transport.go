@@ -326,6 +326,9 @@ func (c *call) stillRuns(get *http.Request, id string) bool {
 	return err == nil && running
 }
 
+// maxAnswer bounds what is read of one answer. Databend's pages are of some ten megabytes; who sends more is none, or never ends.
+const maxAnswer = 256 << 20
+
 // send sends one request to the server, whoever the driver meant it for, and reads the whole answer.
 func (c *call) send(ctx context.Context, req *http.Request, body []byte, patience time.Duration) reply {
 	s := c.srv
@@ -373,9 +376,15 @@ func (c *call) send(ctx context.Context, req *http.Request, body []byte, patienc
 		return reply{err: err, sent: wrote.Load(), auth: auth}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
 		err = fmt.Errorf("the answer was cut short: %w", err)
+	case len(data) > maxAnswer:
+		data, err = nil, &Error{
+			Kind: KindUnreachable, Message: fmt.Sprintf("%s gave an answer larger than %d MiB", s.Host(), maxAnswer>>20),
+			Hint: "check host and port: something else answers there",
+		}
 	}
 	return reply{status: resp.StatusCode, header: resp.Header, body: data, sent: true, auth: auth, err: err}
 }
