@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -195,7 +196,7 @@ func adjustStage(s *ObjectState) { s.Facts["storage"] = withoutSecrets(s.Facts["
 
 func adjustProcedure(s *ObjectState) {
 	args, _, _ := strings.Cut(strings.TrimPrefix(s.Facts["arguments"], s.Name), " RETURN")
-	s.Args = sqltext.ProcedureArgs(args)
+	s.Args = define.ProcedureArgs(args)
 }
 
 func adjustDictionary(s *ObjectState) {

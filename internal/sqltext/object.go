@@ -1,10 +1,6 @@
 package sqltext
 
-import (
-	"maps"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // ObjectKind is the kind of a thing that statements write.
 type ObjectKind string
@@ -150,108 +146,6 @@ func (p *Reader) ObjectName(kind ObjectKind) (string, bool) {
 		return name, true
 	}
 	return text, true
-}
-
-// typeNames maps the synonyms of a type to one name, so that a procedure's types compare (seen in system.procedures of 1.2.895).
-var typeNames = map[string]string{
-	"BOOL": "BOOLEAN", "TINYINT": "INT8", "SMALLINT": "INT16", "INT": "INT32", "INTEGER": "INT32", "BIGINT": "INT64", "SIGNED": "INT64",
-	"UNSIGNED": "UINT64",
-	"FLOAT":    "FLOAT32", "REAL": "FLOAT32", "DOUBLE": "FLOAT64", "NUMERIC": "DECIMAL", "VARCHAR": "STRING", "TEXT": "STRING",
-	"CHAR": "STRING", "CHARACTER": "STRING",
-	"VARBINARY": "BINARY", "BLOB": "BINARY", "TINYBLOB": "BINARY", "MEDIUMBLOB": "BINARY", "LONGBLOB": "BINARY", "JSON": "VARIANT",
-	"DATETIME":    "TIMESTAMP",
-	"TIMESTAMPTZ": "TIMESTAMP_TZ", "STAGELOCATION": "STAGE_LOCATION",
-}
-
-// TypeName folds a type's name, in upper case, into the one that its synonyms share.
-func TypeName(name string) string {
-	if known, ok := typeNames[name]; ok {
-		return known
-	}
-	return name
-}
-
-// TypeSynonyms are the names that TypeName folds.
-func TypeSynonyms() []string { return slices.Sorted(maps.Keys(typeNames)) }
-
-// ProcedureArgs writes "(int, Decimal)", the types of a procedure as SQL or the engine has them, as Object.Args does.
-func ProcedureArgs(list string) string {
-	words, _ := ReadWords(list)
-	p := &Reader{Words: words}
-	args, _ := p.ProcedureArgs(false)
-	return args
-}
-
-// ProcedureArgs reads the argument list of a procedure and returns its types; named says that names stand before them.
-func (p *Reader) ProcedureArgs(named bool) (string, bool) {
-	if !p.TakeSymbol("(") {
-		return "", false
-	}
-	var types []string
-	for !p.TakeSymbol(")") {
-		if named {
-			p.I++
-		}
-		t, ok := p.argType()
-		if !ok || !p.TakeSymbol(",") && !p.Symbol(p.I, ")") {
-			return "", false
-		}
-		types = append(types, t)
-	}
-	return "(" + strings.Join(types, ", ") + ")", true
-}
-
-// argType reads a type. The engine forgets lengths, and NOT NULL; NULL makes another type.
-func (p *Reader) argType() (string, bool) {
-	t, ok := p.Peek()
-	if !ok || t.Kind != Word {
-		return "", false
-	}
-	name := TypeName(p.Upper(p.I))
-	p.I++
-	open := p.I
-	if p.Symbol(open, "(") && !p.SkipBrackets() {
-		return "", false
-	}
-	inside := &Reader{Words: Words{p.Src, p.Tokens[:p.I]}, I: open}
-	switch name {
-	case "DECIMAL":
-		name += "(18, 3)"
-		if p.I > open+2 {
-			name = "DECIMAL(" + p.Text(open+1) + ", 0)"
-		}
-		if p.I > open+4 {
-			name = "DECIMAL(" + p.Text(open+1) + ", " + p.Text(open+3) + ")"
-		}
-	case "VECTOR":
-		if p.I > open+2 {
-			name += "(" + p.Text(open+1) + ")"
-		}
-	case "ARRAY", "MAP", "TUPLE", "NULLABLE":
-		named := false
-		if second := open + 2; name == "TUPLE" && second < p.I && (p.Tokens[second].Kind == Word || p.Tokens[second].Kind == Quoted) {
-			named = !slices.Contains([]string{"NULL", "NOT", "UNSIGNED", "PRECISION", "WITH"}, p.Upper(second))
-		}
-		types, ok := inside.ProcedureArgs(named)
-		if !ok {
-			return "", false
-		}
-		name += types
-		if rest, ok := strings.CutPrefix(name, "NULLABLE"); ok {
-			return rest[1:len(rest)-1] + " NULL", true
-		}
-	}
-	if p.Take("UNSIGNED") {
-		name = "U" + name
-	}
-	p.Take("PRECISION")
-	if p.Take("WITH", "TIME", "ZONE") {
-		name = "TIMESTAMP_TZ"
-	}
-	if !p.Take("NOT", "NULL") && p.Take("NULL") {
-		name += " NULL"
-	}
-	return name, true
 }
 
 // UnescapeAt returns what follows the @ of an unquoted location (databend src/query/ast/src/ast/quote.rs, AtString).

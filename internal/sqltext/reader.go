@@ -27,6 +27,19 @@ func (w Words) Symbol(i int, s string) bool {
 	return i >= 0 && i < len(w.Tokens) && w.Tokens[i].Kind == Symbol && w.Text(i) == s
 }
 
+// bracket is 1 where token i opens a bracket, -1 where it closes one, else 0.
+func (w Words) bracket(i int) int {
+	if i < len(w.Tokens) && w.Tokens[i].Kind == Symbol {
+		switch w.Text(i) {
+		case "(", "[", "{":
+			return 1
+		case ")", "]", "}":
+			return -1
+		}
+	}
+	return 0
+}
+
 // Mentions says whether one of the words is the name, whatever its case: bare or quoted, and not inside a literal.
 func (w Words) Mentions(name string) bool {
 	for i, t := range w.Tokens {
@@ -136,19 +149,48 @@ func (p *Reader) SkipHints() {
 	}
 }
 
-// SkipBrackets moves past ( … ), which start here.
+// SkipBrackets moves past ( … ), [ … ] or { … }, which start here, or to the end when they do not close.
 func (p *Reader) SkipBrackets() bool {
-	depth := 0
-	for ; p.I < len(p.Tokens); p.I++ {
-		switch {
-		case p.Symbol(p.I, "("):
-			depth++
-		case p.Symbol(p.I, ")"):
-			depth--
-			if depth == 0 {
-				p.I++
-				return true
-			}
+	for depth := 0; p.I < len(p.Tokens); {
+		depth += p.bracket(p.I)
+		p.I++
+		if depth <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Skip moves past the next token, or past the whole bracket that starts here.
+func (p *Reader) Skip() {
+	if p.bracket(p.I) > 0 {
+		p.SkipBrackets()
+	} else {
+		p.I++
+	}
+}
+
+// Find returns the place of the first of the keywords, from here on and outside of brackets, or -1.
+func (p *Reader) Find(keywords ...string) int {
+	for q := (Reader{p.Words, p.I}); q.I < len(q.Tokens); q.Skip() {
+		if slices.ContainsFunc(keywords, q.IsWord) {
+			return q.I
+		}
+	}
+	return -1
+}
+
+// List reads ( item, item … ), in which item reads one.
+func (p *Reader) List(item func() bool) bool {
+	if !p.TakeSymbol("(") {
+		return false
+	}
+	for item() {
+		if p.TakeSymbol(")") {
+			return true
+		}
+		if !p.TakeSymbol(",") {
+			return false
 		}
 	}
 	return false

@@ -1,4 +1,5 @@
-// Package copytext takes a COPY INTO <table> apart, with the place of each part in its text.
+// Package copytext takes a COPY INTO <table> apart, with the place of each part in its text: what a load plans and rewrites by. Whether the
+// engine would run it, and what it does, is not said here (package effect).
 package copytext
 
 import (
@@ -45,7 +46,17 @@ var copyOptions = map[string]bool{
 }
 
 // parser reads one COPY.
-type parser struct{ *sqltext.Reader }
+type parser struct {
+	*sqltext.Reader
+	copy Copy
+}
+
+const (
+	form    = "write COPY INTO table FROM @stage/path/ …"
+	toStage = "write FROM @stage/path/"
+	toQuery = "write FROM (SELECT … FROM @stage/path/)"
+	plain   = "a transforming COPY has a SELECT list and a location, nothing else"
+)
 
 // Parse takes stmt apart. An *Error names what is not a COPY INTO <table> FROM a stage or a URI.
 func Parse(stmt string) (Copy, error) {
@@ -53,150 +64,171 @@ func Parse(stmt string) (Copy, error) {
 	if err != nil {
 		return Copy{}, err
 	}
-	p := &parser{&sqltext.Reader{Words: words}}
-	c, err := p.copyInto()
-	if err != nil {
+	p := &parser{Reader: &sqltext.Reader{Words: words}}
+	if err := p.copyInto(); err != nil {
 		return Copy{}, err
 	}
-	return c, nil
+	return p.copy, nil
 }
 
-func (p *parser) copyInto() (Copy, error) {
-	const form = "write COPY INTO table FROM @stage/path/ …"
-	var c Copy
-	fail := func(msg, hint string) (Copy, error) { return Copy{}, p.Fail(msg, hint) }
+func (p *parser) copyInto() error {
+	if err := p.target(); err != nil {
+		return err
+	}
+	if !p.Take("FROM") {
+		return p.Fail("COPY INTO without FROM", form)
+	}
+	query := p.TakeSymbol("(")
+	if query {
+		if err := p.selectList(); err != nil {
+			return err
+		}
+	}
+	if err := p.location(); err != nil {
+		return err
+	}
+	if query {
+		if err := p.selectEnd(); err != nil {
+			return err
+		}
+	}
+	for p.I < len(p.Tokens) && (p.Tokens[p.I].Kind != sqltext.Semicolon || p.I < len(p.Tokens)-1) {
+		if err := p.option(); err != nil { // the grammar has no commas between options
+			return err
+		}
+	}
+	return nil
+}
+
+// target reads COPY INTO table (columns).
+func (p *parser) target() error {
 	p.SkipHints()
 	if p.IsWord("WITH") {
-		return fail("a WITH before COPY is not supported", form)
+		return p.Fail("a WITH before COPY is not supported", form)
 	}
 	if !p.Take("COPY") {
-		return fail("not a COPY INTO", form)
+		return p.Fail("not a COPY INTO", form)
 	}
 	p.SkipHints()
 	if !p.Take("INTO") {
-		return fail("COPY without INTO", form)
+		return p.Fail("COPY without INTO", form)
 	}
 	if t, ok := p.Peek(); ok && (t.Kind == sqltext.At || t.Kind == sqltext.String) {
-		return fail("COPY INTO a location unloads; a load is a COPY INTO a table", form)
+		return p.Fail("COPY INTO a location unloads; a load is a COPY INTO a table", form)
 	}
 	start := p.Offset()
 	name, ok := p.Name()
 	if !ok {
-		return fail("COPY INTO without a table name", form)
+		return p.Fail("COPY INTO without a table name", form)
 	}
 	if len(name) > 2 {
-		return fail("a catalog before the table is not supported", "write database.table")
+		return p.Fail("a catalog before the table is not supported", "write database.table")
 	}
-	c.TableSpan = [2]int{start, p.EndOffset()}
-	c.Table = name[len(name)-1]
+	p.copy.TableSpan = [2]int{start, p.EndOffset()}
+	p.copy.Table = name[len(name)-1]
 	if len(name) == 2 {
-		c.Database = name[0]
+		p.copy.Database = name[0]
 	}
-	if p.TakeSymbol("(") {
-		for {
-			column, ok := p.Ident()
-			if !ok {
-				return fail("expected a column name", "")
-			}
-			c.Columns = append(c.Columns, column)
-			if p.TakeSymbol(")") {
-				break
-			}
-			if !p.TakeSymbol(",") {
-				return fail("expected , or ) after a column name", "")
-			}
+	named := true
+	if p.Symbol(p.I, "(") && !p.List(func() bool {
+		var column string
+		column, named = p.Ident()
+		p.copy.Columns = append(p.copy.Columns, column)
+		return named
+	}) {
+		if !named {
+			return p.Fail("expected a column name", "")
 		}
+		return p.Fail("expected , or ) after a column name", "")
 	}
-	if !p.Take("FROM") {
-		return fail("COPY INTO without FROM", form)
-	}
-	query := p.TakeSymbol("(")
-	if query {
-		if err := p.copySelect(&c); err != nil {
-			return Copy{}, err
-		}
-	}
+	return nil
+}
+
+// location reads @stage/path, or a URI with its CONNECTION.
+func (p *parser) location() error {
+	c := &p.copy
 	t, ok := p.Peek()
 	switch {
 	case !ok:
-		return fail("COPY INTO without a location", form)
+		return p.Fail("COPY INTO without a location", form)
 	case t.Kind == sqltext.At:
 		c.Stage, c.Path = sqltext.StagePath(sqltext.UnescapeAt(p.Text(p.I)))
 	case t.Kind == sqltext.String:
 		location, err := sqltext.Unquote(p.Text(p.I))
 		if err != nil {
-			return fail(err.Error(), "")
+			return p.Fail(err.Error(), "")
 		}
 		if at, ok := strings.CutPrefix(location, "@"); ok {
 			c.Stage, c.Path = sqltext.StagePath(at)
 		} else if c.URI, c.Path = splitURI(location); c.URI == "" {
-			return fail("the location '"+location+"' is neither a stage nor a URI", "write FROM @stage/path/ or FROM 's3://bucket/path/'")
+			return p.Fail("the location '"+location+"' is neither a stage nor a URI", toStage+" or FROM 's3://bucket/path/'")
 		}
-	case t.Kind == sqltext.Symbol && p.Text(p.I) == "(":
-		return fail("COPY from a query over a query is not supported", "write FROM (SELECT … FROM @stage/path/)")
+	case p.Symbol(p.I, "("):
+		return p.Fail("COPY from a query over a query is not supported", toQuery)
 	default:
-		return fail("COPY from "+p.Describe()+", which is no stage", "write FROM @stage/path/")
+		return p.Fail("COPY from "+p.Describe()+", which is no stage", toStage)
 	}
 	if c.Stage == "" && c.URI == "" {
-		return fail("location names no stage", "write FROM @stage/path/")
+		return p.Fail("location names no stage", toStage)
 	}
 	p.I++
 	if c.URI != "" {
-		if err := p.connection(&c); err != nil {
-			return Copy{}, err
+		if err := p.connection(); err != nil {
+			return err
 		}
 	}
-	c.LocationSpan = [2]int{t.Start, p.Tokens[p.I-1].End}
-	if query {
-		p.Take("AS")
-		if !p.Symbol(p.I, ")") {
-			if p.IsWord("WHERE") || p.IsWord("JOIN") || p.IsWord("LIMIT") || p.IsWord("ORDER") || p.IsWord("GROUP") {
-				return fail("COPY's SELECT takes no "+p.Upper(p.I), "a transforming COPY has a SELECT list and a location, nothing else")
-			}
-			if _, ok := p.Ident(); !ok { // an alias
-				return fail("expected an alias or ) after the location", "")
-			}
+	c.LocationSpan = [2]int{t.Start, p.EndOffset()}
+	return nil
+}
+
+// selectEnd reads the alias of the location and the bracket that closes the query.
+func (p *parser) selectEnd() error {
+	p.Take("AS")
+	if !p.Symbol(p.I, ")") {
+		if p.IsWord("WHERE") || p.IsWord("JOIN") || p.IsWord("LIMIT") || p.IsWord("ORDER") || p.IsWord("GROUP") {
+			return p.Fail("COPY's SELECT takes no "+p.Upper(p.I), plain)
 		}
-		if !p.TakeSymbol(")") {
-			return fail("COPY's SELECT is not closed", "a transforming COPY has a SELECT list and a location, nothing else")
+		if _, ok := p.Ident(); !ok { // an alias
+			return p.Fail("expected an alias or ) after the location", "")
 		}
 	}
-	for {
-		t, ok := p.Peek()
-		if !ok || t.Kind == sqltext.Semicolon && p.I == len(p.Tokens)-1 {
-			return c, nil
+	if !p.TakeSymbol(")") {
+		return p.Fail("COPY's SELECT is not closed", plain)
+	}
+	return nil
+}
+
+// option reads NAME = value.
+func (p *parser) option() error {
+	t, _ := p.Peek()
+	if t.Kind != sqltext.Word {
+		return p.Fail("expected an option, got "+p.Describe(), "")
+	}
+	name := p.Upper(p.I)
+	list, known := copyOptions[name]
+	if !known {
+		return p.Fail("unknown option "+name, "")
+	}
+	p.I++
+	if !p.TakeSymbol("=") {
+		return p.Fail("option "+name+" without =", "")
+	}
+	from := p.Offset()
+	switch t, ok := p.Peek(); {
+	case !ok, t.Kind == sqltext.Semicolon:
+		return p.Fail("option "+name+" without a value", "")
+	case list && !p.Symbol(p.I, "("):
+		return p.Fail("option "+name+" takes a list in brackets", "")
+	case p.Symbol(p.I, "("):
+		if !p.SkipBrackets() {
+			return p.Fail("list of "+name+" is not closed", "")
 		}
-		if t.Kind != sqltext.Word {
-			return fail("expected an option, got "+p.Describe(), "")
-		}
-		o := Option{Name: p.Upper(p.I)}
-		list, known := copyOptions[o.Name]
-		if !known {
-			return fail("unknown option "+o.Name, "")
-		}
+	default:
 		p.I++
-		if !p.TakeSymbol("=") {
-			return fail("option "+o.Name+" without =", "")
-		}
-		from := p.I
-		switch t, ok := p.Peek(); {
-		case !ok, t.Kind == sqltext.Semicolon:
-			return fail("option "+o.Name+" without a value", "")
-		case list && !p.Symbol(p.I, "("):
-			return fail("option "+o.Name+" takes a list in brackets", "")
-		case p.Symbol(p.I, "("):
-			if !p.SkipBrackets() {
-				return fail("list of "+o.Name+" is not closed", "")
-			}
-		default:
-			p.I++
-		}
-		end := p.Tokens[p.I-1].End
-		o.Value = p.Src[p.Tokens[from].Start:end]
-		o.Span = [2]int{t.Start, end}
-		c.Options = append(c.Options, o)
-		// The grammar has no commas between options.
 	}
+	end := p.EndOffset()
+	p.copy.Options = append(p.copy.Options, Option{Name: name, Value: p.Src[from:end], Span: [2]int{t.Start, end}})
+	return nil
 }
 
 // splitURI cuts a URI into root and path as the engine does: a folder is a root; of another, the bucket is.
@@ -213,7 +245,8 @@ func splitURI(uri string) (root, path string) {
 }
 
 // connection reads what stands behind a URI: CONNECTION = (…) and CREDENTIALS = (…), which is its old name.
-func (p *parser) connection(c *Copy) error {
+func (p *parser) connection() error {
+	c := &p.copy
 	for _, name := range []string{"CONNECTION", "CREDENTIALS"} {
 		if !p.Take(name) {
 			continue
@@ -232,50 +265,39 @@ func (p *parser) connection(c *Copy) error {
 	return nil
 }
 
-// copySelect reads SELECT item, … FROM.
-func (p *parser) copySelect(c *Copy) error {
-	const form = "write FROM (SELECT … FROM @stage/path/)"
+// selectList reads SELECT item, … FROM.
+func (p *parser) selectList() error {
 	if !p.Take("SELECT") {
-		return p.Fail("COPY's query is no SELECT", form)
+		return p.Fail("COPY's query is no SELECT", toQuery)
 	}
 	p.SkipHints()
 	if p.IsWord("DISTINCT") {
 		return p.Fail("COPY's SELECT takes no DISTINCT", "")
 	}
-	c.Select = []SelectItem{}
-	for from, depth := p.I, 0; ; p.I++ {
-		if p.I >= len(p.Tokens) {
-			return p.Fail("COPY's SELECT without FROM", form)
-		}
-		switch {
-		case p.Symbol(p.I, "("), p.Symbol(p.I, "["), p.Symbol(p.I, "{"):
-			depth++
-			continue
-		case p.Symbol(p.I, ")"), p.Symbol(p.I, "]"), p.Symbol(p.I, "}"):
-			depth--
-			if depth < 0 {
-				return p.Fail("COPY's SELECT without FROM", form)
-			}
-			continue
-		case depth > 0, !p.Symbol(p.I, ",") && !p.IsWord("FROM"):
+	p.copy.Select = []SelectItem{}
+	for from := p.I; p.I < len(p.Tokens) && !p.Symbol(p.I, ")"); {
+		last := p.IsWord("FROM")
+		if !last && !p.Symbol(p.I, ",") {
+			p.Skip()
 			continue
 		}
 		if p.I == from {
 			return p.Fail("COPY's SELECT has an empty item", "")
 		}
-		c.Select = append(c.Select, p.selectItem(from, p.I))
-		from = p.I + 1
-		if p.IsWord("FROM") {
-			p.I++
+		p.copy.Select = append(p.copy.Select, p.selectItem(from, p.I))
+		p.I++
+		from = p.I
+		if last {
 			return nil
 		}
 	}
+	return p.Fail("COPY's SELECT without FROM", toQuery)
 }
 
 // selectItem reads the item tokens[from:to].
 func (p *parser) selectItem(from, to int) SelectItem {
 	item := SelectItem{Text: p.Src[p.Tokens[from].Start:p.Tokens[to-1].End]}
-	q := &parser{&sqltext.Reader{Words: p.Slice(from, to)}}
+	q := &parser{Reader: &sqltext.Reader{Words: p.Slice(from, to)}}
 	bracketed := q.IsWord("CAST") || q.IsWord("TRY_CAST")
 	if bracketed {
 		q.I++
@@ -288,38 +310,28 @@ func (p *parser) selectItem(from, to int) SelectItem {
 		return item
 	}
 	column := name[len(name)-1]
-	typeFrom := -1
 	if bracketed {
 		if !q.Take("AS") {
 			return item
 		}
-		typeFrom = q.I
-		depth := 1
-		for ; q.I < len(q.Tokens) && depth > 0; q.I++ {
-			switch {
-			case q.Symbol(q.I, "("):
-				depth++
-			case q.Symbol(q.I, ")"):
-				depth--
-			}
+		typeFrom := q.I
+		for q.I < len(q.Tokens) && !q.Symbol(q.I, ")") {
+			q.Skip()
 		}
-		if depth > 0 || q.I-1 <= typeFrom {
+		if q.I == len(q.Tokens) || q.I == typeFrom {
 			return item
 		}
-		item.Type = p.Src[q.Tokens[typeFrom].Start:q.Tokens[q.I-2].End]
+		item.Type = p.Src[q.Tokens[typeFrom].Start:q.EndOffset()]
+		q.I++
 	} else if q.TakeSymbol("::") {
-		typeFrom = q.I
+		typeFrom := q.Offset()
 		if !q.typeName() {
 			return item
 		}
-		item.Type = p.Src[q.Tokens[typeFrom].Start:q.Tokens[q.I-1].End]
+		item.Type = p.Src[typeFrom:q.EndOffset()]
 	}
-	if q.Take("AS"); q.I < len(q.Tokens) {
-		if _, ok := q.Ident(); !ok {
-			item.Type = ""
-			return item
-		}
-	}
+	q.Take("AS")
+	q.Ident() // the alias
 	if q.I < len(q.Tokens) {
 		item.Type = ""
 		return item

@@ -1,7 +1,6 @@
 package define
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -88,13 +87,8 @@ func ParseTask(stmt string) (t Task, ok bool) {
 	if _, ok := r.ObjectName(sqltext.Task); !ok {
 		return t, false
 	}
-	for ; r.I < len(r.Tokens); r.I++ {
+	for ; r.I < len(r.Tokens); r.Skip() {
 		switch {
-		case r.Symbol(r.I, "("):
-			if !r.SkipBrackets() {
-				return t, false
-			}
-			r.I--
 		case r.IsWord("SCHEDULE") && r.Symbol(r.I+1, "="):
 			t.Schedule, t.At = true, max(t.At, r.Offset())
 		case r.IsWord("AFTER") && r.I+1 < len(r.Tokens) && r.Tokens[r.I+1].Kind == sqltext.String:
@@ -149,24 +143,20 @@ func InsertColumns(stmt string) []Named {
 	r.SkipHints()
 	_ = r.Take("OVERWRITE") || r.Take("INTO")
 	r.Take("TABLE")
-	if _, ok := r.Name(); !ok || !r.TakeSymbol("(") {
+	if _, ok := r.Name(); !ok {
 		return nil
 	}
 	var names []Named
-	for {
+	ok := r.List(func() bool {
 		at := r.Offset()
 		name, ok := r.Ident()
-		if !ok {
-			return nil
-		}
 		names = append(names, Named{name, at, r.EndOffset()})
-		if r.TakeSymbol(")") {
-			return names
-		}
-		if !r.TakeSymbol(",") {
-			return nil
-		}
+		return ok
+	})
+	if !ok {
+		return nil
 	}
+	return names
 }
 
 // Find is where a name stands in a statement, from an offset on: as an identifier, a stage's location or a string. It is from where
@@ -218,11 +208,11 @@ func LossOf(stmt string) Loss {
 			return AllRows
 		}
 	case r.Take("DELETE"):
-		if !outside(r, "WHERE", "USING") {
+		if r.Find("WHERE", "USING") < 0 {
 			return AllRows
 		}
 	case r.Take("VACUUM"):
-		if !outside(r, "DRY") {
+		if r.Find("DRY") < 0 {
 			return History
 		}
 	case r.Take("OPTIMIZE", "TABLE"):
@@ -251,21 +241,6 @@ func ShortRetention(stmt string) bool {
 		case err != nil:
 		case name == "DATA_RETENTION_PERIOD_IN_HOURS" && value < 24, name == "DATA_RETENTION_TIME_IN_DAYS" && value < 1,
 			name == "DATA_RETENTION_NUM_SNAPSHOTS_TO_KEEP" && value > 0:
-			return true
-		}
-	}
-	return false
-}
-
-// outside says whether one of the words stands outside of brackets.
-func outside(r *sqltext.Reader, words ...string) bool {
-	for depth := 0; r.I < len(r.Tokens); r.I++ {
-		switch {
-		case r.Symbol(r.I, "("):
-			depth++
-		case r.Symbol(r.I, ")"):
-			depth--
-		case depth == 0 && slices.ContainsFunc(words, r.IsWord):
 			return true
 		}
 	}

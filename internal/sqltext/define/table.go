@@ -4,6 +4,8 @@
 package define
 
 import (
+	"slices"
+
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -96,34 +98,21 @@ func (t *Table) create(r *sqltext.Reader) bool {
 		t.Like, _ = r.Name()
 		return len(t.Like) > 0
 	}
-	if r.Symbol(r.I, "(") {
-		t.Listed = true
-		r.I++
-		for {
-			if !skipIndex(r) {
-				c, ok := readColumn(r)
-				if !ok {
-					// A list of names alone, as CREATE TABLE t (a, b) AS SELECT has it.
-					return false
-				}
-				t.Columns = append(t.Columns, c)
+	if t.Listed = r.Symbol(r.I, "("); t.Listed {
+		ok := r.List(func() bool {
+			if skipIndex(r) {
+				return true
 			}
-			if r.TakeSymbol(")") {
-				break
-			}
-			if !r.TakeSymbol(",") {
-				return false
-			}
+			c, ok := readColumn(r)
+			t.Columns = append(t.Columns, c)
+			return ok
+		})
+		if !ok { // a list of names alone, as CREATE TABLE t (a, b) AS SELECT has it
+			return false
 		}
 	}
-	depth := 0
-	for ; r.I < len(r.Tokens); r.I++ {
+	for ; r.I < len(r.Tokens); r.Skip() {
 		switch {
-		case r.Symbol(r.I, "("):
-			depth++
-		case r.Symbol(r.I, ")"):
-			depth--
-		case depth > 0:
 		case r.IsWord("AS"):
 			t.AsSelect = true
 			return true
@@ -148,23 +137,14 @@ func skipIndex(r *sqltext.Reader) bool {
 	if !index && !constraint {
 		return false
 	}
-	skipItem(r)
+	for r.I < len(r.Tokens) && !itemEnds(r) {
+		r.Skip()
+	}
 	return true
 }
 
-// skipItem moves to the comma or bracket that ends an item of a list.
-func skipItem(r *sqltext.Reader) {
-	for depth := 0; r.I < len(r.Tokens); r.I++ {
-		switch {
-		case r.Symbol(r.I, "("), r.Symbol(r.I, "["), r.Symbol(r.I, "{"):
-			depth++
-		case depth == 0 && (r.Symbol(r.I, ",") || r.Symbol(r.I, ")")):
-			return
-		case r.Symbol(r.I, ")"), r.Symbol(r.I, "]"), r.Symbol(r.I, "}"):
-			depth--
-		}
-	}
-}
+// itemEnds says whether the comma or bracket that ends an item of a list is next.
+func itemEnds(r *sqltext.Reader) bool { return r.Symbol(r.I, ",") || r.Symbol(r.I, ")") }
 
 // readColumn reads a column up to the comma or bracket behind it, or the end.
 func readColumn(r *sqltext.Reader) (Column, bool) {
@@ -175,14 +155,13 @@ func readColumn(r *sqltext.Reader) (Column, bool) {
 		return c, false
 	}
 	c.Name = name
-	var null *bool
-	if c.Type, null, ok = readType(r); !ok {
+	if c.Type, ok = readType(r); !ok {
 		return c, false
 	}
-	c.NotNull = null != nil && !*null
+	c.NotNull = c.Type.NotNull
 	for r.I < len(r.Tokens) {
 		switch {
-		case r.Symbol(r.I, ","), r.Symbol(r.I, ")"), r.IsWord("FIRST"), r.IsWord("AFTER"):
+		case itemEnds(r), r.IsWord("FIRST"), r.IsWord("AFTER"):
 			c.End = r.EndOffset()
 			return c, true
 		case r.Take("NOT", "NULL"):
@@ -196,11 +175,8 @@ func readColumn(r *sqltext.Reader) (Column, bool) {
 		case r.IsWord("AS") && r.Symbol(r.I+1, "("):
 			c.Generated = true
 			r.I++
-			r.SkipBrackets()
-		case r.Symbol(r.I, "("):
-			r.SkipBrackets()
 		default:
-			r.I++
+			r.Skip()
 		}
 	}
 	c.End = r.EndOffset()
@@ -210,27 +186,15 @@ func readColumn(r *sqltext.Reader) (Column, bool) {
 // readExpression reads the expression of a DEFAULT: at least one token, up to a word that begins another clause.
 func readExpression(r *sqltext.Reader) string {
 	start := r.Offset()
-	for first := true; r.I < len(r.Tokens); first = false {
-		if !first {
-			for _, word := range []string{
-				"NOT", "NULL", "DEFAULT", "COMMENT", "CHECK", "AUTOINCREMENT", "IDENTITY", "GENERATED",
-				"STATS_TRUNCATE_LEN", "FIRST", "AFTER",
-			} {
-				if r.IsWord(word) {
-					return r.Src[start:r.EndOffset()]
-				}
-			}
-		}
-		switch {
-		case r.Symbol(r.I, ","), r.Symbol(r.I, ")"):
-			return r.Src[start:r.EndOffset()]
-		case r.Symbol(r.I, "("):
-			r.SkipBrackets()
-		default:
-			r.I++
-		}
+	for first := true; r.I < len(r.Tokens) && !itemEnds(r) && (first || !slices.ContainsFunc(clauses, r.IsWord)); first = false {
+		r.Skip()
 	}
 	return r.Src[start:r.EndOffset()]
+}
+
+// clauses are the words that begin what stands behind an expression in a column's definition.
+var clauses = []string{
+	"NOT", "NULL", "DEFAULT", "COMMENT", "CHECK", "AUTOINCREMENT", "IDENTITY", "GENERATED", "STATS_TRUNCATE_LEN", "FIRST", "AFTER",
 }
 
 func (t *Table) alter(r *sqltext.Reader) bool {

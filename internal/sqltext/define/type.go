@@ -1,6 +1,9 @@
 package define
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,66 +19,87 @@ type Type struct {
 	Elements  []Type // of ARRAY, MAP and TUPLE
 	Unknown   bool   // the engine has no type of this name
 
-	Start, End int // its span in the statement
+	Null, NotNull bool // what stands behind it, if anything; NULLABLE(…) is NULL
+
+	Start, End int // its span in the statement, without NULL
 }
 
-// typeNames are the types that the engine's grammar has (databend src/query/ast/src/parser/expr.rs, type_name), after synonyms are folded.
-var typeNames = map[string]bool{}
+// typeNames are the types that the engine's grammar has (databend src/query/ast/src/parser/expr.rs, type_name), and their synonyms.
+var typeNames = map[string]string{
+	"BOOL": "BOOLEAN", "TINYINT": "INT8", "SMALLINT": "INT16", "INT": "INT32", "INTEGER": "INT32", "BIGINT": "INT64", "SIGNED": "INT64",
+	"UNSIGNED": "UINT64", "FLOAT": "FLOAT32", "REAL": "FLOAT32", "DOUBLE": "FLOAT64", "NUMERIC": "DECIMAL", "VARCHAR": "STRING",
+	"TEXT": "STRING", "CHAR": "STRING", "CHARACTER": "STRING", "VARBINARY": "BINARY", "BLOB": "BINARY", "TINYBLOB": "BINARY",
+	"MEDIUMBLOB": "BINARY", "LONGBLOB": "BINARY", "JSON": "VARIANT", "DATETIME": "TIMESTAMP", "TIMESTAMPTZ": "TIMESTAMP_TZ",
+	"STAGELOCATION": "STAGE_LOCATION",
+}
 
 func init() {
 	for name := range strings.FieldsSeq(`BOOLEAN INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64 FLOAT32 FLOAT64 DECIMAL DATE TIMESTAMP
 		TIMESTAMP_TZ INTERVAL BINARY STRING VARIANT GEOMETRY GEOGRAPHY VECTOR ARRAY MAP BITMAP TUPLE NULLABLE STAGE_LOCATION`) {
-		typeNames[name] = true
+		typeNames[name] = name
 	}
 }
 
 // TypeNames are the names that a type may be written with, for "did you mean".
-func TypeNames() []string {
-	var names []string
-	for name := range typeNames {
-		names = append(names, name)
-	}
-	return append(names, sqltext.TypeSynonyms()...)
-}
+func TypeNames() []string { return slices.Sorted(maps.Keys(typeNames)) }
 
 // ParseType reads a type that stands alone, as a COPY's cast has it.
 func ParseType(text string) (Type, bool) {
 	r := read(text)
-	t, _, ok := readType(r)
+	t, ok := readType(r)
 	return t, ok && r.I == len(r.Tokens)
 }
 
-// readType reads a type and NULL or NOT NULL behind it. null is what was said: true, false, or nil for nothing.
-func readType(r *sqltext.Reader) (t Type, null *bool, ok bool) {
+// ProcedureArgs writes "(int, Decimal)", the types of a procedure as the engine has them, as sqltext.Object.Args does.
+func ProcedureArgs(list string) string {
+	args, _ := ReadProcedureArgs(read(list), false)
+	return args
+}
+
+// ReadProcedureArgs reads the argument list of a procedure and returns its types; named says that names stand before them.
+func ReadProcedureArgs(r *sqltext.Reader, named bool) (string, bool) {
+	if r.Symbol(r.I, "(") && r.Symbol(r.I+1, ")") {
+		r.I += 2
+		return "()", true
+	}
+	var types []string
+	ok := r.List(func() bool {
+		if named {
+			r.I++
+		}
+		t, ok := readType(r)
+		types = append(types, t.text(true))
+		return ok
+	})
+	if !ok {
+		return "", false
+	}
+	return "(" + strings.Join(types, ", ") + ")", true
+}
+
+// readType reads a type and NULL or NOT NULL behind it.
+func readType(r *sqltext.Reader) (t Type, ok bool) {
 	token, ok := r.Peek()
 	if !ok || token.Kind != sqltext.Word {
-		return t, nil, false
+		return t, false
 	}
 	t.Start = token.Start
-	t.Name = sqltext.TypeName(r.Upper(r.I))
+	written := r.Upper(r.I)
+	if t.Name = typeNames[written]; t.Name == "" {
+		t.Name, t.Unknown = written, true
+	}
 	r.I++
+	if t.Name == "DECIMAL" {
+		t.Precision, t.Scale = 18, 3
+	}
 	switch t.Name {
 	case "ARRAY", "MAP", "TUPLE", "NULLABLE":
-		if !readElements(r, &t) {
-			return t, nil, false
-		}
+		ok = r.List(func() bool { return readElement(r, &t) })
 	default:
-		numbers, ok := readNumbers(r)
-		if !ok {
-			return t, nil, false
-		}
-		switch {
-		case t.Name == "VECTOR" && len(numbers) == 1:
-			t.Width = numbers[0]
-		case t.Name == "DECIMAL":
-			t.Precision, t.Scale = 18, 3
-			if len(numbers) > 0 {
-				t.Precision, t.Scale = numbers[0], 0
-			}
-			if len(numbers) > 1 {
-				t.Scale = numbers[1]
-			}
-		}
+		ok = !r.Symbol(r.I, "(") || readNumbers(r, &t)
+	}
+	if !ok {
+		return t, false
 	}
 	if r.Take("UNSIGNED") && strings.HasPrefix(t.Name, "INT") {
 		t.Name = "U" + t.Name
@@ -85,48 +109,25 @@ func readType(r *sqltext.Reader) (t Type, null *bool, ok bool) {
 		t.Name = "TIMESTAMP_TZ"
 	}
 	t.End = r.EndOffset()
-	t.Unknown = !typeNames[t.Name]
 	if t.Name == "NULLABLE" && len(t.Elements) == 1 {
-		inner, yes := t.Elements[0], true
-		inner.Start, inner.End = t.Start, t.End
-		return inner, &yes, true
+		inner := t.Elements[0]
+		inner.Null, inner.Start, inner.End = true, t.Start, t.End
+		return inner, true
 	}
-	switch {
-	case r.Take("NOT", "NULL"):
-		no := false
-		return t, &no, true
-	case r.Take("NULL"):
-		yes := true
-		return t, &yes, true
-	}
-	return t, nil, true
+	t.NotNull = r.Take("NOT", "NULL")
+	t.Null = !t.NotNull && r.Take("NULL")
+	return t, true
 }
 
-// readElements reads the types in the brackets of ARRAY, MAP and TUPLE. A tuple's may have names.
-func readElements(r *sqltext.Reader, t *Type) bool {
-	if !r.TakeSymbol("(") {
-		return false
+// readElement reads one of the types in the brackets of ARRAY, MAP and TUPLE. A tuple's may have names.
+func readElement(r *sqltext.Reader, t *Type) bool {
+	if t.Name == "TUPLE" && r.I+1 < len(r.Tokens) &&
+		(r.Tokens[r.I].Kind == sqltext.Quoted || r.Tokens[r.I+1].Kind == sqltext.Word && !isTypeWord(r, r.I+1)) {
+		r.I++
 	}
-	for {
-		if t.Name == "TUPLE" && r.I+1 < len(r.Tokens) {
-			next := r.Tokens[r.I+1].Kind
-			named := r.Tokens[r.I].Kind == sqltext.Quoted || next == sqltext.Word && !isTypeWord(r, r.I+1)
-			if named {
-				r.I++
-			}
-		}
-		element, _, ok := readType(r)
-		if !ok {
-			return false
-		}
-		t.Elements = append(t.Elements, element)
-		if r.TakeSymbol(")") {
-			return true
-		}
-		if !r.TakeSymbol(",") {
-			return false
-		}
-	}
+	element, ok := readType(r)
+	t.Elements = append(t.Elements, element)
+	return ok
 }
 
 // isTypeWord says whether the word goes on with the type before it, instead of being one.
@@ -139,47 +140,55 @@ func isTypeWord(r *sqltext.Reader, i int) bool {
 	return false
 }
 
-// readNumbers reads (a, b), which may be missing.
-func readNumbers(r *sqltext.Reader) ([]int, bool) {
-	if !r.TakeSymbol("(") {
-		return nil, true
-	}
+// readNumbers reads the numbers in the brackets of a type: VECTOR(768), DECIMAL(10, 2), VARCHAR(20).
+func readNumbers(r *sqltext.Reader, t *Type) bool {
 	var numbers []int
-	for {
+	ok := r.List(func() bool {
 		token, ok := r.Peek()
 		if !ok || token.Kind != sqltext.Number {
-			return nil, false
+			return false
 		}
 		n, err := strconv.Atoi(r.Text(r.I))
-		if err != nil {
-			return nil, false
-		}
 		numbers = append(numbers, n)
 		r.I++
-		if r.TakeSymbol(")") {
-			return numbers, true
-		}
-		if !r.TakeSymbol(",") {
-			return nil, false
-		}
+		return err == nil
+	})
+	if !ok {
+		return false
 	}
+	switch {
+	case t.Name == "VECTOR" && len(numbers) == 1:
+		t.Width = numbers[0]
+	case t.Name == "DECIMAL" && len(numbers) == 1:
+		t.Precision, t.Scale = numbers[0], 0
+	case t.Name == "DECIMAL":
+		t.Precision, t.Scale = numbers[0], numbers[1]
+	}
+	return true
 }
 
 // String writes the type as SQL has it.
-func (t Type) String() string {
+func (t Type) String() string { return t.text(false) }
+
+// text writes the type; with null, NULL as well where it says so.
+func (t Type) text(null bool) string {
+	s := t.Name
 	switch {
 	case t.Name == "DECIMAL":
-		return "DECIMAL(" + strconv.Itoa(t.Precision) + ", " + strconv.Itoa(t.Scale) + ")"
-	case t.Name == "VECTOR":
-		return "VECTOR(" + strconv.Itoa(t.Width) + ")"
+		s = fmt.Sprintf("DECIMAL(%d, %d)", t.Precision, t.Scale)
+	case t.Name == "VECTOR" && t.Width > 0:
+		s = fmt.Sprintf("VECTOR(%d)", t.Width)
 	case len(t.Elements) > 0:
 		var elements []string
 		for _, e := range t.Elements {
-			elements = append(elements, e.String())
+			elements = append(elements, e.text(null))
 		}
-		return t.Name + "(" + strings.Join(elements, ", ") + ")"
+		s += "(" + strings.Join(elements, ", ") + ")"
 	}
-	return t.Name
+	if null && t.Null {
+		s += " NULL"
+	}
+	return s
 }
 
 // Equal says whether two types are the same one.

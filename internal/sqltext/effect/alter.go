@@ -63,7 +63,7 @@ func (a *analysis) alterView(start int) {
 		a.redefined("ALTER VIEW TAG")
 		return
 	}
-	if a.find("AS") < 0 {
+	if a.Find("AS") < 0 {
 		a.unknown("ALTER VIEW", "it is no change of a view that dbctl knows")
 		return
 	}
@@ -397,7 +397,7 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 			a.e.Class, a.e.Reason, a.e.Undo, a.e.Unknown = Irreversible, "what the pipe loads is not known here", "", true
 		}
 	case sqltext.User:
-		if a.find("IDENTIFIED") >= 0 {
+		if a.Find("IDENTIFIED") >= 0 {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier password cannot be read back", ""
 		}
 	case sqltext.Function:

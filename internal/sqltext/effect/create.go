@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
 // kindWords are the words that name a kind of object after CREATE, DROP and ALTER, for the kinds whose statements are alike.
@@ -44,8 +45,8 @@ func (a *analysis) takeKind() (kind sqltext.ObjectKind, words string, ok bool) {
 	return "", "", false
 }
 
-// object reads the name of an object of one of kindWords, a procedure's argument types included.
-func (a *analysis) object(kind sqltext.ObjectKind, define bool) (sqltext.Object, bool) {
+// object reads the name of an object of one of kindWords, a procedure's argument types included, which named says that names precede.
+func (a *analysis) object(kind sqltext.ObjectKind, named bool) (sqltext.Object, bool) {
 	if kind == sqltext.Dictionary {
 		return a.tableName(kind)
 	}
@@ -58,7 +59,7 @@ func (a *analysis) object(kind sqltext.ObjectKind, define bool) (sqltext.Object,
 		a.I++
 	}
 	if kind == sqltext.Procedure {
-		if o.Args, ok = a.ProcedureArgs(define); !ok {
+		if o.Args, ok = define.ReadProcedureArgs(a.Reader, named); !ok {
 			return sqltext.Object{}, false
 		}
 	}
@@ -163,7 +164,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		return
 	}
 	// AS of CREATE TABLE … AS SELECT stands outside brackets.
-	as := a.find("AS")
+	as := a.Find("AS")
 	like := a.IsWord("LIKE")
 	if like {
 		p := *a.Reader
@@ -224,18 +225,15 @@ func (a *analysis) definedColumns() []Column {
 			first = false
 			continue
 		}
-		if p.Symbol(p.I, "(") && p.SkipBrackets() {
-			continue
-		}
 		first = p.Symbol(p.I, ",")
-		p.I++
+		p.Skip()
 	}
 	return columns
 }
 
 // engine is the X of ENGINE = X, in upper case.
 func (a *analysis) engine() string {
-	if at := a.find("ENGINE"); at >= 0 && a.Symbol(at+1, "=") && at+2 < len(a.Tokens) {
+	if at := a.Find("ENGINE"); at >= 0 && a.Symbol(at+1, "=") && at+2 < len(a.Tokens) {
 		return a.Upper(at + 2)
 	}
 	return ""
@@ -244,7 +242,7 @@ func (a *analysis) engine() string {
 // sequenceStart is the n of START [WITH] [=] n.
 func (a *analysis) sequenceStart() string {
 	p := *a.Reader
-	if p.I = a.find("START"); p.I < 0 {
+	if p.I = a.Find("START"); p.I < 0 {
 		return "1"
 	}
 	p.I++
@@ -254,22 +252,6 @@ func (a *analysis) sequenceStart() string {
 		return p.Text(p.I)
 	}
 	return "1"
-}
-
-// find returns the index of the keyword outside brackets, from here on, or -1.
-func (a *analysis) find(keyword string) int {
-	depth := 0
-	for i := a.I; i < len(a.Tokens); i++ {
-		switch {
-		case a.Symbol(i, "("):
-			depth++
-		case a.Symbol(i, ")"):
-			depth--
-		case depth == 0 && a.Is(i, keyword):
-			return i
-		}
-	}
-	return -1
 }
 
 func (a *analysis) createView(verb Verb, materialized bool, start int) {

@@ -2,6 +2,7 @@ package effect
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -28,42 +29,47 @@ func (a *analysis) takes(kind string, r reads) {
 
 // with analyzes WITH …, then the statement that it belongs to.
 func (a *analysis) with(start int) {
-	a.Take("RECURSIVE")
-	for {
-		if _, ok := a.Ident(); !ok {
-			break
-		}
-		if a.Symbol(a.I, "(") && !a.SkipBrackets() || !a.Take("AS") {
-			break
-		}
-		a.Take("MATERIALIZED")
-		if !a.Symbol(a.I, "(") || !a.SkipBrackets() {
-			break
-		}
-		if a.TakeSymbol(",") {
-			continue
-		}
-		switch {
-		case a.Take("INSERT"):
-			a.insert(start)
-		case a.Take("UPDATE"):
-			a.dml("UPDATE", start, nil)
-		case a.Take("DELETE"):
-			a.dml("DELETE", start, func() { a.Take("FROM") })
-		case a.Take("MERGE"):
-			a.merge(start)
-		case a.Take("REPLACE"):
-			a.replace(start)
-		case a.Take("COPY"):
-			a.copyStatement(start)
-		case a.IsWord("SELECT"), a.IsWord("FROM"), a.IsWord("VALUES"), a.IsWord("WITH"), a.Symbol(a.I, "("):
-			a.query(start)
-		default:
-			a.unknown("WITH", "what follows WITH is no statement that dbctl knows")
-		}
-		return
+	_, ok := commonTables(a.Reader)
+	switch {
+	case !ok:
+		a.unknown("WITH", "its common table expressions cannot be read")
+	case a.Take("INSERT"):
+		a.insert(start)
+	case a.Take("UPDATE"):
+		a.dml("UPDATE", start, nil)
+	case a.Take("DELETE"):
+		a.dml("DELETE", start, func() { a.Take("FROM") })
+	case a.Take("MERGE"):
+		a.merge(start)
+	case a.Take("REPLACE"):
+		a.replace(start)
+	case a.Take("COPY"):
+		a.copyStatement(start)
+	case a.IsWord("SELECT"), a.IsWord("FROM"), a.IsWord("VALUES"), a.IsWord("WITH"), a.Symbol(a.I, "("):
+		a.query(start)
+	default:
+		a.unknown("WITH", "what follows WITH is no statement that dbctl knows")
 	}
-	a.unknown("WITH", "its common table expressions cannot be read")
+}
+
+// commonTables reads what follows WITH, up to the statement that it belongs to, and returns the names that it defines. ok is false
+// where it cannot be read to its end.
+func commonTables(p *sqltext.Reader) (names []string, ok bool) {
+	p.Take("RECURSIVE")
+	for {
+		name, ok := p.Ident()
+		if !ok || p.Symbol(p.I, "(") && !p.SkipBrackets() || !p.Take("AS") {
+			return names, false
+		}
+		p.Take("MATERIALIZED")
+		if !p.Symbol(p.I, "(") || !p.SkipBrackets() {
+			return names, false
+		}
+		names = append(names, name)
+		if !p.TakeSymbol(",") {
+			return names, true
+		}
+	}
 }
 
 // dmlClass marks a statement that changes rows of tables.
@@ -128,35 +134,20 @@ func (a *analysis) insert(start int) {
 
 // insertMulti reads every INTO before the query, outside brackets.
 func (a *analysis) insertMulti(kind string, start int) {
-	depth := 0
-	for ; a.I < len(a.Tokens); a.I++ {
-		switch {
-		case a.Symbol(a.I, "("):
-			depth++
-		case a.Symbol(a.I, ")"):
-			depth--
-		case depth == 0 && (a.IsWord("SELECT") || a.IsWord("WITH") || a.IsWord("FROM")):
-			if len(a.e.Writes) == 0 {
-				a.unknown(kind, noName)
-				return
-			}
-			a.addReads(start)
-			a.filledFrom(start)
-			a.dmlClass(kind)
+	// The query ends them; it may stand in brackets.
+	for a.I < len(a.Tokens) && !a.IsWord("SELECT") && !a.IsWord("WITH") && !a.IsWord("FROM") {
+		if !a.Take("INTO") {
+			a.Skip()
+			continue
+		}
+		o, ok := a.table(kind)
+		if !ok {
 			return
-		case depth == 0 && a.IsWord("INTO"):
-			a.I++
-			o, ok := a.table(kind)
-			if !ok {
-				return
-			}
-			a.I--
-			if !a.writes(o) {
-				a.write(o, WriteData, Rows)
-			}
+		}
+		if !a.writes(o) {
+			a.write(o, WriteData, Rows)
 		}
 	}
-	// The query may stand in brackets.
 	if len(a.e.Writes) == 0 {
 		a.unknown(kind, noName)
 		return
@@ -167,12 +158,7 @@ func (a *analysis) insertMulti(kind string, start int) {
 }
 
 func (a *analysis) writes(o sqltext.Object) bool {
-	for _, w := range a.e.Writes {
-		if w.Object == o {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.e.Writes, func(w Write) bool { return w.Object == o })
 }
 
 func (a *analysis) merge(start int) {
@@ -251,15 +237,7 @@ func (a *analysis) copyStatement(start int) {
 }
 
 func (a *analysis) textIs(i int, texts ...string) bool {
-	if i >= len(a.Tokens) {
-		return false
-	}
-	for _, s := range texts {
-		if strings.EqualFold(a.Text(i), s) {
-			return true
-		}
-	}
-	return false
+	return i < len(a.Tokens) && slices.ContainsFunc(texts, func(s string) bool { return strings.EqualFold(a.Text(i), s) })
 }
 
 // location names the files of @stage/path, '@stage/path' or a URI, without what may be secret in it.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -68,7 +69,7 @@ func TestEngineTypes(t *testing.T) {
 		o := effect.Analyze(create, "x").Writes[0].Object
 		env.SQL(t, create)
 		shown := env.SQL(t, "SELECT split_part(arguments, ' RETURN', 1) FROM system.procedures WHERE name = "+sqltext.Quote(name))[0][0]
-		if got := sqltext.ProcedureArgs(strings.TrimPrefix(shown, name)); got != o.Args {
+		if got := define.ProcedureArgs(strings.TrimPrefix(shown, name)); got != o.Args {
 			t.Errorf("%s: engine has %s, read as %s, want %s", typ, shown, got, o.Args)
 		}
 		env.SQL(t, "DROP PROCEDURE "+o.SQL())

@@ -146,7 +146,7 @@ func (a *analysis) grantedOn() {
 		}
 		return
 	}
-	on := a.find("ON")
+	on := a.Find("ON")
 	if on < 0 {
 		return
 	}

@@ -121,7 +121,7 @@ func (a *analysis) vacuum() {
 			kind += " " + a.Upper(i)
 		}
 	}
-	if a.find("DRY") >= 0 && a.Is(a.find("DRY")+1, "RUN") {
+	if a.Find("DRY") >= 0 && a.Is(a.Find("DRY")+1, "RUN") {
 		a.none(kind + " DRY RUN")
 		return
 	}

@@ -161,24 +161,9 @@ func (a *analysis) cteNames(from, to int) map[string]bool {
 		if !a.Is(i, "WITH") {
 			continue
 		}
-		p := &sqltext.Reader{Words: a.Slice(0, to), I: i + 1}
-		p.Take("RECURSIVE")
-		for {
-			name, ok := p.Ident()
-			if !ok {
-				break
-			}
-			if p.Symbol(p.I, "(") && !p.SkipBrackets() || !p.Take("AS") {
-				break
-			}
-			p.Take("MATERIALIZED")
-			if !p.Symbol(p.I, "(") || !p.SkipBrackets() {
-				break
-			}
+		found, _ := commonTables(&sqltext.Reader{Words: a.Slice(0, to), I: i + 1})
+		for _, name := range found {
 			names[name] = true
-			if !p.TakeSymbol(",") {
-				break
-			}
 		}
 	}
 	return names
@@ -226,7 +211,7 @@ func (a *analysis) taskBody() {
 
 // bodyNames names what the statements after AS read and write.
 func (a *analysis) bodyNames() {
-	at := a.find("AS")
+	at := a.Find("AS")
 	if at < 0 || at+1 >= len(a.Tokens) {
 		return
 	}
