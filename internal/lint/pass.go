@@ -89,12 +89,14 @@ func (p *pass) run(rules []Rule) {
 	fold := func(s *schema.Schema, statements []*statement) {
 		p.schema = s
 		for _, st := range statements {
+			all := st.Effect
+			st.Effect = s.Lasting(all)
 			each(func(r *Rule) {
 				if r.statement != nil {
 					r.statement(p, st)
 				}
 			})
-			s.Apply(st.SQL, st.Effect, st.place(0))
+			s.Apply(st.SQL, all, st.place(0))
 		}
 	}
 	now := schema.New()

@@ -97,6 +97,18 @@ func TestRules(t *testing.T) {
 			"\"x\"", ""},
 		{"dropped before", "DROP TABLE orders; -- dbctl: lint-ignore=drop-table,down-incomplete \"x\"\nDELETE FROM orders WHERE id = 1;", "3 gone-name"},
 		{"made again", "DROP TABLE orders; -- dbctl: lint-ignore=drop-table,down-incomplete \"x\"\nCREATE TABLE orders (a INT);", ""},
+		{
+			"a temporary table under a dropped name", "DROP TABLE orders; -- dbctl: lint-ignore=drop-table,down-incomplete \"x\"\n" +
+				"CREATE TEMP TABLE orders (a INT);\nINSERT INTO orders (a) VALUES (1);\nDROP TABLE orders;\nDELETE FROM orders;",
+			"6 empty-table\n6 gone-name",
+		},
+		{"a temporary table under a name", "CREATE TEMPORARY TABLE orders (a INT);\nINSERT INTO orders (a) VALUES (1);\nDROP TABLE orders;\n" +
+			"ALTER TABLE orders ADD COLUMN b INT;\n-- +goose Down\nALTER TABLE orders DROP COLUMN b;", ""},
+		{"is it there", "DROP TABLE orders; -- dbctl: lint-ignore=drop-table,down-incomplete \"x\"\nEXISTS TABLE orders;", ""},
+		{
+			"files written where files were removed",
+			"REMOVE @st/x/; -- dbctl: lint-ignore=irreversible \"x\"\nCOPY INTO @st/x/ FROM orders FILE_FORMAT = (TYPE = CSV); -- dbctl: lint-ignore=irreversible \"x\"", "",
+		},
 		{"use of the same database, qualified", "USE shop;\nCREATE TABLE shop.a (b INT);\n-- +goose Down\nDROP TABLE shop.a;", ""},
 		{"consumed by CREATE TABLE AS", "CREATE STREAM s ON TABLE orders;\nCREATE TABLE a AS SELECT * FROM s;\n-- +goose Down\nDROP " +
 			"TABLE a;\nDROP STREAM s;", "3 stream-consumed"},

@@ -79,6 +79,7 @@ type Gone struct {
 type Schema struct {
 	objects map[sqltext.Object]*Object
 	gone    map[sqltext.Object]Gone
+	temp    map[sqltext.Object]bool // names that stand for a temporary table of the session, whatever is behind them
 	opaque  bool
 }
 
@@ -93,21 +94,26 @@ func New(objects ...*Object) *Schema {
 
 // Clone returns a schema of its own with the same objects.
 func (s *Schema) Clone() *Schema {
-	return &Schema{objects: maps.Clone(s.objects), gone: maps.Clone(s.gone), opaque: s.opaque}
+	return &Schema{objects: maps.Clone(s.objects), gone: maps.Clone(s.gone), temp: maps.Clone(s.temp), opaque: s.opaque}
 }
 
-// Find returns the object of this name, or nil.
-func (s *Schema) Find(o sqltext.Object) *Object { return s.objects[o] }
+// Find returns the object of this name, or nil. Of a temporary table nothing is known.
+func (s *Schema) Find(o sqltext.Object) *Object {
+	if s.temp[o] {
+		return nil
+	}
+	return s.objects[o]
+}
 
 // Table returns the table, view or stream of this name, or nil.
 func (s *Schema) Table(database, name string) *Object {
-	return s.objects[sqltext.Object{Kind: sqltext.Table, Database: database, Name: name}]
+	return s.Find(sqltext.Object{Kind: sqltext.Table, Database: database, Name: name})
 }
 
 // Gone says that statements took an object away, and nothing has brought it back.
 func (s *Schema) Gone(o sqltext.Object) (Gone, bool) {
 	g, ok := s.gone[o]
-	return g, ok
+	return g, ok && !s.temp[o]
 }
 
 // Opaque says that a statement ran whose effect is not known: what is not here may be there all the same.
@@ -132,8 +138,20 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 	if e.Unknown {
 		s.opaque = true
 	}
+	if e.Temp != nil {
+		if s.temp == nil {
+			s.temp = map[sqltext.Object]bool{}
+		}
+		s.temp[*e.Temp] = true
+	}
 	for i := 0; i < len(e.Writes); i++ {
 		w := e.Writes[i]
+		if s.temp[w.Object] {
+			if w.Verb == effect.Drop || w.Verb == effect.RenameOut {
+				delete(s.temp, w.Object) // what is behind it can be seen again
+			}
+			continue
+		}
 		switch w.Verb {
 		case effect.Create, effect.CreateNew, effect.Replace:
 			if w.Verb == effect.CreateNew && s.objects[w.Object] != nil {
@@ -166,6 +184,14 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 	}
 }
 
+// Lasting is an effect without what it does to temporary tables.
+func (s *Schema) Lasting(e effect.Effect) effect.Effect {
+	if len(s.temp) > 0 {
+		e.Writes = slices.DeleteFunc(slices.Clone(e.Writes), func(w effect.Write) bool { return s.temp[w.Object] })
+	}
+	return e
+}
+
 func (s *Schema) put(o *Object) {
 	if s.objects == nil {
 		s.objects = map[sqltext.Object]*Object{}
@@ -175,6 +201,9 @@ func (s *Schema) put(o *Object) {
 }
 
 func (s *Schema) drop(o sqltext.Object, how Gone) {
+	if o.Kind == sqltext.StageFiles || o.Kind == sqltext.Unknown {
+		return // these are no names: files come again, and nobody knows of what else
+	}
 	if s.gone == nil {
 		s.gone = map[sqltext.Object]Gone{}
 	}
@@ -347,7 +376,7 @@ func (o *Object) alter(table define.Table, at Place) {
 
 // Needs are the objects that must be there for a statement to run.
 func Needs(e effect.Effect) []sqltext.Object {
-	if e.Unknown {
+	if e.Unknown || e.If && e.Class == effect.None {
 		return nil
 	}
 	all := slices.Clone(e.Names)

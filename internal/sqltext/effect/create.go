@@ -180,6 +180,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		kind += " AS SELECT"
 	}
 	if temp {
+		a.e.Temp = &o
 		a.set(kind, None, "a temporary table ends with the session", "")
 		if as >= 0 {
 			a.e.Consumes = true

@@ -81,11 +81,12 @@ type Effect struct {
 	Names  []sqltext.Object // what it reads or depends on: base tables, stages, connections
 	// the tables and views, written ones included, that rows of what it fills, or of the view that it defines, come from
 	Sources  []sqltext.Object
-	Consumes bool // a stream among Names is moved on by it: DML, CREATE TABLE AS and COPY INTO a location do that
+	Temp     *sqltext.Object // the temporary table that it makes: the session's own, and no write
+	Consumes bool            // a stream among Names is moved on by it: DML, CREATE TABLE AS and COPY INTO a location do that
 	Class    Class
 	Reason   string    // why it is of that class
 	Undo     string    // how it would be undone: "UNDROP TABLE t"
-	If       bool      // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing
+	If       bool      // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing; or only asks whether something is there
 	Unknown  bool      // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
 	Script   bool      // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
 	DML      bool      // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row

@@ -72,6 +72,7 @@ func (a *analysis) show(verb string) {
 	}
 	a.none(kind)
 	if verb == "DESC" || verb == "DESCRIBE" || verb == "EXISTS" {
+		a.e.If = verb == "EXISTS"
 		a.described()
 	}
 	for i := a.I; i < len(a.Tokens); i++ {
