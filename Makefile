@@ -35,7 +35,7 @@ LINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dbctl/lint-$(shell cksum < intern
 PYTHON_FILES := internal/local/front internal/databendtest/faults.py
 $(LINT)/done:
 	python3 -m venv $(LINT)
-	$(LINT)/bin/pip install -q --disable-pip-version-check --no-deps -r internal/local/lint.txt
+	$(LINT)/bin/pip install -q --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: -r internal/local/lint.txt
 	touch $@
 
 # A test that finds no engine fails here instead of being skipped.
