@@ -64,6 +64,32 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
+// TestPanicTellsNoSecret: a mistake of dbctl itself is told as any other error is, by a command that may have written by exit code 4.
+func TestPanicTellsNoSecret(t *testing.T) {
+	t.Parallel()
+	const value = "Tr0ub4dor-And-Three"
+	dir := t.TempDir()
+	write(t, dir, "dbctl.yaml", "project: p\nenvironments: { e: { host: h } }\n")
+	write(t, dir, "migrations/00001_a.sql", "-- +goose Up\nSELECT {{ secret \"KEY\" }};\n-- +goose Down\n")
+	write(t, dir, "migrations/00002_b.sql", "-- +goose Up\nSELECT {{ secret \"LATER\" }};\n-- +goose Down\n")
+	for args, want := range map[string]int{"lint": 1, "migrate up -e e": 4, "lint --json": 1} {
+		var out bytes.Buffer
+		code := Main(Process{
+			Args: strings.Fields(args), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Dir: dir, IsTerminal: func(any) bool { return false },
+			Getenv: func(name string) (string, bool) {
+				if name == "LATER" {
+					panic("no index for \x1b[2J" + value)
+				}
+				return value, name == "KEY"
+			},
+		})
+		if got := out.String(); code != want || strings.Contains(got, value) || strings.Contains(got, "\x1b") || !strings.Contains(got, "leak_test.go") ||
+			!strings.Contains(got, "[redacted]") {
+			t.Errorf("%s: exit %d\n%s", args, code, got)
+		}
+	}
+}
+
 func leakWorld(t *testing.T, value string) {
 	env := databendtest.New(t)
 	dir := t.TempDir()

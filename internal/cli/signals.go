@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/dbctl/dbctl/internal/event"
@@ -33,7 +34,7 @@ func (a *app) underSignals(run runFunc) exit.Code {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
+	go func() { done <- a.caught(ctx, run) }()
 
 	code := exit.Done
 	for n := 1; ; n++ {
@@ -60,6 +61,22 @@ func (a *app) underSignals(run runFunc) exit.Code {
 			}
 		}
 	}
+}
+
+// caught runs the command, and makes an error of a panic: what it says goes out as all else does, without secrets.
+func (a *app) caught(ctx context.Context, run runFunc) (err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		code := exit.Failed
+		if a.cmd.recovers != "" {
+			code = exit.Partly
+		}
+		err = &mistake{fmt.Sprintf("a mistake of dbctl itself, please report it: %v\n%s", p, debug.Stack()), a.recoverHint(), code}
+	}()
+	return run(ctx)
 }
 
 // failedItself reports whether a run had failed, and was being put back, before the signal came.
