@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ var rules = map[string][]string{
 	"internal/secret":           {"internal/exit"},
 	"internal/shell":            nil,
 	"internal/sqltext":          nil,
-	"internal/sqltext/effect":   {"internal/sqltext"},
+	"internal/sqltext/effect":   {"internal/sqltext", "internal/sqltext/define"},
 	"internal/sqltext/copytext": {"internal/sqltext"},
 	"internal/sqltext/define":   {"internal/sqltext"},
 	"internal/event":            nil,
@@ -105,6 +106,32 @@ func TestImports(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestMap holds the README's map of the packages to those that there are.
+func TestMap(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mapped := map[string]bool{}
+	for line := range strings.Lines(string(readme)) {
+		if name, about, ok := strings.Cut(line, " "); ok && strings.TrimSpace(about) != "" &&
+			(strings.HasPrefix(name, "internal/") || strings.HasPrefix(name, "cmd/")) {
+			mapped[name] = true
+		}
+	}
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if !mapped[name] && strings.Contains(name, "/") && !strings.Contains(name, ".") {
+			t.Errorf("the README's map lacks %s", name)
+		}
+		delete(mapped, name)
+	}
+	for name := range mapped {
+		t.Errorf("the README's map has %s, which is no package", name)
 	}
 }
 

@@ -57,7 +57,7 @@ type Catalog struct {
 // 800 ms, a database of 1,100 tables 100 ms).
 const inFilter = 20
 
-// readCatalog reads what is known of objects; of the databases in whole it reads every table's name and id too.
+// Read reads what is known of objects; of the databases in whole it reads every table's name and id too.
 func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string) (*Catalog, error) {
 	cat := &Catalog{
 		Tables: map[Name]*Entry{}, Gone: map[Name][]*Entry{}, Databases: map[string]*Entry{}, GoneDatabases: map[string][]*Entry{},

@@ -33,19 +33,17 @@ func IndexSQL(i Index) string {
 	if err != nil {
 		return i.Definition
 	}
-	var b strings.Builder
-	at := 0
+	var edits []sqltext.Edit
 	for k, t := range words.Tokens {
 		if t.Kind != sqltext.String {
 			continue
 		}
 		value, err := sqltext.Unquote(words.Text(k))
 		if err == nil && len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
-			b.WriteString(i.Definition[at:t.Start] + sqltext.Quote(value[1:len(value)-1]))
-			at = t.End
+			edits = append(edits, sqltext.Edit{Start: t.Start, End: t.End, Text: sqltext.Quote(value[1 : len(value)-1])})
 		}
 	}
-	return b.String() + i.Definition[at:]
+	return sqltext.Apply(i.Definition, edits)
 }
 
 // readOptions reads a table_option text, " K='v' K2='v2'". Values are not escaped there: one ends where another option, or nothing,

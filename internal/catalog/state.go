@@ -196,7 +196,7 @@ func (o ObjectState) IsFuse() bool { return o.Engine == "FUSE" }
 // its table. They change, and go, with those tables.
 func (o ObjectState) derived() bool { return o.Engine == "VIEW" || o.Engine == "STREAM" }
 
-// internalStage reports whether it is a stage whose files live and die with it.
+// IsInternalStage reports whether it is a stage whose files live and die with it.
 func (o ObjectState) IsInternalStage() bool {
 	return o.Kind == sqltext.Stage && o.Exists && o.Facts["type"] != "External"
 }
@@ -207,7 +207,7 @@ func (o ObjectState) Files() int {
 	return n
 }
 
-// drop is the word that drops it: TABLE, VIEW or STREAM.
+// DropWord is the word that drops it: TABLE, VIEW or STREAM.
 func (o ObjectState) DropWord() string {
 	switch o.Engine {
 	case "VIEW", "STREAM":

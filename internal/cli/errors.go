@@ -8,7 +8,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate"
-	"github.com/dbctl/dbctl/internal/preflight"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/ui"
 )
@@ -60,9 +59,6 @@ func failure(err error) ui.Failure {
 	f := ui.Failure{Message: err.Error(), Exit: int(exit.Of(err))}
 	if p, ok := errors.AsType[*migrate.PlanError](err); ok {
 		f.Kind, f.File, f.Line, f.Column = p.Kind, p.File, p.Line, p.Column
-	}
-	if p, ok := errors.AsType[*preflight.Error](err); ok {
-		f.Kind, f.File, f.Line, f.Column = "Preflight", p.File, p.Line, p.Column
 	}
 	if p, ok := errors.AsType[*project.Error](err); ok {
 		f.File, f.Line, f.Column, f.Caret, f.Hint = p.File, p.Line, p.Column, p.Caret, p.Hint

@@ -1,11 +1,9 @@
 package databend
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,22 +14,13 @@ import (
 
 // spliced is a statement as it is sent, and the way back.
 type spliced struct {
-	sql    string
-	values []span
+	sql   string
+	edits []sqltext.Edit // of Statement.SQL, in order
 }
-
-// span is what was put into a statement: the bytes of Statement.SQL that gave way, a placeholder as a rule, and those that stand there in
-// the sent text.
-type span struct{ from, to, outFrom, outTo int }
 
 // splice puts the secrets of st into its text, and leads its S3 locations to store, where there is one.
 func splice(st Statement, store *Store) (*spliced, error) {
-	holders, err := sqltext.Placeholders(st.SQL)
-	if err != nil {
-		return nil, err
-	}
-	edits := store.edits(st.SQL)
-	value := func(name string) (string, error) {
+	edits, err := sqltext.Splice(st.SQL, store.edits(st.SQL), func(name string) (string, error) {
 		v, ok := st.Secrets[name]
 		if !ok {
 			return "", &Error{
@@ -40,52 +29,24 @@ func splice(st Statement, store *Store) (*spliced, error) {
 			}
 		}
 		return v.Reveal(), nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	for _, h := range holders {
-		if slices.ContainsFunc(edits, func(e sqltext.Edit) bool { return e.Start <= h.Start && h.End <= e.End }) {
-			continue
-		}
-		one := st.SQL[h.Start:h.End]
-		if h.Quoted {
-			one = "'" + one + "'"
-		}
-		literal, err := sqltext.Splice(one, value)
-		if err != nil {
-			return nil, err
-		}
-		if h.Quoted {
-			literal = literal[1 : len(literal)-1]
-		}
-		edits = append(edits, sqltext.Edit{Start: h.Start, End: h.End, Text: literal})
-	}
-	slices.SortStableFunc(edits, func(a, b sqltext.Edit) int { return cmp.Compare(a.Start, b.Start) })
-	sp := &spliced{}
-	var out strings.Builder
-	from := 0
-	for _, e := range edits {
-		out.WriteString(st.SQL[from:e.Start])
-		v := span{from: e.Start, to: e.End, outFrom: out.Len()}
-		out.WriteString(e.Text)
-		v.outTo = out.Len()
-		sp.values = append(sp.values, v)
-		from = e.End
-	}
-	out.WriteString(st.SQL[from:])
-	sp.sql = out.String()
-	return sp, nil
+	return &spliced{sqltext.Apply(st.SQL, edits), edits}, nil
 }
 
 // origin returns the offset in Statement.SQL of an offset in the sent text; inside a secret it is the placeholder's start.
 func (s *spliced) origin(out int) int {
-	shift := 0
-	for _, v := range s.values {
-		switch {
-		case out < v.outFrom:
+	shift := 0 // of the sent text against Statement.SQL
+	for _, e := range s.edits {
+		switch start := e.Start + shift; {
+		case out < start:
 			return out - shift
-		case out < v.outTo:
-			return v.from
+		case out < start+len(e.Text):
+			return e.Start
 		}
-		shift = v.outTo - v.to
+		shift += len(e.Text) - (e.End - e.Start)
 	}
 	return out - shift
 }

@@ -188,7 +188,7 @@ func (p *pass) target(l *project.Load) sqltext.Object {
 	return o
 }
 
-// filePath is how the text of a file is read: only what the project itself leaves out, such as comments.
+// text is how the text of a file is read: only what the project itself leaves out, such as comments.
 func (p *pass) text(path string) string {
 	text, err := project.ReadFile(p.Dir, path, 64<<20)
 	if err != nil {

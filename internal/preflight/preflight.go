@@ -16,7 +16,6 @@ import (
 	"sync"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/lint"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
@@ -36,29 +35,8 @@ type Input struct {
 	Secrets func(ctx context.Context, names []string) (secret.Set, error)
 }
 
-// Error is something that cannot work, and where it stands.
-type Error struct {
-	File         string // relative to the project; "" where it is in none
-	Line, Column int
-	Msg          string
-	hint         string
-}
-
-func (e *Error) Error() string {
-	if e.File == "" {
-		return e.Msg
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
-}
-
-// ExitCode is 1: the run would be refused, or would fail.
-func (e *Error) ExitCode() exit.Code { return exit.Failed }
-
-// Hint says how to mend it.
-func (e *Error) Hint() string { return e.hint }
-
-// Check returns all that is sure to fail, joined: *Error and, of the server's own words, *databend.Error. Any other error is of the way
-// to the server.
+// Check returns all that is sure to fail, joined: *plan.Error and, of the server's own words, *databend.Error. Any other error is of the
+// way to the server.
 func Check(ctx context.Context, in Input) error {
 	c := &checker{in: in, database: in.Project.Env.Database}
 	w := warehouse{server: in.Server}
@@ -85,7 +63,7 @@ type checker struct {
 // joined is what was found, in the order of the files.
 func (c *checker) joined() error {
 	place := func(err error) (string, int, int) {
-		if e, ok := errors.AsType[*Error](err); ok {
+		if e, ok := errors.AsType[*plan.Error](err); ok {
 			return e.File, e.Line, e.Column
 		}
 		if e, ok := errors.AsType[*databend.Error](err); ok {
@@ -109,7 +87,7 @@ func (c *checker) add(err error) {
 
 func (c *checker) at(file string, st project.Statement, offset int, msg, hint string) {
 	line, column := st.Pos(offset)
-	c.add(&Error{File: file, Line: line, Column: column, Msg: msg, hint: hint})
+	c.add(plan.WouldFail(file, line, column, msg, hint))
 }
 
 // task is one question to the server.
@@ -151,18 +129,15 @@ func (c *checker) run(ctx context.Context, tasks []task) error {
 }
 
 // ask sends an EXPLAIN of a statement, and takes what the server has against it for what is wrong.
-func (c *checker) ask(prefix, file string, st project.Statement, counts func(error) bool) task {
+func (c *checker) ask(prefix, file string, st plan.Statement, counts func(error) bool) task {
 	return func(ctx context.Context, session *databend.Session) error {
-		_, err := session.Query(ctx, databend.Statement{
-			SQL: prefix + st.SQL, File: file, Line: st.Line, Column: st.Column,
-			PosOf: func(offset int) (int, int) { return st.Pos(max(0, offset-len(prefix))) },
-		})
+		_, err := session.Query(ctx, st.Explain(prefix, file))
 		e, ok := errors.AsType[*databend.Error](err)
 		switch {
 		case err == nil:
 		case !ok || e.Code == 0:
 			return err
-		case counts(err) && !c.unknownType(file, st):
+		case counts(err) && !c.unknownType(file, st.Statement):
 			own := *e
 			own.Caret = withoutPrefix(own.Caret, prefix)
 			c.add(&own)
@@ -196,22 +171,16 @@ func withoutPrefix(caret, prefix string) string {
 	return caret
 }
 
-// secretive says whether a statement carries a secret: EXPLAIN would echo it.
-func secretive(sql string) bool {
-	holders, err := sqltext.Placeholders(sql)
-	return err != nil || len(holders) > 0 || len(sqltext.SecretLiterals(sql)) > 0
-}
-
 // syntax lets the server read each pending statement but those with a secret, and those that EXPLAIN does not take.
 func (c *checker) syntax() []task {
 	var tasks []task
 	for _, s := range c.in.Steps {
 		for _, st := range s.Statements {
 			e := st.Effect
-			if e.Txn != "" || e.Use != "" || e.Session || len(e.Settings) > 0 || e.Script || secretive(st.SQL) {
+			if e.Txn != "" || e.Use != "" || e.Session || len(e.Settings) > 0 || e.Script || sqltext.Secretive(st.SQL) {
 				continue
 			}
-			tasks = append(tasks, c.ask("EXPLAIN SYNTAX ", s.File, st.Statement, func(error) bool { return true }))
+			tasks = append(tasks, c.ask("EXPLAIN SYNTAX ", s.File, st, func(error) bool { return true }))
 		}
 	}
 	return tasks
@@ -269,13 +238,12 @@ func (c *checker) fold(now *schema.Schema) []task {
 			for _, w := range e.Writes {
 				mentions = append(mentions, w.Object)
 			}
-			settled := !slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
-				return changed[o] || temporary[o] || known(o) &&
-					now.Find(o) == nil
+			unsettled := slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
+				return changed[o] || temporary[o] || known(o) && now.Find(o) == nil
 			})
-			if (e.DML && !e.Copy || e.Class == effect.None && !e.DDL) && e.Txn == "" && !moved && settled && !secretive(st.SQL) &&
-				!e.Unknown {
-				bind = append(bind, c.ask("EXPLAIN ", s.File, st.Statement, unbound))
+			binds := (e.DML && !e.Copy || e.Class == effect.None && !e.DDL) && e.Txn == "" && !e.Unknown
+			if binds && !moved && !unsettled && !sqltext.Secretive(st.SQL) {
+				bind = append(bind, c.ask("EXPLAIN ", s.File, st, unbound))
 			}
 			now.Apply(st.SQL, e, schema.Place{Version: s.Version, File: s.File, Line: st.Line, Column: st.Column})
 			for _, w := range e.Writes {
@@ -312,12 +280,9 @@ func (c *checker) present(now *schema.Schema, file string, st plan.Statement, te
 		case !known(w.Object):
 		case w.Verb == effect.Create && now.Find(w.Object) != nil:
 			c.at(file, st.Statement, define.Find(st.SQL, w.Name, 0), fmt.Sprintf("%s is there already", w.Object),
-				fmt.Sprintf("another name, or dbctl migrate baseline VERSION --reason \"why\", where the warehouse is as this version "+
-					"makes it"))
-		case w.Kind == sqltext.Table && w.Verb != effect.Alter && now.Find(sqltext.Object{
-			Kind: sqltext.Database,
-			Name: w.Database,
-		}) == nil && !foreign(w.Database):
+				"another name, or dbctl migrate baseline VERSION --reason \"why\", where the warehouse is as this version makes it")
+		case w.Kind == sqltext.Table && w.Verb != effect.Alter && !foreign(w.Database) &&
+			now.Find(sqltext.Object{Kind: sqltext.Database, Name: w.Database}) == nil:
 			c.at(file, st.Statement, define.Find(st.SQL, w.Database, 0),
 				fmt.Sprintf("there is no database %s, and nothing makes it before", w.Database),
 				"CREATE DATABASE IF NOT EXISTS "+sqltext.Ident(w.Database)+";")
@@ -380,10 +345,10 @@ func (c *checker) secrets(ctx context.Context) {
 		return
 	}
 	if _, err := c.in.Secrets(ctx, names); err != nil {
-		missing := &Error{Msg: err.Error()}
-		if h, ok := errors.AsType[*secret.MissingError](err); ok {
-			missing.hint = h.Hint()
+		hint := ""
+		if missing, ok := errors.AsType[*secret.MissingError](err); ok {
+			hint = missing.Hint()
 		}
-		c.add(missing)
+		c.add(plan.WouldFail("", 0, 0, err.Error(), hint))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -41,7 +42,7 @@ func known(o sqltext.Object) bool {
 
 // foreign says whether a database is none of the project's making: the engine's own, or one of another catalog.
 func foreign(database string) bool {
-	return database == "system" || database == "information_schema" || strings.Contains(database, ".")
+	return sqltext.EnginesOwn(database) || strings.Contains(database, ".")
 }
 
 // reads are the questions: the kinds that names has, and of tables those that are named.
@@ -94,11 +95,7 @@ func named(tables map[string][]string, database, name string) string {
 	for db, names := range tables {
 		condition := database + " = " + sqltext.Quote(db)
 		if len(names) <= most {
-			quoted := make([]string, len(names))
-			for i, n := range names {
-				quoted[i] = sqltext.Quote(n)
-			}
-			condition += " AND " + name + " IN (" + strings.Join(quoted, ", ") + ")"
+			condition += " AND " + catalog.Either(name, names)
 		}
 		all = append(all, condition)
 	}

@@ -3,7 +3,8 @@
 //
 // Open is a pure function of the folder, the options and the process's environment. Its result is a value: every statement
 // with its text as it will be sent but for secrets, which stand as {{ secret "NAME" }}, and with a function that leads from
-// an offset of that text back to line and column of the file. The first mistake ends Open with an *Error.
+// an offset of that text back to line and column of the file. Files are read to the end: Open's error joins an *Error for each mistake, or,
+// where the caller can go on without the broken files, lists them beside the others (Options.Partial).
 package project
 
 import (

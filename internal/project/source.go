@@ -3,7 +3,6 @@ package project
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -125,14 +124,9 @@ func (e *expansion) secrets() ([]string, error) {
 	if !strings.Contains(e.text, "{{") {
 		return nil, nil
 	}
-	places, err := sqltext.Placeholders(e.text)
+	names, err := sqltext.SecretNames(e.text)
 	if err != nil {
 		return nil, e.fail(err)
 	}
-	var names []string
-	for _, p := range places {
-		names = append(names, p.Name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return names, nil
 }

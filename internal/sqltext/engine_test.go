@@ -19,7 +19,9 @@ func TestEngineReadsLiterals(t *testing.T) {
 	}
 	var list []string
 	for _, v := range values {
-		spliced, err := sqltext.Splice(`hex({{ secret "V" }}), hex('<{{ secret "V" }}>')`, func(string) (string, error) { return v, nil })
+		const sql = `hex({{ secret "V" }}), hex('<{{ secret "V" }}>')`
+		edits, err := sqltext.Splice(sql, nil, func(string) (string, error) { return v, nil })
+		spliced := sqltext.Apply(sql, edits)
 		if err != nil {
 			t.Fatal(err)
 		}

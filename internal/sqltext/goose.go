@@ -50,8 +50,7 @@ func ParseFile(src string) (File, error) {
 		case "Up", "Down":
 			switch {
 			case inside != nil:
-				return File{}, errorAt(src, inside.start, "-- +goose StatementBegin without StatementEnd",
-					"end the statement with -- +goose StatementEnd")
+				return File{}, unclosed(src, inside)
 			case a.name == "Up" && state != "":
 				return File{}, errorAt(src, a.start, "second -- +goose Up", "one file has one Up section")
 			case a.name == "Down" && state == "":
@@ -72,20 +71,18 @@ func ParseFile(src string) (File, error) {
 				return File{}, errorAt(src, a.start, "-- +goose StatementBegin before -- +goose Up", noUp)
 			}
 			if inside != nil {
-				return File{}, errorAt(src, a.start, "nested -- +goose StatementBegin", "end the first with -- +goose StatementEnd")
+				return File{}, nested(src, a)
 			}
 			inside = &annotations[i]
 		case "StatementEnd":
 			if inside == nil {
-				return File{}, errorAt(src, a.start, "-- +goose StatementEnd without StatementBegin",
-					"open the statement with -- +goose StatementBegin")
+				return File{}, unopened(src, a)
 			}
 			inside = nil
 		}
 	}
 	if inside != nil {
-		return File{}, errorAt(src, inside.start, "-- +goose StatementBegin without StatementEnd",
-			"end the statement with -- +goose StatementEnd")
+		return File{}, unclosed(src, inside)
 	}
 	if state == "" {
 		return File{}, errorAt(src, 0, "no -- +goose Up", noUp)
@@ -108,7 +105,7 @@ func ParseFile(src string) (File, error) {
 func annotationsOf(src string, tokens []Token) ([]annotation, error) {
 	var found []annotation
 	for from := 0; ; {
-		i := indexMark(src, from)
+		i := indexFold(src, mark, from)
 		if i < 0 {
 			return found, nil
 		}
@@ -161,25 +158,22 @@ func annotationsOf(src string, tokens []Token) ([]annotation, error) {
 // mark makes a comment an annotation of goose's.
 const mark = "+goose"
 
-// indexMark returns the offset of mark, in any case, in src from offset from on, or -1.
-func indexMark(src string, from int) int {
-	for {
-		i := strings.IndexByte(src[from:], mark[0])
-		if i < 0 {
-			return -1
-		}
-		from += i
-		if len(src)-from >= len(mark) && strings.EqualFold(src[from:from+len(mark)], mark) {
-			return from
-		}
-		from++
-	}
+func unclosed(src string, a *annotation) error {
+	return errorAt(src, a.start, "-- +goose StatementBegin without StatementEnd", "end the statement with -- +goose StatementEnd")
+}
+
+func unopened(src string, a annotation) error {
+	return errorAt(src, a.start, "-- +goose StatementEnd without StatementBegin", "open the statement with -- +goose StatementBegin")
+}
+
+func nested(src string, a annotation) error {
+	return errorAt(src, a.start, "nested -- +goose StatementBegin", "end the first with -- +goose StatementEnd")
 }
 
 // SplitSection splits the expanded text of a section, honouring StatementBegin and StatementEnd: what stands between them is
 // one statement, whatever semicolons it has.
 func SplitSection(expanded string) ([]Statement, error) {
-	if indexMark(expanded, 0) < 0 {
+	if indexFold(expanded, mark, 0) < 0 {
 		return Split(expanded)
 	}
 	tokens, err := Scan(expanded)
@@ -217,7 +211,7 @@ func SplitSection(expanded string) ([]Statement, error) {
 			return nil, errorAt(expanded, a.start, "-- +goose "+a.name+" inside a section", "a template may not write annotations")
 		case "StatementBegin":
 			if inside != nil {
-				return nil, errorAt(expanded, a.start, "nested -- +goose StatementBegin", "end the first with -- +goose StatementEnd")
+				return nil, nested(expanded, a)
 			}
 			if err := outside(a.start, false); err != nil {
 				return nil, err
@@ -225,8 +219,7 @@ func SplitSection(expanded string) ([]Statement, error) {
 			inside, from = &annotations[i], a.end
 		case "StatementEnd":
 			if inside == nil {
-				return nil, errorAt(expanded, a.start, "-- +goose StatementEnd without StatementBegin",
-					"open the statement with -- +goose StatementBegin")
+				return nil, unopened(expanded, a)
 			}
 			if s, ok := wholeStatement(expanded, tokens, from, a.start); ok {
 				statements = append(statements, s)
@@ -235,8 +228,7 @@ func SplitSection(expanded string) ([]Statement, error) {
 		}
 	}
 	if inside != nil {
-		return nil, errorAt(expanded, inside.start, "-- +goose StatementBegin without StatementEnd",
-			"end the statement with -- +goose StatementEnd")
+		return nil, unclosed(expanded, inside)
 	}
 	if err := outside(len(expanded), true); err != nil {
 		return nil, err

@@ -7,18 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// Quote returns s as a string literal. Control characters are written as escapes, so that a literal takes one line.
+// Quote returns s as a string literal (databend src/query/ast/src/ast/quote.rs, QuotedString). Control characters are written as
+// escapes, so that a literal takes one line.
 func Quote(s string) string {
 	var b strings.Builder
 	b.Grow(len(s) + 2)
 	b.WriteByte('\'')
-	escapeTo(&b, s)
-	b.WriteByte('\'')
-	return b.String()
-}
-
-// escapeTo writes s as it stands inside '…' (databend src/query/ast/src/ast/quote.rs, QuotedString).
-func escapeTo(b *strings.Builder, s string) {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; c {
 		case '\\', '\'':
@@ -32,12 +26,14 @@ func escapeTo(b *strings.Builder, s string) {
 			b.WriteString(`\t`)
 		default:
 			if c < 0x20 {
-				fmt.Fprintf(b, `\x%02x`, c)
+				fmt.Fprintf(&b, `\x%02x`, c)
 				continue
 			}
 			b.WriteByte(c)
 		}
 	}
+	b.WriteByte('\'')
+	return b.String()
 }
 
 // Ident returns s as a quoted identifier. A name that holds a backtick goes in "…"; Databend cannot write one that also
@@ -150,7 +146,7 @@ func hexValue(c byte) byte {
 	return c - '0'
 }
 
-// foldIdent returns the name that an identifier token stands for: unquoted it is lower-cased, as unquoted_ident_case_sensitive
+// FoldIdent returns the name that an identifier token stands for: unquoted it is lower-cased, as unquoted_ident_case_sensitive
 // = 0 and quoted_ident_case_sensitive = 1, the defaults, have it.
 func FoldIdent(token string) string {
 	if name, ok := unquoteIdent(token); ok {

@@ -20,45 +20,26 @@ func Masked(sql string) bool { return strings.Contains(sql, redacted) }
 // does not scan has none.
 func SecretLiterals(sql string) [][2]int {
 	var spans [][2]int
-	tokens, err := Scan(sql)
-	if err != nil {
-		return nil
-	}
-	for _, e := range maskEdits(sql, tokens) {
-		spans = append(spans, [2]int{e.start, e.end})
+	for _, e := range maskEdits(sql) {
+		spans = append(spans, [2]int{e.Start, e.End})
 	}
 	return spans
 }
 
-// edit replaces src[start:end].
-type edit struct {
-	start, end int
-	text       string
+// Secretive says whether a statement carries a secret, as a placeholder or as a key written by hand: EXPLAIN would echo it.
+func Secretive(sql string) bool {
+	holders, err := Placeholders(sql)
+	return err != nil || len(holders) > 0 || len(maskEdits(sql)) > 0
 }
 
-func maskTokens(sql string) string {
-	tokens, err := Scan(sql)
+func maskTokens(sql string) string { return Apply(sql, maskEdits(sql)) }
+
+func maskEdits(sql string) []Edit {
+	w, err := ReadWords(sql)
 	if err != nil {
-		return sql
+		return nil
 	}
-	edits := maskEdits(sql, tokens)
-	if len(edits) == 0 {
-		return sql
-	}
-	var b strings.Builder
-	from := 0
-	for _, e := range edits {
-		b.WriteString(sql[from:e.start])
-		b.WriteString(e.text)
-		from = e.end
-	}
-	b.WriteString(sql[from:])
-	return b.String()
-}
-
-func maskEdits(src string, tokens []Token) []edit {
-	w := Words{src, significant(append([]Token(nil), tokens...))}
-	var edits []edit
+	var edits []Edit
 	var option string // what the innermost list of options belongs to: HEADERS = ( … ), WEBHOOK = ( … )
 	for i, t := range w.Tokens {
 		switch {
@@ -83,13 +64,13 @@ func maskEdits(src string, tokens []Token) []edit {
 			}
 			// A quoted identifier after = is a column, save where the dialect reads it as a string: better one masked too many.
 			if masked := q + redacted + q; masked != text {
-				edits = append(edits, edit{t.Start, t.End, masked})
+				edits = append(edits, Edit{t.Start, t.End, masked})
 			}
 			continue
 		}
 		if t.Kind == String || t.Kind == Code {
 			if masked, ok := maskInside(text, t.Kind); ok {
-				edits = append(edits, edit{t.Start, t.End, masked})
+				edits = append(edits, Edit{t.Start, t.End, masked})
 			}
 		}
 	}
@@ -153,16 +134,12 @@ func keyBefore(w Words, i int) bool {
 var secretKeys = map[string]bool{}
 
 func init() {
-	for _, k := range []string{
-		"access_key", "access_key_id", "access_key_secret", "secret_access_key", "master_key", "account_key", "account_name", "password",
-		"passwd", "pwd",
-		"security_token", "session_token", "secret_id", "secret_key", "secret", "credential", "credentials", "external_id", "delegation", "token",
-		"authorization", "authorization_header", "proxy_authorization", "api_key", "apikey", "x_api_key", "x_auth_token", "x_authorization",
-		"private_key", "sas_token",
-		"encryption_key", "passphrase", "cookie", "enterprise_license", "license_key", "awsaccesskeyid", "x_amz_signature", "x_amz_credential",
-		"x_amz_security_token",
-	} {
-		secretKeys[k] = true
+	for name := range strings.FieldsSeq(`access_key access_key_id access_key_secret secret_access_key master_key account_key account_name
+		password passwd pwd security_token session_token secret_id secret_key secret credential credentials external_id delegation token
+		authorization authorization_header proxy_authorization api_key apikey x_api_key x_auth_token x_authorization private_key sas_token
+		encryption_key passphrase cookie enterprise_license license_key awsaccesskeyid x_amz_signature x_amz_credential
+		x_amz_security_token`) {
+		secretKeys[name] = true
 	}
 }
 

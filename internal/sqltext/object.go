@@ -91,6 +91,11 @@ func (o Object) AccountWide() bool {
 	return true
 }
 
+// EnginesOwn says whether a database is the engine's own: nobody writes it, and it is always there.
+func EnginesOwn(database string) bool {
+	return database == "system" || database == "information_schema"
+}
+
 // nameStyle says how the engine makes a name of a token.
 type nameStyle uint8
 

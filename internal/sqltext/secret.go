@@ -1,6 +1,7 @@
 package sqltext
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -90,33 +91,45 @@ func gluesTo(t Token) bool {
 	return true
 }
 
-// Splice replaces each placeholder by value(name) as a correctly escaped literal (or, inside '…', escaped text). An error of
-// value, a value that is not UTF-8, or a placeholder that Placeholders refuses ends it; no error holds a value.
-func Splice(sql string, value func(name string) (string, error)) (string, error) {
+// SecretNames are the names of the secrets of an expanded text, sorted; an error where Placeholders has one.
+func SecretNames(sql string) ([]string, error) {
 	places, err := Placeholders(sql)
-	if err != nil || len(places) == 0 {
-		return sql, err
-	}
-	var b strings.Builder
-	from := 0
+	var names []string
 	for _, p := range places {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// Splice returns the edits that put value(name) in the place of each placeholder, as a correctly escaped literal (or, inside '…', escaped
+// text), among given ones, to which a placeholder within them gives way. An error of value, a value that is not UTF-8, or a placeholder
+// that Placeholders refuses ends it; no error holds a value.
+func Splice(sql string, given []Edit, value func(name string) (string, error)) ([]Edit, error) {
+	places, err := Placeholders(sql)
+	if err != nil {
+		return nil, err
+	}
+	edits := slices.Clone(given)
+	for _, p := range places {
+		if slices.ContainsFunc(given, func(e Edit) bool { return e.Start <= p.Start && p.End <= e.End }) {
+			continue
+		}
 		v, err := value(p.Name)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if !utf8.ValidString(v) {
-			return "", errorAt(sql, p.Start, fmt.Sprintf("secret %q is not UTF-8", p.Name), "Databend's literals hold text only")
+			return nil, errorAt(sql, p.Start, fmt.Sprintf("secret %q is not UTF-8", p.Name), "Databend's literals hold text only")
 		}
-		b.WriteString(sql[from:p.Start])
+		literal := Quote(v)
 		if p.Quoted {
-			escapeTo(&b, v)
-		} else {
-			b.WriteString(Quote(v))
+			literal = literal[1 : len(literal)-1]
 		}
-		from = p.End
+		edits = append(edits, Edit{p.Start, p.End, literal})
 	}
-	b.WriteString(sql[from:])
-	return b.String(), nil
+	slices.SortStableFunc(edits, func(a, b Edit) int { return cmp.Compare(a.Start, b.Start) })
+	return edits, nil
 }
 
 // storedBody is a part of a text that the engine keeps in clear or reads as SQL.

@@ -43,10 +43,16 @@ func TestIdent(t *testing.T) {
 	}
 }
 
+// spliced is sql with its secrets put in.
+func spliced(sql string, value func(string) (string, error)) (string, error) {
+	edits, err := Splice(sql, nil, value)
+	return Apply(sql, edits), err
+}
+
 func TestSplice(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{"KEY": `a'b\`, "LINES": "1\n2\t%s\x00", "SQL": `'); DROP TABLE t; -- {{ secret "KEY" }}`}
-	got, err := Splice(`SELECT a={{ secret "KEY" }} X = 'a{{ secret "LINES" }}b{{ secret "KEY" }}' Y = ({{ secret "SQL" }}, 1)`, func(name string) (string, error) {
+	got, err := spliced(`SELECT a={{ secret "KEY" }} X = 'a{{ secret "LINES" }}b{{ secret "KEY" }}' Y = ({{ secret "SQL" }}, 1)`, func(name string) (string, error) {
 		return values[name], nil
 	})
 	want := `SELECT a='a\'b\\' X = 'a1\n2\t%s\x00ba\'b\\' Y = ('\'); DROP TABLE t; -- {{ secret "KEY" }}', 1)`
@@ -54,10 +60,10 @@ func TestSplice(t *testing.T) {
 		t.Errorf("Splice: error %v (-got +want):\n%s", err, cmp.Diff(got, want))
 	}
 	missing := errors.New("no such secret")
-	if _, err := Splice(`x = {{ secret "A" }}`, func(string) (string, error) { return "", missing }); !errors.Is(err, missing) {
+	if _, err := spliced(`x = {{ secret "A" }}`, func(string) (string, error) { return "", missing }); !errors.Is(err, missing) {
 		t.Errorf("Splice: got error %v, want %v", err, missing)
 	}
-	if _, err := Splice(`x = {{ secret "A" }}`, func(string) (string, error) { return "\xff", nil }); err == nil {
+	if _, err := spliced(`x = {{ secret "A" }}`, func(string) (string, error) { return "\xff", nil }); err == nil {
 		t.Error("Splice of a value that is not UTF-8: no error")
 	}
 }
@@ -148,7 +154,7 @@ func FuzzSplice(f *testing.F) {
 			return
 		}
 		get := func(string) (string, error) { return value, nil }
-		out, err := Splice(`SELECT {{ secret "A" }}, 1`, get)
+		out, err := spliced(`SELECT {{ secret "A" }}, 1`, get)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +173,7 @@ func FuzzSplice(f *testing.F) {
 		}
 		head, err1 := Unquote("'" + before + "'")
 		tail, err2 := Unquote("'" + after + "'")
-		out, err = Splice(quoted, get)
+		out, err = spliced(quoted, get)
 		if err != nil || err1 != nil || err2 != nil {
 			return
 		}

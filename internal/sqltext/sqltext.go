@@ -41,3 +41,32 @@ func errorAt(src string, offset int, msg, hint string) *Error {
 }
 
 const bom = "\ufeff"
+
+// Edit replaces the bytes [Start, End) of a text.
+type Edit struct {
+	Start, End int
+	Text       string
+}
+
+// Apply is src after the edits, which are in order.
+func Apply(src string, edits []Edit) string {
+	var b strings.Builder
+	from := 0
+	for _, e := range edits {
+		b.WriteString(src[from:e.Start])
+		b.WriteString(e.Text)
+		from = e.End
+	}
+	b.WriteString(src[from:])
+	return b.String()
+}
+
+// indexFold returns the offset of an ASCII word, in any case, in s from offset from on, or -1.
+func indexFold(s, word string, from int) int {
+	for i := from; i+len(word) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(word)], word) {
+			return i
+		}
+	}
+	return -1
+}

@@ -8,12 +8,6 @@ import (
 // Store is an object store that stands in for S3: where a statement says no endpoint, its S3 locations and connections go there.
 type Store struct{ Endpoint, Region, Key, Secret string }
 
-// Edit replaces the bytes [Start, End) of a text.
-type Edit struct {
-	Start, End int
-	Text       string
-}
-
 // replaced are the options of an S3 connection that give way to the store's own: who asks, and how its addresses are written.
 var replaced = []string{
 	"ACCESS_KEY_ID", "AWS_KEY_ID", "SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "SESSION_TOKEN", "AWS_TOKEN", "SECURITY_TOKEN", "ROLE_ARN",
@@ -24,7 +18,7 @@ var replaced = []string{
 // Edits are what leads the S3 locations and connections of a statement to the store, in order. One that names another endpoint, or a
 // connection (CONNECTION_NAME), is left as it is: so are statements that do not scan.
 func (s Store) Edits(sql string) []Edit {
-	if !containsFoldASCII(sql, "s3") {
+	if indexFold(sql, "s3", 0) < 0 {
 		return nil
 	}
 	w, _ := ReadWords(sql) // what does not scan has no words
@@ -105,7 +99,7 @@ func (s Store) written(equal string, said map[string]bool) string {
 
 // Buckets are the names of the S3 buckets that a statement's locations name.
 func Buckets(sql string) []string {
-	if !containsFoldASCII(sql, "s3:") {
+	if indexFold(sql, "s3:", 0) < 0 {
 		return nil
 	}
 	var names []string
@@ -170,14 +164,4 @@ func unquoted(literal string) string {
 		return v
 	}
 	return literal
-}
-
-// containsFoldASCII is strings.Contains for a short ASCII word in any case.
-func containsFoldASCII(s, word string) bool {
-	for i := 0; i+len(word) <= len(s); i++ {
-		if strings.EqualFold(s[i:i+len(word)], word) {
-			return true
-		}
-	}
-	return false
 }

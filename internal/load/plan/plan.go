@@ -177,11 +177,7 @@ func (l *Planner) Source(ld project.Load, sql string) (*source.Load, error) {
 		return nil, err
 	}
 	ld.Statement, ld.Expanded = project.Statement{SQL: sql, Line: 1, Column: 1}, sql
-	places, err := sqltext.Placeholders(sql)
-	for _, p := range places {
-		ld.Secrets = append(ld.Secrets, p.Name)
-	}
-	if err != nil {
+	if ld.Secrets, err = sqltext.SecretNames(sql); err != nil {
 		return nil, err
 	}
 	return source.New(ld, l.Scope.Project, l.Scope.Database)

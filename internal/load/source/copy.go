@@ -124,7 +124,7 @@ type Send struct {
 	Missing []string // optional columns that these files lack: NULL
 }
 
-// Sql is the COPY. By FILES it names them from the stage root, so that a location that is no folder means the same.
+// SQL is the COPY. By FILES it names them from the stage root, so that a location that is no folder means the same.
 func (j *Load) SQL(s Send) string {
 	var b strings.Builder
 	b.WriteString(j.headFor(s.Missing))

@@ -215,18 +215,21 @@ func mentions(s Step, made map[string]int64) (sqltext.Object, int64, bool) {
 	return sqltext.Object{}, 0, false
 }
 
+// Explain is the statement of a file behind an EXPLAIN: errors stand where they do in the file.
+func (st Statement) Explain(prefix, file string) databend.Statement {
+	return databend.Statement{
+		SQL: prefix + st.SQL, File: file, Line: st.Line, Column: st.Column,
+		PosOf: func(offset int) (int, int) { return st.Pos(max(0, offset-len(prefix))) },
+	}
+}
+
 // CheckSyntax lets the server read what it cannot run. A statement with a secret is left out: EXPLAIN SYNTAX would echo it.
 func (s *Step) CheckSyntax(ctx context.Context, conn state.Session) error {
 	for _, st := range s.Statements {
-		if holders, err := sqltext.Placeholders(st.SQL); err != nil || len(holders) > 0 || st.Effect.Class == effect.None {
+		if sqltext.Secretive(st.SQL) || st.Effect.Class == effect.None {
 			continue
 		}
-		const prefix = "EXPLAIN SYNTAX "
-		_, err := conn.Query(ctx, databend.Statement{
-			SQL: prefix + st.SQL, File: s.File, Line: st.Line, Column: st.Column,
-			PosOf: func(offset int) (int, int) { return st.Pos(max(0, offset-len(prefix))) },
-		})
-		if err != nil {
+		if _, err := conn.Query(ctx, st.Explain("EXPLAIN SYNTAX ", s.File)); err != nil {
 			return fmt.Errorf("check the syntax of version %d, which cannot run here: %w", s.Version, err)
 		}
 	}

@@ -23,6 +23,7 @@ const (
 	NoDown       = "NoDown"       // nothing says how to go down
 	NoVersion    = "NoVersion"    // no such version
 	Unfinished   = "Unfinished"   // an earlier run must be finished first
+	Preflight    = "Preflight"    // proved to fail, by package preflight
 )
 
 // Error refuses a run before its first write.
@@ -51,6 +52,11 @@ func (e *Error) ExitCode() exit.Code { return cmp.Or(e.code, exit.Failed) }
 
 // Hint is the command or line that mends it.
 func (e *Error) Hint() string { return e.hint }
+
+// WouldFail is something that cannot work, and where it stands: file is "" where it is in none.
+func WouldFail(file string, line, column int, msg, hint string) *Error {
+	return &Error{Kind: Preflight, File: file, Line: line, Column: column, Msg: msg, hint: hint}
+}
 
 // LeftUnfinished refuses because an earlier run needs a person first (exit 4).
 func LeftUnfinished(hint, format string, args ...any) error {

@@ -109,7 +109,7 @@ func storedStep(v state.Version, text string, env project.Environment) (Step, er
 		return s, fmt.Errorf("read the journal's text of version %d: %w", v.Version, err)
 	}
 	s.Statements = Read(statements, env.Database)
-	if s.Secrets, err = placeholders(s.Statements); err != nil {
+	if s.Secrets, err = sqltext.SecretNames(text); err != nil {
 		return s, fmt.Errorf("read the journal's text of version %d: %w", v.Version, err)
 	}
 	return s, s.check(env)
@@ -119,13 +119,11 @@ func storedStep(v state.Version, text string, env project.Environment) (Step, er
 func placeholders(statements []Statement) ([]string, error) {
 	var names []string
 	for _, st := range statements {
-		holders, err := sqltext.Placeholders(st.SQL)
+		some, err := sqltext.SecretNames(st.SQL)
 		if err != nil {
 			return nil, err
 		}
-		for _, h := range holders {
-			names = append(names, h.Name)
-		}
+		names = append(names, some...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
@@ -295,7 +293,7 @@ func consumed(e effect.Effect) []sqltext.Object {
 	}
 	var out []sqltext.Object
 	for _, o := range e.Names {
-		if o.Kind == sqltext.Table && o.Database != "system" && o.Database != "information_schema" {
+		if o.Kind == sqltext.Table && !sqltext.EnginesOwn(o.Database) {
 			out = append(out, o)
 		}
 	}
