@@ -38,9 +38,9 @@ $(LINT)/done:
 	$(LINT)/bin/pip install -q --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: -r internal/local/lint.txt
 	touch $@
 
-# A test that finds no engine fails here instead of being skipped.
+# A test that finds no engine fails here instead of being skipped. Tests mostly wait for the engine: eight at a time, whatever the cores.
 test: check
-	DBCTL_REQUIRE_ENGINE=1 go test -race -timeout 30m ./...
+	DBCTL_REQUIRE_ENGINE=1 go test -race -timeout 30m -parallel 8 ./...
 
 bench:
 	DBCTL_REQUIRE_ENGINE=1 go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./...

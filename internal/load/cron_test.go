@@ -21,7 +21,8 @@ import (
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
-// What a run sends, by its first words: a constant number of requests, and none of EXPLAIN, INFER_SCHEMA and UPDATE.
+// What a run sends, by its first words: a constant number of requests, and none of EXPLAIN, INFER_SCHEMA and UPDATE. The marks on its
+// lock do not count: a slow machine gives time for more of them.
 func TestRequestsOfARun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -35,7 +36,9 @@ func TestRequestsOfARun(t *testing.T) {
 		c.Transport = wire{func(sql string) {
 			mu.Lock()
 			defer mu.Unlock()
-			sent = append(sent, sql)
+			if !strings.HasPrefix(sql, "ALTER TABLE") {
+				sent = append(sent, sql)
+			}
 		}}
 	}
 	begins := func() (out []string) {
@@ -52,8 +55,8 @@ func TestRequestsOfARun(t *testing.T) {
 		w.Put(t, fmt.Sprintf("p/%03d.parquet", i), rows(i, 1))
 	}
 	w.mustRun(ld, plan.Options{}, 150, 150)
-	if len(sent) > 23 { // one of them only where it takes seconds
-		t.Errorf("a run sent %d statements, want at most 23:\n%s", len(sent), strings.Join(begins(), "\n"))
+	if len(sent) > 20 { // one of them only where it takes seconds
+		t.Errorf("a run sent %d statements, want at most 20:\n%s", len(sent), strings.Join(begins(), "\n"))
 	}
 	for _, sql := range begins() {
 		if strings.HasPrefix(sql, "EXPLAIN") || strings.HasPrefix(sql, "UPDATE") {

@@ -209,8 +209,8 @@ func TestProofLongStatement(t *testing.T) {
 	w := newWorld(t)
 	w.sql("CREATE TABLE counted (v INT)")
 	w.migration(1, []string{"INSERT INTO counted SELECT length('{db}') - length('{db}') + 1", "CREATE TABLE r (x INT)"}, nil)
-	w.env.Fault(t, databendtest.Fault{Action: "hold", Match: "^INSERT INTO counted .*" + w.env.Database, Hold: 6})
-	env := []string{"DBCTL_LOCK_TTL=2s"}
+	w.env.Fault(t, databendtest.Fault{Action: "hold", Match: "^INSERT INTO counted .*" + w.env.Database, Hold: 15})
+	env := []string{"DBCTL_LOCK_TTL=5s"} // a busy machine must find the time to beat in
 	runs := make(chan struct{})
 	owner := w.start(func(_ int, sql string) fault {
 		if strings.HasPrefix(sql, "INSERT INTO counted") {
@@ -223,7 +223,7 @@ func TestProofLongStatement(t *testing.T) {
 	case <-owner.proxy.exited:
 		t.Fatalf("it ended: %s\n%s", owner.wait(), owner.asked())
 	}
-	time.Sleep(3 * time.Second)
+	time.Sleep(7 * time.Second)
 	if other := w.start(nil, env, "migrate", "up").wait(); other.exit != 5 {
 		t.Errorf("want exit 5: %s\n%s", other, other.asked())
 	}
