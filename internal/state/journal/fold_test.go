@@ -33,7 +33,7 @@ func TestTheServersFoldIsOurs(t *testing.T) {
 			seq := int64(0)
 			add := func(row Row) {
 				seq++
-				row.EventID, row.Run, row.Token, row.Seq = fmt.Sprintf("%s-%d", run, seq), run, int64(1+i/2), seq
+				row.EventID, row.Run, row.Token, row.Seq = fmt.Sprintf("%s-%d", run, seq), run, int64(7+i/2), seq // from one digit to two
 				if row.Version != 0 {
 					row.Name = fmt.Sprintf("m%d", row.Version)
 				}

@@ -105,10 +105,11 @@ func (j *Journal) counted() string {
 }
 
 // lastOutcomes chooses, of each kind of outcome of each version, the last row: the server keeps the rest of a long history, since what a
-// version is now depends on no other (History.fold).
+// version is now depends on no other (History.fold). The columns are those of the journal, r: a bare token would be the text that the
+// query selects under that name, in which 9 comes after 10.
 func (j *Journal) lastOutcomes() string {
 	return events(outcomes...) + " AND " + j.counted() +
-		" QUALIFY row_number() OVER (PARTITION BY version, event, direction ORDER BY token DESC, run DESC, seq DESC, at DESC) = 1"
+		" QUALIFY row_number() OVER (PARTITION BY r.version, r.event, r.direction ORDER BY r.token DESC, r.run DESC, r.seq DESC, r.at DESC) = 1"
 }
 
 // unended chooses the rows that say what the runs without an end were doing, and the schema's.
@@ -137,7 +138,7 @@ func (j *Journal) history(ctx context.Context, chosen func(column) bool, rows ..
 		copy(all, exprs)
 		return "SELECT " + store.Literal(kind) + "," + strings.Join(all, ",") + from
 	}
-	journal := " FROM " + j.db.Name(store.JournalTable) + " WHERE " + j.scope()
+	journal := " FROM " + j.db.Name(store.JournalTable) + " AS r WHERE " + j.scope()
 	branches := []string{
 		branch("c", []string{"count(*)::STRING", "coalesce(max(token),0)::STRING"}, journal),
 		branch("t", lock.ViewColumns, " FROM system.tables WHERE "+lock.ViewFilter(j.db)),
