@@ -132,7 +132,7 @@ func TestTwoLoadsOfOneTable(t *testing.T) {
 	for i := range 3 {
 		wg.Go(func() {
 			err := w.child(t.Context(), w.Config, fmt.Sprintf("both-%d", i), nil, func(l *Loader) error {
-				l.cfg.LockWait = time.Minute
+				l.cfg.LockWait = 10 * time.Minute
 				res, err := l.Run(t.Context(), ld, plan.Options{})
 				files.Add(int64(res.Files))
 				return err

@@ -90,7 +90,7 @@ func TestPlanMadeWhileAnotherRuns(t *testing.T) {
 		}}
 		go func() {
 			other <- w.child(t.Context(), cfg, "other", nil, func(l *Loader) error {
-				l.cfg.LockWait = time.Minute
+				l.cfg.LockWait = 10 * time.Minute
 				res, err := l.Run(context.Background(), ld, plan.Options{})
 				if err == nil && res.Files != 0 {
 					err = fmt.Errorf("loaded %d files, want 0", res.Files)

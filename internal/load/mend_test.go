@@ -53,7 +53,7 @@ func TestMarkBehindARun(t *testing.T) {
 			return err
 		}
 		return w.with(t.Context(), func(l *Loader) error {
-			l.cfg.LockWait = time.Minute
+			l.cfg.LockWait = 10 * time.Minute
 			l.cfg.Sink = func(event.Event) { // it waits
 				if lock != nil {
 					w.SQL(t, ld.Statement.SQL)

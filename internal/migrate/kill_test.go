@@ -192,7 +192,7 @@ func TestKill(t *testing.T) {
 			w.srv = healthy
 			w.die()
 			where := fmt.Sprintf("killed at request %d, sent %v: %.300s", at, sent, g.text(at))
-			err := w.migrator(Options{LockWait: time.Minute}).Recover(t.Context(), RollBack, "")
+			err := w.migrator(Options{LockWait: 10 * time.Minute}).Recover(t.Context(), RollBack, "")
 			if err != nil {
 				t.Fatalf("%s: recover: %v\n%s", where, err, w.said())
 			}
@@ -210,7 +210,7 @@ func TestKill(t *testing.T) {
 				t.Errorf("%s: recovered, and the journal says %d applied (-want +got):\n%s\nsaid: %s", where, applied, diff, said)
 				continue
 			}
-			w.must(w.migrator(Options{LockWait: time.Minute}).Up(t.Context()))
+			w.must(w.migrator(Options{LockWait: 10 * time.Minute}).Up(t.Context()))
 			if diff := cmp.Diff(after[5], w.look()); diff != "" {
 				t.Errorf("%s: after going on (-want +got):\n%s", where, diff)
 			}

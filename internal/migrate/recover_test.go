@@ -41,7 +41,7 @@ func (w *world) cut(what string, sent bool, o Options) {
 
 func (w *world) recover(how, reason string) error {
 	w.t.Helper()
-	return w.migrator(Options{LockWait: time.Minute}).Recover(w.t.Context(), how, reason)
+	return w.migrator(Options{LockWait: 10 * time.Minute}).Recover(w.t.Context(), how, reason)
 }
 
 const three = "CREATE TABLE b (x INT);\nUSE {{ database }};\nALTER TABLE a ADD COLUMN y INT;\nUPDATE a SET y = 7;\nCREATE TABLE c AS SELECT * FROM a;\n"
@@ -69,7 +69,7 @@ func TestNextCommandFindsAnUnfinishedRun(t *testing.T) {
 		t.Errorf("got %q", w.said())
 	}
 	w.cut("UPDATE a SET", false, Options{})
-	w.must(w.migrator(Options{LockWait: time.Minute}).Up(t.Context()))
+	w.must(w.migrator(Options{LockWait: 10 * time.Minute}).Up(t.Context()))
 	if got, want := w.states(), "1 applied, 2 applied"; got != want {
 		t.Errorf("got %q, want %q: up puts it back and goes on", got, want)
 	}
@@ -451,7 +451,7 @@ func TestLateOutcome(t *testing.T) {
 	w.migration(2, "CREATE TABLE b (x INT);\n")
 	w.migration(3, "CREATE TABLE c (x INT);\nINSERT INTO nowhere VALUES (1);\n")
 	w.cut("INSERT INTO nowhere", false, Options{})
-	m := w.migrator(Options{LockWait: time.Minute})
+	m := w.migrator(Options{LockWait: 10 * time.Minute})
 	h, err := m.store.History(t.Context())
 	w.must(err)
 	left, ok := unfinished(h)

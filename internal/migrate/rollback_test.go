@@ -261,12 +261,12 @@ func TestRecoverEndsTheRestoreBefore(t *testing.T) {
 	go func() { _ = m.Up(t.Context()) }()
 	select {
 	case <-g.dead:
-	case <-time.After(time.Minute):
+	case <-time.After(10 * time.Minute):
 		t.Fatal("the restore never came to its FLASHBACK")
 	}
 	w.srv = healthy
 	w.die()
-	w.must(w.migrator(Options{LockWait: time.Minute}).Recover(t.Context(), RollBack, ""))
+	w.must(w.migrator(Options{LockWait: 10 * time.Minute}).Recover(t.Context(), RollBack, ""))
 	if after := w.everything(); after != before {
 		t.Errorf("got\n%s\nwant\n%s\n%s", after, before, w.said())
 	}

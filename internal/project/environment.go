@@ -50,7 +50,9 @@ func (c *config) sources(env *environment) map[string]secret.Source {
 
 // environment fills in the defaults of the chosen environment. Vars from low to high: the file's, the environment's, those of
 // the embedded engine, --var. A var whose environment variable has no value is put into unset.
-func (c *config) environment(o Options, chosen *environment, getenv func(string) (string, bool), unset map[string]string) (Environment, error) {
+func (c *config) environment(
+	o Options, chosen *environment, getenv func(string) (string, bool), unset map[string]string,
+) (Environment, error) {
 	var e Environment
 	vars := c.vars
 	if chosen != nil {

@@ -277,7 +277,7 @@ func TestProofTwoLoads(t *testing.T) {
 		args := p.args
 		waits := round%2 == 0
 		if waits {
-			args = append(slices.Clone(args), "--lock-wait", "90s")
+			args = append(slices.Clone(args), "--lock-wait", "10m")
 		}
 		a := w.start(nil, nil, args...)
 		time.Sleep(time.Duration(rnd.IntN(80)) * time.Millisecond)

@@ -44,7 +44,7 @@ func TestProofTwoAtOnce(t *testing.T) {
 		args := []string{"migrate", "up"}
 		waits := round%2 == 0
 		if waits {
-			args = append(args, "--lock-wait", "90s")
+			args = append(args, "--lock-wait", "10m")
 		}
 		a := w.start(nil, nil, args...)
 		time.Sleep(time.Duration(rnd.IntN(120)) * time.Millisecond)
@@ -102,7 +102,7 @@ func TestProofKilledWhileAnotherWaits(t *testing.T) {
 			case <-holds:
 			case <-a.proxy.exited:
 			}
-			b := w.start(nil, nil, "migrate", "up", "--lock-wait", "60s")
+			b := w.start(nil, nil, "migrate", "up", "--lock-wait", "10m")
 			a.wait()
 			if b.wait(); b.exit != 0 {
 				t.Fatalf("want exit 0: %s\n%s", b, b.asked())
@@ -173,7 +173,7 @@ func TestProofRobbed(t *testing.T) {
 				return
 			}
 			time.Sleep(ttl + 500*time.Millisecond)
-			thief := w.start(nil, env, "migrate", "up", "--lock-wait", "30s").wait()
+			thief := w.start(nil, env, "migrate", "up", "--lock-wait", "10m").wait()
 			asleep := len(owner.proxy.log()) // what was under way at the same moment was sent before
 			owner.proxy.signal(syscall.SIGCONT)
 			owner.wait()

@@ -91,7 +91,8 @@ func Heads(ctx context.Context, c Conn, tables []sqltext.Object) (map[string]str
 	}
 	var parts []string
 	for db, names := range byDB {
-		parts = append(parts, "select to_string(table_id), table_option from system.tables where database = "+sqltext.Quote(db)+" and "+catalog.Either("name", names)+" and engine = 'FUSE'")
+		parts = append(parts, "select to_string(table_id), table_option from system.tables where database = "+sqltext.Quote(db)+
+			" and "+catalog.Either("name", names)+" and engine = 'FUSE'")
 	}
 	out := map[string]string{}
 	if len(parts) == 0 {

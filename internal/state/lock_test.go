@@ -99,7 +99,7 @@ func TestWaitForLock(t *testing.T) {
 		_ = first.Release(t.Context())
 	}()
 	var once sync.Once
-	second := hold(t, b, LockOptions{Wait: time.Minute, Note: func(string) { once.Do(func() { close(waiting) }) }})
+	second := hold(t, b, LockOptions{Wait: 10 * time.Minute, Note: func(string) { once.Do(func() { close(waiting) }) }})
 	release(t, second)
 }
 
@@ -123,7 +123,7 @@ func TestAbandonedLockIsTakenOver(t *testing.T) {
 	}
 	owner.StopHeart()
 	var notes []string
-	thief := hold(t, b, LockOptions{Wait: time.Minute, Note: func(s string) { notes = append(notes, s) }})
+	thief := hold(t, b, LockOptions{Wait: 10 * time.Minute, Note: func(s string) { notes = append(notes, s) }})
 	if all := strings.Join(notes, "\n"); !strings.Contains(all, "taking over from bob@far") || !strings.Contains(all, "longer than its time to live") {
 		t.Errorf("got notes %q, want them to say from whom and why", notes)
 	}
@@ -280,7 +280,7 @@ func TestTableLock(t *testing.T) {
 	if err := a.AppendLedger(t.Context(), []LedgerRow{{Path: "1"}}, owner.Fence()); err != nil {
 		t.Fatal(err)
 	}
-	thief := must(take(b, LockOptions{Wait: time.Minute}))
+	thief := must(take(b, LockOptions{Wait: 10 * time.Minute}))
 	if err := a.AppendLedger(t.Context(), []LedgerRow{{Path: "2"}}, owner.Fence()); !errors.Is(err, ErrRobbed) {
 		t.Errorf("got %v, want ErrRobbed", err)
 	}

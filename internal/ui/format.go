@@ -95,7 +95,8 @@ func drawn(caret string, width int) string {
 	}
 	runes := []rune(line)
 	at := min(len([]rune(mark))-1, len(runes))
-	before, after := visible(strings.ReplaceAll(string(runes[:at]), "\t", "    ")), visible(strings.ReplaceAll(string(runes[at:]), "\t", "    "))
+	shown := func(part []rune) string { return visible(strings.ReplaceAll(string(part), "\t", "    ")) }
+	before, after := shown(runes[:at]), shown(runes[at:])
 	if width > 0 {
 		if w := runewidth.StringWidth(before); w > width*2/3 && w+runewidth.StringWidth(after) > width {
 			before = runewidth.TruncateLeft(before, w-width/2, "…")

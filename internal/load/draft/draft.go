@@ -18,7 +18,6 @@ import (
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // Request is what a load is to be written for. From is required.
@@ -412,6 +411,3 @@ var reserved = func() map[string]bool {
 	}
 	return out
 }()
-
-// Parse is what a draft's load reads as, for tests and for lint.
-func (d Draft) Parse() (copytext.Copy, error) { return copytext.Parse(strings.TrimSpace(d.Load)) }

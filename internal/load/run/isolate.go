@@ -27,7 +27,8 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 	r.phase("looking for bad files")
 	defer r.phase("")
 	groups := []inspect.Group{{Files: b.files}}
-	if databend.IsCode(cause, databend.CodeSchemaMismatch) || fault.Unreadable.MatchString(cause.Error()) || fault.MissingColumn.MatchString(cause.Error()) {
+	text := cause.Error()
+	if databend.IsCode(cause, databend.CodeSchemaMismatch) || fault.Unreadable.MatchString(text) || fault.MissingColumn.MatchString(text) {
 		var err error
 		if groups, err = r.inspect.Groups(ctx, b.files); err != nil {
 			return 0, err
@@ -129,7 +130,8 @@ func (r *run) loadGroup(ctx context.Context, b batch, g inspect.Group) (int, err
 func (r *run) outOfReach(err error) bool {
 	files := r.plan.Planned()
 	name := fault.Named(err, plan.Paths(files))
-	if !databend.IsCode(err, databend.CodeStorageNotFound, databend.CodeStorageDenied) || name == "" || r.res.Files == 0 && len(r.inspect.Bad) >= inspect.Alike {
+	absent := databend.IsCode(err, databend.CodeStorageNotFound, databend.CodeStorageDenied)
+	if !absent || name == "" || r.res.Files == 0 && len(r.inspect.Bad) >= inspect.Alike {
 		return false
 	}
 	if r.denied == nil {

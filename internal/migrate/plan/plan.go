@@ -190,8 +190,9 @@ func downStep(p *project.Project, v state.Version, texts Texts) (Step, error) {
 		case v.Sums.DownSum == "":
 			return Step{}, &Error{
 				Kind: NoDown, Version: v.Version,
-				Msg:  fmt.Sprintf("version %d %s was applied from a file without a -- +goose Down section", v.Version, v.Name),
-				hint: fmt.Sprintf("write one into the file, and say that it undoes what was applied: dbctl migrate accept %d --reason \"why\"", v.Version),
+				Msg: fmt.Sprintf("version %d %s was applied from a file without a -- +goose Down section", v.Version, v.Name),
+				hint: fmt.Sprintf("write one into the file, and say that it undoes what was applied: "+
+					"dbctl migrate accept %d --reason \"why\"", v.Version),
 			}
 		}
 		return storedStep(v, was.Down, p.Env)
@@ -228,7 +229,9 @@ func appliedNewestFirst(h state.History) []state.Version {
 }
 
 // Compare finds what is edited, stale, missing or ahead. state is told each such version with its state, when not nil.
-func Compare(p *project.Project, h state.History, was Texts, tell func(version int64, state, reason string)) (notes []event.Note, problems []error) {
+func Compare(
+	p *project.Project, h state.History, was Texts, tell func(version int64, state, reason string),
+) (notes []event.Note, problems []error) {
 	if tell == nil {
 		tell = func(int64, string, string) {}
 	}

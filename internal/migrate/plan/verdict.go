@@ -90,7 +90,9 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 }
 
 // definition judges whether what the engine does not show whole could be defined again, and by which secrets.
-func (j *judge) definition(ctx context.Context, s Step, st *Statement, w effect.Write, was catalog.ObjectState, irreversible func(string)) error {
+func (j *judge) definition(
+	ctx context.Context, s Step, st *Statement, w effect.Write, was catalog.ObjectState, irreversible func(string),
+) error {
 	replaces := w.Verb == effect.Replace && w.AccountWide()
 	if !was.Exists || j.judged[w.Object] || st.Effect.Class != effect.Redefine || w.Verb == effect.Create || w.Verb == effect.CreateNew ||
 		catalog.Shown(was, w.Aspects) && !replaces {
@@ -160,7 +162,8 @@ func (s *Step) Overtaken(st Statement, w effect.Write, judged, now catalog.Objec
 	}
 	return &Error{
 		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
-		Msg:  fmt.Sprintf("%s was made or changed by another session while this ran, and Databend does not show all of it: it was left alone", w.Object),
+		Msg: fmt.Sprintf("%s was made or changed by another session while this ran, and Databend does not show all of it: "+
+			"it was left alone", w.Object),
 		hint: "look at it, then run it again: dbctl migrate " + s.Direction,
 	}
 }

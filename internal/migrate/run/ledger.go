@@ -68,7 +68,9 @@ func replaces(st plan.Statement) bool {
 
 // FollowLedger works out what the steps do to the ledger of the tables that they find. A plan in which no table is filled from others,
 // or none is replaced, costs nothing here.
-func (e *Env) FollowLedger(ctx context.Context, h state.History, steps []plan.Step, before catalog.State, dryRun bool) (LedgerMoves, error) {
+func (e *Env) FollowLedger(
+	ctx context.Context, h state.History, steps []plan.Step, before catalog.State, dryRun bool,
+) (LedgerMoves, error) {
 	var out LedgerMoves
 	some := func(is func(plan.Statement) bool) bool {
 		return slices.ContainsFunc(steps, func(s plan.Step) bool { return slices.ContainsFunc(s.Statements, is) })

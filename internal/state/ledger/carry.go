@@ -69,7 +69,9 @@ WHERE nth = 1 AND state = 'loaded' AND source = 'dbctl' AND GUARDED`
 
 // CarryLedger lets what the ledger knows of files of the tables with these ids hold for the table as well. It returns how many files
 // that are.
-func (l *Ledger) CarryLedger(ctx context.Context, ids []string, table sqltext.Object, run, reason string, fence *lock.Fence) (int64, error) {
+func (l *Ledger) CarryLedger(
+	ctx context.Context, ids []string, table sqltext.Object, run, reason string, fence *lock.Fence,
+) (int64, error) {
 	return l.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
 		"IDS": literals(ids), "DATABASE": store.Literal(table.Database), "TABLE": store.Literal(table.Name),
 	}, map[string]string{
@@ -88,7 +90,9 @@ func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason st
 
 // sayAgain writes rows of the ledger once more, some columns with other values. The event's id depends on what is said alone: said
 // twice, it is one row.
-func (l *Ledger) sayAgain(ctx context.Context, what string, fence *lock.Fence, from string, words, values map[string]string) (int64, error) {
+func (l *Ledger) sayAgain(
+	ctx context.Context, what string, fence *lock.Fence, from string, words, values map[string]string,
+) (int64, error) {
 	values[ColAt] = "now()"
 	var into, list []string
 	for _, c := range store.Ledger {
