@@ -127,7 +127,7 @@ func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 		if n := len(does); n > most {
 			does = append(does[:most:most], fmt.Sprintf("%d more", n-most))
 		}
-		sink(event.Migration{Version: s.Version, Name: s.Name, State: "pending", Reason: strings.Join(does, ", ")})
+		sink(event.Migration{Version: s.Version, Name: s.Name, State: event.Pending, Reason: strings.Join(does, ", ")})
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 	"github.com/dbctl/dbctl/internal/state/lock"
 )
 
@@ -274,7 +275,7 @@ func (d *doctor) memory(ctx context.Context) {
 	}
 	applied := 0
 	for _, v := range h.Versions {
-		if v.State == "applied" {
+		if v.State == journal.Applied {
 			applied++
 		}
 	}

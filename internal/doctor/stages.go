@@ -11,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // place is a stage, and the first path that the project reads in it.
@@ -43,7 +44,7 @@ func (d *doctor) stages(ctx context.Context) {
 		at, there := createdOn[p.stage]
 		o := made.Find(sqltext.Object{Kind: sqltext.Stage, Name: p.stage})
 		switch {
-		case !there && p.stage != "~" && o != nil && d.history.Versions[o.Made.Version].State != "applied":
+		case !there && p.stage != "~" && o != nil && d.history.Versions[o.Made.Version].State != journal.Applied:
 			d.ok("stage "+p.stage, fmt.Sprintf("not made yet: version %d is pending", o.Made.Version))
 		case !there && p.stage != "~":
 			d.failed("stage "+p.stage, "there is no such stage", "make it in a migration: dbctl migrate create "+strings.Trim(p.stage, "`\""))
@@ -146,7 +147,7 @@ func (d *doctor) age(made *schema.Schema, stage *schema.Object, createdOn time.T
 		return
 	}
 	v := d.history.Versions[connection.Changed.Version]
-	if v.State != "applied" || createdOn.IsZero() || !v.At.After(createdOn.Add(time.Minute)) ||
+	if v.State != journal.Applied || createdOn.IsZero() || !v.At.After(createdOn.Add(time.Minute)) ||
 		connection.Changed.Version == stage.Made.Version {
 		return
 	}

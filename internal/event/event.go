@@ -54,6 +54,9 @@ type Statement struct {
 	Undo      string   `json:"undo,omitempty"`
 }
 
+// Pending is the State of a migration that has not run, or was taken back. The journal's states are constants of package journal.
+const Pending = "pending"
+
 // Migration is the state of one migration, from status, or after it ran.
 type Migration struct {
 	Version   int64      `json:"version"`

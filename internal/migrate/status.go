@@ -85,7 +85,7 @@ func statusOf(p *project.Project, h state.History, was plan.Texts) Status {
 	for i := range p.Migrations {
 		m := &p.Migrations[i]
 		v := h.Versions[m.Version]
-		st, reason := "pending", ""
+		st, reason := event.Pending, ""
 		switch v.State {
 		case journal.Applied, journal.RolledBack, journal.Partial:
 			st, reason = v.State, v.Reason
@@ -151,7 +151,7 @@ func interrupted(
 		}
 		switch {
 		case i < from && p.Direction == plan.Down:
-			e.State, e.Reason = "pending", "taken back by an unfinished run"
+			e.State, e.Reason = event.Pending, "taken back by an unfinished run"
 		case i < from:
 			e.State, e.Reason = journal.Applied, "by an unfinished run"
 		case i <= last:

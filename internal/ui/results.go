@@ -29,7 +29,7 @@ func (t *text) migrationTable(ms []event.Migration) string {
 // ran is one migration that has just run.
 func (t *text) ran(m event.Migration) {
 	word := m.State
-	if m.Direction == "down" && m.State == "pending" {
+	if m.Direction == "down" && m.State == event.Pending {
 		word = "down"
 	}
 	line := fmt.Sprintf("%s %d %s", pad(word, 11), m.Version, m.Name)

@@ -424,7 +424,7 @@ func (w *wire) show(p plan.Plan, f finished) {
 	s := p.Steps[f.step]
 	e := event.Migration{Version: s.Version, Name: s.Name, State: journal.Applied, Direction: s.Direction, TookMS: f.took.Milliseconds()}
 	if s.Direction == plan.Down {
-		e.State = "pending"
+		e.State = event.Pending
 	} else if at := w.clock(); !at.IsZero() {
 		e.AppliedAt = &at
 	}
