@@ -37,6 +37,7 @@ var usual = map[string]string{
 	"binary_input_format":                "utf-8",
 	"binary_output_format":               "hex", // also of CAST(… AS STRING)
 	"geometry_output_format":             "GeoJSON",
+	"input_read_buffer_size":             "4194304", // 0 reads nothing of a CSV or NDJSON file
 	"copy_dedup_full_path_by_default":    "0",
 	"date_format_style":                  "Oracle",
 	"ddl_column_type_nullable":           "1",

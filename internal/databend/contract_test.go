@@ -34,6 +34,7 @@ var hostile = map[string]string{
 	"numeric_cast_option":               "truncating",
 	"week_start":                        "0",
 	"enable_geo_create_table":           "0",
+	"input_read_buffer_size":            "0",
 }
 
 // questions give the same on every account: a query that a setting changes, and what it must give.
@@ -53,6 +54,7 @@ var questions = []struct {
 	{"a number's cast", "SELECT 1.7::INT", []string{"2"}},
 	{"the week's first day", "SELECT date_trunc(week, '2024-03-03'::DATE)", []string{"2024-02-26"}},
 	{"a new column is nullable", "DESC made", []string{"a|INT|YES|NULL|", "g|GEOMETRY|YES|NULL|"}},
+	{"a text file", "SELECT DISTINCT $1 FROM @~/contract/ (FILE_FORMAT => 'csv')", []string{"7"}},
 	{"a table's text", "SHOW CREATE TABLE made", []string{"made|CREATE TABLE made (\n  a INT NULL,\n  g GEOMETRY NULL\n) ENGINE=FUSE"}},
 }
 
@@ -70,8 +72,10 @@ func TestEverySessionIsTheSameOnAnyAccount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := session.Exec(t.Context(), databend.Statement{SQL: "CREATE OR REPLACE TABLE made (a INT, g GEOMETRY)"}); err != nil {
-				t.Fatal(err)
+			for _, sql := range []string{"CREATE OR REPLACE TABLE made (a INT, g GEOMETRY)", "COPY INTO @~/contract/ FROM (SELECT 7) FILE_FORMAT = (TYPE = CSV)"} {
+				if _, err := session.Exec(t.Context(), databend.Statement{SQL: sql}); err != nil {
+					t.Fatal(err)
+				}
 			}
 			for _, q := range questions {
 				got[kind+": "+q.name] = lines(t, session, q.sql)
