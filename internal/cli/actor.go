@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"os/user"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -24,7 +26,8 @@ func (a *app) actor(ctx context.Context, dir string) state.Actor {
 		act.GitCommit = strings.TrimSpace(out)
 		// Only what is below the project counts: a repository may hold much else. One whose own configuration names filters would run
 		// them to compare files: of it we do not know.
-		if _, err := git(ctx, dir, "config", "--local", "--includes", "--get-regexp", `^filter\.`); err != nil {
+		filters, err := git(ctx, dir, "config", "--includes", "--show-scope", "--get-regexp", `^filter\.`)
+		if none, ok := errors.AsType[*exec.ExitError](err); ok && none.ExitCode() == 1 || err == nil && !repositorys.MatchString(filters) {
 			out, err := git(ctx, dir, "status", "--porcelain", "--ignore-submodules=all", "--", ".")
 			act.GitDirty = err == nil && out != ""
 		}
@@ -32,14 +35,19 @@ func (a *app) actor(ctx context.Context, dir string) state.Actor {
 	return act
 }
 
+// repositorys finds, in what git config --show-scope lists, what is not the user's own or the machine's.
+var repositorys = regexp.MustCompile(`(?m)^(?:local|worktree|unknown)\b`)
+
 // git asks git about the project's folder, which may come from anybody: nothing that its configuration names is run, a bare repository
-// in a folder of it is none, and nothing is written.
+// in a folder of it is none, what is missing is not fetched, and nothing is written.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	safe := []string{
 		"-C", dir, "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-c",
-		"core.hooksPath=/dev/null",
+		"core.hooksPath=/dev/null", "-c", "protocol.allow=never",
 	}
-	out, err := exec.CommandContext(ctx, "git", append(safe, args...)...).Output()
+	cmd := exec.CommandContext(ctx, "git", append(safe, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_NO_LAZY_FETCH=1")
+	out, err := cmd.Output()
 	return string(out), err
 }
 

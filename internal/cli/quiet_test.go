@@ -112,10 +112,15 @@ environments:
 // TestHostileRepository: git runs nothing that a folder's repository names, neither a bare one within a folder, nor a monitor, nor a filter.
 func TestHostileRepository(t *testing.T) {
 	t.Parallel()
+	const commit = "mkdir r && cd r && git init -q . && echo '* filter=x' > .gitattributes && echo a > a && git add -A && git -c user.name=u -c user.email=e commit -qm x && "
 	for name, prepare := range map[string]string{
-		"bare":    "mkdir r && cd r && git init -q --bare . && git config core.bare false && git config core.worktree .",
-		"monitor": "mkdir r && cd r && git init -q .",
-		"filter":  "mkdir r && cd r && git init -q . && echo '* filter=x' > .gitattributes && echo a > a && git add -A && git -c user.name=u -c user.email=e commit -qm x && echo b > a && git config filter.x.clean 'touch ../ran; cat'",
+		"bare":                   "mkdir r && cd r && git init -q --bare . && git config core.bare false && git config core.worktree .",
+		"monitor":                "mkdir r && cd r && git init -q .",
+		"filter":                 commit + "echo b > a && git config filter.x.clean 'touch ../ran; cat'",
+		"filter of the worktree": commit + "echo b > a && git config extensions.worktreeConfig true && git config --worktree filter.x.clean 'touch ../ran; cat'",
+		"filter of a file":       commit + "echo b > a && printf '[filter \"x\"]\\n clean = touch ../ran; cat\\n' > .git/more && git config include.path more",
+		"missing objects": commit + "git config remote.o.url file://$PWD && git config remote.o.promisor true && git config extensions.partialClone o && " +
+			"git config remote.o.uploadpack 'touch ../ran;' && t=$(git rev-parse HEAD^{tree}) && rm -f .git/objects/$(echo $t | cut -c1-2)/$(echo $t | cut -c3-)",
 	} {
 		dir := t.TempDir()
 		shellRun(t, dir, prepare+" && git config core.fsmonitor 'touch ../ran; echo' && git config diff.external 'touch ../ran'")
