@@ -130,6 +130,7 @@ environments:
 			}
 		}
 	}
+	const carried = `SELECT {{ secret "LEAK" }}, upper({{ secret "LEAK" }}), left({{ secret "LEAK" }}, 12)`
 	for _, args := range [][]string{
 		{"plan", "-v"},
 		{"show", "1"},
@@ -155,6 +156,9 @@ environments:
 		{"migrate", "status", "--json"},
 		{"sql", "SELECT to_date('" + strings.ReplaceAll(oneLine, "'", "''") + "')"},
 		{"sql", "SELECT to_date('" + oneLine + "')"},
+		{"sql", carried},
+		{"sql", carried, "--json"},
+		{"sql", "--csv", carried},
 	} {
 		run(args...)
 	}

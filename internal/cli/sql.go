@@ -118,6 +118,7 @@ func (a *app) sql(ctx context.Context, name, text string, asCSV, yes bool) error
 	for i, s := range script.Statements {
 		out.statement = i + 1
 		st := databend.Statement{SQL: s.SQL, Secrets: secrets, File: name, Line: s.Line, Column: s.Column, PosOf: s.Pos}
+		out.clean = session.CleanResult(st)
 		res, err := session.Each(ctx, st, out.row)
 		if err != nil {
 			if len(res.Columns) > 0 {
@@ -156,6 +157,7 @@ type rowWriter struct {
 	csv       bool
 	statement int
 	rows      []databend.Row
+	clean     func(string) string // of the statement: before a cell is written in any form, and a name becomes a key of JSON
 }
 
 // row takes a row. All are kept until the columns are known, which is with the statement's end.
@@ -168,6 +170,10 @@ func (w *rowWriter) row(r databend.Row) error {
 func (w *rowWriter) end(res databend.Result) error {
 	rows := w.rows
 	w.rows = nil
+	columns := slices.Clone(res.Columns)
+	for i, c := range columns {
+		columns[i] = w.clean(c)
+	}
 	if len(res.Columns) == 0 {
 		if w.a.json || !w.csv {
 			text := "done"
@@ -180,27 +186,32 @@ func (w *rowWriter) end(res databend.Result) error {
 	}
 	switch {
 	case w.a.json:
-		names := unique(res.Columns)
+		names := unique(columns)
 		for _, r := range rows {
 			values := map[string]any{}
 			for i, v := range r {
-				values[names[i]] = jsonValue(v.String, v.Valid, res.Types[i])
+				value := jsonValue(v.String, v.Valid, res.Types[i])
+				if text, ok := value.(string); ok {
+					value = w.clean(text)
+				}
+				values[names[i]] = value
 			}
 			w.a.ui.Record("row", "", map[string]any{"statement": w.statement, "row": values})
 		}
 		w.a.ui.Record("result", "", map[string]any{
-			"statement": w.statement, "rows": len(rows), "columns": res.Columns, "types": res.Types,
+			"statement": w.statement, "rows": len(rows), "columns": columns, "types": res.Types,
 			"query_id": res.ID,
 		})
 	case w.csv:
-		return w.writeCSV(res.Columns, rows)
+		return w.writeCSV(columns, rows)
 	default:
-		p := event.Preview{Columns: res.Columns, Types: res.Types}
+		p := event.Preview{Columns: columns, Types: res.Types}
 		for _, r := range rows {
 			cells := make([]*string, len(r))
 			for i := range r {
 				if r[i].Valid {
-					cells[i] = &r[i].String
+					text := w.clean(r[i].String)
+					cells[i] = &text
 				}
 			}
 			p.Rows = append(p.Rows, cells)
@@ -219,7 +230,7 @@ func (w *rowWriter) writeCSV(columns []string, rows []databend.Row) error {
 	for _, r := range rows {
 		cells := make([]string, len(r))
 		for i, v := range r {
-			cells[i] = v.String // NULL is an empty cell
+			cells[i] = w.clean(v.String) // NULL is an empty cell
 		}
 		_ = c.Write(cells)
 	}

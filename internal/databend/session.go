@@ -261,5 +261,9 @@ func (s *Session) Another() *Session {
 // Clean takes the secrets that the Scrubber knows out of a text, for what is written down through this session.
 func (s *Session) Clean(text string) string { return s.srv.cfg.Scrub.String(text) }
 
+// CleanResult takes secrets out of what a statement gave, its columns' names included: those that it carried in any case and cut, as the
+// server may have changed them.
+func (s *Session) CleanResult(st Statement) func(string) string { return s.srv.cleaner(st) }
+
 // CleanLong is Clean for what will be read again: see Scrubber.Long.
 func (s *Session) CleanLong(text string) string { return s.srv.cfg.Scrub.Long(text) }

@@ -62,6 +62,9 @@ func looseForms(value string) []string {
 func (s *Scrubber) scrubLoose(text string) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if len(s.known) == 0 {
+		return text
+	}
 	folded, at := fold(text)
 	var b strings.Builder
 	plain := 0 // text[plain:] is to be copied
