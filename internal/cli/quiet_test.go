@@ -132,6 +132,30 @@ func TestHostileRepository(t *testing.T) {
 	}
 }
 
+// TestUnencryptedIsSaid: a connection that others on the way can read is said, but for one to this machine.
+func TestUnencryptedIsSaid(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "dbctl.yaml", `project: p
+environments:
+  far: { host: 192.0.2.1, user: u, tls: false, connect_timeout: 1ms }
+  near: { host: 127.0.0.1, port: 1, user: u, tls: false, connect_timeout: 1ms }
+  safe: { host: 192.0.2.1, user: u, connect_timeout: 1ms }
+`)
+	for args, want := range map[string]bool{
+		"-e far status": true, "-e near status": false, "-e safe status": false, "--dsn databend://u:p@192.0.2.1/d?sslmode=disable -e safe status": true,
+	} {
+		var out, errs bytes.Buffer
+		Main(Process{
+			Args: strings.Fields(args), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Dir: dir,
+			Getenv: func(string) (string, bool) { return "", false }, IsTerminal: func(any) bool { return false },
+		})
+		if said := strings.Contains(errs.String(), "is not encrypted"); said != want || !strings.Contains(errs.String(), "dbctl: ") {
+			t.Errorf("%s: said %v: %s", args, said, errs.String())
+		}
+	}
+}
+
 func TestProtectedBy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
