@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/johannesboyne/gofakes3"
 )
 
 // Ensure returns the engine whose folder is dir/.dbctl, starting its daemon when none runs, and puts changed files of o.Data into their
@@ -22,6 +24,12 @@ func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("find the project folder: %w", err)
+	}
+	buckets := slices.Concat(o.Buckets, slices.Sorted(maps.Keys(o.Data)))
+	for _, b := range buckets { // before a daemon is started, whose errors are only texts
+		if err := gofakes3.ValidateBucketName(b); err != nil {
+			return nil, fmt.Errorf("make bucket %q: %w", b, &StoreError{Code: "InvalidBucketName", Message: err.Error()})
+		}
 	}
 	if err := prepareFolder(dir); err != nil {
 		return nil, err
@@ -53,7 +61,7 @@ func Ensure(ctx context.Context, dir string, o Options) (*Engine, error) {
 	}
 	e := r.engine()
 	e.Fresh = fresh
-	for _, b := range slices.Concat(o.Buckets, slices.Sorted(maps.Keys(o.Data))) {
+	for _, b := range buckets {
 		if err := e.MakeBucket(ctx, b); err != nil {
 			return nil, err
 		}

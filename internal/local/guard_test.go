@@ -259,3 +259,18 @@ func TestOtherUsers(t *testing.T) {
 		}
 	}
 }
+
+// TestBucketNameIsRefusedFirst: a name that no bucket may have is an error of its own, before anything is started or made.
+func TestBucketNameIsRefusedFirst(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, o := range []Options{{Buckets: []string{"ok-bucket", "Bad_One"}}, {Data: map[string]string{"b1": dir}}} {
+		_, err := Ensure(t.Context(), dir, o)
+		if e, ok := errors.AsType[*StoreError](err); !ok || e.Code != "InvalidBucketName" {
+			t.Errorf("got %v", err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("got %v, %v", left, err)
+	}
+}

@@ -38,6 +38,9 @@ type StoreError struct {
 }
 
 func (e *StoreError) Error() string {
+	if e.Status == 0 { // nothing was sent
+		return e.Message
+	}
 	return fmt.Sprintf("object store: HTTP %d %s: %s", e.Status, e.Code, e.Message)
 }
 
