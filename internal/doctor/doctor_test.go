@@ -93,6 +93,10 @@ func TestPlainly(t *testing.T) {
 		{"PermissionDenied at list, context: { status: 403, … code: SignatureDoesNotMatch }", "refuses the keys"},
 		{"Unexpected (persistent) at List … NoSuchBucket", "no such bucket"},
 		{"PermanentRedirect: the bucket you are attempting to access must be addressed using the specified endpoint", "another region"},
+		{"Unexpected (persistent) at list => dial tcp 127.0.0.1:1: connect: connection refused Context: uri: http://127.0.0.1:1/b", "nothing answers"},
+		{"send http request: Connection refused (os error 111)", "nothing answers"},
+		{"dial tcp: lookup s3.nowhere.example: no such host", "host name is not known"},
+		{"status: 403, code: RequestTimeTooSkewed, message: The difference between the request time and the server's time is too large", "clocks"},
 		{"something new", "something new"},
 	} {
 		if detail, hint := plainly(errors.New(tt.says), "@s/"); !strings.Contains(detail, tt.means) || hint == "" {

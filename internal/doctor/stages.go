@@ -46,6 +46,9 @@ func (d *doctor) stages(ctx context.Context) {
 		switch {
 		case !there && p.stage != "~" && o != nil && d.history.Versions[o.Made.Version].State != journal.Applied:
 			d.ok("stage "+p.stage, fmt.Sprintf("not made yet: version %d is pending", o.Made.Version))
+		case !there && p.stage != "~" && o != nil:
+			d.failed("stage "+p.stage, fmt.Sprintf("it is gone, although version %d has made it", o.Made.Version),
+				fmt.Sprintf("make it again in a new migration, with its statement in %s: dbctl migrate create make_stage_again", o.Made.File))
 		case !there && p.stage != "~":
 			d.failed("stage "+p.stage, "there is no such stage", "make it in a migration: dbctl migrate create "+strings.Trim(p.stage, "`\""))
 		default:
@@ -115,6 +118,10 @@ var complaints = []struct{ says, means, mend string }{
 		"give the connection a key that exists, and make the stage again: a stage keeps the keys it was made with",
 	},
 	{"ExpiredToken", "the keys have expired", "give the connection new ones, and make the stage again"},
+	{
+		"RequestTimeTooSkewed", "the clocks of the server and of the object store are too far apart",
+		"set the clock of the machine that Databend runs on",
+	},
 	{"NoSuchBucket", "there is no such bucket", "mend the URL of the stage, or make the bucket"},
 	{"PermanentRedirect", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
 	{"AuthorizationHeaderMalformed", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
@@ -123,17 +130,20 @@ var complaints = []struct{ says, means, mend string }{
 		"AccessDenied", "the object store refuses to list (403): the keys have no right to",
 		"give the keys s3:ListBucket and s3:GetObject on the bucket",
 	},
-	{"403", "the object store refuses to list (403)", "check the keys of the connection, and that they may list the bucket"},
-	{"301", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
-	{"dns error", "the object store's host name is not known", "mend ENDPOINT_URL of the connection"},
-	{"Connection refused", "nothing answers at the object store's address", "mend ENDPOINT_URL of the connection"},
+	{"status: 403", "the object store refuses to list (403)", "check the keys of the connection, and that they may list the bucket"},
+	{"status: 301", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
+	{"dns error", "the object store's host name is not known", "mend ENDPOINT_URL of the connection, and make the stage again"},
+	{"no such host", "the object store's host name is not known", "mend ENDPOINT_URL of the connection, and make the stage again"},
+	{"connection refused", "nothing answers at the object store's address", "mend ENDPOINT_URL of the connection, and make the stage again"},
+	{"timed out", "the object store does not answer in time", "mend ENDPOINT_URL of the connection, or open the way to it"},
+	{"certificate", "the object store's certificate is not accepted", "mend ENDPOINT_URL of the connection, and make the stage again"},
 }
 
 // plainly says what an error of the object store means. The words of the store itself are all there is to tell them apart by.
 func plainly(err error, location string) (detail, hint string) {
 	text := err.Error()
 	for _, c := range complaints {
-		if strings.Contains(text, c.says) {
+		if strings.Contains(strings.ToLower(text), strings.ToLower(c.says)) {
 			return location + ": " + c.means, c.mend
 		}
 	}
