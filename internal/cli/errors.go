@@ -7,6 +7,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
+	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/ui"
@@ -57,6 +58,9 @@ func separate(err error) []error {
 // failure is err as people and programs are told it.
 func failure(err error) ui.Failure {
 	f := ui.Failure{Message: err.Error(), Exit: int(exit.Of(err))}
+	if l, ok := err.(*load.Error); ok {
+		f.Message = l.Brief()
+	}
 	if p, ok := errors.AsType[*migrate.PlanError](err); ok {
 		f.Kind, f.File, f.Line, f.Column = p.Kind, p.File, p.Line, p.Column
 	}

@@ -8,6 +8,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -216,6 +217,12 @@ func (m *Migrator) prove(ctx context.Context, p plan.Plan, h state.History) erro
 		return nil
 	}
 	_, p.Unfinished = unfinished(h)
+	if !m.o.SkipUnsupported { // refused, and still to be read: every mistake is told at once
+		for _, s := range p.Skipped {
+			p.Steps = append(p.Steps, s.Step)
+		}
+		slices.SortStableFunc(p.Steps, func(a, b plan.Step) int { return cmp.Compare(a.Version, b.Version) })
+	}
 	return m.o.Prove(ctx, p)
 }
 

@@ -211,7 +211,7 @@ func fault(f event.File) string {
 	if f.Value != "" {
 		at = append(at, "value "+shorten(f.Value, 40))
 	}
-	said := strings.HasPrefix(f.Reason, "row ") || strings.HasPrefix(f.Reason, "line ") || f.Row == nil && strings.Contains(f.Reason, f.Column)
+	said := strings.HasPrefix(f.Reason, "column ") || strings.HasPrefix(f.Reason, "row ") || strings.HasPrefix(f.Reason, "line ") || f.Row == nil && strings.Contains(f.Reason, f.Column)
 	if len(at) == 0 || said {
 		return f.Reason
 	}

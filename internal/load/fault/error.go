@@ -14,6 +14,7 @@ import (
 type Error struct {
 	Load   string
 	Msg    string
+	Short  string // Msg without what the lines of the files have said already; may be empty
 	Advice string // the command to type, may be empty
 	Exit   exit.Code
 	Err    error // cause, may be nil
@@ -31,6 +32,14 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Brief is the error for a reader who has seen the lines of the files.
+func (e *Error) Brief() string {
+	if e.Short != "" {
+		return "load " + e.Load + ": " + e.Short
+	}
+	return e.Error()
+}
 
 // ExitCode is how the error ends dbctl.
 func (e *Error) ExitCode() exit.Code { return e.Exit }

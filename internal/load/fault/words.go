@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"errors"
 	"regexp"
 	"strings"
@@ -17,7 +18,12 @@ var (
 	itsName      = regexp.MustCompile(`(?i)^(invalid parquet file '.*?': |not a parquet file \(.*?\): )(parquet error: )?`)
 	tooSmall     = regexp.MustCompile(`(?i)^only \d+ bytes|too small|not a parquet file`)
 	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (FixedSizeList)?(.*)`)
-	unfilled     = regexp.MustCompile("null value in column `(.+)` of table") // of a column that the COPY does not name; others fail to cast
+	// How the engine ends what it says of a line, whose number we say ourselves: it counts otherwise.
+	itsPlace = regexp.MustCompile(`(?s)( at line \d+,? (column \d+|position \d+ of size \d+))?( for File '.*?')? at file '.*', line \d+$`)
+	toColumn = regexp.MustCompile(`fail to auto cast column .*? to column (\S+) \(`)
+	noValue  = regexp.MustCompile("(?s)while evaluating function `(?:try_)?to_\\w+(?:\\(\\d+(?:, ?\\d+)?\\))?\\('(.*)'\\)` " +
+		"in expr `(?:TRY_)?CAST\\(.* AS (.+?)(?: NULL)?\\)`")
+	unfilled = regexp.MustCompile("null value in column `(.+)` of table") // of a column that the COPY does not name; others fail to cast
 )
 
 func Message(err error) string {
@@ -33,8 +39,17 @@ func Message(err error) string {
 
 // InWords is what the engine's error means for a file.
 func InWords(err error) string {
-	text := itsName.ReplaceAllString(Message(err), "")
+	text := itsPlace.ReplaceAllString(itsName.ReplaceAllString(Message(err), ""), "")
 	lower := strings.ToLower(text)
+	if m := noValue.FindStringSubmatch(text); m != nil {
+		words := "'" + Shorten(strings.Trim(m[1], `"`), 100) + "' is no " + strings.ToUpper(m[2])
+		if to := toColumn.FindStringSubmatch(text); to != nil {
+			words = "column " + to[1] + ": " + words
+		} else if of := CastColumn.FindStringSubmatch(text); of != nil {
+			words = "column " + cmp.Or(of[1], of[2], of[3]) + ": " + words
+		}
+		return words
+	}
 	switch {
 	case strings.Contains(lower, "encrypted"):
 		return "it is encrypted: " + OneLine(text)

@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -305,12 +306,13 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 	for _, b := range r.Bad {
 		bad[b.Path] = b
 	}
-	var names []string
+	var names, paths []string
 	for _, f := range files {
 		e := event.File{Load: r.Load.Name, Table: r.Load.Target, Path: f.Path, Before: string(f.State), Outcome: "valid", Bytes: f.Bytes}
 		if b, ok := bad[f.Path]; ok {
 			e.Outcome, e.Reason, e.Column, e.Row, e.Value = "invalid", b.Why, b.Column, b.Row, b.Value
 			names = append(names, f.Path+" ("+b.Why+")")
+			paths = append(paths, f.Path)
 		}
 		r.Sink(e)
 	}
@@ -322,8 +324,11 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 		Counts: map[string]int64{"valid": int64(len(files) - len(names)), "invalid": int64(len(names))},
 	})
 	if len(names) > 0 {
-		return fault.Errorf(r.Load.Name, exit.Check, "mend the files; `dbctl load "+r.Load.Name+"` loads the others", "%s: %s",
-			fault.Count(int64(len(names)), "invalid file", "invalid files"), fault.Some(names, 3))
+		said := fault.Count(int64(len(names)), "invalid file", "invalid files") + ": "
+		return &fault.Error{
+			Load: r.Load.Name, Exit: exit.Check, Msg: said + fault.Some(names, 3), Short: said + fault.Some(paths, 3),
+			Advice: "mend the files; `" + shell.Join("dbctl", "load", r.Load.Name) + "` loads the others",
+		}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/ledger"
@@ -206,16 +207,20 @@ func (r *run) failed() error {
 	if len(r.inspect.Bad) == 0 {
 		return nil
 	}
-	var names []string
+	var names, paths []string
 	for _, b := range r.inspect.Bad {
 		names = append(names, b.Path+" ("+b.Why+")")
+		paths = append(paths, b.Path)
 	}
 	verb := "the others are loaded"
 	if r.res.Files == 0 {
 		verb = "nothing was loaded"
 	}
-	return fault.Errorf(r.j.Name, exit.Partly,
-		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark quarantined --path GLOB "+
-			"--reason '…' gives them up", r.j.Name),
-		"%s, %s: %s", fault.Count(int64(len(r.inspect.Bad)), "bad file", "bad files"), verb, fault.Some(names, 3))
+	said := fault.Count(int64(len(names)), "bad file", "bad files") + ", " + verb + ": "
+	load := shell.Join("dbctl", "load", r.j.Name)
+	return &fault.Error{
+		Load: r.j.Name, Exit: exit.Partly, Msg: said + fault.Some(names, 3), Short: said + fault.Some(paths, 3),
+		Advice: fmt.Sprintf("mend what is bad and run it again; `%s --retry-failed` tries the files as they are; `%s --mark quarantined %s` gives up",
+			load, load, shell.Join("--path", paths[0], "--reason", "why")),
+	}
 }

@@ -236,7 +236,7 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 		}
 		switch {
 		case errors.As(err, &again) && try < plan.Replans:
-			r.cfg.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: something changed meanwhile, planning again: %v", r.j.Name, again)})
+			r.cfg.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: planning again: %v", r.j.Name, again)})
 		case err != nil:
 			return planned, err
 		case left == 0:

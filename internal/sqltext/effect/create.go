@@ -347,6 +347,9 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 	if verb == Replace {
 		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text",
 			"the earlier CREATE "+words+" "+o.Display())
+		if kind == sqltext.Sequence {
+			a.e.Reason = sequenceAgain
+		}
 	} else {
 		a.set(name, Exact, "what was created is dropped", "DROP "+words+" "+o.Display())
 	}

@@ -87,6 +87,8 @@ func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 	case sqltext.Stage:
 		w.Aspects |= Files
 		a.e.Reason = "the engine keeps no dropped stage; it is made again from dbctl's own text, but the files of an internal stage are gone"
+	case sqltext.Sequence:
+		a.e.Class, a.e.Reason = Exact, sequenceAgain
 	case sqltext.Task:
 		a.e.Task = true
 	case sqltext.User:
@@ -95,6 +97,9 @@ func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "a dropped "+string(kind)+" cannot be made again as it was", ""
 	}
 }
+
+// sequenceAgain says how a sequence is put back: the engine shows all of it.
+const sequenceAgain = "it is made again, and goes on where it stood"
 
 func (a *analysis) undrop() {
 	switch {

@@ -301,7 +301,7 @@ var effects = []struct{ sql, want string }{
 	{"CALL system$fuse_gc('x')", "irreversible: CALL (unknown)"},
 	{"CREATE SEQUENCE s START = 5 INCREMENT = 2", "exact: CREATE SEQUENCE | create sequence s (DDL plain)"},
 	{"CREATE OR REPLACE SEQUENCE s", "redefine: CREATE OR REPLACE SEQUENCE | create or replace sequence s (DDL)"},
-	{"DROP SEQUENCE IF EXISTS s", "redefine: DROP SEQUENCE | drop sequence s (DDL)"},
+	{"DROP SEQUENCE IF EXISTS s", "exact: DROP SEQUENCE | drop sequence s (DDL)"},
 	{"CREATE TASK t WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS INSERT INTO a SELECT * FROM b", "exact: CREATE TASK | create task t < table db.a, table db.b (DDL task)"},
 	{"CREATE TASK t AFTER 'x', 'y' WHEN STREAM_STATUS('d.s') AS BEGIN BEGIN; INSERT INTO a SELECT * FROM s; COPY INTO c FROM @st; COMMIT; END", "exact: CREATE TASK | create task t < task x, task y, table d.s, table db.a, table db.s, table db.c, stage st (DDL task)"},
 	{"CREATE OR REPLACE TASK t AS SELECT 1", "redefine: CREATE OR REPLACE TASK | create or replace task t (DDL task)"},
