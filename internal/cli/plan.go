@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -64,6 +65,9 @@ Nothing is written, not even dbctl's own tables.`,
 
 // inPlan says what plan shows: a person without -v sees migrations by name, and the totals last.
 func (a *app) inPlan(e event.Event) bool {
+	if m, ok := e.(event.Migration); ok && m.State == "unsupported" {
+		return false // it stands among the others
+	}
 	if a.json || a.verbose {
 		return true
 	}
@@ -96,12 +100,25 @@ func (t *planTotals) explained(next event.Sink) event.Sink {
 	}
 }
 
-// show names each pending migration and what it does, and counts.
+// show names each pending migration and what it does, and each that is left out, in their order, and counts.
 func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 	*t = planTotals{tables: map[string]string{}}
+	skipped := p.Skipped
+	leftOut := func(before int64) {
+		for len(skipped) > 0 && skipped[0].Version < before {
+			s := skipped[0]
+			sink(event.Migration{Version: s.Version, Name: s.Name, State: "unsupported", Reason: s.Reason})
+			skipped = skipped[1:]
+		}
+	}
+	defer leftOut(math.MaxInt64)
 	for _, s := range p.Steps {
+		leftOut(s.Version)
+		if len(skipped) > 0 && skipped[0].Version == s.Version { // refused, and only read
+			continue
+		}
 		t.migrations++
-		var does []string
+		var does deeds
 		for _, st := range s.Statements {
 			if st.Effect.Class == effect.Irreversible {
 				t.irreversible++
@@ -117,18 +134,50 @@ func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 					}
 				}
 				if word := t.count(w.Verb, i == 0); word != "" {
-					if what := word + " " + called(st.SQL, w); !slices.Contains(does, what) {
-						does = append(does, what)
-					}
+					does.add(word, called(st.SQL, w))
 				}
 			}
 		}
-		const most = 3
-		if n := len(does); n > most {
-			does = append(does[:most:most], fmt.Sprintf("%d more", n-most))
-		}
-		sink(event.Migration{Version: s.Version, Name: s.Name, State: event.Pending, Reason: strings.Join(does, ", ")})
+		sink(event.Migration{Version: s.Version, Name: s.Name, State: event.Pending, Reason: does.String()})
 	}
+}
+
+// deeds are what a migration does, an object after the other.
+type deeds []*deed
+
+type deed struct {
+	verbs  []string
+	object string
+}
+
+func (d *deeds) add(verb, object string) {
+	at := slices.IndexFunc(*d, func(x *deed) bool { return x.object == object })
+	if at < 0 {
+		at = len(*d)
+		*d = append(*d, &deed{object: object})
+	}
+	if x := (*d)[at]; !slices.Contains(x.verbs, verb) {
+		x.verbs = append(x.verbs, verb)
+	}
+}
+
+// String is "create table a, alter and write table b, 3 more".
+func (d deeds) String() string {
+	const most = 3
+	var words []string
+	for i, x := range d {
+		if i == most {
+			words = append(words, event.Count(int64(len(d)-most))+" more")
+			break
+		}
+		last := len(x.verbs) - 1
+		verbs := x.verbs[last]
+		if last > 0 {
+			verbs = strings.Join(x.verbs[:last], ", ") + " and " + verbs
+		}
+		words = append(words, verbs+" "+x.object)
+	}
+	return strings.Join(words, ", ")
 }
 
 // called is an object with the word that people have for it: views and streams share a namespace with tables.

@@ -16,6 +16,7 @@ const (
 	CodeInternal         = 1001
 	CodeUnimplemented    = 1002
 	CodeUnknownDatabase  = 1003
+	CodeSyntax           = 1005
 	CodeBadArguments     = 1006
 	CodeUnknownFunction  = 1008
 	CodeBadValueType     = 1010

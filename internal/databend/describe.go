@@ -101,7 +101,7 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 		e = &Error{Kind: "Statement", Message: err.Error(), Err: err}
 		if bad, ok := errors.AsType[*sqltext.Error](err); ok {
 			e.Kind, e.Hint = "SyntaxException", bad.Hint
-			e.place(st, bad.Pos.Offset)
+			e.Place(st, bad.Pos.Offset)
 		}
 	}
 	if strings.Contains(e.Hint, "{") {
@@ -110,10 +110,10 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	clean := s.cleaner(st)
 	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {
 		if out, ok := at.offset(text.sql); ok {
-			e.place(st, min(text.origin(out), len(st.SQL)))
+			e.Place(st, min(text.origin(out), len(st.SQL)))
 		}
 	} else if offset, ok := culprit(e.Code, e.Message, st.SQL); ok {
-		e.place(st, offset)
+		e.Place(st, offset)
 	}
 	if e.Line == 0 {
 		e.Line, e.Column = st.Line, st.Column
@@ -124,8 +124,8 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	return e
 }
 
-// place sets the position and the source line of an offset of st.SQL.
-func (e *Error) place(st Statement, offset int) {
+// Place sets the position and the source line of an offset of st.SQL.
+func (e *Error) Place(st Statement, offset int) {
 	before := st.SQL[:offset]
 	start := strings.LastIndexByte(before, '\n') + 1
 	inLine := utf8.RuneCountInString(st.SQL[start:offset])
@@ -222,6 +222,17 @@ type excerpt struct {
 
 func (e *excerpt) Error() string { return "SQL:" + strconv.Itoa(e.line) + ":" + strconv.Itoa(e.column) }
 
+// fewer leaves out most of what the server would have taken in the place of a word: it begins with what is most like it.
+func fewer(message string) string {
+	const most = 6
+	before, list, ok := strings.Cut(message, ", expecting ")
+	words := strings.Split(list, ", ")
+	if !ok || len(words) <= most {
+		return message
+	}
+	return before + ", expecting " + strings.Join(words[:most-1], ", ") + ", …"
+}
+
 // coded makes an Error of the server's.
 func (s *Server) coded(se serverError) *Error {
 	// What is known is taken out first: below, lines are joined and excerpts cut.
@@ -230,6 +241,9 @@ func (s *Server) coded(se serverError) *Error {
 	if se.Detail != "" && !strings.Contains(message, se.Detail) {
 		detail, _ := readMessage(se.Detail)
 		message = strings.TrimSpace(message + "; " + detail)
+	}
+	if se.Code == CodeSyntax {
+		message = fewer(message)
 	}
 	e := &Error{Code: se.Code, Name: codeName(se.Code), Message: s.plainText(message)}
 	switch {

@@ -70,7 +70,7 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report func(at
 		}
 		report(at, fmt.Sprintf("%s has no column %s here", o, name), hint)
 	}
-	for _, n := range define.InsertColumns(sql) {
+	for _, n := range append(define.InsertColumns(sql), define.SetColumns(sql)...) {
 		missing(n.Name, n.Start)
 	}
 	table, ok := define.ParseTable(sql)

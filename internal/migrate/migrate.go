@@ -182,7 +182,7 @@ func (m *Migrator) command(ctx context.Context, name string, make func(state.His
 			if m.o.DryRun { // what is refused is to be seen
 				m.showSteps(p)
 			}
-			return errors.Join(err, m.prove(ctx, p, h))
+			return m.andProof(ctx, err, p, h)
 		}
 		p, err = m.execute(ctx, p, h)
 		if errors.Is(err, state.ErrMoved) || m.turnedDown(err) {
@@ -191,7 +191,7 @@ func (m *Migrator) command(ctx context.Context, name string, make func(state.His
 		if err == nil {
 			m.summary(name, p, start)
 		}
-		return errors.Join(err, m.prove(ctx, p, h))
+		return m.andProof(ctx, err, p, h)
 	}
 	return fmt.Errorf("other runs write the journal of %s all the time: %w", m.p.Name, state.ErrMoved)
 }
@@ -209,6 +209,44 @@ func (m *Migrator) turnedDown(err error) bool {
 		m.env.ID = databend.NewID() // its journal has ended
 	}
 	return ok
+}
+
+// andProof joins what a plan is refused for with what cannot work in it. A statement that the server cannot read is named once: that
+// nothing is known of what it does says less.
+func (m *Migrator) andProof(ctx context.Context, refused error, p plan.Plan, h state.History) error {
+	proof := m.prove(ctx, p, h)
+	unread := func(err error) bool {
+		e, ok := err.(*plan.Error)
+		return ok && e.Kind == plan.Irreversible && slices.ContainsFunc(joined(proof), func(err error) bool {
+			d, ok := err.(*databend.Error)
+			return ok && d.Code == databend.CodeSyntax && d.File == e.File && d.Line >= e.Line && d.Line <= lastLine(p, e)
+		})
+	}
+	return errors.Join(append(slices.DeleteFunc(joined(refused), unread), proof)...)
+}
+
+// joined are the errors that errors.Join put together.
+func joined(err error) []error {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		var flat []error
+		for _, e := range all.Unwrap() {
+			flat = append(flat, joined(e)...)
+		}
+		return flat
+	}
+	return []error{err}
+}
+
+// lastLine is where the statement ends that a plan's error is about.
+func lastLine(p plan.Plan, e *plan.Error) int {
+	for _, s := range p.Steps {
+		for _, st := range s.Statements {
+			if s.File == e.File && st.Line == e.Line && st.Column == e.Column {
+				return st.Line + strings.Count(st.SQL, "\n")
+			}
+		}
+	}
+	return e.Line
 }
 
 // prove asks whether a plan that is only shown can work.

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -56,8 +57,15 @@ type checker struct {
 	in       Input
 	database string
 
-	mu    sync.Mutex
-	wrong []error
+	mu     sync.Mutex
+	wrong  []error
+	unread []unread
+}
+
+// unread is a statement that the server cannot read: what it would have made is not known, and nothing that it names is missed.
+type unread struct {
+	file string
+	st   project.Statement
 }
 
 // joined is what was found, in the order of the files.
@@ -76,7 +84,11 @@ func (c *checker) joined() error {
 		fileB, lineB, columnB := place(b)
 		return cmp.Or(cmp.Compare(fileA, fileB), lineA-lineB, columnA-columnB)
 	})
-	return errors.Join(c.wrong...)
+	return errors.Join(slices.CompactFunc(c.wrong, func(a, b error) bool { // the server says of a place what we have said
+		fileA, lineA, columnA := place(a)
+		fileB, lineB, columnB := place(b)
+		return fileA != "" && fileA == fileB && lineA == lineB && columnA == columnB
+	})...)
 }
 
 func (c *checker) add(err error) {
@@ -128,18 +140,52 @@ func (c *checker) run(ctx context.Context, tasks []task) error {
 	return errors.Join(failed...)
 }
 
-// ask sends an EXPLAIN of a statement, and takes what the server has against it for what is wrong.
-func (c *checker) ask(prefix, file string, st plan.Statement, counts func(error) bool) task {
+// question is an EXPLAIN of a statement, or of the query that begins at from in it, with what has to stand before and behind it.
+type question struct {
+	before string
+	from   int
+	behind string
+	within string // the database whose name is left out: its tables stand before the query
+
+	columns []string // of the tables that it reads, as they will be
+}
+
+// ask sends a question about a statement, and takes what the server has against it for what is wrong.
+func (c *checker) ask(q question, file string, st project.Statement, counts func(error) bool) task {
 	return func(ctx context.Context, session *databend.Session) error {
-		_, err := session.Query(ctx, st.Explain(prefix, file))
+		sql := st.SQL
+		if q.within != "" {
+			sql = define.Unqualified(sql, q.within)
+		}
+		ours, at := false, -1 // the server speaks of what we put before it; else where in the statement
+		_, err := session.Query(ctx, databend.Statement{
+			SQL: q.before + sql[q.from:] + q.behind, File: file, Line: st.Line, Column: st.Column,
+			PosOf: func(offset int) (int, int) {
+				ours, at = offset < len(q.before), min(max(q.from, q.from+offset-len(q.before)), len(st.SQL))
+				return st.Pos(at)
+			},
+		})
 		e, ok := errors.AsType[*databend.Error](err)
 		switch {
 		case err == nil:
 		case !ok || e.Code == 0:
 			return err
-		case counts(err) && !c.unknownType(file, st.Statement):
+		case counts(err) && !(ours && q.from > 0) && !c.unknownType(file, st):
+			if e.Code == databend.CodeSyntax {
+				c.mu.Lock()
+				c.unread = append(c.unread, unread{file, st})
+				c.mu.Unlock()
+			}
 			own := *e
-			own.Caret = withoutPrefix(own.Caret, prefix)
+			own.SQL = sqltext.Mask(st.SQL)
+			if at >= 0 {
+				own.Place(databend.Statement{SQL: st.SQL, PosOf: st.Pos}, at)
+			}
+			if name := define.NameAt(st.SQL, at); databend.IsCode(err, databend.CodeUnknownColumn, databend.CodeSemantic) && name != "" {
+				if near := project.Nearest(name, q.columns); near != "" {
+					own.Hint = "did you mean " + near + "?"
+				}
+			}
 			c.add(&own)
 		}
 		return nil
@@ -162,15 +208,6 @@ func (c *checker) unknownType(file string, st project.Statement) bool {
 	return found
 }
 
-// withoutPrefix takes what we put before a statement out of the drawing of its line.
-func withoutPrefix(caret, prefix string) string {
-	line, mark, ok := strings.Cut(caret, "\n")
-	if rest, first := strings.CutPrefix(line, prefix); ok && first && len(mark) > len(prefix) {
-		return rest + "\n" + mark[len(prefix):]
-	}
-	return caret
-}
-
 // syntax lets the server read each pending statement but those with a secret, and those that EXPLAIN does not take.
 func (c *checker) syntax() []task {
 	var tasks []task
@@ -180,7 +217,7 @@ func (c *checker) syntax() []task {
 			if e.Txn != "" || e.Use != "" || e.Session || len(e.Settings) > 0 || e.Script || sqltext.Secretive(st.SQL) {
 				continue
 			}
-			tasks = append(tasks, c.ask("EXPLAIN SYNTAX ", s.File, st, func(error) bool { return true }))
+			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX "}, s.File, st.Statement, func(error) bool { return true }))
 		}
 	}
 	return tasks
@@ -221,6 +258,9 @@ func (c *checker) fold(now *schema.Schema) []task {
 		temporary := map[sqltext.Object]bool{}
 		moved := false // a USE or SET: the statement means something else than on a fresh session
 		for _, st := range s.Statements {
+			if slices.ContainsFunc(c.unread, func(u unread) bool { return u.file == s.File && u.st.Line == st.Line && u.st.Column == st.Column }) {
+				continue
+			}
 			e := st.Effect
 			if table, ok := define.ParseTable(st.SQL); ok && table.Temporary {
 				name := sqltext.Object{Kind: sqltext.Table, Database: c.database, Name: table.Name[len(table.Name)-1]}
@@ -238,12 +278,17 @@ func (c *checker) fold(now *schema.Schema) []task {
 			for _, w := range e.Writes {
 				mentions = append(mentions, w.Object)
 			}
-			unsettled := slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
+			settled := !slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
 				return changed[o] || temporary[o] || known(o) && now.Find(o) == nil
 			})
-			binds := (e.DML && !e.Copy || e.Class == effect.None && !e.DDL) && e.Txn == "" && !e.Unknown
-			if binds && !moved && !unsettled && !sqltext.Secretive(st.SQL) {
-				bind = append(bind, c.ask("EXPLAIN ", s.File, st, unbound))
+			if e.Txn == "" && !moved && !sqltext.Secretive(st.SQL) && !e.Unknown && !e.Copy {
+				q, ok := question{before: "EXPLAIN "}, settled && (e.DML || e.Class == effect.None && !e.DDL)
+				if !ok {
+					q, ok = c.query(now, st, changed, temporary)
+				}
+				if q.columns = columnsOf(now, mentions); ok {
+					bind = append(bind, c.ask(q, s.File, st.Statement, unbound))
+				}
 			}
 			now.Apply(st.SQL, e, schema.Place{Version: s.Version, File: s.File, Line: st.Line, Column: st.Column})
 			for _, w := range e.Writes {
@@ -257,6 +302,75 @@ func (c *checker) fold(now *schema.Schema) []task {
 	return bind
 }
 
+// query is the question about the query of a statement whose tables, or some of them, are not yet as they will be: those stand before it
+// as tables without rows. false where that cannot be asked.
+func (c *checker) query(now *schema.Schema, st plan.Statement, changed, temporary map[sqltext.Object]bool) (question, bool) {
+	from, ok := define.Query(st.SQL)
+	target := "" // of an UPDATE or DELETE: its condition is the query's
+	reads := append(st.Effect.Names[:len(st.Effect.Names):len(st.Effect.Names)], st.Effect.Sources...)
+	if !ok {
+		if target, from, ok = define.Condition(st.SQL); !ok {
+			return question{}, false
+		}
+		for _, w := range st.Effect.Writes {
+			reads = append(reads, w.Object)
+		}
+	}
+	var tables []string
+	var seen []sqltext.Object
+	for _, o := range reads {
+		if slices.Contains(seen, o) {
+			continue
+		}
+		seen = append(seen, o)
+		is := now.Find(o)
+		switch {
+		case temporary[o] || known(o) && is == nil || changed[o] && o.Kind != sqltext.Table:
+			return question{}, false
+		case !changed[o]:
+			continue
+		case is == nil || !is.Known || is.Relation != schema.Base || o.Database != c.database:
+			return question{}, false
+		}
+		columns := make([]string, len(is.Columns))
+		for i, column := range is.Columns {
+			askable := true
+			column.Type.Each(func(t define.Type) { askable = askable && !t.Unknown && t.Name != "TUPLE" && t.Name != "MAP" })
+			if !askable {
+				return question{}, false
+			}
+			columns[i] = "CAST(NULL AS " + column.Type.String() + " NULL) AS " + sqltext.Ident(column.Name)
+		}
+		tables = append(tables, sqltext.Ident(o.Name)+" AS (SELECT "+strings.Join(columns, ", ")+")")
+	}
+	if slices.ContainsFunc(slices.Collect(maps.Keys(changed)), func(o sqltext.Object) bool { return o.Kind == sqltext.Function }) {
+		return question{}, false // it may call one that is not there yet
+	}
+	q := question{before: "EXPLAIN ", from: from}
+	if len(tables) > 0 {
+		q.within = c.database
+		q.before += "WITH " + strings.Join(tables, ", ") + " "
+	}
+	switch {
+	case target != "":
+		q.before += "SELECT 1 FROM " + define.Unqualified(target, q.within)
+	case len(tables) > 0:
+		q.before, q.behind = q.before+"SELECT * FROM (", "\n)"
+	}
+	return q, true
+}
+
+// columnsOf are the names of the columns of tables as they will be.
+func columnsOf(now *schema.Schema, objects []sqltext.Object) []string {
+	var names []string
+	for _, o := range objects {
+		if is := now.Find(o); is != nil {
+			names = append(names, is.ColumnNames()...)
+		}
+	}
+	return names
+}
+
 // unbound says whether the server's error is that a name of the statement means nothing.
 func unbound(err error) bool {
 	return databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable, databend.CodeUnknownColumn,
@@ -266,7 +380,7 @@ func unbound(err error) bool {
 // present checks that what a statement needs is there, and that what it makes is not.
 func (c *checker) present(now *schema.Schema, file string, st plan.Statement, temporary map[sqltext.Object]bool) {
 	for _, o := range schema.Needs(st.Effect) {
-		if !known(o) || temporary[o] || now.Find(o) != nil {
+		if !known(o) || temporary[o] || now.Find(o) != nil || c.excused(o) {
 			continue
 		}
 		hint := nearest(now, o)
@@ -288,6 +402,14 @@ func (c *checker) present(now *schema.Schema, file string, st plan.Statement, te
 				"CREATE DATABASE IF NOT EXISTS "+sqltext.Ident(w.Database)+";")
 		}
 	}
+}
+
+// excused says whether a statement that cannot be read may have been meant to make an object.
+func (c *checker) excused(o sqltext.Object) bool {
+	return slices.ContainsFunc(c.unread, func(u unread) bool {
+		words, _ := sqltext.ReadWords(u.st.SQL)
+		return words.Mentions(o.Name)
+	})
 }
 
 // nearest is a hint at what may have been meant.
@@ -318,10 +440,10 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 		c.at(l.Path, l.Statement, at, msg, hint)
 	}
 	table := now.Find(c.target(l))
-	if table == nil {
+	if table == nil && !c.excused(c.target(l)) {
 		missing(c.target(l), l.Copy.TableSpan[0], nearest(now, c.target(l)))
 	}
-	if stage := stageOf(l); stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil {
+	if stage := stageOf(l); stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
 		missing(stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
 	}
 	lint.CheckLoad(l, table, func(rule string, at int, message, hint string) {

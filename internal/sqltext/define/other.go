@@ -1,6 +1,7 @@
 package define
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -157,6 +158,119 @@ func InsertColumns(stmt string) []Named {
 		return nil
 	}
 	return names
+}
+
+// SetColumns are the columns that an UPDATE of one table sets; nil for any other statement.
+func SetColumns(stmt string) []Named {
+	r, ok := changing(stmt)
+	if !ok || !r.Take("SET") {
+		return nil
+	}
+	var names []Named
+	for depth := 0; r.I < len(r.Tokens); r.I++ {
+		switch {
+		case r.Symbol(r.I, "("):
+			depth++
+		case r.Symbol(r.I, ")"):
+			depth--
+		case depth > 0:
+		case r.IsWord("WHERE") || r.IsWord("FROM"):
+			return names
+		case r.Symbol(r.I+1, "=") && (len(names) == 0 || r.Symbol(r.I-1, ",")):
+			t := r.Tokens[r.I]
+			names = append(names, Named{sqltext.FoldIdent(stmt[t.Start:t.End]), t.Start, t.End})
+		}
+	}
+	return names
+}
+
+// Condition is where the WHERE of an UPDATE or DELETE of one table begins, and its table as it is written, with its alias.
+func Condition(stmt string) (table string, at int, ok bool) {
+	r, ok := changing(stmt)
+	if !ok {
+		return "", 0, false
+	}
+	from := r.Tokens[0].End
+	for i, depth := 0, 0; i < len(r.Tokens); i++ {
+		switch {
+		case r.Symbol(i, "("):
+			depth++
+		case r.Symbol(i, ")"):
+			depth--
+		case depth > 0:
+		case i > 1 && (r.Is(i, "FROM") || r.Is(i, "USING")): // other tables
+			return "", 0, false
+		case r.Is(i, "FROM") || r.Is(i, "UPDATE"):
+			from = r.Tokens[i].End
+		case r.Is(i, "SET") && table == "":
+			table = stmt[from:r.Tokens[i].Start]
+		case r.Is(i, "WHERE"):
+			if table == "" {
+				table = stmt[from:r.Tokens[i].Start]
+			}
+			return table, r.Tokens[i].Start, true
+		}
+	}
+	return "", 0, false
+}
+
+// changing reads an UPDATE or DELETE up to what stands behind its table and alias.
+func changing(stmt string) (*sqltext.Reader, bool) {
+	r := read(stmt)
+	r.SkipHints()
+	if !r.Take("UPDATE") && !r.Take("DELETE", "FROM") {
+		return r, false
+	}
+	_, ok := r.Name()
+	if r.Take("AS"); ok && !r.IsWord("SET") && !r.IsWord("WHERE") {
+		_, ok = r.Ident()
+	}
+	return r, ok
+}
+
+// Query is where the query begins whose rows a statement takes: that of a view, of CREATE TABLE … AS and of INSERT … SELECT. It goes to the
+// statement's end; false where there is none, or it stands in brackets.
+func Query(stmt string) (int, bool) {
+	r := read(stmt)
+	depth, with := 0, -1
+	for i, t := range r.Tokens {
+		switch {
+		case r.Symbol(i, "("):
+			depth++
+		case r.Symbol(i, ")"):
+			depth--
+		case depth > 0:
+		case r.Is(i, "WITH") && (i == 0 || !r.Symbol(i-1, "(")) && !r.Symbol(i+1, "("):
+			with = t.Start
+		case r.Is(i, "SELECT") && with >= 0:
+			return with, true
+		case r.Is(i, "SELECT"):
+			return t.Start, true
+		}
+	}
+	return 0, false
+}
+
+// NameAt is the name that begins at an offset of a statement, or "".
+func NameAt(stmt string, at int) string {
+	for _, t := range read(stmt).Tokens {
+		if t.Start == at && (t.Kind == sqltext.Word || t.Kind == sqltext.Quoted) {
+			return sqltext.FoldIdent(stmt[t.Start:t.End])
+		}
+	}
+	return ""
+}
+
+// Unqualified is a statement with blanks in the place of a database before names of its tables: what is left has its place.
+func Unqualified(stmt, database string) string {
+	r := read(stmt)
+	out := []byte(stmt)
+	for i, t := range r.Tokens {
+		if r.Symbol(i+1, ".") && !r.Symbol(i-1, ".") && sqltext.FoldIdent(stmt[t.Start:t.End]) == database {
+			copy(out[t.Start:r.Tokens[i+1].End], bytes.Repeat([]byte(" "), r.Tokens[i+1].End-t.Start))
+		}
+	}
+	return string(out)
 }
 
 // Find is where a name stands in a statement, from an offset on: as an identifier, a stage's location or a string. It is from where
