@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
@@ -331,6 +332,36 @@ func TestCompletion(t *testing.T) {
 		}
 		if diff := cmp.Diff(tc.want, values); diff != "" || got.code != 0 {
 			t.Errorf("%s: exit %d (-want +got):\n%s", tc.words, got.code, diff)
+		}
+	}
+}
+
+// TestHelpFits: help is read in terminals of 80 columns.
+func TestHelpFits(t *testing.T) {
+	t.Parallel()
+	for _, c := range append(commands(), &command{}) {
+		for line := range strings.Lines(helpFor(c.name)) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > helpWidth {
+				t.Errorf("help %s: a line of %d: %s", c.name, n, line)
+			}
+		}
+	}
+}
+
+// TestInstallable: a project's CI installs this dbctl and no later one.
+func TestInstallable(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		b    build
+		want string
+	}{
+		{build{Version: "v1.2.3", Commit: "abc"}, "v1.2.3"},
+		{build{Version: "v0.0.0-20261128123456-abcdef012345+dirty"}, "v0.0.0-20261128123456-abcdef012345"},
+		{build{Version: "devel", Commit: "abc"}, "abc"},
+		{build{Version: "devel"}, "latest"},
+	} {
+		if got := tc.b.installable(); got != tc.want {
+			t.Errorf("%+v: got %s, want %s", tc.b, got, tc.want)
 		}
 	}
 }

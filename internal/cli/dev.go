@@ -112,7 +112,7 @@ func devStatusCommand() *command {
 		short: "where the local engine is, if it runs",
 		exits: devExits("shown, whether it runs or not"),
 		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
-			e, err := local.Running(ctx, engineHome(p))
+			e, err := local.Running(ctx, local.Home(p.Dir, p.FirstEngine, p.Env.Engine))
 			if err != nil {
 				return err
 			}
@@ -132,7 +132,7 @@ func devStopCommand() *command {
 		short: "stop the local engine; its catalogue and data are gone then",
 		exits: devExits("no engine runs any more"),
 		bind: onEmbedded(func(ctx context.Context, a *app, p *project.Project) error {
-			ran, err := local.Stop(ctx, engineHome(p))
+			ran, err := local.Stop(ctx, local.Home(p.Dir, p.FirstEngine, p.Env.Engine))
 			if err != nil {
 				return err
 			}

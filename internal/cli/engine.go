@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,14 +19,6 @@ import (
 
 // In an embedded environment the SQL of production runs as it is: its S3 goes to the local store, with that store's key; the buckets
 // and the database that it names are made.
-
-// engineHome is the folder in whose .dbctl the engine of an embedded environment is found.
-func engineHome(p *project.Project) string {
-	if p.Env.Engine == "" {
-		return p.Dir
-	}
-	return filepath.Join(p.Dir, ".dbctl", p.Env.Engine)
-}
 
 // engine finds or starts the engine that a project's embedded environment wants.
 func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, error) {
@@ -46,7 +37,11 @@ func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, er
 		data[d.Bucket] = d.Folder
 	}
 	python, _ := a.Getenv("DBCTL_PYTHON")
-	engine, err := local.Ensure(ctx, engineHome(p), local.Options{
+	home, err := local.Claim(p.Dir, p.FirstEngine, p.Env.Engine)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := local.Ensure(ctx, home, local.Options{
 		Buckets: buckets(p), Data: data, Progress: &noteWriter{a: a}, Python: python,
 	})
 	if bad, ok := errors.AsType[*local.StoreError](err); ok && bad.Code == "InvalidBucketName" {

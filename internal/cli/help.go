@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/exit"
+	"github.com/dbctl/dbctl/internal/ui"
 )
 
 // ending is one line of an EXIT STATUS section.
@@ -54,8 +55,8 @@ func helpFor(name string) string {
 
 func overview() string {
 	var b strings.Builder
-	b.WriteString("dbctl brings a Databend warehouse in step with a folder: migrations/ and loads/.\n\nUSAGE\n  dbctl [global flags] " +
-		"COMMAND [flags] [arguments]\n\nCOMMANDS\n")
+	b.WriteString(reflow("dbctl brings a Databend warehouse in step with a folder: migrations/ and loads/.") +
+		"\n\nUSAGE\n  dbctl [global flags] COMMAND [flags] [arguments]\n\nCOMMANDS\n")
 	for _, c := range below("") {
 		if c.bind != nil {
 			listCommand(&b, c)
@@ -73,7 +74,7 @@ func overview() string {
 
 func groupHelp(c *command) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "dbctl %s: %s\n\nUSAGE\n  %s [flags] [arguments]\n\nCOMMANDS\n", c.name, c.short, c.usage())
+	fmt.Fprintf(&b, "%s\n\nUSAGE\n  %s [flags] [arguments]\n\nCOMMANDS\n", reflow("dbctl "+c.name+": "+c.short), c.usage())
 	for _, sub := range below(c.name) {
 		listCommand(&b, sub)
 	}
@@ -85,13 +86,13 @@ func groupHelp(c *command) string {
 
 func commandHelp(c *command) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "dbctl %s: %s\n\nUSAGE\n  %s [flags]\n", c.name, c.short, c.usage())
+	fmt.Fprintf(&b, "%s\n\nUSAGE\n  %s [flags]\n", reflow("dbctl "+c.name+": "+c.short), c.usage())
 	if c.long != "" {
-		b.WriteString("\n" + strings.TrimSpace(c.long) + "\n")
+		b.WriteString("\n" + reflow(strings.TrimSpace(c.long)) + "\n")
 	}
 	flags := newFlagSet()
 	c.bind(&app{}, flags)
-	if usage := flags.FlagUsages(); usage != "" {
+	if usage := flags.FlagUsagesWrapped(helpWidth); usage != "" {
 		b.WriteString("\nFLAGS\n" + usage)
 	}
 	writeGlobals(&b)
@@ -100,20 +101,46 @@ func commandHelp(c *command) string {
 }
 
 func listCommand(b *strings.Builder, c *command) {
-	fmt.Fprintf(b, "  %-26s %s\n", strings.TrimSpace(c.name+" "+c.args), c.short)
+	b.WriteString(ui.Wrap(fmt.Sprintf("  %-26s %s", strings.TrimSpace(c.name+" "+c.args), c.short), helpWidth, 29) + "\n")
+}
+
+// helpWidth is how many columns a help text takes: it is read in terminals, pagers and pages.
+const helpWidth = 80
+
+// reflow writes paragraphs in lines of helpWidth; lines that begin with a blank stay as they are.
+func reflow(text string) string {
+	var out []string
+	paragraph := ""
+	end := func() {
+		if paragraph != "" {
+			out = append(out, ui.Wrap(paragraph, helpWidth, 0))
+		}
+		paragraph = ""
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if line == "" || line[0] == ' ' {
+			end()
+			out = append(out, line)
+			continue
+		}
+		paragraph = strings.TrimSpace(paragraph + " " + line)
+	}
+	end()
+	return strings.Join(out, "\n")
 }
 
 func writeGlobals(b *strings.Builder) {
 	globals := newFlagSet()
 	(&app{}).bindGlobals(globals)
-	b.WriteString("\nGLOBAL FLAGS\n" + globals.FlagUsages())
+	b.WriteString("\nGLOBAL FLAGS\n" + globals.FlagUsagesWrapped(helpWidth))
 }
 
 // writeExits writes the section that ends every help text.
 func writeExits(b *strings.Builder, exits []ending) {
 	b.WriteString("\nEXIT STATUS\n")
 	for _, e := range exits {
-		fmt.Fprintf(b, "  %3d  %s\n", e.code, e.text)
+		b.WriteString(ui.Wrap(fmt.Sprintf("  %3d  %s", e.code, e.text), helpWidth, 7) + "\n")
 	}
 }
 

@@ -48,7 +48,7 @@ examples are left out where migrations/ or loads/ hold files.`,
 }
 
 func (a *app) init(typed, example string) error {
-	made, err := scaffold.New(a.below(typed), example)
+	made, err := scaffold.New(a.below(typed), example, version().installable())
 	if errors.Is(err, scaffold.ErrProject) {
 		return usageError(fmt.Sprintf("%s holds a project already: nothing was written", filepath.Join(typed, "dbctl.yaml")),
 			"`dbctl init OTHER_FOLDER`, or `dbctl plan` in this one")

@@ -77,7 +77,7 @@ func (a *app) openOffline(ctx context.Context) (*project.Project, error) {
 	if err != nil || !p.Env.Embedded {
 		return p, err
 	}
-	engine, err := local.Running(ctx, engineHome(p))
+	engine, err := local.Running(ctx, local.Home(p.Dir, p.FirstEngine, p.Env.Engine))
 	if err != nil || engine == nil {
 		return p, nil // without an engine its variables are simply not set
 	}

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -42,6 +44,14 @@ func version() build {
 		}
 	}
 	return b
+}
+
+// installable is the version that `go install` takes for this binary, or for one like it.
+func (b build) installable() string {
+	if v, _, _ := strings.Cut(b.Version, "+"); v != "devel" { // +dirty
+		return v
+	}
+	return cmp.Or(b.Commit, "latest")
 }
 
 func versionCommand() *command {

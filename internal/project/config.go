@@ -22,6 +22,7 @@ type config struct {
 	project      string
 	named        bool // project: is there, be it wrong
 	defaultEnv   string
+	firstEngine  string // of the first embedded environment
 	defaultEnvAt *token.Token
 	vars         []variable
 	secrets      map[string]secret.Source
@@ -104,9 +105,8 @@ func (c *config) read(entries []entry) {
 }
 
 // nameEngines gives each embedded environment the engine that it shares with those of the same database alone: connections and stages
-// belong to no database, so two environments in one engine would see each other's. The first is that of .dbctl itself.
+// belong to no database, so two environments in one engine would see each other's.
 func (c *config) nameEngines() {
-	first := ""
 	for _, env := range c.environments {
 		if !env.Embedded {
 			continue
@@ -115,11 +115,8 @@ func (c *config) nameEngines() {
 		if env.Database != "" {
 			env.Engine = "db-" + url.PathEscape(env.Database)
 		}
-		if first == "" {
-			first = env.Engine
-		}
-		if env.Engine == first {
-			env.Engine = ""
+		if c.firstEngine == "" {
+			c.firstEngine = env.Engine
 		}
 	}
 }

@@ -51,6 +51,7 @@ type Project struct {
 	Name         string
 	Env          Environment
 	Environments []string // the names of all, in the order of dbctl.yaml
+	FirstEngine  string   // of the embedded environment that dbctl.yaml names first
 	Protected    []Server // of the environments that are protected
 	Migrations   []Migration
 	Loads        []Load
@@ -71,7 +72,7 @@ type Server struct {
 type Environment struct {
 	Name            string
 	Embedded        bool
-	Engine          string // embedded: environments of one name share an engine; "" for the first
+	Engine          string // embedded: environments of one name share an engine
 	Data            []Data // embedded: what is put into the local store
 	DSN             string // without password
 	Host            string
@@ -177,7 +178,7 @@ func Open(o Options) (_ *Project, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Project{Dir: o.Dir, Name: c.project}
+	p := &Project{Dir: o.Dir, Name: c.project, FirstEngine: c.firstEngine}
 	for _, e := range c.environments {
 		p.Environments = append(p.Environments, e.Name)
 		if e.Protected && e.Host != "" {

@@ -48,12 +48,13 @@ type file struct {
 	once       bool // an example: not wanted where its folder has files already
 }
 
-// New writes a project into dir, which it makes where it is missing: the small example, or the named one.
-func New(dir, name string) (Made, error) {
+// New writes a project into dir, which it makes where it is missing: the small example, or the named one. version is the dbctl that its CI
+// workflow installs.
+func New(dir, name, version string) (Made, error) {
 	if _, err := os.Lstat(filepath.Join(dir, project.ConfigFile)); err == nil {
 		return Made{}, ErrProject
 	}
-	files, err := small(projectName(dir))
+	files, err := small(projectName(dir), version)
 	if name != "" {
 		files, err = cityDrive(files)
 	}
@@ -94,7 +95,7 @@ func New(dir, name string) (Made, error) {
 }
 
 // small is the example of its own, for a project of this name.
-func small(name string) ([]file, error) {
+func small(name, version string) ([]file, error) {
 	bucket := strings.Trim(strings.Map(func(r rune) rune {
 		switch r = unicode.ToLower(r); {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
@@ -102,7 +103,7 @@ func small(name string) ([]file, error) {
 		}
 		return '-'
 	}, name), "-")
-	words := strings.NewReplacer("@PROJECT@", name, "@BUCKET@", strings.TrimPrefix(bucket+"-data", "-"), "@NAME@", identifier(bucket))
+	words := strings.NewReplacer("@PROJECT@", name, "@BUCKET@", strings.TrimPrefix(bucket+"-data", "-"), "@NAME@", identifier(bucket), "@VERSION@", version)
 	files, err := read(example, "example")
 	for i, f := range files {
 		if to, ok := places[f.path]; ok {

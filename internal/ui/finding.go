@@ -13,10 +13,10 @@ func (t *text) finding(f event.Finding) {
 	if f.File != "" {
 		at = visible(place(Failure{File: f.File, Line: f.Line, Column: f.Column})) + ": "
 	}
-	line := hang(fmt.Sprintf("%s%s: %s [%s]", at, f.Level, f.Message, f.Rule), t.width(), 2)
+	line := Wrap(fmt.Sprintf("%s%s: %s [%s]", at, f.Level, f.Message, f.Rule), t.width(), 2)
 	t.out(at + t.paint(f.Level) + strings.TrimPrefix(line, at+f.Level) + "\n")
 	if f.Hint != "" && !t.o.Quiet {
-		t.out(hang("  hint: "+f.Hint, t.width(), 4) + "\n")
+		t.out(Wrap("  hint: "+f.Hint, t.width(), 4) + "\n")
 	}
 }
 
@@ -28,9 +28,9 @@ func (t *text) check(c event.Check) {
 	}
 	const in = 6 // where the name begins
 	name := visible(c.Name) + pad(visible(c.Name), 14) + " "
-	line := hang(strings.Repeat(" ", in)+name+c.Detail, t.width(), in+len(name))
+	line := Wrap(strings.Repeat(" ", in)+name+c.Detail, t.width(), in+len(name))
 	t.out(t.paint(word) + pad(word, in) + strings.TrimLeft(line, " ") + "\n")
 	if c.Hint != "" {
-		t.out(hang("      hint: "+c.Hint, t.width(), 8) + "\n")
+		t.out(Wrap("      hint: "+c.Hint, t.width(), 8) + "\n")
 	}
 }

@@ -48,9 +48,9 @@ func cutMiddle(s string, n int) string {
 	return head + runewidth.TruncateLeft(s, w-(n-runewidth.StringWidth(head)-1), "…")
 }
 
-// hang writes s in lines of at most width columns, 0 for any, the second and further ones moved to the right by in: no name or message of
+// Wrap writes s in lines of at most width columns, 0 for any, the second and further ones moved to the right by in: no name or message of
 // others begins a line of ours. Words stay whole, and so does what stands between backquotes, which is there to be pasted.
-func hang(s string, width, in int) string {
+func Wrap(s string, width, in int) string {
 	var lines []string
 	margin := strings.Repeat(" ", in)
 	for i, l := range strings.Split(strings.TrimRight(s, "\n"), "\n") {

@@ -117,8 +117,8 @@ func TestHang(t *testing.T) {
 		{"  indented words here", 12, "  indented\n  words here"},
 		{"東京都 の 交通", 8, "東京都\n  の\n  交通"},
 	} {
-		if got := hang(tc.s, tc.width, 2); got != tc.want {
-			t.Errorf("hang(%q, %d): got\n%s\nwant\n%s", tc.s, tc.width, got, tc.want)
+		if got := Wrap(tc.s, tc.width, 2); got != tc.want {
+			t.Errorf("Wrap(%q, %d): got\n%s\nwant\n%s", tc.s, tc.width, got, tc.want)
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (t *text) statement(s event.Statement) {
 		}
 		does += visible(sep + w.Kind + " " + w.Name)
 	}
-	b.WriteString(hang(fmt.Sprintf("%s  (line %d)", does, s.Line), t.width(), 7) + "\n")
+	b.WriteString(Wrap(fmt.Sprintf("%s  (line %d)", does, s.Line), t.width(), 7) + "\n")
 	class := "     " + s.Class
 	undone := class
 	if s.Reason != "" {
@@ -102,7 +102,7 @@ func (t *text) statement(s event.Statement) {
 	if s.Undo != "" {
 		undone += "; undo: " + s.Undo
 	}
-	b.WriteString("     " + t.paint(s.Class) + strings.TrimPrefix(hang(undone, t.width(), 7), class) + "\n")
+	b.WriteString("     " + t.paint(s.Class) + strings.TrimPrefix(Wrap(undone, t.width(), 7), class) + "\n")
 	if t.o.FullSQL || t.o.Verbose {
 		b.WriteString(indent(s.SQL, "     │ ") + "\n")
 	}
@@ -189,7 +189,7 @@ func (t *text) fileTable(l *fileList) string {
 	if b.Len() == 0 {
 		return ""
 	}
-	return hang(visible("load "+l.load+" → "+l.table), t.width(), 2) + "\n" + b.String()
+	return Wrap(visible("load "+l.load+" → "+l.table), t.width(), 2) + "\n" + b.String()
 }
 
 func rowsOf(f event.File) string {
@@ -211,7 +211,10 @@ func fault(f event.File) string {
 	if f.Value != "" {
 		at = append(at, "value "+shorten(f.Value, 40))
 	}
-	said := strings.HasPrefix(f.Reason, "column ") || strings.HasPrefix(f.Reason, "row ") || strings.HasPrefix(f.Reason, "line ") || f.Row == nil && strings.Contains(f.Reason, f.Column)
+	said := f.Row == nil && strings.Contains(f.Reason, f.Column)
+	for _, place := range []string{"column ", "row ", "line "} {
+		said = said || strings.HasPrefix(f.Reason, place)
+	}
 	if len(at) == 0 || said {
 		return f.Reason
 	}

@@ -63,7 +63,7 @@ func table(columns []column, rows [][]string, width int, color bool) string {
 		}
 		b.WriteString(strings.TrimRight(l.String(), " ") + "\n")
 		if below && cells[len(columns)] != "" {
-			b.WriteString(hang("    "+cells[len(columns)], width, 4) + "\n")
+			b.WriteString(Wrap("    "+cells[len(columns)], width, 4) + "\n")
 		}
 	}
 	titles := make([]string, len(columns)+1)

@@ -141,7 +141,7 @@ func (t *text) about(Head) {}
 func (t *text) prompt(question string) {
 	t.flush()
 	t.end()
-	t.err(hang(question, width(t.o.ErrWidth), 2))
+	t.err(Wrap(question, width(t.o.ErrWidth), 2))
 }
 
 func (t *text) close() {
@@ -200,9 +200,9 @@ func (t *text) tell(word, s string) {
 // lead is a word and what follows it, in lines of at most width columns.
 func lead(word, s string, width int, color bool) string {
 	if word == "" {
-		return hang(s, width, 2) + "\n"
+		return Wrap(s, width, 2) + "\n"
 	}
-	return paint(word, color) + strings.TrimPrefix(hang(word+" "+s, width, 2), word) + "\n"
+	return paint(word, color) + strings.TrimPrefix(Wrap(word+" "+s, width, 2), word) + "\n"
 }
 
 // out writes a result, err what is about the work. Both make room: the status line is drawn again by its ticker.

@@ -228,8 +228,8 @@ func changing(stmt string) (*sqltext.Reader, bool) {
 	return r, ok
 }
 
-// Query is where the query begins whose rows a statement takes: that of a view, of CREATE TABLE … AS and of INSERT … SELECT. It goes to the
-// statement's end; false where there is none, or it stands in brackets.
+// Query is where the query begins whose rows a statement takes: that of a view, of CREATE TABLE … AS and of INSERT … SELECT. It goes to
+// the statement's end; false where there is none, or it stands in brackets.
 func Query(stmt string) (int, bool) {
 	r := read(stmt)
 	depth, with := 0, -1
