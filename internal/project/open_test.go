@@ -180,12 +180,12 @@ environments:
 		want Environment
 	}{
 		"default": {Options{}, Environment{
-			Name: "local", Embedded: true, Data: []Data{{Folder: filepath.Join(dir, "sample")}}, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl", Vars: vars(),
+			Name: "local", Embedded: true, Engine: "env-local", Data: []Data{{Folder: filepath.Join(dir, "sample")}}, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl", Vars: vars(),
 		}},
 		"local vars and --var": {
 			Options{LocalVars: map[string]string{"bucket": "lb", "s3_endpoint": "http://x"}, Vars: map[string]string{"bucket": "flag", "dim": ""}},
 			Environment{
-				Name: "local", Embedded: true, Data: []Data{{Folder: filepath.Join(dir, "sample")}}, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl",
+				Name: "local", Embedded: true, Engine: "env-local", Data: []Data{{Folder: filepath.Join(dir, "sample")}}, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl",
 				Vars: vars("bucket", "flag", "s3_endpoint", "http://x", "dim", ""),
 			},
 		},
