@@ -3,6 +3,7 @@ package lint
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"path"
 	"strings"
 
@@ -79,7 +80,7 @@ func SARIF(findings []event.Finding, version, prefix string) string {
 		}
 		if f.File != "" {
 			var l location
-			l.Physical.Artifact.URI = path.Join(prefix, f.File)
+			l.Physical.Artifact.URI = (&url.URL{Path: path.Join(prefix, f.File)}).EscapedPath()
 			if f.Line > 0 {
 				l.Physical.Region = &region{f.Line, f.Column}
 			}

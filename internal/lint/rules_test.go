@@ -355,18 +355,24 @@ func TestFormats(t *testing.T) {
 				RuleID    string
 				RuleIndex int
 				Level     string
+				Locations []struct {
+					PhysicalLocation struct{ ArtifactLocation struct{ URI string } }
+				}
 			}
 			Tool struct {
 				Driver struct{ Rules []struct{ ID string } }
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(SARIF(found, "1", "")), &sarif); err != nil {
+	if err := json.Unmarshal([]byte(SARIF(found, "1", "my db/")), &sarif); err != nil {
 		t.Fatal(err)
 	}
 	run := sarif.Runs[0]
 	if len(run.Results) != len(found) || run.Tool.Driver.Rules[run.Results[0].RuleIndex].ID != run.Results[0].RuleID {
 		t.Errorf("%+v", run.Results)
+	}
+	if got, want := run.Results[0].Locations[0].PhysicalLocation.ArtifactLocation.URI, "my%20db/migrations/00001_a,b.sql"; got != want {
+		t.Errorf("URI %q, want %q", got, want)
 	}
 }
 
