@@ -17,9 +17,15 @@ type aside struct {
 	mu      sync.Mutex
 	waiting []*http.Request
 	timer   *time.Timer
+	due     time.Time     // of the timer
 	unsent  int           // requests that are on their way and not yet written
 	idle    chan struct{} // closed when there is none; nil: nobody asks
 }
+
+const (
+	asideAtLast = 100 * time.Millisecond // after which a request is sent that no other takes along
+	asideBehind = 5 * time.Millisecond   // behind one that is waited for, so that those sent beside it come first
+)
 
 // add takes a request to send later.
 func (a *aside) add(req *http.Request) {
@@ -27,12 +33,23 @@ func (a *aside) add(req *http.Request) {
 	defer a.mu.Unlock()
 	a.waiting = append(a.waiting, req)
 	if a.timer == nil {
-		a.timer = time.AfterFunc(100*time.Millisecond, a.flush)
+		a.due = time.Now().Add(asideAtLast)
+		a.timer = time.AfterFunc(asideAtLast, a.flush)
 	}
 }
 
-// flush sends what is waiting. It is called when a request that is waited for has its connection, so that it does not have to
-// make one because we took the idle one.
+// soon sends what is waiting in a moment. It is called when a request that is waited for has its connection: neither that nor those that
+// are sent beside it have to make one because we took the idle one.
+func (a *aside) soon() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.timer != nil && time.Until(a.due) > asideBehind {
+		a.due = time.Now().Add(asideBehind)
+		a.timer.Reset(asideBehind)
+	}
+}
+
+// flush sends what is waiting.
 func (a *aside) flush() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
