@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
@@ -99,10 +100,25 @@ func Execute(
 	if err := r.holdLoadsOff(ctx, before.State); err != nil {
 		return err
 	}
-	if err := r.begin(ctx, before.State, nil, nil); err != nil {
+	var ahead sync.WaitGroup
+	ahead.Go(func() { r.markFirst(ctx) })
+	err = r.begin(ctx, before.State, nil, nil)
+	ahead.Wait()
+	if err != nil {
 		return err
 	}
 	return r.steps(ctx)
+}
+
+// markFirst writes the first mark beside the journal's begin: no statement is sent before both are there, and a claim with a mark of a
+// run that the journal does not know is one that never began. Where the first step reads something before its mark, or when this one
+// fails, the step marks for itself.
+func (r *Run) markFirst(ctx context.Context) {
+	if first := (place{}); len(r.plan.Steps) > 0 && r.sole(first.Step) {
+		if _, known := r.evidenceBefore(first, evidenceOf(r.at(first).Effect), nil); known {
+			_ = r.mark(ctx, first, nil)
+		}
+	}
 }
 
 // holdLoadsOff makes sure that no load writes a table of the plan. A table that is not there is not being loaded into.
