@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 	"github.com/dbctl/dbctl/internal/state/lock"
 	"github.com/dbctl/dbctl/internal/state/store"
@@ -53,7 +54,7 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 		if l.checked {
 			return nil
 		}
-		return l.Store.CheckSchema(ctx)
+		return state.Open(l.Work, l.Scope).CheckSchema(ctx) // over a session that nothing waits for now
 	})
 	made := make([]error, len(loads))
 	asked.Go(func() error {

@@ -32,7 +32,7 @@ const (
 	// ByPrefixFrom is the number of files from which an exact prefix is sent instead of their names: naming costs a HEAD per file, a
 	// prefix takes in what arrives between the plan and the COPY.
 	ByPrefixFrom = 100
-	// askPace is how long a run takes before an estimate is worth a question.
+	// askPace is how long a COPY takes before an estimate is worth a question.
 	askPace = 3 * time.Second
 )
 

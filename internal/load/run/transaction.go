@@ -238,7 +238,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 				"has ended it, as long as that takes", r.j.Name)})
 		}
 		r.progress(p)
-		if r.pace == nil && time.Since(r.started) > askPace {
+		if r.pace == nil && time.Since(started) > askPace {
 			r.pace = r.earlier(ctx)
 		}
 	}
