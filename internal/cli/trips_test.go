@@ -140,6 +140,7 @@ func (w *farWorld) run(exit int, args ...string) time.Duration {
 	c.Dir = w.dir
 	c.Env = append(os.Environ(), "FAR_PASSWORD="+w.env.Config.Password.Reveal())
 	w.far.Counts()
+	w.far.Path()
 	start := time.Now()
 	out, _ := c.CombinedOutput()
 	took := time.Since(start)
@@ -160,6 +161,9 @@ func (w *farWorld) measure(what string, budget float64, times, exit int, args ..
 		}
 		time.Sleep(2 * trip) // what nobody waits for is still under way
 		counts = w.far.Counts()
+		if os.Getenv("DBCTL_PATH") != "" {
+			w.b.Log(strings.Join(w.far.Path(), "\n"))
+		}
 	}
 	trips := float64(best) / float64(trip)
 	w.b.Logf("%-32s %5.1f trips of at most %2.0f   %v", what, trips, budget, counts)

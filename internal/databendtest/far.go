@@ -20,6 +20,8 @@ type Far struct {
 	target string
 	mu     sync.Mutex
 	counts map[string]int
+	start  time.Time // of the path
+	path   []string
 }
 
 // NewFar puts a round trip of that length between a client with Config and e's server. The way ends with the test.
@@ -33,16 +35,16 @@ func NewFar(t testing.TB, e *Env, trip time.Duration) *Far {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	f := &Far{Config: e.Config, trip: trip, target: net.JoinHostPort(e.Config.Host, fmt.Sprint(e.Config.Port)), counts: map[string]int{}}
+	f := &Far{start: time.Now(), Config: e.Config, trip: trip, target: net.JoinHostPort(e.Config.Host, fmt.Sprint(e.Config.Port)), counts: map[string]int{}}
 	f.Config.Host, f.Config.Port = "127.0.0.1", l.Addr().(*net.TCPAddr).Port
 	go func() {
-		for {
+		for n := 1; ; n++ {
 			client, err := l.Accept()
 			if err != nil {
 				return
 			}
 			f.count("connection")
-			go f.serve(client)
+			go f.serve(client, n)
 		}
 	}()
 	return f
@@ -63,18 +65,59 @@ func (f *Far) count(what string) {
 	f.counts[what]++
 }
 
-func (f *Far) serve(client net.Conn) {
+// Path is what was asked since the last call, when, and when the answer was there, by the client's clock: the critical path, to be read.
+func (f *Far) Path() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	path := f.path
+	f.path, f.start = nil, time.Now()
+	return path
+}
+
+// answered notes a request whose answer the client has in a moment.
+func (f *Far) answered(connection int, a asked) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	trips := func(t time.Time) float64 { return float64(t.Sub(f.start)) / float64(max(f.trip, 1)) }
+	what := a.kind
+	if _, text, ok := bytes.Cut(a.sent, []byte(`"sql":"`)); ok {
+		what = string(text)
+	}
+	f.path = append(f.path, fmt.Sprintf("%6.2f to %6.2f  #%-2d %s", trips(a.at), trips(time.Now().Add(f.trip/2)), connection, what))
+}
+
+// asked is the last request of a connection.
+type asked struct {
+	kind string
+	sent []byte
+	at   time.Time
+}
+
+func (f *Far) serve(client net.Conn, n int) {
 	server, err := net.Dial("tcp", f.target)
 	if err != nil {
 		_ = client.Close()
 		return
 	}
 	made := time.Now().Add(f.trip) // until then the client would still be connecting
-	go f.pipe(client, server, time.Time{}, func([]byte) {})
+	var mu sync.Mutex
+	var last asked
+	go f.pipe(client, server, time.Time{}, func([]byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		if last.kind != "" {
+			f.answered(n, last)
+		}
+		last = asked{}
+	})
 	f.pipe(server, client, made, func(data []byte) {
+		mu.Lock()
+		defer mu.Unlock()
 		if what := kindOf(data); what != "" {
 			f.count(what)
+			last = asked{kind: what, at: time.Now()}
 		}
+		last.sent = append(last.sent, data...)
 	})
 }
 
@@ -123,7 +166,7 @@ func kindOf(data []byte) string {
 	method, rest, _ := bytes.Cut(line, []byte(" "))
 	path, _, ok := bytes.Cut(rest, []byte(" "))
 	switch {
-	case !ok:
+	case !ok || !bytes.HasPrefix(rest, []byte("/v1/")): // the middle of a request
 		return ""
 	case string(method) == "POST" && string(path) == "/v1/query":
 		return "statement"
@@ -133,6 +176,8 @@ func kindOf(data []byte) string {
 		return "logout"
 	case bytes.HasSuffix(path, []byte("/final")):
 		return "final"
+	case string(method) == "GET":
+		return "page"
 	}
-	return "page"
+	return ""
 }
