@@ -93,7 +93,7 @@ func (a *app) fail(err error) exit.Code {
 		return exit.Done
 	}
 	code := exit.Of(err)
-	for _, e := range separate(err) {
+	for _, e := range exit.Each(err) {
 		if _, said := errors.AsType[*silent](e); said {
 			continue
 		}

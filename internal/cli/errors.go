@@ -42,19 +42,6 @@ type found struct{ what string }
 func (f *found) Error() string     { return f.what }
 func (*found) ExitCode() exit.Code { return exit.Check }
 
-// separate takes joined errors apart: each has its own place and hint.
-func separate(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if _, own := err.(exit.Coder); !ok || own {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, separate(e)...)
-	}
-	return all
-}
-
 // failure is err as people and programs are told it.
 func failure(err error) ui.Failure {
 	f := ui.Failure{Message: err.Error(), Exit: int(exit.Of(err))}

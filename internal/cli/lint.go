@@ -82,7 +82,7 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 		err = p.Mistakes()
 	}
 	var mistakes []event.Finding
-	for _, e := range separate(err) {
+	for _, e := range exit.Each(err) {
 		mistake, ok := errors.AsType[*project.Error](e)
 		if err != nil && (!ok || mistake.File == "") {
 			return nil, err

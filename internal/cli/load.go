@@ -218,7 +218,7 @@ func withBroken(p *project.Project, loaded int, err error) error {
 	} else if err != nil {
 		all.Errs = append(all.Errs, err)
 	}
-	for _, e := range separate(mistakes) {
+	for _, e := range exit.Each(mistakes) {
 		all.Errs = append(all.Errs, e)
 		all.Of++
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -134,7 +133,7 @@ func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 					}
 				}
 				if word := t.count(w.Verb, i == 0); word != "" {
-					does.add(word, called(st.SQL, w))
+					does.add(word, w.Word()+" "+w.Display())
 				}
 			}
 		}
@@ -178,17 +177,6 @@ func (d deeds) String() string {
 		words = append(words, verbs+" "+x.object)
 	}
 	return strings.Join(words, ", ")
-}
-
-// called is an object with the word that people have for it: views and streams share a namespace with tables.
-func called(sql string, w effect.Write) string {
-	switch {
-	case w.IsStream:
-		return "stream " + w.Display()
-	case w.Kind == sqltext.Table && (define.IsView(sql) || define.IsDropView(sql)):
-		return "view " + w.Display()
-	}
-	return w.Object.String()
 }
 
 // count counts a statement once, by what it does to the first object that it writes, and gives the word for what it does to any.

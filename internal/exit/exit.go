@@ -59,3 +59,16 @@ func worst(errs []error) Code {
 	}
 	return Failed
 }
+
+// Each takes joined errors apart, since each has its own place and hint. One that has its own code stays whole.
+func Each(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if _, own := err.(Coder); !ok || own {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, Each(e)...)
+	}
+	return all
+}

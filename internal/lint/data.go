@@ -31,7 +31,7 @@ ALTER TABLE orders RENAME TO orders_until_2026;`,
 			return
 		}
 		for _, w := range s.Writes {
-			if w.Verb != effect.Drop || define.IsDropView(s.SQL) || w.IsStream || w.Kind != sqltext.Table &&
+			if w.Verb != effect.Drop || w.IsView || w.IsStream || w.Kind != sqltext.Table &&
 				w.Kind != sqltext.Database || p.ownWork(s, w.Object) {
 				continue
 			}
@@ -84,11 +84,8 @@ CREATE TABLE orders (id INT, placed DATE);
 -- migrations/00002_reset.sql
 DELETE FROM orders WHERE placed < '2020-01-01';`,
 	statement: func(p *pass, s *statement) {
-		if s.down || define.LossOf(s.SQL) != define.AllRows {
-			return
-		}
 		for _, w := range s.Writes {
-			if w.Kind == sqltext.Table && !w.IsStream && !p.ownWork(s, w.Object) {
+			if !s.down && w.Does == effect.TakesRows && !p.ownWork(s, w.Object) {
 				p.atObject(s, w.Object, fmt.Sprintf("%s takes all rows of %s", s.Kind, w.Object), reasonHint(p.rule.Name))
 			}
 		}
@@ -141,7 +138,7 @@ var vacuum = Rule{
 	Good: `-- dbctl: allow=irreversible "history of raw rows may not be kept longer than a day"
 VACUUM TABLE orders;`,
 	statement: func(p *pass, s *statement) {
-		shortens := define.LossOf(s.SQL) == define.History || s.Retention && define.ShortRetention(s.SQL)
+		shortens := s.Prunes || s.Retention && define.ShortRetention(s.SQL)
 		if shortens && !consents(s.m.Headers, "irreversible") {
 			p.at(s, 0, s.Kind+" takes away what UNDROP and FLASHBACK need",
 				"say why in the file: -- dbctl: allow=irreversible \"why\"; or "+reasonHint(p.rule.Name))
@@ -168,7 +165,7 @@ ALTER TABLE orders ADD COLUMN note STRING;`,
 				p.ownWork(s, w.Object) {
 				continue
 			}
-			if slices.Contains(s.Names, w.Object) || define.Reads(s.SQL, w.Object, s.database) || dependents(p, w.Object, false) != "" {
+			if slices.Contains(s.Sources, w.Object) || dependents(p, w.Object, false) != "" {
 				continue // rebuilt from its own rows; or replace-dependency says it
 			}
 			p.atObject(s, w.Object, fmt.Sprintf("the rows of %s, which version %d made, are replaced by an empty table", w.Object,

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/schema"
@@ -44,10 +45,10 @@ CREATE STREAM orders_stream ON TABLE orders;
 ALTER TABLE orders ADD COLUMN note STRING;`,
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
-			if w.Verb != effect.Replace || w.Kind != sqltext.Table || w.IsStream || s.down || define.IsView(s.SQL) {
+			if w.Verb != effect.Replace || w.Kind != sqltext.Table || w.IsStream || w.IsView || s.down {
 				continue
 			}
-			if on := dependents(p, w.Object, define.Reads(s.SQL, w.Object, s.database)); on != "" {
+			if on := dependents(p, w.Object, slices.Contains(s.Sources, w.Object)); on != "" {
 				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, on, plural(on, "depends",
 					"depend")),
 					"CREATE TABLE for a new one, ALTER TABLE for one that is there; or "+reasonHint(p.rule.Name))

@@ -82,13 +82,7 @@ func undoHint(s *statement, m *migration, w effect.Write) string {
 	made := w.Verb == effect.Create || w.Verb == effect.CreateNew || w.Verb == effect.Replace
 	switch {
 	case made && m.before.Find(w.Object) == nil:
-		kind := strings.ToUpper(string(w.Kind))
-		if w.IsStream {
-			kind = "STREAM"
-		} else if define.IsView(s.SQL) {
-			kind = "VIEW"
-		}
-		return fmt.Sprintf("in the Down section: DROP %s %s;", kind, w.Object.Display())
+		return fmt.Sprintf("in the Down section: DROP %s %s;", strings.ToUpper(w.Word()), w.Display())
 	case s.Undo == "":
 		return "undo it in the Down section"
 	}
@@ -185,8 +179,7 @@ func (p *pass) differs(m *migration, before, after, undone *schema.Object) strin
 // addsRows says whether Up inserts rows into a table.
 func addsRows(m *migration, o sqltext.Object) bool {
 	return slices.ContainsFunc(m.up, func(s *statement) bool {
-		return define.Adds(s.SQL) &&
-			slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o && w.Verb == effect.WriteData && !w.IsStream })
+		return slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o && w.Does == effect.AddsRows })
 	})
 }
 

@@ -295,7 +295,7 @@ COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orde
 		}
 		for _, m := range p.migrations {
 			for _, s := range m.up {
-				if _, ok := define.ParseTask(s.SQL); ok || define.IsView(s.SQL) { // what a body mentions, and may write
+				if _, ok := define.ParseTask(s.SQL); ok || s.isView() { // what a body mentions, and may write
 					for _, o := range s.Names {
 						filled[o] = filled[o] || ok
 					}

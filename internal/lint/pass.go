@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/event"
@@ -21,6 +22,11 @@ type statement struct {
 	database string // the current one when it runs
 	used     bool   // a USE stands before it in its section
 	end      int    // the line that it ends on
+}
+
+// isView says whether the statement makes a view.
+func (s *statement) isView() bool {
+	return slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.IsView && w.Verb != effect.Drop })
 }
 
 // migration is one file, and the objects around its sections.

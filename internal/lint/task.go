@@ -84,7 +84,7 @@ var consumeOutsideDML = Rule{
 			return
 		}
 		consumes := slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.IsStream && w.Verb == effect.WriteData })
-		if at := define.Find(s.SQL, "consume", 0); consumes || at > 0 && define.IsView(s.SQL) {
+		if at := define.Find(s.SQL, "consume", 0); consumes || at > 0 && s.isView() {
 			p.at(s, at, "the changes that the stream has gathered are thrown away", "leave out WITH CONSUME, or INSERT what is read")
 		}
 	},

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // FuzzConfig reads any dbctl.yaml: a config or an *Error, and no error quotes a value.
@@ -31,7 +33,7 @@ func FuzzConfig(f *testing.F) {
 		if err == nil {
 			return
 		}
-		for _, one := range Each(err) {
+		for _, one := range exit.Each(err) {
 			if _, ok := one.(*Error); !ok {
 				t.Fatalf("got %T: %v", one, one)
 			}

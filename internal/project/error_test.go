@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // TestOpenErrors holds each mistake's file, line and column, its words and its hint.
@@ -268,7 +270,7 @@ func TestEveryMistake(t *testing.T) {
 	dir := folder(t, files{ConfigFile: "project: p\nvars:\n  a-b: 1\n  c: [x, y]\nenvironments:\n  e: { hots: h, protected: yes please }\n  f: { host: h, port: many }\n"})
 	_, err := Open(Options{Dir: dir, Env: "f"})
 	var got []string
-	for _, e := range Each(err) {
+	for _, e := range exit.Each(err) {
 		got = append(got, e.Error())
 	}
 	if want := []string{
@@ -290,11 +292,11 @@ func TestEveryMistake(t *testing.T) {
 		"migrations/2_c.sql": "-- +goose Up\nSELECT 1;\n",
 		"migrations/3_d.sql": "-- +goose Up\nCREATE TASK x SCHEDULE = 1 MINUTE AS {{ load \"bad\" }};\n",
 	})
-	if _, err := Open(Options{Dir: dir, Env: "e"}); len(Each(err)) != 8 {
-		t.Errorf("got %d mistakes, want 8: %v", len(Each(err)), err)
+	if _, err := Open(Options{Dir: dir, Env: "e"}); len(exit.Each(err)) != 8 {
+		t.Errorf("got %d mistakes, want 8: %v", len(exit.Each(err)), err)
 	}
 	p, err := Open(Options{Dir: dir, Env: "e", Partial: true})
-	if err != nil || len(p.Loads) != 1 || len(p.Migrations) != 0 || len(Each(p.MigrationMistakes())) != 5 {
+	if err != nil || len(p.Loads) != 1 || len(p.Migrations) != 0 || len(exit.Each(p.MigrationMistakes())) != 5 {
 		t.Errorf("partly: got %d loads, %d migrations, %v, %v", len(p.Loads), len(p.Migrations), p.MigrationMistakes(), err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
@@ -216,7 +217,7 @@ func Open(o Options) (_ *Project, err error) {
 	migrations, broken := readMigrations(r)
 	p.Migrations, p.Broken = migrations, append(p.Broken, broken...)
 	for _, b := range p.Broken {
-		for _, err := range Each(b.Err) {
+		for _, err := range exit.Each(b.Err) {
 			known.hide(err)
 		}
 	}
@@ -245,19 +246,6 @@ func (p *Project) Mistakes() error {
 // MigrationMistakes are those of migrations alone.
 func (p *Project) MigrationMistakes() error {
 	return mistakes(p.Broken, func(b Broken) bool { return !b.isLoad() })
-}
-
-// Each is the errors that were joined, one by one.
-func Each(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, Each(e)...)
-	}
-	return all
 }
 
 func mistakes(broken []Broken, of func(Broken) bool) error {

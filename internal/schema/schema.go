@@ -264,7 +264,7 @@ func (s *Schema) make(sql string, e effect.Effect, w effect.Write, at Place) {
 			if table.Like != nil {
 				s.like(o, table.Like)
 			}
-		case define.IsView(sql):
+		case w.IsView:
 			o.Relation = View
 		}
 	case sqltext.Stage:

@@ -14,19 +14,17 @@ import (
 
 // What most callers need of the packages below.
 type (
+	NewerSchemaError = store.NewerSchemaError
 	Scope            = store.Scope
 	Session          = store.Session
 	Actor            = store.Actor
-	NewerSchemaError = store.NewerSchemaError
 
 	History     = journal.History
 	Version     = journal.Version
 	Run         = journal.Run
-	Planned     = journal.Planned
 	Row         = journal.Row
 	Record      = journal.Record
 	Sums        = journal.Sums
-	Text        = journal.Text
 	AppliedText = journal.AppliedText
 	Lock        = journal.Writer // of migrations: with the pen of its run
 

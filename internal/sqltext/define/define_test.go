@@ -55,6 +55,7 @@ func TestParseTable(t *testing.T) {
 			"a TIMESTAMP_TZ; b STRING; c TUPLE(INT32, STRING)",
 		},
 		{"CREATE TABLE t (vector VECTOR(3), check INT)", "vector VECTOR(3); check INT32"},
+		{"CREATE TABLE t (a ARRAY(INT) DEFAULT [1, 2], b INT)", "a ARRAY(INT32) DEFAULT [1, 2]; b INT32"},
 		{"CREATE TABLE t (a INT) AS SELECT 1", "a INT32; AS SELECT"},
 		{"CREATE TABLE t AS SELECT 1", "AS SELECT"},
 		{"CREATE TABLE t LIKE d.s", "LIKE d.s"},

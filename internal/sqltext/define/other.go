@@ -299,50 +299,6 @@ func Find(stmt, name string, from int) int {
 	return from
 }
 
-// Loss is what a statement takes away from a table that stays.
-type Loss uint8
-
-// The losses.
-const (
-	NoLoss  Loss = iota
-	AllRows      // TRUNCATE, INSERT OVERWRITE, DELETE without WHERE
-	History      // VACUUM, OPTIMIZE … PURGE or ALL, DROP TABLE … ALL: what UNDROP and FLASHBACK need
-)
-
-// LossOf says what a statement takes away.
-func LossOf(stmt string) Loss {
-	r := read(stmt)
-	r.SkipHints()
-	switch {
-	case r.Take("TRUNCATE"):
-		return AllRows
-	case r.Take("INSERT"):
-		r.SkipHints()
-		if r.Take("OVERWRITE") {
-			return AllRows
-		}
-	case r.Take("DELETE"):
-		if r.Find("WHERE", "USING") < 0 {
-			return AllRows
-		}
-	case r.Take("VACUUM"):
-		if r.Find("DRY") < 0 {
-			return History
-		}
-	case r.Take("OPTIMIZE", "TABLE"):
-		r.Name()
-		if r.IsWord("PURGE") || r.IsWord("ALL") {
-			return History
-		}
-	case r.Take("DROP", "TABLE"):
-		r.Take("IF", "EXISTS")
-		if r.Name(); r.IsWord("ALL") {
-			return History
-		}
-	}
-	return NoLoss
-}
-
 // ShortRetention says whether a statement sets an option or setting that keeps history for less than a day, or a number of snapshots.
 func ShortRetention(stmt string) bool {
 	w := read(stmt).Words
@@ -355,38 +311,6 @@ func ShortRetention(stmt string) bool {
 		case err != nil:
 		case name == "DATA_RETENTION_PERIOD_IN_HOURS" && value < 24, name == "DATA_RETENTION_TIME_IN_DAYS" && value < 1,
 			name == "DATA_RETENTION_NUM_SNAPSHOTS_TO_KEEP" && value > 0:
-			return true
-		}
-	}
-	return false
-}
-
-// Adds says whether a statement adds rows to a table and changes none: INSERT or COPY INTO.
-func Adds(stmt string) bool {
-	r := read(stmt)
-	r.SkipHints()
-	insert := r.Take("INSERT")
-	r.SkipHints()
-	return insert && !r.Take("OVERWRITE") || r.Take("COPY")
-}
-
-// Reads says whether a statement that makes a table reads the one of the same name: CREATE OR REPLACE TABLE t AS SELECT … FROM t. Its
-// name stands more than once then.
-func Reads(stmt string, o sqltext.Object, database string) bool {
-	r := read(stmt)
-	for r.I < len(r.Tokens) && !r.IsWord("FROM") && !r.IsWord("JOIN") {
-		r.I++
-	}
-	for ; r.I < len(r.Tokens); r.I++ {
-		if !r.IsWord("FROM") && !r.IsWord("JOIN") && !r.Symbol(r.I, ",") {
-			continue
-		}
-		ahead := &sqltext.Reader{Words: r.Words, I: r.I + 1}
-		parts, ok := ahead.Name()
-		if !ok || parts[len(parts)-1] != o.Name {
-			continue
-		}
-		if len(parts) == 1 && database == o.Database || len(parts) > 1 && parts[len(parts)-2] == o.Database {
 			return true
 		}
 	}

@@ -268,22 +268,3 @@ func (t *Table) modify(r *sqltext.Reader) bool {
 		}
 	}
 }
-
-// IsView says whether a statement makes a view.
-func IsView(stmt string) bool {
-	r := read(stmt)
-	r.SkipHints()
-	if !r.Take("CREATE") {
-		return false
-	}
-	r.Take("OR", "REPLACE")
-	r.Take("MATERIALIZED")
-	return r.Take("VIEW")
-}
-
-// IsDropView says whether a statement drops a view.
-func IsDropView(stmt string) bool {
-	r := read(stmt)
-	r.SkipHints()
-	return r.Take("DROP", "VIEW") || r.Take("DROP", "MATERIALIZED", "VIEW")
-}

@@ -265,7 +265,7 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 	if !ok {
 		return
 	}
-	a.write(o, verb)
+	a.write(o, verb).IsView = true
 	a.addReads(start)
 	a.filledFrom(start)
 	kind := createKind(verb, words)

@@ -38,7 +38,7 @@ func (a *analysis) with(start int) {
 	case a.Take("UPDATE"):
 		a.dml("UPDATE", start, nil)
 	case a.Take("DELETE"):
-		a.dml("DELETE", start, func() { a.Take("FROM") })
+		a.deleteFrom(start)
 	case a.Take("MERGE"):
 		a.merge(start)
 	case a.Take("REPLACE"):
@@ -100,6 +100,23 @@ func (a *analysis) dml(kind string, start int, prefix func()) {
 	a.dmlClass(kind)
 }
 
+// does says what becomes of the rows of the tables that are written so far.
+func (a *analysis) does(verb RowVerb) {
+	for i := range a.e.Writes {
+		if w := &a.e.Writes[i]; w.Kind == sqltext.Table && !w.IsStream {
+			w.Does = verb
+		}
+	}
+}
+
+func (a *analysis) deleteFrom(start int) {
+	all := a.Find("WHERE", "USING") < 0
+	a.dml("DELETE", start, func() { a.Take("FROM") })
+	if all {
+		a.does(TakesRows)
+	}
+}
+
 func (a *analysis) replace(start int) {
 	a.dml("REPLACE INTO", start, func() { a.Take("INTO") })
 	a.filledFrom(start)
@@ -109,12 +126,13 @@ func (a *analysis) replace(start int) {
 // insert analyzes INSERT INTO, INSERT OVERWRITE, INSERT ALL and INSERT FIRST.
 func (a *analysis) insert(start int) {
 	a.SkipHints()
-	kind := "INSERT"
+	kind, rows := "INSERT", AddsRows
 	overwrite := a.Take("OVERWRITE")
 	a.e.Commits = overwrite
 	if overwrite {
-		kind = "INSERT OVERWRITE"
+		kind, rows = "INSERT OVERWRITE", TakesRows
 	}
+	defer func() { a.does(rows) }()
 	if a.IsWord("ALL") && (a.Is(a.I+1, "INTO") || a.Is(a.I+1, "WHEN")) || a.IsWord("FIRST") && a.Is(a.I+1, "WHEN") {
 		kind += " " + a.Upper(a.I)
 		a.insertMulti(kind, start)
@@ -218,6 +236,7 @@ func (a *analysis) copyStatement(start int) {
 	after := a.I
 	a.addReads(start)
 	a.dmlClass(kind)
+	a.does(AddsRows)
 	a.e.Copy = true
 	a.e.Reason = "rows are added; the table goes back to its earlier snapshot, while the engine still remembers the loaded files"
 	// PURGE = TRUE removes the files it loaded.

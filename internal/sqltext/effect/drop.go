@@ -24,7 +24,7 @@ func (a *analysis) drop() {
 		w := a.write(o, Drop)
 		if a.Take("ALL") {
 			w.Aspects |= Rows
-			w.Forgets = true
+			w.Forgets, a.e.Prunes = true, true
 			a.set("DROP TABLE ALL", Flashback,
 				"the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once",
 				"UNDROP TABLE "+o.Display()+"; FLASHBACK")
@@ -37,7 +37,7 @@ func (a *analysis) drop() {
 		if !ok {
 			return
 		}
-		a.write(o, Drop)
+		a.write(o, Drop).IsView = true
 		if materialized {
 			a.set("DROP MATERIALIZED VIEW", Redefine, "the engine undrops no materialized view; it is made again",
 				"the earlier CREATE MATERIALIZED VIEW "+o.Display())

@@ -51,12 +51,35 @@ type Write struct {
 	Start    string   // of CREATE SEQUENCE: the first value, "1" when it says none
 	Internal bool     // of CREATE STAGE: without a URL, so that its files live and die with it
 	IsStream bool     // the statement says STREAM
+	IsView   bool     // the statement says VIEW
+	Does     RowVerb  // what WriteData does to the rows
 	Forgets  bool     // TRUNCATE and DROP ALL: the engine forgets which files a COPY loaded into the table
 	GoesBack bool     // FLASHBACK: rows of files that the engine still holds for loaded may be gone
 	Grant    *Grant   // of GRANT and REVOKE, nil of all else
 	Note     string   // of COMMENT = and COMMENT ON: the comment
 	Indexes  []Named  // of a table: the indexes that it makes or drops
 	Checks   []Named  // of a table: the constraints that it adds or drops, "" for one that it gives no name
+}
+
+// RowVerb is what a statement does to the rows of a table that stays.
+type RowVerb uint8
+
+// The verbs of rows.
+const (
+	ChangesRows RowVerb = iota // or adds and takes some: UPDATE, MERGE, DELETE … WHERE
+	AddsRows                   // and changes none: INSERT, COPY INTO
+	TakesRows                  // all of them: TRUNCATE, INSERT OVERWRITE, DELETE without WHERE
+)
+
+// Word is what people call the object's kind: views and streams share a namespace with tables.
+func (w Write) Word() string {
+	switch {
+	case w.IsStream:
+		return "stream"
+	case w.IsView:
+		return "view"
+	}
+	return string(w.Kind)
 }
 
 // Named is a part of a table that a statement makes or drops.
@@ -105,6 +128,7 @@ type Effect struct {
 	Features []Feature // what else it needs that not every server has (1402, 1702)
 
 	Retention bool // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need
+	Prunes    bool // deletes such tables or snapshots: VACUUM, OPTIMIZE … PURGE or ALL, DROP TABLE … ALL
 }
 
 // Changes reports whether the statement writes one of the aspects of some object.
@@ -366,7 +390,7 @@ func (a *analysis) statement() {
 	case "UPDATE":
 		a.dml("UPDATE", start, nil)
 	case "DELETE":
-		a.dml("DELETE", start, func() { a.Take("FROM") })
+		a.deleteFrom(start)
 	case "MERGE":
 		a.merge(start)
 	case "COPY":

@@ -80,7 +80,8 @@ func (a *analysis) truncate() {
 	if !ok {
 		return
 	}
-	a.write(o, WriteData, Rows).Forgets = true
+	w := a.write(o, WriteData, Rows)
+	w.Forgets, w.Does = true, TakesRows
 	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone",
 		"ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 }
@@ -98,6 +99,7 @@ func (a *analysis) optimize() {
 			"nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
 	case a.IsWord("PURGE"), a.IsWord("ALL"):
 		w.Aspects |= Rows
+		a.e.Prunes = true
 		a.set("OPTIMIZE TABLE "+a.Upper(a.I), Irreversible, "old snapshots are deleted, and FLASHBACK with them", "")
 	default:
 		a.unknown("OPTIMIZE TABLE", "it is no action that dbctl knows")
@@ -147,6 +149,7 @@ func (a *analysis) vacuum() {
 		a.unknown(kind, "it is no VACUUM that dbctl knows")
 		return
 	}
+	a.e.Prunes = true
 	a.set(kind, Irreversible, reason, "")
 }
 

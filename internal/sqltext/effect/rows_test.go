@@ -1,0 +1,42 @@
+package effect
+
+import "testing"
+
+// TestRows: what becomes of the rows of the table that a statement writes first, and of its history.
+func TestRows(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		sql    string
+		does   RowVerb
+		prunes bool
+		word   string
+	}{
+		{"INSERT INTO t VALUES (1)", AddsRows, false, "table"},
+		{"INSERT ALL INTO t INTO u SELECT 1", AddsRows, false, "table"},
+		{"COPY INTO t FROM @s", AddsRows, false, "table"},
+		{"WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a", AddsRows, false, "table"},
+		{"INSERT OVERWRITE t SELECT 1", TakesRows, false, "table"},
+		{"TRUNCATE TABLE t", TakesRows, false, "table"},
+		{"DELETE FROM t", TakesRows, false, "table"},
+		{"WITH a AS (SELECT 1) DELETE FROM t", TakesRows, false, "table"},
+		{"DELETE FROM t WHERE a IN (SELECT b FROM u)", ChangesRows, false, "table"},
+		{"UPDATE t SET a = 1", ChangesRows, false, "table"},
+		{"REPLACE INTO t ON (a) VALUES (1)", ChangesRows, false, "table"},
+		{"VACUUM TABLE t", ChangesRows, true, "table"},
+		{"OPTIMIZE TABLE t PURGE", ChangesRows, true, "table"},
+		{"OPTIMIZE TABLE t COMPACT", ChangesRows, false, "table"},
+		{"DROP TABLE t ALL", ChangesRows, true, "table"},
+		{"DROP TABLE t", ChangesRows, false, "table"},
+		{"CREATE OR REPLACE VIEW t AS SELECT 1", ChangesRows, false, "view"},
+		{"DROP MATERIALIZED VIEW t", ChangesRows, false, "view"},
+		{"CREATE STREAM t ON TABLE u", ChangesRows, false, "stream"},
+	} {
+		e := Analyze(tt.sql, "d")
+		if w := e.Writes[0]; w.Does != tt.does || e.Prunes != tt.prunes || w.Word() != tt.word || w.Name != "t" {
+			t.Errorf("%s: %s %s, does %d, prunes %v", tt.sql, w.Word(), w.Name, w.Does, e.Prunes)
+		}
+	}
+	if e := Analyze("VACUUM TABLE t DRY RUN", "d"); e.Prunes || len(e.Writes) > 0 {
+		t.Errorf("a dry run prunes: %+v", e)
+	}
+}
