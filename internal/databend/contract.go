@@ -26,6 +26,7 @@ var pinned = map[string]string{
 	"http_json_result_mode":             "display",
 	"format_null_as_str":                "0",
 	"enable_query_result_cache":         "0",
+	"enable_cse_optimizer":              "0", // 1: a load takes the rows of loaded files for gone
 	"hide_options_in_show_create_table": "1",
 	"enable_expand_roles":               "1", // of SHOW GRANTS
 	"idle_transaction_timeout_secs":     "14400",

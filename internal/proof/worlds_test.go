@@ -26,7 +26,7 @@ var accounts = []struct {
 	}},
 	{"caches", map[string]string{
 		"enable_query_result_cache": "1", "query_result_cache_min_execute_secs": "0", "query_result_cache_allow_inconsistent": "1",
-		"random_function_seed": "1",
+		"random_function_seed": "1", "enable_cse_optimizer": "1",
 	}},
 	{"columns are NOT NULL", map[string]string{"ddl_column_type_nullable": "0"}},
 	{"a short memory of loads", map[string]string{"load_file_metadata_expire_hours": "0", "purge_duplicated_files_in_copy": "1", "copy_dedup_full_path_by_default": "1"}},
