@@ -25,7 +25,7 @@ func loadCreateCommand() *command {
 The columns of some of the files are read; where their types differ, a wider one is taken. What is written is shown before:
 loads/NAME.sql, and where there is no such table, the migration that makes it. Look at both, then: dbctl migrate up, and
 dbctl load NAME. A URI of a store takes its keys from secrets (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY for s3://), or from a
-CONNECTION with --connection.`,
+CONNECTION with --connection NAME. A store that needs more is told by --connection 'ENDPOINT_URL=https://… REGION=…'.`,
 		exits: []ending{
 			{exit.Done, "the files were written; their paths are shown"},
 			{exit.Failed, "the files could not be read"},
@@ -38,7 +38,8 @@ CONNECTION with --connection.`,
 			f.StringVar(&r.From, "from", "", "`PLACE` of the files: @stage/path/, or a URI such as s3://bucket/path/")
 			f.StringVar(&r.Table, "table", "", "[database.]`TABLE` to load into (default: the load's name)")
 			f.StringVar(&r.Type, "type", "", "`TYPE` of the files: parquet, csv, tsv, ndjson, orc, avro (default: what their names say)")
-			f.StringVar(&r.Connection, "connection", "", "`NAME` of the CONNECTION that has the keys of a URI")
+			f.StringVar(&r.Connection, "connection", "", "`NAME` of the CONNECTION that has the keys of a URI, "+
+				"or options of one: 'REGION=eu-central-1 ENDPOINT_URL=https://…'")
 			dry := f.Bool("dry-run", false, "only show what would be written")
 			sequential := f.Bool("sequential", false, "number the migration instead of naming it after the time")
 			return func(ctx context.Context, args []string) error {

@@ -4,9 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/draft"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
 )
 
 // draft writes a load from files, makes its table as its migration does, and returns the load.
@@ -97,5 +99,31 @@ func TestDraftOfTextFiles(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 2, 2)
 	if got := w.SQL(t, "SELECT sum(id), count(who), count(more) FROM lines")[0]; strings.Join(got, " ") != "3 1 1" {
 		t.Errorf("got %v", got)
+	}
+}
+
+// A store that needs more than keys is told by options, which stand in what is written; keys stand there as secrets.
+func TestDraftFromALocation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.secrets = secret.Set{"AWS_ACCESS_KEY_ID": secret.New(w.S3.Key), "AWS_SECRET_ACCESS_KEY": w.S3.Secret}
+	r := draft.Request{
+		Name: "there", From: "s3://" + w.Bucket + "/" + w.Prefix + "p/", Connection: "region=us-east-1 ENDPOINT_URL=" + w.S3.Endpoint,
+	}
+	d, ld := w.draft(r)
+	if want := "REGION = 'us-east-1' ENDPOINT_URL = '" + w.S3.Endpoint + "' ACCESS_KEY_ID = {{ secret \"AWS_ACCESS_KEY_ID\" }}"; !strings.Contains(d.Load, want) {
+		t.Errorf("got %s, want %s", d.Load, want)
+	}
+	ld.Secrets = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+	w.mustRun(ld, plan.Options{}, 1, 3)
+	r.Connection = "ENDPOINT_URL=http://127.0.0.1:9"
+	err := w.with(t.Context(), func(l *Loader) error {
+		_, err := l.Draft(t.Context(), r)
+		return err
+	})
+	w.wantExit(err, exit.Failed, "the store cannot be reached")
+	if hint := err.(interface{ Hint() string }).Hint(); !strings.HasPrefix(hint, "dbctl load create there --from 's3://") {
+		t.Errorf("got the hint %q", hint)
 	}
 }

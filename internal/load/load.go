@@ -59,11 +59,11 @@ func Open(ctx context.Context, cfg Config) (*Loader, error) {
 	return &Loader{cfg: cfg, sessions: sessions, planner: &plan.Planner{Sessions: sessions, Scope: cfg.Scope, Secrets: cfg.Secrets}}, nil
 }
 
-// Close drops the stages that were made for loads, and ends the sessions.
+// Close drops what was made on the server for loads, and ends the sessions.
 func (l *Loader) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), session.Cleanup)
 	defer cancel()
-	return errors.Join(l.planner.DropStages(ctx), l.sessions.Close())
+	return errors.Join(l.sessions.Clean(ctx), l.sessions.Close())
 }
 
 // Formats asks the server for the formats of those loads whose text leaves them to a name or to the stage, and returns the loads with them.

@@ -3,6 +3,8 @@ package load
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -139,6 +141,18 @@ func TestLocationWhoseStageGoes(t *testing.T) {
 	}
 }
 
+// answering is the address of a store that says no to everything, as AWS does: the store of the tests knows one region and one key.
+func answering(t *testing.T, status int, code, message string) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// What the server or a store says of a location reaches people in words, for each kind of location.
 func TestWordsOfAStore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -150,6 +164,10 @@ func TestWordsOfAStore(t *testing.T) {
 			ld.Secrets = right.Secrets
 		}
 	}
+	from := func(location string) func(ld *project.Load) {
+		return func(ld *project.Load) { *ld = w.load(castRows(location)) }
+	}
+	noStage := []string{"the server makes no stage over "}
 	for _, tt := range []struct {
 		name   string
 		change func(*project.Load)
@@ -159,9 +177,28 @@ func TestWordsOfAStore(t *testing.T) {
 		{"secret", change(`{{ secret "SECRET" }}`, "'wrong'"), []string{"the secret key does not belong to the access key"}},
 		{"bucket", change("s3://"+w.Bucket, "s3://no-such-bucket"), []string{"s3://no-such-bucket/", "there is no such bucket"}},
 		{"endpoint", change(w.S3.Endpoint, "http://127.0.0.1:9"), []string{"the store cannot be reached"}},
-		{"scheme", func(ld *project.Load) {
-			*ld = w.load(castRows("'azblob://c/p/' CONNECTION = (ENDPOINT_URL = 'http://127.0.0.1:9' ACCOUNT_NAME = 'a' ACCOUNT_KEY = 'a2V5')"))
-		}, []string{"the server makes no stage over azblob"}},
+		{"option", change("REGION", "NOPE"), []string{"its CONNECTION has what such a location does not take: nope"}},
+		{"connection", from("'s3://lake/p/' CONNECTION = (CONNECTION_NAME = 'nowhere')"), []string{"there is no CONNECTION nowhere"}},
+		{"azblob", from("'azblob://c/p/' CONNECTION = (ENDPOINT_URL = 'http://127.0.0.1:9' ACCOUNT_NAME = 'a' ACCOUNT_KEY = 'a2V5')"), noStage},
+		{"https", from("'https://127.0.0.1:9/p/x.parquet'"), noStage},
+		{"ipfs", from("'ipfs://c/p/'"), noStage},
+		{"ftp", from("'ftp://host/p/'"), []string{"the server reads no ftp:// locations"}},
+		{
+			"oss", from("'oss://lake/p/' CONNECTION = (ENDPOINT_URL = 'http://127.0.0.1:9' ACCESS_KEY_ID = 'a' ACCESS_KEY_SECRET = 'b')"),
+			[]string{"oss://lake/p/: the bucket goes before the endpoint"},
+		},
+		{
+			"cos", from("'cos://lake/p/' CONNECTION = (ENDPOINT_URL = 'http://127.0.0.1:9' SECRET_ID = 'a' SECRET_KEY = 'b')"),
+			[]string{"cos://lake/p/: the bucket goes before the endpoint"},
+		},
+		{"obs", from("'obs://lake/p/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b')"), []string{"no endpoint is named"}},
+		{"region", change(w.S3.Endpoint, answering(t, http.StatusBadRequest, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; "+
+			"expecting 'eu-west-1'")), []string{"the bucket is in the region eu-west-1"}},
+		{"region too", change(w.S3.Endpoint, answering(t, http.StatusMovedPermanently, "PermanentRedirect", "use another endpoint")), []string{
+			"the bucket is in another region",
+		}},
+		{"rights", change(w.S3.Endpoint, answering(t, http.StatusForbidden, "AccessDenied", "Access Denied")), []string{"the keys may not list it"}},
+		{"token", change(w.S3.Endpoint, answering(t, http.StatusBadRequest, "ExpiredToken", "it is too old")), []string{"the token has expired"}},
 	} {
 		ld := right
 		tt.change(&ld)

@@ -139,7 +139,7 @@ func TestTextFormats(t *testing.T) {
 	w.Put(t, "c/readme.txt", []byte("no data"))
 	ld := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV)")
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "c/b.csv (line 2: Invalid value 'xx' for column 0 (id")
+	w.wantExit(err, exit.Partly, "c/b.csv (row 2: id = 'xx' is no INT")
 	if res.Rows != 2 {
 		t.Errorf("got %+v, want 2 rows", res)
 	}
@@ -159,7 +159,7 @@ func TestTextFormats(t *testing.T) {
 	w.Put(t, "n/b.ndjson", []byte("{\"id\":1,\"name\":\"x\"}\n{\"id\":\n"))
 	js := w.load("COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/n/) FILE_FORMAT = (TYPE = NDJSON)")
 	res, err = w.run(js, plan.Options{})
-	w.wantExit(err, exit.Partly, "n/b.ndjson (line 2")
+	w.wantExit(err, exit.Partly, "n/b.ndjson (row 2")
 	if res.Rows != 2 {
 		t.Errorf("got %+v, want 2 rows", res)
 	}

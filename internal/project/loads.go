@@ -3,8 +3,8 @@ package project
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -166,7 +166,7 @@ func (l *Load) DefaultPattern() string {
 		names = visibleOn
 	}
 	switch o, inline := l.Copy.Option("FILE_FORMAT"); {
-	case inline && !typeOption.MatchString(o.Value):
+	case inline && copytext.FormatOptions(o.Value)["TYPE"] == "":
 		last = ""
 	case l.FileType() == "" && !inline:
 		last = anyExtension
@@ -176,27 +176,22 @@ func (l *Load) DefaultPattern() string {
 
 // FileType is the TYPE of the COPY's FILE_FORMAT, or of Format, in upper case; "" when neither says.
 func (l *Load) FileType() string {
-	if m := typeOption.FindStringSubmatch(l.formatOptions()); m != nil {
-		return strings.ToUpper(m[1])
-	}
-	return ""
+	return strings.ToUpper(l.FormatOptions()["TYPE"])
 }
 
 // FillsMissing reports whether a plain COPY fills a column that a file lacks: MISSING_FIELD_AS = FIELD_DEFAULT.
 func (l *Load) FillsMissing() bool {
-	return len(l.Copy.Select) == 0 && fieldDefault.MatchString(l.formatOptions())
+	return len(l.Copy.Select) == 0 &&
+		strings.EqualFold(strings.ReplaceAll(l.FormatOptions()["MISSING_FIELD_AS"], "_", ""), "FieldDefault")
 }
 
-// formatOptions are the options of the format, as they are written or as the server tells them: TYPE = CSV …, or {"type":"Csv",…}.
-func (l *Load) formatOptions() string {
+// FormatOptions are the options of the format: those of the COPY, and what Format says besides.
+func (l *Load) FormatOptions() map[string]string {
+	out := copytext.FormatOptions(l.Format)
 	o, _ := l.Copy.Option("FILE_FORMAT")
-	return o.Value + " " + l.Format
+	maps.Copy(out, copytext.FormatOptions(o.Value))
+	return out
 }
-
-var (
-	typeOption   = regexp.MustCompile(`(?i)\btype['"]?\s*[=:]\s*['"]?(\w+)`)
-	fieldDefault = regexp.MustCompile(`(?i)\bmissing_field_as['"]?\s*[=:]\s*['"]?field_?default`)
-)
 
 // taskSQL is the load's COPY for a task's body: its table qualified, since a task has no current database, and with a PATTERN.
 func (l *Load) taskSQL(database string) string {

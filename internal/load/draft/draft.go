@@ -5,6 +5,7 @@ package draft
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -17,6 +18,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -26,7 +28,7 @@ type Request struct {
 	From       string // @stage/path/ or a URI
 	Table      string // [database.]table; "" the name's last word
 	Type       string // of the files: PARQUET …; "" what their names say
-	Connection string // of a URI: the name of a CONNECTION; "" keys from secrets
+	Connection string // of a URI: the name of a CONNECTION, or options of one, "REGION=eu-1 …"; keys not among them are secrets
 }
 
 // Draft is what was written.
@@ -53,12 +55,12 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 	}
 	if j.Own() {
 		if err := p.MakeStage(ctx, j); err != nil {
-			return Draft{}, err
+			return Draft{}, r.atTheFlag(err)
 		}
 	}
 	files, err := list(ctx, p, j)
 	if err != nil {
-		return Draft{}, err
+		return Draft{}, r.atTheFlag(err)
 	}
 	typ, files, err := fileType(r, j, files)
 	if err != nil {
@@ -96,7 +98,7 @@ func (r Request) copyText(table, list, format string) string {
 // connection is the CONNECTION of a URI: a name, or the keys of its scheme as secrets.
 func (r Request) connection() string {
 	scheme, _, _ := strings.Cut(r.From, "://")
-	if r.Connection != "" {
+	if r.Connection != "" && !strings.Contains(r.Connection, "=") {
 		return " CONNECTION = (CONNECTION_NAME = " + sqltext.Quote(r.Connection) + ")"
 	}
 	keys := map[string][]string{
@@ -107,13 +109,30 @@ func (r Request) connection() string {
 		"cos": {"SECRET_ID", "COS_SECRET_ID", "SECRET_KEY", "COS_SECRET_KEY"},
 	}[scheme]
 	var parts []string
-	for i := 0; i+1 < len(keys); i += 2 {
-		parts = append(parts, fmt.Sprintf("%s = {{ secret %q }}", keys[i], keys[i+1]))
+	given := map[string]bool{}
+	for option := range strings.FieldsSeq(r.Connection) {
+		name, value, _ := strings.Cut(option, "=")
+		name = strings.ToUpper(name)
+		parts, given[name] = append(parts, name+" = "+sqltext.Quote(value)), true
+	}
+	for i := 0; i+1 < len(keys) && !given["ROLE_ARN"]; i += 2 {
+		if !given[keys[i]] {
+			parts = append(parts, fmt.Sprintf("%s = {{ secret %q }}", keys[i], keys[i+1]))
+		}
 	}
 	if len(parts) == 0 {
 		return ""
 	}
 	return " CONNECTION = (" + strings.Join(parts, " ") + ")"
+}
+
+// atTheFlag is err with a hint that is about the command: there is no file yet to mend.
+func (r Request) atTheFlag(err error) error {
+	if own, ok := errors.AsType[*fault.Error](err); ok && own.Exit == exit.Failed && !strings.HasPrefix(r.From, "@") {
+		own.Advice = fmt.Sprintf("dbctl load create %s --from %s --connection 'REGION=… ENDPOINT_URL=…' (as far as the store needs them), "+
+			"or the name of a CONNECTION", r.Name, shell.Quote(r.From))
+	}
+	return err
 }
 
 // list are the files of the place that may be data, by name.
@@ -218,18 +237,16 @@ func (d *drafter) read(ctx context.Context) error {
 		}
 		if header {
 			d.format = "(TYPE = " + d.typ + ", SKIP_HEADER = 1)"
-			named = d.j.Copy.Stage + "_format"
-			if !d.j.Own() {
-				named = "dbctl_draft_" + regexp.MustCompile(`\W`).ReplaceAllString(d.r.Name, "_")
-			}
-			exec := func(sql string) error {
-				_, err := d.p.Store.Conn().Exec(ctx, databend.Statement{SQL: sql})
+			with, err := d.p.Source(project.Load{Name: d.r.Name}, d.r.copyText("t", "", d.format))
+			if err != nil {
 				return err
 			}
-			if err := exec("CREATE OR REPLACE FILE FORMAT " + named + " TYPE = " + d.typ + " SKIP_HEADER = 1"); err != nil {
+			sql, drop := with.MakeFormat()
+			d.p.Made(drop)
+			if _, err := d.p.Work.Exec(ctx, databend.Statement{SQL: sql}); err != nil {
 				return fault.Wrap(d.r.Name, "read the header", err)
 			}
-			defer func() { _ = exec("DROP FILE FORMAT IF EXISTS " + named) }()
+			named = with.FormatMade()
 		}
 	}
 	for _, f := range d.sample {

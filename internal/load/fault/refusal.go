@@ -72,6 +72,8 @@ func Named(err error, paths []string) string {
 var (
 	AtLine       = regexp.MustCompile(`(?s).*at file '(.*)', line (\d+)`)
 	InvalidValue = regexp.MustCompile(`(?s)(?:Invalid value '(.*?)'|Missing value) for column \d+ \((\S+) `)
+	// OtherWidth is a text file, and the columns that the COPY fills.
+	OtherWidth = regexp.MustCompile(`Number of columns in file \((\d+)\) does not match that of the corresponding table \((\d+)\)`)
 	// TextMistake is what no file can be blamed for.
 	TextMistake = regexp.MustCompile(`does not have a column with name|number of columns|Number of columns|aggregate|` +
 		`no function matches the given name|` + unfilled.String())

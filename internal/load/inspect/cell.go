@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
@@ -22,6 +23,8 @@ type cell struct {
 	typ    string // what it is cast to: as written, else the table's; "" unknown
 	target string // the table's; "" unknown
 	array  string // of an expression that becomes a vector: the same in SQL, as the array that the vector is made of
+	expr   string // what is cast, in SQL, and what to: by the item, else by the table; "" for what is none
+	cast   string
 }
 
 // cells are those of the load's select list. A plain COPY of Parquet takes what has the name of a column of the table.
@@ -50,7 +53,7 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 	r.made = []cell{}
 	if plain {
 		for _, c := range filled {
-			r.made = append(r.made, cell{column: c.Name, typ: c.Typ, target: c.Name})
+			r.made = append(r.made, cell{column: c.Name, typ: c.Typ, target: c.Name, expr: sqltext.Ident(c.Name), cast: c.Typ})
 		}
 		return r.made, nil
 	}
@@ -60,13 +63,16 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 			into = filled[i]
 		}
 		c := cell{column: it.Column, typ: strings.TrimSpace(it.Type), target: into.Name}
+		if !strings.HasSuffix(it.Value, "*") && !strings.HasPrefix(strings.ToLower(it.Column), "metadata$") {
+			c.expr, c.cast = it.Expr, strings.TrimSuffix(cmp.Or(it.Cast, into.Typ), " NULL")
+		}
 		if strings.HasPrefix(c.column, "$") { // of no name
 			c.column = ""
 		}
 		open := leftToTable(it)
-		switch vector := cmp.Or(vectorType.FindString(it.Text), into.Typ); {
+		array, vector := asArray(it.Value)
+		switch vector = cmp.Or(vector, into.Typ); {
 		case vectors.MatchString(vector) && (c.column == "" || open && c.typ != ""):
-			array := vectorType.ReplaceAllString(alias.ReplaceAllString(it.Text, ""), anyArray)
 			c = cell{typ: vector, target: into.Name, array: "(" + array + ")::" + anyArray}
 		case open && c.column != "" && c.typ == "":
 			c.typ = into.Typ
@@ -85,11 +91,24 @@ func leftToTable(it copytext.SelectItem) bool {
 // anyArray is what a vector can be cast from, NULLs and all.
 const anyArray = "ARRAY(FLOAT NULL)"
 
-var (
-	arrays     = regexp.MustCompile(`(?i)^ARRAY\b`)
-	vectorType = regexp.MustCompile(`(?i)\bVECTOR\s*\(\s*\d+\s*\)`)
-	alias      = regexp.MustCompile("(?i)\\sAS\\s+(\\w+|`[^`]*`|\"[^\"]*\")$")
-)
+var arrays = regexp.MustCompile(`(?i)^ARRAY\b`)
+
+// asArray is an expression with arrays in the place of its vectors, and the first of those types; "" when there is none.
+func asArray(expr string) (array, vector string) {
+	words, _ := sqltext.ReadWords(expr) // it was read with the rest
+	var out strings.Builder
+	from := 0
+	for i, t := range words.Tokens {
+		if !words.Is(i, "VECTOR") || !words.Symbol(i+1, "(") || !words.Symbol(i+3, ")") {
+			continue
+		}
+		end := words.Tokens[i+3].End
+		vector = cmp.Or(vector, expr[t.Start:end])
+		out.WriteString(expr[from:t.Start] + anyArray)
+		from = end
+	}
+	return out.String() + expr[from:], vector
+}
 
 // types are the types of what checks look at in a file, by its SQL. No data is read for it. What is not in it is unknown: a column that
 // is not there, which the COPY will tell, or an expression that does not bind.

@@ -20,6 +20,7 @@ type check struct {
 	column string
 	sql    string         // the column, or what stands in its place
 	loose  bool           // sql is made of an expression, and may not bind
+	unsure bool           // see finding
 	bad    string         // SQL; true for a bad row
 	value  string         // SQL of the value shown
 	detail string         // SQL of what stands for {} in reason; may be empty
@@ -150,7 +151,7 @@ func (r *Inspector) firstBad(ctx context.Context, files []string, c check) (map[
 			", 'NULL'), " + rowNumber + "), arg_min(" + detail + ", " + rowNumber + ") FROM " +
 			r.Load.From(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.Secrets}, func(row databend.Row) error {
 			n := session.Number(row[1].String) + 1
-			f := Finding{Column: c.column, Row: &n, Value: fault.Shorten(row[2].String, 80), warns: c.warns}
+			f := Finding{Column: c.column, Row: &n, Value: fault.Shorten(row[2].String, shown), warns: c.warns, unsure: c.unsure}
 			f.Why = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.Value), strings.ReplaceAll(c.reason, "{}", row[3].String))
 			out[listed(row[0].String)] = f
 			return nil
@@ -166,6 +167,9 @@ func (r *Inspector) firstBad(ctx context.Context, files []string, c check) (map[
 	return out, err
 }
 
+// shown is how much of a value is.
+const shown = 80
+
 func show(value string) string {
 	if value == "NULL" {
 		return value
@@ -175,6 +179,9 @@ func show(value string) string {
 
 // casts are the checks that find what a cast fails on, and NULLs where the table takes none.
 func (r *Inspector) casts(ctx context.Context) ([]check, error) {
+	if err := r.format(ctx); err != nil {
+		return nil, err
+	}
 	cells, err := r.cells(ctx)
 	if err != nil {
 		return nil, err
@@ -190,22 +197,22 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 		}
 		never := slices.ContainsFunc(columns, func(t plan.Column) bool { return !t.Nullable && strings.EqualFold(t.Name, it.target) })
 		col := sqltext.Ident(it.column)
-		if it.column == "" && never && !strings.HasSuffix(r.Load.Copy.Select[i].Text, "*") {
-			it.column = strings.TrimSpace(alias.ReplaceAllString(r.Load.Copy.Select[i].Text, ""))
-			col = "(" + it.column + ")"
-			it.typ = ""
+		unsure := it.column == ""
+		if unsure { // an expression: told by what it fills
+			if it.expr == "" {
+				continue
+			}
+			it.column, it.typ, col = cmp.Or(it.target, it.expr), it.cast, "("+it.expr+")"
 		}
-		if it.column == "" {
-			continue
-		}
-		c := check{column: it.column, sql: col, value: "to_string(" + col + ")", reason: "is no " + it.typ}
+		c := check{column: it.column, sql: col, value: "to_string(" + col + ")", reason: "is no " + strings.TrimSuffix(it.typ, " NULL"), unsure: unsure}
 		switch typ := strings.ToUpper(it.typ); {
 		case typ == "":
 		case vectors.MatchString(typ):
 			width := digits.FindString(typ)
 			out = append(out,
-				check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be"},
+				check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be", unsure: unsure},
 				check{
+					unsure: unsure,
 					column: it.column, sql: col, bad: col + " IS NOT NULL AND array_length(" + col + ")<>" + width, value: "to_string(" +
 						col + "::VARIANT)", from: lists,
 					detail: "to_string(array_length(" + col + "))", reason: "has {} values, not " + width,
@@ -221,7 +228,7 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 			out = append(out, c)
 		}
 		if never {
-			out = append(out, check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", reason: "but column " +
+			out = append(out, check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", unsure: unsure, reason: "but column " +
 				it.target + " of the table is NOT NULL"})
 		}
 	}

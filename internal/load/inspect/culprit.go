@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -27,6 +28,7 @@ type Finding struct {
 	Value   string
 	Passing bool  // not of the file's content: it is tried again in the next run, and not recorded
 	warns   bool  // not enough to leave the file out
+	unsure  bool  // TRY_CAST refuses what a cast takes, such as the null of JSON: only a COPY tells
 	Lacks   error // the COPY's word, of a file that has no such column
 }
 
@@ -44,7 +46,7 @@ func (r *Inspector) Without(files []plan.File, bad map[string]Finding) []plan.Fi
 // Everywhere reports whether the load's text is to blame for what its first files fail on: others of files, each alone, do too.
 func (r *Inspector) Everywhere(ctx context.Context, files []plan.File, missing []string, so func(error) bool) (bool, error) {
 	n := len(files)
-	for _, i := range []int{n - 1, n / 2, n * 3 / 4} {
+	for _, i := range slices.Compact([]int{n - 1, n * 3 / 4, n / 2}) {
 		why, err := r.try(ctx, files[i:i+1], missing)
 		if err != nil || why == nil || !so(why) {
 			return false, err
@@ -68,12 +70,8 @@ func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []s
 	}
 	if m := fault.AtLine.FindStringSubmatch(cause.Error()); m != nil {
 		if name := fault.Named(cause, plan.Paths(files)); name != "" {
-			line := session.Number(m[2]) + 1
-			f := Finding{Why: fmt.Sprintf("line %d: %s", line, fault.InWords(cause)), Row: &line}
-			if v := fault.InvalidValue.FindStringSubmatch(cause.Error()); v != nil {
-				f.Value, f.Column = v[1], v[2]
-			}
-			return map[string]Finding{name: f}, nil
+			f, err := r.atLine(ctx, session.Number(m[2])+1, cause)
+			return map[string]Finding{name: f}, err
 		}
 	}
 	checks, err := r.casts(ctx)
@@ -85,8 +83,14 @@ func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []s
 		return nil, err
 	}
 	bad := map[string]Finding{}
-	for path, f := range found {
-		bad[path] = f[0]
+	for _, f := range files {
+		if why := found[f.Path]; len(why) > 0 {
+			if so, err := r.proved(ctx, f, missing, why[0]); err != nil {
+				return nil, err
+			} else if so {
+				bad[f.Path] = why[0]
+			}
+		}
 	}
 	if len(bad) > 0 {
 		return bad, nil
@@ -96,6 +100,32 @@ func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []s
 		err = cause
 	}
 	return bad, err
+}
+
+// atLine is what the engine says of a line of a text file: a value that is none of its column's type, or a line that is odd as a whole.
+func (r *Inspector) atLine(ctx context.Context, line int64, cause error) (Finding, error) {
+	f := Finding{Why: fmt.Sprintf("row %d: %s", line, fault.InWords(cause)), Row: &line}
+	m := fault.InvalidValue.FindStringSubmatch(cause.Error())
+	if m == nil {
+		return f, nil
+	}
+	f.Value, f.Column = m[1], m[2]
+	columns, err := plan.Columns(ctx, r.Work, r.Load)
+	at := slices.IndexFunc(columns, func(c plan.Column) bool { return c.Name == f.Column })
+	if at >= 0 && f.Value != "" {
+		f.Value = fault.Shorten(f.Value, shown)
+		f.Why = fmt.Sprintf("row %d: %s = %s is no %s", line, f.Column, show(f.Value), strings.TrimSuffix(columns[at].Typ, " NULL"))
+	}
+	return f, err
+}
+
+// proved asks the engine whether it refuses a file of which a finding is not sure.
+func (r *Inspector) proved(ctx context.Context, f plan.File, missing []string, why Finding) (bool, error) {
+	if !why.unsure {
+		return true, nil
+	}
+	refused, err := r.try(ctx, []plan.File{f}, missing)
+	return refused != nil, err
 }
 
 // AlikeError is the error of files that the engine refuses one by one with the same words.

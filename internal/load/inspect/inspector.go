@@ -3,12 +3,33 @@
 package inspect
 
 import (
+	"context"
+
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/secret"
 )
+
+// format gives the load's format a name, where queries must be told its options: without them they read a text otherwise than the COPY.
+// Who may not make one is told less.
+func (r *Inspector) format(ctx context.Context) error {
+	if r.Load.Untold() == "" || r.unnamed {
+		return nil
+	}
+	sql, drop := r.Load.MakeFormat()
+	_, err := r.Work.Exec(ctx, databend.Statement{SQL: sql})
+	switch {
+	case err == nil:
+		r.Made(drop)
+		r.Load.FormatMade()
+	case answered(err):
+		r.unnamed, err = true, nil
+	}
+	return err
+}
 
 // An Inspector looks into the files of one load, and holds what it has found so far.
 type Inspector struct {
@@ -21,6 +42,7 @@ type Inspector struct {
 
 	Bad     []BadFile
 	made    []cell // see cells
+	unnamed bool   // the server makes no format for the load
 	warned  map[string]bool
 	schemas map[string]string // of files, as far as a 1303 has told
 }

@@ -27,6 +27,9 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+	if err := r.format(ctx); err != nil {
+		return fault.Wrap(j.Name, "preview", err)
+	}
 	if o := j.Untold(); o != "" {
 		r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: shown without %s, which a query cannot be told; it can be told a "+
 			"format's name: CREATE FILE FORMAT", j.Name, o)})

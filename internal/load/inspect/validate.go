@@ -230,13 +230,16 @@ func (r *Inspector) validateGroup(ctx context.Context, g Group, schema map[strin
 			}
 			continue // a page that cannot be read: below
 		}
-		g.Files = slices.DeleteFunc(slices.Clone(g.Files), func(f plan.File) bool {
+		for _, f := range g.Files {
 			if why := found[f.Path]; len(why) > 0 {
-				r.Condemn(f, why[0])
-				return true
+				if so, err := r.proved(ctx, f, g.Missing, why[0]); err != nil {
+					return err
+				} else if so {
+					r.Condemn(f, why[0])
+				}
 			}
-			return false
-		})
+		}
+		g.Files = slices.DeleteFunc(slices.Clone(g.Files), condemned)
 	}
 	warnings, err := r.rules(ctx, "warn", true)
 	if err != nil {

@@ -81,7 +81,7 @@ func (s seen) asRecorded() File {
 
 // classify decides about one file of the load. engine is whether it was loaded past us and the ledger does not know. A file of no
 // state is none of ours.
-func classify(s seen, force bool) (f File, engine bool) {
+func classify(s seen) (f File, engine bool) {
 	here, remembered, l, h, g, o := s.here, s.remembered, s.listed, s.recorded, s.word, s.otherStages
 	f = File{Path: s.path, Bytes: l.size, ETag: l.etag, Mtime: l.mtime}
 	// Databend knows a path, not its stage: a record may be of another stage's file.
@@ -91,9 +91,12 @@ func classify(s seen, force bool) (f File, engine bool) {
 	engine = ours && h.size > 0 && (g.state == "" ||
 		asRemembered && (g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown))
 	f.Force, f.twin = remembered, o.state == ledger.FileLoaded
-	f.checksum, f.Rows, f.told = g.checksum, UnknownRows, g.state != ""
-	if s.brought.state != "" {
-		f.Rows = s.brought.rows
+	f.checksum, f.told, f.Aliases = g.checksum, g.state != "", s.aliases
+	switch {
+	case engine:
+		f.Rows = UnknownRows
+	case g.state != ledger.FileNew && g.state != ledger.FileUndone:
+		f.Rows = g.rows
 	}
 
 	switch {
@@ -102,23 +105,20 @@ func classify(s seen, force bool) (f File, engine bool) {
 			f.State = Vanished
 		}
 		return f, ours && h.size > 0
-	case g.state == ledger.FileQuarantined && !force:
+	case g.state == ledger.FileQuarantined:
 		f.State, f.Reason = Quarantined, g.text
 		return f, false
 	case l.size == 0:
 		f.State = Unfinished
 		return f, false
-	case force:
-		f.State, f.Again = New, g.state == ledger.FileLoaded
-		return f, engine
 	case g.state == ledger.FileNew || g.state == ledger.FileUndone:
 		f.State = New
 		return f, false
 	case asRemembered && (g.state == "" || g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown):
 		f.State = Loaded // past us
 	case g.state == ledger.FileFailed && asKnown:
-		f.State, f.Reason, f.Again = Failed, g.text, g.rows == UnknownRows
-	case g.state == ledger.FileFailed && g.rows == UnknownRows:
+		f.State, f.Reason = Failed, g.text
+	case g.state == ledger.FileFailed && g.rows != 0:
 		f.State, f.Reason = Changed, "overwritten since it was loaded; what came between could not be loaded"
 	case g.state == ledger.FileFailed:
 		f.State = New

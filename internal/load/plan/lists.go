@@ -39,8 +39,8 @@ type seen struct {
 	here, matched     bool // in the stage; one of the load's
 	remembered        bool // by the engine
 	listed, recorded  object
-	word, otherStages word // the ledger's last words: of this stage's file, and of others' of this path
-	brought           word // and the last of this stage's that says loaded
+	word, otherStages word     // the ledger's last words: of this stage's file, and of others' of this path
+	aliases           []string // its path below the roots of other places that it was loaded through
 }
 
 // semiJoinFrom is the number of rows in the ledger from which on only those about listed names are asked for: the server lists the stage
@@ -108,8 +108,8 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 			if w.after(*last) {
 				*last = w
 			}
-			if url == p.StageURL && w.state == ledger.FileLoaded && w.after(what.brought) {
-				what.brought = w
+			if url == p.StageURL && w.url != url && w.state == ledger.FileLoaded {
+				what.aliases = append(what.aliases, strings.TrimPrefix(url+at.path, w.url))
 			}
 		}
 		if what.here || p.scope.covers(at.path) {
@@ -276,8 +276,8 @@ func (q scope) fromLedger(store *state.Store, path string) string {
 	return sql
 }
 
-// known counts, of all that the ledger has about the load's names, what its last word has for loaded or failed: names, rows, and when
-// it was said, in microseconds. That may be a hundred times what is listed: it groups numbers.
+// known counts, of all that the ledger has about the load's names, what its last word has for loaded or failed: names, and when it was
+// said, in microseconds; and the rows of all that are in the table. That may be a hundred times what is listed: it groups numbers.
 func (q scope) known(i int, store *state.Store) string {
 	id := sqltext.Ident
 	path, rows, glob := "''", "0", ""
@@ -285,7 +285,7 @@ func (q scope) known(i int, store *state.Store) string {
 		path = "path"
 	}
 	if q.rows {
-		rows = "arg_max(n, said)"
+		rows = "arg_max(if(st IN ('new', 'undone'), 0, n), said)"
 	}
 	if q.glob != nil {
 		glob = " WHERE regexp_like(path, " + source.Literal(q.glob.String()) + ", 'c')"
@@ -300,12 +300,12 @@ func (q scope) known(i int, store *state.Store) string {
 		"{PLAN}", strconv.Itoa(i), "{NAMED}", path, "{ROWS}", rows, "{GLOB}", glob,
 		"{ROWS_HERE}", strings.Join(rowsHere, " UNION ALL "),
 	).Replace(`
-SELECT {PLAN}, p, count(*), sum(greatest(n, 0)), bit_shift_right(max(w), 1), max(loaded) FROM (
-  SELECT {NAMED} AS p, n, w, loaded FROM (
+SELECT {PLAN}, p, sum(tried), sum(greatest(n, 0)), max(if(tried = 1, w, 0)), max(loaded) FROM (
+  SELECT {NAMED} AS p, n, bit_and(w, 1) AS tried, bit_shift_right(w, 1) AS w, loaded FROM (
     SELECT path, max(said*2 + if(st IN ('loaded', 'failed'), 1, 0)) AS w, max(if(st = 'loaded', said, 0)) AS loaded, {ROWS} AS n
     FROM ({ROWS_HERE}){GLOB} GROUP BY 1
-  ) WHERE bit_and(w, 1) = 1
-) GROUP BY p`)
+  )
+) WHERE tried = 1 OR n > 0 GROUP BY p`)
 }
 
 // covers reports whether a path is one that the plan is about. Of a COPY with FILES that is no other, also in what is no longer listed.

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -139,24 +138,11 @@ func (l *Planner) MakeStage(ctx context.Context, j *source.Load) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(l.made, j.Copy.Stage) {
-		l.made = append(l.made, j.Copy.Stage)
-	}
+	l.Made("DROP STAGE IF EXISTS " + j.Copy.Stage)
 	_, err = l.Words.Exec(ctx, databend.Statement{
 		SQL: j.MakeStage(), Secrets: secrets, File: j.Path, Line: j.Statement.Line, Column: j.Statement.Column,
 	})
 	return j.Placed(err)
-}
-
-// DropStages drops the stages that were made for loads.
-func (l *Planner) DropStages(ctx context.Context) error {
-	var errs []error
-	for _, name := range l.made {
-		_, err := l.Store.Conn().Exec(ctx, databend.Statement{SQL: "DROP STAGE IF EXISTS " + name})
-		errs = append(errs, err)
-	}
-	l.made = nil
-	return errors.Join(errs...)
 }
 
 // Stands reports whether a plan that was made without the lock of its table, and asked about under it, is still what it would be made

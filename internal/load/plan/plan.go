@@ -54,13 +54,13 @@ type File struct {
 	Replace bool   // Run deletes its old rows first
 	Reason  string // why it is in this state, in words
 
-	told     bool   // the ledger knows it
-	Rows     int64  // that the ledger counts of the version that was loaded; or UnknownRows
-	Force    bool   // the engine remembers the path: only FORCE loads it
-	checksum string // of the load that it failed under
-	filled   bool   // of an expired file: dbctl loaded it, and it brought rows
-	Again    bool   // of a failed or forced file: the table holds the rows of an earlier version
-	twin     bool   // another stage's file of this path is in the table
+	told     bool     // the ledger knows it
+	Rows     int64    // that the table has of it, by the ledger; or UnknownRows
+	Force    bool     // the engine remembers the path: only FORCE loads it
+	checksum string   // of the load that it failed under
+	filled   bool     // of an expired file: dbctl loaded it, and it brought rows
+	twin     bool     // another stage's file of this path is in the table
+	Aliases  []string // its names in rows that came through other places: the path below those
 }
 
 // Count is files and bytes.
@@ -115,7 +115,7 @@ func (p *Plan) Planned() []File {
 // Doubled is how many of the planned files have rows in the table that stay there.
 func (p *Plan) Doubled() (n int64) {
 	for _, f := range p.Files {
-		if f.Planned && !f.Replace && f.Again {
+		if f.Planned && !f.Replace && f.Rows != 0 {
 			n++
 		}
 	}
@@ -166,8 +166,7 @@ type Planner struct {
 	// Secrets resolves those of a load that makes a stage of its own.
 	Secrets func(ctx context.Context, names []string) (secret.Set, error)
 
-	checked bool     // the state tables' schema is one that we know
-	made    []string // stages made for loads
+	checked bool // the state tables' schema is one that we know
 }
 
 // Source makes a load ready whose text is sql, as if it stood in its file.
@@ -324,6 +323,9 @@ func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
 	}
 	for _, p := range plans {
 		p.clear()
+		if p.scope.force {
+			p.forced()
+		}
 		p.vanish()
 	}
 	return nil
@@ -346,7 +348,7 @@ func (l *Planner) known(ctx context.Context, plans []*Plan) error {
 		p.knownRows += session.Number(r[3].String)
 		p.lastWord = max(p.lastWord, session.Number(r[4].String))
 		p.lastLoaded = max(p.lastLoaded, session.Number(r[5].String))
-		if path := r[1].String; path != "" {
+		if path := r[1].String; path != "" && session.Number(r[2].String) > 0 {
 			p.words = append(p.words, path)
 		}
 		return nil
@@ -456,7 +458,7 @@ func (p *Plan) take(s seen, keep bool) {
 		f = File{Path: s.path, Bytes: s.listed.size, State: Ignored}
 	default:
 		var engine bool
-		if f, engine = classify(s, p.scope.force); f.State == "" {
+		if f, engine = classify(s); f.State == "" {
 			return
 		}
 		if engine {
@@ -465,7 +467,7 @@ func (p *Plan) take(s seen, keep bool) {
 		}
 		if p.gone(s, f.State) {
 			p.cleared = p.cleared || f.State == Expired
-			f.State = Emptied
+			f.State, f.Rows = Emptied, 0
 		} else if f.State == Expired && s.word.rows != 0 && s.word.url == p.StageURL && s.word.ours() {
 			f.filled = true
 			p.expired = Count{p.expired.Files + 1, p.expired.Bytes + f.Bytes}
@@ -479,7 +481,7 @@ func (p *Plan) take(s seen, keep bool) {
 		p.lastFailed, p.failedPath = s.word, s.path
 	}
 	p.Counts[f.State] = Count{p.Counts[f.State].Files + 1, p.Counts[f.State].Bytes + f.Bytes}
-	if keep && (p.scope.verbose || !slices.Contains(boring, f.State)) {
+	if keep && (p.scope.verbose || p.scope.force || !slices.Contains(boring, f.State)) {
 		f.Reason = cmp.Or(f.Reason, reasons[f.State])
 		p.Files = append(p.Files, f)
 	}
@@ -517,9 +519,28 @@ func (p *Plan) clear() {
 	p.Counts[Emptied] = Count{p.Counts[Emptied].Files + p.expired.Files, p.Counts[Emptied].Bytes + p.expired.Bytes}
 	for i := range p.Files {
 		if f := &p.Files[i]; f.State == Expired && f.filled {
-			f.State, f.Reason = Emptied, reasons[Emptied]
+			f.State, f.Reason, f.Rows = Emptied, reasons[Emptied], 0
 		}
 	}
+}
+
+// forced makes files new whatever is known of them; what the table has of their rows stays known.
+func (p *Plan) forced() {
+	for i := range p.Files {
+		f := &p.Files[i]
+		if slices.Contains([]State{New, Unfinished, Vanished, Ignored}, f.State) {
+			continue
+		}
+		p.recount(f, New)
+		f.Reason = ""
+	}
+}
+
+// recount gives a file another state.
+func (p *Plan) recount(f *File, st State) {
+	p.Counts[f.State] = Count{p.Counts[f.State].Files - 1, p.Counts[f.State].Bytes - f.Bytes}
+	f.State = st
+	p.Counts[st] = Count{p.Counts[st].Files + 1, p.Counts[st].Bytes + f.Bytes}
 }
 
 // vanish counts what is no longer in the stage, of what the ledger has for loaded or failed.

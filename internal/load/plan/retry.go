@@ -26,12 +26,12 @@ func (l *Planner) retries(ctx context.Context, p *Plan, o Options) error {
 		if !o.RetryFailed && f.checksum == basis {
 			continue
 		}
-		f.State, f.Reason = New, "failed before: "+f.Reason
-		if f.Again {
-			f.State = Changed
+		f.Reason = "failed before: " + f.Reason
+		if f.Rows != 0 {
+			p.recount(f, Changed)
+		} else {
+			p.recount(f, New)
 		}
-		p.Counts[Failed] = Count{p.Counts[Failed].Files - 1, p.Counts[Failed].Bytes - f.Bytes}
-		p.Counts[f.State] = Count{p.Counts[f.State].Files + 1, p.Counts[f.State].Bytes + f.Bytes}
 	}
 	return nil
 }

@@ -66,13 +66,13 @@ func knownTogether(named, rows bool) string {
 		path = "path"
 	}
 	if rows {
-		n = "arg_max({ROWS}, {SAID})"
+		n = "arg_max(if({STATE} IN ('new', 'undone'), 0, {ROWS}), {SAID})"
 	}
 	return `
-SELECT i, p, count(*), sum(greatest(n, 0)), bit_shift_right(max(w), 1), max(loaded) FROM (
-  SELECT i, ` + path + ` AS p, n, w, loaded FROM (
+SELECT i, p, sum(tried), sum(greatest(n, 0)), max(if(tried = 1, w, 0)), max(loaded) FROM (
+  SELECT i, ` + path + ` AS p, n, bit_and(w, 1) AS tried, bit_shift_right(w, 1) AS w, loaded FROM (
     SELECT loads.i AS i, {BELOW} AS path, max(to_int64({SAID})*2 + if({STATE} IN ('loaded', 'failed'), 1, 0)) AS w,
       max(if({STATE} = 'loaded', to_int64({SAID}), 0)) AS loaded, ` + n + ` AS n {FROM_LEDGER} AND {HERE} GROUP BY 1, 2
-  ) WHERE bit_and(w, 1) = 1
-) GROUP BY i, p`
+  )
+) WHERE tried = 1 OR n > 0 GROUP BY i, p`
 }

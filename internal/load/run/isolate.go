@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -44,7 +46,7 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 		left += n
 	}
 	if left == 0 {
-		if err := r.misnamed(ctx, from); err != nil {
+		if err := cmp.Or(r.misnamed(ctx, from), r.outgrown(ctx, from, len(b.files), cause)); err != nil {
 			return 0, err
 		}
 	}
@@ -72,6 +74,46 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 			column), Err: cause,
 		Advice: fmt.Sprintf("mend its name in %s, or put `-- dbctl: optional=%s` into it for NULLs in its place", r.j.Path, column),
 	}
+}
+
+// outgrown is the error of a load by position whose table got or lost a column: all of its files are of another width, and so is now one
+// that this text has loaded. It acquits them.
+func (r *run) outgrown(ctx context.Context, from, files int, cause *copyError) error {
+	width := fault.OtherWidth.FindStringSubmatch(cause.Error())
+	bad := r.inspect.Bad[from:]
+	if width == nil || len(bad) < files || len(r.j.Copy.Columns) > 0 {
+		return nil
+	}
+	odd := func(err error) bool { return fault.OtherWidth.MatchString(err.Error()) }
+	id, s := sqltext.Ident, sqltext.Quote
+	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT " + id(ledger.ColPath) + plan.AboutTable(r.Store, r.plan.TableID) +
+		" AND " + id(ledger.ColState) + "=" + s(ledger.FileLoaded) + " AND " + id(ledger.ColChecksum) + "=" + s(r.j.Checksum) +
+		" AND " + id(ledger.ColStageURL) + "=" + source.Literal(r.plan.StageURL) + " AND " + id(ledger.ColRows) + ">0 ORDER BY " +
+		id(ledger.ColAt) + " DESC LIMIT 1"})
+	if err != nil || len(res.Rows) == 0 {
+		return fault.Wrap(r.j.Name, "read the ledger", err)
+	}
+	old := plan.File{Path: res.Rows[0][0].String}
+	if so, err := r.inspect.Everywhere(ctx, []plan.File{old}, nil, odd); !so || err != nil {
+		return fault.Wrap(r.j.Name, "look at "+old.Path, err)
+	}
+	columns, err := plan.Columns(ctx, r.Work, r.j)
+	if err != nil {
+		return err
+	}
+	r.inspect.Bad = r.inspect.Bad[:from]
+	n := int(session.Number(width[1]))
+	advice := "say what becomes of the files' columns in " + r.j.Path + ": COPY INTO " + r.j.Table + " (…) FROM (SELECT $1, … FROM …)"
+	if n < len(columns) {
+		names := make([]string, n)
+		for i := range names {
+			names[i] = sqltext.Ident(columns[i].Name)
+		}
+		advice = fmt.Sprintf("name the files' columns in %s: COPY INTO %s (%s)", r.j.Path, r.j.Table, strings.Join(names, ", "))
+	}
+	return fault.Errorf(r.j.Name, exit.Failed, advice,
+		"the columns of %s changed: it has %s now, the files have %s, also those that were loaded, and the COPY names no columns", r.j.Target,
+		width[2], width[1])
 }
 
 // loadGroup loads a group, taking out bad files until the rest loads.
@@ -177,10 +219,7 @@ func (r *run) recordBad(ctx context.Context) error {
 	var rows []state.LedgerRow
 	for _, b := range r.inspect.Bad[r.told:] {
 		row := r.row(b.File, ledger.FileFailed)
-		row.Error, row.Checksum = b.Why, basis
-		if b.Replace || b.Again { // an earlier version of it is in the table
-			row.Rows = plan.UnknownRows
-		}
+		row.Error, row.Checksum, row.Rows = b.Why, basis, b.Rows // those of an earlier version stay
 		if !b.Passing {
 			rows = append(rows, row)
 		}

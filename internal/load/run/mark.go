@@ -73,7 +73,13 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 			continue
 		}
 		row := r.row(f, word)
-		row.Reason, row.Rows, row.Source = reason, plan.UnknownRows, ledger.SourceAdopted
+		row.Reason, row.Rows, row.Source = reason, f.Rows, ledger.SourceAdopted
+		switch {
+		case word == ledger.FileNew:
+			row.Rows = 0
+		case word == ledger.FileLoaded && f.State != plan.Loaded && f.State != plan.Expired:
+			row.Rows = plan.UnknownRows
+		}
 		if o.Path != "" {
 			row.Source = ledger.SourcePerson
 		}

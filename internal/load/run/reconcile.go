@@ -86,6 +86,9 @@ func (r *run) row(f plan.File, st string) state.LedgerRow {
 func (r *run) loaded(f plan.File, c copied, copyID string, took time.Duration) state.LedgerRow {
 	row := r.row(f, ledger.FileLoaded)
 	row.Rows, row.QueryID, row.TookMS = c.rows+doubled(f), copyID, took.Milliseconds()
+	if doubled(f) > 0 {
+		row.Reason = plan.OnTop
+	}
 	if c.errors > 0 {
 		row.Error = fmt.Sprintf("%s, first in line %d: %s", fault.Count(c.errors, "error", "errors"), c.line, c.first)
 	}
@@ -94,7 +97,7 @@ func (r *run) loaded(f plan.File, c copied, copyID string, took time.Duration) s
 
 // doubled is how many rows of an earlier load of the file stay in the table: the ledger counts all that came from it.
 func doubled(f plan.File) int64 {
-	if f.Replace || !f.Again {
+	if f.Replace {
 		return 0
 	}
 	return max(0, f.Rows)

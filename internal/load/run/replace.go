@@ -34,7 +34,7 @@ func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 		for _, name := range r.rowNames(f) {
 			n += found[name]
 		}
-		if (n < f.Rows || n == 0 && f.Rows == plan.UnknownRows) && f.State != plan.Emptied {
+		if n < f.Rows || n == 0 && f.Rows == plan.UnknownRows {
 			short = append(short, f.Path)
 			r.done[f.Path] = true
 		}
@@ -53,7 +53,7 @@ func (r *run) rowNames(files ...plan.File) []string {
 	names := plan.Paths(files)
 	_, root, _ := strings.Cut(r.plan.StageURL, "://")
 	for _, f := range files {
-		names = append(names, root+f.Path)
+		names = append(append(names, root+f.Path), f.Aliases...)
 	}
 	return names
 }

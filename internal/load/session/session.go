@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,6 +27,7 @@ type Sessions struct {
 	Words *databend.Session // for what the ledger knows of files
 	Store *state.Store      // for what is written into the ledger, and the locks
 
+	made     []string // statements that drop what was made on the server for loads
 	server   *databend.Server
 	side     *databend.Session // never used but through store
 	settings map[string]string
@@ -56,6 +58,24 @@ func Open(ctx context.Context, server *databend.Server, scope state.Scope, run s
 	}
 	s.Store = state.Open(s.side, scope)
 	return s, nil
+}
+
+// Made notes the statement that drops what was made on the server for a load.
+func (s *Sessions) Made(drop string) {
+	if !slices.Contains(s.made, drop) {
+		s.made = append(s.made, drop)
+	}
+}
+
+// Clean drops what was made on the server for loads.
+func (s *Sessions) Clean(ctx context.Context) error {
+	var errs []error
+	for _, drop := range s.made {
+		_, err := s.Store.Conn().Exec(ctx, databend.Statement{SQL: drop})
+		errs = append(errs, err)
+	}
+	s.made = nil
+	return errors.Join(errs...)
 }
 
 // Close ends the sessions.

@@ -9,30 +9,40 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // UnknownStage reports whether a stage was not there.
 func UnknownStage(err error) bool { return databend.IsCode(err, databend.CodeUnknownStage) }
 
-// storeWords are what stores say, and what it means; the first that matches holds.
+// storeWords are what servers and stores say, and what it means; the first that matches holds. $1 is what it says in its brackets.
 var storeWords = []struct {
 	says  *regexp.Regexp
 	means string
-	mend  string // behind "mend "
+	mend  string // {} is where
 }{
-	{regexp.MustCompile(`InvalidAccessKeyId`), "the store does not know the access key", "the keys"},
-	{regexp.MustCompile(`SignatureDoesNotMatch`), "the secret key does not belong to the access key", "the keys"},
-	{regexp.MustCompile(`ExpiredToken|TokenRefreshRequired|InvalidToken`), "the token has expired", "the keys"},
-	{regexp.MustCompile(`NoSuchBucket|NoSuchContainer|bucket does not exist`), "there is no such bucket", "its name"},
+	{regexp.MustCompile(`InvalidAccessKeyId`), "the store does not know the access key", "mend the keys in {}"},
+	{regexp.MustCompile(`SignatureDoesNotMatch`), "the secret key does not belong to the access key", "mend the keys in {}"},
+	{regexp.MustCompile(`ExpiredToken|TokenRefreshRequired|InvalidToken`), "the token has expired", "mend the keys in {}"},
+	{regexp.MustCompile(`LoadCredential|loading credential`), "the keys cannot be read", "mend the keys in {}"},
+	{regexp.MustCompile(`NoSuchBucket|NoSuchContainer|bucket does not exist`), "there is no such bucket", "mend its name in {}"},
+	{regexp.MustCompile(`AuthorizationHeaderMalformed.*expecting '([\w-]+)'`), "the bucket is in the region $1", "mend REGION in {}"},
 	{
 		regexp.MustCompile(`PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|TemporaryRedirect|status: 301`),
-		"the bucket is in another region", "REGION",
+		"the bucket is in another region", "mend REGION in {}",
 	},
-	{regexp.MustCompile(`AccessDenied|AllAccessDisabled|PermissionDenied`), "the keys may not list it", "the keys or their rights"},
-	{regexp.MustCompile(`region is missing`), "no region is named", "REGION"},
+	{regexp.MustCompile(`AccessDenied|AllAccessDisabled|PermissionDenied`), "the keys may not list it", "mend the keys or their rights in {}"},
+	{regexp.MustCompile(`region is missing`), "no region is named", "write REGION into {}"},
+	{regexp.MustCompile(`endpoint_url is required`), "no endpoint is named", "write ENDPOINT_URL into {}"},
+	{regexp.MustCompile(`url must be valid: \w*Ipv4`), "the bucket goes before the endpoint, which must be a name and no address", "mend ENDPOINT_URL in {}"},
+	{regexp.MustCompile(`connection params invalid:.*got \[(.*?)\]`), "its CONNECTION has what such a location does not take: $1", "mend {}"},
+	{regexp.MustCompile(`get connection_name (.+?): UnknownConnection`), "there is no CONNECTION $1", "make it in a migration, or mend {}"},
+	{regexp.MustCompile(`URI protocol (\S+) is not supported`), "the server reads no $1:// locations", "mend {}"},
+	{regexp.MustCompile(`RequestTimeTooSkewed`), "the server's clock is not the store's", "set the server's clock"},
+	{regexp.MustCompile(`SlowDown|ServiceUnavailable|InternalError`), "the store cannot answer now", "try again"},
 	{
-		regexp.MustCompile(`(?i)dns error|connection refused|error sending request|connect error|timed out|no route to host`),
-		"the store cannot be reached", "ENDPOINT_URL, or try again",
+		regexp.MustCompile(`(?i)dns error|connection refused|error sending request|connect error|timed out|no route to host|send http request`),
+		"the store cannot be reached", "mend ENDPOINT_URL in {}, or try again",
 	},
 }
 
@@ -44,27 +54,41 @@ func (j *Load) Placed(err error) error {
 	if UnknownStage(err) {
 		return fault.Errorf(j.Name, exit.Failed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
 	}
-	text := fault.Message(err)
-	if databend.IsCode(err, databend.CodeMetaService) && j.Own() {
-		scheme, _, _ := strings.Cut(j.Copy.URI, "://")
-		return fault.Errorf(j.Name, exit.Failed, "load from a stage or an s3:// location",
-			"the server makes no stage over %s, and without one it lists nothing: %s", scheme, fault.OneLine(text))
-	}
 	answer, ok := errors.AsType[*databend.Error](err)
 	if !ok || answer.Code == 0 {
 		return err
 	}
+	text := strings.Join(strings.Fields(fault.Message(err)), " ")
+	if databend.IsCode(err, databend.CodeMetaService) && j.Own() {
+		scheme, _, _ := strings.Cut(j.Copy.URI, "://")
+		return &fault.Error{
+			Load: j.Name, Exit: exit.Failed, Advice: "put the files where the server lists them (s3://, gcs://, a stage), and name that in " + j.Path,
+			Msg: fmt.Sprintf("the server makes no stage over %s://, and without one it lists nothing", scheme), Err: short{err},
+		}
+	}
 	for _, w := range storeWords {
-		if !w.says.MatchString(text) {
+		m := w.says.FindStringSubmatchIndex(text)
+		if m == nil {
 			continue
 		}
-		advice := fmt.Sprintf("mend %s in the CONNECTION of %s, then: dbctl load %s --plan", w.mend, j.Path, j.Name)
-		if !j.Own() {
-			advice = fmt.Sprintf("mend %s of the stage %s in a migration, then: dbctl load %s --plan", w.mend, j.Copy.Stage, j.Name)
+		means := string(w.says.ExpandString(nil, w.means, text, m))
+		return &fault.Error{
+			Load: j.Name, Exit: exit.Failed, Msg: j.Place() + ": " + means, Err: short{err},
+			Advice: strings.ReplaceAll(w.mend, "{}", j.keptIn()) + ": dbctl load " + j.Name + " --plan",
 		}
-		return &fault.Error{Load: j.Name, Exit: exit.Failed, Advice: advice, Msg: j.Place() + ": " + w.means, Err: short{err}}
 	}
 	return err
+}
+
+// keptIn is where a load's keys and endpoint stand.
+func (j *Load) keptIn() string {
+	switch name := copytext.FormatOptions(j.Copy.Connection)["CONNECTION_NAME"]; {
+	case !j.Own():
+		return "the stage " + j.Copy.Stage + " (in a migration)"
+	case name != "":
+		return "the connection " + name + " (in a migration), or in " + j.Path
+	}
+	return "the CONNECTION of " + j.Path
 }
 
 // short is the engine's word without the store's whole answer.

@@ -2,7 +2,6 @@ package source
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func (j *Load) MayReplace() error {
 	return nil
 }
 
-var filenameItem = regexp.MustCompile("(?i)^metadata\\$filename(::\\s*(STRING|VARCHAR|TEXT))?(\\s+(AS\\s+)?(\\w+|`[^`]+`|\"[^\"]+\"))?$")
-
 // isFilename reports whether an item of the select list is the file's name as it is, which is what rows are deleted by.
-func isFilename(it copytext.SelectItem) bool { return filenameItem.MatchString(it.Text) }
+func isFilename(it copytext.SelectItem) bool {
+	return strings.EqualFold(it.Column, "metadata$filename") && slices.Contains([]string{"", "STRING", "VARCHAR", "TEXT"}, strings.ToUpper(it.Type))
+}

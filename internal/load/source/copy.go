@@ -3,8 +3,8 @@
 package source
 
 import (
+	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // MaxFiles is how many files one COPY may commit (COPY_MAX_FILES_PER_COMMIT of the engine; 2004 or 1001 above).
@@ -34,6 +35,8 @@ type Load struct {
 	head     string // COPY INTO t (…) FROM (SELECT … FROM
 	tail     string // the alias and ), up to the options
 	options  string // the load's own, without ours
+	own      string // the name of what is made for the load on the server: a stage, a file format
+	named    string // the file format, once it is made
 }
 
 // New checks what only dbctl may say and takes the COPY apart.
@@ -70,8 +73,8 @@ func New(ld project.Load, project, database string) (*Load, error) {
 			j.Pattern = `(?s).*`
 		}
 	}
-	if c.URI != "" {
-		j.Copy.Stage = ownStage(project, database, ld.Name)
+	if j.own = ownName(project, database, ld.Name); c.URI != "" {
+		j.Copy.Stage = j.own
 	}
 	sql := ld.Statement.SQL
 	end := len(sql)
@@ -211,27 +214,35 @@ func (j *Load) format() string {
 	if !ok {
 		return ""
 	}
-	if m := formatName.FindStringSubmatch(o.Value); m != nil {
-		return ", FILE_FORMAT=>" + sqltext.Quote(m[1])
-	}
-	return ", FILE_FORMAT=>" + sqltext.Quote(j.FileType())
+	name := cmp.Or(j.named, copytext.FormatOptions(o.Value)["FORMAT_NAME"], j.FileType())
+	return ", FILE_FORMAT=>" + sqltext.Quote(name)
 }
-
-// inline are a text format's options in the COPY but for its TYPE.
-var inline = regexp.MustCompile(`(?i)\b([A-Z_]+)\s*=`)
 
 // Untold names an option without which a query reads the files of a text format otherwise than the COPY does; "" when there is none.
 func (j *Load) Untold() string {
 	o, ok := j.Copy.Option("FILE_FORMAT")
-	if slices.Contains(SelfNamed, j.FileType()) {
+	if !ok || j.named != "" || slices.Contains(SelfNamed, j.FileType()) {
 		return ""
 	}
-	for _, m := range inline.FindAllStringSubmatch(o.Value, -1) {
-		if name := strings.ToUpper(m[1]); ok && name != "TYPE" && name != "FORMAT_NAME" {
+	for _, name := range slices.Sorted(maps.Keys(copytext.FormatOptions(o.Value))) {
+		if name != "TYPE" && name != "FORMAT_NAME" {
 			return name
 		}
 	}
 	return ""
+}
+
+// MakeFormat is the statement that gives the format of the COPY a name, so that queries can be told its options, and the one that drops it.
+func (j *Load) MakeFormat() (sql, drop string) {
+	o, _ := j.Copy.Option("FILE_FORMAT")
+	return "CREATE OR REPLACE FILE FORMAT " + j.own + " " + strings.TrimSuffix(strings.TrimPrefix(o.Value, "("), ")"),
+		"DROP FILE FORMAT IF EXISTS " + j.own
+}
+
+// FormatMade tells the load that its format has its name, which it returns.
+func (j *Load) FormatMade() string {
+	j.named = j.own
+	return j.named
 }
 
 // alias is what stands between the location and the closing parenthesis of a transforming COPY.

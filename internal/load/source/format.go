@@ -2,12 +2,16 @@ package source
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // Formats asks the server for the formats of those loads whose text leaves them to a name or to the stage, and returns the loads with
@@ -36,12 +40,8 @@ func Formats(ctx context.Context, session *databend.Session, loads []project.Loa
 		}
 	}
 	if len(byStage) > 0 {
-		names := make([]string, 0, len(byStage))
-		for s := range byStage {
-			names = append(names, sqltext.Quote(s))
-		}
-		if err := ask("SELECT name, to_string(file_format_options) FROM system.stages WHERE name IN ("+strings.Join(names, ", ")+")",
-			byStage); err != nil {
+		names := slices.Sorted(maps.Keys(byStage))
+		if err := ask("SELECT name, to_string(file_format_options) FROM system.stages WHERE name IN ("+Quoted(names)+")", byStage); err != nil {
 			return nil, err
 		}
 	}
@@ -50,7 +50,7 @@ func Formats(ctx context.Context, session *databend.Session, loads []project.Loa
 		if name := formatNamed(loads[i]); name != "" {
 			loads[i].Format = byName[name]
 		} else if loads[i].FileType() == "" {
-			loads[i].Format = byStage[loads[i].Copy.Stage]
+			loads[i].Format = optionsOf(byStage[loads[i].Copy.Stage])
 		}
 	}
 	return loads, nil
@@ -59,8 +59,18 @@ func Formats(ctx context.Context, session *databend.Session, loads []project.Loa
 // formatNamed is the FORMAT_NAME of a load's FILE_FORMAT, or "".
 func formatNamed(ld project.Load) string {
 	o, _ := ld.Copy.Option("FILE_FORMAT")
-	if m := formatName.FindStringSubmatch(o.Value); m != nil {
-		return m[1]
+	return copytext.FormatOptions(o.Value)["FORMAT_NAME"]
+}
+
+// optionsOf writes a stage's format, which the server tells as JSON, as a COPY has it.
+func optionsOf(told string) string {
+	var options map[string]any
+	if json.Unmarshal([]byte(told), &options) != nil {
+		return told
 	}
-	return ""
+	var out []string
+	for name, value := range options {
+		out = append(out, name+" = "+sqltext.Quote(fmt.Sprint(value)))
+	}
+	return strings.Join(out, " ")
 }

@@ -15,8 +15,8 @@ import (
 // Own reports whether the load's stage is made for it.
 func (j *Load) Own() bool { return j.Copy.URI != "" }
 
-// ownStage is the name of the stage of a load.
-func ownStage(project, database, load string) string {
+// ownName is the name of what is made for a load.
+func ownName(project, database, load string) string {
 	plain := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			return r

@@ -27,8 +27,6 @@ func patternOf(ld project.Load) (string, error) {
 	return ld.DefaultPattern(), nil
 }
 
-var formatName = regexp.MustCompile(`(?is)^\(.*\bFORMAT_NAME\s*=\s*'?([^'\s)]+)'?`)
-
 // Glob turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, and a
 // trailing '/' means everything below.
 func Glob(glob string) (*regexp.Regexp, error) {

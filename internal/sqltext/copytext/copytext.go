@@ -28,6 +28,9 @@ type SelectItem struct {
 	// the file's column it casts, when it is COLUMN, COLUMN::TYPE or [TRY_]CAST(COLUMN AS TYPE), as the engine folds it; else empty
 	Column string
 	Type   string // the cast's type as written; else empty
+	// what the item makes of a row, without its alias, and, where that is EXPR::TYPE or [TRY_]CAST(EXPR AS TYPE) of any expression, the
+	// two; else Cast is empty and Expr all of it
+	Value, Expr, Cast string
 }
 
 // Option is one NAME = VALUE after the location.
@@ -297,7 +300,14 @@ func (p *parser) selectList() error {
 // selectItem reads the item tokens[from:to].
 func (p *parser) selectItem(from, to int) SelectItem {
 	item := SelectItem{Text: p.Src[p.Tokens[from].Start:p.Tokens[to-1].End]}
-	q := &parser{Reader: &sqltext.Reader{Words: p.Slice(from, to)}}
+	end := to
+	if to-from > 2 && p.Is(to-2, "AS") && p.Tokens[to-1].Kind != sqltext.Symbol {
+		end = to - 2
+	}
+	value := p.part(from, end)
+	item.Value = value.text(0, end-from)
+	item.Expr, item.Cast = value.cast()
+	q := p.part(from, to)
 	bracketed := q.IsWord("CAST") || q.IsWord("TRY_CAST")
 	if bracketed {
 		q.I++
@@ -338,6 +348,75 @@ func (p *parser) selectItem(from, to int) SelectItem {
 	}
 	item.Column = column
 	return item
+}
+
+// part reads the words from a token to another, which is not among them.
+func (p *parser) part(from, to int) *parser { return &parser{Reader: &sqltext.Reader{Words: p.Slice(from, to)}} }
+
+// text is the source of the words from a token to another, which is not among them.
+func (p *parser) text(from, to int) string { return p.Src[p.Tokens[from].Start:p.Tokens[to-1].End] }
+
+// cast reads all of the words as an expression that is cast last. An operator ends it: a || b::INT casts b alone.
+func (p *parser) cast() (expr, typ string) {
+	end := len(p.Tokens)
+	whole := p.text(0, end)
+	if p.IsWord("CAST") || p.IsWord("TRY_CAST") {
+		p.I = 1
+		if p.Skip(); p.I != end || !p.Symbol(1, "(") {
+			return whole, ""
+		}
+		for at := end - 2; at > 2; at-- {
+			if q := p.part(at, end-1); q.Take("AS") && q.typeName() && q.I == len(q.Tokens) {
+				return p.text(2, at), p.text(at+1, end-1)
+			}
+		}
+		return whole, ""
+	}
+	if p.Symbol(0, "(") || p.Tokens[0].Kind == sqltext.Variable {
+		p.Skip()
+	} else if _, ok := p.Name(); !ok {
+		return whole, ""
+	}
+	last := -1 // the :: that ends it
+	for p.I < end {
+		at := p.I
+		switch {
+		case p.Symbol(at, "("), p.Symbol(at, "["):
+			p.Skip()
+		case p.TakeSymbol("::"):
+			if !p.typeName() {
+				return whole, ""
+			}
+			if p.I == end {
+				last = at
+			}
+		case p.TakeSymbol(":"), p.TakeSymbol("."):
+			p.I++
+		default:
+			return whole, ""
+		}
+	}
+	if last < 0 {
+		return whole, ""
+	}
+	return p.text(0, last), p.text(last+1, end)
+}
+
+// FormatOptions reads the options of a file format, with or without brackets around them: names in upper case, values unquoted.
+func FormatOptions(text string) map[string]string {
+	words, _ := sqltext.ReadWords(text) // it was read with the rest
+	out := map[string]string{}
+	for i := 1; i+1 < len(words.Tokens); i++ {
+		if !words.Symbol(i, "=") || words.Tokens[i-1].Kind != sqltext.Word {
+			continue
+		}
+		value := words.Text(i + 1)
+		if words.Tokens[i+1].Kind == sqltext.String {
+			value, _ = sqltext.Unquote(value)
+		}
+		out[words.Upper(i-1)] = value
+	}
+	return out
 }
 
 // typeName moves past a type: words such as TINYINT UNSIGNED or NULL, with brackets.

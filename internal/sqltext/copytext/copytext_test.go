@@ -21,13 +21,22 @@ func TestParse(t *testing.T) {
 	want := Copy{
 		Database: "My Db", Table: "T", Columns: []string{"a", "B"}, Stage: "stage", Path: "dir sp/it's/",
 		Select: []SelectItem{
-			{Text: "id", Column: "id"},
-			{Text: "embedding::VECTOR(768) AS e", Column: "embedding", Type: "VECTOR(768)"},
-			{Text: "v.ts::TIMESTAMP NULL", Column: "ts", Type: "TIMESTAMP NULL"},
-			{Text: "CAST(n AS DECIMAL(10, 2))", Column: "n", Type: "DECIMAL(10, 2)"},
-			{Text: "$1:a::INT"},
-			{Text: "upper(x)"},
-			{Text: "count + 1 c"},
+			{Text: "id", Column: "id", Value: "id", Expr: "id"},
+			{
+				Text: "embedding::VECTOR(768) AS e", Column: "embedding", Type: "VECTOR(768)", Value: "embedding::VECTOR(768)",
+				Expr: "embedding", Cast: "VECTOR(768)",
+			},
+			{
+				Text: "v.ts::TIMESTAMP NULL", Column: "ts", Type: "TIMESTAMP NULL", Value: "v.ts::TIMESTAMP NULL", Expr: "v.ts",
+				Cast: "TIMESTAMP NULL",
+			},
+			{
+				Text: "CAST(n AS DECIMAL(10, 2))", Column: "n", Type: "DECIMAL(10, 2)", Value: "CAST(n AS DECIMAL(10, 2))", Expr: "n",
+				Cast: "DECIMAL(10, 2)",
+			},
+			{Text: "$1:a::INT", Value: "$1:a::INT", Expr: "$1:a", Cast: "INT"},
+			{Text: "upper(x)", Value: "upper(x)", Expr: "upper(x)"},
+			{Text: "count + 1 c", Value: "count + 1 c", Expr: "count + 1 c"},
 		},
 		Options: []Option{
 			{Name: "FILE_FORMAT", Value: "(TYPE = CSV, FIELD_DELIMITER = ';')"},
@@ -127,4 +136,40 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse(%q): got %+v", src, c)
 		}
 	})
+}
+
+// What is cast last is told apart from its type where nothing but the cast can be meant: an operator before it takes a part for itself.
+func TestCastOfAnItem(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ item, expr, cast string }{
+		{"$3", "$3", ""},
+		{"$3::DECIMAL(10, 2)", "$3", "DECIMAL(10, 2)"},
+		{"$1:a.b[0]::STRING::INT AS x", "$1:a.b[0]::STRING", "INT"},
+		{"$1['a']::INT UNSIGNED", "$1['a']", "INT UNSIGNED"},
+		{"upper(x)::DATE AS d", "upper(x)", "DATE"},
+		{"(a || b)::DATE", "(a || b)", "DATE"},
+		{"a || b::DATE", "a || b::DATE", ""},
+		{"try_cast(trim(a) AS INT)", "trim(a)", "INT"},
+		{"CAST(CAST(a AS STRING) AS ARRAY(INT))", "CAST(a AS STRING)", "ARRAY(INT)"},
+		{"CAST(a AS INT) + 1", "CAST(a AS INT) + 1", ""},
+		{"count(x)", "count(x)", ""},
+	} {
+		c, err := Parse("COPY INTO t FROM (SELECT " + tt.item + " FROM @s/)")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if it := c.Select[0]; it.Expr != tt.expr || it.Cast != tt.cast {
+			t.Errorf("%s: got %q as %q, want %q as %q", tt.item, it.Expr, it.Cast, tt.expr, tt.cast)
+		}
+	}
+}
+
+func TestFormatOptions(t *testing.T) {
+	t.Parallel()
+	got := FormatOptions(`(type = csv, FIELD_DELIMITER = '=' /* TYPE = ORC */ SKIP_HEADER=1 NULL_DISPLAY = 'it''s')`)
+	want := map[string]string{"TYPE": "csv", "FIELD_DELIMITER": "=", "SKIP_HEADER": "1", "NULL_DISPLAY": "it's"}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("(-got +want):\n%s", diff)
+	}
 }

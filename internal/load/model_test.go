@@ -1,0 +1,322 @@
+package load
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
+)
+
+// paper is what the model knows of one file.
+type paper struct {
+	there   int         // the version in the stage; 0: none
+	bad     bool        // that version cannot be read
+	rows    map[int]int // how often each version's rows are in the table
+	counted int         // rows that the ledger counts: all but those that a person put there
+	word    plan.State  // New, Loaded, Failed, Quarantined: what was said last
+	of      int         // the version that it was said of
+}
+
+// versionRows is how many rows a version has.
+func versionRows(v int) int { return 1 + v%3 }
+
+// desk is a model of a table that people correct: what each command must do to it is a line or two.
+type desk struct {
+	w      *world
+	rnd    *rand.Rand
+	places []project.Load // of one folder; one is taken for each command
+	papers map[string]*paper
+	next   int // version
+	loaded int // rows that dbctl has loaded
+	log    []string
+}
+
+func (d *desk) place() project.Load { return d.places[d.rnd.IntN(len(d.places))] }
+
+// path is the file as a place names it.
+func (d *desk) path(ld project.Load, name string) string {
+	if ld.Copy.URI != "" {
+		return name
+	}
+	return "p/" + name
+}
+
+// state is what a plan must say of a file.
+func (p *paper) state() plan.State {
+	switch {
+	case p.there == 0 && (p.word == plan.Loaded || p.word == plan.Failed):
+		return plan.Vanished
+	case p.there == 0:
+		return ""
+	case p.word == plan.Quarantined:
+		return plan.Quarantined
+	case p.word == plan.New || p.word == "":
+		return plan.New
+	case p.of == p.there:
+		return p.word
+	case p.word == plan.Loaded || len(p.rows) > 0:
+		return plan.Changed
+	}
+	return plan.New
+}
+
+// load is what loading a file must do: over its old rows, or beside them.
+func (d *desk) load(p *paper, over bool) (ends exit.Code) {
+	if p.bad {
+		p.word, p.of = plan.Failed, p.there
+		return exit.Partly
+	}
+	if over {
+		p.rows, p.counted = map[int]int{}, 0
+	}
+	p.rows[p.there]++
+	p.counted += versionRows(p.there)
+	p.word, p.of = plan.Loaded, p.there
+	d.loaded += versionRows(p.there)
+	return exit.Done
+}
+
+// run loads what is new, and with replace what has changed.
+func (d *desk) run(replace bool) {
+	ends, o := exit.Done, plan.Options{}
+	if replace {
+		o.OnChanged = "replace"
+	}
+	for _, p := range d.papers {
+		switch p.state() {
+		case plan.New:
+			ends = max(ends, d.load(p, false))
+		case plan.Failed:
+			ends = exit.Partly
+		case plan.Changed:
+			code := exit.Check
+			if replace {
+				code = d.load(p, true)
+			}
+			ends = max(ends, code)
+		}
+	}
+	_, err := d.w.run(d.place(), o)
+	d.ends(err, ends)
+}
+
+func (d *desk) reload(name string) {
+	p, ends := d.papers[name], exit.Done
+	switch p.state() {
+	case plan.New, plan.Loaded, plan.Changed:
+		if p.bad { // all or nothing, and nothing is kept of it
+			ends = exit.Failed
+			break
+		}
+		d.load(p, p.state() != plan.New)
+	case plan.Failed:
+		ends = exit.Partly
+	case plan.Vanished, "":
+		ends = exit.Check
+	}
+	ld := d.place()
+	_, err := d.w.run(ld, plan.Options{Reload: true, Path: d.path(ld, name)})
+	d.ends(err, ends)
+}
+
+func (d *desk) force(name string) {
+	p, ends := d.papers[name], exit.Check
+	if p.there > 0 {
+		ends = d.load(p, false)
+	}
+	ld := d.place()
+	_, err := d.w.run(ld, plan.Options{Force: true, Path: d.path(ld, name)})
+	d.ends(err, ends)
+}
+
+// mark says of a file what is true then.
+func (d *desk) mark(name string, as plan.State) {
+	p, ld := d.papers[name], d.place()
+	if p.there == 0 || as == plan.Loaded && (p.bad || len(p.rows) > 0) {
+		return
+	}
+	switch p.word, p.of = as, p.there; as {
+	case plan.New:
+		d.w.SQL(d.w.t, "DELETE FROM t WHERE name LIKE '"+name+" %'")
+		p.rows, p.counted = map[int]int{}, 0
+	case plan.Loaded:
+		p.rows[p.there], p.counted = 1, 0
+		d.w.SQL(d.w.t, fmt.Sprintf("INSERT INTO t SELECT number, '%s %d', '%s' FROM numbers(%d)", name, p.there, d.path(ld, name),
+			versionRows(p.there)))
+	}
+	d.ends(d.w.mark(ld, string(as), plan.Options{Path: d.path(ld, name)}), exit.Done)
+}
+
+func (d *desk) put(name string, bad bool) {
+	d.next++
+	p := d.papers[name]
+	p.there, p.bad = d.next, bad
+	list := make([]row, versionRows(d.next))
+	for i := range list {
+		list[i] = row{int32(i), fmt.Sprintf("%s %d", name, d.next)}
+	}
+	content := file(list)
+	if bad {
+		content = append([]byte(fmt.Sprint(d.next)), content[:60]...)
+	}
+	d.w.Put(d.w.t, "p/"+name, content)
+}
+
+func (d *desk) vanish(name string) {
+	d.w.Delete(d.w.t, "p/"+name)
+	d.papers[name].there = 0
+}
+
+// rebuild makes the table again of its own rows, as a migration does.
+func (d *desk) rebuild() {
+	w := d.w
+	id := w.SQL(w.t, "SELECT to_string(table_id) FROM system.tables WHERE database = '"+w.Database+"' AND name = 't'")[0][0]
+	w.SQL(w.t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t")
+	session := w.Session(w.t)
+	store := state.Open(session, state.Scope{Project: "p", Database: w.Database, StateDatabase: w.StateDB})
+	if _, err := store.CarryLedger(w.t.Context(), []string{id}, sqltext.Object{Database: w.Database, Name: "t"}, databend.NewID(), "rebuilt",
+		&state.Fence{Database: w.StateDB, Table: "ledger"}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (d *desk) ends(err error, want exit.Code) {
+	d.w.t.Helper()
+	if got := exit.Of(err); got != want {
+		d.w.t.Fatalf("%s\ngot exit %d (%v), want %d", strings.Join(d.log, "\n"), got, err, want)
+	}
+}
+
+// step is one thing that happens, and what must be true behind it: the table's rows, each file's state, and the ledger's counts.
+func (d *desk) step() {
+	d.w.t.Helper()
+	name := fmt.Sprintf("f%d.parquet", d.rnd.IntN(len(d.papers)-1))
+	all := []struct {
+		what string
+		do   func()
+	}{
+		{"put", func() { d.put(name, false) }},
+		{"put", func() { d.put(name, false) }},
+		{"put bad", func() { d.put(name, true) }},
+		{"vanish", func() { d.vanish(name) }},
+		{"run", func() { d.run(false) }},
+		{"run", func() { d.run(false) }},
+		{"replace", func() { d.run(true) }},
+		{"reload", func() { d.reload(name) }},
+		{"force", func() { d.force(name) }},
+		{"mark new", func() { d.mark(name, plan.New) }},
+		{"mark loaded", func() { d.mark(name, plan.Loaded) }},
+		{"mark quarantined", func() { d.mark(name, plan.Quarantined) }},
+		{"rebuild", d.rebuild},
+	}
+	one := all[d.rnd.IntN(len(all))]
+	d.log = append(d.log, one.what+" "+name)
+	one.do()
+	d.check()
+}
+
+func (d *desk) check() {
+	w := d.w
+	w.t.Helper()
+	rows, states, counted := map[string]string{}, map[string]plan.State{}, 0
+	for name, p := range d.papers {
+		for v, n := range p.rows {
+			rows[fmt.Sprintf("%s %d", name, v)] = fmt.Sprint(n * versionRows(v))
+		}
+		if s := p.state(); s != "" {
+			states[name] = s
+		}
+		counted += p.counted
+	}
+	got := map[string]string{}
+	for _, r := range w.SQL(w.t, "SELECT name, count(*) FROM t GROUP BY 1") {
+		got[r[0]] = r[1]
+	}
+	log := strings.Join(d.log, "\n")
+	if diff := gocmp.Diff(rows, got); diff != "" {
+		w.t.Fatalf("%s\nrows by file and version (-want +got):\n%s\n%v", log, diff, w.events)
+	}
+	ld := d.place()
+	p, err := w.plan(ld, plan.Options{Verbose: true})
+	if p == nil {
+		w.t.Fatalf("%s\n%v", log, err)
+	}
+	planned := map[string]plan.State{}
+	for _, f := range p.Files {
+		if f.State == plan.Expired {
+			f.State = plan.Loaded
+		}
+		planned[strings.TrimPrefix(f.Path, "p/")] = f.State
+	}
+	if diff := gocmp.Diff(states, planned); diff != "" {
+		w.t.Fatalf("%s\nstates (-want +got):\n%s", log, diff)
+	}
+	if got := w.listed(ld).Rows; got != int64(counted) {
+		w.t.Fatalf("%s\nthe list counts %d rows, want %d", log, got, counted)
+	}
+	if err := w.with(w.t.Context(), func(l *Loader) error { return l.History(w.t.Context(), ld.Name) }); err != nil {
+		w.t.Fatal(err)
+	}
+	told := int64(0)
+	for _, e := range w.events {
+		if r, ok := e.(event.LoadRun); ok {
+			told += r.Rows
+		}
+	}
+	if told != int64(d.loaded) {
+		w.t.Fatalf("%s\nthe history counts %d rows, want %d", log, told, d.loaded)
+	}
+}
+
+// Random sequences of what people do to files, loads and the table, against a model: no file's rows are lost, doubled or skipped in
+// silence, and what is said of them is true. DBCTL_PROOF=full plays long and by chance; DBCTL_PROOF_SEED plays one again.
+func TestCorrections(t *testing.T) {
+	t.Parallel()
+	steps, seed := 12, uint64(1)
+	if os.Getenv("DBCTL_PROOF") == "full" {
+		steps, seed = 90, rand.Uint64N(1e6)
+	}
+	if s := os.Getenv("DBCTL_PROOF_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	for i, places := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d places, seed %d", places, seed), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
+			named := func(ld *project.Load) { ld.FilenameColumn = "src" }
+			stage := w.load(copySource, named)
+			location := w.fromURI("p/", func(location string) string {
+				return strings.Replace(copySource, "@st/p/", location, 1)
+			}, named)
+			location.Checksum = stage.Checksum // what failed under one is not tried under the other
+			d := &desk{
+				w: w, rnd: rand.New(rand.NewPCG(seed, uint64(i))), places: []project.Load{stage, location}[:places], papers: map[string]*paper{},
+			}
+			for _, name := range []string{"f0.parquet", "f1.parquet", "f2.parquet", "kept.parquet"} {
+				d.papers[name] = &paper{rows: map[int]int{}}
+			}
+			d.put("kept.parquet", false)
+			d.run(false)
+			for range steps {
+				d.step()
+			}
+			t.Log(strings.Join(slices.Sorted(maps.Keys(d.papers)), " "), cmp.Or(len(d.log), 0))
+		})
+	}
+}
