@@ -201,3 +201,27 @@ func TestLoadsPlannedTogether(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A load moves from a stage to a location above it. Its rows are found by their names of before, unless those are now the names of
+// another file's rows: then nothing is taken away.
+func TestReplaceBehindAMove(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
+	named := func(ld *project.Load) { ld.FilenameColumn = "src" }
+	of := func(location string) string { return strings.Replace(copySource, "@st/p/", location, 1) }
+	inside, above := w.fromURI("p/", of, named), w.load(copySource, named)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.mustRun(inside, plan.Options{}, 2, 5) // as a.parquet and b.parquet
+	w.Put(t, "p/a.parquet", rows(101, 4))
+	w.mustRun(above, plan.Options{OnChanged: "replace"}, 1, 4)
+	w.wantRows(6)
+	other := w.fromURI("q/", of, named)
+	w.Put(t, "q/b.parquet", rows(21, 1))
+	w.mustRun(other, plan.Options{}, 1, 1) // as b.parquet too
+	w.Put(t, "p/b.parquet", rows(111, 4))
+	_, err := w.run(above, plan.Options{OnChanged: "replace"})
+	w.wantExit(err, exit.Check, "1 overwritten file was not replaced", "others' under their names")
+	w.wantRows(7)
+}

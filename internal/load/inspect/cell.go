@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -72,7 +71,7 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 		open := leftToTable(it)
 		array, vector := asArray(it.Value)
 		switch vector = cmp.Or(vector, into.Typ); {
-		case vectors.MatchString(vector) && (c.column == "" || open && c.typ != ""):
+		case is(vector, vectors) && (c.column == "" || open && c.typ != ""):
 			c = cell{typ: vector, target: into.Name, array: "(" + array + ")::" + anyArray}
 		case open && c.column != "" && c.typ == "":
 			c.typ = into.Typ
@@ -85,13 +84,11 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 // leftToTable reports whether the table says what becomes of an item: it has no cast that tells all.
 func leftToTable(it copytext.SelectItem) bool {
 	name := strings.ToLower(it.Column)
-	return !strings.HasPrefix(name, "metadata$") && (it.Type == "" || arrays.MatchString(it.Type))
+	return !strings.HasPrefix(name, "metadata$") && (it.Type == "" || is(it.Type, []string{"ARRAY"}))
 }
 
 // anyArray is what a vector can be cast from, NULLs and all.
 const anyArray = "ARRAY(FLOAT NULL)"
-
-var arrays = regexp.MustCompile(`(?i)^ARRAY\b`)
 
 // asArray is an expression with arrays in the place of its vectors, and the first of those types; "" when there is none.
 func asArray(expr string) (array, vector string) {

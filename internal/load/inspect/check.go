@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -13,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
 // check is a condition on a row of a file that makes it bad.
@@ -205,10 +207,10 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 			it.column, it.typ, col = cmp.Or(it.target, it.expr), it.cast, "("+it.expr+")"
 		}
 		c := check{column: it.column, sql: col, value: "to_string(" + col + ")", reason: "is no " + strings.TrimSuffix(it.typ, " NULL"), unsure: unsure}
-		switch typ := strings.ToUpper(it.typ); {
-		case typ == "":
-		case vectors.MatchString(typ):
-			width := digits.FindString(typ)
+		switch typ, _ := define.ParseType(it.typ); {
+		case it.typ == "":
+		case is(it.typ, vectors):
+			width := strconv.Itoa(typ.Width)
 			out = append(out,
 				check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be", unsure: unsure},
 				check{
@@ -217,9 +219,9 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 						col + "::VARIANT)", from: lists,
 					detail: "to_string(array_length(" + col + "))", reason: "has {} values, not " + width,
 				})
-		case geometries.MatchString(typ):
+		case is(it.typ, geometries):
 			c.bad = col + " IS NOT NULL AND TRY_TO_GEOMETRY(" + col + ") IS NULL"
-		case variants.MatchString(typ):
+		case is(it.typ, variants):
 			c.bad, c.reason = col+" IS NOT NULL AND TRY_PARSE_JSON("+col+") IS NULL", "is no JSON"
 		default:
 			c.bad = col + " IS NOT NULL AND TRY_CAST(" + col + " AS " + it.typ + ") IS NULL"
@@ -234,5 +236,3 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 	}
 	return out, nil
 }
-
-var digits = regexp.MustCompile(`\d+`)

@@ -12,13 +12,14 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
 // rule is something that the engine lets through in silence, and that is wrong all the same.
 type rule struct {
 	Name    string
-	run     string // what it does in a normal run unless the load's header says otherwise: off, warn, fail
-	applies *regexp.Regexp
+	run     string         // what it does in a normal run unless the load's header says otherwise: off, warn, fail
+	applies []string       // names of the types that a column becomes
 	from    *regexp.Regexp // the file's types that it is about; nil all
 	bad     string         // SQL, true for a bad row; {} is the column, [] the type that it is cast to
 	value   string
@@ -27,11 +28,11 @@ type rule struct {
 }
 
 var (
-	wholeNumbers = regexp.MustCompile(`(?i)^U?(TINYINT|SMALLINT|INT|INTEGER|BIGINT|INT8|INT16|INT32|INT64)( UNSIGNED)?$`)
-	times        = regexp.MustCompile(`(?i)^(TIMESTAMP|DATETIME|DATE)\b`)
-	variants     = regexp.MustCompile(`(?i)^(VARIANT|JSON)$`)
-	vectors      = regexp.MustCompile(`(?i)^VECTOR`)
-	geometries   = regexp.MustCompile(`(?i)^GEOMETRY`)
+	wholeNumbers = []string{"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
+	times        = []string{"TIMESTAMP", "DATE"}
+	variants     = []string{"VARIANT"}
+	vectors      = []string{"VECTOR"}
+	geometries   = []string{"GEOMETRY"}
 	// The file's types, as a query's result names them.
 	numbers   = regexp.MustCompile(`^(Nullable\()?U?Int`)
 	fractions = regexp.MustCompile(`^(Nullable\()?(Float|Decimal|String)`)
@@ -40,6 +41,12 @@ var (
 	structs   = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?Tuple`)
 	lists     = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?(U?Int|Float|Decimal)`)
 )
+
+// is reports whether a type, as it is written, is one of these.
+func is(typ string, names []string) bool {
+	t, ok := define.ParseType(typ)
+	return ok && slices.Contains(names, t.Name)
+}
 
 // outside is true for a time that Databend cannot show: it has no year before 1 or behind 9999, and queries over such a DATE panic.
 const outside = "coalesce(TRY_CAST({} AS []) NOT BETWEEN '0001-01-02' AND '9999-12-30', false)"
@@ -129,7 +136,7 @@ func (r *Inspector) rules(ctx context.Context, level string, validating bool) ([
 	var out []check
 	for _, it := range cells {
 		for _, rule := range Rules {
-			if it.column == "" && it.array == "" || !rule.applies.MatchString(it.typ) || rule.level(r.Load, validating) != level {
+			if it.column == "" && it.array == "" || !is(it.typ, rule.applies) || rule.level(r.Load, validating) != level {
 				continue
 			}
 			c := check{column: it.column, reason: rule.reason + " (rule " + rule.Name + ")", from: rule.from, warns: level == "warn"}

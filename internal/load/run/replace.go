@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -11,11 +12,12 @@ import (
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // deleteOld removes the rows that came from the files, inside the transaction that loads them again. Of a file of which fewer are found
 // than the ledger counts, the others would stay beside the new ones: rows from before the column was there, or changed by somebody. Such
-// files are left out, and the rest is planned again.
+// files are left out, and the rest is planned again; so are those whose rows have a name that rows of others have too.
 func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 	id := sqltext.Ident
 	rows := " FROM " + id(r.j.Database) + "." + id(r.j.Table) + " WHERE " + id(r.j.FilenameColumn) + " IN (" +
@@ -28,23 +30,47 @@ func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 	for _, row := range there.Rows {
 		found[row[0].String] = session.Number(row[1].String)
 	}
+	mixed, err := r.mixed(ctx, files)
+	if err != nil {
+		return err
+	}
 	var short []string
 	for _, f := range files {
 		n := int64(0)
 		for _, name := range r.rowNames(f) {
 			n += found[name]
 		}
-		if n < f.Rows || n == 0 && f.Rows == plan.UnknownRows {
+		if n < f.Rows || n == 0 && f.Rows == plan.UnknownRows || slices.ContainsFunc(f.Aliases, func(a string) bool { return mixed[a] }) {
 			short = append(short, f.Path)
 			r.done[f.Path] = true
 		}
 	}
 	if len(short) > 0 {
 		r.kept = append(r.kept, short...)
-		return errAgain{fmt.Errorf("column %s finds fewer rows than there were of %s", r.j.FilenameColumn, fault.Some(short, 3))}
+		return errAgain{fmt.Errorf("column %s does not tell the rows of %s", r.j.FilenameColumn, fault.Some(short, 3))}
 	}
 	_, err = r.Work.Exec(ctx, databend.Statement{SQL: "DELETE" + rows})
 	return err
+}
+
+// mixed are those names of the files' rows, through other places, that the rows of other files have too.
+func (r *run) mixed(ctx context.Context, files []plan.File) (map[string]bool, error) {
+	var names, whole []string
+	for _, f := range files {
+		names, whole = append(names, f.Aliases...), append(whole, r.plan.StageURL+f.Path)
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	id := sqltext.Ident
+	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT DISTINCT " + id(ledger.ColPath) + plan.WordsAbout(r.Store, r.plan.TableID) +
+		" AND " + id(ledger.ColState) + "=" + sqltext.Quote(ledger.FileLoaded) + " AND " + id(ledger.ColPath) + " IN (" + source.Quoted(names) +
+		") AND concat(" + id(ledger.ColStageURL) + ", " + id(ledger.ColPath) + ") NOT IN (" + source.Quoted(whole) + ")"})
+	out := map[string]bool{}
+	for _, row := range res.Rows {
+		out[row[0].String] = true
+	}
+	return out, err
 }
 
 // rowNames are what metadata$filename can be in the rows of files: the path below the stage of a Parquet file, bucket and key of

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,9 +34,6 @@ const (
 	// askPace is how long a COPY takes before an estimate is worth a question.
 	askPace = 3 * time.Second
 )
-
-// silentlySkips is an ON_ERROR that loses lines without a count of them in the COPY's result (tried on 1.2.895).
-var silentlySkips = regexp.MustCompile(`(?i)^'?ABORT_([2-9]|\d\d)`)
 
 // Result is what a run did.
 type Result struct {
@@ -140,9 +136,9 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 			"are twice in "+
 			"%s then; --reload replaces them", j.Name, fault.Count(again, "file", "files"), j.Target)})
 	}
-	if o, ok := j.Copy.Option("ON_ERROR"); ok && silentlySkips.MatchString(o.Value) {
+	if onError, silent := j.LosesLines(); silent {
 		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
-			"say so; CONTINUE tells how many of each file, ABORT passes over none", j.Name, o.Value)})
+			"say so; CONTINUE tells how many of each file, ABORT passes over none", j.Name, onError)})
 	}
 	if len(j.Secrets) > 0 {
 		if r.inspect.Secrets, err = cfg.Secrets(ctx, j.Secrets); err != nil {
@@ -389,7 +385,7 @@ func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 		return r.res, errors.Join(r.replaced(), err)
 	}
 	if len(r.kept) > 0 {
-		first.Kept, first.KeptWhy = append(first.Kept, r.kept...), "column "+r.j.FilenameColumn+" finds fewer rows of theirs than there were"
+		first.Kept, first.KeptWhy = append(first.Kept, r.kept...), "column "+r.j.FilenameColumn+" finds fewer rows of theirs than there were, or others' under their names"
 	}
 	r.summary(first)
 	err = cmp.Or(err, r.passed(ctx))

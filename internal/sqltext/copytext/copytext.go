@@ -351,7 +351,9 @@ func (p *parser) selectItem(from, to int) SelectItem {
 }
 
 // part reads the words from a token to another, which is not among them.
-func (p *parser) part(from, to int) *parser { return &parser{Reader: &sqltext.Reader{Words: p.Slice(from, to)}} }
+func (p *parser) part(from, to int) *parser {
+	return &parser{Reader: &sqltext.Reader{Words: p.Slice(from, to)}}
+}
 
 // text is the source of the words from a token to another, which is not among them.
 func (p *parser) text(from, to int) string { return p.Src[p.Tokens[from].Start:p.Tokens[to-1].End] }
