@@ -243,18 +243,22 @@ func TestKilledAtEachRequest(t *testing.T) {
 			if !w.Embedded {
 				t.Skip("a child needs the embedded engine's address")
 			}
-			ld := w.load(copyRows)
+			w.SQL(t, "CREATE TABLE ran (n INT)")
+			ld := w.load(copyRows, after(behind))
 			if from == "location" {
 				ld = w.load(castRows(fmt.Sprintf("'s3://%s/%sp/' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' ACCESS_KEY_ID = '%s' "+
-					"SECRET_ACCESS_KEY = '%s')", w.Bucket, w.Prefix, w.S3.Endpoint, w.S3.Key, w.S3.Secret.Reveal())))
+					"SECRET_ACCESS_KEY = '%s')", w.Bucket, w.Prefix, w.S3.Endpoint, w.S3.Key, w.S3.Secret.Reveal())), after(behind))
 			}
 			w.killAtEachRequest(ld)
 		})
 	}
 }
 
+// behind stands behind the COPY of the loads that are killed.
+const behind = "INSERT INTO ran VALUES (1)"
+
 // killAtEachRequest runs the load in processes that are killed ahead of a request, each ahead of a later one, and wants the next run to
-// load what is missing, once, and to leave no stage of its own.
+// load what is missing, once, with what stands behind the COPY, and to leave no stage of its own.
 func (w *world) killAtEachRequest(ld project.Load) {
 	t := w.t
 	w.Put(t, "p/000.parquet", rows(0, 1))
@@ -277,6 +281,9 @@ func (w *world) killAtEachRequest(ld project.Load) {
 			t.Fatalf("killed before request %d; the next run: %v", at, err)
 		}
 		w.wantRows(want)
+		if got := w.SQL(t, "SELECT count(*) FROM ran")[0][0]; got != strconv.Itoa(want) { // each file is a COPY of its own
+			t.Fatalf("killed before request %d: what stands behind the COPY ran %s times, want %d", at, got, want)
+		}
 		if s := w.ownStages(); len(s) > 0 {
 			t.Fatalf("killed before request %d: stages are left behind the next run: %v", at, s)
 		}
@@ -310,7 +317,7 @@ func killedChild(t *testing.T, at string) {
 		}},
 	}
 	w := &world{t: t, Env: &databendtest.Env{Database: cfg.Database, StateDB: os.Getenv("LOAD_TEST_STATE")}}
-	ld := w.load(os.Getenv("LOAD_TEST_SQL"))
+	ld := w.load(os.Getenv("LOAD_TEST_SQL"), after(behind))
 	if err := w.child(t.Context(), cfg, "child-"+at, nil,
 		func(l *Loader) error { _, err := l.Run(t.Context(), ld, plan.Options{}); return err }); err != nil {
 		t.Fatal(err)
