@@ -123,7 +123,7 @@ func TestDraftFromALocation(t *testing.T) {
 		return err
 	})
 	w.wantExit(err, exit.Failed, "the store cannot be reached")
-	if hint := err.(interface{ Hint() string }).Hint(); !strings.HasPrefix(hint, "dbctl load create there --from 's3://") {
+	if hint := err.(interface{ Hint() string }).Hint(); !strings.HasPrefix(hint, "dbctl load create there --from s3://") {
 		t.Errorf("got the hint %q", hint)
 	}
 }

@@ -206,6 +206,10 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 			}
 			it.column, it.typ, col = cmp.Or(it.target, it.expr), it.cast, "("+it.expr+")"
 		}
+		there := col + " IS NOT NULL"
+		if unsure {
+			there = "to_string(" + col + ") IS NOT NULL" // the null of JSON is a NULL once it is cast
+		}
 		c := check{column: it.column, sql: col, value: "to_string(" + col + ")", reason: "is no " + strings.TrimSuffix(it.typ, " NULL"), unsure: unsure}
 		switch typ, _ := define.ParseType(it.typ); {
 		case it.typ == "":
@@ -224,7 +228,7 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 		case is(it.typ, variants):
 			c.bad, c.reason = col+" IS NOT NULL AND TRY_PARSE_JSON("+col+") IS NULL", "is no JSON"
 		default:
-			c.bad = col + " IS NOT NULL AND TRY_CAST(" + col + " AS " + it.typ + ") IS NULL"
+			c.bad = there + " AND TRY_CAST(" + col + " AS " + it.typ + ") IS NULL"
 		}
 		if c.bad != "" {
 			out = append(out, c)
