@@ -36,7 +36,11 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet",
 				strings.ToLower(w.Options[stays].Name), w.Object)
 		}
-	case "VIEW", "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
+	case "VIEW":
+		if _, certain := ViewBody(was); !certain && w.Verb == effect.Alter && w.Changes(effect.Text) && followed {
+			return fmt.Sprintf("Databend keeps the column list of %s in a form that cannot be given again", w.Object)
+		}
+	case "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
 	default:
 		if w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
 			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)

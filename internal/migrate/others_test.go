@@ -140,3 +140,88 @@ func TestOthersMeanwhileAfterAKill(t *testing.T) {
 		})
 	}
 }
+
+// TestOthersAfterOurs lets another session make or change, behind a statement of a migration that fails, what that statement wrote: it
+// is theirs now, of every kind, and stays; the run ends with 4 and names it. Where a later statement would take theirs away, it is not
+// run.
+func TestOthersAfterOurs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	healthy := w.srv
+	x := w.env.Database + "_x"
+	var drops []string
+	for _, kind := range []string{
+		"FUNCTION", "SEQUENCE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "PASSWORD POLICY", "TAG", "AGGREGATING INDEX",
+	} {
+		drops = append(drops, "DROP "+kind+" IF EXISTS "+x)
+	}
+	drops = append(drops, "DROP PROCEDURE IF EXISTS "+x+"(INT)", "UNSET GLOBAL max_storage_io_requests")
+	t.Cleanup(func() { w.env.SQL(t, drops...) })
+	const (
+		comment   = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
+		procedure = "PROCEDURE {x}(a INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN a + %d; END; $$"
+	)
+	for _, tt := range []struct {
+		before []string
+		ours   string
+		theirs []string
+		then   string // a later statement of ours, which is not run
+		look   string
+		want   string
+	}{
+		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8", []string{"CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 7"}, "", "SELECT {x}(0)", "[[7]]"},
+		{nil, "CREATE FUNCTION {x} AS (a) -> a + 8", []string{"CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 7"}, "", "SELECT {x}(0)", "[[7]]"},
+		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "DROP FUNCTION {x}", []string{"CREATE FUNCTION {x} AS (a) -> a + 7"}, "", "SELECT {x}(0)", "[[7]]"},
+		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "DROP FUNCTION {x}", []string{"CREATE FUNCTION {x} AS (a) -> a + 7"}, "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8", "SELECT {x}(0)", "[[7]]"},
+		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "ALTER FUNCTION {x} AS (a) -> a + 8", []string{"CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 7"}, "", "SELECT {x}(0)", "[[7]]"},
+		{[]string{"CREATE SEQUENCE {x}"}, "CREATE OR REPLACE SEQUENCE {x} START = 50", []string{"CREATE OR REPLACE SEQUENCE {x} START = 70 INCREMENT = 7"}, "", "SELECT nextval({x})", "[[70]]"},
+		{[]string{"CREATE STAGE {x}"}, "ALTER STAGE {x} SET COMMENT = 'ours'", []string{"ALTER STAGE {x} SET COMMENT = 'theirs'"}, "", "SELECT comment FROM system.stages WHERE name='{x}'", "theirs"},
+		{nil, "CREATE STAGE {x}", []string{"ALTER STAGE {x} SET COMMENT = 'theirs'"}, "", "SELECT comment FROM system.stages WHERE name='{x}'", "theirs"},
+		{[]string{"CREATE FILE FORMAT {x} TYPE=CSV"}, "CREATE OR REPLACE FILE FORMAT {x} TYPE=JSON", []string{"CREATE OR REPLACE FILE FORMAT {x} TYPE=NDJSON"}, "", "SHOW FILE FORMATS", "NDJSON"},
+		{nil, "CREATE FILE FORMAT {x} TYPE=JSON", []string{"DROP FILE FORMAT {x}", "CREATE FILE FORMAT {x} TYPE=NDJSON"}, "", "SHOW FILE FORMATS", "NDJSON"},
+		{[]string{"CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.6.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.8.0.0/16')", []string{"ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.7.0.0/16')"}, "", "DESC NETWORK POLICY {x}", "10.7.0.0/16"},
+		{nil, "CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.8.0.0/16')", []string{"ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.7.0.0/16')"}, "", "DESC NETWORK POLICY {x}", "10.7.0.0/16"},
+		{[]string{"CREATE PASSWORD POLICY {x} PASSWORD_MIN_LENGTH=9"}, "ALTER PASSWORD POLICY {x} SET PASSWORD_MIN_LENGTH=10", []string{"ALTER PASSWORD POLICY {x} SET PASSWORD_MIN_LENGTH=17"}, "", "SELECT options FROM system.password_policies WHERE name='{x}'", "MIN_LENGTH=17"},
+		{[]string{"CREATE TAG {x}"}, "DROP TAG {x}", []string{"CREATE TAG {x} COMMENT='theirs'"}, "", "SELECT comment FROM system.tags WHERE name='{x}'", "theirs"},
+		{nil, "CREATE TAG {x}", []string{"DROP TAG {x}", "CREATE TAG {x} COMMENT='theirs'"}, "", "SELECT comment FROM system.tags WHERE name='{x}'", "theirs"},
+		{nil, "CREATE " + fmt.Sprintf(procedure, 8), []string{"CREATE OR REPLACE " + fmt.Sprintf(procedure, 7)}, "", "CALL PROCEDURE {x}(0)", "7"},
+		{nil, "CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours' SECRET_ACCESS_KEY='ours'", []string{"CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='gcs' CREDENTIAL='theirs'"}, "", "SHOW CONNECTIONS", "gcs"},
+		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"ALTER USER {x} WITH DISABLED = true"}, "", "SELECT disabled FROM system.users WHERE name='{x}'", "1"},
+		{nil, "SET GLOBAL max_storage_io_requests = 8", []string{"SET GLOBAL max_storage_io_requests = 7"}, "", "SELECT value FROM system.settings WHERE name='max_storage_io_requests' AND level='GLOBAL'", "7"},
+		{[]string{"CREATE TABLE t (a INT, s STRING)", "CREATE AGGREGATING INDEX {x} AS SELECT s, sum(a) FROM t GROUP BY s"}, "DROP AGGREGATING INDEX {x}", []string{"CREATE AGGREGATING INDEX {x} AS SELECT s, min(a) FROM t GROUP BY s"}, "", "SELECT definition FROM system.indexes WHERE name='{x}'", "MIN("},
+		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "ALTER VIEW v AS SELECT 8 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "", "SELECT x FROM v", "[[7]]"},
+		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "DROP VIEW v", []string{"CREATE VIEW v AS SELECT 7 AS x"}, "CREATE OR REPLACE VIEW v AS SELECT 8 AS x", "SELECT x FROM v", "[[7]]"},
+		{[]string{"CREATE TABLE t (x INT)"}, "DROP TABLE t", []string{"CREATE TABLE t (x INT) COMMENT='theirs'"}, "CREATE OR REPLACE TABLE t (y INT)", comment, "theirs"},
+	} {
+		named := func(texts ...string) []string {
+			out := make([]string, len(texts))
+			for i, s := range texts {
+				out[i] = strings.ReplaceAll(s, "{x}", x)
+			}
+			return out
+		}
+		w.srv = healthy
+		w.env.SQL(t, append([]string{"DROP TABLE IF EXISTS t", "DROP VIEW IF EXISTS v"}, drops...)...)
+		w.env.SQL(t, named(tt.before...)...)
+		text := named(tt.ours)[0] + ";\nSELECT 'now';\n"
+		if tt.then != "" {
+			text += named(tt.then)[0] + ";\n"
+		}
+		w.migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
+		w.meanwhile(func() { w.env.SQL(t, named(tt.theirs...)...) })
+		err := w.up()
+		var run *RunError
+		var p *PlanError
+		switch {
+		case !errors.As(err, &run) || run.ExitCode() != 4:
+			t.Errorf("%s: got %v, want exit 4: theirs is kept\n%s", text, err, w.said())
+			continue
+		case tt.then != "" && (!errors.As(err, &p) || p.Kind != plan.Irreversible), tt.then == "" && !strings.Contains(err.Error(), "nowhere"):
+			t.Errorf("%s: got %v, want it to fail at nowhere, or before what takes theirs away\n%s", text, err, w.said())
+		}
+		if got := fmt.Sprint(w.env.SQL(t, named(tt.look)...)); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: got %s, want theirs: %s\n%v\n%s", text, got, tt.want, err, w.said())
+		}
+		w.must(w.recover(MarkRolledBack, "for the test"))
+	}
+}

@@ -63,31 +63,15 @@ func (x *restorer) definitions() error {
 	}
 	for _, was := range views {
 		n := catalog.NameOf(was.Object)
-		if e := x.live.Tables[n]; e != nil && e.Query != was.Query && x.r.Changes(was.ID, effect.Text) {
-			if err := x.only(was.Object, x.exec("ALTER VIEW %s%s", n.SQL(), viewBody(n.Table, was.Query))); err != nil {
+		if e := x.live.Tables[n]; e != nil && e.Query != was.Query && x.r.Worded(was.ID, e.Query) {
+			body, _ := catalog.ViewBody(was)
+			if err := x.only(was.Object, x.exec("ALTER VIEW %s%s", n.SQL(), body)); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
 			x.done[was.Object] = true
 		}
 	}
 	return nil
-}
-
-// viewBody is what follows a view's name in the statement that gives it the text that the engine keeps. Of a view with a column list
-// it keeps `select * from (QUERY) VIEW(COLUMNS)`, with no name quoted, and it writes a query of that form in another way: it is given
-// the list again. A query that a person wrote never begins like that, since the engine writes its words in capitals.
-func viewBody(view, text string) string {
-	const head = "select * from ("
-	tail := ") " + view + "("
-	end := strings.LastIndex(text, tail)
-	if end < len(head) || !strings.HasPrefix(text, head) || !strings.HasSuffix(text, ")") {
-		return " AS " + text
-	}
-	var columns []string
-	for _, c := range strings.Split(text[end+len(tail):len(text)-1], ", ") {
-		columns = append(columns, sqltext.Ident(c))
-	}
-	return " (" + strings.Join(columns, ", ") + ") AS " + text[len(head):end]
 }
 
 // rewind puts a stream that was consumed back to where it was, by defining it anew there (from Databend's sources: streams need a

@@ -363,9 +363,11 @@ func TestUndropUndone(t *testing.T) {
 func TestViewWithColumnList(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.sql("use "+r.db(), "create table a (x int, y string)", "create view v (one, `T wo`) as select x, y from a where y <> ') v('", "create view `V w` (one) as select x from a")
+	r.sql("use "+r.db(), "create table a (x int, y string)", "create view v (one, `T wo`) as select x, y from a where y <> ') v('", "create view `V w` (one) as select x from a",
+		"create view `V )(` (one) as select x from a", "create view u (one) as select x from a", "create view `it's` (one) as select x from a")
 	was := r.look()
-	if err := r.run("alter view v as select 1 z", "alter view `V w` as select 2 z"); err != nil {
+	if err := r.run("alter view v as select 1 z", "alter view `V w` as select 2 z", "alter view `V )(` as select 3 z", "alter view u as select 4 z",
+		"alter view `it's` as select 5 z"); err != nil {
 		t.Fatal(err)
 	}
 	r.restored(was)

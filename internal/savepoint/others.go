@@ -35,6 +35,9 @@ func (x *restorer) others() error {
 		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) &&
 			x.r.Wrote(o).Has(effect.Existence|effect.Text))) {
 			continue
+		} else if why := x.r.Theirs(now); why != "" && !same(was, now) {
+			x.hold(o, "%s", why)
+			continue
 		}
 		var err error
 		if was.Exists {

@@ -139,6 +139,11 @@ func (r *rig) steps(statements []string) error {
 			}
 			return fmt.Errorf("statement %d %s: %w", i+1, s, err)
 		}
+		over, err := catalog.Capture(r.t.Context(), r.conn, nil)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		st.Done = over.At
 		r.reached = append(r.reached, st)
 	}
 	return nil

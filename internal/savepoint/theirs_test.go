@@ -228,3 +228,38 @@ func TestWordsDecideNothing(t *testing.T) {
 		})
 	}
 }
+
+// What another session makes under a name after a statement of ours made or replaced an object there is theirs: its age tells.
+func TestOthersReplaceOurs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ ours, foreign []string }{
+		{[]string{"create table n (q int)"}, []string{"drop table n", "create table n (x int) comment = 'theirs'"}},
+		{[]string{"create table n (q int)"}, []string{"create or replace table n (x int) comment = 'theirs'"}},
+		{[]string{"create table m (q int)", "alter table m rename to n"}, []string{"create or replace table n (x int) comment = 'theirs'"}},
+		{[]string{"create or replace table n (q int)"}, []string{"create or replace table n (x int) comment = 'theirs'"}},
+		{[]string{"create or replace table a (q int)", "alter table a rename to n"}, []string{"create or replace table n (x int) comment = 'theirs'"}},
+		{[]string{"create view n as select 8 as x"}, []string{"create or replace view n as select 7 as x"}},
+		{[]string{"drop table if exists n"}, []string{"create table n (x int) comment = 'theirs'"}},
+	} {
+		t.Run(strings.Join(tt.ours, "; "), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int, y string)", "insert into a values (1, 'p')", "create table b (x int)")
+			was := r.look()
+			if err := r.run(append([]string{"drop table b"}, tt.ours...)...); err != nil {
+				t.Fatal(err)
+			}
+			r.sql(tt.foreign...)
+			theirs := r.look()["n"]
+			rep := r.restore()
+			if o := r.outcome(rep, "n"); o.Result != Kept {
+				t.Errorf("outcome %+v, want kept", o)
+			}
+			now := r.look()
+			if now["n"] != theirs || now["b"] != was["b"] || now["a"] != was["a"] {
+				t.Errorf("got %v, want %v with theirs: %s", now, was, theirs)
+			}
+			r.again(rep)
+		})
+	}
+}

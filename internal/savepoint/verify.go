@@ -201,7 +201,7 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 		sqltext.Quote(was.Comment))
 	say(x.r.Changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy,
 		was.ClusterBy)
-	say(x.r.Changes(was.ID, effect.Text), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
+	say(x.r.Worded(was.ID, now.Query), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
 	options := x.r.Options(was.ID)
 	for k, v := range was.Options {
 		o, ours := options[k]

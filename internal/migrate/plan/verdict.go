@@ -153,16 +153,19 @@ func unheld(st Statement, w effect.Write, was catalog.ObjectState, made, followe
 	return catalog.Unheld(was, w, followed)
 }
 
-// Overtaken refuses a write of an object that is another now, right before the statement, than the one that was judged: it was made or
-// changed by another session since, and Databend does not show all of it, so that it could not be put back.
-func (s *Step) Overtaken(st Statement, w effect.Write, judged, now catalog.ObjectState) error {
-	if s.Consents.Irreversible || s.Consents.Adopt && w.Verb == effect.Replace || !now.Exists || catalog.Shown(now, w.Aspects) ||
-		w.Verb == effect.Create || w.Verb == effect.CreateNew || now.Definition() == judged.Definition() {
-		return nil
-	}
+// Unshown reports whether a statement writes an object that is another now, right before it, than the one that was judged, and that
+// could not be put back, since Databend does not show all of it.
+func (s *Step) Unshown(w effect.Write, judged, now catalog.ObjectState) bool {
+	return !s.Consents.Irreversible && !(s.Consents.Adopt && w.Verb == effect.Replace) && now.Exists && !catalog.Shown(now, w.Aspects) &&
+		w.Verb != effect.Create && w.Verb != effect.CreateNew && now.Definition() != judged.Definition()
+}
+
+// Overtaken refuses a write of an object that another session made or changed while the run was under way, and that could not be put
+// back.
+func (s *Step) Overtaken(st Statement, w effect.Write) error {
 	return &Error{
 		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
-		Msg: fmt.Sprintf("%s was made or changed by another session while this ran, and Databend does not show all of it: "+
+		Msg: fmt.Sprintf("%s was made or changed by another session while this ran, and could not be put back: "+
 			"it was left alone", w.Object),
 		hint: "look at it, then run it again: dbctl migrate " + s.Direction,
 	}

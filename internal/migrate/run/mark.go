@@ -77,7 +77,9 @@ func after(steps []plan.Step, p place) place {
 // Ran is a statement that ran, or may have.
 type Ran struct {
 	Place place             `json:"p"`
-	At    time.Time         `json:"at"` // of its mark
+	At    time.Time         `json:"at"`             // of its mark
+	Done  time.Time         `json:"done,omitzero"`  // not before its end
+	Left  *catalog.State    `json:"left,omitempty"` // what it made of objects without history
 	Heads map[string]string `json:"heads,omitempty"`
 	own   []string          // read from the journal when needed
 	id    string            // query id

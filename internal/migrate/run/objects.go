@@ -23,6 +23,7 @@ type objects struct {
 	read    map[sqltext.Object]reading
 	written map[sqltext.Object]bool // by this run
 	dirty   map[sqltext.Object]bool // and not read since
+	unseen  []sqltext.Object        // of these, those without history
 	turn    int                     // counts the statements of the migrations that were sent
 }
 
@@ -98,6 +99,9 @@ func (o *objects) ran(st plan.Statement) {
 	databases := map[string]bool{}
 	for _, w := range st.Effect.Writes {
 		stale(w.Object)
+		if ageless(w) && !slices.Contains(o.unseen, w.Object) {
+			o.unseen = append(o.unseen, w.Object)
+		}
 		databases[w.Name] = databases[w.Name] || w.Kind == sqltext.Database
 	}
 	for _, s := range o.now.Objects {
@@ -105,6 +109,18 @@ func (o *objects) ran(st plan.Statement) {
 			stale(s.Object)
 		}
 	}
+}
+
+// ageless reports whether only a reading right behind a statement tells what it made from what others make of it later. A table or
+// database has an id and an age, but not the text of a view; privileges are told one by one.
+func ageless(w effect.Write) bool {
+	switch w.Kind {
+	case sqltext.Table:
+		return w.Verb == effect.Alter && w.Changes(effect.Text)
+	case sqltext.Database, sqltext.Role, sqltext.Grant, sqltext.StageFiles, sqltext.Unknown:
+		return false
+	}
+	return true
 }
 
 // tableOf is what is known of a table that a statement alters, where it has a snapshot that the statement may move.

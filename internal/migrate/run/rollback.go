@@ -12,7 +12,6 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint"
-	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
@@ -180,17 +179,7 @@ func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
 func (w *wire) rollBack(
 	ctx context.Context, p plan.Plan, save Savepoint, done []finished, secrets plan.Secrets,
 ) (savepoint.Report, error) {
-	var reached []blame.Reached
-	touched := map[sqltext.Object]bool{}
-	for _, x := range save.all() {
-		e := at(p.Steps, x.Place).Effect
-		if !save.idle(e, touched) {
-			reached = append(reached, blame.Reached{Effect: e, Heads: x.Heads, Own: x.own, At: x.At})
-		}
-		for _, w := range e.Writes {
-			touched[w.Object] = true
-		}
-	}
+	reached := save.reached(p.Steps)
 	var since []plan.Statement
 	for _, f := range done {
 		since = append(since, p.Steps[f.step].Statements...)

@@ -288,8 +288,9 @@ func (r *Run) step(ctx context.Context, i int) error {
 	for j := first; j < len(s.Statements); j++ {
 		r.Sink(event.Progress{What: fmt.Sprintf("migrate %s", s), Done: int64(j), Total: int64(len(s.Statements)), ETA: -1})
 		n := j
-		var err error
+		err := r.see(ctx, place{i, j})
 		switch {
+		case err != nil:
 		case alone:
 			err = r.alone(ctx, place{i, j})
 		case s.Statements[j].Unit != 0:

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -46,6 +47,26 @@ func (s *Savepoint) learn(read catalog.State) {
 		later = s.Later.Merge(read)
 	}
 	s.Later = &later
+}
+
+// reached are the statements that ran since, as a restore asks what they did.
+func (s *Savepoint) reached(steps []plan.Step) []blame.Reached {
+	var out []blame.Reached
+	touched := map[sqltext.Object]bool{}
+	for _, x := range s.all() {
+		e := at(steps, x.Place).Effect
+		if !s.idle(e, touched) {
+			st := blame.Reached{Effect: e, Heads: x.Heads, Own: x.own, At: x.At, Done: x.Done}
+			if x.Left != nil {
+				st.Left = *x.Left
+			}
+			out = append(out, st)
+		}
+		for _, w := range e.Writes {
+			touched[w.Object] = true
+		}
+	}
+	return out
 }
 
 // idle reports whether a statement, behind those that touched some objects, has changed nothing: CREATE … IF NOT EXISTS of what was

@@ -10,6 +10,7 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -129,6 +130,26 @@ func (r *Run) statement(ctx context.Context, p place) error {
 	return r.after(this, st, res.ID, err)
 }
 
+// see reads, ahead of the statement at p, what those before it left of objects without history: what another session makes of them
+// from then on is told from what they made.
+func (r *Run) see(ctx context.Context, p place) error {
+	objects, ran := r.know.unseen, r.save.Ran
+	if len(objects) == 0 || r.covered(p) {
+		return nil
+	}
+	r.know.unseen = nil
+	if len(ran) == 0 { // they are of a migration that is finished
+		return nil
+	}
+	now, err := r.Capture(ctx, objects)
+	if err != nil {
+		return err
+	}
+	r.saw(now)
+	ran[len(ran)-1].Left = &now.State
+	return nil
+}
+
 // after notes what ran. A statement that the server refused did not: every single one is atomic, but not a script, and not one that
 // changes several settings.
 func (r *Run) after(this Ran, st plan.Statement, queryID string, err error) error {
@@ -137,6 +158,9 @@ func (r *Run) after(this Ran, st plan.Statement, queryID string, err error) erro
 		return err
 	}
 	this.maybe, this.id = err != nil, queryID
+	if err == nil {
+		this.Done = r.atLatest()
+	}
 	r.save.Ran = append(r.save.Ran, this)
 	r.know.ran(st)
 	return err
@@ -183,7 +207,7 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	later := r.save.Later
 	r.learn(now.State, without(objects, r.save.touched(r.plan.Steps)))
 	r.know.learn(now.State, objects)
-	if err := r.overtaken(p); err != nil {
+	if err := cmp.Or(r.overtaken(p), r.between(p)); err != nil {
 		return Ran{}, err
 	}
 	_, is := r.toRead(st)
@@ -205,16 +229,39 @@ func (r *Run) overtaken(p place) error {
 		if !known || touched[w.Object] || r.know.written[w.Object] {
 			continue
 		}
-		if err := r.plan.Steps[p.Step].Overtaken(st, w, judged, now); err != nil {
-			return err
+		if s := &r.plan.Steps[p.Step]; s.Unshown(w, judged, now) {
+			return s.Overtaken(st, w)
 		}
 	}
 	return nil
 }
 
+// between refuses the statement at p when it would drop or replace what another session made under a name, after statements of ours
+// had dropped or made another object there: a rollback could not tell theirs from ours any more.
+func (r *Run) between(p place) error {
+	st, touched := r.at(p), r.save.touched(r.plan.Steps)
+	var reach *blame.Reach
+	for _, w := range st.Effect.Writes {
+		now, known := r.know.now.Find(w.Object)
+		if !destroys(w) || !touched[w.Object] || !known || r.know.dirty[w.Object] {
+			continue
+		}
+		if reach == nil {
+			reach = blame.New(r.save.Base, r.save.reached(r.plan.Steps))
+		}
+		if reach.Theirs(now) != "" {
+			return r.plan.Steps[p.Step].Overtaken(st, w)
+		}
+	}
+	return nil
+}
+
+// destroys reports whether a statement takes away what it finds under a name.
+func destroys(w effect.Write) bool { return w.Verb == effect.Drop || w.Verb == effect.Replace }
+
 // toRead are the objects of a statement that are to be read right before it, and the heads of the tables that it alters, as they are
-// known. What the savepoint's statements touched already is not: the state to go back to is older. Of tables that they touched the
-// head is, which tells our next change from others'.
+// known. What the savepoint's statements touched already is not, since the state to go back to is older, unless this one would take it
+// away. Of tables that they touched the head is, which tells our next change from others'.
 func (r *Run) toRead(st plan.Statement) (objects []sqltext.Object, heads map[string]string) {
 	touched := r.save.touched(r.plan.Steps)
 	finds := found(st)
@@ -227,7 +274,7 @@ func (r *Run) toRead(st plan.Statement) (objects []sqltext.Object, heads map[str
 			heads[table.ID] = table.Head
 		}
 		_, known := r.know.now.Find(w.Object)
-		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && !touched[w.Object]) {
+		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && (!touched[w.Object] || destroys(w))) {
 			objects = append(objects, w.Object)
 		}
 	}

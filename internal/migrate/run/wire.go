@@ -43,11 +43,12 @@ func (e *Env) Capture(ctx context.Context, objects []sqltext.Object) (Reading, e
 	if len(objects) == 0 {
 		return Reading{At: time.Now()}, nil
 	}
+	asked := time.Now()
 	s, err := catalog.Capture(ctx, e.Store.Conn(), objects)
 	if err != nil {
 		return Reading{}, fmt.Errorf("read what is there: %w", err)
 	}
-	return Reading{State: s, At: time.Now()}, nil
+	return Reading{State: s, asked: asked, At: time.Now()}, nil
 }
 
 // keepable refuses a state that the journal could keep in part only: without the values of secrets that stand in it.
@@ -64,10 +65,10 @@ func (e *Env) keepable(s catalog.State) error {
 	return nil
 }
 
-// Reading is a state, and when it came by the local clock.
+// Reading is a state, and when it was asked for and came by the local clock.
 type Reading struct {
 	catalog.State
-	At time.Time
+	asked, At time.Time
 }
 
 // wire is how a run speaks with the server: under its lock, whose table carries the marks; over a session of its own for the
@@ -82,8 +83,8 @@ type wire struct {
 	looks  []look            // at the server's clock
 }
 
-// look is one look at the server's clock, and when its answer came by the local one.
-type look struct{ server, local time.Time }
+// look is one look at the server's clock, and when it was asked for and its answer came by the local one.
+type look struct{ server, asked, local time.Time }
 
 // acquire takes the lock, with a session of its own for the marks.
 func acquire(ctx context.Context, env *Env, h state.History, writes []string) (*wire, error) {
@@ -98,7 +99,7 @@ func acquire(ctx context.Context, env *Env, h state.History, writes []string) (*
 	if err != nil {
 		return nil, errors.Join(err, marks.Close())
 	}
-	return &wire{Env: env, lock: lock, marks: marks, prefix: databend.NewID()[:24], looks: []look{{h.Now, h.Read}}}, nil
+	return &wire{Env: env, lock: lock, marks: marks, prefix: databend.NewID()[:24], looks: []look{{server: h.Now, local: h.Read}}}, nil
 }
 
 // release ends the run's sessions and gives the lock back, also when ctx has ended.
@@ -165,8 +166,22 @@ func (w *wire) clock() time.Time {
 // saw notes the clock of a reading.
 func (w *wire) saw(r Reading) {
 	if at := r.State.At; !at.IsZero() {
-		w.looks = append(w.looks[:1:1], look{at, r.At})
+		w.looks = append(w.looks[:1:1], look{at, r.asked, r.At})
 	}
+}
+
+// skew is how far the clocks of a server's nodes may be apart.
+const skew = 100 * time.Millisecond
+
+// atLatest is a server's time that is not earlier than now, zero while none is known.
+func (w *wire) atLatest() time.Time {
+	var out time.Time
+	for _, l := range w.looks {
+		if at := l.server.Add(time.Since(l.asked) + skew).UTC(); !l.asked.IsZero() && (out.IsZero() || at.Before(out)) {
+			out = at
+		}
+	}
+	return out
 }
 
 // guarded is the Store's session, which sends nothing any more once the lock was taken over. Its query ids are the run's: who finds

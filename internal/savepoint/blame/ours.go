@@ -1,6 +1,7 @@
 package blame
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,4 +114,53 @@ func (r *Reach) ColumnNoted(token, column, comment string) bool {
 			return named && (comment == c.Note || comment == "" && c.Change != effect.CommentColumn)
 		})
 	})
+}
+
+// Theirs says what another session did with an object after the last reached statement that wrote it, as it is now: "" for nothing
+// that shows. A table is told by its id and age, any other object by how that statement left it.
+func (r *Reach) Theirs(now catalog.ObjectState) string {
+	const made, changed = "another session made it after ours", "another session changed it after ours"
+	written := r.Written[now.Object]
+	if !now.Exists || len(written) == 0 || now.Kind == sqltext.Grant {
+		return ""
+	}
+	if now.Kind == sqltext.Table {
+		n := r.name(now.Object)
+		_, captured := r.Captured(now.ID)
+		_, _, gone := r.WasGone(now.ID)
+		if captured || gone || r.Made(r.Makers[n], now.Created) {
+			return ""
+		}
+		return made
+	}
+	last := written[len(written)-1]
+	left, seen := r.left[now.Object]
+	dropped := slices.ContainsFunc(r.Statements[last].Effect.Writes, func(w effect.Write) bool {
+		return w.Object == now.Object && w.Verb == effect.Drop
+	})
+	switch {
+	case dropped && !r.Statements[last].Done.IsZero(), seen && !left.Exists:
+		return made
+	case seen && !sameButGiven(left, now):
+		return changed
+	}
+	return ""
+}
+
+// sameButGiven compares definitions but for the roles that a user was given: they are another statement's.
+func sameButGiven(a, b catalog.ObjectState) bool {
+	a.Facts, b.Facts = maps.Clone(a.Facts), maps.Clone(b.Facts)
+	delete(a.Facts, "roles")
+	delete(b.Facts, "roles")
+	return a.Definition() == b.Definition()
+}
+
+// Worded reports whether the text of a view can be the one that reached statements gave it.
+func (r *Reach) Worded(token, text string) bool {
+	for _, s := range r.left {
+		if s.ID == token && s.Query != text {
+			return false
+		}
+	}
+	return r.Changes(token, effect.Text)
 }

@@ -18,8 +18,8 @@ import (
 // Objects are tokens: the id of one that was there at the capture, or "new" for one that a statement made.
 // Names are those at the capture: when a database was renamed or replaced since, alias says which it was.
 type Reach struct {
-	Before         map[sqltext.Object]catalog.ObjectState // with what was captured again
-	Order          []sqltext.Object                       // of before, and of what only reached statements name
+	Before         map[sqltext.Object]catalog.ObjectState
+	Order          []sqltext.Object // of before, and of what only reached statements name
 	Statements     []Reached
 	at             time.Time                 // no object of ours is older
 	Touched        map[string][]Touch        // token → what statements wrote of its rows, columns or definition
@@ -35,6 +35,7 @@ type Reach struct {
 	hidden         map[catalog.Name][]string
 	dbs            map[string]string // current name of a database → name at the capture, or "new:<n>"
 	hiddenDBs      map[string][]string
+	left           map[sqltext.Object]catalog.ObjectState // what reached statements made of objects, as it was read behind the last one
 }
 
 // New follows the reached statements over the state before them.
@@ -45,19 +46,16 @@ func New(before catalog.State, reached []Reached) *Reach {
 		MovedDatabases: map[string]bool{}, MadeDatabases: map[string]bool{}, LostDatabases: map[string]bool{},
 		Written: map[sqltext.Object][]int{},
 		Owned:   map[sqltext.Object]bool{}, cur: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{}, dbs: map[string]string{},
-		hiddenDBs: map[string][]string{},
+		hiddenDBs: map[string][]string{}, left: map[sqltext.Object]catalog.ObjectState{},
 	}
 	for _, o := range before.Objects {
 		r.learn(o)
 	}
 	for i, st := range reached {
-		// What was captured right before the statement counts where no earlier one had its hands in it.
-		for _, o := range st.Recaptured.Objects {
-			if len(r.Written[o.Object]) == 0 && !r.touchedName(o.Object) {
-				r.learn(o)
-			}
-		}
 		r.follow(i, st.Effect)
+		for _, o := range st.Left.Objects {
+			r.left[o.Object] = o
+		}
 	}
 	return r
 }
@@ -82,15 +80,6 @@ func (r *Reach) learn(o catalog.ObjectState) {
 	}
 }
 
-// touchedName reports whether an earlier statement changed what a table's name stands for.
-func (r *Reach) touchedName(o sqltext.Object) bool {
-	if o.Kind != sqltext.Table {
-		return false
-	}
-	n := r.name(o)
-	return r.Moved[n] || n.DB != o.Database || len(r.Touched[r.cur[n]]) > 0
-}
-
 // name is the table's name at the capture.
 func (r *Reach) name(o sqltext.Object) catalog.Name {
 	db := o.Database
@@ -106,6 +95,7 @@ func (r *Reach) follow(i int, e effect.Effect) {
 	for k := 0; k < len(e.Writes); k++ {
 		w := e.Writes[k]
 		r.Written[w.Object] = append(r.Written[w.Object], i)
+		delete(r.left, w.Object)
 		if _, known := r.Before[w.Object]; !known && !slices.Contains(r.Order, w.Object) {
 			r.Order = append(r.Order, w.Object)
 		}
@@ -245,9 +235,15 @@ func (r *Reach) followDatabase(w effect.Write, rest []effect.Write) {
 }
 
 // Made reports whether what is at n, and was not there at the capture, can have been made by a reached statement: one of those
-// whose objects come to this name, and not older than its mark.
+// whose objects come to this name, not older than its mark and not younger than its end.
 func (r *Reach) Made(makers []int, created time.Time) bool {
-	return slices.ContainsFunc(makers, func(i int) bool { return !created.Before(r.Since(i)) })
+	return slices.ContainsFunc(makers, func(i int) bool { return !created.Before(r.Since(i)) && !r.over(i, created) })
+}
+
+// over reports whether statement i was over at a server's time.
+func (r *Reach) over(i int, at time.Time) bool {
+	done := r.Statements[i].Done
+	return !done.IsZero() && at.After(done)
 }
 
 // Since is the server's time before which statement i cannot have made anything.

@@ -20,6 +20,8 @@ type Reached struct {
 	// ours only by this; a DDL needs none. A table of which it changed no row must not be in it: the head may have moved by
 	// another's commit, whose rows would then be taken for ours.
 	Own []string
-	// Recaptured is what was captured again right before it. Objects of it replace those of the state before.
-	Recaptured catalog.State
+	// Done is a server's time after it was over, zero when its answer did not come. An object that is younger is another session's.
+	Done time.Time
+	// Left is what was read right behind it of the objects that it wrote and that have no history.
+	Left catalog.State
 }
