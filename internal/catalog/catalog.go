@@ -139,6 +139,9 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		}
 	}
 	cat.sortDetails()
+	if err := cat.readAsync(ctx, c, tables); err != nil {
+		return nil, fmt.Errorf("read indexes: %w", err)
+	}
 	for _, k := range slices.Sorted(maps.Keys(others)) {
 		read := kindOf(k).read
 		if read == nil {
@@ -252,6 +255,49 @@ func (cat *Catalog) readConstraints(ctx context.Context, c Conn, n Name) error {
 		cat.addDetail(r)
 	}
 	return err
+}
+
+// readAsync looks which indexes are ASYNC: only SHOW CREATE TABLE tells, one request for each table that has indexes.
+func (cat *Catalog) readAsync(ctx context.Context, c Conn, tables map[string][]string) error {
+	for _, db := range slices.Sorted(maps.Keys(tables)) {
+		for _, t := range tables[db] {
+			e := cat.Tables[Name{db, t}]
+			if e == nil || !slices.ContainsFunc(e.Indexes, func(i Index) bool { return i.Type != "AGGREGATING" }) {
+				continue
+			}
+			rows, err := Query(ctx, c, "SHOW CREATE TABLE "+e.Place().SQL())
+			if Refused(err) { // it went meanwhile
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			for _, name := range asyncIndexes(rows[0][1]) {
+				for i := range e.Indexes {
+					e.Indexes[i].Async = e.Indexes[i].Async || strings.EqualFold(e.Indexes[i].Name, name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// asyncIndexes are the names behind ASYNC … INDEX in a CREATE TABLE.
+func asyncIndexes(create string) []string {
+	words, err := sqltext.ReadWords(create)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for i := range words.Tokens {
+		p := sqltext.Reader{Words: words, I: i + 3}
+		if words.Is(i, "ASYNC") && words.Is(i+2, "INDEX") {
+			if name, ok := p.Ident(); ok {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
 }
 
 func (cat *Catalog) addDetail(r []string) {

@@ -118,8 +118,9 @@ type Column struct {
 // Index is one index of a table.
 type Index struct {
 	Name       string `json:"name"`
-	Type       string `json:"type"`       // INVERTED, NGRAM, VECTOR, SPATIAL, AGGREGATING
-	Definition string `json:"definition"` // (cols)k='v'; the query of an aggregating index
+	Type       string `json:"type"`            // INVERTED, NGRAM, VECTOR, SPATIAL, AGGREGATING
+	Definition string `json:"definition"`      // (cols)k='v'; the query of an aggregating index
+	Async      bool   `json:"async,omitempty"` // filled by REFRESH alone
 }
 
 // Constraint is one CHECK constraint of a table.
@@ -156,7 +157,11 @@ func (o ObjectState) Definition() string {
 		line("option %s = %s", strings.ToLower(k), sqltext.Quote(o.Options[k]))
 	}
 	for _, x := range o.Indexes {
-		line("index %s %s %s", strings.ToLower(x.Type), x.Name, x.Definition)
+		async := ""
+		if x.Async {
+			async = "async "
+		}
+		line("index %s%s %s %s", async, strings.ToLower(x.Type), x.Name, x.Definition)
 	}
 	for _, c := range o.Constraints {
 		line("constraint %s check (%s)", c.Name, c.Expression)

@@ -11,13 +11,19 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 )
 
-// meanwhile lets f run right before the server gets the statement `SELECT 'now'`.
-func (w *world) meanwhile(f func()) {
+// now is a statement before which another session acts.
+const now = "SELECT 'now'"
+
+// meanwhile lets f run right before the server gets a statement, or so many requests later.
+func (w *world) meanwhile(statement string, later int, f func()) {
 	w.t.Helper()
 	g := newGrave(0, false)
-	once := sync.OnceFunc(f)
+	once, since := sync.OnceFunc(f), -1
 	g.hook = func(text string) {
-		if strings.Contains(text, `"sql":"SELECT 'now'`) {
+		if since >= 0 || strings.Contains(text, `"sql":"`+statement) {
+			since++
+		}
+		if since == later {
 			once()
 		}
 	}
@@ -85,7 +91,7 @@ func TestOthersMeanwhile(t *testing.T) {
 			head = "-- dbctl: adopt \"for the test\"\n--up\n"
 		}
 		w.migration(1, head+"SELECT 'now';\n"+text+";\nINSERT INTO nowhere VALUES (1);\n")
-		w.meanwhile(func() { w.env.SQL(t, named(tt.theirs...)...) })
+		w.meanwhile(now, 0, func() { w.env.SQL(t, named(tt.theirs...)...) })
 		err := w.up()
 		var run *RunError
 		var p *PlanError
@@ -208,7 +214,7 @@ func TestOthersAfterOurs(t *testing.T) {
 			text += named(tt.then)[0] + ";\n"
 		}
 		w.migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
-		w.meanwhile(func() { w.env.SQL(t, named(tt.theirs...)...) })
+		w.meanwhile(now, 0, func() { w.env.SQL(t, named(tt.theirs...)...) })
 		err := w.up()
 		var run *RunError
 		var p *PlanError

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -355,9 +356,10 @@ var ways = []string{"up", "up", "atomic", "down", "redo"}
 
 // play lets a random migration fail and says what is wrong with what is left. The class is read by the run itself: what it refuses as
 // irreversible did not begin, and what it runs it promised to undo.
-func (p *proofWorld) play(was []string, statements []string, way string, hand []string) (now []string, wrong string) {
+func (p *proofWorld) play(was []string, statements []string, way string, hand hand) (now []string, wrong string) {
 	p.t.Helper()
 	p.version += 2
+	mark := fmt.Sprintf("t%d", 70000+p.version)
 	text := func(s ...string) string { return p.names.Replace(strings.Join(s, ";\n") + ";\n") }
 	failed := append(slices.Clone(statements), "INSERT INTO {db}.nowhere VALUES (1)")
 	var err error
@@ -383,13 +385,15 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand []
 		was = p.print()
 	}
 	healthy, theirs := p.srv, was
-	if len(hand) > 0 {
-		p.meanwhile(func() {
-			for _, s := range hand {
-				_, _ = p.env.Err(p.t, p.names.Replace(s))
-			}
-			theirs = p.print()
-		})
+	at, later := hand.moment(statements)
+	p.meanwhile(p.names.Replace(at), later, func() {
+		for _, s := range hand.statements {
+			_, _ = p.env.Err(p.t, strings.NewReplacer("{mark}", mark, "{number}", mark[1:]).Replace(p.names.Replace(s)))
+		}
+		theirs = p.print()
+	})
+	marked := func(lines []string) []string {
+		return slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return !strings.Contains(l, mark[1:]) })
 	}
 	m := p.migrator(Options{PlanOptions: PlanOptions{Atomic: way == "atomic"}})
 	switch way {
@@ -426,11 +430,24 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand []
 	if run != nil && strings.Contains(run.Error(), "nowhere") {
 		p.tally["reached the end"]++
 	}
+	lost := len(marked(theirs)) > 0 && len(marked(now)) == 0
+	p.tally["second hands"] += min(len(marked(theirs)), 1)
 	switch d := cmp.Diff(theirs, now); {
-	case exit == "exit 4" && len(hand) > 0:
+	case exit == "exit 4" && len(hand.statements) > 0:
 		p.must(p.recover(MarkRolledBack, "for the test"))
-		if silent := p.unnamed(theirs, now, report); silent != "" {
-			return now, fmt.Sprintf("exit 4 that does not name %s: %v", silent, err)
+		silent := ""
+		switch {
+		case hand.when == first:
+			silent = p.unnamed(theirs, now, report)
+		case lost:
+			silent = p.unnamed(marked(theirs), now, report)
+		}
+		if silent != "" {
+			return now, fmt.Sprintf("exit 4 that does not name %s: %v\n%s", silent, err, p.said())
+		}
+	case hand.when != first && len(marked(theirs)) > 0 && exit != "no error":
+		if lost {
+			return now, fmt.Sprintf("%s that lost %q: %s\n%s", exit, marked(theirs), report, d)
 		}
 	case exit == "exit 4", exit == "no error":
 		return now, fmt.Sprintf("%s: %s\n%s", exit, report, d)
@@ -465,8 +482,56 @@ func (p *proofWorld) unnamed(was, now []string, report string) string {
 	return ""
 }
 
-// proof plays random rounds. hand gives what another session does, before any of our statements.
-func proof(t *testing.T, stream uint64, hand func(p *proofWorld) []string) {
+// hand is what another session does during a run, and when.
+type hand struct {
+	statements []string
+	when       moment
+	nth        int // the statement of ours before which it comes, or the request behind the failure
+}
+
+// moment is when a second hand comes.
+type moment int
+
+const (
+	first   moment = iota // behind the plan's reading, before any statement of ours
+	between               // two statements of ours, or behind the last
+	marked                // a mark and its statement
+	restore               // two requests of the rollback
+)
+
+// moment is the text of the request before which it comes, and how many requests later.
+func (h hand) moment(ours []string) (text string, later int) {
+	switch h.when {
+	case marked:
+		text, _ := json.Marshal(ours[h.nth%len(ours)])
+		return strings.Trim(string(text), `"`), 0
+	case restore:
+		return "INSERT INTO {db}.nowhere", 1 + h.nth
+	}
+	return "SELECT 'now'", 0
+}
+
+// theirs is what only another session writes, {mark} or {number} in it: it is there at the end, or what became of it is named.
+func (p *proofWorld) theirs() string {
+	return strings.NewReplacer("{t}", p.one("a", "b", "c", "new1", "{y}.t", "{y}.new2"), "{9}", p.one("", "9")).Replace(p.one(
+		"INSERT INTO {t} (a) VALUES ({number})", "ALTER TABLE {t} COMMENT = '{mark}'", "ALTER TABLE {t} ADD COLUMN {mark} INT",
+		"ALTER TABLE {t} MODIFY COLUMN s COMMENT '{mark}'", "CREATE NGRAM INDEX {mark} ON {t}(s)",
+		"ALTER TABLE {t} ADD CONSTRAINT {mark} CHECK (a > -99)", "CREATE OR REPLACE TABLE {t} (a INT, {mark} INT)",
+		"CREATE OR REPLACE TABLE {t} AS SELECT {number} AS a", "CREATE TABLE {t} (a INT, s STRING) COMMENT = '{mark}'",
+		"ALTER TABLE {t} RENAME TO {mark}", "UPDATE {t} SET s = '{mark}' WHERE true", "CREATE TABLE {y}.{mark} (a INT)",
+		"CREATE OR REPLACE VIEW v AS SELECT {number} AS a", "ALTER VIEW v AS SELECT {number} AS a", "CREATE VIEW new3 AS SELECT {number} AS a",
+		"CREATE OR REPLACE FUNCTION {x}f{9} AS (a) -> a + {number}", "ALTER STAGE {x}s SET COMMENT = '{mark}'",
+		"CREATE STAGE {x}s{9} COMMENT = '{mark}'", "CREATE OR REPLACE FILE FORMAT {x}ff{9} TYPE = CSV NULL_DISPLAY = '{mark}'",
+		"CREATE OR REPLACE SEQUENCE {x}q{9} COMMENT = '{mark}'", "ALTER NETWORK POLICY {x}n SET COMMENT = '{mark}'",
+		"CREATE OR REPLACE NETWORK POLICY {x}n{9} ALLOWED_IP_LIST = ('9.9.9.9') COMMENT = '{mark}'",
+		"CREATE OR REPLACE PASSWORD POLICY {x}p{9} COMMENT = '{mark}'", "ALTER PASSWORD POLICY {x}p SET COMMENT = '{mark}'",
+		"CREATE TAG {x}g{9} COMMENT = '{mark}'",
+		"CREATE OR REPLACE PROCEDURE {x}pr{9}(x INT) RETURNS INT NOT NULL LANGUAGE SQL COMMENT = '{mark}' AS $$ BEGIN RETURN 7; END; $$",
+	))
+}
+
+// proof plays random rounds. second gives what another session does meanwhile.
+func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand) {
 	first, tally, bad := databendtest.Seed(), map[string]int{}, 0
 	databendtest.New(t) // the engine's start is not counted
 	until := time.Now().Add(9 * time.Second)
@@ -487,21 +552,28 @@ func proof(t *testing.T, stream uint64, hand func(p *proofWorld) []string) {
 		}
 		was := p.print()
 		for round := 0; round < 20 && time.Now().Before(until) && (databendtest.Full() || tally["rounds"] < 5); round++ {
-			var statements, theirs []string
+			var statements []string
+			var theirs hand
 			for range 1 + p.IntN(3) {
 				statements = append(statements, p.statement())
 			}
 			way := p.one(ways...)
-			if hand != nil {
-				theirs, way = hand(p), "up"
-				statements = append([]string{"SELECT 'now'"}, statements...)
+			if second != nil {
+				theirs = second(p)
+				switch theirs.when {
+				case between:
+					statements = slices.Insert(statements, theirs.nth%(len(statements)+1), "SELECT 'now'")
+				default:
+					way = "up"
+					statements = slices.Insert(statements, 0, "SELECT 'now'")
+				}
 			}
 			tally["rounds"]++
 			now, wrong := p.play(was, statements, way, theirs)
 			if wrong != "" {
 				bad++
-				t.Errorf("BAD seed %d round %d, %s:\n  %s\n  -- theirs\n  %s\n%s\nof\n  %s",
-					seed, round, way, strings.Join(statements, ";\n  "), strings.Join(theirs, ";\n  "), wrong,
+				t.Errorf("BAD seed %d round %d, %s:\n  %s\n  -- theirs\n  %v\n%s\nof\n  %s",
+					seed, round, way, strings.Join(statements, ";\n  "), theirs, wrong,
 					strings.Join(made, ";\n  "))
 				break
 			}
@@ -521,11 +593,20 @@ func TestProofStatements(t *testing.T) {
 // what they did is there at the end, or what became of it is named.
 func TestProofSecondHand(t *testing.T) {
 	t.Parallel()
-	proof(t, 22, func(p *proofWorld) []string {
-		var out []string
-		for range 1 + p.IntN(2) {
-			out = append(out, p.statement())
+	proof(t, 22, func(p *proofWorld) hand {
+		h := hand{statements: []string{p.statement()}, when: first}
+		if p.IntN(2) == 0 {
+			h.statements = append(h.statements, p.statement())
 		}
-		return out
+		return h
+	})
+}
+
+// TestProofSecondHandMeanwhile lets another session do it at any moment of the run and of its rollback: between two statements, between a
+// mark and its statement, between two requests of the restore.
+func TestProofSecondHandMeanwhile(t *testing.T) {
+	t.Parallel()
+	proof(t, 23, func(p *proofWorld) hand {
+		return hand{statements: []string{p.theirs()}, when: moment(1 + p.IntN(3)), nth: p.IntN(16)}
 	})
 }

@@ -177,7 +177,11 @@ func (x *restorer) createIndex(n catalog.Name, i catalog.Index) error {
 	if i.Type == "AGGREGATING" {
 		return x.exec("CREATE OR REPLACE AGGREGATING INDEX %s AS %s", sqltext.Ident(i.Name), i.Definition)
 	}
-	return x.exec("CREATE %s INDEX IF NOT EXISTS %s ON %s%s", i.Type, sqltext.Ident(i.Name), n.SQL(), catalog.IndexSQL(i))
+	kind := i.Type
+	if i.Async {
+		kind = "ASYNC " + kind
+	}
+	return x.exec("CREATE %s INDEX IF NOT EXISTS %s ON %s%s", kind, sqltext.Ident(i.Name), n.SQL(), catalog.IndexSQL(i))
 }
 
 // constraints does for constraints what indexes does for indexes. A renamed or dropped column takes its CHECK with it.

@@ -52,9 +52,14 @@ func TestNasty(t *testing.T) {
 			"indexes as the engine shows their options",
 			[]string{
 				"create table a (x int, y string, v vector(3))", "create inverted index i on a(y) index_record='basic' tokenizer='chinese'",
-				"create ngram index n on a(y) gram_size=5 bloom_size=1048576", "create vector index w on a(v) m=10 ef_construct=40 distance='cosine,l1'",
+				"create async ngram index n on a(y) gram_size=5 bloom_size=1048576", "create vector index w on a(v) m=10 ef_construct=40 distance='cosine,l1'",
 			},
 			[]string{"drop inverted index i on a", "drop ngram index n on a", "drop vector index w on a"},
+		},
+		{
+			"an ASYNC index on a column that comes back",
+			[]string{"create table a (x int, y string)", "insert into a values (1, 'p')", "create async inverted index i on a(y)"},
+			[]string{"drop inverted index i on a", "alter table a drop column y", "alter table a add column y string", "create inverted index i on a(y)"},
 		},
 		{
 			"a cycle of names",

@@ -77,7 +77,11 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 	}
 	for _, w := range st.Effect.Writes {
 		was := j.now.state(w.Object)
-		if why := unheld(*st, w, was, j.now.made[w.Object], followed); why != "" {
+		why := unheld(*st, w, was, j.now.made[w.Object], followed)
+		if why == "" && j.now.raised[w.Object] && followed && w.Changes(notRewound) {
+			why = fmt.Sprintf("%s was dropped before this migration: of what it was then only rows and columns can be had back", w.Object)
+		}
+		if why != "" {
 			irreversible(why)
 			continue
 		}
@@ -88,6 +92,9 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 	j.now.follow(st.Effect)
 	return nil
 }
+
+// notRewound are the aspects of a table that FLASHBACK does not put back.
+const notRewound = effect.Comment | effect.ColumnNotes | effect.Options | effect.Indexes | effect.Constraints | effect.Text
 
 // definition judges whether what the engine does not show whole could be defined again, and by which secrets.
 func (j *judge) definition(
@@ -175,10 +182,16 @@ func (s *Step) Overtaken(st Statement, w effect.Write) error {
 type names struct {
 	at   map[sqltext.Object]catalog.ObjectState
 	made map[sqltext.Object]bool // by what would be rolled back with the statement at hand
+	// dropped are those that the statements dropped, and raised what UNDROP brought up that was dropped before them.
+	dropped map[sqltext.Object]catalog.ObjectState
+	raised  map[sqltext.Object]bool
 }
 
 func newNames(before catalog.State) *names {
-	n := &names{at: map[sqltext.Object]catalog.ObjectState{}, made: map[sqltext.Object]bool{}}
+	n := &names{
+		at: map[sqltext.Object]catalog.ObjectState{}, made: map[sqltext.Object]bool{},
+		dropped: map[sqltext.Object]catalog.ObjectState{}, raised: map[sqltext.Object]bool{},
+	}
 	for _, o := range before.Objects {
 		n.at[o.Object] = o
 	}
@@ -198,7 +211,14 @@ func (n *names) follow(e effect.Effect) {
 		case effect.Create, effect.Replace:
 			n.put(w.Object, catalog.ObjectState{Object: w.Object}, true)
 		case effect.Drop:
+			if was := n.at[w.Object]; was.Exists {
+				n.dropped[w.Object] = was
+			}
 			n.put(w.Object, catalog.ObjectState{Object: w.Object}, false)
+		case effect.Undrop:
+			was, ours := n.dropped[w.Object]
+			n.put(w.Object, was, false)
+			n.raised[w.Object] = !ours
 		case effect.RenameOut, effect.Swap:
 			other := effect.RenameIn
 			if w.Verb == effect.Swap {
@@ -222,12 +242,14 @@ func (n *names) follow(e effect.Effect) {
 }
 
 func (n *names) put(o sqltext.Object, s catalog.ObjectState, made bool) {
-	n.at[o], n.made[o] = s, made
+	n.at[o], n.made[o], n.raised[o] = s, made, false
 }
 
 func (n *names) swap(a, b sqltext.Object) {
 	sa, sb := n.at[a], n.at[b]
 	ma, mb := n.made[a], n.made[b]
+	ra, rb := n.raised[a], n.raised[b]
 	n.put(a, sb, mb)
 	n.put(b, sa, ma)
+	n.raised[a], n.raised[b] = rb, ra
 }
