@@ -430,6 +430,9 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 	if run != nil && strings.Contains(run.Error(), "nowhere") {
 		p.tally["reached the end"]++
 	}
+	if hand.when != first && len(marked(theirs)) == 0 { // it was refused: all is as it was
+		theirs = was
+	}
 	lost := len(marked(theirs)) > 0 && len(marked(now)) == 0
 	p.tally["second hands"] += min(len(marked(theirs)), 1)
 	switch d := cmp.Diff(theirs, now); {

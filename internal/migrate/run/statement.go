@@ -146,6 +146,10 @@ func (r *Run) see(ctx context.Context, p place) error {
 		return err
 	}
 	r.saw(now)
+	// What a secret of ours stands in, the mark would keep in part only, as something else.
+	now.Objects = slices.DeleteFunc(now.Objects, func(o catalog.ObjectState) bool {
+		return r.keepable(catalog.State{Objects: []catalog.ObjectState{o}}) != nil
+	})
 	ran[len(ran)-1].Left = &now.State
 	return nil
 }
