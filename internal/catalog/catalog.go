@@ -16,10 +16,13 @@ import (
 )
 
 // Capture reads the state of objects: one request whatever their number (two when the constraints of some table cannot be read),
-// one more per exotic kind (a kind that the engine shows by a statement of its own only).
+// one more per exotic kind (a kind that the engine shows by a statement of its own only) and per table that has indexes.
 func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, error) {
 	cat, err := Read(ctx, c, objects, nil)
 	if err != nil {
+		return State{}, fmt.Errorf("capture: %w", err)
+	}
+	if err := cat.ReadAsync(ctx, c, objects); err != nil {
 		return State{}, fmt.Errorf("capture: %w", err)
 	}
 	s := State{Server: cat.Server, At: cat.At, Objects: make([]ObjectState, 0, len(objects))}
@@ -139,9 +142,6 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		}
 	}
 	cat.sortDetails()
-	if err := cat.readAsync(ctx, c, tables); err != nil {
-		return nil, fmt.Errorf("read indexes: %w", err)
-	}
 	for _, k := range slices.Sorted(maps.Keys(others)) {
 		read := kindOf(k).read
 		if read == nil {
@@ -257,25 +257,23 @@ func (cat *Catalog) readConstraints(ctx context.Context, c Conn, n Name) error {
 	return err
 }
 
-// readAsync looks which indexes are ASYNC: only SHOW CREATE TABLE tells, one request for each table that has indexes.
-func (cat *Catalog) readAsync(ctx context.Context, c Conn, tables map[string][]string) error {
-	for _, db := range slices.Sorted(maps.Keys(tables)) {
-		for _, t := range tables[db] {
-			e := cat.Tables[Name{db, t}]
-			if e == nil || !slices.ContainsFunc(e.Indexes, func(i Index) bool { return i.Type != "AGGREGATING" }) {
-				continue
-			}
-			rows, err := Query(ctx, c, "SHOW CREATE TABLE "+e.Place().SQL())
-			if Refused(err) { // it went meanwhile
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			for _, name := range asyncIndexes(rows[0][1]) {
-				for i := range e.Indexes {
-					e.Indexes[i].Async = e.Indexes[i].Async || strings.EqualFold(e.Indexes[i].Name, name)
-				}
+// ReadAsync looks which indexes of tables are ASYNC: only SHOW CREATE TABLE tells, one request for each table that has indexes.
+func (cat *Catalog) ReadAsync(ctx context.Context, c Conn, tables []sqltext.Object) error {
+	for _, o := range tables {
+		e := cat.Tables[NameOf(o)]
+		if o.Kind != sqltext.Table || e == nil || !slices.ContainsFunc(e.Indexes, func(i Index) bool { return i.Type != "AGGREGATING" }) {
+			continue
+		}
+		rows, err := Query(ctx, c, "SHOW CREATE TABLE "+e.Place().SQL())
+		if Refused(err) { // it went meanwhile
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read the indexes of %s: %w", o, err)
+		}
+		for _, name := range asyncIndexes(rows[0][1]) {
+			for i := range e.Indexes {
+				e.Indexes[i].Async = e.Indexes[i].Async || strings.EqualFold(e.Indexes[i].Name, name)
 			}
 		}
 	}

@@ -151,6 +151,9 @@ func (x *restorer) read() error {
 		return err
 	}
 	x.live = cat
+	if err := x.async(); err != nil {
+		return err
+	}
 	for _, e := range cat.Tables {
 		if e.Name == catalog.RaisedName(e.ID) {
 			x.undrops[e.ID] = true
@@ -160,6 +163,25 @@ func (x *restorer) read() error {
 		}
 	}
 	return nil
+}
+
+// async tells which indexes are ASYNC: as they were, where no reached statement made one of that name.
+func (x *restorer) async() error {
+	var made []sqltext.Object
+	for _, e := range x.live.Tables {
+		was, ok := x.r.Captured(e.ID)
+		for i := range e.Indexes {
+			k := slices.IndexFunc(was.Indexes, func(w catalog.Index) bool { return w.Name == e.Indexes[i].Name })
+			switch {
+			case !ok || k < 0:
+			case x.r.Index(was.ID, was.Indexes[k].Name).Made:
+				made = append(made, e.Place().Object())
+			default:
+				e.Indexes[i].Async = was.Indexes[k].Async
+			}
+		}
+	}
+	return x.live.ReadAsync(x.ctx, x.c, made)
 }
 
 // withAside adds the names under which an earlier restore may have put captured tables: their columns are wanted too.
