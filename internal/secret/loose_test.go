@@ -70,6 +70,16 @@ func TestFailedCommandTellsNothing(t *testing.T) {
 	}
 }
 
+// TestCommandThatTalksWithoutEnd is ended, and gives no value.
+func TestCommandThatTalksWithoutEnd(t *testing.T) {
+	t.Parallel()
+	r := NewResolver(map[string]Source{"K": {Command: []string{"yes", "Tr0ub4dor"}}}, nil, t.TempDir(), NewScrubber())
+	_, err := r.Resolve(t.Context(), []string{"K"})
+	if err == nil || !strings.Contains(err.Error(), "gave more than 64 KiB") || strings.Contains(err.Error(), "Tr0ub4dor") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestFileIsNotWaitedFor: a secret's file that is a pipe without a writer, or a device without an end, ends in a reason.
 func TestFileIsNotWaitedFor(t *testing.T) {
 	t.Parallel()

@@ -77,12 +77,12 @@ func (r *Resolver) run(ctx context.Context, command []string) (string, error) {
 	cmd.Dir = r.dir
 	cmd.WaitDelay = killDelay
 	stdout := &limited{max: maxOutput + 1}
-	stderr := &limited{max: 64 << 10}
+	stderr := &limited{max: 64 << 10, drops: true}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
-	out := chomp(stdout.String())
+	out := chomp(stdout.buf.String())
 	switch {
-	case err == nil && stdout.Len() > maxOutput:
+	case stdout.buf.Len() > maxOutput:
 		return "", fmt.Errorf("the command %s gave more than %d KiB", command[0], maxOutput>>10)
 	case err == nil:
 		return out, nil
@@ -97,7 +97,7 @@ func (r *Resolver) run(ctx context.Context, command []string) (string, error) {
 	for _, value := range valuesIn(out) {
 		said.Add(New(value))
 	}
-	if tail := lastLine(said.String(r.scrub.String(stderr.String()))); tail != "" {
+	if tail := lastLine(said.String(r.scrub.String(stderr.buf.String()))); tail != "" {
 		text += ": " + tail
 	}
 	return "", errors.New(text)
@@ -140,14 +140,18 @@ func lastLine(text string) string {
 	return text
 }
 
-// limited keeps the first max bytes and drops the rest, so that a command that talks without end neither blocks nor fills memory.
+// limited keeps the first max bytes and takes no more: a command that talks without end is ended by its closed pipe, and fills no memory.
 type limited struct {
-	bytes.Buffer
-	max int
+	buf   bytes.Buffer // not embedded: io.Copy would use its ReadFrom, which has no limit
+	max   int
+	drops bool // the rest, and lets the command go on
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), max(0, l.max-l.Len()))])
+	n, _ := l.buf.Write(p[:min(len(p), max(0, l.max-l.buf.Len()))])
+	if n < len(p) && !l.drops {
+		return n, io.ErrShortWrite
+	}
 	return len(p), nil
 }
 
