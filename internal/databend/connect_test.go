@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -535,28 +534,4 @@ func TestOwnCA(t *testing.T) {
 	if _, err := Connect(t.Context(), configOf(t, server)); kindOf(err) != KindUnreachable || !strings.Contains(err.Error(), "PEM") {
 		t.Errorf("got %v, want a word about the PEM file", err)
 	}
-}
-
-// What a command asks first it asks beside each other: the connections for that are on their way before the hello is answered.
-func TestSpareConnections(t *testing.T) {
-	f := newFake(t, func(q *fakeQuery) {})
-	var opened atomic.Int32
-	all := make(chan struct{})
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case <-all:
-		case <-r.Context().Done():
-		}
-		f.serve(w, r)
-	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew && opened.Add(1) == 2+spares {
-			close(all)
-		}
-	}
-	server.Start()
-	t.Cleanup(server.Close)
-	cfg := configOf(t, server)
-	cfg.ConnectTimeout = time.Minute
-	f.connect(cfg)
 }

@@ -154,7 +154,6 @@ func (s *Server) hello(ctx context.Context) error {
 		defer cancel()
 		asked := make(chan error, 1)
 		go func() { asked <- s.question(ctx) }()
-		s.open()
 		if err := s.login(ctx); err != nil {
 			cancel()
 			<-asked

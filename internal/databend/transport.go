@@ -485,32 +485,6 @@ func (s *Server) refusal(r reply) error {
 	return unreachable
 }
 
-// spares is how many connections are opened beside those of the hello: what a command asks first, it asks with so many requests at once.
-const spares = 2
-
-// open opens spare connections, and does not wait for them: a handshake takes two or three trips, which the first questions of a command
-// would wait for. The standard library goes on with a dial whose request has ended, and keeps the connection: such a request ends here as
-// soon as it dials, so that nothing is sent.
-func (s *Server) open() {
-	if s.cfg.Transport != nil {
-		return // somebody counts what is sent
-	}
-	for range spares {
-		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), s.patience.last)
-			defer cancel()
-			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectStart: func(string, string) { cancel() }})
-			req, err := http.NewRequestWithContext(ctx, http.MethodHead, s.base, nil)
-			if err != nil {
-				return
-			}
-			if resp, err := s.transport.RoundTrip(req); err == nil { // a connection was free: it asked for nothing
-				_ = resp.Body.Close()
-			}
-		}()
-	}
-}
-
 // newTransport is the standard library's transport with its proxies from the environment, and the CA of SSL_CERT_FILE on
 // every system (Go's own reading of it is for Linux, and only once in a process).
 func newTransport() (http.RoundTripper, error) {
