@@ -137,32 +137,17 @@ func quotedList(commas string) string {
 // ViewBody is what follows a view's name in the statement that gives it the text that the engine keeps. Of a view with a column list it
 // keeps `select * from (QUERY) VIEW(COLUMNS)`, with no name quoted, and it writes a query of that form in another way: it is given the
 // list again. A query that a person wrote never begins like that, since the engine writes its words in capitals. certain is false where
-// that text cannot be had again: VIEW is what a view was called before it was renamed; and of COLUMNS that the engine itself cannot read
-// any more, nobody knows how many they are.
+// that text cannot be had again: VIEW is what a view was called before it was renamed.
 func ViewBody(was ObjectState) (body string, certain bool) {
 	const head = "select * from ("
-	if !strings.HasPrefix(was.Query, head) {
-		return " AS " + was.Query, true
-	}
 	tail := ") " + was.Name + "("
 	end := strings.LastIndex(was.Query, tail)
-	var names []string
-	for _, c := range was.Columns {
-		names = append(names, c.Name)
+	if !strings.HasPrefix(was.Query, head) || end < len(head) || !strings.HasSuffix(was.Query, ")") {
+		return " AS " + was.Query, !strings.HasPrefix(was.Query, head)
 	}
-	if len(names) > 0 {
-		end = len(strings.TrimSuffix(was.Query, tail+strings.Join(names, ", ")+")"))
-	}
-	if end < len(head) || end == len(was.Query) {
-		return " AS " + was.Query, false
-	}
-	certain = len(names) > 0
-	if !certain {
-		names = strings.Split(was.Query[end+len(tail):len(was.Query)-1], ", ")
-		certain = len(names) == 1
-	}
+	names := strings.Split(was.Query[end+len(tail):len(was.Query)-1], ", ")
 	for i, n := range names {
 		names[i] = sqltext.Ident(n)
 	}
-	return " (" + strings.Join(names, ", ") + ") AS " + was.Query[len(head):end], certain
+	return " (" + strings.Join(names, ", ") + ") AS " + was.Query[len(head):end], true
 }
