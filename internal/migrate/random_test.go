@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -270,7 +271,11 @@ func (p *proofWorld) shown(table, where string) [][]string {
 	if cols == "" {
 		return nil
 	}
-	return p.env.SQL(p.t, "SELECT "+cols+" FROM system."+table+" WHERE "+where)
+	sql := "SELECT " + cols + " FROM system." + table + " WHERE " + where
+	if code, _ := p.env.Err(p.t, sql); table == "constraints" && code == databend.CodeSemantic {
+		return [][]string{{"a CHECK names a renamed column"}}
+	}
+	return p.env.SQL(p.t, sql)
 }
 
 // print is everything that the engine shows of the catalogue, as sorted lines.
@@ -384,11 +389,12 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 		p.env.SQL(p.t, "INSERT INTO gate VALUES ('no number')")
 		was = p.print()
 	}
-	healthy, theirs := p.srv, was
+	healthy, theirs, did := p.srv, was, false
 	at, later := hand.moment(statements)
 	p.meanwhile(p.names.Replace(at), later, func() {
 		for _, s := range hand.statements {
-			_, _ = p.env.Err(p.t, strings.NewReplacer("{mark}", mark, "{number}", mark[1:]).Replace(p.names.Replace(s)))
+			code, _ := p.env.Err(p.t, strings.NewReplacer("{mark}", mark, "{number}", mark[1:]).Replace(p.names.Replace(s)))
+			did = did || code == 0
 		}
 		theirs = p.print()
 	})
@@ -430,7 +436,7 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 	if run != nil && strings.Contains(run.Error(), "nowhere") {
 		p.tally["reached the end"]++
 	}
-	if hand.when != first && len(marked(theirs)) == 0 { // it was refused: all is as it was
+	if hand.when != first && !did { // it was refused: all is as it was
 		theirs = was
 	}
 	lost := len(marked(theirs)) > 0 && len(marked(now)) == 0
@@ -448,7 +454,7 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 		if silent != "" {
 			return now, fmt.Sprintf("exit 4 that does not name %s: %v\n%s", silent, err, p.said())
 		}
-	case hand.when != first && len(marked(theirs)) > 0 && exit != "no error":
+	case hand.when != first && did && exit != "no error":
 		if lost {
 			return now, fmt.Sprintf("%s that lost %q: %s\n%s", exit, marked(theirs), report, d)
 		}
@@ -524,7 +530,7 @@ func (p *proofWorld) theirs() string {
 		"ALTER TABLE {t} RENAME TO {mark}", "UPDATE {t} SET s = '{mark}' WHERE true", "CREATE TABLE {y}.{mark} (a INT)",
 		"CREATE OR REPLACE VIEW v AS SELECT {number} AS a", "ALTER VIEW v AS SELECT {number} AS a", "CREATE VIEW new3 AS SELECT {number} AS a",
 		"CREATE OR REPLACE FUNCTION {x}f{9} AS (a) -> a + {number}", "ALTER STAGE {x}s SET COMMENT = '{mark}'",
-		"CREATE STAGE {x}s{9} COMMENT = '{mark}'", "CREATE OR REPLACE FILE FORMAT {x}ff{9} TYPE = CSV NULL_DISPLAY = '{mark}'",
+		"CREATE OR REPLACE FILE FORMAT {x}ff{9} TYPE = CSV NULL_DISPLAY = '{mark}'",
 		"CREATE OR REPLACE SEQUENCE {x}q{9} COMMENT = '{mark}'", "ALTER NETWORK POLICY {x}n SET COMMENT = '{mark}'",
 		"CREATE OR REPLACE NETWORK POLICY {x}n{9} ALLOWED_IP_LIST = ('9.9.9.9') COMMENT = '{mark}'",
 		"CREATE OR REPLACE PASSWORD POLICY {x}p{9} COMMENT = '{mark}'", "ALTER PASSWORD POLICY {x}p SET COMMENT = '{mark}'",
@@ -606,9 +612,13 @@ func TestProofSecondHand(t *testing.T) {
 }
 
 // TestProofSecondHandMeanwhile lets another session do it at any moment of the run and of its rollback: between two statements, between a
-// mark and its statement, between two requests of the restore.
+// mark and its statement, between two requests of the restore. What it does then is judged by the name that it leaves: `make proof` alone
+// runs it.
 func TestProofSecondHandMeanwhile(t *testing.T) {
 	t.Parallel()
+	if !databendtest.Full() {
+		t.Skip("part of make proof")
+	}
 	proof(t, 23, func(p *proofWorld) hand {
 		return hand{statements: []string{p.theirs()}, when: moment(1 + p.IntN(3)), nth: p.IntN(16)}
 	})
