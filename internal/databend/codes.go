@@ -511,9 +511,6 @@ func hintAbout(hint, table string) string {
 	).Replace(hint)
 }
 
-// bare are the names that need no quotes.
-var bare = regexp.MustCompile(`^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$`)
-
 // tableOf is the table that a statement is about, as a hint writes it: what it reads, else what it changes; "" where it names none.
 func tableOf(sql, database string) string {
 	e := effect.Analyze(sql, database)
@@ -525,10 +522,7 @@ func tableOf(sql, database string) string {
 	}
 	for _, o := range objects {
 		if o.Kind == sqltext.Table && o.Name != "" {
-			if bare.MatchString(o.Display()) {
-				return o.Display()
-			}
-			return o.SQL()
+			return o.Pasted()
 		}
 	}
 	return ""

@@ -82,7 +82,7 @@ func undoHint(s *statement, m *migration, w effect.Write) string {
 	made := w.Verb == effect.Create || w.Verb == effect.CreateNew || w.Verb == effect.Replace
 	switch {
 	case made && m.before.Find(w.Object) == nil:
-		return fmt.Sprintf("in the Down section: DROP %s %s;", strings.ToUpper(w.Word()), w.Display())
+		return fmt.Sprintf("in the Down section: DROP %s %s;", strings.ToUpper(w.Word()), w.Pasted())
 	case s.Undo == "":
 		return "undo it in the Down section"
 	}

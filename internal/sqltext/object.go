@@ -1,6 +1,9 @@
 package sqltext
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // ObjectKind is the kind of a thing that statements write.
 type ObjectKind string
@@ -81,6 +84,17 @@ func (o Object) SQL() string {
 	}
 	return o.Name + o.Args
 }
+
+// Pasted is the name in a statement that a person reads and may paste: as in Display where that needs no quotes, else as in SQL.
+func (o Object) Pasted() string {
+	if bare.MatchString(o.Display()) {
+		return o.Display()
+	}
+	return o.SQL()
+}
+
+// bare are the names that need no quotes.
+var bare = regexp.MustCompile(`^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$`)
 
 // AccountWide says whether the object belongs to the whole account and not to one database: what one project replaces, all lose.
 func (o Object) AccountWide() bool {

@@ -70,7 +70,7 @@ func (a *analysis) alterView(start int) {
 	a.write(o, Alter, Text, Columns)
 	a.addReads(start)
 	a.filledFrom(start)
-	a.set("ALTER VIEW", Exact, "a view's earlier text can be read", "ALTER VIEW "+o.Display()+" AS its earlier text")
+	a.set("ALTER VIEW", Exact, "a view's earlier text can be read", "ALTER VIEW "+o.Pasted()+" AS its earlier text")
 }
 
 func (a *analysis) alterDatabase() {
@@ -88,7 +88,7 @@ func (a *analysis) alterDatabase() {
 			return
 		}
 		a.renamed(o, to)
-		a.set("ALTER DATABASE RENAME", Exact, "it is renamed back, by its id", "ALTER DATABASE "+to.Display()+" RENAME TO "+o.Display())
+		a.set("ALTER DATABASE RENAME", Exact, "it is renamed back, by its id", "ALTER DATABASE "+to.Pasted()+" RENAME TO "+o.Display())
 	case a.Take("REFRESH", "CACHE"):
 		a.none("ALTER DATABASE REFRESH CACHE")
 	case a.tags():
@@ -109,7 +109,7 @@ func (a *analysis) alterTable(kind string, start int) {
 	if !ok {
 		return
 	}
-	t := o.Display()
+	t := o.Pasted()
 	w := Write{Object: o, Verb: Alter}
 	done := func(aspects Aspect, action string, class Class, reason, undo string) {
 		w.Aspects = aspects
@@ -130,7 +130,7 @@ func (a *analysis) alterTable(kind string, start int) {
 		}
 		to.Database = o.Database
 		a.renamed(o, to)
-		a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.Display()+" RENAME TO "+o.Name)
+		a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.Pasted()+" RENAME TO "+o.Pasted())
 	case a.Take("SWAP", "WITH"):
 		with, ok := a.table(kind + " SWAP")
 		if !ok {
@@ -305,7 +305,7 @@ func (a *analysis) nextColumn() bool {
 
 // modifyColumn reads MODIFY [COLUMN] c … [, COLUMN d …]: types, comments, a masking policy, or DROP STORED.
 func (a *analysis) modifyColumn(kind string, w Write) {
-	t := w.Display()
+	t := w.Pasted()
 	if !a.column(&w, ModifyColumn) {
 		a.unknown(kind+" MODIFY COLUMN", noName)
 		return
@@ -455,7 +455,7 @@ func (a *analysis) comment() {
 			return
 		}
 		a.write(o, Alter, Comment).Note = a.note()
-		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.Display()+" IS the earlier one")
+		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.Pasted()+" IS the earlier one")
 	case a.Take("COLUMN"):
 		parts, ok := a.Reader.Name()
 		if !ok || len(parts) < 2 {

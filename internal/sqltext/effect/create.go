@@ -195,9 +195,9 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		a.e.Consumes = true
 		a.filledFrom(start)
 	}
-	undo := "DROP TABLE " + o.Display()
+	undo := "DROP TABLE " + o.Pasted()
 	if verb == Replace {
-		undo = "RENAME the new table away; UNDROP TABLE " + o.Display()
+		undo = "RENAME the new table away; UNDROP TABLE " + o.Pasted()
 		a.set(kind, Exact, "the table that was replaced is kept by the engine, as long as retention lasts", undo)
 		if dynamic {
 			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it is not known whether a dynamic table can be restored", ""
@@ -271,12 +271,12 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 	kind := createKind(verb, words)
 	switch {
 	case verb != Replace:
-		a.set(kind, Exact, "what was created is dropped", "DROP "+words+" "+o.Display())
+		a.set(kind, Exact, "what was created is dropped", "DROP "+words+" "+o.Pasted())
 	case materialized:
-		a.set(kind, Redefine, "the engine keeps no earlier materialized view", "the earlier CREATE MATERIALIZED VIEW "+o.Display())
+		a.set(kind, Redefine, "the engine keeps no earlier materialized view", "the earlier CREATE MATERIALIZED VIEW "+o.Pasted())
 	default:
 		a.set(kind, Exact, "the view that was replaced is kept by the engine, as long as retention lasts",
-			"RENAME the new view away; UNDROP TABLE "+o.Display())
+			"RENAME the new view away; UNDROP TABLE "+o.Pasted())
 	}
 	a.e.Plain = verb == Create && !materialized && len(a.e.Writes) == 1
 }
@@ -297,10 +297,10 @@ func (a *analysis) createStream(verb Verb) {
 	a.write(base, Alter, Options).Options = []Option{{Name: "CHANGE_TRACKING", Value: "true"}}
 	a.addReads(a.I)
 	reason := "what was created is dropped; its table keeps change_tracking"
-	undo := "DROP STREAM " + o.Display()
+	undo := "DROP STREAM " + o.Pasted()
 	if verb == Replace {
 		reason = "the stream that was replaced is kept by the engine, offset included; its table keeps change_tracking"
-		undo = "RENAME the new stream away; UNDROP TABLE " + o.Display()
+		undo = "RENAME the new stream away; UNDROP TABLE " + o.Pasted()
 	}
 	a.set(kind, Exact, reason, undo)
 	a.e.Stream = true
@@ -328,10 +328,10 @@ func (a *analysis) createDatabase(verb Verb) {
 	a.write(o, verb)
 	if verb == Replace {
 		a.set(kind, Exact, "the database that was replaced is kept by the engine, as long as retention lasts",
-			"RENAME the new database away; UNDROP DATABASE "+o.Display())
+			"RENAME the new database away; UNDROP DATABASE "+o.Pasted())
 		return
 	}
-	a.set(kind, Exact, "what was created is dropped", "DROP DATABASE "+o.Display())
+	a.set(kind, Exact, "what was created is dropped", "DROP DATABASE "+o.Pasted())
 	a.e.Plain = verb == Create
 }
 
@@ -346,12 +346,12 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 	w := a.write(o, verb)
 	if verb == Replace {
 		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text",
-			"the earlier CREATE "+words+" "+o.Display())
+			"the earlier CREATE "+words+" "+o.Pasted())
 		if kind == sqltext.Sequence {
 			a.e.Reason = sequenceAgain
 		}
 	} else {
-		a.set(name, Exact, "what was created is dropped", "DROP "+words+" "+o.Display())
+		a.set(name, Exact, "what was created is dropped", "DROP "+words+" "+o.Pasted())
 	}
 	a.e.Plain = verb == Create && listed[kind]
 	switch kind {

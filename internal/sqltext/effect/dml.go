@@ -77,7 +77,7 @@ func (a *analysis) dmlClass(kind string) {
 	var names []string
 	for _, w := range a.e.Writes {
 		if w.Kind == sqltext.Table && !w.IsStream {
-			names = append(names, w.Display())
+			names = append(names, w.Pasted())
 		}
 	}
 	a.set(kind, Flashback, "rows change; the table goes back to its earlier snapshot", "ALTER TABLE "+strings.Join(names,

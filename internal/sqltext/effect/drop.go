@@ -27,10 +27,10 @@ func (a *analysis) drop() {
 			w.Forgets, a.e.Prunes = true, true
 			a.set("DROP TABLE ALL", Flashback,
 				"the dropped table comes back empty and goes back to its earlier snapshot; with a vacuum licence its history is gone at once",
-				"UNDROP TABLE "+o.Display()+"; FLASHBACK")
+				"UNDROP TABLE "+o.Pasted()+"; FLASHBACK")
 			return
 		}
-		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.Display())
+		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.Pasted())
 	case a.Take("VIEW"):
 		a.ifExists()
 		o, ok := a.table("DROP VIEW")
@@ -40,10 +40,10 @@ func (a *analysis) drop() {
 		a.write(o, Drop).IsView = true
 		if materialized {
 			a.set("DROP MATERIALIZED VIEW", Redefine, "the engine undrops no materialized view; it is made again",
-				"the earlier CREATE MATERIALIZED VIEW "+o.Display())
+				"the earlier CREATE MATERIALIZED VIEW "+o.Pasted())
 			return
 		}
-		a.set("DROP VIEW", Exact, "the engine keeps a dropped view as long as retention lasts", "UNDROP TABLE "+o.Display())
+		a.set("DROP VIEW", Exact, "the engine keeps a dropped view as long as retention lasts", "UNDROP TABLE "+o.Pasted())
 	case a.Take("STREAM"):
 		a.ifExists()
 		o, ok := a.table("DROP STREAM")
@@ -51,7 +51,7 @@ func (a *analysis) drop() {
 			return
 		}
 		a.write(o, Drop).IsStream = true
-		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.Display())
+		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.Pasted())
 		a.e.Stream = true
 	case a.Take("DATABASE"), a.Take("SCHEMA"):
 		a.ifExists()
@@ -62,7 +62,7 @@ func (a *analysis) drop() {
 		}
 		a.write(o, Drop)
 		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts",
-			"UNDROP DATABASE "+o.Display())
+			"UNDROP DATABASE "+o.Pasted())
 	default:
 		kind, words, ok := a.takeKind()
 		if !ok {
@@ -82,7 +82,7 @@ func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 	}
 	w := a.write(o, Drop)
 	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text",
-		"the earlier CREATE "+words+" "+o.Display())
+		"the earlier CREATE "+words+" "+o.Pasted())
 	switch kind {
 	case sqltext.Stage:
 		w.Aspects |= Files
@@ -109,7 +109,7 @@ func (a *analysis) undrop() {
 			return
 		}
 		a.write(o, Undrop)
-		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.Display())
+		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.Pasted())
 	case a.Take("DATABASE"):
 		o, ok := a.databaseName()
 		if !ok {
@@ -117,7 +117,7 @@ func (a *analysis) undrop() {
 			return
 		}
 		a.write(o, Undrop)
-		a.set("UNDROP DATABASE", Exact, "what was undropped is dropped again", "DROP DATABASE "+o.Display())
+		a.set("UNDROP DATABASE", Exact, "what was undropped is dropped again", "DROP DATABASE "+o.Pasted())
 	default:
 		a.unknown("UNDROP", "it undrops no object that dbctl knows")
 	}

@@ -44,7 +44,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 			return
 		}
 		a.write(o, Alter, Indexes).Indexes = []Named{{Name: name}}
-		undo += " ON " + o.Display()
+		undo += " ON " + o.Pasted()
 	}
 	if verb == Replace {
 		undo = "the earlier CREATE " + index + " INDEX " + name
@@ -83,7 +83,7 @@ func (a *analysis) truncate() {
 	w := a.write(o, WriteData, Rows)
 	w.Forgets, w.Does = true, TakesRows
 	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone",
-		"ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
+		"ALTER TABLE "+o.Pasted()+" FLASHBACK TO its earlier snapshot")
 }
 
 func (a *analysis) optimize() {
@@ -96,7 +96,7 @@ func (a *analysis) optimize() {
 	switch {
 	case a.Take("COMPACT"):
 		a.set("OPTIMIZE TABLE COMPACT", Exact, "rows are only rearranged",
-			"nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
+			"nothing, or ALTER TABLE "+o.Pasted()+" FLASHBACK TO its earlier snapshot")
 	case a.IsWord("PURGE"), a.IsWord("ALL"):
 		w.Aspects |= Rows
 		a.e.Prunes = true
@@ -113,7 +113,7 @@ func (a *analysis) analyzeTable() {
 		return
 	}
 	a.write(o, Alter, Layout)
-	a.set("ANALYZE TABLE", Exact, "only statistics change", "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
+	a.set("ANALYZE TABLE", Exact, "only statistics change", "nothing, or ALTER TABLE "+o.Pasted()+" FLASHBACK TO its earlier snapshot")
 }
 
 func (a *analysis) vacuum() {
@@ -195,7 +195,7 @@ func (a *analysis) refresh() {
 			return
 		}
 		a.write(o, Alter, Layout)
-		a.set("REFRESH VIRTUAL COLUMN", Exact, derived, "nothing, or ALTER TABLE "+o.Display()+" FLASHBACK TO its earlier snapshot")
+		a.set("REFRESH VIRTUAL COLUMN", Exact, derived, "nothing, or ALTER TABLE "+o.Pasted()+" FLASHBACK TO its earlier snapshot")
 	default:
 		a.unknown("REFRESH", "it refreshes no object that dbctl knows")
 	}

@@ -31,7 +31,7 @@ func (a *analysis) rename() {
 				return
 			}
 			a.renamed(from, to)
-			undo = append(undo, to.Display()+" TO "+from.Display())
+			undo = append(undo, to.Pasted()+" TO "+from.Display())
 			if !a.TakeSymbol(",") {
 				break
 			}

@@ -1,6 +1,9 @@
 package effect
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestRows: what becomes of the rows of the table that a statement writes first, and of its history.
 func TestRows(t *testing.T) {
@@ -38,5 +41,23 @@ func TestRows(t *testing.T) {
 	}
 	if e := Analyze("VACUUM TABLE t DRY RUN", "d"); e.Prunes || len(e.Writes) > 0 {
 		t.Errorf("a dry run prunes: %+v", e)
+	}
+}
+
+// TestUndoIsSQL: what undoes a statement can be pasted, whatever the names are.
+func TestUndoIsSQL(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		`DROP TABLE "T t"`:                 "UNDROP TABLE `d`.`T t`",
+		`DROP VIEW "Old;1"`:                "UNDROP TABLE `d`.`Old;1`",
+		`CREATE TABLE "ü-1" (a INT)`:       "DROP TABLE `d`.`ü-1`",
+		`ALTER TABLE "T" RENAME TO "v""q"`: "ALTER TABLE `d`.`v\"q` RENAME TO `d`.`T`",
+		`CREATE DATABASE "D"`:              "DROP DATABASE `D`",
+		`DELETE FROM "T" WHERE a = 1`:      "ALTER TABLE `d`.`T` FLASHBACK TO its earlier snapshot",
+		`DROP TABLE plain`:                 "UNDROP TABLE d.plain",
+	} {
+		if got := Analyze(sql, "d").Undo; !strings.HasPrefix(got, want) {
+			t.Errorf("%s: undo %s, want %s", sql, got, want)
+		}
 	}
 }
