@@ -287,7 +287,7 @@ func (d *desk) check() {
 // silence, and what is said of them is true. DBCTL_PROOF=full plays long and by chance; DBCTL_PROOF_SEED plays one again.
 func TestCorrections(t *testing.T) {
 	t.Parallel()
-	steps, seed := 12, uint64(1)
+	steps, seed := 8, uint64(1)
 	if os.Getenv("DBCTL_PROOF") == "full" {
 		steps, seed = 90, rand.Uint64N(1e6)
 	}

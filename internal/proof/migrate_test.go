@@ -397,7 +397,7 @@ func (p *plan) point(t *testing.T, states [][]string, k int, f fault) {
 func TestProofMigrate(t *testing.T) {
 	t.Parallel()
 	short := map[int]bool{}
-	for _, n := range random(t).Perm(len(kinds))[:6] {
+	for _, n := range random(t).Perm(len(kinds))[:4] {
 		short[n] = true
 	}
 	for n, k := range kinds {
