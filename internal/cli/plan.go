@@ -19,6 +19,7 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 func planCommand() *command {
@@ -64,7 +65,7 @@ Nothing is written, not even dbctl's own tables.`,
 
 // inPlan says what plan shows: a person without -v sees migrations by name, and the totals last.
 func (a *app) inPlan(e event.Event) bool {
-	if m, ok := e.(event.Migration); ok && m.State == "unsupported" {
+	if m, ok := e.(event.Migration); ok && m.State == journal.Unsupported {
 		return false // it stands among the others
 	}
 	if a.json || a.verbose {
@@ -106,7 +107,7 @@ func (t *planTotals) show(p plan.Plan, sink event.Sink) {
 	leftOut := func(before int64) {
 		for len(skipped) > 0 && skipped[0].Version < before {
 			s := skipped[0]
-			sink(event.Migration{Version: s.Version, Name: s.Name, State: "unsupported", Reason: s.Reason})
+			sink(event.Migration{Version: s.Version, Name: s.Name, State: journal.Unsupported, Reason: s.Reason})
 			skipped = skipped[1:]
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/migrate/run"
 	"github.com/dbctl/dbctl/internal/project"
@@ -217,24 +218,12 @@ func (m *Migrator) andProof(ctx context.Context, refused error, p plan.Plan, h s
 	proof := m.prove(ctx, p, h)
 	unread := func(err error) bool {
 		e, ok := err.(*plan.Error)
-		return ok && e.Kind == plan.Irreversible && slices.ContainsFunc(joined(proof), func(err error) bool {
+		return ok && e.Kind == plan.Irreversible && slices.ContainsFunc(exit.Each(proof), func(err error) bool {
 			d, ok := err.(*databend.Error)
 			return ok && d.Code == databend.CodeSyntax && d.File == e.File && d.Line >= e.Line && d.Line <= lastLine(p, e)
 		})
 	}
-	return errors.Join(append(slices.DeleteFunc(joined(refused), unread), proof)...)
-}
-
-// joined are the errors that errors.Join put together.
-func joined(err error) []error {
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		var flat []error
-		for _, e := range all.Unwrap() {
-			flat = append(flat, joined(e)...)
-		}
-		return flat
-	}
-	return []error{err}
+	return errors.Join(append(slices.DeleteFunc(exit.Each(refused), unread), proof)...)
 }
 
 // lastLine is where the statement ends that a plan's error is about.

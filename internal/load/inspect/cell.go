@@ -93,18 +93,16 @@ const anyArray = "ARRAY(FLOAT NULL)"
 // asArray is an expression with arrays in the place of its vectors, and the first of those types; "" when there is none.
 func asArray(expr string) (array, vector string) {
 	words, _ := sqltext.ReadWords(expr) // it was read with the rest
-	var out strings.Builder
-	from := 0
+	var edits []sqltext.Edit
 	for i, t := range words.Tokens {
 		if !words.Is(i, "VECTOR") || !words.Symbol(i+1, "(") || !words.Symbol(i+3, ")") {
 			continue
 		}
 		end := words.Tokens[i+3].End
 		vector = cmp.Or(vector, expr[t.Start:end])
-		out.WriteString(expr[from:t.Start] + anyArray)
-		from = end
+		edits = append(edits, sqltext.Edit{Start: t.Start, End: end, Text: anyArray})
 	}
-	return out.String() + expr[from:], vector
+	return sqltext.Apply(expr, edits), vector
 }
 
 // types are the types of what checks look at in a file, by its SQL. No data is read for it. What is not in it is unknown: a column that

@@ -167,13 +167,8 @@ func SetColumns(stmt string) []Named {
 		return nil
 	}
 	var names []Named
-	for depth := 0; r.I < len(r.Tokens); r.I++ {
+	for ; r.I < len(r.Tokens); r.Skip() {
 		switch {
-		case r.Symbol(r.I, "("):
-			depth++
-		case r.Symbol(r.I, ")"):
-			depth--
-		case depth > 0:
 		case r.IsWord("WHERE") || r.IsWord("FROM"):
 			return names
 		case r.Symbol(r.I+1, "=") && (len(names) == 0 || r.Symbol(r.I-1, ",")):
@@ -191,24 +186,19 @@ func Condition(stmt string) (table string, at int, ok bool) {
 		return "", 0, false
 	}
 	from := r.Tokens[0].End
-	for i, depth := 0, 0; i < len(r.Tokens); i++ {
+	for r.I = 0; r.I < len(r.Tokens); r.Skip() {
 		switch {
-		case r.Symbol(i, "("):
-			depth++
-		case r.Symbol(i, ")"):
-			depth--
-		case depth > 0:
-		case i > 1 && (r.Is(i, "FROM") || r.Is(i, "USING")): // other tables
+		case r.I > 1 && (r.IsWord("FROM") || r.IsWord("USING")): // other tables
 			return "", 0, false
-		case r.Is(i, "FROM") || r.Is(i, "UPDATE"):
-			from = r.Tokens[i].End
-		case r.Is(i, "SET") && table == "":
-			table = stmt[from:r.Tokens[i].Start]
-		case r.Is(i, "WHERE"):
+		case r.IsWord("FROM") || r.IsWord("UPDATE"):
+			from = r.Tokens[r.I].End
+		case r.IsWord("SET") && table == "":
+			table = stmt[from:r.Offset()]
+		case r.IsWord("WHERE"):
 			if table == "" {
-				table = stmt[from:r.Tokens[i].Start]
+				table = stmt[from:r.Offset()]
 			}
-			return table, r.Tokens[i].Start, true
+			return table, r.Offset(), true
 		}
 	}
 	return "", 0, false
@@ -232,20 +222,15 @@ func changing(stmt string) (*sqltext.Reader, bool) {
 // the statement's end; false where there is none, or it stands in brackets.
 func Query(stmt string) (int, bool) {
 	r := read(stmt)
-	depth, with := 0, -1
-	for i, t := range r.Tokens {
+	with := -1
+	for ; r.I < len(r.Tokens); r.Skip() {
 		switch {
-		case r.Symbol(i, "("):
-			depth++
-		case r.Symbol(i, ")"):
-			depth--
-		case depth > 0:
-		case r.Is(i, "WITH") && (i == 0 || !r.Symbol(i-1, "(")) && !r.Symbol(i+1, "("):
-			with = t.Start
-		case r.Is(i, "SELECT") && with >= 0:
+		case r.IsWord("WITH") && !r.Symbol(r.I+1, "("):
+			with = r.Offset()
+		case r.IsWord("SELECT") && with >= 0:
 			return with, true
-		case r.Is(i, "SELECT"):
-			return t.Start, true
+		case r.IsWord("SELECT"):
+			return r.Offset(), true
 		}
 	}
 	return 0, false
