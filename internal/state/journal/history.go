@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,18 +71,21 @@ type History struct {
 	token      int64     // greatest
 }
 
-// History reads the journal and the locks: one request, nothing written. Without state tables it is empty. A state schema newer
-// than Schema is a *NewerSchemaError.
+// History reads the journal and the locks: one request (two for a long journal), nothing written. Without state tables it is empty. A
+// state schema newer than Schema is a *NewerSchemaError.
 func (j *Journal) History(ctx context.Context) (History, error) {
-	return j.history(ctx, func(c column) bool { return !c.heavy }, j.lastOutcomes(), j.unended())
+	return j.history(ctx, func(c column) bool { return !c.heavy }, j.folded())
 }
 
 // runs is the part of the History that says who is running, or was cut off: it reads no versions.
 func (j *Journal) runs(ctx context.Context) (History, error) {
 	return j.history(ctx, func(c column) bool {
 		return slices.Contains([]string{"event_id", "run", "subject", "token", "seq", "event", "version", "at", "os_user", "host"}, c.Name)
-	}, j.unended())
+	}, []string{j.unended()})
 }
+
+// folded chooses the rows that are enough for the History.
+func (j *Journal) folded() []string { return []string{j.lastOutcomes(), j.unended()} }
 
 // outcomes are the events that say what became of a version.
 var outcomes = []string{
@@ -120,8 +124,22 @@ func (j *Journal) unended() string {
 	return "(" + events(EventSchema) + " OR " + about + " AND " + subject + " IN (" + open + "))"
 }
 
-// history reads the chosen columns of the chosen rows, beside the size of the journal and the locks.
-func (j *Journal) history(ctx context.Context, chosen func(column) bool, rows ...string) (History, error) {
+// short is up to how many rows a journal is read whole. To plan the query that folds a long one takes the server five times as long as to
+// read a short one: 130 ms and 25 ms.
+const short = 500
+
+// history reads the chosen columns: of a short journal every row, of a long one the rows that are enough.
+func (j *Journal) history(ctx context.Context, chosen func(column) bool, enough []string) (History, error) {
+	h, err := j.read(ctx, chosen, nil)
+	if err == nil && h.count > short {
+		return j.read(ctx, chosen, enough)
+	}
+	return h, err
+}
+
+// read reads the chosen columns of the rows that are enough, beside the size of the journal and the locks, all at one moment; of every row
+// where enough is nil, and then no more than a short journal has, and one.
+func (j *Journal) read(ctx context.Context, chosen func(column) bool, enough []string) (History, error) {
 	var light []column
 	var list, none []string
 	for _, c := range columns {
@@ -140,11 +158,15 @@ func (j *Journal) history(ctx context.Context, chosen func(column) bool, rows ..
 	}
 	journal := " FROM " + j.db.Name(store.JournalTable) + " AS r WHERE " + j.scope()
 	branches := []string{
-		branch("c", []string{"count(*)::STRING", "coalesce(max(token),0)::STRING"}, journal),
 		branch("t", lock.ViewColumns, " FROM system.tables WHERE "+lock.ViewFilter(j.db)),
 		branch("n", []string{"to_int64(now())::STRING"}, ""),
 	}
-	for _, where := range rows {
+	if enough == nil {
+		branches = append(branches, "SELECT * FROM ("+branch("j", list, journal+" LIMIT "+strconv.Itoa(short+1))+")")
+	} else {
+		branches = append(branches, branch("c", []string{"count(*)::STRING", "coalesce(max(token),0)::STRING"}, journal))
+	}
+	for _, where := range enough {
 		branches = append(branches, "SELECT * FROM ("+branch("j", list, journal+" AND "+where)+")")
 	}
 	asked := time.Now()
@@ -177,7 +199,11 @@ func (j *Journal) history(ctx context.Context, chosen func(column) bool, rows ..
 				store.Scan(r[i+1], c.field(&row))
 			}
 			read = append(read, row)
+			h.token = max(h.token, row.Token)
 		}
+	}
+	if enough == nil {
+		h.count = int64(len(read))
 	}
 	h.fold(read, j.db.Scope())
 	_, h.Claimed = h.Locks.Claims(j.db.Scope())
