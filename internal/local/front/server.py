@@ -9,8 +9,8 @@ from typing import Any
 
 from failures import Failure, failure
 from query import REMEMBER_SECONDS, Query
-from session import Engine, Field, Session, set_all
-from sqlscan import literal, name, tokens
+from session import Engine, Field, Session
+from sqlscan import literal, tokens
 
 IDLE_SESSION_SECONDS = 4 * 3600
 
@@ -52,16 +52,13 @@ class Server:
         with self.lock:
             self.sessions.pop(key, None)
 
-    def login(self, request: dict[str, Any]) -> None:
-        """Checks what a server checks at login: that the database and the role exist and the settings are known."""
-        engine = Engine(self.data)
+    def login(self, key: str, request: dict[str, Any]) -> None:
+        """Begins a session, and checks what a server checks then: that the database and the role exist and the settings are known."""
+        session = self.session(key)
         try:
-            if request.get("database"):
-                engine.run(f"USE {name(request['database'])}")
-            if request.get("role"):
-                engine.run(f"SET ROLE {literal(request['role'])}")
-            set_all(engine, request.get("settings") or {}, known=True)
+            session.begin(request)
         except BaseException as e:
+            self.logout(key)
             f = failure(e)
             raise Failure(f.code, f.message, 400) from None
 

@@ -81,6 +81,20 @@ class Session:
         self.labels: set[str] = set()  # of statements of the open transaction
         self.globals = 0  # how many changes of global settings the engine session knows
 
+    def begin(self, login: dict[str, Any]) -> None:
+        """The engine session of a login. The first statement finds it as it claims."""
+        self.globals = self.server.globals
+        engine = Engine(self.server.data)
+        if login.get("database"):
+            engine.run(f"USE {name(login['database'])}")
+            self.database = login["database"]
+        if login.get("role"):
+            engine.run(f"SET ROLE {literal(login['role'])}")
+            self.role = login["role"]
+        self.settings = {k.lower(): v for k, v in (login.get("settings") or {}).items()}
+        set_all(engine, self.settings, known=True)
+        self.engine = engine
+
     def acquire(self, claim: Claim) -> Engine:
         """The engine session, locked. A killed read keeps its old one: a new one takes its place."""
         want = {k.lower() for k in (claim or {}).get("settings") or {}}

@@ -120,9 +120,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if m:
             return self.follow(m.group(1), m.group(2), m.group(3))
         if path == "/v1/session/login":
-            app.login(json.loads(body or b"{}"))
             key = str(uuid.uuid4())
-            app.session(key)
+            app.login(key, json.loads(body or b"{}"))
             head = [("X-DATABEND-SESSION-ID", key), ("Set-Cookie", f"session_id={key}; Path=/")]
             return self.answer(200, encode({"version": app.version, "session_id": key}), headers=head)
         if path == "/v1/session/logout":
