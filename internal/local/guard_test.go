@@ -242,7 +242,7 @@ func TestSweep(t *testing.T) {
 		}
 		folders[name] = dir
 	}
-	sweep()
+	sweep(os.TempDir())
 	for name, stays := range map[string]bool{"dead": false, "alive": true, "young": true, "older-dead": false} {
 		if _, err := os.Stat(folders[name]); (err == nil) != stays {
 			t.Errorf("%s: stays is %v, want %v", name, err == nil, stays)

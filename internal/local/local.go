@@ -40,5 +40,6 @@ type Options struct {
 	Data     map[string]string // for Ensure: by bucket, the folder whose files are put there, and again whenever they change
 	Progress io.Writer         // told what takes long (making the Python environment); may be nil
 	Python   string            // $DBCTL_PYTHON
+	Folder   string            // for Start: where the engine's data is, until it ends; the system's temporary folder
 	Extra    []byte            // of tests, and of Start only: a Python module that makes the engine's front misbehave
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"embed"
@@ -44,10 +45,10 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 	}
 	password := randomHex(16)
 	way := newProxy(strings.TrimPrefix(objects.store.Endpoint, "http://"), objects.http.Handler)
-	c, err := startChild(ctx, python, password, o.Extra, way)
+	c, err := startChild(ctx, python, password, o, way)
 	if err != nil && ctx.Err() == nil {
 		// The engine picks the ports of its own meta service by taking, releasing and taking them again: that race is lost at times.
-		c, err = startChild(ctx, python, password, o.Extra, way)
+		c, err = startChild(ctx, python, password, o, way)
 	}
 	if err != nil {
 		objects.close()
@@ -85,13 +86,14 @@ type child struct {
 
 // startChild starts the front and waits until it is ready. The password goes over the pipe: not into the arguments or the
 // environment, where other processes could read it.
-func startChild(ctx context.Context, python, password string, extra []byte, way *proxy) (_ *child, err error) {
+func startChild(ctx context.Context, python, password string, o Options, way *proxy) (_ *child, err error) {
 	script, err := writeFront()
 	if err != nil {
 		return nil, err
 	}
-	sweep()
-	data, err := os.MkdirTemp("", dataPrefix) // 0700: the engine's meta log holds the keys of stages in clear
+	folder := cmp.Or(o.Folder, os.TempDir())
+	sweep(folder)
+	data, err := os.MkdirTemp(folder, dataPrefix) // 0700: the engine's meta log holds the keys of stages in clear
 	if err != nil {
 		return nil, fmt.Errorf("make the engine's data folder: %w", err)
 	}
@@ -130,7 +132,7 @@ func startChild(ctx context.Context, python, password string, extra []byte, way 
 	_ = theirs.Close() // or its end would not be seen
 	ready := make(chan error, 1)
 	go func() {
-		ready <- c.handshake(ctx, stdout, password, extra, way, ours)
+		ready <- c.handshake(ctx, stdout, password, o.Extra, way, ours)
 		_, _ = io.Copy(io.Discard, stdout)
 		_ = c.cmd.Wait()
 		close(c.exited)
@@ -209,8 +211,8 @@ const (
 )
 
 // sweep removes the data of engines that were killed together with those who had started them: keys of stages stand there in clear.
-func sweep() {
-	folders, _ := filepath.Glob(filepath.Join(os.TempDir(), dataPrefix+"*"))
+func sweep(folder string) {
+	folders, _ := filepath.Glob(filepath.Join(folder, dataPrefix+"*"))
 	for _, dir := range folders {
 		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() || !isOurs(info) || time.Since(info.ModTime()) < readyWithin {
