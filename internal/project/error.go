@@ -1,9 +1,11 @@
 package project
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/exit"
@@ -34,6 +36,20 @@ func (e *Error) Error() string {
 // ExitCode is that of a mistake in the project.
 func (*Error) ExitCode() exit.Code { return exit.Usage }
 
+// inOrder joins the mistakes of one file, from its first line to its last.
+func inOrder(errs ...error) error {
+	all := exit.Each(errors.Join(errs...))
+	slices.SortStableFunc(all, func(a, b error) int {
+		x, _ := errors.AsType[*Error](a)
+		y, _ := errors.AsType[*Error](b)
+		if x == nil || y == nil {
+			return 0
+		}
+		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column))
+	})
+	return errors.Join(all...)
+}
+
 // unreadable is a file or folder that the system does not let us read.
 func unreadable(file string, err error) *Error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
@@ -46,26 +62,31 @@ func unreadable(file string, err error) *Error {
 	return e
 }
 
-// errorAt is a mistake at an offset of a SQL file. src is the whole file.
-func errorAt(file, src string, offset int, msg, hint string) *Error {
-	pos := sqltext.PosAt(src, offset)
-	return &Error{File: file, Line: pos.Line, Column: pos.Column, Msg: msg, Hint: hint, Caret: caret(src, pos)}
+// errorAt is a mistake at an offset of the file.
+func (s *source) errorAt(offset int, msg, hint string) *Error {
+	line, column := s.position(offset)
+	return &Error{File: s.path, Line: line, Column: column, Msg: msg, Hint: hint, Caret: s.caret(line, column)}
 }
 
-// caret draws the line of pos with a caret below its column. A line that belongs to a literal which Mask takes out of the
-// statement is not drawn: it may hold a secret written by hand.
-func caret(src string, pos sqltext.Pos) string {
-	lines, masked := strings.Split(src, "\n"), strings.Split(sqltext.Mask(src), "\n")
-	if pos.Line < 1 || pos.Line > len(lines) || len(lines) != len(masked) || lines[pos.Line-1] != masked[pos.Line-1] {
-		return ""
+// caret draws a line with a caret below its column. A line that belongs to a literal which Mask takes out of the statement is not
+// drawn: it may hold a secret written by hand.
+func (s *source) caret(at, column int) string {
+	if s.shown == nil {
+		s.shown = strings.Split(s.text, "\n")
+		masked := strings.Split(sqltext.Mask(s.text), "\n")
+		for i := range s.shown {
+			if len(masked) != len(s.shown) || masked[i] != s.shown[i] {
+				s.shown[i] = ""
+			}
+		}
 	}
-	line := strings.TrimRight(strings.TrimPrefix(lines[pos.Line-1], bom), "\r")
+	line := strings.TrimRight(strings.TrimPrefix(s.shown[at-1], bom), "\r")
 	runes := []rune(line)
-	if pos.Column > len(runes)+1 {
+	if line == "" || column > len(runes)+1 {
 		return line
 	}
 	var pad strings.Builder
-	for _, r := range runes[:pos.Column-1] {
+	for _, r := range runes[:column-1] {
 		if r != '\t' { // a tab keeps its width
 			r = ' '
 		}
@@ -74,11 +95,15 @@ func caret(src string, pos sqltext.Pos) string {
 	return line + "\n" + pad.String() + "^"
 }
 
-// fromSQL makes an *Error of an error of sqltext whose positions are of the file src itself.
-func fromSQL(file, src string, err error) error {
-	se, ok := err.(*sqltext.Error)
-	if !ok {
-		return &Error{File: file, Msg: err.Error()}
+// fromSQL makes an *Error of each error of sqltext, whose positions are of the file src itself.
+func (s *source) fromSQL(err error) error {
+	var mistakes []error
+	for _, err := range exit.Each(err) {
+		if se, ok := err.(*sqltext.Error); ok {
+			mistakes = append(mistakes, s.errorAt(se.Pos.Offset, se.Msg, se.Hint))
+		} else if err != nil {
+			mistakes = append(mistakes, &Error{File: s.path, Msg: err.Error()})
+		}
 	}
-	return errorAt(file, src, se.Pos.Offset, se.Msg, se.Hint)
+	return errors.Join(mistakes...)
 }

@@ -291,12 +291,42 @@ func TestEveryMistake(t *testing.T) {
 		"migrations/2_b.sql": "-- +goose Up\nSELECT 1;\n",
 		"migrations/2_c.sql": "-- +goose Up\nSELECT 1;\n",
 		"migrations/3_d.sql": "-- +goose Up\nCREATE TASK x SCHEDULE = 1 MINUTE AS {{ load \"bad\" }};\n",
+		"migrations/4_e.sql": "-- dbctl: adopt it\n-- dbctl: Allow=irreversible \"x\"\n-- dbctl: allow=\n-- dbctl: allow-irreversible \"x\"\n" +
+			"-- +goose Up\nSELECT {{ var \"a\" }}, {{ if eq (var \"b\") \"c\" }}{{ end }}, {{ var \"a\" }};\nSELECT {{ var \"d\" }};\n",
+		"loads/worse.sql": "-- dbctl: filename_column=c\n -- dbctl: empty=ok\nCOPY INTO t FROM @s/{{ var \"a\" }}/",
 	})
-	if _, err := Open(Options{Dir: dir, Env: "e"}); len(exit.Each(err)) != 8 {
-		t.Errorf("got %d mistakes, want 8: %v", len(exit.Each(err)), err)
+	_, err = Open(Options{Dir: dir, Env: "e"})
+	got = nil
+	for _, each := range exit.Each(err) {
+		e, _ := errors.AsType[*Error](each)
+		hint, _, _ := strings.Cut(e.Hint, "?")
+		got = append(got, e.Error()+" | "+hint)
+	}
+	const addA = "add it below vars: in dbctl.yaml, or say --var "
+	if want := []string{
+		"loads/bad.sql:1:1: unknown header colour | there are filename-column, optional, pattern, window, on-changed, rule, empty, expect-every, lint-ignore",
+		"loads/bad.sql:2:1: empty=maybe is unknown | write -- dbctl: empty=ok",
+		"loads/bad.sql:3:1: not a COPY INTO | write COPY INTO table FROM @stage/path/ …",
+		"loads/worse.sql:1:1: unknown header filename_column | did you mean filename-column",
+		"loads/worse.sql:2:2: -- dbctl: does not start in column 1 | put it on a line of its own",
+		"loads/worse.sql:3:24: no var \"a\" | " + addA + "a=…",
+		"migrations/2_c.sql: version 2 is that of migrations/2_b.sql too | give one of them the next number; one that is applied somewhere keeps its own",
+		"migrations/1_a.sql:1:1: allow=all allows nothing | it may be irreversible or out-of-order",
+		"migrations/1_a.sql:3:11: no var \"nope\" | " + addA + "nope=…",
+		"migrations/1_a.sql:5:11: no var \"neither\" | " + addA + "neither=…",
+		"migrations/3_d.sql:2:41: load \"bad\" has mistakes of its own | mend loads/bad.sql first",
+		"migrations/4_e.sql:1:1: what follows adopt is not a quoted reason | write -- dbctl: key=value \"why\"",
+		"migrations/4_e.sql:2:1: unknown header Allow | did you mean allow",
+		"migrations/4_e.sql:3:1: allow= without a value | write -- dbctl: key=value \"why\"",
+		"migrations/4_e.sql:4:1: unknown header allow-irreversible | did you mean allow=irreversible",
+		"migrations/4_e.sql:6:11: no var \"a\" | " + addA + "a=…",
+		"migrations/4_e.sql:6:33: no var \"b\" | " + addA + "b=…",
+		"migrations/4_e.sql:7:11: no var \"d\" | " + addA + "d=…",
+	}; !slices.Equal(got, want) {
+		t.Errorf("files:\ngot\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	p, err := Open(Options{Dir: dir, Env: "e", Partial: true})
-	if err != nil || len(p.Loads) != 1 || len(p.Migrations) != 0 || len(exit.Each(p.MigrationMistakes())) != 5 {
+	if err != nil || len(p.Loads) != 1 || len(p.Migrations) != 0 || len(exit.Each(p.MigrationMistakes())) != 12 {
 		t.Errorf("partly: got %d loads, %d migrations, %v, %v", len(p.Loads), len(p.Migrations), p.MigrationMistakes(), err)
 	}
 }

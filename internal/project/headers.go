@@ -25,7 +25,7 @@ var (
 
 // badHeader is an *Error at a header.
 func badHeader(src *source, h sqltext.Header, msg, hint string) error {
-	return errorAt(src.path, src.text, h.Pos.Offset, msg, hint)
+	return src.errorAt(h.Pos.Offset, msg, hint)
 }
 
 // checkMigrationHeaders checks the headers of a migration: each gives a consent, and says why.
@@ -67,7 +67,11 @@ func checkMigrationHeaders(src *source, headers []sqltext.Header) error {
 }
 
 func unknownHeader(src *source, h sqltext.Header, keys, others []string, where string) error {
-	hint := didYouMean(h.Key, keys, "there are "+strings.Join(keys, ", "))
+	near := keys
+	if slices.Contains(keys, "allow") { // allow-irreversible is the name of the flag
+		near = append(slices.Clone(keys), "allow="+allowed[0], "allow="+allowed[1])
+	}
+	hint := didYouMean(h.Key, near, "there are "+strings.Join(keys, ", "))
 	if slices.Contains(others, h.Key) {
 		hint = h.Key + " is a header of " + where
 	}

@@ -33,6 +33,14 @@ func within(t *testing.T, o Options) *Error {
 	}
 }
 
+// TestManyMistakes: a file of nothing but mistakes takes a time that grows with its length.
+func TestManyMistakes(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"-- dbctl: a\n", "-- dbctl:\n"} {
+		within(t, Options{Dir: folder(t, files{"migrations/1_a.sql": "-- +goose Up\n" + strings.Repeat(line, 100_000)})})
+	}
+}
+
 // TestHostileFiles: a project whose files are links to the machine's own, pipes, devices or larger than sensible is refused by name, at
 // once, and nothing of what they hold is shown.
 func TestHostileFiles(t *testing.T) {

@@ -68,15 +68,15 @@ func (r *renderer) readLoad(file string) (Load, error) {
 		return l, err
 	}
 	r.known.read(src.text)
-	if l.Headers, err = sqltext.Headers(src.text); err != nil {
-		return l, fromSQL(src.path, src.text, err)
+	l.Headers, err = sqltext.Headers(src.text)
+	malformed := src.fromSQL(err)
+	copied := &l.Copy
+	wrong := r.readLoadText(&l, src)
+	if wrong != nil {
+		copied = nil
 	}
-	if err := r.readLoadText(&l, src); err != nil {
-		_, headers := readLoadHeaders(src, l.Headers, nil)
-		return l, errors.Join(headers, err)
-	}
-	l.LoadHeader, err = readLoadHeaders(src, l.Headers, &l.Copy)
-	return l, err
+	l.LoadHeader, err = readLoadHeaders(src, l.Headers, copied)
+	return l, inOrder(malformed, err, wrong)
 }
 
 // readLoadText reads the statement of a load.

@@ -112,18 +112,18 @@ func (r *renderer) migration(f migrationFile) (Migration, error) {
 	}
 	r.known.read(src.text)
 	file, err := sqltext.ParseFile(src.text)
-	if err != nil {
-		return m, fromSQL(src.path, src.text, err)
+	if file.Up.Start == 0 {
+		return m, src.fromSQL(err)
 	}
 	m.Headers, m.HasDown = file.Headers, file.HasDown
-	mistakes := []error{checkMigrationHeaders(src, file.Headers)}
+	mistakes := []error{src.fromSQL(err), checkMigrationHeaders(src, file.Headers)}
 	m.Up, err = r.section(src, file.Up)
 	mistakes = append(mistakes, err)
 	if file.HasDown {
 		m.Down, err = r.section(src, file.Down)
 		mistakes = append(mistakes, err)
 	}
-	return m, errors.Join(mistakes...)
+	return m, inOrder(mistakes...)
 }
 
 // Script reads SQL that stands in no migration: name is the file of its mistakes. Templates are expanded as in migrations.

@@ -16,7 +16,8 @@ const bom = "\ufeff"
 type source struct {
 	path  string // as errors show it: relative to the project's folder
 	text  string
-	lines []int // offsets of line starts; made at the first use
+	lines []int    // offsets of line starts; made at the first use
+	shown []string // the lines that an error may show, "" for those with a key; made at the first use
 }
 
 // readSource reads a SQL file. Bytes that no SQL text holds are refused here, so that nothing below has to expect them.
@@ -27,7 +28,7 @@ func readSource(dir, path string) (*source, error) {
 	}
 	s := &source{path: path, text: string(text)}
 	if i := strings.IndexByte(s.text, 0); i >= 0 {
-		return nil, errorAt(path, s.text, i, "NUL byte", "save the file as UTF-8")
+		return nil, s.errorAt(i, "NUL byte", "save the file as UTF-8")
 	}
 	if !utf8.ValidString(s.text) {
 		i := 0
@@ -38,7 +39,7 @@ func readSource(dir, path string) (*source, error) {
 			}
 			i += n
 		}
-		return nil, errorAt(path, s.text, i, "text is not UTF-8", "save the file as UTF-8")
+		return nil, s.errorAt(i, "text is not UTF-8", "save the file as UTF-8")
 	}
 	return s, nil
 }
@@ -105,7 +106,7 @@ func (e *expansion) fail(err error) error {
 }
 
 func (e *expansion) errorAt(offset int, msg, hint string) *Error {
-	return errorAt(e.src.path, e.src.text, e.origin(offset), msg, hint)
+	return e.src.errorAt(e.origin(offset), msg, hint)
 }
 
 // statement is one statement of the expanded text, with its place.

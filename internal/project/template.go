@@ -26,6 +26,8 @@ type renderer struct {
 	broken []Broken        // loads that could not be read
 	asked  map[string]bool // vars that the templates ask for
 
+	lacking []string // vars that are not there, of the template that is being expanded: told, and read as their names
+
 	base   *template.Template
 	budget *budget // of the template that is being expanded
 }
@@ -34,6 +36,7 @@ type renderer struct {
 const (
 	maxExpanded = 64 << 20  // bytes, those that functions return included
 	maxSteps    = 1_000_000 // actions, turns of a range and calls of templates
+	maxLacking  = 20        // vars that are not there
 )
 
 // blocks are what text/template reads by calling itself, however deep: nested without end they take the stack, and with it the process.
@@ -62,7 +65,7 @@ func (r *renderer) expand(src *source, text string, start int) (*expansion, erro
 		return &expansion{src, text, []segment{{0, start, true}}}, nil
 	}
 	if nested := blocks.FindAllStringIndex(text, maxBlocks+1); len(nested) > maxBlocks {
-		return nil, errorAt(src.path, src.text, start+nested[maxBlocks][0], fmt.Sprintf("the template has more than %d blocks", maxBlocks), "")
+		return nil, src.errorAt(start+nested[maxBlocks][0], fmt.Sprintf("the template has more than %d blocks", maxBlocks), "")
 	}
 	if r.base == nil {
 		r.budget = &budget{}
@@ -76,15 +79,26 @@ func (r *renderer) expand(src *source, text string, start int) (*expansion, erro
 		return nil, r.failed(src, text, start, err)
 	}
 	w := &recorder{starts: map[*byte]segment{}, budget: r.budget}
-	*r.budget = budget{steps: maxSteps, bytes: maxExpanded}
 	for _, tree := range t.Templates() {
 		w.instrument(tree.Root, text, start)
 		w.step(tree.Root, text, start)
 	}
-	if err := t.Execute(w, map[string]any{}); err != nil {
-		return nil, r.failed(src, text, start, err)
+	var mistakes []error
+	r.lacking = nil
+	for { // once more for each var that is not there, so that all are told at once
+		*r.budget = budget{steps: maxSteps, bytes: maxExpanded}
+		err := t.Execute(w, map[string]any{})
+		if err == nil {
+			break
+		}
+		mistakes = append(mistakes, r.failed(src, text, start, err))
+		lacks, ok := errors.AsType[*noVar](err)
+		if !ok || len(mistakes) == maxLacking {
+			break
+		}
+		r.lacking = append(r.lacking, lacks.name)
 	}
-	return &expansion{src, w.out.String(), w.segments}, nil
+	return &expansion{src, w.out.String(), w.segments}, errors.Join(mistakes...)
 }
 
 // recorder is what a template writes to. text/template writes a text node by one Write of the node's own bytes, and what an
@@ -173,6 +187,14 @@ func (w *recorder) instrumentBranch(b *parse.BranchNode, text string, start int)
 type mistake struct{ msg, hint string }
 
 func (m *mistake) Error() string { return m.msg }
+
+// noVar is the mistake of a var that is not there.
+type noVar struct {
+	*mistake
+	name string
+}
+
+func (n *noVar) Unwrap() error { return n.mistake }
 
 // functionNames are the functions of ours that a template may call.
 var functionNames = []string{"secret", "var", "has", "database", "warehouse", "env_name", "quote", "ident", "load"}
@@ -296,16 +318,19 @@ func (r *renderer) variable(name string, defaults ...any) (string, error) {
 		}
 		return v, nil
 	}
+	if slices.Contains(r.lacking, name) {
+		return name, nil
+	}
 	if env, ok := r.unset[name]; ok {
-		return "", &mistake{
+		return "", &noVar{&mistake{
 			"var " + strconv.Quote(name) + " has no value: the environment variable " + env + " is not set",
 			"export " + env + "=…, or --var " + name + "=…",
-		}
+		}, name}
 	}
-	return "", &mistake{
+	return "", &noVar{&mistake{
 		"no var " + strconv.Quote(name),
 		didYouMean(name, slices.Sorted(maps.Keys(r.env.Vars)), "add it below vars: in "+ConfigFile+", or say --var "+name+"=…"),
-	}
+	}, name}
 }
 
 // warehouse is the environment's; "default" is what Databend calls the one of a server that has no other.
@@ -380,5 +405,5 @@ func (r *renderer) failed(src *source, text string, start int, err error) error 
 	} else if strings.Contains(msg, "unexpected EOF") {
 		hint = "close each {{ if }}, {{ with }} and {{ range }} with {{ end }}, in the same section"
 	}
-	return errorAt(src.path, src.text, start+min(at, len(text)), msg, hint)
+	return src.errorAt(start+min(at, len(text)), msg, hint)
 }

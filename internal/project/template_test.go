@@ -1,6 +1,7 @@
 package project
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -127,7 +128,7 @@ func FuzzExpand(f *testing.F) {
 		src := &source{path: "f", text: head + text + "tail"}
 		e, err := testRenderer().expand(src, text, len(head))
 		if err != nil {
-			if _, ok := err.(*Error); !ok {
+			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("got %T: %v", err, err)
 			}
 			return

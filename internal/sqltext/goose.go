@@ -29,7 +29,8 @@ var annotationNames = []string{"Up", "Down", "StatementBegin", "StatementEnd", "
 
 // ParseFile reads goose's annotations as goose v3.29 does (internal/sqlparser/parser.go): Up, Down, StatementBegin/End,
 // NO TRANSACTION, in any case, line-based. Where goose's line rule and Databend's tokens disagree (an annotation inside a
-// string or block comment) it is an error. ENVSUB ON is refused with a hint. src is the file before its template is expanded.
+// string or block comment) it is an error. ENVSUB ON is refused with a hint. src is the file before its template is expanded. Where
+// the mistakes are of headers alone, the File beside them has its sections; else it is empty.
 func ParseFile(src string) (File, error) {
 	tokens, err := scan(src, true)
 	if err != nil {

@@ -154,7 +154,7 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		"-- dbctl:", "-- dbctl: =x", "-- dbctl: Allow=irreversible", "-- dbctl: allow=", `-- dbctl: allow= "why"`, "-- dbctl: allow=irreversible because", "-- dbctl: adopt it",
+		"-- dbctl:", "-- dbctl: =x", "-- dbctl: allow=", `-- dbctl: allow= "why"`, "-- dbctl: allow=irreversible because", "-- dbctl: adopt it",
 		`-- dbctl: adopt "why`, `-- dbctl: adopt why"`, `-- dbctl: adopt ""`, `-- dbctl: adopt "a" "b"`, `-- dbctl: adopt "a" b`, " -- dbctl: adopt", "SELECT 1; -- dbctl: adopt", "-- dbctl: allow =irreversible",
 	} {
 		var e *Error

@@ -1,6 +1,7 @@
 package sqltext
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,8 +17,8 @@ type Header struct {
 const LintIgnore = "lint-ignore"
 
 // Headers returns the -- dbctl: lines of src, before or after its template is expanded. A line that is none but looks like one
-// (indented, behind a statement, without key, with an unquoted reason) is an *Error, since a header gives consent. Which keys
-// and values there are is not decided here. A value is one word; that of window and pattern, and a list after a comma, may hold blanks.
+// (indented, behind a statement, without key, with an unquoted reason) is an *Error, since a header gives consent; each is told,
+// joined, beside the headers that are whole. Which keys and values there are is not decided here. A value is one word; that of window and pattern, and a list after a comma, may hold blanks.
 func Headers(src string) ([]Header, error) {
 	tokens, err := scan(src, true)
 	if err != nil {
@@ -28,6 +29,7 @@ func Headers(src string) ([]Header, error) {
 
 func headersOf(src string, tokens []Token) ([]Header, error) {
 	var headers []Header
+	var mistakes []error
 	place := Pos{Line: 1} // of the last header's line
 	for _, t := range tokens {
 		if t.Kind != Comment || src[t.Start] != '-' {
@@ -41,24 +43,25 @@ func headersOf(src string, tokens []Token) ([]Header, error) {
 		place.Line += strings.Count(src[place.Offset:t.Start], "\n")
 		place.Offset = strings.LastIndexByte(src[:t.Start], '\n') + 1
 		line := strings.TrimPrefix(src[place.Offset:t.Start], bom)
+		h.Pos = Pos{Offset: t.Start, Line: place.Line, Column: 1 + utf8.RuneCountInString(line)}
 		if line != "" && h.Key != LintIgnore {
-			return nil, errorAt(src, t.Start, "-- dbctl: does not start in column 1", "put it on a line of its own")
+			msg, hint = "-- dbctl: does not start in column 1", "put it on a line of its own"
 		}
 		if msg != "" {
-			return nil, errorAt(src, t.Start, msg, hint)
+			mistakes = append(mistakes, &Error{Pos: h.Pos, Msg: msg, Hint: hint})
+			continue
 		}
 		h.Trailing = strings.TrimSpace(line) != ""
-		h.Pos = Pos{Offset: t.Start, Line: place.Line, Column: 1 + utf8.RuneCountInString(line)}
 		headers = append(headers, h)
 	}
-	return headers, nil
+	return headers, errors.Join(mistakes...)
 }
 
 // parseHeader reads what follows "-- dbctl:"; msg says what is wrong with it.
 func parseHeader(text string) (h Header, msg, hint string) {
 	const form = `write -- dbctl: key=value "why"`
 	n := 0
-	for n < len(text) && (text[n] >= 'a' && text[n] <= 'z' || n > 0 && (text[n] == '-' || isDigit(text[n]))) {
+	for n < len(text) && (isASCIILetter(text[n]) || n > 0 && (text[n] == '-' || text[n] == '_' || isDigit(text[n]))) { // Filename_Column is an unknown key, near one that is known
 		n++
 	}
 	h.Key = text[:n]
