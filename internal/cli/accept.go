@@ -14,6 +14,7 @@ func acceptCommand() *command {
 	return &command{
 		name:  "migrate accept",
 		args:  "VERSION...",
+		try:   "3",
 		short: "record edited files' new checksums, with --reason",
 		long: `
 An applied file that was edited stops every run, since nobody can tell what the database has of it. This is your word that the
@@ -36,7 +37,7 @@ new text means the same, or that the database was brought in step by hand.`,
 					}
 				}
 				if strings.TrimSpace(*reason) == "" {
-					return usageError("migrate accept: a person's word needs a reason", "--reason \"only a comment was changed\"")
+					return usageError("migrate accept: a person's word needs a reason", a.line(args, "--reason", "only a comment was changed"))
 				}
 				return a.migrator(ctx, access{writes: true, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error {
 					for _, v := range versions {

@@ -23,6 +23,7 @@ func baselineCommand() *command {
 	return &command{
 		name:  "migrate baseline",
 		args:  "VERSION",
+		try:   "3",
 		short: "adopt an existing database: record as applied without running",
 		long: `
 Records every version up to VERSION as applied, on your word that the database looks as if they had run.`,

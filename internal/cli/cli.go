@@ -48,6 +48,7 @@ type app struct {
 	run   string   // id of this run, on every JSON line and in the journal
 	given string   // the flags of the command line, for the journal
 	rest  []string // its arguments
+	where []string // the flags that say which project and environment
 	scrub *secret.Scrubber
 
 	inTerminal bool // Stdin is a terminal: a person may be asked

@@ -132,7 +132,7 @@ func TestMistakes(t *testing.T) {
 		env  map[string]string
 		want string // stderr
 	}{
-		{args: "dev", want: "dbctl: dev: no command given\nhint: `dbctl dev start|stop|status|dsn`\n"},
+		{args: "dev", want: "dbctl: dev: no command given\nhint: `dbctl help dev` lists the commands\n"},
 		{args: "shwo 3", want: "dbctl: unknown command \"shwo\"\nhint: did you mean `dbctl show`?\n"},
 		{args: "dev strat", want: "dbctl: unknown command \"dev strat\"\nhint: did you mean `dbctl dev start`?\n"},
 		{args: "start", want: "dbctl: unknown command \"start\"\nhint: did you mean `dbctl dev start`?\n"},
@@ -141,8 +141,16 @@ func TestMistakes(t *testing.T) {
 		{args: "show --jsno 3", want: "dbctl: unknown flag: --jsno\nhint: did you mean --json?\n"},
 		{args: "--envfile x show", want: "dbctl: unknown flag: --envfile\nhint: did you mean --env-file?\n"},
 		{args: "show -x 3", want: "dbctl: unknown shorthand flag: 'x' in -x\nhint: `dbctl help show` lists the flags\n"},
-		{args: "show", want: "dbctl: show: an argument is missing\nhint: `dbctl show VERSION|LOAD`\n"},
-		{args: "show 1 2", want: "dbctl: show: unexpected argument \"2\"\nhint: `dbctl show VERSION|LOAD`\n"},
+		{args: "show", want: "dbctl: show: an argument is missing\nhint: `dbctl show 3`\n"},
+		{args: "migrate accept", want: "dbctl: migrate accept: an argument is missing\nhint: `dbctl migrate accept 3`\n"},
+		{args: "migrate accept 2 -e prod", want: "dbctl: migrate accept: a person's word needs a reason\nhint: `dbctl migrate accept 2 --env prod --reason 'only a comment was changed'`\n"},
+		{args: "migrate recover --mark-applied", want: "dbctl: migrate recover: a person's word needs a reason\nhint: `dbctl migrate recover --mark-applied --reason 'I looked, and it is so'`\n"},
+		{args: "load", want: "dbctl: load: which one?\nhint: `dbctl load videos`, or `dbctl load --all`\n"},
+		{args: "load a --limt 3", want: "dbctl: unknown flag: --limt\nhint: did you mean --limit?\n"},
+		{args: "load a --limit x", want: "dbctl: --limit \"x\": want a whole number\nhint: `dbctl help load` lists the flags\n"},
+		{args: "load a --every 5", want: "dbctl: --every \"5\": want a time like 90s, 10m or 1h30m\nhint: `dbctl help load` lists the flags\n"},
+		{args: "load a --mark new", want: "dbctl: load: --mark is a person's word, and needs a reason\nhint: `dbctl load a --mark new --reason 'why it is so'`\n"},
+		{args: "show 1 2", want: "dbctl: show: unexpected argument \"2\"\nhint: `dbctl show 1`\n"},
 		{args: "version -e", want: "dbctl: flag needs an argument: 'e' in -e\nhint: `dbctl help version` lists the flags\n"},
 		{args: "--color=blue version", want: "dbctl: --color \"blue\": want auto, always or never\nhint: `dbctl help version` lists the flags\n"},
 		{args: "version --timeout -3s", want: "dbctl: --timeout \"-3s\": want a time like 90s, 10m or 1h30m\nhint: `dbctl help version` lists the flags\n"},

@@ -12,6 +12,7 @@ type command struct {
 	name  string // "migrate up"
 	args  string // "[VERSION]", as help shows it
 	short string // one line, for lists
+	try   string // arguments that it may have, for the hint of a command line without them
 	long  string // what a person needs to know before typing it; may be empty
 
 	// exits are the codes that this command can end with, and what they mean for it.

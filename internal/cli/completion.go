@@ -60,6 +60,7 @@ func completionCommand() *command {
 	return &command{
 		name:  "completion",
 		args:  "bash|zsh|fish",
+		try:   "bash",
 		short: "a script that completes commands, flags, versions and loads",
 		long: `
   bash   source <(dbctl completion bash)

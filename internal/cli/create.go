@@ -16,6 +16,7 @@ func createCommand() *command {
 	return &command{
 		name:  "migrate create",
 		args:  "NAME",
+		try:   "add_country",
 		short: "a new file in migrations/ (timestamp; --sequential for numbers)",
 		exits: []ending{
 			{exit.Done, "the file was written; its path is shown"},

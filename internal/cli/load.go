@@ -34,6 +34,7 @@ func loadCommand() *command {
 	return &command{
 		name:  "load",
 		args:  "NAME...|--all|--list",
+		try:   "videos",
 		short: "load what is new; NAME may be a glob, a folder or a path",
 		long: `
 A load is a file of loads/: videos for loads/videos.sql, daily/videos for loads/daily/videos.sql, which may be typed as a path;
@@ -55,7 +56,7 @@ the ledger remembers it for ever, and notices when it is overwritten. Of several
 			var lf loadFlags
 			lf.bind(f)
 			return func(ctx context.Context, args []string) error {
-				if err := lf.refuse(f, args); err != nil {
+				if err := lf.refuse(a, f, args); err != nil {
 					return err
 				}
 				if lf.every > 0 {
@@ -106,18 +107,22 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 }
 
 // refuse refuses flags that contradict each other.
-func (lf *loadFlags) refuse(f *pflag.FlagSet, args []string) error {
+func (lf *loadFlags) refuse(a *app, f *pflag.FlagSet, args []string) error {
 	var modes []string
 	for _, m := range []string{"list", "history", "dry-run", "plan", "validate", "preview", "mark"} {
 		if f.Changed(m) {
 			modes = append(modes, "--"+m)
 		}
 	}
+	if lf.all && len(args) > 0 {
+		return usageError("load: --all and a name contradict each other", a.line(nil, "--all")+", or "+a.line(args))
+	}
+	if lf.all {
+		args = []string{"--all"}
+	}
 	switch {
-	case lf.all && len(args) > 0:
-		return usageError("load: --all and a name contradict each other", "`dbctl load --all`, or `dbctl load NAME...`")
-	case !lf.all && !lf.list && !lf.check && len(args) == 0:
-		return usageError("load: which one?", "`dbctl load NAME...`, or `dbctl load --all`")
+	case !lf.list && !lf.check && len(args) == 0:
+		return usageError("load: which one?", a.line(a.tryArgs())+", or "+a.line(nil, "--all"))
 	case len(modes) > 1 && !(lf.plan && len(modes) == 2 && f.Changed("plan") && f.Changed("dry-run")):
 		return usageError(fmt.Sprintf("load: %s and %s contradict each other", modes[0], modes[1]), "use one of them")
 	case lf.check && (lf.validate || lf.preview > 0 || lf.mark != ""):
@@ -125,23 +130,23 @@ func (lf *loadFlags) refuse(f *pflag.FlagSet, args []string) error {
 	case lf.check && lf.every > 0:
 		return usageError("load: --check and --every contradict each other", "use one of them")
 	case lf.mark != "" && strings.TrimSpace(lf.reason) == "":
-		return usageError("load: --mark is a person's word, and needs a reason", "--mark "+lf.mark+" --reason \"…\"")
+		return usageError("load: --mark is a person's word, and needs a reason", a.line(args, "--mark", lf.mark, "--reason", "why it is so"))
 	case lf.reason != "" && lf.mark == "":
-		return usageError("load: --reason goes with --mark", "--mark loaded|new|quarantined --reason \"…\"")
+		return usageError("load: --reason goes with --mark", a.line(args, "--mark", "loaded", "--reason", lf.reason)+"; or new, or quarantined")
 	case f.Changed("preview") && lf.preview < 1:
-		return usageError("load: --preview needs a number of rows", "--preview 5")
+		return usageError("load: --preview needs a number of rows", a.line(args, "--preview", "5"))
 	case lf.options.Limit < 0 || f.Changed("limit") && lf.options.Limit == 0:
-		return usageError("load: --limit needs a number of files", "--limit 100")
+		return usageError("load: --limit needs a number of files", a.line(args, "--limit", "100"))
 	case f.Changed("every") && lf.every <= 0:
-		return usageError("load: --every needs a time", "--every 10m")
+		return usageError("load: --every needs a time", a.line(args, "--every", "10m"))
 	case lf.every > 0 && len(modes) > 0:
 		return usageError(fmt.Sprintf("load: --every and %s contradict each other", modes[0]), "use one of them")
 	case lf.options.Reload && lf.options.Path == "":
-		return usageError("load: --reload replaces rows, so it must be told of which files", "--reload --path GLOB")
+		return usageError("load: --reload replaces rows, so it must be told of which files", a.line(args, "--reload", "--path", "GLOB"))
 	case lf.options.Reload && (lf.options.Force || lf.mark != "" || lf.list):
 		return usageError("load: --reload goes with none of --force, --mark and --list", "use one of them")
 	case lf.options.Force && lf.options.Path == "":
-		return usageError("load: --force loads files twice, so it must be told which", "--force --path GLOB")
+		return usageError("load: --force loads files twice, so it must be told which", a.line(args, "--force", "--path", "GLOB"))
 	}
 	return nil
 }
@@ -165,6 +170,15 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	if err != nil {
 		return err
 	}
+	err = a.eachMode(ctx, lf, loads, loader, t)
+	if len(names) == 0 { // a broken load does not keep the others from being loaded, nor is it left out in silence
+		return withBroken(w.project, len(loads), err)
+	}
+	return err
+}
+
+// eachMode does with the loads what the flags ask for.
+func (a *app) eachMode(ctx context.Context, lf loadFlags, loads []project.Load, loader *load.Loader, t *tally) error {
 	lf.options.Verbose = a.verbose
 	if !lf.list && !lf.history && !lf.check && lf.mark == "" {
 		a.unheeded(loads)
@@ -199,11 +213,7 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	case lf.preview > 0:
 		return eachLoad(ctx, loads, func(l project.Load) error { return loader.Preview(ctx, l, lf.options, lf.preview) })
 	}
-	err = loader.All(ctx, loads, lf.options)
-	if lf.all { // a broken load does not keep the others from being loaded
-		return withBroken(w.project, len(loads), err)
-	}
-	return err
+	return loader.All(ctx, loads, lf.options)
 }
 
 // withBroken adds the mistakes of broken loads to what became of the others.

@@ -20,6 +20,7 @@ func loadCreateCommand() *command {
 	return &command{
 		name:  "load create",
 		args:  "NAME --from @STAGE/PATH/|URI",
+		try:   "trips --from @lake/trips/",
 		short: "write a load, and the migration of its table, from the files in a place",
 		long: `
 The columns of some of the files are read; where their types differ, a wider one is taken. What is written is shown before:

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/shell"
 )
 
 // parse reads the command line: verbs, flags and arguments, the flags anywhere. It leaves the globals and the command in a, also where
@@ -44,6 +46,11 @@ func (a *app) parse() (runFunc, error) {
 		run = a.cmd.bind(a, newFlagSet())
 	}
 	a.given = givenFlags(flags)
+	for _, name := range []string{"dir", "env", "env-file"} {
+		if f := flags.Lookup(name); f.Changed {
+			a.where = append(a.where, "--"+name, f.Value.String())
+		}
+	}
 	a.rest = flags.Args()
 	return func(ctx context.Context) error { return run(ctx, a.rest) }, nil
 }
@@ -143,16 +150,12 @@ func (a *app) noVerb(group string) error {
 	if group == "" {
 		return &helpRequest{helpFor("")}
 	}
-	return usageError(fmt.Sprintf("%s: no command given", group), fmt.Sprintf("`dbctl %s %s`", group, oneOf(below(group))))
+	return usageError(fmt.Sprintf("%s: no command given", group), listed(group))
 }
 
-// oneOf is up|down|….
-func oneOf(cs []*command) string {
-	names := make([]string, len(cs))
-	for i, c := range cs {
-		names[i] = c.verb()
-	}
-	return strings.Join(names, "|")
+// listed is the hint where a verb of a group is wanted.
+func listed(group string) string {
+	return fmt.Sprintf("`dbctl %s` lists the commands", strings.TrimSpace("help "+group))
 }
 
 func unknownVerb(group, verb string) error {
@@ -172,9 +175,8 @@ func unknownVerb(group, verb string) error {
 				return usageError(msg, fmt.Sprintf("did you mean `dbctl %s`?", c.name))
 			}
 		}
-		return usageError(msg, "`dbctl help` lists the commands")
 	}
-	return usageError(msg, fmt.Sprintf("`dbctl help %s` lists the commands", group))
+	return usageError(msg, listed(group))
 }
 
 // flagError turns pflag's error into ours. name is the command as far as it was read.
@@ -200,18 +202,39 @@ func (a *app) flagError(err error, flags *pflag.FlagSet, name string) error {
 	}
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		// pflag's own text quotes the value and the flag's short name in one; name the flag only.
-		return usageError(fmt.Sprintf("--%s %q: %v", invalid.GetFlag().Name, invalid.GetValue(), invalid.Unwrap()), hint)
+		want := invalid.Unwrap().Error()
+		switch invalid.GetFlag().Value.Type() {
+		case "int", "int64":
+			want = "want a whole number"
+		case "duration":
+			want = errWantTime.Error()
+		}
+		return usageError(fmt.Sprintf("--%s %q: %s", invalid.GetFlag().Name, invalid.GetValue(), want), hint)
 	}
 	return usageError(err.Error(), hint)
+}
+
+// line is this command with other arguments and flags, as a hint that can be pasted.
+func (a *app) line(args []string, flags ...string) string {
+	return "`" + shell.Join(slices.Concat([]string{"dbctl"}, strings.Fields(a.cmd.name), args, a.where, flags)...) + "`"
+}
+
+// tryArgs are arguments that this command may have: of this project, where there is one.
+func (a *app) tryArgs() []string {
+	args := strings.Fields(a.cmd.try)
+	if own := a.arguments(a.cmd.complete); len(own) > 0 && len(args) > 0 {
+		args[0] = own[len(own)-1].value
+	}
+	return args
 }
 
 // exactArgs checks how many arguments there are.
 func (a *app) exactArgs(args []string, atLeast, atMost int) error {
 	switch {
 	case len(args) < atLeast:
-		return usageError(fmt.Sprintf("%s: an argument is missing", a.cmd.name), fmt.Sprintf("`%s`", a.cmd.usage()))
+		return usageError(fmt.Sprintf("%s: an argument is missing", a.cmd.name), a.line(a.tryArgs()))
 	case atMost >= 0 && len(args) > atMost:
-		return usageError(fmt.Sprintf("%s: unexpected argument %q", a.cmd.name, args[atMost]), fmt.Sprintf("`%s`", a.cmd.usage()))
+		return usageError(fmt.Sprintf("%s: unexpected argument %q", a.cmd.name, args[atMost]), a.line(args[:atMost]))
 	}
 	return nil
 }

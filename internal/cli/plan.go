@@ -52,7 +52,9 @@ Nothing is written, not even dbctl's own tables.`,
 					if a.verbose {
 						err = errors.Join(err, a.planFiles(ctx, t, p, loader))
 					}
-					a.ui.Event(totals.summary(t))
+					if p.MigrationMistakes() == nil {
+						a.ui.Event(totals.summary(t))
+					}
 					if *check {
 						err = errors.Join(err, t.found())
 					}
@@ -253,13 +255,15 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 }
 
 // both looks at the migrations and the loads of a project, beside each other: neither needs what the other learns. What there is to
-// say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong.
+// say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong. Broken loads are left out,
+// and all migrations where one of them is broken; the mistakes come last.
 func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink, migrations func(*migrate.Migrator,
 	context.Context) error, f func(*project.Project, *load.Loader, error) error,
 ) error {
-	w, err := a.open(ctx, access{})
+	var mistakes error
+	w, err := a.open(ctx, access{check: func(p *project.Project) error { mistakes = p.Mistakes(); return nil }})
 	if err != nil {
-		return err
+		return errors.Join(mistakes, err)
 	}
 	defer w.close()
 	m, err := a.newMigrator(ctx, w, runFlags{dryRun: true, planned: planned}, sink)
@@ -276,10 +280,13 @@ func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink
 	var listed error
 	var listing sync.WaitGroup
 	listing.Go(func() { listed = loader.List(ctx, w.project.Loads) })
-	looked := migrations(m, ctx)
+	var looked error
+	if w.project.MigrationMistakes() == nil { // one that cannot be read would look like one that is missing
+		looked = migrations(m, ctx)
+	}
 	later.release()
 	listing.Wait()
-	return f(w.project, loader, errors.Join(looked, listed))
+	return errors.Join(f(w.project, loader, errors.Join(looked, listed)), mistakes)
 }
 
 // holdBack keeps events back until it is released.

@@ -37,7 +37,7 @@ first; this is for doing only that, for going on with it, and for a person's wor
 				if err := a.exactArgs(args, 0, 0); err != nil {
 					return err
 				}
-				how, err := recoverHow(*resume, *applied, *rolledBack, *reason)
+				how, err := a.recoverHow(*resume, *applied, *rolledBack, *reason)
 				if err != nil {
 					return err
 				}
@@ -49,7 +49,7 @@ first; this is for doing only that, for going on with it, and for a person's wor
 	}
 }
 
-func recoverHow(resume, applied, rolledBack bool, reason string) (string, error) {
+func (a *app) recoverHow(resume, applied, rolledBack bool, reason string) (string, error) {
 	how, chosen := migrate.RollBack, 0
 	for _, c := range []struct {
 		on  bool
@@ -63,11 +63,11 @@ func recoverHow(resume, applied, rolledBack bool, reason string) (string, error)
 	word := applied || rolledBack
 	switch {
 	case chosen > 1:
-		return "", usageError("migrate recover: --resume, --mark-applied and --mark-rolled-back contradict each other", "use one of them")
+		return "", usageError("migrate recover: --resume, --mark-applied and --mark-rolled-back contradict each other", a.line(nil))
 	case word && strings.TrimSpace(reason) == "":
-		return "", usageError("migrate recover: a person's word needs a reason", "--"+how+" --reason \"…\"")
+		return "", usageError("migrate recover: a person's word needs a reason", a.line(nil, "--"+how, "--reason", "I looked, and it is so"))
 	case !word && reason != "":
-		return "", usageError("migrate recover: --reason goes with --mark-applied or --mark-rolled-back", "leave it out")
+		return "", usageError("migrate recover: --reason goes with --mark-applied or --mark-rolled-back", a.line(nil))
 	}
 	return how, nil
 }

@@ -15,10 +15,11 @@ func restoreCommand() *command {
 	return &command{
 		name:  "migrate restore",
 		args:  "VERSION",
+		try:   "3",
 		short: "write back the file of an applied migration from the journal",
 		long: `
-For a file that was deleted, or that is only on somebody else's machine. The journal has its SQL with templates expanded, but for
-secrets; comments and headers above -- +goose Up are not kept. A file that is there is never overwritten.`,
+For a file that was deleted, or that is only on somebody else's machine. It comes back as it was when it was applied or accepted, with
+its headers, comments and templates. A file that is there is never overwritten.`,
 		exits: []ending{
 			{exit.Done, "the file was written; its path is shown"},
 			{exit.Failed, "the journal cannot give it, or the file could not be written"},

@@ -23,6 +23,7 @@ func showCommand() *command {
 	return &command{
 		name:  "show",
 		args:  "VERSION|LOAD",
+		try:   "3",
 		short: "a migration's or load's SQL as it will be sent, and what each statement does",
 		long: `
 For each statement: what it writes, its class (exact, flashback, redefine, irreversible) and how it would be undone.
@@ -121,7 +122,7 @@ func (a *app) show(p *project.Project, what string) error {
 	if len(p.Broken) > 0 { // a file whose name gives no version may be what is meant
 		return p.Mistakes()
 	}
-	hint := "`dbctl show VERSION` for a migration, `dbctl show NAME` for a load"
+	hint := "`dbctl migrate status` lists the versions, `dbctl load --list` the loads"
 	if near := project.Nearest(what, names); near != "" {
 		hint = fmt.Sprintf("did you mean `dbctl show %s`?", near)
 	}

@@ -39,11 +39,13 @@ func statusCommand() *command {
 						m.Show(st)
 					}
 					return err
-				}, func(_ *project.Project, _ *load.Loader, err error) error {
+				}, func(p *project.Project, _ *load.Loader, err error) error {
 					if err != nil {
 						return err
 					}
-					a.ui.Record("summary", t.migrationLine(), event.Summary{Command: "status", Text: t.migrationLine(), Counts: t.migrations})
+					if p.MigrationMistakes() == nil {
+						a.ui.Record("summary", t.migrationLine(), event.Summary{Command: "status", Text: t.migrationLine(), Counts: t.migrations})
+					}
 					a.ui.Record("summary", t.loadLine(), event.Summary{Command: "status", Text: t.loadLine(), Counts: t.files})
 					if *check {
 						return t.found()

@@ -39,6 +39,8 @@ type positive struct {
 	set bool
 }
 
+var errWantTime = errors.New("want a time like 90s, 10m or 1h30m")
+
 func (p *positive) Type() string { return "duration" }
 
 func (p *positive) String() string {
@@ -52,7 +54,7 @@ func (p *positive) String() string {
 func (p *positive) Set(s string) error {
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return errors.New("want a time like 90s, 10m or 1h30m")
+		return errWantTime
 	}
 	p.d, p.set = d, true
 	return nil

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -14,6 +15,7 @@ type AppliedMigration struct {
 	Name     string
 	Up, Down string
 	HasDown  bool
+	file     string // the file itself; "" where the sections make it
 }
 
 // Applied returns a migration as it was applied.
@@ -32,30 +34,17 @@ func (m *Migrator) Applied(ctx context.Context, version int64) (AppliedMigration
 	}
 	return AppliedMigration{
 		Version: version, Name: v.Name, Up: texts[version].Up, Down: texts[version].Down,
-		HasDown: v.Sums.DownSum != "",
+		HasDown: v.Sums.DownSum != "", file: texts[version].File,
 	}, nil
 }
 
-// File is the migration as a file. One whose text had keys written by hand cannot be written again: the journal has none.
+// File is the migration's file. One whose text had keys written by hand cannot be written again: the journal has none.
 func (a AppliedMigration) File() (string, error) {
-	if sqltext.Masked(a.Up) || sqltext.Masked(a.Down) {
+	if sqltext.Masked(a.Up) || sqltext.Masked(a.Down) || sqltext.Masked(a.file) {
 		return "", plan.KeysNotKept(a.Version, a.Name)
 	}
-	return a.Text(), nil
+	return cmp.Or(a.file, a.Text()), nil
 }
 
-// Text is the migration as a file has it, keys masked.
-func (a AppliedMigration) Text() string {
-	text := "-- +goose Up\n" + endLine(a.Up)
-	if a.HasDown {
-		text += "-- +goose Down\n" + endLine(a.Down)
-	}
-	return text
-}
-
-func endLine(s string) string {
-	if s != "" && s[len(s)-1] != '\n' {
-		s += "\n"
-	}
-	return s
-}
+// Text is a file of the sections as they ran, keys masked.
+func (a AppliedMigration) Text() string { return plan.FileOf(a.Up, a.Down, a.HasDown) }

@@ -15,7 +15,6 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate/run"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/savepoint"
-	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/journal"
 )
@@ -174,11 +173,7 @@ func (m *Migrator) Accept(ctx context.Context, version int64, reason string) err
 		if v.State != journal.Applied {
 			return nil, nil, plan.NotApplied(f)
 		}
-		row := state.Row{
-			Event: journal.EventAccept, Version: version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f),
-			UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Reason: reason,
-		}
-		return []state.Row{row}, []event.Migration{{
+		return []state.Row{plan.Record(journal.EventAccept, f, reason)}, []event.Migration{{
 			Version: version, Name: f.Name, State: journal.Applied, AppliedAt: &v.At,
 			Reason: "accepted: " + reason,
 		}}, nil
@@ -198,10 +193,7 @@ func (m *Migrator) Baseline(ctx context.Context, version int64, reason string) e
 			if f.Version > version || h.Versions[f.Version].State == journal.Applied {
 				continue
 			}
-			rows = append(rows, state.Row{
-				Event: journal.EventBaseline, Version: f.Version, Name: f.Name, Direction: plan.Up, Sums: plan.SumsOf(f),
-				UpText: sqltext.Mask(f.Up.Expanded), DownText: sqltext.Mask(f.Down.Expanded), Statements: int64(len(f.Up.Statements)), Reason: reason,
-			})
+			rows = append(rows, plan.Record(journal.EventBaseline, f, reason))
 			events = append(events, event.Migration{Version: f.Version, Name: f.Name, State: journal.Applied, Reason: "recorded, not run"})
 		}
 		return rows, events, nil

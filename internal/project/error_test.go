@@ -38,7 +38,7 @@ func TestOpenErrors(t *testing.T) {
 		{"value for a key", yaml("project: p\nenvironments:\n  e:\n    password=hunter2: x\n"), Options{}, "dbctl.yaml:4:5: unknown key … in environment e", "dsn"},
 		{"value for a name", yaml("project: p\nsecrets:\n  \"PASSWORD hunter2\": { file: x }\n"), Options{}, "dbctl.yaml:3:3: secret … is not a name", ""},
 		{"BOM, CRLF, letters", yaml("\ufeffproject: p\r\n# é\r\nenvironments:\r\n  äö: { user: 'üü', hots: 1 }\r\n"), Options{}, "dbctl.yaml:4:21: unknown key hots in environment äö", "host"},
-		{"key twice", yaml("project: p\nproject: q\n"), Options{}, `dbctl.yaml:2:1: YAML: mapping key "project" already defined at [1:1]`, ""},
+		{"key twice", yaml("project: p\nproject: q\n"), Options{}, `dbctl.yaml:2:1: YAML: mapping key "project" already defined at [1:1]`, "a key stands once"},
 		{"syntax", yaml("project: p\nvars: { a: [hunter2\n"), Options{}, "dbctl.yaml:2:12: YAML: sequence end token ']' not found", ""},
 		{"indentation", yaml("project: p\n vars: { a: 1 }\n"), Options{}, "dbctl.yaml:1:10: YAML: mapping value is not allowed in this context", ""},
 		{"tab", yaml("project: p\nvars:\n\ta: 1\n"), Options{}, "dbctl.yaml:3:1: YAML: found character '\t' that cannot start any token", ""},

@@ -110,6 +110,7 @@ func (r *renderer) migration(f migrationFile) (Migration, error) {
 	if err != nil {
 		return m, err
 	}
+	m.Text = src.text
 	r.known.read(src.text)
 	file, err := sqltext.ParseFile(src.text)
 	if file.Up.Start == 0 {

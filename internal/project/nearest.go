@@ -3,12 +3,18 @@ package project
 import "strings"
 
 // Nearest returns the candidate that was probably meant by word, or "". Case, and one mistake in three letters (a letter
-// missing, added, wrong, or swapped with its neighbour), are forgiven; else the only one that begins with word is meant.
+// missing, added, wrong, or swapped with its neighbour), are forgiven; of two that are as near, the one that begins alike for longer
+// is meant. Else it is the only one that begins with word.
 func Nearest(word string, candidates []string) string {
-	best, most := "", max(1, len([]rune(word))/3)+1
+	best, most, alike := "", max(1, len([]rune(word))/3), -1
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < most {
-			best, most = c, d
+		a, b := strings.ToLower(word), strings.ToLower(c)
+		d, same := distance(a, b), 0
+		for same < min(len(a), len(b)) && a[same] == b[same] {
+			same++
+		}
+		if d < most || d == most && same > alike {
+			best, most, alike = c, d, same
 		}
 	}
 	if best != "" || word == "" {

@@ -106,6 +106,7 @@ type Migration struct {
 	Version int64
 	Name    string // "frame_events" of 00003_frame_events.sql
 	Path    string // relative to Dir
+	Text    string // of the file
 	Headers []sqltext.Header
 	Up      Section
 	Down    Section

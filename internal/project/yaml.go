@@ -49,7 +49,11 @@ func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		e := &Error{File: path, Msg: "YAML is not readable"}
+		e := &Error{
+			File: path, Msg: "YAML is not readable",
+			Hint: "a line is `key: value`, indented by blanks as the lines beside it; a value with : # [ or { in it stands in quotes, and " +
+				"a key stands once",
+		}
 		if ye, ok := errors.AsType[yaml.Error](err); ok {
 			e.Msg = "YAML: " + ye.GetMessage()
 			if t := ye.GetToken(); t != nil {

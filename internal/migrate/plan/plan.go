@@ -195,7 +195,7 @@ func downStep(p *project.Project, v state.Version, texts Texts) (Step, error) {
 					"dbctl migrate accept %d --reason \"why\"", v.Version),
 			}
 		}
-		return storedStep(v, was.Down, p.Env)
+		return storedStep(v, was, p.Env)
 	}
 	if !m.HasDown {
 		return Step{}, &Error{
@@ -268,9 +268,7 @@ func Compare(
 			tell(v.Version, "edited", "the file's Up section was edited after it was applied")
 			problems = append(problems, &Error{
 				Kind: Edited, Version: v.Version, File: m.Path, Msg: "was edited after it was applied",
-				hint: fmt.Sprintf("`dbctl show %d --diff` shows what; put it back and write a new migration, or take the new text: `dbctl "+
-					"migrate redo` if it is "+
-					"the newest, or, if the warehouse is as the file says, dbctl migrate accept %[1]d --reason \"why\"", v.Version),
+				hint: editedHint(v.Version, v.Version == applied[len(applied)-1].Version),
 			})
 		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
 			tell(v.Version, "stale", "what its templates say changed since it was applied: a var, or a load")
@@ -278,7 +276,7 @@ func Compare(
 				Level: event.Warn,
 				Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied "+
 					"(a var, or a load): `dbctl show %d --diff` shows what; "+
-					"write a new migration, or, if the warehouse is right: dbctl migrate accept %[2]d --reason \"why\"", m.Path, v.Version),
+					"write a new migration, or, where the warehouse is right: `dbctl migrate accept %[2]d --reason \"why\"`", m.Path, v.Version),
 			})
 		case m.Down.Checksum != v.Sums.DownSum:
 			notes = append(notes, event.Note{Level: event.Info, Text: m.Path +
@@ -288,10 +286,20 @@ func Compare(
 	return notes, problems
 }
 
+// editedHint leads out of an edit. redo is told of the newest version alone: of an older one it would take down another.
+func editedHint(version int64, newest bool) string {
+	again := ""
+	if newest {
+		again = "bring up the new text with `dbctl migrate redo`, "
+	}
+	return fmt.Sprintf("`dbctl show %[1]d --diff` shows what; put it back and write a new migration, "+
+		"%[2]sor, where the warehouse is as the file says: `dbctl migrate accept %[1]d --reason \"why\"`", version, again)
+}
+
 func missingError(v state.Version) error {
 	return &Error{
 		Kind: Missing, Version: v.Version, Msg: fmt.Sprintf("version %d %s is applied, but its file is missing", v.Version, v.Name),
-		hint: fmt.Sprintf("dbctl migrate restore %d writes it back from the journal", v.Version),
+		hint: fmt.Sprintf("`dbctl migrate restore %d` writes it back from the journal", v.Version),
 	}
 }
 

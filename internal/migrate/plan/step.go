@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
+	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
 // The directions of a Step, and the command that goes both ways. They are also the names of the commands.
@@ -32,6 +34,7 @@ type Step struct {
 	Sums       state.Sums
 	UpText     string // for the journal: expanded, with placeholders, literal keys masked
 	DownText   string
+	FileText   string // for the journal: the file itself, literal keys masked; "" where its sections make it again
 	Consents   Consents
 }
 
@@ -67,12 +70,45 @@ func consents(headers []sqltext.Header) Consents {
 func NewStep(m *project.Migration, direction string, env project.Environment) (Step, error) {
 	s := Step{
 		Version: m.Version, Name: m.Name, Direction: direction, File: m.Path, Consents: consents(m.Headers), Sums: SumsOf(m),
-		UpText: sqltext.Mask(m.Up.Expanded), DownText: sqltext.Mask(m.Down.Expanded),
+		UpText: sqltext.Mask(m.Up.Expanded), DownText: sqltext.Mask(m.Down.Expanded), FileText: fileText(m),
 	}
 	section := sectionOf(m, direction)
 	s.Secrets = section.Secrets
 	s.Statements = Read(section.Statements, env.Database)
 	return s, s.check(env)
+}
+
+// Record is a row of the journal that has a migration as its file is now.
+func Record(what string, m *project.Migration, reason string) state.Row {
+	return state.Row{
+		Event: what, Version: m.Version, Name: m.Name, Direction: Up, Sums: SumsOf(m),
+		UpText: sqltext.Mask(m.Up.Expanded), DownText: sqltext.Mask(m.Down.Expanded), Detail: journal.FileDetail(fileText(m)),
+		Statements: int64(len(m.Up.Statements)), Reason: reason,
+	}
+}
+
+// fileText is a migration's file, keys masked; "" where FileOf makes it of its sections.
+func fileText(m *project.Migration) string {
+	if text := sqltext.Mask(m.Text); text != FileOf(sqltext.Mask(m.Up.Expanded), sqltext.Mask(m.Down.Expanded), m.HasDown) {
+		return text
+	}
+	return ""
+}
+
+// FileOf is a file of these sections.
+func FileOf(up, down string, hasDown bool) string {
+	text := "-- +goose Up\n" + endLine(up)
+	if hasDown {
+		text += "-- +goose Down\n" + endLine(down)
+	}
+	return text
+}
+
+func endLine(s string) string {
+	if s != "" && s[len(s)-1] != '\n' {
+		s += "\n"
+	}
+	return s
 }
 
 func sectionOf(m *project.Migration, direction string) project.Section {
@@ -91,7 +127,8 @@ func SumsOf(m *project.Migration) state.Sums {
 }
 
 // storedStep is a Down section whose file is gone, from the journal's text.
-func storedStep(v state.Version, text string, env project.Environment) (Step, error) {
+func storedStep(v state.Version, was state.AppliedText, env project.Environment) (Step, error) {
+	text := was.Down
 	s := Step{Version: v.Version, Name: v.Name, Direction: Down, Sums: v.Sums, DownText: text}
 	if sqltext.Masked(text) {
 		return s, &Error{
@@ -101,7 +138,7 @@ func storedStep(v state.Version, text string, env project.Environment) (Step, er
 			hint: "put the file back as it was applied, from version control",
 		}
 	}
-	if parsed, err := sqltext.Headers(text); err == nil {
+	if parsed, err := sqltext.Headers(cmp.Or(was.File, text)); err == nil {
 		s.Consents = consents(parsed)
 	}
 	statements, err := storedStatements(text)
@@ -134,6 +171,7 @@ func placeholders(statements []Statement) ([]string, error) {
 func Journaled(p *project.Project, row state.Row) (Step, error) {
 	s := Step{
 		Version: row.Version, Name: row.Name, Direction: row.Direction, Sums: row.Sums, UpText: row.UpText, DownText: row.DownText,
+		FileText: row.File(),
 	}
 	if f := p.Migration(row.Version); f != nil {
 		s.File = f.Path

@@ -200,7 +200,7 @@ func (r *Run) begin(ctx context.Context, before catalog.State, resumed *begun, m
 	for _, s := range r.plan.Steps {
 		rows = append(rows, state.Row{
 			Event: journal.EventPlan, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
-			UpText: s.UpText, DownText: s.DownText, Statements: int64(len(s.Statements)),
+			UpText: s.UpText, DownText: s.DownText, Detail: journal.FileDetail(s.FileText), Statements: int64(len(s.Statements)),
 		})
 	}
 	return r.lock.Begin(ctx, r.history, append(rows, more...)...)

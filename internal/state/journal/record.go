@@ -132,8 +132,32 @@ func (r Row) section() (text, sum string) {
 	return r.UpText, r.UpSum
 }
 
-// AppliedText is what the journal has of a migration: its sections expanded, with placeholders for secrets.
-type AppliedText struct{ Up, Down string }
+// AppliedText is what the journal has of a migration: its sections expanded, with placeholders for secrets, and its file.
+type AppliedText struct {
+	Up, Down string
+	File     string // "" where the sections make it again
+}
+
+// fileDetail is the Detail of a row that has a migration's texts.
+type fileDetail struct {
+	File string `json:"file"`
+}
+
+// FileDetail is the Detail of a row of a migration whose file is more than its expanded sections: headers, templates, comments.
+func FileDetail(text string) string {
+	if text == "" {
+		return ""
+	}
+	b, _ := json.Marshal(fileDetail{text}) // a text always can be
+	return string(b)
+}
+
+// File is the file that FileDetail was made of, "" when the row has none.
+func (r Row) File() string {
+	var d fileDetail
+	_ = json.Unmarshal([]byte(r.Detail), &d) // no JSON is no file
+	return d.File
+}
 
 // AppliedTexts are the texts of applied versions as they were applied, or accepted since: one request.
 func (j *Journal) AppliedTexts(ctx context.Context, h History, versions []int64) (map[int64]AppliedText, error) {
@@ -148,7 +172,7 @@ func (j *Journal) AppliedTexts(ctx context.Context, h History, versions []int64)
 	out := map[int64]AppliedText{}
 	for _, r := range sortRows(rows) {
 		if r.Event == EventAccept || r.Run == h.Versions[r.Version].Run && r.Direction != "down" {
-			out[r.Version] = AppliedText{r.UpText, r.DownText}
+			out[r.Version] = AppliedText{r.UpText, r.DownText, r.File()}
 		}
 	}
 	return out, nil
