@@ -30,7 +30,7 @@ func TableObject(n Name) sqltext.Object {
 
 // Query runs a SELECT of text columns; NULL reads as "".
 func Query(ctx context.Context, c Conn, sql string) ([][]string, error) {
-	res, err := c.Query(ctx, databend.Statement{SQL: sql})
+	res, err := c.Query(ctx, databend.Statement{SQL: sql, Reads: true})
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,14 @@ func (a *app) fail(err error) exit.Code {
 		return exit.Done
 	}
 	code := exit.Of(err)
+	away := false
 	for _, e := range exit.Each(err) {
+		if no, ok := errors.AsType[*databend.NoServer](e); ok { // said once, whatever it was asked for
+			if away {
+				continue
+			}
+			e, away = no, true
+		}
 		if _, said := errors.AsType[*silent](e); said {
 			continue
 		}

@@ -153,7 +153,7 @@ func (lf *loadFlags) refuse(a *app, f *pflag.FlagSet, args []string) error {
 
 func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	w, err := a.open(ctx, access{
-		writes: !lf.list && !lf.history && !lf.plan && !lf.check && !lf.validate && lf.preview == 0, yes: lf.yes,
+		writes: !lf.list && !lf.history && !lf.plan && !lf.check && !lf.validate && lf.preview == 0, yes: lf.yes, ahead: true,
 		check: func(p *project.Project) error { _, err := a.chooseLoads(p, lf, names); return err },
 	})
 	if err != nil {

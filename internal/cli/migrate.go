@@ -55,7 +55,7 @@ func runExits(done string) []ending {
 
 // migrator opens the project's server for a command on migrations, calls f, and closes it again.
 func (a *app) migrator(ctx context.Context, acc access, rf runFlags, f func(*migrate.Migrator, *project.Project) error) error {
-	acc.check = (*project.Project).MigrationMistakes
+	acc.check, acc.ahead = (*project.Project).MigrationMistakes, true
 	w, err := a.open(ctx, acc)
 	if err != nil {
 		return err

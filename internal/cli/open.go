@@ -125,6 +125,7 @@ func (a *app) projectDir() string {
 type access struct {
 	writes bool
 	yes    bool // --yes
+	ahead  bool // its first reads go beside the connecting: the server may prove not to be there behind the first of them
 
 	// check refuses what the project alone shows to be wrong, before anything is started or asked. Optional: without it no file may be
 	// broken.
@@ -191,7 +192,11 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 		a.note(event.Warn, "the connection to "+cfg.Host+" is not encrypted (tls: false, or sslmode=disable): the password, the SQL and "+
 			"every secret in it can be read on the way")
 	}
-	w.server, err = databend.Connect(ctx, cfg)
+	if engine == nil && acc.ahead {
+		w.server, err = databend.Hail(ctx, cfg)
+	} else {
+		w.server, err = databend.Connect(ctx, cfg)
+	}
 	if engine != nil && databend.IsCode(err, databend.CodeUnknownDatabase) {
 		if err = ensureDatabase(ctx, cfg); err == nil {
 			w.server, err = databend.Connect(ctx, cfg)

@@ -261,7 +261,7 @@ func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink
 	context.Context) error, f func(*project.Project, *load.Loader, error) error,
 ) error {
 	var mistakes error
-	w, err := a.open(ctx, access{check: func(p *project.Project) error { mistakes = p.Mistakes(); return nil }})
+	w, err := a.open(ctx, access{ahead: true, check: func(p *project.Project) error { mistakes = p.Mistakes(); return nil }})
 	if err != nil {
 		return errors.Join(mistakes, err)
 	}
@@ -286,6 +286,9 @@ func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink
 	}
 	later.release()
 	listing.Wait()
+	if err := w.server.Ready(); err != nil {
+		return errors.Join(mistakes, err)
+	}
 	return errors.Join(f(w.project, loader, errors.Join(looked, listed)), mistakes)
 }
 

@@ -73,7 +73,7 @@ than every file here).`,
 				if err := a.exactArgs(args, 0, 0); err != nil {
 					return err
 				}
-				w, err := a.open(ctx, access{check: (*project.Project).MigrationMistakes})
+				w, err := a.open(ctx, access{check: (*project.Project).MigrationMistakes, ahead: true})
 				if err != nil {
 					return err
 				}

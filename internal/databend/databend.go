@@ -83,7 +83,7 @@ type Server struct {
 	patience  patience
 	aside     aside
 
-	clock, read time.Time // the server's clock, and ours when it came
+	hail // how the first question went
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{} // that sent something
@@ -98,6 +98,20 @@ type Server struct {
 // Connect checks the way to the server: logs in, and beside that asks for a random value and compares it. It waits ConnectTimeout
 // for a sleeping one. An error is of KindUnreachable, KindAuth, or has the server's code: 1003 unknown database, 2801 unknown setting.
 func Connect(ctx context.Context, cfg Config) (*Server, error) {
+	s, err := Hail(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ready(); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Hail is Connect that does not wait: what only reads (Statement.Reads) is sent beside the first question, everything else behind it. An
+// error is one of cfg; how the connection went, Ready says.
+func Hail(ctx context.Context, cfg Config) (*Server, error) {
 	if err := hookDriver(); err != nil {
 		return nil, err
 	}
@@ -139,11 +153,46 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 			return nil, &Error{Kind: KindUnreachable, Message: err.Error(), Err: err}
 		}
 	}
-	if err := s.hello(ctx); err != nil {
-		_ = s.Close()
-		return nil, err
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	s.hail = hail{done: make(chan struct{}), cancel: cancel}
+	go func() {
+		defer close(s.hail.done)
+		s.hail.err = s.hello(ctx)
+	}()
 	return s, nil
+}
+
+// hail is the connecting: what is written before done is closed may be read after it.
+type hail struct {
+	done   chan struct{}
+	cancel context.CancelFunc
+	err    error
+
+	clock, read time.Time // the server's clock, and ours when it came
+}
+
+// over reports whether the connecting is done, well or not.
+func (h *hail) over() bool {
+	select {
+	case <-h.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// NoServer is the error of a connection that could not be made, in every statement that was meant for it.
+type NoServer struct{ error }
+
+func (e *NoServer) Unwrap() error { return e.error }
+
+// Ready waits until the connection is made. Its errors are those of Connect, each in a *NoServer.
+func (h *hail) Ready() error {
+	<-h.done
+	if h.err != nil {
+		return &NoServer{h.err}
+	}
+	return nil
 }
 
 // hello proves that the server knows our user, database, role and settings, and, beside that, that what answers is a Databend that
@@ -242,7 +291,7 @@ func (s *Server) waiting(reason string) {
 // Now is the server's clock: it is not earlier there, and later by no more than the way of the first answer, a few milliseconds, and by
 // what the clocks have drifted apart since Connect. It is zero when the server did not say.
 func (s *Server) Now() time.Time {
-	if s.clock.IsZero() {
+	if <-s.done; s.clock.IsZero() {
 		return s.clock
 	}
 	return s.clock.Add(time.Since(s.read))
@@ -259,6 +308,8 @@ func (s *Server) Requests() int64 { return s.requests.Load() }
 
 // Close ends all sessions. It does not wait for the server's word.
 func (s *Server) Close() error {
+	s.hail.cancel()
+	<-s.hail.done
 	s.mu.Lock()
 	open := slices.Collect(maps.Keys(s.sessions))
 	s.mu.Unlock()

@@ -72,6 +72,7 @@ type Statement struct {
 	Progress func(Progress)                      // optional: called about once a second, and with the final values
 	SendBy   time.Time                           // optional: not sent after this (KindUnreachable); a connection may take long
 	Account  bool                                // it reads the account's own settings, which the session's hide: system.settings
+	Reads    bool                                // it writes nothing: it may be sent while the connection is being made, and again
 }
 
 // Progress is the server's statistics of a running statement.
@@ -99,13 +100,26 @@ func (s *Session) Exec(ctx context.Context, st Statement) (Result, error) {
 
 // Query runs a statement and returns all its rows.
 func (s *Session) Query(ctx context.Context, st Statement) (Result, error) {
-	var rows []Row
-	res, err := s.run(ctx, st, true, func(r Row) error {
-		rows = append(rows, r)
-		return nil
-	})
-	res.Rows = rows
-	return res, err
+	collect := func(send func(context.Context, Statement, bool, func(Row) error) (Result, error)) (Result, error) {
+		var rows []Row
+		res, err := send(ctx, st, true, func(r Row) error {
+			rows = append(rows, r)
+			return nil
+		})
+		res.Rows = rows
+		return res, err
+	}
+	if st.Reads && !s.srv.over() {
+		res, err := collect(s.send)
+		if refused := s.srv.Ready(); refused != nil {
+			return Result{}, refused
+		}
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != 0 || ctx.Err() != nil {
+			return res, err
+		}
+		st.ID = "" // the server was not ready yet: it is now
+	}
+	return collect(s.run)
 }
 
 // Each runs a statement and calls f for each row, holding one page. An error of f ends the statement and is returned as it is.
@@ -113,7 +127,17 @@ func (s *Session) Each(ctx context.Context, st Statement, f func(Row) error) (Re
 	return s.run(ctx, st, true, f)
 }
 
+// run is send, once the connection is made.
 func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) error) (Result, error) {
+	if !s.control {
+		if err := s.srv.Ready(); err != nil {
+			return Result{ID: st.ID}, err
+		}
+	}
+	return s.send(ctx, st, rows, f)
+}
+
+func (s *Session) send(ctx context.Context, st Statement, rows bool, f func(Row) error) (Result, error) {
 	own := st.ID == ""
 	if own {
 		st.ID = NewID()

@@ -73,7 +73,7 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 		}
 		res, err := l.Look.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
 			"{DATABASES}", names(databases), "{TABLES}", names(tables), "{STAGES}", names(stages),
-		).Replace(placesSQL)})
+		).Replace(placesSQL), Reads: true})
 		out = l.read(res, loads)
 		return err
 	})

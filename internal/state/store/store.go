@@ -77,9 +77,9 @@ func (d *DB) Exec(ctx context.Context, text string) error {
 	return err
 }
 
-// Query runs one query.
+// Query runs one query, which writes nothing.
 func (d *DB) Query(ctx context.Context, text string) (databend.Result, error) {
-	return d.conn.Query(ctx, databend.Statement{SQL: text})
+	return d.conn.Query(ctx, databend.Statement{SQL: text, Reads: true})
 }
 
 // Beside runs statements that do not need each other beside each other, and returns their errors in order.
