@@ -57,7 +57,10 @@ func (at place) semiJoined() bool { return at.ledgerRows >= semiJoinFrom }
 func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s seen)) error {
 	var inStage, recorded []string
 	for i, p := range plans {
-		inStage, recorded = append(inStage, p.scope.inStage(i)...), append(recorded, p.scope.recorded(i))
+		inStage = append(inStage, p.scope.inStage(i)...)
+		if !p.scope.place.unwritten { // each table asked about costs the server 10 ms
+			recorded = append(recorded, p.scope.recorded(i))
+		}
 	}
 	words := l.questions(plans, func(scope) bool { return true }, func(q scope, i int) []string { return q.words(i, l.Store) }, wordsTogether)
 	lanes, ctx := errgroup.WithContext(ctx)
@@ -93,8 +96,7 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		p := plans[at.plan]
 		what := seen{path: at.path}
 		for r, ok := lists[0].next(at); ok; r, ok = lists[0].next(at) {
-			what.here, what.listed, what.matched = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)},
-				r[3].String == "1" || r[3].String == "true"
+			what.here, what.listed, what.matched = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)}, truth(r[3].String)
 		}
 		for r, ok := lists[1].next(at); ok; r, ok = lists[1].next(at) {
 			what.remembered, what.recorded = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)}

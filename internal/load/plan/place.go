@@ -24,6 +24,7 @@ type place struct {
 	tableID    string        // "": there is no such table
 	rows       int64         // in the table
 	fuse       bool          // the table has snapshots
+	unwritten  bool          // nothing was ever written into it, and so the engine remembers no file of it
 	at         time.Time     // server's clock
 	url        string        // of the stage; internal stages have none, and get @name/
 	memory     time.Duration // for which the engine remembers a file
@@ -35,16 +36,16 @@ type place struct {
 
 // placesSQL asks for tables, stages and the engine's memory at once. Lists of names are read a hundred times as fast as pairs of them.
 const placesSQL = `
-SELECT 'table', database, name, to_string(table_id), num_rows, lower(engine)
+SELECT 'table', database, name, to_string(table_id), num_rows, lower(engine), number_of_segments IS NULL
 FROM system.tables WHERE database IN ({DATABASES}) AND name IN ({TABLES})
 UNION ALL
-SELECT 'stage', '', name, coalesce(url, ''), 0, ''
+SELECT 'stage', '', name, coalesce(url, ''), 0, '', false
 FROM system.stages WHERE name IN ({STAGES})
 UNION ALL
-SELECT 'memory', '', '', '', to_int64(value), ''
+SELECT 'memory', '', '', '', to_int64(value), '', false
 FROM system.settings WHERE name = 'load_file_metadata_expire_hours'
 UNION ALL
-SELECT 'now', '', '', '', to_int64(now()), ''`
+SELECT 'now', '', '', '', to_int64(now()), '', false`
 
 // places asks where loads happen, and once whether the state tables are ours to read: requests beside each other.
 func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, error) {
@@ -125,12 +126,16 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 		}
 		if r, ok := tables[name{j.Database, j.Table}]; ok {
 			p.tableID, p.rows, p.fuse = r[3].String, session.Number(r[4].String), r[5].String == "fuse"
+			p.unwritten = p.fuse && r[4].Valid && p.rows == 0 && truth(r[6].String)
 		}
 		_, p.held = tables[name{l.Scope.StateDatabase, lock.TableName(j.Database, j.Table)}]
 		out[i] = p
 	}
 	return out
 }
+
+// truth reads a BOOLEAN.
+func truth(s string) bool { return s == "1" || s == "true" }
 
 // MakeStage makes the stage of a load that reads a location of its own, with the keys of now.
 func (l *Planner) MakeStage(ctx context.Context, j *source.Load) error {
