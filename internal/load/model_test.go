@@ -189,7 +189,7 @@ func (d *desk) rebuild() {
 	w.SQL(w.t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t")
 	session := w.Session(w.t)
 	store := state.Open(session, state.Scope{Project: "p", Database: w.Database, StateDatabase: w.StateDB})
-	if _, err := store.CarryLedger(w.t.Context(), []string{id}, sqltext.Object{Database: w.Database, Name: "t"}, databend.NewID(), "rebuilt",
+	if _, err := store.CarryLedger(w.t.Context(), []state.LedgerSource{{ID: id}}, sqltext.Object{Database: w.Database, Name: "t"}, databend.NewID(), "rebuilt",
 		&state.Fence{Database: w.StateDB, Table: "ledger"}); err != nil {
 		w.t.Fatal(err)
 	}

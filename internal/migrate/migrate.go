@@ -271,6 +271,9 @@ func (m *Migrator) execute(ctx context.Context, p plan.Plan, h state.History) (p
 	p, before, err := m.judge(ctx, p)
 	moves, follow := m.env.FollowLedger(ctx, h, p.Steps, before.State, m.o.DryRun)
 	err = errors.Join(err, follow)
+	for _, text := range moves.Warnings {
+		m.env.Note(event.Warn, "%s", text)
+	}
 	if m.o.DryRun {
 		m.showSteps(p)
 		m.showSkipped(p)

@@ -239,3 +239,74 @@ func TestLoadBesideAnUnfinishedMigration(t *testing.T) {
 		})
 	}
 }
+
+// TestSeamOverSeveralRuns: what one run makes of a loaded table's rows, a later run puts in its place. Between them a file is loaded, and
+// one is quarantined.
+func TestSeamOverSeveralRuns(t *testing.T) {
+	t.Parallel()
+	for _, s := range []struct {
+		name   string
+		runs   [][]string
+		twice  []string // ids that the statements themselves double
+		warned string   // the last migration says so
+	}{
+		{name: "made, then renamed", runs: [][]string{{"CREATE TABLE n AS SELECT * FROM t"}, {"DROP TABLE t", "ALTER TABLE n RENAME TO t"}}},
+		{name: "made, then swapped", runs: [][]string{{"CREATE TABLE m AS SELECT * FROM t", "CREATE TABLE n AS SELECT * FROM m"}, {"ALTER TABLE t SWAP WITH n"}}},
+		{name: "made, then read", runs: [][]string{{"CREATE TABLE n AS SELECT * FROM t"}, {"CREATE OR REPLACE TABLE t AS SELECT * FROM n"}}},
+		{name: "made empty", runs: [][]string{{"CREATE TABLE x (a INT)"}, {"CREATE OR REPLACE TABLE t (id INT, name STRING, src STRING)"}}},
+		{
+			name: "renamed and loaded, then filled", runs: [][]string{{"ALTER TABLE t RENAME TO old", "CREATE TABLE t LIKE old"}, {"INSERT INTO t SELECT * FROM old"}},
+			twice: []string{"10", "11", "12"}, warned: "the ledger has 1 file loaded into more than one of them",
+		},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			(&loadPlan{first: files(1, 1), args: []string{"load", "t"}}).prepare(w)
+			w.put([]file{{"0002", 20, 0}}) // bad, and given up
+			w.must(0, "load", "t", "--mark", "quarantined", "--path", "in/0002.parquet", "--reason", "bad")
+			// Words that were said a moment ahead of a run may be about rows that it did not see.
+			w.sql("UPDATE " + w.env.StateDB + ".ledger SET `at` = date_sub(minute, 2, `at`) WHERE TRUE")
+			for i, statements := range s.runs {
+				w.migration(int64(i+1), statements, nil)
+				if run := w.must(0, "migrate", "up"); i == 1 && !strings.Contains(run.out.String(), s.warned) {
+					t.Fatalf("it does not say %q: %s", s.warned, run)
+				}
+				w.put(files(3+i, 1))
+				w.must(0, "load", "t")
+			}
+			var want []string
+			for _, f := range []int{10, 30, 40} {
+				for k := range 3 {
+					want = append(want, fmt.Sprint(f+k))
+				}
+			}
+			want = append(want, s.twice...)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, w.rows()); diff != "" {
+				t.Fatalf("rows (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A table that one run empties and a later one fills again: no hint may lead to rows that are there twice.
+func TestHintOfAnEmptiedTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	(&loadPlan{first: files(1, 2), args: []string{"load", "t"}}).prepare(w)
+	w.migration(1, []string{"CREATE TABLE n AS SELECT * FROM t", "TRUNCATE TABLE t"}, nil)
+	w.must(0, "migrate", "up")
+	if out := w.must(0, "load", "t").out.String(); !strings.Contains(out, "hint: dbctl load t --mark new --reason '…' loads them again") {
+		t.Errorf("empty: %s", out)
+	}
+	w.migration(2, []string{"INSERT INTO t SELECT * FROM n"}, nil)
+	w.must(0, "migrate", "up")
+	if out := w.must(0, "load", "t").out.String(); !strings.Contains(out, "6 rows in ") || !strings.Contains(out, "--mark loaded --path GLOB") {
+		t.Errorf("filled again: %s", out)
+	}
+	w.must(0, "load", "t", "--mark", "loaded", "--path", "in/*", "--reason", "the migration put them back")
+	if out := w.must(0, "load", "t").out.String(); strings.Contains(out, "gone") || len(w.rows()) != 6 {
+		t.Errorf("marked: %s, %v", out, w.rows())
+	}
+}

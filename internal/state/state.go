@@ -28,8 +28,10 @@ type (
 	AppliedText = journal.AppliedText
 	Lock        = journal.Writer // of migrations: with the pen of its run
 
-	LedgerRow = ledger.Row
-	Holding   = ledger.Holding
+	LedgerRow    = ledger.Row
+	LedgerSource = ledger.Source
+	Holding      = ledger.Holding
+	Origin       = ledger.Origin
 
 	LoadLock    = lock.Lock // of a load's table
 	LockOptions = lock.Options

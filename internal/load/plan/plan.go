@@ -71,6 +71,8 @@ type Plan struct {
 	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
 	cleared                  bool            // the engine was made to forget a file
 	expired                  Count           // files that dbctl loaded, with rows, and that the engine has forgotten
+	expiredRows              int64           // of those
+	rowsOfOthers             int64           // that the ledger counts for files that are not emptied
 	moved                    bool            // the stage had another URL when some of the files were loaded
 	ledgerKnown, listedKnown int64           // names that the ledger has for loaded or failed: all, and those listed
 	lastWord, lastLoaded     int64           // microseconds, of the ledger's last row about these files, and of the last that says loaded

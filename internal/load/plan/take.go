@@ -46,7 +46,9 @@ func (p *Plan) take(s seen, keep bool) {
 		} else if f.State == Expired && s.word.rows != 0 && s.word.url == p.StageURL && s.word.ours() {
 			f.filled = true
 			p.expired = Count{p.expired.Files + 1, p.expired.Bytes + f.Bytes}
+			p.expiredRows += max(f.Rows, 0)
 		}
+		p.rowsOfOthers += max(f.Rows, 0)
 	}
 	switch {
 	case f.State == New && p.scope.outsideWindow(s.path):
@@ -92,6 +94,7 @@ func (p *Plan) clear() {
 	}
 	p.Counts[Expired] = Count{p.Counts[Expired].Files - p.expired.Files, p.Counts[Expired].Bytes - p.expired.Bytes}
 	p.Counts[Emptied] = Count{p.Counts[Emptied].Files + p.expired.Files, p.Counts[Emptied].Bytes + p.expired.Bytes}
+	p.rowsOfOthers -= p.expiredRows
 	for i := range p.Files {
 		if f := &p.Files[i]; f.State == Expired && f.filled {
 			f.State, f.Reason, f.Rows = Emptied, reasons[Emptied], 0

@@ -51,11 +51,13 @@ func (p *Plan) Notes(sink event.Sink) {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again",
 			p.Load, fault.Count(n, "loaded file", "loaded files"), p.Table)})
 		hint := "dbctl load %[1]s --mark new --reason '…' loads them again"
-		if p.Counts[Loaded].Files+p.Counts[Expired].Files > 0 {
+		switch other := p.TableRows - p.rowsOfOthers; {
+		case other > 0:
+			hint = fmt.Sprintf("%s in %s are of no other loaded file: `dbctl load %%[1]s --plan -v` names the files; `dbctl load %%[1]s "+
+				"--mark loaded --path GLOB --reason '…'` if those rows are theirs; `--mark new` instead if not, which doubles them otherwise",
+				event.Plural(other, "row"), p.Table)
+		case p.Counts[Loaded].Files+p.Counts[Expired].Files > 0:
 			hint = "dbctl load %[1]s --plan -v names them; dbctl load %[1]s --mark new --path GLOB --reason '…' loads those of GLOB again"
-		}
-		if p.cleared && p.TableRows > 0 {
-			hint += "; unless load_file_metadata_expire_hours was raised since they were loaded: then their rows are there"
 		}
 		sink(event.Note{Level: event.Hint, Text: fmt.Sprintf(hint, p.Load)})
 	}

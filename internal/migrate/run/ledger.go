@@ -1,10 +1,12 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/event"
@@ -19,20 +21,29 @@ import (
 // The ledger knows a table by its id. A migration that rebuilds a table from its own rows leaves another table under the name, in which
 // the rows of loaded files are all the same: the run lets what the ledger knows of the former table hold for the new one, at the end of
 // the step and under its savepoint. Undone, the former table is back under its name, and what the ledger knows of it was never touched.
-// A table that comes back without its rows takes nothing along: the next load loads its files again.
+// A table that comes back without its rows takes nothing along but which files are quarantined: the next load loads the others again. What
+// is made of a loaded table's rows in one run may be put in its place in a later one: the ledger notes whose rows it has.
 
 // carry is a table that a step leaves under its name, and the ids of those whose ledger holds for it. One that the step emptied, and filled
 // with its own rows again, is its own.
 type carry struct {
 	table    sqltext.Object
-	from     []string
+	from     []state.LedgerSource
 	refilled bool
+}
+
+// fill is a table that a step makes with rows of others, by their ids.
+type fill struct {
+	table sqltext.Object
+	of    []string
 }
 
 // LedgerMoves is what a plan does to the ledger: what each step carries, and for people what becomes of the files.
 type LedgerMoves struct {
-	carries [][]carry // by step
-	Notes   []string
+	carries  [][]carry // by step
+	fills    [][]fill
+	Notes    []string
+	Warnings []string
 }
 
 // warehouse is what is there as the run begins.
@@ -66,6 +77,27 @@ func replaces(st plan.Statement) bool {
 	})
 }
 
+// holdings is what the ledger has for tables, by their ids.
+type holdings struct {
+	files, quarantined map[string]int64
+	called             map[[2]string]bool // id, name
+	origins            map[string][]state.Origin
+}
+
+// sources are the tables whose ledger is about rows of the one with this id, by what it was made with, and before a time (0: any).
+func (x holdings) sources(id string, until int64, name string) (out []state.LedgerSource) {
+	for _, o := range x.origins[id] {
+		if until > 0 {
+			o.Until = min(o.Until, until)
+		}
+		if x.files[o.Of] > 0 && x.called[[2]string{o.Of, name}] {
+			out = append(out, state.LedgerSource{ID: o.Of, Until: o.Until})
+		}
+		out = append(out, x.sources(o.Of, o.Until, name)...)
+	}
+	return out
+}
+
 // FollowLedger works out what the steps do to the ledger of the tables that they find. A plan in which no table is filled from others,
 // or none is replaced, costs nothing here.
 func (e *Env) FollowLedger(
@@ -75,7 +107,7 @@ func (e *Env) FollowLedger(
 	some := func(is func(plan.Statement) bool) bool {
 		return slices.ContainsFunc(steps, func(s plan.Step) bool { return slices.ContainsFunc(s.Statements, is) })
 	}
-	if !h.Exists || !some(replaces) || !dryRun && !some(fills) {
+	if !h.Exists || !some(replaces) && !some(fills) {
 		return out, nil
 	}
 	was := warehouse{}
@@ -94,27 +126,35 @@ func (e *Env) FollowLedger(
 		for _, o := range l.Tables() {
 			f := l.At(o)
 			all[i][o] = f
-			if f.There && !f.Same {
+			former := was[l.Former(o)]
+			if f.There && (!f.Same && (former.Exists || len(f.Rows) > 0) || f.Refilled || f.Same && len(f.Rows) > 1) {
 				names = append(names, display(o))
 				for _, r := range f.Rows {
 					ids = append(ids, was[r].ID)
 				}
+				if former.Exists {
+					ids = append(ids, former.ID)
+				}
 			}
-			if was := was[l.Former(o)]; was.Exists {
-				ids = append(ids, was.ID)
+			if dryRun && former.Exists {
+				ids = append(ids, former.ID)
 			}
 		}
 	}
 	slices.Sort(ids)
-	holdings, err := e.Store.Holdings(ctx, slices.Compact(ids), names)
+	held, origins, err := e.Store.Holdings(ctx, slices.Compact(ids), names)
 	if err != nil {
 		return out, err
 	}
-	files := map[string]int64{}
-	for _, x := range holdings {
-		files[x.TableID] = max(files[x.TableID], x.Files)
+	x := holdings{map[string]int64{}, map[string]int64{}, map[[2]string]bool{}, map[string][]state.Origin{}}
+	for _, h := range held {
+		x.files[h.TableID], x.called[[2]string{h.TableID, h.Target}] = max(x.files[h.TableID], h.Files), true
+		x.quarantined[h.TableID] += h.Quarantined
 	}
-	out.carries = make([][]carry, len(steps))
+	for _, o := range origins {
+		x.origins[o.TableID] = append(x.origins[o.TableID], o)
+	}
+	out.carries, out.fills = make([][]carry, len(steps)), make([][]fill, len(steps))
 	carried := map[sqltext.Object]bool{}
 	for i := range steps {
 		for _, o := range l.Tables() {
@@ -122,20 +162,58 @@ func (e *Env) FollowLedger(
 			if !f.There || f.Same && !f.Refilled || i > 0 && alike(all[i-1][o], f) && !touches(steps[i], o) {
 				continue
 			}
-			c := carry{table: o, refilled: f.Refilled}
+			c, made := carry{table: o, refilled: f.Refilled}, fill{table: o}
 			for _, r := range f.Rows {
 				id := was[r].ID
-				called := slices.ContainsFunc(holdings, func(x state.Holding) bool { return x.TableID == id && x.Target == display(o) })
-				if files[id] > 0 && (r == f.Was) == f.Refilled && (r == l.Former(o) || called) {
-					c.from = append(c.from, id)
+				if x.files[id] > 0 && (r == f.Was) == f.Refilled && (r == l.Former(o) || x.called[[2]string{id, display(o)}]) {
+					c.from = append(c.from, state.LedgerSource{ID: id})
+				} else if f.Was == (sqltext.Object{}) && (x.files[id] > 0 || len(x.origins[id]) > 0) {
+					made.of = append(made.of, id)
+				}
+				if !f.Refilled {
+					c.from = append(c.from, x.sources(id, 0, display(o))...)
 				}
 			}
-			if carried[o] = c.from != nil; carried[o] {
+			carried[o] = c.from != nil
+			if former := was[l.Former(o)]; !f.Same && former.Exists && x.quarantined[former.ID] > 0 &&
+				!slices.ContainsFunc(c.from, func(s state.LedgerSource) bool { return s.ID == former.ID }) {
+				c.from = append(c.from, state.LedgerSource{ID: former.ID, Quiet: true})
+			}
+			if c.from != nil {
 				out.carries[i] = append(out.carries[i], c)
+			}
+			if made.of != nil {
+				out.fills[i] = append(out.fills[i], made)
 			}
 		}
 	}
-	out.Notes = ledgerNotes(l, was, files, carried)
+	out.Notes = ledgerNotes(l, was, x.files, carried)
+	out.Warnings, err = e.doubled(ctx, l, was, x)
+	return out, err
+}
+
+// doubled warns of tables that get the rows of another one into which files were loaded that were loaded into them too.
+func (e *Env) doubled(ctx context.Context, l *lineage.Lineage, all warehouse, x holdings) (out []string, err error) {
+	for _, o := range l.Tables() {
+		f := l.At(o)
+		var ids, names []string
+		for _, r := range f.Rows {
+			if id := all[r].ID; x.files[id] > 0 {
+				ids, names = append(ids, id), append(names, display(r))
+			}
+		}
+		if !f.There || len(ids) < 2 {
+			continue
+		}
+		n, err := e.Store.Shared(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			out = append(out, fmt.Sprintf("table %s gets the rows of %s: the ledger has %s loaded into more than one of them, whose rows are there twice then",
+				display(o), strings.Join(names, " and "), event.Plural(n, "file")))
+		}
+	}
 	return out, nil
 }
 
@@ -212,14 +290,20 @@ func ledgerNotes(l *lineage.Lineage, all warehouse, files map[string]int64, carr
 
 // carryLedger carries what step i carries. It is done before the next mark, by which the step counts as finished.
 func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, i int) error {
-	if !moves.carry(i) {
+	if i >= len(moves.carries) {
 		return nil
+	}
+	why := "migration " + p.Steps[i].String()
+	for _, f := range moves.fills[i] {
+		if err := cmp.Or(w.Store.FillLedger(ctx, f.table, f.of, w.ID, why+" made the table", w.lock.Fence()), w.lock.Fresh(ctx)); err != nil {
+			return err
+		}
 	}
 	for _, c := range moves.carries[i] {
 		var n int64
 		var err error
-		if why := "migration " + p.Steps[i].String(); c.refilled {
-			n, err = w.Store.RestoreLedger(ctx, c.from, w.ID, why+" filled the table again with its own rows", w.lock.Fence())
+		if c.refilled {
+			n, err = w.Store.RestoreLedger(ctx, []string{c.from[0].ID}, w.ID, why+" filled the table again with its own rows", w.lock.Fence())
 		} else {
 			n, err = w.Store.CarryLedger(ctx, c.from, c.table, w.ID, why+" rebuilt the table", w.lock.Fence())
 		}
@@ -229,7 +313,10 @@ func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, 
 		if err != nil {
 			return err
 		}
-		if n > 0 {
+		switch {
+		case n > 0 && c.from[0].Quiet:
+			w.Note(event.Info, "table %s: %s that a person quarantined stay so", display(c.table), event.Plural(n, "file"))
+		case n > 0:
 			w.Note(event.Info, "table %s keeps its ledger: %s", display(c.table), event.Plural(n, "file"))
 		}
 	}

@@ -12,35 +12,71 @@ import (
 	"github.com/dbctl/dbctl/internal/state/store"
 )
 
-// Holding is how many files the ledger has for loaded into a table, under one of its names.
+// Holding is what the ledger has for a table under one of its names.
 type Holding struct {
-	TableID string
-	Target  string // db.table, as it was called when they were loaded
-	Files   int64
+	TableID     string
+	Target      string // db.table, as it was called when they were loaded
+	Files       int64  // loaded
+	Quarantined int64  // at some time
 }
 
-const holdingsSQL = `SELECT table_id, target, count(DISTINCT stage_url || path)::STRING FROM LEDGER WHERE SCOPE AND state = 'loaded'
-AND (table_id IN (IDS) OR target IN (NAMES)) GROUP BY table_id, target`
+// Origin says that a migration made a table with the rows that another one had then.
+type Origin struct {
+	TableID, Of string
+	Until       int64 // microseconds: what was said of the other one later is not about rows of this one
+}
 
-// Holdings says what the ledger has for tables, by their ids and by names (db.table).
-func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, error) {
-	if len(ids) == 0 && len(names) == 0 {
-		return nil, nil
-	}
-	res, err := l.db.Query(ctx, strings.NewReplacer(
-		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", literals(ids), "NAMES", literals(names),
-	).Replace(holdingsSQL))
-	if err != nil {
-		if store.Missing(err) {
-			return nil, nil
+const holdingsSQL = `SELECT table_id, target, count(DISTINCT if(state = 'loaded', stage_url || path, NULL))::STRING,
+  count_if(state = 'quarantined')::STRING, '', ''
+FROM LEDGER WHERE SCOPE AND state <> 'begin' AND (table_id IN (IDS) OR target IN (NAMES)) GROUP BY table_id, target
+UNION ALL SELECT table_id, '', '', '', path, to_int64(MOMENT)::STRING FROM LEDGER
+WHERE SCOPE AND state = 'begin' AND source = 'filled' AND table_id IN (IDS)`
+
+// Holdings says what the ledger has for tables, by their ids and by names (db.table), and for those whose rows they were made with.
+func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, []Origin, error) {
+	var out []Holding
+	var origins []Origin
+	for asked := map[string]bool{}; len(ids) > 0 || len(names) > 0; {
+		res, err := l.db.Query(ctx, strings.NewReplacer(
+			"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", literals(ids), "NAMES", literals(names), "MOMENT", sqltext.Ident(ColAt),
+		).Replace(holdingsSQL))
+		if err != nil {
+			if store.Missing(err) {
+				return nil, nil, nil
+			}
+			return nil, nil, fmt.Errorf("read which files the ledger has: %w", err)
 		}
-		return nil, fmt.Errorf("read which files the ledger has: %w", err)
+		for _, id := range ids {
+			asked[id] = true
+		}
+		ids, names = nil, nil
+		for _, r := range res.Rows {
+			if of := r[4].String; of != "" {
+				origins = append(origins, Origin{TableID: r[0].String, Of: of, Until: store.Number(r[5])})
+				if !asked[of] {
+					ids = append(ids, of)
+				}
+				continue
+			}
+			out = append(out, Holding{TableID: r[0].String, Target: r[1].String, Files: store.Number(r[2]), Quarantined: store.Number(r[3])})
+		}
 	}
-	out := make([]Holding, len(res.Rows))
-	for i, r := range res.Rows {
-		out[i] = Holding{TableID: r[0].String, Target: r[1].String, Files: store.Number(r[2])}
+	return out, origins, nil
+}
+
+const sharedSQL = `SELECT count(*)::STRING FROM (SELECT 1 FROM (
+  SELECT table_id, stage_url || path AS url, arg_max(state, MOMENT) AS st FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id IN (IDS)
+  GROUP BY 1, 2) WHERE st = 'loaded' GROUP BY url HAVING count(*) > 1)`
+
+// Shared is how many files are loaded into more than one of the tables with these ids.
+func (l *Ledger) Shared(ctx context.Context, ids []string) (int64, error) {
+	res, err := l.db.Query(ctx, strings.NewReplacer(
+		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", literals(ids), "MOMENT", sqltext.Ident(ColAt),
+	).Replace(sharedSQL))
+	if err != nil || len(res.Rows) == 0 {
+		return 0, err
 	}
-	return out, nil
+	return store.Number(res.Rows[0][0]), nil
 }
 
 func literals(values []string) string {
@@ -57,9 +93,9 @@ func literals(values []string) string {
 // carrySQL is FROM and WHERE of what was said last about each file of some tables, beside the id of the table that is under a name now.
 const carrySQL = `
 FROM (SELECT *, row_number() OVER (PARTITION BY stage_url, path ORDER BY MOMENT DESC, event_id DESC) AS nth
-  FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id IN (IDS)) AS said,
+  FROM LEDGER WHERE SCOPE AND state <> 'begin' AND (SOURCES)) AS said,
   (SELECT to_string(table_id) AS id FROM system.tables WHERE database = DATABASE AND name = TABLE) AS becomes
-WHERE nth = 1 AND becomes.id NOT IN (IDS) AND GUARDED`
+WHERE nth = 1 AND becomes.id NOT IN (IDS) AND (state = 'quarantined' OR table_id NOT IN (QUIET)) AND GUARDED`
 
 // restoredSQL likewise of files that dbctl loaded and that are loaded.
 const restoredSQL = `
@@ -67,17 +103,66 @@ FROM (SELECT *, row_number() OVER (PARTITION BY table_id, stage_url, path ORDER 
   FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id IN (IDS)) AS said
 WHERE nth = 1 AND state = 'loaded' AND source = 'dbctl' AND GUARDED`
 
-// CarryLedger lets what the ledger knows of files of the tables with these ids hold for the table as well. It returns how many files
-// that are.
+// Source is a table whose ledger holds for another one.
+type Source struct {
+	ID    string
+	Until int64 // of what was said until then; 0: all
+	Quiet bool  // only that files are quarantined: its rows are gone
+}
+
+// CarryLedger lets what the ledger knows of files of the sources hold for the table as well. It returns how many files that are.
 func (l *Ledger) CarryLedger(
-	ctx context.Context, ids []string, table sqltext.Object, run, reason string, fence *lock.Fence,
+	ctx context.Context, from []Source, table sqltext.Object, run, reason string, fence *lock.Fence,
 ) (int64, error) {
+	var ids, quiet, of []string
+	for _, s := range from {
+		ids = append(ids, s.ID)
+		said := "table_id = " + store.Literal(s.ID)
+		if s.Until > 0 {
+			said += fmt.Sprintf(" AND to_int64(%s) <= %d", sqltext.Ident(ColAt), s.Until)
+		}
+		if s.Quiet {
+			quiet = append(quiet, s.ID)
+		}
+		of = append(of, said)
+	}
 	return l.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
-		"IDS": literals(ids), "DATABASE": store.Literal(table.Database), "TABLE": store.Literal(table.Name),
+		"IDS": literals(ids), "QUIET": literals(quiet), "SOURCES": strings.Join(of, " OR "),
+		"DATABASE": store.Literal(table.Database), "TABLE": store.Literal(table.Name),
 	}, map[string]string{
 		ColEventID: "md5(said.event_id || becomes.id)", colTable: store.Literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
 		ColSource: "if(source = 'dbctl', 'carried', source)", colRun: store.Literal(run), ColReason: store.Literal(reason),
 	})
+}
+
+// quietSQL: nothing was said of a source's files while the run went on, nor so shortly before that it may have been committed later.
+// Whether the table has the rows of such a file nobody knows.
+const quietSQL = `NOT EXISTS (SELECT 1 FROM LEDGER WHERE SCOPE AND table_id IN (IDS) AND state <> 'begin'
+  AND MOMENT >= coalesce((SELECT date_sub(second, 10, min(MOMENT)) FROM JOURNAL WHERE run = RUN), to_timestamp(0)))`
+
+// FillLedger notes that a run made a table with rows of others, by their ids: a later one may put it in the place of one of them.
+func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []string, run, reason string, fence *lock.Fence) error {
+	id := "coalesce((SELECT to_string(table_id) FROM system.tables WHERE database = " + store.Literal(table.Database) + " AND name = " +
+		store.Literal(table.Name) + "), '')"
+	tuples := make([][]string, len(of))
+	for i, source := range of {
+		tuples[i] = l.tuple(Row{
+			Run: run, Table: table.Database + "." + table.Name, Path: source, State: FileBegin, Source: SourceFilled, Reason: reason,
+		})
+		tuples[i][tableIDAt] = id
+	}
+	text := l.insert(tuples, fence) + " AND " + strings.NewReplacer(
+		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", literals(of), "JOURNAL", l.db.Name(store.JournalTable),
+		"MOMENT", sqltext.Ident(ColAt), "RUN", store.Literal(run),
+	).Replace(quietSQL)
+	err := store.Again(ctx, func() error {
+		_, err := l.db.Conn().Exec(ctx, databend.Statement{SQL: text})
+		return err
+	})
+	if err != nil && !store.Missing(err) {
+		return fmt.Errorf("note whose rows %s.%s was made with: %w", table.Database, table.Name, err)
+	}
+	return nil
 }
 
 // RestoreLedger lets the files that dbctl loaded into the tables with these ids count as loaded although the engine has forgotten them.

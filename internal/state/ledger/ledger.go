@@ -13,7 +13,7 @@ import (
 
 // The states of a file in the ledger.
 const (
-	FileBegin       = "begin"       // about to be loaded: written ahead of the COPY
+	FileBegin       = "begin"       // no word about a file: written ahead of a COPY, and with SourceFilled
 	FileLoaded      = "loaded"      // its rows are in the table
 	FileFailed      = "failed"      // tried, nothing of it is in the table
 	FileNew         = "new"         // a person's word: load it (again)
@@ -27,6 +27,8 @@ const (
 	SourceEngine  = "engine"  // a task or a person loaded it past dbctl; taken from copy_history
 	SourceAdopted = "adopted" // --mark for all files of a load
 	SourcePerson  = "person"  // --mark for chosen files
+	// Of FileBegin: a migration made the table with rows of the one whose id stands in the path.
+	SourceFilled = "filled"
 	// dbctl loaded it, and the engine knows nothing of it any more by the nature of things:
 	SourceCarried  = "carried"  // a migration rebuilt the table from its own rows: it stands under the new table's id, too
 	SourceRestored = "restored" // a migration that made the engine forget it (TRUNCATE) was rolled back: its rows are there
@@ -149,6 +151,9 @@ func (l *Ledger) tuple(r Row) []string {
 		&r.StageURL, &r.Path, &r.Size, &r.ETag, &r.Mtime, &r.Rows, &r.State, &r.Source, &r.Load, &r.Checksum,
 		&r.QueryID, &r.Error, &r.Reason)
 }
+
+// tableIDAt is where a tuple has the table's id.
+const tableIDAt = 6
 
 func (l *Ledger) insert(tuples [][]string, fence *lock.Fence) string {
 	in := store.Insert{Table: l.LedgerName(), Tuples: tuples}
