@@ -26,7 +26,8 @@ func loadCreateCommand() *command {
 The columns of some of the files are read; where their types differ, a wider one is taken. What is written is shown before:
 loads/NAME.sql, and where there is no such table, the migration that makes it. Look at both, then: dbctl migrate up, and
 dbctl load NAME. A URI of a store takes its keys from secrets (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY for s3://), or from a
-CONNECTION with --connection NAME. A store that needs more is told by --connection 'ENDPOINT_URL=https://… REGION=…'.`,
+CONNECTION with --connection NAME. A store that needs more is told by --connection 'ENDPOINT_URL=https://… REGION=…'; a key there
+is {{ secret "NAME" }}, never its value.`,
 		exits: []ending{
 			{exit.Done, "the files were written; their paths are shown"},
 			{exit.Failed, "the files could not be read"},
@@ -58,6 +59,9 @@ CONNECTION with --connection NAME. A store that needs more is told by --connecti
 }
 
 func (a *app) createLoad(ctx context.Context, r draft.Request, dry, sequential bool) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
 	file := filepath.Join(project.LoadsDir, filepath.FromSlash(r.Name)+".sql")
 	w, err := a.open(ctx, access{check: func(p *project.Project) error {
 		if _, err := os.Stat(filepath.Join(p.Dir, file)); err == nil {

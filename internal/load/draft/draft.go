@@ -49,6 +49,9 @@ const filenameColumn = "source_file"
 
 // Write reads the files and drafts the load.
 func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
+	if err := r.Check(); err != nil {
+		return Draft{}, err
+	}
 	j, err := p.Source(project.Load{Name: r.Name, Path: project.LoadsDir + "/" + r.Name + ".sql"}, r.copyText("t", "", ""))
 	if err != nil {
 		return Draft{}, err
@@ -110,10 +113,8 @@ func (r Request) connection() string {
 	}[scheme]
 	var parts []string
 	given := map[string]bool{}
-	for option := range strings.FieldsSeq(r.Connection) {
-		name, value, _ := strings.Cut(option, "=")
-		name = strings.ToUpper(name)
-		parts, given[name] = append(parts, name+" = "+sqltext.Quote(value)), true
+	for _, o := range options(r.Connection) {
+		parts, given[o.name] = append(parts, o.name+" = "+o.value), true
 	}
 	for i := 0; i+1 < len(keys) && !given["ROLE_ARN"]; i += 2 {
 		if !given[keys[i]] {
@@ -124,6 +125,62 @@ func (r Request) connection() string {
 		return ""
 	}
 	return " CONNECTION = (" + strings.Join(parts, " ") + ")"
+}
+
+// option is one of a connection: its value is a literal or {{ secret "NAME" }}.
+type option struct{ name, value string }
+
+// options reads NAME=VALUE, parted by spaces; a value with spaces stands in quotes or in braces.
+func options(text string) (out []option) {
+	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
+		name, value, _ := strings.Cut(text, "=")
+		value = strings.TrimSpace(value)
+		end := " \t\n"
+		switch {
+		case strings.HasPrefix(value, "{{"):
+			end = "}}"
+		case strings.HasPrefix(value, "'"), strings.HasPrefix(value, `"`):
+			value, end = value[1:], value[:1]
+		}
+		n := len(value)
+		if end == "}}" {
+			if at := strings.Index(value, end); at >= 0 {
+				n = at + len(end)
+			}
+		} else if at := strings.IndexAny(value, end); at >= 0 {
+			n = at
+		}
+		text = strings.TrimLeft(value[n:], `'"`)
+		if value = value[:n]; end != "}}" {
+			value = sqltext.Quote(value)
+		} else if words := strings.Fields(strings.Trim(value, "{}")); len(words) == 2 && words[0] == "secret" {
+			value = "{{ secret " + words[1] + " }}"
+		}
+		out = append(out, option{strings.ToUpper(strings.TrimSpace(name)), value})
+	}
+	return out
+}
+
+// Check refuses keys in clear: what is written goes into a file. It names them, and says none.
+func (r Request) Check() error {
+	hint := fmt.Sprintf(`dbctl load create %s --from … --connection NAME, of a CONNECTION; or --connection 'NAME={{ secret "NAME" }}', with its value `+
+		"in the environment. A key that stood on a command line should be made void", r.Name)
+	if from := sqltext.Quote(r.From); sqltext.Mask(from) != from {
+		return fault.Errorf(r.Name, exit.Usage, hint, "--from holds a key in clear")
+	}
+	if !strings.Contains(r.Connection, "=") {
+		return nil
+	}
+	for _, o := range options(r.Connection) {
+		text := "CONNECTION = (" + o.name + " = " + o.value + ")"
+		if names, err := sqltext.SecretNames(text); err != nil || strings.Contains(text, "{{") && len(names) == 0 {
+			return fault.Errorf(r.Name, exit.Usage, hint, "--connection: the value of %s is no secret's name", o.name)
+		}
+		if sqltext.Mask(text) != text {
+			return fault.Errorf(r.Name, exit.Usage, hint, "--connection holds %s in clear", o.name)
+		}
+	}
+	return nil
 }
 
 // atTheFlag is err with a hint that is about the command: there is no file yet to mend.

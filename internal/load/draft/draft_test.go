@@ -1,6 +1,40 @@
 package draft
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/exit"
+)
+
+// What is written goes into a file: no key stands in it in clear, whatever its option is called.
+func TestKeysInClear(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ from, connection, want string }{
+		{"s3://b/p/", "lake", " CONNECTION = (CONNECTION_NAME = 'lake')"},
+		{"s3://b/p/", "", ` CONNECTION = (ACCESS_KEY_ID = {{ secret "AWS_ACCESS_KEY_ID" }} SECRET_ACCESS_KEY = {{ secret "AWS_SECRET_ACCESS_KEY" }})`},
+		{"s3://b/p/", "role_arn=arn:aws:iam::1:role/r", " CONNECTION = (ROLE_ARN = 'arn:aws:iam::1:role/r')"},
+		{"gcs://b/p/", `CREDENTIAL={{ secret "C" }} ENDPOINT_URL='https://g.example.com'`, ` CONNECTION = (CREDENTIAL = {{ secret "C" }} ENDPOINT_URL = 'https://g.example.com')`},
+		{"azblob://b/p/", `ENDPOINT_URL=https://a ACCOUNT_NAME={{secret "N"}} ACCOUNT_KEY={{secret "K"}}`, ` CONNECTION = (ENDPOINT_URL = 'https://a' ACCOUNT_NAME = {{ secret "N" }} ACCOUNT_KEY = {{ secret "K" }})`},
+		{"s3://b/p/", "ACCESS_KEY_ID=AKIA0000SECRET REGION=eu", "holds ACCESS_KEY_ID in clear"},
+		{"s3://b/p/", "REGION=eu secret_access_key = 'AKIA0000SECRET'", "holds SECRET_ACCESS_KEY in clear"},
+		{"s3://b/p/", "aws_token=AKIA0000SECRET", "holds AWS_TOKEN in clear"},
+		{"azblob://b/p/", "ENDPOINT_URL=https://a?sig=AKIA0000SECRET0000SECRET", "holds ENDPOINT_URL in clear"},
+		{"s3://AKIA0000SECRET:AKIA0000SECRET@b/p/", "", "--from holds a key"},
+		{"s3://b/p/", `REGION={{ var "AKIA0000SECRET" }}`, "value of REGION is no secret's name"},
+	} {
+		r := Request{Name: "x", From: tt.from, Connection: tt.connection}
+		got := ""
+		if err := r.Check(); err == nil {
+			got = r.connection()
+		} else if got = err.Error(); exit.Of(err) != exit.Usage || strings.Contains(got, "AKIA0000SECRET") {
+			t.Errorf("%s: exit %d, %s", tt.connection, exit.Of(err), got)
+		}
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s: got %s, want %s", tt.from, tt.connection, got, tt.want)
+		}
+	}
+}
 
 func TestWiden(t *testing.T) {
 	t.Parallel()
