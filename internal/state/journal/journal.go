@@ -206,12 +206,12 @@ var ErrMoved = errors.New("the journal was written by another run meanwhile")
 func (w *Writer) Begin(ctx context.Context, h History, rows ...Row) error {
 	// A begin that was written already, its answer lost, does not stand in its own way.
 	rows[0].EventID = databend.NewID()
-	unmoved := fmt.Sprintf("((SELECT count(*) FROM %[1]s WHERE %[2]s)=%[3]d OR EXISTS (SELECT 1 FROM %[1]s WHERE event_id=%[4]s))",
-		w.journal.db.Name(store.JournalTable), w.journal.scope(), h.count, store.Literal(rows[0].EventID))
+	unmoved := fmt.Sprintf("(SELECT count(*)=%d OR count_if(event_id=%s)>0 FROM %s WHERE %s)",
+		h.count, store.Literal(rows[0].EventID), w.journal.db.Name(store.JournalTable), w.journal.scope())
 	if h.Schema == 0 {
 		rows = append([]Row{{Event: EventSchema, Version: store.Schema}}, rows...)
 	}
-	ok, err := w.append(ctx, rows, w.Fence().SQL()+" AND "+unmoved+" AND "+w.Alone())
+	ok, err := w.append(ctx, rows, unmoved+" AND "+w.Alone())
 	if err != nil || ok {
 		return err
 	}
