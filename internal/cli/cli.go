@@ -68,6 +68,7 @@ func Main(p Process) int {
 		Out:         p.Stdout,
 		Err:         p.Stderr,
 		Clean:       a.scrub.String,
+		Hint:        a.inPlace,
 		ErrTerminal: errTerminal,
 		OutWidth:    a.width(outTerminal),
 		ErrWidth:    a.width(errTerminal),

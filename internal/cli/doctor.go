@@ -47,16 +47,24 @@ func (a *app) doctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	opts.Partial = true
 	p, err := a.openBeforeEngine(opts)
 	if err != nil {
 		return err
 	}
 	bad := 0
+	for _, err := range exit.Each(p.Mistakes()) {
+		if err != nil {
+			f := failure(err)
+			a.ui.Event(event.Check{Name: "files", Detail: f.Message, Hint: f.Hint})
+			bad++
+		}
+	}
 	if p.Env.Embedded {
 		bad += a.localChecks(ctx)
 	}
 	patient := doctor.Patient{Project: p, Secrets: secret.NewResolver(p.Sources, p.Getenv, p.Dir, a.scrub).Resolve}
-	w, err := a.open(ctx, access{})
+	w, err := a.open(ctx, access{check: anyProject})
 	if err == nil {
 		defer w.close()
 		patient = doctor.Patient{Project: w.project, Secrets: w.secrets.Resolve, Server: w.server, Scope: w.scope()}

@@ -4,14 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/ui"
 )
+
+// inPlace adds to each command of dbctl in a hint the flags that said which project and environment this one is about: pasted without
+// them it would be about another.
+func (a *app) inPlace(hint string) string {
+	const dbctl = "dbctl "
+	var b strings.Builder
+	for len(a.where) > 0 {
+		i := strings.Index(hint, dbctl)
+		if i < 0 {
+			break
+		}
+		end := i + len(dbctl)
+		verb := hint[end:]
+		if n := strings.IndexFunc(verb, func(r rune) bool { return r < 'a' || r > 'z' }); n >= 0 {
+			verb = verb[:n]
+		}
+		b.WriteString(hint[:end])
+		if cmd := find(verb); cmd != nil && verb != "help" && (i == 0 || strings.ContainsRune(" `", rune(hint[i-1]))) {
+			b.WriteString(shell.Join(a.where...) + " ")
+		}
+		hint = hint[end:]
+	}
+	return b.String() + hint
+}
 
 // hinter is an error that says what to type next.
 type hinter interface {

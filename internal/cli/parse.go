@@ -46,9 +46,9 @@ func (a *app) parse() (runFunc, error) {
 		run = a.cmd.bind(a, newFlagSet())
 	}
 	a.given = givenFlags(flags)
-	for _, name := range []string{"dir", "env", "env-file"} {
-		if f := flags.Lookup(name); f.Changed {
-			a.where = append(a.where, "--"+name, f.Value.String())
+	for _, named := range [][2]string{{"-C", "dir"}, {"-e", "env"}, {"--env-file", "env-file"}} {
+		if f := flags.Lookup(named[1]); f.Changed {
+			a.where = append(a.where, named[0], f.Value.String())
 		}
 	}
 	a.rest = flags.Args()
@@ -216,7 +216,7 @@ func (a *app) flagError(err error, flags *pflag.FlagSet, name string) error {
 
 // line is this command with other arguments and flags, as a hint that can be pasted.
 func (a *app) line(args []string, flags ...string) string {
-	return "`" + shell.Join(slices.Concat([]string{"dbctl"}, strings.Fields(a.cmd.name), args, a.where, flags)...) + "`"
+	return "`" + shell.Join(slices.Concat([]string{"dbctl"}, strings.Fields(a.cmd.name), args, flags)...) + "`"
 }
 
 // tryArgs are arguments that this command may have: of this project, where there is one.

@@ -32,6 +32,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -359,7 +360,8 @@ func (s *Server) login(ctx context.Context) error {
 		if s.cfg.MayLackDatabase {
 			return nil
 		}
-		e.Hint = fmt.Sprintf("check the database of the DSN, or create it: CREATE DATABASE %s", s.cfg.Database)
+		e.Hint = fmt.Sprintf("check the environment's database, or make it: `dbctl sql %s`",
+			shell.Quote("CREATE DATABASE "+sqltext.Ident(s.cfg.Database)))
 	}
 	return c.fail
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -60,14 +61,35 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
+// TestGrants is what an administrator is asked to run: one statement for each object, to a role.
+func TestGrants(t *testing.T) {
+	t.Parallel()
+	missing := []need{{"ALTER", "my shop"}, {"SUPER", ""}, {"CREATE", "my shop"}, {"CREATE DATABASE", ""}}
+	const both = "GRANT ALTER, CREATE ON `my shop`.* TO ROLE `%[1]s`; GRANT SUPER, CREATE DATABASE ON *.* TO ROLE `%[1]s`"
+	for _, test := range []struct{ role, want string }{
+		{"loader", fmt.Sprintf(both, "loader")},
+		{"public", "CREATE ROLE IF NOT EXISTS dbctl; " + fmt.Sprintf(both, "dbctl") + "; GRANT ROLE dbctl TO USER 'kim'@'%'"},
+	} {
+		if got := grants(missing, test.role, "'kim'@'%'"); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", test.role, got, test.want)
+		}
+	}
+}
+
 // TestHeld reads what SHOW GRANTS says.
 func TestHeld(t *testing.T) {
 	t.Parallel()
-	row := func(privileges, object string) databend.Row {
-		return databend.Row{sql.NullString{String: privileges, Valid: true}, sql.NullString{String: object, Valid: true}}
+	row := func(privileges, name, on string) databend.Row {
+		var row databend.Row
+		for _, v := range []string{privileges, name, "GRANT " + privileges + " ON " + on + " TO ROLE `r`"} {
+			row = append(row, sql.NullString{String: v, Valid: true})
+		}
+		return row
 	}
-	h := heldBy(databend.Result{Columns: []string{"privileges", "object_name"}, Rows: []databend.Row{
-		row("CREATE,SELECT, INSERT", "default.shop.*"), row("OWNERSHIP", "'mine'.*"), row("ALTER", "shop.t"), row("SUPER", "*.*"),
+	h := heldBy(databend.Result{Columns: []string{"privileges", "object_name", "grants"}, Rows: []databend.Row{ // as the engine gives them
+		row("CREATE,SELECT,INSERT", "shop", "'default'.'shop'.*"), row("OWNERSHIP", "mine", "'default'.'mine'.*"),
+		row("ALTER", "default.shop.t", "'default'.'shop'.'t'"), row("SUPER", "*.*", "*.*"), row("Read", "other", "STAGE other"),
+		row("DROP", "a.b", "'default'.'a.b'.*"),
 	}})
 	for _, tt := range []struct {
 		need need
@@ -79,6 +101,8 @@ func TestHeld(t *testing.T) {
 		{need{"SUPER", ""}, true},
 		{need{"CREATE DATABASE", ""}, false},
 		{need{"INSERT", "other"}, false},
+		{need{"INSERT", "shop"}, true},
+		{need{"DROP", "a.b"}, true},
 	} {
 		if h.has(tt.need) != tt.held {
 			t.Errorf("%s: %v", tt.need, !tt.held)

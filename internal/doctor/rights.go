@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -111,8 +112,8 @@ func (h held) has(n need) bool {
 func (d *doctor) rights(ctx context.Context) {
 	const admin = "account_admin"
 	needed := d.needs()
-	role, err := d.one(ctx, databend.Statement{SQL: "SELECT current_role()"})
-	if err == nil && role[0] == admin {
+	who, err := d.one(ctx, databend.Statement{SQL: "SELECT current_role(), current_user()"})
+	if err == nil && who[0] == admin {
 		d.ok("rights", fmt.Sprintf("role %s may do all that the project needs (%d privileges)", admin, len(needed)))
 		return
 	}
@@ -122,41 +123,73 @@ func (d *doctor) rights(ctx context.Context) {
 		return
 	}
 	held := heldBy(res)
-	var missing []string
+	var missing []need
+	var names []string
 	for _, n := range needed {
 		if !held.has(n) {
-			missing = append(missing, n.String())
+			missing, names = append(missing, n), append(names, n.String())
 		}
 	}
 	if len(missing) == 0 {
 		d.ok("rights", fmt.Sprintf("all %d privileges that the project's statements need", len(needed)))
 		return
 	}
-	to := "USER of the environment"
-	if len(role) > 0 && role[0] != "" && role[0] != "public" {
-		to = "ROLE " + role[0]
+	if err != nil {
+		who = []string{"", ""}
 	}
-	d.failed("rights", "these privileges are missing: "+strings.Join(missing, ", "),
-		fmt.Sprintf("as an administrator: GRANT %s TO %s; and so on", strings.Replace(missing[0], " on ", " ON ", 1), to))
+	d.failed("rights", "these privileges are missing: "+strings.Join(names, ", "),
+		"an administrator gives them: `dbctl sql "+shell.Quote(grants(missing, who[0], who[1]))+"`")
 }
 
-// heldBy reads the answer of SHOW GRANTS, whose columns are found by name.
+// grants are the statements that give privileges to a role. A user without a role of its own gets one: Databend grants CREATE and the
+// like to roles alone.
+func grants(missing []need, role, user string) string {
+	own := role != "" && role != "public"
+	if !own {
+		role = "dbctl"
+	}
+	var statements []string
+	if !own {
+		statements = append(statements, "CREATE ROLE IF NOT EXISTS "+role)
+	}
+	objects, privileges := []string{}, map[string][]string{}
+	for _, n := range missing {
+		on := "*.*"
+		if n.database != "" {
+			on = sqltext.Ident(n.database) + ".*"
+		}
+		if privileges[on] == nil {
+			objects = append(objects, on)
+		}
+		privileges[on] = append(privileges[on], n.privilege)
+	}
+	for _, on := range objects {
+		statements = append(statements, "GRANT "+strings.Join(privileges[on], ", ")+" ON "+on+" TO ROLE "+sqltext.Ident(role))
+	}
+	if !own && user != "" {
+		statements = append(statements, "GRANT ROLE "+role+" TO USER "+user)
+	}
+	return strings.Join(statements, "; ")
+}
+
+// heldBy reads the answer of SHOW GRANTS, whose columns are found by name. Which object a grant is on stands in the GRANT alone
+// ("GRANT ALL ON 'default'.'shop'.* TO ROLE `r`"): by object_name a database looks like a stage.
 func heldBy(res databend.Result) held {
-	privileges, object := slices.Index(res.Columns, "privileges"), slices.Index(res.Columns, "object_name")
+	privileges, grant := slices.Index(res.Columns, "privileges"), slices.Index(res.Columns, "grants")
 	h := held{}
 	for _, row := range res.Rows {
-		if privileges < 0 || object < 0 {
+		if privileges < 0 || grant < 0 {
 			continue
 		}
-		database, rest, _ := strings.Cut(strings.NewReplacer("'", "", "`", "", `"`, "").Replace(row[object].String), ".")
-		if third, table, ok := strings.Cut(rest, "."); ok { // catalog.database.table
-			database, rest = third, table
-		}
-		switch {
-		case database == "*":
-			database = ""
-		case rest != "*": // one table: what a database needs is not known from it
-			continue
+		_, object, _ := strings.Cut(row[grant].String, " ON ")
+		object = object[:max(0, strings.LastIndex(object, " TO "))]
+		database := ""
+		if object != "*.*" {
+			all, ok := strings.CutSuffix(object, "'.*")
+			if !ok { // one table, or a stage: what a database needs is not known from it
+				continue
+			}
+			_, database, _ = strings.Cut(all, "'.'") // behind the catalog
 		}
 		for p := range strings.SplitSeq(row[privileges].String, ",") {
 			h[database] = append(h[database], strings.ToUpper(strings.TrimSpace(p)))

@@ -37,6 +37,8 @@ type Options struct {
 
 	// Clean takes secrets out of a text. Every value that is shown passes it whole, before anything is cut or folded. Optional.
 	Clean func(string) string
+	// Hint completes the commands of a hint or a note. Optional.
+	Hint func(string) string
 
 	// Now is the clock. Optional: time.Now.
 	Now func() time.Time
@@ -72,6 +74,7 @@ type UI struct {
 	mu    sync.Mutex
 	r     renderer
 	clean func(string) string
+	hint  func(string) string
 }
 
 // renderer is one way of showing. UI holds the lock around each call.
@@ -94,7 +97,10 @@ func New(o Options) *UI {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	u := &UI{clean: o.Clean}
+	u := &UI{clean: o.Clean, hint: o.Hint}
+	if u.hint == nil {
+		u.hint = func(s string) string { return s }
+	}
 	if u.clean == nil {
 		u.clean = func(s string) string { return s }
 	}
@@ -117,6 +123,14 @@ func (u *UI) values(v any) any { return values(v, u.clean) }
 func (u *UI) Event(e event.Event) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	switch told := e.(type) {
+	case event.Note:
+		told.Text = u.hint(told.Text)
+		e = told
+	case event.Check:
+		told.Hint = u.hint(told.Hint)
+		e = told
+	}
 	u.r.event(u.values(e).(event.Event))
 }
 
@@ -124,6 +138,7 @@ func (u *UI) Event(e event.Event) {
 func (u *UI) Fail(f Failure) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	f.Hint = u.hint(f.Hint)
 	clean := u.values(f).(Failure)
 	if strings.Contains(clean.Caret, secret.Redacted) && !strings.Contains(f.Caret, secret.Redacted) {
 		clean.Caret = "" // it would point beside the place
