@@ -52,7 +52,7 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	s := statusOf(m.p, h, was)
-	if len(left) > 0 {
+	if len(left) > 0 && len(h.Unfinished) == 0 { // a run that goes on, or was cut off, has them for its own way back
 		s.Notes = append(s.Notes, event.Note{Level: event.Warn, Text: "a rollback kept these beside: " + strings.Join(left, ", ")})
 	}
 	return s, nil

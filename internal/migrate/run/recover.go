@@ -98,6 +98,7 @@ func (x *recovery) settle(ctx context.Context, id, prefix string) error {
 	if prefix == "" {
 		return nil
 	}
+	x.Sink(event.Progress{What: "migrate recover", Phase: "waiting until no statement of that run is under way", ETA: -1})
 	if err := sleep(ctx, min(x.lock.TTL()/30, time.Second)); err != nil {
 		return err
 	}
