@@ -16,13 +16,14 @@ import (
 )
 
 // Capture reads the state of objects: one request whatever their number (two when the constraints of some table cannot be read),
-// one more per exotic kind (a kind that the engine shows by a statement of its own only) and per table that has indexes.
-func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, error) {
+// one more per exotic kind (a kind that the engine shows by a statement of its own only). Of the tables in indexed it also looks which
+// indexes are ASYNC: one more for each that has indexes.
+func Capture(ctx context.Context, c Conn, objects []sqltext.Object, indexed ...sqltext.Object) (State, error) {
 	cat, err := Read(ctx, c, objects, nil)
 	if err != nil {
 		return State{}, fmt.Errorf("capture: %w", err)
 	}
-	if err := cat.ReadAsync(ctx, c, objects); err != nil {
+	if err := cat.ReadAsync(ctx, c, indexed); err != nil {
 		return State{}, fmt.Errorf("capture: %w", err)
 	}
 	s := State{Server: cat.Server, At: cat.At, Objects: make([]ObjectState, 0, len(objects))}
@@ -39,6 +40,7 @@ func Capture(ctx context.Context, c Conn, objects []sqltext.Object) (State, erro
 // Entry is a table, view, stream or database as the catalogue has it.
 type Entry struct {
 	ObjectState
+	Updated time.Time // the server's time of its last change; what is said of a view does not move it
 	dropped time.Time
 }
 
@@ -96,7 +98,7 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		branches = append(branches,
 			branch("table", []string{
 				"database", "name", "table_id", "engine", "table_option", "comment", "cluster_by", "owner",
-				"is_transient", micros("created_on"),
+				"is_transient", micros("created_on"), micros("updated_on"),
 			}, " from system.tables"+all),
 			branch("gone", []string{"database", "name", "table_id", "engine", "table_option", micros("dropped_on"), micros("created_on")},
 				" from system.tables_with_history"+in("name")+" and dropped_on is not null"),
@@ -163,7 +165,7 @@ func (cat *Catalog) add(rows [][]string) {
 		case "now":
 			cat.Server, cat.At = f[0], timeOf(f[1])
 		case "table":
-			e := &Entry{ObjectState: ObjectState{
+			e := &Entry{Updated: timeOf(f[10]), ObjectState: ObjectState{
 				Object: TableObject(Name{f[0], f[1]}), Exists: true, ID: f[2], Engine: f[3], Options: tableOptions(f[4]), Head: Head(f[4]),
 				Comment: f[5], ClusterBy: f[6], Owner: f[7], Transient: f[8] != "", Created: timeOf(f[9]),
 			}}
@@ -208,8 +210,13 @@ func (cat *Catalog) add(rows [][]string) {
 	}
 	for n, e := range cat.Tables {
 		e.Query = queries[n]
-		if !e.derived() {
+		switch {
+		case !e.derived():
 			e.Columns = columns[n]
+		case strings.HasPrefix(e.Query, listed):
+			for _, c := range columns[n] {
+				e.List = append(e.List, c.Name)
+			}
 		}
 	}
 	for _, r := range details {
@@ -314,8 +321,7 @@ func (cat *Catalog) addDetail(r []string) {
 
 func (cat *Catalog) sortDetails() {
 	for _, e := range cat.Tables {
-		slices.SortFunc(e.Indexes, func(a, b Index) int { return strings.Compare(a.Type+" "+a.Name, b.Type+" "+b.Name) })
-		slices.SortFunc(e.Constraints, func(a, b Constraint) int { return strings.Compare(a.Name, b.Name) })
+		e.SortParts()
 	}
 }
 

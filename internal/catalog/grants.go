@@ -21,7 +21,12 @@ func readGrants(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Obj
 // readGrantsOf reads what the grantee of a Grant object has, and of which roles it inherits.
 func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) error {
 	kind, name := Grantee(o)
-	grants, err := GrantsOf(ctx, c, kind, name)
+	from := "inherited_roles_name from system.roles"
+	if kind == "user" {
+		from = "roles from system.users"
+	}
+	rows, err := Query(ctx, c, fmt.Sprintf("select 'grant', grants from show_grants(%s, %s) union all select 'roles', %s where name = %s",
+		sqltext.Quote(kind), sqltext.Quote(name), from, sqltext.Quote(name)))
 	if Refused(err) { // there is no such role or user
 		cat.others[o] = ObjectState{Object: o}
 		return nil
@@ -29,18 +34,15 @@ func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) 
 	if err != nil {
 		return err
 	}
-	from := "inherited_roles_name from system.roles"
-	if kind == "user" {
-		from = "roles from system.users"
+	s := ObjectState{Object: o, Exists: true, Grants: []string{}, Facts: map[string]string{}}
+	for _, r := range rows {
+		if r[0] == "roles" {
+			s.Facts["roles"] = strings.Join(RoleNames(r[1]), ", ")
+		} else {
+			s.Grants = append(s.Grants, grantSQL(r[1])...)
+		}
 	}
-	rows, err := Query(ctx, c, "select "+from+" where name = "+sqltext.Quote(name))
-	if err != nil {
-		return err
-	}
-	s := ObjectState{Object: o, Exists: true, Grants: grants, Facts: map[string]string{}}
-	if len(rows) > 0 {
-		s.Facts["roles"] = strings.Join(RoleNames(rows[0][0]), ", ")
-	}
+	slices.Sort(s.Grants)
 	cat.others[o] = s
 	return nil
 }

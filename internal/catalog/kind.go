@@ -192,7 +192,10 @@ func adjustSetting(s *ObjectState) {
 
 func adjustRoles(s *ObjectState) { s.Facts["roles"] = strings.Join(RoleNames(s.Facts["roles"]), ", ") }
 
-func adjustStage(s *ObjectState) { s.Facts["storage"] = withoutSecrets(s.Facts["storage"]) }
+func adjustStage(s *ObjectState) {
+	s.masked = s.Facts["storage"]
+	s.Facts["storage"] = withoutSecrets(s.masked)
+}
 
 func adjustProcedure(s *ObjectState) {
 	args, _, _ := strings.Cut(strings.TrimPrefix(s.Facts["arguments"], s.Name), " RETURN")

@@ -78,7 +78,9 @@ func readConnections(ctx context.Context, c Conn, cat *Catalog, objects []sqltex
 	rows, err := Query(ctx, c, "SHOW CONNECTIONS")
 	for _, r := range rows {
 		if o, ok := named(objects, r[0]); ok {
-			cat.put(o, map[string]string{"storage": r[1], "options": optionNames(r[2])})
+			cat.others[o] = ObjectState{
+				Object: o, Exists: true, Facts: map[string]string{"storage": r[1], "options": optionNames(r[2])}, masked: r[2],
+			}
 		}
 	}
 	return err

@@ -134,20 +134,27 @@ func quotedList(commas string) string {
 	return List(parts)
 }
 
+// listed is how the text begins that the engine keeps of a view with a column list. A query that a person wrote never begins like
+// that, since the engine writes its words in capitals.
+const listed = "select * from ("
+
 // ViewBody is what follows a view's name in the statement that gives it the text that the engine keeps. Of a view with a column list it
 // keeps `select * from (QUERY) VIEW(COLUMNS)`, with no name quoted, and it writes a query of that form in another way: it is given the
-// list again. A query that a person wrote never begins like that, since the engine writes its words in capitals. certain is false where
-// that text cannot be had again: VIEW is what a view was called before it was renamed.
+// list again. certain is false where that text cannot be had again: VIEW is what a view was called before it was renamed, and of
+// COLUMNS that the engine itself cannot read nobody knows how many they are.
 func ViewBody(was ObjectState) (body string, certain bool) {
-	const head = "select * from ("
-	tail := ") " + was.Name + "("
-	end := strings.LastIndex(was.Query, tail)
-	if !strings.HasPrefix(was.Query, head) || end < len(head) || !strings.HasSuffix(was.Query, ")") {
-		return " AS " + was.Query, !strings.HasPrefix(was.Query, head)
+	if !strings.HasPrefix(was.Query, listed) {
+		return " AS " + was.Query, true
 	}
-	names := strings.Split(was.Query[end+len(tail):len(was.Query)-1], ", ")
-	for i, n := range names {
-		names[i] = sqltext.Ident(n)
+	tail := ") " + was.Name + "(" + strings.Join(was.List, ", ") + ")"
+	end := len(was.Query) - len(tail)
+	if len(was.List) == 0 || end < len(listed) || !strings.EqualFold(was.Query[end:], tail) {
+		return " AS " + was.Query, false
 	}
-	return " (" + strings.Join(names, ", ") + ") AS " + was.Query[len(head):end], true
+	names, at := make([]string, len(was.List)), end+len(") "+was.Name+"(")
+	for i, n := range was.List { // the engine reads them in lower case
+		names[i] = sqltext.Ident(was.Query[at : at+len(n)])
+		at += len(n) + len(", ")
+	}
+	return " (" + strings.Join(names, ", ") + ") AS " + was.Query[len(listed):end], true
 }

@@ -93,7 +93,7 @@ func timeOf(micros string) time.Time {
 }
 
 // width is the number of columns of the catalogue union.
-const width = 11
+const width = 12
 
 // branch writes one SELECT of the catalogue union: kind, then cols as text, filled up to width.
 func branch(kind string, cols []string, from string) string {

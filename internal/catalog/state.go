@@ -88,6 +88,8 @@ type ObjectState struct {
 	// Unread says that the table's constraints could not be read: a CHECK on a renamed column makes system.constraints fail.
 	Unread bool   `json:"unread,omitempty"`
 	Query  string `json:"query,omitempty"` // a view's
+	// List are the columns of a view that has a column list, as the engine reads them: none when it cannot.
+	List []string `json:"list,omitempty"`
 	// Gone are the tables of this name that were dropped already, oldest first.
 	Gone []Gone `json:"gone,omitempty"`
 	// Newest is, of a database, the highest id that any database had: a younger one was made since.
@@ -97,6 +99,13 @@ type ObjectState struct {
 	Known  bool              `json:"known,omitempty"` // Loaded was asked
 	Facts  map[string]string `json:"facts,omitempty"` // what the engine shows of other kinds, without secrets
 	Grants []string          `json:"grants,omitempty"`
+	// masked is what the engine shows of its keys: their ends. It is compared, and never written down.
+	masked string
+}
+
+// SameKeys reports whether two looks at an object show the same of its keys, as far as both were made by this process.
+func (o ObjectState) SameKeys(p ObjectState) bool {
+	return o.masked == "" || p.masked == "" || o.masked == p.masked
 }
 
 // Gone is a table or database that was dropped before the capture.
@@ -192,6 +201,12 @@ func (c Column) String() string {
 		s += " comment " + sqltext.Quote(c.Comment)
 	}
 	return s
+}
+
+// SortParts brings indexes and constraints into the order in which they are compared.
+func (o *ObjectState) SortParts() {
+	slices.SortFunc(o.Indexes, func(a, b Index) int { return strings.Compare(a.Type+" "+a.Name, b.Type+" "+b.Name) })
+	slices.SortFunc(o.Constraints, func(a, b Constraint) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // IsFuse reports whether the table has snapshots.

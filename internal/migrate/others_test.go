@@ -42,13 +42,18 @@ func TestOthersMeanwhile(t *testing.T) {
 		drops = append(drops, "DROP "+kind+" IF EXISTS "+x)
 	}
 	t.Cleanup(func() { w.env.SQL(t, drops...) })
+	const (
+		comment = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
+		options = "SELECT table_option FROM system.tables WHERE database=currentdatabase() AND name='t'"
+		grants  = "SELECT grants FROM show_grants('role', '{x}')"
+	)
 	for _, tt := range []struct {
 		before    []string
 		statement string
 		theirs    []string
 		look      string
-		want      string
-		refused   bool // it is not run at all: nothing could bring theirs back
+		want      string // in what look shows
+		refused   bool   // it is not run at all: nothing could bring theirs back
 	}{
 		{nil, "DROP TABLE IF EXISTS t", []string{"CREATE TABLE t (x INT)", "INSERT INTO t VALUES (7)"}, "SELECT x FROM t", "[[7]]", false},
 		{nil, "CREATE OR REPLACE TABLE t (y INT)", []string{"CREATE TABLE t (x INT)", "INSERT INTO t VALUES (7)"}, "SELECT x FROM t", "[[7]]", false},
@@ -75,6 +80,19 @@ func TestOthersMeanwhile(t *testing.T) {
 		{nil, "CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='theirs-7'"}, "DESC CONNECTION {x}", "s-7", true},
 		{nil, "DROP CONNECTION IF EXISTS {x}", []string{"CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='theirs-7'"}, "DESC CONNECTION {x}", "s-7", true},
 		{nil, "CREATE NETWORK POLICY IF NOT EXISTS {x} ALLOWED_IP_LIST=('10.0.0.0/8')", []string{"CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.7.0.0/16')"}, "DESC NETWORK POLICY {x}", "10.7.0.0/16", false},
+		// Another statement of ours wrote something else of it before that.
+		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t ADD COLUMN y INT;\nSELECT 'now';\nALTER TABLE t COMMENT = 'ours'", []string{"ALTER TABLE t COMMENT = 'theirs'"}, comment, "[[theirs]]", false},
+		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nALTER TABLE t COMMENT = 'ours too'", []string{"ALTER TABLE t COMMENT = 'theirs'"}, comment, "[[theirs]]", false},
+		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t RENAME TO u;\nSELECT 'now';\nCOMMENT ON TABLE u IS 'ours'", []string{"ALTER TABLE u COMMENT = 'theirs'"}, comment, "[[theirs]]", false},
+		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t ADD COLUMN y INT;\nSELECT 'now';\nALTER TABLE t MODIFY COLUMN x COMMENT 'ours'", []string{"ALTER TABLE t MODIFY COLUMN x COMMENT 'theirs'"}, "SELECT comment FROM system.columns WHERE database=currentdatabase() AND `table`='t'", "[[theirs]]", false},
+		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nALTER TABLE t SET OPTIONS (block_per_segment = 55)", []string{"ALTER TABLE t SET OPTIONS (block_per_segment = 77)"}, options, "='77'", false},
+		{[]string{"CREATE TABLE t (x INT) BLOCK_PER_SEGMENT = 77"}, "ALTER TABLE t SET OPTIONS (block_per_segment = 55);\nSELECT 'now';\nALTER TABLE t UNSET OPTIONS (block_per_segment)", []string{"ALTER TABLE t SET OPTIONS (block_per_segment = 88)"}, options, "='88'", false},
+		{[]string{"CREATE TABLE t (x INT, s STRING)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nDROP NGRAM INDEX i ON t", []string{"CREATE NGRAM INDEX i ON t(s)"}, "SELECT name FROM system.indexes WHERE database=currentdatabase()", "[[i]]", false},
+		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nALTER TABLE t DROP CONSTRAINT k", []string{"ALTER TABLE t ADD CONSTRAINT k CHECK (x > 7)"}, "SELECT name FROM system.constraints WHERE database=currentdatabase()", "[[k]]", false},
+		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "ALTER VIEW v AS SELECT 8 AS x;\nSELECT 'now';\nALTER VIEW v AS SELECT 9 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "SELECT x FROM v", "[[7]]", false},
+		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x};\nSELECT 'now';\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT INSERT ON *.* TO ROLE {x}"}, grants, "[[GRANT INSERT ON *.* TO ROLE `{x}`]]", false},
+		{[]string{"CREATE ROLE {x}", "GRANT SELECT, INSERT ON *.* TO ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x};\nSELECT 'now';\nREVOKE INSERT ON *.* FROM ROLE {x}", []string{"REVOKE INSERT ON *.* FROM ROLE {x}"}, grants, "[[GRANT SELECT ON *.* TO ROLE `{x}`]]", false},
+		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x};\nSELECT 'now';\nGRANT ROLE public TO ROLE {x}", []string{"GRANT ROLE public TO ROLE {x}"}, "SELECT inherited_roles_name FROM system.roles WHERE name='{x}'", "[[public]]", false},
 	} {
 		named := func(texts ...string) []string {
 			for i := range texts {
@@ -90,7 +108,10 @@ func TestOthersMeanwhile(t *testing.T) {
 		if tt.before != nil {
 			head = "-- dbctl: adopt \"for the test\"\n--up\n"
 		}
-		w.migration(1, head+"SELECT 'now';\n"+text+";\nINSERT INTO nowhere VALUES (1);\n")
+		if !strings.Contains(text, now) {
+			text = now + ";\n" + text
+		}
+		w.migration(1, head+text+";\nINSERT INTO nowhere VALUES (1);\n")
 		w.meanwhile(now, 0, func() { w.env.SQL(t, named(tt.theirs...)...) })
 		err := w.up()
 		var run *RunError
@@ -101,7 +122,7 @@ func TestOthersMeanwhile(t *testing.T) {
 		case !errors.As(err, &run) || !tt.refused && !strings.Contains(err.Error(), "nowhere"):
 			t.Errorf("%s: got %v, want a failure at nowhere\n%s", text, err, w.said())
 		}
-		if got := fmt.Sprint(w.env.SQL(t, named(tt.look)...)); !strings.Contains(got, tt.want) {
+		if got := fmt.Sprint(w.env.SQL(t, named(tt.look)...)); !strings.Contains(got, named(tt.want)[0]) {
 			t.Errorf("%s: got %s, want theirs: %s\n%v\n%s", text, got, tt.want, err, w.said())
 		}
 		if errors.As(err, &run) && run.ExitCode() != 1 {
@@ -157,7 +178,7 @@ func TestOthersAfterOurs(t *testing.T) {
 	x := w.env.Database + "_x"
 	var drops []string
 	for _, kind := range []string{
-		"FUNCTION", "SEQUENCE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "PASSWORD POLICY", "TAG", "AGGREGATING INDEX",
+		"FUNCTION", "SEQUENCE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "PASSWORD POLICY", "TAG", "ROLE", "AGGREGATING INDEX",
 	} {
 		drops = append(drops, "DROP "+kind+" IF EXISTS "+x)
 	}
@@ -165,6 +186,7 @@ func TestOthersAfterOurs(t *testing.T) {
 	t.Cleanup(func() { w.env.SQL(t, drops...) })
 	const (
 		comment   = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
+		aside     = "SELECT comment, table_option, '' FROM system.tables WHERE database=currentdatabase() UNION ALL SELECT '', '', view_query FROM system.views WHERE database=currentdatabase()"
 		procedure = "PROCEDURE {x}(a INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN a + %d; END; $$"
 	)
 	for _, tt := range []struct {
@@ -192,12 +214,22 @@ func TestOthersAfterOurs(t *testing.T) {
 		{nil, "CREATE TAG {x}", []string{"DROP TAG {x}", "CREATE TAG {x} COMMENT='theirs'"}, "", "SELECT comment FROM system.tags WHERE name='{x}'", "theirs"},
 		{nil, "CREATE " + fmt.Sprintf(procedure, 8), []string{"CREATE OR REPLACE " + fmt.Sprintf(procedure, 7)}, "", "CALL PROCEDURE {x}(0)", "7"},
 		{nil, "CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours' SECRET_ACCESS_KEY='ours'", []string{"CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='gcs' CREDENTIAL='theirs'"}, "", "SHOW CONNECTIONS", "gcs"},
+		{nil, "CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='theirs-7'"}, "", "DESC CONNECTION {x}", "s-7"},
 		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"ALTER USER {x} WITH DISABLED = true"}, "", "SELECT disabled FROM system.users WHERE name='{x}'", "1"},
 		{nil, "SET GLOBAL max_storage_io_requests = 8", []string{"SET GLOBAL max_storage_io_requests = 7"}, "", "SELECT value FROM system.settings WHERE name='max_storage_io_requests' AND level='GLOBAL'", "7"},
 		{[]string{"CREATE TABLE t (a INT, s STRING)", "CREATE AGGREGATING INDEX {x} AS SELECT s, sum(a) FROM t GROUP BY s"}, "DROP AGGREGATING INDEX {x}", []string{"CREATE AGGREGATING INDEX {x} AS SELECT s, min(a) FROM t GROUP BY s"}, "", "SELECT definition FROM system.indexes WHERE name='{x}'", "MIN("},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "ALTER VIEW v AS SELECT 8 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "", "SELECT x FROM v", "[[7]]"},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "DROP VIEW v", []string{"CREATE VIEW v AS SELECT 7 AS x"}, "CREATE OR REPLACE VIEW v AS SELECT 8 AS x", "SELECT x FROM v", "[[7]]"},
 		{[]string{"CREATE TABLE t (x INT)"}, "DROP TABLE t", []string{"CREATE TABLE t (x INT) COMMENT='theirs'"}, "CREATE OR REPLACE TABLE t (y INT)", comment, "theirs"},
+		{[]string{"CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.6.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.8.0.0/16')", []string{"ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.7.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.9.0.0/16')", "DESC NETWORK POLICY {x}", "10.7.0.0/16"},
+		{[]string{"CREATE STAGE {x}"}, "ALTER STAGE {x} SET COMMENT = 'ours'", []string{"ALTER STAGE {x} SET COMMENT = 'theirs'"}, "ALTER STAGE {x} SET COMMENT = 'ours too'", "SELECT comment FROM system.stages WHERE name='{x}'", "theirs"},
+		{nil, "SET GLOBAL max_storage_io_requests = 8", []string{"SET GLOBAL max_storage_io_requests = 7"}, "SET GLOBAL max_storage_io_requests = 9", "SELECT value FROM system.settings WHERE name='max_storage_io_requests' AND level='GLOBAL'", "7"},
+		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "ALTER VIEW v AS SELECT 8 AS x", aside, "SELECT 7 AS x"},
+		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "", aside, "SELECT 7 AS x"},
+		{nil, "CREATE TABLE t (x INT)", []string{"SELECT sleep(1)", "ALTER TABLE t ADD COLUMN theirs INT"}, "", "SELECT name FROM system.columns WHERE database=currentdatabase()", "theirs"},
+		{nil, "CREATE TABLE t (x INT)", []string{"SELECT sleep(1)", "ALTER TABLE t COMMENT = 'theirs'"}, "", aside, "theirs"},
+		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"REVOKE SELECT ON *.* FROM ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[0]]"},
+		{[]string{"CREATE ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
 	} {
 		named := func(texts ...string) []string {
 			out := make([]string, len(texts))

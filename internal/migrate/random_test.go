@@ -424,6 +424,9 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 	}
 	report := fmt.Sprintf("%v\n%s", err, p.said())
 	now = p.print()
+	if strings.Contains(strings.Join(statements, " "), "nextval(") { // values that were taken are not given back
+		theirs, was = took(theirs, now), took(was, now)
+	}
 	var run *RunError
 	var refused *PlanError
 	exit := "no error"
@@ -472,6 +475,24 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 		now = p.print()
 	}
 	return now, ""
+}
+
+// took is was, with the values that sequences have in now.
+func took(was, now []string) []string {
+	values := map[string]string{}
+	for _, l := range now {
+		if f := strings.Split(l, " | "); strings.HasPrefix(l, "sequence ") {
+			values[f[0]] = f[2]
+		}
+	}
+	out := slices.Clone(was)
+	for i, l := range out {
+		if f := strings.Split(l, " | "); strings.HasPrefix(l, "sequence ") && values[f[0]] != "" {
+			f[2] = values[f[0]]
+			out[i] = strings.Join(f, " | ")
+		}
+	}
+	return out
 }
 
 // unnamed is a line that is in one and not in the other and none of whose names the report says.

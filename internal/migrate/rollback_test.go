@@ -135,7 +135,7 @@ func TestVerdicts(t *testing.T) {
 	db := w.env.Database
 	t.Cleanup(func() { w.env.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f") })
 	w.env.SQL(t, "CREATE TABLE m (x INT) ENGINE=MEMORY", "INSERT INTO m VALUES (1)", "CREATE TABLE a (x INT)", "CREATE FILE FORMAT "+db+"_f TYPE=CSV",
-		"CREATE TABLE gone (x INT)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone", "CREATE VIEW v (one, two) AS SELECT 1, 2", "CREATE VIEW former (one) AS SELECT 1", "ALTER TABLE former RENAME TO latter")
+		"CREATE TABLE gone (x INT)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone", "CREATE VIEW v (one, two) AS SELECT 1, 2", "CREATE VIEW former (one) AS SELECT 1", "ALTER TABLE former RENAME TO latter", "CREATE VIEW broken (`one, two`, three) AS SELECT 1, 2")
 	w.migration(1, "CREATE STAGE "+db+"_s;\n")
 	w.must(w.up())
 	w.env.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
@@ -152,6 +152,7 @@ func TestVerdicts(t *testing.T) {
 		"dropped and undropped":    {"DROP TABLE a; UNDROP TABLE a; COMMENT ON TABLE a IS 'n';\n" + then, "", ""},
 		"a list of columns":        {"ALTER VIEW v AS SELECT 3;\n" + then, "", ""},
 		"a renamed view's":         {"ALTER VIEW latter AS SELECT 3;\n" + then, plan.Irreversible, "column list"},
+		"a list nobody can read":   {"ALTER VIEW broken AS SELECT 3;\n" + then, plan.Irreversible, "column list"},
 		"ALTER VIEW on a table":    {"ALTER VIEW a AS SELECT 1 AS x;\n" + then, plan.Irreversible, "is a table"},
 		"a stage's format":         {"ALTER STAGE " + db + "_s SET FILE_FORMAT=(TYPE=TSV);\n" + then, plan.Irreversible, "keeps its own files"},
 		"a stage's comment":        {"ALTER STAGE " + db + "_s SET COMMENT='URL';\n" + then, "", ""},

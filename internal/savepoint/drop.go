@@ -3,6 +3,7 @@ package savepoint
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
@@ -62,7 +63,7 @@ func (x *restorer) bury() error {
 	return nil
 }
 
-// judgeParked holds those of the tables that must not be dropped: they hold rows of others, or may.
+// judgeParked holds those of the tables that must not be dropped: they hold rows of others, or may, or others changed them.
 func (x *restorer) judgeParked(parked []*catalog.Entry) error {
 	tables := map[catalog.Name]*catalog.Entry{}
 	for _, e := range parked {
@@ -70,26 +71,31 @@ func (x *restorer) judgeParked(parked []*catalog.Entry) error {
 			tables[e.Place()] = e
 		}
 	}
+	quiet := true
+	var held map[catalog.Name]string
+	var err error
 	if len(tables) > 0 {
-		quiet, err := x.drain(nil)
-		if err != nil {
+		if quiet, err = x.drain(nil); err != nil {
 			return err
 		}
 		// Any of them may hold rows of others: a statement that began before it was put aside may end after the look that found
 		// it empty.
-		held, err := x.strangers(tables)
-		if err != nil {
+		if held, err = x.strangers(tables); err != nil {
 			return err
 		}
-		for _, e := range parked {
-			why := held[e.Place()]
-			if why == "" && !quiet && tables[e.Place()] != nil {
-				why = "a statement of another session may still write it"
-			}
-			if why != "" {
-				x.hold(e.Place().Object(), "a table of this migration, put aside because %s", why)
-			}
+	}
+	for _, e := range parked {
+		why := held[e.Place()]
+		switch {
+		case why != "":
+		case !quiet && tables[e.Place()] != nil:
+			why = "a statement of another session may still write it"
+		case x.changed[e.ID]:
+			why = "another session changed it after ours"
+		default:
+			continue
 		}
+		x.hold(e.Place().Object(), "a %s of this migration, put aside because %s", strings.ToLower(e.DropWord()), why)
 	}
 	return nil
 }

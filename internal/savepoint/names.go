@@ -69,6 +69,10 @@ func (x *restorer) vacate(n catalog.Name) error {
 		x.hold(n.Object(), "another session made a %s under this name", strings.ToLower(e.DropWord()))
 		return nil
 	}
+	_, captured := x.r.Captured(e.ID)
+	if _, _, gone := x.r.WasGone(e.ID); !captured && !gone {
+		x.changed[e.ID] = x.r.Reworded(e.ObjectState) || e.Engine != "VIEW" && x.r.ChangedSince(e.ObjectState, e.Updated)
+	}
 	x.from[e.ID] = n
 	return x.rename(n, catalog.ParkedName(e.ID))
 }

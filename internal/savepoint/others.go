@@ -161,7 +161,7 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 	}
 	if was.Kind == sqltext.Grant {
 		for _, g := range has {
-			if slices.Contains(was.Grants, g) || owning(g) || !x.r.Granted(was.Object, g) {
+			if slices.Contains(was.Grants, g) || owning(g) || !x.r.Gave(was.Object, g) {
 				continue
 			}
 			x.done[was.Object] = true
@@ -175,7 +175,7 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 	}
 	for _, g := range was.Grants {
 		// Who owns an object is that object's to say: owners. What a role owned that was dropped went to another.
-		if slices.Contains(has, g) || was.Kind == sqltext.Grant && (owning(g) || !x.r.Granted(was.Object, g)) {
+		if slices.Contains(has, g) || was.Kind == sqltext.Grant && (owning(g) || !x.r.Took(was.Object, g)) {
 			continue
 		}
 		x.done[was.Object] = true
@@ -248,11 +248,11 @@ func oneLine(o catalog.ObjectState) string {
 // differenceOfGrants tells the privileges that reached statements were about from those that another session gave or took.
 func (x *restorer) differenceOfGrants(was, now catalog.ObjectState) (mine, theirs string) {
 	var own, foreign []string
-	look := func(a, b catalog.ObjectState, how string) {
+	look := func(a, b catalog.ObjectState, ours func(sqltext.Object, string) bool, how string) {
 		for _, g := range a.Grants {
 			switch {
 			case slices.Contains(b.Grants, g) || owning(g):
-			case x.r.Granted(was.Object, g):
+			case ours(was.Object, g):
 				own = append(own, how+" "+g)
 			default:
 				foreign = append(foreign, how+" "+g)
@@ -270,7 +270,7 @@ func (x *restorer) differenceOfGrants(was, now catalog.ObjectState) (mine, their
 			}
 		}
 	}
-	look(was, now, "it has no more")
-	look(now, was, "it has")
+	look(was, now, x.r.Took, "it has no more")
+	look(now, was, x.r.Gave, "it has")
 	return strings.Join(own, "; "), strings.Join(foreign, "; ")
 }

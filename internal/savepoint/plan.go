@@ -2,6 +2,7 @@ package savepoint
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
@@ -43,6 +44,25 @@ func Objects(effects []effect.Effect) []sqltext.Object {
 				renamed[w.Name] = from
 			}
 		}
+	}
+	return out
+}
+
+// Indexed are the tables of which a restore may have to make indexes again: statements drop or replace some of them, or change columns,
+// which indexes can stand in the way of. Where tables change their names, those are all that the statements write.
+func Indexed(effects []effect.Effect) []sqltext.Object {
+	var out []sqltext.Object
+	renamed := false
+	for _, e := range effects {
+		for _, w := range e.Writes {
+			renamed = renamed || w.Verb == effect.RenameOut || w.Verb == effect.Swap
+			if w.Kind == sqltext.Table && w.Changes(effect.Indexes|effect.Columns) && !slices.Contains(out, w.Object) {
+				out = append(out, w.Object)
+			}
+		}
+	}
+	if renamed && len(out) > 0 {
+		return Objects(effects)
 	}
 	return out
 }

@@ -34,6 +34,7 @@ type restorer struct {
 	drained   bool                         // statements that began before the fence are over
 	undrops   map[string]bool              // ids that UNDROP brought up on the way to another: to be dropped again
 	raised    map[string]string            // of those that this restore brought up: the head that they had
+	changed   map[string]bool              // ids of tables and views of ours that another session changed, told before they were put aside
 }
 
 // Restore moves the objects of before (with what the reached statements re-captured) back to what they were. An error means
@@ -46,7 +47,7 @@ func Restore(ctx context.Context, c Conn, before catalog.State, reached []blame.
 	err := x.steps()
 	for try := 1; err == nil && len(x.failed) > 0 && try < tries; try++ {
 		again := newRestorer(ctx, c, before, reached, o)
-		again.done, again.notes, again.wrote = x.done, x.notes, x.wrote
+		again.done, again.notes, again.wrote, again.changed = x.done, x.notes, x.wrote, x.changed
 		x = again
 		err = x.steps()
 	}
@@ -95,7 +96,7 @@ func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []bl
 		ctx: ctx, c: c, o: o, r: blame.New(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
 		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undrops: map[string]bool{}, raised: map[string]string{},
-		from: map[string]catalog.Name{}, away: map[string]bool{},
+		from: map[string]catalog.Name{}, away: map[string]bool{}, changed: map[string]bool{},
 	}
 }
 

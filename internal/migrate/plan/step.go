@@ -314,6 +314,9 @@ func Effects(steps []Step) []effect.Effect {
 // Writes are the objects to capture before the steps run: savepoint.Objects of what they do.
 func Writes(steps []Step) []sqltext.Object { return savepoint.Objects(Effects(steps)) }
 
+// Indexed are those of them of which it matters which indexes are ASYNC.
+func Indexed(steps []Step) []sqltext.Object { return savepoint.Indexed(Effects(steps)) }
+
 // Reads are the objects to capture before the steps run: what they write, and what may be a stream that they move on.
 func Reads(steps []Step) []sqltext.Object {
 	out := Writes(steps)

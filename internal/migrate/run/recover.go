@@ -307,7 +307,11 @@ func (x *recovery) resume(ctx context.Context) error {
 		return err
 	}
 	rows = x.about(append(rows, state.Row{Event: journal.EventEnd, Reason: "resumed"}))
-	r := &Run{wire: x.wire, plan: plan.Plan{Command: x.plan.Command, Steps: []plan.Step{step}}, know: newObjects(Reading{State: x.save.Base})}
+	steps := []plan.Step{step}
+	r := &Run{
+		wire: x.wire, plan: plan.Plan{Command: x.plan.Command, Steps: steps}, know: newObjects(Reading{State: x.save.Base}),
+		indexed: plan.Indexed(steps),
+	}
 	if r.secrets, err = x.Secrets(ctx, step.Secrets); err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ type Run struct {
 	history state.History
 	moves   LedgerMoves
 	secrets secret.Set
+	indexed []sqltext.Object // plan.Indexed
 
 	marked   mark // the last one
 	markedAt time.Time
@@ -95,7 +96,7 @@ func Execute(
 			err = rel
 		}
 	}()
-	r := &Run{wire: w, plan: p, history: h, moves: moves, secrets: secrets, know: newObjects(before)}
+	r := &Run{wire: w, plan: p, history: h, moves: moves, secrets: secrets, know: newObjects(before), indexed: plan.Indexed(p.Steps)}
 	r.saw(before)
 	if err := r.holdLoadsOff(ctx, before.State); err != nil {
 		return err
@@ -381,7 +382,7 @@ func found(statements ...plan.Statement) []sqltext.Object {
 
 // read reads objects, none of which the savepoint's statements touched.
 func (r *Run) read(ctx context.Context, objects []sqltext.Object) error {
-	now, err := r.Capture(ctx, objects)
+	now, err := r.Capture(ctx, objects, r.indexed...)
 	if err != nil {
 		return err
 	}

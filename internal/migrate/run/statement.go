@@ -141,11 +141,12 @@ func (r *Run) see(ctx context.Context, p place) error {
 	if len(ran) == 0 { // they are of a migration that is finished
 		return nil
 	}
-	now, err := r.Capture(ctx, objects)
+	now, err := r.Capture(ctx, objects, r.indexed...)
 	if err != nil {
 		return err
 	}
 	r.saw(now)
+	r.know.learn(now.State, objects)
 	// What a secret of ours stands in, the mark would keep in part only, as something else.
 	now.Objects = slices.DeleteFunc(now.Objects, func(o catalog.ObjectState) bool {
 		return r.keepable(catalog.State{Objects: []catalog.ObjectState{o}}) != nil
@@ -196,7 +197,7 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	}
 	came := make(chan read, 1)
 	go func() {
-		now, err := r.Capture(ctx, objects)
+		now, err := r.Capture(ctx, objects, r.indexed...)
 		came <- read{now, err}
 	}()
 	var err error
@@ -211,6 +212,7 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	later := r.save.Later
 	r.learn(now.State, without(objects, r.save.touched(r.plan.Steps)))
 	r.know.learn(now.State, objects)
+	r.find(st)
 	if err := cmp.Or(r.overtaken(p), r.between(p)); err != nil {
 		return Ran{}, err
 	}
@@ -240,32 +242,51 @@ func (r *Run) overtaken(p place) error {
 	return nil
 }
 
+// find takes what the statement is about to write of tables and grantees, that statements of ours wrote in other parts already, as what
+// a rollback goes back to: another session may have changed that part since the savepoint began.
+func (r *Run) find(st plan.Statement) {
+	touched := r.save.touched(r.plan.Steps)
+	for _, w := range st.Effect.Writes {
+		now, known := r.know.now.Find(w.Object)
+		if !known || !touched[w.Object] || r.know.dirty[w.Object] || w.Verb != effect.Alter {
+			continue
+		}
+		if was, ok := blame.New(r.save.Base, r.save.reached(r.plan.Steps)).Found(w, now); ok {
+			r.save.learn(catalog.State{Server: r.know.now.Server, Objects: []catalog.ObjectState{was}})
+		}
+	}
+}
+
 // between refuses the statement at p when it would drop or replace what another session made under a name, after statements of ours
-// had dropped or made another object there: a rollback could not tell theirs from ours any more.
+// had dropped or made another object there, or would change what another session changed after ours: a rollback could not tell theirs
+// from ours any more.
 func (r *Run) between(p place) error {
 	st, touched := r.at(p), r.save.touched(r.plan.Steps)
 	var reach *blame.Reach
 	for _, w := range st.Effect.Writes {
 		now, known := r.know.now.Find(w.Object)
-		if !destroys(w) || !touched[w.Object] || !known || r.know.dirty[w.Object] {
+		if !overwrites(w) || !touched[w.Object] || !known || r.know.dirty[w.Object] {
 			continue
 		}
 		if reach == nil {
 			reach = blame.New(r.save.Base, r.save.reached(r.plan.Steps))
 		}
-		if reach.Theirs(now) != "" {
+		if reach.Reworded(now) || reach.Theirs(now) != "" && (w.Kind != sqltext.Table || w.Verb != effect.Alter) {
 			return r.plan.Steps[p.Step].Overtaken(st, w)
 		}
 	}
 	return nil
 }
 
-// destroys reports whether a statement takes away what it finds under a name.
-func destroys(w effect.Write) bool { return w.Verb == effect.Drop || w.Verb == effect.Replace }
+// overwrites reports whether a statement takes away something that it finds, and that no snapshot keeps.
+func overwrites(w effect.Write) bool {
+	const rewound = effect.Rows | effect.Layout | effect.Columns | effect.Cluster
+	return w.Verb == effect.Drop || w.Verb == effect.Replace || w.Verb == effect.Alter && w.Aspects&^rewound != 0
+}
 
 // toRead are the objects of a statement that are to be read right before it, and the heads of the tables that it alters, as they are
-// known. What the savepoint's statements touched already is not, since the state to go back to is older, unless this one would take it
-// away. Of tables that they touched the head is, which tells our next change from others'.
+// known. What the savepoint's statements touched already is not, since the state to go back to is older, unless this one would take
+// something of it away. Of tables that they touched the head is, which tells our next change from others'.
 func (r *Run) toRead(st plan.Statement) (objects []sqltext.Object, heads map[string]string) {
 	touched := r.save.touched(r.plan.Steps)
 	finds := found(st)
@@ -278,7 +299,7 @@ func (r *Run) toRead(st plan.Statement) (objects []sqltext.Object, heads map[str
 			heads[table.ID] = table.Head
 		}
 		_, known := r.know.now.Find(w.Object)
-		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && (!touched[w.Object] || destroys(w))) {
+		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && (!touched[w.Object] || overwrites(w))) {
 			objects = append(objects, w.Object)
 		}
 	}

@@ -38,13 +38,13 @@ func (e *Env) Note(level event.Level, format string, args ...any) {
 	e.Sink(event.Note{Level: level, Text: fmt.Sprintf(format, args...)})
 }
 
-// Capture reads the state of objects.
-func (e *Env) Capture(ctx context.Context, objects []sqltext.Object) (Reading, error) {
+// Capture reads the state of objects, of the indexed ones also which indexes are ASYNC.
+func (e *Env) Capture(ctx context.Context, objects []sqltext.Object, indexed ...sqltext.Object) (Reading, error) {
 	if len(objects) == 0 {
 		return Reading{At: time.Now()}, nil
 	}
 	asked := time.Now()
-	s, err := catalog.Capture(ctx, e.Store.Conn(), objects)
+	s, err := catalog.Capture(ctx, e.Store.Conn(), objects, indexed...)
 	if err != nil {
 		return Reading{}, fmt.Errorf("read what is there: %w", err)
 	}

@@ -355,6 +355,32 @@ func (r *Reach) Granted(o sqltext.Object, line string) bool {
 	return slices.ContainsFunc(r.Grants(o), func(ours effect.Grant) bool { return ours.Covers(g) })
 }
 
+// Gave reports whether what a line says can be granted by the doing of reached statements: the last of them that was about it gave it.
+func (r *Reach) Gave(o sqltext.Object, line string) bool {
+	last, ours := r.lastAbout(o, line)
+	return ours && !last.Revoke
+}
+
+// Took reports whether what a line says can be gone by the doing of reached statements: the last of them that was about it took it, or
+// one gave ALL, which takes the place of what was there.
+func (r *Reach) Took(o sqltext.Object, line string) bool {
+	last, ours := r.lastAbout(o, line)
+	g := GrantIn(line)
+	return ours && (last.Revoke || slices.ContainsFunc(r.Grants(o), func(all effect.Grant) bool {
+		return all.Covers(g) && slices.Contains(all.Privileges, "ALL")
+	}))
+}
+
+func (r *Reach) lastAbout(o sqltext.Object, line string) (last effect.Grant, ours bool) {
+	g := GrantIn(line)
+	for _, x := range r.Grants(o) {
+		if x.Covers(g) {
+			last, ours = x, true
+		}
+	}
+	return last, ours
+}
+
 // Grants are what reached statements gave to the object, a grantee, and took from it.
 func (r *Reach) Grants(o sqltext.Object) []effect.Grant {
 	var out []effect.Grant
