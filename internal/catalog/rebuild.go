@@ -141,20 +141,24 @@ const listed = "select * from ("
 // ViewBody is what follows a view's name in the statement that gives it the text that the engine keeps. Of a view with a column list it
 // keeps `select * from (QUERY) VIEW(COLUMNS)`, with no name quoted, and it writes a query of that form in another way: it is given the
 // list again. certain is false where that text cannot be had again: VIEW is what a view was called before it was renamed, and of
-// COLUMNS that the engine itself cannot read nobody knows how many they are.
+// COLUMNS that the engine itself cannot read nobody knows whether a comma is part of a name.
 func ViewBody(was ObjectState) (body string, certain bool) {
 	if !strings.HasPrefix(was.Query, listed) {
 		return " AS " + was.Query, true
 	}
-	tail := ") " + was.Name + "(" + strings.Join(was.List, ", ") + ")"
-	end := len(was.Query) - len(tail)
-	if len(was.List) == 0 || end < len(listed) || !strings.EqualFold(was.Query[end:], tail) {
+	tail := ") " + was.Name + "("
+	end := strings.LastIndex(was.Query, tail)
+	known := tail + strings.Join(was.List, ", ") + ")"
+	if len(was.List) > 0 {
+		end = len(was.Query) - len(known)
+	}
+	if end < len(listed) || !strings.HasSuffix(was.Query, ")") ||
+		len(was.List) > 0 && !strings.EqualFold(was.Query[end:], known) { // it reads names in lower case
 		return " AS " + was.Query, false
 	}
-	names, at := make([]string, len(was.List)), end+len(") "+was.Name+"(")
-	for i, n := range was.List { // the engine reads them in lower case
-		names[i] = sqltext.Ident(was.Query[at : at+len(n)])
-		at += len(n) + len(", ")
+	names := strings.Split(was.Query[end+len(tail):len(was.Query)-1], ", ")
+	for i, n := range names {
+		names[i] = sqltext.Ident(n)
 	}
-	return " (" + strings.Join(names, ", ") + ") AS " + was.Query[len(listed):end], true
+	return " (" + strings.Join(names, ", ") + ") AS " + was.Query[len(listed):end], len(names) == max(len(was.List), 1)
 }
