@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +35,14 @@ type place struct {
 	err        error         // why the load's own stage could not be made
 }
 
-// placesSQL asks for tables, stages and the engine's memory at once. Lists of names are read a hundred times as fast as pairs of them.
-const placesSQL = `
+// tablesSQL asks for tables of one database. Of two databases at once the server looks at every table that it has, in all of them.
+const tablesSQL = `
 SELECT 'table', database, name, to_string(table_id), num_rows, lower(engine), number_of_segments IS NULL
-FROM system.tables WHERE database IN ({DATABASES}) AND name IN ({TABLES})
-UNION ALL
+FROM system.tables WHERE database = {DATABASE} AND name IN ({TABLES})
+UNION ALL`
+
+// placesSQL asks for stages, the engine's memory and the time, behind the tables.
+const placesSQL = `
 SELECT 'stage', '', name, coalesce(url, ''), 0, '', false
 FROM system.stages WHERE name IN ({STAGES})
 UNION ALL
@@ -67,14 +71,18 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 	})
 	var out []place
 	asked.Go(func() error {
-		databases, tables, stages := []string{l.Scope.StateDatabase}, []string{store.LedgerTable}, []string(nil)
+		tables, stages := map[string][]string{l.Scope.StateDatabase: {store.LedgerTable}}, []string(nil) // tables by their database
 		for _, j := range loads {
-			databases, tables, stages = append(databases, j.Database), append(tables, j.Table, lock.TableName(j.Database, j.Table)),
-				append(stages, j.Copy.Stage)
+			tables[j.Database] = append(tables[j.Database], j.Table)
+			tables[l.Scope.StateDatabase] = append(tables[l.Scope.StateDatabase], lock.TableName(j.Database, j.Table))
+			stages = append(stages, j.Copy.Stage)
 		}
-		res, err := l.Look.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-			"{DATABASES}", names(databases), "{TABLES}", names(tables), "{STAGES}", names(stages),
-		).Replace(placesSQL), Reads: true})
+		var query strings.Builder
+		for _, database := range slices.Sorted(maps.Keys(tables)) {
+			query.WriteString(strings.NewReplacer("{DATABASE}", sqltext.Quote(database), "{TABLES}", names(tables[database])).Replace(tablesSQL))
+		}
+		query.WriteString(strings.ReplaceAll(placesSQL, "{STAGES}", names(stages)))
+		res, err := l.Look.Query(ctx, databend.Statement{SQL: query.String(), Reads: true})
 		out = l.read(res, loads)
 		return err
 	})
