@@ -107,47 +107,12 @@ func (d *doctor) list(ctx context.Context, p place) {
 	d.ok(name, location+" can be listed")
 }
 
-// complaint is what an object store says, as the server passes it on, and what it means.
-var complaints = []struct{ says, means, mend string }{
-	{
-		"SignatureDoesNotMatch", "the object store refuses the keys: the secret key does not belong to the key id",
-		"give the connection the right keys, and make the stage again: a stage keeps the keys it was made with",
-	},
-	{
-		"InvalidAccessKeyId", "the object store does not know the key id",
-		"give the connection a key that exists, and make the stage again: a stage keeps the keys it was made with",
-	},
-	{"ExpiredToken", "the keys have expired", "give the connection new ones, and make the stage again"},
-	{
-		"RequestTimeTooSkewed", "the clocks of the server and of the object store are too far apart",
-		"set the clock of the machine that Databend runs on",
-	},
-	{"NoSuchBucket", "there is no such bucket", "mend the URL of the stage, or make the bucket"},
-	{"PermanentRedirect", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
-	{"AuthorizationHeaderMalformed", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
-	{"IllegalLocationConstraint", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
-	{
-		"AccessDenied", "the object store refuses to list (403): the keys have no right to",
-		"give the keys s3:ListBucket and s3:GetObject on the bucket",
-	},
-	{"status: 403", "the object store refuses to list (403)", "check the keys of the connection, and that they may list the bucket"},
-	{"status: 301", "the bucket is in another region", "give the connection the bucket's REGION, and make the stage again"},
-	{"dns error", "the object store's host name is not known", "mend ENDPOINT_URL of the connection, and make the stage again"},
-	{"no such host", "the object store's host name is not known", "mend ENDPOINT_URL of the connection, and make the stage again"},
-	{"connection refused", "nothing answers at the object store's address", "mend ENDPOINT_URL of the connection, and make the stage again"},
-	{"timed out", "the object store does not answer in time", "mend ENDPOINT_URL of the connection, or open the way to it"},
-	{"certificate", "the object store's certificate is not accepted", "mend ENDPOINT_URL of the connection, and make the stage again"},
-}
-
-// plainly says what an error of the object store means. The words of the store itself are all there is to tell them apart by.
+// plainly says what an error of the object store means. A stage keeps the keys that it was made with.
 func plainly(err error, location string) (detail, hint string) {
-	text := err.Error()
-	for _, c := range complaints {
-		if strings.Contains(strings.ToLower(text), strings.ToLower(c.says)) {
-			return location + ": " + c.means, c.mend
-		}
+	if means, mend, ok := databend.StoreRefusal(err.Error(), "the connection, and make the stage again (both in a migration)"); ok {
+		return location + ": " + means, mend
 	}
-	return location + ": " + text, hintOf(err, "LIST @stage shows it: dbctl sql \"LIST "+location+"\"")
+	return location + ": " + err.Error(), hintOf(err, "LIST @stage shows it: dbctl sql \"LIST "+location+"\"")
 }
 
 // age compares a stage with its connection: a stage keeps the keys that the connection had when the stage was made.

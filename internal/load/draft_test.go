@@ -122,7 +122,7 @@ func TestDraftFromALocation(t *testing.T) {
 		_, err := l.Draft(t.Context(), r)
 		return err
 	})
-	w.wantExit(err, exit.Failed, "the store cannot be reached")
+	w.wantExit(err, exit.Failed, "the object store cannot be reached")
 	if hint := err.(interface{ Hint() string }).Hint(); !strings.HasPrefix(hint, "dbctl load create there --from s3://") {
 		t.Errorf("got the hint %q", hint)
 	}

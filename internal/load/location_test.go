@@ -173,10 +173,10 @@ func TestWordsOfAStore(t *testing.T) {
 		change func(*project.Load)
 		words  []string
 	}{
-		{"key", change(`{{ secret "KEY" }}`, "'nobody'"), []string{"the store does not know the access key"}},
+		{"key", change(`{{ secret "KEY" }}`, "'nobody'"), []string{"the object store does not know the access key"}},
 		{"secret", change(`{{ secret "SECRET" }}`, "'wrong'"), []string{"the secret key does not belong to the access key"}},
 		{"bucket", change("s3://"+w.Bucket, "s3://no-such-bucket"), []string{"s3://no-such-bucket/", "there is no such bucket"}},
-		{"endpoint", change(w.S3.Endpoint, "http://127.0.0.1:9"), []string{"the store cannot be reached"}},
+		{"endpoint", change(w.S3.Endpoint, "http://127.0.0.1:9"), []string{"the object store cannot be reached"}},
 		{"option", change("REGION", "NOPE"), []string{"its CONNECTION has what such a location does not take: nope"}},
 		{"connection", from("'s3://lake/p/' CONNECTION = (CONNECTION_NAME = 'nowhere')"), []string{"there is no CONNECTION nowhere"}},
 		{"azblob", from("'azblob://c/p/' CONNECTION = (ENDPOINT_URL = 'http://127.0.0.1:9' ACCOUNT_NAME = 'a' ACCOUNT_KEY = 'a2V5')"), noStage},
@@ -197,8 +197,8 @@ func TestWordsOfAStore(t *testing.T) {
 		{"region too", change(w.S3.Endpoint, answering(t, http.StatusMovedPermanently, "PermanentRedirect", "use another endpoint")), []string{
 			"the bucket is in another region",
 		}},
-		{"rights", change(w.S3.Endpoint, answering(t, http.StatusForbidden, "AccessDenied", "Access Denied")), []string{"the keys may not list it"}},
-		{"token", change(w.S3.Endpoint, answering(t, http.StatusBadRequest, "ExpiredToken", "it is too old")), []string{"the token has expired"}},
+		{"rights", change(w.S3.Endpoint, answering(t, http.StatusForbidden, "AccessDenied", "Access Denied")), []string{"the keys have no right to"}},
+		{"token", change(w.S3.Endpoint, answering(t, http.StatusBadRequest, "ExpiredToken", "it is too old")), []string{"the keys have expired"}},
 	} {
 		ld := right
 		tt.change(&ld)
