@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -69,6 +70,7 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		{s: l.Work, parts: recorded, whole: true},
 		{
 			s: l.Words, parts: words, whole: !slices.ContainsFunc(plans, func(p *Plan) bool { return p.scope.place.semiJoined() }),
+			each: func(r databend.Row) []databend.Row { return readings(r, plans[session.Number(r[0].String)].StageURL) },
 			then: func(ctx context.Context) error { return l.known(ctx, plans) },
 		},
 	}
@@ -133,9 +135,11 @@ func (k key) less(o key) bool { return k.plan < o.plan || k.plan == o.plan && k.
 type list struct {
 	s     *databend.Session
 	parts []string // UNION ALL of them; each: number of the plan, path, and more
-	// whole is whether it is read at once: the server drops a result that nobody asks a page of for a minute, and a listing may take longer.
+	// whole is whether it is read at once, and sorted here: the server drops a result that nobody asks a page of for a minute, and a listing
+	// may take longer.
 	whole bool
-	then  func(context.Context) error // behind it, on its session
+	each  func(databend.Row) []databend.Row // of one that is whole: what a row stands for
+	then  func(context.Context) error       // behind it, on its session
 	rows  chan databend.Row
 
 	head databend.Row // without its key
@@ -157,18 +161,31 @@ func (s *list) read(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	st := databend.Statement{SQL: strings.Join(s.parts, "\nUNION ALL ") + "\nORDER BY i, path"}
+	sql := strings.Join(s.parts, "\nUNION ALL ")
 	if !s.whole {
-		_, err := s.s.Each(ctx, st, send)
+		_, err := s.s.Each(ctx, databend.Statement{SQL: sql + "\nORDER BY i, path"}, send)
 		return err
 	}
-	res, err := s.s.Query(ctx, st)
-	for _, r := range res.Rows {
-		if err == nil {
-			err = send(r)
+	res, err := s.s.Query(ctx, databend.Statement{SQL: sql})
+	if err != nil {
+		return err
+	}
+	rows := res.Rows
+	if s.each != nil {
+		rows = nil
+		for _, r := range res.Rows {
+			rows = append(rows, s.each(r)...)
 		}
 	}
-	return err
+	slices.SortStableFunc(rows, func(a, b databend.Row) int {
+		return cmp.Or(cmp.Compare(session.Number(a[0].String), session.Number(b[0].String)), strings.Compare(a[1].String, b[1].String))
+	})
+	for _, r := range rows {
+		if err := send(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // peek makes the next row head.
@@ -215,8 +232,20 @@ func (q scope) recordedName() string {
 }
 
 // A file is the same one whatever stage it is seen through: its identity is the whole URL. So a row of the ledger that was written for
-// another place may be about a file of this one, and is then read a second time, under its path here. Those are asked for by themselves:
-// they are few, and plain columns are what blocks are pruned by and names are found by five times as fast.
+// another place may be about a file of this one, and is then read a second time, under its path here. Beside a large ledger those are asked
+// for by themselves: they are few, and plain columns are what blocks are pruned by and names are found by five times as fast. Of a small
+// one a second scan takes the server longer than to read the rows here.
+
+// readings are a row of the ledger as it was written, and as it is read from the place with this URL.
+func readings(r databend.Row, url string) []databend.Row {
+	path, below := strings.CutPrefix(r[2].String+r[1].String, url)
+	if r[2].String == url || !below {
+		return []databend.Row{r}
+	}
+	here := slices.Clone(r)
+	here[1].String, here[2].String = path, url
+	return []databend.Row{r, here}
+}
 
 // here is true for the ledger's rows about files below the load's place, whatever they were written for.
 func (q scope) here() string {
@@ -224,36 +253,53 @@ func (q scope) here() string {
 		utf8.RuneCountInString(q.place.url), source.Literal(q.place.url))
 }
 
-// rowsHere is FROM and WHERE of rows about files of the load's place, and the path there: of those that were written for this place, or of
-// those that were written for another.
-func (q scope) rowsHere(store *state.Store, another bool) (path, from string) {
-	path, url := sqltext.Ident(ledger.ColPath), sqltext.Ident(ledger.ColStageURL)
-	if !another {
-		return path, q.fromLedger(store, path) + " AND " + url + "=" + source.Literal(q.place.url)
-	}
-	path = fmt.Sprintf("substr(concat(%s, %s), %d)", url, path, utf8.RuneCountInString(q.place.url)+1)
-	return path, q.fromLedger(store, path) + " AND " + url + "<>" + source.Literal(q.place.url) + " AND " + q.here()
+// belowHere is a row's path below the load's place.
+func (q scope) belowHere() string {
+	return fmt.Sprintf("substr(concat(%s, %s), %d)", sqltext.Ident(ledger.ColStageURL), sqltext.Ident(ledger.ColPath),
+		utf8.RuneCountInString(q.place.url)+1)
 }
 
-// words are the ledger's rows about the table and the names, for readWord: as they were written, and once more those about files of this
-// place that were written for another.
-func (q scope) words(i int, store *state.Store) []string {
-	part := func(path, url, from string) string {
-		sql := fmt.Sprintf("SELECT %d AS i, %s AS path, %s AS url, %s%s", i, path, url, wordColumns, from)
-		if q.job.Files == nil && q.place.semiJoined() {
-			names := []string{"SELECT " + q.recordedName() + " FROM copy_history(" + sqltext.Quote(q.job.Target) + ")"}
-			for _, p := range q.prefixes {
-				names = append(names, "SELECT name FROM LIST_STAGE(location=>"+source.Literal("@"+q.job.Copy.Stage+"/"+p)+")")
-			}
-			sql += " AND " + path + " IN (" + strings.Join(names, " UNION ALL ") + ")"
-		}
-		return sql
+// rowsHere is the path, and FROM and WHERE, of rows about files of the load's place; beside a large ledger of those that were written for
+// this place, and of those that were written for another.
+func (q scope) rowsHere(store *state.Store) (out [][2]string) {
+	path, url, words := sqltext.Ident(ledger.ColPath), sqltext.Ident(ledger.ColStageURL), WordsAbout(store, q.place.tableID)
+	if !q.place.semiJoined() {
+		return [][2]string{{q.belowHere(), words + " AND " + q.here() + q.named(" AND ", q.belowHere())}}
 	}
-	path, from := q.rowsHere(store, true)
-	plain := sqltext.Ident(ledger.ColPath)
+	is := source.Literal(q.place.url)
+	return [][2]string{
+		{path, words + q.named(" AND ", path) + " AND " + url + "=" + is},
+		{q.belowHere(), words + q.named(" AND ", q.belowHere()) + " AND " + url + "<>" + is + " AND " + q.here()},
+	}
+}
+
+// words are the ledger's rows about the table and the names, for readWord; beside a large ledger with their readings.
+func (q scope) words(i int, store *state.Store) (out []string) {
+	path, url := sqltext.Ident(ledger.ColPath), sqltext.Ident(ledger.ColStageURL)
+	part := func(path, url, where string) string {
+		return fmt.Sprintf("SELECT %d AS i, %s AS path, %s AS url, %s%s%s", i, path, url, wordColumns, WordsAbout(store, q.place.tableID), where)
+	}
+	if !q.place.semiJoined() {
+		where := ""
+		if named := q.named("", path); named != "" {
+			where = " AND (" + named + " OR " + q.here() + q.named(" AND ", q.belowHere()) + ")"
+		}
+		return []string{part(path, url, where)}
+	}
+	listed := func(path string) string {
+		if q.job.Files != nil {
+			return ""
+		}
+		names := []string{"SELECT " + q.recordedName() + " FROM copy_history(" + sqltext.Quote(q.job.Target) + ")"}
+		for _, p := range q.prefixes {
+			names = append(names, "SELECT name FROM LIST_STAGE(location=>"+source.Literal("@"+q.job.Copy.Stage+"/"+p)+")")
+		}
+		return " AND " + path + " IN (" + strings.Join(names, " UNION ALL ") + ")"
+	}
+	is := source.Literal(q.place.url)
 	return []string{
-		part(plain, sqltext.Ident(ledger.ColStageURL), q.fromLedger(store, plain)),
-		part(path, source.Literal(q.place.url), from),
+		part(path, url, q.named(" AND ", path)+listed(path)),
+		part(q.belowHere(), is, q.named(" AND ", q.belowHere())+" AND "+url+"<>"+is+" AND "+q.here()+listed(q.belowHere())),
 	}
 }
 
@@ -262,20 +308,23 @@ func WordsAbout(store *state.Store, tableID string) string {
 	return AboutTable(store, tableID) + " AND " + sqltext.Ident(ledger.ColState) + "<>" + sqltext.Quote(ledger.FileBegin)
 }
 
-// fromLedger is FROM and WHERE of what the ledger knows of the table and the names.
-func (q scope) fromLedger(store *state.Store, path string) string {
-	sql := WordsAbout(store, q.place.tableID)
+// named is the condition that a path is one of the names to look at, behind and; "" where all are.
+func (q scope) named(and, path string) string {
+	var all []string
 	if !slices.Contains(q.prefixes, "") {
 		var any []string
 		for _, p := range q.prefixes {
 			any = append(any, below(path, p))
 		}
-		sql += " AND (" + strings.Join(any, " OR ") + ")"
+		all = append(all, "("+strings.Join(any, " OR ")+")")
 	}
 	if q.job.Files != nil {
-		sql += " AND " + path + " IN (" + source.Quoted(slices.Sorted(maps.Keys(q.job.Files))) + ")"
+		all = append(all, path+" IN ("+source.Quoted(slices.Sorted(maps.Keys(q.job.Files)))+")")
 	}
-	return sql
+	if all == nil {
+		return ""
+	}
+	return and + strings.Join(all, " AND ")
 }
 
 // known counts, of all that the ledger has about the load's names, what its last word has for loaded or failed: names, and when it was
@@ -293,10 +342,9 @@ func (q scope) known(i int, store *state.Store) string {
 		glob = " WHERE regexp_like(path, " + source.Literal(q.glob.String()) + ", 'c')"
 	}
 	var rowsHere []string
-	for _, another := range []bool{false, true} {
-		path, from := q.rowsHere(store, another)
-		rowsHere = append(rowsHere, "SELECT "+path+" AS path, to_int64("+id(ledger.ColAt)+") AS said, "+id(ledger.ColState)+" AS st, "+
-			id(ledger.ColRows)+" AS n"+from)
+	for _, rows := range q.rowsHere(store) {
+		rowsHere = append(rowsHere, "SELECT "+rows[0]+" AS path, to_int64("+id(ledger.ColAt)+") AS said, "+id(ledger.ColState)+" AS st, "+
+			id(ledger.ColRows)+" AS n"+rows[1])
 	}
 	return strings.NewReplacer(
 		"{PLAN}", strconv.Itoa(i), "{NAMED}", path, "{ROWS}", rows, "{GLOB}", glob,

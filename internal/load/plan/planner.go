@@ -258,9 +258,8 @@ func (l *Planner) missed(ctx context.Context, p *Plan) (bool, error) {
 	}
 	for names := range slices.Chunk(names, LedgerRows) {
 		var parts []string
-		for _, another := range []bool{false, true} {
-			path, from := p.scope.rowsHere(l.Store, another)
-			parts = append(parts, "SELECT 1"+from+" AND "+path+" IN ("+source.Quoted(names)+")")
+		for _, rows := range p.scope.rowsHere(l.Store) {
+			parts = append(parts, "SELECT 1"+rows[1]+" AND "+rows[0]+" IN ("+source.Quoted(names)+")")
 		}
 		res, err := l.Words.Query(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ") + " LIMIT 1"})
 		if err != nil || len(res.Rows) > 0 {

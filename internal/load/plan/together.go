@@ -49,15 +49,12 @@ func (l *Planner) questions(plans []*Plan, wants func(scope) bool, one func(scop
 		"{HERE}", here, "{BELOW}", below, "{SAID}", id(ledger.ColAt), "{STATE}", id(ledger.ColState), "{ROWS}", id(ledger.ColRows), "{URL}",
 		id(ledger.ColStageURL),
 		"{WORD}", wordColumns,
-		"{PATH}", id(ledger.ColPath), "{FROM_PLAIN}", from+in(id(ledger.ColPath)), "{FROM_LEDGER}", from+in(below),
+		"{PATH}", id(ledger.ColPath), "{FROM}", from, "{PLAIN}", in(id(ledger.ColPath)), "{FOLDER}", in(below), "{FROM_LEDGER}", from+in(below),
 	).Replace(joined))
 }
 
-// wordsTogether are scope.words of many: as they were written, and once more those about files of a load's place that were written for
-// another.
-const wordsTogether = `SELECT loads.i AS i, {PATH} AS path, {URL} AS url, {WORD} {FROM_PLAIN}
-UNION ALL
-SELECT loads.i AS i, {BELOW} AS path, loads.url AS url, {WORD} {FROM_LEDGER} AND {HERE} AND {URL} <> loads.url`
+// wordsTogether are scope.words of many.
+const wordsTogether = `SELECT loads.i AS i, {PATH} AS path, {URL} AS url, {WORD} {FROM}({PLAIN} OR {HERE} AND {FOLDER})`
 
 // knownTogether are scope.known of many.
 func knownTogether(named, rows bool) string {
