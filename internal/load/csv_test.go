@@ -1,8 +1,6 @@
 package load
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,19 +85,8 @@ func TestOnError(t *testing.T) {
 // A compressed file that cannot be unpacked is a bad file like any other; when none can, the load's COMPRESSION is wrong.
 func TestFilesThatCannotBeUnpacked(t *testing.T) {
 	t.Parallel()
-	pack := func(text string) []byte {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		if _, err := z.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if err := z.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
 	w := newWorld(t)
-	whole := pack(strings.Repeat("1,x\n", 2))
+	whole := gzipped([]byte(strings.Repeat("1,x\n", 2)))
 	w.Put(t, "c/cut.csv", whole[:len(whole)-9])
 	w.Put(t, "c/good.csv", whole)
 	w.Put(t, "c/plain.csv", []byte("1,x\n"))

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"bytes"
+	"compress/gzip"
 	"strings"
 	"testing"
 
@@ -80,13 +82,24 @@ func TestDraftLoadsItsFiles(t *testing.T) {
 	}
 }
 
+func gzipped(text []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(text) // into memory
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// What is written for text files skips a header that is there, and unpacks what is compressed.
 func TestDraftOfTextFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Put(t, "c/a.csv", []byte("id,when,note\n1,2025-01-01,x\n2,2025-01-02,\n"))
 	w.Put(t, "c/b.csv", []byte("id,when,note\n2.5,2025-01-02,y\n"))
 	w.Put(t, "n/a.ndjson", []byte(`{"id":1,"who":"a","tags":[1,2]}`+"\n"))
-	w.Put(t, "n/b.jsonl", []byte(`{"id":2,"more":{"a":1}}`+"\n"))
+	w.Put(t, "n/b.jsonl.gz", gzipped([]byte(`{"id":2,"more":{"a":1}}`+"\n")))
+	w.Put(t, "z/a.csv.gz", gzipped([]byte("id,when\n1,2025-01-01\n")))
+	w.Put(t, "z/b.csv", []byte("id,when\n2,2025-01-02\n"))
 	d, ld := w.draft(draft.Request{Name: "csvs", From: "@" + w.stage + "/c/"})
 	if !strings.Contains(d.Load, "SKIP_HEADER = 1") || !strings.Contains(d.Load, "$1::DOUBLE") || !strings.Contains(d.Load, "$2::DATE") {
 		t.Errorf("got %s", d.Load)
@@ -100,6 +113,14 @@ func TestDraftOfTextFiles(t *testing.T) {
 	if got := w.SQL(t, "SELECT sum(id), count(who), count(more) FROM lines")[0]; strings.Join(got, " ") != "3 1 1" {
 		t.Errorf("got %v", got)
 	}
+	d, ld = w.draft(draft.Request{Name: "packed", From: "@" + w.stage + "/z/"})
+	if !strings.Contains(d.Load, "FILE_FORMAT = (TYPE = CSV, COMPRESSION = AUTO, SKIP_HEADER = 1)") {
+		t.Errorf("got %s", d.Load)
+	}
+	w.mustRun(ld, plan.Options{}, 2, 2)
+	ld = w.load("COPY INTO lines (id) FROM (SELECT $1:id FROM @st/n/) FILE_FORMAT = (TYPE = NDJSON)")
+	_, err := w.run(ld, plan.Options{Force: true, Path: "n/b.jsonl.gz"})
+	w.wantExit(err, exit.Partly, "does not say COMPRESSION = AUTO")
 }
 
 // A store that needs more than keys is told by options, which stand in what is written; keys stand there as secrets.

@@ -70,6 +70,14 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 		return Draft{}, err
 	}
 	d := &drafter{p: p, r: r, j: j, typ: typ, sample: spread(files, sampled)}
+	for _, f := range files {
+		if _, how := source.Unpacked(f); how != "" && d.packed != "" && how != d.packed {
+			return Draft{}, fault.Errorf(r.Name, exit.Check, "give them endings in lower case, and load create writes COMPRESSION = AUTO",
+				"its files are compressed in several ways, and the endings of some are not in lower case: %s", f)
+		} else if how != "" {
+			d.packed = how
+		}
+	}
 	d.out.Files, d.out.Of = len(d.sample), len(files)
 	if err := d.read(ctx); err != nil {
 		return Draft{}, err
@@ -224,11 +232,8 @@ var types = map[string]string{
 // fileType is the format of most of the files, and those that have it.
 func fileType(r Request, j *source.Load, files []string) (string, []string, error) {
 	of := func(f string) string {
-		f = strings.ToLower(f)
-		for _, packed := range []string{".gz", ".zst", ".bz2", ".xz"} {
-			f = strings.TrimSuffix(f, packed)
-		}
-		return types[path.Ext(f)]
+		f, _ = source.Unpacked(f)
+		return types[strings.ToLower(path.Ext(f))]
 	}
 	if r.Type != "" {
 		return strings.ToUpper(r.Type), files, nil
@@ -276,6 +281,7 @@ type drafter struct {
 	j      *source.Load
 	typ    string
 	sample []string
+	packed string // the COMPRESSION of files, by their names
 	format string // FILE_FORMAT of the load
 	fields []field
 	into   []string // the table's columns, for each field
@@ -285,25 +291,24 @@ type drafter struct {
 
 // read asks for the columns of each of the sampled files.
 func (d *drafter) read(ctx context.Context) error {
-	named := d.typ
-	d.format = "(TYPE = " + d.typ + ")"
+	named, options := d.typ, "TYPE = "+d.typ
+	d.format = "(" + options + ")"
+	if d.packed != "" {
+		options += ", COMPRESSION = " + d.packed
+		var err error
+		if named, err = d.makeFormat(ctx, "("+options+")"); err != nil {
+			return err
+		}
+	}
 	if d.typ == "CSV" || d.typ == "TSV" {
-		header, err := d.header(ctx)
+		header, err := d.header(ctx, named)
 		if err != nil {
 			return err
 		}
 		if header {
-			d.format = "(TYPE = " + d.typ + ", SKIP_HEADER = 1)"
-			with, err := d.p.Source(project.Load{Name: d.r.Name}, d.r.copyText("t", "", d.format))
-			if err != nil {
+			if named, err = d.makeFormat(ctx, "("+options+", SKIP_HEADER = 1)"); err != nil {
 				return err
 			}
-			sql, drop := with.MakeFormat()
-			d.p.Made(drop)
-			if _, err := d.p.Work.Exec(ctx, databend.Statement{SQL: sql}); err != nil {
-				return fault.Wrap(d.r.Name, "read the header", err)
-			}
-			named = with.FormatMade()
 		}
 	}
 	for _, f := range d.sample {
@@ -325,6 +330,21 @@ func (d *drafter) read(ctx context.Context) error {
 			"no file of %s has columns that can be read", d.j.Place())
 	}
 	return nil
+}
+
+// makeFormat makes the load's format, by whose name alone some of the server's questions can be asked.
+func (d *drafter) makeFormat(ctx context.Context, format string) (name string, err error) {
+	d.format = format
+	with, err := d.p.Source(project.Load{Name: d.r.Name}, d.r.copyText("t", "", format))
+	if err != nil {
+		return "", err
+	}
+	sql, drop := with.MakeFormat()
+	d.p.Made(drop)
+	if _, err := d.p.Work.Exec(ctx, databend.Statement{SQL: sql}); err != nil {
+		return "", fault.Wrap(d.r.Name, "read the header", err)
+	}
+	return with.FormatMade(), nil
 }
 
 // add notes that a file has a column.
@@ -352,9 +372,9 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 }
 
 // header reports whether the first line of the text files names columns: words, each once, above lines that are otherwise.
-func (d *drafter) header(ctx context.Context) (bool, error) {
+func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name FROM INFER_SCHEMA(location=>" +
-		source.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + ", file_format=>" + sqltext.Quote(d.typ) + ")"})
+		source.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + ", file_format=>" + sqltext.Quote(format) + ")"})
 	if err != nil || len(res.Rows) == 0 {
 		return false, fault.Wrap(d.r.Name, "read the columns of "+d.sample[0], err)
 	}
@@ -363,7 +383,7 @@ func (d *drafter) header(ctx context.Context) (bool, error) {
 		items[i] = fmt.Sprintf("$%d", i+1)
 	}
 	res, err = d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " +
-		source.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(d.typ) + ") LIMIT 1"})
+		source.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"})
 	if err != nil || len(res.Rows) == 0 {
 		return false, fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
 	}

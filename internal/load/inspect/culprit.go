@@ -57,6 +57,9 @@ func (r *Inspector) Everywhere(ctx context.Context, files []plan.File, missing [
 
 // Condemn notes that a file is bad.
 func (r *Inspector) Condemn(f plan.File, why Finding) {
+	if how := r.Load.LeftPacked(f.Path); how != "" {
+		why.Why = "by its name it is compressed, and the load's FILE_FORMAT does not say COMPRESSION = " + how + ": " + why.Why
+	}
 	r.Bad = append(r.Bad, BadFile{f, why})
 }
 

@@ -62,6 +62,29 @@ func formatNamed(ld project.Load) string {
 	return copytext.FormatOptions(o.Value)["FORMAT_NAME"]
 }
 
+// Unpacked is a file's name without the ending of a compressed one, and the COMPRESSION that reads it: AUTO goes by endings in lower case.
+func Unpacked(name string) (plain, compression string) {
+	for _, c := range [][2]string{{".gz", "GZIP"}, {".zst", "ZSTD"}, {".bz2", "BZ2"}, {".xz", "XZ"}} {
+		plain := name[:max(0, len(name)-len(c[0]))]
+		switch ending := name[len(plain):]; {
+		case ending == c[0]:
+			return plain, "AUTO"
+		case strings.EqualFold(ending, c[0]):
+			return plain, c[1]
+		}
+	}
+	return name, ""
+}
+
+// LeftPacked is the COMPRESSION that a file needs by its name, where the load reads it as if it were not compressed.
+func (j *Load) LeftPacked(name string) string {
+	_, need := Unpacked(name)
+	if how := strings.ToUpper(j.FormatOptions()["COMPRESSION"]); how == "" || how == "NONE" || how == "AUTO" && need != "AUTO" {
+		return need
+	}
+	return ""
+}
+
 // optionsOf writes a stage's format, which the server tells as JSON, as a COPY has it.
 func optionsOf(told string) string {
 	var options map[string]any
