@@ -36,6 +36,8 @@ type table struct {
 	filled bool             // the run put rows into it, of whatever tables
 	query  []sqltext.Object // what a view reads
 	view   bool
+	back   bool // it went back by FLASHBACK
+	hidden bool // and has been changed since
 }
 
 // New is the lineage before the first statement.
@@ -105,6 +107,9 @@ func (l *Lineage) Apply(e effect.Effect) {
 			continue
 		}
 		t := l.at(o)
+		if t != nil && (w.Verb == effect.Alter || w.Verb == effect.WriteData) {
+			t.back, t.hidden = t.back || w.GoesBack, t.back && !w.GoesBack
+		}
 		switch w.Verb {
 		case effect.Create, effect.CreateNew, effect.Replace:
 			if w.Verb == effect.CreateNew && t != nil {
@@ -220,6 +225,8 @@ type Find struct {
 	Filled   bool // with rows of some table, or of none
 	Rows     []sqltext.Object
 	Was      sqltext.Object // the name under which the run found it; zero: it made it
+	// Hidden says that it went back by FLASHBACK and was changed behind that: nothing shows any more which files' rows went.
+	Hidden bool
 }
 
 // At looks at a name.
@@ -229,7 +236,10 @@ func (l *Lineage) At(o sqltext.Object) Find {
 		return Find{}
 	}
 	same := t.name == l.Former(o)
-	return Find{There: true, Same: same, Refilled: same && t.forgot && t.rows[t.name], Filled: t.filled, Was: t.name, Rows: sorted(t.rows)}
+	return Find{
+		There: true, Same: same, Refilled: same && t.forgot && t.rows[t.name], Filled: t.filled, Was: t.name, Rows: sorted(t.rows),
+		Hidden: t.hidden && !t.forgot,
+	}
 }
 
 // Former is a name as it was when the run began: the database may have been renamed.

@@ -70,6 +70,11 @@ func TestLineage(t *testing.T) {
 		{"CREATE OR REPLACE TABLE t (a INT); DROP TABLE t; UNDROP TABLE t", "new"},
 		{"CREATE OR REPLACE TABLE t (a INT); ALTER TABLE t RENAME TO x; UNDROP TABLE t", "same t"},
 		{"DROP TABLE t", ""},
+		{"ALTER TABLE t FLASHBACK TO (OFFSET => -9)", "same t"},
+		{"ALTER TABLE t FLASHBACK TO (OFFSET => -9); INSERT INTO t VALUES (1)", "same, hidden t"},
+		{"ALTER TABLE t FLASHBACK TO (OFFSET => -9); ALTER TABLE t RENAME TO x; ALTER TABLE x COMMENT = 'c'; ALTER TABLE x RENAME TO t", "same, hidden t"},
+		{"INSERT INTO t VALUES (1); ALTER TABLE t FLASHBACK TO (OFFSET => -9)", "same t"},
+		{"ALTER TABLE t FLASHBACK TO (OFFSET => -9); TRUNCATE TABLE t", "same"},
 		{"CREATE VIEW a AS SELECT * FROM t; CREATE OR REPLACE TABLE t AS SELECT * FROM a", "new t"},
 		{"CREATE OR REPLACE TABLE t AS SELECT * FROM v", "new t"},
 		{"CREATE OR REPLACE TABLE t AS SELECT * FROM w", "new t"},
@@ -98,6 +103,9 @@ func TestLineage(t *testing.T) {
 			got = "was " + f.Was.Name
 		default:
 			got = "new"
+		}
+		if f.Hidden {
+			got += ", hidden"
 		}
 		for _, o := range f.Rows {
 			got += " " + strings.TrimPrefix(fmt.Sprintf("%s.%s", o.Database, o.Name), "db.")
