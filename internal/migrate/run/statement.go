@@ -248,7 +248,7 @@ func (r *Run) find(st plan.Statement) {
 	touched := r.save.touched(r.plan.Steps)
 	for _, w := range st.Effect.Writes {
 		now, known := r.know.now.Find(w.Object)
-		if !known || !touched[w.Object] || r.know.dirty[w.Object] || w.Verb != effect.Alter {
+		if !known || !touched[w.Object] || r.know.dirty[w.Object] || w.Verb != effect.Alter || !overwrites(w) {
 			continue
 		}
 		if was, ok := blame.New(r.save.Base, r.save.reached(r.plan.Steps)).Found(w, now); ok {
