@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -309,7 +310,8 @@ func (p *proofWorld) print() []string {
 	for _, r := range p.env.SQL(p.t, "SELECT database, name, engine FROM system.tables WHERE "+mine("database")) {
 		name := sqltext.Ident(r[0]) + "." + sqltext.Ident(r[1])
 		for _, q := range []string{"SHOW CREATE TABLE " + name, "SELECT * FROM " + name} {
-			if r[2] == "VIEW" || r[2] == "STREAM" { // what it reads may be gone
+			// What a view reads may be gone, and a table that a restore has put aside is not where its aggregating index reads it.
+			if r[2] == "VIEW" || r[2] == "STREAM" || catalog.IsAside(r[1]) {
 				if code, msg := p.env.Err(p.t, q); code != 0 {
 					out = append(out, q+" "+firstLine(msg))
 					continue
