@@ -168,6 +168,8 @@ var named = regexp.MustCompile(`^(?:(?i:unknown (?:table|database|column|view|st
 // statement once, so that it never points at the wrong place.
 func culprit(code int, message, sql string) (int, bool) {
 	switch code {
+	case CodeBadArguments, CodeSchemaMismatch:
+		return culpritRow(message, sql)
 	case 1003, 1025, 1026, 1058, 1065, 2501, 2510, 2602:
 	default:
 		return 0, false
@@ -181,6 +183,35 @@ func culprit(code int, message, sql string) (int, bool) {
 		return 0, false
 	}
 	return found[0][0], true
+}
+
+var (
+	otherCount = regexp.MustCompile(`columns count is not match, expect \d+, input: (\d+)`)
+	castOf     = regexp.MustCompile("evaluating function `\\w+\\((.+)\\)` in expr ")
+)
+
+// culpritRow finds the row or the value of an INSERT … VALUES that a message is about: the first row of another number of values, or
+// the one value that could not be read.
+func culpritRow(message, sql string) (int, bool) {
+	count, cast := otherCount.FindStringSubmatch(message), castOf.FindStringSubmatch(message)
+	if count == nil && cast == nil {
+		return 0, false
+	}
+	var found []int
+	for _, row := range sqltext.ValueRows(sql) {
+		if count != nil && strconv.Itoa(len(row.Values)) == count[1] {
+			return row.Start, true
+		}
+		for _, v := range row.Values {
+			if cast != nil && len(v.Tokens) == 1 && v.Text(0) == cast[1] {
+				found = append(found, v.Tokens[0].Start)
+			}
+		}
+	}
+	if len(found) != 1 {
+		return 0, false
+	}
+	return found[0], true
 }
 
 // literal is a string literal of Databend.
@@ -242,8 +273,11 @@ func (s *Server) coded(se serverError) *Error {
 		detail, _ := readMessage(se.Detail)
 		message = strings.TrimSpace(message + "; " + detail)
 	}
-	if se.Code == CodeSyntax {
+	switch se.Code {
+	case CodeSyntax:
 		message = fewer(message)
+	case CodeSchemaMismatch:
+		message, _, _ = strings.Cut(message, ", expr: [") // the row, as the parser holds it
 	}
 	e := &Error{Code: se.Code, Name: codeName(se.Code), Message: s.plainText(message)}
 	switch {

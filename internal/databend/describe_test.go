@@ -65,6 +65,10 @@ func TestCulprit(t *testing.T) {
 		{2501, "Stage 'st' does not exist", "LIST @st/a", "st/a"},
 		{2510, "Connection 'con' does not exist", "DROP CONNECTION con", "con"},
 		{1006, "Unknown table t", "SELECT 1 FROM t", ""},
+		{1303, "Table columns count is not match, expect 2, input: 1", "INSERT INTO t (a, b) VALUES (f(1, 2), '('), -- c\n ('b'), (3)", "('b')"},
+		{1303, "Table columns count is not match, expect 2, input: 3", "INSERT INTO t SELECT 1, 2, 3", ""},
+		{1006, "invalid digit found in string while evaluating function `to_int32('c')` in expr `CAST('c' AS Int32 NULL)`", "INSERT INTO t VALUES ('a', 1), ('b', 'c')", "'c')"},
+		{1006, "invalid digit found in string while evaluating function `to_int32('c')` in expr `CAST('c' AS Int32 NULL)`", "INSERT INTO t VALUES ('c', 1), ('b', 'c')", ""},
 		{1025, "Unknown table 'gone'", "CALL p()", ""},
 	} {
 		offset, ok := culprit(tt.code, tt.message, tt.sql)

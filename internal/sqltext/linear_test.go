@@ -24,7 +24,7 @@ func TestTimeGrowsWithLength(t *testing.T) {
 		"Store": func(s string) { sqltext.Store{Endpoint: "http://x"}.Edits(s) }, "Analyze": func(s string) { effect.Analyze(s, "d") },
 		"ParseTable": func(s string) { define.ParseTable(s) },
 		"Again":      func(s string) { effect.Again(s) }, "Buckets": func(s string) { sqltext.Buckets(s) },
-		"COPY": func(s string) { _, _ = copytext.Parse(s) },
+		"COPY": func(s string) { _, _ = copytext.Parse(s) }, "ValueRows": func(s string) { sqltext.ValueRows("INSERT INTO t VALUES " + s) },
 	}
 	starts := []string{
 		"", "SELECT ", "WITH a AS (", "CREATE TABLE t (", "CREATE VIEW v AS SELECT ", "COPY INTO t FROM (SELECT ", "INSERT INTO t VALUES ", "MERGE INTO t USING ",
