@@ -297,7 +297,7 @@ func TestHintOfAnEmptiedTable(t *testing.T) {
 	(&loadPlan{first: files(1, 2), args: []string{"load", "t"}}).prepare(w)
 	w.migration(1, []string{"CREATE TABLE n AS SELECT * FROM t", "TRUNCATE TABLE t"}, nil)
 	w.must(0, "migrate", "up")
-	if out := w.must(0, "load", "t").out.String(); !strings.Contains(out, "hint: dbctl load t --mark new --reason '…' loads them again") {
+	if out := w.must(0, "load", "t").out.String(); !strings.Contains(out, "hint: `dbctl load t --mark new --reason why` makes them new again") {
 		t.Errorf("empty: %s", out)
 	}
 	w.migration(2, []string{"INSERT INTO t SELECT * FROM n"}, nil)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/exit"
+	"github.com/dbctl/dbctl/internal/shell"
 )
 
 // Error is a load that did not do all it was asked to.
@@ -54,6 +55,16 @@ func (e *Error) Hint() string {
 		return h.Hint()
 	}
 	return ""
+}
+
+// Again is a command on a load, as a hint that can be pasted.
+func Again(load string, args ...string) string {
+	return "`" + shell.Join(append([]string{"dbctl", "load", load}, args...)...) + "`"
+}
+
+// GiveUp is the command after which a file is never loaded.
+func GiveUp(load, path string) string {
+	return Again(load, "--mark", "quarantined", "--path", path, "--reason", "why")
 }
 
 // Errorf makes an Error that ends the load with exit.

@@ -158,9 +158,10 @@ func (p *Plan) Stopped(o Options) error {
 	if len(names) == 0 || onChanged != "fail" {
 		return nil
 	}
-	advice := fmt.Sprintf("dbctl load %s --on-changed replace, or --on-changed skip", p.Load)
+	skip := fault.Again(p.Load, "--on-changed", "skip") + " goes on without"
+	advice := fault.Again(p.Load, "--on-changed", "replace") + " replaces their rows; " + skip
 	if p.Job.FilenameColumn == "" {
-		advice = fmt.Sprintf("dbctl load %s --on-changed skip, or give the load a filename-column=… for --on-changed replace", p.Load)
+		advice = skip + "; replacing their rows needs the header filename-column=… in the load"
 	}
 	return fault.Errorf(p.Load, exit.Check, advice,
 		"%s overwritten since loaded: %s", fault.Count(int64(len(names)), "file was", "files were"), fault.Some(names, 5))
@@ -168,17 +169,17 @@ func (p *Plan) Stopped(o Options) error {
 
 // Open is the error of files that failed before and have not changed since: nothing is tried again, and a person is still needed.
 func (p *Plan) Open() error {
-	var names []string
+	var names, paths []string
 	for _, f := range p.Files {
 		if f.State == Failed && !f.Planned {
-			names = append(names, f.Path+" ("+f.Reason+")")
+			names, paths = append(names, f.Path+" ("+f.Reason+")"), append(paths, f.Path)
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
 	return fault.Errorf(p.Load, exit.Partly,
-		fmt.Sprintf("mend the files and run it again; dbctl load %s --retry-failed tries them as they are; --mark quarantined --path GLOB "+
-			"--reason '…' gives them up", p.Load),
+		fmt.Sprintf("mend what is bad and run it again; %s tries the files as they are; %s gives up",
+			fault.Again(p.Load, "--retry-failed"), fault.GiveUp(p.Load, paths[0])),
 		"%s before and did not change since: %s", fault.Count(int64(len(names)), "file failed", "files failed"), fault.Some(names, 3))
 }

@@ -50,16 +50,18 @@ func (p *Plan) Notes(sink event.Sink) {
 	if n := p.Counts[Emptied].Files; n > 0 {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again",
 			p.Load, fault.Count(n, "loaded file", "loaded files"), p.Table)})
-		hint := "dbctl load %[1]s --mark new --reason '…' loads them again"
+		anew := []string{"--mark", "new", "--reason", "why"}
+		hint := fault.Again(p.Load, anew...) + " makes them new again"
 		switch other := p.TableRows - p.rowsOfOthers; {
 		case other > 0:
-			hint = fmt.Sprintf("%s in %s are of no other loaded file: `dbctl load %%[1]s --plan -v` names the files; `dbctl load %%[1]s "+
-				"--mark loaded --path GLOB --reason '…'` if those rows are theirs; `--mark new` instead if not, which doubles them otherwise",
-				event.Plural(other, "row"), p.Table)
+			hint = fmt.Sprintf("%s in %s are of no other loaded file: %s names the files; %s if those rows are theirs; --mark new instead if "+
+				"not, which doubles them otherwise", event.Plural(other, "row"), p.Table, fault.Again(p.Load, "--plan", "-v"),
+				fault.Again(p.Load, "--mark", "loaded", "--path", "GLOB", "--reason", "why"))
 		case p.Counts[Loaded].Files+p.Counts[Expired].Files > 0:
-			hint = "dbctl load %[1]s --plan -v names them; dbctl load %[1]s --mark new --path GLOB --reason '…' loads those of GLOB again"
+			hint = fmt.Sprintf("%s names them; %s makes those of GLOB new again", fault.Again(p.Load, "--plan", "-v"),
+				fault.Again(p.Load, append(anew, "--path", "GLOB")...))
 		}
-		sink(event.Note{Level: event.Hint, Text: fmt.Sprintf(hint, p.Load)})
+		sink(event.Note{Level: event.Hint, Text: hint})
 	}
 	if n := p.Counts[Unfinished].Files; n > 0 {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load,

@@ -16,7 +16,6 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
-	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/ledger"
@@ -256,10 +255,9 @@ func (r *run) failed() error {
 		verb = "nothing was loaded"
 	}
 	said := fault.Count(int64(len(names)), "bad file", "bad files") + ", " + verb + ": "
-	load := shell.Join("dbctl", "load", r.j.Name)
 	return &fault.Error{
 		Load: r.j.Name, Exit: exit.Partly, Msg: said + fault.Some(names, 3), Short: said + fault.Some(paths, 3),
-		Advice: fmt.Sprintf("mend what is bad and run it again; `%s --retry-failed` tries the files as they are; `%s --mark quarantined %s` gives up",
-			load, load, shell.Join("--path", paths[0], "--reason", "why")),
+		Advice: fmt.Sprintf("mend what is bad and run it again; %s tries the files as they are; %s gives up",
+			fault.Again(r.j.Name, "--retry-failed"), fault.GiveUp(r.j.Name, paths[0])),
 	}
 }

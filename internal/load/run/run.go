@@ -320,8 +320,7 @@ func (r *run) noRow() error {
 		return nil
 	}
 	return fault.Errorf(r.j.Name, exit.Partly,
-		fmt.Sprintf("look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); dbctl load %s --mark quarantined "+
-			"--path GLOB --reason '…' gives them up", r.j.Name),
+		"look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); "+fault.GiveUp(r.j.Name, names[0])+" gives one up",
 		"%s not loaded: COPY passes over them and does not say why: %s", fault.Count(int64(len(names)), "file was", "files were"),
 		fault.Some(names, 5))
 }
