@@ -123,6 +123,32 @@ func TestDraftOfTextFiles(t *testing.T) {
 	w.wantExit(err, exit.Partly, "does not say COMPRESSION = AUTO")
 }
 
+// Names that are one to the server: of a file that has both none can be read; of several files they are one column. Names that only the
+// table takes for one get others there.
+func TestDraftOfNamesAlike(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	type twice struct {
+		ID    int32 `parquet:"id"`
+		Upper int32 `parquet:"ID"`
+		AB    int32 `parquet:"a b"`
+		A_B   int32 `parquet:"a.b"`
+	}
+	type other struct {
+		AB int32 `parquet:"A b"`
+	}
+	w.Put(t, "p/1.parquet", file([]twice{{1, 2, 3, 4}}))
+	w.Put(t, "p/2.parquet", file([]other{{5}}))
+	d, ld := w.draft(draft.Request{Name: "alike", From: "@" + w.stage + "/p/"})
+	if want := "the column id is twice there"; len(d.Notes) != 1 || !strings.Contains(d.Notes[0], want) || !strings.Contains(d.Migration, "a_b_2 INT") {
+		t.Errorf("got %v, %s, want %s", d.Notes, d.Migration, want)
+	}
+	w.mustRun(ld, plan.Options{}, 2, 2)
+	if got := w.SQL(t, "SELECT sum(a_b), sum(a_b_2) FROM alike")[0]; strings.Join(got, " ") != "8 4" {
+		t.Errorf("got %v", got)
+	}
+}
+
 // A store that needs more than keys is told by options, which stand in what is written; keys stand there as secrets.
 func TestDraftFromALocation(t *testing.T) {
 	t.Parallel()

@@ -322,14 +322,27 @@ func (d *drafter) read(ctx context.Context) error {
 			return fault.Wrap(d.r.Name, "read the columns of "+f, err)
 		}
 		for i, row := range res.Rows {
+			if name := row[0].String; d.typ != "NDJSON" && slices.ContainsFunc(res.Rows, func(o databend.Row) bool {
+				return o[0].String != name && strings.EqualFold(o[0].String, name)
+			}) {
+				d.note(fmt.Sprintf("the column %s is %s, and not read", strings.ToLower(name), fault.Twice))
+				continue
+			}
 			d.add(i, row[0].String, row[1].String, row[2].String != "0")
 		}
 	}
 	if len(d.fields) == 0 {
 		return fault.Errorf(d.r.Name, exit.Failed, "write the load by hand: COPY INTO …",
-			"no file of %s has columns that can be read", d.j.Place())
+			"no file of %s has columns that can be read: %s", d.j.Place(), fault.Some(d.out.Notes, 3))
 	}
 	return nil
+}
+
+// note says something once.
+func (d *drafter) note(text string) {
+	if !slices.Contains(d.out.Notes, text) {
+		d.out.Notes = append(d.out.Notes, text)
+	}
 }
 
 // makeFormat makes the load's format, by whose name alone some of the server's questions can be asked.
@@ -358,7 +371,7 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 	}
 	typ = writable(typ)
 	for i := range d.fields {
-		if f := &d.fields[i]; f.name == name {
+		if f := &d.fields[i]; f.name == name || d.typ != "NDJSON" && strings.EqualFold(f.name, name) {
 			if wide := widen(f.typ, typ); wide != f.typ || wide != typ {
 				d.out.Notes = append(d.out.Notes, fmt.Sprintf("column %s is %s in some files and %s in others: %s takes both", name, f.typ, typ, wide))
 				f.typ = wide
@@ -418,7 +431,11 @@ func (d *drafter) intoTable(ctx context.Context) error {
 	var kept []field
 	for _, f := range d.fields {
 		if d.make {
-			kept, d.into = append(kept, f), append(d.into, columnName(f.name))
+			name := columnName(f.name)
+			for n := 2; slices.Contains(d.into, name); n++ {
+				name = fmt.Sprintf("%s_%d", columnName(f.name), n)
+			}
+			kept, d.into = append(kept, f), append(d.into, name)
 			continue
 		}
 		at := slices.IndexFunc(columns, func(c plan.Column) bool { return strings.EqualFold(c.Name, f.name) })
