@@ -133,18 +133,19 @@ func TestDraftOfNamesAlike(t *testing.T) {
 		Upper int32 `parquet:"ID"`
 		AB    int32 `parquet:"a b"`
 		A_B   int32 `parquet:"a.b"`
+		Size  int32 `parquet:"Size"`
 	}
 	type other struct {
-		AB int32 `parquet:"A b"`
+		Size int32 `parquet:"SIZE"`
 	}
-	w.Put(t, "p/1.parquet", file([]twice{{1, 2, 3, 4}}))
-	w.Put(t, "p/2.parquet", file([]other{{5}}))
+	w.Put(t, "p/1.parquet", file([]twice{{1, 2, 3, 4, 5}}))
+	w.Put(t, "p/2.parquet", file([]other{{6}}))
 	d, ld := w.draft(draft.Request{Name: "alike", From: "@" + w.stage + "/p/"})
 	if want := "the column id is twice there"; len(d.Notes) != 1 || !strings.Contains(d.Notes[0], want) || !strings.Contains(d.Migration, "a_b_2 INT") {
 		t.Errorf("got %v, %s, want %s", d.Notes, d.Migration, want)
 	}
 	w.mustRun(ld, plan.Options{}, 2, 2)
-	if got := w.SQL(t, "SELECT sum(a_b), sum(a_b_2) FROM alike")[0]; strings.Join(got, " ") != "8 4" {
+	if got := w.SQL(t, "SELECT sum(a_b), sum(a_b_2), sum(size) FROM alike")[0]; strings.Join(got, " ") != "3 4 11" {
 		t.Errorf("got %v", got)
 	}
 }

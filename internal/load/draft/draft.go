@@ -371,7 +371,14 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 	}
 	typ = writable(typ)
 	for i := range d.fields {
-		if f := &d.fields[i]; f.name == name || d.typ != "NDJSON" && strings.EqualFold(f.name, name) {
+		if f := &d.fields[i]; f.name == name || d.typ != "NDJSON" && strings.EqualFold(f.name, name) && plainName.MatchString(strings.ToLower(name)) {
+			if f.name != name { // a name without quotes reads either
+				lower := strings.ToLower(name)
+				if f.from == ident(f.name) {
+					f.from = ident(lower)
+				}
+				f.name = lower
+			}
 			if wide := widen(f.typ, typ); wide != f.typ || wide != typ {
 				d.out.Notes = append(d.out.Notes, fmt.Sprintf("column %s is %s in some files and %s in others: %s takes both", name, f.typ, typ, wide))
 				f.typ = wide

@@ -32,7 +32,7 @@ func MovedUnder(err error, paths []string) bool {
 var (
 	slashes       = regexp.MustCompile(`/{2,}`)
 	quotedName    = regexp.MustCompile(`['(]([^'()]+)['):]`)
-	MissingColumn = regexp.MustCompile(`column "?([^" ]+)"? doesn't exist`)
+	MissingColumn = regexp.MustCompile(`column "?([^"\n]+?)"? doesn't exist`)
 	Unreadable    = regexp.MustCompile(`(?i)not a parquet file|invalid parquet file|parquet file too small|` +
 		`corrupt footer|could not parse metadata`)
 )
