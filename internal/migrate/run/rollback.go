@@ -191,6 +191,9 @@ func (w *wire) rollBack(
 		},
 		Run: w.ID,
 	}
+	w.Sink(event.Progress{
+		What: "rollback", Phase: "putting back what " + event.Plural(int64(len(reached)), "statement") + " did", ETA: -1,
+	})
 	var report savepoint.Report
 	err := w.patiently(ctx, "putting it back", func() (err error) {
 		report, err = savepoint.Restore(ctx, w.guarded(), save.Base, reached, o)
