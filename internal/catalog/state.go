@@ -212,6 +212,9 @@ func (o *ObjectState) SortParts() {
 // IsFuse reports whether the table has snapshots.
 func (o ObjectState) IsFuse() bool { return o.Engine == "FUSE" }
 
+// KeepsNothing reports whether the table takes rows and has none to put back.
+func (o ObjectState) KeepsNothing() bool { return o.Engine == "NULL" || o.Engine == "RANDOM" }
+
 // derived reports whether its columns are not its own: those of a view come from its text and the tables it reads, a stream's from
 // its table. They change, and go, with those tables.
 func (o ObjectState) derived() bool { return o.Engine == "VIEW" || o.Engine == "STREAM" }

@@ -23,8 +23,8 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 	case w.Kind != sqltext.Table:
 		return ""
 	}
-	switch engine := strings.ToUpper(was.Engine); engine {
-	case "FUSE":
+	switch engine := strings.ToUpper(was.Engine); {
+	case engine == "FUSE":
 		if w.Verb == effect.Alter && w.Changes(effect.Text) {
 			return fmt.Sprintf("%s is a table: ALTER VIEW leaves an option on it that cannot be taken away", w.Object)
 		}
@@ -36,11 +36,11 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet",
 				strings.ToLower(w.Options[stays].Name), w.Object)
 		}
-	case "VIEW":
+	case engine == "VIEW":
 		if _, certain := ViewBody(was); !certain && w.Verb == effect.Alter && w.Changes(effect.Text) && followed {
 			return fmt.Sprintf("Databend keeps the column list of %s in a form that cannot be given again", w.Object)
 		}
-	case "MATERIALIZED_VIEW", "STREAM", "NULL", "RANDOM":
+	case engine == "MATERIALIZED_VIEW", engine == "STREAM", was.KeepsNothing():
 	default:
 		if w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
 			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)

@@ -62,6 +62,11 @@ func TestNasty(t *testing.T) {
 			[]string{"drop inverted index i on a", "alter table a drop column y", "alter table a add column y string", "create inverted index i on a(y)"},
 		},
 		{
+			"a table that keeps no rows",
+			[]string{"create table a (x int) engine = null"},
+			[]string{"insert into a values (1)", "truncate table a", "insert into a values (2)"},
+		},
+		{
 			"a cycle of names",
 			[]string{"create table a (x int)", "insert into a values (1)", "create table b (y int)", "insert into b values (2)"},
 			[]string{"alter table a rename to t", "alter table b rename to a", "alter table t rename to b"},

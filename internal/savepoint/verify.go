@@ -181,9 +181,9 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 		}
 	}
 	if len(x.r.Touched[was.ID]) > 0 {
-		switch was.Engine {
-		case "FUSE", "VIEW":
-		case "STREAM":
+		switch {
+		case was.IsFuse(), was.Engine == "VIEW", was.KeepsNothing():
+		case was.Engine == "STREAM":
 			say(true, was.Facts["at"] != now.Facts["at"], "it has been read past where it was")
 		default:
 			say(true, x.r.Changes(was.ID, effect.Rows), "rows of a %s table cannot be put back", was.Engine)
