@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -70,39 +71,48 @@ func (c *config) environment(
 			Msg: "environment " + e.Name + " says no server", Hint: "give it dsn, or host and user, or engine: embedded; or say --dsn",
 		}
 	}
-	if o.Database != "" {
-		e.Database = o.Database
+	e.Database = cmp.Or(o.Database, e.Database, "default")
+	e.Warehouse = cmp.Or(o.Warehouse, e.Warehouse)
+	e.StateDatabase = cmp.Or(e.StateDatabase, "dbctl")
+	if err := e.findFiles(o.Dir); err != nil {
+		return e, err
 	}
-	if o.Warehouse != "" {
-		e.Warehouse = o.Warehouse
-	}
-	if e.Database == "" {
-		e.Database = "default"
-	}
-	if e.StateDatabase == "" {
-		e.StateDatabase = "dbctl"
-	}
+	var err error
+	e.Vars, err = c.values(vars, o, getenv, unset)
+	return e, err
+}
+
+// findFiles makes the environment's paths absolute: they are relative to the project's folder.
+func (e *Environment) findFiles(dir string) error {
 	e.Data = slices.Clone(e.Data)
 	paths := []*string{&e.AccessTokenFile}
 	for i := range e.Data {
 		paths = append(paths, &e.Data[i].Folder)
 	}
 	for _, path := range paths {
-		if *path != "" {
-			abs, err := filepath.Abs(inDir(o.Dir, *path))
-			if err != nil {
-				return e, fmt.Errorf("find %s: %w", *path, err)
-			}
-			*path = abs
+		if *path == "" {
+			continue
 		}
+		abs, err := filepath.Abs(inDir(dir, *path))
+		if err != nil {
+			return fmt.Errorf("find %s: %w", *path, err)
+		}
+		*path = abs
 	}
+	return nil
+}
 
-	e.Vars = map[string]string{}
+// values are those of the vars, each from where it is said last: dbctl.yaml, the local engine, --var. Those whose environment variable
+// is not set go into unset.
+func (c *config) values(
+	vars []variable, o Options, getenv func(string) (string, bool), unset map[string]string,
+) (map[string]string, error) {
+	values := map[string]string{}
 	for _, v := range vars {
-		delete(e.Vars, v.name)
+		delete(values, v.name)
 		delete(unset, v.name)
 		if v.env == "" {
-			e.Vars[v.name] = v.value
+			values[v.name] = v.value
 			continue
 		}
 		value, _ := getenv(v.env)
@@ -111,28 +121,28 @@ func (c *config) environment(
 			continue
 		}
 		if why := badValue(value); why != "" {
-			return e, &Error{
+			return nil, &Error{
 				File: c.doc.path, Line: v.at.Position.Line, Column: v.at.Position.Column,
 				Msg: "the environment variable " + v.env + " of var " + v.name + " " + why, Hint: "vars are plain values",
 			}
 		}
-		e.Vars[v.name] = value
+		values[v.name] = value
 	}
-	maps.Copy(e.Vars, o.LocalVars)
+	maps.Copy(values, o.LocalVars)
 	for _, name := range slices.Sorted(maps.Keys(o.Vars)) {
 		value := o.Vars[name]
 		if !isName(name) {
-			return e, &Error{Msg: "--var " + name + " is not a name", Hint: "--var NAME=VALUE, where a name has letters, digits and _"}
+			return nil, &Error{Msg: "--var " + name + " is not a name", Hint: "--var NAME=VALUE, where a name has letters, digits and _"}
 		}
 		if why := badValue(value); why != "" {
-			return e, &Error{Msg: "--var " + name + " " + why, Hint: "vars are plain values"}
+			return nil, &Error{Msg: "--var " + name + " " + why, Hint: "vars are plain values"}
 		}
-		e.Vars[name] = value
+		values[name] = value
 	}
-	for name := range e.Vars {
+	for name := range values {
 		delete(unset, name)
 	}
-	return e, nil
+	return values, nil
 }
 
 func inDir(dir, path string) string {
