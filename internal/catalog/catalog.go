@@ -68,63 +68,9 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		Tables: map[Name]*Entry{}, Gone: map[Name][]*Entry{}, Databases: map[string]*Entry{}, GoneDatabases: map[string][]*Entry{},
 		others: map[sqltext.Object]ObjectState{},
 	}
-	tables := map[string][]string{}
-	var databases []string
-	others := map[sqltext.ObjectKind][]sqltext.Object{}
-	for _, o := range objects {
-		switch o.Kind {
-		case sqltext.Table:
-			tables[o.Database] = append(tables[o.Database], o.Name)
-		case sqltext.Database:
-			databases = append(databases, o.Name)
-		default:
-			others[o.Kind] = append(others[o.Kind], o)
-		}
-	}
-	branches := []string{branch("now", []string{"version()", micros("now()")}, "")}
-	for _, db := range slices.Sorted(maps.Keys(tables)) {
-		names := tables[db]
-		in := func(col string) string {
-			f := " where database = " + sqltext.Quote(db)
-			if len(names) < inFilter {
-				f += " and " + Either(col, names)
-			}
-			return f
-		}
-		all := in("name")
-		if slices.Contains(whole, db) {
-			all = " where database = " + sqltext.Quote(db)
-		}
-		branches = append(branches,
-			branch("table", []string{
-				"database", "name", "table_id", "engine", "table_option", "comment", "cluster_by", "owner",
-				"is_transient", micros("created_on"), micros("updated_on"),
-			}, " from system.tables"+all),
-			branch("gone", []string{"database", "name", "table_id", "engine", "table_option", micros("dropped_on"), micros("created_on")},
-				" from system.tables_with_history"+in("name")+" and dropped_on is not null"),
-			branch("column", []string{"database", "`table`", "name", "type", "default_kind", "default_expression", "is_nullable", "comment"},
-				" from system.columns"+in("`table`")),
-			branch("view", []string{"database", "name", "view_query"}, " from system.views"+in("name")),
-			branch("stream", []string{
-				"database", "name", "stream_id", "table_name", "mode", "comment", "snapshot_location", "owner",
-				micros("created_on"),
-			}, " from system.streams"+in("name")),
-		)
-	}
-	if len(databases) > 0 {
-		branches = append(branches,
-			branch("db", []string{"name", "database_id", micros("dropped_on"), "owner"},
-				fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
-					Either("name", databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))),
-			// the databases of the engine itself have ids from 2^62 on
-			branch("newest db", []string{"max(database_id)"}, " from system.databases_with_history where database_id < 4611686018427387904"))
-	}
-	for _, k := range slices.Sorted(maps.Keys(others)) {
-		if b := kindOf(k).branch(others[k]); b != "" {
-			branches = append(branches, b)
-		}
-	}
-	indexes, constraints := detailBranches(tables)
+	w := sorted(objects)
+	branches := w.branches(whole)
+	indexes, constraints := detailBranches(w.tables)
 	rows, err := Query(ctx, c, strings.Join(slices.Concat(branches, indexes, constraints), " union all "))
 	unread := databend.IsCode(err, databend.CodeSemantic) && len(constraints) > 0
 	if unread {
@@ -135,8 +81,8 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 	}
 	cat.add(rows)
 	if unread {
-		for _, db := range slices.Sorted(maps.Keys(tables)) {
-			for _, t := range tables[db] {
+		for _, db := range slices.Sorted(maps.Keys(w.tables)) {
+			for _, t := range w.tables[db] {
 				if err := cat.readConstraints(ctx, c, Name{db, t}); err != nil {
 					return nil, fmt.Errorf("read constraints: %w", err)
 				}
@@ -144,16 +90,90 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 		}
 	}
 	cat.sortDetails()
-	for _, k := range slices.Sorted(maps.Keys(others)) {
+	for _, k := range slices.Sorted(maps.Keys(w.others)) {
 		read := kindOf(k).read
 		if read == nil {
 			continue
 		}
-		if err := read(ctx, c, cat, others[k]); err != nil {
+		if err := read(ctx, c, cat, w.others[k]); err != nil {
 			return nil, fmt.Errorf("read %s: %w", k, err)
 		}
 	}
 	return cat, nil
+}
+
+// wanted are objects to read, by how they are read.
+type wanted struct {
+	tables    map[string][]string // names by database
+	databases []string
+	others    map[sqltext.ObjectKind][]sqltext.Object
+}
+
+func sorted(objects []sqltext.Object) wanted {
+	w := wanted{tables: map[string][]string{}, others: map[sqltext.ObjectKind][]sqltext.Object{}}
+	for _, o := range objects {
+		switch o.Kind {
+		case sqltext.Table:
+			w.tables[o.Database] = append(w.tables[o.Database], o.Name)
+		case sqltext.Database:
+			w.databases = append(w.databases, o.Name)
+		default:
+			w.others[o.Kind] = append(w.others[o.Kind], o)
+		}
+	}
+	return w
+}
+
+// branches are the parts of the catalogue union, without the details of tables.
+func (w wanted) branches(whole []string) []string {
+	out := []string{branch("now", []string{"version()", micros("now()")}, "")}
+	for _, db := range slices.Sorted(maps.Keys(w.tables)) {
+		out = append(out, tableBranches(db, w.tables[db], slices.Contains(whole, db))...)
+	}
+	if len(w.databases) > 0 {
+		out = append(out,
+			branch("db", []string{"name", "database_id", micros("dropped_on"), "owner"},
+				fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
+					Either("name", w.databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))),
+			// the databases of the engine itself have ids from 2^62 on
+			branch("newest db", []string{"max(database_id)"}, " from system.databases_with_history where database_id < 4611686018427387904"))
+	}
+	for _, k := range slices.Sorted(maps.Keys(w.others)) {
+		if b := kindOf(k).branch(w.others[k]); b != "" {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// tableBranches read the tables, views and streams of these names, and, where the database is wanted whole, the others' names and ids.
+func tableBranches(db string, names []string, whole bool) []string {
+	in := func(col string) string {
+		f := " where database = " + sqltext.Quote(db)
+		if len(names) < inFilter {
+			f += " and " + Either(col, names)
+		}
+		return f
+	}
+	all := in("name")
+	if whole {
+		all = " where database = " + sqltext.Quote(db)
+	}
+	return []string{
+		branch("table", []string{
+			"database", "name", "table_id", "engine", "table_option", "comment", "cluster_by", "owner",
+			"is_transient", micros("created_on"),
+		}, " from system.tables"+all),
+		branch("gone", []string{"database", "name", "table_id", "engine", "table_option", micros("dropped_on"), micros("created_on")},
+			" from system.tables_with_history"+in("name")+" and dropped_on is not null"),
+		branch("column", []string{"database", "`table`", "name", "type", "default_kind", "default_expression", "is_nullable", "comment"},
+			" from system.columns"+in("`table`")),
+		branch("view", []string{"database", "name", "view_query"}, " from system.views"+in("name")),
+		branch("stream", []string{
+			"database", "name", "stream_id", "table_name", "mode", "comment", "snapshot_location", "owner",
+			micros("created_on"),
+		}, " from system.streams"+in("name")),
+	}
 }
 
 func (cat *Catalog) add(rows [][]string) {
