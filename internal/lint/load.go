@@ -73,8 +73,8 @@ func CheckLoad(l *project.Load, table *schema.Object, report Report) {
 	for i, item := range c.Select {
 		at := from + max(0, strings.Index(sql[from:], item.Text))
 		from = at + len(item.Text)
-		cast, ok := define.ParseType(item.Type)
-		if item.Type == "" || !ok || columns[i].Name == "" || columns[i].Type.Unknown {
+		cast, ok := define.ParseType(item.Cast)
+		if item.Cast == "" || !ok || columns[i].Name == "" || columns[i].Type.Unknown {
 			continue
 		}
 		checkCast(table, columns[i], cast, at, report)
