@@ -104,6 +104,7 @@ environments:
 		"CREATE TABLE t (a INT);\n-- +goose Down\nDROP TABLE t;\nDROP CONNECTION "+connection+";\n")
 	write(t, dir, "migrations/00002_b.sql", "-- +goose Up\nALTER TABLE t ADD COLUMN b INT;\nSELECT to_date({{ secret \"LEAK\" }});\n-- +goose Down\nSELECT 1;\n")
 	write(t, dir, "loads/l.sql", "COPY INTO t (a) FROM (SELECT $1::INT FROM @s/) FILE_FORMAT = (TYPE = CSV);\n")
+	write(t, dir, "loads/carry.sql", "COPY INTO t (a) FROM (SELECT lower(concat({{ secret \"LEAK\" }}, $1)) FROM @s/) FILE_FORMAT = (TYPE = CSV);\n")
 	oneLine := strings.ReplaceAll(value, "\n", " ")
 	env.SQL(t, "CREATE TABLE theirs (a INT)", env.StageSQL("s", "x/", "CSV"))
 	env.Put(t, "x/bad.csv", []byte(oneLine+"\n"))
@@ -143,6 +144,9 @@ environments:
 		{"load", "l"},
 		{"load", "l", "--json"},
 		{"load", "l", "--preview", "3"},
+		{"load", "carry", "--preview", "1"},
+		{"load", "carry", "--preview", "1", "--json"},
+		{"load", "carry"},
 		{"load", "l", "--validate"},
 		{"load", "l", "--mark", "new", "--reason", "because of " + oneLine},
 		{"load", "--list"},

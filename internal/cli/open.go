@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
@@ -155,9 +157,11 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	if err := check(p); err != nil {
 		return nil, err
 	}
-	if env := protectedBy(p, cfg); acc.writes && env != "" {
-		if err := a.consent(ctx, env, acc.yes); err != nil {
-			return nil, err
+	if acc.writes {
+		if env := protectedBy(ctx, p, cfg); env != "" {
+			if err := a.consent(ctx, env, acc.yes); err != nil {
+				return nil, err
+			}
 		}
 	}
 
@@ -264,17 +268,34 @@ func environmentConfig(ctx context.Context, e project.Environment, secrets *secr
 
 // protectedBy is the name of the protected environment that a command would write to, or "": the one that is named, or with --dsn any
 // on the same server.
-func protectedBy(p *project.Project, dsn databend.Config) string {
+func protectedBy(ctx context.Context, p *project.Project, dsn databend.Config) string {
 	if p.Env.Protected {
 		return p.Env.Name
 	}
 	for _, s := range p.Protected {
 		// On this machine each port is a server of its own; elsewhere a host may have several doors to one.
-		if strings.EqualFold(s.Host, dsn.Host) && (!loopback(s.Host) || s.Port == dsn.Port) {
+		if dsn.Host != "" && sameHost(ctx, s.Host, dsn.Host) && (!loopback(s.Host) || s.Port == dsn.Port) {
 			return s.Env
 		}
 	}
 	return ""
+}
+
+// sameHost reports whether two names are of one host: the same, both this machine, or with an address in common.
+func sameHost(ctx context.Context, a, b string) bool {
+	a, b = strings.TrimSuffix(strings.Trim(a, "[]"), "."), strings.TrimSuffix(strings.Trim(b, "[]"), ".")
+	if strings.EqualFold(a, b) || loopback(a) && loopback(b) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // one that is not known is not reached either
+	defer cancel()
+	var of [2][]string
+	var asked sync.WaitGroup
+	for i, name := range []string{a, b} {
+		asked.Go(func() { of[i], _ = net.DefaultResolver.LookupHost(ctx, name) })
+	}
+	asked.Wait()
+	return slices.ContainsFunc(of[0], func(address string) bool { return slices.Contains(of[1], address) })
 }
 
 // loopback reports whether a host is this machine: what is sent to it leaves it over no network.

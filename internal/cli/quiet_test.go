@@ -168,6 +168,8 @@ environments:
 	for dsn, want := range map[string]string{
 		"databend://x:y@db.example.com/other": "prod", "databend://x:y@DB.example.com:8443/d": "prod", "databend://x:y@dev.example.com/d": "",
 		"databend://x:y@127.0.0.1:8000/d?sslmode=disable": "here", "databend://x:y@127.0.0.1:9000/d?sslmode=disable": "",
+		"databend://x:y@localhost:8000/d?sslmode=disable": "here", "databend://x:y@[::1]:8000/d?sslmode=disable": "here",
+		"databend://x:y@db.example.com.:443/d": "prod",
 	} {
 		var out, errs bytes.Buffer
 		code := Main(Process{

@@ -149,12 +149,14 @@ func (r *Inspector) firstBad(ctx context.Context, files []string, c check) (map[
 	out := make(map[string]Finding, len(files))
 	listed := asListed(files)
 	ask := func(value string) error {
-		_, err := r.Work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(" + rowNumber + "), arg_min(coalesce(" + value +
+		st := databend.Statement{SQL: "SELECT metadata$filename, min(" + rowNumber + "), arg_min(coalesce(" + value +
 			", 'NULL'), " + rowNumber + "), arg_min(" + detail + ", " + rowNumber + ") FROM " +
-			r.Load.From(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.Secrets}, func(row databend.Row) error {
+			r.Load.From(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.Secrets}
+		clean := r.Work.CleanResult(st)
+		_, err := r.Work.Each(ctx, st, func(row databend.Row) error {
 			n := session.Number(row[1].String) + 1
-			f := Finding{Column: c.column, Row: &n, Value: fault.Shorten(row[2].String, shown), warns: c.warns, unsure: c.unsure}
-			f.Why = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.Value), strings.ReplaceAll(c.reason, "{}", row[3].String))
+			f := Finding{Column: c.column, Row: &n, Value: fault.Shorten(clean(row[2].String), shown), warns: c.warns, unsure: c.unsure}
+			f.Why = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.Value), strings.ReplaceAll(c.reason, "{}", clean(row[3].String)))
 			out[listed(row[0].String)] = f
 			return nil
 		})

@@ -41,10 +41,9 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 		}
 		sql := "SELECT " + strings.Join(r.previewItems(columns), ", ") + " FROM " + j.From([]string{f}) + " LIMIT " +
 			strconv.Itoa(n-len(out.Rows))
-		res, err := r.Work.Query(ctx, databend.Statement{
-			SQL: sql, Secrets: r.Secrets, File: j.Path, Line: j.Statement.Line,
-			Column: j.Statement.Column,
-		})
+		st := databend.Statement{SQL: sql, Secrets: r.Secrets, File: j.Path, Line: j.Statement.Line, Column: j.Statement.Column}
+		clean := r.Work.CleanResult(st)
+		res, err := r.Work.Query(ctx, st)
 		if err != nil && fault.IsRefusal(err) && (i < len(files)-1 || len(out.Rows) > 0) { // others are better
 			r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s cannot be shown: %s", j.Name, f, fault.InWords(err))})
 			continue
@@ -62,7 +61,8 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 			cells := make([]*string, len(row))
 			for i, c := range row {
 				if c.Valid {
-					cells[i] = &c.String
+					text := clean(c.String)
+					cells[i] = &text
 				}
 			}
 			out.Rows = append(out.Rows, cells)
