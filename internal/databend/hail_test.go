@@ -10,7 +10,7 @@ import (
 )
 
 // hailed connects while a gate holds the login back, and runs a reading statement and a writing one meanwhile.
-func hailed(t *testing.T, f *fake, login http.HandlerFunc) (read, wrote error, sent []string) {
+func hailed(t *testing.T, f *fake, login http.HandlerFunc) (sent []string, read, wrote error) {
 	t.Helper()
 	asked := make(chan struct{})
 	hurt := f.hurt
@@ -54,13 +54,13 @@ func hailed(t *testing.T, f *fake, login http.HandlerFunc) (read, wrote error, s
 	}
 	<-errs
 	<-errs
-	return read, wrote, f.sql()
+	return f.sql(), read, wrote
 }
 
 // What reads goes beside the connecting, what writes behind it.
 func TestReadsGoBesideTheConnecting(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		read, wrote, sent := hailed(t, newFake(t, nil), nil)
+		sent, read, wrote := hailed(t, newFake(t, nil), nil)
 		if read != nil || wrote != nil {
 			t.Errorf("got %v and %v, want no error", read, wrote)
 		}
@@ -73,7 +73,7 @@ func TestReadsGoBesideTheConnecting(t *testing.T) {
 // A connection that is refused is the answer to everything, whatever the server said to what went ahead; and nothing is written.
 func TestNoServerForWhatWentAhead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		read, wrote, sent := hailed(t, newFake(t, nil), func(w http.ResponseWriter, _ *http.Request) {
+		sent, read, wrote := hailed(t, newFake(t, nil), func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, `{"error":{"code":"401","message":"wrong password"}}`, http.StatusUnauthorized)
 		})
 		for what, err := range map[string]error{"read": read, "write": wrote} {
