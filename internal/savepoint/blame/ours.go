@@ -173,7 +173,10 @@ func (r *Reach) ChangedSince(now catalog.ObjectState, updated time.Time) bool {
 		return false
 	}
 	last := about[len(about)-1]
-	if len(about) == 1 && !r.Statements[last].Effect.Changes(effect.Rows) {
+	made := slices.ContainsFunc(r.Statements[last].Effect.Writes, func(w effect.Write) bool {
+		return w.Object == now.Object && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew)
+	})
+	if len(about) == 1 && made && !r.Statements[last].Effect.Changes(effect.Rows) {
 		const twoLooks = 100 * time.Millisecond // of the engine at its clock, while it makes a table
 		return updated.After(now.Created.Add(twoLooks))
 	}
