@@ -105,7 +105,7 @@ func (r *rig) capture(statements []string) {
 	r.reached = nil
 	var err error
 	es := effects(r.db(), statements)
-	if r.before, err = catalog.Capture(ctx, r.conn, Objects(es)); err != nil {
+	if r.before, err = catalog.Capture(ctx, r.conn, Objects(es), Indexed(es)...); err != nil {
 		r.t.Fatalf("capture: %v", err)
 	}
 	seed, copies := Changed(r.before, es)
