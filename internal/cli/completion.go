@@ -284,8 +284,9 @@ func (a *app) loadNames() []candidate {
 		if err != nil {
 			return fs.SkipAll // no loads, no candidates
 		}
-		if name, ok := strings.CutSuffix(path, ".sql"); ok && !d.IsDir() {
-			all = append(all, candidate{strings.TrimPrefix(name, project.LoadsDir+"/"), "load"})
+		name, ok := strings.CutSuffix(strings.TrimPrefix(path, project.LoadsDir+"/"), ".sql")
+		if ok && !d.IsDir() && shell.Plain(name) { // -f.sql would be a flag
+			all = append(all, candidate{name, "load"})
 		}
 		return nil
 	})

@@ -86,6 +86,11 @@ func failure(err error) ui.Failure {
 		f.Code, f.Kind, f.QueryID = d.Code, string(d.Kind), d.QueryID
 		if d.File != "" { // the user's own
 			f.SQL = d.SQL
+			// Behind what others put before it the place would be told twice: it stands first.
+			place := fmt.Sprintf("%s:%d:%d: ", d.File, d.Line, d.Column)
+			if before, after, ok := strings.Cut(f.Message, place); ok && before != "" {
+				f.Message = before + after
+			}
 		}
 	}
 	if h, ok := errors.AsType[hinter](err); ok {

@@ -21,6 +21,11 @@ type seen struct {
 // maxObject is how large a file of a data folder may be: the store keeps it in memory.
 const maxObject = 2 << 30
 
+// DataError is a file of a data folder that goes into no bucket.
+type DataError struct{ Path, Why string }
+
+func (e *DataError) Error() string { return e.Path + ": " + e.Why }
+
 // syncData puts the files of folder that are new or changed since before into the bucket, under their path within the folder, and
 // deletes those that are gone. It returns what is there now. Objects that came from elsewhere stay. Hidden files are left out. A link
 // that leads out of the folder is an error: it would put a file of the machine into the bucket.
@@ -47,13 +52,13 @@ func syncData(ctx context.Context, s Store, bucket, folder string, before map[st
 		info, err := root.Stat(path) // follows links, inside
 		switch {
 		case err != nil:
-			return fmt.Errorf("%s: %w", path, err)
+			return &DataError{path, err.Error()}
 		case info.IsDir():
 			return nil
 		case !info.Mode().IsRegular():
-			return fmt.Errorf("%s is no regular file", path)
+			return &DataError{path, "it is no regular file"}
 		case info.Size() > maxObject:
-			return fmt.Errorf("%s is larger than %d GiB", path, maxObject>>30)
+			return &DataError{path, fmt.Sprintf("it is larger than %d GiB", maxObject>>30)}
 		}
 		is := seen{Size: info.Size(), Time: info.ModTime().UTC()}
 		now[path] = is
