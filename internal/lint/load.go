@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 const exampleStage = `-- migrations/00001_orders.sql
@@ -215,7 +216,9 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 			p.atLoad(l, at, fmt.Sprintf("no migration makes %s", o), hint)
 		}
 		missing(p.target(l), l.Copy.TableSpan[0])
-		missing(sqltext.Object{Kind: sqltext.Stage, Name: l.Copy.Stage}, l.Copy.LocationSpan[0])
+		if l.Copy.URI == "" {
+			missing(sqltext.Object{Kind: sqltext.Stage, Name: l.Copy.Stage}, l.Copy.LocationSpan[0])
+		}
 	},
 }
 
@@ -292,6 +295,11 @@ COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orde
 		filled := map[sqltext.Object]bool{}
 		for i := range p.Loads {
 			filled[p.target(&p.Loads[i])] = true
+			for _, s := range p.Loads[i].After {
+				for _, w := range effect.Analyze(s.SQL, p.Env.Database).Writes {
+					filled[w.Object] = true
+				}
+			}
 		}
 		for _, m := range p.migrations {
 			for _, s := range m.up {

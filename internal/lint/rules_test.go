@@ -187,6 +187,7 @@ ALTER TABLE t ADD COLUMN note STRING;
 		{"COPY INTO tt (id) FROM @lake/t/", "load-target"},
 		{"COPY INTO t (id) FROM @lakes/t/", "load-target"},
 		{"COPY INTO t (id) FROM @~/t/", ""},
+		{"COPY INTO t (id) FROM 's3://lake/t/' CONNECTION = (CONNECTION_NAME = 'c') FILE_FORMAT = (TYPE = CSV)", ""},
 	} {
 		var got []string
 		for _, f := range lint(t, Files(lake+tt.load)) {
@@ -196,6 +197,18 @@ ALTER TABLE t ADD COLUMN note STRING;
 		}
 		if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.load, diff)
+		}
+	}
+}
+
+// A statement behind a load's COPY fills its table.
+func TestFilledBehindACopy(t *testing.T) {
+	t.Parallel()
+	const text = "-- migrations/00001_t.sql\nCREATE STAGE lake URL = 's3://bucket/' CONNECTION = (CONNECTION_NAME = 'c');\n" +
+		"CREATE TABLE t (id INT);\nCREATE TABLE clean (id INT);\n-- loads/t.sql\nCOPY INTO t (id) FROM @lake/t/ FILE_FORMAT = (TYPE = CSV);\n"
+	for behind, want := range map[string]int{"": 1, "MERGE INTO clean USING t ON clean.id = t.id WHEN NOT MATCHED THEN INSERT *;": 0} {
+		if found := of("unfilled-table", lint(t, Files(text+behind))); len(found) != want {
+			t.Errorf("%s: found %+v, want %d", behind, found, want)
 		}
 	}
 }
