@@ -51,8 +51,11 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 	}
 	for i, p := range plans {
 		e := event.LoadState{
-			Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows,
+			Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows - p.emptiedRows,
 			NoTable: p.TableID == "", Reason: reasons[i],
+		}
+		if p.scope.place.fuse && p.TableRows == 0 {
+			e.Rows = 0
 		}
 		for s, c := range p.Counts {
 			e.Counts[string(s)] = c.Files

@@ -72,6 +72,7 @@ type Plan struct {
 	cleared                  bool            // the engine was made to forget a file
 	expired                  Count           // files that dbctl loaded, with rows, and that the engine has forgotten
 	expiredRows              int64           // of those
+	emptiedRows              int64           // that the ledger counts for files whose rows are gone
 	rowsOfOthers             int64           // that the ledger counts for files that are not emptied
 	moved                    bool            // the stage had another URL when some of the files were loaded
 	ledgerKnown, listedKnown int64           // names that the ledger has for loaded or failed: all, and those listed

@@ -42,6 +42,7 @@ func (p *Plan) take(s seen, keep bool) {
 		}
 		if p.gone(s, f.State) {
 			p.cleared = p.cleared || f.State == Expired
+			p.emptiedRows += max(f.Rows, 0)
 			f.State, f.Rows = Emptied, 0
 		} else if f.State == Expired && s.word.rows != 0 && s.word.url == p.StageURL && s.word.ours() {
 			f.filled = true
@@ -94,7 +95,7 @@ func (p *Plan) clear() {
 	}
 	p.Counts[Expired] = Count{p.Counts[Expired].Files - p.expired.Files, p.Counts[Expired].Bytes - p.expired.Bytes}
 	p.Counts[Emptied] = Count{p.Counts[Emptied].Files + p.expired.Files, p.Counts[Emptied].Bytes + p.expired.Bytes}
-	p.rowsOfOthers -= p.expiredRows
+	p.rowsOfOthers, p.emptiedRows = p.rowsOfOthers-p.expiredRows, p.emptiedRows+p.expiredRows
 	for i := range p.Files {
 		if f := &p.Files[i]; f.State == Expired && f.filled {
 			f.State, f.Reason, f.Rows = Emptied, reasons[Emptied], 0
