@@ -1,6 +1,7 @@
 package databend
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -498,7 +499,7 @@ var hints = map[int]string{
 }
 
 // hintAbout is a hint with the name of the table that it is about; "" is none.
-func hintAbout(hint, table string) string {
+func hintAbout(hint, table, file string) string {
 	columns, create := "`dbctl sql 'SHOW TABLES'` lists the tables", "`dbctl sql 'SHOW TABLES'`"
 	if table != "" {
 		columns = "`" + shell.Join("dbctl", "sql", "DESC "+table) + "` lists the columns"
@@ -506,9 +507,18 @@ func hintAbout(hint, table string) string {
 	}
 	return strings.NewReplacer(
 		"{columns}", columns, "{create}", create,
-		"{exists}", "it is there already: choose another name, say IF NOT EXISTS, or, where the warehouse is as the migration makes it, adopt "+
-			"it with `dbctl migrate baseline VERSION --reason WHY`",
+		"{exists}", "it is there already: choose another name, say IF NOT EXISTS"+adopted(file),
 	).Replace(hint)
+}
+
+// adopted is the part of a hint that tells how a migration's objects, which are there, become the migration's.
+func adopted(file string) string {
+	number, _, _ := strings.Cut(path.Base(file), "_")
+	version := strings.TrimLeft(number, "0")
+	if version == "" || strings.Trim(version, "0123456789") != "" {
+		return ""
+	}
+	return ", or, where the warehouse is as the migration makes it, adopt it with `dbctl migrate baseline " + version + " --reason why`"
 }
 
 // tableOf is the table that a statement is about, as a hint writes it: what it reads, else what it changes; "" where it names none.

@@ -105,7 +105,7 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 		}
 	}
 	if strings.Contains(e.Hint, "{") {
-		e.Hint = hintAbout(e.Hint, tableOf(st.SQL, s.cfg.Database))
+		e.Hint = hintAbout(e.Hint, tableOf(st.SQL, s.cfg.Database), st.File)
 	}
 	clean := s.cleaner(st)
 	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {

@@ -78,6 +78,16 @@ func TestCulprit(t *testing.T) {
 	}
 }
 
+// TestAdopted: the hint to adopt names the version of the file, which is not a migration's for an argument.
+func TestAdopted(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{"migrations/00012_a_b.sql": "`dbctl migrate baseline 12 --reason why`", "argument": "", "loads/t.sql": ""} {
+		if got := hintAbout("{exists}", "", file); !strings.Contains(got, want) || want == "" && strings.Contains(got, "baseline") {
+			t.Errorf("%s: got %q, want %q in it", file, got, want)
+		}
+	}
+}
+
 // TestExcerptOfValues: an excerpt of a row of VALUES counts from that row's start; where several rows are alike none is pointed at.
 func TestExcerptOfValues(t *testing.T) {
 	t.Parallel()
@@ -186,12 +196,12 @@ func TestHintsNameTheTable(t *testing.T) {
 		"INSERT INTO shop.\"Or ders\" VALUES (1, 'x')": "`dbctl sql 'DESC `shop`.`Or ders`'` lists the columns",
 		"SELECT nope()": "`dbctl sql 'SHOW TABLES'` lists the tables",
 	} {
-		if got := hintAbout("{columns}", tableOf(sql, "default")); got != want {
+		if got := hintAbout("{columns}", tableOf(sql, "default"), ""); got != want {
 			t.Errorf("%s: got %s, want %s", sql, got, want)
 		}
 	}
 	for code, hint := range hints {
-		if got := hintAbout(hint, "t"); strings.ContainsAny(got, "{}") {
+		if got := hintAbout(hint, "t", ""); strings.ContainsAny(got, "{}") {
 			t.Errorf("%d: %s", code, got)
 		}
 	}

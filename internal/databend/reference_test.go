@@ -23,7 +23,7 @@ func TestErrorsReference(t *testing.T) {
 		"dbctl adds the name, the place in the file, and for those below a hint that says what usually mends it. The exit code is 1, and 6 where the server\n" +
 		"was not reached.\n\n| code | name | hint |\n|---|---|---|\n")
 	for _, code := range slices.Sorted(maps.Keys(hints)) {
-		fmt.Fprintf(&b, "| %d | %s | %s |\n", code, codeNames[code], strings.ReplaceAll(hintAbout(hints[code], "t"), "|", "\\|"))
+		fmt.Fprintf(&b, "| %d | %s | %s |\n", code, codeNames[code], strings.ReplaceAll(hintAbout(hints[code], "t", "migrations/00003_t.sql"), "|", "\\|"))
 	}
 	const page = "../../docs/errors.md"
 	if *updateDocs {

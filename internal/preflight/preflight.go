@@ -270,7 +270,7 @@ func (c *checker) fold(now *schema.Schema) []task {
 				temporary[name] = true
 			}
 			if !now.Opaque() {
-				c.present(now, s.File, st, temporary)
+				c.present(now, &s, st, temporary)
 				lint.CheckColumns(now, st.SQL, e, func(at int, message, hint string) { c.at(s.File, st.Statement, at, message, hint) })
 			}
 			moved = moved || e.Use != "" || e.Session || len(e.Settings) > 0
@@ -378,7 +378,7 @@ func unbound(err error) bool {
 }
 
 // present checks that what a statement needs is there, and that what it makes is not.
-func (c *checker) present(now *schema.Schema, file string, st plan.Statement, temporary map[sqltext.Object]bool) {
+func (c *checker) present(now *schema.Schema, step *plan.Step, st plan.Statement, temporary map[sqltext.Object]bool) {
 	for _, o := range schema.Needs(st.Effect) {
 		if !known(o) || temporary[o] || now.Find(o) != nil || c.excused(o) {
 			continue
@@ -387,17 +387,18 @@ func (c *checker) present(now *schema.Schema, file string, st plan.Statement, te
 		if g, ok := now.Gone(o); ok {
 			hint = fmt.Sprintf("it is %s before, in %s:%d", g.How, g.File, g.Line)
 		}
-		c.at(file, st.Statement, define.Find(st.SQL, o.Name, 0), fmt.Sprintf("there is no %s, and nothing makes it before", o), hint)
+		c.at(step.File, st.Statement, define.Find(st.SQL, o.Name, 0), fmt.Sprintf("there is no %s, and nothing makes it before", o), hint)
 	}
 	for _, w := range st.Effect.Writes {
 		switch {
 		case !known(w.Object):
 		case w.Verb == effect.Create && now.Find(w.Object) != nil:
-			c.at(file, st.Statement, define.Find(st.SQL, w.Name, 0), fmt.Sprintf("%s is there already", w.Object),
-				"another name, or dbctl migrate baseline VERSION --reason \"why\", where the warehouse is as this version makes it")
+			c.at(step.File, st.Statement, define.Find(st.SQL, w.Name, 0), fmt.Sprintf("%s is there already", w.Object),
+				fmt.Sprintf("give it another name, or, where the warehouse is as this version makes it: `dbctl migrate baseline %d --reason why`",
+					step.Version))
 		case w.Kind == sqltext.Table && w.Verb != effect.Alter && !foreign(w.Database) &&
 			now.Find(sqltext.Object{Kind: sqltext.Database, Name: w.Database}) == nil:
-			c.at(file, st.Statement, define.Find(st.SQL, w.Database, 0),
+			c.at(step.File, st.Statement, define.Find(st.SQL, w.Database, 0),
 				fmt.Sprintf("there is no database %s, and nothing makes it before", w.Database),
 				"CREATE DATABASE IF NOT EXISTS "+sqltext.Ident(w.Database)+";")
 		}
