@@ -98,8 +98,8 @@ func (x holdings) sources(id string, until int64, name string) (out []state.Ledg
 	return out
 }
 
-// FollowLedger works out what the steps do to the ledger of the tables that they find. A plan in which no table is filled from others,
-// or none is replaced, costs nothing here.
+// FollowLedger works out what the steps do to the ledger of the tables that they find. A plan in which no table is filled from others
+// and none is replaced costs nothing here.
 func (e *Env) FollowLedger(
 	ctx context.Context, h state.History, steps []plan.Step, before catalog.State, dryRun bool,
 ) (LedgerMoves, error) {
