@@ -56,7 +56,8 @@ func testMain(m *testing.M) int {
 	}
 	fmt.Printf("DBCTL_PROOF_SEED=%d\n", seed)
 	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM)
+	// Also where a shell in the background has us ignore them: a dbctl that we start would ignore them too, and never be interrupted.
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	go func() {
 		<-stop // a proof of hours that is ended says what it has seen
 		results.print(os.Stdout)
