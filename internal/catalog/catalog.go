@@ -132,11 +132,12 @@ func (w wanted) branches(whole []string) []string {
 	}
 	if len(w.databases) > 0 {
 		out = append(out,
-			branch("db", []string{"name", "database_id", micros("dropped_on"), "owner"},
+			branch("db", []string{"name", asText("database_id"), micros("dropped_on"), "owner"},
 				fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
 					Either("name", w.databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))),
 			// the databases of the engine itself have ids from 2^62 on
-			branch("newest db", []string{"max(database_id)"}, " from system.databases_with_history where database_id < 4611686018427387904"))
+			branch("newest db", []string{asText("max(database_id)")},
+				" from system.databases_with_history where database_id < 4611686018427387904"))
 	}
 	for _, k := range slices.Sorted(maps.Keys(w.others)) {
 		if b := kindOf(k).branch(w.others[k]); b != "" {
@@ -161,16 +162,16 @@ func tableBranches(db string, names []string, whole bool) []string {
 	}
 	return []string{
 		branch("table", []string{
-			"database", "name", "table_id", "engine", "table_option", "comment", "cluster_by", "owner",
-			"is_transient", micros("created_on"),
+			"database", "name", asText("table_id"), "engine", "table_option", "comment", "cluster_by", "owner",
+			asText("is_transient"), micros("created_on"),
 		}, " from system.tables"+all),
-		branch("gone", []string{"database", "name", "table_id", "engine", "table_option", micros("dropped_on"), micros("created_on")},
+		branch("gone", []string{"database", "name", asText("table_id"), "engine", "table_option", micros("dropped_on"), micros("created_on")},
 			" from system.tables_with_history"+in("name")+" and dropped_on is not null"),
 		branch("column", []string{"database", "`table`", "name", "type", "default_kind", "default_expression", "is_nullable", "comment"},
 			" from system.columns"+in("`table`")),
 		branch("view", []string{"database", "name", "view_query"}, " from system.views"+in("name")),
 		branch("stream", []string{
-			"database", "name", "stream_id", "table_name", "mode", "comment", "snapshot_location", "owner",
+			"database", "name", asText("stream_id"), "table_name", "mode", "comment", "snapshot_location", "owner",
 			micros("created_on"),
 		}, " from system.streams"+in("name")),
 	}

@@ -167,7 +167,11 @@ func (k kind) branch(objects []sqltext.Object) string {
 	if list == nil {
 		list = func(names []string) string { return Either("name", names) }
 	}
-	return branch(string(k.of), append([]string{"name"}, k.columns...), " from "+k.from+" where "+list(names))
+	columns := []string{"name"}
+	for _, c := range k.columns {
+		columns = append(columns, asText(c))
+	}
+	return branch(string(k.of), columns, " from "+k.from+" where "+list(names))
 }
 
 func (cat *Catalog) addKind(name string, f []string) {

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -80,8 +79,8 @@ func Either(col string, names []string) string {
 	return "(" + strings.Join(parts, " or ") + ")"
 }
 
-// micros is a time as microseconds, which no setting of a session writes in another way.
-func micros(column string) string { return "to_int64(" + column + ")" }
+// micros is a time as the text of its microseconds, which no setting of a session writes in another way.
+func micros(column string) string { return asText("to_int64(" + column + ")") }
 
 // timeOf reads micros; "" is no time.
 func timeOf(micros string) time.Time {
@@ -95,17 +94,14 @@ func timeOf(micros string) time.Time {
 // width is the number of columns of the catalogue union.
 const width = 12
 
-// branch writes one SELECT of the catalogue union: kind, then cols as text, filled up to width.
+// asText writes a column of another type as text. What is text stands as it is: a cast of each column is a fifth of the time that the
+// server takes for the catalogue union.
+func asText(column string) string { return "to_string(" + column + ")" }
+
+// branch writes one SELECT of the catalogue union: kind, then cols, each text or NULL, filled up to width.
 func branch(kind string, cols []string, from string) string {
-	out := make([]string, 0, width)
-	out = append(out, sqltext.Quote(kind))
-	for _, c := range cols {
-		if c == "" {
-			out = append(out, "''")
-			continue
-		}
-		out = append(out, fmt.Sprintf("coalesce(to_string(%s), '')", c))
-	}
+	out := append(make([]string, 0, width), sqltext.Quote(kind))
+	out = append(out, cols...)
 	for len(out) < width {
 		out = append(out, "''")
 	}
