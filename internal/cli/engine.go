@@ -50,8 +50,8 @@ func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, er
 			"a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens: mend it in dbctl.yaml or in the SQL that names it")
 	}
 	if bad, ok := errors.AsType[*local.DataError](err); ok {
-		return nil, usageError(err.Error(), "put the file itself in the place of "+shell.Quote(bad.Path)+", or take it out: the bucket gets regular "+
-			"files of the folder, and follows no link out of it")
+		return nil, usageError(err.Error(), "put the file itself in the place of "+shell.Quote(bad.Path)+", or take it out: the bucket gets "+
+			"regular files of the folder, and follows no link out of it")
 	}
 	if err == nil && engine.Fresh {
 		a.note("info", "a new, empty local engine was started; it and its data live until `dbctl dev stop` or an idle hour")

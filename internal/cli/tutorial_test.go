@@ -171,8 +171,8 @@ func (r *reader) session(where string, block []string) []string {
 	return now
 }
 
-// progress is a line that a terminal would have overwritten.
-var progress = regexp.MustCompile(`^(migrate \d+|load) \S+  (\d+/\d+|[a-z])`)
+// progress is a line that a terminal would have overwritten, or says that an engine under load is waited for.
+var progress = regexp.MustCompile(`^(migrate \d+|load) \S+  (\d+/\d+|[a-z])|^warning: (waiting up to |.*, trying for \S+ more: )`)
 
 // run runs a command in the shell and gives its output, without progress, and its exit code.
 func (r *reader) run(command string) (lines []string, code string) {

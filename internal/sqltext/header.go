@@ -18,7 +18,8 @@ const LintIgnore = "lint-ignore"
 
 // Headers returns the -- dbctl: lines of src, before or after its template is expanded. A line that is none but looks like one
 // (indented, behind a statement, without key, with an unquoted reason) is an *Error, since a header gives consent; each is told,
-// joined, beside the headers that are whole. Which keys and values there are is not decided here. A value is one word; that of window and pattern, and a list after a comma, may hold blanks.
+// joined, beside the headers that are whole. Which keys and values there are is not decided here. A value is one word; that of
+// window and pattern, and a list after a comma, may hold blanks.
 func Headers(src string) ([]Header, error) {
 	tokens, err := scan(src, true)
 	if err != nil {
@@ -60,8 +61,8 @@ func headersOf(src string, tokens []Token) ([]Header, error) {
 // parseHeader reads what follows "-- dbctl:"; msg says what is wrong with it.
 func parseHeader(text string) (h Header, msg, hint string) {
 	const form = `write -- dbctl: key=value "why"`
-	n := 0
-	for n < len(text) && (isASCIILetter(text[n]) || n > 0 && (text[n] == '-' || text[n] == '_' || isDigit(text[n]))) { // Filename_Column is an unknown key, near one that is known
+	n := 0 // Filename_Column is an unknown key, near one that is known
+	for n < len(text) && (isASCIILetter(text[n]) || n > 0 && (text[n] == '-' || text[n] == '_' || isDigit(text[n]))) {
 		n++
 	}
 	h.Key = text[:n]
