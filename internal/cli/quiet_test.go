@@ -160,10 +160,11 @@ func TestProtectedBy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "dbctl.yaml", `project: p
+default_env: dev
 environments:
   prod: { dsn: "databend://u@db.example.com:443/d", protected: true }
   here: { host: 127.0.0.1, port: 8000, protected: true, tls: false }
-  dev: { host: dev.example.com }
+  dev: { host: dev.example.com, connect_timeout: 100ms }
 `)
 	for dsn, want := range map[string]string{
 		"databend://x:y@db.example.com/other": "prod", "databend://x:y@DB.example.com:8443/d": "prod", "databend://x:y@dev.example.com/d": "",
