@@ -163,7 +163,7 @@ func tableBranches(db string, names []string, whole bool) []string {
 	return []string{
 		branch("table", []string{
 			"database", "name", asText("table_id"), "engine", "table_option", "comment", "cluster_by", "owner",
-			asText("is_transient"), micros("created_on"),
+			asText("is_transient"), micros("created_on"), micros("updated_on"),
 		}, " from system.tables"+all),
 		branch("gone", []string{"database", "name", asText("table_id"), "engine", "table_option", micros("dropped_on"), micros("created_on")},
 			" from system.tables_with_history"+in("name")+" and dropped_on is not null"),

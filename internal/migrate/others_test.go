@@ -100,7 +100,7 @@ func TestOthersMeanwhile(t *testing.T) {
 		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t ADD COLUMN y INT;\nSELECT 'now';\nALTER TABLE t MODIFY COLUMN x COMMENT 'ours'", []string{"ALTER TABLE t MODIFY COLUMN x COMMENT 'theirs'"}, "SELECT comment FROM system.columns WHERE database=currentdatabase() AND `table`='t'", "[[theirs]]", false},
 		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nALTER TABLE t SET OPTIONS (block_per_segment = 55)", []string{"ALTER TABLE t SET OPTIONS (block_per_segment = 77)"}, options, "='77'", false},
 		{[]string{"CREATE TABLE t (x INT) BLOCK_PER_SEGMENT = 77"}, "ALTER TABLE t SET OPTIONS (block_per_segment = 55);\nSELECT 'now';\nALTER TABLE t UNSET OPTIONS (block_per_segment)", []string{"ALTER TABLE t SET OPTIONS (block_per_segment = 88)"}, options, "='88'", false},
-		{[]string{"CREATE TABLE t (x INT, s STRING)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nDROP NGRAM INDEX i ON t", []string{"CREATE NGRAM INDEX i ON t(s)"}, "SELECT name FROM system.indexes WHERE database=currentdatabase()", "[[i]]", false},
+		{[]string{"CREATE TABLE t (x INT, s STRING)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nDROP NGRAM INDEX i ON t", []string{"CREATE NGRAM INDEX i ON t(s)"}, "SELECT name FROM system.indexes WHERE database=currentdatabase() AND name='i'", "[[i]]", false},
 		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nALTER TABLE t DROP CONSTRAINT k", []string{"ALTER TABLE t ADD CONSTRAINT k CHECK (x > 7)"}, "SELECT name FROM system.constraints WHERE database=currentdatabase()", "[[k]]", false},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "ALTER VIEW v AS SELECT 8 AS x;\nSELECT 'now';\nALTER VIEW v AS SELECT 9 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "SELECT x FROM v", "[[7]]", false},
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x};\nSELECT 'now';\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT INSERT ON *.* TO ROLE {x}"}, grants, "[[GRANT INSERT ON *.* TO ROLE `{x}`]]", false},
@@ -196,11 +196,12 @@ func TestOthersAfterOurs(t *testing.T) {
 	} {
 		drops = append(drops, "DROP "+kind+" IF EXISTS "+x)
 	}
-	drops = append(drops, "DROP PROCEDURE IF EXISTS "+x+"(INT)", "UNSET GLOBAL max_storage_io_requests")
+	drops = append(drops, "DROP PROCEDURE IF EXISTS "+x+"(INT)", "UNSET GLOBAL lazy_read_threshold")
 	t.Cleanup(func() { w.env.SQL(t, drops...) })
 	const (
 		comment   = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
 		aside     = "SELECT comment, table_option, '' FROM system.tables WHERE database=currentdatabase() UNION ALL SELECT '', '', view_query FROM system.views WHERE database=currentdatabase()"
+		later     = "SELECT sleep(2.5)" // four times: longer than a look at the clock of a busy server takes; 3 is the most
 		procedure = "PROCEDURE {x}(a INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN a + %d; END; $$"
 	)
 	last := ""
@@ -231,18 +232,18 @@ func TestOthersAfterOurs(t *testing.T) {
 		{nil, "CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours' SECRET_ACCESS_KEY='ours'", []string{"CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='gcs' CREDENTIAL='theirs'"}, "", "SHOW CONNECTIONS", "gcs"},
 		{nil, "CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='theirs-7'"}, "", "DESC CONNECTION {x}", "s-7"},
 		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"ALTER USER {x} WITH DISABLED = true"}, "", "SELECT disabled FROM system.users WHERE name='{x}'", "1"},
-		{nil, "SET GLOBAL max_storage_io_requests = 8", []string{"SET GLOBAL max_storage_io_requests = 7"}, "", "SELECT value FROM system.settings WHERE name='max_storage_io_requests' AND level='GLOBAL'", "7"},
+		{nil, "SET GLOBAL lazy_read_threshold = 8", []string{"SET GLOBAL lazy_read_threshold = 7"}, "", "SELECT value FROM system.settings WHERE name='lazy_read_threshold' AND level='GLOBAL'", "7"},
 		{[]string{"CREATE TABLE t (a INT, s STRING)", "CREATE AGGREGATING INDEX {x} AS SELECT s, sum(a) FROM t GROUP BY s"}, "DROP AGGREGATING INDEX {x}", []string{"CREATE AGGREGATING INDEX {x} AS SELECT s, min(a) FROM t GROUP BY s"}, "", "SELECT definition FROM system.indexes WHERE name='{x}'", "MIN("},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "ALTER VIEW v AS SELECT 8 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "", "SELECT x FROM v", "[[7]]"},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "DROP VIEW v", []string{"CREATE VIEW v AS SELECT 7 AS x"}, "CREATE OR REPLACE VIEW v AS SELECT 8 AS x", "SELECT x FROM v", "[[7]]"},
 		{[]string{"CREATE TABLE t (x INT)"}, "DROP TABLE t", []string{"CREATE TABLE t (x INT) COMMENT='theirs'"}, "CREATE OR REPLACE TABLE t (y INT)", comment, "theirs"},
 		{[]string{"CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.6.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.8.0.0/16')", []string{"ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.7.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.9.0.0/16')", "DESC NETWORK POLICY {x}", "10.7.0.0/16"},
 		{[]string{"CREATE STAGE {x}"}, "ALTER STAGE {x} SET COMMENT = 'ours'", []string{"ALTER STAGE {x} SET COMMENT = 'theirs'"}, "ALTER STAGE {x} SET COMMENT = 'ours too'", "SELECT comment FROM system.stages WHERE name='{x}'", "theirs"},
-		{nil, "SET GLOBAL max_storage_io_requests = 8", []string{"SET GLOBAL max_storage_io_requests = 7"}, "SET GLOBAL max_storage_io_requests = 9", "SELECT value FROM system.settings WHERE name='max_storage_io_requests' AND level='GLOBAL'", "7"},
+		{nil, "SET GLOBAL lazy_read_threshold = 8", []string{"SET GLOBAL lazy_read_threshold = 7"}, "SET GLOBAL lazy_read_threshold = 9", "SELECT value FROM system.settings WHERE name='lazy_read_threshold' AND level='GLOBAL'", "7"},
 		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "ALTER VIEW v AS SELECT 8 AS x", aside, "SELECT 7 AS x"},
 		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "", aside, "SELECT 7 AS x"},
-		{nil, "CREATE TABLE t (x INT)", []string{"SELECT sleep(1)", "ALTER TABLE t ADD COLUMN theirs INT"}, "", "SELECT name FROM system.columns WHERE database=currentdatabase()", "theirs"},
-		{nil, "CREATE TABLE t (x INT)", []string{"SELECT sleep(1)", "ALTER TABLE t COMMENT = 'theirs'"}, "", aside, "theirs"},
+		{nil, "CREATE TABLE t (x INT)", []string{later, later, later, later, "ALTER TABLE t ADD COLUMN theirs INT"}, "", "SELECT name FROM system.columns WHERE database=currentdatabase()", "theirs"},
+		{nil, "CREATE TABLE t (x INT)", []string{later, later, later, later, "ALTER TABLE t COMMENT = 'theirs'"}, "", aside, "theirs"},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"REVOKE SELECT ON *.* FROM ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[0]]"},
 		{[]string{"CREATE ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
 	} {
