@@ -257,7 +257,7 @@ func (cat *Catalog) add(rows [][]string) {
 // whole while one CHECK of any table of the database names a renamed column.
 func detailBranches(tables map[string][]string) (indexes, constraints []string) {
 	for _, db := range slices.Sorted(maps.Keys(tables)) {
-		filter := " where database = " + sqltext.Quote(db) + " and `table`||'' in " + List(tables[db])
+		filter := " where database = " + sqltext.Quote(db) + " and `table`||'' in (" + sqltext.Literals(tables[db]) + ")"
 		indexes = append(indexes, branch("table index", []string{"database", "`table`", "name", "type", "original", "definition"},
 			" from system.indexes"+filter))
 		constraints = append(constraints, branch("table constraint", constraintColumns, " from system.constraints"+filter))

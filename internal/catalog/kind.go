@@ -87,7 +87,9 @@ func init() {
 			of: sqltext.Index, word: "AGGREGATING INDEX", from: "system.indexes", columns: []string{"original", "database", "`table`"},
 			facts: []string{"as", "database", "table"}, rebuild: rebuildIndex,
 			// Not to be pushed down: see detailBranches.
-			list: func(names []string) string { return "type = 'AGGREGATING' and name||'' in " + List(names) },
+			list: func(names []string) string {
+				return "type = 'AGGREGATING' and name||'' in (" + sqltext.Literals(names) + ")"
+			},
 		},
 		{
 			of: sqltext.Procedure, word: "PROCEDURE", from: "system.procedures", columns: []string{"arguments", "comment"},

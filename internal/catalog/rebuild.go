@@ -131,7 +131,7 @@ func quotedList(commas string) string {
 	for i, p := range parts {
 		parts[i] = strings.TrimSpace(p)
 	}
-	return List(parts)
+	return "(" + sqltext.Literals(parts) + ")"
 }
 
 // listed is how the text begins that the engine keeps of a view with a column list. A query that a person wrote never begins like

@@ -57,20 +57,11 @@ func Message(err error) string {
 	return err.Error()
 }
 
-// List writes ('a', 'b').
-func List(names []string) string {
-	quoted := make([]string, len(names))
-	for i, n := range names {
-		quoted[i] = sqltext.Quote(n)
-	}
-	return "(" + strings.Join(quoted, ", ") + ")"
-}
-
 // Either writes (col='a' or col='b') for a few names: an IN list of more than three is not pushed down to the system tables. For many it
 // writes that all the same: the server takes ten times as long over the ORs of 50 names as over a whole table.
 func Either(col string, names []string) string {
 	if len(names) >= inFilter {
-		return col + " in " + List(names)
+		return col + " in (" + sqltext.Literals(names) + ")"
 	}
 	parts := make([]string, len(names))
 	for i, n := range names {

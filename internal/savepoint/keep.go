@@ -83,8 +83,8 @@ func (w *work) appended() (rows, strict string) {
 				conditions = append(conditions, condition)
 			}
 		}
-		parts = append(parts, fmt.Sprintf("SELECT %s FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN %s",
-			strings.Join(items, ", "), w.at.SQL(), sqltext.Quote(s.ID), catalog.List(ch.Added(at))))
+		parts = append(parts, fmt.Sprintf("SELECT %s FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN (%s)",
+			strings.Join(items, ", "), w.at.SQL(), sqltext.Quote(s.ID), sqltext.Literals(ch.Added(at))))
 	}
 	return strings.Join(parts, " UNION ALL "), strings.Join(conditions, " OR ")
 }

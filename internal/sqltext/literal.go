@@ -36,6 +36,21 @@ func Quote(s string) string {
 	return b.String()
 }
 
+// Literal is Quote for a statement in which {{ name }} stands for a secret: a text of somebody else that looks like one arrives as it is.
+func Literal(s string) string { return strings.ReplaceAll(Quote(s), "{{", `{\x7b`) }
+
+// Literals are those of an IN or NOT IN list of names. For none it holds the empty text, which no name is: SQL has no empty list.
+func Literals(texts []string) string {
+	if len(texts) == 0 {
+		return "''"
+	}
+	out := make([]string, len(texts))
+	for i, s := range texts {
+		out[i] = Literal(s)
+	}
+	return strings.Join(out, ", ")
+}
+
 // Ident returns s as a quoted identifier. A name that holds a backtick goes in "…"; Databend cannot write one that also
 // ends in a backslash, or has one before a ".
 func Ident(s string) string {

@@ -313,7 +313,7 @@ func (d *drafter) read(ctx context.Context) error {
 	}
 	for _, f := range d.sample {
 		res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name, type, nullable FROM INFER_SCHEMA(location=>" +
-			source.Literal("@"+d.j.Copy.Stage+"/"+f) + ", file_format=>" + sqltext.Quote(named) + ") ORDER BY order_id"})
+			sqltext.Literal("@"+d.j.Copy.Stage+"/"+f) + ", file_format=>" + sqltext.Quote(named) + ") ORDER BY order_id"})
 		if err != nil && databend.IsCode(err, databend.CodeInternal, databend.CodeBadBytes, databend.CodeBadCompression) {
 			d.out.Notes = append(d.out.Notes, fmt.Sprintf("%s cannot be read: %s", f, fault.InWords(err)))
 			continue
@@ -394,7 +394,7 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 // header reports whether the first line of the text files names columns: words, each once, above lines that are otherwise.
 func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name FROM INFER_SCHEMA(location=>" +
-		source.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + ", file_format=>" + sqltext.Quote(format) + ")"})
+		sqltext.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + ", file_format=>" + sqltext.Quote(format) + ")"})
 	if err != nil || len(res.Rows) == 0 {
 		return false, fault.Wrap(d.r.Name, "read the columns of "+d.sample[0], err)
 	}
@@ -403,7 +403,7 @@ func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 		items[i] = fmt.Sprintf("$%d", i+1)
 	}
 	res, err = d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " +
-		source.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"})
+		sqltext.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"})
 	if err != nil || len(res.Rows) == 0 {
 		return false, fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
 	}

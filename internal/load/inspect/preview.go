@@ -117,7 +117,7 @@ func (r *Inspector) previewFiles(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, fault.Errorf(j.Name, exit.Usage, "write \\[ for a bracket that begins no class", "--path: %v", err)
 		}
-		list += " AND regexp_like(name, " + source.Literal(glob.String()) + ", 'c')"
+		list += " AND regexp_like(name, " + sqltext.Literal(glob.String()) + ", 'c')"
 	}
 	order := map[string]string{"": "name", "oldest": "last_modified, name", "newest": "last_modified DESC, name"}[o.Order]
 	limit := 20

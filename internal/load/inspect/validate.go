@@ -12,7 +12,6 @@ import (
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -140,7 +139,7 @@ func (r *Inspector) fills(ctx context.Context, files []plan.File) error {
 // schema is a Parquet file's columns and their types.
 func (r *Inspector) schema(ctx context.Context, f plan.File) (map[string]string, error) {
 	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT column_name, type FROM INFER_SCHEMA(location=>" +
-		source.Literal("@"+r.Load.Copy.Stage+"/"+f.Path) + ", file_format=>'PARQUET')"})
+		sqltext.Literal("@"+r.Load.Copy.Stage+"/"+f.Path) + ", file_format=>'PARQUET')"})
 	if err != nil {
 		return nil, err
 	}

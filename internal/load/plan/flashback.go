@@ -7,7 +7,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/session"
-	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/ledger"
@@ -38,7 +37,7 @@ func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
 		p.flashed, large = map[string]bool{}, p.scope.place.semiJoined()
 		ids = append(ids, p.TableID)
 		heads = append(heads, fmt.Sprintf("(SELECT %d AS i, %s AS id, %s AS url, timestamp AS since FROM fuse_snapshot(%s, %s) LIMIT 1)", i,
-			sqltext.Quote(p.TableID), source.Literal(p.StageURL), sqltext.Quote(p.Job.Database), sqltext.Quote(p.Job.Table)))
+			sqltext.Quote(p.TableID), sqltext.Literal(p.StageURL), sqltext.Quote(p.Job.Database), sqltext.Quote(p.Job.Table)))
 	}
 	if len(heads) == 0 {
 		return nil

@@ -7,7 +7,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/session"
-	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -39,7 +38,7 @@ ON a.table_id = b.table_id AND a.url = b.url AND b.said < a.said GROUP BY a.id`
 func (l *Planner) History(ctx context.Context, load string, sink event.Sink) (runs int, err error) {
 	res, err := l.Store.Conn().Query(ctx, databend.Statement{SQL: strings.NewReplacer(
 		"{SAID}", "`at`", "{STATE}", "`state`", "{SOURCE}", "`source`", "{LEDGER}", l.Store.LedgerName(), "{SCOPE}", l.Store.LedgerScope(),
-		"{NAME}", source.Literal(load), "{ONTOP}", sqltext.Quote(OnTop),
+		"{NAME}", sqltext.Literal(load), "{ONTOP}", sqltext.Quote(OnTop),
 	).Replace(strings.Replace(historySQL, "{UNDER}", underSQL, 1))})
 	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase) {
 		return 0, nil

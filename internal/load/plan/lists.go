@@ -212,9 +212,9 @@ func (s *list) next(at key) (databend.Row, bool) {
 func (q scope) inStage(i int) (out []string) {
 	for _, p := range q.prefixes {
 		sql := "SELECT " + strconv.Itoa(i) + " AS i, name AS path, size, coalesce(md5, ''), to_int64(TRY_CAST(last_modified AS " +
-			"TIMESTAMP)), " + q.job.Matches("name") + " FROM LIST_STAGE(location=>" + source.Literal("@"+q.job.Copy.Stage+"/"+p) + ")"
+			"TIMESTAMP)), " + q.job.Matches("name") + " FROM LIST_STAGE(location=>" + sqltext.Literal("@"+q.job.Copy.Stage+"/"+p) + ")"
 		if q.glob != nil {
-			sql += " WHERE regexp_like(name, " + source.Literal(q.glob.String()) + ", 'c')"
+			sql += " WHERE regexp_like(name, " + sqltext.Literal(q.glob.String()) + ", 'c')"
 		}
 		out = append(out, sql)
 	}
@@ -228,7 +228,7 @@ func (q scope) recorded(i int) string {
 }
 
 func (q scope) recordedName() string {
-	return "replace(file_name, " + source.Literal(q.place.url) + ", '')"
+	return "replace(file_name, " + sqltext.Literal(q.place.url) + ", '')"
 }
 
 // A file is the same one whatever stage it is seen through: its identity is the whole URL. So a row of the ledger that was written for
@@ -250,7 +250,7 @@ func readings(r databend.Row, url string) []databend.Row {
 // here is true for the ledger's rows about files below the load's place, whatever they were written for.
 func (q scope) here() string {
 	return fmt.Sprintf("left(concat(%s, %s), %d)=%s", sqltext.Ident(ledger.ColStageURL), sqltext.Ident(ledger.ColPath),
-		utf8.RuneCountInString(q.place.url), source.Literal(q.place.url))
+		utf8.RuneCountInString(q.place.url), sqltext.Literal(q.place.url))
 }
 
 // belowHere is a row's path below the load's place.
@@ -266,7 +266,7 @@ func (q scope) rowsHere(store *state.Store) (out [][2]string) {
 	if !q.place.semiJoined() {
 		return [][2]string{{q.belowHere(), words + " AND " + q.here() + q.named(" AND ", q.belowHere())}}
 	}
-	is := source.Literal(q.place.url)
+	is := sqltext.Literal(q.place.url)
 	return [][2]string{
 		{path, words + q.named(" AND ", path) + " AND " + url + "=" + is},
 		{q.belowHere(), words + q.named(" AND ", q.belowHere()) + " AND " + url + "<>" + is + " AND " + q.here()},
@@ -292,11 +292,11 @@ func (q scope) words(i int, store *state.Store) (out []string) {
 		}
 		names := []string{"SELECT " + q.recordedName() + " FROM copy_history(" + sqltext.Quote(q.job.Target) + ")"}
 		for _, p := range q.prefixes {
-			names = append(names, "SELECT name FROM LIST_STAGE(location=>"+source.Literal("@"+q.job.Copy.Stage+"/"+p)+")")
+			names = append(names, "SELECT name FROM LIST_STAGE(location=>"+sqltext.Literal("@"+q.job.Copy.Stage+"/"+p)+")")
 		}
 		return " AND " + path + " IN (" + strings.Join(names, " UNION ALL ") + ")"
 	}
-	is := source.Literal(q.place.url)
+	is := sqltext.Literal(q.place.url)
 	return []string{
 		part(path, url, q.named(" AND ", path)+listed(path)),
 		part(q.belowHere(), is, q.named(" AND ", q.belowHere())+" AND "+url+"<>"+is+" AND "+q.here()+listed(q.belowHere())),
@@ -319,7 +319,7 @@ func (q scope) named(and, path string) string {
 		all = append(all, "("+strings.Join(any, " OR ")+")")
 	}
 	if q.job.Files != nil {
-		all = append(all, path+" IN ("+source.Quoted(slices.Sorted(maps.Keys(q.job.Files)))+")")
+		all = append(all, path+" IN ("+sqltext.Literals(slices.Sorted(maps.Keys(q.job.Files)))+")")
 	}
 	if all == nil {
 		return ""
@@ -339,7 +339,7 @@ func (q scope) known(i int, store *state.Store) string {
 		rows = "arg_max(if(st IN ('new', 'undone'), 0, n), said)"
 	}
 	if q.glob != nil {
-		glob = " WHERE regexp_like(path, " + source.Literal(q.glob.String()) + ", 'c')"
+		glob = " WHERE regexp_like(path, " + sqltext.Literal(q.glob.String()) + ", 'c')"
 	}
 	var rowsHere []string
 	for _, rows := range q.rowsHere(store) {
@@ -372,7 +372,7 @@ func (q scope) outsideWindow(path string) bool {
 
 // below is the condition that column begins with prefix, as a range of bytes: that prunes blocks.
 func below(column, prefix string) string {
-	s := source.Literal
+	s := sqltext.Literal
 	if last := prefix[len(prefix)-1]; last < 0x7e {
 		return "(" + column + ">=" + s(prefix) + " AND " + column + "<" + s(prefix[:len(prefix)-1]+string(rune(last+1))) + ")"
 	}

@@ -98,7 +98,7 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 
 // names are literals, each once.
 func names(of []string) string {
-	return source.Quoted(slices.Compact(slices.Sorted(slices.Values(of))))
+	return sqltext.Literals(slices.Compact(slices.Sorted(slices.Values(of))))
 }
 
 // read reads the answer to placesSQL.

@@ -259,7 +259,7 @@ func (l *Planner) missed(ctx context.Context, p *Plan) (bool, error) {
 	for names := range slices.Chunk(names, LedgerRows) {
 		var parts []string
 		for _, rows := range p.scope.rowsHere(l.Store) {
-			parts = append(parts, "SELECT 1"+rows[1]+" AND "+rows[0]+" IN ("+source.Quoted(names)+")")
+			parts = append(parts, "SELECT 1"+rows[1]+" AND "+rows[0]+" IN ("+sqltext.Literals(names)+")")
 		}
 		res, err := l.Words.Query(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ") + " LIMIT 1"})
 		if err != nil || len(res.Rows) > 0 {
@@ -279,7 +279,7 @@ func (l *Planner) knows(ctx context.Context, p *Plan) (bool, error) {
 		return false, nil
 	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(ledger.ColLoad) + "=" + source.Literal(p.Load) +
+	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(ledger.ColLoad) + "=" + sqltext.Literal(p.Load) +
 		" AND " + p.scope.here() + "), " +
 		"count_if(" + id(ledger.ColSource) + "=" + s(ledger.SourceAdopted) + "), count(*)" + AboutTable(l.Store, p.TableID) +
 		" AND " + id(ledger.ColState) + " IN (" + s(ledger.FileLoaded) + ", " + s(ledger.FileNew) + ")"})

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
@@ -30,8 +29,8 @@ func (l *Planner) questions(plans []*Plan, wants func(scope) bool, one func(scop
 			alike = append(alike, one(q, i)...)
 			joins++
 			for _, folder := range q.prefixes {
-				values = append(values, fmt.Sprintf("(%d, %s, %s, %s)", i, sqltext.Quote(q.place.tableID), source.Literal(q.place.url),
-					source.Literal(folder)))
+				values = append(values, fmt.Sprintf("(%d, %s, %s, %s)", i, sqltext.Quote(q.place.tableID), sqltext.Literal(q.place.url),
+					sqltext.Literal(folder)))
 			}
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
-	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/ledger"
@@ -87,7 +86,7 @@ func (l *Planner) recent(ctx context.Context, full bool, plans ...*Plan) error {
 	res, err := l.Work.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
 		"{LOAD}", id(ledger.ColLoad), "{ID}", id(ledger.ColTableID), "{URL}", id(ledger.ColStageURL), "{PATH}", id(ledger.ColPath),
 		"{REASON}", id(ledger.ColReason), "{STATE}", id(ledger.ColState), "{AT}", id(ledger.ColAt), "{LEDGER}", l.Store.LedgerName(),
-		"{SCOPE}", l.Store.LedgerScope(), "{NAMES}", source.Quoted(names), "{HOURS}", strconv.Itoa(int(fullEvery.Hours())),
+		"{SCOPE}", l.Store.LedgerScope(), "{NAMES}", sqltext.Literals(names), "{HOURS}", strconv.Itoa(int(fullEvery.Hours())),
 		"{FULL}", sqltext.Quote(FullPass),
 	).Replace(`
 SELECT DISTINCT {LOAD}, {ID}, {URL}, {PATH} FROM {LEDGER}

@@ -87,7 +87,7 @@ func (r *run) outgrown(ctx context.Context, from, files int, cause *copyError) e
 	id, s := sqltext.Ident, sqltext.Quote
 	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT " + id(ledger.ColPath) + plan.AboutTable(r.Store, r.plan.TableID) +
 		" AND " + id(ledger.ColState) + "=" + s(ledger.FileLoaded) + " AND " + id(ledger.ColChecksum) + "=" + s(r.j.Checksum) +
-		" AND " + id(ledger.ColStageURL) + "=" + source.Literal(r.plan.StageURL) + " AND " + id(ledger.ColRows) + ">0 ORDER BY " +
+		" AND " + id(ledger.ColStageURL) + "=" + sqltext.Literal(r.plan.StageURL) + " AND " + id(ledger.ColRows) + ">0 ORDER BY " +
 		id(ledger.ColAt) + " DESC LIMIT 1"})
 	if err != nil || len(res.Rows) == 0 {
 		return fault.Wrap(r.j.Name, "read the ledger", err)

@@ -10,7 +10,6 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
-	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
@@ -21,7 +20,7 @@ import (
 func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 	id := sqltext.Ident
 	rows := " FROM " + id(r.j.Database) + "." + id(r.j.Table) + " WHERE " + id(r.j.FilenameColumn) + " IN (" +
-		source.Quoted(r.rowNames(files...)) + ")"
+		sqltext.Literals(r.rowNames(files...)) + ")"
 	there, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT " + id(r.j.FilenameColumn) + ", count(*)" + rows + " GROUP BY 1"})
 	if err != nil {
 		return err
@@ -64,8 +63,8 @@ func (r *run) mixed(ctx context.Context, files []plan.File) (map[string]bool, er
 	}
 	id := sqltext.Ident
 	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT DISTINCT " + id(ledger.ColPath) + plan.WordsAbout(r.Store, r.plan.TableID) +
-		" AND " + id(ledger.ColState) + "=" + sqltext.Quote(ledger.FileLoaded) + " AND " + id(ledger.ColPath) + " IN (" + source.Quoted(names) +
-		") AND concat(" + id(ledger.ColStageURL) + ", " + id(ledger.ColPath) + ") NOT IN (" + source.Quoted(whole) + ")"})
+		" AND " + id(ledger.ColState) + "=" + sqltext.Quote(ledger.FileLoaded) + " AND " + id(ledger.ColPath) + " IN (" + sqltext.Literals(names) +
+		") AND concat(" + id(ledger.ColStageURL) + ", " + id(ledger.ColPath) + ") NOT IN (" + sqltext.Literals(whole) + ")"})
 	out := map[string]bool{}
 	for _, row := range res.Rows {
 		out[row[0].String] = true

@@ -139,7 +139,7 @@ func (j *Load) SQL(s Send) string {
 	b.WriteString(j.tail)
 	b.WriteString("\n") // a comment may end what stands before
 	if s.Files != nil {
-		b.WriteString("FILES = (" + Quoted(s.Files) + ") ")
+		b.WriteString("FILES = (" + sqltext.Literals(s.Files) + ") ")
 	} else {
 		b.WriteString("PATTERN = " + sqltext.Quote("(?:"+j.Pattern+")") + " ") // the engine's anchors would bind to the first and last of a|b
 	}
@@ -205,7 +205,7 @@ func (j *Load) root() string { return sqltext.Quote("@" + j.Copy.Stage + "/") }
 
 // From is a FROM for a SELECT over files, with the load's format and alias.
 func (j *Load) From(files []string) string {
-	return j.root() + " (FILES=>(" + Quoted(files) + ")" + j.format() + ")" + j.alias()
+	return j.root() + " (FILES=>(" + sqltext.Literals(files) + ")" + j.format() + ")" + j.alias()
 }
 
 // format is the FILE_FORMAT parameter of a SELECT over a stage: a name only, options of a format cannot be given there.
@@ -267,17 +267,6 @@ func (j *Load) alias() string {
 	return j.tail
 }
 
-// Literal quotes what somebody else has named: a name that looks like a secret's placeholder is sent as it is.
-func Literal(s string) string { return strings.ReplaceAll(sqltext.Quote(s), "{{", `{\x7b`) }
-
-func Quoted(names []string) string {
-	q := make([]string, len(names))
-	for i, n := range names {
-		q[i] = Literal(n)
-	}
-	return strings.Join(q, ",")
-}
-
 // SelfNamed are the types of files that name their columns, and that a query takes them from.
 var SelfNamed = []string{"PARQUET", "ORC", "AVRO"}
 
@@ -286,7 +275,7 @@ func (j *Load) Matches(path string) string {
 	rest := "substr(" + path + ", " + strconv.Itoa(utf8.RuneCountInString(j.Prefix)+1) + ")"
 	cond := "(" + rest + "='' OR regexp_like(" + rest + ", " + sqltext.Quote("^(?:"+j.Pattern+")$") + ", 'c'))"
 	if j.Files != nil {
-		cond += " AND " + path + " IN (" + Quoted(slices.Sorted(maps.Keys(j.Files))) + ")"
+		cond += " AND " + path + " IN (" + sqltext.Literals(slices.Sorted(maps.Keys(j.Files))) + ")"
 	}
 	return cond
 }

@@ -237,8 +237,8 @@ func (v *Verdict) rearranged(ctx context.Context, c catalog.Conn, at int, ch cha
 		}
 		row := "to_string(json_object_keep_null(" + strings.Join(cols, ", ") + "))"
 		return fmt.Sprintf("select to_string(count(*)), to_string(sum(siphash64(%s) %% 1000000007)), to_string(sum(city64withseed(%s, "+
-			"7) %% 1000000007)) from %s at (snapshot => %s) where _block_name in %s",
-			row, row, v.Chain.At.SQL(), sqltext.Quote(s.ID), catalog.List(names))
+			"7) %% 1000000007)) from %s at (snapshot => %s) where _block_name in (%s)",
+			row, row, v.Chain.At.SQL(), sqltext.Quote(s.ID), sqltext.Literals(names))
 	}
 	rows, err := catalog.Query(ctx, c, "("+sum(s, v.Chain.Added(at))+") union all ("+sum(prev, v.Chain.gone(at))+")")
 	if catalog.Refused(err) {

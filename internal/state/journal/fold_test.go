@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
 
@@ -113,7 +114,7 @@ func BenchmarkHistory(b *testing.B) {
 			row.Version = 0
 		}
 		text := s.insert([]Row{row}, store.Actor{OSUser: "me"}, "", map[string]string{
-			"event_id": "concat(number::STRING,'-'," + store.Literal(event) + ")", "run": "md5(number::STRING)", "token": "number+1", "version": "number%50+1",
+			"event_id": "concat(number::STRING,'-'," + sqltext.Literal(event) + ")", "run": "md5(number::STRING)", "token": "number+1", "version": "number%50+1",
 		})
 		text = text[:strings.LastIndex(text, " FROM (VALUES")] + fmt.Sprintf(" FROM numbers(%d)", runs)
 		env.SQL(b, text)

@@ -96,11 +96,7 @@ var outcomes = []string{
 const subject = "if(subject='',run,subject)"
 
 func events(list ...string) string {
-	quoted := make([]string, len(list))
-	for i, e := range list {
-		quoted[i] = store.Literal(e)
-	}
-	return "event IN (" + strings.Join(quoted, ",") + ")"
+	return "event IN (" + sqltext.Literals(list) + ")"
 }
 
 // counted is the condition that a row was not written by a run that had been cut off by then.
@@ -154,7 +150,7 @@ func (j *Journal) read(ctx context.Context, chosen func(column) bool, enough []s
 	branch := func(kind string, exprs []string, from string) string {
 		all := slices.Clone(none)
 		copy(all, exprs)
-		return "SELECT " + store.Literal(kind) + "," + strings.Join(all, ",") + from
+		return "SELECT " + sqltext.Literal(kind) + "," + strings.Join(all, ",") + from
 	}
 	journal := " FROM " + j.db.Name(store.JournalTable) + " AS r WHERE " + j.scope()
 	branches := []string{
@@ -216,8 +212,8 @@ func (j *Journal) read(ctx context.Context, chosen func(column) bool, enough []s
 // scope chooses this project's rows in this database, and the schema row.
 func (j *Journal) scope() string {
 	scope := j.db.Scope()
-	return "(project=" + store.Literal(scope.Project) + " AND " + sqltext.Ident("database") + "=" + store.Literal(scope.Database) +
-		" OR event=" + store.Literal(EventSchema) + ")"
+	return "(project=" + sqltext.Literal(scope.Project) + " AND " + sqltext.Ident("database") + "=" + sqltext.Literal(scope.Database) +
+		" OR event=" + sqltext.Literal(EventSchema) + ")"
 }
 
 // readExpr is how a column of the journal is read as text.

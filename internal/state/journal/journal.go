@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/lock"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
@@ -207,7 +208,7 @@ func (w *Writer) Begin(ctx context.Context, h History, rows ...Row) error {
 	// A begin that was written already, its answer lost, does not stand in its own way.
 	rows[0].EventID = databend.NewID()
 	unmoved := fmt.Sprintf("(SELECT count(*)=%d OR count_if(event_id=%s)>0 FROM %s WHERE %s)",
-		h.count, store.Literal(rows[0].EventID), w.journal.db.Name(store.JournalTable), w.journal.scope())
+		h.count, sqltext.Literal(rows[0].EventID), w.journal.db.Name(store.JournalTable), w.journal.scope())
 	if h.Schema == 0 {
 		rows = append([]Row{{Event: EventSchema, Version: store.Schema}}, rows...)
 	}

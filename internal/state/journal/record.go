@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/lock"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
@@ -17,7 +18,7 @@ func (j *Journal) readRows(ctx context.Context, where string) ([]Row, error) {
 		list[i] = readExpr(c)
 	}
 	res, err := j.db.Query(ctx, "SELECT "+strings.Join(list, ",")+" FROM "+j.db.Name(store.JournalTable)+" WHERE "+j.scope()+
-		" AND event<>"+store.Literal(EventSchema)+where)
+		" AND event<>"+sqltext.Literal(EventSchema)+where)
 	if store.Missing(err) {
 		return nil, nil
 	}
@@ -44,7 +45,7 @@ type Record struct {
 
 // Record reads one run: two requests.
 func (j *Journal) Record(ctx context.Context, run string) (Record, error) {
-	rows, err := j.readRows(ctx, " AND (run="+store.Literal(run)+" OR subject="+store.Literal(run)+")")
+	rows, err := j.readRows(ctx, " AND (run="+sqltext.Literal(run)+" OR subject="+sqltext.Literal(run)+")")
 	if err != nil {
 		return Record{}, err
 	}

@@ -38,7 +38,7 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, 
 	var origins []Origin
 	for asked := map[string]bool{}; len(ids) > 0 || len(names) > 0; {
 		res, err := l.db.Query(ctx, strings.NewReplacer(
-			"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", literals(ids), "NAMES", literals(names), "MOMENT", sqltext.Ident(ColAt),
+			"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(ids), "NAMES", sqltext.Literals(names), "MOMENT", sqltext.Ident(ColAt),
 		).Replace(holdingsSQL))
 		if err != nil {
 			if store.Missing(err) {
@@ -71,23 +71,12 @@ const sharedSQL = `SELECT count(*)::STRING FROM (SELECT 1 FROM (
 // Shared is how many files are loaded into more than one of the tables with these ids.
 func (l *Ledger) Shared(ctx context.Context, ids []string) (int64, error) {
 	res, err := l.db.Query(ctx, strings.NewReplacer(
-		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", literals(ids), "MOMENT", sqltext.Ident(ColAt),
+		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(ids), "MOMENT", sqltext.Ident(ColAt),
 	).Replace(sharedSQL))
 	if err != nil || len(res.Rows) == 0 {
 		return 0, err
 	}
 	return store.Number(res.Rows[0][0]), nil
-}
-
-func literals(values []string) string {
-	if len(values) == 0 {
-		return "''"
-	}
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = store.Literal(v)
-	}
-	return strings.Join(out, ", ")
 }
 
 // carrySQL is FROM and WHERE of what was said last about each file of some tables, beside the id of the table that is under a name now.
@@ -117,7 +106,7 @@ func (l *Ledger) CarryLedger(
 	var ids, quiet, of []string
 	for _, s := range from {
 		ids = append(ids, s.ID)
-		said := "table_id = " + store.Literal(s.ID)
+		said := "table_id = " + sqltext.Literal(s.ID)
 		if s.Until > 0 {
 			said += fmt.Sprintf(" AND to_int64(%s) <= %d", sqltext.Ident(ColAt), s.Until)
 		}
@@ -127,11 +116,11 @@ func (l *Ledger) CarryLedger(
 		of = append(of, said)
 	}
 	return l.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
-		"IDS": literals(ids), "QUIET": literals(quiet), "SOURCES": strings.Join(of, " OR "),
-		"DATABASE": store.Literal(table.Database), "TABLE": store.Literal(table.Name),
+		"IDS": sqltext.Literals(ids), "QUIET": sqltext.Literals(quiet), "SOURCES": strings.Join(of, " OR "),
+		"DATABASE": sqltext.Literal(table.Database), "TABLE": sqltext.Literal(table.Name),
 	}, map[string]string{
-		ColEventID: "md5(said.event_id || becomes.id)", colTable: store.Literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
-		ColSource: "if(source = 'dbctl', 'carried', source)", colRun: store.Literal(run), ColReason: store.Literal(reason),
+		ColEventID: "md5(said.event_id || becomes.id)", colTable: sqltext.Literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
+		ColSource: "if(source = 'dbctl', 'carried', source)", colRun: sqltext.Literal(run), ColReason: sqltext.Literal(reason),
 	})
 }
 
@@ -142,8 +131,8 @@ const quietSQL = `NOT EXISTS (SELECT 1 FROM LEDGER WHERE SCOPE AND table_id IN (
 
 // FillLedger notes that a run made a table with rows of others, by their ids: a later one may put it in the place of one of them.
 func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []string, run, reason string, fence *lock.Fence) error {
-	id := "coalesce((SELECT to_string(table_id) FROM system.tables WHERE database = " + store.Literal(table.Database) + " AND name = " +
-		store.Literal(table.Name) + "), '')"
+	id := "coalesce((SELECT to_string(table_id) FROM system.tables WHERE database = " + sqltext.Literal(table.Database) + " AND name = " +
+		sqltext.Literal(table.Name) + "), '')"
 	tuples := make([][]string, len(of))
 	for i, source := range of {
 		tuples[i] = l.tuple(Row{
@@ -152,8 +141,8 @@ func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []stri
 		tuples[i][tableIDAt] = id
 	}
 	text := l.insert(tuples, fence) + " AND " + strings.NewReplacer(
-		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", literals(of), "JOURNAL", l.db.Name(store.JournalTable),
-		"MOMENT", sqltext.Ident(ColAt), "RUN", store.Literal(run),
+		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(of), "JOURNAL", l.db.Name(store.JournalTable),
+		"MOMENT", sqltext.Ident(ColAt), "RUN", sqltext.Literal(run),
 	).Replace(quietSQL)
 	err := store.Again(ctx, func() error {
 		_, err := l.db.Conn().Exec(ctx, databend.Statement{SQL: text})
@@ -167,9 +156,9 @@ func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []stri
 
 // RestoreLedger lets the files that dbctl loaded into the tables with these ids count as loaded although the engine has forgotten them.
 func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason string, fence *lock.Fence) (int64, error) {
-	return l.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, map[string]string{"IDS": literals(ids)}, map[string]string{
-		ColEventID: "md5(event_id || " + store.Literal(run) + ")", ColSource: store.Literal(SourceRestored), colRun: store.Literal(run),
-		ColReason: store.Literal(reason),
+	return l.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, map[string]string{"IDS": sqltext.Literals(ids)}, map[string]string{
+		ColEventID: "md5(event_id || " + sqltext.Literal(run) + ")", ColSource: sqltext.Literal(SourceRestored), colRun: sqltext.Literal(run),
+		ColReason: sqltext.Literal(reason),
 	})
 }
 
@@ -215,8 +204,8 @@ WHERE nth = 1`
 // this id: nil when it knows of no other.
 func (l *Ledger) Former(ctx context.Context, target, id, stageURL string) (map[string]string, error) {
 	res, err := l.db.Query(ctx, strings.NewReplacer(
-		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "TARGET", store.Literal(target), "ID", store.Literal(id), "MOMENT",
-		sqltext.Ident(ColAt), "URL", store.Literal(stageURL),
+		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "TARGET", sqltext.Literal(target), "ID", sqltext.Literal(id), "MOMENT",
+		sqltext.Ident(ColAt), "URL", sqltext.Literal(stageURL),
 	).Replace(formerSQL))
 	if err != nil && !store.Missing(err) {
 		return nil, fmt.Errorf("read what the ledger knows of the former %s: %w", target, err)

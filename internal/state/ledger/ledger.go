@@ -100,8 +100,8 @@ func (l *Ledger) LedgerName() string { return l.db.Name(store.LedgerTable) }
 // LedgerScope is the condition on the ledger's columns that chooses this project and database: "`project`='p' AND …".
 func (l *Ledger) LedgerScope() string {
 	scope := l.db.Scope()
-	return sqltext.Ident(colProject) + "=" + store.Literal(scope.Project) + " AND " + sqltext.Ident(colDatabase) + "=" +
-		store.Literal(scope.Database)
+	return sqltext.Ident(colProject) + "=" + sqltext.Literal(scope.Project) + " AND " + sqltext.Ident(colDatabase) + "=" +
+		sqltext.Literal(scope.Database)
 }
 
 // AppendLedgerSQL is one INSERT of rows, for a transaction of the caller, who must see len(rows) affected rows, and after it that the

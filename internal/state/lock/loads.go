@@ -87,7 +87,7 @@ func (l *Lock) tryTable(ctx context.Context, o Options, v View) (bool, error) {
 		v, keep = now, aside
 	}
 	l.claim.Phase = phaseHolding
-	holding := store.Literal(l.claim.Comment())
+	holding := sqltext.Literal(l.claim.Comment())
 	free := v.find(l.name + freeSuffix)
 	if free == nil {
 		err := l.db.Exec(ctx, "CREATE TABLE "+l.db.Name(l.name)+" (x INT) COMMENT="+holding)

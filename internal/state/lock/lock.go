@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
 
@@ -139,7 +140,7 @@ func (l *Lock) send(ctx context.Context) error {
 	}
 	l.claim.Beat++
 	l.claim.Phase = phaseHolding
-	text := "ALTER TABLE " + l.db.Name(l.table) + " COMMENT=" + store.Literal(l.claim.Comment())
+	text := "ALTER TABLE " + l.db.Name(l.table) + " COMMENT=" + sqltext.Literal(l.claim.Comment())
 	for try := 0; ; try++ {
 		sent := time.Now()
 		err := store.Again(ctx, func() error {

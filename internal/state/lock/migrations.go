@@ -11,6 +11,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
 
@@ -35,12 +36,12 @@ type Fence struct {
 
 // SQL is the fence as a condition.
 func (f *Fence) SQL() string {
-	c := "EXISTS (SELECT 1 FROM system.tables WHERE database=" + store.Literal(f.Database) + " AND name=" + store.Literal(f.Table)
+	c := "EXISTS (SELECT 1 FROM system.tables WHERE database=" + sqltext.Literal(f.Database) + " AND name=" + sqltext.Literal(f.Table)
 	if f.TableID != "" {
 		c += " AND table_id=" + f.TableID
 	}
 	if f.Token != "" {
-		c += " AND position(" + store.Literal(f.Token) + " IN comment)>0"
+		c += " AND position(" + sqltext.Literal(f.Token) + " IN comment)>0"
 	}
 	return c + ")"
 }
@@ -49,7 +50,7 @@ func (f *Fence) SQL() string {
 // transaction that does not carry its fence itself. It returns ErrRobbed when the fence is broken.
 func Guarded(ctx context.Context, db *store.DB, f *Fence, database, table string) (id string, err error) {
 	named := func(database, table string) string {
-		return "(database=" + store.Literal(database) + " AND name=" + store.Literal(table) + ")"
+		return "(database=" + sqltext.Literal(database) + " AND name=" + sqltext.Literal(table) + ")"
 	}
 	res, err := db.Query(ctx, "SELECT database, name, to_string(table_id), comment FROM system.tables WHERE "+
 		named(f.Database, f.Table)+" OR "+named(database, table))
@@ -203,7 +204,7 @@ func (l *Lock) tryMigrations(ctx context.Context, o Options, v View) (done bool,
 	if free != nil {
 		err = rename(ctx, l.db, free.name, l.name)
 	} else {
-		err = l.db.Exec(ctx, "CREATE TABLE "+l.db.Name(l.name)+" (x INT) COMMENT="+store.Literal(Claim{Lock: l.name, What: l.what}.Comment()))
+		err = l.db.Exec(ctx, "CREATE TABLE "+l.db.Name(l.name)+" (x INT) COMMENT="+sqltext.Literal(Claim{Lock: l.name, What: l.what}.Comment()))
 	}
 	if beaten(err) {
 		return false, nil
@@ -247,7 +248,7 @@ func (l *Lock) make(ctx context.Context) error {
 		return nil
 	}
 	sent := time.Now()
-	create := "CREATE TABLE " + l.db.Name(l.table) + " (x INT) COMMENT=" + store.Literal(l.claim.Comment())
+	create := "CREATE TABLE " + l.db.Name(l.table) + " (x INT) COMMENT=" + sqltext.Literal(l.claim.Comment())
 	var err error
 	if l.begun {
 		err = l.db.Exec(ctx, create)
@@ -288,7 +289,7 @@ func (l *Lock) FenceRun(ctx context.Context, run string) error {
 // LastClaim is the last claim of a run, from its table, or where that was dropped from the catalogue's history; nil when it made none.
 func LastClaim(ctx context.Context, db *store.DB, run string) (*Claim, error) {
 	res, err := db.Query(ctx, "SELECT "+strings.Join(ViewColumns, ",")+" FROM system.tables_with_history WHERE database="+
-		store.Literal(db.Scope().StateDatabase)+" AND name="+store.Literal(runPrefix+run))
+		sqltext.Literal(db.Scope().StateDatabase)+" AND name="+sqltext.Literal(runPrefix+run))
 	if err != nil {
 		return nil, fmt.Errorf("read mark: %w", err)
 	}
@@ -304,7 +305,7 @@ func LastClaim(ctx context.Context, db *store.DB, run string) (*Claim, error) {
 // Alone is the condition that a run still has its claim, and that no other run holds the lock: one look at the claims, since each look
 // more costs the server as much as the rest of an INSERT.
 func (l *Lock) Alone() string {
-	s := store.Literal
+	s := sqltext.Literal
 	return fmt.Sprintf("(SELECT count_if(name=%[1]s)=1 AND count_if(name<>%[1]s AND position(%[2]s IN comment)>0 AND position(%[3]s IN comment)>0)=0 "+
 		"FROM system.tables WHERE database=%[4]s AND left(name,4)=%[5]s)",
 		s(l.table), s(claimOf(l.name)), s(claimHolding), s(l.db.Scope().StateDatabase), s(runPrefix))

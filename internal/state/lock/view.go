@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
 
@@ -21,9 +22,9 @@ var ViewColumns = []string{"name", "table_id::STRING", "comment", "to_int64(upda
 
 // ViewFilter chooses the lock and run tables in system.tables.
 func ViewFilter(db *store.DB) string {
-	return "database=" + store.Literal(db.Scope().StateDatabase) +
-		" AND (left(name," + fmt.Sprint(len(runPrefix)) + ")=" + store.Literal(runPrefix) +
-		" OR left(name," + fmt.Sprint(len(lockPrefix)) + ")=" + store.Literal(lockPrefix) + ")"
+	return "database=" + sqltext.Literal(db.Scope().StateDatabase) +
+		" AND (left(name," + fmt.Sprint(len(runPrefix)) + ")=" + sqltext.Literal(runPrefix) +
+		" OR left(name," + fmt.Sprint(len(lockPrefix)) + ")=" + sqltext.Literal(lockPrefix) + ")"
 }
 
 // View is the lock and run tables at one moment.

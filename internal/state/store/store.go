@@ -106,7 +106,7 @@ func (d *DB) Beside(ctx context.Context, texts ...string) []error {
 
 // CheckSchema refuses a newer state schema with *NewerSchemaError: one request for the schema row alone, whose columns never change.
 func (d *DB) CheckSchema(ctx context.Context) error {
-	res, err := d.Query(ctx, "SELECT max(version)::STRING FROM "+d.Name(JournalTable)+" WHERE event="+Literal(EventSchema))
+	res, err := d.Query(ctx, "SELECT max(version)::STRING FROM "+d.Name(JournalTable)+" WHERE event="+sqltext.Literal(EventSchema))
 	switch {
 	case Missing(err):
 		return nil

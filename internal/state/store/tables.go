@@ -162,7 +162,7 @@ func Tuple(fields ...any) []string {
 	for i, f := range fields {
 		switch v := f.(type) {
 		case *string:
-			out[i] = Literal(*v)
+			out[i] = sqltext.Literal(*v)
 		case *int64:
 			out[i] = strconv.FormatInt(*v, 10)
 		case *bool:
@@ -171,10 +171,6 @@ func Tuple(fields ...any) []string {
 	}
 	return out
 }
-
-// Literal is s as a string literal in which no placeholder for a secret can be seen: journal and marks hold SQL text with
-// placeholders, which must arrive as they are.
-func Literal(s string) string { return strings.ReplaceAll(sqltext.Quote(s), "{{", `{\x7b`) }
 
 // Missing reports whether err says that the state database or a table of it does not exist.
 func Missing(err error) bool {
