@@ -40,9 +40,12 @@ func Count(n int64) string {
 }
 
 // Plural is "1 file", "2 files", "1,234 files".
-func Plural(n int64, noun string) string {
+func Plural(n int64, noun string) string { return Number(n, noun, noun+"s") }
+
+// Number is "1 file was", "1,234 files were".
+func Number(n int64, one, many string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return Count(n) + " " + noun + "s"
+	return Count(n) + " " + many
 }

@@ -80,14 +80,6 @@ func OneLine(s string) string {
 	return Shorten(strings.Join(strings.Fields(s), " "), 300)
 }
 
-// Count is a number of things in words.
-func Count(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return event.Count(n) + " " + many
-}
-
 // Some lists the first n names.
 func Some(names []string, n int) string {
 	if len(names) <= n {

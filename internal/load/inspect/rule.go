@@ -217,7 +217,7 @@ func (r *Inspector) warn(files []plan.File, found map[string][]Finding) {
 	for k, n := range more {
 		if n > warned && !r.Options.Verbose {
 			r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s of which column %s breaks the same %s; -v names them",
-				r.Load.Name, fault.Count(int64(n-warned), "more file", "more files"), k.column, strings.Trim(k.rule, "()"))})
+				r.Load.Name, event.Plural(int64(n-warned), "more file"), k.column, strings.Trim(k.rule, "()"))})
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 			first, extra = schema, maps.Clone(schema)
 		} else {
 			r.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s of another schema, %s and on: %s", r.Load.Name,
-				fault.Count(int64(len(g.Files)), "file is", "files are"), g.Files[0].Path, difference(first, schema))})
+				event.Number(int64(len(g.Files)), "file is", "files are"), g.Files[0].Path, difference(first, schema))})
 		}
 		maps.DeleteFunc(extra, func(name, _ string) bool { return schema[name] == "" })
 		if err := r.validateGroup(ctx, g, schema); err != nil {
@@ -321,12 +321,12 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 	planned.Left(r.Sink)
 	r.Sink(event.Summary{
 		Command: "load", Load: r.Load.Name,
-		Text: fmt.Sprintf("%s: %s checked, %s invalid", r.Load.Name, fault.Count(int64(len(files)), "file", "files"),
+		Text: fmt.Sprintf("%s: %s checked, %s invalid", r.Load.Name, event.Plural(int64(len(files)), "file"),
 			event.Count(int64(len(names)))),
 		Counts: map[string]int64{"valid": int64(len(files) - len(names)), "invalid": int64(len(names))},
 	})
 	if len(names) > 0 {
-		said := fault.Count(int64(len(names)), "invalid file", "invalid files") + ": "
+		said := event.Plural(int64(len(names)), "invalid file") + ": "
 		return &fault.Error{
 			Load: r.Load.Name, Exit: exit.Check, Msg: said + fault.Some(names, 3), Short: said + fault.Some(paths, 3),
 			Advice: "mend the files; `" + shell.Join("dbctl", "load", r.Load.Name) + "` loads the others",

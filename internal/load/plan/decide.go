@@ -105,7 +105,7 @@ func (p *Plan) Refusal(o Options) error {
 	switch {
 	case p.TableRows > 0 && !p.Known:
 		return fault.Errorf(p.Load, exit.Check, marks, "%s holds %s, and the ledger does not know whether from these files",
-			p.Table, fault.Count(p.TableRows, "row", "rows"))
+			p.Table, event.Plural(p.TableRows, "row"))
 	case p.TableRows > 0 && p.moved && !o.Force:
 		return fault.Errorf(p.Load, exit.Check, marks,
 			"the stage %s had another URL when files were loaded that are the same now, below %s", p.Stage, p.StageURL)
@@ -139,13 +139,13 @@ func pathFlag(o Options) string {
 func (p *Plan) Stopped(o Options) error {
 	if len(p.absent) > 0 {
 		return fault.Errorf(p.Load, exit.Check, "mend FILES in "+p.Job.Path, "%s named by FILES not in %s: %s",
-			fault.Count(int64(len(p.absent)), "file is", "files are"), p.Job.Place(), fault.Some(p.absent, 5))
+			event.Number(int64(len(p.absent)), "file is", "files are"), p.Job.Place(), fault.Some(p.absent, 5))
 	}
 	if len(p.Kept) > 0 {
 		return fault.Errorf(p.Load, exit.Check,
 			fmt.Sprintf("dbctl load %[1]s --on-changed skip leaves them; or DELETE what is left of their rows, and dbctl load %[1]s --mark "+
 				"new --path GLOB --reason '…' loads them", p.Load),
-			"%s not replaced (%s): %s", fault.Count(int64(len(p.Kept)), "overwritten file was", "overwritten files were"), p.KeptWhy,
+			"%s not replaced (%s): %s", event.Number(int64(len(p.Kept)), "overwritten file was", "overwritten files were"), p.KeptWhy,
 			fault.Some(p.Kept, 5))
 	}
 	var names []string
@@ -164,7 +164,7 @@ func (p *Plan) Stopped(o Options) error {
 		advice = skip + "; replacing their rows needs the header filename-column=… in the load"
 	}
 	return fault.Errorf(p.Load, exit.Check, advice,
-		"%s overwritten since loaded: %s", fault.Count(int64(len(names)), "file was", "files were"), fault.Some(names, 5))
+		"%s overwritten since loaded: %s", event.Number(int64(len(names)), "file was", "files were"), fault.Some(names, 5))
 }
 
 // Open is the error of files that failed before and have not changed since: nothing is tried again, and a person is still needed.
@@ -181,5 +181,5 @@ func (p *Plan) Open() error {
 	return fault.Errorf(p.Load, exit.Partly,
 		fmt.Sprintf("mend what is bad and run it again; %s tries the files as they are; %s gives up",
 			fault.Again(p.Load, "--retry-failed"), fault.GiveUp(p.Load, paths[0])),
-		"%s before and did not change since: %s", fault.Count(int64(len(names)), "file failed", "files failed"), fault.Some(names, 3))
+		"%s before and did not change since: %s", event.Number(int64(len(names)), "file failed", "files failed"), fault.Some(names, 3))
 }

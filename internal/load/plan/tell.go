@@ -49,7 +49,7 @@ func (p *Plan) event(f File) event.File {
 func (p *Plan) Notes(sink event.Sink) {
 	if n := p.Counts[Emptied].Files; n > 0 {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again",
-			p.Load, fault.Count(n, "loaded file", "loaded files"), p.Table)})
+			p.Load, event.Plural(n, "loaded file"), p.Table)})
 		anew := []string{"--mark", "new", "--reason", "why"}
 		hint := fault.Again(p.Load, anew...) + " makes them new again"
 		switch other := p.TableRows - p.rowsOfOthers; {
@@ -65,11 +65,11 @@ func (p *Plan) Notes(sink event.Sink) {
 	}
 	if n := p.Counts[Unfinished].Files; n > 0 {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load,
-			fault.Count(n, "file", "files"))})
+			event.Plural(n, "file"))})
 	}
 	if p.Engine > 0 {
 		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load,
-			fault.Count(p.Engine, "file was", "files were"))})
+			event.Number(p.Engine, "file was", "files were"))})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -81,5 +82,5 @@ func (r *run) refuseAll() error {
 		r.cfg.Sink(r.badEvent(b))
 	}
 	return fault.Errorf(r.j.Name, exit.Failed, "mend the files, or load the others without --atomic",
-		"%s, and nothing was loaded: %s", fault.Count(int64(len(r.inspect.Bad)), "bad file", "bad files"), fault.Some(names, 3))
+		"%s, and nothing was loaded: %s", event.Plural(int64(len(r.inspect.Bad)), "bad file"), fault.Some(names, 3))
 }

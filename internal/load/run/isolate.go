@@ -25,7 +25,7 @@ import (
 // files gave no row.
 func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
 	r.cfg.Sink(event.Note{Level: event.Detail, Text: fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name,
-		fault.Count(int64(len(b.files)), "file", "files"), cause.error)})
+		event.Plural(int64(len(b.files)), "file"), cause.error)})
 	r.phase("looking for bad files")
 	defer r.phase("")
 	groups := []inspect.Group{{Files: b.files}}
@@ -69,7 +69,7 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 	n, column, cause := len(bad), bad[0].Column, bad[0].Lacks
 	r.inspect.Bad = r.inspect.Bad[:from]
 	return &fault.Error{
-		Load: r.j.Name, Exit: exit.Failed, Msg: fmt.Sprintf("none of %s has the column %s", fault.Count(int64(n), "file", "files"),
+		Load: r.j.Name, Exit: exit.Failed, Msg: fmt.Sprintf("none of %s has the column %s", event.Plural(int64(n), "file"),
 			column), Err: cause,
 		Advice: fmt.Sprintf("mend its name in %s, or put `-- dbctl: optional=%s` into it for NULLs in its place", r.j.Path, column),
 	}
@@ -254,7 +254,7 @@ func (r *run) failed() error {
 	if r.res.Files == 0 {
 		verb = "nothing was loaded"
 	}
-	said := fault.Count(int64(len(names)), "bad file", "bad files") + ", " + verb + ": "
+	said := event.Plural(int64(len(names)), "bad file") + ", " + verb + ": "
 	return &fault.Error{
 		Load: r.j.Name, Exit: exit.Partly, Msg: said + fault.Some(names, 3), Short: said + fault.Some(paths, 3),
 		Advice: fmt.Sprintf("mend what is bad and run it again; %s tries the files as they are; %s gives up",

@@ -91,7 +91,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	former.tell(j.Name, cfg.Sink)
 	if meanwhile > 0 {
 		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s loaded meanwhile, and not marked", j.Name,
-			fault.Count(meanwhile, "file was", "files were"))})
+			event.Number(meanwhile, "file was", "files were"))})
 	}
 	if len(rows) == 0 {
 		return fault.Errorf(j.Name, exit.Check, "", "no file to mark in %s", j.Place())
@@ -104,7 +104,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	}
 	n := int64(len(rows))
 	cfg.Sink(event.Summary{
-		Command: "load", Load: j.Name, Text: fmt.Sprintf("%s: %s marked as %s", j.Name, fault.Count(n, "file", "files"), as),
+		Command: "load", Load: j.Name, Text: fmt.Sprintf("%s: %s marked as %s", j.Name, event.Plural(n, "file"), as),
 		Counts: map[string]int64{"marked": n},
 	})
 	return nil

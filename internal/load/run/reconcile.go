@@ -67,7 +67,7 @@ func (r *run) reconcile(b batch, rows []copied, copyID string, took time.Duratio
 	}
 	// What came to the prefix meanwhile was not looked at, and what the engine forgot meanwhile is in the table already.
 	r.named = true
-	return nil, nil, errAgain{fmt.Errorf("the COPY took %s that were not planned: %s", fault.Count(int64(len(byPath)), "file", "files"),
+	return nil, nil, errAgain{fmt.Errorf("the COPY took %s that were not planned: %s", event.Plural(int64(len(byPath)), "file"),
 		fault.Some(slices.Sorted(maps.Keys(byPath)), 3))}
 }
 
@@ -90,7 +90,7 @@ func (r *run) loaded(f plan.File, c copied, copyID string, took time.Duration) s
 		row.Reason = plan.OnTop
 	}
 	if c.errors > 0 {
-		row.Error = fmt.Sprintf("%s, first in line %d: %s", fault.Count(c.errors, "error", "errors"), c.line, c.first)
+		row.Error = fmt.Sprintf("%s, first in line %d: %s", event.Plural(c.errors, "error"), c.line, c.first)
 	}
 	return row
 }

@@ -134,7 +134,7 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 	if again := r.plan.Doubled(); o.Force && again > 0 {
 		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: those "+
 			"are twice in "+
-			"%s then; --reload replaces them", j.Name, fault.Count(again, "file", "files"), j.Target)})
+			"%s then; --reload replaces them", j.Name, event.Plural(again, "file"), j.Target)})
 	}
 	if onError, silent := j.LosesLines(); silent {
 		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
@@ -265,7 +265,7 @@ func (r *run) rowless(planned *plan.Plan) {
 	}
 	if len(names) > 0 {
 		r.cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: no row came from %s: nothing but a header in it, compressed and "+
-			"cut off, or loaded by somebody else meanwhile: %s", r.j.Name, fault.Count(int64(len(names)), "file", "files"),
+			"cut off, or loaded by somebody else meanwhile: %s", r.j.Name, event.Plural(int64(len(names)), "file"),
 			fault.Some(names, 5))})
 	}
 }
@@ -321,7 +321,7 @@ func (r *run) noRow() error {
 	}
 	return fault.Errorf(r.j.Name, exit.Partly,
 		"look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); "+fault.GiveUp(r.j.Name, names[0])+" gives one up",
-		"%s not loaded: COPY passes over them and does not say why: %s", fault.Count(int64(len(names)), "file was", "files were"),
+		"%s not loaded: COPY passes over them and does not say why: %s", event.Number(int64(len(names)), "file was", "files were"),
 		fault.Some(names, 5))
 }
 
@@ -349,7 +349,7 @@ func (r *run) partly(err error) error {
 	if err == nil || r.res.Files == 0 || errors.As(err, &own) && own.Exit == exit.Partly {
 		return err
 	}
-	return &fault.Error{Load: r.j.Name, Exit: exit.Partly, Msg: fault.Count(int64(r.res.Files), "file is", "files are") +
+	return &fault.Error{Load: r.j.Name, Exit: exit.Partly, Msg: event.Number(int64(r.res.Files), "file is", "files are") +
 		" loaded, and then", Err: err}
 }
 
@@ -395,15 +395,15 @@ func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 // summary tells what was loaded.
 func (r *run) summary(first *plan.Plan) {
 	took := time.Since(r.started)
-	text := fmt.Sprintf("%s: %s, %s loaded (%s) in %s", r.j.Name, fault.Count(int64(r.res.Files), "file", "files"),
-		fault.Count(r.res.Rows, "row", "rows"), event.Bytes(r.res.Bytes), took.Round(time.Millisecond))
+	text := fmt.Sprintf("%s: %s, %s loaded (%s) in %s", r.j.Name, event.Plural(int64(r.res.Files), "file"),
+		event.Plural(r.res.Rows, "row"), event.Bytes(r.res.Bytes), took.Round(time.Millisecond))
 	counts := map[string]int64{"loaded": int64(r.res.Files), "rows": r.res.Rows, "bytes": r.res.Bytes, "failed": int64(len(r.inspect.Bad))}
 	if n := len(r.inspect.Bad); n > 0 {
 		text += ", " + event.Count(int64(n)) + " failed"
 	}
 	if len(r.j.After) > 0 && r.res.Rows > 0 {
-		text += fmt.Sprintf(", %s behind the COPY wrote %s", fault.Count(int64(len(r.j.After)), "statement", "statements"),
-			fault.Count(r.behind, "row", "rows"))
+		text += fmt.Sprintf(", %s behind the COPY wrote %s", event.Plural(int64(len(r.j.After)), "statement"),
+			event.Plural(r.behind, "row"))
 		counts["behind"] = r.behind
 	}
 	if n := first.Counts[plan.Loaded].Files + first.Counts[plan.Expired].Files; n > 0 {

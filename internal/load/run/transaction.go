@@ -152,7 +152,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	case proof == "": // the engine held all of them for loaded
 		return left, nil
 	case r.o.Atomic && left > 0:
-		return 0, errAgain{fmt.Errorf("the engine held %s for loaded", fault.Count(int64(left), "file", "files"))}
+		return 0, errAgain{fmt.Errorf("the engine held %s for loaded", event.Plural(int64(left), "file"))}
 	}
 	before := rows[:(len(rows)-1)/plan.LedgerRows*plan.LedgerRows] // the last INSERT is sent beside the question
 	if err := r.record(ctx, before); err != nil {
@@ -189,9 +189,9 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 
 // doing is what a transaction does, for the ledger.
 func (r *run) doing(files int) string {
-	text := "a COPY of " + fault.Count(int64(files), "file", "files")
+	text := "a COPY of " + event.Plural(int64(files), "file")
 	if n := len(r.j.After); n > 0 {
-		text += " and " + fault.Count(int64(n), "statement", "statements") + " behind it"
+		text += " and " + event.Plural(int64(n), "statement") + " behind it"
 	}
 	return text
 }
