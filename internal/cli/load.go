@@ -199,7 +199,7 @@ func (a *app) eachMode(ctx context.Context, lf loadFlags, loads []project.Load, 
 			p, err := loader.Plan(ctx, l, lf.options)
 			if p != nil {
 				for state, c := range p.Counts {
-					t.files[string(state)] += c.Files
+					t.files[state] += c.Files
 				}
 			}
 			return err

@@ -222,7 +222,7 @@ func (t *planTotals) summary(loads *tally) event.Summary {
 		text = event.Plural(t.migrations, "migration") + ": " + strings.Join(append(parts, event.Count(t.irreversible)+" irreversible"), ", ")
 	}
 	if loads.loads > 0 {
-		text += fmt.Sprintf(" · loads: %s", event.Plural(loads.files["new"], "new file"))
+		text += fmt.Sprintf(" · loads: %s", event.Plural(loads.files[event.New], "new file"))
 		if loads.newBytes > 0 {
 			text += ", " + event.Bytes(loads.newBytes)
 		}
@@ -232,7 +232,7 @@ func (t *planTotals) summary(loads *tally) event.Summary {
 	}
 	return event.Summary{Command: "plan", Text: text, Counts: map[string]int64{
 		"migrations": t.migrations, "create": t.create, "alter": t.alter, "drop": t.drop, "write": t.write, "irreversible": t.irreversible,
-		"new_files": loads.files["new"], "new_bytes": loads.newBytes,
+		"new_files": loads.files[event.New], "new_bytes": loads.newBytes,
 	}}
 }
 

@@ -100,9 +100,9 @@ func (a *app) show(p *project.Project, what string) error {
 	version, err := strconv.ParseInt(what, 10, 64)
 	for _, m := range p.Migrations {
 		if err == nil && m.Version == version {
-			a.showSection(m.Version, "up", m.Up, database)
+			a.showSection(m.Version, event.Up, m.Up, database)
 			if m.HasDown {
-				a.showSection(m.Version, "down", m.Down, database)
+				a.showSection(m.Version, event.Down, m.Down, database)
 			}
 			return nil
 		}
@@ -131,7 +131,10 @@ func (a *app) show(p *project.Project, what string) error {
 
 // showApplied shows the statements of a migration as they were applied.
 func (a *app) showApplied(was migrate.AppliedMigration, p *project.Project) error {
-	for _, part := range []struct{ direction, text string }{{"up", was.Up}, {"down", was.Down}} {
+	for _, part := range []struct {
+		direction event.Direction
+		text      string
+	}{{event.Up, was.Up}, {event.Down, was.Down}} {
 		statements, err := sqltext.Split(part.text)
 		if err != nil {
 			return fmt.Errorf("read the journal's text of version %d: %w", was.Version, err)
@@ -164,7 +167,7 @@ func (a *app) showDiff(was migrate.AppliedMigration, p *project.Project) error {
 	return nil
 }
 
-func (a *app) showSection(version int64, direction string, s project.Section, database string) {
+func (a *app) showSection(version int64, direction event.Direction, s project.Section, database string) {
 	for _, st := range describe(s.Statements, database) {
 		st.Version, st.Direction = version, direction
 		a.ui.Event(st)

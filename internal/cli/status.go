@@ -44,9 +44,9 @@ func statusCommand() *command {
 						return err
 					}
 					if p.MigrationMistakes() == nil {
-						a.ui.Record("summary", t.migrationLine(), event.Summary{Command: "status", Text: t.migrationLine(), Counts: t.migrations})
+						a.ui.Record("summary", t.migrationLine(), event.Summary{Command: "status", Text: t.migrationLine(), Counts: byName(t.migrations)})
 					}
-					a.ui.Record("summary", t.loadLine(), event.Summary{Command: "status", Text: t.loadLine(), Counts: t.files})
+					a.ui.Record("summary", t.loadLine(), event.Summary{Command: "status", Text: t.loadLine(), Counts: byName(t.files)})
 					if *check {
 						return t.found()
 					}

@@ -10,8 +10,8 @@ import (
 
 // tally is a sink that counts what a status or plan says, for --check and for status's two lines. It hands on what show accepts.
 type tally struct {
-	migrations map[string]int64 // by state
-	files      map[string]int64 // by state
+	migrations map[event.MigrationState]int64
+	files      map[event.FileState]int64
 	loads      int64
 	rows       int64
 	newBytes   int64             // of the files that are new
@@ -22,7 +22,7 @@ type tally struct {
 }
 
 func newTally(next event.Sink, show func(event.Event) bool) *tally {
-	return &tally{migrations: map[string]int64{}, files: map[string]int64{}, next: next, show: show}
+	return &tally{migrations: map[event.MigrationState]int64{}, files: map[event.FileState]int64{}, next: next, show: show}
 }
 
 // sink is an event.Sink.
@@ -32,7 +32,7 @@ func (t *tally) sink(e event.Event) {
 		t.migrations[e.State]++
 	case event.Summary:
 		if e.Command == "migrate up" { // a dry run says what is pending in its summary
-			t.migrations["pending"] += e.Counts["migrations"]
+			t.migrations[event.Pending] += e.Counts["migrations"]
 		}
 	case event.LoadState:
 		t.loads++
@@ -57,8 +57,10 @@ func (t *tally) sink(e event.Event) {
 
 // What --check finds. Unsupported and ahead versions do not count: nothing that is here can change them.
 var (
-	checkedMigrations = []string{"pending", "rolled_back", "partial", "interrupted", "edited", "stale", "missing"}
-	checkedFiles      = []string{"new", "changed", "failed", "emptied"}
+	checkedMigrations = []event.MigrationState{
+		event.Pending, event.RolledBack, event.Partial, event.Interrupted, event.Edited, event.Stale, event.Missing,
+	}
+	checkedFiles = []event.FileState{event.New, event.Changed, event.Failed, event.Emptied}
 )
 
 // found is the error of --check, or nil when all is in step.
@@ -84,9 +86,9 @@ func (t *tally) found() error {
 }
 
 // statusStates are the states of migrations in the order in which status counts them.
-var statusStates = []string{
-	"applied", "unsupported", "pending", "rolled_back", "partial", "interrupted", "edited", "stale",
-	"missing", "ahead",
+var statusStates = []event.MigrationState{
+	event.Applied, event.Unsupported, event.Pending, event.RolledBack, event.Partial, event.Interrupted, event.Edited, event.Stale,
+	event.Missing, event.Ahead,
 }
 
 func (t *tally) migrationLine() string {
@@ -98,7 +100,9 @@ func (t *tally) migrationLine() string {
 }
 
 // fileStates likewise.
-var fileStates = []string{"new", "loaded", "changed", "failed", "expired", "emptied", "unfinished", "vanished", "quarantined"}
+var fileStates = []event.FileState{
+	event.New, event.Loaded, event.Changed, event.Failed, event.Expired, event.Emptied, event.Unfinished, event.Vanished, event.Quarantined,
+}
 
 func (t *tally) loadLine() string {
 	line := fmt.Sprintf("loads       %s", event.Plural(t.loads, "load"))
@@ -115,7 +119,7 @@ func (t *tally) loadLine() string {
 }
 
 // counted is "8 applied, 2 pending": what there is of the states, in their order; an unknown state last.
-func counted(counts map[string]int64, order []string) string {
+func counted[S ~string](counts map[S]int64, order []S) string {
 	states := slices.Clone(order)
 	for s := range counts {
 		if !slices.Contains(order, s) {
@@ -126,8 +130,17 @@ func counted(counts map[string]int64, order []string) string {
 	var parts []string
 	for _, s := range states {
 		if n := counts[s]; n > 0 {
-			parts = append(parts, event.Count(n)+" "+s)
+			parts = append(parts, event.Count(n)+" "+string(s))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// byName is counts as a summary has them.
+func byName[S ~string](counts map[S]int64) map[string]int64 {
+	out := make(map[string]int64, len(counts))
+	for s, n := range counts {
+		out[string(s)] = n
+	}
+	return out
 }

@@ -41,54 +41,51 @@ type Object struct {
 
 // Statement is one statement as show and plan list it.
 type Statement struct {
-	Version   int64    `json:"version,omitempty"`
-	Load      string   `json:"load,omitempty"`
-	Direction string   `json:"direction,omitempty"` // up, down
-	Index     int      `json:"index"`               // from 1
-	Line      int      `json:"line"`
-	SQL       string   `json:"sql"`
-	Kind      string   `json:"kind"`
-	Writes    []Object `json:"writes"`
-	Class     string   `json:"class"`
-	Reason    string   `json:"reason,omitempty"`
-	Undo      string   `json:"undo,omitempty"`
+	Version   int64     `json:"version,omitempty"`
+	Load      string    `json:"load,omitempty"`
+	Direction Direction `json:"direction,omitempty"` // up, down
+	Index     int       `json:"index"`               // from 1
+	Line      int       `json:"line"`
+	SQL       string    `json:"sql"`
+	Kind      string    `json:"kind"`
+	Writes    []Object  `json:"writes"`
+	Class     string    `json:"class"`
+	Reason    string    `json:"reason,omitempty"`
+	Undo      string    `json:"undo,omitempty"`
 }
-
-// Pending is the State of a migration that has not run, or was taken back. The journal's states are constants of package journal.
-const Pending = "pending"
 
 // Migration is the state of one migration, from status, or after it ran.
 type Migration struct {
-	Version   int64      `json:"version"`
-	Name      string     `json:"name"`
-	State     string     `json:"state"` // applied pending unsupported rolled_back partial interrupted edited stale missing ahead
-	AppliedAt *time.Time `json:"applied_at,omitempty"`
-	TookMS    int64      `json:"took_ms,omitempty"`
-	Direction string     `json:"direction,omitempty"` // up or down when it just ran
-	Reason    string     `json:"reason,omitempty"`
+	Version   int64          `json:"version"`
+	Name      string         `json:"name"`
+	State     MigrationState `json:"state"` // applied pending unsupported rolled_back partial interrupted edited stale missing ahead
+	AppliedAt *time.Time     `json:"applied_at,omitempty"`
+	TookMS    int64          `json:"took_ms,omitempty"`
+	Direction Direction      `json:"direction,omitempty"` // up or down when it just ran
+	Reason    string         `json:"reason,omitempty"`
 }
 
 // File is one file of a load.
 type File struct {
-	Load    string `json:"load"`
-	Table   string `json:"table"`
-	Path    string `json:"path"`
-	Before  string `json:"before"`  // new loaded changed expired emptied vanished unfinished ignored failed quarantined
-	Outcome string `json:"outcome"` // planned loaded replaced skipped failed valid invalid marked
-	Bytes   int64  `json:"bytes"`
-	Rows    int64  `json:"rows,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-	Column  string `json:"column,omitempty"`
-	Row     *int64 `json:"row,omitempty"` // from 1
-	Value   string `json:"value,omitempty"`
-	QueryID string `json:"query_id,omitempty"`
+	Load    string      `json:"load"`
+	Table   string      `json:"table"`
+	Path    string      `json:"path"`
+	Before  FileState   `json:"before"`  // new loaded changed expired emptied vanished unfinished ignored failed quarantined
+	Outcome FileOutcome `json:"outcome"` // planned loaded replaced skipped failed valid invalid marked
+	Bytes   int64       `json:"bytes"`
+	Rows    int64       `json:"rows,omitempty"`
+	Reason  string      `json:"reason,omitempty"`
+	Column  string      `json:"column,omitempty"`
+	Row     *int64      `json:"row,omitempty"` // from 1
+	Value   string      `json:"value,omitempty"`
+	QueryID string      `json:"query_id,omitempty"`
 }
 
 // Rollback is what became of one object when a migration was rolled back.
 type Rollback struct {
 	Version int64  `json:"version,omitempty"`
 	Object  string `json:"object"`
-	Outcome string `json:"outcome"` // restored untouched kept differs
+	Outcome Result `json:"outcome"` // restored untouched kept differs
 	Detail  string `json:"detail,omitempty"`
 }
 
@@ -114,11 +111,11 @@ type Preview struct {
 
 // LoadState is one line of load --list and status.
 type LoadState struct {
-	Load    string           `json:"load"`
-	Table   string           `json:"table"`
-	Counts  map[string]int64 `json:"counts"` // files by state
-	Rows    int64            `json:"rows"`
-	Outside int64            `json:"outside,omitempty"` // new files outside of its window
+	Load    string              `json:"load"`
+	Table   string              `json:"table"`
+	Counts  map[FileState]int64 `json:"counts"` // files by state
+	Rows    int64               `json:"rows"`
+	Outside int64               `json:"outside,omitempty"` // new files outside of its window
 
 	NewBytes int64 `json:"new_bytes,omitempty"` // of the files that are new
 	NoTable  bool  `json:"no_table,omitempty"`  // its table is not there (yet)

@@ -15,7 +15,7 @@ import (
 )
 
 // badEvents are the files of the last command with this outcome, as "path column row value".
-func (w *world) badEvents(outcome string) []string {
+func (w *world) badEvents(outcome event.FileOutcome) []string {
 	var out []string
 	for _, e := range w.events {
 		if f, ok := e.(event.File); ok && f.Outcome == outcome {

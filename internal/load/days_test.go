@@ -195,7 +195,7 @@ func (f *feed) run() {
 	got := map[string]string{}
 	for _, e := range f.w.events {
 		if e, ok := e.(event.File); ok {
-			got[e.Path] = e.Outcome
+			got[e.Path] = string(e.Outcome)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -46,7 +46,7 @@ func (w *world) verdicts() []string {
 	var out []string
 	for _, e := range w.events {
 		if f, ok := e.(event.File); ok && f.Outcome != "valid" {
-			out = append(out, strings.TrimPrefix(f.Path, "p/")+" "+f.Outcome+": "+f.Reason)
+			out = append(out, strings.TrimPrefix(f.Path, "p/")+" "+string(f.Outcome)+": "+f.Reason)
 		}
 	}
 	slices.Sort(out)

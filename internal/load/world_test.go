@@ -216,7 +216,7 @@ func (w *world) outcomes() []string {
 	var out []string
 	for _, e := range w.events {
 		if f, ok := e.(event.File); ok {
-			out = append(out, strings.TrimPrefix(f.Path, "p/")+" "+f.Before+" "+f.Outcome)
+			out = append(out, strings.TrimPrefix(f.Path, "p/")+" "+string(f.Before)+" "+string(f.Outcome))
 		}
 	}
 	slices.Sort(out)

@@ -201,7 +201,7 @@ func (m *Migrator) command(ctx context.Context, name string, make func(state.His
 // that may be skipped, the run goes on without it.
 func (m *Migrator) turnedDown(err error) bool {
 	failed, ok := errors.AsType[*run.Error](err)
-	if !ok || failed.Left || failed.Direction != plan.Up || !m.o.SkipUnsupported {
+	if !ok || failed.Left || failed.Direction != event.Up || !m.o.SkipUnsupported {
 		return false
 	}
 	why, ok := plan.NewRefusal(failed.Statement, failed.Err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -365,7 +366,7 @@ func TestInterruptedBetweenMigrations(t *testing.T) {
 			w.connect(w.env.Config)
 			s, err := w.migrator(Options{}).Status(t.Context())
 			w.must(err)
-			want := map[int64]string{1: "applied", 2: "pending", 3: "pending"}
+			want := map[int64]event.MigrationState{1: "applied", 2: "pending", 3: "pending"}
 			if down {
 				want[2] = "applied"
 			}

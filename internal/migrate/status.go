@@ -72,7 +72,7 @@ func (m *Migrator) Show(s Status) {
 func statusOf(p *project.Project, h state.History, was plan.Texts) Status {
 	var s Status
 	byVersion := map[int64]*event.Migration{}
-	add := func(version int64, name, st, reason string, v state.Version) *event.Migration {
+	add := func(version int64, name string, st event.MigrationState, reason string, v state.Version) *event.Migration {
 		e := &event.Migration{Version: version, Name: name, State: st, Reason: reason}
 		if !v.At.IsZero() && v.State == journal.Applied {
 			at := v.At
@@ -84,7 +84,7 @@ func statusOf(p *project.Project, h state.History, was plan.Texts) Status {
 	for i := range p.Migrations {
 		m := &p.Migrations[i]
 		v := h.Versions[m.Version]
-		st, reason := event.Pending, ""
+		st, reason := journal.Pending, ""
 		switch v.State {
 		case journal.Applied, journal.RolledBack, journal.Partial:
 			st, reason = v.State, v.Reason
@@ -100,7 +100,7 @@ func statusOf(p *project.Project, h state.History, was plan.Texts) Status {
 			add(v.Version, v.Name, v.State, v.Reason, v)
 		}
 	}
-	notes, problems := plan.Compare(p, h, was, func(version int64, st, reason string) {
+	notes, problems := plan.Compare(p, h, was, func(version int64, st event.MigrationState, reason string) {
 		v := h.Versions[version]
 		add(version, v.Name, st, reason, v)
 	})
@@ -137,7 +137,7 @@ func statusOf(p *project.Project, h state.History, was plan.Texts) Status {
 // interrupted gives the versions of a run that was cut off their states: what its mark passed is done, though the journal does
 // not say so yet.
 func interrupted(
-	r state.Run, byVersion map[int64]*event.Migration, add func(int64, string, string, string, state.Version) *event.Migration,
+	r state.Run, byVersion map[int64]*event.Migration, add func(int64, string, event.MigrationState, string, state.Version) *event.Migration,
 ) {
 	from, last := 0, len(r.Plan)-1
 	if f, l, ok := run.Progress(r.Claim); ok {
@@ -149,12 +149,12 @@ func interrupted(
 			e = add(p.Version, p.Name, "", "", state.Version{})
 		}
 		switch {
-		case i < from && p.Direction == plan.Down:
-			e.State, e.Reason = event.Pending, "taken back by an unfinished run"
+		case i < from && p.Direction == event.Down:
+			e.State, e.Reason = journal.Pending, "taken back by an unfinished run"
 		case i < from:
 			e.State, e.Reason = journal.Applied, "by an unfinished run"
 		case i <= last:
-			e.State, e.Reason = "interrupted", "by an unfinished run"
+			e.State, e.Reason = event.Interrupted, "by an unfinished run"
 		}
 	}
 }

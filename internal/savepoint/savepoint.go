@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -44,15 +45,15 @@ type Options struct {
 // ErrNoDefinition is returned by Options.Redefine when the journal has no earlier definition of an object.
 var ErrNoDefinition = errors.New("no earlier definition in the journal")
 
-// Result is what became of an object.
-type Result string
+// Result is what became of an object. Package event says what each means.
+type Result = event.Result
 
 // The results of an Outcome.
 const (
-	Restored  Result = "restored"  // moved back, and checked
-	Untouched Result = "untouched" // was as before already
-	Kept      Result = "kept"      // holds something of others: left as it is, or kept beside
-	Differs   Result = "differs"   // could not be moved back, and why
+	Restored  = event.Restored
+	Untouched = event.Untouched
+	Kept      = event.Kept
+	Differs   = event.Differs
 )
 
 // Outcome is what became of one object.

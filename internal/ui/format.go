@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/mattn/go-runewidth"
 )
 
@@ -111,19 +112,44 @@ func indent(s, prefix string) string {
 	return prefix + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+prefix)
 }
 
-// colorOf is the colour of a state, an outcome or a class. Colour only repeats what the word says.
-func colorOf(word string) string {
-	switch word {
-	case "applied", "loaded", "replaced", "restored", "valid", "exact", "flashback", "up", "down", "none", "ok":
-		return green
-	case "pending", "planned", "new", "unsupported", "stale", "ahead", "changed", "skipped", "unfinished", "expired", "redefine",
-		"warning:", "warning":
-		return yellow
-	case "rolled_back", "partial", "interrupted", "edited", "missing", "failed", "invalid", "quarantined", "kept", "differs", "irreversible",
-		"dbctl:", "error", "fail":
-		return red
-	case "untouched", "ignored", "vanished", "emptied", "hint:":
-		return dim
-	}
-	return ""
+// colors are those of states, outcomes, classes and marks. Colour only repeats what the word says.
+var colors = map[string]string{
+	string(event.Applied):      green,
+	string(event.FileLoaded):   green,
+	string(event.FileReplaced): green,
+	string(event.Restored):     green,
+	string(event.FileValid):    green,
+	string(event.Up):           green,
+	string(event.Down):         green,
+	"exact":                    green, "flashback": green, "none": green, "ok": green,
+
+	string(event.Pending):     yellow,
+	string(event.FilePlanned): yellow,
+	string(event.New):         yellow,
+	string(event.Unsupported): yellow,
+	string(event.Stale):       yellow,
+	string(event.Ahead):       yellow,
+	string(event.Changed):     yellow,
+	string(event.FileSkipped): yellow,
+	string(event.Unfinished):  yellow,
+	string(event.Expired):     yellow,
+	"redefine":                yellow, "warning:": yellow, "warning": yellow,
+
+	string(event.RolledBack):  red,
+	string(event.Partial):     red,
+	string(event.Interrupted): red,
+	string(event.Edited):      red,
+	string(event.Missing):     red,
+	string(event.Failed):      red,
+	string(event.FileInvalid): red,
+	string(event.Quarantined): red,
+	string(event.Kept):        red,
+	string(event.Differs):     red,
+	"irreversible":            red, "dbctl:": red, "error": red, "fail": red,
+
+	string(event.Untouched): dim,
+	string(event.Ignored):   dim,
+	string(event.Vanished):  dim,
+	string(event.Emptied):   dim,
+	"hint:":                 dim,
 }

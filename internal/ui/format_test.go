@@ -31,7 +31,7 @@ func TestTablesFit(t *testing.T) {
 			u.Event(event.Migration{Version: 2, State: "pending", Name: long})
 			for what, got := range map[string]string{
 				"migrations": show(event.Migration{Version: 1, State: "applied", Name: "a", Reason: long}),
-				"loads":      show(event.LoadState{Load: "a", Table: "db." + long, Reason: long, Counts: map[string]int64{"new": 1}}),
+				"loads":      show(event.LoadState{Load: "a", Table: "db." + long, Reason: long, Counts: map[event.FileState]int64{"new": 1}}),
 				"files":      show(event.File{Load: "a", Table: "t", Path: long, Outcome: "failed", Reason: "because of " + long}),
 				"runs":       show(event.LoadRun{At: at, Files: 1, Failed: 2, Reason: strings.Repeat("some words ", 30)}),
 				"preview": show(event.Preview{

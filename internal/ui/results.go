@@ -20,7 +20,7 @@ func (t *text) migrationTable(ms []event.Migration) string {
 		if m.TookMS > 0 {
 			ms = took(m.TookMS)
 		}
-		rows = append(rows, []string{m.State, strconv.FormatInt(m.Version, 10), m.Name, timeText(m.AppliedAt), ms, m.Reason})
+		rows = append(rows, []string{string(m.State), strconv.FormatInt(m.Version, 10), m.Name, timeText(m.AppliedAt), ms, m.Reason})
 	}
 	return table([]column{{"STATE", word}, {"VERSION", word}, {"NAME", name}, {"APPLIED AT", word}, {"TOOK", word}, {"NOTE", note}},
 		rows, t.width(), t.o.OutColor)
@@ -28,9 +28,9 @@ func (t *text) migrationTable(ms []event.Migration) string {
 
 // ran is one migration that has just run.
 func (t *text) ran(m event.Migration) {
-	word := m.State
-	if m.Direction == "down" && m.State == event.Pending {
-		word = "down"
+	word := string(m.State)
+	if m.Direction == event.Down && m.State == event.Pending {
+		word = string(m.Direction)
 	}
 	line := fmt.Sprintf("%s %d %s", pad(word, 11), m.Version, m.Name)
 	if m.TookMS > 0 {
@@ -55,11 +55,11 @@ func (t *text) putBack(all []event.Rollback) {
 		}
 		return
 	}
-	counts := map[string]int64{}
+	counts := map[event.Result]int64{}
 	for _, r := range all {
 		counts[r.Outcome]++
 	}
-	for _, outcome := range []string{"restored", "untouched"} {
+	for _, outcome := range []event.Result{event.Restored, event.Untouched} {
 		if n := counts[outcome]; n > 0 {
 			t.rollback(event.Rollback{Outcome: outcome, Object: event.Plural(n, "object") + " (-v names each)"})
 		}
@@ -67,11 +67,11 @@ func (t *text) putBack(all []event.Rollback) {
 }
 
 func (t *text) rollback(r event.Rollback) {
-	line := pad(r.Outcome, 11) + r.Object
+	line := pad(string(r.Outcome), 11) + r.Object
 	if r.Detail != "" {
 		line += ": " + r.Detail
 	}
-	t.result(r.Outcome, line)
+	t.result(string(r.Outcome), line)
 }
 
 // statement is one line of a list, its SQL below it where that was asked for.
@@ -115,11 +115,11 @@ const shownFiles = 20
 // remarkable says that a file is listed however many there are.
 func remarkable(f event.File) bool {
 	switch f.Outcome {
-	case "failed", "invalid":
+	case event.FileFailed, event.FileInvalid:
 		return true
 	}
 	switch f.Before {
-	case "changed", "emptied", "unfinished", "failed":
+	case event.Changed, event.Emptied, event.Unfinished, event.Failed:
 		return true
 	}
 	return false
@@ -136,7 +136,8 @@ type fileList struct {
 
 // fileSort is the files with one outcome that were in one state before.
 type fileSort struct {
-	outcome, before    string
+	outcome            event.FileOutcome
+	before             event.FileState
 	files, bytes, rows int64
 }
 
@@ -157,12 +158,12 @@ func (t *text) file(f event.File) {
 	s.rows += f.Rows
 	l.files++
 	show := t.o.Verbose || remarkable(f)
-	if !show && !t.o.Quiet && (f.Outcome == "loaded" || f.Outcome == "replaced" || f.Outcome == "valid") {
+	if !show && !t.o.Quiet && (brought(f) || f.Outcome == event.FileValid) {
 		l.listed++
 		show = l.listed <= shownFiles
 	}
 	if show {
-		l.rows = append(l.rows, []string{f.Outcome, f.Before, rowsOf(f), event.Bytes(f.Bytes), f.Path, fault(f)})
+		l.rows = append(l.rows, []string{string(f.Outcome), string(f.Before), rowsOf(f), event.Bytes(f.Bytes), f.Path, fault(f)})
 	}
 }
 
@@ -175,7 +176,7 @@ func (t *text) fileTable(l *fileList) string {
 	}
 	if len(l.rows) < l.files && !t.o.Quiet {
 		for _, s := range l.sorts {
-			b.WriteString(t.paint(s.outcome) + pad(s.outcome, 8) + " " + event.Plural(s.files, "file") + " (" + s.before + "), " +
+			b.WriteString(t.paint(string(s.outcome)) + pad(string(s.outcome), 8) + " " + event.Plural(s.files, "file") + " (" + string(s.before) + "), " +
 				event.Bytes(s.bytes))
 			if s.rows > 0 {
 				b.WriteString(", " + event.Plural(s.rows, "row"))
@@ -192,8 +193,13 @@ func (t *text) fileTable(l *fileList) string {
 	return Wrap(visible("load "+l.load+" → "+l.table), t.width(), 2) + "\n" + b.String()
 }
 
+// brought says that a file's rows are in the table now.
+func brought(f event.File) bool {
+	return f.Outcome == event.FileLoaded || f.Outcome == event.FileReplaced
+}
+
 func rowsOf(f event.File) string {
-	if f.Rows == 0 && f.Outcome != "loaded" && f.Outcome != "replaced" {
+	if f.Rows == 0 && !brought(f) {
 		return ""
 	}
 	return event.Count(f.Rows)
@@ -221,32 +227,35 @@ func fault(f event.File) string {
 	return strings.Join(at, ", ") + ": " + f.Reason
 }
 
-// stateKinds says how the number of files in a state is shown, in the order of the columns.
-var stateKinds = []column{
-	{"new", number},
-	{"loaded", number},
-	{"changed", alarm},
-	{"failed", alarm},
-	{"emptied", alarm},
-	{"expired", number},
-	{"ignored", number},
-	{"quarantined", number},
-	{"unfinished", number},
-	{"vanished", number},
+// fileStates says how the number of files in a state is shown, in the order of the columns.
+var fileStates = []struct {
+	state event.FileState
+	kind  cellKind
+}{
+	{event.New, number},
+	{event.Loaded, number},
+	{event.Changed, alarm},
+	{event.Failed, alarm},
+	{event.Emptied, alarm},
+	{event.Expired, number},
+	{event.Ignored, number},
+	{event.Quarantined, number},
+	{event.Unfinished, number},
+	{event.Vanished, number},
 }
 
 // loadTable is `load --list`, a column for each state that any load has.
 func (t *text) loadTable(ls []event.LoadState) string {
 	columns := []column{{"LOAD", name}, {"TABLE", name}}
-	for _, s := range stateKinds {
-		columns = append(columns, column{strings.ToUpper(s.title), s.kind})
+	for _, s := range fileStates {
+		columns = append(columns, column{strings.ToUpper(string(s.state)), s.kind})
 	}
 	columns = append(columns, column{"ROWS", number}, column{"LAST RUN", word}, column{"NOTE", note})
 	var rows [][]string
 	for _, l := range ls {
 		r := []string{l.Load, l.Table}
-		for _, s := range stateKinds {
-			r = append(r, event.Count(l.Counts[s.title]))
+		for _, s := range fileStates {
+			r = append(r, event.Count(l.Counts[s.state]))
 		}
 		if l.Outside > 0 {
 			r[2] += fmt.Sprintf(" (+%s outside)", event.Count(l.Outside))

@@ -60,7 +60,7 @@ func (t *text) event(e event.Event) {
 		t.loads = append(t.loads, e)
 		return
 	case event.Rollback:
-		if e.Detail == "" && (e.Outcome == "restored" || e.Outcome == "untouched") && !t.o.Verbose {
+		if e.Detail == "" && (e.Outcome == event.Restored || e.Outcome == event.Untouched) && !t.o.Verbose {
 			t.flushBut("back")
 			t.back = append(t.back, e)
 			return
@@ -225,7 +225,7 @@ func (t *text) end() {
 func (t *text) paint(word string) string { return paint(word, t.o.OutColor) }
 
 func paint(word string, on bool) string {
-	return colored(colorOf(word), word, on)
+	return colored(colors[word], word, on)
 }
 
 func (t *text) note(n event.Note) {

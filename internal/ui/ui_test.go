@@ -53,8 +53,8 @@ var story = []event.Event{
 	},
 	event.File{Load: "videos", Table: "default.citydrive_videos", Path: "videos/c.parquet", Before: "loaded", Outcome: "skipped", Bytes: 999},
 	event.File{Load: "manifests", Table: "default.frame_metadata_catalog", Path: "manifests/m.parquet", Before: "loaded", Outcome: "skipped", Bytes: 1000},
-	event.LoadState{Load: "videos", Table: "default.citydrive_videos", Counts: map[string]int64{"new": 1, "loaded": 1234567}, Rows: 7654321, LastRun: &at, Outside: 1200},
-	event.LoadState{Load: "manifests", Table: "default.frame_metadata_catalog", Counts: map[string]int64{"vanished": 2}, Reason: "stage path is empty"},
+	event.LoadState{Load: "videos", Table: "default.citydrive_videos", Counts: map[event.FileState]int64{"new": 1, "loaded": 1234567}, Rows: 7654321, LastRun: &at, Outside: 1200},
+	event.LoadState{Load: "manifests", Table: "default.frame_metadata_catalog", Counts: map[event.FileState]int64{"vanished": 2}, Reason: "stage path is empty"},
 	event.Preview{
 		Load: "embeddings", Columns: []string{"id", "embedding", "meta"}, Types: []string{"Int32", "Nullable(Vector(5))", "Nullable(Variant)"},
 		Rows: [][]*string{{ptr("1"), ptr("[0.1,0.2,0.3,0.4,0.5]"), nil}, {ptr("2"), nil, ptr(`{"a":"` + strings.Repeat("x", 60) + `"}`)}},
@@ -179,7 +179,7 @@ func TestManyRestored(t *testing.T) {
 		var out bytes.Buffer
 		u := New(Options{Out: &out, Err: io.Discard, Verbose: verbose})
 		for i := range 100 {
-			u.Event(event.Rollback{Version: 1, Object: fmt.Sprintf("table default.t%d", i), Outcome: []string{"restored", "untouched"}[i/90]})
+			u.Event(event.Rollback{Version: 1, Object: fmt.Sprintf("table default.t%d", i), Outcome: []event.Result{"restored", "untouched"}[i/90]})
 		}
 		u.Event(event.Rollback{Version: 1, Object: "table default.other", Outcome: "kept", Detail: "3 rows of another session"})
 		u.Close()

@@ -310,9 +310,9 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 	}
 	var names, paths []string
 	for _, f := range files {
-		e := event.File{Load: r.Load.Name, Table: r.Load.Target, Path: f.Path, Before: string(f.State), Outcome: "valid", Bytes: f.Bytes}
+		e := event.File{Load: r.Load.Name, Table: r.Load.Target, Path: f.Path, Before: f.State, Outcome: event.FileValid, Bytes: f.Bytes}
 		if b, ok := bad[f.Path]; ok {
-			e.Outcome, e.Reason, e.Column, e.Row, e.Value = "invalid", b.Why, b.Column, b.Row, b.Value
+			e.Outcome, e.Reason, e.Column, e.Row, e.Value = event.FileInvalid, b.Why, b.Column, b.Row, b.Value
 			names = append(names, f.Path+" ("+b.Why+")")
 			paths = append(paths, f.Path)
 		}

@@ -51,14 +51,14 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 	}
 	for i, p := range plans {
 		e := event.LoadState{
-			Load: p.Load, Table: p.Table, Counts: map[string]int64{}, Rows: p.knownRows - p.emptiedRows,
+			Load: p.Load, Table: p.Table, Counts: map[State]int64{}, Rows: p.knownRows - p.emptiedRows,
 			NoTable: p.TableID == "", Reason: reasons[i],
 		}
 		if p.scope.place.fuse && p.TableRows == 0 {
 			e.Rows = 0
 		}
 		for s, c := range p.Counts {
-			e.Counts[string(s)] = c.Files
+			e.Counts[s] = c.Files
 		}
 		e.NewBytes = p.Counts[New].Bytes
 		if p.lastWord > 0 {

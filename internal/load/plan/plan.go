@@ -6,24 +6,25 @@ package plan
 import (
 	"time"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/source"
 )
 
-// State is what a plan knows of one file.
-type State string
+// State is what a plan knows of one file. Package event says what each means.
+type State = event.FileState
 
 // The states of a file.
 const (
-	New         State = "new"         // to be loaded
-	Loaded      State = "loaded"      // loaded, and the engine still knows
-	Expired     State = "expired"     // loaded, and only the ledger still knows: a COPY would load it again
-	Changed     State = "changed"     // overwritten since it was loaded: a COPY would pass over it
-	Emptied     State = "emptied"     // loaded, and its rows are gone from the table: TRUNCATE, DELETE
-	Vanished    State = "vanished"    // loaded, and no longer in the stage
-	Unfinished  State = "unfinished"  // 0 bytes: an upload that is not done. COPY would take it for loaded
-	Ignored     State = "ignored"     // hidden, _SUCCESS, another extension, or not matched by PATTERN
-	Failed      State = "failed"      // tried, bad, and nothing has changed since
-	Quarantined State = "quarantined" // marked as skipped by a person
+	New         = event.New
+	Loaded      = event.Loaded
+	Expired     = event.Expired
+	Changed     = event.Changed
+	Emptied     = event.Emptied
+	Vanished    = event.Vanished
+	Unfinished  = event.Unfinished
+	Ignored     = event.Ignored
+	Failed      = event.Failed
+	Quarantined = event.Quarantined
 )
 
 // File is one file of a plan.

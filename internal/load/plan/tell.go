@@ -38,11 +38,11 @@ func (p *Plan) Emit(sink event.Sink, verb string) {
 
 // event is f as planned.
 func (p *Plan) event(f File) event.File {
-	outcome := "skipped"
+	outcome := event.FileSkipped
 	if f.Planned {
-		outcome = "planned"
+		outcome = event.FilePlanned
 	}
-	return event.File{Load: p.Load, Table: p.Table, Path: f.Path, Before: string(f.State), Outcome: outcome, Bytes: f.Bytes, Reason: f.Reason}
+	return event.File{Load: p.Load, Table: p.Table, Path: f.Path, Before: f.State, Outcome: outcome, Bytes: f.Bytes, Reason: f.Reason}
 }
 
 // Notes says what must not pass in silence.

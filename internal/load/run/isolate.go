@@ -235,7 +235,7 @@ func (r *run) recordBad(ctx context.Context) error {
 
 func (r *run) badEvent(b inspect.BadFile) event.File {
 	return event.File{
-		Load: r.j.Name, Table: r.j.Target, Path: b.Path, Before: string(b.State), Outcome: "failed", Bytes: b.Bytes,
+		Load: r.j.Name, Table: r.j.Target, Path: b.Path, Before: b.State, Outcome: event.FileFailed, Bytes: b.Bytes,
 		Reason: b.Why, Column: b.Column, Row: b.Row, Value: b.Value,
 	}
 }

@@ -85,7 +85,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 		}
 		rows = append(rows, row)
 		marked = append(marked, event.File{
-			Load: j.Name, Table: r.plan.Table, Path: f.Path, Before: string(f.State), Outcome: "marked", Bytes: f.Bytes, Reason: "as " + word,
+			Load: j.Name, Table: r.plan.Table, Path: f.Path, Before: f.State, Outcome: event.FileMarked, Bytes: f.Bytes, Reason: "as " + word,
 		})
 	}
 	former.tell(j.Name, cfg.Sink)

@@ -145,12 +145,12 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 	}
 	for _, row := range ledger {
 		f := before[row.Path]
-		outcome, was := "loaded", plan.New
+		outcome, was := event.FileLoaded, plan.New
 		if f.State != "" {
 			was = f.State
 		}
 		if b.replace {
-			outcome = "replaced"
+			outcome = event.FileReplaced
 		}
 		r.done[row.Path] = true
 		r.res.Files++
@@ -158,7 +158,7 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 		r.res.Rows += rows
 		r.res.Bytes += row.Size
 		r.cfg.Sink(event.File{
-			Load: r.j.Name, Table: r.j.Target, Path: row.Path, Before: string(was), Outcome: outcome, Bytes: row.Size,
+			Load: r.j.Name, Table: r.j.Target, Path: row.Path, Before: was, Outcome: outcome, Bytes: row.Size,
 			Rows: rows, Reason: row.Error, QueryID: copyID,
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -252,7 +253,7 @@ func Features(ctx context.Context, p *project.Project, s state.Session) ([]Featu
 	for i, f := range features {
 		one := Feature{Name: f.name}
 		for i := range p.Migrations {
-			if step, err := NewStep(&p.Migrations[i], Up, p.Env); err == nil && step.uses(f) {
+			if step, err := NewStep(&p.Migrations[i], event.Up, p.Env); err == nil && step.uses(f) {
 				one.Used = true
 			}
 		}

@@ -85,7 +85,7 @@ func ToApply(p *project.Project, h state.History, was Texts, o Options) (Plan, e
 		if v.State == journal.Applied {
 			continue
 		}
-		step, err := NewStep(m, Up, p.Env)
+		step, err := NewStep(m, event.Up, p.Env)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -146,7 +146,7 @@ func ToRedo(p *project.Project, h state.History, was Texts, o Options) (Plan, er
 		return plan, missingError(v)
 	}
 	down, err := downStep(p, v, was)
-	up, err2 := NewStep(m, Up, p.Env)
+	up, err2 := NewStep(m, event.Up, p.Env)
 	if err := errors.Join(err, err2); err != nil {
 		return plan, err
 	}
@@ -203,7 +203,7 @@ func downStep(p *project.Project, v state.Version, texts Texts) (Step, error) {
 			hint: "write one; an empty section says that there is nothing to do",
 		}
 	}
-	return NewStep(m, Down, p.Env)
+	return NewStep(m, event.Down, p.Env)
 }
 
 func newestApplied(h state.History) int64 {
@@ -230,10 +230,10 @@ func appliedNewestFirst(h state.History) []state.Version {
 
 // Compare finds what is edited, stale, missing or ahead. state is told each such version with its state, when not nil.
 func Compare(
-	p *project.Project, h state.History, was Texts, tell func(version int64, state, reason string),
+	p *project.Project, h state.History, was Texts, tell func(version int64, state event.MigrationState, reason string),
 ) (notes []event.Note, problems []error) {
 	if tell == nil {
-		tell = func(int64, string, string) {}
+		tell = func(int64, event.MigrationState, string) {}
 	}
 	newest := int64(math.MinInt64)
 	if n := len(p.Migrations); n > 0 {
@@ -245,14 +245,14 @@ func Compare(
 		m := p.Migration(v.Version)
 		switch {
 		case m == nil && v.Version > newest:
-			tell(v.Version, "ahead", "applied, and newer than every file here")
+			tell(v.Version, event.Ahead, "applied, and newer than every file here")
 			notes = append(notes, event.Note{
 				Level: "warn",
 				Text: fmt.Sprintf("version %d %s is applied, and newer than every file here: is this an older copy of the project?",
 					v.Version, v.Name),
 			})
 		case m == nil:
-			tell(v.Version, "missing", "applied, and its file is gone")
+			tell(v.Version, event.Missing, "applied, and its file is gone")
 			problems = append(problems, missingError(v))
 		case m.Up.Checksum != v.Sums.UpSum && m.Up.ExpandedChecksum == v.Sums.UpExpandedSum:
 			notes = append(notes, event.Note{
@@ -265,13 +265,13 @@ func Compare(
 				Text:  m.Path + " was edited since it was applied, in comments and white space alone: that is no edit",
 			})
 		case m.Up.Checksum != v.Sums.UpSum:
-			tell(v.Version, "edited", "the file's Up section was edited after it was applied")
+			tell(v.Version, event.Edited, "the file's Up section was edited after it was applied")
 			problems = append(problems, &Error{
 				Kind: Edited, Version: v.Version, File: m.Path, Msg: "was edited after it was applied",
 				hint: editedHint(v.Version, v.Version == applied[len(applied)-1].Version),
 			})
 		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
-			tell(v.Version, "stale", "what its templates say changed since it was applied: a var, or a load")
+			tell(v.Version, event.Stale, "what its templates say changed since it was applied: a var, or a load")
 			notes = append(notes, event.Note{
 				Level: event.Warn,
 				Text: fmt.Sprintf("%s is stale: what its templates say changed since it was applied "+

@@ -16,7 +16,7 @@ import (
 	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
-// The directions of a Step, and the command that goes both ways. They are also the names of the commands.
+// The commands.
 const (
 	Up   = "up"
 	Down = "down"
@@ -27,7 +27,7 @@ const (
 type Step struct {
 	Version    int64
 	Name       string
-	Direction  string // Up, Down
+	Direction  event.Direction
 	File       string // relative to the project; empty when only the journal has it
 	Statements []Statement
 	Secrets    []string
@@ -67,7 +67,7 @@ func consents(headers []sqltext.Header) Consents {
 }
 
 // NewStep is a section of a project's migration. It refuses what cannot be run safely at all.
-func NewStep(m *project.Migration, direction string, env project.Environment) (Step, error) {
+func NewStep(m *project.Migration, direction event.Direction, env project.Environment) (Step, error) {
 	s := Step{
 		Version: m.Version, Name: m.Name, Direction: direction, File: m.Path, Consents: consents(m.Headers), Sums: SumsOf(m),
 		UpText: sqltext.Mask(m.Up.Expanded), DownText: sqltext.Mask(m.Down.Expanded), FileText: fileText(m),
@@ -81,7 +81,7 @@ func NewStep(m *project.Migration, direction string, env project.Environment) (S
 // Record is a row of the journal that has a migration as its file is now.
 func Record(what string, m *project.Migration, reason string) state.Row {
 	return state.Row{
-		Event: what, Version: m.Version, Name: m.Name, Direction: Up, Sums: SumsOf(m),
+		Event: what, Version: m.Version, Name: m.Name, Direction: event.Up, Sums: SumsOf(m),
 		UpText: sqltext.Mask(m.Up.Expanded), DownText: sqltext.Mask(m.Down.Expanded), Detail: journal.FileDetail(fileText(m)),
 		Statements: int64(len(m.Up.Statements)), Reason: reason,
 	}
@@ -111,8 +111,8 @@ func endLine(s string) string {
 	return s
 }
 
-func sectionOf(m *project.Migration, direction string) project.Section {
-	if direction == Down {
+func sectionOf(m *project.Migration, direction event.Direction) project.Section {
+	if direction == event.Down {
 		return m.Down
 	}
 	return m.Up
@@ -129,7 +129,7 @@ func SumsOf(m *project.Migration) state.Sums {
 // storedStep is a Down section whose file is gone, from the journal's text.
 func storedStep(v state.Version, was state.AppliedText, env project.Environment) (Step, error) {
 	text := was.Down
-	s := Step{Version: v.Version, Name: v.Name, Direction: Down, Sums: v.Sums, DownText: text}
+	s := Step{Version: v.Version, Name: v.Name, Direction: event.Down, Sums: v.Sums, DownText: text}
 	if sqltext.Masked(text) {
 		return s, &Error{
 			Kind: Missing, Version: v.Version,
@@ -177,7 +177,7 @@ func Journaled(p *project.Project, row state.Row) (Step, error) {
 		s.File = f.Path
 	}
 	text, sum := row.UpText, row.UpSum
-	if row.Direction == Down {
+	if row.Direction == event.Down {
 		text, sum = row.DownText, row.DownSum
 	}
 	statements, err := journaled(p, row.Version, row.Direction, text, sum)
@@ -188,7 +188,7 @@ func Journaled(p *project.Project, row state.Row) (Step, error) {
 	return s, nil
 }
 
-func journaled(p *project.Project, version int64, direction, text, sum string) ([]project.Statement, error) {
+func journaled(p *project.Project, version int64, direction event.Direction, text, sum string) ([]project.Statement, error) {
 	if f := p.Migration(version); f != nil {
 		if section := sectionOf(f, direction); section.Checksum == sum && sqltext.Mask(section.Expanded) == text {
 			return section.Statements, nil

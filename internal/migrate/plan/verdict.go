@@ -174,7 +174,7 @@ func (s *Step) Overtaken(st Statement, w effect.Write) error {
 		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
 		Msg: fmt.Sprintf("%s was made or changed by another session while this ran, and could not be put back: "+
 			"it was left alone", w.Object),
-		hint: "look at it, then run it again: dbctl migrate " + s.Direction,
+		hint: "look at it, then run it again: dbctl migrate " + string(s.Direction),
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
-	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -17,7 +16,7 @@ import (
 type Error struct {
 	Version   int64
 	Name      string
-	Direction string
+	Direction event.Direction
 	Statement int     // from 1, of the section; 0 when it was none
 	Applied   []int64 // versions that this run applied or took back before, and that stay so
 	// Outcomes is what became of each object of the savepoint; empty when nothing had run.
@@ -68,7 +67,7 @@ func (e *Error) Hint() string {
 	}
 	if d, ok := errors.AsType[*databend.Error](e.Err); ok {
 		if d.Hint == "" && d.Kind == databend.KindUnknown {
-			return "everything is as it was before; once the server answers again: dbctl migrate " + cmp.Or(e.Direction, plan.Up)
+			return "everything is as it was before; once the server answers again: dbctl migrate " + string(cmp.Or(e.Direction, event.Up))
 		}
 		return d.Hint
 	}

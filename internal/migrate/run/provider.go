@@ -13,6 +13,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/state"
@@ -26,7 +27,7 @@ import (
 // version, and from then on it counts as finished. goose gets no database, and what it would send is refused: it knows neither
 // Databend's statements nor how to put one back, and its own table of versions could not be written in one with our journal.
 func newProvider(p *project.Project, h state.History, steps []plan.Step,
-	run func(ctx context.Context, version int64, direction string) error, recorded func(),
+	run func(ctx context.Context, version int64, direction event.Direction) error, recorded func(),
 ) (*goose.Provider, error) {
 	versions := map[int64]bool{}
 	for _, m := range p.Migrations {
@@ -38,13 +39,13 @@ func newProvider(p *project.Project, h state.History, steps []plan.Step,
 	var all []*goose.Migration
 	for v := range versions {
 		// Never nil: goose would open a transaction for a nil function.
-		fn := func(direction string) *goose.GoFunc {
+		fn := func(direction event.Direction) *goose.GoFunc {
 			return &goose.GoFunc{
 				RunDB: func(ctx context.Context, _ *sql.DB) error { return run(ctx, v, direction) },
 				Mode:  goose.TransactionDisabled,
 			}
 		}
-		all = append(all, goose.NewGoMigration(v, fn(plan.Up), fn(plan.Down)))
+		all = append(all, goose.NewGoMigration(v, fn(event.Up), fn(event.Down)))
 	}
 	store := &gooseStore{applied: map[int64]time.Time{0: {}}, recorded: recorded}
 	for v, e := range h.Versions {

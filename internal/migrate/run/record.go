@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/state"
@@ -40,7 +41,7 @@ func (w *wire) outcomeRows(ctx context.Context, p plan.Plan, done []finished) ([
 			Event: journal.EventApplied, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums,
 			Statements: int64(len(s.Statements)), After: string(b), TookMS: f.took.Milliseconds(), QueryIDs: strings.Join(f.ids, ","),
 		}
-		if s.Direction == plan.Down {
+		if s.Direction == event.Down {
 			row.Event = journal.EventDown
 		}
 		rows = append(rows, row)
@@ -48,7 +49,7 @@ func (w *wire) outcomeRows(ctx context.Context, p plan.Plan, done []finished) ([
 	for _, s := range p.Skipped {
 		if !s.Known {
 			rows = append(rows, state.Row{
-				Event: journal.EventUnsupported, Version: s.Version, Name: s.Name, Direction: plan.Up, Sums: s.Sums,
+				Event: journal.EventUnsupported, Version: s.Version, Name: s.Name, Direction: event.Up, Sums: s.Sums,
 				Reason: s.Reason, Statements: int64(s.Refused),
 			})
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -231,9 +230,9 @@ func (x *recovery) finishedRows(ctx context.Context) ([]state.Row, error) {
 // TakeWord takes a person's word that the interrupted migration is as after it (applied), or as before it.
 func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, applied bool, reason string) error {
 	return recovering(ctx, env, h, left, func(x *recovery) error {
-		ev := journal.EventMarkUndone
+		ev, becomes := journal.EventMarkUndone, journal.RolledBack
 		if applied {
-			ev = journal.EventMarkApplied
+			ev, becomes = journal.EventMarkApplied, journal.Applied
 		}
 		if err := x.tellLedger(ctx, h, applied); err != nil {
 			return err
@@ -252,7 +251,7 @@ func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, ap
 				r.Event, r.Reason, r.Detail = ev, reason, ""
 				rows = append(rows, r)
 				said = append(said, event.Migration{
-					Version: r.Version, Name: r.Name, State: strings.TrimPrefix(ev, "mark_"),
+					Version: r.Version, Name: r.Name, State: becomes,
 					Direction: r.Direction, Reason: reason,
 				})
 			}

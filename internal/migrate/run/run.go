@@ -219,7 +219,7 @@ func (r *Run) steps(ctx context.Context) error {
 		}
 	}()
 	next := r.start.Step
-	provider, err := newProvider(r.Project, r.history, r.plan.Steps, func(ctx context.Context, version int64, direction string) error {
+	provider, err := newProvider(r.Project, r.history, r.plan.Steps, func(ctx context.Context, version int64, direction event.Direction) error {
 		if s := r.plan.Steps[next]; s.Version != version || s.Direction != direction {
 			return fmt.Errorf("goose runs version %d %s, the plan has %d %s", version, direction, s.Version, s.Direction)
 		}
@@ -234,7 +234,7 @@ func (r *Run) steps(ctx context.Context) error {
 		if !r.plan.Atomic && next != r.start.Step || r.start == (place{}) && next == 0 {
 			r.save = begin(next, r.know.now)
 		}
-		if _, err := provider.ApplyVersion(ctx, s.Version, s.Direction == plan.Up); err != nil {
+		if _, err := provider.ApplyVersion(ctx, s.Version, s.Direction == event.Up); err != nil {
 			return r.failed(ctx, next, cause(ctx, err))
 		}
 	}
@@ -441,8 +441,8 @@ func (r *Run) flush() {
 func (w *wire) show(p plan.Plan, f finished) {
 	s := p.Steps[f.step]
 	e := event.Migration{Version: s.Version, Name: s.Name, State: journal.Applied, Direction: s.Direction, TookMS: f.took.Milliseconds()}
-	if s.Direction == plan.Down {
-		e.State = event.Pending
+	if s.Direction == event.Down {
+		e.State = journal.Pending
 	} else if at := w.clock(); !at.IsZero() {
 		e.AppliedAt = &at
 	}

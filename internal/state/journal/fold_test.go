@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
@@ -48,7 +49,7 @@ func TestTheServersFoldIsOurs(t *testing.T) {
 				add(Row{Event: EventTakeover, Subject: fmt.Sprintf("run%d", r.IntN(i))})
 			}
 			for range r.IntN(7) {
-				version, direction := int64(1+r.IntN(4)), []string{"up", "down", ""}[r.IntN(3)]
+				version, direction := int64(1+r.IntN(4)), []event.Direction{event.Up, event.Down, ""}[r.IntN(3)]
 				add(Row{Event: EventPlan, Version: version, Direction: direction})
 				sum := fmt.Sprint(r.IntN(1000))
 				add(Row{Event: outcomes[r.IntN(len(outcomes))], Version: version, Direction: direction, Sums: Sums{UpSum: sum, DownSum: sum}, Reason: sum, TookMS: int64(r.IntN(9))})

@@ -10,25 +10,26 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/lock"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
 
-// The states of a Version.
+// The states of a Version that are a migration's own: the others are told by its file, or by who asks.
 const (
-	Applied     = "applied"
-	RolledBack  = "rolled_back"
-	Partial     = "partial"
-	Unsupported = "unsupported"
-	Removed     = "removed" // its Down ran: pending again
+	Pending     = event.Pending // its Down ran
+	Applied     = event.Applied
+	RolledBack  = event.RolledBack
+	Partial     = event.Partial
+	Unsupported = event.Unsupported
 )
 
 // Version is what the journal knows of one migration.
 type Version struct {
 	Version int64
 	Name    string
-	State   string    // Applied, RolledBack, Partial, Unsupported, Removed
+	State   event.MigrationState
 	Sums    Sums      // as applied or accepted
 	At      time.Time // applied; zero when it never was
 	Took    time.Duration
@@ -53,7 +54,7 @@ type Run struct {
 type Planned struct {
 	Version   int64
 	Name      string
-	Direction string
+	Direction event.Direction
 	Done      bool // the journal has its outcome
 }
 
@@ -319,10 +320,10 @@ func (h *History) outcome(r Row, run string) {
 	case EventApplied, EventBaseline:
 		apply()
 	case EventDown:
-		v.State, v.Took = Removed, time.Duration(r.TookMS)*time.Millisecond
+		v.State, v.Took = Pending, time.Duration(r.TookMS)*time.Millisecond
 	case EventRolledBack:
 		switch {
-		case r.Direction != "down":
+		case r.Direction != event.Down:
 			v.State = RolledBack
 		case was == Partial: // a Down that was put back leaves the version applied
 			v.State = Applied
@@ -334,13 +335,13 @@ func (h *History) outcome(r Row, run string) {
 	case EventAccept:
 		v.Sums = r.Sums
 	case EventMarkApplied, EventMarkUndone:
-		switch up := r.Direction != "down"; {
+		switch up := r.Direction != event.Down; {
 		case up == (r.Event == EventMarkApplied):
 			apply()
 		case up:
 			v.State = RolledBack
 		default:
-			v.State = Removed
+			v.State = Pending
 		}
 	}
 	h.Versions[r.Version] = v

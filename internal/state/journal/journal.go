@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/lock"
 	"github.com/dbctl/dbctl/internal/state/store"
@@ -44,7 +45,7 @@ type Row struct {
 	Event     string
 	Version   int64
 	Name      string
-	Direction string // up, down
+	Direction event.Direction
 	Sums
 	UpText, DownText      string // expanded, with placeholders for secrets
 	Statements            int64
@@ -87,7 +88,7 @@ var fields = map[string]column{
 	"event":             {field: func(r *Row) any { return &r.Event }},
 	"version":           {field: func(r *Row) any { return &r.Version }},
 	"name":              {field: func(r *Row) any { return &r.Name }},
-	"direction":         {field: func(r *Row) any { return &r.Direction }},
+	"direction":         {field: func(r *Row) any { return (*string)(&r.Direction) }},
 	"up_sum":            {field: func(r *Row) any { return &r.UpSum }},
 	"down_sum":          {field: func(r *Row) any { return &r.DownSum }},
 	"up_expanded_sum":   {field: func(r *Row) any { return &r.UpExpandedSum }},
@@ -244,7 +245,7 @@ func (w *Writer) append(ctx context.Context, rows []Row, condition string) (bool
 // SnapshotSQL is the INSERT of one snapshot row, for the transaction of the DML that it is about. It affects no row when the
 // lock was lost or the condition only (optional) does not hold, and the transaction must then be rolled back. detail is an SQL
 // expression of type STRING.
-func (w *Writer) SnapshotSQL(version int64, direction, detail, only string) string {
+func (w *Writer) SnapshotSQL(version int64, direction event.Direction, detail, only string) string {
 	w.seq++
 	r := Row{Run: w.Run(), Token: w.token, Seq: w.seq, Event: EventSnapshot, Version: version, Direction: direction}
 	condition := w.Fence().SQL()

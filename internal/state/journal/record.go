@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/lock"
 	"github.com/dbctl/dbctl/internal/state/store"
@@ -86,7 +87,7 @@ func (r Record) TakeoverRow(run string) Row {
 // Text is the text of a section that ran, as it was expanded.
 type Text struct {
 	Version   int64
-	Direction string
+	Direction event.Direction
 	SQL       string
 	Sum       string // checksum of the section
 	After     string // JSON: what it wrote, as it left it; "" when that was not looked at
@@ -101,8 +102,9 @@ func (j *Journal) Texts(ctx context.Context) ([]Text, error) {
 		return nil, err
 	}
 	type key struct {
-		run, direction string
-		version        int64
+		run       string
+		direction event.Direction
+		version   int64
 	}
 	plans := map[key]Row{}
 	var out []Text
@@ -120,14 +122,14 @@ func (j *Journal) Texts(ctx context.Context) ([]Text, error) {
 				out = append(out, Text{Version: r.Version, Direction: r.Direction, SQL: text, Sum: sum, After: r.After})
 			}
 		case EventBaseline:
-			out = append(out, Text{Version: r.Version, Direction: "up", SQL: r.UpText, Sum: r.UpSum})
+			out = append(out, Text{Version: r.Version, Direction: event.Up, SQL: r.UpText, Sum: r.UpSum})
 		}
 	}
 	return out, nil
 }
 
 func (r Row) section() (text, sum string) {
-	if r.Direction == "down" {
+	if r.Direction == event.Down {
 		return r.DownText, r.DownSum
 	}
 	return r.UpText, r.UpSum
@@ -172,7 +174,7 @@ func (j *Journal) AppliedTexts(ctx context.Context, h History, versions []int64)
 	}
 	out := map[int64]AppliedText{}
 	for _, r := range sortRows(rows) {
-		if r.Event == EventAccept || r.Run == h.Versions[r.Version].Run && r.Direction != "down" {
+		if r.Event == EventAccept || r.Run == h.Versions[r.Version].Run && r.Direction != event.Down {
 			out[r.Version] = AppliedText{r.UpText, r.DownText, r.File()}
 		}
 	}
