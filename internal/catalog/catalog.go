@@ -187,13 +187,13 @@ func (cat *Catalog) add(rows [][]string) {
 			cat.Server, cat.At = f[0], timeOf(f[1])
 		case "table":
 			e := &Entry{Updated: timeOf(f[10]), ObjectState: ObjectState{
-				Object: TableObject(Name{f[0], f[1]}), Exists: true, ID: f[2], Engine: f[3], Options: tableOptions(f[4]), Head: Head(f[4]),
+				Object: Name{f[0], f[1]}.Object(), Exists: true, ID: f[2], Engine: f[3], Options: tableOptions(f[4]), Head: Head(f[4]),
 				Comment: f[5], ClusterBy: f[6], Owner: f[7], Transient: f[8] != "", Created: timeOf(f[9]),
 			}}
 			cat.Tables[e.Place()] = e
 		case "stream":
 			e := &Entry{ObjectState: ObjectState{
-				Object: TableObject(Name{f[0], f[1]}), Exists: true, ID: f[2], Engine: "STREAM", Comment: f[5], Owner: f[7], Created: timeOf(f[8]),
+				Object: Name{f[0], f[1]}.Object(), Exists: true, ID: f[2], Engine: "STREAM", Comment: f[5], Owner: f[7], Created: timeOf(f[8]),
 				Facts: map[string]string{"on table": f[3], "mode": f[4], "at": f[6]},
 			}}
 			cat.Tables[e.Place()] = e
@@ -202,7 +202,7 @@ func (cat *Catalog) add(rows [][]string) {
 				continue
 			}
 			e := &Entry{dropped: timeOf(f[5]), ObjectState: ObjectState{
-				Object: TableObject(Name{f[0], f[1]}), ID: f[2], Engine: f[3], Head: Head(f[4]), Created: timeOf(f[6]),
+				Object: Name{f[0], f[1]}.Object(), ID: f[2], Engine: f[3], Head: Head(f[4]), Created: timeOf(f[6]),
 			}}
 			cat.Gone[e.Place()] = append(cat.Gone[e.Place()], e)
 		case "column":

@@ -14,18 +14,15 @@ import (
 // Name is a table's or view's name with its database: they, and streams, share one namespace.
 type Name struct{ DB, Table string }
 
-func (n Name) String() string         { return n.DB + "." + n.Table }
-func (n Name) SQL() string            { return sqltext.Ident(n.DB) + "." + sqltext.Ident(n.Table) }
-func (n Name) Sibling(t string) Name  { return Name{n.DB, t} }
-func (n Name) Object() sqltext.Object { return TableObject(n) }
+func (n Name) String() string        { return n.DB + "." + n.Table }
+func (n Name) SQL() string           { return sqltext.Ident(n.DB) + "." + sqltext.Ident(n.Table) }
+func (n Name) Sibling(t string) Name { return Name{n.DB, t} }
+func (n Name) Object() sqltext.Object {
+	return sqltext.Object{Kind: sqltext.Table, Database: n.DB, Name: n.Table}
+}
 
 // NameOf is the name of a table, view or stream.
 func NameOf(o sqltext.Object) Name { return Name{o.Database, o.Name} }
-
-// TableObject is the object of that name.
-func TableObject(n Name) sqltext.Object {
-	return sqltext.Object{Kind: sqltext.Table, Database: n.DB, Name: n.Table}
-}
 
 // Query runs a SELECT of text columns; NULL reads as "".
 func Query(ctx context.Context, c Conn, sql string) ([][]string, error) {

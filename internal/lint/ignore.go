@@ -48,7 +48,7 @@ func (p *pass) silence() []event.Finding {
 		case find(ig.rule) == nil:
 			at.Message = fmt.Sprintf("lint has no rule %q", ig.rule)
 			at.Hint = "`dbctl lint --rules` lists them"
-			if near := project.Nearest(ig.rule, Names()); near != "" {
+			if near := project.Nearest(ig.rule, ruleNames()); near != "" {
 				at.Hint = "did you mean lint-ignore=" + near + "?"
 			}
 		case !ig.used:

@@ -60,13 +60,13 @@ func of(rule string, findings []event.Finding) []event.Finding {
 // to a place, a message and a hint.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for _, r := range Rules() {
+	for _, r := range rules {
 		if r.Bad == "" {
 			continue
 		}
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
-			found := of(r.Name, lint(t, Files(r.Bad)))
+			found := of(r.Name, lint(t, exampleFiles(r.Bad)))
 			if len(found) == 0 {
 				t.Errorf("nothing is found in\n%s", r.Bad)
 			}
@@ -76,7 +76,7 @@ func TestExamples(t *testing.T) {
 					t.Errorf("%+v", f)
 				}
 			}
-			if wrong := of(r.Name, lint(t, Files(r.Good))); len(wrong) > 0 {
+			if wrong := of(r.Name, lint(t, exampleFiles(r.Good))); len(wrong) > 0 {
 				t.Errorf("found in\n%s\n%+v", r.Good, wrong)
 			}
 		})

@@ -154,9 +154,9 @@ COPY of a load, in the file. One that silences nothing is found itself.
 	return b.String()
 }
 
-// Files takes an example apart. It holds the files of a project, each below a line "-- migrations/….sql" or "-- loads/….sql"; without
+// exampleFiles takes an example apart. It holds the files of a project, each below a line "-- migrations/….sql" or "-- loads/….sql"; without
 // such a line it is one migration. A migration without annotations is its Up section, and its Down section is empty.
-func Files(example string) map[string]string {
+func exampleFiles(example string) map[string]string {
 	files := map[string]string{}
 	name := project.MigrationsDir + "/00001_example.sql"
 	for line := range strings.Lines(example + "\n") {

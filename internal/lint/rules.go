@@ -32,11 +32,8 @@ CREATE TABLE orders (id INT);`,
 	Good: `CREATE TABLE orders (id INT);`,
 }
 
-// Rules returns all rules.
-func Rules() []Rule { return append([]Rule(nil), rules...) }
-
-// Names are the names of all rules.
-func Names() []string {
+// ruleNames are the names of all rules.
+func ruleNames() []string {
 	var names []string
 	for _, r := range rules {
 		names = append(names, r.Name)

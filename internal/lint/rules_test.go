@@ -141,7 +141,7 @@ func TestRules(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, f := range lint(t, Files(orders+tt.text)) {
+			for _, f := range lint(t, exampleFiles(orders+tt.text)) {
 				if filepath.Base(f.File) != "00002_change.sql" {
 					continue
 				}
@@ -190,7 +190,7 @@ ALTER TABLE t ADD COLUMN note STRING;
 		{"COPY INTO t (id) FROM 's3://lake/t/' CONNECTION = (CONNECTION_NAME = 'c') FILE_FORMAT = (TYPE = CSV)", ""},
 	} {
 		var got []string
-		for _, f := range lint(t, Files(lake+tt.load)) {
+		for _, f := range lint(t, exampleFiles(lake+tt.load)) {
 			if f.File == "loads/t.sql" {
 				got = append(got, f.Rule)
 			}
@@ -207,7 +207,7 @@ func TestFilledBehindACopy(t *testing.T) {
 	const text = "-- migrations/00001_t.sql\nCREATE STAGE lake URL = 's3://bucket/' CONNECTION = (CONNECTION_NAME = 'c');\n" +
 		"CREATE TABLE t (id INT);\nCREATE TABLE clean (id INT);\n-- loads/t.sql\nCOPY INTO t (id) FROM @lake/t/ FILE_FORMAT = (TYPE = CSV);\n"
 	for behind, want := range map[string]int{"": 1, "MERGE INTO clean USING t ON clean.id = t.id WHEN NOT MATCHED THEN INSERT *;": 0} {
-		if found := of("unfilled-table", lint(t, Files(text+behind))); len(found) != want {
+		if found := of("unfilled-table", lint(t, exampleFiles(text+behind))); len(found) != want {
 			t.Errorf("%s: found %+v, want %d", behind, found, want)
 		}
 	}
@@ -224,7 +224,7 @@ func TestReplacedUnderALoad(t *testing.T) {
 		{"CREATE OR REPLACE TABLE t CLUSTER BY (id) AS SELECT * FROM t;", ""},
 		{"CREATE STREAM s ON TABLE t;\nCREATE OR REPLACE TABLE t AS SELECT * FROM t;", "breaks stream default.s"},
 	} {
-		found := of("replace-dependency", lint(t, Files(before+"-- migrations/00002_again.sql\n"+tt.replace+load)))
+		found := of("replace-dependency", lint(t, exampleFiles(before+"-- migrations/00002_again.sql\n"+tt.replace+load)))
 		switch {
 		case tt.want == "" && len(found) > 0:
 			t.Errorf("%s: found %+v", tt.replace, found)
@@ -395,7 +395,7 @@ func TestFormats(t *testing.T) {
 // TestIncomplete: where a file cannot be read, what it makes is not said to be missing.
 func TestIncomplete(t *testing.T) {
 	t.Parallel()
-	files := Files(exampleStage + `-- migrations/00002_more.sql
+	files := exampleFiles(exampleStage + `-- migrations/00002_more.sql
 INSERT INTO orders (note) VALUES ('x');
 -- loads/orders.sql
 COPY INTO orders (id, note) FROM (SELECT id::INT, note::STRING FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);

@@ -12,8 +12,8 @@ import (
 //go:embed howto.md
 var howTo string
 
-// Reference is docs/loads.md: the states of files, the rules and the headers as the code has them, and how-tos.
-func Reference() string {
+// reference is docs/loads.md: the states of files, the rules and the headers as the code has them, and how-tos.
+func reference() string {
 	var b strings.Builder
 	table := func(head string, rows ...[]string) {
 		columns := strings.Split(head, "|")

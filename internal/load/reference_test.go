@@ -18,7 +18,7 @@ func TestReference(t *testing.T) {
 		if err := os.MkdirAll("../../docs", 0o777); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(page, []byte(Reference()), 0o666); err != nil {
+		if err := os.WriteFile(page, []byte(reference()), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -26,7 +26,7 @@ func TestReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(got), Reference()); diff != "" {
+	if diff := cmp.Diff(string(got), reference()); diff != "" {
 		t.Errorf("docs/loads.md (-there +from the code):\n%s", diff)
 	}
 }

@@ -205,7 +205,7 @@ func TestCaptureMissing(t *testing.T) {
 		"create table "+other+".b (x int, s string)", "create ngram index g on "+other+".b(s) gram_size = 3", "alter table "+other+".b add constraint k2 check (x > 0)")
 	before := r.server.Requests()
 	s, err := catalog.Capture(t.Context(), r.conn, []sqltext.Object{
-		r.table("a"), r.table("missing"), catalog.TableObject(catalog.Name{DB: other, Table: "b"}), catalog.TableObject(catalog.Name{DB: other, Table: "missing"}), catalog.TableObject(catalog.Name{DB: "no_such_database", Table: "x"}),
+		r.table("a"), r.table("missing"), catalog.Name{DB: other, Table: "b"}.Object(), catalog.Name{DB: other, Table: "missing"}.Object(), catalog.Name{DB: "no_such_database", Table: "x"}.Object(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -62,7 +62,7 @@ func newRig(t testing.TB) *rig {
 func (r *rig) db() string { return r.env.Database }
 
 func (r *rig) table(n string) sqltext.Object {
-	return catalog.TableObject(catalog.Name{DB: r.db(), Table: n})
+	return catalog.Name{DB: r.db(), Table: n}.Object()
 }
 
 // sql runs statements in the foreign session and fails the test on an error.

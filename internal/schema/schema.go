@@ -105,8 +105,8 @@ func (s *Schema) Find(o sqltext.Object) *Object {
 	return s.objects[o]
 }
 
-// Table returns the table, view or stream of this name, or nil.
-func (s *Schema) Table(database, name string) *Object {
+// table returns the table, view or stream of this name, or nil.
+func (s *Schema) table(database, name string) *Object {
 	return s.Find(sqltext.Object{Kind: sqltext.Table, Database: database, Name: name})
 }
 
@@ -283,7 +283,7 @@ func (s *Schema) like(o *Object, name []string) {
 	if len(name) > 1 {
 		database = name[len(name)-2]
 	}
-	if source := s.Table(database, name[len(name)-1]); source != nil {
+	if source := s.table(database, name[len(name)-1]); source != nil {
 		o.Columns, o.Known = source.Columns, source.Known
 	}
 }

@@ -216,8 +216,8 @@ func mentions(s Step, made map[string]int64) (sqltext.Object, int64, bool) {
 	return sqltext.Object{}, 0, false
 }
 
-// Explain is the statement of a file behind an EXPLAIN: errors stand where they do in the file.
-func (st Statement) Explain(prefix, file string) databend.Statement {
+// explain is the statement of a file behind an EXPLAIN: errors stand where they do in the file.
+func (st Statement) explain(prefix, file string) databend.Statement {
 	return databend.Statement{
 		SQL: prefix + st.SQL, File: file, Line: st.Line, Column: st.Column,
 		PosOf: func(offset int) (int, int) { return st.Pos(max(0, offset-len(prefix))) },
@@ -230,7 +230,7 @@ func (s *Step) CheckSyntax(ctx context.Context, conn state.Session) error {
 		if sqltext.Secretive(st.SQL) || st.Effect.Class == effect.None {
 			continue
 		}
-		if _, err := conn.Query(ctx, st.Explain("EXPLAIN SYNTAX ", s.File)); err != nil {
+		if _, err := conn.Query(ctx, st.explain("EXPLAIN SYNTAX ", s.File)); err != nil {
 			return fmt.Errorf("check the syntax of version %d, which cannot run here: %w", s.Version, err)
 		}
 	}

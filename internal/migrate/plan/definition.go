@@ -48,7 +48,7 @@ func (d *Definitions) load(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read the journal's text of version %d: %w", t.Version, err)
 		}
-		d.ran = append(d.ran, Read(statements, d.p.Env.Database)...)
+		d.ran = append(d.ran, read(statements, d.p.Env.Database)...)
 		var after catalog.State
 		if t.After != "" {
 			if err := json.Unmarshal([]byte(t.After), &after); err != nil {
@@ -63,9 +63,9 @@ func (d *Definitions) load(ctx context.Context) error {
 	return nil
 }
 
-// Of is the statements that make o as it was last: its CREATE as CREATE OR REPLACE, then each ALTER. Empty when there is none. since
+// of is the statements that make o as it was last: its CREATE as CREATE OR REPLACE, then each ALTER. Empty when there is none. since
 // ran after what the journal has.
-func (d *Definitions) Of(ctx context.Context, o sqltext.Object, since []Statement) ([]Statement, error) {
+func (d *Definitions) of(ctx context.Context, o sqltext.Object, since []Statement) ([]Statement, error) {
 	if err := d.load(ctx); err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (d *Definitions) altered(now catalog.ObjectState) bool {
 
 // Redefine is savepoint.Options.Redefine: the statements of Of with secrets as of now.
 func (d *Definitions) Redefine(ctx context.Context, o sqltext.Object, since []Statement, secrets Secrets) ([]databend.Statement, error) {
-	statements, err := d.Of(ctx, o, since)
+	statements, err := d.of(ctx, o, since)
 	if err != nil {
 		return nil, err
 	}

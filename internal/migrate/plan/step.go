@@ -74,7 +74,7 @@ func NewStep(m *project.Migration, direction event.Direction, env project.Enviro
 	}
 	section := sectionOf(m, direction)
 	s.Secrets = section.Secrets
-	s.Statements = Read(section.Statements, env.Database)
+	s.Statements = read(section.Statements, env.Database)
 	return s, s.check(env)
 }
 
@@ -145,7 +145,7 @@ func storedStep(v state.Version, was state.AppliedText, env project.Environment)
 	if err != nil {
 		return s, fmt.Errorf("read the journal's text of version %d: %w", v.Version, err)
 	}
-	s.Statements = Read(statements, env.Database)
+	s.Statements = read(statements, env.Database)
 	if s.Secrets, err = sqltext.SecretNames(text); err != nil {
 		return s, fmt.Errorf("read the journal's text of version %d: %w", v.Version, err)
 	}
@@ -184,7 +184,7 @@ func Journaled(p *project.Project, row state.Row) (Step, error) {
 	if err != nil {
 		return s, fmt.Errorf("read the journal's text of version %d: %w", row.Version, err)
 	}
-	s.Statements = Read(statements, p.Env.Database)
+	s.Statements = read(statements, p.Env.Database)
 	return s, nil
 }
 
@@ -214,8 +214,8 @@ func storedStatements(text string) ([]project.Statement, error) {
 	return out, nil
 }
 
-// Read finds what each statement does, when the first finds itself in database.
-func Read(statements []project.Statement, database string) []Statement {
+// read finds what each statement does, when the first finds itself in database.
+func read(statements []project.Statement, database string) []Statement {
 	out := make([]Statement, 0, len(statements))
 	unit, open := 0, false
 	for _, st := range statements {

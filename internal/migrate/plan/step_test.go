@@ -26,7 +26,7 @@ func TestConsume(t *testing.T) {
 		"CREATE VIEW v AS SELECT * FROM s":                           false,
 		"INSERT INTO t SELECT * FROM missing":                        false,
 	} {
-		plain := []Step{{Statements: Read([]project.Statement{{SQL: sql}}, "db")}}
+		plain := []Step{{Statements: read([]project.Statement{{SQL: sql}}, "db")}}
 		untouched := len(plain[0].Statements[0].Effect.Writes)
 		steps := Consuming(Consuming(plain, before), before) // once is enough
 		if n := len(plain[0].Statements[0].Effect.Writes); n != untouched {

@@ -106,7 +106,7 @@ func (j *judge) definition(
 		return nil
 	}
 	j.judged[w.Object] = true
-	ours, err := j.d.Of(ctx, w.Object, nil)
+	ours, err := j.d.of(ctx, w.Object, nil)
 	if err != nil {
 		return err
 	}

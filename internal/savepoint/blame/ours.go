@@ -303,7 +303,7 @@ func (r *Reach) foundGrant(g effect.Grant, now catalog.ObjectState) (was catalog
 		return out
 	}
 	if g.Role == "" {
-		was.Grants = find(was.Grants, now.Grants, func(line string) bool { return g.Covers(GrantIn(line)) && !r.Granted(was.Object, line) })
+		was.Grants = find(was.Grants, now.Grants, func(line string) bool { return g.Covers(GrantIn(line)) && !r.granted(was.Object, line) })
 	} else {
 		ours := slices.ContainsFunc(r.Grants(was.Object), func(o effect.Grant) bool { return o.Role == g.Role })
 		roles := find(catalog.RoleNames(was.Facts["roles"]), catalog.RoleNames(now.Facts["roles"]),

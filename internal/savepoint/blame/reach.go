@@ -349,8 +349,8 @@ func (r *Reach) Movable() []catalog.Name {
 	return out
 }
 
-// Granted reports whether a reached GRANT or REVOKE was about what the line of a state's Grants says.
-func (r *Reach) Granted(o sqltext.Object, line string) bool {
+// granted reports whether a reached GRANT or REVOKE was about what the line of a state's Grants says.
+func (r *Reach) granted(o sqltext.Object, line string) bool {
 	g := GrantIn(line)
 	return slices.ContainsFunc(r.Grants(o), func(ours effect.Grant) bool { return ours.Covers(g) })
 }

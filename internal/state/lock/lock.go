@@ -45,7 +45,7 @@ type Lock struct {
 func newLock(db *store.DB, o Options, name, what string) *Lock {
 	ttl := o.TTL
 	if ttl <= 0 {
-		ttl = DefaultTTL
+		ttl = defaultTTL
 	}
 	l := &Lock{
 		db: db, marks: o.Session, name: name, what: what, run: o.Run, ttl: ttl,

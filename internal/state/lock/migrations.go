@@ -15,8 +15,8 @@ import (
 	"github.com/dbctl/dbctl/internal/state/store"
 )
 
-// DefaultTTL is the age from which an owner that does not beat is taken for dead.
-const DefaultTTL = 30 * time.Second
+// defaultTTL is the age from which an owner that does not beat is taken for dead.
+const defaultTTL = 30 * time.Second
 
 const (
 	runPrefix   = "run_"
@@ -73,7 +73,7 @@ func Guarded(ctx context.Context, db *store.DB, f *Fence, database, table string
 
 // Options say how to take a lock.
 type Options struct {
-	TTL   time.Duration // default DefaultTTL
+	TTL   time.Duration // default defaultTTL
 	Wait  time.Duration // how long to wait for it; 0: not at all
 	Run   string        // id of the run or load
 	Actor store.Actor

@@ -82,8 +82,8 @@ func (d *DB) Query(ctx context.Context, text string) (databend.Result, error) {
 	return d.conn.Query(ctx, databend.Statement{SQL: text, Reads: true})
 }
 
-// Beside runs statements that do not need each other beside each other, and returns their errors in order.
-func (d *DB) Beside(ctx context.Context, texts ...string) []error {
+// beside runs statements that do not need each other beside each other, and returns their errors in order.
+func (d *DB) beside(ctx context.Context, texts ...string) []error {
 	errs := make([]error, len(texts))
 	var all sync.WaitGroup
 	for i, text := range texts {

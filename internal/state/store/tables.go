@@ -103,7 +103,7 @@ func (d *DB) Ensure(ctx context.Context, beside ...string) error {
 		return d.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+sqltext.Ident(d.scope.StateDatabase))
 	})
 	if err == nil {
-		err = errors.Join(d.Beside(ctx, append(beside, create(JournalTable, Journal), create(LedgerTable, Ledger))...)...)
+		err = errors.Join(d.beside(ctx, append(beside, create(JournalTable, Journal), create(LedgerTable, Ledger))...)...)
 	}
 	if err != nil {
 		return fmt.Errorf("make the state tables in %s: %w", d.scope.StateDatabase, err)
