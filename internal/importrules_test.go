@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const module = "github.com/dbctl/dbctl/"
@@ -132,6 +135,27 @@ func TestMap(t *testing.T) {
 	}
 	for name := range mapped {
 		t.Errorf("the README's map has %s, which is no package", name)
+	}
+}
+
+// TestLineLength: no line of the code, tests and their tables aside, is wider than a reader's window.
+func TestLineLength(t *testing.T) {
+	t.Parallel()
+	const most = 140
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for i, line := range strings.Split(string(text), "\n") {
+			if n := utf8.RuneCountInString(line); n > most {
+				t.Errorf("%s:%d has %d columns, more than %d", path, i+1, n, most)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

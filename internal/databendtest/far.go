@@ -35,7 +35,8 @@ func NewFar(t testing.TB, e *Env, trip time.Duration) *Far {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	f := &Far{start: time.Now(), Config: e.Config, trip: trip, target: net.JoinHostPort(e.Config.Host, fmt.Sprint(e.Config.Port)), counts: map[string]int{}}
+	target := net.JoinHostPort(e.Config.Host, fmt.Sprint(e.Config.Port))
+	f := &Far{start: time.Now(), Config: e.Config, trip: trip, target: target, counts: map[string]int{}}
 	f.Config.Host, f.Config.Port = "127.0.0.1", l.Addr().(*net.TCPAddr).Port
 	go func() {
 		for n := 1; ; n++ {

@@ -17,9 +17,9 @@ var secretLiteral = Rule{
 	Name: "secret-literal", Level: Error,
 	Short: "a literal or a comment that looks like a key",
 	Why: "A key in a file is in the repository's history for good, and in the journal of every warehouse. The literals of options that " +
-		"hold " +
-		"keys, keys of known shapes (AKIA…, ghp_…, -----BEGIN PRIVATE KEY-----), and long random texts are found.",
-	Bad: `CREATE CONNECTION lake STORAGE_TYPE = 's3' ACCESS_KEY_ID = 'AKIAQWERTY2PLMOKNIJB' SECRET_ACCESS_KEY = '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';`,
+		"hold keys, keys of known shapes (AKIA…, ghp_…, -----BEGIN PRIVATE KEY-----), and long random texts are found.",
+	Bad: `CREATE CONNECTION lake STORAGE_TYPE = 's3' ACCESS_KEY_ID = 'AKIAQWERTY2PLMOKNIJB'
+  SECRET_ACCESS_KEY = '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';`,
 	Good: `CREATE CONNECTION lake STORAGE_TYPE = 's3'
   ACCESS_KEY_ID = {{ secret "AWS_ACCESS_KEY_ID" }} SECRET_ACCESS_KEY = {{ secret "AWS_SECRET_ACCESS_KEY" }};`,
 	statement: func(p *pass, s *statement) {
@@ -46,7 +46,8 @@ var secretLiteral = Rule{
 	},
 }
 
-const secretHint = `write {{ secret "NAME" }} in its place, give NAME its value in the environment, and make the key void: it is in the repository's history`
+const secretHint = `write {{ secret "NAME" }} in its place, give NAME its value in the environment, and make the key void: ` +
+	"it is in the repository's history"
 
 // suspect is a place that looks like a key.
 type suspect struct {
@@ -115,8 +116,10 @@ func keyLines(text string) []int {
 
 // keyShape matches keys that can be told by their look: of AWS, GitHub, GitLab, Slack, Stripe, Google, OpenAI, npm, Databend Cloud's
 // JWTs, and PEM.
-var keyShape = regexp.MustCompile(`\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{22,}|\bglpat-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|` +
-	`\b[sr]k_(live|test)_[A-Za-z0-9]{16,}|\bAIza[\w-]{35}|\bsk-[A-Za-z0-9_-]{32,}|\bnpm_[A-Za-z0-9]{36}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|` +
+var keyShape = regexp.MustCompile(`\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{22,}|` +
+	`\bglpat-[\w-]{20,}|` +
+	`\bxox[abprs]-[\w-]{10,}|\b[sr]k_(live|test)_[A-Za-z0-9]{16,}|\bAIza[\w-]{35}|\bsk-[A-Za-z0-9_-]{32,}|` +
+	`\bnpm_[A-Za-z0-9]{36}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|` +
 	`-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAccountKey=[A-Za-z0-9+/=]{40,}`)
 
 // isPlaceholder says whether a text only shows where a key goes: <your-key>, ****, xxxx, ${KEY}.
@@ -166,8 +169,8 @@ func random(text string) bool {
 var unqualifiedAfterUse = Rule{
 	Name: "unqualified-after-use", Level: Warning,
 	Short: "names without a database behind a USE",
-	Why: "Which table is meant depends on a USE further up, and on whether that line stays there. dbctl sends each migration on a session of " +
-		"its own, but a person who runs the statement again has another database.",
+	Why: "Which table is meant depends on a USE further up, and on whether that line stays there. dbctl sends each migration on a " +
+		"session of its own, but a person who runs the statement again has another database.",
 	Bad: `USE shop;
 CREATE TABLE orders (id INT);`,
 	Good: `CREATE TABLE shop.orders (id INT);`,

@@ -122,9 +122,10 @@ func markdown() string {
 
 This page is written from the rules themselves (` + "`go test ./internal/lint -update`" + `).
 
-` + "`dbctl lint`" + ` reads the whole project and finds everything at once; it asks no server and needs no secret. It exits with 1 when there is an
-error, with 0 when there are only warnings (` + "`--strict`" + `: 1). ` + "`--format json|sarif|github`" + ` writes for programs, ` + "`--base REF`" + ` compares the versions with
-those of another git commit.
+` + "`dbctl lint`" + ` reads the whole project and finds everything at once; it asks no server and needs no secret. It
+exits with 1 when there is an error, with 0 when there are only warnings (` + "`--strict`" + `: 1).
+` + "`--format json|sarif|github`" + ` writes for programs,
+` + "`--base REF`" + ` compares the versions with those of another git commit.
 
 A rule is silenced where it is wrong, with a reason:
 
@@ -135,8 +136,8 @@ DROP TABLE staging_orders; -- dbctl: lint-ignore=drop-table "filled anew every n
 DELETE FROM orders;
 ` + "```" + `
 
-On the first or last line of a statement, or on a line of its own above it, it silences the rules in that statement; above ` + "`-- +goose Up`" + `, or above the
-COPY of a load, in the file. One that silences nothing is found itself.
+On the first or last line of a statement, or on a line of its own above it, it silences the rules in that statement; above
+` + "`-- +goose Up`" + `, or above the COPY of a load, in the file. One that silences nothing is found itself.
 
 | rule | level | finds |
 |---|---|---|
@@ -154,8 +155,8 @@ COPY of a load, in the file. One that silences nothing is found itself.
 	return b.String()
 }
 
-// exampleFiles takes an example apart. It holds the files of a project, each below a line "-- migrations/….sql" or "-- loads/….sql"; without
-// such a line it is one migration. A migration without annotations is its Up section, and its Down section is empty.
+// exampleFiles takes an example apart. It holds the files of a project, each below a line "-- migrations/….sql" or "-- loads/….sql";
+// without such a line it is one migration. A migration without annotations is its Up section, and its Down section is empty.
 func exampleFiles(example string) map[string]string {
 	files := map[string]string{}
 	name := project.MigrationsDir + "/00001_example.sql"

@@ -14,8 +14,9 @@ var scheduleAndAfter = Rule{
 	Name: "schedule-and-after", Level: Error,
 	Short: "a task with both SCHEDULE and AFTER",
 	Why:   "A task runs by the clock or after other tasks. Databend refuses both together.",
-	Bad:   `CREATE TASK sum_orders WAREHOUSE = 'default' SCHEDULE = 10 MINUTE AFTER 'load_orders' AS INSERT INTO sums SELECT count(*) FROM orders;`,
-	Good:  `CREATE TASK sum_orders WAREHOUSE = 'default' AFTER 'load_orders' AS INSERT INTO sums SELECT count(*) FROM orders;`,
+	Bad: `CREATE TASK sum_orders WAREHOUSE = 'default' SCHEDULE = 10 MINUTE AFTER 'load_orders'
+AS INSERT INTO sums SELECT count(*) FROM orders;`,
+	Good: `CREATE TASK sum_orders WAREHOUSE = 'default' AFTER 'load_orders' AS INSERT INTO sums SELECT count(*) FROM orders;`,
 	statement: func(p *pass, s *statement) {
 		if task, ok := define.ParseTask(s.SQL); ok && task.Schedule && len(task.After) > 0 {
 			p.at(s, task.At, "SCHEDULE and AFTER exclude each other",

@@ -161,7 +161,8 @@ try:
     pip = "pip"
 except ImportError:
     pip = "nopip"
-print("%d.%d" % sys.version_info[:2], sys.implementation.name, "free" if sysconfig.get_config_var("Py_GIL_DISABLED") else "gil", pip, sys.executable)`
+gil = "free" if sysconfig.get_config_var("Py_GIL_DISABLED") else "gil"
+print("%d.%d" % sys.version_info[:2], sys.implementation.name, gil, pip, sys.executable)`
 
 // probePython runs a candidate and returns its own path, or why it does not fit.
 func probePython(ctx context.Context, candidate string, haveUV bool) (path, why string) {

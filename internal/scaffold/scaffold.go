@@ -103,7 +103,8 @@ func small(name, version string) ([]file, error) {
 		}
 		return '-'
 	}, name), "-")
-	words := strings.NewReplacer("@PROJECT@", name, "@BUCKET@", strings.TrimPrefix(bucket+"-data", "-"), "@NAME@", identifier(bucket), "@VERSION@", version)
+	words := strings.NewReplacer("@PROJECT@", name, "@BUCKET@", strings.TrimPrefix(bucket+"-data", "-"), "@NAME@", identifier(bucket),
+		"@VERSION@", version)
 	files, err := read(example, "example")
 	for i, f := range files {
 		if to, ok := places[f.path]; ok {

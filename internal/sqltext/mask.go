@@ -173,7 +173,8 @@ var (
 	signed   = regexp.MustCompile(`^=([A-Za-z0-9%+/_-]{16,}=*)`)
 	userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^\s/'"@?#]+)@`)
 	// webhook matches an address that whoever knows it may call: its host, and the path that is the key.
-	webhook = regexp.MustCompile(`(?i)(https?://(?:hooks?\.[^\s/'"]+|[^\s/'"]*\.webhook\.office\.com|[^\s/'"]+/(?:api/)?webhooks?|[^\s/'"]*logic\.azure\.com)/)([^\s'"\\[][^\s'"\\]*)`)
+	webhook = regexp.MustCompile(`(?i)(https?://(?:hooks?\.[^\s/'"]+|[^\s/'"]*\.webhook\.office\.com|[^\s/'"]+/(?:api/)?webhooks?|` +
+		`[^\s/'"]*logic\.azure\.com)/)([^\s'"\\[][^\s'"\\]*)`)
 )
 
 // urlKeys are the parameters of signed URLs whose names mean something else outside of one.
@@ -181,7 +182,8 @@ var urlKeys = map[string]bool{"sig": true, "signature": true, "x-amz-signature":
 
 // anyLiteral matches what stands between single or double quotes, with or without backslashes before them or an end behind it, or
 // between doubled single quotes.
-const anyLiteral = `\\'(?s:.*?)(?:\\'|$)|''[^'\s,;)][^']*''|'(?:[^'\\]|\\(?s:.)|'')*(?:'|\\?$)|\\"(?s:.*?)(?:\\"|$)|"(?:[^"\\]|\\(?s:.)|"")*(?:"|\\?$)`
+const anyLiteral = `\\'(?s:.*?)(?:\\'|$)|''[^'\s,;)][^']*''|'(?:[^'\\]|\\(?s:.)|'')*(?:'|\\?$)|` +
+	`\\"(?s:.*?)(?:\\"|$)|"(?:[^"\\]|\\(?s:.)|"")*(?:"|\\?$)`
 
 // maskByPattern masks without reading tokens.
 func maskByPattern(text string) string {

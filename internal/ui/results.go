@@ -176,7 +176,8 @@ func (t *text) fileTable(l *fileList) string {
 	}
 	if len(l.rows) < l.files && !t.o.Quiet {
 		for _, s := range l.sorts {
-			b.WriteString(t.paint(string(s.outcome)) + pad(string(s.outcome), 8) + " " + event.Plural(s.files, "file") + " (" + string(s.before) + "), " +
+			outcome := string(s.outcome)
+			b.WriteString(t.paint(outcome) + pad(outcome, 8) + " " + event.Plural(s.files, "file") + " (" + string(s.before) + "), " +
 				event.Bytes(s.bytes))
 			if s.rows > 0 {
 				b.WriteString(", " + event.Plural(s.rows, "row"))

@@ -171,8 +171,8 @@ func options(text string) (out []option) {
 
 // Check refuses keys in clear: what is written goes into a file. It names them, and says none.
 func (r Request) Check() error {
-	hint := fmt.Sprintf(`dbctl load create %s --from … --connection NAME, of a CONNECTION; or --connection 'NAME={{ secret "NAME" }}', with its value `+
-		"in the environment. A key that stood on a command line should be made void", r.Name)
+	hint := fmt.Sprintf(`dbctl load create %s --from … --connection NAME, of a CONNECTION; or --connection 'NAME={{ secret "NAME" }}', `+
+		"with its value in the environment. A key that stood on a command line should be made void", r.Name)
 	if from := sqltext.Quote(r.From); sqltext.Mask(from) != from {
 		return fault.Errorf(r.Name, exit.Usage, hint, "--from holds a key in clear")
 	}
@@ -371,7 +371,8 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 	}
 	typ = writable(typ)
 	for i := range d.fields {
-		if f := &d.fields[i]; f.name == name || d.typ != "NDJSON" && strings.EqualFold(f.name, name) && plainName.MatchString(strings.ToLower(name)) {
+		folded := d.typ != "NDJSON" && plainName.MatchString(strings.ToLower(name))
+		if f := &d.fields[i]; f.name == name || folded && strings.EqualFold(f.name, name) {
 			if f.name != name { // a name without quotes reads either
 				lower := strings.ToLower(name)
 				if f.from == ident(f.name) {

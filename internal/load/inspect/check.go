@@ -212,7 +212,9 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 		if unsure {
 			there = "to_string(" + col + ") IS NOT NULL" // the null of JSON is a NULL once it is cast
 		}
-		c := check{column: it.column, sql: col, value: "to_string(" + col + ")", reason: "is no " + strings.TrimSuffix(it.typ, " NULL"), unsure: unsure}
+		c := check{
+			column: it.column, sql: col, value: "to_string(" + col + ")", reason: "is no " + strings.TrimSuffix(it.typ, " NULL"), unsure: unsure,
+		}
 		switch typ, _ := define.ParseType(it.typ); {
 		case it.typ == "":
 		case is(it.typ, vectors):

@@ -62,9 +62,10 @@ func (r *run) mixed(ctx context.Context, files []plan.File) (map[string]bool, er
 		return nil, nil
 	}
 	id := sqltext.Ident
-	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT DISTINCT " + id(ledger.ColPath) + plan.WordsAbout(r.Store, r.plan.TableID) +
-		" AND " + id(ledger.ColState) + "=" + sqltext.Quote(ledger.FileLoaded) + " AND " + id(ledger.ColPath) + " IN (" + sqltext.Literals(names) +
-		") AND concat(" + id(ledger.ColStageURL) + ", " + id(ledger.ColPath) + ") NOT IN (" + sqltext.Literals(whole) + ")"})
+	path := id(ledger.ColPath)
+	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT DISTINCT " + path + plan.WordsAbout(r.Store, r.plan.TableID) +
+		" AND " + id(ledger.ColState) + "=" + sqltext.Quote(ledger.FileLoaded) + " AND " + path + " IN (" + sqltext.Literals(names) +
+		") AND concat(" + id(ledger.ColStageURL) + ", " + path + ") NOT IN (" + sqltext.Literals(whole) + ")"})
 	out := map[string]bool{}
 	for _, row := range res.Rows {
 		out[row[0].String] = true

@@ -384,7 +384,8 @@ func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 		return r.res, errors.Join(r.replaced(), err)
 	}
 	if len(r.kept) > 0 {
-		first.Kept, first.KeptWhy = append(first.Kept, r.kept...), "column "+r.j.FilenameColumn+" finds fewer rows of theirs than there were, or others' under their names"
+		first.Kept = append(first.Kept, r.kept...)
+		first.KeptWhy = "column " + r.j.FilenameColumn + " finds fewer rows of theirs than there were, or others' under their names"
 	}
 	r.summary(first)
 	err = cmp.Or(err, r.passed(ctx))

@@ -30,8 +30,9 @@ func (j *Load) Placed(err error) error {
 	if databend.IsCode(err, databend.CodeMetaService) && j.Own() {
 		scheme, _, _ := strings.Cut(j.Copy.URI, "://")
 		return &fault.Error{
-			Load: j.Name, Exit: exit.Failed, Advice: "put the files where the server lists them (s3://, gcs://, a stage), and name that in " + j.Path,
-			Msg: fmt.Sprintf("the server makes no stage over %s://, and without one it lists nothing", scheme), Err: short{err},
+			Load: j.Name, Exit: exit.Failed,
+			Advice: "put the files where the server lists them (s3://, gcs://, a stage), and name that in " + j.Path,
+			Msg:    fmt.Sprintf("the server makes no stage over %s://, and without one it lists nothing", scheme), Err: short{err},
 		}
 	}
 	if means, mend, ok := databend.StoreRefusal(text, j.keptIn()); ok {

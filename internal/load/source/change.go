@@ -32,5 +32,6 @@ func (j *Load) MayReplace() error {
 
 // isFilename reports whether an item of the select list is the file's name as it is, which is what rows are deleted by.
 func isFilename(it copytext.SelectItem) bool {
-	return strings.EqualFold(it.Column, "metadata$filename") && slices.Contains([]string{"", "STRING", "VARCHAR", "TEXT"}, strings.ToUpper(it.Type))
+	return strings.EqualFold(it.Column, "metadata$filename") &&
+		slices.Contains([]string{"", "STRING", "VARCHAR", "TEXT"}, strings.ToUpper(it.Type))
 }

@@ -41,7 +41,8 @@ func Formats(ctx context.Context, session *databend.Session, loads []project.Loa
 	}
 	if len(byStage) > 0 {
 		names := slices.Sorted(maps.Keys(byStage))
-		if err := ask("SELECT name, to_string(file_format_options) FROM system.stages WHERE name IN ("+sqltext.Literals(names)+")", byStage); err != nil {
+		sql := "SELECT name, to_string(file_format_options) FROM system.stages WHERE name IN (" + sqltext.Literals(names) + ")"
+		if err := ask(sql, byStage); err != nil {
 			return nil, err
 		}
 	}

@@ -217,8 +217,8 @@ func (e *Env) doubled(ctx context.Context, l *lineage.Lineage, all warehouse, x 
 			return nil, err
 		}
 		if n > 0 {
-			out = append(out, fmt.Sprintf("table %s gets the rows of %s: the ledger has %s loaded into more than one of them, whose rows are there twice then",
-				display(o), strings.Join(names, " and "), event.Plural(n, "file")))
+			out = append(out, fmt.Sprintf("table %s gets the rows of %s: the ledger has %s loaded into more than one of them, "+
+				"whose rows are there twice then", display(o), strings.Join(names, " and "), event.Plural(n, "file")))
 		}
 	}
 	return out, nil

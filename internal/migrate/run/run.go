@@ -219,12 +219,13 @@ func (r *Run) steps(ctx context.Context) error {
 		}
 	}()
 	next := r.start.Step
-	provider, err := newProvider(r.Project, r.history, r.plan.Steps, func(ctx context.Context, version int64, direction event.Direction) error {
+	step := func(ctx context.Context, version int64, direction event.Direction) error {
 		if s := r.plan.Steps[next]; s.Version != version || s.Direction != direction {
 			return fmt.Errorf("goose runs version %d %s, the plan has %d %s", version, direction, s.Version, s.Direction)
 		}
 		return r.step(ctx, next)
-	}, func() { r.finished = append(r.finished, r.ran) })
+	}
+	provider, err := newProvider(r.Project, r.history, r.plan.Steps, step, func() { r.finished = append(r.finished, r.ran) })
 	if err != nil {
 		return err
 	}

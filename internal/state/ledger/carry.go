@@ -38,7 +38,8 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, 
 	var origins []Origin
 	for asked := map[string]bool{}; len(ids) > 0 || len(names) > 0; {
 		res, err := l.db.Query(ctx, strings.NewReplacer(
-			"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(ids), "NAMES", sqltext.Literals(names), "MOMENT", sqltext.Ident(ColAt),
+			"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(ids), "NAMES", sqltext.Literals(names),
+			"MOMENT", sqltext.Ident(ColAt),
 		).Replace(holdingsSQL))
 		if err != nil {
 			if store.Missing(err) {
@@ -156,7 +157,8 @@ func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []stri
 
 // RestoreLedger lets the files that dbctl loaded into the tables with these ids count as loaded although the engine has forgotten them.
 func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason string, fence *lock.Fence) (int64, error) {
-	return l.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, map[string]string{"IDS": sqltext.Literals(ids)}, map[string]string{
+	about := map[string]string{"IDS": sqltext.Literals(ids)}
+	return l.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, about, map[string]string{
 		ColEventID: "md5(event_id || " + sqltext.Literal(run) + ")", ColSource: sqltext.Literal(SourceRestored), colRun: sqltext.Literal(run),
 		ColReason: sqltext.Literal(reason),
 	})

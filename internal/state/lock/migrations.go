@@ -306,7 +306,8 @@ func LastClaim(ctx context.Context, db *store.DB, run string) (*Claim, error) {
 // more costs the server as much as the rest of an INSERT.
 func (l *Lock) Alone() string {
 	s := sqltext.Literal
-	return fmt.Sprintf("(SELECT count_if(name=%[1]s)=1 AND count_if(name<>%[1]s AND position(%[2]s IN comment)>0 AND position(%[3]s IN comment)>0)=0 "+
+	return fmt.Sprintf("(SELECT count_if(name=%[1]s)=1 AND "+
+		"count_if(name<>%[1]s AND position(%[2]s IN comment)>0 AND position(%[3]s IN comment)>0)=0 "+
 		"FROM system.tables WHERE database=%[4]s AND left(name,4)=%[5]s)",
 		s(l.table), s(claimOf(l.name)), s(claimHolding), s(l.db.Scope().StateDatabase), s(runPrefix))
 }
