@@ -126,38 +126,16 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 
 // Place sets the position and the source line of an offset of st.SQL.
 func (e *Error) Place(st Statement, offset int) {
-	before := st.SQL[:offset]
-	start := strings.LastIndexByte(before, '\n') + 1
-	inLine := utf8.RuneCountInString(st.SQL[start:offset])
+	at := sqltext.PosAt(st.SQL, offset)
 	switch {
 	case st.PosOf != nil:
 		e.Line, e.Column = st.PosOf(offset)
-	case start == 0:
-		e.Line, e.Column = max(st.Line, 1), max(st.Column, 1)+inLine
+	case at.Line == 1:
+		e.Line, e.Column = max(st.Line, 1), max(st.Column, 1)+at.Column-1
 	default:
-		e.Line, e.Column = max(st.Line, 1)+strings.Count(before, "\n"), inLine+1
+		e.Line, e.Column = max(st.Line, 1)+at.Line-1, at.Column
 	}
-	line, _, _ := strings.Cut(st.SQL[start:], "\n")
-	line = strings.TrimSuffix(line, "\r")
-	if masked := strings.Split(sqltext.Mask(st.SQL), "\n"); !hasLine(masked, line) {
-		return // the line shows a key: its masked form has other columns
-	}
-	pad := strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return r
-		}
-		return ' '
-	}, st.SQL[start:offset])
-	e.Caret = line + "\n" + pad + "^"
-}
-
-func hasLine(lines []string, line string) bool {
-	for _, l := range lines {
-		if strings.TrimSuffix(l, "\r") == line {
-			return true
-		}
-	}
-	return false
+	e.Caret = sqltext.ExcerptsOf(st.SQL).At(at)
 }
 
 // named finds the thing that a message complains about: the last name of "default"."db"."t", the column of column x doesn't exist.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -65,34 +64,12 @@ func unreadable(file string, err error) *Error {
 // errorAt is a mistake at an offset of the file.
 func (s *source) errorAt(offset int, msg, hint string) *Error {
 	line, column := s.position(offset)
-	return &Error{File: s.path, Line: line, Column: column, Msg: msg, Hint: hint, Caret: s.caret(line, column)}
-}
-
-// caret draws a line with a caret below its column. A line that belongs to a literal which Mask takes out of the statement is not
-// drawn: it may hold a secret written by hand.
-func (s *source) caret(at, column int) string {
-	if s.shown == nil {
-		s.shown = strings.Split(s.text, "\n")
-		masked := strings.Split(sqltext.Mask(s.text), "\n")
-		for i := range s.shown {
-			if len(masked) != len(s.shown) || masked[i] != s.shown[i] {
-				s.shown[i] = ""
-			}
-		}
+	if s.excerpts == nil {
+		all := sqltext.ExcerptsOf(s.text)
+		s.excerpts = &all
 	}
-	line := strings.TrimRight(strings.TrimPrefix(s.shown[at-1], bom), "\r")
-	runes := []rune(line)
-	if line == "" || column > len(runes)+1 {
-		return line
-	}
-	var pad strings.Builder
-	for _, r := range runes[:column-1] {
-		if r != '\t' { // a tab keeps its width
-			r = ' '
-		}
-		pad.WriteRune(r)
-	}
-	return line + "\n" + pad.String() + "^"
+	caret := s.excerpts.At(sqltext.Pos{Line: line, Column: column})
+	return &Error{File: s.path, Line: line, Column: column, Msg: msg, Hint: hint, Caret: caret}
 }
 
 // fromSQL makes an *Error of each error of sqltext, whose positions are of the file src itself.

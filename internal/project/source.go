@@ -14,10 +14,10 @@ const bom = "\ufeff"
 
 // source is the text of a SQL file, and where its lines start.
 type source struct {
-	path  string // as errors show it: relative to the project's folder
-	text  string
-	lines []int    // offsets of line starts; made at the first use
-	shown []string // the lines that an error may show, "" for those with a key; made at the first use
+	path     string // as errors show it: relative to the project's folder
+	text     string
+	lines    []int             // offsets of line starts; made at the first use
+	excerpts *sqltext.Excerpts // what an error shows; made at the first use
 }
 
 // readSource reads a SQL file. Bytes that no SQL text holds are refused here, so that nothing below has to expect them.
