@@ -20,14 +20,17 @@ func (w *wire) outcomeRows(ctx context.Context, p plan.Plan, done []finished) ([
 	for _, f := range done {
 		steps = append(steps, p.Steps[f.step])
 	}
-	after, err := w.Capture(ctx, plan.Writes(steps))
-	if err != nil {
-		return nil, fmt.Errorf("after the run: %w", err)
+	var after catalog.State
+	if writes := plan.Writes(steps); len(writes) > 0 {
+		var err error
+		if after, err = catalog.Left(ctx, w.Store.Conn(), writes); err != nil {
+			return nil, fmt.Errorf("after the run: %w", err)
+		}
 	}
 	var rows []state.Row
 	for i, f := range done {
 		s := steps[i]
-		own := catalog.State{Server: after.Server, At: after.State.At}
+		own := catalog.State{Server: after.Server, At: after.At}
 		for _, o := range plan.Writes(steps[i : i+1]) {
 			if now, ok := after.Find(o); ok {
 				own.Objects = append(own.Objects, now)
