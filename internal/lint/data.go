@@ -62,8 +62,9 @@ ALTER TABLE orders RENAME COLUMN note TO note_until_2026;`,
 		}
 		o := s.Writes[0].Object
 		if was := p.schema.Find(o); was != nil {
-			if added, ok := was.Widened[table.Column]; ok && added.Version == s.m.Version || was.Made.Version == s.m.Version {
-				return
+			added, ok := was.Widened[table.Column]
+			if ok && added.Version == s.m.Version || was.Made.Version == s.m.Version || was.Known && !hasColumn(was, table.Column) {
+				return // nobody else has put a value into it; or it is not there
 			}
 		}
 		p.at(s, define.Find(s.SQL, table.Column, 0), fmt.Sprintf("column %s of %s is dropped, and its values", table.Column, o),
@@ -73,7 +74,7 @@ ALTER TABLE orders RENAME COLUMN note TO note_until_2026;`,
 
 var emptyTable = Rule{
 	Name: "empty-table", Level: Error,
-	Short: "an Up section empties a table: TRUNCATE, INSERT OVERWRITE, DELETE without WHERE",
+	Short: "an Up section empties a table: TRUNCATE, INSERT OVERWRITE, DELETE without WHERE or with one that is always true",
 	Why:   "All rows are gone for good when retention ends. TRUNCATE also makes the engine forget which files were loaded.",
 	Bad: `-- migrations/00001_orders.sql
 CREATE TABLE orders (id INT);
@@ -117,7 +118,7 @@ ALTER TABLE orders MODIFY COLUMN id BIGINT;`,
 		for _, c := range table.Columns {
 			old, ok := was.Column(c.Name)
 			switch {
-			case !ok:
+			case !ok || c.Type.Unknown:
 			case !c.Type.Holds(old.Type):
 				p.at(s, c.Type.Start, fmt.Sprintf("%s does not hold all values of %s, the type of %s until now", c.Type, old.Type, c.Name),
 					"add a column of the new type, fill it, and rename both; or "+reasonHint(p.rule.Name))
@@ -148,8 +149,8 @@ VACUUM TABLE orders;`,
 
 var replaceTable = Rule{
 	Name: "replace-table", Level: Error,
-	Short: "CREATE OR REPLACE of a table that an earlier migration made",
-	Why:   "The rows of the table that is replaced are gone for good when retention ends.",
+	Short: "CREATE OR REPLACE of a table, or of a database with tables, that an earlier migration made",
+	Why:   "The rows of what is replaced are gone for good when retention ends. A table that is rebuilt from its own rows keeps them.",
 	Bad: `-- migrations/00001_orders.sql
 CREATE TABLE orders (id INT);
 -- migrations/00002_again.sql
@@ -160,19 +161,26 @@ CREATE TABLE orders (id INT);
 ALTER TABLE orders ADD COLUMN note STRING;`,
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
-			was := p.schema.Find(w.Object)
-			if s.down || w.Verb != effect.Replace || w.Kind != sqltext.Table || was == nil || was.Relation != schema.Base ||
-				p.ownWork(s, w.Object) {
-				continue
+			if s.down || w.Verb != effect.Replace || p.ownWork(s, w.Object) || slices.Contains(s.Sources, w.Object) {
+				continue // a table that is rebuilt from its own rows keeps them
 			}
-			if slices.Contains(s.Sources, w.Object) || dependents(p, w.Object, false) != "" {
-				continue // rebuilt from its own rows; or replace-dependency says it
+			switch was := p.schema.Find(w.Object); {
+			case w.Kind == sqltext.Table && was != nil && was.Relation == schema.Base:
+				p.atObject(s, w.Object, fmt.Sprintf("%s, which version %d made, is replaced: its rows go", w.Object, was.Made.Version),
+					"ALTER TABLE keeps them; or "+reasonHint(p.rule.Name))
+			case w.Kind == sqltext.Database && (was != nil || len(p.tablesIn(w.Name)) > 0):
+				p.atObject(s, w.Object, fmt.Sprintf("%s is replaced: its tables and their rows go", w.Object),
+					"CREATE DATABASE IF NOT EXISTS keeps them; or "+reasonHint(p.rule.Name))
 			}
-			p.atObject(s, w.Object, fmt.Sprintf("the rows of %s, which version %d made, are replaced by an empty table", w.Object,
-				was.Made.Version),
-				"ALTER TABLE keeps them; or "+reasonHint(p.rule.Name))
 		}
 	},
+}
+
+// tablesIn are the tables that the migrations so far made in a database.
+func (p *pass) tablesIn(database string) []*schema.Object {
+	return slices.DeleteFunc(p.schema.Of(sqltext.Table), func(o *schema.Object) bool {
+		return o.Database != database || o.Relation != schema.Base
+	})
 }
 
 // reasonHint is how a rule is silenced.

@@ -71,7 +71,7 @@ func compared(w effect.Write) bool {
 		return false // it may have been there before, and be others' too
 	}
 	switch w.Kind {
-	case sqltext.Grant, sqltext.Setting, sqltext.StageFiles, sqltext.Unknown, sqltext.Index:
+	case sqltext.Grant, sqltext.Setting, sqltext.StageFiles, sqltext.Unknown:
 		return false
 	}
 	return true

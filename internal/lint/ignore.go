@@ -51,6 +51,9 @@ func (p *pass) silence() []event.Finding {
 			if near := project.Nearest(ig.rule, ruleNames()); near != "" {
 				at.Hint = "did you mean lint-ignore=" + near + "?"
 			}
+		case ig.rule == Mistake:
+			at.Message = "the rule " + Mistake + " cannot be silenced"
+			at.Hint = "take the line out, and mend what the rule finds"
 		case !ig.used:
 			at.Message = fmt.Sprintf("nothing is found here that %s would silence", ig.rule)
 			at.Hint = "take the line out, or put it right above the statement that it is about"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -59,16 +60,18 @@ type suspect struct {
 func secretsIn(sql string) []suspect {
 	var found []suspect
 	seen := map[int]bool{}
+	words, err := sqltext.ReadWords(sql)
+	if err != nil {
+		return nil
+	}
 	for _, span := range sqltext.SecretLiterals(sql) {
-		if isPlaceholder(strings.Trim(sql[span[0]:span[1]], "'\"`$")) {
+		text := strings.Trim(sql[span[0]:span[1]], "'\"`$")
+		i := slices.IndexFunc(words.Tokens, func(t sqltext.Token) bool { return t.Start == span[0] })
+		if isPlaceholder(text) || words.Is(i-2, "EXTERNAL_ID") && !random(text) { // an external id is a name, which AWS calls no secret
 			continue
 		}
 		seen[span[0]] = true
 		found = append(found, suspect{span[0], "a key stands here as a literal"})
-	}
-	words, err := sqltext.ReadWords(sql)
-	if err != nil {
-		return found
 	}
 	for i, t := range words.Tokens {
 		if t.Kind != sqltext.String && t.Kind != sqltext.Code || seen[t.Start] {
@@ -122,13 +125,16 @@ var keyShape = regexp.MustCompile(`\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{16}\b|\bgh[po
 	`\bnpm_[A-Za-z0-9]{36}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|` +
 	`-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAccountKey=[A-Za-z0-9+/=]{40,}`)
 
-// isPlaceholder says whether a text only shows where a key goes: <your-key>, ****, xxxx, ${KEY}.
+// blank matches the name of what goes there: <your-key>, {password}, ${KEY}.
+var blank = regexp.MustCompile(`<[^>]*>|\{[\w .-]+\}`)
+
+// isPlaceholder says whether a text only shows where a key goes: as blank matches it, ****, xxxx.
 func isPlaceholder(text string) bool {
 	text = strings.TrimSpace(text)
-	if _, after, ok := strings.Cut(text, "<"); ok && strings.Contains(after, ">") {
+	if blank.MatchString(text) {
 		return true
 	}
-	return text == "" || strings.Contains(strings.ToLower(text), "your") || strings.HasPrefix(text, "${") ||
+	return text == "" || strings.Contains(strings.ToLower(text), "your") ||
 		strings.Trim(text, "*xX.-…") == ""
 }
 

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -66,7 +68,8 @@ func CheckLoad(l *project.Load, table *schema.Object, report Report) {
 		return
 	}
 	if len(c.Select) != len(columns) {
-		report(LoadColumn, c.TableSpan[0], fmt.Sprintf("the SELECT has %d items for %d columns of %s", len(c.Select), len(columns), table),
+		report(LoadColumn, c.TableSpan[0], fmt.Sprintf("the SELECT has %s for %s of %s", event.Plural(int64(len(c.Select)), "item"),
+			event.Plural(int64(len(columns)), "column"), table),
 			"name the columns: COPY INTO "+l.Copy.Table+" (a, b) FROM (SELECT a, b FROM @stage/path/)")
 		return
 	}
@@ -166,8 +169,7 @@ COPY INTO docs (id, v) FROM (SELECT id::INT, v::VECTOR(768) FROM @lake/docs/) FI
 		for _, name := range slices.Sorted(maps.Keys(p.Env.Vars)) {
 			n, err := strconv.Atoi(p.Env.Vars[name])
 			lower := strings.ToLower(name)
-			if err == nil && (strings.Contains(lower, "dim") || strings.Contains(lower, "width")) && len(widths) > 0 &&
-				!slices.Contains(widths, n) {
+			if err == nil && widthName.MatchString(lower) && len(widths) > 0 && !slices.Contains(widths, n) {
 				p.atMade(first, fmt.Sprintf("the var %s is %d, and the vectors of the tables have the width %s", name, n,
 					widthList(widths)),
 					fmt.Sprintf(`write VECTOR({{ var %q }}), or take the var out of dbctl.yaml`, name))
@@ -175,6 +177,9 @@ COPY INTO docs (id, v) FROM (SELECT id::INT, v::VECTOR(768) FROM @lake/docs/) FI
 		}
 	},
 }
+
+// widthName matches a var that says how wide vectors are: embedding_dim, vector_size.
+var widthName = regexp.MustCompile(`dim|width|(vec|emb).*(size|len)`)
 
 func widthList(widths []int) string {
 	widths = slices.Clone(widths)
@@ -237,21 +242,40 @@ ALTER TABLE orders ADD COLUMN note STRING;
 -- loads/orders.sql
 COPY INTO orders (id, placed) FROM @lake/orders/ FILE_FORMAT = (TYPE = CSV);`,
 	load: func(p *pass, l *project.Load) {
-		o := p.schema.Find(p.target(l))
-		if o == nil || len(o.Widened) == 0 || len(l.Copy.Columns) > 0 || !p.byPosition(l) {
-			return
-		}
-		var added []string
-		for _, c := range o.Columns {
-			if at, ok := o.Widened[c.Name]; ok {
-				added = append(added, fmt.Sprintf("%s (version %d)", c.Name, at.Version))
-			}
-		}
-		if len(added) > 0 {
-			p.atLoad(l, l.Copy.TableSpan[0], fmt.Sprintf("the COPY goes by position, and %s got %s later", o, list(added)),
-				"name the columns that the files have: COPY INTO "+l.Copy.Table+" (…)")
+		if message, hint := p.outgrown(p.target(l), l, 0); message != "" {
+			p.atLoad(l, l.Copy.TableSpan[0], message, hint)
 		}
 	},
+	whole: func(p *pass) {
+		for _, c := range p.copies() {
+			task, table := p.schema.Find(c.Writes[0].Object), sqltext.Object{Kind: sqltext.Table, Database: c.Database, Name: c.Table}
+			if c.Writes[0].Kind != sqltext.Task || task == nil || task.Changed != c.place(0) {
+				continue // it ran before the table grew, or another body runs now
+			}
+			if message, hint := p.outgrown(table, &project.Load{Copy: c.Copy}, c.m.Version); message != "" {
+				p.at(c.statement, c.offset+c.TableSpan[0], message, hint)
+			}
+		}
+	},
+}
+
+// outgrown says that a COPY goes by position into a table that got columns in a later version than since; "" where it does not.
+func (p *pass) outgrown(table sqltext.Object, l *project.Load, since int64) (message, hint string) {
+	o := p.schema.Find(table)
+	if o == nil || len(o.Widened) == 0 || len(l.Copy.Columns) > 0 || !p.byPosition(l) {
+		return "", ""
+	}
+	var added []string
+	for _, c := range o.Columns {
+		if at, ok := o.Widened[c.Name]; ok && at.Version > since {
+			added = append(added, fmt.Sprintf("%s (version %d)", c.Name, at.Version))
+		}
+	}
+	if len(added) == 0 {
+		return "", ""
+	}
+	return fmt.Sprintf("the COPY goes by position, and %s got %s later", o, list(added)),
+		"name the columns that the files have: COPY INTO " + l.Copy.Table + " (…)"
 }
 
 // byPosition says whether the fields of the load's files go to columns by their position. A format that only the server knows does not
@@ -370,7 +394,7 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 	},
 	load: func(p *pass, l *project.Load) {
 		if slashless(l.Copy) {
-			p.atLoad(l, l.Copy.LocationSpan[0], noSlash(l.Copy), "write @"+l.Copy.Stage+"/"+l.Copy.Path+"/")
+			p.atLoad(l, l.Copy.LocationSpan[0], noSlash(l.Copy), "write "+where(l.Copy)+"/")
 		}
 	},
 	whole: func(p *pass) {
@@ -379,7 +403,7 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 				return l.Copy.Stage == c.Stage && l.Copy.Path == c.Path && l.Copy.Table == c.Table
 			})
 			if slashless(c.Copy) && !own {
-				p.at(c.statement, c.offset+c.LocationSpan[0], noSlash(c.Copy), "write @"+c.Stage+"/"+c.Path+"/")
+				p.at(c.statement, c.offset+c.LocationSpan[0], noSlash(c.Copy), "write "+where(c.Copy)+"/")
 			}
 		}
 	},
@@ -387,9 +411,20 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 
 func slashless(c copytext.Copy) bool {
 	files := slices.ContainsFunc(c.Options, func(o copytext.Option) bool { return o.Name == "FILES" })
-	return c.Path != "" && !strings.HasSuffix(c.Path, "/") && path.Ext(c.Path) == "" && !files
+	return c.Path != "" && !strings.HasSuffix(c.Path, "/") && !fileName.MatchString(c.Path) && !files
+}
+
+// fileName matches a path that ends in a file's name: one with an extension, which a folder such as v1.2 has not.
+var fileName = regexp.MustCompile(`[.][A-Za-z]\w*$`)
+
+// where is a COPY's location as its text has it.
+func where(c copytext.Copy) string {
+	if c.URI != "" {
+		return c.URI + c.Path
+	}
+	return "@" + c.Stage + "/" + c.Path
 }
 
 func noSlash(c copytext.Copy) string {
-	return fmt.Sprintf("@%s/%s is a prefix: it reads %s_old/ and %[2]s2 too", c.Stage, c.Path, path.Base(c.Path))
+	return fmt.Sprintf("%s is a prefix: it reads %s_old/ and %[2]s2 too", where(c), path.Base(c.Path))
 }

@@ -12,13 +12,21 @@ import (
 
 var scheduleAndAfter = Rule{
 	Name: "schedule-and-after", Level: Error,
-	Short: "a task with both SCHEDULE and AFTER",
+	Short: "a task with both SCHEDULE and AFTER, also by ALTER TASK",
 	Why:   "A task runs by the clock or after other tasks. Databend refuses both together.",
 	Bad: `CREATE TASK sum_orders WAREHOUSE = 'default' SCHEDULE = 10 MINUTE AFTER 'load_orders'
 AS INSERT INTO sums SELECT count(*) FROM orders;`,
 	Good: `CREATE TASK sum_orders WAREHOUSE = 'default' AFTER 'load_orders' AS INSERT INTO sums SELECT count(*) FROM orders;`,
 	statement: func(p *pass, s *statement) {
-		if task, ok := define.ParseTask(s.SQL); ok && task.Schedule && len(task.After) > 0 {
+		task, ok := define.ParseTask(s.SQL)
+		if !ok || !task.Schedule && len(task.After) == 0 {
+			return
+		}
+		schedule, after := task.Schedule, len(task.After) > 0
+		if was := p.schema.Find(s.Writes[0].Object); was != nil && s.Writes[0].Verb == effect.Alter {
+			schedule, after = schedule || was.Task.Schedule, after || len(was.Task.After) > 0
+		}
+		if schedule && after {
 			p.at(s, task.At, "SCHEDULE and AFTER exclude each other",
 				"keep SCHEDULE for the first task of a chain, and AFTER for the others")
 		}
@@ -85,8 +93,24 @@ var consumeOutsideDML = Rule{
 			return
 		}
 		consumes := slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.IsStream && w.Verb == effect.WriteData })
-		if at := define.Find(s.SQL, "consume", 0); consumes || at > 0 && s.isView() {
+		at := define.Find(s.SQL, "consume", 0)
+		if task, ok := define.ParseTask(s.SQL); ok {
+			consumes = consumedInVain(task, p.Env.Database)
+		}
+		if consumes || at > 0 && s.isView() {
 			p.at(s, at, "the changes that the stream has gathered are thrown away", "leave out WITH CONSUME, or INSERT what is read")
 		}
 	},
+}
+
+// consumedInVain says whether a task consumes a stream in its condition, or in a query of its body, which keeps no row.
+func consumedInVain(task define.Task, database string) bool {
+	texts := []string{"SELECT " + task.When}
+	for _, s := range task.Body {
+		texts = append(texts, s.Text)
+	}
+	return slices.ContainsFunc(texts, func(text string) bool {
+		e := effect.Analyze(text, database)
+		return !e.Consumes && slices.ContainsFunc(e.Writes, func(w effect.Write) bool { return w.IsStream && w.Verb == effect.WriteData })
+	})
 }

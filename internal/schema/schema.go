@@ -157,6 +157,9 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 			if w.Verb == effect.CreateNew && s.objects[w.Object] != nil {
 				continue
 			}
+			if w.Kind == sqltext.Database && w.Verb == effect.Replace {
+				s.drop(w.Object, Gone{at, "dropped"})
+			}
 			s.make(sql, e, w, at)
 		case effect.Undrop:
 			s.put(&Object{Object: w.Object, Made: at, Changed: at})
@@ -173,7 +176,7 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 				i++
 			}
 		case effect.Alter:
-			s.alter(sql, w, at)
+			s.alter(sql, e, w, at)
 		case effect.WriteData:
 			if o := s.objects[w.Object]; o != nil && !o.Filled && !e.Unknown {
 				filled := *o
@@ -289,7 +292,7 @@ func (s *Schema) like(o *Object, name []string) {
 }
 
 // alter folds an ALTER.
-func (s *Schema) alter(sql string, w effect.Write, at Place) {
+func (s *Schema) alter(sql string, e effect.Effect, w effect.Write, at Place) {
 	was := s.objects[w.Object]
 	if was == nil {
 		return
@@ -304,11 +307,18 @@ func (s *Schema) alter(sql string, w effect.Write, at Place) {
 			o.Resumed, o.Paused = false, true
 		default:
 			o.Changed = at
+			o.Task.Schedule = o.Task.Schedule || task.Schedule
+			o.Task.After = slices.DeleteFunc(slices.Concat(o.Task.After, task.After), func(name string) bool {
+				return slices.Contains(task.Removed, name)
+			})
 		}
 	case sqltext.Table:
 		table, ok := define.ParseTable(sql)
 		switch {
 		case !ok && !w.Changes(effect.Columns):
+			if by := e.Writes[0].Object == w.Object; by && w.Changes(effect.Comment|effect.Options|effect.Constraints|effect.Indexes) {
+				o.Changed = at // and not only because a stream or an index of its own is made on it
+			}
 		case !ok:
 			o.Known, o.Changed = false, at
 		default:

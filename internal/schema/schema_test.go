@@ -33,28 +33,28 @@ func describe(s *Schema) string {
 func TestApply(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ sql, want string }{
-		{"CREATE TABLE t (a INT)", "table t a:INT32\n"},
-		{"CREATE TABLE t (a INT); CREATE TABLE IF NOT EXISTS t (b INT)", "table t a:INT32\n"},
-		{"CREATE TABLE t (a INT); CREATE OR REPLACE TABLE t (b INT)", "table t b:INT32\n"},
+		{"CREATE TABLE t (a INT)", "table t a:INT\n"},
+		{"CREATE TABLE t (a INT); CREATE TABLE IF NOT EXISTS t (b INT)", "table t a:INT\n"},
+		{"CREATE TABLE t (a INT); CREATE OR REPLACE TABLE t (b INT)", "table t b:INT\n"},
 		{
 			"CREATE TABLE t (a INT); ALTER TABLE t ADD COLUMN b STRING FIRST; ALTER TABLE t ADD c INT AFTER b",
-			"table t b:STRING c:INT32 a:INT32\n",
+			"table t b:STRING c:INT a:INT\n",
 		},
-		{"CREATE TABLE t (a INT, b INT); ALTER TABLE t DROP COLUMN a", "table t b:INT32\n"},
-		{"CREATE TABLE t (a INT); ALTER TABLE t RENAME COLUMN a TO z; ALTER TABLE t MODIFY COLUMN z BIGINT", "table t z:INT64\n"},
-		{"CREATE TABLE t (a INT); ALTER TABLE t MODIFY COLUMN a COMMENT 'x'", "table t a:INT32\n"},
-		{"CREATE TABLE t (a INT); ALTER TABLE t ADD COLUMN IF NOT EXISTS a STRING", "table t a:INT32\n"},
-		{"CREATE TABLE t (a INT); ALTER TABLE t RENAME TO u", "table u a:INT32\n"},
-		{"CREATE TABLE t (a INT); CREATE TABLE u (b INT); ALTER TABLE t SWAP WITH u", "table t b:INT32\ntable u a:INT32\n"},
-		{"CREATE TABLE t (a INT); RENAME TABLE t TO u", "table u a:INT32\n"},
-		{"CREATE TABLE t (a INT); CREATE TABLE u LIKE t", "table t a:INT32\ntable u a:INT32\n"},
+		{"CREATE TABLE t (a INT, b INT); ALTER TABLE t DROP COLUMN a", "table t b:INT\n"},
+		{"CREATE TABLE t (a INT); ALTER TABLE t RENAME COLUMN a TO z; ALTER TABLE t MODIFY COLUMN z BIGINT", "table t z:BIGINT\n"},
+		{"CREATE TABLE t (a INT); ALTER TABLE t MODIFY COLUMN a COMMENT 'x'", "table t a:INT\n"},
+		{"CREATE TABLE t (a INT); ALTER TABLE t ADD COLUMN IF NOT EXISTS a STRING", "table t a:INT\n"},
+		{"CREATE TABLE t (a INT); ALTER TABLE t RENAME TO u", "table u a:INT\n"},
+		{"CREATE TABLE t (a INT); CREATE TABLE u (b INT); ALTER TABLE t SWAP WITH u", "table t b:INT\ntable u a:INT\n"},
+		{"CREATE TABLE t (a INT); RENAME TABLE t TO u", "table u a:INT\n"},
+		{"CREATE TABLE t (a INT); CREATE TABLE u LIKE t", "table t a:INT\ntable u a:INT\n"},
 		{"CREATE TABLE u AS SELECT 1", "table u ?\n"},
-		{"CREATE TABLE t (a INT); ALTER TABLE t FLASHBACK TO (OFFSET => -1)", "table t ? a:INT32\n"},
+		{"CREATE TABLE t (a INT); ALTER TABLE t FLASHBACK TO (OFFSET => -1)", "table t ? a:INT\n"},
 		{"CREATE TABLE t (a INT); DROP TABLE t; UNDROP TABLE t", "table t ?\n"},
 		{"CREATE VIEW v AS SELECT 1", "view v\n"},
-		{"CREATE TABLE t (a INT); CREATE STREAM s ON TABLE t", "stream s on t\ntable t a:INT32\n"},
+		{"CREATE TABLE t (a INT); CREATE STREAM s ON TABLE t", "stream s on t\ntable t a:INT\n"},
 		{"CREATE TABLE d.t (a INT); CREATE DATABASE d; DROP DATABASE d", ""},
-		{"CREATE TABLE t (a INT); CREATE INVERTED INDEX i ON t (a); OPTIMIZE TABLE t COMPACT", "table t a:INT32\n"},
+		{"CREATE TABLE t (a INT); CREATE INVERTED INDEX i ON t (a); OPTIMIZE TABLE t COMPACT", "table t a:INT\n"},
 	} {
 		s := New()
 		statements, err := sqltext.Split(tt.sql)
@@ -82,7 +82,7 @@ func TestCloneKeeps(t *testing.T) {
 		"ALTER TABLE t DROP COLUMN b", "DROP TABLE t",
 	} {
 		apply(sql)
-		if got := describe(before); got != "table t a:INT32 b:INT32\n" {
+		if got := describe(before); got != "table t a:INT b:INT\n" {
 			t.Fatalf("after %s: %s", sql, got)
 		}
 	}

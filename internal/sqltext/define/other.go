@@ -61,13 +61,15 @@ func ParseStage(stmt string) (s Stage, ok bool) {
 type Task struct {
 	Schedule bool
 	After    []string
+	Removed  []string            // ALTER TASK … REMOVE AFTER
+	When     string              // its condition
 	Body     []sqltext.Statement // offsets are of the statement that defines the task
 	At       int                 // where the later of SCHEDULE and AFTER stands
 	Resumes  bool                // ALTER TASK … RESUME
 	Suspends bool                // ALTER TASK … SUSPEND
 }
 
-// ParseTask reads a CREATE TASK, or an ALTER TASK that starts or stops one.
+// ParseTask reads a CREATE TASK, or what an ALTER TASK changes.
 func ParseTask(stmt string) (t Task, ok bool) {
 	r := read(stmt)
 	r.SkipHints()
@@ -75,6 +77,11 @@ func ParseTask(stmt string) (t Task, ok bool) {
 		r.Take("IF", "EXISTS")
 		_, ok := r.ObjectName(sqltext.Task)
 		t.Resumes, t.Suspends = r.Take("RESUME"), r.Take("SUSPEND")
+		if r.Take("REMOVE", "AFTER") {
+			t.Removed = names(r)
+		}
+		_ = r.Take("SET") || r.Take("ADD") || r.Take("MODIFY")
+		t.read(r)
 		return t, ok
 	}
 	if !r.Take("CREATE") {
@@ -88,26 +95,48 @@ func ParseTask(stmt string) (t Task, ok bool) {
 	if _, ok := r.ObjectName(sqltext.Task); !ok {
 		return t, false
 	}
+	t.read(r)
+	return t, true
+}
+
+// read reads the options of a task, its condition and its body.
+func (t *Task) read(r *sqltext.Reader) {
+	when := -1
 	for ; r.I < len(r.Tokens); r.Skip() {
 		switch {
 		case r.IsWord("SCHEDULE") && r.Symbol(r.I+1, "="):
 			t.Schedule, t.At = true, max(t.At, r.Offset())
 		case r.IsWord("AFTER") && r.I+1 < len(r.Tokens) && r.Tokens[r.I+1].Kind == sqltext.String:
 			t.At = max(t.At, r.Offset())
-			for r.I++; r.I < len(r.Tokens) && r.Tokens[r.I].Kind == sqltext.String; r.I++ {
-				name, _ := sqltext.Unquote(r.Text(r.I))
-				t.After = append(t.After, name)
-				if !r.Symbol(r.I+1, ",") {
-					break
-				}
-				r.I++
-			}
+			r.I++
+			t.After = names(r)
+			r.I--
+		case r.IsWord("WHEN") && when < 0:
+			when = r.Tokens[r.I].End
 		case r.IsWord("AS") && r.I+1 < len(r.Tokens):
 			t.Body = body(r, r.I+1)
-			return t, true
+			if when >= 0 {
+				t.When = r.Src[when:r.Offset()]
+			}
+			return
 		}
 	}
-	return t, true
+	if when >= 0 {
+		t.When = r.Src[when:]
+	}
+}
+
+// names reads 'a', 'b'.
+func names(r *sqltext.Reader) []string {
+	var all []string
+	for r.I < len(r.Tokens) && r.Tokens[r.I].Kind == sqltext.String {
+		name, _ := sqltext.Unquote(r.Text(r.I))
+		all = append(all, name)
+		if r.I++; !r.TakeSymbol(",") {
+			break
+		}
+	}
+	return all
 }
 
 // body splits the statements of a task, which stand alone or between BEGIN and END.

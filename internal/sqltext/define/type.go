@@ -1,6 +1,7 @@
 package define
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -68,7 +69,7 @@ func ReadProcedureArgs(r *sqltext.Reader, named bool) (string, bool) {
 			r.I++
 		}
 		t, ok := readType(r)
-		types = append(types, t.text(true))
+		types = append(types, t.text(func(t Type) string { return t.Name }, true))
 		return ok
 	})
 	if !ok {
@@ -167,12 +168,20 @@ func readNumbers(r *sqltext.Reader, t *Type) bool {
 	return true
 }
 
-// String writes the type as SQL has it.
-func (t Type) String() string { return t.text(false) }
+// sqlNames are the types of numbers as people write them, and as DESC shows them.
+var sqlNames = map[string]string{
+	"INT8": "TINYINT", "INT16": "SMALLINT", "INT32": "INT", "INT64": "BIGINT", "FLOAT32": "FLOAT", "FLOAT64": "DOUBLE",
+	"UINT8": "TINYINT UNSIGNED", "UINT16": "SMALLINT UNSIGNED", "UINT32": "INT UNSIGNED", "UINT64": "BIGINT UNSIGNED",
+}
 
-// text writes the type; with null, NULL as well where it says so.
-func (t Type) text(null bool) string {
-	s := t.Name
+// String writes the type as SQL has it.
+func (t Type) String() string {
+	return t.text(func(t Type) string { return cmp.Or(sqlNames[t.Name], t.Name) }, false)
+}
+
+// text writes the type, by the name that each type in it has; with null, NULL as well where it says so.
+func (t Type) text(name func(Type) string, null bool) string {
+	s := name(t)
 	switch {
 	case t.Name == "DECIMAL":
 		s = fmt.Sprintf("DECIMAL(%d, %d)", t.Precision, t.Scale)
@@ -181,7 +190,7 @@ func (t Type) text(null bool) string {
 	case len(t.Elements) > 0:
 		var elements []string
 		for _, e := range t.Elements {
-			elements = append(elements, e.text(null))
+			elements = append(elements, e.text(name, null))
 		}
 		s += "(" + strings.Join(elements, ", ") + ")"
 	}

@@ -110,11 +110,17 @@ func (a *analysis) does(verb RowVerb) {
 }
 
 func (a *analysis) deleteFrom(start int) {
-	all := a.Find("WHERE", "USING") < 0
+	all := a.takesAll()
 	a.dml("DELETE", start, func() { a.Take("FROM") })
 	if all {
 		a.does(TakesRows)
 	}
+}
+
+// takesAll says whether a DELETE has no condition, or one that holds for every row.
+func (a *analysis) takesAll() bool {
+	where := a.Find("WHERE", "USING")
+	return where < 0 || a.Is(where, "WHERE") && condition(&sqltext.Reader{Words: a.Words, I: where + 1}) == always
 }
 
 func (a *analysis) replace(start int) {

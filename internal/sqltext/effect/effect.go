@@ -68,7 +68,7 @@ type RowVerb uint8
 const (
 	ChangesRows RowVerb = iota // or adds and takes some: UPDATE, MERGE, DELETE … WHERE
 	AddsRows                   // and changes none: INSERT, COPY INTO
-	TakesRows                  // all of them: TRUNCATE, INSERT OVERWRITE, DELETE without WHERE
+	TakesRows                  // all of them: TRUNCATE, INSERT OVERWRITE, DELETE without a condition that leaves some
 )
 
 // Word is what people call the object's kind: views and streams share a namespace with tables.

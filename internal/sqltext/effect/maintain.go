@@ -127,7 +127,8 @@ func (a *analysis) vacuum() {
 		a.none(kind + " DRY RUN")
 		return
 	}
-	const reason = "what VACUUM deletes is gone, and UNDROP and FLASHBACK with it"
+	reason := "what VACUUM deletes is gone, and UNDROP and FLASHBACK with it"
+	a.e.Prunes = true
 	switch {
 	case a.Take("TABLE"), a.Take("VIRTUAL", "COLUMN", "FROM"):
 		o, ok := a.table(kind)
@@ -145,11 +146,11 @@ func (a *analysis) vacuum() {
 		a.write(o, Drop, Rows)
 	case a.Take("TEMPORARY", "FILES"), a.Take("TEMPORARY", "TABLES"):
 		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "temporary files"}, Drop, Rows)
+		reason, a.e.Prunes = "temporary files that are deleted are gone", false
 	default:
 		a.unknown(kind, "it is no VACUUM that dbctl knows")
 		return
 	}
-	a.e.Prunes = true
 	a.set(kind, Irreversible, reason, "")
 }
 

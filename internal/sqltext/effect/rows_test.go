@@ -23,6 +23,25 @@ func TestRows(t *testing.T) {
 		{"DELETE FROM t", TakesRows, false, "table"},
 		{"WITH a AS (SELECT 1) DELETE FROM t", TakesRows, false, "table"},
 		{"DELETE FROM t WHERE a IN (SELECT b FROM u)", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE 1=1", TakesRows, false, "table"},
+		{"DELETE FROM t WHERE true", TakesRows, false, "table"},
+		{"DELETE FROM t WHERE ((TRUE)) AND NOT false", TakesRows, false, "table"},
+		{"DELETE FROM t AS x WHERE x.a = 5 OR 'a' = 'a'", TakesRows, false, "table"},
+		{"DELETE FROM t WHERE a BETWEEN 1 AND 2 OR (2 >= 1.5)", TakesRows, false, "table"},
+		{"DELETE FROM t WHERE \"A\".b = \"A\".b", TakesRows, false, "table"},
+		{"DELETE FROM t WHERE NOT (1 <> 1 OR 0)", TakesRows, false, "table"},
+		{"DELETE FROM t WHERE 1 = 0 OR false", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE true AND a = 1", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE a = 1 OR a = 2", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE a BETWEEN 0 AND 1", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE 1 = a", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE 1 + 1 = 3 OR -1 = 1", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE NOT NULL", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE '1' = 1 OR 'a' < 'b' IS NULL", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE CASE WHEN a OR true THEN b ELSE c END", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE (SELECT true)", ChangesRows, false, "table"},
+		{"DELETE FROM t WHERE f(a OR true)", ChangesRows, false, "table"},
+		{"DELETE FROM t USING u WHERE true", ChangesRows, false, "table"},
 		{"UPDATE t SET a = 1", ChangesRows, false, "table"},
 		{"REPLACE INTO t ON (a) VALUES (1)", ChangesRows, false, "table"},
 		{"VACUUM TABLE t", ChangesRows, true, "table"},
@@ -38,6 +57,9 @@ func TestRows(t *testing.T) {
 		if w := e.Writes[0]; w.Does != tt.does || e.Prunes != tt.prunes || w.Word() != tt.word || w.Name != "t" {
 			t.Errorf("%s: %s %s, does %d, prunes %v", tt.sql, w.Word(), w.Name, w.Does, e.Prunes)
 		}
+	}
+	if e := Analyze("VACUUM TEMPORARY FILES", "d"); e.Prunes || e.Class != Irreversible {
+		t.Errorf("what a query spilled is no history: %+v", e)
 	}
 	if e := Analyze("VACUUM TABLE t DRY RUN", "d"); e.Prunes || len(e.Writes) > 0 {
 		t.Errorf("a dry run prunes: %+v", e)
