@@ -12,6 +12,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/scaffold"
+	"github.com/dbctl/dbctl/internal/shell"
 )
 
 func initCommand() *command {
@@ -65,12 +66,15 @@ func (a *app) init(typed, example string) error {
 	if slices.Contains(made.Kept, ".gitignore") {
 		a.note("warn", "your .gitignore was kept: it must have the lines .env and .dbctl/")
 	}
+	if made.Bare {
+		a.note("warn", "migrations/ and loads/ are yours: the example was left out")
+	}
 	next := []string{"export DBCTL_ENV=local", "dbctl plan", "dbctl migrate up", "dbctl load --all"}
-	if example == "" {
+	if example == "" && !made.Bare {
 		next = append(next, `dbctl sql "SELECT * FROM orders"`)
 	}
 	if filepath.Clean(typed) != "." {
-		next = append([]string{"cd " + typed}, next...)
+		next = append([]string{"cd " + shell.Quote(typed)}, next...)
 	}
 	a.note("info", "next:\n  "+strings.Join(next, "\n  "))
 	return nil

@@ -37,6 +37,7 @@ var Examples = []string{"citydrive"}
 type Made struct {
 	Created []string
 	Kept    []string // were there already, and are as they were
+	Bare    bool     // without the example: there were migrations or loads already
 }
 
 // ErrProject is returned by New for a folder that holds a project.
@@ -45,7 +46,7 @@ var ErrProject = errors.New("there is a project already")
 // file is one that a new project has.
 type file struct {
 	path, text string
-	once       bool // an example: not wanted where its folder has files already
+	once       bool // an example: not wanted where there are migrations or loads already
 }
 
 // New writes a project into dir, which it makes where it is missing: the small example, or the named one. version is the dbctl that its CI
@@ -61,16 +62,10 @@ func New(dir, name, version string) (Made, error) {
 	if err != nil {
 		return Made{}, err
 	}
-	full := map[string]bool{} // folders that held files before
+	own := holdsFiles(dir, project.MigrationsDir) || holdsFiles(dir, project.LoadsDir)
+	made := Made{Bare: own}
 	for _, f := range files {
-		if top, _, nested := strings.Cut(f.path, "/"); nested && f.once {
-			entries, err := os.ReadDir(filepath.Join(dir, top))
-			full[top] = err == nil && len(entries) > 0
-		}
-	}
-	var made Made
-	for _, f := range files {
-		if top, _, _ := strings.Cut(f.path, "/"); full[top] {
+		if f.once && own {
 			continue
 		}
 		switch err := create(filepath.Join(dir, filepath.FromSlash(f.path)), f.text); {
@@ -82,7 +77,7 @@ func New(dir, name, version string) (Made, error) {
 			made.Created = append(made.Created, f.path)
 		}
 	}
-	if name != "" && !full["sample"] {
+	if name != "" && !own {
 		if _, err := os.Lstat(filepath.Join(dir, "sample")); err == nil {
 			made.Kept = append(made.Kept, "sample")
 		} else if err := citydrive.Default().Write(filepath.Join(dir, "sample")); err != nil {
@@ -92,6 +87,11 @@ func New(dir, name, version string) (Made, error) {
 		}
 	}
 	return made, nil
+}
+
+func holdsFiles(dir, folder string) bool {
+	entries, err := os.ReadDir(filepath.Join(dir, folder))
+	return err == nil && len(entries) > 0
 }
 
 // small is the example of its own, for a project of this name.
