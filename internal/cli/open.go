@@ -158,10 +158,8 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 		return nil, err
 	}
 	if acc.writes {
-		if env := protectedBy(ctx, p, cfg); env != "" {
-			if err := a.consent(ctx, env, acc.yes); err != nil {
-				return nil, err
-			}
+		if err := a.mayWrite(ctx, p, acc.yes); err != nil {
+			return nil, err
 		}
 	}
 
@@ -264,6 +262,15 @@ func environmentConfig(ctx context.Context, e project.Environment, secrets *secr
 	cfg.Role = cmp.Or(e.Role, cfg.Role)
 	cfg.Tenant = cmp.Or(e.Tenant, cfg.Tenant)
 	return cfg, nil
+}
+
+// mayWrite asks before a command writes where an environment is protected.
+func (a *app) mayWrite(ctx context.Context, p *project.Project, yes bool) error {
+	dsn, _ := databend.ParseDSN(a.dsn) // read before; none has no host
+	if env := protectedBy(ctx, p, dsn); env != "" {
+		return a.consent(ctx, env, yes)
+	}
+	return nil
 }
 
 // protectedBy is the name of the protected environment that a command would write to, or "": the one that is named, or with --dsn any

@@ -172,16 +172,18 @@ environments:
 		"databend://x:y@localhost:8000/d?sslmode=disable": "here", "databend://x:y@[::1]:8000/d?sslmode=disable": "here",
 		"databend://x:y@db.example.com.:443/d": "prod",
 	} {
-		var out, errs bytes.Buffer
-		code := Main(Process{
-			Args: []string{"migrate", "up", "--dsn", dsn}, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Dir: dir,
-			Getenv: func(name string) (string, bool) {
-				return map[string]string{"DBCTL_TIMEOUT": "1s"}[name], name == "DBCTL_TIMEOUT"
-			}, IsTerminal: func(any) bool { return false },
-		})
-		asked := strings.Contains(errs.String(), `environment "`+want+`" is protected`)
-		if want != "" && (code != int(exit.Usage) || !asked) || want == "" && strings.Contains(errs.String(), "is protected") {
-			t.Errorf("%s: exit %d, %s", dsn, code, errs.String())
+		for _, args := range [][]string{{"migrate", "up"}, {"sql", "SELECT 1; DROP TABLE t"}} {
+			var out, errs bytes.Buffer
+			code := Main(Process{
+				Args: append(args, "--dsn", dsn), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Dir: dir,
+				Getenv: func(name string) (string, bool) {
+					return map[string]string{"DBCTL_TIMEOUT": "1s"}[name], name == "DBCTL_TIMEOUT"
+				}, IsTerminal: func(any) bool { return false },
+			})
+			asked := strings.Contains(errs.String(), `environment "`+want+`" is protected`)
+			if want != "" && (code != int(exit.Usage) || !asked) || want == "" && strings.Contains(errs.String(), "is protected") {
+				t.Errorf("%s %s: exit %d, %s", args[0], dsn, code, errs.String())
+			}
 		}
 	}
 }

@@ -89,10 +89,10 @@ func (a *app) sql(ctx context.Context, name, text string, asCSV, yes bool) error
 		if len(script.Statements) == 0 {
 			return usageError("sql: there is no statement", `dbctl sql "SHOW TABLES"`)
 		}
-		if writing(script.Statements, p.Env.Database) != "" && p.Env.Protected {
-			return a.consent(ctx, p.Env.Name, yes)
+		if writing(script.Statements, p.Env.Database) == "" {
+			return nil
 		}
-		return nil
+		return a.mayWrite(ctx, p, yes)
 	}})
 	if err != nil {
 		return err
