@@ -267,11 +267,11 @@ func (c *config) readEnvironment(e entry) *environment {
 		case "dsn":
 			env.DSN = d.text(e)
 		case "host":
-			env.Host = d.text(e)
+			env.Host = d.host(e)
 		case "port":
 			env.Port = d.port(e)
 		case "user":
-			env.User = d.text(e)
+			env.User = d.user(e)
 		case "database":
 			env.Database = d.text(e)
 		case "tls":

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -258,6 +260,26 @@ func (d *document) duration(e entry) time.Duration {
 		d.failAt(e.at, e.key+" is not a duration", "write "+e.key+": 90s, or 10m")
 	}
 	return v
+}
+
+// host returns the name or the address of a machine. What is neither may hold a password, and is not quoted.
+func (d *document) host(e entry) string {
+	s := strings.TrimSuffix(strings.TrimPrefix(d.text(e), "["), "]")
+	name := regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?$`)
+	if _, err := netip.ParseAddr(s); s != "" && err != nil && !name.MatchString(s) {
+		d.failAt(e.at, e.key+" is not the name or the address of a machine",
+			"write "+e.key+": databend.example.com, with port: and user: in lines of their own; no password may stand in this file")
+	}
+	return s
+}
+
+// user returns a name without a colon: what HTTP puts before the password.
+func (d *document) user(e entry) string {
+	s := d.text(e)
+	if strings.Contains(s, ":") {
+		d.failAt(e.at, e.key+" holds a colon", "write the name alone, and password: DATABEND_PASSWORD, the environment variable that has the password")
+	}
+	return s
 }
 
 func (d *document) port(e entry) int {
