@@ -8,8 +8,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // within runs Open, which must end soon, and returns its *Error.
@@ -212,5 +214,36 @@ func TestNoSecretInErrors(t *testing.T) {
 		if strings.Contains(shown, value) || strings.Contains(shown, "HUNTER2") || !strings.HasPrefix(e.Error(), test.want) {
 			t.Errorf("%s: got %s", name, shown)
 		}
+	}
+}
+
+// TestPositions: a place is found by characters, also behind a BOM and where a block of bytes ends within a character, and at once on a
+// line that is as long as the file.
+func TestPositions(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "a", "é\nüx", bom + "aé\nb", strings.Repeat("é", 1000), "x" + strings.Repeat("é", 1000) + "\n" + strings.Repeat("東", 500)} {
+		s := &source{text: text}
+		for offset := range len(text) + 1 {
+			if offset < len(text) && !utf8.RuneStart(text[offset]) {
+				continue
+			}
+			want := sqltext.PosAt(text, offset)
+			if line, column := s.position(offset); line != want.Line || column != want.Column {
+				t.Fatalf("%.20q at %d: got %d:%d, want %d:%d", text, offset, line, column, want.Line, want.Column)
+			}
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s := &source{text: strings.Repeat("x", 4<<20)}
+		for offset := 0; offset < len(s.text); offset += 4 {
+			s.position(offset)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Minute):
+		t.Error("the positions on one long line take a time that grows with the square of its length")
 	}
 }

@@ -17,6 +17,7 @@ type source struct {
 	path     string // as errors show it: relative to the project's folder
 	text     string
 	lines    []int             // offsets of line starts; made at the first use
+	runes    []int             // how many characters begin before each block of the text; made at the first use
 	excerpts *sqltext.Excerpts // what an error shows; made at the first use
 }
 
@@ -55,11 +56,36 @@ func (s *source) position(offset int) (line, column int) {
 		}
 	}
 	line = sort.SearchInts(s.lines, offset+1)
-	before := s.text[s.lines[line-1]:offset]
-	if line == 1 {
-		before = strings.TrimPrefix(before, bom)
+	start := s.lines[line-1]
+	if line == 1 && strings.HasPrefix(s.text[:offset], bom) {
+		start = len(bom)
 	}
-	return line, 1 + utf8.RuneCountInString(before)
+	return line, 1 + s.charactersBefore(offset) - s.charactersBefore(start)
+}
+
+// block is how many bytes are counted anew for each position: a line may be as long as the file, and have a statement in every few of them.
+const block = 256
+
+// charactersBefore is how many characters begin before an offset.
+func (s *source) charactersBefore(offset int) int {
+	if s.runes == nil {
+		s.runes = make([]int, 1, len(s.text)/block+1)
+		for at := block; at <= len(s.text); at += block {
+			s.runes = append(s.runes, s.runes[len(s.runes)-1]+characters(s.text[at-block:at]))
+		}
+	}
+	return s.runes[offset/block] + characters(s.text[offset/block*block:offset])
+}
+
+// characters is how many characters begin in a part of a text.
+func characters(part string) int {
+	n := 0
+	for i := range len(part) {
+		if utf8.RuneStart(part[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // checksum is "v1:" and the SHA-256 of text without a BOM and with LF line ends, so that neither an editor's choice of them
