@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -52,6 +53,8 @@ type app struct {
 	scrub *secret.Scrubber
 
 	inTerminal bool // Stdin is a terminal: a person may be asked
+
+	reaches atomic.Bool // beyond the project's files: a program, an engine or a server may have to be told to stop
 }
 
 // Main runs one command line and returns its exit code. It alone prints errors.

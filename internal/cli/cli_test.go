@@ -257,13 +257,14 @@ func TestExitCode(t *testing.T) {
 }
 
 // TestSignals: the first ends the context, the second is answered while something is put back, the third leaves at once and says
-// what recovers; without anything to put back the second leaves.
+// what recovers; without anything to put back the second leaves, and the first while only files were read.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	type run struct {
 		recovers string
 		signals  []os.Signal
 		ends     func(context.Context) error
+		reads    bool // files only
 	}
 	hang := func(context.Context) error { select {} }
 	polite := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -272,17 +273,18 @@ func TestSignals(t *testing.T) {
 		code exit.Code
 		want []string
 	}{
-		"interrupted": {run{"dbctl migrate recover", []os.Signal{os.Interrupt}, polite}, 130, []string{"put back", "dbctl: interrupted"}},
-		"terminated":  {run{"", []os.Signal{syscall.SIGTERM}, polite}, 143, []string{"stopping"}},
-		"hung up":     {run{"dbctl migrate recover", []os.Signal{syscall.SIGHUP}, polite}, 129, []string{"put back"}},
+		"interrupted": {run{"dbctl migrate recover", []os.Signal{os.Interrupt}, polite, false}, 130, []string{"put back", "dbctl: interrupted"}},
+		"terminated":  {run{"", []os.Signal{syscall.SIGTERM}, polite, false}, 143, []string{"stopping"}},
+		"hung up":     {run{"dbctl migrate recover", []os.Signal{syscall.SIGHUP}, polite, false}, 129, []string{"put back"}},
 		"impatient": {
-			run{"dbctl migrate recover", []os.Signal{os.Interrupt, os.Interrupt, syscall.SIGTERM}, hang},
+			run{"dbctl migrate recover", []os.Signal{os.Interrupt, os.Interrupt, syscall.SIGTERM}, hang, false},
 			143,
 			[]string{"still putting back", "left at once", "hint: `dbctl migrate recover`"},
 		},
-		"nothing to put back": {run{"", []os.Signal{os.Interrupt, os.Interrupt}, hang}, 130, []string{"left at once"}},
-		"partly":              {run{"", []os.Signal{os.Interrupt}, func(ctx context.Context) error { <-ctx.Done(); return coded(4) }}, 4, []string{"code 4"}},
-		"too late":            {run{"", []os.Signal{os.Interrupt}, func(ctx context.Context) error { <-ctx.Done(); return nil }}, 0, nil},
+		"nothing to put back": {run{"", []os.Signal{os.Interrupt, os.Interrupt}, hang, false}, 130, []string{"left at once"}},
+		"reading files":       {run{"dbctl migrate recover", []os.Signal{os.Interrupt}, hang, true}, 130, []string{"dbctl: interrupted"}},
+		"partly":              {run{"", []os.Signal{os.Interrupt}, func(ctx context.Context) error { <-ctx.Done(); return coded(4) }, false}, 4, []string{"code 4"}},
+		"too late":            {run{"", []os.Signal{os.Interrupt}, func(ctx context.Context) error { <-ctx.Done(); return nil }, false}, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -293,6 +295,7 @@ func TestSignals(t *testing.T) {
 			var errs bytes.Buffer
 			a := testApp(io.Discard, &errs)
 			a.Signals, a.cmd = ch, &command{name: "x", recovers: tc.recovers}
+			a.reaches.Store(!tc.reads)
 			code := a.underSignals(tc.ends)
 			a.ui.Close()
 			if code != tc.code {

@@ -82,6 +82,7 @@ func onEmbedded(run func(context.Context, *app, *project.Project) error) func(*a
 			if err != nil {
 				return err
 			}
+			a.reaches.Store(true)
 			return run(ctx, a, p)
 		}
 	}
@@ -180,8 +181,11 @@ func devDaemonCommand() *command {
 		short:  "the process behind dev start",
 		exits:  devExits("it was stopped"),
 		hidden: true,
-		bind: func(_ *app, _ *pflag.FlagSet) func(context.Context, []string) error {
-			return func(ctx context.Context, args []string) error { return local.Daemon(ctx, args) }
+		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+			return func(ctx context.Context, args []string) error {
+				a.reaches.Store(true)
+				return local.Daemon(ctx, args)
+			}
 		},
 	}
 }

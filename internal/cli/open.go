@@ -157,6 +157,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	if err := check(p); err != nil {
 		return nil, err
 	}
+	a.reaches.Store(true)
 	if acc.writes {
 		if err := a.mayWrite(ctx, p, acc.yes); err != nil {
 			return nil, err

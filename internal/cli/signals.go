@@ -29,7 +29,7 @@ func Signals() <-chan os.Signal {
 
 // underSignals runs the command. The first signal ends its context: what is under way is stopped and rolled back. While that
 // happens a second one is answered with a word, and a third leaves at once, naming the command that puts things right later. A
-// command that has nothing to roll back goes at the second.
+// command that has nothing to roll back goes at the second; one that still reads the project's files at the first, however long they are.
 func (a *app) underSignals(run runFunc) exit.Code {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -50,6 +50,8 @@ func (a *app) underSignals(run runFunc) exit.Code {
 		case sig := <-a.Signals:
 			code = signalCode(sig)
 			switch {
+			case n == 1 && !a.reaches.Load():
+				return a.fail(&afterSignal{context.Canceled, code})
 			case n == 1:
 				cancel()
 				a.note(event.Warn, stopping(a.cmd))
