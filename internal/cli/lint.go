@@ -77,7 +77,7 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 			return nil, usageError("--base: "+err.Error(), "`git fetch` it, or name a commit that is here: `dbctl lint --base HEAD`")
 		}
 	}
-	p, err := a.openOffline(ctx)
+	p, err := a.openOffline()
 	if err == nil {
 		err = p.Mistakes()
 	}

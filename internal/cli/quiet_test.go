@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,8 +75,30 @@ environments:
 		}
 		return out.String()
 	}
+	// A daemon's record that came with the folder, and speaks of a port of others.
+	write(t, dir, ".dbctl/dev.json", `{"pid":1,"port":`+port+`,"control_port":`+port+`,"s3_port":`+port+`,"user":"u","password":"p","echo":"e"}`)
+	// What each command needs for its work; those that are not here ask a server, or the engine.
+	offline := map[string][]string{
+		"init": {"new"}, "show": {"1"}, "lint": nil, "migrate create": {"x"}, "version": nil, "completion": {"bash"}, "help": nil, "__complete": {"--", ""},
+	}
+	online := []string{
+		"plan", "status", "sql", "migrate up", "migrate down", "migrate redo", "migrate status", "migrate recover", "migrate baseline",
+		"migrate accept", "migrate restore", "load", "load create", "dev start", "dev stop", "dev status", "dev dsn", "dev daemon", "doctor", "unlock",
+	}
 	for _, c := range commands() {
-		if c.bind != nil && !c.hidden {
+		args, off := offline[c.name]
+		switch {
+		case c.bind == nil:
+			continue
+		case !off && !slices.Contains(online, c.name):
+			t.Errorf("%s: is it offline?", c.name)
+		case off:
+			for _, flags := range [][]string{nil, {"-e", "local"}, {"--json"}} {
+				run(slices.Concat(flags, strings.Fields(c.name), args)...)
+				_ = os.RemoveAll(filepath.Join(dir, "new"))
+			}
+		}
+		if !c.hidden {
 			run(append(strings.Fields(c.name), "--help")...)
 			run(append([]string{"help"}, strings.Fields(c.name)...)...)
 			run(append(append([]string{"__complete", "--"}, strings.Fields(c.name)...), "")...)
@@ -83,17 +106,13 @@ environments:
 		}
 	}
 	for _, args := range [][]string{
-		{"help"},
-		{"version"},
-		{"completion", "bash"},
 		{"completion", "zsh"},
 		{"completion", "fish"},
 		{"__complete", "--", "-e", ""},
 		{"__complete", "--", "load", ""},
 		{"__complete", "--", "migrate", "up", ""},
-		{"show", "1"},
 		{"show", "l"},
-		{"migrate", "create", "x"},
+		{"show", "l", "-e", "local"},
 	} {
 		run(args...)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
-	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
@@ -56,7 +55,7 @@ as it was applied, from the journal, and what the file changes of that.`,
 						return a.showApplied(was, p)
 					})
 				}
-				p, err := a.openOffline(ctx)
+				p, err := a.openOffline()
 				if err != nil {
 					return err
 				}
@@ -66,24 +65,13 @@ as it was applied, from the journal, and what the file changes of that.`,
 	}
 }
 
-// openOffline opens the project without a server; broken files are for the caller to look at. What a running local engine adds to the
-// templates is taken from it.
-func (a *app) openOffline(ctx context.Context) (*project.Project, error) {
+// openOffline opens the project and asks nobody, not even a local engine that runs; broken files are for the caller to look at.
+func (a *app) openOffline() (*project.Project, error) {
 	opts, _, err := a.projectOptions(true)
 	if err != nil {
 		return nil, err
 	}
-	opts.Partial = true
-	p, err := a.openProject(opts)
-	if err != nil || !p.Env.Embedded {
-		return p, err
-	}
-	engine, err := local.Running(ctx, local.Home(p.Dir, p.FirstEngine, p.Env.Engine))
-	if err != nil || engine == nil {
-		return p, nil // without an engine its variables are simply not set
-	}
-	opts.LocalVars = engineVars(p, engine)
-	return a.openProject(opts)
+	return a.openBeforeEngine(opts)
 }
 
 func (a *app) show(p *project.Project, what string) error {
