@@ -3,6 +3,9 @@ package internal
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"io/fs"
 	"os"
@@ -18,7 +21,7 @@ const module = "github.com/dbctl/dbctl/"
 
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
-	lowest  = []string{"internal/exit", "internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
+	lowest  = []string{"internal/crash", "internal/exit", "internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
 	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/savepoint/blame", "internal/state", "internal/state/store", "internal/state/journal", "internal/state/ledger", "internal/state/lock"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
 	top     = append([]string{"internal/load/draft", "internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/migrate/plan", "internal/load", "internal/local", "internal/ui"}, middle...)
@@ -27,6 +30,7 @@ var (
 var rules = map[string][]string{
 	"github.com/dbctl/dbctl":    nil, // the shipped project, embedded
 	"internal":                  nil,
+	"internal/crash":            nil,
 	"internal/exit":             nil,
 	"internal/secret":           {"internal/exit"},
 	"internal/shell":            nil,
@@ -35,7 +39,7 @@ var rules = map[string][]string{
 	"internal/sqltext/copytext": {"internal/sqltext"},
 	"internal/sqltext/define":   {"internal/sqltext"},
 	"internal/event":            nil,
-	"internal/databend":         {"internal/exit", "internal/secret", "internal/shell", "internal/sqltext", "internal/sqltext/effect"},
+	"internal/databend":         {"internal/crash", "internal/exit", "internal/secret", "internal/shell", "internal/sqltext", "internal/sqltext/effect"},
 	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
 	"internal/project":          {"internal/exit", "internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
 	"internal/catalog":          lowest,
@@ -62,7 +66,7 @@ var rules = map[string][]string{
 	"internal/load/inspect":     append(loading, "internal/load/plan"),
 	"internal/load/run":         append(loading, "internal/load/plan", "internal/load/inspect"),
 	"internal/ui":               middle,
-	"internal/local":            {"internal/secret"},
+	"internal/local":            {"internal/crash", "internal/secret"},
 	"internal/databendtest":     {"internal/databend", "internal/local", "internal/secret", "internal/sqltext"},
 	"internal/proof":            nil,
 	"internal/citydrive":        nil,
@@ -109,6 +113,52 @@ func TestImports(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestGoroutinesAreCaught: each goroutine that dbctl starts is started through crash.Caught, or what it panicked with would pass by all that
+// takes secrets out.
+func TestGoroutinesAreCaught(t *testing.T) {
+	t.Parallel()
+	caught := func(e ast.Expr) bool {
+		call, ok := e.(*ast.CallExpr)
+		if !ok {
+			return false
+		}
+		name, ok := call.Fun.(*ast.SelectorExpr)
+		return ok && name.Sel.Name == "Caught"
+	}
+	files, started := token.NewFileSet(), 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "databendtest/") {
+			return err
+		}
+		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			var run ast.Expr
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				run = n.Call.Fun
+			case *ast.CallExpr:
+				if name, ok := n.Fun.(*ast.SelectorExpr); ok && (name.Sel.Name == "Go" || name.Sel.Name == "AfterFunc") {
+					run = n.Args[len(n.Args)-1]
+				}
+			}
+			if run != nil {
+				started++
+				if !caught(run) {
+					t.Errorf("%s: a goroutine that is not started through crash.Caught", files.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || started < 20 {
+		t.Errorf("found %d goroutines, %v", started, err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -300,7 +301,7 @@ func sameHost(ctx context.Context, a, b string) bool {
 	var of [2][]string
 	var asked sync.WaitGroup
 	for i, name := range []string{a, b} {
-		asked.Go(func() { of[i], _ = net.DefaultResolver.LookupHost(ctx, name) })
+		asked.Go(crash.Caught(func() { of[i], _ = net.DefaultResolver.LookupHost(ctx, name) }))
 	}
 	asked.Wait()
 	return slices.ContainsFunc(of[0], func(address string) bool { return slices.Contains(of[1], address) })
@@ -342,7 +343,7 @@ func (a *app) readLine(ctx context.Context) (string, error) {
 		err  error
 	}
 	got := make(chan answer, 1)
-	go func() {
+	go crash.Caught(func() {
 		var line []byte
 		b := make([]byte, 1)
 		for {
@@ -355,7 +356,7 @@ func (a *app) readLine(ctx context.Context) (string, error) {
 				return
 			}
 		}
-	}()
+	})()
 	select {
 	case g := <-got:
 		return g.line, g.err

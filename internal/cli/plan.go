@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load"
@@ -279,7 +280,7 @@ func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink
 	defer loader.Close()
 	var listed error
 	var listing sync.WaitGroup
-	listing.Go(func() { listed = loader.List(ctx, w.project.Loads) })
+	listing.Go(crash.Caught(func() { listed = loader.List(ctx, w.project.Loads) }))
 	var looked error
 	if w.project.MigrationMistakes() == nil { // one that cannot be read would look like one that is missing
 		looked = migrations(m, ctx)

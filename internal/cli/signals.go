@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate"
@@ -33,8 +33,9 @@ func Signals() <-chan os.Signal {
 func (a *app) underSignals(run runFunc) exit.Code {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- a.caught(ctx, run) }()
+	done := make(chan error, 2)
+	crash.Handle(func(p crash.Panic) { done <- a.panicked(p) })
+	go crash.Caught(func() { done <- run(ctx) })()
 
 	code := exit.Done
 	for n := 1; ; n++ {
@@ -65,20 +66,13 @@ func (a *app) underSignals(run runFunc) exit.Code {
 	}
 }
 
-// caught runs the command, and makes an error of a panic: what it says goes out as all else does, without secrets.
-func (a *app) caught(ctx context.Context, run runFunc) (err error) {
-	defer func() {
-		p := recover()
-		if p == nil {
-			return
-		}
-		code := exit.Failed
-		if a.cmd.recovers != "" {
-			code = exit.Partly
-		}
-		err = &mistake{fmt.Sprintf("a mistake of dbctl itself, please report it: %v\n%s", p, debug.Stack()), a.recoverHint(), code}
-	}()
-	return run(ctx)
+// panicked makes an error of a panic: what it says goes out as all else does, without secrets.
+func (a *app) panicked(p crash.Panic) error {
+	code := exit.Failed
+	if a.cmd.recovers != "" {
+		code = exit.Partly
+	}
+	return &mistake{fmt.Sprintf("a mistake of dbctl itself, please report it: %v\n%s", p.Value, p.Stack), a.recoverHint(), code}
 }
 
 // failedItself reports whether a run had failed, and was being put back, before the signal came.

@@ -6,6 +6,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/crash"
 )
 
 // aside sends what nobody waits for. A result that is read and a session that is done with only free memory on the server: the
@@ -34,7 +36,7 @@ func (a *aside) add(req *http.Request) {
 	a.waiting = append(a.waiting, req)
 	if a.timer == nil {
 		a.due = time.Now().Add(asideAtLast)
-		a.timer = time.AfterFunc(asideAtLast, a.flush)
+		a.timer = time.AfterFunc(asideAtLast, crash.Caught(a.flush))
 	}
 }
 
@@ -59,7 +61,7 @@ func (a *aside) flush() {
 	}
 	for _, req := range a.waiting {
 		a.unsent++
-		go a.send(req)
+		go crash.Caught(func() { a.send(req) })()
 	}
 	a.waiting = nil
 }

@@ -31,6 +31,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -156,10 +157,10 @@ func Hail(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s.hail = hail{done: make(chan struct{}), cancel: cancel}
-	go func() {
+	go crash.Caught(func() {
 		defer close(s.hail.done)
 		s.hail.err = s.hello(ctx)
-	}()
+	})()
 	return s, nil
 }
 
@@ -203,7 +204,7 @@ func (s *Server) hello(ctx context.Context) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		asked := make(chan error, 1)
-		go func() { asked <- s.question(ctx) }()
+		go crash.Caught(func() { asked <- s.question(ctx) })()
 		if err := s.login(ctx); err != nil {
 			cancel()
 			<-asked

@@ -14,6 +14,7 @@ import (
 	godatabend "github.com/datafuselabs/databend-go"
 	"github.com/google/uuid"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
@@ -170,7 +171,7 @@ func (s *Session) send(ctx context.Context, st Statement, rows bool, f func(Row)
 	defer c.stop()
 	done := make(chan struct{})
 	var watch sync.WaitGroup
-	watch.Go(func() { s.watch(ctx, c, done) })
+	watch.Go(crash.Caught(func() { s.watch(ctx, c, done) }))
 	err = s.pages(driverCtx, c, st, text.sql, &res, f)
 	close(done)
 	watch.Wait() // a KILL of ours that is on its way must not hit the next statement

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/crash"
 )
 
 const (
@@ -60,7 +62,7 @@ func Daemon(ctx context.Context, args []string) error {
 		_, _ = fmt.Fprintln(parent, readyWord)
 		_ = parent.Close()
 	}
-	go d.watch()
+	go crash.Caught(func() { d.watch() })()
 	select {
 	case <-ctx.Done():
 	case <-d.stop:
@@ -94,7 +96,7 @@ func startDaemon(ctx context.Context, args []string) (*daemon, error) {
 		Version: e.Version, Isolated: e.Isolated, StartedAt: time.Now().UTC().Format(time.RFC3339),
 	}
 	d.control = &http.Server{Handler: d.handler(), ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = d.control.Serve(listener) }()
+	go crash.Caught(func() { _ = d.control.Serve(listener) })()
 	if err := d.record.write(d.dir); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
+
+	"github.com/dbctl/dbctl/internal/crash"
 )
 
 // Ensure returns the engine whose folder is dir/.dbctl, starting its daemon when none runs, and puts changed files of o.Data into their
@@ -130,11 +132,11 @@ func spawn(ctx context.Context, dir string, o Options) error {
 		return fmt.Errorf("start the local engine: %w", err)
 	}
 	said := make(chan string, 1)
-	go func() {
+	go crash.Caught(func() {
 		text, _ := io.ReadAll(read)
 		said <- string(text)
 		_ = cmd.Wait() // it has ended already, or outlives us
-	}()
+	})()
 	select {
 	case text := <-said:
 		if text = strings.TrimSpace(text); text == readyWord {

@@ -12,6 +12,7 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
@@ -48,7 +49,7 @@ func startObjects(buckets []string) (*objectsServer, error) {
 		s.active.Store(time.Now().UnixNano())
 		objects.ServeHTTP(w, r)
 	})
-	go func() { _ = s.http.Serve(listener) }()
+	go crash.Caught(func() { _ = s.http.Serve(listener) })()
 	return s, nil
 }
 

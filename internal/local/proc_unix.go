@@ -10,6 +10,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/crash"
 )
 
 // lockFile takes an exclusive lock on a file, made if missing, waiting until ctx ends. The lock goes with the process.
@@ -92,7 +94,7 @@ func receive(ctx context.Context, ours *os.File) (net.Listener, error) {
 		return nil, wrapChannel(err)
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer context.AfterFunc(ctx, crash.Caught(func() { _ = conn.Close() }))()
 	word, rights := make([]byte, 1), make([]byte, syscall.CmsgSpace(4))
 	n, rn, _, _, err := conn.(*net.UnixConn).ReadMsgUnix(word, rights)
 	if err != nil || n == 0 {

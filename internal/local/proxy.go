@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/crash"
 )
 
 // proxy is the way out of the engine's own network (front/isolate.py): by HTTP, to the object store beside it, without another hop, and
@@ -80,8 +82,8 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 		}
 		done <- struct{}{}
 	}
-	go carry(out, in, buffered)
-	go carry(in, out, out)
+	go crash.Caught(func() { carry(out, in, buffered) })()
+	go crash.Caught(func() { carry(in, out, out) })()
 	<-done
 	<-done
 }
@@ -95,7 +97,7 @@ func (p *proxy) serve(ctx context.Context, channel *os.File) (isolated bool, sto
 		return false, stop, err
 	}
 	server := &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
-	go func() { _ = server.Serve(listener) }()
+	go crash.Caught(func() { _ = server.Serve(listener) })()
 	return true, func() { _ = server.Close() }, nil
 }
 

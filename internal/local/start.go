@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
@@ -131,12 +132,12 @@ func startChild(ctx context.Context, python, password string, o Options, way *pr
 	}
 	_ = theirs.Close() // or its end would not be seen
 	ready := make(chan error, 1)
-	go func() {
+	go crash.Caught(func() {
 		ready <- c.handshake(ctx, stdout, password, o.Extra, way, ours)
 		_, _ = io.Copy(io.Discard, stdout)
 		_ = c.cmd.Wait()
 		close(c.exited)
-	}()
+	})()
 	timer := time.NewTimer(readyWithin)
 	defer timer.Stop()
 	select {

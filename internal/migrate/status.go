@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/migrate/run"
@@ -31,11 +32,11 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 	var h state.History
 	var left []string
 	asked, both := errgroup.WithContext(ctx)
-	asked.Go(func() (err error) {
+	asked.Go(crash.Caught(func() (err error) {
 		h, err = m.store.History(both)
 		return err
-	})
-	asked.Go(func() error {
+	}))
+	asked.Go(crash.Caught(func() error {
 		session, err := m.o.Server.Session(both, nil)
 		if err != nil {
 			return err
@@ -43,7 +44,7 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 		defer session.Close()
 		left, err = savepoint.Leftovers(both, session, m.p.Env.Database)
 		return err
-	})
+	}))
 	if err := asked.Wait(); err != nil {
 		return Status{}, err
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/lint"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -121,7 +122,7 @@ func (c *checker) run(ctx context.Context, tasks []task) error {
 	var wait sync.WaitGroup
 	failed := make([]error, min(lanes, len(tasks)))
 	for i := range failed {
-		wait.Go(func() {
+		wait.Go(crash.Caught(func() {
 			session, err := c.in.Server.Session(ctx, nil)
 			if err != nil {
 				failed[i] = err
@@ -134,7 +135,7 @@ func (c *checker) run(ctx context.Context, tasks []task) error {
 					return
 				}
 			}
-		})
+		}))
 	}
 	wait.Wait()
 	return errors.Join(failed...)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/event"
 )
 
@@ -39,8 +40,9 @@ func (s *status) show(p event.Progress) {
 	if s.stop != nil {
 		return
 	}
-	s.stop, s.done = make(chan struct{}), make(chan struct{})
-	go s.tick(s.stop, s.done)
+	stop, done := make(chan struct{}), make(chan struct{})
+	s.stop, s.done = stop, done
+	go crash.Caught(func() { s.tick(stop, done) })()
 }
 
 func (s *status) tick(stop, done chan struct{}) {
@@ -56,12 +58,16 @@ func (s *status) tick(stop, done chan struct{}) {
 		case <-stop:
 			return
 		case <-t.C:
-			s.lock.Lock()
-			if s.now != nil {
-				draw()
-			}
-			s.lock.Unlock()
+			s.ticked(draw)
 		}
+	}
+}
+
+func (s *status) ticked(draw func()) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if s.now != nil {
+		draw()
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
@@ -76,14 +77,14 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 	}
 	for _, s := range lists {
 		s.rows = make(chan databend.Row, 256)
-		lanes.Go(func() error {
+		lanes.Go(crash.Caught(func() error {
 			err := s.read(ctx)
 			close(s.rows)
 			if err != nil || s.then == nil {
 				return err
 			}
 			return s.then(ctx)
-		})
+		}))
 	}
 	for {
 		at := key{plan: len(plans)}

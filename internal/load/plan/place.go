@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
@@ -54,23 +55,23 @@ SELECT 'now', '', '', '', to_int64(now()), '', false`
 // places asks where loads happen, and once whether the state tables are ours to read: requests beside each other.
 func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, error) {
 	asked, ctx := errgroup.WithContext(ctx)
-	asked.Go(func() error {
+	asked.Go(crash.Caught(func() error {
 		if l.checked {
 			return nil
 		}
 		return state.Open(l.Work, l.Scope).CheckSchema(ctx) // over a session that nothing waits for now
-	})
+	}))
 	made := make([]error, len(loads))
-	asked.Go(func() error {
+	asked.Go(crash.Caught(func() error {
 		for i, j := range loads {
 			if j.Own() {
 				made[i] = l.MakeStage(ctx, j)
 			}
 		}
 		return ctx.Err()
-	})
+	}))
 	var out []place
-	asked.Go(func() error {
+	asked.Go(crash.Caught(func() error {
 		tables, stages := map[string][]string{l.Scope.StateDatabase: {store.LedgerTable}}, []string(nil) // tables by their database
 		for _, j := range loads {
 			tables[j.Database] = append(tables[j.Database], j.Table)
@@ -85,7 +86,7 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 		res, err := l.Look.Query(ctx, databend.Statement{SQL: query.String(), Reads: true})
 		out = l.read(res, loads)
 		return err
-	})
+	}))
 	if err := asked.Wait(); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
@@ -168,19 +169,19 @@ func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
 	both, ctx := errgroup.WithContext(ctx)
 	flashed := make(chan struct{})
-	both.Go(func() error {
+	both.Go(crash.Caught(func() error {
 		defer close(flashed)
 		if !keep {
 			return nil
 		}
 		return l.flashedBack(ctx, plans)
-	})
-	both.Go(func() error {
+	}))
+	both.Go(crash.Caught(func() error {
 		return l.lists(ctx, plans, func(p *Plan, s seen) {
 			<-flashed
 			p.take(s, keep)
 		})
-	})
+	}))
 	if err := both.Wait(); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -107,10 +108,10 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 	// What was planned together with other loads a while ago holds where there is nothing to do.
 	if r.plan = idle; idle == nil || len(idle.Planned()) > 0 || idle.Engine > 0 {
 		var seeing errgroup.Group // what is not seen now is looked at when the lock is taken
-		seeing.Go(func() error {
+		seeing.Go(crash.Caught(func() error {
 			r.seen, _ = r.Store.SeeLocks(ctx)
 			return nil
-		})
+		}))
 		r.plan, err = p.Plan(ctx, j, plan.Want{Options: o})
 		if _ = seeing.Wait(); err != nil {
 			return Result{}, err
@@ -377,7 +378,7 @@ func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
 	defer cancel()
 	freed := make(chan error, 1)
-	go func() { freed <- r.release(ctx) }()
+	go crash.Caught(func() { freed <- r.release(ctx) })()
 	id, looked := r.tableID(ctx)
 	err := cmp.Or(<-freed, fault.Wrap(r.j.Name, "look at the table again", looked))
 	if looked == nil && id != r.plan.TableID && r.res.Files > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -110,11 +111,11 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		return 0, err
 	}
 	opening, both := errgroup.WithContext(ctx)
-	opening.Go(func() error { return r.Store.AppendLedger(both, begins, nil) }) // ahead of the COPY, outside of its transaction
-	opening.Go(func() error {
+	opening.Go(crash.Caught(func() error { return r.Store.AppendLedger(both, begins, nil) })) // ahead of the COPY, outside of its transaction
+	opening.Go(crash.Caught(func() error {
 		_, err := r.Work.Exec(both, databend.Statement{SQL: "BEGIN"})
 		return err
-	})
+	}))
 	open := true
 	defer func() {
 		if open {
@@ -159,8 +160,8 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		return 0, err
 	}
 	last, both := errgroup.WithContext(ctx)
-	last.Go(func() error { return r.guarded(both) })
-	last.Go(func() error { return r.record(both, rows[len(before):]) })
+	last.Go(crash.Caught(func() error { return r.guarded(both) }))
+	last.Go(crash.Caught(func() error { return r.record(both, rows[len(before):]) }))
 	if err := cmp.Or(last.Wait(), r.lock.Fresh(ctx)); err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/event"
 )
 
@@ -41,7 +42,7 @@ func (p *Phases) Enter(phase string) {
 	p.stop = stop
 	tell := func() { p.sink(event.Progress{What: p.what, Phase: phase, ETA: -1}) }
 	tell()
-	go func() {
+	go crash.Caught(func() {
 		t := time.NewTicker(phaseTick)
 		defer t.Stop()
 		for {
@@ -56,5 +57,5 @@ func (p *Phases) Enter(phase string) {
 				p.mu.Unlock()
 			}
 		}
-	}()
+	})()
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/state"
@@ -47,10 +48,10 @@ func Open(ctx context.Context, server *databend.Server, scope state.Scope, run s
 		at       **databend.Session
 		settings map[string]string
 	}{{&s.Work, s.settings}, {&s.Look, nil}, {&s.Words, s.settings}, {&s.side, aside}} {
-		opening.Go(func() (err error) {
+		opening.Go(crash.Caught(func() (err error) {
 			*o.at, err = server.Session(ctx, o.settings)
 			return err
-		})
+		}))
 	}
 	if err := opening.Wait(); err != nil {
 		_ = s.Close()

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -102,7 +103,7 @@ func Execute(
 		return err
 	}
 	var ahead sync.WaitGroup
-	ahead.Go(func() { r.markFirst(ctx) })
+	ahead.Go(crash.Caught(func() { r.markFirst(ctx) }))
 	err = r.begin(ctx, before.State, nil, nil)
 	ahead.Wait()
 	if err != nil {
@@ -211,13 +212,13 @@ func (r *Run) begin(ctx context.Context, before catalog.State, resumed *begun, m
 func (r *Run) steps(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go func() {
+	go crash.Caught(func() {
 		select {
 		case <-r.lock.Lost():
 			cancel(state.ErrRobbed) // ends the statement that runs
 		case <-ctx.Done():
 		}
-	}()
+	})()
 	next := r.start.Step
 	step := func(ctx context.Context, version int64, direction event.Direction) error {
 		if s := r.plan.Steps[next]; s.Version != version || s.Direction != direction {

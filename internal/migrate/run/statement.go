@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
@@ -196,10 +197,10 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 		err error
 	}
 	came := make(chan read, 1)
-	go func() {
+	go crash.Caught(func() {
 		now, err := r.Capture(ctx, objects, r.indexed...)
 		came <- read{now, err}
-	}()
+	})()
 	var err error
 	if guess { // what is there is as it was: mostly so
 		err = r.mark(ctx, p, heads)

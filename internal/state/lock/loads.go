@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/store"
@@ -131,7 +132,7 @@ func (l *Lock) checkTable(ctx context.Context, target string, o Options, standin
 	var besides error
 	var both sync.WaitGroup
 	if o.Beside != nil {
-		both.Go(func() { besides = o.Beside(ctx) })
+		both.Go(crash.Caught(func() { besides = o.Beside(ctx) }))
 	}
 	v, writer, err := standing(ctx, target)
 	both.Wait()
@@ -177,11 +178,11 @@ func (l *Lock) Release(ctx context.Context) error {
 	var dropped error
 	var both sync.WaitGroup
 	if strings.HasPrefix(l.table, runPrefix) {
-		both.Go(func() {
+		both.Go(crash.Caught(func() {
 			if _, err := l.marks.Exec(ctx, databend.Statement{SQL: dropRun(l.db, l.run)}); err != nil {
 				dropped = fmt.Errorf("give lock back: %w", err)
 			}
-		})
+		}))
 	}
 	err := l.giveBack(ctx)
 	both.Wait()

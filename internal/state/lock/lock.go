@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/store"
@@ -198,7 +199,7 @@ func (l *Lock) StopHeart() {
 
 // start starts the heart.
 func (l *Lock) start() {
-	l.beating.Go(func() {
+	l.beating.Go(crash.Caught(func() {
 		tick := time.NewTicker(l.ttl / 3)
 		defer tick.Stop()
 		for {
@@ -212,5 +213,5 @@ func (l *Lock) start() {
 			_ = l.Beat(ctx)
 			cancel()
 		}
-	})
+	}))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -93,12 +94,12 @@ func (d *DB) beside(ctx context.Context, texts ...string) []error {
 			defer another.Close()
 			conn = another
 		}
-		all.Go(func() {
+		all.Go(crash.Caught(func() {
 			errs[i] = Again(ctx, func() error {
 				_, err := conn.Exec(ctx, databend.Statement{SQL: text})
 				return err
 			})
-		})
+		}))
 	}
 	all.Wait()
 	return errs
