@@ -277,7 +277,7 @@ func (d *document) host(e entry) string {
 func (d *document) user(e entry) string {
 	s := d.text(e)
 	if strings.Contains(s, ":") {
-		d.failAt(e.at, e.key+" holds a colon", "write the name alone, and password: DATABEND_PASSWORD, the environment variable that has the password")
+		d.failAt(e.at, e.key+" holds a colon", "write the name alone, and password: DATABEND_PASSWORD, the environment variable that has it")
 	}
 	return s
 }
