@@ -22,122 +22,155 @@ var fileTypes = map[string]bool{
 // readsOf finds what tokens[from:to] read: names after FROM and JOIN, @stages, NEXTVAL(s), CONNECTION_NAME = 'c', FORMAT_NAME = 'f'.
 // Names of common table expressions and table functions are none.
 func (a *analysis) readsOf(from, to int) reads {
-	var (
-		r    reads
-		seen = map[sqltext.Object]bool{}
-		add  = func(o sqltext.Object) {
-			if !seen[o] {
-				seen[o] = true
-				r.names = append(r.names, o)
-			}
+	s := readScan{
+		analysis: a, words: a.Slice(0, to), ctes: a.cteNames(from, to), levels: []level{{query: true}}, seen: map[sqltext.Object]bool{},
+	}
+	for i := from; i < to; {
+		i = s.token(i)
+	}
+	return s.reads
+}
+
+// readScan is a walk over tokens that collects what they read.
+type readScan struct {
+	*analysis
+	reads
+	words  sqltext.Words
+	ctes   map[string]bool
+	levels []level
+	expect bool // a table comes next
+	seen   map[sqltext.Object]bool
+}
+
+// level is what stands between two brackets: query says that FROM begins a list of tables in it, list that we are in one.
+type level struct{ query, list bool }
+
+func (s *readScan) add(o sqltext.Object) {
+	if !s.seen[o] {
+		s.seen[o] = true
+		s.names = append(s.names, o)
+	}
+}
+
+// token takes the token at i and returns where to go on.
+func (s *readScan) token(i int) int {
+	w := s.words
+	wanted := s.expect
+	s.expect = false
+	switch t := w.Tokens[i]; t.Kind {
+	case sqltext.Hint:
+		s.expect = wanted
+	case sqltext.At:
+		if stage, _ := sqltext.StagePath(sqltext.UnescapeAt(w.Text(i))); stage != "" {
+			s.add(sqltext.Object{Kind: sqltext.Stage, Name: stage})
 		}
-		w = a.Words
-		// level is one bracket: query says that FROM begins a list of tables in it, list that we are in one.
-		levels = []struct{ query, list bool }{{query: true}}
-		expect = false // a table comes next
-	)
-	ctes := a.cteNames(from, to)
-	for i := from; i < to; i++ {
-		top := &levels[len(levels)-1]
-		wanted := expect
-		expect = false
-		t := w.Tokens[i]
-		switch t.Kind {
-		case sqltext.Hint:
-			expect = wanted
-		case sqltext.At:
-			if stage, _ := sqltext.StagePath(sqltext.UnescapeAt(w.Text(i))); stage != "" {
-				add(sqltext.Object{Kind: sqltext.Stage, Name: stage})
-			}
-		case sqltext.String:
-			if value, err := sqltext.Unquote(w.Text(i)); err == nil && wanted && strings.HasPrefix(value, "@") {
-				stage, _ := sqltext.StagePath(value[1:])
-				add(sqltext.Object{Kind: sqltext.Stage, Name: stage})
-			}
-		case sqltext.Symbol:
-			switch w.Text(i) {
-			case "(":
-				query := w.Is(i+1, "SELECT") || w.Is(i+1, "WITH") || w.Is(i+1, "FROM") || w.Is(i+1, "VALUES") || w.Symbol(i+1, "(") || wanted
-				group := wanted && !w.Is(i+1, "SELECT") && !w.Is(i+1, "WITH") && !w.Is(i+1, "FROM") && !w.Is(i+1, "VALUES")
-				levels = append(levels, struct{ query, list bool }{query, group})
-				expect = group
-			case ")":
-				if len(levels) > 1 {
-					levels = levels[:len(levels)-1]
-				}
-			case ",":
-				expect = top.list
-			}
-		case sqltext.Word, sqltext.Quoted:
-			if t.Kind == sqltext.Word {
-				switch word := w.Upper(i); word {
-				case "FROM":
-					if top.query && !w.Is(i-1, "DISTINCT") {
-						top.list, expect = true, true
-					}
-					continue
-				case "JOIN":
-					expect = true
-					continue
-				case "LATERAL":
-					expect = wanted
-					continue
-				case "SELECT", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "QUALIFY", "WINDOW", "SET":
-					top.list = false
-					continue
-				case "NEXTVAL":
-					if w.Symbol(i+1, "(") && i+2 < to {
-						q := &sqltext.Reader{Words: w, I: i + 2}
-						if name, ok := q.ObjectName(sqltext.Sequence); ok {
-							o := sqltext.Object{Kind: sqltext.Sequence, Name: name}
-							add(o)
-							r.nextval = append(r.nextval, o)
-						}
-					}
-				case "CONNECTION_NAME", "FORMAT_NAME", "FILE_FORMAT":
-					if !w.Symbol(i+1, "=") && !w.Symbol(i+1, "=>") || i+2 >= to || w.Tokens[i+2].Kind != sqltext.String {
-						continue
-					}
-					value, err := sqltext.Unquote(w.Text(i + 2))
-					switch {
-					case err != nil:
-					case word == "CONNECTION_NAME":
-						add(sqltext.Object{Kind: sqltext.Connection, Name: value})
-					case word == "FORMAT_NAME" || !fileTypes[strings.ToUpper(value)]:
-						add(sqltext.Object{Kind: sqltext.FileFormat, Name: value})
-					}
-				case "STREAM": // AT (STREAM => s)
-					if w.Symbol(i+1, "=>") && i+2 < to {
-						q := &sqltext.Reader{Words: w.Slice(0, to), I: i + 2}
-						if parts, ok := q.Name(); ok {
-							o, _ := a.qualify(sqltext.Table, parts)
-							add(o)
-						}
-					}
-				}
-			}
-			if !wanted {
-				continue
-			}
-			q := &sqltext.Reader{Words: w.Slice(0, to), I: i}
-			parts, ok := q.Name()
-			if !ok || q.Symbol(q.I, "(") || len(parts) == 1 && ctes[parts[0]] || w.Is(i, "IDENTIFIER") {
-				i = q.I - 1
-				continue
-			}
-			o, _ := a.qualify(sqltext.Table, parts)
-			add(o)
-			i = q.I - 1
-			for (q.IsWord("AT") || q.IsWord("CHANGES") || q.IsWord("END")) && q.Symbol(q.I+1, "(") {
-				q.I++
-				q.SkipBrackets()
-			}
-			if q.Take("WITH") && (q.IsWord("CONSUME") || q.Symbol(q.I, "(") && consumes(q)) {
-				r.consumed = append(r.consumed, o)
-			}
+	case sqltext.String:
+		if value, err := sqltext.Unquote(w.Text(i)); err == nil && wanted && strings.HasPrefix(value, "@") {
+			stage, _ := sqltext.StagePath(value[1:])
+			s.add(sqltext.Object{Kind: sqltext.Stage, Name: stage})
+		}
+	case sqltext.Symbol:
+		s.symbol(i, wanted)
+	case sqltext.Word, sqltext.Quoted:
+		if (t.Kind == sqltext.Quoted || !s.keyword(i, wanted)) && wanted {
+			return s.table(i)
 		}
 	}
-	return r
+	return i + 1
+}
+
+// symbol keeps the levels: wanted says that a table comes next.
+func (s *readScan) symbol(i int, wanted bool) {
+	w := s.words
+	top := &s.levels[len(s.levels)-1]
+	switch w.Text(i) {
+	case "(":
+		query := w.Is(i+1, "SELECT") || w.Is(i+1, "WITH") || w.Is(i+1, "FROM") || w.Is(i+1, "VALUES")
+		group := wanted && !query
+		s.levels = append(s.levels, level{query || wanted || w.Symbol(i+1, "("), group})
+		s.expect = group
+	case ")":
+		if len(s.levels) > 1 {
+			s.levels = s.levels[:len(s.levels)-1]
+		}
+	case ",":
+		s.expect = top.list
+	}
+}
+
+// keyword takes a word that says where names stand, or that names something itself. It reports whether the word is no name.
+func (s *readScan) keyword(i int, wanted bool) bool {
+	w := s.words
+	top := &s.levels[len(s.levels)-1]
+	switch word := w.Upper(i); word {
+	case "FROM":
+		if top.query && !w.Is(i-1, "DISTINCT") {
+			top.list, s.expect = true, true
+		}
+		return true
+	case "JOIN":
+		s.expect = true
+		return true
+	case "LATERAL":
+		s.expect = wanted
+		return true
+	case "SELECT", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "QUALIFY", "WINDOW", "SET":
+		top.list = false
+		return true
+	case "NEXTVAL":
+		q := &sqltext.Reader{Words: w, I: i + 2}
+		if name, ok := q.ObjectName(sqltext.Sequence); ok && w.Symbol(i+1, "(") {
+			o := sqltext.Object{Kind: sqltext.Sequence, Name: name}
+			s.add(o)
+			s.nextval = append(s.nextval, o)
+		}
+	case "CONNECTION_NAME", "FORMAT_NAME", "FILE_FORMAT":
+		return s.option(i, word)
+	case "STREAM": // AT (STREAM => s)
+		q := &sqltext.Reader{Words: w, I: i + 2}
+		if parts, ok := q.Name(); ok && w.Symbol(i+1, "=>") {
+			o, _ := s.qualify(sqltext.Table, parts)
+			s.add(o)
+		}
+	}
+	return false
+}
+
+// option takes CONNECTION_NAME = 'c' and the like, and reports whether it is none.
+func (s *readScan) option(i int, word string) (none bool) {
+	w := s.words
+	if !w.Symbol(i+1, "=") && !w.Symbol(i+1, "=>") || i+2 >= len(w.Tokens) || w.Tokens[i+2].Kind != sqltext.String {
+		return true
+	}
+	value, err := sqltext.Unquote(w.Text(i + 2))
+	switch {
+	case err != nil:
+	case word == "CONNECTION_NAME":
+		s.add(sqltext.Object{Kind: sqltext.Connection, Name: value})
+	case word == "FORMAT_NAME" || !fileTypes[strings.ToUpper(value)]:
+		s.add(sqltext.Object{Kind: sqltext.FileFormat, Name: value})
+	}
+	return false
+}
+
+// table takes the name of a table and what stands behind it, and returns where to go on.
+func (s *readScan) table(i int) int {
+	q := &sqltext.Reader{Words: s.words, I: i}
+	parts, ok := q.Name()
+	behind := q.I
+	if !ok || q.Symbol(q.I, "(") || len(parts) == 1 && s.ctes[parts[0]] || s.words.Is(i, "IDENTIFIER") {
+		return behind
+	}
+	o, _ := s.qualify(sqltext.Table, parts)
+	s.add(o)
+	for (q.IsWord("AT") || q.IsWord("CHANGES") || q.IsWord("END")) && q.Symbol(q.I+1, "(") {
+		q.I++
+		q.SkipBrackets()
+	}
+	if q.Take("WITH") && (q.IsWord("CONSUME") || q.Symbol(q.I, "(") && consumes(q)) {
+		s.consumed = append(s.consumed, o)
+	}
+	return behind
 }
 
 // consumes reads (CONSUME = TRUE, …).
