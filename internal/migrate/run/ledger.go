@@ -84,6 +84,20 @@ type holdings struct {
 	origins            map[string][]state.Origin
 }
 
+func (e *Env) holdings(ctx context.Context, ids, names []string) (holdings, error) {
+	slices.Sort(ids)
+	held, origins, err := e.Store.Holdings(ctx, slices.Compact(ids), names)
+	x := holdings{map[string]int64{}, map[string]int64{}, map[[2]string]bool{}, map[string][]state.Origin{}}
+	for _, h := range held {
+		x.files[h.TableID], x.called[[2]string{h.TableID, h.Target}] = max(x.files[h.TableID], h.Files), true
+		x.quarantined[h.TableID] += h.Quarantined
+	}
+	for _, o := range origins {
+		x.origins[o.TableID] = append(x.origins[o.TableID], o)
+	}
+	return x, err
+}
+
 // sources are the tables whose ledger is about rows of the one with this id, by what it was made with, and before a time (0: any).
 func (x holdings) sources(id string, until int64, name string) (out []state.LedgerSource) {
 	for _, o := range x.origins[id] {
@@ -103,79 +117,86 @@ func (x holdings) sources(id string, until int64, name string) (out []state.Ledg
 func (e *Env) FollowLedger(
 	ctx context.Context, h state.History, steps []plan.Step, before catalog.State, dryRun bool,
 ) (LedgerMoves, error) {
-	var out LedgerMoves
 	some := func(is func(plan.Statement) bool) bool {
 		return slices.ContainsFunc(steps, func(s plan.Step) bool { return slices.ContainsFunc(s.Statements, is) })
 	}
 	if !h.Exists || !some(replaces) && !some(fills) {
-		return out, nil
+		return LedgerMoves{}, nil
 	}
 	was := warehouse{}
 	was.learn(before)
 	if err := e.findSources(ctx, steps, was); err != nil {
-		return out, err
+		return LedgerMoves{}, err
 	}
-	l := lineage.New(was)
-	all := make([]map[sqltext.Object]lineage.Find, len(steps))
-	var ids, names []string
-	for i, s := range steps {
-		all[i] = map[sqltext.Object]lineage.Find{}
-		for _, st := range s.Statements {
-			l.Apply(st.Effect)
-		}
-		for _, o := range l.Tables() {
-			f := l.At(o)
-			all[i][o] = f
-			former := was[l.Former(o)]
-			if f.There && (!f.Same && (former.Exists || len(f.Rows) > 0) || f.Refilled || f.Same && len(f.Rows) > 1) {
-				names = append(names, display(o))
-				for _, r := range f.Rows {
-					ids = append(ids, was[r].ID)
-				}
-				if former.Exists {
-					ids = append(ids, former.ID)
-				}
-			}
-			if (dryRun || f.Hidden) && former.Exists {
-				ids = append(ids, former.ID)
-			}
-		}
-	}
-	slices.Sort(ids)
-	held, origins, err := e.Store.Holdings(ctx, slices.Compact(ids), names)
+	t := traceOf(was, steps, dryRun)
+	x, err := e.holdings(ctx, t.ids, t.rebuilt)
 	if err != nil {
-		return out, err
+		return LedgerMoves{}, err
 	}
-	x := holdings{map[string]int64{}, map[string]int64{}, map[[2]string]bool{}, map[string][]state.Origin{}}
-	for _, h := range held {
-		x.files[h.TableID], x.called[[2]string{h.TableID, h.Target}] = max(x.files[h.TableID], h.Files), true
-		x.quarantined[h.TableID] += h.Quarantined
+	out, carried := t.moves(steps, x)
+	out.Notes = ledgerNotes(t.Lineage, was, x.files, carried)
+	out.Warnings, err = e.doubled(ctx, t.Lineage, was, x)
+	for _, o := range t.Tables() {
+		if n := x.files[was[t.Former(o)].ID]; n > 0 && t.At(o).Hidden {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("table %s goes back by FLASHBACK and is changed behind that: of its %s, those "+
+				"whose rows went are still held for loaded, and no load notices it. dbctl load NAME --mark new --path GLOB --reason WHY "+
+				"takes them again", display(o), event.Plural(n, "loaded file")))
+		}
 	}
-	for _, o := range origins {
-		x.origins[o.TableID] = append(x.origins[o.TableID], o)
+	return out, err
+}
+
+// trace is where the rows of tables are behind each step.
+type trace struct {
+	*lineage.Lineage
+	was     warehouse
+	behind  []map[sqltext.Object]lineage.Find // each step
+	rebuilt []string                          // names of tables that are left with rows of others
+	ids     []string                          // of the tables that the ledger is asked about; a dry run asks about each
+}
+
+func traceOf(was warehouse, steps []plan.Step, dryRun bool) trace {
+	t := trace{Lineage: lineage.New(was), was: was}
+	for _, s := range steps {
+		for _, st := range s.Statements {
+			t.Apply(st.Effect)
+		}
+		behind := map[sqltext.Object]lineage.Find{}
+		for _, o := range t.Tables() {
+			f, former := t.At(o), t.former(o)
+			behind[o] = f
+			rebuilt := f.There && (!f.Same && (former.Exists || len(f.Rows) > 0) || f.Refilled || f.Same && len(f.Rows) > 1)
+			if rebuilt {
+				t.rebuilt = append(t.rebuilt, display(o))
+				for _, r := range f.Rows {
+					t.ids = append(t.ids, was[r].ID)
+				}
+			}
+			if former.Exists && (rebuilt || dryRun || f.Hidden) {
+				t.ids = append(t.ids, former.ID)
+			}
+		}
+		t.behind = append(t.behind, behind)
 	}
-	out.carries, out.fills = make([][]carry, len(steps)), make([][]fill, len(steps))
+	return t
+}
+
+// former is the table that the run found under a name, whatever the name is by now.
+func (t trace) former(o sqltext.Object) catalog.ObjectState { return t.was[t.Former(o)] }
+
+// moves are what each step does to the ledger, and the tables whose ledger goes along.
+func (t trace) moves(steps []plan.Step, x holdings) (LedgerMoves, map[sqltext.Object]bool) {
+	out := LedgerMoves{carries: make([][]carry, len(steps)), fills: make([][]fill, len(steps))}
 	carried := map[sqltext.Object]bool{}
 	for i := range steps {
-		for _, o := range l.Tables() {
-			f := all[i][o]
-			if !f.There || f.Same && !f.Refilled || i > 0 && alike(all[i-1][o], f) && !touches(steps[i], o) {
+		for _, o := range t.Tables() {
+			f := t.behind[i][o]
+			if !f.There || f.Same && !f.Refilled || i > 0 && alike(t.behind[i-1][o], f) && !touches(steps[i], o) {
 				continue
 			}
-			c, made := carry{table: o, refilled: f.Refilled}, fill{table: o}
-			for _, r := range f.Rows {
-				id := was[r].ID
-				if x.files[id] > 0 && (r == f.Was) == f.Refilled && (r == l.Former(o) || x.called[[2]string{id, display(o)}]) {
-					c.from = append(c.from, state.LedgerSource{ID: id})
-				} else if f.Was == (sqltext.Object{}) && (x.files[id] > 0 || len(x.origins[id]) > 0) {
-					made.of = append(made.of, id)
-				}
-				if !f.Refilled {
-					c.from = append(c.from, x.sources(id, 0, display(o))...)
-				}
-			}
+			c, made := t.move(o, f, x)
 			carried[o] = c.from != nil
-			if former := was[l.Former(o)]; !f.Same && former.Exists && x.quarantined[former.ID] > 0 &&
+			if former := t.former(o); !f.Same && former.Exists && x.quarantined[former.ID] > 0 &&
 				!slices.ContainsFunc(c.from, func(s state.LedgerSource) bool { return s.ID == former.ID }) {
 				c.from = append(c.from, state.LedgerSource{ID: former.ID, Quiet: true})
 			}
@@ -187,16 +208,24 @@ func (e *Env) FollowLedger(
 			}
 		}
 	}
-	out.Notes = ledgerNotes(l, was, x.files, carried)
-	out.Warnings, err = e.doubled(ctx, l, was, x)
-	for _, o := range l.Tables() {
-		if n := x.files[was[l.Former(o)].ID]; n > 0 && l.At(o).Hidden {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("table %s goes back by FLASHBACK and is changed behind that: of its %s, those "+
-				"whose rows went are still held for loaded, and no load notices it. dbctl load NAME --mark new --path GLOB --reason WHY "+
-				"takes them again", display(o), event.Plural(n, "loaded file")))
+	return out, carried
+}
+
+// move is what the ledger must know of a table that a step leaves so: whose ledger holds for it, or whose rows it was made with.
+func (t trace) move(o sqltext.Object, f lineage.Find, x holdings) (carry, fill) {
+	c, made := carry{table: o, refilled: f.Refilled}, fill{table: o}
+	for _, r := range f.Rows {
+		id := t.was[r].ID
+		if x.files[id] > 0 && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, display(o)}]) {
+			c.from = append(c.from, state.LedgerSource{ID: id})
+		} else if f.Was == (sqltext.Object{}) && (x.files[id] > 0 || len(x.origins[id]) > 0) {
+			made.of = append(made.of, id)
+		}
+		if !f.Refilled {
+			c.from = append(c.from, x.sources(id, 0, display(o))...)
 		}
 	}
-	return out, err
+	return c, made
 }
 
 // doubled warns of tables that get the rows of another one into which files were loaded that were loaded into them too.
