@@ -1,6 +1,7 @@
 package load
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -412,6 +413,71 @@ func TestListedTogetherAsAlone(t *testing.T) {
 	}
 	if got := alone[slices.IndexFunc(alone, func(e event.LoadState) bool { return e.Load == "all" })]; got.Counts["vanished"] != 1 || got.Counts["new"] != 1 || got.Rows != 5 {
 		t.Errorf("got %+v, want one vanished, one new, 5 rows", got)
+	}
+}
+
+// Beside a large ledger the server joins the listing with it: what it gives is what is read beside a small one.
+func TestLargeLedger(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	own := w.fromURI("p/", castRows, func(ld *project.Load) { ld.Name = "own" })
+	below := w.load(strings.Replace(copyRows, "/p/", "/p/x/", 1), func(ld *project.Load) { ld.Name = "below" })
+	files := w.load(copyRows+" FILES = ('a.parquet', 'gone.parquet', 'new.parquet', 'nowhere.parquet')", func(ld *project.Load) { ld.Name = "files" })
+	w.Put(t, "p/uri.parquet", rows(1, 3))
+	w.Put(t, "p/x/uri.parquet", rows(4, 3))
+	w.mustRun(own, plan.Options{}, 2, 6)
+	for i, name := range []string{"a", "gone", "changed", "again", "x/b", "x/ü 1"} {
+		w.Put(t, "p/"+name+".parquet", rows(10*i, 2))
+	}
+	w.mustRun(ld, plan.Options{}, 6, 12)
+	w.Put(t, "p/bad.parquet", rows(1, 1)[:90])
+	w.Put(t, "p/given up.parquet", rows(1, 1)[:90])
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, exit.Partly)
+	for as, path := range map[string]string{"quarantined": "p/given up.parquet", "new": "p/again.parquet"} {
+		if err := w.mark(ld, as, plan.Options{Path: path}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Put(t, "p/past.parquet", rows(81, 2))
+	w.Put(t, "p/past and gone.parquet", rows(91, 2))
+	w.SQL(t, ld.Statement.SQL+" FILES = ('past.parquet', 'past and gone.parquet')") // a task
+	w.Put(t, "p/changed.parquet", rows(71, 5))
+	w.Put(t, "p/new.parquet", rows(101, 1))
+	w.Put(t, "p/x/new.parquet", rows(102, 1))
+	for _, name := range []string{"p/gone.parquet", "p/past and gone.parquet"} {
+		w.Delete(t, name)
+	}
+	plans := func() (out []string) {
+		for _, ld := range []project.Load{ld, own, below, files} {
+			for _, o := range []plan.Options{{Verbose: true}, {Path: "*a*"}} {
+				p, err := w.plan(ld, o)
+				if p == nil {
+					t.Fatalf("%s %+v: %v", ld.Name, o, err)
+				}
+				out = append(out, fmt.Sprintf("%s %+v: %v, %d past us; %v", ld.Name, o, p.Counts, p.Engine, err))
+				for _, f := range p.Files {
+					out = append(out, fmt.Sprintf("%s %+v: %s %s, %d rows, %v %v: %s", ld.Name, o, f.Path, f.State, f.Rows, f.Planned, f.Aliases, f.Reason))
+				}
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	small := plans()
+	w.SQL(t, "CREATE TABLE one AS SELECT * FROM "+w.StateDB+".ledger LIMIT 1", "UPDATE one SET table_id = 'other'",
+		"INSERT INTO "+w.StateDB+".ledger SELECT one.* FROM one, numbers(100000)")
+	if diff := cmp.Diff(small, plans()); diff != "" {
+		t.Errorf("-small +large:\n%s", diff)
+	}
+	if len(small) < 30 {
+		t.Errorf("planned too little to compare:\n%s", strings.Join(small, "\n"))
+	}
+	for _, want := range []int{3, 0} {
+		if res, err := w.run(ld, plan.Options{OnChanged: "skip"}); res.Files != want {
+			t.Errorf("loaded %d files, want %d: %v", res.Files, want, err)
+		}
 	}
 }
 

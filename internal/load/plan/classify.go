@@ -28,23 +28,28 @@ type word struct {
 	rows                          int64
 }
 
-// wordColumns are what readWord reads of the ledger.
-var wordColumns = func() string {
+// loadedColumns are what readWord reads of the ledger's words for loaded, and wordColumns of all.
+var loadedColumns, wordColumns = func() (loaded, all string) {
 	id := sqltext.Ident
-	return strings.Join([]string{
-		"to_int64(" + id(ledger.ColAt) + ")", id(ledger.ColEventID), id(ledger.ColState), id(ledger.ColSize), id(ledger.ColETag),
-		"to_int64(TRY_CAST(" + id(ledger.ColMtime) + " AS TIMESTAMP))", id(ledger.ColRows), id(ledger.ColChecksum), id(ledger.ColSource),
-		id(ledger.ColError), id(ledger.ColReason), id(ledger.ColStage), id(ledger.ColStageURL),
+	loaded = strings.Join([]string{
+		"to_int64(" + id(ledger.ColAt) + ")", id(ledger.ColEventID), id(ledger.ColSize), id(ledger.ColETag),
+		"to_int64(TRY_CAST(" + id(ledger.ColMtime) + " AS TIMESTAMP))", id(ledger.ColRows), id(ledger.ColSource), id(ledger.ColStage),
+		id(ledger.ColStageURL),
 	}, ", ")
+	return loaded, loaded + ", " + id(ledger.ColState) + ", " + id(ledger.ColChecksum) + ", " + id(ledger.ColError) + ", " + id(ledger.ColReason)
 }()
 
-// readWord reads the URL of a place, and wordColumns behind it.
+// readWord reads the URL of a place, and loadedColumns or wordColumns behind it.
 func readWord(r databend.Row) (stageURL string, w word) {
 	at := func(i int) string { return r[i].String }
-	return at(0), word{
-		at: moment(at(1)), event: at(2), state: at(3), object: object{session.Number(at(4)), at(5), moment(at(6))}, rows: session.Number(at(7)),
-		checksum: at(8), source: at(9), text: cmp.Or(at(10), at(11)), stage: at(12), url: at(13),
+	w = word{
+		at: moment(at(1)), event: at(2), object: object{session.Number(at(3)), at(4), moment(at(5))}, rows: session.Number(at(6)),
+		source: at(7), stage: at(8), url: at(9), state: ledger.FileLoaded,
 	}
+	if more := r[10:]; len(more) > 0 {
+		w.state, w.checksum, w.text = more[0].String, more[1].String, cmp.Or(more[2].String, more[3].String)
+	}
+	return at(0), w
 }
 
 // after reports whether w was said after o: the last word holds.

@@ -34,7 +34,7 @@ func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
 		if !p.scope.place.fuse || p.scope.place.ledgerRows == 0 || p.TableRows == 0 {
 			continue
 		}
-		p.flashed, large = map[string]bool{}, p.scope.place.semiJoined()
+		p.flashed, large = map[string]bool{}, p.scope.place.large()
 		ids = append(ids, p.TableID)
 		heads = append(heads, fmt.Sprintf("(SELECT %d AS i, %s AS id, %s AS url, timestamp AS since FROM fuse_snapshot(%s, %s) LIMIT 1)", i,
 			sqltext.Quote(p.TableID), sqltext.Literal(p.StageURL), sqltext.Quote(p.Job.Database), sqltext.Quote(p.Job.Table)))

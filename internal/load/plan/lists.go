@@ -45,12 +45,16 @@ type seen struct {
 	aliases           []string // its path below the roots of other places that it was loaded through
 }
 
-// semiJoinFrom is the number of rows in the ledger from which on only those about listed names are asked for: the server lists the stage
-// a second time for that, and an object listed costs it as much as two rows sent.
-const semiJoinFrom = 100_000
+// largeFrom is the number of rows in the ledger from which on it is large: most of them are about files that are no longer listed, and the
+// server is to send only the others. It then joins the listing with the ledger's words for loaded; a plan of few files takes twice as
+// long so.
+const largeFrom = 100_000
 
-// semiJoined reports whether the ledger is so large that it is asked about listed names only.
-func (at place) semiJoined() bool { return at.ledgerRows >= semiJoinFrom }
+// large reports whether the ledger is.
+func (at place) large() bool { return at.ledgerRows >= largeFrom }
+
+// joined reports whether the server joins the listing with the ledger. A COPY with FILES names what it asks about.
+func (q scope) joined() bool { return q.place.large() && q.job.Files == nil }
 
 // lists reads, beside each other, what is in the stages, what the engine remembers and what the ledger knows of the files of plans, and
 // gives take what they say of each path, in order: the server sorts them. Of what is in the stages, which may be millions, one page is
@@ -59,22 +63,24 @@ func (at place) semiJoined() bool { return at.ledgerRows >= semiJoinFrom }
 func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s seen)) error {
 	var inStage, recorded []string
 	for i, p := range plans {
-		inStage = append(inStage, p.scope.inStage(i)...)
+		inStage = append(inStage, p.scope.inStage(i, l.Store)...)
 		if !p.scope.place.unwritten { // each table asked about costs the server 10 ms
 			recorded = append(recorded, p.scope.recorded(i))
 		}
 	}
 	words := l.questions(plans, func(scope) bool { return true }, func(q scope, i int) []string { return q.words(i, l.Store) }, wordsTogether)
+	within := ctx
 	lanes, ctx := errgroup.WithContext(ctx)
 	lists := [...]*list{
 		{s: l.Look, parts: inStage},
 		{s: l.Work, parts: recorded, whole: true},
 		{
-			s: l.Words, parts: words, whole: !slices.ContainsFunc(plans, func(p *Plan) bool { return p.scope.place.semiJoined() }),
-			each: func(r databend.Row) []databend.Row { return readings(r, plans[session.Number(r[0].String)].StageURL) },
+			s: l.Words, parts: words, whole: !slices.ContainsFunc(plans, func(p *Plan) bool { return p.scope.place.large() }),
+			each: func(r databend.Row) []databend.Row { return read(r, plans[session.Number(r[0].String)].StageURL) },
 			then: func(ctx context.Context) error { return l.known(ctx, plans) },
 		},
 	}
+	lost := map[*Plan][]seen{} // remembered, and no longer listed
 	for _, s := range lists {
 		s.rows = make(chan databend.Row, 256)
 		lanes.Go(crash.Caught(func() error {
@@ -100,28 +106,72 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		what := seen{path: at.path}
 		for r, ok := lists[0].next(at); ok; r, ok = lists[0].next(at) {
 			what.here, what.listed, what.matched = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)}, truth(r[3].String)
+			if word := r[4:]; len(word) > 0 && word[0].Valid {
+				what.hear(p, word)
+			}
 		}
 		for r, ok := lists[1].next(at); ok; r, ok = lists[1].next(at) {
 			what.remembered, what.recorded = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)}
 		}
 		for r, ok := lists[2].next(at); ok; r, ok = lists[2].next(at) {
-			url, w := readWord(r)
-			last := &what.word
-			if url != p.StageURL {
-				last = &what.otherStages
-			}
-			if w.after(*last) {
-				*last = w
-			}
-			if url == p.StageURL && w.url != url && w.state == ledger.FileLoaded {
-				what.aliases = append(what.aliases, strings.TrimPrefix(url+at.path, w.url))
-			}
+			what.hear(p, r)
 		}
-		if what.here || p.scope.covers(at.path) {
+		switch {
+		case p.scope.joined() && what.remembered && !what.here:
+			lost[p] = append(lost[p], what)
+		case what.here || p.scope.covers(at.path):
 			take(p, what)
 		}
 	}
-	return lanes.Wait()
+	if err := lanes.Wait(); err != nil {
+		return err
+	}
+	return l.lost(within, lost, take)
+}
+
+// hear takes in a word of the ledger, as readWord reads it.
+func (s *seen) hear(p *Plan, r databend.Row) {
+	url, w := readWord(r)
+	last := &s.word
+	if url != p.StageURL {
+		last = &s.otherStages
+	}
+	if w.after(*last) {
+		*last = w
+	}
+	if url == p.StageURL && w.url != url && w.state == ledger.FileLoaded {
+		s.aliases = append(s.aliases, strings.TrimPrefix(url+s.path, w.url))
+	}
+}
+
+// lost asks for the words about files that the engine remembers and the stage has no longer, where the listing was joined: those are in
+// neither answer.
+func (l *Planner) lost(ctx context.Context, lost map[*Plan][]seen, take func(p *Plan, s seen)) error {
+	for p, files := range lost {
+		for some := range slices.Chunk(files, LedgerRows) {
+			at, names := map[string]*seen{}, make([]string, len(some))
+			for i := range some {
+				at[some[i].path], names[i] = &some[i], some[i].path
+			}
+			var parts []string
+			for _, rows := range p.scope.readings(l.Store, ledger.FileLoaded) {
+				parts = append(parts, "SELECT "+rows.path+", "+rows.url+", "+loadedColumns+rows.from+" AND "+rows.path+" IN ("+sqltext.Literals(names)+")")
+			}
+			_, err := l.Words.Each(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ")}, func(r databend.Row) error {
+				at[r[0].String].hear(p, r[1:])
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		for _, s := range files {
+			if p.scope.covers(s.path) {
+				take(p, s)
+			}
+		}
+	}
+	return nil
 }
 
 // key is where a row belongs.
@@ -209,13 +259,24 @@ func (s *list) next(at key) (databend.Row, bool) {
 	return s.head, true
 }
 
-// inStage lists what is there: size, etag, mtime, and whether it is one of the load's.
-func (q scope) inStage(i int) (out []string) {
+// inStage lists what is there: size, etag, mtime, and whether it is one of the load's; where the listing is joined with the ledger's
+// words for loaded, a row for each.
+func (q scope) inStage(i int, store *state.Store) (out []string) {
 	for _, p := range q.prefixes {
-		sql := "SELECT " + strconv.Itoa(i) + " AS i, name AS path, size, coalesce(md5, ''), to_int64(TRY_CAST(last_modified AS " +
-			"TIMESTAMP)), " + q.job.Matches("name") + " FROM LIST_STAGE(location=>" + sqltext.Literal("@"+q.job.Copy.Stage+"/"+p) + ")"
+		columns := strconv.Itoa(i) + " AS i, s.name AS path, s.size, coalesce(s.md5, ''), to_int64(TRY_CAST(s.last_modified AS TIMESTAMP)), " +
+			q.job.Matches("s.name")
+		from := "LIST_STAGE(location=>" + sqltext.Literal("@"+q.job.Copy.Stage+"/"+p) + ") AS s"
+		if q.joined() {
+			var words []string
+			for _, rows := range q.readings(store, ledger.FileLoaded) {
+				words = append(words, "SELECT "+rows.path+" AS path, "+rows.url+" AS url, "+loadedColumns+rows.from)
+			}
+			columns += ", w.* EXCLUDE(path)"
+			from = "(" + strings.Join(words, " UNION ALL ") + ") AS w RIGHT JOIN " + from + " ON w.path = s.name"
+		}
+		sql := "SELECT " + columns + " FROM " + from
 		if q.glob != nil {
-			sql += " WHERE regexp_like(name, " + sqltext.Literal(q.glob.String()) + ", 'c')"
+			sql += " WHERE regexp_like(s.name, " + sqltext.Literal(q.glob.String()) + ", 'c')"
 		}
 		out = append(out, sql)
 	}
@@ -237,8 +298,8 @@ func (q scope) recordedName() string {
 // for by themselves: they are few, and plain columns are what blocks are pruned by and names are found by five times as fast. Of a small
 // one a second scan takes the server longer than to read the rows here.
 
-// readings are a row of the ledger as it was written, and as it is read from the place with this URL.
-func readings(r databend.Row, url string) []databend.Row {
+// read is a row of the ledger as it was written, and as it is read from the place with this URL.
+func read(r databend.Row, url string) []databend.Row {
 	path, below := strings.CutPrefix(r[2].String+r[1].String, url)
 	if r[2].String == url || !below {
 		return []databend.Row{r}
@@ -260,48 +321,50 @@ func (q scope) belowHere() string {
 		utf8.RuneCountInString(q.place.url)+1)
 }
 
-// rowsHere is the path, and FROM and WHERE, of rows about files of the load's place; beside a large ledger of those that were written for
-// this place, and of those that were written for another.
-func (q scope) rowsHere(store *state.Store) (out [][2]string) {
+// A reading is how rows of the ledger are read from the load's place.
+type reading struct{ path, url, from string } // expressions; FROM and WHERE
+
+// readings are all that a large ledger says about the load's names, of one state if that is given: as it was written, and from another
+// place about files of this one.
+func (q scope) readings(store *state.Store, only string) []reading {
 	path, url, words := sqltext.Ident(ledger.ColPath), sqltext.Ident(ledger.ColStageURL), WordsAbout(store, q.place.tableID)
-	if !q.place.semiJoined() {
-		return [][2]string{{q.belowHere(), words + " AND " + q.here() + q.named(" AND ", q.belowHere())}}
+	if only != "" {
+		words = AboutTable(store, q.place.tableID) + " AND " + sqltext.Ident(ledger.ColState) + "=" + sqltext.Quote(only)
 	}
 	is := sqltext.Literal(q.place.url)
-	return [][2]string{
-		{path, words + q.named(" AND ", path) + " AND " + url + "=" + is},
-		{q.belowHere(), words + q.named(" AND ", q.belowHere()) + " AND " + url + "<>" + is + " AND " + q.here()},
+	return []reading{
+		{path, url, words + q.named(" AND ", path)},
+		{q.belowHere(), is, words + q.named(" AND ", q.belowHere()) + " AND " + url + "<>" + is + " AND " + q.here()},
 	}
 }
 
-// words are the ledger's rows about the table and the names, for readWord; beside a large ledger with their readings.
+// rowsHere are the readings of rows about files of the load's place.
+func (q scope) rowsHere(store *state.Store) []reading {
+	if q.place.large() {
+		all := q.readings(store, "")
+		all[0].from += " AND " + all[0].url + "=" + sqltext.Literal(q.place.url)
+		return all
+	}
+	return []reading{{q.belowHere(), "", WordsAbout(store, q.place.tableID) + " AND " + q.here() + q.named(" AND ", q.belowHere())}}
+}
+
+// words are the ledger's rows about the table and the names, for readWord: of a small one all, of a large one with their readings and,
+// where the listing has those, without the words for loaded.
 func (q scope) words(i int, store *state.Store) (out []string) {
 	path, url := sqltext.Ident(ledger.ColPath), sqltext.Ident(ledger.ColStageURL)
-	part := func(path, url, where string) string {
-		return fmt.Sprintf("SELECT %d AS i, %s AS path, %s AS url, %s%s%s", i, path, url, wordColumns, WordsAbout(store, q.place.tableID), where)
+	all := []reading{{path, url, WordsAbout(store, q.place.tableID)}}
+	if q.place.large() {
+		all = q.readings(store, "")
+	} else if named := q.named("", path); named != "" {
+		all[0].from += " AND (" + named + " OR " + q.here() + q.named(" AND ", q.belowHere()) + ")"
 	}
-	if !q.place.semiJoined() {
-		where := ""
-		if named := q.named("", path); named != "" {
-			where = " AND (" + named + " OR " + q.here() + q.named(" AND ", q.belowHere()) + ")"
+	for _, rows := range all {
+		if q.joined() {
+			rows.from += " AND " + sqltext.Ident(ledger.ColState) + "<>" + sqltext.Quote(ledger.FileLoaded)
 		}
-		return []string{part(path, url, where)}
+		out = append(out, fmt.Sprintf("SELECT %d AS i, %s AS path, %s AS url, %s%s", i, rows.path, rows.url, wordColumns, rows.from))
 	}
-	listed := func(path string) string {
-		if q.job.Files != nil {
-			return ""
-		}
-		names := []string{"SELECT " + q.recordedName() + " FROM copy_history(" + sqltext.Quote(q.job.Target) + ")"}
-		for _, p := range q.prefixes {
-			names = append(names, "SELECT name FROM LIST_STAGE(location=>"+sqltext.Literal("@"+q.job.Copy.Stage+"/"+p)+")")
-		}
-		return " AND " + path + " IN (" + strings.Join(names, " UNION ALL ") + ")"
-	}
-	is := sqltext.Literal(q.place.url)
-	return []string{
-		part(path, url, q.named(" AND ", path)+listed(path)),
-		part(q.belowHere(), is, q.named(" AND ", q.belowHere())+" AND "+url+"<>"+is+" AND "+q.here()+listed(q.belowHere())),
-	}
+	return out
 }
 
 // WordsAbout is FROM and WHERE of the ledger's words about a table.
@@ -344,8 +407,8 @@ func (q scope) known(i int, store *state.Store) string {
 	}
 	var rowsHere []string
 	for _, rows := range q.rowsHere(store) {
-		rowsHere = append(rowsHere, "SELECT "+rows[0]+" AS path, to_int64("+id(ledger.ColAt)+") AS said, "+id(ledger.ColState)+" AS st, "+
-			id(ledger.ColRows)+" AS n"+rows[1])
+		rowsHere = append(rowsHere, "SELECT "+rows.path+" AS path, to_int64("+id(ledger.ColAt)+") AS said, "+id(ledger.ColState)+" AS st, "+
+			id(ledger.ColRows)+" AS n"+rows.from)
 	}
 	return strings.NewReplacer(
 		"{PLAN}", strconv.Itoa(i), "{NAMED}", path, "{ROWS}", rows, "{GLOB}", glob,

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -88,7 +87,7 @@ func (l *Planner) Plans(ctx context.Context, loads []*source.Load, o Want) (map[
 	}
 	out := map[*source.Load]*Plan{}
 	for _, p := range plans {
-		if missed, err := l.missed(ctx, p); err == nil && !missed && l.finish(ctx, p, o) == nil {
+		if l.finish(ctx, p, o) == nil {
 			out[p.Job] = p
 		}
 	}
@@ -146,21 +145,8 @@ func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 	} else if err := l.recent(ctx, o.Full, p); err != nil {
 		return nil, err
 	}
-	for try := 0; ; try++ {
-		if err := l.files(ctx, []*Plan{p}, true); err != nil {
-			return nil, err
-		}
-		missed, err := l.missed(ctx, p)
-		switch {
-		case err != nil:
-			return nil, fault.Wrap(j.Name, "read the ledger", err)
-		case missed && try == Replans:
-			return nil, fault.Errorf(j.Name, exit.Failed, "dbctl load "+j.Name, "files are replaced again and again while they are looked at")
-		}
-		if !missed {
-			break
-		}
-		p = p.fresh()
+	if err := l.files(ctx, []*Plan{p}, true); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -239,35 +225,6 @@ func (p *Plan) fresh() *Plan {
 		Counts: map[State]Count{}, Job: p.Job,
 		listedNames: map[string]bool{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
 	}
-}
-
-// skew is by how much the clocks of the server and of the store may differ.
-const skew = 15 * time.Second
-
-// missed looks for words about new files that were put a moment ago: beside a large ledger the words are those about the names of
-// another listing, in which a file that was just being replaced is not.
-func (l *Planner) missed(ctx context.Context, p *Plan) (bool, error) {
-	if !p.scope.place.semiJoined() || p.Job.Files != nil {
-		return false, nil
-	}
-	young := p.scope.place.at.Add(-skew)
-	var names []string
-	for _, f := range p.Files {
-		if f.State == New && !f.told && f.Mtime.After(young) {
-			names = append(names, f.Path)
-		}
-	}
-	for names := range slices.Chunk(names, LedgerRows) {
-		var parts []string
-		for _, rows := range p.scope.rowsHere(l.Store) {
-			parts = append(parts, "SELECT 1"+rows[1]+" AND "+rows[0]+" IN ("+sqltext.Literals(names)+")")
-		}
-		res, err := l.Words.Query(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ") + " LIMIT 1"})
-		if err != nil || len(res.Rows) > 0 {
-			return true, err
-		}
-	}
-	return false, nil
 }
 
 // tells reports whether a word of this state says what the table's rows are, or are not, from.

@@ -12,7 +12,7 @@ import (
 // long as a minute (200 loads: 34 s, and 0.2 s together).
 
 // alike reports whether nothing but its place and its folders tells the load's questions from those of others.
-func (q scope) alike() bool { return q.glob == nil && q.job.Files == nil && !q.place.semiJoined() }
+func (q scope) alike() bool { return q.glob == nil && q.job.Files == nil && !q.place.large() }
 
 // questions are the parts of a UNION ALL that ask the ledger about those plans that want it: alone about one, joined about all that are
 // alike.
