@@ -297,57 +297,88 @@ func (p *parser) selectList() error {
 	return p.Fail("COPY's SELECT without FROM", toQuery)
 }
 
-// selectItem reads the item tokens[from:to].
+// selectItem reads the item tokens[from:to]: an expression, which may be cast, and an alias.
 func (p *parser) selectItem(from, to int) SelectItem {
-	item := SelectItem{Text: p.Src[p.Tokens[from].Start:p.Tokens[to-1].End]}
-	end := to
-	if to-from > 2 && p.Is(to-2, "AS") && p.Tokens[to-1].Kind != sqltext.Symbol {
-		end = to - 2
-	}
-	value := p.part(from, end)
-	item.Value = value.text(0, end-from)
-	item.Expr, item.Cast = value.cast()
 	q := p.part(from, to)
-	bracketed := q.IsWord("CAST") || q.IsWord("TRY_CAST")
-	if bracketed {
-		q.I++
-		if !q.TakeSymbol("(") {
-			return item
-		}
+	item := SelectItem{Text: q.text(0, to-from)}
+	chain, cast := q.chain()
+	end := to - from
+	switch {
+	case chain > 0 && q.alias():
+		end = chain
+	case end > 2 && q.Is(end-2, "AS") && q.Tokens[end-1].Kind != sqltext.Symbol:
+		end -= 2
 	}
-	name, ok := q.Name()
-	if !ok || len(name) > 2 {
-		return item
+	item.Value = q.text(0, end)
+	exprFrom, exprTo := 0, end
+	if chain == end {
+		exprFrom, exprTo, item.Cast = q.lastCast(end, cast)
 	}
-	column := name[len(name)-1]
-	if bracketed {
-		if !q.Take("AS") {
-			return item
-		}
-		typeFrom := q.I
-		for q.I < len(q.Tokens) && !q.Symbol(q.I, ")") {
-			q.Skip()
-		}
-		if q.I == len(q.Tokens) || q.I == typeFrom {
-			return item
-		}
-		item.Type = p.Src[q.Tokens[typeFrom].Start:q.EndOffset()]
-		q.I++
-	} else if q.TakeSymbol("::") {
-		typeFrom := q.Offset()
-		if !q.typeName() {
-			return item
-		}
-		item.Type = p.Src[typeFrom:q.EndOffset()]
+	item.Expr = q.text(exprFrom, exprTo)
+	c := q.part(exprFrom, exprTo)
+	if name, ok := c.Name(); ok && c.I == len(c.Tokens) && len(name) <= 2 {
+		item.Column, item.Type = name[len(name)-1], item.Cast
 	}
-	q.Take("AS")
-	q.Ident() // the alias
-	if q.I < len(q.Tokens) {
-		item.Type = ""
-		return item
-	}
-	item.Column = column
 	return item
+}
+
+// alias reads [AS] NAME at the end of an item.
+func (p *parser) alias() bool {
+	p.Take("AS")
+	p.Ident()
+	return p.I == len(p.Tokens)
+}
+
+// chain reads an expression without operators (a || b::INT casts b alone): a bracket, a variable or a name, and what stands behind it.
+// end is behind it, 0 when there is none; cast is the place of the :: that ends it, or -1.
+func (p *parser) chain() (end, cast int) {
+	if p.Symbol(0, "(") || p.Tokens[0].Kind == sqltext.Variable {
+		p.Skip()
+	} else if _, ok := p.Name(); !ok {
+		return 0, -1
+	}
+	for cast = -1; p.I < len(p.Tokens); {
+		at := p.I
+		switch {
+		case p.Symbol(at, "("), p.Symbol(at, "["):
+			p.Skip()
+			cast = -1
+		case p.TakeSymbol("::"):
+			if !p.typeName() {
+				return 0, -1
+			}
+			cast = at
+		case p.TakeSymbol(":"), p.TakeSymbol("."):
+			p.I++
+			cast = -1
+		default:
+			return at, cast
+		}
+	}
+	return p.I, cast
+}
+
+// lastCast takes the cast that ends tokens[:end] apart: EXPR::TYPE, or [TRY_]CAST(EXPR AS TYPE). Without one the expression is all of it.
+func (p *parser) lastCast(end, cast int) (exprFrom, exprTo int, typ string) {
+	if cast > 0 {
+		return 0, cast, p.text(cast+1, end)
+	}
+	if q := p.part(0, end); !q.IsWord("CAST") && !q.IsWord("TRY_CAST") || !q.Symbol(1, "(") || !q.closedBy(1, end-1) {
+		return 0, end, ""
+	}
+	for at := end - 2; at > 2; at-- {
+		if q := p.part(at, end-1); q.Take("AS") && q.typeName() && q.I == len(q.Tokens) {
+			return 2, at, p.text(at+1, end-1)
+		}
+	}
+	return 0, end, ""
+}
+
+// closedBy reports whether the bracket at open is closed by the one at last.
+func (p *parser) closedBy(open, last int) bool {
+	q := p.part(open, len(p.Tokens))
+	q.Skip()
+	return open+q.I == last+1
 }
 
 // part reads the words from a token to another, which is not among them.
@@ -357,52 +388,6 @@ func (p *parser) part(from, to int) *parser {
 
 // text is the source of the words from a token to another, which is not among them.
 func (p *parser) text(from, to int) string { return p.Src[p.Tokens[from].Start:p.Tokens[to-1].End] }
-
-// cast reads all of the words as an expression that is cast last. An operator ends it: a || b::INT casts b alone.
-func (p *parser) cast() (expr, typ string) {
-	end := len(p.Tokens)
-	whole := p.text(0, end)
-	if p.IsWord("CAST") || p.IsWord("TRY_CAST") {
-		p.I = 1
-		if p.Skip(); p.I != end || !p.Symbol(1, "(") {
-			return whole, ""
-		}
-		for at := end - 2; at > 2; at-- {
-			if q := p.part(at, end-1); q.Take("AS") && q.typeName() && q.I == len(q.Tokens) {
-				return p.text(2, at), p.text(at+1, end-1)
-			}
-		}
-		return whole, ""
-	}
-	if p.Symbol(0, "(") || p.Tokens[0].Kind == sqltext.Variable {
-		p.Skip()
-	} else if _, ok := p.Name(); !ok {
-		return whole, ""
-	}
-	last := -1 // the :: that ends it
-	for p.I < end {
-		at := p.I
-		switch {
-		case p.Symbol(at, "("), p.Symbol(at, "["):
-			p.Skip()
-		case p.TakeSymbol("::"):
-			if !p.typeName() {
-				return whole, ""
-			}
-			if p.I == end {
-				last = at
-			}
-		case p.TakeSymbol(":"), p.TakeSymbol("."):
-			p.I++
-		default:
-			return whole, ""
-		}
-	}
-	if last < 0 {
-		return whole, ""
-	}
-	return p.text(0, last), p.text(last+1, end)
-}
 
 // FormatOptions reads the options of a file format, with or without brackets around them: names in upper case, values unquoted.
 func FormatOptions(text string) map[string]string {

@@ -153,6 +153,11 @@ func TestCastOfAnItem(t *testing.T) {
 		{"CAST(CAST(a AS STRING) AS ARRAY(INT))", "CAST(a AS STRING)", "ARRAY(INT)"},
 		{"CAST(a AS INT) + 1", "CAST(a AS INT) + 1", ""},
 		{"count(x)", "count(x)", ""},
+		{"a::INT b", "a", "INT"},
+		{"cast(trim(a) AS INT) b", "trim(a)", "INT"},
+		{"upper(x) b", "upper(x)", ""},
+		{"cast(a AS INT)::STRING", "cast(a AS INT)", "STRING"},
+		{"cast(a AS INT).b", "cast(a AS INT).b", ""},
 	} {
 		c, err := Parse("COPY INTO t FROM (SELECT " + tt.item + " FROM @s/)")
 		if err != nil {
