@@ -363,8 +363,8 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 					continue
 				}
 				message := fmt.Sprintf("%s is filled by the load %s too", p.target(b), a.Name)
-				if a.Copy.Stage == b.Copy.Stage && (strings.HasPrefix(a.Copy.Path, b.Copy.Path) || strings.HasPrefix(b.Copy.Path,
-					a.Copy.Path)) {
+				one, other := a.Copy.Place(), b.Copy.Place()
+				if strings.HasPrefix(one, other) || strings.HasPrefix(other, one) {
 					message += ", from the same files"
 				}
 				p.atLoad(b, b.Copy.TableSpan[0], message, "make one of them; or "+reasonHint(p.rule.Name))
@@ -394,16 +394,16 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 	},
 	load: func(p *pass, l *project.Load) {
 		if slashless(l.Copy) {
-			p.atLoad(l, l.Copy.LocationSpan[0], noSlash(l.Copy), "write "+where(l.Copy)+"/")
+			p.atLoad(l, l.Copy.LocationSpan[0], noSlash(l.Copy), "write "+l.Copy.Place()+"/")
 		}
 	},
 	whole: func(p *pass) {
 		for _, c := range p.copies() {
 			own := slices.ContainsFunc(p.Loads, func(l project.Load) bool {
-				return l.Copy.Stage == c.Stage && l.Copy.Path == c.Path && l.Copy.Table == c.Table
+				return l.Copy.Place() == c.Place() && l.Copy.Table == c.Table
 			})
 			if slashless(c.Copy) && !own {
-				p.at(c.statement, c.offset+c.LocationSpan[0], noSlash(c.Copy), "write "+where(c.Copy)+"/")
+				p.at(c.statement, c.offset+c.LocationSpan[0], noSlash(c.Copy), "write "+c.Place()+"/")
 			}
 		}
 	},
@@ -411,20 +411,12 @@ COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 
 func slashless(c copytext.Copy) bool {
 	files := slices.ContainsFunc(c.Options, func(o copytext.Option) bool { return o.Name == "FILES" })
-	return c.Path != "" && !strings.HasSuffix(c.Path, "/") && !fileName.MatchString(c.Path) && !files
+	return c.Path != "" && !strings.HasPrefix(c.URI, "http") && !strings.HasSuffix(c.Path, "/") && !fileName.MatchString(c.Path) && !files
 }
 
 // fileName matches a path that ends in a file's name: one with an extension, which a folder such as v1.2 has not.
 var fileName = regexp.MustCompile(`[.][A-Za-z]\w*$`)
 
-// where is a COPY's location as its text has it.
-func where(c copytext.Copy) string {
-	if c.URI != "" {
-		return c.URI + c.Path
-	}
-	return "@" + c.Stage + "/" + c.Path
-}
-
 func noSlash(c copytext.Copy) string {
-	return fmt.Sprintf("%s is a prefix: it reads %s_old/ and %[2]s2 too", where(c), path.Base(c.Path))
+	return fmt.Sprintf("%s is a prefix: it reads %s_old/ and %[2]s2 too", c.Place(), path.Base(c.Path))
 }

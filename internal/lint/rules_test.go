@@ -2,6 +2,7 @@ package lint
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -197,6 +198,29 @@ ALTER TABLE t ADD COLUMN note STRING;
 		}
 		if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.load, diff)
+		}
+	}
+}
+
+// Two loads of one table share files only where one place is in the other; a location is named as it is written.
+func TestPlacesOfLoads(t *testing.T) {
+	t.Parallel()
+	const into = "COPY INTO t FROM %s FILE_FORMAT = (TYPE = PARQUET)"
+	for _, tt := range []struct{ a, b, want string }{
+		{"'s3://lake/a/'", "'s3://lake/b/'", "table default.t is filled by the load a too"},
+		{"'s3://lake/a/'", "@lake/a/", "table default.t is filled by the load a too"},
+		{"'s3://lake/a/'", "'s3://lake/a/b/'", "table default.t is filled by the load a too, from the same files"},
+		{"@lake/a/", "'s3://lake/b/x'", "table default.t is filled by the load a too s3://lake/b/x is a prefix: it reads x_old/ and x2 too"},
+		{"@lake/a/", "'https://lake/b/x'", "table default.t is filled by the load a too"},
+	} {
+		var got []string
+		for _, f := range lint(t, exampleFiles("-- loads/a.sql\n"+fmt.Sprintf(into, tt.a)+";\n-- loads/b.sql\n"+fmt.Sprintf(into, tt.b)+";\n")) {
+			if f.File == "loads/b.sql" && f.Rule != "load-target" {
+				got = append(got, f.Message)
+			}
+		}
+		if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
+			t.Errorf("%s, %s (-want +got)\n%s", tt.a, tt.b, diff)
 		}
 	}
 }

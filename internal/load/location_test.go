@@ -180,7 +180,7 @@ func TestWordsOfAStore(t *testing.T) {
 		{"option", change("REGION", "NOPE"), []string{"its CONNECTION has what such a location does not take: nope"}},
 		{"connection", from("'s3://lake/p/' CONNECTION = (CONNECTION_NAME = 'nowhere')"), []string{"there is no CONNECTION nowhere"}},
 		{"azblob", from("'azblob://c/p/' CONNECTION = (ENDPOINT_URL = 'http://127.0.0.1:9' ACCOUNT_NAME = 'a' ACCOUNT_KEY = 'a2V5')"), noStage},
-		{"https", from("'https://127.0.0.1:9/p/x.parquet'"), noStage},
+		{"https", from("'https://127.0.0.1:9/p/x.parquet'"), []string{"the file cannot be reached"}},
 		{"ipfs", from("'ipfs://c/p/'"), noStage},
 		{"ftp", from("'ftp://host/p/'"), []string{"the server reads no ftp:// locations"}},
 		{

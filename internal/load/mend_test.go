@@ -354,7 +354,7 @@ func TestFilesNamedAndNotThere(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	_, err = w.run(w.load(copyRows+" FILES = ('no.parquet')"), plan.Options{})
-	w.wantExit(err, exit.Check, "1 file is named by FILES", "p/no.parquet")
+	w.wantExit(err, exit.Check, "1 file is named by FILES, and not in", "p/no.parquet")
 }
 
 // Text is read as the COPY reads it: with the format's options, into the table's columns.

@@ -202,8 +202,7 @@ func (r Request) atTheFlag(err error) error {
 
 // list are the files of the place that may be data, by name.
 func list(ctx context.Context, p *plan.Planner, j *source.Load) (files []string, err error) {
-	_, err = p.Look.Each(ctx, databend.Statement{SQL: "SELECT name FROM LIST_STAGE(location=>" + j.Location() +
-		") WHERE size > 0 ORDER BY name"},
+	_, err = p.Look.Each(ctx, databend.Statement{SQL: "SELECT name FROM " + j.Listing() + " WHERE size > 0 ORDER BY name"},
 		func(r databend.Row) error {
 			if hidden.MatchString(r[0].String[min(len(r[0].String), len(j.Prefix)):]) {
 				return nil
@@ -313,7 +312,7 @@ func (d *drafter) read(ctx context.Context) error {
 	}
 	for _, f := range d.sample {
 		res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name, type, nullable FROM INFER_SCHEMA(location=>" +
-			sqltext.Literal("@"+d.j.Copy.Stage+"/"+f) + ", file_format=>" + sqltext.Quote(named) + ") ORDER BY order_id"})
+			d.j.At(f) + ", file_format=>" + sqltext.Quote(named) + ") ORDER BY order_id"})
 		if err != nil && databend.IsCode(err, databend.CodeInternal, databend.CodeBadBytes, databend.CodeBadCompression) {
 			d.out.Notes = append(d.out.Notes, fmt.Sprintf("%s cannot be read: %s", f, fault.InWords(err)))
 			continue
@@ -395,7 +394,7 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 // header reports whether the first line of the text files names columns: words, each once, above lines that are otherwise.
 func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name FROM INFER_SCHEMA(location=>" +
-		sqltext.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + ", file_format=>" + sqltext.Quote(format) + ")"})
+		d.j.At(d.sample[0]) + ", file_format=>" + sqltext.Quote(format) + ")"})
 	if err != nil || len(res.Rows) == 0 {
 		return false, fault.Wrap(d.r.Name, "read the columns of "+d.sample[0], err)
 	}
@@ -404,7 +403,7 @@ func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 		items[i] = fmt.Sprintf("$%d", i+1)
 	}
 	res, err = d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " +
-		sqltext.Literal("@"+d.j.Copy.Stage+"/"+d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"})
+		d.j.At(d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"})
 	if err != nil || len(res.Rows) == 0 {
 		return false, fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
 	}

@@ -111,7 +111,7 @@ func (r *Inspector) previewItems(columns []string) []string {
 // previewFiles are the load's files in the order of Options, those of 0 bytes left out.
 func (r *Inspector) previewFiles(ctx context.Context) ([]string, error) {
 	j, o := r.Load, r.Options
-	list := "SELECT name FROM LIST_STAGE(location=>" + j.Location() + ") WHERE size>0 AND " + j.Matches("name")
+	list := "SELECT name FROM " + j.Listing() + " WHERE size>0 AND " + j.Matches("name")
 	if o.Path != "" {
 		glob, err := source.Glob(o.Path)
 		if err != nil {

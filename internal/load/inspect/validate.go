@@ -139,7 +139,7 @@ func (r *Inspector) fills(ctx context.Context, files []plan.File) error {
 // schema is a Parquet file's columns and their types.
 func (r *Inspector) schema(ctx context.Context, f plan.File) (map[string]string, error) {
 	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT column_name, type FROM INFER_SCHEMA(location=>" +
-		sqltext.Literal("@"+r.Load.Copy.Stage+"/"+f.Path) + ", file_format=>'PARQUET')"})
+		r.Load.At(f.Path) + ", file_format=>'PARQUET')"})
 	if err != nil {
 		return nil, err
 	}

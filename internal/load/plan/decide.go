@@ -138,8 +138,12 @@ func pathFlag(o Options) string {
 // Stopped is the error of changed files that nobody decided about: it comes after the others were loaded.
 func (p *Plan) Stopped(o Options) error {
 	if len(p.absent) > 0 {
-		return fault.Errorf(p.Load, exit.Check, "mend FILES in "+p.Job.Path, "%s named by FILES not in %s: %s",
-			event.Number(int64(len(p.absent)), "file is", "files are"), p.Job.Place(), fault.Some(p.absent, 5))
+		by := "FILES"
+		if p.Job.Unlisted() {
+			by = "the COPY"
+		}
+		return fault.Errorf(p.Load, exit.Check, "mend "+by+" in "+p.Job.Path, "%s named by %s, and not in %s: %s",
+			event.Number(int64(len(p.absent)), "file is", "files are"), by, p.Job.Place(), fault.Some(p.absent, 5))
 	}
 	if len(p.Kept) > 0 {
 		return fault.Errorf(p.Load, exit.Check,

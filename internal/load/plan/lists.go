@@ -63,7 +63,9 @@ func (q scope) joined() bool { return q.place.large() && q.job.Files == nil }
 func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s seen)) error {
 	var inStage, recorded []string
 	for i, p := range plans {
-		inStage = append(inStage, p.scope.inStage(i, l.Store)...)
+		if !p.Job.Unlisted() {
+			inStage = append(inStage, p.scope.inStage(i, l.Store)...)
+		}
 		if !p.scope.place.unwritten { // each table asked about costs the server 10 ms
 			recorded = append(recorded, p.scope.recorded(i))
 		}
@@ -79,6 +81,7 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 			each: func(r databend.Row) []databend.Row { return read(r, plans[session.Number(r[0].String)].StageURL) },
 			then: func(ctx context.Context) error { return l.known(ctx, plans) },
 		},
+		{from: func(ctx context.Context) ([]databend.Row, error) { return byHTTP(ctx, plans) }},
 	}
 	lost := map[*Plan][]seen{} // remembered, and no longer listed
 	for _, s := range lists {
@@ -104,10 +107,12 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		}
 		p := plans[at.plan]
 		what := seen{path: at.path}
-		for r, ok := lists[0].next(at); ok; r, ok = lists[0].next(at) {
-			what.here, what.listed, what.matched = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)}, truth(r[3].String)
-			if word := r[4:]; len(word) > 0 && word[0].Valid {
-				what.hear(p, word)
+		for _, there := range []*list{lists[0], lists[3]} {
+			for r, ok := there.next(at); ok; r, ok = there.next(at) {
+				what.here, what.listed, what.matched = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)}, truth(r[3].String)
+				if word := r[4:]; len(word) > 0 && word[0].Valid {
+					what.hear(p, word)
+				}
 			}
 		}
 		for r, ok := lists[1].next(at); ok; r, ok = lists[1].next(at) {
@@ -189,8 +194,9 @@ type list struct {
 	// whole is whether it is read at once, and sorted here: the server drops a result that nobody asks a page of for a minute, and a listing
 	// may take longer.
 	whole bool
-	each  func(databend.Row) []databend.Row // of one that is whole: what a row stands for
-	then  func(context.Context) error       // behind it, on its session
+	each  func(databend.Row) []databend.Row             // of one that is whole: what a row stands for
+	then  func(context.Context) error                   // behind it, on its session
+	from  func(context.Context) ([]databend.Row, error) // in the place of a query: sorted
 	rows  chan databend.Row
 
 	head databend.Row // without its key
@@ -201,9 +207,6 @@ type list struct {
 
 // read sends the rows into the channel.
 func (s *list) read(ctx context.Context) error {
-	if len(s.parts) == 0 {
-		return nil
-	}
 	send := func(r databend.Row) error {
 		select {
 		case s.rows <- r:
@@ -211,6 +214,16 @@ func (s *list) read(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if s.from != nil {
+		rows, err := s.from(ctx)
+		for i := 0; i < len(rows) && err == nil; i++ {
+			err = send(rows[i])
+		}
+		return err
+	}
+	if len(s.parts) == 0 {
+		return nil
 	}
 	sql := strings.Join(s.parts, "\nUNION ALL ")
 	if !s.whole {
@@ -265,7 +278,7 @@ func (q scope) inStage(i int, store *state.Store) (out []string) {
 	for _, p := range q.prefixes {
 		columns := strconv.Itoa(i) + " AS i, s.name AS path, s.size, coalesce(s.md5, ''), to_int64(TRY_CAST(s.last_modified AS TIMESTAMP)), " +
 			q.job.Matches("s.name")
-		from := "LIST_STAGE(location=>" + sqltext.Literal("@"+q.job.Copy.Stage+"/"+p) + ") AS s"
+		from := "LIST_STAGE(location=>" + q.job.At(p) + ") AS s"
 		if q.joined() {
 			var words []string
 			for _, rows := range q.readings(store, ledger.FileLoaded) {

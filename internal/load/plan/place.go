@@ -148,6 +148,9 @@ func truth(s string) bool { return s == "1" || s == "true" }
 
 // MakeStage makes the stage of a load that reads a location of its own, with the keys of now.
 func (l *Planner) MakeStage(ctx context.Context, j *source.Load) error {
+	if j.Unlisted() {
+		return nil
+	}
 	secrets, err := l.Secrets(ctx, j.Secrets)
 	if err != nil {
 		return err

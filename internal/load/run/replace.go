@@ -74,10 +74,13 @@ func (r *run) mixed(ctx context.Context, files []plan.File) (map[string]bool, er
 }
 
 // rowNames are what metadata$filename can be in the rows of files: the path below the stage of a Parquet file, bucket and key of
-// a text file (tried on 1.2.895).
+// a text file, by HTTP its path from the root (tried on 1.2.895).
 func (r *run) rowNames(files ...plan.File) []string {
 	names := plan.Paths(files)
 	_, root, _ := strings.Cut(r.plan.StageURL, "://")
+	if r.j.Unlisted() {
+		root = "/"
+	}
 	for _, f := range files {
 		names = append(append(names, root+f.Path), f.Aliases...)
 	}

@@ -37,6 +37,7 @@ type Load struct {
 	options  string // the load's own, without ours
 	own      string // the name of what is made for the load on the server: a stage, a file format
 	named    string // the file format, once it is made
+	typed    string // by HTTP: the URL as it is written
 }
 
 // New checks what only dbctl may say and takes the COPY apart.
@@ -75,6 +76,11 @@ func New(ld project.Load, project, database string) (*Load, error) {
 	}
 	if j.own = ownName(project, database, ld.Name); c.URI != "" {
 		j.Copy.Stage = j.own
+	}
+	if j.Unlisted() {
+		if err := j.nameFiles(); err != nil {
+			return nil, err
+		}
 	}
 	sql := ld.Statement.SQL
 	end := len(sql)
@@ -198,10 +204,27 @@ func (j *Load) Items(missing []string) []string {
 }
 
 // Location is the load's location as a quoted literal: unquoted it would break on spaces, quotes, ; and ,.
-func (j *Load) Location() string { return sqltext.Quote("@" + j.Copy.Stage + "/" + j.Prefix) }
+func (j *Load) Location() string { return j.At(j.Prefix) }
 
-// root is the stage's root, quoted.
-func (j *Load) root() string { return sqltext.Quote("@" + j.Copy.Stage + "/") }
+// At is a path below the root of the stage, or of the host, as a literal.
+func (j *Load) At(path string) string {
+	if j.Unlisted() {
+		return sqltext.Quote(j.URL(path))
+	}
+	return sqltext.Literal("@" + j.Copy.Stage + "/" + path)
+}
+
+// Listing is what there is at the load's location, as a table: name, size and last_modified. By HTTP it is what the text names.
+func (j *Load) Listing() string {
+	if !j.Unlisted() {
+		return "LIST_STAGE(location=>" + j.Location() + ")"
+	}
+	names := sqltext.Literals(slices.Sorted(maps.Keys(j.Files)))
+	return "(SELECT unnest([" + names + "]) AS name, 1 AS size, NULL AS last_modified)"
+}
+
+// root is the root of the stage, or of the host, quoted.
+func (j *Load) root() string { return j.At("") }
 
 // From is a FROM for a SELECT over files, with the load's format and alias.
 func (j *Load) From(files []string) string {

@@ -1,18 +1,20 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"hash/crc32"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // A COPY may read a location of its own. The engine lists nothing but stages, so such a load gets one: made with the keys of now ahead of
 // each plan, dropped when the command ends, and replaced by the next one where that was killed. Its name is the load's, so that no two
 // are ever there. The ledger keeps the location, not the stage.
 
-// Own reports whether the load's stage is made for it.
+// Own reports whether the load reads a location of its own.
 func (j *Load) Own() bool { return j.Copy.URI != "" }
 
 // ownName is the name of what is made for a load.
@@ -28,7 +30,7 @@ func ownName(project, database, load string) string {
 
 // MakeStage is the statement that makes the load's own stage; it holds the placeholders of its keys.
 func (j *Load) MakeStage() string {
-	sql := "CREATE OR REPLACE STAGE " + j.Copy.Stage + " URL = " + sqltext.Quote(j.Copy.URI)
+	sql := "CREATE OR REPLACE STAGE " + j.Copy.Stage + " URL = " + sqltext.Quote(copytext.EscapeURI(j.Copy.URI))
 	if j.Copy.Connection != "" {
 		sql += " CONNECTION = " + j.Copy.Connection
 	}
@@ -37,10 +39,7 @@ func (j *Load) MakeStage() string {
 
 // Place is the location for people: @stage/path, or the URI.
 func (j *Load) Place() string {
-	if j.Own() {
-		return j.Copy.URI + j.Prefix
-	}
-	return "@" + j.Copy.Stage + "/" + j.Prefix
+	return cmp.Or(j.typed, j.Copy.Place())
 }
 
 // StageName is the stage for the ledger and for people: "" where it is made for the load.

@@ -3,6 +3,8 @@
 package copytext
 
 import (
+	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -15,7 +17,7 @@ type Copy struct {
 	Columns         []string
 	Select          []SelectItem // nil for a plain COPY
 	Stage           string       // name without @, "~" for the user's own; empty for a URI
-	URI             string       // root of a location of its own, with a slash at its end: s3://bucket/path/
+	URI             string       // root of a location of its own, with a slash at its end: s3://bucket/path/, escapes undone
 	Connection      string       // of the URI, as written: (KEY = '…' …) of CONNECTION, and of CREDENTIALS behind it; may be empty
 	Path            string       // below the root of stage or URI, escapes undone, without leading slash
 	LocationSpan    [2]int       // of @stage/path or '@stage/path', or of a URI with its CONNECTION
@@ -165,6 +167,10 @@ func (p *parser) location() error {
 			c.Stage, c.Path = sqltext.StagePath(at)
 		} else if c.URI, c.Path = splitURI(location); c.URI == "" {
 			return p.Fail("the location '"+location+"' is neither a stage nor a URI", toStage+" or FROM 's3://bucket/path/'")
+		} else if bucket, _, _ := strings.Cut(c.URI[strings.Index(c.URI, "://")+3:], "/"); strings.Contains(bucket, "@") {
+			return p.Fail("a URI takes no user and no password: the engine leaves them out", "write CONNECTION = (KEY = {{ secret \"NAME\" }} …)")
+		} else if strings.ContainsAny(location, "?#") {
+			return p.Fail("a URI ends for the engine at ? or #, and the location '"+location+"' goes on", "write %3F for ?, %23 for #")
 		}
 	case p.Symbol(p.I, "("):
 		return p.Fail("COPY from a query over a query is not supported", toQuery)
@@ -234,17 +240,34 @@ func (p *parser) option() error {
 	return nil
 }
 
-// splitURI cuts a URI into root and path as the engine does: a folder is a root; of another, the bucket is.
+// splitURI cuts a URI into root and path as the engine does: a folder is a root; of another, the bucket is. What is written %20 is a space.
 func splitURI(uri string) (root, path string) {
 	scheme, rest, ok := strings.Cut(uri, "://")
 	if !ok {
 		return "", ""
 	}
-	if strings.HasSuffix(uri, "/") {
-		return uri, ""
-	}
 	bucket, path, _ := strings.Cut(rest, "/")
-	return scheme + "://" + bucket + "/", path
+	if scheme = strings.ToLower(scheme); scheme != "fs" {
+		path = escaped.ReplaceAllStringFunc(path, func(code string) string {
+			text, _ := url.PathUnescape(code) // it is one
+			return text
+		})
+	}
+	root = scheme + "://" + bucket + "/"
+	if path == "" || strings.HasSuffix(path, "/") {
+		return root + path, ""
+	}
+	return root, path
+}
+
+var escaped = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+// EscapeURI writes a URI whose path splitURI has read so that the engine reads the same.
+func EscapeURI(uri string) string {
+	if strings.HasPrefix(uri, "fs://") {
+		return uri
+	}
+	return strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(uri)
 }
 
 // connection reads what stands behind a URI: CONNECTION = (…) and CREDENTIALS = (…), which is its old name.
@@ -420,6 +443,14 @@ func (p *parser) typeName() bool {
 		p.I++
 	}
 	return true
+}
+
+// Place is where the files are, for people: @stage/path, or the URI.
+func (c Copy) Place() string {
+	if c.URI != "" {
+		return c.URI + c.Path
+	}
+	return "@" + c.Stage + "/" + c.Path
 }
 
 // Option returns the option called name (upper case), and whether it is there.
