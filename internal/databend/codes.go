@@ -25,6 +25,7 @@ const (
 	CodeNoProcesses      = 1035 // NotFoundClusterNode: the bare embedded engine has no system.processes
 	CodeBadBytes         = 1046
 	CodeUnknownColumn    = 1058
+	CodePermissionDenied = 1063
 	CodeSemantic         = 1065 // an unknown column, for one
 	CodeBadCompression   = 1076 // a file that cannot be unpacked; the text names it
 	CodeGeometry         = 1090

@@ -139,8 +139,9 @@ func (e *Error) Place(st Statement, offset int) {
 }
 
 // named finds the thing that a message complains about: the last name of "default"."db"."t", the column of column x doesn't exist.
-var named = regexp.MustCompile(`^(?:(?i:unknown (?:table|database|column|view|stage|connection|function)|stage|connection|column)) +` +
-	"[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in )`)
+var named = regexp.MustCompile(`^(?:(?i:unknown (?:table|database|column|view|stage|connection|function|roleinfo|user)|stage|connection|column|role|user|` +
+	`no function matches the given name:)) +` +
+	"[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in |\()`)
 
 // culprit finds the place of what an error names, for servers that draw no excerpt: only when the name stands in the
 // statement once, so that it never points at the wrong place.
@@ -148,7 +149,7 @@ func culprit(code int, message, sql string) (int, bool) {
 	switch code {
 	case CodeBadArguments, CodeSchemaMismatch:
 		return culpritRow(message, sql)
-	case 1003, 1025, 1026, 1058, 1065, 2501, 2510, 2602:
+	case 1003, 1008, 1025, 1026, 1058, 1065, 2201, 2204, 2501, 2510, 2602:
 	default:
 		return 0, false
 	}

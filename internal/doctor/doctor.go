@@ -233,7 +233,7 @@ func (d *doctor) features(ctx context.Context) {
 			d.ok(f.Name, f.Lack+"; versions that use them are skipped")
 		default:
 			d.failed(f.Name, f.Lack+", and migrations use them",
-				"dbctl migrate up --skip-unsupported, or skip_unsupported: true in the environment")
+				"`dbctl migrate up --skip-unsupported`, or skip_unsupported: true in the environment of dbctl.yaml")
 		}
 	}
 }

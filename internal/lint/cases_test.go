@@ -158,10 +158,28 @@ var cases = map[string]struct{ bad, good []string }{
 		[]string{
 			"INSERT INTO orders (id, ammount) VALUES (1, 2);", "UPDATE orders SET ammount = 1;", "ALTER TABLE orders RENAME COLUMN nota TO n;",
 			"ALTER TABLE orders ADD COLUMN note INT;", "REPLACE INTO orders (id, ammount) ON (id) VALUES (1, 2);",
+			"INSERT INTO orders (id, note) VALUES (1), (2, 'b');", "INSERT INTO orders VALUES (1, now(), 'a');",
+			"MERGE INTO orders AS o USING s ON o.id = s.id WHEN MATCHED AND s.x = 1 THEN UPDATE SET o.note = s.note, o.ammount = f(1, 2);",
+			"MERGE INTO orders USING s ON orders.id = s.id WHEN MATCHED THEN UPDATE * WHEN NOT MATCHED THEN INSERT (id, nota) VALUES (1, 2);",
 		},
 		[]string{
+			"INSERT INTO orders (id, note) VALUES (1, concat('a', 'b')), (2, '(');", "INSERT INTO orders VALUES (1, now(), 'a', 2.5, NULL);",
+			"CREATE TABLE t (a INT, b INT AS (a + 1) VIRTUAL);\nINSERT INTO t VALUES (1);", "INSERT INTO orders (id) SELECT 1;",
+			"MERGE INTO orders AS o USING s ON o.id = s.id WHEN MATCHED THEN UPDATE SET note = (SELECT nota FROM s), o.amount = 1 " +
+				"WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT *;",
 			"INSERT INTO orders (ID, `amount`) VALUES (1, 2);", "CREATE TABLE t AS SELECT 1 AS a;\nINSERT INTO t (b) VALUES (1);",
 			"UPDATE other SET ammount = 1;", "ALTER TABLE orders ADD COLUMN IF NOT EXISTS note INT;",
+		},
+	},
+	"taken-name": {
+		[]string{
+			"CREATE TABLE orders (id INT);", "CREATE VIEW default.orders AS SELECT 1;", "CREATE STAGE lake;",
+			"CREATE ROLE r;\n-- migrations/00003_again.sql\nCREATE ROLE r;",
+		},
+		[]string{
+			"CREATE TABLE IF NOT EXISTS orders (id INT);", "DROP TABLE orders;\nCREATE TABLE orders (id INT);", "CREATE TEMP TABLE orders (id INT);",
+			"ALTER TABLE orders RENAME TO o;\nCREATE TABLE orders (id INT);", "CREATE TABLE shop.orders (id INT);",
+			"SELECT 1;\n-- +goose Down\nDROP TABLE orders;\nCREATE TABLE orders (id INT);",
 		},
 	},
 	"gone-name": {

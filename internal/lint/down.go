@@ -96,11 +96,11 @@ func (p *pass) left(m *migration, o sqltext.Object) string {
 	case before != nil && undone != nil:
 		return p.differs(m, before, after, undone)
 	case before != nil && after == nil:
-		return fmt.Sprintf("Down does not bring back %s, which Up takes away", o)
+		return fmt.Sprintf("Down does not bring back %s, which Up takes away", before)
 	case before != nil:
-		return fmt.Sprintf("Down drops %s, which was there before Up", o)
+		return fmt.Sprintf("Down drops %s, which was there before Up", before)
 	case after != nil && undone != nil && after.Made.Version == m.Version:
-		return fmt.Sprintf("Down leaves %s, which Up makes", o)
+		return fmt.Sprintf("Down leaves %s, which Up makes", after)
 	case after == nil && undone == nil && dropped(m, o) && !inDown(m, o):
 		return fmt.Sprintf("Down does not bring back %s, which Up drops", o)
 	}
@@ -146,32 +146,32 @@ func (p *pass) differs(m *migration, before, after, undone *schema.Object) strin
 			was, ok := before.Column(c.Name)
 			switch {
 			case !ok:
-				return fmt.Sprintf("Down leaves column %s of %s, which Up adds", c.Name, o)
+				return fmt.Sprintf("Down leaves column %s of %s, which Up adds", c.Name, before)
 			case !was.Type.Equal(c.Type):
-				return fmt.Sprintf("after Down column %s of %s is %s; before Up it was %s", c.Name, o, c.Type, was.Type)
+				return fmt.Sprintf("after Down column %s of %s is %s; before Up it was %s", c.Name, before, c.Type, was.Type)
 			case was.NotNull != c.NotNull:
-				return fmt.Sprintf("after Down column %s of %s has another NOT NULL than before Up", c.Name, o)
+				return fmt.Sprintf("after Down column %s of %s has another NOT NULL than before Up", c.Name, before)
 			case was.Default != c.Default:
-				return fmt.Sprintf("after Down column %s of %s has another default than before Up", c.Name, o)
+				return fmt.Sprintf("after Down column %s of %s has another default than before Up", c.Name, before)
 			}
 		}
 		for _, c := range before.Columns {
 			if _, ok := undone.Column(c.Name); !ok {
-				return fmt.Sprintf("after Down %s has no column %s, which it had before Up", o, c.Name)
+				return fmt.Sprintf("after Down %s has no column %s, which it had before Up", before, c.Name)
 			}
 		}
 	}
 	switch {
 	case before.Kind == sqltext.Task && (before.Resumed != undone.Resumed || before.Paused != undone.Paused):
-		return fmt.Sprintf("Down leaves %s started or suspended as Up made it", o)
+		return fmt.Sprintf("Down leaves %s started or suspended as Up made it", before)
 	case inDown(m, o):
 		return ""
 	case after != nil && schema.SameColumns(before, after) && columnsOnly(m, o):
 		return ""
 	case after == nil || before.Changed != after.Changed:
-		return fmt.Sprintf("Down does not touch %s, which Up changes", o)
+		return fmt.Sprintf("Down does not touch %s, which Up changes", before)
 	case addsRows(m, o):
-		return fmt.Sprintf("Down leaves the rows that Up writes into %s", o)
+		return fmt.Sprintf("Down leaves the rows that Up writes into %s", before)
 	}
 	return ""
 }

@@ -2,9 +2,12 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -36,7 +39,7 @@ var unknownType = Rule{
 
 var unknownColumn = Rule{
 	Name: "unknown-column", Level: Error,
-	Short: "a column that the table does not have",
+	Short: "a column that the table does not have, or a row of VALUES that does not fit its columns",
 	Why:   "The statement fails. Only where the migrations make the whole table is that certain, and found.",
 	Bad: `CREATE TABLE orders (id INT);
 INSERT INTO orders (ident) VALUES (1);`,
@@ -70,8 +73,21 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report func(at
 		}
 		report(at, fmt.Sprintf("%s has no column %s here", o, name), hint)
 	}
-	for _, n := range append(define.InsertColumns(sql), define.SetColumns(sql)...) {
+	listed := define.InsertColumns(sql)
+	for _, n := range slices.Concat(listed, define.SetColumns(sql), define.MergeColumns(sql)) {
 		missing(n.Name, n.Start)
+	}
+	wanted := len(listed)
+	generated := slices.ContainsFunc(o.Columns, func(c define.Column) bool { return c.Generated }) // which may be left out
+	if listed == nil {
+		wanted = len(o.Columns)
+	}
+	for _, row := range sqltext.ValueRows(sql) {
+		if n := len(row.Values); n != wanted && (listed != nil || !generated) {
+			report(row.Start, fmt.Sprintf("the row has %s for %s of %s", event.Plural(int64(n), "value"),
+				event.Plural(int64(wanted), "column"), o), "its columns are "+list(o.ColumnNames()))
+			break
+		}
 	}
 	table, ok := define.ParseTable(sql)
 	if !ok || e.If {
@@ -98,6 +114,28 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report func(at
 func hasColumn(o *schema.Object, name string) bool {
 	_, ok := o.Column(name)
 	return ok
+}
+
+var takenName = Rule{
+	Name: "taken-name", Level: Error,
+	Short: "CREATE of a name that an earlier statement gave",
+	Why:   "The statement fails: there is something of this name already.",
+	Bad: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+-- migrations/00002_again.sql
+CREATE TABLE orders (id INT, note STRING);`,
+	Good: `-- migrations/00001_orders.sql
+CREATE TABLE orders (id INT);
+-- migrations/00002_note.sql
+ALTER TABLE orders ADD COLUMN note STRING;`,
+	statement: func(p *pass, s *statement) {
+		for _, w := range s.Writes {
+			if was := p.schema.Find(w.Object); w.Verb == effect.Create && was != nil && !p.incomplete && !p.schema.Opaque() {
+				p.atObject(s, w.Object, fmt.Sprintf("%s is there already: %s:%d makes it", was, was.Made.File, was.Made.Line),
+					"give it another name, or change the one that is there with ALTER")
+			}
+		}
+	},
 }
 
 var goneName = Rule{

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -41,7 +40,7 @@ type Input struct {
 // way to the server.
 func Check(ctx context.Context, in Input) error {
 	c := &checker{in: in, database: in.Project.Env.Database}
-	w := warehouse{server: in.Server}
+	w := &c.warehouse
 	tasks := append(w.reads(c.names()), c.syntax()...)
 	if err := c.run(ctx, tasks); err != nil {
 		return err
@@ -55,8 +54,9 @@ func Check(ctx context.Context, in Input) error {
 
 // checker collects what is wrong.
 type checker struct {
-	in       Input
-	database string
+	in        Input
+	database  string
+	warehouse warehouse
 
 	mu     sync.Mutex
 	wrong  []error
@@ -185,6 +185,8 @@ func (c *checker) ask(q question, file string, st project.Statement, counts func
 			if name := define.NameAt(st.SQL, at); databend.IsCode(err, databend.CodeUnknownColumn, databend.CodeSemantic) && name != "" {
 				if near := project.Nearest(name, q.columns); near != "" {
 					own.Hint = "did you mean " + near + "?"
+				} else if len(q.columns) > 0 {
+					own.Hint = "the columns are " + strings.Join(q.columns, ", ")
 				}
 			}
 			c.add(&own)
@@ -279,10 +281,11 @@ func (c *checker) fold(now *schema.Schema) []task {
 			for _, w := range e.Writes {
 				mentions = append(mentions, w.Object)
 			}
+			calls := callsOne(st.SQL, changed)
 			settled := !slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
-				return changed[o] || temporary[o] || known(o) && now.Find(o) == nil
+				return changed[o] || temporary[o] || c.warehouse.known(o) && now.Find(o) == nil
 			})
-			if e.Txn == "" && !moved && !sqltext.Secretive(st.SQL) && !e.Unknown && !e.Copy {
+			if e.Txn == "" && !moved && !sqltext.Secretive(st.SQL) && !e.Unknown && !e.Copy && !calls {
 				q, ok := question{before: "EXPLAIN "}, settled && (e.DML || e.Class == effect.None && !e.DDL)
 				if !ok {
 					q, ok = c.query(now, st, changed, temporary)
@@ -301,6 +304,17 @@ func (c *checker) fold(now *schema.Schema) []task {
 		c.load(now, &c.in.Project.Loads[i])
 	}
 	return bind
+}
+
+// callsOne says whether a statement may call one of the functions that are among the objects: one that is not there yet.
+func callsOne(sql string, objects map[sqltext.Object]bool) bool {
+	words, _ := sqltext.ReadWords(sql)
+	for o := range objects {
+		if o.Kind == sqltext.Function && words.Mentions(o.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // query is the question about the query of a statement whose tables, or some of them, are not yet as they will be: those stand before it
@@ -326,7 +340,7 @@ func (c *checker) query(now *schema.Schema, st plan.Statement, changed, temporar
 		seen = append(seen, o)
 		is := now.Find(o)
 		switch {
-		case temporary[o] || known(o) && is == nil || changed[o] && o.Kind != sqltext.Table:
+		case temporary[o] || c.warehouse.known(o) && is == nil || changed[o] && o.Kind != sqltext.Table:
 			return question{}, false
 		case !changed[o]:
 			continue
@@ -343,9 +357,6 @@ func (c *checker) query(now *schema.Schema, st plan.Statement, changed, temporar
 			columns[i] = "CAST(NULL AS " + column.Type.String() + " NULL) AS " + sqltext.Ident(column.Name)
 		}
 		tables = append(tables, sqltext.Ident(o.Name)+" AS (SELECT "+strings.Join(columns, ", ")+")")
-	}
-	if slices.ContainsFunc(slices.Collect(maps.Keys(changed)), func(o sqltext.Object) bool { return o.Kind == sqltext.Function }) {
-		return question{}, false // it may call one that is not there yet
 	}
 	q := question{before: "EXPLAIN ", from: from}
 	if len(tables) > 0 {
@@ -381,7 +392,7 @@ func unbound(err error) bool {
 // present checks that what a statement needs is there, and that what it makes is not.
 func (c *checker) present(now *schema.Schema, step *plan.Step, st plan.Statement, temporary map[sqltext.Object]bool) {
 	for _, o := range schema.Needs(st.Effect) {
-		if !known(o) || temporary[o] || now.Find(o) != nil || c.excused(o) {
+		if !c.warehouse.known(o) || temporary[o] || now.Find(o) != nil || c.excused(o) {
 			continue
 		}
 		hint := nearest(now, o)
@@ -392,7 +403,7 @@ func (c *checker) present(now *schema.Schema, step *plan.Step, st plan.Statement
 	}
 	for _, w := range st.Effect.Writes {
 		switch {
-		case !known(w.Object):
+		case !c.warehouse.known(w.Object):
 		case w.Verb == effect.Create && now.Find(w.Object) != nil:
 			c.at(step.File, st.Statement, define.Find(st.SQL, w.Name, 0), fmt.Sprintf("%s is there already", w.Object),
 				fmt.Sprintf("give it another name, or, where the warehouse is as this version makes it: `dbctl migrate baseline %d --reason why`",
@@ -425,7 +436,11 @@ func nearest(now *schema.Schema, o sqltext.Object) string {
 	if near := project.Nearest(o.Name, names); near != "" {
 		return "did you mean " + near + "?"
 	}
-	return shell.Join("dbctl", "sql", "SHOW TABLES FROM "+sqltext.Ident(cmp.Or(o.Database, "default"))) + " lists what is there"
+	list := "SHOW " + strings.ToUpper(string(o.Kind)) + "S"
+	if o.Kind == sqltext.Table {
+		list += " FROM " + sqltext.Object{Kind: sqltext.Database, Name: o.Database}.Pasted()
+	}
+	return "`" + shell.Join("dbctl", "sql", list) + "` lists what is there"
 }
 
 // load checks a load against its table as it will be.

@@ -16,11 +16,10 @@ import (
 
 // warehouse is what the server has of the names in question.
 type warehouse struct {
-	server *databend.Server
-
 	mu      sync.Mutex
 	objects map[sqltext.Object]*schema.Object
 	columns map[sqltext.Object][]define.Column
+	denied  map[sqltext.ObjectKind]bool // kinds that the user may not list
 }
 
 // checked are the kinds whose existence is asked: each with one request, whatever the number of names.
@@ -30,14 +29,16 @@ var checked = map[sqltext.ObjectKind]string{
 	sqltext.Connection: "SHOW CONNECTIONS",
 	sqltext.FileFormat: "SHOW FILE FORMATS",
 	sqltext.Sequence:   "SHOW SEQUENCES",
+	sqltext.Role:       "SELECT name FROM system.roles",
+	sqltext.User:       "SELECT name FROM system.users",
 }
 
 // known says whether an object is of a kind, and in a place, where its absence means something.
-func known(o sqltext.Object) bool {
+func (w *warehouse) known(o sqltext.Object) bool {
 	if o.Kind == sqltext.Table {
 		return !foreign(o.Database)
 	}
-	return checked[o.Kind] != "" && o.Name != "~"
+	return checked[o.Kind] != "" && !w.denied[o.Kind] && o.Name != "~" && o.Name != "current_user()"
 }
 
 // foreign says whether a database is none of the project's making: the engine's own, or one of another catalog.
@@ -48,6 +49,7 @@ func foreign(database string) bool {
 // reads are the questions: the kinds that names has, and of tables those that are named.
 func (w *warehouse) reads(names []sqltext.Object) []task {
 	w.objects, w.columns = map[sqltext.Object]*schema.Object{}, map[sqltext.Object][]define.Column{}
+	w.denied = map[sqltext.ObjectKind]bool{}
 	kinds := map[sqltext.ObjectKind]bool{}
 	tables := map[string][]string{} // by database
 	for _, o := range names {
@@ -78,6 +80,12 @@ func (w *warehouse) put(o *schema.Object) {
 func (w *warehouse) list(kind sqltext.ObjectKind, query string) task {
 	return func(ctx context.Context, session *databend.Session) error {
 		res, err := session.Query(ctx, databend.Statement{SQL: query})
+		if databend.IsCode(err, databend.CodePermissionDenied) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.denied[kind] = true
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("list the objects of kind %s: %w", kind, err)
 		}

@@ -50,6 +50,18 @@ type Object struct {
 	Widened  map[string]Place // the columns that were added later, and where
 }
 
+// String is "view default.v": views and streams are called what they are.
+func (o *Object) String() string {
+	switch o.Relation {
+	case View:
+		return "view " + o.Display()
+	case Stream:
+		return "stream " + o.Display()
+	case Base:
+	}
+	return o.Object.String()
+}
+
 // Column returns the column of this name, as the engine finds it: whatever its case.
 func (o *Object) Column(name string) (define.Column, bool) {
 	for _, c := range o.Columns {
@@ -154,8 +166,8 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 		}
 		switch w.Verb {
 		case effect.Create, effect.CreateNew, effect.Replace:
-			if w.Verb == effect.CreateNew && s.objects[w.Object] != nil {
-				continue
+			if w.Verb != effect.Replace && s.objects[w.Object] != nil {
+				continue // it stays as it is; CREATE fails
 			}
 			if w.Kind == sqltext.Database && w.Verb == effect.Replace {
 				s.drop(w.Object, Gone{at, "dropped"})

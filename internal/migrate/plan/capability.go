@@ -162,7 +162,7 @@ func (p Plan) Supported(ctx context.Context, conn state.Session, h state.History
 		if !consent {
 			errs = append(errs, &Error{
 				Kind: Unsupported, Version: s.Version, File: s.File, Msg: reasons[i],
-				hint: "skip what the server cannot do: --skip-unsupported, or skip_unsupported: true in the environment",
+				hint: "`dbctl migrate up --skip-unsupported` leaves it out; skip_unsupported: true in the environment of dbctl.yaml says so for good",
 			})
 		}
 	}

@@ -384,7 +384,7 @@ func (s *Step) Events() []event.Statement {
 func StatementEvent(index int, st project.Statement, e effect.Effect) event.Statement {
 	objects := []event.Object{}
 	for _, w := range e.Writes {
-		objects = append(objects, event.Object{Kind: string(w.Kind), Name: w.Display()})
+		objects = append(objects, event.Object{Kind: w.Word(), Name: w.Display()})
 	}
 	return event.Statement{
 		Index: index, Line: st.Line, SQL: sqltext.Mask(st.SQL), Kind: e.Kind,

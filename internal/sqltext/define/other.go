@@ -208,6 +208,39 @@ func SetColumns(stmt string) []Named {
 	return names
 }
 
+// MergeColumns are the columns that a MERGE sets and inserts; nil for any other statement.
+func MergeColumns(stmt string) []Named {
+	r := read(stmt)
+	r.SkipHints()
+	if !r.Take("MERGE") {
+		return nil
+	}
+	var names []Named
+	column := func() bool {
+		at := r.Offset()
+		parts, ok := r.Name() // t.a is a of t
+		if ok {
+			names = append(names, Named{parts[len(parts)-1], at, r.EndOffset()})
+		}
+		return ok
+	}
+	for ; r.I < len(r.Tokens); r.Skip() {
+		switch {
+		case r.Take("THEN", "INSERT"):
+			r.List(column)
+			r.I--
+		case r.Take("THEN", "UPDATE", "SET"):
+			for more := true; more && column(); more = r.TakeSymbol(",") {
+				for r.I < len(r.Tokens) && !r.Symbol(r.I, ",") && !r.IsWord("WHEN") {
+					r.Skip()
+				}
+			}
+			r.I--
+		}
+	}
+	return names
+}
+
 // Condition is where the WHERE of an UPDATE or DELETE of one table begins, and its table as it is written, with its alias.
 func Condition(stmt string) (table string, at int, ok bool) {
 	r, ok := changing(stmt)

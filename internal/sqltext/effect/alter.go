@@ -168,7 +168,11 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.Take("ADD"):
 		a.column(&w, AddColumn)
 		a.addReads(a.I)
-		done(Columns, "ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN")
+		added := "" // a column is pasted as a table is
+		if len(w.Columns) > 0 {
+			added = " " + sqltext.Object{Kind: sqltext.Table, Name: w.Columns[0].Name}.Pasted()
+		}
+		done(Columns, "ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN"+added)
 	case a.Take("DROP", "CLUSTER", "KEY"):
 		done(Cluster, "DROP CLUSTER KEY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key")
 	case a.Take("CREATE"), a.IsWord("DROP") && (a.Is(a.I+1, "BRANCH") || a.Is(a.I+1, "TAG")) && a.I+2 < len(a.Tokens):

@@ -14,6 +14,9 @@ func (a *analysis) grant(verb string) {
 		preposition = "FROM"
 	}
 	g := a.privileges(verb == "REVOKE")
+	if g.Role != "" {
+		a.name(sqltext.Object{Kind: sqltext.Role, Name: g.Role})
+	}
 	kind := verb
 	if a.IsWord("OWNERSHIP") {
 		kind = verb + " OWNERSHIP"
