@@ -3,11 +3,13 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 )
 
@@ -30,37 +32,71 @@ func (w *world) meanwhile(statement string, later int, f func()) {
 	w.through(g)
 }
 
-// clear drops what the statements of the last case may have left: t, v, and of the kinds that they name.
-func (w *world) clear(drops []string, last string) {
-	w.t.Helper()
-	todo := []string{"DROP TABLE IF EXISTS t", "DROP VIEW IF EXISTS v"}
-	for _, d := range drops {
-		if strings.Contains(last, strings.Fields(d)[1]) {
-			todo = append(todo, d)
-		}
+// inLanes plays n cases, some beside each other, each lane in a world of its own: {x} in a text is a name that is the lane's in the whole
+// account. play returns the texts of its case; what they may have left, t, v and of these kinds, is dropped behind it.
+func inLanes(t *testing.T, kinds []string, n int, play func(w *world, named func(...string) []string, i int) (texts string)) {
+	t.Helper()
+	const lanes = 8
+	for lane := range lanes {
+		t.Run(fmt.Sprint(lane), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			named := func(texts ...string) []string {
+				out := make([]string, len(texts))
+				for i, s := range texts {
+					out[i] = strings.ReplaceAll(s, "{x}", w.env.Database+"_x")
+				}
+				return out
+			}
+			drop := func(texts string) {
+				todo := []string{"DROP TABLE IF EXISTS t", "DROP VIEW IF EXISTS v"}
+				for _, kind := range kinds {
+					switch {
+					case !strings.Contains(texts, strings.Fields(kind)[0]):
+					case kind == "PROCEDURE":
+						todo = append(todo, "DROP PROCEDURE IF EXISTS {x}(INT)")
+					default:
+						todo = append(todo, "DROP "+kind+" IF EXISTS {x}")
+					}
+				}
+				w.env.SQL(t, named(todo...)...)
+			}
+			t.Cleanup(func() {
+				if t.Failed() {
+					drop(strings.Join(kinds, " "))
+				}
+			})
+			healthy := w.srv
+			for i := lane; i < n; i += lanes {
+				texts := play(w, named, i)
+				w.srv = healthy
+				drop(texts)
+			}
+		})
 	}
-	w.env.SQL(w.t, todo...)
+}
+
+// looked is what a query shows, and a SHOW of the object of that name.
+func (w *world) looked(query string) string {
+	w.t.Helper()
+	rows := w.env.SQL(w.t, query)
+	if strings.HasPrefix(query, "SHOW ") {
+		rows = slices.DeleteFunc(rows, func(r []string) bool { return r[0] != w.env.Database+"_x" })
+	}
+	return fmt.Sprint(rows)
 }
 
 // TestOthersMeanwhile lets another session make or change, between two statements of a migration that fails, what the second of them
 // finds: that is theirs, of every kind, also where nothing was under the name when the run began.
 func TestOthersMeanwhile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	healthy := w.srv
-	x := w.env.Database + "_x"
-	var drops []string
-	for _, kind := range []string{"FUNCTION", "SEQUENCE", "ROLE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "DATABASE"} {
-		drops = append(drops, "DROP "+kind+" IF EXISTS "+x)
-	}
-	t.Cleanup(func() { w.env.SQL(t, drops...) })
+	kinds := []string{"FUNCTION", "SEQUENCE", "ROLE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "DATABASE"}
 	const (
 		comment = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
 		options = "SELECT table_option FROM system.tables WHERE database=currentdatabase() AND name='t'"
 		grants  = "SELECT grants FROM show_grants('role', '{x}')"
 	)
-	last := ""
-	for _, tt := range []struct {
+	cases := []struct {
 		before    []string
 		statement string
 		theirs    []string
@@ -106,16 +142,9 @@ func TestOthersMeanwhile(t *testing.T) {
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x};\nSELECT 'now';\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT INSERT ON *.* TO ROLE {x}"}, grants, "[[GRANT INSERT ON *.* TO ROLE `{x}`]]", false},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT, INSERT ON *.* TO ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x};\nSELECT 'now';\nREVOKE INSERT ON *.* FROM ROLE {x}", []string{"REVOKE INSERT ON *.* FROM ROLE {x}"}, grants, "[[GRANT SELECT ON *.* TO ROLE `{x}`]]", false},
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x};\nSELECT 'now';\nGRANT ROLE public TO ROLE {x}", []string{"GRANT ROLE public TO ROLE {x}"}, "SELECT inherited_roles_name FROM system.roles WHERE name='{x}'", "[[public]]", false},
-	} {
-		named := func(texts ...string) []string {
-			for i := range texts {
-				texts[i] = strings.ReplaceAll(texts[i], "{x}", x)
-			}
-			return texts
-		}
-		w.srv = healthy
-		w.clear(drops, last)
-		last = fmt.Sprint(tt)
+	}
+	inLanes(t, kinds, len(cases), func(w *world, named func(...string) []string, i int) string {
+		tt := cases[i]
 		w.env.SQL(t, named(tt.before...)...)
 		text := named(tt.statement)[0]
 		head := ""
@@ -136,14 +165,15 @@ func TestOthersMeanwhile(t *testing.T) {
 		case !errors.As(err, &run) || !tt.refused && !strings.Contains(err.Error(), "nowhere"):
 			t.Errorf("%s: got %v, want a failure at nowhere\n%s", text, err, w.said())
 		}
-		if got := fmt.Sprint(w.env.SQL(t, named(tt.look)...)); !strings.Contains(got, named(tt.want)[0]) {
+		if got := w.looked(named(tt.look)[0]); !strings.Contains(got, named(tt.want)[0]) {
 			t.Errorf("%s: got %s, want theirs: %s\n%v\n%s", text, got, tt.want, err, w.said())
 		}
 		if errors.As(err, &run) && run.ExitCode() != 1 {
 			t.Errorf("%s: exit %d, want 1: all is as it was\n%s", text, run.ExitCode(), w.said())
 			w.must(w.recover(MarkRolledBack, "for the test"))
 		}
-	}
+		return fmt.Sprint(tt)
+	})
 }
 
 // TestOthersMeanwhileAfterAKill is the same for a process that is killed: the mark carries what was read.
@@ -187,25 +217,24 @@ func TestOthersMeanwhileAfterAKill(t *testing.T) {
 // run.
 func TestOthersAfterOurs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	healthy := w.srv
-	x := w.env.Database + "_x"
-	var drops []string
-	for _, kind := range []string{
-		"FUNCTION", "SEQUENCE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "PASSWORD POLICY", "TAG", "ROLE", "AGGREGATING INDEX",
-	} {
-		drops = append(drops, "DROP "+kind+" IF EXISTS "+x)
+	kinds := []string{
+		"FUNCTION", "SEQUENCE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "PASSWORD POLICY", "TAG", "ROLE",
+		"AGGREGATING INDEX", "PROCEDURE",
 	}
-	drops = append(drops, "DROP PROCEDURE IF EXISTS "+x+"(INT)", "UNSET GLOBAL lazy_read_threshold")
-	t.Cleanup(func() { w.env.SQL(t, drops...) })
+	settings := []string{"lazy_read_threshold", "nested_loop_join_threshold"} // of the account, and so one for each case
+	env := databendtest.New(t)
+	t.Cleanup(func() {
+		for _, s := range settings {
+			env.SQL(t, "UNSET GLOBAL "+s)
+		}
+	})
 	const (
 		comment   = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
 		aside     = "SELECT comment, table_option, '' FROM system.tables WHERE database=currentdatabase() UNION ALL SELECT '', '', view_query FROM system.views WHERE database=currentdatabase()"
 		later     = "SELECT sleep(2.5)" // four times: longer than a look at the clock of a busy server takes; 3 is the most
 		procedure = "PROCEDURE {x}(a INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN a + %d; END; $$"
 	)
-	last := ""
-	for _, tt := range []struct {
+	cases := []struct {
 		before []string
 		ours   string
 		theirs []string
@@ -239,24 +268,16 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE TABLE t (x INT)"}, "DROP TABLE t", []string{"CREATE TABLE t (x INT) COMMENT='theirs'"}, "CREATE OR REPLACE TABLE t (y INT)", comment, "theirs"},
 		{[]string{"CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.6.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.8.0.0/16')", []string{"ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.7.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.9.0.0/16')", "DESC NETWORK POLICY {x}", "10.7.0.0/16"},
 		{[]string{"CREATE STAGE {x}"}, "ALTER STAGE {x} SET COMMENT = 'ours'", []string{"ALTER STAGE {x} SET COMMENT = 'theirs'"}, "ALTER STAGE {x} SET COMMENT = 'ours too'", "SELECT comment FROM system.stages WHERE name='{x}'", "theirs"},
-		{nil, "SET GLOBAL lazy_read_threshold = 8", []string{"SET GLOBAL lazy_read_threshold = 7"}, "SET GLOBAL lazy_read_threshold = 9", "SELECT value FROM system.settings WHERE name='lazy_read_threshold' AND level='GLOBAL'", "7"},
+		{nil, "SET GLOBAL nested_loop_join_threshold = 8", []string{"SET GLOBAL nested_loop_join_threshold = 7"}, "SET GLOBAL nested_loop_join_threshold = 9", "SELECT value FROM system.settings WHERE name='nested_loop_join_threshold' AND level='GLOBAL'", "7"},
 		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "ALTER VIEW v AS SELECT 8 AS x", aside, "SELECT 7 AS x"},
 		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "", aside, "SELECT 7 AS x"},
 		{nil, "CREATE TABLE t (x INT)", []string{later, later, later, later, "ALTER TABLE t ADD COLUMN theirs INT"}, "", "SELECT name FROM system.columns WHERE database=currentdatabase()", "theirs"},
 		{nil, "CREATE TABLE t (x INT)", []string{later, later, later, later, "ALTER TABLE t COMMENT = 'theirs'"}, "", aside, "theirs"},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"REVOKE SELECT ON *.* FROM ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[0]]"},
 		{[]string{"CREATE ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
-	} {
-		named := func(texts ...string) []string {
-			out := make([]string, len(texts))
-			for i, s := range texts {
-				out[i] = strings.ReplaceAll(s, "{x}", x)
-			}
-			return out
-		}
-		w.srv = healthy
-		w.clear(drops, last)
-		last = fmt.Sprint(tt)
+	}
+	inLanes(t, kinds, len(cases), func(w *world, named func(...string) []string, i int) string {
+		tt := cases[i]
 		w.env.SQL(t, named(tt.before...)...)
 		text := named(tt.ours)[0] + ";\nSELECT 'now';\n"
 		if tt.then != "" {
@@ -270,13 +291,14 @@ func TestOthersAfterOurs(t *testing.T) {
 		switch {
 		case !errors.As(err, &run) || run.ExitCode() != 4:
 			t.Errorf("%s: got %v, want exit 4: theirs is kept\n%s", text, err, w.said())
-			continue
+			return fmt.Sprint(tt)
 		case tt.then != "" && (!errors.As(err, &p) || p.Kind != plan.Irreversible), tt.then == "" && !strings.Contains(err.Error(), "nowhere"):
 			t.Errorf("%s: got %v, want it to fail at nowhere, or before what takes theirs away\n%s", text, err, w.said())
 		}
-		if got := fmt.Sprint(w.env.SQL(t, named(tt.look)...)); !strings.Contains(got, tt.want) {
+		if got := w.looked(named(tt.look)[0]); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: got %s, want theirs: %s\n%v\n%s", text, got, tt.want, err, w.said())
 		}
 		w.must(w.recover(MarkRolledBack, "for the test"))
-	}
+		return fmt.Sprint(tt)
+	})
 }
