@@ -23,36 +23,44 @@ const (
 
 // forms returns the ways in which value may stand in a text, each once. value has at least minLength bytes.
 func forms(value string) []string {
-	all := []string{value}
-	all = append(all, encodings(value)...)
-	if strings.ContainsAny(value, "\r\n") {
-		for line := range strings.Lines(value) {
-			if line = strings.TrimSpace(line); len(line) >= minLine {
-				all = append(all, line)
-				all = append(all, encodings(line)...)
-			}
-		}
+	var all []string
+	for _, part := range parts(value) {
+		all = append(all, encodings(part)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// encodings returns value as SQL, URLs, JSON, Go, Rust, Python, HTML, base64 and hex write it.
-func encodings(value string) []string {
-	var all []string
-	for _, escaped := range sqlForms(value) {
-		all = append(all, escaped, jsonForm(escaped), htmlJSON(escaped), asciiJSON(escaped)) // a request is JSON around SQL
+// parts are a value, without the white space around it too, and each of several lines.
+func parts(value string) []string {
+	parts := []string{value}
+	if bare := strings.TrimSpace(value); bare != value && len(bare) >= minLength {
+		parts = append(parts, bare)
 	}
-	all = append(all,
-		jsonForm(value),
-		htmlJSON(value),
-		asciiJSON(value),
-		inner(strconv.Quote(value)),
-		inner(strconv.QuoteToASCII(value)),
-		rustDebug(value),
-		html.EscapeString(value),
-		xmlEscape.Replace(value),
-	)
+	if strings.ContainsAny(value, "\r\n") {
+		for line := range strings.Lines(value) {
+			if line = strings.TrimSpace(line); len(line) >= minLine {
+				parts = append(parts, line)
+			}
+		}
+	}
+	return parts
+}
+
+// encodings returns value as it is, and as SQL, URLs, JSON, Go, Rust, Python, HTML, CSV, base64 and hex write it.
+func encodings(value string) []string {
+	sql := sqlForms(value)
+	texts := append([]string{
+		value, jsonForm(value), htmlJSON(value), asciiJSON(value), inner(strconv.Quote(value)), inner(strconv.QuoteToASCII(value)),
+		rustDebug(value), strings.ReplaceAll(value, `"`, `""`), html.EscapeString(value), xmlEscape.Replace(value),
+	}, sql...)
+	all := texts
+	for _, text := range texts { // a request is JSON around SQL, and an error may be JSON around that
+		all = append(all, jsonForm(text))
+	}
+	for _, text := range sql {
+		all = append(all, htmlJSON(text), asciiJSON(text))
+	}
 	for _, u := range []string{
 		url.QueryEscape(value),
 		strings.ReplaceAll(url.QueryEscape(value), "+", "%20"),
@@ -187,9 +195,25 @@ func binaryForms(value string) []string {
 			all = append(all, text[first:(offset+len(value))*8/6])
 		}
 	}
+	if whole := base64.StdEncoding.EncodeToString([]byte(value)); len(whole) > 64 {
+		for _, width := range []int{64, 76} { // PEM; mail and the program base64
+			for _, end := range []string{"\n", "\r\n"} {
+				all = append(all, broken(whole, width, end))
+			}
+		}
+	}
 	if len(value) >= minEncoded {
 		h := hex.EncodeToString([]byte(value))
 		all = append(all, h, strings.ToUpper(h))
 	}
 	return all
+}
+
+// broken is text in lines of width bytes.
+func broken(text string, width int, end string) string {
+	var b strings.Builder
+	for ; len(text) > width; text = text[width:] {
+		b.WriteString(text[:width] + end)
+	}
+	return b.String() + text
 }

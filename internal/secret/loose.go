@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,25 +19,36 @@ func NewStatementScrubber() *Scrubber {
 	return s
 }
 
-// fold writes text in lower case with one blank for each run of white space. at has, for each byte of it and its end, the offset in text.
-func fold(text string) (folded string, at []int) {
+// fold writes text without what escapes: backslashes, and quotes that are doubled; a loose one in lower case too, with one blank for each
+// run of white space. at has, for each byte of it and its end, the offset in text.
+func fold(text string, loose bool) (folded string, at []int) {
 	var b strings.Builder
 	at = make([]int, 0, len(text)+1)
-	blank := false
+	var before rune // the last one written
+	slashed := false
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
 		from := b.Len()
+		wasSlashed := slashed
+		slashed = r == '\\'
+		if control, ok := escapedControls[r]; ok && wasSlashed {
+			r = control
+		}
 		switch {
-		case unicode.IsSpace(r):
-			if !blank {
-				b.WriteByte(' ')
-			}
+		case slashed, r == before && (r == '\'' || r == '"'), loose && unicode.IsSpace(r) && unicode.IsSpace(before):
 		case r == utf8.RuneError && n == 1:
 			b.WriteByte(text[i])
-		default:
+			before = r
+		case loose && unicode.IsSpace(r):
+			b.WriteByte(' ')
+			before = r
+		case loose:
 			b.WriteRune(unicode.ToLower(r))
+			before = r
+		default:
+			b.WriteRune(r)
+			before = r
 		}
-		blank = unicode.IsSpace(r)
 		for range b.Len() - from {
 			at = append(at, i)
 		}
@@ -45,33 +57,58 @@ func fold(text string) (folded string, at []int) {
 	return b.String(), append(at, len(text))
 }
 
-// looseForms are the forms of value that a server repeats, folded. Those of base64 and hexadecimal are for the strict Scrubber: their
-// beginnings tell nothing.
+var escapedControls = map[rune]rune{'n': '\n', 'r': '\r', 't': '\t'}
+
+// looseForms are the forms of value that a server repeats, folded: itself, and of JSON each text in it. Those of base64 and hexadecimal are
+// for the strict Scrubber: their beginnings tell nothing.
 func looseForms(value string) []string {
+	parts := []string{value}
+	var v any
+	if json.Unmarshal([]byte(value), &v) == nil {
+		parts = append(parts, textsIn(v)...)
+	}
 	var all []string
-	for _, form := range append(sqlForms(value), value, jsonForm(value), rustDebug(value)) {
-		folded, _ := fold(strings.TrimSpace(form))
-		if len(folded) >= minLength {
+	for i, part := range parts {
+		folded, _ := fold(strings.TrimSpace(part), true)
+		if len(folded) >= minLength && i == 0 || len(folded) >= minLine {
 			all = append(all, folded)
 		}
 	}
 	return all
 }
 
-// scrubLoose is String for a loose Scrubber.
-func (s *Scrubber) scrubLoose(text string) string {
+// textsIn are the texts among the values of JSON, however deep.
+func textsIn(v any) []string {
+	var all []string
+	switch v := v.(type) {
+	case string:
+		all = append(all, v)
+	case []any:
+		for _, e := range v {
+			all = append(all, textsIn(e)...)
+		}
+	case map[string]any:
+		for _, e := range v {
+			all = append(all, textsIn(e)...)
+		}
+	}
+	return all
+}
+
+// scrubFolded takes out of text what stands there but for its escapes.
+func (s *Scrubber) scrubFolded(text string) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if len(s.known) == 0 {
 		return text
 	}
-	folded, at := fold(text)
+	folded, at := fold(text, s.loose)
 	var b strings.Builder
 	plain := 0 // text[plain:] is to be copied
 	for i := 0; i < len(folded); {
 		n := 0
-		if s.starts[folded[i]] {
-			n = s.longest(folded[i:])
+		if s.folded.starts[folded[i]] {
+			n = s.folded.longest(folded[i:], s.loose)
 		}
 		if n == 0 {
 			i++
@@ -83,7 +120,8 @@ func (s *Scrubber) scrubLoose(text string) string {
 		for i < len(folded) && at[i] == at[i-1] { // within a character
 			i++
 		}
-		plain = at[i]
+		_, last := utf8.DecodeRuneInString(text[at[i-1]:])
+		plain = at[i-1] + last
 	}
 	if plain == 0 {
 		return text
@@ -91,14 +129,14 @@ func (s *Scrubber) scrubLoose(text string) string {
 	return b.String() + text[plain:]
 }
 
-// longest is the length of the longest form, or of the longest beginning of one that is long enough, at the start of text.
-func (s *Scrubber) longest(text string) int {
+// longest is the length of the longest form at the start of text, or of the longest beginning of one where beginnings count.
+func (s *trie) longest(text string, beginnings bool) int {
 	at, length := int32(0), 0
 	for i := range len(text) {
 		if at = s.step(at, text[i]); at == 0 {
 			break
 		}
-		if s.nodes[at].end || i+1 >= minPrefix {
+		if s.nodes[at].end || beginnings && i+1 >= minPrefix {
 			length = i + 1
 		}
 	}

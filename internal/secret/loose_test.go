@@ -24,6 +24,12 @@ func TestStatementScrubber(t *testing.T) {
 		{"Ab1!", "ab1! and ab1", "[redacted] and ab1"},
 		{"abcdefabcdef", "abcdefabcdefabcdef", "[redacted][redacted]"},
 		{"unseen-value", "nothing here", "nothing here"},
+		{`it's a "quoted" \ value`, `cannot parse "it\'s a \"quot" as a date`, `cannot parse "[redacted]" as a date`},
+		{`it's a "quoted" \ value`, `{"said":"{\"of\":\"it's a \\\"quoted\\\" \\\\ value\"}"}`, `{"said":"{\"of\":\"[redacted]\"}"}`},
+		{`it's a "quoted" \ value`, `"it's a ""quoted"" \ value",1`, `"[redacted]",1`},
+		{"two lines\nof it all", `near two lines\nof it all, found`, `near [redacted], found`},
+		{`C:\new\table`, `no path C:\\new\\table here`, `no path [redacted] here`},
+		{`{"type": "x", "private_key": "hush-hush-value"}`, `bad private_key HUSH-hush-value, type x`, `bad private_key [redacted], type x`},
 	}
 	for _, test := range tests {
 		s := NewStatementScrubber()

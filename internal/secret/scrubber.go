@@ -14,15 +14,21 @@ const minLength = 4
 // Scrubber replaces every known secret by [redacted]: raw, and as SQL, URL, JSON, Go, Rust, HTML, base64 and hex write
 // it (see forms); a value of several lines also line by line. Overlapping finds are taken out whole.
 //
-// It is a trie over all forms, walked from each byte that can start one. It is safe for concurrent use.
+// It is safe for concurrent use.
 type Scrubber struct {
 	loose bool      // see NewStatementScrubber
 	long  *Scrubber // see Long
 
 	mu     sync.RWMutex
 	known  map[string]bool
+	forms  trie // as they stand in a text; none of a loose one
+	folded trie // as they stand in a text without its escapes (fold)
+}
+
+// trie holds texts, and is walked from each byte that can start one.
+type trie struct {
 	starts [256]bool
-	nodes  []node // nodes[0] is the root
+	nodes  []node // nodes[0] is the root; none: nothing was added yet
 }
 
 // node is a node of the trie: its children are a linked list, since most have one.
@@ -39,7 +45,7 @@ func NewScrubber() *Scrubber {
 	return s
 }
 
-func empty() *Scrubber { return &Scrubber{known: map[string]bool{}, nodes: make([]node, 1)} }
+func empty() *Scrubber { return &Scrubber{known: map[string]bool{}} }
 
 // In returns the secrets that stand in a text, as they are or as a literal of SQL, in any case and with any white space.
 func (s *Scrubber) In(text string) []Text {
@@ -49,7 +55,7 @@ func (s *Scrubber) In(text string) []Text {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var found []Text
-	text, _ = fold(text)
+	text, _ = fold(text, true)
 	for value := range s.known {
 		if slices.ContainsFunc(looseForms(value), func(form string) bool { return strings.Contains(text, form) }) {
 			found = append(found, New(value))
@@ -85,16 +91,26 @@ func (s *Scrubber) Add(t Text) {
 		return
 	}
 	s.known[value] = true
-	all := forms(value)
 	if s.loose {
-		all = looseForms(value)
+		for _, form := range looseForms(value) {
+			s.folded.insert(form)
+		}
+		return
 	}
-	for _, form := range all {
-		s.insert(form)
+	for _, form := range forms(value) {
+		s.forms.insert(form)
+	}
+	for _, part := range parts(value) {
+		if folded, _ := fold(part, false); len(folded) >= minLength {
+			s.folded.insert(folded)
+		}
 	}
 }
 
-func (s *Scrubber) insert(form string) {
+func (s *trie) insert(form string) {
+	if s.nodes == nil {
+		s.nodes = make([]node, 1)
+	}
 	s.starts[form[0]] = true
 	at := int32(0)
 	for i := range len(form) {
@@ -110,7 +126,7 @@ func (s *Scrubber) insert(form string) {
 }
 
 // step returns the child of node at for b, or 0.
-func (s *Scrubber) step(at int32, b byte) int32 {
+func (s *trie) step(at int32, b byte) int32 {
 	n := s.nodes[at].child
 	for n != 0 && s.nodes[n].b != b {
 		n = s.nodes[n].next
@@ -120,7 +136,7 @@ func (s *Scrubber) step(at int32, b byte) int32 {
 
 // match walks text from its start: the length of the longest form there, and whether text ends inside a longer one. The beginning of
 // a form is one where somebody cut it and said so.
-func (s *Scrubber) match(text string) (length int, open bool) {
+func (s *trie) match(text string) (length int, open bool) {
 	at := int32(0)
 	for i := range len(text) {
 		if at = s.step(at, text[i]); at == 0 {
@@ -141,14 +157,16 @@ func (s *Scrubber) String(text string) string {
 	if s == nil || text == "" {
 		return text
 	}
-	if s.loose {
-		return s.scrubLoose(text)
+	if !s.loose {
+		var b strings.Builder
+		if _, _, same := s.scrub(&b, text, 0, true); !same {
+			text = b.String()
+		}
+		if !strings.Contains(text, `\`) && !strings.Contains(text, "''") && !strings.Contains(text, `""`) {
+			return text // as it is when folded
+		}
 	}
-	var b strings.Builder
-	if _, _, same := s.scrub(&b, text, 0, true); same {
-		return text
-	}
-	return b.String()
+	return s.scrubFolded(text)
 }
 
 // scrub writes text without secrets to b. The first covered bytes belong to a secret that was replaced before. Unless
@@ -161,10 +179,10 @@ func (s *Scrubber) scrub(b *strings.Builder, text string, covered int, final boo
 	plain := covered // text[plain:i] is to be copied
 	i := 0
 	for ; i < len(text); i++ {
-		if !s.starts[text[i]] {
+		if !s.forms.starts[text[i]] {
 			continue
 		}
-		n, open := s.match(text[i:])
+		n, open := s.forms.match(text[i:])
 		if open && !final {
 			break
 		}
