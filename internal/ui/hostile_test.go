@@ -91,6 +91,21 @@ func TestHostileTexts(t *testing.T) {
 	}
 }
 
+// TestPlaceIsOneLine: a file's name with a line break stands in the line of its error, whether the message begins with it or not.
+func TestPlaceIsOneLine(t *testing.T) {
+	t.Parallel()
+	const file = "loads/a\ndbctl: done.sql"
+	for _, message := range []string{file + ":1:2: no COPY", "no COPY"} {
+		var out bytes.Buffer
+		u := New(Options{Out: &out, Err: &out})
+		u.Fail(Failure{File: file, Line: 1, Column: 2, Message: message})
+		u.Close()
+		if want := `dbctl: loads/a\ndbctl: done.sql:1:2: no COPY` + "\n"; out.String() != want {
+			t.Errorf("got %q, want %q", out.String(), want)
+		}
+	}
+}
+
 // TestHostileJSON: programs get each text as it is.
 func TestHostileJSON(t *testing.T) {
 	t.Parallel()

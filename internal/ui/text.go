@@ -107,8 +107,10 @@ func (t *text) fail(f Failure) {
 	t.flush()
 	t.end()
 	msg := f.Message
-	if f.File != "" && !strings.HasPrefix(msg, f.File) {
-		msg = place(f) + ": " + msg
+	if rest, ok := strings.CutPrefix(msg, f.File); ok {
+		msg = visible(f.File) + rest // a name is part of a line
+	} else {
+		msg = visible(place(f)) + ": " + msg
 	}
 	t.tell("dbctl:", msg)
 	if f.Caret != "" {
