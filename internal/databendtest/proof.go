@@ -1,9 +1,12 @@
 package databendtest
 
 import (
+	"iter"
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"testing"
+	"time"
 )
 
 // Full reports whether the proofs are to run in full (DBCTL_PROOF=full, for hours) and not in their short form.
@@ -20,4 +23,23 @@ func Seed() uint64 {
 		return rand.Uint64N(1_000_000)
 	}
 	return 1
+}
+
+// Rounds are the rounds of a proof, from 0: as many as short says, whatever the machine; in full as many as that, or until the test's
+// deadline is a minute away.
+func Rounds(t *testing.T, short, full int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		n, end := short, time.Time{}
+		if Full() {
+			n = full
+			if at, limited := t.Deadline(); limited {
+				end = at.Add(-time.Minute)
+			}
+		}
+		for i := range n {
+			if !end.IsZero() && time.Now().After(end) || !yield(i) {
+				return
+			}
+		}
+	}
 }

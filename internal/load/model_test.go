@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -331,13 +330,7 @@ func (d *desk) check() {
 // silence, and what is said of them is true. DBCTL_PROOF=full plays long and by chance; DBCTL_PROOF_SEED plays one again.
 func TestCorrections(t *testing.T) {
 	t.Parallel()
-	steps, seed := 8, uint64(1)
-	if os.Getenv("DBCTL_PROOF") == "full" {
-		steps, seed = 90, rand.Uint64N(1e6)
-	}
-	if s := os.Getenv("DBCTL_PROOF_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
+	seed := databendtest.Seed()
 	for i, places := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d places, seed %d", places, seed), func(t *testing.T) {
 			t.Parallel()
@@ -357,7 +350,7 @@ func TestCorrections(t *testing.T) {
 			}
 			d.put("kept.parquet", false)
 			d.run(false)
-			for range steps {
+			for range databendtest.Rounds(t, 8, 90) {
 				d.step()
 			}
 			t.Log(strings.Join(slices.Sorted(maps.Keys(d.papers)), " "), cmp.Or(len(d.log), 0))

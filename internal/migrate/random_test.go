@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
@@ -566,54 +565,50 @@ func (p *proofWorld) theirs() string {
 	))
 }
 
-// proof plays random rounds. second gives what another session does meanwhile.
+// proof plays random rounds, twenty in each of random catalogues. second gives what another session does meanwhile.
 func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand) {
-	first, tally, bad := databendtest.Seed(), map[string]int{}, 0
-	databendtest.New(t) // the engine's start is not counted
-	until := time.Now().Add(9 * time.Second)
-	if d, limited := t.Deadline(); databendtest.Full() {
-		until = time.Now().Add(time.Hour)
-		if limited {
-			until = d.Add(-time.Minute)
-		}
-	}
-	for seed := first; time.Now().Before(until) && bad < 40 && (databendtest.Full() || tally["rounds"] < 5); seed++ {
-		p := newProofWorld(t, rand.New(rand.NewPCG(seed, stream)))
-		p.tally = tally
-		var made []string
-		for _, s := range p.setup() {
-			if code, _ := p.env.Err(t, p.names.Replace(s)); code == 0 {
-				made = append(made, s)
-			}
-		}
-		was := p.print()
-		for round := 0; round < 20 && time.Now().Before(until) && (databendtest.Full() || tally["rounds"] < 5); round++ {
-			var statements []string
-			var theirs hand
-			for range 1 + p.IntN(3) {
-				statements = append(statements, p.statement())
-			}
-			way := p.one(ways...)
-			if second != nil {
-				theirs = second(p)
-				switch theirs.when {
-				case between:
-					statements = slices.Insert(statements, theirs.nth%(len(statements)+1), "SELECT 'now'")
-				default:
-					way = "up"
-					statements = slices.Insert(statements, 0, "SELECT 'now'")
+	seed, tally, bad := databendtest.Seed(), map[string]int{}, 0
+	var p *proofWorld
+	var made, was []string
+	for round := range databendtest.Rounds(t, 5, 3000) {
+		if round%20 == 0 || p == nil {
+			p = newProofWorld(t, rand.New(rand.NewPCG(seed, stream)))
+			p.tally = tally
+			seed++
+			made = nil
+			for _, s := range p.setup() {
+				if code, _ := p.env.Err(t, p.names.Replace(s)); code == 0 {
+					made = append(made, s)
 				}
 			}
-			tally["rounds"]++
-			now, wrong := p.play(was, statements, way, theirs)
-			if wrong != "" {
-				bad++
-				t.Errorf("BAD seed %d round %d, %s:\n  %s\n  -- theirs\n  %v\n%s\nof\n  %s",
-					seed, round, way, strings.Join(statements, ";\n  "), theirs, wrong,
-					strings.Join(made, ";\n  "))
+			was = p.print()
+		}
+		var statements []string
+		var theirs hand
+		for range 1 + p.IntN(3) {
+			statements = append(statements, p.statement())
+		}
+		way := p.one(ways...)
+		if second != nil {
+			theirs = second(p)
+			switch theirs.when {
+			case between:
+				statements = slices.Insert(statements, theirs.nth%(len(statements)+1), "SELECT 'now'")
+			default:
+				way = "up"
+				statements = slices.Insert(statements, 0, "SELECT 'now'")
+			}
+		}
+		tally["rounds"]++
+		now, wrong := p.play(was, statements, way, theirs)
+		was = now
+		if wrong != "" {
+			t.Errorf("BAD seed %d round %d, %s:\n  %s\n  -- theirs\n  %v\n%s\nof\n  %s",
+				seed-1, round, way, strings.Join(statements, ";\n  "), theirs, wrong, strings.Join(made, ";\n  "))
+			p = nil // what it left would be found again
+			if bad++; bad == 40 {
 				break
 			}
-			was = now
 		}
 	}
 	t.Logf("%v, %d bad", tally, bad)

@@ -14,8 +14,9 @@
 //	TestProofLoad…       the same kills for loads, two loads of one table at once, lost answers
 //	TestProofSignals     Ctrl-C, SIGTERM and SIGHUP while a statement runs
 //
-// `go test ./internal/proof` runs a short form: points chosen by DBCTL_PROOF_SEED (default: a new one each time, printed).
-// DBCTL_PROOF=full runs every request × fault of every variant, each with one kind of migration that the seed chooses, for hours. -v
-// prints a table of points × outcome at the end. One point is run again by its name and its seed:
+// `go test ./internal/proof` runs a short form: points chosen by DBCTL_PROOF_SEED, by default the same ones each time. With
+// DBCTL_PROOF=full the seed is another one each time, which is printed, and every request × fault of every variant runs, each with one
+// kind of migration that the seed chooses, for hours. -v prints a table of points × outcome at the end. One point is run again by its
+// name and its seed:
 // DBCTL_PROOF=full DBCTL_PROOF_SEED=7 go test ./internal/proof -run 'TestProofMigrate/columns/up/sent/017'.
 package proof

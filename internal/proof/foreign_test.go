@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
 // TestProofForeign lets another session change an object in the middle of a migration that fails: what it did is kept and named,
@@ -136,7 +138,7 @@ func TestProofWriters(t *testing.T) {
 		"CREATE OR REPLACE TABLE %s (id INT, d INT)", "ALTER TABLE %s MODIFY COLUMN d STRING", "INSERT OVERWRITE %s (id, d) SELECT 1, 1",
 		"DROP TABLE %s", "ALTER TABLE %s RENAME TO %s_away",
 	}
-	lanes, each := 2, rounds(3, 125)
+	lanes := 2
 	if full {
 		lanes = 4
 	}
@@ -145,7 +147,7 @@ func TestProofWriters(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			rnd := random(t)
-			for round := range each {
+			for round := range databendtest.Rounds(t, 3, 125) {
 				table := fmt.Sprintf("t%d", round)
 				w.sql("CREATE TABLE " + table + " (id INT, d INT)")
 				written := rnd.IntN(4) > 0

@@ -270,7 +270,8 @@ func TestProofTwoLoads(t *testing.T) {
 	p := &loadPlan{args: []string{"load", "t"}}
 	p.prepare(w)
 	rnd := random(t)
-	for round := 1; round <= rounds(3, 100); round++ {
+	for round := range databendtest.Rounds(t, 3, 100) {
+		round++
 		more := files(round*3, 3)
 		w.put(more)
 		p.then = append(p.then, more...)

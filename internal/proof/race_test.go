@@ -12,14 +12,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
-// rounds is n, or the short form's.
-func rounds(short, n int) int {
-	if full {
-		return n
-	}
-	return short
-}
-
 // applied wants version to have been applied exactly once, with its row in counted.
 func (w *world) applied(version int, after ...*process) {
 	w.t.Helper()
@@ -39,7 +31,8 @@ func TestProofTwoAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.sql("CREATE TABLE counted (v INT)")
 	rnd := random(t)
-	for round := 1; round <= rounds(6, 200); round++ {
+	for round := range databendtest.Rounds(t, 6, 200) {
+		round++
 		w.migration(int64(round), []string{fmt.Sprintf("CREATE TABLE r%d (x INT)", round), fmt.Sprintf("INSERT INTO counted VALUES (%d)", round), fmt.Sprintf("ALTER TABLE r%d ADD COLUMN y INT", round)}, nil)
 		args := []string{"migrate", "up"}
 		waits := round%2 == 0
@@ -78,7 +71,7 @@ func TestProofTwoAtOnce(t *testing.T) {
 func TestProofKilledWhileAnotherWaits(t *testing.T) {
 	t.Parallel()
 	rnd := random(t)
-	for round := range rounds(2, 60) {
+	for round := range databendtest.Rounds(t, 2, 60) {
 		k := 12 + rnd.IntN(14)
 		t.Run(fmt.Sprintf("%02d/%02d", round, k), func(t *testing.T) {
 			t.Parallel()

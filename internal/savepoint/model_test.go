@@ -11,30 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
-
-// rounds runs a proof's round 0, 1, … n-1, or, in the short form, as many as begin within a time; in full until a minute before go
-// test's own limit.
-func rounds(t *testing.T, n int, short time.Duration, round func(i int)) (ran int) {
-	until := time.Now().Add(short)
-	if d, limited := t.Deadline(); databendtest.Full() {
-		until = time.Now().Add(24 * time.Hour)
-		if limited {
-			until = d.Add(-time.Minute)
-		}
-	}
-	for ran < n && time.Now().Before(until) {
-		round(ran)
-		ran++
-	}
-	return ran
-}
 
 // round is one random migration: what is there, what it runs, what goes wrong.
 type round struct {
@@ -488,16 +470,20 @@ func TestModelForeign(t *testing.T) {
 func model(t *testing.T, make func(seed uint64) round) {
 	r := newRig(t)
 	stats := &tally{}
-	first := databendtest.Seed()
-	ran := rounds(t, 1000, 15*time.Second, func(i int) {
-		seed := first + uint64(i)
+	seed := databendtest.Seed()
+	for range databendtest.Rounds(t, 6, 1000) {
 		ro := make(seed)
+		for !databendtest.Full() && (len(ro.statements) < 6 || len(ro.crashes) < 2) { // few rounds: those in which much happens
+			seed++
+			ro = make(seed)
+		}
 		stats.foreign = len(ro.foreign)
 		if wrong := r.play(t, ro, stats); wrong != "" {
 			least, what := r.shrink(t, ro, stats)
 			t.Fatalf("seed %d: %s\n%s\n\nat first: %s", seed, least, what, wrong)
 		}
-	})
-	t.Logf("%d rounds, %d statements, %d crashes, %.1f requests a restore, %d rows of others, %d objects kept", ran, stats.statements,
-		stats.crashes, float64(stats.requests)/float64(ran), stats.theirs, stats.kept)
+		seed++
+	}
+	t.Logf("%d rounds, %d statements, %d crashes, %.1f requests a restore, %d rows of others, %d objects kept", stats.rounds, stats.statements,
+		stats.crashes, float64(stats.requests)/float64(stats.rounds), stats.theirs, stats.kept)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -66,8 +67,9 @@ func TestWriterInALoop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.sql("use " + r.db())
-	rows, kept := 0, 0
-	ran := rounds(t, 500, 8*time.Second, func(i int) {
+	ran, rows, kept := 0, 0, 0
+	for i := range databendtest.Rounds(t, 6, 500) {
+		ran++
 		table := fmt.Sprintf("w%d", i)
 		seeded := i%2 == 0 // never written: the writer meets the seed
 		r.sql("create table " + table + " (x int, y string comment 'c')")
@@ -94,7 +96,7 @@ func TestWriterInALoop(t *testing.T) {
 			t.Fatalf("round %d: %d of %d acknowledged rows lost or doubled: %v; report %+v", i, len(lost), len(acknowledged), lost, rep)
 		}
 		r.sql("drop table if exists " + table)
-	})
+	}
 	t.Logf("%d rounds, %d rows of the writer, %d tables left as they were", ran, rows, kept)
 }
 
@@ -102,7 +104,7 @@ func TestWriterInALoop(t *testing.T) {
 func TestSeedAgainstWriter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	rounds(t, 300, 3*time.Second, func(i int) {
+	for i := range databendtest.Rounds(t, 3, 300) {
 		table := fmt.Sprintf("s%d", i)
 		o := r.table(table)
 		r.sql("create table " + o.Database + "." + table + " (x int)")
@@ -123,7 +125,7 @@ func TestSeedAgainstWriter(t *testing.T) {
 			t.Fatalf("round %d: rows %v of %d lost", i, lost, len(acknowledged))
 		}
 		r.sql("drop table " + o.Database + "." + table)
-	})
+	}
 }
 
 // A statement of another session that began before the fence ends first: its rows are kept. One that takes longer than the drain
