@@ -93,7 +93,10 @@ var LoadHeaders = []struct{ Form, Means string }{
 }
 
 // RuleNames are the rules of package load that a header may name.
-var RuleNames = []string{"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "time-range", "struct-names", "binary-json"}
+var RuleNames = []string{
+	"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "time-range", "struct-names", "binary-json",
+	"ragged",
+}
 
 // lintIgnoreForm is how a rule of lint is silenced. Which rules there are is for lint to say.
 const lintIgnoreForm = `-- dbctl: lint-ignore=RULE "why"`

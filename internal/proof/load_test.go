@@ -16,8 +16,12 @@ import (
 
 // loadText is loads/t.sql; the column src makes `--on-changed replace` possible.
 const loadText = `-- dbctl: filename-column=src
-COPY INTO t (id, name, src) FROM (SELECT id::INT, name::STRING, METADATA$FILENAME FROM @{stage}/in/) FILE_FORMAT = (TYPE = 'PARQUET')
+COPY INTO t (id, name, src) FROM (SELECT id::INT, name::STRING, METADATA$FILENAME FROM {place}) FILE_FORMAT = (TYPE = 'PARQUET')
 `
+
+// location is where the stage is, with its keys as secrets.
+const location = `'s3://%s/%sin/' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' ACCESS_KEY_ID = {{ secret "KEY" }}
+  SECRET_ACCESS_KEY = {{ secret "WORD" }})`
 
 // parquetFile holds rows of ids from first on.
 func parquetFile(first, n int) []byte {
@@ -48,7 +52,8 @@ type loadPlan struct {
 	first   []file // loaded before
 	then    []file // put there for the run that is disturbed
 	refused []string
-	exit    int // of the undisturbed run
+	exit    int  // of the undisturbed run
+	uri     bool // it reads a location of its own
 }
 
 // file is a Parquet file in/NAME.parquet of rows first to first+n-1; with n = 0 it is broken.
@@ -69,6 +74,7 @@ var loadPlans = []loadPlan{
 	{name: "later", args: []string{"load", "t"}, first: files(1, 2), then: files(3, 2)},
 	{name: "many", args: []string{"load", "t"}, first: files(1, 1), then: files(2, 120)},
 	{name: "replace", args: []string{"load", "t", "--on-changed", "replace"}, first: files(1, 3), then: []file{{"0002", 500, 4}, {"0009", 90, 2}}},
+	{name: "location", uri: true, args: []string{"load", "t"}, first: files(1, 1), then: files(2, 2)},
 	{name: "bad", args: []string{"load", "t"}, first: files(1, 1), then: append(files(2, 2), file{name: "0005"}), refused: []string{"0005"}, exit: 4},
 }
 
@@ -88,7 +94,14 @@ func (p *loadPlan) prepare(w *world) {
 	w.t.Helper()
 	w.t.Cleanup(func() { w.sql("DROP STAGE IF EXISTS {stage}") })
 	w.sql(w.env.StageSQL(w.text("{stage}"), "", "PARQUET"), "CREATE TABLE t (id INT, name STRING, src STRING)")
-	w.write("loads/t.sql", w.text(loadText))
+	place := w.text("@{stage}/in/")
+	if store := w.env.S3; p.uri {
+		place = fmt.Sprintf(location, w.env.Bucket, w.env.Prefix, store.Endpoint)
+		w.write("key", store.Key)
+		w.write("word", store.Secret.Reveal())
+		w.configure("secrets: { KEY: { file: key }, WORD: { file: word } }")
+	}
+	w.write("loads/t.sql", strings.Replace(loadText, "{place}", place, 1))
 	if len(p.first) > 0 {
 		w.put(p.first)
 		w.must(0, "load", "t")
@@ -132,13 +145,16 @@ func (p *loadPlan) complete(w *world, after *process) {
 	for _, r := range w.sql("SELECT path, count(DISTINCT event_id) FROM " + w.env.StateDB + ".ledger WHERE state = 'loaded' GROUP BY path") {
 		times := 0
 		for _, f := range slices.Concat(p.first, p.then) {
-			if r[0] == "in/"+f.name+".parquet" {
+			if strings.TrimPrefix(r[0], "in/") == f.name+".parquet" {
 				times++
 			}
 		}
 		if r[1] != fmt.Sprint(times) {
 			w.t.Fatalf("%s stands %s times in the ledger as loaded, want %d\nafter %s\n%s", r[0], r[1], times, after, after.asked())
 		}
+	}
+	if left := w.sql("SELECT name FROM system.stages WHERE name LIKE 'dbctl%' AND url LIKE '%" + w.env.Prefix + "%'"); len(left) > 0 {
+		w.t.Fatalf("the load's own stage is left: %v\nafter %s\nwhich asked:\n%s", left, after, after.asked())
 	}
 	// A load that finds nothing to do takes no lock, and leaves that of one that was killed at its end to the next that does.
 	took := slices.ContainsFunc(after.proxy.log(), func(r request) bool {

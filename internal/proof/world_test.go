@@ -106,9 +106,15 @@ func newWorldOn(t *testing.T, engine *databendtest.Engine) *world {
 func worldOf(t *testing.T, env *databendtest.Env) *world {
 	t.Helper()
 	w := &world{t: t, env: env, dir: t.TempDir()}
-	w.write("dbctl.yaml", fmt.Sprintf("project: proof\ndefault_env: t\nenvironments:\n  t: { dsn: \"databend://nobody@127.0.0.1:1/%s?sslmode=disable\", state_database: %s }\n",
-		w.env.Database, w.env.StateDB))
+	w.configure("")
 	return w
+}
+
+// configure writes dbctl.yaml, with more in it.
+func (w *world) configure(more string) {
+	w.t.Helper()
+	w.write("dbctl.yaml", fmt.Sprintf("project: proof\ndefault_env: t\nenvironments:\n"+
+		"  t: { dsn: \"databend://nobody@127.0.0.1:1/%s?sslmode=disable\", state_database: %s }\n%s\n", w.env.Database, w.env.StateDB, more))
 }
 
 func (w *world) write(path, text string) {

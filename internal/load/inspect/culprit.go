@@ -63,6 +63,11 @@ func (r *Inspector) Condemn(f plan.File, why Finding) {
 	r.Bad = append(r.Bad, BadFile{f, why})
 }
 
+// condemned reports whether a file was found bad.
+func (r *Inspector) condemned(f plan.File) bool {
+	return slices.ContainsFunc(r.Bad, func(b BadFile) bool { return b.Path == f.Path })
+}
+
 // Culprits finds the bad files of a batch that the engine refused, at least one: by the name in the error, by queries over the
 // casts, or by trying halves.
 func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []string, cause error) (map[string]Finding, error) {

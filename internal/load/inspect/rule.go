@@ -102,7 +102,13 @@ var Rules = []rule{
 		finds: "bytes that become a text of hexadecimal digits as VARIANT",
 		bad:   "{} IS NOT NULL", value: "hex({})", reason: "is bytes, and becomes a text of hexadecimal digits",
 	},
+	{ // Of no column: see ragged.go. Off in a run, since it reads the files a second time.
+		Name: ragged, run: "off",
+		finds: "rows of several widths in a CSV or TSV that is loaded with a SELECT list: `warn` in `--validate` only, since it reads them all",
+	},
 }
+
+const ragged = "ragged"
 
 // Rule is a rule for the reference.
 type Rule struct{ Name, Level, Finds string }
@@ -155,6 +161,9 @@ func (r *Inspector) rules(ctx context.Context, level string, validating bool) ([
 // does not bind (a column is of another type, the files differ) says nothing: the COPY will, unless it takes files of any schema, which
 // are looked at schema by schema.
 func (r *Inspector) Obey(ctx context.Context, files []plan.File, missing []string) (kept []plan.File, err error) {
+	if files, err = r.even(ctx, files, false); err != nil {
+		return nil, err
+	}
 	fail, err := r.rules(ctx, "fail", false)
 	if err != nil {
 		return nil, err

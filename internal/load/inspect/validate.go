@@ -53,7 +53,11 @@ func (r *Inspector) Validate(ctx context.Context, planned *plan.Plan) error {
 // lookAt checks files, each schema by itself.
 func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 	if r.Load.FileType() != "PARQUET" {
-		return r.trial(ctx, files)
+		if err := r.trial(ctx, files); err != nil {
+			return err
+		}
+		_, err := r.even(ctx, slices.DeleteFunc(slices.Clone(files), r.condemned), true)
+		return err
 	}
 	groups, err := r.Groups(ctx, files)
 	if err != nil {
@@ -124,7 +128,7 @@ func (r *Inspector) unfilled(columns []plan.Column) (must bool) {
 // stands in no system table.
 func (r *Inspector) fills(ctx context.Context, files []plan.File) error {
 	for _, f := range files {
-		if slices.ContainsFunc(r.Bad, func(b BadFile) bool { return b.Path == f.Path }) {
+		if r.condemned(f) {
 			continue
 		}
 		one := []plan.File{f}
@@ -204,14 +208,11 @@ func (r *Inspector) validateGroup(ctx context.Context, g Group, schema map[strin
 		}
 		return nil
 	}
-	condemned := func(f plan.File) bool {
-		return slices.ContainsFunc(r.Bad, func(b BadFile) bool { return b.Path == f.Path })
-	}
 	rules := func() ([]check, error) { return r.rules(ctx, "fail", true) }
 	readable := func() ([]check, error) {
 		all := len(g.Files)
 		err := r.readable(ctx, g)
-		g.Files = slices.DeleteFunc(slices.Clone(g.Files), condemned)
+		g.Files = slices.DeleteFunc(slices.Clone(g.Files), r.condemned)
 		if err != nil || len(g.Files) == all {
 			return nil, err
 		}
@@ -238,7 +239,7 @@ func (r *Inspector) validateGroup(ctx context.Context, g Group, schema map[strin
 				}
 			}
 		}
-		g.Files = slices.DeleteFunc(slices.Clone(g.Files), condemned)
+		g.Files = slices.DeleteFunc(slices.Clone(g.Files), r.condemned)
 	}
 	warnings, err := r.rules(ctx, "warn", true)
 	if err != nil {

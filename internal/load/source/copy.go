@@ -234,7 +234,7 @@ func (j *Load) From(files []string) string {
 // format is the FILE_FORMAT parameter of a SELECT over a stage: a name only, options of a format cannot be given there.
 func (j *Load) format() string {
 	o, ok := j.Copy.Option("FILE_FORMAT")
-	if !ok {
+	if !ok && j.named == "" {
 		return ""
 	}
 	name := cmp.Or(j.named, copytext.FormatOptions(o.Value)["FORMAT_NAME"], j.FileType())
@@ -274,6 +274,36 @@ func (j *Load) MakeFormat() (sql, drop string) {
 func (j *Load) FormatMade() string {
 	j.named = j.own
 	return j.named
+}
+
+// LastField is the highest position that the select list of a load of CSV or TSV reads; 0 when it reads none.
+func (j *Load) LastField() (last int) {
+	if !slices.Contains([]string{"CSV", "TSV", "TEXT"}, j.FileType()) {
+		return 0
+	}
+	for _, it := range j.Copy.Select {
+		tokens, _ := sqltext.Scan(it.Value) // it was read with the rest
+		for _, t := range tokens {
+			if n, err := strconv.Atoi(strings.TrimPrefix(it.Value[t.Start:t.End], "$")); err == nil && t.Kind == sqltext.Variable {
+				last = max(last, n)
+			}
+		}
+	}
+	return last
+}
+
+// FieldsFormat is the load with a format of its own in which an empty field is a text, and NULL one that is not there; and the statements
+// that make and drop it.
+func (j *Load) FieldsFormat() (with *Load, sql, drop string) {
+	out := *j
+	out.named = j.own + "_fields"
+	o, inline := j.Copy.Option("FILE_FORMAT")
+	text := strings.TrimSuffix(strings.TrimPrefix(o.Value, "("), ")")
+	if !inline || copytext.FormatOptions(text)["TYPE"] == "" {
+		text = j.Format
+	}
+	return &out, "CREATE OR REPLACE FILE FORMAT " + out.named + " " + text + " EMPTY_FIELD_AS = STRING NULL_DISPLAY = '\\x01\\x02'",
+		"DROP FILE FORMAT IF EXISTS " + out.named
 }
 
 // alias is what stands between the location and the closing parenthesis of a transforming COPY.
