@@ -90,7 +90,7 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.BoolVar(&lf.check, "check", false, "only look, and exit 3 when something is to be loaded or wrong")
 	f.BoolVar(&lf.validate, "validate", false, "only check the files: schema, casts, vectors, geometry, JSON; load nothing")
 	f.IntVar(&lf.preview, "preview", 0, "only show the first `N` rows, as the load would read them")
-	f.StringVar(&o.Path, "path", "", "only files whose path below the stage root matches `GLOB`")
+	f.StringVar(&o.Path, "path", "", "only files whose path below the stage root, or without a slash in it whose name, matches `GLOB`")
 	f.IntVar(&o.Limit, "limit", 0, "at most `N` files")
 	f.Var(choice(&o.Order, "oldest", "newest"), "order", "`ORDER` of the files: oldest or newest first")
 	f.BoolVar(&o.Force, "force", false, "load the files of --path again, on top of the rows they brought")

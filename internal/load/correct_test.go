@@ -222,6 +222,6 @@ func TestReplaceBehindAMove(t *testing.T) {
 	w.mustRun(other, plan.Options{}, 1, 1) // as b.parquet too
 	w.Put(t, "p/b.parquet", rows(111, 4))
 	_, err := w.run(above, plan.Options{OnChanged: "replace"})
-	w.wantExit(err, exit.Check, "1 overwritten file was not replaced", "others' under their names")
+	w.wantExit(err, exit.Check, "1 file was not replaced", "others' under their names")
 	w.wantRows(7)
 }

@@ -1,11 +1,15 @@
 package load
 
 import (
+	"bytes"
+	"compress/gzip"
 	"os"
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/project"
 )
 
 // Every format that the engine reads is loaded; a file that is cut off is named, and holds no other up.
@@ -58,4 +62,53 @@ func TestFormats(t *testing.T) {
 		}
 		w.wantRows(6)
 	}
+}
+
+// A preview shows a plain COPY of each format, whose columns a query names in a way of its own.
+func TestPreviewOfFormats(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for typ, name := range map[string]string{"ORC": "rows.orc", "AVRO": "rows.avro"} {
+		content, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Put(t, typ+"/"+name, content)
+		ld := w.load("COPY INTO t FROM @" + w.stage + "/" + typ + "/ FILE_FORMAT = (TYPE = " + typ + ")")
+		if err := w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, plan.Options{}, 2) }); err != nil {
+			t.Errorf("%s: %v", typ, err)
+		}
+		shown := 0
+		for _, e := range w.events {
+			if p, ok := e.(event.Preview); ok && len(p.Columns) == 2 {
+				shown = len(p.Rows)
+			}
+		}
+		if shown != 2 {
+			t.Errorf("%s: %d rows shown, want 2: %s", typ, shown, w.notes())
+		}
+	}
+}
+
+// A text file that is compressed by its name is not read as it is: a gzip of one line would pass for a header.
+func TestPackedFileOfAnUnpackedLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write([]byte("id,name\n1,x\n")) // a buffer takes all
+	_ = z.Close()
+	w.Put(t, "p/a.csv.gz", b.Bytes())
+	w.Put(t, "p/b.csv", []byte("id,name\n2,y\n"))
+	of := func(compression string) project.Load {
+		return w.load("COPY INTO t (id, name) FROM (SELECT $1::INT, $2 FROM @st/p/) FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1" + compression + ")")
+	}
+	w.wantExit(w.validate(of(""), plan.Options{}), exit.Check, "1 invalid file: p/a.csv.gz (by its name it is compressed")
+	_, err := w.run(of(""), plan.Options{})
+	w.wantExit(err, exit.Partly, "p/a.csv.gz (by its name it is compressed, and the load's FILE_FORMAT does not say COMPRESSION = AUTO)")
+	w.wantRows(1)
+	w.mustRun(of(" COMPRESSION = AUTO"), plan.Options{}, 1, 1)
+	w.wantRows(2)
+	w.Put(t, "p/c.csv.gz", []byte("id,name\n3,z\n")) // whose name is wrong, and whose load knows it
+	w.mustRun(of(" COMPRESSION = NONE"), plan.Options{}, 1, 1)
 }

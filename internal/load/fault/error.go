@@ -5,6 +5,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/exit"
@@ -64,8 +65,19 @@ func Again(load string, args ...string) string {
 
 // GiveUp is the command after which a file is never loaded.
 func GiveUp(load, path string) string {
-	return Again(load, "--mark", "quarantined", "--path", path, "--reason", "why")
+	return Again(load, "--mark", "quarantined", "--path", Exactly(path), "--reason", "why")
 }
+
+// Exactly is the glob of --path that is about one file.
+func Exactly(path string) string {
+	path = globbed.ReplaceAllString(path, `\$0`)
+	if !strings.Contains(path, "/") {
+		return "/" + path
+	}
+	return path
+}
+
+var globbed = regexp.MustCompile(`[\\*?\[{},]`)
 
 // Errorf makes an Error that ends the load with exit.
 func Errorf(load string, code exit.Code, advice, format string, args ...any) *Error {

@@ -14,9 +14,11 @@ import (
 var (
 	CastColumn = regexp.MustCompile(`read_parquet\([^()]*\)\.(.+?) \(#\d+\)|` +
 		`fail to auto cast column (\S+) |column (\S+) reference or alias is ambiguous`)
-	NoSuchCast   = regexp.MustCompile("unable to cast type `(.+?)(?: NULL)?` to type `(.+?)(?: NULL)?`")
-	itsName      = regexp.MustCompile(`(?i)^(invalid parquet file '.*?': |not a parquet file \(.*?\): )(parquet error: )?`)
-	tooSmall     = regexp.MustCompile(`(?i)^only \d+ bytes|too small|not a parquet file`)
+	NoSuchCast = regexp.MustCompile("unable to cast type `(.+?)(?: NULL)?` to type `(.+?)(?: NULL)?`")
+	itsName    = regexp.MustCompile(`(?i)^(invalid parquet file '.*?': |not a parquet file \(.*?\): )(parquet error: )?`)
+	tooSmall   = regexp.MustCompile(`(?i)^only \d+ bytes|too small|not a parquet file`)
+	// What the engine says of an ORC file, and of where in its own source it noticed.
+	badORC       = regexp.MustCompile(`(?s)^fail to read .*?: (?:\w+ \{ (?:msg: )?"?(.*?)"?, location: Location \{.*|(.*))$`)
 	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (FixedSizeList)?(.*)`)
 	// How the engine ends what it says of a line, whose number we say ourselves: it counts otherwise.
 	itsPlace = regexp.MustCompile(`(?s)( at line \d+,? (column \d+|position \d+ of size \d+))?( for File '.*?')? at file '.*', line \d+$`)
@@ -53,6 +55,9 @@ func InWords(err error) string {
 	switch {
 	case strings.Contains(lower, "encrypted"):
 		return "it is encrypted: " + OneLine(text)
+	case badORC.MatchString(text):
+		m := badORC.FindStringSubmatch(text)
+		return "it is cut off, damaged, or no ORC: " + OneLine(cmp.Or(m[1], m[2]))
 	case tooSmall.MatchString(text):
 		return "not a Parquet file (cut off, or something else): " + OneLine(text)
 	case Unreadable.MatchString(Message(err)):

@@ -15,6 +15,10 @@ func TestInWords(t *testing.T) {
 			"`CAST(get_by_keypath(stage._$1 (#0), '{\"at\"}') AS Timestamp NULL)`": "'2025-01-04 1X:00:00' is no TIMESTAMP",
 		"Invalid NDJSON row: EOF while parsing an object at line 1, position 55 of size 56 for File 'c/5.ndjson' at file 'c/5.ndjson', line 1": "Invalid NDJSON row: " +
 			"EOF while parsing an object",
+		"fail to read p/b.orc: OutOfSpec { msg: \"Footer length is empty\", location: Location { file: \"/root/x/metadata.rs\", line: 271, column: 50 } }": "it is " +
+			"cut off, damaged, or no ORC: Footer length is empty",
+		"fail to read p/c.orc: OutOfSpec { msg: \"File too small for given postscript length\", location: Location { file: \"x\", line: 2, column: 1 } }": "it is " +
+			"cut off, damaged, or no ORC: File too small for given postscript length",
 		"Invalid value 'zz' for column 1 (n INT32): bad digit at file 'p/b.csv', line 2": "Invalid value 'zz' for column 1 (n INT32): bad digit",
 	} {
 		if got := InWords(errors.New(said)); got != want {

@@ -57,10 +57,27 @@ func (r *Inspector) Everywhere(ctx context.Context, files []plan.File, missing [
 
 // Condemn notes that a file is bad.
 func (r *Inspector) Condemn(f plan.File, why Finding) {
-	if how := r.Load.LeftPacked(f.Path); how != "" {
-		why.Why = "by its name it is compressed, and the load's FILE_FORMAT does not say COMPRESSION = " + how + ": " + why.Why
+	if how, _ := r.Load.LeftPacked(f.Path); how != "" {
+		packed := "by its name it is compressed, and the load's FILE_FORMAT does not say COMPRESSION = " + how
+		if why.Why != "" {
+			packed = why.Why + " (" + packed + ")"
+		}
+		why.Why = packed
 	}
 	r.Bad = append(r.Bad, BadFile{f, why})
+}
+
+// unpacked returns the files of a text load that the engine unpacks, where they are compressed by their names: another it would read as it
+// is, and one without a line break in it for a header.
+func (r *Inspector) unpacked(files []plan.File) (kept []plan.File) {
+	for _, f := range files {
+		if how, meant := r.Load.LeftPacked(f.Path); how != "" && !meant {
+			r.Condemn(f, Finding{})
+			continue
+		}
+		kept = append(kept, f)
+	}
+	return kept
 }
 
 // condemned reports whether a file was found bad.

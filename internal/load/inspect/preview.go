@@ -3,7 +3,6 @@ package inspect
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -75,7 +74,7 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 // columns are those that the COPY fills: the table's, where it names none and the files do not either.
 func (r *Inspector) columns(ctx context.Context) ([]string, error) {
 	j := r.Load
-	if len(j.Copy.Columns) > 0 || len(j.Copy.Select) > 0 || slices.Contains(source.SelfNamed, j.FileType()) {
+	if len(j.Copy.Columns) > 0 || len(j.Copy.Select) > 0 || j.FileType() == "PARQUET" {
 		return j.Copy.Columns, nil
 	}
 	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT * FROM " + sqltext.Ident(j.Database) + "." + sqltext.Ident(j.Table) +
@@ -92,7 +91,7 @@ func (r *Inspector) previewItems(columns []string) []string {
 	if len(j.Copy.Select) > 0 {
 		return j.Items(nil)
 	}
-	if slices.Contains(source.SelfNamed, j.FileType()) {
+	if j.FileType() == "PARQUET" {
 		return []string{"*"}
 	}
 	if len(columns) == 0 {
@@ -100,9 +99,13 @@ func (r *Inspector) previewItems(columns []string) []string {
 	}
 	items := make([]string, len(columns))
 	for i, c := range columns {
-		items[i] = "$" + strconv.Itoa(i+1)
-		if j.FileType() == "NDJSON" {
+		switch j.FileType() {
+		case "ORC":
+			items[i] = sqltext.Ident(c)
+		case "NDJSON", "AVRO":
 			items[i] = "$1[" + sqltext.Quote(c) + "]"
+		default:
+			items[i] = "$" + strconv.Itoa(i+1)
 		}
 	}
 	return items

@@ -53,6 +53,7 @@ func (r *Inspector) Validate(ctx context.Context, planned *plan.Plan) error {
 // lookAt checks files, each schema by itself.
 func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 	if r.Load.FileType() != "PARQUET" {
+		files = r.unpacked(files)
 		if err := r.trial(ctx, files); err != nil {
 			return err
 		}

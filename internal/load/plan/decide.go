@@ -116,7 +116,7 @@ func (p *Plan) Refusal(o Options) error {
 		advice := fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.Job.Path)
 		if o.Path != "" {
 			where += " with --path " + o.Path
-			advice = fmt.Sprintf("--path is about the whole path below the stage root; dbctl load %s --plan -v shows each", p.Load)
+			advice = fmt.Sprintf("--path is about the path below the stage root, without a slash about the file's name; dbctl load %s --plan -v shows each", p.Load)
 		}
 		detail := ""
 		if n := p.Counts[Ignored].Files; n > 0 {
@@ -146,11 +146,12 @@ func (p *Plan) Stopped(o Options) error {
 			event.Number(int64(len(p.absent)), "file is", "files are"), by, p.Job.Place(), fault.Some(p.absent, 5))
 	}
 	if len(p.Kept) > 0 {
-		return fault.Errorf(p.Load, exit.Check,
-			fmt.Sprintf("dbctl load %[1]s --on-changed skip leaves them; or DELETE what is left of their rows, and dbctl load %[1]s --mark "+
-				"new --path GLOB --reason '…' loads them", p.Load),
-			"%s not replaced (%s): %s", event.Number(int64(len(p.Kept)), "overwritten file was", "overwritten files were"), p.KeptWhy,
-			fault.Some(p.Kept, 5))
+		advice := fmt.Sprintf("DELETE what is left of their rows, and dbctl load %s --mark new --path GLOB --reason '…' loads them", p.Load)
+		if !o.Reload {
+			advice = fmt.Sprintf("dbctl load %s --on-changed skip leaves them; or %s", p.Load, advice)
+		}
+		return fault.Errorf(p.Load, exit.Check, advice, "%s not replaced (%s): %s",
+			event.Number(int64(len(p.Kept)), "file was", "files were"), p.KeptWhy, fault.Some(p.Kept, 5))
 	}
 	var names []string
 	for _, f := range p.Files {

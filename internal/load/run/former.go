@@ -3,11 +3,11 @@ package run
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
@@ -15,15 +15,13 @@ import (
 // that "the files are in the table" means those, and not one that came meanwhile.
 type former struct {
 	states map[string]string // by path; nil: there is none, or the table of now has a ledger of its own
-	named  string            // the one file that --path names, without a pattern
+	named  bool              // --path names one file, without a pattern
 	left   []string          // not marked: the former table's ledger does not have them for loaded
 }
 
 func (r *run) former(ctx context.Context, o plan.Options) (*former, error) {
 	f := &former{}
-	if !strings.ContainsAny(o.Path, "*?[{") {
-		f.named = o.Path
-	}
+	f.named = source.OneFile(o.Path)
 	if r.plan.Known {
 		return f, nil
 	}
@@ -35,7 +33,7 @@ func (r *run) former(ctx context.Context, o plan.Options) (*former, error) {
 // word is what a mark says of a file, "" for nothing: a file that the former table did not hold is left new, and one that is quarantined
 // stays so, unless it is named.
 func (f *former) word(file plan.File, word string) string {
-	if word != ledger.FileLoaded || f.named != "" {
+	if word != ledger.FileLoaded || f.named {
 		return word
 	}
 	was, known := f.states[file.Path]
@@ -59,7 +57,7 @@ func (f *former) tell(load string, sink event.Sink) {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s not marked: the former table did not hold them by its ledger, and "+
 			"the next load takes them: %s",
 			load, event.Number(n, "file is", "files are"), fault.Some(f.left, 5))})
-		sink(event.Note{Level: event.Hint, Text: fmt.Sprintf("dbctl load %s --mark loaded --path '%s' --reason '…' says that this one is in "+
-			"the table", load, f.left[0])})
+		one := fault.Again(load, "--mark", "loaded", "--path", fault.Exactly(f.left[0]), "--reason", "why")
+		sink(event.Note{Level: event.Hint, Text: one + " says that this one is in the table"})
 	}
 }

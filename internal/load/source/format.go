@@ -77,14 +77,21 @@ func Unpacked(name string) (plain, compression string) {
 	return name, ""
 }
 
-// LeftPacked is the COMPRESSION that a file needs by its name, where the load reads it as if it were not compressed.
-func (j *Load) LeftPacked(name string) string {
-	_, need := Unpacked(name)
-	if how := strings.ToUpper(j.FormatOptions()["COMPRESSION"]); how == "" || how == "NONE" || how == "AUTO" && need != "AUTO" {
-		return need
+// LeftPacked is the COMPRESSION that a text file needs by its name, where the load reads it as if it were not compressed. meant is whether
+// it says so.
+func (j *Load) LeftPacked(name string) (need string, meant bool) {
+	if !slices.Contains(textTypes, j.FileType()) {
+		return "", false
 	}
-	return ""
+	_, need = Unpacked(name)
+	if how := strings.ToUpper(j.FormatOptions()["COMPRESSION"]); how == "" || how == "NONE" || how == "AUTO" && need != "AUTO" {
+		return need, how == "NONE"
+	}
+	return "", false
 }
+
+// textTypes are those of which a file may be compressed as a whole.
+var textTypes = []string{"CSV", "TSV", "TEXT", "NDJSON", "JSON"}
 
 // optionsOf writes a stage's format, which the server tells as JSON, as a COPY has it.
 func optionsOf(told string) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
@@ -44,5 +45,41 @@ func TestFilesByHTTP(t *testing.T) {
 		if got := strings.Join(slices.Sorted(maps.Keys(j.Files)), " "); got != tt.names {
 			t.Errorf("%s: got %s, want %s", tt.from, got, tt.names)
 		}
+	}
+}
+
+// A --path is a glob over the whole path, or over the file's name where it has no slash; what a hint says of one file is about that file.
+func TestGlobs(t *testing.T) {
+	t.Parallel()
+	paths := []string{"a.csv", "p/a.csv", "p/q/b.csv", "p/a[1].csv", "p/a1.csv", "x{1,2}.csv", "p/2024/c.csv", `p/b\c*.csv`}
+	for glob, want := range map[string]string{
+		"a.csv": "a.csv p/a.csv", "/a.csv": "a.csv", "p/*.csv": `p/a.csv p/a[1].csv p/a1.csv p/b\c*.csv`, "p/**/b.csv": "p/q/b.csv", "*1*": "p/a[1].csv p/a1.csv x{1,2}.csv",
+		"p/{q/b,2024/c}.csv": "p/q/b.csv p/2024/c.csv", "{a,b}.csv": "a.csv p/a.csv p/q/b.csv", "p/q/": "p/q/b.csv", "p/a[0-9].csv": "p/a1.csv",
+	} {
+		re, err := Glob(glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, p := range paths {
+			if re.MatchString(p) {
+				got = append(got, p)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", glob, got, want)
+		}
+	}
+	for _, one := range paths {
+		glob := fault.Exactly(one)
+		re, err := Glob(glob)
+		for _, p := range paths {
+			if err != nil || re.MatchString(p) != (p == one) || !OneFile(glob) {
+				t.Errorf("%s, for %s: %v, matches %s: %v", glob, one, err, p, re.MatchString(p))
+			}
+		}
+	}
+	if _, err := Glob("p/{a,b"); err == nil || OneFile("p/*") || OneFile("p/") || OneFile("p/{a,b}") {
+		t.Errorf("got %v; a pattern is taken for a name", err)
 	}
 }

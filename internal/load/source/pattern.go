@@ -27,26 +27,38 @@ func patternOf(ld project.Load) (string, error) {
 	return ld.DefaultPattern(), nil
 }
 
-// Glob turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, and a
-// trailing '/' means everything below.
+// OneFile reports whether a --path is about a file by its name, without a pattern.
+func OneFile(glob string) bool {
+	return glob != "" && !strings.HasSuffix(glob, "/") && oneFile.MatchString(glob)
+}
+
+var oneFile = regexp.MustCompile(`^(?:[^\\*?\[{]|\\.)*$`)
+
+// Glob turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, {a,b} is one or the
+// other, and a trailing '/' means everything below. Without a slash it is about the file's name in any folder; a leading one is the root.
 func Glob(glob string) (*regexp.Regexp, error) {
 	if strings.HasSuffix(glob, "/") {
 		glob += "**"
 	}
 	var b strings.Builder
 	b.WriteByte('^')
+	if !strings.Contains(glob, "/") {
+		b.WriteString("(?:.*/)?")
+	}
+	glob = strings.TrimPrefix(glob, "/")
+	open := 0
 	for i := 0; i < len(glob); i++ {
-		switch c := glob[i]; c {
-		case '*':
+		switch c := glob[i]; {
+		case c == '*':
 			if i+1 < len(glob) && glob[i+1] == '*' {
 				i++
 				b.WriteString(`.*`)
 				continue
 			}
 			b.WriteString(`[^/]*`)
-		case '?':
+		case c == '?':
 			b.WriteString(`[^/]`)
-		case '[':
+		case c == '[':
 			end := strings.IndexByte(glob[i+1:], ']')
 			if end <= 0 {
 				return nil, fmt.Errorf("no ] behind [ in %q", glob)
@@ -57,7 +69,15 @@ func Glob(glob string) (*regexp.Regexp, error) {
 			}
 			b.WriteString("[" + strings.NewReplacer(`\`, `\\`, `[`, `\[`, `&&`, `&\&`, `~~`, `~\~`).Replace(class) + "]")
 			i += end + 1
-		case '\\':
+		case c == '{':
+			open++
+			b.WriteString("(?:")
+		case c == '}' && open > 0:
+			open--
+			b.WriteByte(')')
+		case c == ',' && open > 0:
+			b.WriteByte('|')
+		case c == '\\':
 			if i+1 < len(glob) {
 				i++
 			}
@@ -65,6 +85,9 @@ func Glob(glob string) (*regexp.Regexp, error) {
 		default:
 			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
 		}
+	}
+	if open > 0 {
+		return nil, fmt.Errorf("no } behind { in %q", glob)
 	}
 	b.WriteByte('$')
 	return regexp.Compile("(?s)" + b.String())
