@@ -63,6 +63,8 @@ func completionCommand() *command {
 		try:   "bash",
 		short: "a script that completes commands, flags, versions and loads",
 		long: `
+In the shell that is running, or for good in its start-up file (~/.bashrc, ~/.zshrc behind compinit, ~/.config/fish/config.fish):
+
   bash   source <(dbctl completion bash)
   zsh    source <(dbctl completion zsh)
   fish   dbctl completion fish | source`,

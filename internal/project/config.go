@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/goccy/go-yaml/token"
@@ -56,7 +57,11 @@ func readConfig(path string) (*config, error) {
 		}
 	}
 	if err != nil {
-		return nil, unreadable(path, err)
+		e := unreadable(path, err)
+		if errors.Is(err, syscall.ENOTDIR) {
+			e.Hint = "-C DIR names a project's folder"
+		}
+		return nil, e
 	}
 	doc, root, err := parseYAML(ConfigFile, text)
 	if err != nil {

@@ -14,13 +14,16 @@ import (
 // UnknownStage reports whether a stage was not there.
 func UnknownStage(err error) bool { return databend.IsCode(err, databend.CodeUnknownStage) }
 
+// makes is what to do about a table or stage that is not there.
+const makes = "`dbctl migrate up`, where a migration makes it; `dbctl plan` tells where its name is wrong"
+
 // Placed turns the engine's word about a missing table, stage or bucket into one that says what to do.
 func (j *Load) Placed(err error) error {
 	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, databend.CodeUnknownCatalog) {
 		return j.NoTable()
 	}
 	if UnknownStage(err) {
-		return fault.Errorf(j.Name, exit.Failed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
+		return fault.Errorf(j.Name, exit.Failed, makes, "the stage %s does not exist", j.Copy.Stage)
 	}
 	answer, ok := errors.AsType[*databend.Error](err)
 	if !ok || answer.Code == 0 {
@@ -67,5 +70,5 @@ func (s short) Error() string {
 
 // NoTable is the error of a table that is not there.
 func (j *Load) NoTable() error {
-	return fault.Errorf(j.Name, exit.Failed, "dbctl migrate up", "the table %s does not exist", j.Target)
+	return fault.Errorf(j.Name, exit.Failed, makes, "the table %s does not exist", j.Target)
 }
