@@ -131,6 +131,8 @@ func classify(s seen) (f File, engine bool) {
 		f.State = Loaded
 	case g.state == ledger.FileLoaded && asKnown:
 		f.State = Expired
+	case g.state == ledger.FileLoaded && g.rows == 0 && g.ours():
+		f.State, f.Reason = New, "there was no row in it when it was loaded"
 	case g.state == ledger.FileLoaded:
 		f.State, f.Reason = Changed, overwritten(g.object, l)
 	case remembered && (theirs || h.size == 0):

@@ -29,8 +29,7 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 	r.phase("looking for bad files")
 	defer r.phase("")
 	groups := []inspect.Group{{Files: b.files}}
-	text := cause.Error()
-	if databend.IsCode(cause, databend.CodeSchemaMismatch) || fault.Unreadable.MatchString(text) || fault.MissingColumn.MatchString(text) {
+	if fault.OtherSchemas(cause) || fault.MissingColumn.MatchString(cause.Error()) {
 		var err error
 		if groups, err = r.inspect.Groups(ctx, b.files); err != nil {
 			return 0, err
