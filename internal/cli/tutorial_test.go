@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dbctl/dbctl/internal/golden"
 )
 
 // TestTutorial walks docs/your-own-project.md as a reader does, in a shell on the embedded engine:
@@ -52,7 +54,7 @@ func TestTutorial(t *testing.T) {
 		}
 		page = append(append(page, block...), "```")
 	}
-	if *update && !t.Failed() {
+	if golden.Update() && !t.Failed() {
 		if err := os.WriteFile(file, []byte(strings.Join(page, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +165,7 @@ func (r *reader) session(where string, block []string) []string {
 			now = append(now, want...)
 			continue
 		}
-		if !*update {
+		if !golden.Update() {
 			r.t.Errorf("%s: %s\ngot:\n%s\nwant:\n%s", where, command, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		now = append(now, got...)
