@@ -84,7 +84,9 @@ func (s *Engine) sql(database string, statements ...string) ([][]string, error) 
 	cookie := http.Header{"Cookie": {"session_id=" + id}}
 	var rows [][]string
 	for _, statement := range statements {
-		body, err := json.Marshal(map[string]any{"sql": statement, "session": json.RawMessage(session), "pagination": map[string]int{"wait_time_secs": 10}})
+		body, err := json.Marshal(map[string]any{
+			"sql": statement, "session": json.RawMessage(session), "pagination": map[string]int{"wait_time_secs": 10},
+		})
 		if err != nil {
 			return nil, err
 		}

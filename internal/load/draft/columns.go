@@ -44,8 +44,8 @@ const rowsRead = 1000
 
 func (d *drafter) columnsOfRows(ctx context.Context, file, format string) ([]column, error) {
 	types := map[string]string{} // "" until a value shows it
-	_, err := d.p.Look.Each(ctx, databend.Statement{SQL: "SELECT $1 FROM " + d.j.At(file) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT " +
-		strconv.Itoa(rowsRead)}, func(r databend.Row) error {
+	sql := "SELECT $1 FROM " + d.j.At(file) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT " + strconv.Itoa(rowsRead)
+	_, err := d.p.Look.Each(ctx, databend.Statement{SQL: sql}, func(r databend.Row) error {
 		var row map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(r[0].String), &row); err != nil {
 			return err

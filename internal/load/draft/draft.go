@@ -534,8 +534,8 @@ func ident(name string) string {
 
 var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
-// reserved are words that a name may be, and that mean something else unquoted: the engine's (is_reserved_ident of its parser), and some that
-// its expressions take for their own.
+// reserved are words that a name may be, and that mean something else unquoted: the engine's (is_reserved_ident of its parser), and some
+// that its expressions take for their own.
 var reserved = func() map[string]bool {
 	out := map[string]bool{}
 	for w := range strings.FieldsSeq(`

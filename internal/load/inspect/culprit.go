@@ -93,7 +93,8 @@ func (r *Inspector) Rowless(ctx context.Context, files []plan.File) ([]plan.File
 		rows = "count(*)"
 	}
 	some, listed := map[string]bool{}, asListed(plan.Paths(files))
-	_, err := r.Work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, " + rows + " FROM " + r.Load.From(plan.Paths(files)) + " GROUP BY 1"},
+	sql := "SELECT metadata$filename, " + rows + " FROM " + r.Load.From(plan.Paths(files)) + " GROUP BY 1"
+	_, err := r.Work.Each(ctx, databend.Statement{SQL: sql},
 		func(row databend.Row) error {
 			some[listed(row[0].String)] = true
 			return nil

@@ -36,7 +36,8 @@ var loadedColumns, wordColumns = func() (loaded, all string) {
 		"to_int64(TRY_CAST(" + id(ledger.ColMtime) + " AS TIMESTAMP))", id(ledger.ColRows), id(ledger.ColSource), id(ledger.ColStage),
 		id(ledger.ColStageURL),
 	}, ", ")
-	return loaded, loaded + ", " + id(ledger.ColState) + ", " + id(ledger.ColChecksum) + ", " + id(ledger.ColError) + ", " + id(ledger.ColReason)
+	return loaded, loaded + ", " + id(ledger.ColState) + ", " + id(ledger.ColChecksum) + ", " + id(ledger.ColError) + ", " +
+		id(ledger.ColReason)
 }()
 
 // readWord reads the URL of a place, and loadedColumns or wordColumns behind it.

@@ -59,7 +59,7 @@ func (r *run) passedOver(planned *plan.Plan) {
 		}
 	}
 	if len(names) > 0 {
-		r.cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: no row came from %s, loaded by somebody else meanwhile or cut off: %s",
-			r.j.Name, event.Plural(int64(len(names)), "file"), fault.Some(names, 5))})
+		r.cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: no row came from %s, "+
+			"loaded by somebody else meanwhile or cut off: %s", r.j.Name, event.Plural(int64(len(names)), "file"), fault.Some(names, 5))})
 	}
 }

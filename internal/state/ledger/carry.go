@@ -125,8 +125,8 @@ func (l *Ledger) CarryLedger(
 	})
 }
 
-// FillLedger notes that a run filled a table with rows of others, by their ids: a later one may put it in the place of one of them. While the
-// run goes on no load writes those.
+// FillLedger notes that a run filled a table with rows of others, by their ids: a later one may put it in the place of one of them. While
+// the run goes on no load writes those.
 func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []string, run, reason string, fence *lock.Fence) error {
 	id := "coalesce((SELECT to_string(table_id) FROM system.tables WHERE database = " + sqltext.Literal(table.Database) + " AND name = " +
 		sqltext.Literal(table.Name) + "), '')"
