@@ -174,7 +174,7 @@ func (r *reader) session(where string, block []string) []string {
 }
 
 // progress is a line that a terminal would have overwritten, or says that an engine under load is waited for.
-var progress = regexp.MustCompile(`^(migrate \d+|load) \S+  (\d+/\d+|[a-z])|^warning: (waiting up to |.*, trying for \S+ more: )`)
+var progress = regexp.MustCompile(`^(migrate \S+( \S+)?|load \S+|rollback)  |^warning: (waiting up to |.*, trying for \S+ more: )`)
 
 // run runs a command in the shell and gives its output, without progress, and its exit code.
 func (r *reader) run(command string) (lines []string, code string) {
@@ -212,7 +212,7 @@ func (r *reader) leadProdHere() {
 
 // varies are what differs from run to run: times, ports, tags of files.
 var varies = []*regexp.Regexp{
-	regexp.MustCompile(`\b\d+(\.\d+)?(ms|s|m)\b`),
+	regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)?(ms|s|m)\b`),
 	regexp.MustCompile(`127\.0\.0\.1:\d+`),
 	regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z|:)`),
 	regexp.MustCompile(`etag [0-9a-f]+…`),
