@@ -40,7 +40,7 @@ func (j *Load) Placed(err error) error {
 	}
 	if means, mend, ok := databend.StoreRefusal(text, j.keptIn()); ok {
 		return &fault.Error{
-			Load: j.Name, Exit: exit.Failed, Msg: j.Place() + ": " + means, Err: short{err}, Advice: mend + ": dbctl load " + j.Name + " --plan",
+			Load: j.Name, Exit: exit.Failed, Msg: j.Place() + ": " + means, Err: short{err}, Advice: mend + "; then `dbctl load " + j.Name + " --dry-run`",
 		}
 	}
 	return err
@@ -65,7 +65,7 @@ func (s short) Unwrap() error { return s.error }
 func (s short) Error() string {
 	text, _, _ := strings.Cut(s.error.Error(), "context: {")
 	text, _, _ = strings.Cut(text, "Context:")
-	return fault.OneLine(text)
+	return strings.TrimRight(fault.OneLine(text), ", ")
 }
 
 // NoTable is the error of a table that is not there.
