@@ -355,8 +355,27 @@ var cases = map[string]struct{ bad, good []string }{
 	},
 }
 
-// TestCases holds each rule to what it finds and does not find. The rules of --base are held by TestBase, the mistakes of files by
-// package project.
+// TestMistakes: what cannot be read as it is is a mistake of its file, and what looks like one is none.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	const config = "project: p\nvars: { bucket: b }\nenvironments: { l: { engine: embedded } }\n"
+	for text, bad := range map[string]bool{
+		"-- +goose Up\nSELECT '{{ var \"bukcet\" }}';\n":               true,
+		"-- +goose Up\n-- +goose StatmentBegin\nSELECT 1;\n":           true,
+		"-- dbctl: alow=irreversible \"x\"\n-- +goose Up\nSELECT 1;\n": true,
+		"CREATE TABLE t (a INT);\n":                                    true,
+		"-- +goose Up\nSELECT '{{ var \"bucket\" }}';\n":               false,
+		"\ufeff-- +goose Up\r\nSELECT 1;\r\n":                          false,
+		"-- +goose Up\nSELECT '-- +goose Nothing';\n":                  false,
+	} {
+		files := map[string]string{project.ConfigFile: config, "migrations/00001_a.sql": text}
+		if _, err := project.Open(project.Options{Dir: write(t, files), NoEnv: true}); (err != nil) != bad {
+			t.Errorf("%q: got %v, want a mistake: %v", text, err, bad)
+		}
+	}
+}
+
+// TestCases holds each rule to what it finds and does not find. The rules of --base are held by TestBase, that of mistakes by TestMistakes.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	for _, r := range rules {

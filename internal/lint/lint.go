@@ -38,6 +38,7 @@ type Rule struct {
 	Why   string // why that hurts
 	Bad   string // an example, and what to write instead; see Files
 	Good  string
+	Shown string // in the place of both: an example that takes more than files to run
 
 	statement func(*pass, *statement) // each statement of each section, before its effect is folded
 	migration func(*pass, *migration) // each migration, with the objects before and after its sections

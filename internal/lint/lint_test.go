@@ -57,6 +57,9 @@ func of(rule string, findings []event.Finding) []event.Finding {
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for _, r := range rules {
+		if (r.Bad == "") == (r.Shown == "") {
+			t.Errorf("%s has no example, or two", r.Name)
+		}
 		if r.Bad == "" {
 			continue
 		}

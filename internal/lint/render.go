@@ -150,6 +150,8 @@ On the first or last line of a statement, or on a line of its own above it, it s
 		if r.Bad != "" {
 			fmt.Fprintf(&b, "\nFound:\n\n```sql\n%s\n```\n\nNot found:\n\n```sql\n%s\n```\n", strings.TrimSpace(r.Bad),
 				strings.TrimSpace(r.Good))
+		} else {
+			fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.TrimSpace(r.Shown))
 		}
 	}
 	return b.String()

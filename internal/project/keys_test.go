@@ -20,7 +20,7 @@ func configReference() string {
 	var b strings.Builder
 	b.WriteString("# dbctl.yaml\n\nThis page is written from the keys that dbctl reads. An unknown key is an error, with line and " +
 		"column. Editors check the file by\n" +
-		"[dbctl.schema.json](dbctl.schema.json): put `# yaml-language-server: $schema=docs/dbctl.schema.json` into its first line.\n")
+		"[dbctl.schema.json](dbctl.schema.json): copy that beside your dbctl.yaml, and put\n`# yaml-language-server: $schema=dbctl.schema.json` into its first line.\n")
 	for _, part := range []struct {
 		title string
 		keys  []key
