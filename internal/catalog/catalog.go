@@ -191,7 +191,7 @@ func (w wanted) tableBranches(db string, whole bool) []string {
 		branch("stream", []string{
 			"database", "name", asText("stream_id"), "table_name", "mode", "comment", "snapshot_location", "owner",
 			micros("created_on"),
-		}, " from system.streams"+in("name")),
+		}, " from system.streams"+all),
 	}
 	if w.there {
 		return out

@@ -77,6 +77,11 @@ func GrantsOf(ctx context.Context, c Conn, kind, name string) ([]string, error) 
 	return out, nil
 }
 
+// allOf are the privileges that there are on some kinds, where who has them is shown to have ALL.
+var allOf = map[string][]string{
+	"SEQUENCE": {"ACCESS SEQUENCE"}, "CONNECTION": {"ACCESS CONNECTION"}, "UDF": {"USAGE"}, "STAGE": {"READ", "WRITE"},
+}
+
 // grantSQL rewrites a line of show_grants as statements, one for each privilege: "GRANT SELECT,INSERT ON 'default'.'d'.'t' TO ROLE `r`"
 // are two, of which each can be taken back by itself.
 func grantSQL(line string) []string {
@@ -87,7 +92,12 @@ func grantSQL(line string) []string {
 	}
 	object = strings.ReplaceAll(strings.TrimPrefix(object, "'default'."), "'", "`")
 	var out []string
-	for privilege := range strings.SplitSeq(strings.TrimPrefix(head, "GRANT "), ",") {
+	kind, _, _ := strings.Cut(object, " ")
+	privileges := strings.Split(strings.ToUpper(strings.TrimPrefix(head, "GRANT ")), ",")
+	if all := allOf[kind]; all != nil && privileges[0] == "ALL" {
+		privileges = all
+	}
+	for _, privilege := range privileges {
 		out = append(out, "GRANT "+strings.TrimSpace(privilege)+" ON "+object+" TO "+to)
 	}
 	return out

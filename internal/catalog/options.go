@@ -14,6 +14,16 @@ var Unsettable = []string{
 	"DATA_RETENTION_PERIOD_IN_HOURS", "DATA_RETENTION_NUM_SNAPSHOTS_TO_KEEP", "COPY_DEDUP_FULL_PATH",
 }
 
+// Chosen reports whether somebody chose an option of a table: ALTER TABLE … SET OPTIONS takes it, and the engine gives it to no table
+// by itself.
+func Chosen(k, v string) bool {
+	neutral, can := Neutral[k]
+	return k != "COMPRESSION" && (can && v != neutral || slices.Contains(Unsettable, k) || slices.Contains(lasting, k))
+}
+
+// lasting are options that SET OPTIONS takes, and that nothing takes away again.
+var lasting = []string{"BLOOM_INDEX_COLUMNS", "BLOOM_INDEX_TYPE", "APPROX_DISTINCT_COLUMNS", "SEGMENT_FORMAT", "ENABLE_AUTO_VACUUM"}
+
 // Neutral are the values that mean the same as no value, for options that cannot be taken away.
 var Neutral = map[string]string{
 	"CHANGE_TRACKING": "false", "ENABLE_SCHEMA_EVOLUTION": "false", "ENABLE_AUTO_ANALYZE": "1",

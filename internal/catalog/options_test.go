@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,6 +55,23 @@ func TestRevoke(t *testing.T) {
 	} {
 		if got := Revoke(grant); got != want {
 			t.Errorf("Revoke(%s): got %s, want %s", grant, got, want)
+		}
+	}
+}
+
+func TestGrantSQL(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string][]string{
+		"GRANT SELECT,INSERT ON 'default'.'d'.'t' TO ROLE `r`": {"GRANT SELECT ON `d`.`t` TO ROLE `r`", "GRANT INSERT ON `d`.`t` TO ROLE `r`"},
+		"GRANT ALL ON 'default'.'d'.* TO ROLE `r`":             {"GRANT ALL ON `d`.* TO ROLE `r`"},
+		"GRANT ALL ON SEQUENCE q TO ROLE `r`":                  {"GRANT ACCESS SEQUENCE ON SEQUENCE q TO ROLE `r`"},
+		"GRANT ALL ON UDF f TO 'u'@'%'":                        {"GRANT USAGE ON UDF f TO 'u'@'%'"},
+		"GRANT ALL ON STAGE s TO ROLE `r`":                     {"GRANT READ ON STAGE s TO ROLE `r`", "GRANT WRITE ON STAGE s TO ROLE `r`"},
+		"GRANT Read ON STAGE s TO ROLE `r`":                    {"GRANT READ ON STAGE s TO ROLE `r`"},
+		"GRANT ROLE a TO ROLE `r`":                             {"GRANT ROLE a TO ROLE `r`"},
+	} {
+		if got := grantSQL(line); !slices.Equal(got, want) {
+			t.Errorf("grantSQL(%s): got %q, want %q", line, got, want)
 		}
 	}
 }

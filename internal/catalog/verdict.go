@@ -32,7 +32,7 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 			_, set := was.Options[o.Name]
 			return !o.Unset && !set && !slices.Contains(Unsettable, o.Name)
 		})
-		if stays >= 0 && followed {
+		if w.Verb == effect.Alter && stays >= 0 && followed {
 			return fmt.Sprintf("Databend cannot take the option %s away again, which %s does not have yet",
 				strings.ToLower(w.Options[stays].Name), w.Object)
 		}

@@ -273,6 +273,18 @@ func TestOthersAfterOurs(t *testing.T) {
 		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "", aside, "SELECT 7 AS x"},
 		{nil, "CREATE TABLE t (x INT)", []string{later, later, later, later, "ALTER TABLE t ADD COLUMN theirs INT"}, "", "SELECT name FROM system.columns WHERE database=currentdatabase()", "theirs"},
 		{nil, "CREATE TABLE t (x INT)", []string{later, later, later, later, "ALTER TABLE t COMMENT = 'theirs'"}, "", aside, "theirs"},
+		// Parts of a table of the same name, and what ours put in the place of another.
+		{[]string{"CREATE TABLE t (a INT, s STRING)"}, "CREATE INVERTED INDEX i ON t(s)", []string{"DROP INVERTED INDEX i ON t", "CREATE NGRAM INDEX i ON t(s)"}, "", "SELECT type FROM system.indexes WHERE database=currentdatabase() AND name='i'", "NGRAM"},
+		{[]string{"CREATE TABLE t (a INT, s STRING)", "CREATE INVERTED INDEX i ON t(s)"}, "CREATE OR REPLACE NGRAM INDEX i ON t(s)", []string{"DROP NGRAM INDEX i ON t"}, "", "SELECT type FROM system.indexes WHERE database=currentdatabase() AND name='i'", "INVERTED"},
+		{[]string{"CREATE TABLE t (a INT)"}, "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 8)", []string{"ALTER TABLE t DROP CONSTRAINT k", "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 7)"}, "", "SELECT expression FROM system.constraints WHERE database=currentdatabase()", "7"},
+		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "CREATE OR REPLACE VIEW v AS SELECT 8 AS x", []string{"DROP VIEW v"}, "", "SELECT x FROM v", "[[6]]"},
+		{[]string{"CREATE TABLE t AS SELECT 6 AS x"}, "CREATE OR REPLACE TABLE t (x INT)", []string{"DROP TABLE t"}, "", "SELECT x FROM t", "[[6]]"},
+		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8", []string{"DROP FUNCTION {x}"}, "", "SELECT {x}(0)", "[[6]]"},
+		{[]string{"CREATE TABLE t (x INT)", "CREATE ROLE {x}"}, "DROP TABLE t;\nUNDROP TABLE t", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
+		// What another gives to, or takes from, what is new.
+		{nil, "CREATE ROLE {x};\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT grants FROM show_grants('role', '{x}')", "SELECT"},
+		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"GRANT SELECT ON *.* TO USER {x}"}, "", "SELECT grants FROM show_grants('user', '{x}')", "SELECT"},
+		{nil, "CREATE SEQUENCE {x}", []string{"SELECT nextval({x})"}, "", "SELECT nextval({x})", "[[2]]"},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"REVOKE SELECT ON *.* FROM ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[0]]"},
 		{[]string{"CREATE ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
 	}

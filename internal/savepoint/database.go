@@ -22,6 +22,9 @@ func (x *restorer) databases() error {
 	}
 	began := x.wrote
 	for _, o := range scope {
+		if what := x.databaseTakenAway(o); what != "" {
+			x.undone[o] = what
+		}
 		e := x.live.Databases[o.Name]
 		if e == nil || e.ID == x.r.Before[o].ID {
 			continue
@@ -67,6 +70,26 @@ func (x *restorer) databases() error {
 		return x.read()
 	}
 	return nil
+}
+
+// databaseTakenAway is takenAway of a database.
+func (x *restorer) databaseTakenAway(o sqltext.Object) string {
+	made := func(e *catalog.Entry) bool { return catalog.Behind(x.r.Before[o].Newest, e.ID) }
+	var dropped []*catalog.Entry // by an earlier restore too
+	for n, es := range x.live.GoneDatabases {
+		if n == o.Name || strings.HasSuffix(n, "_"+o.Name) {
+			dropped = append(dropped, es...)
+		}
+	}
+	switch {
+	case !x.r.Stands(o), x.live.Databases[o.Name] != nil:
+	case slices.ContainsFunc(x.parkedDatabases(), func(e *catalog.Entry) bool { return e.Name == catalog.ParkedName(e.ID)+"_"+o.Name }):
+	case !slices.ContainsFunc(dropped, made):
+		return "renamed what this migration had made there"
+	case x.r.Before[o].Exists && slices.ContainsFunc(x.live.GoneDatabases[o.Name], made):
+		return "dropped what this migration had put in its place"
+	}
+	return ""
 }
 
 func (x *restorer) mayMoveDatabase(o sqltext.Object, e *catalog.Entry) bool {

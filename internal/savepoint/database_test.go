@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -61,26 +63,42 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
-// A database of ours in which another session made a table is put aside, not dropped.
-func TestDatabaseWithForeignTable(t *testing.T) {
+// A database of ours in which another session made or changed something is put aside, not dropped.
+func TestDatabaseOfOursWithTheirs(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	e := r.db() + "_e"
-	if err := r.run("create database "+e, "create table "+e+".ours (x int)"); err != nil {
-		t.Fatal(err)
+	for _, tt := range []struct{ theirs, look, want string }{
+		{"create table De.theirs as select 42 as x", "select to_string(x) from De.theirs", "42"},
+		{"alter table De.ours comment = 'theirs'", "select comment from system.tables where database = 'De' and name = 'ours'", "theirs"},
+		{"alter table De.ours add constraint k check (x > 42)", "select name from system.constraints where database = 'De'", "k"},
+		{"alter view De.v as select 42 as x", "select to_string(x) from De.v", "42"},
+		{"create dictionary De.d (a string, b string) primary key a source(redis(host='127.0.0.1' port='6379'))", "select name from system.dictionaries where database = 'De'", "d"},
+	} {
+		t.Run(tt.theirs, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			e := r.db() + "_e"
+			if err := r.run("create database "+e, "create table "+e+".ours (x int)", "create view "+e+".v as select 1 as x"); err != nil {
+				t.Fatal(err)
+			}
+			left, err := catalog.Capture(t.Context(), r.conn, []sqltext.Object{catalog.Name{DB: e, Table: "v"}.Object()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.reached[2].Left = left
+			r.sql("select sleep(0.3)", strings.ReplaceAll(tt.theirs, "De", e))
+			rep := r.restore()
+			i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool { return o.Result == Kept })
+			if i < 0 {
+				t.Fatalf("nothing kept in %+v", rep.Outcomes)
+			}
+			aside := rep.Outcomes[i].Object.Name
+			t.Cleanup(func() { r.env.SQL(t, "drop database if exists "+aside, "drop database if exists "+e) })
+			if got := r.column(strings.ReplaceAll(tt.look, "De", aside)); !slices.Equal(got, []string{tt.want}) {
+				t.Errorf("got %v, want theirs", got)
+			}
+			r.again(rep)
+		})
 	}
-	r.sql("create table "+e+".theirs (x int)", "insert into "+e+".theirs values (42)")
-	rep := r.restore()
-	i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool { return o.Result == Kept })
-	if i < 0 {
-		t.Fatalf("nothing kept in %+v", rep.Outcomes)
-	}
-	aside := rep.Outcomes[i].Object.Name
-	t.Cleanup(func() { r.env.SQL(t, "drop database if exists "+aside, "drop database if exists "+e) })
-	if got := r.column("select x from " + aside + ".theirs"); !slices.Equal(got, []string{"42"}) {
-		t.Errorf("rows of the other's table %v", got)
-	}
-	r.again(rep)
 }
 
 // A database that a migration undropped is dropped again where UNDROP finds it.

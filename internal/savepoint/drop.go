@@ -122,7 +122,7 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 	}
 	out := map[catalog.Name]string{}
 	for n, ch := range chains {
-		token, first := "new", false
+		token, first := blame.NewTable, false
 		if e := tables[n]; e != nil {
 			first = x.filled(e)
 			head, known := x.raised[e.ID]
@@ -206,14 +206,28 @@ func (x *restorer) dropDatabases() error {
 	return nil
 }
 
-// strangersIn says why a database that reached statements made must not be dropped: tables or rows of others.
+// strangersIn says why a database that reached statements made must not be dropped: what others made, wrote or changed in it.
 func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 	if _, gone := x.goneDatabase(e.ID); gone {
 		return "", nil // as it was found: dropped
 	}
-	cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{{Kind: sqltext.Table, Database: e.Name}}, []string{e.Name})
+	objects := []sqltext.Object{{Kind: sqltext.Table, Database: e.Name}}
+	for n := range x.r.Makers {
+		objects = append(objects, catalog.Name{DB: e.Name, Table: n.Table}.Object())
+	}
+	cat, err := catalog.Read(x.ctx, x.c, objects, []string{e.Name})
 	if err != nil {
 		return "", err
+	}
+	home := strings.TrimPrefix(e.Name, catalog.ParkedName(e.ID)+"_")
+	dictionaries, err := catalog.Query(x.ctx, x.c, "select name from system.dictionaries where database = "+sqltext.Quote(e.Name))
+	if err != nil {
+		return "", err
+	}
+	for _, d := range dictionaries {
+		if len(x.r.Written[sqltext.Object{Kind: sqltext.Dictionary, Database: home, Name: d[0]}]) == 0 {
+			return "another session made dictionary " + d[0] + " in it", nil
+		}
 	}
 	written := map[catalog.Name]*catalog.Entry{}
 	for n, t := range cat.Tables {
@@ -223,6 +237,10 @@ func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 		}
 		if !ours {
 			return "another session made table " + n.Table + " in it", nil
+		}
+		as := t.ObjectState
+		if as.Database = home; x.r.Changed(as, t.Updated) {
+			return "another session changed " + strings.ToLower(t.DropWord()) + " " + n.Table + " in it", nil
 		}
 		if t.IsFuse() && t.Head != "" {
 			written[n] = t

@@ -89,7 +89,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 			continue
 		}
 		if !slices.ContainsFunc(w.was.Indexes, func(o catalog.Index) bool { return o.Name == i.Name && o.Type == i.Type }) &&
-			!x.r.Index(w.was.ID, i.Name).Made {
+			!x.r.MadeIndex(w.was.ID, i) {
 			return false, nil
 		}
 		x.unblocked[i.Name] = true
@@ -99,8 +99,8 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 		if !says(message, k.Name) {
 			continue
 		}
-		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) && !x.r.Check(w.was.ID,
-			k.Name).Made {
+		if !slices.ContainsFunc(w.was.Constraints, func(o catalog.Constraint) bool { return o.Name == k.Name }) &&
+			!x.r.MadeCheck(w.was.ID, k) {
 			return false, nil
 		}
 		x.unblocked[k.Name] = true

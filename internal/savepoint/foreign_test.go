@@ -196,7 +196,7 @@ func TestForeignRowsInOurTable(t *testing.T) {
 				t.Errorf("report is clean: %+v", rep)
 			}
 			i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool {
-				return o.Result == Kept && strings.HasPrefix(o.Object.Name, catalog.ParkedPrefix)
+				return o.Result == Kept && catalog.IsAside(o.Object.Name)
 			})
 			if i < 0 {
 				t.Fatalf("no table put aside in %+v", rep.Outcomes)

@@ -18,6 +18,11 @@ func (x *restorer) names() error {
 	x.missing()
 	movable := x.r.Movable()
 	for _, n := range movable {
+		if what := x.takenAway(n); what != "" {
+			x.undone[n.Object()] = what
+		}
+	}
+	for _, n := range movable {
 		if err := x.only(n.Object(), x.vacate(n)); err != nil {
 			return err
 		}
@@ -59,6 +64,27 @@ func (x *restorer) missing() {
 	}
 }
 
+// takenAway says what another session did with the table or view that reached statements put under a name and that is not there: nothing
+// that shows of one that they dropped and that was new.
+func (x *restorer) takenAway(n catalog.Name) string {
+	ours := func(e *catalog.Entry) bool {
+		_, captured := x.r.Captured(e.ID)
+		return !captured && x.r.Put(n, e.Created)
+	}
+	if x.live.Tables[n] != nil || slices.ContainsFunc(x.parked(), ours) {
+		return ""
+	}
+	for m, e := range x.live.Tables {
+		if m.DB == n.DB && !x.r.Moved[m] && ours(e) {
+			return "renamed what this migration had made there to " + m.Table
+		}
+	}
+	if x.r.Wanted(n) != "" && slices.ContainsFunc(x.live.Gone[n], ours) {
+		return "dropped what this migration had put in its place"
+	}
+	return ""
+}
+
 // vacate parks what is at n when it is not what was there, and can have come there by a reached statement.
 func (x *restorer) vacate(n catalog.Name) error {
 	e := x.live.Tables[n]
@@ -70,10 +96,12 @@ func (x *restorer) vacate(n catalog.Name) error {
 		return nil
 	}
 	_, captured := x.r.Captured(e.ID)
-	if _, _, gone := x.r.WasGone(e.ID); !captured && !gone {
-		x.changed[e.ID] = x.r.Reworded(e.ObjectState) || e.Engine != "VIEW" && x.r.ChangedSince(e.ObjectState, e.Updated)
-	}
+	_, _, gone := x.r.WasGone(e.ID)
 	x.from[e.ID] = n
+	if !captured && !gone && x.r.Changed(e.ObjectState, e.Updated) {
+		x.changed[e.ID] = true
+		return x.rename(n, catalog.ChangedName(e.ID)) // tells it to the next restore, should this one be killed
+	}
 	return x.rename(n, catalog.ParkedName(e.ID))
 }
 
@@ -227,7 +255,7 @@ func (x *restorer) place() error {
 func (x *restorer) parked() []*catalog.Entry {
 	var out []*catalog.Entry
 	for n, e := range x.live.Tables {
-		if e.Name != catalog.ParkedName(e.ID) && e.Name != catalog.RaisedName(e.ID) {
+		if e.Name != catalog.ParkedName(e.ID) && e.Name != catalog.RaisedName(e.ID) && e.Name != catalog.ChangedName(e.ID) {
 			continue
 		}
 		if _, captured := x.r.Captured(e.ID); captured {

@@ -30,7 +30,7 @@ func (x *restorer) others() error {
 	slices.SortStableFunc(scope, func(a, b sqltext.Object) int { return cmp.Compare(catalog.Rank(a.Kind), catalog.Rank(b.Kind)) })
 	for _, o := range scope {
 		was, now := x.r.Before[o], x.live.State(o)
-		if x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
+		if was.Exists && x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
 			now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
 		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) &&
 			x.r.Wrote(o).Has(effect.Existence|effect.Text))) {
@@ -38,6 +38,9 @@ func (x *restorer) others() error {
 		} else if why := x.r.Theirs(now); why != "" && !same(was, now) {
 			x.hold(o, "%s", why)
 			continue
+		}
+		if was.Exists && x.r.Dropped(now) {
+			x.undone[o] = "dropped it"
 		}
 		var err error
 		if was.Exists {
@@ -67,7 +70,7 @@ func (x *restorer) untaken(now catalog.ObjectState) bool {
 	}
 	for _, i := range slices.Backward(x.r.Written[now.Object]) {
 		for _, w := range x.r.Statements[i].Effect.Writes {
-			if w.Object != now.Object || w.Verb != effect.Create && w.Verb != effect.Replace {
+			if w.Object != now.Object || w.Verb != effect.Create && w.Verb != effect.Replace && w.Verb != effect.CreateNew {
 				continue
 			}
 			return now.Facts["current"] == w.Start
@@ -76,7 +79,8 @@ func (x *restorer) untaken(now catalog.ObjectState) bool {
 	return false
 }
 
-// dropOther drops what a reached statement made. An internal stage with files in it stays: DROP STAGE deletes them.
+// dropOther drops what a reached statement made, unless others use it by now: files in an internal stage, which DROP STAGE deletes,
+// values taken from a sequence, which would be given again, what a role or user was granted.
 func (x *restorer) dropOther(now catalog.ObjectState) error {
 	o := now.Object
 	switch o.Kind {
@@ -90,6 +94,20 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 			x.hold(o, "the stage is new and %d files are in it", n)
 			return nil
 		}
+	case sqltext.Sequence:
+		if !x.untaken(now) && !x.r.Reads(o) {
+			x.hold(o, "the sequence is new and another session took values from it")
+			return nil
+		}
+	case sqltext.Role, sqltext.User:
+		given, err := x.givenByOthers(now)
+		if err != nil {
+			return err
+		}
+		if given != "" {
+			x.hold(o, "the %s is new and another session gave it %s", o.Kind, given)
+			return nil
+		}
 	}
 	drop, ok := catalog.Drop(o)
 	if !ok {
@@ -98,6 +116,40 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 	}
 	x.done[o] = true
 	return x.exec("%s", drop)
+}
+
+// givenByOthers is something that a new role or user has and that no reached statement gave it, "" for nothing. What Databend shows of
+// it has what it inherits in it.
+func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
+	word := strings.ToLower(string(now.Kind))
+	grantee := sqltext.Object{Kind: sqltext.Grant, Name: strings.ToUpper(word) + " " + now.Name}
+	roles := catalog.RoleNames(now.Facts["roles"])
+	for _, role := range roles {
+		if !slices.ContainsFunc(x.r.Grants(grantee), func(g effect.Grant) bool { return g.Role == role && !g.Revoke }) {
+			return "the role " + role, nil
+		}
+	}
+	has, err := catalog.GrantsOf(x.ctx, x.c, word, now.Name)
+	if err != nil {
+		return "", err
+	}
+	inherited := map[string]bool{}
+	for _, role := range roles {
+		lines, err := catalog.GrantsOf(x.ctx, x.c, "role", role)
+		if err != nil {
+			return "", err
+		}
+		for _, l := range lines {
+			privilege, _, _ := strings.Cut(l, " TO ")
+			inherited[privilege] = true
+		}
+	}
+	for _, l := range has {
+		if privilege, _, _ := strings.Cut(l, " TO "); !inherited[privilege] && !owning(l) && !x.r.Gave(grantee, l) {
+			return strings.TrimPrefix(privilege, "GRANT "), nil
+		}
+	}
+	return "", nil
 }
 
 // redefine defines an object as it was.
@@ -232,6 +284,12 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return fmt.Sprintf("%d files that were in it are gone", was.Files()-now.Files()), ""
 	case was.Kind == sqltext.Database && was.ID != now.ID:
 		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""
+	case was.Kind == sqltext.Database && was.Owner != "" && was.Owner != now.Owner:
+		text := fmt.Sprintf("its owner is %s, was %s", now.Owner, was.Owner)
+		if x.r.Gives(was.Object, now.Owner) {
+			return text, ""
+		}
+		return "", text
 	case was.Kind == sqltext.Grant:
 		return x.differenceOfGrants(was, now)
 	case was.Kind != sqltext.Database && was.Definition() != now.Definition():

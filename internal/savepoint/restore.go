@@ -28,6 +28,7 @@ type restorer struct {
 	from      map[string]catalog.Name      // id of a parked table → the name it was parked from, when this restore did it
 	away      map[string]bool              // ids that were dropped until now: no writer has found them since
 	unblocked map[string]bool              // indexes and constraints that were dropped because they stood in the way of a FLASHBACK
+	undone    map[sqltext.Object]string    // objects that are as before again, over what another session did: what
 	failed    map[sqltext.Object]string    // objects about which the server refused a statement
 	stale     bool                         // indexes and constraints were changed since they were read
 	chains    map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
@@ -47,7 +48,8 @@ func Restore(ctx context.Context, c Conn, before catalog.State, reached []blame.
 	err := x.steps()
 	for try := 1; err == nil && len(x.failed) > 0 && try < tries; try++ {
 		again := newRestorer(ctx, c, before, reached, o)
-		again.done, again.notes, again.wrote, again.changed = x.done, x.notes, x.wrote, x.changed
+		again.done, again.notes, again.wrote = x.done, x.notes, x.wrote
+		again.changed, again.undone = x.changed, x.undone
 		x = again
 		err = x.steps()
 	}
@@ -95,7 +97,7 @@ func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []bl
 	return &restorer{
 		ctx: ctx, c: c, o: o, r: blame.New(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undrops: map[string]bool{}, raised: map[string]string{},
+		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undone: map[sqltext.Object]string{}, undrops: map[string]bool{}, raised: map[string]string{},
 		from: map[string]catalog.Name{}, away: map[string]bool{}, changed: map[string]bool{},
 	}
 }
@@ -156,6 +158,9 @@ func (x *restorer) read() error {
 		return err
 	}
 	for _, e := range cat.Tables {
+		if e.Name == catalog.ChangedName(e.ID) {
+			x.changed[e.ID] = true
+		}
 		if e.Name == catalog.RaisedName(e.ID) {
 			x.undrops[e.ID] = true
 			if _, known := x.raised[e.ID]; !known {

@@ -2,6 +2,8 @@ package savepoint
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -145,14 +147,14 @@ func TestRefusalIsOneObjects(t *testing.T) {
 	t.Parallel()
 	const rename = "RENAME TO `__dbctl"
 	for what, ours := range map[string]string{
-		"SET OPTIONS":     "alter table a set options (block_per_segment = 500)",
-		"CREATE INVERTED": "drop inverted index i on a",
-		"ADD CONSTRAINT":  "alter table a drop constraint k",
-		"MODIFY COLUMN":   "alter table a modify column y comment 'ours'",
-		"COMMENT = 'c'":   "alter table a comment = 'ours'",
-		"FLASHBACK":       "alter table a drop column z",
-		rename:            "create or replace table a (q int)",
-		"UNDROP TABLE":    "drop table a",
+		"SET OPTIONS":                "alter table a set options (block_per_segment = 500)",
+		"CREATE OR REPLACE INVERTED": "drop inverted index i on a",
+		"ADD CONSTRAINT":             "alter table a drop constraint k",
+		"MODIFY COLUMN":              "alter table a modify column y comment 'ours'",
+		"COMMENT = 'c'":              "alter table a comment = 'ours'",
+		"FLASHBACK":                  "alter table a drop column z",
+		rename:                       "create or replace table a (q int)",
+		"UNDROP TABLE":               "drop table a",
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -258,6 +260,69 @@ func TestOthersReplaceOurs(t *testing.T) {
 			now := r.look()
 			if now["n"] != theirs || now["b"] != was["b"] || now["a"] != was["a"] {
 				t.Errorf("got %v, want %v with theirs: %s", now, was, theirs)
+			}
+			r.again(rep)
+		})
+	}
+}
+
+// What another session changed of a table of ours stays, also where the restore that found it so is killed, at any of its requests.
+func TestTheirsOutliveAKilledRestore(t *testing.T) {
+	t.Parallel()
+	for at := 1; at <= 4; at++ {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use " + r.db())
+			if err := r.run("create table n (q int)"); err != nil {
+				t.Fatal(err)
+			}
+			r.sql("select sleep(0.3)", "alter table n comment = 'theirs'")
+			_, err := Restore(t.Context(), &crashing{Conn: r.conn, crash: crash{at: (at + 1) / 2, after: at%2 == 0}}, r.before, r.reached, Options{})
+			if err != nil && !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+			rep := r.restore()
+			if rep.Clean() || len(r.rows("select name from system.tables where database = '"+r.db()+"' and comment = 'theirs'")) != 1 {
+				t.Errorf("theirs is gone, or nobody says so: %+v", rep.Outcomes)
+			}
+			r.again(rep)
+		})
+	}
+}
+
+// What the engine notes no time of is theirs too: an option or a CHECK that another session gave to a table of ours.
+func TestOthersExtendOurs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		ours   []string
+		theirs string // "": nothing of theirs, and the table is dropped
+	}{
+		{[]string{"create table n (q int)"}, "alter table n set options (row_per_block = 7777)"},
+		{[]string{"create table n (q int)"}, "alter table n set options (bloom_index_columns = 'q')"},
+		{[]string{"create table n (q int) row_per_block = 5000"}, "alter table n set options (row_per_block = 7777)"},
+		{[]string{"create table n (q int)"}, "alter table n add constraint k check (q > 0)"},
+		{[]string{"create table n (q int, constraint j check (q > 1))"}, "alter table n add constraint k check (q > 0)"},
+		{[]string{"create table n (q int check (q > 1), constraint `j k` check (q > 2)) row_per_block = 5000 bloom_index_columns = 'q' compression = 'zstd'"}, ""},
+		{[]string{"create table n (q int)", "alter table n set options (block_per_segment = 77)", "alter table n add constraint k check (q > 0)"}, ""},
+		{[]string{"create table n like a"}, ""},
+		{[]string{"create table n as select * from a"}, ""},
+		{[]string{"create transient table n (q int) cluster by (q)"}, ""},
+	} {
+		t.Run(strings.Join(tt.ours, "; ")+"; "+tt.theirs, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.sql("use "+r.db(), "create table a (x int, y string) row_per_block = 6000 change_tracking = true", "alter table a add constraint k1 check (x > 0)")
+			if err := r.run(tt.ours...); err != nil {
+				t.Fatal(err)
+			}
+			if tt.theirs != "" {
+				r.sql(tt.theirs)
+			}
+			rep := r.restore()
+			left := len(r.rows("select name from system.tables where database = '"+r.db()+"'")) - 1
+			if rep.Clean() != (tt.theirs == "") || rep.Clean() != (left == 0) {
+				t.Errorf("%d tables are left: %+v", left, rep.Outcomes)
 			}
 			r.again(rep)
 		})

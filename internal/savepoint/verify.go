@@ -68,6 +68,8 @@ func (x *restorer) compare() ([]Outcome, error) {
 			case slipped(was, x.live.State(o)) != "":
 				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was,
 					x.live.State(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
+			case x.undone[o] != "":
+				r.Result, r.Detail = Kept, "another session "+x.undone[o]+" after ours: it is as before the migration again"
 			case !was.Exists && x.wrote > 0:
 				r.Result = Restored
 			}
@@ -201,6 +203,7 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 		sqltext.Quote(was.Comment))
 	say(x.r.Changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy,
 		was.ClusterBy)
+	say(x.r.Gives(was.Object, now.Owner), was.Owner != "" && was.Owner != now.Owner, "its owner is %s, was %s", now.Owner, was.Owner)
 	say(x.r.Worded(was.ID, now.Query), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
 	options := x.r.Options(was.ID)
 	for k, v := range was.Options {
@@ -214,15 +217,14 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 	}
 	// Made by ours and there, or dropped by ours and not there.
 	ours := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool {
-		return !slices.Contains(was.Indexes, i) && x.r.Index(was.ID,
-			i.Name).Made
+		return !slices.Contains(was.Indexes, i) && x.r.MadeIndex(was.ID, i)
 	}) ||
 		slices.ContainsFunc(was.Indexes, func(i catalog.Index) bool {
 			return x.r.Index(was.ID, i.Name).Dropped && !slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
 		})
 	say(ours, !slices.Equal(was.Indexes, now.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
 	ours = slices.ContainsFunc(now.Constraints, func(k catalog.Constraint) bool {
-		return !slices.Contains(was.Constraints, k) && x.r.Check(was.ID, k.Name).Made
+		return !slices.Contains(was.Constraints, k) && x.r.MadeCheck(was.ID, k)
 	}) ||
 		slices.ContainsFunc(was.Constraints, func(k catalog.Constraint) bool {
 			return x.r.Check(was.ID, k.Name).Dropped && !slices.ContainsFunc(now.Constraints,

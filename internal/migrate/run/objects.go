@@ -112,11 +112,11 @@ func (o *objects) ran(st plan.Statement) {
 }
 
 // ageless reports whether only a reading right behind a statement tells what it made from what others make of it later. A table or
-// database has an id and an age, but not the text of a view; privileges are told one by one.
+// database has an id and an age, but not its indexes and CHECKs, or the text of a view; privileges are told one by one.
 func ageless(w effect.Write) bool {
 	switch w.Kind {
 	case sqltext.Table:
-		return w.Verb == effect.Alter && w.Changes(effect.Text) || w.IsView && w.Verb != effect.Drop && w.Verb != effect.Undrop
+		return w.Verb == effect.Alter && w.Changes(effect.Text|effect.Indexes|effect.Constraints) || w.IsView && w.Verb != effect.Drop && w.Verb != effect.Undrop
 	case sqltext.Database, sqltext.Role, sqltext.Grant, sqltext.StageFiles, sqltext.Unknown:
 		return false
 	}

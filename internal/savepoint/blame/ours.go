@@ -34,6 +34,30 @@ func (r *Reach) Wrote(o sqltext.Object) effect.Aspect {
 	return out
 }
 
+// Gives reports whether an object can be a role's, "" for none, by the doing of reached statements: UNDROP leaves it without an owner,
+// and CREATE … IF NOT EXISTS makes it the current role's. The last one that gave it to a role counts.
+func (r *Reach) Gives(o sqltext.Object, role string) bool {
+	gives := role == ""
+	for _, s := range r.Statements {
+		for _, w := range s.Effect.Writes {
+			switch {
+			case w.Object == o && w.Verb == effect.CreateNew:
+				gives = true
+			case w.Object == o && w.Changes(effect.Owner):
+				gives = slices.ContainsFunc(s.Effect.Writes, func(to effect.Write) bool {
+					return to.Grant != nil && strings.EqualFold(to.Name, "ROLE "+role)
+				})
+			}
+		}
+	}
+	return gives
+}
+
+// Reads reports whether a reached statement reads or depends on an object.
+func (r *Reach) Reads(o sqltext.Object) bool {
+	return slices.ContainsFunc(r.Statements, func(s Reached) bool { return s.Effect.Unknown || slices.Contains(s.Effect.Names, o) })
+}
+
 // Copied reports whether a reached COPY wrote the token.
 func (r *Reach) Copied(token string) bool {
 	return slices.ContainsFunc(r.Touched[token], func(t Touch) bool { return r.Statements[t.Statement].Effect.Copy })
@@ -96,6 +120,37 @@ func (r *Reach) Check(token, name string) (p Part) {
 	return p
 }
 
+// MadeIndex reports whether reached statements made the table's index: it is as they left it.
+func (r *Reach) MadeIndex(token string, i catalog.Index) bool {
+	left, seen := r.leftOf(token)
+	return r.Index(token, i.Name).Made && (!seen || slices.ContainsFunc(left.Indexes, func(l catalog.Index) bool {
+		l.Async = i.Async
+		return l == i
+	}))
+}
+
+// LeftIndex reports whether reached statements are known to have left an index of this name.
+func (r *Reach) LeftIndex(token, name string) bool {
+	left, seen := r.leftOf(token)
+	return seen && slices.ContainsFunc(left.Indexes, func(l catalog.Index) bool { return l.Name == name })
+}
+
+// MadeCheck is MadeIndex of a CHECK.
+func (r *Reach) MadeCheck(token string, c catalog.Constraint) bool {
+	left, seen := r.leftOf(token)
+	return r.Check(token, c.Name).Made && (!seen || slices.Contains(left.Constraints, c))
+}
+
+// leftOf is the table with this id, as it was read behind reached statements.
+func (r *Reach) leftOf(id string) (catalog.ObjectState, bool) {
+	for _, s := range r.left {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return catalog.ObjectState{}, false
+}
+
 // Noted reports whether a comment of the table is the one that reached statements left.
 func (r *Reach) Noted(token, comment string) bool {
 	last, noted := "", false
@@ -147,6 +202,46 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 		return changed
 	}
 	return ""
+}
+
+// Dropped reports whether another session dropped an object without history, which is not there now, after the last reached statement
+// that wrote it.
+func (r *Reach) Dropped(now catalog.ObjectState) bool {
+	left, seen := r.left[now.Object]
+	return !now.Exists && seen && left.Exists
+}
+
+// Put reports whether reached statements that are over put what was made at that time under a name, where it should be still.
+func (r *Reach) Put(n catalog.Name, created time.Time) bool {
+	over := !slices.ContainsFunc(r.Makers[n], func(i int) bool { return r.Statements[i].Done.IsZero() })
+	return r.cur[n] == NewTable && over && r.Made(r.Makers[n], created)
+}
+
+// Changed reports whether another session changed a table or view that reached statements made: its text, or anything at all after the
+// last of them that is about it, or an option, an index or a CHECK, of which the engine notes no time.
+func (r *Reach) Changed(now catalog.ObjectState, updated time.Time) bool {
+	return r.Reworded(now) || now.Engine != "VIEW" && (r.ChangedSince(now, updated) || now.IsFuse() && r.extended(now))
+}
+
+// extended reports whether a new table has an option, an index or a CHECK that no reached statement gave to any.
+func (r *Reach) extended(now catalog.ObjectState) bool {
+	gave := func(of func(effect.Write) bool) bool {
+		return slices.ContainsFunc(r.Touched[NewTable], func(t Touch) bool { return of(t.Write) })
+	}
+	for k, v := range now.Options {
+		ours := func(o effect.Option) bool { return o.Name == k && !o.Unset && sameValue(o.Value, v) }
+		if catalog.Chosen(k, v) && !gave(func(w effect.Write) bool { return slices.ContainsFunc(w.Options, ours) }) {
+			return true
+		}
+	}
+	named := func(in []effect.Named, name string) bool {
+		return slices.ContainsFunc(in, func(n effect.Named) bool { return !n.Dropped && (n.Name == "" || strings.EqualFold(n.Name, name)) })
+	}
+	return slices.ContainsFunc(now.Constraints, func(c catalog.Constraint) bool {
+		return !gave(func(w effect.Write) bool { return named(w.Checks, c.Name) })
+	}) || slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool {
+		return !gave(func(w effect.Write) bool { return named(w.Indexes, i.Name) })
+	})
 }
 
 // Reworded reports whether another session gave a view that reached statements made another text after them.

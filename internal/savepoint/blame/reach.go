@@ -15,7 +15,7 @@ import (
 // Reach is what the reached statements can have done: it bounds what a restore may touch. It follows the statements over the
 // names of before, so that it knows which object each of them wrote under which name, and which name may hold what now.
 //
-// Objects are tokens: the id of one that was there at the capture, or "new" for one that a statement made.
+// Objects are tokens: the id of one that was there at the capture, or NewTable for one that a statement made.
 // Names are those at the capture: when a database was renamed or replaced since, alias says which it was.
 type Reach struct {
 	Before         map[sqltext.Object]catalog.ObjectState
@@ -89,13 +89,18 @@ func (r *Reach) name(o sqltext.Object) catalog.Name {
 	return catalog.Name{DB: db, Table: o.Name}
 }
 
+// NewTable is the token of every table that a reached statement made.
+const NewTable = "new"
+
 const newDatabase = "\x00new" // stands for a database that a statement made, in names
 
 func (r *Reach) follow(i int, e effect.Effect) {
 	for k := 0; k < len(e.Writes); k++ {
 		w := e.Writes[k]
 		r.Written[w.Object] = append(r.Written[w.Object], i)
-		delete(r.left, w.Object)
+		if w.Kind != sqltext.Table || w.Verb != effect.Alter || w.Changes(effect.Text|effect.Indexes|effect.Constraints) {
+			delete(r.left, w.Object)
+		}
 		if _, known := r.Before[w.Object]; !known && !slices.Contains(r.Order, w.Object) {
 			r.Order = append(r.Order, w.Object)
 		}
@@ -115,10 +120,10 @@ func (r *Reach) followTable(i int, w effect.Write, rest []effect.Write) {
 	n := r.name(w.Object)
 	token := r.cur[n]
 	made := func() {
-		r.cur[n] = "new"
+		r.cur[n] = NewTable
 		r.Moved[n] = true
 		r.Makers[n] = append(r.Makers[n], i)
-		r.touch("new", i, w)
+		r.touch(NewTable, i, w)
 	}
 	hide := func() {
 		if token != "" {
@@ -232,6 +237,17 @@ func (r *Reach) followDatabase(w effect.Write, rest []effect.Write) {
 			}
 		}
 	}
+}
+
+// Stands reports whether the last reached statement that wrote a database made it, and is over.
+func (r *Reach) Stands(o sqltext.Object) bool {
+	written := r.Written[o]
+	if len(written) == 0 || r.Statements[written[len(written)-1]].Done.IsZero() {
+		return false
+	}
+	return slices.ContainsFunc(r.Statements[written[len(written)-1]].Effect.Writes, func(w effect.Write) bool {
+		return w.Object == o && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew && r.MadeDatabases[o.Name])
+	})
 }
 
 // Made reports whether what is at n, and was not there at the capture, can have been made by a reached statement: one of those

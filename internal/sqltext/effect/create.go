@@ -190,6 +190,8 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	}
 	w := a.write(o, verb)
 	w.Columns, w.Derived, w.Engine = a.definedColumns(), as >= 0 || like, a.engine()
+	w.Options = a.tableOptions()
+	w.Checks, w.Indexes = a.tableParts()
 	if as >= 0 {
 		w.Aspects |= Rows
 		a.e.Consumes = true
@@ -230,6 +232,47 @@ func (a *analysis) definedColumns() []Column {
 		p.Skip()
 	}
 	return columns
+}
+
+// tableOptions are the K = v of a CREATE TABLE outside of brackets, up to its query.
+func (a *analysis) tableOptions() []Option {
+	var options []Option
+	for p := *a.Reader; p.I < len(p.Tokens) && !p.IsWord("AS"); p.Skip() {
+		if p.Tokens[p.I].Kind != sqltext.Word || !p.Symbol(p.I+1, "=") || p.IsWord("ENGINE") || p.IsWord("COMMENT") {
+			continue
+		}
+		value := p
+		if all := (&analysis{Reader: &value}).options(false); len(all) > 0 {
+			options = append(options, all[0])
+		}
+	}
+	return options
+}
+
+// tableParts are the constraints and indexes in the list (a INT CHECK …, CONSTRAINT k CHECK …, INVERTED INDEX i (s)) that follows; a
+// constraint may have no name.
+func (a *analysis) tableParts() (checks, indexes []Named) {
+	end := *a.Reader
+	if !end.Symbol(end.I, "(") || !end.SkipBrackets() {
+		return nil, nil
+	}
+	for i := a.I; i < end.I; i++ {
+		p := *a.Reader
+		switch {
+		case a.Is(i, "CHECK") && a.Symbol(i+1, "("):
+			check := Named{}
+			if p.I = i - 1; a.Is(i-2, "CONSTRAINT") {
+				check.Name, _ = p.Ident()
+			}
+			checks = append(checks, check)
+		case a.Is(i, "INDEX") && a.Symbol(i+2, "("):
+			p.I = i + 1
+			if name, ok := p.Ident(); ok {
+				indexes = append(indexes, Named{Name: name})
+			}
+		}
+	}
+	return checks, indexes
 }
 
 // engine is the X of ENGINE = X, in upper case.

@@ -63,6 +63,9 @@ func (a *analysis) grant(verb string) {
 	}
 	a.name(sqltext.Object{Kind: who, Name: name})
 	a.set(kind, Redefine, "privileges have no history; the earlier ones are granted again", inverse+" what changed")
+	if strings.HasPrefix(g.On, "PROCEDURE ") {
+		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "Databend shows privileges on procedures by a number, not by their name", ""
+	}
 	if kind == "GRANT OWNERSHIP" {
 		a.e.Undo = "GRANT OWNERSHIP to the earlier owner"
 		if !owned {
