@@ -49,7 +49,6 @@ type Engine struct {
 	bucket   string
 	embedded bool
 	settings map[string]string // of the sessions of SQL and Err
-	spare    spare             // of those sessions
 }
 
 var (
@@ -229,6 +228,9 @@ func (e *Env) Err(t testing.TB, statement string) (code int, message string) {
 	}
 	return failed.Code, failed.Message
 }
+
+// Try runs one statement in the Env's database and returns its rows, or the server's refusal.
+func (e *Env) Try(statement string) ([][]string, error) { return e.server.sql(e.Database, statement) }
 
 // Put stores an object below the Env's prefix.
 func (e *Env) Put(t testing.TB, path string, content []byte) {
