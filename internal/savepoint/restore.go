@@ -97,7 +97,8 @@ func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []bl
 	return &restorer{
 		ctx: ctx, c: c, o: o, r: blame.New(before, reached),
 		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undone: map[sqltext.Object]string{}, undrops: map[string]bool{}, raised: map[string]string{},
+		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undone: map[sqltext.Object]string{},
+		undrops: map[string]bool{}, raised: map[string]string{},
 		from: map[string]catalog.Name{}, away: map[string]bool{}, changed: map[string]bool{},
 	}
 }
