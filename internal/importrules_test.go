@@ -68,6 +68,7 @@ var rules = map[string][]string{
 	"internal/ui":               middle,
 	"internal/local":            {"internal/crash", "internal/secret"},
 	"internal/databendtest":     {"internal/databend", "internal/local", "internal/secret", "internal/sqltext"},
+	"internal/golden":           nil,
 	"internal/proof":            nil,
 	"internal/citydrive":        nil,
 	"internal/scaffold":         {"internal/citydrive", "internal/project"},
@@ -85,8 +86,9 @@ var owners = map[string][]string{
 	"github.com/spf13/pflag":              {"internal/cli", "cmd/citydrive-sample"},
 	"github.com/parquet-go/parquet-go":    {"internal/citydrive"},
 	"github.com/rogpeppe/go-internal":     {"internal/cli"}, // diff
-	"github.com/google/go-cmp":            nil,
+	"github.com/google/go-cmp":            {"internal/golden"},
 	module + "internal/databendtest":      nil,
+	module + "internal/golden":            nil,
 }
 
 // TestImports holds the direction of imports: cli → migrate, load, local, ui → project, savepoint, state → databend, sqltext,

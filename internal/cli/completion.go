@@ -50,6 +50,7 @@ function __dbctl_complete
     dbctl __complete -- $words[2..] 2>/dev/null
 end
 complete -c dbctl -f -a '(__dbctl_complete)'
+complete -c dbctl -n 'string match -q "*/*" -- (commandline -ct)' -F
 complete -c dbctl -s C -l dir -r -F
 complete -c dbctl -l env-file -r -F
 complete -c dbctl -s f -l file -r -F
@@ -63,6 +64,8 @@ func completionCommand() *command {
 		try:   "bash",
 		short: "a script that completes commands, flags, versions and loads",
 		long: `
+In the shell that is running, or for good in its start-up file (~/.bashrc, ~/.zshrc behind compinit, ~/.config/fish/config.fish):
+
   bash   source <(dbctl completion bash)
   zsh    source <(dbctl completion zsh)
   fish   dbctl completion fish | source`,
@@ -217,8 +220,8 @@ func (a *app) flagValues(f *pflag.Flag) []candidate {
 		return a.environmentNames()
 	}
 	var all []candidate
-	if v, ok := f.Value.(*oneOfValue); ok {
-		for _, word := range v.allowed {
+	if v, ok := f.Value.(interface{ words() []string }); ok {
+		for _, word := range v.words() {
 			all = append(all, candidate{word, ""})
 		}
 	}

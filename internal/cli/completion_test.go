@@ -35,14 +35,16 @@ ask dbctl load d
 ask dbctl -e p
 ask dbctl --color = al
 ask dbctl --color =
-ask dbctl sql -f ""`, "start stop status\ndaily/videos\nprod\nalways\nauto always never\n\n"},
+ask dbctl lint --format s
+ask dbctl sql -f ""`, "start stop status\ndaily/videos\nprod\nalways\nauto always never\nsarif\n\n"},
 		"fish": {`
 dbctl completion fish | source
 complete -C "dbctl dev st" | string replace -r '\t.*' ''
 complete -C "dbctl load d" | string replace -r '\t.*' ''
 complete -C "dbctl -e p" | string replace -r '\t.*' ''
 complete -C "dbctl --color=al" | string replace -r '\t.*' ''
-true`, "start\nstatus\nstop\ndaily/videos\nprod\n--color=always\n"},
+complete -C "dbctl load loads/d" | string replace -r '\t.*' ''
+true`, "start\nstatus\nstop\ndaily/videos\nprod\n--color=always\nloads/daily/\n"},
 		// A terminal of its own, in which TAB is pressed.
 		"zsh": {`
 zmodload zsh/zpty
@@ -52,7 +54,8 @@ complete() { zpty -w -n z "$1"$'\t'; zpty -r -m z out "*$2*" && print -- "$2"; z
 complete 'dbctl dev sto' stop
 complete 'dbctl load d' daily/videos
 complete 'dbctl -e p' prod
-complete 'dbctl --color=al' always`, "stop\ndaily/videos\nprod\nalways\n"},
+complete 'dbctl --color=al' always
+complete 'dbctl load loads/d' loads/daily`, "stop\ndaily/videos\nprod\nalways\nloads/daily\n"},
 	} {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,7 @@ func leaks(value string) []string {
 	js, _ := json.Marshal(value)
 	all := []string{
 		value, value[:8], strings.ToLower(value), strings.ToUpper(value), strings.Join(strings.Fields(value), " "), strings.ReplaceAll(value, "'", "''"),
+		strings.ReplaceAll(value, `"`, `\"`), strings.ReplaceAll(value, `"`, `""`), strings.TrimSpace(value),
 		string(js[1 : len(js)-1]), url.QueryEscape(value), url.PathEscape(value), base64.StdEncoding.EncodeToString([]byte(value)), hex.EncodeToString([]byte(value)),
 	}
 	for line := range strings.Lines(value) {
@@ -113,6 +115,17 @@ func TestPanicTellsNoSecret(t *testing.T) {
 		!strings.Contains(got, "no index for [redacted]") || !strings.Contains(got, "hint: `dbctl load") {
 		t.Errorf("beside the command's own goroutine: exit %d\n%s", code, got)
 	}
+}
+
+// everyCommand are the names of all commands that help lists.
+func everyCommand() []string {
+	var names []string
+	for _, c := range commands() {
+		if c.bind != nil && !c.hidden {
+			names = append(names, c.name)
+		}
+	}
+	return names
 }
 
 // leakWorld runs the commands in a project whose secrets LEAK0, LEAK1, … have these values.
@@ -192,14 +205,34 @@ environments:
 		{"show", "2"},
 		{"status", "--json"},
 		{"migrate", "status", "--json"},
+		{"plan", "--json"},
+		{"lint", "--json"},
+		{"doctor", "--json"},
+		{"show", "1", "--applied"},
+		{"show", "2", "--diff"},
+		{"load", "l", "--history"},
+		{"load", "--all", "--json"},
+		{"load", "carry", "--check"},
+		{"migrate", "accept", "1", "--reason", "because of " + strings.Join(texts, " and ")},
+		{"migrate", "baseline", "2", "--json"},
+		{"migrate", "recover"},
+		{"migrate", "restore", "1"},
+		{"unlock"},
+		{"load", "create", "made", "--from", "@s/x/"},
 	}
 	for i, secret := range secrets {
-		carried := fmt.Sprintf("SELECT %s, upper(%[1]s), left(%[1]s, 12)", secret)
+		carried := fmt.Sprintf("SELECT %s, upper(%[1]s), left(%[1]s, 12), [%[1]s], (%[1]s, 1), json_object('a', %[1]s)", secret)
 		commands = append(commands, []string{"sql", "SELECT to_date('" + strings.ReplaceAll(texts[i], "'", "''") + "')"},
 			[]string{"sql", "SELECT to_date('" + texts[i] + "')"}, []string{"sql", carried}, []string{"sql", carried, "--json"}, []string{"sql", "--csv", carried})
 	}
 	for _, args := range commands {
 		run(args...)
+	}
+	for _, c := range everyCommand() { // those that are not here read no secret and no server
+		ran := slices.ContainsFunc(commands, func(args []string) bool { return strings.HasPrefix(strings.Join(args, " ")+" ", c+" ") })
+		if !ran && !slices.Contains([]string{"init", "migrate create", "version", "completion", "help"}, c) && !strings.HasPrefix(c, "dev ") {
+			t.Errorf("%s is not run: what does it show?", c)
+		}
 	}
 	for _, table := range []string{"journal", "ledger"} {
 		rows := env.SQL(t, "SELECT * FROM "+env.StateDB+"."+table)

@@ -70,9 +70,8 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 	var opts lint.Options
 	if base != "" {
 		var err error
-		if opts.Base, err = lint.ReadBase(base, func(args ...string) (string, error) {
-			return git(ctx, a.projectDir(),
-				args...)
+		if opts.Base, err = lint.ReadBase(base, a.projectDir(), func(args ...string) (string, error) {
+			return git(ctx, a.projectDir(), args...)
 		}); err != nil {
 			return nil, usageError("--base: "+err.Error(), "`git fetch` it, or name a commit that is here: `dbctl lint --base HEAD`")
 		}

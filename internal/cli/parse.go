@@ -158,6 +158,13 @@ func listed(group string) string {
 	return fmt.Sprintf("`dbctl %s` lists the commands", strings.TrimSpace("help "+group))
 }
 
+// othersWords are commands of goose, terraform and dbt that have another name here.
+var othersWords = map[string]string{
+	"apply": "migrate up", "deploy": "migrate up", "run": "load --all", "rollback": "migrate down", "reset": "migrate down 0",
+	"destroy": "migrate down 0", "new": "migrate create NAME", "validate": "lint", "check": "lint", "compile": "show 1",
+	"query": "sql 'SELECT 1'", "console": "sql 'SELECT 1'", "debug": "doctor", "seed": "load --all",
+}
+
 func unknownVerb(group, verb string) error {
 	cs := below(group)
 	names := make([]string, len(cs))
@@ -174,6 +181,9 @@ func unknownVerb(group, verb string) error {
 			if c.verb() == verb && !c.hidden {
 				return usageError(msg, fmt.Sprintf("did you mean `dbctl %s`?", c.name))
 			}
+		}
+		if ours := othersWords[verb]; ours != "" {
+			return usageError(msg, fmt.Sprintf("did you mean `dbctl %s`?", ours))
 		}
 	}
 	return usageError(msg, listed(group))

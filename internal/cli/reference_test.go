@@ -5,31 +5,18 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/dbctl/dbctl/internal/golden"
 )
 
 // TestReference holds docs/cli.md and docs/json.md to the code: `go test ./internal/cli -run TestReference -update` writes them anew.
 func TestReference(t *testing.T) {
 	t.Parallel()
-	for page, want := range map[string]string{"../../docs/cli.md": cliReference(), "../../docs/json.md": jsonReference(t)} {
-		if *update {
-			if err := os.WriteFile(page, []byte(want), 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, string(got)); diff != "" {
-			t.Errorf("%s is not as the code is; run: go test ./internal/cli -run TestReference -update (-want +got)\n%s", page, diff)
-		}
-	}
+	golden.Check(t, "../../docs/cli.md", cliReference())
+	golden.Check(t, "../../docs/json.md", jsonReference(t))
 }
 
 // cliReference is every help text.

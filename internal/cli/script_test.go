@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -17,9 +16,8 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the files that the scripts' cmp compares with as the output is now")
 
 // The scripts are the specification of the command line. They run dbctl in this process, off a terminal, in a folder of their own
 // with the variables of the script and no others. Beside testscript's own verbs there are:
@@ -62,7 +60,7 @@ func TestMain(m *testing.M) {
 func TestOffline(t *testing.T) {
 	t.Parallel()
 	for _, f := range scripts(t, "testdata/offline") {
-		testscript.Run(t, testscript.Params{Files: []string{f}, Cmds: scriptVerbs(nil, nil), UpdateScripts: *update, RequireExplicitExec: true})
+		testscript.Run(t, testscript.Params{Files: []string{f}, Cmds: scriptVerbs(nil, nil), UpdateScripts: golden.Update(), RequireExplicitExec: true})
 	}
 }
 
@@ -83,7 +81,7 @@ func TestScript(t *testing.T) {
 			t.Parallel()
 			env := databendtest.New(t)
 			testscript.Run(t, testscript.Params{
-				Files: []string{f}, Cmds: scriptVerbs(env, env.Session(t)), UpdateScripts: *update, RequireExplicitExec: true,
+				Files: []string{f}, Cmds: scriptVerbs(env, env.Session(t)), UpdateScripts: golden.Update(), RequireExplicitExec: true,
 				Setup: func(e *testscript.Env) error { return setup(e, env) },
 			})
 		})

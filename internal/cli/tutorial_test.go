@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dbctl/dbctl/internal/golden"
 )
 
 // TestTutorial walks docs/your-own-project.md as a reader does, in a shell on the embedded engine:
@@ -52,7 +54,7 @@ func TestTutorial(t *testing.T) {
 		}
 		page = append(append(page, block...), "```")
 	}
-	if *update && !t.Failed() {
+	if golden.Update() && !t.Failed() {
 		if err := os.WriteFile(file, []byte(strings.Join(page, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +165,7 @@ func (r *reader) session(where string, block []string) []string {
 			now = append(now, want...)
 			continue
 		}
-		if !*update {
+		if !golden.Update() {
 			r.t.Errorf("%s: %s\ngot:\n%s\nwant:\n%s", where, command, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		now = append(now, got...)
@@ -172,7 +174,7 @@ func (r *reader) session(where string, block []string) []string {
 }
 
 // progress is a line that a terminal would have overwritten, or says that an engine under load is waited for.
-var progress = regexp.MustCompile(`^(migrate \d+|load) \S+  (\d+/\d+|[a-z])|^warning: (waiting up to |.*, trying for \S+ more: )`)
+var progress = regexp.MustCompile(`^(migrate \S+( \S+)?|load \S+|rollback)  |^warning: (waiting up to |.*, trying for \S+ more: )`)
 
 // run runs a command in the shell and gives its output, without progress, and its exit code.
 func (r *reader) run(command string) (lines []string, code string) {
@@ -210,7 +212,7 @@ func (r *reader) leadProdHere() {
 
 // varies are what differs from run to run: times, ports, tags of files.
 var varies = []*regexp.Regexp{
-	regexp.MustCompile(`\b\d+(\.\d+)?(ms|s|m)\b`),
+	regexp.MustCompile(`\b(\d+m)?\d+(\.\d+)?(ms|s|m)\b`),
 	regexp.MustCompile(`127\.0\.0\.1:\d+`),
 	regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z|:)`),
 	regexp.MustCompile(`etag [0-9a-f]+…`),

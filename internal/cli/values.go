@@ -20,6 +20,8 @@ func choice(p *string, allowed ...string) *oneOfValue { return &oneOfValue{p, al
 func (v *oneOfValue) Type() string   { return "string" }
 func (v *oneOfValue) String() string { return *v.p }
 
+func (v *oneOfValue) words() []string { return v.allowed }
+
 // Set is pflag's.
 func (v *oneOfValue) Set(s string) error {
 	if !slices.Contains(v.allowed, s) {

@@ -139,8 +139,8 @@ func (e *Error) Place(st Statement, offset int) {
 }
 
 // named finds the thing that a message complains about: the last name of "default"."db"."t", the column of column x doesn't exist.
-var named = regexp.MustCompile(`^(?:(?i:unknown (?:table|database|column|view|stage|connection|function|roleinfo|user)|stage|connection|column|role|user|` +
-	`no function matches the given name:)) +` +
+var named = regexp.MustCompile(`^(?i:unknown (?:table|database|column|view|stage|connection|function|roleinfo|user)|` +
+	`stage|connection|column|role|user|no function matches the given name:) +` +
 	"[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in |\()`)
 
 // culprit finds the place of what an error names, for servers that draw no excerpt: only when the name stands in the

@@ -1,41 +1,25 @@
 package databend
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/dbctl/dbctl/internal/golden"
 )
-
-var updateDocs = flag.Bool("update-docs", false, "write docs/errors.md anew")
 
 // TestErrorsReference holds docs/errors.md to the code.
 func TestErrorsReference(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	b.WriteString("# The server's errors\n\n" +
-		"This page is written from the code (`go test ./internal/databend -run TestErrorsReference -update-docs`). Databend sends a code and a message;\n" +
+		"This page is written from the code (`go test ./internal/databend -run TestErrorsReference -update`). Databend sends a code and a message;\n" +
 		"dbctl adds the name, the place in the file, and for those below a hint that says what usually mends it. The exit code is 1, and 6 where the server\n" +
 		"was not reached.\n\n| code | name | hint |\n|---|---|---|\n")
 	for _, code := range slices.Sorted(maps.Keys(hints)) {
 		fmt.Fprintf(&b, "| %d | %s | %s |\n", code, codeNames[code], strings.ReplaceAll(hintAbout(hints[code], "t", "migrations/00003_t.sql"), "|", "\\|"))
 	}
-	const page = "../../docs/errors.md"
-	if *updateDocs {
-		if err := os.WriteFile(page, []byte(b.String()), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
-		t.Errorf("run: go test ./internal/databend -run TestErrorsReference -update-docs (-want +got)\n%s", diff)
-	}
+	golden.Check(t, "../../docs/errors.md", b.String())
 }

@@ -49,6 +49,7 @@ type Engine struct {
 	bucket   string
 	embedded bool
 	settings map[string]string // of the sessions of SQL and Err
+	spare    spare             // of those sessions
 }
 
 var (

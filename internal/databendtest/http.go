@@ -2,11 +2,14 @@ package databendtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,20 +34,59 @@ type answer struct {
 	NextURI string `json:"next_uri"`
 }
 
+// claim is what a client says of its session with each statement, and the server answers.
+type claim struct {
+	Database string            `json:"database,omitempty"`
+	Settings map[string]string `json:"settings,omitempty"`
+	TxnState string            `json:"txn_state,omitempty"`
+}
+
+// spare are the ids of sessions that are as new, by their database: to make one costs more than most statements.
+type spare struct {
+	mu  sync.Mutex
+	ids map[string][]string
+}
+
+// take takes one out, or a new one.
+func (x *spare) take(database string) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if ids := x.ids[database]; len(ids) > 0 {
+		x.ids[database] = ids[1:]
+		return ids[0]
+	}
+	return uuid.NewString()
+}
+
+// giveBack puts one back whose last answer says that it is as it began.
+func (x *spare) giveBack(id string, began claim, answered json.RawMessage) {
+	var now claim
+	if json.Unmarshal(answered, &now) != nil || now.Database != began.Database || !maps.Equal(now.Settings, began.Settings) ||
+		now.TxnState != "" && now.TxnState != "AutoCommit" {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ids == nil {
+		x.ids = map[string][]string{}
+	}
+	x.ids[began.Database] = append(x.ids[began.Database], id)
+}
+
 // sql runs statements in one session and returns the rows of the last.
 func (s *Engine) sql(database string, statements ...string) ([][]string, error) {
-	var session json.RawMessage
-	session, err := json.Marshal(struct {
-		Database string            `json:"database,omitempty"`
-		Settings map[string]string `json:"settings,omitempty"`
-	}{database, s.settings})
+	began := claim{Database: cmp.Or(database, "default"), Settings: s.settings}
+	session, err := json.Marshal(began)
 	if err != nil {
 		return nil, err
 	}
-	cookie := http.Header{"Cookie": {"session_id=" + uuid.NewString()}}
+	id := s.spare.take(began.Database)
+	cookie := http.Header{"Cookie": {"session_id=" + id}}
 	var rows [][]string
 	for _, statement := range statements {
-		body, err := json.Marshal(map[string]any{"sql": statement, "session": session, "pagination": map[string]int{"wait_time_secs": 10}})
+		body, err := json.Marshal(map[string]any{
+			"sql": statement, "session": json.RawMessage(session), "pagination": map[string]int{"wait_time_secs": 10},
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +100,7 @@ func (s *Engine) sql(database string, statements ...string) ([][]string, error) 
 				return nil, fmt.Errorf("%s\n%w", statement, err)
 			}
 			if len(a.Session) > 0 && string(a.Session) != "null" {
-				session = a.Session
+				session = []byte(a.Session)
 			}
 			if a.Error != nil {
 				return nil, &SQLError{SQL: statement, Code: a.Error.Code, Message: a.Error.Message}
@@ -78,10 +120,18 @@ func (s *Engine) sql(database string, statements ...string) ([][]string, error) 
 			method, path, body = http.MethodGet, a.NextURI, nil
 		}
 	}
+	s.spare.giveBack(id, began, session)
 	return rows, nil
 }
 
-var client = &http.Client{Timeout: 10 * time.Minute}
+var client = &http.Client{Timeout: 10 * time.Minute, Transport: manyAtOnce()}
+
+// manyAtOnce is a transport that keeps the connections of tests beside each other: each costs the server a thread.
+func manyAtOnce() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 32
+	return t
+}
 
 func (s *Engine) call(method, path string, head http.Header, body []byte, into any) error {
 	scheme, port := "https", 443

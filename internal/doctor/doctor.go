@@ -246,7 +246,7 @@ func (d *doctor) retention(ctx context.Context) {
 	})
 	switch {
 	case err != nil:
-		d.failed("retention", err.Error(), hintOf(err, "SHOW SETTINGS LIKE 'data_retention%'"))
+		d.failed("retention", err.Error(), hintOf(err, `dbctl sql "SHOW SETTINGS LIKE 'data_retention%'"`))
 	case row[0] == "0":
 		d.failed("retention", "data_retention_time_in_days is 0: what a migration drops may be gone before it can be put back",
 			`dbctl sql "SET GLOBAL data_retention_time_in_days = 1"`)

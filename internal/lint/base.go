@@ -1,9 +1,13 @@
 package lint
 
 import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,8 +32,9 @@ type BaseFile struct {
 	Text    string // where it is edited
 }
 
-// ReadBase reads the migrations of a commit, a branch or a tag. git runs git in the project's folder, and returns what it writes.
-func ReadBase(ref string, git func(args ...string) (string, error)) (*Base, error) {
+// ReadBase reads the migrations of a commit, a branch or a tag. git runs git in the project's folder dir, and returns what it writes. It
+// is asked for what is committed alone: of a link or a pipe in the folder it would read without end.
+func ReadBase(ref, dir string, git func(args ...string) (string, error)) (*Base, error) {
 	if strings.HasPrefix(ref, "-") {
 		return nil, fmt.Errorf("%q is no git commit", ref)
 	}
@@ -67,12 +72,12 @@ func ReadBase(ref string, git func(args ...string) (string, error)) (*Base, erro
 			continue
 		}
 		f := BaseFile{Path: file, Version: version}
-		now, err := git("hash-object", "--no-filters", "--", filepath.FromSlash(file))
-		switch {
-		case err != nil && common[file] != "":
+		text, err := project.ReadFile(dir, file, maxBase)
+		switch now := blobID(text, len(blob)); {
+		case errors.Is(err, fs.ErrNotExist) && common[file] != "":
 			base.Deleted = append(base.Deleted, file)
-		case err != nil:
-		case strings.TrimSpace(now) != blob && strings.TrimSpace(now) != common[file]:
+		case err != nil: // not there, or told with the project's other mistakes
+		case now != blob && now != common[file]:
 			f.Edited = true
 			if f.Text, err = git("cat-file", "blob", blob); err != nil {
 				return nil, err
@@ -83,6 +88,19 @@ func ReadBase(ref string, git func(args ...string) (string, error)) (*Base, erro
 	slices.Sort(base.Deleted)
 	slices.SortFunc(base.Files, func(a, b BaseFile) int { return strings.Compare(a.Path, b.Path) })
 	return base, nil
+}
+
+const maxBase = 64 << 20 // more than a file of the project may have
+
+// blobID is the name that git gives to a text: of so many hexadecimal digits, as the repository's hash has.
+func blobID(text []byte, digits int) string {
+	sum := sha1.New()
+	if digits == hex.EncodedLen(sha256.Size) {
+		sum = sha256.New()
+	}
+	fmt.Fprintf(sum, "blob %d\x00", len(text))
+	sum.Write(text)
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 func versionOf(file string) (int64, bool) {

@@ -336,6 +336,13 @@ var cases = map[string]struct{ bad, good []string }{
 			aLoad + "COPY INTO orders FROM @lake/o FILES = ('/a.parquet')" + parquet, "CREATE STAGE s URL = 's3://b' CONNECTION = (CONNECTION_NAME = 'c');",
 		},
 	},
+	"stray-file": {
+		[]string{
+			"SELECT 1;\n-- migrations/2026/00003_a.sql\nSELECT 1;", "SELECT 1;\n-- migrations/old/a.sql\nSELECT 1;",
+			"SELECT 1;\n-- migrations/a/b/00003_c.sql\nSELECT 1;",
+		},
+		[]string{"SELECT 1;", aLoad + "COPY INTO orders FROM @lake/o/" + parquet, "\n-- loads/daily/orders.sql\nCOPY INTO orders FROM @lake/o/" + parquet},
+	},
 	"unused-ignore": {
 		[]string{
 			"CREATE TABLE t (a INT); -- dbctl: lint-ignore=drop-table \"x\"", "DROP TABLE orders; -- dbctl: lint-ignore=drop-tabel \"x\"",

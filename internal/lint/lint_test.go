@@ -1,20 +1,16 @@
 package lint
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/golden"
 	"github.com/dbctl/dbctl/internal/project"
 )
-
-var update = flag.Bool("update", false, "write docs/lint.md anew")
 
 // write makes a project of files.
 func write(t *testing.T, files map[string]string) string {
@@ -89,22 +85,7 @@ func TestExamples(t *testing.T) {
 // TestReference holds docs/lint.md to the rules.
 func TestReference(t *testing.T) {
 	t.Parallel()
-	const page = "../../docs/lint.md"
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(page), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(page, []byte(markdown()), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(markdown(), string(got)); diff != "" {
-		t.Errorf("run: go test ./internal/lint -update (-want +got)\n%s", diff)
-	}
+	golden.Check(t, "../../docs/lint.md", markdown())
 }
 
 // TestShipped: the project in this repository has no finding.

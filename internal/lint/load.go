@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/schema"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
@@ -340,6 +342,25 @@ COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orde
 					"write loads/"+o.Name+".sql; or "+reasonHint(p.rule.Name))
 			}
 		}
+	},
+}
+
+var strayFile = Rule{
+	Name: "stray-file", Level: Warning,
+	Short: "a .sql file in a folder below migrations/",
+	Why:   "The files of migrations/ itself are the migrations, as goose has it: one in a folder below never runs, and nothing says so.",
+	Bad: `-- migrations/2026/00002_items.sql
+CREATE TABLE items (id INT);`,
+	Good: `-- migrations/00002_items.sql
+CREATE TABLE items (id INT);`,
+	whole: func(p *pass) {
+		_ = project.WalkDir(p.Dir, project.MigrationsDir, func(file string, e fs.DirEntry, err error) error {
+			if err == nil && path.Ext(file) == ".sql" && path.Dir(file) != project.MigrationsDir && !e.IsDir() {
+				p.add(schema.Place{File: file, Line: 1, Column: 1}, nil, "this file never runs: it stands in a folder below "+project.MigrationsDir+"/",
+					shell.Join("mv", file, project.MigrationsDir+"/")+"; or out of "+project.MigrationsDir+"/")
+			}
+			return nil
+		})
 	},
 }
 

@@ -11,7 +11,7 @@ func init() {
 		secretLiteral,
 		unknownType, unknownColumn, takenName, goneName, unqualifiedAfterUse,
 		scheduleAndAfter, taskNotResumed, streamConsumed, consumeOutsideDML,
-		loadColumn, loadCast, vectorWidth, loadTarget, positionalCopy, unfilledTable, twoLoads, stageSlash,
+		loadColumn, loadCast, vectorWidth, loadTarget, positionalCopy, unfilledTable, twoLoads, stageSlash, strayFile,
 		versionOrder, editedMigration,
 		projectMistake, unusedIgnore,
 	}

@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -364,7 +366,7 @@ func TestBase(t *testing.T) {
 		out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).Output()
 		return string(out), err
 	}
-	base, err := ReadBase("main", run)
+	base, err := ReadBase("main", dir, run)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,8 +380,27 @@ func TestBase(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	for _, ref := range []string{"no-such", "--upload-pack=x", ""} {
-		if _, err := ReadBase(ref, run); err == nil {
+		if _, err := ReadBase(ref, dir, run); err == nil {
 			t.Errorf("base %q is read", ref)
+		}
+	}
+	for what, replace := range map[string]func(path string) error{
+		"a link to a device": func(path string) error { return os.Symlink("/dev/zero", path) },
+		"a FIFO":             func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		change("00001_a.sql", "")
+		if err := replace(filepath.Join(dir, "migrations", "00001_a.sql")); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { _, err := ReadBase("main", dir, run); done <- err }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s is read without end", what)
 		}
 	}
 }

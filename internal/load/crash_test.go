@@ -237,38 +237,41 @@ func TestKilledAtEachRequest(t *testing.T) {
 		killedChild(t, at)
 		return
 	}
-	for _, from := range []string{"stage", "location"} {
-		t.Run(from, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			if !w.Embedded {
-				t.Skip("a child needs the embedded engine's address")
-			}
-			w.SQL(t, "CREATE TABLE ran (n INT)")
-			ld, step := w.load(copyRows, after(behind)), 1
-			if from == "location" {
-				if !databendtest.Full() {
-					step = 3
+	lanes := map[string]int{"stage": 3, "location": 3} // no kill depends on the one before it
+	if !databendtest.Full() {
+		lanes["location"] = 1 // every third kill
+	}
+	for from, n := range lanes {
+		for lane := range n {
+			t.Run(fmt.Sprintf("%s/%d", from, lane), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				if !w.Embedded {
+					t.Skip("a child needs the embedded engine's address")
 				}
-				ld = w.load(castRows(fmt.Sprintf("'s3://%s/%sp/' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' ACCESS_KEY_ID = '%s' "+
-					"SECRET_ACCESS_KEY = '%s')", w.Bucket, w.Prefix, w.S3.Endpoint, w.S3.Key, w.S3.Secret.Reveal())), after(behind))
-			}
-			w.killAtEachRequest(ld, step)
-		})
+				ld := w.load(copyRows, after(behind))
+				if from == "location" {
+					ld = w.load(castRows(fmt.Sprintf("'s3://%s/%sp/' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' ACCESS_KEY_ID = '%s' "+
+						"SECRET_ACCESS_KEY = '%s')", w.Bucket, w.Prefix, w.S3.Endpoint, w.S3.Key, w.S3.Secret.Reveal())), after(behind))
+				}
+				w.killAtEachRequest(ld, 7+lane) // before the seventh it only looks
+			})
+		}
 	}
 }
 
 // behind stands behind the COPY of the loads that are killed.
 const behind = "INSERT INTO ran VALUES (1)"
 
-// killAtEachRequest runs the load in processes that are killed ahead of a request, each step requests later, and wants the next run to
-// load what is missing, once, with what stands behind the COPY, and to leave no stage of its own.
-func (w *world) killAtEachRequest(ld project.Load, step int) {
+// killAtEachRequest runs the load in processes that are killed ahead of a request, from the first on each three requests later, and wants
+// the next run to load what is missing, once, with what stands behind the COPY, and to leave no stage of its own.
+func (w *world) killAtEachRequest(ld project.Load, first int) {
 	t := w.t
+	w.SQL(t, "CREATE TABLE ran (n INT)")
 	w.Put(t, "p/000.parquet", rows(0, 1))
 	w.mustRun(ld, plan.Options{}, 1, 1)
 	want := 1
-	for at := 7; ; at += step { // before that it only looks
+	for at := first; ; at += 3 {
 		w.Put(t, fmt.Sprintf("p/%03d.parquet", at), rows(at, 1))
 		want++
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledAtEachRequest$", "-test.v")

@@ -193,3 +193,22 @@ func TestLedgerStaysCompact(t *testing.T) {
 		t.Errorf("ledger: rows, few blocks (-got +want):\n%s", diff)
 	}
 }
+
+// A COMMIT that takes long is told of, at once and again: nothing must look dead.
+func TestSlowCommitIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.beforeFirst("COMMIT", func() { time.Sleep(5 * time.Second) })
+	w.mustRun(w.load(copyRows), plan.Options{}, 1, 3)
+	var phases []string
+	for _, e := range w.events {
+		if p, ok := e.(event.Progress); ok && p.Phase != "" && (len(phases) == 0 || p.Phase == "committing" || p.Phase != phases[len(phases)-1]) {
+			phases = append(phases, p.Phase)
+		}
+	}
+	want := []string{"listing", "taking the lock", "listing", "checking rules", "committing", "committing", "committing"}
+	if diff := cmp.Diff(want, phases); diff != "" {
+		t.Errorf("phases (-want +got):\n%s", diff)
+	}
+}

@@ -155,6 +155,8 @@ func TestTableThatGotAColumn(t *testing.T) {
 	if hint, want := err.(interface{ Hint() string }).Hint(), "in loads/videos.sql: COPY INTO t (`id`, `name`)"; !strings.Contains(hint, want) {
 		t.Errorf("got the hint %q, want %q in it", hint, want)
 	}
+	_, err = w.run(w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = CSV, FIELD_DELIMITER = ',')"), plan.Options{})
+	w.wantExit(err, exit.Failed, "also those that were loaded") // with another text, too
 	w.states(ld, plan.Options{}, "a.csv loaded", "b.csv vanished", "c.csv new")
 	w.mustRun(w.load("COPY INTO t (id, name) FROM @st/p/ FILE_FORMAT = (TYPE = CSV)"), plan.Options{}, 1, 1)
 }

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -228,13 +227,7 @@ func (f *feed) check() {
 // 200 days, DBCTL_PROOF_SEED repeats one.
 func TestProofDays(t *testing.T) {
 	t.Parallel()
-	days, seed := 8, uint64(1)
-	if os.Getenv("DBCTL_PROOF") == "full" {
-		days, seed = 200, rand.Uint64N(1e6)
-	}
-	if s := os.Getenv("DBCTL_PROOF_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
+	seed := databendtest.Seed()
 	for i, onChanged := range []string{"replace", "skip", "fail"} {
 		t.Run(onChanged, func(t *testing.T) {
 			t.Parallel()
@@ -250,11 +243,11 @@ func TestProofDays(t *testing.T) {
 					t.Logf("DBCTL_PROOF_SEED=%d", seed)
 				}
 			}()
-			for day := range days {
+			for day := range databendtest.Rounds(t, 8, 200) {
 				f.day(day)
 				f.run()
 			}
-			t.Logf("%d days: %v, %d files in the table", days, f.tally, len(f.loaded))
+			t.Logf("%v, %d files in the table", f.tally, len(f.loaded))
 		})
 	}
 }

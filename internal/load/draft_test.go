@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"compress/gzip"
+	"os"
 	"strings"
 	"testing"
 
@@ -35,6 +36,8 @@ func (w *world) draft(r draft.Request) (d draft.Draft, ld project.Load) {
 			header.Optional = strings.Split(columns, ",")
 		} else if column, ok := strings.CutPrefix(line, "-- dbctl: filename-column="); ok {
 			header.FilenameColumn = column
+		} else if pattern, ok := strings.CutPrefix(line, "-- dbctl: pattern="); ok {
+			header.Pattern = strings.Trim(pattern, "'")
 		} else {
 			sql = append(sql, line)
 		}
@@ -173,5 +176,52 @@ func TestDraftFromALocation(t *testing.T) {
 	w.wantExit(err, exit.Failed, "the object store cannot be reached")
 	if hint := err.(interface{ Hint() string }).Hint(); !strings.HasPrefix(hint, "dbctl load create there --from s3://") {
 		t.Errorf("got the hint %q", hint)
+	}
+}
+
+// Formats that INFER_SCHEMA does not read, fields that no comma parts, names that are not the type's, and files that cannot be read: what is
+// written loads what is there, and says what it leaves.
+func TestDraftOfOddFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, name := range []string{"rows.orc", "rows.avro"} {
+		content, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Put(t, strings.TrimPrefix(name, "rows.")+"/"+name, content)
+	}
+	w.Put(t, "semi/a.csv", []byte("id;name\n1;x, y\n2;z\n"))
+	w.Put(t, "dat/a.dat", []byte("1,x\n"))
+	w.Put(t, "dat/b.D-1", []byte("2,y\n"))
+	w.Put(t, "mixed/a.parquet", rows(1, 2))
+	w.Put(t, "mixed/b.csv", []byte("1,x\n"))
+	w.Put(t, "cut/a.parquet", rows(1, 2)[:80])
+	w.Put(t, "cut/b.parquet", rows(1, 2))
+	for _, tt := range []struct {
+		name, typ   string
+		says, notes string
+		files       int
+		rows        int64
+		ends        exit.Code
+	}{
+		{"orc", "", "id::BIGINT", "", 1, 3, 0},
+		{"avro", "", "$1:id::BIGINT", "", 1, 3, 0},
+		{"semi", "", "FIELD_DELIMITER = ';', SKIP_HEADER = 1", "", 1, 2, 0},
+		{"dat", "csv", "-- dbctl: pattern='.*[.](D-1|dat)'", "", 2, 2, 0},
+		{"mixed", "", "TYPE = PARQUET", "1 file there is of another type by name, and not read by this load", 1, 2, 0},
+		{"cut", "", "TYPE = PARQUET", "cut/a.parquet cannot be read", 1, 2, exit.Partly},
+	} {
+		d, ld := w.draft(draft.Request{Name: tt.name, From: "@" + w.stage + "/" + tt.name + "/", Type: tt.typ})
+		if !strings.Contains(d.Load, tt.says) || !strings.Contains(strings.Join(d.Notes, "\n"), tt.notes) || strings.Contains(d.Load, "optional=") {
+			t.Errorf("%s: got %s\n%v", tt.name, d.Load, d.Notes)
+		}
+		if d.Files > tt.files {
+			t.Errorf("%s: written from %d files, want %d", tt.name, d.Files, tt.files)
+		}
+		res, err := w.run(ld, plan.Options{})
+		if exit.Of(err) != tt.ends || res.Files != tt.files || res.Rows != tt.rows {
+			t.Errorf("%s: got %+v, %v", tt.name, res, err)
+		}
 	}
 }

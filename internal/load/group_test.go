@@ -144,3 +144,23 @@ func TestManyFilesGoByPrefix(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.wantRows(run.ByPrefixFrom + 20)
 }
+
+// A table that takes new columns from its files gets them from files of several schemas: each schema by a COPY of its own.
+func TestFilesThatBringColumns(t *testing.T) {
+	t.Parallel()
+	type more struct {
+		ID   int32  `parquet:"id"`
+		Name string `parquet:"name"`
+		More string `parquet:"more"`
+	}
+	for _, atomic := range []bool{false, true} {
+		w := newWorld(t)
+		w.SQL(t, "CREATE OR REPLACE TABLE t (id INT) ENABLE_SCHEMA_EVOLUTION = true")
+		ld := w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET)")
+		w.Put(t, "p/a.parquet", rows(1, 3))
+		w.Put(t, "p/b.parquet", file([]more{{9, "x", "y"}}))
+		w.mustRun(ld, plan.Options{Atomic: atomic}, 2, 4)
+		w.mustRun(ld, plan.Options{}, 0, 0)
+		w.wantRows(4)
+	}
+}

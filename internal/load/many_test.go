@@ -2,11 +2,11 @@ package load
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
@@ -16,7 +16,7 @@ import (
 func TestProofManyFiles(t *testing.T) {
 	t.Parallel()
 	n := 300
-	if os.Getenv("DBCTL_PROOF") == "full" {
+	if databendtest.Full() {
 		n = 20_000
 	}
 	w := newWorld(t)

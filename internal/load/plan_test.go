@@ -481,6 +481,25 @@ func TestLargeLedger(t *testing.T) {
 	}
 }
 
+// A load that cannot be read hides no other from the list.
+func TestListBesideABrokenLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	broken, good := w.load(copyRows+" FORCE = true", func(ld *project.Load) { ld.Name = "broken" }), w.load(copyRows)
+	err := w.with(t.Context(), func(l *Loader) error { return l.List(t.Context(), []project.Load{broken, good}) })
+	w.wantExit(err, exit.Usage, "FORCE in a load")
+	var listed []string
+	for _, e := range w.events {
+		if s, ok := e.(event.LoadState); ok {
+			listed = append(listed, s.Load)
+		}
+	}
+	if diff := cmp.Diff([]string{"videos"}, listed); diff != "" {
+		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+}
+
 func TestList(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

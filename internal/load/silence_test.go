@@ -238,8 +238,8 @@ func TestReplaceByFlag(t *testing.T) {
 	wantHint(t, err, "name the columns")
 }
 
-// Text files that hold no line of data are in no COPY's result: the engine holds them for loaded, and the next plan of the run takes
-// that in.
+// Text files that hold no line of data are in no COPY's result, and alone in one the engine does not even hold them for loaded: they are
+// looked at, noted and told of. What such a file becomes later is loaded, since nothing of it is in the table.
 func TestTextFilesWithoutRows(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -247,12 +247,27 @@ func TestTextFilesWithoutRows(t *testing.T) {
 	w.Put(t, "p/header.csv", []byte("id,name\n"))
 	w.Put(t, "p/blank.csv", []byte("\n\n"))
 	w.Put(t, "p/a.csv", []byte("id,name\n1,x\n"))
-	w.mustRun(ld, plan.Options{}, 1, 1)
-	if got := w.notes(); !strings.Contains(got, "no row came from 2 files") || !strings.Contains(got, "p/blank.csv, p/header.csv") {
+	w.mustRun(ld, plan.Options{}, 3, 1)
+	if got := w.notes(); !strings.Contains(got, "no row is in 2 files") || !strings.Contains(got, "p/blank.csv, p/header.csv") {
 		t.Errorf("got %q", got)
 	}
 	w.states(ld, plan.Options{}, "a.csv loaded", "blank.csv loaded", "header.csv loaded")
 	w.mustRun(ld, plan.Options{}, 0, 0)
+	w.Put(t, "p/alone.csv", []byte("id,name\n"))
+	w.mustRun(ld, plan.Options{}, 1, 0)
+	w.mustRun(ld, plan.Options{}, 0, 0)
+	w.Put(t, "p/alone.csv", []byte("id,name\n2,y\n"))
+	w.Put(t, "p/header.csv", []byte("id,name\n3,z\n"))
+	w.Put(t, "p/none.csv", []byte("id,name\n"))
+	w.mustRun(ld, plan.Options{Atomic: true}, 3, 2)
+	w.mustRun(ld, plan.Options{}, 0, 0)
+	w.wantRows(3)
+	w.Put(t, "p/only.csv", []byte("id,name\n"))
+	w.mustRun(ld, plan.Options{Atomic: true}, 1, 0)
+	w.Put(t, "p/late.csv", []byte("id,name\n"))
+	w.Put(t, "p/bad.csv", []byte("id,name\nx,y\n"))
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: p/bad.csv")
 	lines := w.load("COPY INTO t FROM @st/q/ FILE_FORMAT = (TYPE = NDJSON)", func(ld *project.Load) { ld.Name = "lines" })
 	w.Put(t, "q/blank.ndjson", []byte("\n"))
 	w.mustRun(lines, plan.Options{}, 1, 0)

@@ -138,6 +138,12 @@ func TestDaemonLife(t *testing.T) {
 		t.Fatalf("Stop before = %v, %v", ran, err)
 	}
 
+	var held [2]int // as a caller leaves a lock, or a pipe that somebody reads to its end, in our hands
+	if err := syscall.Pipe(held[:]); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(held[0])
+
 	// Two at once start one.
 	var engines [2]*Engine
 	var wg sync.WaitGroup
@@ -154,6 +160,11 @@ func TestDaemonLife(t *testing.T) {
 	}
 	if first.PID == os.Getpid() {
 		t.Fatal("the daemon is this process")
+	}
+	_ = syscall.Close(held[1])
+	_ = syscall.SetNonblock(held[0], true)
+	if n, err := syscall.Read(held[0], make([]byte, 1)); n != 0 || err != nil {
+		t.Errorf("the daemon holds what its first caller had open: %v", err)
 	}
 
 	r, err := readRecord(dir)

@@ -126,6 +126,7 @@ func spawn(ctx context.Context, dir string, o Options) error {
 	cmd.Env = daemonEnv(o)
 	cmd.ExtraFiles = []*os.File{write} // its descriptor 3
 	cmd.SysProcAttr = ownSession()
+	keepAllFromChildren()
 	err = cmd.Start()
 	_ = write.Close()
 	if err != nil {

@@ -115,6 +115,32 @@ func TestListeners(t *testing.T) {
 	}
 }
 
+// TestNothingIsInherited: neither the daemon nor its engine has a variable of ours, or a password among its arguments.
+func TestNothingIsInherited(t *testing.T) {
+	const ours = "Tr0ub4dor-And-Three"
+	t.Setenv("AWS_SECRET_ACCESS_KEY", ours)
+	t.Setenv("DATABEND_PASSWORD", ours)
+	dir := t.TempDir()
+	e := ensure(t, dir, Options{Buckets: []string{"bucket"}})
+	processes := family(e.PID)
+	if len(processes) < 2 {
+		t.Fatalf("the daemon has no engine below it: %v", processes)
+	}
+	for _, pid := range processes {
+		for _, file := range []string{"environ", "cmdline"} {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+			if err != nil || len(text) == 0 {
+				t.Errorf("%s of %d: %v", file, pid, err)
+			}
+			for _, secret := range []string{ours, e.Password.Reveal(), e.S3.Secret.Reveal()} {
+				if strings.Contains(string(text), secret) {
+					t.Errorf("%s of %d holds a secret", file, pid)
+				}
+			}
+		}
+	}
+}
+
 // TestFrontReadsNoStrangersBody: a body is read only of who is known.
 func TestFrontReadsNoStrangersBody(t *testing.T) {
 	e := ensure(t, t.TempDir(), Options{Buckets: []string{"bucket"}})

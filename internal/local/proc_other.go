@@ -25,6 +25,8 @@ func ownSession() *syscall.SysProcAttr { return nil }
 
 func keepFromChildren(int) {}
 
+func keepAllFromChildren() {}
+
 func channel() (ours, theirs *os.File, err error) { return nil, nil, &PythonError{} }
 
 func receive(context.Context, *os.File) (net.Listener, error) { return nil, &PythonError{} }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -75,6 +76,17 @@ func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: tru
 
 // keepFromChildren makes a descriptor close in programs that we run.
 func keepFromChildren(fd int) { syscall.CloseOnExec(fd) }
+
+// keepAllFromChildren does so with whatever we were started with beside stdin, stdout and stderr: a caller's lock, or the pipe of a
+// shell's <(…) with secrets, is nothing for a process that outlives us.
+func keepAllFromChildren() {
+	open, _ := os.ReadDir("/dev/fd")
+	for _, entry := range open {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			keepFromChildren(fd)
+		}
+	}
+}
 
 // channel is a pair of connected sockets: one end for us, one for a child.
 func channel() (ours, theirs *os.File, err error) {

@@ -6,9 +6,9 @@ import (
 	"maps"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/goccy/go-yaml/token"
@@ -56,7 +56,11 @@ func readConfig(path string) (*config, error) {
 		}
 	}
 	if err != nil {
-		return nil, unreadable(path, err)
+		e := unreadable(path, err)
+		if errors.Is(err, syscall.ENOTDIR) {
+			e.Hint = "-C DIR names a project's folder"
+		}
+		return nil, e
 	}
 	doc, root, err := parseYAML(ConfigFile, text)
 	if err != nil {
@@ -343,15 +347,12 @@ func (c *config) secretName(e entry) string {
 	return s
 }
 
-// usualName is what environment variables that hold secrets are called: DATABEND_PASSWORD, TOKEN.
-var usualName = regexp.MustCompile(`^[A-Z]+(_[A-Z0-9]+)*$`)
-
 // checkNames refuses a password or access_token that names nothing and may be the value itself, which no error may show: "no value for
 // the secret Hunter2Secret".
 func (c *config) checkNames(env *environment, getenv func(string) (string, bool)) {
 	for key, name := range map[string]string{"password": env.Password, "access_token": env.AccessToken} {
 		_, declared := c.sources(env)[name]
-		if value, _ := getenv(name); name == "" || declared || value != "" || usualName.MatchString(name) {
+		if value, _ := getenv(name); name == "" || declared || value != "" || secret.Usual(name) {
 			continue
 		}
 		c.doc.failAt(env.at[key], key+" names no environment variable that is set, and no secret of secrets:",

@@ -42,7 +42,7 @@ func CreateMigrationOf(dir, name, text string, sequential bool, now time.Time) (
 	}
 	base := nextVersion(highest, sequential, now) + "_" + slug + ".sql"
 	rel := path.Join(MigrationsDir, base)
-	return rel, createFile(dir, rel, text)
+	return rel, CreateFile(dir, rel, text)
 }
 
 // RestoreMigration writes back the file of a version, and returns its path, relative to dir. The name comes from the journal: it makes no
@@ -52,24 +52,32 @@ func RestoreMigration(dir string, version int64, name, text string) (string, err
 		name = "restored"
 	}
 	rel := path.Join(MigrationsDir, fmt.Sprintf("%05d_%s.sql", version, name))
-	return rel, createFile(dir, rel, text)
+	return rel, CreateFile(dir, rel, text)
 }
 
 // CreateLoad writes a new load and returns its path, relative to dir. One that is there is left alone.
 func CreateLoad(dir, name, text string) (string, error) {
 	rel := path.Join(LoadsDir, name+".sql")
-	return rel, createFile(dir, rel, text)
+	return rel, CreateFile(dir, rel, text)
 }
 
-// createFile writes a file of the project that is not there yet.
-func createFile(dir, rel, text string) error {
-	file := filepath.Join(dir, filepath.FromSlash(rel))
-	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-		return fmt.Errorf("make %s: %w", path.Dir(rel), err)
+// CreateFile writes a file of the project that is not there yet, and the folders above it; no link leads it out of dir.
+func CreateFile(dir, rel, text string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("make %s: %w", dir, err)
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return fmt.Errorf("create %s: %w", rel, err)
+		return fmt.Errorf("open %s: %w", dir, err)
+	}
+	defer root.Close()
+	rel = filepath.FromSlash(rel)
+	if err := root.MkdirAll(filepath.Dir(rel), 0o777); err != nil {
+		return fmt.Errorf("make %s: %w", path.Dir(rel), outside(err))
+	}
+	f, err := root.OpenFile(rel, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", rel, outside(err))
 	}
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Close()); err != nil {

@@ -41,7 +41,7 @@ func TestOpenErrors(t *testing.T) {
 		{"key twice", yaml("project: p\nproject: q\n"), Options{}, `dbctl.yaml:2:1: YAML: mapping key "project" already defined at [1:1]`, "a key stands once"},
 		{"syntax", yaml("project: p\nvars: { a: [hunter2\n"), Options{}, "dbctl.yaml:2:12: YAML: sequence end token ']' not found", ""},
 		{"indentation", yaml("project: p\n vars: { a: 1 }\n"), Options{}, "dbctl.yaml:1:10: YAML: mapping value is not allowed in this context", ""},
-		{"tab", yaml("project: p\nvars:\n\ta: 1\n"), Options{}, "dbctl.yaml:3:1: YAML: found character '\t' that cannot start any token", ""},
+		{"tab", yaml("project: p\nvars:\n\ta: 1\n"), Options{}, "dbctl.yaml:3:1: YAML: a tab stands where a line is indented", ""},
 		{"two documents", yaml("project: p\n---\nproject: q\n"), Options{}, "dbctl.yaml:3:8: second YAML document", "one document"},
 		{"a list", yaml("- a\n"), Options{}, "dbctl.yaml:1:1: dbctl.yaml is not a mapping", "key: value"},
 		{"empty", yaml(""), Options{}, "dbctl.yaml:1:1: no project name", "project: citydrive"},
@@ -105,6 +105,7 @@ func TestOpenErrors(t *testing.T) {
 		{"two files, one version", files{"migrations/00002_a.sql": upDown, "migrations/2_b.sql": upDown}, Options{}, "migrations/2_b.sql: version 2 is that of migrations/00002_a.sql too", "next number"},
 		{"version 0", files{"migrations/00000_a.sql": upDown}, Options{}, "migrations/00000_a.sql: version 0 is none: versions start at 1", "NUMBER_name.sql"},
 		{"no number", files{"migrations/a_b.sql": upDown}, Options{}, "migrations/a_b.sql: the file name does not start with a number", ""},
+		{"neither", files{"migrations/views.sql": upDown}, Options{}, "migrations/views.sql: the file name does not start with a number", ""},
 		{"sign", files{"migrations/+1_b.sql": upDown}, Options{}, "migrations/+1_b.sql: the file name does not start with a number", ""},
 		{"no name", files{"migrations/1.sql": upDown}, Options{}, "migrations/1.sql: the file name has no name after a number and _", ""},
 		{"empty name", files{"migrations/1_.sql": upDown}, Options{}, "migrations/1_.sql: the file name has no name after a number and _", ""},
@@ -115,6 +116,11 @@ func TestOpenErrors(t *testing.T) {
 		{"load's extension", files{"loads/a.Sql": copySQL}, Options{}, "loads/a.Sql: the extension is .Sql", ""},
 
 		// text and annotations
+		{"UTF-16", files{"migrations/1_a.sql": "\xff\xfe-\x00-\x00"}, Options{}, "migrations/1_a.sql:1:1: text is UTF-16", "UTF-8"},
+		{"UTF-16 YAML", files{ConfigFile: "\xff\xfep\x00r\x00"}, Options{}, "dbctl.yaml:1:1: text is UTF-16", "UTF-8"},
+		{"Latin-1 YAML", files{ConfigFile: "project: p # caf\xe9\n"}, Options{}, "dbctl.yaml:1:17: text is not UTF-8", "UTF-8"},
+		{"a var as a function", files{"migrations/1_a.sql": "-- +goose Up\nSELECT '{{ bucket }}';\n"}, Options{}, "migrations/1_a.sql:2:12: template: function \"bucket\" not defined", `write {{ var "bucket" }}`},
+		{"half an action", up(`SELECT '{{ var "a" }';`), Options{}, "migrations/1_a.sql:2:20: template: unexpected \"}\" in operand", "an action ends with }}"},
 		{"not UTF-8", up("SELECT 'a\xff';"), Options{}, "migrations/1_a.sql:2:10: text is not UTF-8", "UTF-8"},
 		{"NUL", up("SELECT 1\x00;"), Options{}, "migrations/1_a.sql:2:9: NUL byte", ""},
 		{"no annotation", files{"migrations/1_a.sql": "SELECT 1;\n"}, Options{}, "migrations/1_a.sql:1:1: no -- +goose Up", "-- +goose Up"},

@@ -101,6 +101,29 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// TestCreateStaysInside: a folder that is a link out of the project gets no file of ours, and a file that is one is left alone.
+func TestCreateStaysInside(t *testing.T) {
+	t.Parallel()
+	elsewhere := t.TempDir()
+	dir := folder(t, nil)
+	if err := errors.Join(os.Symlink(elsewhere, filepath.Join(dir, MigrationsDir)), os.Symlink(filepath.Join(elsewhere, "x"), filepath.Join(dir, "x"))); err != nil {
+		t.Fatal(err)
+	}
+	_, migration := CreateMigration(dir, "a", false, time.Now())
+	_, restored := RestoreMigration(dir, 1, "a", "text")
+	for what, err := range map[string]error{"migration": migration, "restored": restored, "file": CreateFile(dir, "x", "text"), "above": CreateFile(dir, "../x", "text")} {
+		if err == nil {
+			t.Errorf("%s: it was written", what)
+		}
+	}
+	if made, err := os.ReadDir(elsewhere); err != nil || len(made) > 0 {
+		t.Errorf("made %v, %v", made, err)
+	}
+	if err := CreateFile(dir, "deep/er/x", "text"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestLinksInside: links that stay inside the project are followed, as a mounted ConfigMap has them.
 func TestLinksInside(t *testing.T) {
 	t.Parallel()

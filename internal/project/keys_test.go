@@ -2,34 +2,18 @@ package project
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/dbctl/dbctl/internal/golden"
 )
-
-var updateDocs = flag.Bool("update-docs", false, "write docs/config.md and docs/dbctl.schema.json anew")
 
 // TestConfigReference holds docs/config.md and the JSON schema to the keys that are read.
 func TestConfigReference(t *testing.T) {
 	t.Parallel()
-	for page, want := range map[string]string{"../../docs/config.md": configReference(), "../../docs/dbctl.schema.json": configSchema(t)} {
-		if *updateDocs {
-			if err := os.WriteFile(page, []byte(want), 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, string(got)); diff != "" {
-			t.Errorf("%s: run go test ./internal/project -run TestConfigReference -update-docs (-want +got)\n%s", page, diff)
-		}
-	}
+	golden.Check(t, "../../docs/config.md", configReference())
+	golden.Check(t, "../../docs/dbctl.schema.json", configSchema(t))
 }
 
 func configReference() string {

@@ -87,11 +87,11 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 // versionOf reads the version before the first _ of a file name: goose's rule (NumericComponent), less its leading sign.
 func versionOf(base string) (int64, error) {
 	number, name, ok := strings.Cut(strings.TrimSuffix(base, path.Ext(base)), "_")
-	if !ok || name == "" {
-		return 0, errors.New("the file name has no name after a number and _")
-	}
 	if strings.Trim(number, "0123456789") != "" || number == "" {
 		return 0, errors.New("the file name does not start with a number")
+	}
+	if !ok || name == "" {
+		return 0, errors.New("the file name has no name after a number and _")
 	}
 	v, err := strconv.ParseInt(number, 10, 64)
 	switch {

@@ -28,21 +28,30 @@ func readSource(dir, path string) (*source, error) {
 		return nil, unreadable(path, err)
 	}
 	s := &source{path: path, text: string(text)}
-	if i := strings.IndexByte(s.text, 0); i >= 0 {
-		return nil, s.errorAt(i, "NUL byte", "save the file as UTF-8")
-	}
-	if !utf8.ValidString(s.text) {
-		i := 0
-		for i < len(s.text) {
-			r, n := utf8.DecodeRuneInString(s.text[i:])
-			if r == utf8.RuneError && n == 1 {
-				break
-			}
-			i += n
-		}
-		return nil, s.errorAt(i, "text is not UTF-8", "save the file as UTF-8")
+	if at, what := badEncoding(s.text); what != "" {
+		return nil, s.errorAt(at, what, saveUTF8)
 	}
 	return s, nil
+}
+
+const saveUTF8 = "save the file as UTF-8"
+
+// badEncoding says where and how a text is not what an editor writes as UTF-8; "" where it is.
+func badEncoding(text string) (at int, what string) {
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+		return 0, "text is UTF-16"
+	}
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		return i, "NUL byte"
+	}
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i, "text is not UTF-8"
+		}
+		i += n
+	}
+	return 0, ""
 }
 
 // position is line and column, in runes, of an offset; a BOM takes no column.

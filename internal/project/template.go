@@ -367,6 +367,14 @@ func (r *renderer) load(name string) (string, error) {
 	return "", &mistake{"no load " + strconv.Quote(name), didYouMean(name, names, "loads stand in "+LoadsDir+"/")}
 }
 
+// notDefined is the hint at a function of templates that is not there: the name of a var may have been meant.
+func (r *renderer) notDefined(name string) string {
+	if _, ok := r.env.Vars[name]; ok {
+		return fmt.Sprintf("write {{ var %q }}", name)
+	}
+	return didYouMean(name, functionNames, "there are "+strings.Join(functionNames, ", "))
+}
+
 // failed makes an *Error of one of text/template for the part of src that starts at start.
 func (r *renderer) failed(src *source, text string, start int, err error) error {
 	// The rules are made here, on the way out, and not at each start. name:line, and the column of errors at execution, in
@@ -394,7 +402,7 @@ func (r *renderer) failed(src *source, text string, start int, err error) error 
 		if q := quotedName.FindStringSubmatch(m[3]); q != nil {
 			at = max(at, from+strings.Index(rest, q[1]))
 			if strings.HasPrefix(m[3], "function ") {
-				hint = didYouMean(q[1], functionNames, "there are "+strings.Join(functionNames, ", "))
+				hint = r.notDefined(q[1])
 			}
 		}
 	}
@@ -402,6 +410,8 @@ func (r *renderer) failed(src *source, text string, start int, err error) error 
 		msg, hint = own.msg, own.hint
 	} else if strings.Contains(msg, "map has no entry for key") {
 		hint = `write {{ var "name" }}`
+	} else if strings.Contains(msg, `unexpected "}"`) || strings.Contains(msg, "unclosed action") {
+		hint = "an action ends with }}"
 	} else if strings.Contains(msg, "unexpected EOF") {
 		hint = "close each {{ if }}, {{ with }} and {{ range }} with {{ end }}, in the same section"
 	}

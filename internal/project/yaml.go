@@ -43,6 +43,10 @@ const (
 // parseYAML returns the document's root, nil when it is empty.
 func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 	d := &document{path: path, anchors: map[string]ast.Node{}}
+	if at, what := badEncoding(string(text)); what != "" {
+		pos := sqltext.PosAt(string(text), at)
+		return nil, nil, &Error{File: path, Line: pos.Line, Column: pos.Column, Msg: what, Hint: saveUTF8}
+	}
 	// The parser takes a BOM for a part of the first key, and counts the line of a comment that ends in CRLF twice.
 	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte(bom)), []byte("\r\n"), []byte("\n"))
 	if i := tooDeepYAML(string(text)); i >= 0 {
@@ -58,6 +62,9 @@ func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 		}
 		if ye, ok := errors.AsType[yaml.Error](err); ok {
 			e.Msg = "YAML: " + ye.GetMessage()
+			if strings.Contains(e.Msg, "'\t'") || strings.Contains(e.Msg, "'	'") {
+				e.Msg, e.Hint = "YAML: a tab stands where a line is indented", "write blanks in its place"
+			}
 			if t := ye.GetToken(); t != nil {
 				e.Line, e.Column = t.Position.Line, t.Position.Column
 			}

@@ -5,7 +5,6 @@ package scaffold
 import (
 	"embed"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -68,7 +67,7 @@ func New(dir, name, version string) (Made, error) {
 		if f.once && own {
 			continue
 		}
-		switch err := create(filepath.Join(dir, filepath.FromSlash(f.path)), f.text); {
+		switch err := project.CreateFile(dir, f.path, f.text); {
 		case errors.Is(err, fs.ErrExist):
 			made.Kept = append(made.Kept, f.path)
 		case err != nil:
@@ -147,22 +146,6 @@ func read(from fs.FS, root string) ([]file, error) {
 		return err
 	})
 	return files, err
-}
-
-// create writes a file that is not there.
-func create(path, text string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return fmt.Errorf("make the folder of %s: %w", path, err)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteString(text); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return f.Close()
 }
 
 // projectName is the folder's name, as far as a project may be called so.

@@ -3,6 +3,7 @@ package secret
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -69,7 +70,7 @@ func (r *Resolver) Resolve(ctx context.Context, names []string) (Set, error) {
 		if why != "" {
 			r.absent[name] = why
 			missing.Names = append(missing.Names, name+" ("+why+")")
-			if src := r.sources[name]; src.File == "" && len(src.Command) == 0 {
+			if src := r.sources[name]; src.File == "" && len(src.Command) == 0 && (src.Env == "" || Usual(src.Env)) {
 				missing.env = append(missing.env, variable(name, src)+"=…")
 			}
 			continue
@@ -82,6 +83,12 @@ func (r *Resolver) Resolve(ctx context.Context, names []string) (Set, error) {
 	}
 	return set, nil
 }
+
+// Usual reports whether environment variables that hold secrets are called so: DATABEND_PASSWORD, TOKEN. Another name that dbctl.yaml gives
+// for one, and that is not set, may be the secret itself: Hunter2Secret.
+func Usual(name string) bool { return usual.MatchString(name) }
+
+var usual = regexp.MustCompile(`^[A-Z]+(_[A-Z0-9]+)*$`)
 
 // variable is the environment variable of a secret that comes from one.
 func variable(name string, src Source) string {
@@ -112,6 +119,9 @@ func (r *Resolver) lookup(ctx context.Context, name string) (t Text, why string)
 		value, why = out.text, out.why
 	default:
 		where = "the environment variable " + variable(name, src)
+		if src.Env != "" && !Usual(src.Env) {
+			where = "the environment variable that its env: names" // or is that the value?
+		}
 		var ok bool
 		if value, ok = r.getenv(variable(name, src)); !ok {
 			why = where + " is not set"

@@ -122,6 +122,7 @@ func TestResolveNamesAllThatIsMissing(t *testing.T) {
 		"J_BIG":     {File: "big"},
 		"K_DIR":     {File: "."},
 		"L_HERE":    {Command: []string{"./no-such-file"}},
+		"M_VALUE":   {Env: "Hunter2Secret"},
 	}, env(map[string]string{"A_EMPTY": "", "THERE": "x"}), dir, NewScrubber())
 	names := []string{"THERE", "A_UNSET", "A_EMPTY"}
 	for name := range r.sources {
@@ -146,11 +147,12 @@ func TestResolveNamesAllThatIsMissing(t *testing.T) {
 		"J_BIG (the file big is larger than 64 KiB)",
 		"K_DIR (the file .: is a directory)",
 		"L_HERE (the command ./no-such-file failed: no such file or directory)",
+		"M_VALUE (the environment variable that its env: names is not set)",
 	}
 	if d := cmp.Diff(missing.Names, want); d != "" {
 		t.Errorf("got, want: %s", d)
 	}
-	if strings.Contains(err.Error(), "topsecret") {
+	if strings.Contains(err.Error()+missing.Hint(), "topsecret") || strings.Contains(err.Error()+missing.Hint(), "Hunter2") {
 		t.Errorf("the error leaks: %v", err)
 	}
 	if want := "export A_EMPTY=… A_UNSET=…, or put"; !strings.HasPrefix(missing.Hint(), want) {

@@ -3,10 +3,8 @@ package ui
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,9 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write testdata/*.golden as the output is now")
 
 // at is the clock of all tests.
 var at = time.Date(2026, 11, 22, 10, 0, 0, 123456789, time.UTC)
@@ -87,26 +84,8 @@ func TestGolden(t *testing.T) {
 			u.Record("dev", "the local engine was stopped", map[string]bool{"running": false})
 			u.Fail(failed)
 			u.Close()
-			golden(t, name, "== stdout\n"+out.String()+"== stderr\n"+errs.String())
+			golden.Check(t, filepath.Join("testdata", name+".golden"), "== stdout\n"+out.String()+"== stderr\n"+errs.String())
 		})
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("output differs from %s (-want +got; -update writes it):\n%s", path, diff)
 	}
 }
 

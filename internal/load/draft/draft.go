@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -65,11 +66,15 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 	if err != nil {
 		return Draft{}, r.atTheFlag(err)
 	}
+	all := len(files)
 	typ, files, err := fileType(r, j, files)
 	if err != nil {
 		return Draft{}, err
 	}
-	d := &drafter{p: p, r: r, j: j, typ: typ, sample: spread(files, sampled)}
+	d := &drafter{p: p, r: r, j: j, typ: typ, files: files, sample: spread(files, sampled)}
+	if n := all - len(files); n > 0 {
+		d.note(event.Number(int64(n), "file there is", "files there are") + " of another type by name, and not read by this load")
+	}
 	for _, f := range files {
 		if _, how := source.Unpacked(f); how != "" && d.packed != "" && how != d.packed {
 			return Draft{}, fault.Errorf(r.Name, exit.Check, "give them endings in lower case, and load create writes COMPRESSION = AUTO",
@@ -78,10 +83,10 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 			d.packed = how
 		}
 	}
-	d.out.Files, d.out.Of = len(d.sample), len(files)
 	if err := d.read(ctx); err != nil {
 		return Draft{}, err
 	}
+	d.out.Files, d.out.Of = d.readable, len(files)
 	if err := d.intoTable(ctx); err != nil {
 		return Draft{}, err
 	}
@@ -279,13 +284,16 @@ type drafter struct {
 	r      Request
 	j      *source.Load
 	typ    string
+	files  []string
 	sample []string
 	packed string // the COMPRESSION of files, by their names
 	format string // FILE_FORMAT of the load
 	fields []field
-	into   []string // the table's columns, for each field
-	make   bool     // the table is not there
-	out    Draft
+	// readable is how many of the sampled files told their columns.
+	readable int
+	into     []string // the table's columns, for each field
+	make     bool     // the table is not there
+	out      Draft
 }
 
 // read asks for the columns of each of the sampled files.
@@ -300,6 +308,16 @@ func (d *drafter) read(ctx context.Context) error {
 		}
 	}
 	if d.typ == "CSV" || d.typ == "TSV" {
+		by, err := d.delimiter(ctx, named)
+		if err != nil {
+			return err
+		}
+		if by != "" {
+			options += ", FIELD_DELIMITER = " + sqltext.Quote(by)
+			if named, err = d.makeFormat(ctx, "("+options+")"); err != nil {
+				return err
+			}
+		}
 		header, err := d.header(ctx, named)
 		if err != nil {
 			return err
@@ -311,8 +329,7 @@ func (d *drafter) read(ctx context.Context) error {
 		}
 	}
 	for _, f := range d.sample {
-		res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name, type, nullable FROM INFER_SCHEMA(location=>" +
-			d.j.At(f) + ", file_format=>" + sqltext.Quote(named) + ") ORDER BY order_id"})
+		rows, err := d.columns(ctx, f, named)
 		if err != nil && databend.IsCode(err, databend.CodeInternal, databend.CodeBadBytes, databend.CodeBadCompression) {
 			d.out.Notes = append(d.out.Notes, fmt.Sprintf("%s cannot be read: %s", f, fault.InWords(err)))
 			continue
@@ -320,14 +337,13 @@ func (d *drafter) read(ctx context.Context) error {
 		if err != nil {
 			return fault.Wrap(d.r.Name, "read the columns of "+f, err)
 		}
-		for i, row := range res.Rows {
-			if name := row[0].String; d.typ != "NDJSON" && slices.ContainsFunc(res.Rows, func(o databend.Row) bool {
-				return o[0].String != name && strings.EqualFold(o[0].String, name)
-			}) {
-				d.note(fmt.Sprintf("the column %s is %s, and not read", strings.ToLower(name), fault.Twice))
+		d.readable++
+		for i, c := range rows {
+			if !d.keyed() && slices.ContainsFunc(rows, func(o column) bool { return o.name != c.name && strings.EqualFold(o.name, c.name) }) {
+				d.note(fmt.Sprintf("the column %s is %s, and not read", strings.ToLower(c.name), fault.Twice))
 				continue
 			}
-			d.add(i, row[0].String, row[1].String, row[2].String != "0")
+			d.add(i, c.name, c.typ, c.nullable)
 		}
 	}
 	if len(d.fields) == 0 {
@@ -365,12 +381,12 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 	switch d.typ {
 	case "CSV", "TSV":
 		from = fmt.Sprintf("$%d", at+1)
-	case "NDJSON":
+	case "NDJSON", "AVRO":
 		from = "$1:" + ident(name)
 	}
 	typ = writable(typ)
 	for i := range d.fields {
-		folded := d.typ != "NDJSON" && plainName.MatchString(strings.ToLower(name))
+		folded := !d.keyed() && plainName.MatchString(strings.ToLower(name))
 		if f := &d.fields[i]; f.name == name || folded && strings.EqualFold(f.name, name) {
 			if f.name != name { // a name without quotes reads either
 				lower := strings.ToLower(name)
@@ -475,8 +491,8 @@ func (d *drafter) write() {
 	for i, f := range d.fields {
 		into, item := ident(d.into[i]), f.from+"::"+f.typ
 		switch {
-		case d.typ == "NDJSON" || d.typ == "CSV" || d.typ == "TSV": // they lack nothing: what is not there is NULL, or an error
-		case f.files < len(d.sample):
+		case d.keyed() || d.typ == "CSV" || d.typ == "TSV": // they lack nothing: what is not there is NULL, or an error
+		case f.files < d.readable:
 			optional = append(optional, f.name)
 		}
 		columns, items = append(columns, into), append(items, item)
@@ -487,6 +503,9 @@ func (d *drafter) write() {
 		columns, items = append(columns, filenameColumn), append(items, "METADATA$FILENAME")
 		made = append(made, "  "+filenameColumn+" STRING NULL")
 		head = append(head, "-- dbctl: filename-column="+filenameColumn)
+	}
+	if pattern := d.pattern(); pattern != "" {
+		head = append(head, "-- dbctl: pattern="+sqltext.Quote(pattern))
 	}
 	if len(optional) > 0 {
 		head = append(head, "-- dbctl: optional="+strings.Join(optional, ","))
@@ -515,16 +534,22 @@ func ident(name string) string {
 
 var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
-// reserved are words that a column's name may be, and that mean something else unquoted.
+// reserved are words that a name may be, and that mean something else unquoted: the engine's (is_reserved_ident of its parser), and some
+// that its expressions take for their own.
 var reserved = func() map[string]bool {
 	out := map[string]bool{}
-	for w := range strings.FieldsSeq(`all and any array as asc at between both by case cast comment constraint cross current date
-		default desc distinct end engine error except exists false file files first fixed for format
-		from full function group having if in inner intersect interval into is join key lateral
-		leading left like limit location map natural not null of on or order outer partition
-		position primary range references right row rows schema select set some stage start state
-		status table terse then time timestamp to trailing true truncate type union unique update
-		url user using values view when where window with within year month day hour minute second`) {
+	for w := range strings.FieldsSeq(`
+		all analyse analyze and anti any array as asc asof asymmetric at attach authorization between binary block both by
+		case cast check collate collation column comment concurrently connection constraint create cross current
+		current_catalog current_date current_role current_schema current_time current_timestamp current_user date day default
+		deferrable desc distinct do else end engine error except exists false fetch file files first fixed for foreign format
+		freeze from full function grant group having hour identifier if ignore_result ilike in initially inner intersect
+		interval into is isnull join key lateral leading left like limit localtime localtimestamp location map masking minute
+		month natural not notification notnull null of offset on only or order outer over overlaps partition pipe pivot
+		placing policy position primary procedure qualify range references returning right row rows sample schema second
+		select semi sequence session_user set share shares similar some stage start state status stream symmetric table
+		tablesample task terse then time timestamp to trailing true truncate type udf union unique unpivot update url user
+		using values variadic verbose view when where window with within year`) {
 		out[w] = true
 	}
 	return out

@@ -79,6 +79,14 @@ var (
 		`no function matches the given name|` + unfilled.String())
 )
 
+// OtherSchemas reports whether err may say that the files are not of one schema, or that one has none.
+func OtherSchemas(err error) bool {
+	return databend.IsCode(err, databend.CodeSchemaMismatch) || Unreadable.MatchString(err.Error()) || lacksColumn.MatchString(err.Error())
+}
+
+// lacksColumn is said of a file beside one that brings a new column to a table of ENABLE_SCHEMA_EVOLUTION, and that has it not.
+var lacksColumn = regexp.MustCompile(`file .* missing column`)
+
 // Wording is err's text without the name of the file that it is about.
 func Wording(err error, paths []string) string {
 	if name := Named(err, paths); name != "" {

@@ -17,8 +17,10 @@ var (
 	NoSuchCast = regexp.MustCompile("unable to cast type `(.+?)(?: NULL)?` to type `(.+?)(?: NULL)?`")
 	itsName    = regexp.MustCompile(`(?i)^(invalid parquet file '.*?': |not a parquet file \(.*?\): )(parquet error: )?`)
 	tooSmall   = regexp.MustCompile(`(?i)^only \d+ bytes|too small|not a parquet file`)
-	// What the engine says of an ORC file, and of where in its own source it noticed.
-	badORC       = regexp.MustCompile(`(?s)^fail to read .*?: (?:\w+ \{ (?:msg: )?"?(.*?)"?, location: Location \{.*|(.*))$`)
+	// What the engine says of an ORC or Avro file; its own words stand among names of its source.
+	badORC       = regexp.MustCompile(`(?s)^fail to read .*?: (.*)$`)
+	panicked     = regexp.MustCompile("(?s)^called `Result::unwrap\\(\\)` on an `Err` value: (.*)$")
+	itsMessage   = regexp.MustCompile(`(?s)(?:msg|error): "(.*?)"`)
 	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (FixedSizeList)?(.*)`)
 	// How the engine ends what it says of a line, whose number we say ourselves: it counts otherwise.
 	itsPlace = regexp.MustCompile(`(?s)( at line \d+,? (column \d+|position \d+ of size \d+))?( for File '.*?')? at file '.*', line \d+$`)
@@ -56,8 +58,9 @@ func InWords(err error) string {
 	case strings.Contains(lower, "encrypted"):
 		return "it is encrypted: " + OneLine(text)
 	case badORC.MatchString(text):
-		m := badORC.FindStringSubmatch(text)
-		return "it is cut off, damaged, or no ORC: " + OneLine(cmp.Or(m[1], m[2]))
+		return "it is cut off, damaged, or no ORC: " + ownMessage(badORC.FindStringSubmatch(text)[1])
+	case panicked.MatchString(text):
+		return "its data is damaged, or cut off: " + ownMessage(panicked.FindStringSubmatch(text)[1])
 	case tooSmall.MatchString(text):
 		return "not a Parquet file (cut off, or something else): " + OneLine(text)
 	case Unreadable.MatchString(Message(err)):
@@ -78,6 +81,14 @@ func InWords(err error) string {
 		return "a column is " + Twice + ": " + OneLine(text)
 	}
 	return OneLine(text)
+}
+
+// ownMessage is what an error of the engine's own, printed as its source has it, says to people.
+func ownMessage(printed string) string {
+	if m := itsMessage.FindStringSubmatch(printed); m != nil {
+		printed = m[1]
+	}
+	return OneLine(printed)
 }
 
 // OneLine is s without line breaks, cut behind 300 characters.

@@ -19,6 +19,10 @@ func TestInWords(t *testing.T) {
 			"cut off, damaged, or no ORC: Footer length is empty",
 		"fail to read p/c.orc: OutOfSpec { msg: \"File too small for given postscript length\", location: Location { file: \"x\", line: 2, column: 1 } }": "it is " +
 			"cut off, damaged, or no ORC: File too small for given postscript length",
+		"called `Result::unwrap()` on an `Err` value: IoError { source: Custom { kind: InvalidInput, error: \"corrupt deflate stream\" }, location: Location { file: \"x\", line: 1, column: 3 } }": "its " +
+			"data is damaged, or cut off: corrupt deflate stream",
+		"called `Result::unwrap()` on an `Err` value: Read into buffer failed: failed to fill whole buffer": "its data is damaged, or cut off: Read into buffer " +
+			"failed: failed to fill whole buffer",
 		"Invalid value 'zz' for column 1 (n INT32): bad digit at file 'p/b.csv', line 2": "Invalid value 'zz' for column 1 (n INT32): bad digit",
 	} {
 		if got := InWords(errors.New(said)); got != want {

@@ -80,6 +80,34 @@ func (r *Inspector) unpacked(files []plan.File) (kept []plan.File) {
 	return kept
 }
 
+// Rowless returns those of the files, of a format other than Parquet, in which a query finds no row.
+func (r *Inspector) Rowless(ctx context.Context, files []plan.File) ([]plan.File, error) {
+	if r.Load.FileType() == "PARQUET" || len(files) == 0 {
+		return nil, nil
+	}
+	if err := r.format(ctx); err != nil || r.Load.Untold() != "" {
+		return nil, err
+	}
+	rows := "count($1)" // without a position the engine refuses to read a text file
+	if r.Load.FileType() == "ORC" {
+		rows = "count(*)"
+	}
+	some, listed := map[string]bool{}, asListed(plan.Paths(files))
+	sql := "SELECT metadata$filename, " + rows + " FROM " + r.Load.From(plan.Paths(files)) + " GROUP BY 1"
+	_, err := r.Work.Each(ctx, databend.Statement{SQL: sql},
+		func(row databend.Row) error {
+			some[listed(row[0].String)] = true
+			return nil
+		})
+	if err != nil {
+		if fault.IsRefusal(err) {
+			err = nil
+		}
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(files), func(f plan.File) bool { return some[f.Path] }), nil
+}
+
 // condemned reports whether a file was found bad.
 func (r *Inspector) condemned(f plan.File) bool {
 	return slices.ContainsFunc(r.Bad, func(b BadFile) bool { return b.Path == f.Path })

@@ -36,7 +36,8 @@ var loadedColumns, wordColumns = func() (loaded, all string) {
 		"to_int64(TRY_CAST(" + id(ledger.ColMtime) + " AS TIMESTAMP))", id(ledger.ColRows), id(ledger.ColSource), id(ledger.ColStage),
 		id(ledger.ColStageURL),
 	}, ", ")
-	return loaded, loaded + ", " + id(ledger.ColState) + ", " + id(ledger.ColChecksum) + ", " + id(ledger.ColError) + ", " + id(ledger.ColReason)
+	return loaded, loaded + ", " + id(ledger.ColState) + ", " + id(ledger.ColChecksum) + ", " + id(ledger.ColError) + ", " +
+		id(ledger.ColReason)
 }()
 
 // readWord reads the URL of a place, and loadedColumns or wordColumns behind it.
@@ -131,6 +132,8 @@ func classify(s seen) (f File, engine bool) {
 		f.State = Loaded
 	case g.state == ledger.FileLoaded && asKnown:
 		f.State = Expired
+	case g.state == ledger.FileLoaded && g.rows == 0 && g.ours():
+		f.State, f.Reason = New, "there was no row in it when it was loaded"
 	case g.state == ledger.FileLoaded:
 		f.State, f.Reason = Changed, overwritten(g.object, l)
 	case remembered && (theirs || h.size == 0):

@@ -113,10 +113,14 @@ func (p *Plan) Refusal(o Options) error {
 		return p.Stopped(o)
 	case p.Listed() == 0 && !p.Job.EmptyOK && !p.Windowed():
 		where := p.Job.Place()
-		advice := fmt.Sprintf("put `-- dbctl: empty=ok` into %s if that may be so", p.Job.Path)
+		advice := fmt.Sprintf("where there may be none, put `-- dbctl: empty=ok` into %s", p.Job.Path)
+		if stage := p.Job.Copy.Stage; shell.Plain(stage) {
+			advice = fmt.Sprintf("check the path: `dbctl sql 'LIST @%s'` lists what is there; %s", stage, advice)
+		}
 		if o.Path != "" {
 			where += " with --path " + o.Path
-			advice = fmt.Sprintf("--path is about the path below the stage root, without a slash about the file's name; dbctl load %s --plan -v shows each", p.Load)
+			advice = fmt.Sprintf("--path is about the path below the stage root, without a slash about the file's name; "+
+				"`dbctl load %s --dry-run -v` shows each", p.Load)
 		}
 		detail := ""
 		if n := p.Counts[Ignored].Files; n > 0 {

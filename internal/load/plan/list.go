@@ -18,21 +18,29 @@ import (
 // stage is not there), one more
 // for each.
 func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sink) error {
-	if len(loads) == 0 {
-		return nil
-	}
-	jobs := make([]*source.Load, len(loads))
-	for i, ld := range loads {
-		var err error
-		if jobs[i], err = source.New(ld, l.Scope.Project, l.Scope.Database); err != nil {
-			return err
+	var jobs []*source.Load
+	var wrong []error // of loads that cannot be read: the others are listed all the same
+	for _, ld := range loads {
+		j, err := source.New(ld, l.Scope.Project, l.Scope.Database)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
 		}
+		jobs = append(jobs, j)
+	}
+	return errors.Join(append([]error{l.list(ctx, jobs, sink)}, wrong...)...)
+}
+
+// list emits a LoadState for each load.
+func (l *Planner) list(ctx context.Context, jobs []*source.Load, sink event.Sink) error {
+	if len(jobs) == 0 {
+		return nil
 	}
 	places, err := l.places(ctx, jobs...)
 	if err != nil {
 		return err
 	}
-	plans := make([]*Plan, len(loads))
+	plans := make([]*Plan, len(jobs))
 	for i, j := range jobs {
 		plans[i] = l.newPlan(j, places[i], Want{Vanished: true})
 		plans[i].scope.rows = true

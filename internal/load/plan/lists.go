@@ -160,7 +160,8 @@ func (l *Planner) lost(ctx context.Context, lost map[*Plan][]seen, take func(p *
 			}
 			var parts []string
 			for _, rows := range p.scope.readings(l.Store, ledger.FileLoaded) {
-				parts = append(parts, "SELECT "+rows.path+", "+rows.url+", "+loadedColumns+rows.from+" AND "+rows.path+" IN ("+sqltext.Literals(names)+")")
+				parts = append(parts, "SELECT "+rows.path+", "+rows.url+", "+loadedColumns+rows.from+" AND "+rows.path+" IN ("+
+					sqltext.Literals(names)+")")
 			}
 			_, err := l.Words.Each(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ")}, func(r databend.Row) error {
 				at[r[0].String].hear(p, r[1:])

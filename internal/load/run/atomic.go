@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
@@ -39,7 +38,7 @@ func (r *run) atomic(ctx context.Context) (left int, err error) {
 		case m != nil && slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, m[1]) }) &&
 			!slices.Contains(b.Send.Missing, m[1]):
 			parts = []batch{{files: b.files, Send: source.Send{Missing: append(slices.Clone(b.Send.Missing), m[1])}}}
-		case databend.IsCode(refused, databend.CodeSchemaMismatch) || fault.Unreadable.MatchString(refused.Error()):
+		case fault.OtherSchemas(refused):
 			groups, err := r.inspect.Groups(ctx, b.files)
 			if err != nil {
 				return 0, err

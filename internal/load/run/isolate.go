@@ -29,8 +29,7 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 	r.phase("looking for bad files")
 	defer r.phase("")
 	groups := []inspect.Group{{Files: b.files}}
-	text := cause.Error()
-	if databend.IsCode(cause, databend.CodeSchemaMismatch) || fault.Unreadable.MatchString(text) || fault.MissingColumn.MatchString(text) {
+	if fault.OtherSchemas(cause) || fault.MissingColumn.MatchString(cause.Error()) {
 		var err error
 		if groups, err = r.inspect.Groups(ctx, b.files); err != nil {
 			return 0, err
@@ -76,7 +75,7 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 }
 
 // outgrown is the error of a load by position whose table got or lost a column: all of its files are of another width, and so is now one
-// that this text has loaded. It acquits them.
+// that this load has loaded, with whatever text. It acquits them.
 func (r *run) outgrown(ctx context.Context, from, files int, cause *copyError) error {
 	width := fault.OtherWidth.FindStringSubmatch(cause.Error())
 	bad := r.inspect.Bad[from:]
@@ -86,7 +85,7 @@ func (r *run) outgrown(ctx context.Context, from, files int, cause *copyError) e
 	odd := func(err error) bool { return fault.OtherWidth.MatchString(err.Error()) }
 	id, s := sqltext.Ident, sqltext.Quote
 	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT " + id(ledger.ColPath) + plan.AboutTable(r.Store, r.plan.TableID) +
-		" AND " + id(ledger.ColState) + "=" + s(ledger.FileLoaded) + " AND " + id(ledger.ColChecksum) + "=" + s(r.j.Checksum) +
+		" AND " + id(ledger.ColState) + "=" + s(ledger.FileLoaded) + " AND " + id(ledger.ColLoad) + "=" + s(r.j.Name) +
 		" AND " + id(ledger.ColStageURL) + "=" + sqltext.Literal(r.plan.StageURL) + " AND " + id(ledger.ColRows) + ">0 ORDER BY " +
 		id(ledger.ColAt) + " DESC LIMIT 1"})
 	if err != nil || len(res.Rows) == 0 {
@@ -111,8 +110,8 @@ func (r *run) outgrown(ctx context.Context, from, files int, cause *copyError) e
 		advice = fmt.Sprintf("name the files' columns in %s: COPY INTO %s (%s)", r.j.Path, r.j.Table, strings.Join(names, ", "))
 	}
 	return fault.Errorf(r.j.Name, exit.Failed, advice,
-		"the columns of %s changed: it has %s now, the files have %s, also those that were loaded, and the COPY names no columns", r.j.Target,
-		width[2], width[1])
+		"the columns of %s do not fit its files any more: it has %s now, the files have %s, also those that were loaded, and the COPY names none",
+		r.j.Target, width[2], width[1])
 }
 
 // loadGroup loads a group, taking out bad files until the rest loads.

@@ -214,7 +214,7 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 		left, err := 0, error(nil)
 		if r.plan.Engine > 0 {
 			err = r.takeIn(ctx)
-			r.rowless(planned)
+			r.passedOver(planned)
 		}
 		if err == nil {
 			if planned == nil {
@@ -228,6 +228,10 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 			err = errAgain{err}
 		}
 		var again errAgain
+		if left > 0 || r.o.Atomic && errors.As(err, &again) {
+			n, e := r.rowless(ctx)
+			left, err = left-n, cmp.Or(e, err)
+		}
 		if errors.As(err, &again) && r.outOfReach(again) {
 			try = 0
 		}
@@ -245,29 +249,6 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 			return planned, err
 		}
 		r.forgive()
-	}
-}
-
-// rowless tells of text files that COPYs passed over and the engine now holds for loaded. Of one that is cut off, some compressions
-// (ZSTD, BZ2) tell the engine nothing.
-func (r *run) rowless(planned *plan.Plan) {
-	if planned == nil || r.j.FileType() == "PARQUET" {
-		return
-	}
-	sent := map[string]bool{}
-	for _, f := range planned.Planned() {
-		sent[f.Path] = true
-	}
-	var names []string
-	for _, f := range r.plan.Past {
-		if sent[f.Path] {
-			names = append(names, f.Path)
-		}
-	}
-	if len(names) > 0 {
-		r.cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: no row came from %s: nothing but a header in it, compressed and "+
-			"cut off, or loaded by somebody else meanwhile: %s", r.j.Name, event.Plural(int64(len(names)), "file"),
-			fault.Some(names, 5))})
 	}
 }
 

@@ -14,13 +14,16 @@ import (
 // UnknownStage reports whether a stage was not there.
 func UnknownStage(err error) bool { return databend.IsCode(err, databend.CodeUnknownStage) }
 
+// makes is what to do about a table or stage that is not there.
+const makes = "`dbctl migrate up`, where a migration makes it; `dbctl plan` tells where its name is wrong"
+
 // Placed turns the engine's word about a missing table, stage or bucket into one that says what to do.
 func (j *Load) Placed(err error) error {
 	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, databend.CodeUnknownCatalog) {
 		return j.NoTable()
 	}
 	if UnknownStage(err) {
-		return fault.Errorf(j.Name, exit.Failed, "dbctl migrate up", "the stage %s does not exist", j.Copy.Stage)
+		return fault.Errorf(j.Name, exit.Failed, makes, "the stage %s does not exist", j.Copy.Stage)
 	}
 	answer, ok := errors.AsType[*databend.Error](err)
 	if !ok || answer.Code == 0 {
@@ -37,7 +40,7 @@ func (j *Load) Placed(err error) error {
 	}
 	if means, mend, ok := databend.StoreRefusal(text, j.keptIn()); ok {
 		return &fault.Error{
-			Load: j.Name, Exit: exit.Failed, Msg: j.Place() + ": " + means, Err: short{err}, Advice: mend + ": dbctl load " + j.Name + " --plan",
+			Load: j.Name, Exit: exit.Failed, Msg: j.Place() + ": " + means, Err: short{err}, Advice: mend + "; then `dbctl load " + j.Name + " --dry-run`",
 		}
 	}
 	return err
@@ -62,10 +65,10 @@ func (s short) Unwrap() error { return s.error }
 func (s short) Error() string {
 	text, _, _ := strings.Cut(s.error.Error(), "context: {")
 	text, _, _ = strings.Cut(text, "Context:")
-	return fault.OneLine(text)
+	return strings.TrimRight(fault.OneLine(text), ", ")
 }
 
 // NoTable is the error of a table that is not there.
 func (j *Load) NoTable() error {
-	return fault.Errorf(j.Name, exit.Failed, "dbctl migrate up", "the table %s does not exist", j.Target)
+	return fault.Errorf(j.Name, exit.Failed, makes, "the table %s does not exist", j.Target)
 }

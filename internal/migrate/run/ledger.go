@@ -32,7 +32,7 @@ type carry struct {
 	refilled bool
 }
 
-// fill is a table that a step makes with rows of others, by their ids.
+// fill is a table that a step puts rows of others into, by their ids.
 type fill struct {
 	table sqltext.Object
 	of    []string
@@ -40,8 +40,10 @@ type fill struct {
 
 // LedgerMoves is what a plan does to the ledger: what each step carries, and for people what becomes of the files.
 type LedgerMoves struct {
-	carries  [][]carry // by step
-	fills    [][]fill
+	carries [][]carry // by step
+	fills   [][]fill
+	// copied are the tables whose rows go into others. No load writes them meanwhile: nobody would know which of its files went along.
+	copied   []sqltext.Object
 	Notes    []string
 	Warnings []string
 }
@@ -191,10 +193,10 @@ func (t trace) moves(steps []plan.Step, x holdings) (LedgerMoves, map[sqltext.Ob
 	for i := range steps {
 		for _, o := range t.Tables() {
 			f := t.behind[i][o]
-			if !f.There || f.Same && !f.Refilled || i > 0 && alike(t.behind[i-1][o], f) && !touches(steps[i], o) {
+			if !f.There || f.Same && !f.Refilled && len(f.Rows) < 2 || i > 0 && alike(t.behind[i-1][o], f) && !touches(steps[i], o) {
 				continue
 			}
-			c, made := t.move(o, f, x)
+			c, filled := t.move(o, f, x)
 			carried[o] = c.from != nil
 			if former := t.former(o); !f.Same && former.Exists && x.quarantined[former.ID] > 0 &&
 				!slices.ContainsFunc(c.from, func(s state.LedgerSource) bool { return s.ID == former.ID }) {
@@ -203,29 +205,33 @@ func (t trace) moves(steps []plan.Step, x holdings) (LedgerMoves, map[sqltext.Ob
 			if c.from != nil {
 				out.carries[i] = append(out.carries[i], c)
 			}
-			if made.of != nil {
-				out.fills[i] = append(out.fills[i], made)
+			if filled.of != nil {
+				out.fills[i] = append(out.fills[i], filled)
+			}
+			if c.from != nil || filled.of != nil {
+				out.copied = append(out.copied, f.Rows...)
 			}
 		}
 	}
 	return out, carried
 }
 
-// move is what the ledger must know of a table that a step leaves so: whose ledger holds for it, or whose rows it was made with.
+// move is what the ledger must know of a table that a step leaves so: whose ledger holds for it, or whose rows it was filled with.
 func (t trace) move(o sqltext.Object, f lineage.Find, x holdings) (carry, fill) {
-	c, made := carry{table: o, refilled: f.Refilled}, fill{table: o}
+	c, filled := carry{table: o, refilled: f.Refilled}, fill{table: o}
+	stays := f.Same && !f.Refilled // and its ledger holds
 	for _, r := range f.Rows {
 		id := t.was[r].ID
-		if x.files[id] > 0 && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, display(o)}]) {
+		if !stays && x.files[id] > 0 && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, display(o)}]) {
 			c.from = append(c.from, state.LedgerSource{ID: id})
-		} else if f.Was == (sqltext.Object{}) && (x.files[id] > 0 || len(x.origins[id]) > 0) {
-			made.of = append(made.of, id)
+		} else if r != f.Was && (x.files[id] > 0 || len(x.origins[id]) > 0) {
+			filled.of = append(filled.of, id)
 		}
-		if !f.Refilled {
+		if !stays && !f.Refilled {
 			c.from = append(c.from, x.sources(id, 0, display(o))...)
 		}
 	}
-	return c, made
+	return c, filled
 }
 
 // doubled warns of tables that get the rows of another one into which files were loaded that were loaded into them too.
@@ -331,7 +337,7 @@ func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, 
 	}
 	why := "migration " + p.Steps[i].String()
 	for _, f := range moves.fills[i] {
-		if err := cmp.Or(w.Store.FillLedger(ctx, f.table, f.of, w.ID, why+" made the table", w.lock.Fence()), w.lock.Fresh(ctx)); err != nil {
+		if err := cmp.Or(w.Store.FillLedger(ctx, f.table, f.of, w.ID, why+" filled the table", w.lock.Fence()), w.lock.Fresh(ctx)); err != nil {
 			return err
 		}
 	}

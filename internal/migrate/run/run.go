@@ -88,7 +88,7 @@ type begun struct {
 func Execute(
 	ctx context.Context, env *Env, p plan.Plan, h state.History, before Reading, moves LedgerMoves, secrets secret.Set,
 ) (err error) {
-	w, err := acquire(ctx, env, h, tables(p.Steps))
+	w, err := acquire(ctx, env, h, loadsOff(p.Steps, moves))
 	if err != nil {
 		return err
 	}
@@ -123,12 +123,16 @@ func (r *Run) markFirst(ctx context.Context) {
 	}
 }
 
-// holdLoadsOff makes sure that no load writes a table of the plan. A table that is not there is not being loaded into.
+// holdLoadsOff makes sure that no load writes a table that the plan writes, or copies into another. A table that is not there is not being
+// loaded into.
 func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
 	var there []string
+	for _, o := range r.moves.copied {
+		there = append(there, display(o))
+	}
 	for _, b := range before.Objects {
 		if b.Kind == sqltext.Table && b.Exists {
-			there = append(there, b.Object.Database+"."+b.Object.Name)
+			there = append(there, display(b.Object))
 		}
 	}
 	told := false
@@ -156,9 +160,10 @@ func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
 	return nil
 }
 
-// tables are the names (database.table) that the steps write, for the lock: each mark carries them, so that of very many it says the
-// databases (database.*). ["*"] is said when a statement's effect is unknown, or of a whole database.
-func tables(steps []plan.Step) []string {
+// loadsOff are the names (database.table) of the tables that no load may write while the steps run, for the lock: those that they write,
+// or copy into others. Each mark carries them, so that of very many it says the databases (database.*). ["*"] is said when a statement's
+// effect is unknown, or of a whole database.
+func loadsOff(steps []plan.Step, moves LedgerMoves) []string {
 	const many = 200
 	var out, databases []string
 	for _, e := range plan.Effects(steps) {
@@ -166,10 +171,10 @@ func tables(steps []plan.Step) []string {
 			return []string{"*"}
 		}
 	}
-	for _, o := range plan.Writes(steps) {
+	for _, o := range slices.Concat(plan.Writes(steps), moves.copied) {
 		switch o.Kind {
 		case sqltext.Table:
-			out, databases = append(out, o.Database+"."+o.Name), append(databases, o.Database+".*")
+			out, databases = append(out, display(o)), append(databases, o.Database+".*")
 		case sqltext.Database:
 			return []string{"*"}
 		}
@@ -178,7 +183,8 @@ func tables(steps []plan.Step) []string {
 		slices.Sort(databases)
 		return slices.Compact(databases)
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // begin writes the run ahead: one INSERT. more are rows that go with it.
@@ -186,7 +192,7 @@ func (r *Run) begin(ctx context.Context, before catalog.State, resumed *begun, m
 	if err := r.keepable(before); err != nil {
 		return err
 	}
-	b := begun{Atomic: r.plan.Atomic, Writes: tables(r.plan.Steps), Secrets: r.plan.Secrets()}
+	b := begun{Atomic: r.plan.Atomic, Writes: loadsOff(r.plan.Steps, r.moves), Secrets: r.plan.Secrets()}
 	if resumed != nil {
 		b.Ran, b.Start = resumed.Ran, resumed.Start
 	}

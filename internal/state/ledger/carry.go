@@ -125,12 +125,8 @@ func (l *Ledger) CarryLedger(
 	})
 }
 
-// quietSQL: nothing was said of a source's files while the run went on, nor so shortly before that it may have been committed later.
-// Whether the table has the rows of such a file nobody knows.
-const quietSQL = `NOT EXISTS (SELECT 1 FROM LEDGER WHERE SCOPE AND table_id IN (IDS) AND state <> 'begin'
-  AND MOMENT >= coalesce((SELECT date_sub(second, 10, min(MOMENT)) FROM JOURNAL WHERE run = RUN), to_timestamp(0)))`
-
-// FillLedger notes that a run made a table with rows of others, by their ids: a later one may put it in the place of one of them.
+// FillLedger notes that a run filled a table with rows of others, by their ids: a later one may put it in the place of one of them. While
+// the run goes on no load writes those.
 func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []string, run, reason string, fence *lock.Fence) error {
 	id := "coalesce((SELECT to_string(table_id) FROM system.tables WHERE database = " + sqltext.Literal(table.Database) + " AND name = " +
 		sqltext.Literal(table.Name) + "), '')"
@@ -141,16 +137,13 @@ func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []stri
 		})
 		tuples[i][tableIDAt] = id
 	}
-	text := l.insert(tuples, fence) + " AND " + strings.NewReplacer(
-		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(of), "JOURNAL", l.db.Name(store.JournalTable),
-		"MOMENT", sqltext.Ident(ColAt), "RUN", sqltext.Literal(run),
-	).Replace(quietSQL)
+	text := l.insert(tuples, fence)
 	err := store.Again(ctx, func() error {
 		_, err := l.db.Conn().Exec(ctx, databend.Statement{SQL: text})
 		return err
 	})
 	if err != nil && !store.Missing(err) {
-		return fmt.Errorf("note whose rows %s.%s was made with: %w", table.Database, table.Name, err)
+		return fmt.Errorf("note whose rows %s.%s was filled with: %w", table.Database, table.Name, err)
 	}
 	return nil
 }

@@ -1,0 +1,138 @@
+package draft
+
+import (
+	"context"
+	"encoding/json"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
+
+// column is one of a file's.
+type column struct {
+	name, typ string
+	nullable  bool
+}
+
+// keyed reports whether a row of the files is one value, whose columns are its keys.
+func (d *drafter) keyed() bool { return d.typ == "NDJSON" || d.typ == "AVRO" }
+
+// columns asks for a file's columns. INFER_SCHEMA reads neither ORC nor Avro (tried on 1.2.895): of those the first rows show them.
+func (d *drafter) columns(ctx context.Context, file, format string) ([]column, error) {
+	if d.typ == "ORC" || d.typ == "AVRO" {
+		return d.columnsOfRows(ctx, file, format)
+	}
+	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name, type, nullable FROM INFER_SCHEMA(location=>" +
+		d.j.At(file) + ", file_format=>" + sqltext.Quote(format) + ") ORDER BY order_id"})
+	out := make([]column, len(res.Rows))
+	for i, r := range res.Rows {
+		out[i] = column{r[0].String, r[1].String, r[2].String != "0"}
+	}
+	return out, err
+}
+
+// rowsRead is how many rows of a file show its columns.
+const rowsRead = 1000
+
+func (d *drafter) columnsOfRows(ctx context.Context, file, format string) ([]column, error) {
+	types := map[string]string{} // "" until a value shows it
+	sql := "SELECT $1 FROM " + d.j.At(file) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT " + strconv.Itoa(rowsRead)
+	_, err := d.p.Look.Each(ctx, databend.Statement{SQL: sql}, func(r databend.Row) error {
+		var row map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(r[0].String), &row); err != nil {
+			return err
+		}
+		for name, value := range row {
+			typ := typeOf(string(value))
+			if was := types[name]; was != "" && typ != "" {
+				typ = widen(was, typ)
+			} else if typ == "" {
+				typ = was
+			}
+			types[name] = typ
+		}
+		return nil
+	})
+	var out []column
+	for name, typ := range types {
+		if typ == "" {
+			typ = "STRING"
+		}
+		out = append(out, column{name, typ, true})
+	}
+	slices.SortFunc(out, func(a, b column) int { return strings.Compare(a.name, b.name) })
+	return out, err
+}
+
+// typeOf is the type of a value as JSON has it; "" for null.
+func typeOf(value string) string {
+	switch value[0] {
+	case 'n':
+		return ""
+	case 't', 'f':
+		return "BOOLEAN"
+	case '"':
+		return "STRING"
+	case '{', '[':
+		return "VARIANT"
+	}
+	if _, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return "BIGINT"
+	}
+	return "DOUBLE"
+}
+
+// delimiter is what parts the fields of CSV files in which no comma does; "" where the format is right.
+func (d *drafter) delimiter(ctx context.Context, format string) (string, error) {
+	if d.typ != "CSV" {
+		return "", nil
+	}
+	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT $1, $2 FROM " + d.j.At(d.sample[0]) + " (FILE_FORMAT=>" +
+		sqltext.Quote(format) + ") LIMIT 1"})
+	if err != nil || len(res.Rows) == 0 || res.Rows[0][1].Valid {
+		return "", fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
+	}
+	for _, by := range []string{";", "\t", "|"} {
+		if strings.Contains(res.Rows[0][0].String, by) {
+			return by, nil
+		}
+	}
+	return "", nil
+}
+
+// pattern is the header that the load needs for its files where their names are not those of its type; "" for none.
+func (d *drafter) pattern() string {
+	written, err := d.p.Source(project.Load{Name: d.r.Name}, d.r.copyText("t", "", d.format))
+	if err != nil || written.Files != nil {
+		return ""
+	}
+	own, err := regexp.Compile("^(?:" + written.Pattern + ")$")
+	if err != nil {
+		return ""
+	}
+	var endings []string
+	for _, f := range d.files {
+		rest := strings.TrimPrefix(f, written.Prefix)
+		if rest == "" || own.MatchString(rest) {
+			continue
+		}
+		plain, _ := source.Unpacked(f)
+		if path.Ext(plain) == "" {
+			return ".*"
+		}
+		endings = append(endings, regexp.QuoteMeta(f[len(plain)-len(path.Ext(plain))+1:]))
+	}
+	if len(endings) == 0 {
+		return ""
+	}
+	slices.Sort(endings)
+	return ".*[.](" + strings.Join(slices.Compact(endings), "|") + ")"
+}
