@@ -135,12 +135,16 @@ var cases = map[string]struct{ bad, good []string }{
 			"SELECT 'q8Zr1LmX0vBn7KtY3wPd5HsJ9cFg2RaT';",
 			"CREATE STAGE s URL = 'azblob://c/' CONNECTION = (ACCOUNT_NAME = 'me' ACCOUNT_KEY = 'bXkga2V5IGlzIGEga2V5IGlzIGEga2V5');",
 			aLoad + "COPY INTO orders FROM 's3://b/p/' CONNECTION = (ACCESS_KEY_ID = 'AKIAQWERTY2PLMOKNIJB' SECRET_ACCESS_KEY = 'x1')" + parquet,
+			"SELECT 1;\n-- dbctl.yaml\nproject: p\nvars: { db_password: hunter2 }\nenvironments: { l: { engine: embedded } }\n",
+			"SELECT 1;\n-- dbctl.yaml\nproject: p\nvars:\n  x: \"q8Zr1LmX0vBn7KtY3wPd5HsJ9cFg2RaT\"\nenvironments: { l: { engine: embedded } }\n",
 		},
 		[]string{
 			"SELECT '550e8400-e29b-41d4-a716-446655440000', 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';",
 			"CREATE USER u IDENTIFIED BY {{ secret \"PASSWORD\" }};", "SELECT 'databend://app:{password}@{host}:443/{database}';",
 			"CREATE CONNECTION c STORAGE_TYPE = 's3' ROLE_ARN = 'arn:aws:iam::1:role/x' EXTERNAL_ID = 'my-external-id';",
 			"CREATE CONNECTION c STORAGE_TYPE = 's3' ACCESS_KEY_ID = '<key>' SECRET_ACCESS_KEY = '${SECRET}';",
+			"SELECT 1;\n-- dbctl.yaml\nproject: p\nvars: { token: { env: TOKEN }, dim: 768 }\nsecrets: { API_KEY: { file: /run/secrets/key } }\n" +
+				"environments: { l: { engine: embedded }, p: { host: h, password: db_password }, q: { dsn: \"databend://u@h:443/d\" } }\n",
 		},
 	},
 	"unknown-type": {

@@ -106,15 +106,32 @@ func (p *pass) keysInComments(path string) {
 	}
 }
 
-// keyLines are the lines of dbctl.yaml that hold a key of a known shape.
+// keyLines are the lines of dbctl.yaml that hold a key: one of a known shape, a random text, or the value of a name that keys have.
 func keyLines(text string) []int {
 	var lines []int
 	for i, line := range strings.Split(text, "\n") {
-		if keyShape.MatchString(line) {
+		if keyShape.MatchString(line) || slices.ContainsFunc(yamlPair.FindAllStringSubmatch(line, -1), isKeyPair) {
 			lines = append(lines, i+1)
 		}
 	}
 	return lines
+}
+
+// yamlPair matches name: value, and secretName what names a secret, or stands in the place of a value.
+var (
+	yamlPair   = regexp.MustCompile(`([A-Za-z_][\w-]*)["']?\s*:\s+["']?([^\s"',{}\[\]#]+)`)
+	secretName = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+)
+
+func isKeyPair(pair []string) bool {
+	name, value := pair[1], pair[2]
+	switch {
+	case random(value):
+		return true
+	case name == "password", name == "access_token", secretName.MatchString(value), isPlaceholder(value): // they hold a secret's name
+		return false
+	}
+	return len(sqltext.SecretLiterals(name+" = 'any value'")) > 0
 }
 
 // keyShape matches keys that can be told by their look: of AWS, GitHub, GitLab, Slack, Stripe, Google, OpenAI, npm, Databend Cloud's

@@ -40,7 +40,8 @@ func (j *Load) Placed(err error) error {
 	}
 	if means, mend, ok := databend.StoreRefusal(text, j.keptIn()); ok {
 		return &fault.Error{
-			Load: j.Name, Exit: exit.Failed, Msg: j.Place() + ": " + means, Err: short{err}, Advice: mend + "; then `dbctl load " + j.Name + " --dry-run`",
+			Load: j.Name, Exit: exit.Failed, Msg: j.Place() + ": " + means, Err: short{err},
+			Advice: mend + "; then `dbctl load " + j.Name + " --dry-run`",
 		}
 	}
 	return err
