@@ -215,3 +215,39 @@ func TestWordsOfAStore(t *testing.T) {
 		t.Errorf("stages are left: %v", s)
 	}
 }
+
+// Behind a TRUNCATE a file that came through the stage is emptied for the location too, also when others are loaded since.
+func TestTruncatedBehindAnotherPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	uri, stage := w.fromURI("p/", castRows), w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "p/b.parquet", rows(11, 1))
+	w.mustRun(stage, plan.Options{Path: "p/a*"}, 1, 3)
+	w.mustRun(uri, plan.Options{}, 1, 1)
+	w.states(uri, plan.Options{}, "a.parquet expired", "b.parquet loaded")
+	w.SQL(t, "TRUNCATE TABLE t")
+	w.Put(t, "p/c.parquet", rows(21, 2))
+	w.mustRun(uri, plan.Options{}, 1, 2)
+	w.states(uri, plan.Options{}, "a.parquet emptied", "b.parquet emptied", "c.parquet loaded")
+	w.states(stage, plan.Options{}, "a.parquet emptied", "b.parquet emptied", "c.parquet expired")
+}
+
+// A table that is made again of its own rows takes the last word about each file with it, through whichever place it was said.
+func TestRebuiltBehindTwoPlaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	uri, stage := w.fromURI("p/", castRows), w.load(copyRows)
+	var want []string
+	for i := range 8 {
+		w.Put(t, fmt.Sprintf("p/%d.parquet", i), rows(i, 1))
+		want = append(want, fmt.Sprintf("%d.parquet quarantined", i))
+	}
+	w.mustRun(stage, plan.Options{}, 8, 8)
+	if err := w.mark(uri, "quarantined", plan.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	w.rebuild()
+	w.states(uri, plan.Options{}, want...)
+	w.states(stage, plan.Options{}, want...)
+}

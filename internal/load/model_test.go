@@ -197,11 +197,8 @@ func (d *desk) vanish(name string) {
 	d.papers[name].there = 0
 }
 
-// truncate empties the table. Which rows are gone shows where dbctl loaded them through the place that is asked about.
+// truncate empties the table.
 func (d *desk) truncate() {
-	if len(d.places) > 1 {
-		return
-	}
 	d.w.SQL(d.w.t, "TRUNCATE TABLE t")
 	for _, p := range d.papers {
 		if len(p.rows) > 0 || p.emptied {
@@ -210,9 +207,17 @@ func (d *desk) truncate() {
 	}
 }
 
-// rebuild makes the table again of its own rows, as a migration does.
+// rebuild makes the table again of its own rows.
 func (d *desk) rebuild() {
-	w := d.w
+	d.w.rebuild()
+	for _, p := range d.papers {
+		p.unsure, p.vague = true, p.vague || p.emptied
+	}
+}
+
+// rebuild makes t again of its own rows, as a migration does.
+func (w *world) rebuild() {
+	w.t.Helper()
 	id := w.SQL(w.t, "SELECT to_string(table_id) FROM system.tables WHERE database = '"+w.Database+"' AND name = 't'")[0][0]
 	w.SQL(w.t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t")
 	session := w.Session(w.t)
@@ -220,9 +225,6 @@ func (d *desk) rebuild() {
 	if _, err := store.CarryLedger(w.t.Context(), []state.LedgerSource{{ID: id}}, sqltext.Object{Database: w.Database, Name: "t"}, databend.NewID(), "rebuilt",
 		&state.Fence{Database: w.StateDB, Table: "ledger"}); err != nil {
 		w.t.Fatal(err)
-	}
-	for _, p := range d.papers {
-		p.unsure, p.vague = true, p.vague || p.emptied
 	}
 }
 

@@ -40,6 +40,7 @@ type seen struct {
 	path              string
 	here, matched     bool // in the stage; one of the load's
 	remembered        bool // by the engine
+	forgotten         bool // by the engine, under the name by which it was loaded: it may have come through another place
 	listed, recorded  object
 	word, otherStages word     // the ledger's last words: of this stage's file, and of others' of this path
 	aliases           []string // its path below the roots of other places that it was loaded through
@@ -72,10 +73,14 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 	}
 	words := l.questions(plans, func(scope) bool { return true }, func(q scope, i int) []string { return q.words(i, l.Store) }, wordsTogether)
 	within := ctx
+	remembered := map[key]bool{} // the engine's names: all are there before the first of its rows is
 	lanes, ctx := errgroup.WithContext(ctx)
 	lists := [...]*list{
 		{s: l.Look, parts: inStage},
-		{s: l.Work, parts: recorded, whole: true},
+		{s: l.Work, parts: recorded, whole: true, each: func(r databend.Row) []databend.Row {
+			remembered[key{int(session.Number(r[0].String)), r[1].String}] = true
+			return []databend.Row{r}
+		}},
 		{
 			s: l.Words, parts: words, whole: !slices.ContainsFunc(plans, func(p *Plan) bool { return p.scope.place.large() }),
 			each: func(r databend.Row) []databend.Row { return read(r, plans[session.Number(r[0].String)].StageURL) },
@@ -121,6 +126,7 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		for r, ok := lists[2].next(at); ok; r, ok = lists[2].next(at) {
 			what.hear(p, r)
 		}
+		what.forgotten = !remembered[key{at.plan, strings.TrimPrefix(p.StageURL+at.path, what.word.url)}]
 		switch {
 		case p.scope.joined() && what.remembered && !what.here:
 			lost[p] = append(lost[p], what)

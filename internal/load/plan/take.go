@@ -44,7 +44,7 @@ func (p *Plan) take(s seen, keep bool) {
 			p.cleared = p.cleared || f.State == Expired
 			p.emptiedRows += max(f.Rows, 0)
 			f.State, f.Rows = Emptied, 0
-		} else if f.State == Expired && s.word.rows != 0 && s.word.url == p.StageURL && s.word.ours() {
+		} else if f.State == Expired && s.word.rows != 0 && s.forgotten && s.word.ours() {
 			f.filled = true
 			p.expired = Count{p.expired.Files + 1, p.expired.Bytes + f.Bytes}
 			p.expiredRows += max(f.Rows, 0)
@@ -71,7 +71,7 @@ func (p *Plan) gone(s seen, st State) bool {
 	if st != Loaded && st != Expired || s.word.state != "" && s.word.rows == 0 {
 		return false
 	}
-	early := st == Expired && s.word.url == p.StageURL && s.word.source == ledger.SourceDBCTL &&
+	early := st == Expired && s.forgotten && s.word.source == ledger.SourceDBCTL &&
 		p.scope.place.at.Sub(s.word.at) < p.scope.place.memory
 	return p.TableRows == 0 || early || p.flashed[s.path]
 }

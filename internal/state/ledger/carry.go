@@ -80,16 +80,18 @@ func (l *Ledger) Shared(ctx context.Context, ids []string) (int64, error) {
 	return store.Number(res.Rows[0][0]), nil
 }
 
-// carrySQL is FROM and WHERE of what was said last about each file of some tables, beside the id of the table that is under a name now.
+// carrySQL is FROM and WHERE of what was said last about each file of some tables, beside the id of the table that is under a name now. Of
+// a file that came through several places that is a word for each, and which was the last one still shows: behind is how many came later.
 const carrySQL = `
-FROM (SELECT *, row_number() OVER (PARTITION BY stage_url, path ORDER BY MOMENT DESC, event_id DESC) AS nth
+FROM (SELECT *, row_number() OVER (PARTITION BY stage_url, path ORDER BY MOMENT DESC, event_id DESC) AS nth,
+    row_number() OVER (PARTITION BY stage_url || path ORDER BY MOMENT DESC, event_id DESC) - 1 AS behind
   FROM LEDGER WHERE SCOPE AND state <> 'begin' AND (SOURCES)) AS said,
   (SELECT to_string(table_id) AS id FROM system.tables WHERE database = DATABASE AND name = TABLE) AS becomes
 WHERE nth = 1 AND becomes.id NOT IN (IDS) AND (state = 'quarantined' OR table_id NOT IN (QUIET)) AND GUARDED`
 
 // restoredSQL likewise of files that dbctl loaded and that are loaded.
 const restoredSQL = `
-FROM (SELECT *, row_number() OVER (PARTITION BY table_id, stage_url, path ORDER BY MOMENT DESC, event_id DESC) AS nth
+FROM (SELECT *, row_number() OVER (PARTITION BY table_id, stage_url || path ORDER BY MOMENT DESC, event_id DESC) AS nth, 0 AS behind
   FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id IN (IDS)) AS said
 WHERE nth = 1 AND state = 'loaded' AND source = 'dbctl' AND GUARDED`
 
@@ -162,7 +164,7 @@ func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason st
 func (l *Ledger) sayAgain(
 	ctx context.Context, what string, fence *lock.Fence, from string, words, values map[string]string,
 ) (int64, error) {
-	values[ColAt] = "now()"
+	values[ColAt] = "to_timestamp(to_int64(now()) - behind)"
 	var into, list []string
 	for _, c := range store.Ledger {
 		id := sqltext.Ident(c.Name)
