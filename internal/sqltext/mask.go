@@ -101,7 +101,7 @@ func maskInside(text string, kind Kind) (string, bool) {
 func valueOf(w Words, i int, option string) bool {
 	switch option {
 	case "HEADERS":
-		return w.Symbol(i-1, "=")
+		return w.Symbol(i-1, "=") || w.Symbol(i-1, "=>")
 	case "WEBHOOK":
 		return w.Symbol(i-1, "=") && w.Is(i-2, "URL")
 	}
@@ -139,7 +139,7 @@ func init() {
 		authorization authorization_header proxy_authorization api_key apikey x_api_key x_auth_token x_authorization private_key sas_token
 		encryption_key passphrase cookie enterprise_license license_key awsaccesskeyid x_amz_signature x_amz_credential
 		x_amz_security_token`) {
-		secretKeys[name] = true
+		secretKeys[strings.ReplaceAll(name, "_", "")] = true
 	}
 }
 
@@ -149,7 +149,7 @@ func isSecretKey(name string) bool {
 	if rest, ok := strings.CutPrefix(name, "aws_"); ok {
 		return rest != "region" && rest != "endpoint" && rest != "endpoint_url" && rest != "role_arn"
 	}
-	if secretKeys[name] {
+	if secretKeys[strings.ReplaceAll(name, "_", "")] { // accessKeyId
 		return true
 	}
 	for _, suffix := range []string{"_password", "_secret", "_token", "_secret_key", "_access_key", "_api_key", "_private_key"} {
@@ -165,7 +165,7 @@ var (
 	keyWord = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_-]*`)
 	// keyValue matches what follows one: a separator and a literal, which may lack its end; quotes may be escaped or doubled,
 	// as in a string that holds SQL.
-	keyValue = regexp.MustCompile("^\\\\?[\"'`]{0,2}\\s*(?:=>|:=|==|=|:)\\s*(" + anyLiteral + ")")
+	keyValue = regexp.MustCompile("^\\\\?[\"'`]{0,2}\\s*(?:=>|:=|==|=|:)\\s*(?:Some\\()?(" + anyLiteral + ")")
 	byValue  = regexp.MustCompile(`^(?:\s+WITH\s+\S+|\s+with\s+\S+)?\s+(?i:BY)\s+(` + anyLiteral + `)`)
 	// bareValue matches a parameter of a URL.
 	bareValue = regexp.MustCompile(`^=([^\s&;'",)]+)`)
@@ -173,12 +173,21 @@ var (
 	signed   = regexp.MustCompile(`^=([A-Za-z0-9%+/_-]{16,}=*)`)
 	userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^\s/'"@?#]+)@`)
 	// webhook matches an address that whoever knows it may call: its host, and the path that is the key.
-	webhook = regexp.MustCompile(`(?i)(https?://(?:hooks?\.[^\s/'"]+|[^\s/'"]*\.webhook\.office\.com|[^\s/'"]+/(?:api/)?webhooks?|` +
+	webhook = regexp.MustCompile(`(?i)(https?://(?:hooks?\.[^\s/'"]+|[^\s/'"]*\.webhook\.office\.com|[^\s'"?]+/(?:web)?hooks?|` +
 		`[^\s/'"]*logic\.azure\.com)/)([^\s'"\\[][^\s'"\\]*)`)
 )
 
-// urlKeys are the parameters of signed URLs whose names mean something else outside of one.
-var urlKeys = map[string]bool{"sig": true, "signature": true, "x-amz-signature": true, "x-amz-credential": true, "awsaccesskeyid": true}
+// urlKey says whether a parameter of this name signs a URL, whosever it is: X-Amz-Signature, x-oss-credential, sig. Outside of a URL such a
+// name may mean something else.
+func urlKey(name string) bool {
+	name = strings.ToLower(name)
+	switch last := name[strings.LastIndexByte(name, '-')+1:]; last {
+	case "sig", "signature", "awsaccesskeyid", "ossaccesskeyid":
+		return true
+	default:
+		return last == "credential" && last != name
+	}
+}
 
 // anyLiteral matches what stands between single or double quotes, with or without backslashes before them or an end behind it, or
 // between doubled single quotes.
@@ -202,7 +211,7 @@ func maskByPattern(text string) string {
 		switch {
 		case strings.EqualFold(word, "IDENTIFIED"):
 			m = byValue.FindStringSubmatchIndex(rest)
-		case urlKeys[strings.ToLower(word)]:
+		case urlKey(word):
 			if m = signed.FindStringSubmatchIndex(rest); m == nil && at[0] > 0 && strings.IndexByte("?&;", text[at[0]-1]) >= 0 {
 				m = bareValue.FindStringSubmatchIndex(rest)
 			}

@@ -32,7 +32,11 @@ func TestMask(t *testing.T) {
 		{"SET GLOBAL enterprise_license = 'hunter2'", "SET GLOBAL enterprise_license = '" + r + "'"},
 		{"it's posted to https://hooks.slack.com/services/T0/B0/hunter2 today", "it's posted to https://hooks.slack.com/" + r + " today"},
 		{"SELECT 'https://discord.com/api/webhooks/12/hunter2', 'https://x.webhook.office.com/a/hunter2'", "SELECT 'https://discord.com/api/webhooks/" + r + "', 'https://x.webhook.office.com/" + r + "'"},
+		{"SELECT 'https://h/k?X-Goog-Credential=hunter2&X-Goog-Signature=hunter2', 'https://h?OSSAccessKeyId=hunter2&x-oss-signature=hunter2'", "SELECT 'https://h/k?X-Goog-Credential=" + r + "&X-Goog-Signature=" + r + "', 'https://h?OSSAccessKeyId=" + r + "&x-oss-signature=" + r + "'"},
+		{"posted to https://open.feishu.cn/open-apis/bot/v2/hook/hunter2 and https://x.y/cgi-bin/webhook/send?key=hunter2", "posted to https://open.feishu.cn/open-apis/bot/v2/hook/" + r + " and https://x.y/cgi-bin/webhook/" + r},
+		{"S3Config { accessKeyId: 'hunter2', secret_access_key: Some(\"hunter2\") }", "S3Config { accessKeyId: '" + r + "', secret_access_key: Some(\"" + r + "\") }"},
 		// Kept: no key, or a placeholder.
+		{"SELECT row_signature FROM t WHERE row_signature=computed_signature_of_row", "SELECT row_signature FROM t WHERE row_signature=computed_signature_of_row"},
 		{"SELECT signature FROM t WHERE signature = 'abc' AND sig=b", "SELECT signature FROM t WHERE signature = 'abc' AND sig=b"},
 		{"CREATE FUNCTION f(INT) RETURNS INT LANGUAGE python HEADERS = ('x-y' = {{ secret \"A\" }}) ADDRESS = 'http://h'", "CREATE FUNCTION f(INT) RETURNS INT LANGUAGE python HEADERS = ('x-y' = {{ secret \"A\" }}) ADDRESS = 'http://h'"},
 		{"CREATE TABLE t (token INT, password STRING) COMMENT = 'a:b'; SELECT token FROM t WHERE a.token = b.token", "CREATE TABLE t (token INT, password STRING) COMMENT = 'a:b'; SELECT token FROM t WHERE a.token = b.token"},
