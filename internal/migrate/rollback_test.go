@@ -222,19 +222,20 @@ func TestAccountWideGoesBack(t *testing.T) {
 	}
 	before := look()
 	for name, text := range map[string]string{
-		"setting":           "SET GLOBAL max_storage_io_requests = 77;\n",
-		"settings of ours":  "SET GLOBAL week_start = 0;\nSET GLOBAL max_set_operator_count = 400;\n",
-		"sequence":          "CREATE OR REPLACE SEQUENCE " + db + "_q START = 100 INCREMENT = 2;\n",
-		"sequence dropped":  "DROP SEQUENCE " + db + "_q;\nCREATE SEQUENCE " + db + "_q START WITH 9;\n",
-		"role of a user":    "REVOKE ROLE " + r + "2 FROM " + u + ";\n",
-		"role of a role":    "REVOKE ROLE " + r + " FROM ROLE " + r + "2;\n",
-		"role given":        "GRANT ROLE " + r + " TO " + u + ";\n",
-		"one more for role": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\n",
-		"role dropped":      "DROP ROLE " + r + "2;\n",
-		"role made":         "CREATE ROLE " + r + "3;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "3;\nGRANT ROLE " + r + "3 TO " + u + ";\n",
-		"user made":         "CREATE USER " + u + "2 IDENTIFIED BY 'Secret_2';\nGRANT ROLE " + r + " TO " + u + "2;\n",
-		"role made again":   "DROP ROLE " + r + "2;\nCREATE ROLE " + r + "2;\nGRANT ROLE " + r + " TO ROLE " + r + "2;\nGRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\n",
-		"dictionary":        "CREATE DICTIONARY d" + dictionary + ";\n",
+		"setting":             "SET GLOBAL max_storage_io_requests = 77;\n",
+		"settings of ours":    "SET GLOBAL week_start = 0;\nSET GLOBAL max_set_operator_count = 400;\n",
+		"sequence":            "CREATE OR REPLACE SEQUENCE " + db + "_q START = 100 INCREMENT = 2;\n",
+		"sequence dropped":    "DROP SEQUENCE " + db + "_q;\nCREATE SEQUENCE " + db + "_q START WITH 9;\n",
+		"role of a user":      "REVOKE ROLE " + r + "2 FROM " + u + ";\n",
+		"role of a role":      "REVOKE ROLE " + r + " FROM ROLE " + r + "2;\n",
+		"role given":          "GRANT ROLE " + r + " TO " + u + ";\n",
+		"one more, inherited": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\nREVOKE ROLE " + r + "2 FROM " + u + ";\n",
+		"one more for role":   "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\n",
+		"role dropped":        "DROP ROLE " + r + "2;\n",
+		"role made":           "CREATE ROLE " + r + "3;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "3;\nGRANT ROLE " + r + "3 TO " + u + ";\n",
+		"user made":           "CREATE USER " + u + "2 IDENTIFIED BY 'Secret_2';\nGRANT ROLE " + r + " TO " + u + "2;\n",
+		"role made again":     "DROP ROLE " + r + "2;\nCREATE ROLE " + r + "2;\nGRANT ROLE " + r + " TO ROLE " + r + "2;\nGRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\n",
+		"dictionary":          "CREATE DICTIONARY d" + dictionary + ";\n",
 	} {
 		w.migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
 		err := w.up()

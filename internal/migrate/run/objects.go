@@ -116,7 +116,8 @@ func (o *objects) ran(st plan.Statement) {
 func ageless(w effect.Write) bool {
 	switch w.Kind {
 	case sqltext.Table:
-		return w.Verb == effect.Alter && w.Changes(effect.Text|effect.Indexes|effect.Constraints) || w.IsView && w.Verb != effect.Drop && w.Verb != effect.Undrop
+		return w.Verb == effect.Alter && w.Changes(effect.Text|effect.Indexes|effect.Constraints) ||
+			w.IsView && w.Verb != effect.Drop && w.Verb != effect.Undrop
 	case sqltext.Database, sqltext.Role, sqltext.Grant, sqltext.StageFiles, sqltext.Unknown:
 		return false
 	}
