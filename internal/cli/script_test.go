@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/tools/txtar"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
@@ -30,6 +34,9 @@ import (
 //	rows QUERY ROW...  the query's rows, columns parted by a blank, are these
 //	unload PATH QUERY  writes the query's rows as a Parquet file to PATH of the bucket's prefix
 //	put PATH FILE      puts a file of the folder there
+//	cut TEXT ARGS...   runs dbctl as a process, which is killed (-9) while the server has a statement that begins with this text
+//	says FILE          what the last dbctl said, on both streams, is the file, but for what differs from run to run; a line `…` stands
+//	                   for any lines. With -update the file is written
 //
 // $DB and $STATEDB name its databases, $BUCKET and $PREFIX its place in the object store, and $DSN is the server with its password.
 // In every file of a script @DB@, @STATEDB@, @BUCKET@, @PREFIX@, @ENDPOINT@, @HOST@, @PORT@ and @USER@ are the server's.
@@ -60,7 +67,7 @@ func TestMain(m *testing.M) {
 func TestOffline(t *testing.T) {
 	t.Parallel()
 	for _, f := range scripts(t, "testdata/offline") {
-		testscript.Run(t, testscript.Params{Files: []string{f}, Cmds: scriptVerbs(nil, nil), UpdateScripts: golden.Update(), RequireExplicitExec: true})
+		testscript.Run(t, testscript.Params{Files: []string{f}, Cmds: scriptVerbs(), UpdateScripts: golden.Update(), RequireExplicitExec: true})
 	}
 }
 
@@ -81,7 +88,7 @@ func TestScript(t *testing.T) {
 			t.Parallel()
 			env := databendtest.New(t)
 			testscript.Run(t, testscript.Params{
-				Files: []string{f}, Cmds: scriptVerbs(env, env.Session(t)), UpdateScripts: golden.Update(), RequireExplicitExec: true,
+				Files: []string{f}, Cmds: serverVerbs(t, f, env), UpdateScripts: golden.Update(), RequireExplicitExec: true,
 				Setup: func(e *testscript.Env) error { return setup(e, env) },
 			})
 		})
@@ -121,10 +128,13 @@ func setup(e *testscript.Env, env *databendtest.Env) error {
 	})
 }
 
-// scriptVerbs are the scripts' own verbs. Without a server those that need one are missing.
-func scriptVerbs(env *databendtest.Env, session *databend.Session) map[string]func(*testscript.TestScript, bool, []string) {
+// scriptCommands are the scripts' own.
+type scriptCommands map[string]func(ts *testscript.TestScript, neg bool, args []string)
+
+// scriptVerbs are those that need no server.
+func scriptVerbs() scriptCommands {
 	code := -1
-	v := map[string]func(*testscript.TestScript, bool, []string){
+	return scriptCommands{
 		"dbctl": func(ts *testscript.TestScript, neg bool, args []string) {
 			code = runScripted(ts, "", args)
 			if (code != 0) != neg {
@@ -147,8 +157,22 @@ func scriptVerbs(env *databendtest.Env, session *databend.Session) map[string]fu
 		},
 		"nosecret": func(ts *testscript.TestScript, neg bool, args []string) { noSecret(ts) },
 	}
-	if env == nil {
-		return v
+}
+
+// serverVerbs are all, for a script that has a server.
+func serverVerbs(t *testing.T, file string, env *databendtest.Env) scriptCommands {
+	v, session := scriptVerbs(), env.Session(t)
+	v["says"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		if len(args) != 1 || neg {
+			ts.Fatalf("usage: says FILE")
+		}
+		says(ts, file, args[0], env)
+	}
+	v["cut"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		if len(args) < 2 || neg {
+			ts.Fatalf("usage: cut TEXT ARGS...")
+		}
+		cutOff(t, ts, env, args[0], args[1:])
 	}
 	v["sql"] = func(ts *testscript.TestScript, neg bool, args []string) {
 		_, err := session.Exec(context.Background(), databend.Statement{SQL: strings.Join(args, " ")})
@@ -194,6 +218,58 @@ func scriptVerbs(env *databendtest.Env, session *databend.Session) map[string]fu
 		ts.Check(env.S3.Put(context.Background(), env.Bucket, env.Prefix+args[0], []byte(ts.ReadFile(args[1]))))
 	}
 	return v
+}
+
+// cutOff runs dbctl as a process and kills it while the server has a statement that begins with text.
+func cutOff(t *testing.T, ts *testscript.TestScript, env *databendtest.Env, text string, args []string) {
+	env.Fault(t, databendtest.Fault{Action: "hold", Match: "^" + regexp.QuoteMeta(text), Hold: 10})
+	self, err := os.Executable()
+	ts.Check(err)
+	cmd := exec.Command(self, args...)
+	cmd.Args[0], cmd.Dir = "dbctl", ts.MkAbs(".")
+	for _, name := range append([]string{"PATH", "HOME"}, secretVariables...) {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	sent := func() (n int) {
+		for _, r := range env.Log(t) {
+			if strings.HasPrefix(r.SQL, text) {
+				n++
+			}
+		}
+		return n
+	}
+	before := sent()
+	ts.Check(cmd.Start())
+	for sent() == before {
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Check(cmd.Process.Kill())
+	_ = cmd.Wait()
+}
+
+// says compares what the last dbctl said with a file of the script, which -update writes.
+func says(ts *testscript.TestScript, script, name string, env *databendtest.Env) {
+	got := ""
+	for line := range strings.Lines(ts.ReadFile("stderr") + ts.ReadFile("stdout")) {
+		if !progress.MatchString(line) {
+			got += line
+		}
+	}
+	if want := ts.ReadFile(name); same(strings.Split(strings.TrimSpace(got), "\n"), strings.Split(strings.TrimSpace(want), "\n")) {
+		return
+	}
+	if !golden.Update() {
+		ts.Fatalf("it said:\n%s", got)
+	}
+	a, err := txtar.ParseFile(script)
+	ts.Check(err)
+	names := strings.NewReplacer(env.StateDB, "@STATEDB@", env.Database, "@DB@")
+	for i := range a.Files {
+		if a.Files[i].Name == name {
+			a.Files[i].Data = []byte(names.Replace(got))
+		}
+	}
+	ts.Check(os.WriteFile(script, txtar.Format(a), 0o644))
 }
 
 // runScripted runs dbctl for a script.

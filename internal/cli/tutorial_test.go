@@ -216,7 +216,10 @@ var varies = []*regexp.Regexp{
 	regexp.MustCompile(`127\.0\.0\.1:\d+`),
 	regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z|:)`),
 	regexp.MustCompile(`etag [0-9a-f]+…`),
-	regexp.MustCompile(` +`), // columns are as wide as what is in them
+	regexp.MustCompile(`\bpid \d+`),
+	regexp.MustCompile(`\b[0-9a-f]{32}\b`),  // a run's id
+	regexp.MustCompile(`\b\w+@\w[\w.-]*\b`), // who runs it
+	regexp.MustCompile(` +`),                // columns are as wide as what is in them
 }
 
 func steady(line string) string {
