@@ -165,10 +165,12 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 			there = there || is.Name == i.Name
 			theirs = theirs || is.Name == i.Name && !x.r.MadeIndex(was.ID, is)
 		}
-		if slices.Contains(now.Indexes, i) || theirs || !ours.Made && !ours.Dropped && !x.unblocked[i.Name] {
+		// By an earlier restore, or another session.
+		gone := i.Type == "AGGREGATING" && x.r.Changes(was.ID, effect.Columns)
+		if slices.Contains(now.Indexes, i) || theirs || !ours.Made && !ours.Dropped && !gone && !x.unblocked[i.Name] {
 			continue
 		}
-		if !there && x.r.LeftIndex(was.ID, i.Name) && !x.unblocked[i.Name] {
+		if !there && (gone || x.r.LeftIndex(was.ID, i.Name)) && !ours.Dropped && !x.unblocked[i.Name] {
 			x.undone[n.Object()] = "dropped index " + i.Name
 		}
 		if err := x.createIndex(n, i); err != nil {
