@@ -312,7 +312,7 @@ func (x *restorer) differenceOfGrants(was, now catalog.ObjectState) (mine, their
 			case slices.Contains(b.Grants, g) || owning(g):
 			case ours(was.Object, g):
 				own = append(own, how+" "+g)
-			case x.r.GrantedToAny(g): // inherited: that role's own outcome says what became of it
+			case x.r.GrantedToOthers(was.Object, g): // inherited: that role's own outcome says what became of it
 			default:
 				foreign = append(foreign, how+" "+g)
 			}

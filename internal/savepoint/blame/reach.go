@@ -371,10 +371,10 @@ func (r *Reach) granted(o sqltext.Object, line string) bool {
 	return slices.ContainsFunc(r.Grants(o), func(ours effect.Grant) bool { return ours.Covers(g) })
 }
 
-// GrantedToAny reports whether a reached GRANT or REVOKE was about what the line says, whoever was its grantee.
-func (r *Reach) GrantedToAny(line string) bool {
+// GrantedToOthers reports whether a reached GRANT or REVOKE was about what the line says, of another grantee than this.
+func (r *Reach) GrantedToOthers(grantee sqltext.Object, line string) bool {
 	for o := range r.Written {
-		if o.Kind == sqltext.Grant && r.granted(o, line) {
+		if o.Kind == sqltext.Grant && o != grantee && r.granted(o, line) {
 			return true
 		}
 	}
