@@ -173,7 +173,7 @@ func (f *feed) run() {
 		case tried && bad == c:
 			want[p], ends = "skipped", exit.Partly
 		case had && was == c:
-		case had && f.onChanged != "replace":
+		case had && was.kind != "no rows" && f.onChanged != "replace": // nothing of a file without rows is in the table
 			want[p] = "skipped"
 			if f.onChanged == "fail" {
 				ends = max(ends, exit.Check)
@@ -183,7 +183,7 @@ func (f *feed) run() {
 			f.failed[p] = c
 		default:
 			want[p] = "loaded"
-			if had {
+			if had && was.kind != "no rows" {
 				want[p] = "replaced"
 			}
 			f.loaded[p] = c

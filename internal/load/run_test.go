@@ -112,7 +112,7 @@ func TestRunKeepsToThePath(t *testing.T) {
 	w.mustRun(ld, plan.Options{Path: "p/day=2025-01-*/*"}, 2, 2)
 	_, err := w.run(ld, plan.Options{Path: "p/nothing/**"})
 	w.wantExit(err, exit.Check, "--path p/nothing/**")
-	wantHint(t, err, "--plan -v")
+	wantHint(t, err, "--dry-run -v")
 	w.mustRun(ld, plan.Options{}, 1, 1)
 }
 

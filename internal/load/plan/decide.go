@@ -114,7 +114,7 @@ func (p *Plan) Refusal(o Options) error {
 	case p.Listed() == 0 && !p.Job.EmptyOK && !p.Windowed():
 		where := p.Job.Place()
 		advice := fmt.Sprintf("where there may be none, put `-- dbctl: empty=ok` into %s", p.Job.Path)
-		if stage := p.Job.Copy.Stage; shell.Plain(stage) {
+		if stage := p.Job.StageName(); stage != "" && shell.Plain(stage) {
 			advice = fmt.Sprintf("check the path: `dbctl sql 'LIST @%s'` lists what is there; %s", stage, advice)
 		}
 		if o.Path != "" {
