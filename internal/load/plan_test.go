@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -420,17 +421,20 @@ func TestListedTogetherAsAlone(t *testing.T) {
 func TestLargeLedger(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	day := func(ago int) string { return "day=" + time.Now().UTC().AddDate(0, 0, -ago).Format(time.DateOnly) }
 	ld := w.load(copyRows)
 	own := w.fromURI("p/", castRows, func(ld *project.Load) { ld.Name = "own" })
 	below := w.load(strings.Replace(copyRows, "/p/", "/p/x/", 1), func(ld *project.Load) { ld.Name = "below" })
+	windowed := w.load(copyRows, func(ld *project.Load) { ld.Name, ld.Window = "windowed", "day=%Y-%m-%d 200d" })
 	files := w.load(copyRows+" FILES = ('a.parquet', 'gone.parquet', 'new.parquet', 'nowhere.parquet')", func(ld *project.Load) { ld.Name = "files" })
 	w.Put(t, "p/uri.parquet", rows(1, 3))
 	w.Put(t, "p/x/uri.parquet", rows(4, 3))
 	w.mustRun(own, plan.Options{}, 2, 6)
-	for i, name := range []string{"a", "gone", "changed", "again", "x/b", "x/ü 1"} {
+	for i, name := range []string{"a", "gone", "changed", "again", "x/b", "x/ü 1", day(3) + "/a", day(300) + "/a"} {
 		w.Put(t, "p/"+name+".parquet", rows(10*i, 2))
 	}
-	w.mustRun(ld, plan.Options{}, 6, 12)
+	w.mustRun(ld, plan.Options{}, 8, 16)
+	w.mustRun(windowed, plan.Options{}, 0, 0) // the first pass is a full one
 	w.Put(t, "p/bad.parquet", rows(1, 1)[:90])
 	w.Put(t, "p/given up.parquet", rows(1, 1)[:90])
 	_, err := w.run(ld, plan.Options{})
@@ -446,11 +450,12 @@ func TestLargeLedger(t *testing.T) {
 	w.Put(t, "p/changed.parquet", rows(71, 5))
 	w.Put(t, "p/new.parquet", rows(101, 1))
 	w.Put(t, "p/x/new.parquet", rows(102, 1))
+	w.Put(t, "p/"+day(4)+"/new.parquet", rows(103, 1))
 	for _, name := range []string{"p/gone.parquet", "p/past and gone.parquet"} {
 		w.Delete(t, name)
 	}
 	plans := func() (out []string) {
-		for _, ld := range []project.Load{ld, own, below, files} {
+		for _, ld := range []project.Load{ld, own, below, windowed, files} {
 			for _, o := range []plan.Options{{Verbose: true}, {Path: "*a*"}} {
 				p, err := w.plan(ld, o)
 				if p == nil {
@@ -474,7 +479,7 @@ func TestLargeLedger(t *testing.T) {
 	if len(small) < 30 {
 		t.Errorf("planned too little to compare:\n%s", strings.Join(small, "\n"))
 	}
-	for _, want := range []int{3, 0} {
+	for _, want := range []int{4, 0} {
 		if res, err := w.run(ld, plan.Options{OnChanged: "skip"}); res.Files != want {
 			t.Errorf("loaded %d files, want %d: %v", res.Files, want, err)
 		}

@@ -48,7 +48,7 @@ type seen struct {
 
 // largeFrom is the number of rows in the ledger from which on it is large: most of them are about files that are no longer listed, and the
 // server is to send only the others. It then joins the listing with the ledger's words for loaded; a plan of few files takes twice as
-// long so.
+// long that way.
 const largeFrom = 100_000
 
 // large reports whether the ledger is.
@@ -59,8 +59,8 @@ func (q scope) joined() bool { return q.place.large() && q.job.Files == nil }
 
 // lists reads, beside each other, what is in the stages, what the engine remembers and what the ledger knows of the files of plans, and
 // gives take what they say of each path, in order: the server sorts them. Of what is in the stages, which may be millions, one page is
-// held; what the engine remembers is a day's. Joined by the server in one query a plan of 40 files took twice as long: simple texts are
-// planned faster, and the server lists while it reads.
+// held; what the engine remembers is a day's. Beside a small ledger a plan of 40 files took twice as long when the server joined them:
+// simple texts are planned faster, and the server lists while it reads.
 func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s seen)) error {
 	var inStage, recorded []string
 	for i, p := range plans {
@@ -72,8 +72,8 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		}
 	}
 	words := l.questions(plans, func(scope) bool { return true }, func(q scope, i int) []string { return q.words(i, l.Store) }, wordsTogether)
-	within := ctx
 	remembered := map[key]bool{} // the engine's names: all are there before the first of its rows is
+	outer := ctx
 	lanes, ctx := errgroup.WithContext(ctx)
 	lists := [...]*list{
 		{s: l.Look, parts: inStage},
@@ -82,13 +82,18 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 			return []databend.Row{r}
 		}},
 		{
-			s: l.Words, parts: words, whole: !slices.ContainsFunc(plans, func(p *Plan) bool { return p.scope.place.large() }),
-			each: func(r databend.Row) []databend.Row { return read(r, plans[session.Number(r[0].String)].StageURL) },
+			s: l.Words, parts: words, whole: true,
+			each: func(r databend.Row) []databend.Row {
+				if p := plans[session.Number(r[0].String)]; !p.scope.place.large() {
+					return bothReadings(r, p.StageURL)
+				}
+				return []databend.Row{r} // each reading is a row of its own
+			},
 			then: func(ctx context.Context) error { return l.known(ctx, plans) },
 		},
 		{from: func(ctx context.Context) ([]databend.Row, error) { return byHTTP(ctx, plans) }},
 	}
-	lost := map[*Plan][]seen{} // remembered, and no longer listed
+	gone := map[*Plan][]seen{} // remembered, and no longer listed
 	for _, s := range lists {
 		s.rows = make(chan databend.Row, 256)
 		lanes.Go(crash.Caught(func() error {
@@ -128,16 +133,17 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		}
 		what.forgotten = !remembered[key{at.plan, strings.TrimPrefix(p.StageURL+at.path, what.word.url)}]
 		switch {
+		case !what.here && !p.scope.covers(at.path):
 		case p.scope.joined() && what.remembered && !what.here:
-			lost[p] = append(lost[p], what)
-		case what.here || p.scope.covers(at.path):
+			gone[p] = append(gone[p], what)
+		default:
 			take(p, what)
 		}
 	}
 	if err := lanes.Wait(); err != nil {
 		return err
 	}
-	return l.lost(within, lost, take)
+	return l.takeGone(outer, gone, take)
 }
 
 // hear takes in a word of the ledger, as readWord reads it.
@@ -155,10 +161,10 @@ func (s *seen) hear(p *Plan, r databend.Row) {
 	}
 }
 
-// lost asks for the words about files that the engine remembers and the stage has no longer, where the listing was joined: those are in
-// neither answer.
-func (l *Planner) lost(ctx context.Context, lost map[*Plan][]seen, take func(p *Plan, s seen)) error {
-	for p, files := range lost {
+// takeGone takes files that the engine remembers and the stage has no longer, where the listing was joined: it asks for the words about
+// them, which are in neither answer.
+func (l *Planner) takeGone(ctx context.Context, gone map[*Plan][]seen, take func(p *Plan, s seen)) error {
+	for p, files := range gone {
 		for some := range slices.Chunk(files, LedgerRows) {
 			at, names := map[string]*seen{}, make([]string, len(some))
 			for i := range some {
@@ -178,9 +184,7 @@ func (l *Planner) lost(ctx context.Context, lost map[*Plan][]seen, take func(p *
 			}
 		}
 		for _, s := range files {
-			if p.scope.covers(s.path) {
-				take(p, s)
-			}
+			take(p, s)
 		}
 	}
 	return nil
@@ -281,26 +285,26 @@ func (s *list) next(at key) (databend.Row, bool) {
 
 // inStage lists what is there: size, etag, mtime, and whether it is one of the load's; where the listing is joined with the ledger's
 // words for loaded, a row for each.
-func (q scope) inStage(i int, store *state.Store) (out []string) {
-	for _, p := range q.prefixes {
-		columns := strconv.Itoa(i) + " AS i, s.name AS path, s.size, coalesce(s.md5, ''), to_int64(TRY_CAST(s.last_modified AS TIMESTAMP)), " +
-			q.job.Matches("s.name")
-		from := "LIST_STAGE(location=>" + q.job.At(p) + ") AS s"
-		if q.joined() {
-			var words []string
-			for _, rows := range q.readings(store, ledger.FileLoaded) {
-				words = append(words, "SELECT "+rows.path+" AS path, "+rows.url+" AS url, "+loadedColumns+rows.from)
-			}
-			columns += ", w.* EXCLUDE(path)"
-			from = "(" + strings.Join(words, " UNION ALL ") + ") AS w RIGHT JOIN " + from + " ON w.path = s.name"
-		}
-		sql := "SELECT " + columns + " FROM " + from
-		if q.glob != nil {
-			sql += " WHERE regexp_like(s.name, " + sqltext.Literal(q.glob.String()) + ", 'c')"
-		}
-		out = append(out, sql)
+func (q scope) inStage(i int, store *state.Store) []string {
+	where := ""
+	if q.glob != nil {
+		where = " WHERE regexp_like(name, " + sqltext.Literal(q.glob.String()) + ", 'c')"
 	}
-	return out
+	var listed []string
+	for _, p := range q.prefixes {
+		listed = append(listed, "SELECT "+strconv.Itoa(i)+" AS i, name AS path, size, coalesce(md5, '') AS etag, "+
+			"to_int64(TRY_CAST(last_modified AS TIMESTAMP)) AS mtime, "+q.job.Matches("name")+" AS matched FROM LIST_STAGE(location=>"+
+			sqltext.Literal("@"+q.job.Copy.Stage+"/"+p)+")"+where)
+	}
+	if !q.joined() {
+		return listed
+	}
+	var words []string
+	for _, rows := range q.readings(store, ledger.FileLoaded) {
+		words = append(words, "SELECT "+rows.path+" AS path, "+rows.url+" AS url, "+loadedColumns+rows.from)
+	}
+	return []string{"SELECT s.i AS i, s.path AS path, s.size, s.etag, s.mtime, s.matched, w.* EXCLUDE(path) FROM (" + strings.Join(words, " UNION ALL ") +
+		") AS w RIGHT JOIN (" + strings.Join(listed, " UNION ALL ") + ") AS s ON w.path = s.path"}
 }
 
 // recorded is what the engine remembers. Of a table with copy_dedup_full_path the names are whole URLs.
@@ -318,8 +322,8 @@ func (q scope) recordedName() string {
 // for by themselves: they are few, and plain columns are what blocks are pruned by and names are found by five times as fast. Of a small
 // one a second scan takes the server longer than to read the rows here.
 
-// read is a row of the ledger as it was written, and as it is read from the place with this URL.
-func read(r databend.Row, url string) []databend.Row {
+// bothReadings are a row of the ledger as it was written, and as it is read from the place with this URL.
+func bothReadings(r databend.Row, url string) []databend.Row {
 	path, below := strings.CutPrefix(r[2].String+r[1].String, url)
 	if r[2].String == url || !below {
 		return []databend.Row{r}
@@ -344,8 +348,8 @@ func (q scope) belowHere() string {
 // A reading is how rows of the ledger are read from the load's place.
 type reading struct{ path, url, from string } // expressions; FROM and WHERE
 
-// readings are all that a large ledger says about the load's names, of one state if that is given: as it was written, and from another
-// place about files of this one.
+// readings are what the ledger says about the load's names, of one state if that is given: as it was written, and from another place about
+// files of this one.
 func (q scope) readings(store *state.Store, only string) []reading {
 	path, url, words := sqltext.Ident(ledger.ColPath), sqltext.Ident(ledger.ColStageURL), WordsAbout(store, q.place.tableID)
 	if only != "" {
@@ -396,11 +400,7 @@ func WordsAbout(store *state.Store, tableID string) string {
 func (q scope) named(and, path string) string {
 	var all []string
 	if !slices.Contains(q.prefixes, "") {
-		var any []string
-		for _, p := range q.prefixes {
-			any = append(any, below(path, p))
-		}
-		all = append(all, "("+strings.Join(any, " OR ")+")")
+		all = append(all, below(path, q.prefixes))
 	}
 	if q.job.Files != nil {
 		all = append(all, path+" IN ("+sqltext.Literals(slices.Sorted(maps.Keys(q.job.Files)))+")")
@@ -454,12 +454,22 @@ func (q scope) outsideWindow(path string) bool {
 	return q.recent != nil && !slices.ContainsFunc(q.recent, func(p string) bool { return strings.HasPrefix(path, p) })
 }
 
-// below is the condition that column begins with prefix, as a range of bytes: that prunes blocks.
-func below(column, prefix string) string {
-	s := sqltext.Literal
-	if last := prefix[len(prefix)-1]; last < 0x7e {
-		return "(" + column + ">=" + s(prefix) + " AND " + column + "<" + s(prefix[:len(prefix)-1]+string(rune(last+1))) + ")"
+// below is the condition that column begins with one of the prefixes: a range of bytes, which prunes blocks, and behind that, of several,
+// one pattern. Of a list of 200 ranges the server makes a plan for minutes.
+func below(column string, prefixes []string) string {
+	within := column + ">=" + sqltext.Literal(slices.Min(prefixes))
+	var patterns, ends []string
+	for _, p := range prefixes {
+		patterns = append(patterns, regexp.QuoteMeta(p))
+		if last := p[len(p)-1]; last < 0x7e {
+			ends = append(ends, p[:len(p)-1]+string(rune(last+1)))
+		}
 	}
-	return "(" + column + ">=" + s(prefix) + " AND left(" + column + ", " + strconv.Itoa(utf8.RuneCountInString(prefix)) + ")=" +
-		s(prefix) + ")"
+	if len(ends) == len(prefixes) {
+		within += " AND " + column + "<" + sqltext.Literal(slices.Max(ends))
+	}
+	if len(prefixes) > 1 || len(ends) == 0 {
+		within += " AND regexp_like(" + column + ", " + sqltext.Literal("^(?:"+strings.Join(patterns, "|")+")") + ", 'c')"
+	}
+	return "(" + within + ")"
 }

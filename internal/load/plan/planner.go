@@ -237,8 +237,8 @@ func (l *Planner) knows(ctx context.Context, p *Plan) (bool, error) {
 		return false, nil
 	}
 	id, s := sqltext.Ident, sqltext.Quote
-	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + id(ledger.ColLoad) + "=" + sqltext.Literal(p.Load) +
-		" AND " + p.scope.here() + "), " +
+	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + p.scope.here() +
+		p.scope.named(" AND ", p.scope.belowHere()) + "), " +
 		"count_if(" + id(ledger.ColSource) + "=" + s(ledger.SourceAdopted) + "), count(*)" + AboutTable(l.Store, p.TableID) +
 		" AND " + id(ledger.ColState) + " IN (" + s(ledger.FileLoaded) + ", " + s(ledger.FileNew) + ")"})
 	if err != nil || len(res.Rows) != 1 {
