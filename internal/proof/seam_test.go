@@ -297,6 +297,47 @@ func TestSeamOverSeveralRuns(t *testing.T) {
 	}
 }
 
+// TestSeamOfACopyThatIsGone: a table was filled with the rows of a loaded one, and no longer has them when it takes its place. The load
+// asks; it passes no file over.
+func TestSeamOfACopyThatIsGone(t *testing.T) {
+	t.Parallel()
+	other := "INSERT INTO n SELECT 99, 'other', 'x'"
+	for _, s := range []struct {
+		name string
+		runs [][]string // their statements; "-- next" begins another migration
+		exit []int      // of the runs; 0 where it ends
+	}{
+		{name: "emptied", runs: [][]string{{"CREATE TABLE n AS SELECT * FROM t"}, {"TRUNCATE TABLE n", other}, {"ALTER TABLE t SWAP WITH n"}}},
+		{name: "overwritten", runs: [][]string{{"CREATE TABLE n LIKE t"}, {"INSERT INTO n SELECT * FROM t"}, {"INSERT OVERWRITE n SELECT 99, 'other', 'x'"}, {"ALTER TABLE t SWAP WITH n"}}},
+		{name: "put back", runs: [][]string{{"CREATE TABLE n LIKE t"}, {"INSERT INTO n SELECT * FROM t", "-- next", "SELECT nope"}, {other}, {"ALTER TABLE t SWAP WITH n"}}, exit: []int{0, 1}},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			(&loadPlan{first: files(1, 1), args: []string{"load", "t"}}).prepare(w)
+			version := int64(0)
+			for i, statements := range s.runs {
+				exit := 0
+				if i < len(s.exit) {
+					exit = s.exit[i]
+				}
+				first := version + 1
+				for part := range strings.SplitSeq(strings.Join(statements, "\n"), "\n-- next\n") {
+					version++
+					w.migration(version, strings.Split(part, "\n"), nil)
+				}
+				w.must(exit, "migrate", "up", "--atomic")
+				for v := first; exit != 0 && v <= version; v++ {
+					w.migration(v, []string{"SELECT 1"}, nil)
+				}
+			}
+			if out := w.must(3, "load", "t").out.String(); !strings.Contains(out, "the ledger does not know") {
+				t.Errorf("got %s", out)
+			}
+		})
+	}
+}
+
 // A table that one run empties and a later one fills again: no hint may lead to rows that are there twice.
 func TestHintOfAnEmptiedTable(t *testing.T) {
 	t.Parallel()

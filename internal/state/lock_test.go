@@ -11,6 +11,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/journal"
 	"github.com/dbctl/dbctl/internal/state/lock"
 )
@@ -294,6 +295,9 @@ func TestTableLock(t *testing.T) {
 
 	// A migration that will write the table sees the load, and the load the migration.
 	target := env.Database + ".videos"
+	table := func(name string) sqltext.Object {
+		return sqltext.Object{Kind: sqltext.Table, Database: env.Database, Name: name}
+	}
 	h, err := c.History(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -302,11 +306,11 @@ func TestTableLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if held, err := up.HeldTables(t.Context(), LockOptions{}, []string{target, env.Database + ".other"}); err != nil || held == nil {
+	if held, err := up.HeldTables(t.Context(), LockOptions{}, []sqltext.Object{table("videos"), table("other")}); err != nil || held == nil {
 		t.Errorf("got %v, %v, want the load seen", held, err)
 	}
 	release(t, thief)
-	if held, err := up.HeldTables(t.Context(), LockOptions{}, []string{target}); err != nil || held != nil {
+	if held, err := up.HeldTables(t.Context(), LockOptions{}, []sqltext.Object{table("videos")}); err != nil || held != nil {
 		t.Errorf("got %v, %v, want no load", held, err)
 	}
 	if _, err := take(a, LockOptions{}); !isHeld(err) {

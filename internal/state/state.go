@@ -32,6 +32,7 @@ type (
 	LedgerSource = ledger.Source
 	Holding      = ledger.Holding
 	Origin       = ledger.Origin
+	FillNote     = ledger.FillNote
 
 	LoadLock    = lock.Lock // of a load's table
 	LockOptions = lock.Options

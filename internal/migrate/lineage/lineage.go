@@ -158,11 +158,13 @@ func (l *Lineage) Apply(e effect.Effect) {
 				t.query = e.Sources
 			}
 		case effect.WriteData:
-			switch {
-			case t == nil || t.view:
-			case w.Forgets:
-				t.rows, t.forgot, t.filled = map[sqltext.Object]bool{}, true, false
-			default:
+			if t == nil || t.view {
+				continue
+			}
+			if w.Does == effect.TakesRows {
+				t.rows, t.filled = map[sqltext.Object]bool{}, false
+			}
+			if t.forgot = t.forgot || w.Forgets; !w.Forgets {
 				maps.Copy(t.rows, rows)
 				t.filled = true
 			}
@@ -228,6 +230,14 @@ type Find struct {
 	// Hidden says that it went back by FLASHBACK and was changed behind that: nothing shows any more which files' rows went.
 	Hidden bool
 }
+
+// Copies reports whether rows of other tables are in it.
+func (f Find) Copies() bool {
+	return slices.ContainsFunc(f.Rows, func(r sqltext.Object) bool { return r != f.Was })
+}
+
+// Lost reports whether the run found it, and took its rows away.
+func (f Find) Lost() bool { return f.Was != (sqltext.Object{}) && !slices.Contains(f.Rows, f.Was) }
 
 // At looks at a name.
 func (l *Lineage) At(o sqltext.Object) Find {

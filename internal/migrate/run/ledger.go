@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ type carry struct {
 	refilled bool
 }
 
-// fill is a table that a step puts rows of others into, by their ids.
+// fill is a table that a step puts rows of others into, by their ids; "" says that it lost the rows it had.
 type fill struct {
 	table sqltext.Object
 	of    []string
@@ -74,7 +75,7 @@ func fills(st plan.Statement) bool {
 // replaces reports whether a statement takes a table away from its name, or its rows, or some of them that the engine holds for loaded.
 func replaces(st plan.Statement) bool {
 	return slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool {
-		return w.Forgets || w.GoesBack || (w.Kind == sqltext.Table || w.Kind == sqltext.Database) && w.Verb != effect.Create &&
+		return w.Does == effect.TakesRows || w.Forgets || w.GoesBack || (w.Kind == sqltext.Table || w.Kind == sqltext.Database) && w.Verb != effect.Create &&
 			w.Verb != effect.CreateNew && w.Verb != effect.Alter && w.Verb != effect.WriteData
 	})
 }
@@ -100,12 +101,19 @@ func (e *Env) holdings(ctx context.Context, ids, names []string) (holdings, erro
 	return x, err
 }
 
-// sources are the tables whose ledger is about rows of the one with this id, by what it was made with, and before a time (0: any).
-func (x holdings) sources(id string, until int64, name string) (out []state.LedgerSource) {
-	for _, o := range x.origins[id] {
-		if until > 0 {
-			o.Until = min(o.Until, until)
+// sources are the tables whose ledger is about rows of the one with this id, by what it was filled with before a moment.
+func (x holdings) sources(id string, before int64, name string) (out []state.LedgerSource) {
+	var from []state.Origin
+	for _, o := range x.origins[id] { // in the order of time
+		switch {
+		case o.Until >= before:
+		case o.Of == "":
+			from = slices.DeleteFunc(from, func(was state.Origin) bool { return was.Until < o.Until })
+		default:
+			from = append(from, o)
 		}
+	}
+	for _, o := range from {
 		if x.files[o.Of] > 0 && x.called[[2]string{o.Of, name}] {
 			out = append(out, state.LedgerSource{ID: o.Of, Until: o.Until})
 		}
@@ -167,12 +175,15 @@ func traceOf(was warehouse, steps []plan.Step, dryRun bool) trace {
 		for _, o := range t.Tables() {
 			f, former := t.At(o), t.former(o)
 			behind[o] = f
-			rebuilt := f.There && (!f.Same && (former.Exists || len(f.Rows) > 0) || f.Refilled || f.Same && len(f.Rows) > 1)
+			rebuilt := f.There && (!f.Same && (former.Exists || len(f.Rows) > 0) || f.Refilled || f.Same && f.Copies())
 			if rebuilt {
 				t.rebuilt = append(t.rebuilt, display(o))
 				for _, r := range f.Rows {
 					t.ids = append(t.ids, was[r].ID)
 				}
+			}
+			if f.Lost() {
+				t.ids = append(t.ids, was[f.Was].ID)
 			}
 			if former.Exists && (rebuilt || dryRun || f.Hidden) {
 				t.ids = append(t.ids, former.ID)
@@ -193,10 +204,11 @@ func (t trace) moves(steps []plan.Step, x holdings) (LedgerMoves, map[sqltext.Ob
 	for i := range steps {
 		for _, o := range t.Tables() {
 			f := t.behind[i][o]
-			if !f.There || f.Same && !f.Refilled && len(f.Rows) < 2 || i > 0 && alike(t.behind[i-1][o], f) && !touches(steps[i], o) {
+			again := i > 0 && alike(t.behind[i-1][o], f)
+			if !f.There || f.Same && !f.Refilled && !f.Copies() && !f.Lost() || again && !touches(steps[i], o) {
 				continue
 			}
-			c, filled := t.move(o, f, x)
+			c := t.carry(o, f, x)
 			carried[o] = c.from != nil
 			if former := t.former(o); !f.Same && former.Exists && x.quarantined[former.ID] > 0 &&
 				!slices.ContainsFunc(c.from, func(s state.LedgerSource) bool { return s.ID == former.ID }) {
@@ -205,33 +217,50 @@ func (t trace) moves(steps []plan.Step, x holdings) (LedgerMoves, map[sqltext.Ob
 			if c.from != nil {
 				out.carries[i] = append(out.carries[i], c)
 			}
-			if filled.of != nil {
-				out.fills[i] = append(out.fills[i], filled)
+			if of := t.fill(f, c, x); of != nil && (!again || changesRows(steps[i], o)) {
+				out.fills[i] = append(out.fills[i], fill{o, of})
 			}
-			if c.from != nil || filled.of != nil {
-				out.copied = append(out.copied, f.Rows...)
+			for _, r := range f.Rows {
+				if r != f.Was && !slices.Contains(out.copied, r) {
+					out.copied = append(out.copied, r)
+				}
 			}
 		}
 	}
 	return out, carried
 }
 
-// move is what the ledger must know of a table that a step leaves so: whose ledger holds for it, or whose rows it was filled with.
-func (t trace) move(o sqltext.Object, f lineage.Find, x holdings) (carry, fill) {
-	c, filled := carry{table: o, refilled: f.Refilled}, fill{table: o}
-	stays := f.Same && !f.Refilled // and its ledger holds
+// carry is whose ledger holds for a table that a step leaves so. One that stays as it was has its own.
+func (t trace) carry(o sqltext.Object, f lineage.Find, x holdings) carry {
+	c := carry{table: o, refilled: f.Refilled}
+	if f.Same && !f.Refilled {
+		return c
+	}
 	for _, r := range f.Rows {
 		id := t.was[r].ID
-		if !stays && x.files[id] > 0 && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, display(o)}]) {
+		if x.files[id] > 0 && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, display(o)}]) {
 			c.from = append(c.from, state.LedgerSource{ID: id})
-		} else if r != f.Was && (x.files[id] > 0 || len(x.origins[id]) > 0) {
-			filled.of = append(filled.of, id)
 		}
-		if !stays && !f.Refilled {
-			c.from = append(c.from, x.sources(id, 0, display(o))...)
+		if !f.Refilled {
+			c.from = append(c.from, x.sources(id, math.MaxInt64, display(o))...)
 		}
 	}
-	return c, filled
+	return c
+}
+
+// fill is whose rows a step put into a table, of those that it does not carry: a later run may put that in the place of one of them.
+func (t trace) fill(f lineage.Find, c carry, x holdings) (of []string) {
+	if f.Lost() && len(x.origins[t.was[f.Was].ID]) > 0 {
+		of = append(of, "")
+	}
+	for _, r := range f.Rows {
+		id := t.was[r].ID
+		carried := slices.ContainsFunc(c.from, func(s state.LedgerSource) bool { return s.ID == id && !s.Quiet })
+		if r != f.Was && !carried && (x.files[id] > 0 || len(x.origins[id]) > 0) {
+			of = append(of, id)
+		}
+	}
+	return of
 }
 
 // doubled warns of tables that get the rows of another one into which files were loaded that were loaded into them too.
@@ -299,6 +328,13 @@ func alike(a, b lineage.Find) bool {
 	return a.Was == b.Was && a.There == b.There && a.Refilled == b.Refilled && slices.Equal(a.Rows, b.Rows)
 }
 
+// changesRows reports whether a statement of a step puts rows into the table, or takes its rows away.
+func changesRows(s plan.Step, o sqltext.Object) bool {
+	return slices.ContainsFunc(s.Statements, func(st plan.Statement) bool {
+		return slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool { return w.Object == o && w.Changes(effect.Rows) })
+	})
+}
+
 // touches reports whether a step writes the table, or moves databases.
 func touches(s plan.Step, o sqltext.Object) bool {
 	return slices.ContainsFunc(written(s.Statements...), func(w sqltext.Object) bool { return w == o || w.Kind == sqltext.Database })
@@ -337,7 +373,8 @@ func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, 
 	}
 	why := "migration " + p.Steps[i].String()
 	for _, f := range moves.fills[i] {
-		if err := cmp.Or(w.Store.FillLedger(ctx, f.table, f.of, w.ID, why+" filled the table", w.lock.Fence()), w.lock.Fresh(ctx)); err != nil {
+		note := state.FillNote{Table: f.table, Of: f.of, Run: w.ID, Version: p.Steps[i].Version, Reason: why + " filled the table"}
+		if err := cmp.Or(w.Store.FillLedger(ctx, note, w.lock.Fence()), w.lock.Fresh(ctx)); err != nil {
 			return err
 		}
 	}
@@ -365,8 +402,10 @@ func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, 
 	return nil
 }
 
-// carry reports whether step i has something to carry: then it needs a savepoint, although it may be a single statement.
-func (m LedgerMoves) carry(i int) bool { return i < len(m.carries) && len(m.carries[i]) > 0 }
+// carry reports whether step i has something to tell the ledger: then it needs a savepoint, although it may be a single statement.
+func (m LedgerMoves) carry(i int) bool {
+	return i < len(m.carries) && len(m.carries[i])+len(m.fills[i]) > 0
+}
 
 // tellRestored lets the ledger know of tables whose rows a rollback brought back after the engine was made to forget which files they
 // are from: a load would take the files for emptied.

@@ -126,13 +126,10 @@ func (r *Run) markFirst(ctx context.Context) {
 // holdLoadsOff makes sure that no load writes a table that the plan writes, or copies into another. A table that is not there is not being
 // loaded into.
 func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
-	var there []string
-	for _, o := range r.moves.copied {
-		there = append(there, display(o))
-	}
+	there := slices.Clone(r.moves.copied)
 	for _, b := range before.Objects {
-		if b.Kind == sqltext.Table && b.Exists {
-			there = append(there, display(b.Object))
+		if b.Kind == sqltext.Table && b.Exists && !slices.Contains(there, b.Object) {
+			there = append(there, b.Object)
 		}
 	}
 	told := false
@@ -171,7 +168,13 @@ func loadsOff(steps []plan.Step, moves LedgerMoves) []string {
 			return []string{"*"}
 		}
 	}
-	for _, o := range slices.Concat(plan.Writes(steps), moves.copied) {
+	objects := plan.Writes(steps)
+	for _, o := range moves.copied {
+		if !slices.Contains(objects, o) {
+			objects = append(objects, o)
+		}
+	}
+	for _, o := range objects {
 		switch o.Kind {
 		case sqltext.Table:
 			out, databases = append(out, display(o)), append(databases, o.Database+".*")
@@ -183,8 +186,7 @@ func loadsOff(steps []plan.Step, moves LedgerMoves) []string {
 		slices.Sort(databases)
 		return slices.Compact(databases)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 // begin writes the run ahead: one INSERT. more are rows that go with it.

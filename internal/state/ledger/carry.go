@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -20,26 +22,30 @@ type Holding struct {
 	Quarantined int64  // at some time
 }
 
-// Origin says that a migration made a table with the rows that another one had then.
+// Origin says that a migration filled a table with the rows that another one had then.
 type Origin struct {
-	TableID, Of string
-	Until       int64 // microseconds: what was said of the other one later is not about rows of this one
+	TableID string
+	Of      string // the other's id; "": the table lost the rows it had
+	Until   int64  // microseconds: what was said of the other one later is not about rows of this one
 }
 
+// holdingsSQL leaves out what a migration that was put back filled: a table that was there before has its id still.
 const holdingsSQL = `SELECT table_id, target, count(DISTINCT if(state = 'loaded', stage_url || path, NULL))::STRING,
   count_if(state = 'quarantined')::STRING, '', ''
 FROM LEDGER WHERE SCOPE AND state <> 'begin' AND (table_id IN (IDS) OR target IN (NAMES)) GROUP BY table_id, target
 UNION ALL SELECT table_id, '', '', '', path, to_int64(MOMENT)::STRING FROM LEDGER
-WHERE SCOPE AND state = 'begin' AND source = 'filled' AND table_id IN (IDS)`
+WHERE SCOPE AND state = 'begin' AND source = 'filled' AND table_id IN (IDS) AND concat(run, ' ', load_name) NOT IN (
+  SELECT concat(run, ' ', to_string(version)) FROM JOURNAL WHERE SCOPE AND event IN ('rolled_back', 'partial', 'mark_rolled_back'))`
 
-// Holdings says what the ledger has for tables, by their ids and by names (db.table), and for those whose rows they were made with.
+// Holdings says what the ledger has for tables, by their ids and by names (db.table), and for those whose rows they were filled with;
+// the origins in the order of time.
 func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, []Origin, error) {
 	var out []Holding
 	var origins []Origin
 	for asked := map[string]bool{}; len(ids) > 0 || len(names) > 0; {
 		res, err := l.db.Query(ctx, strings.NewReplacer(
 			"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(ids), "NAMES", sqltext.Literals(names),
-			"MOMENT", sqltext.Ident(ColAt),
+			"MOMENT", sqltext.Ident(ColAt), "JOURNAL", l.db.Name(store.JournalTable),
 		).Replace(holdingsSQL))
 		if err != nil {
 			if store.Missing(err) {
@@ -52,9 +58,10 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, 
 		}
 		ids, names = nil, nil
 		for _, r := range res.Rows {
-			if of := r[4].String; of != "" {
-				origins = append(origins, Origin{TableID: r[0].String, Of: of, Until: store.Number(r[5])})
-				if !asked[of] {
+			if said := store.Number(r[5]); said != 0 {
+				of := r[4].String
+				origins = append(origins, Origin{TableID: r[0].String, Of: of, Until: said})
+				if of != "" && !asked[of] {
 					ids = append(ids, of)
 				}
 				continue
@@ -62,6 +69,7 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, 
 			out = append(out, Holding{TableID: r[0].String, Target: r[1].String, Files: store.Number(r[2]), Quarantined: store.Number(r[3])})
 		}
 	}
+	slices.SortStableFunc(origins, func(a, b Origin) int { return cmp.Compare(a.Until, b.Until) })
 	return out, origins, nil
 }
 
@@ -127,25 +135,34 @@ func (l *Ledger) CarryLedger(
 	})
 }
 
-// FillLedger notes that a run filled a table with rows of others, by their ids: a later one may put it in the place of one of them. While
-// the run goes on no load writes those.
-func (l *Ledger) FillLedger(ctx context.Context, table sqltext.Object, of []string, run, reason string, fence *lock.Fence) error {
-	id := "coalesce((SELECT to_string(table_id) FROM system.tables WHERE database = " + sqltext.Literal(table.Database) + " AND name = " +
-		sqltext.Literal(table.Name) + "), '')"
-	tuples := make([][]string, len(of))
-	for i, source := range of {
+// FillNote says that a migration filled a table with rows of others, or took away the rows that it had.
+type FillNote struct {
+	Table   sqltext.Object
+	Of      []string // ids; "": it lost the rows it had
+	Run     string
+	Version int64 // of the migration
+	Reason  string
+}
+
+// FillLedger notes whose rows a table was filled with: a later run may put it in the place of one of them. While the run goes on no load
+// writes those.
+func (l *Ledger) FillLedger(ctx context.Context, n FillNote, fence *lock.Fence) error {
+	name := n.Table.Database + "." + n.Table.Name
+	id := "coalesce((SELECT to_string(table_id) FROM system.tables WHERE database = " + sqltext.Literal(n.Table.Database) + " AND name = " +
+		sqltext.Literal(n.Table.Name) + "), '')"
+	tuples := make([][]string, len(n.Of))
+	for i, of := range n.Of {
 		tuples[i] = l.tuple(Row{
-			Run: run, Table: table.Database + "." + table.Name, Path: source, State: FileBegin, Source: SourceFilled, Reason: reason,
+			Run: n.Run, Table: name, Path: of, State: FileBegin, Source: SourceFilled, Load: strconv.FormatInt(n.Version, 10), Reason: n.Reason,
 		})
 		tuples[i][tableIDAt] = id
 	}
-	text := l.insert(tuples, fence)
 	err := store.Again(ctx, func() error {
-		_, err := l.db.Conn().Exec(ctx, databend.Statement{SQL: text})
+		_, err := l.db.Conn().Exec(ctx, databend.Statement{SQL: l.insert(tuples, fence)})
 		return err
 	})
 	if err != nil && !store.Missing(err) {
-		return fmt.Errorf("note whose rows %s.%s was filled with: %w", table.Database, table.Name, err)
+		return fmt.Errorf("note whose rows %s was filled with: %w", name, err)
 	}
 	return nil
 }

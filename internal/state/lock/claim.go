@@ -83,7 +83,7 @@ type Claim struct {
 	Owner Owner  `json:"owner"`
 	TTLMS int64  `json:"ttl_ms"`
 	Beat  int64  `json:"beat"` // counts the heartbeats, so that each comment differs
-	// Writes are the tables that the run will write: loads refuse them. database.*: all of it; ["*"]: any.
+	// Writes are the tables that the run will write, or copy into others: loads refuse them. database.*: all of it; ["*"]: any.
 	Writes []string        `json:"writes,omitempty"`
 	Mark   json.RawMessage `json:"mark,omitempty"`
 

@@ -205,14 +205,13 @@ func (l *Lock) giveBack(ctx context.Context) error {
 // HeldTables says which of the tables (database.table) are being loaded into, and puts the locks of loads aside whose owners are
 // gone, so that what they may still have under way cannot commit: one request when there are none. Call it after Acquire,
 // whose claim makes later loads refuse.
-func (l *Lock) HeldTables(ctx context.Context, o Options, targets []string) (*HeldError, error) {
+func (l *Lock) HeldTables(ctx context.Context, o Options, targets []sqltext.Object) (*HeldError, error) {
 	v, err := Look(ctx, l.db)
 	if err != nil {
 		return nil, err
 	}
 	for _, target := range targets {
-		database, name, _ := strings.Cut(target, ".")
-		t := v.find(TableName(database, name))
+		t := v.find(TableName(target.Database, target.Name))
 		if t == nil {
 			continue
 		}

@@ -81,7 +81,7 @@ type Options struct {
 	// Session carries the marks and heartbeats of the lock; nothing else may use it. Default: the Store's, where a long
 	// statement keeps the heart from beating.
 	Session store.Session
-	Writes  []string          // migrations: the tables (database.table) that will be written; database.*: all of it; ["*"]: any
+	Writes  []string          // migrations: the tables (database.table) that loads keep off; database.*: all of it; ["*"]: any
 	Note    func(text string) // told when waiting and when taking over; may be nil
 	// Loads: what was seen of the locks a moment ago, zero: nothing; and what is asked beside the last question, when nobody else can
 	// write the table any more; nil: nothing.

@@ -102,7 +102,7 @@ func (v View) Writer(s store.Scope, target string, unfinished func(run string) b
 		if dead && (c.Phase == phaseWaiting || c.Lock == own) && !unfinished(c.Run) {
 			continue
 		}
-		return &HeldError{What: "writing " + target, Owner: c.who(), Age: c.age(v.Now), Dead: dead}
+		return &HeldError{What: "writing or copying " + target, Owner: c.who(), Age: c.age(v.Now), Dead: dead}
 	}
 	return nil
 }
