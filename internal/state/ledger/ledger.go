@@ -27,7 +27,8 @@ const (
 	SourceEngine  = "engine"  // a task or a person loaded it past dbctl; taken from copy_history
 	SourceAdopted = "adopted" // --mark for all files of a load
 	SourcePerson  = "person"  // --mark for chosen files
-	// Of FileBegin: a migration filled the table with rows of the one whose id stands in the path (none: it lost the rows it had); the name of the load is its version.
+	// Of FileBegin: a migration filled the table with rows of the one whose id stands in the path (none: it lost the rows it had). The
+	// migration's version stands for the load's name.
 	SourceFilled = "filled"
 	// dbctl loaded it, and the engine knows nothing of it any more by the nature of things:
 	SourceCarried  = "carried"  // a migration rebuilt the table from its own rows: it stands under the new table's id, too
