@@ -303,8 +303,8 @@ func (q scope) inStage(i int, store *state.Store) []string {
 	for _, rows := range q.readings(store, ledger.FileLoaded) {
 		words = append(words, "SELECT "+rows.path+" AS path, "+rows.url+" AS url, "+loadedColumns+rows.from)
 	}
-	return []string{"SELECT s.i AS i, s.path AS path, s.size, s.etag, s.mtime, s.matched, w.* EXCLUDE(path) FROM (" + strings.Join(words, " UNION ALL ") +
-		") AS w RIGHT JOIN (" + strings.Join(listed, " UNION ALL ") + ") AS s ON w.path = s.path"}
+	return []string{"SELECT s.i AS i, s.path AS path, s.size, s.etag, s.mtime, s.matched, w.* EXCLUDE(path) FROM (" +
+		strings.Join(words, " UNION ALL ") + ") AS w RIGHT JOIN (" + strings.Join(listed, " UNION ALL ") + ") AS s ON w.path = s.path"}
 }
 
 // recorded is what the engine remembers. Of a table with copy_dedup_full_path the names are whole URLs.

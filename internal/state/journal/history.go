@@ -359,7 +359,8 @@ func (j *Journal) Standing(ctx context.Context, target string) (lock.View, *lock
 		if r.Claim == nil {
 			// Who took over died too, and the claim with its list of tables is gone: it may be any table.
 			return h.Locks, &lock.HeldError{
-				What: "writing or copying " + target, Owner: r.Actor.OSUser + "@" + r.Actor.Host + " (run " + r.ID + ")", Age: h.Now.Sub(r.At), Dead: true,
+				What: "writing or copying " + target, Owner: r.Actor.OSUser + "@" + r.Actor.Host + " (run " + r.ID + ")",
+				Age: h.Now.Sub(r.At), Dead: true,
 			}, nil
 		}
 	}
