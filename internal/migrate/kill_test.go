@@ -47,23 +47,7 @@ func (w *world) through(g *grave) {
 var errOver = errors.New("the test is over")
 
 func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
-	g.mu.Lock()
-	dying := false
-	if req.Method == http.MethodPost && strings.HasSuffix(strings.TrimSuffix(req.URL.Path, "/"), "/v1/query") {
-		g.count++
-		b, _ := io.ReadAll(req.Body)
-		req.Body = io.NopCloser(strings.NewReader(string(b)))
-		g.texts = append(g.texts, string(b))
-		if g.at == -1 && strings.Contains(string(b), `"sql":"`+g.what) {
-			g.at = g.count
-		}
-		dying = g.count == g.at
-		if g.hook != nil {
-			g.hook(string(b))
-		}
-	}
-	dead := g.at > 0 && g.count >= g.at
-	g.mu.Unlock()
+	dying, dead := g.see(req)
 	if !dead {
 		return http.DefaultTransport.RoundTrip(req)
 	}
@@ -85,6 +69,26 @@ func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	<-g.end
 	return nil, errOver
+}
+
+// see counts a request, and says whether the process dies at it, or is dead. A hook that fails its test leaves by Goexit.
+func (g *grave) see(req *http.Request) (dying, dead bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if req.Method == http.MethodPost && strings.HasSuffix(strings.TrimSuffix(req.URL.Path, "/"), "/v1/query") {
+		g.count++
+		b, _ := io.ReadAll(req.Body)
+		req.Body = io.NopCloser(strings.NewReader(string(b)))
+		g.texts = append(g.texts, string(b))
+		if g.at == -1 && strings.Contains(string(b), `"sql":"`+g.what) {
+			g.at = g.count
+		}
+		dying = g.count == g.at
+		if g.hook != nil {
+			g.hook(string(b))
+		}
+	}
+	return dying, g.at > 0 && g.count >= g.at
 }
 
 // text is the i-th request, from 1.
