@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -96,7 +97,11 @@ func (s *Engine) sql(database string, statements ...string) ([][]string, error) 
 		method, path := http.MethodPost, "/v1/query"
 		for {
 			var a answer
-			if err := s.call(method, path, head, body, &a); err != nil {
+			err := s.call(method, path, head, body, &a)
+			if errors.Is(err, io.EOF) { // the connection ended first, which may have been an idle one: a query id runs once
+				err = s.call(method, path, head, body, &a)
+			}
+			if err != nil {
 				return nil, fmt.Errorf("%s\n%w", statement, err)
 			}
 			if len(a.Session) > 0 && string(a.Session) != "null" {
