@@ -76,6 +76,11 @@ func (s *Store) AcquireTable(ctx context.Context, database, target string, o Loc
 	return lock.AcquireTable(ctx, s.DB, database, target, o, s.Standing)
 }
 
+// Holdings says what the ledger has for tables, and whose rows they were filled with by migrations that the journal has not as put back.
+func (s *Store) Holdings(ctx context.Context, ids, names []string) ([]Holding, []Origin, error) {
+	return s.Ledger.Holdings(ctx, ids, names, s.UndoneSQL())
+}
+
 // SeeLocks looks at the locks: one request.
 func (s *Store) SeeLocks(ctx context.Context) (lock.View, error) { return lock.Look(ctx, s.DB) }
 

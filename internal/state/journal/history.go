@@ -121,6 +121,12 @@ func (j *Journal) unended() string {
 	return "(" + events(EventSchema) + " OR " + about + " AND " + subject + " IN (" + open + "))"
 }
 
+// UndoneSQL selects the migrations that were put back, or may be in part: run, a blank and version.
+func (j *Journal) UndoneSQL() string {
+	return "SELECT concat(run, ' ', to_string(version)) FROM " + j.db.Name(store.JournalTable) + " WHERE " + j.scope() + " AND " +
+		events(EventRolledBack, EventPartial, EventMarkUndone)
+}
+
 // short is up to how many rows a journal is read whole. To plan the query that folds a long one takes the server five times as long as to
 // read a short one: 130 ms and 25 ms.
 const short = 500

@@ -34,18 +34,17 @@ const holdingsSQL = `SELECT table_id, target, count(DISTINCT if(state = 'loaded'
   count_if(state = 'quarantined')::STRING, '', ''
 FROM LEDGER WHERE SCOPE AND state <> 'begin' AND (table_id IN (IDS) OR target IN (NAMES)) GROUP BY table_id, target
 UNION ALL SELECT table_id, '', '', '', path, to_int64(MOMENT)::STRING FROM LEDGER
-WHERE SCOPE AND state = 'begin' AND source = 'filled' AND table_id IN (IDS) AND concat(run, ' ', load_name) NOT IN (
-  SELECT concat(run, ' ', to_string(version)) FROM JOURNAL WHERE SCOPE AND event IN ('rolled_back', 'partial', 'mark_rolled_back'))`
+WHERE SCOPE AND state = 'begin' AND source = 'filled' AND table_id IN (IDS) AND concat(run, ' ', load_name) NOT IN (UNDONE)`
 
 // Holdings says what the ledger has for tables, by their ids and by names (db.table), and for those whose rows they were filled with;
-// the origins in the order of time.
-func (l *Ledger) Holdings(ctx context.Context, ids, names []string) ([]Holding, []Origin, error) {
+// the origins in the order of time. undone selects the migrations that were put back: run, blank, version.
+func (l *Ledger) Holdings(ctx context.Context, ids, names []string, undone string) ([]Holding, []Origin, error) {
 	var out []Holding
 	var origins []Origin
 	for asked := map[string]bool{}; len(ids) > 0 || len(names) > 0; {
 		res, err := l.db.Query(ctx, strings.NewReplacer(
 			"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(ids), "NAMES", sqltext.Literals(names),
-			"MOMENT", sqltext.Ident(ColAt), "JOURNAL", l.db.Name(store.JournalTable),
+			"MOMENT", sqltext.Ident(ColAt), "UNDONE", undone,
 		).Replace(holdingsSQL))
 		if err != nil {
 			if store.Missing(err) {
