@@ -58,23 +58,29 @@ func widgets(text string) map[string]func(*UI) {
 // ours are the control sequences that dbctl itself sends: colours, and the status line's.
 var ours = regexp.MustCompile("\x1b\\[(0|1|2|31|32|33)m|\r\x1b\\[K")
 
+// shown is all that a widget writes, 100 columns wide, its line of progress drawn at the end.
+func shown(o Options, show func(*UI)) string {
+	var out bytes.Buffer
+	o.Out, o.Err, o.Now, o.OutWidth, o.ErrWidth = &out, &out, func() time.Time { return at }, func() int { return 100 }, func() int { return 100 }
+	u := New(o)
+	show(u)
+	if s := statusOf(u); s != nil && s.now != nil {
+		u.mu.Lock()
+		s.draw()
+		u.mu.Unlock()
+	}
+	u.Close()
+	return out.String()
+}
+
 // TestHostileTexts: whatever a text holds, a terminal shows it and obeys none of it; no line begins with what it says.
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	for name, text := range hostile {
 		for what, show := range widgets(text) {
 			for _, o := range []Options{{}, {Verbose: true, FullSQL: true, OutColor: true, ErrColor: true}, {JSON: true}, {ErrTerminal: true}} {
-				var out bytes.Buffer
-				o.Out, o.Err, o.Now, o.ErrWidth = &out, &out, func() time.Time { return at }, func() int { return 100 }
-				u := New(o)
-				show(u)
-				if s := statusOf(u); s != nil && s.now != nil {
-					u.mu.Lock()
-					s.draw()
-					u.mu.Unlock()
-				}
-				u.Close()
-				got := ours.ReplaceAllString(out.String(), "")
+				out := shown(o, show)
+				got := ours.ReplaceAllString(out, "")
 				if i := strings.IndexFunc(got, func(r rune) bool { return r != '\n' && r != '\t' && obeyed(r) }); i >= 0 || !utf8.ValidString(got) {
 					t.Errorf("%s in %s (%+v): the output holds what a terminal obeys: %q", name, what, o.JSON, got)
 				}
@@ -83,7 +89,7 @@ func TestHostileTexts(t *testing.T) {
 						t.Errorf("%s in %s: a text of others begins a line: %q", name, what, got)
 					}
 				}
-				if o.OutColor && strings.Contains(out.String(), "a\x1b[31mb") {
+				if o.OutColor && strings.Contains(out, "a\x1b[31mb") {
 					t.Errorf("%s in %s: a text of others chooses a colour", name, what)
 				}
 			}

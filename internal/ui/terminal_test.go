@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hinshun/vt10x"
 )
@@ -86,18 +85,9 @@ func TestTerminal(t *testing.T) {
 	for name, text := range hostile {
 		for what, show := range widgets(text) {
 			for _, o := range []Options{{}, {Verbose: true, FullSQL: true, OutColor: true, ErrColor: true}, {JSON: true}, {ErrTerminal: true, ErrColor: true}} {
-				var out bytes.Buffer
-				o.Out, o.Err, o.Now, o.OutWidth, o.ErrWidth = &out, &out, func() time.Time { return at }, func() int { return 100 }, func() int { return 100 }
-				u := New(o)
-				show(u)
-				if s := statusOf(u); s != nil && s.now != nil {
-					u.mu.Lock()
-					s.draw()
-					u.mu.Unlock()
-				}
-				u.Close()
-				got := onTerminal(out.String())
-				lines, rest := plainly(out.String())
+				out := shown(o, show)
+				got := onTerminal(out)
+				lines, rest := plainly(out)
 				if !slices.Equal(got.lines, lines) || got.rest != rest {
 					t.Errorf("%s in %s (%+v): the terminal shows\n%s\n%s, want\n%s\n%s", name, what, o.JSON,
 						strings.Join(got.lines, "\n"), got.rest, strings.Join(lines, "\n"), rest)
