@@ -15,8 +15,7 @@ import (
 
 // List emits a LoadState for each load: its files by state, its rows and its last run; of a load with a window
 // the new files outside of it by themselves. It is a constant number of queries for all of them; where one of them cannot be asked (its
-// stage is not there), one more
-// for each.
+// stage is not there), one more for each.
 func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sink) error {
 	var jobs []*source.Load
 	var wrong []error // of loads that cannot be read: the others are listed all the same

@@ -72,8 +72,8 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		}
 	}
 	words := l.questions(plans, func(scope) bool { return true }, func(q scope, i int) []string { return q.words(i, l.Store) }, wordsTogether)
-	remembered := map[key]bool{} // the engine's names: all are there before the first of its rows is
-	outer := ctx
+	remembered := map[key]bool{} // the engine's names: its list notes all of them before it sends a row, and the loop waits for that
+	outer := ctx                 // of what is asked when the lanes are over
 	lanes, ctx := errgroup.WithContext(ctx)
 	lists := [...]*list{
 		{s: l.Look, parts: inStage},
