@@ -284,7 +284,8 @@ func (s *list) next(at key) (databend.Row, bool) {
 }
 
 // inStage lists what is there: size, etag, mtime, and whether it is one of the load's; where the listing is joined with the ledger's
-// words for loaded, a row for each.
+// words for loaded, a row for each. What is read of a word is computed behind the join: before it the server would do so for each row of the
+// ledger.
 func (q scope) inStage(i int, store *state.Store) []string {
 	where := ""
 	if q.glob != nil {
@@ -292,8 +293,8 @@ func (q scope) inStage(i int, store *state.Store) []string {
 	}
 	var listed []string
 	for _, p := range q.prefixes {
-		listed = append(listed, "SELECT "+strconv.Itoa(i)+" AS i, name AS path, size, coalesce(md5, '') AS etag, "+
-			"to_int64(TRY_CAST(last_modified AS TIMESTAMP)) AS mtime, "+q.job.Matches("name")+" AS matched FROM LIST_STAGE(location=>"+
+		listed = append(listed, "SELECT "+strconv.Itoa(i)+" AS i, name AS path, size AS listed_size, coalesce(md5, '') AS listed_etag, "+
+			"to_int64(TRY_CAST(last_modified AS TIMESTAMP)) AS listed_mtime, "+q.job.Matches("name")+" AS matched FROM LIST_STAGE(location=>"+
 			sqltext.Literal("@"+q.job.Copy.Stage+"/"+p)+")"+where)
 	}
 	if !q.joined() {
@@ -301,9 +302,9 @@ func (q scope) inStage(i int, store *state.Store) []string {
 	}
 	var words []string
 	for _, rows := range q.readings(store, ledger.FileLoaded) {
-		words = append(words, "SELECT "+rows.path+" AS path, "+rows.url+" AS url, "+loadedColumns+rows.from)
+		words = append(words, "SELECT "+rows.path+" AS path, "+rows.url+" AS url, * EXCLUDE(path)"+rows.from)
 	}
-	return []string{"SELECT s.i AS i, s.path AS path, s.size, s.etag, s.mtime, s.matched, w.* EXCLUDE(path) FROM (" +
+	return []string{"SELECT s.i AS i, s.path AS path, listed_size, listed_etag, listed_mtime, matched, w.url, " + loadedColumns + " FROM (" +
 		strings.Join(words, " UNION ALL ") + ") AS w RIGHT JOIN (" + strings.Join(listed, " UNION ALL ") + ") AS s ON w.path = s.path"}
 }
 
