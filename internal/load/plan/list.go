@@ -42,7 +42,7 @@ func (l *Planner) list(ctx context.Context, jobs []*source.Load, sink event.Sink
 	plans := make([]*Plan, len(jobs))
 	for i, j := range jobs {
 		plans[i] = l.newPlan(j, places[i], Want{Vanished: true})
-		plans[i].scope.rows = true
+		plans[i].scope.sums = true
 	}
 	if err := l.recent(ctx, false, plans...); err != nil {
 		return err

@@ -32,7 +32,7 @@ type scope struct {
 	verbose  bool           // name each file, whatever its state
 	force    bool           // whatever is known of them, they are to be loaded
 	vanished bool           // count what is no longer in the stage, too
-	rows     bool           // and how many rows those files brought
+	sums     bool           // and how many rows those files brought, and when
 }
 
 // seen is what the lists say of one path below the stage's root.
@@ -412,35 +412,38 @@ func (q scope) named(and, path string) string {
 	return and + strings.Join(all, " AND ")
 }
 
-// known counts, of all that the ledger has about the load's names, what its last word has for loaded or failed: names, and when it was
-// said, in microseconds; and the rows of all that are in the table. That may be a hundred times what is listed: it groups numbers.
+// known is counted for one plan.
 func (q scope) known(i int, store *state.Store) string {
 	id := sqltext.Ident
-	path, rows, glob := "''", "0", ""
-	if q.verbose {
-		path = "path"
-	}
-	if q.rows {
-		rows = "arg_max(if(st IN ('new', 'undone'), 0, n), said)"
-	}
+	glob := ""
 	if q.glob != nil {
 		glob = " WHERE regexp_like(path, " + sqltext.Literal(q.glob.String()) + ", 'c')"
 	}
-	var rowsHere []string
-	for _, rows := range q.rowsHere(store) {
-		rowsHere = append(rowsHere, "SELECT "+rows.path+" AS path, to_int64("+id(ledger.ColAt)+") AS said, "+id(ledger.ColState)+" AS st, "+
-			id(ledger.ColRows)+" AS n"+rows.from)
+	var rows []string
+	for _, here := range q.rowsHere(store) {
+		rows = append(rows, fmt.Sprintf("SELECT %d AS i, %s AS path, to_int64(%s) AS said, %s AS st, %s AS n%s",
+			i, here.path, id(ledger.ColAt), id(ledger.ColState), id(ledger.ColRows), here.from))
 	}
-	return strings.NewReplacer(
-		"{PLAN}", strconv.Itoa(i), "{NAMED}", path, "{ROWS}", rows, "{GLOB}", glob,
-		"{ROWS_HERE}", strings.Join(rowsHere, " UNION ALL "),
-	).Replace(`
-SELECT {PLAN}, p, sum(tried), sum(greatest(n, 0)), max(if(tried = 1, w, 0)), max(loaded) FROM (
-  SELECT {NAMED} AS p, n, bit_and(w, 1) AS tried, bit_shift_right(w, 1) AS w, loaded FROM (
-    SELECT path, max(said*2 + if(st IN ('loaded', 'failed'), 1, 0)) AS w, max(if(st = 'loaded', said, 0)) AS loaded, {ROWS} AS n
-    FROM ({ROWS_HERE}){GLOB} GROUP BY 1
-  )
-) WHERE tried = 1 OR n > 0 GROUP BY p`)
+	return counted("("+strings.Join(rows, " UNION ALL ")+")"+glob, q.verbose, q.sums)
+}
+
+// counted asks how many names there are of each plan whose last word is loaded or failed; and, where sums is set, how many rows of all its
+// names are in the table, and, in microseconds, when the last word was said and when the last file was loaded. It reads rows of the ledger
+// (i, path, said, st, n), which may be a hundred times what is listed: it groups numbers, and what nobody asks for is left out.
+func counted(rows string, named, sums bool) string {
+	path, more, told, also := "''", "", "0, 0, 0", ""
+	if named {
+		path = "path"
+	}
+	if sums {
+		more = ", max(if(st = 'loaded', said, 0)) AS loaded, arg_max(if(st IN ('new', 'undone'), 0, n), said) AS n"
+		told = "sum(greatest(n, 0)), max(w % 2 * bit_shift_right(w, 1)), max(loaded)"
+		also = " OR n > 0"
+	}
+	return strings.NewReplacer("{NAMED}", path, "{MORE}", more, "{TOLD}", told, "{ALSO}", also, "{ROWS}", rows).Replace(`
+SELECT i, {NAMED} AS p, sum(w % 2), {TOLD} FROM (
+  SELECT i, path, max(said*2 + if(st IN ('loaded', 'failed'), 1, 0)) AS w{MORE} FROM {ROWS} GROUP BY i, path
+) WHERE w % 2 = 1{ALSO} GROUP BY i, p`)
 }
 
 // covers reports whether a path is one that the plan is about. Of a COPY with FILES that is no other, also in what is no longer listed.

@@ -183,12 +183,12 @@ func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
 
 // known asks what the ledger has for loaded or failed, listed or not, where a plan wants to know what has vanished.
 func (l *Planner) known(ctx context.Context, plans []*Plan) error {
-	var named, rows bool
+	var named, sums bool
 	for _, p := range plans {
-		named, rows = named || p.scope.verbose, rows || p.scope.rows
+		named, sums = named || p.scope.verbose, sums || p.scope.sums
 	}
 	parts := l.questions(plans, func(q scope) bool { return q.vanished },
-		func(q scope, i int) []string { return []string{q.known(i, l.Store)} }, knownTogether(named, rows))
+		func(q scope, i int) []string { return []string{q.known(i, l.Store)} }, knownTogether(named, sums))
 	if len(parts) == 0 {
 		return nil
 	}

@@ -56,19 +56,7 @@ func (l *Planner) questions(plans []*Plan, wants func(scope) bool, one func(scop
 const wordsTogether = `SELECT loads.i AS i, {PATH} AS path, {URL} AS url, {WORD} {FROM}({PLAIN} OR {HERE} AND {FOLDER})`
 
 // knownTogether are scope.known of many.
-func knownTogether(named, rows bool) string {
-	path, n := "''", "0"
-	if named {
-		path = "path"
-	}
-	if rows {
-		n = "arg_max(if({STATE} IN ('new', 'undone'), 0, {ROWS}), {SAID})"
-	}
-	return `
-SELECT i, p, sum(tried), sum(greatest(n, 0)), max(if(tried = 1, w, 0)), max(loaded) FROM (
-  SELECT i, ` + path + ` AS p, n, bit_and(w, 1) AS tried, bit_shift_right(w, 1) AS w, loaded FROM (
-    SELECT loads.i AS i, {BELOW} AS path, max(to_int64({SAID})*2 + if({STATE} IN ('loaded', 'failed'), 1, 0)) AS w,
-      max(if({STATE} = 'loaded', to_int64({SAID}), 0)) AS loaded, ` + n + ` AS n {FROM_LEDGER} AND {HERE} GROUP BY 1, 2
-  )
-) WHERE tried = 1 OR n > 0 GROUP BY i, p`
+func knownTogether(named, sums bool) string {
+	return counted("(SELECT loads.i AS i, {BELOW} AS path, to_int64({SAID}) AS said, {STATE} AS st, {ROWS} AS n {FROM_LEDGER} AND {HERE})",
+		named, sums)
 }
