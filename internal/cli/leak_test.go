@@ -130,52 +130,42 @@ func everyCommand() []string {
 
 // leakWorld runs the commands in a project whose secrets LEAK0, LEAK1, … have these values.
 func leakWorld(t *testing.T, values ...string) {
-	env := databendtest.New(t)
-	dir := t.TempDir()
-	c := env.Config
-	write(t, dir, "dbctl.yaml", fmt.Sprintf(`project: leaks
-default_env: test
-environments:
-  test: { dsn: "databend://%s@%s:%d/%s?sslmode=disable", password: TEST_PASSWORD, state_database: %s }
-`, c.User, c.Host, c.Port, env.Database, env.StateDB))
-	process := map[string]string{"TEST_PASSWORD": c.Password.Reveal()}
+	w := databendtest.New(t).Project(t, "leaks")
+	stage := "s_" + w.Database // stages belong to the account
+	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
 	var makes, drops strings.Builder
 	var secrets, texts, told []string
 	for i, value := range values {
-		name, connection := fmt.Sprintf("LEAK%d", i), fmt.Sprintf("leak%d_%s", i, env.Database)
+		name, connection := fmt.Sprintf("LEAK%d", i), fmt.Sprintf("leak%d_%s", i, w.Database)
 		secret := fmt.Sprintf("{{ secret %q }}", name)
 		fmt.Fprintf(&makes, "CREATE OR REPLACE CONNECTION %s STORAGE_TYPE = 's3' ACCESS_KEY_ID = %s SECRET_ACCESS_KEY = 'x%sy';\n", connection, secret, secret)
 		fmt.Fprintf(&drops, "DROP CONNECTION %s;\n", connection)
 		oneLine := strings.ReplaceAll(value, "\n", " ")
 		secrets, texts, told = append(secrets, secret), append(texts, oneLine), append(told, leaks(value)...)
-		process[name], process[fmt.Sprintf("KEY_OF_OTHERS%d", i)] = value, value
-		env.Put(t, fmt.Sprintf("x/bad%d.csv", i), []byte(oneLine+"\n"))
+		w.Variables[name], w.Variables[fmt.Sprintf("KEY_OF_OTHERS%d", i)] = value, value
+		w.Put(t, fmt.Sprintf("x/bad%d.csv", i), []byte(oneLine+"\n"))
 	}
-	process["DBCTL_LABEL"] = "build " + strings.Join(texts, " and ")
-	write(t, dir, "migrations/00001_a.sql", "-- +goose Up\n"+makes.String()+"CREATE TABLE t (a INT);\n-- +goose Down\nDROP TABLE t;\n"+drops.String())
-	write(t, dir, "migrations/00002_b.sql", "-- +goose Up\nALTER TABLE t ADD COLUMN b INT;\n"+
+	w.Variables["DBCTL_LABEL"] = "build " + strings.Join(texts, " and ")
+	w.Write("migrations/00001_a.sql", "-- +goose Up\n"+makes.String()+"CREATE TABLE t (a INT);\n-- +goose Down\nDROP TABLE t;\n"+drops.String())
+	w.Write("migrations/00002_b.sql", "-- +goose Up\nALTER TABLE t ADD COLUMN b INT;\n"+
 		"SELECT to_date(concat("+strings.Join(secrets, ", ' ', ")+"));\n-- +goose Down\nSELECT 1;\n")
-	write(t, dir, "loads/l.sql", "COPY INTO t (a) FROM (SELECT $1::INT FROM @s/) FILE_FORMAT = (TYPE = CSV);\n")
-	write(t, dir, "loads/carry.sql",
-		"COPY INTO t (a) FROM (SELECT lower(concat("+strings.Join(secrets, ", ' ', ")+", $1)) FROM @s/) FILE_FORMAT = (TYPE = CSV);\n")
-	env.SQL(t, "CREATE TABLE theirs (a INT)", env.StageSQL("s", "x/", "CSV"))
-	env.Put(t, "x/good.csv", []byte("1\n"))
+	w.Write("loads/l.sql", "COPY INTO t (a) FROM (SELECT $1::INT FROM @"+stage+"/) FILE_FORMAT = (TYPE = CSV);\n")
+	w.Write("loads/carry.sql",
+		"COPY INTO t (a) FROM (SELECT lower(concat("+strings.Join(secrets, ", ' ', ")+", $1)) FROM @"+stage+"/) FILE_FORMAT = (TYPE = CSV);\n")
+	w.SQL(t, "CREATE TABLE theirs (a INT)", w.StageSQL(stage, "x/", "CSV"))
+	w.Put(t, "x/good.csv", []byte("1\n"))
 	var all bytes.Buffer
 	run := func(args ...string) {
-		var out, errs bytes.Buffer
-		Main(Process{
-			Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Dir: dir,
-			Getenv: func(name string) (string, bool) { v, ok := process[name]; return v, ok }, IsTerminal: func(any) bool { return false },
-		})
-		fmt.Fprintf(&all, "$ %s\n%s%s\n", args[0], out.String(), errs.String())
-		for line := range strings.Lines(out.String()) {
+		got := dbctl(w.Variables, w.Dir, args...)
+		fmt.Fprintf(&all, "$ %s\n%s%s\n", args[0], got.out, got.errors)
+		for line := range strings.Lines(got.out) {
 			if args[len(args)-1] == "--json" && !json.Valid([]byte(line)) {
 				t.Errorf("%s: no JSON: %s", args, line)
 			}
 		}
 		for _, l := range told {
-			if strings.Contains(out.String(), l) || strings.Contains(errs.String(), l) {
-				t.Errorf("%v shows %q:\n%s%s", args, l, out.String(), errs.String())
+			if strings.Contains(got.out, l) || strings.Contains(got.errors, l) {
+				t.Errorf("%v shows %q:\n%s%s", args, l, got.out, got.errors)
 			}
 		}
 	}
@@ -218,7 +208,7 @@ environments:
 		{"migrate", "recover"},
 		{"migrate", "restore", "1"},
 		{"unlock"},
-		{"load", "create", "made", "--from", "@s/x/"},
+		{"load", "create", "made", "--from", "@" + stage + "/x/"},
 	}
 	for i, secret := range secrets {
 		carried := fmt.Sprintf("SELECT %s, upper(%[1]s), left(%[1]s, 12), [%[1]s], (%[1]s, 1), json_object('a', %[1]s)", secret)
@@ -235,7 +225,7 @@ environments:
 		}
 	}
 	for _, table := range []string{"journal", "ledger"} {
-		rows := env.SQL(t, "SELECT * FROM "+env.StateDB+"."+table)
+		rows := w.SQL(t, "SELECT * FROM "+w.StateDB+"."+table)
 		if len(rows) == 0 {
 			t.Errorf("the %s is empty: nothing is proved", table)
 		}
@@ -245,7 +235,7 @@ environments:
 			}
 		}
 	}
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(w.Dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,8 +96,7 @@ func TestScript(t *testing.T) {
 
 // setup gives a script its project, its server's names and the secrets.
 func setup(e *testscript.Env, env *databendtest.Env) error {
-	e.Setenv("DSN", fmt.Sprintf("databend://%s@%s:%d/%s?sslmode=disable",
-		url.UserPassword(env.Config.User, env.Config.Password.Reveal()), env.Config.Host, env.Config.Port, env.Database))
+	e.Setenv("DSN", env.DSN(""))
 	e.Setenv("DB", env.Database)
 	e.Setenv("STATEDB", env.StateDB)
 	e.Setenv("BUCKET", env.Bucket)

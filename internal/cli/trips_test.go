@@ -23,35 +23,34 @@ func BenchmarkTrips(b *testing.B) {
 	}
 	w := newFarWorld(b, trip)
 	for i := 1; i <= 41; i++ {
-		w.write(fmt.Sprintf("migrations/%05d_t%d.sql", i, i), fmt.Sprintf("-- +goose Up\nCREATE TABLE t%d (a INT, b STRING);\n-- +goose Down\nDROP TABLE t%d;\n", i, i))
+		w.Migration(i, fmt.Sprintf("CREATE TABLE t%d (a INT, b STRING);\n--down\nDROP TABLE t%[1]d;\n", i))
 	}
 	w.measure("up of 41", 66, 1, 0, "migrate", "up")
 	w.measure("up, nothing new", 6, 3, 0, "migrate", "up")
 	w.measure("migrate status", 6, 3, 0, "migrate", "status")
-	w.env.SQL(b, w.env.StageSQL(w.env.Database+"_s", "", "CSV"))
-	b.Cleanup(func() { w.env.SQL(b, "DROP STAGE IF EXISTS "+w.env.Database+"_s") })
+	w.SQL(b, w.StageSQL(w.Database+"_s", "", "CSV"))
+	b.Cleanup(func() { w.SQL(b, "DROP STAGE IF EXISTS "+w.Database+"_s") })
 	load := func(n int) {
-		w.write(fmt.Sprintf("loads/l%03d.sql", n), fmt.Sprintf("COPY INTO t%d FROM @%s_s/l%d/ PATTERN = '.*[.]csv' FILE_FORMAT = (TYPE = CSV);\n", n, w.env.Database, n))
+		w.Write(fmt.Sprintf("loads/l%03d.sql", n), fmt.Sprintf("COPY INTO t%d FROM @%s_s/l%d/ PATTERN = '.*[.]csv' FILE_FORMAT = (TYPE = CSV);\n", n, w.Database, n))
 	}
 	for n := range 6 {
 		load(n + 1)
-		w.env.Put(b, fmt.Sprintf("l%d/a.csv", n+1), []byte("1,a\n"))
+		w.Put(b, fmt.Sprintf("l%d/a.csv", n+1), []byte("1,a\n"))
 	}
 	w.measure("status", 6, 3, 0, "status")
 	w.measure("first load", 40, 1, 0, "load", "l001")
-	w.env.Put(b, "l1/b.csv", []byte("2,b\n"))
+	w.Put(b, "l1/b.csv", []byte("2,b\n"))
 	w.measure("load of one new file", 18, 1, 0, "load", "l001")
 	w.measure("load, nothing new", 8, 3, 0, "load", "l001")
-	w.write("loads/far.sql", fmt.Sprintf("COPY INTO t7 FROM 's3://%s/%sl7/' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' "+
+	w.Write("loads/far.sql", fmt.Sprintf("COPY INTO t7 FROM 's3://%s/%sl7/' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' "+
 		"ACCESS_KEY_ID = {{ secret \"FAR_KEY\" }} SECRET_ACCESS_KEY = {{ secret \"FAR_SECRET\" }}) PATTERN = '.*[.]csv' "+
-		"FILE_FORMAT = (TYPE = CSV);\n", w.env.Bucket, w.env.Prefix, w.env.S3.Endpoint))
-	b.Setenv("FAR_KEY", w.env.S3.Key)
-	b.Setenv("FAR_SECRET", w.env.S3.Secret.Reveal())
-	w.env.Put(b, "l7/a.csv", []byte("1,a\n"))
+		"FILE_FORMAT = (TYPE = CSV);\n", w.Bucket, w.Prefix, w.S3.Endpoint))
+	w.Variables["FAR_KEY"], w.Variables["FAR_SECRET"] = w.S3.Key, w.S3.Secret.Reveal()
+	w.Put(b, "l7/a.csv", []byte("1,a\n"))
 	w.run(0, "load", "far")
-	w.env.Put(b, "l7/b.csv", []byte("2,b\n"))
+	w.Put(b, "l7/b.csv", []byte("2,b\n"))
 	w.measure("load of one new file of a location", 21, 1, 0, "load", "far")
-	if err := os.Remove(filepath.Join(w.dir, "loads/far.sql")); err != nil {
+	if err := os.Remove(filepath.Join(w.Dir, "loads/far.sql")); err != nil {
 		b.Fatal(err)
 	}
 	w.run(0, "load", "--all")
@@ -71,20 +70,20 @@ func BenchmarkGrowth(b *testing.B) {
 			b.Errorf("%s took %s, want at most %s", what, took, most)
 		}
 	}
-	w.env.SQL(b, w.env.StageSQL(w.env.Database+"_s", "", "CSV"))
-	b.Cleanup(func() { w.env.SQL(b, "DROP STAGE IF EXISTS "+w.env.Database+"_s") })
+	w.SQL(b, w.StageSQL(w.Database+"_s", "", "CSV"))
+	b.Cleanup(func() { w.SQL(b, "DROP STAGE IF EXISTS "+w.Database+"_s") })
 	const loads, objects = 200, 600
 	for n := range loads {
-		w.env.SQL(b, fmt.Sprintf("CREATE TABLE g%d (a INT, b STRING)", n))
-		w.write(fmt.Sprintf("loads/g%03d.sql", n), fmt.Sprintf("COPY INTO g%d FROM @%s_s/g%d/ PATTERN = '.*[.]csv' FILE_FORMAT = (TYPE = CSV);\n", n, w.env.Database, n))
+		w.SQL(b, fmt.Sprintf("CREATE TABLE g%d (a INT, b STRING)", n))
+		w.Write(fmt.Sprintf("loads/g%03d.sql", n), fmt.Sprintf("COPY INTO g%d FROM @%s_s/g%d/ PATTERN = '.*[.]csv' FILE_FORMAT = (TYPE = CSV);\n", n, w.Database, n))
 		if n%10 == 0 {
-			w.env.Put(b, fmt.Sprintf("g%d/a.csv", n), []byte("1,a\n"))
+			w.Put(b, fmt.Sprintf("g%d/a.csv", n), []byte("1,a\n"))
 		}
 	}
 	w.run(0, "load", "g000") // the ledger knows something
 	within(fmt.Sprintf("load --list of %d loads", loads), 2*time.Second, "load", "--list")
 	for kind, create := range map[string]string{
-		"tables": "CREATE TABLE o%d (a INT)", "views": "CREATE VIEW o%d AS SELECT 1 AS a", "functions": w.env.Database + "_o%d",
+		"tables": "CREATE TABLE o%d (a INT)", "views": "CREATE VIEW o%d AS SELECT 1 AS a", "functions": w.Database + "_o%d",
 	} {
 		var text strings.Builder
 		text.WriteString("-- +goose Up\n")
@@ -95,64 +94,48 @@ func BenchmarkGrowth(b *testing.B) {
 				fmt.Fprintf(&text, create+";\n", n)
 			}
 		}
-		w.write("migrations/00001_many.sql", text.String())
+		w.Write("migrations/00001_many.sql", text.String())
 		within(fmt.Sprintf("migrate up --dry-run of %d %s", objects, kind), 3*time.Second, "migrate", "up", "--dry-run")
 	}
 	b.ReportMetric(0, "ns/op")
 }
 
-// newFarWorld is a project whose server is a round trip away.
+// farWorld is a project whose server is a round trip away.
+type farWorld struct {
+	*databendtest.Project
+	binary string
+	far    *databendtest.Far
+}
+
 func newFarWorld(b *testing.B, trip time.Duration) *farWorld {
 	b.Helper()
 	binary := filepath.Join(b.TempDir(), "dbctl")
 	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/dbctl").CombinedOutput(); err != nil {
 		b.Fatalf("build: %v\n%s", err, out)
 	}
-	w := &farWorld{b: b, binary: binary, dir: b.TempDir(), env: databendtest.New(b)}
-	w.far = databendtest.NewFar(b, w.env, trip)
-	w.write("dbctl.yaml", fmt.Sprintf("project: far\ndefault_env: far\nenvironments:\n  far:\n    dsn: \"databend://%s@%s:%d/%s?sslmode=disable\"\n"+
-		"    password: FAR_PASSWORD\n    state_database: %s\n", w.env.Config.User, w.far.Config.Host, w.far.Config.Port, w.env.Database, w.env.StateDB))
-	return w
-}
-
-type farWorld struct {
-	b      *testing.B
-	binary string
-	dir    string
-	env    *databendtest.Env
-	far    *databendtest.Far
-}
-
-func (w *farWorld) write(name, text string) {
-	w.b.Helper()
-	path := filepath.Join(w.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		w.b.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		w.b.Fatal(err)
-	}
+	env := databendtest.New(b)
+	far := databendtest.NewFar(b, env, trip)
+	env.Config = far.Config
+	return &farWorld{Project: env.Project(b, "far"), binary: binary, far: far}
 }
 
 func (w *farWorld) run(exit int, args ...string) time.Duration {
-	w.b.Helper()
-	c := exec.Command(w.binary, args...)
-	c.Dir = w.dir
-	c.Env = append(os.Environ(), "FAR_PASSWORD="+w.env.Config.Password.Reveal())
+	w.T.Helper()
+	c := w.Command(w.binary, args...)
 	w.far.Counts()
 	w.far.Path()
 	start := time.Now()
 	out, _ := c.CombinedOutput()
 	took := time.Since(start)
 	if got := c.ProcessState.ExitCode(); got != exit {
-		w.b.Fatalf("dbctl %v: exit %d, want %d\n%s", args, got, exit, out)
+		w.T.Fatalf("dbctl %v: exit %d, want %d\n%s", args, got, exit, out)
 	}
 	return took
 }
 
 // measure runs a command a few times, and takes the quickest: what else the machine does is not measured.
 func (w *farWorld) measure(what string, budget float64, times, exit int, args ...string) {
-	w.b.Helper()
+	w.T.Helper()
 	best := time.Duration(1 << 62)
 	var counts map[string]int
 	for range times {
@@ -162,12 +145,12 @@ func (w *farWorld) measure(what string, budget float64, times, exit int, args ..
 		time.Sleep(2 * trip) // what nobody waits for is still under way
 		counts = w.far.Counts()
 		if os.Getenv("DBCTL_PATH") != "" {
-			w.b.Log(strings.Join(w.far.Path(), "\n"))
+			w.T.Log(strings.Join(w.far.Path(), "\n"))
 		}
 	}
 	trips := float64(best) / float64(trip)
-	w.b.Logf("%-32s %5.1f trips of at most %2.0f   %v", what, trips, budget, counts)
+	w.T.Logf("%-32s %5.1f trips of at most %2.0f   %v", what, trips, budget, counts)
 	if trips > budget {
-		w.b.Errorf("%s: %.1f trips, want at most %.0f", what, trips, budget)
+		w.T.Errorf("%s: %.1f trips, want at most %.0f", what, trips, budget)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/url"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -50,7 +49,7 @@ func BenchmarkUp(b *testing.B) {
 				}
 				bare += time.Since(start)
 				for v := 1; v <= c.n; v++ {
-					w.migration(v, c.text("t", v)+";\n")
+					w.Migration(v, c.text("t", v)+";\n")
 				}
 				m, from := w.migrator(Options{}), w.srv.Requests()
 				start = time.Now()
@@ -67,26 +66,21 @@ func BenchmarkUp(b *testing.B) {
 
 // goose runs n migrations with stock goose over the driver's database/sql, and returns how long that took.
 func (w *world) goose(n int, text func(v int) string) time.Duration {
-	w.t.Helper()
+	w.T.Helper()
 	files := fstest.MapFS{}
 	for v := 1; v <= n; v++ {
 		files[fmt.Sprintf("%05d_m.sql", v)] = &fstest.MapFile{Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\n" + text(v) + ";\n")}
 	}
-	cfg := w.env.Config
-	dsn := url.URL{
-		Scheme: "databend", User: url.UserPassword(cfg.User, cfg.Password.Reveal()), Host: fmt.Sprintf("%s:%d", cfg.Host, cfg.Port),
-		Path: "/" + w.env.Database, RawQuery: "sslmode=disable",
-	}
-	db, err := sql.Open("databend", dsn.String())
+	db, err := sql.Open("databend", w.DSN(""))
 	w.must(err)
 	defer db.Close()
 	provider, err := goose.NewProvider("", db, files, goose.WithStore(smallest{}), goose.WithIsolateDDL(true), goose.WithLogger(goose.NopLogger()))
 	w.must(err)
 	start := time.Now()
-	done, err := provider.Up(w.t.Context())
+	done, err := provider.Up(w.T.Context())
 	w.must(err)
 	if len(done) != n {
-		w.t.Fatalf("goose applied %d of %d", len(done), n)
+		w.T.Fatalf("goose applied %d of %d", len(done), n)
 	}
 	return time.Since(start)
 }

@@ -9,17 +9,17 @@ import (
 // requests counts those of f in a connection of its own, the Connect included. The lock lives for long, so that no heartbeat, which
 // a slow machine gives time for, is counted.
 func (w *world) requests(f func(m *Migrator) error) int64 {
-	w.t.Helper()
+	w.T.Helper()
 	was := w.srv
 	defer func() { w.srv = was }()
-	w.connect(w.env.Config)
+	w.connect(w.Config)
 	w.must(f(w.migrator(Options{LockTTL: time.Hour})))
 	return w.srv.Requests()
 }
 
 func (w *world) countUp() int64 {
-	w.t.Helper()
-	return w.requests(func(m *Migrator) error { return m.Up(w.t.Context()) })
+	w.T.Helper()
+	return w.requests(func(m *Migrator) error { return m.Up(w.T.Context()) })
 }
 
 func TestRequestBudget(t *testing.T) {
@@ -40,21 +40,21 @@ func TestRequestBudget(t *testing.T) {
 			return err
 		}), 3)
 	}
-	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
 	atMost("first use, 1 statement", w.countUp(), 16+2)
 	nothing("1")
 	for v := 2; v <= 10; v++ {
-		w.migration(v, fmt.Sprintf("CREATE TABLE t%d (x INT);\n", v))
+		w.Migration(v, fmt.Sprintf("CREATE TABLE t%d (x INT);\n", v))
 	}
 	atMost("9 plain CREATEs", w.countUp(), 12+9+1)
 	nothing("10")
-	w.migration(11, "CREATE VIEW v1 AS SELECT 1 AS x;\nCREATE OR REPLACE VIEW v2 AS SELECT 2 AS x;\nCREATE TABLE u AS SELECT 1 AS x;\n")
+	w.Migration(11, "CREATE VIEW v1 AS SELECT 1 AS x;\nCREATE OR REPLACE VIEW v2 AS SELECT 2 AS x;\nCREATE TABLE u AS SELECT 1 AS x;\n")
 	atMost("3 statements, no plain CREATEs", w.countUp(), 12+6+2)
-	w.env.SQL(t, "INSERT INTO a VALUES (1)")
-	w.migration(12, "ALTER TABLE a ADD COLUMN y INT;\n")
+	w.SQL(t, "INSERT INTO a VALUES (1)")
+	w.Migration(12, "ALTER TABLE a ADD COLUMN y INT;\n")
 	atMost("ALTER of a table that holds data", w.countUp(), 12+2+2+1)
-	w.migration(13, "UPDATE a SET y = 1;\n")
+	w.Migration(13, "UPDATE a SET y = 1;\n")
 	atMost("DML", w.countUp(), 12+2+2+4)
-	w.migration(14, "ALTER TABLE t2 ADD COLUMN y INT;\n")
+	w.Migration(14, "ALTER TABLE t2 ADD COLUMN y INT;\n")
 	atMost("ALTER of a never-written table", w.countUp(), 12+2+2+1+3)
 }

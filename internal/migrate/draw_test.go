@@ -65,8 +65,8 @@ func (p *proofWorld) function() string {
 
 // A stage, internal or of the test's bucket.
 func (p *proofWorld) stage() string {
-	external := "URL = 's3://" + p.env.Bucket + "/{prefix}' CONNECTION = (ENDPOINT_URL = '" + p.env.S3.Endpoint + "' ACCESS_KEY_ID = '" +
-		p.env.S3.Key + "' SECRET_ACCESS_KEY = '" + p.env.S3.Secret.Reveal() + "' REGION = 'us-east-1')"
+	external := "URL = 's3://" + p.Bucket + "/{prefix}' CONNECTION = (ENDPOINT_URL = '" + p.S3.Endpoint + "' ACCESS_KEY_ID = '" +
+		p.S3.Key + "' SECRET_ACCESS_KEY = '" + p.S3.Secret.Reveal() + "' REGION = 'us-east-1')"
 	return p.one("", "", external) + " " + p.one("", "FILE_FORMAT = ("+p.one("TYPE = CSV", "TYPE = CSV SKIP_HEADER = 1", "TYPE = PARQUET",
 		"FORMAT_NAME = '{x}ff'")+")") + " " + p.one("", "COMMENT = 'it''s'")
 }

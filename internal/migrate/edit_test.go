@@ -10,23 +10,23 @@ import (
 func TestEditLoop(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE first (x INT);\n--down\nDROP TABLE first;\n")
-	w.migration(2, "CREATE TABLE a (x INT, y INT);\n--down\nDROP TABLE a;\n")
+	w.Migration(1, "CREATE TABLE first (x INT);\n--down\nDROP TABLE first;\n")
+	w.Migration(2, "CREATE TABLE a (x INT, y INT);\n--down\nDROP TABLE a;\n")
 	w.must(w.up())
 
-	w.migration(2, "-- why\nCREATE TABLE a (x INT,\n  y /* here */ INT);\n--down\nDROP TABLE a;\n")
+	w.Migration(2, "-- why\nCREATE TABLE a (x INT,\n  y /* here */ INT);\n--down\nDROP TABLE a;\n")
 	w.must(w.up())
 	if got := w.said(); w.states() != "1 applied, 2 applied" || !strings.Contains(got, "in comments and white space alone") {
 		t.Errorf("comments: got %s, said %s", w.states(), got)
 	}
-	w.migration(2, "CREATE TABLE a (x INT, {{ \"y\" }} INT);\n--down\nDROP TABLE a;\n")
+	w.Migration(2, "CREATE TABLE a (x INT, {{ \"y\" }} INT);\n--down\nDROP TABLE a;\n")
 	w.must(w.up())
 	if got := w.said(); w.states() != "1 applied, 2 applied" || !strings.Contains(got, "renders to the same text") {
 		t.Errorf("a template: got %s, said %s", w.states(), got)
 	}
 
 	for _, name := range []string{"b", "c"} {
-		w.migration(2, "CREATE TABLE "+name+" (x INT);\n--down\nDROP TABLE "+name+";\n")
+		w.Migration(2, "CREATE TABLE "+name+" (x INT);\n--down\nDROP TABLE "+name+";\n")
 		if got := w.states(); got != "1 applied, 2 edited" {
 			t.Errorf("edited to %s: got %s", name, got)
 		}
@@ -37,7 +37,7 @@ func TestEditLoop(t *testing.T) {
 	}
 
 	// The file is edited, and the journal's Down undoes what was applied.
-	w.migration(2, "CREATE TABLE d (x INT);\n--down\nDROP TABLE d;\n")
+	w.Migration(2, "CREATE TABLE d (x INT);\n--down\nDROP TABLE d;\n")
 	w.must(w.migrator(Options{}).Down(t.Context(), 0, true))
 	if got := w.tables(); got != "first" {
 		t.Errorf("down of an edited file: got tables %q, want first alone", got)

@@ -18,9 +18,9 @@ import (
 func TestOwnGround(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
 	w.must(w.up())
-	db, st := w.env.Database, w.env.StateDB
+	db, st := w.Database, w.StateDB
 	for sql, want := range map[string]string{
 		"DROP DATABASE " + db:                                      "own database",
 		"DROP DATABASE IF EXISTS " + db:                            "own database",
@@ -40,7 +40,7 @@ func TestOwnGround(t *testing.T) {
 		"CREATE OR REPLACE VIEW " + st + ".journal AS SELECT 1":    "state database",
 		"BEGIN;\nUPDATE " + st + ".journal SET name = '';\nCOMMIT": "state database",
 	} {
-		w.migration(2, "CREATE TABLE b (x INT);\n"+sql+";\n")
+		w.Migration(2, "CREATE TABLE b (x INT);\n"+sql+";\n")
 		var p *PlanError
 		if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Own || p.ExitCode() != 1 || p.Line < 3 || !strings.Contains(p.Msg, want) || p.Hint() == "" {
 			t.Errorf("%s: got %v, want it refused with the reason: %s", sql, err, want)
@@ -49,7 +49,7 @@ func TestOwnGround(t *testing.T) {
 	if got := w.tables(); got != "a" {
 		t.Errorf("got tables %q: something ran", got)
 	}
-	w.migration(2, "CREATE DATABASE IF NOT EXISTS "+db+";\nCREATE TABLE b AS SELECT count(*) AS n FROM "+st+".journal;\n--down\nDROP DATABASE "+db+";\n")
+	w.Migration(2, "CREATE DATABASE IF NOT EXISTS "+db+";\nCREATE TABLE b AS SELECT count(*) AS n FROM "+st+".journal;\n--down\nDROP DATABASE "+db+";\n")
 	w.must(w.up())
 	var p *PlanError
 	if err := w.migrator(Options{}).Down(t.Context(), 0, true); !errors.As(err, &p) || p.Kind != plan.Own {
@@ -61,11 +61,12 @@ func TestOwnGround(t *testing.T) {
 func TestOwnGroundShared(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.write("dbctl.yaml", fmt.Sprintf("project: p\ndefault_env: t\nenvironments:\n  t: { dsn: \"databend://u@host:1/%s\", state_database: %s }\n", w.env.Database, w.env.Database))
-	w.migration(1, "CREATE TABLE a (x INT);\n")
+	w.StateDB = w.Database
+	w.Configure("")
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
 	w.must(w.up())
-	for _, sql := range []string{"DROP TABLE journal", "DELETE FROM ledger", "DROP DATABASE " + w.env.Database} {
-		w.migration(2, sql+";\n")
+	for _, sql := range []string{"DROP TABLE journal", "DELETE FROM ledger", "DROP DATABASE " + w.Database} {
+		w.Migration(2, sql+";\n")
 		var p *PlanError
 		if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Own {
 			t.Errorf("%s: got %v, want it refused", sql, err)
@@ -77,16 +78,16 @@ func TestOwnGroundShared(t *testing.T) {
 func TestSecretsOfTheWayBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	k := w.env.Database + "_k"
-	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+k) })
+	k := w.Database + "_k"
+	t.Cleanup(func() { w.SQL(t, "DROP CONNECTION IF EXISTS "+k) })
 	w.secret["KEY"] = "first-key"
-	w.migration(1, "CREATE CONNECTION "+k+" STORAGE_TYPE='s3' ACCESS_KEY_ID='AK' SECRET_ACCESS_KEY={{ secret \"KEY\" }};\n")
+	w.Migration(1, "CREATE CONNECTION "+k+" STORAGE_TYPE='s3' ACCESS_KEY_ID='AK' SECRET_ACCESS_KEY={{ secret \"KEY\" }};\n")
 	w.must(w.up())
-	show := func() string { return fmt.Sprint(w.env.SQL(t, "DESC CONNECTION "+k)) }
+	show := func() string { return fmt.Sprint(w.SQL(t, "DESC CONNECTION "+k)) }
 	before := show()
 	delete(w.secret, "KEY")
 	const fail = "INSERT INTO nowhere VALUES (1);\n"
-	w.migration(2, "CREATE TABLE a (x INT);\nDROP CONNECTION "+k+";\n"+fail)
+	w.Migration(2, "CREATE TABLE a (x INT);\nDROP CONNECTION "+k+";\n"+fail)
 	var missing *secret.MissingError
 	if err := w.up(); !errors.As(err, &missing) || len(missing.Names) != 1 || !strings.Contains(w.said(), "KEY") {
 		t.Errorf("got %v, want KEY asked for\n%s", err, w.said())
@@ -100,7 +101,7 @@ func TestSecretsOfTheWayBack(t *testing.T) {
 		t.Errorf("got %v and %s, want a clean rollback to %s\n%s", err, show(), before, w.said())
 	}
 	delete(w.secret, "KEY")
-	w.migration(2, "-- dbctl: allow=irreversible \"nobody has the key any more\"\n--up\nDROP CONNECTION "+k+";\n")
+	w.Migration(2, "-- dbctl: allow=irreversible \"nobody has the key any more\"\n--up\nDROP CONNECTION "+k+";\n")
 	w.must(w.up())
 }
 
@@ -110,40 +111,40 @@ func TestSecretInACapturedText(t *testing.T) {
 	t.Parallel()
 	const value = "hunter2-and-somewhat-more"
 	w := newWorld(t)
-	cfg := w.env.Config
+	cfg := w.Config
 	cfg.Scrub = secret.NewScrubber()
 	cfg.Scrub.Add(secret.New(value))
 	nowhere := func() {
 		t.Helper()
-		rows := fmt.Sprint(w.env.SQL(t, "SELECT * FROM "+w.env.StateDB+".journal"),
-			w.env.SQL(t, "SELECT name, comment FROM system.tables_with_history WHERE database='"+w.env.StateDB+"'"))
+		rows := fmt.Sprint(w.SQL(t, "SELECT * FROM "+w.StateDB+".journal"),
+			w.SQL(t, "SELECT name, comment FROM system.tables_with_history WHERE database='"+w.StateDB+"'"))
 		if !strings.Contains(rows, "begin") || !strings.Contains(rows, "mark") || strings.Contains(rows, value) {
 			t.Errorf("the state database holds the value, or nothing: %s", rows)
 		}
 	}
 	w.connect(cfg)
-	w.migration(1, "CREATE TABLE a (x INT); CREATE TABLE b (x INT); CREATE TABLE kept (x INT);\n")
+	w.Migration(1, "CREATE TABLE a (x INT); CREATE TABLE b (x INT); CREATE TABLE kept (x INT);\n")
 	w.must(w.up())
-	w.env.SQL(t, "COMMENT ON TABLE a IS 'the key is "+value+"'")
-	w.migration(2, "ALTER TABLE b ADD COLUMN y INT;\nCOMMENT ON TABLE a IS 'ours';\n")
+	w.SQL(t, "COMMENT ON TABLE a IS 'the key is "+value+"'")
+	w.Migration(2, "ALTER TABLE b ADD COLUMN y INT;\nCOMMENT ON TABLE a IS 'ours';\n")
 	var refused *PlanError
 	if err := w.up(); !errors.As(err, &refused) || !strings.Contains(err.Error(), "a (a comment") || strings.Contains(err.Error(), value) {
 		t.Errorf("got %v", err)
 	}
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT count(*) FROM system.columns WHERE `table`='b' AND database='"+w.env.Database+"'")); got != "[[1]]" {
+	if got := fmt.Sprint(w.SQL(t, "SELECT count(*) FROM system.columns WHERE `table`='b' AND database='"+w.Database+"'")); got != "[[1]]" {
 		t.Errorf("b was altered: %s", got)
 	}
 	nowhere()
 
 	// While the run is under way.
-	w.env.SQL(t, "COMMENT ON TABLE a IS 'harmless'")
-	once := sync.OnceFunc(func() { w.env.SQL(t, "COMMENT ON TABLE a IS 'the key is "+value+"'") })
+	w.SQL(t, "COMMENT ON TABLE a IS 'harmless'")
+	once := sync.OnceFunc(func() { w.SQL(t, "COMMENT ON TABLE a IS 'the key is "+value+"'") })
 	cfg.Transport = behind{"ADD COLUMN y", once}
 	w.connect(cfg)
 	if err := w.up(); err == nil || !strings.Contains(err.Error(), "a (a comment") || strings.Contains(err.Error(), value) {
 		t.Errorf("got %v\n%s", err, w.said())
 	}
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT comment FROM system.tables WHERE name='a' AND database='"+w.env.Database+"'")); !strings.Contains(got, value) {
+	if got := fmt.Sprint(w.SQL(t, "SELECT comment FROM system.tables WHERE name='a' AND database='"+w.Database+"'")); !strings.Contains(got, value) {
 		t.Errorf("a was not left alone: %s", got)
 	}
 	nowhere()
@@ -154,21 +155,21 @@ func TestSecretInACapturedText(t *testing.T) {
 func TestDefinitionsThatAreNoMore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s, k := w.env.Database+"_s", w.env.Database+"_k"
+	s, k := w.Database+"_s", w.Database+"_k"
 	t.Cleanup(func() {
-		w.env.SQL(t, "DROP STAGE IF EXISTS "+s, "DROP STAGE IF EXISTS "+s+"i", "DROP CONNECTION IF EXISTS "+k)
+		w.SQL(t, "DROP STAGE IF EXISTS "+s, "DROP STAGE IF EXISTS "+s+"i", "DROP CONNECTION IF EXISTS "+k)
 	})
 	connection := func(key string) string {
 		return "CREATE CONNECTION " + k + " STORAGE_TYPE='s3' ACCESS_KEY_ID='" + key + "' SECRET_ACCESS_KEY='secret-" + key + "';\n"
 	}
-	w.migration(1, fmt.Sprintf("CREATE STAGE %s URL='s3://%s/%s' CONNECTION=(ENDPOINT_URL='%s' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY='%s' REGION='us-east-1') FILE_FORMAT=(TYPE=CSV);\n",
-		s, w.env.Bucket, w.env.Prefix, w.env.S3.Endpoint, w.env.S3.Key, w.env.S3.Secret.Reveal()))
-	w.migration(2, connection("first"))
+	w.Migration(1, fmt.Sprintf("CREATE STAGE %s URL='s3://%s/%s' CONNECTION=(ENDPOINT_URL='%s' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY='%s' REGION='us-east-1') FILE_FORMAT=(TYPE=CSV);\n",
+		s, w.Bucket, w.Prefix, w.S3.Endpoint, w.S3.Key, w.S3.Secret.Reveal()))
+	w.Migration(2, connection("first"))
 	w.must(w.up())
 	const fail = "INSERT INTO nowhere VALUES (1);\n"
 	try := func(what, text, want string) {
 		t.Helper()
-		w.migration(3, text+fail)
+		w.Migration(3, text+fail)
 		err := w.up()
 		var p *PlanError
 		var run *RunError
@@ -180,12 +181,12 @@ func TestDefinitionsThatAreNoMore(t *testing.T) {
 		}
 	}
 	try("a stage as we made it", "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=NDJSON);\n", "")
-	w.env.SQL(t, "CREATE STAGE "+s+"i")
+	w.SQL(t, "CREATE STAGE "+s+"i")
 	try("the format of an internal stage", "ALTER STAGE "+s+"i SET FILE_FORMAT=(TYPE=NDJSON);\n", "keeps its own files")
 	try("a connection as we made it", "DROP CONNECTION "+k+";\n", "")
-	w.env.SQL(t, "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=ORC)")
+	w.SQL(t, "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=ORC)")
 	try("a stage that a person altered", "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=NDJSON);\n", "was changed since")
-	w.migration(2, connection("second"))
+	w.Migration(2, connection("second"))
 	w.must(w.migrator(Options{}).Accept(t.Context(), 2, "the key was rotated by hand"))
 	try("a key that was edited and accepted", "DROP CONNECTION "+k+";\n", "stood in its file")
 }
@@ -194,12 +195,12 @@ func TestDefinitionsThatAreNoMore(t *testing.T) {
 func TestTwoSettings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	t.Cleanup(func() { w.env.SQL(t, "UNSET GLOBAL max_storage_io_requests", "UNSET GLOBAL week_start") })
+	t.Cleanup(func() { w.SQL(t, "UNSET GLOBAL max_storage_io_requests", "UNSET GLOBAL week_start") })
 	look := func() string {
-		return fmt.Sprint(w.env.SQL(t, "SELECT name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'parquet_rowgroup_hint_bytes') ORDER BY 1"))
+		return fmt.Sprint(w.SQL(t, "SELECT name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'parquet_rowgroup_hint_bytes') ORDER BY 1"))
 	}
 	before := look()
-	w.migration(1, "SET GLOBAL (parquet_rowgroup_hint_bytes, max_storage_io_requests) = (77, 'many');\n")
+	w.Migration(1, "SET GLOBAL (parquet_rowgroup_hint_bytes, max_storage_io_requests) = (77, 'many');\n")
 	err := w.up()
 	var run *RunError
 	if !errors.As(err, &run) || run.ExitCode() != 1 {
@@ -215,12 +216,12 @@ func TestTwoSettings(t *testing.T) {
 func TestMarksStayShort(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.env.SQL(t, "CREATE TABLE a (x INT) COMMENT='before'", "INSERT INTO a VALUES (1)")
+	w.SQL(t, "CREATE TABLE a (x INT) COMMENT='before'", "INSERT INTO a VALUES (1)")
 	var text strings.Builder
 	for i := range 50 {
 		fmt.Fprintf(&text, "ALTER TABLE a COMMENT = 'note %d';\n", i)
 	}
-	w.migration(1, text.String()+"CREATE TABLE z AS SELECT 1 AS x;\n")
+	w.Migration(1, text.String()+"CREATE TABLE z AS SELECT 1 AS x;\n")
 	before := w.look()
 	healthy := w.srv
 	g := newGrave(-1, false)
@@ -256,37 +257,37 @@ func TestMarksStayShort(t *testing.T) {
 func TestMissingDatabase(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	cfg := w.env.Config
+	cfg := w.Config
 	cfg.MayLackDatabase = true
 	w.connect(cfg)
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n--down\nDROP TABLE a;\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n--down\nDROP TABLE a;\n")
 	w.must(w.up())
 	before := w.look()
-	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\nCREATE TABLE b AS SELECT 1 AS x;\n")
+	w.Migration(2, "ALTER TABLE a ADD COLUMN y INT;\nCREATE TABLE b AS SELECT 1 AS x;\n")
 	w.cut("CREATE TABLE b", false, Options{})
 	w.connect(cfg)
-	other := w.env.Session(t)
+	other := w.Session(t)
 	sql := func(text string) {
 		t.Helper()
 		if _, err := other.Exec(t.Context(), databend.Statement{SQL: text}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sql("DROP DATABASE " + w.env.Database)
+	sql("DROP DATABASE " + w.Database)
 	err := w.recover(RollBack, "")
 	var run *RunError
 	if !errors.As(err, &run) || run.ExitCode() != 4 {
 		t.Errorf("recover without the database: got %v, want exit 4\n%s", err, w.said())
 	}
-	sql("UNDROP DATABASE " + w.env.Database)
+	sql("UNDROP DATABASE " + w.Database)
 	w.must(w.recover(RollBack, ""))
 	if diff := cmp.Diff(before, w.look()); diff != "" {
 		t.Errorf("after recover (-want +got):\n%s", diff)
 	}
-	sql("DROP DATABASE " + w.env.Database)
+	sql("DROP DATABASE " + w.Database)
 	if err := w.migrator(Options{}).Down(t.Context(), 0, true); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(run.Hint(), "UNDROP DATABASE") {
 		t.Errorf("down without the database: got %v, want exit 1 and a way out", err)
 	}
-	sql("UNDROP DATABASE " + w.env.Database)
+	sql("UNDROP DATABASE " + w.Database)
 	w.must(w.migrator(Options{}).Down(t.Context(), 0, true))
 }

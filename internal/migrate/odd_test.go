@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
 // TestTwoProjectsInOneDatabase lets two projects with one state database migrate one database: each has its own history and lock. One
@@ -15,17 +16,15 @@ import (
 func TestTwoProjectsInOneDatabase(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	other := &world{t: t, env: w.env, dir: t.TempDir(), srv: w.srv, secret: w.secret, events: w.events}
-	other.write("dbctl.yaml", fmt.Sprintf("project: q\ndefault_env: t\nenvironments:\n  t: { dsn: \"databend://u@host:1/%s\", state_database: %s }\n",
-		w.env.Database, w.env.StateDB))
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
-	other.migration(1, "CREATE TABLE b (x INT);\nINSERT INTO b VALUES (1);\n")
+	other := &world{Project: w.Env.Project(t, "q"), srv: w.srv, secret: w.secret, events: w.events}
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	other.Migration(1, "CREATE TABLE b (x INT);\nINSERT INTO b VALUES (1);\n")
 	w.must(w.up())
 	other.must(other.up())
 	before := w.look()
-	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\nCREATE OR REPLACE TABLE n AS SELECT 1 AS x;\n")
+	w.Migration(2, "ALTER TABLE a ADD COLUMN y INT;\nCREATE OR REPLACE TABLE n AS SELECT 1 AS x;\n")
 	w.cut("CREATE OR REPLACE TABLE n", false, Options{})
-	other.migration(2, "ALTER TABLE b ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
+	other.Migration(2, "ALTER TABLE b ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
 	if err := other.up(); !errors.As(err, &run) || run.ExitCode() != 1 {
 		t.Errorf("the other project: got %v, want a failure with nothing left\n%s", err, other.said())
@@ -50,9 +49,9 @@ func TestLongMigration(t *testing.T) {
 		statements = 2000
 	}
 	w := newWorld(t)
-	f := w.env.Database + "_f"
-	t.Cleanup(func() { w.env.SQL(t, "DROP FUNCTION IF EXISTS "+f) })
-	w.env.SQL(t, "CREATE TABLE a (x INT, y STRING COMMENT 'why') COMMENT = 'before'", "INSERT INTO a VALUES (1, 'one')")
+	f := w.Database + "_f"
+	t.Cleanup(func() { w.SQL(t, "DROP FUNCTION IF EXISTS "+f) })
+	w.SQL(t, "CREATE TABLE a (x INT, y STRING COMMENT 'why') COMMENT = 'before'", "INSERT INTO a VALUES (1, 'one')")
 	forms := []string{
 		"ALTER TABLE a ADD COLUMN c%d INT", "CREATE TABLE n%d (x INT)", "INSERT INTO a (x) VALUES (%d)", "ALTER TABLE a COMMENT = 'note %d'",
 		"CREATE OR REPLACE VIEW v AS SELECT %d AS x", "CREATE OR REPLACE FUNCTION " + f + " AS (x) -> x + %d", "ALTER TABLE a MODIFY COLUMN y COMMENT '%d'",
@@ -63,7 +62,7 @@ func TestLongMigration(t *testing.T) {
 		fmt.Fprintf(&text, forms[i%len(forms)]+";\n", i)
 	}
 	before := w.look()
-	w.migration(1, text.String()+"INSERT INTO nowhere VALUES (1);\n")
+	w.Migration(1, text.String()+"INSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
 	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || run.Statement != statements+1 {
 		t.Fatalf("got %v, want a failure at the last statement with nothing left\n%s", err, w.said())
@@ -71,13 +70,13 @@ func TestLongMigration(t *testing.T) {
 	if diff := cmp.Diff(before, w.look()); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
-	w.migration(1, text.String()+"CREATE TABLE z AS SELECT 1 AS x;\n")
+	w.Migration(1, text.String()+"CREATE TABLE z AS SELECT 1 AS x;\n")
 	w.cut("CREATE TABLE z", false, Options{})
 	w.must(w.recover(RollBack, ""))
 	if diff := cmp.Diff(before, w.look()); diff != "" {
 		t.Errorf("after recover (-before +after):\n%s", diff)
 	}
-	if n := w.env.SQL(t, "SELECT count(*) FROM system.user_functions WHERE name = '"+f+"'"); n[0][0] != "0" {
+	if n := w.SQL(t, "SELECT count(*) FROM system.user_functions WHERE name = '"+f+"'"); n[0][0] != "0" {
 		t.Errorf("the function is still there")
 	}
 }

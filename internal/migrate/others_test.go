@@ -18,7 +18,7 @@ const now = "SELECT 'now'"
 
 // meanwhile lets f run right before the server gets a statement, or so many requests later.
 func (w *world) meanwhile(statement string, later int, f func()) {
-	w.t.Helper()
+	w.T.Helper()
 	g := newGrave(0, false)
 	once, since := sync.OnceFunc(f), -1
 	g.hook = func(text string) {
@@ -44,7 +44,7 @@ func inLanes(t *testing.T, kinds []string, n int, play func(w *world, named func
 			named := func(texts ...string) []string {
 				out := make([]string, len(texts))
 				for i, s := range texts {
-					out[i] = strings.ReplaceAll(s, "{x}", w.env.Database+"_x")
+					out[i] = strings.ReplaceAll(s, "{x}", w.Database+"_x")
 				}
 				return out
 			}
@@ -59,7 +59,7 @@ func inLanes(t *testing.T, kinds []string, n int, play func(w *world, named func
 						todo = append(todo, "DROP "+kind+" IF EXISTS {x}")
 					}
 				}
-				w.env.SQL(t, named(todo...)...)
+				w.SQL(t, named(todo...)...)
 			}
 			t.Cleanup(func() {
 				if t.Failed() {
@@ -78,10 +78,10 @@ func inLanes(t *testing.T, kinds []string, n int, play func(w *world, named func
 
 // looked is what a query shows, and a SHOW of the object of that name.
 func (w *world) looked(query string) string {
-	w.t.Helper()
-	rows := w.env.SQL(w.t, query)
+	w.T.Helper()
+	rows := w.SQL(w.T, query)
 	if strings.HasPrefix(query, "SHOW ") {
-		rows = slices.DeleteFunc(rows, func(r []string) bool { return r[0] != w.env.Database+"_x" })
+		rows = slices.DeleteFunc(rows, func(r []string) bool { return r[0] != w.Database+"_x" })
 	}
 	return fmt.Sprint(rows)
 }
@@ -145,7 +145,7 @@ func TestOthersMeanwhile(t *testing.T) {
 	}
 	inLanes(t, kinds, len(cases), func(w *world, named func(...string) []string, i int) string {
 		tt := cases[i]
-		w.env.SQL(t, named(tt.before...)...)
+		w.SQL(t, named(tt.before...)...)
 		text := named(tt.statement)[0]
 		head := ""
 		if tt.before != nil {
@@ -154,8 +154,8 @@ func TestOthersMeanwhile(t *testing.T) {
 		if !strings.Contains(text, now) {
 			text = now + ";\n" + text
 		}
-		w.migration(1, head+text+";\nINSERT INTO nowhere VALUES (1);\n")
-		w.meanwhile(now, 0, func() { w.env.SQL(t, named(tt.theirs...)...) })
+		w.Migration(1, head+text+";\nINSERT INTO nowhere VALUES (1);\n")
+		w.meanwhile(now, 0, func() { w.SQL(t, named(tt.theirs...)...) })
 		err := w.up()
 		var run *RunError
 		var p *PlanError
@@ -183,11 +183,11 @@ func TestOthersMeanwhileAfterAKill(t *testing.T) {
 		t.Run(statement, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.migration(1, "SELECT 'now';\n"+statement+";\nCREATE TABLE u AS SELECT 1 AS x;\n")
+			w.Migration(1, "SELECT 'now';\n"+statement+";\nCREATE TABLE u AS SELECT 1 AS x;\n")
 			healthy := w.srv
 			g := newGrave(-1, false)
 			g.what = "CREATE TABLE u"
-			once := sync.OnceFunc(func() { w.env.SQL(t, "CREATE TABLE t (x INT)", "INSERT INTO t VALUES (7)") })
+			once := sync.OnceFunc(func() { w.SQL(t, "CREATE TABLE t (x INT)", "INSERT INTO t VALUES (7)") })
 			g.hook = func(text string) {
 				if strings.Contains(text, `"sql":"SELECT 'now'`) {
 					once()
@@ -205,7 +205,7 @@ func TestOthersMeanwhileAfterAKill(t *testing.T) {
 			w.srv = healthy
 			w.die()
 			w.must(w.recover(RollBack, ""))
-			if got := fmt.Sprint(w.env.SQL(t, "SELECT x FROM t")); got != "[[7]]" {
+			if got := fmt.Sprint(w.SQL(t, "SELECT x FROM t")); got != "[[7]]" {
 				t.Errorf("got %s, want theirs\n%s", got, w.said())
 			}
 		})
@@ -290,13 +290,13 @@ func TestOthersAfterOurs(t *testing.T) {
 	}
 	inLanes(t, kinds, len(cases), func(w *world, named func(...string) []string, i int) string {
 		tt := cases[i]
-		w.env.SQL(t, named(tt.before...)...)
+		w.SQL(t, named(tt.before...)...)
 		text := named(tt.ours)[0] + ";\nSELECT 'now';\n"
 		if tt.then != "" {
 			text += named(tt.then)[0] + ";\n"
 		}
-		w.migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
-		w.meanwhile(now, 0, func() { w.env.SQL(t, named(tt.theirs...)...) })
+		w.Migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
+		w.meanwhile(now, 0, func() { w.SQL(t, named(tt.theirs...)...) })
 		err := w.up()
 		var run *RunError
 		var p *PlanError

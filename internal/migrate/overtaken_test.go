@@ -14,15 +14,15 @@ import (
 func TestTransactionIsNotOvertakenByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE alone (n INT);\nINSERT INTO alone VALUES (1), (2);\n")
+	w.Migration(1, "CREATE TABLE alone (n INT);\nINSERT INTO alone VALUES (1), (2);\n")
 	w.must(w.up())
-	w.migration(2, "BEGIN;\nUPDATE alone SET n = n + 10;\nDELETE FROM alone WHERE n = 11;\nINSERT INTO alone VALUES (3);\nINSERT OVERWRITE alone SELECT n FROM alone;\nCOMMIT;\nINSERT INTO alone SELECT n FROM alone WHERE n > 99;\n")
+	w.Migration(2, "BEGIN;\nUPDATE alone SET n = n + 10;\nDELETE FROM alone WHERE n = 11;\nINSERT INTO alone VALUES (3);\nINSERT OVERWRITE alone SELECT n FROM alone;\nCOMMIT;\nINSERT INTO alone SELECT n FROM alone WHERE n > 99;\n")
 	w.must(w.up())
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT n FROM alone ORDER BY n")); got != "[[3] [12]]" {
+	if got := fmt.Sprint(w.SQL(t, "SELECT n FROM alone ORDER BY n")); got != "[[3] [12]]" {
 		t.Errorf("got rows %s, want 3 and 12", got)
 	}
 	sent := 0
-	for _, p := range w.env.Log(t) {
+	for _, p := range w.Log(t) {
 		if strings.HasPrefix(p.SQL, "UPDATE alone") {
 			sent++
 		}
@@ -37,11 +37,11 @@ func TestTransactionIsNotOvertakenByItself(t *testing.T) {
 func TestOvertakenTransactionRunsAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE overtaken (n INT);\nINSERT INTO overtaken SELECT number FROM numbers(5);\n")
+	w.Migration(1, "CREATE TABLE overtaken (n INT);\nINSERT INTO overtaken SELECT number FROM numbers(5);\n")
 	w.must(w.up())
-	w.migration(2, "INSERT INTO overtaken SELECT n + 500 FROM overtaken WHERE n < 500;\nINSERT INTO nosuch VALUES (1);\n")
-	w.env.Fault(t, databendtest.Fault{Action: "hold", Match: `^INSERT INTO overtaken SELECT n \+ 500`, Hold: 1})
-	other := w.env.Session(t)
+	w.Migration(2, "INSERT INTO overtaken SELECT n + 500 FROM overtaken WHERE n < 500;\nINSERT INTO nosuch VALUES (1);\n")
+	w.Fault(t, databendtest.Fault{Action: "hold", Match: `^INSERT INTO overtaken SELECT n \+ 500`, Hold: 1})
+	other := w.Session(t)
 	done := make(chan int)
 	stop := make(chan struct{})
 	go func() {
@@ -64,7 +64,7 @@ func TestOvertakenTransactionRunsAgain(t *testing.T) {
 	if err == nil {
 		t.Fatal("got no error of the statement that fails")
 	}
-	if got, want := fmt.Sprint(w.env.SQL(t, "SELECT count_if(n < 500), count_if(n >= 500 AND n < 1000), count_if(n >= 1000) FROM overtaken")), fmt.Sprintf("[[5 0 %d]]", theirs); got != want {
+	if got, want := fmt.Sprint(w.SQL(t, "SELECT count_if(n < 500), count_if(n >= 500 AND n < 1000), count_if(n >= 1000) FROM overtaken")), fmt.Sprintf("[[5 0 %d]]", theirs); got != want {
 		t.Errorf("got %s rows of before, of ours, of theirs, want %s (%v)\n%s", got, want, err, w.said())
 	}
 }

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/google/go-cmp/cmp"
 )
 
 // proofWorld is a catalogue of all kinds with random options, of which random migrations fail. {db} is the test's database, {x} the
@@ -45,21 +46,21 @@ func newProofWorld(t testing.TB, rnd *rand.Rand, setting [2]string) *proofWorld 
 	t.Helper()
 	w := newWorld(t)
 	w.remains()
-	t.Cleanup(func() { w.env.SQL(t, "UNSET GLOBAL ("+setting[0]+", "+setting[1]+")") })
-	p := &proofWorld{world: w, Rand: rnd, prefix: w.env.Database + "_", columns: map[string]string{}, setting: setting}
-	p.names = strings.NewReplacer("{db}", w.env.Database, "{x}", p.prefix, "{y}", p.prefix+"y", "{setting}", setting[0],
-		"{setting2}", setting[1], "{prefix}", w.env.Prefix)
+	t.Cleanup(func() { w.SQL(t, "UNSET GLOBAL ("+setting[0]+", "+setting[1]+")") })
+	p := &proofWorld{world: w, Rand: rnd, prefix: w.Database + "_", columns: map[string]string{}, setting: setting}
+	p.names = strings.NewReplacer("{db}", w.Database, "{x}", p.prefix, "{y}", p.prefix+"y", "{setting}", setting[0],
+		"{setting2}", setting[1], "{prefix}", w.Prefix)
 	return p
 }
 
 // remains lets a failed test's catalogue go with it.
 func (w *world) remains() {
-	prefix := w.env.Database + "\\\\_%"
-	w.t.Cleanup(func() {
+	prefix := w.Database + "\\\\_%"
+	w.T.Cleanup(func() {
 		drop := func(kind, sql string) {
-			for _, r := range w.env.SQL(w.t, sql) {
-				if strings.HasPrefix(r[0], w.env.Database+"_") && r[0] != w.env.StateDB {
-					_, _ = w.env.Err(w.t, "DROP "+kind+" IF EXISTS "+sqltext.Ident(r[0]))
+			for _, r := range w.SQL(w.T, sql) {
+				if strings.HasPrefix(r[0], w.Database+"_") && r[0] != w.StateDB {
+					_, _ = w.Err(w.T, "DROP "+kind+" IF EXISTS "+sqltext.Ident(r[0]))
 				}
 			}
 		}
@@ -100,11 +101,11 @@ func texts(columns []string) string {
 
 // shown is the query of what a system table shows in all columns but passing ones.
 func (p *proofWorld) shown(table, where string) string {
-	p.t.Helper()
+	p.T.Helper()
 	expression, ok := p.columns[table]
 	if !ok {
 		var names []string
-		for _, r := range p.env.SQL(p.t, "SELECT name FROM system.columns WHERE database='system' AND `table`='"+table+"'") {
+		for _, r := range p.SQL(p.T, "SELECT name FROM system.columns WHERE database='system' AND `table`='"+table+"'") {
 			if !slices.Contains(passing, r[0]) && !(p.isTwin && slices.Contains(identities, r[0])) {
 				names = append(names, r[0])
 			}
@@ -122,18 +123,18 @@ func (p *proofWorld) shown(table, where string) string {
 
 // ask asks queries of two columns at once; where that is refused one by one, and what is refused then is an answer too.
 func (p *proofWorld) ask(queries ...string) [][]string {
-	p.t.Helper()
+	p.T.Helper()
 	queries = slices.DeleteFunc(queries, func(q string) bool { return q == "" })
 	if len(queries) == 0 {
 		return nil
 	}
 	all := "(" + strings.Join(queries, ") UNION ALL (") + ")"
-	if rows, err := p.env.Try(all); err == nil {
+	if rows, err := p.Try(all); err == nil {
 		return rows
 	}
 	var out [][]string
 	for _, q := range queries {
-		rows, err := p.env.Try(q)
+		rows, err := p.Try(q)
 		if err != nil {
 			rows = [][]string{{"refused", refusal(err)}}
 		}
@@ -151,7 +152,7 @@ func refusal(err error) string {
 
 // print is everything that the engine shows of the catalogue, as sorted lines.
 func (p *proofWorld) print() []string {
-	p.t.Helper()
+	p.T.Helper()
 	var out []string
 	add := func(rows [][]string) {
 		for _, r := range rows {
@@ -160,7 +161,7 @@ func (p *proofWorld) print() []string {
 	}
 	mine := func(column string) string {
 		// A database that a restore has put aside has its name in it.
-		return fmt.Sprintf("(%[1]s='%[2]s' OR instr(%[1]s, '%[3]s') > 0) AND %[1]s<>'%[4]s'", column, p.env.Database, p.prefix, p.env.StateDB)
+		return fmt.Sprintf("(%[1]s='%[2]s' OR instr(%[1]s, '%[3]s') > 0) AND %[1]s<>'%[4]s'", column, p.Database, p.prefix, p.StateDB)
 	}
 	named := "left(name, " + fmt.Sprint(len(p.prefix)) + ")='" + p.prefix + "'"
 	queries := []string{p.shown("databases", mine("name"))}
@@ -177,9 +178,9 @@ func (p *proofWorld) print() []string {
 		fmt.Sprintf("SELECT 'setting', "+texts([]string{"name", "value", "level"})+" FROM system.settings WHERE name IN ('%s', '%s')",
 			p.setting[0], p.setting[1]))...))
 	// One by one: a CHECK of any database that is looked at may make it fail, also one of a test beside this.
-	for _, r := range p.env.SQL(p.t, "SELECT name FROM system.databases WHERE "+mine("name")) {
+	for _, r := range p.SQL(p.T, "SELECT name FROM system.databases WHERE "+mine("name")) {
 		q := p.shown("constraints", "database = "+sqltext.Quote(r[0]))
-		if code, _ := p.env.Err(p.t, q); code == databend.CodeSemantic {
+		if code, _ := p.Err(p.T, q); code == databend.CodeSemantic {
 			out = append(out, r[0]+": a CHECK names a renamed column")
 			continue
 		}
@@ -187,13 +188,13 @@ func (p *proofWorld) print() []string {
 	}
 	add(p.ask(p.rows(mine, false)...))
 	add(p.ask(p.rows(mine, true)...)) // what a view reads may be gone
-	for _, r := range p.env.SQL(p.t, "SELECT DISTINCT database, `table` FROM system.indexes WHERE type<>'AGGREGATING' AND "+mine("database")) {
-		if rows, err := p.env.Try("SHOW CREATE TABLE " + sqltext.Ident(r[0]) + "." + sqltext.Ident(r[1])); err == nil { // ASYNC shows there alone
+	for _, r := range p.SQL(p.T, "SELECT DISTINCT database, `table` FROM system.indexes WHERE type<>'AGGREGATING' AND "+mine("database")) {
+		if rows, err := p.Try("SHOW CREATE TABLE " + sqltext.Ident(r[0]) + "." + sqltext.Ident(r[1])); err == nil { // ASYNC shows there alone
 			add(rows)
 		}
 	}
 	for _, show := range []string{"SHOW CONNECTIONS", "SHOW NETWORK POLICIES", "SHOW FILE FORMATS"} {
-		for _, r := range p.env.SQL(p.t, show) {
+		for _, r := range p.SQL(p.T, show) {
 			if strings.HasPrefix(r[0], p.prefix) {
 				out = append(out, show+" "+strings.Join(r, " | "))
 			}
@@ -201,11 +202,11 @@ func (p *proofWorld) print() []string {
 	}
 	queries = nil
 	for _, kind := range []string{"role", "user"} {
-		for _, r := range p.env.SQL(p.t, "SELECT name FROM system."+kind+"s WHERE "+named) {
+		for _, r := range p.SQL(p.T, "SELECT name FROM system."+kind+"s WHERE "+named) {
 			queries = append(queries, "SELECT 'grant "+r[0]+"', grants FROM show_grants('"+kind+"', '"+r[0]+"')")
 		}
 	}
-	for _, r := range p.env.SQL(p.t, "SELECT name FROM system.stages WHERE stage_type='Internal' AND "+named) {
+	for _, r := range p.SQL(p.T, "SELECT name FROM system.stages WHERE stage_type='Internal' AND "+named) {
 		queries = append(queries, "SELECT 'file of "+r[0]+"', "+texts([]string{"name", "size"})+" FROM list_stage(location => '@"+r[0]+"')")
 	}
 	add(p.ask(queries...))
@@ -215,9 +216,9 @@ func (p *proofWorld) print() []string {
 
 // rows are queries of the rows of tables, or of views.
 func (p *proofWorld) rows(mine func(column string) string, views bool) []string {
-	p.t.Helper()
+	p.T.Helper()
 	columns, names := map[string][]string{}, []string{}
-	for _, r := range p.env.SQL(p.t, "SELECT c.database, c.`table`, c.name, t.engine FROM system.columns c JOIN system.tables t "+
+	for _, r := range p.SQL(p.T, "SELECT c.database, c.`table`, c.name, t.engine FROM system.columns c JOIN system.tables t "+
 		"ON c.database = t.database AND c.`table` = t.name WHERE "+mine("t.database")+" AND t.engine <> 'RANDOM'") { // whose rows are others each time
 		derived := r[3] == "VIEW" || r[3] == "STREAM"
 		// A table that a restore has put aside is not where its aggregating index reads it.
@@ -244,7 +245,7 @@ var ways = []string{"up", "up", "atomic", "down", "redo"}
 // play lets a random migration fail and says what is wrong with what is left. The class is read by the run itself: what it refuses as
 // irreversible did not begin, and what it runs it promised to undo.
 func (p *proofWorld) play(was []string, statements []string, way string, hand hand) (now []string, wrong string) {
-	p.t.Helper()
+	p.T.Helper()
 	p.version += 2
 	mark := fmt.Sprintf("t%d", 70000+p.version)
 	text := func(s ...string) string { return p.names.Replace(strings.Join(s, ";\n") + ";\n") }
@@ -253,22 +254,22 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 	kept := way == "down" || way == "redo"
 	switch way {
 	case "up":
-		p.migration(p.version, text(failed...))
+		p.Migration(p.version, text(failed...))
 	case "atomic":
-		p.migration(p.version, text(statements...))
-		p.migration(p.version+1, text("INSERT INTO {db}.nowhere VALUES (1)"))
+		p.Migration(p.version, text(statements...))
+		p.Migration(p.version+1, text("INSERT INTO {db}.nowhere VALUES (1)"))
 	case "down":
-		p.migration(p.version, "SELECT 1;\n--down\n"+text(failed...))
+		p.Migration(p.version, "SELECT 1;\n--down\n"+text(failed...))
 	case "redo":
-		p.migration(p.version, "SELECT to_int32(x) FROM gate;\n--down\n"+text(statements...))
+		p.Migration(p.version, "SELECT to_int32(x) FROM gate;\n--down\n"+text(statements...))
 	}
 	if kept {
 		if err := p.up(); err != nil {
-			p.t.Fatalf("%s: %v", statements, err)
+			p.T.Fatalf("%s: %v", statements, err)
 		}
 	}
 	if way == "redo" {
-		p.env.SQL(p.t, "INSERT INTO gate VALUES ('no number')")
+		p.SQL(p.T, "INSERT INTO gate VALUES ('no number')")
 		was = p.print()
 	}
 	healthy, theirs, did, depends := p.srv, was, false, false
@@ -276,10 +277,10 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 	p.meanwhile(p.names.Replace(at), later, func() {
 		for _, s := range hand.statements {
 			s = strings.NewReplacer("{mark}", mark, "{number}", mark[1:]).Replace(s)
-			code, _ := p.env.Err(p.t, p.names.Replace(s))
+			code, _ := p.Err(p.T, p.names.Replace(s))
 			did = did || code == 0
 			if p.twin != nil && code == 0 {
-				code, _ = p.twin.env.Err(p.t, p.twin.names.Replace(s))
+				code, _ = p.twin.Err(p.T, p.twin.names.Replace(s))
 				depends = depends || code != 0
 			}
 		}
@@ -291,18 +292,18 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 	m := p.migrator(Options{PlanOptions: PlanOptions{Atomic: way == "atomic"}})
 	switch way {
 	case "down":
-		err = m.Down(p.t.Context(), 0, true)
+		err = m.Down(p.T.Context(), 0, true)
 	case "redo":
-		err = m.Redo(p.t.Context())
+		err = m.Redo(p.T.Context())
 	default:
-		err = m.Up(p.t.Context())
+		err = m.Up(p.T.Context())
 	}
 	_ = m.Close()
 	p.srv = healthy
 	if !kept {
-		p.remove(p.version)
+		p.RemoveMigration(p.version)
 		if way == "atomic" {
-			p.remove(p.version + 1)
+			p.RemoveMigration(p.version + 1)
 		}
 	}
 	report := fmt.Sprintf("%v\n%s", err, p.said())
@@ -331,7 +332,7 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 		p.tally["reached the end"]++
 	}
 	if way == "redo" {
-		p.env.SQL(p.t, "TRUNCATE TABLE gate")
+		p.SQL(p.T, "TRUNCATE TABLE gate")
 		defer func() { now = p.print() }()
 	}
 	if hand.when != first && !did { // it was refused: all is as it was
@@ -343,7 +344,7 @@ func (p *proofWorld) play(was []string, statements []string, way string, hand ha
 		p.tally["that left a name"] += min(len(marked(theirs)), 1)
 	}
 	if did && hand.gone != "" && exit != "exit 4" && exit != "no error" {
-		if code, _ := p.env.Err(p.t, p.names.Replace(hand.gone)); code == 0 && len(p.env.SQL(p.t, p.names.Replace(hand.gone))) > 0 {
+		if code, _ := p.Err(p.T, p.names.Replace(hand.gone)); code == 0 && len(p.SQL(p.T, p.names.Replace(hand.gone))) > 0 {
 			return now, fmt.Sprintf("%s, and what they took away is back: %s", exit, report)
 		}
 	}
@@ -391,8 +392,8 @@ func (p *proofWorld) apart() string {
 		q.isTwin, q.columns = true, map[string]string{}
 		out := q.print()
 		for i, l := range out {
-			l = strings.ReplaceAll(l, p.env.Prefix, "{prefix}")
-			out[i] = passing.ReplaceAllString(strings.ReplaceAll(l, p.env.Database, "{db}"), "then")
+			l = strings.ReplaceAll(l, p.Prefix, "{prefix}")
+			out[i] = passing.ReplaceAllString(strings.ReplaceAll(l, p.Database, "{db}"), "then")
 		}
 		slices.Sort(out)
 		return out
@@ -442,7 +443,7 @@ func (p *proofWorld) unnamed(was, now []string, report string) string {
 				return strings.ContainsRune(" |`.'\"()",
 					r)
 			}), func(f string) bool {
-				return f != "" && f != p.env.Database && strings.Contains(report, f)
+				return f != "" && f != p.Database && strings.Contains(report, f)
 			})
 			if !named {
 				return line
@@ -523,7 +524,7 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand) {
 // make runs the statements of a setup and returns those that the engine took.
 func (p *proofWorld) make(setup []string) (made []string) {
 	for _, s := range setup {
-		if code, _ := p.env.Err(p.t, p.names.Replace(s)); code == 0 {
+		if code, _ := p.Err(p.T, p.names.Replace(s)); code == 0 {
 			made = append(made, s)
 		}
 	}

@@ -21,27 +21,27 @@ import (
 // cut runs up in a process that is killed right before its first request whose text begins with what, or, with sent, right after
 // the server did it.
 func (w *world) cut(what string, sent bool, o Options) {
-	w.t.Helper()
+	w.T.Helper()
 	healthy := w.srv
 	g := newGrave(-1, sent)
 	g.what = what
 	w.through(g)
 	m := w.migrator(o)
-	w.t.Cleanup(func() { close(g.end) })
+	w.T.Cleanup(func() { close(g.end) })
 	done := make(chan error, 1)
-	go func() { done <- m.Up(w.t.Context()) }()
+	go func() { done <- m.Up(w.T.Context()) }()
 	select {
 	case <-g.dead:
 	case err := <-done:
-		w.t.Fatalf("%q was never sent: %v", what, err)
+		w.T.Fatalf("%q was never sent: %v", what, err)
 	}
 	w.srv = healthy
 	w.die()
 }
 
 func (w *world) recover(how, reason string) error {
-	w.t.Helper()
-	return w.migrator(Options{LockWait: 10 * time.Minute}).Recover(w.t.Context(), how, reason)
+	w.T.Helper()
+	return w.migrator(Options{LockWait: 10 * time.Minute}).Recover(w.T.Context(), how, reason)
 }
 
 const three = "CREATE TABLE b (x INT);\nUSE {{ database }};\nALTER TABLE a ADD COLUMN y INT;\nUPDATE a SET y = 7;\nCREATE TABLE c AS SELECT * FROM a;\n"
@@ -49,9 +49,9 @@ const three = "CREATE TABLE b (x INT);\nUSE {{ database }};\nALTER TABLE a ADD C
 func TestNextCommandFindsAnUnfinishedRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
 	w.must(w.up())
-	w.migration(2, three)
+	w.Migration(2, three)
 	before := w.look()
 	w.cut("CREATE TABLE c AS", true, Options{})
 	if got, want := w.states(), "1 applied, 2 interrupted"; got != want {
@@ -90,17 +90,17 @@ func TestResume(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %v", c.what, c.sent), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.migration(1, "CREATE TABLE a (x INT);\n")
+			w.Migration(1, "CREATE TABLE a (x INT);\n")
 			w.must(w.up())
-			w.env.SQL(t, "INSERT INTO a VALUES (1), (2)")
-			w.migration(2, three)
-			w.migration(3, "CREATE TABLE d (x INT);\n")
+			w.SQL(t, "INSERT INTO a VALUES (1), (2)")
+			w.Migration(2, three)
+			w.Migration(3, "CREATE TABLE d (x INT);\n")
 			w.cut(c.what, c.sent, Options{})
 			w.must(w.recover(Resume, ""))
 			if got, want := w.states(), "1 applied, 2 applied, 3 pending"; got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
-			if got := fmt.Sprint(w.env.SQL(t, "SELECT x, y FROM c ORDER BY 1")); got != "[[1 7] [2 7]]" {
+			if got := fmt.Sprint(w.SQL(t, "SELECT x, y FROM c ORDER BY 1")); got != "[[1 7] [2 7]]" {
 				t.Errorf("got rows %s, want each statement to have run once", got)
 			}
 		})
@@ -110,10 +110,10 @@ func TestResume(t *testing.T) {
 func TestResumeThatFailsIsPutBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
 	w.must(w.up())
 	before := w.look()
-	w.migration(2, "CREATE TABLE b (x INT);\nALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(2, "CREATE TABLE b (x INT);\nALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
 	w.cut("ALTER TABLE a ADD", true, Options{})
 	err := w.recover(Resume, "")
 	var run *RunError
@@ -131,22 +131,22 @@ func TestResumeThatFailsIsPutBack(t *testing.T) {
 func TestAPersonsWord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\n")
-	w.migration(2, "CREATE TABLE b AS SELECT 1 AS x;\nCREATE TABLE c AS SELECT 1 AS x;\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
+	w.Migration(2, "CREATE TABLE b AS SELECT 1 AS x;\nCREATE TABLE c AS SELECT 1 AS x;\n")
 	w.cut("CREATE TABLE c", false, Options{})
 	var p *PlanError
 	if err := w.recover(MarkApplied, ""); !errors.As(err, &p) || p.ExitCode() != 2 {
 		t.Errorf("got %v, want a reason asked for", err)
 	}
-	w.env.SQL(t, "CREATE TABLE c (x INT)")
+	w.SQL(t, "CREATE TABLE c (x INT)")
 	w.must(w.recover(MarkApplied, "made c by hand"))
 	if got, want := w.states(), "1 applied, 2 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	w.must(w.up())
-	w.migration(3, "CREATE TABLE d AS SELECT 1 AS x;\nCREATE TABLE e AS SELECT 1 AS x;\n")
+	w.Migration(3, "CREATE TABLE d AS SELECT 1 AS x;\nCREATE TABLE e AS SELECT 1 AS x;\n")
 	w.cut("CREATE TABLE e", false, Options{})
-	w.env.SQL(t, "DROP TABLE d")
+	w.SQL(t, "DROP TABLE d")
 	w.must(w.recover(MarkRolledBack, "dropped d by hand"))
 	if got, want := w.states(), "1 applied, 2 applied, 3 rolled_back"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -159,14 +159,14 @@ func TestAPersonsWord(t *testing.T) {
 func TestPartial(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
 	w.must(w.up())
-	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(2, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
 	var once sync.Once
 	g := newGrave(0, false)
 	g.hook = func(text string) {
 		if strings.Contains(text, `"sql":"INSERT INTO nowhere`) {
-			once.Do(func() { w.env.SQL(t, "UPDATE a SET x = 5 WHERE true") })
+			once.Do(func() { w.SQL(t, "UPDATE a SET x = 5 WHERE true") })
 		}
 	}
 	w.through(g)
@@ -175,7 +175,7 @@ func TestPartial(t *testing.T) {
 	if !errors.As(err, &run) || run.ExitCode() != 4 || !slices.ContainsFunc(run.Outcomes, func(o event.Rollback) bool { return o.Outcome == "kept" && strings.Contains(o.Object, ".a") }) {
 		t.Fatalf("got %v with %+v, want exit 4 and table a kept", err, run)
 	}
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT x FROM a")); got != "[[5]]" {
+	if got := fmt.Sprint(w.SQL(t, "SELECT x FROM a")); got != "[[5]]" {
 		t.Errorf("got rows %s, want what the other session wrote", got)
 	}
 	if got, want := w.states(), "1 applied, 2 partial"; got != want {
@@ -191,7 +191,7 @@ func TestPartial(t *testing.T) {
 	if err := w.recover(RollBack, ""); !errors.As(err, &run) || run.ExitCode() != 4 {
 		t.Errorf("recover: got %v, want still exit 4", err)
 	}
-	w.env.SQL(t, "ALTER TABLE a DROP COLUMN y")
+	w.SQL(t, "ALTER TABLE a DROP COLUMN y")
 	w.must(w.recover(MarkRolledBack, "dropped y by hand"))
 	if got, want := w.states(), "1 applied, 2 rolled_back"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -201,11 +201,11 @@ func TestPartial(t *testing.T) {
 func TestAtomicAndRedo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n--down\nDROP TABLE a;\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n--down\nDROP TABLE a;\n")
 	w.must(w.up())
 	before := w.look()
-	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\n")
-	w.migration(3, "UPDATE a SET y = 1;\nCREATE TABLE b (x INT);\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(2, "ALTER TABLE a ADD COLUMN y INT;\n")
+	w.Migration(3, "UPDATE a SET y = 1;\nCREATE TABLE b (x INT);\nINSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
 	if err := w.migrator(Options{PlanOptions: PlanOptions{Atomic: true}}).Up(t.Context()); !errors.As(err, &run) || run.ExitCode() != 1 || len(run.Applied) != 0 {
 		t.Fatalf("got %v, want a clean rollback of the whole run", err)
@@ -216,9 +216,9 @@ func TestAtomicAndRedo(t *testing.T) {
 	if got, want := w.states(), "1 applied, 2 rolled_back, 3 rolled_back"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w.remove(2)
-	w.remove(3)
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO nowhere VALUES (1);\n--down\nDROP TABLE a;\n")
+	w.RemoveMigration(2)
+	w.RemoveMigration(3)
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO nowhere VALUES (1);\n--down\nDROP TABLE a;\n")
 	if err := w.migrator(Options{}).Redo(t.Context()); !errors.As(err, &run) || run.ExitCode() != 1 {
 		t.Fatalf("got %v, want a clean rollback", err)
 	}
@@ -233,10 +233,10 @@ func TestAtomicAndRedo(t *testing.T) {
 func TestDownFromTheJournal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
-	w.migration(2, "CREATE TABLE b (x INT);\n--down\nDROP TABLE b;\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
+	w.Migration(2, "CREATE TABLE b (x INT);\n--down\nDROP TABLE b;\n")
 	w.must(w.up())
-	w.remove(2)
+	w.RemoveMigration(2)
 	w.must(w.migrator(Options{}).Down(t.Context(), 1, false))
 	if got, want := w.tables(), "a"; got != want {
 		t.Errorf("got tables %q, want %q", got, want)
@@ -246,19 +246,19 @@ func TestDownFromTheJournal(t *testing.T) {
 func TestRedefine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	conn := w.env.Database + "_c"
-	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+conn) })
+	conn := w.Database + "_c"
+	t.Cleanup(func() { w.SQL(t, "DROP CONNECTION IF EXISTS "+conn) })
 	create := func(id string) string {
 		return fmt.Sprintf("CREATE CONNECTION %s STORAGE_TYPE='s3' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY={{ secret \"KEY\" }};\n", conn, id)
 	}
 	show := func() string {
-		return fmt.Sprint(w.env.SQL(t, "DESC CONNECTION "+conn))
+		return fmt.Sprint(w.SQL(t, "DESC CONNECTION "+conn))
 	}
 	w.secret["KEY"] = "first-key"
-	w.migration(1, create("AKfirst"))
+	w.Migration(1, create("AKfirst"))
 	w.must(w.up())
 	first := show()
-	w.migration(2, strings.Replace(create("AKsecond"), "CREATE", "CREATE OR REPLACE", 1)+"INSERT INTO nowhere VALUES (1);\n")
+	w.Migration(2, strings.Replace(create("AKsecond"), "CREATE", "CREATE OR REPLACE", 1)+"INSERT INTO nowhere VALUES (1);\n")
 	err := w.up()
 	var run *RunError
 	if !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(fmt.Sprint(run.Outcomes), "secrets as of now") {
@@ -271,16 +271,16 @@ func TestRedefine(t *testing.T) {
 	// One that is not ours.
 	other := newWorld(t)
 	other.secret["KEY"] = "k"
-	other.migration(1, strings.Replace(create("AKother"), "CREATE", "CREATE OR REPLACE", 1))
+	other.Migration(1, strings.Replace(create("AKother"), "CREATE", "CREATE OR REPLACE", 1))
 	var p *PlanError
 	if err := other.up(); !errors.As(err, &p) || p.Kind != plan.Adopt || show() != first {
 		t.Fatalf("got %v, want it refused", err)
 	}
-	other.migration(1, "-- dbctl: adopt \"it is\"\n--up\n"+strings.Replace(create("AKother"), "CREATE", "CREATE OR REPLACE", 1))
+	other.Migration(1, "-- dbctl: adopt \"it is\"\n--up\n"+strings.Replace(create("AKother"), "CREATE", "CREATE OR REPLACE", 1))
 	other.must(other.up())
-	other.migration(2, "DROP CONNECTION "+w.env.Database+"_d;\n")
-	w.env.SQL(t, "CREATE CONNECTION "+w.env.Database+"_d STORAGE_TYPE='s3' ACCESS_KEY_ID='a' SECRET_ACCESS_KEY='b'")
-	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+w.env.Database+"_d") })
+	other.Migration(2, "DROP CONNECTION "+w.Database+"_d;\n")
+	w.SQL(t, "CREATE CONNECTION "+w.Database+"_d STORAGE_TYPE='s3' ACCESS_KEY_ID='a' SECRET_ACCESS_KEY='b'")
+	t.Cleanup(func() { w.SQL(t, "DROP CONNECTION IF EXISTS "+w.Database+"_d") })
 	if err := other.up(); !errors.As(err, &p) || p.Kind != plan.Irreversible {
 		t.Errorf("got %v, want it refused: it could not be put back", err)
 	}
@@ -289,8 +289,8 @@ func TestRedefine(t *testing.T) {
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\n")
-	w.migration(2, "INSERT INTO a VALUES (1);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
+	w.Migration(2, "INSERT INTO a VALUES (1);\n")
 	var all sync.WaitGroup
 	errs := make([]error, 3)
 	for i := range errs {
@@ -307,7 +307,7 @@ func TestTwoAtOnce(t *testing.T) {
 			t.Errorf("run %d: got %v", i, err)
 		}
 	}
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT x FROM a")); got != "[[1]]" {
+	if got := fmt.Sprint(w.SQL(t, "SELECT x FROM a")); got != "[[1]]" {
 		t.Errorf("got rows %s, want the insert once", got)
 	}
 }
@@ -328,9 +328,9 @@ func TestOneStatementRanOrNot(t *testing.T) {
 					continue
 				}
 				w := newWorld(t)
-				w.env.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", "CREATE TABLE empty (x INT, y INT)", "CREATE VIEW v AS SELECT x FROM a")
+				w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", "CREATE TABLE empty (x INT, y INT)", "CREATE VIEW v AS SELECT x FROM a")
 				looks := map[bool]map[string]string{false: w.look()}
-				w.migration(1, statement+";\n")
+				w.Migration(1, statement+";\n")
 				w.cut(statement, sent, Options{})
 				w.must(w.recover(RollBack, ""))
 				ran := w.states() == "1 applied"
@@ -367,18 +367,18 @@ func TestGroupOfSoleStatements(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %v", statement, sent), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
-				w.env.SQL(t, "CREATE VIEW v AS SELECT 1 AS x")
+				w.SQL(t, "CREATE VIEW v AS SELECT 1 AS x")
 				for _, n := range []string{"a", "d", "e", "g"} {
-					w.env.SQL(t, "CREATE TABLE "+n+" (x INT, w INT)")
+					w.SQL(t, "CREATE TABLE "+n+" (x INT, w INT)")
 				}
 				for j, s := range statements {
-					w.migration(j+1, s+";\n")
+					w.Migration(j+1, s+";\n")
 				}
 				w.cut(statement, sent, Options{})
 				foreign := 0
 				if i < 4 && !sent {
 					// Objects that later migrations of the group make or change.
-					w.env.SQL(t, "CREATE TABLE h (x INT)", "ALTER TABLE d ADD COLUMN other INT")
+					w.SQL(t, "CREATE TABLE h (x INT)", "ALTER TABLE d ADD COLUMN other INT")
 					foreign = 1
 				}
 				w.must(w.recover(RollBack, ""))
@@ -391,13 +391,13 @@ func TestGroupOfSoleStatements(t *testing.T) {
 					t.Errorf("got %d versions applied, want %d", applied, want)
 				}
 				if foreign > 0 {
-					w.env.SQL(t, "DROP TABLE h")
+					w.SQL(t, "DROP TABLE h")
 				}
 				w.must(w.up())
 				if got := w.tables(); got != "b d e h k v" {
 					t.Errorf("got tables %q after going on", got)
 				}
-				if got := fmt.Sprint(w.env.SQL(t, "SELECT name FROM system.columns WHERE database=currentdatabase() AND `table` IN ('d', 'k') AND name IN ('w', 'y') ORDER BY 1")); got != "[[y] [y]]" {
+				if got := fmt.Sprint(w.SQL(t, "SELECT name FROM system.columns WHERE database=currentdatabase() AND `table` IN ('d', 'k') AND name IN ('w', 'y') ORDER BY 1")); got != "[[y] [y]]" {
 					t.Errorf("got columns %s", got)
 				}
 			})
@@ -410,11 +410,11 @@ func TestGroupOfSoleStatements(t *testing.T) {
 func TestPartialKeepsWhatWasFinished(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\n")
-	w.migration(2, "CREATE TABLE b (x INT);\n")
-	w.migration(3, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
+	w.Migration(2, "CREATE TABLE b (x INT);\n")
+	w.Migration(3, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO nowhere VALUES (1);\n")
 	g := newGrave(0, false)
-	once := sync.OnceFunc(func() { w.env.SQL(t, "ALTER TABLE a ADD COLUMN z INT") })
+	once := sync.OnceFunc(func() { w.SQL(t, "ALTER TABLE a ADD COLUMN z INT") })
 	g.hook = func(text string) {
 		if strings.Contains(text, `"sql":"INSERT INTO nowhere`) {
 			once()
@@ -444,9 +444,9 @@ func TestPartialKeepsWhatWasFinished(t *testing.T) {
 func TestLateOutcome(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\n")
-	w.migration(2, "CREATE TABLE b (x INT);\n")
-	w.migration(3, "CREATE TABLE c (x INT);\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
+	w.Migration(2, "CREATE TABLE b (x INT);\n")
+	w.Migration(3, "CREATE TABLE c (x INT);\nINSERT INTO nowhere VALUES (1);\n")
 	w.cut("INSERT INTO nowhere", false, Options{})
 	m := w.migrator(Options{LockWait: 10 * time.Minute})
 	h, err := m.store.History(t.Context())
@@ -455,8 +455,8 @@ func TestLateOutcome(t *testing.T) {
 	if !ok {
 		t.Fatal("nothing is unfinished")
 	}
-	w.env.SQL(t, "CREATE TABLE late AS SELECT * FROM "+w.env.StateDB+".journal WHERE event='plan' AND version<3",
-		"UPDATE late SET event='applied', event_id=concat('late', event_id), seq=seq+100", "INSERT INTO "+w.env.StateDB+".journal SELECT * FROM late", "DROP TABLE late")
+	w.SQL(t, "CREATE TABLE late AS SELECT * FROM "+w.StateDB+".journal WHERE event='plan' AND version<3",
+		"UPDATE late SET event='applied', event_id=concat('late', event_id), seq=seq+100", "INSERT INTO "+w.StateDB+".journal SELECT * FROM late", "DROP TABLE late")
 	w.must(run.PutBack(t.Context(), m.env, h, left))
 	if got := w.states(); got != "1 applied, 2 applied, 3 rolled_back" {
 		t.Errorf("got %q", got)
@@ -467,15 +467,15 @@ func TestLateOutcome(t *testing.T) {
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if !w.env.Embedded {
+	if !w.Embedded {
 		t.Skip("only the embedded engine loses answers on demand")
 	}
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
 	w.must(w.up())
-	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\n")
-	w.migration(3, "CREATE OR REPLACE VIEW v AS SELECT y FROM a;\n")
-	w.env.Fault(t, databendtest.Fault{Action: "drop_after", Match: "^ALTER TABLE a ADD"})
-	w.env.Fault(t, databendtest.Fault{Action: "html", Match: "^CREATE OR REPLACE VIEW"})
+	w.Migration(2, "ALTER TABLE a ADD COLUMN y INT;\n")
+	w.Migration(3, "CREATE OR REPLACE VIEW v AS SELECT y FROM a;\n")
+	w.Fault(t, databendtest.Fault{Action: "drop_after", Match: "^ALTER TABLE a ADD"})
+	w.Fault(t, databendtest.Fault{Action: "html", Match: "^CREATE OR REPLACE VIEW"})
 	err := w.up()
 	if err != nil {
 		// The answer that was no answer came before the statement ran: it did not, and nothing is left.
@@ -494,24 +494,24 @@ func TestLostAnswer(t *testing.T) {
 func TestUndoneFilesAreInTheLedger(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.env.Put(t, "in/zero.csv", []byte("9\n"))
-	stage := w.env.Database + "_s"
-	t.Cleanup(func() { w.env.SQL(t, "DROP STAGE IF EXISTS "+stage) })
-	url := "s3://" + w.env.Bucket + "/" + w.env.Prefix
-	w.env.SQL(t, fmt.Sprintf("CREATE STAGE %s URL='%s' CONNECTION=(ENDPOINT_URL='%s' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY='%s' REGION='us-east-1')",
-		stage, url, w.env.S3.Endpoint, w.env.S3.Key, w.env.S3.Secret.Reveal()), "CREATE TABLE a (x INT)",
+	w.Put(t, "in/zero.csv", []byte("9\n"))
+	stage := w.Database + "_s"
+	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
+	url := "s3://" + w.Bucket + "/" + w.Prefix
+	w.SQL(t, fmt.Sprintf("CREATE STAGE %s URL='%s' CONNECTION=(ENDPOINT_URL='%s' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY='%s' REGION='us-east-1')",
+		stage, url, w.S3.Endpoint, w.S3.Key, w.S3.Secret.Reveal()), "CREATE TABLE a (x INT)",
 		"COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV)") // with no file before, the engine's memory is emptied instead
-	w.env.Put(t, "in/one.csv", []byte("1\n2\n"))
-	w.migration(1, "COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV);\nINSERT INTO nowhere VALUES (1);\n")
+	w.Put(t, "in/one.csv", []byte("1\n2\n"))
+	w.Migration(1, "COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV);\nINSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
 	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 {
 		t.Fatalf("got %v, want a clean rollback\n%s", err, w.said())
 	}
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT x FROM a")); got != "[[9]]" {
+	if got := fmt.Sprint(w.SQL(t, "SELECT x FROM a")); got != "[[9]]" {
 		t.Errorf("got rows %s, want those before", got)
 	}
 	want := "[[" + url + " in/one.csv undone]]"
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT stage_url, `path`, state FROM "+w.env.StateDB+".ledger")); got != want {
+	if got := fmt.Sprint(w.SQL(t, "SELECT stage_url, `path`, state FROM "+w.StateDB+".ledger")); got != want {
 		t.Errorf("got ledger %s, want %s", got, want)
 	}
 }

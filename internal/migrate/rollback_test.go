@@ -20,16 +20,16 @@ import (
 
 // everything is what the databases of the test hold: tables with their ids, columns and rows, as lines.
 func (w *world) everything() string {
-	w.t.Helper()
-	mine := " WHERE database='" + w.env.Database + "' OR left(database, " + fmt.Sprint(len(w.env.Database)+2) + ")='" + w.env.Database + "_x'"
+	w.T.Helper()
+	mine := " WHERE database='" + w.Database + "' OR left(database, " + fmt.Sprint(len(w.Database)+2) + ")='" + w.Database + "_x'"
 	var out []string
-	for _, r := range w.env.SQL(w.t, "SELECT database, name, engine, table_id::STRING, comment, cluster_by FROM system.tables"+mine) {
+	for _, r := range w.SQL(w.T, "SELECT database, name, engine, table_id::STRING, comment, cluster_by FROM system.tables"+mine) {
 		out = append(out, strings.Join(r, " | "))
-		for _, row := range w.env.SQL(w.t, "SELECT * FROM "+sqltext.Ident(r[0])+"."+sqltext.Ident(r[1])) {
+		for _, row := range w.SQL(w.T, "SELECT * FROM "+sqltext.Ident(r[0])+"."+sqltext.Ident(r[1])) {
 			out = append(out, r[0]+"."+r[1]+" row "+strings.Join(row, " | "))
 		}
 	}
-	for _, r := range w.env.SQL(w.t, "SELECT database, `table`, name, type, default_expression, is_nullable, comment FROM system.columns"+mine) {
+	for _, r := range w.SQL(w.T, "SELECT database, `table`, name, type, default_expression, is_nullable, comment FROM system.columns"+mine) {
 		out = append(out, strings.Join(r, " | "))
 	}
 	slices.Sort(out)
@@ -66,16 +66,16 @@ func TestRollBackWhateverTheName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			x := w.env.Database + "_x"
-			t.Cleanup(func() { w.env.SQL(t, "DROP DATABASE IF EXISTS "+x, "DROP DATABASE IF EXISTS "+x+"y") })
-			w.env.SQL(t, "CREATE DATABASE "+x)
-			for _, db := range []string{w.env.Database, x} {
-				w.env.SQL(t, "CREATE TABLE "+db+".a (x INT, y STRING COMMENT 'why')", "INSERT INTO "+db+".a VALUES (1, 'one'), (1, 'one')",
+			x := w.Database + "_x"
+			t.Cleanup(func() { w.SQL(t, "DROP DATABASE IF EXISTS "+x, "DROP DATABASE IF EXISTS "+x+"y") })
+			w.SQL(t, "CREATE DATABASE "+x)
+			for _, db := range []string{w.Database, x} {
+				w.SQL(t, "CREATE TABLE "+db+".a (x INT, y STRING COMMENT 'why')", "INSERT INTO "+db+".a VALUES (1, 'one'), (1, 'one')",
 					"CREATE TABLE "+db+".b (x INT)", "INSERT INTO "+db+".b VALUES (2)", "CREATE TABLE "+db+".e (x INT NOT NULL, y STRING COMMENT 'no rows')")
 			}
-			w.env.SQL(t, "CREATE VIEW w AS SELECT x FROM a")
+			w.SQL(t, "CREATE VIEW w AS SELECT x FROM a")
 			for i, f := range tt.files {
-				w.migration(i+1, strings.ReplaceAll(f, "{db}", w.env.Database))
+				w.Migration(i+1, strings.ReplaceAll(f, "{db}", w.Database))
 			}
 			before := w.everything()
 			err := w.migrator(Options{PlanOptions: PlanOptions{Atomic: tt.atomic}}).Up(t.Context())
@@ -93,15 +93,15 @@ func TestRollBackWhateverTheName(t *testing.T) {
 func TestMigrationAfterARenamedDatabase(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	x, y := w.env.Database+"_x", w.env.Database+"_xy"
-	t.Cleanup(func() { w.env.SQL(t, "DROP DATABASE IF EXISTS "+x, "DROP DATABASE IF EXISTS "+y) })
-	w.env.SQL(t, "CREATE DATABASE "+x, "CREATE TABLE "+x+".a (x INT)", "INSERT INTO "+x+".a VALUES (1)")
-	w.migration(1, "ALTER DATABASE "+x+" RENAME TO "+y+";\n")
-	w.migration(2, "ALTER TABLE "+y+".a ADD COLUMN n INT;\nUPDATE "+y+".a SET n=1;\nINSERT INTO nowhere VALUES (1);\n")
+	x, y := w.Database+"_x", w.Database+"_xy"
+	t.Cleanup(func() { w.SQL(t, "DROP DATABASE IF EXISTS "+x, "DROP DATABASE IF EXISTS "+y) })
+	w.SQL(t, "CREATE DATABASE "+x, "CREATE TABLE "+x+".a (x INT)", "INSERT INTO "+x+".a VALUES (1)")
+	w.Migration(1, "ALTER DATABASE "+x+" RENAME TO "+y+";\n")
+	w.Migration(2, "ALTER TABLE "+y+".a ADD COLUMN n INT;\nUPDATE "+y+".a SET n=1;\nINSERT INTO nowhere VALUES (1);\n")
 	if err := w.up(); err == nil {
 		t.Fatal("got no error")
 	}
-	if got := fmt.Sprintf("%v %s", w.env.SQL(t, "SELECT * FROM "+y+".a"), w.states()); got != "[[1]] 1 applied, 2 rolled_back" {
+	if got := fmt.Sprintf("%v %s", w.SQL(t, "SELECT * FROM "+y+".a"), w.states()); got != "[[1]] 1 applied, 2 rolled_back" {
 		t.Errorf("got %s, want the table as the first migration left it\n%s", got, w.said())
 	}
 }
@@ -110,20 +110,20 @@ func TestMigrationAfterARenamedDatabase(t *testing.T) {
 func TestAfterAScript(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.env.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)")
+	w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)")
 	const script = "EXECUTE IMMEDIATE $$ BEGIN CREATE TABLE made (x INT, y INT); INSERT INTO made VALUES (1, 2); INSERT INTO a VALUES (2); RETURN 'ok'; END; $$;\n"
-	w.migration(1, "-- dbctl: allow=irreversible \"a script\"\n--up\n"+script+"ALTER TABLE made DROP COLUMN y;\nDELETE FROM a WHERE true;\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(1, "-- dbctl: allow=irreversible \"a script\"\n--up\n"+script+"ALTER TABLE made DROP COLUMN y;\nDELETE FROM a WHERE true;\nINSERT INTO nowhere VALUES (1);\n")
 	err := w.up()
 	var run *RunError
 	if !errors.As(err, &run) || run.ExitCode() != 4 {
 		t.Fatalf("got %v, want exit 4: the script cannot be undone", err)
 	}
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT x, y FROM made"), w.env.SQL(t, "SELECT x FROM a ORDER BY x")); got != "[[1 2]] [[1] [2]]" {
+	if got := fmt.Sprint(w.SQL(t, "SELECT x, y FROM made"), w.SQL(t, "SELECT x FROM a ORDER BY x")); got != "[[1 2]] [[1] [2]]" {
 		t.Errorf("got %s, want what the script left\n%s", got, w.said())
 	}
 	// A statement that is not known, and that the server refuses, did nothing.
 	w = newWorld(t)
-	w.migration(1, "-- dbctl: allow=irreversible \"new syntax\"\n--up\nCREATE TABLE b (x INT);\nFROBNICATE b;\n")
+	w.Migration(1, "-- dbctl: allow=irreversible \"new syntax\"\n--up\nCREATE TABLE b (x INT);\nFROBNICATE b;\n")
 	if err = w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || w.tables() != "" {
 		t.Errorf("got %v with tables %q, want exit 1 and none\n%s", err, w.tables(), w.said())
 	}
@@ -133,13 +133,13 @@ func TestAfterAScript(t *testing.T) {
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	db := w.env.Database
-	t.Cleanup(func() { w.env.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f") })
-	w.env.SQL(t, "CREATE TABLE m (x INT) ENGINE=MEMORY", "INSERT INTO m VALUES (1)", "CREATE TABLE a (x INT)", "CREATE FILE FORMAT "+db+"_f TYPE=CSV",
+	db := w.Database
+	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f") })
+	w.SQL(t, "CREATE TABLE m (x INT) ENGINE=MEMORY", "INSERT INTO m VALUES (1)", "CREATE TABLE a (x INT)", "CREATE FILE FORMAT "+db+"_f TYPE=CSV",
 		"CREATE TABLE gone (x INT)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone", "CREATE VIEW v (one, two) AS SELECT 1, 2", "CREATE VIEW former (one) AS SELECT 1", "ALTER TABLE former RENAME TO latter", "CREATE VIEW broken (`one, two`, three) AS SELECT 1, 2")
-	w.migration(1, "CREATE STAGE "+db+"_s;\n")
+	w.Migration(1, "CREATE STAGE "+db+"_s;\n")
 	w.must(w.up())
-	w.env.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
+	w.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
 	const then = "CREATE TABLE b (x INT);\n"
 	tests := map[string]struct{ text, kind, want string }{
 		"a memory table, renamed": {"ALTER TABLE m RENAME TO m2; INSERT INTO m2 VALUES (2);\n", plan.Irreversible, "MEMORY"},
@@ -169,8 +169,8 @@ func TestVerdicts(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w.t = t
-			w.migration(2, tt.text)
+			w.T = t
+			w.Migration(2, tt.text)
 			err := w.migrator(Options{DryRun: true}).Up(t.Context())
 			var p *PlanError
 			switch {
@@ -183,8 +183,8 @@ func TestVerdicts(t *testing.T) {
 			}
 		})
 	}
-	w.t = t
-	w.migration(2, "-- dbctl: allow=irreversible \"no files of worth\"\n--up\nDROP STAGE "+db+"_s;\nINSERT INTO nowhere VALUES (1);\n")
+	w.T = t
+	w.Migration(2, "-- dbctl: allow=irreversible \"no files of worth\"\n--up\nDROP STAGE "+db+"_s;\nINSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
 	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 4 || !strings.Contains(w.said(), "1 files that were in it are gone") {
 		t.Errorf("got %v, want exit 4: the files are gone\n%s", err, w.said())
@@ -195,14 +195,14 @@ func TestVerdicts(t *testing.T) {
 func TestAccountWideGoesBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	db := w.env.Database
+	db := w.Database
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
-		w.env.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
+		w.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
 			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
-	w.env.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
+	w.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2")
 	look := func() string {
 		var out []string
@@ -212,12 +212,12 @@ func TestAccountWideGoesBack(t *testing.T) {
 			"SELECT name FROM system.dictionaries WHERE database='" + db + "'",
 			"SELECT grants FROM show_grants('role', '" + r + "') ORDER BY 1", "SELECT grants FROM show_grants('role', '" + r + "2') ORDER BY 1", "SELECT grants FROM show_grants('user', '" + u + "') ORDER BY 1",
 		} {
-			out = append(out, fmt.Sprint(w.env.SQL(t, sql)))
+			out = append(out, fmt.Sprint(w.SQL(t, sql)))
 		}
 		// What the role itself was granted shows when it inherits nothing.
-		w.env.SQL(t, "REVOKE ROLE "+r+" FROM ROLE "+r+"2")
-		out = append(out, fmt.Sprint(w.env.SQL(t, "SELECT grants FROM show_grants('role', '"+r+"2') ORDER BY 1")))
-		w.env.SQL(t, "GRANT ROLE "+r+" TO ROLE "+r+"2")
+		w.SQL(t, "REVOKE ROLE "+r+" FROM ROLE "+r+"2")
+		out = append(out, fmt.Sprint(w.SQL(t, "SELECT grants FROM show_grants('role', '"+r+"2') ORDER BY 1")))
+		w.SQL(t, "GRANT ROLE "+r+" TO ROLE "+r+"2")
 		return strings.Join(out, "\n")
 	}
 	before := look()
@@ -237,7 +237,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"role made again":     "DROP ROLE " + r + "2;\nCREATE ROLE " + r + "2;\nGRANT ROLE " + r + " TO ROLE " + r + "2;\nGRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\n",
 		"dictionary":          "CREATE DICTIONARY d" + dictionary + ";\n",
 	} {
-		w.migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
+		w.Migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
 		err := w.up()
 		var run *RunError
 		if !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
@@ -255,16 +255,16 @@ func TestAccountWideGoesBack(t *testing.T) {
 func TestRecoverEndsTheRestoreBefore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.env.SQL(t, "CREATE TABLE a (x INT, y STRING COMMENT 'why')", "INSERT INTO a VALUES (1, 'one')")
+	w.SQL(t, "CREATE TABLE a (x INT, y STRING COMMENT 'why')", "INSERT INTO a VALUES (1, 'one')")
 	before := w.everything()
-	w.migration(1, "ALTER TABLE a DROP COLUMN y;\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(1, "ALTER TABLE a DROP COLUMN y;\nINSERT INTO nowhere VALUES (1);\n")
 	healthy := w.srv
 	g := newGrave(-1, true)
 	g.async = true
-	fenced, _, _ := strings.Cut(sqltext.Ident(w.env.Database)+"."+sqltext.Ident("__dbctl_f_0"), "0")
+	fenced, _, _ := strings.Cut(sqltext.Ident(w.Database)+"."+sqltext.Ident("__dbctl_f_0"), "0")
 	g.what = "ALTER TABLE " + strings.ReplaceAll(fenced, `"`, `\"`)
 	w.through(g)
-	w.env.Fault(t, databendtest.Fault{Action: "hold", Match: w.env.Database + `\S+__dbctl_f_\d+\S? FLASHBACK`, Hold: 20})
+	w.Fault(t, databendtest.Fault{Action: "hold", Match: w.Database + `\S+__dbctl_f_\d+\S? FLASHBACK`, Hold: 20})
 	m := w.migrator(Options{})
 	t.Cleanup(func() { close(g.end) })
 	go func() { _ = m.Up(t.Context()) }()
@@ -279,7 +279,7 @@ func TestRecoverEndsTheRestoreBefore(t *testing.T) {
 	if after := w.everything(); after != before {
 		t.Errorf("got\n%s\nwant\n%s\n%s", after, before, w.said())
 	}
-	if rows := w.env.SQL(t, "SELECT extra_info FROM system.processes WHERE extra_info LIKE '%"+w.env.Database+"%FLASHBACK%' AND extra_info NOT LIKE '%processes%'"); len(rows) > 0 {
+	if rows := w.SQL(t, "SELECT extra_info FROM system.processes WHERE extra_info LIKE '%"+w.Database+"%FLASHBACK%' AND extra_info NOT LIKE '%processes%'"); len(rows) > 0 {
 		t.Errorf("still under way: %v", rows)
 	}
 }
@@ -288,12 +288,12 @@ func TestRecoverEndsTheRestoreBefore(t *testing.T) {
 func TestJournalKeepsNoKeys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c := w.env.Database + "_c"
-	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+c) })
-	w.migration(1, "CREATE CONNECTION "+c+" STORAGE_TYPE='s3' ACCESS_KEY_ID='handwritten1' SECRET_ACCESS_KEY='handwritten2';\n--down\nDROP CONNECTION "+c+";\n")
+	c := w.Database + "_c"
+	t.Cleanup(func() { w.SQL(t, "DROP CONNECTION IF EXISTS "+c) })
+	w.Migration(1, "CREATE CONNECTION "+c+" STORAGE_TYPE='s3' ACCESS_KEY_ID='handwritten1' SECRET_ACCESS_KEY='handwritten2';\n--down\nDROP CONNECTION "+c+";\n")
 	w.must(w.up())
 	show := func() (out []string) {
-		for _, r := range w.env.SQL(t, "SHOW CONNECTIONS") {
+		for _, r := range w.SQL(t, "SHOW CONNECTIONS") {
 			if r[0] == c {
 				out = r
 			}
@@ -301,7 +301,7 @@ func TestJournalKeepsNoKeys(t *testing.T) {
 		return out
 	}
 	shown := fmt.Sprint(show())
-	w.migration(2, "DROP CONNECTION "+c+";\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(2, "DROP CONNECTION "+c+";\nINSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
 	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 {
 		t.Errorf("got %v, want exit 1\n%s", err, w.said())
@@ -309,10 +309,10 @@ func TestJournalKeepsNoKeys(t *testing.T) {
 	if got := fmt.Sprint(show()); got != shown || got == "[]" {
 		t.Errorf("got %s, want %s", got, shown)
 	}
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT * FROM "+w.env.StateDB+".journal")); strings.Contains(got, "handwritten") {
+	if got := fmt.Sprint(w.SQL(t, "SELECT * FROM "+w.StateDB+".journal")); strings.Contains(got, "handwritten") {
 		t.Errorf("the journal has a key: %s", got)
 	}
-	w.remove(2)
+	w.RemoveMigration(2)
 	w.must(w.migrator(Options{}).Redo(t.Context()))
 }
 
@@ -343,7 +343,7 @@ func TestInterruptedBetweenMigrations(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			for v := 1; v <= 3; v++ {
-				w.migration(v, fmt.Sprintf("CREATE TABLE t%[1]d (x INT);\nCREATE VIEW v%[1]d AS SELECT x FROM t%[1]d;\n--down\nDROP VIEW v%[1]d;\nDROP TABLE t%[1]d;\n", v))
+				w.Migration(v, fmt.Sprintf("CREATE TABLE t%[1]d (x INT);\nCREATE VIEW v%[1]d AS SELECT x FROM t%[1]d;\n--down\nDROP VIEW v%[1]d;\nDROP TABLE t%[1]d;\n", v))
 			}
 			last, kept := "CREATE VIEW v1 ", "t1 v1"
 			if down {
@@ -351,7 +351,7 @@ func TestInterruptedBetweenMigrations(t *testing.T) {
 				last, kept = "DROP TABLE t3", "t1 t2 v1 v2"
 			}
 			ctx, cancel := context.WithCancel(t.Context())
-			cfg := w.env.Config
+			cfg := w.Config
 			cfg.Transport = behind{`"sql":"` + last, cancel}
 			w.connect(cfg)
 			var err error
@@ -364,7 +364,7 @@ func TestInterruptedBetweenMigrations(t *testing.T) {
 				t.Errorf("got %v, want that it was cancelled\n%s", err, w.said())
 			}
 			failed := fmt.Sprintf("%v\n%s", err, w.said())
-			w.connect(w.env.Config)
+			w.connect(w.Config)
 			s, err := w.migrator(Options{}).Status(t.Context())
 			w.must(err)
 			want := map[int64]event.MigrationState{1: "applied", 2: "pending", 3: "pending"}
@@ -377,7 +377,7 @@ func TestInterruptedBetweenMigrations(t *testing.T) {
 				}
 			}
 			var there []string
-			for _, row := range w.env.SQL(t, "SELECT name FROM system.tables WHERE database=current_database() ORDER BY name") {
+			for _, row := range w.SQL(t, "SELECT name FROM system.tables WHERE database=current_database() ORDER BY name") {
 				there = append(there, row[0])
 			}
 			if got := strings.Join(there, " "); got != kept {

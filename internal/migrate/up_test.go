@@ -18,8 +18,8 @@ import (
 func TestUpDownRedo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\nCREATE VIEW v AS SELECT x FROM a;\n--down\nDROP VIEW v;\nDROP TABLE a;\n")
-	w.migration(2, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO a VALUES (1, {{ var \"width\" }});\n--down\nALTER TABLE a DROP COLUMN y;\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nCREATE VIEW v AS SELECT x FROM a;\n--down\nDROP VIEW v;\nDROP TABLE a;\n")
+	w.Migration(2, "ALTER TABLE a ADD COLUMN y INT;\nINSERT INTO a VALUES (1, {{ var \"width\" }});\n--down\nALTER TABLE a DROP COLUMN y;\n")
 	w.must(w.up())
 	if got, want := w.states(), "1 applied, 2 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -29,7 +29,7 @@ func TestUpDownRedo(t *testing.T) {
 		t.Errorf("second up: got %q, want %q", got, want)
 	}
 	w.must(w.migrator(Options{}).Redo(t.Context()))
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT * FROM a")); got != "[[1 NULL] [1 3]]" && got != "[[1 3] [1 NULL]]" {
+	if got := fmt.Sprint(w.SQL(t, "SELECT * FROM a")); got != "[[1 NULL] [1 3]]" && got != "[[1 3] [1 NULL]]" {
 		t.Errorf("after redo: got %s", got)
 	}
 	w.must(w.migrator(Options{}).Down(t.Context(), 0, true))
@@ -41,19 +41,19 @@ func TestUpDownRedo(t *testing.T) {
 	if got, want := w.states(), "1 pending, 2 pending"; got != want || w.tables() != "" {
 		t.Errorf("got %q with tables %q, want %q and none", got, w.tables(), want)
 	}
-	if got := w.litter(); got != "" {
-		t.Errorf("left in the state database: %s", got)
+	if left := w.Litter(); len(left) > 0 {
+		t.Errorf("left in the state database: %q", left)
 	}
 }
 
 func TestFailingStatementLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT, y INT COMMENT 'why');\nINSERT INTO a VALUES (1, 2);\n")
+	w.Migration(1, "CREATE TABLE a (x INT, y INT COMMENT 'why');\nINSERT INTO a VALUES (1, 2);\n")
 	w.must(w.up())
-	before := w.env.SQL(t, "SELECT name, table_id::STRING, comment FROM system.tables WHERE database='"+w.env.Database+"' ORDER BY 1")
-	w.migration(2, "CREATE TABLE b (x INT);\n")
-	w.migration(3, "ALTER TABLE a DROP COLUMN y;\nCREATE OR REPLACE TABLE a AS SELECT 7 AS z;\nCREATE VIEW v AS SELECT * FROM a;\n\nINSERT INTO\n  nowhere VALUES (1);\n")
+	before := w.SQL(t, "SELECT name, table_id::STRING, comment FROM system.tables WHERE database='"+w.Database+"' ORDER BY 1")
+	w.Migration(2, "CREATE TABLE b (x INT);\n")
+	w.Migration(3, "ALTER TABLE a DROP COLUMN y;\nCREATE OR REPLACE TABLE a AS SELECT 7 AS z;\nCREATE VIEW v AS SELECT * FROM a;\n\nINSERT INTO\n  nowhere VALUES (1);\n")
 	err := w.up()
 	var run *RunError
 	if !errors.As(err, &run) || run.ExitCode() != 1 || run.Version != 3 || run.Statement != 4 || fmt.Sprint(run.Applied) != "[2]" {
@@ -66,19 +66,19 @@ func TestFailingStatementLeavesNothing(t *testing.T) {
 	if got, want := w.states(), "1 applied, 2 applied, 3 rolled_back"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w.env.SQL(t, "DROP TABLE b")
-	after := w.env.SQL(t, "SELECT name, table_id::STRING, comment FROM system.tables WHERE database='"+w.env.Database+"' ORDER BY 1")
+	w.SQL(t, "DROP TABLE b")
+	after := w.SQL(t, "SELECT name, table_id::STRING, comment FROM system.tables WHERE database='"+w.Database+"' ORDER BY 1")
 	if fmt.Sprint(before) != fmt.Sprint(after) {
 		t.Errorf("got tables %v, want %v", after, before)
 	}
-	if got := fmt.Sprint(w.env.SQL(t, "SELECT x, y FROM a")); got != "[[1 2]]" {
+	if got := fmt.Sprint(w.SQL(t, "SELECT x, y FROM a")); got != "[[1 2]]" {
 		t.Errorf("got rows %s, want those before", got)
 	}
-	if w.litter() != "" {
-		t.Errorf("left in the state database: %s", w.litter())
+	if left := w.Litter(); len(left) > 0 {
+		t.Errorf("left in the state database: %q", left)
 	}
 	// It runs again once it is mended.
-	w.migration(3, "ALTER TABLE a DROP COLUMN y;\n")
+	w.Migration(3, "ALTER TABLE a DROP COLUMN y;\n")
 	w.must(w.up())
 	if got, want := w.states(), "1 applied, 2 applied, 3 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -88,8 +88,8 @@ func TestFailingStatementLeavesNothing(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(2, "CREATE TABLE a (x INT);\n")
-	w.migration(4, "CREATE TABLE b (x INT);\n")
+	w.Migration(2, "CREATE TABLE a (x INT);\n")
+	w.Migration(4, "CREATE TABLE b (x INT);\n")
 	w.must(w.up())
 	check := func(what, kind string, err error) {
 		t.Helper()
@@ -98,11 +98,11 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: got %v, want a PlanError %s with a hint", what, err, kind)
 		}
 	}
-	w.migration(3, "CREATE TABLE c (x INT);\n")
+	w.Migration(3, "CREATE TABLE c (x INT);\n")
 	check("an older file", plan.OutOfOrder, w.up())
-	w.migration(3, "-- dbctl: allow=out-of-order \"it is\"\n--up\nCREATE TABLE c (x INT);\n")
+	w.Migration(3, "-- dbctl: allow=out-of-order \"it is\"\n--up\nCREATE TABLE c (x INT);\n")
 	w.must(w.up())
-	w.migration(2, "CREATE TABLE a (x BIGINT);\n")
+	w.Migration(2, "CREATE TABLE a (x BIGINT);\n")
 	check("an edit", plan.Edited, w.up())
 	if got, want := w.states(), "2 edited, 3 applied, 4 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -110,46 +110,46 @@ func TestRefusals(t *testing.T) {
 	check("accept without a reason", plan.Edited, w.migrator(Options{}).Accept(t.Context(), 2, ""))
 	w.must(w.migrator(Options{}).Accept(t.Context(), 2, "a comment"))
 	w.must(w.up())
-	w.remove(3)
+	w.RemoveMigration(3)
 	check("a hole", plan.Missing, w.up())
 	if got, want := w.states(), "2 applied, 3 missing, 4 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w.migration(3, "-- dbctl: allow=out-of-order \"it is\"\n--up\nCREATE TABLE c (x INT);\n")
-	w.remove(4)
+	w.Migration(3, "-- dbctl: allow=out-of-order \"it is\"\n--up\nCREATE TABLE c (x INT);\n")
+	w.RemoveMigration(4)
 	w.must(w.up())
 	if got, want := w.states(), "2 applied, 3 applied, 4 ahead"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w.migration(4, "CREATE TABLE b (x INT);\n")
-	w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\nTRUNCATE TABLE a;\nCOMMIT;\n")
+	w.Migration(4, "CREATE TABLE b (x INT);\n")
+	w.Migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\nTRUNCATE TABLE a;\nCOMMIT;\n")
 	check("TRUNCATE in a transaction", plan.Transaction, w.up())
-	w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n")
+	w.Migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n")
 	check("BEGIN without end", plan.Transaction, w.up())
 	for _, sql := range []string{"CREATE TEMP TABLE x (a INT)", "ALTER TABLE a REFRESH CACHE", "ALTER DATABASE d REFRESH CACHE", "USE WAREHOUSE w", "SHOW WORKLOAD GROUPS"} {
-		w.migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n"+sql+";\nCOMMIT;\n")
+		w.Migration(5, "BEGIN;\nINSERT INTO a VALUES (1);\n"+sql+";\nCOMMIT;\n")
 		check(sql+" in a transaction", plan.Transaction, w.up())
 	}
 	for _, sql := range []string{
 		"SET enable_auto_analyze = 1", "SET (max_threads, Timezone) = (1, 'UTC')", "UNSET (max_threads, quoted_ident_case_sensitive)", "SET unquoted_ident_case_sensitive = 1",
 		"SETTINGS (max_threads = 1, enable_compact_after_write = 1) INSERT INTO a VALUES (1)", "INSERT /*+ SET_VAR(max_threads=1) SET_VAR(Enable_Compact_After_Write=1) */ INTO a VALUES (1)",
 	} {
-		w.migration(5, sql+";\n")
+		w.Migration(5, sql+";\n")
 		check(sql, plan.Setting, w.up())
 	}
 	for _, sql := range []string{"ALTER TABLE a SET TAG k = 'v'", "ALTER TABLE a RENAME TO z; ALTER TABLE z SET TAG k = 'v'"} {
-		w.migration(5, sql+";\n")
+		w.Migration(5, sql+";\n")
 		check(sql, plan.Irreversible, w.up())
 	}
 	for _, sql := range []string{"ALTER TABLE a MODIFY COLUMN x UNSET MASKING POLICY", "ALTER TABLE a RENAME TO z; ALTER TABLE z DROP ALL ROW ACCESS POLICIES"} {
-		w.migration(5, sql+";\n")
+		w.Migration(5, sql+";\n")
 		check(sql, plan.Unsupported, w.up()) // the licence comes first
 	}
-	w.migration(5, "CREATE TABLE z (x INT);\nALTER TABLE z SET TAG k = 'v';\n")
+	w.Migration(5, "CREATE TABLE z (x INT);\nALTER TABLE z SET TAG k = 'v';\n")
 	w.must(w.migrator(Options{DryRun: true}).Up(t.Context())) // the table goes, and its tag with it
-	w.migration(5, "EXECUTE IMMEDIATE 'SELECT 1';\n")
+	w.Migration(5, "EXECUTE IMMEDIATE 'SELECT 1';\n")
 	check("an unknown effect", plan.Irreversible, w.up())
-	w.migration(5, "DROP TABLE b;\n")
+	w.Migration(5, "DROP TABLE b;\n")
 	w.must(w.up())
 	check("no Down section", plan.NoDown, w.migrator(Options{}).Down(t.Context(), 0, true))
 	for _, err := range []error{w.migrator(Options{PlanOptions: PlanOptions{To: 99}}).Up(t.Context()), w.migrator(Options{}).Down(t.Context(), 99, false)} {
@@ -164,7 +164,7 @@ func TestRefusals(t *testing.T) {
 func TestStaleIsAWarning(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x VECTOR({{ var \"width\" }}));\n")
+	w.Migration(1, "CREATE TABLE a (x VECTOR({{ var \"width\" }}));\n")
 	w.must(w.up())
 	w.vars = map[string]string{"width": "4"}
 	w.must(w.up())
@@ -179,12 +179,12 @@ func TestStaleIsAWarning(t *testing.T) {
 func TestDryRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\nDROP TABLE a;\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nDROP TABLE a;\n")
 	w.must(w.migrator(Options{DryRun: true}).Up(t.Context()))
 	if got, want := w.said(), "statement 1.1 exact CREATE TABLE\nstatement 1.2 exact DROP TABLE\nsummary 1 migration would run, nothing was changed"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if rows := w.env.SQL(t, "SELECT name FROM system.databases WHERE name='"+w.env.StateDB+"'"); len(rows) != 0 || w.tables() != "" {
+	if rows := w.SQL(t, "SELECT name FROM system.databases WHERE name='"+w.StateDB+"'"); len(rows) != 0 || w.tables() != "" {
 		t.Errorf("the dry run wrote something")
 	}
 }
@@ -192,13 +192,13 @@ func TestDryRunWritesNothing(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if !w.env.Embedded {
+	if !w.Embedded {
 		t.Skip("this server may have streams and tasks")
 	}
-	w.migration(1, "CREATE TABLE a (x INT);\n")
-	w.migration(2, "CREATE STREAM s ON TABLE a;\n--down\nDROP STREAM s;\n")
-	w.migration(3, "CREATE VIEW v AS SELECT * FROM s;\n")
-	w.migration(4, "CREATE TABLE b (x INT);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
+	w.Migration(2, "CREATE STREAM s ON TABLE a;\n--down\nDROP STREAM s;\n")
+	w.Migration(3, "CREATE VIEW v AS SELECT * FROM s;\n")
+	w.Migration(4, "CREATE TABLE b (x INT);\n")
 	err := w.up()
 	var p *PlanError
 	if !errors.As(err, &p) || p.Kind != plan.Unsupported || p.Version != 2 || w.tables() != "" {
@@ -209,15 +209,15 @@ func TestUnsupported(t *testing.T) {
 	if got, want := w.states(), "1 applied, 2 unsupported, 3 unsupported, 4 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	before := len(w.env.SQL(t, "SELECT event_id FROM "+w.env.StateDB+".journal"))
+	before := len(w.SQL(t, "SELECT event_id FROM "+w.StateDB+".journal"))
 	w.must(w.migrator(skip).Up(t.Context()))
 	if !strings.Contains(w.said(), "unsupported the server has no streams, which need an Enterprise licence (1402)") || !strings.Contains(w.said(), "needs table") {
 		t.Errorf("got %q, want the reasons", w.said())
 	}
-	if after := len(w.env.SQL(t, "SELECT event_id FROM "+w.env.StateDB+".journal")); after != before {
+	if after := len(w.SQL(t, "SELECT event_id FROM "+w.StateDB+".journal")); after != before {
 		t.Errorf("a no-op up wrote %d rows", after-before)
 	}
-	w.migration(5, "CREATE STREAM t ON TABLE a AT (NOWHERE => 1);\n")
+	w.Migration(5, "CREATE STREAM t ON TABLE a AT (NOWHERE => 1);\n")
 	if err := w.migrator(skip).Up(t.Context()); !databend.IsCode(err, 1005) || !strings.Contains(err.Error(), "00005_m5.sql:2") {
 		t.Errorf("got %v, want the syntax error with its place", err)
 	}
@@ -235,13 +235,13 @@ func TestSkipUnsupportedSkipsWhatTheServerTurnsDown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			if !w.env.Embedded {
+			if !w.Embedded {
 				t.Skip("this server may have a licence")
 			}
-			w.migration(1, "CREATE TABLE a (x INT);\n")
-			w.migration(2, "CREATE TABLE made (x INT);\n"+sql+";\n")
-			w.migration(3, "INSERT INTO made VALUES (1);\n")
-			w.migration(4, "CREATE TABLE b (x INT);\n")
+			w.Migration(1, "CREATE TABLE a (x INT);\n")
+			w.Migration(2, "CREATE TABLE made (x INT);\n"+sql+";\n")
+			w.Migration(3, "INSERT INTO made VALUES (1);\n")
+			w.Migration(4, "CREATE TABLE b (x INT);\n")
 			consent := Options{PlanOptions: PlanOptions{SkipUnsupported: true, AllowIrreversible: true}}
 			if err := w.migrator(Options{PlanOptions: PlanOptions{AllowIrreversible: true}}).Up(t.Context()); !databend.IsCode(err, databend.CodeNoLicence, databend.CodeNoTasks) {
 				t.Fatalf("got %v, want the server's refusal", err)
@@ -255,7 +255,7 @@ func TestSkipUnsupportedSkipsWhatTheServerTurnsDown(t *testing.T) {
 			if strings.Contains(w.said(), "rolled_back") {
 				t.Errorf("the second run tried it again: %s", w.said())
 			}
-			w.migration(2, "CREATE TABLE made (x INT);\n")
+			w.Migration(2, "CREATE TABLE made (x INT);\n")
 			w.must(w.migrator(consent).Up(t.Context()))
 			if got, want := w.states(), "1 applied, 2 applied, 3 applied, 4 applied"; got != want {
 				t.Errorf("mended: got %q, want %q", got, want)
@@ -285,12 +285,12 @@ func TestSkipUnsupportedSkipsWhatNeedsALicence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			if !w.env.Embedded {
+			if !w.Embedded {
 				t.Skip("this server may have a licence")
 			}
-			w.migration(1, "CREATE TABLE a (x INT);\n")
-			w.migration(2, sql+";\n")
-			w.migration(3, "CREATE TABLE b (x INT);\n")
+			w.Migration(1, "CREATE TABLE a (x INT);\n")
+			w.Migration(2, sql+";\n")
+			w.Migration(3, "CREATE TABLE b (x INT);\n")
 			var p *PlanError
 			if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Unsupported || p.Version != 2 || w.tables() != "" {
 				t.Fatalf("got %v, want version 2 refused before anything ran", err)
@@ -306,9 +306,9 @@ func TestSkipUnsupportedSkipsWhatNeedsALicence(t *testing.T) {
 func TestSecretsAreAskedForBeforeTheFirstWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\n")
-	w.migration(2, fmt.Sprintf("CREATE OR REPLACE CONNECTION %s_c STORAGE_TYPE='s3' ACCESS_KEY_ID={{ secret \"ID\" }} SECRET_ACCESS_KEY={{ secret \"KEY\" }};\n", w.env.Database))
-	t.Cleanup(func() { w.env.SQL(t, "DROP CONNECTION IF EXISTS "+w.env.Database+"_c") })
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
+	w.Migration(2, fmt.Sprintf("CREATE OR REPLACE CONNECTION %s_c STORAGE_TYPE='s3' ACCESS_KEY_ID={{ secret \"ID\" }} SECRET_ACCESS_KEY={{ secret \"KEY\" }};\n", w.Database))
+	t.Cleanup(func() { w.SQL(t, "DROP CONNECTION IF EXISTS "+w.Database+"_c") })
 	if err := w.up(); err == nil || !strings.Contains(err.Error(), "ID") || w.tables() != "" {
 		t.Fatalf("got %v, want both secrets missed before anything ran", err)
 	}
@@ -317,7 +317,7 @@ func TestSecretsAreAskedForBeforeTheFirstWrite(t *testing.T) {
 	if got, want := w.states(), "1 applied, 2 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	for _, r := range w.env.SQL(t, "SELECT up_text || before || after || detail FROM "+w.env.StateDB+".journal") {
+	for _, r := range w.SQL(t, "SELECT up_text || before || after || detail FROM "+w.StateDB+".journal") {
 		if strings.Contains(r[0], "a }} secret") {
 			t.Errorf("the journal has the secret: %s", r[0])
 		}
@@ -327,12 +327,12 @@ func TestSecretsAreAskedForBeforeTheFirstWrite(t *testing.T) {
 func TestInterruptIsPutBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\nCREATE TABLE b AS SELECT sleep(0.2) AS s FROM numbers(20);\nCREATE TABLE c (x INT);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nCREATE TABLE b AS SELECT sleep(0.2) AS s FROM numbers(20);\nCREATE TABLE c (x INT);\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	m := w.migrator(Options{})
 	var watch sync.WaitGroup
 	watch.Go(func() {
-		for ctx.Err() == nil && len(w.env.SQL(t, "SELECT name FROM system.tables WHERE database='"+w.env.Database+"' AND name='a'")) == 0 {
+		for ctx.Err() == nil && len(w.SQL(t, "SELECT name FROM system.tables WHERE database='"+w.Database+"' AND name='a'")) == 0 {
 		}
 		cancel()
 	})
@@ -354,9 +354,9 @@ func TestInterruptIsPutBack(t *testing.T) {
 func TestBaseline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
-	w.migration(2, "CREATE TABLE b (x INT);\n")
-	w.env.SQL(t, "CREATE TABLE a (x INT)")
+	w.Migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
+	w.Migration(2, "CREATE TABLE b (x INT);\n")
+	w.SQL(t, "CREATE TABLE a (x INT)")
 	w.must(w.migrator(Options{}).Baseline(t.Context(), 1, "it is there"))
 	w.must(w.up())
 	if got, want := w.states(), "1 applied, 2 applied"; got != want {
@@ -376,18 +376,18 @@ func TestBaseline(t *testing.T) {
 func TestQueryIDs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
-	w.migration(2, "INSERT INTO a VALUES (2);\nINSERT INTO nowhere VALUES (1);\n")
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.Migration(2, "INSERT INTO a VALUES (2);\nINSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
 	if err := w.up(); !errors.As(err, &run) || run.Version != 2 {
 		t.Fatalf("got %v, want version 2 to fail", err)
 	}
 	sent := map[string]string{}
-	for _, q := range w.env.Log(t) {
+	for _, q := range w.Log(t) {
 		sent[q.ID] = q.SQL
 	}
 	got := map[string][]string{}
-	for _, row := range w.env.SQL(t, "SELECT event, query_ids FROM "+w.env.StateDB+".journal WHERE query_ids<>''") {
+	for _, row := range w.SQL(t, "SELECT event, query_ids FROM "+w.StateDB+".journal WHERE query_ids<>''") {
 		for _, id := range strings.Split(row[1], ",") {
 			got[row[0]] = append(got[row[0]], sent[id])
 		}

@@ -11,7 +11,7 @@ import (
 
 // remember notes which tables there are: later fingerprints say of each table which of them it is.
 func (w *world) remember() {
-	w.t.Helper()
+	w.T.Helper()
 	w.ids = map[string]string{}
 	for _, r := range w.sql("SELECT table_id::STRING, name FROM system.tables WHERE database='{db}'") {
 		w.ids[r[0]] = r[1]
@@ -27,10 +27,10 @@ var (
 // fingerprint is everything in the world's database that a migration can change, as sorted lines that are the same in another
 // world with another database name. It knows nothing of dbctl's own capture.
 func (w *world) fingerprint() []string {
-	w.t.Helper()
+	w.T.Helper()
 	var out []string
 	add := func(format string, args ...any) {
-		out = append(out, strings.ReplaceAll(fmt.Sprintf(format, args...), w.env.Database, "{db}"))
+		out = append(out, strings.ReplaceAll(fmt.Sprintf(format, args...), w.Database, "{db}"))
 	}
 	var relations []string
 	for _, r := range w.sql("SELECT name, table_id::STRING, engine, comment, cluster_by, is_transient, table_option FROM system.tables WHERE database='{db}'") {
@@ -46,7 +46,7 @@ func (w *world) fingerprint() []string {
 		}
 		slices.Sort(options)
 		add("%s: %s, was %s, comment %q, cluster by %q, transient %q, %s", name, r[2], origin, r[3], r[4], r[5], strings.Join(options, " "))
-		if code, _ := w.env.Err(w.t, "SELECT * FROM "+sqltext.Ident(name)+" LIMIT 0"); r[2] == "VIEW" && code != 0 {
+		if code, _ := w.Err(w.T, "SELECT * FROM "+sqltext.Ident(name)+" LIMIT 0"); r[2] == "VIEW" && code != 0 {
 			add("%s cannot be read: %d", name, code)
 			continue
 		}
@@ -86,12 +86,12 @@ func (w *world) fingerprint() []string {
 		add("sequence %s", strings.Join(r, " | "))
 	}
 	for _, r := range w.sql("SHOW FILE FORMATS") {
-		if strings.Contains(r[0], w.env.Database) {
+		if strings.Contains(r[0], w.Database) {
 			add("file format %s", strings.Join(r, " | "))
 		}
 	}
 	for _, r := range w.sql("SHOW CONNECTIONS") {
-		if strings.Contains(r[0], w.env.Database) {
+		if strings.Contains(r[0], w.Database) {
 			add("connection %s", strings.Join(r, " | "))
 		}
 	}

@@ -76,7 +76,7 @@ func TestProofForeign(t *testing.T) {
 				}
 				return none
 			}, nil, "migrate", "up").wait()
-			if run.exit != 4 || !strings.Contains(run.out.String(), w.env.Database+"."+c.names) {
+			if run.exit != 4 || !strings.Contains(run.out.String(), w.Database+"."+c.names) {
 				t.Fatalf("want exit 4 with %s named: %s\n%s", c.names, run, run.asked())
 			}
 			query := c.query
@@ -114,7 +114,7 @@ func (w *world) writer(table string) *writer {
 	x := &writer{}
 	x.done.Go(func() {
 		for i := 1000; !x.stop.Load(); i++ {
-			if code, _ := w.env.Err(w.t, fmt.Sprintf("INSERT INTO %s (id) VALUES (%d)", table, i)); code == 0 {
+			if code, _ := w.Err(w.T, fmt.Sprintf("INSERT INTO %s (id) VALUES (%d)", table, i)); code == 0 {
 				x.acked = append(x.acked, i)
 			}
 		}
@@ -177,10 +177,10 @@ func TestProofWriters(t *testing.T) {
 
 // checkWriter wants every acknowledged row once: in the table, or, with exit 4, in what the report names.
 func (w *world) checkWriter(table string, written bool, rowsBefore int, up []string, acked []int, run *process) {
-	w.t.Helper()
+	w.T.Helper()
 	fail := func(format string, args ...any) {
-		w.t.Helper()
-		w.t.Fatalf("%s\nmigration: %s\n%s\nit asked:\n%s", fmt.Sprintf(format, args...), strings.Join(up, "; "), run, run.asked())
+		w.T.Helper()
+		w.T.Fatalf("%s\nmigration: %s\n%s\nit asked:\n%s", fmt.Sprintf(format, args...), strings.Join(up, "; "), run, run.asked())
 	}
 	if run.exit != 1 && run.exit != 4 {
 		fail("want exit 1 or 4")
@@ -218,7 +218,7 @@ func (w *world) checkWriter(table string, written bool, rowsBefore int, up []str
 		if got := w.sql("SELECT count(*), count(d) FROM " + table)[0]; got[0] != fmt.Sprint(want) || got[1] != fmt.Sprint(want-len(acked)) {
 			fail("got %s rows, %s of them ours, want %d and %d", got[0], got[1], want, want-len(acked))
 		}
-		if left := w.litter(); len(left) > 0 {
+		if left := w.Litter(); len(left) > 0 {
 			fail("left behind: %q", left)
 		}
 		results.add("foreign writer", "rolled back")
@@ -234,7 +234,7 @@ func (w *world) checkWriter(table string, written bool, rowsBefore int, up []str
 
 // past adds to found what stands only in earlier snapshots of the tables, once.
 func (w *world) past(tables []string, found map[string]int) {
-	w.t.Helper()
+	w.T.Helper()
 	earlier := map[string]bool{}
 	for _, n := range tables {
 		for _, s := range w.sql("SELECT snapshot_id FROM fuse_snapshot('{db}', '" + n + "')") {

@@ -79,29 +79,29 @@ var loadPlans = []loadPlan{
 }
 
 func (w *world) put(files []file) {
-	w.t.Helper()
+	w.T.Helper()
 	for _, f := range files {
 		text := []byte("PAR1 this is none PAR1")
 		if f.n > 0 {
 			text = parquetFile(f.first, f.n)
 		}
-		w.env.Put(w.t, "in/"+f.name+".parquet", text)
+		w.Put(w.T, "in/"+f.name+".parquet", text)
 	}
 }
 
 // prepare makes the world in which the load runs.
 func (p *loadPlan) prepare(w *world) {
-	w.t.Helper()
-	w.t.Cleanup(func() { w.sql("DROP STAGE IF EXISTS {stage}") })
-	w.sql(w.env.StageSQL(w.text("{stage}"), "", "PARQUET"), "CREATE TABLE t (id INT, name STRING, src STRING)")
+	w.T.Helper()
+	w.T.Cleanup(func() { w.sql("DROP STAGE IF EXISTS {stage}") })
+	w.sql(w.StageSQL(w.text("{stage}"), "", "PARQUET"), "CREATE TABLE t (id INT, name STRING, src STRING)")
 	place := w.text("@{stage}/in/")
-	if store := w.env.S3; p.uri {
-		place = fmt.Sprintf(location, w.env.Bucket, w.env.Prefix, store.Endpoint)
-		w.write("key", store.Key)
-		w.write("word", store.Secret.Reveal())
-		w.configure("secrets: { KEY: { file: key }, WORD: { file: word } }")
+	if store := w.S3; p.uri {
+		place = fmt.Sprintf(location, w.Bucket, w.Prefix, store.Endpoint)
+		w.Write("key", store.Key)
+		w.Write("word", store.Secret.Reveal())
+		w.Configure("secrets: { KEY: { file: key }, WORD: { file: word } }")
 	}
-	w.write("loads/t.sql", strings.Replace(loadText, "{place}", place, 1))
+	w.Write("loads/t.sql", strings.Replace(loadText, "{place}", place, 1))
 	if len(p.first) > 0 {
 		w.put(p.first)
 		w.must(0, "load", "t")
@@ -111,7 +111,7 @@ func (p *loadPlan) prepare(w *world) {
 
 // rows are the ids in t, sorted as text.
 func (w *world) rows() []string {
-	w.t.Helper()
+	w.T.Helper()
 	var out []string
 	for _, r := range w.sql("SELECT id FROM t") {
 		out = append(out, r[0])
@@ -138,11 +138,11 @@ func (p *loadPlan) want() []string {
 
 // complete wants every row once, and a ledger that says so, and no lock.
 func (p *loadPlan) complete(w *world, after *process) {
-	w.t.Helper()
+	w.T.Helper()
 	if diff := cmp.Diff(p.want(), w.rows()); diff != "" {
-		w.t.Fatalf("rows (-want +got):\n%s\nafter %s\nwhich asked:\n%s", diff, after, after.asked())
+		w.T.Fatalf("rows (-want +got):\n%s\nafter %s\nwhich asked:\n%s", diff, after, after.asked())
 	}
-	for _, r := range w.sql("SELECT path, count(DISTINCT event_id) FROM " + w.env.StateDB + ".ledger WHERE state = 'loaded' GROUP BY path") {
+	for _, r := range w.sql("SELECT path, count(DISTINCT event_id) FROM " + w.StateDB + ".ledger WHERE state = 'loaded' GROUP BY path") {
 		times := 0
 		for _, f := range slices.Concat(p.first, p.then) {
 			if strings.TrimPrefix(r[0], "in/") == f.name+".parquet" {
@@ -150,37 +150,37 @@ func (p *loadPlan) complete(w *world, after *process) {
 			}
 		}
 		if r[1] != fmt.Sprint(times) {
-			w.t.Fatalf("%s stands %s times in the ledger as loaded, want %d\nafter %s\n%s", r[0], r[1], times, after, after.asked())
+			w.T.Fatalf("%s stands %s times in the ledger as loaded, want %d\nafter %s\n%s", r[0], r[1], times, after, after.asked())
 		}
 	}
-	if left := w.sql("SELECT name FROM system.stages WHERE name LIKE 'dbctl%' AND url LIKE '%" + w.env.Prefix + "%'"); len(left) > 0 {
-		w.t.Fatalf("the load's own stage is left: %v\nafter %s\nwhich asked:\n%s", left, after, after.asked())
+	if left := w.sql("SELECT name FROM system.stages WHERE name LIKE 'dbctl%' AND url LIKE '%" + w.Prefix + "%'"); len(left) > 0 {
+		w.T.Fatalf("the load's own stage is left: %v\nafter %s\nwhich asked:\n%s", left, after, after.asked())
 	}
 	// A load that finds nothing to do takes no lock, and leaves that of one that was killed at its end to the next that does.
 	took := slices.ContainsFunc(after.proxy.log(), func(r request) bool {
 		return strings.Contains(r.sql, "`.`lock_load_") && !strings.HasPrefix(r.sql, "SELECT")
 	})
-	if left := w.litter(); len(left) > 0 && took {
-		w.t.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, after, after.asked())
+	if left := w.Litter(); len(left) > 0 && took {
+		w.T.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, after, after.asked())
 	}
 }
 
 // swept wants the next load that takes the lock to leave nothing.
 func (p *loadPlan) swept(w *world) {
-	w.t.Helper()
-	if len(w.litter()) == 0 {
+	w.T.Helper()
+	if len(w.Litter()) == 0 {
 		return
 	}
 	w.put([]file{{"9999", 99990, 1}})
 	run := w.dbctl(p.args...)
-	if left := w.litter(); len(left) > 0 || !slices.Contains(w.rows(), "99990") {
-		w.t.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, run, run.asked())
+	if left := w.Litter(); len(left) > 0 || !slices.Contains(w.rows(), "99990") {
+		w.T.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, run, run.asked())
 	}
 }
 
 // whole wants no file to be there in part, whatever was cut off.
 func (p *loadPlan) whole(w *world, after *process) {
-	w.t.Helper()
+	w.T.Helper()
 	got := map[string]int{}
 	for _, id := range w.rows() {
 		got[id]++
@@ -191,7 +191,7 @@ func (p *loadPlan) whole(w *world, after *process) {
 			times[got[fmt.Sprint(f.first+i)]] = true
 		}
 		if len(times) > 1 || times[2] {
-			w.t.Fatalf("%s is there in part, or twice: %v\nafter %s\nwhich asked:\n%s", f.name, got, after, after.asked())
+			w.T.Fatalf("%s is there in part, or twice: %v\nafter %s\nwhich asked:\n%s", f.name, got, after, after.asked())
 		}
 	}
 }
@@ -332,7 +332,7 @@ func TestProofSignals(t *testing.T) {
 			states := p.reference(t)
 			w := newWorld(t)
 			p.prepare(w, true)
-			w.env.Fault(t, databendtest.Fault{Action: "hold", Match: "^CREATE TABLE held_" + w.env.Database, Hold: 600})
+			w.Fault(t, databendtest.Fault{Action: "hold", Match: "^CREATE TABLE held_" + w.Database, Hold: 600})
 			run := w.signalDuring("CREATE TABLE held_", f, p.command...)
 			if run.exit != code {
 				t.Fatalf("want exit %d: %s\n%s", code, run, run.asked())
@@ -346,7 +346,7 @@ func TestProofSignals(t *testing.T) {
 			w := newWorld(t)
 			p := &loadPlan{args: []string{"load", "t"}, then: files(1, 3)}
 			p.prepare(w)
-			w.env.Fault(t, databendtest.Fault{Action: "hold", Match: "^COPY INTO .*" + w.text("{stage}"), Hold: 600})
+			w.Fault(t, databendtest.Fault{Action: "hold", Match: "^COPY INTO .*" + w.text("{stage}"), Hold: 600})
 			run := w.signalDuring("COPY INTO", f, p.args...)
 			if rows := w.rows(); run.exit != code || len(rows) > 0 {
 				t.Fatalf("want exit %d and no row, got %v: %s\n%s", code, rows, run, run.asked())
@@ -359,7 +359,7 @@ func TestProofSignals(t *testing.T) {
 // signalDuring runs dbctl and sends it the signal while the statement that begins so runs on the server. It must end long before
 // the statement would by itself.
 func (w *world) signalDuring(statement string, f fault, args ...string) *process {
-	w.t.Helper()
+	w.T.Helper()
 	var p *process
 	sent := make(chan struct{})
 	p = w.start(func(_ int, sql string) fault {
@@ -375,13 +375,13 @@ func (w *world) signalDuring(statement string, f fault, args ...string) *process
 	select {
 	case <-sent:
 	case <-p.proxy.exited:
-		w.t.Fatalf("it ended: %s\n%s", p.wait(), p.asked())
+		w.T.Fatalf("it ended: %s\n%s", p.wait(), p.asked())
 	}
 	// The server must have it, or it would not be what is killed.
 	for len(w.sql("SELECT extra_info FROM system.processes WHERE extra_info LIKE '"+statement+"%{db}%'")) == 0 {
 		select {
 		case <-p.proxy.exited:
-			w.t.Fatalf("it ended: %s\n%s", p.wait(), p.asked())
+			w.T.Fatalf("it ended: %s\n%s", p.wait(), p.asked())
 		default:
 		}
 	}
@@ -389,7 +389,7 @@ func (w *world) signalDuring(statement string, f fault, args ...string) *process
 	p.proxy.signal(signalOf[f])
 	p.wait()
 	if took := time.Since(began); took > 5*time.Minute {
-		w.t.Fatalf("it took %s to end: %s\n%s", took, p, p.asked())
+		w.T.Fatalf("it took %s to end: %s\n%s", took, p, p.asked())
 	}
 	return p
 }

@@ -103,21 +103,21 @@ func newPlan(k kind, variant string, position int) *plan {
 
 // prepare makes the world that the run begins in. With dbctl set, what is applied before is applied by dbctl.
 func (p *plan) prepare(w *world, dbctl bool) {
-	w.t.Helper()
-	w.t.Cleanup(func() {
+	w.T.Helper()
+	w.T.Cleanup(func() {
 		for _, s := range p.kind.clean {
 			w.sql(s)
 		}
 	})
 	if len(p.kind.files) > 0 {
 		for path, text := range p.kind.files {
-			w.env.Put(w.t, path, []byte(text))
+			w.Put(w.T, path, []byte(text))
 		}
-		w.sql(w.env.StageSQL(w.text("{stage}"), "", "CSV"))
+		w.sql(w.StageSQL(w.text("{stage}"), "", "CSV"))
 	}
 	w.sql(append(slices.Clone(base), p.kind.setup...)...)
 	for i := range p.ups {
-		w.migration(int64(i+1), p.ups[i], p.downs[i])
+		w.migration(i+1, p.ups[i], p.downs[i])
 	}
 	if p.kind.adopt {
 		w.adopt()
@@ -202,7 +202,7 @@ func (p *plan) bounds(w *world, log []request) (least, most int) {
 // check wants the warehouse after one of the numbers of steps from least to most, with a status that says so, and nothing lying
 // about. It returns which.
 func (p *plan) check(w *world, states [][]string, least, most int, after *process) int {
-	w.t.Helper()
+	w.T.Helper()
 	now, status := w.fingerprint(), w.states()
 	done := -1
 	for i := least; i <= most && i < len(states); i++ {
@@ -218,14 +218,14 @@ func (p *plan) check(w *world, states [][]string, least, most int, after *proces
 		for i := least; i <= most && i < len(states); i++ {
 			fmt.Fprintf(&diffs, "after %d steps, %d applied (-want +got):\n%s", i, p.applied(i), cmp.Diff(states[i], now))
 		}
-		w.t.Fatalf("neither state before nor state after; status %v\n%s\nafter %s\nwhich asked:\n%s", status, diffs.String(), after, after.asked())
+		w.T.Fatalf("neither state before nor state after; status %v\n%s\nafter %s\nwhich asked:\n%s", status, diffs.String(), after, after.asked())
 	}
-	left := w.litter()
+	left := w.Litter()
 	if w.late { // a dead run's claim may come when the next run has looked for such: the one after that sweeps it away
 		left = slices.DeleteFunc(left, func(s string) bool { return strings.HasPrefix(s, "run_") })
 	}
 	if len(left) > 0 && (w.parked(left) || after.locked() && after.proxy.struck == 0) {
-		w.t.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, after, after.asked())
+		w.T.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, after, after.asked())
 	}
 	return done
 }
@@ -238,19 +238,19 @@ func (w *world) parked(litter []string) bool {
 // locked reports whether the run took the lock. One that found nothing to do does not, and leaves the claim of a run that was
 // killed before it began or after it ended to the next that does.
 func (p *process) locked() bool {
-	return slices.ContainsFunc(p.proxy.log(), func(r request) bool { return strings.HasPrefix(r.sql, "CREATE TABLE `"+p.w.env.StateDB+"`.`run_") })
+	return slices.ContainsFunc(p.proxy.log(), func(r request) bool { return strings.HasPrefix(r.sql, "CREATE TABLE `"+p.w.StateDB+"`.`run_") })
 }
 
 // swept wants the next run that takes the lock to leave nothing.
 func (w *world) swept() {
-	w.t.Helper()
-	if len(w.litter()) == 0 {
+	w.T.Helper()
+	if len(w.Litter()) == 0 {
 		return
 	}
 	w.migration(9, []string{"CREATE TABLE m9 (x INT)"}, nil)
 	run := w.dbctl("migrate", "up")
-	if left := w.litter(); len(left) > 0 || !run.locked() {
-		w.t.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, run, run.asked())
+	if left := w.Litter(); len(left) > 0 || !run.locked() {
+		w.T.Fatalf("left behind: %q\nafter %s\nwhich asked:\n%s", left, run, run.asked())
 	}
 }
 
@@ -266,7 +266,7 @@ func (p *plan) says(status map[int64]string, done int) bool {
 
 // cut kills an `up` while the statement of the kind that comes last runs, for a recover to find.
 func (p *plan) cut(w *world) (least, most int) {
-	w.t.Helper()
+	w.T.Helper()
 	last := ""
 	for _, s := range p.steps {
 		if slices.Contains(s.statements, p.kind.up[0]) {
@@ -280,7 +280,7 @@ func (p *plan) cut(w *world) (least, most int) {
 		return none
 	}, nil, "migrate", "up").wait()
 	if run.exit != -1 {
-		w.t.Fatalf("not killed: %s\nit asked:\n%s", run, run.asked())
+		w.T.Fatalf("not killed: %s\nit asked:\n%s", run, run.asked())
 	}
 	return p.bounds(w, run.proxy.log())
 }

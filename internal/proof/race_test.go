@@ -14,14 +14,14 @@ import (
 
 // applied wants version to have been applied exactly once, with its row in counted.
 func (w *world) applied(version int, after ...*process) {
-	w.t.Helper()
-	row := w.sql(fmt.Sprintf("SELECT (SELECT count(*) FROM counted WHERE v = %d), (SELECT count(DISTINCT event_id) FROM %s.journal WHERE event = 'applied' AND version = %[1]d)", version, w.env.StateDB))[0]
+	w.T.Helper()
+	row := w.sql(fmt.Sprintf("SELECT (SELECT count(*) FROM counted WHERE v = %d), (SELECT count(DISTINCT event_id) FROM %s.journal WHERE event = 'applied' AND version = %[1]d)", version, w.StateDB))[0]
 	if row[0] != "1" || row[1] != "1" {
 		var ran strings.Builder
 		for _, p := range after {
 			fmt.Fprintf(&ran, "%s%s", p, p.asked())
 		}
-		w.t.Fatalf("version %d: its row is there %s times, it is recorded %s times; want once\n%s", version, row[0], row[1], ran.String())
+		w.T.Fatalf("version %d: its row is there %s times, it is recorded %s times; want once\n%s", version, row[0], row[1], ran.String())
 	}
 }
 
@@ -33,7 +33,7 @@ func TestProofTwoAtOnce(t *testing.T) {
 	rnd := random(t)
 	for round := range databendtest.Rounds(t, 6, 200) {
 		round++
-		w.migration(int64(round), []string{fmt.Sprintf("CREATE TABLE r%d (x INT)", round), fmt.Sprintf("INSERT INTO counted VALUES (%d)", round), fmt.Sprintf("ALTER TABLE r%d ADD COLUMN y INT", round)}, nil)
+		w.migration(round, []string{fmt.Sprintf("CREATE TABLE r%d (x INT)", round), fmt.Sprintf("INSERT INTO counted VALUES (%d)", round), fmt.Sprintf("ALTER TABLE r%d ADD COLUMN y INT", round)}, nil)
 		args := []string{"migrate", "up"}
 		waits := round%2 == 0
 		if waits {
@@ -56,7 +56,7 @@ func TestProofTwoAtOnce(t *testing.T) {
 			t.Fatalf("round %d: %s\n%s\nthe other: %s\n%s", round, a, a.asked(), b, b.asked())
 		}
 		w.applied(round, a, b)
-		if left := w.litter(); len(left) > 0 {
+		if left := w.Litter(); len(left) > 0 {
 			t.Fatalf("round %d: left behind: %q\n%s\n%s", round, left, a, b)
 		}
 		row := "two up at once"
@@ -78,7 +78,7 @@ func TestProofKilledWhileAnotherWaits(t *testing.T) {
 			w := newWorld(t)
 			w.sql("CREATE TABLE counted (v INT)")
 			for v := 1; v <= 3; v++ {
-				w.migration(int64(v), []string{fmt.Sprintf("CREATE TABLE r%d (x INT)", v), fmt.Sprintf("INSERT INTO counted VALUES (%d)", v), fmt.Sprintf("ALTER TABLE r%d ADD COLUMN y INT", v)}, nil)
+				w.migration(v, []string{fmt.Sprintf("CREATE TABLE r%d (x INT)", v), fmt.Sprintf("INSERT INTO counted VALUES (%d)", v), fmt.Sprintf("ALTER TABLE r%d ADD COLUMN y INT", v)}, nil)
 			}
 			holds, reached := make(chan struct{}), make(chan struct{})
 			a := w.start(func(n int, _ string) fault {
@@ -108,7 +108,7 @@ func TestProofKilledWhileAnotherWaits(t *testing.T) {
 			for v := 1; v <= 3; v++ {
 				w.applied(v, a, b)
 			}
-			if left := w.litter(); len(left) > 0 {
+			if left := w.Litter(); len(left) > 0 {
 				t.Fatalf("left behind: %q\n%s\n%s", left, a, b)
 			}
 			results.add("owner killed while another waits", "the other applied all")
@@ -185,7 +185,7 @@ func TestProofRobbed(t *testing.T) {
 				begun := false
 				for i, r := range owner.proxy.log() {
 					// What the journal's begin fences off, and what is asked on the way to the lock, needs no care.
-					begun = begun || r.forwarded && i < asleep && strings.HasPrefix(r.sql, "INSERT INTO `"+w.env.StateDB+"`.`journal`")
+					begun = begun || r.forwarded && i < asleep && strings.HasPrefix(r.sql, "INSERT INTO `"+w.StateDB+"`.`journal`")
 					if begun && i >= asleep && !harmless.MatchString(r.sql) {
 						t.Fatalf("request %d after the lock was lost at %d (of %d): %s\nowner: %s\n%s\nthief: %s\n%s", i+1, k, asleep, r.sql, owner, owner.asked(), thief, thief.asked())
 					}
@@ -202,7 +202,7 @@ func TestProofLongStatement(t *testing.T) {
 	w := newWorld(t)
 	w.sql("CREATE TABLE counted (v INT)")
 	w.migration(1, []string{"INSERT INTO counted SELECT length('{db}') - length('{db}') + 1", "CREATE TABLE r (x INT)"}, nil)
-	w.env.Fault(t, databendtest.Fault{Action: "hold", Match: "^INSERT INTO counted .*" + w.env.Database, Hold: 15})
+	w.Fault(t, databendtest.Fault{Action: "hold", Match: "^INSERT INTO counted .*" + w.Database, Hold: 15})
 	env := []string{"DBCTL_LOCK_TTL=5s"} // a busy machine must find the time to beat in
 	runs := make(chan struct{})
 	owner := w.start(func(_ int, sql string) fault {

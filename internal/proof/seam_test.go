@@ -98,11 +98,11 @@ func (s seam) loaded(t *testing.T) *world {
 
 // behind puts a file and loads: each of the ids once, but those that the migration took away.
 func (s seam) behind(w *world, n int) {
-	w.t.Helper()
+	w.T.Helper()
 	w.put(files(n, 1))
 	if s.refused != "" {
 		if run := w.must(3, "load", "t"); !strings.Contains(run.out.String(), s.refused) {
-			w.t.Fatalf("it does not say %q: %s", s.refused, run)
+			w.T.Fatalf("it does not say %q: %s", s.refused, run)
 		}
 		return
 	}
@@ -117,15 +117,15 @@ func (s seam) behind(w *world, n int) {
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, w.rows()); diff != "" {
-		w.t.Fatalf("rows (-want +got):\n%s\nafter %s\nwhich asked:\n%s", diff, run, run.asked())
+		w.T.Fatalf("rows (-want +got):\n%s\nafter %s\nwhich asked:\n%s", diff, run, run.asked())
 	}
 	for _, name := range s.loads {
 		if !strings.Contains(run.out.String(), name) {
-			w.t.Fatalf("it does not load %s: %s", name, run)
+			w.T.Fatalf("it does not load %s: %s", name, run)
 		}
 	}
 	if !strings.Contains(run.out.String(), s.say) {
-		w.t.Fatalf("it does not say %q: %s", s.say, run)
+		w.T.Fatalf("it does not say %q: %s", s.say, run)
 	}
 }
 
@@ -275,7 +275,7 @@ func TestSeamOverSeveralRuns(t *testing.T) {
 			w.put([]file{{"0002", 20, 0}}) // bad, and given up
 			w.must(0, "load", "t", "--mark", "quarantined", "--path", "in/0002.parquet", "--reason", "bad")
 			for i, statements := range s.runs {
-				w.migration(int64(i+1), statements, nil)
+				w.migration(i+1, statements, nil)
 				if run := w.must(0, "migrate", "up"); i == 1 && !strings.Contains(run.out.String(), s.warned) {
 					t.Fatalf("it does not say %q: %s", s.warned, run)
 				}
@@ -315,7 +315,7 @@ func TestSeamOfACopyThatIsGone(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			(&loadPlan{first: files(1, 1), args: []string{"load", "t"}}).prepare(w)
-			version := int64(0)
+			version := 0
 			for i, statements := range s.runs {
 				exit := 0
 				if i < len(s.exit) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -79,11 +78,9 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, sum))
 }
 
-// world is a project folder and a database, with dbctl as a process between them.
+// world is a project, with dbctl as a process between it and its server.
 type world struct {
-	t   *testing.T
-	env *databendtest.Env
-	dir string
+	*databendtest.Project
 	ids map[string]string // table id → name, as remember found them
 	// late says that a request of a dead process is still under way.
 	late bool
@@ -91,7 +88,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return worldOf(t, databendtest.New(t))
+	return &world{Project: databendtest.New(t).Project(t, "proof")}
 }
 
 // newWorldOn makes a world on an engine; nil is the one of all tests.
@@ -100,67 +97,42 @@ func newWorldOn(t *testing.T, engine *databendtest.Engine) *world {
 	if engine == nil {
 		return newWorld(t)
 	}
-	return worldOf(t, engine.New(t))
-}
-
-func worldOf(t *testing.T, env *databendtest.Env) *world {
-	t.Helper()
-	w := &world{t: t, env: env, dir: t.TempDir()}
-	w.configure("")
-	return w
-}
-
-// configure writes dbctl.yaml, with more in it.
-func (w *world) configure(more string) {
-	w.t.Helper()
-	w.write("dbctl.yaml", fmt.Sprintf("project: proof\ndefault_env: t\nenvironments:\n"+
-		"  t: { dsn: \"databend://nobody@127.0.0.1:1/%s?sslmode=disable\", state_database: %s }\n%s\n", w.env.Database, w.env.StateDB, more))
-}
-
-func (w *world) write(path, text string) {
-	w.t.Helper()
-	path = filepath.Join(w.dir, path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		w.t.Fatal(err)
-	}
+	return &world{Project: engine.New(t).Project(t, "proof")}
 }
 
 // text puts the world's names into a statement: {db} and {stage}.
 func (w *world) text(s string) string {
-	return strings.NewReplacer("{db}", w.env.Database, "{stage}", "st_"+w.env.Database).Replace(s)
+	return strings.NewReplacer("{db}", w.Database, "{stage}", "st_"+w.Database).Replace(s)
 }
 
 func (w *world) sql(statements ...string) [][]string {
-	w.t.Helper()
+	w.T.Helper()
 	texts := make([]string, len(statements))
 	for i, s := range statements {
 		texts[i] = w.text(s)
 	}
-	return w.env.SQL(w.t, texts...)
+	return w.SQL(w.T, texts...)
 }
 
-func (w *world) migration(version int64, up, down []string) {
-	w.t.Helper()
-	text := "-- +goose Up\n" + w.text(strings.Join(up, ";\n")) + ";\n"
+func (w *world) migration(version int, up, down []string) {
+	w.T.Helper()
+	text := w.text(strings.Join(up, ";\n")) + ";\n"
 	if len(down) > 0 {
-		text += "-- +goose Down\n" + w.text(strings.Join(down, ";\n")) + ";\n"
+		text += "--down\n" + w.text(strings.Join(down, ";\n")) + ";\n"
 	}
-	w.write(fmt.Sprintf("migrations/%05d_m%d.sql", version, version), text)
+	w.Migration(version, text)
 }
 
 // adopt puts the header into each migration by which dbctl may replace what it did not make.
 func (w *world) adopt() {
-	w.t.Helper()
-	files, _ := filepath.Glob(filepath.Join(w.dir, "migrations", "*.sql"))
+	w.T.Helper()
+	files, _ := filepath.Glob(filepath.Join(w.Dir, "migrations", "*.sql"))
 	for _, path := range files {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
-		w.write("migrations/"+filepath.Base(path), "-- dbctl: adopt \"the test made it\"\n"+string(text))
+		w.Write("migrations/"+filepath.Base(path), "-- dbctl: adopt \"the test made it\"\n"+string(text))
 	}
 }
 
@@ -180,25 +152,14 @@ const patience = 3 * time.Minute
 
 // start starts dbctl; decide chooses the proxy's faults and may be nil.
 func (w *world) start(decide func(n int, sql string) fault, env []string, args ...string) *process {
-	w.t.Helper()
+	w.T.Helper()
 	if decide == nil {
 		decide = func(int, string) fault { return none }
 	}
-	cfg := w.env.Config
-	p := &process{w: w, args: args, proxy: newProxy(fmt.Sprintf("http://%s:%d", cfg.Host, cfg.Port), decide)}
-	at, err := url.Parse(p.proxy.server.URL)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	dsn := url.URL{
-		Scheme: "databend", User: url.UserPassword(cfg.User, cfg.Password.Reveal()), Host: at.Host, Path: "/" + w.env.Database,
-		RawQuery: "sslmode=disable",
-	}
-	p.cmd = exec.Command(binary, args...)
-	p.cmd.Dir = w.dir
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "DBCTL_DSN=" + dsn.String()}, env...)
-	both := &locked{w: &p.out}
-	p.cmd.Stdout, p.cmd.Stderr = both, both
+	server := fmt.Sprintf("http://%s:%d", w.Config.Host, w.Config.Port)
+	p := &process{w: w, args: args, cmd: w.Command(binary, args...), proxy: newProxy(server, decide)}
+	p.cmd.Env = append(append(p.cmd.Env, "DBCTL_DSN="+w.DSN(p.proxy.server.Listener.Addr().String())), env...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	var ready sync.WaitGroup
 	ready.Add(1)
 	p.proxy.mu.Lock()
@@ -208,7 +169,7 @@ func (w *world) start(decide func(n int, sql string) fault, env []string, args .
 	}
 	p.proxy.mu.Unlock()
 	if err := p.cmd.Start(); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	ready.Done()
 	p.kill = time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
@@ -219,28 +180,16 @@ func (w *world) start(decide func(n int, sql string) fault, env []string, args .
 	return p
 }
 
-// locked is a Writer for two streams.
-type locked struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *locked) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(b)
-}
-
 // wait waits for its end.
 func (p *process) wait() *process {
-	p.w.t.Helper()
+	p.w.T.Helper()
 	<-p.proxy.exited
 	if !p.kill.Stop() {
-		p.w.t.Errorf("dbctl %s did not end within %s", strings.Join(p.args, " "), patience)
+		p.w.T.Errorf("dbctl %s did not end within %s", strings.Join(p.args, " "), patience)
 	}
 	p.exit = p.cmd.ProcessState.ExitCode()
 	p.proxy.server.CloseClientConnections()
-	p.w.t.Cleanup(p.proxy.close)
+	p.w.T.Cleanup(p.proxy.close)
 	return p
 }
 
@@ -267,16 +216,16 @@ func (p *process) asked() string {
 
 // dbctl runs dbctl to its end.
 func (w *world) dbctl(args ...string) *process {
-	w.t.Helper()
+	w.T.Helper()
 	return w.start(nil, nil, args...).wait()
 }
 
 // must runs dbctl and wants this exit code.
 func (w *world) must(exit int, args ...string) *process {
-	w.t.Helper()
+	w.T.Helper()
 	p := w.dbctl(args...)
 	if p.exit != exit {
-		w.t.Fatalf("want exit %d: %s\nit asked:\n%s", exit, p, p.asked())
+		w.T.Fatalf("want exit %d: %s\nit asked:\n%s", exit, p, p.asked())
 	}
 	return p
 }
@@ -293,7 +242,7 @@ func at(k int, f fault) func(int, string) fault {
 
 // states is what `migrate status` says: version → state.
 func (w *world) states() map[int64]string {
-	w.t.Helper()
+	w.T.Helper()
 	out := map[int64]string{}
 	for _, line := range w.lines(w.must(0, "migrate", "status", "--json"), "migration") {
 		v, _ := line["version"].(float64)
@@ -304,7 +253,7 @@ func (w *world) states() map[int64]string {
 
 // lines are the JSON lines of a type.
 func (w *world) lines(p *process, kind string) []map[string]any {
-	w.t.Helper()
+	w.T.Helper()
 	var out []map[string]any
 	for d := json.NewDecoder(bytes.NewReader(p.out.Bytes())); ; {
 		var line map[string]any
@@ -313,38 +262,12 @@ func (w *world) lines(p *process, kind string) []map[string]any {
 			return out
 		}
 		if err != nil {
-			w.t.Fatalf("%v in the output of %s", err, p)
+			w.T.Fatalf("%v in the output of %s", err, p)
 		}
 		if line["type"] == kind {
 			out = append(out, line)
 		}
 	}
-}
-
-// litter is what must not be there once the next command has ended: tables of a rollback in the database, locks and claims in
-// the state database. A free lock, and one that a take-over put aside, may stay.
-func (w *world) litter() []string {
-	w.t.Helper()
-	var out []string
-	aside := 0
-	for _, r := range w.sql("SELECT database, name, comment FROM system.tables WHERE database='{db}' OR database='" + w.env.StateDB + "'") {
-		name := r[1]
-		switch {
-		case r[0] == w.env.Database:
-			if strings.HasPrefix(name, "__dbctl") {
-				out = append(out, name)
-			}
-		case name == "journal", name == "ledger", strings.HasSuffix(name, "_free"):
-		case strings.HasPrefix(name, "lock_stale_"):
-			if aside++; aside > 1 {
-				out = append(out, name+" (a second one)")
-			}
-		default:
-			out = append(out, name+" "+r[2])
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // table counts points by outcome, for the closing note.
