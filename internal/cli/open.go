@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -222,9 +221,11 @@ func (a *app) complete(cfg *databend.Config, p *project.Project) {
 	a.scrub.Add(cfg.AccessToken)
 	cfg.Database = p.Env.Database
 	cfg.Warehouse = p.Env.Warehouse
-	// What mends a project whose database was dropped must not need it.
-	mends := []string{"migrate down", "migrate recover", "sql", "unlock"}
-	cfg.MayLackDatabase = slices.Contains(mends, a.cmd.name) || createsDatabase(p, cfg.Database)
+	cfg.MayLackDatabase = func() bool {
+		// What mends a project whose database was dropped must not need it.
+		mends := []string{"migrate down", "migrate recover", "sql", "unlock"}
+		return slices.Contains(mends, a.cmd.name) || createsDatabase(p, p.Env.Database)
+	}
 	cfg.ConnectTimeout = cmp.Or(p.Env.ConnectTimeout, cfg.ConnectTimeout)
 	cfg.Timeout = a.timeout.d
 	cfg.UserAgent = "dbctl/" + version().Version
@@ -365,17 +366,10 @@ func (a *app) readLine(ctx context.Context) (string, error) {
 	}
 }
 
-// databaseDDL finds the statements that may create a database; sqltext then says so exactly. Reading every statement of a long
-// project would cost more than the connection.
-var databaseDDL = regexp.MustCompile(`(?i)^\s*(CREATE|UNDROP)\b[^;]*?\b(DATABASE|SCHEMA)\b`)
-
 // createsDatabase reports whether a migration creates the database: then it may be missing.
 func createsDatabase(p *project.Project, database string) bool {
 	for _, m := range p.Migrations {
 		for _, s := range m.Up.Statements {
-			if !databaseDDL.MatchString(s.SQL) {
-				continue
-			}
 			for _, w := range effect.Analyze(s.SQL, database).Writes {
 				if w.Kind == sqltext.Database && strings.EqualFold(w.Name, database) && w.Verb != effect.Drop {
 					return true

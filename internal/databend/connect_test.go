@@ -367,7 +367,7 @@ func TestDatabaseThatAMigrationCreates(t *testing.T) {
 	if _, err := Connect(t.Context(), cfg); !IsCode(err, 1003) {
 		t.Fatalf("got %v, want 1003", err)
 	}
-	cfg.MayLackDatabase = true
+	cfg.MayLackDatabase = func() bool { return true }
 	s := f.connect(cfg)
 	exists.Store(true)
 	sess, err := s.Session(t.Context(), nil)

@@ -50,7 +50,7 @@ type Config struct {
 	Warehouse       string
 	Role            string
 	Database        string            // the project's database
-	MayLackDatabase bool              // a pending migration creates Database: an unknown database is then not an error
+	MayLackDatabase func() bool       // asked when Database is unknown: it is then no error. Optional
 	Settings        map[string]string // session settings of every session, the pinned ones excepted
 	ConnectTimeout  time.Duration     // how long a sleeping or starting server is waited for; default 30 s
 	Timeout         time.Duration     // per statement; 0 none
@@ -358,7 +358,7 @@ func (s *Server) login(ctx context.Context) error {
 	}
 	e, ok := errors.AsType[*Error](c.fail)
 	if ok && e.Code == CodeUnknownDatabase && s.cfg.Database != "" {
-		if s.cfg.MayLackDatabase {
+		if s.cfg.MayLackDatabase != nil && s.cfg.MayLackDatabase() {
 			return nil
 		}
 		e.Hint = fmt.Sprintf("check the environment's database, or make it: `dbctl sql %s`",

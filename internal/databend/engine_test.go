@@ -113,7 +113,7 @@ func TestRefusedLogins(t *testing.T) {
 	if e := asError(t, err); e.Code != 1003 || e.Kind != "UnknownDatabase" || !strings.Contains(e.Hint, "CREATE DATABASE") {
 		t.Errorf("got %#v, want 1003 with a hint", e)
 	}
-	cfg.MayLackDatabase = true
+	cfg.MayLackDatabase = func() bool { return true }
 	srv := connect(t, cfg)
 	if got := srv.Requests(); got != 1 {
 		t.Errorf("got %d requests, want 1", got)

@@ -258,7 +258,7 @@ func TestMissingDatabase(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	cfg := w.Config
-	cfg.MayLackDatabase = true
+	cfg.MayLackDatabase = func() bool { return true }
 	w.connect(cfg)
 	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n--down\nDROP TABLE a;\n")
 	w.must(w.up())
