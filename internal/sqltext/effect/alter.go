@@ -102,69 +102,103 @@ func (a *analysis) alterDatabase() {
 	}
 }
 
-// alterTable analyzes the actions of ALTER TABLE, and of ALTER MATERIALIZED VIEW, which shares them.
+// alterTable analyzes ALTER TABLE, and ALTER MATERIALIZED VIEW, which shares its actions.
 func (a *analysis) alterTable(kind string, start int) {
 	a.ifExists()
 	o, ok := a.table(kind)
 	if !ok {
 		return
 	}
-	t := o.Pasted()
-	w := Write{Object: o, Verb: Alter}
-	done := func(aspects Aspect, action string, class Class, reason, undo string) {
-		w.Aspects = aspects
-		a.e.Writes = append(a.e.Writes, w)
-		a.set(kind+" "+action, class, reason, undo)
-	}
-	const (
-		inverse   = "the inverse change restores it"
-		rows      = "values are lost or rewritten; the table goes back to its earlier snapshot"
-		unproven  = "it is not known how to undo it"
-		flashback = " FLASHBACK TO its earlier snapshot"
-	)
 	switch {
 	case a.Take("RENAME", "TO"):
-		to, ok := a.table(kind + " RENAME")
-		if !ok {
-			return
+		if to, ok := a.table(kind + " RENAME"); ok {
+			to.Database = o.Database
+			a.renamed(o, to)
+			a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.Pasted()+" RENAME TO "+o.Pasted())
 		}
-		to.Database = o.Database
-		a.renamed(o, to)
-		a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.Pasted()+" RENAME TO "+o.Pasted())
 	case a.Take("SWAP", "WITH"):
-		with, ok := a.table(kind + " SWAP")
-		if !ok {
-			return
+		if with, ok := a.table(kind + " SWAP"); ok {
+			with.Database = o.Database
+			a.write(o, Swap)
+			a.write(with, Swap)
+			a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+o.Pasted()+" SWAP WITH "+with.Name)
 		}
-		with.Database = o.Database
-		for _, x := range []sqltext.Object{o, with} {
-			a.write(x, Swap)
+	case !a.plainAction(kind, o):
+		a.action(kind, o, start)
+	}
+	if kind == "ALTER MATERIALIZED VIEW" && a.e.Class == Exact {
+		a.e.Class, a.e.Reason, a.e.Undo = Redefine, "the engine keeps no earlier materialized view", "the earlier definition"
+	}
+}
+
+// Reasons and ways back that several actions of ALTER TABLE have. {t} stands for the table.
+const (
+	inverse   = "the inverse change restores it"
+	unproven  = "it is not known how to undo it"
+	keyIsRead = "the earlier cluster key can be read"
+	addPolicy = "ALTER TABLE {t} ADD ROW ACCESS POLICY"
+	flashback = "ALTER TABLE {t} FLASHBACK TO its earlier snapshot"
+)
+
+// plainActions are those of ALTER TABLE of which the first words say all.
+var plainActions = []struct {
+	words        string
+	aspects      Aspect
+	class        Class
+	reason, undo string
+}{
+	{"ADD ROW ACCESS POLICY", Attachments, Redefine, inverse, "ALTER TABLE {t} DROP ROW ACCESS POLICY"},
+	{"DROP ROW ACCESS POLICY", Attachments, Redefine, inverse, addPolicy},
+	{"DROP ALL ROW ACCESS POLICIES", Attachments, Redefine, inverse, addPolicy},
+	{"DROP CLUSTER KEY", Cluster, Exact, keyIsRead, "ALTER TABLE {t} CLUSTER BY the earlier key"},
+	{"CLUSTER BY", Cluster, Exact, keyIsRead, "ALTER TABLE {t} CLUSTER BY the earlier key, or DROP CLUSTER KEY"},
+	{"PARTITION BY", Layout, Irreversible, unproven, ""},
+	{"RECLUSTER", Layout, Exact, "rows are only rearranged", "nothing, or " + flashback},
+}
+
+// plainAction reads one of plainActions, if one follows.
+func (a *analysis) plainAction(kind string, o sqltext.Object) bool {
+	for _, p := range plainActions {
+		if !a.Take(strings.Fields(p.words)...) {
+			continue
 		}
-		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+t+" SWAP WITH "+with.Name)
+		if strings.HasSuffix(p.words, " POLICY") {
+			if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
+				a.name(sqltext.Object{Kind: sqltext.RowPolicy, Name: name})
+			}
+		}
+		a.altered(Write{Object: o}, p.aspects, kind+" "+p.words, p.class, p.reason, p.undo)
+		return true
+	}
+	return false
+}
+
+// altered notes what an action of ALTER TABLE writes, and its class.
+func (a *analysis) altered(w Write, aspects Aspect, kind string, class Class, reason, undo string) {
+	w.Verb, w.Aspects = Alter, aspects
+	a.e.Writes = append(a.e.Writes, w)
+	a.set(kind, class, reason, strings.ReplaceAll(undo, "{t}", w.Pasted()))
+}
+
+// action reads the actions of ALTER TABLE of which more than the first words matters.
+func (a *analysis) action(kind string, o sqltext.Object, start int) {
+	w := Write{Object: o, Verb: Alter}
+	done := func(aspects Aspect, action string, class Class, reason, undo string) {
+		a.altered(w, aspects, kind+" "+action, class, reason, undo)
+	}
+	switch {
 	case a.Take("RENAME"):
 		a.column(&w, RenameColumn)
-		done(Columns, "RENAME COLUMN", Exact, inverse, "ALTER TABLE "+t+" RENAME COLUMN back")
+		done(Columns, "RENAME COLUMN", Exact, inverse, "ALTER TABLE {t} RENAME COLUMN back")
 	case a.Take("COMMENT"):
 		w.Note = a.note()
-		done(Comment, "COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE "+t+" COMMENT = the earlier one")
-	case a.Take("ADD", "ROW", "ACCESS", "POLICY"):
-		if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
-			a.name(sqltext.Object{Kind: sqltext.RowPolicy, Name: name})
-		}
-		done(Attachments, "ADD ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" DROP ROW ACCESS POLICY")
-	case a.Take("DROP", "ROW", "ACCESS", "POLICY"):
-		if name, ok := a.ObjectName(sqltext.RowPolicy); ok {
-			a.name(sqltext.Object{Kind: sqltext.RowPolicy, Name: name})
-		}
-		done(Attachments, "DROP ROW ACCESS POLICY", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
-	case a.Take("DROP", "ALL", "ROW", "ACCESS", "POLICIES"):
-		done(Attachments, "DROP ALL ROW ACCESS POLICIES", Redefine, inverse, "ALTER TABLE "+t+" ADD ROW ACCESS POLICY")
+		done(Comment, "COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE {t} COMMENT = the earlier one")
 	case a.IsWord("ADD") && (a.Is(a.I+1, "CONSTRAINT") && a.Is(a.I+3, "CHECK") || a.Is(a.I+1, "CHECK") && a.Symbol(a.I+2, "(")):
 		w.Checks = a.constraint("ADD")
-		done(Constraints, "ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE "+t+" DROP CONSTRAINT")
+		done(Constraints, "ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE {t} DROP CONSTRAINT")
 	case a.IsWord("DROP") && a.Is(a.I+1, "CONSTRAINT") && a.I+2 < len(a.Tokens):
 		w.Checks = a.constraint("DROP")
-		done(Constraints, "DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE "+t+" ADD CONSTRAINT")
+		done(Constraints, "DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE {t} ADD CONSTRAINT")
 	case a.Take("ADD"):
 		a.column(&w, AddColumn)
 		a.addReads(a.I)
@@ -172,35 +206,26 @@ func (a *analysis) alterTable(kind string, start int) {
 		if len(w.Columns) > 0 {
 			added = " " + sqltext.Object{Kind: sqltext.Table, Name: w.Columns[0].Name}.Pasted()
 		}
-		done(Columns, "ADD COLUMN", Exact, inverse, "ALTER TABLE "+t+" DROP COLUMN"+added)
-	case a.Take("DROP", "CLUSTER", "KEY"):
-		done(Cluster, "DROP CLUSTER KEY", Exact, "the earlier cluster key can be read", "ALTER TABLE "+t+" CLUSTER BY the earlier key")
+		done(Columns, "ADD COLUMN", Exact, inverse, "ALTER TABLE {t} DROP COLUMN"+added)
 	case a.Take("CREATE"), a.IsWord("DROP") && (a.Is(a.I+1, "BRANCH") || a.Is(a.I+1, "TAG")) && a.I+2 < len(a.Tokens):
 		done(Attachments, "BRANCH OR TAG", Irreversible, unproven, "")
 	case a.Take("DROP"):
 		a.column(&w, DropColumn)
-		done(Columns|Rows, "DROP COLUMN", Flashback, rows, "ALTER TABLE "+t+flashback)
+		done(Columns|Rows, "DROP COLUMN", Flashback, "values are lost or rewritten; the table goes back to its earlier snapshot", flashback)
 	case a.Take("MODIFY"):
 		a.modifyColumn(kind, w)
-	case a.Take("CLUSTER", "BY"):
-		done(Cluster, "CLUSTER BY", Exact, "the earlier cluster key can be read",
-			"ALTER TABLE "+t+" CLUSTER BY the earlier key, or DROP CLUSTER KEY")
-	case a.Take("PARTITION", "BY"):
-		done(Layout, "PARTITION BY", Irreversible, unproven, "")
-	case a.Take("RECLUSTER"):
-		done(Layout, "RECLUSTER", Exact, "rows are only rearranged", "nothing, or ALTER TABLE "+t+flashback)
 	case a.Take("FLASHBACK"):
 		w.GoesBack = true
 		done(Rows|Columns|Cluster, "FLASHBACK", Irreversible, "FLASHBACK goes backwards only: later snapshots cannot be reached again", "")
 	case a.tags():
-		done(Attachments, "TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE "+t+" SET TAG as before")
+		done(Attachments, "TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE {t} SET TAG as before")
 	case a.Take("SET", "OPTIONS"), a.Take("UNSET", "OPTIONS"):
 		action := a.Upper(a.I-2) + " OPTIONS"
 		for i := a.I; i < len(a.Tokens); i++ {
 			a.e.Retention = a.e.Retention || a.Tokens[i].Kind == sqltext.Word && isRetention(a.Text(i))
 		}
 		w.Options = a.options(action == "UNSET OPTIONS")
-		done(Options, action, Exact, "the earlier options can be read", "ALTER TABLE "+t+" SET OPTIONS as before")
+		done(Options, action, Exact, "the earlier options can be read", "ALTER TABLE {t} SET OPTIONS as before")
 	case a.Take("REFRESH", "CACHE"):
 		a.none(kind + " REFRESH CACHE")
 	case a.Take("CONNECTION"):
@@ -208,11 +233,6 @@ func (a *analysis) alterTable(kind string, start int) {
 		done(Text, "CONNECTION", Irreversible, "the earlier keys cannot be read back", "")
 	default:
 		a.unknown(kind, "it is no change of a table that dbctl knows")
-	}
-	if kind == "ALTER MATERIALIZED VIEW" && a.e.Class != None {
-		if a.e.Class == Exact {
-			a.e.Class, a.e.Reason, a.e.Undo = Redefine, "the engine keeps no earlier materialized view", "the earlier definition"
-		}
 	}
 }
 
@@ -309,49 +329,44 @@ func (a *analysis) nextColumn() bool {
 
 // modifyColumn reads MODIFY [COLUMN] c … [, COLUMN d …]: types, comments, a masking policy, or DROP STORED.
 func (a *analysis) modifyColumn(kind string, w Write) {
-	t := w.Pasted()
 	if !a.column(&w, ModifyColumn) {
 		a.unknown(kind+" MODIFY COLUMN", noName)
 		return
 	}
-	last := func() *Column { return &w.Columns[len(w.Columns)-1] }
 	switch {
 	case a.Take("SET", "MASKING", "POLICY"):
-		w.Aspects = Attachments
 		if name, ok := a.ObjectName(sqltext.MaskingPolicy); ok {
 			a.name(sqltext.Object{Kind: sqltext.MaskingPolicy, Name: name})
 		}
-		a.set(kind+" SET MASKING POLICY", Redefine, "the inverse change restores it",
-			"ALTER TABLE "+t+" MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
+		a.altered(w, Attachments, kind+" SET MASKING POLICY", Redefine, inverse,
+			"ALTER TABLE {t} MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
+		return
 	case a.Take("UNSET", "MASKING", "POLICY"):
-		w.Aspects = Attachments
-		a.set(kind+" UNSET MASKING POLICY", Redefine, "the inverse change restores it", "ALTER TABLE "+t+" MODIFY COLUMN SET MASKING POLICY")
-	default:
-		from := a.I
-		for {
-			if a.Take("COMMENT") {
-				last().Change, last().Note = CommentColumn, a.note()
-				w.Aspects |= ColumnNotes
-			} else {
-				last().Note = a.columnNote()
-				w.Aspects |= Columns | Rows // a new type, default or NOT NULL rewrites the column
-			}
-			if !a.nextColumn() || !a.column(&w, ModifyColumn) {
-				break
-			}
+		a.altered(w, Attachments, kind+" UNSET MASKING POLICY", Redefine, inverse, "ALTER TABLE {t} MODIFY COLUMN SET MASKING POLICY")
+		return
+	}
+	from, notes := a.I, true // notes: nothing but comments
+	for {
+		last := &w.Columns[len(w.Columns)-1]
+		if a.Take("COMMENT") {
+			last.Change, last.Note = CommentColumn, a.note()
+		} else {
+			last.Note, notes = a.columnNote(), false
 		}
-		if w.Aspects == ColumnNotes {
-			a.set(kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read",
-				"ALTER TABLE "+t+" MODIFY COLUMN with the earlier comment")
+		if !a.nextColumn() || !a.column(&w, ModifyColumn) {
 			break
 		}
-		w.Aspects |= ColumnNotes // a type may have a comment behind it
-		a.I = from
-		a.addReads(from)
-		a.set(kind+" MODIFY COLUMN", Flashback, "values are rewritten; the table goes back to its earlier snapshot",
-			"ALTER TABLE "+t+" FLASHBACK TO its earlier snapshot")
 	}
-	a.e.Writes = append(a.e.Writes, w)
+	if notes {
+		a.altered(w, ColumnNotes, kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read",
+			"ALTER TABLE {t} MODIFY COLUMN with the earlier comment")
+		return
+	}
+	a.I = from
+	a.addReads(from)
+	// A new type, default or NOT NULL rewrites the column; a type may have a comment behind it.
+	a.altered(w, Columns|Rows|ColumnNotes, kind+" MODIFY COLUMN", Flashback,
+		"values are rewritten; the table goes back to its earlier snapshot", flashback)
 }
 
 // alterOther changes what has no history in the engine.

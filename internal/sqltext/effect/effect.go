@@ -332,7 +332,11 @@ func (a *analysis) table(kind string) (sqltext.Object, bool) {
 	return o, ok
 }
 
-const noName = "the object's name cannot be read"
+// Reasons why a statement is unknown.
+const (
+	noName      = "the object's name cannot be read"
+	notFollowed = "what a script does is not followed"
+)
 
 func (a *analysis) ifExists() {
 	if a.Take("IF", "EXISTS") {
@@ -340,35 +344,43 @@ func (a *analysis) ifExists() {
 	}
 }
 
-// statement dispatches on the first word.
+// statement reads what begins with its first word.
 func (a *analysis) statement() {
 	a.SkipHints()
 	start := a.I
 	t, ok := a.Peek()
-	if !ok {
+	switch {
+	case !ok:
 		a.none("EMPTY")
-		return
-	}
-	if t.Kind == sqltext.Symbol && a.Text(a.I) == "(" {
+	case a.Symbol(a.I, "("):
 		a.query(start)
-		return
-	}
-	if t.Kind != sqltext.Word {
+	case t.Kind != sqltext.Word:
 		a.unknown("UNKNOWN", "it starts with "+a.Describe())
-		return
+	default:
+		verb := a.Upper(a.I)
+		a.I++
+		a.ddl = a.isDDL(verb)
+		a.dispatch(verb, start)
 	}
-	verb := a.Upper(a.I)
-	a.I++
+}
+
+// isDDL reports whether a statement of the verb, behind which the reader stands, commits what went before it.
+func (a *analysis) isDDL(verb string) bool {
 	switch verb {
 	case "CREATE", "ALTER", "DROP", "UNDROP", "RENAME", "ATTACH", "TRUNCATE", "GRANT", "REVOKE", "COMMENT", "SUSPEND", "RESUME":
-		a.ddl = true
+		return true
 	case "REFRESH":
-		a.ddl = a.IsWord("MATERIALIZED")
+		return a.IsWord("MATERIALIZED")
 	case "SHOW":
-		a.ddl = a.IsWord("WORKLOAD")
+		return a.IsWord("WORKLOAD")
 	case "USE":
-		a.ddl = a.IsWord("WAREHOUSE") && a.I+1 < len(a.Tokens)
+		return a.IsWord("WAREHOUSE") && a.I+1 < len(a.Tokens)
 	}
+	return false
+}
+
+// dispatch reads a statement of the verb, behind which the reader stands.
+func (a *analysis) dispatch(verb string, start int) {
 	switch verb {
 	case "SELECT", "VALUES", "FROM":
 		a.query(start)
@@ -396,11 +408,7 @@ func (a *analysis) statement() {
 	case "COPY":
 		a.copyStatement(start)
 	case "BEGIN":
-		if a.I < len(a.Tokens) && !a.IsWord("TRANSACTION") && !a.IsWord("WORK") {
-			a.script("SCRIPT", "what a script does is not followed")
-			return
-		}
-		a.transaction("BEGIN")
+		a.begin()
 	case "COMMIT":
 		a.transaction("COMMIT")
 	case "ROLLBACK", "ABORT":
@@ -440,11 +448,9 @@ func (a *analysis) statement() {
 	case "REMOVE":
 		a.remove()
 	case "KILL":
-		a.set("KILL", Irreversible, "a query that was ended does not go on", "")
-		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "a running query or connection"}, Alter, Text)
+		a.outside("KILL", "a query that was ended does not go on", "a running query or connection")
 	case "SYSTEM":
-		a.set("SYSTEM", Irreversible, "it changes the running server, whose earlier state is not known", "")
-		a.write(sqltext.Object{Kind: sqltext.Unknown, Name: "the server"}, Alter, Text)
+		a.outside("SYSTEM", "it changes the running server, whose earlier state is not known", "the server")
 	case "SUSPEND", "RESUME":
 		a.alterWarehouse(verb + " WAREHOUSE")
 	case "CALL":
@@ -452,8 +458,23 @@ func (a *analysis) statement() {
 	case "EXECUTE":
 		a.execute()
 	case "DECLARE":
-		a.script("SCRIPT", "what a script does is not followed")
+		a.script("SCRIPT", notFollowed)
 	default:
 		a.unknown(verb, verb+" is no statement that dbctl knows")
 	}
+}
+
+// begin reads what is behind BEGIN: the end of the statement, or a script.
+func (a *analysis) begin() {
+	if a.I < len(a.Tokens) && !a.IsWord("TRANSACTION") && !a.IsWord("WORK") {
+		a.script("SCRIPT", notFollowed)
+		return
+	}
+	a.transaction("BEGIN")
+}
+
+// outside is the class of what changes something that no catalogue holds.
+func (a *analysis) outside(kind, reason, what string) {
+	a.set(kind, Irreversible, reason, "")
+	a.write(sqltext.Object{Kind: sqltext.Unknown, Name: what}, Alter, Text)
 }
