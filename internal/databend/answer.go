@@ -88,6 +88,9 @@ func readAnswer(r reply, id string) (*answer, error) {
 	if a.ID != id {
 		return nil, wrongAnswer("the answer is for another query id")
 	}
+	if (a.State == "Starting" || a.State == "Running") && a.Error == nil && a.finished() {
+		return nil, wrongAnswer("the answer is of a running statement, and names no next page")
+	}
 	if a.State == "Failed" && a.Error == nil {
 		a.Error = &serverError{Message: "the statement failed, and the server does not say why"}
 	}

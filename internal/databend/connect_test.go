@@ -212,6 +212,7 @@ var falseAnswers = map[string]func(w http.ResponseWriter){
 	"empty object": func(w http.ResponseWriter) { writeJSON(w, 200, map[string]any{}) },
 	"message":      func(w http.ResponseWriter) { writeJSON(w, 200, map[string]any{"message": "maintenance"}) },
 	"another id":   func(w http.ResponseWriter) { writeJSON(w, 200, map[string]any{"id": NewID(), "state": "Succeeded"}) },
+	"no next page": func(w http.ResponseWriter) { writeJSON(w, 200, map[string]any{"id": "id-1", "state": "Running"}) },
 	"nothing":      func(w http.ResponseWriter) { w.Header()["Content-Type"] = nil },
 	"empty JSON":   func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json") },
 	"cut body": func(w http.ResponseWriter) {

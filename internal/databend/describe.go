@@ -53,6 +53,9 @@ func (s *spliced) origin(out int) int {
 
 // offsetOf returns the byte offset of a line and a column in characters, both from 1.
 func offsetOf(text string, line, column int) (int, bool) {
+	if line < 1 {
+		return 0, false
+	}
 	at := 0
 	for ; line > 1; line-- {
 		i := strings.IndexByte(text[at:], '\n')

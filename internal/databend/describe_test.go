@@ -100,6 +100,7 @@ func TestExcerptOfValues(t *testing.T) {
 		"error: \n  --> SQL:1:6\n  |\n1 | (1, 1+)\n  |      ^ expecting an operand\n":       "",
 		"error: \n  --> SQL:2:8\n  |\n2 | VALUES (1, 'é'),\n  |        ^ something\n":       "(1, 'é')",
 		"error: \n  --> SQL:1:1\n  |\n1 | / INSERT INTO t (a, b)\n2 | | x\n  | |_^ whole\n": "INSERT",
+		"error: \n  --> SQL:0:3\n  |\n0 | x\n  | ^ whole\n":                                 "",
 	} {
 		_, at := readMessage(raw)
 		out, ok := at.offset(sql)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -96,14 +95,14 @@ type Result struct {
 // Exec runs a statement and drops its rows. When ctx ends, the statement is ended on the server too, and Exec returns what
 // really became of it: success stays success.
 func (s *Session) Exec(ctx context.Context, st Statement) (Result, error) {
-	return s.run(ctx, st, false, func(Row) error { return nil })
+	return s.run(ctx, st, func(Row) error { return nil })
 }
 
 // Query runs a statement and returns all its rows.
 func (s *Session) Query(ctx context.Context, st Statement) (Result, error) {
-	collect := func(send func(context.Context, Statement, bool, func(Row) error) (Result, error)) (Result, error) {
+	collect := func(send func(context.Context, Statement, func(Row) error) (Result, error)) (Result, error) {
 		var rows []Row
-		res, err := send(ctx, st, true, func(r Row) error {
+		res, err := send(ctx, st, func(r Row) error {
 			rows = append(rows, r)
 			return nil
 		})
@@ -125,20 +124,20 @@ func (s *Session) Query(ctx context.Context, st Statement) (Result, error) {
 
 // Each runs a statement and calls f for each row, holding one page. An error of f ends the statement and is returned as it is.
 func (s *Session) Each(ctx context.Context, st Statement, f func(Row) error) (Result, error) {
-	return s.run(ctx, st, true, f)
+	return s.run(ctx, st, f)
 }
 
 // run is send, once the connection is made.
-func (s *Session) run(ctx context.Context, st Statement, rows bool, f func(Row) error) (Result, error) {
+func (s *Session) run(ctx context.Context, st Statement, f func(Row) error) (Result, error) {
 	if !s.control {
 		if err := s.srv.Ready(); err != nil {
 			return Result{ID: st.ID}, err
 		}
 	}
-	return s.send(ctx, st, rows, f)
+	return s.send(ctx, st, f)
 }
 
-func (s *Session) send(ctx context.Context, st Statement, rows bool, f func(Row) error) (Result, error) {
+func (s *Session) send(ctx context.Context, st Statement, f func(Row) error) (Result, error) {
 	own := st.ID == ""
 	if own {
 		st.ID = NewID()
@@ -167,7 +166,7 @@ func (s *Session) send(ctx context.Context, st Statement, rows bool, f func(Row)
 	defer s.busy.Unlock()
 
 	c, driverCtx := s.srv.newCall(context.Background(), s, st.ID)
-	c.rows, c.ownID, c.sendBy, c.account = rows, own, st.SendBy, st.Account
+	c.sql, c.ownID, c.sendBy, c.account = st.SQL, own, st.SendBy, st.Account
 	defer c.stop()
 	done := make(chan struct{})
 	var watch sync.WaitGroup
@@ -238,9 +237,7 @@ func (s *Session) pages(ctx context.Context, c *call, st Statement, text string,
 					row[i] = sql.NullString{String: *v, Valid: true}
 				}
 			}
-			if err := countAffected(res, row); err != nil {
-				return err
-			}
+			res.Affected += affected(res.Columns, row)
 			if err := f(row); err != nil {
 				_ = s.client.CloseQuery(ctx, resp) // it may still run, and ends by this
 				return callerError{err}
@@ -257,19 +254,17 @@ func (s *Session) pages(ctx context.Context, c *call, st Statement, text string,
 	}
 }
 
-// countAffected adds up the counts of a DML statement: INSERT, UPDATE, DELETE give one column, MERGE up to three.
-func countAffected(res *Result, row Row) error {
-	for i, name := range res.Columns {
-		if !strings.HasPrefix(name, "number of rows ") {
-			return nil
+// affected adds up the counts of a DML statement: INSERT, UPDATE, DELETE give one column, MERGE up to three. A query may call a column so,
+// too: what is no number is no count.
+func affected(columns []string, row Row) (n int64) {
+	for i, name := range columns {
+		count, err := strconv.ParseInt(row[i].String, 10, 64)
+		if err != nil || !strings.HasPrefix(name, "number of rows ") {
+			return 0
 		}
-		n, err := strconv.ParseInt(row[i].String, 10, 64)
-		if err != nil {
-			return &Error{Kind: KindUnknown, Message: fmt.Sprintf("the server's count %q is no number", name), Err: err}
-		}
-		res.Affected += n
+		n += count
 	}
-	return nil
+	return n
 }
 
 func validID(id string) bool {

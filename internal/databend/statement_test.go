@@ -168,8 +168,13 @@ func TestLostAnswerIsAskedForByState(t *testing.T) {
 		if _, err := sess.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)"}); err != nil {
 			t.Errorf("got %v, want success by the state", err)
 		}
-		if _, err := sess.Query(t.Context(), Statement{SQL: "COPY INTO t FROM @s"}); !IsUnknownOutcome(err) {
-			t.Errorf("got %v, want unknown: the rows are lost", err)
+		for sql, lost := range map[string]string{
+			"COPY INTO t FROM @s": "the rows", "SELECT 1": "the rows", "INSERT INTO t VALUES (1)": "the count", "BEGIN": "the session's state",
+			"USE other": "the session's state",
+		} {
+			if res, err := sess.Exec(t.Context(), Statement{SQL: sql}); !IsUnknownOutcome(err) {
+				t.Errorf("%s: got %+v, %v, want unknown: %s went with the answer", sql, res, err, lost)
+			}
 		}
 	})
 }
@@ -363,10 +368,12 @@ func TestAffected(t *testing.T) {
 			q.Rows = [][]*string{text("1", "20", "300")}
 		case "SELECT":
 			q.Columns, q.Rows = []string{"a"}, [][]*string{text("7")}
+		case "SELECT name":
+			q.Columns, q.Rows = []string{"number of rows a day"}, [][]*string{text("many"), {nil}}
 		}
 	})
 	sess := f.session()
-	for sql, want := range map[string]int64{"MERGE": 321, "SELECT": 0, "CREATE": 0} {
+	for sql, want := range map[string]int64{"MERGE": 321, "SELECT": 0, "SELECT name": 0, "CREATE": 0} {
 		res, err := sess.Exec(t.Context(), Statement{SQL: sql})
 		if err != nil || res.Affected != want || res.Rows != nil {
 			t.Errorf("%s: got %d, %v, %v; want %d and no rows", sql, res.Affected, res.Rows, err, want)

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // How long things are waited for. They are fields of the Server so that tests need not wait.
@@ -44,7 +46,7 @@ type call struct {
 	srv     *Server
 	session *Session // nil: of no session
 	control bool     // a question of our own (see Session.control): a lost answer is not asked for
-	rows    bool     // the caller needs the rows: success without them is none
+	sql     string   // without its secrets
 	ownID   bool     // the query id was made for this call, so nobody can have sent it before
 	sendBy  time.Time
 	account bool // see Statement.Account
@@ -314,7 +316,7 @@ func (c *call) stillRuns(get *http.Request, id string) bool {
 		case st.State == "Failed" && st.Error != nil:
 			c.answer = &answer{ID: id, State: st.State, Error: st.Error}
 			return false
-		case st.State == "Succeeded" && !c.rows:
+		case st.State == "Succeeded" && effect.Analyze(c.sql, "").DDL: // of others rows, their count or the session went with the answer
 			c.answer = &answer{ID: id, State: st.State}
 			return false
 		}

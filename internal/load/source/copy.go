@@ -4,6 +4,7 @@ package source
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -64,6 +65,9 @@ func New(ld project.Load, project, database string) (*Load, error) {
 	if o, ok := c.Option("FILES"); ok {
 		j.Files = map[string]bool{}
 		names, err := literals(o.Value)
+		if err == nil && len(names) == 0 {
+			err = errors.New("it names no file")
+		}
 		if err != nil {
 			return nil, fault.Errorf(ld.Name, exit.Usage, "write FILES = ('…', …)", "cannot read FILES: %v", err)
 		}

@@ -97,7 +97,7 @@ func expand(path string) ([]string, error) {
 
 // span writes out 1-3, 001-100 or a-f.
 func span(text string) (out []string, err error) {
-	if m := letters.FindStringSubmatch(text); m != nil {
+	if m := letters.FindStringSubmatch(text); m != nil && m[1]+m[3] <= m[2]+m[4] {
 		for c := (m[1] + m[3])[0]; c <= (m[2] + m[4])[0]; c++ {
 			out = append(out, string(c))
 		}
@@ -107,9 +107,12 @@ func span(text string) (out []string, err error) {
 	if m == nil {
 		return nil, fmt.Errorf("[%s] is no span of numbers or of letters", text)
 	}
-	from, _ := strconv.Atoi(m[1])
-	to, err := strconv.Atoi(m[2])
-	if err != nil || to-from >= MaxFiles {
+	from, err1 := strconv.Atoi(m[1])
+	to, err2 := strconv.Atoi(m[2])
+	switch {
+	case from > to:
+		return nil, fmt.Errorf("[%s] is no span: it ends before it begins", text)
+	case err1 != nil || err2 != nil || to-from >= MaxFiles:
 		return nil, fmt.Errorf("[%s] names more than %d files", text, MaxFiles)
 	}
 	width := 0

@@ -27,6 +27,11 @@ func TestFilesByHTTP(t *testing.T) {
 		{"'https://h/a.csv' FILES = ('a.csv')", "nothing is listed"},
 		{"'https://h/d/' FILES = ('a.csv') PATTERN = '.*'", "needs a listing"},
 		{"'https://h/[1-x].csv'", "no span"},
+		{"'https://h/[5-3].csv'", "no span"},
+		{"'https://h/[z-a].csv'", "no span"},
+		{"'https://h/[99999999999999999999-3].csv'", "no span"},
+		{"'https://h/d/' FILES = ()", "names no file"},
+		{"@s/d/ FILES = ()", "names no file"},
 		{"'https://h/[1-99999].csv'", "more than 15000 files"},
 		{"'https://h/{a.csv'", "not closed"},
 	} {

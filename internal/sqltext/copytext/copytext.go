@@ -284,8 +284,11 @@ func (p *parser) connection() error {
 		if !p.SkipBrackets() {
 			return p.Fail("list of "+name+" is not closed", "")
 		}
-		inner := strings.TrimSpace(p.Src[from:p.Tokens[p.I-1].Start])
-		c.Connection = "(" + strings.TrimSpace(strings.Trim(c.Connection, "()")+" "+inner) + ")"
+		inner := p.Src[from:p.Tokens[p.I-1].Start] // with the line break that ends a comment
+		if c.Connection != "" {
+			inner = strings.Trim(c.Connection, "()") + " " + inner
+		}
+		c.Connection = "(" + inner + ")"
 		p.TakeSymbol(",")
 	}
 	return nil

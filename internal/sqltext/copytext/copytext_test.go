@@ -88,6 +88,14 @@ func TestParseURI(t *testing.T) {
 		{"COPY INTO t FROM 'fs:///a%20b/'", "fs:///a%20b/", "", "", "'fs:///a%20b/'"},
 		{"COPY INTO t FROM 's3://b/' CREDENTIALS = (A = '1') FORCE = true", "s3://b/", "", "(A = '1')", "'s3://b/' CREDENTIALS = (A = '1')"},
 		{
+			"COPY INTO t FROM 's3://b/' CONNECTION = (R = 'x' -- of (all)\n) FILE_FORMAT = (TYPE = CSV)", "s3://b/", "", "(R = 'x' -- of (all)\n)",
+			"'s3://b/' CONNECTION = (R = 'x' -- of (all)\n)",
+		},
+		{
+			"COPY INTO t FROM 's3://b/' CONNECTION = (R = 'x' -- r\n), CREDENTIALS = (A = '1' -- a\n)", "s3://b/", "",
+			"(R = 'x' -- r\n A = '1' -- a\n)", "'s3://b/' CONNECTION = (R = 'x' -- r\n), CREDENTIALS = (A = '1' -- a\n)",
+		},
+		{
 			"COPY INTO t FROM 's3://b/' CONNECTION = (R = 'x'), CREDENTIALS = (A = '1')", "s3://b/", "", "(R = 'x' A = '1')",
 			"'s3://b/' CONNECTION = (R = 'x'), CREDENTIALS = (A = '1')",
 		},
