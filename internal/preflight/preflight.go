@@ -453,6 +453,9 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 		if g, ok := now.Gone(o); ok {
 			msg = fmt.Sprintf("%s is %s in %s:%d", o, g.How, g.File, g.Line)
 			hint = fmt.Sprintf("where the load is not wanted any more: %s", shell.Join("rm", l.Path))
+			if g.To != "" {
+				hint = fmt.Sprintf("write %s into %s", g.To, l.Path)
+			}
 		}
 		c.at(l.Path, l.Statement, at, msg, hint)
 	}

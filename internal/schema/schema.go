@@ -85,6 +85,7 @@ func (o *Object) ColumnNames() []string {
 type Gone struct {
 	Place
 	How string // "dropped" or "renamed to x"
+	To  string // of a renamed one: its name since then, as SQL
 }
 
 // Schema is the objects that exist. The zero value is an empty one.
@@ -170,13 +171,13 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 				continue // it stays as it is; CREATE fails
 			}
 			if w.Kind == sqltext.Database && w.Verb == effect.Replace {
-				s.drop(w.Object, Gone{at, "dropped"})
+				s.drop(w.Object, Gone{Place: at, How: "dropped"})
 			}
 			s.make(sql, e, w, at)
 		case effect.Undrop:
 			s.put(&Object{Object: w.Object, Made: at, Changed: at})
 		case effect.Drop:
-			s.drop(w.Object, Gone{at, "dropped"})
+			s.drop(w.Object, Gone{Place: at, How: "dropped"})
 		case effect.RenameOut:
 			if i+1 < len(e.Writes) && e.Writes[i+1].Verb == effect.RenameIn {
 				s.rename(w.Object, e.Writes[i+1].Object, at)
@@ -241,7 +242,7 @@ func (s *Schema) rename(from, to sqltext.Object, at Place) {
 		moved = *o
 	}
 	moved.Object, moved.Changed = to, at
-	s.drop(from, Gone{at, "renamed to " + to.Display()})
+	s.drop(from, Gone{Place: at, How: "renamed to " + to.Display(), To: to.Pasted()})
 	s.put(&moved)
 }
 
