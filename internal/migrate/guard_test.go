@@ -14,66 +14,6 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
-// TestOwnGround refuses, before anything runs, what would take away what every run stands on.
-func TestOwnGround(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.Migration(1, "CREATE TABLE a (x INT);\n--down\nDROP TABLE a;\n")
-	w.must(w.up())
-	db, st := w.Database, w.StateDB
-	for sql, want := range map[string]string{
-		"DROP DATABASE " + db:                                      "own database",
-		"DROP DATABASE IF EXISTS " + db:                            "own database",
-		"CREATE OR REPLACE DATABASE " + db:                         "own database",
-		"ALTER DATABASE " + db + " RENAME TO " + db + "_x":         "own database",
-		"DROP SCHEMA " + db:                                        "own database",
-		"DROP DATABASE " + st:                                      "state database",
-		"ALTER DATABASE " + st + " RENAME TO " + st + "_x":         "state database",
-		"CREATE OR REPLACE DATABASE " + st:                         "state database",
-		"INSERT INTO " + st + ".journal SELECT * FROM x":           "state database",
-		"TRUNCATE TABLE " + st + ".ledger":                         "state database",
-		"DELETE FROM " + st + ".journal":                           "state database",
-		"DROP TABLE IF EXISTS " + st + ".journal":                  "state database",
-		"ALTER TABLE " + st + ".journal RENAME TO j":               "state database",
-		"CREATE TABLE " + st + ".mine (x INT)":                     "state database",
-		"USE " + st + ";\nDROP TABLE ledger":                       "state database",
-		"CREATE OR REPLACE VIEW " + st + ".journal AS SELECT 1":    "state database",
-		"BEGIN;\nUPDATE " + st + ".journal SET name = '';\nCOMMIT": "state database",
-	} {
-		w.Migration(2, "CREATE TABLE b (x INT);\n"+sql+";\n")
-		var p *PlanError
-		if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Own || p.ExitCode() != 1 || p.Line < 3 || !strings.Contains(p.Msg, want) || p.Hint() == "" {
-			t.Errorf("%s: got %v, want it refused with the reason: %s", sql, err, want)
-		}
-	}
-	if got := w.tables(); got != "a" {
-		t.Errorf("got tables %q: something ran", got)
-	}
-	w.Migration(2, "CREATE DATABASE IF NOT EXISTS "+db+";\nCREATE TABLE b AS SELECT count(*) AS n FROM "+st+".journal;\n--down\nDROP DATABASE "+db+";\n")
-	w.must(w.up())
-	var p *PlanError
-	if err := w.migrator(Options{}).Down(t.Context(), 0, true); !errors.As(err, &p) || p.Kind != plan.Own {
-		t.Errorf("down: got %v, want it refused", err)
-	}
-}
-
-// TestOwnGroundShared keeps only what is dbctl's own where the state lives in the environment's database.
-func TestOwnGroundShared(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.StateDB = w.Database
-	w.Configure("")
-	w.Migration(1, "CREATE TABLE a (x INT);\n")
-	w.must(w.up())
-	for _, sql := range []string{"DROP TABLE journal", "DELETE FROM ledger", "DROP DATABASE " + w.Database} {
-		w.Migration(2, sql+";\n")
-		var p *PlanError
-		if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Own {
-			t.Errorf("%s: got %v, want it refused", sql, err)
-		}
-	}
-}
-
 // TestSecretsOfTheWayBack asks for the secrets that a rollback would need before the first write, too.
 func TestSecretsOfTheWayBack(t *testing.T) {
 	t.Parallel()
