@@ -106,6 +106,68 @@ func TestMigrationAfterARenamedDatabase(t *testing.T) {
 	}
 }
 
+// What a migration takes away, the next one of the run may make anew. Where that fails, it goes back to what the first one left.
+func TestMadeAnewByTheNextMigration(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ setup, first, next, look, left string }{
+		"renamed":           {first: "ALTER TABLE a RENAME TO old", next: "CREATE TABLE a AS SELECT * FROM old", left: "b old w"},
+		"dropped":           {first: "DROP TABLE a", next: "CREATE TABLE n (x INT);\nINSERT INTO n VALUES (2);\nALTER TABLE n RENAME TO a", left: "b w"},
+		"another's name":    {first: "RENAME TABLE a TO old", next: "RENAME TABLE b TO a", left: "b old w"},
+		"a view, a table":   {first: "DROP VIEW w", next: "CREATE TABLE w (z INT);\nINSERT INTO w VALUES (3)", left: "a b"},
+		"made, then gone":   {first: "CREATE TABLE c (x INT);\nDROP TABLE c", next: "CREATE TABLE c (y INT);\nINSERT INTO c VALUES (3)", left: "a b w"},
+		"renamed to a view": {first: "ALTER TABLE a RENAME TO old", next: "CREATE VIEW a AS SELECT x FROM old;\nCREATE OR REPLACE VIEW w AS SELECT x FROM old", left: "b old w"},
+		"a database": {
+			setup: "CREATE DATABASE {db}_x;CREATE TABLE {db}_x.t (x INT)", first: "DROP DATABASE {db}_x", next: "CREATE DATABASE {db}_x;\nCREATE TABLE {db}_x.k (x INT)",
+			look: "SELECT name FROM system.databases WHERE name = '{db}_x'", left: "a b w",
+		},
+		"a sequence": {
+			setup: "CREATE SEQUENCE s_{db}", first: "DROP SEQUENCE s_{db}", next: "CREATE SEQUENCE s_{db};\nCREATE TABLE k (x INT)",
+			look: "SELECT name FROM show_sequences() WHERE name = 's_{db}'", left: "a b w",
+		},
+		"a function": {
+			setup: "CREATE FUNCTION f_{db} AS (x) -> x", first: "DROP FUNCTION f_{db}", next: "CREATE FUNCTION f_{db} AS (x) -> x + 1;\nCREATE TABLE k (x INT)",
+			look: "SELECT name FROM system.user_functions WHERE name = 'f_{db}'", left: "a b w",
+		},
+		"a role": {
+			setup: "CREATE ROLE r_{db}", first: "DROP ROLE r_{db}", next: "CREATE ROLE r_{db};\nCREATE TABLE k (x INT)",
+			look: "SELECT name FROM system.roles WHERE name = 'r_{db}'", left: "a b w",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			text := func(s string) string { return strings.ReplaceAll(s, "{db}", w.Database) }
+			t.Cleanup(func() {
+				w.SQL(t, text("DROP DATABASE IF EXISTS {db}_x"), text("DROP SEQUENCE IF EXISTS s_{db}"),
+					text("DROP FUNCTION IF EXISTS f_{db}"), text("DROP ROLE IF EXISTS r_{db}"))
+			})
+			w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", "CREATE TABLE b (y INT)", "CREATE VIEW w AS SELECT x FROM a")
+			for s := range strings.SplitSeq(tt.setup, ";") {
+				if s != "" {
+					w.SQL(t, text(s))
+				}
+			}
+			w.Migration(1, text(tt.first)+";\n")
+			w.Migration(2, text(tt.next)+";\nINSERT INTO nowhere VALUES (1);\n")
+			var run *RunError
+			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
+				t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
+			}
+			if got := w.states(); got != "1 applied, 2 rolled_back" {
+				t.Errorf("got %s", got)
+			}
+			if tt.look != "" {
+				if got := w.SQL(t, text(tt.look)); len(got) > 0 {
+					t.Errorf("%v is back, which the first migration dropped\n%s", got, w.said())
+				}
+			}
+			if got := w.tables(); got != tt.left {
+				t.Errorf("left %s, want %s", got, tt.left)
+			}
+		})
+	}
+}
+
 // What a script does nobody knows: what the statements after it write is captured again behind it, and goes back to that.
 func TestAfterAScript(t *testing.T) {
 	t.Parallel()

@@ -348,7 +348,14 @@ func (r *Run) prepare(ctx context.Context, i int) error {
 		together = r.plan.Steps[i:]
 	}
 	r.save.learn(r.know.later(without(plan.Writes(together), touched)))
-	objects := without(found(r.plan.Steps[i].Statements...), touched)
+	objects := found(r.plan.Steps[i].Statements...)
+	for _, o := range plan.Writes(r.plan.Steps[i : i+1]) {
+		// An earlier migration took it away, or put another in its place: what was there then is no longer what to go back to.
+		if r.know.dirty[o] && !slices.Contains(objects, o) {
+			objects = append(objects, o)
+		}
+	}
+	objects = without(objects, touched)
 	if slices.ContainsFunc(objects, func(o sqltext.Object) bool { return r.know.dirty[o] || r.know.age(o) > fresh }) {
 		if err := r.read(ctx, objects); err != nil {
 			return err
