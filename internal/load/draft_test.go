@@ -14,7 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
-// draft writes a load from files, makes its table as its migration does, and returns the load.
+// draft writes a load from files, makes its table as its migration does, and returns the load as a project has it.
 func (w *world) draft(r draft.Request) (d draft.Draft, ld project.Load) {
 	w.t.Helper()
 	err := w.with(w.t.Context(), func(l *Loader) (err error) {
@@ -28,22 +28,19 @@ func (w *world) draft(r draft.Request) (d draft.Draft, ld project.Load) {
 		up, _, _ = strings.Cut(up, ";")
 		w.SQL(w.t, up)
 	}
-	var sql []string
-	ld = w.load(copyRows)
-	header := ld.LoadHeader
-	for line := range strings.SplitSeq(strings.TrimSpace(d.Load), "\n") {
-		if columns, ok := strings.CutPrefix(line, "-- dbctl: optional="); ok {
-			header.Optional = strings.Split(columns, ",")
-		} else if column, ok := strings.CutPrefix(line, "-- dbctl: filename-column="); ok {
-			header.FilenameColumn = column
-		} else if pattern, ok := strings.CutPrefix(line, "-- dbctl: pattern="); ok {
-			header.Pattern = strings.Trim(pattern, "'")
-		} else {
-			sql = append(sql, line)
+	dir := w.t.TempDir()
+	for _, err := range []error{
+		project.CreateFile(dir, project.ConfigFile, "project: p\n"), func() error { _, err := project.CreateLoad(dir, r.Name, d.Load); return err }(),
+	} {
+		if err != nil {
+			w.t.Fatal(err)
 		}
 	}
-	ld = w.load(strings.TrimSuffix(strings.Join(sql, "\n"), ";"), func(ld *project.Load) { ld.LoadHeader, ld.Name = header, r.Name })
-	return d, ld
+	p, err := project.Open(project.Options{Dir: dir, NoEnv: true})
+	if err != nil {
+		w.t.Fatalf("%v, of\n%s", err, d.Load)
+	}
+	return d, p.Loads[0]
 }
 
 // What is written for files of several days loads them all: the types are as wide as they need, and what some lack is NULL.
@@ -51,9 +48,8 @@ func TestDraftLoadsItsFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	type first struct {
-		ID   int32   `parquet:"id"`
-		Size int32   `parquet:"size"`
-		Pos  float64 `parquet:"Position X"`
+		ID   int32 `parquet:"id"`
+		Size int32 `parquet:"size"`
 	}
 	type later struct {
 		ID   int64     `parquet:"id"`
@@ -62,11 +58,11 @@ func TestDraftLoadsItsFiles(t *testing.T) {
 		Tags []float32 `parquet:"tags,list"`
 		User string    `parquet:"user"`
 	}
-	w.Put(t, "p/day1.parquet", file([]first{{1, 2, 0.5}, {2, 3, 0.5}}))
+	w.Put(t, "p/day1.parquet", file([]first{{1, 2}, {2, 3}}))
 	w.Put(t, "p/day2.parquet", file([]later{{1 << 40, 2.5, 0.5, []float32{1, 2}, "x"}}))
 	w.Put(t, "p/_SUCCESS", []byte("x"))
 	d, ld := w.draft(draft.Request{Name: "daily/things", From: "@" + w.stage + "/p/"})
-	for _, want := range []string{"id::BIGINT", "size::DOUBLE", "`Position X`::DOUBLE", "`user`::STRING", "optional=tags,user", "position_x"} {
+	for _, want := range []string{"id::BIGINT", "size::DOUBLE", "`Position X`::DOUBLE", "`user`::STRING", "optional=`Position X`,tags,user", "position_x"} {
 		if !strings.Contains(d.Load, want) {
 			t.Errorf("got %s, want %s in it", d.Load, want)
 		}
@@ -75,8 +71,8 @@ func TestDraftLoadsItsFiles(t *testing.T) {
 		t.Errorf("got %s", d.Migration)
 	}
 	w.mustRun(ld, plan.Options{}, 2, 3)
-	if got := w.SQL(t, "SELECT count(*), sum(id), count(tags), count(DISTINCT source_file) FROM things")[0]; strings.Join(got,
-		" ") != "3 1099511627779 1 2" {
+	if got := w.SQL(t, "SELECT count(*), sum(id), count(tags), count(position_x), count(DISTINCT source_file) FROM things")[0]; strings.Join(got,
+		" ") != "3 1099511627779 1 1 2" {
 		t.Errorf("got %v", got)
 	}
 	again, _ := w.draft(draft.Request{Name: "again", From: "@" + w.stage + "/p/", Table: "t"}) // which is there: id, name
@@ -166,7 +162,6 @@ func TestDraftFromALocation(t *testing.T) {
 	if want := "REGION = 'us-east-1' ENDPOINT_URL = '" + w.S3.Endpoint + "' ACCESS_KEY_ID = {{ secret \"AWS_ACCESS_KEY_ID\" }}"; !strings.Contains(d.Load, want) {
 		t.Errorf("got %s, want %s", d.Load, want)
 	}
-	ld.Secrets = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	r.Connection = "ENDPOINT_URL=http://127.0.0.1:9"
 	err := w.with(t.Context(), func(l *Loader) error {
@@ -194,6 +189,7 @@ func TestDraftOfOddFiles(t *testing.T) {
 	w.Put(t, "semi/a.csv", []byte("id;name\n1;x, y\n2;z\n"))
 	w.Put(t, "dat/a.dat", []byte("1,x\n"))
 	w.Put(t, "dat/b.D-1", []byte("2,y\n"))
+	w.Put(t, "log/a.log.gz", gzipped([]byte("1,x\n")))
 	w.Put(t, "mixed/a.parquet", rows(1, 2))
 	w.Put(t, "mixed/b.csv", []byte("1,x\n"))
 	w.Put(t, "cut/a.parquet", rows(1, 2)[:80])
@@ -209,6 +205,7 @@ func TestDraftOfOddFiles(t *testing.T) {
 		{"avro", "", "$1:id::BIGINT", "", 1, 3, 0},
 		{"semi", "", "FIELD_DELIMITER = ';', SKIP_HEADER = 1", "", 1, 2, 0},
 		{"dat", "csv", "-- dbctl: pattern='.*[.](D-1|dat)'", "", 2, 2, 0},
+		{"log", "csv", "-- dbctl: pattern=", "", 1, 1, 0},
 		{"mixed", "", "TYPE = PARQUET", "1 file there is of another type by name, and not read by this load", 1, 2, 0},
 		{"cut", "", "TYPE = PARQUET", "cut/a.parquet cannot be read", 1, 2, exit.Partly},
 	} {

@@ -82,7 +82,7 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 var LoadHeaders = []struct{ Form, Means string }{
 	{"filename-column=src", "the column that the COPY fills with `METADATA$FILENAME`: by it a file's rows are found, for " +
 		"`--on-changed replace` and `--reload`"},
-	{"optional=a,b", "columns that a file may lack: NULL in their place"},
+	{"optional=a,b", "columns that a file may lack: NULL in their place; a name with a blank or a comma in it stands in backquotes"},
 	{"pattern='.*[.]parquet'", "which files below the location are the load's; without it and PATTERN, the visible files of the " +
 		"format's extension"},
 	{"window=capture_date=%Y-%m-%d 7d", "list only the partitions of that time back, and everything once a week or with `--full`"},
@@ -161,8 +161,7 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 				known = append(known, item.Column)
 			}
 		}
-		for column := range strings.SplitSeq(h.Value, ",") {
-			column = strings.TrimSpace(column)
+		for _, column := range columnList(h.Value) {
 			if !containsFold(known, column) {
 				return "the SELECT reads no column " + strconv.Quote(column),
 					didYouMean(column, known, "optional= names columns of the files, as the SELECT has them")
@@ -218,6 +217,33 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 	}
 	return "", ""
 }
+
+// columnList are the names of a list; one that holds a blank or a comma stands in backquotes.
+func columnList(list string) (names []string) {
+	list += ","
+	words, _ := sqltext.ReadWords(list) // of what cannot be read the rest is a name, which no column has
+	from := 0
+	add := func(to int) {
+		name := strings.TrimSpace(list[from:to])
+		if strings.HasPrefix(name, "`") {
+			name = sqltext.FoldIdent(name)
+		}
+		names = append(names, name)
+	}
+	for i, t := range words.Tokens {
+		if words.Symbol(i, ",") {
+			add(t.Start)
+			from = t.End
+		}
+	}
+	if from < len(list) {
+		add(len(list) - 1)
+	}
+	return names
+}
+
+// MayLack reports whether files may lack a column: NULL stands in its place.
+func (l LoadHeader) MayLack(column string) bool { return containsFold(l.Optional, column) }
 
 func containsFold(list []string, s string) bool {
 	return slices.ContainsFunc(list, func(e string) bool { return strings.EqualFold(e, s) })

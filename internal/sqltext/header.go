@@ -19,7 +19,7 @@ const LintIgnore = "lint-ignore"
 // Headers returns the -- dbctl: lines of src, before or after its template is expanded. A line that is none but looks like one
 // (indented, behind a statement, without key, with an unquoted reason) is an *Error, since a header gives consent; each is told,
 // joined, beside the headers that are whole. Which keys and values there are is not decided here. A value is one word; that of
-// window and pattern, and a list after a comma, may hold blanks.
+// window, pattern and optional, and a list after a comma, may hold blanks.
 func Headers(src string) ([]Header, error) {
 	tokens, err := scan(src, true)
 	if err != nil {
@@ -58,6 +58,8 @@ func headersOf(src string, tokens []Token) ([]Header, error) {
 	return headers, errors.Join(mistakes...)
 }
 
+var mayHoldBlanks = map[string]bool{"window": true, "pattern": true, "optional": true}
+
 // parseHeader reads what follows "-- dbctl:"; msg says what is wrong with it.
 func parseHeader(text string) (h Header, msg, hint string) {
 	const form = `write -- dbctl: key=value "why"`
@@ -84,7 +86,7 @@ func parseHeader(text string) (h Header, msg, hint string) {
 		return h, "what follows " + h.Key + " is not a quoted reason", form
 	case hasValue && (h.Value == "" || blank):
 		return h, h.Key + "= without a value", form
-	case h.Key != "window" && h.Key != "pattern" && strings.ContainsAny(strings.NewReplacer(", ", ",", ",\t", ",").Replace(h.Value), " \t"):
+	case !mayHoldBlanks[h.Key] && strings.ContainsAny(strings.NewReplacer(", ", ",", ",\t", ",").Replace(h.Value), " \t"):
 		return h, h.Key + "= has more than one value", form + ", each on a line of its own"
 	}
 	return h, "", ""

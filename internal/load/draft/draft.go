@@ -493,7 +493,7 @@ func (d *drafter) write() {
 		switch {
 		case d.keyed() || d.typ == "CSV" || d.typ == "TSV": // they lack nothing: what is not there is NULL, or an error
 		case f.files < d.readable:
-			optional = append(optional, f.name)
+			optional = append(optional, headerName(f.name))
 		}
 		columns, items = append(columns, into), append(items, item)
 		made = append(made, "  "+into+" "+f.typ+" NULL")
@@ -505,7 +505,7 @@ func (d *drafter) write() {
 		head = append(head, "-- dbctl: filename-column="+filenameColumn)
 	}
 	if pattern := d.pattern(); pattern != "" {
-		head = append(head, "-- dbctl: pattern="+sqltext.Quote(pattern))
+		head = append(head, "-- dbctl: pattern='"+strings.ReplaceAll(pattern, "'", "''")+"'")
 	}
 	if len(optional) > 0 {
 		head = append(head, "-- dbctl: optional="+strings.Join(optional, ","))
@@ -522,6 +522,14 @@ func (d *drafter) write() {
 			strings.Join(table, "."),
 			strings.Join(made, ",\n"))
 	}
+}
+
+// headerName is a name as a header has it.
+func headerName(name string) string {
+	if strings.ContainsAny(name, " \t,") {
+		return "`" + name + "`"
+	}
+	return name
 }
 
 // ident is a name as people write it where that is the same name.

@@ -200,7 +200,7 @@ func (r *Inspector) validateGroup(ctx context.Context, g Group, schema map[strin
 		if ok || it.column == "" || strings.HasPrefix(strings.ToLower(it.column), "metadata$") || strings.HasPrefix(it.column, "$") {
 			continue
 		}
-		if r.Load.FillsMissing() || slices.ContainsFunc(r.Load.Optional, func(c string) bool { return strings.EqualFold(c, it.column) }) {
+		if r.Load.FillsMissing() || r.Load.MayLack(it.column) {
 			g.Missing = append(g.Missing, it.column)
 			continue
 		}

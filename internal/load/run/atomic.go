@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -35,8 +34,7 @@ func (r *run) atomic(ctx context.Context) (left int, err error) {
 		m := fault.MissingColumn.FindStringSubmatch(refused.Error())
 		var parts []batch // in the place of b; each is nearer to one that loads
 		switch {
-		case m != nil && slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, m[1]) }) &&
-			!slices.Contains(b.Send.Missing, m[1]):
+		case m != nil && r.j.MayLack(m[1]) && !slices.Contains(b.Send.Missing, m[1]):
 			parts = []batch{{files: b.files, Send: source.Send{Missing: append(slices.Clone(b.Send.Missing), m[1])}}}
 		case fault.OtherSchemas(refused):
 			groups, err := r.inspect.Groups(ctx, b.files)

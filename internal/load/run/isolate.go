@@ -134,7 +134,7 @@ func (r *run) loadGroup(ctx context.Context, b batch, g inspect.Group) (int, err
 			return left, err
 		}
 		if m := fault.MissingColumn.FindStringSubmatch(refused.Error()); m != nil {
-			if slices.ContainsFunc(r.j.Optional, func(c string) bool { return strings.EqualFold(c, m[1]) }) && !slices.Contains(g.Missing, m[1]) {
+			if r.j.MayLack(m[1]) && !slices.Contains(g.Missing, m[1]) {
 				g.Missing = append(slices.Clone(g.Missing), m[1])
 				continue
 			}
