@@ -131,6 +131,24 @@ func TestStatementsBehindTheCopy(t *testing.T) {
 	}
 }
 
+// A transaction that is sent again, as another's commit came between, counts what its last try wrote.
+func TestBehindIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE clean (n INT)", "INSERT INTO clean VALUES (1), (2)")
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.beforeFirst("COMMIT", func() { w.SQL(t, "UPDATE clean SET n = n + 10 WHERE true") })
+	w.mustRun(w.load(copyRows, after("UPDATE clean SET n = n + 1 WHERE true")), plan.Options{}, 1, 3)
+	if !strings.Contains(w.notes(), "planning again") {
+		t.Errorf("got %s, want a conflict", w.notes())
+	}
+	for _, e := range w.events {
+		if s, ok := e.(event.Summary); ok && s.Counts["behind"] != 2 {
+			t.Errorf("got %s, want 2 rows behind the COPY", s.Text)
+		}
+	}
+}
+
 // What a team wants to see of a load: its runs, the failure that stands, and that nothing came for too long.
 func TestLookAtALoad(t *testing.T) {
 	t.Parallel()

@@ -141,7 +141,8 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 		ledgers[i], none = ledger, append(none, passed...)
 	}
 	rows := slices.Concat(ledgers...)
-	if err := r.after(ctx, rows); err != nil {
+	behind, err := r.after(ctx, rows)
+	if err != nil {
 		return 0, err
 	}
 	for _, path := range none { // of two by one prefix the first may take what is the second's
@@ -182,6 +183,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 			return 0, err
 		}
 	}
+	r.behind += behind
 	for i, b := range batches {
 		r.report(b, ledgers[i], begins[i].QueryID)
 	}
@@ -197,11 +199,11 @@ func (r *run) doing(files int) string {
 	return text
 }
 
-// after runs the statements behind the load's COPY, in its transaction, when rows came. One that fails takes the COPY back: no file is
-// to blame for it.
-func (r *run) after(ctx context.Context, loaded []state.LedgerRow) error {
+// after runs the statements behind the load's COPY, in its transaction, when rows came, and returns how many rows they wrote. One that
+// fails takes the COPY back: no file is to blame for it.
+func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64, err error) {
 	if !slices.ContainsFunc(loaded, func(row state.LedgerRow) bool { return row.Rows > 0 }) {
-		return nil
+		return 0, nil
 	}
 	for i, st := range r.j.After {
 		r.phase(fmt.Sprintf("statement %d of %d behind the COPY", i+1, len(r.j.After)))
@@ -209,18 +211,18 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) error {
 			SQL: st.SQL, Secrets: r.inspect.Secrets, File: r.j.Path, Line: st.Line, Column: st.Column, PosOf: st.Pos,
 		})
 		if databend.IsCode(err, databend.CodeConflict) {
-			return errAgain{err}
+			return 0, errAgain{err}
 		}
 		if err != nil {
-			return &fault.Error{
+			return 0, &fault.Error{
 				Load: r.j.Name, Exit: exit.Failed,
 				Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err,
 			}
 		}
-		r.behind += res.Affected
+		wrote += res.Affected
 	}
 	r.phase("")
-	return nil
+	return wrote, nil
 }
 
 // copy sends one COPY, inside the transaction, and returns its ledger rows; none are the files that gave no row.
