@@ -172,68 +172,89 @@ func (x *restorer) difference(was, now catalog.ObjectState, headDiffers string) 
 	case headDiffers != "":
 		return headDiffers, ""
 	}
-	var own, foreign []string
-	say := func(may, differs bool, format string, args ...any) {
-		switch s := fmt.Sprintf(format, args...); {
-		case !differs:
-		case may:
-			own = append(own, s)
-		default:
-			foreign = append(foreign, s)
-		}
-	}
+	var d differing
 	if len(x.r.Touched[was.ID]) > 0 {
 		switch {
 		case was.IsFuse(), was.Engine == "VIEW", was.KeepsNothing():
 		case was.Engine == "STREAM":
-			say(true, was.Facts["at"] != now.Facts["at"], "it has been read past where it was")
+			d.say(true, was.Facts["at"] != now.Facts["at"], "it has been read past where it was")
 		default:
-			say(true, x.r.Changes(was.ID, effect.Rows), "rows of a %s table cannot be put back", was.Engine)
+			d.say(true, x.r.Changes(was.ID, effect.Rows), "rows of a %s table cannot be put back", was.Engine)
 		}
 	}
-	say(x.r.Changes(was.ID, effect.Columns|effect.Text), !sameColumns(was.Columns, now.Columns),
+	x.differenceOfColumns(&d, was, now)
+	d.say(x.r.Noted(was.ID, now.Comment), was.Comment != now.Comment, "comment is %s, was %s", sqltext.Quote(now.Comment),
+		sqltext.Quote(was.Comment))
+	d.say(x.r.Changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy,
+		was.ClusterBy)
+	d.say(x.r.Gives(was.Object, now.Owner), was.Owner != "" && was.Owner != now.Owner, "its owner is %s, was %s", now.Owner, was.Owner)
+	d.say(x.r.Worded(was.ID, now.Query), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
+	x.differenceOfOptions(&d, was, now)
+	x.differenceOfIndexes(&d, was, now)
+	x.differenceOfChecks(&d, was, now)
+	return strings.Join(d.mine, "; "), strings.Join(d.theirs, "; ")
+}
+
+// differing are the differences of one object, by who may have made them.
+type differing struct{ mine, theirs []string }
+
+func (d *differing) say(may, differs bool, format string, args ...any) {
+	switch s := fmt.Sprintf(format, args...); {
+	case !differs:
+	case may:
+		d.mine = append(d.mine, s)
+	default:
+		d.theirs = append(d.theirs, s)
+	}
+}
+
+func (x *restorer) differenceOfColumns(d *differing, was, now catalog.ObjectState) {
+	d.say(x.r.Changes(was.ID, effect.Columns|effect.Text), !sameColumns(was.Columns, now.Columns),
 		"columns are %s, were %s", columnsText(now.Columns), columnsText(was.Columns))
 	for _, c := range was.Columns {
 		for _, n := range now.Columns {
-			say(x.r.ColumnNoted(was.ID, c.Name, n.Comment), n.Name == c.Name && n.Comment != c.Comment,
+			d.say(x.r.ColumnNoted(was.ID, c.Name, n.Comment), n.Name == c.Name && n.Comment != c.Comment,
 				"comment of column %s is %s, was %s", c.Name, sqltext.Quote(n.Comment), sqltext.Quote(c.Comment))
 		}
 	}
-	say(x.r.Noted(was.ID, now.Comment), was.Comment != now.Comment, "comment is %s, was %s", sqltext.Quote(now.Comment),
-		sqltext.Quote(was.Comment))
-	say(x.r.Changes(was.ID, effect.Columns|effect.Cluster), was.ClusterBy != now.ClusterBy, "cluster key is %s, was %s", now.ClusterBy,
-		was.ClusterBy)
-	say(x.r.Gives(was.Object, now.Owner), was.Owner != "" && was.Owner != now.Owner, "its owner is %s, was %s", now.Owner, was.Owner)
-	say(x.r.Worded(was.ID, now.Query), was.Query != now.Query, "its text is %s, was %s", now.Query, was.Query)
+}
+
+func (x *restorer) differenceOfOptions(d *differing, was, now catalog.ObjectState) {
 	options := x.r.Options(was.ID)
 	for k, v := range was.Options {
 		o, ours := options[k]
-		say(ours && blame.HoldsOption(now, o), now.Options[k] != v, "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
+		d.say(ours && blame.HoldsOption(now, o), now.Options[k] != v, "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
 	}
 	for k, v := range now.Options {
 		o, ours := options[k]
 		_, had := was.Options[k]
-		say(ours && blame.HoldsOption(now, o), !had && !catalog.Residue(k, v, was.Options), "option %s is set", k)
+		d.say(ours && blame.HoldsOption(now, o), !had && !catalog.Residue(k, v, was.Options), "option %s is set", k)
 	}
-	// Made by ours and there, or dropped by ours and not there.
-	ours := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool {
+}
+
+// differenceOfIndexes: ours are those that reached statements made and that are there, or dropped and that are not.
+func (x *restorer) differenceOfIndexes(d *differing, was, now catalog.ObjectState) {
+	made := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool {
 		return !slices.Contains(was.Indexes, i) && x.r.MadeIndex(was.ID, i)
-	}) ||
-		slices.ContainsFunc(was.Indexes, func(i catalog.Index) bool {
-			return x.r.Index(was.ID, i.Name).Dropped && !slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
-		})
-	say(ours, !slices.Equal(was.Indexes, now.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
-	ours = slices.ContainsFunc(now.Constraints, func(k catalog.Constraint) bool {
+	})
+	dropped := slices.ContainsFunc(was.Indexes, func(i catalog.Index) bool {
+		return x.r.Index(was.ID, i.Name).Dropped && !slices.ContainsFunc(now.Indexes, func(n catalog.Index) bool { return n.Name == i.Name })
+	})
+	d.say(made || dropped, !slices.Equal(was.Indexes, now.Indexes), "indexes are %v, were %v", now.Indexes, was.Indexes)
+}
+
+// differenceOfChecks does for constraints what differenceOfIndexes does for indexes.
+func (x *restorer) differenceOfChecks(d *differing, was, now catalog.ObjectState) {
+	made := slices.ContainsFunc(now.Constraints, func(k catalog.Constraint) bool {
 		return !slices.Contains(was.Constraints, k) && x.r.MadeCheck(was.ID, k)
-	}) ||
-		slices.ContainsFunc(was.Constraints, func(k catalog.Constraint) bool {
-			return x.r.Check(was.ID, k.Name).Dropped && !slices.ContainsFunc(now.Constraints,
-				func(n catalog.Constraint) bool { return n.Name == k.Name })
-		})
-	say(ours, !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v",
+	})
+	dropped := slices.ContainsFunc(was.Constraints, func(k catalog.Constraint) bool {
+		return x.r.Check(was.ID, k.Name).Dropped &&
+			!slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool { return n.Name == k.Name })
+	})
+	d.say(made || dropped, !was.Unread && !now.Unread && !slices.Equal(was.Constraints, now.Constraints), "constraints are %v, were %v",
 		now.Constraints, was.Constraints)
-	say(true, !was.Unread && now.Unread && x.r.Altered(was.ID), "its constraints cannot be read")
-	return strings.Join(own, "; "), strings.Join(foreign, "; ")
+	d.say(true, !was.Unread && now.Unread && x.r.Altered(was.ID), "its constraints cannot be read")
 }
 
 func columnsText(cs []catalog.Column) string {

@@ -54,113 +54,149 @@ func (r *Reach) Attribute(ctx context.Context, c catalog.Conn, ch Chain, token s
 	return v, err
 }
 
+// attribution is an Attribute under way.
+type attribution struct {
+	*Reach
+	ctx     context.Context
+	c       catalog.Conn
+	touches []Touch
+	first   bool
+	own     map[string]bool // snapshots and blocks that transactions of ours journaled
+	seen    map[int]bool    // statements whose snapshot has its journaled id
+	v       Verdict
+}
+
 func (r *Reach) attribute(ctx context.Context, c catalog.Conn, ch Chain, token string, first bool) (Verdict, error) {
-	v := Verdict{Chain: ch}
-	touches := r.Touched[token]
-	own := map[string]bool{}
-	seen := map[int]bool{} // statements whose snapshot has its journaled id
-	for _, t := range touches {
+	a := attribution{
+		Reach: r, ctx: ctx, c: c, touches: r.Touched[token], first: first, own: map[string]bool{}, seen: map[int]bool{}, v: Verdict{Chain: ch},
+	}
+	for _, t := range a.touches {
 		for _, x := range r.Statements[t.Statement].Own {
-			own[x] = true
+			a.own[x] = true
 			if ch.Index(x) >= 0 {
-				seen[t.Statement] = true
+				a.seen[t.Statement] = true
 			}
 		}
 	}
-	// Heads of the statements in the chain cut it into windows; where a head is not known or no longer in the chain, the
-	// statement shares the window before.
-	type window struct {
-		from    int // index of the head it begins after: it holds the snapshots below it in the slice
-		touches []Touch
-	}
-	windows := []window{{from: ch.Base}}
-	for _, t := range touches {
-		if h := r.Statements[t.Statement].Heads[token]; h != "" {
-			if at := ch.Index(h); at >= 0 && at < windows[len(windows)-1].from {
-				windows = append(windows, window{from: at})
-			}
-		}
-		w := &windows[len(windows)-1]
-		w.touches = append(w.touches, t)
-	}
-	blocks := func() error {
-		if v.loaded {
-			return nil
-		}
-		v.loaded = true
-		return v.Chain.readBlocks(ctx, c)
-	}
+	windows := a.windows(token)
 	for k, w := range windows {
 		to := 0
 		if k+1 < len(windows) {
 			to = windows[k+1].from
 		}
-		used := map[int]bool{} // DDL statements of the window whose snapshot was found
 		for at := w.from - 1; at >= to; at-- {
-			s, prev := v.Chain.Snapshots[at], v.Chain.prev(at)
-			if own[s.ID] || first && at == len(v.Chain.Snapshots)-1 {
-				v.Own++
-				continue
+			if err := a.judge(w, at); err != nil {
+				return a.v, err
 			}
-			if at == 0 && catalog.IsAside(ch.At.Table) && len(s.Segments) == 0 && len(prev.Segments) > 0 {
-				v.Own++ // a restore emptied it: nobody else knows it by this name
-				continue
-			}
-			ch := change{columns: !sameFields(s.Fields, prev.Fields), cluster: s.cluster != prev.cluster}
-			if prev.ID == "" {
-				ch = change{} // nothing to compare with: the table's first snapshot
-			}
-			switch {
-			case contains(s.Segments, prev.Segments):
-				ch.grew = len(s.Segments) > len(prev.Segments)
-			default:
-				if err := blocks(); err != nil {
-					return v, err
-				}
-				ch.grew, ch.lost = len(v.Chain.Added(at)) > 0, len(v.Chain.gone(at)) > 0
-			}
-			if ch.nothing() { // a comment, statistics, DELETE without WHERE on an empty table: nothing is lost with it
-				if len(w.touches) > 0 {
-					v.idle++
-				}
-				continue
-			}
-			if len(own) > 0 && ch.grew {
-				if err := blocks(); err != nil {
-					return v, err
-				}
-				if added := v.Chain.Added(at); slices.ContainsFunc(added, func(b string) bool { return own[b] }) {
-					v.Own++ // merged with another's commit under a new id
-					continue
-				}
-			}
-			if ch.grew && !ch.lost && !ch.schema() {
-				v.Appended = append(v.Appended, at)
-				continue
-			}
-			if i, ok := r.explains(w.touches, used, seen, ch, s, prev); ok {
-				used[i] = true
-				v.Own++
-				continue
-			}
-			same, err := v.rearranged(ctx, c, at, ch, blocks)
-			if err != nil {
-				return v, err
-			}
-			if same {
-				v.Notes = append(v.Notes, "compacted by another session")
-				continue
-			}
-			v.Refuse = "another session " + describe(ch, s, prev)
 		}
 	}
-	slices.Sort(v.Appended)
-	if len(v.Appended) > 0 {
-		if err := blocks(); err != nil {
-			return v, err
+	slices.Sort(a.v.Appended)
+	if len(a.v.Appended) > 0 {
+		return a.v, a.blocks()
+	}
+	return a.v, nil
+}
+
+// window is a part of the chain, from a statement's head to the next one's, and the statements that can have made what is in it.
+type window struct {
+	from    int // index of the head it begins after: it holds the snapshots below it in the slice
+	touches []Touch
+	used    map[int]bool // DDL statements whose snapshot was found
+}
+
+// windows are cut by the heads of the statements in the chain; where a head is not known or no longer in the chain, the statement shares
+// the window before.
+func (a *attribution) windows(token string) []window {
+	out := []window{{from: a.v.Chain.Base, used: map[int]bool{}}}
+	for _, t := range a.touches {
+		if h := a.Statements[t.Statement].Heads[token]; h != "" {
+			if at := a.v.Chain.Index(h); at >= 0 && at < out[len(out)-1].from {
+				out = append(out, window{from: at, used: map[int]bool{}})
+			}
+		}
+		w := &out[len(out)-1]
+		w.touches = append(w.touches, t)
+	}
+	return out
+}
+
+// blocks reads the names of the chain's blocks, once.
+func (a *attribution) blocks() error {
+	if a.v.loaded {
+		return nil
+	}
+	a.v.loaded = true
+	return a.v.Chain.readBlocks(a.ctx, a.c)
+}
+
+// did is what the snapshot at an index did.
+func (a *attribution) did(at int) (change, error) {
+	s, prev := a.v.Chain.Snapshots[at], a.v.Chain.prev(at)
+	out := change{columns: !sameFields(s.Fields, prev.Fields), cluster: s.cluster != prev.cluster}
+	if prev.ID == "" {
+		out = change{} // nothing to compare with: the table's first snapshot
+	}
+	if contains(s.Segments, prev.Segments) {
+		out.grew = len(s.Segments) > len(prev.Segments)
+		return out, nil
+	}
+	if err := a.blocks(); err != nil {
+		return out, err
+	}
+	out.grew, out.lost = len(a.v.Chain.Added(at)) > 0, len(a.v.Chain.gone(at)) > 0
+	return out, nil
+}
+
+// judge says whose the snapshot at an index is.
+func (a *attribution) judge(w window, at int) error {
+	v := &a.v
+	s, prev := v.Chain.Snapshots[at], v.Chain.prev(at)
+	if a.own[s.ID] || a.first && at == len(v.Chain.Snapshots)-1 {
+		v.Own++
+		return nil
+	}
+	if at == 0 && catalog.IsAside(v.Chain.At.Table) && len(s.Segments) == 0 && len(prev.Segments) > 0 {
+		v.Own++ // a restore emptied it: nobody else knows it by this name
+		return nil
+	}
+	ch, err := a.did(at)
+	if err != nil {
+		return err
+	}
+	if ch.nothing() { // a comment, statistics, DELETE without WHERE on an empty table: nothing is lost with it
+		if len(w.touches) > 0 {
+			v.idle++
+		}
+		return nil
+	}
+	if len(a.own) > 0 && ch.grew {
+		if err := a.blocks(); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(v.Chain.Added(at), func(b string) bool { return a.own[b] }) {
+			v.Own++ // merged with another's commit under a new id
+			return nil
 		}
 	}
-	return v, nil
+	if ch.grew && !ch.lost && !ch.schema() {
+		v.Appended = append(v.Appended, at)
+		return nil
+	}
+	if i, ok := a.explains(w.touches, w.used, a.seen, ch, s, prev); ok {
+		w.used[i] = true
+		v.Own++
+		return nil
+	}
+	same, err := a.rearranged(at, ch)
+	switch {
+	case err != nil:
+		return err
+	case same:
+		v.Notes = append(v.Notes, "compacted by another session")
+	default:
+		v.Refuse = "another session " + describe(ch, s, prev)
+	}
+	return nil
 }
 
 // explains finds a statement of the window that can have made this change and whose snapshot was not found yet.
@@ -219,12 +255,13 @@ func named(w effect.Write, now, then []Field) bool {
 
 // rearranged reports whether a snapshot that rewrote blocks holds the very same rows: a compaction. The rows are compared as
 // multisets, by count and two sums of hashes.
-func (v *Verdict) rearranged(ctx context.Context, c catalog.Conn, at int, ch change, blocks func() error) (bool, error) {
+func (a *attribution) rearranged(at int, ch change) (bool, error) {
+	v := &a.v
 	s, prev := v.Chain.Snapshots[at], v.Chain.prev(at)
 	if ch.schema() || !ch.lost || s.rows != prev.rows {
 		return false, nil
 	}
-	if err := blocks(); err != nil {
+	if err := a.blocks(); err != nil {
 		return false, err
 	}
 	sum := func(s Snapshot, names []string) string {
@@ -240,7 +277,7 @@ func (v *Verdict) rearranged(ctx context.Context, c catalog.Conn, at int, ch cha
 			"7) %% 1000000007)) from %s at (snapshot => %s) where _block_name in (%s)",
 			row, row, v.Chain.At.SQL(), sqltext.Quote(s.ID), sqltext.Literals(names))
 	}
-	rows, err := catalog.Query(ctx, c, "("+sum(s, v.Chain.Added(at))+") union all ("+sum(prev, v.Chain.gone(at))+")")
+	rows, err := catalog.Query(a.ctx, a.c, "("+sum(s, v.Chain.Added(at))+") union all ("+sum(prev, v.Chain.gone(at))+")")
 	if catalog.Refused(err) {
 		return false, nil // a type that has no such text
 	}
