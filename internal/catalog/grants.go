@@ -18,6 +18,9 @@ func readGrants(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Obj
 	return nil
 }
 
+// own asks show_grants for what was granted to a role or user itself. By default it shows what is inherited as if that were granted too.
+const own = "SETTINGS (enable_expand_roles = 0) "
+
 // readGrantsOf reads what the grantee of a Grant object has, and of which roles it inherits.
 func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) error {
 	kind, name := Grantee(o)
@@ -25,7 +28,7 @@ func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) 
 	if kind == "user" {
 		from = "roles from system.users"
 	}
-	rows, err := Query(ctx, c, fmt.Sprintf("select 'grant', grants from show_grants(%s, %s) union all select 'roles', %s where name = %s",
+	rows, err := Query(ctx, c, fmt.Sprintf(own+"select 'grant', grants from show_grants(%s, %s) union all select 'roles', %s where name = %s",
 		sqltext.Quote(kind), sqltext.Quote(name), from, sqltext.Quote(name)))
 	if Refused(err) { // there is no such role or user
 		cat.others[o] = ObjectState{Object: o}
@@ -39,7 +42,7 @@ func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) 
 		if r[0] == "roles" {
 			s.Facts["roles"] = strings.Join(RoleNames(r[1]), ", ")
 		} else {
-			s.Grants = append(s.Grants, grantSQL(r[1])...)
+			s.Grants = append(s.Grants, grantSQL(r[1], name)...)
 		}
 	}
 	slices.Sort(s.Grants)
@@ -63,15 +66,15 @@ func readRoles(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Obje
 	return nil
 }
 
-// GrantsOf reads what is granted to a role or user, as statements.
+// GrantsOf reads what is granted to a role or user itself, as statements.
 func GrantsOf(ctx context.Context, c Conn, kind, name string) ([]string, error) {
-	rows, err := Query(ctx, c, fmt.Sprintf("select grants from show_grants(%s, %s)", sqltext.Quote(kind), sqltext.Quote(name)))
+	rows, err := Query(ctx, c, fmt.Sprintf(own+"select grants from show_grants(%s, %s)", sqltext.Quote(kind), sqltext.Quote(name)))
 	if err != nil {
 		return nil, err
 	}
 	out := make([]string, 0, len(rows))
 	for _, r := range rows {
-		out = append(out, grantSQL(r[0])...)
+		out = append(out, grantSQL(r[0], name)...)
 	}
 	slices.Sort(out)
 	return out, nil
@@ -82,23 +85,38 @@ var allOf = map[string][]string{
 	"SEQUENCE": {"ACCESS SEQUENCE"}, "CONNECTION": {"ACCESS CONNECTION"}, "UDF": {"USAGE"}, "STAGE": {"READ", "WRITE"},
 }
 
-// grantSQL rewrites a line of show_grants as statements, one for each privilege: "GRANT SELECT,INSERT ON 'default'.'d'.'t' TO ROLE `r`"
-// are two, of which each can be taken back by itself.
-func grantSQL(line string) []string {
-	on, to, ok := strings.Cut(line, " TO ")
-	head, object, has := strings.Cut(on, " ON ")
-	if !ok || !has {
+// grantSQL rewrites a line of show_grants about that grantee as statements, one for each privilege: "GRANT SELECT,INSERT ON
+// 'default'.'d'.'t' TO ROLE `r`" are two, of which each can be taken back by itself. The server writes the names of tables and databases
+// as they are, between quotes that mean nothing; any other it takes back as it writes it. Roles are no privileges, and stand among them,
+// those too that others of them inherit.
+func grantSQL(line, grantee string) []string {
+	head, rest, has := strings.Cut(line, " ON ")
+	to := strings.LastIndex(line[:max(0, len(line)-len(grantee))], " TO ")
+	if strings.HasPrefix(line, "GRANT ROLE ") {
+		return nil
+	}
+	if !has || to < len(head) {
 		return []string{line}
 	}
-	object = strings.ReplaceAll(strings.TrimPrefix(object, "'default'."), "'", "`")
-	var out []string
+	object := rest[:to-len(head)-len(" ON ")]
+	if names, ok := strings.CutPrefix(object, "'default'.'"); ok {
+		table := strings.HasSuffix(names, "'")
+		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(names, ".*"), "'"), "'.'")
+		for i := range parts {
+			parts[i] = sqltext.Ident(parts[i])
+		}
+		if object = strings.Join(parts, "."); !table {
+			object += ".*"
+		}
+	}
 	kind, _, _ := strings.Cut(object, " ")
 	privileges := strings.Split(strings.ToUpper(strings.TrimPrefix(head, "GRANT ")), ",")
 	if all := allOf[kind]; all != nil && privileges[0] == "ALL" {
 		privileges = all
 	}
-	for _, privilege := range privileges {
-		out = append(out, "GRANT "+strings.TrimSpace(privilege)+" ON "+object+" TO "+to)
+	out := make([]string, len(privileges))
+	for i, p := range privileges {
+		out[i] = "GRANT " + strings.TrimSpace(p) + " ON " + object + line[to:]
 	}
 	return out
 }

@@ -64,14 +64,24 @@ func TestGrantSQL(t *testing.T) {
 	for line, want := range map[string][]string{
 		"GRANT SELECT,INSERT ON 'default'.'d'.'t' TO ROLE `r`": {"GRANT SELECT ON `d`.`t` TO ROLE `r`", "GRANT INSERT ON `d`.`t` TO ROLE `r`"},
 		"GRANT ALL ON 'default'.'d'.* TO ROLE `r`":             {"GRANT ALL ON `d`.* TO ROLE `r`"},
+		"GRANT SELECT ON *.* TO ROLE `r`":                      {"GRANT SELECT ON *.* TO ROLE `r`"},
 		"GRANT ALL ON SEQUENCE q TO ROLE `r`":                  {"GRANT ACCESS SEQUENCE ON SEQUENCE q TO ROLE `r`"},
-		"GRANT ALL ON UDF f TO 'u'@'%'":                        {"GRANT USAGE ON UDF f TO 'u'@'%'"},
+		"GRANT ALL ON UDF f TO 'r'@'%'":                        {"GRANT USAGE ON UDF f TO 'r'@'%'"},
 		"GRANT ALL ON STAGE s TO ROLE `r`":                     {"GRANT READ ON STAGE s TO ROLE `r`", "GRANT WRITE ON STAGE s TO ROLE `r`"},
 		"GRANT Read ON STAGE s TO ROLE `r`":                    {"GRANT READ ON STAGE s TO ROLE `r`"},
-		"GRANT ROLE a TO ROLE `r`":                             {"GRANT ROLE a TO ROLE `r`"},
+		"GRANT ALL ON UDF `f TO g` TO ROLE `r`":                {"GRANT USAGE ON UDF `f TO g` TO ROLE `r`"},
+		"GRANT APPLY ON MASKING POLICY m TO ROLE `r`":          {"GRANT APPLY ON MASKING POLICY m TO ROLE `r`"},
+		"GRANT SELECT ON 'default'.'d'.'it's' TO ROLE `r`":     {"GRANT SELECT ON `d`.`it's` TO ROLE `r`"},
+		"GRANT SELECT ON 'default'.'d'.'b`t' TO ROLE `r`":      {"GRANT SELECT ON `d`.\"b`t\" TO ROLE `r`"},
+		"GRANT SELECT ON 'default'.'x ON y'.* TO ROLE `r`":     {"GRANT SELECT ON `x ON y`.* TO ROLE `r`"},
+		"GRANT ROLE a to ROLE `r`":                             nil,
+		"GRANT WHAT we do not know":                            {"GRANT WHAT we do not know"},
 	} {
-		if got := grantSQL(line); !slices.Equal(got, want) {
+		if got := grantSQL(line, "r"); !slices.Equal(got, want) {
 			t.Errorf("grantSQL(%s): got %q, want %q", line, got, want)
 		}
+	}
+	if got, want := grantSQL("GRANT SELECT ON *.* TO ROLE `a TO b`", "a TO b"), []string{"GRANT SELECT ON *.* TO ROLE `a TO b`"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

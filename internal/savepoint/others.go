@@ -118,13 +118,11 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 	return x.exec("%s", drop)
 }
 
-// givenByOthers is something that a new role or user has and that no reached statement gave it, "" for nothing. What Databend shows of
-// it has what it inherits in it.
+// givenByOthers is something that a new role or user has and that no reached statement gave it, "" for nothing.
 func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
 	word := strings.ToLower(string(now.Kind))
 	grantee := sqltext.Object{Kind: sqltext.Grant, Name: strings.ToUpper(word) + " " + now.Name}
-	roles := catalog.RoleNames(now.Facts["roles"])
-	for _, role := range roles {
+	for _, role := range catalog.RoleNames(now.Facts["roles"]) {
 		if !slices.ContainsFunc(x.r.Grants(grantee), func(g effect.Grant) bool { return g.Role == role && !g.Revoke }) {
 			return "the role " + role, nil
 		}
@@ -133,20 +131,9 @@ func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	inherited := map[string]bool{}
-	for _, role := range roles {
-		lines, err := catalog.GrantsOf(x.ctx, x.c, "role", role)
-		if err != nil {
-			return "", err
-		}
-		for _, l := range lines {
-			privilege, _, _ := strings.Cut(l, " TO ")
-			inherited[privilege] = true
-		}
-	}
 	for _, l := range has {
-		if privilege, _, _ := strings.Cut(l, " TO "); !inherited[privilege] && !owning(l) && !x.r.Gave(grantee, l) {
-			return strings.TrimPrefix(privilege, "GRANT "), nil
+		if !owning(l) && !x.r.Gave(grantee, l) {
+			return strings.TrimPrefix(l, "GRANT "), nil
 		}
 	}
 	return "", nil
@@ -200,8 +187,7 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 }
 
 // regrant takes back the privileges that reached statements gave, and gives those that they took. A role that was made again has
-// none, and gets all. Roles come first: what Databend shows as granted to a role or user has what it inherits in it. Revoking comes
-// before granting: REVOKE ALL takes also what was there before a GRANT ALL.
+// none, and gets all. Revoking comes before granting: REVOKE ALL takes also what was there before a GRANT ALL.
 func (x *restorer) regrant(was, now catalog.ObjectState) error {
 	if err := x.inherit(was, now); err != nil {
 		return err
@@ -312,7 +298,6 @@ func (x *restorer) differenceOfGrants(was, now catalog.ObjectState) (mine, their
 			case slices.Contains(b.Grants, g) || owning(g):
 			case ours(was.Object, g):
 				own = append(own, how+" "+g)
-			case x.r.GrantedToOthers(was.Object, g): // inherited: that role's own outcome says what became of it
 			default:
 				foreign = append(foreign, how+" "+g)
 			}

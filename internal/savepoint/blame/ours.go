@@ -366,17 +366,11 @@ func foundPart[P comparable](was, now []P, ours Part, named func(P) bool) []P {
 }
 
 // foundGrant is Found of a grantee: what a GRANT or REVOKE is about. Of an object that reached statements made, dropped or renamed, what
-// was granted on it is not told by its name. And what reached statements gave to another role may show here, inherited.
+// was granted on it is not told by its name.
 func (r *Reach) foundGrant(g effect.Grant, now catalog.ObjectState) (was catalog.ObjectState, ok bool) {
 	was, ok = r.Before[now.Object]
 	ok = ok && len(r.Written[catalog.GranteeOf(now.Object)]) == 0
 	for o := range r.Written {
-		if o.Kind == sqltext.Grant {
-			ok = ok && !slices.ContainsFunc(r.Grants(o), func(h effect.Grant) bool {
-				return g.Role == "" && (h.Role != "" || o != now.Object && (h.Covers(g) || g.Covers(h)))
-			})
-			continue
-		}
 		on := o.Name
 		if o.Kind == sqltext.Table {
 			on = o.Database + "." + o.Name

@@ -371,16 +371,6 @@ func (r *Reach) granted(o sqltext.Object, line string) bool {
 	return slices.ContainsFunc(r.Grants(o), func(ours effect.Grant) bool { return ours.Covers(g) })
 }
 
-// GrantedToOthers reports whether a reached GRANT or REVOKE was about what the line says, of another grantee than this.
-func (r *Reach) GrantedToOthers(grantee sqltext.Object, line string) bool {
-	for o := range r.Written {
-		if o.Kind == sqltext.Grant && o != grantee && r.granted(o, line) {
-			return true
-		}
-	}
-	return false
-}
-
 // Gave reports whether what a line says can be granted by the doing of reached statements: the last of them that was about it gave it.
 func (r *Reach) Gave(o sqltext.Object, line string) bool {
 	last, ours := r.lastAbout(o, line)

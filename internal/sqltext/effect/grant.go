@@ -63,8 +63,9 @@ func (a *analysis) grant(verb string) {
 	}
 	a.name(sqltext.Object{Kind: who, Name: name})
 	a.set(kind, Redefine, "privileges have no history; the earlier ones are granted again", inverse+" what changed")
-	if strings.HasPrefix(g.On, "PROCEDURE ") {
-		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "Databend shows privileges on procedures by a number, not by their name", ""
+	if i := slices.IndexFunc(numbered, func(kind string) bool { return strings.HasPrefix(g.On, kind+" ") }); i >= 0 {
+		a.e.Class, a.e.Undo = Irreversible, ""
+		a.e.Reason = "Databend shows privileges on a " + strings.ToLower(numbered[i]) + " by a number, not by its name"
 	}
 	if kind == "GRANT OWNERSHIP" {
 		a.e.Undo = "GRANT OWNERSHIP to the earlier owner"
@@ -74,6 +75,9 @@ func (a *analysis) grant(verb string) {
 	}
 }
 
+// numbered are the kinds that the server shows by a number in what was granted.
+var numbered = []string{"PROCEDURE", "WAREHOUSE", "MASKING POLICY", "ROW ACCESS POLICY"}
+
 // Grant is what GRANT or REVOKE gives or takes: privileges on something, or a role.
 type Grant struct {
 	Revoke     bool
@@ -82,9 +86,9 @@ type Grant struct {
 	Role       string   // of GRANT ROLE
 }
 
-// Covers reports whether g gives or takes all that h names.
+// Covers reports whether g gives or takes all that h names. Nothing covers what could not be read.
 func (g Grant) Covers(h Grant) bool {
-	return g.Role == h.Role && g.On == h.On && !slices.ContainsFunc(h.Privileges, func(p string) bool {
+	return g.Role == h.Role && g.On == h.On && (h.Role != "" || h.On != "") && !slices.ContainsFunc(h.Privileges, func(p string) bool {
 		return !slices.Contains(g.Privileges, p) && !slices.Contains(g.Privileges, "ALL")
 	})
 }
