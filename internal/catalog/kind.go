@@ -139,6 +139,23 @@ func Rebuild(was, now ObjectState, wrote effect.Aspect) []string {
 	return nil
 }
 
+// HalfOf reports whether an object may be what a rebuild of was leaves when it is cut off: nothing of it is another than it was, but part
+// of it is missing.
+func HalfOf(now, was ObjectState) bool {
+	part := func(now, was []string) bool {
+		return !slices.ContainsFunc(now, func(s string) bool { return !slices.Contains(was, s) })
+	}
+	switch was.Kind {
+	case sqltext.Role:
+		return now.Exists && part(now.Grants, was.Grants) && part(RoleNames(now.Facts["roles"]), RoleNames(was.Facts["roles"]))
+	case sqltext.Stage:
+		return now.IsInternalStage() && was.IsInternalStage() && now.Facts["comment"] == ""
+	case sqltext.Tag: // it is dropped and made again
+		return !now.Exists
+	}
+	return false
+}
+
 // Shown reports whether what a statement that writes these aspects does to an object can be undone from what the engine shows of it.
 // What has history needs no definition, and privileges are given and taken one by one.
 func Shown(o ObjectState, wrote effect.Aspect) bool {

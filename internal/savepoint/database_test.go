@@ -71,13 +71,14 @@ func TestDatabaseOfOursWithTheirs(t *testing.T) {
 		{"alter table De.ours comment = 'theirs'", "select comment from system.tables where database = 'De' and name = 'ours'", "theirs"},
 		{"alter table De.ours add constraint k check (x > 42)", "select name from system.constraints where database = 'De'", "k"},
 		{"alter view De.v as select 42 as x", "select to_string(x) from De.v", "42"},
+		{"insert into De.m values (42)", "select to_string(x) from De.m", "42"},
 		{"create dictionary De.d (a string, b string) primary key a source(redis(host='127.0.0.1' port='6379'))", "select name from system.dictionaries where database = 'De'", "d"},
 	} {
 		t.Run(tt.theirs, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			e := r.db() + "_e"
-			if err := r.run("create database "+e, "create table "+e+".ours (x int)", "create view "+e+".v as select 1 as x"); err != nil {
+			if err := r.run("create database "+e, "create table "+e+".ours (x int)", "create view "+e+".v as select 1 as x", "create table "+e+".m (x int) engine = memory"); err != nil {
 				t.Fatal(err)
 			}
 			left, err := catalog.Capture(t.Context(), r.conn, []sqltext.Object{catalog.Name{DB: e, Table: "v"}.Object()})

@@ -159,6 +159,9 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 		}
 	}
 	for _, i := range was.Indexes {
+		if x.apart(i) {
+			continue
+		}
 		ours := x.r.Index(was.ID, i.Name)
 		theirs, there := false, false
 		for _, is := range now.Indexes {
@@ -178,6 +181,12 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 		}
 	}
 	return nil
+}
+
+// apart reports whether an index is one of the objects that reached statements wrote: an aggregating one, which is made and dropped
+// without its table.
+func (x *restorer) apart(i catalog.Index) bool {
+	return i.Type == "AGGREGATING" && len(x.r.Written[sqltext.Object{Kind: sqltext.Index, Name: i.Name}]) > 0
 }
 
 func (x *restorer) dropIndex(n catalog.Name, i catalog.Index) error {

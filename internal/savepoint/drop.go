@@ -86,6 +86,11 @@ func (x *restorer) judgeParked(parked []*catalog.Entry) error {
 	}
 	for _, e := range parked {
 		why := held[e.Place()]
+		if n, ok := x.from[e.ID]; ok && why == "" {
+			if why, err = x.unwritten(e, x.r.Makers[n]); err != nil {
+				return err
+			}
+		}
 		switch {
 		case why != "":
 		case !quiet && tables[e.Place()] != nil:
@@ -144,11 +149,26 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 		case v.Refuse != "":
 			out[n] = v.Refuse
 		case len(v.Appended) > 0:
-			out[n] = "another session wrote rows into it"
+			out[n] = theirRows
 		}
 	}
 	return out, nil
 }
+
+// unwritten says that a table without history, which these statements made and into which none wrote, holds rows: they are others'.
+func (x *restorer) unwritten(e *catalog.Entry, makers []int) (string, error) {
+	if e.IsFuse() || e.KeepsNothing() || e.DropWord() != "TABLE" || x.r.Filled(makers) {
+		return "", nil
+	}
+	rows, err := catalog.Query(x.ctx, x.c, "select to_string(count(*)) from "+e.Place().SQL())
+	if catalog.Refused(err) || err == nil && rows[0][0] == "0" {
+		return "", nil
+	}
+	return theirRows, err
+}
+
+// theirRows is said of a table that is kept for them.
+const theirRows = "another session wrote rows into it"
 
 // filled reports whether the statement that made the table also filled it: its first snapshot is then ours. It is the last
 // one whose mark is not younger than the table.
@@ -231,16 +251,21 @@ func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 	}
 	written := map[catalog.Name]*catalog.Entry{}
 	for n, t := range cat.Tables {
-		ours := false
+		var makers []int
 		for m, is := range x.r.Makers {
-			ours = ours || m.Table == n.Table && x.r.Made(is, t.Created)
+			if m.Table == n.Table && x.r.Made(is, t.Created) {
+				makers = append(makers, is...)
+			}
 		}
-		if !ours {
+		if len(makers) == 0 {
 			return "another session made table " + n.Table + " in it", nil
 		}
 		as := t.ObjectState
 		if as.Database = home; x.r.Changed(as, t.Updated) {
 			return "another session changed " + strings.ToLower(t.DropWord()) + " " + n.Table + " in it", nil
+		}
+		if why, err := x.unwritten(t, makers); why != "" || err != nil {
+			return why + ": table " + n.Table, err
 		}
 		if t.IsFuse() && t.Head != "" {
 			written[n] = t

@@ -1,6 +1,7 @@
 package savepoint
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -235,6 +236,72 @@ func (r *rig) dropAll(prefix string) {
 			r.env.SQL(r.t, "drop "+kind+" if exists "+n)
 		}
 	}
+}
+
+// A restore of objects without history that is cut off at any of its writes is ended by the next one.
+func TestKindsKilledAtEveryRequest(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ setup, statements []string }{
+		"role": {
+			[]string{"create role Pr", "create role Ps", "grant select on *.* to role Pr", "grant insert, update on *.* to role Pr", "grant role Ps to role Pr"},
+			[]string{"drop role Pr"},
+		},
+		"grants": {
+			[]string{"create role Pr", "create role Ps", "grant select on *.* to role Pr", "grant role Ps to role Pr"},
+			[]string{"grant all on *.* to role Pr", "revoke role Ps from role Pr"},
+		},
+		"tag":   {[]string{"create tag Pt allowed_values = ('a') comment = 'x'"}, []string{"drop tag Pt", "create tag Pt comment = 'other'"}},
+		"stage": {[]string{"create stage Ps comment = 'it''s'"}, []string{"drop stage Ps"}},
+		"file format and sequence": {
+			[]string{"create file format Pf type = csv", "create sequence Pq start = 5"},
+			[]string{"drop file format Pf", "create or replace sequence Pq start = 90"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for at, over := 1, false; !over; at++ {
+				killedRestoreOfKinds(t, tt.setup, tt.statements, crash{at: at, after: true})
+				over = killedRestoreOfKinds(t, tt.setup, tt.statements, crash{at: at})
+			}
+		})
+	}
+}
+
+// killedRestoreOfKinds kills a restore at a write, before or behind it, and wants the next one to end it. over is true when the first one
+// had come to its end.
+func killedRestoreOfKinds(t *testing.T, setup, statements []string, at crash) (over bool) {
+	r := newRig(t)
+	p := r.db() + "_k"
+	defer r.dropAll(p)
+	named := func(in []string) []string {
+		out := make([]string, len(in))
+		for i, s := range in {
+			out[i] = own.ReplaceAllString(s, p+"$1")
+		}
+		return out
+	}
+	r.sql(named(setup)...)
+	was := r.shown(p)
+	for _, s := range named(statements) {
+		if err := r.run1(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := Options{Redefine: func(sqltext.Object) ([]databend.Statement, error) { return nil, ErrNoDefinition }}
+	conn := &crashing{Conn: r.conn, crash: at}
+	_, err := Restore(t.Context(), conn, r.before, r.reached, o)
+	if over = err == nil; !over && !errors.Is(err, errCrash) {
+		t.Fatalf("killed at write %v: %v", at, err)
+	}
+	o.Again = true
+	rep, err := Restore(t.Context(), r.conn, r.before, r.reached, o)
+	if err != nil {
+		t.Fatalf("killed at write %v: %v", at, err)
+	}
+	if d := cmp.Diff(was, r.shown(p)); d != "" || !rep.Clean() {
+		t.Errorf("killed at write %v (-before +after):\n%s\n%+v", at, d, rep.Outcomes)
+	}
+	return over
 }
 
 // An object that dbctl never defined, and that the engine does not show, is named; the others are restored. An internal stage

@@ -98,7 +98,14 @@ func (x *restorer) vacate(n catalog.Name) error {
 	_, captured := x.r.Captured(e.ID)
 	_, _, gone := x.r.WasGone(e.ID)
 	x.from[e.ID] = n
-	if !captured && !gone && x.r.Changed(e.ObjectState, e.Updated) {
+	if captured || gone {
+		return x.rename(n, catalog.ParkedName(e.ID))
+	}
+	rows, err := x.unwritten(e, x.r.Makers[n])
+	if err != nil {
+		return err
+	}
+	if rows != "" || x.r.Changed(e.ObjectState, e.Updated) {
 		x.changed[e.ID] = true
 		return x.rename(n, catalog.ChangedName(e.ID)) // tells it to the next restore, should this one be killed
 	}

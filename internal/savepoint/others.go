@@ -30,16 +30,17 @@ func (x *restorer) others() error {
 	slices.SortStableFunc(scope, func(a, b sqltext.Object) int { return cmp.Compare(catalog.Rank(a.Kind), catalog.Rank(b.Kind)) })
 	for _, o := range scope {
 		was, now := x.r.Before[o], x.live.State(o)
+		half := x.o.Again && was.Exists && catalog.HalfOf(now, was)
 		if was.Exists && x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
 			now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
 		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) &&
 			x.r.Wrote(o).Has(effect.Existence|effect.Text))) {
 			continue
-		} else if why := x.r.Theirs(now); why != "" && !same(was, now) {
+		} else if why := x.r.Theirs(now); why != "" && !same(was, now) && !half {
 			x.hold(o, "%s", why)
 			continue
 		}
-		if was.Exists && x.r.Dropped(now) {
+		if was.Exists && x.r.Dropped(now) && !half {
 			x.undone[o] = "dropped it"
 		}
 		var err error

@@ -99,6 +99,25 @@ func (r *rig) run(statements ...string) error {
 	return r.steps(statements)
 }
 
+// run1 runs one more statement, and reads what it left right behind it.
+func (r *rig) run1(statement string) error {
+	r.t.Helper()
+	before, reached := r.before, r.reached
+	if err := r.run(statement); err != nil {
+		return err
+	}
+	var err error
+	last := &r.reached[len(r.reached)-1]
+	if last.Left, err = catalog.Capture(r.t.Context(), r.conn, Objects([]effect.Effect{last.Effect})); err != nil {
+		return err
+	}
+	if len(reached) > 0 {
+		r.before = r.before.Merge(before)
+	}
+	r.reached = append(reached, r.reached...)
+	return nil
+}
+
 func (r *rig) capture(statements []string) {
 	r.t.Helper()
 	ctx := r.t.Context()

@@ -305,6 +305,9 @@ func TestOthersExtendOurs(t *testing.T) {
 		{[]string{"create table n (q int, constraint j check (q > 1))"}, "alter table n add constraint k check (q > 0)"},
 		{[]string{"create table n (q int check (q > 1), constraint `j k` check (q > 2)) row_per_block = 5000 bloom_index_columns = 'q' compression = 'zstd'"}, ""},
 		{[]string{"create table n (q int)", "alter table n set options (block_per_segment = 77)", "alter table n add constraint k check (q > 0)"}, ""},
+		{[]string{"create table n (q int) engine = memory"}, "insert into n values (7)"},
+		{[]string{"create table m (q int) engine = memory", "alter table m rename to n", "create table o as select 1 q", "drop table o"}, "insert into n values (7)"},
+		{[]string{"create table m (q int) engine = memory", "insert into m values (1)", "alter table m rename to n"}, ""},
 		{[]string{"create table n like a"}, ""},
 		{[]string{"create table n as select * from a"}, ""},
 		{[]string{"create transient table n (q int) cluster by (q)"}, ""},
@@ -329,19 +332,31 @@ func TestOthersExtendOurs(t *testing.T) {
 	}
 }
 
-// FLASHBACK of a table that is under another name for now, and whose columns changed, reads the queries of its aggregating indexes.
-func TestColumnsUnderAnAggregatingIndex(t *testing.T) {
+// FLASHBACK of a table that is under another name for now, and whose columns changed, reads the queries of its aggregating indexes. And
+// of a table that took the name of another the server shows the aggregating indexes of that one.
+func TestUnderAnAggregatingIndex(t *testing.T) {
 	t.Parallel()
-	for _, statement := range []string{"alter table a add column n int", "alter table a add column n string not null default 'x' first"} {
-		t.Run(statement, func(t *testing.T) {
+	for _, statements := range [][]string{
+		{"alter table a add column n int", "analyze table a"},
+		{"alter table a add column n string not null default 'x' first", "analyze table a"},
+		{"drop table a", "create table a (z int)"},
+		{"create or replace table a as select 's' as s"},
+		{"alter table a rename to b", "create table c (s string)", "alter table c rename to a"},
+		{"create aggregating index P2 as select y, count(*) from a group by y", "alter table a add column n int"},
+		{"drop aggregating index P", "alter table a drop column y"},
+	} {
+		t.Run(strings.Join(statements, "; "), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			index := r.db() + "_ai"
-			t.Cleanup(func() { r.env.SQL(t, "drop aggregating index if exists "+index) })
+			t.Cleanup(func() {
+				r.env.SQL(t, "drop aggregating index if exists "+index, "drop aggregating index if exists "+index+"2")
+			})
 			r.sql("use "+r.db(), "create table a (x int, y string, s string)", "insert into a (x, s) values (1, 'p')",
 				"create aggregating index "+index+" as select s, count(*) from a group by s")
 			was := r.look()
-			if err := r.run(statement, "analyze table a"); err != nil {
+			ours := strings.Split(strings.ReplaceAll(strings.Join(statements, ";"), " P", " "+index), ";")
+			if err := r.run(ours...); err != nil {
 				t.Fatal(err)
 			}
 			r.restored(was)

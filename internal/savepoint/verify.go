@@ -234,6 +234,8 @@ func (x *restorer) differenceOfOptions(d *differing, was, now catalog.ObjectStat
 
 // differenceOfIndexes: ours are those that reached statements made and that are there, or dropped and that are not.
 func (x *restorer) differenceOfIndexes(d *differing, was, now catalog.ObjectState) {
+	was.Indexes = slices.DeleteFunc(slices.Clone(was.Indexes), x.apart)
+	now.Indexes = slices.DeleteFunc(slices.Clone(now.Indexes), x.apart)
 	made := slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool {
 		return !slices.Contains(was.Indexes, i) && x.r.MadeIndex(was.ID, i)
 	})

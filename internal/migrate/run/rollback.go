@@ -129,7 +129,7 @@ func (r *Run) putBack(ctx context.Context) (savepoint.Report, error) {
 			return savepoint.Report{}, err
 		}
 	}
-	return r.rollBack(ctx, r.plan, r.save, r.finished, r.given)
+	return r.rollBack(ctx, r.plan, r.save, r.finished, r.given, false)
 }
 
 // given are secrets that were resolved before the first write.
@@ -175,9 +175,9 @@ func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
 }
 
 // rollBack moves everything back to a savepoint, whoever made it. It tries again as long as the server is not heard: every try goes on
-// from what is there.
+// from what is there. again says that another process may have begun it.
 func (w *wire) rollBack(
-	ctx context.Context, p plan.Plan, save Savepoint, done []finished, secrets plan.Secrets,
+	ctx context.Context, p plan.Plan, save Savepoint, done []finished, secrets plan.Secrets, again bool,
 ) (savepoint.Report, error) {
 	reached := save.reached(p.Steps)
 	var since []plan.Statement
@@ -189,7 +189,7 @@ func (w *wire) rollBack(
 		Redefine: func(o sqltext.Object) ([]databend.Statement, error) {
 			return definitions.Redefine(ctx, o, since, secrets)
 		},
-		Run: w.ID,
+		Run: w.ID, Again: again,
 	}
 	w.Sink(event.Progress{
 		What: "rollback", Phase: "putting back what " + event.Plural(int64(len(reached)), "statement") + " did", ETA: -1,
@@ -197,6 +197,7 @@ func (w *wire) rollBack(
 	var report savepoint.Report
 	err := w.patiently(ctx, "putting it back", func() (err error) {
 		report, err = savepoint.Restore(ctx, w.guarded(), save.Base, reached, o)
+		o.Again = true
 		return err
 	})
 	return report, err

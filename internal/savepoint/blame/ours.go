@@ -223,7 +223,8 @@ func (r *Reach) Changed(now catalog.ObjectState, updated time.Time) bool {
 	return r.Reworded(now) || now.Engine != "VIEW" && (r.ChangedSince(now, updated) || now.IsFuse() && r.extended(now))
 }
 
-// extended reports whether a new table has an option, an index or a CHECK that no reached statement gave to any.
+// extended reports whether a new table has an option, an index or a CHECK that no reached statement gave to any. The aggregating indexes
+// of an earlier table of its name show as its own.
 func (r *Reach) extended(now catalog.ObjectState) bool {
 	gave := func(of func(effect.Write) bool) bool {
 		return slices.ContainsFunc(r.Touched[NewTable], func(t Touch) bool { return of(t.Write) })
@@ -240,7 +241,8 @@ func (r *Reach) extended(now catalog.ObjectState) bool {
 	return slices.ContainsFunc(now.Constraints, func(c catalog.Constraint) bool {
 		return !gave(func(w effect.Write) bool { return named(w.Checks, c.Name) })
 	}) || slices.ContainsFunc(now.Indexes, func(i catalog.Index) bool {
-		return !gave(func(w effect.Write) bool { return named(w.Indexes, i.Name) })
+		earlier := i.Type == "AGGREGATING" && slices.Contains(r.Before[now.Object].Indexes, i)
+		return !earlier && !gave(func(w effect.Write) bool { return named(w.Indexes, i.Name) })
 	})
 }
 

@@ -282,6 +282,15 @@ func (r *Reach) AllMakers(db string) []int {
 	return slices.Compact(out)
 }
 
+// Filled reports whether reached statements can have written rows into a table that one of these made, under whatever name it had.
+func (r *Reach) Filled(makers []int) bool {
+	return slices.ContainsFunc(r.Touched[NewTable], func(t Touch) bool {
+		return t.Write.Changes(effect.Rows) && slices.ContainsFunc(r.Makers[r.name(t.Write.Object)], func(i int) bool {
+			return slices.Contains(makers, i)
+		})
+	})
+}
+
 // Wanted is the table that was at n, "" for none.
 func (r *Reach) Wanted(n catalog.Name) string {
 	if o := r.Before[n.Object()]; o.Exists {
