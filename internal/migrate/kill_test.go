@@ -25,6 +25,7 @@ type grave struct {
 	at    int               // the POST /v1/query at which it dies; 0: never
 	sent  bool              // that one still reaches the server
 	async bool              // and goes on there when the process is dead
+	late  time.Duration     // or reaches it only so long after that
 	what  string            // or, with at -1, the first one whose text begins with this
 	hook  func(text string) // told every text before it is sent
 	texts []string
@@ -61,7 +62,10 @@ func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
 		switch {
 		case g.async:
 			req = req.WithContext(context.WithoutCancel(req.Context()))
-			go send()
+			go func() {
+				time.Sleep(g.late)
+				send()
+			}()
 		case g.sent:
 			send()
 		}
@@ -69,6 +73,33 @@ func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	<-g.end
 	return nil, errOver
+}
+
+// killAt lets the process die at a later request.
+func (g *grave) killAt(k kill) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if k.at == 0 {
+		return
+	}
+	g.at, g.sent, g.async = g.count+k.at, k.how != before, k.how == sent || k.how == late
+	if k.how == late {
+		g.late = 300 * time.Millisecond // dbctl waits a second before it believes that nothing is under way
+	}
+}
+
+// acting lets f run once, right before the server gets a statement, or so many requests later.
+func (g *grave) acting(statement string, later int, f func()) *grave {
+	once, since := sync.OnceFunc(f), -1
+	g.hook = func(text string) {
+		if since >= 0 || strings.Contains(text, `"sql":"`+statement) {
+			since++
+		}
+		if since == later {
+			once()
+		}
+	}
+	return g
 }
 
 // see counts a request, and says whether the process dies at it, or is dead. A hook that fails its test leaves by Goexit.
@@ -84,6 +115,9 @@ func (g *grave) see(req *http.Request) (dying, dead bool) {
 			g.at = g.count
 		}
 		dying = g.count == g.at
+		if dying && g.async && strings.Contains(string(b), "run_") {
+			g.async = false // a claim: die could not say of one that comes later that its owner is gone
+		}
 		if g.hook != nil {
 			g.hook(string(b))
 		}

@@ -19,17 +19,7 @@ const now = "SELECT 'now'"
 // meanwhile lets f run right before the server gets a statement, or so many requests later.
 func (w *world) meanwhile(statement string, later int, f func()) {
 	w.T.Helper()
-	g := newGrave(0, false)
-	once, since := sync.OnceFunc(f), -1
-	g.hook = func(text string) {
-		if since >= 0 || strings.Contains(text, `"sql":"`+statement) {
-			since++
-		}
-		if since == later {
-			once()
-		}
-	}
-	w.through(g)
+	w.through(newGrave(0, false).acting(statement, later, f))
 }
 
 // inLanes plays n cases, some beside each other, each lane in a world of its own: {x} in a text is a name that is the lane's in the whole

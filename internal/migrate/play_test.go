@@ -1,0 +1,472 @@
+package migrate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
+	"github.com/google/go-cmp/cmp"
+)
+
+// round is what is played: a migration of random statements, the way in which it fails, what another session does meanwhile, and where
+// its process is killed.
+type round struct {
+	statements []string
+	way        string
+	hand       hand
+	kill       kill
+}
+
+// ways are how a migration fails: in up, in one of several files of one savepoint, in down, in the Up half of a redo.
+var ways = []string{"up", "up", "atomic", "down", "redo"}
+
+// kill is at which of its requests a process is killed, 0 for none, and what becomes of that request.
+type kill struct {
+	at  int
+	how string
+}
+
+// What becomes of the request at which a process is killed: it does not reach the server; it does, and may still run when the next
+// command begins; it reaches it then; it ran.
+const (
+	before   = "before"
+	sent     = "sent"
+	late     = "late"
+	answered = "answered"
+)
+
+// played is a round and what came of it.
+type played struct {
+	*proofWorld
+	round
+	mark             string   // in what the other session does
+	was, theirs, now []string // the catalogue before, when the other session was done, and at the end
+	acted            bool     // the other session had its moment,
+	did              bool     // the server took some of what it did,
+	depends          bool     // and did not take it in the twin, where ours had not been
+	killed           bool
+	exit, report     string
+}
+
+// play lets a random migration fail. The class is read by the run itself: what it refuses as irreversible did not begin, and what it runs
+// it promised to undo.
+func (p *proofWorld) play(was []string, r round) *played {
+	p.T.Helper()
+	p.version += 2
+	x := &played{proofWorld: p, round: r, mark: fmt.Sprintf("t%d", 70000+p.version), was: was}
+	x.files()
+	if r.way == "redo" {
+		p.SQL(p.T, "INSERT INTO gate VALUES ('no number')")
+		x.was = p.print()
+	}
+	x.theirs = x.was
+	x.tell(x.run())
+	return x
+}
+
+// files writes the migration, and applies it where it is to fail later.
+func (x *played) files() {
+	x.T.Helper()
+	text := func(s ...string) string { return x.names.Replace(strings.Join(s, ";\n") + ";\n") }
+	const fails = "INSERT INTO {db}.nowhere VALUES (1)"
+	failed := append(slices.Clone(x.statements), fails)
+	switch x.way {
+	case "up":
+		x.Migration(x.version, text(failed...))
+	case "atomic":
+		x.Migration(x.version, text(x.statements...))
+		x.Migration(x.version+1, text(fails))
+	case "down":
+		x.Migration(x.version, "SELECT 1;\n--down\n"+text(failed...))
+		x.must(x.up())
+	case "redo":
+		x.Migration(x.version, "SELECT to_int32(x) FROM gate;\n--down\n"+text(x.statements...))
+		x.must(x.up())
+	}
+}
+
+// run runs the command, kills it, and lets the next one find what it left.
+func (x *played) run() error {
+	x.T.Helper()
+	healthy, g := x.srv, newGrave(0, false)
+	at, later := x.hand.moment(x.statements)
+	x.through(g.acting(x.names.Replace(at), later, x.act))
+	m := x.migrator(Options{PlanOptions: PlanOptions{Atomic: x.way == "atomic"}})
+	g.killAt(x.kill)
+	done := make(chan error, 1)
+	go func() {
+		switch x.way {
+		case "down":
+			done <- m.Down(x.T.Context(), 0, true)
+		case "redo":
+			done <- m.Redo(x.T.Context())
+		default:
+			done <- m.Up(x.T.Context())
+		}
+	}()
+	var err error
+	select {
+	case err = <-done:
+		_ = m.Close()
+		x.srv = healthy
+	case <-g.dead:
+		x.killed = true
+		x.T.Cleanup(func() { close(g.end) })
+		x.srv = healthy
+		x.die()
+		if !x.acted && len(x.hand.statements) > 0 {
+			x.through(newGrave(0, false).acting("", x.hand.nth, x.act))
+		}
+		err = x.recover(RollBack, "")
+		x.srv = healthy
+	}
+	if x.way == "up" || x.way == "atomic" {
+		x.RemoveMigration(x.version)
+	}
+	if x.way == "atomic" {
+		x.RemoveMigration(x.version + 1)
+	}
+	return err
+}
+
+// act is the other session's moment.
+func (x *played) act() {
+	x.acted = true
+	for _, s := range x.hand.statements {
+		s = strings.NewReplacer("{mark}", x.mark, "{number}", x.mark[1:]).Replace(s)
+		code, _ := x.Err(x.T, x.names.Replace(s))
+		x.did = x.did || code == 0
+		if x.twin != nil && code == 0 {
+			code, _ = x.twin.Err(x.T, x.twin.names.Replace(s))
+			x.depends = x.depends || code != 0
+		}
+	}
+	x.theirs = x.print()
+}
+
+// tell notes what came of the round.
+func (x *played) tell(err error) {
+	x.T.Helper()
+	x.report = fmt.Sprintf("%v\n%s", err, x.said())
+	var run *RunError
+	var refused *PlanError
+	if x.now = x.was; errors.As(err, &run) || !errors.As(err, &refused) || x.acted {
+		x.now = x.print()
+	}
+	switch {
+	case errors.As(err, &run):
+		x.exit = fmt.Sprint("exit ", int(run.ExitCode()))
+	case errors.As(err, &refused) && refused.Kind == plan.Irreversible:
+		x.exit = "irreversible"
+	case errors.As(err, &refused):
+		x.exit = "refused"
+	case err == nil && x.killed:
+		x.exit = "exit 1" // put back by the next command
+	default:
+		x.exit = "no error"
+	}
+	x.tally[x.exit]++
+	x.tally["rounds"]++
+	if x.killed {
+		x.tally["killed, "+x.kill.how]++
+	} else {
+		x.tally["statements drawn"] += len(x.statements)
+	}
+	if run != nil && !x.killed {
+		x.tally["statements that ran"] += max(0, run.Statement-1)
+	}
+	if x.did {
+		x.tally["second hands"]++
+		x.tally["that left a name"] += min(len(x.marked(x.theirs)), 1)
+	}
+}
+
+// marked are the lines that hold what the other session wrote into its statement.
+func (x *played) marked(lines []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return !strings.Contains(l, x.mark[1:]) })
+}
+
+// wrong says what is wrong with what is left.
+func (x *played) wrong() string {
+	x.T.Helper()
+	text, meanwhile := strings.Join(x.statements, " "), x.hand.when != first
+	theirs, left := x.theirs, x.now
+	if meanwhile && !x.did { // it was refused: all is as it was
+		theirs = x.was
+	}
+	if x.takes || strings.Contains(text, "nextval(") { // values that were taken are not given back
+		theirs = took(theirs, left)
+	}
+	if strings.Contains(text, "IF NOT EXISTS") { // it gives what has no owner one, for good
+		theirs, left = ownerless(theirs), ownerless(left)
+	}
+	if x.way == "redo" {
+		x.SQL(x.T, "TRUNCATE TABLE gate")
+		defer func() { x.now = x.print() }()
+	}
+	if x.did && x.hand.gone != "" && x.exit != "exit 4" && x.exit != "no error" {
+		if code, _ := x.Err(x.T, x.names.Replace(x.hand.gone)); code == 0 && len(x.SQL(x.T, x.names.Replace(x.hand.gone))) > 0 {
+			return fmt.Sprintf("%s, and what they took away is back: %s", x.exit, x.report)
+		}
+	}
+	lost := len(x.marked(theirs)) > 0 && len(x.marked(x.now)) == 0
+	switch d := cmp.Diff(theirs, left); {
+	case x.exit == "exit 4" && x.did:
+		x.must(x.recover(MarkRolledBack, "for the test"))
+		silent := ""
+		switch {
+		case !meanwhile:
+			silent = x.unnamed(theirs, x.now, x.report)
+		case lost:
+			silent = x.unnamed(x.marked(theirs), x.now, x.report)
+		}
+		if silent != "" {
+			return fmt.Sprintf("exit 4 that does not name %s: %s", silent, x.report)
+		}
+	case meanwhile && x.did && x.exit != "no error":
+		if lost {
+			return fmt.Sprintf("%s that lost %q: %s\n%s", x.exit, x.marked(theirs), x.report, d)
+		}
+		if d := x.apart(); d != "" {
+			return fmt.Sprintf("%s with a difference (-what they alone would have left +what is left; theirs needed ours: %t): %s\n%s",
+				x.exit, x.depends, x.report, d)
+		}
+	case x.exit == "exit 4", x.exit == "no error":
+		return fmt.Sprintf("%s: %s\n%s", x.exit, x.report, d)
+	case d != "":
+		return fmt.Sprintf("%s with a difference (-before +after): %s\n%s", x.exit, x.report, d)
+	}
+	return ""
+}
+
+// apart is how the catalogue differs from its twin, in which another session alone did what it did here meanwhile.
+func (p *proofWorld) apart() string {
+	if p.twin == nil {
+		return ""
+	}
+	// Times, and the names that the engine gives to files.
+	passing := regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+|data_[-_0-9a-f]+`)
+	look := func(p *proofWorld) []string {
+		q := *p
+		q.isTwin, q.columns = true, map[string]string{}
+		out := q.print()
+		for i, l := range out {
+			l = strings.ReplaceAll(l, p.Prefix, "{prefix}")
+			out[i] = passing.ReplaceAllString(strings.ReplaceAll(l, p.Database, "{db}"), "then")
+		}
+		slices.Sort(out)
+		return out
+	}
+	theirs, now := look(p.twin), look(p)
+	return cmp.Diff(took(theirs, now), now)
+}
+
+// ownerless is a catalogue's lines, but for who owns a table or view that has no owner or the usual one.
+func ownerless(lines []string) []string {
+	out := slices.Clone(lines)
+	for i, l := range out {
+		if strings.HasPrefix(l, "tables ") || strings.HasPrefix(l, "views ") {
+			out[i] = strings.NewReplacer(" | NULL", "", " | account_admin", "").Replace(l)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// took is was, with the values that sequences have in now.
+func took(was, now []string) []string {
+	values := map[string]string{}
+	for _, l := range now {
+		if f := strings.Split(l, " | "); strings.HasPrefix(l, "sequence ") {
+			values[f[0]] = f[1]
+		}
+	}
+	out := slices.Clone(was)
+	for i, l := range out {
+		if f := strings.Split(l, " | "); strings.HasPrefix(l, "sequence ") && values[f[0]] != "" {
+			f[1] = values[f[0]]
+			out[i] = strings.Join(f, " | ")
+		}
+	}
+	return out
+}
+
+// unnamed is a line that is in one and not in the other and none of whose names the report says.
+func (p *proofWorld) unnamed(was, now []string, report string) string {
+	for _, pair := range [][2][]string{{was, now}, {now, was}} {
+		for _, line := range pair[0] {
+			if slices.Contains(pair[1], line) {
+				continue
+			}
+			named := slices.ContainsFunc(strings.FieldsFunc(line, func(r rune) bool {
+				return strings.ContainsRune(" |`.'\"()",
+					r)
+			}), func(f string) bool {
+				return f != "" && f != p.Database && strings.Contains(report, f)
+			})
+			if !named {
+				return line
+			}
+		}
+	}
+	return ""
+}
+
+// hand is what another session does during a run, and when.
+type hand struct {
+	statements []string
+	gone       string // a query that finds nothing when they are done
+	when       moment
+	nth        int // the statement of ours before which it comes, or the request behind the failure
+}
+
+// moment is when a second hand comes.
+type moment int
+
+const (
+	first   moment = iota // behind the plan's reading, before any statement of ours
+	between               // two statements of ours, or behind the last
+	marked                // a mark and its statement
+	restore               // two requests of the rollback
+)
+
+// moment is the text of the request before which it comes, and how many requests later.
+func (h hand) moment(ours []string) (text string, later int) {
+	switch h.when {
+	case marked:
+		text, _ := json.Marshal(ours[h.nth%len(ours)])
+		return strings.Trim(string(text), `"`), 0
+	case restore:
+		return "INSERT INTO {db}.nowhere", 1 + h.nth
+	}
+	return "SELECT 'now'", 0
+}
+
+// make runs the statements of a setup and returns those that the engine took.
+func (p *proofWorld) make(setup []string) (made []string) {
+	for _, s := range setup {
+		if code, _ := p.Err(p.T, p.names.Replace(s)); code == 0 {
+			made = append(made, s)
+		}
+	}
+	return made
+}
+
+// proof plays random rounds, twenty in each of random catalogues. second gives what another session does meanwhile; with kills each round
+// is played again and again, killed at a later request each time, until it comes to its end.
+func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills bool) {
+	tally, bad, more := map[string]int{}, 0, true
+	next, stop := iter.Pull(databendtest.Rounds(t, 5, 3000))
+	defer stop()
+	for seed := databendtest.Seed(); more && bad < 40; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			p := newProofWorld(t, rand.New(rand.NewPCG(seed, stream)), settings[stream])
+			p.tally = tally
+			made := p.make(p.setup())
+			p.takes = strings.Contains(strings.Join(made, " "), "nextval(")
+			if stream == 23 || stream == 25 {
+				p.twin = newProofWorld(t, nil, settings[stream])
+				p.twin.make(made)
+			}
+			was := p.print()
+			for n := range 20 {
+				r := p.round(second)
+				for over := false; !over; {
+					if kills {
+						r.kill = kill{r.kill.at + 1 + p.IntN(5), p.one(before, sent, late, answered)}
+					}
+					if _, more = next(); !more {
+						return
+					}
+					x := p.play(was, r)
+					if wrong := x.wrong(); wrong != "" { // what it left would be found again
+						bad++
+						t.Errorf("BAD seed %d round %d, %s, killed %v %t:\n  %s\n  -- theirs\n  %v\n%s\nof\n  %s", seed, n, r.way, r.kill, x.killed,
+							strings.Join(r.statements, ";\n  "), r.hand, wrong, strings.Join(made, ";\n  "))
+						return
+					}
+					if x.exit == "exit 4" && p.twin != nil { // it is no longer what its twin is
+						return
+					}
+					was, over = x.now, !x.killed
+				}
+			}
+		})
+	}
+	t.Logf("%v, %d bad", tally, bad)
+}
+
+// round draws what is played.
+func (p *proofWorld) round(second func(p *proofWorld) hand) round {
+	r := round{way: p.one(ways...)}
+	for range 1 + p.IntN(4) {
+		r.statements = append(r.statements, p.statement())
+	}
+	if second == nil {
+		return r
+	}
+	if r.hand = second(p); r.hand.when == between {
+		r.statements = slices.Insert(r.statements, r.hand.nth%(len(r.statements)+1), now)
+		return r
+	}
+	r.statements, r.way = slices.Insert(r.statements, 0, now), "up"
+	return r
+}
+
+// TestProofStatements lets random statements over all kinds be undone. DBCTL_PROOF_SEED chooses the first catalogue.
+func TestProofStatements(t *testing.T) {
+	t.Parallel()
+	proof(t, 21, nil, false)
+}
+
+// TestProofSecondHand lets another session do random things to the same objects after a run has read them and before it writes:
+// what they did is there at the end, or what became of it is named.
+func TestProofSecondHand(t *testing.T) {
+	t.Parallel()
+	proof(t, 22, func(p *proofWorld) hand {
+		h := hand{statements: []string{p.statement()}, when: first}
+		if p.IntN(2) == 0 {
+			h.statements = append(h.statements, p.statement())
+		}
+		return h
+	}, false)
+}
+
+// TestProofSecondHandMeanwhile lets another session do it at any moment of the run and of its rollback: between two statements, between a
+// mark and its statement, between two requests of the restore. What it does then is judged by the name that it leaves: `make proof` alone
+// runs it.
+func TestProofSecondHandMeanwhile(t *testing.T) {
+	t.Parallel()
+	if !databendtest.Full() {
+		t.Skip("part of make proof")
+	}
+	proof(t, 23, anyMoment, false)
+}
+
+func anyMoment(p *proofWorld) hand {
+	theirs, gone := p.theirs()
+	return hand{statements: []string{theirs}, gone: gone, when: moment(1 + p.IntN(3)), nth: p.IntN(16)}
+}
+
+// TestProofKills kills the process of random migrations at their requests, those of the rollback too; TestProofKillsAndSecondHand lets
+// another session act besides, also while the next command puts back what was left.
+func TestProofKills(t *testing.T) {
+	t.Parallel()
+	proof(t, 24, nil, true)
+}
+
+func TestProofKillsAndSecondHand(t *testing.T) {
+	t.Parallel()
+	if !databendtest.Full() {
+		t.Skip("part of make proof")
+	}
+	proof(t, 25, anyMoment, true)
+}
