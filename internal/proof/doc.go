@@ -3,7 +3,8 @@
 //
 // Between dbctl and the engine stands a proxy on loopback that counts every POST /v1/query. At the k-th it can kill -9 dbctl
 // before the request is forwarded, while the engine executes it, or after the engine's answer; hold the request back until
-// dbctl is long dead; cut the connection; answer with a web page or 502; send dbctl a signal, or stop it for a while.
+// dbctl is long dead; cut the connection before, behind or amid the answer; be slow; answer with a web page or 502; send dbctl a signal, or
+// stop it for a while.
 //
 //	TestProofMigrate     kinds of migration × up, up --atomic, down, redo, recover × every request × every kind of kill or fault,
 //	                     succeeding and failing in the last statement: what the next command leaves is the state before or the
@@ -11,7 +12,7 @@
 //	TestProofTwoAtOnce   two `up` at once; TestProofRobbed  an owner that sleeps past its lease
 //	TestProofWriters     another session inserts in a loop while a migration fails: no acknowledged row is lost
 //	TestProofForeign     foreign ALTER, UPDATE, RENAME, DROP and CREATE are kept and named
-//	TestProofLoad…       the same kills for loads, two loads of one table at once, lost answers
+//	TestProofLoad…       the same kills for loads from a stage and from a location, two loads of one table at once, lost answers
 //	TestProofSignals     Ctrl-C, SIGTERM and SIGHUP while a statement runs
 //
 // `go test ./internal/proof` runs a short form: points chosen by DBCTL_PROOF_SEED, by default the same ones each time. With

@@ -69,14 +69,27 @@ func files(from, n int) (out []file) {
 	return out
 }
 
-var loadPlans = []loadPlan{
+// situations are what a load may find. Each is played from a stage and from a location.
+var situations = []loadPlan{
 	{name: "first", args: []string{"load", "t"}, then: files(1, 3)},
 	{name: "later", args: []string{"load", "t"}, first: files(1, 2), then: files(3, 2)},
 	{name: "many", args: []string{"load", "t"}, first: files(1, 1), then: files(2, 120)},
 	{name: "replace", args: []string{"load", "t", "--on-changed", "replace"}, first: files(1, 3), then: []file{{"0002", 500, 4}, {"0009", 90, 2}}},
-	{name: "location", uri: true, args: []string{"load", "t"}, first: files(1, 1), then: files(2, 2)},
 	{name: "bad", args: []string{"load", "t"}, first: files(1, 1), then: append(files(2, 2), file{name: "0005"}), refused: []string{"0005"}, exit: 4},
 }
+
+// loadPlans are the situations from a stage, and behind them from a location.
+var loadPlans = func() (out []loadPlan) {
+	for _, uri := range []bool{false, true} {
+		for _, p := range situations {
+			if p.uri = uri; uri {
+				p.name += "@location"
+			}
+			out = append(out, p)
+		}
+	}
+	return out
+}()
 
 func (w *world) put(files []file) {
 	w.T.Helper()
@@ -265,9 +278,12 @@ func TestProofLoad(t *testing.T) {
 			}
 			all := slices.Concat(kills, []fault{killLate}, signals, network)
 			if !full {
+				faults := kills
+				if p.uri {
+					faults = all
+				}
 				rnd := random(t)
-				point(1+rnd.IntN(requests), kills[rnd.IntN(len(kills))])
-				point(1+rnd.IntN(requests), all[rnd.IntN(len(all))])
+				point(1+rnd.IntN(requests), faults[rnd.IntN(len(faults))])
 				return
 			}
 			for _, f := range all {

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +33,8 @@ const (
 	// Faults of the network, which the driver meets by asking again, and of a proxy, which it does not.
 	dropBefore fault = "drop-before"
 	dropAnswer fault = "drop-answer"
+	halfAnswer fault = "half-answer"
+	slow       fault = "slow"
 	webPage    fault = "web-page"
 	badGateway fault = "502"
 
@@ -46,7 +50,7 @@ const (
 var (
 	kills   = []fault{killBefore, killSent, killAnswered}
 	signals = []fault{interrupt, terminate, hangUp}
-	network = []fault{dropBefore, dropAnswer, webPage, badGateway}
+	network = []fault{dropBefore, dropAnswer, halfAnswer, slow, webPage, badGateway}
 
 	signalOf = map[fault]os.Signal{interrupt: os.Interrupt, terminate: syscall.SIGTERM, hangUp: syscall.SIGHUP}
 	exitOf   = map[fault]int{interrupt: 130, terminate: 143, hangUp: 129}
@@ -54,6 +58,9 @@ var (
 
 // lateness is how long a late request is under way. dbctl waits a second before it believes that nothing is.
 const lateness = 300 * time.Millisecond
+
+// slowness is how long a slow request is under way.
+const slowness = 3 * time.Second
 
 // request is one POST /v1/query of dbctl.
 type request struct {
@@ -141,7 +148,17 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.forward(ctx, r, body)
 		p.kill(signal)
 	case dropBefore:
+		reset(w)
+	case halfAnswer:
+		if a := p.forward(ctx, r, body); a != nil {
+			a.header.Set("Content-Length", strconv.Itoa(len(a.body)))
+			a.body = a.body[:len(a.body)/2]
+			p.answer(w, a)
+		}
 		panic(http.ErrAbortHandler)
+	case slow:
+		time.Sleep(slowness)
+		p.answer(w, p.forward(ctx, r, body))
 	case dropAnswer:
 		p.forward(ctx, r, body)
 		panic(http.ErrAbortHandler)
@@ -166,6 +183,16 @@ func (p *proxy) kill(signal func(os.Signal)) {
 	signal(os.Kill)
 	<-p.exited
 	panic(http.ErrAbortHandler)
+}
+
+// reset ends the connection as a router does that has forgotten it: with a reset and not with an end.
+func reset(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = conn.Close()
+	}
 }
 
 // answered is a whole answer.
