@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/project"
 )
 
 // badEvents are the files of the last command with this outcome, as "path column row value".
@@ -56,8 +57,10 @@ func goodRows(n int, f func([]typed)) []byte {
 
 func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 	t.Parallel()
-	const sql = "COPY INTO typed (id, at, num, js, geo, vec) FROM (SELECT id::INT, at::TIMESTAMP, num::INT, js::VARIANT, " +
-		"geo::GEOMETRY, vec::VECTOR(3) FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')"
+	of := func(location string) string {
+		return "COPY INTO typed (id, at, num, js, geo, vec) FROM (SELECT id::INT, at::TIMESTAMP, num::INT, js::VARIANT, " +
+			"geo::GEOMETRY, vec::VECTOR(3) FROM " + location + ") FILE_FORMAT = (TYPE = 'PARQUET')"
+	}
 	good := goodRows(20, nil)
 	damaged := slices.Clone(good)
 	for i := 4; i < 40; i++ {
@@ -84,54 +87,54 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 		{"text file", []byte(strings.Repeat("id,name\n", 100)), "", "-", "", "footer"},
 		{"three bytes", []byte("abc"), "", "-", "", "not a Parquet file"},
 	}
-	w := newWorld(t)
-	w.SQL(t, "CREATE TABLE typed (id INT, at TIMESTAMP, num INT, js VARIANT, geo GEOMETRY, vec VECTOR(3))")
-	ld := w.load(sql)
-	var want []string
-	for i, b := range bad {
-		w.Put(t, "p/"+b.name+".parquet", b.content)
-		w.Put(t, fmt.Sprintf("p/good %d.parquet", i), good)
-		want = append(want, fmt.Sprintf("%s.parquet %q %s %q", b.name, b.column, b.row, b.value))
-	}
-	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "12 bad files, the others are loaded")
-	if res.Files != len(bad) || res.Rows != int64(20*len(bad)) {
-		t.Errorf("got %d files, %d rows loaded, want %d, %d", res.Files, res.Rows, len(bad), 20*len(bad))
-	}
-	if got := w.SQL(t, "SELECT count(*) FROM typed")[0][0]; got != fmt.Sprint(20*len(bad)) {
-		t.Errorf("got %s rows, want %d", got, 20*len(bad))
-	}
-	if diff := cmp.Diff(w.badEvents("failed"), want); diff != "" {
-		t.Errorf("bad files (-got +want):\n%s", diff)
-	}
-	for _, e := range w.events {
-		for _, b := range bad {
-			if f, ok := e.(event.File); ok && f.Path == "p/"+b.name+".parquet" && !strings.Contains(f.Reason, b.reason) {
-				t.Errorf("%s: got reason %q, want it to say %q", b.name, f.Reason, b.reason)
+	fromEach(t, of, func(w *world, ld project.Load, below string) {
+		w.SQL(w.t, "CREATE TABLE typed (id INT, at TIMESTAMP, num INT, js VARIANT, geo GEOMETRY, vec VECTOR(3))")
+		var want []string
+		for i, b := range bad {
+			w.Put(w.t, "p/"+b.name+".parquet", b.content)
+			w.Put(w.t, fmt.Sprintf("p/good %d.parquet", i), good)
+			want = append(want, fmt.Sprintf("%s.parquet %q %s %q", b.name, b.column, b.row, b.value))
+		}
+		res, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "12 bad files, the others are loaded")
+		if res.Files != len(bad) || res.Rows != int64(20*len(bad)) {
+			w.t.Errorf("got %d files, %d rows loaded, want %d, %d", res.Files, res.Rows, len(bad), 20*len(bad))
+		}
+		if got := w.SQL(w.t, "SELECT count(*) FROM typed")[0][0]; got != fmt.Sprint(20*len(bad)) {
+			w.t.Errorf("got %s rows, want %d", got, 20*len(bad))
+		}
+		if diff := cmp.Diff(w.badEvents("failed"), want); diff != "" {
+			w.t.Errorf("bad files (-got +want):\n%s", diff)
+		}
+		for _, e := range w.events {
+			for _, b := range bad {
+				if f, ok := e.(event.File); ok && f.Path == below+b.name+".parquet" && !strings.Contains(f.Reason, b.reason) {
+					w.t.Errorf("%s: got reason %q, want it to say %q", b.name, f.Reason, b.reason)
+				}
 			}
 		}
-	}
 
-	// Nothing has changed: they are not tried again, and not passed over in silence.
-	res, err = w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "12 files failed before")
-	if res.Files != 0 {
-		t.Errorf("second run: got %+v, want nothing loaded", res)
-	}
-	_, err = w.run(ld, plan.Options{RetryFailed: true, Path: "p/no date*"})
-	w.wantExit(err, exit.Partly, "no date.parquet")
-	w.Put(t, "p/no date.parquet", goodRows(5, nil)) // mended
-	res, err = w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "11 files failed before")
-	if res.Files != 1 || res.Rows != 5 {
-		t.Errorf("after mending: got %+v, want 1 file, 5 rows", res)
-	}
-	w.SQL(t, "ALTER TABLE typed ADD COLUMN more STRING") // the table changed
-	if _, err = w.run(ld, plan.Options{Path: "p/short*"}); err == nil {
-		t.Error("a failed file was not tried again after the table changed")
-	}
-	ld.Checksum += "changed" // so did the load's text
-	if _, err = w.run(ld, plan.Options{Path: "p/overflow*"}); err == nil {
-		t.Error("a failed file was not tried again after the load's text changed")
-	}
+		// Nothing has changed: they are not tried again, and not passed over in silence.
+		res, err = w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "12 files failed before")
+		if res.Files != 0 {
+			w.t.Errorf("second run: got %+v, want nothing loaded", res)
+		}
+		_, err = w.run(ld, plan.Options{RetryFailed: true, Path: below + "no date*"})
+		w.wantExit(err, exit.Partly, "no date.parquet")
+		w.Put(w.t, "p/no date.parquet", goodRows(5, nil)) // mended
+		res, err = w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "11 files failed before")
+		if res.Files != 1 || res.Rows != 5 {
+			w.t.Errorf("after mending: got %+v, want 1 file, 5 rows", res)
+		}
+		w.SQL(w.t, "ALTER TABLE typed ADD COLUMN more STRING") // the table changed
+		if _, err = w.run(ld, plan.Options{Path: below + "short*"}); err == nil {
+			w.t.Error("a failed file was not tried again after the table changed")
+		}
+		ld.Checksum += "changed" // so did the load's text
+		if _, err = w.run(ld, plan.Options{Path: below + "overflow*"}); err == nil {
+			w.t.Error("a failed file was not tried again after the load's text changed")
+		}
+	})
 }

@@ -40,36 +40,36 @@ type (
 
 func TestFilesOfDifferentSchemasLoad(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	ld := w.load(copyRows)
-	id, name := int32(5), "e"
-	w.Put(t, "p/1.parquet", rows(1, 1))
-	w.Put(t, "p/2.parquet", file([]reordered{{"b", 2}}))
-	w.Put(t, "p/3.parquet", file([]wide{{3, "c"}}))
-	w.Put(t, "p/4.parquet", file([]more{{4, "d", 1.5}}))
-	w.Put(t, "p/5.parquet", file([]nullable{{&id, &name}}))
-	w.Put(t, "p/6.parquet", rows(6, 1))
-	w.Put(t, "p/7.parquet", file([]nameless{{7}}))
-	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "p/7.parquet (the file has no column name)")
-	if res.Files != 6 || res.Rows != 6 {
-		t.Errorf("got %+v, want 6 files, 6 rows", res)
-	}
-	ld.Optional = []string{"name"}
-	ld.Checksum += " with a header"
-	w.mustRun(ld, plan.Options{}, 1, 1)
-	got := w.SQL(t, "SELECT id, coalesce(name, 'NULL') FROM t ORDER BY id")
-	if diff := cmp.Diff(got, [][]string{
-		{"1", "row 1"},
-		{"2", "b"},
-		{"3", "c"},
-		{"4", "d"},
-		{"5", "e"},
-		{"6", "row 6"},
-		{"7", "NULL"},
-	}); diff != "" {
-		t.Errorf("rows (-got +want):\n%s", diff)
-	}
+	fromEach(t, castRows, func(w *world, ld project.Load, below string) {
+		id, name := int32(5), "e"
+		w.Put(w.t, "p/1.parquet", rows(1, 1))
+		w.Put(w.t, "p/2.parquet", file([]reordered{{"b", 2}}))
+		w.Put(w.t, "p/3.parquet", file([]wide{{3, "c"}}))
+		w.Put(w.t, "p/4.parquet", file([]more{{4, "d", 1.5}}))
+		w.Put(w.t, "p/5.parquet", file([]nullable{{&id, &name}}))
+		w.Put(w.t, "p/6.parquet", rows(6, 1))
+		w.Put(w.t, "p/7.parquet", file([]nameless{{7}}))
+		res, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, below+"7.parquet (the file has no column name)")
+		if res.Files != 6 || res.Rows != 6 {
+			w.t.Errorf("got %+v, want 6 files, 6 rows", res)
+		}
+		ld.Optional = []string{"name"}
+		ld.Checksum += " with a header"
+		w.mustRun(ld, plan.Options{}, 1, 1)
+		got := w.SQL(w.t, "SELECT id, coalesce(name, 'NULL') FROM t ORDER BY id")
+		if diff := cmp.Diff(got, [][]string{
+			{"1", "row 1"},
+			{"2", "b"},
+			{"3", "c"},
+			{"4", "d"},
+			{"5", "e"},
+			{"6", "row 6"},
+			{"7", "NULL"},
+		}); diff != "" {
+			w.t.Errorf("rows (-got +want):\n%s", diff)
+		}
+	})
 }
 
 // 200 daily files: a schema change half way, some changed, some bad.

@@ -22,6 +22,22 @@ func (w *world) fromURI(folder string, of func(location string) string, change .
 	return w.load(of(location), append([]func(*project.Load){func(ld *project.Load) { ld.Secrets = []string{"KEY", "SECRET"} }}, change...)...)
 }
 
+// fromEach runs a test with a load from a stage, and with the same load from a location, of which below is ahead of its paths. of gives the
+// load's text around the place.
+func fromEach(t *testing.T, of func(location string) string, test func(w *world, ld project.Load, below string)) {
+	for _, place := range []string{"stage", "location"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if place == "stage" {
+				test(w, w.load(of("@st/p/")), "p/")
+				return
+			}
+			test(w, w.fromURI("p/", of), "")
+		})
+	}
+}
+
 func castRows(location string) string {
 	return "COPY INTO t (id, name) FROM (SELECT id::INT, name::STRING FROM " + location + ") FILE_FORMAT = (TYPE = 'PARQUET')"
 }

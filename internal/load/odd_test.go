@@ -57,12 +57,15 @@ func TestFilesOfOtherTypes(t *testing.T) {
 		`text.parquet "id" 3 ""`,
 		`twice.parquet "id" - ""`,
 	}
-	for _, sql := range []string{
-		"COPY INTO geo (id, geo) FROM (SELECT id::INT, geo::GEOMETRY FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')",
-		"COPY INTO geo FROM @st/p/ FILE_FORMAT = (TYPE = 'PARQUET')",
-	} {
+	casts := func(location string) string {
+		return "COPY INTO geo (id, geo) FROM (SELECT id::INT, geo::GEOMETRY FROM " + location + ") FILE_FORMAT = (TYPE = 'PARQUET')"
+	}
+	plain := func(location string) string {
+		return "COPY INTO geo FROM " + location + " FILE_FORMAT = (TYPE = 'PARQUET')"
+	}
+	for _, ld := range []project.Load{w.load(casts("@st/p/")), w.load(plain("@st/p/")), w.fromURI("p/", casts), w.fromURI("p/", plain)} {
 		w.SQL(t, "CREATE OR REPLACE TABLE geo (id INT NOT NULL, geo GEOMETRY)")
-		ld := w.load(sql)
+		sql := ld.Statement.SQL
 		w.wantExit(w.validate(ld, plan.Options{}), exit.Check)
 		if diff := cmp.Diff(w.badEvents("invalid"), want); diff != "" {
 			t.Errorf("%s: invalid (-got +want):\n%s", sql, diff)
