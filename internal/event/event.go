@@ -115,7 +115,8 @@ type LoadState struct {
 	Table   string              `json:"table"`
 	Counts  map[FileState]int64 `json:"counts"` // files by state
 	Rows    int64               `json:"rows"`
-	Outside int64               `json:"outside,omitempty"` // new files outside of its window
+	Missing int64               `json:"rows_missing,omitempty"` // of those, that the table cannot have any more
+	Outside int64               `json:"outside,omitempty"`      // new files outside of its window
 
 	NewBytes int64 `json:"new_bytes,omitempty"` // of the files that are new
 	NoTable  bool  `json:"no_table,omitempty"`  // its table is not there (yet)

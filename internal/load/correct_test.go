@@ -167,6 +167,9 @@ func TestLookAtALoad(t *testing.T) {
 	if state.Late != "" || state.Rows != 5 || !strings.Contains(state.Failure, "p/c.parquet") {
 		t.Errorf("got %+v, want 5 rows, no lateness, the failure of c", state)
 	}
+	if w.SQL(t, "DELETE FROM t WHERE id IN (1, 2)"); state.Missing != 0 || w.listed(ld).Missing != 2 {
+		t.Errorf("got %d rows missing, and behind a DELETE of 2: %d", state.Missing, w.listed(ld).Missing)
+	}
 	ld.ExpectEvery = time.Millisecond
 	if late := w.listed(ld).Late; !strings.Contains(late, "late: nothing loaded for") {
 		t.Errorf("got %q, want it late", late)

@@ -29,7 +29,8 @@ type paper struct {
 	counted int         // rows that the ledger counts: all but those that a person put there
 	word    plan.State  // New, Loaded, Failed, Quarantined: what was said last
 	of      int         // the version that it was said of
-	emptied bool        // its rows went with a TRUNCATE
+	emptied bool        // its rows went with a TRUNCATE or a DELETE
+	silent  bool        // of which nothing shows but that the table is empty
 	unsure  bool        // dbctl would not know: a person, or a rebuild, said the last word
 	vague   bool        // it does not know
 }
@@ -85,10 +86,10 @@ func (d *desk) load(p *paper, over bool) (ends exit.Code) {
 		p.word, p.of = plan.Failed, p.there
 		return exit.Partly
 	}
-	if over || p.state() == plan.Emptied {
+	if over || p.emptied && !d.hidden(p) {
 		p.rows, p.counted = map[int]int{}, 0
 	}
-	p.emptied, p.unsure, p.vague = false, false, p.vague && p.counted > 0
+	p.emptied, p.silent, p.unsure, p.vague = false, false, false, p.vague && p.counted > 0
 	p.rows[p.there]++
 	p.counted += versionRows(p.there)
 	p.word, p.of = plan.Loaded, p.there
@@ -96,11 +97,37 @@ func (d *desk) load(p *paper, over bool) (ends exit.Code) {
 	return exit.Done
 }
 
+// hidden reports whether dbctl does not know that a file's rows are gone.
+func (d *desk) hidden(p *paper) bool { return p.emptied && p.vague && !d.empty() }
+
+// empty reports whether the table is.
+func (d *desk) empty() bool {
+	for _, p := range d.papers {
+		if len(p.rows) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// noted is what a command that loads something has noted ahead of it: whose rows are gone.
+func (d *desk) noted(files int, wasEmpty bool) {
+	for _, p := range d.papers {
+		if files > 0 && p.emptied && (wasEmpty || !p.vague) {
+			p.counted, p.silent, p.vague = 0, false, false
+		}
+	}
+}
+
 // run loads what is new, and with replace what has changed.
 func (d *desk) run(replace bool) {
-	ends, o := exit.Done, plan.Options{}
+	ends, o, empty := exit.Done, plan.Options{}, d.empty()
 	if replace {
 		o.OnChanged = "replace"
+	}
+	hidden := map[*paper]bool{}
+	for _, p := range d.papers {
+		hidden[p] = d.hidden(p)
 	}
 	for _, p := range d.papers {
 		switch p.state() {
@@ -110,27 +137,24 @@ func (d *desk) run(replace bool) {
 			ends = exit.Partly
 		case plan.Changed:
 			code := exit.Check
-			if replace && !p.emptied { // the column finds fewer rows than the ledger counts
+			if replace && !hidden[p] { // of those the column finds fewer rows than the ledger counts
 				code = d.load(p, true)
 			}
 			ends = max(ends, code)
 		}
 	}
-	_, err := d.w.run(d.place(), o)
+	res, err := d.w.run(d.place(), o)
 	d.ends(err, ends)
+	d.noted(res.Files, empty)
 }
 
 func (d *desk) reload(name string) {
-	p, ends := d.papers[name], exit.Done
+	p, ends, empty := d.papers[name], exit.Done, d.empty()
 	if p.vague {
 		return
 	}
 	switch p.state() {
 	case plan.Changed, plan.New, plan.Loaded, plan.Emptied:
-		if p.emptied && p.state() == plan.Changed {
-			ends = exit.Check
-			break
-		}
 		if p.bad { // all or nothing, and nothing is kept of it
 			ends = exit.Failed
 			break
@@ -142,18 +166,20 @@ func (d *desk) reload(name string) {
 		ends = exit.Check
 	}
 	ld := d.place()
-	_, err := d.w.run(ld, plan.Options{Reload: true, Path: d.path(ld, name)})
+	res, err := d.w.run(ld, plan.Options{Reload: true, Path: d.path(ld, name)})
 	d.ends(err, ends)
+	d.noted(res.Files, empty)
 }
 
 func (d *desk) force(name string) {
-	p, ends := d.papers[name], exit.Check
+	p, ends, empty := d.papers[name], exit.Check, d.empty()
 	if p.there > 0 {
 		ends = d.load(p, false)
 	}
 	ld := d.place()
-	_, err := d.w.run(ld, plan.Options{Force: true, Path: d.path(ld, name)})
+	res, err := d.w.run(ld, plan.Options{Force: true, Path: d.path(ld, name)})
 	d.ends(err, ends)
+	d.noted(res.Files, empty)
 }
 
 // mark says of a file what is true then.
@@ -166,11 +192,14 @@ func (d *desk) mark(name string, as plan.State) {
 	case plan.Quarantined:
 		p.unsure = true
 	case plan.New:
-		p.emptied, p.unsure, p.vague = false, false, false
+		p.emptied, p.silent, p.unsure, p.vague = false, false, false, false
 		d.w.SQL(d.w.t, "DELETE FROM t WHERE name LIKE '"+name+" %'")
 		p.rows, p.counted = map[int]int{}, 0
 	case plan.Loaded:
-		p.rows[p.there], p.counted, p.emptied, p.unsure, p.vague = 1, 0, false, true, false
+		for _, o := range d.papers {
+			o.vague = o.vague || o.silent
+		}
+		p.rows[p.there], p.counted, p.emptied, p.silent, p.unsure, p.vague = 1, 0, false, false, true, false
 		d.w.SQL(d.w.t, fmt.Sprintf("INSERT INTO t SELECT number, '%s %d', '%s' FROM numbers(%d)", name, p.there, d.path(ld, name),
 			versionRows(p.there)))
 	}
@@ -203,6 +232,16 @@ func (d *desk) truncate() {
 	for _, p := range d.papers {
 		if len(p.rows) > 0 || p.emptied {
 			p.rows, p.emptied, p.vague = map[int]int{}, true, p.vague || p.unsure
+		}
+	}
+}
+
+// delete empties it too, and the engine does not forget what it loaded.
+func (d *desk) delete() {
+	d.w.SQL(d.w.t, "DELETE FROM t")
+	for _, p := range d.papers {
+		if len(p.rows) > 0 {
+			p.rows, p.emptied, p.silent = map[int]int{}, true, true
 		}
 	}
 }
@@ -257,6 +296,7 @@ func (d *desk) step() {
 		{"mark quarantined", func() { d.mark(name, plan.Quarantined) }},
 		{"rebuild", d.rebuild},
 		{"truncate", d.truncate},
+		{"delete", d.delete},
 	}
 	one := all[d.rnd.IntN(len(all))]
 	d.log = append(d.log, one.what+" "+name)

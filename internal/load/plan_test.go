@@ -133,6 +133,32 @@ func TestFilesLoadedPastUsAreTakenIn(t *testing.T) {
 	w.wantRows(8)
 }
 
+// A task, or a person, loads through a stage over what is above the load's place, or below it: the engine remembers another name then. A
+// file that only looks like one so remembered, of another place, is a file of its own.
+func TestFilesLoadedPastUsThroughAnotherPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, w.StageSQL(w.stage+"_in", "p/q/", "PARQUET"), w.StageSQL(w.stage+"_other", "other/", "PARQUET"))
+	stage, uri := w.load(copyRows), w.fromURI("p/", castRows)
+	at := func(stage string) string { return strings.Replace(copyRows, "@st/p/", "@"+w.stage+stage, 1) }
+	for i, path := range []string{"p/a", "p/q/b", "p/q/c", "other/d", "p/d"} {
+		content := rows(10*i, 1)
+		if strings.HasSuffix(path, "d") {
+			content = rows(0, 2)
+		}
+		w.Put(t, path+".parquet", content)
+	}
+	w.mustRun(w.load(at("_other/"), func(ld *project.Load) { ld.Name = "other" }), plan.Options{}, 1, 2)
+	w.SQL(t, at("/p/")+" FILES = ('a.parquet')", at("_in/")+" FILES = ('b.parquet')")
+	for _, ld := range []project.Load{uri, stage} {
+		w.states(ld, plan.Options{}, "a.parquet loaded", "d.parquet new", "q/b.parquet loaded", "q/c.parquet new")
+	}
+	w.mustRun(uri, plan.Options{}, 2, 3)
+	w.mustRun(uri, plan.Options{}, 0, 0)
+	w.mustRun(stage, plan.Options{}, 0, 0)
+	w.wantRows(1 + 1 + 1 + 2 + 2)
+}
+
 // A 0-byte file that is not the first is recorded as loaded by the engine; its real upload would never be loaded.
 func TestEmptyFileThatTheEngineTookForLoaded(t *testing.T) {
 	t.Parallel()
@@ -212,7 +238,7 @@ func TestTablesThatAreNotWhatTheyWere(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			ld := w.load(copyRows)
+			ld, uri := w.load(copyRows), w.fromURI("p/", castRows)
 			w.Put(t, "p/a.parquet", rows(1, 3))
 			w.mustRun(ld, plan.Options{}, 1, 3)
 			first := strings.NewReplacer("{first}", w.SQL(t, "SELECT snapshot_id FROM fuse_snapshot('"+w.Database+"', 't') LIMIT 1")[0][0])
@@ -223,13 +249,24 @@ func TestTablesThatAreNotWhatTheyWere(t *testing.T) {
 				w.SQL(t, first.Replace(sql))
 			}
 			w.states(ld, plan.Options{}, tt.after...)
+			throughURI := strings.Split(strings.ReplaceAll(strings.Join(tt.after, ","), "loaded", "expired"), ",") // the engine knows no URL
+			w.states(uri, plan.Options{}, throughURI...)
 			w.mustRun(ld, plan.Options{}, tt.files, int64(map[int]int{1: 1, 3: 6}[tt.files]))
 			if strings.Contains(strings.Join(tt.after, " "), "emptied") && !strings.Contains(w.notes(), "are gone from") {
 				t.Errorf("nothing was said about the rows that are gone: %q", w.notes())
 			}
 			w.wantRows(tt.rows)
+			// What was written now hides how it was seen that rows are gone. It is known all the same, also of files that are gone.
+			then := strings.Split(strings.ReplaceAll(strings.Join(tt.after, ","), "new", "loaded"), ",")
+			w.states(ld, plan.Options{}, then...)
+			w.mustRun(uri, plan.Options{}, 0, 0)
 			w.mustRun(ld, plan.Options{}, 0, 0)
 			w.wantRows(tt.rows)
+			w.Delete(t, "p/b.parquet")
+			files := w.SQL(t, "SELECT count(*) FROM t WHERE name LIKE 'row %'")[0][0]
+			if listed := w.listed(ld).Rows; fmt.Sprint(listed) != files {
+				t.Errorf("the list counts %d rows from files, and there are %s", listed, files)
+			}
 		})
 	}
 }

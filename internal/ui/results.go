@@ -261,8 +261,11 @@ func (t *text) loadTable(ls []event.LoadState) string {
 		if l.Outside > 0 {
 			r[2] += fmt.Sprintf(" (+%s outside)", event.Count(l.Outside))
 		}
-		says := strings.TrimPrefix(l.Reason, "load "+l.Load+": ")
-		for _, more := range []string{l.Late, l.Failure} {
+		says, missing := strings.TrimPrefix(l.Reason, "load "+l.Load+": "), ""
+		if l.Missing > 0 {
+			missing = event.Number(l.Missing, "row of its files is", "rows of its files are") + " not in the table any more"
+		}
+		for _, more := range []string{l.Late, missing, l.Failure} {
 			if more != "" {
 				says = strings.TrimPrefix(says+"; "+more, "; ")
 			}

@@ -62,7 +62,9 @@ func (w word) ours() bool {
 }
 
 // kept reports whether a state says that the file was tried: its word stays when the file has vanished.
-func kept(st string) bool { return st == ledger.FileLoaded || st == ledger.FileFailed }
+func kept(st string) bool {
+	return st == ledger.FileLoaded || st == ledger.FileFailed || st == ledger.FileEmptied
+}
 
 // same reports whether the listed object is the one that was. The engine keeps 7 characters of an etag; a store without etags is
 // compared by time, to the second (a HEAD gives no more). With an etag the time says nothing: the same bytes put again keep it.
@@ -94,8 +96,9 @@ func classify(s seen) (f File, engine bool) {
 	theirs := remembered && o.state == ledger.FileLoaded && g.state == "" && o.object.size == h.size && strings.HasPrefix(o.etag, h.etag)
 	ours := remembered && !theirs
 	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
-	engine = ours && h.size > 0 && (g.state == "" ||
-		asRemembered && (g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown))
+	past := asRemembered && (g.state == "" || g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown ||
+		g.state == ledger.FileEmptied && (!asKnown || g.source == ledger.SourceCleared))
+	engine = ours && h.size > 0 && (g.state == "" || past)
 	f.Force, f.twin = remembered, o.state == ledger.FileLoaded
 	f.checksum, f.told, f.Aliases = g.checksum, g.state != "", s.aliases
 	switch {
@@ -120,8 +123,8 @@ func classify(s seen) (f File, engine bool) {
 	case g.state == ledger.FileNew || g.state == ledger.FileUndone:
 		f.State = New
 		return f, false
-	case asRemembered && (g.state == "" || g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown):
-		f.State = Loaded // past us
+	case past:
+		f.State = Loaded
 	case g.state == ledger.FileFailed && asKnown:
 		f.State, f.Reason = Failed, g.text
 	case g.state == ledger.FileFailed && g.rows != 0:
@@ -134,7 +137,9 @@ func classify(s seen) (f File, engine bool) {
 		f.State = Expired
 	case g.state == ledger.FileLoaded && g.rows == 0 && g.ours():
 		f.State, f.Reason = New, "there was no row in it when it was loaded"
-	case g.state == ledger.FileLoaded:
+	case g.state == ledger.FileEmptied && asKnown:
+		f.State = Emptied
+	case g.state == ledger.FileLoaded || g.state == ledger.FileEmptied:
 		f.State, f.Reason = Changed, overwritten(g.object, l)
 	case remembered && (theirs || h.size == 0):
 		f.State = New

@@ -15,14 +15,13 @@ import (
 // flashedBackSQL: a COPY's rows in the ledger are as old as the COPY, and the row ahead of it (state begin) has for its mtime when the
 // COPY was planned. The ledger is read once for all plans: a question for each takes the server twice as long for six.
 const flashedBackSQL = `
-SELECT head.i, substr(loaded.whole, char_length(head.url)+1)
+SELECT head.i, loaded.whole, to_int64(head.since)
 FROM ({HEADS}) AS head JOIN (
   SELECT {ID} AS id, concat({URL}, {PATH}) AS whole, query_id, {AT} AS said {FROM} AND state = 'loaded' AND row_count > 0
 ) AS loaded ON loaded.id = head.id JOIN (
   SELECT query_id, {AT} AS said, TRY_CAST(mtime AS TIMESTAMP) AS planned {FROM} AND state = 'begin'
 ) AS ahead ON ahead.query_id = loaded.query_id
-WHERE loaded.said > head.since AND ahead.said > head.since AND ahead.planned > head.since
-  AND left(loaded.whole, char_length(head.url)) = head.url`
+WHERE loaded.said > head.since AND ahead.said > head.since AND ahead.planned > head.since`
 
 // flashedBack asks for the files whose rows went with a FLASHBACK: they came with COPYs that were planned when the table's newest
 // snapshot was already there. The engine holds them for loaded all the same. It shows as long as nothing has been written into the
@@ -36,8 +35,8 @@ func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
 		}
 		p.flashed, large = map[string]bool{}, p.scope.place.large()
 		ids = append(ids, p.TableID)
-		heads = append(heads, fmt.Sprintf("(SELECT %d AS i, %s AS id, %s AS url, timestamp AS since FROM fuse_snapshot(%s, %s) LIMIT 1)", i,
-			sqltext.Quote(p.TableID), sqltext.Literal(p.StageURL), sqltext.Quote(p.Job.Database), sqltext.Quote(p.Job.Table)))
+		heads = append(heads, fmt.Sprintf("(SELECT %d AS i, %s AS id, timestamp AS since FROM fuse_snapshot(%s, %s) LIMIT 1)", i,
+			sqltext.Quote(p.TableID), sqltext.Quote(p.Job.Database), sqltext.Quote(p.Job.Table)))
 	}
 	if len(heads) == 0 {
 		return nil
@@ -57,7 +56,11 @@ func (l *Planner) flashedBack(ctx context.Context, plans []*Plan) error {
 		"{AT}", id(ledger.ColAt),
 	).Replace(flashedBackSQL)})
 	for _, r := range res.Rows {
-		plans[session.Number(r[0].String)].flashed[r[1].String] = true
+		p := plans[session.Number(r[0].String)]
+		p.Loss.Since = moment(r[2].String) // also of another load's files
+		if path, here := strings.CutPrefix(r[1].String, p.StageURL); here {
+			p.flashed[path] = true
+		}
 	}
 	return err
 }

@@ -64,6 +64,9 @@ func (l *Planner) list(ctx context.Context, jobs []*source.Load, sink event.Sink
 		if p.scope.place.fuse && p.TableRows == 0 {
 			e.Rows = 0
 		}
+		if p.scope.place.fuse {
+			e.Missing = max(0, e.Rows-p.TableRows)
+		}
 		for s, c := range p.Counts {
 			e.Counts[s] = c.Files
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,9 +39,10 @@ type scope struct {
 // seen is what the lists say of one path below the stage's root.
 type seen struct {
 	path              string
-	here, matched     bool // in the stage; one of the load's
-	remembered        bool // by the engine
-	forgotten         bool // by the engine, under the name by which it was loaded: it may have come through another place
+	here, matched     bool   // in the stage; one of the load's
+	remembered        bool   // by the engine
+	forgotten         bool   // by the engine, under the name by which it was loaded: it may have come through another place
+	elsewhere         string // the name by which the engine may remember it, where it was loaded through another place past us
 	listed, recorded  object
 	word, otherStages word     // the ledger's last words: of this stage's file, and of others' of this path
 	aliases           []string // its path below the roots of other places that it was loaded through
@@ -72,13 +74,13 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		}
 	}
 	words := l.questions(plans, func(scope) bool { return true }, func(q scope, i int) []string { return q.words(i, l.Store) }, wordsTogether)
-	remembered := map[key]bool{} // the engine's names: its list notes all of them before it sends a row, and the loop waits for that
-	outer := ctx                 // of what is asked when the lanes are over
+	held := memory{map[key]object{}, map[key][]string{}} // noted before its list sends a row, and the loop waits for that
+	outer := ctx                                         // of what is asked when the lanes are over
 	lanes, ctx := errgroup.WithContext(ctx)
 	lists := [...]*list{
 		{s: l.Look, parts: inStage},
 		{s: l.Work, parts: recorded, whole: true, each: func(r databend.Row) []databend.Row {
-			remembered[key{int(session.Number(r[0].String)), r[1].String}] = true
+			held.note(key{int(session.Number(r[0].String)), r[1].String}, readObject(r[2:]))
 			return []databend.Row{r}
 		}},
 		{
@@ -93,7 +95,7 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		},
 		{from: func(ctx context.Context) ([]databend.Row, error) { return byHTTP(ctx, plans) }},
 	}
-	gone := map[*Plan][]seen{} // remembered, and no longer listed
+	last := map[*Plan][]seen{} // remembered, and not listed, or under another name
 	for _, s := range lists {
 		s.rows = make(chan databend.Row, 256)
 		lanes.Go(crash.Caught(func() error {
@@ -119,23 +121,27 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 		what := seen{path: at.path}
 		for _, there := range []*list{lists[0], lists[3]} {
 			for r, ok := there.next(at); ok; r, ok = there.next(at) {
-				what.here, what.listed, what.matched = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)}, truth(r[3].String)
+				what.here, what.listed, what.matched = true, readObject(r), truth(r[3].String)
 				if word := r[4:]; len(word) > 0 && word[0].Valid {
 					what.hear(p, word)
 				}
 			}
 		}
 		for r, ok := lists[1].next(at); ok; r, ok = lists[1].next(at) {
-			what.remembered, what.recorded = true, object{session.Number(r[0].String), r[1].String, moment(r[2].String)}
+			what.remembered, what.recorded = true, readObject(r)
 		}
 		for r, ok := lists[2].next(at); ok; r, ok = lists[2].next(at) {
 			what.hear(p, r)
 		}
-		what.forgotten = !remembered[key{at.plan, strings.TrimPrefix(p.StageURL+at.path, what.word.url)}]
+		_, known := held.objects[key{at.plan, strings.TrimPrefix(p.StageURL+at.path, what.word.url)}]
+		what.forgotten = !known
+		if what.here && !what.remembered && what.word.state != ledger.FileLoaded {
+			what.elsewhere, what.recorded = held.elsewhere(at, p.StageURL, what.listed)
+		}
 		switch {
 		case !what.here && !p.scope.covers(at.path):
-		case p.scope.joined() && what.remembered && !what.here:
-			gone[p] = append(gone[p], what)
+		case what.elsewhere != "" || what.remembered && !what.here && (what.word.state == "" || p.scope.joined()):
+			last[p] = append(last[p], what)
 		default:
 			take(p, what)
 		}
@@ -143,7 +149,41 @@ func (l *Planner) lists(ctx context.Context, plans []*Plan, take func(p *Plan, s
 	if err := lanes.Wait(); err != nil {
 		return err
 	}
-	return l.takeGone(outer, gone, take)
+	for p, files := range last {
+		if err := l.takeLast(outer, p, files, take); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readObject reads size, etag and mtime.
+func readObject(r databend.Row) object {
+	return object{session.Number(r[0].String), r[1].String, moment(r[2].String)}
+}
+
+// memory is what the engine remembers of plans' tables.
+type memory struct {
+	objects map[key]object
+	names   map[key][]string // by their last part
+}
+
+func (m memory) note(k key, o object) {
+	m.objects[k] = o
+	last := key{k.plan, path.Base(k.path)}
+	m.names[last] = append(m.names[last], k.path)
+}
+
+// elsewhere is the name under which the engine remembers a listed file that was loaded through a stage over what is above the place, or
+// below it: the end of its URL, with the size, the etag and the time of the file. "" when there is none.
+func (m memory) elsewhere(at key, url string, listed object) (string, object) {
+	for _, name := range m.names[key{at.plan, path.Base(at.path)}] {
+		was := m.objects[key{at.plan, name}]
+		if strings.HasSuffix("/"+url+at.path, "/"+name) && listed.same(was) && listed.mtime.Unix() == was.mtime.Unix() {
+			return name, was
+		}
+	}
+	return "", object{}
 }
 
 // hear takes in a word of the ledger, as readWord reads it.
@@ -161,31 +201,66 @@ func (s *seen) hear(p *Plan, r databend.Row) {
 	}
 }
 
-// takeGone takes files that the engine remembers and the stage has no longer, where the listing was joined: it asks for the words about
-// them, which are in neither answer.
-func (l *Planner) takeGone(ctx context.Context, gone map[*Plan][]seen, take func(p *Plan, s seen)) error {
-	for p, files := range gone {
-		for some := range slices.Chunk(files, LedgerRows) {
-			at, names := map[string]*seen{}, make([]string, len(some))
-			for i := range some {
-				at[some[i].path], names[i] = &some[i], some[i].path
-			}
-			var parts []string
-			for _, rows := range p.scope.readings(l.Store, ledger.FileLoaded) {
-				parts = append(parts, "SELECT "+rows.path+", "+rows.url+", "+loadedColumns+rows.from+" AND "+rows.path+" IN ("+
-					sqltext.Literals(names)+")")
-			}
-			_, err := l.Words.Each(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ")}, func(r databend.Row) error {
-				at[r[0].String].hear(p, r[1:])
-				return nil
-			})
-			if err != nil {
-				return err
-			}
+// takeLast takes the files of a plan that the engine remembers and that are not listed, or under another name. Such a name may also be
+// that of another place's file, which the ledger knows then.
+func (l *Planner) takeLast(ctx context.Context, p *Plan, files []seen, take func(p *Plan, s seen)) error {
+	var names []string
+	var gone []seen
+	for _, s := range files {
+		if s.elsewhere != "" {
+			names = append(names, s.elsewhere)
+		} else {
+			gone = append(gone, s)
 		}
-		for _, s := range files {
+	}
+	others, path := map[string]bool{}, sqltext.Ident(ledger.ColPath)
+	for some := range slices.Chunk(names, LedgerRows) {
+		sql := "SELECT DISTINCT " + path + AboutTable(l.Store, p.TableID) + " AND " + sqltext.Ident(ledger.ColState) + "=" +
+			sqltext.Quote(ledger.FileLoaded) + " AND " + path + " IN (" + sqltext.Literals(some) + ")"
+		_, err := l.Words.Each(ctx, databend.Statement{SQL: sql}, func(r databend.Row) error {
+			others[r[0].String] = true
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, s := range files {
+		if s.elsewhere != "" {
+			s.remembered = !others[s.elsewhere]
 			take(p, s)
 		}
+	}
+	gone = slices.DeleteFunc(gone, func(s seen) bool { return slices.Contains(names, s.path) && !others[s.path] })
+	return l.takeGone(ctx, p, gone, take)
+}
+
+// takeGone takes files that the engine remembers and the stage has no longer. Where the listing was joined, it asks for the words about
+// them, which are in neither answer.
+func (l *Planner) takeGone(ctx context.Context, p *Plan, files []seen, take func(p *Plan, s seen)) error {
+	for some := range slices.Chunk(files, LedgerRows) {
+		if !p.scope.joined() {
+			break
+		}
+		at, names := map[string]*seen{}, make([]string, len(some))
+		for i := range some {
+			at[some[i].path], names[i] = &some[i], some[i].path
+		}
+		var parts []string
+		for _, rows := range p.scope.readings(l.Store, ledger.FileLoaded) {
+			parts = append(parts, "SELECT "+rows.path+", "+rows.url+", "+loadedColumns+rows.from+" AND "+rows.path+" IN ("+
+				sqltext.Literals(names)+")")
+		}
+		_, err := l.Words.Each(ctx, databend.Statement{SQL: strings.Join(parts, " UNION ALL ")}, func(r databend.Row) error {
+			at[r[0].String].hear(p, r[1:])
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, s := range files {
+		take(p, s)
 	}
 	return nil
 }
@@ -284,8 +359,8 @@ func (s *list) next(at key) (databend.Row, bool) {
 }
 
 // inStage lists what is there: size, etag, mtime, and whether it is one of the load's; where the listing is joined with the ledger's
-// words for loaded, a row for each. What is read of a word is computed behind the join: before it the server would do so for each row of the
-// ledger.
+// words for loaded, a row for each. What is read of a word is computed behind the join: before it the server would do so for each row of
+// the ledger.
 func (q scope) inStage(i int, store *state.Store) []string {
 	where := ""
 	if q.glob != nil {
@@ -427,9 +502,9 @@ func (q scope) known(i int, store *state.Store) string {
 	return counted("("+strings.Join(rows, " UNION ALL ")+")"+glob, q.verbose, q.sums)
 }
 
-// counted asks how many names there are of each plan whose last word is loaded or failed; and, where sums is set, how many rows of all its
-// names are in the table, and, in microseconds, when the last word was said and when the last file was loaded. It reads rows of the ledger
-// (i, path, said, st, n), which may be a hundred times what is listed: it groups numbers, and what nobody asks for is left out.
+// counted asks how many names there are of each plan whose last word is loaded, failed or emptied; and, where sums is set, how many rows of
+// all its names are in the table, and, in microseconds, when the last word was said and when the last file was loaded. It reads rows of the
+// ledger (i, path, said, st, n), which may be a hundred times what is listed: it groups numbers, and what nobody asks for is left out.
 func counted(rows string, named, sums bool) string {
 	path, more, told, also := "''", "", "0, 0, 0", ""
 	if named {
@@ -442,7 +517,7 @@ func counted(rows string, named, sums bool) string {
 	}
 	return strings.NewReplacer("{NAMED}", path, "{MORE}", more, "{TOLD}", told, "{ALSO}", also, "{ROWS}", rows).Replace(`
 SELECT i, {NAMED} AS p, sum(w % 2), {TOLD} FROM (
-  SELECT i, path, max(said*2 + if(st IN ('loaded', 'failed'), 1, 0)) AS w{MORE} FROM {ROWS} GROUP BY i, path
+  SELECT i, path, max(said*2 + if(st IN ('loaded', 'failed', 'emptied'), 1, 0)) AS w{MORE} FROM {ROWS} GROUP BY i, path
 ) WHERE w % 2 = 1{ALSO} GROUP BY i, p`)
 }
 

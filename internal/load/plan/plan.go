@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // State is what a plan knows of one file. Package event says what each means.
@@ -70,7 +71,6 @@ type Plan struct {
 	unseen                   map[string]bool // of the COPY's FILES: in no list
 	words                    []string        // those names, where each vanished file is to be named
 	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
-	cleared                  bool            // the engine was made to forget a file
 	expired                  Count           // files that dbctl loaded, with rows, and that the engine has forgotten
 	expiredRows              int64           // of those
 	emptiedRows              int64           // that the ledger counts for files whose rows are gone
@@ -85,6 +85,7 @@ type Plan struct {
 	absent                   []string        // of the COPY's FILES, when the plan is about all of them
 	Kept                     []string        // changed files that are not replaced
 	KeptWhy                  string          // of the last of them
+	Loss                     ledger.Loss     // how it is seen that rows of files are gone
 	Exact                    bool            // prefix and pattern send exactly the planned files
 }
 

@@ -222,13 +222,15 @@ func (l *Planner) newPlan(j *source.Load, at place, o Want) *Plan {
 func (p *Plan) fresh() *Plan {
 	return &Plan{
 		Load: p.Load, Table: p.Table, TableID: p.TableID, TableRows: p.TableRows, Stage: p.Stage, StageURL: p.StageURL,
-		Counts: map[State]Count{}, Job: p.Job,
+		Counts: map[State]Count{}, Job: p.Job, Loss: ledger.Loss{Table: p.Table, TableID: p.TableID},
 		listedNames: map[string]bool{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
 	}
 }
 
 // tells reports whether a word of this state says what the table's rows are, or are not, from.
-func tells(st string) bool { return st == ledger.FileLoaded || st == ledger.FileNew }
+func tells(st string) bool {
+	return st == ledger.FileLoaded || st == ledger.FileNew || st == ledger.FileEmptied
+}
 
 // knows asks whether the ledger knows where the rows of a table are from of which it knows none of the files listed here: another load
 // fills it. Where a person's word was needed for that one, it is for this one too.
@@ -240,7 +242,7 @@ func (l *Planner) knows(ctx context.Context, p *Plan) (bool, error) {
 	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + p.scope.here() +
 		p.scope.named(" AND ", p.scope.belowHere()) + "), " +
 		"count_if(" + id(ledger.ColSource) + "=" + s(ledger.SourceAdopted) + "), count(*)" + AboutTable(l.Store, p.TableID) +
-		" AND " + id(ledger.ColState) + " IN (" + s(ledger.FileLoaded) + ", " + s(ledger.FileNew) + ")"})
+		" AND " + id(ledger.ColState) + " IN (" + sqltext.Literals([]string{ledger.FileLoaded, ledger.FileNew, ledger.FileEmptied}) + ")"})
 	if err != nil || len(res.Rows) != 1 {
 		return false, err
 	}

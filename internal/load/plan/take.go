@@ -41,9 +41,10 @@ func (p *Plan) take(s seen, keep bool) {
 			p.Past = append(p.Past, s.asRecorded())
 		}
 		if p.gone(s, f.State) {
-			p.cleared = p.cleared || f.State == Expired
 			p.emptiedRows += max(f.Rows, 0)
-			f.State, f.Rows = Emptied, 0
+			if f.Rows = 0; f.State != Changed {
+				f.State = Emptied
+			}
 		} else if f.State == Expired && s.word.rows != 0 && s.forgotten && s.word.ours() {
 			f.filled = true
 			p.expired = Count{p.expired.Files + 1, p.expired.Bytes + f.Bytes}
@@ -65,15 +66,19 @@ func (p *Plan) take(s seen, keep bool) {
 	}
 }
 
-// gone reports whether the rows of a file that is as it was loaded are no longer in the table. An engine that forgot a file before its
-// time was made to: TRUNCATE and DROP ALL clear its memory.
+// gone reports whether the rows that a file brought are no longer in the table, and notes how that is seen. An engine that forgot a file
+// before its time was made to: TRUNCATE and DROP ALL clear its memory.
 func (p *Plan) gone(s seen, st State) bool {
-	if st != Loaded && st != Expired || s.word.state != "" && s.word.rows == 0 {
+	if st != Loaded && st != Expired && st != Changed || s.word.state != "" && s.word.rows == 0 {
 		return false
 	}
-	early := st == Expired && s.forgotten && s.word.source == ledger.SourceDBCTL &&
+	early := st != Loaded && s.forgotten && s.word.source == ledger.SourceDBCTL &&
 		p.scope.place.at.Sub(s.word.at) < p.scope.place.memory
-	return p.TableRows == 0 || early || p.flashed[s.path]
+	if early && s.word.at.After(p.Loss.Until) {
+		p.Loss.Until = s.word.at
+	}
+	p.Loss.All = p.TableRows == 0
+	return p.Loss.All || early || p.flashed[s.path]
 }
 
 // boring are states of files that are named only where each file is.
@@ -90,7 +95,7 @@ var reasons = map[State]string{
 
 // clear takes the rows of all that the engine has forgotten for gone, where it was made to forget some of it: the others are older.
 func (p *Plan) clear() {
-	if !p.cleared || p.TableRows == 0 {
+	if p.Loss.Until.IsZero() || p.TableRows == 0 {
 		return
 	}
 	p.Counts[Expired] = Count{p.Counts[Expired].Files - p.expired.Files, p.Counts[Expired].Bytes - p.expired.Bytes}

@@ -222,7 +222,9 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 				planned.Left(r.cfg.Sink)
 				r.total.files, r.total.bytes = int64(len(planned.Planned())), planned.Bytes()
 			}
-			left, err = r.batches(ctx)
+			if err = r.Store.EmptyLedger(ctx, r.plan.Loss, r.cfg.Run, r.lock.Fence()); err == nil {
+				left, err = r.batches(ctx)
+			}
 		}
 		if fault.MovedUnder(err, plan.Paths(r.plan.Planned())) {
 			err = errAgain{err}

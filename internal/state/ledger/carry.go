@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -173,6 +174,49 @@ func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason st
 		ColEventID: "md5(event_id || " + sqltext.Literal(run) + ")", ColSource: sqltext.Literal(SourceRestored), colRun: sqltext.Literal(run),
 		ColReason: sqltext.Literal(reason),
 	})
+}
+
+// Loss says of which files a table has lost the rows.
+type Loss struct {
+	Table, TableID string    // db.table
+	All            bool      // it has no row at all
+	Until          time.Time // those loaded until then: the engine was made to forget them (TRUNCATE)
+	Since          time.Time // those of COPYs planned later: they went with a FLASHBACK
+}
+
+// emptiedSQL is FROM and WHERE of what was said last about files, by which the table would have rows, and has not.
+const emptiedSQL = `
+FROM (SELECT *, row_number() OVER (PARTITION BY stage_url || path ORDER BY MOMENT DESC, event_id DESC) AS nth, 0 AS behind
+  FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id = ID) AS said
+WHERE nth = 1 AND state NOT IN ('new', 'undone') AND row_count <> 0 AND (ALL OR to_int64(MOMENT) <= UNTIL OR query_id IN (
+  SELECT query_id FROM LEDGER WHERE SCOPE AND state = 'begin' AND table_id = ID AND MOMENT > SINCE AND TRY_CAST(mtime AS TIMESTAMP) > SINCE
+)) AND GUARDED`
+
+// seen reports whether any rows are gone.
+func (of Loss) seen() bool { return of.All || !of.Until.IsZero() || !of.Since.IsZero() }
+
+// EmptyLedger notes that the rows of files are gone, ahead of what is written into the table next: that hides how it was seen.
+func (l *Ledger) EmptyLedger(ctx context.Context, of Loss, run string, fence *lock.Fence) error {
+	if !of.seen() {
+		return nil
+	}
+	since := "to_timestamp(253402214400000000)" // the year 9999: never
+	if !of.Since.IsZero() {
+		since = fmt.Sprintf("to_timestamp(%d)", of.Since.UnixMicro())
+	}
+	until := int64(0)
+	if !of.Until.IsZero() {
+		until = of.Until.UnixMicro()
+	}
+	held := "(SELECT file_name FROM copy_history(" + sqltext.Quote(of.Table) + "))" // whole URLs of a table with copy_dedup_full_path
+	_, err := l.sayAgain(ctx, "note whose rows are gone from "+of.Table, fence, emptiedSQL, map[string]string{
+		"ID": sqltext.Literal(of.TableID), "ALL": strconv.FormatBool(of.All), "UNTIL": strconv.FormatInt(until, 10), "SINCE": since,
+	}, map[string]string{
+		ColEventID: "md5(event_id || " + sqltext.Literal(run) + ")", ColState: "if(state = 'loaded', 'emptied', state)", ColRows: "0",
+		ColSource: fmt.Sprintf("if(path IN %[1]s OR stage_url || path IN %[1]s, '%[2]s', '%[3]s')", held, SourceDBCTL, SourceCleared),
+		colRun:    sqltext.Literal(run), ColQueryID: "''", ColTookMS: "0", ColReason: "'its rows are gone from the table'",
+	})
+	return err
 }
 
 // sayAgain writes rows of the ledger once more, some columns with other values. The event's id depends on what is said alone: said

@@ -18,6 +18,7 @@ const (
 	FileFailed      = "failed"      // tried, nothing of it is in the table
 	FileNew         = "new"         // a person's word: load it (again)
 	FileQuarantined = "quarantined" // a person's word, or a rule: do not load it
+	FileEmptied     = "emptied"     // loaded once; its rows were seen to be gone from the table when something else was written into it
 	FileUndone      = "undone"      // its rows were rolled back, but the engine still takes it for loaded: load it with FORCE
 )
 
@@ -30,6 +31,8 @@ const (
 	// Of FileBegin: a migration filled the table with rows of the one whose id stands in the path (none: it lost the rows it had). The
 	// migration's version stands for the load's name.
 	SourceFilled = "filled"
+	// Of FileEmptied: the engine had forgotten the file too, and what it remembers has been loaded since.
+	SourceCleared = "cleared"
 	// dbctl loaded it, and the engine knows nothing of it any more by the nature of things:
 	SourceCarried  = "carried"  // a migration rebuilt the table from its own rows: it stands under the new table's id, too
 	SourceRestored = "restored" // a migration that made the engine forget it (TRUNCATE) was rolled back: its rows are there
