@@ -10,7 +10,7 @@
 //	ignore.go     -- dbctl: lint-ignore=RULE "why"
 //	rules.go      all rules; one file for each group of them
 //	base.go       the migrations of another git commit
-//	render.go     SARIF, GitHub's annotations, docs/lint.md
+//	render.go     SARIF, GitHub's annotations, the list of rules
 package lint
 
 import (

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/golden"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -80,12 +79,6 @@ func TestExamples(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestReference holds docs/lint.md to the rules.
-func TestReference(t *testing.T) {
-	t.Parallel()
-	golden.Check(t, "../../docs/lint.md", markdown())
 }
 
 // TestShipped: the project in this repository has no finding.
