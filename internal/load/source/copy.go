@@ -144,7 +144,7 @@ func (j *Load) SQL(s Send) string {
 	if s.Files != nil {
 		b.WriteString(j.root())
 	} else {
-		b.WriteString(j.Location())
+		b.WriteString(j.At(j.Prefix))
 	}
 	b.WriteString(j.tail)
 	b.WriteString("\n") // a comment may end what stands before
@@ -207,10 +207,7 @@ func (j *Load) Items(missing []string) []string {
 	return out
 }
 
-// Location is the load's location as a quoted literal: unquoted it would break on spaces, quotes, ; and ,.
-func (j *Load) Location() string { return j.At(j.Prefix) }
-
-// At is a path below the root of the stage, or of the host, as a literal.
+// At is a path below the root of the stage, or of the host, as a quoted literal: unquoted it would break on spaces, quotes, ; and ,.
 func (j *Load) At(path string) string {
 	if j.Unlisted() {
 		return sqltext.Quote(j.URL(path))
@@ -221,7 +218,7 @@ func (j *Load) At(path string) string {
 // Listing is what there is at the load's location, as a table: name, size and last_modified. By HTTP it is what the text names.
 func (j *Load) Listing() string {
 	if !j.Unlisted() {
-		return "LIST_STAGE(location=>" + j.Location() + ")"
+		return "LIST_STAGE(location=>" + j.At(j.Prefix) + ")"
 	}
 	names := sqltext.Literals(slices.Sorted(maps.Keys(j.Files)))
 	return "(SELECT unnest([" + names + "]) AS name, 1 AS size, NULL AS last_modified)"
