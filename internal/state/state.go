@@ -64,7 +64,7 @@ func Open(session Session, scope Scope) *Store {
 
 // Acquire takes the lock of the scope's migrations. h is the history as read last.
 func (s *Store) Acquire(ctx context.Context, o LockOptions, h History) (*Lock, error) {
-	l, err := lock.Acquire(ctx, s.DB, o, h.Locks)
+	l, err := lock.Acquire(ctx, s.DB, o, h.Locks, s.Unended)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ type recovery struct {
 	*wire
 	interrupted
 	claim string // its last one, for a version that is left in part
+	blind bool   // it is nowhere any more: what ran is not known
 }
 
 // recovering takes the unfinished run over, lets f finish it, and gives the lock back.
@@ -61,6 +62,7 @@ func (x *recovery) takeOver(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	x.blind = rec.Claim == nil // each run made one before its begin
 	var k mark
 	if len(rec.Mark) > 0 {
 		if err := json.Unmarshal(rec.Mark, &k); err != nil {
@@ -129,6 +131,10 @@ func PutBack(ctx context.Context, env *Env, h state.History, left state.Run) err
 }
 
 func (x *recovery) putBack(ctx context.Context) error {
+	if x.blind {
+		return plan.LeftUnfinished(`look at what its migrations left, mend it, then: dbctl migrate recover --mark-rolled-back --reason "why"`,
+			"run %s was cut off, and how far it came is not known: its marks were dropped, and Databend has forgotten them", x.id)
+	}
 	if x.over() {
 		x.Note(event.Info, "it had finished: recording that")
 		if err := x.record(ctx, savepoint.Report{}, &Error{Err: errors.New("not recorded by its own run")}); err != nil {
@@ -272,6 +278,8 @@ func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, ap
 func Resume(ctx context.Context, env *Env, h state.History, left state.Run) error {
 	return recovering(ctx, env, h, left, func(x *recovery) error {
 		switch {
+		case x.blind:
+			return noResume("how far it came is not known: its marks were dropped, and Databend has forgotten them")
 		case left.Partial:
 			return noResume("something of it was put back already")
 		case x.plan.Atomic:

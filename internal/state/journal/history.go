@@ -353,6 +353,12 @@ func (h *History) outcome(r Row, run string) {
 	h.Versions[r.Version] = v
 }
 
+// Unended reports whether the journal has a run's begin and not its end: one request.
+func (j *Journal) Unended(ctx context.Context, run string) (bool, error) {
+	h, err := j.runs(ctx)
+	return slices.ContainsFunc(h.Unfinished, func(r Run) bool { return r.ID == run }), err
+}
+
 // Standing says who is writing a table (database.table), or left it unfinished: one request. It is what a load asks under its lock.
 func (j *Journal) Standing(ctx context.Context, target string) (lock.View, *lock.HeldError, error) {
 	h, err := j.runs(ctx)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -224,6 +225,8 @@ func (w *Writer) Begin(ctx context.Context, h History, rows ...Row) error {
 }
 
 func (w *Writer) append(ctx context.Context, rows []Row, condition string) (bool, error) {
+	begins := slices.ContainsFunc(rows, func(r Row) bool { return r.Event == EventBegin })
+	w.Unended = w.Unended || begins
 	for i := range rows {
 		w.seq++
 		rows[i].Run, rows[i].Token, rows[i].Seq = w.Run(), w.token, w.seq
@@ -239,7 +242,18 @@ func (w *Writer) append(ctx context.Context, rows []Row, condition string) (bool
 	if err != nil {
 		return false, fmt.Errorf("write journal: %w", err)
 	}
-	return res.Affected == int64(len(rows)), nil
+	ok := res.Affected == int64(len(rows))
+	w.Unended = w.Unended && (ok || !begins)
+	for _, r := range rows {
+		switch {
+		case !ok || r.Event != EventEnd:
+		case r.Subject == "":
+			w.Unended = false
+		default:
+			w.ForgetRun(ctx, r.Subject)
+		}
+	}
+	return ok, nil
 }
 
 // SnapshotSQL is the INSERT of one snapshot row, for the transaction of the DML that it is about. It affects no row when the

@@ -127,8 +127,11 @@ func (c Claim) ttl() time.Duration { return time.Duration(c.TTLMS) * time.Millis
 // age is how long the owner has not beaten, by the server's clock.
 func (c Claim) age(now time.Time) time.Duration { return now.Sub(c.table.updated) }
 
+// fenced reports whether the claim was taken from its owner.
+func (c Claim) fenced() bool { return strings.HasPrefix(c.table.name, fencedPrefix) }
+
 // Dead reports whether the owner is gone: certainly, or by not beating for longer than its TTL.
-func (c Claim) Dead(now time.Time) bool { return c.Owner.gone() || c.age(now) > c.ttl() }
+func (c Claim) Dead(now time.Time) bool { return c.fenced() || c.Owner.gone() || c.age(now) > c.ttl() }
 
 // who describes the owner for people.
 func (c Claim) who() string { return fmt.Sprintf("%s (run %s)", c.Owner, c.Run) }

@@ -178,8 +178,12 @@ func (l *Lock) Release(ctx context.Context) error {
 	var dropped error
 	var both sync.WaitGroup
 	if strings.HasPrefix(l.table, runPrefix) {
+		text := dropRun(l.db, l.run)
+		if l.Unended {
+			text = fenceRun(l.db, l.run)
+		}
 		both.Go(crash.Caught(func() {
-			if _, err := l.marks.Exec(ctx, databend.Statement{SQL: dropRun(l.db, l.run)}); err != nil {
+			if _, err := l.marks.Exec(ctx, databend.Statement{SQL: text}); err != nil {
 				dropped = fmt.Errorf("give lock back: %w", err)
 			}
 		}))

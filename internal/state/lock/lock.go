@@ -3,6 +3,7 @@
 //	lock_…         one per project and database for migrations, one per target table for loads; held while it has this name,
 //	               free while it ends in _free (migrations.go, loads.go)
 //	run_<run>      the claim of one migration run: its comment is who runs, heartbeat and write-ahead mark (claim.go, lock.go)
+//	lock_claim_…   that of a run that was cut off or could not be put back, taken from it and kept until the journal has its end
 //	lock_stale_…   a lock that was taken from an owner who was gone, kept until the next such case (takeover.go)
 //
 // A load marks on its lock's own table. Age is by the server's clock.
@@ -33,6 +34,8 @@ type Lock struct {
 	ttl   time.Duration
 	begun bool // the state tables exist
 	made  bool // the run's table exists
+	// Unended says that the journal has the run's begin, or may have it, and not its end: who recovers it needs its last mark.
+	Unended bool
 
 	mu        sync.Mutex // guards what follows, and that one mark is sent at a time
 	claim     Claim

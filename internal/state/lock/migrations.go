@@ -22,7 +22,10 @@ const (
 	runPrefix   = "run_"
 	lockPrefix  = "lock_"
 	stalePrefix = "lock_stale_"
-	freeSuffix  = "_free"
+	// fencedPrefix: the claim of a run that sends no more marks and has no end in the journal, kept for its last one. Databend forgets a
+	// table that was dropped after a day.
+	fencedPrefix = "lock_claim_"
+	freeSuffix   = "_free"
 )
 
 // ErrRobbed is returned when somebody took this run's lock over: nothing more may be sent for it.
@@ -145,10 +148,13 @@ func lockName(kind, a, b string) string {
 	return lockPrefix + kind + "_" + slug[:min(len(slug), 60)] + "_" + hex.EncodeToString(sum[:6])
 }
 
+// Unfinished says of a run of the scope whether the journal has its begin and not its end, as it is now.
+type Unfinished func(ctx context.Context, run string) (bool, error)
+
 // Acquire takes the lock of the scope's migrations. seen is what was seen last; too old, or of no moment, it is looked at again. The
 // run's own table is made first, so that a lock without a live claim is known to be nobody's. It returns *HeldError when somebody else
 // works.
-func Acquire(ctx context.Context, db *store.DB, o Options, seen View) (*Lock, error) {
+func Acquire(ctx context.Context, db *store.DB, o Options, seen View, unfinished Unfinished) (*Lock, error) {
 	scope := db.Scope()
 	l := newLock(db, o, migrationLock(scope), fmt.Sprintf("migrations of %s in %s", scope.Project, scope.Database))
 	l.table = runPrefix + o.Run
@@ -162,7 +168,7 @@ func Acquire(ctx context.Context, db *store.DB, o Options, seen View) (*Lock, er
 				return nil, err
 			}
 		}
-		done, err := l.tryMigrations(ctx, o, v)
+		done, err := l.tryMigrations(ctx, o, v, unfinished)
 		if err != nil {
 			l.abandon(ctx)
 			return nil, err
@@ -187,7 +193,7 @@ func Acquire(ctx context.Context, db *store.DB, o Options, seen View) (*Lock, er
 }
 
 // tryMigrations tries once, from what v shows. Neither done nor an error: look again.
-func (l *Lock) tryMigrations(ctx context.Context, o Options, v View) (done bool, err error) {
+func (l *Lock) tryMigrations(ctx context.Context, o Options, v View, unfinished Unfinished) (done bool, err error) {
 	if l.heldBy(v) != nil {
 		return false, nil
 	}
@@ -217,7 +223,15 @@ func (l *Lock) tryMigrations(ctx context.Context, o Options, v View) (done bool,
 		if c.Run == l.run || !c.Dead(v.Now) {
 			continue
 		}
-		if err := l.db.Exec(ctx, dropRun(l.db, c.Run)); err != nil {
+		left, err := unfinished(ctx, c.Run)
+		switch {
+		case err != nil:
+		case left:
+			err = l.FenceRun(ctx, c.Run)
+		default:
+			err = l.db.Exec(ctx, "DROP TABLE IF EXISTS "+l.db.Name(c.table.name))
+		}
+		if err != nil {
 			return false, err
 		}
 	}
@@ -278,18 +292,38 @@ func dropRun(db *store.DB, run string) string {
 	return "DROP TABLE IF EXISTS " + db.Name(runPrefix+run)
 }
 
-// FenceRun drops a run's claim: from then on no mark of its owner succeeds. The claim stays readable in the catalogue's history.
-func (l *Lock) FenceRun(ctx context.Context, run string) error {
-	if err := l.db.Exec(ctx, dropRun(l.db, run)); err != nil {
-		return fmt.Errorf("fence run %s: %w", run, err)
-	}
-	return nil
+// fenceRun gives it another name, for the same, and its last mark stays readable.
+func fenceRun(db *store.DB, run string) string {
+	return "ALTER TABLE " + db.Name(runPrefix+run) + " RENAME TO " + sqltext.Ident(fencedPrefix+run)
 }
 
-// LastClaim is the last claim of a run, from its table, or where that was dropped from the catalogue's history; nil when it made none.
+// FenceRun takes its claim from a run: from then on no mark of its owner succeeds. The last one stays readable until ForgetRun.
+func (l *Lock) FenceRun(ctx context.Context, run string) error { return fence(ctx, l.db, run) }
+
+func fence(ctx context.Context, db *store.DB, run string) error {
+	for try := 0; ; try++ {
+		err := store.Again(ctx, func() error { return db.Exec(ctx, fenceRun(db, run)) })
+		switch {
+		case err == nil, databend.IsCode(err, databend.CodeUnknownTable): // fenced before, or its claim is gone
+			return nil
+		case databend.IsCode(err, databend.CodeVersionMismatch) && try < 5: // a mark of its owner came between
+		default:
+			return fmt.Errorf("fence run %s: %w", run, err)
+		}
+	}
+}
+
+// ForgetRun drops the claim that was taken from a run: the journal has its end.
+func (l *Lock) ForgetRun(ctx context.Context, run string) {
+	// What cannot be dropped now is dropped by the next who takes the lock.
+	_ = l.db.Exec(ctx, "DROP TABLE IF EXISTS "+l.db.Name(fencedPrefix+run))
+}
+
+// LastClaim is the last claim of a run, from its table, or where that was dropped from the catalogue's history; nil when that has
+// forgotten it.
 func LastClaim(ctx context.Context, db *store.DB, run string) (*Claim, error) {
 	res, err := db.Query(ctx, "SELECT "+strings.Join(ViewColumns, ",")+" FROM system.tables_with_history WHERE database="+
-		sqltext.Literal(db.Scope().StateDatabase)+" AND name="+sqltext.Literal(runPrefix+run))
+		sqltext.Literal(db.Scope().StateDatabase)+" AND name IN ("+sqltext.Literals([]string{runPrefix + run, fencedPrefix + run})+")")
 	if err != nil {
 		return nil, fmt.Errorf("read mark: %w", err)
 	}

@@ -38,7 +38,7 @@ func (l *Lock) takeOver(
 	ctx context.Context, o Options, v View, held table, claims []Claim, alive func(now View, aside string) bool,
 ) (free bool, now View, aside string, err error) {
 	for _, c := range claims {
-		if c.Run != l.run {
+		if c.Run != l.run && !c.fenced() {
 			o.note("%s: taking over from %s: %s", l.what, c.who(), c.reason(v.Now))
 		}
 	}

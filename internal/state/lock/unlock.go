@@ -49,7 +49,7 @@ func List(ctx context.Context, db *store.DB) ([]Info, error) {
 	for _, t := range v.tables {
 		c, ok := parseClaim(t)
 		switch {
-		case !ok || strings.HasPrefix(t.name, stalePrefix) || strings.HasSuffix(t.name, freeSuffix):
+		case !ok || c.fenced() || strings.HasPrefix(t.name, stalePrefix) || strings.HasSuffix(t.name, freeSuffix):
 		case c.Lock == own && t.name == own:
 			add(c, true) // whether it is alive, the run's claim says
 		case c.Lock == own:
@@ -86,7 +86,7 @@ func Unlock(ctx context.Context, db *store.DB, force bool) (released, left []Inf
 			if t.name == i.name {
 				_, _, err = putAside(ctx, db, t)
 			} else {
-				err = db.Exec(ctx, "DROP TABLE IF EXISTS "+db.Name(t.name))
+				err = fence(ctx, db, strings.TrimPrefix(t.name, runPrefix)) // it may have left a mark that its recovery needs
 			}
 			if err != nil {
 				return released, left, fmt.Errorf("release lock of %s: %w", i.What, err)

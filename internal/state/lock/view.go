@@ -69,11 +69,11 @@ func (v View) find(name string) *table {
 	return nil
 }
 
-// claims are the run tables that claim a lock; "" means any lock.
+// claims are those of runs on a lock, taken from them or not; "" means any lock.
 func (v View) claims(lock string) []Claim {
 	var out []Claim
 	for _, t := range v.tables {
-		if !strings.HasPrefix(t.name, runPrefix) {
+		if !strings.HasPrefix(t.name, runPrefix) && !strings.HasPrefix(t.name, fencedPrefix) {
 			continue
 		}
 		if c, ok := parseClaim(t); ok && (lock == "" || c.Lock == lock) {
