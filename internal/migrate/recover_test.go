@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,6 +23,11 @@ import (
 // the server did it.
 func (w *world) cut(what string, sent bool, o Options) {
 	w.T.Helper()
+	w.cutIn((*Migrator).Up, what, sent, o)
+}
+
+func (w *world) cutIn(command func(*Migrator, context.Context) error, what string, sent bool, o Options) {
+	w.T.Helper()
 	healthy := w.srv
 	g := newGrave(-1, sent)
 	g.what = what
@@ -29,7 +35,7 @@ func (w *world) cut(what string, sent bool, o Options) {
 	m := w.migrator(o)
 	w.T.Cleanup(func() { close(g.end) })
 	done := make(chan error, 1)
-	go func() { done <- m.Up(w.T.Context()) }()
+	go func() { done <- command(m, w.T.Context()) }()
 	select {
 	case <-g.dead:
 	case err := <-done:
@@ -152,6 +158,43 @@ func TestAPersonsWord(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	w.must(w.up())
+}
+
+// TestAPersonsWordOnAWayDown: the version is then as the whole command leaves it, or as it was before; what was applied is still known.
+func TestAPersonsWordOnAWayDown(t *testing.T) {
+	t.Parallel()
+	down := func(m *Migrator, ctx context.Context) error { return m.Down(ctx, 0, true) }
+	for what, c := range map[string]struct {
+		command func(*Migrator, context.Context) error
+		cut     string
+		how     string
+		want    string
+	}{
+		"down, done":     {down, "DROP TABLE b", MarkApplied, "1 pending"},
+		"down, not done": {down, "DROP TABLE b", MarkRolledBack, "1 applied"},
+		"redo, done":     {(*Migrator).Redo, "CREATE TABLE b", MarkApplied, "1 applied"},
+		"redo, not done": {(*Migrator).Redo, "CREATE TABLE b", MarkRolledBack, "1 applied"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.Migration(1, "CREATE TABLE a (x INT);\nCREATE TABLE b AS SELECT 1 AS x;\n--down\nDROP TABLE b;\nDROP TABLE a;\n")
+			w.must(w.up())
+			w.cutIn(c.command, c.cut, false, Options{})
+			w.must(w.recover(c.how, "I looked"))
+			if got := w.states(); got != c.want {
+				t.Fatalf("got %q, want %q", got, c.want)
+			}
+			if c.want == "1 pending" {
+				return
+			}
+			was, err := w.migrator(Options{}).Applied(t.Context(), 1)
+			w.must(err)
+			if !strings.Contains(was.Up, "CREATE TABLE b") || !strings.Contains(was.Down, "DROP TABLE b") {
+				t.Errorf("got %+v, want what was applied", was)
+			}
+		})
+	}
 }
 
 // TestPartial lets somebody else change a table in the middle of a migration that fails: it is kept and named, every later command is

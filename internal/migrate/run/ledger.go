@@ -441,7 +441,7 @@ func kept(report savepoint.Report, o sqltext.Object) bool {
 // tellLedger tells the ledger what a person says of the interrupted step: that it is done, or that all is as before it.
 func (x *recovery) tellLedger(ctx context.Context, h state.History, applied bool) error {
 	ctx = context.WithoutCancel(ctx)
-	if !applied || x.over() {
+	if !applied {
 		return x.tellRestored(ctx, x.plan, x.save, savepoint.Report{})
 	}
 	moves, err := x.FollowLedger(ctx, h, x.plan.Steps, x.before, false)

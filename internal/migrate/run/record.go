@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
@@ -91,21 +92,9 @@ func failureRows(p plan.Plan, save Savepoint, e *Error, claim string, ids []stri
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	last := save.From
-	for i, s := range p.Steps {
-		if i >= save.From && s.Version == e.Version {
-			last = i
-		}
-	}
-	seen := map[int64]bool{}
 	var rows []state.Row
-	for i := save.From; i <= last; i++ {
-		// Of a version that went down and up again, the first direction says what it was before.
-		s := p.Steps[i]
-		if seen[s.Version] {
-			continue
-		}
-		seen[s.Version] = true
+	// Of a version that went down and up again, the first direction says what it was before.
+	for _, s := range oneEach(save.steps(p, e.Version), false) {
 		row := state.Row{
 			Event: journal.EventRolledBack, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums, Detail: string(detail),
 			Reason: firstLine(e.Err.Error()),
@@ -119,6 +108,32 @@ func failureRows(p plan.Plan, save Savepoint, e *Error, claim string, ids []stri
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// steps are those that a rollback to the savepoint takes back when a version fails.
+func (s *Savepoint) steps(p plan.Plan, failed int64) []plan.Step {
+	last := s.From
+	for i, step := range p.Steps {
+		if i >= s.From && step.Version == failed {
+			last = i
+		}
+	}
+	return p.Steps[s.From : last+1]
+}
+
+// oneEach are the first steps of each version, or the last.
+func oneEach(steps []plan.Step, last bool) []plan.Step {
+	var out []plan.Step
+	for _, s := range steps {
+		i := slices.IndexFunc(out, func(x plan.Step) bool { return x.Version == s.Version })
+		switch {
+		case i < 0:
+			out = append(out, s)
+		case last:
+			out[i] = s
+		}
+	}
+	return out
 }
 
 func firstLine(s string) string {

@@ -236,9 +236,8 @@ func (x *recovery) finishedRows(ctx context.Context) ([]state.Row, error) {
 // TakeWord takes a person's word that the interrupted migration is as after it (applied), or as before it.
 func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, applied bool, reason string) error {
 	return recovering(ctx, env, h, left, func(x *recovery) error {
-		ev, becomes := journal.EventMarkUndone, journal.RolledBack
-		if applied {
-			ev, becomes = journal.EventMarkApplied, journal.Applied
+		if x.over() {
+			return x.putBack(ctx) // records that it had finished
 		}
 		if err := x.tellLedger(ctx, h, applied); err != nil {
 			return err
@@ -248,19 +247,19 @@ func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, ap
 			return err
 		}
 		var said []event.Migration
-		if !x.over() {
-			failed, err := failureRows(x.plan, x.save, &Error{Version: x.current().Version, Err: errors.New("")}, "", nil)
-			if err != nil {
-				return err
+		// Of a version that went down and up again, the last direction says what it is then.
+		for _, s := range oneEach(x.save.steps(x.plan, x.current().Version), applied) {
+			ev, becomes := journal.EventMarkUndone, journal.RolledBack
+			switch {
+			case applied && s.Direction == event.Down:
+				ev, becomes = journal.EventMarkApplied, journal.Pending
+			case applied:
+				ev, becomes = journal.EventMarkApplied, journal.Applied
 			}
-			for _, r := range failed {
-				r.Event, r.Reason, r.Detail = ev, reason, ""
-				rows = append(rows, r)
-				said = append(said, event.Migration{
-					Version: r.Version, Name: r.Name, State: becomes,
-					Direction: r.Direction, Reason: reason,
-				})
-			}
+			rows = append(rows, state.Row{
+				Event: ev, Version: s.Version, Name: s.Name, Direction: s.Direction, Sums: s.Sums, Reason: reason,
+			})
+			said = append(said, event.Migration{Version: s.Version, Name: s.Name, State: becomes, Direction: s.Direction, Reason: reason})
 		}
 		rows = append(rows, state.Row{Event: journal.EventEnd, Reason: reason})
 		if err := x.lock.Append(context.WithoutCancel(ctx), x.about(rows)...); err != nil {

@@ -340,14 +340,17 @@ func (h *History) outcome(r Row, run string) {
 		v.State, v.Sums, v.Refused = Unsupported, r.Sums, r.Statements
 	case EventAccept:
 		v.Sums = r.Sums
-	case EventMarkApplied, EventMarkUndone:
-		switch up := r.Direction != event.Down; {
-		case up == (r.Event == EventMarkApplied):
-			apply()
-		case up:
-			v.State = RolledBack
-		default:
+	case EventMarkApplied:
+		if r.Direction == event.Down {
 			v.State = Pending
+		} else {
+			apply()
+		}
+	case EventMarkUndone:
+		if r.Direction == event.Down {
+			v.State = Applied // as it was before its Down
+		} else {
+			v.State = RolledBack
 		}
 	}
 	h.Versions[r.Version] = v
