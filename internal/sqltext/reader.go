@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Words are the significant tokens of a text: comments and space are left out.
+// Words are the significant tokens of a text: comments and space are left out, and hints, which may stand between any two words and change
+// nothing of what a statement does.
 type Words struct {
 	Src    string
 	Tokens []Token
@@ -64,12 +65,15 @@ func ReadWords(src string) (Words, error) {
 
 // SameWords reports whether two texts differ in comments and white space at most. Texts that do not scan are the same when they are equal.
 func SameWords(a, b string) bool {
-	x, err := ReadWords(a)
-	y, err2 := ReadWords(b)
+	x, err := Scan(a)
+	y, err2 := Scan(b)
 	if err != nil || err2 != nil {
 		return a == b
 	}
-	return slices.EqualFunc(x.Tokens, y.Tokens, func(s, t Token) bool { return s.Kind == t.Kind && a[s.Start:s.End] == b[t.Start:t.End] })
+	blank := func(t Token) bool { return t.Kind == Space || t.Kind == Comment }
+	return slices.EqualFunc(slices.DeleteFunc(x, blank), slices.DeleteFunc(y, blank), func(s, t Token) bool {
+		return s.Kind == t.Kind && a[s.Start:s.End] == b[t.Start:t.End]
+	})
 }
 
 // ReadStatement scans src, which is one statement, with or without its semicolon.
@@ -140,13 +144,6 @@ func (p *Reader) TakeSymbol(s string) bool {
 	}
 	p.I++
 	return true
-}
-
-// SkipHints moves past hints.
-func (p *Reader) SkipHints() {
-	for p.I < len(p.Tokens) && p.Tokens[p.I].Kind == Hint {
-		p.I++
-	}
 }
 
 // SkipBrackets moves past ( … ), [ … ] or { … }, which start here, or to the end when they do not close.

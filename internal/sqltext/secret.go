@@ -154,7 +154,6 @@ func storedBodies(src string, tokens []Token) ([]storedBody, error) {
 			stop = kept[end].Start
 		}
 		p := &Reader{Words: Words{src, kept[:end]}, I: i}
-		p.SkipHints()
 		for p.Is(p.I, "SETTINGS") && p.Symbol(p.I+1, "(") {
 			p.I++
 			p.SkipBrackets()

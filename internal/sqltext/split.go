@@ -1,6 +1,9 @@
 package sqltext
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Statement is one statement of a text: from its first token to its last, without the semicolon and without comments around it.
 type Statement struct {
@@ -27,13 +30,8 @@ func split(src string) (statements []Statement, open bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		// The engine skips a hint where none belongs, so that one before the first word is a comment.
-		first := i
-		for first < end && tokens[first].Kind == Hint {
-			first++
-		}
-		if first < end {
-			start, stop := tokens[first].Start, tokens[end-1].End
+		if i < end {
+			start, stop := tokens[i].Start, tokens[end-1].End
 			statements = append(statements, Statement{Text: src[start:stop], Start: start, End: stop})
 			open = end == len(tokens)
 		}
@@ -42,15 +40,9 @@ func split(src string) (statements []Statement, open bool, err error) {
 	return statements, open, nil
 }
 
-// significant drops white space and comments, in place.
+// significant drops white space, comments and hints, in place.
 func significant(tokens []Token) []Token {
-	kept := tokens[:0]
-	for _, t := range tokens {
-		if t.Kind != Space && t.Kind != Comment {
-			kept = append(kept, t)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(tokens, func(t Token) bool { return t.Kind == Space || t.Kind == Comment || t.Kind == Hint })
 }
 
 // statementEnd returns the index of the semicolon that ends the statement that starts at tokens[i], or len(tokens).
@@ -75,9 +67,6 @@ type body struct{ start, end int }
 // MODIFY AS, after EXECUTE IMMEDIATE, or the statement itself where it is DECLARE … or a BEGIN that opens no transaction.
 // The engine knows bodies without $$ in tasks only; the others are read so that its own error names the whole statement.
 func bodyOf(src string, tokens []Token, i int) (body, error) {
-	for i < len(tokens) && tokens[i].Kind == Hint {
-		i++
-	}
 	w := Words{src, tokens}
 	switch {
 	case w.Is(i, "BEGIN"), w.Is(i, "DECLARE"):
@@ -144,8 +133,6 @@ func blockFrom(w Words, i int) (body, error) {
 		switch t.Kind {
 		case Semicolon:
 			first, task = true, false
-			continue
-		case Hint:
 			continue
 		case Word:
 		default:

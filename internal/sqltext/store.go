@@ -23,7 +23,6 @@ func (s Store) Edits(sql string) []Edit {
 	}
 	w, _ := ReadWords(sql) // what does not scan has no words
 	p := &Reader{Words: w}
-	p.SkipHints()
 	if p.Take("CREATE") {
 		p.Take("OR", "REPLACE")
 		if p.Take("CONNECTION") {

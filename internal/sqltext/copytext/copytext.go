@@ -107,14 +107,12 @@ func (p *parser) copyInto() error {
 
 // target reads COPY INTO table (columns).
 func (p *parser) target() error {
-	p.SkipHints()
 	if p.IsWord("WITH") {
 		return p.Fail("a WITH before COPY is not supported", form)
 	}
 	if !p.Take("COPY") {
 		return p.Fail("not a COPY INTO", form)
 	}
-	p.SkipHints()
 	if !p.Take("INTO") {
 		return p.Fail("COPY without INTO", form)
 	}
@@ -299,7 +297,6 @@ func (p *parser) selectList() error {
 	if !p.Take("SELECT") {
 		return p.Fail("COPY's query is no SELECT", toQuery)
 	}
-	p.SkipHints()
 	if p.IsWord("DISTINCT") {
 		return p.Fail("COPY's SELECT takes no DISTINCT", "")
 	}

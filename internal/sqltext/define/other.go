@@ -20,7 +20,6 @@ type Stage struct {
 // ParseStage reads a CREATE STAGE.
 func ParseStage(stmt string) (s Stage, ok bool) {
 	r := read(stmt)
-	r.SkipHints()
 	if !r.Take("CREATE") {
 		return s, false
 	}
@@ -72,7 +71,6 @@ type Task struct {
 // ParseTask reads a CREATE TASK, or what an ALTER TASK changes.
 func ParseTask(stmt string) (t Task, ok bool) {
 	r := read(stmt)
-	r.SkipHints()
 	if r.Take("ALTER", "TASK") {
 		r.Take("IF", "EXISTS")
 		_, ok := r.ObjectName(sqltext.Task)
@@ -166,11 +164,9 @@ type Named struct {
 // InsertColumns are the columns that an INSERT or REPLACE of one table lists before its values; nil where it lists none.
 func InsertColumns(stmt string) []Named {
 	r := read(stmt)
-	r.SkipHints()
 	if !r.Take("INSERT") && !r.Take("REPLACE") {
 		return nil
 	}
-	r.SkipHints()
 	_ = r.Take("OVERWRITE") || r.Take("INTO")
 	r.Take("TABLE")
 	if _, ok := r.Name(); !ok {
@@ -211,7 +207,6 @@ func SetColumns(stmt string) []Named {
 // MergeColumns are the columns that a MERGE sets and inserts; nil for any other statement.
 func MergeColumns(stmt string) []Named {
 	r := read(stmt)
-	r.SkipHints()
 	if !r.Take("MERGE") {
 		return nil
 	}
@@ -269,7 +264,6 @@ func Condition(stmt string) (table string, at int, ok bool) {
 // changing reads an UPDATE or DELETE up to what stands behind its table and alias.
 func changing(stmt string) (*sqltext.Reader, bool) {
 	r := read(stmt)
-	r.SkipHints()
 	if !r.Take("UPDATE") && !r.Take("DELETE", "FROM") {
 		return r, false
 	}

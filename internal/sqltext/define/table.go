@@ -63,7 +63,6 @@ type Table struct {
 // ParseTable reads a CREATE TABLE or ALTER TABLE. ok is false for other statements, and where the list of columns cannot be read.
 func ParseTable(stmt string) (t Table, ok bool) {
 	r := read(stmt)
-	r.SkipHints()
 	switch {
 	case r.Take("CREATE"):
 		r.Take("OR", "REPLACE")

@@ -11,7 +11,6 @@ import (
 func Again(stmt string) string {
 	words, err := sqltext.ReadStatement(stmt)
 	p := &sqltext.Reader{Words: words}
-	p.SkipHints()
 	if err != nil || !p.Take("CREATE") {
 		return stmt
 	}

@@ -87,7 +87,6 @@ func (a *analysis) dmlClass(kind string) {
 
 // dml analyzes a statement that changes the rows of one table; prefix takes the words before its name.
 func (a *analysis) dml(kind string, start int, prefix func()) {
-	a.SkipHints()
 	if prefix != nil {
 		prefix()
 	}
@@ -131,7 +130,6 @@ func (a *analysis) replace(start int) {
 
 // insert analyzes INSERT INTO, INSERT OVERWRITE, INSERT ALL and INSERT FIRST.
 func (a *analysis) insert(start int) {
-	a.SkipHints()
 	kind, rows := "INSERT", AddsRows
 	overwrite := a.Take("OVERWRITE")
 	a.e.Commits = overwrite
@@ -186,7 +184,6 @@ func (a *analysis) writes(o sqltext.Object) bool {
 }
 
 func (a *analysis) merge(start int) {
-	a.SkipHints()
 	a.Take("INTO")
 	o, ok := a.table("MERGE")
 	if !ok {
@@ -212,7 +209,6 @@ func (a *analysis) merge(start int) {
 // copyStatement analyzes COPY INTO a table or a location.
 func (a *analysis) copyStatement(start int) {
 	const kind = "COPY INTO"
-	a.SkipHints()
 	if !a.Take("INTO") {
 		a.unknown(kind, "COPY without INTO")
 		return

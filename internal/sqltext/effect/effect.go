@@ -191,8 +191,8 @@ var writers = map[string]bool{
 // writer is the name of a function among writers that a query calls.
 func (a *analysis) writer() string {
 	for i := range a.Tokens {
-		name := a.Upper(i)
-		if !writers[name] || a.Tokens[i].Kind != sqltext.Word || !a.Symbol(i+1, "(") {
+		name := strings.ToUpper(a.called(i))
+		if !writers[name] {
 			continue
 		}
 		if name != "TENANT_QUOTA" || a.Symbol(i+3, ",") {
@@ -200,6 +200,14 @@ func (a *analysis) writer() string {
 		}
 	}
 	return ""
+}
+
+// called is the name of the function whose call begins at token i, quoted or not; "" where none does.
+func (a *analysis) called(i int) string {
+	if t := a.Tokens[i].Kind; t != sqltext.Word && t != sqltext.Quoted || !a.Symbol(i+1, "(") {
+		return ""
+	}
+	return sqltext.FoldIdent(a.Text(i))
 }
 
 // during finds the settings of SETTINGS (a = 1, …) and of hints: /*+ SET_VAR(a = 1) */.
@@ -212,16 +220,20 @@ func (a *analysis) during() []string {
 			}
 		}
 	}
-	for i, t := range a.Tokens {
-		switch {
-		case t.Kind == sqltext.Hint:
-			hint, _ := sqltext.ReadWords(strings.TrimSuffix(a.Text(i)[len("/*+"):], "*/"))
-			for j := range hint.Tokens {
-				if hint.Is(j, "SET_VAR") {
-					list(hint, j+1)
-				}
+	tokens, _ := sqltext.Scan(a.Src) // it was read before
+	for _, t := range tokens {
+		if t.Kind != sqltext.Hint {
+			continue
+		}
+		hint, _ := sqltext.ReadWords(strings.TrimSuffix(a.Src[t.Start+len("/*+"):t.End], "*/"))
+		for j := range hint.Tokens {
+			if hint.Is(j, "SET_VAR") {
+				list(hint, j+1)
 			}
-		case a.Is(i, "SETTINGS") && a.Symbol(i+1, "("):
+		}
+	}
+	for i := range a.Tokens {
+		if a.Is(i, "SETTINGS") && a.Symbol(i+1, "(") {
 			list(a.Words, i+2)
 		}
 	}
@@ -346,7 +358,6 @@ func (a *analysis) ifExists() {
 
 // statement reads what begins with its first word.
 func (a *analysis) statement() {
-	a.SkipHints()
 	start := a.I
 	t, ok := a.Peek()
 	switch {

@@ -87,6 +87,8 @@ var effects = []struct{ sql, want string }{
 	{"INSERT INTO t SELECT 1 FROM fuse_vacuum2('d', 'u')", "irreversible: INSERT | write table db.t {rows} | alter unknown what fuse_vacuum2 changes {text} (DML consumes)"},
 	{"EXPLAIN SELECT * FROM fuse_vacuum2('d', 'u')", "none: EXPLAIN"},
 	{"SELECT nextval(Seq)", "irreversible: SELECT | write sequence seq {rows}"},
+	{"SELECT \"nextval\"(Seq)", "irreversible: SELECT | write sequence seq {rows}"},
+	{"SELECT * FROM `Fuse_Vacuum2`('d', 'u')", "irreversible: SELECT | alter unknown what fuse_vacuum2 changes {text}"},
 	{"SETTINGS (max_threads = 1) INSERT INTO t SELECT * FROM u", "flashback: INSERT | write table db.t {rows} < table db.u (DML consumes)"},
 	{"EXPLAIN INSERT INTO t SELECT * FROM u", "none: EXPLAIN < table db.u, table db.t"},
 	{"EXPLAIN (VERBOSE) SYNTAX CREATE TABLE t (a INT)", "none: EXPLAIN < table db.t"},
@@ -606,6 +608,28 @@ func BenchmarkParse(b *testing.B) {
 					Analyze(s.Text, "default")
 				}
 			}
+		}
+	}
+}
+
+// TestBetweenWords: what the engine passes over between two words, comments and hints, changes nothing.
+func TestBetweenWords(t *testing.T) {
+	t.Parallel()
+	for _, e := range effects {
+		tokens, err := sqltext.Scan(e.sql)
+		if err != nil {
+			continue
+		}
+		var b strings.Builder
+		for _, token := range tokens {
+			b.WriteString(e.sql[token.Start:token.End])
+			if token.Kind == sqltext.Space {
+				b.WriteString("/* ; FROM x */ -- '\n /*+ SET_VAR(a = 1) */ ")
+			}
+		}
+		want := Analyze(e.sql, "db")
+		if got := Analyze(b.String(), "db"); summary(got) != summary(want) {
+			t.Errorf("%s\n got  %s\n want %s", b.String(), summary(got), summary(want))
 		}
 	}
 }

@@ -58,8 +58,6 @@ func (s *readScan) token(i int) int {
 	wanted := s.expect
 	s.expect = false
 	switch t := w.Tokens[i]; t.Kind {
-	case sqltext.Hint:
-		s.expect = wanted
 	case sqltext.At:
 		if stage, _ := sqltext.StagePath(sqltext.UnescapeAt(w.Text(i))); stage != "" {
 			s.add(sqltext.Object{Kind: sqltext.Stage, Name: stage})
@@ -72,6 +70,7 @@ func (s *readScan) token(i int) int {
 	case sqltext.Symbol:
 		s.symbol(i, wanted)
 	case sqltext.Word, sqltext.Quoted:
+		s.sequence(i)
 		if (t.Kind == sqltext.Quoted || !s.keyword(i, wanted)) && wanted {
 			return s.table(i)
 		}
@@ -117,13 +116,6 @@ func (s *readScan) keyword(i int, wanted bool) bool {
 	case "SELECT", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "QUALIFY", "WINDOW", "SET":
 		top.list = false
 		return true
-	case "NEXTVAL":
-		q := &sqltext.Reader{Words: w, I: i + 2}
-		if name, ok := q.ObjectName(sqltext.Sequence); ok && w.Symbol(i+1, "(") {
-			o := sqltext.Object{Kind: sqltext.Sequence, Name: name}
-			s.add(o)
-			s.nextval = append(s.nextval, o)
-		}
 	case "CONNECTION_NAME", "FORMAT_NAME", "FILE_FORMAT":
 		return s.option(i, word)
 	case "STREAM": // AT (STREAM => s)
@@ -134,6 +126,19 @@ func (s *readScan) keyword(i int, wanted bool) bool {
 		}
 	}
 	return false
+}
+
+// sequence takes the sequence of NEXTVAL(s).
+func (s *readScan) sequence(i int) {
+	if !strings.EqualFold(s.called(i), "NEXTVAL") {
+		return
+	}
+	q := &sqltext.Reader{Words: s.words, I: i + 2}
+	if name, ok := q.ObjectName(sqltext.Sequence); ok {
+		o := sqltext.Object{Kind: sqltext.Sequence, Name: name}
+		s.add(o)
+		s.nextval = append(s.nextval, o)
+	}
 }
 
 // option takes CONNECTION_NAME = 'c' and the like, and reports whether it is none.
