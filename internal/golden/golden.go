@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,4 +35,20 @@ func Check(t testing.TB, path, got string) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s is not as it is made; go test . -update writes it (-there +made):\n%s", path, diff)
 	}
+}
+
+// Table holds a file of refusals to what the code says: below a head, blocks that begin with "$ " and a command. The lines of a block up to
+// "exit " are what is given to answer, and the lines behind them what it returns.
+func Table(t testing.TB, path string, answer func(given []string) string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(strings.TrimSpace(string(text)), "\n\n$ ")
+	for i, block := range blocks[1:] {
+		given, _, _ := strings.Cut(block, "\nexit ")
+		blocks[i+1] = given + "\n" + answer(strings.Split(given, "\n"))
+	}
+	Check(t, path, strings.Join(blocks, "\n\n$ ")+"\n")
 }

@@ -22,18 +22,6 @@ func TestFilesByHTTP(t *testing.T) {
 		{"'https://h/[009-011].csv'", "009.csv 010.csv 011.csv"},
 		{"'https://h/[c-e]'", "c d e"},
 		{"'https://h/d/' FILES = ('a.csv', 'b/c.csv')", "d/a.csv d/b/c.csv"},
-		{"'https://h/d/'", "nothing is listed"},
-		{"'https://h'", "nothing is listed"},
-		{"'https://h/a.csv' FILES = ('a.csv')", "nothing is listed"},
-		{"'https://h/d/' FILES = ('a.csv') PATTERN = '.*'", "needs a listing"},
-		{"'https://h/[1-x].csv'", "no span"},
-		{"'https://h/[5-3].csv'", "no span"},
-		{"'https://h/[z-a].csv'", "no span"},
-		{"'https://h/[99999999999999999999-3].csv'", "no span"},
-		{"'https://h/d/' FILES = ()", "names no file"},
-		{"@s/d/ FILES = ()", "names no file"},
-		{"'https://h/[1-99999].csv'", "more than 15000 files"},
-		{"'https://h/{a.csv'", "not closed"},
 	} {
 		sql := "COPY INTO t FROM " + tt.from + " FILE_FORMAT = (TYPE = CSV)"
 		c, err := copytext.Parse(sql)
@@ -42,10 +30,7 @@ func TestFilesByHTTP(t *testing.T) {
 		}
 		j, err := New(project.Load{Name: "x", Copy: c, Statement: project.Statement{SQL: sql}}, "p", "d")
 		if err != nil {
-			if !strings.Contains(err.Error(), tt.names) {
-				t.Errorf("%s: got %v, want %s", tt.from, err, tt.names)
-			}
-			continue
+			t.Fatalf("%s: %v", tt.from, err)
 		}
 		if got := strings.Join(slices.Sorted(maps.Keys(j.Files)), " "); got != tt.names {
 			t.Errorf("%s: got %s, want %s", tt.from, got, tt.names)

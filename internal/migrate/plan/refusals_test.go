@@ -22,18 +22,7 @@ import (
 // applied, the exit code, and all that is said. -update writes what is said.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	const path = "testdata/refusals.txt"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, _ := strings.Cut(string(text), "\n\n$ ")
-	out := []string{head}
-	for block := range strings.SplitSeq(rest, "\n\n$ ") {
-		given, _, _ := strings.Cut(strings.TrimSpace(block), "\nexit ")
-		out = append(out, "$ "+given+"\n"+refusal(t, strings.Split(given, "\n")))
-	}
-	golden.Check(t, path, strings.Join(out, "\n\n")+"\n")
+	golden.Table(t, "testdata/refusals.txt", func(given []string) string { return refusal(t, given) })
 }
 
 // applied are the migrations that the journal has, at the head of the table.
