@@ -290,8 +290,8 @@ func TestMarks(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.Put(t, "p/c.parquet", rows(21, 1))
 	w.mustRun(ld, plan.Options{}, 1, 1)
-	if err := mark("new", plan.Options{Path: "p/b*"}); err != nil {
-		t.Fatal(err)
+	if err := mark("new", plan.Options{Path: "p/b*"}); err != nil || !strings.Contains(w.notes(), "by the ledger the rows of 1 such file are in ") {
+		t.Fatal(err, w.notes())
 	}
 	w.mustRun(ld, plan.Options{}, 1, 2)
 	w.Put(t, "p/d.parquet", rows(31, 1))
@@ -307,6 +307,47 @@ func TestMarks(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 4, 8) // also those that the engine holds for loaded
 	w.wantExit(mark("new", plan.Options{Path: "nothing"}), exit.Check, "no file to mark")
 	w.wantRows(1 + 1 + 2 + 8)
+}
+
+// A file under another name is another file; that it has the bytes of one that is gone is said.
+func TestFileThatMoves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	for i, name := range []string{"a", "b", "zero"} {
+		w.Put(t, "p/"+name+".parquet", rows(10*i, 2-i))
+	}
+	w.mustRun(ld, plan.Options{}, 3, 3)
+	w.Delete(t, "p/a.parquet")
+	w.Delete(t, "p/zero.parquet")
+	w.Put(t, "p/as a.parquet", rows(0, 2))
+	w.Put(t, "p/as b.parquet", rows(10, 1)) // which is there
+	w.Put(t, "p/as zero.parquet", rows(20, 0))
+	const said = "1 new file has the bytes of a loaded one that is gone from its place (moved, renamed?), and is loaded beside the rows of " +
+		"that: p/as a.parquet (as p/a.parquet)"
+	w.states(ld, plan.Options{}, "a.parquet vanished", "as a.parquet new", "as b.parquet new", "as zero.parquet new", "b.parquet loaded",
+		"zero.parquet vanished")
+	if !strings.Contains(w.notes(), said) {
+		t.Errorf("got %s, want %s", w.notes(), said)
+	}
+	if w.mustRun(ld, plan.Options{}, 3, 3); !strings.Contains(w.notes(), said) {
+		t.Errorf("got %s, want %s", w.notes(), said)
+	}
+	w.mustRun(ld, plan.Options{}, 0, 0)
+}
+
+// A COPY that purges what it loads leaves an empty place behind: that is no error.
+func TestPlaceThatIsPurged(t *testing.T) {
+	t.Parallel()
+	fromEach(t, func(location string) string { return castRows(location) + " PURGE = true" }, func(w *world, ld project.Load, below string) {
+		w.Put(w.t, "p/a.parquet", rows(1, 3))
+		w.mustRun(ld, plan.Options{}, 1, 3)
+		w.mustRun(ld, plan.Options{}, 0, 0)
+		w.states(ld, plan.Options{}, "a.parquet vanished")
+		w.Put(w.t, "p/b.parquet", rows(4, 1))
+		w.mustRun(ld, plan.Options{}, 1, 1)
+		w.wantRows(4)
+	})
 }
 
 // The engine knows only the table and the path below the stage: of two stages with one path the second is passed over.

@@ -89,7 +89,7 @@ var LoadHeaders = []struct{ Form, Means string }{
 	{"on-changed=fail|skip|replace", "what to do with an overwritten file"},
 	{`rule=NAME:off|warn|fail "why"`, "what a rule does in this load"},
 	{"expect-every=24h", "the load is late when its last file was loaded longer ago (h, d, w): `load --list` says so, `--check` exits with 3"},
-	{"empty=ok", "a location without a file is no error"},
+	{"empty=ok", "a location without a file is no error (nor is it for a COPY with `PURGE = true`)"},
 }
 
 // RuleNames are the rules of package load that a header may name.

@@ -36,6 +36,7 @@ type File struct {
 	ETag    string
 	Mtime   time.Time
 	Planned bool   // Run loads it
+	Moved   string // the loaded file that is gone, and whose bytes it has
 	Replace bool   // Run deletes its old rows first
 	Reason  string // why it is in this state, in words
 
@@ -66,27 +67,28 @@ type Plan struct {
 
 	Job                      *source.Load
 	scope                    scope
-	Past                     []File          // loaded past us
-	listedNames              map[string]bool // likewise
-	unseen                   map[string]bool // of the COPY's FILES: in no list
-	words                    []string        // those names, where each vanished file is to be named
-	flashed                  map[string]bool // paths whose rows went with a FLASHBACK
-	expired                  Count           // files that dbctl loaded, with rows, and that the engine has forgotten
-	expiredRows              int64           // of those
-	emptiedRows              int64           // that the ledger counts for files whose rows are gone
-	rowsOfOthers             int64           // that the ledger counts for files that are not emptied
-	moved                    bool            // the stage had another URL when some of the files were loaded
-	ledgerKnown, listedKnown int64           // names that the ledger has for loaded or failed: all, and those listed
-	lastWord, lastLoaded     int64           // microseconds, of the ledger's last row about these files, and of the last that says loaded
-	lastFailed               word            // the newest failure that stands
-	failedPath               string          // of it
-	outside                  int64           // new files outside of the window, where they are listed
-	knownRows                int64           // that the ledger counts
-	absent                   []string        // of the COPY's FILES, when the plan is about all of them
-	Kept                     []string        // changed files that are not replaced
-	KeptWhy                  string          // of the last of them
-	Loss                     ledger.Loss     // how it is seen that rows of files are gone
-	Exact                    bool            // prefix and pattern send exactly the planned files
+	Past                     []File            // loaded past us
+	listedNames              map[string]bool   // likewise
+	left                     map[object]string // loaded files that are gone from their place, with rows, by size and etag
+	unseen                   map[string]bool   // of the COPY's FILES: in no list
+	words                    []string          // those names, where each vanished file is to be named
+	flashed                  map[string]bool   // paths whose rows went with a FLASHBACK
+	expired                  Count             // files that dbctl loaded, with rows, and that the engine has forgotten
+	expiredRows              int64             // of those
+	emptiedRows              int64             // that the ledger counts for files whose rows are gone
+	rowsOfOthers             int64             // that the ledger counts for files that are not emptied
+	moved                    bool              // the stage had another URL when some of the files were loaded
+	ledgerKnown, listedKnown int64             // names that the ledger has for loaded or failed: all, and those listed
+	lastWord, lastLoaded     int64             // microseconds, of the ledger's last row about these files, and of the last that says loaded
+	lastFailed               word              // the newest failure that stands
+	failedPath               string            // of it
+	outside                  int64             // new files outside of the window, where they are listed
+	knownRows                int64             // that the ledger counts
+	absent                   []string          // of the COPY's FILES, when the plan is about all of them
+	Kept                     []string          // changed files that are not replaced
+	KeptWhy                  string            // of the last of them
+	Loss                     ledger.Loss       // how it is seen that rows of files are gone
+	Exact                    bool              // prefix and pattern send exactly the planned files
 }
 
 // Planned are the files that Run loads, in the order in which it does.

@@ -177,6 +177,7 @@ func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
 			p.forced()
 		}
 		p.vanish()
+		p.move()
 	}
 	return nil
 }
@@ -223,7 +224,7 @@ func (p *Plan) fresh() *Plan {
 	return &Plan{
 		Load: p.Load, Table: p.Table, TableID: p.TableID, TableRows: p.TableRows, Stage: p.Stage, StageURL: p.StageURL,
 		Counts: map[State]Count{}, Job: p.Job, Loss: ledger.Loss{Table: p.Table, TableID: p.TableID},
-		listedNames: map[string]bool{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
+		listedNames: map[string]bool{}, left: map[object]string{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
 	}
 }
 

@@ -28,6 +28,9 @@ func (p *Plan) take(s seen, keep bool) {
 	var f File
 	switch {
 	case !s.here && known:
+		if keep && s.word.state == ledger.FileLoaded && s.word.rows != 0 && s.word.etag != "" {
+			p.left[object{size: s.word.size, etag: s.word.etag}] = s.path
+		}
 		return // counted by known
 	case s.here && !s.matched:
 		f = File{Path: s.path, Bytes: s.listed.size, State: Ignored}
@@ -138,6 +141,18 @@ func (p *Plan) vanish() {
 		}
 	}
 	p.words = nil
+}
+
+// move says of new files that they have the bytes of one that was loaded and is gone: by its URL such a file is another one. Of a large
+// ledger nobody reads what is gone.
+func (p *Plan) move() {
+	for i := range p.Files {
+		f := &p.Files[i]
+		if was := p.left[object{size: f.Bytes, etag: f.ETag}]; was != "" && f.State == New && f.Rows == 0 {
+			f.Moved, f.Reason = was, "the bytes of "+was+", which was loaded and is gone"
+		}
+	}
+	p.left = nil
 }
 
 func shortTag(etag string) string {

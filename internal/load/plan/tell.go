@@ -67,6 +67,19 @@ func (p *Plan) Notes(sink event.Sink) {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load,
 			event.Plural(n, "file"))})
 	}
+	var moved []string
+	for _, f := range p.Files {
+		if f.Planned && f.Moved != "" {
+			moved = append(moved, f.Path+" (as "+f.Moved+")")
+		}
+	}
+	if n := int64(len(moved)); n > 0 {
+		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s the bytes of a loaded one that is gone from its place (moved, "+
+			"renamed?), and is loaded beside the rows of that: %s", p.Load, event.Number(n, "new file has", "new files have"),
+			fault.Some(moved, 3))})
+		sink(event.Note{Level: event.Hint, Text: "DELETE the rows of the one that is gone; or, before it is loaded, " +
+			fault.Again(p.Load, "--mark", "loaded", "--path", "GLOB", "--reason", "why") + " lets its new name stand for them"})
+	}
 	if p.Engine > 0 {
 		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load,
 			event.Number(p.Engine, "file was", "files were"))})

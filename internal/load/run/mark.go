@@ -59,7 +59,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	}
 	var rows []state.LedgerRow
 	var marked []event.File
-	meanwhile := int64(0)
+	meanwhile, twice := int64(0), int64(0)
 	for _, f := range r.plan.Files {
 		if f.State == plan.Ignored || f.State == plan.Vanished || word == ledger.FileLoaded && f.Bytes == 0 {
 			continue
@@ -76,6 +76,9 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 		row.Reason, row.Rows, row.Source = reason, f.Rows, ledger.SourceAdopted
 		switch {
 		case word == ledger.FileNew:
+			if row.Rows != 0 {
+				twice++
+			}
 			row.Rows = 0
 		case word == ledger.FileLoaded && f.State != plan.Loaded && f.State != plan.Expired:
 			row.Rows = plan.UnknownRows
@@ -92,6 +95,10 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	if meanwhile > 0 {
 		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s loaded meanwhile, and not marked", j.Name,
 			event.Number(meanwhile, "file was", "files were"))})
+	}
+	if twice > 0 {
+		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: by the ledger the rows of %s are in %s: DELETE them, or the next "+
+			"load puts others beside them; --reload replaces them instead", j.Name, event.Plural(twice, "such file"), r.plan.Table)})
 	}
 	if len(rows) == 0 {
 		return fault.Errorf(j.Name, exit.Check, "", "no file to mark in %s", j.Place())

@@ -78,6 +78,9 @@ func New(ld project.Load, project, database string) (*Load, error) {
 			j.Pattern = `(?s).*`
 		}
 	}
+	if o, ok := c.Option("PURGE"); ok && strings.EqualFold(o.Value, "true") {
+		j.EmptyOK = true // what was loaded is gone from there
+	}
 	if j.own = ownName(project, database, ld.Name); c.URI != "" {
 		j.Copy.Stage = j.own
 	}
