@@ -154,7 +154,7 @@ func (lf *loadFlags) refuse(a *app, f *pflag.FlagSet, args []string) error {
 func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	w, err := a.open(ctx, access{
 		writes: !lf.list && !lf.history && !lf.plan && !lf.check && !lf.validate && lf.preview == 0, yes: lf.yes, ahead: true,
-		check: func(p *project.Project) error { _, err := a.chooseLoads(p, lf, names); return err },
+		check: func(p *project.Project) error { _, _, err := a.chooseLoads(p, lf, names); return err },
 	})
 	if err != nil {
 		return err
@@ -166,15 +166,12 @@ func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 		return err
 	}
 	defer loader.Close()
-	loads, err := a.chooseLoads(w.project, lf, names)
+	loads, broken, err := a.chooseLoads(w.project, lf, names)
 	if err != nil {
 		return err
 	}
-	err = a.eachMode(ctx, lf, loads, loader, t)
-	if len(names) == 0 { // a broken load does not keep the others from being loaded, nor is it left out in silence
-		return withBroken(w.project, len(loads), err)
-	}
-	return err
+	// A broken load does not keep the others from being loaded, nor is it left out in silence.
+	return withBroken(broken, len(loads), a.eachMode(ctx, lf, loads, loader, t))
 }
 
 // eachMode does with the loads what the flags ask for.
@@ -217,8 +214,7 @@ func (a *app) eachMode(ctx context.Context, lf loadFlags, loads []project.Load, 
 }
 
 // withBroken adds the mistakes of broken loads to what became of the others.
-func withBroken(p *project.Project, loaded int, err error) error {
-	mistakes := loadMistakes(p)
+func withBroken(mistakes error, loaded int, err error) error {
 	if mistakes == nil {
 		return err
 	}
@@ -278,22 +274,19 @@ func eachLoad(ctx context.Context, loads []project.Load, f func(project.Load) er
 	return errors.Join(errs...)
 }
 
-// chooseLoads returns the loads that the names mean, each once, in the order of the project for a folder or a glob.
-func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) ([]project.Load, error) {
+// chooseLoads returns the loads that the names mean, each once, in the order of the project for a folder or a glob, and the mistakes of
+// the broken ones among them, which are the error where there is no other.
+func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) (chosen []project.Load, broken, err error) {
 	if lf.all || len(names) == 0 {
-		if len(p.Loads) == 0 && loadMistakes(p) != nil {
-			return nil, loadMistakes(p)
+		if chosen, broken = p.Loads, loadMistakes(p); len(chosen) == 0 {
+			err = cmp.Or(broken, usageError("the project has no loads", "write one: loads/NAME.sql, a COPY INTO of one table"))
 		}
-		if len(p.Loads) == 0 {
-			return nil, usageError("the project has no loads", "write one: loads/NAME.sql, a COPY INTO of one table")
-		}
-		return p.Loads, nil
+		return chosen, broken, err
 	}
-	var chosen []project.Load
-	var broken []error
+	var mistakes []error
 	for _, typed := range names {
 		if _, err := path.Match(typed, ""); err != nil {
-			return nil, usageError(fmt.Sprintf("load %q: %v", typed, err), "a glob of load names: 'frame_*'")
+			return nil, nil, usageError(fmt.Sprintf("load %q: %v", typed, err), "a glob of load names: 'frame_*'")
 		}
 		name := strings.TrimSuffix(filepath.ToSlash(filepath.Clean(typed)), ".sql")
 		named := loadsNamed(p.Loads, name)
@@ -309,7 +302,7 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) ([]p
 		bad := false
 		for _, b := range p.Broken { // of those that nobody asked for nothing is said
 			if as := []project.Load{{Name: b.Load}}; b.Load != "" && len(loadsNamed(as, name))+len(loadsNamed(as, below)) > 0 {
-				broken, bad = append(broken, b.Err), true
+				mistakes, bad = append(mistakes, b.Err), true
 			}
 		}
 		if len(named) == 0 && !bad {
@@ -317,10 +310,13 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) ([]p
 			if near := nearestLoad(name, p.Loads); near != "" {
 				hint = fmt.Sprintf("did you mean `dbctl load %s`?", near)
 			}
-			return nil, usageError(fmt.Sprintf("there is no load %q", typed), hint)
+			return nil, nil, usageError(fmt.Sprintf("there is no load %q", typed), hint)
 		}
 	}
-	return chosen, errors.Join(broken...)
+	if broken = errors.Join(mistakes...); len(chosen) == 0 {
+		err = broken
+	}
+	return chosen, broken, err
 }
 
 // loadMistakes are those of the broken loads.

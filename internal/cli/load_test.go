@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ func TestChooseLoads(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := &app{Process: Process{Dir: from}}
-		loads, err := a.chooseLoads(p, loadFlags{}, []string{tc.typed})
+		loads, _, err := a.chooseLoads(p, loadFlags{}, []string{tc.typed})
 		var names []string
 		for _, l := range loads {
 			names = append(names, l.Name)
@@ -52,6 +53,14 @@ func TestChooseLoads(t *testing.T) {
 		}
 		if got != tc.want {
 			t.Errorf("%s from %q: got %q, want %q", tc.typed, tc.from, got, tc.want)
+		}
+	}
+	mistake := errors.New("a mistake")
+	p.Broken = []project.Broken{{Load: "daily/bad", Err: mistake}}
+	for typed, want := range map[string]int{"daily/*": 2, "videos daily/bad": 1, "daily/bad": 0} {
+		loads, broken, err := (&app{Process: Process{Dir: dir}}).chooseLoads(p, loadFlags{}, strings.Fields(typed))
+		if len(loads) != want || !errors.Is(broken, mistake) || (err != nil) != (want == 0) {
+			t.Errorf("%s: got %d loads, %v, %v, want %d beside one that is broken", typed, len(loads), broken, err, want)
 		}
 	}
 }
