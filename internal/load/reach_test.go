@@ -19,7 +19,7 @@ func TestFileThatTheStoreDoesNotGive(t *testing.T) {
 	w.Put(t, "p/dir//b.parquet", rows(11, 2)) // the engine asks for p/dir/b.parquet
 	w.Put(t, "p/c.parquet", rows(21, 1))
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: p/dir//b.parquet (the store lists it and does not give it")
+	w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: p/dir//b.parquet (the store lists it and does not give it: NotFound (persistent) at stat)")
 	if res.Files != 2 {
 		t.Errorf("got %+v, want 2 files loaded", res)
 	}

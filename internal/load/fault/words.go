@@ -91,6 +91,13 @@ func ownMessage(printed string) string {
 	return OneLine(printed)
 }
 
+// OfTheStore is what the engine says of an object store, without the store's whole answer.
+func OfTheStore(text string) string {
+	text, _, _ = strings.Cut(text, "context: {")
+	text, _, _ = strings.Cut(text, "Context:")
+	return strings.TrimRight(OneLine(text), ", ")
+}
+
 // OneLine is s without line breaks, cut behind 300 characters.
 func OneLine(s string) string {
 	return Shorten(strings.Join(strings.Fields(s), " "), 300)

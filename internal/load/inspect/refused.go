@@ -37,6 +37,7 @@ func (r *Inspector) refused(err error) Finding {
 	return f
 }
 
+// NotGiven is a file that the store lists and does not give. Of a name at the stage's root that begins with a space the server cuts that.
 func NotGiven(err error) Finding {
-	return Finding{Why: "the store lists it and does not give it: " + fault.InWords(err), Passing: true}
+	return Finding{Why: "the store lists it and does not give it: " + fault.OfTheStore(fault.Message(err)), Passing: true}
 }

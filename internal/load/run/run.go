@@ -239,7 +239,7 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 		}
 		switch {
 		case errors.As(err, &again) && try < plan.Replans:
-			r.cfg.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: planning again: %v", r.j.Name, again)})
+			r.cfg.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: planning again: %s", r.j.Name, r.why(again))})
 		case err != nil:
 			return planned, err
 		case left == 0:
@@ -252,6 +252,14 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 		}
 		r.forgive()
 	}
+}
+
+// why is what happened, without a store's whole answer, of which the file's name is kept.
+func (r *run) why(err error) string {
+	if name := fault.Named(err, plan.Paths(r.plan.Planned())); name != "" {
+		return name + ": " + fault.OfTheStore(fault.Message(err))
+	}
+	return fault.OfTheStore(fault.Message(err))
 }
 
 // replan makes the plan again, under the lock. Of another table or stage it too must be one that may be run.

@@ -64,9 +64,7 @@ type short struct{ error }
 func (s short) Unwrap() error { return s.error }
 
 func (s short) Error() string {
-	text, _, _ := strings.Cut(s.error.Error(), "context: {")
-	text, _, _ = strings.Cut(text, "Context:")
-	return strings.TrimRight(fault.OneLine(text), ", ")
+	return fault.OfTheStore(s.error.Error())
 }
 
 // NoTable is the error of a table that is not there.
