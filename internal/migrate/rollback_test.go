@@ -265,7 +265,8 @@ func TestAccountWideGoesBack(t *testing.T) {
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
 	w.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
-		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2")
+		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
+		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2")
 	look := func() string {
 		var out []string
 		for _, sql := range []string{
@@ -294,6 +295,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"one more, inherited": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\nREVOKE ROLE " + r + "2 FROM " + u + ";\n",
 		"one more for role":   "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\n",
 		"role dropped":        "DROP ROLE " + r + "2;\n",
+		"an owner dropped":    "CREATE TABLE IF NOT EXISTS o (x INT);\nDROP ROLE " + r + "2;\n",
 		"role made":           "CREATE ROLE " + r + "3;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "3;\nGRANT ROLE " + r + "3 TO " + u + ";\n",
 		"user made":           "CREATE USER " + u + "2 IDENTIFIED BY 'Secret_2';\nGRANT ROLE " + r + " TO " + u + "2;\n",
 		"role made again":     "DROP ROLE " + r + "2;\nCREATE ROLE " + r + "2;\nGRANT ROLE " + r + " TO ROLE " + r + "2;\nGRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\n",

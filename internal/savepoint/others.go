@@ -56,12 +56,20 @@ func (x *restorer) others() error {
 	return nil
 }
 
+// ownedBefore is now without what a role owns that it did not own: whose an object is, is that object's to say.
+func ownedBefore(was, now catalog.ObjectState) catalog.ObjectState {
+	now.Grants = slices.DeleteFunc(slices.Clone(now.Grants), func(g string) bool {
+		return was.Kind == sqltext.Role && owning(g) && !slices.Contains(was.Grants, g)
+	})
+	return now
+}
+
 // same compares definitions, and for a sequence that it did not go back: values given away are never given again.
 func same(was, now catalog.ObjectState) bool {
 	if was.Kind == sqltext.Sequence && catalog.Behind(now.Facts["current"], was.Facts["current"]) {
 		return false
 	}
-	return was.Definition() == now.Definition()
+	return was.Definition() == ownedBefore(was, now).Definition()
 }
 
 // untaken reports whether a reached statement made the sequence and no value was taken from it since.
@@ -279,7 +287,7 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return "", text
 	case was.Kind == sqltext.Grant:
 		return x.differenceOfGrants(was, now)
-	case was.Kind != sqltext.Database && was.Definition() != now.Definition():
+	case was.Kind != sqltext.Database && was.Definition() != ownedBefore(was, now).Definition():
 		return "it is " + oneLine(now) + ", was " + oneLine(was), ""
 	}
 	return "", ""
