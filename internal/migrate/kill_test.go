@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"regexp"
 	"sort"
 	"strings"
@@ -61,11 +62,17 @@ func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		switch {
 		case g.async:
-			req = req.WithContext(context.WithoutCancel(req.Context()))
+			ctx, wrote := context.WithCancel(context.Background())
+			trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { wrote() }}
+			req = req.WithContext(httptrace.WithClientTrace(context.WithoutCancel(req.Context()), trace))
 			go func() {
 				time.Sleep(g.late)
 				send()
+				wrote()
 			}()
+			if g.late == 0 {
+				<-ctx.Done()
+			}
 		case g.sent:
 			send()
 		}
@@ -90,8 +97,11 @@ func (g *grave) killAt(k kill) {
 
 // acting lets f run once, right before the server gets a statement, or so many requests later.
 func (g *grave) acting(statement string, later int, f func()) *grave {
-	once, since := sync.OnceFunc(f), -1
+	once, since, others := sync.OnceFunc(f), -1, g.hook
 	g.hook = func(text string) {
+		if others != nil {
+			others(text)
+		}
 		if since >= 0 || strings.Contains(text, `"sql":"`+statement) {
 			since++
 		}
@@ -118,7 +128,7 @@ func (g *grave) see(req *http.Request) (dying, dead bool) {
 		if dying && g.async && strings.Contains(string(b), "run_") {
 			g.async = false // a claim: die could not say of one that comes later that its owner is gone
 		}
-		if g.hook != nil {
+		if g.hook != nil && (g.at <= 0 || g.count <= g.at) { // a dead process may ask on
 			g.hook(string(b))
 		}
 	}

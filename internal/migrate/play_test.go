@@ -25,8 +25,12 @@ type round struct {
 	kill       kill
 }
 
-// ways are how a migration fails: in up, in one of several files of one savepoint, in down, in the Up half of a redo.
-var ways = []string{"up", "up", "atomic", "down", "redo"}
+// ways are how a migration fails: in up, in one of several files of one savepoint, in down, in the Up half of a redo; behind another one of
+// the same run, up or down, which is done and stays so.
+var ways = []string{"up", "up", "atomic", "down", "redo", "several", "downs"}
+
+// middle is sent when the first of several migrations is done.
+const middle = "SELECT 'middle'"
 
 // kill is at which of its requests a process is killed, 0 for none, and what becomes of that request.
 type kill struct {
@@ -53,6 +57,7 @@ type played struct {
 	did              bool     // the server took some of what it did,
 	depends          bool     // and did not take it in the twin, where ours had not been
 	killed           bool
+	behind           bool // the first of several migrations is done
 	exit, report     string
 }
 
@@ -78,7 +83,19 @@ func (x *played) files() {
 	text := func(s ...string) string { return x.names.Replace(strings.Join(s, ";\n") + ";\n") }
 	const fails = "INSERT INTO {db}.nowhere VALUES (1)"
 	failed := append(slices.Clone(x.statements), fails)
+	half := (len(x.statements) + 1) / 2
+	rest := append([]string{middle}, failed[half:]...)
+	if len(x.hand.statements) > 0 {
+		rest = slices.Insert(rest, 1, now)
+	}
 	switch x.way {
+	case "several":
+		x.Migration(x.version, text(x.statements[:half]...))
+		x.Migration(x.version+1, text(rest...))
+	case "downs":
+		x.Migration(x.version, "SELECT 1;\n--down\n"+text(rest...))
+		x.Migration(x.version+1, "SELECT 1;\n--down\n"+text(x.statements[:half]...))
+		x.must(x.up())
 	case "up":
 		x.Migration(x.version, text(failed...))
 	case "atomic":
@@ -98,7 +115,7 @@ func (x *played) run() error {
 	x.T.Helper()
 	healthy, g := x.srv, newGrave(0, false)
 	at, later := x.hand.moment(x.statements)
-	x.through(g.acting(x.names.Replace(at), later, x.act))
+	x.through(g.acting(middle, 0, x.done).acting(x.names.Replace(at), later, x.act))
 	m := x.migrator(Options{PlanOptions: PlanOptions{Atomic: x.way == "atomic"}})
 	g.killAt(x.kill)
 	done := make(chan error, 1)
@@ -106,6 +123,8 @@ func (x *played) run() error {
 		switch x.way {
 		case "down":
 			done <- m.Down(x.T.Context(), 0, true)
+		case "downs":
+			done <- m.Down(x.T.Context(), int64(x.version-1), false)
 		case "redo":
 			done <- m.Redo(x.T.Context())
 		default:
@@ -128,13 +147,20 @@ func (x *played) run() error {
 		err = x.recover(RollBack, "")
 		x.srv = healthy
 	}
-	if x.way == "up" || x.way == "atomic" {
+	if x.way == "up" || x.way == "atomic" || x.way == "several" && !x.behind {
 		x.RemoveMigration(x.version)
 	}
-	if x.way == "atomic" {
+	if x.way == "atomic" || x.way == "several" || x.way == "downs" && x.behind {
 		x.RemoveMigration(x.version + 1)
 	}
 	return err
+}
+
+// done is the moment when the first of several migrations is done: what there is then is what the other goes back to.
+func (x *played) done() {
+	x.behind = true
+	x.was = x.print()
+	x.theirs = x.was
 }
 
 // act is the other session's moment.
@@ -158,7 +184,7 @@ func (x *played) tell(err error) {
 	x.report = fmt.Sprintf("%v\n%s", err, x.said())
 	var run *RunError
 	var refused *PlanError
-	if x.now = x.was; errors.As(err, &run) || !errors.As(err, &refused) || x.acted {
+	if x.now = x.was; errors.As(err, &run) || !errors.As(err, &refused) || x.acted || x.behind {
 		x.now = x.print()
 	}
 	switch {
@@ -178,15 +204,30 @@ func (x *played) tell(err error) {
 	if x.killed {
 		x.tally["killed, "+x.kill.how]++
 	} else {
-		x.tally["statements drawn"] += len(x.statements)
+		x.tally["statements drawn"] += drawn(x.statements)
+	}
+	list, ran, markers := x.statements, 0, 1 // the failure itself
+	if half := (len(list) + 1) / 2; x.behind {
+		x.tally["behind another migration"]++
+		ran, list, markers = half, list[half:], 2+min(len(x.hand.statements), 1)
 	}
 	if run != nil && !x.killed {
-		x.tally["statements that ran"] += max(0, run.Statement-1)
+		x.tally["statements that ran"] += ran + drawn(list[:min(max(0, run.Statement-markers), len(list))])
 	}
 	if x.did {
 		x.tally["second hands"]++
 		x.tally["that left a name"] += min(len(x.marked(x.theirs)), 1)
 	}
+}
+
+// drawn is how many of the statements are random.
+func drawn(statements []string) (n int) {
+	for _, s := range statements {
+		if s != now {
+			n++
+		}
+	}
+	return n
 }
 
 // marked are the lines that hold what the other session wrote into its statement.
@@ -378,7 +419,7 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 			}
 			was := p.print()
 			for n := range 20 {
-				r := p.round(second)
+				r := p.round(second, kills)
 				for over := false; !over; {
 					if kills {
 						r.kill = kill{r.kill.at + 1 + p.IntN(5), p.one(before, sent, late, answered)}
@@ -405,8 +446,11 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 }
 
 // round draws what is played.
-func (p *proofWorld) round(second func(p *proofWorld) hand) round {
+func (p *proofWorld) round(second func(p *proofWorld) hand, kills bool) round {
 	r := round{way: p.one(ways...)}
+	if several := r.way == "several" || r.way == "downs"; several && (kills || p.twin != nil) { // which of them is done when it is killed?
+		r.way = "up"
+	}
 	for range 1 + p.IntN(4) {
 		r.statements = append(r.statements, p.statement())
 	}
@@ -415,6 +459,9 @@ func (p *proofWorld) round(second func(p *proofWorld) hand) round {
 	}
 	if r.hand = second(p); r.hand.when == between {
 		r.statements = slices.Insert(r.statements, r.hand.nth%(len(r.statements)+1), now)
+		return r
+	}
+	if r.way == "several" { // between them
 		return r
 	}
 	r.statements, r.way = slices.Insert(r.statements, 0, now), "up"
