@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
+	"github.com/dbctl/dbctl/internal/project"
 )
 
 // TestConsent: a protected environment asks on a terminal, takes --yes for an answer, and refuses where nobody can be asked.
@@ -119,6 +120,20 @@ func TestTally(t *testing.T) {
 		}
 		if found != tc.found {
 			t.Errorf("%s: found %q, want %q", name, found, tc.found)
+		}
+	}
+}
+
+// What asks in a protected environment, and is told of: a statement that changes something beside its session.
+func TestWriting(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"SELECT 1": "", "SET max_threads = 1": "", "USE other": "", "USE CATALOG c": "", "BEGIN": "", "CREATE TEMP TABLE t (a INT)": "",
+		"EXPLAIN DELETE FROM t": "", "SET GLOBAL max_threads = 1": "SET GLOBAL", "SELECT nextval(s)": "SELECT", "SET x = nextval(s)": "SET",
+		"EXPLAIN /*+ x */ ANALYZE DELETE FROM t": "EXPLAIN ANALYZE DELETE", "SELECT 1 FROM s WITH CONSUME": "SELECT", "CALL p()": "CALL",
+	} {
+		if got := writing([]project.Statement{{SQL: sql}}, "default"); got != want {
+			t.Errorf("%s: got %q, want %q", sql, got, want)
 		}
 	}
 }

@@ -144,7 +144,7 @@ func writing(statements []project.Statement, database string) string {
 		if e.Use != "" {
 			database = e.Use
 		}
-		if e.Class != effect.None && !e.Session && e.Txn == "" && e.Use == "" {
+		if len(e.Writes) > 0 || e.Unknown && !e.Session {
 			return e.Kind
 		}
 	}

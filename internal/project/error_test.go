@@ -145,6 +145,7 @@ func TestOpenErrors(t *testing.T) {
 		{"replace without column", load("-- dbctl: on-changed=replace\n" + copySQL), Options{}, "loads/l.sql:1:1: on-changed=replace needs filename-column=", "METADATA$FILENAME"},
 		{"filename-column", load("-- dbctl: filename-column=c\n" + copySQL), Options{}, "loads/l.sql:1:1: the COPY fills no column c", ""},
 		{"optional", load("-- dbctl: optional=a,c\n" + copySQL), Options{}, `loads/l.sql:1:1: the SELECT reads no column "c"`, ""},
+		{"optional name", load("-- dbctl: optional=a, `x, y`\n" + copySQL), Options{}, `loads/l.sql:1:1: the SELECT reads no column "x, y"`, ""},
 		{"rule's level", load("-- dbctl: rule=a:on \"x\"\n" + copySQL), Options{}, "loads/l.sql:1:1: rule a is neither off nor warn nor fail", "off|warn|fail"},
 		{"rule's why", load("-- dbctl: rule=a:off\n" + copySQL), Options{}, "loads/l.sql:1:1: rule a says no reason", ""},
 		{"rule twice", load("-- dbctl: rule=fraction:off \"x\"\n-- dbctl: rule=fraction:warn \"x\"\n" + copySQL), Options{}, "loads/l.sql:2:1: header rule fraction stands twice", ""},

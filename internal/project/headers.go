@@ -225,7 +225,7 @@ func columnList(list string) (names []string) {
 	from := 0
 	add := func(to int) {
 		name := strings.TrimSpace(list[from:to])
-		if strings.HasPrefix(name, "`") {
+		if len(name) > 2 && name[0] == '`' && name[len(name)-1] == '`' {
 			name = sqltext.FoldIdent(name)
 		}
 		names = append(names, name)

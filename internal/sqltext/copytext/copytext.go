@@ -164,11 +164,11 @@ func (p *parser) location() error {
 		if at, ok := strings.CutPrefix(location, "@"); ok {
 			c.Stage, c.Path = sqltext.StagePath(at)
 		} else if c.URI, c.Path = splitURI(location); c.URI == "" {
-			return p.Fail("the location '"+location+"' is neither a stage nor a URI", toStage+" or FROM 's3://bucket/path/'")
+			return p.Fail("this location is neither a stage nor a URI", toStage+" or FROM 's3://bucket/path/'")
 		} else if bucket, _, _ := strings.Cut(c.URI[strings.Index(c.URI, "://")+3:], "/"); strings.Contains(bucket, "@") {
 			return p.Fail("a URI takes no user and no password: the engine leaves them out", "write CONNECTION = (KEY = {{ secret \"NAME\" }} …)")
 		} else if strings.ContainsAny(location, "?#") {
-			return p.Fail("a URI ends for the engine at ? or #, and the location '"+location+"' goes on", "write %3F for ?, %23 for #")
+			return p.Fail("a URI ends for the engine at ? or #, and this one goes on", "write %3F for ?, %23 for #")
 		}
 	case p.Symbol(p.I, "("):
 		return p.Fail("COPY from a query over a query is not supported", toQuery)

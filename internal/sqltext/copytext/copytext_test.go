@@ -115,9 +115,9 @@ func TestParseErrors(t *testing.T) {
 		{"COPY t", "COPY without INTO"},
 		{"COPY INTO @s/a FROM t", "COPY INTO a location unloads; a load is a COPY INTO a table"},
 		{"COPY INTO 's3://b/' FROM t", "COPY INTO a location unloads; a load is a COPY INTO a table"},
-		{"COPY INTO t FROM 'b/a/'", "the location 'b/a/' is neither a stage nor a URI"},
+		{"COPY INTO t FROM 'b/a/?token=hunter2'", "this location is neither a stage nor a URI"},
 		{"COPY INTO t FROM 's3://key:word@b/a/'", "a URI takes no user and no password: the engine leaves them out"},
-		{"COPY INTO t FROM 's3://b/a?c/'", "a URI ends for the engine at ? or #, and the location 's3://b/a?c/' goes on"},
+		{"COPY INTO t FROM 's3://b/a?sig=hunter2'", "a URI ends for the engine at ? or #, and this one goes on"}, // behind it a signature may stand
 		{"COPY INTO t FROM 's3://b/a/' CONNECTION = 'x'", "CONNECTION takes a list in brackets"},
 		{"COPY INTO t FROM 's3://b/a/' CONNECTION = (a = 'b'", "list of CONNECTION is not closed"},
 		{"COPY INTO t FROM u", "COPY from “u”, which is no stage"},
