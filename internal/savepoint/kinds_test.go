@@ -38,6 +38,7 @@ func (r *rig) shown(prefix string) map[string]string {
 	add("tag", "select name, coalesce(allowed_values, ''), comment from system.tags")
 	add("password policy", "select name, options, comment from system.password_policies")
 	add("role", "select name, inherited_roles_name from system.roles")
+	add("user", "select name, to_string(roles) from system.users")
 	add("procedure", "select name, arguments, comment from system.procedures")
 	add("connection", "show connections")
 	add("file format", "show file formats")
@@ -142,6 +143,15 @@ func TestKindsWithoutHistory(t *testing.T) {
 			"role that owns",
 			[]string{"create table g (a int)", "create role Pr", "create role Pr2", "grant role Pr2 to role Pr", "grant insert on g to role Pr", "grant ownership on g to role Pr"},
 			[]string{"drop role Pr", "create role Pr"},
+			nil,
+		},
+		{
+			"roles and a user that hold roles",
+			nil,
+			[]string{
+				"create role Pa", "create role Pb", "create role Pc", "create user Pu identified by 'Secret_1'", "grant select on *.* to role Pa",
+				"grant role Pa to role Pb", "grant role Pb to role Pc", "grant role Pc to user Pu", "grant role Pa to user Pu", "drop role Pb",
+			},
 			nil,
 		},
 		{
