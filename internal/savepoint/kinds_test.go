@@ -155,6 +155,16 @@ func TestKindsWithoutHistory(t *testing.T) {
 			nil,
 		},
 		{
+			"privileges on what was made",
+			[]string{"create table b (x int)", "create role Pwas"},
+			[]string{
+				"create role Pr", "create table k (x int)", "create or replace table b (z int)", "create database Pd", "create table Pd.t (x int)",
+				"grant select on k to role Pr", "grant insert on b to role Pr", "grant all on Pd.* to role Pr", "grant update on Pd.t to role Pr",
+				"grant select, delete on k to role Pwas", "alter table k rename to l", "grant alter on l to role Pr",
+			},
+			nil,
+		},
+		{
 			"function of words",
 			[]string{"create function Pf as (x) -> concat(x, ' AS $$ ', '-- \\'')"},
 			[]string{"create or replace function Pf as (x) -> x"},

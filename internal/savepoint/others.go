@@ -141,11 +141,16 @@ func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
 		return "", err
 	}
 	for _, l := range has {
-		if !owning(l) && !x.r.Gave(grantee, l) {
+		if !owning(l) && !putAside(l) && !x.r.Gave(grantee, l) {
 			return strings.TrimPrefix(l, "GRANT "), nil
 		}
 	}
 	return "", nil
+}
+
+// putAside reports whether what a line of grants is about was made by reached statements, and put aside to be dropped.
+func putAside(line string) bool {
+	return slices.ContainsFunc(strings.Split(blame.GrantIn(line).On, "."), catalog.IsAside)
 }
 
 // redefine defines an object as it was.
