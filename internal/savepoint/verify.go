@@ -223,7 +223,8 @@ func (x *restorer) differenceOfOptions(d *differing, was, now catalog.ObjectStat
 	options := x.r.Options(was.ID)
 	for k, v := range was.Options {
 		o, ours := options[k]
-		d.say(ours && blame.HoldsOption(now, o), now.Options[k] != v, "option %s is %s, was %s", k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
+		d.say(ours && blame.HoldsOption(now, o), now.Options[k] != v, "option %s is %s, was %s",
+			k, sqltext.Quote(now.Options[k]), sqltext.Quote(v))
 	}
 	for k, v := range now.Options {
 		o, ours := options[k]
