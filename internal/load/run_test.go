@@ -84,6 +84,10 @@ func TestRunRefusals(t *testing.T) {
 	w.wantExit(err, exit.Failed, "the table "+w.Database+".nope does not exist")
 	_, err = w.run(w.load(strings.Replace(copyRows, "@st/", "@nope/", 1)), plan.Options{})
 	w.wantExit(err, exit.Failed, "the stage nope does not exist")
+	w.SQL(t, "CREATE TABLE volatile (id INT, name STRING) ENGINE = MEMORY")
+	_, err = w.run(w.load(strings.Replace(copyRows, "INTO t", "INTO volatile", 1)), plan.Options{})
+	w.wantExit(err, exit.Failed, "got MEMORY") // no file is to blame
+	wantHint(t, err, "tables of the default engine")
 	_, err = w.run(w.load(copyRows+" FORCE = true"), plan.Options{})
 	w.wantExit(err, exit.Usage, "FORCE")
 

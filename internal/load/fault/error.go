@@ -100,6 +100,8 @@ func Wrap(load, doing string, err error) error {
 	out := &Error{Load: load, Msg: doing, Exit: code, Err: err}
 	if m := unfilled.FindStringSubmatch(Message(err)); m != nil {
 		out.Advice = fmt.Sprintf("let the COPY fill column %s, or give it a DEFAULT", m[1])
+	} else if strings.Contains(Message(err), "Expected FUSE engine") {
+		out.Advice = "a COPY fills tables of the default engine: name another table, or make this one without ENGINE ="
 	} else if strings.Contains(Message(err), "Number of columns in select list") {
 		out.Advice = "name the columns that the select list fills: COPY INTO table (column, …) FROM (SELECT …)"
 	}

@@ -216,7 +216,7 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 		if err != nil {
 			return 0, &fault.Error{
 				Load: r.j.Name, Exit: exit.Failed,
-				Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err,
+				Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err, Advice: "mend it in " + r.j.Path,
 			}
 		}
 		wrote += res.Affected
