@@ -133,14 +133,16 @@ func TestDraftOfNamesAlike(t *testing.T) {
 		AB    int32 `parquet:"a b"`
 		A_B   int32 `parquet:"a.b"`
 		Size  int32 `parquet:"Size"`
+		Odd   int32 `parquet:"{{ x }}"`
 	}
 	type other struct {
 		Size int32 `parquet:"SIZE"`
 	}
-	w.Put(t, "p/1.parquet", file([]twice{{1, 2, 3, 4, 5}}))
+	w.Put(t, "p/1.parquet", file([]twice{{1, 2, 3, 4, 5, 6}}))
 	w.Put(t, "p/2.parquet", file([]other{{6}}))
 	d, ld := w.draft(draft.Request{Name: "alike", From: "@" + w.stage + "/p/"})
-	if want := "the column id is twice there"; len(d.Notes) != 1 || !strings.Contains(d.Notes[0], want) || !strings.Contains(d.Migration, "a_b_2 INT") {
+	if want := "the column id is twice there"; len(d.Notes) != 2 || !strings.Contains(d.Notes[0], want) ||
+		!strings.Contains(d.Notes[1], "{{ x }} is not read") || !strings.Contains(d.Migration, "a_b_2 INT") {
 		t.Errorf("got %v, %s, want %s", d.Notes, d.Migration, want)
 	}
 	w.mustRun(ld, plan.Options{}, 2, 2)
@@ -194,6 +196,8 @@ func TestDraftOfOddFiles(t *testing.T) {
 	w.Put(t, "mixed/b.csv", []byte("1,x\n"))
 	w.Put(t, "cut/a.parquet", rows(1, 2)[:80])
 	w.Put(t, "cut/b.parquet", rows(1, 2))
+	w.Put(t, "blank/a.csv", []byte("id,,name\n1,2,x\n"))
+	w.Put(t, "keys/a.ndjson", []byte(`{"id":1,"o":{"a":[1,{"b":null}]}}`+"\n"+`{"id":2,"o":"text"}`+"\n"))
 	for _, tt := range []struct {
 		name, typ   string
 		says, notes string
@@ -207,6 +211,8 @@ func TestDraftOfOddFiles(t *testing.T) {
 		{"dat", "csv", "-- dbctl: pattern='.*[.](D-1|dat)'", "", 2, 2, 0},
 		{"log", "csv", "-- dbctl: pattern=", "", 1, 1, 0},
 		{"mixed", "", "TYPE = PARQUET", "1 file there is of another type by name, and not read by this load", 1, 2, 0},
+		{"blank", "", "TYPE = CSV", "the first line of blank/a.csv is read as data", 1, 2, 0},
+		{"keys", "", "$1:o::VARIANT", "", 1, 2, 0},
 		{"cut", "", "TYPE = PARQUET", "cut/a.parquet cannot be read", 1, 2, exit.Partly},
 	} {
 		d, ld := w.draft(draft.Request{Name: tt.name, From: "@" + w.stage + "/" + tt.name + "/", Type: tt.typ})

@@ -25,13 +25,17 @@ type column struct {
 // keyed reports whether a row of the files is one value, whose columns are its keys.
 func (d *drafter) keyed() bool { return d.typ == "NDJSON" || d.typ == "AVRO" }
 
-// columns asks for a file's columns. INFER_SCHEMA reads neither ORC nor Avro (tried on 1.2.895): of those the first rows show them.
+// columns asks for a file's columns. INFER_SCHEMA reads neither ORC nor Avro, nor NDJSON of mixed values (tried on 1.2.895): of those the
+// first rows show them.
 func (d *drafter) columns(ctx context.Context, file, format string) ([]column, error) {
 	if d.typ == "ORC" || d.typ == "AVRO" {
 		return d.columnsOfRows(ctx, file, format)
 	}
 	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name, type, nullable FROM INFER_SCHEMA(location=>" +
 		d.j.At(file) + ", file_format=>" + sqltext.Quote(format) + ") ORDER BY order_id"})
+	if err != nil && d.keyed() && databend.IsCode(err, databend.CodeInternal) { // a key whose values are of several types
+		return d.columnsOfRows(ctx, file, format)
+	}
 	out := make([]column, len(res.Rows))
 	for i, r := range res.Rows {
 		out[i] = column{r[0].String, r[1].String, r[2].String != "0"}

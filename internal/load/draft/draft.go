@@ -343,6 +343,10 @@ func (d *drafter) read(ctx context.Context) error {
 				d.note(fmt.Sprintf("the column %s is %s, and not read", strings.ToLower(c.name), fault.Twice))
 				continue
 			}
+			if strings.Contains(c.name, "{{") {
+				d.note(fmt.Sprintf("the column %s is not read: a load is a template, in which that is no name", c.name))
+				continue
+			}
 			d.add(i, c.name, c.typ, c.nullable)
 		}
 	}
@@ -423,12 +427,18 @@ func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 	if err != nil || len(res.Rows) == 0 {
 		return false, fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
 	}
-	seen := map[string]bool{}
+	seen, words := map[string]bool{}, 0
 	for _, c := range res.Rows[0] {
-		if !columnWord.MatchString(c.String) || seen[strings.ToLower(c.String)] {
-			return false, nil
+		if columnWord.MatchString(c.String) {
+			words++
+			seen[strings.ToLower(c.String)] = true
 		}
-		seen[strings.ToLower(c.String)] = true
+	}
+	if columns := len(res.Rows[0]); len(seen) < columns {
+		if words > columns/2 {
+			d.note(fmt.Sprintf("the first line of %s is read as data; if it names the columns, put SKIP_HEADER = 1 into FILE_FORMAT", d.sample[0]))
+		}
+		return false, nil
 	}
 	return true, nil
 }
