@@ -187,11 +187,9 @@ func Retention(ctx context.Context, c Conn, captured catalog.State, took time.Du
 		settings[r[0]] = r[1]
 	}
 	var out []string
-	days, err := strconv.ParseFloat(settings["data_retention_time_in_days"], 64)
-	short := err == nil && time.Duration(days*24*float64(time.Hour)) < took
-	if short {
-		out = append(out, fmt.Sprintf("data_retention_time_in_days is %s: history may be gone before the migration ends",
-			settings["data_retention_time_in_days"]))
+	kept := settings["data_retention_time_in_days"]
+	if days, err := strconv.ParseFloat(kept, 64); err == nil && time.Duration(days*24*float64(time.Hour)) < took {
+		out = append(out, "data_retention_time_in_days is "+kept+": history may be gone before the migration ends")
 	}
 	if n := settings["data_retention_num_snapshots_to_keep"]; n != "" && n != "0" {
 		out = append(out, "data_retention_num_snapshots_to_keep is "+n+": older snapshots go with each commit")

@@ -224,8 +224,8 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 		theirs := slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool {
 			return n.Name == k.Name && !x.r.MadeCheck(was.ID, n)
 		})
-		if !slices.Contains(now.Constraints, k) && !theirs && (ours.Made || ours.Dropped || x.unblocked[k.Name] || x.r.Changes(was.ID,
-			effect.Columns)) {
+		gone := ours.Made || ours.Dropped || x.unblocked[k.Name] || x.r.Changes(was.ID, effect.Columns)
+		if gone && !theirs && !slices.Contains(now.Constraints, k) {
 			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression); err != nil {
 				return err
 			}

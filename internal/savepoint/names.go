@@ -242,12 +242,12 @@ func (x *restorer) place() error {
 			continue
 		}
 		if x.live.Tables[n] != nil {
-			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
+			x.hold(o, "another session made a table under this name")
 			continue
 		}
 		err := x.rename(e.Place(), n.Table)
 		if databend.IsCode(err, databend.CodeTableExists) {
-			x.hold(o, "another session made a table under this name; ours is %s", e.Name)
+			x.hold(o, "another session made a table under this name")
 			continue
 		}
 		if err := x.only(o, err); err != nil {

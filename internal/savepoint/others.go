@@ -31,10 +31,10 @@ func (x *restorer) others() error {
 	for _, o := range scope {
 		was, now := x.r.Before[o], x.live.State(o)
 		half := x.o.Again && was.Exists && catalog.HalfOf(now, was)
+		unseen := was.Exists && catalog.Opaque(was) && x.r.Wrote(o).Has(effect.Existence|effect.Text) // what was written is not shown
 		if was.Exists && x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
 			now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
-		} else if now.Exists == was.Exists && (!was.Exists || same(was, now) && !(catalog.Opaque(was) &&
-			x.r.Wrote(o).Has(effect.Existence|effect.Text))) {
+		} else if same(was, now) && !unseen {
 			continue
 		} else if why := x.r.Theirs(now); why != "" && !same(was, now) && !half {
 			x.hold(o, "%s", why)
@@ -66,6 +66,9 @@ func ownedBefore(was, now catalog.ObjectState) catalog.ObjectState {
 
 // same compares definitions, and for a sequence that it did not go back: values given away are never given again.
 func same(was, now catalog.ObjectState) bool {
+	if was.Exists != now.Exists {
+		return false
+	}
 	if was.Kind == sqltext.Sequence && catalog.Behind(now.Facts["current"], was.Facts["current"]) {
 		return false
 	}

@@ -38,54 +38,19 @@ func (x *restorer) compare() ([]Outcome, error) {
 		return nil, err
 	}
 	var out []Outcome
-	listed := map[sqltext.Object]bool{}
 	for _, o := range scope {
-		listed[o] = true
-		r := Outcome{Object: o, Result: Untouched, Detail: strings.Join(x.notes[o], "; ")}
-		if x.done[o] {
-			r.Result = Restored
-		}
-		was, known := x.r.Before[o]
 		if why := x.failed[o]; why != "" {
 			x.note(o, "%s", why)
 		}
-		switch why, held := x.held[o]; {
-		case held:
-			r.Result, r.Detail = Kept, why
-			if e := x.live.ByID(was.ID); o.Kind == sqltext.Table && was.Exists && e != nil && catalog.IsAside(e.Name) && !strings.Contains(why,
-				e.Name) {
-				r.Detail += "; the one that was there is kept as " + e.Name
-			}
-		case !known:
-			r.Result, r.Detail = Differs, "it was not captured before the statement that wrote it"
-		default:
-			mine, theirs := x.difference(was, x.live.State(o), heads[o])
-			switch {
-			case mine != "":
-				r.Result, r.Detail = Differs, strings.Join(append([]string{mine}, x.notes[o]...), "; ")
-			case theirs != "":
-				r.Result, r.Detail = Kept, "another session changed it: "+theirs
-			case slipped(was, x.live.State(o)) != "":
-				r.Result, r.Detail = Kept, "another session wrote into "+slipped(was,
-					x.live.State(o))+" in the instant before it was dropped again: UNDROP TABLE brings it up"
-			case x.undone[o] != "":
-				r.Result, r.Detail = Kept, "another session "+x.undone[o]+" after ours: it is as before the migration again"
-			case !was.Exists && x.wrote > 0:
-				r.Result = Restored
-			}
-		}
+		r := x.outcome(o, heads[o])
+		r.Object = o
 		out = append(out, r)
 	}
-	for _, o := range slices.SortedFunc(maps.Keys(x.held), func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) }) {
-		if !listed[o] {
-			out = append(out, Outcome{Object: o, Result: Kept, Detail: x.held[o]})
-		}
+	for _, o := range beside(x.held, scope) {
+		out = append(out, Outcome{Object: o, Result: Kept, Detail: x.held[o]})
 	}
-	for _, o := range slices.SortedFunc(maps.Keys(x.failed), func(a, b sqltext.Object) int {
-		return strings.Compare(a.String(),
-			b.String())
-	}) {
-		if _, held := x.held[o]; !listed[o] && !held {
+	for _, o := range beside(x.failed, scope) {
+		if _, held := x.held[o]; !held {
 			out = append(out, Outcome{Object: o, Result: Differs, Detail: x.failed[o]})
 		}
 	}
@@ -98,6 +63,47 @@ func (x *restorer) compare() ([]Outcome, error) {
 		}
 	}
 	return out, nil
+}
+
+// beside are the objects about which something is to be said and that are not in scope, in order: tables that were put aside.
+func beside(said map[sqltext.Object]string, scope []sqltext.Object) []sqltext.Object {
+	out := slices.DeleteFunc(slices.Collect(maps.Keys(said)), func(o sqltext.Object) bool { return slices.Contains(scope, o) })
+	slices.SortFunc(out, func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) })
+	return out
+}
+
+// outcome says what became of an object of which a reached statement wrote something.
+func (x *restorer) outcome(o sqltext.Object, headDiffers string) Outcome {
+	was, known := x.r.Before[o]
+	now := x.live.State(o)
+	if why, held := x.held[o]; held {
+		e := x.live.ByID(was.ID)
+		if o.Kind == sqltext.Table && was.Exists && e != nil && catalog.IsAside(e.Name) {
+			why += "; the one that was there is kept as " + e.Name
+		}
+		return Outcome{Result: Kept, Detail: why}
+	}
+	if !known {
+		return Outcome{Result: Differs, Detail: "it was not captured before the statement that wrote it"}
+	}
+	notes := strings.Join(x.notes[o], "; ")
+	mine, theirs := x.difference(was, now, headDiffers)
+	switch table := slipped(was, now); {
+	case mine != "" && notes != "":
+		return Outcome{Result: Differs, Detail: mine + "; " + notes}
+	case mine != "":
+		return Outcome{Result: Differs, Detail: mine}
+	case theirs != "":
+		return Outcome{Result: Kept, Detail: "another session changed it: " + theirs}
+	case table != "":
+		const how = " in the instant before it was dropped again: UNDROP TABLE brings it up"
+		return Outcome{Result: Kept, Detail: "another session wrote into " + table + how}
+	case x.undone[o] != "":
+		return Outcome{Result: Kept, Detail: "another session " + x.undone[o] + " after ours: it is as before the migration again"}
+	case x.done[o], !was.Exists && x.wrote > 0:
+		return Outcome{Result: Restored, Detail: notes}
+	}
+	return Outcome{Result: Untouched, Detail: notes}
 }
 
 // compareHeads reads the snapshots of tables whose head is not the one to go back to: rows of others above it are as it should
