@@ -45,6 +45,12 @@ func TestReload(t *testing.T) {
 	if got := w.listed(ld).Rows; got != 7 {
 		t.Errorf("the ledger counts %d rows, want 7", got)
 	}
+	w.SQL(t, "INSERT INTO t SELECT id, 'by hand', src FROM t WHERE src LIKE '%c.parquet'")
+	w.mustRun(ld, plan.Options{Reload: true, Path: "p/c*"}, 1, 1)
+	w.wantRows(7)
+	if notes := w.notes(); !strings.Contains(notes, "p/c.parquet: 2 rows have its name, and it brought 1: all of them make place") {
+		t.Errorf("got %s, want a word about rows that no load brought", notes)
+	}
 	w.SQL(t, "DELETE FROM t WHERE src LIKE '%a.parquet' AND id < 103")
 	_, err := w.run(ld, plan.Options{Reload: true, Path: "p/a*"})
 	w.wantExit(err, exit.Check, "column src finds fewer rows of theirs than there were")

@@ -67,7 +67,8 @@ func kept(st string) bool {
 }
 
 // same reports whether the listed object is the one that was. The engine keeps 7 characters of an etag; a store without etags is
-// compared by time, to the second (a HEAD gives no more). With an etag the time says nothing: the same bytes put again keep it.
+// compared by time, to the second (a HEAD gives no more). With an etag the time says nothing: the same bytes put again keep it. Where there
+// never was either, as by HTTP may be, the size is all that there is to know.
 func (o object) same(was object) bool {
 	if o.size != was.size {
 		return false
@@ -75,7 +76,10 @@ func (o object) same(was object) bool {
 	if o.etag != "" && was.etag != "" {
 		return strings.HasPrefix(o.etag, was.etag)
 	}
-	return !o.mtime.IsZero() && !was.mtime.IsZero() && o.mtime.Unix() == was.mtime.Unix()
+	if o.mtime.IsZero() || was.mtime.IsZero() {
+		return o.etag == was.etag && o.mtime.Equal(was.mtime)
+	}
+	return o.mtime.Unix() == was.mtime.Unix()
 }
 
 // asRecorded is a file as the engine recorded it; the whole etag where it is still there.

@@ -17,3 +17,27 @@ func TestOrder(t *testing.T) {
 		}
 	}
 }
+
+// What is known of a file says whether it is the one that was; where its server tells nothing but its size, the size does.
+func TestSameObject(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_700_000_000, 5_000)
+	for _, tt := range []struct {
+		is, was object
+		same    bool
+	}{
+		{object{1, `"abcdefgh"`, at}, object{1, `"abcdef`, at.Add(time.Hour)}, true},
+		{object{1, `"abcdefgh"`, at}, object{1, `"xbcdef`, at}, false},
+		{object{2, "a", at}, object{1, "a", at}, false},
+		{object{1, "", at}, object{1, "a", at.Truncate(time.Second)}, true},
+		{object{1, "", at}, object{1, "", at.Add(time.Second)}, false},
+		{object{1, "", time.Time{}}, object{1, "", time.Time{}}, true},
+		{object{2, "", time.Time{}}, object{1, "", time.Time{}}, false},
+		{object{1, "", time.Time{}}, object{1, "a", time.Time{}}, false},
+		{object{1, "", at}, object{1, "", time.Time{}}, false},
+	} {
+		if got := tt.is.same(tt.was); got != tt.same {
+			t.Errorf("%v, was %v: got %v", tt.is, tt.was, got)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
@@ -16,7 +17,8 @@ import (
 
 // deleteOld removes the rows that came from the files, inside the transaction that loads them again. Of a file of which fewer are found
 // than the ledger counts, the others would stay beside the new ones: rows from before the column was there, or changed by somebody. Such
-// files are left out, and the rest is planned again; so are those whose rows have a name that rows of others have too.
+// files are left out, and the rest is planned again; so are those whose rows have a name that rows of others have too. Where more are found
+// than it counts, they go with the others, and that is said.
 func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 	id := sqltext.Ident
 	rows := " FROM " + id(r.j.Database) + "." + id(r.j.Table) + " WHERE " + id(r.j.FilenameColumn) + " IN (" +
@@ -33,7 +35,7 @@ func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 	if err != nil {
 		return err
 	}
-	var short []string
+	var short, more []string
 	for _, f := range files {
 		n := int64(0)
 		for _, name := range r.rowNames(f) {
@@ -42,11 +44,17 @@ func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 		if n < f.Rows || n == 0 && f.Rows == plan.UnknownRows || slices.ContainsFunc(f.Aliases, func(a string) bool { return mixed[a] }) {
 			short = append(short, f.Path)
 			r.done[f.Path] = true
+		} else if f.Rows > 0 && n > f.Rows {
+			more = append(more, fmt.Sprintf("%s: %s its name, and it brought %s: all of them make place", f.Path,
+				event.Number(n, "row has", "rows have"), event.Count(f.Rows)))
 		}
 	}
 	if len(short) > 0 {
 		r.kept = append(r.kept, short...)
 		return errAgain{fmt.Errorf("column %s does not tell the rows of %s", r.j.FilenameColumn, fault.Some(short, 3))}
+	}
+	for _, text := range more {
+		r.cfg.Sink(event.Note{Level: event.Warn, Text: "load " + r.j.Name + ": " + text})
 	}
 	_, err = r.Work.Exec(ctx, databend.Statement{SQL: "DELETE" + rows})
 	return err
