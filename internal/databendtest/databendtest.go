@@ -1,4 +1,4 @@
-// Package databendtest gives tests a real Databend engine, an S3 store and a fresh database.
+// Package databendtest gives tests a real Databend engine, an S3 store, a fresh database, and a project's folder about it.
 //
 // One embedded engine serves a test binary and ends with it; a test that changes the account's settings starts one of its own
 // (Start). DBCTL_TEST_DSN, with DBCTL_TEST_S3_ENDPOINT, _BUCKET, _KEY and

@@ -1,4 +1,4 @@
-// Package golden holds files of the repository to what the code makes: the pages of docs/ that are written from it, and expected output.
+// Package golden holds files of the repository to what the code makes: pages of docs/ written from it, expected output, tables of refusals.
 // `go test PACKAGE -update` writes them as they are now. Tests alone use it.
 package golden
 
