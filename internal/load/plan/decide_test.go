@@ -41,3 +41,23 @@ func TestSameObject(t *testing.T) {
 		}
 	}
 }
+
+// A file that the engine remembers under the end of a name is this one only where size and time are: a size alone is no evidence.
+func TestRememberedElsewhere(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_700_000_000, 0)
+	for _, tt := range []struct {
+		remembered, listed object
+		want               string
+	}{
+		{object{10, "", at}, object{10, "", at}, "a/x.csv"},
+		{object{10, "", at}, object{10, "", at.Add(time.Second)}, ""},
+		{object{10, "", time.Time{}}, object{10, "", time.Time{}}, ""},
+	} {
+		m := memory{objects: map[key]object{}, names: map[key][]string{}}
+		m.note(key{0, "a/x.csv"}, tt.remembered)
+		if got, _ := m.elsewhere(key{0, "x.csv"}, "s3://b/a/", tt.listed); got != tt.want {
+			t.Errorf("%v, remembered %v: got %q, want %q", tt.listed, tt.remembered, got, tt.want)
+		}
+	}
+}
