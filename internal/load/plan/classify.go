@@ -67,8 +67,7 @@ func kept(st string) bool {
 }
 
 // same reports whether the listed object is the one that was. The engine keeps 7 characters of an etag; a store without etags is
-// compared by time, to the second (a HEAD gives no more). With an etag the time says nothing: the same bytes put again keep it. Where there
-// never was either, as by HTTP may be, the size is all that there is to know.
+// compared by time, to the second (a HEAD gives no more). With an etag the time says nothing: the same bytes put again keep it.
 func (o object) same(was object) bool {
 	if o.size != was.size {
 		return false
@@ -76,11 +75,11 @@ func (o object) same(was object) bool {
 	if o.etag != "" && was.etag != "" {
 		return strings.HasPrefix(o.etag, was.etag)
 	}
-	if o.mtime.IsZero() || was.mtime.IsZero() {
-		return o.etag == was.etag && o.mtime.Equal(was.mtime)
-	}
-	return o.mtime.Unix() == was.mtime.Unix()
+	return !o.mtime.IsZero() && !was.mtime.IsZero() && o.mtime.Unix() == was.mtime.Unix()
 }
+
+// bare reports whether nothing but the size is known of it, as by HTTP may be.
+func (o object) bare() bool { return o.etag == "" && o.mtime.IsZero() }
 
 // asRecorded is a file as the engine recorded it; the whole etag where it is still there.
 func (s seen) asRecorded() File {
@@ -99,7 +98,8 @@ func classify(s seen) (f File, engine bool) {
 	// Databend knows a path, not its stage: a record may be of another stage's file.
 	theirs := remembered && o.state == ledger.FileLoaded && g.state == "" && o.object.size == h.size && strings.HasPrefix(o.etag, h.etag)
 	ours := remembered && !theirs
-	asRemembered, asKnown := ours && l.same(h), l.same(g.object)
+	asRemembered := ours && l.same(h)
+	asKnown := l.same(g.object) || l.size == g.size && l.bare() && g.bare() // it will never be known better
 	past := asRemembered && (g.state == "" || g.state == ledger.FileFailed || g.state == ledger.FileLoaded && !asKnown ||
 		g.state == ledger.FileEmptied && (!asKnown || g.source == ledger.SourceCleared))
 	engine = ours && h.size > 0 && (g.state == "" || past)

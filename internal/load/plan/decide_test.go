@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 func TestOrder(t *testing.T) {
@@ -18,7 +20,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// What is known of a file says whether it is the one that was; where its server tells nothing but its size, the size does.
+// What is known of a file says whether it is the one that was.
 func TestSameObject(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1_700_000_000, 5_000)
@@ -31,7 +33,7 @@ func TestSameObject(t *testing.T) {
 		{object{2, "a", at}, object{1, "a", at}, false},
 		{object{1, "", at}, object{1, "a", at.Truncate(time.Second)}, true},
 		{object{1, "", at}, object{1, "", at.Add(time.Second)}, false},
-		{object{1, "", time.Time{}}, object{1, "", time.Time{}}, true},
+		{object{1, "", time.Time{}}, object{1, "", time.Time{}}, false},
 		{object{2, "", time.Time{}}, object{1, "", time.Time{}}, false},
 		{object{1, "", time.Time{}}, object{1, "a", time.Time{}}, false},
 		{object{1, "", at}, object{1, "", time.Time{}}, false},
@@ -58,6 +60,26 @@ func TestRememberedElsewhere(t *testing.T) {
 		m.note(key{0, "a/x.csv"}, tt.remembered)
 		if got, _ := m.elsewhere(key{0, "x.csv"}, "s3://b/a/", tt.listed); got != tt.want {
 			t.Errorf("%v, remembered %v: got %q, want %q", tt.listed, tt.remembered, got, tt.want)
+		}
+	}
+}
+
+// Where a server tells nothing but the sizes of files, that is all there is to know of one that the ledger has. What the engine remembers
+// under its path may be another host's.
+func TestFilesOfBareSizes(t *testing.T) {
+	t.Parallel()
+	bare, known := object{size: 10}, word{object: object{size: 10}, state: ledger.FileLoaded, source: ledger.SourceDBCTL, rows: 1}
+	for _, tt := range []struct {
+		seen seen
+		want State
+	}{
+		{seen{here: true, listed: bare, word: known}, Expired},
+		{seen{here: true, listed: bare, word: known, remembered: true, recorded: bare}, Loaded},
+		{seen{here: true, listed: object{size: 11}, word: known}, Changed},
+		{seen{here: true, listed: bare, remembered: true, recorded: bare}, Changed},
+	} {
+		if f, _ := classify(tt.seen); f.State != tt.want {
+			t.Errorf("%+v: got %s, want %s", tt.seen, f.State, tt.want)
 		}
 	}
 }

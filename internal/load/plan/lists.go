@@ -177,9 +177,6 @@ func (m memory) note(k key, o object) {
 // elsewhere is the name under which the engine remembers a listed file that was loaded through a stage over what is above the place, or
 // below it: the end of its URL, with the size, the etag and the time of the file. "" when there is none.
 func (m memory) elsewhere(at key, url string, listed object) (string, object) {
-	if listed.mtime.IsZero() { // a size alone is no evidence
-		return "", object{}
-	}
 	for _, name := range m.names[key{at.plan, path.Base(at.path)}] {
 		was := m.objects[key{at.plan, name}]
 		if strings.HasSuffix("/"+url+at.path, "/"+name) && listed.same(was) && listed.mtime.Unix() == was.mtime.Unix() {
