@@ -99,8 +99,8 @@ func (d *drafter) delimiter(ctx context.Context, format string) (string, error) 
 	if d.typ != "CSV" {
 		return "", nil
 	}
-	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT $1, $2 FROM " + d.j.At(d.sample[0]) + " (FILE_FORMAT=>" +
-		sqltext.Quote(format) + ") LIMIT 1"})
+	sql := "SELECT $1, $2 FROM " + d.j.At(d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"
+	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: sql})
 	if err != nil || len(res.Rows) == 0 || res.Rows[0][1].Valid {
 		return "", fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
 	}

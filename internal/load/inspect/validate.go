@@ -119,8 +119,8 @@ func (r *Inspector) unfilled(columns []plan.Column) (must bool) {
 			must = true
 			continue
 		}
-		r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: column %s of %s is not filled: it stays NULL", r.Load.Name, c.Name,
-			r.Load.Target)})
+		text := fmt.Sprintf("load %s: column %s of %s is not filled: it stays NULL", r.Load.Name, c.Name, r.Load.Target)
+		r.Sink(event.Note{Level: event.Warn, Text: text})
 	}
 	return must
 }
@@ -143,8 +143,8 @@ func (r *Inspector) fills(ctx context.Context, files []plan.File) error {
 
 // schema is a Parquet file's columns and their types.
 func (r *Inspector) schema(ctx context.Context, f plan.File) (map[string]string, error) {
-	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT column_name, type FROM INFER_SCHEMA(location=>" +
-		r.Load.At(f.Path) + ", file_format=>'PARQUET')"})
+	sql := "SELECT column_name, type FROM INFER_SCHEMA(location=>" + r.Load.At(f.Path) + ", file_format=>'PARQUET')"
+	res, err := r.Work.Query(ctx, databend.Statement{SQL: sql})
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,8 @@ func (l *Planner) questions(plans []*Plan, wants func(scope) bool, one func(scop
 			alike = append(alike, one(q, i)...)
 			joins++
 			for _, folder := range q.prefixes {
-				values = append(values, fmt.Sprintf("(%d, %s, %s, %s)", i, sqltext.Quote(q.place.tableID), sqltext.Literal(q.place.url),
-					sqltext.Literal(folder)))
+				id, url := sqltext.Quote(q.place.tableID), sqltext.Literal(q.place.url)
+				values = append(values, fmt.Sprintf("(%d, %s, %s, %s)", i, id, url, sqltext.Literal(folder)))
 			}
 		}
 	}

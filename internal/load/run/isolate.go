@@ -24,8 +24,9 @@ import (
 // isolate loads what can be loaded of a batch that the engine refused, and finds out why the rest cannot. It returns how many
 // files gave no row.
 func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
-	r.cfg.Sink(event.Note{Level: event.Detail, Text: fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name,
-		event.Plural(int64(len(b.files)), "file"), cause.error)})
+	files := event.Plural(int64(len(b.files)), "file")
+	text := fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name, files, cause.error)
+	r.cfg.Sink(event.Note{Level: event.Detail, Text: text})
 	r.phase("looking for bad files")
 	defer r.phase("")
 	groups := []inspect.Group{{Files: b.files}}

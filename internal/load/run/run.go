@@ -133,9 +133,8 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 		return Result{}, cmp.Or(r.passed(ctx), errors.Join(r.plan.Open(), r.plan.Stopped(o)))
 	}
 	if again := r.plan.Doubled(); o.Force && again > 0 {
-		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: those "+
-			"are twice in "+
-			"%s then; --reload replaces them", j.Name, event.Plural(again, "file"), j.Target)})
+		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: "+
+			"those are twice in %s then; --reload replaces them", j.Name, event.Plural(again, "file"), j.Target)})
 	}
 	if onError, silent := j.LosesLines(); silent {
 		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
