@@ -180,9 +180,14 @@ func TestMistakesInTheText(t *testing.T) {
 		{"id::INT", "nofunction(id)"},
 		{"id::INT", "sum(id)"},
 		{"id::INT", "id::NOTYPE"},
+		{"(TYPE = 'PARQUET')", "(TYPE = CSV, NAN_DISPLAY = 'NN') PATTERN = '.*'"},
+		{"(TYPE = 'PARQUET')", "(TYPE = CSV, FIELD_DELIMITER = 'x') PATTERN = '.*'"},
+		{"(TYPE = 'PARQUET')", "(TYPE = TSV, RECORD_DELIMITER = 'x') PATTERN = '.*'"},
 	} {
-		_, err := w.run(w.load(strings.Replace(copyRows, tt.from, tt.to, 1)), plan.Options{})
+		ld := w.load(strings.Replace(copyRows, tt.from, tt.to, 1))
+		_, err := w.run(ld, plan.Options{})
 		w.wantExit(err, exit.Failed)
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Failed)
 	}
 	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE state='failed'")[0][0]; got != "0" {
 		t.Errorf("got %s files recorded as bad, want 0", got)

@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -33,7 +34,10 @@ func (r *Inspector) Validate(ctx context.Context, planned *plan.Plan) error {
 	must := r.unfilled(columns)
 	left, gone := files, []BadFile(nil)
 	for {
-		err := r.lookAt(ctx, left)
+		err := r.binds(ctx, left)
+		if err == nil {
+			err = r.lookAt(ctx, left)
+		}
 		if err == nil && must {
 			err = r.fills(ctx, left)
 		}
@@ -48,6 +52,20 @@ func (r *Inspector) Validate(ctx context.Context, planned *plan.Plan) error {
 		left = slices.Delete(slices.Clone(left), i, i+1)
 		r.Bad = slices.Clone(gone)
 	}
+}
+
+// binds finds mistakes of the load's text, which the server tells without reading data.
+func (r *Inspector) binds(ctx context.Context, files []plan.File) error {
+	if len(files) == 0 {
+		return nil
+	}
+	_, err := r.Work.Query(ctx, databend.Statement{
+		SQL: "EXPLAIN " + r.Load.SQL(source.Send{Files: plan.Paths(files[:1]), Force: true}), Secrets: r.Secrets,
+	})
+	if err != nil && fault.IsRefusal(err) { // of the file
+		return nil
+	}
+	return err
 }
 
 // lookAt checks files, each schema by itself.
