@@ -255,6 +255,7 @@ func (cat *Catalog) add(rows [][]string) {
 	}
 	for n, e := range cat.Tables {
 		e.Query = queries[n]
+		e.Dead = e.Engine == "VIEW" && len(columns[n]) == 0
 		switch {
 		case !e.derived():
 			e.Columns = columns[n]

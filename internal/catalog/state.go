@@ -90,6 +90,8 @@ type ObjectState struct {
 	Query  string `json:"query,omitempty"` // a view's
 	// List are the columns of a view that has a column list, as the engine reads them: none when it cannot.
 	List []string `json:"list,omitempty"`
+	// Dead says of a view that the engine cannot read it: what it reads is gone.
+	Dead bool `json:"dead,omitempty"`
 	// Gone are the tables of this name that were dropped already, oldest first.
 	Gone []Gone `json:"gone,omitempty"`
 	// Newest is, of a database, the highest id that any database had: a younger one was made since.

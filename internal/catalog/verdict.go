@@ -37,8 +37,12 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 				strings.ToLower(w.Options[stays].Name), w.Object)
 		}
 	case engine == "VIEW":
-		if _, certain := ViewBody(was); !certain && w.Verb == effect.Alter && w.Changes(effect.Text) && followed {
+		_, certain := ViewBody(was)
+		switch reworded := w.Verb == effect.Alter && w.Changes(effect.Text) && followed; {
+		case reworded && !certain:
 			return fmt.Sprintf("Databend keeps the column list of %s in a form that cannot be given again", w.Object)
+		case reworded && was.Dead:
+			return fmt.Sprintf("what %s reads is gone, and Databend takes no text of a view that it cannot read", w.Object)
 		}
 	case engine == "MATERIALIZED_VIEW", engine == "STREAM", was.KeepsNothing():
 	default:

@@ -192,13 +192,44 @@ func TestAfterAScript(t *testing.T) {
 }
 
 // What only the warehouse shows not to be undone is refused before the first write.
+// A view is given another text behind a statement that drops what it reads: of the same migration, whose rollback brings that back first;
+// of an earlier one, after which nothing could give the view its text again.
+func TestViewOfWhatWasDropped(t *testing.T) {
+	t.Parallel()
+	for name, texts := range map[string][]string{
+		"the same migration": {"DROP TABLE root;\nALTER VIEW leaf AS SELECT 3 AS x;\nINSERT INTO nowhere VALUES (1);\n"},
+		"an earlier one":     {"DROP TABLE root;\n", "CREATE TABLE b (x INT);\nALTER VIEW leaf AS SELECT 3 AS x;\nINSERT INTO nowhere VALUES (1);\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.SQL(t, "CREATE TABLE root (x INT)", "CREATE VIEW leaf AS SELECT x FROM root")
+			for i, text := range texts {
+				w.Migration(i+1, text)
+			}
+			err := w.up()
+			var run *RunError
+			var p *PlanError
+			refused := errors.As(err, &p) && p.Kind == plan.Irreversible
+			if !errors.As(err, &run) || run.ExitCode() != 1 || refused != (len(texts) == 2) {
+				t.Errorf("got %v, want exit 1\n%s", err, w.said())
+			}
+			rows := w.SQL(t, "SELECT view_query FROM system.views WHERE database='"+w.Database+"'")
+			if got := fmt.Sprint(rows, w.tables()); !strings.Contains(got, ".root]") || strings.Contains(got, "]b") {
+				t.Errorf("left %s", got)
+			}
+		})
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	db := w.Database
 	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f") })
 	w.SQL(t, "CREATE TABLE m (x INT) ENGINE=MEMORY", "INSERT INTO m VALUES (1)", "CREATE TABLE a (x INT)", "CREATE FILE FORMAT "+db+"_f TYPE=CSV",
-		"CREATE TABLE gone (x INT)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone", "CREATE VIEW v (one, two) AS SELECT 1, 2", "CREATE VIEW former (one) AS SELECT 1", "ALTER TABLE former RENAME TO latter", "CREATE VIEW broken (`one, two`, three) AS SELECT 1, 2")
+		"CREATE TABLE gone (x INT)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone", "CREATE VIEW v (one, two) AS SELECT 1, 2", "CREATE VIEW former (one) AS SELECT 1", "ALTER TABLE former RENAME TO latter", "CREATE VIEW broken (`one, two`, three) AS SELECT 1, 2",
+		"CREATE TABLE base (x INT)", "CREATE VIEW dead AS SELECT x FROM base", "DROP TABLE base", "CREATE TABLE root (x INT)", "CREATE VIEW leaf AS SELECT x FROM root")
 	w.Migration(1, "CREATE STAGE "+db+"_s;\n")
 	w.must(w.up())
 	w.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
@@ -216,6 +247,8 @@ func TestVerdicts(t *testing.T) {
 		"a list of columns":        {"ALTER VIEW v AS SELECT 3;\n" + then, "", ""},
 		"a renamed view's":         {"ALTER VIEW latter AS SELECT 3;\n" + then, plan.Irreversible, "column list"},
 		"a list nobody can read":   {"ALTER VIEW broken AS SELECT 3;\n" + then, plan.Irreversible, "column list"},
+		"a view of nothing":        {"ALTER VIEW dead AS SELECT 3 AS x;\n" + then, plan.Irreversible, "is gone"},
+		"its root goes with it":    {"DROP TABLE root; ALTER VIEW leaf AS SELECT 3 AS x;\n" + then, "", ""},
 		"ALTER VIEW on a table":    {"ALTER VIEW a AS SELECT 1 AS x;\n" + then, plan.Irreversible, "is a table"},
 		"a stage's format":         {"ALTER STAGE " + db + "_s SET FILE_FORMAT=(TYPE=TSV);\n" + then, plan.Irreversible, "keeps its own files"},
 		"a stage's comment":        {"ALTER STAGE " + db + "_s SET COMMENT='URL';\n" + then, "", ""},

@@ -167,6 +167,14 @@ func (s *Step) Unshown(w effect.Write, judged, now catalog.ObjectState) bool {
 		w.Verb != effect.Create && w.Verb != effect.CreateNew && now.Definition() != judged.Definition()
 }
 
+// Unreadable refuses to give another text to a view that the engine cannot read by now: it would not take the one that it has again.
+func (s *Step) Unreadable(st Statement, w effect.Write, now catalog.ObjectState, followed bool) error {
+	if why := catalog.Unheld(now, w, followed); why != "" && now.Dead && !s.Consents.Irreversible {
+		return irreversibleError(*s, st, why)
+	}
+	return nil
+}
+
 // Overtaken refuses a write of an object that another session made or changed while the run was under way, and that could not be put
 // back.
 func (s *Step) Overtaken(st Statement, w effect.Write) error {

@@ -226,7 +226,8 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	return Ran{Place: p, At: r.marked.At, Heads: is}, nil
 }
 
-// overtaken refuses the statement at p when it would destroy what another session made, and nothing could bring back.
+// overtaken refuses the statement at p when it would destroy what another session made, and nothing could bring back; or the text of a
+// view that an earlier migration, or another session, has made unreadable. One that reads what a rollback brings back is not lost.
 func (r *Run) overtaken(p place) error {
 	st := r.at(p)
 	touched := r.save.touched(r.plan.Steps)
@@ -236,11 +237,27 @@ func (r *Run) overtaken(p place) error {
 		if !known || touched[w.Object] || r.know.written[w.Object] {
 			continue
 		}
-		if s := &r.plan.Steps[p.Step]; s.Unshown(w, judged, now) {
+		s := &r.plan.Steps[p.Step]
+		if s.Unshown(w, judged, now) {
 			return s.Overtaken(st, w)
+		}
+		if words, err := sqltext.ReadWords(now.Query); err == nil && now.Dead && !mentionsAny(words, touched) {
+			if err := s.Unreadable(st, w, now, r.plan.Atomic || p.Statement+1 < len(s.Statements)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// mentionsAny reports whether a view's text names one of the tables.
+func mentionsAny(words sqltext.Words, objects map[sqltext.Object]bool) bool {
+	for o := range objects {
+		if o.Kind == sqltext.Table && words.Mentions(o.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // find takes what the statement is about to write of tables and grantees, that statements of ours wrote in other parts already, as what
