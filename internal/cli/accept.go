@@ -40,12 +40,7 @@ new text means the same, or that the database was brought in step by hand.`,
 					return usageError("migrate accept: a person's word needs a reason", a.line(args, "--reason", "only a comment was changed"))
 				}
 				return a.migrator(ctx, access{writes: true, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error {
-					for _, v := range versions {
-						if err := m.Accept(ctx, v, *reason); err != nil {
-							return err
-						}
-					}
-					return nil
+					return m.Accept(ctx, versions, *reason)
 				})
 			}
 		},

@@ -127,7 +127,7 @@ func TestDefinitionsThatAreNoMore(t *testing.T) {
 	w.SQL(t, "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=ORC)")
 	try("a stage that a person altered", "ALTER STAGE "+s+" SET FILE_FORMAT=(TYPE=NDJSON);\n", "was changed since")
 	w.Migration(2, connection("second"))
-	w.must(w.migrator(Options{}).Accept(t.Context(), 2, "the key was rotated by hand"))
+	w.must(w.migrator(Options{}).Accept(t.Context(), []int64{2}, "the key was rotated by hand"))
 	try("a key that was edited and accepted", "DROP CONNECTION "+k+";\n", "stood in its file")
 }
 

@@ -63,7 +63,7 @@ func TestNextCommandFindsAnUnfinishedRun(t *testing.T) {
 	if got, want := w.states(), "1 applied, 2 interrupted"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if err := w.migrator(Options{}).Accept(t.Context(), 1, "why"); err == nil || !strings.Contains(err.Error(), "finished first") {
+	if err := w.migrator(Options{}).Accept(t.Context(), []int64{1}, "why"); err == nil || !strings.Contains(err.Error(), "finished first") {
 		t.Errorf("accept: got %v, want it refused until the run is finished", err)
 	}
 	w.must(w.recover(RollBack, ""))

@@ -160,24 +160,27 @@ func interrupted(
 	}
 }
 
-// Accept records the checksums of an edited file as those that were applied.
-func (m *Migrator) Accept(ctx context.Context, version int64, reason string) error {
+// Accept records the checksums of edited files as those that were applied: of all of them, or of none.
+func (m *Migrator) Accept(ctx context.Context, versions []int64, reason string) error {
 	if reason == "" {
-		return plan.NeedsReason(plan.Edited, version, "accepting an edit")
+		return plan.NeedsReason(plan.Edited, versions[0], "accepting an edit")
 	}
-	return m.record(ctx, func(h state.History) ([]state.Row, []event.Migration, error) {
-		f := m.p.Migration(version)
-		if f == nil {
-			return nil, nil, plan.NoSuchVersion(version)
+	return m.record(ctx, func(h state.History) (rows []state.Row, events []event.Migration, err error) {
+		for _, version := range versions {
+			f := m.p.Migration(version)
+			if f == nil {
+				return nil, nil, plan.NoSuchVersion(version)
+			}
+			v := h.Versions[version]
+			if v.State != journal.Applied {
+				return nil, nil, plan.NotApplied(f)
+			}
+			rows = append(rows, plan.Record(journal.EventAccept, f, reason))
+			events = append(events, event.Migration{
+				Version: version, Name: f.Name, State: journal.Applied, AppliedAt: &v.At, Reason: "accepted: " + reason,
+			})
 		}
-		v := h.Versions[version]
-		if v.State != journal.Applied {
-			return nil, nil, plan.NotApplied(f)
-		}
-		return []state.Row{plan.Record(journal.EventAccept, f, reason)}, []event.Migration{{
-			Version: version, Name: f.Name, State: journal.Applied, AppliedAt: &v.At,
-			Reason: "accepted: " + reason,
-		}}, nil
+		return rows, events, nil
 	})
 }
 
@@ -212,8 +215,12 @@ func (m *Migrator) record(ctx context.Context, make func(state.History) ([]state
 			return plan.LeftUnfinished("dbctl migrate recover", "%s must be finished first", run.Describe(left))
 		}
 		rows, events, err := make(h)
-		if err != nil || len(rows) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(rows) == 0 {
+			m.env.Note(event.Info, "all that is recorded as applied already: nothing was written")
+			return nil
 		}
 		l, err := m.store.Acquire(ctx, state.LockOptions{
 			TTL: m.o.LockTTL, Wait: m.o.LockWait, Run: m.o.Run, Actor: m.o.Actor,
@@ -223,9 +230,7 @@ func (m *Migrator) record(ctx context.Context, make func(state.History) ([]state
 			return err
 		}
 		err = l.Begin(ctx, h, rows...)
-		if rel := l.Release(context.WithoutCancel(ctx)); err == nil {
-			err = rel
-		}
+		m.env.NoteHeld(l, l.Release(context.WithoutCancel(ctx)))
 		if errors.Is(err, state.ErrMoved) {
 			select {
 			case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/state/journal"
 )
@@ -109,8 +110,8 @@ func TestRefusals(t *testing.T) {
 	if got, want := w.states(), "2 edited, 3 applied, 4 applied"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	check("accept without a reason", plan.Edited, w.migrator(Options{}).Accept(t.Context(), 2, ""))
-	w.must(w.migrator(Options{}).Accept(t.Context(), 2, "a comment"))
+	check("accept without a reason", plan.Edited, w.migrator(Options{}).Accept(t.Context(), []int64{2}, ""))
+	w.must(w.migrator(Options{}).Accept(t.Context(), []int64{2}, "a comment"))
 	w.must(w.up())
 	w.RemoveMigration(3)
 	check("a hole", plan.Missing, w.up())
@@ -387,5 +388,46 @@ func TestQueryIDs(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("statements by the journal's query ids (-want +got):\n%s", diff)
+	}
+}
+
+// TestLockThatIsNotGivenBack: what was done stays done, and is said to be.
+func TestLockThatIsNotGivenBack(t *testing.T) {
+	t.Parallel()
+	for want, command := range map[string]func(*Migrator) error{
+		"1 migration applied": func(m *Migrator) error { return m.Up(t.Context()) },
+		"accepted: the same":  func(m *Migrator) error { return m.Accept(t.Context(), []int64{1}, "the same") },
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.Migration(1, "CREATE TABLE a (x INT);\n")
+			w.must(w.up())
+			w.Migration(1, "CREATE TABLE a (x INT);\n\n")
+			w.Migration(2, "CREATE TABLE b (x INT);\n")
+			w.Fault(t, databendtest.Fault{Action: "drop_before", Match: "DROP TABLE IF EXISTS `" + w.StateDB + "`.`run_", Times: 1000})
+			if err := command(w.migrator(Options{})); err != nil {
+				t.Errorf("got %v, want what was done to be called so", err)
+			}
+			if got := w.said(); !strings.Contains(got, want) || !strings.Contains(got, "could not be given back") {
+				t.Errorf("got %q, want %q, and that the lock was not given back", got, want)
+			}
+		})
+	}
+}
+
+// TestAcceptAllOrNone refuses one of two versions: the other is not accepted.
+func TestAcceptAllOrNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
+	w.must(w.up())
+	w.Migration(1, "CREATE TABLE a (x INT NULL);\n")
+	w.Migration(2, "CREATE TABLE b (x INT);\n")
+	if err := w.migrator(Options{}).Accept(t.Context(), []int64{1, 2}, "the same"); err == nil || !strings.Contains(err.Error(), "not applied") {
+		t.Errorf("got %v, want version 2 refused", err)
+	}
+	if got := w.states(); got != "1 edited, 2 pending" {
+		t.Errorf("got %q, want nothing accepted", got)
 	}
 }

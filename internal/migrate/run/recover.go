@@ -33,14 +33,12 @@ func recovering(ctx context.Context, env *Env, h state.History, left state.Run, 
 	if err != nil {
 		return err
 	}
+	defer w.release(ctx)
 	x := &recovery{wire: w}
-	if err = x.takeOver(ctx, left.ID); err == nil {
-		err = f(x)
+	if err := x.takeOver(ctx, left.ID); err != nil {
+		return err
 	}
-	if rel := w.release(ctx); err == nil {
-		err = rel
-	}
-	return err
+	return f(x)
 }
 
 // Describe says what an unfinished run was.
@@ -378,5 +376,6 @@ func TakeLock(ctx context.Context, env *Env, h state.History) error {
 	if err != nil {
 		return err
 	}
-	return w.release(ctx)
+	w.release(ctx)
+	return nil
 }

@@ -87,16 +87,12 @@ type begun struct {
 // plan writes, as it was read. It returns *Error, or, before anything was written, why that was so.
 func Execute(
 	ctx context.Context, env *Env, p plan.Plan, h state.History, before Reading, moves LedgerMoves, secrets secret.Set,
-) (err error) {
+) error {
 	w, err := acquire(ctx, env, h, loadsOff(p.Steps, moves))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if rel := w.release(ctx); err == nil {
-			err = rel
-		}
-	}()
+	defer w.release(ctx)
 	r := &Run{wire: w, plan: p, history: h, moves: moves, secrets: secrets, know: newObjects(before), indexed: plan.Indexed(p.Steps)}
 	r.saw(before)
 	if err := r.holdLoadsOff(ctx, before.State); err != nil {

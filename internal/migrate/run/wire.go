@@ -102,12 +102,18 @@ func acquire(ctx context.Context, env *Env, h state.History, writes []string) (*
 	return &wire{Env: env, lock: lock, marks: marks, prefix: databend.NewID()[:24], looks: []look{{server: h.Now, local: h.Read}}}, nil
 }
 
-// release ends the run's sessions and gives the lock back, also when ctx has ended.
-func (w *wire) release(ctx context.Context) error {
+// release ends the run's sessions and gives the lock back, also when ctx has ended. That it cannot changes nothing of what the run did.
+func (w *wire) release(ctx context.Context) {
 	w.dropWork()
-	err := w.lock.Release(context.WithoutCancel(ctx))
+	w.NoteHeld(w.lock, w.lock.Release(context.WithoutCancel(ctx)))
 	_ = w.marks.Close()
-	return err
+}
+
+// NoteHeld tells that a lock could not be given back.
+func (e *Env) NoteHeld(lock *state.Lock, err error) {
+	if err != nil {
+		e.Note(event.Warn, "the lock could not be given back; it is free %s after this: %s", lock.TTL(), err)
+	}
 }
 
 // openWork opens the session of the migrations' own statements, with the settings that a run relies on.
