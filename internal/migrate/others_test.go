@@ -304,3 +304,31 @@ func TestOthersAfterOurs(t *testing.T) {
 		return fmt.Sprint(tt)
 	})
 }
+
+// TestOthersDuringTheRestore lets another session change what is to be put back while the rollback waits for writers: it stays.
+func TestOthersDuringTheRestore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := w.Database + "_f"
+	t.Cleanup(func() { w.SQL(t, "DROP FUNCTION IF EXISTS "+f) })
+	w.SQL(t, "CREATE TABLE t (x INT)", "INSERT INTO t VALUES (1)", "CREATE TABLE u (x INT)", "CREATE VIEW v AS SELECT 6 AS x")
+	w.Migration(1, "CREATE FUNCTION "+f+" AS (a) -> a + 8;\nALTER TABLE u SET OPTIONS (row_per_block = 8000);\nALTER VIEW v AS SELECT 8 AS x;\nUPDATE t SET x = 8 WHERE true;\nINSERT INTO nowhere VALUES (1);\n")
+	g := newGrave(0, false)
+	once := sync.OnceFunc(func() {
+		w.SQL(t, "CREATE OR REPLACE FUNCTION "+f+" AS (a) -> a + 7", "ALTER TABLE u SET OPTIONS (row_per_block = 7000)", "ALTER VIEW v AS SELECT 7 AS x")
+	})
+	g.hook = func(text string) {
+		if strings.Contains(text, "from system.processes") {
+			once()
+		}
+	}
+	w.through(g)
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 4 {
+		t.Errorf("got %v, want exit 4: theirs is kept\n%s", err, w.said())
+	}
+	got := fmt.Sprint(w.SQL(t, "SELECT "+f+"(0)", "SELECT x FROM v"), w.SQL(t, "SELECT x FROM t"), w.SQL(t, "SELECT table_option FROM system.tables WHERE name='u' AND database='"+w.Database+"'"))
+	if strings.Contains(got, "8") || !strings.Contains(got, "7000") || !strings.Contains(fmt.Sprint(w.SQL(t, "SELECT "+f+"(0)")), "7") {
+		t.Errorf("got %s, want ours gone and theirs kept", got)
+	}
+}

@@ -2,6 +2,7 @@ package savepoint
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -66,8 +67,27 @@ func (x *restorer) databases() error {
 		}
 		x.done[o] = true
 	}
-	if x.wrote > began {
-		return x.read()
+	if x.wrote == began {
+		return nil
+	}
+	if err := x.read(); err != nil {
+		return err
+	}
+	return x.giveDatabasesBack(scope)
+}
+
+// giveDatabasesBack is giveBack of databases: what is under the name of another's id was renamed in its place.
+func (x *restorer) giveDatabasesBack(scope []sqltext.Object) error {
+	for _, o := range scope {
+		for n, e := range maps.Clone(x.live.Databases) {
+			if !strings.HasPrefix(n, catalog.ParkedPrefix) || !strings.HasSuffix(n, "_"+o.Name) || n == catalog.ParkedName(e.ID)+"_"+o.Name {
+				continue
+			}
+			x.hold(o, "another session made database %s under this name", e.ID)
+			if err := x.only(o, x.renameDatabase(e, o.Name)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -39,13 +39,6 @@ func (x *restorer) definitions() error {
 			}
 		}
 	}
-	unread := slices.ContainsFunc(tables, func(n catalog.Name) bool { return x.live.Tables[n].Unread })
-	if x.stale || unread { // FLASHBACK mends what makes system.constraints fail
-		if err := x.read(); err != nil {
-			return err
-		}
-		tables = slices.DeleteFunc(tables, func(n catalog.Name) bool { return x.live.Tables[n] == nil })
-	}
 	for _, n := range tables {
 		was, now := x.r.Before[n.Object()], x.live.Tables[n]
 		before := x.wrote

@@ -49,9 +49,15 @@ func (x *restorer) bury() error {
 			continue
 		}
 		if g, _, _ := x.r.WasGone(e.ID); g.Head != "" && len(x.r.Touched[e.ID]) > 0 {
-			if err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", e.Place().SQL(), sqltext.Quote(g.Head)); err != nil {
+			err := x.flashback(&work{was: catalog.ObjectState{Object: e.Object, ID: e.ID}, base: g.Head, at: e.Place()})
+			if catalog.Refused(err) {
+				x.hold(e.Place().Object(), "it had been dropped before, and cannot be taken back to what it was: %s", catalog.Message(err))
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("flash %s back: %w", e.Place(), err)
 			}
+			e = x.live.Tables[e.Place()] // it may have been looked at again
 		}
 		if err := x.only(home.Object(), x.rename(e.Place(), home.Table)); err != nil {
 			return err

@@ -93,7 +93,7 @@ func (x *restorer) unindex(w *work) (bool, error) {
 		if i.Type != "AGGREGATING" || x.unblocked[i.Name] {
 			continue
 		}
-		x.unblocked[i.Name], x.stale, dropped = true, true, true
+		x.unblocked[i.Name], dropped = true, true
 		if err := x.dropIndex(w.at, i); err != nil {
 			return false, err
 		}
@@ -108,7 +108,6 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 	if err != nil || e == nil {
 		return false, err
 	}
-	x.stale = true
 	for _, i := range e.Indexes {
 		if !says(message, i.Name) {
 			continue

@@ -27,6 +27,9 @@ func (x *restorer) names() error {
 			return err
 		}
 	}
+	if err := x.giveBack(); err != nil {
+		return err
+	}
 	for _, n := range movable {
 		id := x.r.Wanted(n)
 		if id == "" || x.live.ByID(id) != nil {
@@ -110,6 +113,35 @@ func (x *restorer) vacate(n catalog.Name) error {
 		return x.rename(n, catalog.ChangedName(e.ID)) // tells it to the next restore, should this one be killed
 	}
 	return x.rename(n, catalog.ParkedName(e.ID))
+}
+
+// giveBack gives its name back to what another session put in the place of ours between the look that found ours and the renaming.
+func (x *restorer) giveBack() error {
+	if len(x.from) == 0 {
+		return nil
+	}
+	var places []sqltext.Object
+	for id := range x.from {
+		places = append(places, x.live.ByID(id).Object)
+	}
+	cat, err := catalog.Read(x.ctx, x.c, places, nil)
+	if err != nil {
+		return err
+	}
+	for id, n := range x.from {
+		e := x.live.ByID(id)
+		is := cat.Tables[e.Place()]
+		if is == nil || is.ID == id {
+			continue
+		}
+		delete(x.from, id)
+		x.hold(n.Object(), "another session made a %s under this name", strings.ToLower(is.DropWord()))
+		x.live.Tables[e.Place()] = is
+		if err := x.only(n.Object(), x.rename(e.Place(), n.Table)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mayMove reports whether the wrong object at n is there by our doing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
@@ -30,7 +31,7 @@ type restorer struct {
 	unblocked map[string]bool              // indexes and constraints that were dropped because they stood in the way of a FLASHBACK
 	undone    map[sqltext.Object]string    // objects that are as before again, over what another session did: what
 	failed    map[sqltext.Object]string    // objects about which the server refused a statement
-	stale     bool                         // indexes and constraints were changed since they were read
+	looked    time.Time                    // when live was read
 	chains    map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
 	drained   bool                         // statements that began before the fence are over
 	undrops   map[string]bool              // ids that UNDROP brought up on the way to another: to be dropped again
@@ -78,6 +79,7 @@ func (x *restorer) steps() error {
 		{"restore content", x.content},
 		{"drop what had been dropped", x.bury},
 		{"restore names", x.place},
+		{"read what is there again", x.again},
 		{"look for copied files", x.copied},
 		{"restore definitions", x.definitions},
 		{"restore owners", x.owners},
@@ -150,11 +152,12 @@ func databasesOf(objects []sqltext.Object) []string {
 // read looks at the live catalogue: everything in scope, by name, and every table of its databases, by id.
 func (x *restorer) read() error {
 	objects := x.r.Scope()
+	asked := time.Now()
 	cat, err := catalog.Read(x.ctx, x.c, x.withAside(objects), databasesOf(objects))
 	if err != nil {
 		return err
 	}
-	x.live = cat
+	x.live, x.looked = cat, asked
 	if err := x.async(); err != nil {
 		return err
 	}
@@ -170,6 +173,16 @@ func (x *restorer) read() error {
 		}
 	}
 	return nil
+}
+
+// again reads once more what others may have changed while the moves and the wait for writers took their time, FLASHBACK with them: what
+// has no history is judged by how it is now.
+func (x *restorer) again() error {
+	const fresh = 500 * time.Millisecond
+	if !x.drained && time.Since(x.looked) < fresh {
+		return nil
+	}
+	return x.read()
 }
 
 // async tells which indexes are ASYNC: as they were, where no reached statement made one of that name.
