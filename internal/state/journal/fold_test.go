@@ -26,7 +26,7 @@ func TestTheServersFoldIsOurs(t *testing.T) {
 	if err := db.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(6) {
+	for seed := range uint64(8) {
 		env.SQL(t, "TRUNCATE TABLE "+db.Name(store.JournalTable))
 		r := rand.New(rand.NewPCG(seed, 7))
 		var rows []Row

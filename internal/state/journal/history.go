@@ -250,7 +250,7 @@ func sortRows(rows []Row) []Row {
 	})
 	rows = slices.DeleteFunc(rows, func(r Row) bool {
 		switch r.Event {
-		case EventBegin, EventPlan, EventRecapture, EventSnapshot, EventUnsupported, EventSchema:
+		case EventBegin, EventPlan, EventRecapture, EventSnapshot, EventSchema:
 			return false
 		}
 		return taken[r.Run]
