@@ -42,10 +42,8 @@ func (x *restorer) definitions() error {
 	for _, n := range tables {
 		was, now := x.r.Before[n.Object()], x.live.Tables[n]
 		before := x.wrote
-		for _, step := range []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{
-			x.clusterKeyOfEmpty, x.options, x.indexes,
-			x.constraints,
-		} {
+		steps := []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{x.clusterKeyOfEmpty, x.options, x.indexes, x.constraints}
+		for _, step := range steps {
 			if err := x.only(n.Object(), step(n, was, now)); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
@@ -78,9 +76,9 @@ func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.
 	if was.Comment != "" {
 		comment = " COMMENT = " + sqltext.Quote(was.Comment)
 	}
-	err := x.exec("CREATE OR REPLACE STREAM %s ON TABLE %s AT (SNAPSHOT => %s) APPEND_ONLY = %t%s", n.SQL(), was.Facts["on table"],
-		sqltext.Quote(at),
-		strings.Contains(strings.ToLower(was.Facts["mode"]), "append"), comment)
+	appends := strings.Contains(strings.ToLower(was.Facts["mode"]), "append")
+	err := x.exec("CREATE OR REPLACE STREAM %s ON TABLE %s AT (SNAPSHOT => %s) APPEND_ONLY = %t%s",
+		n.SQL(), was.Facts["on table"], sqltext.Quote(at), appends, comment)
 	if catalog.Refused(err) {
 		x.note(was.Object, "it cannot be put back to where it was: %s", catalog.Message(err))
 		return nil

@@ -351,18 +351,20 @@ func ledgerNotes(l *lineage.Lineage, all warehouse, files map[string]int64, carr
 			continue
 		}
 		many := event.Plural(n, "loaded file")
+		var becomes string
 		switch {
 		case carried[o]:
-			out = append(out, fmt.Sprintf("table %s is rebuilt from its own rows: its ledger goes along, %s", display(o), many))
+			becomes = "is rebuilt from its own rows: its ledger goes along, " + many
 		case !f.Same && len(f.Rows) == 0 && !f.Filled:
-			out = append(out, fmt.Sprintf("table %s comes back empty: the next load takes its %s again", display(o), many))
+			becomes = "comes back empty: the next load takes its " + many + " again"
 		case !f.Same:
-			out = append(out, fmt.Sprintf("table %s becomes another table, with other rows: the ledger does not know from which of its %s",
-				display(o), many))
+			becomes = "becomes another table, with other rows: the ledger does not know from which of its " + many
 		case !slices.Contains(f.Rows, l.Former(o)):
-			out = append(out, fmt.Sprintf("table %s is emptied: the next load takes none of its %s again; dbctl load NAME --mark new makes it",
-				display(o), many))
+			becomes = "is emptied: the next load takes none of its " + many + " again; dbctl load NAME --mark new makes it"
+		default:
+			continue
 		}
+		out = append(out, "table "+display(o)+" "+becomes)
 	}
 	return out
 }
