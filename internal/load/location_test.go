@@ -157,6 +157,38 @@ func TestLocationWhoseStageGoes(t *testing.T) {
 	}
 }
 
+// Another checkout may read another location by a load of the same name, while this one loads.
+func TestLocationOfAnotherCheckout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld, other := w.fromURI("p/", castRows), w.fromURI("q/", castRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Put(t, "q/a.parquet", rows(101, 3))
+	planned, done, ended := make(chan bool), make(chan bool), make(chan error)
+	w.beforeFirst("COPY", func() {
+		go func() {
+			ended <- w.with(t.Context(), func(l *Loader) error {
+				_, err := l.Plan(t.Context(), other, plan.Options{})
+				close(planned)
+				<-done
+				return err
+			})
+		}()
+		<-planned
+	})
+	w.mustRun(ld, plan.Options{}, 1, 3)
+	if got := w.SQL(t, "SELECT max(id) FROM t")[0][0]; got != "3" {
+		t.Errorf("loaded up to %s, want 3: it read another location", got)
+	}
+	close(done)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if s := w.ownStages(); len(s) > 0 {
+		t.Errorf("stages are left: %v", s)
+	}
+}
+
 // answering is the address of a store that says no to everything, as AWS does: the store of the tests knows one region and one key.
 func answering(t *testing.T, status int, code, message string) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

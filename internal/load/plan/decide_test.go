@@ -1,10 +1,17 @@
 package plan
 
 import (
+	"database/sql"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
@@ -81,5 +88,34 @@ func TestFilesOfBareSizes(t *testing.T) {
 		if f, _ := classify(tt.seen); f.State != tt.want {
 			t.Errorf("%+v: got %s, want %s", tt.seen, f.State, tt.want)
 		}
+	}
+}
+
+// A stage that was made for the load goes a day later when a killed command left it, and was not of the location that the load reads now.
+func TestLeftStages(t *testing.T) {
+	t.Parallel()
+	at := func(uri string) *source.Load {
+		text := "COPY INTO t FROM '" + uri + "' FILE_FORMAT = (TYPE = CSV)"
+		c, err := copytext.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := source.New(project.Load{Name: "v", Copy: c, Statement: project.Statement{SQL: text}}, "p", "d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	now := time.UnixMicro(1_700_000_000_000_000)
+	made := func(ago time.Duration) databend.Row {
+		micros := sql.NullString{String: strconv.FormatInt(now.Add(-ago).UnixMicro(), 10), Valid: true}
+		return databend.Row{{}, {}, {}, {}, micros}
+	}
+	is, was, new := at("s3://b/is/"), at("s3://b/was/"), at("s3://b/new/")
+	stages := map[string]databend.Row{
+		is.Copy.Stage: made(48 * time.Hour), was.Copy.Stage: made(48 * time.Hour), new.Copy.Stage: made(time.Hour), "dbctl_mine": made(48 * time.Hour),
+	}
+	if got := leftStages(is, stages, now); !slices.Equal(got, []string{was.Copy.Stage}) {
+		t.Errorf("got %v, want %s", got, was.Copy.Stage)
 	}
 }

@@ -42,10 +42,10 @@ SELECT 'table', database, name, to_string(table_id), num_rows, lower(engine), nu
 FROM system.tables WHERE database = {DATABASE} AND name IN ({TABLES})
 UNION ALL`
 
-// placesSQL asks for stages, the engine's memory and the time, behind the tables.
+// placesSQL asks for stages, dbctl's own among them, the engine's memory and the time, behind the tables.
 const placesSQL = `
-SELECT 'stage', '', name, coalesce(url, ''), 0, '', false
-FROM system.stages WHERE name IN ({STAGES})
+SELECT 'stage', '', name, coalesce(url, ''), to_int64(created_on), '', false
+FROM system.stages WHERE name IN ({STAGES}) OR left(name, 6) = 'dbctl_'
 UNION ALL
 SELECT 'memory', '', '', '', to_int64(value), '', false
 FROM system.settings WHERE name = 'load_file_metadata_expire_hours'
@@ -106,13 +106,13 @@ func names(of []string) string {
 func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 	type name [2]string // database, table
 	var base place
-	tables, stages := map[name]databend.Row{}, map[string]string{}
+	tables, stages := map[name]databend.Row{}, map[string]databend.Row{}
 	for _, r := range res.Rows {
 		switch r[0].String {
 		case "table":
 			tables[name{r[1].String, r[2].String}] = r
 		case "stage":
-			stages[r[2].String] = r[3].String
+			stages[r[2].String] = r
 		case "memory":
 			base.memory = time.Duration(session.Number(r[4].String)) * time.Hour
 		case "now":
@@ -130,7 +130,12 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 		p := base
 		if j.Own() {
 			p.url = j.Copy.URI
-		} else if p.url = stages[j.Copy.Stage]; p.url == "" {
+			for _, name := range leftStages(j, stages, base.at) {
+				l.Made("DROP STAGE IF EXISTS " + sqltext.Ident(name))
+			}
+		} else if r, ok := stages[j.Copy.Stage]; ok && r[3].String != "" {
+			p.url = r[3].String
+		} else {
 			p.url = "@" + j.Copy.Stage + "/"
 		}
 		if r, ok := tables[name{j.Database, j.Table}]; ok {
@@ -141,6 +146,16 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 		out[i] = p
 	}
 	return out
+}
+
+// leftStages are those that were made for a load while it read another location, more than a day ago: what made them was killed.
+func leftStages(j *source.Load, stages map[string]databend.Row, now time.Time) (left []string) {
+	for name, r := range stages {
+		if j.OtherStage(name) && now.Sub(moment(r[4].String)) > 24*time.Hour {
+			left = append(left, name)
+		}
+	}
+	return left
 }
 
 // truth reads a BOOLEAN.

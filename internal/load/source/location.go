@@ -11,8 +11,8 @@ import (
 )
 
 // A COPY may read a location of its own. The engine lists nothing but stages, so such a load gets one: made with the keys of now ahead of
-// each plan, dropped when the command ends, and replaced by the next one where that was killed. Its name is the load's, so that no two
-// are ever there. The ledger keeps the location, not the stage.
+// each plan, dropped when the command ends, and replaced by the next one where that was killed. Its name is the load's and the location's:
+// another checkout may read another location by a load of the same name, at the same time. The ledger keeps the location, not the stage.
 
 // Own reports whether the load reads a location of its own.
 func (j *Load) Own() bool { return j.Copy.URI != "" }
@@ -26,6 +26,16 @@ func ownName(project, database, load string) string {
 		return '_'
 	}, strings.ToLower(project+"_"+load))
 	return fmt.Sprintf("dbctl_%s_%08x", plain, crc32.ChecksumIEEE([]byte(project+"\x00"+database+"\x00"+load)))
+}
+
+// stageOf is the name of the stage that is made for a load of one location.
+func (j *Load) stageOf(uri string) string {
+	return fmt.Sprintf("%s_%08x", j.own, crc32.ChecksumIEEE([]byte(uri)))
+}
+
+// OtherStage reports whether a stage was made for this load while it read another location.
+func (j *Load) OtherStage(name string) bool {
+	return strings.HasPrefix(name, j.own+"_") && name != j.stageOf(j.Copy.URI)
 }
 
 // MakeStage is the statement that makes the load's own stage; it holds the placeholders of its keys.
