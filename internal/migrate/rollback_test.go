@@ -168,6 +168,33 @@ func TestMadeAnewByTheNextMigration(t *testing.T) {
 	}
 }
 
+// What is granted on a table goes with it: out of sight, or to another name. That is no other session's doing.
+func TestGrantOnTablesThatMove(t *testing.T) {
+	t.Parallel()
+	for name, up := range map[string]string{
+		"dropped": "DROP TABLE a;\nCREATE TABLE a (z INT)", "swapped": "CREATE TABLE c (z INT);\nALTER TABLE a SWAP WITH c",
+		"renamed": "ALTER TABLE a RENAME TO c;\nGRANT DELETE ON c TO ROLE r_{db};\nCREATE TABLE a (z INT)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			text := func(s string) string { return strings.ReplaceAll(s, "{db}", w.Database) }
+			t.Cleanup(func() { w.SQL(t, text("DROP ROLE r_{db}")) })
+			w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", text("CREATE ROLE r_{db}"), "GRANT SELECT ON a TO ROLE r_"+w.Database)
+			w.Migration(1, text(up+";\nGRANT INSERT ON a TO ROLE r_{db};\nINSERT INTO nowhere VALUES (1);\n"))
+			grants := func() string { return fmt.Sprint(w.SQL(t, text("SELECT grants FROM show_grants('role', 'r_{db}')"))) }
+			before := grants() + w.everything()
+			var run *RunError
+			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
+				t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
+			}
+			if after := grants() + w.everything(); after != before {
+				t.Errorf("got\n%s\nwant\n%s\n%s", after, before, w.said())
+			}
+		})
+	}
+}
+
 // What a script does nobody knows: what the statements after it write is captured again behind it, and goes back to that.
 func TestAfterAScript(t *testing.T) {
 	t.Parallel()

@@ -165,6 +165,19 @@ func TestKindsWithoutHistory(t *testing.T) {
 			nil,
 		},
 		{
+			"privileges while tables move",
+			[]string{
+				"create table g (a int)", "create table h (a int)", "create role Pr", "grant select on g to role Pr", "create function Pf as (x) -> x",
+				"grant usage on udf Pf to role Pr",
+			},
+			[]string{
+				"create function Pg as (x) -> x", "create stage Ps", "grant usage on udf Pg to role Pr", "grant read, write on stage Ps to role Pr",
+				"alter table g rename to i", "grant delete on i to role Pr", "alter table i swap with h", "grant update on h to role Pr",
+				"revoke delete on h from role Pr", "create table g (b int)", "grant insert on g to role Pr",
+			},
+			nil,
+		},
+		{
 			"function of words",
 			[]string{"create function Pf as (x) -> concat(x, ' AS $$ ', '-- \\'')"},
 			[]string{"create or replace function Pf as (x) -> x"},

@@ -28,6 +28,13 @@ func (x *restorer) others() error {
 		}
 	}
 	slices.SortStableFunc(scope, func(a, b sqltext.Object) int { return cmp.Compare(catalog.Rank(a.Kind), catalog.Rank(b.Kind)) })
+	for _, o := range scope { // while it is still there: the privilege would stay behind it
+		if was := x.r.Before[o]; o.Kind == sqltext.Grant && was.Exists && x.live.State(o).Exists {
+			if err := x.only(o, x.revoke(was)); err != nil {
+				return fmt.Errorf("restore %s: %w", o, err)
+			}
+		}
+	}
 	for _, o := range scope {
 		was, now := x.r.Before[o], x.live.State(o)
 		half := x.o.Again && was.Exists && catalog.HalfOf(now, was)
@@ -210,23 +217,14 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 		return err
 	}
 	kind, grantee := catalog.Grantee(was.Object)
+	if was.Kind == sqltext.Grant {
+		if err := x.revoke(was); err != nil {
+			return err
+		}
+	}
 	has, err := catalog.GrantsOf(x.ctx, x.c, kind, grantee)
 	if err != nil {
 		return err
-	}
-	if was.Kind == sqltext.Grant {
-		for _, g := range has {
-			if slices.Contains(was.Grants, g) || owning(g) || !x.r.Gave(was.Object, g) {
-				continue
-			}
-			x.done[was.Object] = true
-			if err := x.exec("%s", catalog.Revoke(g)); err != nil {
-				return err
-			}
-		}
-		if has, err = catalog.GrantsOf(x.ctx, x.c, kind, grantee); err != nil {
-			return err
-		}
 	}
 	for _, g := range was.Grants {
 		// Who owns an object is that object's to say: owners. What a role owned that was dropped went to another.
@@ -235,6 +233,25 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 		}
 		x.done[was.Object] = true
 		if err := x.exec("%s", g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revoke takes back the privileges that reached statements gave to a role or user.
+func (x *restorer) revoke(was catalog.ObjectState) error {
+	kind, grantee := catalog.Grantee(was.Object)
+	has, err := catalog.GrantsOf(x.ctx, x.c, kind, grantee)
+	if err != nil {
+		return err
+	}
+	for _, g := range has {
+		if slices.Contains(was.Grants, g) || owning(g) || !x.r.Gave(was.Object, g) {
+			continue
+		}
+		x.done[was.Object] = true
+		if err := x.exec("%s", catalog.Revoke(g)); err != nil {
 			return err
 		}
 	}

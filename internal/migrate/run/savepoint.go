@@ -79,18 +79,19 @@ func (s *Savepoint) idle(e effect.Effect, touched map[sqltext.Object]bool) bool 
 }
 
 // touched are the objects that statements wrote since, with databases their tables, and with roles and users what they were granted: what
-// they are now is not the state to go back to.
+// they are now is not the state to go back to. What is granted on a table goes with it, to another name or out of sight.
 func (s *Savepoint) touched(steps []plan.Step) map[sqltext.Object]bool {
-	out, databases := map[sqltext.Object]bool{}, map[string]bool{}
+	out, databases, moved := map[sqltext.Object]bool{}, map[string]bool{}, false
 	for _, x := range s.all() {
 		for _, w := range at(steps, x.Place).Effect.Writes {
 			out[w.Object] = true
+			moved = moved || w.Changes(effect.Existence) && w.Verb != effect.Create && w.Verb != effect.CreateNew
 			databases[w.Name] = databases[w.Name] || w.Kind == sqltext.Database
 		}
 	}
 	for _, o := range s.Base.Objects {
 		switch {
-		case o.Kind == sqltext.Table && databases[o.Database], o.Kind == sqltext.Grant && out[catalog.GranteeOf(o.Object)]:
+		case o.Kind == sqltext.Table && databases[o.Database], o.Kind == sqltext.Grant && (moved || out[catalog.GranteeOf(o.Object)]):
 			out[o.Object] = true
 		}
 	}

@@ -406,17 +406,47 @@ func (r *Reach) lastAbout(o sqltext.Object, line string) (last effect.Grant, our
 	return last, ours
 }
 
-// Grants are what reached statements gave to the object, a grantee, and took from it.
+// Grants are what reached statements gave to the object, a grantee, and took from it: on a table that was renamed before, under its
+// earlier name too, under which it is again once it is put back.
 func (r *Reach) Grants(o sqltext.Object) []effect.Grant {
 	var out []effect.Grant
 	for _, i := range r.Written[o] {
 		for _, w := range r.Statements[i].Effect.Writes {
-			if w.Object == o && w.Grant != nil {
-				out = append(out, *w.Grant)
+			if w.Object != o || w.Grant == nil {
+				continue
+			}
+			out = append(out, *w.Grant)
+			if g := *w.Grant; r.formerly(i, &g.On) {
+				out = append(out, g)
 			}
 		}
 	}
 	return out
+}
+
+// formerly turns the name of a table (db.t) at statement i into the one that it had before the first, and reports whether that is another.
+func (r *Reach) formerly(i int, on *string) (renamed bool) {
+	name := func(w effect.Write) string { return w.Database + "." + w.Name }
+	for _, st := range slices.Backward(r.Statements[:i]) {
+		writes := st.Effect.Writes
+		for k, w := range slices.Backward(writes) {
+			if w.Kind != sqltext.Table || name(w) != *on {
+				continue
+			}
+			switch w.Verb {
+			case effect.RenameIn:
+				*on, renamed = name(writes[k-1]), true
+			case effect.Swap:
+				*on, renamed = name(writes[1-k]), true
+			case effect.Create, effect.Replace, effect.Undrop:
+				return renamed
+			case effect.CreateNew, effect.Drop, effect.RenameOut, effect.Alter, effect.WriteData:
+				continue
+			}
+			break
+		}
+	}
+	return renamed
 }
 
 // GrantIn is what a line of a state's Grants says.
