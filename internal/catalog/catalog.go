@@ -324,6 +324,9 @@ func (cat *Catalog) ReadAsync(ctx context.Context, c Conn, tables []sqltext.Obje
 		if err != nil {
 			return fmt.Errorf("read the indexes of %s: %w", o, err)
 		}
+		if len(rows) != 1 || len(rows[0]) < 2 {
+			return fmt.Errorf("read the indexes of %s: SHOW CREATE TABLE has %d rows", o, len(rows))
+		}
 		for _, name := range asyncIndexes(rows[0][1]) {
 			for i := range e.Indexes {
 				e.Indexes[i].Async = e.Indexes[i].Async || strings.EqualFold(e.Indexes[i].Name, name)

@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -204,6 +205,9 @@ func (j *Journal) read(ctx context.Context, chosen func(column) bool, enough []s
 			read = append(read, row)
 			h.token = max(h.token, row.Token)
 		}
+	}
+	if h.Now.IsZero() { // of an answer in which something is missing nothing is certain
+		return History{}, errors.New("read journal: the server's answer has no time")
 	}
 	if enough == nil {
 		h.count = int64(len(read))
