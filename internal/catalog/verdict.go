@@ -13,7 +13,10 @@ import (
 // Unheld says why what a statement writes of an object cannot be undone, as the object was before it; "" when it can. followed says that
 // a statement comes behind it which may fail: a statement that is a migration by itself needs no way back.
 func Unheld(was ObjectState, w effect.Write, followed bool) string {
+	writes := w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter)
 	switch {
+	case writes && w.Kind == sqltext.Table && strings.Contains(w.Name, "/"):
+		return fmt.Sprintf("Databend does not show the snapshots of %s: it takes a slash in a name for a branch", w.Object)
 	case !was.Exists:
 		return ""
 	case w.Changes(effect.Files) && was.Files() > 0:
@@ -46,7 +49,7 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 		}
 	case engine == "MATERIALIZED_VIEW", engine == "STREAM", was.KeepsNothing():
 	default:
-		if w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter) {
+		if writes {
 			return fmt.Sprintf("%s is of engine %s, which keeps no earlier rows", w.Object, engine)
 		}
 	}

@@ -256,7 +256,7 @@ func TestVerdicts(t *testing.T) {
 	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f") })
 	w.SQL(t, "CREATE TABLE m (x INT) ENGINE=MEMORY", "INSERT INTO m VALUES (1)", "CREATE TABLE a (x INT)", "CREATE FILE FORMAT "+db+"_f TYPE=CSV",
 		"CREATE TABLE gone (x INT)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone", "CREATE VIEW v (one, two) AS SELECT 1, 2", "CREATE VIEW former (one) AS SELECT 1", "ALTER TABLE former RENAME TO latter", "CREATE VIEW broken (`one, two`, three) AS SELECT 1, 2",
-		"CREATE TABLE base (x INT)", "CREATE VIEW dead AS SELECT x FROM base", "DROP TABLE base", "CREATE TABLE root (x INT)", "CREATE VIEW leaf AS SELECT x FROM root")
+		"CREATE TABLE `s/l` (x INT)", "CREATE TABLE base (x INT)", "CREATE VIEW dead AS SELECT x FROM base", "DROP TABLE base", "CREATE TABLE root (x INT)", "CREATE VIEW leaf AS SELECT x FROM root")
 	w.Migration(1, "CREATE STAGE "+db+"_s;\n")
 	w.must(w.up())
 	w.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
@@ -280,6 +280,9 @@ func TestVerdicts(t *testing.T) {
 		"a stage's format":         {"ALTER STAGE " + db + "_s SET FILE_FORMAT=(TYPE=TSV);\n" + then, plan.Irreversible, "keeps its own files"},
 		"a stage's comment":        {"ALTER STAGE " + db + "_s SET COMMENT='URL';\n" + then, "", ""},
 		"rows of a memory table":   {"INSERT INTO m VALUES (2);\n", plan.Irreversible, "MEMORY"},
+		"rows behind a slash":      {"INSERT INTO `s/l` VALUES (2);\n" + then, plan.Irreversible, "a slash"},
+		"new rows behind a slash":  {"CREATE TABLE `n/m` (x INT); INSERT INTO `n/m` VALUES (2);\n" + then, plan.Irreversible, "a slash"},
+		"a column behind a slash":  {"ALTER TABLE `s/l` ADD COLUMN y INT;\n" + then, "", ""},
 		"a memory table emptied":   {"TRUNCATE TABLE m;\n", plan.Irreversible, "MEMORY"},
 		"an option that stays":     {"ALTER TABLE a SET OPTIONS (bloom_index_columns='x');\n" + then, plan.Irreversible, "bloom_index_columns"},
 		"a stage with files, ours": {"DROP STAGE " + db + "_s;\n", plan.Irreversible, "1 file"},
