@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -512,4 +514,45 @@ func TestInterruptedBetweenMigrations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever may not look at snapshots could not have rows put back: DML fails ahead of its first row, and the migration goes back whole.
+func TestSnapshotsAreNotShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE b (x INT)", "INSERT INTO b VALUES (1)")
+	before := w.look()
+	cfg := w.Config
+	cfg.Transport = denying("fuse_snapshot(")
+	w.connect(cfg)
+	w.Migration(1, "CREATE TABLE n (x INT);\nINSERT INTO n VALUES (1);\nUPDATE b SET x = 2 WHERE x = 1;\n")
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "Permission denied") {
+		t.Errorf("got %v, want the first INSERT to fail and nothing left\n%s", err, w.said())
+	}
+	if diff := cmp.Diff(before, w.look()); diff != "" {
+		t.Errorf("(-want +got):\n%s\n%s", diff, w.said())
+	}
+}
+
+// denying is a transport through which the server denies every query that has this in it.
+type denying string
+
+func (d denying) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodPost && req.Body != nil {
+		b, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(string(b), string(d)) {
+			answer := `{"id":"` + req.Header.Get("X-DATABEND-QUERY-ID") + `","state":"Failed","data":[],"schema":[],` +
+				`"error":{"code":1063,"message":"Permission denied","detail":""}}`
+			return &http.Response{
+				StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+				Body: io.NopCloser(strings.NewReader(answer)), Request: req,
+			}, nil
+		}
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+	}
+	return http.DefaultTransport.RoundTrip(req)
 }
