@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ UNION ALL`
 // placesSQL asks for stages, dbctl's own among them, the engine's memory and the time, behind the tables.
 const placesSQL = `
 SELECT 'stage', '', name, coalesce(url, ''), to_int64(created_on), '', false
-FROM system.stages WHERE name IN ({STAGES}) OR left(name, 6) = 'dbctl_'
+FROM system.stages WHERE name IN ({STAGES}) OR left(name, {LENGTH}) = {OWN}
 UNION ALL
 SELECT 'memory', '', '', '', to_int64(value), '', false
 FROM system.settings WHERE name = 'load_file_metadata_expire_hours'
@@ -82,7 +83,8 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 		for _, database := range slices.Sorted(maps.Keys(tables)) {
 			query.WriteString(strings.NewReplacer("{DATABASE}", sqltext.Quote(database), "{TABLES}", names(tables[database])).Replace(tablesSQL))
 		}
-		query.WriteString(strings.ReplaceAll(placesSQL, "{STAGES}", names(stages)))
+		query.WriteString(strings.NewReplacer("{STAGES}", names(stages), "{LENGTH}", strconv.Itoa(len(source.OwnPrefix)),
+			"{OWN}", sqltext.Quote(source.OwnPrefix)).Replace(placesSQL))
 		res, err := l.Look.Query(ctx, databend.Statement{SQL: query.String(), Reads: true})
 		out = l.read(res, loads)
 		return err

@@ -17,6 +17,9 @@ import (
 // Own reports whether the load reads a location of its own.
 func (j *Load) Own() bool { return j.Copy.URI != "" }
 
+// OwnPrefix begins the names of all that is made for loads.
+const OwnPrefix = "dbctl_"
+
 // ownName is the name of what is made for a load.
 func ownName(project, database, load string) string {
 	plain := strings.Map(func(r rune) rune {
@@ -25,7 +28,7 @@ func ownName(project, database, load string) string {
 		}
 		return '_'
 	}, strings.ToLower(project+"_"+load))
-	return fmt.Sprintf("dbctl_%s_%08x", plain, crc32.ChecksumIEEE([]byte(project+"\x00"+database+"\x00"+load)))
+	return fmt.Sprintf(OwnPrefix+"%s_%08x", plain, crc32.ChecksumIEEE([]byte(project+"\x00"+database+"\x00"+load)))
 }
 
 // stageOf is the name of the stage that is made for a load of one location.

@@ -131,7 +131,7 @@ func PutBack(ctx context.Context, env *Env, h state.History, left state.Run) err
 func (x *recovery) putBack(ctx context.Context) error {
 	if x.blind {
 		return plan.LeftUnfinished(`look at what its migrations left, mend it, then: dbctl migrate recover --mark-rolled-back --reason "why"`,
-			"run %s was cut off, and how far it came is not known: its marks were dropped, and Databend has forgotten them", x.id)
+			"run %s was cut off, and %s", x.id, forgotten)
 	}
 	if x.over() {
 		x.Note(event.Info, "it had finished: recording that")
@@ -270,13 +270,16 @@ func TakeWord(ctx context.Context, env *Env, h state.History, left state.Run, ap
 	})
 }
 
+// forgotten is why nothing is decided about a run that is blind.
+const forgotten = "how far it came is not known: its marks were dropped, and Databend has forgotten them"
+
 // Resume goes on with the interrupted migration at the statement that is really next, as a run of its own that has the same savepoint.
 // What of the unfinished run comes after that migration is left to the next up.
 func Resume(ctx context.Context, env *Env, h state.History, left state.Run) error {
 	return recovering(ctx, env, h, left, func(x *recovery) error {
 		switch {
 		case x.blind:
-			return noResume("how far it came is not known: its marks were dropped, and Databend has forgotten them")
+			return noResume(forgotten)
 		case left.Partial:
 			return noResume("something of it was put back already")
 		case x.plan.Atomic:
