@@ -12,8 +12,8 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
-// Drain times: a writer that began before the fence is seen in system.processes, but for the instant between its start and
-// its entry there.
+// Drain times. A writer that began before the fence is seen in system.processes, but for the instant between its start and its entry there:
+// the first look comes behind that.
 const (
 	drainLeast = 120 * time.Millisecond
 	drainLook  = 50 * time.Millisecond
@@ -30,7 +30,6 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 	if most <= 0 {
 		most = drainMost
 	}
-	began := time.Now()
 	tables, databases, whole := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range x.parkedDatabases() {
 		whole[strings.TrimPrefix(e.Name, catalog.ParkedName(e.ID)+"_")] = true
@@ -48,40 +47,42 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 			}
 		}
 	}
-	early := map[string]bool{} // statements seen so soon after the fence that they may have begun before it
-	for {
-		passed := time.Since(began)
+	if err := x.pause(drainLeast); err != nil {
+		return false, err
+	}
+	var early map[string]bool // the statements of the first look: each may have begun before the fence
+	for until := time.Now().Add(most); ; {
 		rows, err := catalog.Query(x.ctx, x.c,
 			"select current_query_id, database, to_string(extra_info) from system.processes where extra_info <> ''")
 		if err != nil && !databend.IsCode(err, databend.CodeNoProcesses) {
 			return false, fmt.Errorf("look for running statements: %w", err)
 		}
-		busy := false
+		busy := map[string]bool{}
 		for _, r := range rows {
-			if !mayWrite(r[2], r[1], tables, databases, whole) {
-				continue
+			if (early == nil || early[r[0]]) && mayWrite(r[2], r[1], tables, databases, whole) {
+				busy[r[0]] = true
 			}
-			if passed < drainLeast {
-				early[r[0]] = true
-			}
-			busy = busy || early[r[0]]
 		}
-		switch passed = time.Since(began); {
-		case !busy && passed >= drainLeast:
+		early = busy
+		switch {
+		case len(busy) == 0:
 			x.drained = true // whatever was put aside by now: names frees all names first
 			return true, nil
-		case busy && passed >= most:
+		case time.Now().After(until):
 			return false, nil
 		}
-		pause := drainLook
-		if !busy {
-			pause = drainLeast - time.Since(began)
+		if err := x.pause(drainLook); err != nil {
+			return false, err
 		}
-		select {
-		case <-x.ctx.Done():
-			return false, x.ctx.Err()
-		case <-time.After(pause):
-		}
+	}
+}
+
+func (x *restorer) pause(d time.Duration) error {
+	select {
+	case <-x.ctx.Done():
+		return x.ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 

@@ -268,7 +268,7 @@ func TestHistoryPurged(t *testing.T) {
 	r.again(rep)
 }
 
-// The budget: a capture of 200 objects ≤ 3 requests, a restore of one table ≤ 20, 8 more for each further one.
+// The budget: a capture of 200 objects ≤ 3 requests, a restore of one table ≤ 21, 8 more for each further one.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
