@@ -117,31 +117,29 @@ func (s *Server) Running(ctx context.Context, queryID string) (bool, error) {
 }
 
 // Settle ends the statement with this query id: kills it and waits until it no longer runs, as long as ctx allows. A
-// statement that cannot be killed is waited for. It also ends statements of other processes: a run that was taken over.
+// statement that cannot be killed is waited for; a server that is not heard, no longer than patience.unheard. It also ends statements
+// of other processes: a run that was taken over.
 func (s *Server) Settle(ctx context.Context, queryID string) error {
 	var refused error
+	word := time.Now()
 	for delay := 20 * time.Millisecond; ; delay = min(2*delay, time.Second) {
-		session, err := s.sessionOf(ctx, queryID)
-		if err == nil && session == "" {
+		asked, cancel := context.WithTimeout(ctx, s.patience.unheard)
+		session, err := s.sessionOf(asked, queryID)
+		silent := asked.Err() != nil || IsUnknownOutcome(err)
+		if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindUnreachable {
+			silent = true
+		}
+		if err == nil && session != "" && refused == nil {
+			refused = s.endBy(asked, queryID, session)
+		}
+		cancel()
+		switch {
+		case err == nil && session == "":
 			return nil
-		}
-		if err == nil && refused == nil {
-			if _, kerr := s.ask(ctx, "KILL QUERY "+quote(session)); kerr != nil && !IsCode(kerr, codeUnknownSession) {
-				if e, ok := errors.AsType[*Error](kerr); ok && e.Code != 0 {
-					refused = kerr // it may end by itself
-					s.mu.Lock()
-					c := s.doubtful[queryID]
-					s.mu.Unlock()
-					if c != nil {
-						c.killURI(ctx)
-					}
-				}
-			}
-		}
-		if err != nil && ctx.Err() == nil && !IsUnknownOutcome(err) {
-			if e, ok := errors.AsType[*Error](err); !ok || e.Kind != KindUnreachable {
-				return fmt.Errorf("wait for statement %s to end: %w", queryID, err)
-			}
+		case err == nil:
+			word = time.Now()
+		case ctx.Err() == nil && (!silent || time.Since(word) > s.patience.unheard):
+			return fmt.Errorf("wait for statement %s to end: %w", queryID, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -152,6 +150,22 @@ func (s *Server) Settle(ctx context.Context, queryID string) error {
 		case <-time.After(delay):
 		}
 	}
+}
+
+// endBy kills what a session runs, by KILL, or by the session's own URI where that is refused. It returns the refusal: the statement
+// may end by itself.
+func (s *Server) endBy(ctx context.Context, queryID, session string) error {
+	_, err := s.ask(ctx, "KILL QUERY "+quote(session))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Code == 0 || e.Code == codeUnknownSession {
+		return nil
+	}
+	s.mu.Lock()
+	c := s.doubtful[queryID]
+	s.mu.Unlock()
+	if c != nil {
+		c.killURI(ctx)
+	}
+	return err
 }
 
 // ask runs a question of our own on the control session, which is opened when first needed and after a failure.

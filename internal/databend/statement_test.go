@@ -621,6 +621,39 @@ func TestSettle(t *testing.T) {
 	})
 }
 
+// A server that goes away and does not come back is not waited for without end, whether its port is closed or answers nothing, or a
+// proxy answers in its place.
+func TestSettleGivesUpASilentServer(t *testing.T) {
+	for name, silence := range map[string]func(f *fake){
+		"gone": func(f *fake) { f.Server.Close() },
+		"deaf": func(f *fake) {
+			f.hurt = func(_ http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
+				_, _ = io.Copy(io.Discard, r.Body) // only then is the client's leaving seen
+				<-r.Context().Done()
+			}
+		},
+		"a proxy": func(f *fake) {
+			f.hurt = func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) { w.WriteHeader(http.StatusBadGateway) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFake(t, nil)
+				srv := f.session().srv
+				srv.transport.(*http.Transport).CloseIdleConnections()
+				silence(f)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				start := time.Now()
+				err := srv.Settle(ctx, NewID())
+				if took := time.Since(start); err == nil || ctx.Err() != nil || took > 3*defaultPatience.unheard {
+					t.Errorf("got %v after %s, want an error within %s", err, took, 3*defaultPatience.unheard)
+				}
+			})
+		})
+	}
+}
+
 func TestSettleWaitsForWhatCannotBeKilled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFake(t, (*fakeQuery).wait)

@@ -30,11 +30,12 @@ type patience struct {
 	last    time.Duration // for the last question about a statement that is given up, and for logout and final
 	absent  time.Duration // for a POST that the server knows nothing of: it may still be on its way through a proxy
 	gone    time.Duration // a statement that was ended and no longer runs, but whose answer does not come
+	unheard time.Duration // a server that is not heard while the end of a statement is waited for: it may be starting anew
 }
 
 var defaultPatience = patience{
 	post: 10 * time.Minute, page: time.Minute, silence: 20 * time.Second, last: 5 * time.Second,
-	absent: 1500 * time.Millisecond, gone: 3 * time.Second,
+	absent: 1500 * time.Millisecond, gone: 3 * time.Second, unheard: time.Minute,
 }
 
 // call is one use of the driver: a login, or a statement with all its pages, or a logout. Its context holds it, the transport

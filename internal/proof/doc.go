@@ -3,8 +3,8 @@
 //
 // Between dbctl and the engine stands a proxy on loopback that counts every POST /v1/query. At the k-th it can kill -9 dbctl
 // before the request is forwarded, while the engine executes it, or after the engine's answer; hold the request back until
-// dbctl is long dead; cut the connection before, behind or amid the answer; be slow; answer with a web page or 502; send dbctl a signal, or
-// stop it for a while.
+// dbctl is long dead; cut the connection before, behind or amid the answer; be slow; answer with a web page or 502; go away for good;
+// send dbctl a signal, or stop it for a while.
 //
 //	TestProofMigrate     kinds of migration × up, up --atomic, down, redo, recover × every request × every kind of kill or fault,
 //	                     succeeding and failing in the last statement: what the next command leaves is the state before or the

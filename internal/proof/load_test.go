@@ -276,7 +276,7 @@ func TestProofLoad(t *testing.T) {
 					p.point(t, k, f)
 				})
 			}
-			all := slices.Concat(kills, []fault{killLate}, signals, network)
+			all := slices.Concat(kills, []fault{killLate, gone}, signals, network)
 			if !full {
 				faults := kills
 				if p.uri {

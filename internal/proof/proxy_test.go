@@ -38,6 +38,9 @@ const (
 	webPage    fault = "web-page"
 	badGateway fault = "502"
 
+	// The server has the statement, neither answers it nor takes another connection, and never comes back.
+	gone fault = "gone"
+
 	// Signals, sent before the request is forwarded.
 	interrupt fault = "interrupt"
 	terminate fault = "terminate"
@@ -161,6 +164,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.answer(w, p.forward(ctx, r, body))
 	case dropAnswer:
 		p.forward(ctx, r, body)
+		panic(http.ErrAbortHandler)
+	case gone:
+		_ = p.server.Listener.Close()
+		p.under.Go(func() { p.forward(ctx, r, body) })
+		go p.server.CloseClientConnections() // it waits for this one, too
 		panic(http.ErrAbortHandler)
 	case webPage:
 		w.Header().Set("Content-Type", "text/html")
