@@ -21,6 +21,7 @@ type interrupted struct {
 	save     Savepoint
 	finished []finished
 	next     place // the statement that comes next; in step len(plan.Steps): all are finished
+	back     bool  // its rollback has begun
 	rec      state.Record
 }
 
@@ -88,7 +89,7 @@ func decode(p *project.Project, id string, rec state.Record) (*interrupted, mark
 	for i := range k.From {
 		x.finished = append(x.finished, finished{step: i})
 	}
-	x.next = k.Next
+	x.next, x.back = k.Next, k.Back
 	return x, k, nil
 }
 
@@ -103,14 +104,14 @@ func (s *Savepoint) follow(t trail) {
 // look works out what ran of the group that the last mark covers: all up to the last statement whose evidence is there. One without
 // evidence, and a transaction, may have run.
 func (x *interrupted) look(ctx context.Context, env *Env, k mark) error {
-	if k.Last.before(k.Next) { // no mark was made yet
-		return nil
+	if k.Last.before(k.Next) { // no mark was made yet, or its rollback has begun
+		return x.save.learnOwn(x.plan, x.rec)
 	}
 	steps := x.plan.Steps
 	if len(k.Before) == 0 {
 		for p := k.Next; !k.Last.before(p); p = after(steps, p) {
 			if e := at(steps, p).Effect; e.Class != effect.None || e.Unknown {
-				x.save.Ran = append(x.save.Ran, Ran{Place: p, At: k.At, Heads: k.Heads, maybe: true})
+				x.save.Ran = append(x.save.Ran, Ran{Place: p, At: k.At, Heads: k.Heads, Maybe: true})
 			}
 		}
 		if err := x.save.learnOwn(x.plan, x.rec); err != nil {

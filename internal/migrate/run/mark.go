@@ -28,6 +28,8 @@ type mark struct {
 	trail
 	// Trail is how many parts of the savepoint stand in rows of the journal instead: those of this savepoint with a smaller number.
 	Trail int `json:"trail,omitempty"`
+	// Back says that a rollback to the savepoint has begun: the trail is all that ran or may have, and what is there tells no more of it.
+	Back bool `json:"back,omitempty"`
 }
 
 // trail is what happened since the savepoint began, or a part of it.
@@ -81,9 +83,9 @@ type Ran struct {
 	Done  time.Time         `json:"done,omitzero"`  // not before its end
 	Left  *catalog.State    `json:"left,omitempty"` // what it made of objects without history
 	Heads map[string]string `json:"heads,omitempty"`
-	own   []string          // read from the journal when needed
+	Own   []string          `json:"own,omitempty"` // the snapshots and blocks that are its own, read from the journal when needed
+	Maybe bool              `json:"maybe,omitempty"`
 	id    string            // query id
-	maybe bool
 }
 
 // evidence is that before the statement at p, which the mark covers.

@@ -150,7 +150,7 @@ func (x *recovery) putBack(ctx context.Context) error {
 	if !x.save.empty() {
 		x.Note(event.Info, "putting migration %s back", s.String())
 		var err error
-		if report, err = x.rollBack(ctx, x.plan, x.save, x.finished, x.Secrets, true); err != nil {
+		if report, err = x.rollBack(ctx, &x.interrupted, x.Secrets, true); err != nil {
 			e.Left, e.wayOut = true, x.withoutDatabase(ctx, err)
 			e.Err = fmt.Errorf("put run %s back: %w", x.id, err)
 			return e
@@ -280,7 +280,7 @@ func Resume(ctx context.Context, env *Env, h state.History, left state.Run) erro
 		switch {
 		case x.blind:
 			return noResume(forgotten)
-		case left.Partial:
+		case left.Partial || x.back:
 			return noResume("something of it was put back already")
 		case x.plan.Atomic:
 			return noResume("it was one run under one savepoint")
@@ -293,7 +293,7 @@ func Resume(ctx context.Context, env *Env, h state.History, left state.Run) erro
 
 func (x *recovery) resume(ctx context.Context) error {
 	step := *x.current()
-	if all := x.save.all(); len(all) > 0 && all[len(all)-1].maybe {
+	if all := x.save.all(); len(all) > 0 && all[len(all)-1].Maybe {
 		last := all[len(all)-1].Place
 		return noResume("whether statement %d (%s) ran cannot be seen", last.Statement+1, at(x.plan.Steps, last).Effect.Kind)
 	}

@@ -3,8 +3,10 @@ package run
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,7 +44,7 @@ func (r *Run) failed(ctx context.Context, i int, err error) error {
 		r.Note(event.Warn, "interrupted: putting migration %s back", s.String())
 	}
 	detached := context.WithoutCancel(ctx)
-	report, restoreErr := r.putBack(detached)
+	report, restoreErr := r.putBack(detached, i)
 	e.wayOut = cmp.Or(r.withoutDatabase(detached, e.Err), r.withoutDatabase(detached, restoreErr))
 	e.Outcomes = outcomes(report, s.Version)
 	for _, o := range e.Outcomes {
@@ -107,13 +109,13 @@ func irreversibly(p plan.Plan, save Savepoint) string {
 	return ""
 }
 
-// putBack waits until nothing of ours runs any more, and restores the savepoint.
-func (r *Run) putBack(ctx context.Context) (savepoint.Report, error) {
+// putBack waits until nothing of ours runs any more, and restores the savepoint, after a failure in step i.
+func (r *Run) putBack(ctx context.Context, i int) (savepoint.Report, error) {
 	r.dropWork()
 	if r.save.empty() {
 		return savepoint.Report{}, r.undecided
 	}
-	if n := len(r.save.Ran); n > 0 && r.save.Ran[n-1].maybe && r.save.Ran[n-1].id != "" {
+	if n := len(r.save.Ran); n > 0 && r.save.Ran[n-1].Maybe && r.save.Ran[n-1].id != "" {
 		wait, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		if err := r.Server.Settle(wait, r.save.Ran[n-1].id); err != nil {
@@ -129,7 +131,8 @@ func (r *Run) putBack(ctx context.Context) (savepoint.Report, error) {
 			return savepoint.Report{}, err
 		}
 	}
-	return r.rollBack(ctx, r.plan, r.save, r.finished, r.given, false)
+	x := &interrupted{id: r.ID, plan: r.plan, save: r.save, finished: r.finished, next: place{i, 0}}
+	return r.rollBack(ctx, x, r.given, false)
 }
 
 // given are secrets that were resolved before the first write.
@@ -143,7 +146,7 @@ func (r *Run) given(ctx context.Context, names []string) (secret.Set, error) {
 // learnOwn takes what the journal has of the transactions since the savepoint. One that may have been committed and has no row there was
 // not.
 func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
-	ran := s.all()
+	parts := [][]Ran{s.earlier, s.Ran}
 	for _, row := range rec.Rows {
 		if row.Event != journal.EventSnapshot {
 			continue
@@ -152,37 +155,33 @@ func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
 		if err != nil {
 			return err
 		}
-		for i := range ran {
-			if x := ran[i].Place; x.Step != w.step || x.Statement < w.from || x.Statement > w.last {
-				continue
-			}
-			ran[i].own, ran[i].maybe = w.own, false
-			if ran[i].Heads == nil {
-				ran[i].Heads = map[string]string{}
-			}
-			for id, head := range w.heads {
-				ran[i].Heads[id] = head
+		for _, ran := range parts {
+			for i := range ran {
+				if x := ran[i].Place; x.Step != w.step || x.Statement < w.from || x.Statement > w.last {
+					continue
+				}
+				heads := maps.Clone(w.heads)
+				maps.Copy(heads, ran[i].Heads)
+				maps.Copy(heads, w.heads)
+				ran[i].Own, ran[i].Maybe, ran[i].Heads = w.own, false, heads
 			}
 		}
 	}
 	know := newObjects(Reading{State: s.Base})
-	ran = slices.DeleteFunc(ran, func(x Ran) bool {
+	s.Ran = slices.DeleteFunc(s.Ran, func(x Ran) bool { // one that may have run is the last
 		st := at(p.Steps, x.Place)
-		return x.maybe && st.Effect.DML && (st.Unit != 0 || len(know.fuse(p.Steps, []plan.Statement{st})) > 0)
+		return x.Maybe && st.Effect.DML && (st.Unit != 0 || len(know.fuse(p.Steps, []plan.Statement{st})) > 0)
 	})
-	s.earlier, s.Ran = nil, ran
 	return nil
 }
 
-// rollBack moves everything back to a savepoint, whoever made it. It tries again as long as the server is not heard: every try goes on
-// from what is there. again says that another process may have begun it.
-func (w *wire) rollBack(
-	ctx context.Context, p plan.Plan, save Savepoint, done []finished, secrets plan.Secrets, again bool,
-) (savepoint.Report, error) {
-	reached := save.reached(p.Steps)
+// rollBack moves everything back to the savepoint of a run, whoever made it. It tries again as long as the server is not heard: every try
+// goes on from what is there. again says that another process may have begun it.
+func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secrets, again bool) (savepoint.Report, error) {
+	reached := x.save.reached(x.plan.Steps)
 	var since []plan.Statement
-	for _, f := range done {
-		since = append(since, p.Steps[f.step].Statements...)
+	for _, f := range x.finished {
+		since = append(since, x.plan.Steps[f.step].Statements...)
 	}
 	definitions := plan.NewDefinitions(w.Project, w.Store)
 	o := savepoint.Options{
@@ -194,13 +193,43 @@ func (w *wire) rollBack(
 	w.Sink(event.Progress{
 		What: "rollback", Phase: "putting back what " + event.Plural(int64(len(reached)), "statement") + " did", ETA: -1,
 	})
+	if err := w.markBack(ctx, x); err != nil {
+		return savepoint.Report{}, err
+	}
 	var report savepoint.Report
 	err := w.patiently(ctx, "putting it back", func() (err error) {
-		report, err = savepoint.Restore(ctx, w.guarded(), save.Base, reached, o)
+		report, err = savepoint.Restore(ctx, w.guarded(), x.save.Base, reached, o)
 		o.Again = true
 		return err
 	})
 	return report, err
+}
+
+// markBack journals ahead of a rollback's first write what it puts back: from then on the evidence of what ran goes away with it, and a
+// rollback that is cut off is gone on with from this row. Where the server refuses to write it, the rollback goes on without: then what is
+// there has to tell how far both came.
+func (w *wire) markBack(ctx context.Context, x *interrupted) error {
+	if x.back {
+		return nil
+	}
+	k := mark{
+		From: x.save.From, Next: x.next, Last: place{x.next.Step, x.next.Statement - 1}, Prefix: w.prefix,
+		trail: x.save.trail, Trail: x.save.moved, Back: true,
+	}
+	if k.Later != nil && w.keepable(*k.Later) != nil {
+		return nil
+	}
+	b, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	err = w.patiently(ctx, "marking what is put back", func() error {
+		return w.lock.Append(ctx, state.Row{Event: journal.EventPutBack, Subject: x.id, Detail: string(b)})
+	})
+	if err != nil && refused(err) && !passing(err) {
+		return nil
+	}
+	return err
 }
 
 // outcomes are a report as events.

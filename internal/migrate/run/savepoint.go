@@ -56,7 +56,7 @@ func (s *Savepoint) reached(steps []plan.Step) []blame.Reached {
 	for _, x := range s.all() {
 		e := at(steps, x.Place).Effect
 		if !s.idle(e, touched) {
-			st := blame.Reached{Effect: e, Heads: x.Heads, Own: x.own, At: x.At, Done: x.Done}
+			st := blame.Reached{Effect: e, Heads: x.Heads, Own: x.Own, At: x.At, Done: x.Done}
 			if x.Left != nil {
 				st.Left = *x.Left
 			}

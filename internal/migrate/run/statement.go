@@ -163,7 +163,7 @@ func (r *Run) after(this Ran, st plan.Statement, queryID string, err error) erro
 		r.know.turn++
 		return err
 	}
-	this.maybe, this.id = err != nil, queryID
+	this.Maybe, this.id = err != nil, queryID
 	if err == nil {
 		this.Done = r.atLatest()
 	}

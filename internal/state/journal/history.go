@@ -254,7 +254,7 @@ func sortRows(rows []Row) []Row {
 	})
 	rows = slices.DeleteFunc(rows, func(r Row) bool {
 		switch r.Event {
-		case EventBegin, EventPlan, EventRecapture, EventSnapshot, EventSchema:
+		case EventBegin, EventPlan, EventRecapture, EventSnapshot, EventPutBack, EventSchema:
 			return false
 		}
 		return taken[r.Run]

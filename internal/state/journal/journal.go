@@ -32,6 +32,7 @@ const (
 	EventAccept      = "accept"          // the checksums of an edited file
 	EventMarkApplied = "mark_applied"    // a person's word on a version of an unfinished run, with the reason
 	EventMarkUndone  = "mark_rolled_back"
+	EventPutBack     = "put_back" // a rollback of subject begins: detail is the mark that it puts back
 	EventTakeover    = "takeover" // subject was cut off: detail is its last mark; what it writes from now on does not count
 	EventEnd         = "end"      // of the run, or of subject when it was recovered by this one
 )

@@ -39,7 +39,8 @@ func (j *Journal) readRows(ctx context.Context, where string) ([]Row, error) {
 type Record struct {
 	Rows []Row // in order; those of EventEnd and the like from others about it too
 	// Mark is the run's last mark, nil when it made none; Claim is whose it was. It is read from the run's table, or where that was
-	// dropped from the catalogue's history, or from what was journaled when it was taken over or ended as partial.
+	// dropped from the catalogue's history, or from what was journaled when it was taken over or ended as partial. Once a rollback of it
+	// has begun, the mark is the one that this journaled.
 	Mark  json.RawMessage
 	Claim *lock.Claim
 }
@@ -71,6 +72,11 @@ func (j *Journal) Record(ctx context.Context, run string) (Record, error) {
 	}
 	if rec.Claim != nil {
 		rec.Mark = rec.Claim.Mark
+	}
+	for _, r := range rec.Rows {
+		if r.Event == EventPutBack {
+			rec.Mark = json.RawMessage(r.Detail)
+		}
 	}
 	return rec, nil
 }
