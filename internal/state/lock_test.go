@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -323,4 +324,22 @@ func TestTableLock(t *testing.T) {
 	release(t, other)
 	release(t, up)
 	release(t, must(take(a, LockOptions{})))
+}
+
+// TestLockThatIsTakenInVain: what is asked beside the taking of a lock fails. The lock is free again for this process's next load.
+func TestLockThatIsTakenInVain(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	s := open(t, env)
+	for range 2 { // the first makes the lock's table, the second finds it free
+		o := LockOptions{Run: databend.NewID(), Beside: func(context.Context) error { return errors.New("no plan") }}
+		if _, err := s.AcquireTable(t.Context(), env.Database, "videos", o); err == nil || err.Error() != "no plan" {
+			t.Fatalf("got %v, want what failed beside it", err)
+		}
+		l, err := s.AcquireTable(t.Context(), env.Database, "videos", LockOptions{Run: databend.NewID()})
+		if err != nil {
+			t.Fatalf("got %v, want the lock to be free", err)
+		}
+		release(t, l)
+	}
 }

@@ -26,36 +26,57 @@ func AcquireTable(ctx context.Context, db *store.DB, database, target string, o 
 	l := newLock(db, o, name, "loads into "+database+"."+target)
 	l.table, l.begun = name, true
 	l.claim.Token = databend.NewID()
+	if err := l.acquireTable(ctx, database+"."+target, o, standing); err != nil {
+		l.letGo(ctx)
+		return nil, err
+	}
+	l.start()
+	return l, nil
+}
+
+// letGo gives a lock back that we hold although not all went well on the way to it: this process goes on, and its other loads into the
+// table would wait for it. When that fails too, the claim grows old.
+func (l *Lock) letGo(ctx context.Context) {
+	if l.confirmed.IsZero() {
+		return // it was never asked for
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), l.SendBy())
+	defer cancel()
+	if v, err := Look(ctx, l.db); err == nil {
+		if t := v.find(l.name); t != nil && strings.Contains(t.comment, l.claim.Token) {
+			_ = l.giveBack(ctx)
+		}
+	}
+}
+
+// acquireTable tries until the lock is ours.
+func (l *Lock) acquireTable(ctx context.Context, target string, o Options, standing Standing) error {
 	v := o.Seen
 	for wait := newWaiter(o); ; v = (View{}) {
 		if v.Read.IsZero() || time.Since(v.Read) > l.ttl/3 {
 			var err error
-			if v, err = Look(ctx, db); err != nil {
-				return nil, err
+			if v, err = Look(ctx, l.db); err != nil {
+				return err
 			}
 		}
-		t := v.find(name)
+		t := v.find(l.name)
 		ours := t != nil && strings.Contains(t.comment, l.claim.Token) // the answer was lost
 		held := tableHeld(v, t)
 		if ours || held == nil {
 			if !ours {
 				if taken, err := l.tryTable(ctx, o, v); err != nil {
-					return nil, err
+					return err
 				} else if !taken {
 					continue
 				}
 			}
 			var err error
-			if held, err = l.checkTable(ctx, database+"."+target, o, standing); err != nil {
-				return nil, err
-			}
-			if held == nil {
-				l.start()
-				return l, nil
+			if held, err = l.checkTable(ctx, target, o, standing); err != nil || held == nil {
+				return err
 			}
 		}
 		if err := wait.wait(ctx, held); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
@@ -87,7 +108,7 @@ func (l *Lock) tryTable(ctx context.Context, o Options, v View) (bool, error) {
 		}
 		v, keep = now, aside
 	}
-	l.claim.Phase = phaseHolding
+	l.claim.Phase, l.confirmed = phaseHolding, time.Now()
 	holding := sqltext.Literal(l.claim.Comment())
 	free := v.find(l.name + freeSuffix)
 	if free == nil {
@@ -195,10 +216,15 @@ func (l *Lock) Release(ctx context.Context) error {
 
 // giveBack renames the lock to its free name.
 func (l *Lock) giveBack(ctx context.Context) error {
-	err := l.db.Exec(ctx, "ALTER TABLE "+l.db.Name(l.name)+" RENAME TO "+sqltext.Ident(l.name+freeSuffix))
+	// A process that is stopped here for long does not give back what another has taken over meanwhile.
+	send := func(text string) error {
+		_, err := l.db.Conn().Exec(ctx, databend.Statement{SQL: text, SendBy: l.SendBy()})
+		return err
+	}
+	err := send("ALTER TABLE " + l.db.Name(l.name) + " RENAME TO " + sqltext.Ident(l.name+freeSuffix))
 	if databend.IsCode(err, databend.CodeTableExists) {
 		// A second free table can come from a take-over: one is enough.
-		err = l.db.Exec(ctx, "DROP TABLE "+l.db.Name(l.name))
+		err = send("DROP TABLE " + l.db.Name(l.name))
 	}
 	if err == nil || databend.IsCode(err, databend.CodeUnknownTable) || databend.IsUnknownOutcome(err) {
 		return nil
