@@ -558,3 +558,43 @@ func TestUndoneFilesAreInTheLedger(t *testing.T) {
 		t.Errorf("got ledger %s, want %s", got, want)
 	}
 }
+
+// TestAnothersNameBehindAKill lets another session make a table under the name that the last statement of a killed run freed: that the
+// statement ran is seen all the same, and neither table is lost.
+func TestAnothersNameBehindAKill(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		ours, at, states string
+		code             int
+	}{
+		{"DROP TABLE d", "DROP TABLE d", "1 applied, 2 applied", 0},
+		{"ALTER TABLE d RENAME TO e", "ALTER TABLE d", "1 applied, 2 applied", 0},
+		{"CREATE TABLE n (x INT);\nDROP TABLE d", "DROP TABLE d", "1 applied, 2 partial", 4},
+		{"ALTER TABLE d RENAME TO e;\nCREATE TABLE n (x INT)", "ALTER TABLE d", "1 applied, 2 partial", 4},
+	} {
+		t.Run(c.ours, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.Migration(1, "CREATE TABLE d (x INT);\nINSERT INTO d VALUES (1);\n")
+			w.must(w.up())
+			w.Migration(2, c.ours+";\n")
+			w.cut(c.at, true, Options{})
+			w.SQL(t, "CREATE TABLE d (q INT)", "INSERT INTO d VALUES (7)")
+			err := w.recover(RollBack, "")
+			said := w.said()
+			var run *RunError
+			if c.code == 0 && err != nil || c.code != 0 && (!errors.As(err, &run) || int(run.ExitCode()) != c.code) {
+				t.Errorf("got %v, want exit %d\n%s", err, c.code, said)
+			}
+			if got := w.states(); got != c.states {
+				t.Errorf("got %q, want %q", got, c.states)
+			}
+			if got := fmt.Sprint(w.SQL(t, "SELECT q FROM d")); got != "[[7]]" {
+				t.Errorf("got rows %s of the other session's table", got)
+			}
+			if c.code != 0 && !strings.Contains(said, "another session made a table under this name") {
+				t.Errorf("got %s, want it named", said)
+			}
+		})
+	}
+}

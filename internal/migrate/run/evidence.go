@@ -28,8 +28,8 @@ type evidence int
 const (
 	none    evidence = iota
 	made             // under its name is an object that is not older than the mark, nor the one from before
-	dropped          // nothing is under its name, where something was
-	renamed          // and something is under the new one
+	dropped          // what was under its name is no longer there
+	renamed          // and is under the new one
 	changed          // the aspects that it writes are others
 )
 
@@ -130,19 +130,24 @@ func names(w effect.Write, column string) bool {
 	})
 }
 
-// shows reports whether a statement ran, from its evidence before (was) and what is there now. at is a server's time not after its mark.
-// Of a statement that changed nothing it says that it did not run: running it once more does no harm.
-func (ev evidence) shows(e effect.Effect, was string, now catalog.State, at time.Time) bool {
+// shows reports whether a statement ran, from its evidence before (was) and what is there now. at is a server's time not after its mark,
+// over one at which it had ended if it ran, zero where that is not known. Of a statement that changed nothing it says that it did not
+// run: running it once more does no harm.
+func (ev evidence) shows(e effect.Effect, was string, now catalog.State, at, over time.Time) bool {
 	is, _ := now.Find(ev.object(e))
+	// Another object under the name is another session's, which came later.
+	still := is.Exists && (was == something || is.ID == was)
 	switch ev {
 	case made:
-		return is.Exists && ev.in(is, e) != was && (is.Created.IsZero() || !is.Created.Before(at))
-	case dropped, renamed:
-		arrived := !slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
+		return is.Exists && ev.in(is, e) != was && (is.Created.IsZero() || !is.Created.Before(at) && (over.IsZero() || !is.Created.After(over)))
+	case dropped:
+		return was != "" && !still
+	case renamed:
+		arrived := slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
 			there, _ := now.Find(w.Object)
-			return w.Verb == effect.RenameIn && !there.Exists
+			return w.Verb == effect.RenameIn && there.Exists && (was == something || there.ID == was)
 		})
-		return was != "" && !is.Exists && arrived
+		return was != "" && !still && arrived
 	case changed:
 		return ev.in(is, e) != was
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/crash"
@@ -79,7 +80,7 @@ func (r *Run) didRun(ctx context.Context, queryID string, p place) (ran bool, er
 			return err
 		}
 		now, err := catalog.Capture(ctx, r.Store.Conn(), written(st))
-		ran = err == nil && evidenceOf(st.Effect).shows(st.Effect, was, now, r.marked.At)
+		ran = err == nil && evidenceOf(st.Effect).shows(st.Effect, was, now, r.marked.At, time.Time{})
 		return err
 	})
 	return ran, err

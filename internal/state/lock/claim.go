@@ -127,6 +127,14 @@ func (c Claim) ttl() time.Duration { return time.Duration(c.TTLMS) * time.Millis
 // age is how long the owner has not beaten, by the server's clock.
 func (c Claim) age(now time.Time) time.Duration { return now.Sub(c.table.updated) }
 
+// Silent is the server's time from which its owner sends nothing any more, zero where it is not known.
+func (c Claim) Silent() time.Time {
+	if c.table.updated.IsZero() {
+		return time.Time{}
+	}
+	return c.table.updated.Add(c.ttl())
+}
+
 // fenced reports whether the claim was taken from its owner.
 func (c Claim) fenced() bool { return strings.HasPrefix(c.table.name, fencedPrefix) }
 
