@@ -37,7 +37,7 @@ func (x *restorer) names() error {
 		}
 		if why, blocked := x.held[n.Object()]; blocked {
 			if x.live.Tables[n] != nil {
-				why += "; the one that was there stays dropped"
+				why += "; the one that was there stays dropped: once that one has another name, UNDROP brings it back for as long as its retention lasts"
 			}
 			x.held[n.Object()] = why
 			continue
