@@ -64,22 +64,23 @@ func TestAnotherLoaderIsFaster(t *testing.T) {
 	for _, moment := range []string{"COPY INTO", "COMMIT"} {
 		t.Run(moment, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			ld := w.load(copyRows)
-			w.Put(t, "p/a.parquet", rows(1, 3))
-			w.Put(t, "p/b.parquet", rows(11, 2))
-			w.Put(t, "p/c.parquet", rows(21, 1))
-			w.beforeFirst(moment, func() {
-				w.SQL(t, ld.Statement.SQL+" FILES = ('a.parquet', 'b.parquet')")
+			fromEach(t, func(w *world, _ string) {
+				ld := w.load(copyRows)
+				w.Put(w.t, "p/a.parquet", rows(1, 3))
+				w.Put(w.t, "p/b.parquet", rows(11, 2))
+				w.Put(w.t, "p/c.parquet", rows(21, 1))
+				w.beforeFirst(moment, func() {
+					w.SQL(w.t, w.byHand(ld)+" FILES = ('a.parquet', 'b.parquet')")
+				})
+				w.mustRun(ld, plan.Options{}, 1, 1)
+				w.wantRows(6)
+				want := []string{"a.parquet loaded engine -1", "b.parquet loaded engine -1", "c.parquet loaded dbctl 1"}
+				if diff := cmp.Diff(w.ledger(), want); diff != "" {
+					w.t.Errorf("ledger (-got +want):\n%s", diff)
+				}
+				w.cfg = nil
+				w.mustRun(ld, plan.Options{}, 0, 0)
 			})
-			w.mustRun(ld, plan.Options{}, 1, 1)
-			w.wantRows(6)
-			want := []string{"a.parquet loaded engine -1", "b.parquet loaded engine -1", "c.parquet loaded dbctl 1"}
-			if diff := cmp.Diff(w.ledger(), want); diff != "" {
-				t.Errorf("ledger (-got +want):\n%s", diff)
-			}
-			w.cfg = nil
-			w.mustRun(ld, plan.Options{}, 0, 0)
 		})
 	}
 }
@@ -90,80 +91,84 @@ func TestTableReplacedUnderTheLoad(t *testing.T) {
 	for _, moment := range []string{"COPY INTO", "INSERT INTO", "COMMIT", "SELECT to_string(table_id)"} {
 		t.Run(moment, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			ld := w.load(copyRows)
-			w.Put(t, "p/a.parquet", rows(1, 3))
-			w.mustRun(ld, plan.Options{}, 1, 3)
-			w.Put(t, "p/b.parquet", rows(11, 2))
-			w.beforeFirst(moment, func() { w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)") })
-			_, err := w.run(ld, plan.Options{})
-			w.cfg = nil
-			if err != nil {
-				w.wantExit(err, exit.Partly, "was replaced")
-				w.mustRun(ld, plan.Options{}, 2, 5)
-			}
-			w.wantRows(5)
-			w.mustRun(ld, plan.Options{}, 0, 0)
+			fromEach(t, func(w *world, _ string) {
+				ld := w.load(copyRows)
+				w.Put(w.t, "p/a.parquet", rows(1, 3))
+				w.mustRun(ld, plan.Options{}, 1, 3)
+				w.Put(w.t, "p/b.parquet", rows(11, 2))
+				w.beforeFirst(moment, func() { w.SQL(w.t, "CREATE OR REPLACE TABLE t (id INT, name STRING)") })
+				_, err := w.run(ld, plan.Options{})
+				w.cfg = nil
+				if err != nil {
+					w.wantExit(err, exit.Partly, "was replaced")
+					w.mustRun(ld, plan.Options{}, 2, 5)
+				}
+				w.wantRows(5)
+				w.mustRun(ld, plan.Options{}, 0, 0)
+			})
 		})
 	}
 }
 
 func TestFileChangedUnderTheLoad(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	ld := w.load(copyRows)
-	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.Put(t, "p/b.parquet", rows(11, 2))
-	w.beforeFirst("COPY INTO", func() { w.Delete(t, "p/b.parquet") })
-	w.mustRun(ld, plan.Options{}, 1, 3)
-	w.wantRows(3)
+	fromEach(t, func(w *world, _ string) {
+		ld := w.load(copyRows)
+		w.Put(w.t, "p/a.parquet", rows(1, 3))
+		w.Put(w.t, "p/b.parquet", rows(11, 2))
+		w.beforeFirst("COPY INTO", func() { w.Delete(w.t, "p/b.parquet") })
+		w.mustRun(ld, plan.Options{}, 1, 3)
+		w.wantRows(3)
+	})
 }
 
 func TestTwoLoadsOfOneTable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	ld := w.load(copyRows)
-	for i := range 5 {
-		w.Put(t, fmt.Sprintf("p/%d.parquet", i), rows(i, 10))
-	}
-	w.mustRun(ld, plan.Options{Limit: 1}, 1, 10)
-	var wg sync.WaitGroup
-	var files atomic.Int64
-	for i := range 3 {
-		wg.Go(func() {
-			err := w.child(t.Context(), w.Config, fmt.Sprintf("both-%d", i), nil, func(l *Loader) error {
-				l.cfg.LockWait = 10 * time.Minute
-				res, err := l.Run(t.Context(), ld, plan.Options{})
-				files.Add(int64(res.Files))
-				return err
+	fromEach(t, func(w *world, _ string) {
+		ld := w.load(copyRows)
+		for i := range 5 {
+			w.Put(w.t, fmt.Sprintf("p/%d.parquet", i), rows(i, 10))
+		}
+		w.mustRun(ld, plan.Options{Limit: 1}, 1, 10)
+		var wg sync.WaitGroup
+		var files atomic.Int64
+		for i := range 3 {
+			wg.Go(func() {
+				err := w.child(w.t.Context(), w.Config, fmt.Sprintf("both-%d", i), nil, func(l *Loader) error {
+					l.cfg.LockWait = 10 * time.Minute
+					res, err := l.Run(w.t.Context(), ld, plan.Options{})
+					files.Add(int64(res.Files))
+					return err
+				})
+				if err != nil {
+					w.t.Error(err)
+				}
 			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if files.Load() != 4 {
-		t.Errorf("got %d files loaded by all, want 4", files.Load())
-	}
-	w.wantRows(50)
+		}
+		wg.Wait()
+		if files.Load() != 4 {
+			w.t.Errorf("got %d files loaded by all, want 4", files.Load())
+		}
+		w.wantRows(50)
+	})
 }
 
 func TestLockedTable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	ld := w.load(copyRows)
-	w.Put(t, "p/a.parquet", rows(1, 3))
-	var inner error
-	w.beforeFirst("COMMIT", func() {
-		inner = w.child(t.Context(), w.Config, "other", nil, func(l *Loader) error {
-			_, err := l.Run(t.Context(), ld, plan.Options{})
-			return err
+	fromEach(t, func(w *world, _ string) {
+		ld := w.load(copyRows)
+		w.Put(w.t, "p/a.parquet", rows(1, 3))
+		var inner error
+		w.beforeFirst("COMMIT", func() {
+			inner = w.child(w.t.Context(), w.Config, "other", nil, func(l *Loader) error {
+				_, err := l.Run(w.t.Context(), ld, plan.Options{})
+				return err
+			})
 		})
+		w.mustRun(ld, plan.Options{}, 1, 3)
+		w.wantExit(inner, exit.Locked)
+		w.wantRows(3)
 	})
-	w.mustRun(ld, plan.Options{}, 1, 3)
-	w.wantExit(inner, exit.Locked)
-	w.wantRows(3)
 }
 
 func TestInterruptedLoadLeavesNothing(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/project"
 )
 
 // badEvents are the files of the last command with this outcome, as "path column row value".
@@ -87,7 +86,8 @@ func TestBadFilesAreFoundAndTheOthersLoaded(t *testing.T) {
 		{"text file", []byte(strings.Repeat("id,name\n", 100)), "", "-", "", "footer"},
 		{"three bytes", []byte("abc"), "", "-", "", "not a Parquet file"},
 	}
-	fromEach(t, of, func(w *world, ld project.Load, below string) {
+	fromEach(t, func(w *world, below string) {
+		ld := w.load(of("@st/p/"))
 		w.SQL(w.t, "CREATE TABLE typed (id INT, at TIMESTAMP, num INT, js VARIANT, geo GEOMETRY, vec VECTOR(3))")
 		var want []string
 		for i, b := range bad {

@@ -6,8 +6,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/exit"
+	"github.com/dbctl/dbctl/internal/lint"
 	"github.com/dbctl/dbctl/internal/load/draft"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
@@ -36,9 +38,17 @@ func (w *world) draft(r draft.Request) (d draft.Draft, ld project.Load) {
 			w.t.Fatal(err)
 		}
 	}
+	if d.Migration != "" {
+		if _, err := project.CreateMigrationOf(dir, "make", d.Migration, true, time.Now()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 	p, err := project.Open(project.Options{Dir: dir, NoEnv: true})
 	if err != nil {
 		w.t.Fatalf("%v, of\n%s", err, d.Load)
+	}
+	if found := lint.Run(p, lint.Options{}); lint.Errors(found) > 0 {
+		w.t.Errorf("lint objects to\n%s%s: %+v", d.Load, d.Migration, found)
 	}
 	return d, p.Loads[0]
 }
@@ -156,10 +166,8 @@ func TestDraftFromALocation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.secrets = secret.Set{"AWS_ACCESS_KEY_ID": secret.New(w.S3.Key), "AWS_SECRET_ACCESS_KEY": w.S3.Secret}
-	r := draft.Request{
-		Name: "there", From: "s3://" + w.Bucket + "/" + w.Prefix + "p/", Connection: "region=us-east-1 ENDPOINT_URL=" + w.S3.Endpoint,
-	}
+	w.uri = true
+	r := w.request("p", "")
 	d, ld := w.draft(r)
 	if want := "REGION = 'us-east-1' ENDPOINT_URL = '" + w.S3.Endpoint + "' ACCESS_KEY_ID = {{ secret \"AWS_ACCESS_KEY_ID\" }}"; !strings.Contains(d.Load, want) {
 		t.Errorf("got %s, want %s", d.Load, want)
@@ -171,60 +179,71 @@ func TestDraftFromALocation(t *testing.T) {
 		return err
 	})
 	w.wantExit(err, exit.Failed, "the object store cannot be reached")
-	if hint := err.(interface{ Hint() string }).Hint(); !strings.HasPrefix(hint, "dbctl load create there --from s3://") {
+	if hint := err.(interface{ Hint() string }).Hint(); !strings.HasPrefix(hint, "dbctl load create p --from s3://") {
 		t.Errorf("got the hint %q", hint)
 	}
+}
+
+// request asks for a load of a folder, in the stage or by its URI.
+func (w *world) request(name, typ string) draft.Request {
+	r := draft.Request{Name: name, From: "@" + w.stage + "/" + name + "/", Type: typ}
+	if w.uri {
+		w.secrets = secret.Set{"AWS_ACCESS_KEY_ID": secret.New(w.S3.Key), "AWS_SECRET_ACCESS_KEY": w.S3.Secret}
+		r.From, r.Connection = "s3://"+w.Bucket+"/"+w.Prefix+name+"/", "region=us-east-1 ENDPOINT_URL="+w.S3.Endpoint
+	}
+	return r
 }
 
 // Formats that INFER_SCHEMA does not read, fields that no comma parts, names that are not the type's, and files that cannot be read: what is
 // written loads what is there, and says what it leaves.
 func TestDraftOfOddFiles(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for _, name := range []string{"rows.orc", "rows.avro"} {
-		content, err := os.ReadFile("testdata/" + name)
-		if err != nil {
-			t.Fatal(err)
+	fromEach(t, func(w *world, _ string) {
+		for _, name := range []string{"rows.orc", "rows.avro"} {
+			content, err := os.ReadFile("testdata/" + name)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			w.Put(w.t, strings.TrimPrefix(name, "rows.")+"/"+name, content)
 		}
-		w.Put(t, strings.TrimPrefix(name, "rows.")+"/"+name, content)
-	}
-	w.Put(t, "semi/a.csv", []byte("id;name\n1;x, y\n2;z\n"))
-	w.Put(t, "dat/a.dat", []byte("1,x\n"))
-	w.Put(t, "dat/b.D-1", []byte("2,y\n"))
-	w.Put(t, "log/a.log.gz", gzipped([]byte("1,x\n")))
-	w.Put(t, "mixed/a.parquet", rows(1, 2))
-	w.Put(t, "mixed/b.csv", []byte("1,x\n"))
-	w.Put(t, "cut/a.parquet", rows(1, 2)[:80])
-	w.Put(t, "cut/b.parquet", rows(1, 2))
-	w.Put(t, "blank/a.csv", []byte("id,,name\n1,2,x\n"))
-	w.Put(t, "keys/a.ndjson", []byte(`{"id":1,"o":{"a":[1,{"b":null}]}}`+"\n"+`{"id":2,"o":"text"}`+"\n"))
-	for _, tt := range []struct {
-		name, typ   string
-		says, notes string
-		files       int
-		rows        int64
-		ends        exit.Code
-	}{
-		{"orc", "", "id::BIGINT", "", 1, 3, 0},
-		{"avro", "", "$1:id::BIGINT", "", 1, 3, 0},
-		{"semi", "", "FIELD_DELIMITER = ';', SKIP_HEADER = 1", "", 1, 2, 0},
-		{"dat", "csv", "-- dbctl: pattern='.*[.](D-1|dat)'", "", 2, 2, 0},
-		{"log", "csv", "-- dbctl: pattern=", "", 1, 1, 0},
-		{"mixed", "", "TYPE = PARQUET", "1 file there is of another type by name, and not read by this load", 1, 2, 0},
-		{"blank", "", "TYPE = CSV", "the first line of blank/a.csv is read as data", 1, 2, 0},
-		{"keys", "", "$1:o::VARIANT", "", 1, 2, 0},
-		{"cut", "", "TYPE = PARQUET", "cut/a.parquet cannot be read", 1, 2, exit.Partly},
-	} {
-		d, ld := w.draft(draft.Request{Name: tt.name, From: "@" + w.stage + "/" + tt.name + "/", Type: tt.typ})
-		if !strings.Contains(d.Load, tt.says) || !strings.Contains(strings.Join(d.Notes, "\n"), tt.notes) || strings.Contains(d.Load, "optional=") {
-			t.Errorf("%s: got %s\n%v", tt.name, d.Load, d.Notes)
+		w.Put(w.t, "semi/a.csv", []byte("id;name\n1;x, y\n2;z\n"))
+		w.Put(w.t, "dat/a.dat", []byte("1,x\n"))
+		w.Put(w.t, "dat/b.D-1", []byte("2,y\n"))
+		w.Put(w.t, "log/a.log.gz", gzipped([]byte("1,x\n")))
+		w.Put(w.t, "mixed/a.parquet", rows(1, 2))
+		w.Put(w.t, "mixed/b.csv", []byte("1,x\n"))
+		w.Put(w.t, "cut/a.parquet", rows(1, 2)[:80])
+		w.Put(w.t, "cut/b.parquet", rows(1, 2))
+		w.Put(w.t, "blank/a.csv", []byte("id,,name\n1,2,x\n"))
+		w.Put(w.t, "keys/a.ndjson", []byte(`{"id":1,"o":{"a":[1,{"b":null}]}}`+"\n"+`{"id":2,"o":"text"}`+"\n"))
+		for _, tt := range []struct {
+			name, typ   string
+			says, notes string
+			files       int
+			rows        int64
+			ends        exit.Code
+		}{
+			{"orc", "", "id::BIGINT", "", 1, 3, 0},
+			{"avro", "", "$1:id::BIGINT", "", 1, 3, 0},
+			{"semi", "", "FIELD_DELIMITER = ';', SKIP_HEADER = 1", "", 1, 2, 0},
+			{"dat", "csv", "-- dbctl: pattern='.*[.](D-1|dat)'", "", 2, 2, 0},
+			{"log", "csv", "-- dbctl: pattern=", "", 1, 1, 0},
+			{"mixed", "", "TYPE = PARQUET", "1 file there is of another type by name, and not read by this load", 1, 2, 0},
+			{"blank", "", "TYPE = CSV", "a.csv is read as data", 1, 2, 0},
+			{"keys", "", "$1:o::VARIANT", "", 1, 2, 0},
+			{"cut", "", "TYPE = PARQUET", "a.parquet cannot be read", 1, 2, exit.Partly},
+		} {
+			d, ld := w.draft(w.request(tt.name, tt.typ))
+			if !strings.Contains(d.Load, tt.says) || !strings.Contains(strings.Join(d.Notes, "\n"), tt.notes) || strings.Contains(d.Load, "optional=") {
+				w.t.Errorf("%s: got %s\n%v", tt.name, d.Load, d.Notes)
+			}
+			if d.Files > tt.files {
+				w.t.Errorf("%s: written from %d files, want %d", tt.name, d.Files, tt.files)
+			}
+			res, err := w.run(ld, plan.Options{})
+			if exit.Of(err) != tt.ends || res.Files != tt.files || res.Rows != tt.rows {
+				w.t.Errorf("%s: got %+v, %v", tt.name, res, err)
+			}
 		}
-		if d.Files > tt.files {
-			t.Errorf("%s: written from %d files, want %d", tt.name, d.Files, tt.files)
-		}
-		res, err := w.run(ld, plan.Options{})
-		if exit.Of(err) != tt.ends || res.Files != tt.files || res.Rows != tt.rows {
-			t.Errorf("%s: got %+v, %v", tt.name, res, err)
-		}
-	}
+	})
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 )
 
-// Every format that the engine reads is loaded; a file that is cut off is named, and holds no other up.
+// Every format that the engine reads is loaded; a file that is cut off is named, holds no other up, is given up, and is loaded once it is
+// whole.
 func TestFormats(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
 	read := func(name string) []byte {
 		content, err := os.ReadFile("testdata/" + name)
 		if err != nil {
@@ -23,45 +23,63 @@ func TestFormats(t *testing.T) {
 		}
 		return content
 	}
-	for _, tt := range []struct {
+	formats := []struct {
 		typ, name, list string
 		good            []byte
-		cut             int // bytes of the bad file; 0: a cut text is a text
+		bad             []byte // nil: cut off
 	}{
-		{"PARQUET", "x.parquet", "id::INT, name::STRING", rows(1, 3), 100},
-		{"ORC", "x.orc", "id::INT, name::STRING", read("rows.orc"), 200},
-		{"AVRO", "x.avro", "", read("rows.avro"), 150},
-		{"CSV", "x.csv", "$1::INT, $2::STRING", []byte("1,a\n2,b\n3,c\n"), 0},
-		{"TSV", "x.tsv", "$1::INT, $2::STRING", []byte("1\ta\n2\tb\n3\tc\n"), 0},
+		{"PARQUET", "x.parquet", "id::INT, name::STRING", rows(1, 3), nil},
+		{"ORC", "x.orc", "id::INT, name::STRING", read("rows.orc"), nil},
+		{"AVRO", "x.avro", "", read("rows.avro"), nil},
+		{"CSV", "x.csv", "$1::INT, $2::STRING", []byte("1,a\n2,b\n3,c\n"), []byte("1,a\nx,b\n")},
+		{"TSV", "x.tsv", "$1::INT, $2::STRING", []byte("1\ta\n2\tb\n3\tc\n"), []byte("1\ta\nx\tb\n")},
 		{
 			"NDJSON", "x.ndjson", "$1:id::INT, $1:name::STRING",
-			[]byte(`{"id":1,"name":"a"}` + "\n" + `{"id":2,"name":"b"}` + "\n" + `{"id":3}` + "\n"), 25,
+			[]byte(`{"id":1,"name":"a"}` + "\n" + `{"id":2,"name":"b"}` + "\n" + `{"id":3}` + "\n"), nil,
 		},
-	} {
-		w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
-		dir := tt.typ + "/"
-		from := "@" + w.stage + "/" + dir
-		if tt.list != "" {
-			from = "(SELECT " + tt.list + " FROM " + from + ")"
-		}
-		ld := w.load("COPY INTO t FROM " + from + " FILE_FORMAT = (TYPE = " + tt.typ + ")")
-		w.Put(t, dir+"a"+tt.name, tt.good)
-		w.Put(t, dir+"README", []byte("no data"))
-		w.mustRun(ld, plan.Options{}, 1, 3)
-		w.mustRun(ld, plan.Options{}, 0, 0)
-		if tt.cut == 0 {
-			continue
-		}
-		w.Put(t, dir+"b"+tt.name, tt.good[:tt.cut])
-		w.Put(t, dir+"c"+tt.name, tt.good)
-		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file: "+dir+"b"+tt.name)
-		res, err := w.run(ld, plan.Options{})
-		w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: "+dir+"b"+tt.name)
-		if res.Files != 1 || res.Rows != 3 {
-			t.Errorf("%s: got %+v, want one good file", tt.typ, res)
-		}
-		w.wantRows(6)
 	}
+	fromEach(t, func(w *world, _ string) {
+		for _, tt := range formats {
+			w.SQL(w.t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
+			dir := tt.typ + "/"
+			from, below := "@st/"+dir, dir
+			if w.uri {
+				below = ""
+			}
+			if tt.list != "" {
+				from = "(SELECT " + tt.list + " FROM " + from + ")"
+			}
+			ld := w.load("COPY INTO t FROM " + from + " FILE_FORMAT = (TYPE = " + tt.typ + ")")
+			w.Put(w.t, dir+"a"+tt.name, tt.good)
+			w.Put(w.t, dir+"README", []byte("no data"))
+			w.mustRun(ld, plan.Options{}, 1, 3)
+			w.mustRun(ld, plan.Options{}, 0, 0)
+			if tt.bad == nil {
+				tt.bad = tt.good[:len(tt.good)/2]
+			}
+			bad := below + "b" + tt.name
+			w.Put(w.t, dir+"b"+tt.name, tt.bad)
+			w.Put(w.t, dir+"c"+tt.name, tt.good)
+			w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file: "+bad)
+			res, err := w.run(ld, plan.Options{})
+			w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: "+bad)
+			if res.Files != 1 || res.Rows != 3 {
+				w.t.Errorf("%s: got %+v, want one good file", tt.typ, res)
+			}
+			w.wantRows(6)
+			if err := w.mark(ld, "quarantined", plan.Options{Path: bad}); err != nil {
+				w.t.Error(err)
+			}
+			w.mustRun(ld, plan.Options{}, 0, 0)
+			if err := w.mark(ld, "new", plan.Options{Path: bad}); err != nil {
+				w.t.Error(err)
+			}
+			w.Put(w.t, dir+"b"+tt.name, tt.good) // mended
+			w.mustRun(ld, plan.Options{}, 1, 3)
+			w.mustRun(ld, plan.Options{}, 0, 0)
+			w.wantRows(9)
+		}
+	})
 }
 
 // A preview shows a plain COPY of each format, whose columns a query names in a way of its own.

@@ -40,7 +40,8 @@ type (
 
 func TestFilesOfDifferentSchemasLoad(t *testing.T) {
 	t.Parallel()
-	fromEach(t, castRows, func(w *world, ld project.Load, below string) {
+	fromEach(t, func(w *world, below string) {
+		ld := w.load(copyRows)
 		id, name := int32(5), "e"
 		w.Put(w.t, "p/1.parquet", rows(1, 1))
 		w.Put(w.t, "p/2.parquet", file([]reordered{{"b", 2}}))

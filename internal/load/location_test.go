@@ -11,31 +11,39 @@ import (
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/secret"
 )
 
-// fromURI is a COPY from the folder below the world's prefix, with its keys as secrets; of gives the select list around the location.
-func (w *world) fromURI(folder string, of func(location string) string, change ...func(*project.Load)) project.Load {
-	location := fmt.Sprintf("'s3://%s/%s%s' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' ACCESS_KEY_ID = {{ secret \"KEY\" }} "+
+// location is a folder below the world's prefix, by its URI and with its keys as secrets.
+func (w *world) location(folder string) string {
+	return fmt.Sprintf("'s3://%s/%s%s' CONNECTION = (ENDPOINT_URL = '%s' REGION = 'us-east-1' ACCESS_KEY_ID = {{ secret \"KEY\" }} "+
 		"SECRET_ACCESS_KEY = {{ secret \"SECRET\" }})", w.Bucket, w.Prefix, folder, w.S3.Endpoint)
-	w.secrets = secret.Set{"KEY": secret.New(w.S3.Key), "SECRET": w.S3.Secret}
-	return w.load(of(location), append([]func(*project.Load){func(ld *project.Load) { ld.Secrets = []string{"KEY", "SECRET"} }}, change...)...)
 }
 
-// fromEach runs a test with a load from a stage, and with the same load from a location, of which below is ahead of its paths. of gives the
-// load's text around the place.
-func fromEach(t *testing.T, of func(location string) string, test func(w *world, ld project.Load, below string)) {
+// fromURI is a COPY from the folder below the world's prefix; of gives the select list around the location.
+func (w *world) fromURI(folder string, of func(location string) string, change ...func(*project.Load)) project.Load {
+	return w.load(of(w.location(folder)), change...)
+}
+
+// fromEach runs a test in two worlds: in the first loads read the stage, in the second the same folders by their URIs. below is what stands
+// ahead of the paths of files in p/.
+func fromEach(t *testing.T, test func(w *world, below string)) {
 	for _, place := range []string{"stage", "location"} {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			if place == "stage" {
-				test(w, w.load(of("@st/p/")), "p/")
-				return
+			if w.uri = place == "location"; w.uri {
+				test(w, "")
+			} else {
+				test(w, "p/")
 			}
-			test(w, w.fromURI("p/", of), "")
 		})
 	}
+}
+
+// byHand is a load's COPY as a person or a task sends it.
+func (w *world) byHand(ld project.Load) string {
+	return strings.NewReplacer(`{{ secret "KEY" }}`, "'"+w.S3.Key+"'", `{{ secret "SECRET" }}`, "'"+w.S3.Secret.Reveal()+"'").
+		Replace(ld.Statement.SQL)
 }
 
 func castRows(location string) string {

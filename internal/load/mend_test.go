@@ -338,23 +338,24 @@ func TestPlanThatIsTooOld(t *testing.T) {
 
 func TestFilesNamedAndNotThere(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	ld := w.load(copyRows + " FILES = ('a.parquet', 'b.parquet', 'c.parquet')")
-	w.Put(t, "p/a.parquet", rows(1, 1))
-	w.Put(t, "p/b.parquet", rows(2, 1))
-	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Check, "1 file is named by FILES", "p/c.parquet")
-	if res.Files != 2 {
-		t.Errorf("got %+v, want 2 files loaded", res)
-	}
-	w.Delete(t, "p/a.parquet") // loaded: it may go
-	_, err = w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Check, "1 file is named by FILES", "p/c.parquet")
-	w.Put(t, "p/c.parquet", rows(3, 1))
-	w.mustRun(ld, plan.Options{}, 1, 1)
-	w.mustRun(ld, plan.Options{}, 0, 0)
-	_, err = w.run(w.load(copyRows+" FILES = ('no.parquet')"), plan.Options{})
-	w.wantExit(err, exit.Check, "1 file is named by FILES, and not in", "p/no.parquet")
+	fromEach(t, func(w *world, below string) {
+		ld := w.load(copyRows + " FILES = ('a.parquet', 'b.parquet', 'c.parquet')")
+		w.Put(w.t, "p/a.parquet", rows(1, 1))
+		w.Put(w.t, "p/b.parquet", rows(2, 1))
+		res, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Check, "1 file is named by FILES", below+"c.parquet")
+		if res.Files != 2 {
+			w.t.Errorf("got %+v, want 2 files loaded", res)
+		}
+		w.Delete(w.t, "p/a.parquet") // loaded: it may go
+		_, err = w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Check, "1 file is named by FILES", below+"c.parquet")
+		w.Put(w.t, "p/c.parquet", rows(3, 1))
+		w.mustRun(ld, plan.Options{}, 1, 1)
+		w.mustRun(ld, plan.Options{}, 0, 0)
+		_, err = w.run(w.load(copyRows+" FILES = ('no.parquet')"), plan.Options{})
+		w.wantExit(err, exit.Check, "1 file is named by FILES, and not in", below+"no.parquet")
+	})
 }
 
 // Text is read as the COPY reads it: with the format's options, into the table's columns.

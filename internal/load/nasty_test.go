@@ -13,7 +13,6 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/project"
 )
 
 // Text files as the world writes them, from a stage and from a location alike: what can be read is loaded once, what cannot is named, and
@@ -49,50 +48,40 @@ func TestNastyTextFiles(t *testing.T) {
 		{"notes.md", "no data", ""},
 		{"deep/er/x.csv", "id,name\n1,x\n", "loaded 1"},
 	}
-	for _, place := range []string{"stage", "location"} {
-		t.Run(place, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			want, rows := map[string]string{}, 0
-			for _, f := range files {
-				w.Put(t, "p/"+f.name, []byte(f.content))
-				if f.want != "" {
-					want[f.name] = f.want
-				}
-				var n int
-				if _, err := fmt.Sscanf(f.want, "loaded %d", &n); err == nil {
-					rows += n
-				}
+	fromEach(t, func(w *world, below string) {
+		want, rows := map[string]string{}, 0
+		for _, f := range files {
+			w.Put(w.t, "p/"+f.name, []byte(f.content))
+			if f.want != "" {
+				want[f.name] = f.want
 			}
-			of := func(location string) string {
-				return "COPY INTO t (id, name) FROM (SELECT $1::INT, $2 FROM " + location + ") FILE_FORMAT = (TYPE = CSV, SKIP_HEADER = 1, " +
-					"COMPRESSION = AUTO)"
+			var n int
+			if _, err := fmt.Sscanf(f.want, "loaded %d", &n); err == nil {
+				rows += n
 			}
-			var ld project.Load
-			if ld = w.load(of("@st/p/")); place == "location" {
-				ld = w.fromURI("p/", of)
-			}
-			_, err := w.run(ld, plan.Options{})
-			w.wantExit(err, exit.Partly)
-			got := map[string]string{}
-			for _, e := range w.events {
-				if f, ok := e.(event.File); ok {
-					got[strings.TrimPrefix(f.Path, "p/")] = fmt.Sprint(f.Outcome, " ", f.Rows)
-					if f.Outcome == "failed" && f.Reason == "" {
-						t.Errorf("%s failed, and nobody says why", f.Path)
-					}
+		}
+		ld := w.load("COPY INTO t (id, name) FROM (SELECT $1::INT, $2 FROM @st/p/) FILE_FORMAT = (TYPE = CSV, SKIP_HEADER = 1, " +
+			"COMPRESSION = AUTO)")
+		_, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly)
+		got := map[string]string{}
+		for _, e := range w.events {
+			if f, ok := e.(event.File); ok {
+				got[strings.TrimPrefix(f.Path, below)] = fmt.Sprint(f.Outcome, " ", f.Rows)
+				if f.Outcome == "failed" && f.Reason == "" {
+					w.t.Errorf("%s failed, and nobody says why", f.Path)
 				}
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("files (-want +got):\n%s\n%v", diff, err)
-			}
-			w.wantRows(rows)
-			_, err = w.run(ld, plan.Options{})
-			w.wantExit(err, exit.Partly)
-			w.wantRows(rows)
-			if slices.ContainsFunc(w.events, func(e event.Event) bool { f, ok := e.(event.File); return ok && f.Outcome == "loaded" }) {
-				t.Errorf("a second run loads again: %v", w.outcomes())
-			}
-		})
-	}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			w.t.Errorf("files (-want +got):\n%s\n%v", diff, err)
+		}
+		w.wantRows(rows)
+		_, err = w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly)
+		w.wantRows(rows)
+		if slices.ContainsFunc(w.events, func(e event.Event) bool { f, ok := e.(event.File); return ok && f.Outcome == "loaded" }) {
+			w.t.Errorf("a second run loads again: %v", w.outcomes())
+		}
+	})
 }

@@ -47,22 +47,23 @@ func TestNullWhereTheTableTakesNone(t *testing.T) {
 // A NOT NULL column that the COPY does not name is the text's mistake, unless it fills itself.
 func TestColumnThatNothingFills(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.SQL(t, "CREATE TABLE strict (id INT, z INT NOT NULL)", "CREATE TABLE counting (id INT, z INT AUTOINCREMENT NOT NULL)")
-	w.Put(t, "p/a.parquet", rows(1, 2))
-	w.Put(t, "p/b.parquet", rows(3, 2))
-	strict := w.load("COPY INTO strict (id) FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
-	w.wantExit(w.validate(strict, plan.Options{}), exit.Failed, "null value in column `z`")
-	_, err := w.run(strict, plan.Options{})
-	w.wantExit(err, exit.Failed, "null value in column `z`")
-	if got := w.outcomes(); got != nil {
-		t.Errorf("files were blamed: %q", got)
-	}
-	counting := w.load("COPY INTO counting (id) FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
-	if err := w.validate(counting, plan.Options{}); err != nil {
-		t.Error(err)
-	}
-	w.mustRun(counting, plan.Options{}, 2, 4)
+	fromEach(t, func(w *world, _ string) {
+		w.SQL(w.t, "CREATE TABLE strict (id INT, z INT NOT NULL)", "CREATE TABLE counting (id INT, z INT AUTOINCREMENT NOT NULL)")
+		w.Put(w.t, "p/a.parquet", rows(1, 2))
+		w.Put(w.t, "p/b.parquet", rows(3, 2))
+		strict := w.load("COPY INTO strict (id) FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
+		w.wantExit(w.validate(strict, plan.Options{}), exit.Failed, "null value in column `z`")
+		_, err := w.run(strict, plan.Options{})
+		w.wantExit(err, exit.Failed, "null value in column `z`")
+		if got := w.outcomes(); got != nil {
+			w.t.Errorf("files were blamed: %q", got)
+		}
+		counting := w.load("COPY INTO counting (id) FROM (SELECT id::INT FROM @st/p/) FILE_FORMAT = (TYPE = 'PARQUET')")
+		if err := w.validate(counting, plan.Options{}); err != nil {
+			w.t.Error(err)
+		}
+		w.mustRun(counting, plan.Options{}, 2, 4)
+	})
 }
 
 // What an expression fails on in one file does not hide from a validation what a rule finds in another.

@@ -89,36 +89,37 @@ func TestRulesAboutTypes(t *testing.T) {
 		JS  []byte    `parquet:"js"`
 		Vec []float32 `parquet:"vec,list"`
 	}
-	w := newWorld(t)
-	nan := float32(0)
-	nan /= nan
-	for _, sql := range []string{
-		"COPY INTO odd (id, at, js, vec) FROM (SELECT id::INT, at::TIMESTAMP, js::VARIANT, vec::VECTOR(2) FROM @st/p/) FILE_FORMAT = " +
-			"(TYPE = 'PARQUET')",
-		"COPY INTO odd FROM @st/p/ FILE_FORMAT = (TYPE = 'PARQUET')",
-	} {
-		w.SQL(t, "CREATE OR REPLACE TABLE odd (id INT, at TIMESTAMP, js VARIANT, vec VECTOR(2))")
-		ld := w.load(sql)
-		w.Put(t, "p/a.parquet", file([]odd{{1, 1735689600, []byte("{}"), []float32{1, 2}}, {2, 1735689600, []byte("{}"), []float32{1, nan}}}))
-		w.Put(t, "p/b.parquet", file([]odd{
-			{1, 1735689600, []byte("{}"), []float32{1, 2}},
-			{2, 1735689600000000000, []byte("{}"), []float32{1, 2}},
-		}))
-		res, err := w.run(ld, plan.Options{})
-		w.wantExit(err, exit.Partly, "p/b.parquet (row 2: at = '1735689600000000000' is no time between the years 1 and 9999: of "+
-			"another unit? (rule time-range))")
-		if res.Files != 1 {
-			t.Errorf("got %+v, want one file loaded", res)
-		}
-		for _, want := range []string{
-			"p/a.parquet: row 2: vec = '[1.0,null]' has NaN or an infinity in the vector (rule vector-nan)",
-			"p/a.parquet: row 1: js = '7b7d' is bytes",
+	fromEach(t, func(w *world, below string) {
+		nan := float32(0)
+		nan /= nan
+		for _, sql := range []string{
+			"COPY INTO odd (id, at, js, vec) FROM (SELECT id::INT, at::TIMESTAMP, js::VARIANT, vec::VECTOR(2) FROM @st/p/) FILE_FORMAT = " +
+				"(TYPE = 'PARQUET')",
+			"COPY INTO odd FROM @st/p/ FILE_FORMAT = (TYPE = 'PARQUET')",
 		} {
-			if !strings.Contains(w.notes(), want) {
-				t.Errorf("got %s\nwant %s", w.notes(), want)
+			w.SQL(w.t, "CREATE OR REPLACE TABLE odd (id INT, at TIMESTAMP, js VARIANT, vec VECTOR(2))")
+			ld := w.load(sql)
+			w.Put(w.t, "p/a.parquet", file([]odd{{1, 1735689600, []byte("{}"), []float32{1, 2}}, {2, 1735689600, []byte("{}"), []float32{1, nan}}}))
+			w.Put(w.t, "p/b.parquet", file([]odd{
+				{1, 1735689600, []byte("{}"), []float32{1, 2}},
+				{2, 1735689600000000000, []byte("{}"), []float32{1, 2}},
+			}))
+			res, err := w.run(ld, plan.Options{})
+			w.wantExit(err, exit.Partly, below+"b.parquet (row 2: at = '1735689600000000000' is no time between the years 1 and 9999: of "+
+				"another unit? (rule time-range))")
+			if res.Files != 1 {
+				w.t.Errorf("got %+v, want one file loaded", res)
+			}
+			for _, want := range []string{
+				below + "a.parquet: row 2: vec = '[1.0,null]' has NaN or an infinity in the vector (rule vector-nan)",
+				below + "a.parquet: row 1: js = '7b7d' is bytes",
+			} {
+				if !strings.Contains(w.notes(), want) {
+					w.t.Errorf("got %s\nwant %s", w.notes(), want)
+				}
 			}
 		}
-	}
+	})
 }
 
 // A header may name every rule, and no other.

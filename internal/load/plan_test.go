@@ -21,89 +21,92 @@ const copySource = "COPY INTO t (id, name, src) FROM (SELECT id::INT, name::STRI
 
 func TestChangedFile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
-	ld := w.load(copySource)
-	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.Put(t, "p/b.parquet", rows(11, 2))
-	w.mustRun(ld, plan.Options{}, 2, 5)
-	w.Put(t, "p/a.parquet", rows(101, 4)) // overwritten in place
-	w.Put(t, "p/b.parquet", rows(11, 2))  // the same bytes again
-	w.Put(t, "p/c.parquet", rows(21, 1))
+	fromEach(t, func(w *world, below string) {
+		w.SQL(w.t, "ALTER TABLE t ADD COLUMN src STRING")
+		ld := w.load(copySource)
+		w.Put(w.t, "p/a.parquet", rows(1, 3))
+		w.Put(w.t, "p/b.parquet", rows(11, 2))
+		w.mustRun(ld, plan.Options{}, 2, 5)
+		w.Put(w.t, "p/a.parquet", rows(101, 4)) // overwritten in place
+		w.Put(w.t, "p/b.parquet", rows(11, 2))  // the same bytes again
+		w.Put(w.t, "p/c.parquet", rows(21, 1))
 
-	w.states(ld, plan.Options{}, "a.parquet changed", "b.parquet loaded", "c.parquet new")
-	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Check, "p/a.parquet")
-	if res.Files != 1 {
-		t.Errorf("got %d files loaded, want c.parquet", res.Files)
-	}
-	w.wantRows(6)
-	w.mustRun(ld, plan.Options{OnChanged: "skip"}, 0, 0)
-	_, err = w.run(ld, plan.Options{OnChanged: "replace"})
-	w.wantExit(err, exit.Usage, "the column that holds its name")
-	ld.FilenameColumn = "name"
-	_, err = w.run(ld, plan.Options{OnChanged: "replace"})
-	w.wantExit(err, exit.Usage, "not filled from metadata$filename")
+		w.states(ld, plan.Options{}, "a.parquet changed", "b.parquet loaded", "c.parquet new")
+		res, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Check, below+"a.parquet")
+		if res.Files != 1 {
+			w.t.Errorf("got %d files loaded, want c.parquet", res.Files)
+		}
+		w.wantRows(6)
+		w.mustRun(ld, plan.Options{OnChanged: "skip"}, 0, 0)
+		_, err = w.run(ld, plan.Options{OnChanged: "replace"})
+		w.wantExit(err, exit.Usage, "the column that holds its name")
+		ld.FilenameColumn = "name"
+		_, err = w.run(ld, plan.Options{OnChanged: "replace"})
+		w.wantExit(err, exit.Usage, "not filled from metadata$filename")
 
-	ld.FilenameColumn = "src"
-	w.mustRun(ld, plan.Options{OnChanged: "replace"}, 1, 4)
-	if diff := cmp.Diff(w.outcomes(), []string{"a.parquet changed replaced"}); diff != "" {
-		t.Errorf("events (-got +want):\n%s", diff)
-	}
-	got := w.SQL(t, "SELECT src, count(*), min(id) FROM t GROUP BY src ORDER BY src")
-	if diff := cmp.Diff(got, [][]string{{"p/a.parquet", "4", "101"}, {"p/b.parquet", "2", "11"}, {"p/c.parquet", "1", "21"}}); diff != "" {
-		t.Errorf("rows (-got +want):\n%s", diff)
-	}
-	w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet loaded")
-	w.Put(t, "p/a.parquet", rows(201, 1))
-	ld.OnChanged = "replace" // by the header
-	w.mustRun(ld, plan.Options{}, 1, 1)
+		ld.FilenameColumn = "src"
+		w.mustRun(ld, plan.Options{OnChanged: "replace"}, 1, 4)
+		if diff := cmp.Diff(w.outcomes(), []string{"a.parquet changed replaced"}); diff != "" {
+			w.t.Errorf("events (-got +want):\n%s", diff)
+		}
+		got := w.SQL(w.t, "SELECT src, count(*), min(id) FROM t GROUP BY src ORDER BY src")
+		if diff := cmp.Diff(got, [][]string{{below + "a.parquet", "4", "101"}, {below + "b.parquet", "2", "11"}, {below + "c.parquet", "1", "21"}}); diff != "" {
+			w.t.Errorf("rows (-got +want):\n%s", diff)
+		}
+		w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet loaded")
+		w.Put(w.t, "p/a.parquet", rows(201, 1))
+		ld.OnChanged = "replace" // by the header
+		w.mustRun(ld, plan.Options{}, 1, 1)
+	})
 }
 
 func TestReplacedFileThatIsBadKeepsItsRows(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.SQL(t, "ALTER TABLE t ADD COLUMN src STRING")
-	ld := w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
-	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, plan.Options{}, 1, 3)
-	w.Put(t, "p/a.parquet", rows(1, 3)[:100])
-	_, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "a.parquet")
-	w.wantRows(3)
-	w.Put(t, "p/a.parquet", rows(1, 5)) // mended
-	for _, o := range []plan.Options{{OnChanged: "fail"}, {OnChanged: "skip"}} {
-		w.states(ld, o, "a.parquet changed")
-		_, _ = w.run(ld, o)
+	fromEach(t, func(w *world, _ string) {
+		w.SQL(w.t, "ALTER TABLE t ADD COLUMN src STRING")
+		ld := w.load(copySource, func(ld *project.Load) { ld.FilenameColumn, ld.OnChanged = "src", "replace" })
+		w.Put(w.t, "p/a.parquet", rows(1, 3))
+		w.mustRun(ld, plan.Options{}, 1, 3)
+		w.Put(w.t, "p/a.parquet", rows(1, 3)[:100])
+		_, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "a.parquet")
 		w.wantRows(3)
-	}
-	w.mustRun(ld, plan.Options{}, 1, 5)
-	w.wantRows(5)
-	w.Put(t, "p/a.parquet", rows(1, 3)[:100])
-	_, err = w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "a.parquet")
-	w.Put(t, "p/a.parquet", rows(1, 5)) // what was loaded, again
-	w.mustRun(ld, plan.Options{}, 0, 0)
-	w.wantRows(5)
+		w.Put(w.t, "p/a.parquet", rows(1, 5)) // mended
+		for _, o := range []plan.Options{{OnChanged: "fail"}, {OnChanged: "skip"}} {
+			w.states(ld, o, "a.parquet changed")
+			_, _ = w.run(ld, o)
+			w.wantRows(3)
+		}
+		w.mustRun(ld, plan.Options{}, 1, 5)
+		w.wantRows(5)
+		w.Put(w.t, "p/a.parquet", rows(1, 3)[:100])
+		_, err = w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "a.parquet")
+		w.Put(w.t, "p/a.parquet", rows(1, 5)) // what was loaded, again
+		w.mustRun(ld, plan.Options{}, 0, 0)
+		w.wantRows(5)
+	})
 }
 
 // The engine forgets after load_file_metadata_expire_hours; the ledger does not.
 func TestExpiredFileIsNotLoadedAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.cfg = func(c *databend.Config) { c.Settings = map[string]string{"load_file_metadata_expire_hours": "0"} }
-	ld := w.load(copyRows)
-	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.mustRun(ld, plan.Options{}, 1, 3)
-	w.Put(t, "p/b.parquet", rows(11, 2))
-	if got := w.SQL(t, "SELECT count(*) FROM copy_history('t')")[0][0]; got != "0" {
-		t.Fatalf("the engine remembers %s files, want 0", got)
-	}
-	w.states(ld, plan.Options{}, "a.parquet expired", "b.parquet new")
-	w.mustRun(ld, plan.Options{}, 1, 2)
-	w.wantRows(5)
-	w.Put(t, "p/a.parquet", rows(101, 1))
-	w.states(ld, plan.Options{}, "a.parquet changed", "b.parquet expired")
+	fromEach(t, func(w *world, _ string) {
+		w.cfg = func(c *databend.Config) { c.Settings = map[string]string{"load_file_metadata_expire_hours": "0"} }
+		ld := w.load(copyRows)
+		w.Put(w.t, "p/a.parquet", rows(1, 3))
+		w.mustRun(ld, plan.Options{}, 1, 3)
+		w.Put(w.t, "p/b.parquet", rows(11, 2))
+		if got := w.SQL(w.t, "SELECT count(*) FROM copy_history('t')")[0][0]; got != "0" {
+			w.t.Fatalf("the engine remembers %s files, want 0", got)
+		}
+		w.states(ld, plan.Options{}, "a.parquet expired", "b.parquet new")
+		w.mustRun(ld, plan.Options{}, 1, 2)
+		w.wantRows(5)
+		w.Put(w.t, "p/a.parquet", rows(101, 1))
+		w.states(ld, plan.Options{}, "a.parquet changed", "b.parquet expired")
+	})
 }
 
 func TestFilesLoadedPastUsAreTakenIn(t *testing.T) {
@@ -339,7 +342,8 @@ func TestFileThatMoves(t *testing.T) {
 // A COPY that purges what it loads leaves an empty place behind: that is no error.
 func TestPlaceThatIsPurged(t *testing.T) {
 	t.Parallel()
-	fromEach(t, func(location string) string { return castRows(location) + " PURGE = true" }, func(w *world, ld project.Load, below string) {
+	fromEach(t, func(w *world, below string) {
+		ld := w.load(copyRows + " PURGE = true")
 		w.Put(w.t, "p/a.parquet", rows(1, 3))
 		w.mustRun(ld, plan.Options{}, 1, 3)
 		w.mustRun(ld, plan.Options{}, 0, 0)

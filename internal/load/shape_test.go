@@ -122,21 +122,25 @@ func TestVectorsOfAnyShape(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			w.SQL(t, "CREATE TABLE v (id INT, vec VECTOR(3))")
-			w.Put(t, "p/good.parquet", good)
-			w.Put(t, "p/null.parquet", null)
-			ld := w.told(w.load(tt.sql))
-			res, err := w.run(ld, plan.Options{})
-			if tt.bad > 0 {
-				w.wantExit(err, exit.Partly, "p/null.parquet (row 1: vec = '[1", "rule vector-null")
-			} else if err != nil {
-				t.Error(err)
-			}
-			if res.Files != 2-tt.bad || strings.Count(w.notes(), "is not checked") != strings.Count(tt.notes, "column") ||
-				!strings.Contains(w.notes(), tt.notes) {
-				t.Errorf("got %+v, notes %q, want %d bad files, notes of %q", res, w.notes(), tt.bad, tt.notes)
-			}
+			fromEach(t, func(w *world, below string) {
+				if w.uri && !strings.Contains(tt.sql, "FILE_FORMAT") {
+					w.t.Skip("a location has no format of its own")
+				}
+				w.SQL(w.t, "CREATE TABLE v (id INT, vec VECTOR(3))")
+				w.Put(w.t, "p/good.parquet", good)
+				w.Put(w.t, "p/null.parquet", null)
+				ld := w.told(w.load(tt.sql))
+				res, err := w.run(ld, plan.Options{})
+				if tt.bad > 0 {
+					w.wantExit(err, exit.Partly, below+"null.parquet (row 1: vec = '[1", "rule vector-null")
+				} else if err != nil {
+					w.t.Error(err)
+				}
+				if res.Files != 2-tt.bad || strings.Count(w.notes(), "is not checked") != strings.Count(tt.notes, "column") ||
+					!strings.Contains(w.notes(), tt.notes) {
+					w.t.Errorf("got %+v, notes %q, want %d bad files, notes of %q", res, w.notes(), tt.bad, tt.notes)
+				}
+			})
 		})
 	}
 }
@@ -144,16 +148,17 @@ func TestVectorsOfAnyShape(t *testing.T) {
 // What a query calls a text file is not what the stage lists it as.
 func TestVectorsOfTextFiles(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.SQL(t, "CREATE TABLE v (id INT, vec VECTOR(3))")
-	w.Put(t, "c/a.csv", []byte("1,\"[1,2,3]\"\n"))
-	w.Put(t, "c/b.csv", []byte("1,\"[1,2,3]\"\n2,\"[1,null,3]\"\n"))
-	ld := w.load("COPY INTO v FROM (SELECT $1::INT, parse_json($2)::ARRAY(FLOAT NULL)::VECTOR(3) FROM @st/c/) FILE_FORMAT = (TYPE = CSV)")
-	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "c/b.csv", "rule vector-null")
-	if res.Files != 1 {
-		t.Errorf("got %+v, want 1 file", res)
-	}
+	fromEach(t, func(w *world, below string) {
+		w.SQL(w.t, "CREATE TABLE v (id INT, vec VECTOR(3))")
+		w.Put(w.t, "p/a.csv", []byte("1,\"[1,2,3]\"\n"))
+		w.Put(w.t, "p/b.csv", []byte("1,\"[1,2,3]\"\n2,\"[1,null,3]\"\n"))
+		ld := w.load("COPY INTO v FROM (SELECT $1::INT, parse_json($2)::ARRAY(FLOAT NULL)::VECTOR(3) FROM @st/p/) FILE_FORMAT = (TYPE = CSV)")
+		res, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, below+"b.csv", "rule vector-null")
+		if res.Files != 1 {
+			w.t.Errorf("got %+v, want 1 file", res)
+		}
+	})
 }
 
 // A COPY without FILE_FORMAT reads what its stage says.

@@ -110,25 +110,26 @@ func TestValidate(t *testing.T) {
 
 func TestRulesOfARun(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.SQL(t, "CREATE TABLE things (id INT, num INT, vec VECTOR(3), geo GEOMETRY)")
-	ld := w.load(copyThings)
-	w.Put(t, "p/good.parquet", things(5, nil))
-	w.Put(t, "p/null in vector.parquet", things(5, func(r []thing) { r[1].Vec[1] = nil }))
-	w.Put(t, "p/srid.parquet", things(5, func(r []thing) { r[2].Geo = "POINT(1 2)"; r[0].Num = 0.5 }))
-	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "rule vector-null")
-	if res.Files != 2 || !strings.Contains(w.notes(), "rule srid-zero") || !strings.Contains(w.notes(), "rule fraction") {
-		t.Errorf("got %+v, notes %q, want 2 files and warnings of srid-zero and fraction", res, w.notes())
-	}
-	ld.Rules = map[string]string{"vector-null": "off", "srid-zero": "off", "fraction": "fail"}
-	ld.Checksum += "2"
-	w.Put(t, "p/fraction.parquet", things(5, func(r []thing) { r[2].Num = 0.5 }))
-	res, err = w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "rule fraction")
-	if res.Files != 1 {
-		t.Errorf("got %+v, want the file whose rule is off", res)
-	}
+	fromEach(t, func(w *world, _ string) {
+		w.SQL(w.t, "CREATE TABLE things (id INT, num INT, vec VECTOR(3), geo GEOMETRY)")
+		ld := w.load(copyThings)
+		w.Put(w.t, "p/good.parquet", things(5, nil))
+		w.Put(w.t, "p/null in vector.parquet", things(5, func(r []thing) { r[1].Vec[1] = nil }))
+		w.Put(w.t, "p/srid.parquet", things(5, func(r []thing) { r[2].Geo = "POINT(1 2)"; r[0].Num = 0.5 }))
+		res, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "rule vector-null")
+		if res.Files != 2 || !strings.Contains(w.notes(), "rule srid-zero") || !strings.Contains(w.notes(), "rule fraction") {
+			w.t.Errorf("got %+v, notes %q, want 2 files and warnings of srid-zero and fraction", res, w.notes())
+		}
+		ld.Rules = map[string]string{"vector-null": "off", "srid-zero": "off", "fraction": "fail"}
+		ld.Checksum += "2"
+		w.Put(w.t, "p/fraction.parquet", things(5, func(r []thing) { r[2].Num = 0.5 }))
+		res, err = w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "rule fraction")
+		if res.Files != 1 {
+			w.t.Errorf("got %+v, want the file whose rule is off", res)
+		}
+	})
 }
 
 func TestTextFormats(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/run"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/state"
 )
@@ -32,6 +34,7 @@ type world struct {
 	t       testing.TB
 	cfg     func(*databend.Config) // changes the server's configuration
 	stage   string
+	uri     bool // loads read the places of the stage by their URIs
 	mu      sync.Mutex
 	events  []event.Event // of the last command; under mu while it runs
 	runs    int
@@ -50,6 +53,7 @@ const copyRows = "COPY INTO t (id, name) FROM (SELECT id::INT, name::STRING FROM
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Env: databendtest.New(t), t: t}
+	w.secrets = secret.Set{"KEY": secret.New(w.S3.Key), "SECRET": w.S3.Secret}
 	w.stage = "st_" + w.Database // stages belong to the account, not to a database
 	w.SQL(t, w.StageSQL(w.stage, "", "PARQUET"), "CREATE TABLE t (id INT, name STRING)")
 	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+w.stage) }) // each one there makes system.stages slower to read
@@ -78,10 +82,19 @@ func file[T any](rows []T) []byte {
 	return b.Bytes()
 }
 
-// load is loads/videos.sql with this text; @st/ is the world's stage.
+// folder is a place in the stage.
+var folder = regexp.MustCompile(`@st/([\w/]*)`)
+
+// load is loads/videos.sql with this text; @st/ is the world's stage, or where that is.
 func (w *world) load(sql string, change ...func(*project.Load)) project.Load {
 	w.t.Helper()
-	sql = strings.ReplaceAll(sql, "@st/", "@"+w.stage+"/")
+	sql = folder.ReplaceAllStringFunc(sql, func(place string) string {
+		if below := strings.TrimPrefix(place, "@st/"); w.uri {
+			return w.location(below)
+		} else {
+			return "@" + w.stage + "/" + below
+		}
+	})
 	c, err := copytext.Parse(sql)
 	if err != nil {
 		w.t.Fatal(err)
@@ -89,6 +102,9 @@ func (w *world) load(sql string, change ...func(*project.Load)) project.Load {
 	ld := project.Load{
 		Name: "videos", Path: "loads/videos.sql", Copy: c, Expanded: sql, Checksum: fmt.Sprintf("v1:%x", sha256.Sum256([]byte(sql))),
 		Statement: project.Statement{SQL: sql, Line: 1, Column: 1},
+	}
+	if ld.Secrets, err = sqltext.SecretNames(sql); err != nil {
+		w.t.Fatal(err)
 	}
 	for _, f := range change {
 		f(&ld)
