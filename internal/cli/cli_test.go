@@ -152,6 +152,16 @@ func TestMistakes(t *testing.T) {
 		{args: "load a --limit x", want: "dbctl: --limit \"x\": want a whole number\nhint: `dbctl help load` lists the flags\n"},
 		{args: "load a --every 5", want: "dbctl: --every \"5\": want a time like 90s, 10m or 1h30m\nhint: `dbctl help load` lists the flags\n"},
 		{args: "load a --mark new", want: "dbctl: load: --mark is a person's word, and needs a reason\nhint: `dbctl load a --mark new --reason 'why it is so'`\n"},
+		{
+			args: "load create my:trips --from @lake/x/",
+			want: "dbctl: load create: the name \"my:trips\" is not one of letters, digits and . _ / -\n" +
+				"hint: `dbctl load create trips --from @lake/x/`\n",
+		},
+		{
+			args: "load create a/../b --from @lake/x/",
+			want: "dbctl: load create: the name \"a/../b\" has a part that is empty or begins with a dot\n" +
+				"hint: `dbctl load create trips --from @lake/x/`\n",
+		},
 		{args: "show 1 2", want: "dbctl: show: unexpected argument \"2\"\nhint: `dbctl show 1`\n"},
 		{args: "version -e", want: "dbctl: flag needs an argument: 'e' in -e\nhint: `dbctl help version` lists the flags\n"},
 		{args: "--color=blue version", want: "dbctl: --color \"blue\": want auto, always or never\nhint: `dbctl help version` lists the flags\n"},

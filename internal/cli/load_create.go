@@ -52,6 +52,9 @@ is {{ secret "NAME" }}, never its value.`,
 					return usageError("load create: from which files?", "dbctl load create "+args[0]+" --from @stage/path/")
 				}
 				r.Name = strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(args[0]), project.LoadsDir+"/"), ".sql")
+				if wrong := project.BadLoadName(r.Name); wrong != "" {
+					return usageError(fmt.Sprintf("load create: the name %q %s", r.Name, wrong), a.line([]string{"trips"}, "--from", r.From))
+				}
 				return a.createLoad(ctx, r, *dry, *sequential)
 			}
 		},

@@ -50,6 +50,19 @@ func readLoads(r *renderer) ([]Load, []Broken) {
 // loadName are the characters of which the names of loads are made: none that a shell or a glob reads.
 const loadName = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-"
 
+// BadLoadName is what is wrong with a name that no load has, in words behind it; "" for one that a load may have.
+func BadLoadName(name string) string {
+	if strings.Trim(name, loadName) != "" || strings.HasPrefix(name, "-") {
+		return "is not one of letters, digits and . _ / -"
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part[0] == '.' {
+			return "has a part that is empty or begins with a dot"
+		}
+	}
+	return ""
+}
+
 // readLoad reads one file.
 func (r *renderer) readLoad(file string) (Load, error) {
 	name := strings.TrimPrefix(strings.TrimSuffix(file, ".sql"), LoadsDir+"/")
@@ -57,9 +70,9 @@ func (r *renderer) readLoad(file string) (Load, error) {
 	if path.Ext(file) != ".sql" {
 		return l, &Error{File: file, Msg: "the extension is " + path.Ext(file), Hint: "rename it to .sql"}
 	}
-	if strings.Trim(name, loadName) != "" || strings.HasPrefix(name, "-") {
+	if wrong := BadLoadName(name); wrong != "" {
 		return l, &Error{
-			File: file, Msg: "the file's name is not one of letters, digits and . _ / -",
+			File: file, Msg: "the file's name " + wrong,
 			Hint: "rename it: the name is what `dbctl load NAME` takes, shells complete it, and NAME may be a glob",
 		}
 	}
