@@ -93,7 +93,10 @@ var cases = map[string]struct{ bad, good []string }{
 		},
 	},
 	"irreversible": {
-		[]string{"REMOVE @lake/2020/;", "CRAETE TABLE t (a INT);", "COPY INTO orders FROM @lake/o/ PURGE = TRUE" + parquet, "DROP USER u;"},
+		[]string{
+			"REMOVE @lake/2020/;", "CRAETE TABLE t (a INT);", "COPY INTO orders FROM @lake/o/ PURGE = TRUE" + parquet, "DROP USER u;",
+			"-- dbctl: allow=irreversible \"no consent helps\"\nBEGIN\nDELETE FROM orders WHERE false;\nEND;",
+		},
 		[]string{
 			"-- dbctl: allow=irreversible \"old files\"\nREMOVE @lake/2020/;", "DROP TABLE orders;",
 			"COPY INTO orders FROM @lake/o/ PURGE = FALSE" + parquet,

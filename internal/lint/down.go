@@ -192,6 +192,10 @@ var irreversible = Rule{
 	Good: `-- dbctl: allow=irreversible "the old password is void anyway"
 ALTER USER loader IDENTIFIED BY {{ secret "LOADER" }};`,
 	statement: func(p *pass, s *statement) {
+		if s.Bare {
+			p.at(s, 0, s.Reason, effect.ScriptHint)
+			return
+		}
 		if s.Class != effect.Irreversible && !s.Unknown || consents(s.m.Headers, "irreversible") {
 			return
 		}

@@ -18,6 +18,7 @@ const (
 	Unsupported  = "Unsupported"  // the server lacks what it needs
 	Transaction  = "Transaction"  // DDL inside a user's own BEGIN … COMMIT, or a transaction without its end
 	Setting      = "Setting"      // it sets what dbctl pins
+	Script       = "Script"       // a script that stands by itself, which Databend does not parse
 	Own          = "Own"          // it takes away the environment's own database, or dbctl's state
 	Adopt        = "Adopt"        // replaces an account-wide object that is not ours
 	NoDown       = "NoDown"       // nothing says how to go down

@@ -237,7 +237,7 @@ func read(statements []project.Statement, database string) []Statement {
 	return out
 }
 
-// check refuses what cannot be run safely at all: a setting that dbctl pins, what would take the ground away that a run stands on,
+// check refuses what cannot be run safely at all, or not at all: a script by itself, a setting that dbctl pins, what would take the ground away that a run stands on,
 // and a transaction of the user's own that could not be rolled back.
 func (s *Step) check(env project.Environment) error {
 	open := -1
@@ -247,6 +247,9 @@ func (s *Step) check(env project.Environment) error {
 			if databend.IsPinned(name) {
 				return s.refuse(st, Setting, "SET "+name+": dbctl pins this setting, the rollback relies on it", "leave it out")
 			}
+		}
+		if e.Bare {
+			return s.refuse(st, Script, e.Reason, effect.ScriptHint)
 		}
 		for _, w := range e.Writes {
 			if msg := ownGround(w, env); msg != "" {

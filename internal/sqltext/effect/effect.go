@@ -113,6 +113,7 @@ type Effect struct {
 	If       bool      // says IF EXISTS or IF NOT EXISTS: where that is not so it changes nothing; or only asks whether something is there
 	Unknown  bool      // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
 	Script   bool      // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
+	Bare     bool      // a script that stands by itself: Databend parses one in EXECUTE IMMEDIATE, a procedure or a task only
 	DML      bool      // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
 	Copy     bool      // COPY INTO a table: its answer has a row for each file, and the engine remembers the files
 	Commits  bool      // DML that makes a snapshot even where no row changes: REPLACE INTO, INSERT OVERWRITE
@@ -249,6 +250,14 @@ func (a *analysis) script(kind, reason string) {
 	a.e.Script = true
 }
 
+// ScriptHint is what mends a bare script.
+const ScriptHint = "EXECUTE IMMEDIATE $$ BEGIN … END; $$ runs a script; a transaction is opened by BEGIN;"
+
+func (a *analysis) bareScript() {
+	a.script("SCRIPT", "Databend takes no script that stands by itself")
+	a.e.Bare = true
+}
+
 // analysis reads one statement into e.
 type analysis struct {
 	*sqltext.Reader
@@ -344,11 +353,8 @@ func (a *analysis) table(kind string) (sqltext.Object, bool) {
 	return o, ok
 }
 
-// Reasons why a statement is unknown.
-const (
-	noName      = "the object's name cannot be read"
-	notFollowed = "what a script does is not followed"
-)
+// noName is why a statement is unknown.
+const noName = "the object's name cannot be read"
 
 func (a *analysis) ifExists() {
 	if a.Take("IF", "EXISTS") {
@@ -469,7 +475,7 @@ func (a *analysis) dispatch(verb string, start int) {
 	case "EXECUTE":
 		a.execute()
 	case "DECLARE":
-		a.script("SCRIPT", notFollowed)
+		a.bareScript()
 	default:
 		a.unknown(verb, verb+" is no statement that dbctl knows")
 	}
@@ -478,7 +484,7 @@ func (a *analysis) dispatch(verb string, start int) {
 // begin reads what is behind BEGIN: the end of the statement, or a script.
 func (a *analysis) begin() {
 	if a.I < len(a.Tokens) && !a.IsWord("TRANSACTION") && !a.IsWord("WORK") {
-		a.script("SCRIPT", notFollowed)
+		a.bareScript()
 		return
 	}
 	a.transaction("BEGIN")
