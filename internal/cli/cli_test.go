@@ -148,6 +148,7 @@ func TestMistakes(t *testing.T) {
 		{args: "migrate recover --mark-applied", want: "dbctl: migrate recover: a person's word needs a reason\nhint: `dbctl migrate recover --mark-applied --reason 'I looked, and it is so'`\n"},
 		{args: "-e prod migrate accept", want: "dbctl: migrate accept: an argument is missing\nhint: `dbctl -e prod migrate accept 3`\n"},
 		{args: "load", want: "dbctl: load: which one?\nhint: `dbctl load videos`, or `dbctl load --all`\n"},
+		{args: "load --history", want: "dbctl: load: which one?\nhint: `dbctl load videos --history`, or `dbctl load --history --all`\n"},
 		{args: "load a --limt 3", want: "dbctl: unknown flag: --limt\nhint: did you mean --limit?\n"},
 		{args: "load a --limit x", want: "dbctl: --limit \"x\": want a whole number\nhint: `dbctl help load` lists the flags\n"},
 		{args: "load a --every 5", want: "dbctl: --every \"5\": want a time like 90s, 10m or 1h30m\nhint: `dbctl help load` lists the flags\n"},

@@ -120,9 +120,11 @@ func (lf *loadFlags) refuse(a *app, f *pflag.FlagSet, args []string) error {
 	if lf.all {
 		args = []string{"--all"}
 	}
+	// A way to look that takes no value is worth keeping in a hint.
+	look := slices.DeleteFunc(slices.Clone(modes), func(m string) bool { return m == "--mark" || m == "--preview" })
 	switch {
 	case !lf.list && !lf.check && len(args) == 0:
-		return usageError("load: which one?", a.line(a.tryArgs())+", or "+a.line(nil, "--all"))
+		return usageError("load: which one?", a.line(a.tryArgs(), look...)+", or "+a.line(nil, append(look, "--all")...))
 	case len(modes) > 1 && !(lf.plan && len(modes) == 2 && f.Changed("plan") && f.Changed("dry-run")):
 		return usageError(fmt.Sprintf("load: %s and %s contradict each other", modes[0], modes[1]), "use one of them")
 	case lf.check && (lf.validate || lf.preview > 0 || lf.mark != ""):

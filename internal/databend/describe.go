@@ -3,7 +3,9 @@ package databend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -113,7 +115,11 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	clean := s.cleaner(st)
 	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {
 		if out, ok := at.offset(text.sql); ok {
-			e.Place(st, min(text.origin(out), len(st.SQL)))
+			offset := min(text.origin(out), len(st.SQL))
+			e.Place(st, offset)
+			if e.Code == CodeSyntax && joined(st.SQL, offset) {
+				e.Hint += fmt.Sprintf("; if line %d begins another statement, the one above it lacks its ;", e.Line)
+			}
 		}
 	} else if offset, ok := culprit(e.Code, e.Message, st.SQL); ok {
 		e.Place(st, offset)
@@ -126,6 +132,15 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	e.Message, e.Caret, e.Hint = clean(e.Message), clean(e.Caret), clean(e.Hint)
 	return e
 }
+
+// joined reports whether the line of a place begins like a statement though it is not the first.
+func joined(sql string, offset int) bool {
+	start := strings.LastIndexByte(sql[:offset], '\n') + 1
+	words := strings.Fields(sql[start:])
+	return start > 0 && len(words) > 0 && slices.Contains(beginnings, strings.ToUpper(words[0]))
+}
+
+var beginnings = []string{"ALTER", "COPY", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "MERGE", "SELECT", "TRUNCATE", "UPDATE"}
 
 // Place sets the position and the source line of an offset of st.SQL.
 func (e *Error) Place(st Statement, offset int) {

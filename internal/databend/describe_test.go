@@ -2,6 +2,7 @@ package databend
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -106,6 +107,24 @@ func TestExcerptOfValues(t *testing.T) {
 		out, ok := at.offset(sql)
 		if ok != (want != "") || ok && !strings.HasPrefix(sql[out:], want) {
 			t.Errorf("%s: got %q, %v, want %q", raw, sql[out:], ok, want)
+		}
+	}
+}
+
+// TestMissingSemicolon: two statements without a semicolon between them are the commonest mistake in a file of SQL.
+func TestMissingSemicolon(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]bool{
+		"CREATE TABLE x (a INT)\n  insert INTO x VALUES (1)": true, "CREATE TABLE x (\n  a INTO\n)": false, "INSERT INTO x INTO": false,
+	} {
+		at := strings.LastIndex(sql, "INTO")
+		line := 1 + strings.Count(sql[:at], "\n")
+		column := at - strings.LastIndexByte(sql[:at], '\n')
+		raw := fmt.Sprintf("error: \n  --> SQL:%d:%d\n  |\n%d | x\n  | ^ unexpected `INTO`\n", line, column, line)
+		s, st := &Server{}, Statement{SQL: sql, Line: 7, Column: 1}
+		e, _ := errors.AsType[*Error](s.describe(s.coded(serverError{Code: CodeSyntax, Message: raw}), st, &spliced{sql: sql}))
+		if got := strings.Contains(e.Hint, "if line 8 begins another statement"); got != want {
+			t.Errorf("%s: got %q, want a word of a semicolon: %v", sql, e.Hint, want)
 		}
 	}
 }

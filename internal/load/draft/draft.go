@@ -181,6 +181,10 @@ func (r Request) Check() error {
 	if from := sqltext.Quote(r.From); sqltext.Mask(from) != from {
 		return fault.Errorf(r.Name, exit.Usage, hint, "--from holds a key in clear")
 	}
+	if !strings.HasPrefix(r.From, "@") && !strings.Contains(r.From, "://") {
+		return fault.Errorf(r.Name, exit.Usage, "--from @stage/path/, or a URI such as s3://bucket/path/: dbctl reads no folder of this machine",
+			"--from %s is neither a stage nor a URI", r.From)
+	}
 	if !strings.Contains(r.Connection, "=") {
 		return nil
 	}
@@ -447,10 +451,7 @@ var columnWord = regexp.MustCompile(`^[\pL_][\pL\pN_ .-]*$`)
 
 // intoTable finds the table's columns for the fields; where there is no table, it is to be made.
 func (d *drafter) intoTable(ctx context.Context) error {
-	name := d.r.Table
-	if name == "" {
-		name = path.Base(d.r.Name)
-	}
+	name := cmp.Or(d.r.Table, ident(columnName(path.Base(d.r.Name))))
 	d.out.Table = name
 	target, err := d.p.Source(project.Load{Name: d.r.Name}, d.r.copyText(name, "", d.format))
 	if err != nil {
@@ -520,17 +521,12 @@ func (d *drafter) write() {
 	if len(optional) > 0 {
 		head = append(head, "-- dbctl: optional="+strings.Join(optional, ","))
 	}
-	table := make([]string, 0, 2)
-	for part := range strings.SplitSeq(d.out.Table, ".") {
-		table = append(table, ident(part))
-	}
 	list := "(\n  SELECT\n    " + strings.Join(items, ",\n    ") + "\n"
-	d.out.Load = strings.Join(append(head, d.r.copyText(strings.Join(table, ".")+" ("+strings.Join(columns, ", ")+")", list, d.format)),
+	d.out.Load = strings.Join(append(head, d.r.copyText(d.out.Table+" ("+strings.Join(columns, ", ")+")", list, d.format)),
 		"\n") + ";\n"
 	if d.make {
 		d.out.Migration = fmt.Sprintf("-- +goose Up\nCREATE TABLE %[1]s (\n%[2]s\n);\n\n-- +goose Down\nDROP TABLE %[1]s;\n",
-			strings.Join(table, "."),
-			strings.Join(made, ",\n"))
+			d.out.Table, strings.Join(made, ",\n"))
 	}
 }
 

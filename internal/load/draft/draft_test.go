@@ -21,6 +21,7 @@ func TestKeysInClear(t *testing.T) {
 		{"s3://b/p/", "aws_token=AKIA0000SECRET", "holds AWS_TOKEN in clear"},
 		{"azblob://b/p/", "ENDPOINT_URL=https://a?sig=AKIA0000SECRET0000SECRET", "holds ENDPOINT_URL in clear"},
 		{"s3://AKIA0000SECRET:AKIA0000SECRET@b/p/", "", "--from holds a key"},
+		{"lake/p/", "", "--from lake/p/ is neither a stage nor a URI"},
 		{"s3://b/p/", `REGION={{ var "AKIA0000SECRET" }}`, "value of REGION is no secret's name"},
 	} {
 		r := Request{Name: "x", From: tt.from, Connection: tt.connection}
