@@ -80,7 +80,7 @@ func timeOf(micros string) time.Time {
 }
 
 // width is the number of columns of the catalogue union.
-const width = 12
+const width = 13
 
 // asText writes a column of another type as text. What is text stands as it is: a cast of each column is a fifth of the time that the
 // server takes for the catalogue union.

@@ -300,7 +300,11 @@ func (m *Migrator) execute(ctx context.Context, p plan.Plan, h state.History) (p
 
 // judge reads what the plan writes, and says what only that shows.
 func (m *Migrator) judge(ctx context.Context, p plan.Plan) (plan.Plan, run.Reading, error) {
-	before, err := m.env.Capture(ctx, plan.Reads(p.Steps), plan.Indexed(p.Steps)...)
+	capture := m.env.Capture
+	if plan.MakesTables(p.Steps) {
+		capture = m.env.CaptureNew
+	}
+	before, err := capture(ctx, plan.Reads(p.Steps), plan.Indexed(p.Steps)...)
 	if err != nil {
 		return p, before, err
 	}

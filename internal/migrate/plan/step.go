@@ -329,6 +329,24 @@ func Reads(steps []Step) []sqltext.Object {
 	return out
 }
 
+// MakesTables reports whether the steps make each table that they write, or may move on, before they do anything else with it: none of
+// them is likely to be there.
+func MakesTables(steps []Step) bool {
+	made := map[sqltext.Object]bool{}
+	for _, e := range Effects(steps) {
+		if slices.ContainsFunc(consumed(e), func(o sqltext.Object) bool { return !made[o] }) {
+			return false
+		}
+		for _, w := range e.Writes {
+			if w.Kind == sqltext.Table && !made[w.Object] && w.Verb != effect.Create {
+				return false
+			}
+			made[w.Object] = true
+		}
+	}
+	return true
+}
+
 // consumed are the names that may be streams which a statement moves on: those that a statement which writes rows or files reads
 // (databend get_consume_streams), WITH CONSUME or not. Only the state shows which are.
 func consumed(e effect.Effect) []sqltext.Object {

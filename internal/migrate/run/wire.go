@@ -40,11 +40,22 @@ func (e *Env) Note(level event.Level, format string, args ...any) {
 
 // Capture reads the state of objects, of the indexed ones also which indexes are ASYNC.
 func (e *Env) Capture(ctx context.Context, objects []sqltext.Object, indexed ...sqltext.Object) (Reading, error) {
+	return e.look(ctx, catalog.Capture, objects, indexed)
+}
+
+// CaptureNew is Capture where no table of objects is likely to be there.
+func (e *Env) CaptureNew(ctx context.Context, objects []sqltext.Object, indexed ...sqltext.Object) (Reading, error) {
+	return e.look(ctx, catalog.CaptureNew, objects, indexed)
+}
+
+type capture func(context.Context, catalog.Conn, []sqltext.Object, ...sqltext.Object) (catalog.State, error)
+
+func (e *Env) look(ctx context.Context, c capture, objects, indexed []sqltext.Object) (Reading, error) {
 	if len(objects) == 0 {
 		return Reading{At: time.Now()}, nil
 	}
 	asked := time.Now()
-	s, err := catalog.Capture(ctx, e.Store.Conn(), objects, indexed...)
+	s, err := c(ctx, e.Store.Conn(), objects, indexed...)
 	if err != nil {
 		return Reading{}, fmt.Errorf("read what is there: %w", err)
 	}
