@@ -26,6 +26,16 @@ func Capture(ctx context.Context, c Conn, objects []sqltext.Object, indexed ...s
 	if err := cat.ReadAsync(ctx, c, indexed); err != nil {
 		return State{}, fmt.Errorf("capture: %w", err)
 	}
+	return cat.captured(objects)
+}
+
+// captured are the states of objects, all of which must be known.
+func (cat *Catalog) captured(objects []sqltext.Object) (State, error) {
+	for _, o := range objects {
+		if err := cat.Refused[o]; err != nil {
+			return State{}, fmt.Errorf("capture %s: %w", o, err)
+		}
+	}
 	return cat.states(objects), nil
 }
 
@@ -39,11 +49,11 @@ func CaptureNew(ctx context.Context, c Conn, objects []sqltext.Object, indexed .
 	if len(cat.Tables) > 0 {
 		return Capture(ctx, c, objects, indexed...)
 	}
-	return cat.states(objects), nil
+	return cat.captured(objects)
 }
 
 // Left reads what a run leaves behind: a Capture without what was dropped before. No later run asks the journal for that, and reading it
-// takes the server a quarter of the time.
+// takes the server a quarter of the time. What may not be read is left out.
 func Left(ctx context.Context, c Conn, objects []sqltext.Object) (State, error) {
 	cat, err := read(ctx, c, wanted{there: true}.with(objects), nil)
 	if err != nil {
@@ -57,7 +67,7 @@ func (cat *Catalog) states(objects []sqltext.Object) State {
 	s := State{Server: cat.Server, At: cat.At, Objects: make([]ObjectState, 0, len(objects))}
 	seen := map[sqltext.Object]bool{}
 	for _, o := range objects {
-		if !seen[o] {
+		if !seen[o] && cat.Refused[o] == nil {
 			seen[o] = true
 			s.Objects = append(s.Objects, cat.State(o))
 		}
@@ -82,6 +92,7 @@ type Catalog struct {
 	Gone          map[Name][]*Entry // dropped, oldest first
 	Databases     map[string]*Entry
 	GoneDatabases map[string][]*Entry
+	Refused       map[sqltext.Object]error // of which it is not known whether they are there: what the server says
 	newestDB      string
 	others        map[sqltext.Object]ObjectState
 }
@@ -98,17 +109,31 @@ func Read(ctx context.Context, c Conn, objects []sqltext.Object, whole []string)
 func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, error) {
 	cat := &Catalog{
 		Tables: map[Name]*Entry{}, Gone: map[Name][]*Entry{}, Databases: map[string]*Entry{}, GoneDatabases: map[string][]*Entry{},
-		others: map[sqltext.Object]ObjectState{},
+		others: map[sqltext.Object]ObjectState{}, Refused: map[sqltext.Object]error{},
 	}
-	branches := w.branches(whole)
+	branches, kinds := w.branches(whole), w.kindBranches()
 	var indexes, constraints []string
 	if !w.bare {
 		indexes, constraints = detailBranches(w.tables)
 	}
-	rows, err := Query(ctx, c, strings.Join(slices.Concat(branches, indexes, constraints), " union all "))
+	all := func(parts ...[]string) ([][]string, error) {
+		return Query(ctx, c, strings.Join(slices.Concat(parts...), " union all "))
+	}
+	rows, err := all(branches, kinds, indexes, constraints)
 	unread := databend.IsCode(err, databend.CodeSemantic) && len(constraints) > 0
 	if unread {
-		rows, err = Query(ctx, c, strings.Join(slices.Concat(branches, indexes), " union all "))
+		rows, err = all(branches, kinds, indexes)
+	}
+	if Refused(err) && len(kinds) > 0 { // of one kind, perhaps
+		unread = !w.bare
+		rows, err = all(branches, indexes)
+		for _, k := range slices.Sorted(maps.Keys(w.others)) {
+			if b := kindOf(k).branch(w.others[k]); b != "" && err == nil {
+				var more [][]string
+				more, err = all([]string{b})
+				rows, err = append(rows, more...), cat.refuse(err, w.others[k])
+			}
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read catalogue: %w", err)
@@ -124,16 +149,52 @@ func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, erro
 		}
 	}
 	cat.sortDetails()
+	if err := cat.countRows(ctx, c, w.tables); err != nil {
+		return nil, fmt.Errorf("count rows: %w", err)
+	}
 	for _, k := range slices.Sorted(maps.Keys(w.others)) {
 		read := kindOf(k).read
 		if read == nil {
 			continue
 		}
-		if err := read(ctx, c, cat, w.others[k]); err != nil {
+		if err := cat.refuse(read(ctx, c, cat, w.others[k]), w.others[k]); err != nil {
 			return nil, fmt.Errorf("read %s: %w", k, err)
 		}
 	}
 	return cat, nil
+}
+
+// countRows counts those of the tables without history, which tell what others do with them in no other way.
+func (cat *Catalog) countRows(ctx context.Context, c Conn, tables map[string][]string) error {
+	for db, names := range tables {
+		for _, t := range names {
+			e := cat.Tables[Name{db, t}]
+			if e == nil || e.Engine != "MEMORY" || e.Facts != nil {
+				continue
+			}
+			rows, err := Query(ctx, c, "select to_string(count(*)) from "+e.Place().SQL())
+			switch {
+			case err == nil:
+				e.Facts = map[string]string{rowCount: rows[0][0]}
+			case !Refused(err):
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// refuse takes the server's refusal to show objects for what is known of these, and returns any other error.
+func (cat *Catalog) refuse(err error, objects []sqltext.Object) error {
+	if !Refused(err) {
+		return err
+	}
+	for _, o := range objects {
+		if delete(cat.others, o); !Absent(err) && !impossible(err) { // it may have gone meanwhile
+			cat.Refused[o] = err
+		}
+	}
+	return nil
 }
 
 // wanted are objects to read, by how they are read.
@@ -160,7 +221,7 @@ func (w wanted) with(objects []sqltext.Object) wanted {
 	return w
 }
 
-// branches are the parts of the catalogue union, without the details of tables.
+// branches are the parts of the catalogue union for what has history, without the details of tables.
 func (w wanted) branches(whole []string) []string {
 	out := []string{branch("now", []string{"version()", micros("now()")}, "")}
 	for _, db := range slices.Sorted(maps.Keys(w.tables)) {
@@ -175,6 +236,11 @@ func (w wanted) branches(whole []string) []string {
 			branch("newest db", []string{asText("max(database_id)")},
 				" from system.databases_with_history where database_id < 4611686018427387904"))
 	}
+	return out
+}
+
+// kindBranches are those of the kinds without history.
+func (w wanted) kindBranches() (out []string) {
 	for _, k := range slices.Sorted(maps.Keys(w.others)) {
 		if b := kindOf(k).branch(w.others[k]); b != "" {
 			out = append(out, b)
@@ -341,7 +407,8 @@ func (cat *Catalog) ReadAsync(ctx context.Context, c Conn, tables []sqltext.Obje
 			continue
 		}
 		rows, err := Query(ctx, c, "SHOW CREATE TABLE "+e.Place().SQL())
-		if Refused(err) { // it went meanwhile
+		if Refused(err) {
+			_ = cat.refuse(err, []sqltext.Object{o})
 			continue
 		}
 		if err != nil {

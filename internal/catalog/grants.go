@@ -10,12 +10,7 @@ import (
 )
 
 func readGrants(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	for _, o := range objects {
-		if err := cat.readGrantsOf(ctx, c, o); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cat.each(objects, func(o sqltext.Object) error { return cat.readGrantsOf(ctx, c, o) })
 }
 
 // own asks show_grants for what was granted to a role or user itself. By default it shows what is inherited as if that were granted too.
@@ -30,10 +25,6 @@ func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) 
 	}
 	rows, err := Query(ctx, c, fmt.Sprintf(own+"select 'grant', grants from show_grants(%s, %s) union all select 'roles', %s where name = %s",
 		sqltext.Quote(kind), sqltext.Quote(name), from, sqltext.Quote(name)))
-	if Refused(err) { // there is no such role or user
-		cat.others[o] = ObjectState{Object: o}
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -52,18 +43,13 @@ func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) 
 
 // readRoles reads what roles were granted.
 func readRoles(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	for _, o := range objects {
-		s, ok := cat.others[o]
-		if !ok {
-			continue
+	return cat.each(objects, func(o sqltext.Object) (err error) {
+		if s, ok := cat.others[o]; ok {
+			s.Grants, err = GrantsOf(ctx, c, "role", o.Name)
+			cat.others[o] = s
 		}
-		var err error
-		if s.Grants, err = GrantsOf(ctx, c, "role", o.Name); err != nil {
-			return err
-		}
-		cat.others[o] = s
-	}
-	return nil
+		return err
+	})
 }
 
 // GrantsOf reads what is granted to a role or user itself, as statements.

@@ -31,6 +31,9 @@ type kind struct {
 
 func always(ObjectState) bool { return true }
 
+// made is the column that says when an object was made. It stands behind those of its facts.
+const made = "to_int64(created_on)"
+
 // kinds are all of them, what is used before what uses it.
 var kinds []kind
 
@@ -40,51 +43,45 @@ func init() {
 			of: sqltext.Setting, facts: []string{"value", "level"}, adjust: adjustSetting, read: readSettings, rebuild: rebuildSetting,
 		},
 		{
-			of: sqltext.Tag, word: "TAG", from: "system.tags", columns: []string{
-				"allowed_values",
-				"comment",
-			}, facts: []string{"allowed values", "comment"},
-			rebuild: rebuildTag,
+			of: sqltext.Tag, word: "TAG", from: "system.tags", columns: []string{"allowed_values", "comment", made},
+			facts: []string{"allowed values", "comment"}, rebuild: rebuildTag,
 		},
 		{of: sqltext.NetworkPolicy, word: "NETWORK POLICY", read: readNetworkPolicies, rebuild: rebuildNetworkPolicy},
 		{
 			of: sqltext.PasswdPolicy, word: "PASSWORD POLICY", from: "system.password_policies",
-			columns: []string{"options", "comment"}, facts: []string{"options", "comment"}, rebuild: rebuildPasswordPolicy,
+			columns: []string{"options", "comment", made}, facts: []string{"options", "comment"}, rebuild: rebuildPasswordPolicy,
 		},
 		{
-			of: sqltext.Role, word: "ROLE", from: "system.roles", columns: []string{"inherited_roles_name"}, facts: []string{"roles"},
+			of: sqltext.Role, word: "ROLE", from: "system.roles", columns: []string{"inherited_roles_name", made}, facts: []string{"roles"},
 			adjust: adjustRoles, read: readRoles, rebuild: rebuildRole,
 		},
 		{
 			of: sqltext.User, word: "USER", from: "system.users", opaque: always, adjust: adjustRoles,
-			columns: []string{"auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy"},
+			columns: []string{"auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy", made},
 			facts:   []string{"authentication", "default role", "roles", "disabled", "network policy", "password policy"},
 		},
 		{of: sqltext.Connection, word: "CONNECTION", read: readConnections, opaque: always},
 		{of: sqltext.FileFormat, word: "FILE FORMAT", read: readFileFormats, rebuild: rebuildFormat},
 		{
 			of: sqltext.Stage, word: "STAGE", from: "system.stages", volatile: []string{"owner", "files"},
-			columns: []string{"stage_type", "url", "endpoint", "storage_params", "file_format_options", "comment", "owner"},
+			columns: []string{"stage_type", "url", "endpoint", "storage_params", "file_format_options", "comment", "owner", made},
 			facts:   []string{"type", "url", "endpoint", "storage", "file format", "comment", "owner"},
 			adjust:  adjustStage, read: readStages, rebuild: rebuildStage,
 			opaque: func(o ObjectState) bool { return !o.IsInternalStage() }, // its keys are not shown
 		},
 		{
 			of: sqltext.Sequence, word: "SEQUENCE", from: "show_sequences()", volatile: []string{"current"},
-			columns: []string{"current", `"interval"`, "comment"}, facts: []string{"current", "interval", "comment"}, rebuild: rebuildSequence,
+			columns: []string{"current", `"interval"`, "comment", made}, facts: []string{"current", "interval", "comment"}, rebuild: rebuildSequence,
 		},
 		{
 			of: sqltext.Function, word: "FUNCTION", from: "system.user_functions",
-			columns: []string{"language", "definition", "arguments", "description"}, facts: []string{
-				"language", "definition", "arguments",
-				"description",
-			},
-			rebuild: rebuildFunction,
+			columns: []string{"language", "definition", "arguments", "description", made},
+			facts:   []string{"language", "definition", "arguments", "description"}, rebuild: rebuildFunction,
 		},
 		{of: sqltext.MaskingPolicy, word: "MASKING POLICY", read: readDescribed, opaque: always},
 		{of: sqltext.RowPolicy, word: "ROW ACCESS POLICY", read: readDescribed, opaque: always},
 		{
-			of: sqltext.Index, word: "AGGREGATING INDEX", from: "system.indexes", columns: []string{"original", "database", "`table`"},
+			of: sqltext.Index, word: "AGGREGATING INDEX", from: "system.indexes", columns: []string{"original", "database", "`table`", made},
 			facts: []string{"as", "database", "table"}, rebuild: rebuildIndex,
 			// Not to be pushed down: see detailBranches.
 			list: func(names []string) string {
@@ -92,13 +89,14 @@ func init() {
 			},
 		},
 		{
-			of: sqltext.Procedure, word: "PROCEDURE", from: "system.procedures", columns: []string{"arguments", "comment"},
+			of: sqltext.Procedure, word: "PROCEDURE", from: "system.procedures", columns: []string{"arguments", "comment", made},
 			facts: []string{"arguments", "comment"}, adjust: adjustProcedure, read: readProcedures,
 		},
 		{
 			of: sqltext.Dictionary, word: "DICTIONARY", from: "system.dictionaries", opaque: always, adjust: adjustDictionary,
 			columns: []string{
 				"database", "key_names::variant", "key_types::variant", "attribute_names::variant", "attribute_types::variant", "source", "comment",
+				made,
 			},
 			facts: []string{"database", "key names", "key types", "attribute names", "attribute types", "source", "comment"},
 		},
@@ -168,9 +166,13 @@ func Drop(o sqltext.Object) (string, bool) {
 	return "DROP " + k.word + " IF EXISTS " + o.SQL(), k.word != ""
 }
 
+// rowCount is the fact that says how many rows a table without history has.
+const rowCount = "rows"
+
 // volatile reports whether a fact is no part of the definition of an object.
 func (o ObjectState) volatile(fact string) bool {
-	return slices.Contains(kindOf(o.Kind).volatile, fact) || o.Kind == sqltext.Table && fact == "at" // a stream's place
+	return slices.Contains(kindOf(o.Kind).volatile, fact) ||
+		o.Kind == sqltext.Table && (fact == "at" || fact == rowCount) // a stream's place
 }
 
 // branch is the part of the catalogue union for objects of the kind, "" when no table lists it.
@@ -200,6 +202,9 @@ func (cat *Catalog) addKind(name string, f []string) {
 		if v := f[i+1]; v != "" {
 			s.Facts[fact] = v
 		}
+	}
+	if slices.Contains(k.columns, made) {
+		s.Created = timeOf(f[1+len(k.facts)])
 	}
 	if k.adjust != nil {
 		k.adjust(&s)

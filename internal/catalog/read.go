@@ -15,6 +15,16 @@ func (cat *Catalog) put(o sqltext.Object, facts map[string]string) {
 	cat.others[o] = ObjectState{Object: o, Exists: true, Facts: facts}
 }
 
+// each reads objects one by one. One that is not there, or not any more, is absent; what the server says of another is noted with it.
+func (cat *Catalog) each(objects []sqltext.Object, read func(sqltext.Object) error) error {
+	for _, o := range objects {
+		if err := cat.refuse(read(o), []sqltext.Object{o}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // named finds the object of that name.
 func named(objects []sqltext.Object, name string) (sqltext.Object, bool) {
 	i := slices.IndexFunc(objects, func(o sqltext.Object) bool { return o.Name == name })
@@ -41,16 +51,17 @@ func readSettings(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.O
 
 // readStages counts the files of internal stages.
 func readStages(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	for _, o := range objects {
-		if s, ok := cat.others[o]; ok && s.IsInternalStage() {
-			rows, err := Query(ctx, c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
-			if err != nil {
-				return err
-			}
+	return cat.each(objects, func(o sqltext.Object) error {
+		s, ok := cat.others[o]
+		if !ok || !s.IsInternalStage() {
+			return nil
+		}
+		rows, err := Query(ctx, c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
+		if err == nil {
 			s.Facts["files"] = rows[0][0]
 		}
-	}
-	return nil
+		return err
+	})
 }
 
 // withoutSecrets drops from a JSON object what may be part of a key: the server masks, but shows the ends.
@@ -119,10 +130,10 @@ func readNetworkPolicies(ctx context.Context, c Conn, cat *Catalog, objects []sq
 }
 
 func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	for _, o := range objects {
+	return cat.each(objects, func(o sqltext.Object) error {
 		s, ok := cat.procedure(o)
 		if !ok {
-			continue
+			return nil
 		}
 		rows, err := Query(ctx, c, "DESC PROCEDURE "+s.Name+s.Args)
 		if err != nil {
@@ -133,8 +144,8 @@ func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext
 		}
 		s.Object = o
 		cat.others[o] = s
-	}
-	return nil
+		return nil
+	})
 }
 
 // procedure finds a procedure by name and, when the object has them, argument types.
@@ -147,18 +158,12 @@ func (cat *Catalog) procedure(o sqltext.Object) (ObjectState, bool) {
 	return ObjectState{}, false
 }
 
-// readDescribed reads each object by DESC. What is refused is not there, or can not be there.
+// readDescribed reads each object by DESC, which says nothing of one that is not there.
 func readDescribed(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	for _, o := range objects {
+	return cat.each(objects, func(o sqltext.Object) error {
 		res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + kindOf(o.Kind).word + " " + o.SQL()})
-		if Refused(err) {
-			continue
-		}
-		if err != nil {
+		if err != nil || len(res.Rows) == 0 {
 			return err
-		}
-		if len(res.Rows) == 0 {
-			continue
 		}
 		facts := map[string]string{}
 		for i, col := range res.Columns {
@@ -168,8 +173,8 @@ func readDescribed(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.
 			}
 		}
 		cat.put(o, facts)
-	}
-	return nil
+		return nil
+	})
 }
 
 // taskFacts are the columns of SHOW TASKS that a person decides.
@@ -179,11 +184,8 @@ var taskFacts = []string{
 }
 
 func readTasks(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	for _, o := range objects {
+	return cat.each(objects, func(o sqltext.Object) error {
 		res, err := c.Query(ctx, databend.Statement{SQL: "SHOW TASKS LIKE " + sqltext.Quote(o.Name)})
-		if databend.IsCode(err, databend.CodeNoTasks, databend.CodeNoLicence) {
-			return nil // there are none
-		}
 		if err != nil {
 			return err
 		}
@@ -200,6 +202,6 @@ func readTasks(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Obje
 				cat.put(o, facts)
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

@@ -46,6 +46,19 @@ func Refused(err error) bool {
 	return ok && e.Code != 0
 }
 
+// Absent reports whether err is the server's word that an object is not there. Whatever else it refuses, for want of a right for one,
+// says nothing of that.
+func Absent(err error) bool {
+	return databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable, databend.CodeUnknownUser, databend.CodeUnknownRole,
+		databend.CodeUnknownStage, databend.CodeNoProcedure, databend.CodeUnknownDatamask, databend.CodeUnknownRowPolicy)
+}
+
+// impossible reports whether err says that the server has no objects of the kind: it lacks a licence, a service, or the statement itself.
+func impossible(err error) bool {
+	return databend.IsCode(err, databend.CodeNoLicence, databend.CodeNoTasks, databend.CodeUnimplemented) ||
+		databend.IsCode(err, databend.CodeUnwind) && strings.Contains(Message(err), "not yet implemented")
+}
+
 // Message is what the server said, without the words around it.
 func Message(err error) string {
 	if e, ok := errors.AsType[*databend.Error](err); ok {

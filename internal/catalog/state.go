@@ -73,7 +73,7 @@ type ObjectState struct {
 	Exists bool   `json:"exists"`
 	ID     string `json:"id,omitempty"`    // table_id, database_id
 	Owner  string `json:"owner,omitempty"` // role
-	// Created is the server's time at which a table, view or stream was made.
+	// Created is the server's time at which it was made, zero for a kind that does not show it.
 	Created time.Time `json:"created,omitzero"`
 	Engine  string    `json:"engine,omitempty"`
 	// Head is the id of the newest snapshot of a FUSE table, "" for a never-written one.
@@ -213,6 +213,9 @@ func (o *ObjectState) SortParts() {
 
 // IsFuse reports whether the table has snapshots.
 func (o ObjectState) IsFuse() bool { return o.Engine == "FUSE" }
+
+// Rows is how many rows a table without history has, "" where that was not asked.
+func (o ObjectState) Rows() string { return o.Facts[rowCount] }
 
 // KeepsNothing reports whether the table takes rows and has none to put back.
 func (o ObjectState) KeepsNothing() bool { return o.Engine == "NULL" || o.Engine == "RANDOM" }
