@@ -209,7 +209,7 @@ func TestOthersAfterOurs(t *testing.T) {
 	t.Parallel()
 	kinds := []string{
 		"FUNCTION", "SEQUENCE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "PASSWORD POLICY", "TAG", "ROLE",
-		"AGGREGATING INDEX", "PROCEDURE",
+		"AGGREGATING INDEX", "PROCEDURE", "DATABASE",
 	}
 	settings := []string{"lazy_read_threshold", "nested_loop_join_threshold"} // of the account, and so one for each case
 	env := databendtest.New(t)
@@ -221,6 +221,7 @@ func TestOthersAfterOurs(t *testing.T) {
 	const (
 		comment   = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
 		aside     = "SELECT comment, table_option, '' FROM system.tables WHERE database=currentdatabase() UNION ALL SELECT '', '', view_query FROM system.views WHERE database=currentdatabase()"
+		kept      = "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND comment = "
 		later     = "SELECT sleep(2.5)" // four times: longer than a look at the clock of a busy server takes; 3 is the most
 		procedure = "PROCEDURE {x}(a INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN a + %d; END; $$"
 	)
@@ -271,6 +272,29 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE TABLE t AS SELECT 6 AS x"}, "CREATE OR REPLACE TABLE t (x INT)", []string{"DROP TABLE t"}, "", "SELECT x FROM t", "[[6]]"},
 		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8", []string{"DROP FUNCTION {x}"}, "", "SELECT {x}(0)", "[[6]]"},
 		{[]string{"CREATE TABLE t (x INT)", "CREATE ROLE {x}"}, "DROP TABLE t;\nUNDROP TABLE t", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
+		// What is alike, and yet theirs: it was made after ours.
+		{nil, "CREATE FUNCTION {x} AS (a) -> a + 7", []string{"CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 7"}, "", "SELECT {x}(0)", "[[7]]"},
+		{nil, "CREATE FUNCTION {x} AS (a) -> a + 8", []string{"DROP FUNCTION {x}", "CREATE FUNCTION {x} AS (a) -> a + 8"}, "DROP FUNCTION {x}", "SELECT {x}(0)", "[[8]]"},
+		{nil, "CREATE ROLE {x}", []string{"DROP ROLE {x}", "CREATE ROLE {x}"}, "", "SELECT count(*) FROM system.roles WHERE name='{x}'", "[[1]]"},
+		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"DROP USER {x}", "CREATE USER {x} IDENTIFIED BY 'Secret_2'"}, "", "SELECT count(*) FROM system.users WHERE name='{x}'", "[[1]]"},
+		{nil, "CREATE STAGE {x}", []string{"CREATE OR REPLACE STAGE {x}"}, "", "SELECT count(*) FROM system.stages WHERE name='{x}'", "[[1]]"},
+		{nil, "CREATE TAG {x}", []string{"DROP TAG {x}", "CREATE TAG {x}"}, "", "SELECT count(*) FROM system.tags WHERE name='{x}'", "[[1]]"},
+		{nil, "CREATE PASSWORD POLICY {x}", []string{"CREATE OR REPLACE PASSWORD POLICY {x}"}, "", "SELECT count(*) FROM system.password_policies WHERE name='{x}'", "[[1]]"},
+		{[]string{"CREATE SEQUENCE {x} START = 50"}, "CREATE OR REPLACE SEQUENCE {x} START = 70", []string{"CREATE OR REPLACE SEQUENCE {x} START = 70"}, "", "SELECT nextval({x})", "[[70]]"},
+		{nil, "CREATE " + fmt.Sprintf(procedure, 7), []string{"CREATE OR REPLACE " + fmt.Sprintf(procedure, 7)}, "", "CALL PROCEDURE {x}(0)", "7"},
+		{nil, "CREATE DATABASE {x}", []string{"DROP DATABASE {x}", "CREATE DATABASE {x}"}, "", "SELECT count(*) FROM system.databases WHERE name='{x}'", "[[1]]"},
+		{nil, "CREATE DATABASE {x}", []string{"DROP DATABASE {x}", "CREATE DATABASE {x}"}, "DROP DATABASE {x}", "SELECT count(*) FROM system.databases WHERE name='{x}'", "[[1]]"},
+		// Parts of ours, behind another statement of ours that is about something else of the table.
+		{[]string{"CREATE TABLE t (a INT, s STRING)"}, "CREATE INVERTED INDEX i ON t(s);\nINSERT INTO t VALUES (8, 'x')", []string{"DROP INVERTED INDEX i ON t", "CREATE NGRAM INDEX i ON t(s)"}, "", "SELECT type FROM system.indexes WHERE database=currentdatabase() AND name='i'", "NGRAM"},
+		{[]string{"CREATE TABLE t (a INT, s STRING)"}, "CREATE INVERTED INDEX i ON t(s);\nALTER TABLE t RENAME TO u", []string{"DROP INVERTED INDEX i ON u", "CREATE NGRAM INDEX i ON u(s)"}, "", "SELECT type FROM system.indexes WHERE database=currentdatabase() AND name='i'", "NGRAM"},
+		{[]string{"CREATE TABLE t (a INT)", "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 6)"}, "ALTER TABLE t ADD COLUMN b INT", []string{"ALTER TABLE t DROP CONSTRAINT k"}, "", "SELECT count(*) FROM system.constraints WHERE database=currentdatabase()", "[[0]]"},
+		// Rows of a table without history, beside ours.
+		{nil, "CREATE TABLE t (x INT) ENGINE = MEMORY COMMENT = 'm0';\nINSERT INTO t VALUES (8)", []string{"INSERT INTO t VALUES (7)"}, "", kept + "'m0'", "[[1]]"},
+		{nil, "CREATE TABLE t ENGINE = MEMORY COMMENT = 'm1' AS SELECT 8 AS x", []string{"INSERT INTO t VALUES (7)"}, "", kept + "'m1'", "[[1]]"},
+		{nil, "CREATE TABLE t (x INT) ENGINE = MEMORY COMMENT = 'm2'", []string{"INSERT INTO t VALUES (7)"}, "INSERT INTO t VALUES (8)", kept + "'m2'", "[[1]]"},
+		// What theirs needs.
+		{nil, "CREATE SEQUENCE {x}", []string{"CREATE TABLE t (a INT, b INT DEFAULT nextval({x}))"}, "", "SELECT count(*) FROM show_sequences() WHERE name='{x}'", "[[1]]"},
+		{nil, "CREATE SEQUENCE {x};\nCREATE TABLE t (a INT, b INT DEFAULT nextval({x}))", []string{"INSERT INTO t VALUES (7, 1)"}, "", "SELECT count(*) FROM show_sequences() WHERE name='{x}'", "[[1]]"},
 		// What another gives to, or takes from, what is new.
 		{nil, "CREATE ROLE {x};\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT grants FROM show_grants('role', '{x}')", "SELECT"},
 		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"GRANT SELECT ON *.* TO USER {x}"}, "", "SELECT grants FROM show_grants('user', '{x}')", "SELECT"},
@@ -330,5 +354,64 @@ func TestOthersDuringTheRestore(t *testing.T) {
 	got := fmt.Sprint(w.SQL(t, "SELECT "+f+"(0)", "SELECT x FROM v"), w.SQL(t, "SELECT x FROM t"), w.SQL(t, "SELECT table_option FROM system.tables WHERE name='u' AND database='"+w.Database+"'"))
 	if strings.Contains(got, "8") || !strings.Contains(got, "7000") || !strings.Contains(fmt.Sprint(w.SQL(t, "SELECT "+f+"(0)")), "7") {
 		t.Errorf("got %s, want ours gone and theirs kept", got)
+	}
+}
+
+// TestRecoverAgainLeavesTheirs lets another session make, after a run that ended with 4, what that run had made and put back: a second
+// recovery does not take it for the run's.
+func TestRecoverAgainLeavesTheirs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ make, kind string }{
+		{"CREATE DATABASE {x}", "databases"},
+		{"CREATE TABLE {x} (x INT)", "tables"},
+		{"CREATE ROLE {x}", "roles"},
+		{"CREATE FUNCTION {x} AS (a) -> a + 8", "user_functions"},
+	} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprint(tt.make, killed), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				named := func(s string) string { return strings.ReplaceAll(s, "{x}", w.Database+"_x") }
+				t.Cleanup(func() {
+					for _, kind := range []string{"DATABASE", "ROLE", "FUNCTION"} {
+						_, _ = w.Err(t, named("DROP "+kind+" IF EXISTS {x}"))
+					}
+				})
+				w.SQL(t, "CREATE TABLE t (x INT)", "INSERT INTO t VALUES (1)")
+				w.Migration(1, "ALTER TABLE t ADD COLUMN y INT;\nSELECT 'now';\n"+named(tt.make)+";\nINSERT INTO nowhere VALUES (1);\n")
+				healthy, g := w.srv, newGrave(0, true)
+				if killed {
+					g.at, g.what = -1, strings.Fields(tt.make)[0]+" "+strings.Fields(tt.make)[1]+" "+named("{x}")
+				}
+				w.through(g.acting(now, 0, func() { w.SQL(t, "ALTER TABLE t ADD COLUMN theirs INT") }))
+				done := make(chan error, 1)
+				m := w.migrator(Options{})
+				t.Cleanup(func() { close(g.end) })
+				go func() { done <- m.Up(t.Context()) }()
+				var err error
+				select {
+				case err = <-done:
+				case <-g.dead:
+				}
+				w.srv = healthy
+				if killed {
+					w.die()
+					err = w.recover(RollBack, "")
+				}
+				var run *RunError
+				if !errors.As(err, &run) || run.ExitCode() != 4 {
+					t.Fatalf("got %v, want exit 4: theirs is kept\n%s", err, w.said())
+				}
+				there := named("SELECT count(*) FROM system." + tt.kind + " WHERE name='{x}'")
+				if got := fmt.Sprint(w.SQL(t, there)); got != "[[0]]" {
+					t.Fatalf("got %s of ours, want it put back\n%s", got, w.said())
+				}
+				w.SQL(t, named(tt.make))
+				err = w.recover(RollBack, "")
+				if got := fmt.Sprint(w.SQL(t, there)); got != "[[1]]" || !errors.As(err, &run) || run.ExitCode() != 4 {
+					t.Errorf("got %s of theirs and %v, want it left\n%s", got, err, w.said())
+				}
+			})
+		}
 	}
 }

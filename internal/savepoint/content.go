@@ -1,6 +1,7 @@
 package savepoint
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/dbctl/dbctl/internal/catalog"
@@ -86,7 +87,7 @@ func (x *restorer) content() error {
 		return err
 	}
 	for _, w := range moving {
-		x.done[w.was.Object] = true
+		x.of(w.was.Object).done = true
 		if err := x.only(w.was.Object, x.refill(w)); err != nil {
 			return err
 		}
@@ -104,13 +105,13 @@ func (x *restorer) suspects() ([]*work, error) {
 			continue
 		}
 		e := x.live.ByID(was.ID)
-		if e == nil || !e.IsFuse() || x.held[o] != "" && !catalog.IsAside(e.Name) {
+		if e == nil || !e.IsFuse() || x.of(o).held != "" && !catalog.IsAside(e.Name) {
 			continue
 		}
 		w := &work{was: was, base: x.r.Base(was), at: e.Place(), keep: e.Place().Sibling(catalog.KeptName(was.ID))}
 		w.kept = x.live.Tables[w.keep] != nil
 		switch {
-		case e.Head != w.base && (catalog.IsAside(e.Name) || x.away[e.ID]): // away from writers already: it is looked at once, after the drain
+		case e.Head != w.base && (catalog.IsAside(e.Name) || x.id(e.ID).away): // away from writers already: it is looked at once, after the drain
 		case e.Head != w.base:
 			bases[w.at] = w.base
 		case w.kept, x.commentsDiffer(w, e):
@@ -197,7 +198,7 @@ func (x *restorer) copied() error {
 		n := catalog.NameOf(o)
 		e := x.live.Tables[n]
 		switch {
-		case o.Kind != sqltext.Table || !was.Exists || !x.r.Copied(was.ID) || x.held[o] != "":
+		case o.Kind != sqltext.Table || !was.Exists || !x.r.Copied(was.ID) || x.of(o).held != "":
 		case e == nil || e.ID != was.ID:
 		case !was.Known:
 			x.note(o, "Databend may still take the files that were rolled back for loaded")
@@ -206,6 +207,17 @@ func (x *restorer) copied() error {
 		}
 	}
 	files, err := loadedFiles(x.ctx, x.c, ns)
+	if catalog.Refused(err) { // of one that went meanwhile, perhaps
+		files = map[catalog.Name][]string{}
+		for _, n := range ns {
+			one, err := loadedFiles(x.ctx, x.c, []catalog.Name{n})
+			if err := x.only(n.Object(), err); err != nil {
+				return err
+			}
+			maps.Copy(files, one)
+		}
+		err = nil
+	}
 	if err != nil {
 		return err
 	}

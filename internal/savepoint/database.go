@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -24,7 +25,7 @@ func (x *restorer) databases() error {
 	began := x.wrote
 	for _, o := range scope {
 		if what := x.databaseTakenAway(o); what != "" {
-			x.undone[o] = what
+			x.of(o).undone = what
 		}
 		e := x.live.Databases[o.Name]
 		if e == nil || e.ID == x.r.Before[o].ID {
@@ -47,7 +48,7 @@ func (x *restorer) databases() error {
 	}
 	for _, o := range scope {
 		was := x.r.Before[o]
-		if !was.Exists || x.held[o] != "" {
+		if !was.Exists || x.of(o).held != "" {
 			continue
 		}
 		if x.databaseByID(was.ID) == nil {
@@ -59,13 +60,13 @@ func (x *restorer) databases() error {
 	for _, o := range scope {
 		was := x.r.Before[o]
 		e := x.databaseByID(was.ID)
-		if !was.Exists || e == nil || e.Name == o.Name || x.held[o] != "" {
+		if !was.Exists || e == nil || e.Name == o.Name || x.of(o).held != "" {
 			continue
 		}
 		if err := x.only(o, x.renameDatabase(e, o.Name)); err != nil {
 			return err
 		}
-		x.done[o] = true
+		x.of(o).done = true
 	}
 	if x.wrote == began {
 		return nil
@@ -118,10 +119,28 @@ func (x *restorer) mayMoveDatabase(o sqltext.Object, e *catalog.Entry) bool {
 			return x.r.MovedDatabases[s.Name]
 		}
 	}
-	if _, gone := x.goneDatabase(e.ID); gone || x.undrops["db "+e.ID] {
+	if _, gone := x.goneDatabase(e.ID); gone || x.id("db "+e.ID).undropped {
 		return true
 	}
-	return x.r.MadeDatabases[o.Name] && catalog.Behind(x.r.Before[o].Newest, e.ID)
+	return x.r.MadeDatabases[o.Name] && x.r.Theirs(e.ObjectState) == "" && x.mayBeNew(o, e)
+}
+
+// mayBeNew reports whether a database was made since the capture and is not another one than reached statements made: theirs an earlier
+// restore has put aside.
+func (x *restorer) mayBeNew(o sqltext.Object, e *catalog.Entry) bool {
+	newest, aside := x.r.Before[o].Newest, false
+	look := func(a *catalog.Entry) {
+		aside = aside || a.ID != e.ID && a.Name == catalog.ParkedName(a.ID)+"_"+o.Name && catalog.Behind(newest, a.ID)
+	}
+	for _, a := range x.live.Databases {
+		look(a)
+	}
+	for _, gone := range x.live.GoneDatabases {
+		for _, a := range gone {
+			look(a)
+		}
+	}
+	return catalog.Behind(newest, e.ID) && !aside
 }
 
 // parkedDatabase is the name of a database that is put aside. It says from where, so that another run's is left alone.
@@ -173,14 +192,17 @@ func (x *restorer) undropDatabase(was catalog.ObjectState, scope []sqltext.Objec
 			continue
 		}
 		tried[n] = true
-		if e := x.live.Databases[n]; e != nil {
+		if e := x.live.Databases[n]; e != nil { // its rightful holder goes aside for a moment
+			if x.of(sqltext.Object{Kind: sqltext.Database, Name: n}).held != "" {
+				continue
+			}
 			if err := x.renameDatabase(e, parkedDatabase(e)); err != nil {
 				return err
 			}
 		}
 		for {
 			err := x.exec("UNDROP DATABASE %s", sqltext.Ident(n))
-			if catalog.Refused(err) {
+			if databend.IsCode(err, databend.CodeUndropNoDatabase, databend.CodeUnknownDatabase) {
 				break // nothing (more) under this name
 			}
 			if err != nil {
@@ -205,7 +227,7 @@ func (x *restorer) undropDatabase(was catalog.ObjectState, scope []sqltext.Objec
 				delete(x.live.Databases, n)
 				break
 			}
-			x.undrops["db "+e.ID] = true
+			x.id("db " + e.ID).undropped = true
 			if err := x.renameDatabase(e, parkedDatabase(e)); err != nil {
 				return err
 			}
@@ -228,7 +250,7 @@ func (x *restorer) parkedDatabases() []*catalog.Entry {
 				continue
 			}
 			_, gone := x.goneDatabase(e.ID)
-			if gone || x.undrops["db "+e.ID] || catalog.Behind(was.Newest, e.ID) {
+			if gone || x.id("db "+e.ID).undropped || catalog.Behind(was.Newest, e.ID) {
 				out = append(out, e)
 			}
 		}

@@ -20,7 +20,7 @@ func (x *restorer) definitions() error {
 	for _, o := range x.r.Scope() {
 		was := x.r.Before[o]
 		n := catalog.NameOf(o)
-		if o.Kind != sqltext.Table || !was.Exists || x.held[o] != "" || !x.r.Altered(was.ID) && was.Engine != "STREAM" {
+		if o.Kind != sqltext.Table || !was.Exists || x.of(o).held != "" || !x.r.Altered(was.ID) && was.Engine != "STREAM" {
 			continue
 		}
 		switch e := x.live.Tables[n]; {
@@ -31,7 +31,7 @@ func (x *restorer) definitions() error {
 			if err := x.rewind(n, was, e); err != nil {
 				return err
 			}
-		case e.IsFuse():
+		case e.IsFuse() && !sameParts(was, e.ObjectState):
 			tables = append(tables, n)
 		case e.Comment != was.Comment && x.r.Noted(was.ID, e.Comment):
 			if err := x.only(o, x.exec("ALTER TABLE %s COMMENT = %s", n.SQL(), sqltext.Quote(was.Comment))); err != nil {
@@ -40,7 +40,14 @@ func (x *restorer) definitions() error {
 		}
 	}
 	for _, n := range tables {
-		was, now := x.r.Before[n.Object()], x.live.Tables[n]
+		was := x.r.Before[n.Object()]
+		now, err := x.fresh(n, was.ID)
+		if err := x.only(n.Object(), err); err != nil {
+			return err
+		}
+		if now == nil {
+			continue
+		}
 		before := x.wrote
 		steps := []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{x.clusterKeyOfEmpty, x.options, x.indexes, x.constraints}
 		for _, step := range steps {
@@ -49,20 +56,45 @@ func (x *restorer) definitions() error {
 			}
 		}
 		if x.wrote > before {
-			x.done[n.Object()] = true
+			x.of(n.Object()).done = true
 		}
 	}
 	for _, was := range views {
 		n := catalog.NameOf(was.Object)
-		if e := x.live.Tables[n]; e != nil && e.Query != was.Query && x.r.Worded(was.ID, e.Query) {
+		if x.live.Tables[n].Query == was.Query {
+			continue
+		}
+		e, err := x.fresh(n, was.ID)
+		if err := x.only(was.Object, err); err != nil {
+			return err
+		}
+		if e != nil && e.Query != was.Query && x.r.Worded(was.ID, e.Query) {
 			body, _ := catalog.ViewBody(was)
 			if err := x.only(was.Object, x.exec("ALTER VIEW %s%s", n.SQL(), body)); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
-			x.done[was.Object] = true
+			x.of(was.Object).done = true
 		}
 	}
 	return nil
+}
+
+// fresh is a table or view that is about to be written, read again: others may have changed it meanwhile. It is nil when they took it away.
+func (x *restorer) fresh(n catalog.Name, id string) (*catalog.Entry, error) {
+	e, err := x.look(n)
+	if err != nil || e == nil || e.ID != id {
+		return nil, err
+	}
+	if err := x.async(e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// sameParts compares what FLASHBACK does not rewind of a table.
+func sameParts(a, b catalog.ObjectState) bool {
+	return a.ClusterBy == b.ClusterBy && maps.Equal(a.Options, b.Options) && slices.Equal(a.Indexes, b.Indexes) &&
+		slices.Equal(a.Constraints, b.Constraints)
 }
 
 // rewind puts a stream that was consumed back to where it was, by defining it anew there (from Databend's sources: streams need a
@@ -83,7 +115,7 @@ func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.
 		x.note(was.Object, "it cannot be put back to where it was: %s", catalog.Message(err))
 		return nil
 	}
-	x.done[was.Object] = true
+	x.of(was.Object).done = true
 	return err
 }
 
@@ -161,11 +193,11 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 		}
 		// By an earlier restore, or another session.
 		gone := i.Type == "AGGREGATING" && x.r.Changes(was.ID, effect.Columns)
-		if slices.Contains(now.Indexes, i) || theirs || !ours.Made && !ours.Dropped && !gone && !x.unblocked[i.Name] {
+		if slices.Contains(now.Indexes, i) || theirs || !ours.Made && !ours.Dropped && !gone && !x.id(was.ID).unblocked[i.Name] {
 			continue
 		}
-		if !there && (gone || x.r.LeftIndex(was.ID, i.Name)) && !ours.Dropped && !x.unblocked[i.Name] {
-			x.undone[n.Object()] = "dropped index " + i.Name
+		if !there && (gone || x.r.LeftIndex(was.ID, i.Name)) && !ours.Dropped && !x.id(was.ID).unblocked[i.Name] {
+			x.of(n.Object()).undone = "dropped index " + i.Name
 		}
 		if err := x.createIndex(n, i); err != nil {
 			return err
@@ -198,7 +230,7 @@ func (x *restorer) createIndex(n catalog.Name, i catalog.Index) error {
 	return x.exec("CREATE OR REPLACE %s INDEX %s ON %s%s", kind, sqltext.Ident(i.Name), n.SQL(), catalog.IndexSQL(i))
 }
 
-// constraints does for constraints what indexes does for indexes. A renamed or dropped column takes its CHECK with it.
+// constraints does for constraints what indexes does for indexes. A column that changes may take its CHECK with it.
 func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
 	if was.Unread || now.Unread {
 		return nil
@@ -215,8 +247,11 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 		theirs := slices.ContainsFunc(now.Constraints, func(n catalog.Constraint) bool {
 			return n.Name == k.Name && !x.r.MadeCheck(was.ID, n)
 		})
-		gone := ours.Made || ours.Dropped || x.unblocked[k.Name] || x.r.Changes(was.ID, effect.Columns)
-		if gone && !theirs && !slices.Contains(now.Constraints, k) {
+		mine := ours.Made || ours.Dropped || x.id(was.ID).unblocked[k.Name]
+		if (mine || x.r.Recast(was.ID, k.Expression)) && !theirs && !slices.Contains(now.Constraints, k) {
+			if !mine && !x.o.Again { // an earlier restore may have dropped it
+				x.of(n.Object()).undone = "dropped constraint " + k.Name
+			}
 			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression); err != nil {
 				return err
 			}
@@ -229,7 +264,7 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 func (x *restorer) owners() error {
 	for _, o := range x.r.Scope() {
 		was := x.r.Before[o]
-		if !was.Exists || x.held[o] != "" {
+		if !was.Exists || x.of(o).held != "" {
 			continue
 		}
 		var now *catalog.Entry
@@ -254,7 +289,7 @@ func (x *restorer) owners() error {
 			return fmt.Errorf("give %s back to %s: %w", o, was.Owner, err)
 		}
 		now.Owner = was.Owner
-		x.done[o] = true
+		x.of(o).done = true
 	}
 	return nil
 }

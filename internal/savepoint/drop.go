@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -20,7 +21,7 @@ func (x *restorer) dropParked() error {
 		return err
 	}
 	for _, e := range parked {
-		if x.held[e.Place().Object()] == "" {
+		if x.of(e.Place().Object()).held == "" {
 			if err := x.only(e.Place().Object(), x.dropTable(e)); err != nil {
 				return err
 			}
@@ -45,7 +46,7 @@ func (x *restorer) bury() error {
 	}
 	for _, e := range up {
 		home := homes[e.ID]
-		if x.held[e.Place().Object()] != "" || x.live.Tables[home] != nil {
+		if x.of(e.Place().Object()).held != "" || x.live.Tables[home] != nil {
 			continue
 		}
 		if g, _, _ := x.r.WasGone(e.ID); g.Head != "" && len(x.r.Touched[e.ID]) > 0 {
@@ -92,7 +93,7 @@ func (x *restorer) judgeParked(parked []*catalog.Entry) error {
 	}
 	for _, e := range parked {
 		why := held[e.Place()]
-		if n, ok := x.from[e.ID]; ok && why == "" {
+		if n := x.id(e.ID).from; n != (catalog.Name{}) && why == "" {
 			if why, err = x.unwritten(e, x.r.Makers[n]); err != nil {
 				return err
 			}
@@ -101,7 +102,7 @@ func (x *restorer) judgeParked(parked []*catalog.Entry) error {
 		case why != "":
 		case !quiet && tables[e.Place()] != nil:
 			why = "a statement of another session may still write it"
-		case x.changed[e.ID]:
+		case x.id(e.ID).changed:
 			why = "another session changed it after ours"
 		default:
 			continue
@@ -136,7 +137,7 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 		token, first := blame.NewTable, false
 		if e := tables[n]; e != nil {
 			first = x.filled(e)
-			head, known := x.raised[e.ID]
+			head, known := x.id(e.ID).head, x.id(e.ID).undropped
 			if g, _, gone := x.r.WasGone(e.ID); gone {
 				head, known = g.Head, true
 			}
@@ -161,16 +162,25 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 	return out, nil
 }
 
-// unwritten says that a table without history, which these statements made and into which none wrote, holds rows: they are others'.
+// unwritten says that a table without history, which these statements made, holds other rows than they left in it: they are others'.
 func (x *restorer) unwritten(e *catalog.Entry, makers []int) (string, error) {
-	if e.IsFuse() || e.KeepsNothing() || e.DropWord() != "TABLE" || x.r.Filled(makers) {
+	_, seen := x.r.Refilled(e.ID, "")
+	if e.IsFuse() || e.KeepsNothing() || e.DropWord() != "TABLE" || !seen && x.r.Filled(makers) {
 		return "", nil
 	}
 	rows, err := catalog.Query(x.ctx, x.c, "select to_string(count(*)) from "+e.Place().SQL())
-	if catalog.Refused(err) || err == nil && rows[0][0] == "0" {
+	switch {
+	case databend.IsCode(err, databend.CodePermissionDenied):
+		return "whose rows are in it may not be seen", nil
+	case catalog.Refused(err):
 		return "", nil
+	case err != nil:
+		return "", err
 	}
-	return theirRows, err
+	if refilled, seen := x.r.Refilled(e.ID, rows[0][0]); refilled || !seen && rows[0][0] != "0" {
+		return theirRows, nil
+	}
+	return "", nil
 }
 
 // theirRows is said of a table that is kept for them.
@@ -180,7 +190,7 @@ const theirRows = "another session wrote rows into it"
 // one whose mark is not younger than the table.
 func (x *restorer) filled(e *catalog.Entry) bool {
 	makers := x.r.AllMakers(e.Database)
-	if n, ok := x.from[e.ID]; ok {
+	if n := x.id(e.ID).from; n != (catalog.Name{}) {
 		makers = x.r.Makers[n]
 	}
 	if len(makers) == 0 { // in a database that was made too
@@ -214,6 +224,9 @@ func (x *restorer) dropDatabases() error {
 	}
 	for _, e := range parked {
 		why, err := x.strangersIn(e)
+		if catalog.Refused(err) {
+			why, err = "what is in it cannot be seen: "+catalog.Message(err), nil
+		}
 		if err != nil {
 			return err
 		}

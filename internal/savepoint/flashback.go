@@ -90,10 +90,10 @@ func (x *restorer) flashback(w *work) error {
 func (x *restorer) unindex(w *work) (bool, error) {
 	dropped := false
 	for _, i := range w.was.Indexes {
-		if i.Type != "AGGREGATING" || x.unblocked[i.Name] {
+		if i.Type != "AGGREGATING" || x.id(w.was.ID).unblocked[i.Name] {
 			continue
 		}
-		x.unblocked[i.Name], dropped = true, true
+		x.id(w.was.ID).unblocked[i.Name], dropped = true, true
 		if err := x.dropIndex(w.at, i); err != nil {
 			return false, err
 		}
@@ -116,7 +116,7 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 			!x.r.MadeIndex(w.was.ID, i) {
 			return false, nil
 		}
-		x.unblocked[i.Name] = true
+		x.id(w.was.ID).unblocked[i.Name] = true
 		return true, x.dropIndex(w.at, i)
 	}
 	for _, k := range e.Constraints {
@@ -127,13 +127,13 @@ func (x *restorer) unblock(w *work, message string) (bool, error) {
 			!x.r.MadeCheck(w.was.ID, k) {
 			return false, nil
 		}
-		x.unblocked[k.Name] = true
+		x.id(w.was.ID).unblocked[k.Name] = true
 		return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.SQL(), sqltext.Ident(k.Name))
 	}
 	if e.Unread || len(e.Constraints) == 0 {
 		// system.constraints cannot be read while a CHECK names a renamed column: take the name from the message.
 		if k := quotedName(message); k != "" && x.r.Altered(w.was.ID) {
-			x.unblocked[k] = true
+			x.id(w.was.ID).unblocked[k] = true
 			return true, x.exec("ALTER TABLE %s DROP CONSTRAINT %s", w.at.SQL(), sqltext.Ident(k))
 		}
 	}

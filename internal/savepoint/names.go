@@ -19,7 +19,7 @@ func (x *restorer) names() error {
 	movable := x.r.Movable()
 	for _, n := range movable {
 		if what := x.takenAway(n); what != "" {
-			x.undone[n.Object()] = what
+			x.of(n.Object()).undone = what
 		}
 	}
 	for _, n := range movable {
@@ -35,11 +35,12 @@ func (x *restorer) names() error {
 		if id == "" || x.live.ByID(id) != nil {
 			continue
 		}
-		if why, blocked := x.held[n.Object()]; blocked {
+		if why := x.of(n.Object()).held; why != "" {
 			if x.live.Tables[n] != nil {
-				why += "; the one that was there stays dropped: once that one has another name, UNDROP brings it back for as long as its retention lasts"
+				why += "; the one that was there stays dropped: once that one has another name, UNDROP brings it back for as long as its " +
+					"retention lasts"
 			}
-			x.held[n.Object()] = why
+			x.of(n.Object()).held = why
 			continue
 		}
 		if err := x.only(n.Object(), x.undrop(n, id, movable)); err != nil {
@@ -100,7 +101,7 @@ func (x *restorer) vacate(n catalog.Name) error {
 	}
 	_, captured := x.r.Captured(e.ID)
 	_, _, gone := x.r.WasGone(e.ID)
-	x.from[e.ID] = n
+	x.id(e.ID).from = n
 	if captured || gone {
 		return x.rename(n, catalog.ParkedName(e.ID))
 	}
@@ -109,7 +110,7 @@ func (x *restorer) vacate(n catalog.Name) error {
 		return err
 	}
 	if rows != "" || x.r.Changed(e.ObjectState, e.Updated) {
-		x.changed[e.ID] = true
+		x.id(e.ID).changed = true
 		return x.rename(n, catalog.ChangedName(e.ID)) // tells it to the next restore, should this one be killed
 	}
 	return x.rename(n, catalog.ParkedName(e.ID))
@@ -117,24 +118,28 @@ func (x *restorer) vacate(n catalog.Name) error {
 
 // giveBack gives its name back to what another session put in the place of ours between the look that found ours and the renaming.
 func (x *restorer) giveBack() error {
-	if len(x.from) == 0 {
-		return nil
-	}
 	var places []sqltext.Object
-	for id := range x.from {
-		places = append(places, x.live.ByID(id).Object)
+	parked := map[string]catalog.Name{} // by this restore: where each was
+	for id, a := range x.ids {
+		if a.from != (catalog.Name{}) {
+			parked[id] = a.from
+			places = append(places, x.live.ByID(id).Object)
+		}
+	}
+	if len(places) == 0 {
+		return nil
 	}
 	cat, err := catalog.Read(x.ctx, x.c, places, nil)
 	if err != nil {
 		return err
 	}
-	for id, n := range x.from {
+	for id, n := range parked {
 		e := x.live.ByID(id)
 		is := cat.Tables[e.Place()]
 		if is == nil || is.ID == id {
 			continue
 		}
-		delete(x.from, id)
+		x.id(id).from = catalog.Name{}
 		x.hold(n.Object(), "another session made a %s under this name", strings.ToLower(is.DropWord()))
 		x.live.Tables[e.Place()] = is
 		if err := x.only(n.Object(), x.rename(e.Place(), n.Table)); err != nil {
@@ -149,7 +154,7 @@ func (x *restorer) mayMove(n catalog.Name, e *catalog.Entry) bool {
 	if was, ok := x.r.Captured(e.ID); ok {
 		return x.r.Moved[catalog.NameOf(was.Object)]
 	}
-	if _, _, ok := x.r.WasGone(e.ID); ok || x.undrops[e.ID] {
+	if _, _, ok := x.r.WasGone(e.ID); ok || x.id(e.ID).undropped {
 		return true
 	}
 	return x.r.Made(x.r.Makers[n], e.Created)
@@ -160,7 +165,7 @@ func (x *restorer) mayMove(n catalog.Name, e *catalog.Entry) bool {
 func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) error {
 	for _, m := range x.undropNames(n, id, movable) {
 		if e := x.live.Tables[m]; e != nil { // its rightful holder goes aside for a moment; place puts it back
-			if _, blocked := x.held[m.Object()]; blocked {
+			if x.of(m.Object()).held != "" {
 				continue
 			}
 			if err := x.rename(m, catalog.ParkedName(e.ID)); err != nil {
@@ -183,8 +188,8 @@ func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) err
 				break
 			}
 			if e.ID == id {
-				x.away[id] = true
-				x.done[n.Object()] = true
+				x.id(id).away = true
+				x.of(n.Object()).done = true
 				if m == n {
 					return nil
 				}
@@ -196,7 +201,7 @@ func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) err
 			}
 			to := catalog.ParkedName(e.ID)
 			if _, ok := x.r.Captured(e.ID); !ok {
-				x.undrops[e.ID], x.raised[e.ID] = true, x.headWhenDropped(m, e)
+				x.id(e.ID).undropped, x.id(e.ID).head = true, x.headWhenDropped(m, e)
 				to = catalog.RaisedName(e.ID) // tells it to the next restore, should this one be killed
 			}
 			if err := x.rename(m, to); err != nil {
@@ -270,7 +275,7 @@ func (x *restorer) place() error {
 		if e == nil || e.Place() == n {
 			continue
 		}
-		if why := x.held[o]; why != "" && !catalog.IsAside(e.Name) {
+		if why := x.of(o).held; why != "" && !catalog.IsAside(e.Name) {
 			continue
 		}
 		if x.live.Tables[n] != nil {
@@ -285,7 +290,7 @@ func (x *restorer) place() error {
 		if err := x.only(o, err); err != nil {
 			return err
 		}
-		x.done[o] = true
+		x.of(o).done = true
 	}
 	return nil
 }
@@ -300,7 +305,7 @@ func (x *restorer) parked() []*catalog.Entry {
 		if _, captured := x.r.Captured(e.ID); captured {
 			continue
 		}
-		if _, _, gone := x.r.WasGone(e.ID); gone || x.undrops[e.ID] || x.r.Made(x.r.AllMakers(n.DB), e.Created) {
+		if _, _, gone := x.r.WasGone(e.ID); gone || x.id(e.ID).undropped || x.r.Made(x.r.AllMakers(n.DB), e.Created) {
 			out = append(out, e)
 		}
 	}

@@ -20,14 +20,7 @@ const asNow = "defined again from the journal, secrets as of now"
 // others puts back the objects that have no history in the engine: what was made is dropped, what was changed or dropped is
 // defined again, from what the engine shows of it where that is all, else from dbctl's own earlier definition.
 func (x *restorer) others() error {
-	var scope []sqltext.Object
-	for _, o := range x.r.Order {
-		_, known := x.r.Before[o]
-		if known && len(x.r.Written[o]) > 0 && o.Kind != sqltext.Table && o.Kind != sqltext.Database {
-			scope = append(scope, o)
-		}
-	}
-	slices.SortStableFunc(scope, func(a, b sqltext.Object) int { return cmp.Compare(catalog.Rank(a.Kind), catalog.Rank(b.Kind)) })
+	scope := x.ageless()
 	for _, o := range scope { // while it is still there: the privilege would stay behind it
 		if was := x.r.Before[o]; o.Kind == sqltext.Grant && was.Exists && x.live.State(o).Exists {
 			if err := x.only(o, x.revoke(was)); err != nil {
@@ -36,31 +29,85 @@ func (x *restorer) others() error {
 		}
 	}
 	for _, o := range scope {
-		was, now := x.r.Before[o], x.live.State(o)
-		half := x.o.Again && was.Exists && catalog.HalfOf(now, was)
-		unseen := was.Exists && catalog.Opaque(was) && x.r.Wrote(o).Has(effect.Existence|effect.Text) // what was written is not shown
-		if was.Exists && x.untaken(now) && now.Facts["current"] != was.Facts["current"] {
-			now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
-		} else if same(was, now) && !unseen {
-			continue
-		} else if why := x.r.Theirs(now); why != "" && !same(was, now) && !half {
-			x.hold(o, "%s", why)
-			continue
+		if o.Kind == sqltext.Sequence && !x.r.Before[o].Exists {
+			continue // when the tables are gone that use it
 		}
-		if was.Exists && x.r.Dropped(now) && !half {
-			x.undone[o] = "dropped it"
-		}
-		var err error
-		if was.Exists {
-			err = x.redefine(was, now)
-		} else {
-			err = x.dropOther(now)
-		}
-		if err := x.only(o, err); err != nil {
+		if err := x.only(o, x.other(o)); err != nil {
 			return fmt.Errorf("restore %s: %w", o, err)
 		}
 	}
 	return nil
+}
+
+// madeSequences drops the sequences that reached statements made.
+func (x *restorer) madeSequences() error {
+	for _, o := range x.ageless() {
+		if o.Kind == sqltext.Sequence && !x.r.Before[o].Exists {
+			if err := x.only(o, x.other(o)); err != nil {
+				return fmt.Errorf("restore %s: %w", o, err)
+			}
+		}
+	}
+	return nil
+}
+
+// ageless are the captured objects without history that reached statements wrote, what is used before what uses it.
+func (x *restorer) ageless() []sqltext.Object {
+	var out []sqltext.Object
+	for _, o := range x.r.Order {
+		_, known := x.r.Before[o]
+		if known && len(x.r.Written[o]) > 0 && o.Kind != sqltext.Table && o.Kind != sqltext.Database && x.of(o).held == "" {
+			out = append(out, o)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b sqltext.Object) int { return cmp.Compare(catalog.Rank(a.Kind), catalog.Rank(b.Kind)) })
+	return out
+}
+
+// other puts back an object without history. Right before it is written it is read again: others may have changed it meanwhile.
+func (x *restorer) other(o sqltext.Object) error {
+	was := x.r.Before[o]
+	if x.isBack(was, x.live.State(o)) {
+		return nil
+	}
+	cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{o}, nil)
+	if err != nil {
+		return err
+	}
+	now := cat.State(o)
+	switch half := x.o.Again && was.Exists && catalog.HalfOf(now, was); {
+	case cat.Refused[o] != nil:
+		return cat.Refused[o]
+	case x.isBack(was, now):
+		return nil
+	case half:
+	default:
+		if why := x.r.Theirs(now); why != "" && (!same(was, now) || x.rewound(was, now)) {
+			x.hold(o, "%s", why)
+			return nil
+		}
+		if was.Exists && x.r.Dropped(now) {
+			x.of(o).undone = "dropped it"
+		}
+	}
+	if x.rewound(was, now) {
+		now.Facts = map[string]string{} // it is as it was made: it may go back to where the earlier one was
+	}
+	if was.Exists {
+		return x.redefine(was, now)
+	}
+	return x.dropOther(now)
+}
+
+// isBack reports whether nothing is to be done to make now what was.
+func (x *restorer) isBack(was, now catalog.ObjectState) bool {
+	unseen := was.Exists && catalog.Opaque(was) && x.r.Wrote(was.Object).Has(effect.Existence|effect.Text) // what was written is not shown
+	return same(was, now) && !unseen && !x.rewound(was, now)
+}
+
+// rewound reports whether a sequence that reached statements made in the place of another is still where they began it.
+func (x *restorer) rewound(was, now catalog.ObjectState) bool {
+	return was.Exists && x.untaken(now) && now.Facts["current"] != was.Facts["current"]
 }
 
 // ownedBefore is now without what a role owns that it did not own: whose an object is, is that object's to say.
@@ -106,7 +153,7 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 	case sqltext.Grant:
 		return nil // of a role or user that was made, and goes with it
 	case sqltext.Setting:
-		x.done[o] = true
+		x.of(o).done = true
 		return x.exec("UNSET GLOBAL %s", o.Name)
 	case sqltext.Stage:
 		if n := now.Files(); n > 0 {
@@ -116,6 +163,14 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 	case sqltext.Sequence:
 		if !x.untaken(now) && !x.r.Reads(o) {
 			x.hold(o, "the sequence is new and another session took values from it")
+			return nil
+		}
+		table, err := x.takes(o)
+		if err != nil {
+			return err
+		}
+		if table != "" {
+			x.hold(o, "the sequence is new and table %s, which stays, takes its values", table)
 			return nil
 		}
 	case sqltext.Role, sqltext.User:
@@ -133,8 +188,30 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 		x.hold(o, "a %s cannot be taken back", o.Kind)
 		return nil
 	}
-	x.done[o] = true
+	x.of(o).done = true
 	return x.exec("%s", drop)
+}
+
+// takes is a table a column of which takes its default from a sequence, "" when there is none.
+func (x *restorer) takes(sequence sqltext.Object) (string, error) {
+	rows, err := catalog.Query(x.ctx, x.c, "select database, `table`, default_expression from system.columns where instr(default_expression, "+
+		sqltext.Quote(sequence.Name)+") > 0")
+	if err != nil {
+		return "", err
+	}
+	for _, r := range rows {
+		words, err := sqltext.ReadWords(r[2])
+		for i := range words.Tokens {
+			p := sqltext.Reader{Words: words, I: i + 1}
+			if err != nil || !words.Is(i, "nextval") || !p.TakeSymbol("(") {
+				continue
+			}
+			if name, ok := p.Ident(); ok && name == sequence.Name {
+				return catalog.Name{DB: r[0], Table: r[1]}.String(), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // givenByOthers is something that a new role or user has and that no reached statement gave it, "" for nothing.
@@ -206,7 +283,7 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 			return err
 		}
 	}
-	x.done[o] = true
+	x.of(o).done = true
 	return nil
 }
 
@@ -231,7 +308,7 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 		if slices.Contains(has, g) || was.Kind == sqltext.Grant && (owning(g) || !x.r.Took(was.Object, g)) {
 			continue
 		}
-		x.done[was.Object] = true
+		x.of(was.Object).done = true
 		if err := x.exec("%s", g); err != nil {
 			return err
 		}
@@ -250,7 +327,7 @@ func (x *restorer) revoke(was catalog.ObjectState) error {
 		if slices.Contains(was.Grants, g) || owning(g) || !x.r.Gave(was.Object, g) {
 			continue
 		}
-		x.done[was.Object] = true
+		x.of(was.Object).done = true
 		if err := x.exec("%s", catalog.Revoke(g)); err != nil {
 			return err
 		}
@@ -273,7 +350,7 @@ func (x *restorer) inherit(was, now catalog.ObjectState) error {
 	had, has := catalog.RoleNames(was.Facts["roles"]), catalog.RoleNames(now.Facts["roles"])
 	for _, r := range had {
 		if !slices.Contains(has, r) && ours(r) {
-			x.done[was.Object] = true
+			x.of(was.Object).done = true
 			if err := x.exec("GRANT ROLE %s TO %s", sqltext.Ident(r), to); err != nil {
 				return err
 			}
@@ -281,7 +358,7 @@ func (x *restorer) inherit(was, now catalog.ObjectState) error {
 	}
 	for _, r := range has {
 		if !slices.Contains(had, r) && ours(r) {
-			x.done[was.Object] = true
+			x.of(was.Object).done = true
 			if err := x.exec("REVOKE ROLE %s FROM %s", sqltext.Ident(r), to); err != nil {
 				return err
 			}

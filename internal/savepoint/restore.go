@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,21 +23,45 @@ type restorer struct {
 	live  *catalog.Catalog
 	wrote int // statements that wrote
 
-	held      map[sqltext.Object]string   // objects that must stay as they are: why
-	notes     map[sqltext.Object][]string // said with an object's outcome
-	done      map[sqltext.Object]bool     // objects that were moved
-	files     []CopiedFiles
-	from      map[string]catalog.Name      // id of a parked table → the name it was parked from, when this restore did it
-	away      map[string]bool              // ids that were dropped until now: no writer has found them since
-	unblocked map[string]bool              // indexes and constraints that were dropped because they stood in the way of a FLASHBACK
-	undone    map[sqltext.Object]string    // objects that are as before again, over what another session did: what
-	failed    map[sqltext.Object]string    // objects about which the server refused a statement
-	looked    time.Time                    // when live was read
-	chains    map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
-	drained   bool                         // statements that began before the fence are over
-	undrops   map[string]bool              // ids that UNDROP brought up on the way to another: to be dropped again
-	raised    map[string]string            // of those that this restore brought up: the head that they had
-	changed   map[string]bool              // ids of tables and views of ours that another session changed, told before they were put aside
+	fates   map[sqltext.Object]*fate
+	ids     map[string]*moved // by the id of a table or database
+	files   []CopiedFiles
+	looked  time.Time                    // when live was read
+	chains  map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
+	drained bool                         // statements that began before the fence are over
+}
+
+// fate is what became of an object.
+type fate struct {
+	held   string // it must stay as it is: why
+	failed string // the server refused a statement about it
+	undone string // it is as before again, over what another session did: what
+	done   bool   // it was moved
+	notes  []string
+}
+
+// moved is what a restore knows of a table or database that it found under any name.
+type moved struct {
+	from      catalog.Name    // where this restore parked it from
+	away      bool            // it was dropped until now: no writer has found it since
+	undropped bool            // by an UNDROP on the way to another: to be dropped again
+	head      string          // that it had then
+	changed   bool            // made by ours and changed by another session, told before it was put aside
+	unblocked map[string]bool // its indexes and constraints that were dropped because they stood in the way of a FLASHBACK
+}
+
+func (x *restorer) of(o sqltext.Object) *fate {
+	if x.fates[o] == nil {
+		x.fates[o] = &fate{}
+	}
+	return x.fates[o]
+}
+
+func (x *restorer) id(id string) *moved {
+	if x.ids[id] == nil {
+		x.ids[id] = &moved{unblocked: map[string]bool{}}
+	}
+	return x.ids[id]
 }
 
 // Restore moves the objects of before (with what the reached statements re-captured) back to what they were. An error means
@@ -45,13 +70,11 @@ func Restore(ctx context.Context, c Conn, before catalog.State, reached []blame.
 	if len(reached) == 0 {
 		return Report{}, nil
 	}
-	x := newRestorer(ctx, c, before, reached, o)
+	x := newRestorer(ctx, c, o)
+	x.r = blame.New(before, reached)
 	err := x.steps()
-	for try := 1; err == nil && len(x.failed) > 0 && try < tries; try++ {
-		again := newRestorer(ctx, c, before, reached, o)
-		again.done, again.notes, again.wrote = x.done, x.notes, x.wrote
-		again.changed, again.undone = x.changed, x.undone
-		x = again
+	for try := 1; err == nil && x.anyFailed() && try < tries; try++ {
+		x = x.renewed()
 		err = x.steps()
 	}
 	if err != nil {
@@ -67,6 +90,28 @@ func Restore(ctx context.Context, c Conn, before catalog.State, reached []blame.
 // tries is how often a restore is gone through when the server refuses something of it: that may have been another session's doing, of
 // a moment.
 const tries = 2
+
+func (x *restorer) anyFailed() bool {
+	for _, f := range x.fates {
+		if f.failed != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// renewed is the restorer of another try: it decides everything anew, and knows what was done.
+func (x *restorer) renewed() *restorer {
+	again := newRestorer(x.ctx, x.c, x.o)
+	again.r, again.wrote = x.r, x.wrote
+	for o, f := range x.fates {
+		*again.of(o) = fate{done: f.done, undone: f.undone, notes: f.notes}
+	}
+	for id, a := range x.ids {
+		again.id(id).changed = a.changed
+	}
+	return again
+}
 
 func (x *restorer) steps() error {
 	steps := []struct {
@@ -86,6 +131,7 @@ func (x *restorer) steps() error {
 		{"restore other objects", x.others},
 		{"drop what was made", x.dropParked},
 		{"drop databases", x.dropDatabases},
+		{"drop sequences", x.madeSequences},
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {
@@ -95,14 +141,8 @@ func (x *restorer) steps() error {
 	return nil
 }
 
-func newRestorer(ctx context.Context, c Conn, before catalog.State, reached []blame.Reached, o Options) *restorer {
-	return &restorer{
-		ctx: ctx, c: c, o: o, r: blame.New(before, reached),
-		held: map[sqltext.Object]string{}, notes: map[sqltext.Object][]string{}, done: map[sqltext.Object]bool{},
-		unblocked: map[string]bool{}, failed: map[sqltext.Object]string{}, undone: map[sqltext.Object]string{},
-		undrops: map[string]bool{}, raised: map[string]string{},
-		from: map[string]catalog.Name{}, away: map[string]bool{}, changed: map[string]bool{},
-	}
+func newRestorer(ctx context.Context, c Conn, o Options) *restorer {
+	return &restorer{ctx: ctx, c: c, o: o, fates: map[sqltext.Object]*fate{}, ids: map[string]*moved{}}
 }
 
 // exec writes.
@@ -120,21 +160,21 @@ func (x *restorer) only(o sqltext.Object, err error) error {
 		e.Kind == databend.KindUnreachable {
 		return err
 	}
-	if _, ok := x.failed[o]; !ok {
-		x.failed[o] = "it cannot be put back: " + catalog.Message(err)
+	if x.of(o).failed == "" {
+		x.of(o).failed = "it cannot be put back: " + catalog.Message(err)
 	}
 	return nil
 }
 
 func (x *restorer) hold(o sqltext.Object, format string, args ...any) {
-	if _, ok := x.held[o]; !ok {
-		x.held[o] = fmt.Sprintf(format, args...)
+	if x.of(o).held == "" {
+		x.of(o).held = fmt.Sprintf(format, args...)
 	}
 }
 
 func (x *restorer) note(o sqltext.Object, format string, args ...any) {
-	if s := fmt.Sprintf(format, args...); !slices.Contains(x.notes[o], s) {
-		x.notes[o] = append(x.notes[o], s)
+	if s := fmt.Sprintf(format, args...); !slices.Contains(x.of(o).notes, s) {
+		x.of(o).notes = append(x.of(o).notes, s)
 	}
 }
 
@@ -158,17 +198,19 @@ func (x *restorer) read() error {
 		return err
 	}
 	x.live, x.looked = cat, asked
-	if err := x.async(); err != nil {
+	if err := x.async(slices.Collect(maps.Values(cat.Tables))...); err != nil {
 		return err
+	}
+	for o, err := range cat.Refused {
+		x.hold(o, "what it is cannot be seen: %s", catalog.Message(err))
 	}
 	for _, e := range cat.Tables {
 		if e.Name == catalog.ChangedName(e.ID) {
-			x.changed[e.ID] = true
+			x.id(e.ID).changed = true
 		}
 		if e.Name == catalog.RaisedName(e.ID) {
-			x.undrops[e.ID] = true
-			if _, known := x.raised[e.ID]; !known {
-				x.raised[e.ID] = e.Head // by one that was killed
+			if a := x.id(e.ID); !a.undropped {
+				a.undropped, a.head = true, e.Head // by one that was killed
 			}
 		}
 	}
@@ -185,10 +227,10 @@ func (x *restorer) again() error {
 	return x.read()
 }
 
-// async tells which indexes are ASYNC: as they were, where no reached statement made one of that name.
-func (x *restorer) async() error {
+// async tells which indexes of tables are ASYNC: as they were, where no reached statement made one of that name.
+func (x *restorer) async(tables ...*catalog.Entry) error {
 	var made []sqltext.Object
-	for _, e := range x.live.Tables {
+	for _, e := range tables {
 		was, ok := x.r.Captured(e.ID)
 		for i := range e.Indexes {
 			k := slices.IndexFunc(was.Indexes, func(w catalog.Index) bool { return w.Name == e.Indexes[i].Name })

@@ -185,6 +185,63 @@ func TestRefusalIsOneObjects(t *testing.T) {
 	}
 }
 
+// denying refuses to show what a query asks for.
+type denying struct {
+	Conn
+	what string
+}
+
+func (d denying) Query(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	if strings.Contains(st.SQL, d.what) {
+		return databend.Result{}, &databend.Error{Code: databend.CodePermissionDenied, Message: "denied"}
+	}
+	return d.Conn.Query(ctx, st)
+}
+
+// What may not be seen of an object any more is that object's outcome: it is not taken for absent, and the others are restored.
+func TestDeniedIsOneObjects(t *testing.T) {
+	t.Parallel()
+	for what, tt := range map[string][2]string{
+		"DESC PROCEDURE":        {"create procedure {x}(a int) returns int not null language sql as $$ begin return a; end; $$", "drop procedure {x}(int)"},
+		"show_grants('role'":    {"create role {x}", "drop role {x}"},
+		"from show_sequences()": {"create sequence {x}", "drop sequence {x}"},
+		"SHOW CONNECTIONS":      {"create connection {x} storage_type = 's3' access_key_id = 'k'", "drop connection {x}"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			x := r.db() + "_x"
+			r.sql("use "+r.db(), "create table b (x int)", "insert into b values (1)")
+			was := r.look()
+			if err := r.run(strings.ReplaceAll(tt[0], "{x}", x), "alter table b add column w int", "create table d (x int)"); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				_, _ = r.foreign.Exec(context.WithoutCancel(t.Context()), databend.Statement{SQL: strings.ReplaceAll(tt[1], "{x}", x)})
+			})
+			rep, err := Restore(t.Context(), denying{r.conn, what}, r.before, r.reached, Options{Run: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range rep.Outcomes {
+				want := Restored
+				if o.Object.Name == x {
+					want = Kept
+				}
+				if o.Result != want {
+					t.Errorf("outcome %+v, want %s", o, want)
+				}
+			}
+			if d := difference(was, r.look()); d != "" {
+				t.Errorf("state (-before +after):\n%s", d)
+			}
+			if rep, err = Restore(t.Context(), r.conn, r.before, r.reached, Options{Run: "test"}); err != nil || !rep.Clean() {
+				t.Errorf("got %+v, %v, want all restored once it is shown", rep, err)
+			}
+		})
+	}
+}
+
 // What the server refuses once, because of what another session does at that moment, is tried again.
 func TestRefusalOfAMoment(t *testing.T) {
 	t.Parallel()

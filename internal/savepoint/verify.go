@@ -39,19 +39,19 @@ func (x *restorer) compare() ([]Outcome, error) {
 	}
 	var out []Outcome
 	for _, o := range scope {
-		if why := x.failed[o]; why != "" {
+		if why := x.of(o).failed; why != "" {
 			x.note(o, "%s", why)
 		}
 		r := x.outcome(o, heads[o])
 		r.Object = o
 		out = append(out, r)
 	}
-	for _, o := range beside(x.held, scope) {
-		out = append(out, Outcome{Object: o, Result: Kept, Detail: x.held[o]})
-	}
-	for _, o := range beside(x.failed, scope) {
-		if _, held := x.held[o]; !held {
-			out = append(out, Outcome{Object: o, Result: Differs, Detail: x.failed[o]})
+	for _, o := range x.beside(scope) {
+		switch f := x.of(o); {
+		case f.held != "":
+			out = append(out, Outcome{Object: o, Result: Kept, Detail: f.held})
+		case f.failed != "":
+			out = append(out, Outcome{Object: o, Result: Differs, Detail: f.failed})
 		}
 	}
 	for _, st := range x.r.Statements {
@@ -65,9 +65,9 @@ func (x *restorer) compare() ([]Outcome, error) {
 	return out, nil
 }
 
-// beside are the objects about which something is to be said and that are not in scope, in order: tables that were put aside.
-func beside(said map[sqltext.Object]string, scope []sqltext.Object) []sqltext.Object {
-	out := slices.DeleteFunc(slices.Collect(maps.Keys(said)), func(o sqltext.Object) bool { return slices.Contains(scope, o) })
+// beside are the objects about which something may be to be said and that are not in scope, in order: tables that were put aside.
+func (x *restorer) beside(scope []sqltext.Object) []sqltext.Object {
+	out := slices.DeleteFunc(slices.Collect(maps.Keys(x.fates)), func(o sqltext.Object) bool { return slices.Contains(scope, o) })
 	slices.SortFunc(out, func(a, b sqltext.Object) int { return strings.Compare(a.String(), b.String()) })
 	return out
 }
@@ -76,7 +76,7 @@ func beside(said map[sqltext.Object]string, scope []sqltext.Object) []sqltext.Ob
 func (x *restorer) outcome(o sqltext.Object, headDiffers string) Outcome {
 	was, known := x.r.Before[o]
 	now := x.live.State(o)
-	if why, held := x.held[o]; held {
+	if why := x.of(o).held; why != "" {
 		e := x.live.ByID(was.ID)
 		if o.Kind == sqltext.Table && was.Exists && e != nil && catalog.IsAside(e.Name) {
 			why += "; the one that was there is kept as " + e.Name
@@ -86,7 +86,7 @@ func (x *restorer) outcome(o sqltext.Object, headDiffers string) Outcome {
 	if !known {
 		return Outcome{Result: Differs, Detail: "it was not captured before the statement that wrote it"}
 	}
-	notes := strings.Join(x.notes[o], "; ")
+	notes := strings.Join(x.of(o).notes, "; ")
 	mine, theirs := x.difference(was, now, headDiffers)
 	switch table := slipped(was, now); {
 	case mine != "" && notes != "":
@@ -98,9 +98,9 @@ func (x *restorer) outcome(o sqltext.Object, headDiffers string) Outcome {
 	case table != "":
 		const how = " in the instant before it was dropped again: UNDROP TABLE brings it up"
 		return Outcome{Result: Kept, Detail: "another session wrote into " + table + how}
-	case x.undone[o] != "":
-		return Outcome{Result: Kept, Detail: "another session " + x.undone[o] + " after ours: it is as before the migration again"}
-	case x.done[o], !was.Exists && x.wrote > 0:
+	case x.of(o).undone != "":
+		return Outcome{Result: Kept, Detail: "another session " + x.of(o).undone + " after ours: it is as before the migration again"}
+	case x.of(o).done, !was.Exists && x.wrote > 0:
 		return Outcome{Result: Restored, Detail: notes}
 	}
 	return Outcome{Result: Untouched, Detail: notes}

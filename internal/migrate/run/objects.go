@@ -99,7 +99,7 @@ func (o *objects) ran(st plan.Statement) {
 	databases := map[string]bool{}
 	for _, w := range st.Effect.Writes {
 		stale(w.Object)
-		if ageless(w) && !slices.Contains(o.unseen, w.Object) {
+		if (ageless(w) || o.unrewound(w)) && !slices.Contains(o.unseen, w.Object) {
 			o.unseen = append(o.unseen, w.Object)
 		}
 		databases[w.Name] = databases[w.Name] || w.Kind == sqltext.Database
@@ -112,16 +112,24 @@ func (o *objects) ran(st plan.Statement) {
 }
 
 // ageless reports whether only a reading right behind a statement tells what it made from what others make of it later. A table or
-// database has an id and an age, but not its indexes and CHECKs, or the text of a view; privileges are told one by one.
+// database has an id, but not its indexes and CHECKs, the text of a view or the rows of a MEMORY table; privileges are told one by one.
 func ageless(w effect.Write) bool {
 	switch w.Kind {
 	case sqltext.Table:
 		return w.Verb == effect.Alter && w.Changes(effect.Text|effect.Indexes|effect.Constraints) ||
-			w.IsView && w.Verb != effect.Drop && w.Verb != effect.Undrop
-	case sqltext.Database, sqltext.Role, sqltext.Grant, sqltext.StageFiles, sqltext.Unknown:
+			(w.IsView || w.Engine == "MEMORY") && w.Verb != effect.Drop && w.Verb != effect.Undrop
+	case sqltext.Database:
+		return w.Verb != effect.Alter // its id
+	case sqltext.Grant, sqltext.StageFiles, sqltext.Unknown:
 		return false
 	}
 	return true
+}
+
+// unrewound reports whether a write changes the rows of a table that keeps no earlier ones.
+func (o *objects) unrewound(w effect.Write) bool {
+	s, known := o.now.Find(w.Object)
+	return w.Verb == effect.WriteData && known && s.Engine == "MEMORY"
 }
 
 // tableOf is what is known of a table that a statement alters, where it has a snapshot that the statement may move.

@@ -88,7 +88,19 @@ func (x *recovery) takeOver(ctx context.Context, id string) error {
 		return err
 	}
 	x.interrupted = *was
-	return x.look(ctx, x.Env, k)
+	err = x.look(ctx, x.Env, k)
+	x.save.until = endedAt(rec)
+	return err
+}
+
+// endedAt is when a run did nothing more: it said itself what it could not put back, or another recovery took it over.
+func endedAt(rec state.Record) time.Time {
+	for _, row := range rec.Rows {
+		if row.Event == journal.EventTakeover || row.Event == journal.EventPartial {
+			return row.At
+		}
+	}
+	return time.Time{}
 }
 
 // settle waits until no statement of the run is under way: first as long as one may be on its way to the server, then for those that

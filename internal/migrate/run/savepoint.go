@@ -2,6 +2,7 @@ package run
 
 import (
 	"slices"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -16,8 +17,9 @@ type Savepoint struct {
 	From int
 	Base catalog.State // the state to go back to
 	trail
-	earlier []Ran // the part of the trail that was moved into the journal
-	moved   int   // in so many rows
+	earlier []Ran     // the part of the trail that was moved into the journal
+	moved   int       // in so many rows
+	until   time.Time // when nothing of it was under way any more, as the server had it; zero when nobody knows
 }
 
 // begin is a savepoint at a step, from what is known.
@@ -56,7 +58,7 @@ func (s *Savepoint) reached(steps []plan.Step) []blame.Reached {
 	for _, x := range s.all() {
 		e := at(steps, x.Place).Effect
 		if !s.idle(e, touched) {
-			st := blame.Reached{Effect: e, Heads: x.Heads, Own: x.Own, At: x.At, Done: x.Done}
+			st := blame.Reached{Effect: e, Heads: x.Heads, Own: x.Own, At: x.At, Done: x.Done, Until: s.until}
 			if x.Left != nil {
 				st.Left = *x.Left
 			}

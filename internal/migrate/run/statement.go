@@ -284,13 +284,14 @@ func (r *Run) between(p place) error {
 	var reach *blame.Reach
 	for _, w := range st.Effect.Writes {
 		now, known := r.know.now.Find(w.Object)
-		if !overwrites(w) || !touched[w.Object] || !known || r.know.dirty[w.Object] {
+		if !overwrites(w) && !r.know.unrewound(w) || !touched[w.Object] || !known || r.know.dirty[w.Object] {
 			continue
 		}
 		if reach == nil {
 			reach = blame.New(r.save.Base, r.save.reached(r.plan.Steps))
 		}
-		if reach.Reworded(now) || reach.Theirs(now) != "" && (w.Kind != sqltext.Table || w.Verb != effect.Alter) {
+		refilled, _ := reach.Refilled(now.ID, now.Rows())
+		if refilled || reach.Reworded(now) || reach.Theirs(now) != "" && (w.Kind != sqltext.Table || w.Verb != effect.Alter) {
 			return r.plan.Steps[p.Step].Overtaken(st, w)
 		}
 	}
@@ -318,7 +319,8 @@ func (r *Run) toRead(st plan.Statement) (objects []sqltext.Object, heads map[str
 			heads[table.ID] = table.Head
 		}
 		_, known := r.know.now.Find(w.Object)
-		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && (!touched[w.Object] || overwrites(w))) {
+		takes := !touched[w.Object] || overwrites(w) || r.know.unrewound(w)
+		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && takes) {
 			objects = append(objects, w.Object)
 		}
 	}

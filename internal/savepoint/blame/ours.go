@@ -141,6 +141,15 @@ func (r *Reach) MadeCheck(token string, c catalog.Constraint) bool {
 	return r.Check(token, c.Name).Made && (!seen || slices.Contains(left.Constraints, c))
 }
 
+// Recast reports whether reached statements can have changed a column that an expression of the table names.
+func (r *Reach) Recast(token, expression string) bool {
+	words, err := sqltext.ReadWords(expression)
+	return slices.ContainsFunc(r.Touched[token], func(t Touch) bool {
+		return t.Write.Changes(effect.Columns) && (err != nil || len(t.Write.Columns) == 0 || slices.ContainsFunc(t.Write.Columns,
+			func(c effect.Column) bool { return words.Mentions(c.Name) || c.To != "" && words.Mentions(c.To) }))
+	})
+}
+
 // leftOf is the table with this id, as it was read behind reached statements.
 func (r *Reach) leftOf(id string) (catalog.ObjectState, bool) {
 	for _, s := range r.left {
@@ -196,12 +205,31 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 		return w.Object == now.Object && w.Verb == effect.Drop
 	})
 	switch {
-	case dropped && !r.Statements[last].Done.IsZero(), seen && !left.Exists:
+	case dropped && !r.Statements[last].Done.IsZero(), seen && (!left.Exists || left.ID != now.ID):
 		return made
+	case now.Kind == sqltext.Database: // its owner has another statement
+		return ""
 	case seen && !sameButGiven(left, now):
 		return changed
+	case seen && !left.Created.Equal(now.Created), !seen && !r.mayHaveMade(now):
+		return made
 	}
 	return ""
+}
+
+// mayHaveMade reports whether an object without history, as it is now, can be the one of before or one that reached statements made.
+// Where the engine does not show when it was made, it can.
+func (r *Reach) mayHaveMade(now catalog.ObjectState) bool {
+	was := r.Before[now.Object]
+	if now.Created.IsZero() || was.Exists && (was.Created.IsZero() || was.Created.Equal(now.Created)) {
+		return true
+	}
+	makers := slices.DeleteFunc(slices.Clone(r.Written[now.Object]), func(i int) bool {
+		return !slices.ContainsFunc(r.Statements[i].Effect.Writes, func(w effect.Write) bool {
+			return w.Object == now.Object && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew)
+		})
+	})
+	return r.Made(makers, now.Created)
 }
 
 // Dropped reports whether another session dropped an object without history, which is not there now, after the last reached statement
@@ -248,9 +276,17 @@ func (r *Reach) extended(now catalog.ObjectState) bool {
 
 // Reworded reports whether another session gave a view that reached statements made another text after them.
 func (r *Reach) Reworded(now catalog.ObjectState) bool {
-	left, seen := r.left[now.Object]
+	left, seen := r.leftOf(now.ID)
 	_, captured := r.Captured(now.ID)
-	return seen && !captured && left.ID == now.ID && left.Query != now.Query
+	return seen && !captured && left.Query != now.Query
+}
+
+// Refilled reports whether another session changed the rows of a table without history that reached statements made, after them. seen is
+// false where it is not known how many they left.
+func (r *Reach) Refilled(id, rows string) (refilled, seen bool) {
+	left, seen := r.leftOf(id)
+	seen = seen && left.Rows() != ""
+	return seen && left.Rows() != rows, seen
 }
 
 // ChangedSince reports whether another session changed a table that reached statements made, after the last of them that is about it.
@@ -280,8 +316,9 @@ func (r *Reach) ChangedSince(now catalog.ObjectState, updated time.Time) bool {
 	return r.over(last, updated)
 }
 
-// sameButGiven compares definitions but for the roles that a user was given: they are another statement's.
+// sameButGiven compares definitions but for what a role or user was given: that is another statement's.
 func sameButGiven(a, b catalog.ObjectState) bool {
+	a.Grants, b.Grants = nil, nil
 	a.Facts, b.Facts = maps.Clone(a.Facts), maps.Clone(b.Facts)
 	delete(a.Facts, "roles")
 	delete(b.Facts, "roles")

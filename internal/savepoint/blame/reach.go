@@ -98,9 +98,7 @@ func (r *Reach) follow(i int, e effect.Effect) {
 	for k := 0; k < len(e.Writes); k++ {
 		w := e.Writes[k]
 		r.Written[w.Object] = append(r.Written[w.Object], i)
-		if w.Kind != sqltext.Table || w.Verb != effect.Alter || w.Changes(effect.Text|effect.Indexes|effect.Constraints) {
-			delete(r.left, w.Object)
-		}
+		r.followLeft(w, e.Writes[k+1:])
 		if _, known := r.Before[w.Object]; !known && !slices.Contains(r.Order, w.Object) {
 			r.Order = append(r.Order, w.Object)
 		}
@@ -113,6 +111,45 @@ func (r *Reach) follow(i int, e effect.Effect) {
 		case sqltext.Table:
 			r.followTable(i, w, e.Writes[k+1:])
 		}
+	}
+}
+
+// followLeft follows what is known to be left of an object: a table takes it along to another name.
+func (r *Reach) followLeft(w effect.Write, rest []effect.Write) {
+	left, seen := r.left[w.Object]
+	parts := w.Changes(effect.Text | effect.Indexes | effect.Constraints)
+	kept := w.Verb == effect.Alter && !parts || w.Verb == effect.Swap || w.Verb == effect.RenameIn
+	if !seen || w.Kind == sqltext.Table && kept {
+		return
+	}
+	delete(r.left, w.Object)
+	switch {
+	case w.Kind != sqltext.Table:
+	case w.Verb == effect.RenameOut:
+		for _, to := range rest {
+			if to.Kind == sqltext.Table && to.Verb == effect.RenameIn {
+				left.Object = to.Object
+				r.left[to.Object] = left
+				break
+			}
+		}
+	case w.Verb == effect.WriteData: // its rows are others
+		left.Facts = nil
+		r.left[w.Object] = left
+	}
+}
+
+// swapLeft follows two tables that change their names with each other.
+func (r *Reach) swapLeft(a, b sqltext.Object) {
+	one, hadOne := r.left[a]
+	other, hadOther := r.left[b]
+	delete(r.left, a)
+	delete(r.left, b)
+	if one.Object = b; hadOne {
+		r.left[b] = one
+	}
+	if other.Object = a; hadOther {
+		r.left[a] = other
 	}
 }
 
@@ -174,6 +211,7 @@ func (r *Reach) followTable(i int, w effect.Write, rest []effect.Write) {
 				t := r.name(to.Object)
 				r.Moved[n], r.Moved[t] = true, true
 				r.cur[n], r.cur[t] = r.cur[t], token
+				r.swapLeft(w.Object, to.Object)
 				both := append(slices.Clone(r.Makers[n]), r.Makers[t]...)
 				r.Makers[n], r.Makers[t] = both, slices.Clone(both)
 				break
@@ -259,6 +297,9 @@ func (r *Reach) Made(makers []int, created time.Time) bool {
 // over reports whether statement i was over at a server's time.
 func (r *Reach) over(i int, at time.Time) bool {
 	done := r.Statements[i].Done
+	if done.IsZero() {
+		done = r.Statements[i].Until
+	}
 	return !done.IsZero() && at.After(done)
 }
 

@@ -22,6 +22,8 @@ type Reached struct {
 	Own []string
 	// Done is a server's time after it was over, zero when its answer did not come. An object that is younger is another session's.
 	Done time.Time
+	// Until is, where that is not known, a server's time at which nothing of the run was under way any more.
+	Until time.Time
 	// Left is what was read right behind it of the objects that it wrote and that have no history.
 	Left catalog.State
 }
