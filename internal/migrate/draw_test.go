@@ -279,7 +279,8 @@ func (p *proofWorld) theirs() (statement, gone string) {
 		"CREATE OR REPLACE SEQUENCE {x}q{9} COMMENT = '{mark}'", "ALTER NETWORK POLICY {x}n SET COMMENT = '{mark}'",
 		"CREATE OR REPLACE NETWORK POLICY {x}n{9} ALLOWED_IP_LIST = ('9.9.9.9') COMMENT = '{mark}'",
 		"CREATE OR REPLACE PASSWORD POLICY {x}p{9} COMMENT = '{mark}'", "ALTER PASSWORD POLICY {x}p SET COMMENT = '{mark}'",
-		"CREATE TAG {x}g{9} COMMENT = '{mark}'", "SET GLOBAL {setting} = {number}", "SET GLOBAL {setting2} = {number}",
+		"CREATE TAG {x}g{9} COMMENT = '{mark}'", "ALTER TABLE {t} ADD COLUMN {mark} INT DEFAULT nextval({x}q{9})",
+		"SET GLOBAL {setting} = {number}", "SET GLOBAL {setting2} = {number}",
 		"CREATE OR REPLACE PROCEDURE {x}pr{9}(x INT) RETURNS INT NOT NULL LANGUAGE SQL COMMENT = '{mark}' AS $$ BEGIN RETURN 7; END; $$",
 	))
 	if p.IntN(5) > 0 {

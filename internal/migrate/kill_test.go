@@ -82,10 +82,8 @@ func (g *grave) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, errOver
 }
 
-// killAt lets the process die at a later request.
+// killAt lets the process die at a later request. It is called under the lock, as a hook is.
 func (g *grave) killAt(k kill) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if k.at == 0 {
 		return
 	}

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/google/go-cmp/cmp"
 )
@@ -31,6 +34,9 @@ var ways = []string{"up", "up", "atomic", "down", "redo", "several", "downs"}
 
 // middle is sent when the first of several migrations is done.
 const middle = "SELECT 'middle'"
+
+// fromGate is the Up of a migration that is taken down and up again: it fails once there is no number in the gate.
+const fromGate = "SELECT to_int32(x) FROM gate"
 
 // kill is at which of its requests a process is killed, 0 for none, and what becomes of that request.
 type kill struct {
@@ -57,7 +63,10 @@ type played struct {
 	did              bool     // the server took some of what it did,
 	depends          bool     // and did not take it in the twin, where ours had not been
 	killed           bool
-	behind           bool // the first of several migrations is done
+	behind           bool     // the first of several migrations is done,
+	seen             bool     // and what there was then
+	alone            []func() // what the twin is to do too, in order
+	stopped          int      // the drawn statement that was refused, -1 for none
 	exit, report     string
 }
 
@@ -73,8 +82,23 @@ func (p *proofWorld) play(was []string, r round) *played {
 		x.was = p.print()
 	}
 	x.theirs = x.was
-	x.tell(x.run())
+	err := x.run()
+	for _, f := range x.alone {
+		f()
+	}
+	x.tell(err)
 	return x
+}
+
+// isSeveral reports whether the migration that fails comes behind another one of the same run.
+func (r round) isSeveral() bool { return r.way == "several" || r.way == "downs" }
+
+// ahead are the statements of the first of several migrations.
+func (r round) ahead() []string {
+	if !r.isSeveral() {
+		return nil
+	}
+	return r.statements[:(len(r.statements)+1)/2]
 }
 
 // files writes the migration, and applies it where it is to fail later.
@@ -83,18 +107,17 @@ func (x *played) files() {
 	text := func(s ...string) string { return x.names.Replace(strings.Join(s, ";\n") + ";\n") }
 	const fails = "INSERT INTO {db}.nowhere VALUES (1)"
 	failed := append(slices.Clone(x.statements), fails)
-	half := (len(x.statements) + 1) / 2
-	rest := append([]string{middle}, failed[half:]...)
+	rest := append([]string{middle}, failed[len(x.ahead()):]...)
 	if len(x.hand.statements) > 0 {
 		rest = slices.Insert(rest, 1, now)
 	}
 	switch x.way {
 	case "several":
-		x.Migration(x.version, text(x.statements[:half]...))
+		x.Migration(x.version, text(x.ahead()...))
 		x.Migration(x.version+1, text(rest...))
 	case "downs":
 		x.Migration(x.version, "SELECT 1;\n--down\n"+text(rest...))
-		x.Migration(x.version+1, "SELECT 1;\n--down\n"+text(x.statements[:half]...))
+		x.Migration(x.version+1, "SELECT 1;\n--down\n"+text(x.ahead()...))
 		x.must(x.up())
 	case "up":
 		x.Migration(x.version, text(failed...))
@@ -105,7 +128,7 @@ func (x *played) files() {
 		x.Migration(x.version, "SELECT 1;\n--down\n"+text(failed...))
 		x.must(x.up())
 	case "redo":
-		x.Migration(x.version, "SELECT to_int32(x) FROM gate;\n--down\n"+text(x.statements...))
+		x.Migration(x.version, fromGate+";\n--down\n"+text(x.statements...))
 		x.must(x.up())
 	}
 }
@@ -114,10 +137,19 @@ func (x *played) files() {
 func (x *played) run() error {
 	x.T.Helper()
 	healthy, g := x.srv, newGrave(0, false)
-	at, later := x.hand.moment(x.statements)
-	x.through(g.acting(middle, 0, x.done).acting(x.names.Replace(at), later, x.act))
+	at, later := x.moment()
+	behind := x.isSeveral() && (x.twin != nil || x.kill.at%2 == 0) // the first is done then, and what it left is known
+	x.through(g.acting(middle, 0, func() {
+		if x.done(); behind {
+			g.killAt(x.kill)
+		}
+	}).acting(x.names.Replace(at), later, x.act))
 	m := x.migrator(Options{PlanOptions: PlanOptions{Atomic: x.way == "atomic"}})
-	g.killAt(x.kill)
+	if !behind {
+		g.mu.Lock()
+		g.killAt(x.kill)
+		g.mu.Unlock()
+	}
 	done := make(chan error, 1)
 	go func() {
 		switch x.way {
@@ -147,6 +179,10 @@ func (x *played) run() error {
 		err = x.recover(RollBack, "")
 		x.srv = healthy
 	}
+	x.stopped = x.stoppedAt(err)
+	if x.behind = x.behind || x.isSeveral() && x.killed && x.isDone(); x.behind && !x.seen {
+		x.done() // it was killed before anybody looked
+	}
 	if x.way == "up" || x.way == "atomic" || x.way == "several" && !x.behind {
 		x.RemoveMigration(x.version)
 	}
@@ -156,11 +192,67 @@ func (x *played) run() error {
 	return err
 }
 
+// stoppedAt is the drawn statement that the plan or the server refused, -1 for none.
+func (x *played) stoppedAt(err error) int {
+	x.T.Helper()
+	var run *RunError
+	var refused *PlanError
+	switch {
+	case x.killed:
+	case errors.As(err, &run):
+		from, n := 0, run.Statement
+		switch first := map[string]int64{"several": int64(x.version), "downs": int64(x.version + 1)}[x.way]; {
+		case x.way == "redo" && run.Direction == event.Up, x.way == "atomic" && run.Version != int64(x.version):
+			return -1
+		case x.isSeveral() && run.Version != first:
+			from, n = len(x.ahead()), n-1-min(len(x.hand.statements), 1)
+		}
+		for i := from; i < len(x.statements) && n > 0; i++ {
+			if n -= 1 + strings.Count(x.statements[i], ";\n"); n <= 0 && x.statements[i] != now {
+				return i
+			}
+		}
+	case errors.As(err, &refused) && refused.Line > 0:
+		text, err := os.ReadFile(filepath.Join(x.Dir, refused.File))
+		x.must(err)
+		line := strings.Split(string(text), "\n")[refused.Line-1]
+		return slices.IndexFunc(x.statements, func(s string) bool {
+			begins, _, _ := strings.Cut(x.names.Replace(s), "\n")
+			return s != now && strings.HasPrefix(line, begins)
+		})
+	}
+	return -1
+}
+
+// isDone asks the journal whether the first of several migrations is done.
+func (x *played) isDone() bool {
+	x.T.Helper()
+	s, err := x.migrator(Options{}).Status(x.T.Context())
+	x.must(err)
+	for _, m := range s.Migrations {
+		if x.way == "several" && m.Version == int64(x.version) {
+			return m.State == "applied"
+		}
+		if x.way == "downs" && m.Version == int64(x.version+1) {
+			return m.State != "applied"
+		}
+	}
+	return false
+}
+
 // done is the moment when the first of several migrations is done: what there is then is what the other goes back to.
 func (x *played) done() {
-	x.behind = true
+	x.behind, x.seen = true, true
 	x.was = x.print()
 	x.theirs = x.was
+	if x.twin != nil {
+		x.alone = append(x.alone, func() {
+			x.twin.Migration(x.version, x.twin.names.Replace(strings.Join(x.ahead(), ";\n")+";\n"))
+			if x.twin.up() != nil { // it is no longer what this is
+				x.twin = nil
+			}
+		})
+	}
 }
 
 // act is the other session's moment.
@@ -171,8 +263,13 @@ func (x *played) act() {
 		code, _ := x.Err(x.T, x.names.Replace(s))
 		x.did = x.did || code == 0
 		if x.twin != nil && code == 0 {
-			code, _ = x.twin.Err(x.T, x.twin.names.Replace(s))
-			x.depends = x.depends || code != 0
+			x.alone = append(x.alone, func() {
+				if x.twin == nil {
+					return
+				}
+				code, _ := x.twin.Err(x.T, x.twin.names.Replace(s))
+				x.depends = x.depends || code != 0
+			})
 		}
 	}
 	x.theirs = x.print()
@@ -207,7 +304,7 @@ func (x *played) tell(err error) {
 		x.tally["statements drawn"] += drawn(x.statements)
 	}
 	list, ran, markers := x.statements, 0, 1 // the failure itself
-	if half := (len(list) + 1) / 2; x.behind {
+	if half := len(x.ahead()); x.behind {
 		x.tally["behind another migration"]++
 		ran, list, markers = half, list[half:], 2+min(len(x.hand.statements), 1)
 	}
@@ -379,16 +476,19 @@ const (
 	restore               // two requests of the rollback
 )
 
-// moment is the text of the request before which it comes, and how many requests later.
-func (h hand) moment(ours []string) (text string, later int) {
-	switch h.when {
-	case marked:
+// moment is the text of the request before which another session acts, and how many requests later.
+func (r round) moment() (text string, later int) {
+	ours := r.statements[len(r.ahead()):]
+	switch h := r.hand; {
+	case h.when == marked && len(ours) > 0:
 		text, _ := json.Marshal(ours[h.nth%len(ours)])
 		return strings.Trim(string(text), `"`), 0
-	case restore:
+	case h.when == restore && r.way == "redo":
+		return fromGate, 1 + h.nth
+	case h.when == restore:
 		return "INSERT INTO {db}.nowhere", 1 + h.nth
 	}
-	return "SELECT 'now'", 0
+	return now, 0
 }
 
 // make runs the statements of a setup and returns those that the engine took.
@@ -438,6 +538,9 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 						return
 					}
 					was, over = x.now, !x.killed
+					if x.stopped >= 0 && drawn(r.statements) > 1 && x.exit != "exit 4" { // those behind it shall run too
+						r.statements, r.kill, over = slices.Delete(slices.Clone(r.statements), x.stopped, x.stopped+1), kill{}, false
+					}
 				}
 			}
 		})
@@ -448,23 +551,20 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 // round draws what is played.
 func (p *proofWorld) round(second func(p *proofWorld) hand, kills bool) round {
 	r := round{way: p.one(ways...)}
-	if several := r.way == "several" || r.way == "downs"; several && (kills || p.twin != nil) { // which of them is done when it is killed?
-		r.way = "up"
-	}
 	for range 1 + p.IntN(4) {
 		r.statements = append(r.statements, p.statement())
 	}
 	if second == nil {
 		return r
 	}
-	if r.hand = second(p); r.hand.when == between {
+	r.hand = second(p)
+	switch {
+	case r.isSeveral(): // it comes behind the first of them
+	case r.hand.when == between:
 		r.statements = slices.Insert(r.statements, r.hand.nth%(len(r.statements)+1), now)
-		return r
+	default:
+		r.statements = slices.Insert(r.statements, 0, now)
 	}
-	if r.way == "several" { // between them
-		return r
-	}
-	r.statements, r.way = slices.Insert(r.statements, 0, now), "up"
 	return r
 }
 
