@@ -38,7 +38,7 @@ var rules = map[string][]string{
 	"internal/sqltext/effect":   {"internal/sqltext", "internal/sqltext/define"},
 	"internal/sqltext/copytext": {"internal/sqltext"},
 	"internal/sqltext/define":   {"internal/sqltext"},
-	"internal/event":            nil,
+	"internal/event":            {"internal/sqltext"},
 	"internal/databend":         {"internal/crash", "internal/exit", "internal/secret", "internal/shell", "internal/sqltext", "internal/sqltext/effect"},
 	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
 	"internal/project":          {"internal/exit", "internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},

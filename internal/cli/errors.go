@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/shell"
+	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/ui"
 )
 
@@ -70,25 +71,22 @@ func (*found) ExitCode() exit.Code { return exit.Check }
 
 // failure is err as people and programs are told it.
 func failure(err error) ui.Failure {
-	f := ui.Failure{Message: err.Error(), Exit: int(exit.Of(err))}
+	f := ui.Failure{Place: sqltext.PlaceOf(err), Message: err.Error(), Exit: int(exit.Of(err))}
 	if l, ok := err.(*load.Error); ok {
 		f.Message = l.Brief()
 	}
 	if p, ok := errors.AsType[*migrate.PlanError](err); ok {
-		f.Kind, f.File, f.Line, f.Column = p.Kind, p.File, p.Line, p.Column
+		f.Kind = p.Kind
 	}
 	if p, ok := errors.AsType[*project.Error](err); ok {
-		f.File, f.Line, f.Column, f.Caret, f.Hint = p.File, p.Line, p.Column, p.Caret, p.Hint
-		f.Kind = "Project"
+		f.Kind, f.Caret, f.Hint = "Project", p.Caret, p.Hint
 	}
 	if d, ok := errors.AsType[*databend.Error](err); ok {
-		f.File, f.Line, f.Column, f.Caret, f.Hint = d.File, d.Line, d.Column, d.Caret, d.Hint
-		f.Code, f.Kind, f.QueryID = d.Code, string(d.Kind), d.QueryID
+		f.Code, f.Kind, f.QueryID, f.Caret, f.Hint = d.Code, string(d.Kind), d.QueryID, d.Caret, d.Hint
 		if d.File != "" { // the user's own
 			f.SQL = d.SQL
 			// Behind what others put before it the place would be told twice: it stands first.
-			place := fmt.Sprintf("%s:%d:%d: ", d.File, d.Line, d.Column)
-			if before, after, ok := strings.Cut(f.Message, place); ok && before != "" {
+			if before, after, ok := strings.Cut(f.Message, d.Tell("")); ok && before != "" {
 				f.Message = before + after
 			}
 		}

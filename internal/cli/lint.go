@@ -88,7 +88,7 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 		}
 		if ok {
 			mistakes = append(mistakes, event.Finding{
-				Rule: lint.Mistake, Level: string(lint.Error), File: mistake.File, Line: mistake.Line, Column: mistake.Column,
+				Rule: lint.Mistake, Level: string(lint.Error), Place: mistake.Place,
 				Message: mistake.Msg, Hint: mistake.Hint,
 			})
 		}

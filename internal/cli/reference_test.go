@@ -61,17 +61,8 @@ func jsonReference(t *testing.T) string {
 	b.WriteString("# What --json writes\n\n" +
 		"This page is written from the code. One object a line on stdout, and nothing on stderr; it stays whole when lines of type `progress` are dropped.\n" +
 		"Every line begins with `v` (1), `type`, `ts` (UTC), `run` (the run's id), `project`, `env` and `database`. Fields that may be missing are marked.\n")
-	parsed := map[string]*ast.File{}
 	for _, line := range jsonTypes {
-		file := parsed[line.file]
-		if file == nil {
-			var err error
-			if file, err = parser.ParseFile(token.NewFileSet(), line.file, nil, parser.ParseComments); err != nil {
-				t.Fatal(err)
-			}
-			parsed[line.file] = file
-		}
-		about, fields := structOf(t, file, line.structure)
+		about, fields := structOf(t, line.file, line.structure)
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| field | type | |\n|---|---|---|\n", line.line, about)
 		if line.line == "target" {
 			b.WriteString("| `host` | string | |\n")
@@ -85,8 +76,12 @@ func jsonReference(t *testing.T) string {
 }
 
 // structOf returns a struct's comment, and a table's line for each field with a JSON name.
-func structOf(t *testing.T, file *ast.File, name string) (about string, fields []string) {
+func structOf(t *testing.T, path, name string) (about string, fields []string) {
 	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, d := range file.Decls {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.TYPE {
@@ -100,6 +95,10 @@ func structOf(t *testing.T, file *ast.File, name string) (about string, fields [
 			}
 			about = strings.Join(strings.Fields(g.Doc.Text()), " ")
 			for _, f := range structure.Fields.List {
+				if len(f.Names) == 0 { // the fields of a place
+					_, place := structOf(t, "../sqltext/place.go", "Place")
+					fields = append(fields, place...)
+				}
 				if f.Tag == nil {
 					continue
 				}

@@ -129,8 +129,7 @@ func (a *app) showApplied(was migrate.AppliedMigration, p *project.Project) erro
 		}
 		var section project.Section
 		for _, s := range statements {
-			at := sqltext.PosAt(part.text, s.Start)
-			section.Statements = append(section.Statements, project.Statement{SQL: s.Text, Line: at.Line, Column: at.Column})
+			section.Statements = append(section.Statements, project.Statement{SQL: s.Text, Place: sqltext.PosAt(part.text, s.Start).In("journal")})
 		}
 		a.showSection(was.Version, part.direction, section, p.Env.Database)
 	}

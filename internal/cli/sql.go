@@ -117,7 +117,7 @@ func (a *app) sql(ctx context.Context, name, text string, asCSV, yes bool) error
 	out := &rowWriter{a: a, csv: asCSV}
 	for i, s := range script.Statements {
 		out.statement = i + 1
-		st := databend.Statement{SQL: s.SQL, Secrets: secrets, File: name, Line: s.Line, Column: s.Column, PosOf: s.Pos}
+		st := databend.Statement{SQL: s.SQL, Secrets: secrets, Place: s.Place, At: s.At}
 		out.clean = session.CleanResult(st)
 		res, err := session.Each(ctx, st, out.row)
 		if err != nil {

@@ -106,29 +106,28 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 		e = &Error{Kind: "Statement", Message: err.Error(), Err: err}
 		if bad, ok := errors.AsType[*sqltext.Error](err); ok {
 			e.Kind, e.Hint = "SyntaxException", bad.Hint
-			e.Place(st, bad.Pos.Offset)
+			e.PlaceAt(st, bad.Pos.Offset)
 		}
 	}
 	if strings.Contains(e.Hint, "{") {
-		e.Hint = hintAbout(e.Hint, tableOf(st.SQL, s.cfg.Database), st.File)
+		e.Hint = hintAbout(e.Hint, tableOf(st.SQL, s.cfg.Database), st.Place.File)
 	}
 	clean := s.cleaner(st)
 	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {
 		if out, ok := at.offset(text.sql); ok {
 			offset := min(text.origin(out), len(st.SQL))
-			e.Place(st, offset)
+			e.PlaceAt(st, offset)
 			if e.Code == CodeSyntax && joined(st.SQL, offset) {
 				e.Hint += fmt.Sprintf("; if line %d begins another statement, the one above it lacks its ;", e.Line)
 			}
 		}
 	} else if offset, ok := culprit(e.Code, e.Message, st.SQL); ok {
-		e.Place(st, offset)
+		e.PlaceAt(st, offset)
 	}
 	if e.Line == 0 {
-		e.Line, e.Column = st.Line, st.Column
+		e.Place = st.Place
 	}
-	e.File, e.QueryID = st.File, st.ID
-	e.SQL = clean(sqltext.Mask(st.SQL))
+	e.QueryID, e.SQL = st.ID, clean(sqltext.Mask(st.SQL))
 	e.Message, e.Caret, e.Hint = clean(e.Message), clean(e.Caret), clean(e.Hint)
 	return e
 }
@@ -142,16 +141,16 @@ func joined(sql string, offset int) bool {
 
 var beginnings = []string{"ALTER", "COPY", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "MERGE", "SELECT", "TRUNCATE", "UPDATE"}
 
-// Place sets the position and the source line of an offset of st.SQL.
-func (e *Error) Place(st Statement, offset int) {
-	at := sqltext.PosAt(st.SQL, offset)
+// PlaceAt sets the place and the source line of an offset of st.SQL.
+func (e *Error) PlaceAt(st Statement, offset int) {
+	at, begin := sqltext.PosAt(st.SQL, offset), st.Place
 	switch {
-	case st.PosOf != nil:
-		e.Line, e.Column = st.PosOf(offset)
+	case st.At != nil:
+		e.Place = st.At(offset)
 	case at.Line == 1:
-		e.Line, e.Column = max(st.Line, 1), max(st.Column, 1)+at.Column-1
+		e.Place = sqltext.Place{File: begin.File, Line: max(begin.Line, 1), Column: max(begin.Column, 1) + at.Column - 1}
 	default:
-		e.Line, e.Column = max(st.Line, 1)+at.Line-1, at.Column
+		e.Place = sqltext.Place{File: begin.File, Line: max(begin.Line, 1) + at.Line - 1, Column: at.Column}
 	}
 	e.Caret = sqltext.ExcerptsOf(st.SQL).At(at)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 func TestReadMessage(t *testing.T) {
@@ -121,7 +122,7 @@ func TestMissingSemicolon(t *testing.T) {
 		line := 1 + strings.Count(sql[:at], "\n")
 		column := at - strings.LastIndexByte(sql[:at], '\n')
 		raw := fmt.Sprintf("error: \n  --> SQL:%d:%d\n  |\n%d | x\n  | ^ unexpected `INTO`\n", line, column, line)
-		s, st := &Server{}, Statement{SQL: sql, Line: 7, Column: 1}
+		s, st := &Server{}, Statement{SQL: sql, Place: sqltext.Place{Line: 7, Column: 1}}
 		e, _ := errors.AsType[*Error](s.describe(s.coded(serverError{Code: CodeSyntax, Message: raw}), st, &spliced{sql: sql}))
 		if got := strings.Contains(e.Hint, "if line 8 begins another statement"); got != want {
 			t.Errorf("%s: got %q, want a word of a semicolon: %v", sql, e.Hint, want)
@@ -163,7 +164,7 @@ func TestCaretNeverShowsAKey(t *testing.T) {
 	const sql = "CREATE CONNECTION c STORAGE_TYPE = 's3' SECRET_ACCESS_KEY = 'by-hand' BAD\n  ALSO BAD"
 	for line, caret := range map[int]string{1: "", 2: "  ALSO BAD\n ^"} {
 		at := "error: \n  --> SQL:" + map[int]string{1: "1:72", 2: "2:2"}[line] + "\n  |\n1 | x\n  | ^ near 'by-hand'\n"
-		e, _ := errors.AsType[*Error](s.describe(s.coded(serverError{Code: 1005, Message: at}), Statement{SQL: sql, Line: 1, Column: 1}, &spliced{sql: sql}))
+		e, _ := errors.AsType[*Error](s.describe(s.coded(serverError{Code: 1005, Message: at}), Statement{SQL: sql, Place: sqltext.Place{Line: 1, Column: 1}}, &spliced{sql: sql}))
 		if e.Line != line || e.Caret != caret || strings.Contains(e.Message+e.SQL, "by-hand") {
 			t.Errorf("got %+v, want line %d and caret %q", e, line, caret)
 		}
@@ -198,7 +199,7 @@ func TestCodes(t *testing.T) {
 	if got := hintFor(4000, "fail to get connection: UnknownConnection. Code: 2510, Text = x"); got != hints[2510] {
 		t.Errorf("got %q, want the hint of the error inside", got)
 	}
-	err := error(&Error{Kind: "UnknownTable", Code: 1025, Name: "UnknownTable", Message: "no t", File: "f.sql", Line: 3, Column: 4})
+	err := error(&Error{Kind: "UnknownTable", Code: 1025, Name: "UnknownTable", Message: "no t", Place: sqltext.Place{File: "f.sql", Line: 3, Column: 4}})
 	if got, want := err.Error(), "f.sql:3:4: no t (1025 UnknownTable)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

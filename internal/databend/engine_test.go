@@ -13,6 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 func connect(t *testing.T, cfg databend.Config) *databend.Server {
@@ -189,7 +190,7 @@ func TestSecretsArriveAsTheyAre(t *testing.T) {
 	// A syntax error quotes the whole statement; neither the value nor a hand-written key may come back.
 	_, err = s.Exec(t.Context(), databend.Statement{
 		SQL:     "CREATE CONNECTION c STORAGE_TYPE = 's3'\n  ACCESS_KEY_ID = 'HANDWRITTENKEY'\n  SECRET_ACCESS_KEY = {{ secret \"A\" }} SELECT",
-		Secrets: secret.Set{"A": secret.New("the'very\\secret")}, File: "m.sql", Line: 5, Column: 1,
+		Secrets: secret.Set{"A": secret.New("the'very\\secret")}, Place: sqltext.Place{File: "m.sql", Line: 5, Column: 1},
 	})
 	e := asError(t, err)
 	all := fmt.Sprintf("%+v|%v|%s", *e, e, e.Caret)
@@ -223,7 +224,7 @@ func TestEchoedSecrets(t *testing.T) {
 		{"SELECT parse_json({{ secret \"A\" }})", "{\"a\": \n  broken-secret-json", []string{"broken", "secret-json"}},
 		{"SELECT 1 FROM t WHERE {{ secret \"A\" }} FROMM x", "two  words\tof a secret", []string{"words"}},
 	} {
-		_, err := s.Exec(t.Context(), databend.Statement{SQL: tt.sql, Secrets: secret.Set{"A": secret.New(tt.value)}, File: "m.sql", Line: 1, Column: 1})
+		_, err := s.Exec(t.Context(), databend.Statement{SQL: tt.sql, Secrets: secret.Set{"A": secret.New(tt.value)}, Place: sqltext.Place{File: "m.sql", Line: 1, Column: 1}})
 		if err == nil {
 			t.Errorf("%s: no error, so it proves nothing", tt.sql)
 			continue
@@ -260,7 +261,7 @@ func TestEngineErrors(t *testing.T) {
 		if tt.code == 1402 && !env.Embedded {
 			continue
 		}
-		_, err := s.Exec(t.Context(), databend.Statement{SQL: tt.sql, File: "f.sql", Line: 1, Column: 1})
+		_, err := s.Exec(t.Context(), databend.Statement{SQL: tt.sql, Place: sqltext.Place{File: "f.sql", Line: 1, Column: 1}})
 		e := asError(t, err)
 		got := []any{e.Code, e.Kind, e.File, e.Line, e.Column, e.Caret, e.SQL, e.Hint != "" || e.Code == 1065, len(e.QueryID)}
 		want := []any{tt.code, tt.kind, "f.sql", tt.line, tt.column, tt.caret, tt.sql, true, 32}

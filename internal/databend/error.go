@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/exit"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Kind is what sort of thing went wrong.
@@ -30,25 +31,20 @@ type Error struct {
 	Message string // scrubbed, without stack traces and without the server's excerpt of the statement
 	QueryID string
 	SQL     string // masked, placeholders for secrets
-	File    string
-	Line    int    // of the offending token when the server names it, else of the statement
-	Column  int    //
-	Caret   string // source line and caret, may be empty
-	Hint    string
-	Err     error // cause
+	// Place is that of the offending word when the server names it, else of the statement.
+	sqltext.Place
+	Caret string // source line and caret, may be empty
+	Hint  string
+	Err   error // cause
 }
 
 // Error is the message with its place, name and code, on one line.
 func (e *Error) Error() string {
-	var b strings.Builder
-	if e.File != "" {
-		fmt.Fprintf(&b, "%s:%d:%d: ", e.File, e.Line, e.Column)
-	}
-	b.WriteString(e.Message)
+	msg := e.Message
 	if e.Code != 0 {
-		fmt.Fprintf(&b, " (%s)", strings.TrimSpace(fmt.Sprintf("%d %s", e.Code, e.Name)))
+		msg += fmt.Sprintf(" (%s)", strings.TrimSpace(fmt.Sprintf("%d %s", e.Code, e.Name)))
 	}
-	return b.String()
+	return e.Tell(msg)
 }
 
 func (e *Error) Unwrap() error { return e.Err }

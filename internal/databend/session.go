@@ -15,6 +15,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Session is one session. It is not safe for concurrent use. After an unknown outcome its own state (a transaction, a USE) is
@@ -62,17 +63,15 @@ func (s *Session) opened(post *http.Request) {
 
 // Statement is one statement to send.
 type Statement struct {
-	SQL      string     // may hold {{ secret "NAME" }}; spliced when it is sent
-	Secrets  secret.Set // for the placeholders
-	ID       string     // query id, NewID(); empty: a new one. It can be used once
-	File     string     // for errors
-	Line     int        // of the statement's first character in File
-	Column   int
-	PosOf    func(offset int) (line, column int) // optional: place in File of an offset of SQL
-	Progress func(Progress)                      // optional: called about once a second, and with the final values
-	SendBy   time.Time                           // optional: not sent after this (KindUnreachable); a connection may take long
-	Account  bool                                // it reads the account's own settings, which the session's hide: system.settings
-	Reads    bool                                // it writes nothing: it may be sent while the connection is being made, and again
+	SQL      string                         // may hold {{ secret "NAME" }}; spliced when it is sent
+	Secrets  secret.Set                     // for the placeholders
+	ID       string                         // query id, NewID(); empty: a new one. It can be used once
+	Place    sqltext.Place                  // for errors
+	At       func(offset int) sqltext.Place // optional: the place of an offset of SQL
+	Progress func(Progress)                 // optional: called about once a second, and with the final values
+	SendBy   time.Time                      // optional: not sent after this (KindUnreachable); a connection may take long
+	Account  bool                           // it reads the account's own settings, which the session's hide: system.settings
+	Reads    bool                           // it writes nothing: it may be sent while the connection is being made, and again
 }
 
 // Progress is the server's statistics of a running statement.

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 func pemOf(cert []byte) []byte {
@@ -750,7 +751,7 @@ func TestErrorsPointAtTheFile(t *testing.T) {
 			"  |                                                          expecting `STORAGE_TYPE`\n\n<Backtrace disabled by default."}
 	})
 	sess := f.session()
-	st := Statement{SQL: sql, Secrets: secret.Set{"KEY": secret.New(`it's a \ long value`)}, File: "migrations/1.sql", Line: 10, Column: 3, ID: NewID()}
+	st := Statement{SQL: sql, Secrets: secret.Set{"KEY": secret.New(`it's a \ long value`)}, Place: sqltext.Place{File: "migrations/1.sql", Line: 10, Column: 3}, ID: NewID()}
 	_, err := sess.Exec(t.Context(), st)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -763,17 +764,17 @@ func TestErrorsPointAtTheFile(t *testing.T) {
 		Kind: "SyntaxException", Code: 1005, Name: "SyntaxException", QueryID: st.ID,
 		Message: "unexpected `STORAGE_TIP` near '[redacted]' and '[redacted]' expecting `STORAGE_TYPE`",
 		SQL:     strings.ReplaceAll(sql, "'literal-one'", "'[redacted]'"),
-		File:    "migrations/1.sql", Line: 11, Column: 43,
-		Caret: "  SECRET_ACCESS_KEY = {{ secret \"KEY\" }} STORAGE_TIP = 's3'\n                                         ^",
-		Hint:  e.Hint, Err: e.Err,
+		Place:   sqltext.Place{File: "migrations/1.sql", Line: 11, Column: 43},
+		Caret:   "  SECRET_ACCESS_KEY = {{ secret \"KEY\" }} STORAGE_TIP = 's3'\n                                         ^",
+		Hint:    e.Hint, Err: e.Err,
 	}
 	want.Column = strings.Index("  SECRET_ACCESS_KEY = {{ secret \"KEY\" }} STORAGE_TIP", "STORAGE_TIP") + 1
 	if diff := cmp.Diff(*e, want, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
 		t.Errorf("error (-got +want):\n%s", diff)
 	}
-	st.ID, st.PosOf = "", func(offset int) (int, int) { return 100, offset }
+	st.ID, st.At = "", func(offset int) sqltext.Place { return sqltext.Place{Line: 100, Column: offset} }
 	_, err = sess.Exec(t.Context(), st)
 	if e, ok := errors.AsType[*Error](err); !ok || e.Line != 100 || e.Column != strings.Index(sql, "STORAGE_TIP") {
-		t.Errorf("got %v, want the place that PosOf says", err)
+		t.Errorf("got %v, want the place that At says", err)
 	}
 }

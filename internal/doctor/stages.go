@@ -70,7 +70,7 @@ func (d *doctor) fold() *schema.Schema {
 			if e.Use != "" {
 				database = e.Use
 			}
-			s.Apply(st.SQL, e, schema.Place{Version: m.Version, File: m.Path, Line: st.Line, Column: st.Column})
+			s.Apply(st.SQL, e, schema.Place{Version: m.Version, Place: st.Place})
 		}
 	}
 	return s

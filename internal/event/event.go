@@ -2,7 +2,11 @@
 // text, as plain lines or as JSON, whose fields these structs are.
 package event
 
-import "time"
+import (
+	"time"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
+)
 
 // Event is one thing that happened. The set is sealed.
 type Event interface{ event() }
@@ -129,11 +133,9 @@ type LoadState struct {
 
 // Finding is what lint, or a plan's checks, have to say about a place of a file.
 type Finding struct {
-	Rule    string `json:"rule"`
-	Level   string `json:"level"` // error warning
-	File    string `json:"file,omitempty"`
-	Line    int    `json:"line,omitempty"`
-	Column  int    `json:"column,omitempty"`
+	Rule  string `json:"rule"`
+	Level string `json:"level"` // error warning
+	sqltext.Place
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 }

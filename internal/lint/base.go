@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -133,13 +132,12 @@ this branch adds   migrations/00007_mine.sql    found: the same version
 			if known[m.Path] {
 				continue
 			}
-			place := schema.Place{File: m.Path, Line: m.Up.Line, Column: 1}
 			next := fmt.Sprintf("git mv %s %s/%05d_%s.sql", m.Path, project.MigrationsDir, newest+1, m.Name)
 			switch {
 			case at[m.Version] != "":
-				p.add(place, nil, fmt.Sprintf("version %d is that of %s in %s", m.Version, at[m.Version], p.base.Ref), next)
+				p.add(m.Up.Place, nil, fmt.Sprintf("version %d is that of %s in %s", m.Version, at[m.Version], p.base.Ref), next)
 			case m.Version < newest && !consents(m.Headers, "out-of-order"):
-				p.add(place, nil, fmt.Sprintf("version %d is older than %d, the newest in %s", m.Version, newest, p.base.Ref),
+				p.add(m.Up.Place, nil, fmt.Sprintf("version %d is older than %d, the newest in %s", m.Version, newest, p.base.Ref),
 					next+`, or say in it: -- dbctl: allow=out-of-order "why"`)
 			}
 		}
@@ -158,7 +156,7 @@ or                                              CREATE TABLE orders (id INT); --
 			return
 		}
 		for _, file := range p.base.Deleted {
-			p.add(schema.Place{File: file}, nil, fmt.Sprintf("%s has this migration, and it is deleted here", p.base.Ref),
+			p.add(sqltext.Place{File: file}, nil, fmt.Sprintf("%s has this migration, and it is deleted here", p.base.Ref),
 				fmt.Sprintf("git checkout %s -- %s", p.base.Ref, file))
 		}
 		for _, f := range p.base.Files {
@@ -166,7 +164,7 @@ or                                              CREATE TABLE orders (id INT); --
 			if !f.Edited || i < 0 || sameUp(f.Text, p.text(f.Path)) {
 				continue
 			}
-			p.add(schema.Place{File: f.Path, Line: p.migrations[i].Up.Line, Column: 1}, nil,
+			p.add(p.migrations[i].Up.Place, nil,
 				fmt.Sprintf("its Up section is not that of %s", p.base.Ref),
 				"write a new migration; where the old text is applied nowhere, "+reasonHint(p.rule.Name))
 		}

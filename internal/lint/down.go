@@ -25,7 +25,7 @@ CREATE TABLE orders (id INT);
 DROP TABLE orders;`,
 	migration: func(p *pass, m *migration) {
 		if !m.HasDown && len(m.up) > 0 {
-			p.add(schema.Place{File: m.Path, Line: m.Up.Line, Column: 1}, nil, "there is no -- +goose Down section",
+			p.add(m.Up.Place, nil, "there is no -- +goose Down section",
 				"write one; an empty section says that there is nothing to undo")
 		}
 	},

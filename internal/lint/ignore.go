@@ -40,10 +40,7 @@ func (p *pass) silence() []event.Finding {
 	}
 	p.found = nil
 	for _, ig := range ignores {
-		at := event.Finding{
-			Rule: unusedIgnore.Name, Level: string(unusedIgnore.Level), File: ig.file, Line: ig.Pos.Line,
-			Column: ig.Pos.Column,
-		}
+		at := event.Finding{Rule: unusedIgnore.Name, Level: string(unusedIgnore.Level), Place: ig.Pos.In(ig.file)}
 		switch {
 		case find(ig.rule) == nil:
 			at.Message = fmt.Sprintf("lint has no rule %q", ig.rule)

@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -41,7 +40,7 @@ var secretLiteral = Rule{
 			p.keysInComments(p.Loads[i].Path)
 		}
 		for _, line := range keyLines(p.text(project.ConfigFile)) {
-			p.add(schema.Place{File: project.ConfigFile, Line: line, Column: 1}, nil, "this looks like a key, and stands in clear",
+			p.add(sqltext.Place{File: project.ConfigFile, Line: line, Column: 1}, nil, "this looks like a key, and stands in clear",
 				"put it into the environment, and name it under secrets: or in password:")
 		}
 	},
@@ -99,8 +98,7 @@ func (p *pass) keysInComments(path string) {
 			continue
 		}
 		if at := keyShape.FindStringIndex(text[t.Start:t.End]); at != nil {
-			pos := sqltext.PosAt(text, t.Start+at[0])
-			p.add(schema.Place{File: path, Line: pos.Line, Column: pos.Column}, nil, "this comment holds what looks like a key",
+			p.add(sqltext.PosAt(text, t.Start+at[0]).In(path), nil, "this comment holds what looks like a key",
 				"take it out, and make the key void: it is in the repository's history")
 		}
 	}

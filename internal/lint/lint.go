@@ -57,7 +57,7 @@ func Run(p *project.Project, o Options, mistakes ...event.Finding) []event.Findi
 	pass.run(rules)
 	findings := append(mistakes, pass.silence()...)
 	slices.SortStableFunc(findings, func(a, b event.Finding) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, cmp.Compare(a.Rule, b.Rule))
+		return cmp.Or(a.Compare(b.Place), cmp.Compare(a.Rule, b.Rule))
 	})
 	return slices.Compact(findings)
 }

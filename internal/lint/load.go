@@ -356,7 +356,8 @@ CREATE TABLE items (id INT);`,
 	whole: func(p *pass) {
 		_ = project.WalkDir(p.Dir, project.MigrationsDir, func(file string, e fs.DirEntry, err error) error {
 			if err == nil && path.Ext(file) == ".sql" && path.Dir(file) != project.MigrationsDir && !e.IsDir() {
-				p.add(schema.Place{File: file, Line: 1, Column: 1}, nil, "this file never runs: it stands in a folder below "+project.MigrationsDir+"/",
+				p.add(sqltext.Place{File: file, Line: 1, Column: 1}, nil,
+					"this file never runs: it stands in a folder below "+project.MigrationsDir+"/",
 					shell.Join("mv", file, project.MigrationsDir+"/")+"; or out of "+project.MigrationsDir+"/")
 			}
 			return nil

@@ -71,10 +71,9 @@ func statements(m *project.Migration, s project.Section, down bool, database str
 	var all []*statement
 	used := false
 	for _, st := range s.Statements {
-		end, _ := st.Pos(len(st.SQL))
 		this := &statement{
 			Statement: st, Effect: effect.Analyze(st.SQL, database), m: m, down: down, database: database, used: used,
-			end: end,
+			end: st.At(len(st.SQL)).Line,
 		}
 		if this.Use != "" {
 			database, used = this.Use, true
@@ -137,8 +136,7 @@ func (p *pass) run(rules []Rule) {
 
 // place is where an offset of the statement stands.
 func (s *statement) place(offset int) schema.Place {
-	line, column := s.Pos(offset)
-	return schema.Place{Version: s.m.Version, File: s.m.Path, Line: line, Column: column}
+	return schema.Place{Version: s.m.Version, Place: s.At(offset)}
 }
 
 // ownWork says whether the statement's migration made the object: nobody else has put anything into it.
@@ -149,7 +147,7 @@ func (p *pass) ownWork(s *statement, o sqltext.Object) bool {
 
 // at reports a finding at an offset of a statement.
 func (p *pass) at(s *statement, offset int, message, hint string) {
-	p.add(s.place(offset), s, message, hint)
+	p.add(s.At(offset), s, message, hint)
 }
 
 // atObject reports a finding where the statement names an object.
@@ -167,18 +165,17 @@ func (p *pass) atMade(o *schema.Object, message, hint string) {
 			}
 		}
 	}
-	p.add(o.Made, nil, message, hint)
+	p.add(o.Made.Place, nil, message, hint)
 }
 
 // atLoad reports a finding at an offset of a load's COPY.
 func (p *pass) atLoad(l *project.Load, offset int, message, hint string) {
-	line, column := l.Statement.Pos(offset)
-	p.add(schema.Place{File: l.Path, Line: line, Column: column}, nil, message, hint)
+	p.add(l.Statement.At(offset), nil, message, hint)
 }
 
-func (p *pass) add(at schema.Place, about *statement, message, hint string) {
+func (p *pass) add(at sqltext.Place, about *statement, message, hint string) {
 	p.found = append(p.found, found{event.Finding{
-		Rule: p.rule.Name, Level: string(p.rule.Level), File: at.File, Line: at.Line, Column: at.Column, Message: message, Hint: hint,
+		Rule: p.rule.Name, Level: string(p.rule.Level), Place: at, Message: message, Hint: hint,
 	}, about})
 }
 

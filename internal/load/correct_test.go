@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // --reload puts what the files hold now in the place of their rows, whatever they were: loaded, overwritten, or with rows twice.
@@ -92,7 +93,7 @@ func (w *world) listed(ld project.Load) event.LoadState {
 func after(sql ...string) func(*project.Load) {
 	return func(ld *project.Load) {
 		for _, s := range sql {
-			ld.After = append(ld.After, project.Statement{SQL: s, Line: 2, Column: 1})
+			ld.After = append(ld.After, project.Statement{SQL: s, Place: sqltext.Place{File: "loads/videos.sql", Line: 2, Column: 1}})
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (w *world) load(sql string, change ...func(*project.Load)) project.Load {
 	}
 	ld := project.Load{
 		Name: "videos", Path: "loads/videos.sql", Copy: c, Expanded: sql, Checksum: fmt.Sprintf("v1:%x", sha256.Sum256([]byte(sql))),
-		Statement: project.Statement{SQL: sql, Line: 1, Column: 1},
+		Statement: project.Statement{SQL: sql, Place: sqltext.Place{File: "loads/videos.sql", Line: 1, Column: 1}},
 	}
 	if ld.Secrets, err = sqltext.SecretNames(sql); err != nil {
 		w.t.Fatal(err)

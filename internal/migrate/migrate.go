@@ -230,7 +230,7 @@ func (m *Migrator) andProof(ctx context.Context, refused error, p plan.Plan, h s
 func lastLine(p plan.Plan, e *plan.Error) int {
 	for _, s := range p.Steps {
 		for _, st := range s.Statements {
-			if s.File == e.File && st.Line == e.Line && st.Column == e.Column {
+			if s.File == e.File && st.Place == e.Place {
 				return st.Line + strings.Count(st.SQL, "\n")
 			}
 		}

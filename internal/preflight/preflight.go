@@ -60,35 +60,15 @@ type checker struct {
 
 	mu     sync.Mutex
 	wrong  []error
-	unread []unread
-}
-
-// unread is a statement that the server cannot read: what it would have made is not known, and nothing that it names is missed.
-type unread struct {
-	file string
-	st   project.Statement
+	unread []project.Statement // that the server cannot read: what one would have made is not known, and nothing that it names is missed
 }
 
 // joined is what was found, in the order of the files.
 func (c *checker) joined() error {
-	place := func(err error) (string, int, int) {
-		if e, ok := errors.AsType[*plan.Error](err); ok {
-			return e.File, e.Line, e.Column
-		}
-		if e, ok := errors.AsType[*databend.Error](err); ok {
-			return e.File, e.Line, e.Column
-		}
-		return "", 0, 0
-	}
-	slices.SortStableFunc(c.wrong, func(a, b error) int {
-		fileA, lineA, columnA := place(a)
-		fileB, lineB, columnB := place(b)
-		return cmp.Or(cmp.Compare(fileA, fileB), lineA-lineB, columnA-columnB)
-	})
+	slices.SortStableFunc(c.wrong, func(a, b error) int { return sqltext.PlaceOf(a).Compare(sqltext.PlaceOf(b)) })
 	return errors.Join(slices.CompactFunc(c.wrong, func(a, b error) bool { // the server says of a place what we have said
-		fileA, lineA, columnA := place(a)
-		fileB, lineB, columnB := place(b)
-		return fileA != "" && fileA == fileB && lineA == lineB && columnA == columnB
+		at := sqltext.PlaceOf(a)
+		return at.File != "" && at == sqltext.PlaceOf(b)
 	})...)
 }
 
@@ -98,9 +78,8 @@ func (c *checker) add(err error) {
 	c.wrong = append(c.wrong, err)
 }
 
-func (c *checker) at(file string, st project.Statement, offset int, msg, hint string) {
-	line, column := st.Pos(offset)
-	c.add(plan.WouldFail(file, line, column, msg, hint))
+func (c *checker) at(st project.Statement, offset int, msg, hint string) {
+	c.add(plan.WouldFail(st.At(offset), msg, hint))
 }
 
 // task is one question to the server.
@@ -152,7 +131,7 @@ type question struct {
 }
 
 // ask sends a question about a statement, and takes what the server has against it for what is wrong.
-func (c *checker) ask(q question, file string, st project.Statement, counts func(error) bool) task {
+func (c *checker) ask(q question, st project.Statement, counts func(error) bool) task {
 	return func(ctx context.Context, session *databend.Session) error {
 		sql := st.SQL
 		if q.within != "" {
@@ -160,10 +139,10 @@ func (c *checker) ask(q question, file string, st project.Statement, counts func
 		}
 		ours, at := false, -1 // the server speaks of what we put before it; else where in the statement
 		_, err := session.Query(ctx, databend.Statement{
-			SQL: q.before + sql[q.from:] + q.behind, File: file, Line: st.Line, Column: st.Column,
-			PosOf: func(offset int) (int, int) {
+			SQL: q.before + sql[q.from:] + q.behind, Place: st.Place,
+			At: func(offset int) sqltext.Place {
 				ours, at = offset < len(q.before), min(max(q.from, q.from+offset-len(q.before)), len(st.SQL))
-				return st.Pos(at)
+				return st.At(at)
 			},
 		})
 		e, ok := errors.AsType[*databend.Error](err)
@@ -171,16 +150,16 @@ func (c *checker) ask(q question, file string, st project.Statement, counts func
 		case err == nil:
 		case !ok || e.Code == 0:
 			return err
-		case counts(err) && !(ours && q.from > 0) && !c.unknownType(file, st):
+		case counts(err) && !(ours && q.from > 0) && !c.unknownType(st):
 			if e.Code == databend.CodeSyntax {
 				c.mu.Lock()
-				c.unread = append(c.unread, unread{file, st})
+				c.unread = append(c.unread, st)
 				c.mu.Unlock()
 			}
 			own := *e
 			own.SQL = sqltext.Mask(st.SQL)
 			if at >= 0 {
-				own.Place(databend.Statement{SQL: st.SQL, PosOf: st.Pos}, at)
+				own.PlaceAt(databend.Statement{SQL: st.SQL, At: st.At}, at)
 			}
 			if name := define.NameAt(st.SQL, at); databend.IsCode(err, databend.CodeUnknownColumn, databend.CodeSemantic) && name != "" {
 				if near := project.Nearest(name, q.columns); near != "" {
@@ -196,14 +175,14 @@ func (c *checker) ask(q question, file string, st project.Statement, counts func
 }
 
 // unknownType reports the types of a refused statement that Databend does not have, in fewer words than the server's list of all types.
-func (c *checker) unknownType(file string, st project.Statement) bool {
+func (c *checker) unknownType(st project.Statement) bool {
 	table, _ := define.ParseTable(st.SQL)
 	found := false
 	for _, column := range table.Columns {
 		column.Type.Each(func(t define.Type) {
 			if t.Unknown {
 				found = true
-				c.at(file, st, t.Start, fmt.Sprintf("column %s has the type %s, which Databend does not have", column.Name, t.Name),
+				c.at(st, t.Start, fmt.Sprintf("column %s has the type %s, which Databend does not have", column.Name, t.Name),
 					"did you mean "+cmp.Or(project.Nearest(t.Name, define.TypeNames()), "STRING")+"?")
 			}
 		})
@@ -220,7 +199,7 @@ func (c *checker) syntax() []task {
 			if e.Txn != "" || e.Use != "" || e.Session || len(e.Settings) > 0 || e.Script || sqltext.Secretive(st.SQL) {
 				continue
 			}
-			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX "}, s.File, st.Statement, func(error) bool { return true }))
+			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX "}, st.Statement, func(error) bool { return true }))
 		}
 	}
 	return tasks
@@ -261,7 +240,7 @@ func (c *checker) fold(now *schema.Schema) []task {
 		temporary := map[sqltext.Object]bool{}
 		moved := false // a USE or SET: the statement means something else than on a fresh session
 		for _, st := range s.Statements {
-			if slices.ContainsFunc(c.unread, func(u unread) bool { return u.file == s.File && u.st.Line == st.Line && u.st.Column == st.Column }) {
+			if slices.ContainsFunc(c.unread, func(u project.Statement) bool { return u.Place == st.Place }) {
 				continue
 			}
 			e := st.Effect
@@ -274,7 +253,7 @@ func (c *checker) fold(now *schema.Schema) []task {
 			}
 			if !now.Opaque() {
 				c.present(now, &s, st, temporary)
-				lint.CheckColumns(now, st.SQL, e, func(at int, message, hint string) { c.at(s.File, st.Statement, at, message, hint) })
+				lint.CheckColumns(now, st.SQL, e, func(at int, message, hint string) { c.at(st.Statement, at, message, hint) })
 			}
 			moved = moved || e.Use != "" || e.Session || len(e.Settings) > 0
 			mentions := slices.Clone(e.Names)
@@ -291,10 +270,10 @@ func (c *checker) fold(now *schema.Schema) []task {
 					q, ok = c.query(now, st, changed, temporary)
 				}
 				if q.columns = columnsOf(now, mentions); ok {
-					bind = append(bind, c.ask(q, s.File, st.Statement, unbound))
+					bind = append(bind, c.ask(q, st.Statement, unbound))
 				}
 			}
-			now.Apply(st.SQL, e, schema.Place{Version: s.Version, File: s.File, Line: st.Line, Column: st.Column})
+			now.Apply(st.SQL, e, schema.Place{Version: s.Version, Place: st.Place})
 			for _, w := range e.Writes {
 				changed[w.Object] = changed[w.Object] || w.Verb != effect.WriteData
 			}
@@ -399,18 +378,18 @@ func (c *checker) present(now *schema.Schema, step *plan.Step, st plan.Statement
 		if g, ok := now.Gone(o); ok {
 			hint = fmt.Sprintf("it is %s before, in %s:%d", g.How, g.File, g.Line)
 		}
-		c.at(step.File, st.Statement, define.Find(st.SQL, o.Name, 0), fmt.Sprintf("there is no %s, and nothing makes it before", o), hint)
+		c.at(st.Statement, define.Find(st.SQL, o.Name, 0), fmt.Sprintf("there is no %s, and nothing makes it before", o), hint)
 	}
 	for _, w := range st.Effect.Writes {
 		switch {
 		case !c.warehouse.known(w.Object):
 		case w.Verb == effect.Create && now.Find(w.Object) != nil:
-			c.at(step.File, st.Statement, define.Find(st.SQL, w.Name, 0), fmt.Sprintf("%s is there already", w.Object),
+			c.at(st.Statement, define.Find(st.SQL, w.Name, 0), fmt.Sprintf("%s is there already", w.Object),
 				fmt.Sprintf("give it another name, or, where the warehouse is as this version makes it: `dbctl migrate baseline %d --reason why`",
 					step.Version))
 		case w.Kind == sqltext.Table && w.Verb != effect.Alter && !foreign(w.Database) &&
 			now.Find(sqltext.Object{Kind: sqltext.Database, Name: w.Database}) == nil:
-			c.at(step.File, st.Statement, define.Find(st.SQL, w.Database, 0),
+			c.at(st.Statement, define.Find(st.SQL, w.Database, 0),
 				fmt.Sprintf("there is no database %s, and nothing makes it before", w.Database),
 				"CREATE DATABASE IF NOT EXISTS "+sqltext.Ident(w.Database)+";")
 		}
@@ -419,8 +398,8 @@ func (c *checker) present(now *schema.Schema, step *plan.Step, st plan.Statement
 
 // excused says whether a statement that cannot be read may have been meant to make an object.
 func (c *checker) excused(o sqltext.Object) bool {
-	return slices.ContainsFunc(c.unread, func(u unread) bool {
-		words, _ := sqltext.ReadWords(u.st.SQL)
+	return slices.ContainsFunc(c.unread, func(u project.Statement) bool {
+		words, _ := sqltext.ReadWords(u.SQL)
 		return words.Mentions(o.Name)
 	})
 }
@@ -457,7 +436,7 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 				hint = fmt.Sprintf("write %s into %s", g.To, l.Path)
 			}
 		}
-		c.at(l.Path, l.Statement, at, msg, hint)
+		c.at(l.Statement, at, msg, hint)
 	}
 	table := now.Find(c.target(l))
 	if table == nil && !c.excused(c.target(l)) {
@@ -468,7 +447,7 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 	}
 	lint.CheckLoad(l, table, func(rule string, at int, message, hint string) {
 		if rule != lint.LoadCast { // the engine casts once more: no failure for sure
-			c.at(l.Path, l.Statement, at, message, hint)
+			c.at(l.Statement, at, message, hint)
 		}
 	})
 }
@@ -491,6 +470,6 @@ func (c *checker) secrets(ctx context.Context) {
 		if missing, ok := errors.AsType[*secret.MissingError](err); ok {
 			hint = missing.Hint()
 		}
-		c.add(plan.WouldFail("", 0, 0, err.Error(), hint))
+		c.add(plan.WouldFail(sqltext.Place{}, err.Error(), hint))
 	}
 }

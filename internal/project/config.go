@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // config is dbctl.yaml as it stands, all environments checked alike.
@@ -51,7 +52,7 @@ func readConfig(path string) (*config, error) {
 	text, err := ReadFile(filepath.Dir(path), filepath.Base(path), maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Error{
-			File: path, Msg: "there is no dbctl.yaml here",
+			Place: sqltext.Place{File: path}, Msg: "there is no dbctl.yaml here",
 			Hint: "go to a project or name its folder with -C DIR; `dbctl init` makes a new one",
 		}
 	}
@@ -62,7 +63,7 @@ func readConfig(path string) (*config, error) {
 		}
 		return nil, e
 	}
-	doc, root, err := parseYAML(ConfigFile, text)
+	doc, root, err := parseYAML(text)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func readConfig(path string) (*config, error) {
 	}
 	if c.project == "" && !c.named {
 		doc.errs = append(doc.errs, &Error{
-			File: ConfigFile, Line: 1, Column: 1, Msg: "no project name",
+			Place: sqltext.Place{File: ConfigFile, Line: 1, Column: 1}, Msg: "no project name",
 			Hint: "add a line such as project: citydrive; it is part of every key in the state tables",
 		})
 	}

@@ -3,6 +3,8 @@ package project
 import (
 	"errors"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // parseEnv reads the NAME=value lines of an env file as they are written: nothing is expanded. A value may stand in quotes, and must where
@@ -15,7 +17,7 @@ func parseEnv(path, text string) (map[string]string, error) {
 	for number := 1; text != ""; {
 		line, rest, _ := strings.Cut(text, "\n")
 		bad := func(msg, hint string) {
-			mistakes = append(mistakes, &Error{File: path, Line: number, Msg: msg, Hint: hint})
+			mistakes = append(mistakes, &Error{Place: sqltext.Place{File: path, Line: number}, Msg: msg, Hint: hint})
 		}
 		trimmed := strings.TrimSpace(line)
 		if trimmed == "" || trimmed[0] == '#' {

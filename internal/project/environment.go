@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // choose returns the environment that o asks for; nil when none is needed and none named.
@@ -32,11 +33,11 @@ func (c *config) choose(o Options) (*environment, error) {
 		if n := Nearest(name, c.names()); n != "" {
 			hint = "did you mean -e " + n + "? " + hint
 		}
-		return nil, &Error{File: c.doc.path, Msg: "unknown environment " + name, Hint: hint}
+		return nil, &Error{Place: inConfig, Msg: "unknown environment " + name, Hint: hint}
 	case o.NoEnv || o.DSNGiven:
 		return nil, nil
 	}
-	return nil, &Error{File: c.doc.path, Msg: "no environment is named, and there is no default_env", Hint: "-e ENV: " + c.listed()}
+	return nil, &Error{Place: inConfig, Msg: "no environment is named, and there is no default_env", Hint: "-e ENV: " + c.listed()}
 }
 
 // sources merges the secrets of the file and the environment, which wins. Paths stay relative to the project's folder.
@@ -67,8 +68,8 @@ func (c *config) environment(
 		}
 	} else if chosen != nil && !o.NoEnv && !e.Embedded && e.DSN == "" && e.Host == "" {
 		return e, &Error{
-			File: c.doc.path, Line: chosen.nameAt.Position.Line, Column: chosen.nameAt.Position.Column,
-			Msg: "environment " + e.Name + " says no server", Hint: "give it dsn, or host and user, or engine: embedded; or say --dsn",
+			Place: placeOf(chosen.nameAt),
+			Msg:   "environment " + e.Name + " says no server", Hint: "give it dsn, or host and user, or engine: embedded; or say --dsn",
 		}
 	}
 	e.Database = cmp.Or(o.Database, e.Database, "default")
@@ -122,8 +123,8 @@ func (c *config) values(
 		}
 		if why := badValue(value); why != "" {
 			return nil, &Error{
-				File: c.doc.path, Line: v.at.Position.Line, Column: v.at.Position.Column,
-				Msg: "the environment variable " + v.env + " of var " + v.name + " " + why, Hint: "vars are plain values",
+				Place: placeOf(v.at),
+				Msg:   "the environment variable " + v.env + " of var " + v.name + " " + why, Hint: "vars are plain values",
 			}
 		}
 		values[v.name] = value
@@ -224,12 +225,13 @@ func environ(o Options, chosen *environment) (func(string) (string, bool), error
 		text, err := readEnvFile(path, named)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && named:
-			mistakes = append(mistakes, &Error{File: path, Msg: "the env file does not exist", Hint: "--env-file names a file of NAME=value lines"})
+			mistakes = append(mistakes, &Error{
+				Place: sqltext.Place{File: path}, Msg: "the env file does not exist", Hint: "--env-file names a file of NAME=value lines",
+			})
 		case errors.Is(err, fs.ErrNotExist) && o.NoEnv: // an offline command, as in CI, where the file is not
 		case errors.Is(err, fs.ErrNotExist):
-			at := chosen.at["env_file"].Position
 			mistakes = append(mistakes, &Error{
-				File: ConfigFile, Line: at.Line, Column: at.Column, Msg: "the env file " + path + " does not exist",
+				Place: placeOf(chosen.at["env_file"]), Msg: "the env file " + path + " does not exist",
 				Hint: "`cp .env.example .env` and fill it in, or take env_file out and set the variables",
 			})
 		case err != nil:

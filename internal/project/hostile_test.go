@@ -251,8 +251,8 @@ func TestPositions(t *testing.T) {
 				continue
 			}
 			want := sqltext.PosAt(text, offset)
-			if line, column := s.position(offset); line != want.Line || column != want.Column {
-				t.Fatalf("%.20q at %d: got %d:%d, want %d:%d", text, offset, line, column, want.Line, want.Column)
+			if got := s.position(offset); got != want {
+				t.Fatalf("%.20q at %d: got %v, want %v", text, offset, got, want)
 			}
 		}
 	}

@@ -39,7 +39,7 @@ type migrationFile struct {
 // migration. Hidden files and all others are none of ours.
 func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 	refuse := func(file, msg, hint string) {
-		broken = append(broken, Broken{Path: file, Err: &Error{File: file, Msg: msg, Hint: hint}})
+		broken = append(broken, Broken{Path: file, Err: &Error{Place: sqltext.Place{File: file}, Msg: msg, Hint: hint}})
 	}
 	entries, err := ReadDir(dir, MigrationsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,7 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 		if a, b := files[i-1], files[i]; a.version == b.version {
 			twice[a.version] = true
 			broken = append(broken, Broken{Path: b.path, Version: b.version, Err: &Error{
-				File: b.path, Msg: fmt.Sprintf("version %d is that of %s too", b.version, a.path),
+				Place: sqltext.Place{File: b.path}, Msg: fmt.Sprintf("version %d is that of %s too", b.version, a.path),
 				Hint: "give one of them the next number; one that is applied somewhere keeps its own",
 			}})
 		}
@@ -152,7 +152,8 @@ func (p *Project) Script(name, text string) (Section, error) {
 // section expands and splits one section.
 func (r *renderer) section(src *source, part sqltext.Part) (Section, error) {
 	s := Section{Checksum: checksum(part.Text)}
-	s.Line, _ = src.position(part.Start - 1)
+	s.Place = src.position(part.Start - 1).In(src.path)
+	s.Column = 1
 	e, err := r.expand(src, part.Text, part.Start)
 	if err != nil {
 		return s, err

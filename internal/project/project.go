@@ -115,7 +115,7 @@ type Migration struct {
 
 // Section is the Up or Down of a migration.
 type Section struct {
-	Line             int // of its -- +goose annotation
+	sqltext.Place    // of its -- +goose annotation
 	Statements       []Statement
 	Checksum         string   // "v1:…" of the raw text, BOM stripped, CRLF→LF
 	Expanded         string   // with {{ secret "NAME" }} placeholders
@@ -125,11 +125,10 @@ type Section struct {
 
 // Statement is one statement, expanded, and where its first character stands in the file.
 type Statement struct {
-	SQL    string
-	Line   int
-	Column int
-	// Pos maps an offset of SQL to line and column of the file. What a template action wrote stands where the action starts.
-	Pos func(offset int) (line, column int)
+	SQL string
+	sqltext.Place
+	// At is the place of an offset of SQL. What a template action wrote stands where the action starts.
+	At func(offset int) sqltext.Place
 }
 
 // Load is one file of loads/.

@@ -54,8 +54,8 @@ func badEncoding(text string) (at int, what string) {
 	return 0, ""
 }
 
-// position is line and column, in runes, of an offset; a BOM takes no column.
-func (s *source) position(offset int) (line, column int) {
+// position is the place of an offset; a BOM takes no column.
+func (s *source) position(offset int) sqltext.Pos {
 	if s.lines == nil {
 		s.lines = []int{0}
 		for i := range len(s.text) {
@@ -64,12 +64,12 @@ func (s *source) position(offset int) (line, column int) {
 			}
 		}
 	}
-	line = sort.SearchInts(s.lines, offset+1)
+	line := sort.SearchInts(s.lines, offset+1)
 	start := s.lines[line-1]
 	if line == 1 && strings.HasPrefix(s.text[:offset], bom) {
 		start = len(bom)
 	}
-	return line, 1 + s.charactersBefore(offset) - s.charactersBefore(start)
+	return sqltext.Pos{Offset: offset, Line: line, Column: 1 + s.charactersBefore(offset) - s.charactersBefore(start)}
 }
 
 // block is how many bytes are counted anew for each position: a line may be as long as the file, and have a statement in every few of them.
@@ -135,7 +135,7 @@ func (e *expansion) origin(offset int) int {
 func (e *expansion) fail(err error) error {
 	se, ok := err.(*sqltext.Error)
 	if !ok {
-		return &Error{File: e.src.path, Msg: err.Error()}
+		return &Error{Place: sqltext.Place{File: e.src.path}, Msg: err.Error()}
 	}
 	return e.errorAt(se.Pos.Offset, se.Msg, se.Hint)
 }
@@ -146,13 +146,10 @@ func (e *expansion) errorAt(offset int, msg, hint string) *Error {
 
 // statement is one statement of the expanded text, with its place.
 func (e *expansion) statement(s sqltext.Statement) Statement {
-	line, column := e.src.position(e.origin(s.Start))
-	return Statement{
-		SQL: s.Text, Line: line, Column: column,
-		Pos: func(offset int) (int, int) {
-			return e.src.position(e.origin(s.Start + min(max(offset, 0), len(s.Text))))
-		},
+	at := func(offset int) sqltext.Place {
+		return e.src.position(e.origin(s.Start + min(max(offset, 0), len(s.Text)))).In(e.src.path)
 	}
+	return Statement{SQL: s.Text, Place: at(0), At: at}
 }
 
 // secrets returns the names of the secrets in the expanded text, sorted, each once; an error where a secret may not stand.

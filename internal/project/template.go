@@ -384,7 +384,7 @@ func (r *renderer) failed(src *source, text string, start int, err error) error 
 	quotedName := regexp.MustCompile(`"([^"]+)"`)
 	m := failure.FindStringSubmatch(err.Error())
 	if m == nil {
-		return &Error{File: src.path, Msg: "template: " + err.Error()}
+		return &Error{Place: sqltext.Place{File: src.path}, Msg: "template: " + err.Error()}
 	}
 	line, _ := strconv.Atoi(m[1])
 	from := 0 // offset in text of the line

@@ -61,9 +61,9 @@ func TestExpandPositions(t *testing.T) {
 			}
 			found++
 			in := e.origin(at - len(word))
-			line, column := src.position(in)
-			if !strings.HasPrefix(src.text[in:], word) || offsetAt(src, line, column) != in {
-				t.Errorf("%s leads to %q (%d:%d)", word, src.text[in:min(len(src.text), in+12)], line, column)
+			at := src.position(in)
+			if !strings.HasPrefix(src.text[in:], word) || offsetAt(src, at.Line, at.Column) != in {
+				t.Errorf("%s leads to %q (%d:%d)", word, src.text[in:min(len(src.text), in+12)], at.Line, at.Column)
 			}
 		}
 		if found == 0 {
@@ -87,7 +87,7 @@ func TestExpandPositions(t *testing.T) {
 	}
 }
 
-// TestStatementPos checks Pos as databend uses it: an offset of a statement's text.
+// TestStatementPos checks At as databend uses it: an offset of a statement's text.
 func TestStatementPos(t *testing.T) {
 	t.Parallel()
 	p := open(t, files{"migrations/1_a.sql": "\ufeff-- +goose Up\r\nSELECT 'é', {{ var \"bucket\" }}, zz;\r\n" +
@@ -95,8 +95,8 @@ func TestStatementPos(t *testing.T) {
 	up := p.Migrations[0].Up
 	at := func(i int, word string) [2]int {
 		s := up.Statements[i]
-		line, column := s.Pos(strings.Index(s.SQL, word))
-		return [2]int{line, column}
+		p := s.At(strings.Index(s.SQL, word))
+		return [2]int{p.Line, p.Column}
 	}
 	got := [][2]int{at(0, "SELECT"), at(0, "é"), at(0, "b1"), at(0, "zz"), at(1, "SELECT"), at(1, "b1"), at(1, "nope")}
 	want := [][2]int{{2, 1}, {2, 9}, {2, 13}, {2, 33}, {4, 3}, {4, 10}, {4, 34}}
@@ -104,11 +104,11 @@ func TestStatementPos(t *testing.T) {
 		t.Errorf("got, want: %s", d)
 	}
 	s := up.Statements[1]
-	if line, column := s.Pos(len(s.SQL) + 100); line != 4 || column != 38 {
-		t.Errorf("behind the end: got %d:%d", line, column)
+	if p := s.At(len(s.SQL) + 100); p.Line != 4 || p.Column != 38 {
+		t.Errorf("behind the end: got %v", p)
 	}
-	if line, column := s.Pos(-1); line != s.Line || column != s.Column {
-		t.Errorf("before the start: got %d:%d", line, column)
+	if p := s.At(-1); p != s.Place {
+		t.Errorf("before the start: got %v", p)
 	}
 }
 

@@ -2,7 +2,6 @@ package project
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"net/netip"
 	"regexp"
@@ -19,10 +18,9 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// document is a YAML file walked by hand: every key is checked where it stands, and no error quotes a value or a line of the
+// document is dbctl.yaml, walked by hand: every key is checked where it stands, and no error quotes a value or a line of the
 // file, since a secret may stand there by mistake. It keeps every mistake.
 type document struct {
-	path    string
 	anchors map[string]ast.Node
 	merges  int
 	errs    []*Error
@@ -40,23 +38,21 @@ const (
 	maxMerges  = 1000 // merge keys in the whole file, each counted as often as it is followed
 )
 
-// parseYAML returns the document's root, nil when it is empty.
-func parseYAML(path string, text []byte) (*document, ast.Node, error) {
-	d := &document{path: path, anchors: map[string]ast.Node{}}
+// parseYAML returns the root of dbctl.yaml, nil when it is empty.
+func parseYAML(text []byte) (*document, ast.Node, error) {
+	d := &document{anchors: map[string]ast.Node{}}
 	if at, what := badEncoding(string(text)); what != "" {
-		pos := sqltext.PosAt(string(text), at)
-		return nil, nil, &Error{File: path, Line: pos.Line, Column: pos.Column, Msg: what, Hint: saveUTF8}
+		return nil, nil, &Error{Place: sqltext.PosAt(string(text), at).In(ConfigFile), Msg: what, Hint: saveUTF8}
 	}
 	// The parser takes a BOM for a part of the first key, and counts the line of a comment that ends in CRLF twice.
 	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte(bom)), []byte("\r\n"), []byte("\n"))
 	if i := tooDeepYAML(string(text)); i >= 0 {
-		pos := sqltext.PosAt(string(text), i)
-		return nil, nil, &Error{File: path, Line: pos.Line, Column: pos.Column, Msg: "YAML is nested too deeply"}
+		return nil, nil, &Error{Place: sqltext.PosAt(string(text), i).In(ConfigFile), Msg: "YAML is nested too deeply"}
 	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		e := &Error{
-			File: path, Msg: "YAML is not readable",
+			Place: inConfig, Msg: "YAML is not readable",
 			Hint: "a line is `key: value`, indented by blanks as the lines beside it; a value with : # [ or { in it stands in quotes, and " +
 				"a key stands once",
 		}
@@ -66,7 +62,7 @@ func parseYAML(path string, text []byte) (*document, ast.Node, error) {
 				e.Msg, e.Hint = "YAML: a tab stands where a line is indented", "write blanks in its place"
 			}
 			if t := ye.GetToken(); t != nil {
-				e.Line, e.Column = t.Position.Line, t.Position.Column
+				e.Place = placeOf(t)
 			}
 		}
 		return nil, nil, e
@@ -122,9 +118,7 @@ func (d *document) Visit(n ast.Node) ast.Visitor {
 
 // mistakes are all, in the order of the file.
 func (d *document) mistakes() error {
-	slices.SortStableFunc(d.errs, func(a, b *Error) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	slices.SortStableFunc(d.errs, func(a, b *Error) int { return a.Compare(b.Place) })
 	errs := make([]error, len(d.errs))
 	for i, e := range d.errs {
 		errs[i] = e
@@ -136,10 +130,18 @@ func (d *document) mistakes() error {
 func (d *document) fail(n ast.Node, msg, hint string) { d.failAt(n.GetToken(), msg, hint) }
 
 func (d *document) failAt(t *token.Token, msg, hint string) {
-	e := &Error{File: d.path, Line: t.Position.Line, Column: t.Position.Column, Msg: msg, Hint: hint}
-	if !slices.ContainsFunc(d.errs, func(was *Error) bool { return was.Line == e.Line && was.Column == e.Column }) { // the first says why
-		d.errs = append(d.errs, e)
+	at := placeOf(t)
+	if !slices.ContainsFunc(d.errs, func(was *Error) bool { return was.Place == at }) { // the first says why
+		d.errs = append(d.errs, &Error{Place: at, Msg: msg, Hint: hint})
 	}
+}
+
+// inConfig is dbctl.yaml as a whole.
+var inConfig = sqltext.Place{File: ConfigFile}
+
+// placeOf is where a token of dbctl.yaml stands.
+func placeOf(t *token.Token) sqltext.Place {
+	return sqltext.Place{File: ConfigFile, Line: t.Position.Line, Column: t.Position.Column}
 }
 
 // resolve follows anchors, aliases and tags to the value itself.

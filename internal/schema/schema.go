@@ -27,9 +27,8 @@ const (
 
 // Place is the statement that did something.
 type Place struct {
-	Version      int64
-	File         string
-	Line, Column int
+	Version int64
+	sqltext.Place
 }
 
 // Object is one object as the statements so far made it.

@@ -9,10 +9,7 @@ import (
 
 // finding shows what lint found, in the form that editors jump to: file:line:column: level: message [rule].
 func (t *text) finding(f event.Finding) {
-	at := ""
-	if f.File != "" {
-		at = visible(place(Failure{File: f.File, Line: f.Line, Column: f.Column})) + ": "
-	}
+	at := visible(f.Tell(""))
 	line := Wrap(fmt.Sprintf("%s%s: %s [%s]", at, f.Level, f.Message, f.Rule), t.width(), 2)
 	t.out(at + t.paint(f.Level) + strings.TrimPrefix(line, at+f.Level) + "\n")
 	if f.Hint != "" && !t.o.Quiet {

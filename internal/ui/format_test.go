@@ -9,6 +9,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // TestTablesFit: a table takes no more columns of a terminal than there are, whatever is written in it, and its columns stand below
@@ -40,7 +41,7 @@ func TestTablesFit(t *testing.T) {
 				"wide preview": show(event.Preview{Load: "a", Columns: make([]string, 30), Rows: [][]*string{slices.Repeat([]*string{&long}, 30)}}),
 				"note":         show(event.Note{Text: strings.Repeat("some words ", 30)}),
 				"summary":      show(event.Summary{Text: strings.Repeat("some words ", 30)}),
-				"finding":      show(event.Finding{Level: "error", File: "a.sql", Message: strings.Repeat("some words ", 30), Hint: strings.Repeat("words ", 30)}),
+				"finding":      show(event.Finding{Level: "error", Place: sqltext.Place{File: "a.sql"}, Message: strings.Repeat("some words ", 30), Hint: strings.Repeat("words ", 30)}),
 				"check":        show(event.Check{Name: "stage 東京", Detail: strings.Repeat("some words ", 30)}),
 			} {
 				for line := range strings.Lines(got) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // hostile are texts that a file, a bucket or a server may hold.
@@ -104,7 +105,7 @@ func TestPlaceIsOneLine(t *testing.T) {
 	for _, message := range []string{file + ":1:2: no COPY", "no COPY"} {
 		var out bytes.Buffer
 		u := New(Options{Out: &out, Err: &out})
-		u.Fail(Failure{File: file, Line: 1, Column: 2, Message: message})
+		u.Fail(Failure{Place: sqltext.Place{File: file, Line: 1, Column: 2}, Message: message})
 		u.Close()
 		if want := `dbctl: loads/a\ndbctl: done.sql:1:2: no COPY` + "\n"; out.String() != want {
 			t.Errorf("got %q, want %q", out.String(), want)

@@ -110,7 +110,7 @@ func (t *text) fail(f Failure) {
 	if rest, ok := strings.CutPrefix(msg, f.File); ok {
 		msg = visible(f.File) + rest // a name is part of a line
 	} else {
-		msg = visible(place(f)) + ": " + msg
+		msg = visible(f.Tell("")) + msg
 	}
 	t.tell("dbctl:", msg)
 	if f.Caret != "" {
@@ -119,17 +119,6 @@ func (t *text) fail(f Failure) {
 	if f.Hint != "" {
 		t.tell("hint:", f.Hint)
 	}
-}
-
-func place(f Failure) string {
-	s := f.File
-	if f.Line > 0 {
-		s += fmt.Sprintf(":%d", f.Line)
-		if f.Column > 0 {
-			s += fmt.Sprintf(":%d", f.Column)
-		}
-	}
-	return s
 }
 
 func (t *text) record(_, text string, _ any) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Options say who reads. Out and Err are required.
@@ -54,11 +55,9 @@ type Head struct {
 
 // Failure is an error as the ui shows it. Its JSON is the contract's error line.
 type Failure struct {
-	Code    int    `json:"code,omitempty"` // Databend's
-	Kind    string `json:"kind,omitempty"`
-	File    string `json:"file,omitempty"`
-	Line    int    `json:"line,omitempty"`
-	Column  int    `json:"column,omitempty"`
+	Code int    `json:"code,omitempty"` // Databend's
+	Kind string `json:"kind,omitempty"`
+	sqltext.Place
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 	SQL     string `json:"sql,omitempty"`

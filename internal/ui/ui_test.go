@@ -15,6 +15,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/golden"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // at is the clock of all tests.
@@ -60,7 +61,7 @@ var story = []event.Event{
 }
 
 var failed = Failure{
-	Code: 1025, Kind: "UnknownTable", File: "migrations/00003_x.sql", Line: 9, Column: 13, Message: "Unknown table <t>", Hint: "`dbctl migrate status`",
+	Code: 1025, Kind: "UnknownTable", Place: sqltext.Place{File: "migrations/00003_x.sql", Line: 9, Column: 13}, Message: "Unknown table <t>", Hint: "`dbctl migrate status`",
 	Caret: "SELECT * FROM t\n              ^", Exit: 1,
 }
 

@@ -40,7 +40,7 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 		}
 		sql := "SELECT " + strings.Join(r.previewItems(columns), ", ") + " FROM " + j.From([]string{f}) + " LIMIT " +
 			strconv.Itoa(n-len(out.Rows))
-		st := databend.Statement{SQL: sql, Secrets: r.Secrets, File: j.Path, Line: j.Statement.Line, Column: j.Statement.Column}
+		st := databend.Statement{SQL: sql, Secrets: r.Secrets, Place: j.Statement.Place}
 		clean := r.Work.CleanResult(st)
 		res, err := r.Work.Query(ctx, st)
 		if err != nil && fault.IsRefusal(err) && (i < len(files)-1 || len(out.Rows) > 0) { // others are better

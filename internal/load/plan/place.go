@@ -174,7 +174,7 @@ func (l *Planner) MakeStage(ctx context.Context, j *source.Load) error {
 	}
 	l.Made("DROP STAGE IF EXISTS " + j.Copy.Stage)
 	_, err = l.Words.Exec(ctx, databend.Statement{
-		SQL: j.MakeStage(), Secrets: secrets, File: j.Path, Line: j.Statement.Line, Column: j.Statement.Column,
+		SQL: j.MakeStage(), Secrets: secrets, Place: j.Statement.Place,
 	})
 	return j.Placed(err)
 }

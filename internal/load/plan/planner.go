@@ -38,7 +38,7 @@ func (l *Planner) Source(ld project.Load, sql string) (*source.Load, error) {
 	if ld.Copy, err = copytext.Parse(sql); err != nil {
 		return nil, err
 	}
-	ld.Statement, ld.Expanded = project.Statement{SQL: sql, Line: 1, Column: 1}, sql
+	ld.Statement, ld.Expanded = project.Statement{SQL: sql, Place: sqltext.Place{File: ld.Path, Line: 1, Column: 1}}, sql
 	if ld.Secrets, err = sqltext.SecretNames(sql); err != nil {
 		return nil, err
 	}

@@ -208,7 +208,7 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 	for i, st := range r.j.After {
 		r.phase(fmt.Sprintf("statement %d of %d behind the COPY", i+1, len(r.j.After)))
 		res, err := r.Work.Exec(ctx, databend.Statement{
-			SQL: st.SQL, Secrets: r.inspect.Secrets, File: r.j.Path, Line: st.Line, Column: st.Column, PosOf: st.Pos,
+			SQL: st.SQL, Secrets: r.inspect.Secrets, Place: st.Place, At: st.At,
 		})
 		if databend.IsCode(err, databend.CodeConflict) {
 			return 0, errAgain{err}
@@ -246,8 +246,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 		}
 	}
 	res, err := r.Work.Query(ctx, databend.Statement{
-		SQL: r.j.SQL(b.Send), Secrets: r.inspect.Secrets, ID: copyID, Progress: progress,
-		File: r.j.Path, Line: r.j.Statement.Line, Column: r.j.Statement.Column, PosOf: r.j.Pos,
+		SQL: r.j.SQL(b.Send), Secrets: r.inspect.Secrets, ID: copyID, Progress: progress, Place: r.j.Statement.Place, At: r.j.PlaceAt,
 	})
 	switch {
 	case databend.IsCode(err, duplicatedFiles) || r.j.Own() && source.UnknownStage(err) || fault.MovedUnder(err, plan.Paths(b.files)):

@@ -168,12 +168,12 @@ func (j *Load) SQL(s Send) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// Pos maps an offset of sql to the load's file, as long as it lies before the location.
-func (j *Load) Pos(offset int) (line, column int) {
-	if j.Statement.Pos == nil {
-		return j.Statement.Line, j.Statement.Column
+// PlaceAt is the place of an offset of what is sent for the load in its file, as long as it lies before the location.
+func (j *Load) PlaceAt(offset int) sqltext.Place {
+	if j.Statement.At == nil {
+		return j.Statement.Place
 	}
-	return j.Statement.Pos(min(offset, len(j.head)))
+	return j.Statement.At(min(offset, len(j.head)))
 }
 
 // headFor is the text before the location, with NULL for the columns that the files lack.

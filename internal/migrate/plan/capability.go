@@ -161,7 +161,7 @@ func (p Plan) Supported(ctx context.Context, conn state.Session, h state.History
 		p.Skipped = append(p.Skipped, skip)
 		if !consent {
 			errs = append(errs, &Error{
-				Kind: Unsupported, Version: s.Version, File: s.File, Msg: reasons[i],
+				Kind: Unsupported, Version: s.Version, Place: sqltext.Place{File: s.File}, Msg: reasons[i],
 				hint: "`dbctl migrate up --skip-unsupported` leaves it out; skip_unsupported: true in the environment of dbctl.yaml says so for good",
 			})
 		}
@@ -217,10 +217,9 @@ func mentions(s Step, made map[string]int64) (sqltext.Object, int64, bool) {
 }
 
 // explain is the statement of a file behind an EXPLAIN: errors stand where they do in the file.
-func (st Statement) explain(prefix, file string) databend.Statement {
+func (st Statement) explain(prefix string) databend.Statement {
 	return databend.Statement{
-		SQL: prefix + st.SQL, File: file, Line: st.Line, Column: st.Column,
-		PosOf: func(offset int) (int, int) { return st.Pos(max(0, offset-len(prefix))) },
+		SQL: prefix + st.SQL, Place: st.Place, At: func(offset int) sqltext.Place { return st.At(max(0, offset-len(prefix))) },
 	}
 }
 
@@ -230,7 +229,7 @@ func (s *Step) CheckSyntax(ctx context.Context, conn state.Session) error {
 		if sqltext.Secretive(st.SQL) || st.Effect.Class == effect.None {
 			continue
 		}
-		if _, err := conn.Query(ctx, st.explain("EXPLAIN SYNTAX ", s.File)); err != nil {
+		if _, err := conn.Query(ctx, st.explain("EXPLAIN SYNTAX ")); err != nil {
 			return fmt.Errorf("check the syntax of version %d, which cannot run here: %w", s.Version, err)
 		}
 	}

@@ -29,24 +29,15 @@ const (
 
 // Error refuses a run before its first write.
 type Error struct {
-	Kind         string
-	Version      int64
-	File         string
-	Line, Column int // 0: the file as a whole
-	Msg          string
-	hint         string
-	code         exit.Code // 0: exit.Failed
+	Kind    string
+	Version int64
+	sqltext.Place
+	Msg  string
+	hint string
+	code exit.Code // 0: exit.Failed
 }
 
-func (e *Error) Error() string {
-	switch {
-	case e.File != "" && e.Line != 0:
-		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
-	case e.File != "":
-		return e.File + ": " + e.Msg
-	}
-	return e.Msg
-}
+func (e *Error) Error() string { return e.Tell(e.Msg) }
 
 // ExitCode is 1; 2 for wrong usage; 4 where an earlier run left something for a person.
 func (e *Error) ExitCode() exit.Code { return cmp.Or(e.code, exit.Failed) }
@@ -54,9 +45,9 @@ func (e *Error) ExitCode() exit.Code { return cmp.Or(e.code, exit.Failed) }
 // Hint is the command or line that mends it.
 func (e *Error) Hint() string { return e.hint }
 
-// WouldFail is something that cannot work, and where it stands: file is "" where it is in none.
-func WouldFail(file string, line, column int, msg, hint string) *Error {
-	return &Error{Kind: Preflight, File: file, Line: line, Column: column, Msg: msg, hint: hint}
+// WouldFail is something that cannot work, and where it stands.
+func WouldFail(at sqltext.Place, msg, hint string) *Error {
+	return &Error{Kind: Preflight, Place: at, Msg: msg, hint: hint}
 }
 
 // LeftUnfinished refuses because an earlier run needs a person first (exit 4).
@@ -77,7 +68,8 @@ func NoSuchVersion(v int64) error {
 // NotApplied refuses to accept the edit of a migration that is not applied.
 func NotApplied(m *project.Migration) error {
 	return &Error{
-		Kind: NoVersion, Version: m.Version, File: m.Path, Msg: "is not applied: there is nothing to accept", hint: "dbctl migrate up",
+		Kind: NoVersion, Version: m.Version, Place: sqltext.Place{File: m.Path}, Msg: "is not applied: there is nothing to accept",
+		hint: "dbctl migrate up",
 	}
 }
 

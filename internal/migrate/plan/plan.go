@@ -92,7 +92,7 @@ func ToApply(p *project.Project, h state.History, was Texts, o Options) (Plan, e
 		}
 		if m.Version < newest && v.State != journal.Unsupported && !o.AllowOutOfOrder && !step.Consents.OutOfOrder {
 			errs = append(errs, &Error{
-				Kind: OutOfOrder, Version: m.Version, File: m.Path,
+				Kind: OutOfOrder, Version: m.Version, Place: sqltext.Place{File: m.Path},
 				Msg: fmt.Sprintf("version %d is older than %d, which is applied", m.Version, newest),
 				hint: "give the file a newer version, or allow it: dbctl migrate up --allow-out-of-order, or in the file: -- dbctl: " +
 					"allow=out-of-order \"why\"",
@@ -199,7 +199,7 @@ func downStep(p *project.Project, v state.Version, texts Texts) (Step, error) {
 	}
 	if !m.HasDown {
 		return Step{}, &Error{
-			Kind: NoDown, Version: v.Version, File: m.Path, Msg: "there is no -- +goose Down section",
+			Kind: NoDown, Version: v.Version, Place: sqltext.Place{File: m.Path}, Msg: "there is no -- +goose Down section",
 			hint: "write one; an empty section says that there is nothing to do",
 		}
 	}
@@ -267,7 +267,7 @@ func Compare(
 		case m.Up.Checksum != v.Sums.UpSum:
 			tell(v.Version, event.Edited, "the file's Up section was edited after it was applied")
 			problems = append(problems, &Error{
-				Kind: Edited, Version: v.Version, File: m.Path, Msg: "was edited after it was applied",
+				Kind: Edited, Version: v.Version, Place: sqltext.Place{File: m.Path}, Msg: "was edited after it was applied",
 				hint: editedHint(v.Version, v.Version == applied[len(applied)-1].Version),
 			})
 		case m.Up.ExpandedChecksum != v.Sums.UpExpandedSum:
@@ -328,7 +328,7 @@ func irreversibleError(s Step, st Statement, reason string) error {
 		hint = "check its spelling; or " + hint
 	}
 	return &Error{
-		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
+		Kind: Irreversible, Version: s.Version, Place: st.Place,
 		Msg:  fmt.Sprintf("%s cannot be undone: %s", cmp.Or(st.Effect.Kind, "this statement"), cmp.Or(reason, "its effect is unknown")),
 		hint: hint,
 	}

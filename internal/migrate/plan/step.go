@@ -205,11 +205,8 @@ func storedStatements(text string) ([]project.Statement, error) {
 	}
 	var out []project.Statement
 	for _, st := range split {
-		at := sqltext.PosAt(text, st.Start)
-		out = append(out, project.Statement{SQL: st.Text, Line: at.Line, Column: at.Column, Pos: func(offset int) (int, int) {
-			p := sqltext.PosAt(text, st.Start+offset)
-			return p.Line, p.Column
-		}})
+		at := func(offset int) sqltext.Place { return sqltext.PosAt(text, st.Start+offset).In("journal") }
+		out = append(out, project.Statement{SQL: st.Text, Place: at(0), At: at})
 	}
 	return out, nil
 }
@@ -281,7 +278,7 @@ func (s *Step) check(env project.Environment) error {
 }
 
 func (s *Step) refuse(st Statement, kind, msg, hint string) error {
-	return &Error{Kind: kind, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column, Msg: msg, hint: hint}
+	return &Error{Kind: kind, Version: s.Version, Place: st.Place, Msg: msg, hint: hint}
 }
 
 // ownGround says why a write would take away what every run stands on, "" when it does not: the environment's own database, in which

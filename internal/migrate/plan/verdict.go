@@ -36,7 +36,7 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 			if st.Effect.Retention && followed {
 				p.Notes = append(p.Notes, event.Note{
 					Level: event.Warn,
-					Text:  fmt.Sprintf("%s:%d: a rollback is not certain: it changes how long Databend keeps history", s.File, st.Line),
+					Text:  fmt.Sprintf("%s:%d: a rollback is not certain: it changes how long Databend keeps history", st.File, st.Line),
 				})
 			}
 			if err := j.statement(ctx, *s, st, followed); err != nil {
@@ -116,7 +116,7 @@ func (j *judge) definition(
 			msg += ", and could not be put back"
 		}
 		j.refusals = append(j.refusals, &Error{
-			Kind: Adopt, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column, Msg: msg,
+			Kind: Adopt, Version: s.Version, Place: st.Place, Msg: msg,
 			hint: "give yours another name, or say that it may be replaced, in the file: -- dbctl: adopt \"why\"",
 		})
 		return nil
@@ -179,7 +179,7 @@ func (s *Step) Unreadable(st Statement, w effect.Write, now catalog.ObjectState,
 // back.
 func (s *Step) Overtaken(st Statement, w effect.Write) error {
 	return &Error{
-		Kind: Irreversible, Version: s.Version, File: s.File, Line: st.Line, Column: st.Column,
+		Kind: Irreversible, Version: s.Version, Place: st.Place,
 		Msg: fmt.Sprintf("%s was made or changed by another session while this ran, and could not be put back: "+
 			"it was left alone", w.Object),
 		hint: "look at it, then run it again: dbctl migrate " + string(s.Direction),

@@ -103,7 +103,7 @@ func irreversibly(p plan.Plan, save Savepoint) string {
 	for _, x := range save.all() {
 		s := p.Steps[x.Place.Step]
 		if st := s.Statements[x.Place.Statement]; st.Effect.Class == effect.Irreversible || st.Effect.Unknown {
-			return fmt.Sprintf("%s:%d: %s", s.File, st.Line, st.Effect.Kind)
+			return fmt.Sprintf("%s:%d: %s", st.File, st.Line, st.Effect.Kind)
 		}
 	}
 	return ""

@@ -49,7 +49,7 @@ func (r *Run) alone(ctx context.Context, p place) error {
 		if !ran {
 			return err
 		}
-		r.Note("info", "%s:%d: its answer was lost, but it ran", s.File, st.Line)
+		r.Note("info", "%s:%d: its answer was lost, but it ran", st.File, st.Line)
 	}
 	r.know.ran(st)
 	return nil

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,7 +168,7 @@ func placed(err error, s *plan.Step, st plan.Statement) error {
 		return err
 	}
 	c := *e
-	c.File, c.Line, c.Column = cmp.Or(s.File, "journal"), st.Line, st.Column
+	c.Place = st.Place
 	return &c
 }
 

@@ -154,7 +154,7 @@ func (w *wire) newID() string {
 // send sends one statement of a migration. The lock must have been found to be Fresh.
 func (w *wire) send(ctx context.Context, s *plan.Step, st plan.Statement, secrets secret.Set) (databend.Result, error) {
 	stmt := databend.Statement{
-		SQL: st.SQL, Secrets: secrets, ID: w.newID(), File: s.File, Line: st.Line, Column: st.Column, PosOf: st.Pos, SendBy: w.lock.SendBy(),
+		SQL: st.SQL, Secrets: secrets, ID: w.newID(), Place: st.Place, At: st.At, SendBy: w.lock.SendBy(),
 	}
 	if st.Effect.Copy { // what it loaded stands in its rows
 		return w.work.Query(ctx, stmt)
