@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,21 +117,45 @@ func (g *grave) see(req *http.Request) (dying, dead bool) {
 	defer g.mu.Unlock()
 	if req.Method == http.MethodPost && strings.HasSuffix(strings.TrimSuffix(req.URL.Path, "/"), "/v1/query") {
 		g.count++
-		b, _ := io.ReadAll(req.Body)
-		req.Body = io.NopCloser(strings.NewReader(string(b)))
-		g.texts = append(g.texts, string(b))
-		if g.at == -1 && strings.Contains(string(b), `"sql":"`+g.what) {
+		text := textOf(req)
+		g.texts = append(g.texts, text)
+		if g.at == -1 && strings.Contains(text, `"sql":"`+g.what) {
 			g.at = g.count
 		}
 		dying = g.count == g.at
-		if dying && g.async && strings.Contains(string(b), "run_") {
+		if dying && g.async && strings.Contains(text, "run_") {
 			g.async = false // a claim: die could not say of one that comes later that its owner is gone
 		}
 		if g.hook != nil && (g.at <= 0 || g.count <= g.at) { // a dead process may ask on
-			g.hook(string(b))
+			g.hook(text)
 		}
 	}
 	return dying, g.at > 0 && g.count >= g.at
+}
+
+// textOf is what a request says, "" where it says nothing. It can still be sent.
+func textOf(req *http.Request) string {
+	if req.Body == nil {
+		return ""
+	}
+	text, _ := io.ReadAll(req.Body)
+	req.Body = io.NopCloser(bytes.NewReader(text))
+	return string(text)
+}
+
+// refusing is a transport that says of each request with which code of Databend the server refuses it, 0 where it does not.
+type refusing func(text string) (code int)
+
+func (r refusing) RoundTrip(req *http.Request) (*http.Response, error) {
+	code := r(textOf(req))
+	if code == 0 {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	answer := fmt.Sprintf(`{"id":%q,"state":"Failed","data":[],"schema":[],"error":{"code":%d,"message":"refused","detail":""}}`,
+		req.Header.Get("X-DATABEND-QUERY-ID"), code)
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(answer)), Request: req,
+	}, nil
 }
 
 // text is the i-th request, from 1.

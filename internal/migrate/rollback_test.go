@@ -1,11 +1,9 @@
 package migrate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databend"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
@@ -452,13 +452,9 @@ type behind struct {
 }
 
 func (b behind) RoundTrip(req *http.Request) (*http.Response, error) {
-	var text []byte
-	if req.Body != nil {
-		text, _ = io.ReadAll(req.Body)
-		req.Body = io.NopCloser(bytes.NewReader(text))
-	}
+	text := textOf(req)
 	res, err := http.DefaultTransport.RoundTrip(req)
-	if strings.Contains(string(text), b.what) {
+	if strings.Contains(text, b.what) {
 		b.do()
 	}
 	return res, err
@@ -523,36 +519,19 @@ func TestSnapshotsAreNotShown(t *testing.T) {
 	w.SQL(t, "CREATE TABLE b (x INT)", "INSERT INTO b VALUES (1)")
 	before := w.look()
 	cfg := w.Config
-	cfg.Transport = denying("fuse_snapshot(")
+	cfg.Transport = refusing(func(text string) int {
+		if strings.Contains(text, "fuse_snapshot(") {
+			return databend.CodePermissionDenied
+		}
+		return 0
+	})
 	w.connect(cfg)
 	w.Migration(1, "CREATE TABLE n (x INT);\nINSERT INTO n VALUES (1);\nUPDATE b SET x = 2 WHERE x = 1;\n")
 	var run *RunError
-	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "Permission denied") {
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "PermissionDenied") {
 		t.Errorf("got %v, want the first INSERT to fail and nothing left\n%s", err, w.said())
 	}
 	if diff := cmp.Diff(before, w.look()); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, w.said())
 	}
-}
-
-// denying is a transport through which the server denies every query that has this in it.
-type denying string
-
-func (d denying) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method == http.MethodPost && req.Body != nil {
-		b, err := io.ReadAll(req.Body)
-		if err != nil {
-			return nil, err
-		}
-		if strings.Contains(string(b), string(d)) {
-			answer := `{"id":"` + req.Header.Get("X-DATABEND-QUERY-ID") + `","state":"Failed","data":[],"schema":[],` +
-				`"error":{"code":1063,"message":"Permission denied","detail":""}}`
-			return &http.Response{
-				StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
-				Body: io.NopCloser(strings.NewReader(answer)), Request: req,
-			}, nil
-		}
-		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
-	}
-	return http.DefaultTransport.RoundTrip(req)
 }
