@@ -369,8 +369,8 @@ func (a *app) readLine(ctx context.Context) (string, error) {
 // createsDatabase reports whether a migration creates the database: then it may be missing.
 func createsDatabase(p *project.Project, database string) bool {
 	for _, m := range p.Migrations {
-		for _, s := range m.Up.Statements {
-			for _, w := range effect.Analyze(s.SQL, database).Writes {
+		for _, e := range project.Effects(m.Up.Statements, database) {
+			for _, w := range e.Writes {
 				if w.Kind == sqltext.Database && strings.EqualFold(w.Name, database) && w.Verb != effect.Drop {
 					return true
 				}

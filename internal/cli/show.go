@@ -15,7 +15,6 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 func showCommand() *command {
@@ -161,15 +160,11 @@ func (a *app) showSection(version int64, direction event.Direction, s project.Se
 	}
 }
 
-// describe says of each statement what it does, the current database tracked through USE.
+// describe says of each statement what it does.
 func describe(stmts []project.Statement, database string) []event.Statement {
-	out := make([]event.Statement, len(stmts))
-	for i, s := range stmts {
-		e := effect.Analyze(s.SQL, database)
-		if e.Use != "" {
-			database = e.Use
-		}
-		out[i] = plan.StatementEvent(i+1, s, e)
+	var out []event.Statement
+	for s, e := range project.Effects(stmts, database) {
+		out = append(out, plan.StatementEvent(len(out)+1, s, e))
 	}
 	return out
 }

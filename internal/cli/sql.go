@@ -18,7 +18,6 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 func sqlCommand() *command {
@@ -139,11 +138,7 @@ func (a *app) sql(ctx context.Context, name, text string, asCSV, yes bool) error
 
 // writing is the kind of the first statement that writes, or "".
 func writing(statements []project.Statement, database string) string {
-	for _, s := range statements {
-		e := effect.Analyze(s.SQL, database)
-		if e.Use != "" {
-			database = e.Use
-		}
+	for _, e := range project.Effects(statements, database) {
 		if len(e.Writes) > 0 || e.Unknown && !e.Session {
 			return e.Kind
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -28,12 +29,7 @@ func (d *doctor) needs() []need {
 	wanted := map[need]bool{}
 	add := func(privilege, database string) { wanted[need{privilege, database}] = true }
 	for _, m := range d.Project.Migrations {
-		database := d.Project.Env.Database
-		for _, st := range m.Up.Statements {
-			e := effect.Analyze(st.SQL, database)
-			if e.Use != "" {
-				database = e.Use
-			}
+		for _, e := range project.Effects(m.Up.Statements, d.Project.Env.Database) {
 			for _, w := range e.Writes {
 				add(privilege(w), databaseOf(w))
 			}

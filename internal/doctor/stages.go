@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state/journal"
 )
 
@@ -64,12 +64,7 @@ func (d *doctor) stages(ctx context.Context) {
 func (d *doctor) fold() *schema.Schema {
 	s := schema.New()
 	for _, m := range d.Project.Migrations {
-		database := d.Project.Env.Database
-		for _, st := range m.Up.Statements {
-			e := effect.Analyze(st.SQL, database)
-			if e.Use != "" {
-				database = e.Use
-			}
+		for st, e := range project.Effects(m.Up.Statements, d.Project.Env.Database) {
 			s.Apply(st.SQL, e, schema.Place{Version: m.Version, Place: st.Place})
 		}
 	}

@@ -133,20 +133,11 @@ func (p *Project) Script(name, text string) (Section, error) {
 	if r == nil {
 		r = &renderer{dir: p.Dir, env: &p.Env}
 	}
-	var s Section
 	e, err := r.expand(&source{path: name, text: text}, text, 0)
 	if err != nil {
-		return s, err
+		return Section{}, err
 	}
-	statements, err := sqltext.Split(e.text)
-	if err != nil {
-		return s, e.fail(err)
-	}
-	for _, st := range statements {
-		s.Statements = append(s.Statements, e.statement(st))
-	}
-	s.Secrets, err = e.secrets()
-	return s, err
+	return Section{}.read(e, sqltext.Split)
 }
 
 // section expands and splits one section.
@@ -162,7 +153,12 @@ func (r *renderer) section(src *source, part sqltext.Part) (Section, error) {
 	if e.text != part.Text {
 		s.ExpandedChecksum = checksum(e.text)
 	}
-	statements, err := sqltext.SplitSection(e.text)
+	return s.read(e, sqltext.SplitSection)
+}
+
+// read is the section with the statements of its expanded text.
+func (s Section) read(e *expansion, split func(string) ([]sqltext.Statement, error)) (Section, error) {
+	statements, err := split(e.text)
 	if err != nil {
 		return s, e.fail(err)
 	}

@@ -10,6 +10,7 @@ package project
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // The names that make a folder a project.
@@ -129,6 +131,20 @@ type Statement struct {
 	sqltext.Place
 	// At is the place of an offset of SQL. What a template action wrote stands where the action starts.
 	At func(offset int) sqltext.Place
+}
+
+// Effects are statements, and what each does where the first finds itself in database: a USE counts for those behind it.
+func Effects(statements []Statement, database string) iter.Seq2[Statement, effect.Effect] {
+	return func(yield func(Statement, effect.Effect) bool) {
+		at := database
+		for _, st := range statements {
+			e := effect.Analyze(st.SQL, at)
+			at = cmp.Or(e.Use, at)
+			if !yield(st, e) {
+				return
+			}
+		}
+	}
 }
 
 // Load is one file of loads/.

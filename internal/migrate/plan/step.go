@@ -215,11 +215,8 @@ func storedStatements(text string) ([]project.Statement, error) {
 func read(statements []project.Statement, database string) []Statement {
 	out := make([]Statement, 0, len(statements))
 	unit, open := 0, false
-	for _, st := range statements {
-		this := Statement{Statement: st, Effect: effect.Analyze(st.SQL, database)}
-		if use := this.Effect.Use; use != "" {
-			database = use
-		}
+	for st, e := range project.Effects(statements, database) {
+		this := Statement{Statement: st, Effect: e}
 		if this.Effect.Txn == "BEGIN" && !open {
 			unit, open = unit+1, true
 		}
