@@ -158,7 +158,7 @@ func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog
 		}
 	}
 	if len(set) > 0 {
-		if err := x.exec("ALTER TABLE %s SET OPTIONS (%s)", n.SQL(), strings.Join(set, ", ")); err != nil {
+		if err := x.only(n.Object(), x.exec("ALTER TABLE %s SET OPTIONS (%s)", n.SQL(), strings.Join(set, ", "))); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 			return w.Name == i.Name && (w.Type == "AGGREGATING") == (i.Type == "AGGREGATING")
 		})
 		if !slices.Contains(was.Indexes, i) && !again && x.r.MadeIndex(was.ID, i) {
-			if err := x.dropIndex(n, i); err != nil {
+			if err := x.only(n.Object(), x.dropIndex(n, i)); err != nil {
 				return err
 			}
 		}
@@ -199,7 +199,7 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 		if !there && (gone || x.r.LeftIndex(was.ID, i.Name)) && !ours.Dropped && !x.id(was.ID).unblocked[i.Name] {
 			x.of(n.Object()).undone = "dropped index " + i.Name
 		}
-		if err := x.createIndex(n, i); err != nil {
+		if err := x.only(n.Object(), x.createIndex(n, i)); err != nil {
 			return err
 		}
 	}
@@ -237,7 +237,7 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 	}
 	for _, k := range now.Constraints {
 		if !slices.Contains(was.Constraints, k) && x.r.MadeCheck(was.ID, k) {
-			if err := x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name)); err != nil {
+			if err := x.only(n.Object(), x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name))); err != nil {
 				return err
 			}
 		}
@@ -252,7 +252,8 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 			if !mine && !x.o.Again { // an earlier restore may have dropped it
 				x.of(n.Object()).undone = "dropped constraint " + k.Name
 			}
-			if err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression); err != nil {
+			err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression)
+			if err := x.only(n.Object(), err); err != nil {
 				return err
 			}
 		}

@@ -309,7 +309,7 @@ func (x *restorer) regrant(was, now catalog.ObjectState) error {
 			continue
 		}
 		x.of(was.Object).done = true
-		if err := x.exec("%s", g); err != nil {
+		if err := x.only(was.Object, x.exec("%s", g)); err != nil {
 			return err
 		}
 	}
@@ -328,7 +328,7 @@ func (x *restorer) revoke(was catalog.ObjectState) error {
 			continue
 		}
 		x.of(was.Object).done = true
-		if err := x.exec("%s", catalog.Revoke(g)); err != nil {
+		if err := x.only(was.Object, x.exec("%s", catalog.Revoke(g))); err != nil {
 			return err
 		}
 	}
@@ -351,7 +351,7 @@ func (x *restorer) inherit(was, now catalog.ObjectState) error {
 	for _, r := range had {
 		if !slices.Contains(has, r) && ours(r) {
 			x.of(was.Object).done = true
-			if err := x.exec("GRANT ROLE %s TO %s", sqltext.Ident(r), to); err != nil {
+			if err := x.only(was.Object, x.exec("GRANT ROLE %s TO %s", sqltext.Ident(r), to)); err != nil {
 				return err
 			}
 		}
@@ -359,7 +359,7 @@ func (x *restorer) inherit(was, now catalog.ObjectState) error {
 	for _, r := range has {
 		if !slices.Contains(had, r) && ours(r) {
 			x.of(was.Object).done = true
-			if err := x.exec("REVOKE ROLE %s FROM %s", sqltext.Ident(r), to); err != nil {
+			if err := x.only(was.Object, x.exec("REVOKE ROLE %s FROM %s", sqltext.Ident(r), to)); err != nil {
 				return err
 			}
 		}

@@ -185,6 +185,43 @@ func TestRefusalIsOneObjects(t *testing.T) {
 	}
 }
 
+// A part of an object that the server refuses is no other part's: the next index, CHECK or privilege is put back.
+func TestRefusalIsOneParts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	x := r.db() + "_x"
+	r.sql("use "+r.db(), "create table a (x int, y string, z string)", "insert into a values (1, 'p', 'q')", "create inverted index i on a(y)",
+		"create ngram index j on a(z)", "alter table a add constraint k check (x > 0)", "alter table a add constraint l check (x > -1)",
+		"create role "+x, "grant select, insert on "+r.db()+".a to role "+x, "create table b (x int)", "grant select on "+r.db()+".b to role "+x)
+	t.Cleanup(func() {
+		_, _ = r.foreign.Exec(context.WithoutCancel(t.Context()), databend.Statement{SQL: "drop role " + x})
+	})
+	ours := []string{
+		"drop inverted index i on a", "drop ngram index j on a", "alter table a drop constraint k", "alter table a drop constraint l",
+		"revoke select, insert on " + r.db() + ".a from role " + x, "revoke select on " + r.db() + ".b from role " + x,
+	}
+	if err := r.run(ours...); err != nil {
+		t.Fatal(err)
+	}
+	c := Conn(r.conn)
+	for _, what := range []string{"CREATE OR REPLACE INVERTED", "ADD CONSTRAINT `k`", "GRANT INSERT"} {
+		c = &refusing{c, what, -1}
+	}
+	if rep, err := Restore(t.Context(), c, r.before, r.reached, Options{Run: "test"}); err != nil || rep.Clean() {
+		t.Errorf("got %+v, %v, want what was refused named", rep, err)
+	}
+	got := fmt.Sprint(r.rows("select name from system.indexes where database = '"+r.db()+"'"),
+		r.rows("select name from system.constraints where database = '"+r.db()+"'"), r.rows("select grants from show_grants('role', '"+x+"')"))
+	want := fmt.Sprintf("[[j]] [[l]] [[GRANT SELECT ON 'default'.'%[1]s'.'a' TO ROLE `%[2]s`] [GRANT SELECT ON 'default'.'%[1]s'.'b' TO ROLE `%[2]s`]]",
+		r.db(), x)
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if rep, err := Restore(t.Context(), r.conn, r.before, r.reached, Options{Run: "test"}); err != nil || !rep.Clean() {
+		t.Errorf("got %+v, %v, want all put back", rep, err)
+	}
+}
+
 // denying refuses to show what a query asks for.
 type denying struct {
 	Conn
