@@ -138,6 +138,53 @@ func TestStatementsBehindTheCopy(t *testing.T) {
 	}
 }
 
+// A load may take the rows that it has moved on out of its own table: they are not gone, its files stay loaded, and nobody is asked.
+func TestLoadThatEmptiesItsTable(t *testing.T) {
+	t.Parallel()
+	for _, take := range []string{"DELETE FROM t", "DELETE FROM t WHERE id IN (SELECT id FROM clean)", "INSERT OVERWRITE t SELECT * FROM t WHERE id < 0"} {
+		t.Run(take, func(t *testing.T) {
+			t.Parallel()
+			fromEach(t, func(w *world, below string) {
+				w.SQL(w.t, "CREATE TABLE clean (id INT, name STRING)")
+				ld := w.load(copyRows, after("INSERT INTO clean SELECT * FROM t", take))
+				other := w.load(copyRows) // of the same table and place
+				clean := func(want string) {
+					w.t.Helper()
+					if got := w.SQL(w.t, "SELECT (SELECT count(*) FROM clean), (SELECT count(*) FROM t)")[0]; strings.Join(got, " ") != want+" 0" {
+						w.t.Fatalf("got %v rows in clean and t, want %s and 0", got, want)
+					}
+				}
+				w.Put(w.t, "p/a.parquet", rows(1, 3))
+				w.mustRun(ld, plan.Options{}, 1, 3)
+				clean("3")
+				for _, again := range []project.Load{ld, other} {
+					w.mustRun(again, plan.Options{}, 0, 0)
+					if n := w.notes(); n != "" {
+						w.t.Errorf("behind it: %s", n)
+					}
+				}
+				w.Put(w.t, "p/b.parquet", rows(11, 2))
+				w.mustRun(ld, plan.Options{}, 1, 2)
+				clean("5")
+				w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded")
+				if l := w.listed(ld); l.Counts[plan.Emptied] != 0 || l.Counts[plan.Loaded] != 2 || l.Reason != "" || l.Missing != 0 {
+					w.t.Errorf("listed: %+v", l)
+				}
+				w.Put(w.t, "p/a.parquet", rows(1, 4)) // overwritten: that is still told
+				_, err := w.run(ld, plan.Options{})
+				w.wantExit(err, exit.Check, "1 file was overwritten since loaded: "+below+"a.parquet")
+				w.Put(w.t, "p/c.parquet", rows(21, 2))
+				w.mustRun(other, plan.Options{Path: below + "c*"}, 1, 2) // and its rows are truncated by a person
+				w.SQL(w.t, "TRUNCATE TABLE t")
+				w.mustRun(other, plan.Options{Path: below + "c*"}, 0, 0)
+				if !strings.Contains(w.notes(), "the rows of 1 loaded file are gone") {
+					w.t.Errorf("behind a TRUNCATE: %s", w.notes())
+				}
+			})
+		})
+	}
+}
+
 // A transaction that is sent again, as another's commit came between, counts what its last try wrote.
 func TestBehindIsCountedOnce(t *testing.T) {
 	t.Parallel()

@@ -315,28 +315,37 @@ func TestMarks(t *testing.T) {
 // A file under another name is another file; that it has the bytes of one that is gone is said.
 func TestFileThatMoves(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	ld := w.load(copyRows)
-	for i, name := range []string{"a", "b", "zero"} {
-		w.Put(t, "p/"+name+".parquet", rows(10*i, 2-i))
+	for name, large := range map[string]bool{"small ledger": false, "large ledger": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fromEach(t, func(w *world, below string) {
+				ld := w.load(copyRows)
+				for i, name := range []string{"a", "b", "zero"} {
+					w.Put(w.t, "p/"+name+".parquet", rows(10*i, 2-i))
+				}
+				w.mustRun(ld, plan.Options{}, 3, 3)
+				if large {
+					w.grow()
+				}
+				w.Delete(w.t, "p/a.parquet")
+				w.Delete(w.t, "p/zero.parquet")
+				w.Put(w.t, "p/as a.parquet", rows(0, 2))
+				w.Put(w.t, "p/as b.parquet", rows(10, 1)) // which is there
+				w.Put(w.t, "p/as zero.parquet", rows(20, 0))
+				said := "1 new file has the bytes of a loaded one that is gone from its place (moved, renamed?), and is loaded beside the rows of " +
+					"that: " + below + "as a.parquet (as " + below + "a.parquet)"
+				w.states(ld, plan.Options{}, "a.parquet vanished", "as a.parquet new", "as b.parquet new", "as zero.parquet new", "b.parquet loaded",
+					"zero.parquet vanished")
+				if !strings.Contains(w.notes(), said) {
+					w.t.Errorf("got %s, want %s", w.notes(), said)
+				}
+				if w.mustRun(ld, plan.Options{}, 3, 3); !strings.Contains(w.notes(), said) {
+					w.t.Errorf("got %s, want %s", w.notes(), said)
+				}
+				w.mustRun(ld, plan.Options{}, 0, 0)
+			})
+		})
 	}
-	w.mustRun(ld, plan.Options{}, 3, 3)
-	w.Delete(t, "p/a.parquet")
-	w.Delete(t, "p/zero.parquet")
-	w.Put(t, "p/as a.parquet", rows(0, 2))
-	w.Put(t, "p/as b.parquet", rows(10, 1)) // which is there
-	w.Put(t, "p/as zero.parquet", rows(20, 0))
-	const said = "1 new file has the bytes of a loaded one that is gone from its place (moved, renamed?), and is loaded beside the rows of " +
-		"that: p/as a.parquet (as p/a.parquet)"
-	w.states(ld, plan.Options{}, "a.parquet vanished", "as a.parquet new", "as b.parquet new", "as zero.parquet new", "b.parquet loaded",
-		"zero.parquet vanished")
-	if !strings.Contains(w.notes(), said) {
-		t.Errorf("got %s, want %s", w.notes(), said)
-	}
-	if w.mustRun(ld, plan.Options{}, 3, 3); !strings.Contains(w.notes(), said) {
-		t.Errorf("got %s, want %s", w.notes(), said)
-	}
-	w.mustRun(ld, plan.Options{}, 0, 0)
 }
 
 // A COPY that purges what it loads leaves an empty place behind: that is no error.
@@ -499,6 +508,12 @@ func TestListedTogetherAsAlone(t *testing.T) {
 	}
 }
 
+// grow makes the ledger a large one, by rows about another table.
+func (w *world) grow() {
+	w.SQL(w.t, "CREATE TABLE one AS SELECT * FROM "+w.StateDB+".ledger LIMIT 1", "UPDATE one SET table_id = 'other'",
+		"INSERT INTO "+w.StateDB+".ledger SELECT one.* FROM one, numbers(100000)")
+}
+
 // Beside a large ledger the server joins the listing with it: what it gives is what is read beside a small one.
 func TestLargeLedger(t *testing.T) {
 	t.Parallel()
@@ -553,8 +568,7 @@ func TestLargeLedger(t *testing.T) {
 		return out
 	}
 	small := plans()
-	w.SQL(t, "CREATE TABLE one AS SELECT * FROM "+w.StateDB+".ledger LIMIT 1", "UPDATE one SET table_id = 'other'",
-		"INSERT INTO "+w.StateDB+".ledger SELECT one.* FROM one, numbers(100000)")
+	w.grow()
 	if diff := cmp.Diff(small, plans()); diff != "" {
 		t.Errorf("-small +large:\n%s", diff)
 	}

@@ -73,6 +73,7 @@ type Plan struct {
 	unseen                   map[string]bool   // of the COPY's FILES: in no list
 	words                    []string          // those names, where each vanished file is to be named
 	flashed                  map[string]bool   // paths whose rows went with a FLASHBACK
+	leftEmpty                bool              // the table was empty behind its last load, by what stands there
 	expired                  Count             // files that dbctl loaded, with rows, and that the engine has forgotten
 	expiredRows              int64             // of those
 	emptiedRows              int64             // that the ledger counts for files whose rows are gone

@@ -121,6 +121,11 @@ func (l *Planner) finish(ctx context.Context, p *Plan, o Want) (err error) {
 	if err := l.retries(ctx, p, o.Options); err != nil {
 		return err
 	}
+	if o.Vanished {
+		if err := l.Moved(ctx, p); err != nil {
+			return err
+		}
+	}
 	p.order(o.Order)
 	return p.Decide(o)
 }
@@ -157,8 +162,8 @@ func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
 	flashed := make(chan struct{})
 	both.Go(crash.Caught(func() error {
 		defer close(flashed)
-		if !keep {
-			return nil
+		if err := l.leftEmpty(ctx, plans); err != nil || !keep {
+			return err
 		}
 		return l.flashedBack(ctx, plans)
 	}))

@@ -43,7 +43,9 @@ func (p *Plan) take(s seen, keep bool) {
 			p.Engine++
 			p.Past = append(p.Past, s.asRecorded())
 		}
-		if p.gone(s, f.State) {
+		if p.leftEmpty && f.State != New {
+			f.Rows = 0
+		} else if p.gone(s, f.State) {
 			p.emptiedRows += max(f.Rows, 0)
 			if f.Rows = 0; f.State != Changed {
 				f.State = Emptied
@@ -143,8 +145,7 @@ func (p *Plan) vanish() {
 	p.words = nil
 }
 
-// move says of new files that they have the bytes of one that was loaded and is gone: by its URL such a file is another one. Of a large
-// ledger nobody reads what is gone.
+// move says of new files that they are in left.
 func (p *Plan) move() {
 	for i := range p.Files {
 		f := &p.Files[i]

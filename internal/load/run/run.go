@@ -218,6 +218,9 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 		if err == nil {
 			if planned == nil {
 				planned = r.plan
+				if err := r.planner.Moved(ctx, planned); err != nil {
+					return planned, err
+				}
 				planned.Left(r.cfg.Sink)
 				r.total.files, r.total.bytes = int64(len(planned.Planned())), planned.Bytes()
 			}

@@ -18,7 +18,9 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
+	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
@@ -222,7 +224,27 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 		wrote += res.Affected
 	}
 	r.phase("")
+	if r.mayTake() {
+		res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + sqltext.Ident(r.j.Database) + "." + sqltext.Ident(r.j.Table)})
+		if err != nil || len(res.Rows) != 1 {
+			return 0, fault.Wrap(r.j.Name, "count what is left in "+r.j.Target, err)
+		}
+		for i := range loaded {
+			if session.Number(res.Rows[0][0].String) == 0 {
+				loaded[i].Reason = plan.Consumed
+			}
+		}
+	}
 	return wrote, nil
+}
+
+// mayTake reports whether something behind the COPY may take rows from its table.
+func (r *run) mayTake() bool {
+	return slices.ContainsFunc(r.j.After, func(st project.Statement) bool {
+		return slices.ContainsFunc(effect.Analyze(st.SQL, r.cfg.Scope.Database).Writes, func(w effect.Write) bool {
+			return w.Does != effect.AddsRows && w.Kind == sqltext.Table && w.Database == r.j.Database && w.Name == r.j.Table
+		})
+	})
 }
 
 // copy sends one COPY, inside the transaction, and returns its ledger rows; none are the files that gave no row.
@@ -245,8 +267,9 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 			r.pace = r.earlier(ctx)
 		}
 	}
+	sql := r.j.SQL(b.Send)
 	res, err := r.Work.Query(ctx, databend.Statement{
-		SQL: r.j.SQL(b.Send), Secrets: r.inspect.Secrets, ID: copyID, Progress: progress, Place: r.j.Statement.Place, At: r.j.PlaceAt,
+		SQL: sql, Secrets: r.inspect.Secrets, ID: copyID, Progress: progress, Place: r.j.Statement.Place, At: r.j.PlaceIn(sql),
 	})
 	switch {
 	case databend.IsCode(err, duplicatedFiles) || r.j.Own() && source.UnknownStage(err) || fault.MovedUnder(err, plan.Paths(b.files)):

@@ -33,12 +33,13 @@ type Load struct {
 	Prefix   string // of the location, below the stage root
 	Pattern  string // of what lies behind prefix
 	Files    map[string]bool
-	head     string // COPY INTO t (…) FROM (SELECT … FROM
-	tail     string // the alias and ), up to the options
-	options  string // the load's own, without ours
-	own      string // the name of what is made for the load on the server: a stage, a file format
-	named    string // the file format, once it is made
-	typed    string // by HTTP: the URL as it is written
+	head     string            // COPY INTO t (…) FROM (SELECT … FROM
+	tail     string            // the alias and ), up to the options
+	kept     []copytext.Option // the load's own, without ours
+	options  string            // their text
+	own      string            // the name of what is made for the load on the server: a stage, a file format
+	named    string            // the file format, once it is made
+	typed    string            // by HTTP: the URL as it is written
 }
 
 // New checks what only dbctl may say and takes the COPY apart.
@@ -95,13 +96,12 @@ func New(ld project.Load, project, database string) (*Load, error) {
 		end = c.Options[0].Span[0]
 	}
 	j.head, j.tail = sql[:c.LocationSpan[0]], strings.TrimRight(sql[c.LocationSpan[1]:end], " \t\r\n;")
-	var kept []string
 	for _, o := range c.Options {
 		if !slices.Contains(ours, o.Name) {
-			kept = append(kept, o.Name+" = "+o.Value)
+			j.kept = append(j.kept, o)
+			j.options += o.Name + " = " + o.Value + " "
 		}
 	}
-	j.options = strings.Join(kept, " ")
 	return j, nil
 }
 
@@ -156,9 +156,7 @@ func (j *Load) SQL(s Send) string {
 	} else {
 		b.WriteString("PATTERN = " + sqltext.Quote("(?:"+j.Pattern+")") + " ") // the engine's anchors would bind to the first and last of a|b
 	}
-	if j.options != "" {
-		b.WriteString(j.options + " ")
-	}
+	b.WriteString(j.options)
 	if s.Max > 0 {
 		b.WriteString("MAX_FILES = " + strconv.Itoa(s.Max) + " ")
 	}
@@ -168,12 +166,33 @@ func (j *Load) SQL(s Send) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// PlaceAt is the place of an offset of what is sent for the load in its file, as long as it lies before the location.
-func (j *Load) PlaceAt(offset int) sqltext.Place {
-	if j.Statement.At == nil {
-		return j.Statement.Place
+// PlaceIn places offsets of a COPY that SQL made in the load's file. What the text does not have in that form is where its location is.
+func (j *Load) PlaceIn(sql string) func(offset int) sqltext.Place {
+	return func(offset int) sqltext.Place {
+		if j.Statement.At == nil {
+			return j.Statement.Place
+		}
+		return j.Statement.At(j.origin(sql, offset))
 	}
-	return j.Statement.At(min(offset, len(j.head)))
+}
+
+// origin is the offset in the load's own text.
+func (j *Load) origin(sql string, offset int) int {
+	start := strings.LastIndex(sql, strings.TrimRight(j.options, " "))
+	for _, o := range j.kept {
+		value := start + len(o.Name+" = ")
+		switch end := value + len(o.Value); {
+		case offset < start:
+			return min(offset, len(j.head))
+		case offset < value:
+			return o.Span[0]
+		case offset <= end:
+			return o.Span[1] - end + offset
+		default:
+			start = end + 1
+		}
+	}
+	return min(offset, len(j.head))
 }
 
 // headFor is the text before the location, with NULL for the columns that the files lack.
