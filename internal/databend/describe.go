@@ -295,7 +295,9 @@ var (
 	place      = regexp.MustCompile(`--> SQL:(\d+):(\d+)`)
 	caretLine  = regexp.MustCompile(`^\s*\|([ |_-]*)\^+ ?(.*)$`)
 	quotedLine = regexp.MustCompile(`^\s*\d*\s*\|`)
-	traceStart = regexp.MustCompile(`\n\s*(?:<Backtrace|Stack backtrace|0: )|<Backtrace`)
+	// The grammar of a statement, in several lines, which the server shows beside what is wrong in it.
+	whileParsing = regexp.MustCompile("while parsing `[^`]*`?")
+	traceStart   = regexp.MustCompile(`\n\s*(?:<Backtrace|Stack backtrace|0: )|<Backtrace`)
 )
 
 // readMessage takes the server's message apart: what it says without the excerpt of the statement (which would show spliced
@@ -311,6 +313,7 @@ func readMessage(raw string) (string, *excerpt) {
 	if i := traceStart.FindStringIndex(raw); i != nil {
 		raw = raw[:i[0]]
 	}
+	raw = whileParsing.ReplaceAllString(raw, "")
 	m := place.FindStringSubmatch(raw)
 	if m == nil {
 		return tidy(strings.TrimPrefix(strings.TrimSpace(raw), "error:")), nil

@@ -29,6 +29,11 @@ func TestReadMessage(t *testing.T) {
 			"error: \n  --> SQL:1:10\n  |\n1 | SELECT * FROMM t\n  | ------   ^^^^^ unexpected `FROMM`\n  | |         \n  | while parsing `SELECT ...`\n",
 			"unexpected `FROMM`", &excerpt{line: 1, column: 10},
 		},
+		"a grammar of several lines": {
+			"error: \n  --> SQL:3:23\n  |\n1 | COPY INTO t\n  | ---- while parsing `COPY\n                INTO { [<database_name>.]<table_name> }\n" +
+				"                FROM { @<stage_name>[/<path>]\n                    | '<uri>' }`\n2 | FROM @s/p/\n3 | FILE_FORMAT = (TYPE = XML)\n" +
+				"  |                       ^^^ unexpected `XML`\n", "unexpected `XML`", &excerpt{line: 3, column: 23},
+		},
 		"long label": {
 			"error: \n  --> SQL:12:3\n   |\n11 | SELECT\n12 |   a b\n   |     ^ first\n   |       second\n\n", "first second", &excerpt{line: 12, column: 3},
 		},

@@ -151,6 +151,8 @@ func TestOpenErrors(t *testing.T) {
 		{"rule twice", load("-- dbctl: rule=fraction:off \"x\"\n-- dbctl: rule=fraction:warn \"x\"\n" + copySQL), Options{}, "loads/l.sql:2:1: header rule fraction stands twice", ""},
 		{"no such rule", load("-- dbctl: rule=fractions:off \"x\"\n" + copySQL), Options{}, "loads/l.sql:1:1: there is no rule fractions", "did you mean fraction?"},
 		{"empty", load("-- dbctl: empty=yes\n" + copySQL), Options{}, "loads/l.sql:1:1: empty=yes is unknown", "empty=ok"},
+		{"no pattern", load("-- dbctl: pattern='*.parquet'\nCOPY INTO t FROM @s/;"), Options{}, "loads/l.sql:1:1: pattern= is no regular expression: missing argument to repetition operator: `*`", ""},
+		{"open pattern", load("-- dbctl: pattern='.*\nCOPY INTO t FROM @s/;"), Options{}, "loads/l.sql:1:1: pattern= is not closed with a quote", ""},
 		{"two patterns", load("-- dbctl: pattern=x\nCOPY INTO t FROM @s/ PATTERN = 'y';"), Options{}, "loads/l.sql:1:1: pattern= stands beside PATTERN in the COPY", ""},
 
 		// loads

@@ -173,8 +173,15 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 			return "pattern= stands beside " + o + " in the COPY", "keep one of them"
 		}
 		l.Pattern = h.Value
-		if n := len(l.Pattern); n > 1 && l.Pattern[0] == '\'' && l.Pattern[n-1] == '\'' { // as in a COPY
+		if l.Pattern[0] == '\'' { // as in a COPY
+			n := len(l.Pattern)
+			if n == 1 || l.Pattern[n-1] != '\'' {
+				return "pattern= is not closed with a quote", "write -- dbctl: pattern='.*[.]parquet'"
+			}
 			l.Pattern = strings.ReplaceAll(l.Pattern[1:n-1], "''", "'")
+		}
+		if wrong := copytext.BadPattern(l.Pattern); wrong != "" {
+			return "pattern= is no regular expression: " + wrong, "write -- dbctl: pattern='.*[.]parquet'"
 		}
 	case "window":
 		if _, _, err := ParseWindow(h.Value); err != nil {

@@ -154,6 +154,7 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
+		"-- DBCTL: adopt", "-- dbctl : adopt", "-- dbctl empty=ok", "/* dbctl: adopt */",
 		"-- dbctl:", "-- dbctl: =x", "-- dbctl: allow=", `-- dbctl: allow= "why"`, "-- dbctl: allow=irreversible because", "-- dbctl: adopt it",
 		`-- dbctl: adopt "why`, `-- dbctl: adopt why"`, `-- dbctl: adopt ""`, `-- dbctl: adopt "a" "b"`, `-- dbctl: adopt "a" b`, " -- dbctl: adopt", "SELECT 1; -- dbctl: adopt", "-- dbctl: allow =irreversible",
 	} {

@@ -2,6 +2,7 @@ package sqltext
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,14 +34,18 @@ func headersOf(src string, tokens []Token) ([]Header, error) {
 	var mistakes []error
 	place := Pos{Line: 1} // of the last header's line
 	for _, t := range tokens {
-		if t.Kind != Comment || src[t.Start] != '-' {
+		if t.Kind != Comment {
 			continue
 		}
-		rest, ok := strings.CutPrefix(strings.TrimLeft(src[t.Start+2:t.End], " \t"), "dbctl:")
-		if !ok {
+		text := strings.TrimLeft(src[t.Start+2:t.End], " \t")
+		rest, ok := strings.CutPrefix(text, "dbctl:")
+		if ok = ok && src[t.Start] == '-'; !ok && !likeHeader.MatchString(text) {
 			continue
 		}
 		h, msg, hint := parseHeader(strings.TrimSpace(rest))
+		if !ok {
+			msg, hint = "this comment looks like a header and is none", "a header is a line that begins with -- dbctl: (or say it otherwise)"
+		}
 		place.Line += strings.Count(src[place.Offset:t.Start], "\n")
 		place.Offset = strings.LastIndexByte(src[:t.Start], '\n') + 1
 		line := strings.TrimPrefix(src[place.Offset:t.Start], bom)
@@ -57,6 +62,9 @@ func headersOf(src string, tokens []Token) ([]Header, error) {
 	}
 	return headers, errors.Join(mistakes...)
 }
+
+// likeHeader is a comment that is meant for a header: of another kind, in capitals, with a blank ahead of its colon or without one.
+var likeHeader = regexp.MustCompile(`^(?i:dbctl)(?:\s*:|[ \t]+[a-z]+(?:-[a-z]+)*=\S)`)
 
 var mayHoldBlanks = map[string]bool{"window": true, "pattern": true, "optional": true}
 

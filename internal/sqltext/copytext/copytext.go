@@ -3,8 +3,12 @@
 package copytext
 
 import (
+	"errors"
+	"maps"
 	"net/url"
 	"regexp"
+	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -213,8 +217,11 @@ func (p *parser) option() error {
 	}
 	name := p.Upper(p.I)
 	list, known := copyOptions[name]
-	if !known {
-		return p.Fail("unknown option "+name, "")
+	switch {
+	case name == "VALIDATION_MODE":
+		return p.Fail("unknown option "+name, "dbctl load NAME --validate checks the files and loads nothing")
+	case !known:
+		return p.Fail("unknown option "+name, "it may be "+strings.Join(slices.Sorted(maps.Keys(copyOptions)), ", "))
 	}
 	p.I++
 	if !p.TakeSymbol("=") {
@@ -234,9 +241,36 @@ func (p *parser) option() error {
 		p.I++
 	}
 	end := p.EndOffset()
+	if pattern, err := sqltext.Unquote(p.Src[from:end]); name == "PATTERN" && err == nil && BadPattern(pattern) != "" {
+		p.I--
+		return p.Fail("PATTERN is no regular expression: "+BadPattern(pattern), "PATTERN = '.*[.]parquet'")
+	}
 	p.copy.Options = append(p.copy.Options, Option{Name: name, Value: p.Src[from:end], Span: [2]int{t.Start, end}})
 	return nil
 }
+
+// BadPattern is what is wrong with a regular expression, for the engine's regex library and for Go's; "" when nothing is, or only the
+// engine can tell.
+func BadPattern(pattern string) string {
+	_, err := syntax.Parse(pattern, syntax.Perl)
+	bad, _ := errors.AsType[*syntax.Error](err)
+	switch {
+	case bad == nil:
+		return ""
+	case bad.Code == syntax.ErrInvalidPerlOp && !lookAround.MatchString(bad.Expr):
+		return ""
+	}
+	switch bad.Code {
+	case syntax.ErrMissingBracket, syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingRepeatArgument,
+		syntax.ErrTrailingBackslash, syntax.ErrInvalidCharRange:
+		return bad.Error()[len("error parsing regexp: "):]
+	case syntax.ErrInvalidPerlOp:
+		return "look-around is not supported: " + bad.Expr
+	}
+	return ""
+}
+
+var lookAround = regexp.MustCompile(`^\(\?<?[=!]`)
 
 // splitURI cuts a URI into root and path as the engine does: a folder is a root; of another, the bucket is. What is written %20 is a space.
 func splitURI(uri string) (root, path string) {

@@ -126,6 +126,8 @@ func TestParseErrors(t *testing.T) {
 		{"COPY INTO t FROM (SELECT a, FROM @s)", "COPY's SELECT has an empty item"},
 		{"COPY INTO t FROM (SELECT a)", "COPY's SELECT without FROM"},
 		{"COPY INTO t FROM @s VALIDATION_MODE = x", "unknown option VALIDATION_MODE"},
+		{"COPY INTO t FROM @s PATTERN = '(['", "PATTERN is no regular expression: missing closing ]: `[`"},
+		{"COPY INTO t FROM @s PATTERN = '(?!a).*'", "PATTERN is no regular expression: look-around is not supported: (?!"},
 		{"COPY INTO t FROM @s FORCE", "option FORCE without ="},
 		{"COPY INTO t FROM @s FORCE =", "option FORCE without a value"},
 		{"COPY INTO t FROM @s FILES = 'a'", "option FILES takes a list in brackets"},
