@@ -15,8 +15,8 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
-// User is the engine's only user.
-const User = "root"
+// user is the engine's only user.
+const user = "root"
 
 // Engine is a running engine with its object store.
 type Engine struct {

@@ -56,7 +56,7 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		Host: "127.0.0.1", Port: c.port, User: User, Password: secret.New(password), PID: c.cmd.Process.Pid, Version: c.version,
+		Host: "127.0.0.1", Port: c.port, User: user, Password: secret.New(password), PID: c.cmd.Process.Pid, Version: c.version,
 		S3: objects.store, Isolated: c.isolated, child: c, objects: objects,
 	}
 	return e, nil
@@ -154,7 +154,7 @@ func startChild(ctx context.Context, python, password string, o Options, way *pr
 }
 
 func (c *child) handshake(ctx context.Context, stdout io.Reader, password string, extra []byte, way *proxy, ours *os.File) error {
-	config := map[string]any{"data": c.data, "user": User, "password": password, "channel": 3}
+	config := map[string]any{"data": c.data, "user": user, "password": password, "channel": 3}
 	if extra != nil {
 		path := filepath.Join(c.data, "extra.py")
 		if err := os.WriteFile(path, extra, 0o600); err != nil {

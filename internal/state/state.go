@@ -14,10 +14,9 @@ import (
 
 // What most callers need of the packages below.
 type (
-	NewerSchemaError = store.NewerSchemaError
-	Scope            = store.Scope
-	Session          = store.Session
-	Actor            = store.Actor
+	Scope   = store.Scope
+	Session = store.Session
+	Actor   = store.Actor
 
 	History     = journal.History
 	Version     = journal.Version

@@ -153,13 +153,13 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	check := func() {
 		t.Helper()
 		_, err := s.History(t.Context())
-		var newer *NewerSchemaError
+		var newer *store.NewerSchemaError
 		if !errors.As(err, &newer) || newer.Found != 7 || newer.ExitCode() != 2 {
 			t.Errorf("got %v, want a NewerSchemaError of schema 7", err)
 		}
 	}
 	check()
-	if _, _, err := s.Unlock(t.Context(), true); !errors.As(err, new(*NewerSchemaError)) {
+	if _, _, err := s.Unlock(t.Context(), true); !errors.As(err, new(*store.NewerSchemaError)) {
 		t.Errorf("unlock: got %v, want a NewerSchemaError", err)
 	}
 	// A newer binary may have renamed every column but two.

@@ -56,31 +56,31 @@ func InWords(err error) string {
 	}
 	switch {
 	case strings.Contains(lower, "encrypted"):
-		return "it is encrypted: " + OneLine(text)
+		return "it is encrypted: " + oneLine(text)
 	case badORC.MatchString(text):
 		return "it is cut off, damaged, or no ORC: " + ownMessage(badORC.FindStringSubmatch(text)[1])
 	case panicked.MatchString(text):
 		return "its data is damaged, or cut off: " + ownMessage(panicked.FindStringSubmatch(text)[1])
 	case tooSmall.MatchString(text):
-		return "not a Parquet file (cut off, or something else): " + OneLine(text)
+		return "not a Parquet file (cut off, or something else): " + oneLine(text)
 	case Unreadable.MatchString(Message(err)):
-		return "its footer cannot be read: cut off, damaged, or no Parquet: " + OneLine(text)
+		return "its footer cannot be read: cut off, damaged, or no Parquet: " + oneLine(text)
 	case unknownArrow.MatchString(text):
 		m := unknownArrow.FindStringSubmatch(text)
 		if m[1] != "" {
 			m[2] = m[1] + "; write it as a list of any length, or without the Arrow schema (store_schema=False)"
 		}
-		return "it has a column of a type that Databend cannot read: " + OneLine(m[2])
+		return "it has a column of a type that Databend cannot read: " + oneLine(m[2])
 	case databend.IsCode(err, databend.CodeBadCompression):
-		return "it cannot be unpacked: cut off, damaged, or compressed otherwise than the load says: " + OneLine(text)
+		return "it cannot be unpacked: cut off, damaged, or compressed otherwise than the load says: " + oneLine(text)
 	case databend.IsCode(err, databend.CodeInternal):
-		return "its data is damaged, or of a type that cannot be read: " + OneLine(text)
+		return "its data is damaged, or of a type that cannot be read: " + oneLine(text)
 	case strings.Contains(lower, "unable to cast `null`"):
-		return "NULL where the table takes none: " + OneLine(text)
+		return "NULL where the table takes none: " + oneLine(text)
 	case strings.Contains(lower, "reference or alias is ambiguous"):
-		return "a column is " + Twice + ": " + OneLine(text)
+		return "a column is " + Twice + ": " + oneLine(text)
 	}
-	return OneLine(text)
+	return oneLine(text)
 }
 
 // ownMessage is what an error of the engine's own, printed as its source has it, says to people.
@@ -88,18 +88,18 @@ func ownMessage(printed string) string {
 	if m := itsMessage.FindStringSubmatch(printed); m != nil {
 		printed = m[1]
 	}
-	return OneLine(printed)
+	return oneLine(printed)
 }
 
 // OfTheStore is what the engine says of an object store, without the store's whole answer.
 func OfTheStore(text string) string {
 	text, _, _ = strings.Cut(text, "context: {")
 	text, _, _ = strings.Cut(text, "Context:")
-	return strings.TrimRight(OneLine(text), ", ")
+	return strings.TrimRight(oneLine(text), ", ")
 }
 
-// OneLine is s without line breaks, cut behind 300 characters.
-func OneLine(s string) string {
+// oneLine is s without line breaks, cut behind 300 characters.
+func oneLine(s string) string {
 	return Shorten(strings.Join(strings.Fields(s), " "), 300)
 }
 

@@ -267,7 +267,7 @@ func (j *Load) format() string {
 // Untold names an option without which a query reads the files of a text format otherwise than the COPY does; "" when there is none.
 func (j *Load) Untold() string {
 	o, ok := j.Copy.Option("FILE_FORMAT")
-	if !ok || j.named != "" || slices.Contains(SelfNamed, j.FileType()) {
+	if !ok || j.named != "" || slices.Contains(selfNamed, j.FileType()) {
 		return ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(copytext.FormatOptions(o.Value))) {
@@ -343,8 +343,8 @@ func (j *Load) alias() string {
 	return j.tail
 }
 
-// SelfNamed are the types of files that name their columns, and that a query takes them from.
-var SelfNamed = []string{"PARQUET", "ORC", "AVRO"}
+// selfNamed are the types of files that name their columns, and that a query takes them from.
+var selfNamed = []string{"PARQUET", "ORC", "AVRO"}
 
 // Matches is the condition that a path below the stage root is one of the load's.
 func (j *Load) Matches(path string) string {
