@@ -1,6 +1,6 @@
 # make build   ./dbctl
 # make sample  ./sample: the six Parquet feeds of CityDrive
-# make demo    the CityDrive guide end to end on a real engine, from nothing
+# make demo    the example CityDrive end to end on a real engine, from nothing
 # make test    what CI runs: format, vet, staticcheck, tidy, and every test with the race detector
 # make check   the same without the tests
 # make bench   the benchmarks: requests, ratios, start-up time, size

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The CityDrive guide end to end, on a real Databend engine and a real S3 protocol, from nothing: `make demo`.
+# The example CityDrive, a dash-cam project, end to end, on a real Databend engine and a real S3 protocol, from nothing: `make demo`.
 # It works on a copy of the project in .demo/. Each part is a function below; the last lines say in which order they run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,7 +42,7 @@ picture() {
 }
 
 prepare() {
-	title "Sample data: six Parquet feeds in the guide's layout"
+	title "Sample data: six Parquet feeds of CityDrive"
 	mkdir -p bin
 	go build -o bin/citydrive-sample ./cmd/citydrive-sample
 	if [ -d .demo ]; then dbctl -C .demo dev stop >/dev/null; fi

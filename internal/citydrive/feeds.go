@@ -2,7 +2,7 @@ package citydrive
 
 import "time"
 
-// The rows of the six feeds. Types are those that the guide's casts take: text for geometries (EWKT) and JSON, a list for vectors.
+// The rows of the six feeds. Types are those that the example's loads cast: text for geometries (EWKT) and JSON, a list for vectors.
 
 type video struct {
 	VideoID      string `parquet:"video_id"`

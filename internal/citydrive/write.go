@@ -1,5 +1,5 @@
-// Package citydrive makes the six Parquet feeds of the CityDrive guide, in its layout: videos, frame events, JSON manifests, embeddings,
-// positions and traffic lights of a small fleet in one city. The same Sample gives the same bytes.
+// Package citydrive makes the six Parquet feeds of CityDrive, the example that ships with dbctl: videos, frame events, JSON manifests,
+// embeddings, positions and traffic lights of a small fleet in one city. The same Sample gives the same bytes.
 package citydrive
 
 import (

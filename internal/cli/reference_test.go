@@ -5,7 +5,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -50,8 +53,48 @@ var jsonTypes = []struct{ line, file, structure string }{
 	{"progress", "../event/event.go", "Progress"},
 	{"finding", "../event/event.go", "Finding"},
 	{"check", "../event/event.go", "Check"},
+	{"load_run", "../event/event.go", "LoadRun"},
+	{"lock", "unlock.go", "lockLine"},
+	{"dev", "dev.go", "devState"},
+	{"version", "version.go", "build"},
 	{"summary", "../event/event.go", "Summary"},
 	{"error", "../ui/ui.go", "Failure"},
+}
+
+// jsonSmall are the types of lines that are no struct.
+var jsonSmall = []struct{ line, about, fields string }{
+	{"created", "A file that init, migrate create, migrate restore or load create wrote.", "path"},
+	{"kept", "A file that init found there.", "path"},
+	{"load_text", "The load that load create writes.", "path, sql"},
+	{"migration_text", "The migration of its table.", "sql"},
+	{"row", "A row of a query of sql; its values stand under the names of the columns.", "statement, row"},
+	{
+		"result", "The end of a query of sql: how many rows it gave; of another statement, how many it wrote (affected).",
+		"statement, query_id, rows, columns, types, affected",
+	},
+	{"diff", "What show --diff found.", "version, diff"},
+	{"dsn", "The address that dev dsn gives, with its password.", "dsn"},
+}
+
+// Every type of line that a command or package ui writes is in docs/json.md.
+func TestReferenceHasEveryType(t *testing.T) {
+	t.Parallel()
+	page := jsonReference(t)
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, "../ui/json.go") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?:\.Record\(|case event\.\w+:\n\t\treturn )"(\w+)"`).FindAllSubmatch(text, -1) {
+			if name := string(m[1]); !strings.Contains(page, "## "+name+"\n") {
+				t.Errorf("%s writes lines of the type %s, which the page does not have", file, name)
+			}
+		}
+	}
 }
 
 // jsonReference is read from the structs' own fields and comments.
@@ -71,6 +114,9 @@ func jsonReference(t *testing.T) string {
 		for _, f := range fields {
 			b.WriteString(f)
 		}
+	}
+	for _, line := range jsonSmall {
+		fmt.Fprintf(&b, "\n## %s\n\n%s Fields: `%s`.\n", line.line, line.about, strings.ReplaceAll(line.fields, ", ", "`, `"))
 	}
 	return b.String()
 }
@@ -94,6 +140,9 @@ func structOf(t *testing.T, path, name string) (about string, fields []string) {
 				continue
 			}
 			about = strings.Join(strings.Fields(g.Doc.Text()), " ")
+			if is, ok := strings.CutPrefix(about, name+" is "); ok { // a name of the code tells a reader of the page nothing
+				about = strings.ToUpper(is[:1]) + is[1:]
+			}
 			for _, f := range structure.Fields.List {
 				if len(f.Names) == 0 { // the fields of a place
 					_, place := structOf(t, "../sqltext/place.go", "Place")

@@ -17,14 +17,14 @@ var statusExits = []ending{
 	{exit.Done, "shown"},
 	{exit.Failed, "the server refused"},
 	exitBadUsage,
-	{exit.Check, "--check: something is pending or changed, or a load is not ready; unsupported versions do not count"},
+	{exit.Check, "--check: something is pending or changed, or, of status, a load is not ready; unsupported versions do not count"},
 	exitNoServer, exitReadSignal,
 }
 
 func statusCommand() *command {
 	return &command{
 		name:  "status",
-		short: "both halves, a line each",
+		short: "migrations and loads, a line each",
 		exits: statusExits,
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
 			check := f.Bool("check", false, "exit 3 when something is pending or changed")

@@ -33,7 +33,7 @@ const (
 
 // Note is a line for a person. It is not an error.
 type Note struct {
-	Level Level  `json:"level"`
+	Level Level  `json:"level"` // info warn detail hint
 	Text  string `json:"text"`
 }
 
@@ -53,7 +53,7 @@ type Statement struct {
 	SQL       string    `json:"sql"`
 	Kind      string    `json:"kind"`
 	Writes    []Object  `json:"writes"`
-	Class     string    `json:"class"`
+	Class     string    `json:"class"` // none exact flashback redefine irreversible
 	Reason    string    `json:"reason,omitempty"`
 	Undo      string    `json:"undo,omitempty"`
 }
@@ -105,7 +105,7 @@ type Progress struct {
 	ETA        float64 `json:"eta_s,omitempty"` // seconds; -1 unknown
 }
 
-// Preview is rows of a load's preview.
+// Preview is rows of a load, from load --preview.
 type Preview struct {
 	Load    string      `json:"load"`
 	Columns []string    `json:"columns"`
@@ -131,7 +131,7 @@ type LoadState struct {
 	Reason  string     `json:"reason,omitempty"`
 }
 
-// Finding is what lint, or a plan's checks, have to say about a place of a file.
+// Finding is what lint has to say about a place in a file.
 type Finding struct {
 	Rule  string `json:"rule"`
 	Level string `json:"level"` // error warning

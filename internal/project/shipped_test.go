@@ -134,7 +134,7 @@ func encode[T any](t *testing.T, rows ...T) []byte {
 	return b.Bytes()
 }
 
-// TestShippedProjectRuns runs the guide on the engine: every Up, every load over a file of its feed, one query each over JSON,
+// TestShippedProjectRuns runs CityDrive on the engine: every Up, every load over a file of its feed, one query each over JSON,
 // vectors and geometry, every Down. What an embedded engine cannot run must at least be its syntax.
 func TestShippedProjectRuns(t *testing.T) {
 	db := databendtest.New(t)

@@ -1,6 +1,6 @@
-// Package sqltext knows Databend's SQL as text: tokens, statements, literals, the names of objects, goose's annotations. Package
-// effect below it knows what a statement does, copytext the parts of a COPY. None does I/O. All offsets are bytes, all lines and columns
-// count from 1, columns in runes.
+// Package sqltext knows Databend's SQL as text: tokens, statements, literals, names of objects, places, goose's annotations. Of the
+// packages below it, effect knows what a statement does, define what it defines, copytext the parts of a COPY. None does I/O. Offsets are
+// bytes; lines and columns count from 1, columns in runes.
 //
 // Tokens follow the engine's own lexer (databend src/query/ast/src/parser/token.rs), so that a semicolon ends a statement here
 // exactly where it does there. A statement's text travels with placeholders {{ secret "NAME" }}; Splice puts the values in at

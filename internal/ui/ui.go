@@ -53,7 +53,7 @@ type Head struct {
 	Run, Project, Env, Database string
 }
 
-// Failure is an error as the ui shows it. Its JSON is the contract's error line.
+// Failure is an error as people and programs are told it.
 type Failure struct {
 	Code int    `json:"code,omitempty"` // Databend's
 	Kind string `json:"kind,omitempty"`
@@ -62,7 +62,7 @@ type Failure struct {
 	Hint    string `json:"hint,omitempty"`
 	SQL     string `json:"sql,omitempty"`
 	QueryID string `json:"query_id,omitempty"`
-	Exit    int    `json:"exit"`
+	Exit    int    `json:"exit"` // the exit code that it means by itself
 
 	// Caret is the source line with a caret under the column; text only.
 	Caret string `json:"-"`
