@@ -238,7 +238,9 @@ func (w *world) parked(litter []string) bool {
 // locked reports whether the run took the lock. One that found nothing to do does not, and leaves the claim of a run that was
 // killed before it began or after it ended to the next that does.
 func (p *process) locked() bool {
-	return slices.ContainsFunc(p.proxy.log(), func(r request) bool { return strings.HasPrefix(r.sql, "CREATE TABLE `"+p.w.StateDB+"`.`run_") })
+	return slices.ContainsFunc(p.proxy.log(), func(r request) bool {
+		return strings.Contains(r.sql, "CREATE TABLE IF NOT EXISTS `"+p.w.StateDB+"`.`run_")
+	})
 }
 
 // swept wants the next run that takes the lock to leave nothing.

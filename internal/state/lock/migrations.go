@@ -197,26 +197,24 @@ func (l *Lock) tryMigrations(ctx context.Context, o Options, v View, unfinished 
 	if l.heldBy(v) != nil {
 		return false, nil
 	}
-	if err := l.make(ctx); err != nil {
-		return false, err
-	}
 	held, free := v.find(l.name), v.find(l.name+freeSuffix)
 	if held != nil {
+		if err := l.make(ctx); err != nil {
+			return false, err
+		}
 		alive := func(now View, _ string) bool { return l.heldBy(now) != nil }
 		if ok, _, _, err := l.takeOver(ctx, o, v, *held, v.claims(l.name), alive); !ok || err != nil {
 			return false, err
 		}
 	}
+	take := "CREATE TABLE " + l.db.Name(l.name) + " (x INT) COMMENT=" + sqltext.Literal(Claim{Lock: l.name, What: l.what}.Comment())
 	if free != nil {
-		err = rename(ctx, l.db, free.name, l.name)
-	} else {
-		err = l.db.Exec(ctx, "CREATE TABLE "+l.db.Name(l.name)+" (x INT) COMMENT="+sqltext.Literal(Claim{Lock: l.name, What: l.what}.Comment()))
+		take = renaming(l.db, free.name, l.name)
 	}
-	if beaten(err) {
+	if err := l.make(ctx, take); beaten(err) {
 		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("take lock: %w", err)
+	} else if err != nil {
+		return false, err
 	}
 	// Claims of the dead: from now on no mark of theirs succeeds.
 	for _, c := range v.claims(l.name) {
@@ -256,24 +254,31 @@ func (l *Lock) heldBy(v View) *HeldError {
 	return &HeldError{What: l.what, Owner: owner.who(), Age: owner.age(v.Now)}
 }
 
-// make makes the run's own table, once.
-func (l *Lock) make(ctx context.Context) error {
-	if l.made {
+// make makes the run's own table, once, with the state's tables where they are missing, and sends more behind it: one request.
+func (l *Lock) make(ctx context.Context, more ...string) error {
+	texts, send := more, l.db.Script
+	if !l.made {
+		// The name is ours alone: when it exists, an earlier answer was lost.
+		create := "CREATE TABLE IF NOT EXISTS " + l.db.Name(l.table) + " (x INT) COMMENT=" + sqltext.Literal(l.claim.Comment())
+		texts = append([]string{create}, more...)
+	}
+	switch {
+	case !l.begun:
+		send = l.db.Ensure
+	case len(texts) == 0:
 		return nil
 	}
-	sent := time.Now()
-	create := "CREATE TABLE " + l.db.Name(l.table) + " (x INT) COMMENT=" + sqltext.Literal(l.claim.Comment())
-	var err error
-	if l.begun {
-		err = l.db.Exec(ctx, create)
-	} else {
-		err = l.db.Ensure(ctx, create)
-	}
-	// The name is ours alone: when it exists, an earlier answer was lost.
-	if err != nil && !databend.IsCode(err, databend.CodeTableExists) {
+	made, sent := l.made, time.Now()
+	err := send(ctx, texts...)
+	e, ok := errors.AsType[*databend.Error](err)
+	l.made = made || !ok || e.Kind != databend.KindUnreachable // or it may be: the answer was lost, or what stands behind it failed
+	if err != nil {
 		return fmt.Errorf("take lock: %w", err)
 	}
-	l.made, l.begun, l.confirmed = true, true, sent
+	l.begun = true
+	if !made {
+		l.confirmed = sent
+	}
 	return nil
 }
 

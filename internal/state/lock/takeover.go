@@ -17,7 +17,11 @@ func beaten(err error) bool {
 }
 
 func rename(ctx context.Context, db *store.DB, from, to string) error {
-	return db.Exec(ctx, "ALTER TABLE "+db.Name(from)+" RENAME TO "+sqltext.Ident(to))
+	return db.Exec(ctx, renaming(db, from, to))
+}
+
+func renaming(db *store.DB, from, to string) string {
+	return "ALTER TABLE " + db.Name(from) + " RENAME TO " + sqltext.Ident(to)
 }
 
 // putAside renames a held lock, so that its name is free: the name that it gets has the table's id, so of two who try only one succeeds.

@@ -5,9 +5,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
-	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -83,26 +83,12 @@ func (d *DB) Query(ctx context.Context, text string) (databend.Result, error) {
 	return d.conn.Query(ctx, databend.Statement{SQL: text, Reads: true})
 }
 
-// beside runs statements that do not need each other beside each other, and returns their errors in order.
-func (d *DB) beside(ctx context.Context, texts ...string) []error {
-	errs := make([]error, len(texts))
-	var all sync.WaitGroup
-	for i, text := range texts {
-		var conn Session = d.conn
-		if s, ok := d.conn.s.(*databend.Session); ok && i > 0 {
-			another := s.Another()
-			defer another.Close()
-			conn = another
-		}
-		all.Go(crash.Caught(func() {
-			errs[i] = Again(ctx, func() error {
-				_, err := conn.Exec(ctx, databend.Statement{SQL: text})
-				return err
-			})
-		}))
+// Script runs statements one behind the other in one request, since each is a round trip: the first that fails ends it, with its error.
+func (d *DB) Script(ctx context.Context, texts ...string) error {
+	if len(texts) == 1 {
+		return d.Exec(ctx, texts[0])
 	}
-	all.Wait()
-	return errs
+	return d.Exec(ctx, "EXECUTE IMMEDIATE "+sqltext.Literal("BEGIN "+strings.Join(texts, "; ")+"; END;"))
 }
 
 // CheckSchema refuses a newer state schema with *NewerSchemaError: one request for the schema row alone, whose columns never change.

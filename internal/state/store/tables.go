@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -89,9 +88,9 @@ var Ledger = []Column{
 	{"reason", "STRING"},
 }
 
-// Ensure makes the state database and its tables where they are missing, and runs statements beside that which need only the database.
-// The schema row is written with the first run.
-func (d *DB) Ensure(ctx context.Context, beside ...string) error {
+// Ensure makes the state database and its tables where they are missing, and runs more statements behind that, in one request. The
+// schema row is written with the first run.
+func (d *DB) Ensure(ctx context.Context, more ...string) error {
 	create := func(name string, columns []Column) string {
 		var list []string
 		for _, c := range columns {
@@ -99,13 +98,10 @@ func (d *DB) Ensure(ctx context.Context, beside ...string) error {
 		}
 		return "CREATE TABLE IF NOT EXISTS " + d.Name(name) + " (" + strings.Join(list, ", ") + ")"
 	}
-	err := Again(ctx, func() error {
-		return d.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+sqltext.Ident(d.scope.StateDatabase))
-	})
-	if err == nil {
-		err = errors.Join(d.beside(ctx, append(beside, create(JournalTable, Journal), create(LedgerTable, Ledger))...)...)
-	}
-	if err != nil {
+	all := append([]string{
+		"CREATE DATABASE IF NOT EXISTS " + sqltext.Ident(d.scope.StateDatabase), create(JournalTable, Journal), create(LedgerTable, Ledger),
+	}, more...)
+	if err := Again(ctx, func() error { return d.Script(ctx, all...) }); err != nil {
 		return fmt.Errorf("make the state tables in %s: %w", d.scope.StateDatabase, err)
 	}
 	return nil
