@@ -93,6 +93,11 @@ func Execute(
 		return err
 	}
 	defer w.release(ctx)
+	if len(h.Unfinished) > 0 {
+		// Its owner lived when the journal was read, and has given the lock back since, or is gone: then it is put back first. The
+		// journal may still be as it was read.
+		return state.ErrMoved
+	}
 	r := &Run{wire: w, plan: p, history: h, moves: moves, secrets: secrets, know: newObjects(before), indexed: plan.Indexed(p.Steps)}
 	r.saw(before)
 	if err := r.holdLoadsOff(ctx, before.State); err != nil {
