@@ -7,11 +7,15 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -54,13 +58,28 @@ type app struct {
 
 	inTerminal bool // Stdin is a terminal: a person may be asked
 
+	writes  atomic.Bool // to a warehouse, if only its lock
 	reaches atomic.Bool // beyond the project's files: a program, an engine or a server may have to be told to stop
 }
 
 // Main runs one command line and returns its exit code. It alone prints errors.
 func Main(p Process) int {
+	out := &stdout{w: p.Stdout}
+	tty := p.IsTerminal(p.Stdout)
+	p.Stdout = out
+	a, code := main(p, tty)
+	if err := out.lost(); err != nil {
+		_, _ = fmt.Fprintf(p.Stderr, "dbctl: the output is not whole: %v\nhint: run it again where its output has room\n", err)
+		if code == exit.Done && !a.writes.Load() { // what changes a warehouse has done its work; of all else the output is the work
+			code = exit.Failed
+		}
+	}
+	return int(code)
+}
+
+func main(p Process, outTerminal bool) (*app, exit.Code) {
 	a := &app{Process: p, run: databend.NewID(), scrub: secret.NewScrubber(), inTerminal: p.IsTerminal(p.Stdin)}
-	outTerminal, errTerminal := p.IsTerminal(p.Stdout), p.IsTerminal(p.Stderr)
+	errTerminal := p.IsTerminal(p.Stderr)
 	out, errw := a.scrub.Writer(p.Stdout), a.scrub.Writer(p.Stderr)
 	defer errw.Flush()
 	defer out.Flush()
@@ -85,9 +104,32 @@ func Main(p Process) int {
 	})
 	defer a.ui.Close()
 	if err != nil {
-		return int(a.fail(err))
+		return a, a.fail(err)
 	}
-	return int(a.underSignals(run))
+	return a, a.underSignals(run)
+}
+
+// stdout remembers that what a command printed did not arrive. A reader that went away, as head does, wanted no more.
+type stdout struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+func (s *stdout) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if err != nil && !errors.Is(err, syscall.EPIPE) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.err = cmp.Or(s.err, err)
+	}
+	return n, err
+}
+
+func (s *stdout) lost() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 // fail shows err and returns its exit code. help is no failure.

@@ -39,6 +39,25 @@ func dbctl(env map[string]string, dir string, args ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
+// TestLostOutput: a command whose output is its work fails where the output does not arrive; a reader that went away wanted no more.
+func TestLostOutput(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]int{syscall.ENOSPC: 1, syscall.EPIPE: 0} {
+		var errs bytes.Buffer
+		code := Main(Process{
+			Args: []string{"version"}, Stdin: strings.NewReader(""), Stdout: refusingWriter{err}, Stderr: &errs,
+			Getenv: func(string) (string, bool) { return "", false }, IsTerminal: func(any) bool { return false },
+		})
+		if code != want || (want == 1) != strings.Contains(errs.String(), "the output is not whole: "+err.Error()) {
+			t.Errorf("%v: exit %d, want %d; %q", err, code, want, errs.String())
+		}
+	}
+}
+
+type refusingWriter struct{ error }
+
+func (w refusingWriter) Write([]byte) (int, error) { return 0, w.error }
+
 // TestHelp: each command's help goes to stdout, by -h and by `help`, wherever -h stands, and ends in its own exit codes.
 func TestHelp(t *testing.T) {
 	t.Parallel()

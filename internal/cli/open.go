@@ -158,6 +158,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 		return nil, err
 	}
 	a.reaches.Store(true)
+	a.writes.Store(acc.writes)
 	if acc.writes {
 		if err := a.mayWrite(ctx, p, acc.yes); err != nil {
 			return nil, err

@@ -198,7 +198,7 @@ func (w *rowWriter) end(res databend.Result) error {
 			"query_id": res.ID,
 		})
 	case w.csv:
-		return w.writeCSV(columns, rows)
+		w.writeCSV(columns, rows)
 	default:
 		p := event.Preview{Columns: columns, Types: res.Types}
 		for _, r := range rows {
@@ -216,7 +216,7 @@ func (w *rowWriter) end(res databend.Result) error {
 	return nil
 }
 
-func (w *rowWriter) writeCSV(columns []string, rows []databend.Row) error {
+func (w *rowWriter) writeCSV(columns []string, rows []databend.Row) {
 	if w.statement > 1 {
 		_, _ = io.WriteString(w.a.Stdout, "\n")
 	}
@@ -229,8 +229,7 @@ func (w *rowWriter) writeCSV(columns []string, rows []databend.Row) error {
 		}
 		_ = c.Write(cells)
 	}
-	c.Flush()
-	return c.Error()
+	c.Flush() // what does not arrive is told at the end, as for all output
 }
 
 // unique are columns as the keys of an object: a name that stood before gets a number.
