@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,6 +105,9 @@ func (d *doctor) list(ctx context.Context, p place) {
 
 // plainly says what an error of the object store means. A stage keeps the keys that it was made with.
 func plainly(err error, location string) (detail, hint string) {
+	if e, ok := errors.AsType[*databend.Error](err); ok && e.Kind == databend.KindTimeout {
+		return location + ": " + err.Error(), e.Hint
+	}
 	if means, mend, ok := databend.StoreRefusal(err.Error(), "the connection, and make the stage again (both in a migration)"); ok {
 		return location + ": " + means, mend
 	}

@@ -61,7 +61,8 @@ func CreateLoad(dir, name, text string) (string, error) {
 	return rel, CreateFile(dir, rel, text)
 }
 
-// CreateFile writes a file of the project that is not there yet, and the folders above it; no link leads it out of dir.
+// CreateFile writes a file of the project that is not there yet, and the folders above it; no link leads it out of dir. What cannot be
+// written whole (a full disk) is not there afterwards.
 func CreateFile(dir, rel, text string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("make %s: %w", dir, err)
@@ -81,6 +82,7 @@ func CreateFile(dir, rel, text string) error {
 	}
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Close()); err != nil {
+		_ = root.Remove(rel)
 		return fmt.Errorf("write %s: %w", rel, err)
 	}
 	return nil

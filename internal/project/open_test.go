@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +14,26 @@ import (
 
 	"github.com/dbctl/dbctl/internal/secret"
 )
+
+// TestNoRoom: a file that cannot be written is not left empty, where the next try would find it and the project would be broken by it.
+func TestNoRoom(t *testing.T) {
+	if dir := os.Getenv("DBCTL_TEST_NO_ROOM"); dir != "" { // in the process below, which may write no byte into a file
+		_, err := RestoreMigration(dir, 1, "x", "-- +goose Up\n")
+		fmt.Println("said:", err)
+		return
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -f 0; exec "$0" -test.run='^TestNoRoom$'`, os.Args[0])
+	cmd.Env = append(os.Environ(), "DBCTL_TEST_NO_ROOM="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "said: write migrations/00001_x.sql: ") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, MigrationsDir)); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
 
 // files is a project's folder: content by path.
 type files map[string]string

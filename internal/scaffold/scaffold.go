@@ -49,8 +49,8 @@ type file struct {
 }
 
 // New writes a project into dir, which it makes where it is missing: the small example, or the named one. version is the dbctl that its CI
-// workflow installs.
-func New(dir, name, version string) (Made, error) {
+// workflow installs. Where it fails half way, it takes back what it has written: the next try would take it for a project of yours.
+func New(dir, name, version string) (made Made, err error) {
 	if _, err := os.Lstat(filepath.Join(dir, project.ConfigFile)); err == nil {
 		return Made{}, ErrProject
 	}
@@ -62,7 +62,17 @@ func New(dir, name, version string) (Made, error) {
 		return Made{}, err
 	}
 	own := holdsFiles(dir, project.MigrationsDir) || holdsFiles(dir, project.LoadsDir)
-	made := Made{Bare: own}
+	made.Bare = own
+	defer func() {
+		for _, path := range made.Created {
+			if err != nil {
+				_ = os.RemoveAll(filepath.Join(dir, filepath.FromSlash(path)))
+			}
+		}
+		if err != nil {
+			made = Made{}
+		}
+	}()
 	for _, f := range files {
 		if f.once && own {
 			continue
@@ -79,10 +89,11 @@ func New(dir, name, version string) (Made, error) {
 	if name != "" && !own {
 		if _, err := os.Lstat(filepath.Join(dir, "sample")); err == nil {
 			made.Kept = append(made.Kept, "sample")
-		} else if err := citydrive.Default().Write(filepath.Join(dir, "sample")); err != nil {
-			return made, err
 		} else {
 			made.Created = append(made.Created, "sample")
+			if err := citydrive.Default().Write(filepath.Join(dir, "sample")); err != nil {
+				return made, err
+			}
 		}
 	}
 	return made, nil

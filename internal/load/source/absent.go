@@ -26,7 +26,7 @@ func (j *Load) Placed(err error) error {
 		return fault.Errorf(j.Name, exit.Failed, makes, "the stage %s does not exist", j.Copy.Stage)
 	}
 	answer, ok := errors.AsType[*databend.Error](err)
-	if !ok || answer.Code == 0 {
+	if !ok || answer.Code == 0 || answer.Kind == databend.KindTimeout { // --timeout ended it, and no store said a word
 		return err
 	}
 	text := strings.Join(strings.Fields(fault.Message(err)), " ")

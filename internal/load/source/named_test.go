@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
@@ -71,5 +72,23 @@ func TestGlobs(t *testing.T) {
 	}
 	if _, err := Glob("p/{a,b"); err == nil || OneFile("p/*") || OneFile("p/") || OneFile("p/{a,b}") {
 		t.Errorf("got %v; a pattern is taken for a name", err)
+	}
+}
+
+// TestOwnTimeout: what --timeout ended tells nothing about an object store.
+func TestOwnTimeout(t *testing.T) {
+	t.Parallel()
+	const sql = "COPY INTO t FROM @st/a/ FILE_FORMAT = (TYPE = CSV)"
+	c, err := copytext.Parse(sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := New(project.Load{Name: "t", Copy: c, Statement: project.Statement{SQL: sql}}, "p", "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := &databend.Error{Kind: databend.KindTimeout, Code: 1043, Message: "timed out; the server ended the statement"}
+	if got := j.Placed(ended); got != error(ended) {
+		t.Errorf("got %v, want %v", got, ended)
 	}
 }
