@@ -31,7 +31,7 @@ examples are left out where migrations/ or loads/ hold files.`,
 		},
 		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
 			example := ""
-			f.Var(choice(&example, scaffold.Examples...), "example", "another example instead: `NAME` is citydrive, a dash-cam project with six loads")
+			f.Var(choice(&example, scaffold.Examples...), "example", "another example instead: `NAME` is citydrive, a dash-cam project")
 			return func(_ context.Context, args []string) error {
 				if err := a.exactArgs(args, 0, 1); err != nil {
 					return err

@@ -225,7 +225,8 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 	}
 	r.phase("")
 	if r.mayTake() {
-		res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + sqltext.Ident(r.j.Database) + "." + sqltext.Ident(r.j.Table)})
+		table := sqltext.Ident(r.j.Database) + "." + sqltext.Ident(r.j.Table)
+		res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + table})
 		if err != nil || len(res.Rows) != 1 {
 			return 0, fault.Wrap(r.j.Name, "count what is left in "+r.j.Target, err)
 		}

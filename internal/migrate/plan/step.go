@@ -231,8 +231,8 @@ func read(statements []project.Statement, database string) []Statement {
 	return out
 }
 
-// check refuses what cannot be run safely at all, or not at all: a script by itself, a setting that dbctl pins, what would take the ground away that a run stands on,
-// and a transaction of the user's own that could not be rolled back.
+// check refuses what cannot be run safely, or at all: a script by itself, a setting that dbctl pins, what would take the ground away that
+// a run stands on, and a transaction of the user's own that could not be rolled back.
 func (s *Step) check(env project.Environment) error {
 	open := -1
 	for i, st := range s.Statements {
