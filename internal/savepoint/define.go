@@ -261,6 +261,19 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 	return nil
 }
 
+// ownersOfRoles is owners once more where roles were made again: what a role owned when it was dropped is its own again then, and shows
+// as the account's as long as there is no such role.
+func (x *restorer) ownersOfRoles() error {
+	made := func(o sqltext.Object) bool { return o.Kind == sqltext.Role && x.r.Before[o].Exists && x.of(o).done }
+	if !slices.ContainsFunc(x.r.Order, made) {
+		return nil
+	}
+	if err := x.read(); err != nil {
+		return err
+	}
+	return x.owners()
+}
+
 // owners gives tables and databases back to their role: UNDROP loses the owner.
 func (x *restorer) owners() error {
 	for _, o := range x.r.Scope() {

@@ -129,6 +129,7 @@ func (x *restorer) steps() error {
 		{"restore definitions", x.definitions},
 		{"restore owners", x.owners},
 		{"restore other objects", x.others},
+		{"restore owners", x.ownersOfRoles},
 		{"drop what was made", x.dropParked},
 		{"drop databases", x.dropDatabases},
 		{"drop sequences", x.madeSequences},

@@ -3,6 +3,7 @@
 package blame
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +58,40 @@ func New(before catalog.State, reached []Reached) *Reach {
 			r.left[o.Object] = o
 		}
 	}
+	for _, o := range r.Order {
+		if was := r.Before[o]; o.Kind == sqltext.Role && was.Exists {
+			r.Before[o] = r.beforeGrants(was)
+		}
+	}
 	return r
+}
+
+// beforeGrants is a role without what reached statements gave it, and with what they took, before they wrote the role itself: it was read
+// right before that.
+func (r *Reach) beforeGrants(was catalog.ObjectState) catalog.ObjectState {
+	grantee := sqltext.Object{Kind: sqltext.Grant, Name: "ROLE " + was.Name}
+	had, known := r.Before[grantee]
+	if !known || !had.Exists {
+		return was
+	}
+	undo := func(had, now []string, gave, took func(string) bool) []string {
+		out := slices.DeleteFunc(slices.Clone(now), func(s string) bool { return gave(s) && !slices.Contains(had, s) })
+		for _, s := range had {
+			if took(s) && !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	was.Grants = undo(had.Grants, was.Grants, func(line string) bool { return r.Gave(grantee, line) },
+		func(line string) bool { return r.Took(grantee, line) })
+	ours := func(role string) bool {
+		return slices.ContainsFunc(r.Grants(grantee), func(g effect.Grant) bool { return g.Role == role })
+	}
+	was.Facts = maps.Clone(was.Facts)
+	was.Facts["roles"] = strings.Join(undo(catalog.RoleNames(had.Facts["roles"]), catalog.RoleNames(was.Facts["roles"]), ours, ours), ", ")
+	return was
 }
 
 // learn takes o as the state to go back to.
