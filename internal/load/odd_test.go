@@ -122,6 +122,49 @@ func TestRulesAboutTypes(t *testing.T) {
 	})
 }
 
+// A COPY matches the columns of Parquet files in whatever case those have them, and so do the rules and the checks of a validation.
+func TestColumnsInAnyCase(t *testing.T) {
+	t.Parallel()
+	type upper struct {
+		ID  string     `parquet:"Id"`
+		Vec []*float32 `parquet:"VEC,list"`
+	}
+	one := float32(1)
+	fromEach(t, func(w *world, below string) {
+		w.Put(w.t, "p/good.parquet", file([]upper{{"1", []*float32{&one, &one}}}))
+		w.Put(w.t, "p/null.parquet", file([]upper{{"2", []*float32{&one, nil}}}))
+		w.Put(w.t, "p/text.parquet", file([]upper{{"x", []*float32{&one, &one}}}))
+		for _, sql := range []string{
+			"COPY INTO v FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET)",
+			"COPY INTO v (id, vec) FROM (SELECT id::INT, vec::VECTOR(2) FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)",
+		} {
+			w.SQL(w.t, "CREATE OR REPLACE TABLE v (id INT, vec VECTOR(2))")
+			ld := w.load(sql)
+			null, text := below+"null.parquet (row 1: vec = '[1.0,null]' has a NULL in the vector", below+"text.parquet (row 1: id = 'x' is no INT"
+			w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "2 invalid files", null, text)
+			res, err := w.run(ld, plan.Options{})
+			w.wantExit(err, exit.Partly, "2 bad files", null, text)
+			if res.Files != 1 {
+				w.t.Errorf("got %+v, want one file loaded", res)
+			}
+		}
+		type numbers struct {
+			ID string `parquet:"id"`
+		}
+		w.Put(w.t, "n/a.parquet", file([]numbers{{"1"}, {"N"}})) // NULL by the format
+		ld := w.load("COPY INTO t (id) FROM @st/n/ FILE_FORMAT = (TYPE = PARQUET NULL_IF = ('N'))")
+		if err := w.validate(ld, plan.Options{}); err != nil {
+			w.t.Error(err)
+		}
+		w.mustRun(ld, plan.Options{}, 1, 2)
+		_, err := w.run(w.load("COPY INTO t FROM @st/p/ PATTERN = '.*' FILE_FORMAT = (TYPE = JSON)"), plan.Options{})
+		w.wantExit(err, exit.Failed)
+		if got := w.outcomes(); got != nil {
+			w.t.Errorf("files are blamed for a format that the engine does not read: %q", got)
+		}
+	})
+}
+
 // A header may name every rule, and no other.
 func TestRuleNames(t *testing.T) {
 	t.Parallel()

@@ -385,21 +385,21 @@ func (d *drafter) makeFormat(ctx context.Context, format string) (name string, e
 
 // add notes that a file has a column.
 func (d *drafter) add(at int, name, typ string, nullable bool) {
-	from := ident(name)
+	from := source.Bare(name)
 	switch d.typ {
 	case "CSV", "TSV":
 		from = fmt.Sprintf("$%d", at+1)
 	case "NDJSON", "AVRO":
-		from = "$1:" + ident(name)
+		from = "$1:" + source.Bare(name)
 	}
 	typ = writable(typ)
 	for i := range d.fields {
-		folded := !d.keyed() && plainName.MatchString(strings.ToLower(name))
+		folded := !d.keyed() && source.PlainName.MatchString(strings.ToLower(name))
 		if f := &d.fields[i]; f.name == name || folded && strings.EqualFold(f.name, name) {
 			if f.name != name { // a name without quotes reads either
 				lower := strings.ToLower(name)
-				if f.from == ident(f.name) {
-					f.from = ident(lower)
+				if f.from == source.Bare(f.name) {
+					f.from = source.Bare(lower)
 				}
 				f.name = lower
 			}
@@ -451,7 +451,7 @@ var columnWord = regexp.MustCompile(`^[\pL_][\pL\pN_ .-]*$`)
 
 // intoTable finds the table's columns for the fields; where there is no table, it is to be made.
 func (d *drafter) intoTable(ctx context.Context) error {
-	name := cmp.Or(d.r.Table, ident(columnName(path.Base(d.r.Name))))
+	name := cmp.Or(d.r.Table, source.Bare(columnName(path.Base(d.r.Name))))
 	d.out.Table = name
 	target, err := d.p.Source(project.Load{Name: d.r.Name}, d.r.copyText(name, "", d.format))
 	if err != nil {
@@ -500,7 +500,7 @@ func columnName(name string) string {
 func (d *drafter) write() {
 	var columns, items, optional, made []string
 	for i, f := range d.fields {
-		into, item := ident(d.into[i]), f.from+"::"+f.typ
+		into, item := source.Bare(d.into[i]), f.from+"::"+f.typ
 		switch {
 		case d.keyed() || d.typ == "CSV" || d.typ == "TSV": // they lack nothing: what is not there is NULL, or an error
 		case f.files < d.readable:
@@ -537,34 +537,3 @@ func headerName(name string) string {
 	}
 	return name
 }
-
-// ident is a name as people write it where that is the same name.
-func ident(name string) string {
-	if plainName.MatchString(name) && !reserved[name] {
-		return name
-	}
-	return sqltext.Ident(name)
-}
-
-var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
-
-// reserved are words that a name may be, and that mean something else unquoted: the engine's (is_reserved_ident of its parser), and some
-// that its expressions take for their own.
-var reserved = func() map[string]bool {
-	out := map[string]bool{}
-	for w := range strings.FieldsSeq(`
-		all analyse analyze and anti any array as asc asof asymmetric at attach authorization between binary block both by
-		case cast check collate collation column comment concurrently connection constraint create cross current
-		current_catalog current_date current_role current_schema current_time current_timestamp current_user date day default
-		deferrable desc distinct do else end engine error except exists false fetch file files first fixed for foreign format
-		freeze from full function grant group having hour identifier if ignore_result ilike in initially inner intersect
-		interval into is isnull join key lateral leading left like limit localtime localtimestamp location map masking minute
-		month natural not notification notnull null of offset on only or order outer over overlaps partition pipe pivot
-		placing policy position primary procedure qualify range references returning right row rows sample schema second
-		select semi sequence session_user set share shares similar some stage start state status stream symmetric table
-		tablesample task terse then time timestamp to trailing true truncate type udf union unique unpivot update url user
-		using values variadic verbose view when where window with within year`) {
-		out[w] = true
-	}
-	return out
-}()

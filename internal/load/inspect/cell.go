@@ -12,6 +12,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
@@ -52,7 +53,7 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 	r.made = []cell{}
 	if plain {
 		for _, c := range filled {
-			r.made = append(r.made, cell{column: c.Name, typ: c.Typ, target: c.Name, expr: sqltext.Ident(c.Name), cast: c.Typ})
+			r.made = append(r.made, cell{column: c.Name, typ: c.Typ, target: c.Name, expr: r.inFile(c.Name), cast: c.Typ})
 		}
 		return r.made, nil
 	}
@@ -79,6 +80,15 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 		r.made = append(r.made, c)
 	}
 	return r.made, nil
+}
+
+// inFile is a column of a Parquet file in SQL. A COPY matches names in whatever case the file has them; of a query only a name without quotes
+// does that.
+func (r *Inspector) inFile(column string) string {
+	if lower := strings.ToLower(column); len(r.Load.Copy.Select) == 0 && source.PlainName.MatchString(lower) {
+		column = lower
+	}
+	return source.Bare(column)
 }
 
 // leftToTable reports whether the table says what becomes of an item: it has no cast that tells all.

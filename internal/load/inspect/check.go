@@ -13,7 +13,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
-	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
@@ -200,7 +200,7 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 			it.target = columns[i].Name
 		}
 		never := slices.ContainsFunc(columns, func(t plan.Column) bool { return !t.Nullable && strings.EqualFold(t.Name, it.target) })
-		col := sqltext.Ident(it.column)
+		col := r.inFile(it.column)
 		unsure := it.column == ""
 		if unsure { // an expression: told by what it fills
 			if it.expr == "" {
@@ -240,6 +240,12 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 		if never {
 			out = append(out, check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", unsure: unsure, reason: "but column " +
 				it.target + " of the table is NOT NULL"})
+		}
+	}
+	o, _ := r.Load.Copy.Option("FILE_FORMAT")
+	if _, ok := copytext.FormatOptions(o.Value)["NULL_IF"]; ok { // a COPY reads NULL where a query reads a text
+		for i := range out {
+			out[i].unsure = true
 		}
 	}
 	return out, nil

@@ -11,7 +11,6 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
-	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
@@ -146,7 +145,7 @@ func (r *Inspector) rules(ctx context.Context, level string, validating bool) ([
 				continue
 			}
 			c := check{column: it.column, reason: rule.reason + " (rule " + rule.Name + ")", from: rule.from, warns: level == "warn"}
-			if c.sql = sqltext.Ident(it.column); it.array != "" {
+			if c.sql = r.inFile(it.column); it.array != "" {
 				c.column, c.sql, c.loose = it.target, it.array, true
 			}
 			fill := strings.NewReplacer("{}", c.sql, "[]", it.typ).Replace

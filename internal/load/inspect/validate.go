@@ -59,8 +59,11 @@ func (r *Inspector) binds(ctx context.Context, files []plan.File) error {
 	if len(files) == 0 {
 		return nil
 	}
+	const explain = "EXPLAIN "
+	sql := r.Load.SQL(source.Send{Files: plan.Paths(files[:1]), Force: true})
 	_, err := r.Work.Query(ctx, databend.Statement{
-		SQL: "EXPLAIN " + r.Load.SQL(source.Send{Files: plan.Paths(files[:1]), Force: true}), Secrets: r.Secrets,
+		SQL: explain + sql, Secrets: r.Secrets, Place: r.Load.Statement.Place,
+		At: func(offset int) sqltext.Place { return r.Load.PlaceIn(sql)(max(0, offset-len(explain))) },
 	})
 	if err != nil && fault.IsRefusal(err) { // of the file
 		return nil
@@ -300,7 +303,7 @@ func (r *Inspector) readable(ctx context.Context, g Group) error {
 	}
 	for _, c := range cells {
 		if len(r.Load.Copy.Select) == 0 && !slices.Contains(g.Missing, c.column) {
-			items = append(items, "CAST("+sqltext.Ident(c.column)+" AS "+c.typ+")")
+			items = append(items, "CAST("+r.inFile(c.column)+" AS "+c.typ+")")
 		}
 	}
 	if len(items) == 0 {
@@ -311,9 +314,12 @@ func (r *Inspector) readable(ctx context.Context, g Group) error {
 	if err == nil || !fault.IsRefusal(err) {
 		return err
 	}
-	if len(g.Files) == 1 {
-		r.Condemn(g.Files[0], r.refused(err))
-		return nil
+	if len(g.Files) == 1 { // a COPY may take what a query does not: only it tells
+		why, failed := r.try(ctx, g.Files, g.Missing)
+		if why != nil {
+			r.Condemn(g.Files[0], r.refused(err))
+		}
+		return failed
 	}
 	half := len(g.Files) / 2
 	if err := r.readable(ctx, Group{g.Files[:half], g.Missing}); err != nil {
