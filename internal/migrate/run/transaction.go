@@ -74,9 +74,9 @@ func (r *Run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 	}
 	open = true
 	heads, err := r.headsInside(ctx, tables)
-	if err != nil && refused(err) && !databend.IsCode(err, databend.CodePermissionDenied) {
-		// A table that is not there, or has no snapshots: its statement says it better. Where the right to look is missing, ours could not be
-		// told from another session's, and is not sent.
+	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, databend.CodeStorageOther) {
+		// A table that is not there, or has no snapshots: its statement says it better. Whatever else kept them from being read, a missing
+		// right or a proxy that answered in the server's place, ours could not be told from another session's, and is not sent.
 		if _, err := r.own(ctx, "ROLLBACK"); err != nil {
 			return err
 		}
