@@ -214,7 +214,7 @@ func (s *Server) hello(ctx context.Context) error {
 	})
 }
 
-// question asks the first question, whose answer nobody else can know.
+// question asks for a random text: no cache and no web page can know the answer.
 func (s *Server) question(ctx context.Context) error {
 	nonce := NewID()
 	sess := s.newSession("", nil)
