@@ -24,10 +24,8 @@ type Store struct {
 
 // Object is one object of a bucket's listing.
 type Object struct {
-	Key          string
-	Size         int64
-	ETag         string // in quotes, as S3 gives it
-	LastModified time.Time
+	Key  string
+	Size int64
 }
 
 // StoreError is an S3 error answer.

@@ -155,10 +155,10 @@ func body(r *sqltext.Reader, from int) []sqltext.Statement {
 	return statements
 }
 
-// Named is a name in a statement, and where it stands.
+// Named is a name in a statement, and where it begins.
 type Named struct {
-	Name       string
-	Start, End int
+	Name  string
+	Start int
 }
 
 // InsertColumns are the columns that an INSERT or REPLACE of one table lists before its values; nil where it lists none.
@@ -176,7 +176,7 @@ func InsertColumns(stmt string) []Named {
 	ok := r.List(func() bool {
 		at := r.Offset()
 		name, ok := r.Ident()
-		names = append(names, Named{name, at, r.EndOffset()})
+		names = append(names, Named{name, at})
 		return ok
 	})
 	if !ok {
@@ -198,7 +198,7 @@ func SetColumns(stmt string) []Named {
 			return names
 		case r.Symbol(r.I+1, "=") && (len(names) == 0 || r.Symbol(r.I-1, ",")):
 			t := r.Tokens[r.I]
-			names = append(names, Named{sqltext.FoldIdent(stmt[t.Start:t.End]), t.Start, t.End})
+			names = append(names, Named{sqltext.FoldIdent(stmt[t.Start:t.End]), t.Start})
 		}
 	}
 	return names
@@ -215,7 +215,7 @@ func MergeColumns(stmt string) []Named {
 		at := r.Offset()
 		parts, ok := r.Name() // t.a is a of t
 		if ok {
-			names = append(names, Named{parts[len(parts)-1], at, r.EndOffset()})
+			names = append(names, Named{parts[len(parts)-1], at})
 		}
 		return ok
 	}
