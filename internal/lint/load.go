@@ -251,7 +251,7 @@ COPY INTO orders (id, placed) FROM @lake/orders/ FILE_FORMAT = (TYPE = CSV);`,
 	whole: func(p *pass) {
 		for _, c := range p.copies() {
 			task, table := p.schema.Find(c.Writes[0].Object), sqltext.Object{Kind: sqltext.Table, Database: c.Database, Name: c.Table}
-			if c.Writes[0].Kind != sqltext.Task || task == nil || task.Changed != c.place(0) {
+			if c.Writes[0].Kind != sqltext.Task || task == nil || task.Changed != c.place() {
 				continue // it ran before the table grew, or another body runs now
 			}
 			if message, hint := p.outgrown(table, &project.Load{Copy: c.Copy}, c.m.Version); message != "" {

@@ -101,7 +101,7 @@ func (p *pass) run(rules []Rule) {
 					r.statement(p, st)
 				}
 			})
-			s.Apply(st.SQL, all, st.place(0))
+			s.Apply(st.SQL, all, st.place())
 		}
 	}
 	now := schema.New()
@@ -134,10 +134,8 @@ func (p *pass) run(rules []Rule) {
 	})
 }
 
-// place is where an offset of the statement stands.
-func (s *statement) place(offset int) schema.Place {
-	return schema.Place{Version: s.m.Version, Place: s.At(offset)}
-}
+// place is where the statement stands.
+func (s *statement) place() schema.Place { return schema.Place{Version: s.m.Version, Place: s.Place} }
 
 // ownWork says whether the statement's migration made the object: nobody else has put anything into it.
 func (p *pass) ownWork(s *statement, o sqltext.Object) bool {
@@ -159,7 +157,7 @@ func (p *pass) atObject(s *statement, o sqltext.Object, message, hint string) {
 func (p *pass) atMade(o *schema.Object, message, hint string) {
 	for _, m := range p.migrations {
 		for _, s := range m.up {
-			if s.place(0) == o.Made {
+			if s.place() == o.Made {
 				p.atObject(s, o.Object, message, hint)
 				return
 			}
