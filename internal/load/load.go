@@ -177,9 +177,15 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 
 // History emits a LoadRun for each of the last runs of a load that did something, the newest first.
 func (l *Loader) History(ctx context.Context, load string) error {
-	n, err := l.planner.History(ctx, load, l.cfg.Sink)
-	if err == nil && n == 0 {
+	runs, err := l.sessions.Store.LoadRuns(ctx, load)
+	if err == nil && len(runs) == 0 {
 		l.cfg.Sink(event.Note{Level: event.Info, Text: "load " + load + ": no run has loaded, failed or marked a file"})
+	}
+	for _, r := range runs {
+		l.cfg.Sink(event.LoadRun{
+			Load: load, ID: r.ID, At: r.At, Files: r.Files, Failed: r.Failed, Marked: r.Marked, Rows: r.Rows, Bytes: r.Bytes, TookMS: r.TookMS,
+			Reason: r.Reason,
+		})
 	}
 	return fault.Wrap(load, "read the ledger", err)
 }

@@ -121,8 +121,8 @@ func TestFilesLoadedPastUsAreTakenIn(t *testing.T) {
 	w.Delete(t, "p/gone.parquet")
 	w.Put(t, "p/c.parquet", rows(31, 1))
 	p := w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded", "c.parquet new", "gone.parquet vanished")
-	if p.Engine != 2 {
-		t.Errorf("got %d files loaded past us, want 2", p.Engine)
+	if len(p.Past) != 2 {
+		t.Errorf("got %d files loaded past us, want 2", len(p.Past))
 	}
 	w.mustRun(ld, plan.Options{}, 1, 1)
 	want := []string{"a.parquet loaded dbctl 3", "b.parquet loaded engine -1", "c.parquet loaded dbctl 1", "gone.parquet loaded engine -1"}
@@ -160,6 +160,17 @@ func TestFilesLoadedPastUsThroughAnotherPlace(t *testing.T) {
 	w.mustRun(uri, plan.Options{}, 0, 0)
 	w.mustRun(stage, plan.Options{}, 0, 0)
 	w.wantRows(1 + 1 + 1 + 2 + 2)
+}
+
+// Before the first load of a project there is no ledger to ask.
+func TestFirstLoadBehindAnotherPlaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, w.StageSQL(w.stage+"_in", "p/", "PARQUET"))
+	w.Put(t, "p/a.parquet", rows(1, 1))
+	w.SQL(t, strings.Replace(copyRows, "@st/p/", "@"+w.stage+"_in/", 1))
+	_, err := w.run(w.load(copyRows), plan.Options{})
+	w.wantExit(err, exit.Check, "does not know whether from these files")
 }
 
 // A 0-byte file that is not the first is recorded as loaded by the engine; its real upload would never be loaded.
@@ -380,6 +391,21 @@ func TestTwoStagesWithOnePath(t *testing.T) {
 	w.wantRows(5)
 }
 
+// An internal stage has no URL. What the ledger has in its place may stand in a name.
+func TestInternalStageWhoseNameIsInAPath(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stage := "in_" + w.Database
+	w.SQL(t, "CREATE STAGE "+stage, "COPY INTO '@"+stage+"/p/@"+stage+"/' FROM (SELECT 1 AS id, 'x' AS name) FILE_FORMAT = (TYPE = PARQUET)")
+	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
+	ld := w.load(strings.Replace(copyRows, "@st/", "@"+stage+"/", 1))
+	w.mustRun(ld, plan.Options{}, 1, 1)
+	if p, err := w.plan(ld, plan.Options{}); err != nil || p.Counts[plan.Loaded].Files != 1 {
+		t.Errorf("got %v, %v; want one file loaded", p.Counts, err)
+	}
+	w.mustRun(ld, plan.Options{}, 0, 0)
+}
+
 func TestTableWithFullPaths(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -552,13 +578,22 @@ func TestLargeLedger(t *testing.T) {
 		w.Delete(t, name)
 	}
 	plans := func() (out []string) {
-		for _, ld := range []project.Load{ld, own, below, windowed, files} {
+		loads := []project.Load{ld, own, below, windowed, files}
+		if err := w.with(t.Context(), func(l *Loader) error { return l.List(t.Context(), loads) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range w.events {
+			s := e.(event.LoadState)
+			s.LastRun = nil
+			out = append(out, fmt.Sprintf("%+v", s))
+		}
+		for _, ld := range loads {
 			for _, o := range []plan.Options{{Verbose: true}, {Path: "*a*"}} {
 				p, err := w.plan(ld, o)
 				if p == nil {
 					t.Fatalf("%s %+v: %v", ld.Name, o, err)
 				}
-				out = append(out, fmt.Sprintf("%s %+v: %v, %d past us; %v", ld.Name, o, p.Counts, p.Engine, err))
+				out = append(out, fmt.Sprintf("%s %+v: %v, %d past us; %v", ld.Name, o, p.Counts, len(p.Past), err))
 				for _, f := range p.Files {
 					out = append(out, fmt.Sprintf("%s %+v: %s %s, %d rows, %v %v: %s", ld.Name, o, f.Path, f.State, f.Rows, f.Planned, f.Aliases, f.Reason))
 				}

@@ -14,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/run"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // A migration that makes the table anew from its rows, under a load: of the new table the ledger knows nothing.
@@ -121,7 +122,7 @@ func TestMarksAreAllOrNothing(t *testing.T) {
 	w := newWorld(t)
 	ld := w.load(copyRows)
 	one := rows(1, 1)
-	w.fill(0, plan.LedgerRows+1, func(int) []byte { return one })
+	w.fill(0, ledger.PerStatement+1, func(int) []byte { return one })
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	mark := func() error {
 		return w.mark(ld, "loaded", plan.Options{})
@@ -290,8 +291,8 @@ func TestFilesBesideAnotherLoadsVanishedOnes(t *testing.T) {
 	if after := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger")[0][0]; after != before {
 		t.Errorf("a run of nothing wrote: %s rows in the ledger, then %s", before, after)
 	}
-	if p, err := w.plan(one, plan.Options{}); err != nil || p.Counts[plan.Vanished].Files != 0 || p.Engine != 0 {
-		t.Errorf("got %+v, %d of others, %v; want b.parquet loaded and nothing else", p.Counts, p.Engine, err)
+	if p, err := w.plan(one, plan.Options{}); err != nil || p.Counts[plan.Vanished].Files != 0 || len(p.Past) != 0 {
+		t.Errorf("got %+v, %d of others, %v; want b.parquet loaded and nothing else", p.Counts, len(p.Past), err)
 	}
 }
 

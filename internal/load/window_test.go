@@ -8,6 +8,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
+	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 func TestWindow(t *testing.T) {
@@ -55,12 +56,12 @@ func TestRunWithinItsWindow(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 0, 0)
 	w.mustRun(ld, plan.Options{Path: "p/day=2020-01-02/*"}, 1, 1)
 	w.Put(t, "p/day=2020-01-03/a.parquet", rows(4, 1))
-	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+plan.FullPass+"'")
+	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+ledger.FullPass+"'")
 	w.mustRun(ld, plan.Options{}, 1, 1)
 	w.wantRows(4)
-	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+plan.FullPass+"'")
+	w.SQL(t, "UPDATE "+w.StateDB+".ledger SET `at` = date_sub(day, 8, now()) WHERE reason = '"+ledger.FullPass+"'")
 	w.mustRun(ld, plan.Options{}, 0, 0) // writes its row too
-	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE reason = '"+plan.FullPass+"'")[0][0]; got != "3" {
+	if got := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger WHERE reason = '"+ledger.FullPass+"'")[0][0]; got != "3" {
 		t.Errorf("got %s rows of full passes, want 3", got)
 	}
 	w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")

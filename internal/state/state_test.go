@@ -194,7 +194,7 @@ func TestLedger(t *testing.T) {
 		t.Errorf("got %v, want ErrRobbed once the lock was given back", err)
 	}
 	must(s.AppendLedger(t.Context(), []LedgerRow{row("e", ledger.FileLoaded, 1), row("it's {{ secret \"X\" }}", ledger.FileLoaded, 1)}, nil))
-	paths := env.SQL(t, "SELECT "+ledger.ColPath+" FROM "+s.LedgerName()+" WHERE "+s.LedgerScope()+" AND state='loaded' ORDER BY 1")
+	paths := env.SQL(t, "SELECT path FROM "+env.StateDB+".ledger WHERE state='loaded' ORDER BY 1")
 	if diff := cmp.Diff([][]string{{"a"}, {"e"}, {"it's {{ secret \"X\" }}"}}, paths); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)
 	}

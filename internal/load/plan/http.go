@@ -2,17 +2,14 @@ package plan
 
 import (
 	"context"
-	"database/sql"
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dbctl/dbctl/internal/crash"
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 )
@@ -23,43 +20,36 @@ const (
 	askTimeout = 30 * time.Second
 )
 
-// byHTTP are the files of loads by HTTP as LIST_STAGE has those of a stage: the server lists none, so they are asked for from here.
-func byHTTP(ctx context.Context, plans []*Plan) ([]databend.Row, error) {
+// byHTTP tells what is there of the files of loads by HTTP: the server lists none, so they are asked for from here.
+func byHTTP(ctx context.Context, looks []*look, tell func(k *look, f listed) error) error {
 	client := &http.Client{Timeout: askTimeout}
-	var rows []databend.Row
-	for i, p := range plans {
-		if !p.Job.Unlisted() {
+	for _, k := range looks {
+		if !k.Job.Unlisted() {
 			continue
 		}
-		names := slices.DeleteFunc(slices.Sorted(maps.Keys(p.Job.Files)), func(name string) bool { return !p.scope.covers(name) })
-		found := make([]databend.Row, len(names))
+		names := slices.DeleteFunc(slices.Sorted(maps.Keys(k.Job.Files)), func(name string) bool { return !k.scope.covers(name) })
+		found := make([]*object, len(names))
 		heads, ctx := errgroup.WithContext(ctx)
 		heads.SetLimit(asking)
-		for k, name := range names {
-			heads.Go(crash.Caught(func() error {
-				o, err := head(ctx, client, p, name)
-				if err == nil && o != nil {
-					size := strconv.FormatInt(o.size, 10)
-					found[k] = databend.Row{value(strconv.Itoa(i)), value(name), value(size), value(o.etag), micros(o.mtime), value("true")}
-				}
+		for i, name := range names {
+			heads.Go(crash.Caught(func() (err error) {
+				found[i], err = head(ctx, client, k.Plan, name)
 				return err
 			}))
 		}
 		if err := heads.Wait(); err != nil {
-			return nil, err
+			return err
 		}
-		rows = append(rows, slices.DeleteFunc(found, func(r databend.Row) bool { return r == nil })...)
+		for i, name := range names {
+			if found[i] == nil {
+				continue
+			}
+			if err := tell(k, listed{path: name, object: *found[i], matched: true}); err != nil {
+				return err
+			}
+		}
 	}
-	return rows, nil
-}
-
-func value(s string) sql.NullString { return sql.NullString{String: s, Valid: true} }
-
-func micros(t time.Time) sql.NullString {
-	if t.IsZero() {
-		return sql.NullString{}
-	}
-	return value(strconv.FormatInt(t.UnixMicro(), 10))
+	return nil
 }
 
 // head asks for a file; nil: there is none.
@@ -87,5 +77,5 @@ func head(ctx context.Context, client *http.Client, p *Plan, name string) (*obje
 		return nil, wrong("%s: its server does not tell the size of the file", at)
 	}
 	changed, _ := http.ParseTime(answer.Header.Get("Last-Modified"))
-	return &object{answer.ContentLength, answer.Header.Get("ETag"), changed}, nil
+	return &object{Size: answer.ContentLength, ETag: answer.Header.Get("ETag"), Mtime: changed}, nil
 }

@@ -27,11 +27,11 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 		}
 		jobs = append(jobs, j)
 	}
-	return errors.Join(append([]error{l.list(ctx, jobs, sink)}, wrong...)...)
+	return errors.Join(append([]error{l.listAll(ctx, jobs, sink)}, wrong...)...)
 }
 
-// list emits a LoadState for each load.
-func (l *Planner) list(ctx context.Context, jobs []*source.Load, sink event.Sink) error {
+// listAll emits a LoadState for each load.
+func (l *Planner) listAll(ctx context.Context, jobs []*source.Load, sink event.Sink) error {
 	if len(jobs) == 0 {
 		return nil
 	}
@@ -39,69 +39,74 @@ func (l *Planner) list(ctx context.Context, jobs []*source.Load, sink event.Sink
 	if err != nil {
 		return err
 	}
-	plans := make([]*Plan, len(jobs))
+	looks := make([]*look, len(jobs))
 	for i, j := range jobs {
-		plans[i] = l.newPlan(j, places[i], Want{Vanished: true})
-		plans[i].scope.sums = true
+		looks[i] = newListed(j, places[i])
 	}
-	if err := l.recent(ctx, false, plans...); err != nil {
+	if err := l.window(ctx, looks); err != nil {
 		return err
 	}
-	for _, p := range plans {
-		if p.Windowed() { // what lies outside is named, too
-			p.scope.recent, p.scope.prefixes = p.scope.prefixes, []string{p.Job.Prefix}
-		}
-	}
-	reasons, err := l.count(ctx, plans)
+	reasons, err := l.count(ctx, looks)
 	if err != nil {
 		return err
 	}
-	for i, p := range plans {
-		e := event.LoadState{
-			Load: p.Load, Table: p.Table, Counts: map[State]int64{}, Rows: p.knownRows - p.emptiedRows,
-			NoTable: p.TableID == "", Reason: reasons[i],
-		}
-		if p.scope.place.fuse && p.TableRows == 0 {
-			e.Rows = 0
-		}
-		if p.scope.place.fuse {
-			e.Missing = max(0, e.Rows-p.TableRows)
-		}
-		for s, c := range p.Counts {
-			e.Counts[s] = c.Files
-		}
-		e.NewBytes = p.Counts[New].Bytes
-		if p.lastWord > 0 {
-			at := time.UnixMicro(p.lastWord).UTC()
-			e.LastRun = &at
-		}
-		e.Outside, e.Late = p.outside, p.late()
-		if p.failedPath != "" {
-			e.Failure = fmt.Sprintf("failed %s: %s: %s", p.lastFailed.at.Format(time.DateTime), p.failedPath, p.lastFailed.text)
-		}
-		if p.TableRows > 0 && !p.Known && e.Reason == "" { // another load may fill it
-			if p.Known, err = l.knows(ctx, p); err != nil {
-				return fault.Wrap(p.Load, "read the ledger", err)
+	for i, k := range looks {
+		e := k.listed()
+		if e.Reason = reasons[i]; e.Reason == "" {
+			if err := l.account(ctx, k.Plan); err != nil { // another load may fill it
+				return err
 			}
-		}
-		if err := p.Refusal(Options{}); e.Reason == "" && err != nil {
-			e.Reason = err.Error()
+			if err := k.Refusal(Options{}); err != nil {
+				e.Reason = err.Error()
+			}
 		}
 		sink(e)
 	}
 	return nil
 }
 
+// newListed is a look for the list.
+func newListed(j *source.Load, at place) *look {
+	k := newLook(j, at, Want{Vanished: true})
+	k.sums = true
+	return k
+}
+
+// listed is what the list says of a load.
+func (k *look) listed() event.LoadState {
+	t, fuse := k.tally, k.scope.place.fuse
+	e := event.LoadState{
+		Load: k.Load, Table: k.Table, Counts: map[State]int64{}, Rows: t.total.Rows - t.emptiedRows, NewBytes: k.Counts[New].Bytes,
+		NoTable: k.TableID == "", Outside: t.outside, Late: k.late(),
+	}
+	if fuse && k.TableRows == 0 {
+		e.Rows = 0
+	}
+	if fuse {
+		e.Missing = max(0, e.Rows-k.TableRows)
+	}
+	for s, c := range k.Counts {
+		e.Counts[s] = c.Files
+	}
+	if said := t.total.Said; !said.IsZero() {
+		e.LastRun = &said
+	}
+	if t.failedPath != "" {
+		e.Failure = fmt.Sprintf("failed %s: %s: %s", t.failed.At.Format(time.DateTime), t.failedPath, t.failed.Text)
+	}
+	return e
+}
+
 // late says how long ago the last file was loaded, where that is longer than the load expects; "" when it is not.
-func (p *Plan) late() string {
-	expect := p.Job.ExpectEvery
+func (k *look) late() string {
+	expect, loaded := k.Job.ExpectEvery, k.tally.total.Loaded
 	if expect == 0 {
 		return ""
 	}
-	if p.lastLoaded == 0 {
+	if loaded.IsZero() {
 		return fmt.Sprintf("late: nothing loaded yet, expected every %s", hours(expect))
 	}
-	if age := p.At().Sub(time.UnixMicro(p.lastLoaded)); age > expect {
+	if age := k.At().Sub(loaded); age > expect {
 		return fmt.Sprintf("late: nothing loaded for %s, expected every %s", hours(age), hours(expect))
 	}
 	return ""
@@ -115,35 +120,35 @@ func hours(d time.Duration) string {
 	return d.Truncate(time.Minute).String()
 }
 
-// count counts the files of plans, all at once, or one by one where that fails. It returns why some could not be looked at, in the
+// count counts the files of looks, all at once, or one by one where that fails. It returns why some could not be looked at, in the
 // server's words; an error is of the way to it.
-func (l *Planner) count(ctx context.Context, plans []*Plan) (reasons []string, err error) {
-	reasons = make([]string, len(plans))
-	var there []*Plan
-	for i, p := range plans {
-		if p.TableID == "" {
-			reasons[i] = p.Job.NoTable().Error()
-			continue
-		}
-		if err := p.scope.place.err; err != nil {
+func (l *Planner) count(ctx context.Context, looks []*look) (reasons []string, err error) {
+	reasons = make([]string, len(looks))
+	var there []*look
+	for i, k := range looks {
+		if k.TableID == "" {
+			reasons[i] = k.Job.NoTable().Error()
+		} else if err := k.scope.place.err; err != nil {
 			reasons[i] = err.Error()
-			continue
+		} else {
+			there = append(there, k)
 		}
-		there = append(there, p)
 	}
-	if err := l.files(ctx, there, false); err == nil {
+	if l.see(ctx, there) == nil {
 		return reasons, nil
 	}
-	for i, p := range plans {
+	for i, k := range looks {
 		if reasons[i] != "" {
 			continue
 		}
-		*p = *p.fresh()
-		if err := l.files(ctx, []*Plan{p}, false); err != nil {
+		scope := k.scope
+		*k = *newListed(k.Job, scope.place)
+		k.scope = scope
+		if err := l.see(ctx, []*look{k}); err != nil {
 			if e, ok := errors.AsType[*databend.Error](err); ctx.Err() != nil || !ok || e.Code == 0 {
-				return nil, fault.Wrap(p.Load, "look at the files", err)
+				return nil, fault.Wrap(k.Load, "look at the files", err)
 			}
-			reasons[i] = p.Job.Placed(err).Error()
+			reasons[i] = k.Job.Placed(err).Error()
 		}
 	}
 	return reasons, nil

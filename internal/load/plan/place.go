@@ -16,7 +16,6 @@ import (
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
-	"github.com/dbctl/dbctl/internal/state/ledger"
 	"github.com/dbctl/dbctl/internal/state/lock"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
@@ -36,6 +35,14 @@ type place struct {
 	held       bool          // somebody held the lock of the table
 	err        error         // why the load's own stage could not be made
 }
+
+// largeFrom is the number of rows in the ledger from which on it is large: most of them are about files that are no longer listed, and the
+// server is to send only the others. It then joins the listing with the ledger's words; a plan of few files takes twice as
+// long that way.
+const largeFrom = 100_000
+
+// large reports whether the ledger is.
+func (at place) large() bool { return at.ledgerRows >= largeFrom }
 
 // tablesSQL asks for tables of one database. Of two databases at once the server looks at every table that it has, in all of them.
 const tablesSQL = `
@@ -150,34 +157,8 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 	return out
 }
 
-// leftStages are those that were made for a load while it read another location, more than a day ago: what made them was killed.
-func leftStages(j *source.Load, stages map[string]databend.Row, now time.Time) (left []string) {
-	for name, r := range stages {
-		if j.OtherStage(name) && now.Sub(moment(r[4].String)) > 24*time.Hour {
-			left = append(left, name)
-		}
-	}
-	return left
-}
-
 // truth reads a BOOLEAN.
 func truth(s string) bool { return s == "1" || s == "true" }
-
-// MakeStage makes the stage of a load that reads a location of its own, with the keys of now.
-func (l *Planner) MakeStage(ctx context.Context, j *source.Load) error {
-	if j.Unlisted() {
-		return nil
-	}
-	secrets, err := l.Secrets(ctx, j.Secrets)
-	if err != nil {
-		return err
-	}
-	l.Made("DROP STAGE IF EXISTS " + j.Copy.Stage)
-	_, err = l.Words.Exec(ctx, databend.Statement{
-		SQL: j.MakeStage(), Secrets: secrets, Place: j.Statement.Place,
-	})
-	return j.Placed(err)
-}
 
 // Stands reports whether a plan that was made without the lock of its table, and asked about under it, is still what it would be made
 // again: nobody held the lock then, and nobody has written about the table into the ledger since. Making it again would list the stage a
@@ -187,23 +168,9 @@ func (l *Planner) Stands(ctx context.Context, p *Plan) (bool, error) {
 	if at.held || !at.ledger {
 		return false, nil
 	}
-	res, err := l.Look.Query(ctx, databend.Statement{SQL: "SELECT 1" + WordsAbout(l.Store, p.TableID) +
-		" AND " + sqltext.Ident(ledger.ColAt) + ">=" + timeLiteral(at.at) + " LIMIT 1"})
-	return err == nil && len(res.Rows) == 0, err
+	said, err := l.Store.SaidSince(ctx, l.Look, p.TableID, at.at)
+	return err == nil && !said, err
 }
-
-// stampLayout is how a time stands in SQL and in the ledger: in UTC, which is the time zone of every session.
-const stampLayout = "2006-01-02 15:04:05.000000"
-
-// Stamp is t as the ledger has it; "" for none.
-func Stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(stampLayout)
-}
-
-func timeLiteral(t time.Time) string { return sqltext.Quote(Stamp(t)) }
 
 // moment reads microseconds; the zero time for none.
 func moment(micros string) time.Time {

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/event"
@@ -40,11 +41,10 @@ type File struct {
 	Replace bool   // Run deletes its old rows first
 	Reason  string // why it is in this state, in words
 
-	told     bool     // the ledger knows it
 	Rows     int64    // that the table has of it, by the ledger; or UnknownRows
 	Force    bool     // the engine remembers the path: only FORCE loads it
 	checksum string   // of the load that it failed under
-	filled   bool     // of an expired file: dbctl loaded it, and it brought rows
+	filled   bool     // of an expired file: it is one of tally.forgotten
 	twin     bool     // another stage's file of this path is in the table
 	Aliases  []string // its names in rows that came through other places: the path below those
 }
@@ -63,33 +63,30 @@ type Plan struct {
 	Known     bool            // the ledger knows where the table's rows are from
 	Counts    map[State]Count // files by state
 	Files     []File          // those that a run touches or names; all with Options.Verbose
-	Engine    int64           // files loaded past us that a run takes into the ledger
+	Past      []File          // loaded past us: a run takes them into the ledger
+	Loss      ledger.Loss     // how it is seen that rows of files are gone
+	Exact     bool            // prefix and pattern send exactly the planned files
+	Kept      []string        // changed files that are not replaced
+	KeptWhy   string          // of the last of them
+	Job       *source.Load
 
-	Job                      *source.Load
-	scope                    scope
-	Past                     []File            // loaded past us
-	listedNames              map[string]bool   // likewise
-	left                     map[object]string // loaded files that are gone from their place, with rows, by size and etag
-	unseen                   map[string]bool   // of the COPY's FILES: in no list
-	words                    []string          // those names, where each vanished file is to be named
-	flashed                  map[string]bool   // paths whose rows went with a FLASHBACK
-	leftEmpty                bool              // the table was empty behind its last load, by what stands there
-	expired                  Count             // files that dbctl loaded, with rows, and that the engine has forgotten
-	expiredRows              int64             // of those
-	emptiedRows              int64             // that the ledger counts for files whose rows are gone
-	rowsOfOthers             int64             // that the ledger counts for files that are not emptied
-	moved                    bool              // the stage had another URL when some of the files were loaded
-	ledgerKnown, listedKnown int64             // names that the ledger has for loaded or failed: all, and those listed
-	lastWord, lastLoaded     int64             // microseconds, of the ledger's last row about these files, and of the last that says loaded
-	lastFailed               word              // the newest failure that stands
-	failedPath               string            // of it
-	outside                  int64             // new files outside of the window, where they are listed
-	knownRows                int64             // that the ledger counts
-	absent                   []string          // of the COPY's FILES, when the plan is about all of them
-	Kept                     []string          // changed files that are not replaced
-	KeptWhy                  string            // of the last of them
-	Loss                     ledger.Loss       // how it is seen that rows of files are gone
-	Exact                    bool              // prefix and pattern send exactly the planned files
+	scope     scope
+	otherRows int64    // that the ledger counts for files that are not emptied
+	moved     bool     // the stage had another URL when some of the files were loaded
+	absent    []string // of the COPY's FILES, when the plan is about all of them
+}
+
+// count adds files of a state.
+func (p *Plan) count(st State, files, bytes int64) {
+	c := p.Counts[st]
+	p.Counts[st] = Count{c.Files + files, c.Bytes + bytes}
+}
+
+// recount gives a file another state.
+func (p *Plan) recount(f *File, st State) {
+	p.count(f.State, -1, -f.Bytes)
+	f.State = st
+	p.count(st, 1, f.Bytes)
 }
 
 // Planned are the files that Run loads, in the order in which it does.
@@ -138,8 +135,6 @@ func (p *Plan) Listed() int64 {
 const (
 	// UnknownRows is the row count of a file that dbctl did not load itself.
 	UnknownRows = -1
-	// LedgerRows is how many of the ledger's rows one statement is about.
-	LedgerRows = 2_000
 	// Replans bounds how often is planned again after a collision with somebody else, or a lost answer.
 	Replans = 4
 )
@@ -152,7 +147,16 @@ func (p *Plan) Ledger() bool { return p.scope.place.ledger }
 
 // Windowed reports whether only recent partitions were listed.
 func (p *Plan) Windowed() bool {
-	return len(p.scope.prefixes) != 1 || p.scope.prefixes[0] != p.Job.Prefix
+	return len(p.scope.folders) != 1 || p.scope.folders[0] != p.Job.Prefix
+}
+
+// Below is the name of a file below the place, as the engine has it: in a table with copy_dedup_full_path it is the whole URL. An internal
+// stage has none; what the ledger has in its place may begin a name.
+func (p *Plan) Below(name string) string {
+	if strings.HasPrefix(p.StageURL, "@") {
+		return name
+	}
+	return strings.TrimPrefix(name, p.StageURL)
 }
 
 // Paths are the names of files.

@@ -4,12 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/dbctl/dbctl/internal/crash"
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/session"
@@ -19,7 +14,6 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/state"
-	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // A Planner makes plans.
@@ -58,15 +52,15 @@ func (l *Planner) Plan(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 	if err := o.check(j); err != nil {
 		return nil, err
 	}
-	var p *Plan
-	for try := 0; p == nil; try++ {
-		var err error
-		// Another command that ends takes the load's own stage away: the next try makes it again.
-		if p, err = l.look(ctx, j, o); err != nil && !(j.Own() && source.UnknownStage(err) && try < Replans) {
+	for try := 0; ; try++ {
+		k, err := l.look(ctx, j, o)
+		switch {
+		case err == nil:
+			return k.Plan, l.finish(ctx, k)
+		case !j.Own() || !source.UnknownStage(err) || try >= Replans:
 			return nil, fault.Wrap(j.Name, "plan", j.Placed(err))
-		}
+		} // else another command that ends took the load's own stage away: the next try makes it again
 	}
-	return p, l.finish(ctx, p, o)
 }
 
 // Plans looks at the files of many loads at once, in as many requests as one takes. Where something is wrong with one of them, or it needs
@@ -76,19 +70,19 @@ func (l *Planner) Plans(ctx context.Context, loads []*source.Load, o Want) (map[
 	if err != nil || o.Path != "" {
 		return nil, ctx.Err()
 	}
-	var plans []*Plan
+	var looks []*look
 	for i, j := range loads {
 		if places[i].err == nil && places[i].tableID != "" && o.check(j) == nil {
-			plans = append(plans, l.newPlan(j, places[i], o))
+			looks = append(looks, newLook(j, places[i], o))
 		}
 	}
-	if l.recent(ctx, o.Full, plans...) != nil || l.files(ctx, plans, true) != nil {
+	if l.window(ctx, looks) != nil || l.see(ctx, looks) != nil {
 		return nil, ctx.Err() // of one of them: its own plan says whose
 	}
 	out := map[*source.Load]*Plan{}
-	for _, p := range plans {
-		if l.finish(ctx, p, o) == nil {
-			out[p.Job] = p
+	for _, k := range looks {
+		if l.finish(ctx, k) == nil {
+			out[k.Job] = k.Plan
 		}
 	}
 	return out, ctx.Err()
@@ -108,30 +102,8 @@ func (o Want) check(j *source.Load) error {
 	return nil
 }
 
-// finish decides about what was seen.
-func (l *Planner) finish(ctx context.Context, p *Plan, o Want) (err error) {
-	if o.Path == "" && !p.Windowed() {
-		p.absent = slices.Sorted(maps.Keys(p.unseen))
-	}
-	if p.TableRows > 0 && !p.Known {
-		if p.Known, err = l.knows(ctx, p); err != nil {
-			return fault.Wrap(p.Load, "read the ledger", err)
-		}
-	}
-	if err := l.retries(ctx, p, o.Options); err != nil {
-		return err
-	}
-	if o.Vanished {
-		if err := l.Moved(ctx, p); err != nil {
-			return err
-		}
-	}
-	p.order(o.Order)
-	return p.Decide(o)
-}
-
 // look sees the load's files where it happens.
-func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*Plan, error) {
+func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*look, error) {
 	places, err := l.places(ctx, j)
 	if err != nil {
 		return nil, err
@@ -139,119 +111,45 @@ func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 	if err := places[0].err; err != nil {
 		return nil, err
 	}
-	p := l.newPlan(j, places[0], o)
-	if p.TableID == "" {
+	k := newLook(j, places[0], o)
+	if k.TableID == "" {
 		return nil, j.NoTable()
 	}
 	if o.Path != "" {
-		if p.scope.glob, err = source.Glob(o.Path); err != nil {
+		if k.scope.glob, err = source.Glob(o.Path); err != nil {
 			return nil, fault.Errorf(j.Name, exit.Usage, "", "--path: %v", err)
 		}
-	} else if err := l.recent(ctx, o.Full, p); err != nil {
+	} else if err := l.window(ctx, []*look{k}); err != nil {
 		return nil, err
 	}
-	if err := l.files(ctx, []*Plan{p}, true); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return k, l.see(ctx, []*look{k})
 }
 
-// files looks at the files of plans. keep is whether their Files get what is to be named.
-func (l *Planner) files(ctx context.Context, plans []*Plan, keep bool) error {
-	both, ctx := errgroup.WithContext(ctx)
-	flashed := make(chan struct{})
-	both.Go(crash.Caught(func() error {
-		defer close(flashed)
-		if err := l.leftEmpty(ctx, plans); err != nil || !keep {
-			return err
-		}
-		return l.flashedBack(ctx, plans)
-	}))
-	both.Go(crash.Caught(func() error {
-		return l.lists(ctx, plans, func(p *Plan, s seen) {
-			<-flashed
-			p.take(s, keep)
-		})
-	}))
-	if err := both.Wait(); err != nil {
+// finish decides about what was seen.
+func (l *Planner) finish(ctx context.Context, k *look) error {
+	if k.want.Path == "" && !k.Windowed() {
+		k.absent = slices.Sorted(maps.Keys(k.tally.unseen))
+	}
+	if err := l.account(ctx, k.Plan); err != nil {
 		return err
 	}
-	for _, p := range plans {
-		p.clear()
-		if p.scope.force {
-			p.forced()
+	if err := l.retries(ctx, k.Plan, k.want.Options); err != nil {
+		return err
+	}
+	if k.want.Vanished {
+		if err := l.Moved(ctx, k.Plan); err != nil {
+			return err
 		}
-		p.vanish()
-		p.move()
 	}
-	return nil
+	k.order(k.want.Order)
+	return k.Decide(k.want)
 }
 
-// known asks what the ledger has for loaded or failed, listed or not, where a plan wants to know what has vanished.
-func (l *Planner) known(ctx context.Context, plans []*Plan) error {
-	var named, sums bool
-	for _, p := range plans {
-		named, sums = named || p.scope.verbose, sums || p.scope.sums
-	}
-	parts := l.questions(plans, func(q scope) bool { return q.vanished },
-		func(q scope, i int) []string { return []string{q.known(i, l.Store)} }, knownTogether(named, sums))
-	if len(parts) == 0 {
-		return nil
-	}
-	_, err := l.Words.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
-		p := plans[session.Number(r[0].String)]
-		p.ledgerKnown += session.Number(r[2].String)
-		p.knownRows += session.Number(r[3].String)
-		p.lastWord = max(p.lastWord, session.Number(r[4].String))
-		p.lastLoaded = max(p.lastLoaded, session.Number(r[5].String))
-		if path := r[1].String; path != "" && session.Number(r[2].String) > 0 {
-			p.words = append(p.words, path)
-		}
-		return nil
-	})
-	return err
-}
-
-// newPlan is a plan that knows its place and has seen no file.
-func (l *Planner) newPlan(j *source.Load, at place, o Want) *Plan {
-	p := &Plan{
-		Load: j.Name, Table: j.Target, TableID: at.tableID, TableRows: at.rows, Stage: j.StageName(), StageURL: at.url, Job: j,
-		scope: scope{
-			job: j, place: at, prefixes: []string{j.Prefix}, verbose: o.Verbose || o.Reload, force: o.Force,
-			vanished: o.Vanished || o.Verbose,
-		},
-	}
-	return p.fresh()
-}
-
-// fresh is p as it was before it saw a file.
-func (p *Plan) fresh() *Plan {
-	return &Plan{
-		Load: p.Load, Table: p.Table, TableID: p.TableID, TableRows: p.TableRows, Stage: p.Stage, StageURL: p.StageURL,
-		Counts: map[State]Count{}, Job: p.Job, Loss: ledger.Loss{Table: p.Table, TableID: p.TableID},
-		listedNames: map[string]bool{}, left: map[object]string{}, unseen: maps.Clone(p.Job.Files), scope: p.scope,
-	}
-}
-
-// tells reports whether a word of this state says what the table's rows are, or are not, from.
-func tells(st string) bool {
-	return st == ledger.FileLoaded || st == ledger.FileNew || st == ledger.FileEmptied
-}
-
-// knows asks whether the ledger knows where the rows of a table are from of which it knows none of the files listed here: another load
+// account asks whether the ledger knows where the rows of a table are from of which it knows none of the files listed here: another load
 // fills it. Where a person's word was needed for that one, it is for this one too.
-func (l *Planner) knows(ctx context.Context, p *Plan) (bool, error) {
-	if p.scope.place.ledgerRows == 0 {
-		return false, nil
+func (l *Planner) account(ctx context.Context, p *Plan) (err error) {
+	if p.TableRows > 0 && !p.Known && p.scope.place.ledgerRows > 0 {
+		p.Known, err = l.Store.Accounts(ctx, l.Work, p.scope.files())
 	}
-	id, s := sqltext.Ident, sqltext.Quote
-	res, err := l.Work.Query(ctx, databend.Statement{SQL: "SELECT count_if(" + p.scope.here() +
-		p.scope.named(" AND ", p.scope.belowHere()) + "), " +
-		"count_if(" + id(ledger.ColSource) + "=" + s(ledger.SourceAdopted) + "), count(*)" + AboutTable(l.Store, p.TableID) +
-		" AND " + id(ledger.ColState) + " IN (" + sqltext.Literals([]string{ledger.FileLoaded, ledger.FileNew, ledger.FileEmptied}) + ")"})
-	if err != nil || len(res.Rows) != 1 {
-		return false, err
-	}
-	own, adopted, all := session.Number(res.Rows[0][0].String), session.Number(res.Rows[0][1].String), session.Number(res.Rows[0][2].String)
-	return own > 0 || all > 0 && adopted == 0, nil
+	return fault.Wrap(p.Load, "read the ledger", err)
 }

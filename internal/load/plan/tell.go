@@ -52,7 +52,7 @@ func (p *Plan) Notes(sink event.Sink) {
 			p.Load, event.Plural(n, "loaded file"), p.Table)})
 		anew := []string{"--mark", "new", "--reason", "why"}
 		hint := fault.Again(p.Load, anew...) + " makes them new again"
-		switch other := p.TableRows - p.rowsOfOthers; {
+		switch other := p.TableRows - p.otherRows; {
 		case other > 0:
 			hint = fmt.Sprintf("%s in %s are of no other loaded file: %s names the files; %s if those rows are theirs; --mark new instead if "+
 				"not, which doubles them otherwise", event.Plural(other, "row"), p.Table, fault.Again(p.Load, "--plan", "-v"),
@@ -80,9 +80,9 @@ func (p *Plan) Notes(sink event.Sink) {
 		sink(event.Note{Level: event.Hint, Text: "DELETE the rows of the one that is gone; or, before it is loaded, " +
 			fault.Again(p.Load, "--mark", "loaded", "--path", "GLOB", "--reason", "why") + " lets its new name stand for them"})
 	}
-	if p.Engine > 0 {
+	if n := int64(len(p.Past)); n > 0 {
 		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load,
-			event.Number(p.Engine, "file was", "files were"))})
+			event.Number(n, "file was", "files were"))})
 	}
 }
 

@@ -3,23 +3,17 @@ package plan
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // fullEvery is how often a load with a window looks at everything all the same, for what came late or was overwritten.
 const fullEvery = 7 * 24 * time.Hour
-
-// FullPass is the reason of the ledger row that a full pass writes.
-const FullPass = "full pass"
 
 // window is `window=capture_date=%Y-%m-%d 7d`: a run lists only the partitions of the last days (or hours, where the format has
 // %H), since listing years of them costs more than loading one.
@@ -64,43 +58,32 @@ func (w window) Prefixes(base string, now time.Time) []string {
 	return out
 }
 
-// recent makes the query of a load with a window list only its last partitions, unless a full pass is due or asked for.
-func (l *Planner) recent(ctx context.Context, full bool, plans ...*Plan) error {
-	windows, names := map[*Plan]window{}, []string(nil)
-	for _, p := range plans {
-		if p.Job.Window == "" {
+// window makes looks of loads with a window look at its last partitions only, unless a full pass is due or asked for; for a list at all, to
+// count what lies outside.
+func (l *Planner) window(ctx context.Context, looks []*look) error {
+	windows, names := map[*look]window{}, []string(nil)
+	for _, k := range looks {
+		if k.Job.Window == "" {
 			continue
 		}
-		w, err := ParseWindow(p.Job.Load)
+		w, err := ParseWindow(k.Job.Load)
 		if err != nil {
 			return err
 		}
-		if p.scope.place.ledger && !full {
-			windows[p], names = w, append(names, p.Load)
+		if k.Ledger() && !k.want.Full {
+			windows[k], names = w, append(names, k.Load)
 		}
 	}
 	if len(windows) == 0 {
 		return nil
 	}
-	id := sqltext.Ident
-	res, err := l.Work.Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-		"{LOAD}", id(ledger.ColLoad), "{ID}", id(ledger.ColTableID), "{URL}", id(ledger.ColStageURL), "{PATH}", id(ledger.ColPath),
-		"{REASON}", id(ledger.ColReason), "{STATE}", id(ledger.ColState), "{AT}", id(ledger.ColAt), "{LEDGER}", l.Store.LedgerName(),
-		"{SCOPE}", l.Store.LedgerScope(), "{NAMES}", sqltext.Literals(names), "{HOURS}", strconv.Itoa(int(fullEvery.Hours())),
-		"{FULL}", sqltext.Quote(FullPass),
-	).Replace(`
-SELECT DISTINCT {LOAD}, {ID}, {URL}, {PATH} FROM {LEDGER}
-WHERE {SCOPE} AND {LOAD} IN ({NAMES}) AND {REASON} = {FULL} AND {STATE} = 'begin' AND {AT} > date_sub(hour, {HOURS}, now())`)})
-	if err != nil {
-		return fault.Wrap(plans[0].Load, "read the ledger", err)
-	}
-	for _, row := range res.Rows {
-		for _, p := range plans {
-			if w, ok := windows[p]; ok && p.Load == row[0].String && p.TableID == row[1].String && p.StageURL == row[2].String &&
-				p.Job.Prefix == row[3].String {
-				p.scope.prefixes = w.Prefixes(p.Job.Prefix, time.Now())
+	passes, err := l.Store.Passes(ctx, l.Work, names, fullEvery)
+	for k, w := range windows {
+		if passes[ledger.Pass{Load: k.Load, TableID: k.TableID, Place: k.StageURL, Prefix: k.Job.Prefix}] {
+			if k.scope.recent = w.Prefixes(k.Job.Prefix, time.Now()); !k.sums {
+				k.scope.folders = k.scope.recent
 			}
 		}
 	}
-	return nil
+	return fault.Wrap(looks[0].Load, "read the ledger", err)
 }

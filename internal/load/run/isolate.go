@@ -60,10 +60,7 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 		slices.ContainsFunc(bad, func(b inspect.BadFile) bool { return b.Lacks == nil || b.Column != bad[0].Column }) {
 		return nil
 	}
-	id, s := sqltext.Ident, sqltext.Quote
-	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT 1" + plan.AboutTable(r.Store, r.plan.TableID) +
-		" AND " + id(ledger.ColState) + "=" + s(ledger.FileLoaded) + " AND " + id(ledger.ColChecksum) + "=" + s(r.j.Checksum) + " LIMIT 1"})
-	if err != nil || len(res.Rows) > 0 {
+	if once, err := r.Store.LoadedWith(ctx, r.plan.TableID, r.j.Checksum); once || err != nil {
 		return fault.Wrap(r.j.Name, "read the ledger", err)
 	}
 	n, column, cause := len(bad), bad[0].Column, bad[0].Lacks
@@ -84,15 +81,11 @@ func (r *run) outgrown(ctx context.Context, from, files int, cause *copyError) e
 		return nil
 	}
 	odd := func(err error) bool { return fault.OtherWidth.MatchString(err.Error()) }
-	id, s := sqltext.Ident, sqltext.Quote
-	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT " + id(ledger.ColPath) + plan.AboutTable(r.Store, r.plan.TableID) +
-		" AND " + id(ledger.ColState) + "=" + s(ledger.FileLoaded) + " AND " + id(ledger.ColLoad) + "=" + s(r.j.Name) +
-		" AND " + id(ledger.ColStageURL) + "=" + sqltext.Literal(r.plan.StageURL) + " AND " + id(ledger.ColRows) + ">0 ORDER BY " +
-		id(ledger.ColAt) + " DESC LIMIT 1"})
-	if err != nil || len(res.Rows) == 0 {
+	last, err := r.Store.LastLoaded(ctx, r.plan.TableID, r.plan.StageURL, r.j.Name)
+	if err != nil || last == "" {
 		return fault.Wrap(r.j.Name, "read the ledger", err)
 	}
-	old := plan.File{Path: res.Rows[0][0].String}
+	old := plan.File{Path: last}
 	if so, err := r.inspect.Everywhere(ctx, []plan.File{old}, nil, odd); !so || err != nil {
 		return fault.Wrap(r.j.Name, "look at "+old.Path, err)
 	}

@@ -2,15 +2,10 @@ package run
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
-	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // progress tells how far the run is. The server counts what the running COPY has read; what was committed is known exactly.
@@ -34,19 +29,7 @@ func (r *run) progress(p databend.Progress) {
 func (r *run) earlier(ctx context.Context) *float64 {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	pace := 0.0
-	id := sqltext.Ident
-	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: strings.NewReplacer(
-		"{SIZE}", id(ledger.ColSize), "{TOOK}", id(ledger.ColTookMS), "{AT}", id(ledger.ColAt), "{QUERY}", id(ledger.ColQueryID),
-		"{FROM_TABLE}", plan.WordsAbout(r.Store, r.plan.TableID),
-	).Replace(`
-SELECT coalesce(sum_if(bytes, ms > 0), 0), coalesce(sum_if(ms, ms > 0), 0)
-FROM (SELECT sum({SIZE}) AS bytes, max({TOOK}) AS ms {FROM_TABLE} AND {AT} > date_sub(day, 30, now()) GROUP BY {QUERY})`)})
-	if err == nil && len(res.Rows) == 1 { // an estimate is no reason to fail
-		if ms := session.Number(res.Rows[0][1].String); ms > 0 {
-			pace = float64(session.Number(res.Rows[0][0].String)) / float64(ms) * 1000
-		}
-	}
+	pace, _ := r.Store.Pace(ctx, r.plan.TableID) // an estimate is no reason to fail
 	return &pace
 }
 

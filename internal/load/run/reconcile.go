@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -43,7 +42,7 @@ func readCopied(res databend.Result) ([]copied, error) {
 func (r *run) reconcile(b batch, rows []copied, copyID string, took time.Duration) (ledger []state.LedgerRow, none []string, err error) {
 	byPath := make(map[string]copied, len(rows))
 	for _, c := range rows {
-		byPath[r.below(c.path)] = c
+		byPath[r.plan.Below(c.path)] = c
 	}
 	for _, f := range b.files {
 		c, ok := byPath[f.Path]
@@ -71,14 +70,11 @@ func (r *run) reconcile(b batch, rows []copied, copyID string, took time.Duratio
 		fault.Some(slices.Sorted(maps.Keys(byPath)), 3))}
 }
 
-// below is a path of a COPY's result, which is a whole URL for tables with copy_dedup_full_path.
-func (r *run) below(path string) string { return strings.TrimPrefix(path, r.plan.StageURL) }
-
 // row is a ledger row about f.
 func (r *run) row(f plan.File, st string) state.LedgerRow {
 	return state.LedgerRow{
 		EventID: databend.NewID(), Run: r.cfg.Run, Table: r.plan.Table, TableID: r.plan.TableID, Stage: r.plan.Stage, StageURL: r.plan.StageURL,
-		Path: f.Path, Size: f.Bytes, ETag: f.ETag, Mtime: plan.Stamp(f.Mtime), State: st, Source: ledger.SourceDBCTL, Load: r.j.Name,
+		Path: f.Path, Size: f.Bytes, ETag: f.ETag, Mtime: ledger.Stamp(f.Mtime), State: st, Source: ledger.SourceDBCTL, Load: r.j.Name,
 		Checksum: r.j.Checksum,
 	}
 }
@@ -87,7 +83,7 @@ func (r *run) loaded(f plan.File, c copied, copyID string, took time.Duration) s
 	row := r.row(f, ledger.FileLoaded)
 	row.Rows, row.QueryID, row.TookMS = c.rows+doubled(f), copyID, took.Milliseconds()
 	if doubled(f) > 0 {
-		row.Reason = plan.OnTop
+		row.Reason = ledger.OnTop
 	}
 	if c.errors > 0 {
 		row.Error = fmt.Sprintf("%s, first in line %d: %s", event.Plural(c.errors, "error"), c.line, c.first)
@@ -105,7 +101,7 @@ func doubled(f plan.File) int64 {
 
 // record writes the ledger's rows inside the transaction.
 func (r *run) record(ctx context.Context, rows []state.LedgerRow) error {
-	for chunk := range slices.Chunk(rows, plan.LedgerRows) {
+	for chunk := range slices.Chunk(rows, ledger.PerStatement) {
 		res, err := r.Work.Exec(ctx, databend.Statement{SQL: r.Store.AppendLedgerSQL(chunk)})
 		if err != nil {
 			return err

@@ -12,7 +12,6 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // deleteOld removes the rows that came from the files, inside the transaction that loads them again. Of a file of which fewer are found
@@ -69,16 +68,7 @@ func (r *run) mixed(ctx context.Context, files []plan.File) (map[string]bool, er
 	if len(names) == 0 {
 		return nil, nil
 	}
-	id := sqltext.Ident
-	path := id(ledger.ColPath)
-	res, err := r.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT DISTINCT " + path + plan.WordsAbout(r.Store, r.plan.TableID) +
-		" AND " + id(ledger.ColState) + "=" + sqltext.Quote(ledger.FileLoaded) + " AND " + path + " IN (" + sqltext.Literals(names) +
-		") AND concat(" + id(ledger.ColStageURL) + ", " + path + ") NOT IN (" + sqltext.Literals(whole) + ")"})
-	out := map[string]bool{}
-	for _, row := range res.Rows {
-		out[row[0].String] = true
-	}
-	return out, err
+	return r.Store.LoadedOf(ctx, r.plan.TableID, names, whole)
 }
 
 // rowNames are what metadata$filename can be in the rows of files: the path below the stage of a Parquet file, bucket and key of

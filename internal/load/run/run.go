@@ -106,7 +106,7 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 	r.phase("listing")
 	defer r.phase("")
 	// What was planned together with other loads a while ago holds where there is nothing to do.
-	if r.plan = idle; idle == nil || len(idle.Planned()) > 0 || idle.Engine > 0 {
+	if r.plan = idle; idle == nil || len(idle.Planned()) > 0 || len(idle.Past) > 0 {
 		var seeing errgroup.Group // what is not seen now is looked at when the lock is taken
 		seeing.Go(crash.Caught(func() error {
 			r.seen, _ = r.Store.SeeLocks(ctx)
@@ -124,7 +124,7 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 		r.plan.Notes(cfg.Sink)
 		return Result{}, err
 	}
-	if len(r.plan.Planned()) == 0 && r.plan.Engine == 0 {
+	if len(r.plan.Planned()) == 0 && len(r.plan.Past) == 0 {
 		r.plan.Left(cfg.Sink)
 		cfg.Sink(event.Summary{
 			Command: "load", Load: j.Name, Text: j.Name + ": nothing to load: " + r.plan.Text("new"), Counts: r.plan.Sums(),
@@ -211,7 +211,7 @@ func (r *run) all(ctx context.Context) (Result, error) {
 func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 	for try := 0; ; try++ {
 		left, err := 0, error(nil)
-		if r.plan.Engine > 0 {
+		if len(r.plan.Past) > 0 {
 			err = r.takeIn(ctx)
 			r.passedOver(planned)
 		}
@@ -421,6 +421,6 @@ func (r *run) passed(ctx context.Context) error {
 		return nil
 	}
 	row := r.row(plan.File{Path: r.j.Prefix}, ledger.FileBegin)
-	row.Reason = plan.FullPass
+	row.Reason = ledger.FullPass
 	return fault.Wrap(r.j.Name, "", r.Store.AppendLedger(ctx, []state.LedgerRow{row}, nil))
 }

@@ -105,7 +105,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	begins := make([]state.LedgerRow, len(batches))
 	for i, b := range batches {
 		begins[i] = r.row(plan.File{}, ledger.FileBegin)
-		begins[i].Mtime = plan.Stamp(r.plan.At()) // a FLASHBACK is told by it
+		begins[i].Mtime = ledger.Stamp(r.plan.At()) // a FLASHBACK is told by it
 		begins[i].QueryID, begins[i].Rows, begins[i].Reason = databend.NewID(), int64(len(b.files)),
 			r.doing(len(b.files))
 	}
@@ -158,7 +158,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	case r.o.Atomic && left > 0:
 		return 0, errAgain{fmt.Errorf("the engine held %s for loaded", event.Plural(int64(left), "file"))}
 	}
-	before := rows[:(len(rows)-1)/plan.LedgerRows*plan.LedgerRows] // the last INSERT is sent beside the question
+	before := rows[:(len(rows)-1)/ledger.PerStatement*ledger.PerStatement] // the last INSERT is sent beside the question
 	if err := r.record(ctx, before); err != nil {
 		return 0, err
 	}
@@ -232,7 +232,7 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 		}
 		for i := range loaded {
 			if session.Number(res.Rows[0][0].String) == 0 {
-				loaded[i].Reason = plan.Consumed
+				loaded[i].Reason = ledger.Consumed
 			}
 		}
 	}
@@ -313,13 +313,10 @@ func (r *run) committed(ctx context.Context, commitID, copyID string) (bool, err
 	if err := r.Settle(free, commitID); err != nil {
 		return false, err
 	}
-	id := sqltext.Ident
-	res, err := r.Store.Conn().Query(free, databend.Statement{SQL: "SELECT count(*) FROM " + r.Store.LedgerName() + " WHERE " +
-		r.Store.LedgerScope() +
-		" AND " + id(ledger.ColQueryID) + "=" + sqltext.Quote(copyID) + " AND " + id(ledger.ColState) + "<>" + sqltext.Quote(ledger.FileBegin)})
+	done, err := r.Store.SaidBy(free, copyID)
 	if err != nil {
 		return false, err
 	}
 	r.Renew(free)
-	return len(res.Rows) == 1 && res.Rows[0][0].String != "0", nil
+	return done, nil
 }

@@ -33,9 +33,9 @@ type Origin struct {
 // holdingsSQL leaves out what a migration that was put back filled: a table that was there before has its id still.
 const holdingsSQL = `SELECT table_id, target, count(DISTINCT if(state = 'loaded', stage_url || path, NULL))::STRING,
   count_if(state = 'quarantined')::STRING, '', ''
-FROM LEDGER WHERE SCOPE AND state <> 'begin' AND (table_id IN (IDS) OR target IN (NAMES)) GROUP BY table_id, target
-UNION ALL SELECT table_id, '', '', '', path, to_int64(MOMENT)::STRING FROM LEDGER
-WHERE SCOPE AND state = 'begin' AND source = 'filled' AND table_id IN (IDS) AND concat(run, ' ', load_name) NOT IN (UNDONE)`
+FROM {LEDGER} WHERE {SCOPE} AND state <> 'begin' AND (table_id IN ({IDS}) OR target IN ({NAMES})) GROUP BY table_id, target
+UNION ALL SELECT table_id, '', '', '', path, to_int64("at")::STRING FROM {LEDGER}
+WHERE {SCOPE} AND state = 'begin' AND source = 'filled' AND table_id IN ({IDS}) AND concat(run, ' ', load_name) NOT IN ({UNDONE})`
 
 // Holdings says what the ledger has for tables, by their ids and by names (db.table), and for those whose rows they were filled with;
 // the origins in the order of time. undone selects the migrations that were put back: run, blank, version.
@@ -43,10 +43,7 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string, undone strin
 	var out []Holding
 	var origins []Origin
 	for asked := map[string]bool{}; len(ids) > 0 || len(names) > 0; {
-		res, err := l.db.Query(ctx, strings.NewReplacer(
-			"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(ids), "NAMES", sqltext.Literals(names),
-			"MOMENT", sqltext.Ident(ColAt), "UNDONE", undone,
-		).Replace(holdingsSQL))
+		res, err := l.db.Query(ctx, l.fill(holdingsSQL, "{IDS}", sqltext.Literals(ids), "{NAMES}", sqltext.Literals(names), "{UNDONE}", undone))
 		if err != nil {
 			if store.Missing(err) {
 				return nil, nil, nil
@@ -74,14 +71,12 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string, undone strin
 }
 
 const sharedSQL = `SELECT count(*)::STRING FROM (SELECT 1 FROM (
-  SELECT table_id, stage_url || path AS url, arg_max(state, MOMENT) AS st FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id IN (IDS)
-  GROUP BY 1, 2) WHERE st = 'loaded' GROUP BY url HAVING count(*) > 1)`
+  SELECT table_id, stage_url || path AS url, arg_max(state, "at") AS st FROM {LEDGER}
+  WHERE {SCOPE} AND state <> 'begin' AND table_id IN ({IDS}) GROUP BY 1, 2) WHERE st = 'loaded' GROUP BY url HAVING count(*) > 1)`
 
 // Shared is how many files are loaded into more than one of the tables with these ids.
 func (l *Ledger) Shared(ctx context.Context, ids []string) (int64, error) {
-	res, err := l.db.Query(ctx, strings.NewReplacer(
-		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "IDS", sqltext.Literals(ids), "MOMENT", sqltext.Ident(ColAt),
-	).Replace(sharedSQL))
+	res, err := l.db.Query(ctx, l.fill(sharedSQL, "{IDS}", sqltext.Literals(ids)))
 	if err != nil || len(res.Rows) == 0 {
 		return 0, err
 	}
@@ -91,17 +86,17 @@ func (l *Ledger) Shared(ctx context.Context, ids []string) (int64, error) {
 // carrySQL is FROM and WHERE of what was said last about each file of some tables, beside the id of the table that is under a name now. Of
 // a file that came through several places that is a word for each, and which was the last one still shows: behind is how many came later.
 const carrySQL = `
-FROM (SELECT *, row_number() OVER (PARTITION BY stage_url, path ORDER BY MOMENT DESC, event_id DESC) AS nth,
-    row_number() OVER (PARTITION BY stage_url || path ORDER BY MOMENT DESC, event_id DESC) - 1 AS behind
-  FROM LEDGER WHERE SCOPE AND state <> 'begin' AND (SOURCES)) AS said,
-  (SELECT to_string(table_id) AS id FROM system.tables WHERE database = DATABASE AND name = TABLE) AS becomes
-WHERE nth = 1 AND becomes.id NOT IN (IDS) AND (state = 'quarantined' OR table_id NOT IN (QUIET)) AND GUARDED`
+FROM (SELECT *, row_number() OVER (PARTITION BY stage_url, path ORDER BY "at" DESC, event_id DESC) AS nth,
+    row_number() OVER (PARTITION BY stage_url || path ORDER BY "at" DESC, event_id DESC) - 1 AS behind
+  FROM {LEDGER} WHERE {SCOPE} AND state <> 'begin' AND ({SOURCES})) AS said,
+  (SELECT to_string(table_id) AS id FROM system.tables WHERE database = {DATABASE} AND name = {TABLE}) AS becomes
+WHERE nth = 1 AND becomes.id NOT IN ({IDS}) AND (state = 'quarantined' OR table_id NOT IN ({QUIET})) AND {GUARDED}`
 
 // restoredSQL likewise of files that dbctl loaded and that are loaded.
 const restoredSQL = `
-FROM (SELECT *, row_number() OVER (PARTITION BY table_id, stage_url || path ORDER BY MOMENT DESC, event_id DESC) AS nth, 0 AS behind
-  FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id IN (IDS)) AS said
-WHERE nth = 1 AND state = 'loaded' AND source = 'dbctl' AND GUARDED`
+FROM (SELECT *, row_number() OVER (PARTITION BY table_id, stage_url || path ORDER BY "at" DESC, event_id DESC) AS nth, 0 AS behind
+  FROM {LEDGER} WHERE {SCOPE} AND state <> 'begin' AND table_id IN ({IDS})) AS said
+WHERE nth = 1 AND state = 'loaded' AND source = 'dbctl' AND {GUARDED}`
 
 // Source is a table whose ledger holds for another one.
 type Source struct {
@@ -119,7 +114,7 @@ func (l *Ledger) CarryLedger(
 		ids = append(ids, s.ID)
 		said := "table_id = " + sqltext.Literal(s.ID)
 		if s.Until > 0 {
-			said += fmt.Sprintf(" AND to_int64(%s) <= %d", sqltext.Ident(ColAt), s.Until)
+			said += fmt.Sprintf(" AND to_int64(`at`) <= %d", s.Until)
 		}
 		if s.Quiet {
 			quiet = append(quiet, s.ID)
@@ -127,11 +122,11 @@ func (l *Ledger) CarryLedger(
 		of = append(of, said)
 	}
 	return l.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
-		"IDS": sqltext.Literals(ids), "QUIET": sqltext.Literals(quiet), "SOURCES": strings.Join(of, " OR "),
-		"DATABASE": sqltext.Literal(table.Database), "TABLE": sqltext.Literal(table.Name),
+		"{IDS}": sqltext.Literals(ids), "{QUIET}": sqltext.Literals(quiet), "{SOURCES}": strings.Join(of, " OR "),
+		"{DATABASE}": sqltext.Literal(table.Database), "{TABLE}": sqltext.Literal(table.Name),
 	}, map[string]string{
-		ColEventID: "md5(said.event_id || becomes.id)", colTable: sqltext.Literal(table.Database + "." + table.Name), ColTableID: "becomes.id",
-		ColSource: "if(source = 'dbctl', 'carried', source)", colRun: sqltext.Literal(run), ColReason: sqltext.Literal(reason),
+		"event_id": "md5(said.event_id || becomes.id)", "target": sqltext.Literal(table.Database + "." + table.Name), "table_id": "becomes.id",
+		"source": "if(source = 'dbctl', 'carried', source)", "run": sqltext.Literal(run), "reason": sqltext.Literal(reason),
 	})
 }
 
@@ -169,10 +164,10 @@ func (l *Ledger) FillLedger(ctx context.Context, n FillNote, fence *lock.Fence) 
 
 // RestoreLedger lets the files that dbctl loaded into the tables with these ids count as loaded although the engine has forgotten them.
 func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason string, fence *lock.Fence) (int64, error) {
-	about := map[string]string{"IDS": sqltext.Literals(ids)}
+	about := map[string]string{"{IDS}": sqltext.Literals(ids)}
 	return l.sayAgain(ctx, "tell the ledger what was restored", fence, restoredSQL, about, map[string]string{
-		ColEventID: "md5(event_id || " + sqltext.Literal(run) + ")", ColSource: sqltext.Literal(SourceRestored), colRun: sqltext.Literal(run),
-		ColReason: sqltext.Literal(reason),
+		"event_id": "md5(event_id || " + sqltext.Literal(run) + ")", "source": sqltext.Literal(SourceRestored), "run": sqltext.Literal(run),
+		"reason": sqltext.Literal(reason),
 	})
 }
 
@@ -186,11 +181,12 @@ type Loss struct {
 
 // emptiedSQL is FROM and WHERE of what was said last about files, by which the table would have rows, and has not.
 const emptiedSQL = `
-FROM (SELECT *, row_number() OVER (PARTITION BY stage_url || path ORDER BY MOMENT DESC, event_id DESC) AS nth, 0 AS behind
-  FROM LEDGER WHERE SCOPE AND state <> 'begin' AND table_id = ID) AS said
-WHERE nth = 1 AND state NOT IN ('new', 'undone') AND row_count <> 0 AND (ALL OR to_int64(MOMENT) <= UNTIL OR query_id IN (
-  SELECT query_id FROM LEDGER WHERE SCOPE AND state = 'begin' AND table_id = ID AND MOMENT > SINCE AND TRY_CAST(mtime AS TIMESTAMP) > SINCE
-)) AND GUARDED`
+FROM (SELECT *, row_number() OVER (PARTITION BY stage_url || path ORDER BY "at" DESC, event_id DESC) AS nth, 0 AS behind
+  FROM {LEDGER} WHERE {SCOPE} AND state <> 'begin' AND table_id = {ID}) AS said
+WHERE nth = 1 AND state NOT IN ('new', 'undone') AND row_count <> 0 AND ({ALL} OR to_int64("at") <= {UNTIL} OR query_id IN (
+  SELECT query_id FROM {LEDGER} WHERE {SCOPE} AND state = 'begin' AND table_id = {ID} AND "at" > {SINCE}
+    AND TRY_CAST(mtime AS TIMESTAMP) > {SINCE}
+)) AND {GUARDED}`
 
 // seen reports whether any rows are gone.
 func (of Loss) seen() bool { return of.All || !of.Until.IsZero() || !of.Since.IsZero() }
@@ -210,11 +206,11 @@ func (l *Ledger) EmptyLedger(ctx context.Context, of Loss, run string, fence *lo
 	}
 	held := "(SELECT file_name FROM copy_history(" + sqltext.Quote(of.Table) + "))" // whole URLs of a table with copy_dedup_full_path
 	_, err := l.sayAgain(ctx, "note whose rows are gone from "+of.Table, fence, emptiedSQL, map[string]string{
-		"ID": sqltext.Literal(of.TableID), "ALL": strconv.FormatBool(of.All), "UNTIL": strconv.FormatInt(until, 10), "SINCE": since,
+		"{ID}": sqltext.Literal(of.TableID), "{ALL}": strconv.FormatBool(of.All), "{UNTIL}": strconv.FormatInt(until, 10), "{SINCE}": since,
 	}, map[string]string{
-		ColEventID: "md5(event_id || " + sqltext.Literal(run) + ")", ColState: "if(state = 'loaded', 'emptied', state)", ColRows: "0",
-		ColSource: fmt.Sprintf("if(path IN %[1]s OR stage_url || path IN %[1]s, '%[2]s', '%[3]s')", held, SourceDBCTL, SourceCleared),
-		colRun:    sqltext.Literal(run), ColQueryID: "''", ColTookMS: "0", ColReason: "'its rows are gone from the table'",
+		"event_id": "md5(event_id || " + sqltext.Literal(run) + ")", "state": "if(state = 'loaded', 'emptied', state)", "row_count": "0",
+		"source": fmt.Sprintf("if(path IN %[1]s OR stage_url || path IN %[1]s, '%[2]s', '%[3]s')", held, SourceDBCTL, SourceCleared),
+		"run":    sqltext.Literal(run), "query_id": "''", "took_ms": "0", "reason": "'its rows are gone from the table'",
 	})
 	return err
 }
@@ -224,18 +220,18 @@ func (l *Ledger) EmptyLedger(ctx context.Context, of Loss, run string, fence *lo
 func (l *Ledger) sayAgain(
 	ctx context.Context, what string, fence *lock.Fence, from string, words, values map[string]string,
 ) (int64, error) {
-	values[ColAt] = "to_timestamp(to_int64(now()) - behind)"
+	values["at"] = "to_timestamp(to_int64(now()) - behind)"
 	var into, list []string
 	for _, c := range store.Ledger {
 		id := sqltext.Ident(c.Name)
 		into, list = append(into, id), append(list, cmp.Or(values[c.Name], id))
 	}
-	pairs := []string{"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "MOMENT", sqltext.Ident(ColAt), "GUARDED", fence.SQL()}
+	pairs := []string{"{GUARDED}", fence.SQL()}
 	for k, v := range words {
 		pairs = append(pairs, k, v)
 	}
-	text := "INSERT INTO " + l.LedgerName() + " (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(list, ", ") +
-		strings.NewReplacer(pairs...).Replace(from)
+	text := "INSERT INTO " + l.name() + " (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(list, ", ") +
+		l.fill(from, pairs...)
 	var res databend.Result
 	err := store.Again(ctx, func() (err error) {
 		res, err = l.db.Conn().Exec(ctx, databend.Statement{SQL: text})
@@ -251,19 +247,17 @@ func (l *Ledger) sayAgain(
 }
 
 const formerSQL = `
-WITH said AS (SELECT * FROM LEDGER WHERE SCOPE AND target = TARGET AND table_id <> ID AND state <> 'begin'),
-  former AS (SELECT table_id FROM said ORDER BY MOMENT DESC, event_id DESC LIMIT 1)
-SELECT path, state FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY MOMENT DESC, event_id DESC) AS nth
-  FROM said WHERE table_id IN (SELECT table_id FROM former) AND stage_url = URL)
+WITH said AS (SELECT * FROM {LEDGER} WHERE {SCOPE} AND target = {TARGET} AND table_id <> {ID} AND state <> 'begin'),
+  former AS (SELECT table_id FROM said ORDER BY "at" DESC, event_id DESC LIMIT 1)
+SELECT path, state FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY "at" DESC, event_id DESC) AS nth
+  FROM said WHERE table_id IN (SELECT table_id FROM former) AND stage_url = {URL})
 WHERE nth = 1`
 
 // Former says what the ledger has of a stage's files (path → state) for the table that stood under a name, db.table, before the one with
 // this id: nil when it knows of no other.
 func (l *Ledger) Former(ctx context.Context, target, id, stageURL string) (map[string]string, error) {
-	res, err := l.db.Query(ctx, strings.NewReplacer(
-		"LEDGER", l.LedgerName(), "SCOPE", l.LedgerScope(), "TARGET", sqltext.Literal(target), "ID", sqltext.Literal(id), "MOMENT",
-		sqltext.Ident(ColAt), "URL", sqltext.Literal(stageURL),
-	).Replace(formerSQL))
+	res, err := l.db.Query(ctx, l.fill(formerSQL, "{TARGET}", sqltext.Literal(target), "{ID}", sqltext.Literal(id),
+		"{URL}", sqltext.Literal(stageURL)))
 	if err != nil && !store.Missing(err) {
 		return nil, fmt.Errorf("read what the ledger knows of the former %s: %w", target, err)
 	}

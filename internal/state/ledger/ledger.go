@@ -38,35 +38,8 @@ const (
 	SourceRestored = "restored" // a migration that made the engine forget it (TRUNCATE) was rolled back: its rows are there
 )
 
-// The columns of the ledger, for a query that joins it (LedgerName). A row is one fact about one file, never changed; of the
-// rows with one (project, database, table_id, stage_url, path) the one with the greatest (at, event_id) holds. Rows with one
-// event_id are one row.
-const (
-	ColEventID  = "event_id"  // STRING
-	colProject  = "project"   // STRING
-	colDatabase = "database"  // STRING
-	colRun      = "run"       // STRING
-	ColAt       = "at"        // TIMESTAMP, server's clock, UTC
-	ColTookMS   = "took_ms"   // BIGINT
-	colTable    = "target"    // STRING: db.table as dbctl shows it
-	ColTableID  = "table_id"  // STRING
-	ColStage    = "stage"     // STRING
-	ColStageURL = "stage_url" // STRING
-	ColPath     = "path"      // STRING, below the stage root
-	ColSize     = "size"      // BIGINT
-	ColETag     = "etag"      // STRING
-	ColMtime    = "mtime"     // STRING; of FileBegin the server's time before the COPY was planned
-	ColRows     = "row_count" // BIGINT
-	ColState    = "state"     // STRING
-	ColSource   = "source"    // STRING
-	ColLoad     = "load_name" // STRING
-	ColChecksum = "checksum"  // STRING, of the load's expanded text
-	ColQueryID  = "query_id"  // STRING
-	ColError    = "error"     // STRING
-	ColReason   = "reason"    // STRING
-)
-
-// Row is one fact about one file.
+// Row is one fact about one file, never changed. Of the rows with one (project, database, table_id, stage_url, path) the one with the
+// greatest (at, event_id) holds; at is the server's time. Rows with one event_id are one row.
 type Row struct {
 	EventID  string // databend.NewID(); empty: a new one
 	Run      string // id of the run or load that says so
@@ -98,14 +71,13 @@ type Ledger struct{ db *store.DB }
 // Of is the ledger of a scope.
 func Of(db *store.DB) *Ledger { return &Ledger{db: db} }
 
-// LedgerName is the ledger's qualified and quoted name, for queries that join it. The table may not exist before EnsureTables.
-func (l *Ledger) LedgerName() string { return l.db.Name(store.LedgerTable) }
+// name is the ledger's qualified and quoted name.
+func (l *Ledger) name() string { return l.db.Name(store.LedgerTable) }
 
-// LedgerScope is the condition on the ledger's columns that chooses this project and database: "`project`='p' AND …".
-func (l *Ledger) LedgerScope() string {
+// scope is the condition that a row is about this project and database.
+func (l *Ledger) scope() string {
 	scope := l.db.Scope()
-	return sqltext.Ident(colProject) + "=" + sqltext.Literal(scope.Project) + " AND " + sqltext.Ident(colDatabase) + "=" +
-		sqltext.Literal(scope.Database)
+	return "project = " + sqltext.Literal(scope.Project) + " AND `database` = " + sqltext.Literal(scope.Database)
 }
 
 // AppendLedgerSQL is one INSERT of rows, for a transaction of the caller, who must see len(rows) affected rows, and after it that the
@@ -160,10 +132,10 @@ func (l *Ledger) tuple(r Row) []string {
 const tableIDAt = 6
 
 func (l *Ledger) insert(tuples [][]string, fence *lock.Fence) string {
-	in := store.Insert{Table: l.LedgerName(), Tuples: tuples}
+	in := store.Insert{Table: l.name(), Tuples: tuples}
 	for _, c := range store.Ledger {
 		expr := ""
-		if c.Name == ColAt {
+		if c.Name == "at" {
 			expr = "now()"
 		}
 		in.Into, in.Exprs = append(in.Into, c.Name), append(in.Exprs, expr)
