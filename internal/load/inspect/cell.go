@@ -82,8 +82,8 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 	return r.made, nil
 }
 
-// inFile is a column of a Parquet file in SQL. A COPY matches names in whatever case the file has them; of a query only a name without quotes
-// does that.
+// inFile is a column of a Parquet file in SQL. A COPY matches names in whatever case the file has them; of a query only a name without
+// quotes does that.
 func (r *Inspector) inFile(column string) string {
 	if lower := strings.ToLower(column); len(r.Load.Copy.Select) == 0 && source.PlainName.MatchString(lower) {
 		column = lower
