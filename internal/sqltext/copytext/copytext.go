@@ -259,6 +259,8 @@ func BadPattern(pattern string) string {
 		return ""
 	case bad.Code == syntax.ErrInvalidPerlOp && !lookAround.MatchString(bad.Expr):
 		return ""
+	case strings.HasPrefix(bad.Expr, `\p`), strings.HasPrefix(bad.Expr, `\P`): // the engine knows more classes
+		return ""
 	}
 	switch bad.Code {
 	case syntax.ErrMissingBracket, syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingRepeatArgument,

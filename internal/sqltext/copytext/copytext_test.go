@@ -194,3 +194,13 @@ func TestFormatOptions(t *testing.T) {
 		t.Errorf("(-got +want):\n%s", diff)
 	}
 }
+
+// Only the engine can tell what its regex library has and Go's does not.
+func TestPatternsOfTheEngine(t *testing.T) {
+	t.Parallel()
+	for _, p := range []string{`\p{Emoji}+`, `\P{Alphabetic}`, `[\p{Emoji}a]`, `(?x) a b`, `a{2000}`, `[a-z&&[^b]]`, `\u{41}`} {
+		if wrong := BadPattern(p); wrong != "" {
+			t.Errorf("%s: got %q", p, wrong)
+		}
+	}
+}
