@@ -48,8 +48,13 @@ func TestCaptureNew(t *testing.T) {
 	if !again.Exists || again.Owner == "" || again.Comment != "d" || len(again.Columns) != 1 || len(again.Constraints) != 1 || len(again.Gone) != 1 {
 		t.Errorf("got %+v", again)
 	}
+	env.SQL(t, "DROP TABLE again", "CREATE OR REPLACE TABLE again AS SELECT 1 AS x", "CREATE OR REPLACE TABLE again AS SELECT 2 AS x",
+		"ALTER TABLE again RENAME TO aside", "DROP TABLE aside")
+	if again := same("a replaced table gone").Objects[2]; again.Exists {
+		t.Errorf("got %+v, want nothing there", again)
+	}
 	objects = append(objects, object("v"))
-	env.SQL(t, "DROP TABLE again", "CREATE VIEW v AS SELECT 1 AS a")
+	env.SQL(t, "CREATE VIEW v AS SELECT 1 AS a")
 	if v := same("a view there").Objects[4]; v.Query == "" || v.Engine != "VIEW" {
 		t.Errorf("got %+v", v)
 	}

@@ -269,16 +269,11 @@ func (w wanted) tableBranches(db string, whole bool) []string {
 			asText("is_transient"), micros("created_on"), micros("updated_on"), dropped,
 		}, from)
 	}
-	const live, history = " from system.tables", " from system.tables_with_history"
-	var out []string
-	switch {
-	case w.there:
-		out = append(out, tables(live+all, "owner", "''"))
-	case whole: // all that was ever dropped there may be much
-		gone := in("name") + " and dropped_on is not null"
-		out = append(out, tables(live+all, "owner", "''"), tables(history+gone, "''", micros("dropped_on")))
-	default:
-		out = append(out, tables(history+all, "owner", micros("dropped_on")))
+	// The history alone lists what was dropped, and of what is there too much: also a table that a CREATE TABLE … AS SELECT replaced, as if
+	// it were there still.
+	out := []string{tables(" from system.tables"+all, "owner", "''")}
+	if !w.there {
+		out = append(out, tables(" from system.tables_with_history"+in("name")+" and dropped_on is not null", "''", micros("dropped_on")))
 	}
 	if !w.bare {
 		out = append(out,
