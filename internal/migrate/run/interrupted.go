@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -135,19 +134,14 @@ func (x *interrupted) look(ctx context.Context, env *Env, k mark) error {
 	if err != nil {
 		return fmt.Errorf("look what run %s did: %w", x.id, err)
 	}
-	// Later than this none of them can have ended: who is killed is not asked for the answer any more, and the server ends the query.
-	var over time.Time
-	if c := x.rec.Claim; c != nil && !c.Silent().IsZero() {
-		over = c.Silent().Add(patience)
-	}
 	ran := 0
 	for i, st := range statements {
-		if evidenceOf(st.Effect).shows(st.Effect, k.Before[i], now.State, k.At, over) {
+		if evidenceOf(st.Effect).shows(st.Effect, k.Before[i], now.State, k.At, x.save.until) {
 			ran = i + 1
 		}
 	}
 	for i, p := range group[:ran] {
-		x.save.Ran = append(x.save.Ran, Ran{Place: p, At: k.At, Done: over, Heads: k.Heads})
+		x.save.Ran = append(x.save.Ran, Ran{Place: p, At: k.At, Heads: k.Heads})
 		x.next = place{p.Step, p.Statement + 1}
 		// A migration with a savepoint is finished when something behind it ran.
 		behind := i+1 < ran && group[i+1].Step > p.Step
@@ -164,7 +158,9 @@ func (x *interrupted) finish(i int) {
 	for n := len(x.finished); n < i; n++ {
 		x.finished = append(x.finished, finished{step: n})
 	}
+	until := x.save.until
 	x.save = begin(i, x.save.Base)
+	x.save.until = until
 	x.next = place{i, 0}
 }
 

@@ -88,17 +88,20 @@ func (x *recovery) takeOver(ctx context.Context, id string) error {
 		return err
 	}
 	x.interrupted = *was
-	err = x.look(ctx, x.Env, k)
 	x.save.until = endedAt(rec)
-	return err
+	return x.look(ctx, x.Env, k)
 }
 
-// endedAt is when a run did nothing more: it said itself what it could not put back, or another recovery took it over.
+// endedAt is when a run did nothing more: it said itself what it could not put back, or another recovery took it over. Else it is so long
+// after its last sign of life that nothing that it sent can be under way: the server ends a query whose answer nobody asks for.
 func endedAt(rec state.Record) time.Time {
 	for _, row := range rec.Rows {
 		if row.Event == journal.EventTakeover || row.Event == journal.EventPartial {
 			return row.At
 		}
+	}
+	if c := rec.Claim; c != nil && !c.Silent().IsZero() {
+		return c.Silent().Add(patience)
 	}
 	return time.Time{}
 }
