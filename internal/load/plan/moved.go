@@ -2,6 +2,8 @@ package plan
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/fault"
@@ -16,16 +18,16 @@ func (l *Planner) Moved(ctx context.Context, p *Plan) error {
 	if !q.Joined() {
 		return nil
 	}
-	var etags []string
+	etags := map[string]bool{}
 	for _, f := range p.Files {
 		if f.State == New && f.Rows == 0 && f.ETag != "" && len(etags) < ledger.PerStatement {
-			etags = append(etags, f.ETag)
+			etags[f.ETag] = true
 		}
 	}
 	if len(etags) == 0 {
 		return nil
 	}
-	gone, err := l.Store.WithETags(ctx, l.Words, q, etags)
+	gone, err := l.Store.WithETags(ctx, l.Words, q, slices.Sorted(maps.Keys(etags)))
 	if err == nil && len(gone) > 0 {
 		gone, err = l.unlisted(ctx, p, gone)
 	}

@@ -111,10 +111,15 @@ func (l *Ledger) LeftEmpty(ctx context.Context, ids []string) (map[string]bool, 
 	return out, err
 }
 
-// WithETags are the files of the place that have rows in the table and one of these etags: their names.
+// WithETags are the files of the place that have rows in the table and one of these etags: their names. An etag of very many files tells
+// of none of them (the same few bytes are written again and again), and is left out.
 func (l *Ledger) WithETags(ctx context.Context, s store.Session, f Files, etags []string) (map[Object]string, error) {
+	const many = 1_000
 	rows := f.asWritten(isWord, "stage_url = "+sqltext.Literal(f.Place)).where
-	some := l.from(append(slices.Clone(rows), isLoaded, "etag IN ("+sqltext.Literals(etags)+")")...)
+	loaded := append(slices.Clone(rows), isLoaded)
+	few := l.from(append(slices.Clone(loaded), "etag IN ("+sqltext.Literals(etags)+")")...) +
+		fmt.Sprintf(" GROUP BY etag HAVING count(*) <= %d", many)
+	some := l.from(append(loaded, "etag IN (SELECT etag"+few+")")...)
 	res, err := s.Query(ctx, databend.Statement{SQL: "SELECT path, arg_max(size, `at`), arg_max(etag, `at`)" +
 		l.from(append(rows, "path IN (SELECT path"+some+")")...) +
 		" GROUP BY path HAVING arg_max(state, `at`) = 'loaded' AND arg_max(row_count, `at`) <> 0"})
