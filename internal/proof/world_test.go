@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	// What is proved is a program that is built here: by this import go test knows what an earlier result no longer holds for.
+	_ "github.com/dbctl/dbctl/internal/cli"
 	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
