@@ -112,16 +112,25 @@ func (l *Ledger) LeftEmpty(ctx context.Context, ids []string) (map[string]bool, 
 }
 
 // WithETags are the files of the place that have rows in the table and one of these etags: their names. An etag of very many files tells
-// of none of them (the same few bytes are written again and again), and is left out.
+// of none of them (the same few bytes are written again and again), and is left out. Mostly no file has one, and the first question, which
+// reads a column, is the only one.
 func (l *Ledger) WithETags(ctx context.Context, s store.Session, f Files, etags []string) (map[Object]string, error) {
 	const many = 1_000
 	rows := f.asWritten(isWord, "stage_url = "+sqltext.Literal(f.Place)).where
 	loaded := append(slices.Clone(rows), isLoaded)
-	few := l.from(append(slices.Clone(loaded), "etag IN ("+sqltext.Literals(etags)+")")...) +
-		fmt.Sprintf(" GROUP BY etag HAVING count(*) <= %d", many)
-	some := l.from(append(loaded, "etag IN (SELECT etag"+few+")")...)
-	res, err := s.Query(ctx, databend.Statement{SQL: "SELECT path, arg_max(size, `at`), arg_max(etag, `at`)" +
-		l.from(append(rows, "path IN (SELECT path"+some+")")...) +
+	of := func(etags []string) string {
+		return l.from(append(slices.Clone(loaded), "etag IN ("+sqltext.Literals(etags)+")")...)
+	}
+	res, err := s.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT etag%s GROUP BY etag HAVING count(*) <= %d", of(etags), many)})
+	if err != nil || len(res.Rows) == 0 {
+		return nil, err
+	}
+	var known []string
+	for _, r := range res.Rows {
+		known = append(known, r[0].String)
+	}
+	res, err = s.Query(ctx, databend.Statement{SQL: "SELECT path, arg_max(size, `at`), arg_max(etag, `at`)" +
+		l.from(append(rows, "path IN (SELECT path"+of(known)+")")...) +
 		" GROUP BY path HAVING arg_max(state, `at`) = 'loaded' AND arg_max(row_count, `at`) <> 0"})
 	out := map[Object]string{}
 	for _, r := range res.Rows {
