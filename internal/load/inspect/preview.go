@@ -77,8 +77,7 @@ func (r *Inspector) columns(ctx context.Context) ([]string, error) {
 	if len(j.Copy.Columns) > 0 || len(j.Copy.Select) > 0 || j.FileType() == "PARQUET" {
 		return j.Copy.Columns, nil
 	}
-	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT * FROM " + sqltext.Ident(j.Database) + "." + sqltext.Ident(j.Table) +
-		" LIMIT 0"})
+	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT * FROM " + j.TableSQL() + " LIMIT 0"})
 	if databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable) {
 		err = nil
 	}

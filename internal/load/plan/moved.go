@@ -52,12 +52,10 @@ func (l *Planner) unlisted(ctx context.Context, p *Plan, files map[object]string
 		paths = append(paths, path)
 	}
 	res, err := l.Look.Query(ctx, databend.Statement{SQL: "SELECT name FROM " + p.Job.Listing() + " WHERE name IN (" + names(paths) + ")"})
+	there := map[string]bool{}
 	for _, r := range res.Rows {
-		for is, path := range files {
-			if path == r[0].String {
-				delete(files, is)
-			}
-		}
+		there[r[0].String] = true
 	}
+	maps.DeleteFunc(files, func(_ object, path string) bool { return there[path] })
 	return files, err
 }

@@ -225,13 +225,12 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 	}
 	r.phase("")
 	if r.mayTake() {
-		table := sqltext.Ident(r.j.Database) + "." + sqltext.Ident(r.j.Table)
-		res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + table})
-		if err != nil || len(res.Rows) != 1 {
+		res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.j.TableSQL()})
+		if err != nil {
 			return 0, fault.Wrap(r.j.Name, "count what is left in "+r.j.Target, err)
 		}
-		for i := range loaded {
-			if session.Number(res.Rows[0][0].String) == 0 {
+		if len(res.Rows) == 1 && session.Number(res.Rows[0][0].String) == 0 {
+			for i := range loaded {
 				loaded[i].Reason = ledger.Consumed
 			}
 		}
@@ -241,11 +240,14 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 
 // mayTake reports whether something behind the COPY may take rows from its table.
 func (r *run) mayTake() bool {
-	return slices.ContainsFunc(r.j.After, func(st project.Statement) bool {
-		return slices.ContainsFunc(effect.Analyze(st.SQL, r.cfg.Scope.Database).Writes, func(w effect.Write) bool {
-			return w.Does != effect.AddsRows && w.Kind == sqltext.Table && w.Database == r.j.Database && w.Name == r.j.Table
-		})
-	})
+	for _, e := range project.Effects(r.j.After, r.cfg.Scope.Database) {
+		for _, w := range e.Writes {
+			if w.Does != effect.AddsRows && w.Kind == sqltext.Table && w.Database == r.j.Database && w.Name == r.j.Table {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // copy sends one COPY, inside the transaction, and returns its ledger rows; none are the files that gave no row.

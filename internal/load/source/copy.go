@@ -140,6 +140,9 @@ type Send struct {
 	Missing []string // optional columns that these files lack: NULL
 }
 
+// TableSQL is the table's name as it is written in a statement.
+func (j *Load) TableSQL() string { return sqltext.Ident(j.Database) + "." + sqltext.Ident(j.Table) }
+
 // SQL is the COPY. By FILES it names them from the stage root, so that a location that is no folder means the same.
 func (j *Load) SQL(s Send) string {
 	var b strings.Builder
