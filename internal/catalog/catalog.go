@@ -13,6 +13,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // Capture reads the state of objects: one request whatever their number (two when the constraints of some table cannot be read),
@@ -169,7 +170,7 @@ func (cat *Catalog) countRows(ctx context.Context, c Conn, tables map[string][]s
 	for db, names := range tables {
 		for _, t := range names {
 			e := cat.Tables[Name{db, t}]
-			if e == nil || e.Engine != "MEMORY" || e.Facts != nil {
+			if e == nil || e.Engine != effect.Memory || e.Facts != nil {
 				continue
 			}
 			rows, err := Query(ctx, c, "select to_string(count(*)) from "+e.Place().SQL())

@@ -172,7 +172,7 @@ const rowCount = "rows"
 // volatile reports whether a fact is no part of the definition of an object.
 func (o ObjectState) volatile(fact string) bool {
 	return slices.Contains(kindOf(o.Kind).volatile, fact) ||
-		o.Kind == sqltext.Table && (fact == "at" || fact == rowCount) // a stream's place
+		o.Kind == sqltext.Table && (fact == "at" || fact == rowCount) // a stream's place, and rows
 }
 
 // branch is the part of the catalogue union for objects of the kind, "" when no table lists it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -117,7 +116,7 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 		if out, ok := at.offset(text.sql); ok {
 			offset := min(text.origin(out), len(st.SQL))
 			e.PlaceAt(st, offset)
-			if e.Code == CodeSyntax && joined(st.SQL, offset) {
+			if e.Code == CodeSyntax && sqltext.Joined(st.SQL, offset) {
 				e.Hint += fmt.Sprintf("; if line %d begins another statement, the one above it lacks its ;", e.Line)
 			}
 		}
@@ -131,15 +130,6 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	e.Message, e.Caret, e.Hint = clean(e.Message), clean(e.Caret), clean(e.Hint)
 	return e
 }
-
-// joined reports whether the line of a place begins like a statement though it is not the first.
-func joined(sql string, offset int) bool {
-	start := strings.LastIndexByte(sql[:offset], '\n') + 1
-	words := strings.Fields(sql[start:])
-	return start > 0 && len(words) > 0 && slices.Contains(beginnings, strings.ToUpper(words[0]))
-}
-
-var beginnings = []string{"ALTER", "COPY", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "MERGE", "SELECT", "TRUNCATE", "UPDATE"}
 
 // PlaceAt sets the place and the source line of an offset of st.SQL.
 func (e *Error) PlaceAt(st Statement, offset int) {

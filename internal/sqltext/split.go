@@ -194,3 +194,12 @@ func blockFrom(w Words, i int) (body, error) {
 	return body{}, errorAt(w.Src, at, strings.ToUpper(w.Text(start))+" has no END",
 		"close the body with END; a transaction is opened by BEGIN;")
 }
+
+// Joined reports whether the line of an offset begins like a statement though it is not the first: the one above it may lack its semicolon.
+func Joined(sql string, offset int) bool {
+	start := strings.LastIndexByte(sql[:offset], '\n') + 1
+	words := strings.Fields(sql[start:])
+	return start > 0 && len(words) > 0 && slices.Contains(beginnings, strings.ToUpper(words[0]))
+}
+
+var beginnings = []string{"ALTER", "COPY", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "MERGE", "SELECT", "TRUNCATE", "UPDATE"}

@@ -158,9 +158,7 @@ func (x *interrupted) finish(i int) {
 	for n := len(x.finished); n < i; n++ {
 		x.finished = append(x.finished, finished{step: n})
 	}
-	until := x.save.until
-	x.save = begin(i, x.save.Base)
-	x.save.until = until
+	x.save = Savepoint{From: i, Base: x.save.Base, until: x.save.until}
 	x.next = place{i, 0}
 }
 

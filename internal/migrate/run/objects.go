@@ -117,7 +117,7 @@ func ageless(w effect.Write) bool {
 	switch w.Kind {
 	case sqltext.Table:
 		return w.Verb == effect.Alter && w.Changes(effect.Text|effect.Indexes|effect.Constraints) ||
-			(w.IsView || w.Engine == "MEMORY") && w.Verb != effect.Drop && w.Verb != effect.Undrop
+			(w.IsView || w.Engine == effect.Memory) && w.Verb != effect.Drop && w.Verb != effect.Undrop
 	case sqltext.Database:
 		return w.Verb != effect.Alter // its id
 	case sqltext.Grant, sqltext.StageFiles, sqltext.Unknown:
@@ -129,7 +129,7 @@ func ageless(w effect.Write) bool {
 // unrewound reports whether a write changes the rows of a table that keeps no earlier ones.
 func (o *objects) unrewound(w effect.Write) bool {
 	s, known := o.now.Find(w.Object)
-	return w.Verb == effect.WriteData && known && s.Engine == "MEMORY"
+	return w.Verb == effect.WriteData && known && s.Engine == effect.Memory
 }
 
 // tableOf is what is known of a table that a statement alters, where it has a snapshot that the statement may move.

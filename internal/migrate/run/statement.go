@@ -11,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -49,7 +50,7 @@ func (r *Run) alone(ctx context.Context, p place) error {
 		if !ran {
 			return err
 		}
-		r.Note("info", "%s:%d: its answer was lost, but it ran", st.File, st.Line)
+		r.Note(event.Info, "%s:%d: its answer was lost, but it ran", st.File, st.Line)
 	}
 	r.know.ran(st)
 	return nil

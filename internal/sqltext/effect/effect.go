@@ -39,6 +39,9 @@ const (
 	WriteData Verb = "write"
 )
 
+// Memory is the engine of tables that keep their rows in the server's memory, and no earlier ones.
+const Memory = "MEMORY"
+
 // Write is one object that a statement writes, and what of it.
 type Write struct {
 	sqltext.Object
