@@ -57,11 +57,12 @@ const (
 type played struct {
 	*proofWorld
 	round
-	mark             string   // in what the other session does
-	was, theirs, now []string // the catalogue before, when the other session was done, and at the end
-	acted            bool     // the other session had its moment,
-	did              bool     // the server took some of what it did,
-	depends          bool     // and did not take it in the twin, where ours had not been
+	mark             string                         // in what the other session does
+	was, theirs, now []string                       // the catalogue before, when the other session was done, and at the end
+	first            struct{ was, theirs []string } // before the first of several migrations was done
+	acted            bool                           // the other session had its moment,
+	did              bool                           // the server took some of what it did,
+	depends          bool                           // and did not take it in the twin, where ours had not been
 	killed           bool
 	behind           bool     // the first of several migrations is done,
 	seen             bool     // and what there was then
@@ -180,8 +181,13 @@ func (x *played) run() error {
 		x.srv = healthy
 	}
 	x.stopped = x.stoppedAt(err)
-	if x.behind = x.behind || x.isSeveral() && x.killed && x.isDone(); x.behind && !x.seen {
-		x.done() // it was killed before anybody looked
+	if x.isSeveral() && x.killed {
+		switch x.behind = x.isDone(); {
+		case x.behind && !x.seen:
+			x.done() // it was killed before anybody looked
+		case !x.behind && x.seen: // the mark that it is done goes ahead of the next one's first write, and was not written yet
+			x.was, x.theirs = x.first.was, x.first.theirs
+		}
 	}
 	if x.way == "up" || x.way == "atomic" || x.way == "several" && !x.behind {
 		x.RemoveMigration(x.version)
@@ -243,10 +249,14 @@ func (x *played) isDone() bool {
 // done is the moment when the first of several migrations is done: what there is then is what the other goes back to.
 func (x *played) done() {
 	x.behind, x.seen = true, true
+	x.first.was, x.first.theirs = x.was, x.theirs
 	x.was = x.print()
 	x.theirs = x.was
 	if x.twin != nil {
 		x.alone = append(x.alone, func() {
+			if !x.behind {
+				return
+			}
 			x.twin.Migration(x.version, x.twin.names.Replace(strings.Join(x.ahead(), ";\n")+";\n"))
 			if x.twin.up() != nil { // it is no longer what this is
 				x.twin = nil
