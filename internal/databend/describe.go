@@ -265,7 +265,7 @@ func (s *Server) coded(se serverError) *Error {
 	case CodeSchemaMismatch:
 		message, _, _ = strings.Cut(message, ", expr: [") // the row, as the parser holds it
 	}
-	e := &Error{Code: se.Code, Name: codeName(se.Code), Message: s.plainText(message)}
+	e := &Error{Code: se.Code, Name: codes()[se.Code].name, Message: s.plainText(message)}
 	switch {
 	case se.Code == codeAuth:
 		e.Kind = KindAuth

@@ -179,13 +179,8 @@ func TestCaretNeverShowsAKey(t *testing.T) {
 func TestCodes(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]string{1005: "SyntaxException", 1025: "UnknownTable", 1402: "LicenseKeyInvalid", 2801: "UnknownVariable", 5100: "AuthenticateFailure", 7: ""} {
-		if got := codeName(code); got != want {
+		if got := codes()[code].name; got != want {
 			t.Errorf("%d: got %q, want %q", code, got, want)
-		}
-	}
-	for _, code := range slices.Sorted(maps.Keys(hints)) {
-		if codeNames[code] == "" {
-			t.Errorf("a hint for %d, a code that does not exist", code)
 		}
 	}
 	// Of what remains a statement meets none, or its message says all there is to say.
@@ -196,12 +191,12 @@ func TestCodes(t *testing.T) {
 		2410, 2411, 2513, 2605, 2607, 2616, 2719, 2720, 2723, 2724, 2731, 2734, 2745, 2748, 2754, 2802, 2901, 2902, 2903, 3102, 3132, 3140, 3141, 3142, 3143,
 		3144, 4012, 5002, 5102, 5103, 5104, 5112,
 	}
-	for _, code := range slices.Sorted(maps.Keys(codeNames)) {
-		if (hints[code] == "") != slices.Contains(none, code) {
-			t.Errorf("%d %s: the hint is %q", code, codeNames[code], hints[code])
+	for _, code := range slices.Sorted(maps.Keys(codes())) {
+		if c := codes()[code]; c.name == "" || (c.hint == "") != slices.Contains(none, code) {
+			t.Errorf("%d %s: the hint is %q", code, c.name, c.hint)
 		}
 	}
-	if got := hintFor(4000, "fail to get connection: UnknownConnection. Code: 2510, Text = x"); got != hints[2510] {
+	if got := hintFor(4000, "fail to get connection: UnknownConnection. Code: 2510, Text = x"); got != codes()[2510].hint {
 		t.Errorf("got %q, want the hint of the error inside", got)
 	}
 	err := error(&Error{Kind: "UnknownTable", Code: 1025, Name: "UnknownTable", Message: "no t", Place: sqltext.Place{File: "f.sql", Line: 3, Column: 4}})
@@ -229,8 +224,8 @@ func TestHintsNameTheTable(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", sql, got, want)
 		}
 	}
-	for code, hint := range hints {
-		if got := hintAbout(hint, "t", ""); strings.ContainsAny(got, "{}") {
+	for code, c := range codes() {
+		if got := hintAbout(c.hint, "t", ""); strings.ContainsAny(got, "{}") {
 			t.Errorf("%d: %s", code, got)
 		}
 	}

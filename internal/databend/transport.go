@@ -467,7 +467,7 @@ func (s *Server) refusal(r reply) error {
 			Hint: "check the user and the password or access token of this environment",
 		}
 		if detail != nil && detail.Message != "" {
-			e.Code, e.Name = detail.Code, codeName(detail.Code)
+			e.Code, e.Name = detail.Code, codes()[detail.Code].name
 			e.Message = fmt.Sprintf("%s refused the login: %s", s.Host(), s.plainText(detail.Message))
 		}
 		return e
