@@ -30,7 +30,7 @@ func MovedUnder(err error, paths []string) bool {
 
 // Texts of the engine, stable since 1.2.700 at least; what they do not match falls back to bisection.
 var (
-	slashes       = regexp.MustCompile(`/{2,}`)
+	slashes       = regexp.MustCompile(`/+`)
 	quotedName    = regexp.MustCompile(`['(]([^'()]+)['):]`)
 	MissingColumn = regexp.MustCompile(`column "?([^"\n]+?)"? doesn't exist`)
 	Unreadable    = regexp.MustCompile(`(?i)not a parquet file|invalid parquet file|parquet file too small|` +
@@ -60,12 +60,17 @@ func Named(err error, paths []string) string {
 	}
 	// A path with a quote or a bracket in it, or one named without quotes.
 	for _, f := range paths {
-		asked := slashes.ReplaceAllString(f, "/") // the engine asks for no empty folder name
-		if (strings.Contains(text, f) || strings.Contains(text, asked)) && len(f) > len(best) {
+		if (strings.Contains(text, f) || strings.Contains(text, Asked(f))) && len(f) > len(best) {
 			best = f
 		}
 	}
 	return best
+}
+
+// Asked is the name below a stage's root for which the server asks a store to have a file that it lists by another name: it takes blanks
+// off both ends, and empty folder names out. It reads what is there as the file.
+func Asked(path string) string {
+	return strings.TrimPrefix(slashes.ReplaceAllString(strings.TrimSpace(path), "/"), "/")
 }
 
 // The engine's word about a text format: the line counts from 0.

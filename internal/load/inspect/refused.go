@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
 // refused is what the engine's error says of a file, and of which column of it.
@@ -37,7 +38,20 @@ func (r *Inspector) refused(err error) Finding {
 	return f
 }
 
-// NotGiven is a file that the store lists and does not give. Of a name at the stage's root that begins with a space the server cuts that.
+// asked returns the files that the server asks the store for by their names. For another it would read one that may be there, too, and
+// would be loaded twice.
+func (r *Inspector) asked(files []plan.File) (kept []plan.File) {
+	for _, f := range files {
+		if name := fault.Asked(f.Path); name != f.Path {
+			r.Condemn(f, Finding{Why: "rename it: the server would ask the store for " + name + " in its place", Passing: true})
+			continue
+		}
+		kept = append(kept, f)
+	}
+	return kept
+}
+
+// NotGiven is a file that the store lists and does not give.
 func NotGiven(err error) Finding {
 	return Finding{Why: "the store lists it and does not give it: " + fault.OfTheStore(fault.Message(err)), Passing: true}
 }

@@ -160,7 +160,7 @@ func (r *Inspector) rules(ctx context.Context, level string, validating bool) ([
 // does not bind (a column is of another type, the files differ) says nothing: the COPY will, unless it takes files of any schema, which
 // are looked at schema by schema.
 func (r *Inspector) Obey(ctx context.Context, files []plan.File, missing []string) (kept []plan.File, err error) {
-	if files, err = r.even(ctx, r.unpacked(files), false); err != nil {
+	if files, err = r.even(ctx, r.unpacked(r.asked(files)), false); err != nil {
 		return nil, err
 	}
 	fail, err := r.rules(ctx, "fail", false)

@@ -32,7 +32,8 @@ func (r *Inspector) Validate(ctx context.Context, planned *plan.Plan) error {
 		return err
 	}
 	must := r.unfilled(columns)
-	left, gone := files, []BadFile(nil)
+	left := r.asked(files)
+	gone := slices.Clone(r.Bad)
 	for {
 		err := r.binds(ctx, left)
 		if err == nil {
