@@ -54,10 +54,7 @@ func (a *analysis) redefined(kind string) {
 
 func (a *analysis) alterView(start int) {
 	a.ifExists()
-	o, ok := a.table("ALTER VIEW")
-	if !ok {
-		return
-	}
+	o := a.table("ALTER VIEW")
 	if a.tags() {
 		a.write(o, Alter, Attachments)
 		a.redefined("ALTER VIEW TAG")
@@ -76,17 +73,11 @@ func (a *analysis) alterView(start int) {
 func (a *analysis) alterDatabase() {
 	a.ifExists()
 	o, ok := a.databaseName()
-	if !ok {
-		a.unknown("ALTER DATABASE", noName)
-		return
-	}
+	a.require("ALTER DATABASE", ok)
 	switch {
 	case a.Take("RENAME", "TO"):
 		to, ok := a.databaseName()
-		if !ok {
-			a.unknown("ALTER DATABASE RENAME", noName)
-			return
-		}
+		a.require("ALTER DATABASE RENAME", ok)
 		a.renamed(o, to)
 		a.set("ALTER DATABASE RENAME", Exact, "it is renamed back, by its id", "ALTER DATABASE "+to.Pasted()+" RENAME TO "+o.Display())
 	case a.Take("REFRESH", "CACHE"):
@@ -105,24 +96,19 @@ func (a *analysis) alterDatabase() {
 // alterTable analyzes ALTER TABLE, and ALTER MATERIALIZED VIEW, which shares its actions.
 func (a *analysis) alterTable(kind string, start int) {
 	a.ifExists()
-	o, ok := a.table(kind)
-	if !ok {
-		return
-	}
+	o := a.table(kind)
 	switch {
 	case a.Take("RENAME", "TO"):
-		if to, ok := a.table(kind + " RENAME"); ok {
-			to.Database = o.Database
-			a.renamed(o, to)
-			a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.Pasted()+" RENAME TO "+o.Pasted())
-		}
+		to := a.table(kind + " RENAME")
+		to.Database = o.Database
+		a.renamed(o, to)
+		a.set(kind+" RENAME", Exact, "it is renamed back, by its id", "ALTER TABLE "+to.Pasted()+" RENAME TO "+o.Pasted())
 	case a.Take("SWAP", "WITH"):
-		if with, ok := a.table(kind + " SWAP"); ok {
-			with.Database = o.Database
-			a.write(o, Swap)
-			a.write(with, Swap)
-			a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+o.Pasted()+" SWAP WITH "+with.Name)
-		}
+		with := a.table(kind + " SWAP")
+		with.Database = o.Database
+		a.write(o, Swap)
+		a.write(with, Swap)
+		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+o.Pasted()+" SWAP WITH "+with.Name)
 	case !a.plainAction(kind, o):
 		a.action(kind, o, start)
 	}
@@ -381,10 +367,7 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 	} else {
 		o, ok = a.object(kind, false)
 	}
-	if !ok {
-		a.unknown(name, noName)
-		return
-	}
+	a.require(name, ok)
 	if a.tags() && kind != sqltext.Worker {
 		a.write(o, Alter, Attachments)
 		a.redefined(name + " TAG")
@@ -455,10 +438,7 @@ func (a *analysis) stageAspects() Aspect {
 func (a *analysis) alterWarehouse(kind string) {
 	a.Take("WAREHOUSE")
 	name, ok := a.ObjectName(sqltext.Warehouse)
-	if !ok {
-		a.unknown(kind, noName)
-		return
-	}
+	a.require(kind, ok)
 	a.write(sqltext.Object{Kind: sqltext.Warehouse, Name: name}, Alter, Text)
 	a.set(kind, Irreversible, "machines start or stop, and running queries with them", "")
 }
@@ -469,10 +449,7 @@ func (a *analysis) comment() {
 	a.Take("ON")
 	switch {
 	case a.Take("TABLE"):
-		o, ok := a.table("COMMENT ON TABLE")
-		if !ok {
-			return
-		}
+		o := a.table("COMMENT ON TABLE")
 		a.write(o, Alter, Comment).Note = a.note()
 		a.set("COMMENT ON TABLE", Exact, "the earlier comment can be read", "COMMENT ON TABLE "+o.Pasted()+" IS the earlier one")
 	case a.Take("COLUMN"):
@@ -488,15 +465,9 @@ func (a *analysis) comment() {
 		a.set("COMMENT ON COLUMN", Exact, "the earlier comment can be read", "COMMENT ON COLUMN "+strings.Join(parts, ".")+" IS the earlier one")
 	case a.IsWord("NETWORK"), a.IsWord("PASSWORD"):
 		kind, words, ok := a.takeKind()
-		if !ok {
-			a.unknown("COMMENT", noName)
-			return
-		}
+		a.require("COMMENT", ok)
 		o, ok := a.object(kind, false)
-		if !ok {
-			a.unknown("COMMENT ON "+words, noName)
-			return
-		}
+		a.require("COMMENT ON "+words, ok)
 		a.write(o, Alter, Comment)
 		a.redefined("COMMENT ON " + words)
 	default:

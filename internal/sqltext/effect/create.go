@@ -159,10 +159,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	case transient:
 		words = "TRANSIENT TABLE"
 	}
-	o, ok := a.table("CREATE " + words)
-	if !ok {
-		return
-	}
+	o := a.table("CREATE " + words)
 	// AS of CREATE TABLE … AS SELECT stands outside brackets.
 	as := a.Find("AS")
 	like := a.IsWord("LIKE")
@@ -304,10 +301,7 @@ func (a *analysis) createView(verb Verb, materialized bool, start int) {
 	if materialized {
 		words = "MATERIALIZED VIEW"
 	}
-	o, ok := a.table("CREATE " + words)
-	if !ok {
-		return
-	}
+	o := a.table("CREATE " + words)
 	a.write(o, verb).IsView = true
 	a.addReads(start)
 	a.filledFrom(start)
@@ -328,14 +322,8 @@ func (a *analysis) createStream(verb Verb) {
 	verb = a.ifNotExists(verb)
 	kind := createKind(verb, "STREAM")
 	o, ok := a.tableName(sqltext.Table)
-	if !ok || !a.Take("ON", "TABLE") {
-		a.unknown(kind, noName)
-		return
-	}
-	base, ok := a.table(kind)
-	if !ok {
-		return
-	}
+	a.require(kind, ok && a.Take("ON", "TABLE"))
+	base := a.table(kind)
 	a.write(o, verb).IsStream = true
 	a.write(base, Alter, Options).Options = []Option{{Name: "CHANGE_TRACKING", Value: "true"}}
 	a.addReads(a.I)
@@ -364,10 +352,7 @@ func (a *analysis) databaseName() (sqltext.Object, bool) {
 func (a *analysis) createDatabase(verb Verb) {
 	kind := createKind(verb, "DATABASE")
 	o, ok := a.databaseName()
-	if !ok {
-		a.unknown(kind, noName)
-		return
-	}
+	a.require(kind, ok)
 	a.write(o, verb)
 	if verb == Replace {
 		a.set(kind, Exact, "the database that was replaced is kept by the engine, as long as retention lasts",
@@ -382,10 +367,7 @@ func (a *analysis) createDatabase(verb Verb) {
 func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb, start int) {
 	name := createKind(verb, words)
 	o, ok := a.object(kind, true)
-	if !ok {
-		a.unknown(name, noName)
-		return
-	}
+	a.require(name, ok)
 	w := a.write(o, verb)
 	if verb == Replace {
 		a.set(name, Redefine, "the engine keeps no earlier "+string(kind)+"; it is made again from dbctl's own text",
@@ -445,10 +427,7 @@ func (a *analysis) hasURL() bool {
 
 func (a *analysis) attach() {
 	a.Take("TABLE")
-	o, ok := a.table("ATTACH TABLE")
-	if !ok {
-		return
-	}
+	o := a.table("ATTACH TABLE")
 	a.write(o, Create)
 	a.addReads(a.I)
 	a.set("ATTACH TABLE", Irreversible, "its snapshots are another table's: what came after cannot be told from them", "")

@@ -90,10 +90,7 @@ func (a *analysis) dml(kind string, start int, prefix func()) {
 	if prefix != nil {
 		prefix()
 	}
-	o, ok := a.table(kind)
-	if !ok {
-		return
-	}
+	o := a.table(kind)
 	a.write(o, WriteData, Rows)
 	a.addReads(start)
 	a.dmlClass(kind)
@@ -162,18 +159,12 @@ func (a *analysis) insertMulti(kind string, start int) {
 			a.Skip()
 			continue
 		}
-		o, ok := a.table(kind)
-		if !ok {
-			return
-		}
+		o := a.table(kind)
 		if !a.writes(o) {
 			a.write(o, WriteData, Rows)
 		}
 	}
-	if len(a.e.Writes) == 0 {
-		a.unknown(kind, noName)
-		return
-	}
+	a.require(kind, len(a.e.Writes) > 0)
 	a.addReads(start)
 	a.filledFrom(start)
 	a.dmlClass(kind)
@@ -185,10 +176,7 @@ func (a *analysis) writes(o sqltext.Object) bool {
 
 func (a *analysis) merge(start int) {
 	a.Take("INTO")
-	o, ok := a.table("MERGE")
-	if !ok {
-		return
-	}
+	o := a.table("MERGE")
 	a.write(o, WriteData, Rows)
 	for a.I < len(a.Tokens) && !a.IsWord("USING") {
 		a.I++
@@ -216,24 +204,18 @@ func (a *analysis) copyStatement(start int) {
 	if t, ok := a.Peek(); ok && (t.Kind == sqltext.At || t.Kind == sqltext.String) {
 		a.e.Consumes = true
 		a.set("COPY INTO LOCATION", Irreversible, "files that were written or overwritten in an object store have no history", "")
-		if o, ok := location(a.Text(a.I), t.Kind); ok {
-			a.write(o, WriteData, Rows)
-			if !strings.Contains(o.Name, "://") {
-				stage, _ := sqltext.StagePath(o.Name)
-				a.name(sqltext.Object{Kind: sqltext.Stage, Name: stage})
-			}
-		} else {
-			a.unknown("COPY INTO LOCATION", noName)
-			return
+		o, ok := location(a.Text(a.I), t.Kind)
+		a.require("COPY INTO LOCATION", ok)
+		a.write(o, WriteData, Rows)
+		if !strings.Contains(o.Name, "://") {
+			stage, _ := sqltext.StagePath(o.Name)
+			a.name(sqltext.Object{Kind: sqltext.Stage, Name: stage})
 		}
 		a.I++
 		a.addReads(a.I)
 		return
 	}
-	o, ok := a.table(kind)
-	if !ok {
-		return
-	}
+	o := a.table(kind)
 	a.write(o, WriteData, Rows)
 	after := a.I
 	a.addReads(start)
@@ -289,10 +271,7 @@ func (a *analysis) remove() {
 		return
 	}
 	o, ok := location(a.Text(a.I), t.Kind)
-	if !ok {
-		a.unknown("REMOVE", noName)
-		return
-	}
+	a.require("REMOVE", ok)
 	a.set("REMOVE", Irreversible, "files that were removed from an object store have no history", "")
 	a.write(o, Drop, Rows)
 	stage, _ := sqltext.StagePath(o.Name)

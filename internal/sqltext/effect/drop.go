@@ -17,10 +17,7 @@ func (a *analysis) drop() {
 	switch {
 	case a.Take("TABLE"):
 		a.ifExists()
-		o, ok := a.table("DROP TABLE")
-		if !ok {
-			return
-		}
+		o := a.table("DROP TABLE")
 		w := a.write(o, Drop)
 		if a.Take("ALL") {
 			w.Aspects |= Rows
@@ -33,10 +30,7 @@ func (a *analysis) drop() {
 		a.set("DROP TABLE", Exact, "the engine keeps a dropped table as long as retention lasts", "UNDROP TABLE "+o.Pasted())
 	case a.Take("VIEW"):
 		a.ifExists()
-		o, ok := a.table("DROP VIEW")
-		if !ok {
-			return
-		}
+		o := a.table("DROP VIEW")
 		a.write(o, Drop).IsView = true
 		if materialized {
 			a.set("DROP MATERIALIZED VIEW", Redefine, "the engine undrops no materialized view; it is made again",
@@ -46,20 +40,14 @@ func (a *analysis) drop() {
 		a.set("DROP VIEW", Exact, "the engine keeps a dropped view as long as retention lasts", "UNDROP TABLE "+o.Pasted())
 	case a.Take("STREAM"):
 		a.ifExists()
-		o, ok := a.table("DROP STREAM")
-		if !ok {
-			return
-		}
+		o := a.table("DROP STREAM")
 		a.write(o, Drop).IsStream = true
 		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.Pasted())
 		a.e.Stream = true
 	case a.Take("DATABASE"), a.Take("SCHEMA"):
 		a.ifExists()
 		o, ok := a.databaseName()
-		if !ok {
-			a.unknown("DROP DATABASE", noName)
-			return
-		}
+		a.require("DROP DATABASE", ok)
 		a.write(o, Drop)
 		a.set("DROP DATABASE", Exact, "the engine keeps a dropped database and its tables as long as retention lasts",
 			"UNDROP DATABASE "+o.Pasted())
@@ -76,10 +64,7 @@ func (a *analysis) drop() {
 func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 	a.ifExists()
 	o, ok := a.object(kind, false)
-	if !ok {
-		a.unknown("DROP "+words, noName)
-		return
-	}
+	a.require("DROP "+words, ok)
 	w := a.write(o, Drop)
 	a.set("DROP "+words, Redefine, "the engine keeps no dropped "+string(kind)+"; it is made again from dbctl's own text",
 		"the earlier CREATE "+words+" "+o.Pasted())
@@ -104,18 +89,12 @@ const sequenceAgain = "it is made again, and goes on where it stood"
 func (a *analysis) undrop() {
 	switch {
 	case a.Take("TABLE"):
-		o, ok := a.table("UNDROP TABLE")
-		if !ok {
-			return
-		}
+		o := a.table("UNDROP TABLE")
 		a.write(o, Undrop)
 		a.set("UNDROP TABLE", Exact, "what was undropped is dropped again", "DROP TABLE "+o.Pasted())
 	case a.Take("DATABASE"):
 		o, ok := a.databaseName()
-		if !ok {
-			a.unknown("UNDROP DATABASE", noName)
-			return
-		}
+		a.require("UNDROP DATABASE", ok)
 		a.write(o, Undrop)
 		a.set("UNDROP DATABASE", Exact, "what was undropped is dropped again", "DROP DATABASE "+o.Pasted())
 	default:

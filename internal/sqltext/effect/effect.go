@@ -249,7 +249,7 @@ func unknown(kind, reason string) Effect {
 }
 
 func (a *analysis) script(kind, reason string) {
-	a.unknown(kind, reason)
+	a.e = unknown(kind, reason)
 	a.e.Script = true
 }
 
@@ -269,9 +269,28 @@ type analysis struct {
 	ddl       bool
 	explained bool // by an EXPLAIN that does not run it
 	foreign   bool // a written name stands in a catalog that is not "default"
+
+	// no is what there is to say of a statement that cannot be followed: whatever is read of it behind that does not count.
+	no *Effect
 }
 
-func (a *analysis) unknown(kind, reason string) { a.e = unknown(kind, reason) }
+// unknown gives the statement up.
+func (a *analysis) unknown(kind, reason string) {
+	if a.no == nil {
+		e := unknown(kind, reason)
+		a.no = &e
+	}
+}
+
+// require gives the statement up where a name in it could not be read.
+func (a *analysis) require(kind string, ok bool) {
+	if !ok {
+		a.unknown(kind, noName)
+	}
+}
+
+// noName is why a statement is unknown.
+const noName = "the object's name cannot be read"
 
 // set is called for every statement that is known.
 func (a *analysis) set(kind string, class Class, reason, undo string) {
@@ -347,17 +366,12 @@ func (a *analysis) tableName(kind sqltext.ObjectKind) (sqltext.Object, bool) {
 	return o, true
 }
 
-// table is tableName of a table, view or stream that a statement of the kind cannot do without: it is unknown without.
-func (a *analysis) table(kind string) (sqltext.Object, bool) {
+// table is tableName of a table, view or stream that a statement of the kind cannot do without.
+func (a *analysis) table(kind string) sqltext.Object {
 	o, ok := a.tableName(sqltext.Table)
-	if !ok {
-		a.unknown(kind, noName)
-	}
-	return o, ok
+	a.require(kind, ok)
+	return o
 }
-
-// noName is why a statement is unknown.
-const noName = "the object's name cannot be read"
 
 func (a *analysis) ifExists() {
 	if a.Take("IF", "EXISTS") {
@@ -381,6 +395,9 @@ func (a *analysis) statement() {
 		a.I++
 		a.ddl = a.isDDL(verb)
 		a.dispatch(verb, start)
+	}
+	if a.no != nil {
+		a.e, a.no = *a.no, nil
 	}
 }
 

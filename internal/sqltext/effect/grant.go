@@ -43,10 +43,7 @@ func (a *analysis) grant(verb string) {
 		a.Take("USER")
 	}
 	name, ok := a.ObjectName(who)
-	if !ok {
-		a.unknown(kind, noName)
-		return
-	}
+	a.require(kind, ok)
 	inverse := "REVOKE"
 	if verb == "REVOKE" {
 		inverse = "GRANT"

@@ -22,10 +22,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 	verb = a.ifNotExists(verb)
 	kind := createKind(verb, index+" INDEX")
 	name, ok := a.ObjectName(sqltext.Index)
-	if !ok {
-		a.unknown(kind, noName)
-		return
-	}
+	a.require(kind, ok)
 	undo := "DROP " + index + " INDEX " + name
 	if index == "AGGREGATING" {
 		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, verb)
@@ -39,10 +36,7 @@ func (a *analysis) createIndex(verb Verb, start int) {
 			a.unknown(kind, "an index without ON")
 			return
 		}
-		o, ok := a.table(kind)
-		if !ok {
-			return
-		}
+		o := a.table(kind)
 		a.write(o, Alter, Indexes).Indexes = []Named{{Name: name}}
 		undo += " ON " + o.Pasted()
 	}
@@ -55,15 +49,9 @@ func (a *analysis) createIndex(verb Verb, start int) {
 func (a *analysis) dropIndex(index string) {
 	kind := "DROP " + index + " INDEX"
 	name, ok := a.ObjectName(sqltext.Index)
-	if !ok {
-		a.unknown(kind, noName)
-		return
-	}
+	a.require(kind, ok)
 	if a.Take("ON") {
-		o, ok := a.table(kind)
-		if !ok {
-			return
-		}
+		o := a.table(kind)
 		a.write(o, Alter, Indexes).Indexes = []Named{{name, true}}
 	} else if index == "AGGREGATING" {
 		a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Drop)
@@ -76,10 +64,7 @@ func (a *analysis) dropIndex(index string) {
 
 func (a *analysis) truncate() {
 	a.Take("TABLE")
-	o, ok := a.table("TRUNCATE TABLE")
-	if !ok {
-		return
-	}
+	o := a.table("TRUNCATE TABLE")
 	w := a.write(o, WriteData, Rows)
 	w.Forgets, w.Does = true, TakesRows
 	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone",
@@ -88,10 +73,7 @@ func (a *analysis) truncate() {
 
 func (a *analysis) optimize() {
 	a.Take("TABLE")
-	o, ok := a.table("OPTIMIZE TABLE")
-	if !ok {
-		return
-	}
+	o := a.table("OPTIMIZE TABLE")
 	w := a.write(o, Alter, Layout)
 	switch {
 	case a.Take("COMPACT"):
@@ -108,10 +90,7 @@ func (a *analysis) optimize() {
 
 func (a *analysis) analyzeTable() {
 	a.Take("TABLE")
-	o, ok := a.table("ANALYZE TABLE")
-	if !ok {
-		return
-	}
+	o := a.table("ANALYZE TABLE")
 	a.write(o, Alter, Layout)
 	a.set("ANALYZE TABLE", Exact, "only statistics change", "nothing, or ALTER TABLE "+o.Pasted()+" FLASHBACK TO its earlier snapshot")
 }
@@ -131,10 +110,7 @@ func (a *analysis) vacuum() {
 	a.e.Prunes = true
 	switch {
 	case a.Take("TABLE"), a.Take("VIRTUAL", "COLUMN", "FROM"):
-		o, ok := a.table(kind)
-		if !ok {
-			return
-		}
+		o := a.table(kind)
 		a.write(o, Alter, Rows)
 	case a.Take("DROP", "TABLE"):
 		o := sqltext.Object{Kind: sqltext.Unknown, Name: "dropped tables"}
@@ -160,15 +136,9 @@ func (a *analysis) refresh() {
 		a.I += 2
 		kind := "REFRESH " + index + " INDEX"
 		name, ok := a.ObjectName(sqltext.Index)
-		if !ok {
-			a.unknown(kind, noName)
-			return
-		}
+		a.require(kind, ok)
 		if a.Take("ON") {
-			o, ok := a.table(kind)
-			if !ok {
-				return
-			}
+			o := a.table(kind)
 			a.write(o, Alter, Layout)
 		} else {
 			a.write(sqltext.Object{Kind: sqltext.Index, Name: name}, Alter, Layout)
@@ -181,20 +151,14 @@ func (a *analysis) refresh() {
 		a.none("REFRESH LINEAGE")
 		a.e.Reason = "lineage is only computed again from the views"
 	case a.Take("MATERIALIZED", "VIEW"):
-		o, ok := a.table("REFRESH MATERIALIZED VIEW")
-		if !ok {
-			return
-		}
+		o := a.table("REFRESH MATERIALIZED VIEW")
 		a.write(o, WriteData, Rows)
 		a.set("REFRESH MATERIALIZED VIEW", Exact, derived, "nothing")
 	case a.Take("VIRTUAL", "COLUMN"):
 		if !a.Take("FOR") {
 			a.Take("ON")
 		}
-		o, ok := a.table("REFRESH VIRTUAL COLUMN")
-		if !ok {
-			return
-		}
+		o := a.table("REFRESH VIRTUAL COLUMN")
 		a.write(o, Alter, Layout)
 		a.set("REFRESH VIRTUAL COLUMN", Exact, derived, "nothing, or ALTER TABLE "+o.Pasted()+" FLASHBACK TO its earlier snapshot")
 	default:

@@ -21,15 +21,9 @@ func (a *analysis) rename() {
 		var undo []string
 		for {
 			from, ok := a.tableName(kind)
-			if !ok || !a.Take("TO") {
-				a.unknown(words, noName)
-				return
-			}
+			a.require(words, ok && a.Take("TO"))
 			to, ok := a.tableName(kind)
-			if !ok {
-				a.unknown(words, noName)
-				return
-			}
+			a.require(words, ok)
 			a.renamed(from, to)
 			undo = append(undo, to.Pasted()+" TO "+from.Display())
 			if !a.TakeSymbol(",") {
@@ -46,15 +40,9 @@ func (a *analysis) rename() {
 		a.alterWarehouse("RENAME WAREHOUSE")
 	case a.Take("WORKLOAD", "GROUP"):
 		from, ok := a.ObjectName(sqltext.WorkloadGroup)
-		if !ok || !a.Take("TO") {
-			a.unknown("RENAME WORKLOAD GROUP", noName)
-			return
-		}
+		a.require("RENAME WORKLOAD GROUP", ok && a.Take("TO"))
 		to, ok := a.ObjectName(sqltext.WorkloadGroup)
-		if !ok {
-			a.unknown("RENAME WORKLOAD GROUP", noName)
-			return
-		}
+		a.require("RENAME WORKLOAD GROUP", ok)
 		a.renamed(sqltext.Object{Kind: sqltext.WorkloadGroup, Name: from}, sqltext.Object{Kind: sqltext.WorkloadGroup, Name: to})
 		a.set("RENAME WORKLOAD GROUP", Irreversible, notRead, "")
 	default:

@@ -114,10 +114,7 @@ func (a *analysis) use() {
 		return
 	}
 	name, ok := a.Ident()
-	if !ok {
-		a.unknown("USE", noName)
-		return
-	}
+	a.require("USE", ok)
 	a.none("USE")
 	a.e.Use = name
 	a.name(sqltext.Object{Kind: sqltext.Database, Name: name})
@@ -129,7 +126,7 @@ func (a *analysis) useCatalog(kind string) {
 		a.e.Session = true
 		return
 	}
-	a.unknown(kind, "names cannot be followed into another catalog")
+	a.e = unknown(kind, "names cannot be followed into another catalog")
 	a.e.Session = true
 }
 
@@ -179,10 +176,7 @@ func (a *analysis) setting(verb string) {
 	} else if name, ok := a.Ident(); ok {
 		names = append(names, name)
 	}
-	if len(names) == 0 {
-		a.unknown(verb, noName)
-		return
-	}
+	a.require(verb, len(names) > 0)
 	kind := verb
 	if global {
 		kind = verb + " GLOBAL"
