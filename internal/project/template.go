@@ -375,6 +375,24 @@ func (r *renderer) notDefined(name string) string {
 	return didYouMean(name, functionNames, "there are "+strings.Join(functionNames, ", "))
 }
 
+const closeIt = "an action ends with }}"
+
+// unclosed is where an action begins that goes on into the next one, or to the text's end; -1 when each ends before.
+func unclosed(text string) int {
+	for from := 0; ; {
+		open := strings.Index(text[from:], "{{")
+		if open < 0 {
+			return -1
+		}
+		open += from
+		end, next := strings.Index(text[open:], "}}"), strings.Index(text[open+2:], "{{")
+		if end < 0 || next >= 0 && next+2 < end {
+			return open
+		}
+		from = open + end
+	}
+}
+
 // failed makes an *Error of one of text/template for the part of src that starts at start.
 func (r *renderer) failed(src *source, text string, start int, err error) error {
 	// The rules are made here, on the way out, and not at each start. name:line, and the column of errors at execution, in
@@ -398,6 +416,9 @@ func (r *renderer) failed(src *source, text string, start int, err error) error 
 		at += column
 	} else { // a parse error says the line only: show the action, or in it the word that the message quotes
 		rest, _, _ := strings.Cut(text[from:], "\n")
+		if open := unclosed(text[:from+len(rest)]); open >= 0 {
+			return src.errorAt(start+open, "template: {{ is not closed", closeIt)
+		}
 		at += max(0, strings.Index(rest, "{{"))
 		if q := quotedName.FindStringSubmatch(m[3]); q != nil {
 			at = max(at, from+strings.Index(rest, q[1]))
@@ -411,7 +432,7 @@ func (r *renderer) failed(src *source, text string, start int, err error) error 
 	} else if strings.Contains(msg, "map has no entry for key") {
 		hint = `write {{ var "name" }}`
 	} else if strings.Contains(msg, `unexpected "}"`) || strings.Contains(msg, "unclosed action") {
-		hint = "an action ends with }}"
+		hint = closeIt
 	} else if strings.Contains(msg, "unexpected EOF") {
 		hint = "close each {{ if }}, {{ with }} and {{ range }} with {{ end }}, in the same section"
 	}

@@ -158,6 +158,8 @@ func (p *parser) location() error {
 	switch {
 	case !ok:
 		return p.Fail("COPY INTO without a location", form)
+	case p.secret(p.Text(p.I)):
+		return p.Fail(noSecret, noSecretHint)
 	case t.Kind == sqltext.At:
 		c.Stage, c.Path = sqltext.StagePath(sqltext.UnescapeAt(p.Text(p.I)))
 	case t.Kind == sqltext.String:
@@ -190,6 +192,17 @@ func (p *parser) location() error {
 	}
 	c.LocationSpan = [2]int{t.Start, p.EndOffset()}
 	return nil
+}
+
+const (
+	noSecret     = "a secret says which files are loaded, and the ledger keeps their names in clear"
+	noSecretHint = `write {{ var "name" }}, or the words themselves; a secret is a key in CONNECTION = (…)`
+)
+
+// secret reports whether a part of an expanded text has a secret in it. Of a bare stage path only what opens it is a part.
+func (p *parser) secret(part string) bool {
+	names, err := sqltext.SecretNames(part)
+	return err != nil || len(names) > 0 || part[0] == '@' && strings.HasSuffix(part, "{{")
 }
 
 // selectEnd reads the alias of the location and the bracket that closes the query.
@@ -241,6 +254,10 @@ func (p *parser) option() error {
 		p.I++
 	}
 	end := p.EndOffset()
+	if (name == "FILES" || name == "PATTERN") && p.secret(p.Src[from:end]) {
+		p.I--
+		return p.Fail(noSecret, noSecretHint)
+	}
 	if pattern, err := sqltext.Unquote(p.Src[from:end]); name == "PATTERN" && err == nil && BadPattern(pattern) != "" {
 		p.I--
 		return p.Fail("PATTERN is no regular expression: "+BadPattern(pattern), "PATTERN = '.*[.]parquet'")

@@ -133,6 +133,13 @@ func TestParseErrors(t *testing.T) {
 		{"COPY INTO t FROM @s FILES = 'a'", "option FILES takes a list in brackets"},
 		{"COPY INTO t FROM @s; SELECT 1", "expected an option, got “;”"},
 		{"COPY INTO t FROM 'a", "string is not closed"},
+		{`COPY INTO t FROM @s/{{ secret "a" }}/`, noSecret},
+		{`COPY INTO t FROM @{{ secret "a" }}`, noSecret},
+		{`COPY INTO t FROM {{ secret "a" }}`, noSecret},
+		{`COPY INTO t FROM 's3://b/{{ secret "a" }}/'`, noSecret},
+		{`COPY INTO t FROM (SELECT a FROM '@s/{{ secret "a" }}/')`, noSecret},
+		{`COPY INTO t FROM @s FILES = ('a', '{{ secret "a" }}')`, noSecret},
+		{`COPY INTO t FROM @s PATTERN = {{ secret "a" }}`, noSecret},
 	}
 	for _, test := range tests {
 		_, err := Parse(test.sql)
