@@ -364,6 +364,29 @@ func TestDaemonData(t *testing.T) {
 	}
 }
 
+// shortLog checks that a long log of an engine is emptied, and that it writes on.
+func shortLog(t *testing.T, data string) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(data, "logs", "*"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("the engine writes no log: %v", err)
+	}
+	const long = 1 << 30
+	if err := os.Truncate(logs[0], long); err != nil { // without a block of its own on the disk
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		switch info, err := os.Stat(logs[0]); {
+		case err != nil:
+			t.Fatal(err)
+		case info.Size() > 0 && info.Size() < long:
+			return
+		case time.Now().After(until):
+			t.Fatalf("the engine's log has %d bytes", info.Size())
+		}
+	}
+}
+
 // The engine of Start ends with its parent, also when that is killed.
 func TestChildEndsWithStdin(t *testing.T) {
 	e, err := Start(t.Context(), Options{})
@@ -373,6 +396,7 @@ func TestChildEndsWithStdin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	shortLog(t, e.child.data)
 	_ = e.child.stdin.Close() // what the kernel does for a killed parent
 	select {
 	case <-e.child.exited:

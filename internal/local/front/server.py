@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from session import Engine, Field, Session
 from sqlscan import literal, tokens
 
 IDLE_SESSION_SECONDS = 4 * 3600
+LOG_BYTES = 32 << 20  # of one file of the engine's log
 
 
 class Server:
@@ -110,9 +112,10 @@ class Server:
             query.table = None
 
     def sweep(self) -> None:
-        """Forgets results and sessions that nobody asked for: a server does so too."""
+        """Forgets results and sessions that nobody asked for: a server does so too. And keeps the engine's log short."""
         while True:
             time.sleep(5)
+            self.empty_logs()
             now = time.monotonic()
             with self.lock:
                 for qid, q in list(self.queries.items()):
@@ -122,6 +125,13 @@ class Server:
                 for key, s in list(self.sessions.items()):
                     if now - s.seen > IDLE_SESSION_SECONDS:
                         del self.sessions[key]
+
+    def empty_logs(self) -> None:
+        """The engine logs some 13 kB for each query, and nobody can switch that off. It appends, so a file may be emptied under it."""
+        with contextlib.suppress(OSError):  # the engine deletes old ones itself
+            for file in os.scandir(os.path.join(self.data, "logs")):
+                if file.stat().st_size > LOG_BYTES:
+                    os.truncate(file.path, 0)
 
     # KILL and processes
 
