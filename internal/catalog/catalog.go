@@ -447,7 +447,7 @@ func (cat *Catalog) addDetail(r []string) {
 	case r[0] == "table constraint":
 		e.Constraints = append(e.Constraints, Constraint{Name: r[3], Expression: r[4]})
 	case r[4] != "AGGREGATING":
-		def := r[6][max(strings.IndexByte(r[6], '('), 0):] // without the table's name, which may be another for now
+		def := strings.TrimPrefix(r[6], r[2]) // which may be another for now
 		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: def})
 	case mentions(r[5], r[1]): // one of a dropped database is shown for a table of the same name in any other
 		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: r[5]})

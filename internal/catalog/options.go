@@ -36,10 +36,14 @@ func Residue(k, now string, was map[string]string) bool {
 	return !had && !slices.Contains(Unsettable, k) && now != ""
 }
 
-// IndexSQL is what follows the table's name in a statement that makes the index: (cols) k = 'v'. The engine shows some values in quotes
-// of their own, which it does not take back: index_record='"basic"'.
-func IndexSQL(i Index) string {
-	words, err := sqltext.ReadWords(i.Definition)
+// IndexSQL is what follows the table's name in a statement that makes the index: (cols) k = 'v'. The engine shows names of columns as
+// they are, without quotes, and some values in quotes of their own, which it does not take back: index_record='"basic"'.
+func IndexSQL(i Index, columns []Column) string {
+	listed, options, ok := indexColumns(i.Definition[min(1, len(i.Definition)):], columns)
+	if !ok {
+		return i.Definition
+	}
+	words, err := sqltext.ReadWords(options)
 	if err != nil {
 		return i.Definition
 	}
@@ -53,7 +57,25 @@ func IndexSQL(i Index) string {
 			edits = append(edits, sqltext.Edit{Start: t.Start, End: t.End, Text: sqltext.Quote(value[1 : len(value)-1])})
 		}
 	}
-	return sqltext.Apply(i.Definition, edits)
+	return "(" + strings.Join(listed, ", ") + ")" + sqltext.Apply(options, edits)
+}
+
+// indexColumns reads "a, b)k='v'", with the names of the table's columns: a comma or bracket may be part of one.
+func indexColumns(text string, columns []Column) (listed []string, options string, ok bool) {
+	for _, c := range columns {
+		rest, named := strings.CutPrefix(text, c.Name)
+		if options, last := strings.CutPrefix(rest, ")"); named && last {
+			if _, _, more := cutName(options); more || options == "" {
+				return []string{sqltext.Ident(c.Name)}, options, true
+			}
+		}
+		if rest, more := strings.CutPrefix(rest, ", "); named && more {
+			if listed, options, ok = indexColumns(rest, columns); ok {
+				return append([]string{sqltext.Ident(c.Name)}, listed...), options, true
+			}
+		}
+	}
+	return nil, "", false
 }
 
 // readOptions reads a table_option text, " K='v' K2='v2'". Values are not escaped there: one ends where another option, or nothing,

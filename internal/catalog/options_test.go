@@ -35,12 +35,15 @@ func TestTableOptions(t *testing.T) {
 
 func TestIndexSQL(t *testing.T) {
 	t.Parallel()
+	columns := []Column{{Name: "s"}, {Name: "v"}, {Name: "a"}, {Name: "b c"}, {Name: "a, s"}, {Name: "N)"}, {Name: "select"}}
 	for definition, want := range map[string]string{
-		`(s)index_record='"basic"' tokenizer='"chinese"'`: `(s)index_record='basic' tokenizer='chinese'`,
-		`(v)distance='cosine,l1' m='10'`:                  `(v)distance='cosine,l1' m='10'`,
-		`(a, "b c")`:                                      `(a, "b c")`,
+		`(s)index_record='"basic"' tokenizer='"chinese"'`: "(`s`)index_record='basic' tokenizer='chinese'",
+		`(v)distance='cosine,l1' m='10'`:                  "(`v`)distance='cosine,l1' m='10'",
+		`(a, b c)`:                                        "(`a`, `b c`)",
+		`(N), select)m='10'`:                              "(`N)`, `select`)m='10'",
+		`(unknown)m='10'`:                                 "(unknown)m='10'",
 	} {
-		if got := IndexSQL(Index{Definition: definition}); got != want {
+		if got := IndexSQL(Index{Definition: definition}, columns); got != want {
 			t.Errorf("IndexSQL(%s): got %s, want %s", definition, got, want)
 		}
 	}

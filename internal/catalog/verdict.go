@@ -13,7 +13,7 @@ import (
 // Unheld says why what a statement writes of an object cannot be undone, as the object was before it; "" when it can. followed says that
 // a statement comes behind it which may fail: a statement that is a migration by itself needs no way back.
 func Unheld(was ObjectState, w effect.Write, followed bool) string {
-	writes := w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter)
+	writes := w.Changes(effect.Rows) && (w.Verb == effect.WriteData || w.Verb == effect.Alter || w.Verb == effect.Drop) // of DROP ALL
 	switch {
 	case writes && w.Kind == sqltext.Table && strings.Contains(w.Name, "/"):
 		return fmt.Sprintf("Databend does not show the snapshots of %s: it takes a slash in a name for a branch", w.Object)
@@ -23,6 +23,8 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
 	case was.IsInternalStage() && w.Verb == effect.Alter && w.Changes(effect.Text) && followed:
 		return fmt.Sprintf("%s keeps its own files, and cannot be defined again with them in it", w.Object)
+	case w.Verb == effect.Alter && w.Changes(effect.Owner) && was.Owner == "" && followed:
+		return fmt.Sprintf("%s has no owner, and Databend takes none away again", w.Object)
 	case w.Kind != sqltext.Table:
 		return ""
 	}

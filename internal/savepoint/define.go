@@ -199,7 +199,7 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 		if !there && (gone || x.r.LeftIndex(was.ID, i.Name)) && !ours.Dropped && !x.id(was.ID).unblocked[i.Name] {
 			x.of(n.Object()).undone = "dropped index " + i.Name
 		}
-		if err := x.only(n.Object(), x.createIndex(n, i)); err != nil {
+		if err := x.only(n.Object(), x.createIndex(n, i, was.Columns)); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,7 @@ func (x *restorer) dropIndex(n catalog.Name, i catalog.Index) error {
 	return x.exec("DROP %s INDEX IF EXISTS %s ON %s", i.Type, sqltext.Ident(i.Name), n.SQL())
 }
 
-func (x *restorer) createIndex(n catalog.Name, i catalog.Index) error {
+func (x *restorer) createIndex(n catalog.Name, i catalog.Index, columns []catalog.Column) error {
 	if i.Type == "AGGREGATING" {
 		return x.exec("CREATE OR REPLACE AGGREGATING INDEX %s AS %s", sqltext.Ident(i.Name), i.Definition)
 	}
@@ -227,7 +227,7 @@ func (x *restorer) createIndex(n catalog.Name, i catalog.Index) error {
 	if i.Async {
 		kind = "ASYNC " + kind
 	}
-	return x.exec("CREATE OR REPLACE %s INDEX %s ON %s%s", kind, sqltext.Ident(i.Name), n.SQL(), catalog.IndexSQL(i))
+	return x.exec("CREATE OR REPLACE %s INDEX %s ON %s%s", kind, sqltext.Ident(i.Name), n.SQL(), catalog.IndexSQL(i, columns))
 }
 
 // constraints does for constraints what indexes does for indexes. A column that changes may take its CHECK with it.

@@ -57,6 +57,15 @@ func TestNasty(t *testing.T) {
 			[]string{"drop inverted index i on a", "drop ngram index n on a", "drop vector index w on a"},
 		},
 		{
+			"indexes on columns, and of a table, whose names are no words",
+			[]string{
+				"create table `a (b), c` (`select` string, `It's, 1)` string, `camelCase` string, `v v` vector(3))",
+				"create inverted index `I'i` on `a (b), c`(`select`, `It's, 1)`) tokenizer='chinese'",
+				"create ngram index n on `a (b), c`(`camelCase`) gram_size=5", "create vector index w on `a (b), c`(`v v`) m=10 distance='l1'",
+			},
+			[]string{"drop inverted index `I'i` on `a (b), c`", "drop ngram index n on `a (b), c`", "drop vector index w on `a (b), c`"},
+		},
+		{
 			"an ASYNC index on a column that comes back",
 			[]string{"create table a (x int, y string)", "insert into a values (1, 'p')", "create async inverted index i on a(y)"},
 			[]string{"drop inverted index i on a", "alter table a drop column y", "alter table a add column y string", "create inverted index i on a(y)"},
