@@ -40,13 +40,14 @@ func fastest(n int, f func()) time.Duration {
 }
 
 // BenchmarkPlan plans 20,000 objects, 15,000 of them loaded, with a ledger of those and with one of 2,000,000 rows more, half of them
-// of vanished files of this load; the measure is its ratio to a bare LIST of the same objects through the same session.
+// of vanished files of this load, which are counted where files are named; the measure is its ratio to a bare LIST of the same objects
+// through the same session.
 func BenchmarkPlan(b *testing.B) {
 	w := newWorld(b)
 	ld := w.load(copyRows)
 	one := rows(1, 1)
 	w.fill(0, 20_000, func(int) []byte { return one })
-	measure := func(b *testing.B, l *Loader, vanished int64, all bool) {
+	measure := func(b *testing.B, l *Loader, vanished int64, want plan.Want) {
 		for b.Loop() {
 			list := fastest(3, func() {
 				if _, err := l.sessions.Work.Query(b.Context(),
@@ -58,7 +59,7 @@ func BenchmarkPlan(b *testing.B) {
 			took := fastest(3, func() {
 				j, err := source.New(ld, "p", w.Database)
 				if err == nil {
-					p, err = l.planner.Plan(b.Context(), j, plan.Want{Vanished: all})
+					p, err = l.planner.Plan(b.Context(), j, want)
 				}
 				if err != nil {
 					b.Fatal(err)
@@ -76,15 +77,18 @@ func BenchmarkPlan(b *testing.B) {
 		if _, err := l.Run(b.Context(), ld, plan.Options{Limit: 15_000}); err != nil {
 			return err
 		}
-		b.Run("ledger=15000", func(b *testing.B) { measure(b, l, 0, true) })
+		b.Run("ledger=15000", func(b *testing.B) { measure(b, l, 0, plan.Want{Vanished: true}) })
 		columns := "event_id, project, `database`, run, `at`, took_ms, target, table_id, `stage`, stage_url, path, size, etag, mtime, " +
 			"row_count, state, source, load_name, checksum, query_id, error, reason"
 		values := strings.NewReplacer("event_id", "concat('x', to_string(number))", "path",
 			"concat(if(number % 2 = 0, 'p/', 'old/'), to_string(number))").Replace(columns)
 		w.SQL(b, "CREATE TABLE one AS SELECT * FROM "+w.StateDB+".ledger WHERE state='loaded' LIMIT 1",
 			"INSERT INTO "+w.StateDB+".ledger ("+columns+") SELECT "+values+" FROM one, numbers(2000000)")
-		b.Run("ledger=2015000/run", func(b *testing.B) { measure(b, l, 0, false) })
-		b.Run("ledger=2015000/plan", func(b *testing.B) { measure(b, l, 1_000_000, true) })
+		b.Run("ledger=2015000/run", func(b *testing.B) { measure(b, l, 0, plan.Want{}) })
+		b.Run("ledger=2015000/plan", func(b *testing.B) { measure(b, l, 0, plan.Want{Vanished: true}) })
+		b.Run("ledger=2015000/path", func(b *testing.B) {
+			measure(b, l, 1_000_000, plan.Want{Vanished: true, Options: plan.Options{Path: "*"}})
+		})
 		return nil
 	})
 	if err != nil {

@@ -46,6 +46,8 @@ func (s facts) state() (st State, reason string) {
 		return Emptied, ""
 	case w.State == ledger.FileLoaded && s.asKnown() && s.remembered:
 		return Loaded, ""
+	case w.State == ledger.FileLoaded && s.asKnown() && w.Rows == 0 && w.Ours():
+		return Expired, "loaded: there is no row in it, and the engine remembers no such file"
 	case w.State == ledger.FileLoaded && s.asKnown():
 		return Expired, ""
 	case w.State == ledger.FileLoaded && w.Rows == 0 && w.Ours():

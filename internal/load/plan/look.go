@@ -50,8 +50,11 @@ func newLook(j *source.Load, at place, want Want) *look {
 // verbose reports whether each file is named, whatever its state.
 func (k *look) verbose() bool { return k.want.Verbose || k.want.Reload }
 
-// vanished reports whether is asked what is no longer there.
-func (k *look) vanished() bool { return k.want.Vanished || k.want.Verbose }
+// vanished reports whether is asked what is no longer there. Of a large ledger that takes the server as long as all the rest of a plan: a
+// list of loads tells it, and a plan that names each file, or is of some.
+func (k *look) vanished() bool {
+	return k.verbose() || k.sums || k.want.Vanished && (k.want.Path != "" || !k.scope.place.large())
+}
 
 // see looks at the files of plans. It reads beside each other what is in the stages, what the engine remembers and what the ledger knows,
 // and takes each file in as it is listed, when the other two are there.

@@ -19,6 +19,9 @@ var States = []struct {
 	},
 	{Emptied, "loaded, and its rows are gone from the table (TRUNCATE, FLASHBACK, …)", "nothing, and says so: `--mark new` loads it again"},
 	{Quarantined, "a person said `--mark quarantined`", "nothing"},
-	{Vanished, "loaded, and no longer at its place", "nothing"},
+	{
+		Vanished, "loaded, and no longer at its place",
+		"nothing; of a ledger of 100,000 rows and more, `load --list` and `-v` count them, a plan does not",
+	},
 	{Ignored, "hidden, `_SUCCESS`, or not matched by the pattern", "nothing"},
 }
