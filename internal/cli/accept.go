@@ -21,14 +21,11 @@ An applied file that was edited stops every run, since nobody can tell what the 
 new text means the same, or that the database was brought in step by hand.`,
 		exits:    wordExits,
 		complete: "version",
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var rf runFlags
 			reason := f.String("reason", "", "`WHY`, kept in the journal; required")
-			f.BoolVar(&rf.yes, "yes", false, "do not ask in a protected environment")
+			a.bindYes(f)
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 1, -1); err != nil {
-					return err
-				}
 				versions := make([]int64, len(args))
 				for i, arg := range args {
 					var err error
@@ -39,7 +36,7 @@ new text means the same, or that the database was brought in step by hand.`,
 				if strings.TrimSpace(*reason) == "" {
 					return usageError("migrate accept: a person's word needs a reason", a.line(args, "--reason", "only a comment was changed"))
 				}
-				return a.migrator(ctx, access{writes: true, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error {
+				return a.migrator(ctx, migrations(true), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
 					return m.Accept(ctx, versions, *reason)
 				})
 			}

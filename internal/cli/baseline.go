@@ -29,19 +29,16 @@ func baselineCommand() *command {
 Records every version up to VERSION as applied, on your word that the database looks as if they had run.`,
 		exits:    wordExits,
 		complete: "version",
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var rf runFlags
 			reason := f.String("reason", "", "`WHY`, kept in the journal")
-			f.BoolVar(&rf.yes, "yes", false, "do not ask in a protected environment")
+			a.bindYes(f)
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 1, 1); err != nil {
-					return err
-				}
 				version, err := versionArg(args[0])
 				if err != nil {
 					return err
 				}
-				return a.migrator(ctx, access{writes: true, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error {
+				return a.migrator(ctx, migrations(true), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
 					return m.Baseline(ctx, version, *reason)
 				})
 			}

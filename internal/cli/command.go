@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"math"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -10,7 +11,7 @@ import (
 // command is one verb, or a group of verbs ("migrate", which runs nothing itself).
 type command struct {
 	name  string // "migrate up"
-	args  string // "[VERSION]", as help shows it
+	args  string // "[VERSION]", "NAME...": as help shows it, and as they are counted
 	short string // one line, for lists
 	try   string // arguments that it may have, for the hint of a command line without them
 	long  string // what a person needs to know before typing it; may be empty
@@ -28,7 +29,27 @@ type command struct {
 	complete string
 
 	// bind declares the flags and returns what runs the command with its arguments. Nil for a group.
-	bind func(a *app, f *pflag.FlagSet) func(ctx context.Context, args []string) error
+	bind func(a *app, f *pflag.FlagSet) runner
+}
+
+// runner runs a command with its arguments.
+type runner func(ctx context.Context, args []string) error
+
+// count is how many arguments the command takes, by the first word of args: [X] may be left out, and so may one that a flag replaces;
+// X... may stand several times.
+func (c *command) count() (least, most int) {
+	first, _, _ := strings.Cut(c.args, " ")
+	if first == "" {
+		return 0, 0
+	}
+	least, most = 1, 1
+	if first[0] == '[' || strings.Contains(first, "--") {
+		least = 0
+	}
+	if strings.Contains(first, "...") || first == "--" {
+		most = math.MaxInt
+	}
+	return least, most
 }
 
 // commands are all verbs in the order that help lists them.

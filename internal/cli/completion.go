@@ -71,11 +71,8 @@ In the shell that is running, or for good in its start-up file (~/.bashrc, ~/.zs
   fish   dbctl completion fish | source`,
 		exits:    []ending{{exit.Done, "the script was written"}, {exit.Usage, "no such shell"}},
 		complete: "shell",
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, _ *pflag.FlagSet) runner {
 			return func(_ context.Context, args []string) error {
-				if err := a.exactArgs(args, 1, 1); err != nil {
-					return err
-				}
 				script, ok := completionScripts[args[0]]
 				if !ok {
 					return usageError(fmt.Sprintf("there is no completion for %q", args[0]), "`dbctl completion bash`, zsh or fish")
@@ -95,7 +92,7 @@ func completeCommand() *command {
 		short:  "candidates for the last word",
 		exits:  []ending{{exit.Done, "listed"}},
 		hidden: true,
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, _ *pflag.FlagSet) runner {
 			return func(_ context.Context, words []string) error {
 				var b strings.Builder
 				for _, c := range a.candidates(words) {

@@ -38,7 +38,8 @@ func TestConsent(t *testing.T) {
 			a := testApp(io.Discard, &errs)
 			stdin := strings.NewReader(tc.answer)
 			a.Stdin, a.inTerminal, a.json, a.cmd = stdin, tc.terminal, tc.json, &command{name: "migrate up"}
-			err := a.consent(context.Background(), "prod", tc.yes)
+			a.yes = tc.yes
+			err := a.consent(context.Background(), "prod")
 			if got := exit.Of(err); got != tc.code {
 				t.Errorf("exit: got %d (%v), want %d", got, err, tc.code)
 			}
@@ -61,7 +62,7 @@ func TestConsentInterrupted(t *testing.T) {
 	a.Stdin, a.inTerminal, a.cmd = silent, true, &command{name: "load"}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := a.consent(ctx, "prod", false); !errors.Is(err, context.Canceled) {
+	if err := a.consent(ctx, "prod"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

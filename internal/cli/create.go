@@ -23,12 +23,9 @@ func createCommand() *command {
 			{exit.Failed, "the file could not be written"},
 			{exit.Usage, "wrong usage, or no name for a migration"},
 		},
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			sequential := f.Bool("sequential", false, "the next number instead of the time")
 			return func(_ context.Context, args []string) error {
-				if err := a.exactArgs(args, 1, 1); err != nil {
-					return err
-				}
 				// CreateMigration would make the folder; in the wrong place that only puzzles.
 				if config := filepath.Join(a.projectDir(), project.ConfigFile); !exists(config) {
 					return usageError(config+" does not exist", "-C DIR names the folder of a project")

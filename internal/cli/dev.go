@@ -72,12 +72,9 @@ func (a *app) openEmbedded() (*project.Project, error) {
 }
 
 // onEmbedded binds a command without arguments that is about the engine of an embedded environment.
-func onEmbedded(run func(context.Context, *app, *project.Project) error) func(*app, *pflag.FlagSet) func(context.Context, []string) error {
-	return func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+func onEmbedded(run func(context.Context, *app, *project.Project) error) func(*app, *pflag.FlagSet) runner {
+	return func(a *app, _ *pflag.FlagSet) runner {
 		return func(ctx context.Context, args []string) error {
-			if err := a.exactArgs(args, 0, 0); err != nil {
-				return err
-			}
 			p, err := a.openEmbedded()
 			if err != nil {
 				return err
@@ -178,10 +175,11 @@ For bendsql, a notebook, or dbctl itself (--dsn). The password is one of this en
 func devDaemonCommand() *command {
 	return &command{
 		name:   "dev daemon",
+		args:   "[ARG...]",
 		short:  "the process behind dev start",
 		exits:  devExits("it was stopped"),
 		hidden: true,
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, _ *pflag.FlagSet) runner {
 			return func(ctx context.Context, args []string) error {
 				a.reaches.Store(true)
 				return local.Daemon(ctx, args)

@@ -31,11 +31,8 @@ in dbctl load --check and dbctl status --check a late load ends with 3.`,
 			{exit.Failed, "something is not: the line below says what mends it"},
 			exitBadUsage, exitReadSignal,
 		},
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, _ *pflag.FlagSet) runner {
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
 				return a.doctor(ctx)
 			}
 		},

@@ -20,13 +20,10 @@ than VERSION, which stays.`,
 		exits:    runExits("taken back; or nothing was applied"),
 		complete: "version",
 		recovers: recoverCommandLine,
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var rf runFlags
-			rf.bind(f, false)
+			rf.bind(a, f, false)
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 1); err != nil {
-					return err
-				}
 				var to int64
 				if len(args) == 1 {
 					var err error
@@ -34,7 +31,7 @@ than VERSION, which stays.`,
 						return err
 					}
 				}
-				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error {
+				return a.migrator(ctx, migrations(!rf.dryRun), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
 					return m.Down(ctx, to, len(args) == 0)
 				})
 			}

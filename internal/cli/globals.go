@@ -21,6 +21,7 @@ type globals struct {
 	color    string
 	timeout  positive
 	lockWait positive
+	yes      bool // of the commands that bindYes declares it for
 }
 
 // bindGlobals declares the global flags on f. Values already read from before the verb stay: they are the defaults.
@@ -37,6 +38,10 @@ func (a *app) bindGlobals(f *pflag.FlagSet) {
 	f.Var(choice(&g.color, "auto", "always", "never"), "color", "colour `WHEN`: auto, always or never [DBCTL_COLOR]")
 	f.Var(&g.timeout, "timeout", "give up on a statement after `D`, like 90s or 10m (default: never) [DBCTL_TIMEOUT]")
 	f.Var(&g.lockWait, "lock-wait", "wait `D` for another run to end (default: not at all, exit 5) [DBCTL_LOCK_WAIT]")
+}
+
+func (a *app) bindYes(f *pflag.FlagSet) {
+	f.BoolVar(&a.yes, "yes", false, "do not ask in a protected environment")
 }
 
 // globalVariables are the environment variables of global flags.

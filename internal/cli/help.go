@@ -147,11 +147,11 @@ func writeExits(b *strings.Builder, exits []ending) {
 func helpCommand() *command {
 	return &command{
 		name:     "help",
-		args:     "[COMMAND]",
+		args:     "[COMMAND...]",
 		short:    "what a command does, its flags and its exit codes",
 		exits:    []ending{{exit.Done, "the help was shown"}, {exit.Usage, "there is no such command"}},
 		complete: "command",
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, _ *pflag.FlagSet) runner {
 			return func(_ context.Context, args []string) error {
 				name := strings.Join(args, " ")
 				if name != "" && find(name) == nil {

@@ -29,13 +29,10 @@ examples are left out where migrations/ or loads/ hold files.`,
 			{exit.Failed, "a file could not be written"},
 			{exit.Usage, "wrong usage, or the folder holds a project already"},
 		},
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			example := ""
 			f.Var(choice(&example, scaffold.Examples...), "example", "another example instead: `NAME` is citydrive, a dash-cam project")
 			return func(_ context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 1); err != nil {
-					return err
-				}
 				typed := "."
 				if len(args) == 1 {
 					typed = args[0]

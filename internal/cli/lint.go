@@ -28,7 +28,7 @@ or on a line of its own above it. --base REF compares the versions with those of
 			{exit.Failed, "errors were found; with --strict: warnings, too"},
 			{exit.Usage, "a wrong flag, or no project"},
 		},
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var format, base string
 			f.Var(&formatValue{choice(&format, "text", "json", "sarif", "github"), &a.json}, "format",
 				"write as `FORMAT`: text, json (as --json), sarif, or github (annotations)")
@@ -36,9 +36,6 @@ or on a line of its own above it. --base REF compares the versions with those of
 			strict := f.Bool("strict", false, "exit 1 on warnings, too")
 			list := f.Bool("rules", false, "only list the rules")
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
 				if *list {
 					_, err := io.WriteString(a.Stdout, lint.List())
 					return err

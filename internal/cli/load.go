@@ -21,7 +21,7 @@ import (
 
 // loadFlags are the flags of `dbctl load`.
 type loadFlags struct {
-	all, yes             bool
+	all                  bool
 	list, plan, validate bool
 	check, history       bool
 	preview              int
@@ -52,9 +52,9 @@ the ledger remembers it for ever, and notices when it is overwritten. Of several
 		},
 		complete: "load",
 		recovers: "dbctl load",
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var lf loadFlags
-			lf.bind(f)
+			lf.bind(a, f)
 			return func(ctx context.Context, args []string) error {
 				if err := lf.refuse(a, f, args); err != nil {
 					return err
@@ -69,7 +69,7 @@ the ledger remembers it for ever, and notices when it is overwritten. Of several
 							refused = err
 							cancel()
 						}
-						lf.yes = true // asked once
+						a.yes = true // asked once
 						return err
 					})
 					return cmp.Or(refused, err)
@@ -80,7 +80,7 @@ the ledger remembers it for ever, and notices when it is overwritten. Of several
 	}
 }
 
-func (lf *loadFlags) bind(f *pflag.FlagSet) {
+func (lf *loadFlags) bind(a *app, f *pflag.FlagSet) {
 	o := &lf.options
 	f.BoolVar(&lf.all, "all", false, "every load of the project")
 	f.BoolVar(&lf.list, "list", false, "only list the loads: files new, loaded, changed, failed; rows; last run")
@@ -103,7 +103,7 @@ func (lf *loadFlags) bind(f *pflag.FlagSet) {
 	f.Var(choice(&lf.mark, "loaded", "new", "quarantined"), "mark",
 		"load nothing; note that the files (of --path) are loaded, new or quarantined (never loaded): `WORD`")
 	f.StringVar(&lf.reason, "reason", "", "`WHY`, kept with the mark")
-	f.BoolVar(&lf.yes, "yes", false, "do not ask in a protected environment")
+	a.bindYes(f)
 }
 
 // refuse refuses flags that contradict each other.
@@ -155,7 +155,7 @@ func (lf *loadFlags) refuse(a *app, f *pflag.FlagSet, args []string) error {
 
 func (a *app) load(ctx context.Context, lf loadFlags, names []string) error {
 	w, err := a.open(ctx, access{
-		writes: !lf.list && !lf.history && !lf.plan && !lf.check && !lf.validate && lf.preview == 0, yes: lf.yes, ahead: true,
+		writes: !lf.list && !lf.history && !lf.plan && !lf.check && !lf.validate && lf.preview == 0, ahead: true,
 		check: func(p *project.Project) error { _, _, err := a.chooseLoads(p, lf, names); return err },
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ is {{ secret "NAME" }}, never its value.`,
 			{exit.Check, "there is no file at the place"},
 			exitNoServer,
 		},
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var r draft.Request
 			f.StringVar(&r.From, "from", "", "`PLACE` of the files: @stage/path/, or a URI such as s3://bucket/path/")
 			f.StringVar(&r.Table, "table", "", "[database.]`TABLE` to load into (default: the load's name)")
@@ -45,9 +45,6 @@ is {{ secret "NAME" }}, never its value.`,
 			dry := f.Bool("dry-run", false, "only show what would be written")
 			sequential := f.Bool("sequential", false, "number the migration instead of naming it after the time")
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 1, 1); err != nil {
-					return err
-				}
 				if r.From == "" {
 					return usageError("load create: from which files?", "dbctl load create "+args[0]+" --from @stage/path/")
 				}

@@ -24,14 +24,14 @@ const recoverCommandLine = "dbctl migrate recover"
 
 // runFlags are the flags of up, down and redo.
 type runFlags struct {
-	dryRun, yes bool
+	dryRun bool
 
 	// planned makes a dry run prove that what it shows can work, and is told the plan before. Optional.
 	planned func(plan.Plan)
 	plan    migrate.PlanOptions
 }
 
-func (rf *runFlags) bind(f *pflag.FlagSet, up bool) {
+func (rf *runFlags) bind(a *app, f *pflag.FlagSet, up bool) {
 	f.BoolVar(&rf.dryRun, "dry-run", false, "only show what would run, each statement's class and how it would be undone")
 	f.BoolVar(&rf.plan.Atomic, "atomic", false, "one savepoint for the whole run: all of it or nothing")
 	f.BoolVar(&rf.plan.AllowIrreversible, "allow-irreversible", false, "run statements that nothing can undo")
@@ -39,7 +39,7 @@ func (rf *runFlags) bind(f *pflag.FlagSet, up bool) {
 		f.BoolVar(&rf.plan.SkipUnsupported, "skip-unsupported", false, "leave out what this warehouse lacks the feature or licence for")
 		f.BoolVar(&rf.plan.AllowOutOfOrder, "allow-out-of-order", false, "apply versions older than the newest applied one")
 	}
-	f.BoolVar(&rf.yes, "yes", false, "do not ask in a protected environment")
+	a.bindYes(f)
 }
 
 // runExits are the codes of a command that runs migrations.
@@ -53,15 +53,21 @@ func runExits(done string) []ending {
 	}
 }
 
-// migrator opens the project's server for a command on migrations, calls f, and closes it again.
-func (a *app) migrator(ctx context.Context, acc access, rf runFlags, f func(*migrate.Migrator, *project.Project) error) error {
-	acc.check, acc.ahead = (*project.Project).MigrationMistakes, true
+// migrations is what a command on migrations needs: those files whole.
+func migrations(writes bool) access {
+	return access{writes: writes, ahead: true, check: (*project.Project).MigrationMistakes}
+}
+
+// migrator opens the project's server, calls f, and closes it again.
+func (a *app) migrator(
+	ctx context.Context, acc access, rf runFlags, sink event.Sink, f func(*migrate.Migrator, *project.Project) error,
+) error {
 	w, err := a.open(ctx, acc)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	m, err := a.newMigrator(ctx, w, rf, a.ui.Event)
+	m, err := a.newMigrator(ctx, w, rf, sink)
 	if err != nil {
 		return err
 	}

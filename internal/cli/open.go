@@ -126,7 +126,6 @@ func (a *app) projectDir() string {
 // access says what a command does with the server.
 type access struct {
 	writes bool
-	yes    bool // --yes
 	ahead  bool // its first reads go beside the connecting: the server may prove not to be there behind the first of them
 
 	// check refuses what the project alone shows to be wrong, before anything is started or asked. Optional: without it no file may be
@@ -160,7 +159,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	a.reaches.Store(true)
 	a.writes.Store(acc.writes)
 	if acc.writes {
-		if err := a.mayWrite(ctx, p, acc.yes); err != nil {
+		if err := a.mayWrite(ctx, p); err != nil {
 			return nil, err
 		}
 	}
@@ -269,10 +268,10 @@ func environmentConfig(ctx context.Context, e project.Environment, secrets *secr
 }
 
 // mayWrite asks before a command writes where an environment is protected.
-func (a *app) mayWrite(ctx context.Context, p *project.Project, yes bool) error {
+func (a *app) mayWrite(ctx context.Context, p *project.Project) error {
 	dsn, _ := databend.ParseDSN(a.dsn) // read before; none has no host
 	if env := protectedBy(ctx, p, dsn); env != "" {
-		return a.consent(ctx, env, yes)
+		return a.consent(ctx, env)
 	}
 	return nil
 }
@@ -318,8 +317,8 @@ func loopback(host string) bool {
 var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exit.Failed}
 
 // consent asks before a command writes to a protected environment.
-func (a *app) consent(ctx context.Context, env string, yes bool) error {
-	if yes {
+func (a *app) consent(ctx context.Context, env string) error {
+	if a.yes {
 		return nil
 	}
 	if !a.inTerminal || a.json {

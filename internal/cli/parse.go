@@ -25,7 +25,7 @@ func (a *app) parse() (runFunc, error) {
 		return nil, err
 	}
 	flags := newFlagSet()
-	run := func(context.Context, []string) error { return a.noVerb(name) }
+	var run runner = func(context.Context, []string) error { return a.noVerb(name) }
 	versionAsked := new(bool)
 	switch a.cmd = find(name); {
 	case a.cmd == nil: // no verb at all
@@ -52,7 +52,12 @@ func (a *app) parse() (runFunc, error) {
 		}
 	}
 	a.rest = flags.Args()
-	return func(ctx context.Context) error { return run(ctx, a.rest) }, nil
+	return func(ctx context.Context) error {
+		if err := a.countArgs(); err != nil {
+			return err
+		}
+		return run(ctx, a.rest)
+	}, nil
 }
 
 // verbs finds the command's name among args, and returns it and what else there is. Flags may stand before a verb, so it must be known
@@ -238,13 +243,14 @@ func (a *app) tryArgs() []string {
 	return args
 }
 
-// exactArgs checks how many arguments there are.
-func (a *app) exactArgs(args []string, atLeast, atMost int) error {
+// countArgs checks how many arguments there are.
+func (a *app) countArgs() error {
+	least, most := a.cmd.count()
 	switch {
-	case len(args) < atLeast:
+	case len(a.rest) < least:
 		return usageError(fmt.Sprintf("%s: an argument is missing", a.cmd.name), a.line(a.tryArgs()))
-	case atMost >= 0 && len(args) > atMost:
-		return usageError(fmt.Sprintf("%s: unexpected argument %q", a.cmd.name, args[atMost]), a.line(args[:atMost]))
+	case len(a.rest) > most:
+		return usageError(fmt.Sprintf("%s: unexpected argument %q", a.cmd.name, a.rest[most]), a.line(a.rest[:most]))
 	}
 	return nil
 }

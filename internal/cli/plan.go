@@ -40,16 +40,14 @@ Nothing is written, not even dbctl's own tables.`,
 			{exit.Partly, "an earlier run is still to be recovered: a person's turn"},
 			exitNoServer, exitReadSignal,
 		},
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			check := f.Bool("check", false, "exit 3 when something is pending or changed")
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
 				var totals planTotals
 				t := newTally(totals.explained(a.ui.Event), a.inPlan)
 				planned := func(p plan.Plan) { totals.show(p, a.ui.Event) }
-				return a.both(ctx, planned, t.sink, (*migrate.Migrator).Up, func(p *project.Project, loader *load.Loader, err error) error {
+				up := func(ctx context.Context, m *migrate.Migrator) error { return m.Up(ctx) }
+				return a.both(ctx, planned, t.sink, up, func(p *project.Project, loader *load.Loader, err error) error {
 					if a.verbose {
 						err = errors.Join(err, a.planFiles(ctx, t, p, loader))
 					}
@@ -258,8 +256,8 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 // both looks at the migrations and the loads of a project, beside each other: neither needs what the other learns. What there is to
 // say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong. Broken loads are left out,
 // and all migrations where one of them is broken; the mistakes come last.
-func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink, migrations func(*migrate.Migrator,
-	context.Context) error, f func(*project.Project, *load.Loader, error) error,
+func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink, migrations func(context.Context,
+	*migrate.Migrator) error, f func(*project.Project, *load.Loader, error) error,
 ) error {
 	var mistakes error
 	w, err := a.open(ctx, access{ahead: true, check: func(p *project.Project) error { mistakes = p.Mistakes(); return nil }})
@@ -283,7 +281,7 @@ func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink
 	listing.Go(crash.Caught(func() { listed = loader.List(ctx, w.project.Loads) }))
 	var looked error
 	if w.project.MigrationMistakes() == nil { // one that cannot be read would look like one that is missing
-		looked = migrations(m, ctx)
+		looked = migrations(ctx, m)
 	}
 	later.release()
 	listing.Wait()

@@ -26,22 +26,19 @@ first; this is for doing only that, for going on with it, and for a person's wor
 			exitOtherRun, exitNoServer, exitOnSignal, exitOnTerm,
 		},
 		recovers: recoverCommandLine,
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var rf runFlags
 			resume := f.Bool("resume", false, "go on at the statement that is really next")
 			applied := f.Bool("mark-applied", false, "your word that the warehouse is as after the migration (needs --reason)")
 			rolledBack := f.Bool("mark-rolled-back", false, "your word that the warehouse is as before it (needs --reason)")
 			reason := f.String("reason", "", "`WHY`, kept in the journal")
-			f.BoolVar(&rf.yes, "yes", false, "do not ask in a protected environment")
+			a.bindYes(f)
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
 				how, err := a.recoverHow(*resume, *applied, *rolledBack, *reason)
 				if err != nil {
 					return err
 				}
-				return a.migrator(ctx, access{writes: true, yes: rf.yes}, rf, func(m *migrate.Migrator, _ *project.Project) error {
+				return a.migrator(ctx, migrations(true), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
 					return m.Recover(ctx, how, *reason)
 				})
 			}

@@ -15,15 +15,13 @@ func redoCommand() *command {
 		short:    "the newest applied migration down and up again, under one savepoint",
 		exits:    runExits("taken down and up again; or nothing was applied"),
 		recovers: recoverCommandLine,
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var rf runFlags
-			rf.bind(f, true)
+			rf.bind(a, f, true)
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
-				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf,
-					func(m *migrate.Migrator, _ *project.Project) error { return m.Redo(ctx) })
+				return a.migrator(ctx, migrations(!rf.dryRun), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
+					return m.Redo(ctx)
+				})
 			}
 		},
 	}

@@ -27,11 +27,8 @@ its headers, comments and templates. A file that is there is never overwritten.`
 			exitNoServer, exitReadSignal,
 		},
 		complete: "version",
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, _ *pflag.FlagSet) runner {
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 1, 1); err != nil {
-					return err
-				}
 				version, err := versionArg(args[0])
 				if err != nil {
 					return err
@@ -63,19 +60,11 @@ func (a *app) restore(ctx context.Context, version int64) error {
 
 // onApplied calls f with a migration as it was applied. Broken files are no matter.
 func (a *app) onApplied(ctx context.Context, version int64, f func(migrate.AppliedMigration, *project.Project) error) error {
-	w, err := a.open(ctx, access{check: anyProject})
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	m, err := a.newMigrator(ctx, w, runFlags{}, a.ui.Event)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	was, err := m.Applied(ctx, version)
-	if err != nil {
-		return err
-	}
-	return f(was, w.project)
+	return a.migrator(ctx, access{check: anyProject}, runFlags{}, a.ui.Event, func(m *migrate.Migrator, p *project.Project) error {
+		was, err := m.Applied(ctx, version)
+		if err != nil {
+			return err
+		}
+		return f(was, p)
+	})
 }

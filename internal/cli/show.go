@@ -35,13 +35,10 @@ as it was applied, from the journal, and what the file changes of that.`,
 		},
 		complete: "version load",
 		fullSQL:  true,
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			applied := f.Bool("applied", false, "a migration as it was applied, from the journal")
 			differs := f.Bool("diff", false, "what differs between what was applied and the file, as a unified diff")
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 1, 1); err != nil {
-					return err
-				}
 				if *applied || *differs {
 					version, err := versionArg(args[0])
 					if err != nil {

@@ -34,14 +34,11 @@ which can be undone, and a statement that writes says so.`,
 			{exit.Failed, "a statement failed; those before it stay"},
 			exitBadUsage, exitNoServer, exitReadSignal,
 		},
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			file := f.StringP("file", "f", "", "read the SQL from `FILE`; - is stdin")
 			asCSV := f.Bool("csv", false, "write rows as CSV, a header first")
-			yes := f.Bool("yes", false, "do not ask in a protected environment")
+			a.bindYes(f)
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 1); err != nil {
-					return err
-				}
 				if *asCSV && a.json {
 					return usageError("sql: --csv and --json contradict each other", "use one of them")
 				}
@@ -49,7 +46,7 @@ which can be undone, and a statement that writes says so.`,
 				if err != nil {
 					return err
 				}
-				return a.sql(ctx, name, text, *asCSV, *yes)
+				return a.sql(ctx, name, text, *asCSV)
 			}
 		},
 	}
@@ -75,7 +72,7 @@ func (a *app) sqlText(args []string, file string) (name, text string, err error)
 	return "stdin", string(b), err
 }
 
-func (a *app) sql(ctx context.Context, name, text string, asCSV, yes bool) error {
+func (a *app) sql(ctx context.Context, name, text string, asCSV bool) error {
 	var script project.Section
 	read := func(p *project.Project) (err error) {
 		script, err = p.Script(name, text)
@@ -91,7 +88,7 @@ func (a *app) sql(ctx context.Context, name, text string, asCSV, yes bool) error
 		if writing(script.Statements, p.Env.Database) == "" {
 			return nil
 		}
-		return a.mayWrite(ctx, p, yes)
+		return a.mayWrite(ctx, p)
 	}})
 	if err != nil {
 		return err

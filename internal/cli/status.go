@@ -26,20 +26,11 @@ func statusCommand() *command {
 		name:  "status",
 		short: "migrations and loads, a line each",
 		exits: statusExits,
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			check := f.Bool("check", false, "exit 3 when something is pending or changed")
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
 				t := newTally(a.ui.Event, func(e event.Event) bool { _, note := e.(event.Note); return note })
-				return a.both(ctx, nil, t.sink, func(m *migrate.Migrator, ctx context.Context) error {
-					st, err := m.Status(ctx)
-					if err == nil {
-						m.Show(st)
-					}
-					return err
-				}, func(p *project.Project, _ *load.Loader, err error) error {
+				return a.both(ctx, nil, t.sink, show, func(p *project.Project, _ *load.Loader, err error) error {
 					if err != nil {
 						return err
 					}
@@ -67,33 +58,27 @@ left of it); partial (a person's turn); interrupted (an unfinished run); edited 
 stale (a variable or a load that it uses changed since); missing (applied, and the file is gone); ahead (applied, and newer
 than every file here).`,
 		exits: statusExits,
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			check := f.Bool("check", false, "exit 3 when something is pending or changed")
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
-				w, err := a.open(ctx, access{check: (*project.Project).MigrationMistakes, ahead: true})
-				if err != nil {
-					return err
-				}
-				defer w.close()
 				t := newTally(a.ui.Event, func(event.Event) bool { return true })
-				m, err := a.newMigrator(ctx, w, runFlags{}, t.sink)
-				if err != nil {
+				return a.migrator(ctx, migrations(false), runFlags{}, t.sink, func(m *migrate.Migrator, _ *project.Project) error {
+					err := show(ctx, m)
+					if err == nil && *check {
+						err = t.found()
+					}
 					return err
-				}
-				defer m.Close()
-				st, err := m.Status(ctx)
-				if err != nil {
-					return err
-				}
-				m.Show(st)
-				if *check {
-					return t.found()
-				}
-				return nil
+				})
 			}
 		},
 	}
+}
+
+// show tells the state of every migration.
+func show(ctx context.Context, m *migrate.Migrator) error {
+	st, err := m.Status(ctx)
+	if err == nil {
+		m.Show(st)
+	}
+	return err
 }

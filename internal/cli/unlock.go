@@ -26,14 +26,11 @@ What an unlocked run left unfinished is put back by ` + "`dbctl migrate recover`
 			{exit.Locked, "an owner is alive, and --force was not given"},
 			exitNoServer, exitReadSignal,
 		},
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			force := f.Bool("force", false, "release it although its owner seems alive")
-			yes := f.Bool("yes", false, "do not ask in a protected environment")
+			a.bindYes(f)
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
-				w, err := a.open(ctx, access{writes: true, yes: *yes, check: anyProject})
+				w, err := a.open(ctx, access{writes: true, check: anyProject})
 				if err != nil {
 					return err
 				}

@@ -20,13 +20,10 @@ interrupted, they are put back and checked. Everything that can be refused is re
 		exits:    runExits("everything that was pending is applied; or nothing was pending"),
 		complete: "version",
 		recovers: recoverCommandLine,
-		bind: func(a *app, f *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, f *pflag.FlagSet) runner {
 			var rf runFlags
-			rf.bind(f, true)
+			rf.bind(a, f, true)
 			return func(ctx context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 1); err != nil {
-					return err
-				}
 				if len(args) == 1 {
 					to, err := versionArg(args[0])
 					if err != nil {
@@ -37,8 +34,9 @@ interrupted, they are put back and checked. Everything that can be refused is re
 					}
 					rf.plan.To = to
 				}
-				return a.migrator(ctx, access{writes: !rf.dryRun, yes: rf.yes}, rf,
-					func(m *migrate.Migrator, _ *project.Project) error { return m.Up(ctx) })
+				return a.migrator(ctx, migrations(!rf.dryRun), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
+					return m.Up(ctx)
+				})
 			}
 		},
 	}

@@ -59,11 +59,8 @@ func versionCommand() *command {
 		name:  "version",
 		short: "which dbctl this is",
 		exits: []ending{{exit.Done, "the version was shown"}, {exit.Usage, "wrong usage"}},
-		bind: func(a *app, _ *pflag.FlagSet) func(context.Context, []string) error {
+		bind: func(a *app, _ *pflag.FlagSet) runner {
 			return func(_ context.Context, args []string) error {
-				if err := a.exactArgs(args, 0, 0); err != nil {
-					return err
-				}
 				b := version()
 				text := fmt.Sprintf("dbctl %s\n", b.Version)
 				if b.Commit != "" {
