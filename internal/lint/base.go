@@ -114,10 +114,6 @@ var versionOrder = Rule{
 	Why: "After the merge two files have one version, and dbctl reads neither; or the new one is out of order where the newer ones are " +
 		"applied, and " +
 		"`migrate up` refuses it.",
-	Shown: `origin/main has    migrations/00007_theirs.sql
-this branch adds   migrations/00007_mine.sql    found: the same version
-                   migrations/00006_late.sql    found: older than 7
-                   migrations/00008_new.sql     not found`,
 	whole: func(p *pass) {
 		if p.base == nil {
 			return
@@ -148,9 +144,6 @@ var editedMigration = Rule{
 	Name: "edited-migration", Level: Warning,
 	Short: "with --base REF: a migration of REF whose Up section is changed, or that is deleted",
 	Why:   "Where it is applied, `migrate up` stops: the warehouse has what the old text made.",
-	Shown: `origin/main has   migrations/00003_orders.sql   CREATE TABLE orders (id INT);
-this branch has   migrations/00003_orders.sql   CREATE TABLE orders (id BIGINT);                found
-or                                              CREATE TABLE orders (id INT); -- a comment      not found`,
 	whole: func(p *pass) {
 		if p.base == nil {
 			return

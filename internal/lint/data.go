@@ -18,14 +18,6 @@ var dropTable = Rule{
 	Short: "an Up section drops a table or a database",
 	Why: "Its rows are gone for good when retention ends (a day, by default), and what still reads or loads it fails. " +
 		"A failing migration brings a dropped table back; one that succeeds does not.",
-	Bad: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT);
--- migrations/00002_drop.sql
-DROP TABLE orders;`,
-	Good: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT);
--- migrations/00002_drop.sql
-ALTER TABLE orders RENAME TO orders_until_2026;`,
 	statement: func(p *pass, s *statement) {
 		if s.down {
 			return
@@ -47,14 +39,6 @@ var dropColumn = Rule{
 	Name: "drop-column", Level: Error,
 	Short: "an Up section drops a column",
 	Why:   "The values of the column are gone for good when retention ends, and queries, views and loads that name it fail.",
-	Bad: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT, note STRING);
--- migrations/00002_drop.sql
-ALTER TABLE orders DROP COLUMN note;`,
-	Good: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT, note STRING);
--- migrations/00002_rename.sql
-ALTER TABLE orders RENAME COLUMN note TO note_until_2026;`,
 	statement: func(p *pass, s *statement) {
 		table, ok := define.ParseTable(s.SQL)
 		if s.down || !ok || table.Action != define.DropColumn || len(s.Writes) == 0 {
@@ -76,14 +60,6 @@ var emptyTable = Rule{
 	Name: "empty-table", Level: Error,
 	Short: "an Up section empties a table: TRUNCATE, INSERT OVERWRITE, DELETE without WHERE or with one that is always true",
 	Why:   "All rows are gone for good when retention ends. TRUNCATE also makes the engine forget which files were loaded.",
-	Bad: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT);
--- migrations/00002_reset.sql
-TRUNCATE TABLE orders;`,
-	Good: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT, placed DATE);
--- migrations/00002_reset.sql
-DELETE FROM orders WHERE placed < '2020-01-01';`,
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
 			if !s.down && w.Does == effect.TakesRows && !p.ownWork(s, w.Object) {
@@ -98,14 +74,6 @@ var narrowColumn = Rule{
 	Short: "MODIFY COLUMN gives a column a type that does not hold all of its values, or NOT NULL",
 	Why: "Values that do not fit make the statement fail on the data of production, or lose digits, fractions or the time of day " +
 		"without a word. So do NULLs in a column that becomes NOT NULL.",
-	Bad: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id BIGINT, placed TIMESTAMP);
--- migrations/00002_narrow.sql
-ALTER TABLE orders MODIFY COLUMN id INT;`,
-	Good: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT, placed TIMESTAMP);
--- migrations/00002_widen.sql
-ALTER TABLE orders MODIFY COLUMN id BIGINT;`,
 	statement: func(p *pass, s *statement) {
 		table, ok := define.ParseTable(s.SQL)
 		if s.down || !ok || table.Action != define.ModifyColumn || len(s.Writes) == 0 {
@@ -135,9 +103,6 @@ var vacuum = Rule{
 	Short: "VACUUM, OPTIMIZE … PURGE, or a retention of less than a day",
 	Why: "Old snapshots and dropped tables are what a failed migration is put back from, and what UNDROP and FLASHBACK need. " +
 		"After a VACUUM they are gone, and nothing that went wrong before can be undone.",
-	Bad: `VACUUM TABLE orders;`,
-	Good: `-- dbctl: allow=irreversible "history of raw rows may not be kept longer than a day"
-VACUUM TABLE orders;`,
 	statement: func(p *pass, s *statement) {
 		shortens := s.Prunes || s.Retention && define.ShortRetention(s.SQL)
 		if shortens && !consents(s.m.Headers, "irreversible") {
@@ -151,14 +116,6 @@ var replaceTable = Rule{
 	Name: "replace-table", Level: Error,
 	Short: "CREATE OR REPLACE of a table, or of a database with tables, that an earlier migration made",
 	Why:   "The rows of what is replaced are gone for good when retention ends. A table that is rebuilt from its own rows keeps them.",
-	Bad: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT);
--- migrations/00002_again.sql
-CREATE OR REPLACE TABLE orders (id INT, note STRING);`,
-	Good: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT);
--- migrations/00002_note.sql
-ALTER TABLE orders ADD COLUMN note STRING;`,
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
 			if s.down || w.Verb != effect.Replace || p.ownWork(s, w.Object) || slices.Contains(s.Sources, w.Object) {

@@ -33,16 +33,6 @@ var replaceDependency = Rule{
 	Short: "CREATE OR REPLACE of a table that a stream or a load depends on",
 	Why: "The new table has another id. A stream on the old one fails from then on; a load has no ledger for the new one and loads every " +
 		"file again. A table that is rebuilt from its own rows (AS SELECT … FROM itself) keeps its ledger.",
-	Bad: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT);
-CREATE STREAM orders_stream ON TABLE orders;
--- migrations/00002_again.sql
-CREATE OR REPLACE TABLE orders (id INT, note STRING);`,
-	Good: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT);
-CREATE STREAM orders_stream ON TABLE orders;
--- migrations/00002_note.sql
-ALTER TABLE orders ADD COLUMN note STRING;`,
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
 			if w.Verb != effect.Replace || w.Kind != sqltext.Table || w.IsStream || w.IsView || s.down {
@@ -73,8 +63,6 @@ var internalStage = Rule{
 	Short: "an internal stage is replaced or dropped",
 	Why: "The files of an internal stage lie in it alone. CREATE OR REPLACE STAGE and DROP STAGE delete them at once, and nothing " +
 		"brings them back.",
-	Bad:  `CREATE OR REPLACE STAGE uploads;`,
-	Good: `CREATE STAGE IF NOT EXISTS uploads;`,
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
 			if w.Kind != sqltext.Stage || w.Verb != effect.Replace && w.Verb != effect.Drop || s.down && w.Verb == effect.Drop {

@@ -15,14 +15,6 @@ var noDown = Rule{
 	Name: "no-down", Level: Warning,
 	Short: "a migration has no Down section",
 	Why:   "`dbctl migrate down` and `redo` refuse it. An empty section says that there is nothing to undo.",
-	Bad: `-- migrations/00001_orders.sql
--- +goose Up
-CREATE TABLE orders (id INT);`,
-	Good: `-- migrations/00001_orders.sql
--- +goose Up
-CREATE TABLE orders (id INT);
--- +goose Down
-DROP TABLE orders;`,
 	migration: func(p *pass, m *migration) {
 		if !m.HasDown && len(m.up) > 0 {
 			p.add(m.Up.Place, nil, "there is no -- +goose Down section",
@@ -37,15 +29,6 @@ var downIncomplete = Rule{
 	Why: "After `dbctl migrate down` the warehouse is not what it was before `up`: what is left over makes the next `up` fail, and what " +
 		"is " +
 		"missing breaks what still uses it.",
-	Bad: `CREATE TABLE orders (id INT);
-CREATE TABLE items (id INT);
--- +goose Down
-DROP TABLE items;`,
-	Good: `CREATE TABLE orders (id INT);
-CREATE TABLE items (id INT);
--- +goose Down
-DROP TABLE items;
-DROP TABLE orders;`,
 	migration: func(p *pass, m *migration) {
 		if !m.HasDown || m.undone.Opaque() {
 			return
@@ -188,9 +171,6 @@ var irreversible = Rule{
 	Short: "a statement that nothing can undo, without consent",
 	Why: "`dbctl migrate up` refuses it: when a later statement fails, this one stays. A header in the file gives consent, with a " +
 		"reason.",
-	Bad: `CREATE USER loader IDENTIFIED BY {{ secret "LOADER" }};` + "\nALTER USER loader IDENTIFIED BY {{ secret \"LOADER\" }};",
-	Good: `-- dbctl: allow=irreversible "the old password is void anyway"
-ALTER USER loader IDENTIFIED BY {{ secret "LOADER" }};`,
 	statement: func(p *pass, s *statement) {
 		if s.Bare {
 			p.at(s, 0, s.Reason, effect.ScriptHint)
@@ -212,14 +192,6 @@ var dropsDefault = Rule{
 	Short: "MODIFY COLUMN without DEFAULT drops the default that the column has",
 	Why: "MODIFY COLUMN defines the column anew: a DEFAULT that is not said again is gone, and rows that leave the column out get " +
 		"NULL, or are refused.",
-	Bad: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT, state STRING DEFAULT 'new');
--- migrations/00002_modify.sql
-ALTER TABLE orders MODIFY COLUMN state STRING NOT NULL;`,
-	Good: `-- migrations/00001_orders.sql
-CREATE TABLE orders (id INT, state STRING DEFAULT 'new');
--- migrations/00002_modify.sql
-ALTER TABLE orders MODIFY COLUMN state STRING NOT NULL DEFAULT 'new';`,
 	statement: func(p *pass, s *statement) {
 		table, ok := define.ParseTable(s.SQL)
 		if !ok || table.Action != define.ModifyColumn || len(s.Writes) == 0 {

@@ -18,10 +18,6 @@ var secretLiteral = Rule{
 	Short: "a literal or a comment that looks like a key",
 	Why: "A key in a file is in the repository's history for good, and in the journal of every warehouse. The literals of options that " +
 		"hold keys, keys of known shapes (AKIA…, ghp_…, -----BEGIN PRIVATE KEY-----), and long random texts are found.",
-	Bad: `CREATE CONNECTION lake STORAGE_TYPE = 's3' ACCESS_KEY_ID = 'AKIAQWERTY2PLMOKNIJB'
-  SECRET_ACCESS_KEY = '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';`,
-	Good: `CREATE CONNECTION lake STORAGE_TYPE = 's3'
-  ACCESS_KEY_ID = {{ secret "AWS_ACCESS_KEY_ID" }} SECRET_ACCESS_KEY = {{ secret "AWS_SECRET_ACCESS_KEY" }};`,
 	statement: func(p *pass, s *statement) {
 		for _, at := range secretsIn(s.SQL) {
 			p.at(s, at.offset, at.what, secretHint)
@@ -192,9 +188,6 @@ var unqualifiedAfterUse = Rule{
 	Short: "names without a database behind a USE",
 	Why: "Which table is meant depends on a USE further up, and on whether that line stays there. dbctl sends each migration on a " +
 		"session of its own, but a person who runs the statement again has another database.",
-	Bad: `USE shop;
-CREATE TABLE orders (id INT);`,
-	Good: `CREATE TABLE shop.orders (id INT);`,
 	statement: func(p *pass, s *statement) {
 		if !s.used || p.said[s.m.Path+strconv.FormatBool(s.down)] {
 			return

@@ -1,8 +1,8 @@
 // Package lint finds what hurts in a project, before a server sees it: statements that lose data, what cannot be undone, keys in
 // clear, loads that do not fit their tables. It is offline and finds everything at once.
 //
-// A rule is a value: its name, level, reason, an example that it finds and one that it does not, and its check. docs/lint.md is
-// written from these values, and the tests run the examples. The statements are folded in the order in which they would run
+// A rule is a value: its name, level, reason and check. What it finds and what it does not stands in testdata/examples.txtar, which the
+// tests run; docs/lint.md is written from both. The statements are folded in the order in which they would run
 // (package schema), so that a rule sees the objects as they are right before each statement.
 //
 //	lint.go       Rule, Run
@@ -36,9 +36,6 @@ type Rule struct {
 	Level Level
 	Short string // what it finds, in half a sentence
 	Why   string // why that hurts
-	Bad   string // an example, and what to write instead; see Files
-	Good  string
-	Shown string // in the place of both: an example that takes more than files to run
 
 	statement func(*pass, *statement) // each statement of each section, before its effect is folded
 	migration func(*pass, *migration) // each migration, with the objects before and after its sections

@@ -55,18 +55,24 @@ func of(rule string, findings []event.Finding) []event.Finding {
 // to a place, a message and a hint.
 func TestExamples(t *testing.T) {
 	t.Parallel()
+	for name := range examples() {
+		if rule, _, _ := strings.Cut(name, "/"); find(rule) == nil {
+			t.Errorf("%s is an example of no rule", name)
+		}
+	}
 	for _, r := range rules {
-		if (r.Bad == "") == (r.Shown == "") {
+		x := exampleOf(r.Name)
+		if (x.bad == "") == (x.shown == "") {
 			t.Errorf("%s has no example, or two", r.Name)
 		}
-		if r.Bad == "" {
+		if x.bad == "" {
 			continue
 		}
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
-			found := of(r.Name, lint(t, exampleFiles(r.Bad)))
+			found := of(r.Name, lint(t, exampleFiles(x.bad)))
 			if len(found) == 0 {
-				t.Errorf("nothing is found in\n%s", r.Bad)
+				t.Errorf("nothing is found in\n%s", x.bad)
 			}
 			for _, f := range found {
 				if f.Line < 1 || f.Column < 1 || f.Message == "" || f.Hint == "" || f.Level == string(Error) && r.Level == Warning &&
@@ -74,8 +80,8 @@ func TestExamples(t *testing.T) {
 					t.Errorf("%+v", f)
 				}
 			}
-			if wrong := of(r.Name, lint(t, exampleFiles(r.Good))); len(wrong) > 0 {
-				t.Errorf("found in\n%s\n%+v", r.Good, wrong)
+			if wrong := of(r.Name, lint(t, exampleFiles(x.good))); len(wrong) > 0 {
+				t.Errorf("found in\n%s\n%+v", x.good, wrong)
 			}
 		})
 	}

@@ -20,11 +20,6 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
-const exampleStage = `-- migrations/00001_orders.sql
-CREATE STAGE lake URL = 's3://bucket/' CONNECTION = (CONNECTION_NAME = 'c');
-CREATE TABLE orders (id INT NOT NULL, placed DATE);
-`
-
 // The rules of CheckLoad.
 const (
 	LoadColumn  = "load-column"
@@ -123,10 +118,6 @@ var loadColumn = Rule{
 	Why: "A column that the table lacks, a NOT NULL column that nobody fills, or another number of items than of columns makes every " +
 		"COPY fail. " +
 		"The table is the one that the migrations make.",
-	Bad: exampleStage + `-- loads/orders.sql
-COPY INTO orders (id, day) FROM (SELECT id::INT, day::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
-	Good: exampleStage + `-- loads/orders.sql
-COPY INTO orders (id, placed) FROM (SELECT id::INT, day::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
 	load: checkLoad,
 }
 
@@ -136,10 +127,6 @@ var loadCast = Rule{
 	Why: "The engine casts once more, to the column's type: values that do not fit make the COPY fail, and fractions and times of day " +
 		"are lost " +
 		"without a word.",
-	Bad: exampleStage + `-- loads/orders.sql
-COPY INTO orders (id, placed) FROM (SELECT id::DOUBLE, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
-	Good: exampleStage + `-- loads/orders.sql
-COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
 	load: checkLoad,
 }
 
@@ -147,15 +134,7 @@ var vectorWidth = Rule{
 	Name: VectorWidth, Level: Error,
 	Short: "widths of vectors that differ between table, load and var",
 	Why:   "A vector of another width than its column is refused, file by file, and a search with another width fails.",
-	Bad: `-- migrations/00001_docs.sql
-CREATE TABLE docs (id INT, v VECTOR(768));
--- loads/docs.sql
-COPY INTO docs (id, v) FROM (SELECT id::INT, v::VECTOR(512) FROM @lake/docs/) FILE_FORMAT = (TYPE = PARQUET);`,
-	Good: `-- migrations/00001_docs.sql
-CREATE TABLE docs (id INT, v VECTOR(768));
--- loads/docs.sql
-COPY INTO docs (id, v) FROM (SELECT id::INT, v::VECTOR(768) FROM @lake/docs/) FILE_FORMAT = (TYPE = PARQUET);`,
-	load: checkLoad,
+	load:  checkLoad,
 	whole: func(p *pass) {
 		var widths []int
 		var first *schema.Object
@@ -197,10 +176,6 @@ var loadTarget = Rule{
 	Name: "load-target", Level: Warning,
 	Short: "a load whose table or stage no migration makes",
 	Why:   "The COPY fails where nobody else has made it. A project that makes tables usually makes all that it loads.",
-	Bad: exampleStage + `-- loads/orders.sql
-COPY INTO order FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
-	Good: exampleStage + `-- loads/orders.sql
-COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 	load: func(p *pass, l *project.Load) {
 		if p.incomplete || p.schema.Opaque() {
 			return
@@ -235,14 +210,6 @@ var positionalCopy = Rule{
 	Why: "Fields of CSV and TSV files, and the items of a SELECT, go to the table's columns one after the other when the COPY names " +
 		"none. After " +
 		"ADD COLUMN the older files have a field too few, and every file fails.",
-	Bad: exampleStage + `-- migrations/00002_note.sql
-ALTER TABLE orders ADD COLUMN note STRING;
--- loads/orders.sql
-COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = CSV);`,
-	Good: exampleStage + `-- migrations/00002_note.sql
-ALTER TABLE orders ADD COLUMN note STRING;
--- loads/orders.sql
-COPY INTO orders (id, placed) FROM @lake/orders/ FILE_FORMAT = (TYPE = CSV);`,
 	load: func(p *pass, l *project.Load) {
 		if message, hint := p.outgrown(p.target(l), l, 0); message != "" {
 			p.atLoad(l, l.Copy.TableSpan[0], message, hint)
@@ -309,9 +276,6 @@ var unfilledTable = Rule{
 	Short: "a table that nothing fills, in a project that names a bucket",
 	Why: "Neither a load nor a task nor a migration writes a row into it: a load was forgotten, or names another table. " +
 		"A table that an application fills says so by a lint-ignore.",
-	Bad: exampleStage,
-	Good: exampleStage + `-- loads/orders.sql
-COPY INTO orders (id, placed) FROM (SELECT id::INT, placed::DATE FROM @lake/orders/) FILE_FORMAT = (TYPE = PARQUET);`,
 	whole: func(p *pass) {
 		bucket := p.Env.Vars["bucket"] != "" || slices.ContainsFunc(p.schema.Of(sqltext.Stage),
 			func(o *schema.Object) bool { return !o.Stage.Internal })
@@ -349,10 +313,6 @@ var strayFile = Rule{
 	Name: "stray-file", Level: Warning,
 	Short: "a .sql file in a folder below migrations/",
 	Why:   "The files of migrations/ itself are the migrations, as goose has it: one in a folder below never runs, and nothing says so.",
-	Bad: `-- migrations/2026/00002_items.sql
-CREATE TABLE items (id INT);`,
-	Good: `-- migrations/00002_items.sql
-CREATE TABLE items (id INT);`,
 	whole: func(p *pass) {
 		_ = project.WalkDir(p.Dir, project.MigrationsDir, func(file string, e fs.DirEntry, err error) error {
 			if err == nil && path.Ext(file) == ".sql" && path.Dir(file) != project.MigrationsDir && !e.IsDir() {
@@ -371,12 +331,6 @@ var twoLoads = Rule{
 	Why: "Both write the same rows when the same data lies under both paths. A file that both read is loaded once, by whichever comes " +
 		"first, and " +
 		"with its text.",
-	Bad: exampleStage + `-- loads/a.sql
-COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);
--- loads/b.sql
-COPY INTO orders FROM @lake/orders/2026/ FILE_FORMAT = (TYPE = PARQUET);`,
-	Good: exampleStage + `-- loads/a.sql
-COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 	whole: func(p *pass) {
 		for i := range p.Loads {
 			for j := range i {
@@ -400,10 +354,6 @@ var stageSlash = Rule{
 	Name: "stage-slash", Level: Warning,
 	Short: "a stage path, or a stage's URL, without a / at its end",
 	Why:   "A path is a prefix: @lake/orders also reads orders_old/ and orders2.parquet. A URL with a path must end with / (error 4000).",
-	Bad: exampleStage + `-- loads/orders.sql
-COPY INTO orders FROM @lake/orders FILE_FORMAT = (TYPE = PARQUET);`,
-	Good: exampleStage + `-- loads/orders.sql
-COPY INTO orders FROM @lake/orders/ FILE_FORMAT = (TYPE = PARQUET);`,
 	statement: func(p *pass, s *statement) {
 		stage, ok := define.ParseStage(s.SQL)
 		if !ok || stage.URL == "" || strings.HasSuffix(stage.URL, "/") {

@@ -3,7 +3,10 @@ package lint
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+
+	"golang.org/x/tools/txtar"
 
 	"github.com/dbctl/dbctl/internal/golden"
 	"github.com/dbctl/dbctl/internal/project"
@@ -47,14 +50,32 @@ On the first or last line of a statement, or on a line of its own above it, it s
 	}
 	for _, r := range rules {
 		fmt.Fprintf(&b, "\n## %s\n\n%s: %s.\n\n%s\n", r.Name, sentence(string(r.Level))[:len(r.Level)], r.Short, r.Why)
-		if r.Bad != "" {
-			fmt.Fprintf(&b, "\nFound:\n\n```sql\n%s\n```\n\nNot found:\n\n```sql\n%s\n```\n", strings.TrimSpace(r.Bad),
-				strings.TrimSpace(r.Good))
+		if x := exampleOf(r.Name); x.bad != "" {
+			fmt.Fprintf(&b, "\nFound:\n\n```sql\n%s\n```\n\nNot found:\n\n```sql\n%s\n```\n", x.bad, x.good)
 		} else {
-			fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.TrimSpace(r.Shown))
+			fmt.Fprintf(&b, "\n```\n%s\n```\n", x.shown)
 		}
 	}
 	return b.String()
+}
+
+// example is what a rule finds and what it does not; or, of one that takes more than files to run, what is shown of it.
+type example struct{ bad, good, shown string }
+
+var examples = sync.OnceValue(func() map[string]string {
+	all := map[string]string{}
+	a, err := txtar.ParseFile("testdata/examples.txtar")
+	if err != nil {
+		panic(err)
+	}
+	for _, f := range a.Files {
+		all[f.Name] = strings.TrimSpace(string(f.Data))
+	}
+	return all
+})
+
+func exampleOf(rule string) example {
+	return example{examples()[rule+"/found"], examples()[rule+"/not-found"], examples()[rule+"/shown"]}
 }
 
 // exampleFiles takes an example apart. It holds the files of a project, each below a line "-- migrations/….sql" or "-- loads/….sql";

@@ -21,18 +21,12 @@ var projectMistake = Rule{
 	Name: Mistake, Level: Error,
 	Short: "a file that cannot be read as it is: a mistake in dbctl.yaml, an annotation, a template, a header, two files of one version",
 	Why:   "Nothing that needs the file runs until it is mended. This rule cannot be silenced.",
-	Shown: `-- migrations/00003_stage.sql
--- +goose Up
-CREATE STAGE lake URL = 's3://{{ var "bukcet" }}/';        no var "bukcet": did you mean bucket?`,
 }
 
 var unusedIgnore = Rule{
 	Name: "unused-ignore", Level: Warning,
 	Short: "a lint-ignore that silences nothing, or names no rule",
 	Why:   "It would silence the next finding, which nobody has seen.",
-	Bad: `-- dbctl: lint-ignore=drop-table "old"
-CREATE TABLE orders (id INT);`,
-	Good: `CREATE TABLE orders (id INT);`,
 }
 
 // ruleNames are the names of all rules.

@@ -16,6 +16,12 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 )
 
+// exampleStage is what loads need.
+const exampleStage = `-- migrations/00001_orders.sql
+CREATE STAGE lake URL = 's3://bucket/' CONNECTION = (CONNECTION_NAME = 'c');
+CREATE TABLE orders (id INT NOT NULL, placed DATE);
+`
+
 const orders = `-- migrations/00001_orders.sql
 -- +goose Up
 CREATE TABLE orders (id BIGINT NOT NULL, placed TIMESTAMP, state STRING DEFAULT 'new', amount DECIMAL(10, 2));
