@@ -69,7 +69,7 @@ func readConfig(path string) (*config, error) {
 	}
 	c := &config{doc: doc}
 	if root != nil {
-		c.read(doc.mapping(root, ConfigFile, keyNames(topKeys)))
+		c.read(doc.mapping(root, ConfigFile, topKeys))
 	}
 	if c.project == "" && !c.named {
 		doc.errs = append(doc.errs, &Error{
@@ -232,7 +232,7 @@ func (c *config) readSecrets(e entry) map[string]secret.Source {
 		}
 		var src secret.Source
 		n, before := 0, len(c.doc.errs)
-		for _, e := range c.doc.mapping(e.value, "secret "+e.key, keyNames(sourceKeys)) {
+		for _, e := range c.doc.mapping(e.value, "secret "+e.key, sourceKeys) {
 			n++
 			switch e.key {
 			case "env":
@@ -266,7 +266,7 @@ func (c *config) readEnvironment(e entry) *environment {
 	if !validName(e.key) {
 		d.failAt(e.at, "environment "+shown(e.key)+" is not a name", "write letters, digits, _, - and dots")
 	}
-	for _, e := range d.mapping(e.value, "environment "+shown(e.key), keyNames(environmentKeys)) {
+	for _, e := range d.mapping(e.value, "environment "+shown(e.key), environmentKeys) {
 		env.at[e.key] = e.at
 		switch e.key {
 		case "dsn":

@@ -78,20 +78,6 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 	return badHeader(src, h, "unknown header "+h.Key, hint)
 }
 
-// LoadHeaders are the headers of a load for the reference.
-var LoadHeaders = []struct{ Form, Means string }{
-	{"filename-column=src", "the column that the COPY fills with `METADATA$FILENAME`: by it a file's rows are found, for " +
-		"`--on-changed replace` and `--reload`"},
-	{"optional=a,b", "columns that a file may lack: NULL in their place; a name with a blank or a comma in it stands in backquotes"},
-	{"pattern='.*[.]parquet'", "which files below the location are the load's; without it and PATTERN, the visible files of the " +
-		"format's extension"},
-	{"window=capture_date=%Y-%m-%d 7d", "list only the partitions of that time back, and everything once a week or with `--full`"},
-	{"on-changed=fail|skip|replace", "what to do with an overwritten file"},
-	{`rule=NAME:off|warn|fail "why"`, "what a rule does in this load"},
-	{"expect-every=24h", "the load is late when its last file was loaded longer ago (h, d, w): `load --list` says so, `--check` exits with 3"},
-	{"empty=ok", "a location without a file is no error (nor is it for a COPY with `PURGE = true`)"},
-}
-
 // RuleNames are the rules of package load that a header may name.
 var RuleNames = []string{
 	"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "time-range", "struct-names", "binary-json",
