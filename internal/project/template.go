@@ -305,11 +305,11 @@ func didYouMeanVar(name, value string, known []string) string {
 
 func (r *renderer) variable(name string, defaults ...any) (string, error) {
 	r.ask(name)
-	if v, ok := r.env.Vars[name]; ok {
-		return v, nil
-	}
 	if len(defaults) > 1 {
 		return "", &mistake{"var " + strconv.Quote(name) + " has more than one default", `write {{ var "` + name + `" "default" }}`}
+	}
+	if v, ok := r.env.Vars[name]; ok {
+		return v, nil
 	}
 	if len(defaults) == 1 {
 		v := fmt.Sprint(defaults[0])
@@ -427,14 +427,16 @@ func (r *renderer) failed(src *source, text string, start int, err error) error 
 			}
 		}
 	}
-	if own, ok := errors.AsType[*mistake](err); ok {
+	own, ok := errors.AsType[*mistake](err)
+	switch {
+	case ok:
 		msg, hint = own.msg, own.hint
-	} else if strings.Contains(msg, "map has no entry for key") {
-		hint = `write {{ var "name" }}`
-	} else if strings.Contains(msg, `unexpected "}"`) || strings.Contains(msg, "unclosed action") {
+	case strings.Contains(msg, `unexpected "}"`) || strings.Contains(msg, "unclosed action"):
 		hint = closeIt
-	} else if strings.Contains(msg, "unexpected EOF") {
-		hint = "close each {{ if }}, {{ with }} and {{ range }} with {{ end }}, in the same section"
+	case strings.Contains(msg, "unexpected EOF") || strings.Contains(msg, "unexpected {{"):
+		hint = "each {{ if }}, {{ with }} and {{ range }} ends with one {{ end }}, in the same section"
+	case hint == "":
+		hint = `write {{ var "name" }} or {{ secret "NAME" }}: names in double quotes, without brackets`
 	}
 	return src.errorAt(start+min(at, len(text)), msg, hint)
 }
