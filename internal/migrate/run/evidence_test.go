@@ -1,10 +1,12 @@
 package run
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -20,6 +22,25 @@ func TestEvidenceOfWhatWasMade(t *testing.T) {
 		}
 		if got, want := evidenceOf(e).shows(e, "", now, mark, time.Time{}), created >= 0; got != want {
 			t.Errorf("made %s after the mark, its end unknown: got %t, want %t", created, got, want)
+		}
+	}
+}
+
+// Loads keep off what a run writes or copies, and off nothing else: another team's database has nothing to do with it.
+func TestWhatLoadsKeepOff(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string][]string{
+		"INSERT INTO t VALUES (1)":          {"d.t"},
+		"CREATE DATABASE e":                 {"e.*"},
+		"DROP DATABASE e":                   {"e.*"},
+		"ALTER DATABASE e RENAME TO f":      {"e.*", "f.*"},
+		"CREATE TABLE e.t AS SELECT 1 AS a": {"e.t"},
+		"CALL p()":                          {"*"},
+		"CREATE FUNCTION f AS (x) -> x + 1": nil,
+	} {
+		got := loadsOff([]plan.Step{{Statements: []plan.Statement{{Effect: effect.Analyze(sql, "d")}}}}, LedgerMoves{})
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", sql, got, want)
 		}
 	}
 }

@@ -159,8 +159,8 @@ func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
 }
 
 // loadsOff are the names (database.table) of the tables that no load may write while the steps run, for the lock: those that they write,
-// or copy into others. Each mark carries them, so that of very many it says the databases (database.*). ["*"] is said when a statement's
-// effect is unknown, or of a whole database.
+// or copy into others; database.* of a whole database. Each mark carries them, so that of very many it says the databases. ["*"] is said
+// when a statement's effect is unknown.
 func loadsOff(steps []plan.Step, moves LedgerMoves) []string {
 	const many = 200
 	var out, databases []string
@@ -180,7 +180,7 @@ func loadsOff(steps []plan.Step, moves LedgerMoves) []string {
 		case sqltext.Table:
 			out, databases = append(out, display(o)), append(databases, o.Database+".*")
 		case sqltext.Database:
-			return []string{"*"}
+			out, databases = append(out, o.Name+".*"), append(databases, o.Name+".*")
 		}
 	}
 	if len(out) > many {
