@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,4 +57,26 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 		}
 	}
 	return ""
+}
+
+// Tagged reports whether an object without history has tags: the server deletes them with it, and making it again brings none back.
+func Tagged(ctx context.Context, c Conn, o ObjectState) (bool, error) {
+	domain, name := string(o.Kind), o.Name
+	switch o.Kind {
+	case sqltext.Role, sqltext.Stage, sqltext.Connection, sqltext.User:
+	case sqltext.Procedure:
+		name = o.SQL()
+	case sqltext.Function:
+		domain, name = "udf", o.SQL()
+	default:
+		return false, nil
+	}
+	if !o.Exists {
+		return false, nil
+	}
+	rows, err := Query(ctx, c, fmt.Sprintf("select tag_name from tag_references(%s, %s) limit 1", sqltext.Quote(name), sqltext.Quote(domain)))
+	if Refused(err) { // a server that has no tags
+		return false, nil
+	}
+	return len(rows) > 0, err
 }

@@ -255,7 +255,13 @@ func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	db := w.Database
-	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f") })
+	t.Cleanup(func() {
+		w.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f", "DROP FUNCTION IF EXISTS "+db+"_u",
+			"DROP PROCEDURE IF EXISTS "+db+"_p(INT)", "DROP ROLE IF EXISTS "+db+"_r", "DROP TAG IF EXISTS "+db+"_g")
+	})
+	w.SQL(t, "CREATE TAG "+db+"_g", "CREATE FUNCTION "+db+"_u AS (x) -> x", "ALTER FUNCTION "+db+"_u SET TAG "+db+"_g='x'",
+		"CREATE PROCEDURE "+db+"_p(x INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN x; END; $$", "CREATE ROLE "+db+"_r",
+		"ALTER ROLE "+db+"_r SET TAG "+db+"_g='x'")
 	w.SQL(t, "CREATE TABLE m (x INT) ENGINE=MEMORY", "INSERT INTO m VALUES (1)", "CREATE TABLE a (x INT)", "CREATE FILE FORMAT "+db+"_f TYPE=CSV",
 		"CREATE TABLE gone (x INT)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone", "CREATE VIEW v (one, two) AS SELECT 1, 2", "CREATE VIEW former (one) AS SELECT 1", "ALTER TABLE former RENAME TO latter", "CREATE VIEW broken (`one, two`, three) AS SELECT 1, 2",
 		"CREATE TABLE `s/l` (x INT)", "CREATE TABLE base (x INT)", "CREATE VIEW dead AS SELECT x FROM base", "DROP TABLE base", "CREATE TABLE root (x INT)", "CREATE VIEW leaf AS SELECT x FROM root")
@@ -287,6 +293,10 @@ func TestVerdicts(t *testing.T) {
 		"a column behind a slash":  {"ALTER TABLE `s/l` ADD COLUMN y INT;\n" + then, "", ""},
 		"a memory table and all":   {"DROP TABLE IF EXISTS m ALL;\n" + then, plan.Irreversible, "MEMORY"},
 		"all behind a slash":       {"DROP TABLE `s/l` ALL;\n" + then, plan.Irreversible, "a slash"},
+		"a function's tags":        {"DROP FUNCTION " + db + "_u;\n" + then, plan.Irreversible, "has tags"},
+		"a role's tags":            {"DROP ROLE " + db + "_r;\n" + then, plan.Irreversible, "has tags"},
+		"a function replaced":      {"-- dbctl: adopt \"ours\"\n--up\nCREATE OR REPLACE FUNCTION " + db + "_u AS (x) -> x + 1;\n" + then, "", ""},
+		"a tagged one, at the end": {then + "DROP FUNCTION " + db + "_u;\n", "", ""},
 		"an owner of a view":       {"GRANT OWNERSHIP ON " + db + ".v TO ROLE public;\n" + then, plan.Irreversible, "no owner"},
 		"an owner of a table":      {"GRANT OWNERSHIP ON " + db + ".a TO ROLE public;\n" + then, "", ""},
 		"a memory table emptied":   {"TRUNCATE TABLE m;\n", plan.Irreversible, "MEMORY"},

@@ -175,7 +175,7 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 		again := slices.ContainsFunc(was.Indexes, func(w catalog.Index) bool {
 			return w.Name == i.Name && (w.Type == "AGGREGATING") == (i.Type == "AGGREGATING")
 		})
-		if !slices.Contains(was.Indexes, i) && !again && x.r.MadeIndex(was.ID, i) {
+		if !slices.Contains(was.Indexes, i) && !again && !x.apart(i) && x.r.MadeIndex(was.ID, i) {
 			if err := x.only(n.Object(), x.dropIndex(n, i)); err != nil {
 				return err
 			}

@@ -10,6 +10,10 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
+// truncate waits for no lock of the table, which a statement of another session may hold long after it failed: behind the fence nobody
+// writes it.
+const truncate = "SETTINGS (enable_table_lock = 0) TRUNCATE TABLE %s"
+
 // moveBack does the FLASHBACK. It reports false for a table that is left as it is.
 func (x *restorer) moveBack(w *work) (bool, error) {
 	for try := 0; ; try++ {
@@ -32,7 +36,7 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 		}
 		if w.was.Known && len(w.was.Loaded) == 0 && len(w.v.Appended) == 0 && w.base != "" && x.r.Copied(w.was.ID) {
 			// COPY's memory of loaded files outlives FLASHBACK but not TRUNCATE, and all of it is ours.
-			if err := x.exec("TRUNCATE TABLE %s", w.at.SQL()); err != nil {
+			if err := x.exec(truncate, w.at.SQL()); err != nil {
 				return false, fmt.Errorf("empty %s: %w", w.was.Object, err)
 			}
 		}
@@ -60,7 +64,7 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 // are re-created with the definitions when they were there before.
 func (x *restorer) flashback(w *work) error {
 	if w.base == "" { // written for the first time by the migration
-		return x.exec("TRUNCATE TABLE %s", w.at.SQL())
+		return x.exec(truncate, w.at.SQL())
 	}
 	for {
 		err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", w.at.SQL(), sqltext.Quote(w.base))

@@ -131,6 +131,14 @@ func TestNasty(t *testing.T) {
 			},
 		},
 		{
+			"an aggregating index that is given to another table",
+			[]string{
+				"create table a (x int)", "insert into a values (1)", "create table b (y int)",
+				"create aggregating index " + "ag_%d as select x, count(*) from a group by x",
+			},
+			[]string{"drop aggregating index ag_%d", "create aggregating index " + "ag_%d as select y, count(*) from b group by y"},
+		},
+		{
 			"truncated, and emptied by DROP ALL",
 			[]string{"create table a (x int)", "insert into a values (1)", "insert into a values (2)", "create table b (x int)", "insert into b values (3)"},
 			[]string{"truncate table a", "insert into a values (4)", "drop table b all"},

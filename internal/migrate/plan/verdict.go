@@ -22,7 +22,7 @@ const expected = time.Hour
 // cannot be put back, unless the file or the command consents, and what replaces an account-wide object that is not ours.
 func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, before catalog.State, o Options) (Plan, error) {
 	p.Steps, p.Notes = slices.Clone(p.Steps), slices.Clone(p.Notes)
-	j := judge{d: d, now: newNames(before), judged: map[sqltext.Object]bool{}}
+	j := judge{conn: conn, d: d, now: newNames(before), judged: map[sqltext.Object]bool{}}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.Consents.Irreversible = s.Consents.Irreversible || o.AllowIrreversible
@@ -60,6 +60,7 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 }
 
 type judge struct {
+	conn     savepoint.Conn
 	d        *Definitions
 	now      *names
 	judged   map[sqltext.Object]bool // whether it can be defined again: said once
@@ -80,6 +81,15 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 		why := unheld(*st, w, was, j.now.made[w.Object], followed)
 		if why == "" && j.now.raised[w.Object] && followed && w.Changes(notRewound) {
 			why = fmt.Sprintf("%s was dropped before this migration: of what it was then only rows and columns can be had back", w.Object)
+		}
+		if why == "" && w.Verb == effect.Drop && followed && st.Effect.Class != effect.Irreversible {
+			tagged, err := catalog.Tagged(ctx, j.conn, was)
+			if err != nil {
+				return err
+			}
+			if tagged {
+				why = fmt.Sprintf("%s has tags, which go with it", w.Object)
+			}
 		}
 		if why != "" {
 			irreversible(why)
