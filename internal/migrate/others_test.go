@@ -295,7 +295,9 @@ func TestOthersAfterOurs(t *testing.T) {
 		// What theirs needs.
 		{nil, "CREATE SEQUENCE {x}", []string{"CREATE TABLE t (a INT, b INT DEFAULT nextval({x}))"}, "", "SELECT count(*) FROM show_sequences() WHERE name='{x}'", "[[1]]"},
 		{nil, "CREATE SEQUENCE {x};\nCREATE TABLE t (a INT, b INT DEFAULT nextval({x}))", []string{"INSERT INTO t VALUES (7, 1)"}, "", "SELECT count(*) FROM show_sequences() WHERE name='{x}'", "[[1]]"},
+		{[]string{"CREATE TABLE t (x INT)"}, "CREATE FUNCTION {x} AS (a) -> a + 7", []string{"CREATE VIEW v AS SELECT {x}(x) AS y FROM t"}, "", "SELECT count(*) FROM v", "[[0]]"},
 		// What another gives to, or takes from, what is new.
+		{[]string{"CREATE TABLE t (x INT)"}, "CREATE ROLE {x}", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
 		{nil, "CREATE ROLE {x};\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT grants FROM show_grants('role', '{x}')", "SELECT"},
 		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"GRANT SELECT ON *.* TO USER {x}"}, "", "SELECT grants FROM show_grants('user', '{x}')", "SELECT"},
 		{nil, "CREATE SEQUENCE {x}", []string{"SELECT nextval({x})"}, "", "SELECT nextval({x})", "[[2]]"},

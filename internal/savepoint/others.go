@@ -165,13 +165,14 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 			x.hold(o, "the sequence is new and another session took values from it")
 			return nil
 		}
-		table, err := x.takes(o)
-		if err != nil {
+		if user, err := x.calls(o); err != nil || user != "" {
+			x.hold(o, "the sequence is new and %s, which stays, takes its values", user)
 			return err
 		}
-		if table != "" {
-			x.hold(o, "the sequence is new and table %s, which stays, takes its values", table)
-			return nil
+	case sqltext.Function:
+		if user, err := x.calls(o); err != nil || user != "" {
+			x.hold(o, "the function is new and %s of another session calls it", user)
+			return err
 		}
 	case sqltext.Role, sqltext.User:
 		given, err := x.givenByOthers(now)
@@ -192,22 +193,33 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 	return x.exec("%s", drop)
 }
 
-// takes is a table a column of which takes its default from a sequence, "" when there is none.
-func (x *restorer) takes(sequence sqltext.Object) (string, error) {
-	rows, err := catalog.Query(x.ctx, x.c, "select database, `table`, default_expression from system.columns where instr(default_expression, "+
-		sqltext.Quote(sequence.Name)+") > 0")
+// calls is a table whose default takes values of a sequence, or a view or function that is not this migration's and calls a function; ""
+// when there is none.
+func (x *restorer) calls(o sqltext.Object) (string, error) {
+	find := func(kind, database, name, text, from string) string {
+		return fmt.Sprintf("select '%s', %s, %s, %s from system.%s where instr(%[4]s, %s) > 0", kind, database, name, text, from,
+			sqltext.Quote(o.Name))
+	}
+	sql := find("table", "database", "`table`", "default_expression", "columns")
+	if o.Kind == sqltext.Function {
+		sql = find("view", "database", "name", "view_query", "views") + " union all " +
+			find("function", "''", "name", "definition", "user_functions")
+	}
+	rows, err := catalog.Query(x.ctx, x.c, sql)
 	if err != nil {
 		return "", err
 	}
 	for _, r := range rows {
-		words, err := sqltext.ReadWords(r[2])
+		user := sqltext.Object{Kind: sqltext.ObjectKind(r[0]), Database: r[1], Name: r[2]}
+		ours := strings.HasPrefix(r[1], catalog.ParkedPrefix) || strings.HasPrefix(r[2], catalog.ParkedPrefix) || len(x.r.Written[user]) > 0
+		words, err := sqltext.ReadWords(r[3])
 		for i := range words.Tokens {
-			p := sqltext.Reader{Words: words, I: i + 1}
-			if err != nil || !words.Is(i, "nextval") || !p.TakeSymbol("(") {
+			p := sqltext.Reader{Words: words, I: i}
+			if err != nil || o.Kind == sqltext.Function && ours || o.Kind == sqltext.Sequence && !(p.Take("nextval") && p.TakeSymbol("(")) {
 				continue
 			}
-			if name, ok := p.Ident(); ok && name == sequence.Name {
-				return catalog.Name{DB: r[0], Table: r[1]}.String(), nil
+			if name, ok := p.Ident(); ok && name == o.Name && (o.Kind == sqltext.Sequence || p.TakeSymbol("(")) {
+				return user.String(), nil
 			}
 		}
 	}
@@ -228,11 +240,22 @@ func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
 		return "", err
 	}
 	for _, l := range has {
-		if !owning(l) && !putAside(l) && !x.r.Gave(grantee, l) {
+		if !x.ownsOurs(l) && !putAside(l) && !x.r.Gave(grantee, l) {
 			return strings.TrimPrefix(l, "GRANT "), nil
 		}
 	}
 	return "", nil
+}
+
+// ownsOurs reports whether a line of grants is of the ownership of what reached statements made, or may have: of tables and databases that
+// is known.
+func (x *restorer) ownsOurs(line string) bool {
+	database, table, dotted := strings.Cut(blame.GrantIn(line).On, ".")
+	o := catalog.Name{DB: database, Table: table}.Object()
+	if table == "*" {
+		o = sqltext.Object{Kind: sqltext.Database, Name: database}
+	}
+	return owning(line) && (!dotted || len(x.r.Written[o]) > 0)
 }
 
 // putAside reports whether what a line of grants is about was made by reached statements, and put aside to be dropped.
