@@ -8,8 +8,8 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// Event is one thing that happened. The set is sealed.
-type Event interface{ event() }
+// Event is one thing that happened. Type is what a program is told that it is.
+type Event interface{ Type() string }
 
 // Sink receives events, in order, from one goroutine at a time.
 type Sink func(Event)
@@ -162,8 +162,6 @@ type LoadRun struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-func (LoadRun) event() {}
-
 // Summary ends a command: Text for people, Counts for programs.
 type Summary struct {
 	Command string           `json:"command"`
@@ -173,15 +171,16 @@ type Summary struct {
 	TookMS  int64            `json:"took_ms"`
 }
 
-func (Target) event()    {}
-func (Note) event()      {}
-func (Statement) event() {}
-func (Migration) event() {}
-func (File) event()      {}
-func (Rollback) event()  {}
-func (Progress) event()  {}
-func (Preview) event()   {}
-func (LoadState) event() {}
-func (Finding) event()   {}
-func (Check) event()     {}
-func (Summary) event()   {}
+func (Target) Type() string    { return "target" }
+func (Note) Type() string      { return "note" }
+func (Statement) Type() string { return "statement" }
+func (Migration) Type() string { return "migration" }
+func (File) Type() string      { return "file" }
+func (Rollback) Type() string  { return "rollback" }
+func (Progress) Type() string  { return "progress" }
+func (Preview) Type() string   { return "preview" }
+func (LoadState) Type() string { return "load" }
+func (Finding) Type() string   { return "finding" }
+func (Check) Type() string     { return "check" }
+func (LoadRun) Type() string   { return "load_run" }
+func (Summary) Type() string   { return "summary" }

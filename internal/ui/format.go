@@ -112,44 +112,22 @@ func indent(s, prefix string) string {
 	return prefix + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+prefix)
 }
 
-// colors are those of states, outcomes, classes and marks. Colour only repeats what the word says.
-var colors = map[string]string{
-	string(event.Applied):      green,
-	string(event.FileLoaded):   green,
-	string(event.FileReplaced): green,
-	string(event.Restored):     green,
-	string(event.FileValid):    green,
-	string(event.Up):           green,
-	string(event.Down):         green,
-	"exact":                    green, "flashback": green, "none": green, "ok": green,
-
-	string(event.Pending):     yellow,
-	string(event.FilePlanned): yellow,
-	string(event.New):         yellow,
-	string(event.Unsupported): yellow,
-	string(event.Stale):       yellow,
-	string(event.Ahead):       yellow,
-	string(event.Changed):     yellow,
-	string(event.FileSkipped): yellow,
-	string(event.Unfinished):  yellow,
-	string(event.Expired):     yellow,
-	"redefine":                yellow, "warning:": yellow, "warning": yellow,
-
-	string(event.RolledBack):  red,
-	string(event.Partial):     red,
-	string(event.Interrupted): red,
-	string(event.Edited):      red,
-	string(event.Missing):     red,
-	string(event.Failed):      red,
-	string(event.FileInvalid): red,
-	string(event.Quarantined): red,
-	string(event.Kept):        red,
-	string(event.Differs):     red,
-	"irreversible":            red, "dbctl:": red, "error": red, "fail": red,
-
-	string(event.Untouched): dim,
-	string(event.Ignored):   dim,
-	string(event.Vanished):  dim,
-	string(event.Emptied):   dim,
-	"hint:":                 dim,
+// colorOf is the colour of a state, an outcome, a class or a mark. Colour only repeats what the word says.
+func colorOf(word string) string {
+	switch word {
+	case string(event.Applied), string(event.FileLoaded), string(event.FileReplaced), string(event.Restored), string(event.FileValid),
+		string(event.Up), string(event.Down), "exact", "flashback", "none", "ok":
+		return green
+	case string(event.Pending), string(event.FilePlanned), string(event.New), string(event.Unsupported), string(event.Stale),
+		string(event.Ahead), string(event.Changed), string(event.FileSkipped), string(event.Unfinished), string(event.Expired),
+		"redefine", "warning:", "warning":
+		return yellow
+	case string(event.RolledBack), string(event.Partial), string(event.Interrupted), string(event.Edited), string(event.Missing),
+		string(event.Failed), string(event.FileInvalid), string(event.Quarantined), string(event.Kept), string(event.Differs),
+		"irreversible", "dbctl:", "error", "fail":
+		return red
+	case string(event.Untouched), string(event.Ignored), string(event.Vanished), string(event.Emptied), "hint:":
+		return dim
+	}
+	return ""
 }

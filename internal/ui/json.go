@@ -26,47 +26,14 @@ type lineHead struct {
 	Database string `json:"database"`
 }
 
-// kinds are the types of the lines.
-func kind(e event.Event) string {
-	switch e.(type) {
-	case event.Target:
-		return "target"
-	case event.Note:
-		return "note"
-	case event.Statement:
-		return "statement"
-	case event.Migration:
-		return "migration"
-	case event.File:
-		return "file"
-	case event.Rollback:
-		return "rollback"
-	case event.Progress:
-		return "progress"
-	case event.Preview:
-		return "preview"
-	case event.LoadState:
-		return "load"
-	case event.Finding:
-		return "finding"
-	case event.Check:
-		return "check"
-	case event.LoadRun:
-		return "load_run"
-	case event.Summary:
-		return "summary"
-	}
-	panic(fmt.Sprintf("event %T has no JSON type", e))
-}
-
 func (j *jsonLines) event(e event.Event) {
 	t, ok := e.(event.Target)
 	if !ok {
-		j.line(kind(e), e)
+		j.line(e.Type(), e)
 		return
 	}
 	j.about(Head{Run: t.Run, Project: t.Project, Env: t.Env, Database: t.Database})
-	j.line(kind(e), map[string]string{"host": t.Host})
+	j.line(e.Type(), map[string]string{"host": t.Host})
 }
 
 func (j *jsonLines) fail(f Failure) { j.line("error", f) }

@@ -149,7 +149,7 @@ func fitted(s string, kind cellKind, width, in int) string {
 func (c column) color(s string) string {
 	switch {
 	case c.kind == word:
-		return colors[s]
+		return colorOf(s)
 	case (c.kind == number || c.kind == alarm) && s == "0":
 		return dim
 	case c.kind == alarm:

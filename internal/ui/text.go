@@ -216,7 +216,7 @@ func (t *text) end() {
 func (t *text) paint(word string) string { return paint(word, t.o.OutColor) }
 
 func paint(word string, on bool) string {
-	return colored(colors[word], word, on)
+	return colored(colorOf(word), word, on)
 }
 
 func (t *text) note(n event.Note) {
