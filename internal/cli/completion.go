@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"embed"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,46 +17,9 @@ import (
 )
 
 // The scripts ask dbctl itself, by the hidden __complete, so that they never grow stale.
-var completionScripts = map[string]string{
-	"bash": `# dbctl completion for bash:  source <(dbctl completion bash)
-_dbctl() {
-    local value about
-    COMPREPLY=()
-    while IFS=$'\t' read -r value about; do
-        COMPREPLY+=("$value")
-    done < <(dbctl __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-}
-complete -o default -F _dbctl dbctl
-`,
-	"zsh": `#compdef dbctl
-# dbctl completion for zsh:  dbctl completion zsh > "${fpath[1]}/_dbctl", or  source <(dbctl completion zsh)
-_dbctl() {
-    local -a lines values
-    local line
-    lines=("${(@f)$(dbctl __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-    for line in $lines; do
-        [[ -n $line ]] && values+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
-    done
-    if (( ${#values} )); then
-        _describe dbctl values
-    else
-        _files
-    fi
-}
-if [[ ${funcstack[1]} == _dbctl ]]; then _dbctl "$@"; else compdef _dbctl dbctl; fi
-`,
-	"fish": `# dbctl completion for fish:  dbctl completion fish | source
-function __dbctl_complete
-    set -l words (commandline -opc) (commandline -ct)
-    dbctl __complete -- $words[2..] 2>/dev/null
-end
-complete -c dbctl -f -a '(__dbctl_complete)'
-complete -c dbctl -n 'string match -q "*/*" -- (commandline -ct)' -F
-complete -c dbctl -s C -l dir -r -F
-complete -c dbctl -l env-file -r -F
-complete -c dbctl -s f -l file -r -F
-`,
-}
+//
+//go:embed completion
+var completionScripts embed.FS
 
 func completionCommand() *command {
 	return &command{
@@ -73,11 +37,11 @@ In the shell that is running, or for good in its start-up file (~/.bashrc, ~/.zs
 		complete: "shell",
 		bind: func(a *app, _ *pflag.FlagSet) runner {
 			return func(_ context.Context, args []string) error {
-				script, ok := completionScripts[args[0]]
-				if !ok {
+				script, err := completionScripts.ReadFile("completion/" + args[0])
+				if err != nil {
 					return usageError(fmt.Sprintf("there is no completion for %q", args[0]), "`dbctl completion bash`, zsh or fish")
 				}
-				_, err := io.WriteString(a.Stdout, script)
+				_, err = a.Stdout.Write(script)
 				return err
 			}
 		},
@@ -163,45 +127,23 @@ func apart(words []string) []string {
 
 // typed reads the finished words: which command they name, the flags it takes, and the flag that still waits for its value.
 func (a *app) typed(words []string) (name string, flags *pflag.FlagSet, pending *pflag.Flag) {
-	flags, all := newFlagSet(), allFlags()
-	a.bindGlobals(flags)
-	for _, w := range words {
-		switch {
-		case pending != nil:
-			_ = pending.Value.Set(w) // a wrong value is for the run to complain about
+	all := allFlags()
+	for i := 0; i < len(words) && pending == nil; i++ {
+		if pending = waiting(all, words[i]); pending != nil && i+1 < len(words) {
 			pending = nil
-		case strings.HasPrefix(w, "-"):
-			if pending = valueFlag(flags, w); pending == nil {
-				pending = valueFlag(all, w) // one of a verb that comes later
-			}
-		default:
-			if full := strings.TrimSpace(name + " " + w); find(full) != nil {
-				name = full
-				flags = newFlagSet() // load create is another command than load
-				a.bindGlobals(flags)
-				if cmd := find(name); cmd.bind != nil {
-					flags = newFlagSet() // a verb below another has flags of its own
-					a.bindGlobals(flags)
-					cmd.bind(&app{}, flags)
-				}
-			}
+			i++
+		} else if pending != nil {
+			words = words[:i]
 		}
 	}
+	name, rest, _ := a.verbs(words) // what is wrong with them is for the run to complain about
+	flags = newFlagSet()
+	if cmd := find(name); cmd != nil && cmd.bind != nil {
+		cmd.bind(&app{}, flags)
+	}
+	a.bindGlobals(flags)
+	_ = flags.Parse(rest)
 	return name, flags, pending
-}
-
-// valueFlag returns the flag that w names when its value is the next word.
-func valueFlag(flags *pflag.FlagSet, w string) *pflag.Flag {
-	var f *pflag.Flag
-	if long, ok := strings.CutPrefix(w, "--"); ok {
-		f = flags.Lookup(long) // --name=value is not found: it needs nothing more
-	} else if len(w) == 2 {
-		f = flags.ShorthandLookup(w[1:])
-	}
-	if f == nil || f.NoOptDefVal != "" {
-		return nil
-	}
-	return f
 }
 
 func verbs(group string) []candidate {

@@ -71,7 +71,7 @@ func (a *app) verbs(args []string) (name string, rest []string, err error) {
 		}
 		if len(word) > 1 && word[0] == '-' {
 			rest = append(rest, word)
-			if takesNext(all, word) && i+1 < len(args) {
+			if waiting(all, word) != nil && i+1 < len(args) {
 				i++
 				rest = append(rest, args[i])
 			}
@@ -106,18 +106,23 @@ func allFlags() *pflag.FlagSet {
 	return all
 }
 
-// takesNext reports whether the next word is the value of the flag, or of the last of the short flags, that word is.
-func takesNext(flags *pflag.FlagSet, word string) bool {
+// waiting is the flag that a word names, or the last of the short flags that it names, where its value is the next word; else nil.
+func waiting(flags *pflag.FlagSet, word string) *pflag.Flag {
 	if long, ok := strings.CutPrefix(word, "--"); ok {
-		f := flags.Lookup(long) // --name=value is not found: it has its value
-		return f != nil && f.NoOptDefVal == ""
+		if f := flags.Lookup(long); f != nil && f.NoOptDefVal == "" { // --name=value is not found: it has its value
+			return f
+		}
+		return nil
 	}
-	for i := 1; i < len(word); i++ {
+	for i := 1; i < len(word) && word[0] == '-'; i++ {
 		if f := flags.ShorthandLookup(word[i : i+1]); f != nil && f.NoOptDefVal == "" {
-			return i == len(word)-1
+			if i == len(word)-1 {
+				return f
+			}
+			return nil
 		}
 	}
-	return false
+	return nil
 }
 
 // unknownFlag is pflag's error where one of the words is a flag that no command has.
