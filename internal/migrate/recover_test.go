@@ -557,6 +557,19 @@ func TestUndoneFilesAreInTheLedger(t *testing.T) {
 	if got := fmt.Sprint(w.SQL(t, "SELECT stage_url, `path`, state FROM "+w.StateDB+".ledger")); got != want {
 		t.Errorf("got ledger %s, want %s", got, want)
 	}
+	// The migration once more: a COPY that would pass over them does not do so in silence.
+	for copied, passes := range map[string]bool{
+		"": true, "FILES=('one.csv')": true, "PATTERN='.*[.]csv'": true, "PATTERN='z.*'": false, "FILES=('zero.csv')": false,
+		"FILES=('one.csv') FORCE=TRUE": false,
+	} {
+		w.Migration(1, "COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV) "+copied+";\nINSERT INTO nowhere VALUES (1);\n")
+		if err := w.up(); err == nil || strings.Contains(err.Error(), "in/one.csv") != passes || strings.Contains(err.Error(), "nowhere") == passes {
+			t.Errorf("%s: got %v, want a refusal: %t\n%s", copied, err, passes, w.said())
+		}
+	}
+	if got := fmt.Sprint(w.SQL(t, "SELECT x FROM a")); got != "[[9]]" {
+		t.Errorf("got rows %s, want those before", got)
+	}
 }
 
 // TestAnothersNameBehindAKill lets another session make a table under the name that the last statement of a killed run freed: that the

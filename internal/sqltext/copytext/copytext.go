@@ -515,3 +515,24 @@ func (c Copy) Option(name string) (Option, bool) {
 	}
 	return Option{}, false
 }
+
+// Covers reports whether a file, named below the root of the stage, is one that the COPY reads. One of a PATTERN that Go cannot read is.
+func (c Copy) Covers(path string) bool {
+	rest, below := strings.CutPrefix(path, c.Path)
+	if !below {
+		return false
+	}
+	if o, ok := c.Option("FILES"); ok {
+		words, err := sqltext.ReadWords(o.Value)
+		return err != nil || slices.ContainsFunc(words.Tokens, func(t sqltext.Token) bool {
+			name, err := sqltext.Unquote(o.Value[t.Start:t.End])
+			return t.Kind == sqltext.String && err == nil && name == rest
+		})
+	}
+	if o, ok := c.Option("PATTERN"); ok {
+		pattern, err := sqltext.Unquote(o.Value)
+		re, bad := regexp.Compile("^(?:" + pattern + ")$")
+		return err != nil || bad != nil || re.MatchString(rest)
+	}
+	return true
+}

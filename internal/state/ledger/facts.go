@@ -72,6 +72,18 @@ func (l *Ledger) LoadedOf(ctx context.Context, tableID string, names, not []stri
 	return out, err
 }
 
+// Undone are the files, below their stage's root, of which a rollback said last that the engine takes them for loaded and their rows are
+// not in the table.
+func (l *Ledger) Undone(ctx context.Context, tableID string) ([]string, error) {
+	res, err := l.db.Conn().Query(ctx, databend.Statement{SQL: "SELECT path" + l.from(ofTable(tableID), isWord) +
+		" GROUP BY stage_url, path HAVING arg_max(state, `at`) = " + sqltext.Quote(FileUndone)})
+	out := make([]string, 0, len(res.Rows))
+	for _, r := range res.Rows {
+		out = append(out, r[0].String)
+	}
+	return out, err
+}
+
 // Pace is how many bytes a second the last month's COPYs into a table loaded; 0 when there were none.
 func (l *Ledger) Pace(ctx context.Context, tableID string) (float64, error) {
 	copies := "(SELECT sum(size) AS bytes, max(took_ms) AS ms" + l.from(ofTable(tableID), isWord, "`at` > date_sub(day, 30, now())") +
