@@ -165,14 +165,22 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 			x.hold(o, "the sequence is new and another session took values from it")
 			return nil
 		}
-		if user, err := x.calls(o); err != nil || user != "" {
-			x.hold(o, "the sequence is new and %s, which stays, takes its values", user)
+		user, err := x.calls(o)
+		if err != nil {
 			return err
 		}
+		if user != "" {
+			x.hold(o, "the sequence is new and %s, which stays, takes its values", user)
+			return nil
+		}
 	case sqltext.Function:
-		if user, err := x.calls(o); err != nil || user != "" {
-			x.hold(o, "the function is new and %s of another session calls it", user)
+		user, err := x.calls(o)
+		if err != nil {
 			return err
+		}
+		if user != "" {
+			x.hold(o, "the function is new and %s of another session calls it", user)
+			return nil
 		}
 	case sqltext.Role, sqltext.User:
 		given, err := x.givenByOthers(now)
