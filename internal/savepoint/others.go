@@ -205,7 +205,7 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 // when there is none.
 func (x *restorer) calls(o sqltext.Object) (string, error) {
 	find := func(kind, database, name, text, from string) string {
-		return fmt.Sprintf("select '%s', %s, %s, %s from system.%s where instr(%[4]s, %s) > 0", kind, database, name, text, from,
+		return fmt.Sprintf("select '%s', %s, %s, %s from system.%s where instr(%[4]s, %[6]s) > 0", kind, database, name, text, from,
 			sqltext.Quote(o.Name))
 	}
 	sql := find("table", "database", "`table`", "default_expression", "columns")
