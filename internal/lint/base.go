@@ -111,9 +111,8 @@ func versionOf(file string) (int64, bool) {
 var versionOrder = Rule{
 	Name: "version-order", Level: Error,
 	Short: "with --base REF: a new migration whose version REF has, or that is older than the newest of REF",
-	Why: "After the merge two files have one version, and dbctl reads neither; or the new one is out of order where the newer ones are " +
-		"applied, and " +
-		"`migrate up` refuses it.",
+	Why: "After the merge two files have one version, and dbctl reads neither; or the new one is out of order where the newer ones " +
+		"are applied, and `migrate up` refuses it.",
 	whole: func(p *pass) {
 		if p.base == nil {
 			return

@@ -26,9 +26,8 @@ var noDown = Rule{
 var downIncomplete = Rule{
 	Name: "down-incomplete", Level: Warning,
 	Short: "a Down section does not undo its Up section",
-	Why: "After `dbctl migrate down` the warehouse is not what it was before `up`: what is left over makes the next `up` fail, and what " +
-		"is " +
-		"missing breaks what still uses it.",
+	Why: "After `dbctl migrate down` the warehouse is not what it was before `up`: what is left over makes the next `up` fail, and " +
+		"what is missing breaks what still uses it.",
 	migration: func(p *pass, m *migration) {
 		if !m.HasDown || m.undone.Opaque() {
 			return

@@ -44,11 +44,9 @@ func CheckLoad(l *project.Load, table *schema.Object, report Report) {
 		for _, name := range c.Columns {
 			column, ok := table.Column(name)
 			if !ok {
-				hint := fmt.Sprintf("the columns of %s are %s", table.Display(), list(table.ColumnNames()))
-				if near := project.Nearest(name, table.ColumnNames()); near != "" {
-					hint = "did you mean " + near + "?"
-				}
-				report(LoadColumn, define.Find(sql, name, c.TableSpan[1]), fmt.Sprintf("%s has no column %s", table, name), hint)
+				report(LoadColumn, define.Find(sql, name, c.TableSpan[1]), fmt.Sprintf("%s has no column %s", table, name),
+					project.DidYouMean(name, table.ColumnNames(),
+						fmt.Sprintf("the columns of %s are %s", table.Display(), list(table.ColumnNames()))))
 			}
 			columns = append(columns, column)
 		}
@@ -115,18 +113,16 @@ func checkLoad(p *pass, l *project.Load) {
 var loadColumn = Rule{
 	Name: LoadColumn, Level: Error,
 	Short: "a load that does not fit the columns of its table",
-	Why: "A column that the table lacks, a NOT NULL column that nobody fills, or another number of items than of columns makes every " +
-		"COPY fail. " +
-		"The table is the one that the migrations make.",
+	Why: "A column that the table lacks, a NOT NULL column that nobody fills, or another number of items than of columns makes " +
+		"every COPY fail. The table is the one that the migrations make.",
 	load: checkLoad,
 }
 
 var loadCast = Rule{
 	Name: LoadCast, Level: Warning,
 	Short: "a load casts to another type than the column has",
-	Why: "The engine casts once more, to the column's type: values that do not fit make the COPY fail, and fractions and times of day " +
-		"are lost " +
-		"without a word.",
+	Why: "The engine casts once more, to the column's type: values that do not fit make the COPY fail, and fractions and times of " +
+		"day are lost without a word.",
 	load: checkLoad,
 }
 
@@ -189,11 +185,9 @@ var loadTarget = Rule{
 			for _, other := range all {
 				names = append(names, other.Name)
 			}
-			hint := fmt.Sprintf("dbctl migrate create %s", strings.ReplaceAll(o.Name, " ", "_"))
+			hint := project.DidYouMean(o.Name, names, "dbctl migrate create "+strings.ReplaceAll(o.Name, " ", "_"))
 			if g, ok := p.schema.Gone(o); ok {
 				hint = fmt.Sprintf("it was %s in %s:%d", g.How, g.File, g.Line)
-			} else if near := project.Nearest(o.Name, names); near != "" {
-				hint = "did you mean " + near + "?"
 			}
 			p.atLoad(l, at, fmt.Sprintf("no migration makes %s", o), hint)
 		}
@@ -208,8 +202,7 @@ var positionalCopy = Rule{
 	Name: "positional-copy", Level: Warning,
 	Short: "a load by position into a table that got another column later",
 	Why: "Fields of CSV and TSV files, and the items of a SELECT, go to the table's columns one after the other when the COPY names " +
-		"none. After " +
-		"ADD COLUMN the older files have a field too few, and every file fails.",
+		"none. After ADD COLUMN the older files have a field too few, and every file fails.",
 	load: func(p *pass, l *project.Load) {
 		if message, hint := p.outgrown(p.target(l), l, 0); message != "" {
 			p.atLoad(l, l.Copy.TableSpan[0], message, hint)
@@ -328,9 +321,8 @@ var strayFile = Rule{
 var twoLoads = Rule{
 	Name: "two-loads", Level: Warning,
 	Short: "two loads of one table",
-	Why: "Both write the same rows when the same data lies under both paths. A file that both read is loaded once, by whichever comes " +
-		"first, and " +
-		"with its text.",
+	Why: "Both write the same rows when the same data lies under both paths. A file that both read is loaded once, by whichever " +
+		"comes first, and with its text.",
 	whole: func(p *pass) {
 		for i := range p.Loads {
 			for j := range i {

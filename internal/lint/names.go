@@ -24,11 +24,8 @@ var unknownType = Rule{
 		for _, c := range table.Columns {
 			c.Type.Each(func(t define.Type) {
 				if t.Unknown {
-					hint := "https://docs.databend.com/sql/sql-reference/data-types lists the types"
-					if near := project.Nearest(t.Name, define.TypeNames()); near != "" {
-						hint = "did you mean " + near + "?"
-					}
-					p.at(s, t.Start, fmt.Sprintf("column %s has the type %s, which Databend does not have", c.Name, t.Name), hint)
+					p.at(s, t.Start, fmt.Sprintf("column %s has the type %s, which Databend does not have", c.Name, t.Name),
+						project.DidYouMean(t.Name, define.TypeNames(), "https://docs.databend.com/sql/sql-reference/data-types lists the types"))
 				}
 			})
 		}
@@ -61,11 +58,8 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report func(at
 		if hasColumn(o, name) {
 			return
 		}
-		hint := "its columns are " + list(o.ColumnNames())
-		if near := project.Nearest(name, o.ColumnNames()); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		report(at, fmt.Sprintf("%s has no column %s here", o, name), hint)
+		report(at, fmt.Sprintf("%s has no column %s here", o, name),
+			project.DidYouMean(name, o.ColumnNames(), "its columns are "+list(o.ColumnNames())))
 	}
 	listed := define.InsertColumns(sql)
 	for _, n := range slices.Concat(listed, define.SetColumns(sql), define.MergeColumns(sql)) {

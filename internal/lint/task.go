@@ -33,9 +33,8 @@ var scheduleAndAfter = Rule{
 var taskNotResumed = Rule{
 	Name: "task-not-resumed", Level: Warning,
 	Short: "a task that is made and never resumed",
-	Why: "CREATE TASK makes a suspended task, and so does CREATE OR REPLACE TASK of one that ran: it does nothing until ALTER TASK … " +
-		"RESUME. " +
-		"A last word of SUSPEND is taken as meant.",
+	Why: "CREATE TASK makes a suspended task, and so does CREATE OR REPLACE TASK of one that ran: it does nothing until ALTER TASK " +
+		"… RESUME. A last word of SUSPEND is taken as meant.",
 	whole: func(p *pass) {
 		for _, o := range p.schema.Of(sqltext.Task) {
 			if !o.Resumed && !o.Paused && !p.incomplete {
@@ -49,8 +48,7 @@ var streamConsumed = Rule{
 	Name: "stream-consumed", Level: Warning,
 	Short: "a migration consumes a stream",
 	Why: "DML and CREATE TABLE AS move the offset of a stream that they read. The rows that had gathered until then go where the " +
-		"migration puts " +
-		"them, once, and the task or job that reads the stream never sees them.",
+		"migration puts them, once, and the task or job that reads the stream never sees them.",
 	statement: func(p *pass, s *statement) {
 		if !s.Consumes {
 			return
@@ -73,9 +71,8 @@ var streamConsumed = Rule{
 var consumeOutsideDML = Rule{
 	Name: "consume-outside-dml", Level: Error,
 	Short: "WITH CONSUME in a statement that keeps no row",
-	Why: "WITH CONSUME moves the stream's offset, as if the changes had been worked on. In a SELECT they are read and thrown away, and " +
-		"in a view " +
-		"or a task's condition it has no meaning.",
+	Why: "WITH CONSUME moves the stream's offset, as if the changes had been worked on. In a SELECT they are read and thrown away, " +
+		"and in a view or a task's condition it has no meaning.",
 	statement: func(p *pass, s *statement) {
 		if s.Consumes {
 			return

@@ -101,7 +101,7 @@ func (c *config) read(entries []entry) {
 		}
 	}
 	if c.defaultEnv != "" && c.find(c.defaultEnv) == nil {
-		c.doc.failAt(c.defaultEnvAt, "default_env names the unknown environment "+c.defaultEnv, didYouMean(c.defaultEnv, c.names(), c.listed()))
+		c.doc.failAt(c.defaultEnvAt, "default_env names the unknown environment "+c.defaultEnv, DidYouMean(c.defaultEnv, c.names(), c.listed()))
 	}
 	for _, env := range append([]*environment{nil}, c.environments...) {
 		c.checkVars(env, nil)

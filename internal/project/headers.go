@@ -40,7 +40,7 @@ func checkMigrationHeaders(src *source, headers []sqltext.Header) error {
 				form = `-- dbctl: allow=` + h.Value + ` "why"`
 			} else {
 				mistakes = append(mistakes, badHeader(src, h, "allow="+h.Value+" allows nothing",
-					didYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or "))))
+					DidYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or "))))
 				continue
 			}
 		case "adopt":
@@ -71,7 +71,7 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 	if slices.Contains(keys, "allow") { // allow-irreversible is the name of the flag
 		near = append(slices.Clone(keys), "allow="+allowed[0], "allow="+allowed[1])
 	}
-	hint := didYouMean(h.Key, near, "there are "+strings.Join(keys, ", "))
+	hint := DidYouMean(h.Key, near, "there are "+strings.Join(keys, ", "))
 	if slices.Contains(others, h.Key) {
 		hint = h.Key + " is a header of " + where
 	}
@@ -137,7 +137,7 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 	case "filename-column":
 		if copied.Columns != nil && !containsFold(copied.Columns, h.Value) {
 			return "the COPY fills no column " + h.Value,
-				didYouMean(h.Value, copied.Columns, "add it to the column list, and METADATA$FILENAME to the SELECT")
+				DidYouMean(h.Value, copied.Columns, "add it to the column list, and METADATA$FILENAME to the SELECT")
 		}
 		l.FilenameColumn = h.Value
 	case "optional":
@@ -150,7 +150,7 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 		for _, column := range columnList(h.Value) {
 			if !containsFold(known, column) {
 				return "the SELECT reads no column " + strconv.Quote(column),
-					didYouMean(column, known, "optional= names columns of the files, as the SELECT has them")
+					DidYouMean(column, known, "optional= names columns of the files, as the SELECT has them")
 			}
 			l.Optional = append(l.Optional, column)
 		}
@@ -176,7 +176,7 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 		l.Window = h.Value
 	case "on-changed":
 		if !slices.Contains(onChanged, h.Value) {
-			return "on-changed=" + h.Value + " is unknown", didYouMean(h.Value, onChanged, "it may be "+strings.Join(onChanged, ", "))
+			return "on-changed=" + h.Value + " is unknown", DidYouMean(h.Value, onChanged, "it may be "+strings.Join(onChanged, ", "))
 		}
 		l.OnChanged = h.Value
 	case "rule":
@@ -190,7 +190,7 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 		case h.Why == "":
 			return "rule " + name + " says no reason", form
 		case !slices.Contains(RuleNames, name):
-			return "there is no rule " + name, didYouMean(name, RuleNames, "it may be "+strings.Join(RuleNames, ", "))
+			return "there is no rule " + name, DidYouMean(name, RuleNames, "it may be "+strings.Join(RuleNames, ", "))
 		}
 		if l.Rules == nil {
 			l.Rules = map[string]string{}

@@ -32,8 +32,8 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// didYouMean is Nearest as a hint, or otherwise.
-func didYouMean(word string, candidates []string, otherwise string) string {
+// DidYouMean is Nearest as a hint, or otherwise.
+func DidYouMean(word string, candidates []string, otherwise string) string {
 	if n := Nearest(word, candidates); n != "" {
 		return "did you mean " + n + "?"
 	}

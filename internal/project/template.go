@@ -329,7 +329,7 @@ func (r *renderer) variable(name string, defaults ...any) (string, error) {
 	}
 	return "", &noVar{&mistake{
 		"no var " + strconv.Quote(name),
-		didYouMean(name, slices.Sorted(maps.Keys(r.env.Vars)), "add it below vars: in "+ConfigFile+", or say --var "+name+"=…"),
+		DidYouMean(name, slices.Sorted(maps.Keys(r.env.Vars)), "add it below vars: in "+ConfigFile+", or say --var "+name+"=…"),
 	}, name}
 }
 
@@ -364,7 +364,7 @@ func (r *renderer) load(name string) (string, error) {
 		}
 		names = append(names, r.loads[i].Name)
 	}
-	return "", &mistake{"no load " + strconv.Quote(name), didYouMean(name, names, "loads stand in "+LoadsDir+"/")}
+	return "", &mistake{"no load " + strconv.Quote(name), DidYouMean(name, names, "loads stand in "+LoadsDir+"/")}
 }
 
 // notDefined is the hint at a function of templates that is not there: the name of a var may have been meant.
@@ -372,7 +372,7 @@ func (r *renderer) notDefined(name string) string {
 	if _, ok := r.env.Vars[name]; ok {
 		return fmt.Sprintf("write {{ var %q }}", name)
 	}
-	return didYouMean(name, functionNames, "there are "+strings.Join(functionNames, ", "))
+	return DidYouMean(name, functionNames, "there are "+strings.Join(functionNames, ", "))
 }
 
 const closeIt = "an action ends with }}"

@@ -203,7 +203,7 @@ func (d *document) mapping(n ast.Node, what string, known []string) []entry {
 		t := v.Key.GetToken()
 		key := t.Value
 		if known != nil && !slices.Contains(known, key) {
-			d.failAt(t, "unknown key "+shown(key)+" in "+what, didYouMean(key, known, "it may hold "+strings.Join(known, ", ")))
+			d.failAt(t, "unknown key "+shown(key)+" in "+what, DidYouMean(key, known, "it may hold "+strings.Join(known, ", ")))
 			continue
 		}
 		if slices.ContainsFunc(own, func(e entry) bool { return e.key == key }) {
