@@ -17,7 +17,7 @@ type kind struct {
 	word     string   // as DROP and DESC name it, "" when it cannot be dropped
 	from     string   // the system table that lists it, "" when a statement of its own reads it
 	columns  []string // of that table, after the name
-	facts    []string // what these columns are called in Facts
+	facts    []string // what these columns, or those that a statement shows, are called in Facts
 	volatile []string // facts that are no part of its definition: they move by themselves, or no definition gives them back
 
 	// the condition on names, where it is not that the column name is one of them
@@ -46,7 +46,10 @@ func init() {
 			of: sqltext.Tag, word: "TAG", from: "system.tags", columns: []string{"allowed_values", "comment", made},
 			facts: []string{"allowed values", "comment"}, rebuild: rebuildTag,
 		},
-		{of: sqltext.NetworkPolicy, word: "NETWORK POLICY", read: readNetworkPolicies, rebuild: rebuildNetworkPolicy},
+		{
+			of: sqltext.NetworkPolicy, word: "NETWORK POLICY", read: shown("SHOW NETWORK POLICIES"),
+			facts: []string{"allowed", "blocked", "comment"}, rebuild: rebuildNetworkPolicy,
+		},
 		{
 			of: sqltext.PasswdPolicy, word: "PASSWORD POLICY", from: "system.password_policies",
 			columns: []string{"options", "comment", made}, facts: []string{"options", "comment"}, rebuild: rebuildPasswordPolicy,
@@ -60,8 +63,13 @@ func init() {
 			columns: []string{"auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy", made},
 			facts:   []string{"authentication", "default role", "roles", "disabled", "network policy", "password policy"},
 		},
-		{of: sqltext.Connection, word: "CONNECTION", read: readConnections, opaque: always},
-		{of: sqltext.FileFormat, word: "FILE FORMAT", read: readFileFormats, rebuild: rebuildFormat},
+		{
+			of: sqltext.Connection, word: "CONNECTION", read: shown("SHOW CONNECTIONS"), facts: []string{"storage", "options"},
+			adjust: adjustConnection, opaque: always,
+		},
+		{
+			of: sqltext.FileFormat, word: "FILE FORMAT", read: shown("SHOW FILE FORMATS"), facts: []string{"format"}, rebuild: rebuildFormat,
+		},
 		{
 			of: sqltext.Stage, word: "STAGE", from: "system.stages", volatile: []string{"owner", "files"},
 			columns: []string{"stage_type", "url", "endpoint", "storage_params", "file_format_options", "comment", "owner", made},
@@ -219,6 +227,11 @@ func adjustSetting(s *ObjectState) {
 }
 
 func adjustRoles(s *ObjectState) { s.Facts["roles"] = strings.Join(RoleNames(s.Facts["roles"]), ", ") }
+
+func adjustConnection(s *ObjectState) {
+	s.masked = s.Facts["options"]
+	s.Facts["options"] = optionNames(s.masked)
+}
 
 func adjustStage(s *ObjectState) {
 	s.masked = s.Facts["storage"]

@@ -85,16 +85,17 @@ func withoutSecrets(text string) string {
 	return string(out)
 }
 
-func readConnections(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	rows, err := Query(ctx, c, "SHOW CONNECTIONS")
-	for _, r := range rows {
-		if o, ok := named(objects, r[0]); ok {
-			cat.others[o] = ObjectState{
-				Object: o, Exists: true, Facts: map[string]string{"storage": r[1], "options": optionNames(r[2])}, masked: r[2],
+// shown reads what a SHOW lists: the name, then the facts of the kind.
+func shown(show string) func(context.Context, Conn, *Catalog, []sqltext.Object) error {
+	return func(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+		rows, err := Query(ctx, c, show)
+		for _, r := range rows {
+			if o, ok := named(objects, r[0]); ok {
+				cat.addKind(string(o.Kind), r)
 			}
 		}
+		return err
 	}
-	return err
 }
 
 // optionNames keeps the names of "access_key_id=******fgh …": the server shows the last characters of each value.
@@ -107,26 +108,6 @@ func optionNames(masked string) string {
 	}
 	slices.Sort(out)
 	return strings.Join(out, " ")
-}
-
-func readFileFormats(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	rows, err := Query(ctx, c, "SHOW FILE FORMATS")
-	for _, r := range rows {
-		if o, ok := named(objects, r[0]); ok {
-			cat.put(o, map[string]string{"format": r[1]})
-		}
-	}
-	return err
-}
-
-func readNetworkPolicies(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	rows, err := Query(ctx, c, "SHOW NETWORK POLICIES")
-	for _, r := range rows {
-		if o, ok := named(objects, r[0]); ok {
-			cat.put(o, map[string]string{"allowed": r[1], "blocked": r[2], "comment": r[3]})
-		}
-	}
-	return err
 }
 
 func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
