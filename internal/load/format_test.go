@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"os"
 	"testing"
 
@@ -129,4 +130,53 @@ func TestPackedFileOfAnUnpackedLoad(t *testing.T) {
 	w.wantRows(2)
 	w.Put(t, "p/c.csv.gz", []byte("id,name\n3,z\n")) // whose name is wrong, and whose load knows it
 	w.mustRun(of(" COMPRESSION = NONE"), plan.Options{}, 1, 1)
+}
+
+// The server takes an ORC file for one of the first file's schema that has more columns behind those: what the first lacks is not missing
+// in the others, and no other is to blame for it.
+func TestORCFilesThatLackAColumn(t *testing.T) {
+	t.Parallel()
+	fromEach(t, func(w *world, below string) {
+		read := func(name string) []byte {
+			content, err := os.ReadFile("testdata/" + name)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return content
+		}
+		of := func(dir string, change ...func(*project.Load)) project.Load {
+			w.Put(w.t, dir+"1.orc", read("id.orc"))
+			w.Put(w.t, dir+"2.orc", read("rows.orc"))
+			w.Put(w.t, dir+"3.orc", read("id.orc"))
+			w.SQL(w.t, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
+			return w.load("COPY INTO t (id, name) FROM (SELECT id::INT, name::STRING FROM @st/"+dir+") FILE_FORMAT = (TYPE = ORC)", change...)
+		}
+		whole := func(named int) {
+			w.t.Helper()
+			if got := w.SQL(w.t, "SELECT count(name) FROM t")[0][0]; got != fmt.Sprint(named) {
+				w.t.Errorf("%s rows have a name, want %d", got, named)
+			}
+		}
+		optional := func(ld *project.Load) { ld.Optional = []string{"name"} }
+		ld := of("o/", optional)
+		if err := w.validate(ld, plan.Options{}); err != nil {
+			w.t.Error(err)
+		}
+		w.mustRun(ld, plan.Options{}, 3, 7)
+		whole(3)
+		w.mustRun(of("a/", optional), plan.Options{Atomic: true}, 3, 7)
+		whole(3)
+		ld = of("b/")
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "2 invalid files")
+		_, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "2 bad files", "1.orc (the file has no column name)", "3.orc (the file has no column name)")
+		whole(3)
+		// One of another order, and one that is none, beside them: each is loaded or named.
+		w.Put(w.t, "b/0.orc", []byte("id,name\n1,x\n"))
+		w.Put(w.t, "b/4.orc", read("rows.orc")[:200])
+		w.Put(w.t, "b/5.orc", read("rows.orc"))
+		_, err = w.run(ld, plan.Options{RetryFailed: true})
+		w.wantExit(err, exit.Partly, "4 bad files")
+		whole(6)
+	})
 }

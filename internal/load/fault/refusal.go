@@ -34,7 +34,7 @@ var (
 	quotedName    = regexp.MustCompile(`['(]([^'()]+)['):]`)
 	MissingColumn = regexp.MustCompile(`column "?([^"\n]+?)"? doesn't exist`)
 	Unreadable    = regexp.MustCompile(`(?i)not a parquet file|invalid parquet file|parquet file too small|` +
-		`corrupt footer|could not parse metadata`)
+		`corrupt footer|could not parse metadata|fail to read `)
 )
 
 // Named returns the file of files that err's text names, or "".

@@ -20,7 +20,8 @@ var (
 	// What the engine says of an ORC or Avro file; its own words stand among names of its source.
 	badORC       = regexp.MustCompile(`(?s)^fail to read .*?: (.*)$`)
 	panicked     = regexp.MustCompile("(?s)^called `Result::unwrap\\(\\)` on an `Err` value: (.*)$")
-	itsMessage   = regexp.MustCompile(`(?s)(?:msg|error): "(.*?)"`)
+	itsMessage   = regexp.MustCompile(`(?s)(?:msg|error|description): "(.*?)"`)
+	ofSchema     = regexp.MustCompile(`infer schema from '(.*)', but  ?get diff schema in file '(.*)'\. Expected`)
 	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (FixedSizeList)?(.*)`)
 	// How the engine ends what it says of a line, whose number we say ourselves: it counts otherwise.
 	itsPlace = regexp.MustCompile(`(?s)( at line \d+,? (column \d+|position \d+ of size \d+))?( for File '.*?')? at file '.*', line \d+$`)
@@ -53,6 +54,9 @@ func InWords(err error) string {
 			words = "column " + cmp.Or(of[1], of[2], of[3]) + ": " + words
 		}
 		return words
+	}
+	if m := ofSchema.FindStringSubmatch(text); m != nil && m[1] == m[2] {
+		return "it has a list, a map or a struct, behind which this server reads no column of an ORC file right"
 	}
 	switch {
 	case strings.Contains(lower, "encrypted"):

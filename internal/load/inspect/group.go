@@ -61,6 +61,53 @@ func (r *Inspector) Groups(ctx context.Context, files []plan.File) ([]Group, err
 	return left, nil
 }
 
+// Lacking tells files that lack a column from those that have it; a COPY of them found none. Of ORC a group may hold both: the server takes
+// a file for one of the first file's schema that has more columns behind those.
+func (r *Inspector) Lacking(ctx context.Context, files []plan.File, column string) (lack, have []plan.File, err error) {
+	if r.Load.FileType() == "ORC" {
+		lack, have, err = r.lacking(ctx, files, column)
+	}
+	if err == nil && len(lack) == 0 { // it is the COPY's word that counts
+		lack, have = files, nil
+	}
+	return lack, have, err
+}
+
+func (r *Inspector) lacking(ctx context.Context, files []plan.File, column string) (lack, have []plan.File, err error) {
+	_, err = r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(" + r.inFile(column) + ") FROM " + r.Load.From(plan.Paths(files))})
+	switch {
+	case err == nil:
+		return nil, files, nil
+	case !fault.IsRefusal(err):
+		return nil, nil, err
+	case len(files) > 1:
+		half := len(files) / 2
+		if lack, have, err = r.lacking(ctx, files[:half:half], column); err != nil {
+			return nil, nil, err
+		}
+		l, h, err := r.lacking(ctx, files[half:], column)
+		return append(slices.Clip(lack), l...), append(slices.Clip(have), h...), err
+	case fault.MissingColumn.MatchString(err.Error()):
+		return files, nil, nil
+	}
+	return nil, files, nil
+}
+
+// Apart sorts files that one COPY does not take by their schemas, where that may be why; nil where they are of one.
+func (r *Inspector) Apart(ctx context.Context, g Group, why error) ([]Group, error) {
+	if !fault.OtherSchemas(why) {
+		return nil, nil
+	}
+	groups, err := r.Groups(ctx, g.Files)
+	if err != nil || len(groups) == 1 && len(groups[0].Files) == len(g.Files) {
+		return nil, err
+	}
+	for i := range groups {
+		groups[i].Missing = g.Missing
+	}
+	return groups, nil
+}
+
 // footers reads the footers of files, and nothing else: it fails when one cannot be read, or when their schemas differ.
 func (r *Inspector) footers(ctx context.Context, files []plan.File) error {
 	_, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.Load.From(plan.Paths(files))})

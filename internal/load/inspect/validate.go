@@ -76,7 +76,7 @@ func (r *Inspector) binds(ctx context.Context, files []plan.File) error {
 func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 	if r.Load.FileType() != "PARQUET" {
 		files = r.unpacked(files)
-		if err := r.trial(ctx, files); err != nil {
+		if err := r.trial(ctx, Group{Files: files}); err != nil {
 			return err
 		}
 		_, err := r.even(ctx, slices.DeleteFunc(slices.Clone(files), r.condemned), true)
@@ -277,17 +277,40 @@ func (r *Inspector) validateGroup(ctx context.Context, g Group, schema map[strin
 }
 
 // trial loads files of a format without a schema, and takes it back: a query is told neither a format's options nor the table's types.
-func (r *Inspector) trial(ctx context.Context, files []plan.File) error {
-	for len(files) > 0 {
-		why, err := r.try(ctx, files, nil)
+func (r *Inspector) trial(ctx context.Context, g Group) error {
+	for len(g.Files) > 0 {
+		why, err := r.try(ctx, g.Files, g.Missing)
+		if why == nil && err == nil {
+			_, err = r.Obey(ctx, g.Files, g.Missing)
+		}
 		if why == nil || err != nil {
 			return err
 		}
-		bad, err := r.Culprits(ctx, files, nil, why)
+		if m := fault.MissingColumn.FindStringSubmatch(why.Error()); m != nil && r.Load.MayLack(m[1]) && !slices.Contains(g.Missing, m[1]) {
+			lack, have, err := r.Lacking(ctx, g.Files, m[1])
+			if err == nil {
+				err = r.trial(ctx, Group{lack, append(slices.Clone(g.Missing), m[1])})
+			}
+			if err != nil {
+				return err
+			}
+			g.Files = have
+			continue
+		}
+		groups, err := r.Apart(ctx, g, why)
+		for _, part := range groups {
+			if err := r.trial(ctx, part); err != nil {
+				return err
+			}
+		}
+		if err != nil || groups != nil {
+			return err
+		}
+		bad, err := r.Culprits(ctx, g.Files, g.Missing, why)
 		if err != nil {
 			return err
 		}
-		files = r.Without(files, bad)
+		g.Files = r.Without(g.Files, bad)
 	}
 	return nil
 }

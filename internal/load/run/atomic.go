@@ -35,7 +35,14 @@ func (r *run) atomic(ctx context.Context) (left int, err error) {
 		var parts []batch // in the place of b; each is nearer to one that loads
 		switch {
 		case m != nil && r.j.MayLack(m[1]) && !slices.Contains(b.Send.Missing, m[1]):
-			parts = []batch{{files: b.files, Send: source.Send{Missing: append(slices.Clone(b.Send.Missing), m[1])}}}
+			lack, have, err := r.inspect.Lacking(ctx, b.files, m[1])
+			if err != nil {
+				return 0, err
+			}
+			parts = []batch{{files: lack, Send: source.Send{Missing: append(slices.Clone(b.Send.Missing), m[1])}}}
+			if len(have) > 0 {
+				parts = append(parts, batch{files: have, Send: source.Send{Missing: b.Send.Missing}})
+			}
 		case fault.OtherSchemas(refused):
 			groups, err := r.inspect.Groups(ctx, b.files)
 			if err != nil {

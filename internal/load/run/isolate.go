@@ -110,7 +110,7 @@ func (r *run) outgrown(ctx context.Context, from, files int, cause *copyError) e
 
 // loadGroup loads a group, taking out bad files until the rest loads.
 func (r *run) loadGroup(ctx context.Context, b batch, g inspect.Group) (int, error) {
-	before, odd := len(r.inspect.Bad), 0
+	before, odd, passed := len(r.inspect.Bad), 0, 0 // passed: files of others that gave no row
 	mistake := func(err error) bool {
 		return fault.TextMistake.MatchString(err.Error()) || databend.IsCode(err, databend.CodeBadCompression)
 	}
@@ -120,22 +120,45 @@ func (r *run) loadGroup(ctx context.Context, b batch, g inspect.Group) (int, err
 			Send:  source.Send{Files: plan.Paths(g.Files), Force: b.Send.Force, Missing: g.Missing}, replace: b.replace,
 		})
 		if g.Files = part.files; err != nil || len(g.Files) == 0 {
-			return 0, err
+			return passed, err
 		}
 		left, err := r.transaction(ctx, part)
 		var refused *copyError
 		if !errors.As(err, &refused) {
-			return left, err
+			return passed + left, err
 		}
 		if m := fault.MissingColumn.FindStringSubmatch(refused.Error()); m != nil {
-			if r.j.MayLack(m[1]) && !slices.Contains(g.Missing, m[1]) {
-				g.Missing = append(slices.Clone(g.Missing), m[1])
-				continue
+			lack, have, err := r.inspect.Lacking(ctx, g.Files, m[1])
+			if err != nil {
+				return 0, err
 			}
-			for _, f := range g.Files {
+			if r.j.MayLack(m[1]) && !slices.Contains(g.Missing, m[1]) {
+				missing := append(slices.Clone(g.Missing), m[1])
+				if len(have) == 0 {
+					g.Missing = missing
+					continue
+				}
+				n, err := r.loadGroup(ctx, b, inspect.Group{Files: lack, Missing: missing})
+				if passed += n; err != nil {
+					return 0, err
+				}
+				lack = nil
+			}
+			for _, f := range lack {
 				r.inspect.Condemn(f, inspect.Finding{Why: "the file has no column " + m[1], Column: m[1], Lacks: refused.error})
 			}
-			return 0, nil
+			g.Files = have
+			continue
+		}
+		groups, err := r.inspect.Apart(ctx, g, refused)
+		for _, apart := range groups {
+			n, err := r.loadGroup(ctx, b, apart)
+			if passed += n; err != nil {
+				return 0, err
+			}
+		}
+		if err != nil || groups != nil {
+			return passed, err
 		}
 		bad, err := r.inspect.Culprits(ctx, part.files, part.Send.Missing, refused.error)
 		if err != nil {
@@ -156,7 +179,7 @@ func (r *run) loadGroup(ctx context.Context, b batch, g inspect.Group) (int, err
 			}
 		}
 	}
-	return 0, nil
+	return passed, nil
 }
 
 // outOfReach condemns a file that the store lists and did not give, twice: forbidden, archived, or of a name that cannot be asked
