@@ -132,6 +132,9 @@ func hintFor(code int, message string) string {
 			code = inner
 		}
 	}
+	if strings.Contains(message, severalMatch) {
+		return "let the source have each key of ON once: SELECT DISTINCT, or QUALIFY row_number() OVER (PARTITION BY key ORDER BY …) = 1"
+	}
 	return codes()[code].hint
 }
 

@@ -63,6 +63,14 @@ func IsCode(err error, codes ...int) bool {
 	return ok && e.Code != 0 && slices.Contains(codes, e.Code)
 }
 
+// severalMatch is what the server says of a MERGE several of whose source rows match one row, with the code of a conflict.
+const severalMatch = "multi rows from source match"
+
+// IsConflict reports whether another session's transaction is why a statement failed: run again, it may succeed.
+func IsConflict(err error) bool {
+	return IsCode(err, CodeConflict) && !strings.Contains(err.Error(), severalMatch)
+}
+
 // IsUnknownOutcome reports whether err leaves open whether the statement ran.
 func IsUnknownOutcome(err error) bool {
 	e, ok := errors.AsType[*Error](err)

@@ -130,6 +130,13 @@ func TestStatementsBehindTheCopy(t *testing.T) {
 	_, err := w.run(w.load(copyRows, after("INSERT INTO ran VALUES ('x')")), plan.Options{})
 	w.wantExit(err, exit.Failed, "a statement behind the COPY failed, and the COPY was taken back", "loads/videos.sql:2:")
 	want("3", "3", "1")
+	ambiguous := "MERGE INTO clean USING (SELECT t.id FROM t, numbers(2)) AS r ON clean.id = r.id WHEN MATCHED THEN UPDATE SET clean.name = 'x'"
+	_, err = w.run(w.load(copyRows, after(ambiguous)), plan.Options{})
+	w.wantExit(err, exit.Failed, "a statement behind the COPY failed, and the COPY was taken back: multi rows from source")
+	if strings.Contains(w.notes(), "planning again") {
+		t.Errorf("taken for a conflict: %s", w.notes())
+	}
+	want("3", "3", "1")
 	w.mustRun(ld, plan.Options{}, 1, 2)
 	want("5", "5", "2")
 	if got := w.SQL(t, "SELECT reason FROM "+w.StateDB+".ledger WHERE state = 'begin' ORDER BY `at` LIMIT 1")[0][0]; got != "a COPY of "+

@@ -34,7 +34,8 @@ func (r *run) earlier(ctx context.Context) *float64 {
 }
 
 // eta is how many seconds are left, -1 when there is no telling. rate is bytes a second, as the ledger's history of the table has
-// it, 0 unknown: it knows what an index costs. Once a run has outlived that estimate, or without one, its own speed says.
+// it, 0 unknown: it knows what an index costs. Once a run has outlived that estimate, or without one, its own speed says, behind the first
+// hundredth: one small file of large ones tells of days.
 func eta(elapsed float64, done, total int64, rate float64) float64 {
 	if total <= 0 {
 		return -1
@@ -47,7 +48,7 @@ func eta(elapsed float64, done, total int64, rate float64) float64 {
 			return left
 		}
 	}
-	if done > 0 && elapsed > 0.5 {
+	if done > 0 && done >= total/100 && elapsed > 0.5 {
 		return elapsed / float64(done) * float64(total-done)
 	}
 	return -1

@@ -14,6 +14,7 @@ func TestETA(t *testing.T) {
 		{"nothing known", 3, 0, 100, 0, -1},
 		{"no total", 3, 50, 0, 10, -1},
 		{"too early to tell", 0.1, 50, 100, 0, -1},
+		{"a small file of large ones", 5, 9, 1000, 0, -1},
 		{"own speed", 5, 50, 100, 0, 5},
 		{"history", 2, 0, 100, 10, 8},
 		{"history before own speed: an index is built at the end", 2, 50, 100, 10, 8},

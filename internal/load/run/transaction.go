@@ -212,14 +212,17 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 		res, err := r.Work.Exec(ctx, databend.Statement{
 			SQL: st.SQL, Secrets: r.inspect.Secrets, Place: st.Place, At: st.At,
 		})
-		if databend.IsCode(err, databend.CodeConflict) {
+		if databend.IsConflict(err) {
 			return 0, errAgain{err}
 		}
 		if err != nil {
-			return 0, &fault.Error{
-				Load: r.j.Name, Exit: exit.Failed,
-				Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err, Advice: "mend it in " + r.j.Path,
+			failed := &fault.Error{
+				Load: r.j.Name, Exit: exit.Failed, Msg: "a statement behind the COPY failed, and the COPY was taken back", Err: err,
 			}
+			if !databend.IsCode(err, databend.CodeConflict) { // of which the server's own hint tells more
+				failed.Advice = "mend it in " + r.j.Path
+			}
+			return 0, failed
 		}
 		wrote += res.Affected
 	}
