@@ -132,7 +132,7 @@ func TestStatementsBehindTheCopy(t *testing.T) {
 	want("3", "3", "1")
 	ambiguous := "MERGE INTO clean USING (SELECT t.id FROM t, numbers(2)) AS r ON clean.id = r.id WHEN MATCHED THEN UPDATE SET clean.name = 'x'"
 	_, err = w.run(w.load(copyRows, after(ambiguous)), plan.Options{})
-	w.wantExit(err, exit.Failed, "a statement behind the COPY failed, and the COPY was taken back: multi rows from source")
+	w.wantExit(err, exit.Failed, "a statement behind the COPY failed, and the COPY was taken back: ", "multi rows from source")
 	if strings.Contains(w.notes(), "planning again") {
 		t.Errorf("taken for a conflict: %s", w.notes())
 	}
