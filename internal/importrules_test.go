@@ -59,7 +59,7 @@ var rules = map[string][]string{
 	"internal/preflight":        append([]string{"internal/migrate/plan", "internal/migrate/run", "internal/lint", "internal/schema"}, middle...),
 	"internal/load":             append(loading, "internal/load/plan", "internal/load/inspect", "internal/load/run", "internal/load/draft"),
 	"internal/load/draft":       append(loading, "internal/load/plan"),
-	"internal/load/fault":       {"internal/databend", "internal/event", "internal/exit", "internal/shell"},
+	"internal/load/fault":       {"internal/databend", "internal/event", "internal/exit", "internal/shell", "internal/sqltext"},
 	"internal/load/source":      append([]string{"internal/load/fault", "internal/project"}, lowest...),
 	"internal/load/session":     append([]string{"internal/state"}, lowest...),
 	"internal/load/plan":        loading,

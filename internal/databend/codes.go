@@ -135,6 +135,9 @@ func hintFor(code int, message string) string {
 	if strings.Contains(message, severalMatch) {
 		return "let the source have each key of ON once: SELECT DISTINCT, or QUALIFY row_number() OVER (PARTITION BY key ORDER BY …) = 1"
 	}
+	if lacking.MatchString(message) {
+		code = CodeUnknownColumn
+	}
 	return codes()[code].hint
 }
 

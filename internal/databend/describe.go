@@ -150,17 +150,25 @@ var named = regexp.MustCompile(`^(?i:unknown (?:table|database|column|view|stage
 	`stage|connection|column|role|user|no function matches the given name:) +` +
 	"[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in |\()`)
 
+// lacking finds the column that a table lacks.
+var lacking = regexp.MustCompile(`does not have a column with name "(\w+)"`)
+
 // culprit finds the place of what an error names, for servers that draw no excerpt: only when the name stands in the
 // statement once, so that it never points at the wrong place.
 func culprit(code int, message, sql string) (int, bool) {
+	m := lacking.FindStringSubmatch(message)
 	switch code {
 	case CodeBadArguments, CodeSchemaMismatch:
-		return culpritRow(message, sql)
+		if m == nil {
+			return culpritRow(message, sql)
+		}
 	case 1003, 1008, 1025, 1026, 1058, 1065, 2201, 2204, 2501, 2510, 2602:
 	default:
 		return 0, false
 	}
-	m := named.FindStringSubmatch(message)
+	if m == nil {
+		m = named.FindStringSubmatch(message)
+	}
 	if m == nil {
 		return 0, false
 	}

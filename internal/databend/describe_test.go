@@ -199,6 +199,12 @@ func TestCodes(t *testing.T) {
 	if got := hintFor(4000, "fail to get connection: UnknownConnection. Code: 2510, Text = x"); got != codes()[2510].hint {
 		t.Errorf("got %q, want the hint of the error inside", got)
 	}
+	if at, ok := culprit(1006, `Table "d.t" does not have a column with name "price"`, "COPY INTO t (id, price) FROM @s"); !ok || at != 17 {
+		t.Errorf("the column is at %d, %t", at, ok)
+	}
+	if got := hintFor(1006, `Table "d.t" does not have a column with name "price"`); got != codes()[1058].hint {
+		t.Errorf("got %q, want the hint of an unknown column", got)
+	}
 	err := error(&Error{Kind: "UnknownTable", Code: 1025, Name: "UnknownTable", Message: "no t", Place: sqltext.Place{File: "f.sql", Line: 3, Column: 4}})
 	if got, want := err.Error(), "f.sql:3:4: no t (1025 UnknownTable)"; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -11,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 func TestRunLoadsWhatIsNewOnce(t *testing.T) {
@@ -82,6 +83,9 @@ func TestRunRefusals(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	_, err = w.run(w.load(strings.Replace(copyRows, "INTO t", "INTO nope", 1)), plan.Options{})
 	w.wantExit(err, exit.Failed, "the table "+w.Database+".nope does not exist")
+	if at := sqltext.PlaceOf(err); at.File == "" || at.Line == 0 || at.Column == 0 {
+		t.Errorf("the table's place is %v", at)
+	}
 	_, err = w.run(w.load(strings.Replace(copyRows, "@st/", "@nope/", 1)), plan.Options{})
 	w.wantExit(err, exit.Failed, "the stage nope does not exist")
 	w.SQL(t, "CREATE TABLE volatile (id INT, name STRING) ENGINE = MEMORY")

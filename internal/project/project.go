@@ -133,6 +133,14 @@ type Statement struct {
 	At func(offset int) sqltext.Place
 }
 
+// PlaceOf is At, or the statement's own place where nothing more is known.
+func (s Statement) PlaceOf(offset int) sqltext.Place {
+	if s.At == nil {
+		return s.Place
+	}
+	return s.At(offset)
+}
+
 // Effects are statements, and what each does where the first finds itself in database: a USE counts for those behind it.
 func Effects(statements []Statement, database string) iter.Seq2[Statement, effect.Effect] {
 	return func(yield func(Statement, effect.Effect) bool) {

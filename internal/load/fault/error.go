@@ -10,6 +10,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/shell"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // Error is a load that did not do all it was asked to.
@@ -19,11 +20,12 @@ type Error struct {
 	Short  string // Msg without what the lines of the files have said already; may be empty
 	Advice string // the command to type, may be empty
 	Exit   exit.Code
-	Err    error // cause, may be nil
+	At     sqltext.Place // of the mistake in the load's file; none: the cause's
+	Err    error         // cause, may be nil
 }
 
 func (e *Error) Error() string {
-	text := "load " + e.Load + ": " + e.Msg
+	text := e.At.Tell("load " + e.Load + ": " + e.Msg)
 	if e.Err != nil {
 		if e.Msg != "" {
 			text += ": "
@@ -34,6 +36,14 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Where is the place in the load's file.
+func (e *Error) Where() sqltext.Place {
+	if e.At.File == "" {
+		return sqltext.PlaceOf(e.Err)
+	}
+	return e.At
+}
 
 // Brief is the error for a reader who has seen the lines of the files.
 func (e *Error) Brief() string {
@@ -82,6 +92,12 @@ var globbed = regexp.MustCompile(`[\\*?\[{},]`)
 // Errorf makes an Error that ends the load with exit.
 func Errorf(load string, code exit.Code, advice, format string, args ...any) *Error {
 	return &Error{Load: load, Exit: code, Advice: advice, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Placed is the error with its place.
+func (e *Error) Placed(at sqltext.Place) *Error {
+	e.At = at
+	return e
 }
 
 // Wrap gives err the load's name; a cause that knows its own exit code keeps it.

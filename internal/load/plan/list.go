@@ -127,7 +127,7 @@ func (l *Planner) count(ctx context.Context, looks []*look) (reasons []string, e
 	var there []*look
 	for i, k := range looks {
 		if k.TableID == "" {
-			reasons[i] = k.Job.NoTable().Error()
+			reasons[i] = k.Job.NoTable().Msg
 		} else if err := k.scope.place.err; err != nil {
 			reasons[i] = err.Error()
 		} else {

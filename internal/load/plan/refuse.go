@@ -58,7 +58,7 @@ func (p *Plan) Refusal(o Options) error {
 		if n := p.Counts[Ignored].Files; n > 0 {
 			detail = fmt.Sprintf(" (%s there are not matched by %s)", event.Count(n), p.Job.Pattern)
 		}
-		return fault.Errorf(p.Load, exit.Check, advice, "no file in %s%s", where, detail)
+		return fault.Errorf(p.Load, exit.Check, advice, "no file in %s%s", where, detail).Placed(p.Job.Here())
 	}
 	return nil
 }

@@ -262,9 +262,19 @@ func (r *run) failed() error {
 		return nil
 	}
 	var names, paths []string
+	others := 0 // of another number of columns
 	for _, b := range r.inspect.Bad {
 		names = append(names, b.Path+" ("+b.Why+")")
 		paths = append(paths, b.Path)
+		if fault.OtherWidth.MatchString(b.Why) {
+			others++
+		}
+	}
+	slices.Sort(names) // they are found beside each other
+	slices.Sort(paths)
+	mend := "mend what is bad and run it again"
+	if r.res.Files == 0 && others == len(names) {
+		mend = "name the columns that the files have, in their order: COPY INTO " + r.j.Target + " (column, …) FROM …; or " + mend
 	}
 	verb := "the others are loaded"
 	if r.res.Files == 0 {
@@ -273,7 +283,7 @@ func (r *run) failed() error {
 	said := event.Plural(int64(len(names)), "bad file") + ", " + verb + ": "
 	return &fault.Error{
 		Load: r.j.Name, Exit: exit.Partly, Msg: said + fault.Some(names, 3), Short: said + fault.Some(paths, 3),
-		Advice: fmt.Sprintf("mend what is bad and run it again; %s tries the files as they are; %s gives up",
-			fault.Again(r.j.Name, "--retry-failed"), fault.GiveUp(r.j.Name, paths[0])),
+		Advice: fmt.Sprintf("%s; %s tries the files as they are; %s gives up",
+			mend, fault.Again(r.j.Name, "--retry-failed"), fault.GiveUp(r.j.Name, paths[0])),
 	}
 }

@@ -23,7 +23,7 @@ func (j *Load) Placed(err error) error {
 		return j.NoTable()
 	}
 	if UnknownStage(err) {
-		return fault.Errorf(j.Name, exit.Failed, makes, "the stage %s does not exist", j.Copy.Stage)
+		return fault.Errorf(j.Name, exit.Failed, makes, "the stage %s does not exist", j.Copy.Stage).Placed(j.Here())
 	}
 	answer, ok := errors.AsType[*databend.Error](err)
 	if !ok || answer.Code == 0 || answer.Kind == databend.KindTimeout { // --timeout ended it, and no store said a word
@@ -68,6 +68,6 @@ func (s short) Error() string {
 }
 
 // NoTable is the error of a table that is not there.
-func (j *Load) NoTable() error {
-	return fault.Errorf(j.Name, exit.Failed, makes, "the table %s does not exist", j.Target)
+func (j *Load) NoTable() *fault.Error {
+	return fault.Errorf(j.Name, exit.Failed, makes, "the table %s does not exist", j.Target).Placed(j.Statement.PlaceOf(j.Copy.TableSpan[0]))
 }

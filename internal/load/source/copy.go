@@ -172,10 +172,7 @@ func (j *Load) SQL(s Send) string {
 // PlaceIn places offsets of a COPY that SQL made in the load's file. What the text does not have in that form is where its location is.
 func (j *Load) PlaceIn(sql string) func(offset int) sqltext.Place {
 	return func(offset int) sqltext.Place {
-		if j.Statement.At == nil {
-			return j.Statement.Place
-		}
-		return j.Statement.At(j.origin(sql, offset))
+		return j.Statement.PlaceOf(j.origin(sql, offset))
 	}
 }
 

@@ -55,6 +55,9 @@ func (j *Load) Place() string {
 	return cmp.Or(j.typed, j.Copy.Place())
 }
 
+// Here is where the load's file names its location.
+func (j *Load) Here() sqltext.Place { return j.Statement.PlaceOf(j.Copy.LocationSpan[0]) }
+
 // StageName is the stage for the ledger and for people: "" where it is made for the load.
 func (j *Load) StageName() string {
 	if j.Own() {

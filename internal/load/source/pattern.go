@@ -20,7 +20,7 @@ func patternOf(ld project.Load) (string, error) {
 		p, err := sqltext.Unquote(o.Value)
 		if err != nil {
 			return "", fault.Errorf(ld.Name, exit.Usage, "write PATTERN = '…' as a literal",
-				"cannot plan a PATTERN that is not a literal: %s", o.Value)
+				"cannot plan a PATTERN that is not a literal: %s", o.Value).Placed(ld.Statement.PlaceOf(o.Span[0]))
 		}
 		return p, nil
 	}
