@@ -174,7 +174,7 @@ func (r *Run) passedOver(ctx context.Context, st plan.Statement, res databend.Re
 	return plan.WouldFail(st.Place,
 		fmt.Sprintf("COPY INTO passes over %s whose rows a rollback took away, and which Databend still takes for loaded: %s",
 			event.Plural(int64(len(undone)), "file"), strings.Join(undone, ", ")),
-		"let a load bring them (dbctl load), or a COPY of their own: FILES = ("+sqltext.Literals(names)+") FORCE = TRUE")
+		"let a load bring them (dbctl load); or, where none reads them, a COPY of their own: FILES = ("+sqltext.Literals(names)+") FORCE = TRUE")
 }
 
 // journalSnapshot writes the transaction's own row, right before its COMMIT: errOvertaken and ErrRobbed say why it could not.
