@@ -54,7 +54,8 @@ var usual = map[string]string{
 	"parse_datetime_ignore_remainder":    "1",
 	"purge_duplicated_files_in_copy":     "0",
 	"random_function_seed":               "0",
-	"stream_consume_batch_size_hint":     "0", // else a statement takes a part of a stream
+	"script_max_steps":                   "10000", // dbctl takes its lock by a script
+	"stream_consume_batch_size_hint":     "0",     // else a statement takes a part of a stream
 	"week_start":                         "1",
 }
 

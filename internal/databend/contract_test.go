@@ -35,6 +35,7 @@ var hostile = map[string]string{
 	"week_start":                        "0",
 	"enable_geo_create_table":           "0",
 	"input_read_buffer_size":            "0",
+	"script_max_steps":                  "1",
 }
 
 // questions give the same on every account: a query that a setting changes, and what it must give.
@@ -54,6 +55,7 @@ var questions = []struct {
 	{"a number's cast", "SELECT 1.7::INT", []string{"2"}},
 	{"the week's first day", "SELECT date_trunc(week, '2024-03-03'::DATE)", []string{"2024-02-26"}},
 	{"a new column is nullable", "DESC made", []string{"a|INT|YES|NULL|", "g|GEOMETRY|YES|NULL|"}},
+	{"a script", "EXECUTE IMMEDIATE $$BEGIN LET x := 1; LET y := 2; RETURN x + y; END;$$", []string{"3"}},
 	{"a text file", "SELECT DISTINCT $1 FROM @~/contract/ (FILE_FORMAT => 'csv')", []string{"7"}},
 	{"a table's text", "SHOW CREATE TABLE made", []string{"made|CREATE TABLE made (\n  a INT NULL,\n  g GEOMETRY NULL\n) ENGINE=FUSE"}},
 }
