@@ -109,6 +109,17 @@ func TestExpiredFileIsNotLoadedAgain(t *testing.T) {
 	})
 }
 
+// The setting takes every number of 64 bits; of one as large COPY itself panics, a plan need not.
+func TestEngineThatNeverForgets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.cfg = func(c *databend.Config) {
+		c.Settings = map[string]string{"load_file_metadata_expire_hours": "18446744073709551615"}
+	}
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.states(w.load(copyRows), plan.Options{}, "a.parquet new")
+}
+
 func TestFilesLoadedPastUsAreTakenIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -50,12 +50,12 @@ SELECT 'table', database, name, to_string(table_id), num_rows, lower(engine), nu
 FROM system.tables WHERE database = {DATABASE} AND name IN ({TABLES})
 UNION ALL`
 
-// placesSQL asks for stages, dbctl's own among them, the engine's memory and the time, behind the tables.
+// placesSQL asks for stages, dbctl's own among them, the engine's memory (of a hundred years at most) and the time, behind the tables.
 const placesSQL = `
 SELECT 'stage', '', name, coalesce(url, ''), to_int64(created_on), '', false
 FROM system.stages WHERE name IN ({STAGES}) OR left(name, {LENGTH}) = {OWN}
 UNION ALL
-SELECT 'memory', '', '', '', to_int64(value), '', false
+SELECT 'memory', '', '', '', to_int64(least(to_uint64(value), 1000000)), '', false
 FROM system.settings WHERE name = 'load_file_metadata_expire_hours'
 UNION ALL
 SELECT 'now', '', '', '', to_int64(now()), '', false`
