@@ -194,3 +194,27 @@ func TestMistakesInTheText(t *testing.T) {
 		t.Errorf("got %s files recorded as bad, want 0", got)
 	}
 }
+
+// A file that is one JSON array is one row of NDJSON, of which a SELECT list reads NULL for each key; COPY takes it without a word.
+func TestArrayIsNoRow(t *testing.T) {
+	t.Parallel()
+	fromEach(t, func(w *world, _ string) {
+		ld := w.load("COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/p/) FILE_FORMAT = (TYPE = NDJSON)")
+		w.Put(w.t, "p/a.ndjson", []byte(`[{"id":1,"name":"x"},{"id":2,"name":"y"}]`))
+		w.Put(w.t, "p/b.ndjson", []byte(`{"id":3,"name":"z"}`))
+		w.Put(w.t, "p/c.ndjson", []byte("{\"id\":4}\n5\n"))
+		const is = "a.ndjson (row 1 is a JSON array, which NDJSON has not: one object a line: each column would be NULL (rule json-object))"
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "2 invalid files", is, "c.ndjson (row 2 is no JSON object: ")
+		w.wantExit(second(w.run(ld, plan.Options{Atomic: true})), exit.Failed, "nothing was loaded", is)
+		w.wantRows(0)
+		for range 2 {
+			_, err := w.run(ld, plan.Options{})
+			w.wantExit(err, exit.Partly, is)
+			w.wantRows(3)
+		}
+		off := w.load(ld.Statement.SQL, func(ld *project.Load) { ld.Rules = map[string]string{"json-object": "off"} })
+		w.mustRun(off, plan.Options{RetryFailed: true}, 1, 1)
+	})
+}
+
+func second[A, B any](_ A, b B) B { return b }

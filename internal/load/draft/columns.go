@@ -3,6 +3,7 @@ package draft
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -52,7 +53,7 @@ func (d *drafter) columnsOfRows(ctx context.Context, file, format string) ([]col
 	_, err := d.p.Look.Each(ctx, databend.Statement{SQL: sql}, func(r databend.Row) error {
 		var row map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(r[0].String), &row); err != nil {
-			return err
+			return fmt.Errorf("a row is no JSON object: %.40s; NDJSON has one object a line, as jq -c '.[]' makes of an array", r[0].String)
 		}
 		for name, value := range row {
 			typ := typeOf(string(value))

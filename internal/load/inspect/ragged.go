@@ -3,7 +3,6 @@ package inspect
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -13,9 +12,8 @@ import (
 )
 
 // even runs the rule ragged over files of a text format, and returns those that it lets through.
-func (r *Inspector) even(ctx context.Context, files []plan.File, validating bool) (kept []plan.File, err error) {
-	at := slices.IndexFunc(Rules, func(one rule) bool { return one.Name == ragged })
-	level := Rules[at].level(r.Load, validating)
+func (r *Inspector) even(ctx context.Context, files []plan.File, validating bool) ([]plan.File, error) {
+	level := levelOf(ragged, r.Load, validating)
 	if level == "off" || len(files) == 0 {
 		return files, nil
 	}
@@ -23,6 +21,11 @@ func (r *Inspector) even(ctx context.Context, files []plan.File, validating bool
 	if err != nil {
 		return nil, err
 	}
+	return r.judged(files, found, level), nil
+}
+
+// judged are the files that a rule of no column lets through: at level fail it condemns those in which it found something.
+func (r *Inspector) judged(files []plan.File, found map[string]Finding, level string) (kept []plan.File) {
 	warnings := map[string][]Finding{}
 	for _, f := range files {
 		if why, ok := found[f.Path]; ok && level == "fail" {
@@ -34,7 +37,7 @@ func (r *Inspector) even(ctx context.Context, files []plan.File, validating bool
 		kept = append(kept, f)
 	}
 	r.warn(kept, warnings)
-	return kept, nil
+	return kept
 }
 
 // ragged finds files whose rows are of several widths, as far as the select list reads and one field more. Told that an empty field is a

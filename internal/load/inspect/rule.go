@@ -101,13 +101,25 @@ var Rules = []rule{
 		finds: "bytes that become a text of hexadecimal digits as VARIANT",
 		bad:   "{} IS NOT NULL", value: "hex({})", reason: "is bytes, and becomes a text of hexadecimal digits",
 	},
+	{ // Of no column: see objects.go.
+		Name: object, run: "fail",
+		finds: "a line of NDJSON that is no object, of which a SELECT list reads NULLs; in a run in files of one row, which an array is",
+	},
 	{ // Of no column: see ragged.go. Off in a run, since it reads the files a second time.
 		Name: ragged, run: "off",
 		finds: "rows of several widths in a CSV or TSV that is loaded with a SELECT list: `warn` in `--validate` only, since it reads them all",
 	},
 }
 
-const ragged = "ragged"
+const (
+	ragged = "ragged"
+	object = "json-object"
+)
+
+// levelOf is what the rule of a name does.
+func levelOf(name string, j *source.Load, validating bool) string {
+	return Rules[slices.IndexFunc(Rules, func(one rule) bool { return one.Name == name })].level(j, validating)
+}
 
 // Rule is a rule for the reference.
 type Rule struct{ Name, Level, Finds string }

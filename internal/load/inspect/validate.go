@@ -79,7 +79,10 @@ func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 		if err := r.trial(ctx, Group{Files: files}); err != nil {
 			return err
 		}
-		_, err := r.even(ctx, slices.DeleteFunc(slices.Clone(files), r.condemned), true)
+		kept, err := r.even(ctx, slices.DeleteFunc(slices.Clone(files), r.condemned), true)
+		if err == nil {
+			_, err = r.objects(ctx, kept, true)
+		}
 		return err
 	}
 	groups, err := r.Groups(ctx, files)

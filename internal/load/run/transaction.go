@@ -291,11 +291,29 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 	if err != nil {
 		return nil, nil, err
 	}
-	ledger, none, err = r.reconcile(b, rows, copyID, time.Since(started))
-	if err != nil {
+	if err := r.oneRow(ctx, rows); err != nil {
 		return nil, nil, err
 	}
-	return ledger, none, nil
+	return r.reconcile(b, rows, copyID, time.Since(started))
+}
+
+// oneRow looks into files of NDJSON that gave one row: the COPY took those that are an array, and loaded NULLs.
+func (r *run) oneRow(ctx context.Context, rows []copied) error {
+	if !r.j.ReadsKeys() {
+		return nil
+	}
+	one := map[string]bool{}
+	for _, c := range rows {
+		if c.rows == 1 {
+			one[r.plan.Below(c.path)] = true
+		}
+	}
+	files := slices.DeleteFunc(r.plan.Planned(), func(f plan.File) bool { return !one[f.Path] })
+	bad, err := r.inspect.OneRow(ctx, files)
+	if len(bad) == 0 || err != nil {
+		return err
+	}
+	return errAgain{fmt.Errorf("no object is in %s", fault.Some(plan.Paths(bad), 3))}
 }
 
 // duplicatedFiles is Databend's code for a COPY of which another recorded one of the files first.

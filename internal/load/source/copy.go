@@ -315,6 +315,23 @@ func (j *Load) LastField() (last int) {
 	return last
 }
 
+// ReadsKeys reports whether the select list of a load of NDJSON reads keys of its rows, and never a whole row.
+func (j *Load) ReadsKeys() (keys bool) {
+	for _, it := range j.Copy.Select {
+		words, _ := sqltext.ReadWords(it.Value) // it was read with the rest
+		for i, t := range words.Tokens {
+			if t.Kind != sqltext.Variable {
+				continue
+			}
+			if p := (sqltext.Reader{Words: words, I: i + 1}); !p.TakeSymbol(":") && !p.TakeSymbol("[") {
+				return false
+			}
+			keys = true
+		}
+	}
+	return keys && j.FileType() == "NDJSON"
+}
+
 // FieldsFormat is the load with a format of its own in which an empty field is a text, and NULL one that is not there; and the statements
 // that make and drop it.
 func (j *Load) FieldsFormat() (with *Load, sql, drop string) {

@@ -1,0 +1,59 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
+	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/session"
+)
+
+// oneRow is how many files that gave one row a run looks into: the largest, since an array is larger than one of its objects.
+const oneRow = 100
+
+// OneRow runs the rule json-object over files of which a COPY took one row each, and returns those that it condemned: a file that is one
+// JSON array is one row.
+func (r *Inspector) OneRow(ctx context.Context, files []plan.File) (bad []plan.File, err error) {
+	slices.SortFunc(files, func(a, b plan.File) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	files = files[:min(len(files), oneRow)]
+	if r.Load.Untold() != "" { // a format cannot be made in a transaction
+		return nil, nil
+	}
+	kept, err := r.objects(ctx, files, false)
+	return slices.DeleteFunc(files, func(f plan.File) bool {
+		return slices.ContainsFunc(kept, func(k plan.File) bool { return k.Path == f.Path })
+	}), err
+}
+
+// objects runs the rule json-object over files, and returns those that it lets through.
+func (r *Inspector) objects(ctx context.Context, files []plan.File, validating bool) ([]plan.File, error) {
+	level := levelOf(object, r.Load, validating)
+	if level == "off" || len(files) == 0 || !r.Load.ReadsKeys() {
+		return files, nil
+	}
+	if err := r.format(ctx); err != nil || r.Load.Untold() != "" {
+		return files, err
+	}
+	found, listed := map[string]Finding{}, asListed(plan.Paths(files))
+	_, err := r.Work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(metadata$file_row_number), min(is_array($1)) FROM " +
+		r.Load.From(plan.Paths(files)) + " WHERE NOT is_object($1) GROUP BY 1"}, func(row databend.Row) error {
+		n, what := session.Number(row[1].String)+1, "no JSON object"
+		if row[2].String == "1" || row[2].String == "true" {
+			what = "a JSON array, which NDJSON has not: one object a line"
+		}
+		found[listed(row[0].String)] = Finding{
+			Why: "row " + event.Count(n) + " is " + what + ": each column would be NULL (rule " + object + ")", Row: &n,
+		}
+		return nil
+	})
+	if fault.IsRefusal(err) { // the COPY says more of it
+		return files, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return r.judged(files, found, level), nil
+}
