@@ -154,6 +154,11 @@ func TestOpenErrors(t *testing.T) {
 		{"replace without column", load("-- dbctl: on-changed=replace\n" + copySQL), Options{}, "loads/l.sql:1:1: on-changed=replace needs filename-column=", "METADATA$FILENAME"},
 		{"filename-column", load("-- dbctl: filename-column=c\n" + copySQL), Options{}, "loads/l.sql:1:1: the COPY fills no column c", ""},
 		{"optional", load("-- dbctl: optional=a,c\n" + copySQL), Options{}, `loads/l.sql:1:1: the SELECT reads no column "c"`, ""},
+		{
+			"optional field", load("-- dbctl: optional=a\nCOPY INTO t FROM (SELECT $1::INT FROM @st) FILE_FORMAT = (TYPE = CSV)"),
+			Options{},
+			`loads/l.sql:1:1: the SELECT reads no column "a"`, "a field by its number, or a key of $1, is NULL where a row lacks it, without optional=",
+		},
 		{"optional name", load("-- dbctl: optional=a, `x, y`\n" + copySQL), Options{}, `loads/l.sql:1:1: the SELECT reads no column "x, y"`, ""},
 		{"rule's level", load("-- dbctl: rule=a:on \"x\"\n" + copySQL), Options{}, "loads/l.sql:1:1: rule a is neither off nor warn nor fail", "off|warn|fail"},
 		{"rule's why", load("-- dbctl: rule=a:off\n" + copySQL), Options{}, "loads/l.sql:1:1: rule a says no reason", ""},

@@ -141,16 +141,19 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 		}
 		l.FilenameColumn = h.Value
 	case "optional":
-		var known []string
+		known, hint := []string(nil), "optional= names columns of the files, as the SELECT has them"
 		for _, item := range copied.Select {
 			if item.Column != "" {
 				known = append(known, item.Column)
 			}
 		}
+		if len(known) == 0 && copied.Select != nil {
+			hint = "a field by its number, or a key of $1, is NULL where a row lacks it, without optional="
+		}
 		for _, column := range columnList(h.Value) {
 			if !containsFold(known, column) {
 				return "the SELECT reads no column " + strconv.Quote(column),
-					DidYouMean(column, known, "optional= names columns of the files, as the SELECT has them")
+					DidYouMean(column, known, hint)
 			}
 			l.Optional = append(l.Optional, column)
 		}
