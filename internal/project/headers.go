@@ -80,7 +80,7 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 
 // RuleNames are the rules of package load that a header may name.
 var RuleNames = []string{
-	"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "time-range", "struct-names", "binary-json",
+	"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "time-range", "struct-names", "binary-json", "json-object",
 	"ragged",
 }
 
