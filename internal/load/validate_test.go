@@ -212,6 +212,11 @@ func TestArrayIsNoRow(t *testing.T) {
 			w.wantExit(err, exit.Partly, is)
 			w.wantRows(3)
 		}
+		w.Put(w.t, "p/d.ndjson", []byte("{\"id\":6}\n{\"id\":\n")) // one row and a line that no query reads
+		lines := w.load("COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/p/) FILE_FORMAT = (TYPE = NDJSON) ON_ERROR = CONTINUE")
+		_, err := w.run(lines, plan.Options{})
+		w.wantExit(err, exit.Partly, "a.ndjson")
+		w.wantRows(4)
 		off := w.load(ld.Statement.SQL, func(ld *project.Load) { ld.Rules = map[string]string{"json-object": "off"} })
 		w.mustRun(off, plan.Options{RetryFailed: true}, 1, 1)
 	})

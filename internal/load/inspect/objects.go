@@ -38,8 +38,18 @@ func (r *Inspector) objects(ctx context.Context, files []plan.File, validating b
 	if err := r.format(ctx); err != nil || r.Load.Untold() != "" {
 		return files, err
 	}
-	found, listed := map[string]Finding{}, asListed(plan.Paths(files))
-	_, err := r.Work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(metadata$file_row_number), min(is_array($1)) FROM " +
+	found := map[string]Finding{}
+	if err := r.noObjects(ctx, files, found); err != nil {
+		return nil, err
+	}
+	return r.judged(files, found, level), nil
+}
+
+// noObjects finds the files with a row that is no object. It asks beside the COPY's transaction, which a query that is refused would end;
+// and by halves where one is: with ON_ERROR = CONTINUE a COPY takes files that no query reads.
+func (r *Inspector) noObjects(ctx context.Context, files []plan.File, found map[string]Finding) error {
+	listed := asListed(plan.Paths(files))
+	_, err := r.Look.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(metadata$file_row_number), min(is_array($1)) FROM " +
 		r.Load.From(plan.Paths(files)) + " WHERE NOT is_object($1) GROUP BY 1"}, func(row databend.Row) error {
 		n, what := session.Number(row[1].String)+1, "no JSON object"
 		if row[2].String == "1" || row[2].String == "true" {
@@ -50,10 +60,12 @@ func (r *Inspector) objects(ctx context.Context, files []plan.File, validating b
 		}
 		return nil
 	})
-	if fault.IsRefusal(err) { // the COPY says more of it
-		return files, nil
-	} else if err != nil {
-		return nil, err
+	switch half := len(files) / 2; {
+	case !fault.IsRefusal(err):
+		return err
+	case half == 0: // the COPY says more of it
+		return nil
+	default:
+		return cmp.Or(r.noObjects(ctx, files[:half], found), r.noObjects(ctx, files[half:], found))
 	}
-	return r.judged(files, found, level), nil
 }
