@@ -205,8 +205,8 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 // when there is none.
 func (x *restorer) calls(o sqltext.Object) (string, error) {
 	find := func(kind, database, name, text, from string) string {
-		return fmt.Sprintf("select '%s', %s, %s, %s from system.%s where instr(%[4]s, %[6]s) > 0", kind, database, name, text, from,
-			sqltext.Quote(o.Name))
+		return "select " + sqltext.Quote(kind) + ", " + database + ", " + name + ", " + text + " from system." + from +
+			" where instr(" + text + ", " + sqltext.Quote(o.Name) + ") > 0"
 	}
 	sql := find("table", "database", "`table`", "default_expression", "columns")
 	if o.Kind == sqltext.Function {
@@ -217,16 +217,20 @@ func (x *restorer) calls(o sqltext.Object) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	sequence := o.Kind == sqltext.Sequence
 	for _, r := range rows {
 		user := sqltext.Object{Kind: sqltext.ObjectKind(r[0]), Database: r[1], Name: r[2]}
 		ours := strings.HasPrefix(r[1], catalog.ParkedPrefix) || strings.HasPrefix(r[2], catalog.ParkedPrefix) || len(x.r.Written[user]) > 0
 		words, err := sqltext.ReadWords(r[3])
+		if err != nil || !sequence && ours {
+			continue
+		}
 		for i := range words.Tokens {
 			p := sqltext.Reader{Words: words, I: i}
-			if err != nil || o.Kind == sqltext.Function && ours || o.Kind == sqltext.Sequence && !(p.Take("nextval") && p.TakeSymbol("(")) {
+			if sequence && !(p.Take("nextval") && p.TakeSymbol("(")) {
 				continue
 			}
-			if name, ok := p.Ident(); ok && name == o.Name && (o.Kind == sqltext.Sequence || p.TakeSymbol("(")) {
+			if name, ok := p.Ident(); ok && name == o.Name && (sequence || p.TakeSymbol("(")) {
 				return user.String(), nil
 			}
 		}

@@ -15,18 +15,19 @@ import (
 // oneRow is how many files that gave one row a run looks into: the largest, since an array is larger than one of its objects.
 const oneRow = 100
 
-// OneRow runs the rule json-object over files of which a COPY took one row each, and returns those that it condemned: a file that is one
-// JSON array is one row.
-func (r *Inspector) OneRow(ctx context.Context, files []plan.File) (bad []plan.File, err error) {
-	slices.SortFunc(files, func(a, b plan.File) int { return cmp.Compare(b.Bytes, a.Bytes) })
-	files = files[:min(len(files), oneRow)]
+// OneRow runs the rule json-object over files of which a COPY took one row each, and returns the paths of those that it condemned: a file
+// that is one JSON array is one row.
+func (r *Inspector) OneRow(ctx context.Context, files []plan.File) (bad []string, err error) {
 	if r.Load.Untold() != "" { // a format cannot be made in a transaction
 		return nil, nil
 	}
-	kept, err := r.objects(ctx, files, false)
-	return slices.DeleteFunc(files, func(f plan.File) bool {
-		return slices.ContainsFunc(kept, func(k plan.File) bool { return k.Path == f.Path })
-	}), err
+	slices.SortFunc(files, func(a, b plan.File) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	before := len(r.Bad)
+	_, err = r.objects(ctx, files[:min(len(files), oneRow)], false)
+	for _, b := range r.Bad[before:] {
+		bad = append(bad, b.Path)
+	}
+	return bad, err
 }
 
 // objects runs the rule json-object over files, and returns those that it lets through.
@@ -52,7 +53,7 @@ func (r *Inspector) noObjects(ctx context.Context, files []plan.File, found map[
 	_, err := r.Look.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(metadata$file_row_number), min(is_array($1)) FROM " +
 		r.Load.From(plan.Paths(files)) + " WHERE NOT is_object($1) GROUP BY 1"}, func(row databend.Row) error {
 		n, what := session.Number(row[1].String)+1, "no JSON object"
-		if row[2].String == "1" || row[2].String == "true" {
+		if session.True(row[2].String) {
 			what = "a JSON array, which NDJSON has not: one object a line"
 		}
 		found[listed(row[0].String)] = Finding{

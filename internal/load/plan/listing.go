@@ -54,7 +54,7 @@ func (l *Planner) list(ctx context.Context, looks []*look, tell func(k *look, f 
 			if err := next(k, r[1].String); err != nil {
 				return err
 			}
-			f.object, f.matched = readObject(r[2:]), truth(r[5].String)
+			f.object, f.matched = readObject(r[2:]), session.True(r[5].String)
 			if joined && r[6].Valid {
 				f.words = append(f.words, told{r[6].String == k.StageURL, ledger.ReadWord(r[7:])})
 			}

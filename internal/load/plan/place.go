@@ -149,16 +149,13 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 		}
 		if r, ok := tables[name{j.Database, j.Table}]; ok {
 			p.tableID, p.rows, p.fuse = r[3].String, session.Number(r[4].String), r[5].String == "fuse"
-			p.unwritten = p.fuse && r[4].Valid && p.rows == 0 && truth(r[6].String)
+			p.unwritten = p.fuse && r[4].Valid && p.rows == 0 && session.True(r[6].String)
 		}
 		_, p.held = tables[name{l.Scope.StateDatabase, lock.TableName(j.Database, j.Table)}]
 		out[i] = p
 	}
 	return out
 }
-
-// truth reads a BOOLEAN.
-func truth(s string) bool { return s == "1" || s == "true" }
 
 // Stands reports whether a plan that was made without the lock of its table, and asked about under it, is still what it would be made
 // again: nobody held the lock then, and nobody has written about the table into the ledger since. Making it again would list the stage a

@@ -122,3 +122,6 @@ func Number(s string) int64 {
 	n, _ := strconv.ParseInt(s, 10, 64)
 	return n
 }
+
+// True reads a BOOLEAN of a result.
+func True(s string) bool { return s == "1" || s == "true" }
