@@ -97,7 +97,7 @@ func (w *world) shown() [][]string {
 		{"table", "name, table_id, engine, comment, cluster_by, is_transient, table_option", "system.tables WHERE database='{db}'"},
 		{"column", "`table`, name, type, default_kind, default_expression, is_nullable, comment", "system.columns WHERE database='{db}'"},
 		{"view", "name, view_query", "system.views WHERE database='{db}'"},
-		{"index", "`table`, name, type, definition, original", "system.indexes WHERE database='{db}'"},
+		{"index", "`table`, name, type, definition, original", "system.indexes WHERE database='{db}' AND type<>'AGGREGATING'"},
 		{"constraint", "`table`, name, type, expression", "system.constraints WHERE database='{db}'"},
 		{"stage", "name, url, stage_type, file_format_options, comment", "system.stages WHERE name LIKE '%{db}%'"},
 		{"function", "name, definition, description", "system.user_functions WHERE name LIKE '%{db}%'"},
