@@ -238,8 +238,8 @@ func (s *Server) question(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if micros, err := strconv.ParseInt(res.Rows[0][1].String, 10, 64); err == nil {
-		s.clock, s.read = time.UnixMicro(micros).UTC(), read
+	if now := res.Rows[0].Time(1); !now.IsZero() {
+		s.clock, s.read = now, read
 	}
 	return nil
 }

@@ -79,9 +79,6 @@ type Progress struct {
 	ScanBytes, WriteRows uint64
 }
 
-// Row is one row of text values.
-type Row []sql.NullString
-
 // Result is what a statement gave.
 type Result struct {
 	ID       string // the query id it ran under: another than the Statement's after an access token was renewed

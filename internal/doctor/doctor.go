@@ -119,7 +119,7 @@ func hintOf(err error, otherwise string) string {
 }
 
 // one asks for one row of text.
-func (d *doctor) one(ctx context.Context, st databend.Statement) ([]string, error) {
+func (d *doctor) one(ctx context.Context, st databend.Statement) (databend.Row, error) {
 	res, err := d.session.Query(ctx, st)
 	if err != nil {
 		return nil, err
@@ -127,11 +127,7 @@ func (d *doctor) one(ctx context.Context, st databend.Statement) ([]string, erro
 	if len(res.Rows) == 0 {
 		return nil, errors.New("the server gave no row")
 	}
-	var row []string
-	for _, v := range res.Rows[0] {
-		row = append(row, v.String)
-	}
-	return row, nil
+	return res.Rows[0], nil
 }
 
 // secrets checks that each secret of migrations and loads has a value.
@@ -165,7 +161,7 @@ func (d *doctor) server(ctx context.Context) {
 		d.failed("server", err.Error(), hintOf(err, "dbctl status"))
 		return
 	}
-	version := row[0]
+	version := row[0].String
 	number := number(version)
 	if older(number, oldest) {
 		d.failed("server", fmt.Sprintf("%s at %s is older than %s, which dbctl is tested with", version, d.Server.Host(), oldest),
@@ -173,7 +169,7 @@ func (d *doctor) server(ctx context.Context) {
 	} else {
 		d.ok("server", fmt.Sprintf("%s at %s", short(version), d.Server.Host()))
 	}
-	d.ok("user", fmt.Sprintf("%s, role %s, database %s", row[1], cmp.Or(row[2], "none"), row[3]))
+	d.ok("user", fmt.Sprintf("%s, role %s, database %s", row[1].String, cmp.Or(row[2].String, "none"), row[3].String))
 }
 
 // number is 1.2.895 of "Databend Query v1.2.895-nightly-…".
@@ -247,17 +243,12 @@ func (d *doctor) retention(ctx context.Context) {
 	switch {
 	case err != nil:
 		d.failed("retention", err.Error(), hintOf(err, `dbctl sql "SHOW SETTINGS LIKE 'data_retention%'"`))
-	case row[0] == "0":
+	case row.Int(0) == 0:
 		d.failed("retention", "data_retention_time_in_days is 0: what a migration drops may be gone before it can be put back",
 			`dbctl sql "SET GLOBAL data_retention_time_in_days = 1"`)
 	default:
-		d.ok("retention", event.Plural(atoi(row[0]), "day")+": so long dropped tables and snapshots can be brought back")
+		d.ok("retention", event.Plural(row.Int(0), "day")+": so long dropped tables and snapshots can be brought back")
 	}
-}
-
-func atoi(s string) int64 {
-	n, _ := strconv.ParseInt(s, 10, 64)
-	return n
 }
 
 // memory looks at the state tables: their version, locks, runs without an end.

@@ -108,8 +108,11 @@ func (h held) has(n need) bool {
 func (d *doctor) rights(ctx context.Context) {
 	const admin = "account_admin"
 	needed := d.needs()
-	who, err := d.one(ctx, databend.Statement{SQL: "SELECT current_role(), current_user()"})
-	if err == nil && who[0] == admin {
+	role, user := "", "" // where they cannot be read, grants names a role to make
+	if who, err := d.one(ctx, databend.Statement{SQL: "SELECT current_role(), current_user()"}); err == nil {
+		role, user = who[0].String, who[1].String
+	}
+	if role == admin {
 		d.ok("rights", fmt.Sprintf("role %s may do all that the project needs (%d privileges)", admin, len(needed)))
 		return
 	}
@@ -130,11 +133,8 @@ func (d *doctor) rights(ctx context.Context) {
 		d.ok("rights", fmt.Sprintf("all %d privileges that the project's statements need", len(needed)))
 		return
 	}
-	if err != nil {
-		who = []string{"", ""}
-	}
 	d.failed("rights", "these privileges are missing: "+strings.Join(names, ", "),
-		"an administrator gives them: `dbctl sql "+shell.Quote(grants(missing, who[0], who[1]))+"`")
+		"an administrator gives them: `dbctl sql "+shell.Quote(grants(missing, role, user))+"`")
 }
 
 // grants are the statements that give privileges to a role. A user without a role of its own gets one: Databend grants CREATE and the

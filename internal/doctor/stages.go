@@ -80,7 +80,7 @@ func (d *doctor) created(ctx context.Context) (map[string]time.Time, error) {
 	}
 	all := map[string]time.Time{}
 	for _, row := range res.Rows {
-		all[row[0].String] = time.UnixMicro(atoi(row[1].String))
+		all[row[0].String] = row.Time(1)
 	}
 	return all, nil
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
@@ -154,7 +153,7 @@ func (r *Inspector) firstBad(ctx context.Context, files []string, c check) (map[
 			r.Load.From(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.Secrets}
 		clean := r.Work.CleanResult(st)
 		_, err := r.Work.Each(ctx, st, func(row databend.Row) error {
-			n := session.Number(row[1].String) + 1
+			n := row.Int(1) + 1
 			f := Finding{Column: c.column, Row: &n, Value: fault.Shorten(clean(row[2].String), shown), warns: c.warns, unsure: c.unsure}
 			f.Why = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.Value), strings.ReplaceAll(c.reason, "{}", clean(row[3].String)))
 			out[listed(row[0].String)] = f

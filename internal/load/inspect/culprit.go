@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 )
 
@@ -123,7 +123,8 @@ func (r *Inspector) Culprits(ctx context.Context, files []plan.File, missing []s
 	}
 	if m := fault.AtLine.FindStringSubmatch(cause.Error()); m != nil {
 		if name := fault.Named(cause, plan.Paths(files)); name != "" {
-			f, err := r.atLine(ctx, session.Number(m[2])+1, cause)
+			n, _ := strconv.ParseInt(m[2], 10, 64) // digits
+			f, err := r.atLine(ctx, n+1, cause)
 			return map[string]Finding{name: f}, err
 		}
 	}

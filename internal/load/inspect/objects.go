@@ -9,7 +9,6 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
 )
 
 // oneRow is how many files that gave one row a run looks into: the largest, since an array is larger than one of its objects.
@@ -52,8 +51,8 @@ func (r *Inspector) noObjects(ctx context.Context, files []plan.File, found map[
 	listed := asListed(plan.Paths(files))
 	_, err := r.Look.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, min(metadata$file_row_number), min(is_array($1)) FROM " +
 		r.Load.From(plan.Paths(files)) + " WHERE NOT is_object($1) GROUP BY 1"}, func(row databend.Row) error {
-		n, what := session.Number(row[1].String)+1, "no JSON object"
-		if session.True(row[2].String) {
+		n, what := row.Int(1)+1, "no JSON object"
+		if row.Bool(2) {
 			what = "a JSON array, which NDJSON has not: one object a line"
 		}
 		found[listed(row[0].String)] = Finding{

@@ -8,7 +8,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
 )
 
 // even runs the rule ragged over files of a text format, and returns those that it lets through.
@@ -64,9 +63,9 @@ func (r *Inspector) ragged(ctx context.Context, files []plan.File) (map[string]F
 		_, err := r.Work.Each(ctx, databend.Statement{SQL: text.Replace("SELECT metadata$filename, count_if({LAST} IS NULL) AS less, "+
 			"min_if({ROW}, {LAST} IS NULL), count_if({MORE} IS NOT NULL) AS more, min_if({ROW}, {MORE} IS NOT NULL) FROM ") +
 			j.From(plan.Paths(files)) + " GROUP BY 1 HAVING less > 0 OR more BETWEEN 1 AND count(*) - 1"}, func(row databend.Row) error {
-			n, why := session.Number(row[2].String)+1, fmt.Sprintf("fewer than %d fields: NULL stands for the others", last)
+			n, why := row.Int(2)+1, fmt.Sprintf("fewer than %d fields: NULL stands for the others", last)
 			if row[1].String == "0" {
-				n, why = session.Number(row[4].String)+1, fmt.Sprintf("more than %d fields, and others have not: the fields may be shifted", last)
+				n, why = row.Int(4)+1, fmt.Sprintf("more than %d fields, and others have not: the fields may be shifted", last)
 			}
 			out[listed(row[0].String)] = Finding{Why: fmt.Sprintf("row %d has %s (rule %s)", n, why, ragged), Row: &n}
 			return nil

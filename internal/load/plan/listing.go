@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
@@ -50,11 +49,11 @@ func (l *Planner) list(ctx context.Context, looks []*look, tell func(k *look, f 
 	}
 	_, err := l.Look.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ") + "\nORDER BY i, path"},
 		func(r databend.Row) error {
-			k := looks[session.Number(r[0].String)]
+			k := looks[r.Int(0)]
 			if err := next(k, r[1].String); err != nil {
 				return err
 			}
-			f.object, f.matched = readObject(r[2:]), session.True(r[5].String)
+			f.object, f.matched = readObject(r[2:]), r.Bool(5)
 			if joined && r[6].Valid {
 				f.words = append(f.words, told{r[6].String == k.StageURL, ledger.ReadWord(r[7:])})
 			}

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -57,7 +56,7 @@ func (l *Planner) remember(ctx context.Context, looks []*look) error {
 		return nil
 	}
 	_, err := l.Work.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
-		k := looks[session.Number(r[0].String)]
+		k := looks[r.Int(0)]
 		k.memory.note(k.Below(r[1].String), readObject(r[2:]))
 		return nil
 	})
@@ -81,5 +80,5 @@ func (q scope) recordedNames() string {
 
 // readObject reads size, etag and mtime.
 func readObject(r databend.Row) object {
-	return object{Size: session.Number(r[0].String), ETag: r[1].String, Mtime: moment(r[2].String)}
+	return object{Size: r.Int(0), ETag: r[1].String, Mtime: r.Time(2)}
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
@@ -123,13 +122,13 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 		case "stage":
 			stages[r[2].String] = r
 		case "memory":
-			base.memory = time.Duration(session.Number(r[4].String)) * time.Hour
+			base.memory = time.Duration(r.Int(4)) * time.Hour
 		case "now":
-			base.at = moment(r[4].String)
+			base.at = r.Time(4)
 		}
 	}
 	if r, ok := tables[name{l.Scope.StateDatabase, store.LedgerTable}]; ok {
-		base.ledger, base.ledgerRows = true, session.Number(r[4].String)
+		base.ledger, base.ledgerRows = true, r.Int(4)
 		if !r[4].Valid { // nobody says that it is empty
 			base.ledgerRows = 1
 		}
@@ -148,8 +147,8 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 			p.url = "@" + j.Copy.Stage + "/"
 		}
 		if r, ok := tables[name{j.Database, j.Table}]; ok {
-			p.tableID, p.rows, p.fuse = r[3].String, session.Number(r[4].String), r[5].String == "fuse"
-			p.unwritten = p.fuse && r[4].Valid && p.rows == 0 && session.True(r[6].String)
+			p.tableID, p.rows, p.fuse = r[3].String, r.Int(4), r[5].String == "fuse"
+			p.unwritten = p.fuse && r[4].Valid && p.rows == 0 && r.Bool(6)
 		}
 		_, p.held = tables[name{l.Scope.StateDatabase, lock.TableName(j.Database, j.Table)}]
 		out[i] = p
@@ -167,12 +166,4 @@ func (l *Planner) Stands(ctx context.Context, p *Plan) (bool, error) {
 	}
 	said, err := l.Store.SaidSince(ctx, l.Look, p.TableID, at.at)
 	return err == nil && !said, err
-}
-
-// moment reads microseconds; the zero time for none.
-func moment(micros string) time.Time {
-	if n := session.Number(micros); n != 0 {
-		return time.UnixMicro(n).UTC()
-	}
-	return time.Time{}
 }

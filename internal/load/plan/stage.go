@@ -27,7 +27,7 @@ func (l *Planner) MakeStage(ctx context.Context, j *source.Load) error {
 // leftStages are those that were made for a load while it read another location, more than a day ago: what made them was killed.
 func leftStages(j *source.Load, stages map[string]databend.Row, now time.Time) (left []string) {
 	for name, r := range stages {
-		if j.OtherStage(name) && now.Sub(moment(r[4].String)) > 24*time.Hour {
+		if j.OtherStage(name) && now.Sub(r.Time(4)) > 24*time.Hour {
 			left = append(left, name)
 		}
 	}

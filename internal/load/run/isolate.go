@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -14,7 +15,6 @@ import (
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/inspect"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
@@ -94,7 +94,7 @@ func (r *run) outgrown(ctx context.Context, from, files int, cause *copyError) e
 		return err
 	}
 	r.inspect.Bad = r.inspect.Bad[:from]
-	n := int(session.Number(width[1]))
+	n, _ := strconv.Atoi(width[1]) // digits
 	advice := "say what becomes of the files' columns in " + r.j.Path + ": COPY INTO " + r.j.Table + " (…) FROM (SELECT $1, … FROM …)"
 	if n < len(columns) {
 		names := make([]string, n)

@@ -11,7 +11,6 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/ledger"
@@ -33,7 +32,7 @@ func readCopied(res databend.Result) ([]copied, error) {
 			return nil, fmt.Errorf("read the result of COPY: %d columns, want File, Rows_loaded, Errors_seen, First_error, "+
 				"First_error_line", len(row))
 		}
-		out[i] = copied{row[0].String, session.Number(row[1].String), session.Number(row[2].String), row[3].String, session.Number(row[4].String)}
+		out[i] = copied{row[0].String, row.Int(1), row.Int(2), row[3].String, row.Int(4)}
 	}
 	return out, nil
 }

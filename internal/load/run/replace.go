@@ -10,7 +10,6 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -28,7 +27,7 @@ func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 	}
 	found := map[string]int64{}
 	for _, row := range there.Rows {
-		found[row[0].String] = session.Number(row[1].String)
+		found[row[0].String] = row.Int(1)
 	}
 	mixed, err := r.mixed(ctx, files)
 	if err != nil {

@@ -232,7 +232,7 @@ func (r *run) after(ctx context.Context, loaded []state.LedgerRow) (wrote int64,
 		if err != nil {
 			return 0, fault.Wrap(r.j.Name, "count what is left in "+r.j.Target, err)
 		}
-		if len(res.Rows) == 1 && session.Number(res.Rows[0][0].String) == 0 {
+		if len(res.Rows) == 1 && res.Rows[0].Int(0) == 0 {
 			for i := range loaded {
 				loaded[i].Reason = ledger.Consumed
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -116,12 +115,3 @@ func (s *Sessions) Renew(ctx context.Context) {
 func (s *Sessions) Settle(ctx context.Context, queryID string) error {
 	return s.server.Settle(ctx, queryID)
 }
-
-// Number reads a whole number of a result; 0 when it is none.
-func Number(s string) int64 {
-	n, _ := strconv.ParseInt(s, 10, 64)
-	return n
-}
-
-// True reads a BOOLEAN of a result.
-func True(s string) bool { return s == "1" || s == "true" }

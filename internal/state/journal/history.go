@@ -191,16 +191,16 @@ func (j *Journal) read(ctx context.Context, chosen func(column) bool, enough []s
 	for _, r := range res.Rows {
 		switch r[0].String {
 		case "c":
-			h.count, h.token = store.Number(r[1]), store.Number(r[2])
+			h.count, h.token = r.Int(1), r.Int(2)
 		case "n":
-			h.Now = store.Micros(r[1])
+			h.Now = r.Time(1)
 			h.Locks.Now = h.Now
 		case "t":
 			h.Locks.Add(r[1:])
 		case "j":
 			var row Row
 			for i, c := range light {
-				store.Scan(r[i+1], c.field(&row))
+				r.Scan(i+1, c.field(&row))
 			}
 			read = append(read, row)
 			h.token = max(h.token, row.Token)

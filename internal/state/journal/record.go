@@ -29,7 +29,7 @@ func (j *Journal) readRows(ctx context.Context, where string) ([]Row, error) {
 	rows := make([]Row, len(res.Rows))
 	for i, r := range res.Rows {
 		for k, c := range columns {
-			store.Scan(r[k], c.field(&rows[i]))
+			r.Scan(k, c.field(&rows[i]))
 		}
 	}
 	return rows, nil

@@ -55,7 +55,7 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string, undone strin
 		}
 		ids, names = nil, nil
 		for _, r := range res.Rows {
-			if said := store.Number(r[5]); said != 0 {
+			if said := r.Int(5); said != 0 {
 				of := r[4].String
 				origins = append(origins, Origin{TableID: r[0].String, Of: of, Until: said})
 				if of != "" && !asked[of] {
@@ -63,7 +63,7 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string, undone strin
 				}
 				continue
 			}
-			out = append(out, Holding{TableID: r[0].String, Target: r[1].String, Files: store.Number(r[2]), Quarantined: store.Number(r[3])})
+			out = append(out, Holding{TableID: r[0].String, Target: r[1].String, Files: r.Int(2), Quarantined: r.Int(3)})
 		}
 	}
 	slices.SortStableFunc(origins, func(a, b Origin) int { return cmp.Compare(a.Until, b.Until) })
@@ -80,7 +80,7 @@ func (l *Ledger) Shared(ctx context.Context, ids []string) (int64, error) {
 	if err != nil || len(res.Rows) == 0 {
 		return 0, err
 	}
-	return store.Number(res.Rows[0][0]), nil
+	return res.Rows[0].Int(0), nil
 }
 
 // carrySQL is FROM and WHERE of what was said last about each file of some tables, beside the id of the table that is under a name now. Of

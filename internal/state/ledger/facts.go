@@ -89,10 +89,10 @@ func (l *Ledger) Pace(ctx context.Context, tableID string) (float64, error) {
 	copies := "(SELECT sum(size) AS bytes, max(took_ms) AS ms" + l.from(ofTable(tableID), isWord, "`at` > date_sub(day, 30, now())") +
 		" GROUP BY query_id)"
 	row, found, err := l.one(ctx, l.db.Conn(), "SELECT sum_if(bytes, ms > 0), sum_if(ms, ms > 0) FROM "+copies)
-	if !found || store.Number(row[1]) == 0 {
+	if !found || row.Int(1) == 0 {
 		return 0, err
 	}
-	return float64(store.Number(row[0])) / float64(store.Number(row[1])) * 1000, nil
+	return float64(row.Int(0)) / float64(row.Int(1)) * 1000, nil
 }
 
 // Accounts reports whether the ledger knows where the rows of a table are from: it says so of files of the question, or of others of the
@@ -103,7 +103,7 @@ func (l *Ledger) Accounts(ctx context.Context, s store.Session, f Files) (bool, 
 	if !found {
 		return false, err
 	}
-	own, adopted, all := store.Number(row[0]), store.Number(row[1]), store.Number(row[2])
+	own, adopted, all := row.Int(0), row.Int(1), row.Int(2)
 	return own > 0 || all > 0 && adopted == 0, nil
 }
 
@@ -146,7 +146,7 @@ func (l *Ledger) WithETags(ctx context.Context, s store.Session, f Files, etags 
 		" GROUP BY path HAVING arg_max(state, `at`) = 'loaded' AND arg_max(row_count, `at`) <> 0"})
 	out := map[Object]string{}
 	for _, r := range res.Rows {
-		out[Object{Size: store.Number(r[1]), ETag: r[2].String}] = r[0].String
+		out[Object{Size: r.Int(1), ETag: r[2].String}] = r[0].String
 	}
 	return out, err
 }

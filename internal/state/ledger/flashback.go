@@ -8,7 +8,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // Table is one whose newest snapshot is asked about; about the zero value nothing is asked.
@@ -47,11 +46,11 @@ func (l *Ledger) FlashedBack(ctx context.Context, tables []Table, large bool, te
 		if err != nil || first == nil || !first[0].Valid {
 			return err
 		}
-		where = append(where, "`at` > "+sqltext.Quote(Stamp(store.Micros(first[0]))))
+		where = append(where, "`at` > "+sqltext.Quote(Stamp(first.Time(0))))
 	}
 	res, err := l.db.Conn().Query(ctx, databend.Statement{SQL: l.fill(flashedBackSQL, "{HEADS}", all, "{FROM}", l.from(where...))})
 	for _, r := range res.Rows {
-		tell(int(store.Number(r[0])), r[1].String, store.Micros(r[2]))
+		tell(int(r.Int(0)), r[1].String, r.Time(2))
 	}
 	return err
 }

@@ -52,8 +52,8 @@ func (l *Ledger) LoadRuns(ctx context.Context, load string) ([]LoadRun, error) {
 	out := make([]LoadRun, len(res.Rows))
 	for i, r := range res.Rows {
 		out[i] = LoadRun{
-			ID: r[0].String, At: store.Micros(r[1]), Files: store.Number(r[2]), Failed: store.Number(r[3]), Marked: store.Number(r[4]),
-			Rows: store.Number(r[5]), Bytes: store.Number(r[6]), TookMS: store.Number(r[7]), Reason: r[8].String,
+			ID: r[0].String, At: r.Time(1), Files: r.Int(2), Failed: r.Int(3), Marked: r.Int(4),
+			Rows: r.Int(5), Bytes: r.Int(6), TookMS: r.Int(7), Reason: r[8].String,
 		}
 	}
 	return out, err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // Total is what the ledger has of the files of one question, whether they are still there or not.
@@ -36,13 +35,13 @@ func (l *Ledger) Totals(ctx context.Context, s *databend.Session, of []Files, wa
 		return out, nil
 	}
 	_, err := s.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
-		t, name, tried := &out[store.Number(r[0])], r[1].String, store.Number(r[2])
+		t, name, tried := &out[r.Int(0)], r[1].String, r.Int(2)
 		t.Tried += tried
-		t.Rows += store.Number(r[3])
-		if said := store.Micros(r[4]); said.After(t.Said) {
+		t.Rows += r.Int(3)
+		if said := r.Time(4); said.After(t.Said) {
 			t.Said = said
 		}
-		if loaded := store.Micros(r[5]); loaded.After(t.Loaded) {
+		if loaded := r.Time(5); loaded.After(t.Loaded) {
 			t.Loaded = loaded
 		}
 		if name != "" && tried > 0 {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // Object is what is said about a file's bytes, by a listing, the engine or the ledger.
@@ -64,8 +63,8 @@ const WordColumns = "to_int64(`at`), event_id, size, etag, to_int64(TRY_CAST(mti
 // ReadWord reads a word.
 func ReadWord(r databend.Row) Word {
 	return Word{
-		At: store.Micros(r[0]), EventID: r[1].String, Object: Object{store.Number(r[2]), r[3].String, store.Micros(r[4])},
-		Rows: store.Number(r[5]), Source: r[6].String, Stage: r[7].String, Place: r[8].String, State: r[9].String, Checksum: r[10].String,
+		At: r.Time(0), EventID: r[1].String, Object: Object{r.Int(2), r[3].String, r.Time(4)},
+		Rows: r.Int(5), Source: r[6].String, Stage: r[7].String, Place: r[8].String, State: r[9].String, Checksum: r[10].String,
 		Text: cmp.Or(r[11].String, r[12].String),
 	}
 }

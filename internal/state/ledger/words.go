@@ -8,7 +8,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/state/store"
 )
 
 // PerStatement is how many rows or names one statement is about.
@@ -57,7 +56,7 @@ func (l *Ledger) each(ctx context.Context, s *databend.Session, of []Files, part
 		return nil
 	}
 	_, err := s.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
-		i, name, place, w := int(store.Number(r[0])), r[1].String, r[2].String, ReadWord(r[3:])
+		i, name, place, w := int(r.Int(0)), r[1].String, r[2].String, ReadWord(r[3:])
 		f := of[i]
 		tell(i, name, place == f.Place, w)
 		if below, here := strings.CutPrefix(place+name, f.Place); here && place != f.Place && !f.Large {

@@ -175,7 +175,7 @@ func (l *Lock) stillOurs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("mark: %w", err)
 	}
-	if len(res.Rows) == 1 && (res.Rows[0][0].String == "1" || res.Rows[0][0].String == "true") {
+	if len(res.Rows) == 1 && res.Rows[0].Bool(0) {
 		return nil
 	}
 	return l.giveUp()

@@ -39,7 +39,7 @@ type View struct {
 func (v *View) Add(r databend.Row) { v.tables = append(v.tables, readTable(r)) }
 
 func readTable(r databend.Row) table {
-	return table{name: r[0].String, id: r[1].String, comment: r[2].String, updated: store.Micros(r[3])}
+	return table{name: r[0].String, id: r[1].String, comment: r[2].String, updated: r.Time(3)}
 }
 
 // Look reads a View: one request. A missing state database is an empty one.

@@ -99,8 +99,8 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("read journal: %w", err)
-	case len(res.Rows) == 1 && Number(res.Rows[0][0]) > Schema:
-		return &NewerSchemaError{Database: d.scope.StateDatabase, Found: Number(res.Rows[0][0])}
+	case len(res.Rows) == 1 && res.Rows[0].Int(0) > Schema:
+		return &NewerSchemaError{Database: d.scope.StateDatabase, Found: res.Rows[0].Int(0)}
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
@@ -171,33 +170,6 @@ func Tuple(fields ...any) []string {
 // Missing reports whether err says that the state database or a table of it does not exist.
 func Missing(err error) bool {
 	return databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable)
-}
-
-// Scan reads one value as text into what field points to.
-func Scan(v sql.NullString, field any) {
-	switch p := field.(type) {
-	case *string:
-		*p = v.String
-	case *int64:
-		*p = Number(v)
-	case *bool:
-		*p = v.String == "1" || v.String == "true"
-	case *time.Time:
-		*p = Micros(v)
-	}
-}
-
-func Number(v sql.NullString) int64 {
-	n, _ := strconv.ParseInt(v.String, 10, 64)
-	return n
-}
-
-// Micros reads the server's to_int64(timestamp); 0 and NULL are the zero time.
-func Micros(v sql.NullString) time.Time {
-	if n := Number(v); n != 0 {
-		return time.UnixMicro(n).UTC()
-	}
-	return time.Time{}
 }
 
 // Again calls f until its outcome is known, at most four times.
