@@ -15,56 +15,55 @@ import (
 //
 // Left alone is what only makes a statement slower, or bounds it: memory, threads, time limits, retention.
 
-// pinned are the settings that dbctl itself relies on. Neither the DSN nor a migration may change them.
+// pinned are the settings that dbctl itself relies on, each with what it holds for. Neither the DSN nor a migration may change them.
 var pinned = map[string]string{
-	"timezone":                          "UTC",
-	"sql_dialect":                       "PostgreSQL", // MySQL reads "a" as a string
-	"quoted_ident_case_sensitive":       "1",
-	"unquoted_ident_case_sensitive":     "0",
-	"max_result_rows":                   "0", // no limit
-	"max_set_operator_count":            "18446744073709551615",
-	"http_json_result_mode":             "display",
-	"format_null_as_str":                "0",
-	"enable_query_result_cache":         "0",
-	"enable_cse_optimizer":              "0", // 1: a load takes the rows of loaded files for gone
-	"hide_options_in_show_create_table": "1",
-	"enable_expand_roles":               "1", // of SHOW GRANTS
-	"idle_transaction_timeout_secs":     "14400",
+	"timezone":                          "UTC",                  // times and dates mean one thing
+	"sql_dialect":                       "PostgreSQL",           // MySQL reads "a" as a string
+	"quoted_ident_case_sensitive":       "1",                    // "A" and "a" are two names
+	"unquoted_ident_case_sensitive":     "0",                    // A and a are one
+	"max_result_rows":                   "0",                    // no limit: an answer is whole
+	"max_set_operator_count":            "18446744073709551615", // no limit: a look at the catalogue is a UNION ALL of many
+	"http_json_result_mode":             "display",              // values come as text
+	"format_null_as_str":                "0",                    // NULL comes as null, not as 'NULL'
+	"enable_query_result_cache":         "0",                    // an answer is of now
+	"enable_cse_optimizer":              "0",                    // with 1 a load takes the rows of loaded files for gone
+	"hide_options_in_show_create_table": "1",                    // a definition does not show where the server keeps the table
+	"enable_expand_roles":               "1",                    // SHOW GRANTS shows what a role holds through others
+	"idle_transaction_timeout_secs":     "14400",                // a transaction outlives what dbctl does beside it
 }
 
 // usual are the settings that give a migration's own statements their meaning, with the engine's defaults: the same files make
 // the same schema in every account. The DSN may say otherwise for all sessions, and a migration with SET for itself.
 var usual = map[string]string{
-	"binary_input_format":                "utf-8",
-	"binary_output_format":               "hex", // also of CAST(… AS STRING)
-	"geometry_output_format":             "GeoJSON",
-	"input_read_buffer_size":             "4194304", // 0 reads nothing of a CSV or NDJSON file
-	"copy_dedup_full_path_by_default":    "0",
-	"date_format_style":                  "Oracle",
-	"ddl_column_type_nullable":           "1",
-	"default_order_by_null":              "nulls_last",
-	"disable_variant_check":              "0",
-	"enable_auto_detect_datetime_format": "0",
-	"enable_dst_hour_fix":                "0",
-	"enable_geo_create_table":            "1",
-	"enable_new_copy_for_text_formats":   "1",
-	"enable_strict_datetime_parser":      "1",
-	"error_on_nondeterministic_update":   "1",
-	"numeric_cast_option":                "rounding",
-	"parse_datetime_ignore_remainder":    "1",
-	"purge_duplicated_files_in_copy":     "0",
-	"random_function_seed":               "0",
-	"script_max_steps":                   "10000", // dbctl takes its lock by a script
-	"stream_consume_batch_size_hint":     "0",     // else a statement takes a part of a stream
-	"week_start":                         "1",
+	"binary_input_format":                "utf-8",      // how the text of a BINARY is read
+	"binary_output_format":               "hex",        // how a BINARY is written, also by CAST(… AS STRING)
+	"geometry_output_format":             "GeoJSON",    // how a GEOMETRY is written
+	"input_read_buffer_size":             "4194304",    // with 0 nothing of a CSV or NDJSON file is read
+	"copy_dedup_full_path_by_default":    "0",          // whether a new table remembers loaded files by whole path
+	"date_format_style":                  "Oracle",     // a format is YYYY-MM-DD, not %Y-%m-%d
+	"ddl_column_type_nullable":           "1",          // a INT may be NULL
+	"default_order_by_null":              "nulls_last", // where ORDER BY puts NULL
+	"disable_variant_check":              "0",          // invalid JSON is refused
+	"enable_auto_detect_datetime_format": "0",          // of a time no other forms are read
+	"enable_dst_hour_fix":                "0",          // an hour that a change of clocks leaves out is not moved
+	"enable_geo_create_table":            "1",          // GEOMETRY may be a column's type
+	"enable_new_copy_for_text_formats":   "1",          // which reader a COPY of CSV has
+	"enable_strict_datetime_parser":      "1",          // no time is guessed
+	"error_on_nondeterministic_update":   "1",          // an UPDATE whose join finds several rows is refused
+	"numeric_cast_option":                "rounding",   // 1.5 is 2 for an INT
+	"parse_datetime_ignore_remainder":    "1",          // what stands behind a time is passed over
+	"purge_duplicated_files_in_copy":     "0",          // a COPY deletes no file that it skips
+	"random_function_seed":               "0",          // rand() is random
+	"script_max_steps":                   "10000",      // dbctl takes its lock by a script
+	"stream_consume_batch_size_hint":     "0",          // a statement takes all of a stream
+	"week_start":                         "1",          // Monday
 }
 
-// migration are the settings that the session of a migration's own statements has beside the pinned ones: one statement makes at
-// most one snapshot, and nothing removes an old one.
+// migration are the settings that the session of a migration's own statements has beside the pinned ones.
 var migration = map[string]string{
-	"enable_auto_analyze":        "0",
-	"enable_compact_after_write": "0",
-	"enable_auto_vacuum":         "0",
+	"enable_auto_analyze":        "0", // a statement makes no second snapshot, of statistics
+	"enable_compact_after_write": "0", // a statement makes no second snapshot, of joined blocks
+	"enable_auto_vacuum":         "0", // no snapshot is removed
 }
 
 // MigrationSettings are the settings, for Session, of a migration's own statements, which carry the tag.

@@ -157,16 +157,10 @@ var lacking = regexp.MustCompile(`does not have a column with name "(\w+)"`)
 // statement once, so that it never points at the wrong place.
 func culprit(code int, message, sql string) (int, bool) {
 	m := lacking.FindStringSubmatch(message)
-	switch code {
-	case CodeBadArguments, CodeSchemaMismatch:
-		if m == nil {
-			return culpritRow(message, sql)
-		}
-	case 1003, 1008, 1025, 1026, 1058, 1065, 2201, 2204, 2501, 2510, 2602:
-	default:
-		return 0, false
+	if m == nil && (code == CodeBadArguments || code == CodeSchemaMismatch) {
+		return culpritRow(message, sql)
 	}
-	if m == nil {
+	if m == nil && (code == CodeSemantic || strings.HasPrefix(codes()[code].name, "Unknown")) {
 		m = named.FindStringSubmatch(message)
 	}
 	if m == nil {
