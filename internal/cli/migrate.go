@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -106,4 +107,14 @@ func (a *app) lockTTL() (time.Duration, error) {
 		}
 	}
 	return ttl.d, nil
+}
+
+// versionArg reads a migration's version.
+func versionArg(s string) (int64, error) {
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || v < 0 {
+		return 0, usageError(fmt.Sprintf("%q is no version", s),
+			"a version is the number that a migration's file name begins with: `dbctl migrate status` lists them")
+	}
+	return v, nil
 }

@@ -4,24 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"sync"
-	"time"
 
-	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
-	"github.com/dbctl/dbctl/internal/shell"
-	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/ui"
 )
@@ -133,6 +122,9 @@ type access struct {
 	check func(*project.Project) error
 }
 
+// anyProject is the check of a command that no broken file concerns.
+func anyProject(*project.Project) error { return nil }
+
 // open opens the project and connects to its server.
 func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	opts, cfg, err := a.projectOptions(false)
@@ -214,181 +206,3 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 	a.ui.Event(event.Target{Env: p.Env.Name, Host: w.server.Host(), Database: p.Env.Database, Project: p.Name, Run: a.run})
 	return w, nil
 }
-
-// complete adds to a connection what is the same for all of them.
-func (a *app) complete(cfg *databend.Config, p *project.Project) {
-	a.scrub.Add(cfg.Password)
-	a.scrub.Add(cfg.AccessToken)
-	cfg.Database = p.Env.Database
-	cfg.Warehouse = p.Env.Warehouse
-	cfg.MayLackDatabase = func() bool {
-		// What mends a project whose database was dropped must not need it.
-		mends := []string{"migrate down", "migrate recover", "sql", "unlock"}
-		return slices.Contains(mends, a.cmd.name) || createsDatabase(p, p.Env.Database)
-	}
-	cfg.ConnectTimeout = cmp.Or(p.Env.ConnectTimeout, cfg.ConnectTimeout)
-	cfg.Timeout = a.timeout.d
-	cfg.UserAgent = "dbctl/" + version().Version
-	cfg.Scrub = a.scrub
-	cfg.Warn = func(line string) { a.note(event.Warn, line) }
-	if !a.lockWait.set {
-		a.lockWait.d = p.Env.LockWait
-	}
-}
-
-// environmentConfig is the connection that dbctl.yaml describes.
-func environmentConfig(ctx context.Context, e project.Environment, secrets *secret.Resolver) (databend.Config, error) {
-	cfg := databend.Config{Host: e.Host, Port: e.Port, Plain: e.Plain, User: e.User}
-	if e.DSN != "" {
-		var err error
-		if cfg, err = databend.ParseDSN(e.DSN); err != nil {
-			return cfg, err
-		}
-	}
-	var names []string
-	for _, n := range []string{e.Password, e.AccessToken} {
-		if n != "" {
-			names = append(names, n)
-		}
-	}
-	set, err := secrets.Resolve(ctx, names)
-	if err != nil {
-		return cfg, err
-	}
-	if e.Password != "" {
-		cfg.Password = set[e.Password]
-	}
-	if e.AccessToken != "" {
-		cfg.AccessToken = set[e.AccessToken]
-	}
-	cfg.AccessTokenFile = e.AccessTokenFile
-	cfg.Role = cmp.Or(e.Role, cfg.Role)
-	cfg.Tenant = cmp.Or(e.Tenant, cfg.Tenant)
-	return cfg, nil
-}
-
-// mayWrite asks before a command writes where an environment is protected.
-func (a *app) mayWrite(ctx context.Context, p *project.Project) error {
-	dsn, _ := databend.ParseDSN(a.dsn) // read before; none has no host
-	if env := protectedBy(ctx, p, dsn); env != "" {
-		return a.consent(ctx, env)
-	}
-	return nil
-}
-
-// protectedBy is the name of the protected environment that a command would write to, or "": the one that is named, or with --dsn any
-// on the same server.
-func protectedBy(ctx context.Context, p *project.Project, dsn databend.Config) string {
-	if p.Env.Protected {
-		return p.Env.Name
-	}
-	for _, s := range p.Protected {
-		// On this machine each port is a server of its own; elsewhere a host may have several doors to one.
-		if dsn.Host != "" && sameHost(ctx, s.Host, dsn.Host) && (!loopback(s.Host) || s.Port == dsn.Port) {
-			return s.Env
-		}
-	}
-	return ""
-}
-
-// sameHost reports whether two names are of one host: the same, both this machine, or with an address in common.
-func sameHost(ctx context.Context, a, b string) bool {
-	a, b = strings.TrimSuffix(strings.Trim(a, "[]"), "."), strings.TrimSuffix(strings.Trim(b, "[]"), ".")
-	if strings.EqualFold(a, b) || loopback(a) && loopback(b) {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // one that is not known is not reached either
-	defer cancel()
-	var of [2][]string
-	var asked sync.WaitGroup
-	for i, name := range []string{a, b} {
-		asked.Go(crash.Caught(func() { of[i], _ = net.DefaultResolver.LookupHost(ctx, name) }))
-	}
-	asked.Wait()
-	return slices.ContainsFunc(of[0], func(address string) bool { return slices.Contains(of[1], address) })
-}
-
-// loopback reports whether a host is this machine: what is sent to it leaves it over no network.
-func loopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") ||
-		net.ParseIP(strings.Trim(host, "[]")).IsLoopback()
-}
-
-var errNotConfirmed = &mistake{"not confirmed: nothing was done", "answer y, or add --yes", exit.Failed}
-
-// consent asks before a command writes to a protected environment.
-func (a *app) consent(ctx context.Context, env string) error {
-	if a.yes {
-		return nil
-	}
-	if !a.inTerminal || a.json {
-		return usageError(fmt.Sprintf("environment %q is protected, and nobody can be asked here", env),
-			fmt.Sprintf("add --yes: `dbctl %s --yes`", shell.Join(a.Args...)))
-	}
-	a.ui.Prompt(fmt.Sprintf("environment %s is protected. `dbctl %s` writes to it. Go on? [y/N] ", env, a.cmd.name))
-	answer, err := a.readLine(ctx)
-	if err != nil {
-		return err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return errNotConfirmed
-}
-
-// readLine reads a line of Stdin, or ends with ctx.
-func (a *app) readLine(ctx context.Context) (string, error) {
-	type answer struct {
-		line string
-		err  error
-	}
-	got := make(chan answer, 1)
-	go crash.Caught(func() {
-		var line []byte
-		b := make([]byte, 1)
-		for {
-			n, err := a.Stdin.Read(b) // byte by byte: what follows the line is not ours
-			if n == 1 && b[0] != '\n' {
-				line = append(line, b[0])
-			}
-			if err != nil || n == 1 && b[0] == '\n' {
-				got <- answer{string(line), nil}
-				return
-			}
-		}
-	})()
-	select {
-	case g := <-got:
-		return g.line, g.err
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}
-
-// createsDatabase reports whether a migration creates the database: then it may be missing.
-func createsDatabase(p *project.Project, database string) bool {
-	for _, m := range p.Migrations {
-		for _, e := range project.Effects(m.Up.Statements, database) {
-			for _, w := range e.Writes {
-				if w.Kind == sqltext.Database && strings.EqualFold(w.Name, database) && w.Verb != effect.Drop {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// versionArg reads a migration's version.
-func versionArg(s string) (int64, error) {
-	v, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || v < 0 {
-		return 0, usageError(fmt.Sprintf("%q is no version", s),
-			"a version is the number that a migration's file name begins with: `dbctl migrate status` lists them")
-	}
-	return v, nil
-}
-
-// anyProject is the check of a command that no broken file concerns.
-func anyProject(*project.Project) error { return nil }
