@@ -39,7 +39,7 @@ func (d *drafter) columns(ctx context.Context, file, format string) ([]column, e
 	}
 	out := make([]column, len(res.Rows))
 	for i, r := range res.Rows {
-		out[i] = column{r[0].String, r[1].String, r[2].String != "0"}
+		out[i] = column{r[0].String, r[1].String, r.Bool(2)}
 	}
 	return out, err
 }
@@ -112,6 +112,40 @@ func (d *drafter) delimiter(ctx context.Context, format string) (string, error) 
 	}
 	return "", nil
 }
+
+// header reports whether the first line of the text files names columns: words, each once, above lines that are otherwise.
+func (d *drafter) header(ctx context.Context, format string) (bool, error) {
+	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name FROM INFER_SCHEMA(location=>" +
+		d.j.At(d.sample[0]) + ", file_format=>" + sqltext.Quote(format) + ")"})
+	if err != nil || len(res.Rows) == 0 {
+		return false, fault.Wrap(d.r.Name, "read the columns of "+d.sample[0], err)
+	}
+	items := make([]string, len(res.Rows))
+	for i := range items {
+		items[i] = fmt.Sprintf("$%d", i+1)
+	}
+	res, err = d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " +
+		d.j.At(d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"})
+	if err != nil || len(res.Rows) == 0 {
+		return false, fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
+	}
+	seen, words := map[string]bool{}, 0
+	for _, c := range res.Rows[0] {
+		if columnWord.MatchString(c.String) {
+			words++
+			seen[strings.ToLower(c.String)] = true
+		}
+	}
+	if columns := len(res.Rows[0]); len(seen) < columns {
+		if words > columns/2 {
+			d.note(fmt.Sprintf("the first line of %s is read as data; if it names the columns, put SKIP_HEADER = 1 into FILE_FORMAT", d.sample[0]))
+		}
+		return false, nil
+	}
+	return true, nil
+}
+
+var columnWord = regexp.MustCompile(`^[\pL_][\pL\pN_ .-]*$`)
 
 // pattern is the header that the load needs for its files where their names are not those of its type; "" for none.
 func (d *drafter) pattern() string {

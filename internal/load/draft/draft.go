@@ -5,10 +5,8 @@ package draft
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,18 +17,8 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
-	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
-
-// Request is what a load is to be written for. From is required.
-type Request struct {
-	Name       string
-	From       string // @stage/path/ or a URI
-	Table      string // [database.]table; "" the name's last word
-	Type       string // of the files: PARQUET …; "" what their names say
-	Connection string // of a URI: the name of a CONNECTION, or options of one, "REGION=eu-1 …"; keys not among them are secrets
-}
 
 // Draft is what was written.
 type Draft struct {
@@ -41,9 +29,6 @@ type Draft struct {
 	Of        int    // files of the place
 	Notes     []string
 }
-
-// sampled is how many files' columns are read: the first, the last, and others in between, since a schema changes with time.
-const sampled = 12
 
 // filenameColumn is what a new table gets for the name of each row's file: with it a changed file's rows can be replaced.
 const filenameColumn = "source_file"
@@ -92,186 +77,6 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 	}
 	d.write()
 	return d.out, nil
-}
-
-// copyText is a COPY of the place into a table.
-func (r Request) copyText(table, list, format string) string {
-	from := r.From
-	if !strings.HasPrefix(from, "@") {
-		from = sqltext.Quote(from) + r.connection()
-	} else if strings.ContainsAny(from, " '\"();,") {
-		from = sqltext.Quote(from)
-	}
-	if list != "" {
-		from = list + "  FROM " + from + "\n)"
-	}
-	if format == "" {
-		format = "(TYPE = " + cmp.Or(strings.ToUpper(r.Type), "PARQUET") + ")"
-	}
-	return "COPY INTO " + table + "\nFROM " + from + "\nFILE_FORMAT = " + format
-}
-
-// connection is the CONNECTION of a URI: a name, or the keys of its scheme as secrets.
-func (r Request) connection() string {
-	scheme, _, _ := strings.Cut(r.From, "://")
-	if r.Connection != "" && !strings.Contains(r.Connection, "=") {
-		return " CONNECTION = (CONNECTION_NAME = " + sqltext.Quote(r.Connection) + ")"
-	}
-	keys := map[string][]string{
-		"s3":  {"ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"},
-		"gcs": {"CREDENTIAL", "GCS_CREDENTIAL"},
-		"oss": {"ACCESS_KEY_ID", "OSS_ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "OSS_ACCESS_KEY_SECRET"},
-		"obs": {"ACCESS_KEY_ID", "OBS_ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "OBS_SECRET_ACCESS_KEY"},
-		"cos": {"SECRET_ID", "COS_SECRET_ID", "SECRET_KEY", "COS_SECRET_KEY"},
-	}[scheme]
-	var parts []string
-	given := map[string]bool{}
-	for _, o := range options(r.Connection) {
-		parts, given[o.name] = append(parts, o.name+" = "+o.value), true
-	}
-	for i := 0; i+1 < len(keys) && !given["ROLE_ARN"]; i += 2 {
-		if !given[keys[i]] {
-			parts = append(parts, fmt.Sprintf("%s = {{ secret %q }}", keys[i], keys[i+1]))
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return " CONNECTION = (" + strings.Join(parts, " ") + ")"
-}
-
-// option is one of a connection: its value is a literal or {{ secret "NAME" }}.
-type option struct{ name, value string }
-
-// options reads NAME=VALUE, parted by spaces; a value with spaces stands in quotes or in braces.
-func options(text string) (out []option) {
-	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
-		name, value, _ := strings.Cut(text, "=")
-		value = strings.TrimSpace(value)
-		end := " \t\n"
-		switch {
-		case strings.HasPrefix(value, "{{"):
-			end = "}}"
-		case strings.HasPrefix(value, "'"), strings.HasPrefix(value, `"`):
-			value, end = value[1:], value[:1]
-		}
-		n := len(value)
-		if end == "}}" {
-			if at := strings.Index(value, end); at >= 0 {
-				n = at + len(end)
-			}
-		} else if at := strings.IndexAny(value, end); at >= 0 {
-			n = at
-		}
-		text = strings.TrimLeft(value[n:], `'"`)
-		if value = value[:n]; end != "}}" {
-			value = sqltext.Quote(value)
-		} else if words := strings.Fields(strings.Trim(value, "{}")); len(words) == 2 && words[0] == "secret" {
-			value = "{{ secret " + words[1] + " }}"
-		}
-		out = append(out, option{strings.ToUpper(strings.TrimSpace(name)), value})
-	}
-	return out
-}
-
-// Check refuses keys in clear: what is written goes into a file. It names them, and says none.
-func (r Request) Check() error {
-	hint := fmt.Sprintf(`dbctl load create %s --from … --connection NAME, of a CONNECTION; or --connection 'NAME={{ secret "NAME" }}', `+
-		"with its value in the environment. A key that stood on a command line should be made void", r.Name)
-	if from := sqltext.Quote(r.From); sqltext.Mask(from) != from {
-		return fault.Errorf(r.Name, exit.Usage, hint, "--from holds a key in clear")
-	}
-	if !strings.HasPrefix(r.From, "@") && !strings.Contains(r.From, "://") {
-		return fault.Errorf(r.Name, exit.Usage, "--from @stage/path/, or a URI such as s3://bucket/path/: dbctl reads no folder of this machine",
-			"--from %s is neither a stage nor a URI", r.From)
-	}
-	if !strings.Contains(r.Connection, "=") {
-		return nil
-	}
-	for _, o := range options(r.Connection) {
-		text := "CONNECTION = (" + o.name + " = " + o.value + ")"
-		if names, err := sqltext.SecretNames(text); err != nil || strings.Contains(text, "{{") && len(names) == 0 {
-			return fault.Errorf(r.Name, exit.Usage, hint, "--connection: the value of %s is no secret's name", o.name)
-		}
-		if sqltext.Mask(text) != text {
-			return fault.Errorf(r.Name, exit.Usage, hint, "--connection holds %s in clear", o.name)
-		}
-	}
-	return nil
-}
-
-// atTheFlag is err with a hint that is about the command: there is no file yet to mend.
-func (r Request) atTheFlag(err error) error {
-	if own, ok := errors.AsType[*fault.Error](err); ok && own.Exit == exit.Failed && !strings.HasPrefix(r.From, "@") {
-		own.Advice = fmt.Sprintf("dbctl load create %s --from %s --connection 'REGION=… ENDPOINT_URL=…' (as far as the store needs them), "+
-			"or the name of a CONNECTION", r.Name, shell.Quote(r.From))
-	}
-	return err
-}
-
-// list are the files of the place that may be data, by name.
-func list(ctx context.Context, p *plan.Planner, j *source.Load) (files []string, err error) {
-	_, err = p.Look.Each(ctx, databend.Statement{SQL: "SELECT name FROM " + j.Listing() + " WHERE size > 0 ORDER BY name"},
-		func(r databend.Row) error {
-			if hidden.MatchString(r[0].String[min(len(r[0].String), len(j.Prefix)):]) {
-				return nil
-			}
-			files = append(files, r[0].String)
-			return nil
-		})
-	if err != nil {
-		return nil, fault.Wrap(j.Name, "list", j.Placed(err))
-	}
-	if len(files) == 0 {
-		return nil, fault.Errorf(j.Name, exit.Check, "name a place that holds some: --from", "no file in %s", j.Place())
-	}
-	return files, nil
-}
-
-var hidden = regexp.MustCompile(`(^|/)[_.]`)
-
-// types are the formats by the extensions of their files.
-var types = map[string]string{
-	".parquet": "PARQUET", ".csv": "CSV", ".tsv": "TSV", ".txt": "TSV", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON",
-	".orc":  "ORC",
-	".avro": "AVRO",
-}
-
-// fileType is the format of most of the files, and those that have it.
-func fileType(r Request, j *source.Load, files []string) (string, []string, error) {
-	of := func(f string) string {
-		f, _ = source.Unpacked(f)
-		return types[strings.ToLower(path.Ext(f))]
-	}
-	if r.Type != "" {
-		return strings.ToUpper(r.Type), files, nil
-	}
-	counts := map[string]int{}
-	best := ""
-	for _, f := range files {
-		if t := of(f); t != "" {
-			if counts[t]++; counts[t] > counts[best] {
-				best = t
-			}
-		}
-	}
-	if best == "" {
-		return "", nil, fault.Errorf(j.Name, exit.Usage, "say it: --type parquet (csv, tsv, ndjson, orc, avro)",
-			"the names of the files in %s do not say their type: %s", j.Place(), fault.Some(files, 3))
-	}
-	return best, slices.DeleteFunc(files, func(f string) bool { return of(f) != best }), nil
-}
-
-// spread are n of the files: the first, the last, and others evenly in between.
-func spread(files []string, n int) []string {
-	if len(files) <= n {
-		return files
-	}
-	out := make([]string, n)
-	for i := range out {
-		out[i] = files[i*(len(files)-1)/(n-1)]
-	}
-	return out
 }
 
 // field is a column of the files.
@@ -414,40 +219,6 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 	}
 	d.fields = append(d.fields, field{name: name, from: from, typ: typ, files: 1, nullable: nullable})
 }
-
-// header reports whether the first line of the text files names columns: words, each once, above lines that are otherwise.
-func (d *drafter) header(ctx context.Context, format string) (bool, error) {
-	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name FROM INFER_SCHEMA(location=>" +
-		d.j.At(d.sample[0]) + ", file_format=>" + sqltext.Quote(format) + ")"})
-	if err != nil || len(res.Rows) == 0 {
-		return false, fault.Wrap(d.r.Name, "read the columns of "+d.sample[0], err)
-	}
-	items := make([]string, len(res.Rows))
-	for i := range items {
-		items[i] = fmt.Sprintf("$%d", i+1)
-	}
-	res, err = d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " +
-		d.j.At(d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"})
-	if err != nil || len(res.Rows) == 0 {
-		return false, fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
-	}
-	seen, words := map[string]bool{}, 0
-	for _, c := range res.Rows[0] {
-		if columnWord.MatchString(c.String) {
-			words++
-			seen[strings.ToLower(c.String)] = true
-		}
-	}
-	if columns := len(res.Rows[0]); len(seen) < columns {
-		if words > columns/2 {
-			d.note(fmt.Sprintf("the first line of %s is read as data; if it names the columns, put SKIP_HEADER = 1 into FILE_FORMAT", d.sample[0]))
-		}
-		return false, nil
-	}
-	return true, nil
-}
-
-var columnWord = regexp.MustCompile(`^[\pL_][\pL\pN_ .-]*$`)
 
 // intoTable finds the table's columns for the fields; where there is no table, it is to be made.
 func (d *drafter) intoTable(ctx context.Context) error {
