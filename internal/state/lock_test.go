@@ -89,6 +89,23 @@ func TestLockCosts(t *testing.T) {
 			t.Errorf("cycle %d: got %d requests, want %d", i, got, want)
 		}
 	}
+	for i, want := range []int64{1 + 1 + 1 + 1, 1 + 1 + 1} { // a look, the lock (what was seen a moment ago is not looked at), the claims, the end
+		o := LockOptions{Run: databend.NewID(), TTL: time.Hour}
+		if i > 0 {
+			if o.Seen, err = s.SeeLocks(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		from := srv.Requests()
+		l, err := s.AcquireTable(t.Context(), env.Database, "videos", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release(t, l)
+		if got := srv.Requests() - from; got != want {
+			t.Errorf("a load's cycle %d: got %d requests, want %d", i, got, want)
+		}
+	}
 }
 
 func TestWaitForLock(t *testing.T) {

@@ -365,15 +365,20 @@ func (r *run) batches(ctx context.Context) (left int, err error) {
 	return left, r.recordBad(ctx)
 }
 
-// end gives the lock back, checks meanwhile that the table is still the one that was loaded, and sums up.
+// end gives the lock back and drops what was made for the load, checks meanwhile that the table is still the one that was loaded, and
+// sums up.
 func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 	// What is committed is told also when a signal came behind the last COMMIT.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
 	defer cancel()
-	freed := make(chan error, 1)
-	go crash.Caught(func() { freed <- r.release(ctx) })()
+	var freeing errgroup.Group
+	freeing.Go(crash.Caught(func() error { return r.release(ctx) }))
+	freeing.Go(crash.Caught(func() error {
+		_ = r.Clean(ctx) // what cannot be dropped now is tried again at the end; the next load of several makes its own
+		return nil
+	}))
 	id, looked := r.tableID(ctx)
-	err := cmp.Or(<-freed, fault.Wrap(r.j.Name, "look at the table again", looked))
+	err := cmp.Or(freeing.Wait(), fault.Wrap(r.j.Name, "look at the table again", looked))
 	if looked == nil && id != r.plan.TableID && r.res.Files > 0 {
 		return r.res, errors.Join(r.replaced(), err)
 	}

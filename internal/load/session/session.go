@@ -67,14 +67,19 @@ func (s *Sessions) Made(drop string) {
 	}
 }
 
-// Clean drops what was made on the server for loads.
+// Clean drops what was made on the server for loads, in one request: where that fails, each by itself.
 func (s *Sessions) Clean(ctx context.Context) error {
-	var errs []error
-	for _, drop := range s.made {
-		_, err := s.Store.Conn().Exec(ctx, databend.Statement{SQL: drop})
-		errs = append(errs, err)
+	if len(s.made) == 0 {
+		return nil
 	}
-	s.made = nil
+	words := state.Open(s.Words, s.Store.Scope()) // since the lock may be given back beside it
+	if words.Script(ctx, s.made...) == nil {
+		s.made = nil
+	}
+	var errs []error
+	for _, text := range s.made {
+		errs = append(errs, words.Exec(ctx, text))
+	}
 	return errors.Join(errs...)
 }
 

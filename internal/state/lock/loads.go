@@ -128,20 +128,19 @@ func (l *Lock) tryTable(ctx context.Context, o Options, v View) (bool, error) {
 	// The free table gets its claim aside, under a name that only one can give it, and is the lock only then: whoever reads the
 	// lock reads who holds it, and whoever is killed on the way leaves no lock.
 	aside := stalePrefix + free.id
-	for _, text := range []string{
-		"ALTER TABLE " + l.db.Name(free.name) + " RENAME TO " + sqltext.Ident(aside),
-		"ALTER TABLE " + l.db.Name(aside) + " COMMENT=" + holding,
-		"ALTER TABLE " + l.db.Name(aside) + " RENAME TO " + sqltext.Ident(l.name),
-	} {
-		switch err := l.db.Exec(ctx, text); {
-		case databend.IsCode(err, databend.CodeTableExists):
-			// Another made a lock meanwhile.
-			return false, l.db.Exec(ctx, "DROP TABLE IF EXISTS "+l.db.Name(aside))
-		case beaten(err):
-			return false, nil
-		case err != nil:
-			return false, fmt.Errorf("take lock: %w", err)
-		}
+	err := l.db.Script(ctx,
+		renaming(l.db, free.name, aside),
+		"ALTER TABLE "+l.db.Name(aside)+" COMMENT="+holding,
+		renaming(l.db, aside, l.name),
+	)
+	switch {
+	case databend.IsCode(err, databend.CodeTableExists):
+		// Another made a lock meanwhile.
+		return false, l.db.Exec(ctx, "DROP TABLE IF EXISTS "+l.db.Name(aside))
+	case beaten(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("take lock: %w", err)
 	}
 	return true, nil
 }
