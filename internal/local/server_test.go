@@ -15,6 +15,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // conn speaks /v1/query itself, to see what a driver hides.
@@ -240,14 +241,16 @@ func TestSessionsAreApart(t *testing.T) {
 	a.script([2]string{"UNSET timezone", ""}, [2]string{"SELECT to_timestamp(0)", "1970-01-01 00:00:00.000000"})
 	a.script([2]string{"SET no_such_setting = 1", "error 2801"}, [2]string{"USE nowhere", "error 1003"}, [2]string{"SELECT current_database()", e.StateDB})
 
-	// A session may name a database that does not exist yet.
-	later := e.Database + "_later"
-	session, _ := json.Marshal(map[string]any{"database": later})
-	c := &conn{t: t, e: e, session: session, cookie: uuid.NewString()}
-	c.script(
-		[2]string{"SELECT 1", "1"}, [2]string{"CREATE TABLE t (a INT)", "error 1003"}, [2]string{"CREATE DATABASE " + later, ""},
-		[2]string{"CREATE TABLE t (a INT)", ""}, [2]string{"SELECT current_database()", later}, [2]string{"DROP DATABASE " + later, ""},
-	)
+	// A session may name a database that does not exist yet, whatever its name holds.
+	for _, later := range []string{e.Database + "_later", e.Database + " `b` \"q\""} {
+		session, _ := json.Marshal(map[string]any{"database": later})
+		c := &conn{t: t, e: e, session: session, cookie: uuid.NewString()}
+		name := sqltext.Ident(later)
+		c.script(
+			[2]string{"SELECT 1", "1"}, [2]string{"CREATE TABLE t (a INT)", "error 1003"}, [2]string{"CREATE DATABASE " + name, ""},
+			[2]string{"CREATE TABLE t (a INT)", ""}, [2]string{"SELECT current_database()", later}, [2]string{"DROP DATABASE " + name, ""},
+		)
+	}
 }
 
 func TestLogin(t *testing.T) {

@@ -101,7 +101,8 @@ def literal(value: object) -> str:
 
 
 def name(text: str) -> str:
-    return "`" + text.replace("`", "``") + "`"
+    """A quoted name. Between two backticks no other one can stand, doubled or not."""
+    return f"`{text}`" if "`" not in text else '"' + text.replace('"', '""') + '"'
 
 
 def bare(token: Token) -> str:
