@@ -38,7 +38,7 @@ func named(objects []sqltext.Object, name string) (sqltext.Object, bool) {
 func readSettings(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
 	for _, o := range objects {
 		sql := "SELECT name, value, level FROM system.settings WHERE name = " + sqltext.Quote(o.Name)
-		res, err := c.Query(ctx, databend.Statement{Account: true, SQL: sql})
+		res, err := c.Query(ctx, databend.Statement{Account: true, SQL: sql, Reads: true})
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (cat *Catalog) procedure(o sqltext.Object) (ObjectState, bool) {
 // readDescribed reads each object by DESC, which says nothing of one that is not there.
 func readDescribed(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
 	return cat.each(objects, func(o sqltext.Object) error {
-		res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + kindOf(o.Kind).word + " " + o.SQL()})
+		res, err := c.Query(ctx, databend.Statement{SQL: "DESC " + kindOf(o.Kind).word + " " + o.SQL(), Reads: true})
 		if err != nil || len(res.Rows) == 0 {
 			return err
 		}
@@ -166,7 +166,7 @@ var taskFacts = []string{
 
 func readTasks(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
 	return cat.each(objects, func(o sqltext.Object) error {
-		res, err := c.Query(ctx, databend.Statement{SQL: "SHOW TASKS LIKE " + sqltext.Quote(o.Name)})
+		res, err := c.Query(ctx, databend.Statement{SQL: "SHOW TASKS LIKE " + sqltext.Quote(o.Name), Reads: true})
 		if err != nil {
 			return err
 		}

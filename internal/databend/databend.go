@@ -257,18 +257,17 @@ func (s *Server) awake(ctx context.Context, try func(context.Context) error) err
 		if ctx.Err() != nil {
 			return ended(ctx, ctx, " while connecting to "+s.Host())
 		}
-		reason, ok := errors.AsType[*asleep](err)
 		if limited.Err() != nil { // this try was cut off by the clock; the one before says more
 			if last == nil {
 				last = &Error{Kind: KindUnreachable, Message: fmt.Sprintf("%s gave no answer within %s", s.Host(), s.cfg.ConnectTimeout), Err: err}
 			}
 			return last
 		}
-		if !ok {
+		if !IsAsleep(err) {
 			return err
 		}
 		last = err
-		s.waiting(reason.reason)
+		s.waiting(err)
 		select {
 		case <-limited.Done():
 			if ctx.Err() != nil {
@@ -280,7 +279,12 @@ func (s *Server) awake(ctx context.Context, try func(context.Context) error) err
 	}
 }
 
-func (s *Server) waiting(reason string) {
+// waiting says, once for each reason, that the server is waited for.
+func (s *Server) waiting(err error) {
+	reason := "its answer was lost"
+	if e, ok := errors.AsType[*asleep](err); ok {
+		reason = e.reason
+	}
 	s.mu.Lock()
 	told := s.waited[reason]
 	s.waited[reason] = true

@@ -77,6 +77,12 @@ func IsUnknownOutcome(err error) bool {
 	return ok && e.Kind == KindUnknown
 }
 
+// IsAsleep reports whether err is of a server that did nothing and may be there in a moment: it starts, or what stands before it is busy.
+func IsAsleep(err error) bool {
+	_, ok := errors.AsType[*asleep](err)
+	return ok
+}
+
 // ended is the error of something that ctx ended. parent is the caller's context: when that still runs, it was --timeout.
 func ended(parent, ctx context.Context, what string) *Error {
 	if errors.Is(ctx.Err(), context.Canceled) {

@@ -2,9 +2,11 @@ package databend
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -108,4 +110,41 @@ func TestReadsAgainWhenAwake(t *testing.T) {
 			t.Errorf("got %v, want no error", err)
 		}
 	})
+}
+
+// A read is sent again while the server is not heard, as long as one waits for a connection; a write is not.
+func TestReadsAgainWhileNotHeard(t *testing.T) {
+	const wait = 10 * time.Second
+	hurts := map[string]http.HandlerFunc{
+		"starts": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "starting", http.StatusServiceUnavailable) },
+		"busy":   func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "slower", http.StatusTooManyRequests) },
+		"lost":   func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	}
+	for name, hurt := range hurts {
+		for _, away := range []time.Duration{wait / 2, time.Hour} {
+			t.Run(fmt.Sprintf("%s for %s", name, away), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					f := newFake(t, func(*fakeQuery) {})
+					sess := f.session()
+					back := time.Now().Add(away)
+					f.mu.Lock()
+					f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+						if time.Now().Before(back) {
+							hurt(w, r)
+							return
+						}
+						next(w, r)
+					}
+					f.mu.Unlock()
+					_, err := sess.Query(t.Context(), Statement{SQL: "SELECT 7", Reads: true})
+					if e, ok := errors.AsType[*Error](err); away < wait && err != nil || away > wait && (!ok || e.Kind != KindUnreachable || e.Hint == "") {
+						t.Errorf("got %v", err)
+					}
+					if _, err := sess.Query(t.Context(), Statement{SQL: "INSERT INTO t VALUES (1)"}); away > wait && err == nil {
+						t.Error("a write got no error")
+					}
+				})
+			})
+		}
+	}
 }

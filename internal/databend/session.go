@@ -71,7 +71,7 @@ type Statement struct {
 	Progress func(Progress)                 // optional: called about once a second, and with the final values
 	SendBy   time.Time                      // optional: not sent after this (KindUnreachable); a connection may take long
 	Account  bool                           // it reads the account's own settings, which the session's hide: system.settings
-	Reads    bool                           // it writes nothing: it may be sent while the connection is being made, and again
+	Reads    bool                           // it writes nothing: it may be sent while the connection is being made, and again by Query
 }
 
 // Progress is the server's statistics of a running statement.
@@ -105,7 +105,10 @@ func (s *Session) Query(ctx context.Context, st Statement) (Result, error) {
 		res.Rows = rows
 		return res, err
 	}
-	if st.Reads && !s.srv.over() {
+	if !st.Reads {
+		return collect(s.run)
+	}
+	if !s.srv.over() {
 		res, err := collect(s.send)
 		if refused := s.srv.Ready(); refused != nil {
 			return Result{}, refused
@@ -115,7 +118,22 @@ func (s *Session) Query(ctx context.Context, st Statement) (Result, error) {
 		}
 		st.ID = "" // the server was not ready yet: it is now
 	}
-	return collect(s.run)
+	var until time.Time
+	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 2*time.Second) {
+		res, err := collect(s.run)
+		if !IsAsleep(err) && !IsUnknownOutcome(err) || ctx.Err() != nil || !until.IsZero() && time.Now().After(until) {
+			return res, s.srv.unheard(err)
+		}
+		if until.IsZero() {
+			until = time.Now().Add(s.srv.cfg.ConnectTimeout)
+		}
+		s.srv.waiting(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(delay):
+		}
+		st.ID = ""
+	}
 }
 
 // Each runs a statement and calls f for each row, holding one page. An error of f ends the statement and is returned as it is.

@@ -412,7 +412,7 @@ func (b *bodyBy) Close() error { return nil }
 
 const provisionTimeout = "ProvisionWarehouseTimeout"
 
-// asleep is the cause of an Error that passes when one waits.
+// asleep is the cause of an Error that passes when one waits: nothing was done, whoever asks again loses nothing.
 type asleep struct {
 	reason string
 	err    error
@@ -420,6 +420,17 @@ type asleep struct {
 
 func (e *asleep) Error() string { return e.reason }
 func (e *asleep) Unwrap() error { return e.err }
+
+const isItThere = "check that the warehouse is running and that host and port are right, then try again; " +
+	"connect_timeout says how long dbctl waits"
+
+// unheard is the error of what only reads: nothing of it is in doubt, only the answer is missing.
+func (s *Server) unheard(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindUnknown {
+		e.Kind, e.Message, e.Hint = KindUnreachable, fmt.Sprintf("cannot reach %s: %s", s.Host(), s.plain(e.Err)), isItThere
+	}
+	return err
+}
 
 // refusal is the error of a request that did nothing: a login, or a statement that was not accepted.
 func (s *Server) refusal(r reply) error {
@@ -430,8 +441,7 @@ func (s *Server) refusal(r reply) error {
 	sleeping := func(reason, message string) *Error {
 		unreachable.Message = message
 		unreachable.Err = &asleep{reason: reason, err: r.err}
-		unreachable.Hint = "check that the warehouse is running and that host and port are right, then try again; " +
-			"connect_timeout says how long dbctl waits"
+		unreachable.Hint = isItThere
 		return unreachable
 	}
 	if r.err != nil {

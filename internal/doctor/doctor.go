@@ -120,6 +120,7 @@ func hintOf(err error, otherwise string) string {
 
 // one asks for one row of text.
 func (d *doctor) one(ctx context.Context, st databend.Statement) (databend.Row, error) {
+	st.Reads = true
 	res, err := d.session.Query(ctx, st)
 	if err != nil {
 		return nil, err

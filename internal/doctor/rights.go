@@ -116,7 +116,7 @@ func (d *doctor) rights(ctx context.Context) {
 		d.ok("rights", fmt.Sprintf("role %s may do all that the project needs (%d privileges)", admin, len(needed)))
 		return
 	}
-	res, err := d.session.Query(ctx, databend.Statement{SQL: "SHOW GRANTS"})
+	res, err := d.session.Query(ctx, databend.Statement{SQL: "SHOW GRANTS", Reads: true})
 	if err != nil {
 		d.failed("rights", "they cannot be read: "+err.Error(), hintOf(err, `dbctl sql "SHOW GRANTS"`))
 		return

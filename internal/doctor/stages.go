@@ -74,7 +74,7 @@ func (d *doctor) fold() *schema.Schema {
 
 // created is when each stage was made, by the server's clock.
 func (d *doctor) created(ctx context.Context) (map[string]time.Time, error) {
-	res, err := d.session.Query(ctx, databend.Statement{SQL: "SELECT name, to_int64(created_on) FROM system.stages"})
+	res, err := d.session.Query(ctx, databend.Statement{SQL: "SELECT name, to_int64(created_on) FROM system.stages", Reads: true})
 	if err != nil {
 		return nil, fmt.Errorf("list the stages: %w", err)
 	}
@@ -89,8 +89,9 @@ func (d *doctor) created(ctx context.Context) (map[string]time.Time, error) {
 func (d *doctor) list(ctx context.Context, p place) {
 	name := "stage " + p.stage
 	location := "@" + p.stage + "/" + p.path
-	res, err := d.session.Query(ctx,
-		databend.Statement{SQL: "SELECT name FROM LIST_STAGE(location => " + sqltext.Quote(location) + ") LIMIT 1"})
+	res, err := d.session.Query(ctx, databend.Statement{
+		SQL: "SELECT name FROM LIST_STAGE(location => " + sqltext.Quote(location) + ") LIMIT 1", Reads: true,
+	})
 	if err != nil {
 		detail, hint := plainly(err, location)
 		d.failed(name, detail, hint)

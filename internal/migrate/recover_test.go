@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -530,6 +532,25 @@ func TestLostAnswer(t *testing.T) {
 	}
 	if got := w.states(); got != "1 applied, 2 applied, 3 applied" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A gateway that is busy for a moment costs a moment: nothing is given up for it, neither a run nor its rollback.
+func TestBusyGateway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Migration(1, "CREATE TABLE a (x INT);\nINSERT INTO a VALUES (1);\n")
+	w.must(w.up())
+	w.Migration(2, "ALTER TABLE a ADD COLUMN y INT;\nDROP TABLE a;\nSELECT nothing FROM nowhere;\n")
+	for _, match := range []string{"^ALTER TABLE `%s`", "^INSERT INTO `%s`.`journal`", "^SELECT .*`%s`.`journal`"} {
+		for skip := range 3 {
+			match := fmt.Sprintf(match, w.StateDB)
+			w.Fault(t, databendtest.Fault{Action: "status", Status: http.StatusTooManyRequests, Match: match, Skip: skip, Times: 2})
+		}
+	}
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.Left || databend.IsAsleep(err) || w.states() != "1 applied, 2 rolled_back" {
+		t.Errorf("got %v, %q", err, w.states())
 	}
 }
 

@@ -139,7 +139,7 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 		}
 		ours, at := false, -1 // the server speaks of what we put before it; else where in the statement
 		_, err := session.Query(ctx, databend.Statement{
-			SQL: q.before + sql[q.from:] + q.behind, Place: st.Place,
+			SQL: q.before + sql[q.from:] + q.behind, Place: st.Place, Reads: true,
 			At: func(offset int) sqltext.Place {
 				ours, at = offset < len(q.before), min(max(q.from, q.from+offset-len(q.before)), len(st.SQL))
 				return st.At(at)

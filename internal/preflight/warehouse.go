@@ -79,7 +79,7 @@ func (w *warehouse) put(o *schema.Object) {
 // list reads the names of a kind: the first column.
 func (w *warehouse) list(kind sqltext.ObjectKind, query string) task {
 	return func(ctx context.Context, session *databend.Session) error {
-		res, err := session.Query(ctx, databend.Statement{SQL: query})
+		res, err := session.Query(ctx, databend.Statement{SQL: query, Reads: true})
 		if databend.IsCode(err, databend.CodePermissionDenied) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -113,8 +113,9 @@ func named(tables map[string][]string, database, name string) string {
 
 func (w *warehouse) tables(tables map[string][]string) task {
 	return func(ctx context.Context, session *databend.Session) error {
-		res, err := session.Query(ctx, databend.Statement{SQL: "SELECT database, name, engine FROM system.tables WHERE " + named(tables,
-			"database", "name")})
+		res, err := session.Query(ctx, databend.Statement{
+			SQL: "SELECT database, name, engine FROM system.tables WHERE " + named(tables, "database", "name"), Reads: true,
+		})
 		if err != nil {
 			return fmt.Errorf("list the tables: %w", err)
 		}
@@ -137,6 +138,7 @@ func (w *warehouse) tableColumns(tables map[string][]string) task {
 		res, err := session.Query(ctx, databend.Statement{
 			SQL: "SELECT database, `table`, name, data_type, is_nullable, default_kind, default_expression FROM system.columns WHERE " +
 				named(tables, "database", "`table`"),
+			Reads: true,
 		})
 		if err != nil {
 			return fmt.Errorf("list the columns of tables: %w", err)

@@ -21,7 +21,7 @@ type Column struct {
 func Columns(ctx context.Context, session *databend.Session, j *source.Load) ([]Column, error) {
 	s := sqltext.Quote
 	res, err := session.Query(ctx, databend.Statement{SQL: "SELECT name, data_type, is_nullable, default_kind FROM system.columns " +
-		"WHERE database=" + s(j.Database) + " AND `table`=" + s(j.Table)})
+		"WHERE database=" + s(j.Database) + " AND `table`=" + s(j.Table), Reads: true})
 	if err != nil {
 		return nil, fault.Wrap(j.Name, "read the columns of "+j.Target, err)
 	}

@@ -60,7 +60,7 @@ func needs(f effect.Feature) func(effect.Effect) bool {
 
 // missing says why the server lacks the feature, "" when it has it: one request.
 func (f feature) missing(ctx context.Context, s state.Session) (string, error) {
-	_, err := s.Query(ctx, databend.Statement{SQL: f.probe})
+	_, err := s.Query(ctx, databend.Statement{SQL: f.probe, Reads: true})
 	if err == nil {
 		return "", nil
 	}

@@ -122,6 +122,7 @@ func (x *recovery) settle(ctx context.Context, id, prefix string) error {
 		res, err := x.Store.Conn().Query(wait, databend.Statement{
 			SQL: "SELECT current_query_id FROM system.processes WHERE left(current_query_id, " + fmt.Sprint(len(prefix)) + ")=" +
 				sqltext.Quote(prefix),
+			Reads: true,
 		})
 		if err != nil {
 			return fmt.Errorf("look for what run %s still does: %w", id, err)

@@ -91,7 +91,9 @@ func (w *wire) withoutDatabase(ctx context.Context, err error) string {
 		return ""
 	}
 	own := w.Project.Env.Database
-	res, err := w.Store.Conn().Query(ctx, databend.Statement{SQL: "SELECT name FROM system.databases WHERE name=" + sqltext.Quote(own)})
+	res, err := w.Store.Conn().Query(ctx, databend.Statement{
+		SQL: "SELECT name FROM system.databases WHERE name=" + sqltext.Quote(own), Reads: true,
+	})
 	if err != nil || len(res.Rows) > 0 {
 		return ""
 	}
@@ -281,6 +283,7 @@ func (w *wire) stagesOf(ctx context.Context, p plan.Plan, save Savepoint, table 
 		res, err := w.Store.Conn().Query(ctx, databend.Statement{
 			SQL: "SELECT coalesce((SELECT url FROM system.stages WHERE name=" + sqltext.Quote(c.Stage) + "), " +
 				sqltext.Quote("@"+c.Stage+"/") + ")",
+			Reads: true,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("read where stage %s is: %w", c.Stage, err)

@@ -26,7 +26,7 @@ func Stamp(t time.Time) string {
 
 // one asks for one row, and reports whether there is one.
 func (l *Ledger) one(ctx context.Context, s store.Session, text string) (databend.Row, bool, error) {
-	res, err := s.Query(ctx, databend.Statement{SQL: text})
+	res, err := s.Query(ctx, databend.Statement{SQL: text, Reads: true})
 	if err != nil || len(res.Rows) == 0 {
 		return nil, false, err
 	}
@@ -63,8 +63,8 @@ func (l *Ledger) LastLoaded(ctx context.Context, tableID, place, load string) (s
 
 // LoadedOf tells which of the names files had, in a table, whose whole URLs are none of these.
 func (l *Ledger) LoadedOf(ctx context.Context, tableID string, names, not []string) (map[string]bool, error) {
-	res, err := l.db.Conn().Query(ctx, databend.Statement{SQL: "SELECT DISTINCT path" + l.from(ofTable(tableID), isLoaded,
-		"path IN ("+sqltext.Literals(names)+")", whole+" NOT IN ("+sqltext.Literals(not)+")")})
+	res, err := l.db.Query(ctx, "SELECT DISTINCT path"+l.from(ofTable(tableID), isLoaded,
+		"path IN ("+sqltext.Literals(names)+")", whole+" NOT IN ("+sqltext.Literals(not)+")"))
 	out := map[string]bool{}
 	for _, row := range res.Rows {
 		out[row[0].String] = true
@@ -75,8 +75,8 @@ func (l *Ledger) LoadedOf(ctx context.Context, tableID string, names, not []stri
 // Undone are the files, below their stage's root, of which a rollback said last that the engine takes them for loaded and their rows are
 // not in the table.
 func (l *Ledger) Undone(ctx context.Context, tableID string) ([]string, error) {
-	res, err := l.db.Conn().Query(ctx, databend.Statement{SQL: "SELECT path" + l.from(ofTable(tableID), isWord) +
-		" GROUP BY stage_url, path HAVING arg_max(state, `at`) = " + sqltext.Quote(FileUndone)})
+	res, err := l.db.Query(ctx, "SELECT path"+l.from(ofTable(tableID), isWord)+
+		" GROUP BY stage_url, path HAVING arg_max(state, `at`) = "+sqltext.Quote(FileUndone))
 	out := make([]string, 0, len(res.Rows))
 	for _, r := range res.Rows {
 		out = append(out, r[0].String)
@@ -113,9 +113,9 @@ const Consumed = "what stands behind the COPY left the table empty"
 
 // LeftEmpty are those of the tables that were left empty behind their last load.
 func (l *Ledger) LeftEmpty(ctx context.Context, ids []string) (map[string]bool, error) {
-	res, err := l.db.Conn().Query(ctx, databend.Statement{SQL: "SELECT table_id" +
-		l.from("table_id IN ("+sqltext.Literals(ids)+")", isLoaded) +
-		" GROUP BY table_id HAVING arg_max(reason, `at`) = " + sqltext.Quote(Consumed)})
+	res, err := l.db.Query(ctx, "SELECT table_id"+
+		l.from("table_id IN ("+sqltext.Literals(ids)+")", isLoaded)+
+		" GROUP BY table_id HAVING arg_max(reason, `at`) = "+sqltext.Quote(Consumed))
 	out := map[string]bool{}
 	for _, r := range res.Rows {
 		out[r[0].String] = true

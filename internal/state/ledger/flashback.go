@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -48,7 +47,7 @@ func (l *Ledger) FlashedBack(ctx context.Context, tables []Table, large bool, te
 		}
 		where = append(where, "`at` > "+sqltext.Quote(Stamp(first.Time(0))))
 	}
-	res, err := l.db.Conn().Query(ctx, databend.Statement{SQL: l.fill(flashedBackSQL, "{HEADS}", all, "{FROM}", l.from(where...))})
+	res, err := l.db.Query(ctx, l.fill(flashedBackSQL, "{HEADS}", all, "{FROM}", l.from(where...)))
 	for _, r := range res.Rows {
 		tell(int(r.Int(0)), r[1].String, r.Time(2))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/store"
 )
@@ -43,9 +42,7 @@ SELECT run, to_int64(max(said)), sum(files), sum(failed), sum(marked), sum(loade
 
 // LoadRuns are the last 100 runs of a load that did something, the newest first.
 func (l *Ledger) LoadRuns(ctx context.Context, load string) ([]LoadRun, error) {
-	res, err := l.db.Conn().Query(ctx, databend.Statement{
-		SQL: l.fill(runsSQL, "{NAME}", sqltext.Literal(load), "{ONTOP}", sqltext.Quote(OnTop)),
-	})
+	res, err := l.db.Query(ctx, l.fill(runsSQL, "{NAME}", sqltext.Literal(load), "{ONTOP}", sqltext.Quote(OnTop)))
 	if store.Missing(err) {
 		return nil, nil
 	}

@@ -12,6 +12,7 @@ package lock
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -139,15 +140,16 @@ func (l *Lock) send(ctx context.Context) error {
 	if l.robbed {
 		return ErrRobbed
 	}
-	if err := l.stillOurs(ctx); err != nil {
-		return err
-	}
 	l.claim.Beat++
 	l.claim.Phase = phaseHolding
 	text := "ALTER TABLE " + l.db.Name(l.table) + " COMMENT=" + sqltext.Literal(l.claim.Comment())
 	for try := 0; ; try++ {
-		sent := time.Now()
+		var sent time.Time
 		err := store.Again(ctx, func() error {
+			if err := l.stillOurs(ctx); err != nil { // also where the server was waited for
+				return err
+			}
+			sent = time.Now()
 			_, err := l.marks.Exec(ctx, databend.Statement{SQL: text})
 			return err
 		})
@@ -155,6 +157,8 @@ func (l *Lock) send(ctx context.Context) error {
 		case err == nil:
 			l.confirmed = sent
 			return nil
+		case errors.Is(err, ErrRobbed):
+			return err
 		case databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase):
 			return l.giveUp()
 		case databend.IsCode(err, databend.CodeVersionMismatch) && try < 5:
@@ -171,7 +175,7 @@ func (l *Lock) stillOurs(ctx context.Context) error {
 	if l.id == "" || sooner(l.confirmed, l.ttl*2/3) {
 		return nil
 	}
-	res, err := l.marks.Query(ctx, databend.Statement{SQL: "SELECT " + l.Fence().SQL()})
+	res, err := l.marks.Query(ctx, databend.Statement{SQL: "SELECT " + l.Fence().SQL(), Reads: true})
 	if err != nil {
 		return fmt.Errorf("mark: %w", err)
 	}

@@ -172,16 +172,26 @@ func Missing(err error) bool {
 	return databend.IsCode(err, databend.CodeUnknownDatabase, databend.CodeUnknownTable)
 }
 
-// Again calls f until its outcome is known, at most four times.
+// patience is how long a server that is not there is waited for: as long as it takes to start anew.
+const patience = 30 * time.Second
+
+// Again calls f until its outcome is known: at most four times where that is not, and as long as patience lasts where nothing was done.
 func Again(ctx context.Context, f func() error) error {
-	for i := 0; ; i++ {
+	until, lost := time.Now().Add(patience), 0
+	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 2*time.Second) {
 		err := f()
-		if i == 3 || !databend.IsUnknownOutcome(err) || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case databend.IsUnknownOutcome(err) && lost < 3:
+			lost++
+		case databend.IsAsleep(err) && time.Now().Before(until):
+		default:
 			return err
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Duration(1<<i) * 100 * time.Millisecond):
+		case <-time.After(delay):
 		}
 	}
 }
