@@ -88,86 +88,106 @@ func (l *Lineage) read(o sqltext.Object, seen map[*table]bool) map[sqltext.Objec
 	return out
 }
 
+// statement is a statement on its way through its writes.
+type statement struct {
+	*Lineage
+	sources     []sqltext.Object
+	rows        map[sqltext.Object]bool // whose rows it reads
+	out         *table                  // what has lost its name, and gets the next
+	outDatabase string
+	swap        *sqltext.Object // the first of two that change places
+}
+
 // Apply follows one statement.
 func (l *Lineage) Apply(e effect.Effect) {
-	rows := map[sqltext.Object]bool{}
+	s := &statement{Lineage: l, sources: e.Sources, rows: map[sqltext.Object]bool{}}
 	for _, o := range e.Sources {
-		maps.Copy(rows, l.read(o, map[*table]bool{}))
+		maps.Copy(s.rows, l.read(o, map[*table]bool{}))
 	}
-	var out *table // leaves its name
-	var outDatabase string
-	var swap *sqltext.Object
 	for _, w := range e.Writes {
-		o := w.Object
-		if o.Kind == sqltext.Database {
-			l.database(w, &outDatabase)
-			continue
+		switch {
+		case w.Kind == sqltext.Database:
+			l.database(w, &s.outDatabase)
+		case w.Kind == sqltext.Table && !w.IsStream:
+			s.table(w)
 		}
-		if o.Kind != sqltext.Table || w.IsStream {
-			continue
+	}
+}
+
+// table follows what is under a name of a table or view.
+func (s *statement) table(w effect.Write) {
+	o, t := w.Object, s.at(w.Object)
+	switch w.Verb {
+	case effect.CreateNew:
+		if t == nil {
+			s.make(w)
 		}
-		t := l.at(o)
-		if t != nil && (w.Verb == effect.Alter || w.Verb == effect.WriteData) {
-			t.back, t.hidden = t.back || w.GoesBack, t.back && !w.GoesBack
+	case effect.Create, effect.Replace:
+		if t != nil {
+			s.dropped[o] = append(s.dropped[o], t)
 		}
-		switch w.Verb {
-		case effect.Create, effect.CreateNew, effect.Replace:
-			if w.Verb == effect.CreateNew && t != nil {
-				continue
-			}
-			if t != nil {
-				l.dropped[o] = append(l.dropped[o], t)
-			}
-			made := &table{rows: map[sqltext.Object]bool{}}
-			switch {
-			case w.Changes(effect.Rows):
-				maps.Copy(made.rows, rows)
-				made.filled = true
-			case len(e.Sources) > 0:
-				made.view, made.query = true, e.Sources
-			}
-			l.under[o] = made
-		case effect.Drop:
-			if t == nil {
-				continue
-			}
-			if w.Forgets {
-				t.rows, t.forgot = map[sqltext.Object]bool{}, true
-			}
-			l.dropped[o], l.under[o] = append(l.dropped[o], t), nil
-		case effect.Undrop:
-			if n := len(l.dropped[o]); n > 0 {
-				l.under[o], l.dropped[o] = l.dropped[o][n-1], l.dropped[o][:n-1]
-				continue
-			}
-			l.under[o] = &table{rows: map[sqltext.Object]bool{}}
-		case effect.RenameOut:
-			out, l.under[o] = t, nil
-		case effect.RenameIn:
-			if out != nil {
-				l.under[o], out = out, nil
-			}
-		case effect.Swap:
-			if swap == nil {
-				swap = &o
-				continue
-			}
-			l.under[o], l.under[*swap] = l.at(*swap), t
-		case effect.Alter:
-			if t != nil && w.Changes(effect.Text) && len(e.Sources) > 0 {
-				t.query = e.Sources
-			}
-		case effect.WriteData:
-			if t == nil || t.view {
-				continue
-			}
-			if w.Does == effect.TakesRows {
-				t.rows, t.filled = map[sqltext.Object]bool{}, false
-			}
-			if t.forgot = t.forgot || w.Forgets; !w.Forgets {
-				maps.Copy(t.rows, rows)
-				t.filled = true
-			}
+		s.make(w)
+	case effect.Drop:
+		if t == nil {
+			return
+		}
+		if w.Forgets {
+			t.rows, t.forgot = map[sqltext.Object]bool{}, true
+		}
+		s.dropped[o], s.under[o] = append(s.dropped[o], t), nil
+	case effect.Undrop:
+		if n := len(s.dropped[o]); n > 0 {
+			s.under[o], s.dropped[o] = s.dropped[o][n-1], s.dropped[o][:n-1]
+			return
+		}
+		s.under[o] = &table{rows: map[sqltext.Object]bool{}}
+	case effect.RenameOut:
+		s.out, s.under[o] = t, nil
+	case effect.RenameIn:
+		if s.out != nil {
+			s.under[o], s.out = s.out, nil
+		}
+	case effect.Swap:
+		if s.swap == nil {
+			s.swap = &o
+			return
+		}
+		s.under[o], s.under[*s.swap] = s.at(*s.swap), t
+	case effect.Alter, effect.WriteData:
+		if t != nil {
+			s.change(w, t)
+		}
+	}
+}
+
+// make puts a new table, or view, under a name.
+func (s *statement) make(w effect.Write) {
+	made := &table{rows: map[sqltext.Object]bool{}}
+	switch {
+	case w.Changes(effect.Rows):
+		maps.Copy(made.rows, s.rows)
+		made.filled = true
+	case len(s.sources) > 0:
+		made.view, made.query = true, s.sources
+	}
+	s.under[w.Object] = made
+}
+
+// change follows what becomes of a table's rows, or of a view's text.
+func (s *statement) change(w effect.Write, t *table) {
+	t.back, t.hidden = t.back || w.GoesBack, t.back && !w.GoesBack
+	switch {
+	case w.Verb == effect.Alter:
+		if w.Changes(effect.Text) && len(s.sources) > 0 {
+			t.query = s.sources
+		}
+	case !t.view:
+		if w.Does == effect.TakesRows {
+			t.rows, t.filled = map[sqltext.Object]bool{}, false
+		}
+		if t.forgot = t.forgot || w.Forgets; !w.Forgets {
+			maps.Copy(t.rows, s.rows)
+			t.filled = true
 		}
 	}
 }
