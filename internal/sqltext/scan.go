@@ -114,24 +114,11 @@ func (s *scanner) next() (Kind, error) {
 		s.pos++
 		return Semicolon, nil
 	case c == '\'':
-		if i := s.quoted(start, '\''); i >= 0 {
-			s.pos = i
-			return String, nil
-		}
-		return 0, s.fail(start, "string is not closed", "close it with ' (inside, write '' or \\')")
+		return s.closed(String, s.quoted(start, '\''), "string", "close it with ' (inside, write '' or \\')")
 	case c == '"':
-		if i := s.quoted(start, '"'); i >= 0 {
-			s.pos = i
-			return Quoted, nil
-		}
-		return 0, s.fail(start, "quoted identifier is not closed", `close it with "`)
+		return s.closed(Quoted, s.quoted(start, '"'), "quoted identifier", `close it with "`)
 	case c == '`':
-		i := strings.IndexByte(src[start+1:], '`')
-		if i < 0 {
-			return 0, s.fail(start, "quoted identifier is not closed", "close it with `")
-		}
-		s.pos = start + i + 2
-		return Quoted, nil
+		return s.closed(Quoted, s.past(start+1, "`"), "quoted identifier", "close it with `")
 	case strings.HasPrefix(src[start:], "--"):
 		i := strings.IndexAny(src[start:], "\n\f")
 		if i < 0 {
@@ -142,12 +129,7 @@ func (s *scanner) next() (Kind, error) {
 	case strings.HasPrefix(src[start:], "/*+"):
 		return s.hint()
 	case strings.HasPrefix(src[start:], "/*"):
-		i := strings.Index(src[start+2:], "*/")
-		if i < 0 {
-			return 0, s.fail(start, "comment is not closed", "close it with */")
-		}
-		s.pos = start + 2 + i + 2
-		return Comment, nil
+		return s.closed(Comment, s.past(start+2, "*/"), "comment", "close it with */")
 	case c == '$':
 		return s.dollar()
 	case c == '@':
@@ -181,6 +163,23 @@ func (s *scanner) next() (Kind, error) {
 	}
 	s.identRest()
 	return Word, nil
+}
+
+// closed moves past a token that ends before the offset end; -1: nothing closes what began here.
+func (s *scanner) closed(kind Kind, end int, what, hint string) (Kind, error) {
+	if end < 0 {
+		return 0, s.fail(s.pos, what+" is not closed", hint)
+	}
+	s.pos = end
+	return kind, nil
+}
+
+// past returns the offset past the next end, looked for behind from, or -1.
+func (s *scanner) past(from int, end string) int {
+	if i := strings.Index(s.src[from:], end); i >= 0 {
+		return from + i + len(end)
+	}
+	return -1
 }
 
 // quoted returns the offset past the '…' or "…" that opens at start, or -1.
@@ -229,12 +228,7 @@ func (s *scanner) dollar() (Kind, error) {
 	rest := src[start+1:]
 	switch {
 	case strings.HasPrefix(rest, "$"):
-		i := strings.Index(rest[1:], "$$")
-		if i < 0 {
-			return 0, s.fail(start, "$$ is not closed", "close the body with $$")
-		}
-		s.pos = start + 2 + i + 2
-		return Code, nil
+		return s.closed(Code, s.past(start+2, "$$"), "$$", "close the body with $$")
 	case rest != "" && isDigit(rest[0]):
 		s.pos++
 		for s.pos < len(src) && isDigit(src[s.pos]) {
