@@ -50,12 +50,14 @@ var usual = map[string]string{
 	"enable_new_copy_for_text_formats":   "1",          // which reader a COPY of CSV has
 	"enable_strict_datetime_parser":      "1",          // no time is guessed
 	"error_on_nondeterministic_update":   "1",          // an UPDATE whose join finds several rows is refused
+	"force_join_data_spill":              "0",          // with 1, and no room for it, a join of nothing fails
 	"numeric_cast_option":                "rounding",   // 1.5 is 2 for an INT
 	"parse_datetime_ignore_remainder":    "1",          // what stands behind a time is passed over
 	"purge_duplicated_files_in_copy":     "0",          // a COPY deletes no file that it skips
 	"random_function_seed":               "0",          // rand() is random
 	"script_max_steps":                   "10000",      // dbctl takes its lock by a script
 	"stream_consume_batch_size_hint":     "0",          // a statement takes all of a stream
+	"table_lock_expire_secs":             "30",         // with 0, or 2^63, an UPDATE or DELETE fails
 	"week_start":                         "1",          // Monday
 }
 

@@ -36,6 +36,10 @@ var hostile = map[string]string{
 	"enable_geo_create_table":           "0",
 	"input_read_buffer_size":            "0",
 	"script_max_steps":                  "1",
+	"table_lock_expire_secs":            "0",
+	"force_join_data_spill":             "1",
+
+	"join_spilling_buffer_threshold_per_proc_mb": "0",
 }
 
 // questions give the same on every account: a query that a setting changes, and what it must give.
@@ -57,6 +61,8 @@ var questions = []struct {
 	{"a new column is nullable", "DESC made", []string{"a|INT|YES|NULL|", "g|GEOMETRY|YES|NULL|"}},
 	{"a script", "EXECUTE IMMEDIATE $$BEGIN LET x := 1; LET y := 2; RETURN x + y; END;$$", []string{"3"}},
 	{"a text file", "SELECT DISTINCT $1 FROM @~/contract/ (FILE_FORMAT => 'csv')", []string{"7"}},
+	{"a row is removed", "DELETE FROM held", []string{"1"}},
+	{"a join of nothing", "SELECT a.number FROM numbers(3) a JOIN numbers(2) b ON a.number = b.number + 9 JOIN system.one c ON true", nil},
 	{"a table's text", "SHOW CREATE TABLE made", []string{"made|CREATE TABLE made (\n  a INT NULL,\n  g GEOMETRY NULL\n) ENGINE=FUSE"}},
 }
 
@@ -74,7 +80,7 @@ func TestEverySessionIsTheSameOnAnyAccount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, sql := range []string{"CREATE OR REPLACE TABLE made (a INT, g GEOMETRY)", "COPY INTO @~/contract/ FROM (SELECT 7) FILE_FORMAT = (TYPE = CSV)"} {
+			for _, sql := range []string{"CREATE OR REPLACE TABLE made (a INT, g GEOMETRY)", "COPY INTO @~/contract/ FROM (SELECT 7) FILE_FORMAT = (TYPE = CSV)", "CREATE OR REPLACE TABLE held AS SELECT 1 AS a"} {
 				if _, err := session.Exec(t.Context(), databend.Statement{SQL: sql}); err != nil {
 					t.Fatal(err)
 				}
