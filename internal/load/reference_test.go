@@ -2,6 +2,7 @@ package load
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,8 +85,13 @@ func reference() string {
 		"loads it and says so.\n" +
 		"`-- dbctl: rule=NAME:off|warn|fail \"why\"` changes what a rule does in a load; `--validate` runs all but those that are off.\n\n")
 	var rules [][]string
-	for _, r := range inspect.Reference() {
-		rules = append(rules, []string{"`" + r.Name + "`", r.Level, r.Finds})
+	for _, r := range inspect.Rules {
+		name := "`" + r.Name + "`"
+		if i := slices.IndexFunc(rules, func(told []string) bool { return told[0] == name }); i >= 0 {
+			rules[i][2] += "; " + r.Finds
+			continue
+		}
+		rules = append(rules, []string{name, r.Run, r.Finds})
 	}
 	table("rule|in a run|what it finds", rules...)
 	b.WriteString("## The headers\n\nEach is a line `-- dbctl: …` above the COPY.\n\n")

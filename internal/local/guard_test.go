@@ -219,12 +219,12 @@ func TestSweep(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	old := time.Now().Add(-2 * readyWithin)
 	folders := map[string]string{}
-	for _, name := range []string{"dead", "alive", "young", "older-dead"} {
+	for _, name := range []string{"dead", "alive", "young", "unlocked"} {
 		dir := filepath.Join(os.TempDir(), dataPrefix+name)
 		if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "keys"), nil, 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		if name != "older-dead" {
+		if name != "unlocked" {
 			unlock, err := tryLockFile(filepath.Join(dir, ownerLock))
 			if err != nil {
 				t.Fatal(err)
@@ -243,7 +243,7 @@ func TestSweep(t *testing.T) {
 		folders[name] = dir
 	}
 	sweep(os.TempDir())
-	for name, stays := range map[string]bool{"dead": false, "alive": true, "young": true, "older-dead": false} {
+	for name, stays := range map[string]bool{"dead": false, "alive": true, "young": true, "unlocked": false} {
 		if _, err := os.Stat(folders[name]); (err == nil) != stays {
 			t.Errorf("%s: stays is %v, want %v", name, err == nil, stays)
 		}

@@ -219,9 +219,6 @@ func sweep(folder string) {
 		if err != nil || !info.IsDir() || !isOurs(info) || time.Since(info.ModTime()) < readyWithin {
 			continue // not ours, or just being made
 		}
-		if _, err := os.Lstat(filepath.Join(dir, ownerLock)); err != nil && workedIn(dir) {
-			continue // an older dbctl's, which made no lock
-		}
 		unlock, err := tryLockFile(filepath.Join(dir, ownerLock))
 		if err != nil || unlock == nil {
 			continue
@@ -229,20 +226,6 @@ func sweep(folder string) {
 		_ = os.RemoveAll(dir) // what cannot be removed now is tried again at the next start
 		unlock()
 	}
-}
-
-// workedIn reports whether a process has dir as its working directory, as every engine has its data folder; true where that cannot be seen.
-func workedIn(dir string) bool {
-	links, err := filepath.Glob("/proc/[0-9]*/cwd")
-	if err != nil || len(links) == 0 {
-		return true
-	}
-	for _, link := range links {
-		if at, err := os.Readlink(link); err == nil && at == dir {
-			return true
-		}
-	}
-	return false
 }
 
 // childEnv is all that the engine sees of our environment. AWS_* in particular stays out: the engine would use those keys for a

@@ -17,13 +17,13 @@ import (
 // rule is something that the engine lets through in silence, and that is wrong all the same.
 type rule struct {
 	Name    string
-	run     string         // what it does in a normal run unless the load's header says otherwise: off, warn, fail
+	Run     string         // what it does in a normal run unless the load's header says otherwise: off, warn, fail
 	applies []string       // names of the types that a column becomes
 	from    *regexp.Regexp // the file's types that it is about; nil all
 	bad     string         // SQL, true for a bad row; {} is the column, [] the type that it is cast to
 	value   string
 	reason  string // behind "row N: column = value"
-	finds   string // for the reference
+	Finds   string // for docs/loads.md
 }
 
 var (
@@ -54,60 +54,60 @@ const outside = "coalesce(TRY_CAST({} AS []) NOT BETWEEN '0001-01-02' AND '9999-
 // Validate runs all but those that are off.
 var Rules = []rule{
 	{ // The engine puts a neighbour's number in the place of the NULL.
-		Name: "vector-null", run: "fail", applies: vectors, from: lists,
-		finds: "a NULL inside a vector (Databend puts a neighbour's number there)",
+		Name: "vector-null", Run: "fail", applies: vectors, from: lists,
+		Finds: "a NULL inside a vector (Databend puts a neighbour's number there)",
 		bad:   "{} IS NOT NULL AND array_length({})<>array_count({})", value: "to_string({}::VARIANT)", reason: "has a NULL in the vector",
 	},
 	{ // A distance to it is no number.
-		Name: "vector-nan", run: "warn", applies: vectors, from: lists,
-		finds: "NaN or an infinity inside a vector (a distance to it is no number)",
+		Name: "vector-nan", Run: "warn", applies: vectors, from: lists,
+		Finds: "NaN or an infinity inside a vector (a distance to it is no number)",
 		bad:   "coalesce(isnan(array_sum({})*0), false)", value: "to_string({}::VARIANT)", reason: "has NaN or an infinity in the vector",
 	},
 	{ // One row of another SRID makes ST_TRANSFORM, ST_CONTAINS and ST_DISTANCE over the table fail.
-		Name: "srid-zero", run: "warn", applies: geometries,
-		finds: "a geometry without SRID (one such row breaks `ST_TRANSFORM` over the table)",
+		Name: "srid-zero", Run: "warn", applies: geometries,
+		Finds: "a geometry without SRID (one such row breaks `ST_TRANSFORM` over the table)",
 		bad:   "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=0, false)", value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "has no SRID",
 	},
 	{ // Latitude and longitude the wrong way round.
-		Name: "swapped-axes", run: "warn", applies: geometries,
-		finds: "latitude and longitude the wrong way round",
+		Name: "swapped-axes", Run: "warn", applies: geometries,
+		Finds: "latitude and longitude the wrong way round",
 		bad: "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=4326 AND (greatest(abs(ST_YMAX(TRY_TO_GEOMETRY({}))), " +
 			"abs(ST_YMIN(TRY_TO_GEOMETRY({}))))>90 OR greatest(abs(ST_XMAX(TRY_TO_GEOMETRY({}))), abs(ST_XMIN(TRY_TO_GEOMETRY({}))))>180), " +
 			"false)",
 		value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "lies outside of the earth: latitude and longitude swapped?",
 	},
 	{ // 0.5 becomes 1, 2.5 becomes 3.
-		Name: "fraction", run: "warn", applies: wholeNumbers, from: fractions,
-		finds: "a fraction rounded into a whole number",
+		Name: "fraction", Run: "warn", applies: wholeNumbers, from: fractions,
+		Finds: "a fraction rounded into a whole number",
 		bad:   "coalesce(TRY_CAST({} AS DOUBLE)<>TRY_CAST({} AS BIGINT), false)", value: "to_string({})", reason: "is rounded to a whole number",
 	},
 	{ // Seconds are taken for milliseconds by their size, nanoseconds become the year 1.
-		Name: "time-range", run: "fail", applies: times, from: numbers,
-		finds: "a whole number that is no time between the years 1 and 9999: of another unit",
+		Name: "time-range", Run: "fail", applies: times, from: numbers,
+		Finds: "a whole number that is no time between the years 1 and 9999: of another unit",
 		bad:   outside, value: "to_string({})", reason: "is no time between the years 1 and 9999: of another unit?",
 	},
 	{ // Off in a run, since it reads what is right nearly always.
-		Name: "time-range", run: "off", applies: times, from: dates,
-		finds: "likewise for files that hold times themselves: `warn` in `--validate` only, since it reads them all",
+		Name: "time-range", Run: "off", applies: times, from: dates,
+		Finds: "likewise for files that hold times themselves: `warn` in `--validate` only, since it reads them all",
 		bad:   outside, value: "to_string(to_int64({}))", reason: "is no time between the years 1 and 9999",
 	},
 	{ // A list of structs becomes {"1":…}: its names are lost.
-		Name: "struct-names", run: "warn", applies: variants, from: structs,
-		finds: "a list of structs that loses its names as VARIANT",
+		Name: "struct-names", Run: "warn", applies: variants, from: structs,
+		Finds: "a list of structs that loses its names as VARIANT",
 		bad:   "{} IS NOT NULL", value: "typeof({})", reason: "loses the names of its fields",
 	},
 	{ // Even when they hold JSON.
-		Name: "binary-json", run: "warn", applies: variants, from: binaries,
-		finds: "bytes that become a text of hexadecimal digits as VARIANT",
+		Name: "binary-json", Run: "warn", applies: variants, from: binaries,
+		Finds: "bytes that become a text of hexadecimal digits as VARIANT",
 		bad:   "{} IS NOT NULL", value: "hex({})", reason: "is bytes, and becomes a text of hexadecimal digits",
 	},
 	{ // Of no column: see objects.go.
-		Name: object, run: "fail",
-		finds: "a line of NDJSON that is no object, of which a SELECT list reads NULLs; in a run in files of one row, which an array is",
+		Name: object, Run: "fail",
+		Finds: "a line of NDJSON that is no object, of which a SELECT list reads NULLs; in a run in files of one row, which an array is",
 	},
 	{ // Of no column: see ragged.go. Off in a run, since it reads the files a second time.
-		Name: ragged, run: "off",
-		finds: "rows of several widths in a CSV or TSV that is loaded with a SELECT list: `warn` in `--validate` only, since it reads them all",
+		Name: ragged, Run: "off",
+		Finds: "rows of several widths in a CSV or TSV that is loaded with a SELECT list: `warn` in `--validate` only, since it reads them all",
 	},
 }
 
@@ -121,30 +121,15 @@ func levelOf(name string, j *source.Load, validating bool) string {
 	return Rules[slices.IndexFunc(Rules, func(one rule) bool { return one.Name == name })].level(j, validating)
 }
 
-// Rule is a rule for the reference.
-type Rule struct{ Name, Level, Finds string }
-
-// Reference are the rules, each name once.
-func Reference() (out []Rule) {
-	for _, r := range Rules {
-		if i := slices.IndexFunc(out, func(o Rule) bool { return o.Name == r.Name }); i >= 0 {
-			out[i].Finds += "; " + r.finds
-			continue
-		}
-		out = append(out, Rule{Name: r.Name, Level: r.run, Finds: r.finds})
-	}
-	return out
-}
-
 // level is what a rule does: in a run what the header or the rule says, in a validation at least a warning unless it is off.
 func (r rule) level(j *source.Load, validating bool) string {
 	if v := j.Rules[r.Name]; v != "" {
 		return v
 	}
-	if validating && r.run == "off" {
+	if validating && r.Run == "off" {
 		return "warn"
 	}
-	return r.run
+	return r.Run
 }
 
 // rules are the checks of the rules at one level.
