@@ -348,14 +348,17 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2")
 	look := func() string {
 		var out []string
-		for _, sql := range []string{
-			"SELECT name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'week_start', 'max_set_operator_count') ORDER BY name", "SELECT name, current, \"interval\" FROM show_sequences() WHERE name LIKE '" + db + "%'",
-			"SELECT name, roles FROM system.users WHERE name LIKE '" + db + "%' ORDER BY name", "SELECT name, inherited_roles_name FROM system.roles WHERE name LIKE '" + db + "%' ORDER BY name",
-			"SELECT name FROM system.dictionaries WHERE database='" + db + "'",
-			"SELECT grants FROM show_grants('role', '" + r + "') ORDER BY 1", "SELECT grants FROM show_grants('role', '" + r + "2') ORDER BY 1", "SELECT grants FROM show_grants('user', '" + u + "') ORDER BY 1",
-		} {
-			out = append(out, fmt.Sprint(w.SQL(t, sql)))
+		for _, row := range w.SQL(t, "SELECT 'setting' AS k, name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'week_start', 'max_set_operator_count') "+
+			"UNION ALL SELECT 'sequence', name, current::STRING, \"interval\"::STRING FROM show_sequences() WHERE name LIKE '"+db+"%' "+
+			"UNION ALL SELECT 'user', name, roles, '' FROM system.users WHERE name LIKE '"+db+"%' "+
+			"UNION ALL SELECT 'role', name, inherited_roles_name, '' FROM system.roles WHERE name LIKE '"+db+"%' "+
+			"UNION ALL SELECT 'dictionary', name, '', '' FROM system.dictionaries WHERE database='"+db+"' "+
+			"UNION ALL SELECT 'grant', grants, '1', '' FROM show_grants('role', '"+r+"') "+
+			"UNION ALL SELECT 'grant', grants, '2', '' FROM show_grants('role', '"+r+"2') "+
+			"UNION ALL SELECT 'grant', grants, 'u', '' FROM show_grants('user', '"+u+"')") {
+			out = append(out, fmt.Sprint(row))
 		}
+		slices.Sort(out)
 		// What the role itself was granted shows when it inherits nothing.
 		w.SQL(t, "REVOKE ROLE "+r+" FROM ROLE "+r+"2")
 		out = append(out, fmt.Sprint(w.SQL(t, "SELECT grants FROM show_grants('role', '"+r+"2') ORDER BY 1")))

@@ -271,7 +271,7 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 	theirs := map[string][]string{} // captured table → values that another session added
 	for i, s := range ro.statements {
 		last := i == len(ro.statements)-1
-		st := r.mark(s)
+		st := r.mark(s, r.now())
 		if f := ro.foreign[i]; f != "" {
 			r.strange(f, was, theirs)
 		}

@@ -203,7 +203,7 @@ func TestMaybe(t *testing.T) {
 						t.Fatal(err)
 					}
 				} else {
-					r.reached = append(r.reached, r.mark(tt.statements[last]))
+					r.reached = append(r.reached, r.mark(tt.statements[last], r.now()))
 				}
 				r.restored(was)
 			})

@@ -22,6 +22,7 @@ type restorer struct {
 	r     *blame.Reach
 	live  *catalog.Catalog
 	wrote int // statements that wrote
+	seen  int // of them, when live was read
 
 	fates   map[sqltext.Object]*fate
 	ids     map[string]*moved // by the id of a table or database
@@ -198,7 +199,7 @@ func (x *restorer) read() error {
 	if err != nil {
 		return err
 	}
-	x.live, x.looked = cat, asked
+	x.live, x.looked, x.seen = cat, asked, x.wrote
 	if err := x.async(slices.Collect(maps.Values(cat.Tables))...); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
@@ -146,8 +147,9 @@ func (r *rig) capture(statements []string) {
 }
 
 func (r *rig) steps(statements []string) error {
+	now := r.now()
 	for i, s := range statements {
-		st := r.mark(s)
+		st := r.mark(s, now)
 		if r.beforeStatement != nil {
 			r.beforeStatement(i)
 		}
@@ -158,30 +160,33 @@ func (r *rig) steps(statements []string) error {
 			}
 			return fmt.Errorf("statement %d %s: %w", i+1, s, err)
 		}
-		over, err := catalog.Capture(r.t.Context(), r.conn, nil)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		st.Done = over.At
+		now = r.now()
+		st.Done = now
 		r.reached = append(r.reached, st)
 	}
 	return nil
 }
 
-// mark reads what migrate reads right before a statement.
-func (r *rig) mark(s string) blame.Reached {
+// now is the server's clock.
+func (r *rig) now() time.Time {
 	r.t.Helper()
-	ctx := r.t.Context()
-	st := blame.Reached{Effect: effect.Analyze(s, r.db())}
-	now, err := catalog.Capture(ctx, r.conn, nil)
+	state, err := catalog.Capture(r.t.Context(), r.conn, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	st.At = now.At
+	return state.At
+}
+
+// mark reads what migrate reads right before a statement, at the server's time now.
+func (r *rig) mark(s string, now time.Time) blame.Reached {
+	r.t.Helper()
+	ctx := r.t.Context()
+	st := blame.Reached{Effect: effect.Analyze(s, r.db()), At: now}
 	var tables []sqltext.Object
 	for _, w := range st.Effect.Writes {
 		tables = append(tables, w.Object)
 	}
+	var err error
 	if st.Heads, err = Heads(ctx, r.conn, tables); err != nil {
 		r.t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 // outcomes says what became of each object, from what is there now.
 func (x *restorer) outcomes() ([]Outcome, error) {
-	if x.wrote > 0 {
+	if x.wrote > x.seen {
 		if err := x.read(); err != nil {
 			return nil, err
 		}
