@@ -49,3 +49,11 @@ func Number(n int64, one, many string) string {
 	}
 	return Count(n) + " " + many
 }
+
+// Some lists the first n names.
+func Some(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:n], ", ") + " and " + Count(int64(len(names)-n)) + " more"
+}

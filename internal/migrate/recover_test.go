@@ -554,45 +554,6 @@ func TestBusyGateway(t *testing.T) {
 	}
 }
 
-// TestUndoneFilesAreInTheLedger rolls a COPY back: the engine still takes its files for loaded, and the ledger says that they are not.
-func TestUndoneFilesAreInTheLedger(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.Put(t, "in/zero.csv", []byte("9\n"))
-	stage := w.Database + "_s"
-	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
-	url := "s3://" + w.Bucket + "/" + w.Prefix
-	w.SQL(t, fmt.Sprintf("CREATE STAGE %s URL='%s' CONNECTION=(ENDPOINT_URL='%s' ACCESS_KEY_ID='%s' SECRET_ACCESS_KEY='%s' REGION='us-east-1')",
-		stage, url, w.S3.Endpoint, w.S3.Key, w.S3.Secret.Reveal()), "CREATE TABLE a (x INT)",
-		"COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV)") // with no file before, the engine's memory is emptied instead
-	w.Put(t, "in/one.csv", []byte("1\n2\n"))
-	w.Migration(1, "COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV);\nINSERT INTO nowhere VALUES (1);\n")
-	var run *RunError
-	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 {
-		t.Fatalf("got %v, want a clean rollback\n%s", err, w.said())
-	}
-	if got := fmt.Sprint(w.SQL(t, "SELECT x FROM a")); got != "[[9]]" {
-		t.Errorf("got rows %s, want those before", got)
-	}
-	want := "[[" + url + " in/one.csv undone]]"
-	if got := fmt.Sprint(w.SQL(t, "SELECT stage_url, `path`, state FROM "+w.StateDB+".ledger")); got != want {
-		t.Errorf("got ledger %s, want %s", got, want)
-	}
-	// The migration once more: a COPY that would pass over them does not do so in silence.
-	for copied, passes := range map[string]bool{
-		"": true, "FILES=('one.csv')": true, "PATTERN='.*[.]csv'": true, "PATTERN='z.*'": false, "FILES=('zero.csv')": false,
-		"FILES=('one.csv') FORCE=TRUE": false,
-	} {
-		w.Migration(1, "COPY INTO a FROM @"+stage+"/in/ FILE_FORMAT=(TYPE=CSV) "+copied+";\nINSERT INTO nowhere VALUES (1);\n")
-		if err := w.up(); err == nil || strings.Contains(err.Error(), "in/one.csv") != passes || strings.Contains(err.Error(), "nowhere") == passes {
-			t.Errorf("%s: got %v, want a refusal: %t\n%s", copied, err, passes, w.said())
-		}
-	}
-	if got := fmt.Sprint(w.SQL(t, "SELECT x FROM a")); got != "[[9]]" {
-		t.Errorf("got rows %s, want those before", got)
-	}
-}
-
 // TestAnothersNameBehindAKill lets another session make a table under the name that the last statement of a killed run freed: that the
 // statement ran is seen all the same, and neither table is lost.
 func TestAnothersNameBehindAKill(t *testing.T) {

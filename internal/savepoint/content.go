@@ -1,7 +1,6 @@
 package savepoint
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/dbctl/dbctl/internal/catalog"
@@ -189,43 +188,13 @@ func (x *restorer) commentsDiffer(w *work, e *catalog.Entry) bool {
 	return e.Comment != w.was.Comment && x.r.Noted(w.was.ID, e.Comment) || len(x.columnComments(w.was, e.Columns)) > 0
 }
 
-// copied reports the files that rolled back COPYs leave in the engine's memory. It looks at what is there, so that a restore after
-// one that was killed says the same.
+// copied notes the tables that COPYs of ours wrote, and whose rows are as before. It looks at what is there, so that a restore after one
+// that was killed says the same.
 func (x *restorer) copied() error {
-	var ns []catalog.Name
 	for _, o := range x.r.Scope() {
-		was := x.r.Before[o]
-		n := catalog.NameOf(o)
-		e := x.live.Tables[n]
-		switch {
-		case o.Kind != sqltext.Table || !was.Exists || !x.r.Copied(was.ID) || x.of(o).held != "":
-		case e == nil || e.ID != was.ID:
-		case !was.Known:
-			x.note(o, "Databend may still take the files that were rolled back for loaded")
-		default:
-			ns = append(ns, n)
-		}
-	}
-	files, err := loadedFiles(x.ctx, x.c, ns)
-	if catalog.Refused(err) { // of one that went meanwhile, perhaps
-		files = map[catalog.Name][]string{}
-		for _, n := range ns {
-			one, err := loadedFiles(x.ctx, x.c, []catalog.Name{n})
-			if err := x.only(n.Object(), err); err != nil {
-				return err
-			}
-			maps.Copy(files, one)
-		}
-		err = nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, n := range ns {
-		was := x.r.Before[n.Object()]
-		extra := slices.DeleteFunc(files[n], func(f string) bool { _, had := slices.BinarySearch(was.Loaded, f); return had })
-		if len(extra) > 0 {
-			x.files = append(x.files, CopiedFiles{Table: was.Object, TableID: was.ID, Files: extra})
+		was, e := x.r.Before[o], x.live.Tables[catalog.NameOf(o)]
+		if o.Kind == sqltext.Table && was.Exists && x.r.Copied(was.ID) && x.of(o).held == "" && e != nil && e.ID == was.ID {
+			x.uncopied = append(x.uncopied, was.ID)
 		}
 	}
 	return nil

@@ -24,12 +24,12 @@ type restorer struct {
 	wrote int // statements that wrote
 	seen  int // of them, when live was read
 
-	fates   map[sqltext.Object]*fate
-	ids     map[string]*moved // by the id of a table or database
-	files   []CopiedFiles
-	looked  time.Time                    // when live was read
-	chains  map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
-	drained bool                         // statements that began before the fence are over
+	fates    map[sqltext.Object]*fate
+	ids      map[string]*moved            // by the id of a table or database
+	uncopied []string                     // see Report
+	looked   time.Time                    // when live was read
+	chains   map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
+	drained  bool                         // statements that began before the fence are over
 }
 
 // fate is what became of an object.
@@ -85,7 +85,7 @@ func Restore(ctx context.Context, c Conn, before catalog.State, reached []blame.
 	if err != nil {
 		return Report{}, fmt.Errorf("verify: %w", err)
 	}
-	return Report{Outcomes: outcomes, Files: x.files}, nil
+	return Report{Outcomes: outcomes, Uncopied: x.uncopied}, nil
 }
 
 // tries is how often a restore is gone through when the server refuses something of it: that may have been another session's doing, of
@@ -126,7 +126,7 @@ func (x *restorer) steps() error {
 		{"drop what had been dropped", x.bury},
 		{"restore names", x.place},
 		{"read what is there again", x.again},
-		{"look for copied files", x.copied},
+		{"look for COPYs", x.copied},
 		{"restore definitions", x.definitions},
 		{"restore owners", x.owners},
 		{"restore other objects", x.others},

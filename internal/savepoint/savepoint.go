@@ -65,17 +65,10 @@ type Outcome struct {
 	Detail string // for people: what was kept, what differs, which table holds it, "secret as of now"
 }
 
-// CopiedFiles are files that a rolled back COPY loaded and that the engine still takes for loaded.
-type CopiedFiles struct {
-	Table   sqltext.Object
-	TableID string
-	Files   []string // as copy_history() names them
-}
-
 // Report is what Restore did.
 type Report struct {
 	Outcomes []Outcome
-	Files    []CopiedFiles // the next load of these files needs FORCE: write ledger rows
+	Uncopied []string // ids of tables whose COPYs are rolled back: the engine may take the files for loaded, and the ledger is to say more
 }
 
 // Clean reports whether everything is as before: nothing kept, nothing differing.

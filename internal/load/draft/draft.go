@@ -161,7 +161,7 @@ func (d *drafter) read(ctx context.Context) error {
 	}
 	if len(d.fields) == 0 {
 		return fault.Errorf(d.r.Name, exit.Failed, "write the load by hand: COPY INTO …",
-			"no file of %s has columns that can be read: %s", d.j.Place(), fault.Some(d.out.Notes, 3))
+			"no file of %s has columns that can be read: %s", d.j.Place(), event.Some(d.out.Notes, 3))
 	}
 	return nil
 }

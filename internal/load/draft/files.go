@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -65,7 +66,7 @@ func fileType(r Request, j *source.Load, files []string) (string, []string, erro
 	}
 	if best == "" {
 		return "", nil, fault.Errorf(j.Name, exit.Usage, "say it: --type parquet (csv, tsv, ndjson, orc, avro)",
-			"the names of the files in %s do not say their type: %s", j.Place(), fault.Some(files, 3))
+			"the names of the files in %s do not say their type: %s", j.Place(), event.Some(files, 3))
 	}
 	return best, slices.DeleteFunc(files, func(f string) bool { return of(f) != best }), nil
 }

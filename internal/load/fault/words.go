@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/event"
 )
 
 // The engine's words about a column of a file.
@@ -105,14 +104,6 @@ func OfTheStore(text string) string {
 // oneLine is s without line breaks, cut behind 300 characters.
 func oneLine(s string) string {
 	return Shorten(strings.Join(strings.Fields(s), " "), 300)
-}
-
-// Some lists the first n names.
-func Some(names []string, n int) string {
-	if len(names) <= n {
-		return strings.Join(names, ", ")
-	}
-	return strings.Join(names[:n], ", ") + " and " + event.Count(int64(len(names)-n)) + " more"
 }
 
 // Shorten cuts s behind n characters.

@@ -381,7 +381,7 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 	if len(names) > 0 {
 		said := event.Plural(int64(len(names)), "invalid file") + ": "
 		return &fault.Error{
-			Load: r.Load.Name, Exit: exit.Check, Msg: said + fault.Some(names, 3), Short: said + fault.Some(paths, 3),
+			Load: r.Load.Name, Exit: exit.Check, Msg: said + event.Some(names, 3), Short: said + event.Some(paths, 3),
 			Advice: "mend the files; `" + shell.Join("dbctl", "load", r.Load.Name) + "` loads the others",
 		}
 	}

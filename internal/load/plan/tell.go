@@ -76,7 +76,7 @@ func (p *Plan) Notes(sink event.Sink) {
 	if n := int64(len(moved)); n > 0 {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s the bytes of a loaded one that is gone from its place (moved, "+
 			"renamed?), and is loaded beside the rows of that: %s", p.Load, event.Number(n, "new file has", "new files have"),
-			fault.Some(moved, 3))})
+			event.Some(moved, 3))})
 		sink(event.Note{Level: event.Hint, Text: "DELETE the rows of the one that is gone; or, before it is loaded, " +
 			fault.Again(p.Load, "--mark", "loaded", "--path", "GLOB", "--reason", "why") + " lets its new name stand for them"})
 	}

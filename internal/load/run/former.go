@@ -56,7 +56,7 @@ func (f *former) tell(load string, sink event.Sink) {
 	if n := int64(len(f.left)); n > 0 {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s not marked: the former table did not hold them by its ledger, and "+
 			"the next load takes them: %s",
-			load, event.Number(n, "file is", "files are"), fault.Some(f.left, 5))})
+			load, event.Number(n, "file is", "files are"), event.Some(f.left, 5))})
 		one := fault.Again(load, "--mark", "loaded", "--path", fault.Exactly(f.left[0]), "--reason", "why")
 		sink(event.Note{Level: event.Hint, Text: one + " says that this one is in the table"})
 	}

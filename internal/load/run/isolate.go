@@ -282,7 +282,7 @@ func (r *run) failed() error {
 	}
 	said := event.Plural(int64(len(names)), "bad file") + ", " + verb + ": "
 	return &fault.Error{
-		Load: r.j.Name, Exit: exit.Partly, Msg: said + fault.Some(names, 3), Short: said + fault.Some(paths, 3),
+		Load: r.j.Name, Exit: exit.Partly, Msg: said + event.Some(names, 3), Short: said + event.Some(paths, 3),
 		Advice: fmt.Sprintf("%s; %s tries the files as they are; %s gives up",
 			mend, fault.Again(r.j.Name, "--retry-failed"), fault.GiveUp(r.j.Name, paths[0])),
 	}

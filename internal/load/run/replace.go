@@ -8,7 +8,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
-	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -49,7 +48,7 @@ func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 	}
 	if len(short) > 0 {
 		r.kept = append(r.kept, short...)
-		return errAgain{fmt.Errorf("column %s does not tell the rows of %s", r.j.FilenameColumn, fault.Some(short, 3))}
+		return errAgain{fmt.Errorf("column %s does not tell the rows of %s", r.j.FilenameColumn, event.Some(short, 3))}
 	}
 	for _, text := range more {
 		r.cfg.Sink(event.Note{Level: event.Warn, Text: "load " + r.j.Name + ": " + text})

@@ -39,7 +39,7 @@ func (r *run) rowless(ctx context.Context) (int, error) {
 		r.cfg.Sink(event.File{Load: r.j.Name, Table: r.j.Target, Path: f.Path, Before: f.State, Outcome: event.FileLoaded, Bytes: f.Bytes})
 	}
 	r.cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: no row is in %s: nothing but a header, or compressed and cut off: %s",
-		r.j.Name, event.Plural(int64(len(files)), "file"), fault.Some(plan.Paths(files), 5))})
+		r.j.Name, event.Plural(int64(len(files)), "file"), event.Some(plan.Paths(files), 5))})
 	return len(files), nil
 }
 
@@ -60,6 +60,6 @@ func (r *run) passedOver(planned *plan.Plan) {
 	}
 	if len(names) > 0 {
 		r.cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: no row came from %s, "+
-			"loaded by somebody else meanwhile or cut off: %s", r.j.Name, event.Plural(int64(len(names)), "file"), fault.Some(names, 5))})
+			"loaded by somebody else meanwhile or cut off: %s", r.j.Name, event.Plural(int64(len(names)), "file"), event.Some(names, 5))})
 	}
 }

@@ -316,7 +316,7 @@ func (r *run) noRow() error {
 	return fault.Errorf(r.j.Name, exit.Partly,
 		"look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); "+fault.GiveUp(r.j.Name, names[0])+" gives one up",
 		"%s not loaded: COPY passes over them and does not say why: %s", event.Number(int64(len(names)), "file was", "files were"),
-		fault.Some(names, 5))
+		event.Some(names, 5))
 }
 
 // broken is the error of a run that err stopped. What it found in files is recorded, and what it has loaded is told.

@@ -313,7 +313,7 @@ func (r *run) oneRow(ctx context.Context, rows []copied) error {
 	if len(bad) == 0 || err != nil {
 		return err
 	}
-	return errAgain{fmt.Errorf("no object is in %s", fault.Some(bad, 3))}
+	return errAgain{fmt.Errorf("no object is in %s", event.Some(bad, 3))}
 }
 
 // duplicatedFiles is Databend's code for a COPY of which another recorded one of the files first.

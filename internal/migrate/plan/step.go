@@ -11,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/journal"
@@ -244,6 +245,10 @@ func (s *Step) check(env project.Environment) error {
 		}
 		if e.Bare {
 			return s.refuse(st, Script, e.Reason, effect.ScriptHint)
+		}
+		if c, err := copytext.Parse(st.SQL); e.Copy && err == nil && c.Is("RETURN_FAILED_ONLY") {
+			return s.refuse(st, Setting, "RETURN_FAILED_ONLY = TRUE hides which files the COPY loaded: neither a rollback nor the ledger would "+
+				"know of them", "leave it out")
 		}
 		for _, w := range e.Writes {
 			if msg := ownGround(w, env); msg != "" {

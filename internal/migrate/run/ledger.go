@@ -84,6 +84,7 @@ func replaces(st plan.Statement) bool {
 // holdings is what the ledger has for tables, by their ids.
 type holdings struct {
 	files, quarantined map[string]int64
+	copied             map[string]bool    // a COPY of the run is into it
 	called             map[[2]string]bool // id, name
 	origins            map[string][]state.Origin
 }
@@ -91,7 +92,7 @@ type holdings struct {
 func (e *Env) holdings(ctx context.Context, ids, names []string) (holdings, error) {
 	slices.Sort(ids)
 	held, origins, err := e.Store.Holdings(ctx, slices.Compact(ids), names)
-	x := holdings{map[string]int64{}, map[string]int64{}, map[[2]string]bool{}, map[string][]state.Origin{}}
+	x := holdings{map[string]int64{}, map[string]int64{}, map[string]bool{}, map[[2]string]bool{}, map[string][]state.Origin{}}
 	for _, h := range held {
 		x.files[h.TableID], x.called[[2]string{h.TableID, h.Target}] = max(x.files[h.TableID], h.Files), true
 		x.quarantined[h.TableID] += h.Quarantined
@@ -131,7 +132,8 @@ func (e *Env) FollowLedger(
 	some := func(is func(plan.Statement) bool) bool {
 		return slices.ContainsFunc(steps, func(s plan.Step) bool { return slices.ContainsFunc(s.Statements, is) })
 	}
-	if !h.Exists || !some(replaces) && !some(fills) {
+	copies := func(st plan.Statement) bool { return st.Effect.Copy }
+	if !some(replaces) && !some(fills) || !h.Exists && !some(copies) {
 		return LedgerMoves{}, nil
 	}
 	was := warehouse{}
@@ -143,6 +145,13 @@ func (e *Env) FollowLedger(
 	x, err := e.holdings(ctx, t.ids, t.rebuilt)
 	if err != nil {
 		return LedgerMoves{}, err
+	}
+	for _, e := range plan.Effects(steps) { // the run itself may load files into what it found
+		for _, w := range e.Writes {
+			if id := was[w.Object].ID; e.Copy && id != "" {
+				x.called[[2]string{id, display(w.Object)}], x.copied[id] = true, true
+			}
+		}
 	}
 	out, carried := t.moves(steps, x)
 	out.Notes = ledgerNotes(t.Lineage, was, x.files, carried)
@@ -239,7 +248,7 @@ func (t trace) carry(o sqltext.Object, f lineage.Find, x holdings) carry {
 	}
 	for _, r := range f.Rows {
 		id := t.was[r].ID
-		if x.files[id] > 0 && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, display(o)}]) {
+		if (x.files[id] > 0 || x.copied[id]) && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, display(o)}]) {
 			c.from = append(c.from, state.LedgerSource{ID: id})
 		}
 		if !f.Refilled {
@@ -444,7 +453,13 @@ func kept(report savepoint.Report, o sqltext.Object) bool {
 func (x *recovery) tellLedger(ctx context.Context, h state.History, applied bool) error {
 	ctx = context.WithoutCancel(ctx)
 	if !applied {
-		return x.tellRestored(ctx, x.plan, x.save, savepoint.Report{})
+		var report savepoint.Report
+		for _, o := range x.save.Base.Objects {
+			if o.Kind == sqltext.Table && o.Exists {
+				report.Uncopied = append(report.Uncopied, o.ID)
+			}
+		}
+		return x.undone(ctx, x.plan, x.save, report)
 	}
 	moves, err := x.FollowLedger(ctx, h, x.plan.Steps, x.before, false)
 	if err != nil {

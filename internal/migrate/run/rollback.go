@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
@@ -16,11 +15,9 @@ import (
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/journal"
-	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
 // failed puts the savepoint back after step i failed with err, and journals what became of it. It goes on when ctx has ended.
@@ -241,56 +238,4 @@ func outcomes(report savepoint.Report, version int64) []event.Rollback {
 		out[i] = event.Rollback{Version: version, Object: o.Object.String(), Outcome: o.Result, Detail: o.Detail}
 	}
 	return out
-}
-
-// undone tells the ledger what a rollback changed for loads: of files that a COPY of ours loaded and that were rolled back, which the
-// engine still takes for loaded, and of tables whose rows came back.
-func (w *wire) undone(ctx context.Context, p plan.Plan, save Savepoint, report savepoint.Report) error {
-	var rows []state.LedgerRow
-	for _, c := range report.Files {
-		stages, err := w.stagesOf(ctx, p, save, c.Table)
-		if err != nil {
-			return err
-		}
-		for stage, url := range stages {
-			for _, f := range c.Files {
-				rows = append(rows, state.LedgerRow{
-					Run: w.ID, Table: c.Table.Database + "." + c.Table.Name, TableID: c.TableID, Stage: stage, StageURL: url,
-					Path: strings.TrimPrefix(f, url), State: ledger.FileUndone, Source: ledger.SourceDBCTL,
-					Reason: "a migration that loaded it was rolled back",
-				})
-			}
-		}
-	}
-	if err := w.tellRestored(ctx, p, save, report); err != nil || len(rows) == 0 {
-		return err
-	}
-	return w.Store.AppendLedger(ctx, rows, w.lock.Fence())
-}
-
-// stagesOf are the stages from which COPYs since a savepoint loaded into a table, with their URLs as the ledger has them.
-func (w *wire) stagesOf(ctx context.Context, p plan.Plan, save Savepoint, table sqltext.Object) (map[string]string, error) {
-	out := map[string]string{}
-	for _, x := range save.all() {
-		st := at(p.Steps, x.Place)
-		if !st.Effect.Copy || !slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool { return w.Object == table }) {
-			continue
-		}
-		c, err := copytext.Parse(st.SQL)
-		if err != nil {
-			continue // from a place that is no stage: the ledger knows none
-		}
-		res, err := w.Store.Conn().Query(ctx, databend.Statement{
-			SQL: "SELECT coalesce((SELECT url FROM system.stages WHERE name=" + sqltext.Quote(c.Stage) + "), " +
-				sqltext.Quote("@"+c.Stage+"/") + ")",
-			Reads: true,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read where stage %s is: %w", c.Stage, err)
-		}
-		if len(res.Rows) == 1 {
-			out[c.Stage] = res.Rows[0][0].String
-		}
-	}
-	return out, nil
 }

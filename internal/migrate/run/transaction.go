@@ -8,10 +8,8 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
-	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/state"
 )
 
@@ -97,11 +95,8 @@ func (r *Run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 		if err := r.lock.Fresh(ctx); err != nil {
 			return err
 		}
-		res, err := r.sendNext(ctx, s, s.Statements[i])
+		res, err := r.sendDML(ctx, s, s.Statements[i])
 		if err != nil {
-			return err
-		}
-		if err := r.passedOver(ctx, s.Statements[i], res); err != nil {
 			return err
 		}
 		if moved(s.Statements[i], res) {
@@ -141,40 +136,6 @@ func (r *Run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 		}
 	}
 	return err
-}
-
-// passedOver refuses a COPY that left out files whose rows a rollback took away: Databend takes them for loaded and says nothing.
-func (r *Run) passedOver(ctx context.Context, st plan.Statement, res databend.Result) error {
-	c, err := copytext.Parse(st.SQL)
-	if !st.Effect.Copy || err != nil {
-		return nil
-	}
-	into, _ := r.know.now.Find(st.Effect.Writes[0].Object)
-	if len(into.Loaded) == 0 {
-		return nil
-	}
-	undone, err := r.Store.Undone(ctx, into.ID)
-	if err != nil {
-		return fmt.Errorf("ask the ledger for files that were rolled back: %w", err)
-	}
-	remembered := func(path string) bool {
-		return slices.ContainsFunc(into.Loaded, func(f string) bool { return strings.HasSuffix(f, path) })
-	}
-	brought := func(path string) bool {
-		return slices.ContainsFunc(res.Rows, func(row databend.Row) bool { return strings.HasSuffix(row[0].String, path) })
-	}
-	undone = slices.DeleteFunc(undone, func(path string) bool { return !c.Covers(path) || !remembered(path) || brought(path) })
-	if len(undone) == 0 {
-		return nil
-	}
-	names := make([]string, len(undone))
-	for i, path := range undone {
-		names[i] = strings.TrimPrefix(path, c.Path)
-	}
-	return plan.WouldFail(st.Place,
-		fmt.Sprintf("COPY INTO passes over %s whose rows a rollback took away, and which Databend still takes for loaded: %s",
-			event.Plural(int64(len(undone)), "file"), strings.Join(undone, ", ")),
-		"let a load bring them (dbctl load); or, where none reads them, a COPY of their own: FILES = ("+sqltext.Literals(names)+") FORCE = TRUE")
 }
 
 // journalSnapshot writes the transaction's own row, right before its COMMIT: errOvertaken and ErrRobbed say why it could not.

@@ -516,6 +516,12 @@ func (c Copy) Option(name string) (Option, bool) {
 	return Option{}, false
 }
 
+// Is reports whether an option that is TRUE or FALSE is TRUE.
+func (c Copy) Is(name string) bool {
+	o, ok := c.Option(name)
+	return ok && !slices.Contains([]string{"FALSE", "'FALSE'", "0"}, strings.ToUpper(o.Value))
+}
+
 // Covers reports whether a file, named below the root of the stage, is one that the COPY reads. One of a PATTERN that Go cannot read is.
 func (c Copy) Covers(path string) bool {
 	rest, below := strings.CutPrefix(path, c.Path)

@@ -171,6 +171,32 @@ func (l *Ledger) RestoreLedger(ctx context.Context, ids []string, run, reason st
 	})
 }
 
+// undoSQL is FROM and WHERE of what was said last about files of tables ahead of what some COPYs said; of a file of which nothing was, it
+// is what they said.
+const undoSQL = `
+FROM (SELECT *, 0 AS behind, row_number() OVER (PARTITION BY table_id, url ORDER BY ours, "at" DESC, event_id DESC) AS nth,
+    max(ours) OVER (PARTITION BY table_id, url) AS met
+  FROM (SELECT *, stage_url || path AS url, if(left(query_id, {LENGTH}) = {PREFIX} AND reason IN ({REASONS}), 1, 0) AS ours
+    FROM {LEDGER} WHERE {SCOPE} AND state <> 'begin' AND table_id IN ({IDS}))) AS said
+WHERE nth = 1 AND met = 1 AND {GUARDED}`
+
+// UndoLedger lets the ledger say of files that were rolled back what it said before the COPYs with such query ids and for these reasons.
+func (l *Ledger) UndoLedger(ctx context.Context, ids []string, prefix string, reasons []string, run string, fence *lock.Fence) error {
+	said := make([]string, len(reasons))
+	for i, r := range reasons {
+		said[i] = l.db.Clean(r)
+	}
+	_, err := l.sayAgain(ctx, "tell the ledger what was rolled back", fence, undoSQL, map[string]string{
+		"{IDS}": sqltext.Literals(ids), "{LENGTH}": strconv.Itoa(len(prefix)), "{PREFIX}": sqltext.Quote(prefix),
+		"{REASONS}": sqltext.Literals(said),
+	}, map[string]string{
+		"event_id": "md5(event_id || " + sqltext.Literal(run) + ")", "state": "if(ours = 1, '" + FileUndone + "', state)",
+		"row_count": "if(ours = 1, 0, row_count)", "run": sqltext.Literal(run), "query_id": "''", "load_name": "''",
+		"reason": "if(ours = 1, 'a migration that loaded it was rolled back', reason)",
+	})
+	return err
+}
+
 // Loss says of which files a table has lost the rows.
 type Loss struct {
 	Table, TableID string    // db.table

@@ -72,16 +72,33 @@ func (l *Ledger) LoadedOf(ctx context.Context, tableID string, names, not []stri
 	return out, err
 }
 
-// Undone are the files, below their stage's root, of which a rollback said last that the engine takes them for loaded and their rows are
-// not in the table.
-func (l *Ledger) Undone(ctx context.Context, tableID string) ([]string, error) {
-	res, err := l.db.Query(ctx, "SELECT path"+l.from(ofTable(tableID), isWord)+
-		" GROUP BY stage_url, path HAVING arg_max(state, `at`) = "+sqltext.Quote(FileUndone))
-	out := make([]string, 0, len(res.Rows))
-	for _, r := range res.Rows {
-		out = append(out, r[0].String)
+// Undone are the files, by their whole URLs, of which a rollback said last that the engine takes them for loaded and their rows are not in
+// the table.
+func (l *Ledger) Undone(ctx context.Context, s store.Session, tableID string) ([]string, error) {
+	res, err := s.Query(ctx, databend.Statement{SQL: "SELECT " + whole + " AS url" + l.from(ofTable(tableID), isWord) +
+		" GROUP BY url HAVING arg_max(state, `at`) = " + sqltext.Quote(FileUndone)})
+	out := make([]string, len(res.Rows))
+	for i, r := range res.Rows {
+		out[i] = r[0].String
 	}
 	return out, err
+}
+
+// LoadedRows are how many rows the ledger has in a table of those of the files, by their whole URLs, that are loaded; -1: nobody counted
+// them.
+func (l *Ledger) LoadedRows(ctx context.Context, s store.Session, tableID string, urls []string) (map[string]int64, error) {
+	out := map[string]int64{}
+	for some := range slices.Chunk(urls, PerStatement) {
+		res, err := s.Query(ctx, databend.Statement{SQL: "SELECT " + whole + " AS url, arg_max(row_count, `at`)" +
+			l.from(ofTable(tableID), isWord, whole+" IN ("+sqltext.Literals(some)+")") + " GROUP BY url HAVING arg_max(state, `at`) = 'loaded'"})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range res.Rows {
+			out[r[0].String] = r.Int(1)
+		}
+	}
+	return out, nil
 }
 
 // Pace is how many bytes a second the last month's COPYs into a table loaded; 0 when there were none.
