@@ -364,13 +364,16 @@ func (cat *Catalog) add(rows [][]string) {
 
 // detailBranches read the indexes and constraints of tables. The empty string behind `table` keeps the filter from being pushed down:
 // both system tables give nothing at all when a pushed-down one names a table that does not exist. And system.constraints fails as a
-// whole while one CHECK of any table of the database names a renamed column.
+// whole while one CHECK of any table of the database names a renamed column. The aggregating indexes of all databases are shown as if they
+// were of the session's own.
 func detailBranches(tables map[string][]string) (indexes, constraints []string) {
 	for _, db := range slices.Sorted(maps.Keys(tables)) {
-		filter := " where database = " + sqltext.Quote(db) + " and `table`||'' in (" + sqltext.Literals(tables[db]) + ")"
-		indexes = append(indexes, branch("table index", []string{"database", "`table`", "name", "type", "original", "definition"},
-			" from system.indexes"+filter))
-		constraints = append(constraints, branch("table constraint", constraintColumns, " from system.constraints"+filter))
+		// The server lists the tables of these two databases only, which an OR without one would undo.
+		of, in := "database = "+sqltext.Quote(db), " and `table`||'' in ("+sqltext.Literals(tables[db])+")"
+		indexes = append(indexes, branch("table index", []string{sqltext.Quote(db), "`table`", "name", "type", "original", "definition"},
+			" from system.indexes where ("+of+" or database = current_database()) and if(database||'' = "+sqltext.Quote(db)+
+				", true, type = 'AGGREGATING')"+in))
+		constraints = append(constraints, branch("table constraint", constraintColumns, " from system.constraints where "+of+in))
 	}
 	return indexes, constraints
 }
@@ -449,7 +452,7 @@ func (cat *Catalog) addDetail(r []string) {
 	case r[4] != "AGGREGATING":
 		def := strings.TrimPrefix(r[6], r[2]) // which may be another for now
 		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: def})
-	case mentions(r[5], r[1]): // one of a dropped database is shown for a table of the same name in any other
+	case readsFrom(r[5], r[1]):
 		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: r[5]})
 	}
 }
