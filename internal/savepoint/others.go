@@ -209,6 +209,11 @@ func (x *restorer) calls(o sqltext.Object) (string, error) {
 			" where instr(" + text + ", " + sqltext.Quote(o.Name) + ") > 0"
 	}
 	sql := find("table", "database", "`table`", "default_expression", "columns")
+	if written := x.r.Written[o]; len(written) > 0 { // a table that was not changed since named the sequence before it was made
+		at := max(0, x.r.Statements[written[0]].At.UnixMicro())
+		sql += fmt.Sprintf(" and concat(database, '.', `table`) in (select concat(database, '.', name) from system.tables "+
+			"where coalesce(updated_on >= to_timestamp(%d), true))", at)
+	}
 	if o.Kind == sqltext.Function {
 		sql = find("view", "database", "name", "view_query", "views") + " union all " +
 			find("function", "''", "name", "definition", "user_functions")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 )
@@ -467,5 +468,29 @@ func TestUnderAnAggregatingIndex(t *testing.T) {
 			}
 			r.restored(was)
 		})
+	}
+}
+
+// A table that named a sequence before ours was made does not keep it; one that was changed since does.
+func TestSequenceThatAnEarlierTableNames(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	q := r.db() + "_q"
+	t.Cleanup(func() { r.env.SQL(t, "drop sequence if exists "+q) })
+	r.sql("use "+r.db(), "create sequence "+q, "create table t (a int, b int default nextval("+q+"))", "drop sequence "+q)
+	time.Sleep(200 * time.Millisecond) // the clocks of two nodes
+	sequences := func() string {
+		return r.rows("select to_string(count(*)) from show_sequences() where name = '" + q + "'")[0][0]
+	}
+	for _, changed := range []bool{false, true} {
+		if err := r.run("create sequence " + q); err != nil {
+			t.Fatal(err)
+		}
+		if changed {
+			r.sql("alter table t add column c int")
+		}
+		if rep := r.restore(); rep.Clean() == changed || (sequences() == "1") != changed {
+			t.Errorf("changed: %t: got report %+v and %s sequences", changed, rep.Outcomes, sequences())
+		}
 	}
 }
