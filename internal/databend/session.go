@@ -118,14 +118,11 @@ func (s *Session) Query(ctx context.Context, st Statement) (Result, error) {
 		}
 		st.ID = "" // the server was not ready yet: it is now
 	}
-	var until time.Time
+	until := time.Now().Add(s.srv.cfg.ConnectTimeout)
 	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 2*time.Second) {
 		res, err := collect(s.run)
-		if !IsAsleep(err) && !IsUnknownOutcome(err) || ctx.Err() != nil || !until.IsZero() && time.Now().After(until) {
+		if !IsAsleep(err) && !IsUnknownOutcome(err) || ctx.Err() != nil || time.Now().After(until) {
 			return res, s.srv.unheard(err)
-		}
-		if until.IsZero() {
-			until = time.Now().Add(s.srv.cfg.ConnectTimeout)
 		}
 		s.srv.waiting(err)
 		select {
