@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -392,6 +393,16 @@ func TestInstallable(t *testing.T) {
 	} {
 		if got := tc.b.installable(); got != tc.want {
 			t.Errorf("%+v: got %s, want %s", tc.b, got, tc.want)
+		}
+	}
+}
+
+// What the file system refuses has a way out: a newcomer's folder may be another's, or read-only.
+func TestHintOfAFolder(t *testing.T) {
+	t.Parallel()
+	for _, why := range []error{fs.ErrPermission, syscall.EACCES, syscall.EROFS} {
+		if f := failure(fmt.Errorf("make .dbctl: %w", &fs.PathError{Op: "mkdir", Path: ".dbctl", Err: why})); f.Hint == "" {
+			t.Errorf("%s: got no hint", f.Message)
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -95,6 +97,9 @@ func failure(err error) ui.Failure {
 		if hint := h.Hint(); hint != "" {
 			f.Hint = hint
 		}
+	}
+	if f.Hint == "" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
+		f.Hint = "let your user read and write there, or work in a copy of the project"
 	}
 	return f
 }

@@ -263,7 +263,7 @@ func runQuietly(ctx context.Context, args []string) error {
 func cacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find the user's cache folder: %w", err)
+		return "", fmt.Errorf("find a folder for the engine: %w: set one of them", err)
 	}
 	return filepath.Join(dir, "dbctl"), nil
 }

@@ -86,7 +86,7 @@ func (c *config) read(entries []entry) {
 		case "project":
 			c.project, c.named = c.doc.text(e), true
 			if !validName(c.project) {
-				c.doc.failAt(e.at, "project is not a name", "write up to 64 letters, digits, _, - and dots")
+				c.doc.failAt(e.at, "the value of project is not a name", "write up to 64 letters, digits, _, - and dots")
 			}
 		case "default_env":
 			c.defaultEnv, c.defaultEnvAt = c.doc.text(e), e.at

@@ -48,7 +48,7 @@ func TestOpenErrors(t *testing.T) {
 		{"only a comment", yaml("# nothing\n"), Options{}, "dbctl.yaml:1:1: no project name", "project: citydrive"},
 		{"no project", yaml("default_env: a\nenvironments: { a: { host: h } }\n"), Options{}, "dbctl.yaml:1:1: no project name", "project: citydrive"},
 		{"project is null", yaml("project:\n"), Options{}, "dbctl.yaml:1:1: project is not a text", ""},
-		{"project is no name", yaml("project: a/b\n"), Options{}, "dbctl.yaml:1:1: project is not a name", "letters"},
+		{"project is no name", yaml("project: a/b\n"), Options{}, "dbctl.yaml:1:1: the value of project is not a name", "letters"},
 		{"alias without end", yaml("project: p\nvars: &a\n  x: *a\n"), Options{}, "dbctl.yaml:3:3: unknown key x in var x", ""},
 		{"merge without end", yaml("project: p\nvars: &a\n  <<: *a\n"), Options{}, "dbctl.yaml:3:7: merge keys have no end", ""},
 		{"alias of nothing", yaml("project: p\nvars: *a\n"), Options{}, "dbctl.yaml:2:7: alias without an anchor", ""},

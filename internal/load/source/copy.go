@@ -51,7 +51,7 @@ func New(ld project.Load, project, database string) (*Load, error) {
 	}
 	j.Target = j.Database + "." + j.Table
 	if strings.Contains(j.Database+j.Table, ".") {
-		return nil, fault.Errorf(ld.Name, exit.Usage, "rename the table",
+		return nil, fault.Errorf(ld.Name, exit.Usage, "give it a name without a dot",
 			"a table with a dot in its name or its database's (%s) cannot be loaded: copy_history cannot be asked for it", j.Target)
 	}
 	if o, ok := c.Option("FORCE"); ok && !strings.EqualFold(o.Value, "false") {
