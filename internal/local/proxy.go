@@ -75,15 +75,15 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	done := make(chan struct{}, 2)
-	carry := func(to, from net.Conn, first io.Reader) {
-		_, _ = io.Copy(to, first)
+	carry := func(to net.Conn, from io.Reader) {
+		_, _ = io.Copy(to, from)
 		if half, ok := to.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
 		}
 		done <- struct{}{}
 	}
-	go crash.Caught(func() { carry(out, in, buffered) })()
-	go crash.Caught(func() { carry(in, out, out) })()
+	go crash.Caught(func() { carry(out, buffered) })()
+	go crash.Caught(func() { carry(in, out) })()
 	<-done
 	<-done
 }

@@ -529,7 +529,7 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 			}
 			was := p.print()
 			for n := range 20 {
-				r := p.round(second, kills)
+				r := p.round(second)
 				for over := false; !over; {
 					if kills {
 						r.kill = kill{r.kill.at + 1 + p.IntN(5), p.one(before, sent, late, answered)}
@@ -559,7 +559,7 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 }
 
 // round draws what is played.
-func (p *proofWorld) round(second func(p *proofWorld) hand, kills bool) round {
+func (p *proofWorld) round(second func(p *proofWorld) hand) round {
 	r := round{way: p.one(ways...)}
 	for range 1 + p.IntN(4) {
 		r.statements = append(r.statements, p.statement())

@@ -31,7 +31,7 @@ func (x *restorer) databases() error {
 		if e == nil || e.ID == x.r.Before[o].ID {
 			continue
 		}
-		if _, gone := x.goneDatabase(e.ID); gone && !x.r.Before[o].Exists { // UNDROP finds it under no other name
+		if x.hadGone(e.ID) && !x.r.Before[o].Exists { // UNDROP finds it under no other name
 			if err := x.only(o, x.exec("DROP DATABASE %s", sqltext.Ident(e.Name))); err != nil {
 				return fmt.Errorf("drop database %s: %w", e.Name, err)
 			}
@@ -119,7 +119,7 @@ func (x *restorer) mayMoveDatabase(o sqltext.Object, e *catalog.Entry) bool {
 			return x.r.MovedDatabases[s.Name]
 		}
 	}
-	if _, gone := x.goneDatabase(e.ID); gone || x.id("db "+e.ID).undropped {
+	if x.hadGone(e.ID) || x.id("db "+e.ID).undropped {
 		return true
 	}
 	return x.r.MadeDatabases[o.Name] && x.r.Theirs(e.ObjectState) == "" && x.mayBeNew(o, e)
@@ -146,15 +146,14 @@ func (x *restorer) mayBeNew(o sqltext.Object, e *catalog.Entry) bool {
 // parkedDatabase is the name of a database that is put aside. It says from where, so that another run's is left alone.
 func parkedDatabase(e *catalog.Entry) string { return catalog.ParkedName(e.ID) + "_" + e.Name }
 
-func (x *restorer) goneDatabase(id string) (catalog.Gone, bool) {
+// hadGone reports whether a database was already dropped when the run began.
+func (x *restorer) hadGone(id string) bool {
 	for _, s := range x.r.Before {
-		for _, g := range s.Gone {
-			if s.Kind == sqltext.Database && g.ID == id {
-				return g, true
-			}
+		if s.Kind == sqltext.Database && slices.ContainsFunc(s.Gone, func(g catalog.Gone) bool { return g.ID == id }) {
+			return true
 		}
 	}
-	return catalog.Gone{}, false
+	return false
 }
 
 func (x *restorer) databaseByID(id string) *catalog.Entry {
@@ -220,7 +219,7 @@ func (x *restorer) undropDatabase(was catalog.ObjectState, scope []sqltext.Objec
 			if e.ID == was.ID {
 				return nil
 			}
-			if _, gone := x.goneDatabase(e.ID); gone {
+			if x.hadGone(e.ID) {
 				if err := x.exec("DROP DATABASE IF EXISTS %s", sqltext.Ident(n)); err != nil {
 					return fmt.Errorf("drop database %s: %w", n, err)
 				}
@@ -249,8 +248,7 @@ func (x *restorer) parkedDatabases() []*catalog.Entry {
 			if n != catalog.ParkedName(e.ID)+"_"+o.Name {
 				continue
 			}
-			_, gone := x.goneDatabase(e.ID)
-			if gone || x.id("db "+e.ID).undropped || catalog.Behind(was.Newest, e.ID) {
+			if x.hadGone(e.ID) || x.id("db "+e.ID).undropped || catalog.Behind(was.Newest, e.ID) {
 				out = append(out, e)
 			}
 		}

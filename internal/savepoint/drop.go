@@ -247,7 +247,7 @@ func (x *restorer) dropDatabases() error {
 
 // strangersIn says why a database that reached statements made must not be dropped: what others made, wrote or changed in it.
 func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
-	if _, gone := x.goneDatabase(e.ID); gone {
+	if x.hadGone(e.ID) {
 		return "", nil // as it was found: dropped
 	}
 	objects := []sqltext.Object{{Kind: sqltext.Table, Database: e.Name}}

@@ -100,7 +100,7 @@ func written(statements ...plan.Statement) []sqltext.Object {
 
 // sendNext sends a statement of the step at hand.
 func (r *Run) sendNext(ctx context.Context, s *plan.Step, st plan.Statement) (databend.Result, error) {
-	res, err := r.send(ctx, s, st, r.secrets)
+	res, err := r.send(ctx, st, r.secrets)
 	r.ids = append(r.ids, res.ID)
 	return res, err
 }

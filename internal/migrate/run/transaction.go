@@ -121,7 +121,7 @@ func (r *Run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 		res, err = r.work.Exec(ctx, databend.Statement{SQL: "COMMIT", ID: r.newID(), SendBy: r.lock.SendBy()})
 	}
 	if err != nil {
-		err = placed(err, s, s.Statements[p.Statement])
+		err = placed(err, s.Statements[p.Statement])
 	}
 	if rollback {
 		return err
@@ -162,7 +162,7 @@ func (r *Run) journalSnapshot(
 }
 
 // placed gives an error of ours about a statement, a COMMIT that met a conflict, the statement's place in the file.
-func placed(err error, s *plan.Step, st plan.Statement) error {
+func placed(err error, st plan.Statement) error {
 	e, ok := errors.AsType[*databend.Error](err)
 	if !ok || e.File != "" {
 		return err

@@ -152,7 +152,7 @@ func (w *wire) newID() string {
 }
 
 // send sends one statement of a migration. The lock must have been found to be Fresh.
-func (w *wire) send(ctx context.Context, s *plan.Step, st plan.Statement, secrets secret.Set) (databend.Result, error) {
+func (w *wire) send(ctx context.Context, st plan.Statement, secrets secret.Set) (databend.Result, error) {
 	stmt := databend.Statement{
 		SQL: st.SQL, Secrets: secrets, ID: w.newID(), Place: st.Place, At: st.At, SendBy: w.lock.SendBy(),
 	}
