@@ -1,6 +1,7 @@
 package load
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -198,8 +199,9 @@ func TestMistakesInTheText(t *testing.T) {
 // A file that is one JSON array is one row of NDJSON, of which a SELECT list reads NULL for each key; COPY takes it without a word.
 func TestArrayIsNoRow(t *testing.T) {
 	t.Parallel()
+	const text = "COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/p/) FILE_FORMAT = (TYPE = NDJSON"
 	fromEach(t, func(w *world, _ string) {
-		ld := w.load("COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/p/) FILE_FORMAT = (TYPE = NDJSON)")
+		ld := w.load(text + ")")
 		w.Put(w.t, "p/a.ndjson", []byte(`[{"id":1,"name":"x"},{"id":2,"name":"y"}]`))
 		w.Put(w.t, "p/b.ndjson", []byte(`{"id":3,"name":"z"}`))
 		w.Put(w.t, "p/c.ndjson", []byte("{\"id\":4}\n5\n"))
@@ -207,19 +209,129 @@ func TestArrayIsNoRow(t *testing.T) {
 		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "2 invalid files", is, "c.ndjson (row 2 is no JSON object: ")
 		w.wantExit(second(w.run(ld, plan.Options{Atomic: true})), exit.Failed, "nothing was loaded", is)
 		w.wantRows(0)
-		for range 2 {
-			_, err := w.run(ld, plan.Options{})
-			w.wantExit(err, exit.Partly, is)
-			w.wantRows(3)
+		for _, options := range []string{")", ")", " COMPRESSION = AUTO)"} {
+			_, err := w.run(w.load(text+options), plan.Options{RetryFailed: true})
+			w.wantExit(err, exit.Partly, is, "c.ndjson (row 2 is no JSON object: ")
+			w.wantRows(1)
 		}
 		w.Put(w.t, "p/d.ndjson", []byte("{\"id\":6}\n{\"id\":\n")) // one row and a line that no query reads
-		lines := w.load("COPY INTO t (id, name) FROM (SELECT $1:id::INT, $1:name::STRING FROM @st/p/) FILE_FORMAT = (TYPE = NDJSON) ON_ERROR = CONTINUE")
-		_, err := w.run(lines, plan.Options{})
+		_, err := w.run(w.load(text+") ON_ERROR = CONTINUE"), plan.Options{})
 		w.wantExit(err, exit.Partly, "a.ndjson")
-		w.wantRows(4)
+		w.wantRows(2)
 		off := w.load(ld.Statement.SQL, func(ld *project.Load) { ld.Rules = map[string]string{"json-object": "off"} })
-		w.mustRun(off, plan.Options{RetryFailed: true}, 1, 1)
+		w.mustRun(off, plan.Options{RetryFailed: true}, 2, 3)
 	})
+}
+
+// A text file has no types: what the rules look at are the fields, as its format reads them.
+func TestRulesOfText(t *testing.T) {
+	t.Parallel()
+	fromEach(t, func(w *world, _ string) {
+		w.SQL(w.t, "CREATE TABLE things (id INT, amount DECIMAL(10, 2), vec VECTOR(3), geo GEOMETRY)")
+		const columns = "parse_json($3)::ARRAY(FLOAT NULL)::VECTOR(3), $4 FROM @st/p/) " +
+			"FILE_FORMAT = (TYPE = CSV FIELD_DELIMITER = '|' SKIP_HEADER = 1)"
+		ld := w.load("COPY INTO things FROM (SELECT $1, $2::DECIMAL(10, 2), " + columns)
+		put := func(name, row string) {
+			w.Put(w.t, "p/"+name, []byte("id|amount|vec|geo\n1|1.50|[1,2,3]|SRID=4326;POINT(1 2)\n"+row+"\n"))
+		}
+		put("fraction.csv", "1.7|1.5|[1,2,3]|")
+		put("good.csv", "||[1,2,3]|")
+		put("null.csv", "1|1.5|[1,null,3]|")
+		put("digits.csv", "1|1.555|[1,2,3]|")
+		put("srid.csv", "1|1.5|[1,2,3]|POINT(1 2)")
+		const null = "null.csv (row 3: vec = '[1.0,null,3.0]' has a NULL in the vector (rule vector-null))"
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file", null)
+		said := w.notes()
+		for _, want := range []string{
+			"fraction.csv: row 3: id = '1.7' is rounded to a whole number (rule fraction)",
+			"digits.csv: row 3: amount = '1.555' is rounded to a DECIMAL(10, 2) (rule decimal-digits)",
+			"srid.csv: row 3: geo = 'POINT(1 2)' has no SRID (rule srid-zero)",
+		} {
+			if !strings.Contains(said, want) {
+				w.t.Errorf("got %s\nwant %s", said, want)
+			}
+		}
+		if n := strings.Count(said, "(rule "); n != 3 {
+			w.t.Errorf("got %d warnings, want 3: %s", n, said)
+		}
+		w.wantExit(second(w.run(ld, plan.Options{})), exit.Partly, null)
+		if said := w.notes(); strings.Count(said, "(rule ") != 1 || !strings.Contains(said, "(rule srid-zero)") {
+			w.t.Errorf("got %s, want a warning of srid-zero alone", said)
+		}
+		strict := w.load("COPY INTO things FROM (SELECT $1::INT, $2::DECIMAL(10, 2), "+columns, func(ld *project.Load) {
+			ld.Rules = map[string]string{"fraction": "fail", "decimal-digits": "fail"}
+		})
+		put("again.csv", "1|-1.555|[1,2,3]|")
+		w.wantExit(second(w.run(strict, plan.Options{})), exit.Partly, "again.csv (row 3: amount = '-1.555' is rounded")
+	})
+}
+
+// A plain COPY of a text format rounds, too.
+func TestRulesOfPlainText(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE things (id INT, amount DECIMAL(10, 2))")
+	for text, content := range map[string]string{
+		"(amount, id) FROM @st/csv/ FILE_FORMAT = (TYPE = CSV)":        "1.555,1.7\n",
+		"FROM @st/json/ FILE_FORMAT = (TYPE = NDJSON)":                 "{\"id\":1.7,\"amount\":1.555}\n",
+		"FROM @st/tsv/ FILE_FORMAT = (TYPE = TSV FIELD_DELIMITER=';')": "1.7;1.555\n",
+	} {
+		kind := strings.FieldsFunc(text, func(r rune) bool { return r == '/' })[1]
+		w.Put(t, kind+"/a."+map[string]string{"csv": "csv", "json": "ndjson", "tsv": "tsv"}[kind], []byte(content))
+		if err := w.validate(w.load("COPY INTO things "+text), plan.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		said := w.notes()
+		if !strings.Contains(said, "row 1: id = '1.7' is rounded") || !strings.Contains(said, "row 1: amount = '1.555' is rounded") {
+			t.Errorf("%s: got %s, want a word about both", kind, said)
+		}
+	}
+}
+
+// The server panics where a query or a COPY leaves out a field of a TSV ahead of the last that it reads: no file is damaged.
+func TestFieldsOfTSV(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE things (a INT, b INT, c INT)")
+	w.Put(t, "p/a.tsv", []byte("1\t2\t3\n4\t5\tx\n"))
+	w.Put(t, "p/b.tsv", []byte("1\t2\t3\n4\t5\n"))
+	ld := w.load("COPY INTO things FROM (SELECT $1, $2, $3 FROM @st/p/) FILE_FORMAT = (TYPE = TSV)")
+	const is = "p/a.tsv (row 2: c = 'x' is no INT)"
+	w.wantExit(w.validate(ld, plan.Options{}), exit.Check, is)
+	if said := w.notes(); !strings.Contains(said, "p/b.tsv: row 2 has fewer than 3 fields") {
+		t.Errorf("got %s, want a word about the short row", said)
+	}
+	w.wantExit(second(w.run(ld, plan.Options{})), exit.Partly, is)
+	w.Put(t, "q/a.tsv", []byte("1\t2\t3\n"))
+	_, err := w.run(w.load("COPY INTO things (a, c) FROM (SELECT $1, $3 FROM @st/q/) FILE_FORMAT = (TYPE = TSV)"), plan.Options{})
+	w.wantExit(err, exit.Failed)
+	if hint := err.(interface{ Hint() string }).Hint(); !strings.Contains(hint, "TYPE = CSV FIELD_DELIMITER") {
+		t.Errorf("got hint %q, want what reads such a file", hint)
+	}
+}
+
+// NaN becomes 0 in a DECIMAL, without a word.
+func TestNaNIsNoDecimal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE things (id INT, v DECIMAL(10, 2))")
+	type row struct {
+		ID int32   `parquet:"id"`
+		V  float64 `parquet:"v"`
+	}
+	w.Put(t, "p/a.parquet", file([]row{{1, 1.5}}))
+	w.Put(t, "p/b.parquet", file([]row{{2, 1.5}, {3, math.NaN()}}))
+	for _, ld := range []project.Load{
+		w.load("COPY INTO things FROM @st/p/ FILE_FORMAT = (TYPE = PARQUET)"),
+		w.load("COPY INTO things FROM (SELECT id, v::DECIMAL(10, 2) FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)"),
+	} {
+		const is = "p/b.parquet (row 2: v = 'NaN' becomes 0 (rule decimal-nan))"
+		w.wantExit(w.validate(ld, plan.Options{Path: "*"}), exit.Check, is)
+		w.wantExit(second(w.run(ld, plan.Options{RetryFailed: true})), exit.Partly, is)
+	}
+	if got := w.SQL(t, "SELECT count(*) FROM things")[0][0]; got != "1" {
+		t.Errorf("got %s rows, want those of the other file", got)
+	}
 }
 
 func second[A, B any](_ A, b B) B { return b }

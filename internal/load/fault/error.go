@@ -120,9 +120,14 @@ func Wrap(load, doing string, err error) error {
 		out.Advice = "a COPY fills tables of the default engine: name another table, or make this one without ENGINE ="
 	} else if strings.Contains(Message(err), "Number of columns in select list") {
 		out.Advice = "name the columns that the select list fills: COPY INTO table (column, …) FROM (SELECT …)"
+	} else if skipped.MatchString(Message(err)) {
+		out.Advice = "this server reads no TSV of which a select list leaves out a field ahead of the last: " +
+			`write TYPE = CSV FIELD_DELIMITER = '\t'`
 	}
 	return out
 }
+
+var skipped = regexp.MustCompile(leavesOut)
 
 // LoadsError joins the errors of several loads.
 type LoadsError struct {

@@ -81,8 +81,12 @@ var (
 	OtherWidth = regexp.MustCompile(`Number of columns in file \((\d+)\) does not match that of the corresponding table \((\d+)\)`)
 	// TextMistake is what no file can be blamed for.
 	TextMistake = regexp.MustCompile(`does not have a column with name|number of columns|Number of columns|aggregate|` +
-		`no function matches the given name|Expected FUSE engine|Invalid \w+ option value|unexpected format TYPE = |` + unfilled.String())
+		`no function matches the given name|Expected FUSE engine|Invalid \w+ option value|unexpected format TYPE = |` +
+		unfilled.String() + "|" + leavesOut)
 )
+
+// leavesOut is what the server panics with where fields of a TSV are read and not all ahead of the last.
+const leavesOut = "DataBlock corrupted, column length mismatch, .*datatype: String NULL"
 
 // OtherSchemas reports whether err may say that the files are not of one schema, or that one has none.
 func OtherSchemas(err error) bool {

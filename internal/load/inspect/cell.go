@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -30,24 +31,14 @@ type cell struct {
 // cells are those of the load's select list. A plain COPY of Parquet takes what has the name of a column of the table.
 func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 	list, plain := r.Load.Copy.Select, len(r.Load.Copy.Select) == 0
-	if r.made != nil || plain && r.Load.FileType() != "PARQUET" || r.Load.Untold() != "" {
+	if r.made != nil || plain && r.Load.FileType() != "PARQUET" {
 		return r.made, nil
 	}
-	var columns []plan.Column
+	var filled []plan.Column
 	var err error
 	if plain || slices.ContainsFunc(list, leftToTable) {
-		if columns, err = plan.Columns(ctx, r.Work, r.Load); err != nil {
+		if filled, err = r.filled(ctx); err != nil {
 			return nil, err
-		}
-	}
-	filled := columns
-	if names := r.Load.Copy.Columns; len(names) > 0 {
-		filled = make([]plan.Column, len(names))
-		for i, n := range names {
-			filled[i].Name = n
-			if at := slices.IndexFunc(columns, func(c plan.Column) bool { return strings.EqualFold(c.Name, n) }); at >= 0 {
-				filled[i] = columns[at]
-			}
 		}
 	}
 	r.made = []cell{}
@@ -80,6 +71,40 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 		r.made = append(r.made, c)
 	}
 	return r.made, nil
+}
+
+// filled are the table's columns that the load fills, in the order in which it names them.
+func (r *Inspector) filled(ctx context.Context) ([]plan.Column, error) {
+	columns, err := plan.Columns(ctx, r.Work, r.Load)
+	names := r.Load.Copy.Columns
+	if len(names) == 0 {
+		return columns, err
+	}
+	filled := make([]plan.Column, len(names))
+	for i, n := range names {
+		filled[i].Name = n
+		if at := slices.IndexFunc(columns, func(c plan.Column) bool { return strings.EqualFold(c.Name, n) }); at >= 0 {
+			filled[i] = columns[at]
+		}
+	}
+	return filled, err
+}
+
+// fields are the cells of a plain COPY of a text format: what a query reads in the place of each column.
+func (r *Inspector) fields(ctx context.Context) (out []cell, err error) {
+	filled, err := r.filled(ctx)
+	for i, c := range filled {
+		field := "$" + strconv.Itoa(i+1)
+		switch r.Load.FileType() {
+		case "CSV", "TSV", "TEXT":
+		case "NDJSON":
+			field = "$1:" + sqltext.Ident(c.Name)
+		default:
+			continue
+		}
+		out = append(out, cell{target: c.Name, expr: field, cast: strings.TrimSuffix(c.Typ, " NULL")})
+	}
+	return out, err
 }
 
 // inFile is a column of a Parquet file in SQL. A COPY matches names in whatever case the file has them; of a query only a name without

@@ -37,6 +37,9 @@ func (r *Inspector) examine(ctx context.Context, files []plan.File, missing []st
 	if len(checks) == 0 || len(files) == 0 {
 		return nil, nil
 	}
+	if err := r.format(ctx); err != nil || r.Load.Untold() != "" {
+		return nil, err
+	}
 	types, err := r.types(ctx, files[0], checks)
 	if err != nil {
 		return nil, err
@@ -88,8 +91,8 @@ func (r *Inspector) count(ctx context.Context, files []plan.File, checks []check
 		any = append(any, fmt.Sprintf("bad%d>0", i))
 	}
 	out := make([][]string, len(checks))
-	listed := asListed(plan.Paths(files))
-	_, err := r.Work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, " + strings.Join(list, ", ") + " FROM " +
+	listed, asked := asListed(plan.Paths(files)), strings.Join(list, ", ")
+	_, err := r.Work.Each(ctx, databend.Statement{SQL: "SELECT metadata$filename, " + asked + r.Load.Besides(asked) + " FROM " +
 		r.Load.From(plan.Paths(files)) +
 		" GROUP BY 1 HAVING " + strings.Join(any, " OR "), Secrets: r.Secrets}, func(row databend.Row) error {
 		path := listed(row[0].String)
@@ -149,7 +152,7 @@ func (r *Inspector) firstBad(ctx context.Context, files []string, c check) (map[
 	listed := asListed(files)
 	ask := func(value string) error {
 		st := databend.Statement{SQL: "SELECT metadata$filename, min(" + rowNumber + "), arg_min(coalesce(" + value +
-			", 'NULL'), " + rowNumber + "), arg_min(" + detail + ", " + rowNumber + ") FROM " +
+			", 'NULL'), " + rowNumber + "), arg_min(" + detail + ", " + rowNumber + ")" + r.Load.Besides(c.bad) + " FROM " +
 			r.Load.From(files) + " WHERE " + c.bad + " GROUP BY 1", Secrets: r.Secrets}
 		clean := r.Work.CleanResult(st)
 		_, err := r.Work.Each(ctx, st, func(row databend.Row) error {
@@ -182,9 +185,6 @@ func show(value string) string {
 
 // casts are the checks that find what a cast fails on, and NULLs where the table takes none.
 func (r *Inspector) casts(ctx context.Context) ([]check, error) {
-	if err := r.format(ctx); err != nil {
-		return nil, err
-	}
 	cells, err := r.cells(ctx)
 	if err != nil {
 		return nil, err

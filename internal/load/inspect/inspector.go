@@ -4,29 +4,36 @@ package inspect
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
+// Warm asks for what the rules need to know of the table, ahead of them. What cannot be had now is asked for again.
+func (r *Inspector) Warm(ctx context.Context) { _, _ = r.cells(ctx) }
+
 // format gives the load's format a name, where queries must be told its options: without them they read a text otherwise than the COPY.
-// Who may not make one is told less.
+// Who may not make one is told less. It is made beside the COPY's transaction, which it would end.
 func (r *Inspector) format(ctx context.Context) error {
 	if r.Load.Untold() == "" || r.unnamed {
 		return nil
 	}
 	sql, drop := r.Load.MakeFormat()
-	_, err := r.Work.Exec(ctx, databend.Statement{SQL: sql})
+	_, err := r.Look.Exec(ctx, databend.Statement{SQL: sql})
 	switch {
 	case err == nil:
 		r.Made(drop)
 		r.Load.FormatMade()
 	case answered(err):
-		r.unnamed, err = true, nil
+		r.unnamed = true
+		r.once(fmt.Sprintf("load %s: its files are looked at less closely: no format can be made for it: %s", r.Load.Name, fault.InWords(err)))
+		err = nil
 	}
 	return err
 }

@@ -11,18 +11,32 @@ import (
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
-// oneRow is how many files that gave one row a run looks into: the largest, since an array is larger than one of its objects.
-const oneRow = 100
+// A run looks into so many files for rows that are no objects, and but for those of one row into so many bytes.
+const looked, lookedBytes = 100, 8 << 20
 
-// OneRow runs the rule json-object over files of which a COPY took one row each, and returns the paths of those that it condemned: a file
-// that is one JSON array is one row.
-func (r *Inspector) OneRow(ctx context.Context, files []plan.File) (bad []string, err error) {
-	if r.Load.Untold() != "" { // a format cannot be made in a transaction
-		return nil, nil
+// Objects runs the rule json-object over some of the files of which a COPY took rows, and returns the paths of those that it condemned. A
+// file that is one JSON array is one row: such files come first, the largest ahead.
+func (r *Inspector) Objects(ctx context.Context, files []plan.File, rows map[string]int64) (bad []string, err error) {
+	slices.SortFunc(files, func(a, b plan.File) int {
+		switch one, other := rows[a.Path] == 1, rows[b.Path] == 1; {
+		case one && other:
+			return cmp.Compare(b.Bytes, a.Bytes)
+		case one:
+			return -1
+		case other:
+			return 1
+		default:
+			return cmp.Compare(a.Bytes, b.Bytes)
+		}
+	})
+	some, bytes := []plan.File(nil), int64(0)
+	for _, f := range files[:min(len(files), looked)] {
+		if bytes += f.Bytes; rows[f.Path] == 1 || bytes <= lookedBytes {
+			some = append(some, f)
+		}
 	}
-	slices.SortFunc(files, func(a, b plan.File) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	before := len(r.Bad)
-	_, err = r.objects(ctx, files[:min(len(files), oneRow)], false)
+	_, err = r.objects(ctx, some, false)
 	for _, b := range r.Bad[before:] {
 		bad = append(bad, b.Path)
 	}
@@ -45,7 +59,7 @@ func (r *Inspector) objects(ctx context.Context, files []plan.File, validating b
 	return r.judged(files, found, level), nil
 }
 
-// noObjects finds the files with a row that is no object. It asks beside the COPY's transaction, which a query that is refused would end;
+// noObjects finds the files with a row that is no object. It asks beside the COPY's transaction, which a query that is refused would end,
 // and by halves where one is: with ON_ERROR = CONTINUE a COPY takes files that no query reads.
 func (r *Inspector) noObjects(ctx context.Context, files []plan.File, found map[string]Finding) error {
 	listed := asListed(plan.Paths(files))

@@ -61,7 +61,8 @@ func (r *Inspector) ragged(ctx context.Context, files []plan.File) (map[string]F
 	look = func(files []plan.File) error {
 		listed := asListed(plan.Paths(files))
 		_, err := r.Work.Each(ctx, databend.Statement{SQL: text.Replace("SELECT metadata$filename, count_if({LAST} IS NULL) AS less, "+
-			"min_if({ROW}, {LAST} IS NULL), count_if({MORE} IS NOT NULL) AS more, min_if({ROW}, {MORE} IS NOT NULL) FROM ") +
+			"min_if({ROW}, {LAST} IS NULL), count_if({MORE} IS NOT NULL) AS more, min_if({ROW}, {MORE} IS NOT NULL)") +
+			r.Load.Besides(fmt.Sprint("$", last+1)) + " FROM " +
 			j.From(plan.Paths(files)) + " GROUP BY 1 HAVING less > 0 OR more BETWEEN 1 AND count(*) - 1"}, func(row databend.Row) error {
 			n, why := row.Int(2)+1, fmt.Sprintf("fewer than %d fields: NULL stands for the others", last)
 			if row[1].String == "0" {

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -19,6 +20,7 @@ type rule struct {
 	Name    string
 	Run     string         // what it does in a normal run unless the load's header says otherwise: off, warn, fail
 	applies []string       // names of the types that a column becomes
+	of      things         // what it is about
 	from    *regexp.Regexp // the file's types that it is about; nil all
 	bad     string         // SQL, true for a bad row; {} is the column, [] the type that it is cast to
 	value   string
@@ -26,15 +28,28 @@ type rule struct {
 	Finds   string // for docs/loads.md
 }
 
+// things are what a rule is about: columns of files that have some, expressions (such as the fields of a text file), or both.
+type things int
+
+const (
+	inColumns things = iota
+	inExpressions
+	inBoth
+)
+
 var (
 	wholeNumbers = []string{"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
 	times        = []string{"TIMESTAMP", "DATE"}
 	variants     = []string{"VARIANT"}
 	vectors      = []string{"VECTOR"}
 	geometries   = []string{"GEOMETRY"}
+	decimals     = []string{"DECIMAL"}
 	// The file's types, as a query's result names them.
 	numbers   = regexp.MustCompile(`^(Nullable\()?U?Int`)
 	fractions = regexp.MustCompile(`^(Nullable\()?(Float|Decimal|String)`)
+	floats    = regexp.MustCompile(`^(Nullable\()?Float`)
+	exact     = regexp.MustCompile(`^(Nullable\()?(Decimal|String|Variant)`)
+	written   = regexp.MustCompile(`^(Nullable\()?(String|Variant|Binary)`)
 	dates     = regexp.MustCompile(`^(Nullable\()?(Timestamp|Date)`)
 	binaries  = regexp.MustCompile(`^(Nullable\()?Binary`)
 	structs   = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?Tuple`)
@@ -50,6 +65,9 @@ func is(typ string, names []string) bool {
 // outside is true for a time that Databend cannot show: it has no year before 1 or behind 9999, and queries over such a DATE panic.
 const outside = "coalesce(TRY_CAST({} AS []) NOT BETWEEN '0001-01-02' AND '9999-12-30', false)"
 
+// rounded is true for a number that becomes another whole number.
+const rounded = "coalesce(TRY_CAST({} AS DOUBLE)<>TRY_CAST({} AS BIGINT), false)"
+
 // Rules that read data look at nothing but the columns whose casts they are about, and only where the file's type can be wrong.
 // Validate runs all but those that are off.
 var Rules = []rule{
@@ -64,12 +82,12 @@ var Rules = []rule{
 		bad:   "coalesce(isnan(array_sum({})*0), false)", value: "to_string({}::VARIANT)", reason: "has NaN or an infinity in the vector",
 	},
 	{ // One row of another SRID makes ST_TRANSFORM, ST_CONTAINS and ST_DISTANCE over the table fail.
-		Name: "srid-zero", Run: "warn", applies: geometries,
+		Name: "srid-zero", Run: "warn", applies: geometries, of: inBoth,
 		Finds: "a geometry without SRID (one such row breaks `ST_TRANSFORM` over the table)",
 		bad:   "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=0, false)", value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "has no SRID",
 	},
 	{ // Latitude and longitude the wrong way round.
-		Name: "swapped-axes", Run: "warn", applies: geometries,
+		Name: "swapped-axes", Run: "warn", applies: geometries, of: inBoth,
 		Finds: "latitude and longitude the wrong way round",
 		bad: "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=4326 AND (greatest(abs(ST_YMAX(TRY_TO_GEOMETRY({}))), " +
 			"abs(ST_YMIN(TRY_TO_GEOMETRY({}))))>90 OR greatest(abs(ST_XMAX(TRY_TO_GEOMETRY({}))), abs(ST_XMIN(TRY_TO_GEOMETRY({}))))>180), " +
@@ -79,7 +97,23 @@ var Rules = []rule{
 	{ // 0.5 becomes 1, 2.5 becomes 3.
 		Name: "fraction", Run: "warn", applies: wholeNumbers, from: fractions,
 		Finds: "a fraction rounded into a whole number",
-		bad:   "coalesce(TRY_CAST({} AS DOUBLE)<>TRY_CAST({} AS BIGINT), false)", value: "to_string({})", reason: "is rounded to a whole number",
+		bad:   rounded, value: "to_string({})", reason: "is rounded to a whole number",
+	},
+	{ // Off in a run, since it reads what is right nearly always.
+		Name: "fraction", Run: "off", applies: wholeNumbers, of: inExpressions, from: exact,
+		Finds: "likewise in fields of a text file: `warn` in `--validate` only, since it reads them all",
+		bad:   rounded, value: "to_string({})", reason: "is rounded to a whole number",
+	},
+	{ // 1.555 becomes 1.56. A DOUBLE is rounded always.
+		Name: "decimal-digits", Run: "off", applies: decimals, of: inBoth, from: exact,
+		Finds: "a number with more decimal places than the DECIMAL, to which it is rounded: `warn` in `--validate` only",
+		bad:   "coalesce(TRY_CAST(to_string({}) AS DECIMAL(38, 20))<>TRY_CAST(to_string({}) AS []), false)",
+		value: "to_string({})", reason: "is rounded to a []",
+	},
+	{ // It becomes 0.
+		Name: "decimal-nan", Run: "fail", applies: decimals, from: floats,
+		Finds: "NaN in a file's DOUBLE that becomes a DECIMAL (Databend puts 0 there)",
+		bad:   "coalesce(isnan({}), false)", value: "to_string({})", reason: "becomes 0",
 	},
 	{ // Seconds are taken for milliseconds by their size, nanoseconds become the year 1.
 		Name: "time-range", Run: "fail", applies: times, from: numbers,
@@ -103,7 +137,8 @@ var Rules = []rule{
 	},
 	{ // Of no column: see objects.go.
 		Name: object, Run: "fail",
-		Finds: "a line of NDJSON that is no object, of which a SELECT list reads NULLs; in a run in files of one row, which an array is",
+		Finds: "a line of NDJSON that is no object, of which a SELECT list reads NULLs; a run looks into 100 files at most: those of one " +
+			"row, which an array is, and small ones",
 	},
 	{ // Of no column: see ragged.go. Off in a run, since it reads the files a second time.
 		Name: ragged, Run: "off",
@@ -135,36 +170,55 @@ func (r rule) level(j *source.Load, validating bool) string {
 // rules are the checks of the rules at one level.
 func (r *Inspector) rules(ctx context.Context, level string, validating bool) ([]check, error) {
 	cells, err := r.cells(ctx)
+	if err == nil && cells == nil && validating { // a run would wait for the table's columns
+		cells, err = r.fields(ctx)
+	}
 	var out []check
 	for _, it := range cells {
+		of, typ := inColumns, it.typ
+		if it.column == "" && it.array == "" {
+			of, typ = inExpressions, it.cast
+		}
 		for _, rule := range Rules {
-			if it.column == "" && it.array == "" || !is(it.typ, rule.applies) || rule.level(r.Load, validating) != level {
+			if rule.of != inBoth && rule.of != of || !is(typ, rule.applies) || rule.level(r.Load, validating) != level {
 				continue
 			}
-			c := check{column: it.column, reason: rule.reason + " (rule " + rule.Name + ")", from: rule.from, warns: level == "warn"}
-			if c.sql = r.inFile(it.column); it.array != "" {
+			c := check{column: it.column, from: rule.from, warns: level == "warn"}
+			switch c.sql = r.inFile(it.column); {
+			case it.array != "":
 				c.column, c.sql, c.loose = it.target, it.array, true
+			case of == inExpressions && it.expr == "":
+				continue
+			case of == inExpressions:
+				c.column, c.sql = cmp.Or(it.target, it.expr), "("+it.expr+")"
+				if c.from == nil {
+					c.from = written
+				}
 			}
-			fill := strings.NewReplacer("{}", c.sql, "[]", it.typ).Replace
-			c.bad, c.value = fill(rule.bad), fill(rule.value)
+			fill := strings.NewReplacer("{}", c.sql, "[]", typ).Replace
+			c.bad, c.value, c.reason = fill(rule.bad), fill(rule.value), fill(rule.reason)+" (rule "+rule.Name+")"
 			out = append(out, c)
 		}
 	}
 	return out, err
 }
 
-// Obey runs the rules of a normal run over files of one schema, and returns those that fail none. A rule that
-// does not bind (a column is of another type, the files differ) says nothing: the COPY will, unless it takes files of any schema, which
-// are looked at schema by schema.
+// Obey runs the rules of a run over files of one schema, and returns those that fail none.
 func (r *Inspector) Obey(ctx context.Context, files []plan.File, missing []string) (kept []plan.File, err error) {
-	if files, err = r.even(ctx, r.unpacked(r.asked(files)), false); err != nil {
+	return r.obey(ctx, files, missing, false)
+}
+
+// obey runs the rules of a run, or of a validation. A rule that does not bind (a column is of another type, the files differ) says nothing:
+// the COPY will, unless it takes files of any schema, which are looked at schema by schema.
+func (r *Inspector) obey(ctx context.Context, files []plan.File, missing []string, validating bool) (kept []plan.File, err error) {
+	if files, err = r.even(ctx, r.unpacked(r.asked(files)), validating); err != nil {
 		return nil, err
 	}
-	fail, err := r.rules(ctx, "fail", false)
+	fail, err := r.rules(ctx, "fail", validating)
 	if err != nil {
 		return nil, err
 	}
-	warn, err := r.rules(ctx, "warn", false)
+	warn, err := r.rules(ctx, "warn", validating)
 	if err != nil || len(files) == 0 {
 		return files, err
 	}

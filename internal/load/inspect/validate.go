@@ -79,10 +79,7 @@ func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 		if err := r.trial(ctx, Group{Files: files}); err != nil {
 			return err
 		}
-		kept, err := r.even(ctx, slices.DeleteFunc(slices.Clone(files), r.condemned), true)
-		if err == nil {
-			_, err = r.objects(ctx, kept, true)
-		}
+		_, err := r.objects(ctx, slices.DeleteFunc(slices.Clone(files), r.condemned), true)
 		return err
 	}
 	groups, err := r.Groups(ctx, files)
@@ -284,7 +281,7 @@ func (r *Inspector) trial(ctx context.Context, g Group) error {
 	for len(g.Files) > 0 {
 		why, err := r.try(ctx, g.Files, g.Missing)
 		if why == nil && err == nil {
-			_, err = r.Obey(ctx, g.Files, g.Missing)
+			_, err = r.obey(ctx, g.Files, g.Missing, true)
 		}
 		if why == nil || err != nil {
 			return err

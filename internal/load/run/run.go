@@ -146,7 +146,13 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 		}
 	}
 	r.phase("taking the lock")
-	if err := r.acquire(ctx); err != nil {
+	var warming errgroup.Group
+	warming.Go(crash.Caught(func() error {
+		r.inspect.Warm(ctx)
+		return nil
+	}))
+	err = r.acquire(ctx)
+	if _ = warming.Wait(); err != nil {
 		return Result{}, err
 	}
 	r.phase("")

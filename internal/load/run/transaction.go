@@ -164,6 +164,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	}
 	last, both := errgroup.WithContext(ctx)
 	last.Go(crash.Caught(func() error { return r.guarded(both) }))
+	last.Go(crash.Caught(func() error { return r.objects(both, rows) }))
 	last.Go(crash.Caught(func() error { return r.record(both, rows[len(before):]) }))
 	if err := cmp.Or(last.Wait(), r.lock.Fresh(ctx)); err != nil {
 		return 0, err
@@ -291,25 +292,20 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.oneRow(ctx, rows); err != nil {
-		return nil, nil, err
-	}
 	return r.reconcile(b, rows, copyID, time.Since(started))
 }
 
-// oneRow looks into files of NDJSON that gave one row: the COPY took those that are an array, and loaded NULLs.
-func (r *run) oneRow(ctx context.Context, rows []copied) error {
+// objects looks into files of NDJSON: the COPY took rows that are no objects, and loaded NULLs.
+func (r *run) objects(ctx context.Context, loaded []state.LedgerRow) error {
 	if !r.j.ReadsKeys() {
 		return nil
 	}
-	one := map[string]bool{}
-	for _, c := range rows {
-		if c.rows == 1 {
-			one[r.plan.Below(c.path)] = true
-		}
+	rows := map[string]int64{}
+	for _, row := range loaded {
+		rows[row.Path] = row.Rows
 	}
-	files := slices.DeleteFunc(r.plan.Planned(), func(f plan.File) bool { return !one[f.Path] })
-	bad, err := r.inspect.OneRow(ctx, files)
+	files := slices.DeleteFunc(r.plan.Planned(), func(f plan.File) bool { return rows[f.Path] == 0 })
+	bad, err := r.inspect.Objects(ctx, files, rows)
 	if len(bad) == 0 || err != nil {
 		return err
 	}
