@@ -138,10 +138,11 @@ func TestTextFormats(t *testing.T) {
 	w := newWorld(t)
 	w.Put(t, "c/a.csv", []byte("1,x\n2,y\n"))
 	w.Put(t, "c/b.csv", []byte("3,x\nxx,y\n4,z\n"))
+	w.Put(t, "c/null.csv", []byte("NULL,y\n"))
 	w.Put(t, "c/readme.txt", []byte("no data"))
 	ld := w.load("COPY INTO t FROM @st/c/ FILE_FORMAT = (TYPE = CSV)")
 	res, err := w.run(ld, plan.Options{})
-	w.wantExit(err, exit.Partly, "c/b.csv (row 2: id = 'xx' is no INT")
+	w.wantExit(err, exit.Partly, "c/b.csv (row 2: id = 'xx' is no INT", "c/null.csv (row 1: id = 'NULL' is no INT")
 	if res.Rows != 2 {
 		t.Errorf("got %+v, want 2 rows", res)
 	}

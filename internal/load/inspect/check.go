@@ -158,7 +158,11 @@ func (r *Inspector) firstBad(ctx context.Context, files []string, c check) (map[
 		_, err := r.Work.Each(ctx, st, func(row databend.Row) error {
 			n := row.Int(1) + 1
 			f := Finding{Column: c.column, Row: &n, Value: fault.Shorten(clean(row[2].String), shown), warns: c.warns, unsure: c.unsure}
-			f.Why = fmt.Sprintf("row %d: %s = %s %s", n, c.column, show(f.Value), strings.ReplaceAll(c.reason, "{}", clean(row[3].String)))
+			value := "'" + f.Value + "'"
+			if c.value == null {
+				value = f.Value
+			}
+			f.Why = fmt.Sprintf("row %d: %s = %s %s", n, c.column, value, strings.ReplaceAll(c.reason, "{}", clean(row[3].String)))
 			out[listed(row[0].String)] = f
 			return nil
 		})
@@ -173,15 +177,11 @@ func (r *Inspector) firstBad(ctx context.Context, files []string, c check) (map[
 	return out, err
 }
 
+// null is the value of a check for NULLs; a text NULL stands in quotes.
+const null = "'NULL'"
+
 // shown is how much of a value is.
 const shown = 80
-
-func show(value string) string {
-	if value == "NULL" {
-		return value
-	}
-	return "'" + value + "'"
-}
 
 // casts are the checks that find what a cast fails on, and NULLs where the table takes none.
 func (r *Inspector) casts(ctx context.Context) ([]check, error) {
@@ -219,7 +219,7 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 		case is(it.typ, vectors):
 			width := strconv.Itoa(typ.Width)
 			out = append(out,
-				check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", reason: "where the vector should be", unsure: unsure},
+				check{column: it.column, sql: col, bad: col + " IS NULL", value: null, reason: "where the vector should be", unsure: unsure},
 				check{
 					unsure: unsure,
 					column: it.column, sql: col, bad: col + " IS NOT NULL AND array_length(" + col + ")<>" + width, value: "to_string(" +
@@ -237,7 +237,7 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 			out = append(out, c)
 		}
 		if never {
-			out = append(out, check{column: it.column, sql: col, bad: col + " IS NULL", value: "'NULL'", unsure: unsure, reason: "but column " +
+			out = append(out, check{column: it.column, sql: col, bad: col + " IS NULL", value: null, unsure: unsure, reason: "but column " +
 				it.target + " of the table is NOT NULL"})
 		}
 	}

@@ -168,7 +168,7 @@ func (r *Inspector) atLine(ctx context.Context, line int64, cause error) (Findin
 	at := slices.IndexFunc(columns, func(c plan.Column) bool { return c.Name == f.Column })
 	if at >= 0 && f.Value != "" {
 		f.Value = fault.Shorten(f.Value, shown)
-		f.Why = fmt.Sprintf("row %d: %s = %s is no %s", line, f.Column, show(f.Value), strings.TrimSuffix(columns[at].Typ, " NULL"))
+		f.Why = fmt.Sprintf("row %d: %s = '%s' is no %s", line, f.Column, f.Value, strings.TrimSuffix(columns[at].Typ, " NULL"))
 	}
 	return f, err
 }

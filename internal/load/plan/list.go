@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
@@ -117,7 +118,8 @@ func hours(d time.Duration) string {
 	if d >= 48*time.Hour {
 		return fmt.Sprintf("%dd", int(d.Hours())/24)
 	}
-	return d.Truncate(time.Minute).String()
+	text := strings.Replace(d.Truncate(time.Minute).String(), "m0s", "m", 1)
+	return strings.Replace(text, "h0m", "h", 1)
 }
 
 // count counts the files of looks, all at once, or one by one where that fails. It returns why some could not be looked at, in the
