@@ -323,9 +323,15 @@ func TestMarks(t *testing.T) {
 	if err := mark("quarantined", plan.Options{Path: "p/d.parquet"}); err != nil {
 		t.Fatal(err)
 	}
+	const mended = "1 quarantined file was overwritten since, and still left alone: p/d.parquet"
+	if w.mustRun(ld, plan.Options{}, 0, 0); strings.Contains(w.notes(), mended) {
+		t.Errorf("got %q of a file that is as it was", w.notes())
+	}
 	w.Put(t, "p/d.parquet", rows(31, 2)) // for good
 	w.states(ld, plan.Options{}, "a.parquet expired", "b.parquet loaded", "c.parquet loaded", "d.parquet quarantined")
-	w.mustRun(ld, plan.Options{}, 0, 0)
+	if w.mustRun(ld, plan.Options{}, 0, 0); !strings.Contains(w.notes(), mended) {
+		t.Errorf("got %q, want the overwritten file named", w.notes())
+	}
 	if err := mark("new", plan.Options{}); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ var states = []struct {
 		"names it again (exit 4); tries it when the file, the load's text or the table changes, or with `--retry-failed`",
 	},
 	{plan.Emptied, "loaded, and its rows are gone from the table (TRUNCATE, FLASHBACK, …)", "nothing, and says so: `--mark new` loads it again"},
-	{plan.Quarantined, "a person said `--mark quarantined`", "nothing"},
+	{plan.Quarantined, "a person said `--mark quarantined`", "nothing; says so when it was overwritten since: `--mark new` lets the next load take it"},
 	{
 		plan.Vanished, "loaded, and no longer at its place",
 		"nothing; of a ledger of 100,000 rows and more, `load --list` and `-v` count them, a plan does not",

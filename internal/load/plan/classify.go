@@ -32,6 +32,8 @@ func (s facts) state() (st State, reason string) {
 		return Vanished, ""
 	case !s.here:
 		return "", ""
+	case w.State == ledger.FileQuarantined && !s.asKnown():
+		return Quarantined, "overwritten since it was given up: " + w.Text
 	case w.State == ledger.FileQuarantined:
 		return Quarantined, w.Text
 	case s.listed.Size == 0:

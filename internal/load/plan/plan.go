@@ -74,6 +74,7 @@ type Plan struct {
 	otherRows int64    // that the ledger counts for files that are not emptied
 	moved     bool     // the stage had another URL when some of the files were loaded
 	absent    []string // of the COPY's FILES, when the plan is about all of them
+	mended    []string // quarantined files that were overwritten since, perhaps by better ones
 }
 
 // count adds files of a state.

@@ -40,6 +40,9 @@ func (k *look) take(s facts) {
 			k.Past = append(k.Past, s.asRecorded())
 		}
 		k.account(s, &f)
+		if f.State == Quarantined && !s.asKnown() {
+			k.mended = append(k.mended, f.Path)
+		}
 	}
 	switch {
 	case f.State == New && k.scope.outsideWindow(s.path):

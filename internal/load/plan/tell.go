@@ -67,6 +67,12 @@ func (p *Plan) Notes(sink event.Sink) {
 		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load,
 			event.Plural(n, "file"))})
 	}
+	if n := int64(len(p.mended)); n > 0 {
+		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s overwritten since, and still left alone: %s", p.Load,
+			event.Number(n, "quarantined file was", "quarantined files were"), event.Some(p.mended, 3))})
+		sink(event.Note{Level: event.Hint, Text: fault.Again(p.Load, "--mark", "new", "--path", fault.Exactly(p.mended[0]), "--reason", "why") +
+			" lets the next load take it"})
+	}
 	var moved []string
 	for _, f := range p.Files {
 		if f.Planned && f.Moved != "" {
