@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -32,10 +33,10 @@ func TestServerGoesAwayBeforeThePlan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ld := w.load(copyRows)
-	opened := false
-	w.cfg = func(c *databend.Config) { c.Transport = gone{func() bool { return opened }} }
+	var opened atomic.Bool
+	w.cfg = func(c *databend.Config) { c.Transport = gone{opened.Load} }
 	err := w.with(t.Context(), func(l *Loader) error {
-		opened = true
+		opened.Store(true)
 		_, err := l.Run(t.Context(), ld, plan.Options{})
 		return err
 	})

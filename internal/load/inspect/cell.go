@@ -50,8 +50,11 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 	}
 	for i, it := range list {
 		var into plan.Column
-		if i < len(filled) {
+		switch names := r.Load.Copy.Columns; {
+		case i < len(filled):
 			into = filled[i]
+		case i < len(names):
+			into.Name = names[i]
 		}
 		c := cell{column: it.Column, typ: strings.TrimSpace(it.Type), target: into.Name}
 		if !strings.HasSuffix(it.Value, "*") && !strings.HasPrefix(strings.ToLower(it.Column), "metadata$") {
