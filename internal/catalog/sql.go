@@ -109,18 +109,10 @@ func branch(kind string, cols []string, from string) string {
 	return "select " + strings.Join(out, ", ") + from
 }
 
-// readsFrom reports whether a query reads a table of the database, by its qualified name.
+// readsFrom reports whether a query reads a table of the database, by its qualified name. One that cannot be read may.
 func readsFrom(query, database string) bool {
 	words, err := sqltext.ReadWords(query)
-	for i := range words.Tokens {
-		p := sqltext.Reader{Words: words, I: i + 1}
-		if words.Is(i, "FROM") {
-			if name, ok := p.Ident(); ok && name == database && p.TakeSymbol(".") {
-				return true
-			}
-		}
-	}
-	return err != nil
+	return err != nil || words.ReadsFrom(database)
 }
 
 // Behind reports whether a number is lower than another, both as text.

@@ -54,6 +54,19 @@ func (w Words) Mentions(name string) bool {
 	return false
 }
 
+// ReadsFrom reports whether FROM stands before a name that is qualified with the database.
+func (w Words) ReadsFrom(database string) bool {
+	for i := range w.Tokens {
+		p := Reader{Words: w, I: i + 1}
+		if w.Is(i, "FROM") {
+			if name, ok := p.Ident(); ok && name == database && p.TakeSymbol(".") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Slice is the words from a token to another, which is not among them.
 func (w Words) Slice(from, to int) Words { return Words{w.Src, w.Tokens[from:to]} }
 

@@ -67,14 +67,16 @@ func (s *Sessions) Made(drop string) {
 	}
 }
 
-// Clean drops what was made on the server for loads, in one request: where that fails, each by itself.
+// Clean drops what was made on the server for loads, in one request: where that fails, each by itself. After an error the next call tries
+// all again.
 func (s *Sessions) Clean(ctx context.Context) error {
 	if len(s.made) == 0 {
 		return nil
 	}
-	words := state.Open(s.Words, s.Store.Scope()) // since the lock may be given back beside it
+	words := state.Open(s.Words, s.Store.Scope()) // not the lock's session, in which the lock may be given back at the same time
 	if words.Script(ctx, s.made...) == nil {
 		s.made = nil
+		return nil
 	}
 	var errs []error
 	for _, text := range s.made {
