@@ -117,7 +117,7 @@ func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, erro
 	if !w.bare {
 		indexes, constraints = detailBranches(w.tables)
 	}
-	all := func(parts ...[]string) ([][]string, error) {
+	all := func(parts ...[]string) ([]databend.Row, error) {
 		return Query(ctx, c, strings.Join(slices.Concat(parts...), " union all "))
 	}
 	rows, err := all(branches, kinds, indexes, constraints)
@@ -130,7 +130,7 @@ func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, erro
 		rows, err = all(branches, indexes)
 		for _, k := range slices.Sorted(maps.Keys(w.others)) {
 			if b := kindOf(k).branch(w.others[k]); b != "" && err == nil {
-				var more [][]string
+				var more []databend.Row
 				more, err = all([]string{b})
 				rows, err = append(rows, more...), cat.refuse(err, w.others[k])
 			}
@@ -176,7 +176,7 @@ func (cat *Catalog) countRows(ctx context.Context, c Conn, tables map[string][]s
 			rows, err := Query(ctx, c, "select to_string(count(*)) from "+e.Place().SQL())
 			switch {
 			case err == nil:
-				e.Facts = map[string]string{rowCount: rows[0][0]}
+				e.Facts = map[string]string{rowCount: rows[0][0].String}
 			case !Refused(err):
 				return err
 			}
@@ -288,17 +288,17 @@ func (w wanted) tableBranches(db string, whole bool) []string {
 	}, " from system.streams"+all))
 }
 
-func (cat *Catalog) add(rows [][]string) {
+func (cat *Catalog) add(rows []databend.Row) {
 	columns := map[Name][]Column{}
 	queries := map[Name]string{}
-	var details [][]string
+	var details []databend.Row
 	for _, r := range rows {
-		switch f := r[1:]; r[0] {
+		switch f := r[1:]; r[0].String {
 		case "now":
-			cat.Server, cat.At = f[0], timeOf(f[1])
+			cat.Server, cat.At = f[0].String, f.Time(1)
 		case "table":
-			e := &Entry{Updated: timeOf(f[10]), dropped: timeOf(f[11]), ObjectState: ObjectState{
-				Object: Name{f[0], f[1]}.Object(), ID: f[2], Engine: f[3], Head: Head(f[4]), Created: timeOf(f[9]),
+			e := &Entry{Updated: f.Time(10), dropped: f.Time(11), ObjectState: ObjectState{
+				Object: Name{f[0].String, f[1].String}.Object(), ID: f[2].String, Engine: f[3].String, Head: Head(f[4].String), Created: f.Time(9),
 			}}
 			if !e.dropped.IsZero() {
 				if !strings.HasPrefix(e.Name, "orphan@") { // litter of a failed CREATE TABLE … AS SELECT
@@ -306,24 +306,27 @@ func (cat *Catalog) add(rows [][]string) {
 				}
 				continue
 			}
-			e.Exists, e.Options, e.Comment, e.ClusterBy, e.Owner, e.Transient = true, tableOptions(f[4]), f[5], f[6], f[7], f[8] != ""
+			e.Exists, e.Options, e.Transient = true, tableOptions(f[4].String), f[8].String != ""
+			e.Comment, e.ClusterBy, e.Owner = f[5].String, f[6].String, f[7].String
 			cat.Tables[e.Place()] = e
 		case "stream":
 			e := &Entry{ObjectState: ObjectState{
-				Object: Name{f[0], f[1]}.Object(), Exists: true, ID: f[2], Engine: "STREAM", Comment: f[5], Owner: f[7], Created: timeOf(f[8]),
-				Facts: map[string]string{"on table": f[3], "mode": f[4], "at": f[6]},
+				Object: Name{f[0].String, f[1].String}.Object(), Exists: true, ID: f[2].String, Engine: "STREAM",
+				Comment: f[5].String, Owner: f[7].String, Created: f.Time(8),
+				Facts: map[string]string{"on table": f[3].String, "mode": f[4].String, "at": f[6].String},
 			}}
 			cat.Tables[e.Place()] = e
 		case "column":
-			n := Name{f[0], f[1]}
+			n := Name{f[0].String, f[1].String}
 			columns[n] = append(columns[n], Column{
-				Name: f[2], Type: f[3], DefaultKind: f[4], Default: f[5], Nullable: f[6] == "YES", Comment: f[7],
+				Name: f[2].String, Type: f[3].String, DefaultKind: f[4].String, Default: f[5].String,
+				Nullable: f[6].String == "YES", Comment: f[7].String,
 			})
 		case "view":
-			queries[Name{f[0], f[1]}] = f[2]
+			queries[Name{f[0].String, f[1].String}] = f[2].String
 		case "db":
-			e := &Entry{dropped: timeOf(f[2]), ObjectState: ObjectState{
-				Object: sqltext.Object{Kind: sqltext.Database, Name: f[0]}, Exists: f[2] == "", ID: f[1], Owner: f[3],
+			e := &Entry{dropped: f.Time(2), ObjectState: ObjectState{
+				Object: sqltext.Object{Kind: sqltext.Database, Name: f[0].String}, Exists: f[2].String == "", ID: f[1].String, Owner: f[3].String,
 			}}
 			if e.Exists {
 				cat.Databases[e.Name] = e
@@ -333,9 +336,9 @@ func (cat *Catalog) add(rows [][]string) {
 		case "table index", "table constraint":
 			details = append(details, r)
 		case "newest db":
-			cat.newestDB = f[0]
+			cat.newestDB = f[0].String
 		default:
-			cat.addKind(r[0], f)
+			cat.addKind(sqltext.ObjectKind(r[0].String), f)
 		}
 	}
 	for n, e := range cat.Tables {
@@ -416,7 +419,7 @@ func (cat *Catalog) ReadAsync(ctx context.Context, c Conn, tables []sqltext.Obje
 		if len(rows) != 1 || len(rows[0]) < 2 {
 			return fmt.Errorf("read the indexes of %s: SHOW CREATE TABLE has %d rows", o, len(rows))
 		}
-		for _, name := range asyncIndexes(rows[0][1]) {
+		for _, name := range asyncIndexes(rows[0][1].String) {
 			for i := range e.Indexes {
 				e.Indexes[i].Async = e.Indexes[i].Async || strings.EqualFold(e.Indexes[i].Name, name)
 			}
@@ -443,17 +446,17 @@ func asyncIndexes(create string) []string {
 	return out
 }
 
-func (cat *Catalog) addDetail(r []string) {
-	e := cat.Tables[Name{r[1], r[2]}]
+func (cat *Catalog) addDetail(r databend.Row) {
+	e := cat.Tables[Name{r[1].String, r[2].String}]
 	switch {
 	case e == nil:
-	case r[0] == "table constraint":
-		e.Constraints = append(e.Constraints, Constraint{Name: r[3], Expression: r[4]})
-	case r[4] != "AGGREGATING":
-		def := strings.TrimPrefix(r[6], r[2]) // which may be another for now
-		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: def})
-	case readsFrom(r[5], r[1]):
-		e.Indexes = append(e.Indexes, Index{Name: r[3], Type: r[4], Definition: r[5]})
+	case r[0].String == "table constraint":
+		e.Constraints = append(e.Constraints, Constraint{Name: r[3].String, Expression: r[4].String})
+	case r[4].String != "AGGREGATING":
+		def := strings.TrimPrefix(r[6].String, r[2].String) // which may be another for now
+		e.Indexes = append(e.Indexes, Index{Name: r[3].String, Type: r[4].String, Definition: def})
+	case readsFrom(r[5].String, r[1].String):
+		e.Indexes = append(e.Indexes, Index{Name: r[3].String, Type: r[4].String, Definition: r[5].String})
 	}
 }
 

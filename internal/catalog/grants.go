@@ -30,10 +30,10 @@ func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) 
 	}
 	s := ObjectState{Object: o, Exists: true, Grants: []string{}, Facts: map[string]string{}}
 	for _, r := range rows {
-		if r[0] == "roles" {
-			s.Facts["roles"] = strings.Join(RoleNames(r[1]), ", ")
+		if r[0].String == "roles" {
+			s.Facts["roles"] = strings.Join(RoleNames(r[1].String), ", ")
 		} else {
-			s.Grants = append(s.Grants, grantSQL(r[1], name)...)
+			s.Grants = append(s.Grants, grantSQL(r[1].String, name)...)
 		}
 	}
 	slices.Sort(s.Grants)
@@ -60,7 +60,7 @@ func GrantsOf(ctx context.Context, c Conn, kind, name string) ([]string, error) 
 	}
 	out := make([]string, 0, len(rows))
 	for _, r := range rows {
-		out = append(out, grantSQL(r[0], name)...)
+		out = append(out, grantSQL(r[0].String, name)...)
 	}
 	slices.Sort(out)
 	return out, nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -203,16 +204,16 @@ func (k kind) branch(objects []sqltext.Object) string {
 	return branch(string(k.of), columns, " from "+k.from+" where "+list(names))
 }
 
-func (cat *Catalog) addKind(name string, f []string) {
-	k := kindOf(sqltext.ObjectKind(name))
-	s := ObjectState{Object: sqltext.Object{Kind: k.of, Name: f[0]}, Exists: true, Facts: map[string]string{}}
+func (cat *Catalog) addKind(of sqltext.ObjectKind, f databend.Row) {
+	k := kindOf(of)
+	s := ObjectState{Object: sqltext.Object{Kind: of, Name: f[0].String}, Exists: true, Facts: map[string]string{}}
 	for i, fact := range k.facts {
-		if v := f[i+1]; v != "" {
+		if v := f[i+1].String; v != "" {
 			s.Facts[fact] = v
 		}
 	}
 	if slices.Contains(k.columns, made) {
-		s.Created = timeOf(f[1+len(k.facts)])
+		s.Created = f.Time(1 + len(k.facts))
 	}
 	if k.adjust != nil {
 		k.adjust(&s)

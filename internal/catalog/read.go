@@ -43,7 +43,7 @@ func readSettings(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.O
 			return err
 		}
 		for _, r := range res.Rows {
-			cat.addKind(string(o.Kind), []string{r[0].String, r[1].String, r[2].String})
+			cat.addKind(o.Kind, r)
 		}
 	}
 	return nil
@@ -58,7 +58,7 @@ func readStages(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Obj
 		}
 		rows, err := Query(ctx, c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
 		if err == nil {
-			s.Facts["files"] = rows[0][0]
+			s.Facts["files"] = rows[0][0].String
 		}
 		return err
 	})
@@ -90,8 +90,8 @@ func shown(show string) func(context.Context, Conn, *Catalog, []sqltext.Object) 
 	return func(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
 		rows, err := Query(ctx, c, show)
 		for _, r := range rows {
-			if o, ok := named(objects, r[0]); ok {
-				cat.addKind(string(o.Kind), r)
+			if o, ok := named(objects, r[0].String); ok {
+				cat.addKind(o.Kind, r)
 			}
 		}
 		return err
@@ -121,7 +121,7 @@ func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext
 			return err
 		}
 		for _, r := range rows {
-			s.Facts[r[0]] = r[1]
+			s.Facts[r[0].String] = r[1].String
 		}
 		s.Object = o
 		cat.others[o] = s

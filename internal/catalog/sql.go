@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -24,20 +23,10 @@ func (n Name) Object() sqltext.Object {
 // NameOf is the name of a table, view or stream.
 func NameOf(o sqltext.Object) Name { return Name{o.Database, o.Name} }
 
-// Query runs a SELECT of text columns; NULL reads as "".
-func Query(ctx context.Context, c Conn, sql string) ([][]string, error) {
+// Query are the rows of a statement that writes nothing.
+func Query(ctx context.Context, c Conn, sql string) ([]databend.Row, error) {
 	res, err := c.Query(ctx, databend.Statement{SQL: sql, Reads: true})
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]string, len(res.Rows))
-	for i, row := range res.Rows {
-		out[i] = make([]string, len(row))
-		for k, v := range row {
-			out[i][k] = v.String
-		}
-	}
-	return out, nil
+	return res.Rows, err
 }
 
 // Refused reports whether err is the server's own word that a statement failed: it did nothing then.
@@ -82,15 +71,6 @@ func Either(col string, names []string) string {
 
 // micros is a time as the text of its microseconds, which no setting of a session writes in another way.
 func micros(column string) string { return asText("to_int64(" + column + ")") }
-
-// timeOf reads micros; "" is no time.
-func timeOf(micros string) time.Time {
-	n, err := strconv.ParseInt(micros, 10, 64)
-	if err != nil {
-		return time.Time{}
-	}
-	return time.UnixMicro(n).UTC()
-}
 
 // width is the number of columns of the catalogue union.
 const width = 13

@@ -104,7 +104,7 @@ func Heads(ctx context.Context, c Conn, tables []sqltext.Object) (map[string]str
 		return nil, fmt.Errorf("read heads: %w", err)
 	}
 	for _, r := range rows {
-		out[r[0]] = catalog.Head(r[1])
+		out[r[0].String] = catalog.Head(r[1].String)
 	}
 	return out, nil
 }
@@ -147,8 +147,8 @@ func loadedFiles(ctx context.Context, c Conn, ns []catalog.Name) (map[catalog.Na
 	}
 	out := map[catalog.Name][]string{}
 	for _, r := range rows {
-		n := catalog.Name{DB: r[0], Table: r[1]}
-		out[n] = append(out[n], r[2])
+		n := catalog.Name{DB: r[0].String, Table: r[1].String}
+		out[n] = append(out[n], r[2].String)
 	}
 	for _, fs := range out {
 		slices.Sort(fs)
@@ -167,8 +167,8 @@ func Leftovers(ctx context.Context, c Conn, database string) ([]string, error) {
 	}
 	var out []string
 	for _, r := range rows {
-		if catalog.IsAside(r[0][strings.LastIndexByte(r[0], '.')+1:]) {
-			out = append(out, r[0])
+		if catalog.IsAside(r[0].String[strings.LastIndexByte(r[0].String, '.')+1:]) {
+			out = append(out, r[0].String)
 		}
 	}
 	slices.Sort(out)
@@ -184,7 +184,7 @@ func Retention(ctx context.Context, c Conn, captured catalog.State, took time.Du
 	}
 	settings := map[string]string{}
 	for _, r := range rows {
-		settings[r[0]] = r[1]
+		settings[r[0].String] = r[1].String
 	}
 	var out []string
 	kept := settings["data_retention_time_in_days"]

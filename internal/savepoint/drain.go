@@ -62,8 +62,8 @@ func (x *restorer) drain(ws []*work) (bool, error) {
 		}
 		busy := map[string]bool{}
 		for _, r := range rows {
-			if (early == nil || early[r[0]]) && mayWrite(r[2], r[1], tables, databases, whole) {
-				busy[r[0]] = true
+			if (early == nil || early[r[0].String]) && mayWrite(r[2].String, r[1].String, tables, databases, whole) {
+				busy[r[0].String] = true
 			}
 		}
 		early = busy

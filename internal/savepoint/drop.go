@@ -177,7 +177,7 @@ func (x *restorer) unwritten(e *catalog.Entry, makers []int) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	if refilled, seen := x.r.Refilled(e.ID, rows[0][0]); refilled || !seen && rows[0][0] != "0" {
+	if refilled, seen := x.r.Refilled(e.ID, rows[0][0].String); refilled || !seen && rows[0][0].String != "0" {
 		return theirRows, nil
 	}
 	return "", nil
@@ -264,8 +264,8 @@ func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 		return "", err
 	}
 	for _, d := range dictionaries {
-		if len(x.r.Written[sqltext.Object{Kind: sqltext.Dictionary, Database: home, Name: d[0]}]) == 0 {
-			return "another session made dictionary " + d[0] + " in it", nil
+		if len(x.r.Written[sqltext.Object{Kind: sqltext.Dictionary, Database: home, Name: d[0].String}]) == 0 {
+			return "another session made dictionary " + d[0].String + " in it", nil
 		}
 	}
 	written := map[catalog.Name]*catalog.Entry{}

@@ -43,7 +43,7 @@ func (x *restorer) fits(w *work) (bool, error) {
 	if strict == "" {
 		return true, nil
 	}
-	bad, err := catalog.Query(x.ctx, x.c, "select to_string(count_if("+strict+")) from ("+rows+")")
+	bad, err := catalog.Query(x.ctx, x.c, "select count_if("+strict+") from ("+rows+")")
 	switch {
 	case catalog.Refused(err):
 		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is",
@@ -51,8 +51,8 @@ func (x *restorer) fits(w *work) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look at rows of others in %s: %w", w.was.Object, err)
-	case bad[0][0] != "0":
-		x.hold(w.was.Object, "%s rows of others came in with NULL for a column that took none: the table is left as it is", bad[0][0])
+	case bad[0].Int(0) != 0:
+		x.hold(w.was.Object, "%d rows of others came in with NULL for a column that took none: the table is left as it is", bad[0].Int(0))
 		return false, nil
 	}
 	return true, nil
@@ -144,11 +144,11 @@ func (x *restorer) refill(w *work) error {
 	if !w.kept {
 		return nil
 	}
-	rows, err := catalog.Query(x.ctx, x.c, "select to_string(count(*)) from "+w.keep.SQL())
+	rows, err := catalog.Query(x.ctx, x.c, "select count(*) from "+w.keep.SQL())
 	if err != nil {
 		return fmt.Errorf("count kept rows: %w", err)
 	}
-	if n := rows[0][0]; n != "0" {
+	if n := rows[0].Int(0); n != 0 {
 		cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{w.keep.Object()}, nil)
 		if err != nil {
 			return err
@@ -165,7 +165,7 @@ func (x *restorer) refill(w *work) error {
 			}
 			return err
 		}
-		x.note(w.was.Object, "%s rows of others kept", n)
+		x.note(w.was.Object, "%d rows of others kept", n)
 	}
 	return x.dropKept(w)
 }

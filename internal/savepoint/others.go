@@ -224,9 +224,10 @@ func (x *restorer) calls(o sqltext.Object) (string, error) {
 	}
 	sequence := o.Kind == sqltext.Sequence
 	for _, r := range rows {
-		user := sqltext.Object{Kind: sqltext.ObjectKind(r[0]), Database: r[1], Name: r[2]}
-		ours := strings.HasPrefix(r[1], catalog.ParkedPrefix) || strings.HasPrefix(r[2], catalog.ParkedPrefix) || len(x.r.Written[user]) > 0
-		words, err := sqltext.ReadWords(r[3])
+		user := sqltext.Object{Kind: sqltext.ObjectKind(r[0].String), Database: r[1].String, Name: r[2].String}
+		ours := strings.HasPrefix(user.Database, catalog.ParkedPrefix) || strings.HasPrefix(user.Name, catalog.ParkedPrefix) ||
+			len(x.r.Written[user]) > 0
+		words, err := sqltext.ReadWords(r[3].String)
 		if err != nil || !sequence && ours {
 			continue
 		}

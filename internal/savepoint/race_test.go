@@ -45,7 +45,7 @@ func (r *rig) lost(t testing.TB, acknowledged []int) []int {
 	t.Helper()
 	have := map[string]int{}
 	for _, n := range r.rows("select name from system.tables where engine = 'FUSE' and database = '" + r.db() + "'") {
-		rows, err := catalog.Query(t.Context(), r.foreign, "select to_string(x) from "+catalog.Name{DB: r.db(), Table: n[0]}.SQL())
+		rows, err := readText(t.Context(), r.foreign, "select to_string(x) from "+catalog.Name{DB: r.db(), Table: n[0]}.SQL())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -78,11 +78,23 @@ func (r *rig) sql(statements ...string) {
 
 func (r *rig) rows(sql string) [][]string {
 	r.t.Helper()
-	rows, err := catalog.Query(context.WithoutCancel(r.t.Context()), r.foreign, sql) // also in a cleanup
+	rows, err := readText(context.WithoutCancel(r.t.Context()), r.foreign, sql) // also in a cleanup
 	if err != nil {
 		r.t.Fatalf("%s: %v", sql, err)
 	}
 	return rows
+}
+
+// readText are the rows of a SELECT as text; NULL reads as "".
+func readText(ctx context.Context, c catalog.Conn, sql string) ([][]string, error) {
+	rows, err := catalog.Query(ctx, c, sql)
+	out := make([][]string, len(rows))
+	for i, row := range rows {
+		for _, v := range row {
+			out[i] = append(out[i], v.String)
+		}
+	}
+	return out, err
 }
 
 func effects(db string, statements []string) []effect.Effect {
@@ -230,12 +242,12 @@ func (r *rig) execute(st *blame.Reached, sql string, i int) error {
 // written is what the open transaction wrote to a table: its snapshot, and the blocks that the snapshot before lacks.
 func (r *rig) written(n catalog.Name) ([]string, error) {
 	at := sqltext.Quote(n.DB) + ", " + sqltext.Quote(n.Table)
-	heads, err := catalog.Query(r.t.Context(), r.work, "select snapshot_id, coalesce(previous_snapshot_id, '') from fuse_snapshot("+at+") limit 1")
+	heads, err := readText(r.t.Context(), r.work, "select snapshot_id, coalesce(previous_snapshot_id, '') from fuse_snapshot("+at+") limit 1")
 	if err != nil || len(heads) == 0 {
 		return nil, err
 	}
 	blocks := func(snapshot string) (map[string]bool, error) {
-		rows, err := catalog.Query(r.t.Context(), r.work, "select block_location from fuse_block("+at+", "+sqltext.Quote(snapshot)+")")
+		rows, err := readText(r.t.Context(), r.work, "select block_location from fuse_block("+at+", "+sqltext.Quote(snapshot)+")")
 		out := map[string]bool{}
 		for _, b := range rows {
 			out[b[0]] = true
@@ -345,7 +357,7 @@ func (r *rig) lookAt(db string) map[string]string {
 		if t[6] != "" {
 			out[t[0]+" owner"] = t[6]
 		}
-		if create, err := catalog.Query(r.t.Context(), r.foreign, "show create table "+n.SQL()); err != nil {
+		if create, err := readText(r.t.Context(), r.foreign, "show create table "+n.SQL()); err != nil {
 			out[t[0]+" ddl"] = err.Error()
 		} else {
 			out[t[0]+" ddl"] = create[0][1]
@@ -354,7 +366,7 @@ func (r *rig) lookAt(db string) map[string]string {
 			continue
 		}
 		var rows []string
-		if data, err := catalog.Query(r.t.Context(), r.foreign, "select * from "+n.SQL()); err != nil {
+		if data, err := readText(r.t.Context(), r.foreign, "select * from "+n.SQL()); err != nil {
 			out[t[0]+" rows"] = err.Error()
 		} else {
 			for _, d := range data {
@@ -373,7 +385,7 @@ func (r *rig) lookAt(db string) map[string]string {
 		}
 		out[x[0]+" index "+x[1]] = x[2] + " " + x[3]
 	}
-	if cs, err := catalog.Query(r.t.Context(), r.foreign, "select `table`, name, expression from system.constraints"+in); err != nil {
+	if cs, err := readText(r.t.Context(), r.foreign, "select `table`, name, expression from system.constraints"+in); err != nil {
 		out["constraints"] = err.Error()
 	} else {
 		for _, x := range cs {

@@ -111,13 +111,13 @@ func lineages(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string
 			out[n] = Chain{At: n}
 		}
 		for _, r := range rows {
-			n := catalog.Name{DB: r[0], Table: r[1]}
-			s := Snapshot{ID: r[2], cluster: r[5], rows: r[6]}
-			if err := json.Unmarshal([]byte(r[4]), &s.Fields); err != nil {
+			n := catalog.Name{DB: r[0].String, Table: r[1].String}
+			s := Snapshot{ID: r[2].String, cluster: r[5].String, rows: r[6].String}
+			if err := json.Unmarshal([]byte(r[4].String), &s.Fields); err != nil {
 				return nil, fmt.Errorf("read schema of snapshot %s: %w", s.ID, err)
 			}
 			var segments [][]any
-			if err := json.Unmarshal([]byte(r[3]), &segments); err != nil {
+			if err := json.Unmarshal([]byte(r[3].String), &segments); err != nil {
 				return nil, fmt.Errorf("read segments of snapshot %s: %w", s.ID, err)
 			}
 			for _, g := range segments {
@@ -168,7 +168,7 @@ func (ch *Chain) readBlocks(ctx context.Context, c catalog.Conn) error {
 		return fmt.Errorf("read blocks of %s: %w", ch.At, err)
 	}
 	for _, r := range rows {
-		ch.Snapshots[ch.Index(r[0])].blocks[r[1]] = true
+		ch.Snapshots[ch.Index(r[0].String)].blocks[r[1].String] = true
 	}
 	return nil
 }
