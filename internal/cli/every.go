@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -18,16 +17,16 @@ import (
 // ends without an error when ctx ends between two passes, and with the pass's error when ctx ends during one.
 func every(ctx context.Context, interval time.Duration, sink event.Sink, pass func(context.Context) error) error {
 	for first := true; ; first = false {
-		sink(event.Note{Level: event.Info, Text: "load at " + clock(time.Now())})
+		sink.Note(event.Info, "load at %s", clock(time.Now()))
 		err := pass(ctx)
 		if ctx.Err() != nil || first && exit.Of(err) == exit.Usage && !someWell(err) {
 			return err
 		}
 		if err != nil {
-			sink(event.Note{Level: event.Warn, Text: err.Error()})
+			sink.Note(event.Warn, "%v", err)
 		}
 		wait := interval + rand.N(interval/10+1)
-		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("next at %s", clock(time.Now().Add(wait)))})
+		sink.Note(event.Info, "next at %s", clock(time.Now().Add(wait)))
 		select {
 		case <-ctx.Done():
 			return nil

@@ -3,6 +3,7 @@
 package event
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -13,6 +14,11 @@ type Event interface{ Type() string }
 
 // Sink receives events, in order, from one goroutine at a time.
 type Sink func(Event)
+
+// Note tells something beside the results.
+func (s Sink) Note(level Level, format string, args ...any) {
+	s(Note{Level: level, Text: fmt.Sprintf(format, args...)})
+}
 
 // Target is the first event of a command that talks to a server.
 type Target struct {

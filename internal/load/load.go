@@ -179,7 +179,7 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 func (l *Loader) History(ctx context.Context, load string) error {
 	runs, err := l.sessions.Store.LoadRuns(ctx, load)
 	if err == nil && len(runs) == 0 {
-		l.cfg.Sink(event.Note{Level: event.Info, Text: "load " + load + ": no run has loaded, failed or marked a file"})
+		l.cfg.Sink.Note(event.Info, "load %s: no run has loaded, failed or marked a file", load)
 	}
 	for _, r := range runs {
 		l.cfg.Sink(event.LoadRun{

@@ -201,6 +201,6 @@ func (r *Inspector) once(text string) {
 	}
 	if !r.warned[text] {
 		r.warned[text] = true
-		r.Sink(event.Note{Level: event.Warn, Text: text})
+		r.Sink.Note(event.Warn, "%s", text)
 	}
 }

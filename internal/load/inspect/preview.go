@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -30,8 +29,8 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 		return fault.Wrap(j.Name, "preview", err)
 	}
 	if o := j.Untold(); o != "" {
-		r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: shown without %s, which a query cannot be told; it can be told a "+
-			"format's name: CREATE FILE FORMAT", j.Name, o)})
+		r.Sink.Note(event.Warn, "load %s: shown without %s, which a query cannot be told; it can be told a "+
+			"format's name: CREATE FILE FORMAT", j.Name, o)
 	}
 	out := event.Preview{Load: j.Name}
 	for i, f := range files {
@@ -44,7 +43,7 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 		clean := r.Work.CleanResult(st)
 		res, err := r.Work.Query(ctx, st)
 		if err != nil && fault.IsRefusal(err) && (i < len(files)-1 || len(out.Rows) > 0) { // others are better
-			r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s cannot be shown: %s", j.Name, f, fault.InWords(err))})
+			r.Sink.Note(event.Warn, "load %s: %s cannot be shown: %s", j.Name, f, fault.InWords(err))
 			continue
 		}
 		if err != nil {

@@ -269,14 +269,14 @@ func (r *Inspector) warn(files []plan.File, found map[string][]Finding) {
 			r.warned[text] = true
 			k := kind{why.Column, why.Why[strings.LastIndex(why.Why, "(rule "):]}
 			if more[k]++; more[k] <= warned || r.Options.Verbose {
-				r.Sink(event.Note{Level: event.Warn, Text: text})
+				r.Sink.Note(event.Warn, "%s", text)
 			}
 		}
 	}
 	for k, n := range more {
 		if n > warned && !r.Options.Verbose {
-			r.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s of which column %s breaks the same %s; -v names them",
-				r.Load.Name, event.Plural(int64(n-warned), "more file"), k.column, strings.Trim(k.rule, "()"))})
+			r.Sink.Note(event.Warn, "load %s: %s of which column %s breaks the same %s; -v names them",
+				r.Load.Name, event.Plural(int64(n-warned), "more file"), k.column, strings.Trim(k.rule, "()"))
 		}
 	}
 }

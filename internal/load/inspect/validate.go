@@ -95,8 +95,8 @@ func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 		if first == nil {
 			first, extra = schema, maps.Clone(schema)
 		} else {
-			r.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s of another schema, %s and on: %s", r.Load.Name,
-				event.Number(int64(len(g.Files)), "file is", "files are"), g.Files[0].Path, difference(first, schema))})
+			r.Sink.Note(event.Info, "load %s: %s of another schema, %s and on: %s", r.Load.Name,
+				event.Number(int64(len(g.Files)), "file is", "files are"), g.Files[0].Path, difference(first, schema))
 		}
 		maps.DeleteFunc(extra, func(name, _ string) bool { return schema[name] == "" })
 		if err := r.validateGroup(ctx, g, schema); err != nil {
@@ -122,8 +122,8 @@ func (r *Inspector) unread(ctx context.Context, columns map[string]string) error
 		maps.DeleteFunc(columns, func(name, _ string) bool { return it.Column == "" && strings.Contains(strings.ToLower(it.Text), name) })
 	}
 	if len(columns) > 0 {
-		r.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: every file has what the load does not read: %s", r.Load.Name,
-			strings.Join(slices.Sorted(maps.Keys(columns)), ", "))})
+		r.Sink.Note(event.Info, "load %s: every file has what the load does not read: %s", r.Load.Name,
+			strings.Join(slices.Sorted(maps.Keys(columns)), ", "))
 	}
 	return nil
 }
@@ -141,8 +141,7 @@ func (r *Inspector) unfilled(columns []plan.Column) (must bool) {
 			must = true
 			continue
 		}
-		text := fmt.Sprintf("load %s: column %s of %s is not filled: it stays NULL", r.Load.Name, c.Name, r.Load.Target)
-		r.Sink(event.Note{Level: event.Warn, Text: text})
+		r.Sink.Note(event.Warn, "load %s: column %s of %s is not filled: it stays NULL", r.Load.Name, c.Name, r.Load.Target)
 	}
 	return must
 }

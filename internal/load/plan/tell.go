@@ -28,10 +28,7 @@ func (p *Plan) Emit(sink event.Sink, verb string) {
 	}
 	p.Notes(sink)
 	if len(p.Job.After) > 0 && len(p.Planned()) > 0 {
-		sink(event.Note{
-			Level: event.Info,
-			Text:  fmt.Sprintf("load %s: then, in the same transaction, when rows came: %s", p.Load, p.Job.Behind()),
-		})
+		sink.Note(event.Info, "load %s: then, in the same transaction, when rows came: %s", p.Load, p.Job.Behind())
 	}
 	sink(event.Summary{Command: "load", Load: p.Load, Text: p.Load + ": " + p.Text(verb), Counts: p.Sums()})
 }
@@ -48,8 +45,8 @@ func (p *Plan) event(f File) event.File {
 // Notes says what must not pass in silence.
 func (p *Plan) Notes(sink event.Sink) {
 	if n := p.Counts[Emptied].Files; n > 0 {
-		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: the rows of %s are gone from %s, and the files are not loaded again",
-			p.Load, event.Plural(n, "loaded file"), p.Table)})
+		sink.Note(event.Warn, "load %s: the rows of %s are gone from %s, and the files are not loaded again",
+			p.Load, event.Plural(n, "loaded file"), p.Table)
 		anew := []string{"--mark", "new", "--reason", "why"}
 		hint := fault.Again(p.Load, anew...) + " makes them new again"
 		switch other := p.TableRows - p.otherRows; {
@@ -61,17 +58,16 @@ func (p *Plan) Notes(sink event.Sink) {
 			hint = fmt.Sprintf("%s names them; %s makes those of GLOB new again", fault.Again(p.Load, "--plan", "-v"),
 				fault.Again(p.Load, append(anew, "--path", "GLOB")...))
 		}
-		sink(event.Note{Level: event.Hint, Text: hint})
+		sink.Note(event.Hint, "%s", hint)
 	}
 	if n := p.Counts[Unfinished].Files; n > 0 {
-		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s of 0 bytes left alone until the upload is done", p.Load,
-			event.Plural(n, "file"))})
+		sink.Note(event.Warn, "load %s: %s of 0 bytes left alone until the upload is done", p.Load, event.Plural(n, "file"))
 	}
 	if n := int64(len(p.mended)); n > 0 {
-		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s overwritten since, and still left alone: %s", p.Load,
-			event.Number(n, "quarantined file was", "quarantined files were"), event.Some(p.mended, 3))})
-		sink(event.Note{Level: event.Hint, Text: fault.Again(p.Load, "--mark", "new", "--path", fault.Exactly(p.mended[0]), "--reason", "why") +
-			" lets the next load take it"})
+		sink.Note(event.Warn, "load %s: %s overwritten since, and still left alone: %s", p.Load,
+			event.Number(n, "quarantined file was", "quarantined files were"), event.Some(p.mended, 3))
+		sink.Note(event.Hint, "%s lets the next load take it",
+			fault.Again(p.Load, "--mark", "new", "--path", fault.Exactly(p.mended[0]), "--reason", "why"))
 	}
 	var moved []string
 	for _, f := range p.Files {
@@ -80,15 +76,14 @@ func (p *Plan) Notes(sink event.Sink) {
 		}
 	}
 	if n := int64(len(moved)); n > 0 {
-		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s the bytes of a loaded one that is gone from its place (moved, "+
+		sink.Note(event.Warn, "load %s: %s the bytes of a loaded one that is gone from its place (moved, "+
 			"renamed?), and is loaded beside the rows of that: %s", p.Load, event.Number(n, "new file has", "new files have"),
-			event.Some(moved, 3))})
-		sink(event.Note{Level: event.Hint, Text: "DELETE the rows of the one that is gone; or, before it is loaded, " +
-			fault.Again(p.Load, "--mark", "loaded", "--path", "GLOB", "--reason", "why") + " lets its new name stand for them"})
+			event.Some(moved, 3))
+		sink.Note(event.Hint, "DELETE the rows of the one that is gone; or, before it is loaded, %s lets its new name stand for them",
+			fault.Again(p.Load, "--mark", "loaded", "--path", "GLOB", "--reason", "why"))
 	}
 	if n := int64(len(p.Past)); n > 0 {
-		sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s loaded by a task or a person", p.Load,
-			event.Number(n, "file was", "files were"))})
+		sink.Note(event.Info, "load %s: %s loaded by a task or a person", p.Load, event.Number(n, "file was", "files were"))
 	}
 }
 

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
@@ -54,10 +53,9 @@ func (f *former) word(file plan.File, word string) string {
 // tell says which files were left.
 func (f *former) tell(load string, sink event.Sink) {
 	if n := int64(len(f.left)); n > 0 {
-		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s not marked: the former table did not hold them by its ledger, and "+
-			"the next load takes them: %s",
-			load, event.Number(n, "file is", "files are"), event.Some(f.left, 5))})
-		one := fault.Again(load, "--mark", "loaded", "--path", fault.Exactly(f.left[0]), "--reason", "why")
-		sink(event.Note{Level: event.Hint, Text: one + " says that this one is in the table"})
+		sink.Note(event.Warn, "load %s: %s not marked: the former table did not hold them by its ledger, and the next load takes them: %s",
+			load, event.Number(n, "file is", "files are"), event.Some(f.left, 5))
+		sink.Note(event.Hint, "%s says that this one is in the table",
+			fault.Again(load, "--mark", "loaded", "--path", fault.Exactly(f.left[0]), "--reason", "why"))
 	}
 }

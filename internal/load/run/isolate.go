@@ -25,8 +25,7 @@ import (
 // files gave no row.
 func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
 	files := event.Plural(int64(len(b.files)), "file")
-	text := fmt.Sprintf("load %s: the engine refused %s (%v); looking for the culprits", r.j.Name, files, cause.error)
-	r.cfg.Sink(event.Note{Level: event.Detail, Text: text})
+	r.cfg.Sink.Note(event.Detail, "load %s: the engine refused %s (%v); looking for the culprits", r.j.Name, files, cause.error)
 	r.phase("looking for bad files")
 	defer r.phase("")
 	groups := []inspect.Group{{Files: b.files}}

@@ -93,12 +93,12 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	}
 	former.tell(j.Name, cfg.Sink)
 	if meanwhile > 0 {
-		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: %s loaded meanwhile, and not marked", j.Name,
-			event.Number(meanwhile, "file was", "files were"))})
+		cfg.Sink.Note(event.Warn, "load %s: %s loaded meanwhile, and not marked", j.Name,
+			event.Number(meanwhile, "file was", "files were"))
 	}
 	if twice > 0 {
-		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: by the ledger the rows of %s are in %s: DELETE them, or the next "+
-			"load puts others beside them; --reload replaces them instead", j.Name, event.Plural(twice, "such file"), r.plan.Table)})
+		cfg.Sink.Note(event.Warn, "load %s: by the ledger the rows of %s are in %s: DELETE them, or the next "+
+			"load puts others beside them; --reload replaces them instead", j.Name, event.Plural(twice, "such file"), r.plan.Table)
 	}
 	if len(rows) == 0 {
 		return fault.Errorf(j.Name, exit.Check, "", "no file to mark in %s", j.Place())

@@ -51,7 +51,7 @@ func (r *run) deleteOld(ctx context.Context, files []plan.File) error {
 		return errAgain{fmt.Errorf("column %s does not tell the rows of %s", r.j.FilenameColumn, event.Some(short, 3))}
 	}
 	for _, text := range more {
-		r.cfg.Sink(event.Note{Level: event.Warn, Text: "load " + r.j.Name + ": " + text})
+		r.cfg.Sink.Note(event.Warn, "load %s: %s", r.j.Name, text)
 	}
 	_, err = r.Work.Exec(ctx, databend.Statement{SQL: "DELETE" + rows})
 	return err

@@ -133,12 +133,12 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 		return Result{}, cmp.Or(r.passed(ctx), errors.Join(r.plan.Open(), r.plan.Stopped(o)))
 	}
 	if again := r.plan.Doubled(); o.Force && again > 0 {
-		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: --force loads %s on top of the rows that they have brought: "+
-			"those are twice in %s then; --reload replaces them", j.Name, event.Plural(again, "file"), j.Target)})
+		cfg.Sink.Note(event.Warn, "load %s: --force loads %s on top of the rows that they have brought: "+
+			"those are twice in %s then; --reload replaces them", j.Name, event.Plural(again, "file"), j.Target)
 	}
 	if onError, silent := j.LosesLines(); silent {
-		cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
-			"say so; CONTINUE tells how many of each file, ABORT passes over none", j.Name, onError)})
+		cfg.Sink.Note(event.Warn, "load %s: with ON_ERROR = %s the engine passes over bad lines and does not "+
+			"say so; CONTINUE tells how many of each file, ABORT passes over none", j.Name, onError)
 	}
 	if len(j.Secrets) > 0 {
 		if r.inspect.Secrets, err = cfg.Secrets(ctx, j.Secrets); err != nil {
@@ -180,7 +180,7 @@ func (r *run) acquire(ctx context.Context) (err error) {
 	}
 	r.lock, err = r.Store.AcquireTable(ctx, r.j.Database, r.j.Table, state.LockOptions{
 		Wait: r.cfg.LockWait, Run: r.cfg.Run, Actor: r.cfg.Actor,
-		Note: func(text string) { r.cfg.Sink(event.Note{Level: event.Info, Text: text}) },
+		Note: func(text string) { r.cfg.Sink.Note(event.Info, "%s", text) },
 		Seen: r.seen,
 		Beside: func(ctx context.Context) (err error) {
 			r.stands, err = r.planner.Stands(ctx, r.plan)
@@ -247,7 +247,7 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 		}
 		switch {
 		case errors.As(err, &again) && try < plan.Replans:
-			r.cfg.Sink(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: planning again: %s", r.j.Name, r.why(again))})
+			r.cfg.Sink.Note(event.Info, "load %s: planning again: %s", r.j.Name, r.why(again))
 		case err != nil:
 			return planned, err
 		case left == 0:

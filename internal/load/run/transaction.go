@@ -266,8 +266,8 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 	progress := func(p databend.Progress) {
 		if ctx.Err() != nil && !stopping {
 			stopping = true
-			r.cfg.Sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: nothing of this COPY will be loaded; waiting until the server "+
-				"has ended it, as long as that takes", r.j.Name)})
+			r.cfg.Sink.Note(event.Warn, "load %s: nothing of this COPY will be loaded; waiting until the server "+
+				"has ended it, as long as that takes", r.j.Name)
 		}
 		r.progress(p)
 		if r.pace == nil && time.Since(started) > askPace {

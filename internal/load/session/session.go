@@ -4,7 +4,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -102,8 +101,8 @@ func (s *Sessions) Rollback(ctx context.Context, load string, sink event.Sink) {
 	defer cancel()
 	_, err := s.Work.Exec(free, databend.Statement{SQL: "ROLLBACK"})
 	if err != nil && free.Err() != nil {
-		sink(event.Note{Level: event.Warn, Text: fmt.Sprintf("load %s: the server still works on the COPY; its transaction is never "+
-			"committed, and what comes next may be slow until it ends", load)})
+		sink.Note(event.Warn, "load %s: the server still works on the COPY; its transaction is never committed, "+
+			"and what comes next may be slow until it ends", load)
 	}
 	if err != nil {
 		s.Renew(free)

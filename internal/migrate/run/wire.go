@@ -35,7 +35,7 @@ type Env struct {
 
 // Note tells something beside the results.
 func (e *Env) Note(level event.Level, format string, args ...any) {
-	e.Sink(event.Note{Level: level, Text: fmt.Sprintf(format, args...)})
+	e.Sink.Note(level, format, args...)
 }
 
 // Capture reads the state of objects, of the indexed ones also which indexes are ASYNC.
