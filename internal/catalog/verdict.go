@@ -21,7 +21,7 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 	case !was.Exists:
 		return ""
 	case w.Changes(effect.Files) && was.Files() > 0:
-		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(int64(was.Files()), "file"))
+		return fmt.Sprintf("%s holds %s, deleted with it", w.Object, event.Plural(was.Files(), "file"))
 	case was.IsInternalStage() && w.Verb == effect.Alter && w.Changes(effect.Text) && followed:
 		return fmt.Sprintf("%s keeps its own files, and cannot be defined again with them in it", w.Object)
 	case w.Verb == effect.Alter && w.Changes(effect.Owner) && was.Owner == "" && followed:

@@ -77,7 +77,7 @@ func (a *app) doctor(ctx context.Context) error {
 		return nil
 	}
 	a.ui.Event(event.Summary{
-		Command: "doctor", Text: event.Plural(int64(bad), "check") + " failed",
+		Command: "doctor", Text: event.Plural(bad, "check") + " failed",
 		Counts: map[string]int64{"failed": int64(bad)},
 	})
 	return errFound

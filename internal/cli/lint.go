@@ -107,7 +107,7 @@ func (a *app) showFindings(ctx context.Context, findings []event.Finding, format
 		}
 		text := "nothing found"
 		if len(findings) > 0 {
-			text = fmt.Sprintf("%s, %s", event.Plural(int64(bad), "error"), event.Plural(int64(warnings), "warning"))
+			text = fmt.Sprintf("%s, %s", event.Plural(bad, "error"), event.Plural(warnings, "warning"))
 		}
 		a.ui.Event(event.Summary{Command: "lint", Text: text, Counts: map[string]int64{"error": int64(bad), "warning": int64(warnings)}})
 	case format == "sarif":

@@ -168,7 +168,7 @@ func (d deeds) String() string {
 	var words []string
 	for i, x := range d {
 		if i == most {
-			words = append(words, event.Count(int64(len(d)-most))+" more")
+			words = append(words, event.Count(len(d)-most)+" more")
 			break
 		}
 		last := len(x.verbs) - 1

@@ -76,7 +76,7 @@ func (t *tally) found() error {
 			parts = append(parts, fmt.Sprintf("%s %s", event.Plural(n, "file"), s))
 		}
 	}
-	if n := int64(len(t.unasked)); n > 0 {
+	if n := len(t.unasked); n > 0 {
 		parts = append(parts, event.Plural(n, "load")+" not ready")
 	}
 	if len(parts) == 0 {
@@ -113,7 +113,7 @@ func (t *tally) loadLine() string {
 		line += fmt.Sprintf("; %s", event.Plural(t.rows, "row"))
 	}
 	if n := len(t.unasked); n > 0 {
-		line += fmt.Sprintf("; %s not ready (`dbctl load --list` says why)", event.Count(int64(n)))
+		line += fmt.Sprintf("; %s not ready (`dbctl load --list` says why)", event.Count(n))
 	}
 	return line
 }

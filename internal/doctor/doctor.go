@@ -271,7 +271,7 @@ func (d *doctor) memory(ctx context.Context) {
 			applied++
 		}
 	}
-	d.ok("state", fmt.Sprintf("tables in %s, schema %d; %s applied", d.Scope.StateDatabase, h.Schema, event.Plural(int64(applied),
+	d.ok("state", fmt.Sprintf("tables in %s, schema %d; %s applied", d.Scope.StateDatabase, h.Schema, event.Plural(applied,
 		"migration")))
 	locks, err := lock.List(ctx, store.DB)
 	if err != nil {

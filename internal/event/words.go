@@ -23,9 +23,12 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.0f %cB", f, units[i])
 }
 
+// whole is a number of things.
+type whole interface{ ~int | ~int64 }
+
 // Count is 1,234,567.
-func Count(n int64) string {
-	s := strconv.FormatInt(n, 10)
+func Count[N whole](n N) string {
+	s := strconv.FormatInt(int64(n), 10)
 	neg := strings.HasPrefix(s, "-")
 	if neg {
 		s = s[1:]
@@ -40,10 +43,10 @@ func Count(n int64) string {
 }
 
 // Plural is "1 file", "2 files", "1,234 files".
-func Plural(n int64, noun string) string { return Number(n, noun, noun+"s") }
+func Plural[N whole](n N, noun string) string { return Number(n, noun, noun+"s") }
 
 // Number is "1 file was", "1,234 files were".
-func Number(n int64, one, many string) string {
+func Number[N whole](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -55,5 +58,5 @@ func Some(names []string, n int) string {
 	if len(names) <= n {
 		return strings.Join(names, ", ")
 	}
-	return strings.Join(names[:n], ", ") + " and " + Count(int64(len(names)-n)) + " more"
+	return strings.Join(names[:n], ", ") + " and " + Count(len(names)-n) + " more"
 }

@@ -63,8 +63,8 @@ func CheckLoad(l *project.Load, table *schema.Object, report Report) {
 		return
 	}
 	if len(c.Select) != len(columns) {
-		report(LoadColumn, c.TableSpan[0], fmt.Sprintf("the SELECT has %s for %s of %s", event.Plural(int64(len(c.Select)), "item"),
-			event.Plural(int64(len(columns)), "column"), table),
+		report(LoadColumn, c.TableSpan[0], fmt.Sprintf("the SELECT has %s for %s of %s", event.Plural(len(c.Select), "item"),
+			event.Plural(len(columns), "column"), table),
 			"name the columns: COPY INTO "+l.Copy.Table+" (a, b) FROM (SELECT a, b FROM @stage/path/)")
 		return
 	}

@@ -72,8 +72,8 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report func(at
 	}
 	for _, row := range sqltext.ValueRows(sql) {
 		if n := len(row.Values); n != wanted && (listed != nil || !generated) {
-			report(row.Start, fmt.Sprintf("the row has %s for %s of %s", event.Plural(int64(n), "value"),
-				event.Plural(int64(wanted), "column"), o), "its columns are "+list(o.ColumnNames()))
+			report(row.Start, fmt.Sprintf("the row has %s for %s of %s", event.Plural(n, "value"),
+				event.Plural(wanted, "column"), o), "its columns are "+list(o.ColumnNames()))
 			break
 		}
 	}

@@ -366,16 +366,16 @@ func (m *Migrator) summary(name string, p plan.Plan, start time.Time) {
 	case n == 0:
 		text = "nothing is applied"
 	case m.o.DryRun:
-		text = fmt.Sprintf("%s would run, nothing was changed", event.Plural(int64(n), "migration"))
+		text = fmt.Sprintf("%s would run, nothing was changed", event.Plural(n, "migration"))
 	case name == plan.Up:
-		text = event.Plural(int64(n), "migration") + " applied"
+		text = event.Plural(n, "migration") + " applied"
 	case name == plan.Down:
-		text = event.Plural(int64(n), "migration") + " taken back"
+		text = event.Plural(n, "migration") + " taken back"
 	default:
 		text = p.Steps[0].String() + " taken down and up again"
 	}
 	if n := len(p.Skipped); n > 0 {
-		text += ", " + event.Count(int64(n)) + " unsupported here"
+		text += ", " + event.Count(n) + " unsupported here"
 	}
 	m.o.Sink(event.Summary{Command: "migrate " + name, Text: text, Counts: counts, TookMS: time.Since(start).Milliseconds()})
 }

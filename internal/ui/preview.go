@@ -24,7 +24,7 @@ func previewText(p event.Preview, width int, color bool) string {
 		}
 		rows = append(rows, cells)
 	}
-	head := Wrap(visible("load "+p.Load)+", "+event.Plural(int64(len(p.Rows)), "row"), width, 2) + "\n"
+	head := Wrap(visible("load "+p.Load)+", "+event.Plural(len(p.Rows), "row"), width, 2) + "\n"
 	return head + valueTable(p.Columns, rows, width, color)
 }
 

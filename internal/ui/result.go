@@ -40,7 +40,7 @@ func resultText(p event.Preview, width int, color bool) string {
 			}
 		}
 	}
-	return valueTable(p.Columns, rows, width, color) + event.Plural(int64(len(rows)), "row") + "\n"
+	return valueTable(p.Columns, rows, width, color) + event.Plural(len(rows), "row") + "\n"
 }
 
 // valueTable is a table of values; where it has too many columns for width, each row is written downwards.

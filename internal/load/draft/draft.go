@@ -58,7 +58,7 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 	}
 	d := &drafter{p: p, r: r, j: j, typ: typ, files: files, sample: spread(files, sampled)}
 	if n := all - len(files); n > 0 {
-		d.note(event.Number(int64(n), "file there is", "files there are") + " of another type by name, and not read by this load")
+		d.note(event.Number(n, "file there is", "files there are") + " of another type by name, and not read by this load")
 	}
 	for _, f := range files {
 		if _, how := source.Unpacked(f); how != "" && d.packed != "" && how != d.packed {

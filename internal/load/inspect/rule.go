@@ -276,7 +276,7 @@ func (r *Inspector) warn(files []plan.File, found map[string][]Finding) {
 	for k, n := range more {
 		if n > warned && !r.Options.Verbose {
 			r.Sink.Note(event.Warn, "load %s: %s of which column %s breaks the same %s; -v names them",
-				r.Load.Name, event.Plural(int64(n-warned), "more file"), k.column, strings.Trim(k.rule, "()"))
+				r.Load.Name, event.Plural(n-warned, "more file"), k.column, strings.Trim(k.rule, "()"))
 		}
 	}
 }

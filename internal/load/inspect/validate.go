@@ -96,7 +96,7 @@ func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 			first, extra = schema, maps.Clone(schema)
 		} else {
 			r.Sink.Note(event.Info, "load %s: %s of another schema, %s and on: %s", r.Load.Name,
-				event.Number(int64(len(g.Files)), "file is", "files are"), g.Files[0].Path, difference(first, schema))
+				event.Number(len(g.Files), "file is", "files are"), g.Files[0].Path, difference(first, schema))
 		}
 		maps.DeleteFunc(extra, func(name, _ string) bool { return schema[name] == "" })
 		if err := r.validateGroup(ctx, g, schema); err != nil {
@@ -370,12 +370,12 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 	planned.Left(r.Sink)
 	r.Sink(event.Summary{
 		Command: "load", Load: r.Load.Name,
-		Text: fmt.Sprintf("%s: %s checked, %s invalid", r.Load.Name, event.Plural(int64(len(files)), "file"),
-			event.Count(int64(len(names)))),
+		Text: fmt.Sprintf("%s: %s checked, %s invalid", r.Load.Name, event.Plural(len(files), "file"),
+			event.Count(len(names))),
 		Counts: map[string]int64{"valid": int64(len(files) - len(names)), "invalid": int64(len(names))},
 	})
 	if len(names) > 0 {
-		said := event.Plural(int64(len(names)), "invalid file") + ": "
+		said := event.Plural(len(names), "invalid file") + ": "
 		return &fault.Error{
 			Load: r.Load.Name, Exit: exit.Check, Msg: said + event.Some(names, 3), Short: said + event.Some(paths, 3),
 			Advice: "mend the files; `" + shell.Join("dbctl", "load", r.Load.Name) + "` loads the others",

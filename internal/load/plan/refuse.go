@@ -79,7 +79,7 @@ func (p *Plan) Stopped(o Options) error {
 			by = "the COPY"
 		}
 		return fault.Errorf(p.Load, exit.Check, "mend "+by+" in "+p.Job.Path, "%s named by %s, and not in %s: %s",
-			event.Number(int64(len(p.absent)), "file is", "files are"), by, p.Job.Place(), event.Some(p.absent, 5))
+			event.Number(len(p.absent), "file is", "files are"), by, p.Job.Place(), event.Some(p.absent, 5))
 	}
 	if len(p.Kept) > 0 {
 		advice := fmt.Sprintf("DELETE what is left of their rows, and dbctl load %s --mark new --path GLOB --reason '…' loads them", p.Load)
@@ -87,7 +87,7 @@ func (p *Plan) Stopped(o Options) error {
 			advice = fmt.Sprintf("dbctl load %s --on-changed skip leaves them; or %s", p.Load, advice)
 		}
 		return fault.Errorf(p.Load, exit.Check, advice, "%s not replaced (%s): %s",
-			event.Number(int64(len(p.Kept)), "file was", "files were"), p.KeptWhy, event.Some(p.Kept, 5))
+			event.Number(len(p.Kept), "file was", "files were"), p.KeptWhy, event.Some(p.Kept, 5))
 	}
 	var names []string
 	for _, f := range p.Files {
@@ -105,7 +105,7 @@ func (p *Plan) Stopped(o Options) error {
 		advice = skip + "; replacing their rows needs the header filename-column=… in the load"
 	}
 	return fault.Errorf(p.Load, exit.Check, advice,
-		"%s overwritten since loaded: %s", event.Number(int64(len(names)), "file was", "files were"), event.Some(names, 5))
+		"%s overwritten since loaded: %s", event.Number(len(names), "file was", "files were"), event.Some(names, 5))
 }
 
 // Open is the error of files that failed before and have not changed since: nothing is tried again, and a person is still needed.
@@ -122,5 +122,5 @@ func (p *Plan) Open() error {
 	return fault.Errorf(p.Load, exit.Partly,
 		fmt.Sprintf("mend what is bad and run it again; %s tries the files as they are; %s gives up",
 			fault.Again(p.Load, "--retry-failed"), fault.GiveUp(p.Load, paths[0])),
-		"%s before and did not change since: %s", event.Number(int64(len(names)), "file failed", "files failed"), event.Some(names, 3))
+		"%s before and did not change since: %s", event.Number(len(names), "file failed", "files failed"), event.Some(names, 3))
 }

@@ -63,7 +63,7 @@ func (p *Plan) Notes(sink event.Sink) {
 	if n := p.Counts[Unfinished].Files; n > 0 {
 		sink.Note(event.Warn, "load %s: %s of 0 bytes left alone until the upload is done", p.Load, event.Plural(n, "file"))
 	}
-	if n := int64(len(p.mended)); n > 0 {
+	if n := len(p.mended); n > 0 {
 		sink.Note(event.Warn, "load %s: %s overwritten since, and still left alone: %s", p.Load,
 			event.Number(n, "quarantined file was", "quarantined files were"), event.Some(p.mended, 3))
 		sink.Note(event.Hint, "%s lets the next load take it",
@@ -75,14 +75,14 @@ func (p *Plan) Notes(sink event.Sink) {
 			moved = append(moved, f.Path+" (as "+f.Moved+")")
 		}
 	}
-	if n := int64(len(moved)); n > 0 {
+	if n := len(moved); n > 0 {
 		sink.Note(event.Warn, "load %s: %s the bytes of a loaded one that is gone from its place (moved, "+
 			"renamed?), and is loaded beside the rows of that: %s", p.Load, event.Number(n, "new file has", "new files have"),
 			event.Some(moved, 3))
 		sink.Note(event.Hint, "DELETE the rows of the one that is gone; or, before it is loaded, %s lets its new name stand for them",
 			fault.Again(p.Load, "--mark", "loaded", "--path", "GLOB", "--reason", "why"))
 	}
-	if n := int64(len(p.Past)); n > 0 {
+	if n := len(p.Past); n > 0 {
 		sink.Note(event.Info, "load %s: %s loaded by a task or a person", p.Load, event.Number(n, "file was", "files were"))
 	}
 }
@@ -90,7 +90,7 @@ func (p *Plan) Notes(sink event.Sink) {
 // Text is the sums in words: "3 new (2.1 MB), 40 loaded".
 func (p *Plan) Text(verb string) string {
 	planned := p.Planned()
-	parts := []string{fmt.Sprintf("%s %s (%s)", event.Count(int64(len(planned))), verb, event.Bytes(p.Bytes()))}
+	parts := []string{fmt.Sprintf("%s %s (%s)", event.Count(len(planned)), verb, event.Bytes(p.Bytes()))}
 	for _, s := range []State{Loaded, Expired, Changed, Emptied, Failed, Quarantined, Unfinished, Vanished, Ignored} {
 		if n := p.Counts[s].Files; n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", event.Count(n), s))

@@ -86,5 +86,5 @@ func (r *run) refuseAll() error {
 		r.cfg.Sink(r.badEvent(b))
 	}
 	return fault.Errorf(r.j.Name, exit.Failed, "mend the files, or load the others without --atomic",
-		"%s, and nothing was loaded: %s", event.Plural(int64(len(r.inspect.Bad)), "bad file"), event.Some(names, 3))
+		"%s, and nothing was loaded: %s", event.Plural(len(r.inspect.Bad), "bad file"), event.Some(names, 3))
 }

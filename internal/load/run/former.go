@@ -52,7 +52,7 @@ func (f *former) word(file plan.File, word string) string {
 
 // tell says which files were left.
 func (f *former) tell(load string, sink event.Sink) {
-	if n := int64(len(f.left)); n > 0 {
+	if n := len(f.left); n > 0 {
 		sink.Note(event.Warn, "load %s: %s not marked: the former table did not hold them by its ledger, and the next load takes them: %s",
 			load, event.Number(n, "file is", "files are"), event.Some(f.left, 5))
 		sink.Note(event.Hint, "%s says that this one is in the table",

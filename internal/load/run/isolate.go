@@ -24,7 +24,7 @@ import (
 // isolate loads what can be loaded of a batch that the engine refused, and finds out why the rest cannot. It returns how many
 // files gave no row.
 func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, error) {
-	files := event.Plural(int64(len(b.files)), "file")
+	files := event.Plural(len(b.files), "file")
 	r.cfg.Sink.Note(event.Detail, "load %s: the engine refused %s (%v); looking for the culprits", r.j.Name, files, cause.error)
 	r.phase("looking for bad files")
 	defer r.phase("")
@@ -65,7 +65,7 @@ func (r *run) misnamed(ctx context.Context, from int) error {
 	n, column, cause := len(bad), bad[0].Column, bad[0].Lacks
 	r.inspect.Bad = r.inspect.Bad[:from]
 	return &fault.Error{
-		Load: r.j.Name, Exit: exit.Failed, Msg: fmt.Sprintf("none of %s has the column %s", event.Plural(int64(n), "file"),
+		Load: r.j.Name, Exit: exit.Failed, Msg: fmt.Sprintf("none of %s has the column %s", event.Plural(n, "file"),
 			column), Err: cause,
 		Advice: fmt.Sprintf("mend its name in %s, or put `-- dbctl: optional=%s` into it for NULLs in its place", r.j.Path, column),
 	}
@@ -279,7 +279,7 @@ func (r *run) failed() error {
 	if r.res.Files == 0 {
 		verb = "nothing was loaded"
 	}
-	said := event.Plural(int64(len(names)), "bad file") + ", " + verb + ": "
+	said := event.Plural(len(names), "bad file") + ", " + verb + ": "
 	return &fault.Error{
 		Load: r.j.Name, Exit: exit.Partly, Msg: said + event.Some(names, 3), Short: said + event.Some(paths, 3),
 		Advice: fmt.Sprintf("%s; %s tries the files as they are; %s gives up",

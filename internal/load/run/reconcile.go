@@ -65,7 +65,7 @@ func (r *run) reconcile(b batch, rows []copied, copyID string, took time.Duratio
 	}
 	// What came to the prefix meanwhile was not looked at, and what the engine forgot meanwhile is in the table already.
 	r.named = true
-	return nil, nil, errAgain{fmt.Errorf("the COPY took %s that were not planned: %s", event.Plural(int64(len(byPath)), "file"),
+	return nil, nil, errAgain{fmt.Errorf("the COPY took %s that were not planned: %s", event.Plural(len(byPath), "file"),
 		event.Some(slices.Sorted(maps.Keys(byPath)), 3))}
 }
 

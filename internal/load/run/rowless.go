@@ -38,7 +38,7 @@ func (r *run) rowless(ctx context.Context) (int, error) {
 		r.cfg.Sink(event.File{Load: r.j.Name, Table: r.j.Target, Path: f.Path, Before: f.State, Outcome: event.FileLoaded, Bytes: f.Bytes})
 	}
 	r.cfg.Sink.Note(event.Warn, "load %s: no row is in %s: nothing but a header, or compressed and cut off: %s",
-		r.j.Name, event.Plural(int64(len(files)), "file"), event.Some(plan.Paths(files), 5))
+		r.j.Name, event.Plural(len(files), "file"), event.Some(plan.Paths(files), 5))
 	return len(files), nil
 }
 
@@ -59,6 +59,6 @@ func (r *run) passedOver(planned *plan.Plan) {
 	}
 	if len(names) > 0 {
 		r.cfg.Sink.Note(event.Warn, "load %s: no row came from %s, loaded by somebody else meanwhile or cut off: %s",
-			r.j.Name, event.Plural(int64(len(names)), "file"), event.Some(names, 5))
+			r.j.Name, event.Plural(len(names), "file"), event.Some(names, 5))
 	}
 }

@@ -321,7 +321,7 @@ func (r *run) noRow() error {
 	}
 	return fault.Errorf(r.j.Name, exit.Partly,
 		"look into the load's options and hints (SIZE_LIMIT, ON_ERROR, deduplicate_label); "+fault.GiveUp(r.j.Name, names[0])+" gives one up",
-		"%s not loaded: COPY passes over them and does not say why: %s", event.Number(int64(len(names)), "file was", "files were"),
+		"%s not loaded: COPY passes over them and does not say why: %s", event.Number(len(names), "file was", "files were"),
 		event.Some(names, 5))
 }
 
@@ -349,7 +349,7 @@ func (r *run) partly(err error) error {
 	if err == nil || r.res.Files == 0 || errors.As(err, &own) && own.Exit == exit.Partly {
 		return err
 	}
-	return &fault.Error{Load: r.j.Name, Exit: exit.Partly, Msg: event.Number(int64(r.res.Files), "file is", "files are") +
+	return &fault.Error{Load: r.j.Name, Exit: exit.Partly, Msg: event.Number(r.res.Files, "file is", "files are") +
 		" loaded, and then", Err: err}
 }
 
@@ -401,14 +401,14 @@ func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 // summary tells what was loaded.
 func (r *run) summary(first *plan.Plan) {
 	took := time.Since(r.started)
-	text := fmt.Sprintf("%s: %s, %s loaded (%s) in %s", r.j.Name, event.Plural(int64(r.res.Files), "file"),
+	text := fmt.Sprintf("%s: %s, %s loaded (%s) in %s", r.j.Name, event.Plural(r.res.Files, "file"),
 		event.Plural(r.res.Rows, "row"), event.Bytes(r.res.Bytes), took.Round(time.Millisecond))
 	counts := map[string]int64{"loaded": int64(r.res.Files), "rows": r.res.Rows, "bytes": r.res.Bytes, "failed": int64(len(r.inspect.Bad))}
 	if n := len(r.inspect.Bad); n > 0 {
-		text += ", " + event.Count(int64(n)) + " failed"
+		text += ", " + event.Count(n) + " failed"
 	}
 	if len(r.j.After) > 0 && r.res.Rows > 0 {
-		text += fmt.Sprintf(", %s behind the COPY wrote %s", event.Plural(int64(len(r.j.After)), "statement"),
+		text += fmt.Sprintf(", %s behind the COPY wrote %s", event.Plural(len(r.j.After), "statement"),
 			event.Plural(r.behind, "row"))
 		counts["behind"] = r.behind
 	}

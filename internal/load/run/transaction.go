@@ -156,7 +156,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	case proof == "": // the engine held all of them for loaded
 		return left, nil
 	case r.o.Atomic && left > 0:
-		return 0, errAgain{fmt.Errorf("the engine held %s for loaded", event.Plural(int64(left), "file"))}
+		return 0, errAgain{fmt.Errorf("the engine held %s for loaded", event.Plural(left, "file"))}
 	}
 	before := rows[:(len(rows)-1)/ledger.PerStatement*ledger.PerStatement] // the last INSERT is sent beside the question
 	if err := r.record(ctx, before); err != nil {
@@ -195,9 +195,9 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 
 // doing is what a transaction does, for the ledger.
 func (r *run) doing(files int) string {
-	text := "a COPY of " + event.Plural(int64(files), "file")
+	text := "a COPY of " + event.Plural(files, "file")
 	if n := len(r.j.After); n > 0 {
-		text += " and " + event.Plural(int64(n), "statement") + " behind it"
+		text += " and " + event.Plural(n, "statement") + " behind it"
 	}
 	return text
 }

@@ -44,7 +44,7 @@ func (r *Run) sendDML(ctx context.Context, s *plan.Step, st plan.Statement) (dat
 	passed, err := r.passedOver(ctx, st, from, res)
 	if len(passed) > 0 && err == nil {
 		r.Note(event.Info, "%s:%d: COPY INTO with FORCE brings %s whose rows a rollback took away: %s", st.File, st.Line,
-			event.Plural(int64(len(passed)), "file"), event.Some(passed, 5))
+			event.Plural(len(passed), "file"), event.Some(passed, 5))
 		only := st
 		only.SQL = from.force(passed)
 		var more databend.Result
@@ -190,7 +190,7 @@ func (r *Run) broughtAgain(ctx context.Context, st plan.Statement, from origin, 
 	if len(res.Rows) == 1 && res.Rows[0].Int(0) <= brought {
 		return nil // it was emptied before
 	}
-	what := fmt.Sprintf("brings %s again whose rows the ledger has in the table: %s", event.Plural(int64(len(files)), "file"),
+	what := fmt.Sprintf("brings %s again whose rows the ledger has in the table: %s", event.Plural(len(files), "file"),
 		event.Some(files, 5))
 	if from.Is("FORCE") {
 		r.Note(event.Warn, "%s:%d: COPY INTO … FORCE = TRUE %s", st.File, st.Line, what)
@@ -205,7 +205,7 @@ func (o origin) noteNone(r *Run, st plan.Statement) {
 	there := slices.DeleteFunc(slices.Sorted(maps.Keys(o.files)), func(url string) bool { return !o.Covers(strings.TrimPrefix(url, o.url)) })
 	if len(there) > 0 {
 		r.Note(event.Warn, "%s:%d: COPY INTO brought nothing: Databend takes %s for loaded already", st.File, st.Line,
-			event.Plural(int64(len(there)), "file"))
+			event.Plural(len(there), "file"))
 	}
 }
 

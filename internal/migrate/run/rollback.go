@@ -190,7 +190,7 @@ func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secret
 		Run: w.ID, Again: again,
 	}
 	w.Sink(event.Progress{
-		What: "rollback", Phase: "putting back what " + event.Plural(int64(len(reached)), "statement") + " did", ETA: -1,
+		What: "rollback", Phase: "putting back what " + event.Plural(len(reached), "statement") + " did", ETA: -1,
 	})
 	if err := w.markBack(ctx, x); err != nil {
 		return savepoint.Report{}, err
