@@ -18,9 +18,8 @@ type former struct {
 	left   []string          // not marked: the former table's ledger does not have them for loaded
 }
 
-func (r *run) former(ctx context.Context, o plan.Options) (*former, error) {
-	f := &former{}
-	f.named = source.OneFile(o.Path)
+func (r *run) former(ctx context.Context) (*former, error) {
+	f := &former{named: source.OneFile(r.o.Path)}
 	if r.plan.Known {
 		return f, nil
 	}

@@ -33,88 +33,99 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	case o.Limit > 0 || o.Order != "":
 		return fault.Errorf(j.Name, exit.Usage, "--path GLOB chooses the files", "--mark takes neither --limit nor --order")
 	}
-	r := newRun(cfg, sessions, p, j, o)
 	o.Force, o.Verbose, o.Full = false, true, true // a person's word is about all of them, also outside a window
+	r := newRun(cfg, sessions, p, j, o)
 	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil {
 		return err
 	}
-	was := map[string]bool{}
+	m := &marking{word: word, reason: reason, loaded: map[string]bool{}}
 	for i := range r.plan.Files {
-		was[r.plan.Files[i].Path] = r.plan.Files[i].State == plan.Loaded
+		m.loaded[r.plan.Files[i].Path] = r.plan.Files[i].State == plan.Loaded
 	}
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
-	defer func() {
-		if e := r.release(ctx); err == nil {
-			err = e
-		}
-	}()
+	defer func() { err = cmp.Or(err, r.release(ctx)) }()
 	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil { // who held the lock may have loaded some
 		return err
 	}
-	former, err := r.former(ctx, o)
-	if err != nil {
+	if m.former, err = r.former(ctx); err != nil {
 		return fault.Wrap(j.Name, "mark files", err)
 	}
-	var rows []state.LedgerRow
-	var marked []event.File
-	meanwhile, twice := int64(0), int64(0)
 	for _, f := range r.plan.Files {
-		if f.State == plan.Ignored || f.State == plan.Vanished || word == ledger.FileLoaded && f.Bytes == 0 {
-			continue
-		}
-		if f.State == plan.Loaded && !was[f.Path] {
-			meanwhile++
-			continue
-		}
-		word := former.word(f, word)
-		if word == "" {
-			continue
-		}
-		row := r.row(f, word)
-		row.Reason, row.Rows, row.Source = reason, f.Rows, ledger.SourceAdopted
-		switch {
-		case word == ledger.FileNew:
-			if row.Rows != 0 {
-				twice++
-			}
-			row.Rows = 0
-		case word == ledger.FileLoaded && f.State != plan.Loaded && f.State != plan.Expired:
-			row.Rows = plan.UnknownRows
-		}
-		if o.Path != "" {
-			row.Source = ledger.SourcePerson
-		}
-		rows = append(rows, row)
-		marked = append(marked, event.File{
-			Load: j.Name, Table: r.plan.Table, Path: f.Path, Before: f.State, Outcome: event.FileMarked, Bytes: f.Bytes, Reason: "as " + word,
-		})
+		r.mark(f, m)
 	}
-	former.tell(j.Name, cfg.Sink)
-	if meanwhile > 0 {
-		cfg.Sink.Note(event.Warn, "load %s: %s loaded meanwhile, and not marked", j.Name,
-			event.Number(meanwhile, "file was", "files were"))
-	}
-	if twice > 0 {
-		cfg.Sink.Note(event.Warn, "load %s: by the ledger the rows of %s are in %s: DELETE them, or the next "+
-			"load puts others beside them; --reload replaces them instead", j.Name, event.Plural(twice, "such file"), r.plan.Table)
-	}
-	if len(rows) == 0 {
+	m.tell(r.plan, cfg.Sink)
+	if len(m.rows) == 0 {
 		return fault.Errorf(j.Name, exit.Check, "", "no file to mark in %s", j.Place())
 	}
-	if err := r.writeAll(ctx, rows); err != nil {
+	if err := r.writeAll(ctx, m.rows); err != nil {
 		return fault.Wrap(j.Name, "mark files", err)
 	}
-	for _, f := range marked {
+	for _, f := range m.files {
 		cfg.Sink(f)
 	}
-	n := int64(len(rows))
 	cfg.Sink(event.Summary{
-		Command: "load", Load: j.Name, Text: fmt.Sprintf("%s: %s marked as %s", j.Name, event.Plural(n, "file"), as),
-		Counts: map[string]int64{"marked": n},
+		Command: "load", Load: j.Name, Text: fmt.Sprintf("%s: %s marked as %s", j.Name, event.Plural(len(m.rows), "file"), as),
+		Counts: map[string]int64{"marked": int64(len(m.rows))},
 	})
 	return nil
+}
+
+// marking is what a mark says, and of which files.
+type marking struct {
+	word, reason string
+	loaded       map[string]bool // before the lock was taken
+	former       *former
+	rows         []state.LedgerRow
+	files        []event.File
+	meanwhile    int // not marked: loaded since
+	twice        int // new again, while their rows are in the table
+}
+
+// mark takes a file into m, if that is one that the word can be said of.
+func (r *run) mark(f plan.File, m *marking) {
+	if f.State == plan.Ignored || f.State == plan.Vanished || m.word == ledger.FileLoaded && f.Bytes == 0 {
+		return
+	}
+	if f.State == plan.Loaded && !m.loaded[f.Path] {
+		m.meanwhile++
+		return
+	}
+	word := m.former.word(f, m.word)
+	if word == "" {
+		return
+	}
+	row := r.row(f, word)
+	row.Reason, row.Rows, row.Source = m.reason, f.Rows, ledger.SourceAdopted
+	switch {
+	case word == ledger.FileNew:
+		if row.Rows != 0 {
+			m.twice++
+		}
+		row.Rows = 0
+	case word == ledger.FileLoaded && f.State != plan.Loaded && f.State != plan.Expired:
+		row.Rows = plan.UnknownRows
+	}
+	if r.o.Path != "" {
+		row.Source = ledger.SourcePerson
+	}
+	m.rows = append(m.rows, row)
+	m.files = append(m.files, event.File{
+		Load: r.j.Name, Table: r.plan.Table, Path: f.Path, Before: f.State, Outcome: event.FileMarked, Bytes: f.Bytes, Reason: "as " + word,
+	})
+}
+
+// tell says which files were left, and what the word leads to.
+func (m *marking) tell(p *plan.Plan, sink event.Sink) {
+	m.former.tell(p.Load, sink)
+	if m.meanwhile > 0 {
+		sink.Note(event.Warn, "load %s: %s loaded meanwhile, and not marked", p.Load, event.Number(m.meanwhile, "file was", "files were"))
+	}
+	if m.twice > 0 {
+		sink.Note(event.Warn, "load %s: by the ledger the rows of %s are in %s: DELETE them, or the next load puts others beside them; "+
+			"--reload replaces them instead", p.Load, event.Plural(m.twice, "such file"), p.Table)
+	}
 }
 
 // writeAll writes all rows or none: of a table of which some files are marked, the others would be loaded.
