@@ -89,6 +89,14 @@ func TestUndoneFilesAreInTheLedger(t *testing.T) {
 		}
 		c.is("[[9]]", undone)
 	}
+	for _, from := range []string{"/in FILES=('one.csv')", "/in/o"} { // a location that is no folder
+		c.Migration(1, "COPY INTO a FROM @"+c.stage+from+" FILE_FORMAT=(TYPE=CSV);\n"+nowhere)
+		c.fails("nowhere")
+		if !strings.Contains(c.said(), "brings 1 file whose rows a rollback took away: in/one.csv") {
+			t.Errorf("%s: got no word of FORCE\n%s", from, c.said())
+		}
+		c.is("[[9]]", undone)
+	}
 	c.Migration(1, "BEGIN;\n"+c.copy("-- a note\n")+c.copy("")+"COMMIT;\n") // the second finds that the first brought it
 	c.must(c.up())
 	c.is("[[1] [2] [9]]", loaded)

@@ -177,10 +177,10 @@ func (l *Load) DefaultPattern() string {
 	if l.Copy.Path != "" && !strings.HasSuffix(l.Copy.Path, "/") {
 		names = visibleOn
 	}
-	switch o, inline := l.Copy.Option("FILE_FORMAT"); {
-	case inline && copytext.FormatOptions(o.Value)["TYPE"] == "":
+	switch own := l.Copy.Format(); {
+	case own != nil && own["TYPE"] == "":
 		last = ""
-	case l.FileType() == "" && !inline:
+	case l.FileType() == "" && own == nil:
 		last = anyExtension
 	}
 	return names + last
@@ -200,8 +200,7 @@ func (l *Load) FillsMissing() bool {
 // FormatOptions are the options of the format: those of the COPY, and what Format says besides.
 func (l *Load) FormatOptions() map[string]string {
 	out := copytext.FormatOptions(l.Format)
-	o, _ := l.Copy.Option("FILE_FORMAT")
-	maps.Copy(out, copytext.FormatOptions(o.Value))
+	maps.Copy(out, l.Copy.Format())
 	return out
 }
 

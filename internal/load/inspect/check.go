@@ -12,7 +12,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
@@ -241,8 +240,7 @@ func (r *Inspector) casts(ctx context.Context) ([]check, error) {
 				it.target + " of the table is NOT NULL"})
 		}
 	}
-	o, _ := r.Load.Copy.Option("FILE_FORMAT")
-	if _, ok := copytext.FormatOptions(o.Value)["NULL_IF"]; ok { // a COPY reads NULL where a query reads a text
+	if _, ok := r.Load.Copy.Format()["NULL_IF"]; ok { // a COPY reads NULL where a query reads a text
 		for i := range out {
 			out[i].unsure = true
 		}

@@ -3,7 +3,6 @@
 package source
 
 import (
-	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -54,7 +53,7 @@ func New(ld project.Load, project, database string) (*Load, error) {
 		return nil, fault.Errorf(ld.Name, exit.Usage, "give it a name without a dot",
 			"a table with a dot in its name or its database's (%s) cannot be loaded: copy_history cannot be asked for it", j.Target)
 	}
-	if o, ok := c.Option("FORCE"); ok && !strings.EqualFold(o.Value, "false") {
+	if c.Is("FORCE") {
 		return nil, fault.Errorf(ld.Name, exit.Usage,
 			"take FORCE out of "+ld.Path+"; `dbctl load "+ld.Name+" --force --path GLOB` loads files again",
 			"FORCE in a load would load every file in every run")
@@ -63,23 +62,22 @@ func New(ld project.Load, project, database string) (*Load, error) {
 	if j.Pattern, err = patternOf(ld); err != nil {
 		return nil, err
 	}
-	if o, ok := c.Option("FILES"); ok {
-		j.Files = map[string]bool{}
-		names, err := literals(o.Value)
-		if err == nil && len(names) == 0 {
+	if paths, given, err := c.Files(); given {
+		if err == nil && len(paths) == 0 {
 			err = errors.New("it names no file")
 		}
 		if err != nil {
 			return nil, fault.Errorf(ld.Name, exit.Usage, "write FILES = ('…', …)", "cannot read FILES: %v", err)
 		}
-		for _, n := range names {
-			j.Files[join(c.Path, n)] = true
+		j.Files = map[string]bool{}
+		for _, path := range paths {
+			j.Files[path] = true
 		}
 		if _, ok := c.Option("PATTERN"); !ok && ld.Pattern == "" {
 			j.Pattern = `(?s).*`
 		}
 	}
-	if o, ok := c.Option("PURGE"); ok && strings.EqualFold(o.Value, "true") {
+	if c.Is("PURGE") {
 		j.EmptyOK = true // what was loaded is gone from there
 	}
 	if j.own = ownName(project, database, ld.Name); c.URI != "" {
@@ -103,33 +101,6 @@ func New(ld project.Load, project, database string) (*Load, error) {
 		}
 	}
 	return j, nil
-}
-
-// join is how COPY finds a name of FILES below a location.
-func join(path, name string) string {
-	if path == "" || strings.HasSuffix(path, "/") {
-		return path + name
-	}
-	return path + "/" + name
-}
-
-// literals reads ('a', 'b').
-func literals(list string) ([]string, error) {
-	tokens, err := sqltext.Scan(list)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, t := range tokens {
-		if text := list[t.Start:t.End]; strings.HasPrefix(text, "'") {
-			s, err := sqltext.Unquote(text)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, s)
-		}
-	}
-	return out, nil
 }
 
 // Send is one COPY to be sent.
@@ -254,114 +225,12 @@ func (j *Load) From(files []string) string {
 	return j.root() + " (FILES=>(" + sqltext.Literals(files) + ")" + j.format() + ")" + j.alias()
 }
 
-// format is the FILE_FORMAT parameter of a SELECT over a stage: a name only, options of a format cannot be given there.
-func (j *Load) format() string {
-	o, ok := j.Copy.Option("FILE_FORMAT")
-	if !ok && j.named == "" {
-		return ""
-	}
-	name := cmp.Or(j.named, copytext.FormatOptions(o.Value)["FORMAT_NAME"], j.FileType())
-	return ", FILE_FORMAT=>" + sqltext.Quote(name)
-}
-
-// Untold names an option without which a query reads the files of a text format otherwise than the COPY does; "" when there is none.
-func (j *Load) Untold() string {
-	o, ok := j.Copy.Option("FILE_FORMAT")
-	if !ok || j.named != "" || slices.Contains(selfNamed, j.FileType()) {
-		return ""
-	}
-	for _, name := range slices.Sorted(maps.Keys(copytext.FormatOptions(o.Value))) {
-		if name != "TYPE" && name != "FORMAT_NAME" {
-			return name
-		}
-	}
-	return ""
-}
-
 // LosesLines is the ON_ERROR of a COPY that passes over bad lines without a count of them in its result (tried on 1.2.895).
 func (j *Load) LosesLines() (onError string, so bool) {
 	o, _ := j.Copy.Option("ON_ERROR")
 	limit, counts := strings.CutPrefix(strings.ToUpper(strings.Trim(o.Value, "'")), "ABORT_")
 	n, err := strconv.Atoi(limit)
 	return o.Value, counts && err == nil && n > 1
-}
-
-// MakeFormat is the statement that gives the format of the COPY a name, so that queries can be told its options, and the one that drops it.
-func (j *Load) MakeFormat() (sql, drop string) {
-	o, _ := j.Copy.Option("FILE_FORMAT")
-	return "CREATE OR REPLACE FILE FORMAT " + j.own + " " + strings.TrimSuffix(strings.TrimPrefix(o.Value, "("), ")"),
-		"DROP FILE FORMAT IF EXISTS " + j.own
-}
-
-// FormatMade tells the load that its format has its name, which it returns.
-func (j *Load) FormatMade() string {
-	j.named = j.own
-	return j.named
-}
-
-// LastField is the highest position that the select list of a load of CSV or TSV reads; 0 when it reads none.
-func (j *Load) LastField() (last int) {
-	if !slices.Contains([]string{"CSV", "TSV", "TEXT"}, j.FileType()) {
-		return 0
-	}
-	for _, it := range j.Copy.Select {
-		last = max(last, lastField(it.Value))
-	}
-	return last
-}
-
-// lastField is the highest position that an expression reads.
-func lastField(expr string) (last int) {
-	tokens, _ := sqltext.Scan(expr) // it was read with the rest
-	for _, t := range tokens {
-		if n, err := strconv.Atoi(strings.TrimPrefix(expr[t.Start:t.End], "$")); err == nil && t.Kind == sqltext.Variable {
-			last = max(last, n)
-		}
-	}
-	return last
-}
-
-// Besides is what a query that groups, and reads an expression of a TSV, has to read besides: the server panics where a field is left out
-// ahead of the last that is read (1104, on 1.2.895).
-func (j *Load) Besides(expr string) (list string) {
-	if j.FileType() != "TSV" && j.FileType() != "TEXT" {
-		return ""
-	}
-	for n := range lastField(expr) {
-		list += ", count($" + strconv.Itoa(n+1) + ")"
-	}
-	return list
-}
-
-// ReadsKeys reports whether the select list of a load of NDJSON reads keys of its rows, and never a whole row.
-func (j *Load) ReadsKeys() (keys bool) {
-	for _, it := range j.Copy.Select {
-		words, _ := sqltext.ReadWords(it.Value) // it was read with the rest
-		for i, t := range words.Tokens {
-			if t.Kind != sqltext.Variable {
-				continue
-			}
-			if p := (sqltext.Reader{Words: words, I: i + 1}); !p.TakeSymbol(":") && !p.TakeSymbol("[") {
-				return false
-			}
-			keys = true
-		}
-	}
-	return keys && j.FileType() == "NDJSON"
-}
-
-// FieldsFormat is the load with a format of its own in which an empty field is a text, and NULL one that is not there; and the statements
-// that make and drop it.
-func (j *Load) FieldsFormat() (with *Load, sql, drop string) {
-	out := *j
-	out.named = j.own + "_fields"
-	o, inline := j.Copy.Option("FILE_FORMAT")
-	text := strings.TrimSuffix(strings.TrimPrefix(o.Value, "("), ")")
-	if !inline || copytext.FormatOptions(text)["TYPE"] == "" {
-		text = j.Format
-	}
-	return &out, "CREATE OR REPLACE FILE FORMAT " + out.named + " " + text + " EMPTY_FIELD_AS = STRING NULL_DISPLAY = '\\x01\\x02'",
-		"DROP FILE FORMAT IF EXISTS " + out.named
 }
 
 // alias is what stands between the location and the closing parenthesis of a transforming COPY.
@@ -377,9 +246,6 @@ func (j *Load) alias() string {
 	}
 	return j.tail
 }
-
-// selfNamed are the types of files that name their columns, and that a query takes them from.
-var selfNamed = []string{"PARQUET", "ORC", "AVRO"}
 
 // Matches is the condition that a path below the stage root is one of the load's.
 func (j *Load) Matches(path string) string {

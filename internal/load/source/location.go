@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // A COPY may read a location of its own. The engine lists nothing but stages, so such a load gets one: made with the keys of now ahead of
@@ -43,11 +42,7 @@ func (j *Load) OtherStage(name string) bool {
 
 // MakeStage is the statement that makes the load's own stage; it holds the placeholders of its keys.
 func (j *Load) MakeStage() string {
-	sql := "CREATE OR REPLACE STAGE " + j.Copy.Stage + " URL = " + sqltext.Quote(copytext.EscapeURI(j.Copy.URI))
-	if j.Copy.Connection != "" {
-		sql += " CONNECTION = " + j.Copy.Connection
-	}
-	return sql
+	return "CREATE OR REPLACE STAGE " + j.Copy.Stage + " URL = " + j.Copy.Root()
 }
 
 // Place is the location for people: @stage/path, or the URI.

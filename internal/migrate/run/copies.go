@@ -92,7 +92,7 @@ func (o origin) brought(res databend.Result) (rows map[string]int64, all int64) 
 	return rows, all
 }
 
-// force is the COPY of these files, whatever the engine takes for loaded.
+// force is the COPY of these files, whatever the engine takes for loaded. It names them from the root: the location may be no folder.
 func (o origin) force(paths []string) string {
 	text := o.text
 	for _, x := range slices.Backward(o.Options) {
@@ -100,11 +100,7 @@ func (o origin) force(paths []string) string {
 			text = text[:x.Span[0]] + text[x.Span[1]:]
 		}
 	}
-	names := make([]string, len(paths))
-	for i, path := range paths {
-		names[i] = strings.TrimPrefix(path, o.Path)
-	}
-	return text + "\nFILES = (" + sqltext.Literals(names) + ") FORCE = TRUE"
+	return text[:o.LocationSpan[0]] + o.Root() + text[o.LocationSpan[1]:] + "\nFILES = (" + sqltext.Literals(paths) + ") FORCE = TRUE"
 }
 
 // list looks at what a COPY is about to read. The engine lists no files but those of stages.

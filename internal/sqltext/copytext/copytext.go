@@ -313,8 +313,8 @@ func splitURI(uri string) (root, path string) {
 
 var escaped = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
-// EscapeURI writes a URI whose path splitURI has read so that the engine reads the same.
-func EscapeURI(uri string) string {
+// escapeURI writes a URI whose path splitURI has read so that the engine reads the same.
+func escapeURI(uri string) string {
 	if strings.HasPrefix(uri, "fs://") {
 		return uri
 	}
@@ -506,6 +506,18 @@ func (c Copy) Place() string {
 	return "@" + c.Stage + "/" + c.Path
 }
 
+// Root is a location for the root of the stage or URI.
+func (c Copy) Root() string {
+	if c.URI == "" {
+		return sqltext.Literal("@" + c.Stage + "/")
+	}
+	root := sqltext.Quote(escapeURI(c.URI))
+	if c.Connection != "" {
+		root += " CONNECTION = " + c.Connection
+	}
+	return root
+}
+
 // Option returns the option called name (upper case), and whether it is there.
 func (c Copy) Option(name string) (Option, bool) {
 	for _, o := range c.Options {
@@ -522,18 +534,40 @@ func (c Copy) Is(name string) bool {
 	return ok && !slices.Contains([]string{"FALSE", "'FALSE'", "0"}, strings.ToUpper(o.Value))
 }
 
+// Files are those that FILES names, below the root of the stage or URI: the engine puts a slash behind a location that ends in none.
+func (c Copy) Files() (paths []string, given bool, err error) {
+	o, given := c.Option("FILES")
+	words, err := sqltext.ReadWords(o.Value)
+	folder := c.Path
+	if folder != "" && !strings.HasSuffix(folder, "/") {
+		folder += "/"
+	}
+	for i, t := range words.Tokens {
+		if t.Kind == sqltext.String && err == nil {
+			var name string
+			name, err = sqltext.Unquote(words.Text(i))
+			paths = append(paths, folder+name)
+		}
+	}
+	return paths, given, err
+}
+
+// Format are the options of FILE_FORMAT, nil where the COPY has none.
+func (c Copy) Format() map[string]string {
+	if o, ok := c.Option("FILE_FORMAT"); ok {
+		return FormatOptions(o.Value)
+	}
+	return nil
+}
+
 // Covers reports whether a file, named below the root of the stage, is one that the COPY reads. One of a PATTERN that Go cannot read is.
 func (c Copy) Covers(path string) bool {
+	if paths, given, err := c.Files(); given {
+		return err != nil || slices.Contains(paths, path)
+	}
 	rest, below := strings.CutPrefix(path, c.Path)
 	if !below {
 		return false
-	}
-	if o, ok := c.Option("FILES"); ok {
-		words, err := sqltext.ReadWords(o.Value)
-		return err != nil || slices.ContainsFunc(words.Tokens, func(t sqltext.Token) bool {
-			name, err := sqltext.Unquote(o.Value[t.Start:t.End])
-			return t.Kind == sqltext.String && err == nil && name == rest
-		})
 	}
 	if o, ok := c.Option("PATTERN"); ok {
 		pattern, err := sqltext.Unquote(o.Value)
