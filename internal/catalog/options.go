@@ -24,6 +24,21 @@ func Chosen(k, v string) bool {
 // lasting are options that SET OPTIONS takes, and that nothing takes away again.
 var lasting = []string{"BLOOM_INDEX_COLUMNS", "BLOOM_INDEX_TYPE", "APPROX_DISTINCT_COLUMNS", "SEGMENT_FORMAT", "ENABLE_AUTO_VACUUM"}
 
+// ColumnLists are the options that name columns of their table, with commas between. The engine writes them anew when one of these columns
+// is renamed or dropped, and FLASHBACK takes an option away that names a column which is not there then.
+var ColumnLists = []string{"BLOOM_INDEX_COLUMNS", "APPROX_DISTINCT_COLUMNS", "ANALYZE_FREQUENCY_COLUMNS"}
+
+// ListedColumns are the names of columns in one of the ColumnLists, without quotes.
+func ListedColumns(value string) []string {
+	var out []string
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.Trim(name, " `\""); name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // Neutral are the values that mean the same as no value, for options that cannot be taken away.
 var Neutral = map[string]string{
 	"CHANGE_TRACKING": "false", "ENABLE_SCHEMA_EVOLUTION": "false", "ENABLE_AUTO_ANALYZE": "1",

@@ -1,7 +1,9 @@
 package savepoint
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
@@ -175,6 +177,23 @@ func (x *restorer) obstacle(w *work, ch blame.Chain, e *catalog.Entry) string {
 		return "it had never been written and was not seeded: its columns have no snapshot to go back to"
 	case w.base != "" && ch.Base == len(ch.Snapshots) && len(ch.Snapshots) > 0:
 		return "its snapshot " + w.base + " is no longer in its history"
+	}
+	return x.foreignList(w, e)
+}
+
+// foreignList names an option that another session gave a table, and that FLASHBACK would take away: it names a column that was added.
+func (x *restorer) foreignList(w *work, e *catalog.Entry) string {
+	ours := x.r.Options(w.was)
+	for _, k := range catalog.ColumnLists {
+		o, written := ours[k]
+		if e.Options[k] == w.was.Options[k] || written && blame.HoldsOption(e.ObjectState, o) {
+			continue
+		}
+		for _, name := range catalog.ListedColumns(e.Options[k]) {
+			if !slices.ContainsFunc(w.was.Columns, func(c catalog.Column) bool { return strings.EqualFold(c.Name, name) }) {
+				return fmt.Sprintf("another session's option %s needs the column %s, which was added", strings.ToLower(k), name)
+			}
+		}
 	}
 	return ""
 }

@@ -137,7 +137,7 @@ func (x *restorer) clusterKeyOfEmpty(n catalog.Name, was catalog.ObjectState, no
 // options puts back the options that reached statements changed, where they are as those left them.
 func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog.Entry) error {
 	var set, unset []string
-	ours := x.r.Options(was.ID)
+	ours := x.r.Options(was)
 	for _, k := range slices.Sorted(maps.Keys(ours)) {
 		v, had := was.Options[k]
 		is, has := now.Options[k]

@@ -71,6 +71,19 @@ func TestNasty(t *testing.T) {
 			[]string{"drop inverted index i on a", "alter table a drop column y", "alter table a add column y string", "create inverted index i on a(y)"},
 		},
 		{
+			"options that list columns, which are renamed, dropped and gone back over",
+			[]string{
+				"create table a (x int, y string) bloom_index_columns = 'x' approx_distinct_columns = 'y, `x`'", "insert into a values (1, 'p')",
+				"create table b (x int, `Y y` string, z int) bloom_index_columns = '`Y y`,x,z'", "insert into b values (1, 'p', 2)",
+				"create table c (x int, y string) bloom_index_columns = 'x'", "insert into c values (1, 'p')",
+			},
+			[]string{
+				"alter table a rename column x to `Z z`", "alter table a rename column y to w", "alter table b drop column z",
+				"alter table c set options (bloom_index_columns = 'y')", "alter table c rename column y to z", "insert into c values (2, 'q')",
+				"create table n (x int) bloom_index_columns = 'x'", "create table m (x int) bloom_index_columns = 'x'", "alter table n rename column x to z",
+			},
+		},
+		{
 			"a table that keeps no rows",
 			[]string{"create table a (x int) engine = null"},
 			[]string{"insert into a values (1)", "truncate table a", "insert into a values (2)"},

@@ -395,6 +395,7 @@ func TestOthersExtendOurs(t *testing.T) {
 	}{
 		{[]string{"create table n (q int)"}, "alter table n set options (row_per_block = 7777)"},
 		{[]string{"create table n (q int)"}, "alter table n set options (bloom_index_columns = 'q')"},
+		{[]string{"create table n (q int, p int) bloom_index_columns = 'q'", "alter table n rename column q to r"}, "alter table n set options (bloom_index_columns = 'p')"},
 		{[]string{"create table n (q int) row_per_block = 5000"}, "alter table n set options (row_per_block = 7777)"},
 		{[]string{"create table n (q int)"}, "alter table n add constraint k check (q > 0)"},
 		{[]string{"create table n (q int, constraint j check (q > 1))"}, "alter table n add constraint k check (q > 0)"},

@@ -226,7 +226,7 @@ func (x *restorer) differenceOfColumns(d *differing, was, now catalog.ObjectStat
 }
 
 func (x *restorer) differenceOfOptions(d *differing, was, now catalog.ObjectState) {
-	options := x.r.Options(was.ID)
+	options := x.r.Options(was)
 	for k, v := range was.Options {
 		o, ours := options[k]
 		d.say(ours && blame.HoldsOption(now, o), now.Options[k] != v, "option %s is %s, was %s",

@@ -68,21 +68,60 @@ func (r *Reach) Altered(token string) bool {
 	return slices.ContainsFunc(r.Touched[token], func(t Touch) bool { return !r.Statements[t.Statement].Effect.DML })
 }
 
-// Options are those that reached statements set or took away, as they left them.
-func (r *Reach) Options(token string) map[string]effect.Option {
+// Options are those of a table, as it was, that reached statements set or took away, as they left them. A list of columns is among them
+// also when they renamed or dropped one of its columns, or went back to other columns.
+func (r *Reach) Options(was catalog.ObjectState) map[string]effect.Option {
 	out := map[string]effect.Option{}
-	for _, t := range r.Touched[token] {
+	touches := r.Touched[was.ID]
+	for _, k := range catalog.ColumnLists {
+		if v, had := was.Options[k]; had {
+			if o, written := relisted(effect.Option{Name: k, Value: v}, touches); written {
+				out[k] = o
+			}
+		}
+	}
+	for i, t := range touches {
 		for _, o := range t.Write.Options {
-			out[o.Name] = o
+			out[o.Name], _ = relisted(o, touches[i+1:])
 		}
 	}
 	return out
 }
 
-// HoldsOption reports whether a table's option is as reached statements left it.
+// relisted is a list of columns as the engine writes it behind the statements. written is false where none of them is about its columns.
+func relisted(o effect.Option, behind []Touch) (_ effect.Option, written bool) {
+	if !slices.Contains(catalog.ColumnLists, o.Name) || o.Unset {
+		return o, false
+	}
+	names := catalog.ListedColumns(o.Value)
+	for _, t := range behind {
+		written = written || t.Write.GoesBack
+		for _, c := range t.Write.Columns {
+			i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, c.Name) })
+			switch {
+			case i < 0:
+			case c.Change == effect.RenameColumn:
+				names[i], written = c.To, true
+			case c.Change == effect.DropColumn:
+				names, written = slices.Delete(names, i, i+1), true
+			}
+		}
+	}
+	o.Value = strings.Join(names, ",")
+	return o, written
+}
+
+// HoldsOption reports whether a table's option is as reached statements left it, or as the FLASHBACK of a restore did: nothing else takes
+// a list of columns away.
 func HoldsOption(now catalog.ObjectState, o effect.Option) bool {
 	v, set := now.Options[o.Name]
-	return set != o.Unset && (o.Unset || sameValue(v, o.Value))
+	switch list := slices.Contains(catalog.ColumnLists, o.Name); {
+	case !set:
+		return o.Unset || list
+	case list && !o.Unset:
+		return slices.EqualFunc(catalog.ListedColumns(v), catalog.ListedColumns(o.Value), strings.EqualFold)
+	}
+	return !o.Unset && sameValue(v, o.Value)
 }
 
 // sameValue compares values of an option, which the engine may write in another way: TRUE, 1e3.
@@ -254,12 +293,19 @@ func (r *Reach) Changed(now catalog.ObjectState, updated time.Time) bool {
 // extended reports whether a new table has an option, an index or a CHECK that no reached statement gave to any. The aggregating indexes
 // of an earlier table of its name show as its own.
 func (r *Reach) extended(now catalog.ObjectState) bool {
+	touches := r.Touched[NewTable]
 	gave := func(of func(effect.Write) bool) bool {
-		return slices.ContainsFunc(r.Touched[NewTable], func(t Touch) bool { return of(t.Write) })
+		return slices.ContainsFunc(touches, func(t Touch) bool { return of(t.Write) })
 	}
 	for k, v := range now.Options {
-		ours := func(o effect.Option) bool { return o.Name == k && !o.Unset && sameValue(o.Value, v) }
-		if catalog.Chosen(k, v) && !gave(func(w effect.Write) bool { return slices.ContainsFunc(w.Options, ours) }) {
+		ours := false
+		for i, t := range touches {
+			for _, o := range t.Write.Options {
+				later, _ := relisted(o, touches[i+1:])
+				ours = ours || o.Name == k && !o.Unset && (HoldsOption(now, o) || HoldsOption(now, later))
+			}
+		}
+		if catalog.Chosen(k, v) && !ours {
 			return true
 		}
 	}
@@ -359,7 +405,7 @@ func (r *Reach) Found(w effect.Write, now catalog.ObjectState) (was catalog.Obje
 		}
 	}
 	was.Options = maps.Clone(was.Options)
-	ours := r.Options(id)
+	ours := r.Options(old)
 	for _, o := range w.Options {
 		left, written := ours[o.Name]
 		switch v, set := now.Options[o.Name]; {
