@@ -41,7 +41,7 @@ var rules = map[string][]string{
 	"internal/event":            {"internal/sqltext"},
 	"internal/databend":         {"internal/crash", "internal/exit", "internal/secret", "internal/shell", "internal/sqltext", "internal/sqltext/effect"},
 	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
-	"internal/project":          {"internal/exit", "internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
+	"internal/project":          {"internal/databend", "internal/exit", "internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
 	"internal/catalog":          lowest,
 	"internal/savepoint/blame":  append([]string{"internal/catalog"}, lowest...),
 	"internal/savepoint":        append([]string{"internal/catalog", "internal/savepoint/blame"}, lowest...),

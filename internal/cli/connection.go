@@ -37,12 +37,9 @@ func (a *app) complete(cfg *databend.Config, p *project.Project) {
 
 // environmentConfig is the connection that dbctl.yaml describes.
 func environmentConfig(ctx context.Context, e project.Environment, secrets *secret.Resolver) (databend.Config, error) {
-	cfg := databend.Config{Host: e.Host, Port: e.Port, Plain: e.Plain, User: e.User}
-	if e.DSN != "" {
-		var err error
-		if cfg, err = databend.ParseDSN(e.DSN); err != nil {
-			return cfg, err
-		}
+	cfg := databend.Config{
+		Host: e.Host, Port: e.Port, Plain: e.Plain, User: e.User, AccessTokenFile: e.AccessTokenFile, Role: e.Role, Tenant: e.Tenant,
+		Settings: e.Settings,
 	}
 	var names []string
 	for _, n := range []string{e.Password, e.AccessToken} {
@@ -60,9 +57,6 @@ func environmentConfig(ctx context.Context, e project.Environment, secrets *secr
 	if e.AccessToken != "" {
 		cfg.AccessToken = set[e.AccessToken]
 	}
-	cfg.AccessTokenFile = e.AccessTokenFile
-	cfg.Role = cmp.Or(e.Role, cfg.Role)
-	cfg.Tenant = cmp.Or(e.Tenant, cfg.Tenant)
 	return cfg, nil
 }
 

@@ -183,7 +183,7 @@ var knownKeys = map[string]string{ // what to do instead, for those that are ref
 	"query":               "leave it out",
 	"database":            "write it as the path: host/database",
 	"user":                "write it before the host: user@host",
-	"password":            "write it before the host: user:password@host",
+	"password":            "it stands before the host: user:password@host; or, in dbctl.yaml, in the secret that password: names",
 }
 
 func knownKey(key string) string {

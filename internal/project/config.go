@@ -41,6 +41,7 @@ type variable struct {
 type environment struct {
 	Environment
 	nameAt   *token.Token
+	dsn      string
 	at       map[string]*token.Token
 	envFiles []string
 	vars     []variable
@@ -270,7 +271,7 @@ func (c *config) readEnvironment(e entry) *environment {
 		env.at[e.key] = e.at
 		switch e.key {
 		case "dsn":
-			env.DSN = d.text(e)
+			env.dsn = d.text(e)
 		case "host":
 			env.Host = d.host(e)
 		case "port":

@@ -7,14 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -66,7 +65,7 @@ func (c *config) environment(
 			Name: e.Name, Database: e.Database, Warehouse: e.Warehouse, StateDatabase: e.StateDatabase, ConnectTimeout: e.ConnectTimeout,
 			LockWait: e.LockWait, SkipUnsupported: e.SkipUnsupported, Protected: e.Protected,
 		}
-	} else if chosen != nil && !o.NoEnv && !e.Embedded && e.DSN == "" && e.Host == "" {
+	} else if chosen != nil && !o.NoEnv && !e.Embedded && e.Host == "" {
 		return e, &Error{
 			Place: placeOf(chosen.nameAt),
 			Msg:   "environment " + e.Name + " says no server", Hint: "give it dsn, or host and user, or engine: embedded; or say --dsn",
@@ -153,55 +152,32 @@ func inDir(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// secretParams are the parameters of a databend-go DSN (its dsn.go) that hold a secret. The keys that name one instead are called the same.
-var secretParams = []string{"access_token", "password"}
-
-// readDSN takes from the DSN what templates and the first line of output need, and refuses a secret in it. No error quotes it.
+// readDSN takes from the DSN what it says of the connection, and refuses a secret in it. No error quotes it.
 func (c *config) readDSN(env *environment) {
-	at := env.at["dsn"]
-	u, err := url.Parse(env.DSN)
-	if err != nil || u.Host == "" || u.Opaque != "" || u.Fragment != "" ||
-		!slices.Contains([]string{"databend", "databend+http", "databend+https", "http", "https"}, u.Scheme) {
-		c.doc.failAt(at, "dsn is not a URL of a Databend server",
+	cfg, err := databend.ParseDSN(env.dsn)
+	secretIn := func(what, key string) {
+		c.doc.failAt(env.at["dsn"], "dsn holds "+what,
+			"take it out and write "+key+": DATABEND_"+strings.ToUpper(key)+", the environment variable that has it")
+	}
+	switch {
+	case err != nil:
+		c.doc.failAt(env.at["dsn"], err.Error(),
 			`write dsn: "databend://user@host:443/database"; the password stands in the secret that password: names`)
 		return
-	}
-	if _, has := u.User.Password(); has {
-		c.doc.failAt(at, "dsn holds a password", "take it out and write password: DATABEND_PASSWORD, the environment variable that has it")
+	case !cfg.Password.IsZero():
+		secretIn("a password", "password")
 		return
-	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		c.doc.failAt(at, "dsn has parameters that cannot be read", "write them as ?name=value&name=value")
+	case !cfg.AccessToken.IsZero():
+		secretIn("access_token", "access_token")
 		return
+	case env.Database != "" && cfg.Database != "" && env.Database != cfg.Database:
+		c.doc.failAt(env.at["database"], "database differs from that of the dsn", "write it in one place")
 	}
-	for _, param := range secretParams {
-		if query.Has(param) {
-			c.doc.failAt(at, "dsn holds "+param,
-				"take it out and write "+param+": DATABEND_"+strings.ToUpper(param)+", the environment variable that has it")
-			return
-		}
-	}
-	env.Host = u.Hostname()
-	env.User = u.User.Username()
-	if p := u.Port(); p != "" {
-		if env.Port, err = strconv.Atoi(p); err != nil || env.Port < 1 || env.Port > 65535 {
-			c.doc.failAt(at, "dsn has a bad port", "")
-			return
-		}
-	}
-	env.Plain = query.Get("sslmode") == "disable" || strings.HasSuffix(u.Scheme, "http")
-	if database := strings.Trim(u.Path, "/"); database != "" {
-		if env.Database != "" && env.Database != database {
-			c.doc.failAt(env.at["database"], "database differs from that of the dsn", "write it in one place")
-		}
-		env.Database = database
-	}
-	for param, field := range map[string]*string{"warehouse": &env.Warehouse, "tenant": &env.Tenant, "role": &env.Role} {
-		if *field == "" {
-			*field = query.Get(param)
-		}
-	}
+	env.Host, env.Port, env.Plain, env.User, env.Settings = cfg.Host, cfg.Port, cfg.Plain, cfg.User, cfg.Settings
+	env.Database = cmp.Or(cfg.Database, env.Database)
+	env.Warehouse, env.Tenant, env.Role = cmp.Or(env.Warehouse, cfg.Warehouse), cmp.Or(env.Tenant, cfg.Tenant), cmp.Or(env.Role, cfg.Role)
+	env.AccessTokenFile = cmp.Or(env.AccessTokenFile, cfg.AccessTokenFile)
+	env.ConnectTimeout = cmp.Or(env.ConnectTimeout, cfg.ConnectTimeout)
 }
 
 // environ is the process's environment with the env files behind it: a variable that the process has, and not as an empty text, wins over

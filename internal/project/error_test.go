@@ -77,8 +77,11 @@ func TestOpenErrors(t *testing.T) {
 		{"password in the dsn", envs(`dsn: "databend://u:hunter2@h/d"`), Options{}, "dbctl.yaml:5:5: dsn holds a password", "password: DATABEND_PASSWORD"},
 		{"empty password in the dsn", envs(`dsn: "databend://u:@h/d"`), Options{}, "dbctl.yaml:5:5: dsn holds a password", ""},
 		{"token in the dsn", envs(`dsn: "databend://u@h/d?access_token=hunter2"`), Options{}, "dbctl.yaml:5:5: dsn holds access_token", "access_token: DATABEND_ACCESS_TOKEN"},
-		{"broken dsn", envs(`dsn: "databend://u:hunter2%zz@h/d"`), Options{}, "dbctl.yaml:5:5: dsn is not a URL of a Databend server", ""},
-		{"another dsn", envs(`dsn: "mysql://u@h/d"`), Options{}, "dbctl.yaml:5:5: dsn is not a URL of a Databend server", ""},
+		{"broken dsn", envs(`dsn: "databend://u:hunter2%zz@h/d"`), Options{}, "dbctl.yaml:5:5: dsn holds a password", ""},
+		{"broken port in the dsn", envs(`dsn: "databend://u@h:0/d"`), Options{}, "dbctl.yaml:5:5: read the DSN: its host, port, database or parameters " +
+			"cannot be read; write an IPv6 address in brackets, and @ / ? # % in other places than the password as %40 %2F %3F %23 %25", ""},
+		{"parameter of the dsn", envs(`dsn: "databend://u@h/d?timeout=5s"`), Options{}, "dbctl.yaml:5:5: read the DSN: parameter timeout is not taken: use --timeout, which ends a statement on the server", ""},
+		{"another dsn", envs(`dsn: "mysql://u@h/d"`), Options{}, "dbctl.yaml:5:5: read the DSN: its scheme must be databend (or databend+http for plain HTTP)", "databend://user@host"},
 		{"dsn and host", envs(`{ dsn: "databend://h", host: h }`), Options{}, "dbctl.yaml:5:28: host stands beside dsn", ""},
 		{"two databases", envs(`{ dsn: "databend://h/a", database: b }`), Options{}, "dbctl.yaml:5:30: database differs from that of the dsn", ""},
 		{"embedded with host", envs("{ engine: embedded, host: h }"), Options{}, "dbctl.yaml:5:25: host does not go with engine: embedded", ""},

@@ -220,11 +220,11 @@ environments:
 			StateDatabase: "dbctl", LockWait: 10 * time.Second, ConnectTimeout: 2 * time.Minute, Vars: vars("bucket", "b3", "from", "flag"),
 		}},
 		"dsn": {Options{Env: "prod"}, Environment{
-			Name: "prod", DSN: "databend://ann@[::1]:443/city?warehouse=w1&role=r1&sslmode=disable", Host: "::1", Port: 443, Plain: true, User: "ann",
+			Name: "prod", Host: "::1", Port: 443, Plain: true, User: "ann",
 			Database: "city", Warehouse: "w1", Role: "r2", AccessToken: "TOKEN", Protected: true, StateDatabase: "st", Vars: vars(),
 		}},
 		"token file": {Options{Env: "file"}, Environment{
-			Name: "file", DSN: "databend://h", Host: "h", Database: "d", AccessTokenFile: filepath.Join(dir, "token"), StateDatabase: "dbctl", Vars: vars(),
+			Name: "file", Host: "h", Database: "d", AccessTokenFile: filepath.Join(dir, "token"), StateDatabase: "dbctl", Vars: vars(),
 		}},
 		"--dsn": {Options{Env: "prod", DSNGiven: true, Database: "other", Warehouse: "w9"}, Environment{
 			Name: "prod", Database: "other", Warehouse: "w9", Protected: true, StateDatabase: "st", Vars: vars(),

@@ -77,7 +77,6 @@ type Environment struct {
 	Embedded        bool
 	Engine          string // embedded: environments of one name share an engine
 	Data            []Data // embedded: what is put into the local store
-	DSN             string // without password
 	Host            string
 	Port            int
 	Plain           bool
@@ -89,8 +88,9 @@ type Environment struct {
 	Role            string
 	Warehouse       string
 	Tenant          string
-	StateDatabase   string        // default dbctl
-	ConnectTimeout  time.Duration // 0: databend's default
+	Settings        map[string]string // of the session, as the dsn has them
+	StateDatabase   string            // default dbctl
+	ConnectTimeout  time.Duration     // 0: databend's default
 	LockWait        time.Duration
 	SkipUnsupported bool
 	Protected       bool
