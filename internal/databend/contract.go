@@ -59,6 +59,7 @@ var usual = map[string]string{
 	"stream_consume_batch_size_hint":     "0",          // a statement takes all of a stream
 	"table_lock_expire_secs":             "30",         // with 0, or 2^63, an UPDATE or DELETE fails
 	"week_start":                         "1",          // Monday
+	"window_num_partitions":              "256",        // with ten million a query with a window does not end
 }
 
 // migration are the settings that the session of a migration's own statements has beside the pinned ones.

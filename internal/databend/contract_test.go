@@ -38,6 +38,7 @@ var hostile = map[string]string{
 	"script_max_steps":                  "1",
 	"table_lock_expire_secs":            "0",
 	"force_join_data_spill":             "1",
+	"window_num_partitions":             "9223372036854775808",
 
 	"join_spilling_buffer_threshold_per_proc_mb": "0",
 }
@@ -62,6 +63,7 @@ var questions = []struct {
 	{"a script", "EXECUTE IMMEDIATE $$BEGIN LET x := 1; LET y := 2; RETURN x + y; END;$$", []string{"3"}},
 	{"a text file", "SELECT DISTINCT $1 FROM @~/contract/ (FILE_FORMAT => 'csv')", []string{"7"}},
 	{"a row is removed", "DELETE FROM held", []string{"1"}},
+	{"a window", "SELECT row_number() OVER (PARTITION BY number % 2 ORDER BY number) FROM numbers(3) ORDER BY number", []string{"1", "1", "2"}},
 	{"a join of nothing", "SELECT a.number FROM numbers(3) a JOIN numbers(2) b ON a.number = b.number + 9 JOIN system.one c ON true", nil},
 	{"a table's text", "SHOW CREATE TABLE made", []string{"made|CREATE TABLE made (\n  a INT NULL,\n  g GEOMETRY NULL\n) ENGINE=FUSE"}},
 }
