@@ -88,7 +88,9 @@ func reference() string {
 	for _, r := range inspect.Rules {
 		name := "`" + r.Name + "`"
 		if i := slices.IndexFunc(rules, func(told []string) bool { return told[0] == name }); i >= 0 {
-			rules[i][2] += "; " + r.Finds
+			if rules[i][2] != r.Finds {
+				rules[i][2] += "; " + r.Finds
+			}
 			continue
 		}
 		rules = append(rules, []string{name, r.Run, r.Finds})

@@ -2,6 +2,7 @@ package load
 
 import (
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -332,6 +333,64 @@ func TestNaNIsNoDecimal(t *testing.T) {
 	}
 	if got := w.SQL(t, "SELECT count(*) FROM things")[0][0]; got != "1" {
 		t.Errorf("got %s rows, want those of the other file", got)
+	}
+}
+
+// What an expression makes of a column is looked at like the column, and a plain COPY of ORC like one of Parquet.
+func TestRulesOfExpressions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE things (v DECIMAL(10, 2), at TIMESTAMP, geo GEOMETRY)")
+	type row struct {
+		ID int32   `parquet:"id"`
+		V  float64 `parquet:"v"`
+		At int64   `parquet:"at"`
+	}
+	for _, dir := range []string{"p/", "g/"} {
+		w.Put(t, dir+"a.parquet", file([]row{{1, 1.5, 1735689600}, {2, 100, 1735689600}}))
+	}
+	w.Put(t, "n/a.parquet", file([]row{{1, 1.5, 1735689600}, {2, math.NaN(), 1735689600}}))
+	w.Put(t, "s/a.parquet", file([]row{{1, 1.5, 1735689600}, {2, 1, 1735689600000000000}}))
+	orc, err := os.ReadFile("testdata/nan.orc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Put(t, "o/a.orc", orc)
+	w.Put(t, "c/a.csv", []byte("1.5,1735689600\n1.5,1735689600000000000\n"))
+	const list = "things FROM (SELECT coalesce(v, 0)::DECIMAL(10, 2), (at + 1)::TIMESTAMP, ST_MAKEGEOMPOINT(1, v)"
+	for _, tt := range []struct {
+		copy, bad, warned string
+		validated         bool // by a validation alone
+	}{
+		{list + " FROM @st/n/) FILE_FORMAT = (TYPE = PARQUET)", "row 2: v = 'NaN' becomes 0 (rule decimal-nan)", "", false},
+		{
+			list + " FROM @st/s/) FILE_FORMAT = (TYPE = PARQUET)", "row 2: at = '1735689600000000001' is no time between the years 1 and 9999: " +
+				"of another unit? (rule time-range)", "", false,
+		},
+		{"things (v) FROM @st/o/ FILE_FORMAT = (TYPE = ORC)", "row 2: v = 'NaN' becomes 0 (rule decimal-nan)", "", false},
+		{list + " FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)", "", "row 1: geo = 'POINT(1 1.5)' has no SRID (rule srid-zero)", false},
+		{
+			"things (geo) FROM (SELECT ST_SETSRID(ST_MAKEGEOMPOINT(1, v), 4326) FROM @st/g/) FILE_FORMAT = (TYPE = PARQUET)", "",
+			"row 2: geo = 'POINT(1 100)' lies outside of the earth: latitude and longitude swapped? (rule swapped-axes)", false,
+		},
+		{"things (v, at) FROM @st/c/ FILE_FORMAT = (TYPE = CSV)", "", "row 2: at = '1735689600000000000' is no time between", true},
+	} {
+		ld := w.load("COPY INTO " + tt.copy)
+		check := func(err error, ends exit.Code) {
+			t.Helper()
+			if tt.bad != "" {
+				w.wantExit(err, ends, tt.bad)
+			} else if err != nil {
+				t.Errorf("%s: %v", tt.copy, err)
+			}
+			if said := w.notes(); !strings.Contains(said, tt.warned) {
+				t.Errorf("%s: got %s, want %s", tt.copy, said, tt.warned)
+			}
+		}
+		check(w.validate(ld, plan.Options{}), exit.Check)
+		if !tt.validated {
+			check(second(w.run(ld, plan.Options{})), exit.Partly)
+		}
 	}
 }
 

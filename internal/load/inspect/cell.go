@@ -28,10 +28,10 @@ type cell struct {
 	cast   string
 }
 
-// cells are those of the load's select list. A plain COPY of Parquet takes what has the name of a column of the table.
+// cells are those of the load's select list. A plain COPY of Parquet or ORC takes what has the name of a column of the table.
 func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 	list, plain := r.Load.Copy.Select, len(r.Load.Copy.Select) == 0
-	if r.made != nil || plain && r.Load.FileType() != "PARQUET" {
+	if r.made != nil || plain && r.Load.FileType() != "PARQUET" && r.Load.FileType() != "ORC" {
 		return r.made, nil
 	}
 	var filled []plan.Column
@@ -100,7 +100,7 @@ func (r *Inspector) fields(ctx context.Context) (out []cell, err error) {
 		field := "$" + strconv.Itoa(i+1)
 		switch r.Load.FileType() {
 		case "CSV", "TSV", "TEXT":
-		case "NDJSON":
+		case "NDJSON", "AVRO":
 			field = "$1:" + sqltext.Ident(c.Name)
 		default:
 			continue

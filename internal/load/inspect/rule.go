@@ -32,9 +32,9 @@ type rule struct {
 type things int
 
 const (
-	inColumns things = iota
+	inBoth things = iota
+	inColumns
 	inExpressions
-	inBoth
 )
 
 var (
@@ -49,8 +49,10 @@ var (
 	fractions = regexp.MustCompile(`^(Nullable\()?(Float|Decimal|String)`)
 	floats    = regexp.MustCompile(`^(Nullable\()?Float`)
 	exact     = regexp.MustCompile(`^(Nullable\()?(Decimal|String|Variant)`)
+	inexact   = regexp.MustCompile(`^(Nullable\()?(Float|Decimal|String|Variant)`)
 	written   = regexp.MustCompile(`^(Nullable\()?(String|Variant|Binary)`)
-	dates     = regexp.MustCompile(`^(Nullable\()?(Timestamp|Date)`)
+	dates     = regexp.MustCompile(`^(Nullable\()?(Timestamp|Date|String|Variant)`)
+	shapes    = regexp.MustCompile(`^(Nullable\()?Geometry`)
 	binaries  = regexp.MustCompile(`^(Nullable\()?Binary`)
 	structs   = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?Tuple`)
 	lists     = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?(U?Int|Float|Decimal)`)
@@ -63,7 +65,9 @@ func is(typ string, names []string) bool {
 }
 
 // outside is true for a time that Databend cannot show: it has no year before 1 or behind 9999, and queries over such a DATE panic.
-const outside = "coalesce(TRY_CAST({} AS []) NOT BETWEEN '0001-01-02' AND '9999-12-30', false)"
+// Of a text it is one in digits, which a COPY without a SELECT list takes.
+const outside = "coalesce(coalesce(TRY_CAST({} AS []), TRY_CAST(TRY_CAST({} AS BIGINT) AS [])) " +
+	"NOT BETWEEN '0001-01-02' AND '9999-12-30', false)"
 
 // rounded is true for a number that becomes another whole number.
 const rounded = "coalesce(TRY_CAST({} AS DOUBLE)<>TRY_CAST({} AS BIGINT), false)"
@@ -81,31 +85,25 @@ var Rules = []rule{
 		Finds: "NaN or an infinity inside a vector (a distance to it is no number)",
 		bad:   "coalesce(isnan(array_sum({})*0), false)", value: "to_string({}::VARIANT)", reason: "has NaN or an infinity in the vector",
 	},
-	{ // One row of another SRID makes ST_TRANSFORM, ST_CONTAINS and ST_DISTANCE over the table fail.
-		Name: "srid-zero", Run: "warn", applies: geometries, of: inBoth,
-		Finds: "a geometry without SRID (one such row breaks `ST_TRANSFORM` over the table)",
-		bad:   "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=0, false)", value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "has no SRID",
-	},
-	{ // Latitude and longitude the wrong way round.
-		Name: "swapped-axes", Run: "warn", applies: geometries, of: inBoth,
-		Finds: "latitude and longitude the wrong way round",
-		bad: "coalesce(ST_SRID(TRY_TO_GEOMETRY({}))=4326 AND (greatest(abs(ST_YMAX(TRY_TO_GEOMETRY({}))), " +
-			"abs(ST_YMIN(TRY_TO_GEOMETRY({}))))>90 OR greatest(abs(ST_XMAX(TRY_TO_GEOMETRY({}))), abs(ST_XMIN(TRY_TO_GEOMETRY({}))))>180), " +
-			"false)",
-		value: "ST_ASTEXT(TRY_TO_GEOMETRY({}))", reason: "lies outside of the earth: latitude and longitude swapped?",
-	},
+	// One row of another SRID makes ST_TRANSFORM, ST_CONTAINS and ST_DISTANCE over the table fail.
+	sridZero(inBoth, nil, "TRY_TO_GEOMETRY({})"),
+	sridZero(inExpressions, shapes, "{}"),
+	// Latitude and longitude the wrong way round.
+	swappedAxes(inBoth, nil, "TRY_TO_GEOMETRY({})"),
+	swappedAxes(inExpressions, shapes, "{}"),
 	{ // 0.5 becomes 1, 2.5 becomes 3.
-		Name: "fraction", Run: "warn", applies: wholeNumbers, from: fractions,
+		Name: "fraction", Run: "warn", applies: wholeNumbers, of: inColumns, from: fractions,
 		Finds: "a fraction rounded into a whole number",
 		bad:   rounded, value: "to_string({})", reason: "is rounded to a whole number",
 	},
 	{ // Off in a run, since it reads what is right nearly always.
-		Name: "fraction", Run: "off", applies: wholeNumbers, of: inExpressions, from: exact,
-		Finds: "likewise in fields of a text file: `warn` in `--validate` only, since it reads them all",
-		bad:   rounded, value: "to_string({})", reason: "is rounded to a whole number",
+		Name: "fraction", Run: "off", applies: wholeNumbers, of: inExpressions, from: inexact,
+		Finds: "likewise in fields of a text file, and in what an expression makes of a column: `warn` in " +
+			"`--validate` only, since it reads them all",
+		bad: rounded, value: "to_string({})", reason: "is rounded to a whole number",
 	},
 	{ // 1.555 becomes 1.56. A DOUBLE is rounded always.
-		Name: "decimal-digits", Run: "off", applies: decimals, of: inBoth, from: exact,
+		Name: "decimal-digits", Run: "off", applies: decimals, from: exact,
 		Finds: "a number with more decimal places than the DECIMAL, to which it is rounded: `warn` in `--validate` only",
 		bad:   "coalesce(TRY_CAST(to_string({}) AS DECIMAL(38, 20))<>TRY_CAST(to_string({}) AS []), false)",
 		value: "to_string({})", reason: "is rounded to a []",
@@ -122,8 +120,8 @@ var Rules = []rule{
 	},
 	{ // Off in a run, since it reads what is right nearly always.
 		Name: "time-range", Run: "off", applies: times, from: dates,
-		Finds: "likewise for files that hold times themselves: `warn` in `--validate` only, since it reads them all",
-		bad:   outside, value: "to_string(to_int64({}))", reason: "is no time between the years 1 and 9999",
+		Finds: "likewise for files that hold times themselves, or texts: `warn` in `--validate` only, since it reads them all",
+		bad:   outside, value: "to_string(TRY_CAST({} AS BIGINT))", reason: "is no time between the years 1 and 9999",
 	},
 	{ // A list of structs becomes {"1":…}: its names are lost.
 		Name: "struct-names", Run: "warn", applies: variants, from: structs,
@@ -144,6 +142,26 @@ var Rules = []rule{
 		Name: ragged, Run: "off",
 		Finds: "rows of several widths in a CSV or TSV that is loaded with a SELECT list: `warn` in `--validate` only, since it reads them all",
 	},
+}
+
+// sridZero is that rule, where geo is the geometry in SQL.
+func sridZero(of things, from *regexp.Regexp, geo string) rule {
+	return rule{
+		Name: "srid-zero", Run: "warn", applies: geometries, of: of, from: from,
+		Finds: "a geometry without SRID (one such row breaks `ST_TRANSFORM` over the table)",
+		bad:   "coalesce(ST_SRID(" + geo + ")=0, false)", value: "ST_ASTEXT(" + geo + ")", reason: "has no SRID",
+	}
+}
+
+// swappedAxes is that rule, where geo is the geometry in SQL.
+func swappedAxes(of things, from *regexp.Regexp, geo string) rule {
+	return rule{
+		Name: "swapped-axes", Run: "warn", applies: geometries, of: of, from: from,
+		Finds: "latitude and longitude the wrong way round",
+		bad: strings.ReplaceAll("coalesce(ST_SRID(GEO)=4326 AND (greatest(abs(ST_YMAX(GEO)), abs(ST_YMIN(GEO)))>90 OR "+
+			"greatest(abs(ST_XMAX(GEO)), abs(ST_XMIN(GEO)))>180), false)", "GEO", geo),
+		value: "ST_ASTEXT(" + geo + ")", reason: "lies outside of the earth: latitude and longitude swapped?",
+	}
 }
 
 const (
@@ -193,6 +211,9 @@ func (r *Inspector) rules(ctx context.Context, level string, validating bool) ([
 				c.column, c.sql = cmp.Or(it.target, it.expr), "("+it.expr+")"
 				if c.from == nil {
 					c.from = written
+				}
+				if field := r.Load.FieldType(it.expr); field != "" && !c.from.MatchString(field) {
+					continue
 				}
 			}
 			fill := strings.NewReplacer("{}", c.sql, "[]", typ).Replace

@@ -180,6 +180,20 @@ func lastField(expr string) (last int) {
 	return last
 }
 
+// FieldType is the type that a query has for a field of a text file as it is, $1 or $1:key; "" where expr is no such field.
+func (j *Load) FieldType(expr string) string {
+	words, _ := sqltext.ReadWords(expr) // it was read with the rest
+	switch t := words.Tokens; {
+	case len(t) == 0 || t[0].Kind != sqltext.Variable:
+		return ""
+	case j.FileType() == "NDJSON" && (len(t) == 1 || len(t) == 3 && words.Symbol(1, ":")):
+		return "Variant"
+	case j.LastField() > 0 && len(t) == 1:
+		return "String"
+	}
+	return ""
+}
+
 // Besides is what a query that groups, and reads an expression of a TSV, has to read besides: the server panics where a field is left out
 // ahead of the last that is read (1104, on 1.2.895).
 func (j *Load) Besides(expr string) (list string) {
