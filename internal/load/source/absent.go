@@ -19,6 +19,9 @@ const makes = "`dbctl migrate up`, where a migration makes it; `dbctl plan` tell
 
 // Placed turns the engine's word about a missing table, stage or bucket into one that says what to do.
 func (j *Load) Placed(err error) error {
+	if _, said := errors.AsType[short](err); said { // where the load's own stage was made
+		return err
+	}
 	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, databend.CodeUnknownCatalog) {
 		return j.NoTable()
 	}

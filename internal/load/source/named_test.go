@@ -75,7 +75,7 @@ func TestGlobs(t *testing.T) {
 	}
 }
 
-// TestOwnTimeout: what --timeout ended tells nothing about an object store.
+// TestOwnTimeout: what --timeout ended tells nothing about an object store, and what a store says is put into words once.
 func TestOwnTimeout(t *testing.T) {
 	t.Parallel()
 	const sql = "COPY INTO t FROM @st/a/ FILE_FORMAT = (TYPE = CSV)"
@@ -90,5 +90,9 @@ func TestOwnTimeout(t *testing.T) {
 	ended := &databend.Error{Kind: databend.KindTimeout, Code: 1043, Message: "timed out; the server ended the statement"}
 	if got := j.Placed(ended); got != error(ended) {
 		t.Errorf("got %v, want %v", got, ended)
+	}
+	refused := j.Placed(&databend.Error{Code: 4000, Message: "connection params invalid: expected [region], got [token]"})
+	if again := j.Placed(refused); again != refused || !strings.Contains(refused.Error(), "does not take: token") {
+		t.Errorf("got %v, want %v", again, refused)
 	}
 }
