@@ -125,7 +125,7 @@ func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, erro
 	if unread {
 		rows, err = all(branches, kinds, indexes)
 	}
-	if Refused(err) && len(kinds) > 0 { // of one kind, perhaps
+	if databend.IsAnswered(err) && len(kinds) > 0 { // of one kind, perhaps
 		unread = !w.bare
 		rows, err = all(branches, indexes)
 		for _, k := range slices.Sorted(maps.Keys(w.others)) {
@@ -177,7 +177,7 @@ func (cat *Catalog) countRows(ctx context.Context, c Conn, tables map[string][]s
 			switch {
 			case err == nil:
 				e.Facts = map[string]string{rowCount: rows[0][0].String}
-			case !Refused(err):
+			case !databend.IsAnswered(err):
 				return err
 			}
 		}
@@ -187,7 +187,7 @@ func (cat *Catalog) countRows(ctx context.Context, c Conn, tables map[string][]s
 
 // refuse takes the server's refusal to show objects for what is known of these, and returns any other error.
 func (cat *Catalog) refuse(err error, objects []sqltext.Object) error {
-	if !Refused(err) {
+	if !databend.IsAnswered(err) {
 		return err
 	}
 	for _, o := range objects {
@@ -409,7 +409,7 @@ func (cat *Catalog) ReadAsync(ctx context.Context, c Conn, tables []sqltext.Obje
 			continue
 		}
 		rows, err := Query(ctx, c, "SHOW CREATE TABLE "+e.Place().SQL())
-		if Refused(err) {
+		if databend.IsAnswered(err) {
 			_ = cat.refuse(err, []sqltext.Object{o})
 			continue
 		}

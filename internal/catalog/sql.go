@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 
@@ -29,12 +28,6 @@ func Query(ctx context.Context, c Conn, sql string) ([]databend.Row, error) {
 	return res.Rows, err
 }
 
-// Refused reports whether err is the server's own word that a statement failed: it did nothing then.
-func Refused(err error) bool {
-	e, ok := errors.AsType[*databend.Error](err)
-	return ok && e.Code != 0
-}
-
 // Absent reports whether err is the server's word that an object is not there. Whatever else it refuses, for want of a right for one,
 // says nothing of that.
 func Absent(err error) bool {
@@ -45,15 +38,7 @@ func Absent(err error) bool {
 // impossible reports whether err says that the server has no objects of the kind: it lacks a licence, a service, or the statement itself.
 func impossible(err error) bool {
 	return databend.IsCode(err, databend.CodeNoLicence, databend.CodeNoTasks, databend.CodeUnimplemented) ||
-		databend.IsCode(err, databend.CodeUnwind) && strings.Contains(Message(err), "not yet implemented")
-}
-
-// Message is what the server said, without the words around it.
-func Message(err error) string {
-	if e, ok := errors.AsType[*databend.Error](err); ok {
-		return e.Message
-	}
-	return err.Error()
+		databend.IsCode(err, databend.CodeUnwind) && strings.Contains(databend.Message(err), "not yet implemented")
 }
 
 // Either writes (col='a' or col='b') for a few names: an IN list of more than three is not pushed down to the system tables. For many it

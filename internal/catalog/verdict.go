@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -75,7 +76,7 @@ func Tagged(ctx context.Context, c Conn, o ObjectState) (bool, error) {
 		return false, nil
 	}
 	rows, err := Query(ctx, c, fmt.Sprintf("select tag_name from tag_references(%s, %s) limit 1", sqltext.Quote(name), sqltext.Quote(domain)))
-	if Refused(err) { // a server that has no tags
+	if databend.IsAnswered(err) { // a server that has no tags
 		return false, nil
 	}
 	return len(rows) > 0, err

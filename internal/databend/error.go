@@ -63,6 +63,23 @@ func IsCode(err error, codes ...int) bool {
 	return ok && e.Code != 0 && slices.Contains(codes, e.Code)
 }
 
+// IsAnswered reports whether err is the server's own word that a statement failed: it did nothing then.
+func IsAnswered(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code != 0
+}
+
+// Message is what the server said, without the words around it; "" of no error.
+func Message(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Message
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
 // severalMatch is what the server says of a MERGE several of whose source rows match one row, with the code of a conflict.
 const severalMatch = "multi rows from source match"
 

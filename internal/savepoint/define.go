@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -111,8 +112,8 @@ func (x *restorer) rewind(n catalog.Name, was catalog.ObjectState, now *catalog.
 	appends := strings.Contains(strings.ToLower(was.Facts["mode"]), "append")
 	err := x.exec("CREATE OR REPLACE STREAM %s ON TABLE %s AT (SNAPSHOT => %s) APPEND_ONLY = %t%s",
 		n.SQL(), was.Facts["on table"], sqltext.Quote(at), appends, comment)
-	if catalog.Refused(err) {
-		x.note(was.Object, "it cannot be put back to where it was: %s", catalog.Message(err))
+	if databend.IsAnswered(err) {
+		x.note(was.Object, "it cannot be put back to where it was: %s", databend.Message(err))
 		return nil
 	}
 	x.of(was.Object).done = true

@@ -51,8 +51,8 @@ func (x *restorer) bury() error {
 		}
 		if g, _, _ := x.r.WasGone(e.ID); g.Head != "" && len(x.r.Touched[e.ID]) > 0 {
 			err := x.flashback(&work{was: catalog.ObjectState{Object: e.Object, ID: e.ID}, base: g.Head, at: e.Place()})
-			if catalog.Refused(err) {
-				x.hold(e.Place().Object(), "it had been dropped before, and cannot be taken back to what it was: %s", catalog.Message(err))
+			if databend.IsAnswered(err) {
+				x.hold(e.Place().Object(), "it had been dropped before, and cannot be taken back to what it was: %s", databend.Message(err))
 				continue
 			}
 			if err != nil {
@@ -172,7 +172,7 @@ func (x *restorer) unwritten(e *catalog.Entry, makers []int) (string, error) {
 	switch {
 	case databend.IsCode(err, databend.CodePermissionDenied):
 		return "whose rows are in it may not be seen", nil
-	case catalog.Refused(err):
+	case databend.IsAnswered(err):
 		return "", nil
 	case err != nil:
 		return "", err
@@ -224,8 +224,8 @@ func (x *restorer) dropDatabases() error {
 	}
 	for _, e := range parked {
 		why, err := x.strangersIn(e)
-		if catalog.Refused(err) {
-			why, err = "what is in it cannot be seen: "+catalog.Message(err), nil
+		if databend.IsAnswered(err) {
+			why, err = "what is in it cannot be seen: "+databend.Message(err), nil
 		}
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 			x.hold(w.was.Object, "its snapshot %s is no longer in its history", w.base)
 			return false, nil
 		case databend.IsCode(err, databend.CodeIllegalReference):
-			x.hold(w.was.Object, "an index or constraint of another session needs a column that was added: %s", catalog.Message(err))
+			x.hold(w.was.Object, "an index or constraint of another session needs a column that was added: %s", databend.Message(err))
 			return false, nil
 		default:
 			return false, fmt.Errorf("flash %s back: %w", w.was.Object, err)
@@ -79,7 +79,7 @@ func (x *restorer) flashback(w *work) error {
 		if !databend.IsCode(err, databend.CodeIllegalReference) {
 			return err
 		}
-		dropped, derr := x.unblock(w, catalog.Message(err))
+		dropped, derr := x.unblock(w, databend.Message(err))
 		if derr != nil {
 			return derr
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -22,8 +23,8 @@ func (x *restorer) keepRows(w *work) (bool, error) {
 	rows, _ := w.appended()
 	comment := "rows that other sessions appended to " + w.was.Object.String() + " during dbctl run " + x.o.Run
 	err = x.exec("CREATE OR REPLACE TABLE %s COMMENT = %s AS %s", w.keep.SQL(), sqltext.Quote(comment), rows)
-	if catalog.Refused(err) {
-		x.hold(w.was.Object, "rows of others came in and cannot be kept beside (%s): the table is left as it is", catalog.Message(err))
+	if databend.IsAnswered(err) {
+		x.hold(w.was.Object, "rows of others came in and cannot be kept beside (%s): the table is left as it is", databend.Message(err))
 		return false, nil
 	}
 	if err != nil {
@@ -45,9 +46,9 @@ func (x *restorer) fits(w *work) (bool, error) {
 	}
 	bad, err := catalog.Query(x.ctx, x.c, "select count_if("+strict+") from ("+rows+")")
 	switch {
-	case catalog.Refused(err):
+	case databend.IsAnswered(err):
 		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is",
-			catalog.Message(err))
+			databend.Message(err))
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look at rows of others in %s: %w", w.was.Object, err)
@@ -159,8 +160,8 @@ func (x *restorer) refill(w *work) error {
 		}
 		all := strings.Join(cols, ", ")
 		if err := x.move(w, all); err != nil {
-			x.hold(w.was.Object, "rows of others wait in %s: %s", w.keep, catalog.Message(err))
-			if catalog.Refused(err) {
+			x.hold(w.was.Object, "rows of others wait in %s: %s", w.keep, databend.Message(err))
+			if databend.IsAnswered(err) {
 				return nil
 			}
 			return err

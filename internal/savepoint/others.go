@@ -303,7 +303,7 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 			}
 		}
 		if err != nil {
-			x.hold(o, "it cannot be defined again: %s", catalog.Message(err))
+			x.hold(o, "it cannot be defined again: %s", databend.Message(err))
 			return nil
 		}
 		for _, st := range sts {

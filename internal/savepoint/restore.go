@@ -163,7 +163,7 @@ func (x *restorer) only(o sqltext.Object, err error) error {
 		return err
 	}
 	if x.of(o).failed == "" {
-		x.of(o).failed = "it cannot be put back: " + catalog.Message(err)
+		x.of(o).failed = "it cannot be put back: " + databend.Message(err)
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func (x *restorer) read() error {
 		return err
 	}
 	for o, err := range cat.Refused {
-		x.hold(o, "what it is cannot be seen: %s", catalog.Message(err))
+		x.hold(o, "what it is cannot be seen: %s", databend.Message(err))
 	}
 	for _, e := range cat.Tables {
 		if e.Name == catalog.ChangedName(e.ID) {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -114,13 +115,13 @@ func Wrap(load, doing string, err error) error {
 		code = coded.ExitCode()
 	}
 	out := &Error{Load: load, Msg: doing, Exit: code, Err: err}
-	if m := unfilled.FindStringSubmatch(Message(err)); m != nil {
+	if m := unfilled.FindStringSubmatch(databend.Message(err)); m != nil {
 		out.Advice = fmt.Sprintf("let the COPY fill column %s, or give it a DEFAULT", m[1])
-	} else if strings.Contains(Message(err), "Expected FUSE engine") {
+	} else if strings.Contains(databend.Message(err), "Expected FUSE engine") {
 		out.Advice = "a COPY fills tables of the default engine: name another table, or make this one without ENGINE ="
-	} else if strings.Contains(Message(err), "Number of columns in select list") {
+	} else if strings.Contains(databend.Message(err), "Number of columns in select list") {
 		out.Advice = "name the columns that the select list fills: COPY INTO table (column, …) FROM (SELECT …)"
-	} else if skipped.MatchString(Message(err)) {
+	} else if skipped.MatchString(databend.Message(err)) {
 		out.Advice = "this server reads no TSV of which a select list leaves out a field ahead of the last: " +
 			`write TYPE = CSV FIELD_DELIMITER = '\t'`
 	}

@@ -99,7 +99,7 @@ var lacksColumn = regexp.MustCompile(`file .* missing column`)
 // Wording is err's text without the name of the file that it is about.
 func Wording(err error, paths []string) string {
 	if name := Named(err, paths); name != "" {
-		return strings.ReplaceAll(Message(err), name, "")
+		return strings.ReplaceAll(databend.Message(err), name, "")
 	}
-	return Message(err)
+	return databend.Message(err)
 }

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"cmp"
-	"errors"
 	"regexp"
 	"strings"
 
@@ -30,20 +29,9 @@ var (
 	unfilled = regexp.MustCompile("null value in column `(.+)` of table") // of a column that the COPY does not name; others fail to cast
 )
 
-func Message(err error) string {
-	var e *databend.Error
-	if err == nil {
-		return ""
-	}
-	if errors.As(err, &e) {
-		return e.Message
-	}
-	return err.Error()
-}
-
 // InWords is what the engine's error means for a file.
 func InWords(err error) string {
-	text := itsPlace.ReplaceAllString(itsName.ReplaceAllString(Message(err), ""), "")
+	text := itsPlace.ReplaceAllString(itsName.ReplaceAllString(databend.Message(err), ""), "")
 	lower := strings.ToLower(text)
 	if m := noValue.FindStringSubmatch(text); m != nil {
 		words := "'" + Shorten(strings.Trim(m[1], `"`), 100) + "' is no " + strings.ToUpper(m[2])
@@ -66,7 +54,7 @@ func InWords(err error) string {
 		return "its data is damaged, or cut off: " + ownMessage(panicked.FindStringSubmatch(text)[1])
 	case tooSmall.MatchString(text):
 		return "not a Parquet file (cut off, or something else): " + oneLine(text)
-	case Unreadable.MatchString(Message(err)):
+	case Unreadable.MatchString(databend.Message(err)):
 		return "its footer cannot be read: cut off, damaged, or no Parquet: " + oneLine(text)
 	case unknownArrow.MatchString(text):
 		m := unknownArrow.FindStringSubmatch(text)

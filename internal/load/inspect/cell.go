@@ -3,7 +3,6 @@ package inspect
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -170,28 +169,23 @@ func (r *Inspector) types(ctx context.Context, f plan.File, checks []check) (map
 		return err
 	}
 	err := read(ask)
-	if !answered(err) {
+	if !databend.IsAnswered(err) {
 		return out, err
 	}
 	for i, c := range ask { // one that does not bind must not hide the others
 		if len(ask) > 1 {
 			err = read(ask[i : i+1])
 		}
-		if err != nil && !answered(err) {
+		if err != nil && !databend.IsAnswered(err) {
 			return nil, err
 		}
-		if err != nil && c.loose && !fault.MissingColumn.MatchString(fault.Message(err)) && !fault.Unreadable.MatchString(fault.Message(err)) {
+		said := databend.Message(err)
+		if err != nil && c.loose && !fault.MissingColumn.MatchString(said) && !fault.Unreadable.MatchString(said) {
 			r.once(fmt.Sprintf("load %s: column %s of %s is not checked: "+
 				"an array in the place of its vectors does not fit into the load's expression", r.Load.Name, c.column, r.Load.Target))
 		}
 	}
 	return out, nil
-}
-
-// answered reports whether err is the server's word about a statement.
-func answered(err error) bool {
-	e, ok := errors.AsType[*databend.Error](err)
-	return ok && e.Code != 0
 }
 
 // once warns of something that a batch after the other would warn of.

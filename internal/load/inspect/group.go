@@ -111,7 +111,7 @@ func (r *Inspector) Apart(ctx context.Context, g Group, why error) ([]Group, err
 // footers reads the footers of files, and nothing else: it fails when one cannot be read, or when their schemas differ.
 func (r *Inspector) footers(ctx context.Context, files []plan.File) error {
 	_, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.Load.From(plan.Paths(files))})
-	if m := differ.FindStringSubmatch(fault.Message(err)); m != nil && databend.IsCode(err, databend.CodeSchemaMismatch) {
+	if m := differ.FindStringSubmatch(databend.Message(err)); m != nil && databend.IsCode(err, databend.CodeSchemaMismatch) {
 		if r.schemas == nil {
 			r.schemas = map[string]string{}
 		}

@@ -30,7 +30,7 @@ func (r *Inspector) format(ctx context.Context) error {
 	case err == nil:
 		r.Made(drop)
 		r.Load.FormatMade()
-	case answered(err):
+	case databend.IsAnswered(err):
 		r.unnamed = true
 		r.once(fmt.Sprintf("load %s: its files are looked at less closely: no format can be made for it: %s", r.Load.Name, fault.InWords(err)))
 		err = nil

@@ -47,7 +47,7 @@ func (r *Inspector) ragged(ctx context.Context, files []plan.File) (map[string]F
 		return nil, nil
 	}
 	j, sql, drop := r.Load.FieldsFormat()
-	if _, err := r.Work.Exec(ctx, databend.Statement{SQL: sql}); answered(err) {
+	if _, err := r.Work.Exec(ctx, databend.Statement{SQL: sql}); databend.IsAnswered(err) {
 		r.once(fmt.Sprintf("load %s: the rule %s looks at nothing: no format can be made for it: %s", r.Load.Name, ragged, fault.InWords(err)))
 		return nil, nil
 	} else if err != nil {

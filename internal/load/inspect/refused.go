@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
 )
@@ -11,7 +12,7 @@ import (
 // refused is what the engine's error says of a file, and of which column of it.
 func (r *Inspector) refused(err error) Finding {
 	f := Finding{Why: fault.InWords(err)}
-	text := fault.Message(err)
+	text := databend.Message(err)
 	if m := fault.CastColumn.FindStringSubmatch(text); m != nil {
 		f.Column = strings.Join(m[1:], "") // one of them
 	}
@@ -53,5 +54,5 @@ func (r *Inspector) asked(files []plan.File) (kept []plan.File) {
 
 // NotGiven is a file that the store lists and does not give.
 func NotGiven(err error) Finding {
-	return Finding{Why: "the store lists it and does not give it: " + fault.OfTheStore(fault.Message(err)), Passing: true}
+	return Finding{Why: "the store lists it and does not give it: " + fault.OfTheStore(databend.Message(err)), Passing: true}
 }

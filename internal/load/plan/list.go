@@ -147,7 +147,7 @@ func (l *Planner) count(ctx context.Context, looks []*look) (reasons []string, e
 		*k = *newListed(k.Job, scope.place)
 		k.scope = scope
 		if err := l.see(ctx, []*look{k}); err != nil {
-			if e, ok := errors.AsType[*databend.Error](err); ctx.Err() != nil || !ok || e.Code == 0 {
+			if ctx.Err() != nil || !databend.IsAnswered(err) {
 				return nil, fault.Wrap(k.Load, "look at the files", err)
 			}
 			reasons[i] = k.Job.Placed(err).Error()

@@ -265,9 +265,9 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 // why is what happened, without a store's whole answer, of which the file's name is kept.
 func (r *run) why(err error) string {
 	if name := fault.Named(err, plan.Paths(r.plan.Planned())); name != "" {
-		return name + ": " + fault.OfTheStore(fault.Message(err))
+		return name + ": " + fault.OfTheStore(databend.Message(err))
 	}
-	return fault.OfTheStore(fault.Message(err))
+	return fault.OfTheStore(databend.Message(err))
 }
 
 // replan makes the plan again, under the lock. Of another table or stage it too must be one that may be run.

@@ -32,7 +32,7 @@ func (j *Load) Placed(err error) error {
 	if !ok || answer.Code == 0 || answer.Kind == databend.KindTimeout { // --timeout ended it, and no store said a word
 		return err
 	}
-	text := strings.Join(strings.Fields(fault.Message(err)), " ")
+	text := strings.Join(strings.Fields(databend.Message(err)), " ")
 	if databend.IsCode(err, databend.CodeMetaService) && j.Own() {
 		scheme, _, _ := strings.Cut(j.Copy.URI, "://")
 		return &fault.Error{

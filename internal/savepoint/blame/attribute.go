@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
@@ -45,8 +46,8 @@ func (c change) nothing() bool { return !c.schema() && !c.lost && !c.grew }
 // A table whose snapshots cannot be read is left as it is.
 func (r *Reach) Attribute(ctx context.Context, c catalog.Conn, ch Chain, token string, first bool) (Verdict, error) {
 	v, err := r.attribute(ctx, c, ch, token, first)
-	if catalog.Refused(err) {
-		ch.unread, err = catalog.Message(err), nil
+	if databend.IsAnswered(err) {
+		ch.unread, err = databend.Message(err), nil
 	}
 	if ch.unread != "" {
 		v = Verdict{Chain: ch, Refuse: "its snapshots cannot be read (" + ch.unread + ")"}
@@ -278,7 +279,7 @@ func (a *attribution) rearranged(at int, ch change) (bool, error) {
 			row, row, v.Chain.At.SQL(), sqltext.Quote(s.ID), sqltext.Literals(names))
 	}
 	rows, err := catalog.Query(a.ctx, a.c, "("+sum(s, v.Chain.Added(at))+") union all ("+sum(prev, v.Chain.gone(at))+")")
-	if catalog.Refused(err) {
+	if databend.IsAnswered(err) {
 		return false, nil // a type that has no such text
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -71,15 +72,15 @@ const firstLook = 24
 // snapshots cannot be read is no other's trouble.
 func Lineages(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
 	out, err := lineages(ctx, c, bases)
-	if !catalog.Refused(err) {
+	if !databend.IsAnswered(err) {
 		return out, err
 	}
 	out = map[catalog.Name]Chain{}
 	for n, base := range bases {
 		one, err := lineages(ctx, c, map[catalog.Name]string{n: base})
 		switch {
-		case catalog.Refused(err):
-			out[n] = Chain{At: n, unread: catalog.Message(err)}
+		case databend.IsAnswered(err):
+			out[n] = Chain{At: n, unread: databend.Message(err)}
 		case err != nil:
 			return nil, err
 		default:
