@@ -394,4 +394,31 @@ func TestRulesOfExpressions(t *testing.T) {
 	}
 }
 
+// A key or a field that no row has is NULL without a word, in a run: a validation says so.
+func TestFieldThatNoRowHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, "CREATE TABLE things (a INT, b INT, c INT)")
+	w.Put(t, "p/a.ndjson", []byte("{\"a\":1,\"b\":2,\"c\":null}\n{\"a\":1,\"b\":2}\n"))
+	w.Put(t, "p/b.ndjson", []byte("{\"a\":1,\"b\":2,\"c\":null}\n"))
+	w.Put(t, "q/a.csv", []byte("1,2\n1,2\n"))
+	w.Put(t, "r/a.tsv", []byte("1\t2\t\n"))
+	for list, field := range map[string]string{
+		"$1:a::INT, $1:B, $1:c FROM @st/p/) FILE_FORMAT = (TYPE = NDJSON)":              "$1:B is NULL in every row of 2 files",
+		"$1, $2, $3 FROM @st/q/) FILE_FORMAT = (TYPE = CSV)":                            "$3 is NULL in every row of 1 file",
+		"$1::INT, $2::INT, nullif($3, '')::INT FROM @st/r/) FILE_FORMAT = (TYPE = TSV)": "",
+	} {
+		if err := w.validate(w.load("COPY INTO things FROM (SELECT "+list), plan.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		want := 1
+		if field == "" {
+			want = 0
+		}
+		if said := w.notes(); !strings.Contains(said, field) || strings.Count(said, "in every row") != want {
+			t.Errorf("%s: got %s, want %d words about %s", list, said, want, field)
+		}
+	}
+}
+
 func second[A, B any](_ A, b B) B { return b }

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -79,8 +80,8 @@ func (r *Inspector) lookAt(ctx context.Context, files []plan.File) error {
 		if err := r.trial(ctx, Group{Files: files}); err != nil {
 			return err
 		}
-		_, err := r.objects(ctx, slices.DeleteFunc(slices.Clone(files), r.condemned), true)
-		return err
+		files, err := r.objects(ctx, slices.DeleteFunc(slices.Clone(files), r.condemned), true)
+		return cmp.Or(err, r.empty(ctx, files))
 	}
 	groups, err := r.Groups(ctx, files)
 	if err != nil {
@@ -124,6 +125,40 @@ func (r *Inspector) unread(ctx context.Context, columns map[string]string) error
 	if len(columns) > 0 {
 		r.Sink.Note(event.Info, "load %s: every file has what the load does not read: %s", r.Load.Name,
 			strings.Join(slices.Sorted(maps.Keys(columns)), ", "))
+	}
+	return nil
+}
+
+// empty tells of keys and fields that no row of the text files has: the load's text may spell them otherwise.
+func (r *Inspector) empty(ctx context.Context, files []plan.File) error {
+	cells, err := r.cells(ctx)
+	asked, fields := []string{"count(*)"}, []string{}
+	for _, c := range cells {
+		if r.Load.FieldType(c.expr) != "" && c.expr != "$1" {
+			asked, fields = append(asked, "count("+c.expr+")"), append(fields, c.expr)
+		}
+	}
+	if err != nil || len(files) == 0 || len(fields) == 0 {
+		return err
+	}
+	if err := r.format(ctx); err != nil || r.Load.Untold() != "" {
+		return err
+	}
+	list := strings.Join(asked, ", ")
+	res, err := r.Work.Query(ctx, databend.Statement{
+		SQL: "SELECT " + list + r.Load.Besides(list) + " FROM " + r.Load.From(plan.Paths(files)), Secrets: r.Secrets,
+	})
+	if err != nil || len(res.Rows) == 0 || res.Rows[0].Int(0) == 0 {
+		if fault.IsRefusal(err) { // the COPY says more of it
+			return nil
+		}
+		return err
+	}
+	for i, field := range fields {
+		if res.Rows[0].Int(i+1) == 0 {
+			r.once(fmt.Sprintf("load %s: %s is NULL in every row of %s: is it spelled as it is there?", r.Load.Name, field,
+				event.Plural(int64(len(files)), "file")))
+		}
 	}
 	return nil
 }
