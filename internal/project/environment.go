@@ -176,7 +176,9 @@ func (c *config) readDSN(env *environment) {
 	env.Host, env.Port, env.Plain, env.User, env.Settings = cfg.Host, cfg.Port, cfg.Plain, cfg.User, cfg.Settings
 	env.Database = cmp.Or(cfg.Database, env.Database)
 	env.Warehouse, env.Tenant, env.Role = cmp.Or(env.Warehouse, cfg.Warehouse), cmp.Or(env.Tenant, cfg.Tenant), cmp.Or(env.Role, cfg.Role)
-	env.AccessTokenFile = cmp.Or(env.AccessTokenFile, cfg.AccessTokenFile)
+	if env.Password == "" && env.AccessToken == "" { // the keys win
+		env.AccessTokenFile = cmp.Or(env.AccessTokenFile, cfg.AccessTokenFile)
+	}
 	env.ConnectTimeout = cmp.Or(env.ConnectTimeout, cfg.ConnectTimeout)
 }
 

@@ -186,6 +186,7 @@ environments:
     vars: { <<: *v, bucket: b3 }
   prod: { dsn: "databend://ann@[::1]:443/city?warehouse=w1&role=r1&sslmode=disable", access_token: TOKEN, role: r2, protected: true, state_database: st }
   file: { dsn: "databend://h", access_token_file: token, database: d }
+  tuned: { dsn: "databend://h/d?access_token_file=token&connect_timeout=5s&max_threads=2" }
 `
 	dir := folder(t, files{ConfigFile: yaml, "env/base": "\ufeffFROM='file $x'\r\nOTHER=\"a\nb\"\nBOTH=file\n", "e2": "FROM=flag\n"})
 	process := map[string]string{"BOTH": "process", "EMPTY": ""}
@@ -226,6 +227,10 @@ environments:
 		"token file": {Options{Env: "file"}, Environment{
 			Name: "file", Host: "h", Database: "d", AccessTokenFile: filepath.Join(dir, "token"), StateDatabase: "dbctl", Vars: vars(),
 		}},
+		"all in the dsn": {Options{Env: "tuned"}, Environment{
+			Name: "tuned", Host: "h", Database: "d", AccessTokenFile: filepath.Join(dir, "token"), ConnectTimeout: 5 * time.Second,
+			Settings: map[string]string{"max_threads": "2"}, StateDatabase: "dbctl", Vars: vars(),
+		}},
 		"--dsn": {Options{Env: "prod", DSNGiven: true, Database: "other", Warehouse: "w9"}, Environment{
 			Name: "prod", Database: "other", Warehouse: "w9", Protected: true, StateDatabase: "st", Vars: vars(),
 		}},
@@ -251,7 +256,7 @@ environments:
 	if d := cmp.Diff(p.Sources, map[string]secret.Source{"AWS": {Env: "OTHER_AWS"}, "VAULT": {Command: []string{"vault", "kv", "get"}, JSON: "data.key"}}); d != "" {
 		t.Errorf("sources: got, want: %s", d)
 	}
-	if d := cmp.Diff(p.Environments, []string{"local", "base", "child", "prod", "file"}); d != "" {
+	if d := cmp.Diff(p.Environments, []string{"local", "base", "child", "prod", "file", "tuned"}); d != "" {
 		t.Errorf("environments: got, want: %s", d)
 	}
 	for name, want := range map[string]string{"BOTH": "process true", "FROM": "file $x true", "EMPTY": " true", "NONE": " false"} {
