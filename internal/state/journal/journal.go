@@ -235,11 +235,7 @@ func (w *Writer) append(ctx context.Context, rows []Row, condition string) (bool
 			rows[i].EventID = databend.NewID()
 		}
 	}
-	var res databend.Result
-	err := store.Again(ctx, func() (err error) {
-		res, err = w.journal.db.Conn().Exec(ctx, databend.Statement{SQL: w.journal.insert(rows, w.actor, condition, nil)})
-		return err
-	})
+	res, err := w.journal.db.Write(ctx, w.journal.insert(rows, w.actor, condition, nil))
 	if err != nil {
 		return false, fmt.Errorf("write journal: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/state/lock"
 	"github.com/dbctl/dbctl/internal/state/store"
@@ -152,10 +151,7 @@ func (l *Ledger) FillLedger(ctx context.Context, n FillNote, fence *lock.Fence) 
 		})
 		tuples[i][tableIDAt] = id
 	}
-	err := store.Again(ctx, func() error {
-		_, err := l.db.Conn().Exec(ctx, databend.Statement{SQL: l.insert(tuples, fence)})
-		return err
-	})
+	_, err := l.db.Write(ctx, l.insert(tuples, fence))
 	if err != nil && !store.Missing(err) {
 		return fmt.Errorf("note whose rows %s was filled with: %w", name, err)
 	}
@@ -258,11 +254,7 @@ func (l *Ledger) sayAgain(
 	}
 	text := "INSERT INTO " + l.name() + " (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(list, ", ") +
 		l.fill(from, pairs...)
-	var res databend.Result
-	err := store.Again(ctx, func() (err error) {
-		res, err = l.db.Conn().Exec(ctx, databend.Statement{SQL: text})
-		return err
-	})
+	res, err := l.db.Write(ctx, text)
 	switch {
 	case store.Missing(err):
 		return 0, nil // no ledger, nothing to say

@@ -101,11 +101,7 @@ func (l *Ledger) AppendLedger(ctx context.Context, rows []Row, fence *lock.Fence
 				size += len(value)
 			}
 		}
-		var res databend.Result
-		err := store.Again(ctx, func() (err error) {
-			res, err = l.db.Conn().Exec(ctx, databend.Statement{SQL: l.insert(tuples, fence)})
-			return err
-		})
+		res, err := l.db.Write(ctx, l.insert(tuples, fence))
 		if err != nil {
 			return fmt.Errorf("write ledger: %w", err)
 		}

@@ -175,6 +175,15 @@ func Missing(err error) bool {
 // patience is how long a server that is not there is waited for: as long as it takes to start anew.
 const patience = 30 * time.Second
 
+// Write runs a statement that writes rows, and once more where its outcome is not known: rows with one event_id are one row.
+func (d *DB) Write(ctx context.Context, text string) (res databend.Result, err error) {
+	err = Again(ctx, func() error {
+		res, err = d.conn.Exec(ctx, databend.Statement{SQL: text})
+		return err
+	})
+	return res, err
+}
+
 // Again calls f until its outcome is known: at most four times where that is not, and as long as patience lasts where nothing was done.
 func Again(ctx context.Context, f func() error) error {
 	until, lost := time.Now().Add(patience), 0
