@@ -86,24 +86,9 @@ func (r *Run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 	if err != nil {
 		return err
 	}
-	from, to := p.Statement, p.Statement
-	ours := map[sqltext.Object]bool{} // tables that a snapshot of this transaction is of
-	if user {
-		from, to = p.Statement+1, last.Statement-1
-	}
-	for i := from; i <= to; i++ {
-		if err := r.lock.Fresh(ctx); err != nil {
-			return err
-		}
-		res, err := r.sendDML(ctx, s, s.Statements[i])
-		if err != nil {
-			return err
-		}
-		if moved(s.Statements[i], res) {
-			for _, w := range s.Statements[i].Effect.Writes {
-				ours[w.Object] = true
-			}
-		}
+	ours, err := r.sendAll(ctx, s, s.Statements[p.Statement:last.Statement+1])
+	if err != nil {
+		return err
 	}
 	// A snapshot of another table that is new now is another session's.
 	tables = slices.DeleteFunc(tables, func(o sqltext.Object) bool { return !ours[o] })
@@ -126,12 +111,40 @@ func (r *Run) attempt(ctx context.Context, p, last place, tables []sqltext.Objec
 	if rollback {
 		return err
 	}
+	return r.noteEnded(p, last, res.ID, err)
+}
+
+// sendAll sends the statements of a transaction but for its ends, and returns the tables that a snapshot of it is of.
+func (r *Run) sendAll(ctx context.Context, s *plan.Step, statements []plan.Statement) (map[sqltext.Object]bool, error) {
+	ours := map[sqltext.Object]bool{}
+	for _, st := range statements {
+		if st.Effect.Txn != "" {
+			continue
+		}
+		if err := r.lock.Fresh(ctx); err != nil {
+			return nil, err
+		}
+		res, err := r.sendDML(ctx, s, st)
+		if err != nil {
+			return nil, err
+		}
+		if moved(st, res) {
+			for _, w := range st.Effect.Writes {
+				ours[w.Object] = true
+			}
+		}
+	}
+	return ours, nil
+}
+
+// noteEnded notes the DML of a transaction whose COMMIT, of this query id, ended with err.
+func (r *Run) noteEnded(p, last place, commit string, err error) error {
 	for i := p.Statement; i <= last.Statement; i++ {
-		st := s.Statements[i]
+		st := r.plan.Steps[p.Step].Statements[i]
 		if !st.Effect.DML {
 			continue
 		}
-		if e := r.after(Ran{Place: place{p.Step, i}, At: r.marked.At}, st, res.ID, err); e != nil && refused(e) {
+		if e := r.after(Ran{Place: place{p.Step, i}, At: r.marked.At}, st, commit, err); e != nil && refused(e) {
 			return e
 		}
 	}
