@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func readConfig(path string) (*config, error) {
 	}
 	if err != nil {
 		e := unreadable(path, err)
-		if errors.Is(err, syscall.ENOTDIR) {
+		if dir, bad := os.Stat(filepath.Dir(path)); errors.Is(bad, syscall.ENOTDIR) || bad == nil && !dir.IsDir() {
 			e.Hint = "-C DIR names a project's folder"
 		}
 		return nil, e

@@ -210,7 +210,7 @@ func environ(o Options, chosen *environment) (func(string) (string, bool), error
 		case errors.Is(err, fs.ErrNotExist):
 			mistakes = append(mistakes, &Error{
 				Place: placeOf(chosen.at["env_file"]), Msg: "the env file " + path + " does not exist",
-				Hint: "`cp .env.example .env` and fill it in, or take env_file out and set the variables",
+				Hint: "write it (.env.example is one, to be filled in), or take env_file out and set the variables",
 			})
 		case err != nil:
 			mistakes = append(mistakes, unreadable(path, err))

@@ -382,6 +382,17 @@ func TestUnknownVar(t *testing.T) {
 	}
 }
 
+func TestAFileForAProject(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, files{ConfigFile: "project: p\n"})
+	for _, of := range []string{ConfigFile, ConfigFile + "/x"} {
+		_, err := Open(Options{Dir: filepath.Join(dir, of), NoEnv: true})
+		if e, ok := errors.AsType[*Error](err); !ok || e.Hint != "-C DIR names a project's folder" {
+			t.Errorf("%s: got %v", of, err)
+		}
+	}
+}
+
 func TestEnvFiles(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, files{
