@@ -95,6 +95,18 @@ type errAgain struct{ error }
 
 func (e errAgain) Unwrap() error { return e.error }
 
+// cutOff reports whether a transaction ended because an answer was lost, or because the server lost it (it was started again). It is not
+// there, and nobody is to blame.
+func cutOff(err error) bool {
+	return databend.IsUnknownOutcome(err) || databend.IsCode(err, codeTransactionTimeout, codeSessionLost)
+}
+
+// Databend's codes for a transaction that the server no longer has.
+const (
+	codeTransactionTimeout = 4003
+	codeSessionLost        = 5111
+)
+
 // Run loads what is new. It plans without the lock of the table, so that a run with nothing to do takes none; then it takes the lock, and
 // plans again unless the plan still stands: under the lock nobody else loads into the table any more. idle is a plan that was made
 // together with those of other loads; nil: none.
@@ -234,7 +246,7 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 				left, err = r.batches(ctx)
 			}
 		}
-		if fault.MovedUnder(err, plan.Paths(r.plan.Planned())) {
+		if fault.MovedUnder(err, plan.Paths(r.plan.Planned())) || ctx.Err() == nil && cutOff(err) {
 			err = errAgain{err}
 		}
 		var again errAgain
