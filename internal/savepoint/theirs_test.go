@@ -361,6 +361,28 @@ func TestOthersReplaceOurs(t *testing.T) {
 	}
 }
 
+// Of a renaming without an answer nobody knows that it ran: what was made shortly before is not our table under another name. The server's
+// clock is known as well as it answers quickly: w is no older than the mark.
+func TestARenamingThatDidNotRun(t *testing.T) {
+	t.Parallel()
+	for _, renaming := range []string{"alter table n rename to m", "rename table n to m"} {
+		t.Run(renaming, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			at := r.now()
+			r.sql("use "+r.db(), "create view w as select 1 as x")
+			was := r.look()
+			r.capture([]string{"create table n (q int)", renaming})
+			if err := r.steps([]string{"create table n (q int)"}); err != nil {
+				t.Fatal(err)
+			}
+			r.before.At, r.reached[0].At = at, at
+			r.reached = append(r.reached, r.mark(renaming, r.now()))
+			r.restored(was)
+		})
+	}
+}
+
 // What another session changed of a table of ours stays, also where the restore that found it so is killed, at any of its requests.
 func TestTheirsOutliveAKilledRestore(t *testing.T) {
 	t.Parallel()

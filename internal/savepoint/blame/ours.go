@@ -278,10 +278,16 @@ func (r *Reach) Dropped(now catalog.ObjectState) bool {
 	return !now.Exists && seen && left.Exists
 }
 
-// Put reports whether reached statements that are over put what was made at that time under a name, where it should be still.
+// Put reports whether reached statements that are over put what was made at that time under a name, where it should be still. Of a renaming
+// without an answer nobody knows.
 func (r *Reach) Put(n catalog.Name, created time.Time) bool {
 	over := !slices.ContainsFunc(r.Makers[n], func(i int) bool { return r.Statements[i].Done.IsZero() })
-	return r.cur[n] == NewTable && over && r.Made(r.Makers[n], created)
+	renaming := slices.ContainsFunc(r.Statements, func(st Reached) bool {
+		return st.Done.IsZero() && slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool {
+			return w.Verb == effect.RenameIn && w.Kind == sqltext.Table && r.name(w.Object) == n
+		})
+	})
+	return r.cur[n] == NewTable && over && !renaming && r.Made(r.Makers[n], created)
 }
 
 // Changed reports whether another session changed a table or view that reached statements made: its text, or anything at all after the
