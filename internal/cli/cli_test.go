@@ -183,6 +183,11 @@ func TestMistakes(t *testing.T) {
 			want: "dbctl: load create: the name \"a/../b\" has a part that is empty or begins with a dot\n" +
 				"hint: `dbctl load create trips --from @lake/x/`\n",
 		},
+		{
+			args: "--dsn databend://u:hunter2@h/x load a --mark new",
+			want: "dbctl: load: --mark is a person's word, and needs a reason\n" +
+				"hint: `dbctl --dsn DSN load a --mark new --reason 'why it is so'`\n",
+		},
 		{args: "show 1 2", want: "dbctl: show: unexpected argument \"2\"\nhint: `dbctl show 1`\n"},
 		{args: "version -e", want: "dbctl: flag needs an argument: 'e' in -e\nhint: `dbctl help version` lists the flags\n"},
 		{args: "--color=blue version", want: "dbctl: --color \"blue\": want auto, always or never\nhint: `dbctl help version` lists the flags\n"},

@@ -51,6 +51,9 @@ func (a *app) parse() (runFunc, error) {
 			a.where = append(a.where, named[0], f.Value.String())
 		}
 	}
+	if flags.Changed("dsn") { // which has a password
+		a.where = append(a.where, "--dsn", "DSN")
+	}
 	a.rest = flags.Args()
 	return func(ctx context.Context) error {
 		if err := a.countArgs(); err != nil {
