@@ -71,15 +71,10 @@ func (l *Loader) Formats(ctx context.Context, loads []project.Load) ([]project.L
 	return source.Formats(ctx, l.sessions.Work, loads)
 }
 
-// source makes a load ready.
-func (l *Loader) source(ld project.Load) (*source.Load, error) {
-	return source.New(ld, l.cfg.Scope.Project, l.cfg.Scope.Database)
-}
-
 // Plan says what Run would do, and writes nothing: it emits a File for each file that Run would touch or that stands in its way
 // (for every file with Options.Verbose) and a Summary. Its error is the one that would stop the run: a *Error, exit 3.
 func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*plan.Plan, error) {
-	j, err := l.source(ld)
+	j, err := l.planner.Ready(ld)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +98,7 @@ func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*plan.Pl
 // Run loads what is new. The error's ExitCode says how it ended: 3 a changed file, an empty listing or rows without a ledger
 // stopped it, 4 some files are bad and the others are loaded, 5 locked, 1 otherwise.
 func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, error) {
-	j, err := l.source(ld)
+	j, err := l.planner.Ready(ld)
 	if err != nil {
 		return Result{}, err
 	}
@@ -118,7 +113,7 @@ func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error
 		return err
 	}
 	for i, ld := range loads {
-		j, err := l.source(ld)
+		j, err := l.planner.Ready(ld)
 		if err == nil {
 			_, err = run.Run(ctx, l.cfg, l.sessions, l.planner, j, o, plans[i])
 		}
@@ -147,7 +142,7 @@ func (l *Loader) plans(ctx context.Context, loads []project.Load, o Options) ([]
 	at := map[*source.Load]int{}
 	var together []*source.Load
 	for i, ld := range loads {
-		if j, err := l.source(ld); err == nil {
+		if j, err := l.planner.Ready(ld); err == nil {
 			at[j], together = i, append(together, j)
 		}
 	}
@@ -161,7 +156,7 @@ func (l *Loader) plans(ctx context.Context, loads []project.Load, o Options) ([]
 // Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded" (their rows are in the
 // table), "new" (they are not: load them) or "quarantined" (never load them). It loads nothing. reason is required and kept.
 func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o Options) error {
-	j, err := l.source(ld)
+	j, err := l.planner.Ready(ld)
 	if err != nil {
 		return err
 	}
@@ -232,7 +227,7 @@ func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int)
 
 // inspector looks into a load's files.
 func (l *Loader) inspector(ctx context.Context, ld project.Load, o Options) (*inspect.Inspector, error) {
-	j, err := l.source(ld)
+	j, err := l.planner.Ready(ld)
 	if err != nil {
 		return nil, err
 	}

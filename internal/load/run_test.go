@@ -7,11 +7,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/state"
 )
 
 func TestRunLoadsWhatIsNewOnce(t *testing.T) {
@@ -46,6 +49,30 @@ func TestRunLoadsWhatIsNewOnce(t *testing.T) {
 	w.Put(t, "p/empty.parquet", rows(51, 4)) // the upload is done
 	w.mustRun(ld, plan.Options{}, 1, 4)
 	w.wantRows(9)
+}
+
+// A load writes no table of dbctl's own, neither by its COPY nor behind it.
+func TestOwnTablesAreNoTarget(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ state, into, behind, refused string }{
+		{"dbctl", "dbctl.ledger", "", "load videos: table dbctl.ledger is in dbctl's state database"},
+		{"dbctl", "t", "DELETE FROM dbctl.ledger", "loads/videos.sql:2:1: load videos: table dbctl.ledger is in dbctl's state database"},
+		{"city", "t", "INSERT INTO journal SELECT * FROM t", "table city.journal is in dbctl's state database"},
+		{"city", "city.t", "DELETE FROM t", ""},
+		{"dbctl", "ledger", "INSERT INTO t SELECT * FROM dbctl.ledger", ""},
+	} {
+		w := &world{t: t, Env: &databendtest.Env{}, stage: "lake"}
+		ld := w.load("COPY INTO "+tt.into+" FROM @st/p/ FILE_FORMAT = (TYPE = CSV)", func(ld *project.Load) {
+			if tt.behind != "" {
+				ld.After = []project.Statement{{SQL: tt.behind, Place: sqltext.Place{File: "loads/videos.sql", Line: 2, Column: 1}}}
+			}
+		})
+		l := &plan.Planner{Scope: state.Scope{Project: "p", Database: "city", StateDatabase: tt.state}}
+		_, err := l.Ready(ld)
+		if tt.refused == "" && err != nil || tt.refused != "" && (exit.Of(err) != exit.Usage || !strings.Contains(err.Error(), tt.refused)) {
+			t.Errorf("%s; %s: got %v, want %q", tt.into, tt.behind, err, tt.refused)
+		}
+	}
 }
 
 func TestRunOfNothingWritesNothing(t *testing.T) {

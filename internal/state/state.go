@@ -93,7 +93,9 @@ func (s *Store) Unlock(ctx context.Context, force bool) (released, left []LockIn
 	return lock.Unlock(ctx, s.DB, force)
 }
 
-// Owns reports whether a name in the state database is one of dbctl's own: journal, ledger, locks and claims.
-func Owns(table string) bool {
-	return table == store.JournalTable || table == store.LedgerTable || lock.Owns(table)
+// Owns reports whether a table is nobody's to write but dbctl's: any of the state database, and where that is the environment's own the
+// journal, the ledger, locks and claims.
+func Owns(s Scope, database, table string) bool {
+	return database == s.StateDatabase &&
+		(s.StateDatabase != s.Database || table == store.JournalTable || table == store.LedgerTable || lock.Owns(table))
 }

@@ -21,7 +21,7 @@ func (l *Planner) List(ctx context.Context, loads []project.Load, sink event.Sin
 	var jobs []*source.Load
 	var wrong []error // of loads that cannot be read: the others are listed all the same
 	for _, ld := range loads {
-		j, err := source.New(ld, l.Scope.Project, l.Scope.Database)
+		j, err := l.Ready(ld)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue

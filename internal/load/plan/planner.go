@@ -36,7 +36,30 @@ func (l *Planner) Source(ld project.Load, sql string) (*source.Load, error) {
 	if ld.Secrets, err = sqltext.SecretNames(sql); err != nil {
 		return nil, err
 	}
-	return source.New(ld, l.Scope.Project, l.Scope.Database)
+	return l.Ready(ld)
+}
+
+// Ready makes a load ready. It refuses one that writes what dbctl itself keeps: without the ledger's rows files are loaded twice.
+func (l *Planner) Ready(ld project.Load) (*source.Load, error) {
+	j, err := source.New(ld, l.Scope.Project, l.Scope.Database)
+	if err != nil {
+		return nil, err
+	}
+	refuse := func(table string, at sqltext.Place) (*source.Load, error) {
+		return nil, fault.Errorf(ld.Name, exit.Usage, "load into a table of your own",
+			"table %s is in dbctl's state database, with the ledger of what is loaded", table).Placed(at)
+	}
+	if state.Owns(l.Scope, j.Database, j.Table) {
+		return refuse(j.Target, j.Statement.PlaceOf(j.Copy.TableSpan[0]))
+	}
+	for st, e := range project.Effects(j.After, l.Scope.Database) {
+		for _, w := range e.Writes {
+			if w.Kind == sqltext.Table && state.Owns(l.Scope, w.Database, w.Name) {
+				return refuse(w.Database+"."+w.Name, st.Place)
+			}
+		}
+	}
+	return j, nil
 }
 
 // Want is what a plan is made for.

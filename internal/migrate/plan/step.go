@@ -296,7 +296,7 @@ func ownGround(w effect.Write, env project.Environment) string {
 		}
 		return ""
 	}
-	if w.Database == env.StateDatabase && w.Kind == sqltext.Table && (env.StateDatabase != env.Database || state.Owns(w.Name)) {
+	if w.Kind == sqltext.Table && state.Owns(state.Scope{Database: env.Database, StateDatabase: env.StateDatabase}, w.Database, w.Name) {
 		return fmt.Sprintf("%s is in dbctl's state database, with the journal that a rollback is read from", w.Object)
 	}
 	return ""
