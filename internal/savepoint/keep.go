@@ -36,15 +36,15 @@ func (x *restorer) keepRows(w *work) (bool, error) {
 
 // fits looks, without writing, whether the rows that others appended fit the columns as they were.
 func (x *restorer) fits(w *work) (bool, error) {
-	rows, strict := w.appended()
+	rows, unfit := w.appended()
 	if rows == "" {
 		x.hold(w.was.Object, "rows of others came in, and its columns are not known: the table is left as it is")
 		return false, nil
 	}
-	if strict == "" {
+	if unfit == "" {
 		return true, nil
 	}
-	bad, err := catalog.Query(x.ctx, x.c, "select count_if("+strict+") from ("+rows+")")
+	bad, err := catalog.Query(x.ctx, x.c, unfit)
 	switch {
 	case databend.IsAnswered(err):
 		x.hold(w.was.Object, "rows of others came in and do not fit its columns as they were (%s): the table is left as it is",
@@ -53,15 +53,16 @@ func (x *restorer) fits(w *work) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("look at rows of others in %s: %w", w.was.Object, err)
 	case bad[0].Int(0) != 0:
-		x.hold(w.was.Object, "%d rows of others came in with NULL for a column that took none: the table is left as it is", bad[0].Int(0))
+		x.hold(w.was.Object, "%d rows of others came in with values that its columns as they were cannot hold: the table is left as it is",
+			bad[0].Int(0))
 		return false, nil
 	}
 	return true, nil
 }
 
-// appended is the query of the rows that others appended, with the base's columns, and the condition by which one does not fit
-// them, "" when all do.
-func (w *work) appended() (rows, strict string) {
+// appended is the query of the rows that others appended, with the base's columns, and the one that counts those of them that lose
+// something by it, "" where none can.
+func (w *work) appended() (rows, unfit string) {
 	ch := w.v.Chain
 	first := ch.Snapshots[min(ch.Base, len(ch.Snapshots)-1)] // of a table that was never written before: the columns are the same
 	columns := columnsOf(w.was, first.Fields)
@@ -69,25 +70,49 @@ func (w *work) appended() (rows, strict string) {
 		return "", ""
 	}
 	parts := make([]string, 0, len(w.v.Appended))
-	conditions := []string{}
+	var counts []string
 	for _, at := range w.v.Appended {
 		s := ch.Snapshots[at]
 		items := make([]string, len(columns))
-		for i, c := range columns {
-			expr, as := c.from(s.Fields)
-			items[i] = expr + " AS " + sqltext.Ident(c.Name)
-			condition := sqltext.Ident(c.Name) + " IS NULL"
-			if c.Nullable { // never true: whether it converts at all
-				condition = "length(to_string(" + sqltext.Ident(c.Name) + ")) < 0"
-			}
-			if as == converted && !slices.Contains(conditions, condition) {
-				conditions = append(conditions, condition)
+		var loses []string
+		lose := func(condition string) {
+			if condition != "" {
+				loses = append(loses, condition)
 			}
 		}
-		parts = append(parts, fmt.Sprintf("SELECT %s FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN (%s)",
-			strings.Join(items, ", "), w.at.SQL(), sqltext.Quote(s.ID), sqltext.Literals(ch.Added(at))))
+		for i, c := range columns {
+			expr, condition := c.from(s.Fields)
+			items[i] = expr + " AS " + sqltext.Ident(c.Name)
+			lose(condition)
+		}
+		for _, f := range s.Fields {
+			if !slices.ContainsFunc(first.Fields, func(b blame.Field) bool { return b.ID == f.ID }) {
+				lose(given(f))
+			}
+		}
+		from := fmt.Sprintf(" FROM %s AT (SNAPSHOT => %s) WHERE _block_name IN (%s)",
+			w.at.SQL(), sqltext.Quote(s.ID), sqltext.Literals(ch.Added(at)))
+		parts = append(parts, "SELECT "+strings.Join(items, ", ")+from)
+		if len(loses) > 0 {
+			counts = append(counts, "SELECT count_if("+strings.Join(loses, " OR ")+") AS n"+from)
+		}
 	}
-	return strings.Join(parts, " UNION ALL "), strings.Join(conditions, " OR ")
+	if len(counts) > 0 {
+		unfit = "SELECT to_int64(sum(n)) FROM (" + strings.Join(counts, " UNION ALL ") + ")"
+	}
+	return strings.Join(parts, " UNION ALL "), unfit
+}
+
+// given is the condition that a row has a value of its own in a column that the base does not have, "" where it has none ever.
+func given(f blame.Field) string {
+	name := sqltext.Ident(f.Name)
+	switch {
+	case f.IsComputed(), f.IsNumbered():
+		return ""
+	case f.Default == nil, strings.Contains(*f.Default, "nextval"): // to compare with that would take a value
+		return name + " IS NOT NULL"
+	}
+	return name + " IS DISTINCT FROM " + *f.Default
 }
 
 // baseColumn is a column to keep, with its id in the snapshots: a renamed one is found by it.
@@ -102,7 +127,7 @@ func columnsOf(was catalog.ObjectState, fields []blame.Field) []baseColumn {
 	var out []baseColumn
 	for _, f := range fields {
 		i := slices.IndexFunc(was.Columns, func(c catalog.Column) bool { return c.Name == f.Name })
-		if i < 0 || len(f.Computed) > 0 && string(f.Computed) != "null" {
+		if i < 0 || f.IsComputed() {
 			continue
 		}
 		out = append(out, baseColumn{Column: was.Columns[i], id: f.ID, typ: string(f.Type)})
@@ -110,34 +135,46 @@ func columnsOf(was catalog.ObjectState, fields []blame.Field) []baseColumn {
 	return out
 }
 
-// How a column's value comes from a snapshot.
-const (
-	asIs      = iota
-	converted // from another type, or, where the column takes no NULL, from one that did
-)
-
-// from is the expression that gives the column in a snapshot with these fields. Where the column takes no NULL and one may have
-// come in meanwhile, the row gets the default that it would have had, if there is one.
-func (c baseColumn) from(fields []blame.Field) (expr string, as int) {
+// from is the expression that gives the column in a snapshot with these fields, and the condition that a row loses something by it, ""
+// where none does. Where the column takes no NULL and one may have come in meanwhile, the row gets the default that it would have had, if
+// there is one.
+func (c baseColumn) from(fields []blame.Field) (expr, loses string) {
 	i := slices.IndexFunc(fields, func(f blame.Field) bool { return f.ID == c.id })
-	missing := "CAST(NULL AS Nullable(" + c.Type + "))"
+	to := "Nullable(" + c.Type + ")"
 	if c.Nullable {
-		missing = "CAST(NULL AS " + c.Type + ")"
+		to = c.Type
 	}
+	missing := "CAST(NULL AS " + to + ")"
 	if c.Default != "" && c.DefaultKind == "DEFAULT" {
 		missing = "CAST(" + c.Default + " AS " + c.Type + ")"
 	}
 	switch {
 	case i >= 0 && string(fields[i].Type) == c.typ:
-		return sqltext.Ident(fields[i].Name), asIs
-	case i >= 0 && c.Nullable:
-		return "CAST(" + sqltext.Ident(fields[i].Name) + " AS " + c.Type + ")", converted
-	case i >= 0:
-		return "coalesce(CAST(" + sqltext.Ident(fields[i].Name) + " AS Nullable(" + c.Type + ")), " + missing + ")", converted
-	case c.Nullable:
-		return missing, asIs
+		return sqltext.Ident(fields[i].Name), ""
+	case i < 0 && c.Nullable:
+		return missing, ""
+	case i < 0:
+		return missing, missing + " IS NULL"
 	}
-	return missing, converted
+	name := sqltext.Ident(fields[i].Name)
+	expr = "CAST(" + name + " AS " + to + ")"
+	loses = "to_string(" + expr + ") IS DISTINCT FROM to_string(" + name + ")"
+	if scalar(c.typ) && scalar(string(fields[i].Type)) {
+		loses = expr + " IS DISTINCT FROM " + name
+	}
+	if !c.Nullable {
+		expr = "coalesce(" + expr + ", " + missing + ")"
+		loses = expr + " IS NULL OR " + name + " IS NOT NULL AND " + loses
+	}
+	return expr, loses
+}
+
+// scalar reports whether a snapshot's type is one of those that the server compares by value.
+func scalar(typ string) bool {
+	typ = strings.TrimPrefix(typ, `{"Nullable":`)
+	return slices.ContainsFunc([]string{`{"Number"`, `{"Decimal"`, `"Date"`, `"Timestamp"`, `"Boolean"`}, func(s string) bool {
+		return strings.HasPrefix(typ, s)
+	})
 }
 
 // refill puts the kept rows back. The move is atomic: an empty copy says that it is done.

@@ -29,7 +29,16 @@ type Field struct {
 	Type     json.RawMessage `json:"data_type"`
 	Default  *string         `json:"default_expr"`
 	Computed json.RawMessage `json:"computed_expr"`
+	Numbers  json.RawMessage `json:"auto_increment_expr"`
 }
+
+// IsComputed reports whether the column's values come from others of the row.
+func (f Field) IsComputed() bool { return is(f.Computed) }
+
+// IsNumbered reports whether the engine counts the column's values.
+func (f Field) IsNumbered() bool { return is(f.Numbers) }
+
+func is(value json.RawMessage) bool { return len(value) > 0 && string(value) != "null" }
 
 func (f Field) same(g Field) bool {
 	return f.ID == g.ID && f.Name == g.Name && string(f.Type) == string(g.Type) && text(f.Default) == text(g.Default)
