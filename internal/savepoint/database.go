@@ -102,12 +102,14 @@ func (x *restorer) databaseTakenAway(o sqltext.Object) string {
 			dropped = append(dropped, es...)
 		}
 	}
+	there := x.live.Databases[o.Name]
+	back := there != nil && there.ID == x.r.Before[o].ID && !x.o.Again
 	switch {
-	case !x.r.Stands(o), x.live.Databases[o.Name] != nil:
+	case !x.r.Stands(o), there != nil && !back:
 	case slices.ContainsFunc(x.parkedDatabases(), func(e *catalog.Entry) bool { return e.Name == catalog.ParkedName(e.ID)+"_"+o.Name }):
 	case !slices.ContainsFunc(dropped, made):
 		return "renamed what this migration had made there"
-	case x.r.Before[o].Exists && slices.ContainsFunc(x.live.GoneDatabases[o.Name], made):
+	case !back && x.r.Before[o].Exists && slices.ContainsFunc(x.live.GoneDatabases[o.Name], made):
 		return "dropped what this migration had put in its place"
 	}
 	return ""
@@ -176,6 +178,18 @@ func (x *restorer) renameDatabase(e *catalog.Entry, to string) error {
 }
 
 func (x *restorer) undropDatabase(was catalog.ObjectState, scope []sqltext.Object) error {
+	if !x.r.LostDatabases[was.Name] { // then another session dropped it, or gave it another name
+		is, err := catalog.Query(x.ctx, x.c, "select name from system.databases where to_string(database_id) = "+sqltext.Quote(was.ID))
+		if err != nil {
+			return err
+		}
+		if len(is) == 0 {
+			x.hold(was.Object, "another session dropped it")
+			return nil
+		}
+		x.hold(was.Object, "another session renamed it to %s", is[0][0].String)
+		return nil
+	}
 	names := []string{was.Name}
 	for n, es := range x.live.GoneDatabases {
 		if slices.ContainsFunc(es, func(e *catalog.Entry) bool { return e.ID == was.ID }) {

@@ -1,6 +1,7 @@
 package savepoint
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,8 @@ func TestDatabases(t *testing.T) {
 		{"replaced", setup, []string{"create or replace database De", "create table De.t (q int)", "insert into De.t values (5)"}},
 		{"renamed", setup, []string{"alter database De rename to Df", "alter table Df.t add column y int", "create table Df.n (x int)", "insert into Df.n values (1)"}},
 		{"renamed and made again", setup, []string{"alter table De.t add column y int", "alter database De rename to Df", "create database De", "create table De.t (z int)", "drop database Df"}},
+		{"renamed and dropped", setup, []string{"alter database De rename to Df", "drop database Df"}},
+		{"renamed and made again where it is not there", setup, []string{"alter database De rename to Df", "create database if not exists De", "create table De.n (z int)"}},
 		{"dropped and made again, twice", setup, []string{"drop database De", "create database De", "drop database De", "create database De", "create table De.x as select 1 a"}},
 	}
 	for _, tt := range tests {
@@ -96,6 +99,48 @@ func TestDatabaseOfOursWithTheirs(t *testing.T) {
 			t.Cleanup(func() { r.env.SQL(t, "drop database if exists "+aside, "drop database if exists "+e) })
 			if got := r.column(strings.ReplaceAll(tt.look, "De", aside)); !slices.Equal(got, []string{tt.want}) {
 				t.Errorf("got %v, want theirs", got)
+			}
+			r.again(rep)
+		})
+	}
+}
+
+// What another session does with a database that a migration renamed, or put another in the place of, is said, and where it is now.
+func TestDatabaseThatOthersMove(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		ours, theirs []string
+		says         string
+	}{
+		{[]string{"alter database De rename to Df"}, []string{"alter database Df rename to Dg"}, "renamed it to Dg"},
+		{[]string{"alter database De rename to Df"}, []string{"drop database Df"}, "dropped it"},
+		{[]string{"alter database De rename to Df"}, []string{"create database De"}, "is kept as " + catalog.ParkedPrefix},
+		{[]string{"drop database De", "create database De"}, []string{"alter database De rename to Df", "undrop database De"}, "renamed what this migration had made"},
+	} {
+		t.Run(fmt.Sprint(tt.ours, tt.theirs), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			e, f, g := r.db()+"_e", r.db()+"_f", r.db()+"_g"
+			p := strings.NewReplacer("De", e, "Df", f, "Dg", g)
+			t.Cleanup(func() {
+				for _, row := range r.env.SQL(t, "select name from system.databases where name in ('"+e+"', '"+f+"', '"+g+"') or name like '"+catalog.ParkedPrefix+"%"+r.db()+"%'") {
+					r.env.SQL(t, "drop database "+row[0])
+				}
+			})
+			r.sql("create database " + e)
+			var ours []string
+			for _, s := range tt.ours {
+				ours = append(ours, p.Replace(s))
+			}
+			if err := r.run(ours...); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range tt.theirs {
+				r.sql(p.Replace(s))
+			}
+			rep := r.restore()
+			if o := r.outcome(rep, e); o.Result != Kept || !strings.Contains(o.Detail, p.Replace(tt.says)) {
+				t.Errorf("outcome %+v, want kept: %s", o, p.Replace(tt.says))
 			}
 			r.again(rep)
 		})

@@ -69,13 +69,15 @@ func (x *restorer) missing() {
 }
 
 // takenAway says what another session did with the table or view that reached statements put under a name and that is not there: nothing
-// that shows of one that they dropped and that was new.
+// that shows of one that they dropped and that was new, or in whose place they brought the earlier one back.
 func (x *restorer) takenAway(n catalog.Name) string {
 	ours := func(e *catalog.Entry) bool {
 		_, captured := x.r.Captured(e.ID)
 		return !captured && x.r.Put(n, e.Created)
 	}
-	if x.live.Tables[n] != nil || slices.ContainsFunc(x.parked(), ours) {
+	there := x.live.Tables[n]
+	back := there != nil && there.ID == x.r.Wanted(n) && !x.o.Again // by another session: an earlier restore does the same
+	if there != nil && !back || slices.ContainsFunc(x.parked(), ours) {
 		return ""
 	}
 	for m, e := range x.live.Tables {
@@ -83,7 +85,7 @@ func (x *restorer) takenAway(n catalog.Name) string {
 			return "renamed what this migration had made there to " + m.Table
 		}
 	}
-	if x.r.Wanted(n) != "" && slices.ContainsFunc(x.live.Gone[n], ours) {
+	if !back && x.r.Wanted(n) != "" && slices.ContainsFunc(x.live.Gone[n], ours) {
 		return "dropped what this migration had put in its place"
 	}
 	return ""

@@ -78,7 +78,10 @@ func (x *restorer) outcome(o sqltext.Object, headDiffers string) Outcome {
 	now := x.live.State(o)
 	if why := x.of(o).held; why != "" {
 		e := x.live.ByID(was.ID)
-		if o.Kind == sqltext.Table && was.Exists && e != nil && catalog.IsAside(e.Name) {
+		if o.Kind == sqltext.Database {
+			e = x.databaseByID(was.ID)
+		}
+		if was.Exists && e != nil && catalog.IsAside(e.Name) {
 			why += "; the one that was there is kept as " + e.Name
 		}
 		return Outcome{Result: Kept, Detail: why}

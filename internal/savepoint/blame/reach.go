@@ -277,18 +277,21 @@ func (r *Reach) followDatabase(w effect.Write, rest []effect.Write) {
 	}
 	switch w.Verb {
 	case effect.Create, effect.Replace, effect.CreateNew:
-		b, known := r.Before[w.Object]
-		if w.Verb == effect.CreateNew && !r.LostDatabases[w.Name] && (aliased || known && b.Exists) {
+		there := r.Before[w.Object].Exists
+		if aliased {
+			there = was != newDatabase+w.Name || r.MadeDatabases[w.Name]
+		}
+		if w.Verb == effect.CreateNew && !r.LostDatabases[w.Name] && there {
 			return
 		}
 		if w.Verb == effect.Replace {
-			r.LostDatabases[w.Name] = true
+			r.LostDatabases[w.Name], r.LostDatabases[was] = true, true
 			r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
 		}
 		r.MovedDatabases[w.Name], r.MadeDatabases[w.Name] = true, true
 		r.dbs[w.Name] = newDatabase + w.Name
 	case effect.Drop:
-		r.MovedDatabases[w.Name], r.LostDatabases[w.Name] = true, true
+		r.MovedDatabases[w.Name], r.LostDatabases[w.Name], r.LostDatabases[was] = true, true, true
 		r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
 		r.dbs[w.Name] = newDatabase + w.Name
 	case effect.Undrop:
