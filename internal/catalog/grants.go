@@ -19,19 +19,20 @@ const own = "SETTINGS (enable_expand_roles = 0) "
 // readGrantsOf reads what the grantee of a Grant object has, and of which roles it inherits.
 func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) error {
 	kind, name := Grantee(o)
-	from := "inherited_roles_name from system.roles"
+	from := "inherited_roles_name, " + asText(made) + " from system.roles"
 	if kind == "user" {
-		from = "roles from system.users"
+		from = "roles, " + asText(made) + " from system.users"
 	}
-	rows, err := Query(ctx, c, fmt.Sprintf(own+"select 'grant', grants from show_grants(%s, %s) union all select 'roles', %s where name = %s",
-		sqltext.Quote(kind), sqltext.Quote(name), from, sqltext.Quote(name)))
+	sql := fmt.Sprintf(own+"select 'grant', grants, '' from show_grants(%s, %s) union all select 'roles', %s where name = %s",
+		sqltext.Quote(kind), sqltext.Quote(name), from, sqltext.Quote(name))
+	rows, err := Query(ctx, c, sql)
 	if err != nil {
 		return err
 	}
 	s := ObjectState{Object: o, Exists: true, Grants: []string{}, Facts: map[string]string{}}
 	for _, r := range rows {
 		if r[0].String == "roles" {
-			s.Facts["roles"] = strings.Join(RoleNames(r[1].String), ", ")
+			s.Facts["roles"], s.Created = strings.Join(RoleNames(r[1].String), ", "), r.Time(2)
 		} else {
 			s.Grants = append(s.Grants, grantSQL(r[1].String, name)...)
 		}

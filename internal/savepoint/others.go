@@ -22,7 +22,8 @@ const asNow = "defined again from the journal, secrets as of now"
 func (x *restorer) others() error {
 	scope := x.ageless()
 	for _, o := range scope { // while it is still there: the privilege would stay behind it
-		if was := x.r.Before[o]; o.Kind == sqltext.Grant && was.Exists && x.live.State(o).Exists {
+		was, now := x.r.Before[o], x.live.State(o)
+		if o.Kind == sqltext.Grant && was.Exists && now.Exists && x.r.Theirs(now) == "" {
 			if err := x.only(o, x.revoke(was)); err != nil {
 				return fmt.Errorf("restore %s: %w", o, err)
 			}

@@ -226,8 +226,15 @@ func (r *Reach) ColumnNoted(token, column, comment string) bool {
 func (r *Reach) Theirs(now catalog.ObjectState) string {
 	const made, changed = "another session made it after ours", "another session changed it after ours"
 	written := r.Written[now.Object]
-	if !now.Exists || len(written) == 0 || now.Kind == sqltext.Grant {
+	if !now.Exists || len(written) == 0 {
 		return ""
+	}
+	if now.Kind == sqltext.Grant { // its privileges are told one by one
+		was := r.Before[now.Object].Created
+		if len(r.Written[catalog.GranteeOf(now.Object)]) > 0 || was.IsZero() || now.Created.IsZero() || was.Equal(now.Created) {
+			return ""
+		}
+		return made
 	}
 	if now.Kind == sqltext.Table {
 		n := r.name(now.Object)
