@@ -99,6 +99,7 @@ type ObjectState struct {
 	// Loaded are the files that COPY takes for loaded (Loaded fills it), nil when not asked.
 	Loaded []string          `json:"loaded,omitempty"`
 	Known  bool              `json:"known,omitempty"` // Loaded was asked
+	Asked  string            `json:"asked,omitempty"` // the head when it was
 	Facts  map[string]string `json:"facts,omitempty"` // what the engine shows of other kinds, without secrets
 	Grants []string          `json:"grants,omitempty"`
 	// masked is what the engine shows of its keys: their ends. It is compared, and never written down.

@@ -116,7 +116,7 @@ func Loaded(ctx context.Context, c Conn, captured catalog.State, tables []sqltex
 	var ns []catalog.Name
 	for i, o := range out.Objects {
 		if o.Exists && o.IsFuse() && slices.Contains(tables, o.Object) {
-			out.Objects[i].Known = true
+			out.Objects[i].Known, out.Objects[i].Asked = true, o.Head
 			ns = append(ns, catalog.NameOf(o.Object))
 		}
 	}

@@ -7,14 +7,11 @@ import (
 )
 
 // A COPY that is rolled back: with nothing loaded before, the same COPY loads everything again by itself; else the files are
-// reported, and FORCE loads them exactly once.
+// reported, and FORCE loads them exactly once. What another session loads meanwhile stays loaded.
 func TestCopyRolledBack(t *testing.T) {
 	t.Parallel()
-	for _, before := range []bool{false, true} {
-		name := "nothing loaded before"
-		if before {
-			name = "files loaded before"
-		}
+	for _, name := range []string{"nothing loaded before", "files loaded before", "files loaded meanwhile"} {
+		before, meanwhile := name == "files loaded before", name == "files loaded meanwhile"
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -28,6 +25,9 @@ func TestCopyRolledBack(t *testing.T) {
 			r.env.Put(t, "in/two.csv", []byte("2\n2\n"))
 			statements := []string{"alter table a add column y int", "copy into a(x) from (select $1 from @" + stage + ")"}
 			r.capture(statements)
+			if meanwhile {
+				r.sql("copy into a from @" + stage + " files = ('one.csv')")
+			}
 			was := r.look()
 			if err := r.steps(statements); err != nil {
 				t.Fatal(err)
@@ -47,9 +47,10 @@ func TestCopyRolledBack(t *testing.T) {
 				t.Errorf("tables whose COPYs are rolled back (-want +got):\n%s", d)
 			}
 			r.again(rep)
-			if before {
+			if before || meanwhile {
 				r.sql("copy into a from @" + stage + " files = ('two.csv') force = true")
-			} else {
+			}
+			if !before {
 				r.sql("copy into a from @" + stage)
 			}
 			if d := cmp.Diff([]string{"1", "100", "2", "2"}, r.column("select x from a")); d != "" {

@@ -34,7 +34,8 @@ func (x *restorer) moveBack(w *work) (bool, error) {
 			x.hold(w.was.Object, "rows of others wait in %s since an earlier restore: look at both tables", w.keep)
 			return false, nil
 		}
-		if w.was.Known && len(w.was.Loaded) == 0 && len(w.v.Appended) == 0 && w.base != "" && x.r.Copied(w.was.ID) {
+		alone := w.was.Known && len(w.was.Loaded) == 0 && w.was.Asked == w.base && len(w.v.Appended) == 0
+		if alone && w.base != "" && x.r.Copied(w.was.ID) {
 			// COPY's memory of loaded files outlives FLASHBACK but not TRUNCATE, and all of it is ours.
 			if err := x.exec(truncate, w.at.SQL()); err != nil {
 				return false, fmt.Errorf("empty %s: %w", w.was.Object, err)

@@ -148,13 +148,13 @@ func (r *rig) capture(statements []string) {
 			}
 		}
 	}
+	if r.before, err = Seed(ctx, r.conn, r.before, seed); err != nil {
+		r.t.Fatalf("seed: %v", err)
+	}
 	if len(copies) > 0 {
 		if r.before, err = Loaded(ctx, r.conn, r.before, copies); err != nil {
 			r.t.Fatalf("loaded: %v", err)
 		}
-	}
-	if r.before, err = Seed(ctx, r.conn, r.before, seed); err != nil {
-		r.t.Fatalf("seed: %v", err)
 	}
 }
 

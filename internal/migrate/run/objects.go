@@ -84,7 +84,7 @@ func (o *objects) later(of []sqltext.Object) catalog.State {
 // keepLoaded gives a new reading of a table what was asked for once: the files that COPY takes for loaded.
 func keepLoaded(now, was catalog.ObjectState) catalog.ObjectState {
 	if !now.Known && now.ID == was.ID {
-		now.Loaded, now.Known = was.Loaded, was.Known
+		now.Loaded, now.Known, now.Asked = was.Loaded, was.Known, was.Asked
 	}
 	return now
 }

@@ -363,13 +363,6 @@ func (r *Run) prepare(ctx context.Context, i int) error {
 		}
 	}
 	seeds, copies := savepoint.Changed(r.know.now, plan.Effects(together))
-	if copies = without(copies, touched); len(copies) > 0 {
-		loaded, err := savepoint.Loaded(ctx, r.Store.Conn(), r.know.now, copies)
-		if err != nil {
-			return err
-		}
-		r.learn(loaded, copies)
-	}
 	if seeds = without(seeds, touched); len(seeds) > 0 {
 		seeded, err := savepoint.Seed(ctx, r.guarded(), r.know.now, seeds)
 		if err != nil {
@@ -381,6 +374,13 @@ func (r *Run) prepare(ctx context.Context, i int) error {
 			return a.Head == b.Head
 		})
 		r.learn(seeded, seeds)
+	}
+	if copies = without(copies, touched); len(copies) > 0 {
+		loaded, err := savepoint.Loaded(ctx, r.Store.Conn(), r.know.now, copies)
+		if err != nil {
+			return err
+		}
+		r.learn(loaded, copies)
 	}
 	return nil
 }
