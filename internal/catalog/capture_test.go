@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,5 +58,42 @@ func TestCaptureNew(t *testing.T) {
 	env.SQL(t, "CREATE VIEW v AS SELECT 1 AS a")
 	if v := same("a view there").Objects[4]; v.Query == "" || v.Engine != "VIEW" {
 		t.Errorf("got %+v", v)
+	}
+}
+
+// TestNewestDatabase: one reading of the databases tells of those that are asked for, and how far the account's ids go, whoever made the
+// newest. The server looks up each that was ever dropped, at every reading.
+func TestNewestDatabase(t *testing.T) {
+	t.Parallel()
+	env := databendtest.New(t)
+	session := env.Session(t)
+	env.SQL(t, "CREATE DATABASE "+env.StateDB)
+	newer := env.SQL(t, "SELECT database_id::STRING FROM system.databases WHERE name="+sqltext.Quote(env.StateDB))[0][0]
+	here, absent := sqltext.Object{Kind: sqltext.Database, Name: env.Database}, sqltext.Object{Kind: sqltext.Database, Name: "absent" + env.Database}
+	before := len(env.Log(t))
+	look, err := catalog.Read(t.Context(), session, []sqltext.Object{here, absent}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if look.Databases[env.StateDB] != nil || !look.State(here).Exists || look.State(absent).Exists {
+		t.Errorf("got %v, want %s and not %s", look.Databases, env.Database, env.StateDB)
+	}
+	for _, o := range []sqltext.Object{here, absent} {
+		if at := look.State(o).Newest; catalog.Behind(at, newer) {
+			t.Errorf("%s: the newest is %q, want %s or later", o, at, newer)
+		}
+	}
+	asked := 0
+	for _, r := range env.Log(t)[before:] {
+		if strings.Contains(r.SQL, "absent"+env.Database) {
+			asked += strings.Count(r.SQL, "databases_with_history")
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the databases were read %d times", asked)
+	}
+	env.SQL(t, "CREATE DATABASE absent"+env.Database, "DROP DATABASE absent"+env.Database)
+	if look, err = catalog.Read(t.Context(), session, []sqltext.Object{absent}, nil); err != nil || len(look.State(absent).Gone) != 1 {
+		t.Errorf("got %+v, %v, want one that is gone", look.State(absent), err)
 	}
 }

@@ -229,13 +229,13 @@ func (w wanted) branches(whole []string) []string {
 		out = append(out, w.tableBranches(db, slices.Contains(whole, db))...)
 	}
 	if len(w.databases) > 0 {
-		out = append(out,
-			branch("db", []string{"name", asText("database_id"), micros("dropped_on"), "owner"},
-				fmt.Sprintf(" from system.databases_with_history where %s or left(name, %d) = %s",
-					Either("name", w.databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))),
-			// the databases of the engine itself have ids from 2^62 on
-			branch("newest db", []string{asText("max(database_id)")},
-				" from system.databases_with_history where database_id < 4611686018427387904"))
+		// The server looks up each database that the account ever dropped, at every reading: one tells the newest too, under no name. The
+		// databases of the engine itself have ids from 2^62 on.
+		wanted := fmt.Sprintf("(%s or left(name, %d) = %s)", Either("name", w.databases), len(ParkedPrefix), sqltext.Quote(ParkedPrefix))
+		out = append(out, branch("db", []string{
+			"if(" + wanted + ", name, '')", asText("database_id"), micros("dropped_on"), "owner", asText("newest"),
+		}, " from (select name, database_id, dropped_on, owner, max(if(database_id < 4611686018427387904, database_id, null)) over ()"+
+			" as newest from system.databases_with_history) where "+wanted+" or database_id = newest"))
 	}
 	return out
 }
@@ -325,6 +325,9 @@ func (cat *Catalog) add(rows []databend.Row) {
 		case "view":
 			queries[Name{f[0].String, f[1].String}] = f[2].String
 		case "db":
+			if cat.newestDB = f[4].String; f[0].String == "" {
+				continue
+			}
 			e := &Entry{dropped: f.Time(2), ObjectState: ObjectState{
 				Object: sqltext.Object{Kind: sqltext.Database, Name: f[0].String}, Exists: f[2].String == "", ID: f[1].String, Owner: f[3].String,
 			}}
@@ -335,8 +338,6 @@ func (cat *Catalog) add(rows []databend.Row) {
 			}
 		case "table index", "table constraint":
 			details = append(details, r)
-		case "newest db":
-			cat.newestDB = f[0].String
 		default:
 			cat.addKind(sqltext.ObjectKind(r[0].String), f)
 		}
