@@ -172,7 +172,7 @@ func TestAbandonedLockIsTakenOver(t *testing.T) {
 	if len(h.Unfinished) != 1 || h.Unfinished[0].Alive {
 		t.Fatalf("got %+v, want the owner's run, dead", h.Unfinished)
 	}
-	rec, err := b.Record(t.Context(), owner.Run())
+	rec, err := b.Record(t.Context(), owner.Run(), nil)
 	if err != nil || string(rec.Mark) != `{"version":3}` || len(rec.Rows) != 2 {
 		t.Errorf("got mark %s of %d rows, %v, want the last mark, from the dropped table", rec.Mark, len(rec.Rows), err)
 	}

@@ -115,7 +115,7 @@ func TestRunIsFolded(t *testing.T) {
 	if err != nil || applied[1].Down != "DROP" || applied[1].Up != text {
 		t.Errorf("got %v, %v, want the texts as they were applied", applied, err)
 	}
-	all, err := s.Record(t.Context(), l.Run())
+	all, err := s.Record(t.Context(), l.Run(), nil)
 	end := all.Rows[len(all.Rows)-1:]
 	if err != nil || end[0].Event != journal.EventEnd || end[0].Actor.Flags != "--yes" || !end[0].Actor.GitDirty || end[0].ServerUser == "" || !strings.Contains(end[0].ServerVersion, "Databend") {
 		t.Errorf("got %+v, %v, want one row with who wrote it", end, err)

@@ -105,7 +105,7 @@ func (s *Savepoint) follow(t trail) {
 // evidence, and a transaction, may have run.
 func (x *interrupted) look(ctx context.Context, env *Env, k mark) error {
 	if k.Last.before(k.Next) { // no mark was made yet, or its rollback has begun
-		return x.save.learnOwn(x.plan, x.rec)
+		return x.save.learnOwn(x.plan, x.rec.Rows)
 	}
 	steps := x.plan.Steps
 	if len(k.Before) == 0 {
@@ -114,7 +114,7 @@ func (x *interrupted) look(ctx context.Context, env *Env, k mark) error {
 				x.save.Ran = append(x.save.Ran, Ran{Place: p, At: k.At, Heads: k.Heads, Maybe: true})
 			}
 		}
-		if err := x.save.learnOwn(x.plan, x.rec); err != nil {
+		if err := x.save.learnOwn(x.plan, x.rec.Rows); err != nil {
 			return err
 		}
 		if all := x.save.all(); len(all) > 0 && !all[len(all)-1].Place.before(k.Next) {
@@ -150,7 +150,7 @@ func (x *interrupted) look(ctx context.Context, env *Env, k mark) error {
 			x.finish(p.Step + 1)
 		}
 	}
-	return x.save.learnOwn(x.plan, x.rec)
+	return x.save.learnOwn(x.plan, x.rec.Rows)
 }
 
 // finish notes that the steps before i are finished: the savepoint begins there.

@@ -56,7 +56,7 @@ func (x *recovery) takeOver(ctx context.Context, id string) error {
 	if err := x.lock.FenceRun(ctx, id); err != nil {
 		return err
 	}
-	rec, err := x.Store.Record(ctx, id)
+	rec, err := x.Store.Record(ctx, id, nil)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (x *recovery) takeOver(ctx context.Context, id string) error {
 		x.prefix, x.sent = k.Prefix, 1<<31+rand.IntN(1<<30)
 	}
 	// What it still journaled while it was being fenced off counts.
-	if rec, err = x.Store.Record(ctx, id); err != nil {
+	if rec, err = x.Store.Record(ctx, id, rec.Claim); err != nil {
 		return err
 	}
 	taken := rec.TakeoverRow(id)

@@ -122,11 +122,11 @@ func (r *Run) putBack(ctx context.Context, i int) (savepoint.Report, error) {
 		}
 	}
 	if slices.ContainsFunc(r.save.all(), func(x Ran) bool { return r.at(x.Place).Effect.DML }) {
-		rec, err := r.Store.Record(ctx, r.ID)
+		rows, err := r.Store.RowsOf(ctx, r.ID)
 		if err != nil {
 			return savepoint.Report{}, err
 		}
-		if err := r.save.learnOwn(r.plan, rec); err != nil {
+		if err := r.save.learnOwn(r.plan, rows); err != nil {
 			return savepoint.Report{}, err
 		}
 	}
@@ -144,9 +144,9 @@ func (r *Run) given(ctx context.Context, names []string) (secret.Set, error) {
 
 // learnOwn takes what the journal has of the transactions since the savepoint. One that may have been committed and has no row there was
 // not.
-func (s *Savepoint) learnOwn(p plan.Plan, rec state.Record) error {
+func (s *Savepoint) learnOwn(p plan.Plan, rows []state.Row) error {
 	parts := [][]Ran{s.earlier, s.Ran}
-	for _, row := range rec.Rows {
+	for _, row := range rows {
 		if row.Event != journal.EventSnapshot {
 			continue
 		}

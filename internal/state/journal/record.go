@@ -45,16 +45,24 @@ type Record struct {
 	Claim *lock.Claim
 }
 
-// Record reads one run: two requests.
-func (j *Journal) Record(ctx context.Context, run string) (Record, error) {
+// RowsOf are the rows of one run and about it, in order: one request.
+func (j *Journal) RowsOf(ctx context.Context, run string) ([]Row, error) {
 	rows, err := j.readRows(ctx, " AND (run="+sqltext.Literal(run)+" OR subject="+sqltext.Literal(run)+")")
+	return sortRows(rows), err
+}
+
+// Record reads one run: two requests, or one where its last claim is known, which does not change once the run is fenced off.
+func (j *Journal) Record(ctx context.Context, run string, claim *lock.Claim) (Record, error) {
+	rows, err := j.RowsOf(ctx, run)
 	if err != nil {
 		return Record{}, err
 	}
-	rec := Record{Rows: sortRows(rows)}
-	if rec.Claim, err = lock.LastClaim(ctx, j.db, run); err != nil {
-		return Record{}, err
+	if claim == nil {
+		if claim, err = lock.LastClaim(ctx, j.db, run); err != nil {
+			return Record{}, err
+		}
 	}
+	rec := Record{Rows: rows, Claim: claim}
 	if rec.Claim == nil {
 		for _, r := range rec.Rows {
 			text := r.Detail

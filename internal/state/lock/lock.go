@@ -35,6 +35,8 @@ type Lock struct {
 	ttl   time.Duration
 	begun bool // the state tables exist
 	made  bool // the run's table exists
+
+	fenced []string // runs from which the claim was taken
 	// Unended says that the journal has the run's begin, or may have it, and not its end: who recovers it needs its last mark.
 	Unended bool
 

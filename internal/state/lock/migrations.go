@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -303,7 +304,16 @@ func fenceRun(db *store.DB, run string) string {
 }
 
 // FenceRun takes its claim from a run: from then on no mark of its owner succeeds. The last one stays readable until ForgetRun.
-func (l *Lock) FenceRun(ctx context.Context, run string) error { return fence(ctx, l.db, run) }
+func (l *Lock) FenceRun(ctx context.Context, run string) error {
+	if slices.Contains(l.fenced, run) {
+		return nil
+	}
+	err := fence(ctx, l.db, run)
+	if err == nil {
+		l.fenced = append(l.fenced, run)
+	}
+	return err
+}
 
 func fence(ctx context.Context, db *store.DB, run string) error {
 	for try := 0; ; try++ {
