@@ -144,7 +144,20 @@ func TestRunKeepsToThePath(t *testing.T) {
 	for _, d := range []string{"2025-01-01", "2025-01-02", "2025-02-01"} {
 		w.Put(t, "p/day="+d+"/f.parquet", rows(1, 1))
 	}
-	w.mustRun(ld, plan.Options{Path: "p/day=2025-01-*/*"}, 2, 2)
+	lists := func(o plan.Options, files int, folder string) {
+		t.Helper()
+		before := len(w.Log(t))
+		w.mustRun(ld, o, files, int64(files))
+		for _, r := range w.Log(t)[before:] {
+			if strings.Contains(r.SQL, "LIST_STAGE") && !strings.Contains(r.SQL, "/"+folder+"')") {
+				t.Errorf("with --path %q got %s, want what is below %s", o.Path, r.SQL, folder)
+			}
+		}
+	}
+	lists(plan.Options{Path: "p/day=2025-01-01/*"}, 1, "p/day=2025-01-01/")
+	lists(plan.Options{Path: "/p/day=2025-01-01/f.parquet"}, 0, "p/day=2025-01-01/")
+	lists(plan.Options{Path: "p/day=2025-01-*/*"}, 1, "p/")
+	lists(plan.Options{Path: "{p,q}/day=2025-01-*/*"}, 0, "p/")
 	_, err := w.run(ld, plan.Options{Path: "p/nothing/**"})
 	w.wantExit(err, exit.Check, "--path p/nothing/**")
 	wantHint(t, err, "--dry-run -v")

@@ -148,7 +148,7 @@ func (p *Plan) Ledger() bool { return p.scope.place.ledger }
 
 // Windowed reports whether only recent partitions were listed.
 func (p *Plan) Windowed() bool {
-	return len(p.scope.folders) != 1 || p.scope.folders[0] != p.Job.Prefix
+	return p.scope.glob == nil && (len(p.scope.folders) != 1 || p.scope.folders[0] != p.Job.Prefix)
 }
 
 // Below is the name of a file below the place, as the engine has it: in a table with copy_dedup_full_path it is the whole URL. An internal

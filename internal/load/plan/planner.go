@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
@@ -142,6 +143,9 @@ func (l *Planner) look(ctx context.Context, j *source.Load, o Want) (*look, erro
 		if k.scope.glob, err = source.Glob(o.Path); err != nil {
 			return nil, fault.Errorf(j.Name, exit.Usage, "", "--path: %v", err)
 		}
+		if folder := source.FolderOf(o.Path); strings.HasPrefix(folder, j.Prefix) {
+			k.scope.folders = []string{folder}
+		}
 	} else if err := l.window(ctx, []*look{k}); err != nil {
 		return nil, err
 	}
@@ -172,7 +176,9 @@ func (l *Planner) finish(ctx context.Context, k *look) error {
 // fills it. Where a person's word was needed for that one, it is for this one too.
 func (l *Planner) account(ctx context.Context, p *Plan) (err error) {
 	if p.TableRows > 0 && !p.Known && p.scope.place.ledgerRows > 0 {
-		p.Known, err = l.Store.Accounts(ctx, l.Work, p.scope.files())
+		all := p.scope.files()
+		all.Folders = []string{p.Job.Prefix}
+		p.Known, err = l.Store.Accounts(ctx, l.Work, all)
 	}
 	return fault.Wrap(p.Load, "read the ledger", err)
 }

@@ -54,6 +54,9 @@ func TestGlobs(t *testing.T) {
 		var got []string
 		for _, p := range paths {
 			if re.MatchString(p) {
+				if !strings.HasPrefix(p, FolderOf(glob)) {
+					t.Errorf("%s: %s is not below %s", glob, p, FolderOf(glob))
+				}
 				got = append(got, p)
 			}
 		}
@@ -65,7 +68,7 @@ func TestGlobs(t *testing.T) {
 		glob := fault.Exactly(one)
 		re, err := Glob(glob)
 		for _, p := range paths {
-			if err != nil || re.MatchString(p) != (p == one) || !OneFile(glob) {
+			if err != nil || re.MatchString(p) != (p == one) || !OneFile(glob) || !strings.HasPrefix(one, FolderOf(glob)) {
 				t.Errorf("%s, for %s: %v, matches %s: %v", glob, one, err, p, re.MatchString(p))
 			}
 		}

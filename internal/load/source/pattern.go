@@ -34,6 +34,15 @@ func OneFile(glob string) bool {
 
 var oneFile = regexp.MustCompile(`^(?:[^\\*?\[{]|\\.)*$`)
 
+// FolderOf is the folder that all names of a --path glob are in or below, as far as the glob says so; "" for the root.
+func FolderOf(glob string) string {
+	plain := strings.TrimPrefix(glob, "/")
+	if i := strings.IndexAny(plain, `\*?[{`); i >= 0 {
+		plain = plain[:i]
+	}
+	return plain[:strings.LastIndexByte(plain, '/')+1]
+}
+
 // Glob turns a --path glob into an anchored regular expression: * and ? stop at '/', ** does not, […] is a class, {a,b} is one or the
 // other, and a trailing '/' means everything below. Without a slash it is about the file's name in any folder; a leading one is the root.
 func Glob(glob string) (*regexp.Regexp, error) {
