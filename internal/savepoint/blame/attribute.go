@@ -64,6 +64,8 @@ type attribution struct {
 	first   bool
 	own     map[string]bool // snapshots and blocks that transactions of ours journaled
 	seen    map[int]bool    // statements whose snapshot has its journaled id
+	added   int             // index of the last snapshot of an ALTER of ours that changed columns,
+	adds    []effect.Column // and its columns
 	v       Verdict
 }
 
@@ -183,15 +185,26 @@ func (a *attribution) judge(w window, at int) error {
 		v.Appended = append(v.Appended, at)
 		return nil
 	}
+	var adds []effect.Column
+	if a.added == at+1 {
+		adds = a.adds
+	}
 	if i, ok := a.explains(w.touches, w.used, a.seen, ch, s, prev); ok {
 		w.used[i] = true
 		v.Own++
+		for _, t := range w.touches {
+			if t.Statement == i && ch.columns {
+				a.added, a.adds = at, t.Write.Columns
+			}
+		}
 		return nil
 	}
-	same, err := a.rearranged(at, ch)
+	same, err := a.rearranged(at, ch, adds)
 	switch {
 	case err != nil:
 		return err
+	case same && len(adds) > 0: // the engine fills in a default that is another for each row behind ADD COLUMN
+		v.Own++
 	case same:
 		v.Notes = append(v.Notes, "compacted by another session")
 	default:
@@ -255,8 +268,8 @@ func named(w effect.Write, now, then []Field) bool {
 }
 
 // rearranged reports whether a snapshot that rewrote blocks holds the very same rows: a compaction. The rows are compared as
-// multisets, by count and two sums of hashes.
-func (a *attribution) rearranged(at int, ch change) (bool, error) {
+// multisets, by count and two sums of hashes, but for those of the columns whose default calls a function.
+func (a *attribution) rearranged(at int, ch change, but []effect.Column) (bool, error) {
 	v := &a.v
 	s, prev := v.Chain.Snapshots[at], v.Chain.prev(at)
 	if ch.schema() || !ch.lost || s.rows != prev.rows {
@@ -271,7 +284,10 @@ func (a *attribution) rearranged(at int, ch change) (bool, error) {
 		}
 		cols := make([]string, 0, len(s.Fields))
 		for _, f := range s.Fields {
-			cols = append(cols, sqltext.Quote(f.Name)+", "+sqltext.Ident(f.Name))
+			filled := strings.Contains(text(f.Default), "()")
+			if !filled || !slices.ContainsFunc(but, func(c effect.Column) bool { return strings.EqualFold(c.Name, f.Name) }) {
+				cols = append(cols, sqltext.Quote(f.Name)+", "+sqltext.Ident(f.Name))
+			}
 		}
 		row := "to_string(json_object_keep_null(" + strings.Join(cols, ", ") + "))"
 		return fmt.Sprintf("select to_string(count(*)), to_string(sum(siphash64(%s) %% 1000000007)), to_string(sum(city64withseed(%s, "+
