@@ -148,10 +148,17 @@ func TestRunKeepsToThePath(t *testing.T) {
 		t.Helper()
 		before := len(w.Log(t))
 		w.mustRun(ld, o, files, int64(files))
+		listed := 0
 		for _, r := range w.Log(t)[before:] {
-			if strings.Contains(r.SQL, "LIST_STAGE") && !strings.Contains(r.SQL, "/"+folder+"')") {
-				t.Errorf("with --path %q got %s, want what is below %s", o.Path, r.SQL, folder)
+			if strings.Contains(r.SQL, "LIST_STAGE(location=>'@"+w.stage+"/") {
+				listed++
+				if !strings.Contains(r.SQL, "/"+folder+"')") {
+					t.Errorf("with --path %q got %s, want what is below %s", o.Path, r.SQL, folder)
+				}
 			}
+		}
+		if listed == 0 {
+			t.Errorf("with --path %q nothing was listed", o.Path)
 		}
 	}
 	lists(plan.Options{Path: "p/day=2025-01-01/*"}, 1, "p/day=2025-01-01/")
