@@ -45,8 +45,7 @@ func fastest(n int, f func()) time.Duration {
 func BenchmarkPlan(b *testing.B) {
 	w := newWorld(b)
 	ld := w.load(copyRows)
-	one := rows(1, 1)
-	w.fill(0, 20_000, func(int) []byte { return one })
+	w.fill(0, 20_000, func(i int) []byte { return rows(i, 1) })
 	measure := func(b *testing.B, l *Loader, vanished int64, want plan.Want) {
 		for b.Loop() {
 			list := fastest(3, func() {

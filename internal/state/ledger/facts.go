@@ -64,7 +64,7 @@ func (l *Ledger) LastLoaded(ctx context.Context, tableID, place, load string) (s
 // LoadedOf tells which of the names files had, in a table, whose whole URLs are none of these.
 func (l *Ledger) LoadedOf(ctx context.Context, tableID string, names, not []string) (map[string]bool, error) {
 	res, err := l.db.Query(ctx, "SELECT DISTINCT path"+l.from(ofTable(tableID), isLoaded,
-		"path IN ("+sqltext.Literals(names)+")", whole+" NOT IN ("+sqltext.Literals(not)+")"))
+		oneOf("path", names), "NOT "+oneOf(whole, not)))
 	out := map[string]bool{}
 	for _, row := range res.Rows {
 		out[row[0].String] = true
@@ -90,7 +90,7 @@ func (l *Ledger) LoadedRows(ctx context.Context, s store.Session, tableID string
 	out := map[string]int64{}
 	for some := range slices.Chunk(urls, PerStatement) {
 		res, err := s.Query(ctx, databend.Statement{SQL: "SELECT " + whole + " AS url, arg_max(row_count, `at`)" +
-			l.from(ofTable(tableID), isWord, whole+" IN ("+sqltext.Literals(some)+")") + " GROUP BY url HAVING arg_max(state, `at`) = 'loaded'"})
+			l.from(ofTable(tableID), isWord, oneOf(whole, some)) + " GROUP BY url HAVING arg_max(state, `at`) = 'loaded'"})
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +148,7 @@ func (l *Ledger) WithETags(ctx context.Context, s store.Session, f Files, etags 
 	rows := f.asWritten(isWord, "stage_url = "+sqltext.Literal(f.Place)).where
 	loaded := append(slices.Clone(rows), isLoaded)
 	of := func(etags []string) string {
-		return l.from(append(slices.Clone(loaded), "etag IN ("+sqltext.Literals(etags)+")")...)
+		return l.from(append(slices.Clone(loaded), oneOf("etag", etags))...)
 	}
 	res, err := s.Query(ctx, databend.Statement{SQL: fmt.Sprintf("SELECT etag%s GROUP BY etag HAVING count(*) <= %d", of(etags), many)})
 	if err != nil || len(res.Rows) == 0 {

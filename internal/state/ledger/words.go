@@ -88,7 +88,7 @@ func (l *Ledger) LoadedAs(ctx context.Context, s *databend.Session, tableID stri
 	out := map[string]bool{}
 	for some := range slices.Chunk(names, PerStatement) {
 		_, err := s.Each(ctx, databend.Statement{
-			SQL: "SELECT DISTINCT path" + l.from(ofTable(tableID), isLoaded, "path IN ("+sqltext.Literals(some)+")"),
+			SQL: "SELECT DISTINCT path" + l.from(ofTable(tableID), isLoaded, oneOf("path", some)),
 		}, func(r databend.Row) error {
 			out[r[0].String] = true
 			return nil
