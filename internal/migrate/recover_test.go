@@ -136,6 +136,26 @@ func TestResumeThatFailsIsPutBack(t *testing.T) {
 	}
 }
 
+// A CREATE of what is there fails, and leaves that as it is, also where a kill hides how it ended.
+func TestCreateOfWhatIsThere(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []bool{false, true} {
+		t.Run(fmt.Sprint(sent), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			const dictionary = "CREATE DICTIONARY d (a STRING, s STRING) PRIMARY KEY a SOURCE(redis(host='127.0.0.1' port='%d'))"
+			w.SQL(t, fmt.Sprintf(dictionary, 6379))
+			w.Migration(1, "CREATE VIEW v AS SELECT 1 AS x;\n"+fmt.Sprintf(dictionary, 6380)+";\n")
+			w.cut("CREATE DICTIONARY", sent, Options{})
+			w.must(w.recover("", ""))
+			rows := w.SQL(t, "SELECT count(*)::STRING || ' ' || any(source) FROM system.dictionaries WHERE database = '"+w.Database+"'")
+			if got := fmt.Sprint(rows); w.states() != "1 rolled_back" || !strings.Contains(got, "1 ") || !strings.Contains(got, "6379") {
+				t.Errorf("got %s and %s, want the dictionary as it was", w.states(), got)
+			}
+		})
+	}
+}
+
 func TestAPersonsWord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -57,7 +57,7 @@ func (s *Savepoint) reached(steps []plan.Step) []blame.Reached {
 	touched := map[sqltext.Object]bool{}
 	for _, x := range s.all() {
 		e := at(steps, x.Place).Effect
-		if !s.idle(e, touched) {
+		if !s.idle(x, e, touched) {
 			st := blame.Reached{Effect: e, Heads: x.Heads, Own: x.Own, At: x.At, Done: x.Done, Until: s.until}
 			if x.Left != nil {
 				st.Left = *x.Left
@@ -72,11 +72,13 @@ func (s *Savepoint) reached(steps []plan.Step) []blame.Reached {
 }
 
 // idle reports whether a statement, behind those that touched some objects, has changed nothing: CREATE … IF NOT EXISTS of what was
-// there right before it. A table or database that is there already may get another owner by it.
-func (s *Savepoint) idle(e effect.Effect, touched map[sqltext.Object]bool) bool {
+// there right before it, or a CREATE of that which nobody saw succeed. A table or database that is there already may get another owner by
+// the first, and shows by its id who made it.
+func (s *Savepoint) idle(x Ran, e effect.Effect, touched map[sqltext.Object]bool) bool {
 	return len(e.Writes) > 0 && !slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
 		was, _ := s.Base.Find(w.Object)
-		return w.Verb != effect.CreateNew || !was.Exists || touched[w.Object] || w.Kind == sqltext.Table || w.Kind == sqltext.Database
+		creates := w.Verb == effect.CreateNew || w.Verb == effect.Create && x.Done.IsZero()
+		return !creates || !was.Exists || touched[w.Object] || w.Kind == sqltext.Table || w.Kind == sqltext.Database
 	})
 }
 
