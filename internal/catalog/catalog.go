@@ -325,7 +325,8 @@ func (cat *Catalog) add(rows []databend.Row) {
 		case "view":
 			queries[Name{f[0].String, f[1].String}] = f[2].String
 		case "db":
-			if cat.newestDB = f[4].String; f[0].String == "" {
+			cat.newestDB = f[4].String
+			if f[0].String == "" { // the newest, which nobody asked for
 				continue
 			}
 			e := &Entry{dropped: f.Time(2), ObjectState: ObjectState{

@@ -54,6 +54,9 @@ const (
 	CodeStorageDenied    = 3002
 	CodeStorageOther     = 4000
 	CodeConflict         = 4001 // two transactions
+
+	CodeTransactionTimeout = 4003 // the server no longer has the transaction
+	CodeSessionLost        = 5111 // the server was started again, and has no such session
 )
 
 // Codes that the package itself acts on.

@@ -109,7 +109,7 @@ func given(f blame.Field) string {
 	switch {
 	case f.IsComputed(), f.IsNumbered():
 		return ""
-	case f.Default == nil, strings.Contains(*f.Default, "nextval"): // to compare with that would take a value
+	case f.Default == nil, f.TakesFromSequence(): // to compare with that would take a value
 		return name + " IS NOT NULL"
 	}
 	return name + " IS DISTINCT FROM " + *f.Default

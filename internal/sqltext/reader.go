@@ -54,6 +54,16 @@ func (w Words) Mentions(name string) bool {
 	return false
 }
 
+// CallsBare reports whether a function is called without arguments: now(), uuid(). Many of these give another value each time.
+func (w Words) CallsBare() bool {
+	for i := range w.Tokens {
+		if w.Symbol(i, "(") && w.Symbol(i+1, ")") {
+			return true
+		}
+	}
+	return false
+}
+
 // ReadsFrom reports whether FROM stands before a name that is qualified with the database.
 func (w Words) ReadsFrom(database string) bool {
 	for i := range w.Tokens {

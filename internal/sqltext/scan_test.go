@@ -231,3 +231,14 @@ func BenchmarkSplit(b *testing.B) {
 		})
 	}
 }
+
+func TestCallsBare(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]bool{
+		"now()": true, "concat('a', uuid( ))": true, "year(now())": true, "'()'": false, "concat('a', '()')": false, "1 + 1": false, "": false,
+	} {
+		if words, err := ReadWords(expr); err != nil || words.CallsBare() != want {
+			t.Errorf("%s: got %v, %v, want %v", expr, words.CallsBare(), err, want)
+		}
+	}
+}

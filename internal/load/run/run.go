@@ -98,14 +98,8 @@ func (e errAgain) Unwrap() error { return e.error }
 // cutOff reports whether a transaction ended because an answer was lost, or because the server lost it (it was started again). It is not
 // there, and nobody is to blame.
 func cutOff(err error) bool {
-	return databend.IsUnknownOutcome(err) || databend.IsCode(err, codeTransactionTimeout, codeSessionLost)
+	return databend.IsUnknownOutcome(err) || databend.IsCode(err, databend.CodeTransactionTimeout, databend.CodeSessionLost)
 }
-
-// Databend's codes for a transaction that the server no longer has.
-const (
-	codeTransactionTimeout = 4003
-	codeSessionLost        = 5111
-)
 
 // Run loads what is new. It plans without the lock of the table, so that a run with nothing to do takes none; then it takes the lock, and
 // plans again unless the plan still stands: under the lock nobody else loads into the table any more. idle is a plan that was made

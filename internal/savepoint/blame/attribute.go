@@ -268,7 +268,7 @@ func named(w effect.Write, now, then []Field) bool {
 }
 
 // rearranged reports whether a snapshot that rewrote blocks holds the very same rows: a compaction. The rows are compared as
-// multisets, by count and two sums of hashes, but for those of the columns whose default calls a function.
+// multisets, by count and two sums of hashes, but for those of the columns that the engine filled.
 func (a *attribution) rearranged(at int, ch change, but []effect.Column) (bool, error) {
 	v := &a.v
 	s, prev := v.Chain.Snapshots[at], v.Chain.prev(at)
@@ -284,8 +284,7 @@ func (a *attribution) rearranged(at int, ch change, but []effect.Column) (bool, 
 		}
 		cols := make([]string, 0, len(s.Fields))
 		for _, f := range s.Fields {
-			filled := strings.Contains(text(f.Default), "()")
-			if !filled || !slices.ContainsFunc(but, func(c effect.Column) bool { return strings.EqualFold(c.Name, f.Name) }) {
+			if !f.IsFilled() || !slices.ContainsFunc(but, func(c effect.Column) bool { return strings.EqualFold(c.Name, f.Name) }) {
 				cols = append(cols, sqltext.Quote(f.Name)+", "+sqltext.Ident(f.Name))
 			}
 		}

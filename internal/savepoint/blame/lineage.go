@@ -38,6 +38,17 @@ func (f Field) IsComputed() bool { return is(f.Computed) }
 // IsNumbered reports whether the engine counts the column's values.
 func (f Field) IsNumbered() bool { return is(f.Numbers) }
 
+// IsFilled reports whether the engine writes the column's default, another for each row, into the rows that are there when it is added.
+func (f Field) IsFilled() bool { return f.words().CallsBare() }
+
+// TakesFromSequence reports whether the column's default takes a value from a sequence.
+func (f Field) TakesFromSequence() bool { return f.words().Mentions("nextval") }
+
+func (f Field) words() sqltext.Words {
+	words, _ := sqltext.ReadWords(text(f.Default)) // as the engine writes it
+	return words
+}
+
 func is(value json.RawMessage) bool { return len(value) > 0 && string(value) != "null" }
 
 func (f Field) same(g Field) bool {
