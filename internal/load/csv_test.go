@@ -11,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
 )
 
 // fileEvents are the last command's File events: "a.csv loaded 2: reason".
@@ -130,8 +131,12 @@ func TestValueOfATextFile(t *testing.T) {
 		_, err := w.run(ld, plan.Options{})
 		w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: "+dir+"b ("+tt.want+")")
 	}
-	for _, r := range w.SQL(t, "SHOW FILE FORMATS") {
-		if strings.HasPrefix(r[0], "dbctl_p_") {
+	j, err := source.New(w.load(copyRows), "p", w.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range w.SQL(t, "SHOW FILE FORMATS") { // of the account: other tests' stand there, too
+		if strings.HasPrefix(r[0], j.FormatMade()) {
 			t.Errorf("a file format is left: %s", r[0])
 		}
 	}
