@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/source"
 )
@@ -64,7 +65,7 @@ func BenchmarkPlan(b *testing.B) {
 					b.Fatal(err)
 				}
 			})
-			if p.Counts[plan.New].Files != 5_000 || p.Counts[plan.Loaded].Files != 15_000 || p.Counts[plan.Vanished].Files != vanished {
+			if p.Counts[event.New].Files != 5_000 || p.Counts[event.Loaded].Files != 15_000 || p.Counts[event.Vanished].Files != vanished {
 				b.Fatalf("got %+v", p.Counts)
 			}
 			b.ReportMetric(took.Seconds()/list.Seconds(), "plan/list")

@@ -174,7 +174,7 @@ func TestLoadThatEmptiesItsTable(t *testing.T) {
 				w.mustRun(ld, plan.Options{}, 1, 2)
 				clean("5")
 				w.states(ld, plan.Options{}, "a.parquet loaded", "b.parquet loaded")
-				if l := w.listed(ld); l.Counts[plan.Emptied] != 0 || l.Counts[plan.Loaded] != 2 || l.Reason != "" || l.Missing != 0 {
+				if l := w.listed(ld); l.Counts[event.Emptied] != 0 || l.Counts[event.Loaded] != 2 || l.Reason != "" || l.Missing != 0 {
 					w.t.Errorf("listed: %+v", l)
 				}
 				w.Put(w.t, "p/a.parquet", rows(1, 4)) // overwritten: that is still told

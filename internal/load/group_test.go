@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
 	"github.com/dbctl/dbctl/internal/load/run"
@@ -109,7 +110,7 @@ func TestYearOfDailyFiles(t *testing.T) {
 	}
 	w.mustRun(ld, plan.Options{}, 10, 10)
 	w.wantRows(404)
-	if p, _ := w.plan(ld, plan.Options{}); p.Counts[plan.Changed].Files != 4 || p.Counts[plan.Loaded].Files != 203 {
+	if p, _ := w.plan(ld, plan.Options{}); p.Counts[event.Changed].Files != 4 || p.Counts[event.Loaded].Files != 203 {
 		t.Errorf("got %+v, want 4 changed, 203 loaded", p.Counts)
 	}
 }

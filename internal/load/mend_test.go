@@ -413,7 +413,7 @@ func TestReplaceTextFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := plan.Plan{StageURL: "@internal/", Job: j, Files: []plan.File{{Path: "p/a.csv", State: plan.Changed}}}
+	p := plan.Plan{StageURL: "@internal/", Job: j, Files: []plan.File{{Path: "p/a.csv", State: event.Changed}}}
 	if err := p.Decide(plan.Want{}); err != nil {
 		t.Fatal(err)
 	}

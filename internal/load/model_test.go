@@ -23,16 +23,16 @@ import (
 
 // paper is what the model knows of one file.
 type paper struct {
-	there   int         // the version in the stage; 0: none
-	bad     bool        // that version cannot be read
-	rows    map[int]int // how often each version's rows are in the table
-	counted int         // rows that the ledger counts: all but those that a person put there
-	word    plan.State  // New, Loaded, Failed, Quarantined: what was said last
-	of      int         // the version that it was said of
-	emptied bool        // its rows went with a TRUNCATE or a DELETE
-	silent  bool        // of which nothing shows but that the table is empty
-	unsure  bool        // dbctl would not know: a person, or a rebuild, said the last word
-	vague   bool        // it does not know
+	there   int             // the version in the stage; 0: none
+	bad     bool            // that version cannot be read
+	rows    map[int]int     // how often each version's rows are in the table
+	counted int             // rows that the ledger counts: all but those that a person put there
+	word    event.FileState // New, Loaded, Failed, Quarantined: what was said last
+	of      int             // the version that it was said of
+	emptied bool            // its rows went with a TRUNCATE or a DELETE
+	silent  bool            // of which nothing shows but that the table is empty
+	unsure  bool            // dbctl would not know: a person, or a rebuild, said the last word
+	vague   bool            // it does not know
 }
 
 // versionRows is how many rows a version has.
@@ -60,30 +60,30 @@ func (d *desk) path(ld project.Load, name string) string {
 }
 
 // state is what a plan must say of a file.
-func (p *paper) state() plan.State {
+func (p *paper) state() event.FileState {
 	switch {
-	case p.there == 0 && (p.word == plan.Loaded || p.word == plan.Failed):
-		return plan.Vanished
+	case p.there == 0 && (p.word == event.Loaded || p.word == event.Failed):
+		return event.Vanished
 	case p.there == 0:
 		return ""
-	case p.word == plan.Quarantined:
-		return plan.Quarantined
-	case p.word == plan.New || p.word == "":
-		return plan.New
-	case p.of == p.there && p.word == plan.Loaded && p.emptied:
-		return plan.Emptied
+	case p.word == event.Quarantined:
+		return event.Quarantined
+	case p.word == event.New || p.word == "":
+		return event.New
+	case p.of == p.there && p.word == event.Loaded && p.emptied:
+		return event.Emptied
 	case p.of == p.there:
 		return p.word
-	case p.word == plan.Loaded || len(p.rows) > 0 || p.emptied:
-		return plan.Changed
+	case p.word == event.Loaded || len(p.rows) > 0 || p.emptied:
+		return event.Changed
 	}
-	return plan.New
+	return event.New
 }
 
 // load is what loading a file must do: over its old rows, or beside them.
 func (d *desk) load(p *paper, over bool) (ends exit.Code) {
 	if p.bad {
-		p.word, p.of = plan.Failed, p.there
+		p.word, p.of = event.Failed, p.there
 		return exit.Partly
 	}
 	if over || p.emptied && !d.hidden(p) {
@@ -92,7 +92,7 @@ func (d *desk) load(p *paper, over bool) (ends exit.Code) {
 	p.emptied, p.silent, p.unsure, p.vague = false, false, false, p.vague && p.counted > 0
 	p.rows[p.there]++
 	p.counted += versionRows(p.there)
-	p.word, p.of = plan.Loaded, p.there
+	p.word, p.of = event.Loaded, p.there
 	d.loaded += versionRows(p.there)
 	return exit.Done
 }
@@ -131,11 +131,11 @@ func (d *desk) run(replace bool) {
 	}
 	for _, p := range d.papers {
 		switch p.state() {
-		case plan.New:
+		case event.New:
 			ends = max(ends, d.load(p, false))
-		case plan.Failed:
+		case event.Failed:
 			ends = exit.Partly
-		case plan.Changed:
+		case event.Changed:
 			code := exit.Check
 			if replace && !hidden[p] { // of those the column finds fewer rows than the ledger counts
 				code = d.load(p, true)
@@ -154,15 +154,15 @@ func (d *desk) reload(name string) {
 		return
 	}
 	switch p.state() {
-	case plan.Changed, plan.New, plan.Loaded, plan.Emptied:
+	case event.Changed, event.New, event.Loaded, event.Emptied:
 		if p.bad { // all or nothing, and nothing is kept of it
 			ends = exit.Failed
 			break
 		}
-		d.load(p, p.state() != plan.New)
-	case plan.Failed:
+		d.load(p, p.state() != event.New)
+	case event.Failed:
 		ends = exit.Partly
-	case plan.Vanished, "":
+	case event.Vanished, "":
 		ends = exit.Check
 	}
 	ld := d.place()
@@ -183,19 +183,19 @@ func (d *desk) force(name string) {
 }
 
 // mark says of a file what is true then.
-func (d *desk) mark(name string, as plan.State) {
+func (d *desk) mark(name string, as event.FileState) {
 	p, ld := d.papers[name], d.place()
-	if p.there == 0 || as == plan.Loaded && (p.bad || len(p.rows) > 0) {
+	if p.there == 0 || as == event.Loaded && (p.bad || len(p.rows) > 0) {
 		return
 	}
 	switch p.word, p.of = as, p.there; as {
-	case plan.Quarantined:
+	case event.Quarantined:
 		p.unsure = true
-	case plan.New:
+	case event.New:
 		p.emptied, p.silent, p.unsure, p.vague = false, false, false, false
 		d.w.SQL(d.w.t, "DELETE FROM t WHERE name LIKE '"+name+" %'")
 		p.rows, p.counted = map[int]int{}, 0
-	case plan.Loaded:
+	case event.Loaded:
 		for _, o := range d.papers {
 			o.vague = o.vague || o.silent
 		}
@@ -291,9 +291,9 @@ func (d *desk) step() {
 		{"replace", func() { d.run(true) }},
 		{"reload", func() { d.reload(name) }},
 		{"force", func() { d.force(name) }},
-		{"mark new", func() { d.mark(name, plan.New) }},
-		{"mark loaded", func() { d.mark(name, plan.Loaded) }},
-		{"mark quarantined", func() { d.mark(name, plan.Quarantined) }},
+		{"mark new", func() { d.mark(name, event.New) }},
+		{"mark loaded", func() { d.mark(name, event.Loaded) }},
+		{"mark quarantined", func() { d.mark(name, event.Quarantined) }},
 		{"rebuild", d.rebuild},
 		{"truncate", d.truncate},
 		{"delete", d.delete},
@@ -308,7 +308,7 @@ func (d *desk) check() {
 	w := d.w
 	w.t.Helper()
 	vague := false
-	rows, states, counted := map[string]string{}, map[string]plan.State{}, 0
+	rows, states, counted := map[string]string{}, map[string]event.FileState{}, 0
 	for name, p := range d.papers {
 		vague = vague || p.vague
 		for v, n := range p.rows {
@@ -318,7 +318,7 @@ func (d *desk) check() {
 		if s != "" {
 			states[name] = s
 		}
-		if s != plan.Emptied {
+		if s != event.Emptied {
 			counted += p.counted
 		}
 	}
@@ -338,12 +338,12 @@ func (d *desk) check() {
 	if p == nil {
 		w.t.Fatalf("%s\n%v", log, err)
 	}
-	planned := map[string]plan.State{}
+	planned := map[string]event.FileState{}
 	for _, f := range p.Files {
-		if f.State == plan.Expired {
-			f.State = plan.Loaded
+		if f.State == event.Expired {
+			f.State = event.Loaded
 		}
-		if p := d.papers[strings.TrimPrefix(f.Path, "p/")]; p.vague && f.State == plan.Loaded {
+		if p := d.papers[strings.TrimPrefix(f.Path, "p/")]; p.vague && f.State == event.Loaded {
 			f.State = p.state()
 		}
 		planned[strings.TrimPrefix(f.Path, "p/")] = f.State

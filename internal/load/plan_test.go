@@ -417,7 +417,7 @@ func TestInternalStageWhoseNameIsInAPath(t *testing.T) {
 	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
 	ld := w.load(strings.Replace(copyRows, "@st/", "@"+stage+"/", 1))
 	w.mustRun(ld, plan.Options{}, 1, 1)
-	if p, err := w.plan(ld, plan.Options{}); err != nil || p.Counts[plan.Loaded].Files != 1 {
+	if p, err := w.plan(ld, plan.Options{}); err != nil || p.Counts[event.Loaded].Files != 1 {
 		t.Errorf("got %v, %v; want one file loaded", p.Counts, err)
 	}
 	w.mustRun(ld, plan.Options{}, 0, 0)

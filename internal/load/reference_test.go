@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/golden"
 	"github.com/dbctl/dbctl/internal/load/inspect"
-	"github.com/dbctl/dbctl/internal/load/plan"
 )
 
 // TestReference holds docs/loads.md to the code.
@@ -19,28 +19,28 @@ func TestReference(t *testing.T) {
 
 // states are the states of a file for the reference: what each means, and what a load does with such a file.
 var states = []struct {
-	State       plan.State
+	State       event.FileState
 	Means, Does string
 }{
-	{plan.New, "never loaded into this table", "loads it"},
-	{plan.Loaded, "loaded, and Databend still remembers it", "nothing"},
-	{plan.Expired, "loaded; Databend has forgotten it, the ledger has not", "nothing"},
+	{event.New, "never loaded into this table", "loads it"},
+	{event.Loaded, "loaded, and Databend still remembers it", "nothing"},
+	{event.Expired, "loaded; Databend has forgotten it, the ledger has not", "nothing"},
 	{
-		plan.Changed, "overwritten since it was loaded",
+		event.Changed, "overwritten since it was loaded",
 		"loads the others, then stops with 3. `--on-changed skip` leaves it, `replace` puts the new rows in place of the old ones",
 	},
-	{plan.Unfinished, "0 bytes: an upload under way", "leaves it, and says so"},
+	{event.Unfinished, "0 bytes: an upload under way", "leaves it, and says so"},
 	{
-		plan.Failed, "was bad, and nothing has changed since",
+		event.Failed, "was bad, and nothing has changed since",
 		"names it again (exit 4); tries it when the file, the load's text or the table changes, or with `--retry-failed`",
 	},
-	{plan.Emptied, "loaded, and its rows are gone from the table (TRUNCATE, FLASHBACK, …)", "nothing, and says so: `--mark new` loads it again"},
-	{plan.Quarantined, "a person said `--mark quarantined`", "nothing; says so when it was overwritten since: `--mark new` lets the next load take it"},
+	{event.Emptied, "loaded, and its rows are gone from the table (TRUNCATE, FLASHBACK, …)", "nothing, and says so: `--mark new` loads it again"},
+	{event.Quarantined, "a person said `--mark quarantined`", "nothing; says so when it was overwritten since: `--mark new` lets the next load take it"},
 	{
-		plan.Vanished, "loaded, and no longer at its place",
+		event.Vanished, "loaded, and no longer at its place",
 		"nothing; of a ledger of 100,000 rows and more, `load --list` and `-v` count them, a plan does not",
 	},
-	{plan.Ignored, "hidden, `_SUCCESS`, or not matched by the pattern", "nothing"},
+	{event.Ignored, "hidden, `_SUCCESS`, or not matched by the pattern", "nothing"},
 }
 
 // loadHeaders are the headers of a load for the reference.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -291,7 +292,7 @@ func TestFilesBesideAnotherLoadsVanishedOnes(t *testing.T) {
 	if after := w.SQL(t, "SELECT count(*) FROM "+w.StateDB+".ledger")[0][0]; after != before {
 		t.Errorf("a run of nothing wrote: %s rows in the ledger, then %s", before, after)
 	}
-	if p, err := w.plan(one, plan.Options{}); err != nil || p.Counts[plan.Vanished].Files != 0 || len(p.Past) != 0 {
+	if p, err := w.plan(one, plan.Options{}); err != nil || p.Counts[event.Vanished].Files != 0 || len(p.Past) != 0 {
 		t.Errorf("got %+v, %d of others, %v; want b.parquet loaded and nothing else", p.Counts, len(p.Past), err)
 	}
 }

@@ -19,58 +19,58 @@ func classify(s facts) File {
 		f.Rows = s.word.Rows
 	}
 	f.State, f.Reason = s.state()
-	if f.State == New && f.Force && s.word.State != ledger.FileNew && s.word.State != ledger.FileUndone {
+	if f.State == event.New && f.Force && s.word.State != ledger.FileNew && s.word.State != ledger.FileUndone {
 		f.Reason = "the engine holds it for loaded, and it is not"
 	}
 	return f
 }
 
 // state is that of the file, and why.
-func (s facts) state() (st State, reason string) {
+func (s facts) state() (st event.FileState, reason string) {
 	switch w := s.word; {
 	case !s.here && s.remembered && !s.theirs():
-		return Vanished, ""
+		return event.Vanished, ""
 	case !s.here:
 		return "", ""
 	case w.State == ledger.FileQuarantined && !s.asKnown():
-		return Quarantined, "overwritten since it was given up: " + w.Text
+		return event.Quarantined, "overwritten since it was given up: " + w.Text
 	case w.State == ledger.FileQuarantined:
-		return Quarantined, w.Text
+		return event.Quarantined, w.Text
 	case s.listed.Size == 0:
-		return Unfinished, ""
+		return event.Unfinished, ""
 	case w.State == ledger.FileNew || w.State == ledger.FileUndone:
-		return New, ""
+		return event.New, ""
 	case s.pastUs():
-		return Loaded, ""
+		return event.Loaded, ""
 	case w.State == ledger.FileFailed:
 		return s.failed()
 	case w.State == ledger.FileEmptied && s.asKnown():
-		return Emptied, ""
+		return event.Emptied, ""
 	case w.State == ledger.FileLoaded && s.asKnown() && s.remembered:
-		return Loaded, ""
+		return event.Loaded, ""
 	case w.State == ledger.FileLoaded && s.asKnown() && w.Rows == 0 && w.Ours():
-		return Expired, "loaded: there is no row in it, and the engine remembers no such file"
+		return event.Expired, "loaded: there is no row in it, and the engine remembers no such file"
 	case w.State == ledger.FileLoaded && s.asKnown():
-		return Expired, ""
+		return event.Expired, ""
 	case w.State == ledger.FileLoaded && w.Rows == 0 && w.Ours():
-		return New, "there was no row in it when it was loaded"
+		return event.New, "there was no row in it when it was loaded"
 	case w.State == ledger.FileLoaded || w.State == ledger.FileEmptied:
-		return Changed, overwritten(w.Object, s.listed)
+		return event.Changed, overwritten(w.Object, s.listed)
 	case s.remembered && !s.theirs() && s.recorded.Size > 0:
-		return Changed, overwritten(s.recorded, s.listed)
+		return event.Changed, overwritten(s.recorded, s.listed)
 	}
-	return New, ""
+	return event.New, ""
 }
 
 // failed is the state of a file that could not be loaded.
-func (s facts) failed() (st State, reason string) {
+func (s facts) failed() (st event.FileState, reason string) {
 	switch {
 	case s.asKnown():
-		return Failed, s.word.Text
+		return event.Failed, s.word.Text
 	case s.word.Rows != 0:
-		return Changed, "overwritten since it was loaded; what came between could not be loaded"
+		return event.Changed, "overwritten since it was loaded; what came between could not be loaded"
 	}
-	return New, ""
+	return event.New, ""
 }
 
 func overwritten(was, is object) string {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/event"
 )
 
 // order sorts the files: as listed (by name), or by time.
@@ -28,7 +30,7 @@ func (p *Plan) Decide(o Want) error {
 	left := max(0, o.Limit-len(o.Settled)+o.Denied)
 	for i := range p.Files {
 		f := &p.Files[i]
-		f.Replace = !o.Settled[f.Path] && (f.State == Changed && onChanged == "replace" || o.Reload && slices.Contains(reloaded, f.State))
+		f.Replace = !o.Settled[f.Path] && (f.State == event.Changed && onChanged == "replace" || o.Reload && slices.Contains(reloaded, f.State))
 		if f.Replace {
 			if err := p.Job.MayReplace(); err != nil {
 				return err
@@ -38,7 +40,7 @@ func (p *Plan) Decide(o Want) error {
 			f.Replace, f.Reason = false, "not replaced: "+why
 			p.Kept, p.KeptWhy = append(p.Kept, f.Path), why
 		}
-		f.Planned = f.State == New && !o.Settled[f.Path] || f.Replace
+		f.Planned = f.State == event.New && !o.Settled[f.Path] || f.Replace
 		if f.Planned && o.Limit > 0 {
 			if left == 0 {
 				f.Planned, f.Replace, f.Reason = false, false, strings.TrimPrefix(f.Reason+"; beyond --limit", "; ")
@@ -50,16 +52,16 @@ func (p *Plan) Decide(o Want) error {
 	// What a COPY by prefix would send is every file of its pattern that the engine does not remember.
 	p.Exact = p.scope.place.memory > 0 && o.Limit == 0 && o.Path == "" && o.Order == "" && p.Job.Files == nil && !p.Windowed() &&
 		(p.Job.Prefix == "" || strings.HasSuffix(p.Job.Prefix, "/")) &&
-		!slices.ContainsFunc([]State{Expired, Emptied, Changed, Failed, Unfinished, Quarantined},
-			func(s State) bool { return p.Counts[s].Files > 0 })
+		!slices.ContainsFunc([]event.FileState{event.Expired, event.Emptied, event.Changed, event.Failed, event.Unfinished, event.Quarantined},
+			func(s event.FileState) bool { return p.Counts[s].Files > 0 })
 	for _, f := range p.Files {
-		p.Exact = p.Exact && (f.State != New || f.Planned && !f.Force)
+		p.Exact = p.Exact && (f.State != event.New || f.Planned && !f.Force)
 	}
 	return nil
 }
 
 // reloaded are the states of files whose rows --reload replaces.
-var reloaded = []State{Loaded, Expired, Changed, Emptied}
+var reloaded = []event.FileState{event.Loaded, event.Expired, event.Changed, event.Emptied}
 
 // irreplaceable is why the rows of a changed file cannot be told from others; "" when they can.
 func (p *Plan) irreplaceable(f *File) string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
@@ -57,7 +58,7 @@ func TestTwoThatLookAlike(t *testing.T) {
 		k.meet(listed{path: path, object: same, matched: true})
 	}
 	k.settle(nil)
-	if k.Counts[Loaded].Files != 1 || k.Counts[New].Files != 1 || len(k.Past) != 1 {
+	if k.Counts[event.Loaded].Files != 1 || k.Counts[event.New].Files != 1 || len(k.Past) != 1 {
 		t.Errorf("got %v, %d loaded past us; want one loaded, one new", k.Counts, len(k.Past))
 	}
 }
@@ -70,12 +71,12 @@ func TestFilesOfBareSizes(t *testing.T) {
 	known := heard{word: ledger.Word{Object: bare, State: ledger.FileLoaded, Source: ledger.SourceDBCTL, Rows: 1}}
 	for _, tt := range []struct {
 		seen facts
-		want State
+		want event.FileState
 	}{
-		{facts{here: true, listed: bare, heard: known}, Expired},
-		{facts{here: true, listed: bare, heard: known, remembered: true, recorded: bare}, Loaded},
-		{facts{here: true, listed: object{Size: 11}, heard: known}, Changed},
-		{facts{here: true, listed: bare, remembered: true, recorded: bare}, Changed},
+		{facts{here: true, listed: bare, heard: known}, event.Expired},
+		{facts{here: true, listed: bare, heard: known, remembered: true, recorded: bare}, event.Loaded},
+		{facts{here: true, listed: object{Size: 11}, heard: known}, event.Changed},
+		{facts{here: true, listed: bare, remembered: true, recorded: bare}, event.Changed},
 	} {
 		if f := classify(tt.seen); f.State != tt.want {
 			t.Errorf("%+v: got %s, want %s", tt.seen, f.State, tt.want)

@@ -77,8 +77,9 @@ func newListed(j *source.Load, at place) *look {
 func (k *look) listed() event.LoadState {
 	t, fuse := k.tally, k.scope.place.fuse
 	e := event.LoadState{
-		Load: k.Load, Table: k.Table, Counts: map[State]int64{}, Rows: t.total.Rows - t.emptiedRows, NewBytes: k.Counts[New].Bytes,
-		NoTable: k.TableID == "", Outside: t.outside, Late: k.late(),
+		Load: k.Load, Table: k.Table, Counts: map[event.FileState]int64{}, Rows: t.total.Rows - t.emptiedRows,
+		NewBytes: k.Counts[event.New].Bytes,
+		NoTable:  k.TableID == "", Outside: t.outside, Late: k.late(),
 	}
 	if fuse && k.TableRows == 0 {
 		e.Rows = 0

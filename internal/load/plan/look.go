@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dbctl/dbctl/internal/crash"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
@@ -39,7 +40,7 @@ type mention struct {
 func newLook(j *source.Load, at place, want Want) *look {
 	p := &Plan{
 		Load: j.Name, Table: j.Target, TableID: at.tableID, TableRows: at.rows, Stage: j.StageName(), StageURL: at.url, Job: j,
-		Counts: map[State]Count{}, Loss: ledger.Loss{Table: j.Target, TableID: at.tableID},
+		Counts: map[event.FileState]Count{}, Loss: ledger.Loss{Table: j.Target, TableID: at.tableID},
 		scope: scope{job: j, place: at, folders: []string{j.Prefix}},
 	}
 	k := &look{Plan: p, want: want, memory: newMemory(), heard: map[string]*mention{}, flashed: map[string]bool{}}

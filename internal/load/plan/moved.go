@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
@@ -20,7 +21,7 @@ func (l *Planner) Moved(ctx context.Context, p *Plan) error {
 	}
 	etags := map[string]bool{}
 	for _, f := range p.Files {
-		if f.State == New && f.Rows == 0 && f.ETag != "" && len(etags) < ledger.PerStatement {
+		if f.State == event.New && f.Rows == 0 && f.ETag != "" && len(etags) < ledger.PerStatement {
 			etags[f.ETag] = true
 		}
 	}
@@ -39,7 +40,7 @@ func (l *Planner) Moved(ctx context.Context, p *Plan) error {
 func (p *Plan) move(gone map[object]string) {
 	for i := range p.Files {
 		f := &p.Files[i]
-		if was := gone[object{Size: f.Bytes, ETag: f.ETag}]; was != "" && f.State == New && f.Rows == 0 {
+		if was := gone[object{Size: f.Bytes, ETag: f.ETag}]; was != "" && f.State == event.New && f.Rows == 0 {
 			f.Moved, f.Reason = was, "the bytes of "+was+", which was loaded and is gone"
 		}
 	}

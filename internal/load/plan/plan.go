@@ -1,5 +1,5 @@
 // Package plan says what a load would do. A plan is the join of three lists, read beside each other: what is there (LIST_STAGE), what
-// the engine remembers (copy_history) and what the ledger knows. Each file is in exactly one State. A plan is a value: nothing is
+// the engine remembers (copy_history) and what the ledger knows. Each file is in exactly one event.FileState. A plan is a value: nothing is
 // written for it, and nothing of it changes while it is run.
 package plan
 
@@ -12,27 +12,10 @@ import (
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
-// State is what a plan knows of one file. Package event says what each means.
-type State = event.FileState
-
-// The states of a file.
-const (
-	New         = event.New
-	Loaded      = event.Loaded
-	Expired     = event.Expired
-	Changed     = event.Changed
-	Emptied     = event.Emptied
-	Vanished    = event.Vanished
-	Unfinished  = event.Unfinished
-	Ignored     = event.Ignored
-	Failed      = event.Failed
-	Quarantined = event.Quarantined
-)
-
 // File is one file of a plan.
 type File struct {
 	Path    string // below the stage root
-	State   State
+	State   event.FileState
 	Bytes   int64
 	ETag    string
 	Mtime   time.Time
@@ -60,14 +43,14 @@ type Plan struct {
 	TableRows int64
 	Stage     string
 	StageURL  string
-	Known     bool            // the ledger knows where the table's rows are from
-	Counts    map[State]Count // files by state
-	Files     []File          // those that a run touches or names; all with Options.Verbose
-	Past      []File          // loaded past us: a run takes them into the ledger
-	Loss      ledger.Loss     // how it is seen that rows of files are gone
-	Exact     bool            // prefix and pattern send exactly the planned files
-	Kept      []string        // changed files that are not replaced
-	KeptWhy   string          // of the last of them
+	Known     bool                      // the ledger knows where the table's rows are from
+	Counts    map[event.FileState]Count // files by state
+	Files     []File                    // those that a run touches or names; all with Options.Verbose
+	Past      []File                    // loaded past us: a run takes them into the ledger
+	Loss      ledger.Loss               // how it is seen that rows of files are gone
+	Exact     bool                      // prefix and pattern send exactly the planned files
+	Kept      []string                  // changed files that are not replaced
+	KeptWhy   string                    // of the last of them
 	Job       *source.Load
 
 	scope     scope
@@ -78,13 +61,13 @@ type Plan struct {
 }
 
 // count adds files of a state.
-func (p *Plan) count(st State, files, bytes int64) {
+func (p *Plan) count(st event.FileState, files, bytes int64) {
 	c := p.Counts[st]
 	p.Counts[st] = Count{c.Files + files, c.Bytes + bytes}
 }
 
 // recount gives a file another state.
-func (p *Plan) recount(f *File, st State) {
+func (p *Plan) recount(f *File, st event.FileState) {
 	p.count(f.State, -1, -f.Bytes)
 	f.State = st
 	p.count(st, 1, f.Bytes)
@@ -126,7 +109,7 @@ func (p *Plan) Bytes() int64 {
 func (p *Plan) Listed() int64 {
 	var n int64
 	for s, c := range p.Counts {
-		if s != Vanished && s != Ignored {
+		if s != event.Vanished && s != event.Ignored {
 			n += c.Files
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // Unready is the error of a table whose state asks for a person's word while a migration is writing it, or has left it unfinished: what is
 // missing from it, or new in it, may go back. It asks only where such a word would be asked for.
 func (l *Planner) Unready(ctx context.Context, p *Plan, o Options) error {
-	if p.Refusal(o) == nil && p.Counts[Emptied].Files == 0 || !p.Ledger() {
+	if p.Refusal(o) == nil && p.Counts[event.Emptied].Files == 0 || !p.Ledger() {
 		return nil
 	}
 	_, held, err := l.Store.Standing(ctx, p.Table)
@@ -55,7 +55,7 @@ func (p *Plan) Refusal(o Options) error {
 				"`dbctl load %s --dry-run -v` shows each", p.Load)
 		}
 		detail := ""
-		if n := p.Counts[Ignored].Files; n > 0 {
+		if n := p.Counts[event.Ignored].Files; n > 0 {
 			detail = fmt.Sprintf(" (%s there are not matched by %s)", event.Count(n), p.Job.Pattern)
 		}
 		return fault.Errorf(p.Load, exit.Check, advice, "no file in %s%s", where, detail).Placed(p.Job.Here())
@@ -91,7 +91,7 @@ func (p *Plan) Stopped(o Options) error {
 	}
 	var names []string
 	for _, f := range p.Files {
-		if f.State == Changed && !f.Planned {
+		if f.State == event.Changed && !f.Planned {
 			names = append(names, f.Path)
 		}
 	}
@@ -112,7 +112,7 @@ func (p *Plan) Stopped(o Options) error {
 func (p *Plan) Open() error {
 	var names, paths []string
 	for _, f := range p.Files {
-		if f.State == Failed && !f.Planned {
+		if f.State == event.Failed && !f.Planned {
 			names, paths = append(names, f.Path+" ("+f.Reason+")"), append(paths, f.Path)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/source"
 )
 
@@ -14,7 +15,7 @@ func (l *Planner) retries(ctx context.Context, p *Plan, o Options) error {
 	basis := ""
 	for i := range p.Files {
 		f := &p.Files[i]
-		if f.State != Failed {
+		if f.State != event.Failed {
 			continue
 		}
 		if basis == "" && !o.RetryFailed {
@@ -28,9 +29,9 @@ func (l *Planner) retries(ctx context.Context, p *Plan, o Options) error {
 		}
 		f.Reason = "failed before: " + f.Reason
 		if f.Rows != 0 {
-			p.recount(f, Changed)
+			p.recount(f, event.Changed)
 		} else {
-			p.recount(f, New)
+			p.recount(f, event.New)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/state/ledger"
 )
 
@@ -31,24 +32,24 @@ func (k *look) take(s facts) {
 	case !s.here && s.word.State != "":
 		return // counted by the ledger
 	case s.here && !s.matched:
-		f = File{Path: s.path, Bytes: s.listed.Size, State: Ignored}
+		f = File{Path: s.path, Bytes: s.listed.Size, State: event.Ignored}
 	default:
 		if f = classify(s); f.State == "" {
 			return
 		}
-		if s.unknown() && f.State != Unfinished {
+		if s.unknown() && f.State != event.Unfinished {
 			k.Past = append(k.Past, s.asRecorded())
 		}
 		k.account(s, &f)
-		if f.State == Quarantined && !s.asKnown() {
+		if f.State == event.Quarantined && !s.asKnown() {
 			k.mended = append(k.mended, f.Path)
 		}
 	}
 	switch {
-	case f.State == New && k.scope.outsideWindow(s.path):
+	case f.State == event.New && k.scope.outsideWindow(s.path):
 		k.tally.outside++
 		return
-	case f.State == Failed && s.word.After(k.tally.failed):
+	case f.State == event.Failed && s.word.After(k.tally.failed):
 		k.tally.failed, k.tally.failedPath = s.word, s.path
 	}
 	k.count(f.State, 1, f.Bytes)
@@ -59,15 +60,15 @@ func (k *look) take(s facts) {
 }
 
 // boring are states of files that are named only where each file is.
-var boring = []State{Loaded, Expired, Emptied, Vanished, Quarantined, Ignored}
+var boring = []event.FileState{event.Loaded, event.Expired, event.Emptied, event.Vanished, event.Quarantined, event.Ignored}
 
 // reasons are the words for states that need no more.
-var reasons = map[State]string{
-	Unfinished: "0 bytes: its upload is not done",
-	Expired:    "the engine has forgotten it, the ledger has not",
-	Ignored:    "hidden, or not matched by the load's pattern",
-	Vanished:   "no longer in the stage",
-	Emptied:    "its rows are gone from the table",
+var reasons = map[event.FileState]string{
+	event.Unfinished: "0 bytes: its upload is not done",
+	event.Expired:    "the engine has forgotten it, the ledger has not",
+	event.Ignored:    "hidden, or not matched by the load's pattern",
+	event.Vanished:   "no longer in the stage",
+	event.Emptied:    "its rows are gone from the table",
 }
 
 // note notes what a file says about the load as a whole.
@@ -94,14 +95,14 @@ func (k *look) note(s facts) {
 // account says whether the rows that a file brought are still in the table, and counts them.
 func (k *look) account(s facts, f *File) {
 	t := &k.tally
-	if k.leftEmpty && f.State != New {
+	if k.leftEmpty && f.State != event.New {
 		f.Rows = 0
 	} else if k.rowsAreGone(s, f.State) {
 		t.emptiedRows += max(f.Rows, 0)
-		if f.Rows = 0; f.State != Changed {
-			f.State = Emptied
+		if f.Rows = 0; f.State != event.Changed {
+			f.State = event.Emptied
 		}
-	} else if f.State == Expired && s.word.Rows != 0 && k.forgot(s) && s.word.Ours() {
+	} else if f.State == event.Expired && s.word.Rows != 0 && k.forgot(s) && s.word.Ours() {
 		f.filled = true
 		t.forgotten = Count{t.forgotten.Files + 1, t.forgotten.Bytes + f.Bytes}
 		t.oldRows += max(f.Rows, 0)
@@ -111,12 +112,12 @@ func (k *look) account(s facts, f *File) {
 
 // rowsAreGone reports whether the rows that a file brought are no longer in the table, and notes how that is seen. An engine that forgot a
 // file before its time was made to: TRUNCATE and DROP ALL clear its memory.
-func (k *look) rowsAreGone(s facts, st State) bool {
-	if st != Loaded && st != Expired && st != Changed || s.word.State != "" && s.word.Rows == 0 {
+func (k *look) rowsAreGone(s facts, st event.FileState) bool {
+	if st != event.Loaded && st != event.Expired && st != event.Changed || s.word.State != "" && s.word.Rows == 0 {
 		return false
 	}
 	at := k.scope.place
-	early := st != Loaded && k.forgot(s) && s.word.Source == ledger.SourceDBCTL && at.at.Sub(s.word.At) < at.memory
+	early := st != event.Loaded && k.forgot(s) && s.word.Source == ledger.SourceDBCTL && at.at.Sub(s.word.At) < at.memory
 	if early && s.word.At.After(k.Loss.Until) {
 		k.Loss.Until = s.word.At
 	}
@@ -145,12 +146,12 @@ func (k *look) clear() {
 		return
 	}
 	t := &k.tally
-	k.count(Expired, -t.forgotten.Files, -t.forgotten.Bytes)
-	k.count(Emptied, t.forgotten.Files, t.forgotten.Bytes)
+	k.count(event.Expired, -t.forgotten.Files, -t.forgotten.Bytes)
+	k.count(event.Emptied, t.forgotten.Files, t.forgotten.Bytes)
 	k.otherRows, t.emptiedRows = k.otherRows-t.oldRows, t.emptiedRows+t.oldRows
 	for i := range k.Files {
-		if f := &k.Files[i]; f.State == Expired && f.filled {
-			f.State, f.Reason, f.Rows = Emptied, reasons[Emptied], 0
+		if f := &k.Files[i]; f.State == event.Expired && f.filled {
+			f.State, f.Reason, f.Rows = event.Emptied, reasons[event.Emptied], 0
 		}
 	}
 }
@@ -159,10 +160,10 @@ func (k *look) clear() {
 func (k *look) force() {
 	for i := range k.Files {
 		f := &k.Files[i]
-		if slices.Contains([]State{New, Unfinished, Vanished, Ignored}, f.State) {
+		if slices.Contains([]event.FileState{event.New, event.Unfinished, event.Vanished, event.Ignored}, f.State) {
 			continue
 		}
-		k.recount(f, New)
+		k.recount(f, event.New)
 		f.Reason = ""
 	}
 }
@@ -170,14 +171,14 @@ func (k *look) force() {
 // vanish counts what is no longer in the stage, of what the ledger has for loaded or failed.
 func (k *look) vanish() {
 	if n := k.tally.total.Tried - k.tally.tried; n > 0 {
-		k.count(Vanished, n, 0)
+		k.count(event.Vanished, n, 0)
 	}
 	if !k.verbose() {
 		return
 	}
 	for _, path := range k.tally.total.Names {
 		if !k.tally.listed[path] {
-			k.Files = append(k.Files, File{Path: path, State: Vanished, Reason: reasons[Vanished]})
+			k.Files = append(k.Files, File{Path: path, State: event.Vanished, Reason: reasons[event.Vanished]})
 		}
 	}
 }

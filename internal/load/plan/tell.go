@@ -12,7 +12,7 @@ import (
 func (p *Plan) Left(sink event.Sink) {
 	for _, f := range p.Files {
 		switch f.State {
-		case Changed, Failed, Unfinished:
+		case event.Changed, event.Failed, event.Unfinished:
 			if !f.Planned {
 				sink(p.event(f))
 			}
@@ -44,7 +44,7 @@ func (p *Plan) event(f File) event.File {
 
 // Notes says what must not pass in silence.
 func (p *Plan) Notes(sink event.Sink) {
-	if n := p.Counts[Emptied].Files; n > 0 {
+	if n := p.Counts[event.Emptied].Files; n > 0 {
 		sink.Note(event.Warn, "load %s: the rows of %s are gone from %s, and the files are not loaded again",
 			p.Load, event.Plural(n, "loaded file"), p.Table)
 		anew := []string{"--mark", "new", "--reason", "why"}
@@ -54,13 +54,13 @@ func (p *Plan) Notes(sink event.Sink) {
 			hint = fmt.Sprintf("%s in %s are of no other loaded file: %s names the files; %s if those rows are theirs; --mark new instead if "+
 				"not, which doubles them otherwise", event.Plural(other, "row"), p.Table, fault.Again(p.Load, "--plan", "-v"),
 				fault.Again(p.Load, "--mark", "loaded", "--path", "GLOB", "--reason", "why"))
-		case p.Counts[Loaded].Files+p.Counts[Expired].Files > 0:
+		case p.Counts[event.Loaded].Files+p.Counts[event.Expired].Files > 0:
 			hint = fmt.Sprintf("%s names them; %s makes those of GLOB new again", fault.Again(p.Load, "--plan", "-v"),
 				fault.Again(p.Load, append(anew, "--path", "GLOB")...))
 		}
 		sink.Note(event.Hint, "%s", hint)
 	}
-	if n := p.Counts[Unfinished].Files; n > 0 {
+	if n := p.Counts[event.Unfinished].Files; n > 0 {
 		sink.Note(event.Warn, "load %s: %s of 0 bytes left alone until the upload is done", p.Load, event.Plural(n, "file"))
 	}
 	if n := len(p.mended); n > 0 {
@@ -91,7 +91,10 @@ func (p *Plan) Notes(sink event.Sink) {
 func (p *Plan) Text(verb string) string {
 	planned := p.Planned()
 	parts := []string{fmt.Sprintf("%s %s (%s)", event.Count(len(planned)), verb, event.Bytes(p.Bytes()))}
-	for _, s := range []State{Loaded, Expired, Changed, Emptied, Failed, Quarantined, Unfinished, Vanished, Ignored} {
+	for _, s := range []event.FileState{
+		event.Loaded, event.Expired, event.Changed, event.Emptied, event.Failed, event.Quarantined, event.Unfinished, event.Vanished,
+		event.Ignored,
+	} {
 		if n := p.Counts[s].Files; n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", event.Count(n), s))
 		}

@@ -36,7 +36,7 @@ func (f *former) word(file plan.File, word string) string {
 	}
 	was, known := f.states[file.Path]
 	switch {
-	case file.State == plan.Quarantined:
+	case file.State == event.Quarantined:
 		return ""
 	case f.states == nil:
 		return word

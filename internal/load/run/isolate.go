@@ -212,7 +212,7 @@ func (r *run) forgive() {
 	open := map[string]bool{}
 	for i := range r.plan.Files {
 		switch f := &r.plan.Files[i]; f.State {
-		case plan.New, plan.Changed, plan.Failed:
+		case event.New, event.Changed, event.Failed:
 			open[f.Path] = true
 		}
 	}

@@ -40,7 +40,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	}
 	m := &marking{word: word, reason: reason, loaded: map[string]bool{}}
 	for i := range r.plan.Files {
-		m.loaded[r.plan.Files[i].Path] = r.plan.Files[i].State == plan.Loaded
+		m.loaded[r.plan.Files[i].Path] = r.plan.Files[i].State == event.Loaded
 	}
 	if err := r.acquire(ctx); err != nil {
 		return err
@@ -85,10 +85,10 @@ type marking struct {
 
 // mark takes a file into m, if that is one that the word can be said of.
 func (r *run) mark(f plan.File, m *marking) {
-	if f.State == plan.Ignored || f.State == plan.Vanished || m.word == ledger.FileLoaded && f.Bytes == 0 {
+	if f.State == event.Ignored || f.State == event.Vanished || m.word == ledger.FileLoaded && f.Bytes == 0 {
 		return
 	}
-	if f.State == plan.Loaded && !m.loaded[f.Path] {
+	if f.State == event.Loaded && !m.loaded[f.Path] {
 		m.meanwhile++
 		return
 	}
@@ -104,7 +104,7 @@ func (r *run) mark(f plan.File, m *marking) {
 			m.twice++
 		}
 		row.Rows = 0
-	case word == ledger.FileLoaded && f.State != plan.Loaded && f.State != plan.Expired:
+	case word == ledger.FileLoaded && f.State != event.Loaded && f.State != event.Expired:
 		row.Rows = plan.UnknownRows
 	}
 	if r.o.Path != "" {

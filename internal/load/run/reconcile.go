@@ -140,7 +140,7 @@ func (r *run) report(b batch, ledger []state.LedgerRow, copyID string) {
 	}
 	for _, row := range ledger {
 		f := before[row.Path]
-		outcome, was := event.FileLoaded, plan.New
+		outcome, was := event.FileLoaded, event.New
 		if f.State != "" {
 			was = f.State
 		}

@@ -418,11 +418,11 @@ func (r *run) summary(first *plan.Plan) {
 			event.Plural(r.behind, "row"))
 		counts["behind"] = r.behind
 	}
-	if n := first.Counts[plan.Loaded].Files + first.Counts[plan.Expired].Files; n > 0 {
+	if n := first.Counts[event.Loaded].Files + first.Counts[event.Expired].Files; n > 0 {
 		text += ", " + event.Count(n) + " loaded before"
 		counts["before"] = n
 	}
-	if n := first.Counts[plan.Ignored].Files; n > 0 {
+	if n := first.Counts[event.Ignored].Files; n > 0 {
 		text += ", " + event.Count(n) + " ignored"
 		counts["ignored"] = n
 	}
