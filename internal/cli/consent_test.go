@@ -71,10 +71,10 @@ func TestConsentInterrupted(t *testing.T) {
 func TestTally(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		events                   []event.Event
-		migrations, loads, found string
+		events                         []event.Event
+		migrations, loads, found, next string
 	}{
-		"nothing": {nil, "migrations  none", "loads       0 loads", ""},
+		"nothing": {nil, "migrations  none", "loads       0 loads", "", ""},
 		"in step": {
 			[]event.Event{
 				event.Migration{State: "applied"},
@@ -83,7 +83,7 @@ func TestTally(t *testing.T) {
 				event.Migration{State: "ahead"},
 				event.LoadState{Load: "a", Counts: map[event.FileState]int64{"loaded": 3, "expired": 2, "ignored": 1}, Rows: 7},
 			},
-			"migrations  2 applied, 1 unsupported, 1 ahead", "loads       1 load: files 3 loaded, 2 expired, 1 ignored; 7 rows", "",
+			"migrations  2 applied, 1 unsupported, 1 ahead", "loads       1 load: files 3 loaded, 2 expired, 1 ignored; 7 rows", "", "",
 		},
 		"behind": {
 			[]event.Event{
@@ -96,10 +96,11 @@ func TestTally(t *testing.T) {
 			},
 			"migrations  2 pending, 1 edited", "loads       3 loads: files 1 new, 1 changed, 4 failed; 1 not ready (`dbctl load --list` says why)",
 			"not in step: 2 migrations pending, 1 migration edited, 1 file new, 1 file changed, 4 files failed, 1 load not ready",
+			"next: `dbctl migrate up`, `dbctl migrate status`, `dbctl load --all`, `dbctl load --list`",
 		},
 		"a dry run": {
 			[]event.Event{event.Summary{Command: "migrate up", Counts: map[string]int64{"migrations": 2}}},
-			"migrations  2 pending", "loads       0 loads", "not in step: 2 migrations pending",
+			"migrations  2 pending", "loads       0 loads", "not in step: 2 migrations pending", "next: `dbctl migrate up`",
 		},
 	} {
 		tl := newTally(func(event.Event) {}, func(event.Event) bool { return true })
@@ -112,15 +113,15 @@ func TestTally(t *testing.T) {
 		if got := tl.loadLine(); got != tc.loads {
 			t.Errorf("%s: got %q, want %q", name, got, tc.loads)
 		}
-		found := ""
+		found, next := "", ""
 		if err := tl.found(); err != nil {
-			found = err.Error()
+			found, next = err.Error(), failure(err).Hint
 			if exit.Of(err) != 3 {
 				t.Errorf("%s: exit %d, want 3", name, exit.Of(err))
 			}
 		}
-		if found != tc.found {
-			t.Errorf("%s: found %q, want %q", name, found, tc.found)
+		if found != tc.found || next != tc.next {
+			t.Errorf("%s: found %q, %q, want %q, %q", name, found, next, tc.found, tc.next)
 		}
 	}
 }

@@ -65,12 +65,6 @@ type helpRequest struct{ text string }
 
 func (*helpRequest) Error() string { return "help" }
 
-// found is what --check returns when something is pending or changed.
-type found struct{ what string }
-
-func (f *found) Error() string     { return f.what }
-func (*found) ExitCode() exit.Code { return exit.Check }
-
 // failure is err as people and programs are told it.
 func failure(err error) ui.Failure {
 	f := ui.Failure{Place: sqltext.PlaceOf(err), Message: err.Error(), Exit: int(exit.Of(err))}

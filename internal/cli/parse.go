@@ -70,6 +70,9 @@ func (a *app) verbs(args []string) (name string, rest []string, err error) {
 	for i := 0; i < len(args); i++ {
 		word := args[i]
 		if word == "--" {
+			if c := find(name); i+1 < len(args) && (c == nil || c.bind == nil) {
+				return name, nil, usageError(strings.TrimSpace(name+" --")+" stands in front of the command", listed(name))
+			}
 			return name, append(rest, args[i:]...), nil
 		}
 		if len(word) > 1 && word[0] == '-' {

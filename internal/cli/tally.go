@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // tally is a sink that counts what a status or plan says, for --check and for status's two lines. It hands on what show accepts.
@@ -55,34 +56,58 @@ func (t *tally) sink(e event.Event) {
 	}
 }
 
-// What --check finds. Unsupported and ahead versions do not count: nothing that is here can change them.
+// What --check finds, and the command that brings it in step or says what is in its way. Unsupported and ahead versions do not count:
+// nothing that is here can change them.
+const (
+	migrateUp, migrateRecover, migrateStatus = "`dbctl migrate up`", "`dbctl migrate recover`", "`dbctl migrate status`"
+	loadAll, loadList                        = "`dbctl load --all`", "`dbctl load --list`"
+)
+
 var (
-	checkedMigrations = []event.MigrationState{
-		event.Pending, event.RolledBack, event.Partial, event.Interrupted, event.Edited, event.Stale, event.Missing,
+	checkedMigrations = []struct {
+		state event.MigrationState
+		next  string
+	}{
+		{event.Pending, migrateUp},
+		{event.RolledBack, migrateUp},
+		{event.Partial, migrateRecover},
+		{event.Interrupted, migrateRecover},
+		{event.Edited, migrateStatus},
+		{event.Stale, migrateStatus},
+		{event.Missing, migrateStatus},
 	}
-	checkedFiles = []event.FileState{event.New, event.Changed, event.Failed, event.Emptied}
+	checkedFiles = []struct {
+		state event.FileState
+		next  string
+	}{{event.New, loadAll}, {event.Changed, loadList}, {event.Failed, loadList}, {event.Emptied, loadList}}
 )
 
 // found is the error of --check, or nil when all is in step.
 func (t *tally) found() error {
-	var parts []string
-	for _, s := range checkedMigrations {
-		if n := t.migrations[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", event.Plural(n, "migration"), s))
+	var parts, next []string
+	add := func(part, command string) {
+		parts = append(parts, part)
+		if !slices.Contains(next, command) {
+			next = append(next, command)
 		}
 	}
-	for _, s := range checkedFiles {
-		if n := t.files[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", event.Plural(n, "file"), s))
+	for _, c := range checkedMigrations {
+		if n := t.migrations[c.state]; n > 0 {
+			add(fmt.Sprintf("%s %s", event.Plural(n, "migration"), c.state), c.next)
+		}
+	}
+	for _, c := range checkedFiles {
+		if n := t.files[c.state]; n > 0 {
+			add(fmt.Sprintf("%s %s", event.Plural(n, "file"), c.state), c.next)
 		}
 	}
 	if n := len(t.unasked); n > 0 {
-		parts = append(parts, event.Plural(n, "load")+" not ready")
+		add(event.Plural(n, "load")+" not ready", loadList)
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	return &found{"not in step: " + strings.Join(parts, ", ")}
+	return &mistake{"not in step: " + strings.Join(parts, ", "), "next: " + strings.Join(next, ", "), exit.Check}
 }
 
 // statusStates are the states of migrations in the order in which status counts them.
