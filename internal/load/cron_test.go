@@ -199,7 +199,23 @@ func TestSlowCommitIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Put(t, "p/a.parquet", rows(1, 3))
-	w.beforeFirst("COMMIT", func() { time.Sleep(5 * time.Second) })
+	told := ""
+	w.cfg = func(c *databend.Config) {
+		c.Transport = wire{func(sql string) {
+			switch {
+			case strings.HasPrefix(sql, "COPY INTO"):
+				w.mu.Lock()
+				for _, e := range w.events {
+					if p, ok := e.(event.Progress); ok {
+						told = fmt.Sprintf("%q %d of %d", p.Phase, p.Done, p.Total)
+					}
+				}
+				w.mu.Unlock()
+			case sql == "COMMIT":
+				time.Sleep(5 * time.Second)
+			}
+		}}
+	}
 	w.mustRun(w.load(copyRows), plan.Options{}, 1, 3)
 	var phases []string
 	for _, e := range w.events {
@@ -210,5 +226,8 @@ func TestSlowCommitIsTold(t *testing.T) {
 	want := []string{"listing", "taking the lock", "listing", "checking rules", "committing", "committing", "committing"}
 	if diff := cmp.Diff(want, phases); diff != "" {
 		t.Errorf("phases (-want +got):\n%s", diff)
+	}
+	if want := `"" 0 of 1`; told != want {
+		t.Errorf("told before the COPY: %s, want %s", told, want)
 	}
 }

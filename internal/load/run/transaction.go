@@ -112,6 +112,7 @@ func (r *run) transaction(ctx context.Context, batches ...batch) (left int, err 
 	if err := r.lock.Fresh(ctx); err != nil {
 		return 0, err
 	}
+	r.progress(databend.Progress{}) // whatever was told last is over
 	opening, both := errgroup.WithContext(ctx)
 	opening.Go(crash.Caught(func() error { return r.Store.AppendLedger(both, begins, nil) })) // ahead of the COPY, outside of its transaction
 	opening.Go(crash.Caught(func() error {
