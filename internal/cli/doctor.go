@@ -23,7 +23,7 @@ func doctorCommand() *command {
 		short: "connection, rights, features, secrets, stages, late loads, locks: a line each, the mend below",
 		long: `
 Looks at all that the project needs, and goes on after a failure. Nothing of the project is written.
-The rights are those that the project's own statements take; each stage is listed as the server reaches it;
+The rights are those that the project's own statements take, and a rollback of them; each stage is listed as the server reaches it;
 a load with expect-every= fails when its last file came longer ago. Whatever fails, a late load too, ends with 1;
 in dbctl load --check and dbctl status --check a late load ends with 3.`,
 		exits: []ending{

@@ -33,31 +33,69 @@ func TestOlder(t *testing.T) {
 	}
 }
 
-// TestNeeds is which privileges a project takes, by what its statements write.
+// TestNeeds is which privileges a project takes, by what its statements write, and what a rollback of them takes.
 func TestNeeds(t *testing.T) {
 	t.Parallel()
+	for _, tt := range []struct{ up, want string }{
+		{"CREATE TABLE t (a INT)", "CREATE on shop.*"},
+		{"CREATE TABLE t (a INT); INSERT INTO t VALUES (1)", "CREATE on shop.*, INSERT on shop.*"},
+		{"ALTER TABLE t ADD COLUMN b INT", "ALTER on *.*, ALTER on shop.*"},
+		{"ALTER TABLE t COMMENT = 'x'", "ALTER on shop.*"},
+		{"INSERT INTO other.t VALUES (1)", "ALTER on *.*, INSERT on other.*"},
+		{"UPDATE t SET a = 1", "ALTER on *.*, UPDATE on shop.*"},
+		{"DELETE FROM t WHERE a = 1", "ALTER on *.*, DELETE on shop.*"},
+		{"TRUNCATE TABLE t", "ALTER on *.*, DELETE on shop.*"},
+		{"INSERT OVERWRITE t SELECT a FROM other.s", "ALTER on *.*, DELETE on shop.*, INSERT on shop.*, SELECT on other.*"},
+		{"REPLACE INTO t ON (a) VALUES (1)", "ALTER on *.*, DELETE on shop.*, INSERT on shop.*"},
+		{
+			"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE",
+			"ALTER on *.*, DELETE on shop.*, INSERT on shop.*, SELECT on shop.*, UPDATE on shop.*",
+		},
+		{"CREATE OR REPLACE TABLE t (a INT)", "CREATE on shop.*, DROP on shop.*"},
+		{"DROP TABLE t", "DROP on shop.*"},
+		{"UNDROP TABLE t", "DROP on shop.*"},
+		{"RENAME TABLE t TO other.u", "ALTER on shop.*, CREATE on other.*, DROP on shop.*"},
+		{"USE other; CREATE VIEW v AS SELECT a FROM t", "CREATE on other.*, SELECT on other.*"},
+		{"CREATE STAGE s", "SUPER on *.*"},
+		{"DROP FUNCTION f", "DROP on *.*, SUPER on *.*"},
+		{"CREATE DATABASE d", "CREATE DATABASE on *.*"},
+		{"DROP DATABASE d", "DROP on *.*"},
+		{"ALTER DATABASE d RENAME TO e", "ALTER on *.*"},
+		{"SET GLOBAL timezone = 'UTC'", "SUPER on *.*"},
+		{"SELECT 1", ""},
+		{"CREATE ROLE r; GRANT ROLE r TO USER u; DROP USER u", "CREATE ROLE on *.*, DROP USER on *.*, GRANT on *.*"},
+	} {
+		m := project.Migration{}
+		for text := range strings.SplitSeq(tt.up, "; ") {
+			m.Up.Statements = append(m.Up.Statements, project.Statement{SQL: text})
+		}
+		d := &doctor{Patient: Patient{Scope: state.Scope{StateDatabase: "dbctl"}, Project: &project.Project{
+			Env: project.Environment{Database: "shop"}, Migrations: []project.Migration{m},
+		}}}
+		var got []string
+		for _, n := range d.needs() {
+			if n.database != "dbctl" {
+				got = append(got, n.String())
+			}
+		}
+		if diff := cmp.Diff(tt.want, strings.Join(got, ", ")); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", tt.up, diff)
+		}
+	}
+	load := project.Load{
+		Copy: copytext.Copy{Table: "t"}, LoadHeader: project.LoadHeader{OnChanged: "replace"},
+		After: []project.Statement{{SQL: "INSERT INTO days SELECT day FROM other.t"}},
+	}
 	d := &doctor{Patient: Patient{Scope: state.Scope{StateDatabase: "dbctl"}, Project: &project.Project{
-		Env: project.Environment{Database: "shop"},
-		Migrations: []project.Migration{{Up: project.Section{Statements: []project.Statement{
-			{SQL: "CREATE TABLE t (a INT)"},
-			{SQL: "ALTER TABLE t ADD COLUMN b INT"},
-			{SQL: "INSERT INTO other.t VALUES (1)"},
-			{SQL: "CREATE STAGE s"},
-			{SQL: "CREATE DATABASE d"},
-			{SQL: "SELECT 1"},
-			{SQL: "GRANT ROLE r TO USER u"},
-		}}}},
-		Loads: []project.Load{{Copy: copytext.Copy{Table: "t"}}},
+		Env: project.Environment{Database: "shop"}, Loads: []project.Load{load},
 	}}}
 	var got []string
 	for _, n := range d.needs() {
 		got = append(got, n.String())
 	}
-	want := "ALTER on shop.*, CREATE DATABASE on *.*, CREATE on shop.*, GRANT on *.*, INSERT on dbctl.*, INSERT on other.*, INSERT on " +
-		"shop.*, " +
-		"SELECT on dbctl.*, SELECT on shop.*, SUPER on *.*"
+	want := "CREATE on dbctl.*, DELETE on shop.*, INSERT on dbctl.*, INSERT on shop.*, SELECT on dbctl.*, SELECT on other.*, SELECT on shop.*"
 	if diff := cmp.Diff(want, strings.Join(got, ", ")); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+		t.Errorf("a load (-want +got)\n%s", diff)
 	}
 }
 

@@ -1,8 +1,10 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,71 +25,119 @@ func (n need) String() string {
 	return n.privilege + " on " + n.database + ".*"
 }
 
-// needs are the privileges that the statements of the migrations, the loads and dbctl's own tables take (databend
-// src/query/service/src/interpreters/access/privilege_access.rs), by what they write.
+// needs are the privileges that the statements of the migrations, the loads and dbctl's own tables take, and those that a rollback takes.
 func (d *doctor) needs() []need {
 	wanted := map[need]bool{}
-	add := func(privilege, database string) { wanted[need{privilege, database}] = true }
 	for _, m := range d.Project.Migrations {
+		made := map[sqltext.Object]bool{}
 		for _, e := range project.Effects(m.Up.Statements, d.Project.Env.Database) {
+			want(wanted, e)
 			for _, w := range e.Writes {
-				add(privilege(w), databaseOf(w))
+				made[w.Object] = made[w.Object] || w.Verb == effect.Create
+				if w.Kind == sqltext.Table && !made[w.Object] && w.Changes(effect.Rewound) && (w.Verb == effect.Alter || w.Verb == effect.WriteData) {
+					wanted[need{"ALTER", ""}] = true // the engine asks for it before a FLASHBACK, by which a rollback undoes this
+				}
 			}
 		}
 	}
 	for _, l := range d.Project.Loads {
-		database := l.Copy.Database
-		if database == "" {
-			database = d.Project.Env.Database
+		database := cmp.Or(l.Copy.Database, d.Project.Env.Database)
+		wanted[need{"INSERT", database}], wanted[need{"SELECT", database}] = true, true
+		if l.OnChanged == "replace" {
+			wanted[need{"DELETE", database}] = true
 		}
-		add("INSERT", database)
-		add("SELECT", database)
-	}
-	for _, p := range []string{"SELECT", "INSERT"} {
-		add(p, d.Scope.StateDatabase)
-	}
-	var all []need
-	for n := range wanted {
-		if n.privilege != "" {
-			all = append(all, n)
+		for _, e := range project.Effects(l.After, d.Project.Env.Database) {
+			want(wanted, e)
 		}
 	}
+	for _, p := range []string{"SELECT", "INSERT", "CREATE"} {
+		wanted[need{p, d.Scope.StateDatabase}] = true
+	}
+	all := slices.Collect(maps.Keys(wanted))
 	slices.SortFunc(all, func(a, b need) int { return strings.Compare(a.String(), b.String()) })
 	return all
 }
 
-// databaseOf is where a privilege for the write must be held.
-func databaseOf(w effect.Write) string {
-	if w.Kind == sqltext.Table || w.Kind == sqltext.Dictionary {
-		return w.Database
+// want adds what a statement takes.
+func want(wanted map[need]bool, e effect.Effect) {
+	for _, o := range e.Sources {
+		if !sqltext.EnginesOwn(o.Database) {
+			wanted[need{"SELECT", o.Database}] = true
+		}
 	}
-	return ""
+	for _, w := range e.Writes {
+		database := "" // the whole account
+		if w.Kind == sqltext.Table {
+			database = w.Database
+		}
+		for _, p := range privileges(w) {
+			wanted[need{p, database}] = true
+		}
+	}
 }
 
-func privilege(w effect.Write) string {
+// privileges are those that the engine asks for before it makes a write (databend
+// src/query/service/src/interpreters/access/privilege_access.rs), on the table's database or on the whole account, and those that bring
+// back what it drops: UNDROP takes DROP.
+func privileges(w effect.Write) []string {
 	switch w.Kind {
-	case sqltext.Table, sqltext.Dictionary:
-		switch w.Verb {
-		case effect.Create, effect.CreateNew, effect.Replace, effect.Undrop, effect.RenameIn:
-			return "CREATE"
-		case effect.Drop:
-			return "DROP"
-		case effect.WriteData:
-			return "INSERT"
-		case effect.Alter, effect.Swap, effect.RenameOut:
-			return "ALTER"
-		}
+	case sqltext.Table:
+		return tablePrivileges(w)
 	case sqltext.Database:
-		if w.Verb == effect.Drop {
-			return "DROP"
+		switch w.Verb {
+		case effect.Create, effect.CreateNew:
+			return []string{"CREATE DATABASE"}
+		case effect.Replace:
+			return []string{"CREATE DATABASE", "DROP"}
+		case effect.Drop, effect.Undrop:
+			return []string{"DROP"}
 		}
-		return "CREATE DATABASE"
-	case sqltext.StageFiles, sqltext.Setting, sqltext.Index, sqltext.Unknown:
-		return ""
-	case sqltext.User, sqltext.Role, sqltext.Grant:
-		return "GRANT"
+		return []string{"ALTER"}
+	case sqltext.StageFiles, sqltext.Unknown:
+		return nil
+	case sqltext.Grant:
+		return []string{"GRANT"}
+	case sqltext.User, sqltext.Role:
+		switch kind := strings.ToUpper(string(w.Kind)); w.Verb {
+		case effect.Create, effect.CreateNew:
+			return []string{"CREATE " + kind}
+		case effect.Replace:
+			return []string{"CREATE " + kind, "DROP " + kind}
+		case effect.Drop:
+			return []string{"DROP " + kind}
+		}
+		return []string{"ALTER"}
+	case sqltext.Function, sqltext.Index:
+		if w.Verb == effect.Drop || w.Verb == effect.Replace {
+			return []string{"SUPER", "DROP"}
+		}
 	}
-	return "SUPER"
+	return []string{"SUPER"}
+}
+
+func tablePrivileges(w effect.Write) (all []string) {
+	switch w.Verb {
+	case effect.Create, effect.CreateNew, effect.RenameIn:
+		return []string{"CREATE"}
+	case effect.Replace:
+		return []string{"CREATE", "DROP"}
+	case effect.Drop, effect.Undrop:
+		return []string{"DROP"}
+	case effect.RenameOut:
+		return []string{"ALTER", "DROP"}
+	case effect.Alter, effect.Swap:
+		return []string{"ALTER"}
+	case effect.WriteData:
+		for _, p := range []struct {
+			does effect.RowVerb
+			name string
+		}{{effect.AddsRows, "INSERT"}, {effect.UpdatesRows, "UPDATE"}, {effect.DeletesRows, "DELETE"}} {
+			if w.Does.Has(p.does) {
+				all = append(all, p.name)
+			}
+		}
+	}
+	return all
 }
 
 // held is what SHOW GRANTS says of the user: privileges by the database they are for, "" for the whole account.
@@ -130,7 +180,7 @@ func (d *doctor) rights(ctx context.Context) {
 		}
 	}
 	if len(missing) == 0 {
-		d.ok("rights", fmt.Sprintf("all %d privileges that the project's statements need", len(needed)))
+		d.ok("rights", fmt.Sprintf("all %d privileges that the project's statements, and a rollback of them, need", len(needed)))
 		return
 	}
 	d.failed("rights", "these privileges are missing: "+strings.Join(names, ", "),

@@ -62,7 +62,7 @@ var emptyTable = Rule{
 	Why:   "All rows are gone for good when retention ends. TRUNCATE also makes the engine forget which files were loaded.",
 	statement: func(p *pass, s *statement) {
 		for _, w := range s.Writes {
-			if !s.down && w.Does == effect.TakesRows && !p.ownWork(s, w.Object) {
+			if !s.down && w.Does.Has(effect.TakesRows) && !p.ownWork(s, w.Object) {
 				p.atObject(s, w.Object, fmt.Sprintf("%s takes all rows of %s", s.Kind, w.Object), reasonHint(p.rule.Name))
 			}
 		}

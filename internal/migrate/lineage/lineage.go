@@ -182,7 +182,7 @@ func (s *statement) change(w effect.Write, t *table) {
 			t.query = s.sources
 		}
 	case !t.view:
-		if w.Does == effect.TakesRows {
+		if w.Does.Has(effect.TakesRows) {
 			t.rows, t.filled = map[sqltext.Object]bool{}, false
 		}
 		if t.forgot = t.forgot || w.Forgets; !w.Forgets {

@@ -75,7 +75,7 @@ func fills(st plan.Statement) bool {
 // replaces reports whether a statement takes a table away from its name, or its rows, or some of them that the engine holds for loaded.
 func replaces(st plan.Statement) bool {
 	return slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool {
-		return w.Does == effect.TakesRows || w.Forgets || w.GoesBack ||
+		return w.Does.Has(effect.TakesRows) || w.Forgets || w.GoesBack ||
 			(w.Kind == sqltext.Table || w.Kind == sqltext.Database) && w.Verb != effect.Create && w.Verb != effect.CreateNew &&
 				w.Verb != effect.Alter && w.Verb != effect.WriteData
 	})

@@ -301,8 +301,7 @@ func (r *Run) between(p place) error {
 
 // overwrites reports whether a statement takes away something that it finds, and that no snapshot keeps.
 func overwrites(w effect.Write) bool {
-	const rewound = effect.Rows | effect.Layout | effect.Columns | effect.Cluster
-	return w.Verb == effect.Drop || w.Verb == effect.Replace || w.Verb == effect.Alter && w.Aspects&^rewound != 0
+	return w.Verb == effect.Drop || w.Verb == effect.Replace || w.Verb == effect.Alter && w.Aspects&^effect.Rewound != 0
 }
 
 // toRead are the objects of a statement that are to be read right before it, and the heads of the tables that it alters, as they are

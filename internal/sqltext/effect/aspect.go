@@ -24,6 +24,9 @@ const (
 	Files                          // those of a stage that lives and dies with them
 )
 
+// Rewound are the aspects of a table that FLASHBACK puts back.
+const Rewound = Rows | Layout | Columns | Cluster
+
 var aspectNames = []string{
 	"existence", "rows", "layout", "columns", "column comments", "cluster key", "options", "indexes", "constraints", "comment", "owner",
 	"grants", "text", "attachments", "files",

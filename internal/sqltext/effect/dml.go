@@ -36,7 +36,7 @@ func (a *analysis) with(start int) {
 	case a.Take("INSERT"):
 		a.insert(start)
 	case a.Take("UPDATE"):
-		a.dml("UPDATE", start, nil)
+		a.dml("UPDATE", start, UpdatesRows)
 	case a.Take("DELETE"):
 		a.deleteFrom(start)
 	case a.Take("MERGE"):
@@ -85,32 +85,21 @@ func (a *analysis) dmlClass(kind string) {
 	a.e.DML, a.e.Consumes = true, true
 }
 
-// dml analyzes a statement that changes the rows of one table; prefix takes the words before its name.
-func (a *analysis) dml(kind string, start int, prefix func()) {
-	if prefix != nil {
-		prefix()
-	}
+// dml analyzes a statement that changes the rows of one table, whose name follows.
+func (a *analysis) dml(kind string, start int, does RowVerb) {
 	o := a.table(kind)
-	a.write(o, WriteData, Rows)
+	a.write(o, WriteData, Rows).Does = does
 	a.addReads(start)
 	a.dmlClass(kind)
 }
 
-// does says what becomes of the rows of the tables that are written so far.
-func (a *analysis) does(verb RowVerb) {
-	for i := range a.e.Writes {
-		if w := &a.e.Writes[i]; w.Kind == sqltext.Table && !w.IsStream {
-			w.Does = verb
-		}
-	}
-}
-
 func (a *analysis) deleteFrom(start int) {
-	all := a.takesAll()
-	a.dml("DELETE", start, func() { a.Take("FROM") })
-	if all {
-		a.does(TakesRows)
+	does := DeletesRows
+	if a.takesAll() {
+		does |= TakesRows
 	}
+	a.Take("FROM")
+	a.dml("DELETE", start, does)
 }
 
 // takesAll says whether a DELETE has no condition, or one that holds for every row.
@@ -120,23 +109,23 @@ func (a *analysis) takesAll() bool {
 }
 
 func (a *analysis) replace(start int) {
-	a.dml("REPLACE INTO", start, func() { a.Take("INTO") })
+	a.Take("INTO")
+	a.dml("REPLACE INTO", start, AddsRows|DeletesRows)
 	a.filledFrom(start)
 	a.e.Commits = a.e.DML
 }
 
 // insert analyzes INSERT INTO, INSERT OVERWRITE, INSERT ALL and INSERT FIRST.
 func (a *analysis) insert(start int) {
-	kind, rows := "INSERT", AddsRows
+	kind, does := "INSERT", AddsRows
 	overwrite := a.Take("OVERWRITE")
 	a.e.Commits = overwrite
 	if overwrite {
-		kind, rows = "INSERT OVERWRITE", TakesRows
+		kind, does = "INSERT OVERWRITE", AddsRows|DeletesRows|TakesRows
 	}
-	defer func() { a.does(rows) }()
 	if a.IsWord("ALL") && (a.Is(a.I+1, "INTO") || a.Is(a.I+1, "WHEN")) || a.IsWord("FIRST") && a.Is(a.I+1, "WHEN") {
 		kind += " " + a.Upper(a.I)
-		a.insertMulti(kind, start)
+		a.insertMulti(kind, start, does)
 		return
 	}
 	into := a.Take("INTO")
@@ -147,12 +136,12 @@ func (a *analysis) insert(start int) {
 	if a.IsWord("TABLE") && !a.Symbol(a.I+1, "(") && !a.Is(a.I+1, "VALUES") && !a.Is(a.I+1, "SELECT") {
 		a.I++
 	}
-	a.dml(kind, start, nil)
+	a.dml(kind, start, does)
 	a.filledFrom(start)
 }
 
 // insertMulti reads every INTO before the query, outside brackets.
-func (a *analysis) insertMulti(kind string, start int) {
+func (a *analysis) insertMulti(kind string, start int, does RowVerb) {
 	// The query ends them; it may stand in brackets.
 	for a.I < len(a.Tokens) && !a.IsWord("SELECT") && !a.IsWord("WITH") && !a.IsWord("FROM") {
 		if !a.Take("INTO") {
@@ -161,7 +150,7 @@ func (a *analysis) insertMulti(kind string, start int) {
 		}
 		o := a.table(kind)
 		if !a.writes(o) {
-			a.write(o, WriteData, Rows)
+			a.write(o, WriteData, Rows).Does = does
 		}
 	}
 	a.require(kind, len(a.e.Writes) > 0)
@@ -177,7 +166,7 @@ func (a *analysis) writes(o sqltext.Object) bool {
 func (a *analysis) merge(start int) {
 	a.Take("INTO")
 	o := a.table("MERGE")
-	a.write(o, WriteData, Rows)
+	a.write(o, WriteData, Rows).Does = AddsRows | UpdatesRows | DeletesRows
 	for a.I < len(a.Tokens) && !a.IsWord("USING") {
 		a.I++
 	}
@@ -216,11 +205,10 @@ func (a *analysis) copyStatement(start int) {
 		return
 	}
 	o := a.table(kind)
-	a.write(o, WriteData, Rows)
+	a.write(o, WriteData, Rows).Does = AddsRows
 	after := a.I
 	a.addReads(start)
 	a.dmlClass(kind)
-	a.does(AddsRows)
 	a.e.Copy = true
 	a.e.Reason = "rows are added; the table goes back to its earlier snapshot, while the engine still remembers the loaded files"
 	// PURGE = TRUE removes the files it loaded.

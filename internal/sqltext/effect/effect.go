@@ -64,15 +64,19 @@ type Write struct {
 	Checks   []Named  // of a table: the constraints that it adds or drops, "" for one that it gives no name
 }
 
-// RowVerb is what a statement does to the rows of a table that stays.
+// RowVerb is what a statement does to the rows of a table that stays; several are or-ed together.
 type RowVerb uint8
 
 // The verbs of rows.
 const (
-	ChangesRows RowVerb = iota // or adds and takes some: UPDATE, MERGE, DELETE … WHERE
-	AddsRows                   // and changes none: INSERT, COPY INTO
-	TakesRows                  // all of them: TRUNCATE, INSERT OVERWRITE, DELETE without a condition that leaves some
+	AddsRows RowVerb = 1 << iota
+	UpdatesRows
+	DeletesRows
+	TakesRows // it deletes all of them: TRUNCATE, INSERT OVERWRITE, DELETE without a condition that leaves some
 )
+
+// Has reports whether one of the verbs is among v.
+func (v RowVerb) Has(any RowVerb) bool { return v&any != 0 }
 
 // Word is what people call the object's kind: views and streams share a namespace with tables.
 func (w Write) Word() string {
@@ -437,7 +441,7 @@ func (a *analysis) dispatch(verb string, start int) {
 	case "REPLACE":
 		a.replace(start)
 	case "UPDATE":
-		a.dml("UPDATE", start, nil)
+		a.dml("UPDATE", start, UpdatesRows)
 	case "DELETE":
 		a.deleteFrom(start)
 	case "MERGE":

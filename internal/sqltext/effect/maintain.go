@@ -66,7 +66,7 @@ func (a *analysis) truncate() {
 	a.Take("TABLE")
 	o := a.table("TRUNCATE TABLE")
 	w := a.write(o, WriteData, Rows)
-	w.Forgets, w.Does = true, TakesRows
+	w.Forgets, w.Does = true, DeletesRows|TakesRows
 	a.set("TRUNCATE TABLE", Flashback, "the table goes back to its earlier snapshot; the engine's memory of loaded files is gone",
 		"ALTER TABLE "+o.Pasted()+" FLASHBACK TO its earlier snapshot")
 }
