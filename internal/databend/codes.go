@@ -48,6 +48,7 @@ const (
 	CodeUndropNoDatabase = 2312
 	CodeUndropVacuumed   = 2326
 	CodeUnknownStage     = 2501
+	CodeUnknownFormat    = 2507
 	CodeIllegalReference = 2747 // FLASHBACK: an index or constraint needs a column that the snapshot lacks
 	CodeStorageNotFound  = 3001
 	CodeNoProcedure      = 3130

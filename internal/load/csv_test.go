@@ -11,7 +11,6 @@ import (
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/source"
 )
 
 // fileEvents are the last command's File events: "a.csv loaded 2: reason".
@@ -130,15 +129,6 @@ func TestValueOfATextFile(t *testing.T) {
 		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file: "+dir+"b ("+tt.want+")")
 		_, err := w.run(ld, plan.Options{})
 		w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: "+dir+"b ("+tt.want+")")
-	}
-	j, err := source.New(w.load(copyRows), "p", w.Database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range w.SQL(t, "SHOW FILE FORMATS") { // of the account: other tests' stand there, too
-		if strings.HasPrefix(r[0], j.FormatMade()) {
-			t.Errorf("a file format is left: %s", r[0])
-		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/secret"
 )
 
 // What a caller needs of the packages below.
@@ -198,42 +199,49 @@ func (l *Loader) Draft(ctx context.Context, r draft.Request) (draft.Draft, error
 // It emits a File, valid or invalid, for each, and fails with exit 3 when one is invalid.
 func (l *Loader) Validate(ctx context.Context, ld project.Load, o Options) error {
 	o.Force, o.RetryFailed = o.Force || o.Path != "", true
-	r, err := l.inspector(ctx, ld, o)
-	if err != nil {
-		return err
-	}
-	r.Phases.Enter("listing")
-	defer r.Phases.Enter("")
-	p, err := l.planner.Plan(ctx, r.Load, plan.Want{Options: o})
-	if err != nil {
-		return err
-	}
-	r.Phases.Enter("checking the files")
-	return r.Validate(ctx, p)
+	return l.inspect(ctx, ld, o, func(r *inspect.Inspector) error {
+		r.Phases.Enter("listing")
+		defer r.Phases.Enter("")
+		p, err := l.planner.Plan(ctx, r.Load, plan.Want{Options: o})
+		if err != nil {
+			return err
+		}
+		r.Phases.Enter("checking the files")
+		return r.Validate(ctx, p)
+	})
 }
 
 // Preview emits the first n rows that the load would write, with its own select list, from as many files as that takes. It needs
 // no table and no ledger. A GEOMETRY comes as EWKT, a VARIANT and a VECTOR as JSON, whole.
 func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int) error {
-	r, err := l.inspector(ctx, ld, o)
-	if err == nil && r.Load.Own() {
-		err = fault.Wrap(ld.Name, "preview", l.planner.MakeStage(ctx, r.Load))
-	}
+	return l.inspect(ctx, ld, o, func(r *inspect.Inspector) error {
+		if r.Load.Own() {
+			if err := l.planner.MakeStage(ctx, r.Load); err != nil {
+				return fault.Wrap(ld.Name, "preview", err)
+			}
+		}
+		return r.Preview(ctx, n)
+	})
+}
+
+// inspect looks into a load's files, and again where another command took away what was made for it.
+func (l *Loader) inspect(ctx context.Context, ld project.Load, o Options, look func(*inspect.Inspector) error) error {
+	j, err := l.planner.Ready(ld)
 	if err != nil {
 		return err
 	}
-	return r.Preview(ctx, n)
-}
-
-// inspector looks into a load's files.
-func (l *Loader) inspector(ctx context.Context, ld project.Load, o Options) (*inspect.Inspector, error) {
-	j, err := l.planner.Ready(ld)
-	if err != nil {
-		return nil, err
-	}
-	r := &inspect.Inspector{Sessions: l.sessions, Load: j, Options: o, Sink: l.cfg.Sink, Phases: session.NewPhases(ld.Name, l.cfg.Sink)}
+	var secrets secret.Set
 	if len(ld.Secrets) > 0 {
-		r.Secrets, err = l.cfg.Secrets(ctx, ld.Secrets)
+		if secrets, err = l.cfg.Secrets(ctx, ld.Secrets); err != nil {
+			return err
+		}
 	}
-	return r, err
+	for try := 0; ; try++ {
+		err := look(&inspect.Inspector{
+			Sessions: l.sessions, Load: j, Options: o, Secrets: secrets, Sink: l.cfg.Sink, Phases: session.NewPhases(ld.Name, l.cfg.Sink),
+		})
+		if try >= plan.Replans || !j.Dropped(err) {
+			return err
+		}
+	}
 }

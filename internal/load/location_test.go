@@ -6,10 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
+	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/project"
 )
 
@@ -163,6 +166,76 @@ func TestLocationWhoseStageGoes(t *testing.T) {
 		w.mustRun(ld, plan.Options{}, 1, 3)
 		w.wantRows(3)
 	}
+}
+
+// A command that ends takes away what is made for a load, a stage and formats, from one that is about to look into the files with it: that
+// one makes it again. What a killed one made for another text of the load goes too.
+func TestWhatGoesWhileFilesAreLookedAt(t *testing.T) {
+	t.Parallel()
+	fromEach(t, func(w *world, _ string) {
+		t := w.t
+		ld := w.load("COPY INTO t (id, name) FROM (SELECT $1::INT, $2 FROM @st/p/) FILE_FORMAT = (TYPE = CSV FIELD_DELIMITER = ';')",
+			func(ld *project.Load) { ld.Rules = map[string]string{"ragged": "fail"} })
+		w.Put(t, "p/a.csv", []byte("1;x\n2;y\n"))
+		w.Put(t, "p/b.csv", []byte("3;x\n4\n"))
+		j, err := source.New(ld, "p", w.Database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := j.FormatMade()
+		own = own[:len(own)-8] // without the sum of its text
+		formats := func() (out []string) {
+			for _, r := range w.SQL(t, "SHOW FILE FORMATS") { // of the account
+				if strings.HasPrefix(r[0], own) {
+					out = append(out, r[0])
+				}
+			}
+			return out
+		}
+		for what, do := range map[string]func() error{
+			"preview": func() error {
+				return w.with(t.Context(), func(l *Loader) error { return l.Preview(t.Context(), ld, plan.Options{}, 3) })
+			},
+			"validate": func() error { return w.validate(ld, plan.Options{}) },
+			"load": func() error {
+				_, err := w.run(ld, plan.Options{})
+				return err
+			},
+		} {
+			w.SQL(t, "CREATE OR REPLACE TABLE t (id INT, name STRING)", "CREATE FILE FORMAT "+own+"00000000 TYPE = CSV")
+			gone, mu := 0, sync.Mutex{}
+			w.cfg = func(c *databend.Config) {
+				c.Transport = wire{func(sql string) {
+					mu.Lock()
+					defer mu.Unlock()
+					if !strings.Contains(sql, "FILE_FORMAT=>'"+own) || gone == 2 {
+						return
+					}
+					gone++
+					for _, name := range formats() {
+						w.SQL(t, "DROP FILE FORMAT "+name)
+					}
+					for _, name := range w.ownStages() {
+						w.SQL(t, "DROP STAGE IF EXISTS "+name)
+					}
+				}}
+			}
+			switch err := do(); {
+			case gone != 2:
+				t.Errorf("%s: %d queries saw it gone, want 2", what, gone)
+			case what == "load":
+				w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: ")
+				w.wantRows(2)
+			case err != nil && what == "preview" || err == nil && what == "validate":
+				t.Errorf("%s: %v", what, err)
+			case what == "validate":
+				w.wantExit(err, exit.Check, "1 invalid file: ", "fewer than 2 fields")
+			}
+			if left := append(formats(), w.ownStages()...); len(left) > 0 {
+				t.Errorf("%s: left: %v", what, left)
+			}
+		}
+	})
 }
 
 // Another checkout may read another location by a load of the same name, while this one loads.

@@ -33,7 +33,7 @@ type Draft struct {
 // filenameColumn is what a new table gets for the name of each row's file: with it a changed file's rows can be replaced.
 const filenameColumn = "source_file"
 
-// Write reads the files and drafts the load.
+// Write reads the files and drafts the load, and again where another command took away what was made for it.
 func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 	if err := r.Check(); err != nil {
 		return Draft{}, err
@@ -42,6 +42,15 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 	if err != nil {
 		return Draft{}, err
 	}
+	for try := 0; ; try++ {
+		d, err := write(ctx, p, r, j)
+		if try >= plan.Replans || !j.Dropped(err) {
+			return d, err
+		}
+	}
+}
+
+func write(ctx context.Context, p *plan.Planner, r Request, j *source.Load) (Draft, error) {
 	if j.Own() {
 		if err := p.MakeStage(ctx, j); err != nil {
 			return Draft{}, r.atTheFlag(err)

@@ -6,6 +6,9 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/load/fault"
@@ -25,7 +28,18 @@ func (r *Inspector) format(ctx context.Context) error {
 		return nil
 	}
 	sql, drop := r.Load.MakeFormat()
+	var looking errgroup.Group
+	looking.Go(crash.Caught(func() error {
+		_, err := r.Words.Each(ctx, databend.Statement{SQL: "SHOW FILE FORMATS"}, func(row databend.Row) error {
+			if r.Load.OtherFormat(row[0].String) {
+				r.Made(source.DropFormat(row[0].String))
+			}
+			return nil
+		})
+		return err
+	}))
 	_, err := r.Look.Exec(ctx, databend.Statement{SQL: sql})
+	_ = looking.Wait() // what is left is seen by the next
 	switch {
 	case err == nil:
 		r.Made(drop)

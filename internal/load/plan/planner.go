@@ -81,9 +81,9 @@ func (l *Planner) Plan(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 		switch {
 		case err == nil:
 			return k.Plan, l.finish(ctx, k)
-		case !j.Own() || !source.UnknownStage(err) || try >= Replans:
+		case try >= Replans || !j.Dropped(err):
 			return nil, fault.Wrap(j.Name, "plan", j.Placed(err))
-		} // else another command that ends took the load's own stage away: the next try makes it again
+		}
 	}
 }
 

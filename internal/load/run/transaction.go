@@ -280,7 +280,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 		SQL: sql, Secrets: r.inspect.Secrets, ID: copyID, Progress: progress, Place: r.j.Statement.Place, At: r.j.PlaceIn(sql),
 	})
 	switch {
-	case databend.IsCode(err, duplicatedFiles) || r.j.Own() && source.UnknownStage(err) || fault.MovedUnder(err, plan.Paths(b.files)):
+	case databend.IsCode(err, duplicatedFiles) || r.j.Dropped(err) || fault.MovedUnder(err, plan.Paths(b.files)):
 		return nil, nil, errAgain{err}
 	case databend.IsUnknownOutcome(err):
 		return nil, nil, r.lost(ctx, copyID, err)

@@ -25,7 +25,7 @@ func (j *Load) Placed(err error) error {
 	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, databend.CodeUnknownCatalog) {
 		return j.NoTable()
 	}
-	if UnknownStage(err) {
+	if UnknownStage(err) && !j.Own() {
 		return fault.Errorf(j.Name, exit.Failed, makes, "the stage %s does not exist", j.Copy.Stage).Placed(j.Here())
 	}
 	answer, ok := errors.AsType[*databend.Error](err)

@@ -81,7 +81,7 @@ func New(ld project.Load, project, database string) (*Load, error) {
 		j.EmptyOK = true // what was loaded is gone from there
 	}
 	if j.own = ownName(project, database, ld.Name); c.URI != "" {
-		j.Copy.Stage = j.stageOf(c.URI)
+		j.Copy.Stage = j.madeOf(c.URI)
 	}
 	if j.Unlisted() {
 		if err := j.nameFiles(); err != nil {

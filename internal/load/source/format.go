@@ -83,27 +83,39 @@ func (j *Load) Untold() string {
 
 // MakeFormat is the statement that gives the format of the COPY a name, so that queries can be told its options, and the one that drops it.
 func (j *Load) MakeFormat() (sql, drop string) {
-	return "CREATE OR REPLACE FILE FORMAT " + j.own + " " + j.formatText(),
-		"DROP FILE FORMAT IF EXISTS " + j.own
+	return makeFormat(j.madeOf(j.formatText()), j.formatText())
+}
+
+func makeFormat(name, text string) (sql, drop string) {
+	return "CREATE OR REPLACE FILE FORMAT " + name + " " + text, DropFormat(name)
+}
+
+// DropFormat is the statement that drops a format which was made for a load.
+func DropFormat(name string) string { return "DROP FILE FORMAT IF EXISTS " + name }
+
+// OtherFormat reports whether a format was made for another text of this load. One that is in use is made again: see Dropped.
+func (j *Load) OtherFormat(name string) bool {
+	return strings.HasPrefix(name, j.own+"_") && name != j.madeOf(j.formatText())
 }
 
 // FormatMade tells the load that its format has its name, which it returns.
 func (j *Load) FormatMade() string {
-	j.named = j.own
+	j.named = j.madeOf(j.formatText())
 	return j.named
 }
 
 // FieldsFormat is the load with a format of its own in which an empty field is a text, and NULL one that is not there; and the statements
 // that make and drop it.
 func (j *Load) FieldsFormat() (with *Load, sql, drop string) {
-	out := *j
-	out.named = j.own + "_fields"
 	text := j.Format
 	if j.Copy.Format()["TYPE"] != "" {
 		text = j.formatText()
 	}
-	return &out, "CREATE OR REPLACE FILE FORMAT " + out.named + " " + text + " EMPTY_FIELD_AS = STRING NULL_DISPLAY = '\\x01\\x02'",
-		"DROP FILE FORMAT IF EXISTS " + out.named
+	text += " EMPTY_FIELD_AS = STRING NULL_DISPLAY = '\\x01\\x02'"
+	out := *j
+	out.named = j.madeOf(text)
+	sql, drop = makeFormat(out.named, text)
+	return &out, sql, drop
 }
 
 // formatText is the COPY's FILE_FORMAT without its brackets.

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -30,14 +31,24 @@ func ownName(project, database, load string) string {
 	return fmt.Sprintf(OwnPrefix+"%s_%08x", plain, crc32.ChecksumIEEE([]byte(project+"\x00"+database+"\x00"+load)))
 }
 
-// stageOf is the name of the stage that is made for a load of one location.
-func (j *Load) stageOf(uri string) string {
-	return fmt.Sprintf("%s_%08x", j.own, crc32.ChecksumIEEE([]byte(uri)))
+// madeOf is the name of what is made for a load, by what it is made of: another command may run another text of the load meanwhile.
+func (j *Load) madeOf(text string) string {
+	return fmt.Sprintf("%s_%08x", j.own, crc32.ChecksumIEEE([]byte(text)))
+}
+
+// Dropped reports whether err says that what was made for the load is gone: another command that ended took it away. Who tries again makes
+// it again.
+func (j *Load) Dropped(err error) bool {
+	if databend.IsCode(err, databend.CodeUnknownFormat) && strings.Contains(databend.Message(err), "'"+j.own+"_") {
+		j.named = ""
+		return true
+	}
+	return j.Own() && UnknownStage(err)
 }
 
 // OtherStage reports whether a stage was made for this load while it read another location.
 func (j *Load) OtherStage(name string) bool {
-	return strings.HasPrefix(name, j.own+"_") && name != j.stageOf(j.Copy.URI)
+	return strings.HasPrefix(name, j.own+"_") && name != j.madeOf(j.Copy.URI)
 }
 
 // MakeStage is the statement that makes the load's own stage; it holds the placeholders of its keys.
