@@ -196,7 +196,8 @@ func (c *checker) syntax() []task {
 	for _, s := range c.in.Steps {
 		for _, st := range s.Statements {
 			e := st.Effect
-			if e.Txn != "" || e.Use != "" || e.Session || len(e.Settings) > 0 || e.Script || sqltext.Secretive(st.SQL) {
+			if e.Txn != "" || e.Use != "" || e.Session || len(e.Settings) > 0 || e.Script || sqltext.Secretive(st.SQL) ||
+				strings.HasPrefix(e.Kind, "EXPLAIN") {
 				continue
 			}
 			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX "}, st.Statement, func(error) bool { return true }))
@@ -265,7 +266,7 @@ func (c *checker) fold(now *schema.Schema) []task {
 				return changed[o] || temporary[o] || c.warehouse.known(o) && now.Find(o) == nil
 			})
 			if e.Txn == "" && !moved && !sqltext.Secretive(st.SQL) && !e.Unknown && !e.Copy && !calls {
-				q, ok := question{before: "EXPLAIN "}, settled && (e.DML || e.Class == effect.None && !e.DDL)
+				q, ok := question{before: "EXPLAIN "}, settled && (e.DML || e.Kind == "SELECT")
 				if !ok {
 					q, ok = c.query(now, st, changed, temporary)
 				}
@@ -306,7 +307,9 @@ func (c *checker) query(now *schema.Schema, st plan.Statement, changed, temporar
 		if target, from, ok = define.Condition(st.SQL); !ok {
 			return question{}, false
 		}
-		for _, w := range st.Effect.Writes {
+	}
+	for _, w := range st.Effect.Writes {
+		if target != "" || w.Verb == effect.Alter { // by an index of its query's rows
 			reads = append(reads, w.Object)
 		}
 	}
