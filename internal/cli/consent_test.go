@@ -96,11 +96,11 @@ func TestTally(t *testing.T) {
 			},
 			"migrations  2 pending, 1 edited", "loads       3 loads: files 1 new, 1 changed, 4 failed; 1 not ready (`dbctl load --list` says why)",
 			"not in step: 2 migrations pending, 1 migration edited, 1 file new, 1 file changed, 4 files failed, 1 load not ready",
-			"next: `dbctl migrate up`, `dbctl migrate status`, `dbctl load --all`, `dbctl load --list`",
+			"`dbctl migrate up`, `dbctl migrate status`, `dbctl load --all`, `dbctl load --list`",
 		},
 		"a dry run": {
 			[]event.Event{event.Summary{Command: "migrate up", Counts: map[string]int64{"migrations": 2}}},
-			"migrations  2 pending", "loads       0 loads", "not in step: 2 migrations pending", "next: `dbctl migrate up`",
+			"migrations  2 pending", "loads       0 loads", "not in step: 2 migrations pending", "`dbctl migrate up`",
 		},
 	} {
 		tl := newTally(func(event.Event) {}, func(event.Event) bool { return true })

@@ -107,7 +107,7 @@ func (t *tally) found() error {
 	if len(parts) == 0 {
 		return nil
 	}
-	return &mistake{"not in step: " + strings.Join(parts, ", "), "next: " + strings.Join(next, ", "), exit.Check}
+	return &mistake{"not in step: " + strings.Join(parts, ", "), strings.Join(next, ", "), exit.Check}
 }
 
 // statusStates are the states of migrations in the order in which status counts them.
