@@ -26,7 +26,7 @@ type reply struct {
 type answer struct {
 	ID       string          `json:"id"`
 	NodeID   string          `json:"node_id"`
-	Session  json.RawMessage `json:"session"`
+	Session  json.RawMessage `json:"session"` // none: as the last answer said
 	State    string          `json:"state"`
 	Error    *serverError    `json:"error"`
 	Schema   []field         `json:"schema"`
@@ -79,6 +79,9 @@ func readAnswer(r reply, id string) (*answer, error) {
 	var a answer
 	if err := json.Unmarshal(r.body, &a); err != nil {
 		return nil, wrongAnswer("the answer is not Databend's: " + err.Error())
+	}
+	if string(a.Session) == "null" {
+		a.Session = nil
 	}
 	switch a.State {
 	case "Starting", "Running", "Succeeded", "Failed":

@@ -95,12 +95,14 @@ func newContract(own map[string]string) contract {
 	return contract{fixed: fixed, usual: usual}
 }
 
-// put puts the contract into the body of POST /v1/query. For a statement about the account's own settings it takes the session's
-// out instead: system.settings shows those in the place of the account's.
-func (c contract) put(body []byte, account bool) ([]byte, error) {
-	var request, session map[string]json.RawMessage
+// put puts the contract into the body of POST /v1/query, and returns the session that it claims. For a statement about the account's
+// own settings it takes the session's out instead: system.settings shows those in the place of the account's.
+func (c contract) put(body []byte, account bool) (out []byte, session map[string]json.RawMessage, err error) {
+	var request map[string]json.RawMessage
 	settings := map[string]string{}
-	bad := func(err error) ([]byte, error) { return nil, fmt.Errorf("read the driver's request: %w", err) }
+	bad := func(err error) ([]byte, map[string]json.RawMessage, error) {
+		return nil, nil, fmt.Errorf("read the driver's request: %w", err)
+	}
 	if err := json.Unmarshal(body, &request); err != nil {
 		return bad(err)
 	}
@@ -123,14 +125,14 @@ func (c contract) put(body []byte, account bool) ([]byte, error) {
 	if account {
 		clear(all)
 	}
-	var err error
 	if session["settings"], err = json.Marshal(all); err != nil {
 		return bad(err)
 	}
 	if request["session"], err = json.Marshal(session); err != nil {
 		return bad(err)
 	}
-	return json.Marshal(request)
+	out, err = json.Marshal(request)
+	return out, session, err
 }
 
 // withoutPinned are the settings of cfg that dbctl leaves to it.

@@ -396,6 +396,52 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// A server tells how a session has become only once: with the answer that was lost. What is sent next does what it would have done, or the
+// lost statement's outcome is unknown.
+func TestLostSession(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		before  []string
+		lost    string
+		after   []string
+		look    string
+		want    string
+		unknown bool
+	}{
+		"BEGIN":    {nil, "BEGIN", []string{"INSERT INTO t VALUES (1)", "ROLLBACK"}, "SELECT count(*) FROM t", "0", true},
+		"COMMIT":   {[]string{"BEGIN", "INSERT INTO t VALUES (1)"}, "COMMIT", []string{"INSERT INTO t VALUES (2)"}, "SELECT sum(a) FROM t", "3", false},
+		"ROLLBACK": {[]string{"BEGIN", "INSERT INTO t VALUES (1)"}, "ROLLBACK", []string{"INSERT INTO t VALUES (2)"}, "SELECT sum(a) FROM t", "2", false},
+		"USE":      {nil, "USE default", nil, "SELECT current_database()", "default", true},
+		"SET":      {nil, "SET week_start = 0", nil, "SELECT value FROM system.settings WHERE name = 'week_start'", "0", true},
+		"a DDL that ends a transaction": {
+			[]string{"BEGIN", "INSERT INTO t VALUES (1)"}, "CREATE TABLE u (a INT)", []string{"INSERT INTO t VALUES (2)"}, "SELECT sum(a) FROM t", "3", false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := databendtest.New(t)
+			s := session(t, connect(t, env.Config), nil)
+			exec(t, s, "CREATE TABLE t (a INT)")
+			for _, sql := range tt.before {
+				exec(t, s, sql)
+			}
+			env.Fault(t, databendtest.Fault{Action: "drop_after", Match: "/\\* " + env.Database})
+			if _, err := s.Exec(t.Context(), databend.Statement{SQL: tt.lost + " /* " + env.Database + " */"}); tt.unknown {
+				if !databend.IsUnknownOutcome(err) {
+					t.Errorf("got %v, want an unknown outcome", err)
+				}
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			for _, sql := range tt.after {
+				exec(t, s, sql)
+			}
+			wantRows(t, table(t, s, tt.look), []string{tt.want})
+		})
+	}
+}
+
 func TestCancelOnTheEngine(t *testing.T) {
 	t.Parallel()
 	env := databendtest.New(t)

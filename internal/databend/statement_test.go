@@ -559,6 +559,61 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+// Something between keeps the connection open and answers nothing, once: the statement's answer is asked for beside it, or again.
+func TestSwallowedAnswer(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		do      func(*fakeQuery)
+		swallow func(r *http.Request, next http.HandlerFunc) bool
+		unknown bool
+		within  time.Duration
+	}{
+		"of the POST": {nil, func(r *http.Request, next http.HandlerFunc) bool {
+			if r.Method == http.MethodPost {
+				next(&discard{header: http.Header{}}, r)
+			}
+			return r.Method == http.MethodPost
+		}, false, 20 * time.Second},
+		"of a POST that still runs": {func(*fakeQuery) { time.Sleep(5 * time.Minute) }, func(r *http.Request, next http.HandlerFunc) bool {
+			if r.Method == http.MethodPost {
+				next(&discard{header: http.Header{}}, r)
+			}
+			return r.Method == http.MethodPost
+		}, false, 5*time.Minute + 5*time.Second},
+		"with the POST": {nil, func(r *http.Request, _ http.HandlerFunc) bool { return r.Method == http.MethodPost }, true, 100 * time.Second},
+		"of a page": {func(*fakeQuery) { time.Sleep(time.Second) }, func(r *http.Request, next http.HandlerFunc) bool {
+			return strings.Contains(r.URL.Path, "/page/")
+		}, false, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFake(t, tt.do)
+				sess := f.session()
+				var swallowed atomic.Bool
+				f.mu.Lock()
+				f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+					if strings.HasSuffix(r.URL.Path, "/id-1") || isControl(r) || swallowed.Load() || !tt.swallow(r, next) {
+						next(w, r)
+						return
+					}
+					swallowed.Store(true)
+					_, _ = io.Copy(io.Discard, r.Body) // only then the server sees the connection end
+					<-r.Context().Done()
+				}
+				f.mu.Unlock()
+				start := time.Now()
+				_, err := sess.Exec(t.Context(), Statement{SQL: "INSERT", ID: "id-1"})
+				if IsUnknownOutcome(err) != tt.unknown || err != nil != tt.unknown {
+					t.Errorf("got %v, want unknown: %v", err, tt.unknown)
+				}
+				if took := time.Since(start); took > tt.within {
+					t.Errorf("took %s, want %s", took, tt.within)
+				}
+			})
+		})
+	}
+}
+
 // The POST's connection is dead, the server has ended the statement, and its answer never comes.
 func TestEndedButAnswerNeverComes(t *testing.T) {
 	bubble(t, func(t *testing.T) {

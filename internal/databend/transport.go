@@ -2,6 +2,7 @@ package databend
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,13 +20,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // How long things are waited for. They are fields of the Server so that tests need not wait.
 type patience struct {
-	post    time.Duration // for the answer to POST /v1/query: the server answers after about a second; planning may be slow
+	post    time.Duration // for the answer to POST /v1/query: the server answers after about a second, a warehouse may have to wake up
 	page    time.Duration // for the answer to any other request
+	begun   time.Duration // for its first byte; what was asked is then asked again, and a POST's statement beside it
+	adrift  time.Duration // for a POST that is still open, while the server answers that it knows nothing of the statement
 	silence time.Duration // without a trustworthy word on a running statement; below the server's own 60 s, which drop the result
 	last    time.Duration // for the last question about a statement that is given up, and for logout and final
 	absent  time.Duration // for a POST that the server knows nothing of: it may still be on its way through a proxy
@@ -34,7 +38,7 @@ type patience struct {
 }
 
 var defaultPatience = patience{
-	post: 10 * time.Minute, page: time.Minute, silence: 20 * time.Second, last: 5 * time.Second,
+	post: 10 * time.Minute, page: time.Minute, begun: 15 * time.Second, adrift: time.Minute, silence: 20 * time.Second, last: 5 * time.Second,
 	absent: 1500 * time.Millisecond, gone: 3 * time.Second, unheard: time.Minute,
 }
 
@@ -57,8 +61,10 @@ type call struct {
 
 	// Of the goroutine that runs the driver.
 	posted bool
-	answer *answer // of the last request
-	fail   error   // *Error: no answer, and none will come
+	claim  map[string]json.RawMessage // the session as it was sent
+	lost   error                      // an answer was, and since then none has told the session
+	answer *answer                    // of the last request
+	fail   error                      // *Error: no answer, and none will come
 
 	mu     sync.Mutex
 	id     string
@@ -127,10 +133,11 @@ func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
 		return respond(req, reply{}, http.StatusOK, []byte("{}")), nil
 	case req.Method == http.MethodPost:
 		c.cookies(req)
-		body, err := c.session.contract.put(body, c.account)
+		body, claim, err := c.session.contract.put(body, c.account)
 		if err != nil {
 			return nil, err
 		}
+		c.claim = claim
 		c.session.opened(req)
 		r := c.post(req, body)
 		return c.tell(req, r), nil
@@ -195,7 +202,14 @@ func (c *call) post(req *http.Request, body []byte) reply {
 			c.fail = &Error{Kind: "DuplicateQueryID", Message: "the query id " + id + " was sent before; nothing was sent"}
 			return reply{}
 		}
-		r := c.send(c.ctx, req, body, c.srv.patience.post)
+		ctx, giveUp := context.WithCancel(c.ctx)
+		var beside sync.WaitGroup
+		if !c.control {
+			beside.Go(crash.Caught(func() { c.askBeside(ctx, giveUp, req) }))
+		}
+		r := c.send(ctx, req, body, c.srv.patience.post)
+		giveUp()
+		beside.Wait()
 		a, cause := readAnswer(r, id)
 		switch {
 		case cause == nil:
@@ -223,6 +237,54 @@ func (c *call) post(req *http.Request, body []byte) reply {
 	}
 }
 
+// askBeside asks about a statement whose POST is not answered in time: what stands between may have lost the answer, or the request, and
+// keep the connection open. It gives the POST up when the server has the statement, whose pages can then be asked for, and when it says
+// for long that it has not.
+func (c *call) askBeside(ctx context.Context, giveUp context.CancelFunc, post *http.Request) {
+	var absent time.Time
+	for wait := c.srv.patience.begun; ; wait = c.srv.patience.last {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		if !c.isSent() {
+			continue
+		}
+		get := getOf(post)
+		st, r := c.state(ctx, get)
+		switch {
+		case st.State != "":
+			giveUp()
+			return
+		case !r.refused():
+			absent = time.Time{}
+			continue
+		}
+		switch running, err := c.srv.Running(ctx, c.queryID()); {
+		case err != nil || running:
+			absent = time.Time{}
+		case absent.IsZero():
+			absent = time.Now()
+		case time.Since(absent) > c.srv.patience.adrift:
+			giveUp()
+			return
+		}
+	}
+}
+
+// refused reports whether a request for a page or a state was answered by a server that has none.
+func (r reply) refused() bool {
+	return r.err == nil && r.status >= 400 && r.status < 500 && r.status != http.StatusRequestTimeout && r.status != http.StatusTooManyRequests
+}
+
+// getOf is a GET with the headers of a POST, for pages and state.
+func getOf(post *http.Request) *http.Request {
+	get := post.Clone(context.Background())
+	get.Method, get.Body, get.ContentLength, get.GetBody = http.MethodGet, nil, 0, nil
+	return get
+}
+
 // notRun reports whether the answer to a POST proves that the statement did not start: it was refused (a 408 is a proxy's
 // word about its own patience), or the gateway could not wake the warehouse for it. 5xx prove nothing: a proxy that got no
 // answer in time says 502 or 504 as well.
@@ -239,25 +301,30 @@ func (r reply) notRun() bool {
 func (c *call) follow(req *http.Request, path string, cause error) reply {
 	c.answer = nil
 	id := c.queryID()
-	get := req.Clone(context.Background())
-	get.Method, get.Body, get.ContentLength, get.GetBody = http.MethodGet, nil, 0, nil
+	get := getOf(req)
 	start, lostPost := time.Now(), cause != nil
 	if lostPost {
 		c.heard() // the clock starts now: the POST may have taken long
 	}
-	for delay, renewed := time.Duration(0), false; ; delay = min(2*delay+50*time.Millisecond, time.Second) {
+	renewed := false
+	for tries, delay := 1, time.Duration(0); ; tries, delay = tries+1, min(2*delay+50*time.Millisecond, time.Second) {
 		ctx, final := c.ctx, c.ctx.Err() != nil
-		cancel := func() {}
 		if final {
+			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(context.Background(), c.srv.patience.last)
+			defer cancel()
 		}
 		get.URL.Path = path
+		ctx, done := unlessBegun(ctx, c.srv.patience.begun)
 		r := c.send(ctx, get, nil, c.srv.patience.page)
-		cancel()
+		done()
 		a, err := readAnswer(r, id)
 		if err == nil {
 			c.answer = a
 			c.heard()
+			if c.lost = cmp.Or(cause, c.lost); c.lost != nil {
+				c.conclude(c.lost)
+			}
 			return r
 		}
 		if cause == nil {
@@ -267,7 +334,7 @@ func (c *call) follow(req *http.Request, path string, cause error) reply {
 			renewed = true
 			continue
 		}
-		if r.err == nil && r.status >= 400 && r.status < 500 && r.status != http.StatusRequestTimeout && r.status != http.StatusTooManyRequests {
+		if r.refused() {
 			switch {
 			case c.stillRuns(get, id):
 				c.heard()
@@ -276,7 +343,7 @@ func (c *call) follow(req *http.Request, path string, cause error) reply {
 				return r
 			}
 		}
-		if final || time.Since(c.lastWord()) > c.srv.patience.silence {
+		if final || tries > 2 && time.Since(c.lastWord()) > c.srv.patience.silence { // a page that is slow to come is asked for three times
 			c.conclude(cause)
 			return r
 		}
@@ -287,10 +354,29 @@ func (c *call) follow(req *http.Request, path string, cause error) reply {
 	}
 }
 
-// conclude settles a call without a next page: by the answer that stillRuns found, or as unknown.
+// conclude settles a call of which an answer was lost: by the one that was found since, or as unknown.
+//
+// The server tells how a session has become only once (HttpQuery.get_response_page), so that it may have gone with the answer that was
+// lost. A COMMIT, a ROLLBACK and a DDL leave the session without a transaction; after a BEGIN, USE or SET that
+// nobody heard of the session is not known, and nothing may be sent on it as if it were.
 func (c *call) conclude(cause error) {
 	if c.answer != nil {
-		return
+		e := effect.Analyze(c.sql, "")
+		switch a := c.answer; {
+		case len(a.Session) > 0:
+			c.lost = nil
+			return
+		case a.State != "Succeeded":
+			return
+		case e.Txn == "BEGIN" || e.Use != "" || e.Session || e.Unknown || e.Temp != nil:
+			c.answer = nil
+		case (e.Txn != "" || e.DDL) && c.claim != nil:
+			c.claim["txn_state"] = json.RawMessage(`"AutoCommit"`)
+			a.Session, _ = json.Marshal(c.claim) // JSON that was read as such
+			return
+		default:
+			return
+		}
 	}
 	c.fail = &Error{
 		Kind:    KindUnknown,
@@ -302,31 +388,49 @@ func (c *call) conclude(cause error) {
 // stillRuns asks about a statement that has no such page. It reports whether it runs; when it has ended and the server can
 // tell how, c.answer is that.
 func (c *call) stillRuns(get *http.Request, id string) bool {
-	get.URL.Path = "/v1/query/" + id
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.srv.patience.last)
 	defer cancel()
-	r := c.send(ctx, get, nil, c.srv.patience.last)
-	var st struct {
-		State string       `json:"state"`
-		Error *serverError `json:"error"`
-	}
-	if r.err == nil && r.status == http.StatusOK && isJSON(r.header) && json.Unmarshal(r.body, &st) == nil {
-		switch {
-		case st.State == "Starting" || st.State == "Running":
-			return true
-		case st.State == "Failed" && st.Error != nil:
-			c.answer = &answer{ID: id, State: st.State, Error: st.Error}
-			return false
-		case st.State == "Succeeded" && effect.Analyze(c.sql, "").DDL: // of others rows, their count or the session went with the answer
-			c.answer = &answer{ID: id, State: st.State}
-			return false
-		}
+	switch st, _ := c.state(ctx, get); {
+	case st.State == "Starting" || st.State == "Running":
+		return true
+	case st.State == "Failed" && st.Error != nil:
+		c.answer = &answer{ID: id, State: st.State, Error: st.Error}
+		return false
+	case st.State == "Succeeded" && effect.Analyze(c.sql, "").DDL: // of others rows, their count or the session went with the answer
+		c.answer = &answer{ID: id, State: st.State}
+		return false
 	}
 	if c.control {
 		return false
 	}
 	running, err := c.srv.Running(ctx, id)
 	return err == nil && running
+}
+
+// queryState is what the server says of a statement without its rows.
+type queryState struct {
+	State string       `json:"state"` // "": it does not say
+	Error *serverError `json:"error"`
+}
+
+// state asks for the state of the call's statement.
+func (c *call) state(ctx context.Context, get *http.Request) (st queryState, r reply) {
+	get.URL.Path = "/v1/query/" + c.queryID()
+	r = c.send(ctx, get, nil, c.srv.patience.last)
+	if r.err != nil || r.status != http.StatusOK || !isJSON(r.header) || json.Unmarshal(r.body, &st) != nil {
+		return queryState{}, r
+	}
+	return st, r
+}
+
+// unlessBegun ends what is sent in its context when after so long no byte of an answer has come.
+func unlessBegun(ctx context.Context, after time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(after, cancel)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { timer.Stop() }}), func() {
+		timer.Stop()
+		cancel()
+	}
 }
 
 // maxAnswer bounds what is read of one answer. Databend's pages are of some ten megabytes; who sends more is none, or never ends.

@@ -118,7 +118,9 @@ class Handler(web.Handler):
         if action == "empty":
             return self.answer(200, b"{}")
         if action == "drop_after":
-            self.app.start(qid, self.session_key(request), request).done.wait()
+            made = self.app.start(qid, self.session_key(request), request)
+            made.done.wait()
+            made.page(0, 0)
         self.close_connection = True  # drop: the connection is cut without an answer
 
     def route(self, method: str, path: str, args: dict[str, list[str]], body: bytes) -> None:

@@ -50,8 +50,8 @@ class Query:
         self.table: Any = None
         self.pages = 0
         self.format = forms.Format()
-        self.state: dict[str, Any] | None = None  # the session JSON after it
-        self.first: bytes | None = None  # page 0, kept for a retry
+        self.state: dict[str, Any] | None = None  # the session JSON after it: told once
+        self.first: dict[str, Any] | None = None  # page 0, kept for a retry
         self.written = self.result_rows = 0
 
     def run(self) -> None:
@@ -204,18 +204,19 @@ class Query:
         if not self.done.wait(wait):
             return encode(answer | {"state": "Running", "next_uri": f"{base}/page/{number}", "stats": self.stats()})
         if number:
-            return self.ended_page(answer, number)
+            return encode(self.ended_page(answer, number))
         with self.lock:  # several retries may ask at once; the rows are let go once they are text
             if self.first is None:
                 self.first = self.ended_page(answer, 0)
                 if self.pages <= 1:
                     self.table = None
-            return self.first
+            state, self.state = self.state, None  # a server tells it again only where it has changed
+            return encode(self.first | {"session": state})
 
-    def ended_page(self, answer: dict[str, Any], number: int) -> bytes:
+    def ended_page(self, answer: dict[str, Any], number: int) -> dict[str, Any]:
         base = answer["stats_uri"]
         self.seen = time.monotonic()
-        answer |= {"stats": self.stats(), "session": self.state}
+        answer |= {"stats": self.stats()}
         if self.error:
             answer |= {"state": "Failed", "error": self.error.json()}
         else:
@@ -231,7 +232,7 @@ class Query:
                     answer |= {"state": "Failed", "error": Failure(1070, "Invalid UTF-8 sequence while formatting binary column").json()}
                 if number + 1 < self.pages:
                     answer["next_uri"] = f"{base}/page/{number + 1}"
-        return encode(answer)
+        return answer
 
 
 def encode(value: object) -> bytes:
