@@ -16,6 +16,7 @@ import (
 	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/secret"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // Session is one session. It is not safe for concurrent use. After an unknown outcome its own state (a transaction, a USE) is
@@ -145,7 +146,19 @@ func (s *Session) run(ctx context.Context, st Statement, f func(Row) error) (Res
 			return Result{ID: st.ID}, err
 		}
 	}
-	return s.send(ctx, st, f)
+	res, err := s.send(ctx, st, f)
+	if IsUnknownOutcome(err) && !s.control && ctx.Err() == nil && onlySession(st.SQL) {
+		st.ID = ""
+		return s.send(ctx, st, f)
+	}
+	return res, err
+}
+
+// onlySession reports whether a statement changes nothing but the session, of which the client tells the server with each request: it can
+// be sent again. A transaction that a lost BEGIN opened holds nothing, and ends by itself.
+func onlySession(sql string) bool {
+	e := effect.Analyze(sql, "")
+	return e.Txn == "BEGIN" || e.Use != "" || e.Session
 }
 
 func (s *Session) send(ctx context.Context, st Statement, f func(Row) error) (Result, error) {

@@ -357,8 +357,8 @@ func (c *call) follow(req *http.Request, path string, cause error) reply {
 // conclude settles a call of which an answer was lost: by the one that was found since, or as unknown.
 //
 // The server tells how a session has become only once (HttpQuery.get_response_page), so that it may have gone with the answer that was
-// lost. A COMMIT, a ROLLBACK and a DDL leave the session without a transaction; after a BEGIN, USE or SET that
-// nobody heard of the session is not known, and nothing may be sent on it as if it were.
+// lost. A COMMIT, a ROLLBACK and a DDL leave the session without a transaction; after another that changes the session,
+// it is not known, and nothing may be sent on it as if it were.
 func (c *call) conclude(cause error) {
 	if c.answer != nil {
 		e := effect.Analyze(c.sql, "")
@@ -368,7 +368,7 @@ func (c *call) conclude(cause error) {
 			return
 		case a.State != "Succeeded":
 			return
-		case e.Txn == "BEGIN" || e.Use != "" || e.Session || e.Unknown || e.Temp != nil:
+		case onlySession(c.sql) || e.Unknown || e.Temp != nil:
 			c.answer = nil
 		case (e.Txn != "" || e.DDL) && c.claim != nil:
 			c.claim["txn_state"] = json.RawMessage(`"AutoCommit"`)
@@ -426,7 +426,7 @@ func (c *call) state(ctx context.Context, get *http.Request) (st queryState, r r
 // unlessBegun ends what is sent in its context when after so long no byte of an answer has come.
 func unlessBegun(ctx context.Context, after time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	timer := time.AfterFunc(after, cancel)
+	timer := time.AfterFunc(after, crash.Caught(func() { cancel() }))
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { timer.Stop() }}), func() {
 		timer.Stop()
 		cancel()

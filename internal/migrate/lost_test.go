@@ -1,0 +1,97 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/databendtest"
+)
+
+// deaf loses the answer to one POST /v1/query: the server has run the statement, and the connection breaks.
+type deaf struct {
+	at    int32
+	count atomic.Int32
+	text  atomic.Value
+}
+
+func (d *deaf) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodPost || req.URL.Path != "/v1/query" || d.count.Add(1) != d.at {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	d.text.Store(textOf(req))
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
+	return nil, errors.New("the connection is closed")
+}
+
+// TestLostAnswerOfEachRequest loses the answer to one request of a run whose last migration fails: it ends as if that had not been.
+// DBCTL_PROOF=full loses each.
+func TestLostAnswerOfEachRequest(t *testing.T) {
+	t.Parallel()
+	lay := func(w *world) {
+		w.history()
+		w.SQL(w.T, "CREATE DATABASE `"+w.Database+"_o`")
+		w.T.Cleanup(func() { w.SQL(w.T, "DROP DATABASE IF EXISTS `"+w.Database+"_o`") })
+		w.Migration(6, "SET date_format_style = 'MySQL';\nUSE `"+w.Database+"_o`;\nCREATE TABLE o AS SELECT to_string(to_date('2026-01-02'), '%Y') AS y;\n"+
+			"BEGIN;\nINSERT INTO o VALUES ('1');\nINSERT INTO o VALUES ('2');\nROLLBACK;\nINSERT INTO o VALUES ('3');\nUSE `"+w.Database+"`;\n"+
+			"CREATE TABLE p AS SELECT y FROM `"+w.Database+"_o`.o;\n")
+		w.Migration(7, "DROP TABLE g1;\nALTER TABLE a ADD COLUMN late INT;\nUPDATE a SET late = x;\nCREATE OR REPLACE VIEW v AS SELECT late FROM a;\n"+
+			"ALTER TABLE p RENAME TO g1;\nDELETE FROM g2;\nINSERT INTO empty SELECT x, NULL FROM a;\nSELECT nothing FROM nowhere;\n")
+	}
+	failed := func(err error) bool { // with migration 7, of which nothing is left
+		var run *RunError
+		return errors.As(err, &run) && !run.Left && strings.Contains(err.Error(), "nowhere")
+	}
+	ref := newWorld(t)
+	lay(ref)
+	d := &deaf{}
+	cfg := ref.Config
+	cfg.Transport = d
+	ref.connect(cfg)
+	if err := ref.up(); !failed(err) {
+		t.Fatal(err)
+	}
+	after := ref.look()
+	requests := d.count.Load()
+	step := requests/3 + 1
+	if databendtest.Full() {
+		step = 1
+	}
+	for at := int32(2); at <= requests; at += step {
+		t.Run(fmt.Sprintf("%d of %d", at, requests), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			lay(w)
+			healthy := w.srv
+			d := &deaf{at: at}
+			cfg := w.Config
+			cfg.Transport = d
+			w.connect(cfg)
+			err := w.up()
+			said := w.said()
+			w.srv = healthy
+			_, sql, _ := strings.Cut(fmt.Sprint(d.text.Load()), `"sql":`)
+			t.Logf("%.100s: %v", sql, err)
+			if !failed(err) || w.states() != "1 applied, 2 applied, 3 applied, 4 applied, 5 applied, 6 applied, 7 rolled_back" {
+				t.Errorf("got %v, %s\n%s", err, w.states(), said)
+			}
+			if diff := cmp.Diff(after, w.look()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if left := w.Litter(); len(left) > 0 {
+				t.Errorf("left %q", left)
+			}
+		})
+	}
+}
