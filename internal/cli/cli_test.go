@@ -105,6 +105,19 @@ func TestNoCommand(t *testing.T) {
 	}
 }
 
+// TestNoProject: every command says the same of a folder that is no project.
+func TestNoProject(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	want := dbctl(nil, dir, "show", "1")
+	for _, args := range []string{"migrate create x", "status", "load --all", "doctor"} {
+		got := dbctl(nil, dir, strings.Fields(args)...)
+		if !strings.Contains(got.errors, "there is no dbctl.yaml here\nhint: go to a project") || got.errors != want.errors || got.code != 2 {
+			t.Errorf("dbctl %s: got %+v, want %+v", args, got, want)
+		}
+	}
+}
+
 // TestFlagsAnywhere: a flag of a command may stand before its name, and its value is not taken for a verb.
 func TestFlagsAnywhere(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ func createCommand() *command {
 			return func(_ context.Context, args []string) error {
 				// CreateMigration would make the folder; in the wrong place that only puzzles.
 				if config := filepath.Join(a.projectDir(), project.ConfigFile); !exists(config) {
-					return usageError(config+" does not exist", "-C DIR names the folder of a project")
+					return project.NoProject(config)
 				}
 				path, err := project.CreateMigration(a.projectDir(), args[0], *sequential, time.Now())
 				if err != nil {

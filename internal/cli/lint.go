@@ -70,7 +70,7 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 		if opts.Base, err = lint.ReadBase(base, a.projectDir(), func(args ...string) (string, error) {
 			return git(ctx, a.projectDir(), args...)
 		}); err != nil {
-			return nil, usageError("--base: "+err.Error(), "`git fetch` it, or name a commit that is here: `dbctl lint --base HEAD`")
+			return nil, usageError("--base: "+err.Error(), "`git fetch` it, or name one of those that `git log --all` lists")
 		}
 	}
 	p, err := a.openOffline()

@@ -49,14 +49,19 @@ type environment struct {
 	secrets  map[string]secret.Source
 }
 
+// NoProject is the error of a folder without a dbctl.yaml, whose path would be this one.
+func NoProject(path string) error {
+	return &Error{
+		Place: sqltext.Place{File: path}, Msg: "there is no dbctl.yaml here",
+		Hint: "go to a project or name its folder with -C DIR; `dbctl init` makes a new one",
+	}
+}
+
 // readConfig reads and checks dbctl.yaml.
 func readConfig(path string) (*config, error) {
 	text, err := ReadFile(filepath.Dir(path), filepath.Base(path), maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{
-			Place: sqltext.Place{File: path}, Msg: "there is no dbctl.yaml here",
-			Hint: "go to a project or name its folder with -C DIR; `dbctl init` makes a new one",
-		}
+		return nil, NoProject(path)
 	}
 	if err != nil {
 		e := unreadable(path, err)
