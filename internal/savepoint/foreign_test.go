@@ -292,29 +292,32 @@ func TestForeignAppendsOfNull(t *testing.T) {
 func TestForeignAppendsToOtherColumns(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		ours, theirs string
-		back         bool
-		row          string
+		was, ours, theirs string
+		back              bool
+		row               string
 	}{
-		{"alter table a modify column x string", "insert into a values ('42')", true, "42"},
-		{"alter table a modify column x string", "insert into a values ('forty-two')", false, "forty-two"},
-		{"alter table a modify column x string", "insert into a values ('042')", false, "042"},
-		{"alter table a modify column x double", "insert into a values (42)", true, "42"},
-		{"alter table a modify column x double", "insert into a values (42.4)", false, "42.4"},
-		{"alter table a modify column x variant", "insert into a values ('42')", true, "42"},
-		{"alter table a modify column x bigint not null", "insert into a values (42000000000)", false, "42000000000"},
-		{"alter table a add column n int", "insert into a (x) values (42)", true, "42"},
-		{"alter table a add column n int", "insert into a values (42, 7)", false, "42|7"},
-		{"alter table a add column n int", "update a set n = 7 where x = 1", false, "1|7"},
-		{"alter table a add column n int default 5", "insert into a (x) values (42)", true, "42"},
-		{"alter table a add column n int default 5", "insert into a values (42, 7)", false, "42|7"},
-		{"alter table a add column n array(int) default [1]", "insert into a (x) values (42)", true, "42"},
-		{"alter table a add column n string not null default 'it''s'", "insert into a (x) values (42)", true, "42"},
+		{"int", "alter table a modify column x string", "insert into a values ('42')", true, "42"},
+		{"int", "alter table a modify column x string", "insert into a values ('forty-two')", false, "forty-two"},
+		{"int", "alter table a modify column x string", "insert into a values ('042')", false, "042"},
+		{"int", "alter table a modify column x double", "insert into a values (42)", true, "42"},
+		{"int", "alter table a modify column x double", "insert into a values (42.4)", false, "42.4"},
+		{"int", "alter table a modify column x variant", "insert into a values ('42')", true, "42"},
+		{"int", "alter table a modify column x bigint not null", "insert into a values (42000000000)", false, "42000000000"},
+		{"int", "alter table a add column n int", "insert into a (x) values (42)", true, "42"},
+		{"int", "alter table a add column n int", "insert into a values (42, 7)", false, "42|7"},
+		{"int", "alter table a add column n int", "update a set n = 7 where x = 1", false, "1|7"},
+		{"int", "alter table a add column n int default 5", "insert into a (x) values (42)", true, "42"},
+		{"int", "alter table a add column n int default 5", "insert into a values (42, 7)", false, "42|7"},
+		{"int", "alter table a add column n array(int) default [1]", "insert into a (x) values (42)", true, "42"},
+		{"int", "alter table a add column n string not null default 'it''s'", "insert into a (x) values (42)", true, "42"},
+		{"boolean", "alter table a modify column x int", "insert into a values (0)", true, "0"},
+		{"boolean", "alter table a modify column x int", "insert into a values (5)", false, "5"},
+		{"boolean", "alter table a modify column x double", "insert into a values (0.5)", false, "0.5"},
 	} {
-		t.Run(tt.ours+", "+tt.theirs, func(t *testing.T) {
+		t.Run(tt.was+", "+tt.ours+", "+tt.theirs, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)")
+			r.sql("use "+r.db(), "create table a (x "+tt.was+")", "insert into a values (1)")
 			if err := r.run(tt.ours); err != nil {
 				t.Fatal(err)
 			}

@@ -160,7 +160,7 @@ func (c baseColumn) from(fields []blame.Field) (expr, loses string) {
 	expr = "CAST(" + name + " AS " + to + ")"
 	loses = "to_string(" + expr + ") IS DISTINCT FROM to_string(" + name + ")"
 	if scalar(c.typ) && scalar(string(fields[i].Type)) {
-		loses = expr + " IS DISTINCT FROM " + name
+		loses = number(c.typ, expr) + " IS DISTINCT FROM " + number(string(fields[i].Type), name)
 	}
 	if !c.Nullable {
 		expr = "coalesce(" + expr + ", " + missing + ")"
@@ -175,6 +175,14 @@ func scalar(typ string) bool {
 	return slices.ContainsFunc([]string{`{"Number"`, `{"Decimal"`, `"Date"`, `"Timestamp"`, `"Boolean"`}, func(s string) bool {
 		return strings.HasPrefix(typ, s)
 	})
+}
+
+// number is what to compare of a scalar: beside a number that is no BOOLEAN, to the server every one but 0 is true.
+func number(typ, expr string) string {
+	if strings.Contains(typ, `"Boolean"`) {
+		return "to_int8(" + expr + ")"
+	}
+	return expr
 }
 
 // refill puts the kept rows back. The move is atomic: an empty copy says that it is done.
