@@ -193,6 +193,10 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 			return nil
 		}
 	}
+	if tagged, err := x.taggedByOthers(now); tagged || err != nil {
+		x.hold(o, "the %s is new and another session gave it tags", o.Kind)
+		return err
+	}
 	drop, ok := catalog.Drop(o)
 	if !ok {
 		x.hold(o, "a %s cannot be taken back", o.Kind)
@@ -202,33 +206,34 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 	return x.exec("%s", drop)
 }
 
-// calls is a table whose default takes values of a sequence, or a view or function that is not this migration's and calls a function; ""
-// when there is none.
+// calls is a table whose default takes values of a sequence, or a view or function that is not this migration's and takes them, or calls a
+// function; "" when there is none. A table or view that was not changed since named it before it was made.
 func (x *restorer) calls(o sqltext.Object) (string, error) {
-	find := func(kind, database, name, text, from string) string {
-		return "select " + sqltext.Quote(kind) + ", " + database + ", " + name + ", " + text + " from system." + from +
+	since := ""
+	if written := x.r.Written[o]; len(written) > 0 {
+		since = fmt.Sprintf(" and concat(database, '.', name) in (select concat(database, '.', name) from system.tables "+
+			"where coalesce(updated_on >= to_timestamp(%d), true))", max(0, x.r.Statements[written[0]].At.UnixMicro()))
+	}
+	find := func(kind, database, text, from string) string {
+		return "select " + sqltext.Quote(kind) + ", " + database + ", name, " + text + " from " + from +
 			" where instr(" + text + ", " + sqltext.Quote(o.Name) + ") > 0"
 	}
-	sql := find("table", "database", "`table`", "default_expression", "columns")
-	if written := x.r.Written[o]; len(written) > 0 { // a table that was not changed since named the sequence before it was made
-		at := max(0, x.r.Statements[written[0]].At.UnixMicro())
-		sql += fmt.Sprintf(" and concat(database, '.', `table`) in (select concat(database, '.', name) from system.tables "+
-			"where coalesce(updated_on >= to_timestamp(%d), true))", at)
-	}
-	if o.Kind == sqltext.Function {
-		sql = find("view", "database", "name", "view_query", "views") + " union all " +
-			find("function", "''", "name", "definition", "user_functions")
+	sql := find("view", "database", "view_query", "system.views") + since + " union all " +
+		find("function", "''", "definition", "system.user_functions")
+	sequence := o.Kind == sqltext.Sequence
+	if sequence {
+		sql += " union all " + find("table", "database", "default_expression",
+			"(select database, `table` as name, default_expression from system.columns)") + since
 	}
 	rows, err := catalog.Query(x.ctx, x.c, sql)
 	if err != nil {
 		return "", err
 	}
-	sequence := o.Kind == sqltext.Sequence
 	for _, r := range rows {
 		user := sqltext.Object{Kind: sqltext.ObjectKind(r[0].String), Database: r[1].String, Name: r[2].String}
 		ours := strings.HasPrefix(user.Database, catalog.ParkedPrefix) || strings.HasPrefix(user.Name, catalog.ParkedPrefix) ||
 			len(x.r.Written[user]) > 0
-		words, err := sqltext.ReadWords(r[3].String)
+		words, err := sqltext.ReadWords(strings.ReplaceAll(r[3].String, "$$", " ")) // of a function's text too
 		if err != nil || !sequence && ours {
 			continue
 		}
@@ -243,6 +248,25 @@ func (x *restorer) calls(o sqltext.Object) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// taggedByOthers reports whether a new object has tags, and no reached statement gave it some.
+func (x *restorer) taggedByOthers(now catalog.ObjectState) (bool, error) {
+	if x.r.Wrote(now.Object).Has(effect.Attachments) {
+		return false, nil
+	}
+	if x.tags == nil {
+		tags, err := catalog.Query(x.ctx, x.c, "select name from system.tags limit 1")
+		if err != nil && !databend.IsAnswered(err) { // an older server has none
+			return false, err
+		}
+		any := len(tags) > 0
+		x.tags = &any
+	}
+	if !*x.tags {
+		return false, nil
+	}
+	return catalog.Tagged(x.ctx, x.c, now)
 }
 
 // givenByOthers is something that a new role or user has and that no reached statement gave it, "" for nothing.

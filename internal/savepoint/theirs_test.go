@@ -517,3 +517,44 @@ func TestSequenceThatAnEarlierTableNames(t *testing.T) {
 		}
 	}
 }
+
+// What a migration made stays where another session calls it, takes its values or gave it tags since; one that was about its name before
+// does not hold it.
+func TestUsedByOthers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ before, ours, theirs, says string }{
+		{"select 1", "create sequence DB_o", "create view v as select nextval(DB_o) as x", "view DB.v, which stays, takes its values"},
+		{"select 1", "create sequence DB_o", "create function DB_f () returns bigint as $$ select nextval(DB_o) $$", "function DB_f, which stays, takes its values"},
+		{"select 1", "create function DB_o as (a) -> a", "create function DB_f () returns bigint as $$ select DB_o(1) $$", "function DB_f of another session calls it"},
+		{"create sequence DB_o; create view v as select nextval(DB_o) as x; drop sequence DB_o", "create sequence DB_o", "select 1", ""},
+		{"create function DB_o as (a) -> a; create view v as select DB_o(1) as x; drop function DB_o", "create function DB_o as (a) -> a", "select 1", ""},
+		{"create tag DB_t", "create stage DB_o", "alter stage DB_o set tag DB_t = 'theirs'", "another session gave it tags"},
+		{"create tag DB_t", "create role DB_o", "select 1", ""},
+	} {
+		t.Run(tt.before+", "+tt.ours+", "+tt.theirs, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			named := strings.NewReplacer("DB", r.db()).Replace
+			for _, s := range strings.Split(named("use DB; "+tt.before), "; ") {
+				r.sql(s)
+			}
+			t.Cleanup(func() {
+				r.env.SQL(t, strings.Split(named("drop sequence if exists DB_o; drop function if exists DB_o; drop function if exists DB_f; "+
+					"drop stage if exists DB_o; drop role if exists DB_o; drop tag if exists DB_t"), "; ")...)
+			})
+			if err := r.run(named(tt.ours)); err != nil {
+				t.Fatal(err)
+			}
+			r.sql(named(tt.theirs))
+			rep := r.restore()
+			o, result := r.outcome(rep, r.db()+"_o"), Restored
+			if tt.says != "" {
+				result = Kept
+			}
+			if o.Result != result || !strings.Contains(o.Detail, named(tt.says)) {
+				t.Errorf("got %+v, want %s: %s", o, result, named(tt.says))
+			}
+			r.again(rep)
+		})
+	}
+}
