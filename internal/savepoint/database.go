@@ -32,6 +32,13 @@ func (x *restorer) databases() error {
 			continue
 		}
 		if x.hadGone(e.ID) && !x.r.Before[o].Exists { // UNDROP finds it under no other name
+			if why, err := x.strangersIn(e); why != "" || err != nil {
+				x.hold(o, "UNDROP brought it up, and %s", why)
+				if err := x.only(o, err); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := x.only(o, x.exec("DROP DATABASE %s", sqltext.Ident(e.Name))); err != nil {
 				return fmt.Errorf("drop database %s: %w", e.Name, err)
 			}
@@ -95,7 +102,8 @@ func (x *restorer) giveDatabasesBack(scope []sqltext.Object) error {
 
 // databaseTakenAway is takenAway of a database.
 func (x *restorer) databaseTakenAway(o sqltext.Object) string {
-	made := func(e *catalog.Entry) bool { return catalog.Behind(x.r.Before[o].Newest, e.ID) }
+	was := x.r.Before[o]
+	newer := func(e *catalog.Entry) bool { return catalog.Behind(was.Newest, e.ID) }
 	var dropped []*catalog.Entry // by an earlier restore too
 	for n, es := range x.live.GoneDatabases {
 		if n == o.Name || strings.HasSuffix(n, "_"+o.Name) {
@@ -103,13 +111,18 @@ func (x *restorer) databaseTakenAway(o sqltext.Object) string {
 		}
 	}
 	there := x.live.Databases[o.Name]
-	back := there != nil && there.ID == x.r.Before[o].ID && !x.o.Again
+	back := there != nil && there.ID == was.ID && !x.o.Again
+	made, up := x.r.Stands(o)
+	isDropped := func(id string) bool {
+		return slices.ContainsFunc(dropped, func(e *catalog.Entry) bool { return e.ID == id })
+	}
 	switch {
-	case !x.r.Stands(o), there != nil && !back:
+	case !made && !up, there != nil && !back:
 	case slices.ContainsFunc(x.parkedDatabases(), func(e *catalog.Entry) bool { return e.Name == catalog.ParkedName(e.ID)+"_"+o.Name }):
-	case !slices.ContainsFunc(dropped, made):
-		return "renamed what this migration had made there"
-	case !back && x.r.Before[o].Exists && slices.ContainsFunc(x.live.GoneDatabases[o.Name], made):
+	case made && !slices.ContainsFunc(dropped, newer),
+		up && slices.ContainsFunc(was.Gone, func(g catalog.Gone) bool { return !isDropped(g.ID) }):
+		return "renamed what this migration had put there"
+	case made && !back && was.Exists && slices.ContainsFunc(x.live.GoneDatabases[o.Name], newer):
 		return "dropped what this migration had put in its place"
 	}
 	return ""
@@ -178,16 +191,15 @@ func (x *restorer) renameDatabase(e *catalog.Entry, to string) error {
 }
 
 func (x *restorer) undropDatabase(was catalog.ObjectState, scope []sqltext.Object) error {
-	if !x.r.LostDatabases[was.Name] { // then another session dropped it, or gave it another name
-		is, err := catalog.Query(x.ctx, x.c, "select name from system.databases where to_string(database_id) = "+sqltext.Quote(was.ID))
-		if err != nil {
-			return err
-		}
-		if len(is) == 0 {
-			x.hold(was.Object, "another session dropped it")
-			return nil
-		}
+	is, err := catalog.Query(x.ctx, x.c, "select name from system.databases where to_string(database_id) = "+sqltext.Quote(was.ID))
+	switch {
+	case err != nil:
+		return err
+	case len(is) > 0:
 		x.hold(was.Object, "another session renamed it to %s", is[0][0].String)
+		return nil
+	case !x.r.LostDatabases[was.Name]:
+		x.hold(was.Object, "another session dropped it")
 		return nil
 	}
 	names := []string{was.Name}

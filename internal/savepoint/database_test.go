@@ -114,8 +114,9 @@ func TestDatabaseThatOthersMove(t *testing.T) {
 	}{
 		{[]string{"alter database De rename to Df"}, []string{"alter database Df rename to Dg"}, "renamed it to Dg"},
 		{[]string{"alter database De rename to Df"}, []string{"drop database Df"}, "dropped it"},
+		{[]string{"drop database De", "undrop database De"}, []string{"alter database De rename to Dg"}, "renamed it to Dg"},
 		{[]string{"alter database De rename to Df"}, []string{"create database De"}, "is kept as " + catalog.ParkedPrefix},
-		{[]string{"drop database De", "create database De"}, []string{"alter database De rename to Df", "undrop database De"}, "renamed what this migration had made"},
+		{[]string{"drop database De", "create database De"}, []string{"alter database De rename to Df", "undrop database De"}, "renamed what this migration had put there"},
 	} {
 		t.Run(fmt.Sprint(tt.ours, tt.theirs), func(t *testing.T) {
 			t.Parallel()
@@ -143,6 +144,41 @@ func TestDatabaseThatOthersMove(t *testing.T) {
 				t.Errorf("outcome %+v, want kept: %s", o, p.Replace(tt.says))
 			}
 			r.again(rep)
+		})
+	}
+}
+
+// A database that a migration undropped stays where another session uses it, and is named where it took it away.
+func TestUndroppedDatabaseThatOthersUse(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		ours, theirs string
+		result       Result
+		says         string
+	}{
+		{"select 1", "insert into De.t values (7)", Kept, "another session changed table t in it"},
+		{"alter database De rename to Df", "insert into Df.t values (7)", Kept, "another session changed table t in it"},
+		{"select 1", "create table De.u (x int)", Kept, "another session changed table u in it"},
+		{"select 1", "alter database De rename to Df", Kept, "renamed what this migration had put there"},
+		{"select 1", "drop database De", Untouched, ""},
+	} {
+		t.Run(tt.ours+", "+tt.theirs, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			e, f := r.db()+"_e", r.db()+"_f"
+			named := strings.NewReplacer("De", e, "Df", f).Replace
+			t.Cleanup(func() { r.env.SQL(t, "drop database if exists "+e, "drop database if exists "+f) })
+			r.sql("create database "+e, "create table "+e+".t (x int)", "drop database "+e)
+			if err := r.run("undrop database "+e, named(tt.ours)); err != nil {
+				t.Fatal(err)
+			}
+			r.sql(named(tt.theirs))
+			rep := r.restore()
+			if !slices.ContainsFunc(rep.Outcomes, func(o Outcome) bool {
+				return o.Result == tt.result && strings.Contains(o.Detail, tt.says)
+			}) {
+				t.Errorf("got %+v, want %s: %s", rep.Outcomes, tt.result, tt.says)
+			}
 		})
 	}
 }

@@ -245,11 +245,8 @@ func (x *restorer) dropDatabases() error {
 	return nil
 }
 
-// strangersIn says why a database that reached statements made must not be dropped: what others made, wrote or changed in it.
+// strangersIn says why a database that reached statements made, or brought up, must not be dropped: what others made, wrote or changed in it.
 func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
-	if x.hadGone(e.ID) {
-		return "", nil // as it was found: dropped
-	}
 	objects := []sqltext.Object{{Kind: sqltext.Table, Database: e.Name}}
 	for n := range x.r.Makers {
 		objects = append(objects, catalog.Name{DB: e.Name, Table: n.Table}.Object())
@@ -259,6 +256,15 @@ func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 		return "", err
 	}
 	home := strings.TrimPrefix(e.Name, catalog.ParkedName(e.ID)+"_")
+	if x.hadGone(e.ID) { // it is told by what changed since
+		for n, t := range cat.Tables {
+			as := t.ObjectState
+			if as.Database = home; x.r.ChangedSince(as, t.Updated) {
+				return "another session changed " + strings.ToLower(t.DropWord()) + " " + n.Table + " in it", nil
+			}
+		}
+		return "", nil
+	}
 	dictionaries, err := catalog.Query(x.ctx, x.c, "select name from system.dictionaries where database = "+sqltext.Quote(e.Name))
 	if err != nil {
 		return "", err

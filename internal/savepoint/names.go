@@ -73,7 +73,7 @@ func (x *restorer) missing() {
 func (x *restorer) takenAway(n catalog.Name) string {
 	ours := func(e *catalog.Entry) bool {
 		_, captured := x.r.Captured(e.ID)
-		return !captured && x.r.Put(n, e.Created)
+		return !captured && x.r.Put(n, e)
 	}
 	there := x.live.Tables[n]
 	back := there != nil && there.ID == x.r.Wanted(n) && !x.o.Again // by another session: an earlier restore does the same
@@ -82,7 +82,7 @@ func (x *restorer) takenAway(n catalog.Name) string {
 	}
 	for m, e := range x.live.Tables {
 		if m.DB == n.DB && !x.r.Moved[m] && ours(e) {
-			return "renamed what this migration had made there to " + m.Table
+			return "renamed what this migration had put there to " + m.Table
 		}
 	}
 	if !back && x.r.Wanted(n) != "" && slices.ContainsFunc(x.live.Gone[n], ours) {

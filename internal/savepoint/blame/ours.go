@@ -285,16 +285,16 @@ func (r *Reach) Dropped(now catalog.ObjectState) bool {
 	return !now.Exists && seen && left.Exists
 }
 
-// Put reports whether reached statements that are over put what was made at that time under a name, where it should be still. Of a renaming
-// without an answer nobody knows.
-func (r *Reach) Put(n catalog.Name, created time.Time) bool {
-	over := !slices.ContainsFunc(r.Makers[n], func(i int) bool { return r.Statements[i].Done.IsZero() })
-	renaming := slices.ContainsFunc(r.Statements, func(st Reached) bool {
+// Put reports whether reached statements that are over put a table under a name, where it should be still: they made it, or UNDROP brought
+// it up. Of what has no answer nobody knows.
+func (r *Reach) Put(n catalog.Name, e *catalog.Entry) bool {
+	unknown := slices.ContainsFunc(r.Statements, func(st Reached) bool {
 		return st.Done.IsZero() && slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool {
-			return w.Verb == effect.RenameIn && w.Kind == sqltext.Table && r.name(w.Object) == n
+			return w.Kind == sqltext.Table && w.Verb != effect.Alter && w.Verb != effect.WriteData && r.name(w.Object) == n
 		})
 	})
-	return r.cur[n] == NewTable && over && !renaming && r.Made(r.Makers[n], created)
+	_, _, gone := r.WasGone(e.ID)
+	return !unknown && (gone && r.cur[n] == e.ID || !gone && r.cur[n] == NewTable && r.Made(r.Makers[n], e.Created))
 }
 
 // Changed reports whether another session changed a table or view that reached statements made: its text, or anything at all after the
@@ -348,8 +348,9 @@ func (r *Reach) Refilled(id, rows string) (refilled, seen bool) {
 	return seen && left.Rows() != rows, seen
 }
 
-// ChangedSince reports whether another session changed a table that reached statements made, after the last of them that is about it.
-// One that its CREATE alone is about has about the time of that as its last change.
+// ChangedSince reports whether another session changed a table that reached statements made or brought up, after the last of them that is about it.
+// One that its CREATE alone is about has about the time of that as its last change. UNDROP and RENAME of a database are about all
+// that is in it.
 func (r *Reach) ChangedSince(now catalog.ObjectState, updated time.Time) bool {
 	var about []int
 	for i, st := range r.Statements {
@@ -357,7 +358,10 @@ func (r *Reach) ChangedSince(now catalog.ObjectState, updated time.Time) bool {
 			return false
 		}
 		if slices.Contains(st.Effect.Names, now.Object) ||
-			slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool { return w.Object == now.Object }) {
+			slices.ContainsFunc(st.Effect.Writes, func(w effect.Write) bool {
+				over := w.Kind == sqltext.Database && (w.Verb == effect.Undrop || w.Verb == effect.RenameIn) && w.Name == now.Database
+				return w.Object == now.Object || over
+			}) {
 			about = append(about, i)
 		}
 	}

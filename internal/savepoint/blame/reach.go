@@ -314,15 +314,19 @@ func (r *Reach) followDatabase(w effect.Write, rest []effect.Write) {
 	}
 }
 
-// Stands reports whether the last reached statement that wrote a database made it, and is over.
-func (r *Reach) Stands(o sqltext.Object) bool {
+// Stands reports whether the last reached statement that wrote a database made it, or brought it up, and is over.
+func (r *Reach) Stands(o sqltext.Object) (made, up bool) {
 	written := r.Written[o]
 	if len(written) == 0 || r.Statements[written[len(written)-1]].Done.IsZero() {
-		return false
+		return false, false
 	}
-	return slices.ContainsFunc(r.Statements[written[len(written)-1]].Effect.Writes, func(w effect.Write) bool {
-		return w.Object == o && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew && r.MadeDatabases[o.Name])
-	})
+	for _, w := range r.Statements[written[len(written)-1]].Effect.Writes {
+		if w.Object == o {
+			made = made || w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew && r.MadeDatabases[o.Name]
+			up = up || w.Verb == effect.Undrop
+		}
+	}
+	return made, up
 }
 
 // Made reports whether what is at n, and was not there at the capture, can have been made by a reached statement: one of those
