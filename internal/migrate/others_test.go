@@ -369,6 +369,45 @@ func TestOthersDuringTheRestore(t *testing.T) {
 	}
 }
 
+// TestRecoverNamesWhatOthersMoved lets another session, between the kill of a run and its recovery, take away what the run had put in the
+// place of something, and bring the earlier one back: theirs is named.
+func TestRecoverNamesWhatOthersMoved(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		ours   string
+		theirs []string
+		says   string
+	}{
+		{"CREATE OR REPLACE TABLE t (y INT)", []string{"ALTER TABLE t RENAME TO gone", "UNDROP TABLE t"}, "renamed what this migration had put there to gone"},
+		{"DROP DATABASE {x};\nCREATE DATABASE {x}", []string{"ALTER DATABASE {x} RENAME TO {x}gone", "UNDROP DATABASE {x}"}, "renamed what this migration had put there"},
+	} {
+		t.Run(tt.ours, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			named := func(s string) string { return strings.ReplaceAll(s, "{x}", w.Database+"_x") }
+			t.Cleanup(func() { w.SQL(t, named("DROP DATABASE IF EXISTS {x}"), named("DROP DATABASE IF EXISTS {x}gone")) })
+			w.SQL(t, "CREATE TABLE t AS SELECT 6 AS x", named("CREATE DATABASE {x}"))
+			w.Migration(1, named(tt.ours)+";\nINSERT INTO nowhere VALUES (1);\n")
+			healthy, g := w.srv, newGrave(-1, true)
+			g.what = "INSERT INTO nowhere"
+			w.through(g)
+			m := w.migrator(Options{})
+			t.Cleanup(func() { close(g.end) })
+			go func() { _ = m.Up(t.Context()) }()
+			<-g.dead
+			w.srv = healthy
+			for _, s := range tt.theirs {
+				w.SQL(t, named(s))
+			}
+			w.die()
+			var run *RunError
+			if err := w.recover(RollBack, ""); !errors.As(err, &run) || run.ExitCode() != 4 || !strings.Contains(w.said(), tt.says) {
+				t.Errorf("got %v, want exit 4: %s\n%s", err, tt.says, w.said())
+			}
+		})
+	}
+}
+
 // TestRecoverAgainLeavesTheirs lets another session make, after a run that ended with 4, what that run had made and put back: a second
 // recovery does not take it for the run's.
 func TestRecoverAgainLeavesTheirs(t *testing.T) {

@@ -166,7 +166,7 @@ func (x *recovery) putBack(ctx context.Context) error {
 	if !x.save.empty() {
 		x.Note(event.Info, "putting migration %s back", s.String())
 		var err error
-		if report, err = x.rollBack(ctx, &x.interrupted, x.Secrets, true); err != nil {
+		if report, err = x.rollBack(ctx, &x.interrupted, x.Secrets); err != nil {
 			e.Left, e.wayOut = true, x.withoutDatabase(ctx, err)
 			e.Err = fmt.Errorf("put run %s back: %w", x.id, err)
 			return e

@@ -131,7 +131,7 @@ func (r *Run) putBack(ctx context.Context, i int) (savepoint.Report, error) {
 		}
 	}
 	x := &interrupted{id: r.ID, plan: r.plan, save: r.save, finished: r.finished, next: place{i, 0}}
-	return r.rollBack(ctx, x, r.given, false)
+	return r.rollBack(ctx, x, r.given)
 }
 
 // given are secrets that were resolved before the first write.
@@ -175,8 +175,8 @@ func (s *Savepoint) learnOwn(p plan.Plan, rows []state.Row) error {
 }
 
 // rollBack moves everything back to the savepoint of a run, whoever made it. It tries again as long as the server is not heard: every try
-// goes on from what is there. again says that another process may have begun it.
-func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secrets, again bool) (savepoint.Report, error) {
+// goes on from what is there.
+func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secrets) (savepoint.Report, error) {
 	reached := x.save.reached(x.plan.Steps)
 	var since []plan.Statement
 	for _, f := range x.finished {
@@ -187,7 +187,7 @@ func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secret
 		Redefine: func(o sqltext.Object) ([]databend.Statement, error) {
 			return definitions.Redefine(ctx, o, since, secrets)
 		},
-		Run: w.ID, Again: again,
+		Run: w.ID, Again: x.back,
 	}
 	w.Sink(event.Progress{
 		What: "rollback", Phase: "putting back what " + event.Plural(len(reached), "statement") + " did", ETA: -1,
