@@ -69,7 +69,7 @@ func (x *restorer) ageless() []sqltext.Object {
 func (x *restorer) other(o sqltext.Object) error {
 	was := x.r.Before[o]
 	if x.isBack(was, x.live.State(o)) {
-		return nil
+		return x.renamed(o)
 	}
 	cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{o}, nil)
 	if err != nil {
@@ -87,8 +87,11 @@ func (x *restorer) other(o sqltext.Object) error {
 			x.hold(o, "%s", why)
 			return nil
 		}
-		if was.Exists && x.r.Dropped(now) {
+		if _, dropped := x.r.Dropped(now); was.Exists && dropped {
 			x.of(o).undone = "dropped it"
+		}
+		if err := x.renamed(o); err != nil {
+			return err
 		}
 	}
 	if x.rewound(was, now) {
@@ -98,6 +101,23 @@ func (x *restorer) other(o sqltext.Object) error {
 		return x.redefine(was, now)
 	}
 	return x.dropOther(now)
+}
+
+// renamed tells where another session renamed a dictionary to that reached statements made. No other kind without history is renamed.
+func (x *restorer) renamed(o sqltext.Object) error {
+	left, dropped := x.r.Dropped(x.live.State(o))
+	if o.Kind != sqltext.Dictionary || !dropped {
+		return nil
+	}
+	is, err := catalog.Query(x.ctx, x.c, fmt.Sprintf("select name from system.dictionaries where database = %s and to_int64(created_on) = %d",
+		sqltext.Quote(o.Database), left.Created.UnixMicro()))
+	if err != nil {
+		return err
+	}
+	if len(is) > 0 && len(x.r.Written[sqltext.Object{Kind: o.Kind, Database: o.Database, Name: is[0][0].String}]) == 0 {
+		x.of(o).undone = "renamed what this migration had made there to " + is[0][0].String
+	}
+	return nil
 }
 
 // isBack reports whether nothing is to be done to make now what was.
@@ -260,8 +280,7 @@ func (x *restorer) taggedByOthers(now catalog.ObjectState) (bool, error) {
 		if err != nil && !databend.IsAnswered(err) { // an older server has none
 			return false, err
 		}
-		any := len(tags) > 0
-		x.tags = &any
+		x.tags = new(len(tags) > 0)
 	}
 	if !*x.tags {
 		return false, nil

@@ -518,6 +518,23 @@ func TestSequenceThatAnEarlierTableNames(t *testing.T) {
 	}
 }
 
+// A dictionary of ours that another session renamed is named.
+func TestRenamedDictionary(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const d = " d (a string, s string) primary key a source(redis(host='127.0.0.1' port='6379'))"
+	r.sql("use " + r.db())
+	if err := r.run1("create dictionary" + d); err != nil {
+		t.Fatal(err)
+	}
+	r.sql("rename dictionary d to theirs")
+	rep := r.restore()
+	if o := r.outcome(rep, "d"); o.Result != Kept || !strings.Contains(o.Detail, "renamed what this migration had made there to theirs") {
+		t.Errorf("got %+v, want it kept, and named", o)
+	}
+	r.again(rep)
+}
+
 // What a migration made stays where another session calls it, takes its values or gave it tags since; one that was about its name before
 // does not hold it.
 func TestUsedByOthers(t *testing.T) {

@@ -278,11 +278,11 @@ func (r *Reach) mayHaveMade(now catalog.ObjectState) bool {
 	return r.Made(makers, now.Created)
 }
 
-// Dropped reports whether another session dropped an object without history, which is not there now, after the last reached statement
-// that wrote it.
-func (r *Reach) Dropped(now catalog.ObjectState) bool {
+// Dropped reports whether another session dropped, or renamed, an object without history, which is not there now, after the last reached
+// statement that wrote it, and what that had left.
+func (r *Reach) Dropped(now catalog.ObjectState) (left catalog.ObjectState, dropped bool) {
 	left, seen := r.left[now.Object]
-	return !now.Exists && seen && left.Exists
+	return left, !now.Exists && seen && left.Exists
 }
 
 // Put reports whether reached statements that are over put a table under a name, where it should be still: they made it, or UNDROP brought
