@@ -32,11 +32,14 @@ func (x *restorer) databases() error {
 			continue
 		}
 		if x.hadGone(e.ID) && !x.r.Before[o].Exists { // UNDROP finds it under no other name
-			if why, err := x.strangersIn(e); why != "" || err != nil {
-				x.hold(o, "UNDROP brought it up, and %s", why)
+			switch why, err := x.strangersIn(e); {
+			case err != nil:
 				if err := x.only(o, err); err != nil {
 					return err
 				}
+				continue
+			case why != "":
+				x.hold(o, "UNDROP brought it up, and %s", why)
 				continue
 			}
 			if err := x.only(o, x.exec("DROP DATABASE %s", sqltext.Ident(e.Name))); err != nil {

@@ -204,6 +204,14 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 			return nil
 		}
 	case sqltext.Role, sqltext.User:
+		holder, err := x.holder(o)
+		if err != nil {
+			return err
+		}
+		if holder != "" {
+			x.hold(o, "the role is new and another session gave it to %s", holder)
+			return nil
+		}
 		given, err := x.givenByOthers(now)
 		if err != nil {
 			return err
@@ -213,9 +221,13 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 			return nil
 		}
 	}
-	if tagged, err := x.taggedByOthers(now); tagged || err != nil {
-		x.hold(o, "the %s is new and another session gave it tags", o.Kind)
+	tagged, err := x.taggedByOthers(now)
+	if err != nil {
 		return err
+	}
+	if tagged {
+		x.hold(o, "the %s is new and another session gave it tags", o.Kind)
+		return nil
 	}
 	drop, ok := catalog.Drop(o)
 	if !ok {
@@ -304,6 +316,26 @@ func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
 	for _, l := range has {
 		if !x.ownsOurs(l) && !putAside(l) && !x.r.Gave(grantee, l) {
 			return strings.TrimPrefix(l, "GRANT "), nil
+		}
+	}
+	return "", nil
+}
+
+// holder is a user or role to whom another session gave a new role, "" for none.
+func (x *restorer) holder(o sqltext.Object) (string, error) {
+	if o.Kind != sqltext.Role {
+		return "", nil
+	}
+	rows, err := catalog.Query(x.ctx, x.c, "select concat('USER ', name), roles from system.users "+
+		"union all select concat('ROLE ', name), inherited_roles_name from system.roles")
+	if err != nil {
+		return "", err
+	}
+	for _, r := range rows {
+		gave := func(g effect.Grant) bool { return g.Role == o.Name && !g.Revoke }
+		if slices.Contains(catalog.RoleNames(r[1].String), o.Name) &&
+			!slices.ContainsFunc(x.r.Grants(sqltext.Object{Kind: sqltext.Grant, Name: r[0].String}), gave) {
+			return r[0].String, nil
 		}
 	}
 	return "", nil

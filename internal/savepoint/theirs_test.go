@@ -547,6 +547,8 @@ func TestUsedByOthers(t *testing.T) {
 		{"create function DB_o as (a) -> a; create view v as select DB_o(1) as x; drop function DB_o", "create function DB_o as (a) -> a", "select 1", ""},
 		{"create tag DB_t", "create stage DB_o", "alter stage DB_o set tag DB_t = 'theirs'", "another session gave it tags"},
 		{"create tag DB_t", "create role DB_o", "select 1", ""},
+		{"create role DB_r", "create role DB_o", "grant role DB_o to role DB_r", "another session gave it to ROLE DB_r"},
+		{"create user DB_u identified by 'Secret_1'", "create role DB_o", "grant role DB_o to user DB_u", "another session gave it to USER DB_u"},
 	} {
 		t.Run(tt.before+", "+tt.ours+", "+tt.theirs, func(t *testing.T) {
 			t.Parallel()
@@ -557,7 +559,7 @@ func TestUsedByOthers(t *testing.T) {
 			}
 			t.Cleanup(func() {
 				r.env.SQL(t, strings.Split(named("drop sequence if exists DB_o; drop function if exists DB_o; drop function if exists DB_f; "+
-					"drop stage if exists DB_o; drop role if exists DB_o; drop tag if exists DB_t"), "; ")...)
+					"drop stage if exists DB_o; drop role if exists DB_o; drop role if exists DB_r; drop user if exists DB_u; drop tag if exists DB_t"), "; ")...)
 			})
 			if err := r.run(named(tt.ours)); err != nil {
 				t.Fatal(err)
