@@ -166,8 +166,7 @@ func (x *restorer) untaken(now catalog.ObjectState) bool {
 	return false
 }
 
-// dropOther drops what a reached statement made, unless others use it by now: files in an internal stage, which DROP STAGE deletes,
-// values taken from a sequence, which would be given again, what a role or user was granted.
+// dropOther drops what a reached statement made, unless others use it by now.
 func (x *restorer) dropOther(now catalog.ObjectState) error {
 	o := now.Object
 	switch o.Kind {
@@ -176,57 +175,13 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 	case sqltext.Setting:
 		x.of(o).done = true
 		return x.exec("UNSET GLOBAL %s", o.Name)
-	case sqltext.Stage:
-		if n := now.Files(); n > 0 {
-			x.hold(o, "the stage is new and %d files are in it", n)
-			return nil
-		}
-	case sqltext.Sequence:
-		if !x.untaken(now) && !x.r.Reads(o) {
-			x.hold(o, "the sequence is new and another session took values from it")
-			return nil
-		}
-		user, err := x.calls(o)
-		if err != nil {
-			return err
-		}
-		if user != "" {
-			x.hold(o, "the sequence is new and %s, which stays, takes its values", user)
-			return nil
-		}
-	case sqltext.Function:
-		user, err := x.calls(o)
-		if err != nil {
-			return err
-		}
-		if user != "" {
-			x.hold(o, "the function is new and %s of another session calls it", user)
-			return nil
-		}
-	case sqltext.Role, sqltext.User:
-		holder, err := x.holder(o)
-		if err != nil {
-			return err
-		}
-		if holder != "" {
-			x.hold(o, "the role is new and another session gave it to %s", holder)
-			return nil
-		}
-		given, err := x.givenByOthers(now)
-		if err != nil {
-			return err
-		}
-		if given != "" {
-			x.hold(o, "the %s is new and another session gave it %s", o.Kind, given)
-			return nil
-		}
 	}
-	tagged, err := x.taggedByOthers(now)
+	why, err := x.used(now)
 	if err != nil {
 		return err
 	}
-	if tagged {
-		x.hold(o, "the %s is new and another session gave it tags", o.Kind)
+	if why != "" {
+		x.hold(o, "the %s is new and %s", o.Kind, why)
 		return nil
 	}
 	drop, ok := catalog.Drop(o)
@@ -236,125 +191,6 @@ func (x *restorer) dropOther(now catalog.ObjectState) error {
 	}
 	x.of(o).done = true
 	return x.exec("%s", drop)
-}
-
-// calls is a table whose default takes values of a sequence, or a view or function that is not this migration's and takes them, or calls a
-// function; "" when there is none. A table or view that was not changed since named it before it was made.
-func (x *restorer) calls(o sqltext.Object) (string, error) {
-	since := ""
-	if written := x.r.Written[o]; len(written) > 0 {
-		since = fmt.Sprintf(" and concat(database, '.', name) in (select concat(database, '.', name) from system.tables "+
-			"where coalesce(updated_on >= to_timestamp(%d), true))", max(0, x.r.Statements[written[0]].At.UnixMicro()))
-	}
-	find := func(kind, database, text, from string) string {
-		return "select " + sqltext.Quote(kind) + ", " + database + ", name, " + text + " from " + from +
-			" where instr(" + text + ", " + sqltext.Quote(o.Name) + ") > 0"
-	}
-	sql := find("view", "database", "view_query", "system.views") + since + " union all " +
-		find("function", "''", "definition", "system.user_functions")
-	sequence := o.Kind == sqltext.Sequence
-	if sequence {
-		sql += " union all " + find("table", "database", "default_expression",
-			"(select database, `table` as name, default_expression from system.columns)") + since
-	}
-	rows, err := catalog.Query(x.ctx, x.c, sql)
-	if err != nil {
-		return "", err
-	}
-	for _, r := range rows {
-		user := sqltext.Object{Kind: sqltext.ObjectKind(r[0].String), Database: r[1].String, Name: r[2].String}
-		ours := strings.HasPrefix(user.Database, catalog.ParkedPrefix) || strings.HasPrefix(user.Name, catalog.ParkedPrefix) ||
-			len(x.r.Written[user]) > 0
-		words, err := sqltext.ReadWords(strings.ReplaceAll(r[3].String, "$$", " ")) // of a function's text too
-		if err != nil || !sequence && ours {
-			continue
-		}
-		for i := range words.Tokens {
-			p := sqltext.Reader{Words: words, I: i}
-			if sequence && !(p.Take("nextval") && p.TakeSymbol("(")) {
-				continue
-			}
-			if name, ok := p.Ident(); ok && name == o.Name && (sequence || p.TakeSymbol("(")) {
-				return user.String(), nil
-			}
-		}
-	}
-	return "", nil
-}
-
-// taggedByOthers reports whether a new object has tags, and no reached statement gave it some.
-func (x *restorer) taggedByOthers(now catalog.ObjectState) (bool, error) {
-	if x.r.Wrote(now.Object).Has(effect.Attachments) {
-		return false, nil
-	}
-	if x.tags == nil {
-		tags, err := catalog.Query(x.ctx, x.c, "select name from system.tags limit 1")
-		if err != nil && !databend.IsAnswered(err) { // an older server has none
-			return false, err
-		}
-		x.tags = new(len(tags) > 0)
-	}
-	if !*x.tags {
-		return false, nil
-	}
-	return catalog.Tagged(x.ctx, x.c, now)
-}
-
-// givenByOthers is something that a new role or user has and that no reached statement gave it, "" for nothing.
-func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
-	word := strings.ToLower(string(now.Kind))
-	grantee := sqltext.Object{Kind: sqltext.Grant, Name: strings.ToUpper(word) + " " + now.Name}
-	for _, role := range catalog.RoleNames(now.Facts["roles"]) {
-		if !slices.ContainsFunc(x.r.Grants(grantee), func(g effect.Grant) bool { return g.Role == role && !g.Revoke }) {
-			return "the role " + role, nil
-		}
-	}
-	has, err := catalog.GrantsOf(x.ctx, x.c, word, now.Name)
-	if err != nil {
-		return "", err
-	}
-	for _, l := range has {
-		if !x.ownsOurs(l) && !putAside(l) && !x.r.Gave(grantee, l) {
-			return strings.TrimPrefix(l, "GRANT "), nil
-		}
-	}
-	return "", nil
-}
-
-// holder is a user or role to whom another session gave a new role, "" for none.
-func (x *restorer) holder(o sqltext.Object) (string, error) {
-	if o.Kind != sqltext.Role {
-		return "", nil
-	}
-	rows, err := catalog.Query(x.ctx, x.c, "select concat('USER ', name), roles from system.users "+
-		"union all select concat('ROLE ', name), inherited_roles_name from system.roles")
-	if err != nil {
-		return "", err
-	}
-	for _, r := range rows {
-		gave := func(g effect.Grant) bool { return g.Role == o.Name && !g.Revoke }
-		if slices.Contains(catalog.RoleNames(r[1].String), o.Name) &&
-			!slices.ContainsFunc(x.r.Grants(sqltext.Object{Kind: sqltext.Grant, Name: r[0].String}), gave) {
-			return r[0].String, nil
-		}
-	}
-	return "", nil
-}
-
-// ownsOurs reports whether a line of grants is of the ownership of what reached statements made, or may have: of tables and databases that
-// is known.
-func (x *restorer) ownsOurs(line string) bool {
-	database, table, dotted := strings.Cut(blame.GrantIn(line).On, ".")
-	o := catalog.Name{DB: database, Table: table}.Object()
-	if table == "*" {
-		o = sqltext.Object{Kind: sqltext.Database, Name: database}
-	}
-	return owning(line) && (!dotted || len(x.r.Written[o]) > 0)
-}
-
-// putAside reports whether what a line of grants is about was made by reached statements, and put aside to be dropped.
-func putAside(line string) bool {
-	return slices.ContainsFunc(strings.Split(blame.GrantIn(line).On, "."), catalog.IsAside)
 }
 
 // redefine defines an object as it was.
