@@ -245,7 +245,8 @@ func (x *restorer) dropDatabases() error {
 	return nil
 }
 
-// strangersIn says why a database that reached statements made, or brought up, must not be dropped: what others made, wrote or changed in it.
+// strangersIn says why a database that reached statements made, or brought up, must not be dropped: what others made, wrote
+// or changed in it.
 func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 	objects := []sqltext.Object{{Kind: sqltext.Table, Database: e.Name}}
 	for n := range x.r.Makers {

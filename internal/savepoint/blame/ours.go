@@ -348,9 +348,9 @@ func (r *Reach) Refilled(id, rows string) (refilled, seen bool) {
 	return seen && left.Rows() != rows, seen
 }
 
-// ChangedSince reports whether another session changed a table that reached statements made or brought up, after the last of them that is about it.
-// One that its CREATE alone is about has about the time of that as its last change. UNDROP and RENAME of a database are about all
-// that is in it.
+// ChangedSince reports whether another session changed a table that reached statements made or brought up, after the last of them that is
+// about it. One that its CREATE alone is about has about the time of that as its last change. UNDROP and RENAME of a database are about
+// all that is in it.
 func (r *Reach) ChangedSince(now catalog.ObjectState, updated time.Time) bool {
 	var about []int
 	for i, st := range r.Statements {
