@@ -232,11 +232,19 @@ func stageOf(l *project.Load) sqltext.Object {
 	return sqltext.Object{Kind: sqltext.Stage, Name: l.Copy.Stage}
 }
 
+// changes are the objects that pending statements make or change, and not only write.
+type changes map[sqltext.Object]bool
+
+// to says whether an object is not what the server has, or its database is not.
+func (c changes) to(o sqltext.Object) bool {
+	return c[o] || c[sqltext.Object{Kind: sqltext.Database, Name: o.Database}]
+}
+
 // fold goes through the pending statements in order, and then the loads. It returns what is still to ask: statements whose names are all
 // there already, which the server can bind.
 func (c *checker) fold(now *schema.Schema) []task {
 	var bind []task
-	changed := map[sqltext.Object]bool{}
+	changed := changes{}
 	for _, s := range c.in.Steps {
 		temporary := map[sqltext.Object]bool{}
 		moved := false // a USE or SET: the statement means something else than on a fresh session
@@ -263,7 +271,7 @@ func (c *checker) fold(now *schema.Schema) []task {
 			}
 			calls := callsOne(st.SQL, changed)
 			settled := !slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
-				return changed[o] || temporary[o] || c.warehouse.known(o) && now.Find(o) == nil
+				return changed.to(o) || temporary[o] || c.warehouse.known(o) && now.Find(o) == nil
 			})
 			if e.Txn == "" && !moved && !sqltext.Secretive(st.SQL) && !e.Unknown && !e.Copy && !calls {
 				q, ok := question{before: "EXPLAIN "}, settled && (e.DML || e.Kind == "SELECT")
@@ -287,7 +295,7 @@ func (c *checker) fold(now *schema.Schema) []task {
 }
 
 // callsOne says whether a statement may call one of the functions that are among the objects: one that is not there yet.
-func callsOne(sql string, objects map[sqltext.Object]bool) bool {
+func callsOne(sql string, objects changes) bool {
 	words, _ := sqltext.ReadWords(sql)
 	for o := range objects {
 		if o.Kind == sqltext.Function && words.Mentions(o.Name) {
@@ -299,7 +307,7 @@ func callsOne(sql string, objects map[sqltext.Object]bool) bool {
 
 // query is the question about the query of a statement whose tables, or some of them, are not yet as they will be: those stand before it
 // as tables without rows. false where that cannot be asked.
-func (c *checker) query(now *schema.Schema, st plan.Statement, changed, temporary map[sqltext.Object]bool) (question, bool) {
+func (c *checker) query(now *schema.Schema, st plan.Statement, changed changes, temporary map[sqltext.Object]bool) (question, bool) {
 	from, ok := define.Query(st.SQL)
 	target := "" // of an UPDATE or DELETE: its condition is the query's
 	reads := append(st.Effect.Names[:len(st.Effect.Names):len(st.Effect.Names)], st.Effect.Sources...)
@@ -322,9 +330,9 @@ func (c *checker) query(now *schema.Schema, st plan.Statement, changed, temporar
 		seen = append(seen, o)
 		is := now.Find(o)
 		switch {
-		case temporary[o] || c.warehouse.known(o) && is == nil || changed[o] && o.Kind != sqltext.Table:
+		case temporary[o] || c.warehouse.known(o) && is == nil || changed.to(o) && o.Kind != sqltext.Table:
 			return question{}, false
-		case !changed[o]:
+		case !changed.to(o):
 			continue
 		case is == nil || !is.Known || is.Relation != schema.Base || o.Database != c.database:
 			return question{}, false

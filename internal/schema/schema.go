@@ -174,7 +174,7 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 			}
 			s.make(sql, e, w, at)
 		case effect.Undrop:
-			s.put(&Object{Object: w.Object, Made: at, Changed: at})
+			s.undrop(w.Object, at)
 		case effect.Drop:
 			s.drop(w.Object, Gone{Place: at, How: "dropped"})
 		case effect.RenameOut:
@@ -235,7 +235,31 @@ func (s *Schema) drop(o sqltext.Object, how Gone) {
 	}
 }
 
+// undrop brings an object back, and with a database what went with it.
+func (s *Schema) undrop(o sqltext.Object, at Place) {
+	how, ok := s.gone[o]
+	s.put(&Object{Object: o, Made: at, Changed: at})
+	switch {
+	case o.Kind != sqltext.Database:
+	case !ok:
+		s.opaque = true // it went before, and nobody knows with what
+	default:
+		for other, went := range s.gone {
+			if other.Database == o.Name && went == how {
+				s.put(&Object{Object: other, Made: at, Changed: at})
+			}
+		}
+	}
+}
+
 func (s *Schema) rename(from, to sqltext.Object, at Place) {
+	if from.Kind == sqltext.Database {
+		for other := range s.objects {
+			if other.Database == from.Name {
+				s.rename(other, sqltext.Object{Kind: other.Kind, Database: to.Name, Name: other.Name}, at)
+			}
+		}
+	}
 	moved := Object{Object: from, Made: at}
 	if o := s.objects[from]; o != nil {
 		moved = *o

@@ -54,6 +54,11 @@ func TestApply(t *testing.T) {
 		{"CREATE VIEW v AS SELECT 1", "view v\n"},
 		{"CREATE TABLE t (a INT); CREATE STREAM s ON TABLE t", "stream s on t\ntable t a:INT\n"},
 		{"CREATE TABLE d.t (a INT); CREATE DATABASE d; DROP DATABASE d", ""},
+		{
+			"CREATE DATABASE d; CREATE TABLE d.t (a INT); CREATE TABLE d.u (a INT); DROP TABLE d.u; DROP DATABASE d; UNDROP DATABASE d",
+			"table t ?\n",
+		},
+		{"CREATE TABLE d.t (a INT); ALTER DATABASE d RENAME TO e; ALTER TABLE e.t ADD COLUMN b INT", "table t a:INT b:INT\n"},
 		{"CREATE TABLE t (a INT); CREATE INVERTED INDEX i ON t (a); OPTIMIZE TABLE t COMPACT", "table t a:INT\n"},
 	} {
 		s := New()
