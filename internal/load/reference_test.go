@@ -50,7 +50,7 @@ var loadHeaders = []struct{ Form, Means string }{
 	{"optional=a,b", "columns that a file may lack: NULL in their place; a name with a blank or a comma in it stands in backquotes"},
 	{"pattern='.*[.]parquet'", "which files below the location are the load's; without it and PATTERN, the visible files of the " +
 		"format's extension"},
-	{"window=capture_date=%Y-%m-%d 7d", "list only the partitions of that time back, and everything once a week or with `--full`"},
+	{"window=capture_date=%Y-%m-%d 7d", "list only the partitions of that time back (in UTC), and everything once a week or with `--full`"},
 	{"on-changed=fail|skip|replace", "what to do with an overwritten file"},
 	{`rule=NAME:off|warn|fail "why"`, "what a rule does in this load"},
 	{"expect-every=24h", "the load is late when its last file was loaded longer ago (h, d, w): `load --list` says so, `--check` exits with 3"},

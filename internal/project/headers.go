@@ -81,7 +81,7 @@ func unknownHeader(src *source, h sqltext.Header, keys, others []string, where s
 // RuleNames are the rules of package load that a header may name.
 var RuleNames = []string{
 	"vector-null", "vector-nan", "srid-zero", "swapped-axes", "fraction", "decimal-digits", "decimal-nan", "time-range", "struct-names",
-	"binary-json", "json-object", "ragged",
+	"binary-json", "json-object", "header", "ragged",
 }
 
 // lintIgnoreForm is how a rule of lint is silenced. Which rules there are is for lint to say.

@@ -18,8 +18,15 @@ import (
 	"github.com/dbctl/dbctl/internal/secret"
 )
 
-// Warm asks for what the rules need to know of the table, ahead of them. What cannot be had now is asked for again.
-func (r *Inspector) Warm(ctx context.Context) { _, _ = r.cells(ctx) }
+// Warm asks for what the rules need to know of the table, ahead of them, and looks at the header of the first file. What cannot be had now
+// is asked for again, or said by the COPY.
+func (r *Inspector) Warm(ctx context.Context, files []plan.File) {
+	_, _ = r.cells(ctx)
+	if first := files[:min(1, len(files))]; levelOf(header, r.Load, false) == "warn" {
+		found, _ := r.headers(ctx, first)
+		r.judged(first, found, "warn")
+	}
+}
 
 // format gives the load's format a name, where queries must be told its options: without them they read a text otherwise than the COPY.
 // Who may not make one is told less. It is made beside the COPY's transaction, which it would end.

@@ -17,10 +17,7 @@ func (r *Inspector) even(ctx context.Context, files []plan.File, validating bool
 		return files, nil
 	}
 	found, err := r.ragged(ctx, files)
-	if err != nil {
-		return nil, err
-	}
-	return r.judged(files, found, level), nil
+	return r.judged(files, found, level), err
 }
 
 // judged are the files that a rule of no column lets through: at level fail it condemns those in which it found something.
@@ -46,7 +43,7 @@ func (r *Inspector) ragged(ctx context.Context, files []plan.File) (map[string]F
 	if last == 0 {
 		return nil, nil
 	}
-	j, sql, drop := r.Load.FieldsFormat()
+	j, sql, drop := r.Load.OtherwiseFormat(`EMPTY_FIELD_AS = STRING NULL_DISPLAY = '\x01\x02'`)
 	if _, err := r.Work.Exec(ctx, databend.Statement{SQL: sql}); databend.IsAnswered(err) {
 		r.once(fmt.Sprintf("load %s: the rule %s looks at nothing: no format can be made for it: %s", r.Load.Name, ragged, fault.InWords(err)))
 		return nil, nil

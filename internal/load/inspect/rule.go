@@ -138,6 +138,11 @@ var Rules = []rule{
 		Finds: "a line of NDJSON that is no object, of which a SELECT list reads NULLs; a run looks into 100 files at most: those of one " +
 			"row, which an array is, and small ones",
 	},
+	{ // Of no column: see header.go.
+		Name: header, Run: "warn",
+		Finds: "a CSV or TSV whose header names columns in other places than the COPY reads them from, is loaded as a row, or is none and " +
+			"passed over; a run looks into the first file, with `fail` into each",
+	},
 	{ // Of no column: see ragged.go. Off in a run, since it reads the files a second time.
 		Name: ragged, Run: "off",
 		Finds: "rows of several widths in a CSV or TSV that is loaded with a SELECT list: `warn` in `--validate` only, since it reads them all",
@@ -165,6 +170,7 @@ func swappedAxes(of things, from *regexp.Regexp, geo string) rule {
 }
 
 const (
+	header = "header"
 	ragged = "ragged"
 	object = "json-object"
 )
@@ -232,7 +238,10 @@ func (r *Inspector) Obey(ctx context.Context, files []plan.File, missing []strin
 // obey runs the rules of a run, or of a validation. A rule that does not bind (a column is of another type, the files differ) says nothing:
 // the COPY will, unless it takes files of any schema, which are looked at schema by schema.
 func (r *Inspector) obey(ctx context.Context, files []plan.File, missing []string, validating bool) (kept []plan.File, err error) {
-	if files, err = r.even(ctx, r.unpacked(r.asked(files)), validating); err != nil {
+	if files, err = r.headed(ctx, r.unpacked(r.asked(files)), validating); err == nil {
+		files, err = r.even(ctx, files, validating)
+	}
+	if err != nil {
 		return nil, err
 	}
 	fail, err := r.rules(ctx, "fail", validating)
@@ -296,8 +305,12 @@ func (r *Inspector) warn(files []plan.File, found map[string][]Finding) {
 	}
 	for k, n := range more {
 		if n > warned && !r.Options.Verbose {
-			r.Sink.Note(event.Warn, "load %s: %s of which column %s breaks the same %s; -v names them",
-				r.Load.Name, event.Plural(n-warned, "more file"), k.column, strings.Trim(k.rule, "()"))
+			of := ""
+			if k.column != "" {
+				of = " of which column " + k.column
+			}
+			r.Sink.Note(event.Warn, "load %s: %s%s breaks the same %s; -v names them",
+				r.Load.Name, event.Plural(n-warned, "more file"), of, strings.Trim(k.rule, "()"))
 		}
 	}
 }

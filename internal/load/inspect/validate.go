@@ -410,10 +410,13 @@ func (r *Inspector) verdict(files []plan.File, planned *plan.Plan) error {
 		Counts: map[string]int64{"valid": int64(len(files) - len(names)), "invalid": int64(len(names))},
 	})
 	if len(names) > 0 {
-		said := event.Plural(len(names), "invalid file") + ": "
+		said, mend := event.Plural(len(names), "invalid file")+": ", "mend the files"
+		if len(names) == len(files) && r.Headed() {
+			mend = PassHeader + "; or mend them"
+		}
 		return &fault.Error{
 			Load: r.Load.Name, Exit: exit.Check, Msg: said + event.Some(names, 3), Short: said + event.Some(paths, 3),
-			Advice: "mend the files; `" + shell.Join("dbctl", "load", r.Load.Name) + "` loads the others",
+			Advice: mend + "; `" + shell.Join("dbctl", "load", r.Load.Name) + "` loads the others",
 		}
 	}
 	return nil

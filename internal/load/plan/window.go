@@ -80,7 +80,7 @@ func (l *Planner) window(ctx context.Context, looks []*look) error {
 	passes, err := l.Store.Passes(ctx, l.Work, names, fullEvery)
 	for k, w := range windows {
 		if passes[ledger.Pass{Load: k.Load, TableID: k.TableID, Place: k.StageURL, Prefix: k.Job.Prefix}] {
-			if k.scope.recent = w.Prefixes(k.Job.Prefix, time.Now()); !k.sums {
+			if k.scope.recent = w.Prefixes(k.Job.Prefix, k.scope.place.at); !k.sums {
 				k.scope.folders = k.scope.recent
 			}
 		}

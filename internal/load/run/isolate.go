@@ -274,6 +274,8 @@ func (r *run) failed() error {
 	mend := "mend what is bad and run it again"
 	if r.res.Files == 0 && others == len(names) {
 		mend = "name the columns that the files have, in their order: COPY INTO " + r.j.Target + " (column, …) FROM …; or " + mend
+	} else if r.res.Files == 0 && r.inspect.Headed() {
+		mend = inspect.PassHeader + "; or " + mend
 	}
 	verb := "the others are loaded"
 	if r.res.Files == 0 {

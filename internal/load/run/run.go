@@ -154,7 +154,7 @@ func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, 
 	r.phase("taking the lock")
 	var warming errgroup.Group
 	warming.Go(crash.Caught(func() error {
-		r.inspect.Warm(ctx)
+		r.inspect.Warm(ctx, r.plan.Planned())
 		return nil
 	}))
 	err = r.acquire(ctx)

@@ -104,14 +104,14 @@ func (j *Load) FormatMade() string {
 	return j.named
 }
 
-// FieldsFormat is the load with a format of its own in which an empty field is a text, and NULL one that is not there; and the statements
-// that make and drop it.
-func (j *Load) FieldsFormat() (with *Load, sql, drop string) {
+// OtherwiseFormat is the load with a format of its own that has these options in the place of the COPY's; and the statements that make and
+// drop it.
+func (j *Load) OtherwiseFormat(options string) (with *Load, sql, drop string) {
 	text := j.Format
 	if j.Copy.Format()["TYPE"] != "" {
 		text = j.formatText()
 	}
-	text += " EMPTY_FIELD_AS = STRING NULL_DISPLAY = '\\x01\\x02'"
+	text += " " + options
 	out := *j
 	out.named = j.madeOf(text)
 	sql, drop = makeFormat(out.named, text)
@@ -170,9 +170,14 @@ func optionsOf(told string) string {
 	return strings.Join(out, " ")
 }
 
+// ByPosition reports whether the files are of a type whose fields have no names.
+func (j *Load) ByPosition() bool {
+	return slices.Contains([]string{"CSV", "TSV", "TEXT"}, j.FileType())
+}
+
 // LastField is the highest position that the select list of a load of CSV or TSV reads; 0 when it reads none.
 func (j *Load) LastField() (last int) {
-	if !slices.Contains([]string{"CSV", "TSV", "TEXT"}, j.FileType()) {
+	if !j.ByPosition() {
 		return 0
 	}
 	for _, it := range j.Copy.Select {
