@@ -232,6 +232,55 @@ func TestLostAnswers(t *testing.T) { // not parallel: COMMIT names nothing of th
 	}
 }
 
+// The answer to any of its requests may be lost: the load ends as if it had not been. DBCTL_PROOF=full loses each.
+func TestLostAnswerOfEachRequest(t *testing.T) {
+	t.Parallel()
+	for from, location := range map[string]bool{"stage": false, "location": true} {
+		play := func(t *testing.T, at int) int {
+			w := newWorld(t)
+			w.uri = location
+			ld := w.load(copyRows, after(behind))
+			w.SQL(t, "CREATE TABLE ran (n INT)")
+			w.Put(t, "p/a.parquet", rows(1, 3))
+			w.mustRun(ld, plan.Options{}, 1, 3)
+			w.Put(t, "p/b.parquet", rows(11, 2))
+			w.Put(t, "p/c.parquet", rows(21, 2)[:60])
+			d := &databendtest.Deaf{At: at}
+			w.cfg = func(c *databend.Config) { c.Transport = d }
+			res, err := w.run(ld, plan.Options{})
+			t.Logf("%s: %v", d.Lost(), err)
+			if w.wantExit(err, exit.Partly, "c.parquet"); res.Files != 1 || res.Rows != 2 {
+				t.Errorf("got %+v", res)
+			}
+			w.cfg = nil
+			w.wantRows(5)
+			w.Delete(t, "p/c.parquet")
+			w.mustRun(ld, plan.Options{}, 0, 0)
+			if got := w.SQL(t, "SELECT count(*) FROM ran")[0][0]; got != "2" {
+				t.Errorf("what stands behind the COPY ran %s times, want 2", got)
+			}
+			if s := w.ownStages(); len(s) > 0 {
+				t.Errorf("stages are left: %v", s)
+			}
+			return d.Count()
+		}
+		t.Run(from, func(t *testing.T) {
+			t.Parallel()
+			requests := play(t, 0)
+			step := requests/3 + 1
+			if databendtest.Full() {
+				step = 1
+			}
+			for at := 2; at <= requests; at += step {
+				t.Run(fmt.Sprintf("%d of %d", at, requests), func(t *testing.T) {
+					t.Parallel()
+					play(t, at)
+				})
+			}
+		})
+	}
+}
+
 // Killed before each of its requests, the next run loads exactly what is missing, and at once. A load of a location makes the same requests
 // and a few for its stage: in short it is killed before every third.
 func TestKilledAtEachRequest(t *testing.T) {

@@ -3,37 +3,13 @@ package migrate
 import (
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
 )
-
-// deaf loses the answer to one POST /v1/query: the server has run the statement, and the connection breaks.
-type deaf struct {
-	at    int32
-	count atomic.Int32
-	text  atomic.Value
-}
-
-func (d *deaf) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodPost || req.URL.Path != "/v1/query" || d.count.Add(1) != d.at {
-		return http.DefaultTransport.RoundTrip(req)
-	}
-	d.text.Store(textOf(req))
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	_, _ = io.Copy(io.Discard, res.Body)
-	_ = res.Body.Close()
-	return nil, errors.New("the connection is closed")
-}
 
 // TestLostAnswerOfEachRequest loses the answer to one request of a run whose last migration fails: it ends as if that had not been.
 // DBCTL_PROOF=full loses each.
@@ -55,7 +31,7 @@ func TestLostAnswerOfEachRequest(t *testing.T) {
 	}
 	ref := newWorld(t)
 	lay(ref)
-	d := &deaf{}
+	d := &databendtest.Deaf{}
 	cfg := ref.Config
 	cfg.Transport = d
 	ref.connect(cfg)
@@ -63,26 +39,25 @@ func TestLostAnswerOfEachRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := ref.look()
-	requests := d.count.Load()
+	requests := d.Count()
 	step := requests/3 + 1
 	if databendtest.Full() {
 		step = 1
 	}
-	for at := int32(2); at <= requests; at += step {
+	for at := 2; at <= requests; at += step {
 		t.Run(fmt.Sprintf("%d of %d", at, requests), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			lay(w)
 			healthy := w.srv
-			d := &deaf{at: at}
+			d := &databendtest.Deaf{At: at}
 			cfg := w.Config
 			cfg.Transport = d
 			w.connect(cfg)
 			err := w.up()
 			said := w.said()
 			w.srv = healthy
-			_, sql, _ := strings.Cut(fmt.Sprint(d.text.Load()), `"sql":`)
-			t.Logf("%.100s: %v", sql, err)
+			t.Logf("%s: %v", d.Lost(), err)
 			if !failed(err) || w.states() != "1 applied, 2 applied, 3 applied, 4 applied, 5 applied, 6 applied, 7 rolled_back" {
 				t.Errorf("got %v, %s\n%s", err, w.states(), said)
 			}
