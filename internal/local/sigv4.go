@@ -136,69 +136,90 @@ func verifyBody(r *http.Request) *s3Error {
 	return nil
 }
 
+// credentials are what a request says of its signature.
+type credentials struct{ credential, signed, given, at, payloadHash string }
+
 // verify checks a request's signature, in its header or its query. It returns nil when the request is from the holder of the key, made
 // just now, or to be made until now.
 func verify(r *http.Request, key, secretKey string, now time.Time) *s3Error {
-	q := r.URL.Query()
-	var credential, signed, given, at, payloadHash string
-	if auth := r.Header.Get("Authorization"); strings.HasPrefix(auth, algorithm+" ") {
-		for part := range strings.SplitSeq(strings.TrimPrefix(auth, algorithm+" "), ",") {
-			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-			switch name {
-			case "Credential":
-				credential = value
-			case "SignedHeaders":
-				signed = value
-			case "Signature":
-				given = value
-			}
-		}
-		at, payloadHash = r.Header.Get("X-Amz-Date"), r.Header.Get("X-Amz-Content-Sha256")
-		if made, err := time.Parse(amzTime, at); err != nil || now.Sub(made).Abs() > maxSkew {
-			return errSkewed
-		}
-		for name := range r.Header { // what is not signed may be anybody's
-			if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !slices.Contains(strings.Split(signed, ";"), name) {
-				return &s3Error{http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed: " + name}
-			}
-		}
+	var c credentials
+	var e *s3Error
+	if q := r.URL.Query(); strings.HasPrefix(r.Header.Get("Authorization"), algorithm+" ") {
+		c, e = inHeader(r.Header, now)
 	} else if q.Get("X-Amz-Algorithm") == algorithm {
-		credential, signed, given = q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Signature")
-		at, payloadHash = q.Get("X-Amz-Date"), "UNSIGNED-PAYLOAD"
-		made, err := time.Parse(amzTime, at)
-		seconds, errSeconds := strconv.Atoi(q.Get("X-Amz-Expires"))
-		if err != nil || errSeconds != nil {
-			return &s3Error{http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Date or X-Amz-Expires cannot be read"}
-		}
-		if expires := time.Duration(seconds) * time.Second; seconds < 1 || expires > maxExpires {
-			return &s3Error{http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Expires must be between 1 and 604800 seconds"}
-		} else if made.Sub(now) > maxSkew {
-			return errSkewed
-		} else if now.After(made.Add(expires)) {
-			return &s3Error{http.StatusForbidden, "AccessDenied", "Request has expired"}
-		}
+		c, e = inQuery(q, now)
 	} else {
-		return &s3Error{http.StatusForbidden, "AccessDenied", "Access Denied"}
+		e = &s3Error{http.StatusForbidden, "AccessDenied", "Access Denied"}
 	}
-	f := strings.Split(credential, "/")
+	if e != nil {
+		return e
+	}
+	f := strings.Split(c.credential, "/")
 	if len(f) != 5 {
 		return &s3Error{http.StatusBadRequest, "AuthorizationHeaderMalformed", "The credential cannot be read"}
 	}
-	if !slices.Contains(strings.Split(signed, ";"), "host") || !strings.HasPrefix(at, f[1]) {
+	if !slices.Contains(strings.Split(c.signed, ";"), "host") || !strings.HasPrefix(c.at, f[1]) {
 		return &s3Error{http.StatusForbidden, "AccessDenied", "The host is not signed, or the credential is of another day"}
 	}
 	if f[0] != key {
 		return &s3Error{http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."}
 	}
-	canonical := canonicalRequest(r, strings.Split(signed, ";"), payloadHash)
-	want := signature(secretKey, at, scope{date: f[1], region: f[2], service: f[3]}, canonical)
-	if !hmac.Equal([]byte(want), []byte(given)) {
+	canonical := canonicalRequest(r, strings.Split(c.signed, ";"), c.payloadHash)
+	want := signature(secretKey, c.at, scope{date: f[1], region: f[2], service: f[3]}, canonical)
+	if !hmac.Equal([]byte(want), []byte(c.given)) {
 		return &s3Error{
 			http.StatusForbidden, "SignatureDoesNotMatch",
 			"The request signature we calculated does not match the signature you provided. Check your key and signing method.",
 		}
 	}
 	return nil
+}
+
+// inHeader reads a signature that stands in a request's header.
+func inHeader(h http.Header, now time.Time) (c credentials, e *s3Error) {
+	for part := range strings.SplitSeq(strings.TrimPrefix(h.Get("Authorization"), algorithm+" "), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		switch name {
+		case "Credential":
+			c.credential = value
+		case "SignedHeaders":
+			c.signed = value
+		case "Signature":
+			c.given = value
+		}
+	}
+	c.at, c.payloadHash = h.Get("X-Amz-Date"), h.Get("X-Amz-Content-Sha256")
+	if made, err := time.Parse(amzTime, c.at); err != nil || now.Sub(made).Abs() > maxSkew {
+		return c, errSkewed
+	}
+	for name := range h { // what is not signed may be anybody's
+		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !slices.Contains(strings.Split(c.signed, ";"), name) {
+			return c, &s3Error{http.StatusForbidden, "AccessDenied", "There were headers present in the request which were not signed: " + name}
+		}
+	}
+	return c, nil
+}
+
+// inQuery reads the signature of a presigned address.
+func inQuery(q url.Values, now time.Time) (credentials, *s3Error) {
+	c := credentials{
+		credential: q.Get("X-Amz-Credential"), signed: q.Get("X-Amz-SignedHeaders"), given: q.Get("X-Amz-Signature"),
+		at: q.Get("X-Amz-Date"), payloadHash: "UNSIGNED-PAYLOAD",
+	}
+	made, err := time.Parse(amzTime, c.at)
+	seconds, errSeconds := strconv.Atoi(q.Get("X-Amz-Expires"))
+	expires := time.Duration(seconds) * time.Second
+	switch {
+	case err != nil || errSeconds != nil:
+		return c, &s3Error{http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Date or X-Amz-Expires cannot be read"}
+	case seconds < 1 || expires > maxExpires:
+		return c, &s3Error{http.StatusBadRequest, "AuthorizationQueryParametersError", "X-Amz-Expires must be between 1 and 604800 seconds"}
+	case made.Sub(now) > maxSkew:
+		return c, errSkewed
+	case now.After(made.Add(expires)):
+		return c, &s3Error{http.StatusForbidden, "AccessDenied", "Request has expired"}
+	}
+	return c, nil
 }
 
 func hmacSHA256(key []byte, text string) []byte {

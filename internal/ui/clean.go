@@ -36,8 +36,8 @@ func eachText(v reflect.Value, f func(string) string) reflect.Value {
 			return reflect.ValueOf(f(v.String()))
 		}
 	case reflect.Pointer:
-		if !v.IsNil() && v.Type().Elem().Kind() != reflect.Struct || !v.IsNil() && v.Type().Elem().NumField() > 0 && exported(v.Type().Elem()) {
-			to := reflect.New(v.Type().Elem())
+		if of := v.Type().Elem(); !v.IsNil() && (of.Kind() != reflect.Struct || exported(of)) {
+			to := reflect.New(of)
 			to.Elem().Set(eachText(v.Elem(), f))
 			return to
 		}

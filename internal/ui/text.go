@@ -19,6 +19,7 @@ type text struct {
 	loads      []event.LoadState
 	loadRuns   []event.LoadRun
 	back       []event.Rollback // objects that a rollback put back, of which nothing else is to be said
+	holds      string           // the type of the events whose table grows
 	list       string           // which migration or load the last statement belonged to
 }
 
@@ -44,7 +45,7 @@ func (t *text) event(e event.Event) {
 		}
 	case event.Migration:
 		if e.Direction == "" {
-			t.flushBut("migrations")
+			t.hold(e)
 			t.migrations = append(t.migrations, e)
 			return
 		}
@@ -52,21 +53,21 @@ func (t *text) event(e event.Event) {
 		if t.files != nil && t.files.load != e.Load {
 			t.flush()
 		}
-		t.flushBut("files")
+		t.hold(e)
 		t.file(e)
 		return
 	case event.LoadState:
-		t.flushBut("loads")
+		t.hold(e)
 		t.loads = append(t.loads, e)
 		return
 	case event.Rollback:
 		if e.Detail == "" && (e.Outcome == event.Restored || e.Outcome == event.Untouched) && !t.o.Verbose {
-			t.flushBut("back")
+			t.hold(e)
 			t.back = append(t.back, e)
 			return
 		}
 	case event.LoadRun:
-		t.flushBut("runs")
+		t.hold(e)
 		t.loadRuns = append(t.loadRuns, e)
 		return
 	}
@@ -142,31 +143,33 @@ func (t *text) close() {
 	}
 }
 
-// flush writes the tables that were held.
-func (t *text) flush() { t.flushBut("") }
+// hold writes the table that was held, unless e goes into it.
+func (t *text) hold(e event.Event) {
+	if t.holds != e.Type() {
+		t.flush()
+	}
+	t.holds = e.Type()
+}
 
-// flushBut is flush without the table that goes on growing.
-func (t *text) flushBut(keep string) {
-	if len(t.migrations) > 0 && keep != "migrations" {
+// flush writes the table that was held.
+func (t *text) flush() {
+	t.holds = ""
+	if len(t.migrations) > 0 {
 		t.out(t.migrationTable(t.migrations))
-		t.migrations = nil
 	}
-	if len(t.back) > 0 && keep != "back" {
+	if len(t.back) > 0 {
 		t.putBack(t.back)
-		t.back = nil
 	}
-	if t.files != nil && keep != "files" {
+	if t.files != nil {
 		t.out(t.fileTable(t.files))
-		t.files = nil
 	}
-	if len(t.loads) > 0 && keep != "loads" {
+	if len(t.loads) > 0 {
 		t.out(t.loadTable(t.loads))
-		t.loads = nil
 	}
-	if len(t.loadRuns) > 0 && keep != "runs" {
+	if len(t.loadRuns) > 0 {
 		t.out(t.loadRunTable(t.loadRuns))
-		t.loadRuns = nil
 	}
+	t.migrations, t.back, t.files, t.loads, t.loadRuns = nil, nil, nil, nil, nil
 }
 
 // width is how many columns a line on a stream may take, 0 for any.
