@@ -138,7 +138,7 @@ func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 	}
 	if columns := len(res.Rows[0]); len(seen) < columns {
 		if words > columns/2 {
-			d.note(fmt.Sprintf("the first line of %s is read as data; if it names the columns, put SKIP_HEADER = 1 into FILE_FORMAT", d.sample[0]))
+			d.note("the first line of %s is read as data; if it names the columns, put SKIP_HEADER = 1 into FILE_FORMAT", d.sample[0])
 		}
 		return false, nil
 	}

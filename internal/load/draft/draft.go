@@ -67,7 +67,7 @@ func write(ctx context.Context, p *plan.Planner, r Request, j *source.Load) (Dra
 	}
 	d := &drafter{p: p, r: r, j: j, typ: typ, files: files, sample: spread(files, sampled)}
 	if n := all - len(files); n > 0 {
-		d.note(event.Number(n, "file there is", "files there are") + " of another type by name, and not read by this load")
+		d.note("%s of another type by name, and not read by this load", event.Number(n, "file there is", "files there are"))
 	}
 	for _, f := range files {
 		if _, how := source.Unpacked(f); how != "" && d.packed != "" && how != d.packed {
@@ -149,7 +149,7 @@ func (d *drafter) read(ctx context.Context) error {
 	for _, f := range d.sample {
 		rows, err := d.columns(ctx, f, named)
 		if err != nil && databend.IsCode(err, databend.CodeInternal, databend.CodeBadBytes, databend.CodeBadCompression) {
-			d.out.Notes = append(d.out.Notes, fmt.Sprintf("%s cannot be read: %s", f, fault.InWords(err)))
+			d.note("%s cannot be read: %s", f, fault.InWords(err))
 			continue
 		}
 		if err != nil {
@@ -158,11 +158,11 @@ func (d *drafter) read(ctx context.Context) error {
 		d.readable++
 		for i, c := range rows {
 			if !d.keyed() && slices.ContainsFunc(rows, func(o column) bool { return o.name != c.name && strings.EqualFold(o.name, c.name) }) {
-				d.note(fmt.Sprintf("the column %s is %s, and not read", strings.ToLower(c.name), fault.Twice))
+				d.note("the column %s is %s, and not read", strings.ToLower(c.name), fault.Twice)
 				continue
 			}
 			if strings.Contains(c.name, "{{") {
-				d.note(fmt.Sprintf("the column %s is not read: a load is a template, in which that is no name", c.name))
+				d.note("the column %s is not read: a load is a template, in which that is no name", c.name)
 				continue
 			}
 			d.add(i, c.name, c.typ, c.nullable)
@@ -176,8 +176,8 @@ func (d *drafter) read(ctx context.Context) error {
 }
 
 // note says something once.
-func (d *drafter) note(text string) {
-	if !slices.Contains(d.out.Notes, text) {
+func (d *drafter) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(d.out.Notes, text) {
 		d.out.Notes = append(d.out.Notes, text)
 	}
 }
@@ -218,7 +218,7 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 				f.name = lower
 			}
 			if wide := widen(f.typ, typ); wide != f.typ || wide != typ {
-				d.out.Notes = append(d.out.Notes, fmt.Sprintf("column %s is %s in some files and %s in others: %s takes both", name, f.typ, typ, wide))
+				d.note("column %s is %s in some files and %s in others: %s takes both", name, f.typ, typ, wide)
 				f.typ = wide
 			}
 			f.files++
@@ -254,7 +254,7 @@ func (d *drafter) intoTable(ctx context.Context) error {
 		}
 		at := slices.IndexFunc(columns, func(c plan.Column) bool { return strings.EqualFold(c.Name, f.name) })
 		if at < 0 {
-			d.out.Notes = append(d.out.Notes, fmt.Sprintf("the table %s has no column for %s of the files: it is not read", name, f.name))
+			d.note("the table %s has no column for %s of the files: it is not read", name, f.name)
 			continue
 		}
 		f.typ = strings.TrimSuffix(columns[at].Typ, " NULL")

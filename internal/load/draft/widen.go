@@ -64,6 +64,9 @@ func widen(a, b string) string {
 		return t
 	}
 	ca, cb := class(a), class(b)
+	if cb == "DECIMAL" {
+		a, b, ca, cb = b, a, cb, ca
+	}
 	if m, n := decimal.FindStringSubmatch(a), decimal.FindStringSubmatch(b); m != nil && n != nil {
 		return wideDecimal(m, n)
 	}
@@ -82,8 +85,7 @@ func widen(a, b string) string {
 	case wide == "BIGINT UNSIGNED": // beside a signed one
 		return "DECIMAL(20, 0)"
 	case wide == "DECIMAL": // beside a whole number, which has up to 20 digits
-		m := decimal.FindStringSubmatch(map[bool]string{true: a, false: b}[ca == "DECIMAL"])
-		return wideDecimal(m, []string{"", "20", "0"})
+		return wideDecimal(decimal.FindStringSubmatch(a), []string{"", "20", "0"})
 	}
 	return wide
 }

@@ -124,6 +124,8 @@ func TestHolds(t *testing.T) {
 		{"DECIMAL(20, 2)", "INT", true, true},
 		{"TIMESTAMP", "DATE", true, true},
 		{"DATE", "TIMESTAMP", false, true},
+		{"TIMESTAMP_TZ", "TIMESTAMP", true, true},
+		{"TIMESTAMP", "TIMESTAMP_TZ", false, true}, // the zone is lost
 		{"STRING", "INT", true, true},
 		{"VARIANT", "ARRAY(INT)", true, true},
 		{"INT", "STRING", false, true},

@@ -229,8 +229,10 @@ func (t Type) family() (name string, rank int) {
 		return "decimal", t.Precision - t.Scale
 	case "DATE":
 		return "time", 1
-	case "TIMESTAMP", "TIMESTAMP_TZ":
+	case "TIMESTAMP":
 		return "time", 2
+	case "TIMESTAMP_TZ":
+		return "time", 3
 	}
 	return t.Name, 0
 }

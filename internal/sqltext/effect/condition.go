@@ -131,7 +131,9 @@ func readOperand(p *sqltext.Reader) (o operand, ok bool) {
 	o.text = p.Text(p.I)
 	switch {
 	case p.IsWord("TRUE"), p.IsWord("FALSE"):
-		o.number, o.value = true, map[bool]float64{true: 1}[p.IsWord("TRUE")]
+		if o.number = true; p.IsWord("TRUE") {
+			o.value = 1
+		}
 		p.I++
 	case t.Kind == sqltext.Number:
 		value, err := strconv.ParseFloat(o.text, 64)
