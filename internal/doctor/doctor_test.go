@@ -63,6 +63,7 @@ func TestNeeds(t *testing.T) {
 		{"ALTER DATABASE d RENAME TO e", "ALTER on *.*"},
 		{"SET GLOBAL timezone = 'UTC'", "SUPER on *.*"},
 		{"SELECT 1", ""},
+		{"SELECT nextval(s)", ""},
 		{"CREATE ROLE r; GRANT ROLE r TO USER u; DROP USER u", "CREATE ROLE on *.*, DROP USER on *.*, GRANT on *.*"},
 	} {
 		m := project.Migration{}

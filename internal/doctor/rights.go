@@ -111,6 +111,10 @@ func privileges(w effect.Write) []string {
 		if w.Verb == effect.Drop || w.Verb == effect.Replace {
 			return []string{"SUPER", "DROP"}
 		}
+	case sqltext.Sequence:
+		if w.Verb == effect.WriteData { // a value is taken
+			return nil
+		}
 	}
 	return []string{"SUPER"}
 }
