@@ -200,11 +200,14 @@ func (c *checker) syntax() []task {
 				strings.HasPrefix(e.Kind, "EXPLAIN") {
 				continue
 			}
-			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX "}, st.Statement, func(error) bool { return true }))
+			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX "}, st.Statement, misread))
 		}
 	}
 	return tasks
 }
+
+// misread says whether the server's error is of the text, and not that it lacks a variable which the session will have.
+func misread(err error) bool { return !databend.IsCode(err, databend.CodeSemantic) }
 
 // names are the objects that the pending statements and the loads need or make.
 func (c *checker) names() []sqltext.Object {

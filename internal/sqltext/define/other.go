@@ -283,6 +283,8 @@ func Query(stmt string) (int, bool) {
 		switch {
 		case r.IsWord("WITH") && !r.Symbol(r.I+1, "("):
 			with = r.Offset()
+		case r.IsWord("FROM"): // FROM t SELECT a, where the list comes last
+			return 0, false
 		case r.IsWord("SELECT") && with >= 0:
 			return with, true
 		case r.IsWord("SELECT"):
