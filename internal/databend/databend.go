@@ -366,7 +366,7 @@ func (s *Server) login(ctx context.Context) error {
 			return nil
 		}
 		e.Hint = fmt.Sprintf("check the environment's database, or make it: `dbctl sql %s`",
-			shell.Quote("CREATE DATABASE "+sqltext.Ident(s.cfg.Database)))
+			shell.Quote("CREATE DATABASE "+sqltext.Object{Kind: sqltext.Database, Name: s.cfg.Database}.Pasted()))
 	}
 	return c.fail
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 	"github.com/dbctl/dbctl/internal/state"
@@ -94,7 +95,8 @@ func (w *wire) withoutDatabase(ctx context.Context, err error) string {
 	if err != nil || len(res.Rows) > 0 {
 		return ""
 	}
-	return fmt.Sprintf("the environment's database was dropped; this brings it back: dbctl sql 'UNDROP DATABASE %s'", sqltext.Ident(own))
+	return "the environment's database was dropped; this brings it back: `" +
+		shell.Join("dbctl", "sql", "UNDROP DATABASE "+sqltext.Object{Kind: sqltext.Database, Name: own}.Pasted()) + "`"
 }
 
 // irreversibly names a statement that ran by consent and cannot be undone.
