@@ -369,6 +369,52 @@ func TestOthersDuringTheRestore(t *testing.T) {
 	}
 }
 
+// TestOthersKeysStay lets another session give a connection of this project, which ours replaced or dropped, keys of theirs: all else of it
+// shows as it was before.
+func TestOthersKeysStay(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		ours   string
+		killed bool
+	}{{"CREATE OR REPLACE CONNECTION {x} {keys}8'", false}, {"DROP CONNECTION {x}", false}, {"DROP CONNECTION {x}", true}} {
+		t.Run(fmt.Sprint(tt.ours, tt.killed), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			named := strings.NewReplacer("{x}", w.Database+"_x", "{keys}", "STORAGE_TYPE='s3' ACCESS_KEY_ID='something' SECRET_ACCESS_KEY='something").Replace
+			t.Cleanup(func() { w.SQL(t, named("DROP CONNECTION IF EXISTS {x}")) })
+			w.Migration(1, named("CREATE CONNECTION {x} {keys}6';\n"))
+			w.must(w.up())
+			w.Migration(2, named(tt.ours)+";\nSELECT 'now';\nINSERT INTO nowhere VALUES (1);\n")
+			theirs := func() { w.SQL(t, named("CREATE OR REPLACE CONNECTION {x} {keys}7'")) }
+			healthy, g := w.srv, newGrave(0, true)
+			if tt.killed {
+				g.at, g.what = -1, "INSERT INTO nowhere"
+			}
+			w.through(g.acting(now, 0, theirs))
+			m, done := w.migrator(Options{}), make(chan error, 1)
+			t.Cleanup(func() { close(g.end) })
+			go func() { done <- m.Up(t.Context()) }()
+			var err error
+			select {
+			case err = <-done:
+			case <-g.dead:
+			}
+			w.srv = healthy
+			if tt.killed {
+				w.die()
+				err = w.recover(RollBack, "")
+			}
+			var run *RunError
+			if !errors.As(err, &run) || run.ExitCode() != 4 {
+				t.Errorf("got %v, want exit 4: theirs is kept\n%s", err, w.said())
+			}
+			if got := w.looked(named("DESC CONNECTION {x}")); !strings.Contains(got, "ng7") {
+				t.Errorf("got %s, want their keys\n%s", got, w.said())
+			}
+		})
+	}
+}
+
 // TestRecoverNamesWhatOthersMoved lets another session, between the kill of a run and its recovery, take away what the run had put in the
 // place of something, and bring the earlier one back: theirs is named.
 func TestRecoverNamesWhatOthersMoved(t *testing.T) {

@@ -83,7 +83,8 @@ func (x *restorer) other(o sqltext.Object) error {
 		return nil
 	case half:
 	default:
-		if why := x.r.Theirs(now); why != "" && (!same(was, now) || x.rewound(was, now)) {
+		hidden := catalog.Opaque(was) && !x.o.Again && !x.of(o).done // what looks as before may have other keys
+		if why := x.r.Theirs(now); why != "" && (!same(was, now) || x.rewound(was, now) || hidden) {
 			x.hold(o, "%s", why)
 			return nil
 		}
