@@ -99,6 +99,24 @@ func gzipped(text []byte) []byte {
 	return b.Bytes()
 }
 
+// Whole numbers above BIGINT keep their digits; what is a fraction somewhere is a DOUBLE.
+func TestDraftOfLargeNumbers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "n/a.ndjson", []byte(`{"id":18446744073709551615,"code":-12345678901234567890123,"part":1e30,"n":1}`+"\n"))
+	w.Put(t, "n/b.ndjson", []byte(`{"id":7,"code":1,"part":0.5,"n":2}`+"\n"))
+	d, ld := w.draft(draft.Request{Name: "large", From: "@" + w.stage + "/n/"})
+	for _, want := range []string{"$1:id::DECIMAL(38, 0)", "$1:code::DECIMAL(38, 0)", "$1:part::DOUBLE", "$1:n::BIGINT"} {
+		if !strings.Contains(d.Load, want) {
+			t.Errorf("got %s, want %s in it", d.Load, want)
+		}
+	}
+	w.mustRun(ld, plan.Options{}, 2, 2)
+	if got := strings.Join(w.SQL(t, "SELECT max(id), min(code) FROM large")[0], " "); got != "18446744073709551615 -12345678901234567890123" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // What is written for text files skips a header that is there, and unpacks what is compressed.
 func TestDraftOfTextFiles(t *testing.T) {
 	t.Parallel()

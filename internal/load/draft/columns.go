@@ -41,8 +41,20 @@ func (d *drafter) columns(ctx context.Context, file, format string) ([]column, e
 	for i, r := range res.Rows {
 		out[i] = column{r[0].String, r[1].String, r.Bool(2)}
 	}
+	if err != nil || d.typ != "NDJSON" || !slices.ContainsFunc(out, func(c column) bool { return c.typ == "DOUBLE" }) {
+		return out, err
+	}
+	rows, err := d.columnsOfRows(ctx, file, format) // INFER_SCHEMA knows no whole number of more than 63 bits
+	for i, c := range out {
+		if slices.Contains(rows, column{c.name, largeNumber, true}) {
+			out[i].typ = largeNumber
+		}
+	}
 	return out, err
 }
+
+// largeNumber takes the whole numbers that no BIGINT does. A DOUBLE would lose their last digits.
+const largeNumber = "DECIMAL(38, 0)"
 
 // rowsRead is how many rows of a file show its columns.
 const rowsRead = 1000
@@ -91,6 +103,9 @@ func typeOf(value string) string {
 	}
 	if _, err := strconv.ParseInt(value, 10, 64); err == nil {
 		return "BIGINT"
+	}
+	if digits := strings.TrimPrefix(value, "-"); len(digits) <= 38 && strings.Trim(digits, "0123456789") == "" {
+		return largeNumber
 	}
 	return "DOUBLE"
 }
