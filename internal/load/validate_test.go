@@ -334,6 +334,11 @@ func TestNaNIsNoDecimal(t *testing.T) {
 	if got := w.SQL(t, "SELECT count(*) FROM things")[0][0]; got != "1" {
 		t.Errorf("got %s rows, want those of the other file", got)
 	}
+	by := w.load("COPY INTO things FROM (SELECT $1:id::INT, $1:v::DECIMAL(10, 2) FROM @st/p/) FILE_FORMAT = (TYPE = PARQUET)")
+	if err := w.validate(by, plan.Options{Path: "*"}); err != nil ||
+		!strings.Contains(w.notes(), "p/b.parquet: row 2: v = 'NaN' becomes 0 (rule decimal-nan)") || strings.Contains(w.notes(), "a.parquet") {
+		t.Errorf("by its key: got %v, %s", err, w.notes())
+	}
 }
 
 // What an expression makes of a column is looked at like the column, and a plain COPY of ORC like one of Parquet.

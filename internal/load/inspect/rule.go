@@ -53,6 +53,7 @@ var (
 	written   = regexp.MustCompile(`^(Nullable\()?(String|Variant|Binary)`)
 	dates     = regexp.MustCompile(`^(Nullable\()?(Timestamp|Date|String|Variant)`)
 	shapes    = regexp.MustCompile(`^(Nullable\()?Geometry`)
+	keyed     = regexp.MustCompile(`^(Nullable\()?Variant`)
 	binaries  = regexp.MustCompile(`^(Nullable\()?Binary`)
 	structs   = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?Tuple`)
 	lists     = regexp.MustCompile(`^(Nullable\()?Array\((Nullable\()?(U?Int|Float|Decimal)`)
@@ -112,6 +113,11 @@ var Rules = []rule{
 		Name: "decimal-nan", Run: "fail", applies: decimals, from: floats,
 		Finds: "NaN in a file's DOUBLE that becomes a DECIMAL (Databend puts 0 there)",
 		bad:   "coalesce(isnan({}), false)", value: "to_string({})", reason: "becomes 0",
+	},
+	{ // Of $1:v, where NaN is a DOUBLE that reads null. Off in a run, since it reads what is right nearly always.
+		Name: "decimal-nan", Run: "off", applies: decimals, of: inExpressions, from: keyed,
+		Finds: "likewise NaN and infinities by `$1:key`: `warn` in `--validate` only, since it reads them all",
+		bad:   "coalesce(typeof({})='DOUBLE' AND to_string({})='null', false)", value: "'NaN'", reason: "becomes 0",
 	},
 	{ // Seconds are taken for milliseconds by their size, nanoseconds become the year 1.
 		Name: "time-range", Run: "fail", applies: times, from: numbers,
