@@ -127,6 +127,20 @@ func tableOf(sql, database string) string {
 	return ""
 }
 
+// drops says whether a statement is the DROP of an object.
+func drops(sql string) bool {
+	e := effect.Analyze(sql, "")
+	return len(e.Writes) > 0 && e.Writes[0].Verb == effect.Drop
+}
+
+// hintOfDrop is a hint about an object that is not there, for a statement that would have dropped it: to make it first is no help.
+func hintOfDrop(hint string) string {
+	if _, check, ok := strings.Cut(hint, " first (a migration), or "); ok {
+		hint = check
+	}
+	return "it is not there: say IF EXISTS, or " + hint
+}
+
 // nested is an error that the server quotes in the text of another: a stage whose connection does not exist is a 4000.
 var nested = regexp.MustCompile(`\b[A-Z]\w+\. Code: (\d+), Text = `)
 

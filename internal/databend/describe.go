@@ -111,6 +111,9 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	if strings.Contains(e.Hint, "{") {
 		e.Hint = hintAbout(e.Hint, tableOf(st.SQL, s.cfg.Database), st.Place.File)
 	}
+	if strings.HasPrefix(string(e.Kind), "Unknown") && e.Code != CodeUnknownDatabase && drops(st.SQL) {
+		e.Hint = hintOfDrop(e.Hint)
+	}
 	clean := s.cleaner(st)
 	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {
 		if out, ok := at.offset(text.sql); ok {

@@ -236,3 +236,25 @@ func TestHintsNameTheTable(t *testing.T) {
 		}
 	}
 }
+
+// TestHintOfDrop: nothing has to be made so that it can be dropped.
+func TestHintOfDrop(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]bool{
+		"DROP STAGE s": true, "DROP TABLE t": true, "drop role r": true,
+		"ALTER TABLE t DROP COLUMN a": false, "CREATE TABLE t (a INT)": false, "SELECT 1": false, "REVOKE ROLE r FROM u": false,
+	} {
+		if got := drops(sql); got != want {
+			t.Errorf("drops(%s): got %v, want %v", sql, got, want)
+		}
+	}
+	for code, c := range codes() {
+		if got := hintOfDrop(c.hint); strings.HasPrefix(c.name, "Unknown") && strings.Contains(got, "create the") {
+			t.Errorf("%d: %s", code, got)
+		}
+	}
+	want := "it is not there: say IF EXISTS, or check its name: `dbctl sql 'SHOW STAGES'` lists them"
+	if got := hintOfDrop(codes()[2501].hint); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
