@@ -369,14 +369,20 @@ func TestOthersDuringTheRestore(t *testing.T) {
 	}
 }
 
-// TestOthersKeysStay lets another session give a connection of this project, which ours replaced or dropped, keys of theirs: all else of it
-// shows as it was before.
+// TestOthersKeysStay lets another session give a connection of this project keys of theirs, before or after ours replaces or drops it: all
+// else of it shows as it was before.
 func TestOthersKeysStay(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		ours   string
 		killed bool
-	}{{"CREATE OR REPLACE CONNECTION {x} {keys}8'", false}, {"DROP CONNECTION {x}", false}, {"DROP CONNECTION {x}", true}} {
+		exit   int
+	}{
+		{"CREATE OR REPLACE CONNECTION {x} {keys}8';\nSELECT 'now'", false, 4},
+		{"DROP CONNECTION {x};\nSELECT 'now'", false, 4},
+		{"DROP CONNECTION {x};\nSELECT 'now'", true, 4},
+		{"SELECT 'now';\nDROP CONNECTION {x}", false, 1}, // it is not run
+	} {
 		t.Run(fmt.Sprint(tt.ours, tt.killed), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -384,7 +390,7 @@ func TestOthersKeysStay(t *testing.T) {
 			t.Cleanup(func() { w.SQL(t, named("DROP CONNECTION IF EXISTS {x}")) })
 			w.Migration(1, named("CREATE CONNECTION {x} {keys}6';\n"))
 			w.must(w.up())
-			w.Migration(2, named(tt.ours)+";\nSELECT 'now';\nINSERT INTO nowhere VALUES (1);\n")
+			w.Migration(2, named(tt.ours)+";\nINSERT INTO nowhere VALUES (1);\n")
 			theirs := func() { w.SQL(t, named("CREATE OR REPLACE CONNECTION {x} {keys}7'")) }
 			healthy, g := w.srv, newGrave(0, true)
 			if tt.killed {
@@ -405,8 +411,8 @@ func TestOthersKeysStay(t *testing.T) {
 				err = w.recover(RollBack, "")
 			}
 			var run *RunError
-			if !errors.As(err, &run) || run.ExitCode() != 4 {
-				t.Errorf("got %v, want exit 4: theirs is kept\n%s", err, w.said())
+			if !errors.As(err, &run) || int(run.ExitCode()) != tt.exit {
+				t.Errorf("got %v, want exit %d: theirs is kept\n%s", err, tt.exit, w.said())
 			}
 			if got := w.looked(named("DESC CONNECTION {x}")); !strings.Contains(got, "ng7") {
 				t.Errorf("got %s, want their keys\n%s", got, w.said())

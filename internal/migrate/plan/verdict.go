@@ -173,8 +173,9 @@ func unheld(st Statement, w effect.Write, was catalog.ObjectState, made, followe
 // Unshown reports whether a statement writes an object that is another now, right before it, than the one that was judged, and that
 // could not be put back, since Databend does not show all of it.
 func (s *Step) Unshown(w effect.Write, judged, now catalog.ObjectState) bool {
-	return !s.Consents.Irreversible && !(s.Consents.Adopt && w.Verb == effect.Replace) && now.Exists && !catalog.Shown(now, w.Aspects) &&
-		w.Verb != effect.Create && w.Verb != effect.CreateNew && now.Definition() != judged.Definition()
+	another := now.Definition() != judged.Definition() || !now.SameKeys(judged) || !now.Created.Equal(judged.Created)
+	return another && !s.Consents.Irreversible && !(s.Consents.Adopt && w.Verb == effect.Replace) && now.Exists &&
+		!catalog.Shown(now, w.Aspects) && w.Verb != effect.Create && w.Verb != effect.CreateNew
 }
 
 // Unreadable refuses to give another text to a view that the engine cannot read by now: it would not take the one that it has again.
