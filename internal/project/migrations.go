@@ -75,9 +75,13 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 	for i := 1; i < len(files); i++ {
 		if a, b := files[i-1], files[i]; a.version == b.version {
 			twice[a.version] = true
+			hint := "give one of them the next number; one that is applied somewhere keeps its own"
+			if strings.HasSuffix(a.path, ".down.sql") && strings.HasSuffix(b.path, ".up.sql") {
+				hint = "put both into one file: the one below -- +goose Up, the other below -- +goose Down"
+			}
 			broken = append(broken, Broken{Path: b.path, Version: b.version, Err: &Error{
 				Place: sqltext.Place{File: b.path}, Msg: fmt.Sprintf("version %d is that of %s too", b.version, a.path),
-				Hint: "give one of them the next number; one that is applied somewhere keeps its own",
+				Hint: hint,
 			}})
 		}
 	}
@@ -88,7 +92,7 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 func versionOf(base string) (int64, error) {
 	number, name, ok := strings.Cut(strings.TrimSuffix(base, path.Ext(base)), "_")
 	if strings.Trim(number, "0123456789") != "" || number == "" {
-		return 0, errors.New("the file name does not start with a number")
+		return 0, errors.New("the file name does not start with a number and _")
 	}
 	if !ok || name == "" {
 		return 0, errors.New("the file name has no name after a number and _")

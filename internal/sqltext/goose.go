@@ -147,6 +147,9 @@ func annotationsOf(src string, tokens []Token) ([]annotation, error) {
 		}
 		switch known {
 		case "":
+			if strings.Contains(line, "\r") {
+				return nil, errorAt(src, start, "lines end in CR alone", "save the file with LF or CRLF at the ends of its lines")
+			}
 			return nil, errorAt(src, start, "unknown annotation "+quoteForMessage(line), "goose knows "+strings.Join(annotationNames[:5], ", "))
 		case "ENVSUB ON":
 			return nil, errorAt(src, start, "-- +goose ENVSUB ON is not supported",

@@ -58,6 +58,7 @@ func TestParseFileErrors(t *testing.T) {
 		{"-- +goose Up\n-- +goose Sideways\n", "unknown annotation “-- +goose Sideways”", 2},
 		{"-- +goose Up\n-- see +goose docs\n", "unknown annotation “-- see +goose docs”", 2},
 		{"-- +goose Up\n-- +GOOSE Down\n", "annotation is not written +goose in lower case, so that goose takes it for a comment", 2},
+		{"-- +goose Up\rSELECT 1;\r-- +goose Down\r", "lines end in CR alone", 1},
 		{"-- +goose Up\n-- +goose\n", "unknown annotation “-- +goose”", 2},
 		{"-- +goose Up\n-- +goose ENVSUB ON\n", "-- +goose ENVSUB ON is not supported", 2},
 		{"-- +goose StatementBegin\n-- +goose Up\n", "-- +goose StatementBegin before -- +goose Up", 1},
