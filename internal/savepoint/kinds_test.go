@@ -245,6 +245,7 @@ func TestKindsWithoutHistory(t *testing.T) {
 						t.Errorf("%s is not in %+v", k, rep.Outcomes)
 					}
 				}
+				o.Again = true
 			}
 		})
 	}
