@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -612,6 +613,38 @@ func TestSwallowedAnswer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An answer that begins to come is waited for, however slow its link: it is not asked for again.
+func TestSlowAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(t, nil)
+		sess := f.session()
+		f.mu.Lock()
+		f.hurt = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+			if r.Method != http.MethodPost || isControl(r) {
+				next(w, r)
+				return
+			}
+			rec := httptest.NewRecorder()
+			next(rec, r)
+			w.Header().Set("Content-Type", "application/json")
+			for _, b := range rec.Body.Bytes() {
+				_, _ = w.Write([]byte{b})
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+		f.mu.Unlock()
+		start := time.Now()
+		if _, err := sess.Exec(t.Context(), Statement{SQL: "INSERT", ID: "id-1"}); err != nil || time.Since(start) < 30*time.Second {
+			t.Errorf("got %v after %s, want the slow answer", err, time.Since(start))
+		}
+		time.Sleep(time.Second)
+		if n := f.count("GET /v1/query/id-1"); n != 1 { // its final
+			t.Errorf("asked %d times beside an answer that was coming", n-1)
+		}
+	})
 }
 
 // The POST's connection is dead, the server has ended the statement, and its answer never comes.

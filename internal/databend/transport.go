@@ -203,13 +203,15 @@ func (c *call) post(req *http.Request, body []byte) reply {
 			return reply{}
 		}
 		ctx, giveUp := context.WithCancel(c.ctx)
+		unbegun, begun := context.WithCancel(ctx)
 		var beside sync.WaitGroup
 		if !c.control {
-			beside.Go(crash.Caught(func() { c.askBeside(ctx, giveUp, req) }))
+			beside.Go(crash.Caught(func() { c.askBeside(unbegun, giveUp, req) }))
 		}
-		r := c.send(ctx, req, body, c.srv.patience.post)
-		giveUp()
+		r := c.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: begun}), req, body, c.srv.patience.post)
+		begun()
 		beside.Wait()
+		giveUp()
 		a, cause := readAnswer(r, id)
 		switch {
 		case cause == nil:
@@ -239,7 +241,7 @@ func (c *call) post(req *http.Request, body []byte) reply {
 
 // askBeside asks about a statement whose POST is not answered in time: what stands between may have lost the answer, or the request, and
 // keep the connection open. It gives the POST up when the server has the statement, whose pages can then be asked for, and when it says
-// for long that it has not.
+// for long that it has not. It ends with ctx: when the answer begins to come.
 func (c *call) askBeside(ctx context.Context, giveUp context.CancelFunc, post *http.Request) {
 	var absent time.Time
 	for wait := c.srv.patience.begun; ; wait = c.srv.patience.last {
