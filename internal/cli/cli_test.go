@@ -379,6 +379,8 @@ func TestCompletion(t *testing.T) {
 		{"show|--js", []string{"--json"}},
 		{"--lo", []string{"--lock-wait"}},
 		{"version|--color|a", []string{"auto", "always"}},
+		{"load|", []string{"create", "daily/events", "videos"}},
+		{"load|videos|", []string{"daily/events", "videos"}},
 		{"load|--order|", []string{"oldest", "newest"}},
 		{"load|videos|--mark|", []string{"loaded", "new", "quarantined"}},
 		{"completion|", []string{"bash", "zsh", "fish"}},

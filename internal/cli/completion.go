@@ -102,7 +102,10 @@ func (a *app) candidates(words []string) []candidate {
 	case cmd == nil || cmd.bind == nil:
 		all = verbs(name)
 	default:
-		all = a.arguments(cmd.complete)
+		if flags.NArg() == 0 {
+			all = verbs(name) // load has one below it, and takes names, too
+		}
+		all = append(all, a.arguments(cmd.complete)...)
 	}
 	// Names come from files, which anybody may have named: what a shell would read as more than a word is no candidate.
 	return slices.DeleteFunc(all, func(c candidate) bool {
