@@ -61,9 +61,8 @@ func compared(w effect.Write) bool {
 
 // undoHint is the statement that Down lacks: what is new is dropped, whatever CREATE OR REPLACE would need where it was there before.
 func undoHint(s *statement, m *migration, w effect.Write) string {
-	made := w.Verb == effect.Create || w.Verb == effect.CreateNew || w.Verb == effect.Replace
 	switch {
-	case made && m.before.Find(w.Object) == nil:
+	case w.Verb.Makes() && m.before.Find(w.Object) == nil:
 		return fmt.Sprintf("in the Down section: DROP %s %s;", strings.ToUpper(w.Word()), w.Pasted())
 	case s.Undo == "":
 		return "undo it in the Down section"

@@ -30,18 +30,13 @@ func Objects(effects []effect.Effect) []sqltext.Object {
 		}
 	}
 	for _, e := range effects {
-		from := ""
 		for _, w := range e.Writes {
 			if w.Kind == sqltext.Unknown {
 				continue
 			}
 			add(w.Object)
-			switch {
-			case w.Kind != sqltext.Database:
-			case w.Verb == effect.RenameOut:
-				from = cmp.Or(renamed[w.Name], w.Name)
-			case w.Verb == effect.RenameIn:
-				renamed[w.Name] = from
+			if w.Kind == sqltext.Database && w.Verb == effect.RenameOut {
+				renamed[w.To.Name] = cmp.Or(renamed[w.Name], w.Name)
 			}
 		}
 	}

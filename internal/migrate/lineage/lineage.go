@@ -91,11 +91,8 @@ func (l *Lineage) read(o sqltext.Object, seen map[*table]bool) map[sqltext.Objec
 // statement is a statement on its way through its writes.
 type statement struct {
 	*Lineage
-	sources     []sqltext.Object
-	rows        map[sqltext.Object]bool // whose rows it reads
-	out         *table                  // what has lost its name, and gets the next
-	outDatabase string
-	swap        *sqltext.Object // the first of two that change places
+	sources []sqltext.Object
+	rows    map[sqltext.Object]bool // whose rows it reads
 }
 
 // Apply follows one statement.
@@ -107,7 +104,7 @@ func (l *Lineage) Apply(e effect.Effect) {
 	for _, w := range e.Writes {
 		switch {
 		case w.Kind == sqltext.Database:
-			l.database(w, &s.outDatabase)
+			l.database(w)
 		case w.Kind == sqltext.Table && !w.IsStream:
 			s.table(w)
 		}
@@ -142,17 +139,13 @@ func (s *statement) table(w effect.Write) {
 		}
 		s.under[o] = &table{rows: map[sqltext.Object]bool{}}
 	case effect.RenameOut:
-		s.out, s.under[o] = t, nil
-	case effect.RenameIn:
-		if s.out != nil {
-			s.under[o], s.out = s.out, nil
+		if s.under[o] = nil; t != nil {
+			s.under[w.To] = t
 		}
 	case effect.Swap:
-		if s.swap == nil {
-			s.swap = &o
-			return
+		if w.To != (sqltext.Object{}) {
+			s.under[o], s.under[w.To] = s.at(w.To), t
 		}
-		s.under[o], s.under[*s.swap] = s.at(*s.swap), t
 	case effect.Alter, effect.WriteData:
 		if t != nil {
 			s.change(w, t)
@@ -193,7 +186,7 @@ func (s *statement) change(w effect.Write, t *table) {
 }
 
 // database follows the tables of a database that is renamed, dropped or comes back.
-func (l *Lineage) database(w effect.Write, out *string) {
+func (l *Lineage) database(w effect.Write) {
 	name := w.Name
 	was, moved := l.moved[name]
 	if !moved {
@@ -211,21 +204,11 @@ func (l *Lineage) database(w effect.Write, out *string) {
 	}
 	switch w.Verb {
 	case effect.RenameOut:
-		*out = name
-	case effect.RenameIn:
-		from := *out
-		origin, moved := l.moved[from]
-		if !moved {
-			origin = from
+		for o, t := range tables() {
+			o.Database = w.To.Name
+			l.under[o] = t
 		}
-		for o, t := range l.under {
-			if o.Database == from {
-				delete(l.under, o)
-				o.Database = name
-				l.under[o] = t
-			}
-		}
-		l.moved[from], l.moved[name] = "", origin
+		l.moved[name], l.moved[w.To.Name] = "", was
 	case effect.Create, effect.Replace, effect.Drop:
 		l.buried[name+"\x00"+was] = tables()
 		l.moved[name] = ""

@@ -220,7 +220,7 @@ func newNames(before catalog.State) *names {
 func (n *names) state(o sqltext.Object) catalog.ObjectState { return n.at[o] }
 
 func (n *names) follow(e effect.Effect) {
-	for i, w := range e.Writes {
+	for _, w := range e.Writes {
 		switch w.Verb {
 		case effect.CreateNew:
 			if n.at[w.Object].Exists {
@@ -239,19 +239,14 @@ func (n *names) follow(e effect.Effect) {
 			n.put(w.Object, was, false)
 			n.raised[w.Object] = !ours
 		case effect.RenameOut, effect.Swap:
-			other := effect.RenameIn
-			if w.Verb == effect.Swap {
-				other = effect.Swap
-			}
-			k := slices.IndexFunc(e.Writes[i+1:], func(to effect.Write) bool { return to.Kind == w.Kind && to.Verb == other })
-			if k < 0 {
+			if w.To == (sqltext.Object{}) {
 				continue
 			}
-			n.swap(w.Object, e.Writes[i+1+k].Object)
+			n.swap(w.Object, w.To)
 			if w.Kind == sqltext.Database {
 				for o := range n.at {
 					if to := o; o.Database == w.Name {
-						to.Database = e.Writes[i+1+k].Name
+						to.Database = w.To.Name
 						n.swap(o, to)
 					}
 				}

@@ -163,7 +163,7 @@ func engineMade(steps []plan.Step, o sqltext.Object) string {
 	engine := "FUSE"
 	for _, e := range plan.Effects(steps) {
 		for _, w := range e.Writes {
-			if w.Object == o && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew) {
+			if w.Object == o && w.Verb.Makes() {
 				engine = cmp.Or(w.Engine, "FUSE")
 			}
 		}

@@ -272,7 +272,7 @@ func (r *Reach) mayHaveMade(now catalog.ObjectState) bool {
 	}
 	makers := slices.DeleteFunc(slices.Clone(r.Written[now.Object]), func(i int) bool {
 		return !slices.ContainsFunc(r.Statements[i].Effect.Writes, func(w effect.Write) bool {
-			return w.Object == now.Object && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew)
+			return w.Object == now.Object && w.Verb.Makes()
 		})
 	})
 	return r.Made(makers, now.Created)
@@ -370,7 +370,7 @@ func (r *Reach) ChangedSince(now catalog.ObjectState, updated time.Time) bool {
 	}
 	last := about[len(about)-1]
 	made := slices.ContainsFunc(r.Statements[last].Effect.Writes, func(w effect.Write) bool {
-		return w.Object == now.Object && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.CreateNew)
+		return w.Object == now.Object && w.Verb.Makes()
 	})
 	if len(about) == 1 && made && !r.Statements[last].Effect.Changes(effect.Rows) {
 		const twoLooks = 100 * time.Millisecond // of the engine at its clock, while it makes a table

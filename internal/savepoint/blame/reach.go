@@ -129,10 +129,9 @@ const NewTable = "new"
 const newDatabase = "\x00new" // stands for a database that a statement made, in names
 
 func (r *Reach) follow(i int, e effect.Effect) {
-	for k := 0; k < len(e.Writes); k++ {
-		w := e.Writes[k]
+	for _, w := range e.Writes {
 		r.Written[w.Object] = append(r.Written[w.Object], i)
-		r.followLeft(w, e.Writes[k+1:])
+		r.followLeft(w)
 		if _, known := r.Before[w.Object]; !known && !slices.Contains(r.Order, w.Object) {
 			r.Order = append(r.Order, w.Object)
 		}
@@ -141,15 +140,15 @@ func (r *Reach) follow(i int, e effect.Effect) {
 		}
 		switch w.Kind {
 		case sqltext.Database:
-			r.followDatabase(w, e.Writes[k+1:])
+			r.followDatabase(w)
 		case sqltext.Table:
-			r.followTable(i, w, e.Writes[k+1:])
+			r.followTable(i, w)
 		}
 	}
 }
 
 // followLeft follows what is known to be left of an object: a table takes it along to another name.
-func (r *Reach) followLeft(w effect.Write, rest []effect.Write) {
+func (r *Reach) followLeft(w effect.Write) {
 	left, seen := r.left[w.Object]
 	parts := w.Changes(effect.Text | effect.Indexes | effect.Constraints)
 	kept := w.Verb == effect.Alter && !parts || w.Verb == effect.Swap || w.Verb == effect.RenameIn
@@ -160,13 +159,8 @@ func (r *Reach) followLeft(w effect.Write, rest []effect.Write) {
 	switch {
 	case w.Kind != sqltext.Table:
 	case w.Verb == effect.RenameOut:
-		for _, to := range rest {
-			if to.Kind == sqltext.Table && to.Verb == effect.RenameIn {
-				left.Object = to.Object
-				r.left[to.Object] = left
-				break
-			}
-		}
+		left.Object = w.To
+		r.left[w.To] = left
 	case w.Verb == effect.WriteData: // its rows are others
 		left.Facts = nil
 		r.left[w.Object] = left
@@ -187,7 +181,7 @@ func (r *Reach) swapLeft(a, b sqltext.Object) {
 	}
 }
 
-func (r *Reach) followTable(i int, w effect.Write, rest []effect.Write) {
+func (r *Reach) followTable(i int, w effect.Write) {
 	n := r.name(w.Object)
 	token := r.cur[n]
 	made := func() {
@@ -227,30 +221,23 @@ func (r *Reach) followTable(i int, w effect.Write, rest []effect.Write) {
 		}
 		r.Moved[n] = true
 	case effect.RenameOut:
-		for _, to := range rest {
-			if to.Kind == sqltext.Table && to.Verb == effect.RenameIn {
-				t := r.name(to.Object)
-				r.Moved[n], r.Moved[t] = true, true
-				delete(r.cur, n)
-				if token != "" {
-					r.cur[t] = token
-				}
-				r.Makers[t] = append(r.Makers[t], r.Makers[n]...)
-				break
-			}
+		t := r.name(w.To)
+		r.Moved[n], r.Moved[t] = true, true
+		delete(r.cur, n)
+		if token != "" {
+			r.cur[t] = token
 		}
+		r.Makers[t] = append(r.Makers[t], r.Makers[n]...)
 	case effect.Swap:
-		for _, to := range rest {
-			if to.Kind == sqltext.Table && to.Verb == effect.Swap {
-				t := r.name(to.Object)
-				r.Moved[n], r.Moved[t] = true, true
-				r.cur[n], r.cur[t] = r.cur[t], token
-				r.swapLeft(w.Object, to.Object)
-				both := append(slices.Clone(r.Makers[n]), r.Makers[t]...)
-				r.Makers[n], r.Makers[t] = both, slices.Clone(both)
-				break
-			}
+		if w.To == (sqltext.Object{}) {
+			return
 		}
+		t := r.name(w.To)
+		r.Moved[n], r.Moved[t] = true, true
+		r.cur[n], r.cur[t] = r.cur[t], token
+		r.swapLeft(w.Object, w.To)
+		both := append(slices.Clone(r.Makers[n]), r.Makers[t]...)
+		r.Makers[n], r.Makers[t] = both, slices.Clone(both)
 	case effect.Alter, effect.WriteData:
 		if w.Aspects != effect.Owner {
 			r.touch(token, i, w)
@@ -270,7 +257,7 @@ func (r *Reach) touch(token string, i int, w effect.Write) {
 	}
 }
 
-func (r *Reach) followDatabase(w effect.Write, rest []effect.Write) {
+func (r *Reach) followDatabase(w effect.Write) {
 	was, aliased := r.dbs[w.Name]
 	if !aliased {
 		was = w.Name
@@ -300,16 +287,11 @@ func (r *Reach) followDatabase(w effect.Write, rest []effect.Write) {
 			r.dbs[w.Name], r.hiddenDBs[w.Name] = h[len(h)-1], h[:len(h)-1]
 		}
 	case effect.RenameOut:
-		for _, to := range rest {
-			if to.Kind == sqltext.Database && to.Verb == effect.RenameIn {
-				r.MovedDatabases[w.Name], r.MovedDatabases[to.Name] = true, true
-				r.dbs[to.Name] = was
-				r.dbs[w.Name] = newDatabase + w.Name
-				if r.MadeDatabases[w.Name] {
-					r.MadeDatabases[to.Name] = true
-				}
-				break
-			}
+		r.MovedDatabases[w.Name], r.MovedDatabases[w.To.Name] = true, true
+		r.dbs[w.To.Name] = was
+		r.dbs[w.Name] = newDatabase + w.Name
+		if r.MadeDatabases[w.Name] {
+			r.MadeDatabases[w.To.Name] = true
 		}
 	}
 }
@@ -508,24 +490,19 @@ func (r *Reach) Grants(o sqltext.Object) []effect.Grant {
 
 // formerly turns the name of a table (db.t) at statement i into the one that it had before the first, and reports whether that is another.
 func (r *Reach) formerly(i int, on *string) (renamed bool) {
-	name := func(w effect.Write) string { return w.Database + "." + w.Name }
+	name := func(o sqltext.Object) string { return o.Database + "." + o.Name }
 	for _, st := range slices.Backward(r.Statements[:i]) {
-		writes := st.Effect.Writes
-		for k, w := range slices.Backward(writes) {
-			if w.Kind != sqltext.Table || name(w) != *on {
-				continue
-			}
-			switch w.Verb {
-			case effect.RenameIn:
-				*on, renamed = name(writes[k-1]), true
-			case effect.Swap:
-				*on, renamed = name(writes[1-k]), true
-			case effect.Create, effect.Replace, effect.Undrop:
+		for _, w := range slices.Backward(st.Effect.Writes) {
+			is, gets := name(w.Object) == *on, name(w.To) == *on
+			switch {
+			case w.Kind != sqltext.Table:
+			case gets:
+				*on, renamed = name(w.Object), true
+			case is && w.Verb == effect.Swap && w.To != (sqltext.Object{}):
+				*on, renamed = name(w.To), true
+			case is && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.Undrop):
 				return renamed
-			case effect.CreateNew, effect.Drop, effect.RenameOut, effect.Alter, effect.WriteData:
-				continue
 			}
-			break
 		}
 	}
 	return renamed

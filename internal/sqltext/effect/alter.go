@@ -106,7 +106,7 @@ func (a *analysis) alterTable(kind string, start int) {
 	case a.Take("SWAP", "WITH"):
 		with := a.table(kind + " SWAP")
 		with.Database = o.Database
-		a.write(o, Swap)
+		a.write(o, Swap).To = with
 		a.write(with, Swap)
 		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+o.Pasted()+" SWAP WITH "+with.Name)
 	case !a.plainAction(kind, o):

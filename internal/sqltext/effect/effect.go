@@ -39,6 +39,9 @@ const (
 	WriteData Verb = "write"
 )
 
+// Makes reports whether an object is there behind it that the statement made, unless IF NOT EXISTS found one.
+func (v Verb) Makes() bool { return v == Create || v == Replace || v == CreateNew }
+
 // Memory is the engine of tables that keep their rows in the server's memory, and no earlier ones.
 const Memory = "MEMORY"
 
@@ -47,21 +50,22 @@ type Write struct {
 	sqltext.Object
 	Verb     Verb
 	Aspects  Aspect
-	Columns  []Column // of a table: those that the statement names
-	Derived  bool     // a CREATE TABLE takes its columns from elsewhere: AS SELECT, LIKE
-	Engine   string   // of CREATE TABLE: as ENGINE = says, upper case; "" when it says none
-	Options  []Option // that SET OPTIONS and UNSET OPTIONS name
-	Start    string   // of CREATE SEQUENCE: the first value, "1" when it says none
-	Internal bool     // of CREATE STAGE: without a URL, so that its files live and die with it
-	IsStream bool     // the statement says STREAM
-	IsView   bool     // the statement says VIEW
-	Does     RowVerb  // what WriteData does to the rows
-	Forgets  bool     // TRUNCATE and DROP ALL: the engine forgets which files a COPY loaded into the table
-	GoesBack bool     // FLASHBACK: rows of files that the engine still holds for loaded may be gone
-	Grant    *Grant   // of GRANT and REVOKE, nil of all else
-	Note     string   // of COMMENT = and COMMENT ON: the comment
-	Indexes  []Named  // of a table: the indexes that it makes or drops
-	Checks   []Named  // of a table: the constraints that it adds or drops, "" for one that it gives no name
+	To       sqltext.Object // of RenameOut: the name that the object gets; of the first of two Swaps: the other
+	Columns  []Column       // of a table: those that the statement names
+	Derived  bool           // a CREATE TABLE takes its columns from elsewhere: AS SELECT, LIKE
+	Engine   string         // of CREATE TABLE: as ENGINE = says, upper case; "" when it says none
+	Options  []Option       // that SET OPTIONS and UNSET OPTIONS name
+	Start    string         // of CREATE SEQUENCE: the first value, "1" when it says none
+	Internal bool           // of CREATE STAGE: without a URL, so that its files live and die with it
+	IsStream bool           // the statement says STREAM
+	IsView   bool           // the statement says VIEW
+	Does     RowVerb        // what WriteData does to the rows
+	Forgets  bool           // TRUNCATE and DROP ALL: the engine forgets which files a COPY loaded into the table
+	GoesBack bool           // FLASHBACK: rows of files that the engine still holds for loaded may be gone
+	Grant    *Grant         // of GRANT and REVOKE, nil of all else
+	Note     string         // of COMMENT = and COMMENT ON: the comment
+	Indexes  []Named        // of a table: the indexes that it makes or drops
+	Checks   []Named        // of a table: the constraints that it adds or drops, "" for one that it gives no name
 }
 
 // RowVerb is what a statement does to the rows of a table that stays; several are or-ed together.

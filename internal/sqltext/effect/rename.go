@@ -51,6 +51,6 @@ func (a *analysis) rename() {
 }
 
 func (a *analysis) renamed(from, to sqltext.Object) {
-	a.write(from, RenameOut)
+	a.write(from, RenameOut).To = to
 	a.write(to, RenameIn)
 }
