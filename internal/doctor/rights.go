@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -41,7 +40,7 @@ func (d *doctor) needs() []need {
 		}
 	}
 	for _, l := range d.Project.Loads {
-		database := cmp.Or(l.Copy.Database, d.Project.Env.Database)
+		database := l.Copy.Target(d.Project.Env.Database).Database
 		wanted[need{"INSERT", database}], wanted[need{"SELECT", database}] = true, true
 		if l.OnChanged == "replace" {
 			wanted[need{"DELETE", database}] = true

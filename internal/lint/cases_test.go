@@ -138,6 +138,7 @@ var cases = map[string]struct{ bad, good []string }{
 			"SELECT 'q8Zr1LmX0vBn7KtY3wPd5HsJ9cFg2RaT';",
 			"CREATE STAGE s URL = 'azblob://c/' CONNECTION = (ACCOUNT_NAME = 'me' ACCOUNT_KEY = 'bXkga2V5IGlzIGEga2V5IGlzIGEga2V5');",
 			aLoad + "COPY INTO orders FROM 's3://b/p/' CONNECTION = (ACCESS_KEY_ID = 'AKIAQWERTY2PLMOKNIJB' SECRET_ACCESS_KEY = 'x1')" + parquet,
+			aLoad + "COPY INTO orders FROM @lake/o/" + parquet + "\nINSERT INTO orders (note) VALUES ('AKIAQWERTY2PLMOKNIJB');",
 			"SELECT 1;\n-- dbctl.yaml\nproject: p\nvars: { db_password: hunter2 }\nenvironments: { l: { engine: embedded } }\n",
 			"SELECT 1;\n-- dbctl.yaml\nproject: p\nvars:\n  x: \"q8Zr1LmX0vBn7KtY3wPd5HsJ9cFg2RaT\"\nenvironments: { l: { engine: embedded } }\n",
 		},
@@ -168,6 +169,7 @@ var cases = map[string]struct{ bad, good []string }{
 			"INSERT INTO orders (id, note) VALUES (1), (2, 'b');", "INSERT INTO orders VALUES (1, now(), 'a');",
 			"MERGE INTO orders AS o USING s ON o.id = s.id WHEN MATCHED AND s.x = 1 THEN UPDATE SET o.note = s.note, o.ammount = f(1, 2);",
 			"MERGE INTO orders USING s ON orders.id = s.id WHEN MATCHED THEN UPDATE * WHEN NOT MATCHED THEN INSERT (id, nota) VALUES (1, 2);",
+			aLoad + "COPY INTO orders FROM @lake/o/" + parquet + "\nINSERT INTO orders (id, nota) VALUES (1, 2);",
 		},
 		[]string{
 			"INSERT INTO orders (id, note) VALUES (1, concat('a', 'b')), (2, '(');", "INSERT INTO orders VALUES (1, now(), 'a', 2.5, NULL);",
@@ -317,6 +319,8 @@ var cases = map[string]struct{ bad, good []string }{
 			"CREATE TABLE orders2 AS SELECT * FROM orders;\nINSERT INTO orders (id) VALUES (1);",
 			"CREATE TASK t WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS INSERT INTO orders (id) VALUES (1);",
 			aLoad + "COPY INTO orders FROM @lake/o/" + parquet,
+			"INSERT INTO orders (id) VALUES (1);\nRENAME TABLE theirs TO ours;\nUNDROP TABLE other;",
+			"INSERT INTO orders (id) VALUES (1);\nALTER TABLE theirs SWAP WITH others;",
 		},
 	},
 	"two-loads": {

@@ -3,7 +3,6 @@ package lint
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -12,9 +11,8 @@ import (
 )
 
 // dependents names what a new table under the name breaks: the streams on the old one, and the loads that fill it, unless it is rebuilt
-// from its own rows: then the ledger goes along. It is "" where nothing breaks.
-func dependents(p *pass, table sqltext.Object, rebuilt bool) string {
-	var names []string
+// from its own rows: then the ledger goes along.
+func dependents(p *pass, table sqltext.Object, rebuilt bool) (names []string) {
 	for _, o := range p.schema.Of(sqltext.Table) {
 		if o.Relation == schema.Stream && o.On == table {
 			names = append(names, "stream "+o.Display())
@@ -25,7 +23,7 @@ func dependents(p *pass, table sqltext.Object, rebuilt bool) string {
 			names = append(names, "load "+p.Loads[i].Name)
 		}
 	}
-	return list(names)
+	return names
 }
 
 var replaceDependency = Rule{
@@ -38,24 +36,19 @@ var replaceDependency = Rule{
 			if w.Verb != effect.Replace || w.Kind != sqltext.Table || w.IsStream || w.IsView || s.down {
 				continue
 			}
-			if on := dependents(p, w.Object, slices.Contains(s.Sources, w.Object)); on != "" {
-				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, on, plural(on, "depends",
-					"depend")),
+			if on := dependents(p, w.Object, slices.Contains(s.Sources, w.Object)); len(on) > 0 {
+				depend := "depends"
+				if len(on) > 1 {
+					depend = "depend"
+				}
+				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, list(on), depend),
 					"CREATE TABLE for a new one, ALTER TABLE for one that is there; or "+reasonHint(p.rule.Name))
 				if p.schema.Find(w.Object) == nil { // as far as the migrations know it replaces nothing
-					p.lower()
+					p.as(Warning)
 				}
 			}
 		}
 	},
-}
-
-// plural chooses the verb for a list that list wrote.
-func plural(listed, one, several string) string {
-	if strings.Contains(listed, " and ") {
-		return several
-	}
-	return one
 }
 
 var internalStage = Rule{

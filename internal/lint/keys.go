@@ -24,8 +24,10 @@ var secretLiteral = Rule{
 		}
 	},
 	load: func(p *pass, l *project.Load) {
-		for _, at := range secretsIn(l.Statement.SQL) {
-			p.atLoad(l, at.offset, at.what, secretHint)
+		for _, st := range append([]project.Statement{l.Statement}, l.After...) {
+			for _, at := range secretsIn(st.SQL) {
+				p.add(st.At(at.offset), nil, at.what, secretHint)
+			}
 		}
 	},
 	whole: func(p *pass) {

@@ -17,7 +17,6 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
-	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // The rules of CheckLoad.
@@ -193,7 +192,7 @@ var loadTarget = Rule{
 		}
 		missing(p.target(l), l.Copy.TableSpan[0])
 		if l.Copy.URI == "" {
-			missing(sqltext.Object{Kind: sqltext.Stage, Name: l.Copy.Stage}, l.Copy.LocationSpan[0])
+			missing(l.Copy.Source(), l.Copy.LocationSpan[0])
 		}
 	},
 }
@@ -210,11 +209,11 @@ var positionalCopy = Rule{
 	},
 	whole: func(p *pass) {
 		for _, c := range p.copies() {
-			task, table := p.schema.Find(c.Writes[0].Object), sqltext.Object{Kind: sqltext.Table, Database: c.Database, Name: c.Table}
+			task := p.schema.Find(c.Writes[0].Object)
 			if c.Writes[0].Kind != sqltext.Task || task == nil || task.Changed != c.place() {
 				continue // it ran before the table grew, or another body runs now
 			}
-			if message, hint := p.outgrown(table, &project.Load{Copy: c.Copy}, c.m.Version); message != "" {
+			if message, hint := p.outgrown(c.Target(c.database), &project.Load{Copy: c.Copy}, c.m.Version); message != "" {
 				p.at(c.statement, c.offset+c.TableSpan[0], message, hint)
 			}
 		}
@@ -248,7 +247,7 @@ func (p *pass) byPosition(l *project.Load) bool {
 	}
 	with := *l
 	if with.Format == "" {
-		if stage := p.schema.Find(sqltext.Object{Kind: sqltext.Stage, Name: l.Copy.Stage}); stage != nil {
+		if stage := p.schema.Find(l.Copy.Source()); stage != nil {
 			with.Format = stage.Stage.Format
 		}
 		for _, f := range p.schema.Of(sqltext.FileFormat) {
@@ -278,8 +277,8 @@ var unfilledTable = Rule{
 		filled := map[sqltext.Object]bool{}
 		for i := range p.Loads {
 			filled[p.target(&p.Loads[i])] = true
-			for _, s := range p.Loads[i].After {
-				for _, w := range effect.Analyze(s.SQL, p.Env.Database).Writes {
+			for _, e := range project.Effects(p.Loads[i].After, p.Env.Database) {
+				for _, w := range e.Writes {
 					filled[w.Object] = true
 				}
 			}
@@ -353,7 +352,7 @@ var stageSlash = Rule{
 		}
 		if _, rest, ok := strings.Cut(stage.URL, "://"); ok && strings.Contains(rest, "/") && !strings.Contains(rest, "{{") {
 			p.at(s, stage.Start, "the URL of a stage must end with /", "write '"+stage.URL+"/'")
-			p.found[len(p.found)-1].Level = string(Error)
+			p.as(Error)
 		}
 	},
 	load: func(p *pass, l *project.Load) {

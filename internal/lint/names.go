@@ -42,6 +42,14 @@ var unknownColumn = Rule{
 		}
 		CheckColumns(p.schema, s.SQL, s.Effect, func(at int, message, hint string) { p.at(s, at, message, hint) })
 	},
+	load: func(p *pass, l *project.Load) {
+		if p.incomplete {
+			return
+		}
+		for st, e := range project.Effects(l.After, p.Env.Database) {
+			CheckColumns(p.schema, st.SQL, e, func(at int, message, hint string) { p.add(st.At(at), nil, message, hint) })
+		}
+	},
 }
 
 // CheckColumns says which columns a statement names that its table, as a schema has it, does not have, or has already. at is an offset in

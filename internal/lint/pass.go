@@ -70,15 +70,13 @@ func newPass(p *project.Project, o Options) *pass {
 func statements(m *project.Migration, s project.Section, down bool, database string) []*statement {
 	var all []*statement
 	used := false
-	for _, st := range s.Statements {
-		this := &statement{
-			Statement: st, Effect: effect.Analyze(st.SQL, database), m: m, down: down, database: database, used: used,
-			end: st.At(len(st.SQL)).Line,
+	for st, e := range project.Effects(s.Statements, database) {
+		all = append(all, &statement{
+			Statement: st, Effect: e, m: m, down: down, database: database, used: used, end: st.At(len(st.SQL)).Line,
+		})
+		if e.Use != "" {
+			database, used = e.Use, true
 		}
-		if this.Use != "" {
-			database, used = this.Use, true
-		}
-		all = append(all, this)
 	}
 	return all
 }
@@ -177,17 +175,11 @@ func (p *pass) add(at sqltext.Place, about *statement, message, hint string) {
 	}, about})
 }
 
-// lower makes the last finding a warning.
-func (p *pass) lower() { p.found[len(p.found)-1].Level = string(Warning) }
+// as gives the last finding another level than its rule has.
+func (p *pass) as(l Level) { p.found[len(p.found)-1].Level = string(l) }
 
 // target is the table that a load fills.
-func (p *pass) target(l *project.Load) sqltext.Object {
-	o := sqltext.Object{Kind: sqltext.Table, Database: l.Copy.Database, Name: l.Copy.Table}
-	if o.Database == "" {
-		o.Database = p.Env.Database
-	}
-	return o
-}
+func (p *pass) target(l *project.Load) sqltext.Object { return l.Copy.Target(p.Env.Database) }
 
 // text is how the text of a file is read: only what the project itself leaves out, such as comments.
 func (p *pass) text(path string) string {
@@ -216,9 +208,6 @@ func (p *pass) copies() []aCopy {
 			}
 			for _, t := range texts {
 				if c, err := copytext.Parse(t.Text); err == nil {
-					if c.Database == "" {
-						c.Database = s.database
-					}
 					all = append(all, aCopy{c, s, t.Start})
 				}
 			}

@@ -222,17 +222,9 @@ func (c *checker) names() []sqltext.Object {
 	}
 	for i := range c.in.Project.Loads {
 		l := &c.in.Project.Loads[i]
-		all = append(all, c.target(l), stageOf(l))
+		all = append(all, l.Copy.Target(c.database), l.Copy.Source())
 	}
 	return all
-}
-
-func (c *checker) target(l *project.Load) sqltext.Object {
-	return sqltext.Object{Kind: sqltext.Table, Database: cmp.Or(l.Copy.Database, c.database), Name: l.Copy.Table}
-}
-
-func stageOf(l *project.Load) sqltext.Object {
-	return sqltext.Object{Kind: sqltext.Stage, Name: l.Copy.Stage}
 }
 
 // changes are the objects that pending statements make or change, and not only write.
@@ -256,12 +248,8 @@ func (c *checker) fold(now *schema.Schema) []task {
 				continue
 			}
 			e := st.Effect
-			if table, ok := define.ParseTable(st.SQL); ok && table.Temporary {
-				name := sqltext.Object{Kind: sqltext.Table, Database: c.database, Name: table.Name[len(table.Name)-1]}
-				if len(table.Name) > 1 {
-					name.Database = table.Name[len(table.Name)-2]
-				}
-				temporary[name] = true
+			if e.Temp != nil {
+				temporary[*e.Temp] = true
 			}
 			if !now.Opaque() {
 				c.present(now, &s, st, temporary)
@@ -452,12 +440,16 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 		}
 		c.at(l.Statement, at, msg, hint)
 	}
-	table := now.Find(c.target(l))
-	if table == nil && !c.excused(c.target(l)) {
-		missing(c.target(l), l.Copy.TableSpan[0], nearest(now, c.target(l)))
+	target := l.Copy.Target(c.database)
+	table := now.Find(target)
+	if table == nil && !c.excused(target) {
+		missing(target, l.Copy.TableSpan[0], nearest(now, target))
 	}
-	if stage := stageOf(l); stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
+	if stage := l.Copy.Source(); stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
 		missing(stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
+	}
+	for st, e := range project.Effects(l.After, c.database) {
+		lint.CheckColumns(now, st.SQL, e, func(at int, message, hint string) { c.at(st, at, message, hint) })
 	}
 	lint.CheckLoad(l, table, func(rule string, at int, message, hint string) {
 		if rule != lint.LoadCast { // the engine casts once more: no failure for sure

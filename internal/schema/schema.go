@@ -6,6 +6,7 @@
 package schema
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -156,8 +157,7 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 		}
 		s.temp[*e.Temp] = true
 	}
-	for i := 0; i < len(e.Writes); i++ {
-		w := e.Writes[i]
+	for _, w := range e.Writes {
 		if s.temp[w.Object] {
 			if w.Verb == effect.Drop || w.Verb == effect.RenameOut {
 				delete(s.temp, w.Object) // what is behind it can be seen again
@@ -178,14 +178,10 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 		case effect.Drop:
 			s.drop(w.Object, Gone{Place: at, How: "dropped"})
 		case effect.RenameOut:
-			if i+1 < len(e.Writes) && e.Writes[i+1].Verb == effect.RenameIn {
-				s.rename(w.Object, e.Writes[i+1].Object, at)
-				i++
-			}
+			s.rename(w.Object, w.To, at)
 		case effect.Swap:
-			if i+1 < len(e.Writes) && e.Writes[i+1].Verb == effect.Swap {
-				s.swap(w.Object, e.Writes[i+1].Object)
-				i++
+			if w.To != (sqltext.Object{}) {
+				s.swap(w.Object, w.To, at)
 			}
 		case effect.Alter:
 			s.alter(sql, e, w, at)
@@ -235,10 +231,15 @@ func (s *Schema) drop(o sqltext.Object, how Gone) {
 	}
 }
 
+// found is an object that was there before the statements, and that one of them gave its name: what is in it they do not say.
+func found(o sqltext.Object, at Place) *Object {
+	return &Object{Object: o, Made: at, Changed: at, Filled: true}
+}
+
 // undrop brings an object back, and with a database what went with it.
 func (s *Schema) undrop(o sqltext.Object, at Place) {
 	how, ok := s.gone[o]
-	s.put(&Object{Object: o, Made: at, Changed: at})
+	s.put(found(o, at))
 	switch {
 	case o.Kind != sqltext.Database:
 	case !ok:
@@ -246,7 +247,7 @@ func (s *Schema) undrop(o sqltext.Object, at Place) {
 	default:
 		for other, went := range s.gone {
 			if other.Database == o.Name && went == how {
-				s.put(&Object{Object: other, Made: at, Changed: at})
+				s.put(found(other, at))
 			}
 		}
 	}
@@ -260,28 +261,17 @@ func (s *Schema) rename(from, to sqltext.Object, at Place) {
 			}
 		}
 	}
-	moved := Object{Object: from, Made: at}
-	if o := s.objects[from]; o != nil {
-		moved = *o
-	}
+	moved := *cmp.Or(s.objects[from], found(from, at))
 	moved.Object, moved.Changed = to, at
 	s.drop(from, Gone{Place: at, How: "renamed to " + to.Display(), To: to.Pasted()})
 	s.put(&moved)
 }
 
-func (s *Schema) swap(a, b sqltext.Object) {
-	x, y := s.objects[a], s.objects[b]
-	for _, pair := range []struct {
-		name sqltext.Object
-		o    *Object
-	}{{a, y}, {b, x}} {
-		moved := Object{Object: pair.name}
-		if pair.o != nil {
-			moved = *pair.o
-			moved.Object = pair.name
-		}
-		s.put(&moved)
-	}
+func (s *Schema) swap(a, b sqltext.Object, at Place) {
+	x, y := *cmp.Or(s.objects[a], found(a, at)), *cmp.Or(s.objects[b], found(b, at))
+	x.Object, y.Object = b, a
+	s.put(&x)
+	s.put(&y)
 }
 
 // make folds a CREATE.

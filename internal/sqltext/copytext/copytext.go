@@ -3,6 +3,7 @@
 package copytext
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/url"
@@ -27,6 +28,14 @@ type Copy struct {
 	LocationSpan    [2]int       // of @stage/path or '@stage/path', or of a URI with its CONNECTION
 	Options         []Option     // FILES, PATTERN, FILE_FORMAT, FORCE, ON_ERROR …
 }
+
+// Target is the table, where database is the current one.
+func (c Copy) Target(database string) sqltext.Object {
+	return sqltext.Object{Kind: sqltext.Table, Database: cmp.Or(c.Database, database), Name: c.Table}
+}
+
+// Source is the stage, without a name for a URI.
+func (c Copy) Source() sqltext.Object { return sqltext.Object{Kind: sqltext.Stage, Name: c.Stage} }
 
 // SelectItem is one item of the COPY's SELECT list.
 type SelectItem struct {

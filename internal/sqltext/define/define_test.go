@@ -59,7 +59,7 @@ func TestParseTable(t *testing.T) {
 		{"CREATE TABLE t (a INT) AS SELECT 1", "a INT; AS SELECT"},
 		{"CREATE TABLE t AS SELECT 1", "AS SELECT"},
 		{"CREATE TABLE t LIKE d.s", "LIKE d.s"},
-		{"CREATE TABLE t (a INT) ENGINE = Memory CLUSTER BY (a) COMMENT = 'AS SELECT'", "a INT; ENGINE MEMORY"},
+		{"CREATE TABLE t (a INT) ENGINE = Memory CLUSTER BY (a) COMMENT = 'AS SELECT'", "a INT"},
 		{"ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 7 AFTER b", "c INT NOT NULL DEFAULT 7; AFTER b"},
 		{"ALTER TABLE t ADD COLUMN IF NOT EXISTS c STRING FIRST", "c STRING; FIRST"},
 		{"ALTER TABLE t MODIFY COLUMN a BIGINT, COLUMN b STRING NOT NULL", "a BIGINT; b STRING NOT NULL"},
@@ -78,9 +78,6 @@ func TestParseTable(t *testing.T) {
 		}
 		if table.Like != nil {
 			parts = append(parts, "LIKE "+strings.Join(table.Like, "."))
-		}
-		if table.Engine != "" {
-			parts = append(parts, "ENGINE "+table.Engine)
 		}
 		if table.First {
 			parts = append(parts, "FIRST")

@@ -45,19 +45,16 @@ const (
 
 // Table is what a CREATE TABLE or an ALTER TABLE says of a table's columns.
 type Table struct {
-	Action    Action
-	Name      []string // of the table, as the engine folds it: a, b of a.b
-	Temporary bool     // CREATE TEMP TABLE
-	Column    string   // the one that is dropped or renamed
-	Columns   []Column // of CREATE TABLE (…) and ADD COLUMN; of MODIFY COLUMN those with a new type
-	Listed    bool     // CREATE TABLE has a list of columns, and Columns is all of it
-	Like      []string // CREATE TABLE … LIKE a.b
-	AsSelect  bool     // CREATE TABLE … AS SELECT
-	External  bool     // the table's data lies at a location of its own, or is another table's
-	Engine    string   // of ENGINE = …, upper case
-	First     bool     // ADD COLUMN … FIRST
-	After     string   // ADD COLUMN … AFTER c
-	NewName   string   // RENAME COLUMN … TO this
+	Action   Action
+	Column   string   // the one that is dropped or renamed
+	Columns  []Column // of CREATE TABLE (…) and ADD COLUMN; of MODIFY COLUMN those with a new type
+	Listed   bool     // CREATE TABLE has a list of columns, and Columns is all of it
+	Like     []string // CREATE TABLE … LIKE a.b
+	AsSelect bool     // CREATE TABLE … AS SELECT
+	External bool     // the table's data lies at a location of its own, or is another table's
+	First    bool     // ADD COLUMN … FIRST
+	After    string   // ADD COLUMN … AFTER c
+	NewName  string   // RENAME COLUMN … TO this
 }
 
 // ParseTable reads a CREATE TABLE or ALTER TABLE. ok is false for other statements, and where the list of columns cannot be read.
@@ -66,25 +63,20 @@ func ParseTable(stmt string) (t Table, ok bool) {
 	switch {
 	case r.Take("CREATE"):
 		r.Take("OR", "REPLACE")
-		for {
-			if r.Take("TEMP") || r.Take("TEMPORARY") {
-				t.Temporary = true
-			} else if !r.Take("TRANSIENT") && !r.Take("EXTERNAL") {
-				break
-			}
+		for r.Take("TEMP") || r.Take("TEMPORARY") || r.Take("TRANSIENT") || r.Take("EXTERNAL") {
 		}
 		if !r.Take("TABLE") {
 			return t, false
 		}
 		r.Take("IF", "NOT", "EXISTS")
-		if t.Name, ok = r.Name(); !ok {
+		if _, ok = r.Name(); !ok {
 			return t, false
 		}
 		t.Action = Create
 		return t, t.create(r)
 	case r.Take("ALTER", "TABLE"):
 		r.Take("IF", "EXISTS")
-		if t.Name, ok = r.Name(); !ok {
+		if _, ok = r.Name(); !ok {
 			return t, false
 		}
 		return t, t.alter(r)
@@ -115,8 +107,6 @@ func (t *Table) create(r *sqltext.Reader) bool {
 		case r.IsWord("AS"):
 			t.AsSelect = true
 			return true
-		case r.IsWord("ENGINE") && r.Symbol(r.I+1, "=") && r.I+2 < len(r.Tokens):
-			t.Engine = r.Upper(r.I + 2)
 		case r.Tokens[r.I].Kind == sqltext.String && !r.Symbol(r.I-1, "="):
 			t.External = true
 		}
