@@ -6,7 +6,6 @@ import (
 
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
-	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -62,8 +61,7 @@ var internalStage = Rule{
 				continue
 			}
 			was := p.schema.Find(w.Object)
-			made, _ := define.ParseStage(s.SQL)
-			internal := w.Verb == effect.Replace && made.Internal
+			internal := w.Verb == effect.Replace && w.Internal
 			if was != nil {
 				internal = was.Stage.Internal
 			}

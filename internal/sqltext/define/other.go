@@ -36,12 +36,12 @@ func ParseStage(stmt string) (s Stage, ok bool) {
 	for ; r.I < len(r.Tokens); r.I++ {
 		switch {
 		case r.Symbol(r.I, "="):
+		case r.IsWord("URL"):
+			s.Internal = false
 		case r.Tokens[r.I].Kind == sqltext.String && (r.I == first || r.Is(r.I-1, "URL") || r.Symbol(r.I-1, "=") && r.Is(r.I-2, "URL")):
 			s.Internal = false
 			s.Start, s.End = r.Tokens[r.I].Start, r.Tokens[r.I].End
 			s.URL, _ = sqltext.Unquote(r.Text(r.I))
-		case r.Tokens[r.I].Kind == sqltext.Secret && r.Is(r.I-2, "URL"):
-			s.Internal = false
 		case r.Tokens[r.I].Kind == sqltext.String && r.Is(r.I-2, "CONNECTION_NAME"):
 			s.Connection, _ = sqltext.Unquote(r.Text(r.I))
 		case r.Is(r.I-2, "FILE_FORMAT") && r.Symbol(r.I, "("):
@@ -112,7 +112,7 @@ func (t *Task) read(r *sqltext.Reader) {
 		case r.IsWord("WHEN") && when < 0:
 			when = r.Tokens[r.I].End
 		case r.IsWord("AS") && r.I+1 < len(r.Tokens):
-			t.Body = body(r, r.I+1)
+			t.Body = Body(r, r.I+1)
 			if when >= 0 {
 				t.When = r.Src[when:r.Offset()]
 			}
@@ -137,8 +137,8 @@ func names(r *sqltext.Reader) []string {
 	return all
 }
 
-// body splits the statements of a task, which stand alone or between BEGIN and END.
-func body(r *sqltext.Reader, from int) []sqltext.Statement {
+// Body splits the statements of a task or pipe, which stand alone or between BEGIN and END, from a token on to the end.
+func Body(r *sqltext.Reader, from int) []sqltext.Statement {
 	to := len(r.Tokens)
 	if r.Is(from, "BEGIN") && r.Is(to-1, "END") && from+1 < to-1 {
 		from, to = from+1, to-1

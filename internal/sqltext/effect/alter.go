@@ -38,7 +38,7 @@ func (a *analysis) alter(start int) {
 			a.unknown("ALTER", "it changes no object that dbctl knows")
 			return
 		}
-		a.alterOther(kind, words)
+		a.alterOther(kind, words, start)
 	}
 }
 
@@ -356,7 +356,7 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 }
 
 // alterOther changes what has no history in the engine.
-func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
+func (a *analysis) alterOther(kind sqltext.ObjectKind, words string, start int) {
 	name := "ALTER " + words
 	a.ifExists()
 	var o sqltext.Object
@@ -391,23 +391,24 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 		case a.Take("SUSPEND"):
 			a.e.Undo = "ALTER TASK " + o.Name + " RESUME, where it was started"
 		default:
-			a.taskBody()
+			a.taskBody(start)
 		}
 	case sqltext.Pipe:
 		if a.Take("REFRESH") {
 			a.e.Kind = "ALTER PIPE REFRESH"
-			a.e.Class, a.e.Reason, a.e.Undo, a.e.Unknown = Irreversible, "what the pipe loads is not known here", "", true
+			a.e.Unknown = true
+			a.irreversible("what the pipe loads is not known here")
 		}
 	case sqltext.User:
 		if a.Find("IDENTIFIED") >= 0 {
-			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier password cannot be read back", ""
+			a.irreversible("the earlier password cannot be read back")
 		}
 	case sqltext.Function:
 		a.addReads(a.I)
 	case sqltext.Role:
-		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "Databend shows no role's comment", ""
+		a.irreversible("Databend shows no role's comment")
 	case sqltext.Worker, sqltext.Warehouse, sqltext.WorkloadGroup, sqltext.Catalog:
-		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "its earlier state is not known", ""
+		a.irreversible("its earlier state is not known")
 	case sqltext.Connection, sqltext.FileFormat, sqltext.Procedure, sqltext.Sequence, sqltext.Tag, sqltext.Dictionary,
 		sqltext.MaskingPolicy, sqltext.RowPolicy:
 		a.unknown(name, "the engine alters no "+string(kind)+" that way")

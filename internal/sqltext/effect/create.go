@@ -199,7 +199,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		undo = "RENAME the new table away; UNDROP TABLE " + o.Pasted()
 		a.set(kind, Exact, "the table that was replaced is kept by the engine, as long as retention lasts", undo)
 		if dynamic {
-			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it is not known whether a dynamic table can be restored", ""
+			a.irreversible("it is not known whether a dynamic table can be restored")
 		}
 	} else {
 		a.set(kind, Exact, "what was created is dropped", undo)
@@ -382,27 +382,27 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 	switch kind {
 	case sqltext.Stage:
 		a.stageOptions()
-		w.Internal = !a.hasURL()
+		made, _ := define.ParseStage(a.Src[a.Tokens[start].Start:])
+		w.Internal = made.Internal
 		if verb == Replace {
 			w.Aspects |= Files
 			if w.Internal {
-				a.e.Class, a.e.Reason = Irreversible, "replacing an internal stage deletes its files"
-				a.e.Undo = ""
+				a.irreversible("replacing an internal stage deletes its files")
 			}
 		}
 	case sqltext.Task:
 		a.e.Task = true
-		a.taskBody()
+		a.taskBody(start)
 	case sqltext.Pipe:
 		a.bodyNames()
 	case sqltext.User:
 		if verb == Replace {
-			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier password cannot be read back", ""
+			a.irreversible("the earlier password cannot be read back")
 		}
 	case sqltext.Warehouse, sqltext.Worker:
-		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "machines are started, which costs", ""
+		a.irreversible("machines are started, which costs")
 	case sqltext.WorkloadGroup:
-		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, notRead, ""
+		a.irreversible(notRead)
 	case sqltext.Sequence:
 		w.Start = a.sequenceStart()
 		a.addReads(start)
@@ -410,19 +410,6 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 		sqltext.Connection, sqltext.FileFormat, sqltext.Function, sqltext.Procedure, sqltext.Dictionary, sqltext.Role, sqltext.Tag:
 		a.addReads(start)
 	}
-}
-
-// hasURL says whether a stage is given one; it may stand without URL =.
-func (a *analysis) hasURL() bool {
-	for i := a.I; i < len(a.Tokens); i++ {
-		if a.Is(i, "URL") {
-			return true
-		}
-		if a.Tokens[i].Kind == sqltext.String && (i == a.I || a.Is(i-1, "SET")) {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *analysis) attach() {

@@ -214,7 +214,7 @@ func (a *analysis) copyStatement(start int) {
 	// PURGE = TRUE removes the files it loaded.
 	for i := after; i < len(a.Tokens); i++ {
 		if a.Is(i, "PURGE") && a.Symbol(i+1, "=") && !a.Is(i+2, "FALSE") && !a.textIs(i+2, "0", "'false'") {
-			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "PURGE = TRUE deletes the loaded files", ""
+			a.irreversible("PURGE = TRUE deletes the loaded files")
 			for j := after; j < i; j++ {
 				if t := a.Tokens[j]; t.Kind == sqltext.At || t.Kind == sqltext.String && a.Is(j-1, "FROM") {
 					if o, ok := location(a.Text(j), t.Kind); ok {

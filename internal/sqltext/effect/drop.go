@@ -77,9 +77,9 @@ func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 	case sqltext.Task:
 		a.e.Task = true
 	case sqltext.User:
-		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the user's password cannot be read back", ""
+		a.irreversible("the user's password cannot be read back")
 	case sqltext.Warehouse, sqltext.Worker, sqltext.Catalog, sqltext.WorkloadGroup:
-		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "a dropped "+string(kind)+" cannot be made again as it was", ""
+		a.irreversible("a dropped "+string(kind)+" cannot be made again as it was")
 	}
 }
 

@@ -305,6 +305,9 @@ func (a *analysis) set(kind string, class Class, reason, undo string) {
 	a.e.Kind, a.e.Class, a.e.Reason, a.e.Undo = kind, class, reason, undo
 }
 
+// irreversible takes back that the statement could be undone.
+func (a *analysis) irreversible(reason string) { a.e.Class, a.e.Reason, a.e.Undo = Irreversible, reason, "" }
+
 func (a *analysis) none(kind string) { a.set(kind, None, "it writes nothing", "") }
 
 // write notes that o is written; with a verb that does not change its existence, the aspects say what of it.

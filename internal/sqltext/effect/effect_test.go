@@ -514,6 +514,8 @@ func TestWriteDetails(t *testing.T) {
 		"REVOKE INSERT ON default.`D d`.* FROM ROLE r":                              {Grant: &Grant{Revoke: true, Privileges: []string{"INSERT"}, On: "D d.*"}},
 		"GRANT WRITE ON STAGE s TO ROLE r":                                          {Grant: &Grant{Privileges: []string{"WRITE"}, On: "STAGE s"}},
 		"GRANT ROLE a TO ROLE r":                                                    {Grant: &Grant{Role: "a"}},
+		"GRANT SELECT ON stage.t TO ROLE r":                                         {Grant: &Grant{Privileges: []string{"SELECT"}, On: "stage.t"}},
+		"GRANT SELECT ON task TO ROLE r":                                            {Grant: &Grant{Privileges: []string{"SELECT"}, On: "db.task"}},
 		"DROP TABLE IF EXISTS t":                                                    {If: true},
 		"ALTER TABLE t SET OPTIONS (Block_Per_Segment = 1, file_size = 'a, b = c')": {Options: []Option{{"BLOCK_PER_SEGMENT", "1", false}, {"FILE_SIZE", "a, b = c", false}}},
 		"ALTER TABLE t UNSET OPTIONS (file_size, Row_Per_Block)":                    {Options: []Option{{"FILE_SIZE", "", true}, {"ROW_PER_BLOCK", "", true}}},

@@ -13,17 +13,11 @@ func (a *analysis) grant(verb string) {
 	if verb == "REVOKE" {
 		preposition = "FROM"
 	}
-	g := a.privileges(verb == "REVOKE")
-	if g.Role != "" {
-		a.name(sqltext.Object{Kind: sqltext.Role, Name: g.Role})
-	}
 	kind := verb
-	if a.IsWord("OWNERSHIP") {
-		kind = verb + " OWNERSHIP"
-	} else if a.IsWord("ROLE") {
-		kind = verb + " ROLE"
+	if a.IsWord("OWNERSHIP") || a.IsWord("ROLE") {
+		kind += " " + a.Upper(a.I)
 	}
-	a.grantedOn()
+	g := a.granted(verb == "REVOKE")
 	// The last TO or FROM is ours: an object may be named so.
 	at := -1
 	for i := a.I; i < len(a.Tokens); i++ {
@@ -61,13 +55,12 @@ func (a *analysis) grant(verb string) {
 	a.name(sqltext.Object{Kind: who, Name: name})
 	a.set(kind, Redefine, "privileges have no history; the earlier ones are granted again", inverse+" what changed")
 	if i := slices.IndexFunc(numbered, func(kind string) bool { return strings.HasPrefix(g.On, kind+" ") }); i >= 0 {
-		a.e.Class, a.e.Undo = Irreversible, ""
-		a.e.Reason = "Databend shows privileges on a " + strings.ToLower(numbered[i]) + " by a number, not by its name"
+		a.irreversible("Databend shows privileges on a " + strings.ToLower(numbered[i]) + " by a number, not by its name")
 	}
 	if kind == "GRANT OWNERSHIP" {
 		a.e.Undo = "GRANT OWNERSHIP to the earlier owner"
 		if !owned {
-			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "the earlier owner is not known", ""
+			a.irreversible("the earlier owner is not known")
 		}
 	}
 }
@@ -90,48 +83,54 @@ func (g Grant) Covers(h Grant) bool {
 	})
 }
 
-// privileges reads what follows GRANT or REVOKE, up to TO or FROM.
-func (a *analysis) privileges(revoke bool) *Grant {
+// granted reads what follows GRANT or REVOKE, up to TO or FROM, and names what it is about.
+func (a *analysis) granted(revoke bool) *Grant {
 	g := &Grant{Revoke: revoke}
-	p := *a.Reader
-	if p.Take("ROLE") {
-		g.Role, _ = p.ObjectName(sqltext.Role)
+	if a.Take("ROLE") {
+		if name, ok := a.ObjectName(sqltext.Role); ok {
+			g.Role = name
+			a.name(sqltext.Object{Kind: sqltext.Role, Name: name})
+		}
 		return g
 	}
-	for words := []string(nil); p.I < len(p.Tokens); p.I++ {
-		end := p.IsWord("ON")
-		if end || p.Symbol(p.I, ",") {
+	for words := []string(nil); a.I < len(a.Tokens); a.I++ {
+		end := a.IsWord("ON")
+		if end || a.Symbol(a.I, ",") {
 			g.Privileges = append(g.Privileges, strings.TrimSuffix(strings.Join(words, " "), " PRIVILEGES"))
 			words = nil
 		} else {
-			words = append(words, p.Upper(p.I))
+			words = append(words, a.Upper(a.I))
 		}
 		if end {
-			p.I++
+			a.I++
 			break
 		}
 	}
-	if kind, words, ok := (&analysis{Reader: &p}).takeKind(); ok && !p.Symbol(p.I, ".") {
-		name, _ := p.ObjectName(kind)
-		g.On = words + " " + name
+	from := a.I
+	kind, words, ok := a.takeKind()
+	if !ok && a.Take("UDF") {
+		kind, words, ok = sqltext.Function, "UDF", true
+	}
+	if ok && !a.Symbol(a.I, ".") && !a.IsWord("TO") && !a.IsWord("FROM") { // not a database or table of such a name
+		if o, ok := a.object(kind, false); ok {
+			g.On = words + " " + o.Name
+			a.name(o)
+		}
 		return g
 	}
-	if p.Take("UDF") {
-		name, _ := p.ObjectName(sqltext.Function)
-		g.On = "UDF " + name
-		return g
-	}
-	var parts []string
-	for p.I < len(p.Tokens) && !p.IsWord("TO") && !p.IsWord("FROM") {
-		if name, ok := p.Ident(); ok {
-			parts = append(parts, name)
-			continue
-		}
-		if p.TakeSymbol("*") {
-			parts = append(parts, "*")
-			continue
-		}
-		p.I++
+	a.I = from
+	parts, named := a.Reader.Name()
+	switch {
+	case named && a.Symbol(a.I, "."): // db.*
+		a.name(sqltext.Object{Kind: sqltext.Database, Name: parts[len(parts)-1]})
+		parts = append(parts, "*")
+	case named:
+		o, _ := a.qualify(sqltext.Table, parts)
+		a.name(o)
+	case a.Symbol(a.I+1, "."): // *.*
+		parts = []string{"*", "*"}
+	default:
+		parts = []string{"*"}
 	}
 	if len(parts) == 3 && parts[0] == "default" { // the catalog
 		parts = parts[1:]
@@ -141,44 +140,4 @@ func (a *analysis) privileges(revoke bool) *Grant {
 	}
 	g.On = strings.Join(parts, ".")
 	return g
-}
-
-// grantedOn names the object after ON, and a role that is granted.
-func (a *analysis) grantedOn() {
-	if a.IsWord("ROLE") {
-		p := *a.Reader
-		p.I++
-		if name, ok := p.ObjectName(sqltext.Role); ok {
-			a.name(sqltext.Object{Kind: sqltext.Role, Name: name})
-		}
-		return
-	}
-	on := a.Find("ON")
-	if on < 0 {
-		return
-	}
-	p := *a.Reader
-	p.I = on + 1
-	q := &analysis{Reader: &p, database: a.database}
-	if kind, _, ok := q.takeKind(); ok && !q.Symbol(q.I, ".") {
-		if o, ok := q.object(kind, false); ok {
-			a.name(o)
-		}
-		return
-	}
-	p.I = on + 1
-	if q.Take("UDF") {
-		if name, ok := p.ObjectName(sqltext.Function); ok {
-			a.name(sqltext.Object{Kind: sqltext.Function, Name: name})
-		}
-		return
-	}
-	if parts, ok := p.Name(); ok {
-		if p.Symbol(p.I, ".") { // db.*
-			a.name(sqltext.Object{Kind: sqltext.Database, Name: parts[len(parts)-1]})
-			return
-		}
-		o, _ := a.qualify(sqltext.Table, parts)
-		a.name(o)
-	}
 }

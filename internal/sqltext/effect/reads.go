@@ -1,9 +1,11 @@
 package effect
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
 // reads is what the queries of a statement read.
@@ -218,20 +220,12 @@ func (a *analysis) stageOptions() {
 }
 
 // taskBody names what a task's condition and statements mention: what they write is not written now.
-func (a *analysis) taskBody() {
-	from := a.I
-	for i := from; i < len(a.Tokens); i++ {
-		// AFTER 'a', 'b'
-		if a.Is(i, "AFTER") {
-			for j := i + 1; j < len(a.Tokens) && a.Tokens[j].Kind == sqltext.String; j += 2 {
-				if value, err := sqltext.Unquote(a.Text(j)); err == nil {
-					a.name(sqltext.Object{Kind: sqltext.Task, Name: value})
-				}
-				if !a.Symbol(j+1, ",") {
-					break
-				}
-			}
-		}
+func (a *analysis) taskBody(start int) {
+	task, _ := define.ParseTask(a.Src[a.Tokens[start].Start:])
+	for _, name := range slices.Concat(task.After, task.Removed) {
+		a.name(sqltext.Object{Kind: sqltext.Task, Name: name})
+	}
+	for i := a.I; i < len(a.Tokens); i++ {
 		// WHEN STREAM_STATUS('db.s')
 		if a.Is(i, "STREAM_STATUS") && a.Symbol(i+1, "(") && i+2 < len(a.Tokens) && a.Tokens[i+2].Kind == sqltext.String {
 			if value, err := sqltext.Unquote(a.Text(i + 2)); err == nil {
@@ -253,16 +247,8 @@ func (a *analysis) bodyNames() {
 	if at < 0 || at+1 >= len(a.Tokens) {
 		return
 	}
-	text := a.Src[a.Tokens[at+1].Start:a.Tokens[len(a.Tokens)-1].End]
-	if a.Is(at+1, "BEGIN") && a.Is(len(a.Tokens)-1, "END") && at+2 < len(a.Tokens)-1 {
-		text = a.Src[a.Tokens[at+2].Start:a.Tokens[len(a.Tokens)-1].Start]
-	}
-	statements, err := sqltext.Split(text)
-	if err != nil {
-		return
-	}
 	database := a.database
-	for _, s := range statements {
+	for _, s := range define.Body(a.Reader, at+1) {
 		e := Analyze(s.Text, database)
 		for _, w := range e.Writes {
 			a.name(w.Object)

@@ -56,7 +56,7 @@ func (a *analysis) explain() {
 		a.e.Kind = runs + " " + a.e.Kind
 	}
 	if a.e.Class != None {
-		a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it runs the statement, and what that wrote is not journaled", ""
+		a.irreversible("it runs the statement, and what that wrote is not journaled")
 	}
 	a.e.DML, a.e.Copy = false, false // its answer is a plan, not a count of rows
 }
@@ -205,7 +205,7 @@ func (a *analysis) setting(verb string) {
 	if r := a.addReads(a.I); !global {
 		a.takes(kind, r)
 		if a.e.Class == Exact {
-			a.e.Class, a.e.Reason, a.e.Undo = Irreversible, "it consumes a stream outside a statement that writes", ""
+			a.irreversible("it consumes a stream outside a statement that writes")
 		}
 	}
 }
