@@ -127,7 +127,7 @@ func (x *restorer) suspects() ([]*work, error) {
 	var chains map[catalog.Name]blame.Chain
 	if len(bases) > 0 {
 		var err error
-		if chains, err = blame.Lineages(x.ctx, x.c, bases); err != nil {
+		if chains, err = blame.Chains(x.ctx, x.c, bases); err != nil {
 			return nil, err
 		}
 	}
@@ -244,7 +244,7 @@ func (x *restorer) judge(ws []*work) error {
 	for _, w := range ws {
 		bases[w.at] = w.base
 	}
-	chains, err := blame.Lineages(x.ctx, x.c, bases)
+	chains, err := blame.Chains(x.ctx, x.c, bases)
 	if x.chains == nil {
 		x.chains = chains
 	}

@@ -126,7 +126,7 @@ func (x *restorer) strangers(tables map[catalog.Name]*catalog.Entry) (map[catalo
 		}
 	}
 	if len(bases) > 0 {
-		more, err := blame.Lineages(x.ctx, x.c, bases)
+		more, err := blame.Chains(x.ctx, x.c, bases)
 		if err != nil {
 			return nil, err
 		}

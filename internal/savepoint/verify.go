@@ -123,7 +123,7 @@ func (x *restorer) compareHeads(scope []sqltext.Object) (map[sqltext.Object]stri
 	if len(bases) == 0 {
 		return nil, nil
 	}
-	chains, err := blame.Lineages(x.ctx, x.c, bases)
+	chains, err := blame.Chains(x.ctx, x.c, bases)
 	if err != nil {
 		return nil, err
 	}

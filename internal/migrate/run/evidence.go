@@ -109,7 +109,7 @@ func aspects(o catalog.ObjectState, w effect.Write) string {
 		}
 	}
 	for _, c := range o.Columns {
-		if names(w, c.Name) {
+		if w.Names(c.Name) {
 			add(effect.Columns|effect.ColumnNotes, c)
 		}
 	}
@@ -121,13 +121,6 @@ func aspects(o catalog.ObjectState, w effect.Write) string {
 	text := strings.Join(parts, "\n")
 	sum := sha256.Sum256([]byte(text))
 	return "#" + hex.EncodeToString(sum[:12])
-}
-
-// names reports whether a write names a column.
-func names(w effect.Write, column string) bool {
-	return slices.ContainsFunc(w.Columns, func(c effect.Column) bool {
-		return strings.EqualFold(c.Name, column) || strings.EqualFold(c.To, column)
-	})
 }
 
 // shows reports whether a statement ran, from its evidence before (was) and what is there now. at is a server's time not after its mark,
@@ -266,7 +259,7 @@ func (ev evidence) derived(by effect.Effect, w effect.Write, e effect.Effect) (w
 		if !mine.Changes(effect.Columns) {
 			return "", false, true
 		}
-		named := slices.ContainsFunc(mine.Columns, func(c effect.Column) bool { return names(w, c.Name) || c.To != "" && names(w, c.To) })
+		named := slices.ContainsFunc(mine.Columns, func(c effect.Column) bool { return w.Names(c.Name) || c.To != "" && w.Names(c.To) })
 		switch w.Verb {
 		case effect.WriteData: // no column
 			return "", false, false

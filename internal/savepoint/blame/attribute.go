@@ -243,11 +243,7 @@ func (r *Reach) explains(touches []Touch, used, seen map[int]bool, ch change, s,
 // named reports whether the statement names each column that differs: a change of another one is not taken for ours. One that names
 // none, ALTER TABLE … FLASHBACK, may change any.
 func named(w effect.Write, now, then []Field) bool {
-	names := func(name string) bool {
-		return len(w.Columns) == 0 || slices.ContainsFunc(w.Columns, func(c effect.Column) bool {
-			return strings.EqualFold(c.Name, name) || strings.EqualFold(c.To, name)
-		})
-	}
+	names := func(name string) bool { return len(w.Columns) == 0 || w.Names(name) }
 	was := map[int]Field{}
 	for _, f := range then {
 		was[f.ID] = f

@@ -79,7 +79,7 @@ func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 	case sqltext.User:
 		a.irreversible("the user's password cannot be read back")
 	case sqltext.Warehouse, sqltext.Worker, sqltext.Catalog, sqltext.WorkloadGroup:
-		a.irreversible("a dropped "+string(kind)+" cannot be made again as it was")
+		a.irreversible("a dropped " + string(kind) + " cannot be made again as it was")
 	}
 }
 

@@ -109,6 +109,11 @@ type Option struct {
 // Changes reports whether the statement writes one of the aspects.
 func (w Write) Changes(any Aspect) bool { return w.Aspects.Has(any) }
 
+// Names reports whether the statement names a column of the table, by its earlier name or by its new one.
+func (w Write) Names(column string) bool {
+	return slices.ContainsFunc(w.Columns, func(c Column) bool { return strings.EqualFold(c.Name, column) || strings.EqualFold(c.To, column) })
+}
+
 // Effect is what one statement does. Kind, Reason and Undo are for people; nothing is decided by them.
 type Effect struct {
 	Kind   string           // "CREATE TABLE", "COPY INTO", "ALTER TABLE RENAME"
@@ -306,7 +311,9 @@ func (a *analysis) set(kind string, class Class, reason, undo string) {
 }
 
 // irreversible takes back that the statement could be undone.
-func (a *analysis) irreversible(reason string) { a.e.Class, a.e.Reason, a.e.Undo = Irreversible, reason, "" }
+func (a *analysis) irreversible(reason string) {
+	a.e.Class, a.e.Reason, a.e.Undo = Irreversible, reason, ""
+}
 
 func (a *analysis) none(kind string) { a.set(kind, None, "it writes nothing", "") }
 

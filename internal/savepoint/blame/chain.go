@@ -68,11 +68,11 @@ func sameFields(a, b []Field) bool { return slices.EqualFunc(a, b, Field.same) }
 type Chain struct {
 	At        catalog.Name // where the table is now
 	Snapshots []Snapshot
-	Base      int    // index of the base, len(snaps) when it is not among them
+	Base      int    // index of the base, len(Snapshots) when it is not among them
 	unread    string // why its snapshots could not be read
 }
 
-// prev is the snapshot before snaps[i].
+// prev is the snapshot before the i-th.
 func (c Chain) prev(i int) Snapshot {
 	if i+1 < len(c.Snapshots) {
 		return c.Snapshots[i+1]
@@ -80,6 +80,7 @@ func (c Chain) prev(i int) Snapshot {
 	return Snapshot{}
 }
 
+// Index is where a snapshot stands, -1 for nowhere.
 func (c Chain) Index(id string) int {
 	return slices.IndexFunc(c.Snapshots, func(s Snapshot) bool { return s.ID == id })
 }
@@ -87,17 +88,17 @@ func (c Chain) Index(id string) int {
 // firstLook is how many snapshots of each table are read at first: each is an object of the store.
 const firstLook = 24
 
-// Lineages reads the snapshots of tables above their base, newest first: one request unless a table has more than firstLook
+// Chains reads the snapshots of tables above their base, newest first: one request unless a table has more than firstLook
 // of them. bases: table → id of the base, "" to read to the first. Where the server refuses, each table is read alone, so that one whose
 // snapshots cannot be read is no other's trouble.
-func Lineages(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
-	out, err := lineages(ctx, c, bases)
+func Chains(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
+	out, err := chains(ctx, c, bases)
 	if !databend.IsAnswered(err) {
 		return out, err
 	}
 	out = map[catalog.Name]Chain{}
 	for n, base := range bases {
-		one, err := lineages(ctx, c, map[catalog.Name]string{n: base})
+		one, err := chains(ctx, c, map[catalog.Name]string{n: base})
 		switch {
 		case databend.IsAnswered(err):
 			out[n] = Chain{At: n, unread: databend.Message(err)}
@@ -110,7 +111,7 @@ func Lineages(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string
 	return out, nil
 }
 
-func lineages(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
+func chains(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
 	out := map[catalog.Name]Chain{}
 	todo := make([]catalog.Name, 0, len(bases))
 	for n := range bases {
@@ -194,7 +195,7 @@ func (ch *Chain) readBlocks(ctx context.Context, c catalog.Conn) error {
 	return nil
 }
 
-// Added are the blocks of snaps[i] that its predecessor lacks, gone those that only the predecessor has.
+// Added are the blocks of the i-th snapshot that its predecessor lacks, gone those that only the predecessor has.
 func (c Chain) Added(i int) []string { return minus(c.Snapshots[i].blocks, c.prev(i).blocks) }
 func (c Chain) gone(i int) []string  { return minus(c.prev(i).blocks, c.Snapshots[i].blocks) }
 
