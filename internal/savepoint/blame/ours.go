@@ -293,7 +293,7 @@ func (r *Reach) Put(n catalog.Name, e *catalog.Entry) bool {
 		})
 	})
 	_, _, gone := r.WasGone(e.ID)
-	return !unknown && (gone && r.cur[n] == e.ID || !gone && r.cur[n] == NewTable && r.Made(r.Makers[n], e.Created))
+	return !unknown && (gone && r.current[n] == e.ID || !gone && r.current[n] == NewTable && r.Made(r.Makers[n], e.Created))
 }
 
 // Changed reports whether another session changed a table or view that reached statements made: its text, or anything at all after the

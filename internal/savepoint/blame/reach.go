@@ -17,26 +17,28 @@ import (
 // names of before, so that it knows which object each of them wrote under which name, and which name may hold what now.
 //
 // Objects are tokens: the id of one that was there at the capture, or NewTable for one that a statement made.
-// Names are those at the capture: when a database was renamed or replaced since, alias says which it was.
+// Names are those at the capture: when a database was renamed or replaced since, databases says which it was.
 type Reach struct {
-	Before         map[sqltext.Object]catalog.ObjectState
-	Order          []sqltext.Object // of before, and of what only reached statements name
-	Statements     []Reached
-	at             time.Time                 // no object of ours is older
-	Touched        map[string][]Touch        // token → what statements wrote of its rows, columns or definition
-	Makers         map[catalog.Name][]int    // name → statements that made an object which may be under it now
-	Moved          map[catalog.Name]bool     // names that a statement gave to another object, or emptied
-	Lost           map[string][]catalog.Name // token → names under which a statement dropped or replaced it
-	MovedDatabases map[string]bool
-	MadeDatabases  map[string]bool
-	LostDatabases  map[string]bool // by database name
-	Written        map[sqltext.Object][]int
-	Owned          map[sqltext.Object]bool // its owner may have been changed
-	cur            map[catalog.Name]string
-	hidden         map[catalog.Name][]string
-	dbs            map[string]string // current name of a database → name at the capture, or "new:<n>"
-	hiddenDBs      map[string][]string
-	left           map[sqltext.Object]catalog.ObjectState // what reached statements made of objects, as it was read behind the last one
+	Before     map[sqltext.Object]catalog.ObjectState
+	Order      []sqltext.Object // of before, and of what only reached statements name
+	Statements []Reached
+	at         time.Time                 // no object of ours is older
+	Touched    map[string][]Touch        // token → what statements wrote of its rows, columns or definition
+	Makers     map[catalog.Name][]int    // name → statements that made an object which may be under it now
+	Moved      map[catalog.Name]bool     // names that a statement gave to another object, or emptied
+	Lost       map[string][]catalog.Name // token → names under which a statement dropped or replaced it
+	Written    map[sqltext.Object][]int  // object → statements that wrote it
+	Owned      map[sqltext.Object]bool   // its owner may have been changed
+
+	MovedDatabases map[string]bool // names that a statement gave to another database, or emptied
+	MadeDatabases  map[string]bool // names of databases that statements made
+	LostDatabases  map[string]bool // names under which a statement dropped or replaced a database, and those that it had at the capture
+
+	current         map[catalog.Name]string                // the token of what is under a name now
+	hidden          map[catalog.Name][]string              // the tokens of what was dropped under it, the last one last
+	databases       map[string]string                      // current name of a database → name at the capture, or newDatabase + a name
+	hiddenDatabases map[string][]string                    // as hidden, by the names at the capture
+	left            map[sqltext.Object]catalog.ObjectState // what reached statements made of objects, as it was read behind the last one
 }
 
 // New follows the reached statements over the state before them.
@@ -44,10 +46,10 @@ func New(before catalog.State, reached []Reached) *Reach {
 	r := &Reach{
 		Before: map[sqltext.Object]catalog.ObjectState{}, Statements: reached, at: before.At,
 		Touched: map[string][]Touch{}, Makers: map[catalog.Name][]int{}, Moved: map[catalog.Name]bool{}, Lost: map[string][]catalog.Name{},
+		Written: map[sqltext.Object][]int{}, Owned: map[sqltext.Object]bool{},
 		MovedDatabases: map[string]bool{}, MadeDatabases: map[string]bool{}, LostDatabases: map[string]bool{},
-		Written: map[sqltext.Object][]int{},
-		Owned:   map[sqltext.Object]bool{}, cur: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{}, dbs: map[string]string{},
-		hiddenDBs: map[string][]string{}, left: map[sqltext.Object]catalog.ObjectState{},
+		current: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{},
+		databases: map[string]string{}, hiddenDatabases: map[string][]string{}, left: map[sqltext.Object]catalog.ObjectState{},
 	}
 	for _, o := range before.Objects {
 		r.learn(o)
@@ -104,9 +106,9 @@ func (r *Reach) learn(o catalog.ObjectState) {
 		return
 	}
 	n := catalog.NameOf(o.Object)
-	delete(r.cur, n)
+	delete(r.current, n)
 	if o.Exists {
-		r.cur[n] = o.ID
+		r.current[n] = o.ID
 	}
 	r.hidden[n] = nil
 	for _, g := range o.Gone {
@@ -117,7 +119,7 @@ func (r *Reach) learn(o catalog.ObjectState) {
 // name is the table's name at the capture.
 func (r *Reach) name(o sqltext.Object) catalog.Name {
 	db := o.Database
-	if was, ok := r.dbs[db]; ok {
+	if was, ok := r.databases[db]; ok {
 		db = was
 	}
 	return catalog.Name{DB: db, Table: o.Name}
@@ -183,9 +185,9 @@ func (r *Reach) swapLeft(a, b sqltext.Object) {
 
 func (r *Reach) followTable(i int, w effect.Write) {
 	n := r.name(w.Object)
-	token := r.cur[n]
+	token := r.current[n]
 	made := func() {
-		r.cur[n] = NewTable
+		r.current[n] = NewTable
 		r.Moved[n] = true
 		r.Makers[n] = append(r.Makers[n], i)
 		r.touch(NewTable, i, w)
@@ -213,19 +215,19 @@ func (r *Reach) followTable(i int, w effect.Write) {
 			r.touch(token, i, w) // DROP TABLE … ALL empties it too
 		}
 		hide()
-		delete(r.cur, n)
+		delete(r.current, n)
 		r.Moved[n] = true
 	case effect.Undrop:
 		if h := r.hidden[n]; token == "" && len(h) > 0 {
-			r.cur[n], r.hidden[n] = h[len(h)-1], h[:len(h)-1]
+			r.current[n], r.hidden[n] = h[len(h)-1], h[:len(h)-1]
 		}
 		r.Moved[n] = true
 	case effect.RenameOut:
 		t := r.name(w.To)
 		r.Moved[n], r.Moved[t] = true, true
-		delete(r.cur, n)
+		delete(r.current, n)
 		if token != "" {
-			r.cur[t] = token
+			r.current[t] = token
 		}
 		r.Makers[t] = append(r.Makers[t], r.Makers[n]...)
 	case effect.Swap:
@@ -234,7 +236,7 @@ func (r *Reach) followTable(i int, w effect.Write) {
 		}
 		t := r.name(w.To)
 		r.Moved[n], r.Moved[t] = true, true
-		r.cur[n], r.cur[t] = r.cur[t], token
+		r.current[n], r.current[t] = r.current[t], token
 		r.swapLeft(w.Object, w.To)
 		both := append(slices.Clone(r.Makers[n]), r.Makers[t]...)
 		r.Makers[n], r.Makers[t] = both, slices.Clone(both)
@@ -258,7 +260,7 @@ func (r *Reach) touch(token string, i int, w effect.Write) {
 }
 
 func (r *Reach) followDatabase(w effect.Write) {
-	was, aliased := r.dbs[w.Name]
+	was, aliased := r.databases[w.Name]
 	if !aliased {
 		was = w.Name
 	}
@@ -273,23 +275,23 @@ func (r *Reach) followDatabase(w effect.Write) {
 		}
 		if w.Verb == effect.Replace {
 			r.LostDatabases[w.Name], r.LostDatabases[was] = true, true
-			r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
+			r.hiddenDatabases[w.Name] = append(r.hiddenDatabases[w.Name], was)
 		}
 		r.MovedDatabases[w.Name], r.MadeDatabases[w.Name] = true, true
-		r.dbs[w.Name] = newDatabase + w.Name
+		r.databases[w.Name] = newDatabase + w.Name
 	case effect.Drop:
 		r.MovedDatabases[w.Name], r.LostDatabases[w.Name], r.LostDatabases[was] = true, true, true
-		r.hiddenDBs[w.Name] = append(r.hiddenDBs[w.Name], was)
-		r.dbs[w.Name] = newDatabase + w.Name
+		r.hiddenDatabases[w.Name] = append(r.hiddenDatabases[w.Name], was)
+		r.databases[w.Name] = newDatabase + w.Name
 	case effect.Undrop:
 		r.MovedDatabases[w.Name] = true
-		if h := r.hiddenDBs[w.Name]; len(h) > 0 {
-			r.dbs[w.Name], r.hiddenDBs[w.Name] = h[len(h)-1], h[:len(h)-1]
+		if h := r.hiddenDatabases[w.Name]; len(h) > 0 {
+			r.databases[w.Name], r.hiddenDatabases[w.Name] = h[len(h)-1], h[:len(h)-1]
 		}
 	case effect.RenameOut:
 		r.MovedDatabases[w.Name], r.MovedDatabases[w.To.Name] = true, true
-		r.dbs[w.To.Name] = was
-		r.dbs[w.Name] = newDatabase + w.Name
+		r.databases[w.To.Name] = was
+		r.databases[w.Name] = newDatabase + w.Name
 		if r.MadeDatabases[w.Name] {
 			r.MadeDatabases[w.To.Name] = true
 		}
