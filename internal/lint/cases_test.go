@@ -291,10 +291,12 @@ var cases = map[string]struct{ bad, good []string }{
 		[]string{
 			aLoad + "COPY INTO order FROM @lake/o/" + parquet, aLoad + "COPY INTO orders FROM @lakes/o/" + parquet,
 			"ALTER TABLE orders RENAME TO sales;" + aLoad + "COPY INTO orders FROM @lake/o/" + parquet,
+			aLoad + "COPY INTO orders FROM @lake/o/" + parquet + "\nINSERT INTO day SELECT id FROM orders;",
 		},
 		[]string{
 			aLoad + "COPY INTO default.orders FROM @lake/o/" + parquet, aLoad + "COPY INTO orders FROM @~/o/" + parquet,
 			aLoad + "COPY INTO orders FROM 's3://b/p/' CONNECTION = (CONNECTION_NAME = 'c')" + parquet,
+			aLoad + "COPY INTO orders FROM @lake/o/" + parquet + "\nINSERT INTO orders (id) SELECT o.id FROM orders AS o, system.one;",
 		},
 	},
 	"positional-copy": {

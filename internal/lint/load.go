@@ -169,13 +169,13 @@ func widthList(widths []int) string {
 
 var loadTarget = Rule{
 	Name: "load-target", Level: Warning,
-	Short: "a load whose table or stage no migration makes",
+	Short: "a load whose table or stage no migration makes, or a table that is named behind its COPY",
 	Why:   "The COPY fails where nobody else has made it. A project that makes tables usually makes all that it loads.",
 	load: func(p *pass, l *project.Load) {
 		if p.incomplete || p.schema.Opaque() {
 			return
 		}
-		missing := func(o sqltext.Object, at int) {
+		missing := func(o sqltext.Object, at sqltext.Place) {
 			all := p.schema.Of(o.Kind)
 			if len(all) == 0 || p.schema.Find(o) != nil || o.Name == "~" {
 				return
@@ -188,11 +188,18 @@ var loadTarget = Rule{
 			if g, ok := p.schema.Gone(o); ok {
 				hint = fmt.Sprintf("it was %s in %s:%d", g.How, g.File, g.Line)
 			}
-			p.atLoad(l, at, fmt.Sprintf("no migration makes %s", o), hint)
+			p.add(at, nil, fmt.Sprintf("no migration makes %s", o), hint)
 		}
-		missing(p.target(l), l.Copy.TableSpan[0])
+		missing(p.target(l), l.Statement.At(l.Copy.TableSpan[0]))
 		if l.Copy.URI == "" {
-			missing(l.Copy.Source(), l.Copy.LocationSpan[0])
+			missing(l.Copy.Source(), l.Statement.At(l.Copy.LocationSpan[0]))
+		}
+		for st, e := range project.Effects(l.After, p.Env.Database) {
+			for _, o := range schema.Needs(e) {
+				if o.Kind == sqltext.Table && !sqltext.EnginesOwn(o.Database) && o != p.target(l) {
+					missing(o, st.At(define.Find(st.SQL, o.Name, 0)))
+				}
+			}
 		}
 	},
 }

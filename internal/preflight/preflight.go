@@ -223,6 +223,9 @@ func (c *checker) names() []sqltext.Object {
 	for i := range c.in.Project.Loads {
 		l := &c.in.Project.Loads[i]
 		all = append(all, l.Copy.Target(c.database), l.Copy.Source())
+		for _, e := range project.Effects(l.After, c.database) {
+			all = append(all, schema.Needs(e)...)
+		}
 	}
 	return all
 }
@@ -429,7 +432,7 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 	if now.Opaque() {
 		return
 	}
-	missing := func(o sqltext.Object, at int, hint string) {
+	missing := func(st project.Statement, o sqltext.Object, at int, hint string) {
 		msg := fmt.Sprintf("there is no %s, and no migration makes it", o)
 		if g, ok := now.Gone(o); ok {
 			msg = fmt.Sprintf("%s is %s in %s:%d", o, g.How, g.File, g.Line)
@@ -438,17 +441,22 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 				hint = fmt.Sprintf("write %s into %s", g.To, l.Path)
 			}
 		}
-		c.at(l.Statement, at, msg, hint)
+		c.at(st, at, msg, hint)
 	}
 	target := l.Copy.Target(c.database)
 	table := now.Find(target)
 	if table == nil && !c.excused(target) {
-		missing(target, l.Copy.TableSpan[0], nearest(now, target))
+		missing(l.Statement, target, l.Copy.TableSpan[0], nearest(now, target))
 	}
 	if stage := l.Copy.Source(); stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
-		missing(stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
+		missing(l.Statement, stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
 	}
 	for st, e := range project.Effects(l.After, c.database) {
+		for _, o := range schema.Needs(e) {
+			if c.warehouse.known(o) && o != target && now.Find(o) == nil && !c.excused(o) {
+				missing(st, o, define.Find(st.SQL, o.Name, 0), nearest(now, o))
+			}
+		}
 		lint.CheckColumns(now, st.SQL, e, func(at int, message, hint string) { c.at(st, at, message, hint) })
 	}
 	lint.CheckLoad(l, table, func(rule string, at int, message, hint string) {
