@@ -224,7 +224,7 @@ func (l *Loader) Preview(ctx context.Context, ld project.Load, o Options, n int)
 	})
 }
 
-// inspect looks into a load's files, and again where another command took away what was made for it.
+// inspect looks into a load's files, and again where another command took away what was made for it, or a file was overwritten meanwhile.
 func (l *Loader) inspect(ctx context.Context, ld project.Load, o Options, look func(*inspect.Inspector) error) error {
 	j, err := l.planner.Ready(ld)
 	if err != nil {
@@ -240,7 +240,7 @@ func (l *Loader) inspect(ctx context.Context, ld project.Load, o Options, look f
 		err := look(&inspect.Inspector{
 			Sessions: l.sessions, Load: j, Options: o, Secrets: secrets, Sink: l.cfg.Sink, Phases: session.NewPhases(ld.Name, l.cfg.Sink),
 		})
-		if try >= plan.Replans || !j.Dropped(err) {
+		if !j.Dropped(err) && (try >= plan.Replans || !fault.Shrunk(err)) || try >= plan.Remakes {
 			return err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -236,6 +238,46 @@ func TestWhatGoesWhileFilesAreLookedAt(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A file that becomes shorter between the server's look at it and its reading is loaded as it is then.
+func TestFileThatShrinksWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store, err := url.Parse(w.S3.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	shrunk := false
+	forward := httputil.NewSingleHostReverseProxy(store)
+	between := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "a.csv") && !shrunk {
+			shrunk = true
+			w.Put(t, "p/a.csv", []byte("3,z\n"))
+		}
+		mu.Unlock()
+		forward.ServeHTTP(out, r)
+	}))
+	t.Cleanup(between.Close)
+	ld := w.fromURI("p/", func(location string) string {
+		return "COPY INTO t (id, name) FROM " + strings.ReplaceAll(location, w.S3.Endpoint, between.URL) +
+			" FILE_FORMAT = (TYPE = CSV FIELD_DELIMITER = ',')"
+	}, func(ld *project.Load) { ld.Rules = map[string]string{"header": "off"} })
+	for _, what := range []string{"validate", "load"} {
+		w.Put(t, "p/a.csv", []byte("1,xxxxxxxxx\n2,y\n"))
+		mu.Lock()
+		shrunk = false
+		mu.Unlock()
+		if what == "validate" {
+			if err := w.validate(ld, plan.Options{}); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		w.mustRun(ld, plan.Options{}, 1, 1)
+	}
 }
 
 // Another checkout may read another location by a load of the same name, while this one loads.

@@ -44,7 +44,7 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 	}
 	for try := 0; ; try++ {
 		d, err := write(ctx, p, r, j)
-		if try >= plan.Replans || !j.Dropped(err) {
+		if try >= plan.Remakes || !j.Dropped(err) {
 			return d, err
 		}
 	}

@@ -28,6 +28,11 @@ func MovedUnder(err error, paths []string) bool {
 	return databend.IsCode(err, databend.CodeStorageNotFound, databend.CodeStorageDenied, databend.CodeStorageOther) && Named(err, paths) != ""
 }
 
+// Shrunk reports whether err says that a file became shorter while it was read, which names none.
+func Shrunk(err error) bool {
+	return databend.IsCode(err, databend.CodeStorageOther) && strings.Contains(err.Error(), "reader got too little data")
+}
+
 // Texts of the engine, stable since 1.2.700 at least; what they do not match falls back to bisection.
 var (
 	slashes       = regexp.MustCompile(`/+`)

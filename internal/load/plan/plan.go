@@ -121,6 +121,8 @@ const (
 	UnknownRows = -1
 	// Replans bounds how often is planned again after a collision with somebody else, or a lost answer.
 	Replans = 4
+	// Remakes bounds how often is made again what another command took away: each that ends meanwhile does.
+	Remakes = 20
 )
 
 // At is the server's time before the plan was made.

@@ -81,7 +81,7 @@ func (l *Planner) Plan(ctx context.Context, j *source.Load, o Want) (*Plan, erro
 		switch {
 		case err == nil:
 			return k.Plan, l.finish(ctx, k)
-		case try >= Replans || !j.Dropped(err):
+		case try >= Remakes || !j.Dropped(err):
 			return nil, fault.Wrap(j.Name, "plan", j.Placed(err))
 		}
 	}

@@ -240,7 +240,7 @@ func (r *run) loop(ctx context.Context) (planned *plan.Plan, err error) {
 				left, err = r.batches(ctx)
 			}
 		}
-		if fault.MovedUnder(err, plan.Paths(r.plan.Planned())) || r.j.Dropped(err) || ctx.Err() == nil && cutOff(err) {
+		if fault.MovedUnder(err, plan.Paths(r.plan.Planned())) || fault.Shrunk(err) || r.j.Dropped(err) || ctx.Err() == nil && cutOff(err) {
 			err = errAgain{err}
 		}
 		var again errAgain
