@@ -1,11 +1,15 @@
 package load
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
@@ -55,6 +59,35 @@ func TestHeaders(t *testing.T) {
 	_, err := w.run(w.load("COPY INTO words FROM @st/p/ FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1)",
 		func(ld *project.Load) { ld.Rules = map[string]string{"header": "fail"} }), plan.Options{})
 	w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: p/b.csv (b is field 1")
+}
+
+// unnamed is a transport for one who may make no file format.
+type unnamed struct{}
+
+func (unnamed) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.ReplaceAll(body, []byte("CREATE OR REPLACE FILE FORMAT"), []byte("CREATE OR REFUSE FILE FORMAT"))
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// Who may make no file format is told less, and loads.
+func TestHeadersWithoutAFormat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.csv", []byte("id,name\n1,x\n"))
+	w.cfg = func(c *databend.Config) { c.Transport = unnamed{} }
+	ld := w.load("COPY INTO t FROM @st/p/ FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1)")
+	if err := w.validate(ld, plan.Options{}); err != nil {
+		t.Errorf("got %v, want valid", err)
+	}
+	w.mustRun(ld, plan.Options{}, 1, 1)
 }
 
 // A header that no text can be is taken for a bad row: what to write is said.

@@ -43,7 +43,9 @@ func (r *Inspector) headers(ctx context.Context, files []plan.File) (map[string]
 	if skipped > 0 || j.Untold() != "" {
 		var sql, drop string
 		j, sql, drop = j.OtherwiseFormat("SKIP_HEADER = 0")
-		if _, err := r.Work.Exec(ctx, databend.Statement{SQL: sql}); err != nil {
+		if _, err := r.Work.Exec(ctx, databend.Statement{SQL: sql}); databend.IsAnswered(err) {
+			return nil, nil // who may not make a format is told so by the other rules
+		} else if err != nil {
 			return nil, err
 		}
 		r.Made(drop)
