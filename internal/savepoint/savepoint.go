@@ -61,6 +61,7 @@ const (
 // Outcome is what became of one object.
 type Outcome struct {
 	Object sqltext.Object
+	Word   string // what people call its kind: view, where Object says table
 	Result Result
 	Detail string // for people: what was kept, what differs, which table holds it, "secret as of now"
 }

@@ -54,15 +54,33 @@ func (x *restorer) compare() ([]Outcome, error) {
 			out = append(out, Outcome{Object: o, Result: Differs, Detail: f.failed})
 		}
 	}
+	for i := range out {
+		out[i].Word = x.word(out[i].Object)
+	}
 	for _, st := range x.r.Statements {
 		if st.Effect.Unknown {
 			out = append(out, Outcome{
-				Object: sqltext.Object{Kind: sqltext.Unknown, Name: st.Effect.Kind}, Result: Differs,
+				Object: sqltext.Object{Kind: sqltext.Unknown, Name: st.Effect.Kind}, Word: string(sqltext.Unknown), Result: Differs,
 				Detail: "what it did is not known, and was not put back",
 			})
 		}
 	}
 	return out, nil
+}
+
+// word is what people call an object's kind: views and streams share a namespace with tables.
+func (x *restorer) word(o sqltext.Object) string {
+	if was := x.r.Before[o]; o.Kind == sqltext.Table && was.Exists {
+		return strings.ToLower(was.DropWord())
+	}
+	for _, i := range x.r.Written[o] {
+		for _, w := range x.r.Statements[i].Effect.Writes {
+			if w.Object == o && w.Word() != string(o.Kind) {
+				return w.Word()
+			}
+		}
+	}
+	return string(o.Kind)
 }
 
 // beside are the objects about which something may be to be said and that are not in scope, in order: tables that were put aside.

@@ -237,7 +237,7 @@ func (w *wire) markBack(ctx context.Context, x *interrupted) error {
 func outcomes(report savepoint.Report, version int64) []event.Rollback {
 	out := make([]event.Rollback, len(report.Outcomes))
 	for i, o := range report.Outcomes {
-		out[i] = event.Rollback{Version: version, Object: o.Object.String(), Outcome: o.Result, Detail: o.Detail}
+		out[i] = event.Rollback{Version: version, Object: o.Word + " " + o.Object.Display(), Outcome: o.Result, Detail: o.Detail}
 	}
 	return out
 }
