@@ -147,7 +147,7 @@ func (s *Session) run(ctx context.Context, st Statement, f func(Row) error) (Res
 		}
 	}
 	res, err := s.send(ctx, st, f)
-	if IsUnknownOutcome(err) && !s.control && ctx.Err() == nil && onlySession(st.SQL) {
+	if IsUnknownOutcome(err) && !s.control && ctx.Err() == nil && onlySession(effect.Analyze(st.SQL, "")) {
 		st.ID = ""
 		return s.send(ctx, st, f)
 	}
@@ -156,8 +156,7 @@ func (s *Session) run(ctx context.Context, st Statement, f func(Row) error) (Res
 
 // onlySession reports whether a statement changes nothing but the session, of which the client tells the server with each request: it can
 // be sent again. A transaction that a lost BEGIN opened holds nothing, and ends by itself.
-func onlySession(sql string) bool {
-	e := effect.Analyze(sql, "")
+func onlySession(e effect.Effect) bool {
 	return e.Txn == "BEGIN" || e.Use != "" || e.Session
 }
 

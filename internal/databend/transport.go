@@ -370,7 +370,7 @@ func (c *call) conclude(cause error) {
 			return
 		case a.State != "Succeeded":
 			return
-		case onlySession(c.sql) || e.Unknown || e.Temp != nil:
+		case onlySession(e) || e.Unknown || e.Temp != nil:
 			c.answer = nil
 		case (e.Txn != "" || e.DDL) && c.claim != nil:
 			c.claim["txn_state"] = json.RawMessage(`"AutoCommit"`)

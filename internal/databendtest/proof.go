@@ -25,6 +25,14 @@ func Seed() uint64 {
 	return 1
 }
 
+// Step is how far apart the requests lie of which a test tries some: in short so many of n, in full each.
+func Step(n, short int) int {
+	if Full() {
+		return 1
+	}
+	return n/short + 1
+}
+
 // Rounds are the rounds of a proof, from 0: as many as short says, whatever the machine; in full as many as that, or until the test's
 // deadline is a minute away.
 func Rounds(t *testing.T, short, full int) iter.Seq[int] {

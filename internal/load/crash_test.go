@@ -267,11 +267,7 @@ func TestLostAnswerOfEachRequest(t *testing.T) {
 		t.Run(from, func(t *testing.T) {
 			t.Parallel()
 			requests := play(t, 0)
-			step := requests/3 + 1
-			if databendtest.Full() {
-				step = 1
-			}
-			for at := 2; at <= requests; at += step {
+			for at := 2; at <= requests; at += databendtest.Step(requests, 3) {
 				t.Run(fmt.Sprintf("%d of %d", at, requests), func(t *testing.T) {
 					t.Parallel()
 					play(t, at)

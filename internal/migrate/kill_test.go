@@ -240,10 +240,7 @@ func TestKill(t *testing.T) {
 	counted.must(counted.up())
 	requests := g.count
 
-	step := requests/4 + 1
-	if databendtest.Full() {
-		step = 1
-	}
+	step := databendtest.Step(requests, 4)
 	for at, i := 2, 0; at <= requests; at, i = at+step, i+1 {
 		for _, sent := range []bool{false, true} {
 			if step == 1 || sent == (i%2 == 0) {

@@ -40,11 +40,7 @@ func TestLostAnswerOfEachRequest(t *testing.T) {
 	}
 	after := ref.look()
 	requests := d.Count()
-	step := requests/3 + 1
-	if databendtest.Full() {
-		step = 1
-	}
-	for at := 2; at <= requests; at += step {
+	for at := 2; at <= requests; at += databendtest.Step(requests, 3) {
 		t.Run(fmt.Sprintf("%d of %d", at, requests), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
