@@ -45,7 +45,7 @@ func TestParseTable(t *testing.T) {
 		},
 		{"CREATE TABLE t (a INT DEFAULT NULL, b INT NULL DEFAULT -1)", "a INT DEFAULT NULL; b INT DEFAULT -1"},
 		{"CREATE TABLE t (a INT, b INT AS (a + 1) STORED, c INT AUTOINCREMENT (1, 1))", "a INT; b INT GENERATED; c INT GENERATED"},
-		{"CREATE TABLE t (a INT, CHECK (a > 0), CONSTRAINT c CHECK (a < 9), ASYNC INVERTED INDEX i (a))", "a INT"},
+		{"CREATE TABLE t (a INT, CHECK (a > 0), CONSTRAINT c CHECK (a < 9), ASYNC INVERTED INDEX i (a), SYNC NGRAM INDEX n (a))", "a INT"},
 		{
 			"CREATE TABLE t (a ARRAY(INT NULL), m MAP(STRING, INT), u TUPLE(x INT, y STRING), n NULLABLE(INT))",
 			"a ARRAY(INT); m MAP(STRING, INT); u TUPLE(INT, STRING); n INT",
@@ -55,6 +55,12 @@ func TestParseTable(t *testing.T) {
 			"a TIMESTAMP_TZ; b STRING; c TUPLE(INT, STRING)",
 		},
 		{"CREATE TABLE t (vector VECTOR(3), check INT)", "vector VECTOR(3); check INT"},
+		{
+			"CREATE TABLE t (constraint STRING, index VARCHAR(20), async INT, unique INT, primary INT, CONSTRAINT c CHECK (unique > 1))",
+			"constraint STRING; index STRING; async INT; unique INT; primary INT",
+		},
+		{"ALTER TABLE t ADD constraint STRING", "constraint STRING"},
+		{"ALTER TABLE t ADD ROW ACCESS POLICY p ON (a)", ""},
 		{"CREATE TABLE t (a ARRAY(INT) DEFAULT [1, 2], b INT)", "a ARRAY(INT) DEFAULT [1, 2]; b INT"},
 		{"CREATE TABLE t (a INT) AS SELECT 1", "a INT; AS SELECT"},
 		{"CREATE TABLE t AS SELECT 1", "AS SELECT"},

@@ -22,6 +22,7 @@ type Column struct {
 	NotNull   bool
 	Default   string // the expression as written; empty where there is none
 	Generated bool   // computed from others, or counted: nobody writes it
+	Checked   bool   // it has a CHECK of its own
 
 	Start, End int // the span of its definition in the statement
 }
@@ -48,6 +49,8 @@ type Table struct {
 	Action   Action
 	Column   string   // the one that is dropped or renamed
 	Columns  []Column // of CREATE TABLE (…) and ADD COLUMN; of MODIFY COLUMN those with a new type
+	Checks   []string // the constraints of CREATE TABLE (…), "" for one without a name
+	Indexes  []string // the indexes of CREATE TABLE (…)
 	Listed   bool     // CREATE TABLE has a list of columns, and Columns is all of it
 	Like     []string // CREATE TABLE … LIKE a.b
 	AsSelect bool     // CREATE TABLE … AS SELECT
@@ -72,8 +75,7 @@ func ParseTable(stmt string) (t Table, ok bool) {
 		if _, ok = r.Name(); !ok {
 			return t, false
 		}
-		t.Action = Create
-		return t, t.create(r)
+		return ReadTable(*r)
 	case r.Take("ALTER", "TABLE"):
 		r.Take("IF", "EXISTS")
 		if _, ok = r.Name(); !ok {
@@ -84,47 +86,63 @@ func ParseTable(stmt string) (t Table, ok bool) {
 	return t, false
 }
 
-func (t *Table) create(r *sqltext.Reader) bool {
+// ReadTable reads what stands behind the name in a CREATE TABLE.
+func ReadTable(behind sqltext.Reader) (t Table, ok bool) {
+	r := &behind
+	t.Action = Create
 	if r.Take("LIKE") {
-		t.Like, _ = r.Name()
-		return len(t.Like) > 0
+		t.Like, ok = r.Name()
+		return t, ok
 	}
 	if t.Listed = r.Symbol(r.I, "("); t.Listed {
 		ok := r.List(func() bool {
-			if skipIndex(r) {
+			if t.part(r) {
 				return true
 			}
 			c, ok := readColumn(r)
+			if c.Checked {
+				t.Checks = append(t.Checks, "")
+			}
 			t.Columns = append(t.Columns, c)
 			return ok
 		})
-		if !ok { // a list of names alone, as CREATE TABLE t (a, b) AS SELECT has it
-			return false
+		if !ok { // a list of names alone, for one, which the engine does not take
+			return t, false
 		}
 	}
 	for ; r.I < len(r.Tokens); r.Skip() {
 		switch {
 		case r.IsWord("AS"):
 			t.AsSelect = true
-			return true
+			return t, true
 		case r.Tokens[r.I].Kind == sqltext.String && !r.Symbol(r.I-1, "="):
 			t.External = true
 		}
 	}
-	return true
+	return t, true
 }
 
-// skipIndex moves past an index or a constraint of the list of columns.
-func skipIndex(r *sqltext.Reader) bool {
-	at := r.I
-	if r.Is(at, "ASYNC") || r.Is(at, "SYNC") {
-		at++
-	}
-	index := r.Is(at+1, "INDEX") && at+2 < len(r.Tokens) && r.Tokens[at+2].Kind != sqltext.Symbol
-	key := (r.IsWord("PRIMARY") || r.IsWord("FOREIGN")) && r.Is(r.I+1, "KEY") || r.IsWord("UNIQUE") && r.Symbol(r.I+1, "(")
-	constraint := r.IsWord("CHECK") && r.Symbol(r.I+1, "(") || r.IsWord("CONSTRAINT") && r.I+2 < len(r.Tokens) || key
-	if !index && !constraint {
-		return false
+// part reads an index or a constraint of the list of columns. A column may be called as one begins.
+func (t *Table) part(r *sqltext.Reader) bool {
+	p := *r
+	switch {
+	case p.IsWord("CHECK") && p.Symbol(p.I+1, "("):
+		t.Checks = append(t.Checks, "")
+	case p.IsWord("CONSTRAINT") && p.Is(p.I+2, "CHECK"):
+		p.I++
+		name, _ := p.Ident()
+		t.Checks = append(t.Checks, name)
+	case (p.IsWord("PRIMARY") || p.IsWord("FOREIGN")) && p.Is(p.I+1, "KEY"), p.IsWord("UNIQUE") && p.Symbol(p.I+1, "("):
+		// the engine has none of them
+	default:
+		_ = p.Take("ASYNC") || p.Take("SYNC") // as SHOW CREATE TABLE says
+		p.I++
+		index := p.Take("INDEX")
+		name, _ := p.Ident()
+		if !index || !p.Symbol(p.I, "(") {
+			return false
+		}
+		t.Indexes = append(t.Indexes, name)
 	}
 	for r.I < len(r.Tokens) && !itemEnds(r) {
 		r.Skip()
@@ -164,6 +182,8 @@ func readColumn(r *sqltext.Reader) (Column, bool) {
 		case r.IsWord("AS") && r.Symbol(r.I+1, "("):
 			c.Generated = true
 			r.I++
+		case r.Take("CHECK"):
+			c.Checked = true
 		default:
 			r.Skip()
 		}
@@ -189,7 +209,7 @@ var clauses = []string{
 func (t *Table) alter(r *sqltext.Reader) bool {
 	var ok bool
 	switch {
-	case r.IsWord("ADD") && (r.Is(r.I+1, "CONSTRAINT") || r.Is(r.I+1, "ROW") || r.Is(r.I+1, "CHECK") && r.Symbol(r.I+2, "(")):
+	case r.IsWord("ADD") && (r.Is(r.I+3, "CHECK") || r.Is(r.I+2, "ACCESS") || r.Is(r.I+1, "CHECK") && r.Symbol(r.I+2, "(")):
 		return true
 	case r.Take("ADD"):
 		t.Action = AddColumn

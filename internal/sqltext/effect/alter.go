@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -207,10 +208,8 @@ func (a *analysis) action(kind string, o sqltext.Object, start int) {
 		done(Attachments, "TAG", Redefine, "tags have no history; the earlier ones are set again", "ALTER TABLE {t} SET TAG as before")
 	case a.Take("SET", "OPTIONS"), a.Take("UNSET", "OPTIONS"):
 		action := a.Upper(a.I-2) + " OPTIONS"
-		for i := a.I; i < len(a.Tokens); i++ {
-			a.e.Retention = a.e.Retention || a.Tokens[i].Kind == sqltext.Word && isRetention(a.Text(i))
-		}
 		w.Options = a.options(action == "UNSET OPTIONS")
+		a.e.Retention = slices.ContainsFunc(w.Options, retains)
 		done(Options, action, Exact, "the earlier options can be read", "ALTER TABLE {t} SET OPTIONS as before")
 	case a.Take("REFRESH", "CACHE"):
 		a.none(kind + " REFRESH CACHE")

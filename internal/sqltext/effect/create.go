@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -162,14 +163,10 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	o := a.table("CREATE " + words)
 	// AS of CREATE TABLE … AS SELECT stands outside brackets.
 	as := a.Find("AS")
-	like := a.IsWord("LIKE")
-	if like {
-		p := *a.Reader
-		p.I++
-		if parts, ok := p.Name(); ok {
-			source, _ := a.qualify(sqltext.Table, parts)
-			a.name(source)
-		}
+	made, _ := define.ReadTable(*a.Reader)
+	if made.Like != nil {
+		source, _ := a.qualify(sqltext.Table, made.Like)
+		a.name(source)
 	}
 	a.addReads(start)
 	kind := createKind(verb, words)
@@ -186,9 +183,16 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		return
 	}
 	w := a.write(o, verb)
-	w.Columns, w.Derived, w.Engine = a.definedColumns(), as >= 0 || like, a.engine()
-	w.Options = a.tableOptions()
-	w.Checks, w.Indexes = a.tableParts()
+	w.Derived, w.Engine, w.Options = as >= 0 || made.Like != nil, a.engine(), a.tableOptions()
+	for _, c := range made.Columns {
+		w.Columns = append(w.Columns, Column{Name: c.Name})
+	}
+	for _, name := range made.Checks {
+		w.Checks = append(w.Checks, Named{Name: name})
+	}
+	for _, name := range made.Indexes {
+		w.Indexes = append(w.Indexes, Named{Name: name})
+	}
 	if as >= 0 {
 		w.Aspects |= Rows
 		a.e.Consumes = true
@@ -205,30 +209,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 		a.set(kind, Exact, "what was created is dropped", undo)
 	}
 	a.e.Plain = verb == Create && as < 0 && !dynamic && len(a.e.Writes) == 1
-	for i := a.I; i < len(a.Tokens); i++ {
-		a.e.Retention = a.e.Retention || a.Tokens[i].Kind == sqltext.Word && a.Symbol(i+1, "=") && isRetention(a.Text(i))
-	}
-}
-
-// definedColumns are the columns of the list (a INT, …) that follows. What else stands in it, an index or a constraint, comes with them.
-func (a *analysis) definedColumns() []Column {
-	p := *a.Reader
-	if !p.TakeSymbol("(") {
-		return nil
-	}
-	var columns []Column
-	for first := true; p.I < len(p.Tokens) && !p.Symbol(p.I, ")"); {
-		if first {
-			if name, ok := p.Ident(); ok {
-				columns = append(columns, Column{Name: name})
-			}
-			first = false
-			continue
-		}
-		first = p.Symbol(p.I, ",")
-		p.Skip()
-	}
-	return columns
+	a.e.Retention = slices.ContainsFunc(w.Options, retains)
 }
 
 // tableOptions are the K = v of a CREATE TABLE outside of brackets, up to its query.
@@ -244,32 +225,6 @@ func (a *analysis) tableOptions() []Option {
 		}
 	}
 	return options
-}
-
-// tableParts are the constraints and indexes in the list (a INT CHECK …, CONSTRAINT k CHECK …, INVERTED INDEX i (s)) that follows; a
-// constraint may have no name.
-func (a *analysis) tableParts() (checks, indexes []Named) {
-	end := *a.Reader
-	if !end.Symbol(end.I, "(") || !end.SkipBrackets() {
-		return nil, nil
-	}
-	for i := a.I; i < end.I; i++ {
-		p := *a.Reader
-		switch {
-		case a.Is(i, "CHECK") && a.Symbol(i+1, "("):
-			check := Named{}
-			if p.I = i - 1; a.Is(i-2, "CONSTRAINT") {
-				check.Name, _ = p.Ident()
-			}
-			checks = append(checks, check)
-		case a.Is(i, "INDEX") && a.Symbol(i+2, "("):
-			p.I = i + 1
-			if name, ok := p.Ident(); ok {
-				indexes = append(indexes, Named{Name: name})
-			}
-		}
-	}
-	return checks, indexes
 }
 
 // engine is the X of ENGINE = X, in upper case.

@@ -520,13 +520,14 @@ func TestWriteDetails(t *testing.T) {
 		"ALTER TABLE t SET OPTIONS (Block_Per_Segment = 1, file_size = 'a, b = c')": {Options: []Option{{"BLOCK_PER_SEGMENT", "1", false}, {"FILE_SIZE", "a, b = c", false}}},
 		"ALTER TABLE t UNSET OPTIONS (file_size, Row_Per_Block)":                    {Options: []Option{{"FILE_SIZE", "", true}, {"ROW_PER_BLOCK", "", true}}},
 		"CREATE OR REPLACE TABLE t (a INT, B DECIMAL(10, 2) DEFAULT f(x, y), INVERTED INDEX i (a), \"C d\" INT)": {
-			Columns: []Column{{Name: "a"}, {Name: "b"}, {Name: "inverted"}, {Name: "C d"}},
+			Columns: []Column{{Name: "a"}, {Name: "b"}, {Name: "C d"}},
 			Indexes: []Named{{Name: "i"}},
 		},
 		"CREATE TABLE t (a INT CHECK (a > 1), b INT, CONSTRAINT K CHECK (b > a)) ROW_PER_BLOCK = 5000, bloom_index_columns = 'a'": {
-			Columns: []Column{{Name: "a"}, {Name: "b"}, {Name: "constraint"}}, Checks: []Named{{}, {Name: "k"}},
+			Columns: []Column{{Name: "a"}, {Name: "b"}}, Checks: []Named{{}, {Name: "k"}},
 			Options: []Option{{"ROW_PER_BLOCK", "5000", false}, {"BLOOM_INDEX_COLUMNS", "a", false}},
 		},
+		"CREATE TABLE t (a DECIMAL(9), index VARCHAR(20), constraint INT)":               {Columns: []Column{{Name: "a"}, {Name: "index"}, {Name: "constraint"}}},
 		"CREATE TABLE t (a INT COMMENT 'the engine = diesel') COMMENT = 'engine=memory'": {Columns: []Column{{Name: "a"}}},
 		"CREATE TABLE t (engine INT) Engine = Memory COMMENT = 'engine=fuse'":            {Columns: []Column{{Name: "engine"}}, Engine: "MEMORY"},
 		"CREATE TABLE t AS SELECT 1 AS engine":                                           {Derived: true},

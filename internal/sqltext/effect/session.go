@@ -213,6 +213,8 @@ func (a *analysis) setting(verb string) {
 // isRetention says whether a setting or table option decides how long history lives.
 func isRetention(name string) bool { return strings.HasPrefix(strings.ToLower(name), "data_retention") }
 
+func retains(o Option) bool { return isRetention(o.Name) }
+
 func (a *analysis) call() {
 	if a.Take("PROCEDURE") {
 		a.script("CALL PROCEDURE", "what a procedure does is not known here")
