@@ -364,7 +364,7 @@ func (p *parser) selectList() error {
 	}
 	p.copy.Select = []SelectItem{}
 	for from := p.I; p.I < len(p.Tokens) && !p.Symbol(p.I, ")"); {
-		last := p.IsWord("FROM")
+		last := p.IsWord("FROM") && !p.Is(p.I-1, "AS")
 		if !last && !p.Symbol(p.I, ",") {
 			p.Skip()
 			continue

@@ -60,6 +60,8 @@ func TestParseTable(t *testing.T) {
 			"constraint STRING; index STRING; async INT; unique INT; primary INT",
 		},
 		{"ALTER TABLE t ADD constraint STRING", "constraint STRING"},
+		{"CREATE TABLE t (a INT, CONSTRAINT date CHECK (a > 0))", "a INT; constraint DATE"}, // as the engine has it
+		{"ALTER TABLE t ADD COLUMN access INT", "access INT"},
 		{"ALTER TABLE t ADD ROW ACCESS POLICY p ON (a)", ""},
 		{"CREATE TABLE t (a ARRAY(INT) DEFAULT [1, 2], b INT)", "a ARRAY(INT) DEFAULT [1, 2]; b INT"},
 		{"CREATE TABLE t (a INT) AS SELECT 1", "a INT; AS SELECT"},
@@ -190,6 +192,28 @@ func TestParseTask(t *testing.T) {
 		}
 		if got := fmt.Sprintf("schedule %v after %v body %v", task.Schedule, task.After, body); got != tt.want || !ok {
 			t.Errorf("%s:\n got %s\nwant %s", tt.sql, got, tt.want)
+		}
+	}
+}
+
+func TestCondition(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"DELETE FROM t WHERE a = 1":                 " t |WHERE a = 1",
+		"UPDATE d.t AS u SET a = 1 WHERE u.b > 2":   " d.t AS u |WHERE u.b > 2",
+		"DELETE FROM update WHERE a = 1":            " update |WHERE a = 1",
+		"UPDATE t u SET a = (SELECT 1 FROM v)":      "",
+		"UPDATE t SET a = v.a FROM v WHERE t.b = 1": "",
+		"DELETE FROM t USING v WHERE t.a = v.a":     "",
+		"DELETE FROM t":                             "",
+	} {
+		table, at, ok := Condition(sql)
+		got := ""
+		if ok {
+			got = table + "|" + sql[at:]
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", sql, got, want)
 		}
 	}
 }

@@ -243,18 +243,15 @@ func Condition(stmt string) (table string, at int, ok bool) {
 		return "", 0, false
 	}
 	from := r.Tokens[0].End
-	for r.I = 0; r.I < len(r.Tokens); r.Skip() {
+	if r.Is(0, "DELETE") {
+		from = r.Tokens[1].End
+	}
+	table = stmt[from:r.Offset()]
+	for ; r.I < len(r.Tokens); r.Skip() {
 		switch {
-		case r.I > 1 && (r.IsWord("FROM") || r.IsWord("USING")): // other tables
+		case r.IsWord("FROM") || r.IsWord("USING"): // other tables
 			return "", 0, false
-		case r.IsWord("FROM") || r.IsWord("UPDATE"):
-			from = r.Tokens[r.I].End
-		case r.IsWord("SET") && table == "":
-			table = stmt[from:r.Offset()]
 		case r.IsWord("WHERE"):
-			if table == "" {
-				table = stmt[from:r.Offset()]
-			}
 			return table, r.Offset(), true
 		}
 	}
@@ -268,7 +265,7 @@ func changing(stmt string) (*sqltext.Reader, bool) {
 		return r, false
 	}
 	_, ok := r.Name()
-	if r.Take("AS"); ok && !r.IsWord("SET") && !r.IsWord("WHERE") {
+	if r.Take("AS"); ok && !r.IsWord("SET") && !r.IsWord("WHERE") && !r.IsWord("USING") {
 		_, ok = r.Ident()
 	}
 	return r, ok

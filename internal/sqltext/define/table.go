@@ -128,7 +128,7 @@ func (t *Table) part(r *sqltext.Reader) bool {
 	switch {
 	case p.IsWord("CHECK") && p.Symbol(p.I+1, "("):
 		t.Checks = append(t.Checks, "")
-	case p.IsWord("CONSTRAINT") && p.Is(p.I+2, "CHECK"):
+	case p.IsWord("CONSTRAINT") && p.Is(p.I+2, "CHECK") && typeNames[p.Upper(p.I+1)] == "":
 		p.I++
 		name, _ := p.Ident()
 		t.Checks = append(t.Checks, name)
@@ -209,7 +209,8 @@ var clauses = []string{
 func (t *Table) alter(r *sqltext.Reader) bool {
 	var ok bool
 	switch {
-	case r.IsWord("ADD") && (r.Is(r.I+3, "CHECK") || r.Is(r.I+2, "ACCESS") || r.Is(r.I+1, "CHECK") && r.Symbol(r.I+2, "(")):
+	case r.IsWord("ADD") && (r.Is(r.I+1, "CONSTRAINT") && r.Is(r.I+3, "CHECK") || r.Is(r.I+1, "ROW") ||
+		r.Is(r.I+1, "CHECK") && r.Symbol(r.I+2, "(")):
 		return true
 	case r.Take("ADD"):
 		t.Action = AddColumn

@@ -1,6 +1,8 @@
 package effect
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -610,6 +612,38 @@ func BenchmarkParse(b *testing.B) {
 				for _, s := range statements {
 					Analyze(s.Text, "default")
 				}
+			}
+		}
+	}
+}
+
+// Many words of the grammar may be names. What a statement does is the same then.
+func TestNamesThatAreWords(t *testing.T) {
+	t.Parallel()
+	names := strings.Fields("file_format format_name connection_name catalog constraint check index access row2 first after comment default tag branch update " +
+		"delete merge options policy copy engine force purge start token password url value files location type format_options")
+	for _, stmt := range []string{
+		"SELECT * FROM n", "SELECT * FROM t WHERE n = 'x'", "CREATE TABLE a AS SELECT n.b FROM n JOIN c ON n.b = c.b", "USE n",
+		"INSERT INTO n SELECT n FROM n.t", "UPDATE n SET n = 'x' WHERE n = 'y'", "DELETE FROM n WHERE n = 'x'", "DELETE FROM n",
+		"CREATE TABLE n (n INT, b INT)", "CREATE TABLE t (b DECIMAL(9), n VARCHAR(20) NOT NULL, c INT)", "CREATE TABLE n.n LIKE n.t",
+		"ALTER TABLE n ADD COLUMN n INT DEFAULT 1", "ALTER TABLE n ADD n INT AFTER n", "ALTER TABLE n RENAME COLUMN n TO b",
+		"ALTER TABLE n MODIFY COLUMN n BIGINT, b INT", "ALTER TABLE n DROP COLUMN n", "DROP TABLE n", "COPY INTO n FROM @n/a FILE_FORMAT = (FORMAT_NAME = 'n')",
+		"MERGE INTO n USING n.t AS s ON s.n = n.n WHEN MATCHED THEN UPDATE SET n = s.n WHEN NOT MATCHED THEN INSERT (n) VALUES (s.n)",
+		"CREATE STAGE n CONNECTION = (CONNECTION_NAME = 'n')", "CREATE VIEW n AS SELECT n AS from FROM n.n", "ALTER TABLE n RENAME TO b",
+	} {
+		says := func(name string) string {
+			sql := regexp.MustCompile(`\bn\b`).ReplaceAllString(stmt, name)
+			e := Analyze(sql, "db")
+			text := summary(e) + " " + e.Undo
+			for _, w := range e.Writes {
+				text += fmt.Sprint(w.Columns, w.Indexes, w.Checks)
+			}
+			return text + fmt.Sprint(e.Sources)
+		}
+		for _, name := range names {
+			want := regexp.MustCompile(`\bnn\b`).ReplaceAllString(says("nn"), name)
+			if got := says(name); got != want {
+				t.Errorf("%s of %s:\n got %s\nwant %s", stmt, name, got, want)
 			}
 		}
 	}

@@ -44,8 +44,9 @@ type readScan struct {
 	seen   map[sqltext.Object]bool
 }
 
-// level is what stands between two brackets: query says that FROM begins a list of tables in it, list that we are in one.
-type level struct{ query, list bool }
+// level is what stands between two brackets: query says that FROM begins a list of tables in it, list that we are in one, options that it
+// is the (K = 'v' …) of FILE_FORMAT or CONNECTION.
+type level struct{ query, list, options bool }
 
 func (s *readScan) add(o sqltext.Object) {
 	if !s.seen[o] {
@@ -88,7 +89,8 @@ func (s *readScan) symbol(i int, wanted bool) {
 	case "(":
 		query := w.Is(i+1, "SELECT") || w.Is(i+1, "WITH") || w.Is(i+1, "FROM") || w.Is(i+1, "VALUES")
 		group := wanted && !query
-		s.levels = append(s.levels, level{query || wanted || w.Symbol(i+1, "("), group})
+		options := !query && (w.Symbol(i-1, "=") || w.Symbol(i-1, "=>"))
+		s.levels = append(s.levels, level{query || wanted || w.Symbol(i+1, "("), group, options})
 		s.expect = group
 	case ")":
 		if len(s.levels) > 1 {
@@ -105,7 +107,7 @@ func (s *readScan) keyword(i int, wanted bool) bool {
 	top := &s.levels[len(s.levels)-1]
 	switch word := w.Upper(i); word {
 	case "FROM":
-		if top.query && !w.Is(i-1, "DISTINCT") {
+		if top.query && !w.Is(i-1, "DISTINCT") && (!w.Is(i-1, "AS") || w.Is(i-2, "AS")) {
 			top.list, s.expect = true, true
 		}
 		return true
@@ -119,7 +121,7 @@ func (s *readScan) keyword(i int, wanted bool) bool {
 		top.list = false
 		return true
 	case "CONNECTION_NAME", "FORMAT_NAME", "FILE_FORMAT":
-		return s.option(i, word)
+		s.option(i, word, top.options)
 	case "STREAM": // AT (STREAM => s)
 		q := &sqltext.Reader{Words: w, I: i + 2}
 		if parts, ok := q.Name(); ok && w.Symbol(i+1, "=>") {
@@ -143,11 +145,11 @@ func (s *readScan) sequence(i int) {
 	}
 }
 
-// option takes CONNECTION_NAME = 'c' and the like, and reports whether it is none.
-func (s *readScan) option(i int, word string) (none bool) {
+// option takes CONNECTION_NAME = 'c' among options, and CONNECTION_NAME => 'c', and the like: a column may have such a name.
+func (s *readScan) option(i int, word string, options bool) {
 	w := s.words
-	if !w.Symbol(i+1, "=") && !w.Symbol(i+1, "=>") || i+2 >= len(w.Tokens) || w.Tokens[i+2].Kind != sqltext.String {
-		return true
+	if (!options || !w.Symbol(i+1, "=")) && !w.Symbol(i+1, "=>") || i+2 >= len(w.Tokens) || w.Tokens[i+2].Kind != sqltext.String {
+		return
 	}
 	value, err := sqltext.Unquote(w.Text(i + 2))
 	switch {
@@ -157,7 +159,6 @@ func (s *readScan) option(i int, word string) (none bool) {
 	case word == "FORMAT_NAME" || !fileTypes[strings.ToUpper(value)]:
 		s.add(sqltext.Object{Kind: sqltext.FileFormat, Name: value})
 	}
-	return false
 }
 
 // table takes the name of a table and what stands behind it, and returns where to go on.

@@ -104,7 +104,7 @@ func (a *analysis) described() {
 }
 
 func (a *analysis) use() {
-	if a.Take("CATALOG") {
+	if a.I+1 < len(a.Tokens) && a.Take("CATALOG") { // USE catalog is of a database
 		a.useCatalog("USE CATALOG")
 		return
 	}
