@@ -88,6 +88,12 @@ func TestScript(t *testing.T) {
 			env := databendtest.New(t)
 			testscript.Run(t, testscript.Params{
 				Files: []string{f}, Cmds: serverVerbs(t, f, env), UpdateScripts: golden.Update(), RequireExplicitExec: true,
+				Condition: func(c string) (bool, error) {
+					if c != "embedded" { // without it nothing can be cut
+						return false, fmt.Errorf("no condition %s", c)
+					}
+					return env.Embedded, nil
+				},
 				Setup: func(e *testscript.Env) error { return setup(e, env) },
 			})
 		})
