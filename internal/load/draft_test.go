@@ -225,6 +225,8 @@ func TestDraftOfOddFiles(t *testing.T) {
 			w.Put(w.t, strings.TrimPrefix(name, "rows.")+"/"+name, content)
 		}
 		w.Put(w.t, "semi/a.csv", []byte("id;name\n1;x, y\n2;z\n"))
+		w.Put(w.t, "euro/a.csv", []byte("\"No.\";\"Weight, g\";\"price (€)\"\n1;2,5;3\n"))
+		w.Put(w.t, "words/a.csv.gz", gzipped([]byte("oak|Europe\nfir|Asia\n")))
 		w.Put(w.t, "dat/a.dat", []byte("1,x\n"))
 		w.Put(w.t, "dat/b.D-1", []byte("2,y\n"))
 		w.Put(w.t, "log/a.log.gz", gzipped([]byte("1,x\n")))
@@ -244,6 +246,8 @@ func TestDraftOfOddFiles(t *testing.T) {
 			{"orc", "", "id::BIGINT", "", 1, 3, 0},
 			{"avro", "", "$1:id::BIGINT", "", 1, 3, 0},
 			{"semi", "", "FIELD_DELIMITER = ';', SKIP_HEADER = 1", "", 1, 2, 0},
+			{"euro", "", "FIELD_DELIMITER = ';', SKIP_HEADER = 1", "", 1, 1, 0},
+			{"words", "", "FIELD_DELIMITER = '|', SKIP_HEADER = 1", "if it is data, take SKIP_HEADER out", 1, 1, 0},
 			{"dat", "csv", "-- dbctl: pattern='.*[.](D-1|dat)'", "", 2, 2, 0},
 			{"log", "csv", "-- dbctl: pattern=", "", 1, 1, 0},
 			{"mixed", "", "TYPE = PARQUET", "1 file there is of another type by name, and not read by this load", 1, 2, 0},

@@ -46,7 +46,7 @@ var states = []struct {
 // loadHeaders are the headers of a load for the reference.
 var loadHeaders = []struct{ Form, Means string }{
 	{"filename-column=src", "the column that the COPY fills with `METADATA$FILENAME`: by it a file's rows are found, for " +
-		"`--on-changed replace` and `--reload`"},
+		"`--on-changed replace` and `--reload`; a name with a blank in it stands in backquotes"},
 	{"optional=a,b", "columns that a file may lack: NULL in their place; a name with a blank or a comma in it stands in backquotes"},
 	{"pattern='.*[.]parquet'", "which files below the location are the load's; without it and PATTERN, the visible files of the " +
 		"format's extension"},

@@ -158,6 +158,9 @@ func TestOpenErrors(t *testing.T) {
 		{"on-changed", load("-- dbctl: on-changed=replce\n" + copySQL), Options{}, "loads/l.sql:1:1: on-changed=replce is unknown", "did you mean replace?"},
 		{"replace without column", load("-- dbctl: on-changed=replace\n" + copySQL), Options{}, "loads/l.sql:1:1: on-changed=replace needs filename-column=", "METADATA$FILENAME"},
 		{"filename-column", load("-- dbctl: filename-column=c\n" + copySQL), Options{}, "loads/l.sql:1:1: the COPY fills no column c", ""},
+		{"filename-column in quotes", load("-- dbctl: filename-column=\"a b\"\n" + copySQL), Options{}, "loads/l.sql:1:1: filename-column= has a reason and no value: quotes hold the reason", "in backquotes"},
+		{"filename-column in backquotes", load("-- dbctl: filename-column=`a b`\n" + copySQL), Options{}, "loads/l.sql:1:1: the COPY fills no column a b", ""},
+		{"two in filename-column", load("-- dbctl: filename-column=a,b\n" + copySQL), Options{}, "loads/l.sql:1:1: filename-column= names more than one column", ""},
 		{"optional", load("-- dbctl: optional=a,c\n" + copySQL), Options{}, `loads/l.sql:1:1: the SELECT reads no column "c"`, ""},
 		{
 			"optional field", load("-- dbctl: optional=a\nCOPY INTO t FROM (SELECT $1::INT FROM @st) FILE_FORMAT = (TYPE = CSV)"),

@@ -135,11 +135,15 @@ func readLoadHeaders(src *source, headers []sqltext.Header, copied *copytext.Cop
 func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint string) {
 	switch h.Key {
 	case "filename-column":
-		if copied.Columns != nil && !containsFold(copied.Columns, h.Value) {
-			return "the COPY fills no column " + h.Value,
-				DidYouMean(h.Value, copied.Columns, "add it to the column list, and METADATA$FILENAME to the SELECT")
+		names := columnList(h.Value)
+		if len(names) > 1 {
+			return "filename-column= names more than one column", "a name with a comma or a blank in it stands in backquotes"
 		}
-		l.FilenameColumn = h.Value
+		if copied.Columns != nil && !containsFold(copied.Columns, names[0]) {
+			return "the COPY fills no column " + names[0],
+				DidYouMean(names[0], copied.Columns, "add it to the column list, and METADATA$FILENAME to the SELECT")
+		}
+		l.FilenameColumn = names[0]
 	case "optional":
 		known, hint := []string(nil), "optional= names columns of the files, as the SELECT has them"
 		for _, item := range copied.Select {

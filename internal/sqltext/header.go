@@ -19,8 +19,8 @@ const LintIgnore = "lint-ignore"
 
 // Headers returns the -- dbctl: lines of src, before or after its template is expanded. A line that is none but looks like one
 // (indented, behind a statement, without key, with an unquoted reason) is an *Error, since a header gives consent; each is told,
-// joined, beside the headers that are whole. Which keys and values there are is not decided here. A value is one word; that of
-// window, pattern and optional, and a list after a comma, may hold blanks.
+// joined, beside the headers that are whole. Which keys and values there are is not decided here. A value is one word;
+// a name in backquotes, that of window, pattern and optional, and a list after a comma may hold blanks.
 func Headers(src string) ([]Header, error) {
 	tokens, err := scan(src, true)
 	if err != nil {
@@ -92,12 +92,21 @@ func parseHeader(text string) (h Header, msg, hint string) {
 	switch {
 	case !hasValue && h.Value != "":
 		return h, "what follows " + h.Key + " is not a quoted reason", form
+	case hasValue && h.Value == "" && h.Why != "":
+		return h, h.Key + "= has a reason and no value: quotes hold the reason",
+			form + "; a name with a blank stands in backquotes"
 	case hasValue && (h.Value == "" || blank):
 		return h, h.Key + "= without a value", form
-	case !mayHoldBlanks[h.Key] && strings.ContainsAny(strings.NewReplacer(", ", ",", ",\t", ",").Replace(h.Value), " \t"):
+	case !mayHoldBlanks[h.Key] && !backquoted(h.Value) &&
+		strings.ContainsAny(strings.NewReplacer(", ", ",", ",\t", ",").Replace(h.Value), " \t"):
 		return h, h.Key + "= has more than one value", form + ", each on a line of its own"
 	}
 	return h, "", ""
+}
+
+// backquoted reports whether a value is one name in backquotes.
+func backquoted(value string) bool {
+	return len(value) > 2 && value[0] == '`' && strings.IndexByte(value[1:], '`') == len(value)-2
 }
 
 // cutReason takes the quoted reason off the end of text.

@@ -110,25 +110,64 @@ func typeOf(value string) string {
 	return "DOUBLE"
 }
 
-// delimiter is what parts the fields of CSV files in which no comma does; "" where the format is right.
-func (d *drafter) delimiter(ctx context.Context, format string) (string, error) {
+// delimiter is what parts the fields of CSV files. Their lines are read as TSV, which takes quotes for letters.
+func (d *drafter) delimiter(ctx context.Context) (string, error) {
 	if d.typ != "CSV" {
-		return "", nil
+		return ",", nil
 	}
-	sql := "SELECT $1, $2 FROM " + d.j.At(d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"
-	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: sql})
-	if err != nil || len(res.Rows) == 0 || res.Rows[0][1].Valid {
-		return "", fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
-	}
-	for _, by := range []string{";", "\t", "|"} {
-		if strings.Contains(res.Rows[0][0].String, by) {
-			return by, nil
+	raw := "TSV"
+	if d.packed != "" {
+		var err error
+		if raw, err = d.makeFormat(ctx, "(TYPE = TSV, COMPRESSION = "+d.packed+")"); err != nil {
+			return "", err
 		}
 	}
-	return "", nil
+	sql := "SELECT $1, $2 FROM " + d.j.At(d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(raw) + ") LIMIT 20"
+	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: sql})
+	if err != nil {
+		return "", fault.Wrap(d.r.Name, "read the first lines of "+d.sample[0], err)
+	}
+	var text strings.Builder
+	for _, row := range res.Rows {
+		text.WriteString(row[0].String)
+		if row[1].Valid {
+			text.WriteString("\t")
+		}
+		text.WriteString("\n")
+	}
+	return delimiterOf(text.String()), nil
 }
 
-// header reports whether the first line of the text files names columns: words, each once, above lines that are otherwise.
+// delimiterOf is what parts the fields of a CSV text: what stands outside quotes as often in each line as in the first; else
+// what stands most often in the first; else a comma.
+func delimiterOf(text string) string {
+	best, most, even := ",", 0, false
+	for _, by := range []byte(",;\t|") {
+		var counts []int
+		count, quoted := 0, false
+		for i := range len(text) {
+			switch c := text[i]; {
+			case c == '"':
+				quoted = !quoted
+			case quoted:
+			case c == by:
+				count++
+			case c == '\n':
+				counts, count = append(counts, count), 0
+			}
+		}
+		if len(counts) == 0 {
+			continue // a quote that is never closed
+		}
+		same := !slices.ContainsFunc(counts, func(n int) bool { return n != counts[0] })
+		if counts[0] > 0 && (same && !even || same == even && counts[0] > most) {
+			best, most, even = string(by), counts[0], same
+		}
+	}
+	return best
+}
+
+// header reports whether the first line of the text files names columns: words, each once.
 func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name FROM INFER_SCHEMA(location=>" +
 		d.j.At(d.sample[0]) + ", file_format=>" + sqltext.Quote(format) + ")"})
@@ -140,27 +179,37 @@ func (d *drafter) header(ctx context.Context, format string) (bool, error) {
 		items[i] = fmt.Sprintf("$%d", i+1)
 	}
 	res, err = d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT " + strings.Join(items, ", ") + " FROM " +
-		d.j.At(d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 1"})
+		d.j.At(d.sample[0]) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT 2"})
 	if err != nil || len(res.Rows) == 0 {
 		return false, fault.Wrap(d.r.Name, "read the first line of "+d.sample[0], err)
 	}
-	seen, words := map[string]bool{}, 0
-	for _, c := range res.Rows[0] {
+	columns := len(res.Rows[0])
+	words, names := columnWords(res.Rows[0])
+	switch {
+	case names < columns && words > columns/2:
+		d.note("the first line of %s is read as data; if it names the columns, put SKIP_HEADER = 1 into FILE_FORMAT", d.sample[0])
+	case names == columns && len(res.Rows) > 1:
+		if below, _ := columnWords(res.Rows[1]); below == columns {
+			d.note("the first line of %s is read as the names of the columns; if it is data, take SKIP_HEADER out of FILE_FORMAT", d.sample[0])
+		}
+	}
+	return names == columns, nil
+}
+
+// columnWords counts the fields of a line that may be names of columns, and the names without those that stand there again.
+func columnWords(line databend.Row) (words, names int) {
+	seen := map[string]bool{}
+	for _, c := range line {
 		if columnWord.MatchString(c.String) {
 			words++
 			seen[strings.ToLower(c.String)] = true
 		}
 	}
-	if columns := len(res.Rows[0]); len(seen) < columns {
-		if words > columns/2 {
-			d.note("the first line of %s is read as data; if it names the columns, put SKIP_HEADER = 1 into FILE_FORMAT", d.sample[0])
-		}
-		return false, nil
-	}
-	return true, nil
+	return words, len(seen)
 }
 
-var columnWord = regexp.MustCompile(`^[\pL_][\pL\pN_ .-]*$`)
+// columnWord is a short text that begins with a letter, such as "Weight, g" or "price (€)", and is no address, URL or key with a value.
+var columnWord = regexp.MustCompile(`^[\pL_][^@:={}<>\\\n]{0,62}$`)
 
 // pattern is the header that the load needs for its files where their names are not those of its type; "" for none.
 func (d *drafter) pattern() string {

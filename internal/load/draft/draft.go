@@ -117,25 +117,23 @@ type drafter struct {
 // read asks for the columns of each of the sampled files.
 func (d *drafter) read(ctx context.Context) error {
 	named, options := d.typ, "TYPE = "+d.typ
-	d.format = "(" + options + ")"
 	if d.packed != "" {
 		options += ", COMPRESSION = " + d.packed
-		var err error
-		if named, err = d.makeFormat(ctx, "("+options+")"); err != nil {
+	}
+	by, err := d.delimiter(ctx)
+	if err != nil {
+		return err
+	}
+	if by != "," {
+		options += ", FIELD_DELIMITER = " + sqltext.Quote(by)
+	}
+	d.format = "(" + options + ")"
+	if d.packed != "" || by != "," {
+		if named, err = d.makeFormat(ctx, d.format); err != nil {
 			return err
 		}
 	}
 	if d.typ == "CSV" || d.typ == "TSV" {
-		by, err := d.delimiter(ctx, named)
-		if err != nil {
-			return err
-		}
-		if by != "" {
-			options += ", FIELD_DELIMITER = " + sqltext.Quote(by)
-			if named, err = d.makeFormat(ctx, "("+options+")"); err != nil {
-				return err
-			}
-		}
 		header, err := d.header(ctx, named)
 		if err != nil {
 			return err

@@ -91,3 +91,38 @@ func TestSpread(t *testing.T) {
 		t.Errorf("got %v, want all", got)
 	}
 }
+
+func TestDelimiter(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"a,b\n1,2\n":                                  ",",
+		"id;\"Weight, g\"\n1;2\n":                     ";",
+		"id;Weight, g;at\n1;12,5;2024-01-01\n":        ";",
+		"1,5;2,5\n1;2,5\n":                            ";",
+		"\"a;b\",c\n1,2\n":                            ",",
+		"a,b\n\"x\ny;z\",2\n":                         ",",
+		"a;b\n\"an open, quote\n":                     ";",
+		"a\t\nb\t\n":                                  "\t",
+		"a|b|c\n1|2|3,4\n":                            "|",
+		"one column\nof \"words\"\n":                  ",",
+		"a,b,c\n1,2\n":                                ",",
+		"when;what\n2024-01-01 10:00;a, b, c and d\n": ";",
+		"": ",",
+	} {
+		if got := delimiterOf(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestColumnWord(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"id": true, "Weight, g": true, "Accession №": true, "price (€)": true, "growth %": true, "Straße/Nr.": true, "_x": true,
+		"": false, "12": false, "2024-01-01": false, "a@b.example": false, "https://x": false, "k=v": false, "{a}": false,
+	} {
+		if got := columnWord.MatchString(text); got != want {
+			t.Errorf("%q: got %t", text, got)
+		}
+	}
+}
