@@ -377,6 +377,55 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
+// TestLoadThatGivesWay: a load and a migration that begin at once each see the other's claim. The load gives its lock back, and the
+// migration goes on, also where it waits for no lock; a load that keeps its lock ends it.
+func TestLoadThatGivesWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Migration(1, "CREATE TABLE a (x INT);\n")
+	w.must(w.up())
+	for i, gives := range []bool{false, true} {
+		w.Migration(i+2, fmt.Sprintf("ALTER TABLE a ADD COLUMN y%d INT;\n", i))
+		l, err := w.migrator(Options{}).store.AcquireTable(t.Context(), w.Database, "a", state.LockOptions{Run: databend.NewID()})
+		w.must(err)
+		claims := "SELECT count() FROM system.tables WHERE database = '" + w.StateDB + "' AND left(name, 4) = 'run_'"
+		var load sync.WaitGroup
+		ended := make(chan struct{})
+		load.Go(func() {
+			for w.SQL(t, claims)[0][0] == "0" {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+				if err := l.Beat(t.Context()); err != nil { // it has just begun
+					t.Error(err)
+					return
+				}
+			}
+			time.Sleep(300 * time.Millisecond)
+			if gives {
+				if err := l.Release(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		err = w.up()
+		close(ended)
+		load.Wait()
+		var held *state.HeldError
+		switch {
+		case gives:
+			w.must(err)
+		case !errors.As(err, &held):
+			t.Errorf("got %v, want it held by the load", err)
+		default:
+			w.must(l.Release(t.Context()))
+		}
+		w.must(w.up())
+	}
+}
+
 // TestOneStatementRanOrNot kills a process, or loses an answer, right before and right after the only statement of a migration: it
 // must be found out whether it ran.
 func TestOneStatementRanOrNot(t *testing.T) {

@@ -124,6 +124,9 @@ func (r *Run) markFirst(ctx context.Context) {
 	}
 }
 
+// giveWay is how long a load that has just begun has to see our claim and give its lock back: without it both would end with 5.
+const giveWay = 2 * time.Second
+
 // holdLoadsOff makes sure that no load writes a table that the plan writes, or copies into another. A table that is not there is not being
 // loaded into.
 func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
@@ -134,7 +137,7 @@ func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
 		}
 	}
 	told := false
-	for until := time.Now().Add(r.LockWait); len(there) > 0; {
+	for began := time.Now(); len(there) > 0; {
 		held, err := r.lock.HeldTables(ctx, state.LockOptions{
 			TTL: r.LockTTL, Wait: r.LockWait, Run: r.ID, Actor: r.Actor,
 			Note: func(text string) { r.Note(event.Warn, "%s", text) },
@@ -144,10 +147,10 @@ func (r *Run) holdLoadsOff(ctx context.Context, before catalog.State) error {
 			return err
 		case held == nil:
 			return nil
-		case time.Now().After(until):
+		case time.Since(began) > r.LockWait && (held.Age > giveWay || time.Since(began) > giveWay):
 			return held
 		}
-		if !told {
+		if !told && r.LockWait > 0 {
 			told = true
 			r.Note(event.Warn, "waiting up to %s: %s", r.LockWait, held)
 		}
