@@ -128,9 +128,26 @@ func ToTakeBack(p *project.Project, h state.History, to int64, steps int, was Te
 			continue
 		}
 		plan.Steps = append(plan.Steps, step)
+		if shared := sharedDrops(step); v.Adopted && len(shared) > 0 {
+			plan.Notes = append(plan.Notes, event.Note{Level: event.Warn, Text: fmt.Sprintf(
+				"version %d %s was recorded by a baseline, and did not make what its Down drops: %s; whoever else uses it loses it",
+				v.Version, v.Name, event.Some(shared, 5))})
+		}
 	}
 	errs = append(errs, irreversible(plan.Steps, o)...)
 	return plan, errors.Join(errs...)
+}
+
+// sharedDrops are the objects of the whole account that a step drops.
+func sharedDrops(s Step) (names []string) {
+	for _, st := range s.Statements {
+		for _, w := range st.Effect.Writes {
+			if w.Verb == effect.Drop && w.AccountWide() {
+				names = append(names, w.Object.String())
+			}
+		}
+	}
+	return names
 }
 
 // ToRedo takes the newest applied version down and up again, as its file is now.

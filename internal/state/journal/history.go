@@ -35,6 +35,7 @@ type Version struct {
 	At      time.Time // applied; zero when it never was
 	Took    time.Duration
 	Run     string // that applied it: its plan row has the texts
+	Adopted bool   // recorded by baseline: what it makes was there before
 	Reason  string // why unsupported, why accepted, a person's word
 	Refused int64  // unsupported: the statement that the server refused when it ran, from 1; 0: none was tried
 }
@@ -325,6 +326,7 @@ func (h *History) outcome(r Row, run string) {
 	v.Version, v.Name, v.Reason = r.Version, cmp.Or(r.Name, v.Name), r.Reason
 	apply := func() {
 		v.State, v.Sums, v.At, v.Took, v.Run = Applied, r.Sums, r.At, time.Duration(r.TookMS)*time.Millisecond, run
+		v.Adopted = r.Event == EventBaseline
 	}
 	switch r.Event {
 	case EventApplied, EventBaseline:
