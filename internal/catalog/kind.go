@@ -85,7 +85,7 @@ func init() {
 		{
 			of: sqltext.Function, word: "FUNCTION", from: "system.user_functions",
 			columns: []string{"language", "definition", "arguments", "description", made},
-			facts:   []string{"language", "definition", "arguments", "description"}, rebuild: rebuildFunction,
+			facts:   []string{"language", "definition", "arguments", "description"}, read: readOwners, rebuild: rebuildFunction,
 		},
 		{of: sqltext.MaskingPolicy, word: "MASKING POLICY", read: readDescribed, opaque: always},
 		{of: sqltext.RowPolicy, word: "ROW ACCESS POLICY", read: readDescribed, opaque: always},
@@ -98,8 +98,8 @@ func init() {
 			},
 		},
 		{
-			of: sqltext.Procedure, word: "PROCEDURE", from: "system.procedures", columns: []string{"arguments", "comment", made},
-			facts: []string{"arguments", "comment"}, adjust: adjustProcedure, read: readProcedures,
+			of: sqltext.Procedure, word: "PROCEDURE", from: "system.procedures", columns: []string{"arguments", "comment", "procedure_id", made},
+			facts: []string{"arguments", "comment", number}, volatile: []string{number, granted}, adjust: adjustProcedure, read: readProcedures,
 		},
 		{
 			of: sqltext.Dictionary, word: "DICTIONARY", from: "system.dictionaries", opaque: always, adjust: adjustDictionary,
@@ -175,6 +175,9 @@ func Drop(o sqltext.Object) (string, bool) {
 	return "DROP " + k.word + " IF EXISTS " + o.SQL(), k.word != ""
 }
 
+// The facts of a procedure that say what it is granted by, and that it is.
+const number, granted = "number", "granted"
+
 // rowCount is the fact that says how many rows a table without history has.
 const rowCount = "rows"
 
@@ -237,6 +240,7 @@ func adjustConnection(s *ObjectState) {
 func adjustStage(s *ObjectState) {
 	s.masked = s.Facts["storage"]
 	s.Facts["storage"] = withoutSecrets(s.masked)
+	s.Owner = s.Facts["owner"]
 }
 
 func adjustProcedure(s *ObjectState) {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -123,10 +124,50 @@ func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext
 		for _, r := range rows {
 			s.Facts[r[0].String] = r[1].String
 		}
+		rows, err = Query(ctx, c, "select privileges, name from show_grants('procedure', "+sqltext.Quote(s.Facts[number])+")")
+		for _, r := range rows {
+			if r[0].String == ownership {
+				s.Owner = r[1].String
+			} else {
+				s.Facts[granted] = "yes"
+			}
+		}
 		s.Object = o
 		cat.others[o] = s
-		return nil
+		if databend.IsAnswered(err) { // it may not be looked at
+			return nil
+		}
+		return err
 	})
+}
+
+// ownership is the privilege of the role that an object belongs to.
+const ownership = "OWNERSHIP"
+
+// readOwners reads whose functions are, as far as that may be looked at.
+func readOwners(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
+	var parts []string
+	for _, o := range objects {
+		if _, ok := cat.others[o]; ok {
+			parts = append(parts, fmt.Sprintf("select %s, name from show_grants('udf', %[1]s) where privileges = %s", sqltext.Quote(o.Name),
+				sqltext.Quote(ownership)))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	rows, err := Query(ctx, c, strings.Join(parts, " union all "))
+	for _, r := range rows {
+		if o, ok := named(objects, r[0].String); ok {
+			s := cat.others[o]
+			s.Owner = r[1].String
+			cat.others[o] = s
+		}
+	}
+	if databend.IsAnswered(err) {
+		return nil
+	}
+	return err
 }
 
 // procedure finds a procedure by name and, when the object has them, argument types.

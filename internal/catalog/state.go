@@ -236,6 +236,9 @@ func (o ObjectState) Files() int {
 	return n
 }
 
+// Granted reports whether there are privileges on a procedure. They are given to its number, and go with it.
+func (o ObjectState) Granted() bool { return o.Facts[granted] != "" }
+
 // DropWord is the word that drops it: TABLE, VIEW or STREAM.
 func (o ObjectState) DropWord() string {
 	switch o.Engine {

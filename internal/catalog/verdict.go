@@ -27,6 +27,8 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 		return fmt.Sprintf("%s keeps its own files, and cannot be defined again with them in it", w.Object)
 	case w.Verb == effect.Alter && w.Changes(effect.Owner) && was.Owner == "" && followed:
 		return fmt.Sprintf("%s has no owner, and Databend takes none away again", w.Object)
+	case was.Granted() && (w.Verb == effect.Drop || w.Verb == effect.Replace) && followed:
+		return fmt.Sprintf("%s has privileges, which go with it", w.Object)
 	case w.Kind != sqltext.Table:
 		return ""
 	}

@@ -309,6 +309,7 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE TABLE t (x INT)"}, "CREATE ROLE {x}", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
 		{nil, "CREATE ROLE {x};\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT grants FROM show_grants('role', '{x}')", "SELECT"},
 		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"GRANT SELECT ON *.* TO USER {x}"}, "", "SELECT grants FROM show_grants('user', '{x}')", "SELECT"},
+		{[]string{"CREATE ROLE {x}"}, "CREATE FUNCTION {x} AS (a) -> a + 7", []string{"GRANT OWNERSHIP ON UDF {x} TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
 		{nil, "CREATE SEQUENCE {x}", []string{"SELECT nextval({x})"}, "", "SELECT nextval({x})", "[[2]]"},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"REVOKE SELECT ON *.* FROM ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[0]]"},
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"DROP ROLE {x}", "CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
@@ -418,6 +419,72 @@ func TestOthersKeysStay(t *testing.T) {
 				t.Errorf("got %s, want their keys\n%s", got, w.said())
 			}
 		})
+	}
+}
+
+// TestOthersGiveMeanwhile lets another session give something to an object of this project, before a run or ahead of the statement that
+// drops or replaces it: tags, files and privileges, which nothing brings back, so that it is not run, and an owner, whose it is again.
+func TestOthersGiveMeanwhile(t *testing.T) {
+	t.Parallel()
+	const (
+		keys  = "CONNECTION = (ACCESS_KEY_ID = 'something' SECRET_ACCESS_KEY = 'something')"
+		body  = " LANGUAGE SQL AS $$ BEGIN RETURN 1; END; $$"
+		proc  = "PROCEDURE {x}(a INT) RETURNS INT" + body
+		again = "PROCEDURE {x}(a INT) RETURNS INT COMMENT = 'ours'" + body
+	)
+	for _, tt := range []struct {
+		kind, made, ours, theirs, look, want string
+		kept                                 bool // ours runs
+	}{
+		{"FUNCTION {x}", "FUNCTION {x} AS (a) -> a", "DROP FUNCTION {x}", "ALTER FUNCTION {x} SET TAG {x} = '7'", "SELECT tag_value FROM tag_references('{x}', 'UDF')", "[[7]]", false},
+		{"FUNCTION {x}", "FUNCTION {x} AS (a) -> a", "DROP FUNCTION {x};\nCREATE FUNCTION {x} AS (a) -> a", "ALTER FUNCTION {x} SET TAG {x} = '7'", "SELECT tag_value FROM tag_references('{x}', 'UDF')", "[[7]]", false},
+		{"ROLE {x}", "ROLE {x}", "DROP ROLE {x}", "ALTER ROLE {x} SET TAG {x} = '7'", "SELECT tag_value FROM tag_references('{x}', 'ROLE')", "[[7]]", false},
+		{"STAGE {x}", "STAGE {x}", "DROP STAGE {x}", "ALTER STAGE {x} SET TAG {x} = '7'", "SELECT tag_value FROM tag_references('{x}', 'STAGE')", "[[7]]", false},
+		{"STAGE {x}", "STAGE {x}", "DROP STAGE {x}", "COPY INTO @{x} FROM (SELECT 7) FILE_FORMAT = (TYPE = CSV)", "SELECT count(*) FROM list_stage(location => '@{x}')", "[[1]]", false},
+		{"STAGE {x}", "STAGE {x}", "ALTER STAGE {x} SET COMMENT = 'ours';\nSELECT 'now';\nDROP STAGE {x}", "COPY INTO @{x} FROM (SELECT 7) FILE_FORMAT = (TYPE = CSV)", "SELECT count(*) FROM list_stage(location => '@{x}')", "[[1]]", false},
+		{"PROCEDURE {x}(INT)", proc, "DROP PROCEDURE {x}(INT)", "GRANT ACCESS PROCEDURE ON PROCEDURE {x}(INT) TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", false},
+		{"PROCEDURE {x}(INT)", proc, "CREATE OR REPLACE " + again, "GRANT ACCESS PROCEDURE ON PROCEDURE {x}(INT) TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", false},
+		{"PROCEDURE {x}(INT)", proc, "CREATE OR REPLACE " + again, "GRANT OWNERSHIP ON PROCEDURE {x}(INT) TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", true},
+		{"FUNCTION {x}", "FUNCTION {x} AS (a) -> a", "DROP FUNCTION {x}", "GRANT OWNERSHIP ON UDF {x} TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", true},
+		{"FUNCTION {x}", "FUNCTION {x} AS (a) -> a", "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8", "GRANT OWNERSHIP ON UDF {x} TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", true},
+		{"FUNCTION {x}", "FUNCTION {x} AS (a) -> a", "ALTER FUNCTION {x} AS (a) -> a + 8", "GRANT OWNERSHIP ON UDF {x} TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", true},
+		{"STAGE {x}", "STAGE {x} URL = 's3://bucket/a/' " + keys, "CREATE OR REPLACE STAGE {x} URL = 's3://bucket/b/' " + keys, "GRANT OWNERSHIP ON STAGE {x} TO ROLE {x}r", "SELECT owner FROM system.stages WHERE name = '{x}'", "[[{x}r]]", true},
+	} {
+		for _, early := range []bool{true, false} {
+			t.Run(fmt.Sprint(tt.ours, tt.theirs, early), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				named := func(s string) string { return strings.ReplaceAll(s, "{x}", w.Database+"_x") }
+				t.Cleanup(func() {
+					w.SQL(t, named("DROP "+strings.Replace(tt.kind, " ", " IF EXISTS ", 1)), named("DROP TAG {x}"), named("DROP ROLE {x}r"))
+				})
+				w.SQL(t, named("CREATE TAG {x}"), named("CREATE ROLE {x}r"))
+				w.Migration(1, named("CREATE "+tt.made)+";\n")
+				w.must(w.up())
+				text := named(tt.ours) + ";\nINSERT INTO nowhere VALUES (1);\n"
+				if !strings.Contains(text, now) {
+					text = now + ";\n" + text
+				}
+				w.Migration(2, text)
+				if early {
+					w.SQL(t, named(tt.theirs))
+				} else {
+					w.meanwhile(now, 0, func() { w.SQL(t, named(tt.theirs)) })
+				}
+				err := w.up()
+				var run *RunError
+				var p *PlanError
+				if ran := !errors.As(err, &p) || p.Kind != plan.Irreversible; ran != tt.kept {
+					t.Errorf("got %v, want ours to run: %t", err, tt.kept)
+				}
+				if errors.As(err, &run) && run.ExitCode() != 1 {
+					t.Errorf("exit %d, want 1: all is as it was\n%s", run.ExitCode(), w.said())
+				}
+				if got := w.looked(named(tt.look)); got != named(tt.want) {
+					t.Errorf("got %s, want theirs: %s\n%v\n%s", got, tt.want, err, w.said())
+				}
+			})
+		}
 	}
 }
 

@@ -124,7 +124,13 @@ func (x *restorer) renamed(o sqltext.Object) error {
 // isBack reports whether nothing is to be done to make now what was.
 func (x *restorer) isBack(was, now catalog.ObjectState) bool {
 	unseen := was.Exists && catalog.Opaque(was) && x.r.Wrote(was.Object).Has(effect.Existence|effect.Text) // what was written is not shown
-	return same(was, now) && !unseen && !x.rewound(was, now)
+	return same(was, now) && !unseen && !x.rewound(was, now) && !x.disowned(was, now)
+}
+
+// disowned reports whether an object without history is another role's than it should be.
+func (x *restorer) disowned(was, now catalog.ObjectState) bool {
+	owner := x.owner(was, now)
+	return now.Exists && owner != "" && now.Owner != "" && now.Owner != owner
 }
 
 // rewound reports whether a sequence that reached statements made in the place of another is still where they began it.
@@ -238,7 +244,36 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 		}
 	}
 	x.of(o).done = true
-	return nil
+	return x.reown(was, now)
+}
+
+// owner is the role whose an object without history should be: whose it was, unless another session gave it to another role.
+func (x *restorer) owner(was, now catalog.ObjectState) string {
+	kept := !x.r.Wrote(was.Object).Has(effect.Existence) && !x.o.Again // by the statements of the migration
+	if now.Exists && (kept || x.r.GivenAway(now)) {
+		return now.Owner
+	}
+	return was.Owner
+}
+
+// reown gives an object that was defined again to the role whose it should be: it is the current role's now.
+func (x *restorer) reown(was, now catalog.ObjectState) error {
+	o, owner := was.Object, x.owner(was, now)
+	if owner == "" {
+		return nil
+	}
+	cat, err := catalog.Read(x.ctx, x.c, []sqltext.Object{o}, nil)
+	if err != nil {
+		return err
+	}
+	if is := cat.State(o).Owner; is == "" || is == owner {
+		return nil
+	}
+	word := string(o.Kind)
+	if o.Kind == sqltext.Function {
+		word = "UDF"
+	}
+	return x.only(o, x.exec("GRANT OWNERSHIP ON %s %s TO ROLE %s", word, o.SQL(), sqltext.Quote(owner)))
 }
 
 // regrant takes back the privileges that reached statements gave, and gives those that they took. A role that was made again has
@@ -341,6 +376,8 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 			return text, ""
 		}
 		return "", text
+	case was.Kind != sqltext.Database && x.disowned(was, now):
+		return fmt.Sprintf("its owner is %s, was %s", now.Owner, was.Owner), ""
 	case was.Kind == sqltext.Grant:
 		return x.differenceOfGrants(was, now)
 	case was.Kind != sqltext.Database && was.Definition() != ownedBefore(was, now).Definition():

@@ -41,6 +41,9 @@ func (x *restorer) used(now catalog.ObjectState) (why string, err error) {
 	if why != "" || err != nil {
 		return why, err
 	}
+	if x.r.GivenAway(now) {
+		return "another session gave it to role " + now.Owner, nil
+	}
 	if tagged, err := x.taggedByOthers(now); tagged || err != nil {
 		return "another session gave it tags", err
 	}

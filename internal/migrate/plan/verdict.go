@@ -82,13 +82,10 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 		if why == "" && j.now.raised[w.Object] && followed && w.Changes(notRewound) {
 			why = fmt.Sprintf("%s was dropped before this migration: of what it was then only rows and columns can be had back", w.Object)
 		}
-		if why == "" && w.Verb == effect.Drop && followed && st.Effect.Class != effect.Irreversible {
-			tagged, err := catalog.Tagged(ctx, j.conn, was)
-			if err != nil {
+		if why == "" {
+			var err error
+			if why, err = tagged(ctx, j.conn, *st, w, was, followed); err != nil {
 				return err
-			}
-			if tagged {
-				why = fmt.Sprintf("%s has tags, which go with it", w.Object)
 			}
 		}
 		if why != "" {
@@ -178,12 +175,35 @@ func (s *Step) Unshown(w effect.Write, judged, now catalog.ObjectState) bool {
 		!catalog.Shown(now, w.Aspects) && w.Verb != effect.Create && w.Verb != effect.CreateNew
 }
 
-// Unreadable refuses to give another text to a view that the engine cannot read by now: it would not take the one that it has again.
-func (s *Step) Unreadable(st Statement, w effect.Write, now catalog.ObjectState, followed bool) error {
-	if why := catalog.Unheld(now, w, followed); why != "" && now.Dead && !s.Consents.Irreversible {
+// tagged says why a DROP of an object as it is (was) cannot be undone: it has tags. It is "" for nothing.
+func tagged(ctx context.Context, c catalog.Conn, st Statement, w effect.Write, was catalog.ObjectState, followed bool) (string, error) {
+	if w.Verb != effect.Drop || !followed || st.Effect.Class == effect.Irreversible {
+		return "", nil
+	}
+	if has, err := catalog.Tagged(ctx, c, was); !has || err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s has tags, which go with it", w.Object), nil
+}
+
+// Unheld refuses what cannot be undone of an object as it is by now, right before its statement.
+func (s *Step) Unheld(st Statement, w effect.Write, now catalog.ObjectState, followed bool) error {
+	if why := catalog.Unheld(now, w, followed); why != "" && !s.Consents.Irreversible {
 		return irreversibleError(*s, st, why)
 	}
 	return nil
+}
+
+// Tagged refuses a DROP of an object that has tags by now, right before its statement.
+func (s *Step) Tagged(ctx context.Context, c catalog.Conn, st Statement, w effect.Write, now catalog.ObjectState, followed bool) error {
+	if s.Consents.Irreversible {
+		return nil
+	}
+	why, err := tagged(ctx, c, st, w, now, followed)
+	if why != "" {
+		return irreversibleError(*s, st, why)
+	}
+	return err
 }
 
 // Overtaken refuses a write of an object that another session made or changed while the run was under way, and that could not be put

@@ -187,7 +187,7 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	}
 	objects, heads := r.toRead(st)
 	if len(objects) == 0 {
-		err := r.overtaken(p)
+		err := r.overtaken(ctx, p)
 		if err == nil {
 			err = r.mark(ctx, p, heads)
 		}
@@ -216,7 +216,7 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	r.learn(now.State, without(objects, r.save.touched(r.plan.Steps)))
 	r.know.learn(now.State, objects)
 	r.find(st)
-	if err := cmp.Or(r.overtaken(p), r.between(p)); err != nil {
+	if err := cmp.Or(r.overtaken(ctx, p), r.between(p)); err != nil {
 		return Ran{}, err
 	}
 	_, is := r.toRead(st)
@@ -228,25 +228,36 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	return Ran{Place: p, At: r.marked.At, Heads: is}, nil
 }
 
-// overtaken refuses the statement at p when it would destroy what another session made, and nothing could bring back; or the text of a
-// view that an earlier migration, or another session, has made unreadable. One that reads what a rollback brings back is not lost.
-func (r *Run) overtaken(p place) error {
-	st := r.at(p)
+// overtaken refuses the statement at p when it would destroy what another session made or gave, and nothing could bring back: an object,
+// files in a stage, privileges on a procedure, tags; or the text of a view that an earlier migration, or another session, has made
+// unreadable. One that reads what a rollback brings back is not lost.
+func (r *Run) overtaken(ctx context.Context, p place) error {
+	st, s := r.at(p), &r.plan.Steps[p.Step]
 	touched := r.save.touched(r.plan.Steps)
+	followed := r.plan.Atomic || p.Statement+1 < len(s.Statements)
 	for _, w := range st.Effect.Writes {
 		judged, _ := r.know.judged.Find(w.Object)
 		now, known := r.know.now.Find(w.Object)
-		if !known || touched[w.Object] || r.know.written[w.Object] {
+		if !known || r.know.dirty[w.Object] {
 			continue
 		}
-		s := &r.plan.Steps[p.Step]
-		if s.Unshown(w, judged, now) {
+		others := !touched[w.Object] && !r.know.written[w.Object]
+		if others && s.Unshown(w, judged, now) {
 			return s.Overtaken(st, w)
 		}
-		if words, err := sqltext.ReadWords(now.Query); err == nil && now.Dead && !mentionsAny(words, touched) {
-			if err := s.Unreadable(st, w, now, r.plan.Atomic || p.Statement+1 < len(s.Statements)); err != nil {
+		words, err := sqltext.ReadWords(now.Query)
+		dead := err == nil && others && now.Dead && !mentionsAny(words, touched)
+		was, _ := r.save.Base.Find(w.Object)
+		if dead || was.Exists && (now.Files() > 0 || now.Granted()) {
+			if err := s.Unheld(st, w, now, followed); err != nil {
 				return err
 			}
+		}
+		if w.Verb != effect.Drop || touched[w.Object] && r.reach().Wrote(w.Object).Has(effect.Attachments) {
+			continue
+		}
+		if err := s.Tagged(ctx, r.Store.Conn(), st, w, now, followed); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -262,6 +273,9 @@ func mentionsAny(words sqltext.Words, objects map[sqltext.Object]bool) bool {
 	return false
 }
 
+// reach is what the statements since the savepoint did.
+func (r *Run) reach() *blame.Reach { return blame.New(r.save.Base, r.save.reached(r.plan.Steps)) }
+
 // find takes what the statement is about to write of tables and grantees, that statements of ours wrote in other parts already, as what
 // a rollback goes back to: another session may have changed that part since the savepoint began.
 func (r *Run) find(st plan.Statement) {
@@ -271,7 +285,7 @@ func (r *Run) find(st plan.Statement) {
 		if !known || !touched[w.Object] || r.know.dirty[w.Object] || w.Verb != effect.Alter || !overwrites(w) {
 			continue
 		}
-		if was, ok := blame.New(r.save.Base, r.save.reached(r.plan.Steps)).Found(w, now); ok {
+		if was, ok := r.reach().Found(w, now); ok {
 			r.save.learn(catalog.State{Server: r.know.now.Server, Objects: []catalog.ObjectState{was}})
 		}
 	}
@@ -289,7 +303,7 @@ func (r *Run) between(p place) error {
 			continue
 		}
 		if reach == nil {
-			reach = blame.New(r.save.Base, r.save.reached(r.plan.Steps))
+			reach = r.reach()
 		}
 		refilled, _ := reach.Refilled(now.ID, now.Rows())
 		if refilled || reach.Reworded(now) || reach.Theirs(now) != "" && (w.Kind != sqltext.Table || w.Verb != effect.Alter) {

@@ -262,6 +262,14 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 	return ""
 }
 
+// GivenAway reports whether another session gave an object without history to another role after the last reached statement that wrote it.
+func (r *Reach) GivenAway(now catalog.ObjectState) bool {
+	left, seen := r.left[now.Object]
+	return seen && left.Owner != "" && now.Owner != left.Owner && !slices.ContainsFunc(r.Statements, func(s Reached) bool {
+		return s.Effect.Kind == "GRANT OWNERSHIP" && slices.Contains(s.Effect.Names, now.Object)
+	})
+}
+
 // mayHaveMade reports whether an object without history, as it is now, can be the one of before or one that reached statements made.
 // Where the engine does not show when it was made, it can.
 func (r *Reach) mayHaveMade(now catalog.ObjectState) bool {
