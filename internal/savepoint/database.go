@@ -246,6 +246,7 @@ func (x *restorer) undropDatabase(was catalog.ObjectState, scope []sqltext.Objec
 			}
 			x.live.Databases[n] = e
 			if e.ID == was.ID {
+				x.of(was.Object).done = true
 				return nil
 			}
 			if x.hadGone(e.ID) {

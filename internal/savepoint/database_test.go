@@ -55,6 +55,11 @@ func TestDatabases(t *testing.T) {
 			if !rep.Clean() {
 				t.Errorf("report %+v", rep.Outcomes)
 			}
+			for _, o := range rep.Outcomes {
+				if o.Object.Kind == sqltext.Database && o.Object.Name == e && o.Result != Restored {
+					t.Errorf("%s is said to be %s", o.Object, o.Result)
+				}
+			}
 			if d := difference(was, r.lookAt(e)); d != "" {
 				t.Errorf("state (-before +after):\n%s", d)
 			}
