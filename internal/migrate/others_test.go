@@ -309,6 +309,7 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE TABLE t (x INT)"}, "CREATE ROLE {x}", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
 		{nil, "CREATE ROLE {x};\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT grants FROM show_grants('role', '{x}')", "SELECT"},
 		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"GRANT SELECT ON *.* TO USER {x}"}, "", "SELECT grants FROM show_grants('user', '{x}')", "SELECT"},
+		{[]string{"CREATE ROLE {x}"}, "CREATE DATABASE {x}", []string{"GRANT OWNERSHIP ON {x}.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
 		{[]string{"CREATE ROLE {x}"}, "CREATE FUNCTION {x} AS (a) -> a + 7", []string{"GRANT OWNERSHIP ON UDF {x} TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
 		{nil, "CREATE SEQUENCE {x}", []string{"SELECT nextval({x})"}, "", "SELECT nextval({x})", "[[2]]"},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"REVOKE SELECT ON *.* FROM ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[0]]"},

@@ -257,6 +257,10 @@ func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 		return "", err
 	}
 	home := strings.TrimPrefix(e.Name, catalog.ParkedName(e.ID)+"_")
+	is := e.ObjectState
+	if is.Name = home; x.r.GivenAway(is) {
+		return "another session gave it to role " + is.Owner, nil
+	}
 	if x.hadGone(e.ID) { // it is told by what changed since
 		for n, t := range cat.Tables {
 			as := t.ObjectState

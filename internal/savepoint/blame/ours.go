@@ -262,10 +262,12 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 	return ""
 }
 
-// GivenAway reports whether another session gave an object without history to another role after the last reached statement that wrote it.
+// GivenAway reports whether another session gave an object without history, or a database, to another role after the last reached
+// statement that wrote it.
 func (r *Reach) GivenAway(now catalog.ObjectState) bool {
 	left, seen := r.left[now.Object]
-	return seen && left.Owner != "" && now.Owner != left.Owner && !slices.ContainsFunc(r.Statements, func(s Reached) bool {
+	known := seen && (left.Owner != "" || now.Kind == sqltext.Database) // UNDROP leaves a database without one
+	return known && now.Owner != left.Owner && !slices.ContainsFunc(r.Statements, func(s Reached) bool {
 		return s.Effect.Kind == "GRANT OWNERSHIP" && slices.Contains(s.Effect.Names, now.Object)
 	})
 }
