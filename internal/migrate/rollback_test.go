@@ -561,3 +561,35 @@ func TestSnapshotsAreNotShown(t *testing.T) {
 		})
 	}
 }
+
+// TestRollbackGivesBackToARoleOfThen drops a role, and then what it owns, which shows as the account's by then: it is the role's again.
+func TestRollbackGivesBackToARoleOfThen(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ made, on, drop, owned string }{
+		{"TABLE t (x INT)", "t", "TABLE t", "SELECT owner FROM system.tables WHERE database = '{db}'"},
+		{"DATABASE {x}", "{x}.*", "DATABASE {x}", "SELECT owner FROM system.databases WHERE name = '{x}'"},
+		{"STAGE {x}", "STAGE {x}", "STAGE {x}", "SELECT owner FROM system.stages WHERE name = '{x}'"},
+		{"FUNCTION {x} AS (a) -> a", "UDF {x}", "FUNCTION {x}", "SELECT name FROM show_grants('udf', '{x}')"},
+	} {
+		t.Run(tt.drop, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			named := strings.NewReplacer("{x}", w.Database+"_x", "{db}", w.Database).Replace
+			t.Cleanup(func() {
+				w.SQL(t, named("DROP "+strings.Replace(tt.drop, " ", " IF EXISTS ", 1)), named("DROP ROLE IF EXISTS {x}"))
+			})
+			w.Migration(1, named("CREATE ROLE {x};\nCREATE "+tt.made+";\n"))
+			w.must(w.up())
+			w.SQL(t, named("GRANT OWNERSHIP ON "+tt.on+" TO ROLE {x}"))
+			w.Migration(2, named("DROP ROLE {x};\nSELECT sleep(2.2);\nDROP "+tt.drop+";\nINSERT INTO nowhere VALUES (1);\n"))
+			err := w.up()
+			var run *RunError
+			if !errors.As(err, &run) || run.ExitCode() != 1 {
+				t.Errorf("got %v, want exit 1: all is as it was\n%s", err, w.said())
+			}
+			if got := fmt.Sprint(w.SQL(t, named(tt.owned))); got != named("[[{x}]]") {
+				t.Errorf("got owner %s, want the role of then", got)
+			}
+		})
+	}
+}

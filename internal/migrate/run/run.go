@@ -412,13 +412,20 @@ func (r *Run) read(ctx context.Context, objects []sqltext.Object) error {
 	return nil
 }
 
+// accountAdmin is the role as whose the engine shows what belongs to a role that is not there.
+const accountAdmin = "account_admin"
+
 // learn takes what was read of objects as what is there, and as what a rollback goes back to.
 func (r *Run) learn(s catalog.State, objects []sqltext.Object) {
 	r.know.learn(s, objects)
+	touched := r.save.touched(r.plan.Steps)
 	part := catalog.State{Server: s.Server, At: s.At}
 	for _, o := range objects {
 		now, ok := s.Find(o)
 		was, known := r.save.Base.Find(o)
+		if now.ID == was.ID && touched[sqltext.Object{Kind: sqltext.Role, Name: was.Owner}] && now.Owner == accountAdmin {
+			now.Owner = was.Owner // its role was dropped, and gets it again
+		}
 		if now = keepLoaded(now, was); ok && !(known && same(was, now)) {
 			part.Objects = append(part.Objects, now)
 		}
