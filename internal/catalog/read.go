@@ -144,6 +144,9 @@ func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext
 // ownership is the privilege of the role that an object belongs to.
 const ownership = "OWNERSHIP"
 
+// ownersAtOnce is of how many functions one request asks. The server's time grows with the square of it: 0.2 s for 50, 17 s for 600.
+const ownersAtOnce = 50
+
 // readOwners reads whose functions are, as far as that may be looked at.
 func readOwners(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
 	var parts []string
@@ -153,21 +156,34 @@ func readOwners(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Obj
 				sqltext.Quote(ownership)))
 		}
 	}
-	if len(parts) == 0 {
-		return nil
+	ask := func(parts []string) error {
+		rows, err := Query(ctx, c, strings.Join(parts, " union all "))
+		for _, r := range rows {
+			if o, ok := named(objects, r[0].String); ok {
+				s := cat.others[o]
+				s.Owner = r[1].String
+				cat.others[o] = s
+			}
+		}
+		return err
 	}
-	rows, err := Query(ctx, c, strings.Join(parts, " union all "))
-	for _, r := range rows {
-		if o, ok := named(objects, r[0].String); ok {
-			s := cat.others[o]
-			s.Owner = r[1].String
-			cat.others[o] = s
+	for some := range slices.Chunk(parts, ownersAtOnce) {
+		err := ask(some)
+		if databend.IsAnswered(err) { // one may not be looked at, or is gone by now
+			for i := range some {
+				if err = ask(some[i : i+1]); databend.IsAnswered(err) {
+					err = nil
+				}
+				if err != nil {
+					break
+				}
+			}
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if databend.IsAnswered(err) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // procedure finds a procedure by name and, when the object has them, argument types.
