@@ -72,7 +72,7 @@ type Statement struct {
 	Progress func(Progress)                 // optional: called about once a second, and with the final values
 	SendBy   time.Time                      // optional: not sent after this (KindUnreachable); a connection may take long
 	Account  bool                           // it reads the account's own settings, which the session's hide: system.settings
-	Reads    bool                           // it writes nothing: it may be sent while the connection is being made, and again by Query
+	Reads    bool                           // it writes nothing: it may be sent while the connection is being made, and sent again
 }
 
 // Progress is the server's statistics of a running statement.
@@ -134,9 +134,20 @@ func (s *Session) Query(ctx context.Context, st Statement) (Result, error) {
 	}
 }
 
-// Each runs a statement and calls f for each row, holding one page. An error of f ends the statement and is returned as it is.
+// Each runs a statement and calls f for each row, holding one page. An error of f ends the statement and is returned as it is. One that
+// reads is sent again when its answer was lost before its first row.
 func (s *Session) Each(ctx context.Context, st Statement, f func(Row) error) (Result, error) {
-	return s.run(ctx, st, f)
+	told := false
+	tell := func(r Row) error {
+		told = true
+		return f(r)
+	}
+	res, err := s.run(ctx, st, tell)
+	if st.Reads && !told && IsUnknownOutcome(err) && ctx.Err() == nil {
+		st.ID = ""
+		return s.run(ctx, st, tell)
+	}
+	return res, err
 }
 
 // run is send, once the connection is made.

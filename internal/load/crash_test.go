@@ -277,6 +277,41 @@ func TestLostAnswerOfEachRequest(t *testing.T) {
 	}
 }
 
+// A server that knows nothing any more of a statement whose answer is lost, as after a restart: what only reads is asked again, of what
+// writes it is found out whether it did, and the load ends as if nothing had been. DBCTL_PROOF=full forgets each.
+func TestForgottenAnswerOfEachRequest(t *testing.T) {
+	t.Parallel()
+	play := func(t *testing.T, at int) int {
+		w := newWorld(t)
+		ld := w.load(copyRows, after(behind))
+		w.SQL(t, "CREATE TABLE ran (n INT)")
+		w.Put(t, "p/a.parquet", rows(1, 3))
+		w.mustRun(ld, plan.Options{}, 1, 3)
+		w.Put(t, "p/b.parquet", rows(11, 2))
+		d := &databendtest.Deaf{At: at, Forgets: true}
+		w.cfg = func(c *databend.Config) { c.Transport = d }
+		res, err := w.run(ld, plan.Options{})
+		t.Logf("%s: %v", d.Lost(), err)
+		w.cfg = nil
+		if err != nil || res.Files != 1 || res.Rows != 2 {
+			t.Errorf("got %+v, %v", res, err)
+		}
+		w.wantRows(5)
+		w.mustRun(ld, plan.Options{}, 0, 0)
+		if got := w.SQL(t, "SELECT count(*) FROM ran")[0][0]; got != "2" {
+			t.Errorf("what stands behind the COPY ran %s times, want 2", got)
+		}
+		return d.Count()
+	}
+	requests := play(t, 0)
+	for at := 2; at <= requests; at += databendtest.Step(requests, 3) {
+		t.Run(fmt.Sprintf("%d of %d", at, requests), func(t *testing.T) {
+			t.Parallel()
+			play(t, at)
+		})
+	}
+}
+
 // Killed before each of its requests, the next run loads exactly what is missing, and at once. A load of a location makes the same requests
 // and a few for its stage: in short it is killed before every third.
 func TestKilledAtEachRequest(t *testing.T) {

@@ -47,7 +47,7 @@ func (l *Planner) list(ctx context.Context, looks []*look, tell func(k *look, f 
 		of, f.path = k, path
 		return err
 	}
-	_, err := l.Look.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ") + "\nORDER BY i, path"},
+	_, err := l.Look.Each(ctx, databend.Statement{Reads: true, SQL: strings.Join(parts, "\nUNION ALL ") + "\nORDER BY i, path"},
 		func(r databend.Row) error {
 			k := looks[r.Int(0)]
 			if err := next(k, r[1].String); err != nil {

@@ -55,7 +55,7 @@ func (l *Planner) remember(ctx context.Context, looks []*look) error {
 	if parts == nil {
 		return nil
 	}
-	_, err := l.Work.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
+	_, err := l.Work.Each(ctx, databend.Statement{Reads: true, SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
 		k := looks[r.Int(0)]
 		k.memory.note(k.Below(r[1].String), readObject(r[2:]))
 		return nil

@@ -124,7 +124,7 @@ func (r *run) guarded(ctx context.Context) error {
 // tableID is the id that the target's name has now; "" when there is none.
 func (r *run) tableID(ctx context.Context) (string, error) {
 	s := sqltext.Quote
-	res, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT to_string(table_id) FROM system.tables WHERE database=" +
+	res, err := r.Work.Query(ctx, databend.Statement{Reads: true, SQL: "SELECT to_string(table_id) FROM system.tables WHERE database=" +
 		s(r.j.Database) + " AND name=" + s(r.j.Table)})
 	if err != nil || len(res.Rows) == 0 {
 		return "", err

@@ -34,7 +34,7 @@ func (l *Ledger) Totals(ctx context.Context, s *databend.Session, of []Files, wa
 	if len(parts) == 0 {
 		return out, nil
 	}
-	_, err := s.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
+	_, err := s.Each(ctx, databend.Statement{Reads: true, SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
 		t, name, tried := &out[r.Int(0)], r[1].String, r.Int(2)
 		t.Tried += tried
 		t.Rows += r.Int(3)

@@ -55,7 +55,7 @@ func (l *Ledger) each(ctx context.Context, s *databend.Session, of []Files, part
 	if len(parts) == 0 {
 		return nil
 	}
-	_, err := s.Each(ctx, databend.Statement{SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
+	_, err := s.Each(ctx, databend.Statement{Reads: true, SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
 		i, name, place, w := int(r.Int(0)), r[1].String, r[2].String, ReadWord(r[3:])
 		f := of[i]
 		tell(i, name, place == f.Place, w)
@@ -88,7 +88,7 @@ func (l *Ledger) LoadedAs(ctx context.Context, s *databend.Session, tableID stri
 	out := map[string]bool{}
 	for some := range slices.Chunk(names, PerStatement) {
 		_, err := s.Each(ctx, databend.Statement{
-			SQL: "SELECT DISTINCT path" + l.from(ofTable(tableID), isLoaded, oneOf("path", some)),
+			Reads: true, SQL: "SELECT DISTINCT path" + l.from(ofTable(tableID), isLoaded, oneOf("path", some)),
 		}, func(r databend.Row) error {
 			out[r[0].String] = true
 			return nil
