@@ -41,16 +41,17 @@ $(LINT)/done:
 
 # A test that finds no engine fails here instead of being skipped. Tests mostly wait for the engine: eight at a time, whatever the cores.
 # check has vetted all of it already. The race detector costs a tenth of the time: the four packages that try what the engine does go
-# without; the tests of cli take it over the whole product, and `make race` over those four.
+# without; the tests of cli take it over the whole product, and `make race` over those four. They go one behind the other: two engines at
+# once on two cores take a fifth longer than one after the other.
 TEST := DBCTL_REQUIRE_ENGINE=1 go test -vet=off -timeout 30m -parallel 8
 SLOW := internal/load internal/migrate internal/proof internal/savepoint
 OTHER = $(filter-out $(addprefix %/,$(SLOW)),$(shell go list ./...))
 test: check
-	@failed=; $(TEST) -race $(OTHER) || failed=1; $(TEST) $(addprefix ./,$(SLOW)) || failed=1; [ -z "$$failed" ]
+	@failed=; $(TEST) -race $(OTHER) || failed=1; $(TEST) -p 1 $(addprefix ./,$(SLOW)) || failed=1; [ -z "$$failed" ]
 	@for shell in zsh fish; do command -v $$shell >/dev/null || echo "NOT TESTED: completion in $$shell, which is not installed here"; done
 
 race:
-	$(TEST) -race $(addprefix ./,$(SLOW))
+	$(TEST) -p 1 -race $(addprefix ./,$(SLOW))
 
 bench:
 	DBCTL_REQUIRE_ENGINE=1 go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
