@@ -175,7 +175,7 @@ func Drop(o sqltext.Object) (string, bool) {
 	return "DROP " + k.word + " IF EXISTS " + o.SQL(), k.word != ""
 }
 
-// The facts of a procedure that say what it is granted by, and that it is.
+// Facts of a procedure: the number by which the server keeps the privileges on it, and whether there are any.
 const number, granted = "number", "granted"
 
 // rowCount is the fact that says how many rows a table without history has.

@@ -171,15 +171,11 @@ func readOwners(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Obj
 		err := ask(some)
 		if databend.IsAnswered(err) { // one may not be looked at, or is gone by now
 			for i := range some {
-				if err = ask(some[i : i+1]); databend.IsAnswered(err) {
-					err = nil
-				}
-				if err != nil {
-					break
+				if err := ask(some[i : i+1]); err != nil && !databend.IsAnswered(err) {
+					return err
 				}
 			}
-		}
-		if err != nil {
+		} else if err != nil {
 			return err
 		}
 	}

@@ -267,9 +267,8 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 func (r *Reach) GivenAway(now catalog.ObjectState) bool {
 	left, seen := r.left[now.Object]
 	known := seen && (left.Owner != "" || now.Kind == sqltext.Database) // UNDROP leaves a database without one
-	return known && now.Owner != left.Owner && !slices.ContainsFunc(r.Statements, func(s Reached) bool {
-		return s.Effect.Kind == "GRANT OWNERSHIP" && slices.Contains(s.Effect.Names, now.Object)
-	})
+	return known && now.Owner != left.Owner &&
+		!slices.ContainsFunc(r.Statements, func(s Reached) bool { return s.Effect.GivesAway(now.Object) })
 }
 
 // mayHaveMade reports whether an object without history, as it is now, can be the one of before or one that reached statements made.

@@ -44,7 +44,7 @@ func (a *analysis) grant(verb string) {
 	}
 	a.write(sqltext.Object{Kind: sqltext.Grant, Name: what + name}, Alter, Grants).Grant = g
 	owned := false
-	if kind == "GRANT OWNERSHIP" {
+	if kind == grantOwnership {
 		for _, o := range a.e.Names {
 			if o.Kind == sqltext.Table || o.Kind == sqltext.Database {
 				a.write(o, Alter, Owner)
@@ -57,12 +57,20 @@ func (a *analysis) grant(verb string) {
 	if i := slices.IndexFunc(numbered, func(kind string) bool { return strings.HasPrefix(g.On, kind+" ") }); i >= 0 {
 		a.irreversible("Databend shows privileges on a " + strings.ToLower(numbered[i]) + " by a number, not by its name")
 	}
-	if kind == "GRANT OWNERSHIP" {
+	if kind == grantOwnership {
 		a.e.Undo = "GRANT OWNERSHIP to the earlier owner"
 		if !owned {
 			a.irreversible("the earlier owner is not known")
 		}
 	}
+}
+
+// grantOwnership is the kind of the statement that gives an object to a role.
+const grantOwnership = "GRANT OWNERSHIP"
+
+// GivesAway reports whether the statement gives the object to a role.
+func (e Effect) GivesAway(o sqltext.Object) bool {
+	return e.Kind == grantOwnership && slices.Contains(e.Names, o)
 }
 
 // numbered are the kinds that the server shows by a number in what was granted.
