@@ -203,6 +203,11 @@ func TestMistakes(t *testing.T) {
 		},
 		{args: "-- lint", want: "dbctl: -- stands in front of the command\nhint: `dbctl help` lists the commands\n"},
 		{args: "migrate -- up", want: "dbctl: migrate -- stands in front of the command\nhint: `dbctl help migrate` lists the commands\n"},
+		{args: "load a --path= --mark new --reason x", want: "dbctl: --path is empty\nhint: " + emptyHint + "\n"},
+		{args: "load '' --dry-run", want: "dbctl: load: argument 1 is empty\nhint: " + emptyHint + "\n"},
+		{args: "init ''", want: "dbctl: init: argument 1 is empty\nhint: " + emptyHint + "\n"},
+		{args: "lint --base ''", want: "dbctl: --base is empty\nhint: " + emptyHint + "\n"},
+		{args: "-e '' status", want: "dbctl: --env is empty\nhint: " + emptyHint + "\n"},
 		{args: "show 1 2", want: "dbctl: show: unexpected argument \"2\"\nhint: `dbctl show 1`\n"},
 		{args: "version -e", want: "dbctl: flag needs an argument: 'e' in -e\nhint: `dbctl help version` lists the flags\n"},
 		{args: "--color=blue version", want: "dbctl: --color \"blue\": want auto, always or never\nhint: `dbctl help version` lists the flags\n"},
@@ -214,14 +219,20 @@ func TestMistakes(t *testing.T) {
 		},
 		{args: "completion tcsh", want: "dbctl: there is no completion for \"tcsh\"\nhint: `dbctl completion bash`, zsh or fish\n"},
 	} {
-		got := dbctl(tc.env, t.TempDir(), strings.Fields(tc.args)...)
+		words := strings.Fields(tc.args)
+		for i, w := range words {
+			if w == "''" {
+				words[i] = ""
+			}
+		}
+		got := dbctl(tc.env, t.TempDir(), words...)
 		if diff := cmp.Diff(result{2, "", tc.want}, got, cmp.AllowUnexported(result{})); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", tc.args, diff)
 		}
 		if tc.args == "" {
 			continue
 		}
-		asJSON := dbctl(tc.env, t.TempDir(), append([]string{"--json"}, strings.Fields(tc.args)...)...)
+		asJSON := dbctl(tc.env, t.TempDir(), append([]string{"--json"}, words...)...)
 		var line struct {
 			Type, Message, Hint string
 			Exit                int

@@ -45,6 +45,9 @@ func (a *app) parse() (runFunc, error) {
 		a.cmd = versionCommand()
 		run = a.cmd.bind(a, newFlagSet())
 	}
+	if err := emptyFlag(flags); err != nil {
+		return nil, err
+	}
 	a.given = givenFlags(flags)
 	for _, named := range [][2]string{{"-C", "dir"}, {"-e", "env"}, {"--env-file", "env-file"}} {
 		if f := flags.Lookup(named[1]); f.Changed {
@@ -240,6 +243,20 @@ func (a *app) flagError(err error, flags *pflag.FlagSet, name string) error {
 	return usageError(err.Error(), hint)
 }
 
+// emptyFlag refuses a flag whose value is empty. It is mostly a shell variable that is not set: --path "$DAY" would mean every file.
+func emptyFlag(flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" {
+			err = usageError("--"+f.Name+" is empty", emptyHint)
+		}
+	})
+	return err
+}
+
+// emptyHint is the hint where a word of the command line is empty.
+const emptyHint = "is a variable of the shell not set? Give it a value, or leave it out"
+
 // line is this command with other arguments and flags, as a hint that can be pasted.
 func (a *app) line(args []string, flags ...string) string {
 	return "`" + shell.Join(slices.Concat([]string{"dbctl"}, strings.Fields(a.cmd.name), args, flags)...) + "`"
@@ -258,6 +275,8 @@ func (a *app) tryArgs() []string {
 func (a *app) countArgs() error {
 	least, most := a.cmd.count()
 	switch {
+	case slices.Contains(a.rest, "") && !a.cmd.hidden:
+		return usageError(fmt.Sprintf("%s: argument %d is empty", a.cmd.name, slices.Index(a.rest, "")+1), emptyHint)
 	case len(a.rest) < least:
 		return usageError(fmt.Sprintf("%s: an argument is missing", a.cmd.name), a.line(a.tryArgs()))
 	case len(a.rest) > most:
