@@ -83,3 +83,26 @@ func TestValidateBehindAnExpression(t *testing.T) {
 	_, err := w.run(ld, plan.Options{})
 	w.wantExit(err, exit.Partly, "2 bad files", "p/broken.parquet", "p/null.parquet (row 1: v = '[1.0,null]' has a NULL in the vector")
 }
+
+// What the server says of a text file's fields before it reads one is the text's mistake: their types are the same in each file.
+func TestFieldsThatNoFileHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, tc := range []struct{ files, name, list, want string }{
+		{"CSV", "a.csv", "id, name", "lacks column positions"},
+		{"CSV", "a.csv", "$1, $2:name", "no function matches signature `get(String NULL, String)`"},
+		{"TSV", "a.tsv", "$1, METADATA$FILE", "column metadata$file doesn't exist"},
+		{"NDJSON", "a.ndjson", "id, $1:name", "column id doesn't exist"},
+		{"NDJSON", "a.ndjson", "$1:id, upper()", "no function matches signature `upper()`"},
+		{"NDJSON", "a.ndjson", "$1:id::TUPLE(INT), $1:name", "unable to cast type `Variant NULL` to type `Tuple(Int32,)`"},
+	} {
+		w.Put(t, "p/"+tc.name, []byte("{\"id\":1,\"name\":\"x\"}\n"))
+		ld := w.load("COPY INTO t (id, name) FROM (SELECT " + tc.list + " FROM @st/p/) FILE_FORMAT = (TYPE = " + tc.files + ")")
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Failed, tc.want)
+		_, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Failed, tc.want)
+	}
+	if got := w.ledger(); got != nil {
+		t.Errorf("got %q in the ledger for the load's own mistake", got)
+	}
+}

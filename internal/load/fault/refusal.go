@@ -20,6 +20,12 @@ func IsRefusal(err error) bool {
 		(AtLine.MatchString(err.Error()) || !TextMistake.MatchString(err.Error()))
 }
 
+// IsBinding reports whether err is what the engine says of a statement before it reads a row: of names and types.
+func IsBinding(err error) bool {
+	text := databend.Message(err)
+	return databend.IsCode(err, databend.CodeSemantic) || NoSuchCast.MatchString(text) && !AtLine.MatchString(text)
+}
+
 // noMemory is a panic (1104) of a server that has too little for a file: another day it has more.
 var noMemory = regexp.MustCompile(`memory usage .* exceeds|memory allocation of|[Oo]ut of memory`)
 

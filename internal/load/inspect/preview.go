@@ -42,7 +42,7 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 		st := databend.Statement{SQL: sql, Secrets: r.Secrets, Place: j.Statement.Place}
 		clean := r.Work.CleanResult(st)
 		res, err := r.Work.Query(ctx, st)
-		if err != nil && fault.IsRefusal(err) && (i < len(files)-1 || len(out.Rows) > 0) { // others are better
+		if err != nil && r.Load.IsRefusal(err) && (i < len(files)-1 || len(out.Rows) > 0) { // others are better
 			r.Sink.Note(event.Warn, "load %s: %s cannot be shown: %s", j.Name, f, fault.InWords(err))
 			continue
 		}

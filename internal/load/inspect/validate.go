@@ -67,7 +67,7 @@ func (r *Inspector) binds(ctx context.Context, files []plan.File) error {
 		SQL: explain + sql, Secrets: r.Secrets, Place: r.Load.Statement.Place,
 		At: func(offset int) sqltext.Place { return r.Load.PlaceIn(sql)(max(0, offset-len(explain))) },
 	})
-	if err != nil && fault.IsRefusal(err) { // of the file
+	if err != nil && r.Load.IsRefusal(err) { // of the file
 		return nil
 	}
 	return err

@@ -284,7 +284,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 		return nil, nil, errAgain{err}
 	case databend.IsUnknownOutcome(err):
 		return nil, nil, r.lost(ctx, copyID, err)
-	case err != nil && ctx.Err() == nil && fault.IsRefusal(err):
+	case err != nil && ctx.Err() == nil && r.j.IsRefusal(err):
 		return nil, nil, &copyError{error: err}
 	case err != nil:
 		return nil, nil, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -154,7 +155,7 @@ func (j *Load) LeftPacked(name string) (need string, meant bool) {
 	return "", false
 }
 
-// textTypes are those of which a file may be compressed as a whole.
+// textTypes are those of which a file may be compressed as a whole, and has no types of its own.
 var textTypes = []string{"CSV", "TSV", "TEXT", "NDJSON", "JSON"}
 
 // optionsOf writes a stage's format, which the server tells as JSON, as a COPY has it.
@@ -168,6 +169,12 @@ func optionsOf(told string) string {
 		out = append(out, name+" = "+sqltext.Quote(fmt.Sprint(value)))
 	}
 	return strings.Join(out, " ")
+}
+
+// IsRefusal reports whether err is the engine's word about the files of the load, or may be. The fields of a text file have the same types
+// in each: what does not fit those is a mistake of the load's text.
+func (j *Load) IsRefusal(err error) bool {
+	return fault.IsRefusal(err) && !(fault.IsBinding(err) && slices.Contains(textTypes, j.FileType()))
 }
 
 // ByPosition reports whether the files are of a type whose fields have no names.
