@@ -178,6 +178,8 @@ var cases = map[string]struct{ bad, good []string }{
 				"WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT *;",
 			"INSERT INTO orders (ID, `amount`) VALUES (1, 2);", "CREATE TABLE t AS SELECT 1 AS a;\nINSERT INTO t (b) VALUES (1);",
 			"UPDATE other SET ammount = 1;", "ALTER TABLE orders ADD COLUMN IF NOT EXISTS note INT;",
+			"INSERT ALL INTO orders (id, note) VALUES (id, note) INTO other VALUES (id) SELECT id, note FROM s;",
+			"INSERT OVERWRITE FIRST WHEN id > 5 THEN INTO orders (id, note) VALUES (id, note) ELSE INTO other SELECT id, note FROM s;",
 		},
 	},
 	"taken-name": {

@@ -6,14 +6,19 @@ type Row struct {
 	Values []Words
 }
 
-// ValueRows returns the rows of an INSERT … VALUES or REPLACE … VALUES, as far as they can be read; none for another statement.
+// ValueRows returns the rows of an INSERT … VALUES or REPLACE … VALUES, as far as they can be read; none for another statement. An
+// INSERT ALL or INSERT FIRST has a VALUES for each of its tables, and none of them are rows.
 func ValueRows(sql string) []Row {
 	words, err := ReadStatement(sql)
 	if err != nil {
 		return nil
 	}
 	p := Reader{Words: words}
-	if !p.IsWord("INSERT") && !p.IsWord("REPLACE") {
+	if !p.Take("INSERT") && !p.Take("REPLACE") {
+		return nil
+	}
+	p.Take("OVERWRITE")
+	if p.IsWord("ALL") || p.IsWord("FIRST") {
 		return nil
 	}
 	at := p.Find("VALUES")
