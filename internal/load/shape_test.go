@@ -236,6 +236,8 @@ func TestColumnThatNoFileHas(t *testing.T) {
 	if got := w.ledger(); len(got) > 0 || len(w.badEvents("failed")) > 0 {
 		t.Errorf("files were blamed for the load's text: ledger %q, events %+v", got, w.events)
 	}
+	_, err = w.run(misnamed, plan.Options{Path: "a0.parquet"})
+	w.wantExit(err, exit.Failed, "none of 1 file has the column idd") // however few they are
 	ld := w.load(copyRows)
 	res, err := w.run(ld, plan.Options{})
 	w.wantExit(err, exit.Partly, "p/b.parquet (the file has no column name)") // one file is not all of them

@@ -51,11 +51,11 @@ func (r *run) isolate(ctx context.Context, b batch, cause *copyError) (int, erro
 	return left, r.recordBad(ctx)
 }
 
-// misnamed is the error of a load whose text names a column that is in none of its files, and acquits those, which are r.bad[from:]: they
-// are too many to lack it by chance, and with this text nothing was ever loaded.
+// misnamed is the error of a load whose text names a column that is in none of its files, and acquits those, which are r.bad[from:]: with
+// this text nothing was ever loaded.
 func (r *run) misnamed(ctx context.Context, from int) error {
 	bad := r.inspect.Bad[from:]
-	if len(bad) < inspect.Alike || r.res.Files > 0 ||
+	if len(bad) == 0 || r.res.Files > 0 ||
 		slices.ContainsFunc(bad, func(b inspect.BadFile) bool { return b.Lacks == nil || b.Column != bad[0].Column }) {
 		return nil
 	}
