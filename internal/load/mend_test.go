@@ -445,3 +445,20 @@ func TestListReasons(t *testing.T) {
 		t.Errorf("got %+v, want the lost connection's error", w.events)
 	}
 }
+
+// A file that the engine took for loaded before it was tried, and could not be loaded, is not loaded because the engine still says so.
+func TestFailedThoughRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", file([]row{{1, "x"}}))
+	w.mustRun(w.load(copyRows), plan.Options{}, 1, 1)
+	w.SQL(t, "DELETE FROM t")
+	if err := w.mark(w.load(copyRows), "new", plan.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.run(w.load(strings.Replace(copyRows, "name::STRING", "name::INT::STRING", 1)), plan.Options{})
+	w.wantExit(err, exit.Partly, "1 bad file, nothing was loaded", "'x' is no INT32")
+	w.mustRun(w.load(copyRows), plan.Options{}, 1, 1)
+	w.wantRows(1)
+	w.mustRun(w.load(copyRows), plan.Options{}, 0, 0)
+}

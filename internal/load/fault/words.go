@@ -25,7 +25,7 @@ var (
 	itsPlace = regexp.MustCompile(`(?s)( at line \d+,? (column \d+|position \d+ of size \d+))?( for File '.*?')? at file '.*', line \d+$`)
 	toColumn = regexp.MustCompile(`fail to auto cast column .*? to column (\S+) \(`)
 	noValue  = regexp.MustCompile("(?s)while evaluating function `(?:try_)?to_\\w+(?:\\(\\d+(?:, ?\\d+)?\\))?\\('(.*)'\\)` " +
-		"in expr `(?:TRY_)?CAST\\(.* AS (.+?)(?: NULL)?\\)`")
+		"in expr `(?:TRY_)?CAST\\(.*? AS (\\w+(?:\\((?:[^()]|\\([^()]*\\))*\\))?)")
 	unfilled = regexp.MustCompile("null value in column `(.+)` of table") // of a column that the COPY does not name; others fail to cast
 )
 

@@ -23,7 +23,8 @@ func TestInWords(t *testing.T) {
 			"data is damaged, or cut off: corrupt deflate stream",
 		"called `Result::unwrap()` on an `Err` value: Read into buffer failed: failed to fill whole buffer": "its data is damaged, or cut off: Read into buffer " +
 			"failed: failed to fill whole buffer",
-		"Invalid value 'zz' for column 1 (n INT32): bad digit at file 'p/b.csv', line 2": "Invalid value 'zz' for column 1 (n INT32): bad digit",
+		"Invalid value 'zz' for column 1 (n INT32): bad digit at file 'p/b.csv', line 2":                                               "Invalid value 'zz' for column 1 (n INT32): bad digit",
+		"invalid while evaluating function `to_interval('fog')` in expr `CAST(f.weather (#1) AS Interval NULL) + f.day (#2)` (1006 X)": "'fog' is no INTERVAL",
 	} {
 		if got := InWords(errors.New(said)); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -10,7 +10,7 @@ import (
 // classify decides about one file of the load. One of no state is none of ours.
 func classify(s facts) File {
 	f := File{
-		Path: s.path, Bytes: s.listed.Size, ETag: s.listed.ETag, Mtime: s.listed.Mtime, Force: s.remembered, Aliases: s.aliases,
+		Path: s.path, Bytes: s.listed.Size, ETag: s.listed.ETag, Mtime: s.listed.Mtime, Force: s.remembered, Held: s.held(), Aliases: s.aliases,
 		twin: s.others.State == ledger.FileLoaded, checksum: s.word.Checksum,
 	}
 	if s.unknown() {

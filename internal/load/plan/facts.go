@@ -54,14 +54,19 @@ func (s facts) asKnown() bool {
 	return is.Same(was) || is.Size == was.Size && bare(is) && bare(was)
 }
 
+// held reports whether the engine takes the listed bytes for loaded.
+func (s facts) held() bool { return s.remembered && s.listed.Same(s.recorded) }
+
 // pastUs reports whether the listed file was loaded past us, since the ledger's last word if there is one.
 func (s facts) pastUs() bool {
-	if !s.remembered || s.theirs() || !s.listed.Same(s.recorded) {
+	if !s.held() || s.theirs() {
 		return false
 	}
 	switch s.word.State {
-	case "", ledger.FileFailed:
+	case "":
 		return true
+	case ledger.FileFailed:
+		return s.word.Source != ledger.SourceHeld
 	case ledger.FileLoaded:
 		return !s.asKnown()
 	case ledger.FileEmptied:

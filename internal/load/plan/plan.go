@@ -26,6 +26,7 @@ type File struct {
 
 	Rows     int64    // that the table has of it, by the ledger; or UnknownRows
 	Force    bool     // the engine remembers the path: only FORCE loads it
+	Held     bool     // the engine takes these very bytes for loaded
 	checksum string   // of the load that it failed under
 	filled   bool     // of an expired file: it is one of tally.forgotten
 	twin     bool     // another stage's file of this path is in the table

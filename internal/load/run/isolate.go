@@ -234,6 +234,9 @@ func (r *run) recordBad(ctx context.Context) error {
 	for _, b := range r.inspect.Bad[r.told:] {
 		row := r.row(b.File, ledger.FileFailed)
 		row.Error, row.Checksum, row.Rows = b.Why, basis, b.Rows // those of an earlier version stay
+		if b.Held {
+			row.Source = ledger.SourceHeld
+		}
 		if !b.Passing {
 			rows = append(rows, row)
 		}

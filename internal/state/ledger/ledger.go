@@ -33,6 +33,8 @@ const (
 	SourceFilled = "filled"
 	// Of FileEmptied: the engine had forgotten the file too, and what it remembers has been loaded since.
 	SourceCleared = "cleared"
+	// Of FileFailed: the engine took these bytes for loaded before they were tried. That it does now says nothing.
+	SourceHeld = "held"
 	// dbctl loaded it, and the engine knows nothing of it any more by the nature of things:
 	SourceCarried  = "carried"  // a migration rebuilt the table from its own rows: it stands under the new table's id, too
 	SourceRestored = "restored" // a migration that made the engine forget it (TRUNCATE) was rolled back: its rows are there
