@@ -65,7 +65,7 @@ func Left(ctx context.Context, c Conn, objects []sqltext.Object) (State, error) 
 
 // states are those of objects, each once.
 func (cat *Catalog) states(objects []sqltext.Object) State {
-	s := State{Server: cat.Server, At: cat.At, Objects: make([]ObjectState, 0, len(objects))}
+	s := State{Server: cat.Server, At: cat.At, Role: cat.role, Objects: make([]ObjectState, 0, len(objects))}
 	seen := map[sqltext.Object]bool{}
 	for _, o := range objects {
 		if !seen[o] && cat.Refused[o] == nil {
@@ -95,6 +95,7 @@ type Catalog struct {
 	GoneDatabases map[string][]*Entry
 	Refused       map[sqltext.Object]error // of which it is not known whether they are there: what the server says
 	newestDB      string
+	role          string
 	others        map[sqltext.Object]ObjectState
 }
 
@@ -224,7 +225,7 @@ func (w wanted) with(objects []sqltext.Object) wanted {
 
 // branches are the parts of the catalogue union for what has history, without the details of tables.
 func (w wanted) branches(whole []string) []string {
-	out := []string{branch("now", []string{"version()", micros("now()")}, "")}
+	out := []string{branch("now", []string{"version()", micros("now()"), "current_role()"}, "")}
 	for _, db := range slices.Sorted(maps.Keys(w.tables)) {
 		out = append(out, w.tableBranches(db, slices.Contains(whole, db))...)
 	}
@@ -295,7 +296,7 @@ func (cat *Catalog) add(rows []databend.Row) {
 	for _, r := range rows {
 		switch f := r[1:]; r[0].String {
 		case "now":
-			cat.Server, cat.At = f[0].String, f.Time(1)
+			cat.Server, cat.At, cat.role = f[0].String, f.Time(1), f[2].String
 		case "table":
 			e := &Entry{Updated: f.Time(10), dropped: f.Time(11), ObjectState: ObjectState{
 				Object: Name{f[0].String, f[1].String}.Object(), ID: f[2].String, Engine: f[3].String, Head: Head(f[4].String), Created: f.Time(9),

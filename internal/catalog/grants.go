@@ -19,11 +19,11 @@ const own = "SETTINGS (enable_expand_roles = 0) "
 // readGrantsOf reads what the grantee of a Grant object has, and of which roles it inherits.
 func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) error {
 	kind, name := Grantee(o)
-	from := "inherited_roles_name, " + asText(made) + " from system.roles"
+	from := "inherited_roles_name, " + asText(made) + ", '' from system.roles"
 	if kind == "user" {
-		from = "roles, " + asText(made) + " from system.users"
+		from = "roles, " + asText(made) + ", " + asText(userChanged) + " from system.users"
 	}
-	sql := fmt.Sprintf(own+"select 'grant', grants, '' from show_grants(%s, %s) union all select 'roles', %s where name = %s",
+	sql := fmt.Sprintf(own+"select 'grant', grants, '', '' from show_grants(%s, %s) union all select 'roles', %s where name = %s",
 		sqltext.Quote(kind), sqltext.Quote(name), from, sqltext.Quote(name))
 	rows, err := Query(ctx, c, sql)
 	if err != nil {
@@ -33,6 +33,7 @@ func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) 
 	for _, r := range rows {
 		if r[0].String == "roles" {
 			s.Facts["roles"], s.Created = strings.Join(RoleNames(r[1].String), ", "), r.Time(2)
+			s.Facts[changed] = r[3].String
 		} else {
 			s.Grants = append(s.Grants, grantSQL(r[1].String, name)...)
 		}

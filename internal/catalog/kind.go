@@ -60,9 +60,9 @@ func init() {
 			adjust: adjustRoles, read: readRoles, rebuild: rebuildRole,
 		},
 		{
-			of: sqltext.User, word: "USER", from: "system.users", opaque: always, adjust: adjustRoles,
-			columns: []string{"auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy", made},
-			facts:   []string{"authentication", "default role", "roles", "disabled", "network policy", "password policy"},
+			of: sqltext.User, word: "USER", from: "system.users", opaque: always, adjust: adjustRoles, volatile: []string{changed},
+			columns: []string{"auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy", userChanged, made},
+			facts:   []string{"authentication", "default role", "roles", "disabled", "network policy", "password policy", changed},
 		},
 		{
 			of: sqltext.Connection, word: "CONNECTION", read: shown("SHOW CONNECTIONS"), facts: []string{"storage", "options"},
@@ -114,7 +114,7 @@ func init() {
 		{of: sqltext.Pipe, word: "PIPE", read: readDescribed},
 		{of: sqltext.Catalog, word: "CATALOG", from: "system.catalogs"},
 		{of: sqltext.Warehouse, opaque: always},
-		{of: sqltext.Grant, read: readGrants},
+		{of: sqltext.Grant, read: readGrants, volatile: []string{changed}},
 	}
 }
 
@@ -138,8 +138,11 @@ func Opaque(o ObjectState) bool {
 }
 
 // Rebuild writes the statements that make of now what was, where statements wrote these aspects of it: nil when what the engine shows
-// is not all that they need.
+// is not all that they need. Its owner is given back by who restores it.
 func Rebuild(was, now ObjectState, wrote effect.Aspect) []string {
+	if now.Exists && wrote == effect.Owner {
+		return []string{}
+	}
 	if k := kindOf(was.Kind); k.rebuild != nil {
 		return k.rebuild(was, now, wrote)
 	}
@@ -174,6 +177,12 @@ func Drop(o sqltext.Object) (string, bool) {
 	k := kindOf(o.Kind)
 	return "DROP " + k.word + " IF EXISTS " + o.SQL(), k.word != ""
 }
+
+// changed is the fact that says when a user was changed last, and userChanged the column that tells it. What it is granted changes it too.
+const (
+	changed     = "changed"
+	userChanged = "to_int64(update_on)"
+)
 
 // Facts of a procedure: the number by which the server keeps the privileges on it, and whether there are any.
 const number, granted = "number", "granted"

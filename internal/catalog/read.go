@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -101,14 +102,35 @@ func shown(show string) func(context.Context, Conn, *Catalog, []sqltext.Object) 
 
 // optionNames keeps the names of "access_key_id=******fgh …": the server shows the last characters of each value.
 func optionNames(masked string) string {
-	var out []string
-	for _, kv := range strings.Fields(masked) {
-		if k, _, ok := strings.Cut(kv, "="); ok {
-			out = append(out, k)
+	return strings.Join(slices.Sorted(maps.Keys(shownOptions(masked))), " ")
+}
+
+func shownOptions(masked string) map[string]any {
+	out, last := map[string]any{}, ""
+	for part := range strings.SplitSeq(masked, " ") {
+		if k, v, ok := strings.Cut(part, "="); ok {
+			out[k], last = v, k
+		} else if last != "" {
+			out[last] = fmt.Sprint(out[last], " ", part) // of a value that ends in two words
 		}
 	}
-	slices.Sort(out)
-	return strings.Join(out, " ")
+	return out
+}
+
+// KeyEnds are the ends of its keys, as the engine shows them.
+func (o ObjectState) KeyEnds() []string {
+	options := shownOptions(o.masked)
+	if o.Kind == sqltext.Stage {
+		options = map[string]any{}
+		_ = json.Unmarshal([]byte(o.masked), &options)
+	}
+	var out []string
+	for _, v := range options {
+		if s, ok := v.(string); ok && strings.HasPrefix(s, "***") {
+			out = append(out, strings.TrimLeft(s, "*"))
+		}
+	}
+	return out
 }
 
 func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {

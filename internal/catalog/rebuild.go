@@ -55,7 +55,7 @@ func rebuildRole(was, _ ObjectState, _ effect.Aspect) []string {
 
 // rebuildStage can put back a comment; of the rest the keys are not shown, and replacing an internal stage deletes its files.
 func rebuildStage(was, now ObjectState, wrote effect.Aspect) []string {
-	if wrote != effect.Comment || !now.Exists {
+	if wrote&^effect.Owner != effect.Comment || !now.Exists {
 		return nil
 	}
 	return []string{"ALTER STAGE " + was.SQL() + " SET COMMENT = " + sqltext.Quote(was.Facts["comment"])}

@@ -13,8 +13,9 @@ import (
 
 // State is the state of a set of objects at one moment. It is kept in the journal as JSON and holds no secret.
 type State struct {
-	Server  string        `json:"server"`      // version() of the engine
-	At      time.Time     `json:"at,omitzero"` // server's clock
+	Server  string        `json:"server"`         // version() of the engine
+	At      time.Time     `json:"at,omitzero"`    // server's clock
+	Role    string        `json:"role,omitempty"` // as which it was read: what the same user makes is this role's
 	Objects []ObjectState `json:"objects"`
 }
 
@@ -31,7 +32,7 @@ func (s State) Find(o sqltext.Object) (ObjectState, bool) {
 // Merge returns s with the objects of later replaced or added: a capture right before a statement knows better. At stays
 // the earlier one.
 func (s State) Merge(later State) State {
-	out := State{Server: s.Server, At: s.At, Objects: slices.Clone(s.Objects)}
+	out := State{Server: s.Server, At: s.At, Role: s.Role, Objects: slices.Clone(s.Objects)}
 	if out.Server == "" {
 		out.Server = later.Server
 	}
@@ -106,10 +107,22 @@ type ObjectState struct {
 	masked string
 }
 
-// SameKeys reports whether two looks at an object show the same of its keys, as far as both were made by this process.
+// SameKeys reports whether two looks at an object show the same of its keys, as far as both were made by this process. Of a user, or of
+// what it was granted, they tell when it was changed.
 func (o ObjectState) SameKeys(p ObjectState) bool {
-	return o.masked == "" || p.masked == "" || o.masked == p.masked
+	same := func(a, b string) bool { return a == "" || b == "" || a == b }
+	return same(o.masked, p.masked) && same(o.Facts[changed], p.Facts[changed])
 }
+
+// Granting is the user while it is granted something: when that changes it is not known.
+func (o ObjectState) Granting() ObjectState {
+	o.Facts = maps.Clone(o.Facts)
+	delete(o.Facts, changed)
+	return o
+}
+
+// ShowsKeys reports whether this process saw what the engine shows of its keys.
+func (o ObjectState) ShowsKeys() bool { return o.masked != "" }
 
 // Gone is a table or database that was dropped before the capture.
 type Gone struct {

@@ -303,6 +303,22 @@ func (s *Server) Now() time.Time {
 	return s.clock.Add(time.Since(s.read))
 }
 
+// Strings are the string literals of a statement as it is sent, secrets too.
+func (s *Server) Strings(st Statement) ([]secret.Text, error) {
+	text, err := splice(st, s.cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	words, err := sqltext.ReadStatement(text.sql)
+	var out []secret.Text
+	for i, t := range words.Tokens {
+		if v, err := sqltext.Unquote(words.Text(i)); err == nil && t.Kind == sqltext.String {
+			out = append(out, secret.New(v))
+		}
+	}
+	return out, err
+}
+
 // Host is host:port, for people.
 func (s *Server) Host() string {
 	_, hostPort, _ := strings.Cut(s.base, "://")

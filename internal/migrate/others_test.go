@@ -311,6 +311,11 @@ func TestOthersAfterOurs(t *testing.T) {
 		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"GRANT SELECT ON *.* TO USER {x}"}, "", "SELECT grants FROM show_grants('user', '{x}')", "SELECT"},
 		{[]string{"CREATE ROLE {x}"}, "CREATE DATABASE {x}", []string{"GRANT OWNERSHIP ON {x}.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
 		{[]string{"CREATE ROLE {x}"}, "CREATE FUNCTION {x} AS (a) -> a + 7", []string{"GRANT OWNERSHIP ON UDF {x} TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
+		{[]string{"CREATE ROLE {x}"}, "CREATE TABLE t (x INT)", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
+		{[]string{"CREATE ROLE {x}", "CREATE FUNCTION {x} AS (a) -> a"}, "GRANT OWNERSHIP ON UDF {x} TO ROLE {x}", []string{"GRANT OWNERSHIP ON UDF {x} TO ROLE public"}, "", "SELECT count(*) FROM show_grants('udf', '{x}') WHERE name='public'", "[[1]]"},
+		{[]string{"CREATE ROLE {x}"}, "CREATE " + fmt.Sprintf(procedure, 7), []string{"GRANT ACCESS PROCEDURE ON PROCEDURE {x}(INT) TO ROLE {x}"}, "", "SELECT count(*) FROM system.procedures WHERE name='{x}'", "[[1]]"},
+		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1';\nGRANT SELECT ON *.* TO USER {x}", []string{"ALTER USER {x} IDENTIFIED BY 'Secret_2'"}, "", "SELECT count(*) FROM system.users WHERE name='{x}'", "[[1]]"},
+		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"ALTER USER {x} IDENTIFIED BY 'Secret_2'"}, "GRANT SELECT ON *.* TO USER {x}", "SELECT count(*) FROM system.users WHERE name='{x}'", "[[1]]"},
 		{nil, "CREATE SEQUENCE {x}", []string{"SELECT nextval({x})"}, "", "SELECT nextval({x})", "[[2]]"},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"REVOKE SELECT ON *.* FROM ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[0]]"},
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"DROP ROLE {x}", "CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')", "[[1]]"},
@@ -378,14 +383,18 @@ func TestOthersKeysStay(t *testing.T) {
 	for _, tt := range []struct {
 		ours   string
 		killed bool
-		exit   int
+		exit   int // 0 where nobody acts
 	}{
 		{"CREATE OR REPLACE CONNECTION {x} {keys}8';\nSELECT 'now'", false, 4},
 		{"DROP CONNECTION {x};\nSELECT 'now'", false, 4},
 		{"DROP CONNECTION {x};\nSELECT 'now'", true, 4},
+		{"CREATE OR REPLACE CONNECTION {x} {keys}8';\nSELECT 'now'", true, 4},
+		{"CREATE OR REPLACE CONNECTION {x} {keys}8';\nSELECT 'now'", true, 0},
+		{"DROP CONNECTION {x};\nCREATE CONNECTION {x} {keys}8';\nSELECT 'now'", true, 4},
+		{"DROP CONNECTION {x};\nCREATE CONNECTION {x} {keys}8';\nSELECT 'now'", true, 0},
 		{"SELECT 'now';\nDROP CONNECTION {x}", false, 1}, // it is not run
 	} {
-		t.Run(fmt.Sprint(tt.ours, tt.killed), func(t *testing.T) {
+		t.Run(fmt.Sprint(tt.ours, tt.killed, tt.exit), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			named := strings.NewReplacer("{x}", w.Database+"_x", "{keys}", "STORAGE_TYPE='s3' ACCESS_KEY_ID='something' SECRET_ACCESS_KEY='something").Replace
@@ -393,7 +402,10 @@ func TestOthersKeysStay(t *testing.T) {
 			w.Migration(1, named("CREATE CONNECTION {x} {keys}6';\n"))
 			w.must(w.up())
 			w.Migration(2, named(tt.ours)+";\nINSERT INTO nowhere VALUES (1);\n")
-			theirs := func() { w.SQL(t, named("CREATE OR REPLACE CONNECTION {x} {keys}7'")) }
+			theirs, want := func() { w.SQL(t, named("CREATE OR REPLACE CONNECTION {x} {keys}7'")) }, "ng7"
+			if tt.exit == 0 {
+				theirs, want = func() {}, "ng6"
+			}
 			healthy, g := w.srv, newGrave(0, true)
 			if tt.killed {
 				g.at, g.what = -1, "INSERT INTO nowhere"
@@ -413,11 +425,11 @@ func TestOthersKeysStay(t *testing.T) {
 				err = w.recover(RollBack, "")
 			}
 			var run *RunError
-			if !errors.As(err, &run) || int(run.ExitCode()) != tt.exit {
+			if is := errors.As(err, &run); is && int(run.ExitCode()) != tt.exit || !is && (err != nil || tt.exit != 0) {
 				t.Errorf("got %v, want exit %d: theirs is kept\n%s", err, tt.exit, w.said())
 			}
-			if got := w.looked(named("DESC CONNECTION {x}")); !strings.Contains(got, "ng7") {
-				t.Errorf("got %s, want their keys\n%s", got, w.said())
+			if got := w.looked(named("DESC CONNECTION {x}")); !strings.Contains(got, want) {
+				t.Errorf("got %s, want keys that end in %s\n%s", got, want, w.said())
 			}
 		})
 	}

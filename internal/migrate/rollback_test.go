@@ -340,18 +340,22 @@ func TestAccountWideGoesBack(t *testing.T) {
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
 		w.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
+			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP STAGE IF EXISTS "+db+"_s",
 			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
 	w.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
-		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2")
+		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2",
+		"CREATE FUNCTION "+db+"_f AS (a) -> a", "CREATE STAGE "+db+"_s URL = 's3://bucket/a/' CONNECTION = (ACCESS_KEY_ID = 'k' SECRET_ACCESS_KEY = 's')")
 	look := func() string {
 		var out []string
 		for _, row := range w.SQL(t, "SELECT 'setting' AS k, name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'week_start', 'max_set_operator_count') "+
 			"UNION ALL SELECT 'sequence', name, current::STRING, \"interval\"::STRING FROM show_sequences() WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'user', name, roles, '' FROM system.users WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'role', name, inherited_roles_name, '' FROM system.roles WHERE name LIKE '"+db+"%' "+
+			"UNION ALL SELECT 'function', name, '', '' FROM show_grants('udf', '"+db+"_f') "+
+			"UNION ALL SELECT 'stage', owner, '', '' FROM system.stages WHERE name='"+db+"_s' "+
 			"UNION ALL SELECT 'dictionary', name, '', '' FROM system.dictionaries WHERE database='"+db+"' "+
 			"UNION ALL SELECT 'grant', grants, '1', '' FROM show_grants('role', '"+r+"') "+
 			"UNION ALL SELECT 'grant', grants, '2', '' FROM show_grants('role', '"+r+"2') "+
@@ -381,6 +385,9 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"given, then dropped": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\nGRANT ROLE public TO ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"taken, then dropped": "REVOKE INSERT ON " + db + ".a FROM ROLE " + r + "2;\nREVOKE ROLE " + r + " FROM ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"an owner since":      "GRANT OWNERSHIP ON " + db + ".a TO ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
+		"function given":      "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\n",
+		"stage given":         "GRANT OWNERSHIP ON STAGE " + db + "_s TO ROLE " + r + "2;\n",
+		"given, then changed": "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\nALTER FUNCTION " + db + "_f AS (a) -> a + 1;\n",
 		"role made":           "CREATE ROLE " + r + "3;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "3;\nGRANT ROLE " + r + "3 TO " + u + ";\n",
 		"user made":           "CREATE USER " + u + "2 IDENTIFIED BY 'Secret_2';\nGRANT ROLE " + r + " TO " + u + "2;\n",
 		"role made again":     "DROP ROLE " + r + "2;\nCREATE ROLE " + r + "2;\nGRANT ROLE " + r + " TO ROLE " + r + "2;\nGRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\n",

@@ -88,6 +88,12 @@ func (x *restorer) other(o sqltext.Object) error {
 			x.hold(o, "%s", why)
 			return nil
 		}
+		if x.o.Gave != nil && now.ShowsKeys() && !x.r.SawKeys(o) && x.r.Wrote(o).Has(effect.Existence|effect.Text) {
+			if why, err := x.o.Gave(now); why != "" || err != nil {
+				x.hold(o, "%s", why)
+				return err
+			}
+		}
 		if _, dropped := x.r.Dropped(now); was.Exists && dropped {
 			x.of(o).undone = "dropped it"
 		}
@@ -249,7 +255,7 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 
 // owner is the role whose an object without history should be: whose it was, unless another session gave it to another role.
 func (x *restorer) owner(was, now catalog.ObjectState) string {
-	kept := !x.r.Wrote(was.Object).Has(effect.Existence) && !x.o.Again // by the statements of the migration
+	kept := !x.r.Wrote(was.Object).Has(effect.Existence|effect.Owner) && !x.o.Again // by the statements of the migration
 	if now.Exists && (kept || x.r.GivenAway(now)) {
 		return now.Owner
 	}
@@ -374,7 +380,7 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return fmt.Sprintf("%d files that were in it are gone", was.Files()-now.Files()), ""
 	case was.Kind == sqltext.Database && was.ID != now.ID:
 		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""
-	case was.Kind == sqltext.Database && was.Owner != "" && was.Owner != now.Owner:
+	case (was.Kind == sqltext.Database || x.r.Wrote(was.Object).Has(effect.Owner)) && was.Owner != "" && was.Owner != now.Owner:
 		text := fmt.Sprintf("its owner is %s, was %s", now.Owner, was.Owner)
 		if x.r.Gives(was.Object, now.Owner) {
 			return text, ""

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -37,9 +38,12 @@ type Options struct {
 	// Redefine gives dbctl's own earlier definition of an object that the engine cannot give back, with secrets as of now.
 	// It returns ErrNoDefinition when there is none. Optional.
 	Redefine func(sqltext.Object) ([]databend.Statement, error)
-	Report   func(Outcome) // called once per object, at the end. Optional.
-	Drain    time.Duration // how long the fence waits for statements that started before it; default 2 s
-	Run      string        // id of the run, for the comment of tables that are kept
+	// Gave says of an object whose keys are shown in part, and were not seen behind the statement that wrote it, why they are not those of
+	// statements of ours: "" where they can be. Optional.
+	Gave   func(catalog.ObjectState) (why string, err error)
+	Report func(Outcome) // called once per object, at the end. Optional.
+	Drain  time.Duration // how long the fence waits for statements that started before it; default 2 s
+	Run    string        // id of the run, for the comment of tables that are kept
 	// Again says that an earlier restore of the same may have been cut off: what is there may be its half.
 	Again bool
 }

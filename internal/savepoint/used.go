@@ -31,6 +31,10 @@ func (x *restorer) used(now catalog.ObjectState) (why string, err error) {
 		if user, failed := x.calls(o); user != "" || failed != nil {
 			why, err = user+" of another session calls it", failed
 		}
+	case sqltext.Procedure:
+		if now.Granted() && !x.r.Reads(o) {
+			why = "another session gave privileges on it"
+		}
 	case sqltext.Role, sqltext.User:
 		if holder, failed := x.holder(o); holder != "" || failed != nil {
 			why, err = "another session gave it to "+holder, failed

@@ -153,6 +153,11 @@ func storedStep(v state.Version, was state.AppliedText, env project.Environment)
 	return s, s.check(env)
 }
 
+// SetsRole reports whether steps make what they make as another role than the run's.
+func SetsRole(steps []Step) bool {
+	return slices.ContainsFunc(Effects(steps), func(e effect.Effect) bool { return e.Kind == "SET ROLE" })
+}
+
 // placeholders are the names of the secrets in the statements, sorted.
 func placeholders(statements []Statement) ([]string, error) {
 	var names []string

@@ -102,6 +102,12 @@ func (o *objects) ran(st plan.Statement) {
 		if (ageless(w) || o.unrewound(w)) && !slices.Contains(o.unseen, w.Object) {
 			o.unseen = append(o.unseen, w.Object)
 		}
+		if s, known := o.now.Find(catalog.GranteeOf(w.Object)); w.Kind == sqltext.Grant && known {
+			if o.written[s.Object] && !slices.Contains(o.unseen, s.Object) {
+				o.unseen = append(o.unseen, s.Object)
+			}
+			stale(s.Object) // a user changes with what it is granted
+		}
 		databases[w.Name] = databases[w.Name] || w.Kind == sqltext.Database
 	}
 	for _, s := range o.now.Objects {

@@ -339,6 +339,7 @@ func (x *recovery) resume(ctx context.Context) error {
 		return err
 	}
 	r.save = begin(0, x.save.Base)
+	r.save.Base.Role = "" // it may be another's now
 	for _, ran := range x.save.all() {
 		ran.Place.Step = 0
 		r.save.Ran = append(r.save.Ran, ran)

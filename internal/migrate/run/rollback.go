@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
@@ -184,12 +186,17 @@ func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secret
 	for _, f := range x.finished {
 		since = append(since, x.plan.Steps[f.step].Statements...)
 	}
+	base := x.save.Base
+	if plan.SetsRole(x.plan.Steps[x.save.From:]) {
+		base.Role = ""
+	}
 	definitions := plan.NewDefinitions(w.Project, w.Store)
 	o := savepoint.Options{
 		Redefine: func(o sqltext.Object) ([]databend.Statement, error) {
 			return definitions.Redefine(ctx, o, since, secrets)
 		},
 		Run: w.ID, Again: x.back,
+		Gave: func(o catalog.ObjectState) (string, error) { return w.gave(ctx, o, x, definitions, since, secrets) },
 	}
 	w.Sink(event.Progress{
 		What: "rollback", Phase: "putting back what " + event.Plural(len(reached), "statement") + " did", ETA: -1,
@@ -199,11 +206,59 @@ func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secret
 	}
 	var report savepoint.Report
 	err := w.patiently(ctx, "putting it back", func() (err error) {
-		report, err = savepoint.Restore(ctx, w.guarded(), x.save.Base, reached, o)
+		report, err = savepoint.Restore(ctx, w.guarded(), base, reached, o)
 		o.Again = true
 		return err
 	})
 	return report, err
+}
+
+// gave says why the keys of an object are none that a statement of ours gave it, before the savepoint (since) or behind it: the server
+// shows how they end, and strings of that statement do too. What a stage took from a connection stands in none.
+func (w *wire) gave(
+	ctx context.Context, o catalog.ObjectState, x *interrupted, d *plan.Definitions, since []plan.Statement, secrets plan.Secrets,
+) (why string, err error) {
+	histories := [][]plan.Statement{since}
+	for _, ran := range x.save.all() {
+		if st := at(x.plan.Steps, ran.Place); slices.Contains(written(st), o.Object) {
+			histories = append(histories, append(slices.Clone(histories[len(histories)-1]), st))
+		}
+	}
+	for _, h := range histories {
+		statements, err := d.Redefine(ctx, o.Object, h, secrets)
+		switch {
+		case errors.Is(err, savepoint.ErrNoDefinition):
+			continue
+		case err != nil:
+			return "whether another session changed its keys is not known: " + databend.Message(err), nil
+		}
+		why = "its keys are none that this project gave it: another session changed them, or its secrets are others by now"
+		ours, err := w.endSo(statements, o.KeyEnds())
+		if ours || err != nil {
+			return "", err
+		}
+	}
+	return why, nil
+}
+
+// endSo reports whether each of the ends is that of a string in the statements, or they take the keys of a connection.
+func (w *wire) endSo(statements []databend.Statement, ends []string) (bool, error) {
+	for _, st := range statements {
+		texts, err := w.Server.Strings(st)
+		if err != nil {
+			return false, err
+		}
+		words, err := sqltext.ReadStatement(st.SQL)
+		if err != nil || slices.ContainsFunc(words.Tokens, func(t sqltext.Token) bool {
+			return strings.EqualFold(words.Src[t.Start:t.End], "CONNECTION_NAME")
+		}) {
+			return true, err
+		}
+		ends = slices.DeleteFunc(slices.Clone(ends), func(end string) bool {
+			return slices.ContainsFunc(texts, func(t secret.Text) bool { return strings.HasSuffix(t.Reveal(), end) })
+		})
+	}
+	return len(ends) == 0, nil
 }
 
 // markBack journals ahead of a rollback's first write what it puts back: from then on the evidence of what ran goes away with it, and a

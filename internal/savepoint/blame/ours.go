@@ -225,12 +225,16 @@ func (r *Reach) ColumnNoted(token, column, comment string) bool {
 func (r *Reach) Theirs(now catalog.ObjectState) string {
 	const made, changed = "another session made it after ours", "another session changed it after ours"
 	written := r.Written[now.Object]
+	grantee := catalog.GranteeOf(now.Object)
+	if left, seen := r.left[grantee]; seen && now.Kind == sqltext.Grant && !left.SameKeys(now) {
+		return changed
+	}
 	if !now.Exists || len(written) == 0 {
 		return ""
 	}
 	if now.Kind == sqltext.Grant { // its privileges are told one by one
 		was := r.Before[now.Object].Created
-		if len(r.Written[catalog.GranteeOf(now.Object)]) > 0 || was.IsZero() || now.Created.IsZero() || was.Equal(now.Created) {
+		if len(r.Written[grantee]) > 0 || was.IsZero() || now.Created.IsZero() || was.Equal(now.Created) {
 			return ""
 		}
 		return made
@@ -262,13 +266,15 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 	return ""
 }
 
+// SawKeys reports whether this process saw the keys that the last reached statement left of an object.
+func (r *Reach) SawKeys(o sqltext.Object) bool { return r.left[o].ShowsKeys() }
+
 // GivenAway reports whether another session gave an object without history, or a database, to another role after the last reached
 // statement that wrote it.
 func (r *Reach) GivenAway(now catalog.ObjectState) bool {
 	left, seen := r.left[now.Object]
 	known := seen && (left.Owner != "" || now.Kind == sqltext.Database) // UNDROP leaves a database without one
-	return known && now.Owner != left.Owner &&
-		!slices.ContainsFunc(r.Statements, func(s Reached) bool { return s.Effect.GivesAway(now.Object) })
+	return known && now.Owner != left.Owner
 }
 
 // mayHaveMade reports whether an object without history, as it is now, can be the one of before or one that reached statements made.
@@ -306,9 +312,18 @@ func (r *Reach) Put(n catalog.Name, e *catalog.Entry) bool {
 }
 
 // Changed reports whether another session changed a table or view that reached statements made: its text, or anything at all after the
-// last of them that is about it, or an option, an index or a CHECK, of which the engine notes no time.
+// last of them that is about it, or an option, an index, a CHECK or its owner, of which the engine notes no time.
 func (r *Reach) Changed(now catalog.ObjectState, updated time.Time) bool {
-	return r.Reworded(now) || now.Engine != "VIEW" && (r.ChangedSince(now, updated) || now.IsFuse() && r.extended(now))
+	return r.Reworded(now) || now.Engine != "VIEW" && (r.ChangedSince(now, updated) || r.disowned(now) || now.IsFuse() && r.extended(now))
+}
+
+// disowned reports whether a table that reached statements made is the role's to which another session gave it.
+func (r *Reach) disowned(now catalog.ObjectState) bool {
+	return r.role != "" && now.Owner != "" && now.Owner != r.role && !slices.ContainsFunc(r.Statements, func(s Reached) bool {
+		return s.Effect.Unknown || slices.ContainsFunc(s.Effect.Writes, func(w effect.Write) bool {
+			return w.Kind == sqltext.Grant && w.Name == "ROLE "+now.Owner && slices.Contains(w.Grant.Privileges, "OWNERSHIP")
+		})
+	})
 }
 
 // extended reports whether a new table has an option, an index or a CHECK that no reached statement gave to any. The aggregating indexes

@@ -23,6 +23,7 @@ type Reach struct {
 	Order      []sqltext.Object // of before, and of what only reached statements name
 	Statements []Reached
 	at         time.Time                 // no object of ours is older
+	role       string                    // whose is what reached statements made, "" where they may have made it as another
 	Touched    map[string][]Touch        // token → what statements wrote of its rows, columns or definition
 	Makers     map[catalog.Name][]int    // name → statements that made an object which may be under it now
 	Moved      map[catalog.Name]bool     // names that a statement gave to another object, or emptied
@@ -44,7 +45,7 @@ type Reach struct {
 // New follows the reached statements over the state before them.
 func New(before catalog.State, reached []Reached) *Reach {
 	r := &Reach{
-		Before: map[sqltext.Object]catalog.ObjectState{}, Statements: reached, at: before.At,
+		Before: map[sqltext.Object]catalog.ObjectState{}, Statements: reached, at: before.At, role: before.Role,
 		Touched: map[string][]Touch{}, Makers: map[catalog.Name][]int{}, Moved: map[catalog.Name]bool{}, Lost: map[string][]catalog.Name{},
 		Written: map[sqltext.Object][]int{}, Owned: map[sqltext.Object]bool{},
 		MovedDatabases: map[string]bool{}, MadeDatabases: map[string]bool{}, LostDatabases: map[string]bool{},
@@ -151,6 +152,12 @@ func (r *Reach) follow(i int, e effect.Effect) {
 
 // followLeft follows what is known to be left of an object: a table takes it along to another name.
 func (r *Reach) followLeft(w effect.Write) {
+	if w.Kind == sqltext.Grant {
+		if left, seen := r.left[catalog.GranteeOf(w.Object)]; seen {
+			r.left[left.Object] = left.Granting()
+		}
+		return
+	}
 	left, seen := r.left[w.Object]
 	parts := w.Changes(effect.Text | effect.Indexes | effect.Constraints)
 	kept := w.Verb == effect.Alter && !parts || w.Verb == effect.Swap || w.Verb == effect.RenameIn

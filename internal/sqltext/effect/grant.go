@@ -46,7 +46,7 @@ func (a *analysis) grant(verb string) {
 	owned := false
 	if kind == grantOwnership {
 		for _, o := range a.e.Names {
-			if o.Kind == sqltext.Table || o.Kind == sqltext.Database {
+			if slices.Contains([]sqltext.ObjectKind{sqltext.Table, sqltext.Database, sqltext.Function, sqltext.Stage}, o.Kind) {
 				a.write(o, Alter, Owner)
 				owned = true
 			}
@@ -67,11 +67,6 @@ func (a *analysis) grant(verb string) {
 
 // grantOwnership is the kind of the statement that gives an object to a role.
 const grantOwnership = "GRANT OWNERSHIP"
-
-// GivesAway reports whether the statement gives the object to a role.
-func (e Effect) GivesAway(o sqltext.Object) bool {
-	return e.Kind == grantOwnership && slices.Contains(e.Names, o)
-}
 
 // numbered are the kinds that the server shows by a number in what was granted.
 var numbered = []string{"PROCEDURE", "WAREHOUSE", "MASKING POLICY", "ROW ACCESS POLICY"}
