@@ -51,6 +51,7 @@ var usual = map[string]string{
 	"enable_strict_datetime_parser":      "1",          // no time is guessed
 	"error_on_nondeterministic_update":   "1",          // an UPDATE whose join finds several rows is refused
 	"force_join_data_spill":              "0",          // with 1, and no room for it, a join of nothing fails
+	"join_spilling_partition_bits":       "4",          // with 64 and more a FULL join fails
 	"numeric_cast_option":                "rounding",   // 1.5 is 2 for an INT
 	"parse_datetime_ignore_remainder":    "1",          // what stands behind a time is passed over
 	"purge_duplicated_files_in_copy":     "0",          // a COPY deletes no file that it skips

@@ -39,6 +39,7 @@ var hostile = map[string]string{
 	"table_lock_expire_secs":            "0",
 	"force_join_data_spill":             "1",
 	"window_num_partitions":             "9223372036854775808",
+	"join_spilling_partition_bits":      "18446744073709551615",
 
 	"join_spilling_buffer_threshold_per_proc_mb": "0",
 }
@@ -65,6 +66,7 @@ var questions = []struct {
 	{"a row is removed", "DELETE FROM held", []string{"1"}},
 	{"a window", "SELECT row_number() OVER (PARTITION BY number % 2 ORDER BY number) FROM numbers(3) ORDER BY number", []string{"1", "1", "2"}},
 	{"a join of nothing", "SELECT a.number FROM numbers(3) a JOIN numbers(2) b ON a.number = b.number + 9 JOIN system.one c ON true", nil},
+	{"a full join", "SELECT count(*) FROM numbers(3) a FULL JOIN numbers(2) b ON a.number = b.number", []string{"3"}},
 	{"a table's text", "SHOW CREATE TABLE made", []string{"made|CREATE TABLE made (\n  a INT NULL,\n  g GEOMETRY NULL\n) ENGINE=FUSE"}},
 }
 
