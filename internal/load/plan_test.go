@@ -323,6 +323,10 @@ func TestMarks(t *testing.T) {
 	if err := mark("quarantined", plan.Options{Path: "p/d.parquet"}); err != nil {
 		t.Fatal(err)
 	}
+	err = mark("loaded", plan.Options{Path: "p/d*"})
+	if w.wantExit(err, exit.Check, "no file to mark"); !strings.Contains(err.(interface{ Hint() string }).Hint(), "--mark new") {
+		t.Errorf("got %v, want it to say how a quarantined file is loaded", err)
+	}
 	const mended = "1 quarantined file was overwritten since, and still left alone: p/d.parquet"
 	if w.mustRun(ld, plan.Options{}, 0, 0); strings.Contains(w.notes(), mended) {
 		t.Errorf("got %q of a file that is as it was", w.notes())

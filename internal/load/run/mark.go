@@ -57,7 +57,11 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	}
 	m.tell(r.plan, cfg.Sink)
 	if len(m.rows) == 0 {
-		return fault.Errorf(j.Name, exit.Check, "", "no file to mark in %s", j.Place())
+		advice := fault.Again(j.Name, "--dry-run", "-v") + " lists the files"
+		if r.plan.Counts[event.Quarantined].Files > 0 {
+			advice = "what is quarantined stays so: " + fault.Again(j.Name, "--mark", "new", "--reason", "why") + " lets the next load take it"
+		}
+		return fault.Errorf(j.Name, exit.Check, advice, "no file to mark in %s", j.Place())
 	}
 	if err := r.writeAll(ctx, m.rows); err != nil {
 		return fault.Wrap(j.Name, "mark files", err)
