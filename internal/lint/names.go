@@ -17,19 +17,24 @@ var unknownType = Rule{
 	Short: "a column of a type that Databend does not have",
 	Why:   "The statement is refused.",
 	statement: func(p *pass, s *statement) {
-		table, ok := define.ParseTable(s.SQL)
-		if !ok {
-			return
-		}
-		for _, c := range table.Columns {
-			c.Type.Each(func(t define.Type) {
-				if t.Unknown {
-					p.at(s, t.Start, fmt.Sprintf("column %s has the type %s, which Databend does not have", c.Name, t.Name),
-						project.DidYouMean(t.Name, define.TypeNames(), "https://docs.databend.com/sql/sql-reference/data-types lists the types"))
-				}
-			})
-		}
+		CheckTypes(s.SQL, func(at int, message, hint string) { p.at(s, at, message, hint) })
 	},
+}
+
+// CheckTypes reports the types of a statement's columns that Databend does not have.
+func CheckTypes(sql string, report func(at int, message, hint string)) {
+	table, ok := define.ParseTable(sql)
+	if !ok {
+		return
+	}
+	for _, c := range table.Columns {
+		c.Type.Each(func(t define.Type) {
+			if t.Unknown {
+				report(t.Start, fmt.Sprintf("column %s has the type %s, which Databend does not have", c.Name, t.Name),
+					project.DidYouMean(t.Name, define.TypeNames(), "https://docs.databend.com/sql/sql-reference/data-types lists the types"))
+			}
+		})
+	}
 }
 
 var unknownColumn = Rule{

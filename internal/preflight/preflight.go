@@ -7,7 +7,6 @@
 package preflight
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -176,17 +175,11 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 
 // unknownType reports the types of a refused statement that Databend does not have, in fewer words than the server's list of all types.
 func (c *checker) unknownType(st project.Statement) bool {
-	table, _ := define.ParseTable(st.SQL)
 	found := false
-	for _, column := range table.Columns {
-		column.Type.Each(func(t define.Type) {
-			if t.Unknown {
-				found = true
-				c.at(st, t.Start, fmt.Sprintf("column %s has the type %s, which Databend does not have", column.Name, t.Name),
-					"did you mean "+cmp.Or(project.Nearest(t.Name, define.TypeNames()), "STRING")+"?")
-			}
-		})
-	}
+	lint.CheckTypes(st.SQL, func(at int, message, hint string) {
+		found = true
+		c.at(st, at, message, hint)
+	})
 	return found
 }
 
