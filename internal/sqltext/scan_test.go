@@ -242,3 +242,27 @@ func TestCallsBare(t *testing.T) {
 		}
 	}
 }
+
+// What a word processor or a web page made of quotes, dashes and blanks is told where it stands; names may have letters of any script.
+func TestCharactersOfNoSQL(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]string{
+		"SELECT\u00a01":                     "1:7 U+00A0 is no character of SQL: write a blank in its place",
+		"SELECT 1;\nSELECT ‘x’ AS ü":        "2:8 U+2018 '‘' is no character of SQL: write ' in its place",
+		"SELECT “x”":                        "1:8 U+201C '“' is no character of SQL: write ' around a text, and \" around a name",
+		"SELECT 1 – 2":                      "1:10 U+2013 '–' is no character of SQL: write - in its place",
+		"SELECT 1 \ufeff":                   "1:10 U+FEFF is no character of SQL: write a blank in its place",
+		"SELECT 1 → 2":                      "1:10 U+2192 '→' is no character of SQL: it may stand in quotes and in comments",
+		"SELECT '‘' AS \"→\" -- “\n/* – */": "",
+		"SELECT 日本 AS ä":                    "",
+	} {
+		_, err := Split(src)
+		got := ""
+		if e, ok := errors.AsType[*Error](err); ok {
+			got = fmt.Sprintf("%d:%d %s: %s", e.Pos.Line, e.Pos.Column, e.Msg, e.Hint)
+		}
+		if got != want {
+			t.Errorf("Split(%q): got %q, want %q", src, got, want)
+		}
+	}
+}

@@ -1,8 +1,11 @@
 package sqltext
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Statement is one statement of a text: from its first token to its last, without the semicolon and without comments around it.
@@ -25,6 +28,11 @@ func split(src string) (statements []Statement, open bool, err error) {
 		return nil, false, err
 	}
 	tokens = significant(tokens)
+	for _, t := range tokens {
+		if r, _ := utf8.DecodeRuneInString(src[t.Start:t.End]); t.Kind == Other && r >= utf8.RuneSelf {
+			return nil, false, errorAt(src, t.Start, fmt.Sprintf("%#U is no character of SQL", r), instead(r))
+		}
+	}
 	for i := 0; i < len(tokens); {
 		end, err := statementEnd(src, tokens, i)
 		if err != nil {
@@ -38,6 +46,21 @@ func split(src string) (statements []Statement, open bool, err error) {
 		i = end + 1
 	}
 	return statements, open, nil
+}
+
+// instead says what to write for a character that word processors and web pages put into a text.
+func instead(r rune) string {
+	switch {
+	case strings.ContainsRune("‘’‚‛′´", r):
+		return "write ' in its place"
+	case strings.ContainsRune("“”„‟″«»", r):
+		return `write ' around a text, and " around a name`
+	case unicode.Is(unicode.Pd, r) || r == '−':
+		return "write - in its place"
+	case unicode.IsSpace(r) || unicode.Is(unicode.Cf, r):
+		return "write a blank in its place"
+	}
+	return "it may stand in quotes and in comments"
 }
 
 // significant drops white space, comments and hints, in place.
