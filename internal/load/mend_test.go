@@ -462,3 +462,20 @@ func TestFailedThoughRemembered(t *testing.T) {
 	w.wantRows(1)
 	w.mustRun(w.load(copyRows), plan.Options{}, 0, 0)
 }
+
+// A file that failed is not loaded because another stage's file of its path and bytes is.
+func TestFailedBesideATwin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SQL(t, w.StageSQL(w.stage+"_b", "other/", "PARQUET"))
+	for _, path := range []string{"p/a.parquet", "other/p/a.parquet"} {
+		w.Put(t, path, file([]row{{1, "x"}}))
+	}
+	_, err := w.run(w.load(strings.Replace(copyRows, "name::STRING", "name::INT::STRING", 1)), plan.Options{})
+	w.wantExit(err, exit.Partly, "1 bad file")
+	two := w.load(strings.Replace(copyRows, "@st/", "@"+w.stage+"_b/", 1), func(ld *project.Load) { ld.Name = "two" })
+	w.mustRun(two, plan.Options{}, 1, 1)
+	w.mustRun(w.load(copyRows), plan.Options{}, 1, 1)
+	w.wantRows(2)
+	w.mustRun(two, plan.Options{}, 0, 0)
+}

@@ -42,8 +42,8 @@ func (h *heard) hear(url, path string, here bool, w ledger.Word) {
 
 // theirs reports whether what the engine remembers is another place's file: it knows a path, not its stage.
 func (s facts) theirs() bool {
-	o, h := s.others, s.recorded
-	return s.remembered && o.State == ledger.FileLoaded && s.word.State == "" && o.Size == h.Size && strings.HasPrefix(o.ETag, h.ETag)
+	o, h, never := s.others, s.recorded, s.word.State == "" || s.word.State == ledger.FileFailed && s.word.Rows == 0
+	return s.remembered && never && o.State == ledger.FileLoaded && o.Size == h.Size && strings.HasPrefix(o.ETag, h.ETag)
 }
 
 // asKnown reports whether the file is the one that the ledger's last word is about. Where a server tells nothing but sizes, as by HTTP it
