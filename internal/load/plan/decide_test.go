@@ -84,6 +84,33 @@ func TestFilesOfBareSizes(t *testing.T) {
 	}
 }
 
+// What the engine remembers under a path is no word about this place's file where another place's file of the path and the bytes is loaded.
+func TestTwinOfAnotherPlace(t *testing.T) {
+	t.Parallel()
+	is, was := object{Size: 10, ETag: "abcdefg"}, object{Size: 9, ETag: "1234567"}
+	for _, tt := range []struct {
+		word  ledger.Word
+		alone event.FileState // where no other place has such a file
+		want  event.FileState
+	}{
+		{ledger.Word{}, event.Loaded, event.New},
+		{ledger.Word{State: ledger.FileFailed, Object: is}, event.Loaded, event.Failed},
+		{ledger.Word{State: ledger.FileFailed, Object: was}, event.Loaded, event.New},
+		{ledger.Word{State: ledger.FileLoaded, Object: was, Rows: 1}, event.Loaded, event.Changed},
+		{ledger.Word{State: ledger.FileEmptied, Object: is, Source: ledger.SourceCleared}, event.Loaded, event.Emptied},
+		{ledger.Word{State: ledger.FileFailed, Object: is, Source: ledger.SourceHeld}, event.Failed, event.Failed},
+	} {
+		seen := facts{here: true, listed: is, remembered: true, recorded: is, heard: heard{word: tt.word}}
+		if f := classify(seen); f.State != tt.alone {
+			t.Errorf("%+v alone: got %s, want %s", tt.word, f.State, tt.alone)
+		}
+		seen.others = ledger.Word{State: ledger.FileLoaded, Object: is, Rows: 1}
+		if f := classify(seen); f.State != tt.want || !f.Force {
+			t.Errorf("%+v beside a twin: got %s, force %t, want %s by FORCE", tt.word, f.State, f.Force, tt.want)
+		}
+	}
+}
+
 // read makes a load of a text.
 func read(t *testing.T, text string) *source.Load {
 	t.Helper()

@@ -40,10 +40,13 @@ func (h *heard) hear(url, path string, here bool, w ledger.Word) {
 	}
 }
 
-// theirs reports whether what the engine remembers is another place's file: it knows a path, not its stage.
-func (s facts) theirs() bool {
-	o, h, never := s.others, s.recorded, s.word.State == "" || s.word.State == ledger.FileFailed && s.word.Rows == 0
-	return s.remembered && never && o.State == ledger.FileLoaded && o.Size == h.Size && strings.HasPrefix(o.ETag, h.ETag)
+// theirs reports whether what the engine remembers is another place's file, and nothing is known of this one.
+func (s facts) theirs() bool { return s.word.State == "" && s.twins() }
+
+// twins reports whether the engine may remember another place's file: it knows a path, not its stage.
+func (s facts) twins() bool {
+	o, h := s.others, s.recorded
+	return s.remembered && o.State == ledger.FileLoaded && o.Size == h.Size && strings.HasPrefix(o.ETag, h.ETag)
 }
 
 // asKnown reports whether the file is the one that the ledger's last word is about. Where a server tells nothing but sizes, as by HTTP it
@@ -59,7 +62,7 @@ func (s facts) held() bool { return s.remembered && s.listed.Same(s.recorded) }
 
 // pastUs reports whether the listed file was loaded past us, since the ledger's last word if there is one.
 func (s facts) pastUs() bool {
-	if !s.held() || s.theirs() {
+	if !s.held() || s.twins() {
 		return false
 	}
 	switch s.word.State {
