@@ -176,7 +176,7 @@ func spread(steps []Step, reasons []string) {
 	for i := range steps {
 		if reasons[i] == "" {
 			if o, by, ok := mentions(steps[i], made); ok {
-				reasons[i] = fmt.Sprintf("it needs %s of version %d, which is skipped", o, by)
+				reasons[i] = fmt.Sprintf("it needs %s of version %d, which this server cannot run", o, by)
 			}
 		}
 		if reasons[i] == "" {
