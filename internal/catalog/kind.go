@@ -60,9 +60,14 @@ func init() {
 			adjust: adjustRoles, read: readRoles, rebuild: rebuildRole,
 		},
 		{
-			of: sqltext.User, word: "USER", from: "system.users", opaque: always, adjust: adjustRoles, volatile: []string{changed},
-			columns: []string{"auth_type", "default_role", "roles", "disabled", "network_policy", "password_policy", userChanged, made},
-			facts:   []string{"authentication", "default role", "roles", "disabled", "network policy", "password policy", changed},
+			of: sqltext.User, word: "USER", from: "system.users", volatile: []string{changed}, opaque: always, adjust: adjustUser,
+			rebuild: rebuildUser,
+			columns: []string{
+				"auth_type", "default_role", "roles", "disabled", "must_change_password", "network_policy", "password_policy", userChanged, made,
+			},
+			facts: []string{
+				"authentication", "default role", "roles", "disabled", "must change password", "network policy", "password policy", changed,
+			},
 		},
 		{
 			of: sqltext.Connection, word: "CONNECTION", read: shown("SHOW CONNECTIONS"), facts: []string{"storage", "options"},
@@ -240,6 +245,15 @@ func adjustSetting(s *ObjectState) {
 }
 
 func adjustRoles(s *ObjectState) { s.Facts["roles"] = strings.Join(RoleNames(s.Facts["roles"]), ", ") }
+
+func adjustUser(s *ObjectState) {
+	adjustRoles(s)
+	for _, flag := range []string{"disabled", "must change password"} {
+		if s.Facts[flag] != "true" {
+			delete(s.Facts, flag)
+		}
+	}
+}
 
 func adjustConnection(s *ObjectState) {
 	s.masked = s.Facts["options"]

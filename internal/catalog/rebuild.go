@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -51,6 +52,32 @@ func rebuildPasswordPolicy(was, _ ObjectState, _ effect.Aspect) []string {
 // rebuildRole makes the role; what it was granted is granted by who restores it.
 func rebuildRole(was, _ ObjectState, _ effect.Aspect) []string {
 	return []string{"CREATE ROLE IF NOT EXISTS " + was.SQL()}
+}
+
+// rebuildUser puts back what ALTER USER … WITH changes. Its password is not shown.
+func rebuildUser(was, now ObjectState, wrote effect.Aspect) []string {
+	if !now.Exists || wrote.Has(effect.Existence) {
+		return nil
+	}
+	var options []string
+	for _, fact := range []string{"disabled", "must change password", "default role", "network policy", "password policy"} {
+		name, v := strings.ToUpper(fact), was.Facts[fact]
+		switch {
+		case v == now.Facts[fact]:
+		case fact == "default role":
+			options = append(options, "DEFAULT_ROLE = "+sqltext.Quote(v))
+		case !strings.HasSuffix(fact, "policy"):
+			options = append(options, strings.ReplaceAll(name, " ", "_")+" = "+cmp.Or(v, "false"))
+		case v == "":
+			options = append(options, "UNSET "+name)
+		default:
+			options = append(options, "SET "+name+" = "+sqltext.Quote(v))
+		}
+	}
+	if options == nil {
+		return []string{}
+	}
+	return []string{"ALTER USER " + was.SQL() + " WITH " + strings.Join(options, ", ")}
 }
 
 // rebuildStage can put back a comment; of the rest the keys are not shown, and replacing an internal stage deletes its files.

@@ -340,7 +340,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
 		w.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
-			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP STAGE IF EXISTS "+db+"_s",
+			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP STAGE IF EXISTS "+db+"_s", "DROP PASSWORD POLICY IF EXISTS "+db+"_p",
 			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
@@ -352,7 +352,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		var out []string
 		for _, row := range w.SQL(t, "SELECT 'setting' AS k, name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'week_start', 'max_set_operator_count') "+
 			"UNION ALL SELECT 'sequence', name, current::STRING, \"interval\"::STRING FROM show_sequences() WHERE name LIKE '"+db+"%' "+
-			"UNION ALL SELECT 'user', name, roles, '' FROM system.users WHERE name LIKE '"+db+"%' "+
+			"UNION ALL SELECT 'user', name, roles, concat(disabled::STRING, default_role, coalesce(password_policy, '')) FROM system.users WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'role', name, inherited_roles_name, '' FROM system.roles WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'function', name, '', '' FROM show_grants('udf', '"+db+"_f') "+
 			"UNION ALL SELECT 'stage', owner, '', '' FROM system.stages WHERE name='"+db+"_s' "+
@@ -388,6 +388,8 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"function given":      "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\n",
 		"stage given":         "GRANT OWNERSHIP ON STAGE " + db + "_s TO ROLE " + r + "2;\n",
 		"given, then changed": "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\nALTER FUNCTION " + db + "_f AS (a) -> a + 1;\n",
+		"user changed":        "ALTER USER " + u + " WITH DISABLED = true, MUST_CHANGE_PASSWORD = true, DEFAULT_ROLE = '" + r + "';\n",
+		"policy of a user":    "CREATE PASSWORD POLICY " + db + "_p;\nALTER USER " + u + " WITH SET PASSWORD POLICY = '" + db + "_p';\n",
 		"role made":           "CREATE ROLE " + r + "3;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "3;\nGRANT ROLE " + r + "3 TO " + u + ";\n",
 		"user made":           "CREATE USER " + u + "2 IDENTIFIED BY 'Secret_2';\nGRANT ROLE " + r + " TO " + u + "2;\n",
 		"role made again":     "DROP ROLE " + r + "2;\nCREATE ROLE " + r + "2;\nGRANT ROLE " + r + " TO ROLE " + r + "2;\nGRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\n",

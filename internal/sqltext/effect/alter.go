@@ -354,6 +354,9 @@ func (a *analysis) modifyColumn(kind string, w Write) {
 		"values are rewritten; the table goes back to its earlier snapshot", flashback)
 }
 
+// currentUser stands for who runs it, whose name is not known here.
+const currentUser = "current_user()"
+
 // alterOther changes what has no history in the engine.
 func (a *analysis) alterOther(kind sqltext.ObjectKind, words string, start int) {
 	name := "ALTER " + words
@@ -362,7 +365,7 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string, start int) 
 	ok := true
 	if kind == sqltext.User && a.IsWord("USER") && a.Symbol(a.I+1, "(") && a.Symbol(a.I+2, ")") {
 		a.I += 3
-		o = sqltext.Object{Kind: sqltext.User, Name: "current_user()"}
+		o = sqltext.Object{Kind: sqltext.User, Name: currentUser}
 	} else {
 		o, ok = a.object(kind, false)
 	}
@@ -399,8 +402,11 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string, start int) 
 			a.irreversible("what the pipe loads is not known here")
 		}
 	case sqltext.User:
-		if a.Find("IDENTIFIED") >= 0 {
+		switch hidden := []string{"TENANTSETTING", "NOTENANTSETTING", "WORKLOAD"}; {
+		case a.Find("IDENTIFIED") >= 0:
 			a.irreversible("the earlier password cannot be read back")
+		case o.Name == currentUser, slices.ContainsFunc(hidden, func(word string) bool { return a.Find(word) >= 0 }):
+			a.irreversible("its earlier state is not known")
 		}
 	case sqltext.Function:
 		a.addReads(a.I)

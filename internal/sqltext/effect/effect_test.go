@@ -328,6 +328,8 @@ var effects = []struct{ sql, want string }{
 	{"CREATE OR REPLACE USER 'u'@'%' IDENTIFIED WITH NO_PASSWORD", "irreversible: CREATE OR REPLACE USER | create or replace user u (DDL)"},
 	{"ALTER USER u IDENTIFIED BY 'x'", "irreversible: ALTER USER | alter user u {text} (DDL)"},
 	{"ALTER USER u WITH DISABLED = TRUE", "redefine: ALTER USER | alter user u {text} (DDL)"},
+	{"ALTER USER u WITH TENANTSETTING", "irreversible: ALTER USER | alter user u {text} (DDL)"},
+	{"ALTER USER USER() WITH DEFAULT_ROLE = 'r'", "irreversible: ALTER USER | alter user current_user() {text} (DDL)"},
 	{"ALTER USER USER() IDENTIFIED BY 'x'", "irreversible: ALTER USER | alter user current_user() {text} (DDL)"},
 	{"ALTER USER u SET TAG k = 'v'", "redefine: ALTER USER TAG | alter user u {attachments} (DDL)"},
 	{"DROP USER u", "irreversible: DROP USER | drop user u (DDL)"},

@@ -138,7 +138,7 @@ func (a *analysis) setting(verb string) {
 		return
 	case verb == "SET" && a.Take("DEFAULT", "ROLE"):
 		a.set("SET DEFAULT ROLE", Irreversible, "the user's earlier default role is not known", "")
-		a.write(sqltext.Object{Kind: sqltext.User, Name: "current_user()"}, Alter, Text)
+		a.write(sqltext.Object{Kind: sqltext.User, Name: currentUser}, Alter, Text)
 		return
 	case verb == "SET" && a.Take("ROLE"):
 		a.none("SET ROLE")
