@@ -303,18 +303,20 @@ func (s *Server) Now() time.Time {
 	return s.clock.Add(time.Since(s.read))
 }
 
-// Strings are the string literals of a statement as it is sent, secrets too.
-func (s *Server) Strings(st Statement) ([]secret.Text, error) {
+// Values are the words of a statement as it is sent, of literals what they stand for: secrets too.
+func (s *Server) Values(st Statement) ([]secret.Text, error) {
 	text, err := splice(st, s.cfg.Store)
 	if err != nil {
 		return nil, err
 	}
 	words, err := sqltext.ReadStatement(text.sql)
 	var out []secret.Text
-	for i, t := range words.Tokens {
-		if v, err := sqltext.Unquote(words.Text(i)); err == nil && t.Kind == sqltext.String {
-			out = append(out, secret.New(v))
+	for i := range words.Tokens {
+		v, err := sqltext.Unquote(words.Text(i))
+		if err != nil {
+			v = strings.ToLower(words.Text(i))
 		}
+		out = append(out, secret.New(v))
 	}
 	return out, err
 }

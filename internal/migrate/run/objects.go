@@ -102,7 +102,7 @@ func (o *objects) ran(st plan.Statement) {
 		if (ageless(w) || o.unrewound(w)) && !slices.Contains(o.unseen, w.Object) {
 			o.unseen = append(o.unseen, w.Object)
 		}
-		if s, known := o.now.Find(catalog.GranteeOf(w.Object)); w.Kind == sqltext.Grant && known {
+		if s, known := o.now.Find(catalog.GranteeOf(w.Object)); w.Kind == sqltext.Grant && known && s.Kind == sqltext.User {
 			if o.written[s.Object] && !slices.Contains(o.unseen, s.Object) {
 				o.unseen = append(o.unseen, s.Object)
 			}

@@ -214,7 +214,7 @@ func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secret
 }
 
 // gave says why the keys of an object are none that a statement of ours gave it, before the savepoint (since) or behind it: the server
-// shows how they end, and strings of that statement do too. What a stage took from a connection stands in none.
+// shows how they end, and values of that statement do too. What a stage took from a connection stands in none.
 func (w *wire) gave(
 	ctx context.Context, o catalog.ObjectState, x *interrupted, d *plan.Definitions, since []plan.Statement, secrets plan.Secrets,
 ) (why string, err error) {
@@ -241,21 +241,18 @@ func (w *wire) gave(
 	return why, nil
 }
 
-// endSo reports whether each of the ends is that of a string in the statements, or they take the keys of a connection.
+// endSo reports whether each of the ends is that of a value in the statements, or they take the keys of a connection.
 func (w *wire) endSo(statements []databend.Statement, ends []string) (bool, error) {
 	for _, st := range statements {
-		texts, err := w.Server.Strings(st)
+		values, err := w.Server.Values(st)
 		if err != nil {
 			return false, err
 		}
-		words, err := sqltext.ReadStatement(st.SQL)
-		if err != nil || slices.ContainsFunc(words.Tokens, func(t sqltext.Token) bool {
-			return strings.EqualFold(words.Src[t.Start:t.End], "CONNECTION_NAME")
-		}) {
-			return true, err
+		if slices.ContainsFunc(values, func(v secret.Text) bool { return v.Reveal() == "connection_name" }) {
+			return true, nil
 		}
-		ends = slices.DeleteFunc(slices.Clone(ends), func(end string) bool {
-			return slices.ContainsFunc(texts, func(t secret.Text) bool { return strings.HasSuffix(t.Reveal(), end) })
+		ends = slices.DeleteFunc(ends, func(end string) bool {
+			return slices.ContainsFunc(values, func(v secret.Text) bool { return strings.HasSuffix(v.Reveal(), end) })
 		})
 	}
 	return len(ends) == 0, nil
