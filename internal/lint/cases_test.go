@@ -166,6 +166,8 @@ var cases = map[string]struct{ bad, good []string }{
 		[]string{
 			"INSERT INTO orders (id, ammount) VALUES (1, 2);", "UPDATE orders SET ammount = 1;", "ALTER TABLE orders RENAME COLUMN nota TO n;",
 			"ALTER TABLE orders ADD COLUMN note INT;", "REPLACE INTO orders (id, ammount) ON (id) VALUES (1, 2);",
+			"CREATE TABLE values (a INT);\nINSERT INTO values VALUES (1, 2);", "ALTER TABLE orders MODIFY COLUMN nota COMMENT 'x';",
+			"INSERT OVERWRITE INTO orders (id, nota) VALUES (1, 2);",
 			"INSERT INTO orders (id, note) VALUES (1), (2, 'b');", "INSERT INTO orders VALUES (1, now(), 'a');",
 			"MERGE INTO orders AS o USING s ON o.id = s.id WHEN MATCHED AND s.x = 1 THEN UPDATE SET o.note = s.note, o.ammount = f(1, 2);",
 			"MERGE INTO orders USING s ON orders.id = s.id WHEN MATCHED THEN UPDATE * WHEN NOT MATCHED THEN INSERT (id, nota) VALUES (1, 2);",

@@ -40,19 +40,17 @@ var dropColumn = Rule{
 	Short: "an Up section drops a column",
 	Why:   "The values of the column are gone for good when retention ends, and queries, views and loads that name it fail.",
 	statement: func(p *pass, s *statement) {
-		table, ok := define.ParseTable(s.SQL)
-		if s.down || !ok || table.Action != define.DropColumn || len(s.Writes) == 0 {
+		if s.down || s.Table == nil || s.Table.Action != define.DropColumn || len(s.Writes) == 0 {
 			return
 		}
-		o := s.Writes[0].Object
+		o, c := s.Writes[0].Object, s.Table.Columns[0]
 		if was := p.schema.Find(o); was != nil {
-			added, ok := was.Widened[table.Column]
-			if ok && added.Version == s.m.Version || was.Made.Version == s.m.Version || was.Known && !hasColumn(was, table.Column) {
+			added, ok := was.Widened[c.Name]
+			if ok && added.Version == s.m.Version || was.Made.Version == s.m.Version || was.Known && !hasColumn(was, c.Name) {
 				return // nobody else has put a value into it; or it is not there
 			}
 		}
-		p.at(s, define.Find(s.SQL, table.Column, 0), fmt.Sprintf("column %s of %s is dropped, and its values", table.Column, o),
-			reasonHint(p.rule.Name))
+		p.at(s, c.Start, fmt.Sprintf("column %s of %s is dropped, and its values", c.Name, o), reasonHint(p.rule.Name))
 	},
 }
 
@@ -75,15 +73,14 @@ var narrowColumn = Rule{
 	Why: "Values that do not fit make the statement fail on the data of production, or lose digits, fractions or the time of day " +
 		"without a word. So do NULLs in a column that becomes NOT NULL.",
 	statement: func(p *pass, s *statement) {
-		table, ok := define.ParseTable(s.SQL)
-		if s.down || !ok || table.Action != define.ModifyColumn || len(s.Writes) == 0 {
+		if s.down || s.Table == nil || s.Table.Action != define.ModifyColumn || len(s.Writes) == 0 {
 			return
 		}
 		was := p.schema.Find(s.Writes[0].Object)
 		if was == nil {
 			return
 		}
-		for _, c := range table.Columns {
+		for _, c := range s.Table.Columns {
 			old, ok := was.Column(c.Name)
 			switch {
 			case !ok || c.Type.Unknown:

@@ -107,8 +107,7 @@ func dropped(m *migration, o sqltext.Object) bool {
 // columnsOnly says whether all that Up does to a table is to its columns.
 func columnsOnly(m *migration, o sqltext.Object) bool {
 	return !slices.ContainsFunc(m.up, func(s *statement) bool {
-		table, ok := define.ParseTable(s.SQL)
-		return (!ok || table.Action == define.Other) && slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o })
+		return (s.Table == nil || s.Table.Action.Beside()) && slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.Object == o })
 	})
 }
 
@@ -191,15 +190,14 @@ var dropsDefault = Rule{
 	Why: "MODIFY COLUMN defines the column anew: a DEFAULT that is not said again is gone, and rows that leave the column out get " +
 		"NULL, or are refused.",
 	statement: func(p *pass, s *statement) {
-		table, ok := define.ParseTable(s.SQL)
-		if !ok || table.Action != define.ModifyColumn || len(s.Writes) == 0 {
+		if s.Table == nil || s.Table.Action != define.ModifyColumn || len(s.Writes) == 0 {
 			return
 		}
 		was := p.schema.Find(s.Writes[0].Object)
 		if was == nil {
 			return
 		}
-		for _, c := range table.Columns {
+		for _, c := range s.Table.Columns {
 			if old, ok := was.Column(c.Name); ok && old.Default != "" && c.Default == "" {
 				p.at(s, c.Start, fmt.Sprintf("column %s loses its DEFAULT %s", c.Name, old.Default),
 					"say it again: DEFAULT "+old.Default+"; or "+reasonHint(p.rule.Name))

@@ -292,9 +292,9 @@ var unfilledTable = Rule{
 		}
 		for _, m := range p.migrations {
 			for _, s := range m.up {
-				if _, ok := define.ParseTask(s.SQL); ok || s.isView() { // what a body mentions, and may write
+				if s.Task != nil || s.isView() { // what a body mentions, and may write
 					for _, o := range s.Names {
-						filled[o] = filled[o] || ok
+						filled[o] = filled[o] || s.Task != nil
 					}
 				}
 			}
@@ -353,8 +353,8 @@ var stageSlash = Rule{
 	Short: "a stage path, or a stage's URL, without a / at its end",
 	Why:   "A path is a prefix: @lake/orders also reads orders_old/ and orders2.parquet. A URL with a path must end with / (error 4000).",
 	statement: func(p *pass, s *statement) {
-		stage, ok := define.ParseStage(s.SQL)
-		if !ok || stage.URL == "" || strings.HasSuffix(stage.URL, "/") {
+		stage := s.Stage
+		if stage == nil || stage.URL == "" || strings.HasSuffix(stage.URL, "/") {
 			return
 		}
 		if _, rest, ok := strings.Cut(stage.URL, "://"); ok && strings.Contains(rest, "/") && !strings.Contains(rest, "{{") {

@@ -17,14 +17,13 @@ var unknownType = Rule{
 	Short: "a column of a type that Databend does not have",
 	Why:   "The statement is refused.",
 	statement: func(p *pass, s *statement) {
-		CheckTypes(s.SQL, func(at int, message, hint string) { p.at(s, at, message, hint) })
+		CheckTypes(s.Table, func(at int, message, hint string) { p.at(s, at, message, hint) })
 	},
 }
 
-// CheckTypes reports the types of a statement's columns that Databend does not have.
-func CheckTypes(sql string, report func(at int, message, hint string)) {
-	table, ok := define.ParseTable(sql)
-	if !ok {
+// CheckTypes reports the types of a table's columns that Databend does not have. table may be nil.
+func CheckTypes(table *define.Table, report func(at int, message, hint string)) {
+	if table == nil {
 		return
 	}
 	for _, c := range table.Columns {
@@ -90,14 +89,12 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report func(at
 			break
 		}
 	}
-	table, ok := define.ParseTable(sql)
-	if !ok || e.If {
+	table := e.Table
+	if table == nil || e.If {
 		return
 	}
 	switch table.Action {
-	case define.DropColumn, define.RenameColumn:
-		missing(table.Column, define.Find(sql, table.Column, 0))
-	case define.ModifyColumn:
+	case define.DropColumn, define.RenameColumn, define.ModifyColumn, define.CommentColumn:
 		for _, c := range table.Columns {
 			missing(c.Name, c.Start)
 		}

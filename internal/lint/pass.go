@@ -44,6 +44,7 @@ type pass struct {
 	schema *schema.Schema // the objects right before the statement that is looked at; in whole and load, after all Up sections
 
 	migrations []*migration
+	places     map[schema.Place]*statement // those of Up sections
 	rule       *Rule
 	found      []found
 	incomplete bool            // files could not be read: what they make is not known
@@ -57,11 +58,14 @@ type found struct {
 }
 
 func newPass(p *project.Project, o Options) *pass {
-	ps := &pass{Project: p, base: o.Base, said: map[string]bool{}, incomplete: len(p.Broken) > 0}
+	ps := &pass{Project: p, base: o.Base, places: map[schema.Place]*statement{}, said: map[string]bool{}, incomplete: len(p.Broken) > 0}
 	for i := range p.Migrations {
 		m := &migration{Migration: &p.Migrations[i]}
 		m.up = statements(m.Migration, m.Up, false, p.Env.Database)
 		m.down = statements(m.Migration, m.Down, true, p.Env.Database)
+		for _, s := range m.up {
+			ps.places[s.place()] = s
+		}
 		ps.migrations = append(ps.migrations, m)
 	}
 	return ps
@@ -153,15 +157,11 @@ func (p *pass) atObject(s *statement, o sqltext.Object, message, hint string) {
 
 // atMade reports a finding at the statement that made an object.
 func (p *pass) atMade(o *schema.Object, message, hint string) {
-	for _, m := range p.migrations {
-		for _, s := range m.up {
-			if s.place() == o.Made {
-				p.atObject(s, o.Object, message, hint)
-				return
-			}
-		}
+	if s := p.places[o.Made]; s != nil {
+		p.atObject(s, o.Object, message, hint)
+	} else {
+		p.add(o.Made.Place, nil, message, hint)
 	}
-	p.add(o.Made.Place, nil, message, hint)
 }
 
 // atLoad reports a finding at an offset of a load's COPY.
@@ -203,8 +203,8 @@ func (p *pass) copies() []aCopy {
 	for _, m := range p.migrations {
 		for _, s := range m.up {
 			texts := []sqltext.Statement{{Text: s.SQL}}
-			if task, ok := define.ParseTask(s.SQL); ok {
-				texts = task.Body
+			if s.Task != nil {
+				texts = s.Task.Body
 			}
 			for _, t := range texts {
 				if c, err := copytext.Parse(t.Text); err == nil {

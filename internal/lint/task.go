@@ -15,8 +15,8 @@ var scheduleAndAfter = Rule{
 	Short: "a task with both SCHEDULE and AFTER, also by ALTER TASK",
 	Why:   "A task runs by the clock or after other tasks. Databend refuses both together.",
 	statement: func(p *pass, s *statement) {
-		task, ok := define.ParseTask(s.SQL)
-		if !ok || !task.Schedule && len(task.After) == 0 {
+		task := s.Task
+		if task == nil || !task.Schedule && len(task.After) == 0 {
 			return
 		}
 		schedule, after := task.Schedule, len(task.After) > 0
@@ -79,8 +79,8 @@ var consumeOutsideDML = Rule{
 		}
 		consumes := slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.IsStream && w.Verb == effect.WriteData })
 		at := define.Find(s.SQL, "consume", 0)
-		if task, ok := define.ParseTask(s.SQL); ok {
-			consumes = consumedInVain(task, p.Env.Database)
+		if s.Task != nil {
+			consumes = consumedInVain(*s.Task, p.Env.Database)
 		}
 		if consumes || at > 0 && s.isView() {
 			p.at(s, at, "the changes that the stream has gathered are thrown away", "leave out WITH CONSUME, or INSERT what is read")

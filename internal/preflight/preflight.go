@@ -126,7 +126,8 @@ type question struct {
 	behind string
 	within string // the database whose name is left out: its tables stand before the query
 
-	columns []string // of the tables that it reads, as they will be
+	columns []string      // of the tables that it reads, as they will be
+	makes   *define.Table // what the statement says of a table's columns
 }
 
 // ask sends a question about a statement, and takes what the server has against it for what is wrong.
@@ -149,7 +150,7 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 		case err == nil:
 		case !ok || e.Code == 0:
 			return err
-		case counts(err) && !(ours && q.from > 0) && !c.unknownType(st):
+		case counts(err) && !(ours && q.from > 0) && !c.unknownType(st, q.makes):
 			if e.Code == databend.CodeSyntax {
 				c.mu.Lock()
 				c.unread = append(c.unread, st)
@@ -174,9 +175,9 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 }
 
 // unknownType reports the types of a refused statement that Databend does not have, in fewer words than the server's list of all types.
-func (c *checker) unknownType(st project.Statement) bool {
+func (c *checker) unknownType(st project.Statement, makes *define.Table) bool {
 	found := false
-	lint.CheckTypes(st.SQL, func(at int, message, hint string) {
+	lint.CheckTypes(makes, func(at int, message, hint string) {
 		found = true
 		c.at(st, at, message, hint)
 	})
@@ -193,7 +194,7 @@ func (c *checker) syntax() []task {
 				strings.HasPrefix(e.Kind, "EXPLAIN") {
 				continue
 			}
-			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX "}, st.Statement, misread))
+			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX ", makes: e.Table}, st.Statement, misread))
 		}
 	}
 	return tasks

@@ -184,7 +184,7 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 				s.swap(w.Object, w.To, at)
 			}
 		case effect.Alter:
-			s.alter(sql, e, w, at)
+			s.alter(e, w, at)
 		case effect.WriteData:
 			if o := s.objects[w.Object]; o != nil && !o.Filled && !e.Unknown {
 				filled := *o
@@ -279,8 +279,7 @@ func (s *Schema) make(sql string, e effect.Effect, w effect.Write, at Place) {
 	o := &Object{Object: w.Object, Made: at, Changed: at, Filled: w.Derived}
 	switch w.Kind {
 	case sqltext.Table:
-		table, ok := define.ParseTable(sql)
-		switch {
+		switch table := e.Table; {
 		case w.IsStream:
 			o.Relation = Stream
 			for _, other := range e.Writes {
@@ -288,7 +287,7 @@ func (s *Schema) make(sql string, e effect.Effect, w effect.Write, at Place) {
 					o.On = other.Object
 				}
 			}
-		case ok:
+		case table != nil:
 			o.Columns, o.Known, o.Filled = table.Columns, table.Listed && !table.External, table.AsSelect || table.External
 			if table.Like != nil {
 				s.like(o, table.Like)
@@ -297,9 +296,9 @@ func (s *Schema) make(sql string, e effect.Effect, w effect.Write, at Place) {
 			o.Relation = View
 		}
 	case sqltext.Stage:
-		o.Stage, _ = define.ParseStage(sql)
+		o.Stage = *cmp.Or(e.Stage, &define.Stage{})
 	case sqltext.Task:
-		o.Task, _ = define.ParseTask(sql)
+		o.Task = *cmp.Or(e.Task, &define.Task{})
 	case sqltext.FileFormat:
 		o.Options = sql
 	}
@@ -318,7 +317,7 @@ func (s *Schema) like(o *Object, name []string) {
 }
 
 // alter folds an ALTER.
-func (s *Schema) alter(sql string, e effect.Effect, w effect.Write, at Place) {
+func (s *Schema) alter(e effect.Effect, w effect.Write, at Place) {
 	was := s.objects[w.Object]
 	if was == nil {
 		return
@@ -326,7 +325,7 @@ func (s *Schema) alter(sql string, e effect.Effect, w effect.Write, at Place) {
 	o := *was
 	switch w.Kind {
 	case sqltext.Task:
-		switch task, _ := define.ParseTask(sql); {
+		switch task := cmp.Or(e.Task, &define.Task{}); {
 		case task.Resumes:
 			o.Resumed, o.Paused = true, false
 		case task.Suspends:
@@ -339,17 +338,16 @@ func (s *Schema) alter(sql string, e effect.Effect, w effect.Write, at Place) {
 			})
 		}
 	case sqltext.Table:
-		table, ok := define.ParseTable(sql)
-		switch {
-		case !ok && !w.Changes(effect.Columns):
+		switch table := e.Table; {
+		case table == nil && !w.Changes(effect.Columns):
 			if by := e.Writes[0].Object == w.Object; by && w.Changes(effect.Comment|effect.Options|effect.Constraints|effect.Indexes) {
 				o.Changed = at // and not only because a stream or an index of its own is made on it
 			}
-		case !ok:
+		case table == nil:
 			o.Known, o.Changed = false, at
 		default:
-			o.alter(table, at)
-			if table.Action == define.Other || table.Action == define.Rewind || !slices.EqualFunc(was.Columns, o.Columns, sameColumn) {
+			o.alter(*table, at)
+			if same := slices.EqualFunc(was.Columns, o.Columns, sameColumn); !same || table.Action.Beside() {
 				o.Changed = at
 			}
 		}
@@ -391,12 +389,12 @@ func (o *Object) alter(table define.Table, at Place) {
 		}
 		o.Widened[c.Name] = at
 	case define.DropColumn:
-		if i := index(table.Column); i >= 0 {
+		if i := index(table.Columns[0].Name); i >= 0 {
 			o.Columns = slices.Delete(o.Columns, i, i+1)
 		}
 	case define.RenameColumn:
-		if i := index(table.Column); i >= 0 {
-			o.Columns[i].Name = table.NewName
+		if i := index(table.Columns[0].Name); i >= 0 {
+			o.Columns[i].Name = table.Columns[0].NewName
 		}
 	case define.ModifyColumn:
 		for _, c := range table.Columns {
@@ -406,7 +404,7 @@ func (o *Object) alter(table define.Table, at Place) {
 		}
 	case define.Rewind:
 		o.Known = false
-	case define.Create, define.Other:
+	case define.Create, define.CommentColumn, define.Other:
 	}
 }
 

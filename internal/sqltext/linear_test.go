@@ -9,7 +9,6 @@ import (
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
-	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -22,8 +21,7 @@ func TestTimeGrowsWithLength(t *testing.T) {
 		"SplitSection": func(s string) { _, _ = sqltext.SplitSection(s) }, "Split": func(s string) { _, _ = sqltext.Split(s) },
 		"Placeholders": func(s string) { _, _ = sqltext.Placeholders(s) }, "Mask": func(s string) { sqltext.Mask(s) },
 		"Store": func(s string) { sqltext.Store{Endpoint: "http://x"}.Edits(s) }, "Analyze": func(s string) { effect.Analyze(s, "d") },
-		"ParseTable": func(s string) { define.ParseTable(s) },
-		"Again":      func(s string) { effect.Again(s) }, "Buckets": func(s string) { sqltext.Buckets(s) },
+		"Again": func(s string) { effect.Again(s) }, "Buckets": func(s string) { sqltext.Buckets(s) },
 		"COPY": func(s string) { _, _ = copytext.Parse(s) }, "ValueRows": func(s string) { sqltext.ValueRows("INSERT INTO t VALUES " + s) },
 	}
 	starts := []string{

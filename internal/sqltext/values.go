@@ -6,19 +6,28 @@ type Row struct {
 	Values []Words
 }
 
-// ValueRows returns the rows of an INSERT … VALUES or REPLACE … VALUES, as far as they can be read; none for another statement. An
-// INSERT ALL or INSERT FIRST has a VALUES for each of its tables, and none of them are rows.
+// InsertInto reads INSERT or REPLACE, up to what stands behind the name of the table; false for INSERT ALL and INSERT FIRST, which have
+// several.
+func (p *Reader) InsertInto() (table []string, ok bool) {
+	if !p.Take("INSERT") && !p.Take("REPLACE") {
+		return nil, false
+	}
+	p.Take("OVERWRITE")
+	if !p.Take("INTO") && (p.IsWord("ALL") || p.IsWord("FIRST")) {
+		return nil, false
+	}
+	p.Take("TABLE")
+	return p.Name()
+}
+
+// ValueRows returns the rows of an INSERT … VALUES or REPLACE … VALUES of one table, as far as they can be read; else none.
 func ValueRows(sql string) []Row {
 	words, err := ReadStatement(sql)
 	if err != nil {
 		return nil
 	}
 	p := Reader{Words: words}
-	if !p.Take("INSERT") && !p.Take("REPLACE") {
-		return nil
-	}
-	p.Take("OVERWRITE")
-	if p.IsWord("ALL") || p.IsWord("FIRST") {
+	if _, ok := p.InsertInto(); !ok {
 		return nil
 	}
 	at := p.Find("VALUES")

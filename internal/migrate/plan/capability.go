@@ -19,22 +19,20 @@ import (
 
 // A feature is something that not every server has.
 type feature struct {
-	name  string // "streams"
+	effect.Feature
 	needs string // what a person would have to get
 	probe string // fails with one of codes where it is missing
 	codes []int
-	used  func(effect.Effect) bool
 }
 
 // Tasks and notifications need a cloud control service, the others a licence (databend src/query/service: LicenseManager,
 // CloudControlApiProvider). A probe changes nothing: one that asks for the licence itself stands for what has no harmless statement.
 var features = []feature{
-	{"streams", enterprise, "SHOW STREAMS", []int{databend.CodeNoLicence}, func(e effect.Effect) bool { return e.Stream }},
+	{effect.Streams, enterprise, "SHOW STREAMS", []int{databend.CodeNoLicence}},
 	tasks,
 	{
-		string(effect.Notifications), "a cloud control service", "SELECT 1 FROM system.notifications LIMIT 1",
+		effect.Notifications, "a cloud control service", "SELECT 1 FROM system.notifications LIMIT 1",
 		[]int{databend.CodeNoTasks, databend.CodeNoLicence},
-		needs(effect.Notifications),
 	},
 	licensed(effect.MaskingPolicies), licensed(effect.RowPolicies), licensed(effect.ComputedColumns), licensed(effect.MaterializedViews),
 	licensed(effect.VirtualColumns), licensed(effect.AttachedTables), licensed(effect.TableTags), licensed(effect.WorkloadGroups),
@@ -42,20 +40,15 @@ var features = []feature{
 }
 
 var tasks = feature{
-	"tasks", "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'",
+	effect.Tasks, "a cloud control or private-task service", "SHOW TASKS LIKE 'dbctl'",
 	[]int{databend.CodeNoTasks, databend.CodeNoLicence},
-	func(e effect.Effect) bool { return e.Task },
 }
 
 const enterprise = "an Enterprise licence"
 
 // licensed is a feature of the Enterprise edition.
 func licensed(f effect.Feature) feature {
-	return feature{string(f), enterprise, "SELECT 1 FROM license_info()", []int{databend.CodeNoLicence}, needs(f)}
-}
-
-func needs(f effect.Feature) func(effect.Effect) bool {
-	return func(e effect.Effect) bool { return slices.Contains(e.Features, f) }
+	return feature{f, enterprise, "SELECT 1 FROM license_info()", []int{databend.CodeNoLicence}}
 }
 
 // missing says why the server lacks the feature, "" when it has it: one request.
@@ -65,19 +58,14 @@ func (f feature) missing(ctx context.Context, s state.Session) (string, error) {
 		return "", nil
 	}
 	if !databend.IsCode(err, f.codes...) {
-		return "", fmt.Errorf("ask whether the server has %s: %w", f.name, err)
+		return "", fmt.Errorf("ask whether the server has %s: %w", f.Feature, err)
 	}
 	e, _ := errors.AsType[*databend.Error](err)
-	return fmt.Sprintf("the server has no %s, which need %s (%d)", f.name, f.needs, e.Code), nil
+	return fmt.Sprintf("the server has no %s, which need %s (%d)", f.Feature, f.needs, e.Code), nil
 }
 
 func (s *Step) uses(f feature) bool {
-	for _, st := range s.Statements {
-		if f.used(st.Effect) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.Effect.Needs(f.Feature) })
 }
 
 // Refusal is a statement that the server turned down when it ran, for want of a licence or a service that only its answer tells of.
@@ -250,7 +238,7 @@ const always = 2
 func Features(ctx context.Context, p *project.Project, s state.Session) ([]Feature, error) {
 	var all []Feature
 	for i, f := range features {
-		one := Feature{Name: f.name}
+		one := Feature{Name: string(f.Feature)}
 		for i := range p.Migrations {
 			if step, err := NewStep(&p.Migrations[i], event.Up, p.Env); err == nil && step.uses(f) {
 				one.Used = true

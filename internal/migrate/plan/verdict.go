@@ -161,7 +161,7 @@ func unheld(st Statement, w effect.Write, was catalog.ObjectState, made, followe
 		return ""
 	case w.Changes(effect.Attachments) && !made:
 		return fmt.Sprintf("dbctl does not see the tags and policies of %s", w.Object)
-	case st.Effect.Stream, made && w.Kind == sqltext.Stage: // a stream's table keeps change_tracking: that is said
+	case st.Effect.Needs(effect.Streams), made && w.Kind == sqltext.Stage: // a stream's table keeps change_tracking: that is said
 		return ""
 	}
 	return catalog.Unheld(was, w, followed)

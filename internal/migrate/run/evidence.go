@@ -11,6 +11,7 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -259,7 +260,7 @@ func (ev evidence) derived(by effect.Effect, w effect.Write, e effect.Effect) (w
 		if !mine.Changes(effect.Columns) {
 			return "", false, true
 		}
-		named := slices.ContainsFunc(mine.Columns, func(c effect.Column) bool { return w.Names(c.Name) || c.To != "" && w.Names(c.To) })
+		named := slices.ContainsFunc(mine.Columns, func(c define.Column) bool { return w.Names(c.Name) || c.NewName != "" && w.Names(c.NewName) })
 		switch w.Verb {
 		case effect.WriteData: // no column
 			return "", false, false

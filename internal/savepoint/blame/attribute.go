@@ -9,6 +9,7 @@ import (
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -65,7 +66,7 @@ type attribution struct {
 	own     map[string]bool // snapshots and blocks that transactions of ours journaled
 	seen    map[int]bool    // statements whose snapshot has its journaled id
 	added   int             // index of the last snapshot of an ALTER of ours that changed columns,
-	adds    []effect.Column // and its columns
+	adds    []define.Column // and its columns
 	v       Verdict
 }
 
@@ -185,7 +186,7 @@ func (a *attribution) judge(w window, at int) error {
 		v.Appended = append(v.Appended, at)
 		return nil
 	}
-	var adds []effect.Column
+	var adds []define.Column
 	if a.added == at+1 {
 		adds = a.adds
 	}
@@ -265,7 +266,7 @@ func named(w effect.Write, now, then []Field) bool {
 
 // rearranged reports whether a snapshot that rewrote blocks holds the very same rows: a compaction. The rows are compared as
 // multisets, by count and two sums of hashes, but for those of the columns that the engine filled.
-func (a *attribution) rearranged(at int, ch change, but []effect.Column) (bool, error) {
+func (a *attribution) rearranged(at int, ch change, but []define.Column) (bool, error) {
 	v := &a.v
 	s, prev := v.Chain.Snapshots[at], v.Chain.prev(at)
 	if ch.schema() || !ch.lost || s.rows != prev.rows {
@@ -280,7 +281,7 @@ func (a *attribution) rearranged(at int, ch change, but []effect.Column) (bool, 
 		}
 		cols := make([]string, 0, len(s.Fields))
 		for _, f := range s.Fields {
-			if !f.IsFilled() || !slices.ContainsFunc(but, func(c effect.Column) bool { return strings.EqualFold(c.Name, f.Name) }) {
+			if !f.IsFilled() || !slices.ContainsFunc(but, func(c define.Column) bool { return strings.EqualFold(c.Name, f.Name) }) {
 				cols = append(cols, sqltext.Quote(f.Name)+", "+sqltext.Ident(f.Name))
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
@@ -99,9 +100,9 @@ func relisted(o effect.Option, behind []Touch) (_ effect.Option, written bool) {
 			i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, c.Name) })
 			switch {
 			case i < 0:
-			case c.Change == effect.RenameColumn:
-				names[i], written = c.To, true
-			case c.Change == effect.DropColumn:
+			case t.Write.Change == define.RenameColumn:
+				names[i], written = c.NewName, true
+			case t.Write.Change == define.DropColumn:
 				names, written = slices.Delete(names, i, i+1), true
 			}
 		}
@@ -184,7 +185,9 @@ func (r *Reach) Recast(token, expression string) bool {
 	words, err := sqltext.ReadWords(expression)
 	return slices.ContainsFunc(r.Touched[token], func(t Touch) bool {
 		return t.Write.Changes(effect.Columns) && (err != nil || len(t.Write.Columns) == 0 || slices.ContainsFunc(t.Write.Columns,
-			func(c effect.Column) bool { return words.Mentions(c.Name) || c.To != "" && words.Mentions(c.To) }))
+			func(c define.Column) bool {
+				return words.Mentions(c.Name) || c.NewName != "" && words.Mentions(c.NewName)
+			}))
 	})
 }
 
@@ -213,9 +216,9 @@ func (r *Reach) Noted(token, comment string) bool {
 // back without its comment.
 func (r *Reach) ColumnNoted(token, column, comment string) bool {
 	return slices.ContainsFunc(r.Touched[token], func(t Touch) bool {
-		return slices.ContainsFunc(t.Write.Columns, func(c effect.Column) bool {
-			named := strings.EqualFold(c.Name, column) || strings.EqualFold(c.To, column)
-			return named && (comment == c.Note || comment == "" && c.Change != effect.CommentColumn)
+		return slices.ContainsFunc(t.Write.Columns, func(c define.Column) bool {
+			named := strings.EqualFold(c.Name, column) || strings.EqualFold(c.NewName, column)
+			return named && (comment == c.Comment || comment == "" && t.Write.Change != define.CommentColumn)
 		})
 	})
 }

@@ -1,4 +1,4 @@
-package define
+package define_test
 
 import (
 	"fmt"
@@ -6,10 +6,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dbctl/dbctl/internal/sqltext/define"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
-func describe(c Column) string {
-	s := c.Name + " " + c.Type.String()
+func describe(c define.Column) string {
+	s := strings.TrimSuffix(c.Name+" "+c.Type.String(), " ")
+	if c.NewName != "" {
+		s += " TO " + c.NewName
+	}
+	if c.Comment != "" {
+		s += " -- " + c.Comment
+	}
 	if c.NotNull {
 		s += " NOT NULL"
 	}
@@ -38,10 +47,10 @@ func TestParseTable(t *testing.T) {
 			"CREATE TABLE t (a DECIMAL, b DECIMAL(9), c NUMERIC(10, 2), d DOUBLE PRECISION)",
 			"a DECIMAL(18, 3); b DECIMAL(9, 0); c DECIMAL(10, 2); d DOUBLE",
 		},
-		{"CREATE TABLE t (v VECTOR(768) COMMENT 'x, (y)', VECTOR INDEX i (v) distance = 'cosine')", "v VECTOR(768)"},
+		{"CREATE TABLE t (v VECTOR(768) COMMENT 'x, (y)', VECTOR INDEX i (v) distance = 'cosine')", "v VECTOR(768) -- x, (y)"},
 		{
 			"CREATE TABLE t (a INT DEFAULT 1 + (2) NOT NULL, b TIMESTAMP DEFAULT now() COMMENT 'c')",
-			"a INT NOT NULL DEFAULT 1 + (2); b TIMESTAMP DEFAULT now()",
+			"a INT NOT NULL DEFAULT 1 + (2); b TIMESTAMP -- c DEFAULT now()",
 		},
 		{"CREATE TABLE t (a INT DEFAULT NULL, b INT NULL DEFAULT -1)", "a INT DEFAULT NULL; b INT DEFAULT -1"},
 		{"CREATE TABLE t (a INT, b INT AS (a + 1) STORED, c INT AUTOINCREMENT (1, 1))", "a INT; b INT GENERATED; c INT GENERATED"},
@@ -71,12 +80,19 @@ func TestParseTable(t *testing.T) {
 		{"ALTER TABLE t ADD COLUMN c INT NOT NULL DEFAULT 7 AFTER b", "c INT NOT NULL DEFAULT 7; AFTER b"},
 		{"ALTER TABLE t ADD COLUMN IF NOT EXISTS c STRING FIRST", "c STRING; FIRST"},
 		{"ALTER TABLE t MODIFY COLUMN a BIGINT, COLUMN b STRING NOT NULL", "a BIGINT; b STRING NOT NULL"},
-		{"ALTER TABLE t MODIFY a COMMENT 'x'", ""},
-		{"ALTER TABLE t MODIFY COLUMN a SET MASKING POLICY m", ""},
-		{"ALTER TABLE IF EXISTS t RENAME COLUMN a TO b", "TO b"},
+		{"ALTER TABLE t MODIFY a COMMENT 'x', COLUMN comment COMMENT 'y'", "a -- x; comment -- y"},
+		{"ALTER TABLE t MODIFY COLUMN a INT COMMENT ',', b DATE", "a INT -- ,; b DATE"},
+		{"ALTER TABLE t DROP a", "a"},
+		{"ALTER TABLE t DROP CLUSTER KEY", ""},
+		{"ALTER TABLE t MODIFY COLUMN a SET MASKING POLICY m", "a"},
+		{"ALTER TABLE IF EXISTS t RENAME COLUMN a TO b", "a TO b"},
 		{"ALTER TABLE t ADD CONSTRAINT c CHECK (a > 1)", ""},
 	} {
-		table, ok := ParseTable(tt.sql)
+		table := effect.Analyze(tt.sql, "db").Table
+		if table == nil {
+			t.Errorf("%s is not read", tt.sql)
+			continue
+		}
 		var parts []string
 		for _, c := range table.Columns {
 			parts = append(parts, describe(c))
@@ -93,18 +109,15 @@ func TestParseTable(t *testing.T) {
 		if table.After != "" {
 			parts = append(parts, "AFTER "+table.After)
 		}
-		if table.NewName != "" {
-			parts = append(parts, "TO "+table.NewName)
-		}
-		if diff := cmp.Diff(tt.want, strings.Join(parts, "; ")); diff != "" || !ok {
-			t.Errorf("%s: ok %v (-want +got):\n%s", tt.sql, ok, diff)
+		if diff := cmp.Diff(tt.want, strings.Join(parts, "; ")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.sql, diff)
 		}
 	}
 	for _, sql := range []string{
 		"DROP TABLE t", "CREATE VIEW v AS SELECT 1", "CREATE TABLE t (a, b) AS SELECT 1, 2",
 		"CREATE TABLE t (a INT", "", "'",
 	} {
-		if _, ok := ParseTable(sql); ok {
+		if effect.Analyze(sql, "db").Table != nil {
 			t.Errorf("%s is read", sql)
 		}
 	}
@@ -145,8 +158,8 @@ func TestHolds(t *testing.T) {
 		{"GEOMETRY", "BINARY", false, true},
 		{"GEOMETRY", "INT", false, false},
 	} {
-		to, ok1 := ParseType(tt.to)
-		from, ok2 := ParseType(tt.from)
+		to, ok1 := define.ParseType(tt.to)
+		from, ok2 := define.ParseType(tt.from)
 		if !ok1 || !ok2 || to.Holds(from) != tt.holds || to.Casts(from) != tt.casts {
 			t.Errorf("%s from %s: read %v %v, holds %v, casts %v", tt.to, tt.from, ok1, ok2, to.Holds(from), to.Casts(from))
 		}
@@ -157,20 +170,20 @@ func TestParseStage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		sql  string
-		want Stage
+		want define.Stage
 	}{
-		{"CREATE STAGE s", Stage{Internal: true}},
-		{"CREATE OR REPLACE STAGE s FILE_FORMAT = (TYPE = CSV)", Stage{Internal: true, Format: "(TYPE = CSV)"}},
-		{"CREATE STAGE IF NOT EXISTS s URL = 's3://b/raw/' CONNECTION = (CONNECTION_NAME = 'c')", Stage{
+		{"CREATE STAGE s", define.Stage{Internal: true}},
+		{"CREATE OR REPLACE STAGE s FILE_FORMAT = (TYPE = CSV)", define.Stage{Internal: true, Format: "(TYPE = CSV)"}},
+		{"CREATE STAGE IF NOT EXISTS s URL = 's3://b/raw/' CONNECTION = (CONNECTION_NAME = 'c')", define.Stage{
 			URL:        "s3://b/raw/",
 			Connection: "c",
 		}},
-		{"CREATE STAGE s 's3://b/' CONNECTION = (ACCESS_KEY_ID = 'URL')", Stage{URL: "s3://b/"}},
+		{"CREATE STAGE s 's3://b/' CONNECTION = (ACCESS_KEY_ID = 'URL')", define.Stage{URL: "s3://b/"}},
 	} {
-		got, ok := ParseStage(tt.sql)
+		got := effect.Analyze(tt.sql, "db").Stage
 		got.Start, got.End = 0, 0
-		if diff := cmp.Diff(tt.want, got); diff != "" || !ok {
-			t.Errorf("%s: ok %v (-want +got):\n%s", tt.sql, ok, diff)
+		if diff := cmp.Diff(tt.want, *got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.sql, diff)
 		}
 	}
 }
@@ -185,12 +198,12 @@ func TestParseTask(t *testing.T) {
 		},
 		{"CREATE TASK x SCHEDULE = USING CRON '0 0 * * * *' AFTER 'a' AS SELECT 1", "schedule true after [a] body [SELECT 1]"},
 	} {
-		task, ok := ParseTask(tt.sql)
+		task := effect.Analyze(tt.sql, "db").Task
 		var body []string
 		for _, s := range task.Body {
 			body = append(body, tt.sql[s.Start:s.End])
 		}
-		if got := fmt.Sprintf("schedule %v after %v body %v", task.Schedule, task.After, body); got != tt.want || !ok {
+		if got := fmt.Sprintf("schedule %v after %v body %v", task.Schedule, task.After, body); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.sql, got, tt.want)
 		}
 	}
@@ -207,7 +220,7 @@ func TestCondition(t *testing.T) {
 		"DELETE FROM t USING v WHERE t.a = v.a":     "",
 		"DELETE FROM t":                             "",
 	} {
-		table, at, ok := Condition(sql)
+		table, at, ok := define.Condition(sql)
 		got := ""
 		if ok {
 			got = table + "|" + sql[at:]
@@ -228,10 +241,11 @@ func TestInsertColumns(t *testing.T) {
 		{"INSERT INTO t VALUES (1)", ""},
 		{"INSERT INTO t SELECT 1", ""},
 		{"INSERT INTO t (SELECT 1)", ""},
+		{"INSERT OVERWRITE INTO TABLE values (a) VALUES (1)", "a"},
 		{"REPLACE INTO t (a) ON (a) VALUES (1)", "a"},
 	} {
 		var names []string
-		for _, n := range InsertColumns(tt.sql) {
+		for _, n := range define.InsertColumns(tt.sql) {
 			names = append(names, n.Name)
 		}
 		if got := strings.Join(names, " "); got != tt.want {

@@ -17,20 +17,9 @@ type Stage struct {
 	Start, End int    // the span of the URL
 }
 
-// ParseStage reads a CREATE STAGE.
-func ParseStage(stmt string) (s Stage, ok bool) {
-	r := read(stmt)
-	if !r.Take("CREATE") {
-		return s, false
-	}
-	r.Take("OR", "REPLACE")
-	if !r.Take("STAGE") {
-		return s, false
-	}
-	r.Take("IF", "NOT", "EXISTS")
-	if _, ok := r.ObjectName(sqltext.Stage); !ok {
-		return s, false
-	}
+// ReadStage reads what stands behind the name in a CREATE STAGE.
+func ReadStage(behind sqltext.Reader) (s Stage, ok bool) {
+	r := &behind
 	s.Internal = true
 	first := r.I
 	for ; r.I < len(r.Tokens); r.I++ {
@@ -68,33 +57,16 @@ type Task struct {
 	Suspends bool                // ALTER TASK … SUSPEND
 }
 
-// ParseTask reads a CREATE TASK, or what an ALTER TASK changes.
-func ParseTask(stmt string) (t Task, ok bool) {
-	r := read(stmt)
-	if r.Take("ALTER", "TASK") {
-		r.Take("IF", "EXISTS")
-		_, ok := r.ObjectName(sqltext.Task)
-		t.Resumes, t.Suspends = r.Take("RESUME"), r.Take("SUSPEND")
-		if r.Take("REMOVE", "AFTER") {
-			t.Removed = names(r)
-		}
-		_ = r.Take("SET") || r.Take("ADD") || r.Take("MODIFY")
-		t.read(r)
-		return t, ok
+// ReadTask reads what stands behind the name in a CREATE TASK or ALTER TASK.
+func ReadTask(behind sqltext.Reader) Task {
+	r := &behind
+	t := Task{Resumes: r.Take("RESUME"), Suspends: r.Take("SUSPEND")}
+	if r.Take("REMOVE", "AFTER") {
+		t.Removed = names(r)
 	}
-	if !r.Take("CREATE") {
-		return t, false
-	}
-	r.Take("OR", "REPLACE")
-	if !r.Take("TASK") {
-		return t, false
-	}
-	r.Take("IF", "NOT", "EXISTS")
-	if _, ok := r.ObjectName(sqltext.Task); !ok {
-		return t, false
-	}
+	_ = r.Take("SET") || r.Take("ADD") || r.Take("MODIFY")
 	t.read(r)
-	return t, true
+	return t
 }
 
 // read reads the options of a task, its condition and its body.
@@ -164,12 +136,7 @@ type Named struct {
 // InsertColumns are the columns that an INSERT or REPLACE of one table lists before its values; nil where it lists none.
 func InsertColumns(stmt string) []Named {
 	r := read(stmt)
-	if !r.Take("INSERT") && !r.Take("REPLACE") {
-		return nil
-	}
-	_ = r.Take("OVERWRITE") || r.Take("INTO")
-	r.Take("TABLE")
-	if _, ok := r.Name(); !ok {
+	if _, ok := r.InsertInto(); !ok {
 		return nil
 	}
 	var names []Named

@@ -15,14 +15,16 @@ func read(stmt string) *sqltext.Reader {
 	return &sqltext.Reader{Words: words}
 }
 
-// Column is one column of a CREATE TABLE or ALTER TABLE.
+// Column is one column that a CREATE TABLE or ALTER TABLE names.
 type Column struct {
 	Name      string
-	Type      Type
+	NewName   string // of RenameColumn
+	Type      Type   // of one that is made or modified
 	NotNull   bool
 	Default   string // the expression as written; empty where there is none
 	Generated bool   // computed from others, or counted: nobody writes it
 	Checked   bool   // it has a CHECK of its own
+	Comment   string
 
 	Start, End int // the span of its definition in the statement
 }
@@ -40,15 +42,18 @@ const (
 	AddColumn
 	DropColumn
 	RenameColumn
-	ModifyColumn // a new type, default or NOT NULL
-	Rewind       // FLASHBACK: the columns are those of an earlier time
+	ModifyColumn  // a new type, default or NOT NULL
+	CommentColumn // a new comment, and nothing else
+	Rewind        // FLASHBACK: the columns are those of an earlier time
 )
+
+// Beside says whether it changes something beside the names and types of columns.
+func (a Action) Beside() bool { return a == Other || a == CommentColumn || a == Rewind }
 
 // Table is what a CREATE TABLE or an ALTER TABLE says of a table's columns.
 type Table struct {
 	Action   Action
-	Column   string   // the one that is dropped or renamed
-	Columns  []Column // of CREATE TABLE (…) and ADD COLUMN; of MODIFY COLUMN those with a new type
+	Columns  []Column // those that the statement names
 	Checks   []string // the constraints of CREATE TABLE (…), "" for one without a name
 	Indexes  []string // the indexes of CREATE TABLE (…)
 	Listed   bool     // CREATE TABLE has a list of columns, and Columns is all of it
@@ -57,33 +62,7 @@ type Table struct {
 	External bool     // the table's data lies at a location of its own, or is another table's
 	First    bool     // ADD COLUMN … FIRST
 	After    string   // ADD COLUMN … AFTER c
-	NewName  string   // RENAME COLUMN … TO this
-}
-
-// ParseTable reads a CREATE TABLE or ALTER TABLE. ok is false for other statements, and where the list of columns cannot be read.
-func ParseTable(stmt string) (t Table, ok bool) {
-	r := read(stmt)
-	switch {
-	case r.Take("CREATE"):
-		r.Take("OR", "REPLACE")
-		for r.Take("TEMP") || r.Take("TEMPORARY") || r.Take("TRANSIENT") || r.Take("EXTERNAL") {
-		}
-		if !r.Take("TABLE") {
-			return t, false
-		}
-		r.Take("IF", "NOT", "EXISTS")
-		if _, ok = r.Name(); !ok {
-			return t, false
-		}
-		return ReadTable(*r)
-	case r.Take("ALTER", "TABLE"):
-		r.Take("IF", "EXISTS")
-		if _, ok = r.Name(); !ok {
-			return t, false
-		}
-		return t, t.alter(r)
-	}
-	return t, false
+	If       bool     // … COLUMN IF [NOT] EXISTS
 }
 
 // ReadTable reads what stands behind the name in a CREATE TABLE.
@@ -155,13 +134,10 @@ func itemEnds(r *sqltext.Reader) bool { return r.Symbol(r.I, ",") || r.Symbol(r.
 
 // readColumn reads a column up to the comma or bracket behind it, or the end.
 func readColumn(r *sqltext.Reader) (Column, bool) {
-	var c Column
-	c.Start = r.Offset()
-	name, ok := r.Ident()
+	c, ok := nameColumn(r)
 	if !ok {
 		return c, false
 	}
-	c.Name = name
 	if c.Type, ok = readType(r); !ok {
 		return c, false
 	}
@@ -184,6 +160,8 @@ func readColumn(r *sqltext.Reader) (Column, bool) {
 			r.I++
 		case r.Take("CHECK"):
 			c.Checked = true
+		case r.Take("COMMENT"):
+			c.Comment = readNote(r)
 		default:
 			r.Skip()
 		}
@@ -206,75 +184,97 @@ var clauses = []string{
 	"NOT", "NULL", "DEFAULT", "COMMENT", "CHECK", "AUTOINCREMENT", "IDENTITY", "GENERATED", "STATS_TRUNCATE_LEN", "FIRST", "AFTER",
 }
 
-func (t *Table) alter(r *sqltext.Reader) bool {
-	var ok bool
+// ReadAlter reads what stands behind the name in an ALTER TABLE. ok is false where what it says of a column cannot be read.
+func ReadAlter(behind sqltext.Reader) (t Table, ok bool) {
+	r := &behind
 	switch {
 	case r.IsWord("ADD") && (r.Is(r.I+1, "CONSTRAINT") && r.Is(r.I+3, "CHECK") || r.Is(r.I+1, "ROW") ||
 		r.Is(r.I+1, "CHECK") && r.Symbol(r.I+2, "(")):
-		return true
+		return t, true
 	case r.Take("ADD"):
 		t.Action = AddColumn
 		r.Take("COLUMN")
-		r.Take("IF", "NOT", "EXISTS")
+		t.If = r.Take("IF", "NOT", "EXISTS")
 		c, ok := readColumn(r)
-		t.Columns = append(t.Columns, c)
+		t.Columns = []Column{c}
 		t.First = r.Take("FIRST")
 		if r.Take("AFTER") {
 			t.After, _ = r.Ident()
 		}
-		return ok
+		return t, ok
 	case r.IsWord("RENAME") && !r.Is(r.I+1, "TO"):
 		t.Action = RenameColumn
 		r.I++
 		r.Take("COLUMN")
-		t.Column, _ = r.Ident()
-		if !r.Take("TO") {
-			return false
+		c, ok := nameColumn(r)
+		if ok = ok && r.Take("TO"); ok {
+			c.NewName, ok = r.Ident()
 		}
-		t.NewName, ok = r.Ident()
-		return ok
+		t.Columns = []Column{c}
+		return t, ok
 	case r.Take("MODIFY"):
-		return t.modify(r)
+		return t, t.modify(r)
 	case r.Take("FLASHBACK"):
 		t.Action = Rewind
 	case r.IsWord("DROP"):
 		for _, other := range [][]string{{"CLUSTER", "KEY"}, {"ROW", "ACCESS"}, {"ALL", "ROW"}} {
 			if r.Is(r.I+1, other[0]) && r.Is(r.I+2, other[1]) {
-				return true
+				return t, true
 			}
 		}
 		for _, other := range []string{"CONSTRAINT", "BRANCH", "TAG"} {
 			if r.Is(r.I+1, other) && r.I+2 < len(r.Tokens) {
-				return true
+				return t, true
 			}
 		}
 		t.Action = DropColumn
 		r.I++
 		r.Take("COLUMN")
-		r.Take("IF", "EXISTS")
-		t.Column, ok = r.Ident()
-		return ok
+		t.If = r.Take("IF", "EXISTS") // which the engine does not take
+		c, ok := nameColumn(r)
+		t.Columns = []Column{c}
+		return t, ok
+	}
+	return t, true
+}
+
+// nameColumn reads a column's name.
+func nameColumn(r *sqltext.Reader) (c Column, ok bool) {
+	c.Start = r.Offset()
+	c.Name, ok = r.Ident()
+	return c, ok
+}
+
+// modify reads [COLUMN] c …, [COLUMN] d …: types or comments. A masking policy and DROP STORED only name their column.
+func (t *Table) modify(r *sqltext.Reader) bool {
+	for more := true; more; more = r.TakeSymbol(",") {
+		r.Take("COLUMN")
+		p := *r
+		c, ok := nameColumn(&p)
+		switch {
+		case p.IsWord("SET"), p.IsWord("UNSET"), p.IsWord("DROP"):
+			t.Columns = []Column{c}
+			return ok
+		case p.Take("COMMENT"):
+			t.Action, *r = CommentColumn, p
+			c.Comment = readNote(r)
+		default:
+			t.Action = ModifyColumn
+			c, ok = readColumn(r)
+		}
+		if t.Columns = append(t.Columns, c); !ok {
+			return false
+		}
 	}
 	return true
 }
 
-func (t *Table) modify(r *sqltext.Reader) bool {
-	for {
-		r.Take("COLUMN")
-		// A comment, a masking policy, or DROP STORED: no new type.
-		for _, word := range []string{"COMMENT", "SET", "UNSET", "DROP"} {
-			if r.Is(r.I+1, word) {
-				return true
-			}
-		}
-		c, ok := readColumn(r)
-		if !ok {
-			return false
-		}
-		t.Action = ModifyColumn
-		t.Columns = append(t.Columns, c)
-		if !r.TakeSymbol(",") {
-			return true
-		}
+// readNote reads a literal, as COMMENT has one.
+func readNote(r *sqltext.Reader) string {
+	note := ""
+	if t, ok := r.Peek(); ok && t.Kind == sqltext.String {
+		note, _ = sqltext.Unquote(r.Text(r.I))
+		r.I++
 	}
+	return note
 }

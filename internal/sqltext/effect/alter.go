@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
 // alter analyzes ALTER.
@@ -28,7 +29,7 @@ func (a *analysis) alter(start int) {
 		}
 		a.write(o, Alter, Attachments).IsStream = true
 		a.redefined("ALTER STREAM TAG")
-		a.e.Stream = true
+		a.needs(Streams)
 	case a.Take("DATABASE"), a.Take("SCHEMA"):
 		a.alterDatabase()
 	case a.IsWord("WAREHOUSE"):
@@ -39,7 +40,7 @@ func (a *analysis) alter(start int) {
 			a.unknown("ALTER", "it changes no object that dbctl knows")
 			return
 		}
-		a.alterOther(kind, words, start)
+		a.alterOther(kind, words)
 	}
 }
 
@@ -98,6 +99,10 @@ func (a *analysis) alterDatabase() {
 func (a *analysis) alterTable(kind string, start int) {
 	a.ifExists()
 	o := a.table(kind)
+	table, ok := define.ReadAlter(*a.Reader)
+	if ok {
+		a.e.Table = &table
+	}
 	switch {
 	case a.Take("RENAME", "TO"):
 		to := a.table(kind + " RENAME")
@@ -111,7 +116,7 @@ func (a *analysis) alterTable(kind string, start int) {
 		a.write(with, Swap)
 		a.set(kind+" SWAP", Exact, "both are renamed back, by their ids", "ALTER TABLE "+o.Pasted()+" SWAP WITH "+with.Name)
 	case !a.plainAction(kind, o):
-		a.action(kind, o, start)
+		a.action(kind, o, table, start)
 	}
 	if kind == "ALTER MATERIALIZED VIEW" && a.e.Class == Exact {
 		a.e.Class, a.e.Reason, a.e.Undo = Redefine, "the engine keeps no earlier materialized view", "the earlier definition"
@@ -168,39 +173,28 @@ func (a *analysis) altered(w Write, aspects Aspect, kind string, class Class, re
 }
 
 // action reads the actions of ALTER TABLE of which more than the first words matters.
-func (a *analysis) action(kind string, o sqltext.Object, start int) {
-	w := Write{Object: o, Verb: Alter}
+func (a *analysis) action(kind string, o sqltext.Object, table define.Table, start int) {
+	w := Write{Object: o, Verb: Alter, Columns: table.Columns, Change: table.Action}
 	done := func(aspects Aspect, action string, class Class, reason, undo string) {
 		a.altered(w, aspects, kind+" "+action, class, reason, undo)
 	}
 	switch {
-	case a.Take("RENAME"):
-		a.column(&w, RenameColumn)
-		done(Columns, "RENAME COLUMN", Exact, inverse, "ALTER TABLE {t} RENAME COLUMN back")
+	case len(table.Columns) > 0 && table.Columns[0].Name == "":
+		a.unknown(kind, noName)
+	case len(table.Columns) > 0:
+		a.e.If = a.e.If || table.If
+		a.columnAction(table, done)
 	case a.Take("COMMENT"):
 		w.Note = a.note()
 		done(Comment, "COMMENT", Exact, "the earlier comment can be read", "ALTER TABLE {t} COMMENT = the earlier one")
-	case a.IsWord("ADD") && (a.Is(a.I+1, "CONSTRAINT") && a.Is(a.I+3, "CHECK") || a.Is(a.I+1, "CHECK") && a.Symbol(a.I+2, "(")):
+	case a.IsWord("ADD"):
 		w.Checks = a.constraint("ADD")
 		done(Constraints, "ADD CONSTRAINT", Exact, "a constraint can be read and dropped", "ALTER TABLE {t} DROP CONSTRAINT")
-	case a.IsWord("DROP") && a.Is(a.I+1, "CONSTRAINT") && a.I+2 < len(a.Tokens):
+	case a.IsWord("DROP") && a.Is(a.I+1, "CONSTRAINT"):
 		w.Checks = a.constraint("DROP")
 		done(Constraints, "DROP CONSTRAINT", Exact, "a constraint can be read and added again", "ALTER TABLE {t} ADD CONSTRAINT")
-	case a.Take("ADD"):
-		a.column(&w, AddColumn)
-		a.addReads(a.I)
-		added := "" // a column is pasted as a table is
-		if len(w.Columns) > 0 {
-			added = " " + sqltext.Object{Kind: sqltext.Table, Name: w.Columns[0].Name}.Pasted()
-		}
-		done(Columns, "ADD COLUMN", Exact, inverse, "ALTER TABLE {t} DROP COLUMN"+added)
-	case a.Take("CREATE"), a.IsWord("DROP") && (a.Is(a.I+1, "BRANCH") || a.Is(a.I+1, "TAG")) && a.I+2 < len(a.Tokens):
+	case a.Take("CREATE"), a.Take("DROP"):
 		done(Attachments, "BRANCH OR TAG", Irreversible, unproven, "")
-	case a.Take("DROP"):
-		a.column(&w, DropColumn)
-		done(Columns|Rows, "DROP COLUMN", Flashback, "values are lost or rewritten; the table goes back to its earlier snapshot", flashback)
-	case a.Take("MODIFY"):
-		a.modifyColumn(kind, w)
 	case a.Take("FLASHBACK"):
 		w.GoesBack = true
 		done(Rows|Columns|Cluster, "FLASHBACK", Irreversible, "FLASHBACK goes backwards only: later snapshots cannot be reached again", "")
@@ -245,24 +239,6 @@ func (a *analysis) options(unset bool) []Option {
 	}
 }
 
-// column reads [COLUMN] [IF [NOT] EXISTS] c, and TO d of a renamed one.
-func (a *analysis) column(w *Write, change ColumnChange) bool {
-	a.Take("COLUMN")
-	if a.Take("IF", "NOT", "EXISTS") || a.Take("IF", "EXISTS") {
-		a.e.If = true
-	}
-	name, ok := a.Ident()
-	if !ok {
-		return false
-	}
-	c := Column{Name: name, Change: change}
-	if change == RenameColumn && a.Take("TO") {
-		c.To, _ = a.Ident()
-	}
-	w.Columns = append(w.Columns, c)
-	return true
-}
-
 // note reads the literal of COMMENT [=] 'x' and of COMMENT ON … IS 'x'.
 func (a *analysis) note() string {
 	p := *a.Reader
@@ -271,19 +247,6 @@ func (a *analysis) note() string {
 	if t, ok := p.Peek(); ok && t.Kind == sqltext.String {
 		note, _ := sqltext.Unquote(p.Text(p.I))
 		return note
-	}
-	return ""
-}
-
-// columnNote is the comment of the column that is read, before the comma that ends it.
-func (a *analysis) columnNote() string {
-	for p := *a.Reader; p.I < len(p.Tokens) && !p.Symbol(p.I, ","); p.I++ {
-		if p.Symbol(p.I, "(") && !p.SkipBrackets() {
-			return ""
-		}
-		if p.Take("COMMENT") {
-			return (&analysis{Reader: &p}).note()
-		}
 	}
 	return ""
 }
@@ -299,66 +262,47 @@ func (a *analysis) constraint(verb string) []Named {
 	return []Named{{name, verb == "DROP"}}
 }
 
-// nextColumn reads what separates the columns of a MODIFY: it moves past all that says what becomes of one, to the comma outside brackets.
-func (a *analysis) nextColumn() bool {
-	for ; a.I < len(a.Tokens); a.I++ {
-		if a.Symbol(a.I, "(") && !a.SkipBrackets() {
-			return false
-		}
-		if a.TakeSymbol(",") {
-			return true
-		}
+// columnAction analyzes an action on columns, which package define read.
+func (a *analysis) columnAction(table define.Table, done func(aspects Aspect, action string, class Class, reason, undo string)) {
+	c := table.Columns[0]
+	for a.Offset() <= c.Start { // to what stands behind the name
+		a.I++
 	}
-	return false
-}
-
-// modifyColumn reads MODIFY [COLUMN] c … [, COLUMN d …]: types, comments, a masking policy, or DROP STORED.
-func (a *analysis) modifyColumn(kind string, w Write) {
-	if !a.column(&w, ModifyColumn) {
-		a.unknown(kind+" MODIFY COLUMN", noName)
-		return
-	}
-	switch {
-	case a.Take("SET", "MASKING", "POLICY"):
-		if name, ok := a.ObjectName(sqltext.MaskingPolicy); ok {
-			a.name(sqltext.Object{Kind: sqltext.MaskingPolicy, Name: name})
-		}
-		a.altered(w, Attachments, kind+" SET MASKING POLICY", Redefine, inverse,
-			"ALTER TABLE {t} MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
-		return
-	case a.Take("UNSET", "MASKING", "POLICY"):
-		a.altered(w, Attachments, kind+" UNSET MASKING POLICY", Redefine, inverse, "ALTER TABLE {t} MODIFY COLUMN SET MASKING POLICY")
-		return
-	}
-	from, notes := a.I, true // notes: nothing but comments
-	for {
-		last := &w.Columns[len(w.Columns)-1]
-		if a.Take("COMMENT") {
-			last.Change, last.Note = CommentColumn, a.note()
-		} else {
-			last.Note, notes = a.columnNote(), false
-		}
-		if !a.nextColumn() || !a.column(&w, ModifyColumn) {
-			break
-		}
-	}
-	if notes {
-		a.altered(w, ColumnNotes, kind+" MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read",
+	switch table.Action {
+	case define.RenameColumn:
+		done(Columns, "RENAME COLUMN", Exact, inverse, "ALTER TABLE {t} RENAME COLUMN back")
+	case define.AddColumn:
+		a.addReads(a.I)
+		added := sqltext.Object{Kind: sqltext.Table, Name: c.Name}.Pasted() // a column is pasted as a table is
+		done(Columns, "ADD COLUMN", Exact, inverse, "ALTER TABLE {t} DROP COLUMN "+added)
+	case define.DropColumn:
+		done(Columns|Rows, "DROP COLUMN", Flashback, "values are lost or rewritten; the table goes back to its earlier snapshot", flashback)
+	case define.CommentColumn:
+		done(ColumnNotes, "MODIFY COLUMN COMMENT", Exact, "the earlier comment can be read",
 			"ALTER TABLE {t} MODIFY COLUMN with the earlier comment")
-		return
+	default:
+		switch {
+		case a.Take("SET", "MASKING", "POLICY"):
+			if name, ok := a.ObjectName(sqltext.MaskingPolicy); ok {
+				a.name(sqltext.Object{Kind: sqltext.MaskingPolicy, Name: name})
+			}
+			done(Attachments, "SET MASKING POLICY", Redefine, inverse, "ALTER TABLE {t} MODIFY COLUMN UNSET MASKING POLICY, or SET the earlier one")
+		case a.Take("UNSET", "MASKING", "POLICY"):
+			done(Attachments, "UNSET MASKING POLICY", Redefine, inverse, "ALTER TABLE {t} MODIFY COLUMN SET MASKING POLICY")
+		default:
+			a.addReads(a.I)
+			// A new type, default or NOT NULL rewrites the column; a type may have a comment behind it.
+			done(Columns|Rows|ColumnNotes, "MODIFY COLUMN", Flashback,
+				"values are rewritten; the table goes back to its earlier snapshot", flashback)
+		}
 	}
-	a.I = from
-	a.addReads(from)
-	// A new type, default or NOT NULL rewrites the column; a type may have a comment behind it.
-	a.altered(w, Columns|Rows|ColumnNotes, kind+" MODIFY COLUMN", Flashback,
-		"values are rewritten; the table goes back to its earlier snapshot", flashback)
 }
 
 // currentUser stands for who runs it, whose name is not known here.
 const currentUser = "current_user()"
 
 // alterOther changes what has no history in the engine.
-func (a *analysis) alterOther(kind sqltext.ObjectKind, words string, start int) {
+func (a *analysis) alterOther(kind sqltext.ObjectKind, words string) {
 	name := "ALTER " + words
 	a.ifExists()
 	var o sqltext.Object
@@ -383,17 +327,14 @@ func (a *analysis) alterOther(kind sqltext.ObjectKind, words string, start int) 
 		w.Aspects = a.stageAspects()
 		a.stageOptions()
 	case sqltext.Task:
-		a.e.Task = true
 		if t, ok := a.Peek(); ok && t.Kind == sqltext.Word {
 			a.e.Kind = name + " " + a.Upper(a.I)
 		}
-		switch {
-		case a.Take("RESUME"):
+		switch task := a.task(); {
+		case task.Resumes:
 			a.e.Undo = "ALTER TASK " + o.Name + " SUSPEND, where it was suspended"
-		case a.Take("SUSPEND"):
+		case task.Suspends:
 			a.e.Undo = "ALTER TASK " + o.Name + " RESUME, where it was started"
-		default:
-			a.taskBody(start)
 		}
 	case sqltext.Pipe:
 		if a.Take("REFRESH") {
@@ -467,7 +408,7 @@ func (a *analysis) comment() {
 		o, ours := a.qualify(sqltext.Table, parts[:len(parts)-1])
 		a.foreign = !ours
 		w := a.write(o, Alter, ColumnNotes)
-		w.Columns = []Column{{Name: parts[len(parts)-1], Change: CommentColumn, Note: a.note()}}
+		w.Change, w.Columns = define.CommentColumn, []define.Column{{Name: parts[len(parts)-1], Comment: a.note()}}
 		a.set("COMMENT ON COLUMN", Exact, "the earlier comment can be read", "COMMENT ON COLUMN "+strings.Join(parts, ".")+" IS the earlier one")
 	case a.IsWord("NETWORK"), a.IsWord("PASSWORD"):
 		kind, words, ok := a.takeKind()

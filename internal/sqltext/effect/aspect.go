@@ -45,23 +45,3 @@ func (a Aspect) String() string {
 	}
 	return strings.Join(names, ", ")
 }
-
-// ColumnChange is what an ALTER does to a column.
-type ColumnChange uint8
-
-// The changes of columns.
-const (
-	AddColumn ColumnChange = iota + 1
-	DropColumn
-	RenameColumn
-	ModifyColumn  // another type, default or nullability
-	CommentColumn // another comment, and nothing else
-)
-
-// Column is a column that a statement names: an ALTER the one that it changes, a CREATE the one that it makes.
-type Column struct {
-	Name   string
-	To     string // its new name, of RenameColumn
-	Note   string // its new comment
-	Change ColumnChange
-}

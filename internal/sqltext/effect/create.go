@@ -163,7 +163,10 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	o := a.table("CREATE " + words)
 	// AS of CREATE TABLE … AS SELECT stands outside brackets.
 	as := a.Find("AS")
-	made, _ := define.ReadTable(*a.Reader)
+	made, ok := define.ReadTable(*a.Reader)
+	if ok {
+		a.e.Table = &made
+	}
 	if made.Like != nil {
 		source, _ := a.qualify(sqltext.Table, made.Like)
 		a.name(source)
@@ -184,9 +187,7 @@ func (a *analysis) createTable(verb Verb, temp, transient, dynamic bool, start i
 	}
 	w := a.write(o, verb)
 	w.Derived, w.Engine, w.Options = as >= 0 || made.Like != nil, a.engine(), a.tableOptions()
-	for _, c := range made.Columns {
-		w.Columns = append(w.Columns, Column{Name: c.Name})
-	}
+	w.Columns, w.Change = made.Columns, made.Action
 	for _, name := range made.Checks {
 		w.Checks = append(w.Checks, Named{Name: name})
 	}
@@ -289,7 +290,7 @@ func (a *analysis) createStream(verb Verb) {
 		undo = "RENAME the new stream away; UNDROP TABLE " + o.Pasted()
 	}
 	a.set(kind, Exact, reason, undo)
-	a.e.Stream = true
+	a.needs(Streams)
 }
 
 func (a *analysis) databaseName() (sqltext.Object, bool) {
@@ -337,8 +338,9 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 	switch kind {
 	case sqltext.Stage:
 		a.stageOptions()
-		made, _ := define.ParseStage(a.Src[a.Tokens[start].Start:])
-		w.Internal = made.Internal
+		if made, ok := define.ReadStage(*a.Reader); ok {
+			a.e.Stage, w.Internal = &made, made.Internal
+		}
 		if verb == Replace {
 			w.Aspects |= Files
 			if w.Internal {
@@ -346,10 +348,11 @@ func (a *analysis) createOther(kind sqltext.ObjectKind, words string, verb Verb,
 			}
 		}
 	case sqltext.Task:
-		a.e.Task = true
-		a.taskBody(start)
+		a.task()
 	case sqltext.Pipe:
-		a.bodyNames()
+		if at := a.Find("AS"); at >= 0 && at+1 < len(a.Tokens) {
+			a.bodyNames(define.Body(a.Reader, at+1))
+		}
 	case sqltext.User:
 		if verb == Replace {
 			a.irreversible("the earlier password cannot be read back")

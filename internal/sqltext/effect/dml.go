@@ -133,9 +133,7 @@ func (a *analysis) insert(start int) {
 		a.unknown(kind, "INSERT without INTO")
 		return
 	}
-	if a.IsWord("TABLE") && !a.Symbol(a.I+1, "(") && !a.Is(a.I+1, "VALUES") && !a.Is(a.I+1, "SELECT") {
-		a.I++
-	}
+	a.Take("TABLE")
 	a.dml(kind, start, does)
 	a.filledFrom(start)
 }

@@ -43,7 +43,7 @@ func (a *analysis) drop() {
 		o := a.table("DROP STREAM")
 		a.write(o, Drop).IsStream = true
 		a.set("DROP STREAM", Exact, "the engine keeps a dropped stream, offset included, as long as retention lasts", "UNDROP TABLE "+o.Pasted())
-		a.e.Stream = true
+		a.needs(Streams)
 	case a.Take("DATABASE"), a.Take("SCHEMA"):
 		a.ifExists()
 		o, ok := a.databaseName()
@@ -75,7 +75,7 @@ func (a *analysis) dropOther(kind sqltext.ObjectKind, words string) {
 	case sqltext.Sequence:
 		a.e.Class, a.e.Reason = Exact, sequenceAgain
 	case sqltext.Task:
-		a.e.Task = true
+		a.needs(Tasks)
 	case sqltext.User:
 		a.irreversible("the user's password cannot be read back")
 	case sqltext.Warehouse, sqltext.Worker, sqltext.Catalog, sqltext.WorkloadGroup:

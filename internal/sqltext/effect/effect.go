@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/define"
 )
 
 // Class says how a statement is undone.
@@ -50,22 +51,23 @@ type Write struct {
 	sqltext.Object
 	Verb     Verb
 	Aspects  Aspect
-	To       sqltext.Object // of RenameOut: the name that the object gets; of the first of two Swaps: the other
-	Columns  []Column       // of a table: those that the statement names
-	Derived  bool           // a CREATE TABLE takes its columns from elsewhere: AS SELECT, LIKE
-	Engine   string         // of CREATE TABLE: as ENGINE = says, upper case; "" when it says none
-	Options  []Option       // that SET OPTIONS and UNSET OPTIONS name
-	Start    string         // of CREATE SEQUENCE: the first value, "1" when it says none
-	Internal bool           // of CREATE STAGE: without a URL, so that its files live and die with it
-	IsStream bool           // the statement says STREAM
-	IsView   bool           // the statement says VIEW
-	Does     RowVerb        // what WriteData does to the rows
-	Forgets  bool           // TRUNCATE and DROP ALL: the engine forgets which files a COPY loaded into the table
-	GoesBack bool           // FLASHBACK: rows of files that the engine still holds for loaded may be gone
-	Grant    *Grant         // of GRANT and REVOKE, nil of all else
-	Note     string         // of COMMENT = and COMMENT ON: the comment
-	Indexes  []Named        // of a table: the indexes that it makes or drops
-	Checks   []Named        // of a table: the constraints that it adds or drops, "" for one that it gives no name
+	To       sqltext.Object  // of RenameOut: the name that the object gets; of the first of two Swaps: the other
+	Columns  []define.Column // of a table: those that the statement names
+	Change   define.Action   // what it does to them
+	Derived  bool            // a CREATE TABLE takes its columns from elsewhere: AS SELECT, LIKE
+	Engine   string          // of CREATE TABLE: as ENGINE = says, upper case; "" when it says none
+	Options  []Option        // that SET OPTIONS and UNSET OPTIONS name
+	Start    string          // of CREATE SEQUENCE: the first value, "1" when it says none
+	Internal bool            // of CREATE STAGE: without a URL, so that its files live and die with it
+	IsStream bool            // the statement says STREAM
+	IsView   bool            // the statement says VIEW
+	Does     RowVerb         // what WriteData does to the rows
+	Forgets  bool            // TRUNCATE and DROP ALL: the engine forgets which files a COPY loaded into the table
+	GoesBack bool            // FLASHBACK: rows of files that the engine still holds for loaded may be gone
+	Grant    *Grant          // of GRANT and REVOKE, nil of all else
+	Note     string          // of COMMENT = and COMMENT ON: the comment
+	Indexes  []Named         // of a table: the indexes that it makes or drops
+	Checks   []Named         // of a table: the constraints that it adds or drops, "" for one that it gives no name
 }
 
 // RowVerb is what a statement does to the rows of a table that stays; several are or-ed together.
@@ -111,7 +113,9 @@ func (w Write) Changes(any Aspect) bool { return w.Aspects.Has(any) }
 
 // Names reports whether the statement names a column of the table, by its earlier name or by its new one.
 func (w Write) Names(column string) bool {
-	return slices.ContainsFunc(w.Columns, func(c Column) bool { return strings.EqualFold(c.Name, column) || strings.EqualFold(c.To, column) })
+	return slices.ContainsFunc(w.Columns, func(c define.Column) bool {
+		return strings.EqualFold(c.Name, column) || strings.EqualFold(c.NewName, column)
+	})
 }
 
 // Effect is what one statement does. Kind, Reason and Undo are for people; nothing is decided by them.
@@ -121,6 +125,9 @@ type Effect struct {
 	Names  []sqltext.Object // what it reads or depends on: base tables, stages, connections
 	// the tables and views, written ones included, that rows of what it fills, or of the view that it defines, come from
 	Sources  []sqltext.Object
+	Table    *define.Table   // what a CREATE TABLE or ALTER TABLE says of the columns; nil of all else, and where it cannot be read
+	Stage    *define.Stage   // what a CREATE STAGE says
+	Task     *define.Task    // what a CREATE TASK or ALTER TASK says
 	Temp     *sqltext.Object // the temporary table that it makes: the session's own, and no write
 	Consumes bool            // a stream among Names is moved on by it: DML, CREATE TABLE AS and COPY INTO a location do that
 	Class    Class
@@ -140,9 +147,7 @@ type Effect struct {
 	During   []string  // settings that hold while it runs: of SETTINGS (…) and of hints, lower case
 	Txn      string    // BEGIN, COMMIT, ROLLBACK
 	Plain    bool      // a CREATE of one object that the catalogue lists, with no OR REPLACE, IF NOT EXISTS or AS SELECT: may share a mark
-	Stream   bool      // needs the stream feature (1402)
-	Task     bool      // needs tasks (1702, 1402)
-	Features []Feature // what else it needs that not every server has (1402, 1702)
+	Features []Feature // what it needs that not every server has (1402, 1702)
 
 	Retention bool // changes how long dropped tables and old snapshots live, which UNDROP and FLASHBACK need
 	Prunes    bool // deletes such tables or snapshots: VACUUM, OPTIMIZE … PURGE or ALL, DROP TABLE … ALL
@@ -152,6 +157,9 @@ type Effect struct {
 func (e Effect) Changes(any Aspect) bool {
 	return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Changes(any) })
 }
+
+// Needs reports whether the statement needs something that not every server has.
+func (e Effect) Needs(f Feature) bool { return slices.Contains(e.Features, f) }
 
 // Analyze says what stmt does when the current database is database. It never guesses: what it does not know is Unknown and
 // Irreversible. Whether a name is a view, a stream, a table without history, or an internal stage is for the engine to say.
@@ -341,7 +349,7 @@ func (a *analysis) addReads(from int) reads {
 	}
 	for _, o := range r.consumed {
 		a.write(o, WriteData, Rows).IsStream = true
-		a.e.Stream = true
+		a.needs(Streams)
 	}
 	return r
 }

@@ -31,9 +31,10 @@ func (a *analysis) grant(verb string) {
 	}
 	a.I = at + 1
 	who, what := sqltext.User, "USER "
-	if a.Take("ROLE") {
+	switch named := a.I+1 < len(a.Tokens) && a.Tokens[a.I+1].Kind != sqltext.At; { // else the user is called role, or user
+	case named && a.Take("ROLE"):
 		who, what = sqltext.Role, "ROLE "
-	} else {
+	case named:
 		a.Take("USER")
 	}
 	name, ok := a.ObjectName(who)

@@ -6,11 +6,13 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-// Feature is something besides streams and tasks that not every server has.
+// Feature is something that not every server has.
 type Feature string
 
-// Notifications need a cloud control service, the others an Enterprise licence (databend src/common/license: Feature).
+// Notifications and tasks need a cloud control service, the others an Enterprise licence (databend src/common/license: Feature).
 const (
+	Streams           Feature = "streams"
+	Tasks             Feature = "tasks"
 	MaskingPolicies   Feature = "masking policies"
 	RowPolicies       Feature = "row access policies"
 	ComputedColumns   Feature = "computed columns"

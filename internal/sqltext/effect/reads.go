@@ -220,9 +220,11 @@ func (a *analysis) stageOptions() {
 	}
 }
 
-// taskBody names what a task's condition and statements mention: what they write is not written now.
-func (a *analysis) taskBody(start int) {
-	task, _ := define.ParseTask(a.Src[a.Tokens[start].Start:])
+// task reads what stands behind a task's name, and names what its condition and statements mention: what they write is not written now.
+func (a *analysis) task() define.Task {
+	task := define.ReadTask(*a.Reader)
+	a.e.Task = &task
+	a.needs(Tasks)
 	for _, name := range slices.Concat(task.After, task.Removed) {
 		a.name(sqltext.Object{Kind: sqltext.Task, Name: name})
 	}
@@ -239,17 +241,14 @@ func (a *analysis) taskBody(start int) {
 			}
 		}
 	}
-	a.bodyNames()
+	a.bodyNames(task.Body)
+	return task
 }
 
-// bodyNames names what the statements after AS read and write.
-func (a *analysis) bodyNames() {
-	at := a.Find("AS")
-	if at < 0 || at+1 >= len(a.Tokens) {
-		return
-	}
+// bodyNames names what the statements of a body read and write.
+func (a *analysis) bodyNames(body []sqltext.Statement) {
 	database := a.database
-	for _, s := range define.Body(a.Reader, at+1) {
+	for _, s := range body {
 		e := Analyze(s.Text, database)
 		for _, w := range e.Writes {
 			a.name(w.Object)
@@ -260,7 +259,6 @@ func (a *analysis) bodyNames() {
 		if e.Use != "" {
 			database = e.Use
 		}
-		a.e.Stream = a.e.Stream || e.Stream
 		for _, f := range e.Features {
 			a.needs(f)
 		}

@@ -232,7 +232,7 @@ func (a *analysis) execute() {
 		a.script("EXECUTE IMMEDIATE", "what its text does is not followed")
 	case a.Take("TASK"):
 		a.script("EXECUTE TASK", "a task that has run cannot be taken back")
-		a.e.Task = true
+		a.needs(Tasks)
 		if name, ok := a.ObjectName(sqltext.Task); ok {
 			a.name(sqltext.Object{Kind: sqltext.Task, Name: name})
 		}
