@@ -184,6 +184,15 @@ var cases = map[string]struct{ bad, good []string }{
 			"INSERT OVERWRITE FIRST WHEN id > 5 THEN INTO orders (id, note) VALUES (id, note) ELSE INTO other SELECT id, note FROM s;",
 		},
 	},
+	"ignored-check": {
+		[]string{
+			"ALTER TABLE orders ADD COLUMN n INT CHECK (n > 0);", "ALTER TABLE orders ADD n INT NOT NULL DEFAULT 1 CHECK (n > 0) COMMENT 'x' FIRST;",
+			"ALTER TABLE other ADD COLUMN IF NOT EXISTS check INT check(check > 0);",
+		},
+		[]string{
+			"CREATE TABLE t (n INT CHECK (n > 0));", "ALTER TABLE orders ADD CHECK (id > 0);", "ALTER TABLE orders ADD COLUMN check INT COMMENT 'CHECK (1)';",
+		},
+	},
 	"taken-name": {
 		[]string{
 			"CREATE TABLE orders (id INT);", "CREATE VIEW default.orders AS SELECT 1;", "CREATE STAGE lake;",

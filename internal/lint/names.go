@@ -109,6 +109,21 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report func(at
 	}
 }
 
+var ignoredCheck = Rule{
+	Name: "ignored-check", Level: Warning,
+	Short: "a CHECK of ADD COLUMN, of which the engine makes no constraint",
+	Why:   "The statement succeeds, and rows that break the CHECK are taken.",
+	statement: func(p *pass, s *statement) {
+		if s.Table == nil || s.Table.Action != define.AddColumn {
+			return
+		}
+		if c := s.Table.Columns[0]; c.Checked {
+			p.at(s, c.Start, fmt.Sprintf("the CHECK of column %s is ignored: ADD COLUMN makes no constraint", c.Name),
+				"leave it out, and add it behind: ALTER TABLE … ADD CONSTRAINT … CHECK (…)")
+		}
+	},
+}
+
 func hasColumn(o *schema.Object, name string) bool {
 	_, ok := o.Column(name)
 	return ok

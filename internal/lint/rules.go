@@ -9,7 +9,7 @@ func init() {
 		replaceDependency, internalStage,
 		irreversible, noDown, downIncomplete, dropsDefault,
 		secretLiteral,
-		unknownType, unknownColumn, takenName, goneName, unqualifiedAfterUse,
+		unknownType, unknownColumn, ignoredCheck, takenName, goneName, unqualifiedAfterUse,
 		scheduleAndAfter, taskNotResumed, streamConsumed, consumeOutsideDML,
 		loadColumn, loadCast, vectorWidth, loadTarget, positionalCopy, unfilledTable, twoLoads, stageSlash, strayFile,
 		versionOrder, editedMigration,
