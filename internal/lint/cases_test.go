@@ -179,7 +179,7 @@ var cases = map[string]struct{ bad, good []string }{
 			"MERGE INTO orders AS o USING s ON o.id = s.id WHEN MATCHED THEN UPDATE SET note = (SELECT nota FROM s), o.amount = 1 " +
 				"WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT *;",
 			"INSERT INTO orders (ID, `amount`) VALUES (1, 2);", "CREATE TABLE t AS SELECT 1 AS a;\nINSERT INTO t (b) VALUES (1);",
-			"UPDATE other SET ammount = 1;", "ALTER TABLE orders ADD COLUMN IF NOT EXISTS note INT;",
+			"UPDATE other SET ammount = 1;", "CREATE TEMP TABLE orders (b INT);\nUPDATE orders SET b = 1;", "ALTER TABLE orders ADD COLUMN IF NOT EXISTS note INT;",
 			"INSERT ALL INTO orders (id, note) VALUES (id, note) INTO other VALUES (id) SELECT id, note FROM s;",
 			"INSERT OVERWRITE FIRST WHEN id > 5 THEN INTO orders (id, note) VALUES (id, note) ELSE INTO other SELECT id, note FROM s;",
 		},
@@ -212,6 +212,8 @@ var cases = map[string]struct{ bad, good []string }{
 		[]string{
 			"DROP TABLE orders;\nDROP TABLE IF EXISTS orders;", "DROP TABLE orders;\nUNDROP TABLE orders;\nUPDATE orders SET id = 1;",
 			"ALTER TABLE orders RENAME TO o;\n-- +goose Down\nALTER TABLE o RENAME TO orders;",
+			"DROP TABLE orders;\nCREATE TEMP TABLE t (a INT);\nRENAME TABLE t TO orders;\nSELECT * FROM orders;",
+			"DROP TABLE orders;\nEXPLAIN CREATE TABLE orders (a INT);", "DROP ROLE r;\nREVOKE ROLE r FROM USER u;",
 		},
 	},
 	"unqualified-after-use": {

@@ -105,6 +105,7 @@ func (p *pass) run(rules []Rule) {
 			})
 			s.Apply(st.SQL, all, st.place())
 		}
+		s.EndSession()
 	}
 	now := schema.New()
 	for _, m := range p.migrations {

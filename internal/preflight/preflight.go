@@ -238,18 +238,15 @@ func (c *checker) fold(now *schema.Schema) []task {
 	var bind []task
 	changed := changes{}
 	for _, s := range c.in.Steps {
-		temporary := map[sqltext.Object]bool{}
+		now.EndSession()
 		moved := false // a USE or SET: the statement means something else than on a fresh session
 		for _, st := range s.Statements {
 			if slices.ContainsFunc(c.unread, func(u project.Statement) bool { return u.Place == st.Place }) {
 				continue
 			}
 			e := st.Effect
-			if e.Temp != nil {
-				temporary[*e.Temp] = true
-			}
 			if !now.Opaque() {
-				c.present(now, &s, st, temporary)
+				c.present(now, &s, st)
 				lint.CheckColumns(now, st.SQL, e, func(at int, message, hint string) { c.at(st.Statement, at, message, hint) })
 			}
 			moved = moved || e.Use != "" || e.Session || len(e.Settings) > 0
@@ -259,12 +256,12 @@ func (c *checker) fold(now *schema.Schema) []task {
 			}
 			calls := callsOne(st.SQL, changed)
 			settled := !slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
-				return changed.to(o) || temporary[o] || c.warehouse.known(o) && now.Find(o) == nil
+				return changed.to(o) || now.Temporary(o) || c.warehouse.known(o) && now.Find(o) == nil
 			})
 			if e.Txn == "" && !moved && !sqltext.Secretive(st.SQL) && !e.Unknown && !e.Copy && !calls {
 				q, ok := question{before: "EXPLAIN "}, settled && (e.DML || e.Kind == "SELECT")
 				if !ok {
-					q, ok = c.query(now, st, changed, temporary)
+					q, ok = c.query(now, st, changed)
 				}
 				if q.columns = columnsOf(now, mentions); ok {
 					bind = append(bind, c.ask(q, st.Statement, unbound))
@@ -295,7 +292,7 @@ func callsOne(sql string, objects changes) bool {
 
 // query is the question about the query of a statement whose tables, or some of them, are not yet as they will be: those stand before it
 // as tables without rows. false where that cannot be asked.
-func (c *checker) query(now *schema.Schema, st plan.Statement, changed changes, temporary map[sqltext.Object]bool) (question, bool) {
+func (c *checker) query(now *schema.Schema, st plan.Statement, changed changes) (question, bool) {
 	from, ok := define.Query(st.SQL)
 	target := "" // of an UPDATE or DELETE: its condition is the query's
 	reads := append(st.Effect.Names[:len(st.Effect.Names):len(st.Effect.Names)], st.Effect.Sources...)
@@ -318,7 +315,7 @@ func (c *checker) query(now *schema.Schema, st plan.Statement, changed changes, 
 		seen = append(seen, o)
 		is := now.Find(o)
 		switch {
-		case temporary[o] || c.warehouse.known(o) && is == nil || changed.to(o) && o.Kind != sqltext.Table:
+		case now.Temporary(o) || c.warehouse.known(o) && is == nil || changed.to(o) && o.Kind != sqltext.Table:
 			return question{}, false
 		case !changed.to(o):
 			continue
@@ -368,9 +365,9 @@ func unbound(err error) bool {
 }
 
 // present checks that what a statement needs is there, and that what it makes is not.
-func (c *checker) present(now *schema.Schema, step *plan.Step, st plan.Statement, temporary map[sqltext.Object]bool) {
+func (c *checker) present(now *schema.Schema, step *plan.Step, st plan.Statement) {
 	for _, o := range schema.Needs(st.Effect) {
-		if !c.warehouse.known(o) || temporary[o] || now.Find(o) != nil || c.excused(o) {
+		if !c.warehouse.known(o) || now.Temporary(o) || now.Find(o) != nil || c.excused(o) {
 			continue
 		}
 		hint := nearest(now, o)

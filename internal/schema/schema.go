@@ -162,6 +162,9 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 			if w.Verb == effect.Drop || w.Verb == effect.RenameOut {
 				delete(s.temp, w.Object) // what is behind it can be seen again
 			}
+			if w.Verb == effect.RenameOut {
+				s.temp[w.To] = true
+			}
 			continue
 		}
 		switch w.Verb {
@@ -194,6 +197,12 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 		}
 	}
 }
+
+// Temporary says whether a name stands for a temporary table.
+func (s *Schema) Temporary(o sqltext.Object) bool { return s.temp[o] }
+
+// EndSession takes the temporary tables away, as the end of a migration's session does.
+func (s *Schema) EndSession() { s.temp = nil }
 
 // Lasting is an effect without what it does to temporary tables.
 func (s *Schema) Lasting(e effect.Effect) effect.Effect {

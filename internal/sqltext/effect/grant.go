@@ -91,9 +91,9 @@ func (g Grant) Covers(h Grant) bool {
 func (a *analysis) granted(revoke bool) *Grant {
 	g := &Grant{Revoke: revoke}
 	if a.Take("ROLE") {
-		if name, ok := a.ObjectName(sqltext.Role); ok {
-			g.Role = name
-			a.name(sqltext.Object{Kind: sqltext.Role, Name: name})
+		var ok bool
+		if g.Role, ok = a.ObjectName(sqltext.Role); ok && !revoke { // one that is gone may be taken away
+			a.name(sqltext.Object{Kind: sqltext.Role, Name: g.Role})
 		}
 		return g
 	}

@@ -45,7 +45,9 @@ func (a *analysis) explain() {
 		e := a.e
 		a.e = Effect{Names: e.Names}
 		for _, w := range e.Writes {
-			a.name(w.Object)
+			if !w.Verb.Makes() {
+				a.name(w.Object)
+			}
 		}
 		a.none("EXPLAIN")
 		return
