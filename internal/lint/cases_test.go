@@ -325,6 +325,7 @@ var cases = map[string]struct{ bad, good []string }{
 			"ALTER TABLE orders ADD COLUMN x INT;" + aLoad + "COPY INTO orders (id, note) FROM @lake/o/ FILE_FORMAT = (TYPE = CSV);",
 			"ALTER TABLE orders ADD COLUMN x INT;" + aLoad + "COPY INTO orders FROM @lake/o/ FILE_FORMAT = (TYPE = NDJSON);",
 			"COPY INTO orders FROM @lake/o/ FILE_FORMAT = (TYPE = CSV);\n-- migrations/00003_wide.sql\nALTER TABLE orders ADD COLUMN x INT;",
+			"CREATE TEMP TABLE t (a INT);\nCOPY INTO t FROM @lake/o/ FILE_FORMAT = (TYPE = CSV);\nALTER TABLE orders ADD COLUMN x INT;",
 			"ALTER TABLE orders ADD COLUMN x INT;\nCREATE TASK t WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS COPY INTO orders FROM @lake/o/ FILE_FORMAT = (TYPE = CSV);",
 		},
 	},

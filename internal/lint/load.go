@@ -216,9 +216,11 @@ var positionalCopy = Rule{
 	},
 	whole: func(p *pass) {
 		for _, c := range p.copies() {
-			task := p.schema.Find(c.Writes[0].Object)
-			if c.Writes[0].Kind != sqltext.Task || task == nil || task.Changed != c.place() {
-				continue // it ran before the table grew, or another body runs now
+			if c.Task == nil {
+				continue // it ran before the table grew
+			}
+			if task := p.schema.Find(c.Writes[0].Object); task == nil || task.Changed != c.place() {
+				continue // another body runs now
 			}
 			if message, hint := p.outgrown(c.Target(c.database), &project.Load{Copy: c.Copy}, c.m.Version); message != "" {
 				p.at(c.statement, c.offset+c.TableSpan[0], message, hint)

@@ -146,6 +146,7 @@ func TestHolds(t *testing.T) {
 		{"TIMESTAMP", "TIMESTAMP_TZ", false, true}, // the zone is lost
 		{"STRING", "INT", true, true},
 		{"VARIANT", "ARRAY(INT)", true, true},
+		{"BINARY", "STRING", true, true},
 		{"INT", "STRING", false, true},
 		{"INT", "DATE", false, false},
 		{"BOOLEAN", "TIMESTAMP", false, false},

@@ -239,7 +239,7 @@ func (t Type) family() (name string, rank int) {
 
 // Holds says whether every value of from has a place in t: as INT64 has for INT32, and STRING for everything.
 func (t Type) Holds(from Type) bool {
-	if t.Equal(from) || t.Name == "STRING" || t.Name == "VARIANT" {
+	if t.Equal(from) || t.Name == "STRING" || t.Name == "VARIANT" || t.Name == "BINARY" && from.Name == "STRING" {
 		return true
 	}
 	if t.Name == from.Name && len(t.Elements) == len(from.Elements) && len(t.Elements) > 0 {
