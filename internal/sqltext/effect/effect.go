@@ -1,6 +1,6 @@
 // Package effect knows what a statement does: what it writes and reads, and how it can be undone. Analyze reads it by its tokens, once.
-// What a statement defines (columns, a stage's URL, a task's body), package define reads; whoever wants to know of either asks them,
-// and looks into no text.
+// What a statement defines (columns, a stage's URL, a task's body), package define reads, and the effect carries: nobody else looks
+// into the text.
 package effect
 
 import (
