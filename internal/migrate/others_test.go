@@ -279,6 +279,9 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE TABLE t AS SELECT 6 AS x"}, "CREATE OR REPLACE TABLE t (x INT)", []string{"DROP TABLE t"}, "", "SELECT x FROM t", "[[6]]"},
 		{[]string{"CREATE TABLE t AS SELECT 6 AS x"}, "CREATE OR REPLACE TABLE t (x INT)", []string{"ALTER TABLE t RENAME TO gone", "UNDROP TABLE t"}, "", "SELECT x FROM t", "[[6]]"},
 		{[]string{"CREATE TABLE t AS SELECT 7 AS x", "DROP TABLE t"}, "UNDROP TABLE t", []string{"ALTER TABLE t RENAME TO away"}, "", "SELECT x FROM away", "[[7]]"},
+		{[]string{"CREATE TABLE t AS SELECT 7 AS x", "DROP TABLE t"}, "UNDROP TABLE t", []string{"ALTER TABLE t SET OPTIONS (row_per_block = 7777)"}, "", aside, "7777"},
+		{[]string{"CREATE TABLE t AS SELECT 7 AS x", "DROP TABLE t"}, "UNDROP TABLE t;\nALTER TABLE t ADD COLUMN y INT", []string{"ALTER TABLE t COMMENT = 'theirs'"}, "", aside, "theirs"},
+		{[]string{"CREATE TABLE t AS SELECT 7 AS x", "CREATE ROLE {x}", "DROP TABLE t"}, "UNDROP TABLE t", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
 		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8", []string{"DROP FUNCTION {x}"}, "", "SELECT {x}(0)", "[[6]]"},
 		{[]string{"CREATE TABLE t (x INT)", "CREATE ROLE {x}"}, "DROP TABLE t;\nUNDROP TABLE t", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
 		// What is alike, and yet theirs: it was made after ours.

@@ -104,14 +104,14 @@ func (x *restorer) vacate(n catalog.Name) error {
 	_, captured := x.r.Captured(e.ID)
 	_, _, gone := x.r.WasGone(e.ID)
 	x.id(e.ID).from = n
-	if captured || gone {
+	if captured || gone && !x.r.Retouched(e.ObjectState) {
 		return x.rename(n, catalog.ParkedName(e.ID))
 	}
 	rows, err := x.unwritten(e, x.r.Makers[n])
 	if err != nil {
 		return err
 	}
-	if rows != "" || x.r.Changed(e.ObjectState, e.Updated) {
+	if gone || rows != "" || x.r.Changed(e.ObjectState, e.Updated) {
 		x.id(e.ID).changed = true
 		return x.rename(n, catalog.ChangedName(e.ID)) // tells it to the next restore, should this one be killed
 	}

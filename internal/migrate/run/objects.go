@@ -118,11 +118,12 @@ func (o *objects) ran(st plan.Statement) {
 }
 
 // ageless reports whether only a reading right behind a statement tells what it made from what others make of it later. A table or
-// database has an id, but not its indexes and CHECKs, the text of a view or the rows of a MEMORY table; privileges are told one by one.
+// database has an id, but not its indexes and CHECKs, the text of a view or the rows of a MEMORY table, and of a dropped one nothing tells
+// what it was; privileges are told one by one.
 func ageless(w effect.Write) bool {
 	switch w.Kind {
 	case sqltext.Table:
-		return w.Verb == effect.Alter && w.Changes(effect.Text|effect.Indexes|effect.Constraints) ||
+		return w.Verb == effect.Undrop || w.Verb == effect.Alter && w.Changes(effect.Text|effect.Indexes|effect.Constraints) ||
 			(w.IsView || w.Engine == effect.Memory) && w.Verb != effect.Drop && w.Verb != effect.Undrop
 	case sqltext.Database:
 		return w.Verb != effect.Alter // its id

@@ -374,6 +374,21 @@ func (r *Reach) Refilled(id, rows string) (refilled, seen bool) {
 	return seen && left.Rows() != rows, seen
 }
 
+// Retouched reports whether another session changed what FLASHBACK does not rewind of a table that a reached UNDROP brought up, after it.
+func (r *Reach) Retouched(now catalog.ObjectState) bool {
+	left, seen := r.leftOf(now.ID)
+	lists := r.Changes(now.ID, effect.Columns) // of columns, which move with them
+	options := func(of map[string]string) map[string]string {
+		out := maps.Clone(of)
+		maps.DeleteFunc(out, func(k, _ string) bool { return lists && slices.Contains(catalog.ColumnLists, k) })
+		return out
+	}
+	alike := func(a, b catalog.Index) bool { a.Async = b.Async; return a == b }
+	return seen && (left.Comment != now.Comment || !maps.Equal(options(left.Options), options(now.Options)) ||
+		left.Owner != now.Owner && !r.Gives(now.Object, now.Owner) || !slices.EqualFunc(left.Indexes, now.Indexes, alike) ||
+		!left.Unread && !now.Unread && !slices.Equal(left.Constraints, now.Constraints))
+}
+
 // ChangedSince reports whether another session changed a table that reached statements made or brought up, after the last of them that is
 // about it. One that its CREATE alone is about has about the time of that as its last change. UNDROP and RENAME of a database are about
 // all that is in it.
