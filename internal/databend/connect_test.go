@@ -251,7 +251,8 @@ func TestHostileServers(t *testing.T) {
 				}
 			}
 		}, "larger than"},
-		"a page for people": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>\x1b[2J</html>") }, "not as Databend does"},
+		"a page for people":          {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>\x1b[2J</html>") }, "not as Databend does"},
+		"a proxy that wants a login": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }, "not as Databend does"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

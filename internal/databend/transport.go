@@ -577,7 +577,7 @@ func (s *Server) refusal(r reply) error {
 	switch status := "HTTP " + strconv.Itoa(r.status); {
 	case strings.Contains(string(r.body), provisionTimeout):
 		return sleeping("the warehouse is starting", fmt.Sprintf("%s answers, but the warehouse did not start (%s)", s.Host(), provisionTimeout))
-	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden && detail == nil || r.status == http.StatusProxyAuthRequired:
+	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden && detail == nil:
 		e := &Error{
 			Kind: KindAuth, Message: fmt.Sprintf("%s refused the login (%s)", s.Host(), status),
 			Hint: "check the user and the password or access token of this environment",
