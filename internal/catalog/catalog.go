@@ -96,6 +96,7 @@ type Catalog struct {
 	Refused       map[sqltext.Object]error // of which it is not known whether they are there: what the server says
 	newestDB      string
 	role          string
+	tags          bool // the account has some
 	others        map[sqltext.Object]ObjectState
 }
 
@@ -127,7 +128,7 @@ func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, erro
 		rows, err = all(branches, kinds, indexes)
 	}
 	if databend.IsAnswered(err) && len(kinds) > 0 { // of one kind, perhaps
-		unread = !w.bare
+		unread, cat.tags = !w.bare, true
 		rows, err = all(branches, indexes)
 		for _, k := range slices.Sorted(maps.Keys(w.others)) {
 			if b := kindOf(k).branch(w.others[k]); b != "" && err == nil {
@@ -162,6 +163,9 @@ func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, erro
 		if err := cat.refuse(read(ctx, c, cat, w.others[k]), w.others[k]); err != nil {
 			return nil, fmt.Errorf("read %s: %w", k, err)
 		}
+	}
+	if err := cat.ask(ctx, c, slices.Concat(slices.Collect(maps.Values(w.others))...)); err != nil {
+		return nil, fmt.Errorf("ask about objects: %w", err)
 	}
 	return cat, nil
 }
@@ -241,12 +245,17 @@ func (w wanted) branches(whole []string) []string {
 	return out
 }
 
-// kindBranches are those of the kinds without history.
+// kindBranches are those of the kinds without history, and of whether the account has tags.
 func (w wanted) kindBranches() (out []string) {
+	tags := false
 	for _, k := range slices.Sorted(maps.Keys(w.others)) {
 		if b := kindOf(k).branch(w.others[k]); b != "" {
 			out = append(out, b)
 		}
+		tags = tags || kindOf(k).tags != nil
+	}
+	if tags {
+		out = append(out, branch("tags", []string{"if(count(*) > 0, 'yes', '')"}, " from system.tags"))
 	}
 	return out
 }
@@ -338,6 +347,8 @@ func (cat *Catalog) add(rows []databend.Row) {
 			} else {
 				cat.GoneDatabases[e.Name] = append(cat.GoneDatabases[e.Name], e)
 			}
+		case "tags":
+			cat.tags = f[0].String != ""
 		case "table index", "table constraint":
 			details = append(details, r)
 		default:

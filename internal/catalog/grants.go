@@ -2,61 +2,23 @@ package catalog
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
-func readGrants(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	return cat.each(objects, func(o sqltext.Object) error { return cat.readGrantsOf(ctx, c, o) })
-}
-
 // own asks show_grants for what was granted to a role or user itself. By default it shows what is inherited as if that were granted too.
 const own = "SETTINGS (enable_expand_roles = 0) "
 
-// readGrantsOf reads what the grantee of a Grant object has, and of which roles it inherits.
-func (cat *Catalog) readGrantsOf(ctx context.Context, c Conn, o sqltext.Object) error {
-	kind, name := Grantee(o)
-	from := "inherited_roles_name, " + asText(made) + ", '' from system.roles"
-	if kind == "user" {
-		from = "roles, " + asText(made) + ", " + asText(userChanged) + " from system.users"
-	}
-	sql := fmt.Sprintf(own+"select 'grant', grants, '', '' from show_grants(%s, %s) union all select 'roles', %s where name = %s",
-		sqltext.Quote(kind), sqltext.Quote(name), from, sqltext.Quote(name))
-	rows, err := Query(ctx, c, sql)
-	if err != nil {
-		return err
-	}
-	s := ObjectState{Object: o, Exists: true, Grants: []string{}, Facts: map[string]string{}}
-	for _, r := range rows {
-		if r[0].String == "roles" {
-			s.Facts["roles"], s.Created = strings.Join(RoleNames(r[1].String), ", "), r.Time(2)
-			s.Facts[changed] = r[3].String
-		} else {
-			s.Grants = append(s.Grants, grantSQL(r[1].String, name)...)
-		}
-	}
-	slices.Sort(s.Grants)
-	cat.others[o] = s
-	return nil
-}
-
-// readRoles reads what roles were granted.
-func readRoles(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	return cat.each(objects, func(o sqltext.Object) (err error) {
-		if s, ok := cat.others[o]; ok {
-			s.Grants, err = GrantsOf(ctx, c, "role", o.Name)
-			cat.others[o] = s
-		}
-		return err
-	})
+// grantsTo is where it is told, as one text a line.
+func grantsTo(kind, name string) string {
+	return "show_grants(" + sqltext.Quote(kind) + ", " + sqltext.Quote(name) + ")"
 }
 
 // GrantsOf reads what is granted to a role or user itself, as statements.
 func GrantsOf(ctx context.Context, c Conn, kind, name string) ([]string, error) {
-	rows, err := Query(ctx, c, fmt.Sprintf(own+"select grants from show_grants(%s, %s)", sqltext.Quote(kind), sqltext.Quote(name)))
+	rows, err := Query(ctx, c, own+"select grants from "+grantsTo(kind, name))
 	if err != nil {
 		return nil, err
 	}

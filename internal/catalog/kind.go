@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 type kind struct {
 	of       sqltext.ObjectKind
 	word     string   // as DROP and DESC name it, "" when it cannot be dropped
+	given    string   // as GRANT names it, where that is another word
 	from     string   // the system table that lists it, "" when a statement of its own reads it
 	columns  []string // of that table, after the name
 	facts    []string // what these columns, or those that a statement shows, are called in Facts
@@ -25,6 +27,8 @@ type kind struct {
 	list   func(names []string) string
 	adjust func(*ObjectState)                                                              // puts right what a row says
 	read   func(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error // what no table lists
+	ask    func(ObjectState) []question                                                    // and what is asked of many at a time
+	tags   func(sqltext.Object) string                                                     // the arguments of tag_references
 	opaque func(ObjectState) bool                                                          // equal facts do not mean that it is the same
 	// makes it as it was; nil when facts do not tell how
 	rebuild func(was, now ObjectState, wrote effect.Aspect) []string
@@ -57,11 +61,11 @@ func init() {
 		},
 		{
 			of: sqltext.Role, word: "ROLE", from: "system.roles", columns: []string{"inherited_roles_name", made}, facts: []string{"roles"},
-			adjust: adjustRoles, read: readRoles, rebuild: rebuildRole,
+			adjust: adjustRoles, ask: askGrants, tags: nameIn("role"), rebuild: rebuildRole,
 		},
 		{
 			of: sqltext.User, word: "USER", from: "system.users", volatile: []string{changed}, opaque: always, adjust: adjustUser,
-			rebuild: rebuildUser,
+			rebuild: rebuildUser, tags: nameIn("user"),
 			columns: []string{
 				"auth_type", "default_role", "roles", "disabled", "must_change_password", "network_policy", "password_policy", userChanged, made,
 			},
@@ -71,7 +75,7 @@ func init() {
 		},
 		{
 			of: sqltext.Connection, word: "CONNECTION", read: shown("SHOW CONNECTIONS"), facts: []string{"storage", "options"},
-			adjust: adjustConnection, opaque: always,
+			adjust: adjustConnection, tags: nameIn("connection"), opaque: always,
 		},
 		{
 			of: sqltext.FileFormat, word: "FILE FORMAT", read: shown("SHOW FILE FORMATS"), facts: []string{"format"}, rebuild: rebuildFormat,
@@ -80,7 +84,7 @@ func init() {
 			of: sqltext.Stage, word: "STAGE", from: "system.stages", volatile: []string{"owner", "files"},
 			columns: []string{"stage_type", "url", "endpoint", "storage_params", "file_format_options", "comment", "owner", made},
 			facts:   []string{"type", "url", "endpoint", "storage", "file format", "comment", "owner"},
-			adjust:  adjustStage, read: readStages, rebuild: rebuildStage,
+			adjust:  adjustStage, ask: askFiles, tags: nameIn("stage"), rebuild: rebuildStage,
 			opaque: func(o ObjectState) bool { return !o.IsInternalStage() }, // its keys are not shown
 		},
 		{
@@ -88,9 +92,9 @@ func init() {
 			columns: []string{"current", `"interval"`, "comment", made}, facts: []string{"current", "interval", "comment"}, rebuild: rebuildSequence,
 		},
 		{
-			of: sqltext.Function, word: "FUNCTION", from: "system.user_functions",
+			of: sqltext.Function, word: "FUNCTION", given: "UDF", from: "system.user_functions",
 			columns: []string{"language", "definition", "arguments", "description", made},
-			facts:   []string{"language", "definition", "arguments", "description"}, read: readOwners, rebuild: rebuildFunction,
+			facts:   []string{"language", "definition", "arguments", "description"}, ask: askGiven, tags: textIn("udf"), rebuild: rebuildFunction,
 		},
 		{of: sqltext.MaskingPolicy, word: "MASKING POLICY", read: readDescribed, opaque: always},
 		{of: sqltext.RowPolicy, word: "ROW ACCESS POLICY", read: readDescribed, opaque: always},
@@ -105,6 +109,7 @@ func init() {
 		{
 			of: sqltext.Procedure, word: "PROCEDURE", from: "system.procedures", columns: []string{"arguments", "comment", "procedure_id", made},
 			facts: []string{"arguments", "comment", number}, volatile: []string{number, granted}, adjust: adjustProcedure, read: readProcedures,
+			ask: askGiven, tags: textIn("procedure"),
 		},
 		{
 			of: sqltext.Dictionary, word: "DICTIONARY", from: "system.dictionaries", opaque: always, adjust: adjustDictionary,
@@ -119,7 +124,12 @@ func init() {
 		{of: sqltext.Pipe, word: "PIPE", read: readDescribed},
 		{of: sqltext.Catalog, word: "CATALOG", from: "system.catalogs"},
 		{of: sqltext.Warehouse, opaque: always},
-		{of: sqltext.Grant, read: readGrants, volatile: []string{changed}},
+		{
+			of: sqltext.Grant, from: "(select concat('ROLE ', name) as name, inherited_roles_name as roles, null as update_on, created_on " +
+				"from system.roles union all select concat('USER ', name), roles, update_on, created_on from system.users)",
+			columns: []string{"roles", userChanged, made}, facts: []string{"roles", changed}, volatile: []string{changed}, adjust: adjustRoles,
+			ask: askGrants,
+		},
 	}
 }
 
@@ -183,21 +193,34 @@ func Drop(o sqltext.Object) (string, bool) {
 	return "DROP " + k.word + " IF EXISTS " + o.SQL(), k.word != ""
 }
 
+// GiveTo is the statement that makes an object a role's.
+func GiveTo(o sqltext.Object, role string) string {
+	k, on := kindOf(o.Kind), o.SQL()
+	switch {
+	case o.Kind == sqltext.Database:
+		on += ".*"
+	case o.Kind != sqltext.Table:
+		on = cmp.Or(k.given, k.word) + " " + on
+	}
+	return "GRANT OWNERSHIP ON " + on + " TO ROLE " + sqltext.Quote(role)
+}
+
 // changed is the fact that says when a user was changed last, and userChanged the column that tells it. What it is granted changes it too.
 const (
 	changed     = "changed"
 	userChanged = "to_int64(update_on)"
 )
 
-// Facts of a procedure: the number by which the server keeps the privileges on it, and whether there are any.
-const number, granted = "number", "granted"
+// Facts of a procedure: the number by which the server keeps the privileges on it, and whether there are any. Other objects too can have
+// tags, which the server deletes with them: making them again brings none back.
+const number, granted, tagged = "number", "granted", "tagged"
 
 // rowCount is the fact that says how many rows a table without history has.
 const rowCount = "rows"
 
 // volatile reports whether a fact is no part of the definition of an object.
 func (o ObjectState) volatile(fact string) bool {
-	return slices.Contains(kindOf(o.Kind).volatile, fact) ||
+	return fact == tagged || slices.Contains(kindOf(o.Kind).volatile, fact) ||
 		o.Kind == sqltext.Table && (fact == "at" || fact == rowCount) // a stream's place, and rows
 }
 

@@ -51,21 +51,6 @@ func readSettings(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.O
 	return nil
 }
 
-// readStages counts the files of internal stages.
-func readStages(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	return cat.each(objects, func(o sqltext.Object) error {
-		s, ok := cat.others[o]
-		if !ok || !s.IsInternalStage() {
-			return nil
-		}
-		rows, err := Query(ctx, c, "select to_string(count(*)) from list_stage(location => "+sqltext.Quote("@"+o.Name)+")")
-		if err == nil {
-			s.Facts["files"] = rows[0][0].String
-		}
-		return err
-	})
-}
-
 // withoutSecrets drops from a JSON object what may be part of a key: the server masks, but shows the ends.
 func withoutSecrets(text string) string {
 	var all map[string]any
@@ -146,62 +131,10 @@ func readProcedures(ctx context.Context, c Conn, cat *Catalog, objects []sqltext
 		for _, r := range rows {
 			s.Facts[r[0].String] = r[1].String
 		}
-		rows, err = Query(ctx, c, "select privileges, name from show_grants('procedure', "+sqltext.Quote(s.Facts[number])+")")
-		for _, r := range rows {
-			if r[0].String == ownership {
-				s.Owner = r[1].String
-			} else {
-				s.Facts[granted] = "yes"
-			}
-		}
 		s.Object = o
 		cat.others[o] = s
-		if databend.IsAnswered(err) { // it may not be looked at
-			return nil
-		}
-		return err
+		return nil
 	})
-}
-
-// ownership is the privilege of the role that an object belongs to.
-const ownership = "OWNERSHIP"
-
-// ownersAtOnce is of how many functions one request asks. The server's time grows with the square of it: 0.2 s for 50, 17 s for 600.
-const ownersAtOnce = 50
-
-// readOwners reads whose functions are, as far as that may be looked at.
-func readOwners(ctx context.Context, c Conn, cat *Catalog, objects []sqltext.Object) error {
-	var parts []string
-	for _, o := range objects {
-		if _, ok := cat.others[o]; ok {
-			parts = append(parts, fmt.Sprintf("select %s, name from show_grants('udf', %[1]s) where privileges = %s", sqltext.Quote(o.Name),
-				sqltext.Quote(ownership)))
-		}
-	}
-	ask := func(parts []string) error {
-		rows, err := Query(ctx, c, strings.Join(parts, " union all "))
-		for _, r := range rows {
-			if o, ok := named(objects, r[0].String); ok {
-				s := cat.others[o]
-				s.Owner = r[1].String
-				cat.others[o] = s
-			}
-		}
-		return err
-	}
-	for some := range slices.Chunk(parts, ownersAtOnce) {
-		err := ask(some)
-		if databend.IsAnswered(err) { // one may not be looked at, or is gone by now
-			for i := range some {
-				if err := ask(some[i : i+1]); err != nil && !databend.IsAnswered(err) {
-					return err
-				}
-			}
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // procedure finds a procedure by name and, when the object has them, argument types.

@@ -252,6 +252,9 @@ func (o ObjectState) Files() int {
 // Granted reports whether there are privileges on a procedure. They are given to its number, and go with it.
 func (o ObjectState) Granted() bool { return o.Facts[granted] != "" }
 
+// Tagged reports whether an object without history has tags.
+func (o ObjectState) Tagged() bool { return o.Facts[tagged] != "" }
+
 // DropWord is the word that drops it: TABLE, VIEW or STREAM.
 func (o ObjectState) DropWord() string {
 	switch o.Engine {

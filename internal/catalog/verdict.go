@@ -1,12 +1,10 @@
 package catalog
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -29,6 +27,8 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 		return fmt.Sprintf("%s has no owner, and Databend takes none away again", w.Object)
 	case was.Granted() && (w.Verb == effect.Drop || w.Verb == effect.Replace) && followed:
 		return fmt.Sprintf("%s has privileges, which go with it", w.Object)
+	case was.Tagged() && w.Verb == effect.Drop && followed:
+		return fmt.Sprintf("%s has tags, which go with it", w.Object)
 	case w.Kind != sqltext.Table:
 		return ""
 	}
@@ -60,26 +60,4 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 		}
 	}
 	return ""
-}
-
-// Tagged reports whether an object without history has tags: the server deletes them with it, and making it again brings none back.
-func Tagged(ctx context.Context, c Conn, o ObjectState) (bool, error) {
-	domain, name := string(o.Kind), o.Name
-	switch o.Kind {
-	case sqltext.Role, sqltext.Stage, sqltext.Connection, sqltext.User:
-	case sqltext.Procedure:
-		name = o.SQL()
-	case sqltext.Function:
-		domain, name = "udf", o.SQL()
-	default:
-		return false, nil
-	}
-	if !o.Exists {
-		return false, nil
-	}
-	rows, err := Query(ctx, c, fmt.Sprintf("select tag_name from tag_references(%s, %s) limit 1", sqltext.Quote(name), sqltext.Quote(domain)))
-	if databend.IsAnswered(err) { // a server that has no tags
-		return false, nil
-	}
-	return len(rows) > 0, err
 }

@@ -77,6 +77,9 @@ func MigrationSettings(tag string) map[string]string {
 	return s
 }
 
+// AccountAdmin is the role that may do everything. The engine shows as its own what belongs to a role that is not there.
+const AccountAdmin = "account_admin"
+
 // IsPinned reports whether a migration may not SET this setting: dbctl relies on the value that it has.
 func IsPinned(name string) bool {
 	name = strings.ToLower(name)

@@ -157,16 +157,15 @@ func (h held) has(n need) bool {
 	return false
 }
 
-// rights compares what is needed with what is held. account_admin may do everything.
+// rights compares what is needed with what is held.
 func (d *doctor) rights(ctx context.Context) {
-	const admin = "account_admin"
 	needed := d.needs()
 	role, user := "", "" // where they cannot be read, grants names a role to make
 	if who, err := d.one(ctx, databend.Statement{SQL: "SELECT current_role(), current_user()"}); err == nil {
 		role, user = who[0].String, who[1].String
 	}
-	if role == admin {
-		d.ok("rights", fmt.Sprintf("role %s may do all that the project needs (%d privileges)", admin, len(needed)))
+	if role == databend.AccountAdmin {
+		d.ok("rights", fmt.Sprintf("role %s may do all that the project needs (%d privileges)", databend.AccountAdmin, len(needed)))
 		return
 	}
 	res, err := d.session.Query(ctx, databend.Statement{SQL: "SHOW GRANTS", Reads: true})

@@ -283,15 +283,14 @@ func (x *restorer) owners() error {
 			continue
 		}
 		var now *catalog.Entry
-		on := ""
 		switch o.Kind {
 		case sqltext.Table:
-			now, on = x.live.Tables[catalog.NameOf(o)], catalog.NameOf(o).SQL()
+			now = x.live.Tables[catalog.NameOf(o)]
 			if len(x.r.Lost[was.ID]) == 0 && !x.r.LostDatabases[o.Database] && !x.r.Owned[o] {
 				continue
 			}
 		case sqltext.Database:
-			now, on = x.live.Databases[o.Name], sqltext.Ident(o.Name)+".*"
+			now = x.live.Databases[o.Name]
 		}
 		if now == nil || now.ID != was.ID || now.Owner == was.Owner || !x.r.Gives(o, now.Owner) {
 			continue
@@ -300,7 +299,7 @@ func (x *restorer) owners() error {
 			x.note(o, "it had no owner and belongs to %s now: Databend takes no owner away", now.Owner)
 			continue
 		}
-		if err := x.only(o, x.exec("GRANT OWNERSHIP ON %s TO ROLE %s", on, sqltext.Quote(was.Owner))); err != nil {
+		if err := x.only(o, x.exec("%s", catalog.GiveTo(o, was.Owner))); err != nil {
 			return fmt.Errorf("give %s back to %s: %w", o, was.Owner, err)
 		}
 		now.Owner = was.Owner

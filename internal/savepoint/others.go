@@ -275,11 +275,7 @@ func (x *restorer) reown(was, now catalog.ObjectState) error {
 	if is := cat.State(o).Owner; is == "" || is == owner {
 		return nil
 	}
-	word := string(o.Kind)
-	if o.Kind == sqltext.Function {
-		word = "UDF"
-	}
-	return x.only(o, x.exec("GRANT OWNERSHIP ON %s %s TO ROLE %s", word, o.SQL(), sqltext.Quote(owner)))
+	return x.only(o, x.exec("%s", catalog.GiveTo(o, owner)))
 }
 
 // regrant takes back the privileges that reached statements gave, and gives those that they took. A role that was made again has

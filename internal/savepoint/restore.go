@@ -30,7 +30,6 @@ type restorer struct {
 	looked   time.Time                    // when live was read
 	chains   map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
 	drained  bool                         // statements that began before the fence are over
-	tags     *bool                        // the account has some, once asked
 }
 
 // fate is what became of an object.

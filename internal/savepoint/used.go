@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -48,8 +47,8 @@ func (x *restorer) used(now catalog.ObjectState) (why string, err error) {
 	if x.r.GivenAway(now) {
 		return "another session gave it to role " + now.Owner, nil
 	}
-	if tagged, err := x.taggedByOthers(now); tagged || err != nil {
-		return "another session gave it tags", err
+	if now.Tagged() && !x.r.Wrote(o).Has(effect.Attachments) {
+		return "another session gave it tags", nil
 	}
 	return "", nil
 }
@@ -96,24 +95,6 @@ func (x *restorer) calls(o sqltext.Object) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// taggedByOthers reports whether a new object has tags, and no reached statement gave it some.
-func (x *restorer) taggedByOthers(now catalog.ObjectState) (bool, error) {
-	if x.r.Wrote(now.Object).Has(effect.Attachments) {
-		return false, nil
-	}
-	if x.tags == nil {
-		tags, err := catalog.Query(x.ctx, x.c, "select name from system.tags limit 1")
-		if err != nil && !databend.IsAnswered(err) { // an older server has none
-			return false, err
-		}
-		x.tags = new(len(tags) > 0)
-	}
-	if !*x.tags {
-		return false, nil
-	}
-	return catalog.Tagged(x.ctx, x.c, now)
 }
 
 // givenByOthers is something that a new role or user has and that no reached statement gave it, "" for nothing.

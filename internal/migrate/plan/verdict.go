@@ -22,7 +22,7 @@ const expected = time.Hour
 // cannot be put back, unless the file or the command consents, and what replaces an account-wide object that is not ours.
 func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, before catalog.State, o Options) (Plan, error) {
 	p.Steps, p.Notes = slices.Clone(p.Steps), slices.Clone(p.Notes)
-	j := judge{conn: conn, d: d, now: newNames(before), judged: map[sqltext.Object]bool{}}
+	j := judge{d: d, now: newNames(before), judged: map[sqltext.Object]bool{}}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.Consents.Irreversible = s.Consents.Irreversible || o.AllowIrreversible
@@ -60,7 +60,6 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 }
 
 type judge struct {
-	conn     savepoint.Conn
 	d        *Definitions
 	now      *names
 	judged   map[sqltext.Object]bool // whether it can be defined again: said once
@@ -81,12 +80,6 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 		why := unheld(*st, w, was, j.now.made[w.Object], followed)
 		if why == "" && j.now.raised[w.Object] && followed && w.Changes(notRewound) {
 			why = fmt.Sprintf("%s was dropped before this migration: of what it was then only rows and columns can be had back", w.Object)
-		}
-		if why == "" {
-			var err error
-			if why, err = tagged(ctx, j.conn, *st, w, was, followed); err != nil {
-				return err
-			}
 		}
 		if why != "" {
 			irreversible(why)
@@ -175,35 +168,12 @@ func (s *Step) Unshown(w effect.Write, judged, now catalog.ObjectState) bool {
 		!catalog.Shown(now, w.Aspects) && w.Verb != effect.Create && w.Verb != effect.CreateNew
 }
 
-// tagged says why a DROP of an object as it is (was) cannot be undone: it has tags. It is "" for nothing.
-func tagged(ctx context.Context, c catalog.Conn, st Statement, w effect.Write, was catalog.ObjectState, followed bool) (string, error) {
-	if w.Verb != effect.Drop || !followed || st.Effect.Class == effect.Irreversible {
-		return "", nil
-	}
-	if has, err := catalog.Tagged(ctx, c, was); !has || err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s has tags, which go with it", w.Object), nil
-}
-
 // Unheld refuses what cannot be undone of an object as it is by now, right before its statement.
 func (s *Step) Unheld(st Statement, w effect.Write, now catalog.ObjectState, followed bool) error {
 	if why := catalog.Unheld(now, w, followed); why != "" && !s.Consents.Irreversible {
 		return irreversibleError(*s, st, why)
 	}
 	return nil
-}
-
-// Tagged refuses a DROP of an object that has tags by now, right before its statement.
-func (s *Step) Tagged(ctx context.Context, c catalog.Conn, st Statement, w effect.Write, now catalog.ObjectState, followed bool) error {
-	if s.Consents.Irreversible {
-		return nil
-	}
-	why, err := tagged(ctx, c, st, w, now, followed)
-	if why != "" {
-		return irreversibleError(*s, st, why)
-	}
-	return err
 }
 
 // Overtaken refuses a write of an object that another session made or changed while the run was under way, and that could not be put

@@ -157,7 +157,7 @@ func (r *Run) tell(ctx context.Context, s *plan.Step, st plan.Statement, from or
 		}
 	}
 	row := state.LedgerRow{
-		Run: r.ID, Table: display(st.Effect.Writes[0].Object), TableID: from.tableID, Stage: from.Stage, StageURL: from.url,
+		Run: r.ID, Table: st.Effect.Writes[0].Display(), TableID: from.tableID, Stage: from.Stage, StageURL: from.url,
 		State: ledger.FileBegin, Source: ledger.SourceDBCTL, QueryID: res.ID, Reason: broughtBy(*s),
 		Mtime: ledger.Stamp(r.marked.At), // a FLASHBACK is told by it
 	}

@@ -76,7 +76,7 @@ func decode(p *project.Project, id string, rec state.Record) (*interrupted, mark
 			return nil, k, bad("mark", err)
 		}
 	}
-	x.save = begin(k.From, before)
+	x.save = Savepoint{From: k.From, Base: before}
 	for n := range k.Trail {
 		t, ok := trails[[2]int{k.From, n}]
 		if !ok {

@@ -149,7 +149,7 @@ func (e *Env) FollowLedger(
 	for _, e := range plan.Effects(steps) { // the run itself may load files into what it found
 		for _, w := range e.Writes {
 			if id := was[w.Object].ID; e.Copy && id != "" {
-				x.called[[2]string{id, display(w.Object)}], x.copied[id] = true, true
+				x.called[[2]string{id, w.Display()}], x.copied[id] = true, true
 			}
 		}
 	}
@@ -160,7 +160,7 @@ func (e *Env) FollowLedger(
 		if n := x.files[was[t.Former(o)].ID]; n > 0 && t.At(o).Hidden {
 			out.Warnings = append(out.Warnings, fmt.Sprintf("table %s goes back by FLASHBACK and is changed behind that: of its %s, those "+
 				"whose rows went are still held for loaded, and no load notices it. dbctl load NAME --mark new --path GLOB --reason WHY "+
-				"takes them again", display(o), event.Plural(n, "loaded file")))
+				"takes them again", o.Display(), event.Plural(n, "loaded file")))
 		}
 	}
 	return out, err
@@ -187,7 +187,7 @@ func traceOf(was warehouse, steps []plan.Step, dryRun bool) trace {
 			behind[o] = f
 			rebuilt := f.There && (!f.Same && (former.Exists || len(f.Rows) > 0) || f.Refilled || f.Same && f.Copies())
 			if rebuilt {
-				t.rebuilt = append(t.rebuilt, display(o))
+				t.rebuilt = append(t.rebuilt, o.Display())
 				for _, r := range f.Rows {
 					t.ids = append(t.ids, was[r].ID)
 				}
@@ -248,11 +248,11 @@ func (t trace) carry(o sqltext.Object, f lineage.Find, x holdings) carry {
 	}
 	for _, r := range f.Rows {
 		id := t.was[r].ID
-		if (x.files[id] > 0 || x.copied[id]) && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, display(o)}]) {
+		if (x.files[id] > 0 || x.copied[id]) && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, o.Display()}]) {
 			c.from = append(c.from, state.LedgerSource{ID: id})
 		}
 		if !f.Refilled {
-			c.from = append(c.from, x.sources(id, math.MaxInt64, display(o))...)
+			c.from = append(c.from, x.sources(id, math.MaxInt64, o.Display())...)
 		}
 	}
 	return c
@@ -280,7 +280,7 @@ func (e *Env) doubled(ctx context.Context, l *lineage.Lineage, all warehouse, x 
 		var ids, names []string
 		for _, r := range f.Rows {
 			if id := all[r].ID; x.files[id] > 0 {
-				ids, names = append(ids, id), append(names, display(r))
+				ids, names = append(ids, id), append(names, r.Display())
 			}
 		}
 		if !f.There || len(ids) < 2 {
@@ -292,7 +292,7 @@ func (e *Env) doubled(ctx context.Context, l *lineage.Lineage, all warehouse, x 
 		}
 		if n > 0 {
 			out = append(out, fmt.Sprintf("table %s gets the rows of %s: the ledger has %s loaded into more than one of them, "+
-				"whose rows are there twice then", display(o), strings.Join(names, " and "), event.Plural(n, "file")))
+				"whose rows are there twice then", o.Display(), strings.Join(names, " and "), event.Plural(n, "file")))
 		}
 	}
 	return out, nil
@@ -331,8 +331,6 @@ func (e *Env) findSources(ctx context.Context, steps []plan.Step, was warehouse)
 		}
 	}
 }
-
-func display(o sqltext.Object) string { return o.Database + "." + o.Name }
 
 func alike(a, b lineage.Find) bool {
 	return a.Was == b.Was && a.There == b.There && a.Refilled == b.Refilled && slices.Equal(a.Rows, b.Rows)
@@ -373,7 +371,7 @@ func ledgerNotes(l *lineage.Lineage, all warehouse, files map[string]int64, carr
 		default:
 			continue
 		}
-		out = append(out, "table "+display(o)+" "+becomes)
+		out = append(out, o.String()+" "+becomes)
 	}
 	return out
 }
@@ -406,9 +404,9 @@ func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, 
 		}
 		switch {
 		case n > 0 && c.from[0].Quiet:
-			w.Note(event.Info, "table %s: %s that a person quarantined stay so", display(c.table), event.Plural(n, "file"))
+			w.Note(event.Info, "table %s: %s that a person quarantined stay so", c.table.Display(), event.Plural(n, "file"))
 		case n > 0:
-			w.Note(event.Info, "table %s keeps its ledger: %s", display(c.table), event.Plural(n, "file"))
+			w.Note(event.Info, "table %s keeps its ledger: %s", c.table.Display(), event.Plural(n, "file"))
 		}
 	}
 	return nil

@@ -338,7 +338,7 @@ func (x *recovery) resume(ctx context.Context) error {
 	if r.secrets, err = x.Secrets(ctx, step.Secrets); err != nil {
 		return err
 	}
-	r.save = begin(0, x.save.Base)
+	r.save = Savepoint{Base: x.save.Base}
 	r.save.Base.Role = "" // it may be another's now
 	for _, ran := range x.save.all() {
 		ran.Place.Step = 0

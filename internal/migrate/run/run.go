@@ -28,6 +28,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/crash"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/savepoint"
@@ -181,7 +182,7 @@ func loadsOff(steps []plan.Step, moves LedgerMoves) []string {
 	for _, o := range objects {
 		switch o.Kind {
 		case sqltext.Table:
-			out, databases = append(out, display(o)), append(databases, o.Database+".*")
+			out, databases = append(out, o.Display()), append(databases, o.Database+".*")
 		case sqltext.Database:
 			out, databases = append(out, o.Name+".*"), append(databases, o.Name+".*")
 		}
@@ -246,7 +247,7 @@ func (r *Run) steps(ctx context.Context) error {
 		s := &r.plan.Steps[next]
 		// Ahead of goose, which does not come to the step when ctx has ended: the step before is done, and is not put back.
 		if !r.plan.Atomic && next != r.start.Step || r.start == (place{}) && next == 0 {
-			r.save = begin(next, r.know.now)
+			r.save = Savepoint{From: next, Base: r.know.now}
 		}
 		if _, err := provider.ApplyVersion(ctx, s.Version, s.Direction == event.Up); err != nil {
 			return r.failed(ctx, next, cause(ctx, err))
@@ -351,7 +352,7 @@ func (r *Run) prepare(ctx context.Context, i int) error {
 	if r.plan.Atomic && r.save.empty() {
 		together = r.plan.Steps[i:]
 	}
-	r.save.learn(r.know.later(without(plan.Writes(together), touched)))
+	r.save.learn(r.know.later(without(plan.Writes(together), touched.has)))
 	objects := found(r.plan.Steps[i].Statements...)
 	for _, o := range plan.Writes(r.plan.Steps[i : i+1]) {
 		// An earlier migration took it away, or put another in its place: what was there then is no longer what to go back to.
@@ -359,14 +360,14 @@ func (r *Run) prepare(ctx context.Context, i int) error {
 			objects = append(objects, o)
 		}
 	}
-	objects = without(objects, touched)
+	objects = without(objects, touched.has)
 	if slices.ContainsFunc(objects, func(o sqltext.Object) bool { return r.know.dirty[o] || r.know.age(o) > fresh }) {
 		if err := r.read(ctx, objects); err != nil {
 			return err
 		}
 	}
 	seeds, copies := savepoint.Changed(r.know.now, plan.Effects(together))
-	if seeds = without(seeds, touched); len(seeds) > 0 {
+	if seeds = without(seeds, touched.has); len(seeds) > 0 {
 		seeded, err := savepoint.Seed(ctx, r.guarded(), r.know.now, seeds)
 		if err != nil {
 			return err
@@ -378,7 +379,7 @@ func (r *Run) prepare(ctx context.Context, i int) error {
 		})
 		r.learn(seeded, seeds)
 	}
-	if copies = without(copies, touched); len(copies) > 0 {
+	if copies = without(copies, touched.has); len(copies) > 0 {
 		loaded, err := savepoint.Loaded(ctx, r.Store.Conn(), r.know.now, copies)
 		if err != nil {
 			return err
@@ -412,9 +413,6 @@ func (r *Run) read(ctx context.Context, objects []sqltext.Object) error {
 	return nil
 }
 
-// accountAdmin is the role as whose the engine shows what belongs to a role that is not there.
-const accountAdmin = "account_admin"
-
 // learn takes what was read of objects as what is there, and as what a rollback goes back to.
 func (r *Run) learn(s catalog.State, objects []sqltext.Object) {
 	r.know.learn(s, objects)
@@ -423,7 +421,7 @@ func (r *Run) learn(s catalog.State, objects []sqltext.Object) {
 	for _, o := range objects {
 		now, ok := s.Find(o)
 		was, known := r.save.Base.Find(o)
-		if now.ID == was.ID && touched[sqltext.Object{Kind: sqltext.Role, Name: was.Owner}] && now.Owner == accountAdmin {
+		if now.ID == was.ID && touched.has(sqltext.Object{Kind: sqltext.Role, Name: was.Owner}) && now.Owner == databend.AccountAdmin {
 			now.Owner = was.Owner // its role was dropped, and gets it again
 		}
 		if now = keepLoaded(now, was); ok && !(known && same(was, now)) {
@@ -433,8 +431,8 @@ func (r *Run) learn(s catalog.State, objects []sqltext.Object) {
 	r.save.learn(part)
 }
 
-func without(objects []sqltext.Object, set map[sqltext.Object]bool) []sqltext.Object {
-	return slices.DeleteFunc(slices.Clone(objects), func(o sqltext.Object) bool { return set[o] })
+func without(objects []sqltext.Object, those func(sqltext.Object) bool) []sqltext.Object {
+	return slices.DeleteFunc(slices.Clone(objects), those)
 }
 
 // end writes what the run did: one INSERT.

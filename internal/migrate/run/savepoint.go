@@ -19,11 +19,9 @@ type Savepoint struct {
 	trail
 	earlier []Ran     // the part of the trail that was moved into the journal
 	moved   int       // in so many rows
+	wrote   touched   // what ran
 	until   time.Time // when nothing of it was under way any more, as the server had it; zero when nobody knows
 }
-
-// begin is a savepoint at a step, from what is known.
-func begin(from int, known catalog.State) Savepoint { return Savepoint{From: from, Base: known} }
 
 // all are the statements that ran since, in order.
 func (s *Savepoint) all() []Ran { return slices.Concat(s.earlier, s.Ran) }
@@ -84,22 +82,40 @@ func (s *Savepoint) idle(x Ran, e effect.Effect, touched map[sqltext.Object]bool
 
 // touched are the objects that statements wrote since, with databases their tables, and with roles and users what they were granted: what
 // they are now is not the state to go back to. What is granted on a table goes with it, to another name or out of sight.
-func (s *Savepoint) touched(steps []plan.Step) map[sqltext.Object]bool {
-	out, databases, moved := map[sqltext.Object]bool{}, map[string]bool{}, false
-	for _, x := range s.all() {
-		for _, w := range at(steps, x.Place).Effect.Writes {
-			out[w.Object] = true
-			moved = moved || w.Changes(effect.Existence) && w.Verb != effect.Create && w.Verb != effect.CreateNew
-			databases[w.Name] = databases[w.Name] || w.Kind == sqltext.Database
-		}
+type touched struct {
+	written   map[sqltext.Object]bool
+	databases map[string]bool
+	moved     bool // something has another name, or none
+	followed  int  // so many statements
+}
+
+func (t *touched) has(o sqltext.Object) bool {
+	return t.written[o] || o.Kind == sqltext.Table && t.databases[o.Database] ||
+		o.Kind == sqltext.Grant && (t.moved || t.written[catalog.GranteeOf(o)])
+}
+
+func (t *touched) follow(e effect.Effect) {
+	for _, w := range e.Writes {
+		t.written[w.Object] = true
+		t.moved = t.moved || w.Changes(effect.Existence) && w.Verb != effect.Create && w.Verb != effect.CreateNew
+		t.databases[w.Name] = t.databases[w.Name] || w.Kind == sqltext.Database
 	}
-	for _, o := range s.Base.Objects {
-		switch {
-		case o.Kind == sqltext.Table && databases[o.Database], o.Kind == sqltext.Grant && (moved || out[catalog.GranteeOf(o.Object)]):
-			out[o.Object] = true
-		}
+	t.followed++
+}
+
+// touched follows what ran since it was asked last: a migration may have thousands of statements.
+func (s *Savepoint) touched(steps []plan.Step) *touched {
+	t := &s.wrote
+	if t.written == nil {
+		t.written, t.databases = map[sqltext.Object]bool{}, map[string]bool{}
 	}
-	return out
+	for t.followed < len(s.earlier) {
+		t.follow(at(steps, s.earlier[t.followed].Place).Effect)
+	}
+	for t.followed < len(s.earlier)+len(s.Ran) {
+		t.follow(at(steps, s.Ran[t.followed-len(s.earlier)].Place).Effect)
+	}
+	return t
 }
 
 func at(steps []plan.Step, p place) plan.Statement { return steps[p.Step].Statements[p.Statement] }

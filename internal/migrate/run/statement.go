@@ -187,7 +187,7 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	}
 	objects, heads := r.toRead(st)
 	if len(objects) == 0 {
-		err := r.overtaken(ctx, p)
+		err := r.overtaken(p)
 		if err == nil {
 			err = r.mark(ctx, p, heads)
 		}
@@ -213,10 +213,10 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	}
 	r.saw(now.Reading)
 	later := r.save.Later
-	r.learn(now.State, without(objects, r.save.touched(r.plan.Steps)))
+	r.learn(now.State, without(objects, r.save.touched(r.plan.Steps).has))
 	r.know.learn(now.State, objects)
 	r.find(st)
-	if err := cmp.Or(r.overtaken(ctx, p), r.between(p)); err != nil {
+	if err := cmp.Or(r.overtaken(p), r.between(p)); err != nil {
 		return Ran{}, err
 	}
 	_, is := r.toRead(st)
@@ -231,7 +231,7 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 // overtaken refuses the statement at p when it would destroy what another session made or gave, and nothing could bring back: an object,
 // files in a stage, privileges on a procedure, tags; or the text of a view that an earlier migration, or another session, has made
 // unreadable. One that reads what a rollback brings back is not lost.
-func (r *Run) overtaken(ctx context.Context, p place) error {
+func (r *Run) overtaken(p place) error {
 	st, s := r.at(p), &r.plan.Steps[p.Step]
 	touched := r.save.touched(r.plan.Steps)
 	followed := r.plan.Atomic || p.Statement+1 < len(s.Statements)
@@ -241,36 +241,32 @@ func (r *Run) overtaken(ctx context.Context, p place) error {
 		if !known || r.know.dirty[w.Object] {
 			continue
 		}
-		others := !touched[w.Object] && !r.know.written[w.Object]
+		others := !touched.has(w.Object) && !r.know.written[w.Object]
 		if others && s.Unshown(w, judged, now) {
 			return s.Overtaken(st, w)
 		}
-		words, err := sqltext.ReadWords(now.Query)
-		dead := err == nil && others && now.Dead && !mentionsAny(words, touched)
+		dead := others && now.Dead && !r.readsTouched(now.Query)
 		was, _ := r.save.Base.Find(w.Object)
-		if dead || was.Exists && (now.Files() > 0 || now.Granted()) {
+		tagged := now.Tagged() && w.Verb == effect.Drop && followed
+		if tagged && touched.has(w.Object) {
+			tagged = !r.reach().Wrote(w.Object).Has(effect.Attachments)
+		}
+		if dead || tagged || was.Exists && (now.Files() > 0 || now.Granted()) {
 			if err := s.Unheld(st, w, now, followed); err != nil {
 				return err
 			}
-		}
-		if w.Verb != effect.Drop || touched[w.Object] && r.reach().Wrote(w.Object).Has(effect.Attachments) {
-			continue
-		}
-		if err := s.Tagged(ctx, r.Store.Conn(), st, w, now, followed); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-// mentionsAny reports whether a view's text names one of the tables.
-func mentionsAny(words sqltext.Words, objects map[sqltext.Object]bool) bool {
-	for o := range objects {
-		if o.Kind == sqltext.Table && words.Mentions(o.Name) {
-			return true
-		}
-	}
-	return false
+// readsTouched reports whether a view's text names, or may, a table that statements wrote since the savepoint.
+func (r *Run) readsTouched(query string) bool {
+	words, err := sqltext.ReadWords(query)
+	touched := r.save.touched(r.plan.Steps)
+	return err != nil || slices.ContainsFunc(r.save.Base.Objects, func(o catalog.ObjectState) bool {
+		return o.Kind == sqltext.Table && touched.has(o.Object) && words.Mentions(o.Name)
+	})
 }
 
 // reach is what the statements since the savepoint did.
@@ -282,7 +278,7 @@ func (r *Run) find(st plan.Statement) {
 	touched := r.save.touched(r.plan.Steps)
 	for _, w := range st.Effect.Writes {
 		now, known := r.know.now.Find(w.Object)
-		if !known || !touched[w.Object] || r.know.dirty[w.Object] || w.Verb != effect.Alter || !overwrites(w) {
+		if !known || !touched.has(w.Object) || r.know.dirty[w.Object] || w.Verb != effect.Alter || !overwrites(w) {
 			continue
 		}
 		if was, ok := r.reach().Found(w, now); ok {
@@ -299,7 +295,7 @@ func (r *Run) between(p place) error {
 	var reach *blame.Reach
 	for _, w := range st.Effect.Writes {
 		now, known := r.know.now.Find(w.Object)
-		if !overwrites(w) && !r.know.unrewound(w) || !touched[w.Object] || !known || r.know.dirty[w.Object] {
+		if !overwrites(w) && !r.know.unrewound(w) || !touched.has(w.Object) || !known || r.know.dirty[w.Object] {
 			continue
 		}
 		if reach == nil {
@@ -333,7 +329,7 @@ func (r *Run) toRead(st plan.Statement) (objects []sqltext.Object, heads map[str
 			heads[table.ID] = table.Head
 		}
 		_, known := r.know.now.Find(w.Object)
-		takes := !touched[w.Object] || overwrites(w) || r.know.unrewound(w)
+		takes := !touched.has(w.Object) || overwrites(w) || r.know.unrewound(w)
 		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && takes) {
 			objects = append(objects, w.Object)
 		}

@@ -120,11 +120,11 @@ func (l *Ledger) CarryLedger(
 		}
 		of = append(of, said)
 	}
-	return l.sayAgain(ctx, "carry the ledger to "+table.Database+"."+table.Name, fence, carrySQL, map[string]string{
+	return l.sayAgain(ctx, "carry the ledger to "+table.Display(), fence, carrySQL, map[string]string{
 		"{IDS}": sqltext.Literals(ids), "{QUIET}": sqltext.Literals(quiet), "{SOURCES}": strings.Join(of, " OR "),
 		"{DATABASE}": sqltext.Literal(table.Database), "{TABLE}": sqltext.Literal(table.Name),
 	}, map[string]string{
-		"event_id": "md5(said.event_id || becomes.id)", "target": sqltext.Literal(table.Database + "." + table.Name), "table_id": "becomes.id",
+		"event_id": "md5(said.event_id || becomes.id)", "target": sqltext.Literal(table.Display()), "table_id": "becomes.id",
 		"source": "if(source = 'dbctl', 'carried', source)", "run": sqltext.Literal(run), "reason": sqltext.Literal(reason),
 	})
 }
@@ -141,7 +141,7 @@ type FillNote struct {
 // FillLedger notes whose rows a table was filled with: a later run may put it in the place of one of them. While the run goes on no load
 // writes those.
 func (l *Ledger) FillLedger(ctx context.Context, n FillNote, fence *lock.Fence) error {
-	name := n.Table.Database + "." + n.Table.Name
+	name := n.Table.Display()
 	id := "coalesce((SELECT to_string(table_id) FROM system.tables WHERE database = " + sqltext.Literal(n.Table.Database) + " AND name = " +
 		sqltext.Literal(n.Table.Name) + "), '')"
 	tuples := make([][]string, len(n.Of))
