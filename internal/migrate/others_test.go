@@ -84,7 +84,8 @@ func (w *world) looked(query string) string {
 }
 
 // TestOthersMeanwhile lets another session make or change, between two statements of a migration that fails, what the second of them
-// finds: that is theirs, of every kind, also where nothing was under the name when the run began.
+// finds, or behind the plan's look what the first one finds: that is theirs, of every kind, also where nothing was under the name when the
+// run began.
 func TestOthersMeanwhile(t *testing.T) {
 	t.Parallel()
 	kinds := []string{"FUNCTION", "SEQUENCE", "ROLE", "STAGE", "FILE FORMAT", "CONNECTION", "USER", "NETWORK POLICY", "DATABASE"}
@@ -140,19 +141,27 @@ func TestOthersMeanwhile(t *testing.T) {
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT, INSERT ON *.* TO ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x};\nSELECT 'now';\nREVOKE INSERT ON *.* FROM ROLE {x}", []string{"REVOKE INSERT ON *.* FROM ROLE {x}"}, grants, "[[GRANT SELECT ON *.* TO ROLE `{x}`]]", false},
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x};\nSELECT 'now';\nGRANT ROLE public TO ROLE {x}", []string{"GRANT ROLE public TO ROLE {x}"}, "SELECT inherited_roles_name FROM system.roles WHERE name='{x}'", "[[public]]", false},
 	}
-	inLanes(t, kinds, len(cases), func(w *world, named func(...string) []string, i int) string {
-		tt := cases[i]
-		w.SQL(t, named(tt.before...)...)
+	inLanes(t, kinds, 2*len(cases), func(w *world, named func(...string) []string, i int) string {
+		tt, first := cases[i/2], i%2 == 1
 		text := named(tt.statement)[0]
+		between := strings.Contains(text, now)
+		if first && between {
+			return ""
+		}
+		w.SQL(t, named(tt.before...)...)
 		head := ""
 		if tt.before != nil {
 			head = "-- dbctl: adopt \"for the test\"\n--up\n"
 		}
-		if !strings.Contains(text, now) {
+		at := now
+		switch {
+		case first:
+			at = "EXECUTE IMMEDIATE" // the run takes its lock
+		case !between:
 			text = now + ";\n" + text
 		}
 		w.Migration(1, head+text+";\nINSERT INTO nowhere VALUES (1);\n")
-		w.meanwhile(now, 0, func() { w.SQL(t, named(tt.theirs...)...) })
+		w.meanwhile(at, 0, func() { w.SQL(t, named(tt.theirs...)...) })
 		err := w.up()
 		var run *RunError
 		var p *PlanError
@@ -466,8 +475,11 @@ func TestOthersGiveMeanwhile(t *testing.T) {
 		{"FUNCTION {x}", "FUNCTION {x} AS (a) -> a", "ALTER FUNCTION {x} AS (a) -> a + 8", "GRANT OWNERSHIP ON UDF {x} TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", true},
 		{"STAGE {x}", "STAGE {x} URL = 's3://bucket/a/' " + keys, "CREATE OR REPLACE STAGE {x} URL = 's3://bucket/b/' " + keys, "GRANT OWNERSHIP ON STAGE {x} TO ROLE {x}r", "SELECT owner FROM system.stages WHERE name = '{x}'", "[[{x}r]]", true},
 	} {
-		for _, early := range []bool{true, false} {
-			t.Run(fmt.Sprint(tt.ours, tt.theirs, early), func(t *testing.T) {
+		for _, when := range []string{"before", "as it begins", "meanwhile"} {
+			if when == "as it begins" && tt.kept {
+				continue
+			}
+			t.Run(fmt.Sprint(tt.ours, tt.theirs, when), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
 				named := func(s string) string { return strings.ReplaceAll(s, "{x}", w.Database+"_x") }
@@ -478,14 +490,18 @@ func TestOthersGiveMeanwhile(t *testing.T) {
 				w.Migration(1, named("CREATE "+tt.made)+";\n")
 				w.must(w.up())
 				text := named(tt.ours) + ";\nINSERT INTO nowhere VALUES (1);\n"
-				if !strings.Contains(text, now) {
+				if when == "meanwhile" && !strings.Contains(text, now) {
 					text = now + ";\n" + text
 				}
 				w.Migration(2, text)
-				if early {
-					w.SQL(t, named(tt.theirs))
-				} else {
-					w.meanwhile(now, 0, func() { w.SQL(t, named(tt.theirs)) })
+				theirs := func() { w.SQL(t, named(tt.theirs)) }
+				switch when {
+				case "before":
+					theirs()
+				case "as it begins": // behind the plan's look
+					w.meanwhile("EXECUTE IMMEDIATE", 0, theirs)
+				default:
+					w.meanwhile(now, 0, theirs)
 				}
 				err := w.up()
 				var run *RunError

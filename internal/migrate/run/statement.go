@@ -176,8 +176,9 @@ func (r *Run) after(this Ran, st plan.Statement, queryID string, err error) erro
 
 // ahead sees to it that what the statement at p writes is known as it is right before it, and that a mark says so.
 //
-// What a statement finds and changes, drops or replaces is read again unless that was done within the last seconds and no statement of
-// ours came between: somebody else may have made or changed it meanwhile, which is theirs. A plain CREATE needs none of that: it
+// What a statement drops or replaces, changes so that no snapshot keeps it, or makes only where it is not there, is read again: somebody
+// else may have made or changed it meanwhile, which is theirs. What else it finds is, unless that was done within the last seconds and no
+// statement of ours came between. A plain CREATE needs none of that: it
 // fails where something is there. The reading and the mark are sent beside each other; when the reading shows something new, the
 // mark is written once more.
 func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
@@ -329,8 +330,9 @@ func (r *Run) toRead(st plan.Statement) (objects []sqltext.Object, heads map[str
 			heads[table.ID] = table.Head
 		}
 		_, known := r.know.now.Find(w.Object)
-		takes := !touched.has(w.Object) || overwrites(w) || r.know.unrewound(w)
-		if known && r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && takes) {
+		takes := !touched.has(w.Object) || r.know.unrewound(w)
+		always := overwrites(w) || w.Verb == effect.CreateNew && takes
+		if known && (always || r.know.stale(w.Object) && (altered || slices.Contains(finds, w.Object) && takes)) {
 			objects = append(objects, w.Object)
 		}
 	}
