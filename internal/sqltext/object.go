@@ -55,7 +55,7 @@ type Object struct {
 // String is "table default.frame_events", "connection citydrive_s3".
 func (o Object) String() string { return string(o.Kind) + " " + o.Display() }
 
-// Display is the name for people: default.t.
+// Display is the name for people, and of a table its name in the ledger: default.t.
 func (o Object) Display() string {
 	if o.Database != "" {
 		return o.Database + "." + o.Name + o.Args
