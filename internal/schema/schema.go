@@ -92,7 +92,7 @@ type Gone struct {
 type Schema struct {
 	objects map[sqltext.Object]*Object
 	gone    map[sqltext.Object]Gone
-	temp    map[sqltext.Object]bool // names that stand for a temporary table of the session, whatever is behind them
+	temp    effect.Temporary
 	opaque  bool
 }
 
@@ -151,22 +151,7 @@ func (s *Schema) Apply(sql string, e effect.Effect, at Place) {
 	if e.Unknown {
 		s.opaque = true
 	}
-	if e.Temp != nil {
-		if s.temp == nil {
-			s.temp = map[sqltext.Object]bool{}
-		}
-		s.temp[*e.Temp] = true
-	}
-	for _, w := range e.Writes {
-		if s.temp[w.Object] {
-			if w.Verb == effect.Drop || w.Verb == effect.RenameOut {
-				delete(s.temp, w.Object) // what is behind it can be seen again
-			}
-			if w.Verb == effect.RenameOut {
-				s.temp[w.To] = true
-			}
-			continue
-		}
+	for _, w := range s.temp.Follow(e).Writes {
 		switch w.Verb {
 		case effect.Create, effect.CreateNew, effect.Replace:
 			if w.Verb != effect.Replace && s.objects[w.Object] != nil {
@@ -206,10 +191,8 @@ func (s *Schema) EndSession() { s.temp = nil }
 
 // Lasting is an effect without what it does to temporary tables.
 func (s *Schema) Lasting(e effect.Effect) effect.Effect {
-	if len(s.temp) > 0 {
-		e.Writes = slices.DeleteFunc(slices.Clone(e.Writes), func(w effect.Write) bool { return s.temp[w.Object] })
-	}
-	return e
+	temp := s.temp
+	return temp.Follow(e)
 }
 
 func (s *Schema) put(o *Object) {

@@ -221,8 +221,9 @@ func storedStatements(text string) ([]project.Statement, error) {
 func read(statements []project.Statement, database string) []Statement {
 	out := make([]Statement, 0, len(statements))
 	unit, open := 0, false
+	var temp effect.Temporary
 	for st, e := range project.Effects(statements, database) {
-		this := Statement{Statement: st, Effect: e}
+		this := Statement{Statement: st, Effect: temp.Follow(e)}
 		if this.Effect.Txn == "BEGIN" && !open {
 			unit, open = unit+1, true
 		}

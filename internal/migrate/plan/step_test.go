@@ -46,3 +46,16 @@ func TestConsume(t *testing.T) {
 		}
 	}
 }
+
+// TestTemporaryTables: what a COPY brings into a temporary table is not in the table whose name that has, and the ledger has nothing of it.
+func TestTemporaryTables(t *testing.T) {
+	t.Parallel()
+	statements := read([]project.Statement{
+		{SQL: "CREATE TEMP TABLE t (a INT)"}, {SQL: "COPY INTO t FROM @s"}, {SQL: "DROP TABLE t"}, {SQL: "COPY INTO t FROM @s"},
+	}, "db")
+	for i, want := range []bool{false, false, false, true} {
+		if e := statements[i].Effect; e.Copy != want || len(e.Writes) > 0 != want {
+			t.Errorf("%s: it loads %t, writes %v", statements[i].SQL, e.Copy, e.Writes)
+		}
+	}
+}
