@@ -134,6 +134,7 @@ const newDatabase = "\x00new" // stands for a database that a statement made, in
 func (r *Reach) follow(i int, e effect.Effect) {
 	for _, w := range e.Writes {
 		r.Written[w.Object] = append(r.Written[w.Object], i)
+		r.followCreate(i, w)
 		r.followLeft(w)
 		if _, known := r.Before[w.Object]; !known && !slices.Contains(r.Order, w.Object) {
 			r.Order = append(r.Order, w.Object)
@@ -146,6 +147,22 @@ func (r *Reach) follow(i int, e effect.Effect) {
 			r.followDatabase(w)
 		case sqltext.Table:
 			r.followTable(i, w)
+		}
+	}
+}
+
+// followCreate takes what a plain CREATE made for absent before it: another session dropped what the capture had. What is in a database,
+// and an index, may have gone with a database or a table that statements dropped.
+func (r *Reach) followCreate(i int, w effect.Write) {
+	first := len(r.Written[w.Object]) == 1 && !r.Statements[i].Done.IsZero()
+	dropped := w.Kind == sqltext.Index && len(r.Lost)+len(r.LostDatabases) > 0
+	if !first || dropped || w.Verb != effect.Create || w.Kind == sqltext.Database || !w.AccountWide() {
+		return
+	}
+	r.Before[w.Object] = catalog.ObjectState{Object: w.Object}
+	for o := range r.Before {
+		if o.Kind == sqltext.Grant && catalog.GranteeOf(o) == w.Object {
+			r.Before[o] = catalog.ObjectState{Object: o}
 		}
 	}
 }
