@@ -176,9 +176,13 @@ func (w *world) die() {
 			continue
 		}
 		comment = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(comment)
-		// What was under way when it died may have dropped it meanwhile.
-		code, text := w.Err(w.T, "ALTER TABLE "+w.StateDB+".`"+r[0]+"` COMMENT='"+comment+"'")
-		if code != 0 && code != databend.CodeUnknownTable {
+		// What was under way when it died may have dropped it meanwhile, or write another comment.
+		switch code, text := w.Err(w.T, "ALTER TABLE "+w.StateDB+".`"+r[0]+"` COMMENT='"+comment+"'"); code {
+		case 0, databend.CodeUnknownTable:
+		case databend.CodeConflict:
+			w.die()
+			return
+		default:
 			w.T.Fatal(text)
 		}
 	}
