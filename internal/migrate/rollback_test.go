@@ -389,6 +389,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"stage given":         "GRANT OWNERSHIP ON STAGE " + db + "_s TO ROLE " + r + "2;\n",
 		"given, then changed": "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\nALTER FUNCTION " + db + "_f AS (a) -> a + 1;\n",
 		"user changed":        "ALTER USER " + u + " WITH DISABLED = true, MUST_CHANGE_PASSWORD = true, DEFAULT_ROLE = '" + r + "';\n",
+		"user there":          "ALTER USER " + u + " WITH DISABLED = true;\nCREATE USER IF NOT EXISTS " + u + " IDENTIFIED BY 'Secret_9';\n",
 		"policy of a user":    "CREATE PASSWORD POLICY " + db + "_p;\nALTER USER " + u + " WITH SET PASSWORD POLICY = '" + db + "_p';\n",
 		"role made":           "CREATE ROLE " + r + "3;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "3;\nGRANT ROLE " + r + "3 TO " + u + ";\n",
 		"user made":           "CREATE USER " + u + "2 IDENTIFIED BY 'Secret_2';\nGRANT ROLE " + r + " TO " + u + "2;\n",

@@ -21,12 +21,12 @@ func (r *Reach) Changes(token string, any effect.Aspect) bool {
 	return slices.ContainsFunc(r.Touched[token], func(t Touch) bool { return t.Write.Changes(any) })
 }
 
-// Wrote are the aspects of an object without history that reached statements wrote.
+// Wrote are the aspects of an object without history that reached statements wrote. CREATE … IF NOT EXISTS of what was there writes none.
 func (r *Reach) Wrote(o sqltext.Object) effect.Aspect {
 	var out effect.Aspect
 	for _, i := range r.Written[o] {
 		for _, w := range r.Statements[i].Effect.Writes {
-			if w.Object == o {
+			if w.Object == o && !(w.Verb == effect.CreateNew && r.Before[o].Exists) {
 				out |= w.Aspects
 			}
 		}
