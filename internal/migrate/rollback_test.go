@@ -348,6 +348,8 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
 		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2",
 		"CREATE FUNCTION "+db+"_f AS (a) -> a", "CREATE STAGE "+db+"_s URL = 's3://bucket/a/' CONNECTION = (ACCESS_KEY_ID = 'k' SECRET_ACCESS_KEY = 's')")
+	// The engine shows a function without an owner, of a test beside this, to be each role's.
+	own := " WHERE instr(grants, ' ON UDF ') = 0 OR instr(grants, ' ON UDF " + db + "') > 0 "
 	look := func() string {
 		var out []string
 		for _, row := range w.SQL(t, "SELECT 'setting' AS k, name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'week_start', 'max_set_operator_count') "+
@@ -357,15 +359,15 @@ func TestAccountWideGoesBack(t *testing.T) {
 			"UNION ALL SELECT 'function', name, '', '' FROM show_grants('udf', '"+db+"_f') "+
 			"UNION ALL SELECT 'stage', owner, '', '' FROM system.stages WHERE name='"+db+"_s' "+
 			"UNION ALL SELECT 'dictionary', name, '', '' FROM system.dictionaries WHERE database='"+db+"' "+
-			"UNION ALL SELECT 'grant', grants, '1', '' FROM show_grants('role', '"+r+"') "+
-			"UNION ALL SELECT 'grant', grants, '2', '' FROM show_grants('role', '"+r+"2') "+
-			"UNION ALL SELECT 'grant', grants, 'u', '' FROM show_grants('user', '"+u+"')") {
+			"UNION ALL SELECT 'grant', grants, '1', '' FROM show_grants('role', '"+r+"')"+own+
+			"UNION ALL SELECT 'grant', grants, '2', '' FROM show_grants('role', '"+r+"2')"+own+
+			"UNION ALL SELECT 'grant', grants, 'u', '' FROM show_grants('user', '"+u+"')"+own) {
 			out = append(out, fmt.Sprint(row))
 		}
 		slices.Sort(out)
 		// What the role itself was granted shows when it inherits nothing.
 		w.SQL(t, "REVOKE ROLE "+r+" FROM ROLE "+r+"2")
-		out = append(out, fmt.Sprint(w.SQL(t, "SELECT grants FROM show_grants('role', '"+r+"2') ORDER BY 1")))
+		out = append(out, fmt.Sprint(w.SQL(t, "SELECT grants FROM show_grants('role', '"+r+"2')"+own+"ORDER BY 1")))
 		w.SQL(t, "GRANT ROLE "+r+" TO ROLE "+r+"2")
 		return strings.Join(out, "\n")
 	}
