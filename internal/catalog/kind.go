@@ -271,9 +271,9 @@ func adjustRoles(s *ObjectState) { s.Facts["roles"] = strings.Join(RoleNames(s.F
 
 func adjustUser(s *ObjectState) {
 	adjustRoles(s)
-	for _, flag := range []string{"disabled", "must change password"} {
-		if s.Facts[flag] != "true" {
-			delete(s.Facts, flag)
+	for _, o := range userOptions {
+		if o.flag && s.Facts[o.fact] != "true" {
+			delete(s.Facts, o.fact)
 		}
 	}
 }

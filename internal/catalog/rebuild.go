@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -54,24 +53,33 @@ func rebuildRole(was, _ ObjectState, _ effect.Aspect) []string {
 	return []string{"CREATE ROLE IF NOT EXISTS " + was.SQL()}
 }
 
+// userOptions are what ALTER USER … WITH changes, by the fact that shows it: how it is set, and how it is where the fact is empty.
+var userOptions = []struct {
+	fact, set, unset string
+	flag             bool // set takes no value
+}{
+	{"disabled", "DISABLED = true", "DISABLED = false", true},
+	{"must change password", "MUST_CHANGE_PASSWORD = true", "MUST_CHANGE_PASSWORD = false", true},
+	{"default role", "DEFAULT_ROLE = ", "DEFAULT_ROLE = ''", false},
+	{"network policy", "SET NETWORK POLICY = ", "UNSET NETWORK POLICY", false},
+	{"password policy", "SET PASSWORD POLICY = ", "UNSET PASSWORD POLICY", false},
+}
+
 // rebuildUser puts back what ALTER USER … WITH changes. Its password is not shown.
 func rebuildUser(was, now ObjectState, wrote effect.Aspect) []string {
 	if !now.Exists || wrote.Has(effect.Existence) {
 		return nil
 	}
 	var options []string
-	for _, fact := range []string{"disabled", "must change password", "default role", "network policy", "password policy"} {
-		name, v := strings.ToUpper(fact), was.Facts[fact]
-		switch {
-		case v == now.Facts[fact]:
-		case fact == "default role":
-			options = append(options, "DEFAULT_ROLE = "+sqltext.Quote(v))
-		case !strings.HasSuffix(fact, "policy"):
-			options = append(options, strings.ReplaceAll(name, " ", "_")+" = "+cmp.Or(v, "false"))
+	for _, o := range userOptions {
+		switch v := was.Facts[o.fact]; {
+		case v == now.Facts[o.fact]:
 		case v == "":
-			options = append(options, "UNSET "+name)
+			options = append(options, o.unset)
+		case o.flag:
+			options = append(options, o.set)
 		default:
-			options = append(options, "SET "+name+" = "+sqltext.Quote(v))
+			options = append(options, o.set+sqltext.Quote(v))
 		}
 	}
 	if options == nil {

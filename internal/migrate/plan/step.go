@@ -155,7 +155,7 @@ func storedStep(v state.Version, was state.AppliedText, env project.Environment)
 
 // SetsRole reports whether steps make what they make as another role than the run's.
 func SetsRole(steps []Step) bool {
-	return slices.ContainsFunc(Effects(steps), func(e effect.Effect) bool { return e.Kind == "SET ROLE" })
+	return slices.ContainsFunc(Effects(steps), func(e effect.Effect) bool { return e.Role })
 }
 
 // placeholders are the names of the secrets in the statements, sorted.

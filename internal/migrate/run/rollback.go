@@ -248,7 +248,8 @@ func (w *wire) endSo(statements []databend.Statement, ends []string) (bool, erro
 		if err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(values, func(v secret.Text) bool { return v.Reveal() == "connection_name" }) {
+		names := effect.Analyze(st.SQL, "").Names
+		if slices.ContainsFunc(names, func(o sqltext.Object) bool { return o.Kind == sqltext.Connection }) {
 			return true, nil
 		}
 		ends = slices.DeleteFunc(ends, func(end string) bool {

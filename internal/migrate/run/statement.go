@@ -177,10 +177,9 @@ func (r *Run) after(this Ran, st plan.Statement, queryID string, err error) erro
 // ahead sees to it that what the statement at p writes is known as it is right before it, and that a mark says so.
 //
 // What a statement drops or replaces, changes so that no snapshot keeps it, or makes only where it is not there, is read again: somebody
-// else may have made or changed it meanwhile, which is theirs. What else it finds is, unless that was done within the last seconds and no
-// statement of ours came between. A plain CREATE needs none of that: it
-// fails where something is there. The reading and the mark are sent beside each other; when the reading shows something new, the
-// mark is written once more.
+// else may have made or changed it meanwhile, which is theirs. Whatever else it changes is read again only where that was last done some
+// seconds ago, or a statement of ours came between. A plain CREATE needs no reading: it fails where something is there. The reading and the
+// mark are sent beside each other; when the reading shows something new, the mark is written once more.
 func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	st := r.at(p)
 	if r.covered(p) {

@@ -143,6 +143,7 @@ type Effect struct {
 	DDL      bool      // ends an open transaction: the engine commits before it runs it (allowed_in_multi_statement)
 	Use      string    // USE db: the database afterwards
 	Session  bool      // SET, UNSET, USE of a warehouse or catalog: the session is another afterwards
+	Role     bool      // SET ROLE: what the session makes afterwards is that role's
 	Settings []string  // the session settings that SET or UNSET changes
 	During   []string  // settings that hold while it runs: of SETTINGS (…) and of hints, lower case
 	Txn      string    // BEGIN, COMMIT, ROLLBACK

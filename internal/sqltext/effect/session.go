@@ -144,7 +144,7 @@ func (a *analysis) setting(verb string) {
 		return
 	case verb == "SET" && a.Take("ROLE"):
 		a.none("SET ROLE")
-		a.e.Session = true
+		a.e.Session, a.e.Role = true, true
 		return
 	case verb == "SET" && a.Take("SECONDARY", "ROLES"):
 		a.none("SET SECONDARY ROLES")
