@@ -133,11 +133,7 @@ func ensureDatabase(ctx context.Context, cfg databend.Config) error {
 		return err
 	}
 	defer server.Close()
-	session, err := server.Session(ctx, nil)
-	if err != nil {
-		return err
-	}
-	_, err = session.Exec(ctx, databend.Statement{SQL: statement})
+	_, err = server.Session(nil).Exec(ctx, databend.Statement{SQL: statement})
 	return err
 }
 

@@ -249,12 +249,10 @@ func (a *app) unheeded(loads []project.Load) {
 
 // newLoader opens a Loader, and completes the project's loads by what their texts leave to the server.
 func (a *app) newLoader(ctx context.Context, w *warehouse, sink event.Sink) (*load.Loader, error) {
-	l, err := load.Open(ctx, load.Config{
+	l := load.Open(load.Config{
 		Server: w.server, Scope: w.scope(), Actor: w.actor, Run: a.run, Sink: sink, LockWait: a.lockWait.d, Secrets: w.secrets.Resolve,
 	})
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if w.project.Loads, err = l.Formats(ctx, w.project.Loads); err != nil {
 		_ = l.Close()
 		return nil, err

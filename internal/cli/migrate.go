@@ -68,7 +68,7 @@ func (a *app) migrator(
 		return err
 	}
 	defer w.close()
-	m, err := a.newMigrator(ctx, w, rf, sink)
+	m, err := a.newMigrator(w, rf, sink)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (a *app) migrator(
 	return f(m, w.project)
 }
 
-func (a *app) newMigrator(ctx context.Context, w *warehouse, rf runFlags, sink event.Sink) (*migrate.Migrator, error) {
+func (a *app) newMigrator(w *warehouse, rf runFlags, sink event.Sink) (*migrate.Migrator, error) {
 	ttl, err := a.lockTTL()
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (a *app) newMigrator(ctx context.Context, w *warehouse, rf runFlags, sink e
 		}
 	}
 	opts.SkipUnsupported = opts.SkipUnsupported || w.project.Env.SkipUnsupported
-	return migrate.New(ctx, opts)
+	return migrate.New(opts), nil
 }
 
 // lockTTL is how long a lock outlives its owner's last word: 0, the default, but for the proofs, which cannot wait so long.

@@ -32,7 +32,7 @@ func (w *warehouse) scope() state.Scope {
 	return state.Scope{Project: w.project.Name, Database: w.project.Env.Database, StateDatabase: w.project.Env.StateDatabase}
 }
 
-func (w *warehouse) close() { _ = w.server.Close() }
+func (w *warehouse) close() { w.server.Close() }
 
 // projectOptions are what the command line says of the project, and the connection of --dsn where there is one. offline commands
 // need no environment.

@@ -265,7 +265,7 @@ func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink
 		return errors.Join(mistakes, err)
 	}
 	defer w.close()
-	m, err := a.newMigrator(ctx, w, runFlags{dryRun: true, planned: planned}, sink)
+	m, err := a.newMigrator(w, runFlags{dryRun: true, planned: planned}, sink)
 	if err != nil {
 		return err
 	}

@@ -106,10 +106,7 @@ func (a *app) sql(ctx context.Context, name, text string, asCSV bool) error {
 	if err != nil {
 		return err
 	}
-	session, err := w.server.Session(ctx, nil)
-	if err != nil {
-		return err
-	}
+	session := w.server.Session(nil)
 	out := &rowWriter{a: a, csv: asCSV}
 	for i, s := range script.Statements {
 		out.statement = i + 1

@@ -35,10 +35,7 @@ What an unlocked run left unfinished is put back by ` + "`dbctl migrate recover`
 					return err
 				}
 				defer w.close()
-				session, err := w.server.Session(ctx, nil)
-				if err != nil {
-					return err
-				}
+				session := w.server.Session(nil)
 				defer session.Close()
 				return a.unlock(ctx, state.Open(session, w.scope()), *force)
 			}

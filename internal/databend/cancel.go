@@ -177,12 +177,12 @@ func (s *Server) ask(ctx context.Context, sql string) (Result, error) {
 	}
 	defer func() { <-s.controlLock }()
 	if s.control == nil {
-		s.control = s.newSession("", nil)
+		s.control = s.newSession("", newContract(nil))
 		s.control.control = true
 	}
 	res, err := s.control.Query(ctx, Statement{SQL: sql})
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == 0 { // not a word of the server's: the session may be broken
-		_ = s.control.Close()
+		s.control.Close()
 		s.control = nil
 	}
 	return res, err

@@ -56,25 +56,15 @@ func TestWhatConnectAndSessionsCost(t *testing.T) {
 		if got := s.Requests(); got != 1 {
 			t.Errorf("got %d requests for Connect, want 1", got)
 		}
-		used, err := s.Session(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		unused, err := s.Session(t.Context(), map[string]string{"query_tag": "x"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		used := s.Session(nil)
+		unused := s.Session(map[string]string{"query_tag": "x"})
 		if _, err := used.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)"}); err != nil {
 			t.Fatal(err)
 		}
 		for _, sess := range []*Session{used, used, unused} {
-			if err := sess.Close(); err != nil {
-				t.Error(err)
-			}
+			sess.Close()
 		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		s.Close()
 		for what, want := range map[string]int{
 			"POST /v1/session/login": 1, "POST /v1/query": 2,
 			"POST /v1/session/logout": 2, // the question's and the used one's
@@ -98,10 +88,7 @@ func TestNobodyWaitsForFinal(t *testing.T) {
 		}
 		t.Cleanup(sync.OnceFunc(func() { close(hold) }))
 		s := f.connect(f.config())
-		sess, err := s.Session(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		sess := s.Session(nil)
 		start := time.Now()
 		var ids []string
 		for range 3 {
@@ -111,7 +98,7 @@ func TestNobodyWaitsForFinal(t *testing.T) {
 			}
 			ids = append(ids, res.ID)
 		}
-		_ = s.Close()
+		s.Close()
 		if took := time.Since(start); took > s.patience.last {
 			t.Errorf("took %s: somebody waited", took)
 		}
@@ -262,7 +249,7 @@ func TestHostileServers(t *testing.T) {
 				cfg.ConnectTimeout = 2 * time.Minute // none is tried again
 				s, err := Connect(t.Context(), cfg)
 				if err == nil {
-					_ = s.Close()
+					s.Close()
 				}
 				if err == nil || !strings.Contains(err.Error(), test.want) || told.Load() > 0 {
 					t.Errorf("got %v, and %d requests elsewhere", err, told.Load())
@@ -372,10 +359,7 @@ func TestDatabaseThatAMigrationCreates(t *testing.T) {
 	cfg.MayLackDatabase = func() bool { return true }
 	s := f.connect(cfg)
 	exists.Store(true)
-	sess, err := s.Session(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sess := s.Session(nil)
 	if _, err := sess.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)"}); err != nil {
 		t.Fatal(err)
 	}
@@ -421,10 +405,7 @@ func TestTokenIsReadAgainAfter401(t *testing.T) {
 		cfg := f.config()
 		cfg.User, cfg.Password, cfg.AccessTokenFile = "", secret.Text{}, file
 		s := f.connect(cfg)
-		sess, err := s.Session(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		sess := s.Session(nil)
 		refused.Store(1)
 		id := NewID()
 		res, err := sess.Exec(t.Context(), Statement{SQL: "CREATE TABLE t (a INT)", ID: id})
@@ -505,19 +486,14 @@ func TestManyServersAtOnce(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				sess, err := s.Session(t.Context(), nil)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				res, err := sess.Query(t.Context(), Statement{SQL: "SELECT name"})
+				res, err := s.Session(nil).Query(t.Context(), Statement{SQL: "SELECT name"})
 				if err != nil || len(res.Rows) != 1 || res.Rows[0][0].String != name {
 					t.Errorf("got %v, %v; want %s", res.Rows, err, name)
 				}
 				if s.Requests() != 2 {
 					t.Errorf("got %d requests, want 2", s.Requests())
 				}
-				_ = s.Close()
+				s.Close()
 			}
 		})
 	}

@@ -77,13 +77,10 @@ func TestEverySessionIsTheSameOnAnyAccount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = srv.Close() })
+		t.Cleanup(srv.Close)
 		got := map[string][]string{}
 		for kind, settings := range map[string]map[string]string{"first": nil, "second": nil, "migration": databend.MigrationSettings("test")} {
-			session, err := srv.Session(t.Context(), settings)
-			if err != nil {
-				t.Fatal(err)
-			}
+			session := srv.Session(settings)
 			for _, sql := range []string{"CREATE OR REPLACE TABLE made (a INT, g GEOMETRY)", "COPY INTO @~/contract/ FROM (SELECT 7) FILE_FORMAT = (TYPE = CSV)", "CREATE OR REPLACE TABLE held AS SELECT 1 AS a"} {
 				if _, err := session.Exec(t.Context(), databend.Statement{SQL: sql}); err != nil {
 					t.Fatal(err)
@@ -140,14 +137,11 @@ func TestWhoMaySayWhat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = srv.Close() })
+	t.Cleanup(srv.Close)
 	if want := []string{"the DSN's timezone=Asia/Tokyo has no effect: every session of dbctl has UTC, so that it reads the same everywhere"}; !cmp.Equal(told, want) {
 		t.Errorf("told %q, want %q", told, want)
 	}
-	session, err := srv.Session(t.Context(), map[string]string{"geometry_output_format": "EWKT"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	session := srv.Session(map[string]string{"geometry_output_format": "EWKT"})
 	read := func() map[string]string {
 		got := map[string]string{}
 		for _, l := range lines(t, session, "SELECT name, value FROM system.settings WHERE name IN ('timezone', 'week_start', 'max_threads', 'numeric_cast_option', 'geometry_output_format')") {

@@ -105,7 +105,7 @@ func Connect(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if err := s.Ready(); err != nil {
-		_ = s.Close()
+		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -217,7 +217,7 @@ func (s *Server) hello(ctx context.Context) error {
 // question asks for a random text: no cache and no web page can know the answer.
 func (s *Server) question(ctx context.Context) error {
 	nonce := NewID()
-	sess := s.newSession("", nil)
+	sess := s.newSession("", newContract(nil))
 	sess.control = true
 	defer sess.Close()
 	res, err := sess.Query(ctx, Statement{SQL: "SELECT '" + nonce + "', to_int64(now())::STRING"})
@@ -331,20 +331,19 @@ func (s *Server) Host() string {
 func (s *Server) Requests() int64 { return s.requests.Load() }
 
 // Close ends all sessions. It does not wait for the server's word.
-func (s *Server) Close() error {
+func (s *Server) Close() {
 	s.hail.cancel()
 	<-s.hail.done
 	s.mu.Lock()
 	open := slices.Collect(maps.Keys(s.sessions))
 	s.mu.Unlock()
 	for _, sess := range open {
-		_ = sess.Close()
+		sess.Close()
 	}
 	s.aside.close()
 	if t, ok := s.transport.(interface{ CloseIdleConnections() }); ok && s.cfg.Transport == nil {
 		t.CloseIdleConnections()
 	}
-	return nil
 }
 
 // claim takes a query id for the one POST it may be sent in.
@@ -359,12 +358,12 @@ func (s *Server) claim(id string) bool {
 // Session makes a session of its own: its USE, SET and transactions are its own. It is in Config's Database, and has Config's
 // Settings; settings are fixed for it, whatever its statements SET. Nothing is sent before its first statement: a server takes a
 // session's state from the statement, and a login, which only checks it, was Connect's.
-func (s *Server) Session(_ context.Context, settings map[string]string) (*Session, error) {
-	return s.newSession(s.cfg.Database, settings), nil
+func (s *Server) Session(settings map[string]string) *Session {
+	return s.newSession(s.cfg.Database, newContract(settings))
 }
 
-func (s *Server) newSession(database string, settings map[string]string) *Session {
-	return &Session{srv: s, id: uuid.NewString(), since: time.Now(), client: s.newClient(database), contract: newContract(settings)}
+func (s *Server) newSession(database string, c contract) *Session {
+	return &Session{srv: s, id: uuid.NewString(), since: time.Now(), client: s.newClient(database), contract: c}
 }
 
 // login asks the server whether it knows the user, the database, the role and the settings.

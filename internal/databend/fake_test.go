@@ -187,17 +187,13 @@ func (f *fake) connect(cfg Config) *Server {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(func() { _ = s.Close() })
+	f.t.Cleanup(s.Close)
 	return s
 }
 
 func (f *fake) session() *Session {
 	f.t.Helper()
-	s, err := f.connect(f.config()).Session(f.t.Context(), nil)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return s
+	return f.connect(f.config()).Session(nil)
 }
 
 // sql returns the statements that were posted, without Connect's.

@@ -43,7 +43,7 @@ func hailed(t *testing.T, f *fake, login http.HandlerFunc) (sent []string, read,
 	defer s.Close()
 	errs := make(chan error)
 	for _, st := range []Statement{{SQL: "CREATE TABLE t (a INT)"}, {SQL: "SELECT 7", Reads: true}} {
-		sess := s.newSession("", nil)
+		sess := s.newSession("", newContract(nil))
 		go func() {
 			_, err := sess.Query(t.Context(), st)
 			if st.Reads {
@@ -106,7 +106,7 @@ func TestReadsAgainWhenAwake(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		if _, err := s.newSession("", nil).Query(t.Context(), Statement{SQL: "SELECT 7", Reads: true}); err != nil {
+		if _, err := s.newSession("", newContract(nil)).Query(t.Context(), Statement{SQL: "SELECT 7", Reads: true}); err != nil {
 			t.Errorf("got %v, want no error", err)
 		}
 	})

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	godatabend "github.com/datafuselabs/databend-go"
-	"github.com/google/uuid"
 
 	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/secret"
@@ -34,7 +33,7 @@ type Session struct {
 }
 
 // Close logs out, and does not wait for the server's word. It is harmless to close twice.
-func (s *Session) Close() error {
+func (s *Session) Close() {
 	s.close.Do(func() {
 		s.srv.mu.Lock()
 		delete(s.srv.sessions, s)
@@ -47,7 +46,6 @@ func (s *Session) Close() error {
 			s.srv.aside.add(s.closing)
 		}
 	})
-	return nil
 }
 
 // opened takes note that the server knows the session from now on, by a request of it.
@@ -168,7 +166,7 @@ func (s *Session) run(ctx context.Context, st Statement, f func(Row) error) (Res
 // onlySession reports whether a statement changes nothing but the session, of which the client tells the server with each request: it can
 // be sent again. A transaction that a lost BEGIN opened holds nothing, and ends by itself.
 func onlySession(e effect.Effect) bool {
-	return e.Txn == "BEGIN" || e.Use != "" || e.Session
+	return e.Txn == "BEGIN" || e.MovesSession()
 }
 
 func (s *Session) send(ctx context.Context, st Statement, f func(Row) error) (Result, error) {
@@ -308,9 +306,7 @@ func validID(id string) bool {
 }
 
 // Another is a session of its own with the settings of this one.
-func (s *Session) Another() *Session {
-	return &Session{srv: s.srv, id: uuid.NewString(), since: time.Now(), client: s.srv.newClient(s.srv.cfg.Database), contract: s.contract}
-}
+func (s *Session) Another() *Session { return s.srv.newSession(s.srv.cfg.Database, s.contract) }
 
 // Clean takes the secrets that the Scrubber knows out of a text, for what is written down through this session.
 func (s *Session) Clean(text string) string { return s.srv.cfg.Scrub.String(text) }

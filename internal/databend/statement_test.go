@@ -214,13 +214,10 @@ func TestTooLateIsNotSent(t *testing.T) {
 			return dial(ctx, network, addr)
 		}
 		cfg.Transport = base
-		sess, err := f.connect(cfg).Session(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		sess := f.connect(cfg).Session(nil)
 		by := time.Now().Add(50 * time.Millisecond)
 		late.Store(by.Add(time.Millisecond).UnixNano())
-		_, err = sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t", SendBy: by})
+		_, err := sess.Exec(t.Context(), Statement{SQL: "DROP TABLE t", SendBy: by})
 		if kindOf(err) != KindUnreachable || len(f.sql()) != 0 {
 			t.Errorf("got %v, and the server %q; want nothing sent", err, f.sql())
 		}
@@ -498,11 +495,8 @@ func TestTimeoutPerStatement(t *testing.T) {
 		f := newFake(t, (*fakeQuery).wait)
 		cfg := f.config()
 		cfg.Timeout = 100 * time.Millisecond
-		sess, err := f.connect(cfg).Session(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = sess.Exec(t.Context(), Statement{SQL: "INSERT"})
+		sess := f.connect(cfg).Session(nil)
+		_, err := sess.Exec(t.Context(), Statement{SQL: "INSERT"})
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Kind != KindTimeout || !strings.Contains(e.Hint, "--timeout") || len(f.killed()) == 0 {
 			t.Errorf("got %v, kills %q; want a timeout that killed it", err, f.killed())
@@ -814,7 +808,7 @@ func TestNothingOnStdout(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err1 := sess.Exec(ctx, Statement{SQL: "INSERT", Progress: func(Progress) { cancel() }})
 	_, err2 := sess.Query(ctx, Statement{SQL: "SELECT"})
-	_ = sess.srv.Close()
+	sess.srv.Close()
 	os.Stdout, os.Stderr = stdout, stderr
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -196,13 +196,8 @@ func (e *Env) Session(t testing.TB) *databend.Session {
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
-	t.Cleanup(func() { _ = srv.Close() })
-	session, err := srv.Session(t.Context(), nil)
-	if err != nil {
-		t.Fatalf("open session: %v", err)
-	}
-	t.Cleanup(func() { _ = session.Close() })
-	return session
+	t.Cleanup(srv.Close)
+	return srv.Session(nil)
 }
 
 // SQL runs statements in one session in the Env's database and returns the rows of the last as text ("NULL" for null); it fails

@@ -10,7 +10,6 @@ package load
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/dbctl/dbctl/internal/event"
@@ -41,8 +40,8 @@ type Loader struct {
 	planner  *plan.Planner
 }
 
-// Open opens the sessions. Close ends them.
-func Open(ctx context.Context, cfg Config) (*Loader, error) {
+// Open makes the sessions. Close ends them.
+func Open(cfg Config) *Loader {
 	if cfg.Sink == nil {
 		cfg.Sink = func(event.Event) {}
 	}
@@ -53,18 +52,16 @@ func Open(ctx context.Context, cfg Config) (*Loader, error) {
 		defer mu.Unlock()
 		sink(e)
 	}
-	sessions, err := session.Open(ctx, cfg.Server, cfg.Scope, cfg.Run)
-	if err != nil {
-		return nil, err
-	}
-	return &Loader{cfg: cfg, sessions: sessions, planner: &plan.Planner{Sessions: sessions, Scope: cfg.Scope, Secrets: cfg.Secrets}}, nil
+	sessions := session.Open(cfg.Server, cfg.Scope, cfg.Run)
+	return &Loader{cfg: cfg, sessions: sessions, planner: &plan.Planner{Sessions: sessions, Scope: cfg.Scope, Secrets: cfg.Secrets}}
 }
 
 // Close drops what was made on the server for loads, and ends the sessions.
 func (l *Loader) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), session.Cleanup)
 	defer cancel()
-	return errors.Join(l.sessions.Clean(ctx), l.sessions.Close())
+	defer l.sessions.Close()
+	return l.sessions.Clean(ctx)
 }
 
 // Formats asks the server for the formats of those loads whose text leaves them to a name or to the stage, and returns the loads with them.

@@ -136,13 +136,10 @@ func (w *world) child(ctx context.Context, cfg databend.Config, run string, sink
 		return err
 	}
 	defer srv.Close()
-	l, err := Open(ctx, Config{
+	l := Open(Config{
 		Server: srv, Scope: state.Scope{Project: "p", Database: w.Database, StateDatabase: w.StateDB}, Run: run, Sink: sink,
 		Secrets: func(context.Context, []string) (secret.Set, error) { return w.secrets, nil },
 	})
-	if err != nil {
-		return err
-	}
 	defer l.Close()
 	return f(l)
 }

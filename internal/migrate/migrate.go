@@ -67,19 +67,15 @@ type Migrator struct {
 }
 
 // New makes a Migrator. It opens one session; Close ends it.
-func New(ctx context.Context, o Options) (*Migrator, error) {
+func New(o Options) *Migrator {
 	if o.Run == "" {
 		o.Run = databend.NewID()
 	}
 	if o.Sink == nil {
 		o.Sink = func(event.Event) {}
 	}
-	session, err := o.Server.Session(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	m := &Migrator{o: o, p: o.Project, session: session, refused: map[int64]plan.Refusal{}}
-	m.store = state.Open(session, state.Scope{
+	m := &Migrator{o: o, p: o.Project, session: o.Server.Session(nil), refused: map[int64]plan.Refusal{}}
+	m.store = state.Open(m.session, state.Scope{
 		Project: o.Project.Name, Database: o.Project.Env.Database,
 		StateDatabase: o.Project.Env.StateDatabase,
 	})
@@ -87,11 +83,11 @@ func New(ctx context.Context, o Options) (*Migrator, error) {
 		Project: o.Project, Server: o.Server, Store: m.store, Secrets: m.secrets, Sink: o.Sink, Actor: o.Actor, ID: o.Run,
 		LockWait: o.LockWait, LockTTL: o.LockTTL,
 	}
-	return m, nil
+	return m
 }
 
 // Close ends the Migrator's session.
-func (m *Migrator) Close() error { return m.session.Close() }
+func (m *Migrator) Close() { m.session.Close() }
 
 // Up applies what is pending, up to o.To. It puts an unfinished run back first.
 func (m *Migrator) Up(ctx context.Context) error {

@@ -13,10 +13,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
-	"github.com/google/go-cmp/cmp"
 )
 
 // round is what is played: a migration of random statements, the way in which it fails, what another session does meanwhile, and where
@@ -167,7 +168,7 @@ func (x *played) run() error {
 	var err error
 	select {
 	case err = <-done:
-		_ = m.Close()
+		m.Close()
 		x.srv = healthy
 	case <-g.dead:
 		x.killed = true

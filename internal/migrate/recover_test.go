@@ -360,9 +360,8 @@ func TestTwoAtOnce(t *testing.T) {
 	errs := make([]error, 3)
 	for i := range errs {
 		o := Options{Project: w.project(), Server: w.srv, LockWait: time.Duration(i%2) * time.Minute}
-		m, err := New(t.Context(), o)
-		w.must(err)
-		t.Cleanup(func() { _ = m.Close() })
+		m := New(o)
+		t.Cleanup(m.Close)
 		all.Go(func() { errs[i] = m.Up(t.Context()) })
 	}
 	all.Wait()

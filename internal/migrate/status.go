@@ -36,11 +36,8 @@ func (m *Migrator) Status(ctx context.Context) (Status, error) {
 		h, err = m.store.History(both)
 		return err
 	}))
-	asked.Go(crash.Caught(func() error {
-		session, err := m.o.Server.Session(both, nil)
-		if err != nil {
-			return err
-		}
+	asked.Go(crash.Caught(func() (err error) {
+		session := m.o.Server.Session(nil)
 		defer session.Close()
 		left, err = savepoint.Leftovers(both, session, m.p.Env.Database)
 		return err

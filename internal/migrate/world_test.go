@@ -39,7 +39,7 @@ func (w *world) connect(cfg databend.Config) {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	w.T.Cleanup(func() { _ = srv.Close() })
+	w.T.Cleanup(srv.Close)
 	w.srv = srv
 }
 
@@ -65,11 +65,8 @@ func (w *world) migrator(o Options) *Migrator {
 	if o.Actor.OSUser == "" {
 		o.Actor = state.Actor{OSUser: "ann", Host: "here", DBCTLVersion: "test"}
 	}
-	m, err := New(w.T.Context(), o)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	w.T.Cleanup(func() { _ = m.Close() })
+	m := New(o)
+	w.T.Cleanup(m.Close)
 	return m
 }
 

@@ -101,15 +101,10 @@ func (c *checker) run(ctx context.Context, tasks []task) error {
 	failed := make([]error, min(lanes, len(tasks)))
 	for i := range failed {
 		wait.Go(crash.Caught(func() {
-			session, err := c.in.Server.Session(ctx, nil)
-			if err != nil {
-				failed[i] = err
-				return
-			}
+			session := c.in.Server.Session(nil)
 			defer session.Close()
 			for t := range next {
-				if err := t(ctx, session); err != nil {
-					failed[i] = err
+				if failed[i] = t(ctx, session); failed[i] != nil {
 					return
 				}
 			}
@@ -190,8 +185,7 @@ func (c *checker) syntax() []task {
 	for _, s := range c.in.Steps {
 		for _, st := range s.Statements {
 			e := st.Effect
-			if e.Txn != "" || e.Use != "" || e.Session || len(e.Settings) > 0 || e.Script || sqltext.Secretive(st.SQL) ||
-				strings.HasPrefix(e.Kind, "EXPLAIN") {
+			if e.Txn != "" || e.MovesSession() || e.Script || e.Explain || sqltext.Secretive(st.SQL) {
 				continue
 			}
 			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX ", makes: e.Table}, st.Statement, misread))
@@ -208,10 +202,7 @@ func (c *checker) names() []sqltext.Object {
 	var all []sqltext.Object
 	for _, s := range c.in.Steps {
 		for _, st := range s.Statements {
-			all = append(all, st.Effect.Names...)
-			for _, w := range st.Effect.Writes {
-				all = append(all, w.Object)
-			}
+			all = append(all, st.Effect.Objects()...)
 		}
 	}
 	for i := range c.in.Project.Loads {
@@ -249,17 +240,14 @@ func (c *checker) fold(now *schema.Schema) []task {
 				c.present(now, &s, st)
 				lint.CheckColumns(now, st.SQL, e, func(at int, message, hint string) { c.at(st.Statement, at, message, hint) })
 			}
-			moved = moved || e.Use != "" || e.Session || len(e.Settings) > 0
-			mentions := slices.Clone(e.Names)
-			for _, w := range e.Writes {
-				mentions = append(mentions, w.Object)
-			}
+			moved = moved || e.MovesSession()
+			mentions := e.Objects()
 			calls := callsOne(st.SQL, changed)
 			settled := !slices.ContainsFunc(mentions, func(o sqltext.Object) bool {
 				return changed.to(o) || now.Temporary(o) || c.warehouse.known(o) && now.Find(o) == nil
 			})
 			if e.Txn == "" && !moved && !sqltext.Secretive(st.SQL) && !e.Unknown && !e.Copy && !calls {
-				q, ok := question{before: "EXPLAIN "}, settled && (e.DML || e.Kind == "SELECT")
+				q, ok := question{before: "EXPLAIN "}, settled && (e.DML || e.Query)
 				if !ok {
 					q, ok = c.query(now, st, changed)
 				}
@@ -466,8 +454,7 @@ func (c *checker) secrets(ctx context.Context) {
 	for _, l := range c.in.Project.Loads {
 		names = append(names, l.Secrets...)
 	}
-	slices.Sort(names)
-	if names = slices.Compact(names); len(names) == 0 || c.in.Secrets == nil {
+	if len(names) == 0 {
 		return
 	}
 	if _, err := c.in.Secrets(ctx, names); err != nil {

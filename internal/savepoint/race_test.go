@@ -17,10 +17,7 @@ import (
 
 // writer inserts numbers one after the other until stopped, and returns those that were acknowledged.
 func (r *rig) writer(t testing.TB, table string) (stop func() []int) {
-	s, err := r.server.Session(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := r.server.Session(nil)
 	var done atomic.Bool
 	var acknowledged []int
 	var wg sync.WaitGroup
@@ -35,7 +32,7 @@ func (r *rig) writer(t testing.TB, table string) (stop func() []int) {
 	return func() []int {
 		done.Store(true)
 		wg.Wait()
-		_ = s.Close()
+		s.Close()
 		return acknowledged
 	}
 }
@@ -169,10 +166,7 @@ func TestDrain(t *testing.T) {
 // slowly inserts 42 into a table from another session, over three seconds, the most that sleep takes, and returns when that runs.
 func (r *rig) slowly(n catalog.Name) <-chan error {
 	r.t.Helper()
-	slow, err := r.server.Session(r.t.Context(), nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	slow := r.server.Session(nil)
 	ended, over := make(chan error, 1), make(chan struct{})
 	sql := fmt.Sprintf("insert into %s (x) select 42 where sleep(3) = 0", n.SQL())
 	go func() {

@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
-	"github.com/google/go-cmp/cmp"
 )
 
 // rig runs statements as migrate does: captured, seeded, marked, each with the heads read right before it and DML in a
@@ -46,16 +47,9 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
-	t.Cleanup(func() { _ = srv.Close() })
-	open := func(settings map[string]string) *databend.Session {
-		s, err := srv.Session(t.Context(), settings)
-		if err != nil {
-			t.Fatalf("open session: %v", err)
-		}
-		return s
-	}
+	t.Cleanup(srv.Close)
 	quiet := map[string]string{"enable_auto_analyze": "0", "enable_compact_after_write": "0"}
-	r := &rig{t: t, env: env, server: srv, work: open(quiet), books: open(quiet), foreign: open(nil)}
+	r := &rig{t: t, env: env, server: srv, work: srv.Session(quiet), books: srv.Session(quiet), foreign: srv.Session(nil)}
 	r.conn = r.books
 	return r
 }

@@ -88,7 +88,7 @@ type Gone struct {
 	To  string // of a renamed one: its name since then, as SQL
 }
 
-// Schema is the objects that exist. The zero value is an empty one.
+// Schema is the objects that exist.
 type Schema struct {
 	objects map[sqltext.Object]*Object
 	gone    map[sqltext.Object]Gone
@@ -116,11 +116,6 @@ func (s *Schema) Find(o sqltext.Object) *Object {
 		return nil
 	}
 	return s.objects[o]
-}
-
-// table returns the table, view or stream of this name, or nil.
-func (s *Schema) table(database, name string) *Object {
-	return s.Find(sqltext.Object{Kind: sqltext.Table, Database: database, Name: name})
 }
 
 // Gone says that statements took an object away, and nothing has brought it back.
@@ -196,9 +191,6 @@ func (s *Schema) Lasting(e effect.Effect) effect.Effect {
 }
 
 func (s *Schema) put(o *Object) {
-	if s.objects == nil {
-		s.objects = map[sqltext.Object]*Object{}
-	}
 	s.objects[o.Object] = o
 	delete(s.gone, o.Object)
 }
@@ -206,9 +198,6 @@ func (s *Schema) put(o *Object) {
 func (s *Schema) drop(o sqltext.Object, how Gone) {
 	if o.Kind == sqltext.StageFiles || o.Kind == sqltext.Unknown {
 		return // these are no names: files come again, and nobody knows of what else
-	}
-	if s.gone == nil {
-		s.gone = map[sqltext.Object]Gone{}
 	}
 	delete(s.objects, o)
 	s.gone[o] = how
@@ -303,7 +292,7 @@ func (s *Schema) like(o *Object, name []string) {
 	if len(name) > 1 {
 		database = name[len(name)-2]
 	}
-	if source := s.table(database, name[len(name)-1]); source != nil {
+	if source := s.Find(sqltext.Object{Kind: sqltext.Table, Database: database, Name: name[len(name)-1]}); source != nil {
 		o.Columns, o.Known = source.Columns, source.Known
 	}
 }
@@ -405,20 +394,16 @@ func Needs(e effect.Effect) []sqltext.Object {
 	if e.Unknown || e.If && e.Class == effect.None {
 		return nil
 	}
+	if e.If {
+		return e.Names
+	}
 	all := slices.Clone(e.Names)
 	for _, w := range e.Writes {
 		switch w.Verb {
-		case effect.Alter, effect.Swap, effect.WriteData, effect.RenameOut:
+		case effect.Alter, effect.Swap, effect.WriteData, effect.RenameOut, effect.Drop:
 			all = append(all, w.Object)
-		case effect.Drop:
-			if !e.If {
-				all = append(all, w.Object)
-			}
 		case effect.Create, effect.Replace, effect.CreateNew, effect.Undrop, effect.RenameIn:
 		}
-	}
-	if e.If {
-		return e.Names
 	}
 	return all
 }

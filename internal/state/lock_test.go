@@ -71,10 +71,7 @@ func TestLockCosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer srv.Close()
-	session, err := srv.Session(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	session := srv.Session(nil)
 	s := Open(session, Scope{Project: "p", Database: env.Database, StateDatabase: env.StateDB})
 	for i := range 2 { // of which the first makes the state's tables
 		const want = 1 + 2 // a script, and beside each other the claim's end and the lock's

@@ -322,7 +322,7 @@ func (r *run) lost(ctx context.Context, queryID string, err error) error {
 	if e := r.Settle(ctx, queryID); e != nil {
 		return errors.Join(err, e)
 	}
-	r.Renew(ctx)
+	r.Renew()
 	return errAgain{err}
 }
 
@@ -337,6 +337,6 @@ func (r *run) committed(ctx context.Context, commitID, copyID string) (bool, err
 	if err != nil {
 		return false, err
 	}
-	r.Renew(free)
+	r.Renew()
 	return done, nil
 }

@@ -8,9 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/state"
@@ -32,8 +29,8 @@ type Sessions struct {
 	settings map[string]string
 }
 
-// Open opens them, beside each other.
-func Open(ctx context.Context, server *databend.Server, scope state.Scope, run string) (*Sessions, error) {
+// Open makes them.
+func Open(server *databend.Server, scope state.Scope, run string) *Sessions {
 	s := &Sessions{server: server, settings: map[string]string{
 		"geometry_output_format": "EWKT", // what is shown of a geometry has its SRID
 		"query_tag":              "dbctl " + scope.Project + "/" + run,
@@ -41,22 +38,10 @@ func Open(ctx context.Context, server *databend.Server, scope state.Scope, run s
 	aside := maps.Clone(s.settings)
 	// The ledger is written a row or two at a time, for years: its blocks are to be joined, whatever the server's default.
 	aside["enable_compact_after_write"] = "1"
-	var opening errgroup.Group
-	for _, o := range []struct {
-		at       **databend.Session
-		settings map[string]string
-	}{{&s.Work, s.settings}, {&s.Look, nil}, {&s.Words, s.settings}, {&s.side, aside}} {
-		opening.Go(crash.Caught(func() (err error) {
-			*o.at, err = server.Session(ctx, o.settings)
-			return err
-		}))
-	}
-	if err := opening.Wait(); err != nil {
-		_ = s.Close()
-		return nil, err
-	}
+	s.Work, s.Look, s.Words = server.Session(s.settings), server.Session(nil), server.Session(s.settings)
+	s.side = server.Session(aside)
 	s.Store = state.Open(s.side, scope)
-	return s, nil
+	return s
 }
 
 // Made notes the statement that drops what was made on the server for a load.
@@ -85,14 +70,10 @@ func (s *Sessions) Clean(ctx context.Context) error {
 }
 
 // Close ends the sessions.
-func (s *Sessions) Close() error {
-	var errs []error
+func (s *Sessions) Close() {
 	for _, one := range []*databend.Session{s.Work, s.Look, s.Words, s.side} {
-		if one != nil {
-			errs = append(errs, one.Close())
-		}
+		one.Close()
 	}
-	return errors.Join(errs...)
 }
 
 // Rollback ends the transaction of the work session; it never commits when this fails too.
@@ -105,16 +86,14 @@ func (s *Sessions) Rollback(ctx context.Context, load string, sink event.Sink) {
 			"and what comes next may be slow until it ends", load)
 	}
 	if err != nil {
-		s.Renew(free)
+		s.Renew()
 	}
 }
 
 // Renew replaces the work session, whose state is not known.
-func (s *Sessions) Renew(ctx context.Context) {
-	_ = s.Work.Close()
-	if fresh, err := s.server.Session(ctx, s.settings); err == nil {
-		s.Work = fresh
-	}
+func (s *Sessions) Renew() {
+	s.Work.Close()
+	s.Work = s.server.Session(s.settings)
 }
 
 // Settle waits until the server has ended a query whose answer was lost.

@@ -356,9 +356,7 @@ func (x *recovery) resume(ctx context.Context) error {
 	if err := r.begin(ctx, r.save.Base, &begun{Ran: r.save.Ran, Start: &r.start}, rows); err != nil {
 		return err
 	}
-	if err := r.openWork(ctx); err != nil {
-		return err
-	}
+	r.openWork()
 	if err := r.sayAgain(ctx, &step, r.start.Statement); err != nil {
 		return err
 	}

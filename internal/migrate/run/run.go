@@ -296,11 +296,7 @@ func (r *Run) step(ctx context.Context, i int) error {
 			return &stepError{0, err}
 		}
 	}
-	if len(s.Statements) > 0 {
-		if err := r.openWork(ctx); err != nil {
-			return &stepError{0, err}
-		}
-	}
+	r.openWork()
 	for j := first; j < len(s.Statements); j++ {
 		r.Sink(event.Progress{What: fmt.Sprintf("migrate %s", s), Done: int64(j), Total: int64(len(s.Statements)), ETA: -1})
 		n := j

@@ -99,16 +99,14 @@ type look struct{ server, asked, local time.Time }
 
 // acquire takes the lock, with a session of its own for the marks.
 func acquire(ctx context.Context, env *Env, h state.History, writes []string) (*wire, error) {
-	marks, err := env.Server.Session(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
+	marks := env.Server.Session(nil)
 	lock, err := env.Store.Acquire(ctx, state.LockOptions{
 		TTL: env.LockTTL, Wait: env.LockWait, Run: env.ID, Actor: env.Actor, Session: marks, Writes: writes,
 		Note: func(text string) { env.Note(event.Warn, "%s", text) },
 	}, h)
 	if err != nil {
-		return nil, errors.Join(err, marks.Close())
+		marks.Close()
+		return nil, err
 	}
 	return &wire{Env: env, lock: lock, marks: marks, prefix: databend.NewID()[:24], looks: []look{{server: h.Now, local: h.Read}}}, nil
 }
@@ -117,7 +115,7 @@ func acquire(ctx context.Context, env *Env, h state.History, writes []string) (*
 func (w *wire) release(ctx context.Context) {
 	w.dropWork()
 	w.NoteHeld(w.lock, w.lock.Release(context.WithoutCancel(ctx)))
-	_ = w.marks.Close()
+	w.marks.Close()
 }
 
 // NoteHeld tells that a lock could not be given back.
@@ -128,19 +126,16 @@ func (e *Env) NoteHeld(lock *state.Lock, err error) {
 }
 
 // openWork opens the session of the migrations' own statements, with the settings that a run relies on.
-func (w *wire) openWork(ctx context.Context) error {
-	if w.work != nil {
-		return nil
+func (w *wire) openWork() {
+	if w.work == nil {
+		w.work = w.Server.Session(databend.MigrationSettings(fmt.Sprintf("dbctl %s/%s", w.Project.Name, w.ID)))
 	}
-	var err error
-	w.work, err = w.Server.Session(ctx, databend.MigrationSettings(fmt.Sprintf("dbctl %s/%s", w.Project.Name, w.ID)))
-	return err
 }
 
 // dropWork throws that session away: a USE, a SET or a transaction of it is not inherited.
 func (w *wire) dropWork() {
 	if w.work != nil {
-		_ = w.work.Close()
+		w.work.Close()
 		w.work = nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 // query analyzes a SELECT, which writes where it consumes a stream or takes values of a sequence.
 func (a *analysis) query(from int) {
 	a.none("SELECT")
+	a.e.Query = true
 	a.takes("SELECT", a.addReads(from))
 }
 

@@ -137,6 +137,8 @@ type Effect struct {
 	Unknown  bool      // the statement or its effect is unknown (EXECUTE IMMEDIATE, CALL, an unknown verb)
 	Script   bool      // it runs statements of its own, of which some may have run when it fails; every other statement is atomic
 	Bare     bool      // a script that stands by itself: Databend parses one in EXECUTE IMMEDIATE, a procedure or a task only
+	Query    bool      // SELECT, VALUES: it gives rows
+	Explain  bool      // EXPLAIN, ANALYZE and PERF included
 	DML      bool      // INSERT, UPDATE, DELETE, MERGE, REPLACE, COPY INTO table: may run in a transaction with its journal row
 	Copy     bool      // COPY INTO a table: its answer has a row for each file, and the engine remembers the files
 	Commits  bool      // DML that makes a snapshot even where no row changes: REPLACE INTO, INSERT OVERWRITE
@@ -158,6 +160,18 @@ type Effect struct {
 func (e Effect) Changes(any Aspect) bool {
 	return slices.ContainsFunc(e.Writes, func(w Write) bool { return w.Changes(any) })
 }
+
+// Objects are those that the statement reads, depends on or writes.
+func (e Effect) Objects() []sqltext.Object {
+	all := slices.Clone(e.Names)
+	for _, w := range e.Writes {
+		all = append(all, w.Object)
+	}
+	return all
+}
+
+// MovesSession reports whether what stands behind the statement in its session means something else than before it: USE, SET.
+func (e Effect) MovesSession() bool { return e.Use != "" || e.Session }
 
 // Needs reports whether the statement needs something that not every server has.
 func (e Effect) Needs(f Feature) bool { return slices.Contains(e.Features, f) }

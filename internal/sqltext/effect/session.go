@@ -43,7 +43,7 @@ func (a *analysis) explain() {
 		a.statement()
 		a.ddl, a.foreign, a.explained = false, false, true
 		e := a.e
-		a.e = Effect{Names: e.Names}
+		a.e = Effect{Names: e.Names, Explain: true}
 		for _, w := range e.Writes {
 			if !w.Verb.Makes() {
 				a.name(w.Object)
@@ -54,8 +54,8 @@ func (a *analysis) explain() {
 	}
 	a.statement()
 	a.ddl = false
-	if !strings.HasPrefix(a.e.Kind, "EXPLAIN") {
-		a.e.Kind = runs + " " + a.e.Kind
+	if !a.e.Explain {
+		a.e.Kind, a.e.Explain, a.e.Query = runs+" "+a.e.Kind, true, false
 	}
 	if a.e.Class != None {
 		a.irreversible("it runs the statement, and what that wrote is not journaled")
