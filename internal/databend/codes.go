@@ -49,6 +49,7 @@ const (
 	CodeUndropVacuumed   = 2326
 	CodeUnknownStage     = 2501
 	CodeUnknownFormat    = 2507
+	CodeIllegalFormat    = 2508 // options of a file format
 	CodeIllegalReference = 2747 // FLASHBACK: an index or constraint needs a column that the snapshot lacks
 	CodeStorageNotFound  = 3001
 	CodeNoProcedure      = 3130
@@ -153,7 +154,7 @@ func hintFor(code int, message string) string {
 	if strings.Contains(message, severalMatch) {
 		return "let the source have each key of ON once: SELECT DISTINCT, or QUALIFY row_number() OVER (PARTITION BY key ORDER BY …) = 1"
 	}
-	if lacking.MatchString(message) {
+	if m := misfit.FindStringSubmatch(message); m != nil && m[1] != "" {
 		code = CodeUnknownColumn
 	}
 	return codes()[code].hint

@@ -153,13 +153,14 @@ var named = regexp.MustCompile(`^(?i:unknown (?:table|database|column|view|stage
 	`stage|connection|column|role|user|no function matches the given name:) +` +
 	"[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in |\()`)
 
-// lacking finds the column that a table lacks.
-var lacking = regexp.MustCompile(`does not have a column with name "(\w+)"`)
+// misfit finds the column that a table lacks, and what a format of files does not take.
+var misfit = regexp.MustCompile(`does not have a column with name "(\w+)"|^Unsupported options for \w+: *\{"(\w+)"|` +
+	`^Invalid \w+ option value: (\w+) is |^Unknown file format type '(\w+)'`)
 
 // culprit finds the place of what an error names, for servers that draw no excerpt: only when the name stands in the
 // statement once, so that it never points at the wrong place.
 func culprit(code int, message, sql string) (int, bool) {
-	m := lacking.FindStringSubmatch(message)
+	m := misfit.FindStringSubmatch(message)
 	if m == nil && (code == CodeBadArguments || code == CodeSchemaMismatch) {
 		return culpritRow(message, sql)
 	}
@@ -169,7 +170,7 @@ func culprit(code int, message, sql string) (int, bool) {
 	if m == nil {
 		return 0, false
 	}
-	found := regexp.MustCompile(`(?i)\b`+m[1]+`\b`).FindAllStringIndex(sql, 2)
+	found := regexp.MustCompile(`(?i)\b`+strings.Join(m[1:], "")+`\b`).FindAllStringIndex(sql, 2)
 	if len(found) != 1 {
 		return 0, false
 	}
@@ -328,10 +329,10 @@ func readMessage(raw string) (string, *excerpt) {
 			if number, rest, _ := strings.Cut(line, "|"); strings.TrimSpace(number) == m[1] {
 				at.source = strings.TrimRight(strings.TrimPrefix(rest, " "), " ")
 			}
-			// A label of several lines goes on below its carets, further to the right than they start.
-			_, rest, _ := strings.Cut(line, "|")
-			if text := strings.TrimLeft(rest, " "); indent >= 0 && text != "" && !strings.HasPrefix(text, "|") &&
-				len(rest)-len(text) > indent && strings.TrimLeft(line[:strings.IndexByte(line, '|')], " ") == "" {
+			// A label of several lines goes on below its carets, and one that has no room beside them begins there, behind a bar.
+			before, rest, _ := strings.Cut(line, "|")
+			if text := strings.TrimLeft(rest, " |"); indent >= 0 && text != "" && len(rest)-len(text) >= indent &&
+				strings.TrimSpace(before) == "" {
 				said = append(said, text)
 			}
 		default:

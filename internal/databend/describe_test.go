@@ -34,6 +34,12 @@ func TestReadMessage(t *testing.T) {
 				"                FROM { @<stage_name>[/<path>]\n                    | '<uri>' }`\n2 | FROM @s/p/\n3 | FILE_FORMAT = (TYPE = XML)\n" +
 				"  |                       ^^^ unexpected `XML`\n", "unexpected `XML`", &excerpt{line: 3, column: 23},
 		},
+		"a label below its carets": {
+			"error: \n  --> SQL:1:16\n  |\n1 | EXPLAIN SYNTAX COPY INTO t\n  | -------        ^^^^\n  | |              |\n" +
+				"  | |              OnError must one of {{ CONTINUE | ABORT }}\n  | |              while parsing `COPY\n" +
+				"                INTO { t }\n                [ copyOptions ]`\n  | while parsing `EXPLAIN <statement>`\n",
+			"OnError must one of {{ CONTINUE | ABORT }}", &excerpt{line: 1, column: 16},
+		},
 		"long label": {
 			"error: \n  --> SQL:12:3\n   |\n11 | SELECT\n12 |   a b\n   |     ^ first\n   |       second\n\n", "first second", &excerpt{line: 12, column: 3},
 		},
@@ -71,6 +77,9 @@ func TestCulprit(t *testing.T) {
 		{1065, "column x doesn't exist, do you mean 'y'?", "SELECT x FROM t", "x"},
 		{2501, "Stage 'st' does not exist", "LIST @st/a", "st/a"},
 		{2510, "Connection 'con' does not exist", "DROP CONNECTION con", "con"},
+		{2508, `Unsupported options for Parquet:  {"skip_header": "1"}`, "COPY INTO t FROM @s FILE_FORMAT = (TYPE = PARQUET, SKIP_HEADER = 1)", "SKIP_HEADER"},
+		{1006, "Invalid CSV option value: ESCAPE is currently set to 'xx'. The valid values are", "COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV, ESCAPE = 'xx')", "ESCAPE"},
+		{2508, "Unknown file format type 'EXCEL', must be one of ( CSV )", "COPY INTO t FROM @s FILE_FORMAT = (TYPE = 'EXCEL')", "EXCEL"},
 		{2204, "Role 'nobody' does not exist", "GRANT ROLE nobody TO ROLE r", "nobody"},
 		{2204, "Unknown RoleInfo 'nobody'(seq >= 0): update_role_with (while set role privileges)", "GRANT SELECT ON *.* TO ROLE nobody", "nobody"},
 		{1008, "no function matches the given name: no_such", "CREATE VIEW v AS SELECT no_such(1)", "no_such(1)"},
