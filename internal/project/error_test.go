@@ -199,6 +199,12 @@ func TestOpenErrors(t *testing.T) {
 			Options{},
 			"loads/l.sql:3:3: behind its COPY a load takes DML only, which runs in the COPY's transaction: this is TRUNCATE TABLE", "belong in a migration",
 		},
+		{"an option twice", load("COPY INTO t FROM @s/ FORCE = FALSE FORCE = TRUE;"), Options{}, "loads/l.sql:1:36: FORCE stands twice, and the engine takes the last", ""},
+		{
+			"a named format with options", load("COPY INTO t FROM @s/\nFILE_FORMAT = (FORMAT_NAME = 'csv' SKIP_HEADER = 1);"),
+			Options{},
+			"loads/l.sql:2:1: the engine passes over the options beside FORMAT_NAME", "write FORMAT_NAME alone",
+		},
 		{"no COPY", load("-- c\nINSERT INTO t VALUES (1);"), Options{}, "loads/l.sql:2:1: not a COPY INTO", "COPY INTO"},
 		{"unload", load("COPY INTO @s FROM t;"), Options{}, "loads/l.sql:1:11: COPY INTO a location unloads; a load is a COPY INTO a table", ""},
 

@@ -120,6 +120,17 @@ func (r *renderer) readLoadText(l *Load, src *source) error {
 		}
 		return e.errorAt(st.Start, err.Error(), one)
 	}
+	for i, o := range l.Copy.Options {
+		format := copytext.FormatOptions(o.Value)
+		twice := slices.ContainsFunc(l.Copy.Options[:i], func(before copytext.Option) bool { return before.Name == o.Name })
+		switch {
+		case twice:
+			return e.errorAt(st.Start+o.Span[0], o.Name+" stands twice, and the engine takes the last", "leave one out")
+		case o.Name == "FILE_FORMAT" && format["FORMAT_NAME"] != "" && len(format) > 1:
+			return e.errorAt(st.Start+o.Span[0], "the engine passes over the options beside FORMAT_NAME",
+				"write FORMAT_NAME alone, or TYPE with all options in its place")
+		}
+	}
 	for _, st := range statements[1:] {
 		does := effect.Analyze(st.Text, r.env.Database)
 		if !does.DML || does.Copy || does.Script {

@@ -529,7 +529,7 @@ func (c Copy) Root() string {
 
 // Option returns the option called name (upper case), and whether it is there.
 func (c Copy) Option(name string) (Option, bool) {
-	for _, o := range c.Options {
+	for _, o := range slices.Backward(c.Options) { // the engine takes the last
 		if o.Name == name {
 			return o, true
 		}
