@@ -1,5 +1,5 @@
-// Package preflight proves before a run what can be proved without running it: that the server reads each pending statement, that the
-// names it needs are there or will be by then, that secrets have values, and that loads fit the tables as they will be.
+// Package preflight proves before a run what can be proved without running it: that the server reads each pending statement and each
+// load, that the names they need are there or will be by then, that secrets have values, and that loads fit the tables as they will be.
 //
 // It takes the plan as a value. What the server has of the names is read once (warehouse.go) and the pending statements are folded
 // over it (package schema), so that a table which version 7 makes is there for version 8. What nobody can know is not said: after a
@@ -7,6 +7,7 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +119,9 @@ func (c *checker) run(ctx context.Context, tasks []task) error {
 type question struct {
 	before string
 	from   int
+	to     int // 0: the statement's end
 	behind string
+	load   bool   // of a load, which makes nothing
 	within string // the database whose name is left out: its tables stand before the query
 
 	columns []string      // of the tables that it reads, as they will be
@@ -128,13 +131,13 @@ type question struct {
 // ask sends a question about a statement, and takes what the server has against it for what is wrong.
 func (c *checker) ask(q question, st project.Statement, counts func(error) bool) task {
 	return func(ctx context.Context, session *databend.Session) error {
-		sql := st.SQL
+		sql := st.SQL[:cmp.Or(q.to, len(st.SQL))]
 		if q.within != "" {
 			sql = define.Unqualified(sql, q.within)
 		}
 		ours, at := false, -1 // the server speaks of what we put before it; else where in the statement
 		_, err := session.Query(ctx, databend.Statement{
-			SQL: q.before + sql[q.from:] + q.behind, Place: st.Place, Reads: true,
+			SQL: q.before + sql[q.from:] + q.behind, Place: st.At(q.from), Reads: true,
 			At: func(offset int) sqltext.Place {
 				ours, at = offset < len(q.before), min(max(q.from, q.from+offset-len(q.before)), len(st.SQL))
 				return st.At(at)
@@ -146,7 +149,7 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 		case !ok || e.Code == 0:
 			return err
 		case counts(err) && !(ours && q.from > 0) && !c.unknownType(st, q.makes):
-			if e.Code == databend.CodeSyntax {
+			if e.Code == databend.CodeSyntax && !q.load {
 				c.mu.Lock()
 				c.unread = append(c.unread, st)
 				c.mu.Unlock()
@@ -179,16 +182,32 @@ func (c *checker) unknownType(st project.Statement, makes *define.Table) bool {
 	return found
 }
 
-// syntax lets the server read each pending statement but those with a secret, and those that EXPLAIN does not take.
+// syntax lets the server read each pending statement and each load's, but those with a secret, and those that EXPLAIN does not take.
 func (c *checker) syntax() []task {
 	var tasks []task
+	for i := range c.in.Project.Loads {
+		l := &c.in.Project.Loads[i]
+		for _, st := range statements(l) {
+			if !sqltext.Secretive(st.SQL) {
+				tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX ", load: true}, st, misread))
+			}
+		}
+		if o, ok := l.Copy.Option("FILE_FORMAT"); ok && l.Copy.Format()["FORMAT_NAME"] == "" {
+			format := question{before: "EXPLAIN CREATE FILE FORMAT f ", load: true, from: o.Span[1] - len(o.Value) + 1, to: o.Span[1] - 1}
+			tasks = append(tasks, c.ask(format, l.Statement, misfit))
+		}
+	}
 	for _, s := range c.in.Steps {
 		for _, st := range s.Statements {
 			e := st.Effect
 			if e.Txn != "" || e.MovesSession() || e.Script || e.Explain || sqltext.Secretive(st.SQL) {
 				continue
 			}
-			tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX ", makes: e.Table}, st.Statement, misread))
+			before := "EXPLAIN SYNTAX "
+			if len(e.Writes) > 0 && e.Writes[0].Kind == sqltext.FileFormat {
+				before = "EXPLAIN " // which knows what options a type has
+			}
+			tasks = append(tasks, c.ask(question{before: before, makes: e.Table}, st.Statement, misread))
 		}
 	}
 	return tasks
@@ -196,6 +215,16 @@ func (c *checker) syntax() []task {
 
 // misread says whether the server's error is of the text, and not that it lacks a variable which the session will have.
 func misread(err error) bool { return !databend.IsCode(err, databend.CodeSemantic) }
+
+// statements are all of a load.
+func statements(l *project.Load) []project.Statement {
+	return append([]project.Statement{l.Statement}, l.After...)
+}
+
+// misfit says whether the server's error is of the options of a format.
+func misfit(err error) bool {
+	return databend.IsCode(err, databend.CodeSyntax, databend.CodeBadArguments, databend.CodeIllegalFormat)
+}
 
 // names are the objects that the pending statements and the loads need or make.
 func (c *checker) names() []sqltext.Object {
@@ -208,7 +237,7 @@ func (c *checker) names() []sqltext.Object {
 	for i := range c.in.Project.Loads {
 		l := &c.in.Project.Loads[i]
 		all = append(all, l.Copy.Target(c.database), l.Copy.Source())
-		for _, e := range project.Effects(l.After, c.database) {
+		for _, e := range project.Effects(statements(l), c.database) {
 			all = append(all, schema.Needs(e)...)
 		}
 	}
@@ -427,12 +456,13 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 	if table == nil && !c.excused(target) {
 		missing(l.Statement, target, l.Copy.TableSpan[0], nearest(now, target))
 	}
-	if stage := l.Copy.Source(); stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
+	stage := l.Copy.Source()
+	if stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
 		missing(l.Statement, stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
 	}
-	for st, e := range project.Effects(l.After, c.database) {
+	for st, e := range project.Effects(statements(l), c.database) {
 		for _, o := range schema.Needs(e) {
-			if c.warehouse.known(o) && o != target && now.Find(o) == nil && !c.excused(o) {
+			if c.warehouse.known(o) && o != target && o != stage && now.Find(o) == nil && !c.excused(o) {
 				missing(st, o, define.Find(st.SQL, o.Name, 0), nearest(now, o))
 			}
 		}

@@ -15,7 +15,7 @@ type reads struct {
 	nextval  []sqltext.Object // sequences
 }
 
-// fileTypes are the values of FILE_FORMAT => that name no file format of the user's.
+// fileTypes are the engine's own file formats, which nobody makes.
 var fileTypes = map[string]bool{
 	"TEXT": true, "TSV": true, "CSV": true, "NDJSON": true, "PARQUET": true, "JSON": true, "ORC": true, "AVRO": true, "LANCE": true,
 	"ARROW": true, "ARROW_STREAM": true, "XML": true,
@@ -156,7 +156,7 @@ func (s *readScan) option(i int, word string, options bool) {
 	case err != nil:
 	case word == "CONNECTION_NAME":
 		s.add(sqltext.Object{Kind: sqltext.Connection, Name: value})
-	case word == "FORMAT_NAME" || !fileTypes[strings.ToUpper(value)]:
+	case !fileTypes[strings.ToUpper(value)]:
 		s.add(sqltext.Object{Kind: sqltext.FileFormat, Name: value})
 	}
 }
