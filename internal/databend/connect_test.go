@@ -517,4 +517,7 @@ func TestOwnCA(t *testing.T) {
 	if _, err := Connect(t.Context(), configOf(t, server)); kindOf(err) != KindUnreachable || !strings.Contains(err.Error(), "PEM") {
 		t.Errorf("got %v, want a word about the PEM file", err)
 	}
+	plain := httptest.NewServer(http.HandlerFunc(f.serve))
+	t.Cleanup(plain.Close)
+	f.connect(configOf(t, plain)) // needs no certificate
 }

@@ -151,7 +151,7 @@ func Hail(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.aside.srv = s
 	if s.transport == nil {
-		if s.transport, err = newTransport(); err != nil {
+		if s.transport, err = newTransport(cfg.Plain); err != nil {
 			return nil, &Error{Kind: KindUnreachable, Message: err.Error(), Err: err}
 		}
 	}

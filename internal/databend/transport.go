@@ -605,13 +605,14 @@ func (s *Server) refusal(r reply) error {
 }
 
 // newTransport is the standard library's transport with its proxies from the environment, and the CA of SSL_CERT_FILE on
-// every system (Go's own reading of it is for Linux, and only once in a process).
-func newTransport() (http.RoundTripper, error) {
+// every system (Go's own reading of it is for Linux, and only once in a process). Where plain HTTP is spoken it is not read: to read
+// the system's certificates with it takes 10 ms.
+func newTransport(plain bool) (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone() // hookDriver has seen to the type
 	t.MaxIdleConnsPerHost = 8
 	// A POST on a connection that a proxy closed a moment ago has an unknown outcome; most close after 60 s.
 	t.IdleConnTimeout = 30 * time.Second
-	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
+	if file := os.Getenv("SSL_CERT_FILE"); file != "" && !plain {
 		pem, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read SSL_CERT_FILE: %w", err)
