@@ -32,7 +32,7 @@ var rules = map[string][]string{
 	"internal":                  nil,
 	"internal/crash":            nil,
 	"internal/exit":             nil,
-	"internal/secret":           {"internal/exit"},
+	"internal/secret":           {"internal/exit", "internal/sqltext"},
 	"internal/shell":            nil,
 	"internal/sqltext":          nil,
 	"internal/sqltext/effect":   {"internal/sqltext", "internal/sqltext/define"},

@@ -22,7 +22,6 @@ new text means the same, or that the database was brought in step by hand.`,
 		exits:    wordExits,
 		complete: "version",
 		bind: func(a *app, f *pflag.FlagSet) runner {
-			var rf runFlags
 			reason := f.String("reason", "", "`WHY`, kept in the journal; required")
 			a.bindYes(f)
 			return func(ctx context.Context, args []string) error {
@@ -36,7 +35,7 @@ new text means the same, or that the database was brought in step by hand.`,
 				if strings.TrimSpace(*reason) == "" {
 					return usageError("migrate accept: a person's word needs a reason", a.line(args, "--reason", "only a comment was changed"))
 				}
-				return a.migrator(ctx, migrations(true), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
+				return a.migrator(ctx, migrations(true), runFlags{}, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
 					return m.Accept(ctx, versions, *reason)
 				})
 			}

@@ -30,7 +30,6 @@ Records every version up to VERSION as applied, on your word that the database l
 		exits:    wordExits,
 		complete: "version",
 		bind: func(a *app, f *pflag.FlagSet) runner {
-			var rf runFlags
 			reason := f.String("reason", "", "`WHY`, kept in the journal")
 			a.bindYes(f)
 			return func(ctx context.Context, args []string) error {
@@ -38,7 +37,7 @@ Records every version up to VERSION as applied, on your word that the database l
 				if err != nil {
 					return err
 				}
-				return a.migrator(ctx, migrations(true), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
+				return a.migrator(ctx, migrations(true), runFlags{}, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
 					return m.Baseline(ctx, version, *reason)
 				})
 			}

@@ -80,11 +80,7 @@ func find(name string) *command {
 func below(group string) []*command {
 	var cs []*command
 	for _, c := range commands() {
-		parent, _, nested := cutLast(c.name)
-		if !nested {
-			parent = ""
-		}
-		if parent == group && !c.hidden {
+		if parent, _ := cutLast(c.name); parent == group && !c.hidden {
 			cs = append(cs, c)
 		}
 	}
@@ -93,18 +89,14 @@ func below(group string) []*command {
 
 // verb is the last word of the name.
 func (c *command) verb() string {
-	_, last, nested := cutLast(c.name)
-	if !nested {
-		return c.name
-	}
+	_, last := cutLast(c.name)
 	return last
 }
 
-func cutLast(name string) (before, last string, found bool) {
-	if i := strings.LastIndexByte(name, ' '); i >= 0 {
-		return name[:i], name[i+1:], true
-	}
-	return "", name, false
+// cutLast is a command's group, "" for none, and its verb.
+func cutLast(name string) (group, verb string) {
+	i := strings.LastIndexByte(name, ' ')
+	return name[:max(i, 0)], name[i+1:]
 }
 
 // usage is the line to type.

@@ -41,23 +41,10 @@ func environmentConfig(ctx context.Context, e project.Environment, secrets *secr
 		Host: e.Host, Port: e.Port, Plain: e.Plain, User: e.User, AccessTokenFile: e.AccessTokenFile, Role: e.Role, Tenant: e.Tenant,
 		Settings: e.Settings,
 	}
-	var names []string
-	for _, n := range []string{e.Password, e.AccessToken} {
-		if n != "" {
-			names = append(names, n)
-		}
-	}
+	names := slices.DeleteFunc([]string{e.Password, e.AccessToken}, func(name string) bool { return name == "" })
 	set, err := secrets.Resolve(ctx, names)
-	if err != nil {
-		return cfg, err
-	}
-	if e.Password != "" {
-		cfg.Password = set[e.Password]
-	}
-	if e.AccessToken != "" {
-		cfg.AccessToken = set[e.AccessToken]
-	}
-	return cfg, nil
+	cfg.Password, cfg.AccessToken = set[e.Password], set[e.AccessToken]
+	return cfg, err
 }
 
 // createsDatabase reports whether a migration creates the database: then it may be missing.

@@ -68,7 +68,7 @@ func (a *app) doctor(ctx context.Context) error {
 		if slices.ContainsFunc(w.project.Loads, expects) {
 			patient.Expecting = func(ctx context.Context) ([]event.LoadState, error) { return a.expecting(ctx, w) }
 		}
-	} else if exit.Of(err) == exit.Usage && !missingSecret(err) {
+	} else if _, missing := errors.AsType[*secret.MissingError](err); exit.Of(err) == exit.Usage && !missing { // which doctor is there to say
 		return err
 	}
 	patient.Unreached = err
@@ -128,10 +128,4 @@ func (a *app) localChecks(ctx context.Context) (bad int) {
 	}
 	a.ui.Event(check)
 	return bad
-}
-
-// missingSecret says whether the connection's own password or token has no value: a thing that doctor is there to say.
-func missingSecret(err error) bool {
-	_, missing := errors.AsType[*secret.MissingError](err)
-	return missing
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/local"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/secret"
@@ -54,9 +55,9 @@ func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, er
 			"regular files of the folder, and follows no link out of it")
 	}
 	if err == nil && engine.Fresh {
-		a.note("info", "a new, empty local engine was started; it and its data live until `dbctl dev stop` or an idle hour")
+		a.note(event.Info, "a new, empty local engine was started; it and its data live until `dbctl dev stop` or an idle hour")
 		if !engine.Isolated && local.OtherUsers() {
-			a.note("warn", "other users of this machine can reach ports of the local engine that ask nobody for a password, and read and "+
+			a.note(event.Warn, "other users of this machine can reach ports of the local engine that ask nobody for a password, and read and "+
 				"change what its catalogue holds: give no real secret to it (SECURITY.md)")
 		}
 	}
@@ -78,7 +79,9 @@ func bucketOf(p *project.Project) string {
 // buckets are those that a project's SQL and vars name.
 func buckets(p *project.Project) []string {
 	all := []string{bucketOf(p)}
-	eachStatement(p, func(s project.Statement) { all = append(all, sqltext.Buckets(s.SQL)...) })
+	for _, s := range statements(p) {
+		all = append(all, sqltext.Buckets(s.SQL)...)
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -100,20 +103,20 @@ func dataBucket(p *project.Project) (string, error) {
 		fmt.Sprintf("say which is meant, in dbctl.yaml: data: { %s: ./folder }", named[0]))
 }
 
-func eachStatement(p *project.Project, f func(project.Statement)) {
+// statements are all of a project's.
+func statements(p *project.Project) (all []project.Statement) {
 	for _, m := range p.Migrations {
-		for _, s := range slices.Concat(m.Up.Statements, m.Down.Statements) {
-			f(s)
-		}
+		all = append(append(all, m.Up.Statements...), m.Down.Statements...)
 	}
 	for _, l := range p.Loads {
-		f(l.Statement)
+		all = append(append(all, l.Statement), l.After...)
 	}
+	return all
 }
 
 // engineVars are the template variables that only the running engine knows.
-func engineVars(p *project.Project, e *local.Engine) map[string]string {
-	return map[string]string{"s3_endpoint": e.S3.Endpoint, "s3_region": e.S3.Region, "bucket": cmp.Or(p.Env.Vars["bucket"], defaultBucket)}
+func engineVars(p *project.Project, s3 local.Store) map[string]string {
+	return map[string]string{"s3_endpoint": s3.Endpoint, "s3_region": s3.Region, "bucket": cmp.Or(p.Env.Vars["bucket"], defaultBucket)}
 }
 
 // engineConfig is the connection to an embedded engine.
@@ -150,7 +153,7 @@ func (a *app) useEngineKeys(p *project.Project, secrets *secret.Resolver, e *loc
 	if len(names) == 0 {
 		names = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 	}
-	a.note("detail", fmt.Sprintf("the local object store's keys are used for %s, whatever the environment says", strings.Join(names, ", ")))
+	a.note(event.Detail, "the local object store's keys are used for "+strings.Join(names, ", ")+", whatever the environment says")
 }
 
 // forSQL makes the buckets that SQL of no migration names, and gives its keys the local store's.
@@ -172,10 +175,10 @@ func (a *app) forSQL(ctx context.Context, w *warehouse, statements []project.Sta
 func storeSecrets(p *project.Project, endpoint string, more ...project.Statement) []string {
 	store := sqltext.Store{Endpoint: endpoint}
 	keys, others := map[string]bool{}, map[string]bool{p.Env.Password: true, p.Env.AccessToken: true}
-	look := func(s project.Statement) {
+	for _, s := range append(statements(p), more...) {
 		places, err := sqltext.Placeholders(s.SQL)
 		if err != nil || len(places) == 0 {
-			return
+			continue
 		}
 		edits := store.Edits(s.SQL)
 		for _, place := range places {
@@ -183,10 +186,6 @@ func storeSecrets(p *project.Project, endpoint string, more ...project.Statement
 			keys[place.Name] = keys[place.Name] || gives
 			others[place.Name] = others[place.Name] || !gives
 		}
-	}
-	eachStatement(p, look)
-	for _, s := range more {
-		look(s)
 	}
 	var names []string
 	for name, is := range keys {
@@ -213,7 +212,7 @@ func (w *noteWriter) Write(p []byte) (int, error) {
 			return len(p), nil
 		}
 		if line := strings.TrimRight(string(w.rest[:i]), "\r "); line != "" {
-			w.a.note("info", line)
+			w.a.note(event.Info, line)
 		}
 		w.rest = w.rest[i+1:]
 	}

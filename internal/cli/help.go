@@ -155,12 +155,9 @@ func helpCommand() *command {
 			return func(_ context.Context, args []string) error {
 				name := strings.Join(args, " ")
 				if name != "" && find(name) == nil {
-					group, verb, _ := cutLast(name)
-					if group != "" && find(group) == nil {
+					group, verb := cutLast(name)
+					if group == "" || find(group) == nil {
 						group, verb = "", args[0]
-					}
-					if group == "" {
-						verb = args[0]
 					}
 					return unknownVerb(group, verb)
 				}

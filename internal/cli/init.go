@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/scaffold"
 	"github.com/dbctl/dbctl/internal/shell"
@@ -61,10 +62,10 @@ func (a *app) init(typed, example string) error {
 		return err
 	}
 	if slices.Contains(made.Kept, ".gitignore") {
-		a.note("warn", "your .gitignore was kept: it must have the lines .env and .dbctl/")
+		a.note(event.Warn, "your .gitignore was kept: it must have the lines .env and .dbctl/")
 	}
 	if made.Bare {
-		a.note("warn", "migrations/ and loads/ are yours: the example was left out")
+		a.note(event.Warn, "migrations/ and loads/ are yours: the example was left out")
 	}
 	next := []string{"export DBCTL_ENV=local", "dbctl plan", "dbctl migrate up", "dbctl load --all"}
 	if example == "" && !made.Bare {
@@ -73,6 +74,6 @@ func (a *app) init(typed, example string) error {
 	if filepath.Clean(typed) != "." {
 		next = append([]string{"cd " + shell.Quote(typed)}, next...)
 	}
-	a.note("info", "next:\n  "+strings.Join(next, "\n  "))
+	a.note(event.Info, "next:\n  "+strings.Join(next, "\n  "))
 	return nil
 }

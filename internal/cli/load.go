@@ -241,7 +241,7 @@ func (a *app) unheeded(loads []project.Load) {
 			{"RETURN_FAILED_ONLY", "each file's result is read"},
 		} {
 			if _, ok := l.Copy.Option(o.name); ok {
-				a.ui.Event(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: %s is left out: %s", l.Name, o.name, o.instead)})
+				a.note(event.Info, fmt.Sprintf("load %s: %s is left out: %s", l.Name, o.name, o.instead))
 			}
 		}
 	}
@@ -278,7 +278,7 @@ func eachLoad(ctx context.Context, loads []project.Load, f func(project.Load) er
 // the broken ones among them, which are the error where there is no other.
 func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) (chosen []project.Load, broken, err error) {
 	if lf.all || len(names) == 0 {
-		if chosen, broken = p.Loads, loadMistakes(p); len(chosen) == 0 {
+		if chosen, broken = p.Loads, p.LoadMistakes(); len(chosen) == 0 {
 			err = cmp.Or(broken, usageError("the project has no loads", "write one: loads/NAME.sql, a COPY INTO of one table"))
 		}
 		return chosen, broken, err
@@ -290,7 +290,8 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) (cho
 		}
 		name := strings.TrimSuffix(filepath.ToSlash(filepath.Clean(typed)), ".sql")
 		named := loadsNamed(p.Loads, name)
-		if below, ok := a.belowLoads(name); ok && len(named) == 0 {
+		below, ok := a.belowLoads(name)
+		if ok && len(named) == 0 {
 			named = loadsNamed(p.Loads, below)
 		}
 		for _, l := range named {
@@ -298,7 +299,6 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) (cho
 				chosen = append(chosen, l)
 			}
 		}
-		below, _ := a.belowLoads(name)
 		bad := false
 		for _, b := range p.Broken { // of those that nobody asked for nothing is said
 			if as := []project.Load{{Name: b.Load}}; b.Load != "" && len(loadsNamed(as, name))+len(loadsNamed(as, below)) > 0 {
@@ -317,17 +317,6 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) (cho
 		err = broken
 	}
 	return chosen, broken, err
-}
-
-// loadMistakes are those of the broken loads.
-func loadMistakes(p *project.Project) error {
-	var errs []error
-	for _, b := range p.Broken {
-		if b.Load != "" || b.Path == project.LoadsDir {
-			errs = append(errs, b.Err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // loadsNamed are the loads of this name, below the folder of this name, or that it matches as a glob.

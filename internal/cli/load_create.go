@@ -83,10 +83,9 @@ func (a *app) createLoad(ctx context.Context, r draft.Request, dry, sequential b
 		return err
 	}
 	for _, n := range d.Notes {
-		a.ui.Event(event.Note{Level: event.Info, Text: "load " + r.Name + ": " + n})
+		a.note(event.Info, "load "+r.Name+": "+n)
 	}
-	a.ui.Event(event.Note{Level: event.Info, Text: fmt.Sprintf("load %s: written from the columns of %s of %s", r.Name,
-		event.Plural(d.Files, "file"), event.Count(d.Of))})
+	a.note(event.Info, fmt.Sprintf("load %s: written from the columns of %s of %s", r.Name, event.Plural(d.Files, "file"), event.Count(d.Of)))
 	a.ui.Record("load_text", "-- "+filepath.ToSlash(file)+"\n"+d.Load, map[string]string{"path": filepath.ToSlash(file), "sql": d.Load})
 	if d.Migration != "" {
 		a.ui.Record("migration_text", "-- "+project.MigrationsDir+"/\n"+d.Migration, map[string]string{"sql": d.Migration})

@@ -27,7 +27,6 @@ first; this is for doing only that, for going on with it, and for a person's wor
 		},
 		recovers: recoverCommandLine,
 		bind: func(a *app, f *pflag.FlagSet) runner {
-			var rf runFlags
 			resume := f.Bool("resume", false, "go on at the statement that is really next")
 			applied := f.Bool("mark-applied", false, "your word that the warehouse is as after the migration (needs --reason)")
 			rolledBack := f.Bool("mark-rolled-back", false, "your word that the warehouse is as before it (needs --reason)")
@@ -38,7 +37,7 @@ first; this is for doing only that, for going on with it, and for a person's wor
 				if err != nil {
 					return err
 				}
-				return a.migrator(ctx, migrations(true), rf, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
+				return a.migrator(ctx, migrations(true), runFlags{}, a.ui.Event, func(m *migrate.Migrator, _ *project.Project) error {
 					return m.Recover(ctx, how, *reason)
 				})
 			}

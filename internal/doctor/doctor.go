@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,15 +127,7 @@ func (d *doctor) one(ctx context.Context, st databend.Statement) (databend.Row, 
 
 // secrets checks that each secret of migrations and loads has a value.
 func (d *doctor) secrets(ctx context.Context) {
-	var names []string
-	for _, m := range d.Project.Migrations {
-		names = append(append(names, m.Up.Secrets...), m.Down.Secrets...)
-	}
-	for _, l := range d.Project.Loads {
-		names = append(names, l.Secrets...)
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
+	names := d.Project.Secrets()
 	_, err := d.Secrets(ctx, names)
 	switch {
 	case err != nil:

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/project"
@@ -66,8 +65,8 @@ func ReadBase(ref, dir string, git func(args ...string) (string, error)) (*Base,
 		}
 	}
 	for file, blob := range theirs {
-		version, ok := versionOf(file)
-		if !ok {
+		version, err := project.VersionOf(path.Base(file))
+		if err != nil || path.Ext(file) != ".sql" {
 			continue
 		}
 		f := BaseFile{Path: file, Version: version}
@@ -100,12 +99,6 @@ func blobID(text []byte, digits int) string {
 	fmt.Fprintf(sum, "blob %d\x00", len(text))
 	sum.Write(text)
 	return hex.EncodeToString(sum.Sum(nil))
-}
-
-func versionOf(file string) (int64, bool) {
-	number, _, ok := strings.Cut(path.Base(file), "_")
-	version, err := strconv.ParseInt(number, 10, 64)
-	return version, ok && err == nil && path.Ext(file) == ".sql"
 }
 
 var versionOrder = Rule{
@@ -153,7 +146,7 @@ var editedMigration = Rule{
 		}
 		for _, f := range p.base.Files {
 			i := slices.IndexFunc(p.migrations, func(m *migration) bool { return m.Path == f.Path })
-			if !f.Edited || i < 0 || sameUp(f.Text, p.text(f.Path)) {
+			if !f.Edited || i < 0 || sameUp(f.Text, p.migrations[i].Text) {
 				continue
 			}
 			p.add(p.migrations[i].Up.Place, nil,

@@ -32,10 +32,10 @@ var secretLiteral = Rule{
 	},
 	whole: func(p *pass) {
 		for _, m := range p.migrations {
-			p.keysInComments(m.Path)
+			p.keysInComments(m.Path, m.Text)
 		}
 		for i := range p.Loads {
-			p.keysInComments(p.Loads[i].Path)
+			p.keysInComments(p.Loads[i].Path, p.text(p.Loads[i].Path))
 		}
 		for _, line := range keyLines(p.text(project.ConfigFile)) {
 			p.add(sqltext.Place{File: project.ConfigFile, Line: line, Column: 1}, nil, "this looks like a key, and stands in clear",
@@ -85,8 +85,7 @@ func secretsIn(sql string) []suspect {
 }
 
 // keysInComments finds keys of known shapes in the comments of a file. Those in statements are found there.
-func (p *pass) keysInComments(path string) {
-	text := p.text(path)
+func (p *pass) keysInComments(path, text string) {
 	tokens, err := sqltext.Scan(text)
 	if err != nil {
 		return
@@ -143,12 +142,7 @@ var blank = regexp.MustCompile(`<[^>]*>|\{[\w .-]+\}`)
 
 // isPlaceholder says whether a text only shows where a key goes: as blank matches it, ****, xxxx.
 func isPlaceholder(text string) bool {
-	text = strings.TrimSpace(text)
-	if blank.MatchString(text) {
-		return true
-	}
-	return text == "" || strings.Contains(strings.ToLower(text), "your") ||
-		strings.Trim(text, "*xX.-…") == ""
+	return blank.MatchString(text) || strings.Contains(strings.ToLower(text), "your") || strings.Trim(text, "*xX.-… \t\n") == ""
 }
 
 // random says whether a text is one long word of letters and digits mixed as only chance mixes them.

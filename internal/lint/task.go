@@ -53,17 +53,13 @@ var streamConsumed = Rule{
 		if !s.Consumes {
 			return
 		}
-		for _, o := range s.Names {
-			if was := p.schema.Find(o); was != nil && was.Relation == schema.Stream {
-				p.atObject(s, o, fmt.Sprintf("stream %s is consumed: its offset moves", o.Display()),
-					"read its table instead; or "+reasonHint(p.rule.Name))
-			}
-		}
-		for _, w := range s.Writes {
-			if w.IsStream && w.Verb == effect.WriteData {
-				p.atObject(s, w.Object, fmt.Sprintf("stream %s is consumed: its offset moves", w.Object.Display()),
-					"read its table instead; or "+reasonHint(p.rule.Name))
-			}
+		streams := slices.DeleteFunc(slices.Clone(s.Names), func(o sqltext.Object) bool {
+			was := p.schema.Find(o)
+			return was == nil || was.Relation != schema.Stream
+		})
+		for _, o := range append(streams, consumed(s.Effect)...) {
+			p.atObject(s, o, fmt.Sprintf("stream %s is consumed: its offset moves", o.Display()),
+				"read its table instead; or "+reasonHint(p.rule.Name))
 		}
 	},
 }
@@ -77,7 +73,7 @@ var consumeOutsideDML = Rule{
 		if s.Consumes {
 			return
 		}
-		consumes := slices.ContainsFunc(s.Writes, func(w effect.Write) bool { return w.IsStream && w.Verb == effect.WriteData })
+		consumes := len(consumed(s.Effect)) > 0
 		at := define.Find(s.SQL, "consume", 0)
 		if s.Task != nil {
 			consumes = consumedInVain(*s.Task, p.Env.Database)
@@ -96,6 +92,16 @@ func consumedInVain(task define.Task, database string) bool {
 	}
 	return slices.ContainsFunc(texts, func(text string) bool {
 		e := effect.Analyze(text, database)
-		return !e.Consumes && slices.ContainsFunc(e.Writes, func(w effect.Write) bool { return w.IsStream && w.Verb == effect.WriteData })
+		return !e.Consumes && len(consumed(e)) > 0
 	})
+}
+
+// consumed are the streams that WITH CONSUME moves on.
+func consumed(e effect.Effect) (streams []sqltext.Object) {
+	for _, w := range e.Writes {
+		if w.IsStream && w.Verb == effect.WriteData {
+			streams = append(streams, w.Object)
+		}
+	}
+	return streams
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"strings"
 	"syscall"
@@ -74,7 +73,7 @@ func syncData(ctx context.Context, s Store, bucket, folder string, before map[st
 	if err != nil {
 		return nil, fmt.Errorf("put the files of %s into bucket %s: %w", folder, bucket, err)
 	}
-	for key := range maps.Keys(before) {
+	for key := range before {
 		if _, ok := now[key]; ok {
 			continue
 		}

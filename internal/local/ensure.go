@@ -155,12 +155,7 @@ func spawn(ctx context.Context, dir string, o Options) error {
 
 // daemonEnv is all that the daemon gets of our environment: it lives long, and has no use for the secrets that may be there.
 func daemonEnv(o Options) []string {
-	env := []string{daemonVariable + "=1"}
-	for _, name := range []string{"PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LD_LIBRARY_PATH", "TZDIR", idleVariable} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
+	env := append(inherited("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LD_LIBRARY_PATH", "TZDIR", idleVariable), daemonVariable+"=1")
 	if o.Python != "" {
 		env = append(env, pythonVariable+"="+o.Python)
 	}

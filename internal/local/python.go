@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	_ "embed"
@@ -202,14 +203,8 @@ func pythonCandidates() []string {
 		}
 	}
 	home, _ := os.UserHomeDir()
-	pyenv := os.Getenv("PYENV_ROOT")
-	if pyenv == "" {
-		pyenv = filepath.Join(home, ".pyenv")
-	}
-	data := os.Getenv("XDG_DATA_HOME")
-	if data == "" {
-		data = filepath.Join(home, ".local", "share")
-	}
+	pyenv := cmp.Or(os.Getenv("PYENV_ROOT"), filepath.Join(home, ".pyenv"))
+	data := cmp.Or(os.Getenv("XDG_DATA_HOME"), filepath.Join(home, ".local", "share"))
 	for _, v := range pythonMinors {
 		for _, pattern := range []string{
 			filepath.Join(pyenv, "versions", v+"*", "bin", "python"),

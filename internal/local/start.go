@@ -231,8 +231,12 @@ func sweep(folder string) {
 // childEnv is all that the engine sees of our environment. AWS_* in particular stays out: the engine would use those keys for a
 // connection that has none.
 func childEnv(data string) []string {
-	env := []string{"RUST_BACKTRACE=0", "TMPDIR=" + data, "HOME=" + data, "PYTHONUTF8=1"}
-	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "TZDIR"} {
+	return append(inherited("PATH", "LD_LIBRARY_PATH", "TZDIR"), "RUST_BACKTRACE=0", "TMPDIR="+data, "HOME="+data, "PYTHONUTF8=1")
+}
+
+// inherited are the variables of these names in our environment.
+func inherited(names ...string) (env []string) {
+	for _, name := range names {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}

@@ -186,13 +186,12 @@ func (c *config) readDSN(env *environment) {
 // the files, and a later file over one before. They never enter the process's own environment. A file that is named and is not there is a
 // mistake, but for a command that needs no environment.
 func environ(o Options, chosen *environment) (func(string) (string, bool), error) {
+	var paths []string
 	named := o.EnvFile != ""
-	paths := []string{o.EnvFile}
-	if !named {
-		paths = nil
-		if chosen != nil {
-			paths = chosen.envFiles
-		}
+	if named {
+		paths = []string{o.EnvFile}
+	} else if chosen != nil {
+		paths = chosen.envFiles
 	}
 	vars := map[string]string{}
 	var mistakes []error
@@ -224,13 +223,11 @@ func environ(o Options, chosen *environment) (func(string) (string, bool), error
 		return o.Getenv, err
 	}
 	return func(name string) (string, bool) {
-		if value, ok := o.Getenv(name); ok && value != "" {
-			return value, true
+		value, ok := o.Getenv(name)
+		if own, in := vars[name]; in && value == "" {
+			return own, true
 		}
-		if value, ok := vars[name]; ok {
-			return value, true
-		}
-		return o.Getenv(name)
+		return value, ok
 	}, nil
 }
 

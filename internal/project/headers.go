@@ -32,50 +32,50 @@ func badHeader(src *source, h sqltext.Header, msg, hint string) error {
 func checkMigrationHeaders(src *source, headers []sqltext.Header) error {
 	var mistakes []error
 	for _, h := range headers {
-		form := `-- dbctl: ` + h.Key + ` "why"`
-		switch h.Key {
-		case "allow":
-			form = `-- dbctl: allow=irreversible "why"`
-			if slices.Contains(allowed, h.Value) {
-				form = `-- dbctl: allow=` + h.Value + ` "why"`
-			} else {
-				mistakes = append(mistakes, badHeader(src, h, "allow="+h.Value+" allows nothing",
-					DidYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or "))))
-				continue
-			}
-		case "adopt":
-			if h.Value != "" {
-				mistakes = append(mistakes, badHeader(src, h, "adopt takes no value", "write "+form))
-				continue
-			}
-		case sqltext.LintIgnore:
-			form = lintIgnoreForm
-			if h.Value == "" {
-				mistakes = append(mistakes, badHeader(src, h, "lint-ignore names no rule", "write "+form))
-				continue
-			}
-		default:
-			mistakes = append(mistakes, unknownHeader(src, h, migrationKeys, loadKeys, "a load"))
-			continue
-		}
-		if h.Why == "" {
-			mistakes = append(mistakes, badHeader(src, h, h.Key+" says no reason", "write "+form))
-			continue
+		if msg, hint := badConsent(h); msg != "" {
+			mistakes = append(mistakes, badHeader(src, h, msg, hint))
 		}
 	}
 	return errors.Join(mistakes...)
 }
 
-func unknownHeader(src *source, h sqltext.Header, keys, others []string, where string) error {
+// badConsent says what is wrong with a header of a migration.
+func badConsent(h sqltext.Header) (msg, hint string) {
+	form := `write -- dbctl: ` + h.Key + ` "why"`
+	switch h.Key {
+	case "allow":
+		if !slices.Contains(allowed, h.Value) {
+			return "allow=" + h.Value + " allows nothing", DidYouMean(h.Value, allowed, "it may be "+strings.Join(allowed, " or "))
+		}
+		form = `write -- dbctl: allow=` + h.Value + ` "why"`
+	case "adopt":
+		if h.Value != "" {
+			return "adopt takes no value", form
+		}
+	case sqltext.LintIgnore:
+		form = "write " + lintIgnoreForm
+		if h.Value == "" {
+			return "lint-ignore names no rule", form
+		}
+	default:
+		return unknownHeader(h, migrationKeys, loadKeys, "a load")
+	}
+	if h.Why == "" {
+		return h.Key + " says no reason", form
+	}
+	return "", ""
+}
+
+func unknownHeader(h sqltext.Header, keys, others []string, where string) (msg, hint string) {
 	near := keys
 	if slices.Contains(keys, "allow") { // allow-irreversible is the name of the flag
 		near = append(slices.Clone(keys), "allow="+allowed[0], "allow="+allowed[1])
 	}
-	hint := DidYouMean(h.Key, near, "there are "+strings.Join(keys, ", "))
+	hint = DidYouMean(h.Key, near, "there are "+strings.Join(keys, ", "))
 	if slices.Contains(others, h.Key) {
 		hint = h.Key + " is a header of " + where
 	}
-	return badHeader(src, h, "unknown header "+h.Key, hint)
+	return "unknown header " + h.Key, hint
 }
 
 // RuleNames are the rules of package load that a header may name.
@@ -100,7 +100,8 @@ func readLoadHeaders(src *source, headers []sqltext.Header, copied *copytext.Cop
 		}
 		switch {
 		case !slices.Contains(loadKeys, h.Key):
-			mistakes = append(mistakes, unknownHeader(src, h, loadKeys, migrationKeys, "a migration"))
+			msg, hint := unknownHeader(h, loadKeys, migrationKeys, "a migration")
+			bad(h, msg, hint)
 			continue
 		case seen[once]:
 			bad(h, "header "+once+" stands twice", "keep one of them")

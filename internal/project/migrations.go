@@ -49,7 +49,7 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 		base := e.Name()
 		full := path.Join(MigrationsDir, base)
 		ext := path.Ext(base)
-		_, numbered := versionOf(base)
+		_, numbered := VersionOf(base)
 		switch {
 		case strings.HasPrefix(base, "."), e.IsDir():
 			continue
@@ -63,7 +63,7 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 			continue
 		}
 		f := migrationFile{path: full}
-		if f.version, err = versionOf(base); err != nil {
+		if f.version, err = VersionOf(base); err != nil {
 			refuse(full, err.Error(), "name it NUMBER_name.sql, as dbctl migrate create does")
 			continue
 		}
@@ -88,8 +88,8 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 	return slices.DeleteFunc(files, func(f migrationFile) bool { return twice[f.version] }), broken
 }
 
-// versionOf reads the version before the first _ of a file name: goose's rule (NumericComponent), less its leading sign.
-func versionOf(base string) (int64, error) {
+// VersionOf reads the version before the first _ of a file name: goose's rule (NumericComponent), less its leading sign.
+func VersionOf(base string) (int64, error) {
 	number, name, ok := strings.Cut(strings.TrimSuffix(base, path.Ext(base)), "_")
 	if strings.Trim(number, "0123456789") != "" || number == "" {
 		return 0, errors.New("the file name does not start with a number and _")

@@ -246,7 +246,7 @@ func Open(o Options) (_ *Project, err error) {
 		}
 	}
 	if chosen != nil {
-		c.checkVars(chosen, p.secrets())
+		c.checkVars(chosen, p.Secrets())
 	}
 	if err := c.doc.mistakes(); err != nil {
 		return nil, err
@@ -272,6 +272,9 @@ func (p *Project) MigrationMistakes() error {
 	return mistakes(p.Broken, func(b Broken) bool { return !b.isLoad() })
 }
 
+// LoadMistakes are those of loads alone.
+func (p *Project) LoadMistakes() error { return mistakes(p.Broken, Broken.isLoad) }
+
 func mistakes(broken []Broken, of func(Broken) bool) error {
 	var errs []error
 	for _, b := range broken {
@@ -292,8 +295,8 @@ type Broken struct {
 
 func (b Broken) isLoad() bool { return b.Path == LoadsDir || strings.HasPrefix(b.Path, LoadsDir+"/") }
 
-// secrets are the names of all secrets that the templates name.
-func (p *Project) secrets() []string {
+// Secrets are the names of all secrets that the templates name, sorted.
+func (p *Project) Secrets() []string {
 	var names []string
 	for _, m := range p.Migrations {
 		names = append(append(names, m.Up.Secrets...), m.Down.Secrets...)
@@ -301,5 +304,6 @@ func (p *Project) secrets() []string {
 	for _, l := range p.Loads {
 		names = append(names, l.Secrets...)
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }

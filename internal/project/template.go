@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -205,39 +206,32 @@ func (r *renderer) functions() template.FuncMap {
 		"var":       r.variable,
 		"has":       r.has,
 		"database":  func() string { return r.env.Database },
-		"warehouse": r.warehouse,
+		"warehouse": func() string { return cmp.Or(r.env.Warehouse, "default") }, // as Databend calls that of a server that has no other
 		"env_name":  func() string { return r.env.Name },
 		"quote":     func(v any) (string, error) { return r.paid(sqltext.Quote(fmt.Sprint(v))) },
 		"ident":     r.ident,
 		"load":      r.load,
 		// Those of text/template that make a text of others, within the budget: doubled forty times in a row it would be all memory.
-		"print":   func(a ...any) (string, error) { return r.formatted(a, func() string { return fmt.Sprint(a...) }) },
-		"println": func(a ...any) (string, error) { return r.formatted(a, func() string { return fmt.Sprintln(a...) }) },
+		"print": r.formatted(fmt.Sprint), "println": r.formatted(fmt.Sprintln), "html": r.formatted(template.HTMLEscaper),
+		"js": r.formatted(template.JSEscaper), "urlquery": r.formatted(template.URLQueryEscaper),
 		"printf": func(format string, a ...any) (string, error) {
-			return r.formatted(append(a, format), func() string { return fmt.Sprintf(format, a...) })
-		},
-		"html": func(a ...any) (string, error) {
-			return r.formatted(a, func() string { return template.HTMLEscaper(a...) })
-		},
-		"js": func(a ...any) (string, error) {
-			return r.formatted(a, func() string { return template.JSEscaper(a...) })
-		},
-		"urlquery": func(a ...any) (string, error) {
-			return r.formatted(a, func() string { return template.URLQueryEscaper(a...) })
+			return r.formatted(func(a ...any) string { return fmt.Sprintf(format, a[1:]...) })(append([]any{format}, a...)...)
 		},
 	}
 }
 
-// formatted is what make makes of args, which may cost as much as they are long; a width or precision is at most a million.
-func (r *renderer) formatted(args []any, make func() string) (string, error) {
-	for _, a := range args {
-		if s, ok := a.(string); ok {
-			if err := r.budget.spend(0, len(s)); err != nil {
-				return "", err
+// formatted is a function that makes a text of others, which may cost as much as they are long; a width or precision is at most a million.
+func (r *renderer) formatted(format func(...any) string) func(...any) (string, error) {
+	return func(args ...any) (string, error) {
+		for _, a := range args {
+			if s, ok := a.(string); ok {
+				if err := r.budget.spend(0, len(s)); err != nil {
+					return "", err
+				}
 			}
 		}
+		return r.paid(format(args...))
 	}
-	return r.paid(make())
 }
 
 // paid is s, taken from the budget.
@@ -331,14 +325,6 @@ func (r *renderer) variable(name string, defaults ...any) (string, error) {
 		"no var " + strconv.Quote(name),
 		DidYouMean(name, slices.Sorted(maps.Keys(r.env.Vars)), "add it below vars: in "+ConfigFile+", or say --var "+name+"=…"),
 	}, name}
-}
-
-// warehouse is the environment's; "default" is what Databend calls the one of a server that has no other.
-func (r *renderer) warehouse() string {
-	if r.env.Warehouse != "" {
-		return r.env.Warehouse
-	}
-	return "default"
 }
 
 // load is the COPY of a load, for a task's body.

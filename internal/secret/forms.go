@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 const (
@@ -84,22 +86,8 @@ func sqlForms(value string) []string {
 		slashed.Replace(value),
 		doubledControls.Replace(value),
 		slashedControls.Replace(value),
-		literal(value),
+		inner(sqltext.Quote(value)),
 	}
-}
-
-// literal is what sqltext.Quote writes between its quotes.
-func literal(value string) string {
-	var b strings.Builder
-	for i := range len(value) {
-		switch c := value[i]; {
-		case c < 0x20 && c != '\n' && c != '\r' && c != '\t':
-			fmt.Fprintf(&b, `\x%02x`, c)
-		default:
-			b.WriteString(slashedControls.Replace(value[i : i+1]))
-		}
-	}
-	return b.String()
 }
 
 var (
@@ -142,8 +130,7 @@ func asciiJSON(value string) string {
 			continue
 		}
 		for _, u := range utf16.AppendRune(nil, r) {
-			h := strconv.FormatUint(uint64(u), 16)
-			b.WriteString(`\u` + strings.Repeat("0", 4-len(h)) + h)
+			fmt.Fprintf(&b, `\u%04x`, u)
 		}
 	}
 	return b.String()
@@ -163,7 +150,7 @@ func percentAll(value string) string {
 			b.WriteByte(c)
 			continue
 		}
-		b.WriteString("%" + strings.ToUpper(hex.EncodeToString([]byte{c})))
+		fmt.Fprintf(&b, "%%%02X", c)
 	}
 	return b.String()
 }

@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -139,16 +141,12 @@ func jsonSafe(line []byte) []byte {
 		if !obeyed(r) {
 			return "", false
 		}
-		if r > 0xffff {
-			return `\u` + hex4(0xd800+(r-0x10000)>>10) + `\u` + hex4(0xdc00+(r-0x10000)&0x3ff), true
+		text := ""
+		for _, u := range utf16.AppendRune(nil, r) {
+			text += fmt.Sprintf(`\u%04x`, u)
 		}
-		return `\u` + hex4(r), true
+		return text, true
 	}))
-}
-
-func hex4(r rune) string {
-	h := strconv.FormatInt(int64(r), 16)
-	return strings.Repeat("0", 4-len(h)) + h
 }
 
 // escape replaces runes of s; a byte that is no UTF-8 is written out, since a terminal may take it for a control character.
@@ -163,7 +161,7 @@ func escape(s string, replace func(rune) (string, bool)) string {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		with, do := "", false
 		if r == utf8.RuneError && n == 1 {
-			with, do = `\x`+hex4(rune(s[i]))[2:], true
+			with, do = fmt.Sprintf(`\x%02x`, s[i]), true
 		} else {
 			with, do = replace(r)
 		}

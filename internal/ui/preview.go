@@ -34,19 +34,11 @@ func previewCell(v *string, typ string) string {
 		return "NULL"
 	}
 	if strings.HasPrefix(typ, "vector") {
-		if nums := strings.Split(strings.Trim(*v, "[]"), ","); len(nums) > 4 {
-			return fmt.Sprintf("[%s, … %d]", strings.Join(trimAll(nums[:3]), ", "), len(nums))
+		if nums := strings.FieldsFunc(*v, func(r rune) bool { return strings.ContainsRune("[], ", r) }); len(nums) > 4 {
+			return fmt.Sprintf("[%s, … %d]", strings.Join(nums[:3], ", "), len(nums))
 		}
 	}
 	return shorten(*v, previewValue)
-}
-
-func trimAll(ss []string) []string {
-	out := make([]string, len(ss))
-	for i, s := range ss {
-		out[i] = strings.TrimSpace(s)
-	}
-	return out
 }
 
 // unwrapNullable takes "Nullable(…)" away: nearly every column of a file is nullable, and saying so hides the type.
