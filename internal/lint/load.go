@@ -32,6 +32,7 @@ type Report func(rule string, at int, message, hint string)
 // CheckLoad says what is wrong between a load and its table, as a schema has it: what makes the COPY fail or change values. at is an
 // offset in the load's statement. lint and plan ask it.
 func CheckLoad(l *project.Load, table *schema.Object, report Report) {
+	checkNames(l, report)
 	if table == nil || !table.Known {
 		return
 	}
@@ -78,6 +79,23 @@ func CheckLoad(l *project.Load, table *schema.Object, report Report) {
 		checkCast(table, columns[i], cast, at, report)
 	}
 }
+
+// checkNames looks for columns by their names in a SELECT list over files that have none.
+func checkNames(l *project.Load, report Report) {
+	from := l.Copy.TableSpan[1]
+	for _, item := range l.Copy.Select {
+		at := from + max(0, strings.Index(l.Statement.SQL[from:], item.Text))
+		from = at + len(item.Text)
+		write := l.Unnamed(item.Column)
+		if write != "" && item.Column != "" && !strings.HasPrefix(item.Column, "metadata$") && !slices.Contains(values, item.Column) {
+			report(LoadColumn, at, fmt.Sprintf("files of %s have no column %s that a SELECT list could name", l.FileType(), item.Column),
+				"write "+write)
+		}
+	}
+}
+
+// values are the words that stand for a value by themselves.
+var values = []string{"null", "true", "false", "current_date", "current_time", "current_timestamp"}
 
 func checkCast(table *schema.Object, column define.Column, cast define.Type, at int, report Report) {
 	write := fmt.Sprintf("write ::%s", column.Type)

@@ -202,6 +202,17 @@ func (l *Load) FileType() string {
 	return strings.ToUpper(l.FormatOptions()["TYPE"])
 }
 
+// Unnamed is what a SELECT list has in the place of a column's name where the files have no columns; "" where they have.
+func (l *Load) Unnamed(column string) string {
+	switch l.FileType() {
+	case "NDJSON", "AVRO":
+		return "$1:" + sqltext.Ident(column)
+	case "CSV", "TSV", "TEXT":
+		return "$1 for the first field, $2 for the second"
+	}
+	return ""
+}
+
 // FillsMissing reports whether a plain COPY fills a column that a file lacks: MISSING_FIELD_AS = FIELD_DEFAULT.
 func (l *Load) FillsMissing() bool {
 	return len(l.Copy.Select) == 0 &&

@@ -47,7 +47,7 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 			continue
 		}
 		if err != nil {
-			return fault.Wrap(j.Name, "preview "+f, err)
+			return fault.Wrap(j.Name, "preview "+f, j.Misread(err))
 		}
 		if out.Columns == nil {
 			out.Columns, out.Types = res.Columns, res.Types

@@ -70,7 +70,7 @@ func (r *Inspector) binds(ctx context.Context, files []plan.File) error {
 	if err != nil && r.Load.IsRefusal(err) { // of the file
 		return nil
 	}
-	return err
+	return r.Load.Misread(err)
 }
 
 // lookAt checks files, each schema by itself.

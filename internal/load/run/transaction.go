@@ -287,7 +287,7 @@ func (r *run) copy(ctx context.Context, b batch, copyID string) (ledger []state.
 	case err != nil && ctx.Err() == nil && r.j.IsRefusal(err):
 		return nil, nil, &copyError{error: err}
 	case err != nil:
-		return nil, nil, err
+		return nil, nil, r.j.Misread(err)
 	}
 	rows, err := readCopied(res)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -171,10 +172,22 @@ func optionsOf(told string) string {
 	return strings.Join(out, " ")
 }
 
-// IsRefusal reports whether err is the engine's word about the files of the load, or may be. The fields of a text file have the same types
-// in each: what does not fit those is a mistake of the load's text.
+// IsRefusal reports whether err is the engine's word about the files of the load, or may be. The fields of a text file, and the rows of an
+// Avro file, have the same types in each: what does not fit those is a mistake of the load's text.
 func (j *Load) IsRefusal(err error) bool {
-	return fault.IsRefusal(err) && !(fault.IsBinding(err) && slices.Contains(textTypes, j.FileType()))
+	return fault.IsRefusal(err) && !(fault.IsBinding(err) && (slices.Contains(textTypes, j.FileType()) || j.FileType() == "AVRO"))
+}
+
+// Misread is an error of a statement over the load's files, with what to write where it names a column and they have none.
+func (j *Load) Misread(err error) error {
+	m := fault.MissingColumn.FindStringSubmatch(databend.Message(err))
+	if m == nil || strings.HasPrefix(m[1], "metadata$") || !databend.IsCode(err, databend.CodeSemantic) || j.Unnamed(m[1]) == "" {
+		return err
+	}
+	return &fault.Error{
+		Load: j.Name, Exit: exit.Failed, Advice: "write " + j.Unnamed(m[1]), Err: err,
+		Msg: "files of " + j.FileType() + " have no columns that a SELECT list could name",
+	}
 }
 
 // ByPosition reports whether the files are of a type whose fields have no names.
