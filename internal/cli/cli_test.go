@@ -182,6 +182,8 @@ func TestMistakes(t *testing.T) {
 		{args: "-e prod migrate accept", want: "dbctl: migrate accept: an argument is missing\nhint: `dbctl -e prod migrate accept 3`\n"},
 		{args: "load", want: "dbctl: load: which one?\nhint: `dbctl load videos`, or `dbctl load --all`\n"},
 		{args: "load --history", want: "dbctl: load: which one?\nhint: `dbctl load videos --history`, or `dbctl load --history --all`\n"},
+		{args: "load a --force", want: "dbctl: load: --force loads files twice, so it must be told which\nhint: `dbctl load a --force --path GLOB`\n"},
+		{args: "load a --reload", want: "dbctl: load: --reload replaces rows, so it must be told of which files\nhint: `dbctl load a --reload --path GLOB`\n"},
 		{args: "load a --limt 3", want: "dbctl: unknown flag: --limt\nhint: did you mean --limit?\n"},
 		{args: "load a --limit x", want: "dbctl: --limit \"x\": want a whole number\nhint: `dbctl help load` lists the flags\n"},
 		{args: "load a --every 5", want: "dbctl: --every \"5\": want a time like 90s, 10m or 1h30m\nhint: `dbctl help load` lists the flags\n"},

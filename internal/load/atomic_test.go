@@ -3,9 +3,10 @@ package load
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestAtomicLoadsAllOrNothing(t *testing.T) {

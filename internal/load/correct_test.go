@@ -58,8 +58,6 @@ func TestReload(t *testing.T) {
 	w.wantRows(5)
 	_, err = w.run(w.load(copyRows), plan.Options{Reload: true, Path: "p/a*"})
 	w.wantExit(err, exit.Usage, "needs the column that holds its name")
-	_, err = w.run(ld, plan.Options{Reload: true})
-	w.wantExit(err, exit.Usage, "--reload needs --path")
 }
 
 // A bad file keeps the rows of all that are reloaded with it.

@@ -148,7 +148,7 @@ func TestStageWithoutETags(t *testing.T) {
 func TestListWithinTheWindow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	ld := w.load(copyRows, func(ld *project.Load) { ld.Window = "day=%Y-%m-%d 7d" })
+	ld := w.load(copyRows, func(ld *project.Load) { ld.Window = project.Window{Layout: "day=%Y-%m-%d", Span: 7 * 24 * time.Hour} })
 	today := time.Now().UTC().Format("2006-01-02")
 	w.Put(t, "p/day=2020-01-01/a.parquet", rows(1, 1))
 	list := func() event.LoadState {

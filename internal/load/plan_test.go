@@ -308,7 +308,6 @@ func TestMarks(t *testing.T) {
 	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
 	_, err := w.run(ld, plan.Options{})
 	w.wantExit(err, exit.Check, "does not know")
-	w.wantExit(mark("lost", plan.Options{}), exit.Usage)
 	if err := mark("loaded", plan.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -569,7 +568,9 @@ func TestLargeLedger(t *testing.T) {
 	ld := w.load(copyRows)
 	own := w.fromURI("p/", castRows, func(ld *project.Load) { ld.Name = "own" })
 	below := w.load(strings.Replace(copyRows, "/p/", "/p/x/", 1), func(ld *project.Load) { ld.Name = "below" })
-	windowed := w.load(copyRows, func(ld *project.Load) { ld.Name, ld.Window = "windowed", "day=%Y-%m-%d 200d" })
+	windowed := w.load(copyRows, func(ld *project.Load) {
+		ld.Name, ld.Window = "windowed", project.Window{Layout: "day=%Y-%m-%d", Span: 200 * 24 * time.Hour}
+	})
 	files := w.load(copyRows+" FILES = ('a.parquet', 'gone.parquet', 'new.parquet', 'nowhere.parquet')", func(ld *project.Load) { ld.Name = "files" })
 	w.Put(t, "p/uri.parquet", rows(1, 3))
 	w.Put(t, "p/x/uri.parquet", rows(4, 3))

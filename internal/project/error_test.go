@@ -155,6 +155,8 @@ func TestOpenErrors(t *testing.T) {
 		{"window's length", load("-- dbctl: window=a=%Y 7x\n" + copySQL), Options{}, "loads/l.sql:1:1: window=a=%Y 7x does not end in a length such as 7d", ""},
 		{"window's verb", load("-- dbctl: window=a=%Y%q 7d\n" + copySQL), Options{}, "loads/l.sql:1:1: window=a=%Y%q 7d has a % that is not followed by Y, m, d or H", ""},
 		{"window's date", load("-- dbctl: window=a=b 7d\n" + copySQL), Options{}, "loads/l.sql:1:1: window=a=b 7d has no date", ""},
+		{"window below no folder", load("-- dbctl: window=a=%Y 7d\nCOPY INTO t FROM @s/p FILE_FORMAT = (TYPE = PARQUET);\n"), Options{}, "loads/l.sql:1:1: window=a=%Y 7d is about folders below the location, which does not end in /", "write @s/p/ in the COPY"},
+		{"window of too many folders", load("-- dbctl: window=%Y%H 42d\n" + copySQL), Options{}, "loads/l.sql:1:1: window=%Y%H 42d is about more than 1000 folders", ""},
 		{"on-changed", load("-- dbctl: on-changed=replce\n" + copySQL), Options{}, "loads/l.sql:1:1: on-changed=replce is unknown", "did you mean replace?"},
 		{"replace without column", load("-- dbctl: on-changed=replace\n" + copySQL), Options{}, "loads/l.sql:1:1: on-changed=replace needs filename-column=", "METADATA$FILENAME"},
 		{"filename-column", load("-- dbctl: filename-column=c\n" + copySQL), Options{}, "loads/l.sql:1:1: the COPY fills no column c", ""},

@@ -2,11 +2,9 @@ package project
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
@@ -117,7 +115,7 @@ func readLoadHeaders(src *source, headers []sqltext.Header, copied *copytext.Cop
 			continue
 		}
 		seen[once] = true
-		if copied == nil && (h.Key == "filename-column" || h.Key == "optional" || h.Key == "pattern") {
+		if copied == nil && slices.Contains([]string{"filename-column", "optional", "pattern", "window"}, h.Key) {
 			continue
 		}
 		if msg, hint := l.set(h, copied); msg != "" {
@@ -178,10 +176,14 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 			return "pattern= is no regular expression: " + wrong, "write -- dbctl: pattern='.*[.]parquet'"
 		}
 	case "window":
-		if _, _, err := ParseWindow(h.Value); err != nil {
+		w, err := ParseWindow(h.Value)
+		if err != nil {
 			return err.Error(), `write -- dbctl: window=capture_date=%Y-%m-%d 7d`
 		}
-		l.Window = h.Value
+		if p := copied.Path; p != "" && !strings.HasSuffix(p, "/") {
+			return "window=" + h.Value + " is about folders below the location, which does not end in /", "write " + copied.Place() + "/ in the COPY"
+		}
+		l.Window = w
 	case "on-changed":
 		if !slices.Contains(onChanged, h.Value) {
 			return "on-changed=" + h.Value + " is unknown", DidYouMean(h.Value, onChanged, "it may be "+strings.Join(onChanged, ", "))
@@ -205,8 +207,8 @@ func (l *LoadHeader) set(h sqltext.Header, copied *copytext.Copy) (msg, hint str
 		}
 		l.Rules[name] = level
 	case "expect-every":
-		span, err := parseSpan(h.Value)
-		if err != nil {
+		span, ok := parseSpan(h.Value)
+		if !ok {
 			return "expect-every=" + h.Value + " is no length of time", "write -- dbctl: expect-every=24h"
 		}
 		l.ExpectEvery = span
@@ -258,43 +260,4 @@ func option(c copytext.Copy, names ...string) string {
 		}
 	}
 	return ""
-}
-
-// ParseWindow takes a window= apart: "capture_date=%Y-%m-%d 7d" is the layout of the folder that has a partition's date, in
-// strftime's %Y %m %d %H, and the time back from now that a run lists, in h, d or w.
-func ParseWindow(s string) (layout string, span time.Duration, err error) {
-	i := strings.LastIndexByte(s, ' ')
-	if i < 0 {
-		return "", 0, fmt.Errorf("window=%s has no length", s)
-	}
-	layout = strings.TrimSpace(s[:i])
-	if span, err = parseSpan(s[i+1:]); err != nil {
-		return "", 0, fmt.Errorf("window=%s does not end in a length such as 7d", s)
-	}
-	verbs := 0
-	for rest := layout; ; verbs++ {
-		_, after, found := strings.Cut(rest, "%")
-		if !found {
-			break
-		}
-		if after == "" || !strings.ContainsRune("YmdH", rune(after[0])) {
-			return "", 0, fmt.Errorf("window=%s has a %% that is not followed by Y, m, d or H", s)
-		}
-		rest = after[1:]
-	}
-	if verbs == 0 || !strings.Contains(layout, "%Y") {
-		return "", 0, fmt.Errorf("window=%s has no date", s)
-	}
-	return layout, span, nil
-}
-
-// parseSpan reads a length of time in hours, days or weeks: 24h, 7d, 2w.
-func parseSpan(s string) (time.Duration, error) {
-	units := map[byte]time.Duration{'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
-	number := s[:max(0, len(s)-1)]
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n == 0 || units[s[len(number)]] == 0 {
-		return 0, fmt.Errorf("%q does not end in h, d or w", s)
-	}
-	return time.Duration(n) * units[s[len(number)]], nil
 }

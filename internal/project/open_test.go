@@ -141,7 +141,7 @@ func TestOpen(t *testing.T) {
 	if len(p.Loads) != 2 || p.Loads[0].Name != "daily/deep/events" || p.Loads[1].Name != "videos" {
 		t.Fatalf("loads: got %+v", p.Loads)
 	}
-	if d := cmp.Diff(p.Loads[0].LoadHeader, LoadHeader{Window: "capture_date=%Y-%m-%d 7d", EmptyOK: true, Pattern: ".*[.]parquet"}); d != "" {
+	if d := cmp.Diff(p.Loads[0].LoadHeader, LoadHeader{Window: Window{"capture_date=%Y-%m-%d", 7 * 24 * time.Hour}, EmptyOK: true, Pattern: ".*[.]parquet"}); d != "" {
 		t.Errorf("events: got, want: %s", d)
 	}
 	videos := p.Loads[1]

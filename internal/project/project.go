@@ -175,7 +175,7 @@ type LoadHeader struct {
 	FilenameColumn string
 	Optional       []string
 	Pattern        string
-	Window         string            // as written; ParseWindow takes it apart
+	Window         Window
 	OnChanged      string            // "", fail, skip, replace
 	Rules          map[string]string // NAME → off|warn|fail
 	EmptyOK        bool

@@ -3,6 +3,7 @@ package sqltext
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -111,37 +112,21 @@ func unescape(s string) (string, error) {
 		case '\'', '"', '\\':
 			b.WriteByte(e)
 		case 'u', 'x':
-			digits := 4
-			if e == 'x' {
-				digits = 2
-			}
-			code := rune(0)
-			n := 0
-			for n < digits && i+1 < len(s) {
-				if !isHex(s[i+1]) {
-					return "", fmt.Errorf(`string literal has a bad \%c escape`, e)
-				}
-				code = code<<4 | rune(hexValue(s[i+1]))
-				i++
-				n++
-			}
-			if !utf8.ValidRune(code) {
+			digits := s[i+1 : min(len(s), i+1+map[byte]int{'u': 4, 'x': 2}[e])]
+			code, err := strconv.ParseUint("0"+digits, 16, 32)
+			if err != nil || !utf8.ValidRune(rune(code)) {
 				return "", fmt.Errorf(`string literal has a bad \%c escape`, e)
 			}
-			b.WriteRune(code)
+			b.WriteRune(rune(code))
+			i += len(digits)
 		case '0', '1', '2', '3', '4', '5', '6', '7':
-			code := rune(e - '0')
-			for i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '7' {
-				if code > utf8.MaxRune {
-					return "", errors.New("string literal has a bad octal escape")
-				}
-				code = code<<3 | rune(s[i+1]-'0')
-				i++
-			}
-			if !utf8.ValidRune(code) {
+			digits := s[i : len(s)-len(strings.TrimLeft(s[i:], "01234567"))]
+			code, err := strconv.ParseUint(digits, 8, 31)
+			if err != nil || !utf8.ValidRune(rune(code)) {
 				return "", errors.New("string literal has a bad octal escape")
 			}
-			b.WriteRune(code)
+			b.WriteRune(rune(code))
+			i += len(digits) - 1
 		default:
 			b.WriteByte('\\')
 			b.WriteByte(e)
@@ -149,16 +134,6 @@ func unescape(s string) (string, error) {
 		i++
 	}
 	return b.String(), nil
-}
-
-func hexValue(c byte) byte {
-	switch {
-	case c >= 'a':
-		return c - 'a' + 10
-	case c >= 'A':
-		return c - 'A' + 10
-	}
-	return c - '0'
 }
 
 // FoldIdent returns the name that an identifier token stands for: unquoted it is lower-cased, as unquoted_ident_case_sensitive

@@ -207,19 +207,20 @@ func maskByPattern(text string) string {
 			continue
 		}
 		word, rest := text[at[0]:at[1]], text[at[1]:]
+		parameter := at[0] > 0 && strings.IndexByte("?&;", text[at[0]-1]) >= 0
 		var m []int
 		switch {
 		case strings.EqualFold(word, "IDENTIFIED"):
 			m = byValue.FindStringSubmatchIndex(rest)
 		case urlKey(word):
-			if m = signed.FindStringSubmatchIndex(rest); m == nil && at[0] > 0 && strings.IndexByte("?&;", text[at[0]-1]) >= 0 {
+			if m = signed.FindStringSubmatchIndex(rest); m == nil && parameter {
 				m = bareValue.FindStringSubmatchIndex(rest)
 			}
 			if m == nil && isSecretKey(word) {
 				m = keyValue.FindStringSubmatchIndex(rest)
 			}
 		case isSecretKey(word):
-			if m = keyValue.FindStringSubmatchIndex(rest); m == nil && at[0] > 0 && strings.IndexByte("?&;", text[at[0]-1]) >= 0 {
+			if m = keyValue.FindStringSubmatchIndex(rest); m == nil && parameter {
 				m = bareValue.FindStringSubmatchIndex(rest)
 			}
 		}

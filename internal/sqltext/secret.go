@@ -187,7 +187,7 @@ func definition(w Words, i, stop int) []storedBody {
 		return w.Is(i, "CREATE") && (w.Is(i+1, kind) || w.Is(i+1, "OR") && w.Is(i+3, kind))
 	}
 	connection, catalog := made("CONNECTION"), made("CATALOG")
-	what := storedKind(w, i+1, len(w.Tokens))
+	what := storedKind(w, i+1)
 	var bodies []storedBody
 	depth, keys, hidden := 0, false, false // in brackets whose keys, and all of whose values, the engine hides
 	for j := i + 1; j < len(w.Tokens); j++ {
@@ -215,29 +215,18 @@ func definition(w Words, i, stop int) []storedBody {
 	return bodies
 }
 
-// storedKind names what CREATE or ALTER makes when its text after AS is stored.
-func storedKind(w Words, i, end int) string {
-	// The kind stands within the first words: CREATE OR REPLACE MATERIALIZED VIEW.
-	for j := i; j < min(i+5, end); j++ {
-		switch w.Upper(j) {
-		case "TASK":
-			return "a task's body"
-		case "PROCEDURE":
-			return "a procedure's body"
-		case "FUNCTION":
-			return "a function's body"
-		case "VIEW":
-			return "a view's text"
-		case "DYNAMIC":
-			return "a dynamic table's text"
-		case "POLICY":
-			return "a policy's body"
-		case "INDEX":
-			return "an index's query"
-		case "PIPE":
-			return "a pipe's text"
-		case "TABLE", "STAGE", "CONNECTION", "DICTIONARY", "DATABASE", "USER", "ROLE", "STREAM", "SEQUENCE":
-			return ""
+// storedKinds name what CREATE and ALTER make, by its word: the text after AS that is stored; "" where none is.
+var storedKinds = map[string]string{
+	"TASK": "a task's body", "PROCEDURE": "a procedure's body", "FUNCTION": "a function's body", "VIEW": "a view's text",
+	"DYNAMIC": "a dynamic table's text", "POLICY": "a policy's body", "INDEX": "an index's query", "PIPE": "a pipe's text",
+	"TABLE": "", "STAGE": "", "CONNECTION": "", "DICTIONARY": "", "DATABASE": "", "USER": "", "ROLE": "", "STREAM": "", "SEQUENCE": "",
+}
+
+// storedKind is that of a statement, which stands within the first words: CREATE OR REPLACE MATERIALIZED VIEW.
+func storedKind(w Words, i int) string {
+	for j := i; j < min(i+5, len(w.Tokens)); j++ {
+		if what, ok := storedKinds[w.Upper(j)]; ok {
+			return what
 		}
 	}
 	return ""

@@ -70,35 +70,30 @@ func significant(tokens []Token) []Token {
 
 // statementEnd returns the index of the semicolon that ends the statement that starts at tokens[i], or len(tokens).
 func statementEnd(src string, tokens []Token, i int) (int, error) {
-	body, err := bodyOf(src, tokens, i)
+	end, err := bodyEnd(src, tokens, i)
 	if err != nil {
 		return 0, err
 	}
-	if body.end > i {
-		i = body.end
-	}
+	i = max(i, end)
 	for i < len(tokens) && tokens[i].Kind != Semicolon {
 		i++
 	}
 	return i, nil
 }
 
-// body is the BEGIN … END of a statement: tokens[start:end]; start and end are 0 where there is none.
-type body struct{ start, end int }
-
-// bodyOf finds the body of the statement that starts at tokens[i]: after the AS of CREATE TASK, CREATE PROCEDURE, ALTER TASK …
-// MODIFY AS, after EXECUTE IMMEDIATE, or the statement itself where it is DECLARE … or a BEGIN that opens no transaction.
+// bodyEnd is behind the body of the statement that starts at tokens[i], 0 where it has none: after the AS of CREATE TASK, CREATE PROCEDURE,
+// ALTER TASK … MODIFY AS, after EXECUTE IMMEDIATE, or the statement itself where it is DECLARE … or a BEGIN that opens no transaction.
 // The engine knows bodies without $$ in tasks only; the others are read so that its own error names the whole statement.
-func bodyOf(src string, tokens []Token, i int) (body, error) {
+func bodyEnd(src string, tokens []Token, i int) (int, error) {
 	w := Words{src, tokens}
 	switch {
 	case w.Is(i, "BEGIN"), w.Is(i, "DECLARE"):
 		if opensBlock(w, i) {
-			return blockFrom(w, i)
+			return blockEnd(w, i)
 		}
 	case w.Is(i, "EXECUTE") && w.Is(i+1, "IMMEDIATE"):
 		if opensBlock(w, i+2) {
-			return blockFrom(w, i+2)
+			return blockEnd(w, i+2)
 		}
 	case w.Is(i, "CREATE"), w.Is(i, "ALTER"):
 		kind := i + 1
@@ -116,11 +111,11 @@ func bodyOf(src string, tokens []Token, i int) (body, error) {
 			case w.Symbol(j, ")"):
 				depth--
 			case depth == 0 && w.Is(j, "AS") && opensBlock(w, j+1):
-				return blockFrom(w, j+1)
+				return blockEnd(w, j+1)
 			}
 		}
 	}
-	return body{}, nil
+	return 0, nil
 }
 
 // opensBlock says whether tokens[i] is a BEGIN or DECLARE that opens a block; BEGIN alone and BEGIN TRANSACTION start a transaction.
@@ -142,8 +137,8 @@ const (
 	blockExpr         // CASE as an expression
 )
 
-// blockFrom reads the block that opens at tokens[i].
-func blockFrom(w Words, i int) (body, error) {
+// blockEnd is behind the block that opens at tokens[i].
+func blockEnd(w Words, i int) (int, error) {
 	var (
 		open  []block
 		start = i
@@ -176,7 +171,7 @@ func blockFrom(w Words, i int) (body, error) {
 				continue
 			}
 			if len(open) == 0 {
-				return body{start, i + 1}, nil
+				return i + 1, nil
 			}
 			for _, kind := range []string{"IF", "FOR", "WHILE", "LOOP", "REPEAT", "CASE"} {
 				if w.Is(i+1, kind) {
@@ -214,7 +209,7 @@ func blockFrom(w Words, i int) (body, error) {
 		}
 	}
 	at := w.Tokens[start].Start
-	return body{}, errorAt(w.Src, at, strings.ToUpper(w.Text(start))+" has no END",
+	return 0, errorAt(w.Src, at, strings.ToUpper(w.Text(start))+" has no END",
 		"close the body with END; a transaction is opened by BEGIN;")
 }
 

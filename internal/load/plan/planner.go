@@ -114,13 +114,7 @@ func (l *Planner) Plans(ctx context.Context, loads []*source.Load, o Want) (map[
 
 // check refuses options that the load cannot do.
 func (o Want) check(j *source.Load) error {
-	switch {
-	case o.Force && o.Path == "":
-		return fault.Errorf(j.Name, exit.Usage, "dbctl load "+j.Name+" --force --path GLOB", "--force needs --path: the files to load again")
-	case o.Reload && o.Path == "":
-		return fault.Errorf(j.Name, exit.Usage, "dbctl load "+j.Name+" --reload --path GLOB",
-			"--reload needs --path: the files to load again")
-	case o.Reload || j.OnChanged == "replace": // by the header, which must be right before it is needed
+	if o.Reload || j.OnChanged == "replace" { // by the header, which must be right before it is needed
 		return j.MayReplace()
 	}
 	return nil

@@ -24,13 +24,7 @@ var marks = map[string]string{"loaded": ledger.FileLoaded, "new": ledger.FileNew
 func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.Planner, j *source.Load, as, reason string,
 	o plan.Options,
 ) (err error) {
-	word, ok := marks[as]
-	switch {
-	case !ok:
-		return fault.Errorf(j.Name, exit.Usage, "--mark loaded, new or quarantined", "cannot mark files as %q", as)
-	case reason == "":
-		return fault.Errorf(j.Name, exit.Usage, "--reason '…' is kept with the mark", "a mark needs a reason")
-	case o.Limit > 0 || o.Order != "":
+	if o.Limit > 0 || o.Order != "" {
 		return fault.Errorf(j.Name, exit.Usage, "--path GLOB chooses the files", "--mark takes neither --limit nor --order")
 	}
 	o.Force, o.Verbose, o.Full = false, true, true // a person's word is about all of them, also outside a window
@@ -38,7 +32,7 @@ func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.P
 	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil {
 		return err
 	}
-	m := &marking{word: word, reason: reason, loaded: map[string]bool{}}
+	m := &marking{word: marks[as], reason: reason, loaded: map[string]bool{}}
 	for i := range r.plan.Files {
 		m.loaded[r.plan.Files[i].Path] = r.plan.Files[i].State == event.Loaded
 	}

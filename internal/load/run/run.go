@@ -431,7 +431,7 @@ func (r *run) summary(first *plan.Plan) {
 
 // passed writes that everything was looked at, once a week: the one row that a run with nothing to do writes.
 func (r *run) passed(ctx context.Context) error {
-	if r.j.Window == "" || r.o.Path != "" || r.o.Limit > 0 || r.plan.Windowed() {
+	if r.j.Window.Span == 0 || r.o.Path != "" || r.o.Limit > 0 || r.plan.Windowed() {
 		return nil
 	}
 	if !r.plan.Ledger() && r.lock == nil { // nothing was ever loaded, and no table is there to say so

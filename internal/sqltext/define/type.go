@@ -243,12 +243,7 @@ func (t Type) Holds(from Type) bool {
 		return true
 	}
 	if t.Name == from.Name && len(t.Elements) == len(from.Elements) && len(t.Elements) > 0 {
-		for i := range t.Elements {
-			if !t.Elements[i].Holds(from.Elements[i]) {
-				return false
-			}
-		}
-		return true
+		return slices.EqualFunc(t.Elements, from.Elements, Type.Holds)
 	}
 	to, rank := t.family()
 	was, had := from.family()
@@ -294,13 +289,8 @@ func (t Type) Casts(from Type) bool {
 		return true
 	case toTime == "time" && (fromTime == "time" || fromTime == "signed" || fromTime == "unsigned"):
 		return true
-	case t.Name == from.Name && len(t.Elements) == len(from.Elements) && len(t.Elements) > 0:
-		for i := range t.Elements {
-			if !t.Elements[i].Casts(from.Elements[i]) {
-				return false
-			}
-		}
-		return true
+	case t.Name == from.Name && len(t.Elements) > 0:
+		return slices.EqualFunc(t.Elements, from.Elements, Type.Casts)
 	case t.Name == "GEOMETRY" || t.Name == "GEOGRAPHY":
 		return from.Name == "BINARY" || from.Name == "GEOMETRY" || from.Name == "GEOGRAPHY"
 	case t.Name == "BITMAP":
