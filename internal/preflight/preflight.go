@@ -213,8 +213,11 @@ func (c *checker) syntax() []task {
 	return tasks
 }
 
-// misread says whether the server's error is of the text, and not that it lacks a variable which the session will have.
-func misread(err error) bool { return !databend.IsCode(err, databend.CodeSemantic) }
+// misread says whether the server's error is of the text, and not that it lacks a variable which the session will have, or that who asks
+// may not run it: another user may.
+func misread(err error) bool {
+	return !databend.IsCode(err, databend.CodeSemantic, databend.CodePermissionDenied)
+}
 
 // statements are all of a load.
 func statements(l *project.Load) []project.Statement {
@@ -457,7 +460,7 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 		missing(l.Statement, target, l.Copy.TableSpan[0], nearest(now, target))
 	}
 	stage := l.Copy.Source()
-	if stage.Name != "~" && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
+	if c.warehouse.known(stage) && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
 		missing(l.Statement, stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
 	}
 	for st, e := range project.Effects(statements(l), c.database) {

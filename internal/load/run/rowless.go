@@ -37,7 +37,7 @@ func (r *run) rowless(ctx context.Context) (int, error) {
 		r.res.Bytes += f.Bytes
 		r.cfg.Sink(event.File{Load: r.j.Name, Table: r.j.Target, Path: f.Path, Before: f.State, Outcome: event.FileLoaded, Bytes: f.Bytes})
 	}
-	r.cfg.Sink.Note(event.Warn, "load %s: no row is in %s: nothing but a header, or compressed and cut off: %s",
+	r.cfg.Sink.Note(event.Warn, "load %s: no row is in %s: empty, nothing but a header, or cut off: %s",
 		r.j.Name, event.Plural(len(files), "file"), event.Some(plan.Paths(files), 5))
 	return len(files), nil
 }
