@@ -42,6 +42,7 @@ func Write(ctx context.Context, p *plan.Planner, r Request) (Draft, error) {
 	if err != nil {
 		return Draft{}, err
 	}
+	j.Statement.Place = sqltext.Place{} // the file is not written yet
 	for try := 0; ; try++ {
 		d, err := write(ctx, p, r, j)
 		if try >= plan.Remakes || !j.Dropped(err) {
