@@ -192,7 +192,9 @@ func (c *checker) syntax() []task {
 				tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX ", load: true}, st, misread))
 			}
 		}
-		if o, ok := l.Copy.Option("FILE_FORMAT"); ok && l.Copy.Format()["FORMAT_NAME"] == "" {
+		// A TYPE alone, without quotes, is read with the rest.
+		o, ok := l.Copy.Option("FILE_FORMAT")
+		if named := l.Copy.Format(); ok && named["FORMAT_NAME"] == "" && (len(named) != 1 || strings.Contains(o.Value, "'")) {
 			format := question{before: "EXPLAIN CREATE FILE FORMAT f ", load: true, from: o.Span[1] - len(o.Value) + 1, to: o.Span[1] - 1}
 			tasks = append(tasks, c.ask(format, l.Statement, misfit))
 		}
