@@ -223,9 +223,7 @@ func (a *app) flagError(err error, flags *pflag.FlagSet, name string) error {
 					names = append(names, f.Name)
 				}
 			})
-			if near := project.Nearest(unknown.GetSpecifiedName(), names); near != "" {
-				hint = fmt.Sprintf("did you mean --%s?", near)
-			}
+			hint = project.DidYouMeanAs("--%s", unknown.GetSpecifiedName(), names, hint)
 		}
 		return usageError(err.Error(), hint)
 	}

@@ -106,11 +106,8 @@ func (a *app) show(p *project.Project, what string) error {
 	if len(p.Broken) > 0 { // a file whose name gives no version may be what is meant
 		return p.Mistakes()
 	}
-	hint := "`dbctl migrate status` lists the versions, `dbctl load --list` the loads"
-	if near := project.Nearest(what, names); near != "" {
-		hint = fmt.Sprintf("did you mean `dbctl show %s`?", near)
-	}
-	return usageError(fmt.Sprintf("there is no migration and no load %q", what), hint)
+	return usageError(fmt.Sprintf("there is no migration and no load %q", what), project.DidYouMeanAs("`dbctl show %s`", what, names,
+		"`dbctl migrate status` lists the versions, `dbctl load --list` the loads"))
 }
 
 // showApplied shows the statements of a migration as they were applied.

@@ -196,14 +196,7 @@ func (w *rowWriter) end(res databend.Result) error {
 	default:
 		p := event.Preview{Columns: columns, Types: res.Types}
 		for _, r := range rows {
-			cells := make([]*string, len(r))
-			for i := range r {
-				if r[i].Valid {
-					text := w.clean(r[i].String)
-					cells[i] = &text
-				}
-			}
-			p.Rows = append(p.Rows, cells)
+			p.Rows = append(p.Rows, r.Texts(w.clean))
 		}
 		w.a.ui.Event(p)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // watch ends the statement on the server when ctx ends, and gives the call up when the server is silent. It returns when
@@ -91,7 +93,7 @@ func (s *Server) killByID(ctx context.Context, queryID string) (found bool, err 
 	if err != nil || session == "" {
 		return false, err
 	}
-	_, err = s.ask(ctx, "KILL QUERY "+quote(session))
+	_, err = s.ask(ctx, "KILL QUERY "+sqltext.Quote(session))
 	if IsCode(err, codeUnknownSession) { // it ended in between
 		return true, nil
 	}
@@ -103,7 +105,7 @@ func (s *Server) sessionOf(ctx context.Context, queryID string) (string, error) 
 	if !validID(queryID) {
 		return "", fmt.Errorf("look for a running statement: %q is no query id", queryID)
 	}
-	res, err := s.ask(ctx, "SELECT id FROM system.processes WHERE current_query_id = "+quote(queryID))
+	res, err := s.ask(ctx, "SELECT id FROM system.processes WHERE current_query_id = "+sqltext.Quote(queryID))
 	if err != nil || len(res.Rows) == 0 {
 		return "", err
 	}
@@ -155,7 +157,7 @@ func (s *Server) Settle(ctx context.Context, queryID string) error {
 // endBy kills what a session runs, by KILL, or by the session's own URI where that is refused. It returns the refusal: the statement
 // may end by itself.
 func (s *Server) endBy(ctx context.Context, queryID, session string) error {
-	_, err := s.ask(ctx, "KILL QUERY "+quote(session))
+	_, err := s.ask(ctx, "KILL QUERY "+sqltext.Quote(session))
 	if e, ok := errors.AsType[*Error](err); !ok || e.Code == 0 || e.Code == codeUnknownSession {
 		return nil
 	}

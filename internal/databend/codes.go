@@ -159,8 +159,3 @@ func hintFor(code int, message string) string {
 	}
 	return codes()[code].hint
 }
-
-// quote makes a literal of an id of ours or of the server's.
-func quote(id string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(id) + "'"
-}

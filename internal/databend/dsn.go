@@ -91,6 +91,9 @@ var (
 	paramKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
+// IsHostName reports whether a text may be the name of a machine.
+func IsHostName(s string) bool { return hostName.MatchString(s) }
+
 func parseLocation(s string) (location, bool) {
 	var loc location
 	s, query, hasQuery := strings.Cut(s, "?")
@@ -111,7 +114,7 @@ func parseLocation(s string) (location, bool) {
 		}
 	} else {
 		host, p, ok := strings.Cut(hostPort, ":")
-		if !hostName.MatchString(host) || ok && p == "" {
+		if !IsHostName(host) || ok && p == "" {
 			return loc, false
 		}
 		loc.host, port = host, p

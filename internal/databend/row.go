@@ -26,6 +26,18 @@ func (r Row) Time(i int) time.Time {
 	return time.Time{}
 }
 
+// Texts are the values as clean has them, nil for NULL.
+func (r Row) Texts(clean func(string) string) []*string {
+	texts := make([]*string, len(r))
+	for i, v := range r {
+		if v.Valid {
+			text := clean(v.String)
+			texts[i] = &text
+		}
+	}
+	return texts
+}
+
 // Scan reads column i into field: a *string, *int64, *bool or *time.Time.
 func (r Row) Scan(i int, field any) {
 	switch p := field.(type) {

@@ -44,10 +44,7 @@ func (p *pass) silence() []event.Finding {
 		switch {
 		case find(ig.rule) == nil:
 			at.Message = fmt.Sprintf("lint has no rule %q", ig.rule)
-			at.Hint = "`dbctl lint --rules` lists them"
-			if near := project.Nearest(ig.rule, ruleNames()); near != "" {
-				at.Hint = "did you mean lint-ignore=" + near + "?"
-			}
+			at.Hint = project.DidYouMeanAs("lint-ignore=%s", ig.rule, ruleNames(), "`dbctl lint --rules` lists them")
 		case ig.rule == Mistake:
 			at.Message = "the rule " + Mistake + " cannot be silenced"
 			at.Hint = "take the line out, and mend what the rule finds"

@@ -160,10 +160,8 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 				own.PlaceAt(databend.Statement{SQL: st.SQL, At: st.At}, at)
 			}
 			if name := define.NameAt(st.SQL, at); databend.IsCode(err, databend.CodeUnknownColumn, databend.CodeSemantic) && name != "" {
-				if near := project.Nearest(name, q.columns); near != "" {
-					own.Hint = "did you mean " + near + "?"
-				} else if len(q.columns) > 0 {
-					own.Hint = "the columns are " + strings.Join(q.columns, ", ")
+				if len(q.columns) > 0 {
+					own.Hint = project.DidYouMean(name, q.columns, "the columns are "+strings.Join(q.columns, ", "))
 				}
 			}
 			c.add(&own)
@@ -430,14 +428,11 @@ func nearest(now *schema.Schema, o sqltext.Object) string {
 			names = append(names, other.Name)
 		}
 	}
-	if near := project.Nearest(o.Name, names); near != "" {
-		return "did you mean " + near + "?"
-	}
 	list := "SHOW " + strings.ToUpper(string(o.Kind)) + "S"
 	if o.Kind == sqltext.Table {
 		list += " FROM " + sqltext.Object{Kind: sqltext.Database, Name: o.Database}.Pasted()
 	}
-	return "`" + shell.Join("dbctl", "sql", list) + "` lists what is there"
+	return project.DidYouMean(o.Name, names, "`"+shell.Join("dbctl", "sql", list)+"` lists what is there")
 }
 
 // load checks a load against its table as it will be.

@@ -1,6 +1,9 @@
 package project
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Nearest returns the candidate that was probably meant by word, or "". Case, and one mistake in three letters (a letter
 // missing, added, wrong, or swapped with its neighbour), are forgiven; of two that are as near, the one that begins alike for longer
@@ -34,8 +37,13 @@ func Nearest(word string, candidates []string) string {
 
 // DidYouMean is Nearest as a hint, or otherwise.
 func DidYouMean(word string, candidates []string, otherwise string) string {
+	return DidYouMeanAs("%s", word, candidates, otherwise)
+}
+
+// DidYouMeanAs is DidYouMean with what was meant in a form, such as "--%s".
+func DidYouMeanAs(form, word string, candidates []string, otherwise string) string {
 	if n := Nearest(word, candidates); n != "" {
-		return "did you mean " + n + "?"
+		return "did you mean " + fmt.Sprintf(form, n) + "?"
 	}
 	return otherwise
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
@@ -271,12 +271,10 @@ func (d *document) duration(e entry) time.Duration {
 	return v
 }
 
-var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?$`)
-
 // host returns the name or the address of a machine. What is neither may hold a password, and is not quoted.
 func (d *document) host(e entry) string {
 	s := strings.TrimSuffix(strings.TrimPrefix(d.text(e), "["), "]")
-	if _, err := netip.ParseAddr(s); s != "" && err != nil && !hostName.MatchString(s) {
+	if _, err := netip.ParseAddr(s); s != "" && err != nil && !databend.IsHostName(s) {
 		d.failAt(e.at, e.key+" is not the name or the address of a machine",
 			"write "+e.key+": databend.example.com, with port: and user: in lines of their own; no password may stand in this file")
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dbctl/dbctl/internal/event"
 )
@@ -285,7 +284,7 @@ func (t *text) loadRunTable(runs []event.LoadRun) string {
 		}
 		rows = append(rows, []string{
 			timeText(&r.At), event.Count(r.Files), event.Count(r.Failed), event.Count(r.Rows), event.Bytes(r.Bytes),
-			(time.Duration(r.TookMS) * time.Millisecond).String(), says,
+			took(r.TookMS), says,
 		})
 	}
 	return table([]column{

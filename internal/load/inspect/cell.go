@@ -190,11 +190,17 @@ func (r *Inspector) types(ctx context.Context, f plan.File, checks []check) (map
 
 // once warns of something that a batch after the other would warn of.
 func (r *Inspector) once(text string) {
+	if !r.told(text) {
+		r.Sink.Note(event.Warn, "%s", text)
+	}
+}
+
+// told reports whether something was said before, and takes it for said.
+func (r *Inspector) told(text string) bool {
 	if r.warned == nil {
 		r.warned = map[string]bool{}
 	}
-	if !r.warned[text] {
-		r.warned[text] = true
-		r.Sink.Note(event.Warn, "%s", text)
-	}
+	was := r.warned[text]
+	r.warned[text] = true
+	return was
 }

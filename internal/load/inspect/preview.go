@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -56,14 +57,7 @@ func (r *Inspector) Preview(ctx context.Context, n int) error {
 			}
 		}
 		for _, row := range res.Rows {
-			cells := make([]*string, len(row))
-			for i, c := range row {
-				if c.Valid {
-					text := clean(c.String)
-					cells[i] = &text
-				}
-			}
-			out.Rows = append(out.Rows, cells)
+			out.Rows = append(out.Rows, row.Texts(clean))
 		}
 	}
 	r.Sink(out)
@@ -121,10 +115,7 @@ func (r *Inspector) previewFiles(ctx context.Context) ([]string, error) {
 		list += " AND regexp_like(name, " + sqltext.Literal(glob.String()) + ", 'c')"
 	}
 	order := map[string]string{"": "name", "oldest": "last_modified, name", "newest": "last_modified DESC, name"}[o.Order]
-	limit := 20
-	if o.Limit > 0 {
-		limit = o.Limit
-	}
+	limit := cmp.Or(o.Limit, 20)
 	res, err := r.Work.Query(ctx, databend.Statement{SQL: list + " ORDER BY " + order + " LIMIT " + strconv.Itoa(limit)})
 	if err != nil {
 		return nil, fault.Wrap(j.Name, "list", j.Placed(err))

@@ -293,16 +293,12 @@ const warned = 3
 func (r *Inspector) warn(files []plan.File, found map[string][]Finding) {
 	type kind struct{ column, rule string }
 	more := map[kind]int{}
-	if r.warned == nil {
-		r.warned = map[string]bool{}
-	}
 	for _, f := range files {
 		for _, why := range found[f.Path] {
 			text := fmt.Sprintf("load %s: %s: %s", r.Load.Name, f.Path, why.Why)
-			if r.warned[text] {
+			if r.told(text) {
 				continue
 			}
-			r.warned[text] = true
 			k := kind{why.Column, why.Why[strings.LastIndex(why.Why, "(rule "):]}
 			if more[k]++; more[k] <= warned || r.Options.Verbose {
 				r.Sink.Note(event.Warn, "%s", text)

@@ -48,11 +48,8 @@ func (p *Plan) move(gone map[object]string) {
 
 // unlisted are those of the files that are no longer in the stage.
 func (l *Planner) unlisted(ctx context.Context, p *Plan, files map[object]string) (map[object]string, error) {
-	var paths []string
-	for _, path := range files {
-		paths = append(paths, path)
-	}
-	res, err := l.Look.Query(ctx, databend.Statement{SQL: "SELECT name FROM " + p.Job.Listing() + " WHERE name IN (" + names(paths) + ")"})
+	in := names(slices.Collect(maps.Values(files)))
+	res, err := l.Look.Query(ctx, databend.Statement{SQL: "SELECT name FROM " + p.Job.Listing() + " WHERE name IN (" + in + ")"})
 	there := map[string]bool{}
 	for _, r := range res.Rows {
 		there[r[0].String] = true

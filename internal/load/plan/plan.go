@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -76,19 +77,13 @@ func (p *Plan) recount(f *File, st event.FileState) {
 
 // Planned are the files that Run loads, in the order in which it does.
 func (p *Plan) Planned() []File {
-	var out []File
-	for _, f := range p.Files {
-		if f.Planned {
-			out = append(out, f)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(p.Files), func(f File) bool { return !f.Planned })
 }
 
 // Doubled is how many of the planned files have rows in the table that stay there.
 func (p *Plan) Doubled() (n int64) {
-	for _, f := range p.Files {
-		if f.Planned && !f.Replace && f.Rows != 0 {
+	for _, f := range p.Planned() {
+		if !f.Replace && f.Rows != 0 {
 			n++
 		}
 	}
@@ -96,12 +91,9 @@ func (p *Plan) Doubled() (n int64) {
 }
 
 // Bytes is the size of the planned files.
-func (p *Plan) Bytes() int64 {
-	var n int64
-	for _, f := range p.Files {
-		if f.Planned {
-			n += f.Bytes
-		}
+func (p *Plan) Bytes() (n int64) {
+	for _, f := range p.Planned() {
+		n += f.Bytes
 	}
 	return n
 }
