@@ -169,6 +169,7 @@ func TestMistakes(t *testing.T) {
 		{args: "shwo 3", want: "dbctl: unknown command \"shwo\"\nhint: did you mean `dbctl show`?\n"},
 		{args: "dev strat", want: "dbctl: unknown command \"dev strat\"\nhint: did you mean `dbctl dev start`?\n"},
 		{args: "start", want: "dbctl: unknown command \"start\"\nhint: did you mean `dbctl dev start`?\n"},
+		{args: "migrate rollback", want: "dbctl: unknown command \"migrate rollback\"\nhint: did you mean `dbctl migrate down`?\n"},
 		{args: "apply", want: "dbctl: unknown command \"apply\"\nhint: did you mean `dbctl migrate up`?\n"},
 		{args: "frobnicate", want: "dbctl: unknown command \"frobnicate\"\nhint: `dbctl help` lists the commands\n"},
 		{args: "help shwo", want: "dbctl: unknown command \"shwo\"\nhint: did you mean `dbctl show`?\n"},

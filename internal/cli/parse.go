@@ -181,7 +181,8 @@ func listed(group string) string {
 var othersWords = map[string]string{
 	"apply": "migrate up", "deploy": "migrate up", "run": "load --all", "rollback": "migrate down", "reset": "migrate down 0",
 	"destroy": "migrate down 0", "new": "migrate create NAME", "validate": "lint", "check": "lint", "compile": "show 1",
-	"query": "sql 'SELECT 1'", "console": "sql 'SELECT 1'", "debug": "doctor", "seed": "load --all",
+	"query": "sql 'SELECT 1'", "console": "sql 'SELECT 1'", "shell": "sql 'SELECT 1'", "debug": "doctor", "seed": "load --all",
+	"undo": "migrate down", "revert": "migrate down", "add": "migrate create NAME", "diff": "show 1 --diff", "version": "migrate status",
 }
 
 func unknownVerb(group, verb string) error {
@@ -201,9 +202,9 @@ func unknownVerb(group, verb string) error {
 				return usageError(msg, fmt.Sprintf("did you mean `dbctl %s`?", c.name))
 			}
 		}
-		if ours := othersWords[verb]; ours != "" {
-			return usageError(msg, fmt.Sprintf("did you mean `dbctl %s`?", ours))
-		}
+	}
+	if ours := othersWords[verb]; ours != "" && strings.HasPrefix(ours, group) {
+		return usageError(msg, fmt.Sprintf("did you mean `dbctl %s`?", ours))
 	}
 	return usageError(msg, listed(group))
 }
