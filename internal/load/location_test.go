@@ -384,6 +384,9 @@ func TestWordsOfAStore(t *testing.T) {
 		if hint := err.(interface{ Hint() string }).Hint(); hint == "" {
 			t.Errorf("%s: no hint in %v", tt.name, err)
 		}
+		if got := w.listed(ld).Reason; !strings.Contains(got, tt.words[0]) { // and the other loads are listed
+			t.Errorf("%s: the list says %q", tt.name, got)
+		}
 		if text := err.Error(); strings.Contains(text, w.S3.Key) || strings.Contains(text, w.S3.Secret.Reveal()) || strings.Contains(text, "\n") {
 			t.Errorf("%s: got %s", tt.name, text)
 		}

@@ -124,7 +124,7 @@ func hours(d time.Duration) string {
 }
 
 // count counts the files of looks, all at once, or one by one where that fails. It returns why some could not be looked at, in the
-// server's words; an error is of the way to it.
+// server's words or in ours; an error is of the way to the server.
 func (l *Planner) count(ctx context.Context, looks []*look) (reasons []string, err error) {
 	reasons = make([]string, len(looks))
 	var there []*look
@@ -148,7 +148,9 @@ func (l *Planner) count(ctx context.Context, looks []*look) (reasons []string, e
 		*k = *newListed(k.Job, scope.place)
 		k.scope = scope
 		if err := l.see(ctx, []*look{k}); err != nil {
-			if ctx.Err() != nil || !databend.IsAnswered(err) {
+			ours, _ := errors.AsType[*fault.Error](err)
+			said := ours != nil && ours.Err == nil // about a file by HTTP
+			if ctx.Err() != nil || !said && !databend.IsAnswered(err) {
 				return nil, fault.Wrap(k.Load, "look at the files", err)
 			}
 			reasons[i] = k.Job.Placed(err).Error()
