@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -211,14 +213,14 @@ func (a *app) versionNames() []candidate {
 	}
 	var all []candidate
 	for _, e := range entries {
-		base, ok := strings.CutSuffix(e.Name(), ".sql")
-		number, name, named := strings.Cut(base, "_")
-		if v := strings.TrimLeft(number, "0"); ok && named && v != "" && strings.Trim(v, "0123456789") == "" {
-			if !shell.Plain(name) { // a terminal shows it
-				name = ""
-			}
-			all = append(all, candidate{v, name})
+		version, name, err := project.VersionOf(e.Name())
+		if err != nil || path.Ext(e.Name()) != ".sql" {
+			continue
 		}
+		if !shell.Plain(name) { // a terminal shows it
+			name = ""
+		}
+		all = append(all, candidate{strconv.FormatInt(version, 10), name})
 	}
 	return all
 }

@@ -30,7 +30,7 @@ func createCommand() *command {
 				if config := filepath.Join(a.projectDir(), project.ConfigFile); !exists(config) {
 					return project.NoProject(config)
 				}
-				path, err := project.CreateMigration(a.projectDir(), args[0], *sequential, time.Now())
+				path, err := project.CreateMigration(a.projectDir(), args[0], "", *sequential, time.Now())
 				if err != nil {
 					return err
 				}

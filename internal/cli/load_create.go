@@ -95,7 +95,7 @@ func (a *app) createLoad(ctx context.Context, r draft.Request, dry, sequential b
 	}
 	var paths []string
 	if d.Migration != "" {
-		p, err := project.CreateMigrationOf(w.project.Dir, "create_"+d.Table, d.Migration, sequential, time.Now())
+		p, err := project.CreateMigration(w.project.Dir, "create_"+d.Table, d.Migration, sequential, time.Now())
 		if err != nil {
 			return err
 		}

@@ -192,12 +192,10 @@ func (d *doctor) rights(ctx context.Context) {
 // grants are the statements that give privileges to a role. A user without a role of its own gets one: Databend grants CREATE and the
 // like to roles alone.
 func grants(missing []need, role, user string) string {
-	own := role != "" && role != "public"
-	if !own {
-		role = "dbctl"
-	}
 	var statements []string
-	if !own {
+	without := role == "" || role == "public"
+	if without {
+		role = "dbctl"
 		statements = append(statements, "CREATE ROLE IF NOT EXISTS "+role)
 	}
 	objects, privileges := []string{}, map[string][]string{}
@@ -214,7 +212,7 @@ func grants(missing []need, role, user string) string {
 	for _, on := range objects {
 		statements = append(statements, "GRANT "+strings.Join(privileges[on], ", ")+" ON "+on+" TO ROLE "+sqltext.Ident(role))
 	}
-	if !own && user != "" {
+	if without && user != "" {
 		statements = append(statements, "GRANT ROLE "+role+" TO USER "+user)
 	}
 	return strings.Join(statements, "; ")

@@ -65,7 +65,7 @@ func ReadBase(ref, dir string, git func(args ...string) (string, error)) (*Base,
 		}
 	}
 	for file, blob := range theirs {
-		version, err := project.VersionOf(path.Base(file))
+		version, _, err := project.VersionOf(path.Base(file))
 		if err != nil || path.Ext(file) != ".sql" {
 			continue
 		}

@@ -283,11 +283,7 @@ func (p *pass) byPosition(l *project.Load) bool {
 			}
 		}
 	}
-	switch with.FileType() {
-	case "CSV", "TSV", "TEXT":
-		return true
-	}
-	return false
+	return with.ByPosition()
 }
 
 var unfilledTable = Rule{

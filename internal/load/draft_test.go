@@ -39,7 +39,7 @@ func (w *world) draft(r draft.Request) (d draft.Draft, ld project.Load) {
 		}
 	}
 	if d.Migration != "" {
-		if _, err := project.CreateMigrationOf(dir, "make", d.Migration, true, time.Now()); err != nil {
+		if _, err := project.CreateMigration(dir, "make", d.Migration, true, time.Now()); err != nil {
 			w.t.Fatal(err)
 		}
 	}

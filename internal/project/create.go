@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -23,14 +24,9 @@ const migrationTemplate = `-- +goose Up
 // timestamp is goose's layout of a version made of the time.
 const timestamp = "20060102150405"
 
-// CreateMigration writes a new, empty migration and returns its path, relative to dir. Its version is the time in UTC, or with
-// sequential the number after the highest; in both cases higher than every other.
-func CreateMigration(dir, name string, sequential bool, now time.Time) (string, error) {
-	return CreateMigrationOf(dir, name, migrationTemplate, sequential, now)
-}
-
-// CreateMigrationOf is CreateMigration with a text in the file.
-func CreateMigrationOf(dir, name, text string, sequential bool, now time.Time) (string, error) {
+// CreateMigration writes a new migration, empty where text is, and returns its path, relative to dir. Its version is the time in UTC, or
+// with sequential the number after the highest; in both cases higher than every other.
+func CreateMigration(dir, name, text string, sequential bool, now time.Time) (string, error) {
 	slug := snake(name)
 	if slug == "" {
 		return "", &Error{Msg: "a migration needs a name of letters and digits", Hint: "dbctl migrate create add_frame_quality"}
@@ -42,7 +38,7 @@ func CreateMigrationOf(dir, name, text string, sequential bool, now time.Time) (
 	}
 	base := nextVersion(highest, sequential, now) + "_" + slug + ".sql"
 	rel := path.Join(MigrationsDir, base)
-	return rel, CreateFile(dir, rel, text)
+	return rel, CreateFile(dir, rel, cmp.Or(text, migrationTemplate))
 }
 
 // RestoreMigration writes back the file of a version, and returns its path, relative to dir. The name comes from the journal: it makes no

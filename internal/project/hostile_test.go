@@ -109,7 +109,7 @@ func TestCreateStaysInside(t *testing.T) {
 	if err := errors.Join(os.Symlink(elsewhere, filepath.Join(dir, MigrationsDir)), os.Symlink(filepath.Join(elsewhere, "x"), filepath.Join(dir, "x"))); err != nil {
 		t.Fatal(err)
 	}
-	_, migration := CreateMigration(dir, "a", false, time.Now())
+	_, migration := CreateMigration(dir, "a", "", false, time.Now())
 	_, restored := RestoreMigration(dir, 1, "a", "text")
 	for what, err := range map[string]error{"migration": migration, "restored": restored, "file": CreateFile(dir, "x", "text"), "above": CreateFile(dir, "../x", "text")} {
 		if err == nil {

@@ -213,6 +213,11 @@ func (l *Load) Unnamed(column string) string {
 	return ""
 }
 
+// ByPosition reports whether the files are of a type whose fields have no names.
+func (l *Load) ByPosition() bool {
+	return slices.Contains([]string{"CSV", "TSV", "TEXT"}, l.FileType())
+}
+
 // FillsMissing reports whether a plain COPY fills a column that a file lacks: MISSING_FIELD_AS = FIELD_DEFAULT.
 func (l *Load) FillsMissing() bool {
 	return len(l.Copy.Select) == 0 &&

@@ -49,11 +49,11 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 		base := e.Name()
 		full := path.Join(MigrationsDir, base)
 		ext := path.Ext(base)
-		_, numbered := VersionOf(base)
+		version, name, bad := VersionOf(base)
 		switch {
 		case strings.HasPrefix(base, "."), e.IsDir():
 			continue
-		case ext == ".go" && numbered == nil && !strings.HasSuffix(base, "_test.go"):
+		case ext == ".go" && bad == nil && !strings.HasSuffix(base, "_test.go"):
 			refuse(full, "a migration in Go cannot be run", "write it in SQL, or move the file out of "+MigrationsDir+"/")
 			continue
 		case strings.EqualFold(ext, ".sql") && ext != ".sql":
@@ -62,13 +62,11 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 		case ext != ".sql":
 			continue
 		}
-		f := migrationFile{path: full}
-		if f.version, err = VersionOf(base); err != nil {
-			refuse(full, err.Error(), "name it NUMBER_name.sql, as dbctl migrate create does")
+		if bad != nil {
+			refuse(full, bad.Error(), "name it NUMBER_name.sql, as dbctl migrate create does")
 			continue
 		}
-		_, f.name, _ = strings.Cut(strings.TrimSuffix(base, ".sql"), "_")
-		files = append(files, f)
+		files = append(files, migrationFile{version, name, full})
 	}
 	slices.SortStableFunc(files, func(a, b migrationFile) int { return cmp.Compare(a.version, b.version) })
 	twice := map[int64]bool{} // nobody can tell which is meant, so neither is
@@ -88,23 +86,22 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 	return slices.DeleteFunc(files, func(f migrationFile) bool { return twice[f.version] }), broken
 }
 
-// VersionOf reads the version before the first _ of a file name: goose's rule (NumericComponent), less its leading sign.
-func VersionOf(base string) (int64, error) {
-	number, name, ok := strings.Cut(strings.TrimSuffix(base, path.Ext(base)), "_")
-	if strings.Trim(number, "0123456789") != "" || number == "" {
-		return 0, errors.New("the file name does not start with a number and _")
-	}
-	if !ok || name == "" {
-		return 0, errors.New("the file name has no name after a number and _")
-	}
-	v, err := strconv.ParseInt(number, 10, 64)
+// VersionOf reads the version before the first _ of a file name, goose's rule (NumericComponent) less its leading sign, and the name behind
+// it.
+func VersionOf(base string) (version int64, name string, err error) {
+	number, name, _ := strings.Cut(strings.TrimSuffix(base, path.Ext(base)), "_")
+	version, err = strconv.ParseInt(number, 10, 64)
 	switch {
+	case strings.Trim(number, "0123456789") != "" || number == "":
+		err = errors.New("the file name does not start with a number and _")
+	case name == "":
+		err = errors.New("the file name has no name after a number and _")
 	case err != nil:
-		return 0, errors.New("the version is too large")
-	case v < 1:
-		return 0, errors.New("version 0 is none: versions start at 1")
+		err = errors.New("the version is too large")
+	case version < 1:
+		err = errors.New("version 0 is none: versions start at 1")
 	}
-	return v, nil
+	return version, name, err
 }
 
 // migration reads one file.

@@ -362,12 +362,12 @@ func TestCreateMigration(t *testing.T) {
 		{"same second", false, "migrations/20261122162504_same_second.sql"},
 		{"Größe-2", true, "migrations/20261122162505_größe_2.sql"},
 	} {
-		got, err := CreateMigration(dir, test.name, test.sequential, now)
+		got, err := CreateMigration(dir, test.name, "", test.sequential, now)
 		if err != nil || got != test.want {
 			t.Errorf("%s: got %s, %v, want %s", test.name, got, err, test.want)
 		}
 	}
-	if _, err := CreateMigration(dir, "!?", false, now); err == nil {
+	if _, err := CreateMigration(dir, "!?", "", false, now); err == nil {
 		t.Error("a name without letters was taken")
 	}
 	p, err := Open(Options{Dir: dir})

@@ -190,11 +190,6 @@ func (j *Load) Misread(err error) error {
 	}
 }
 
-// ByPosition reports whether the files are of a type whose fields have no names.
-func (j *Load) ByPosition() bool {
-	return slices.Contains([]string{"CSV", "TSV", "TEXT"}, j.FileType())
-}
-
 // LastField is the highest position that the select list of a load of CSV or TSV reads; 0 when it reads none.
 func (j *Load) LastField() (last int) {
 	if !j.ByPosition() {
