@@ -50,7 +50,7 @@ func BenchmarkPlan(b *testing.B) {
 	measure := func(b *testing.B, l *Loader, vanished int64, want plan.Want) {
 		for b.Loop() {
 			list := fastest(3, func() {
-				if _, err := l.sessions.Work.Query(b.Context(),
+				if _, err := l.planner.Work.Query(b.Context(),
 					databend.Statement{SQL: "SELECT * FROM LIST_STAGE(location=>'@" + w.stage + "/p/')"}); err != nil {
 					b.Fatal(err)
 				}
@@ -106,7 +106,7 @@ func BenchmarkLoad(b *testing.B) {
 		copyRaw := func(into string) time.Duration {
 			w.SQL(b, "CREATE OR REPLACE TABLE "+into+" (id INT, name STRING)")
 			start := time.Now()
-			if _, err := l.sessions.Work.Query(b.Context(),
+			if _, err := l.planner.Work.Query(b.Context(),
 				databend.Statement{SQL: w.load(strings.Replace(copyRows, "INTO t", "INTO "+into, 1)).Statement.SQL}); err != nil {
 				b.Fatal(err)
 			}

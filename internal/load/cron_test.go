@@ -178,7 +178,7 @@ func TestLedgerStaysCompact(t *testing.T) {
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	err := w.with(t.Context(), func(l *Loader) error {
 		for i := range 60 {
-			if err := l.sessions.Store.AppendLedger(t.Context(),
+			if err := l.planner.Store.AppendLedger(t.Context(),
 				[]state.LedgerRow{{Path: fmt.Sprintf("p/%d", i), State: ledger.FileNew, Source: ledger.SourcePerson}}, nil); err != nil {
 				return err
 			}

@@ -35,9 +35,8 @@ type (
 
 // A Loader runs loads, one after another.
 type Loader struct {
-	cfg      Config
-	sessions *session.Sessions
-	planner  *plan.Planner
+	cfg     Config
+	planner *plan.Planner // with the sessions
 }
 
 // Open makes the sessions. Close ends them.
@@ -52,21 +51,22 @@ func Open(cfg Config) *Loader {
 		defer mu.Unlock()
 		sink(e)
 	}
-	sessions := session.Open(cfg.Server, cfg.Scope, cfg.Run)
-	return &Loader{cfg: cfg, sessions: sessions, planner: &plan.Planner{Sessions: sessions, Scope: cfg.Scope, Secrets: cfg.Secrets}}
+	return &Loader{cfg: cfg, planner: &plan.Planner{
+		Sessions: session.Open(cfg.Server, cfg.Scope, cfg.Run), Scope: cfg.Scope, Secrets: cfg.Secrets,
+	}}
 }
 
 // Close drops what was made on the server for loads, and ends the sessions.
 func (l *Loader) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), session.Cleanup)
 	defer cancel()
-	defer l.sessions.Close()
-	return l.sessions.Clean(ctx)
+	defer l.planner.Close()
+	return l.planner.Clean(ctx)
 }
 
 // Formats asks the server for the formats of those loads whose text leaves them to a name or to the stage, and returns the loads with them.
 func (l *Loader) Formats(ctx context.Context, loads []project.Load) ([]project.Load, error) {
-	return source.Formats(ctx, l.sessions.Work, loads)
+	return source.Formats(ctx, l.planner.Work, loads)
 }
 
 // Plan says what Run would do, and writes nothing: it emits a File for each file that Run would touch or that stands in its way
@@ -100,7 +100,7 @@ func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	return run.Run(ctx, l.cfg, l.sessions, l.planner, j, o, nil)
+	return run.Run(ctx, l.cfg, l.planner, j, o, nil)
 }
 
 // All runs loads one after another, goes on after one fails, and joins their errors: the worst exit code wins.
@@ -113,7 +113,7 @@ func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error
 	for i, ld := range loads {
 		j, err := l.planner.Ready(ld)
 		if err == nil {
-			_, err = run.Run(ctx, l.cfg, l.sessions, l.planner, j, o, plans[i])
+			_, err = run.Run(ctx, l.cfg, l.planner, j, o, plans[i])
 		}
 		if err != nil {
 			all.Errs = append(all.Errs, err)
@@ -158,7 +158,7 @@ func (l *Loader) Mark(ctx context.Context, ld project.Load, as, reason string, o
 	if err != nil {
 		return err
 	}
-	return run.Mark(ctx, l.cfg, l.sessions, l.planner, j, as, reason, o)
+	return run.Mark(ctx, l.cfg, l.planner, j, as, reason, o)
 }
 
 // List emits a LoadState for each load: its files by state, its rows and its last run; of a load with a window the files of its last
@@ -170,7 +170,7 @@ func (l *Loader) List(ctx context.Context, loads []project.Load) error {
 
 // History emits a LoadRun for each of the last runs of a load that did something, the newest first.
 func (l *Loader) History(ctx context.Context, load string) error {
-	runs, err := l.sessions.Store.LoadRuns(ctx, load)
+	runs, err := l.planner.Store.LoadRuns(ctx, load)
 	if err == nil && len(runs) == 0 {
 		l.cfg.Sink.Note(event.Info, "load %s: no run has loaded, failed or marked a file", load)
 	}
@@ -234,9 +234,9 @@ func (l *Loader) inspect(ctx context.Context, ld project.Load, o Options, look f
 		}
 	}
 	for try := 0; ; try++ {
-		err := look(&inspect.Inspector{
-			Sessions: l.sessions, Load: j, Options: o, Secrets: secrets, Sink: l.cfg.Sink, Phases: session.NewPhases(ld.Name, l.cfg.Sink),
-		})
+		r := inspect.New(l.planner.Sessions, j, o, l.cfg.Sink)
+		r.Secrets = secrets
+		err := look(r)
 		if !j.Dropped(err) && (try >= plan.Replans || !fault.Shrunk(err)) || try >= plan.Remakes {
 			return err
 		}

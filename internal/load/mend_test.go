@@ -48,7 +48,7 @@ func TestMarkBehindARun(t *testing.T) {
 		w.wantExit(w.with(t.Context(), func(l *Loader) error { return l.Mark(t.Context(), ld, "new", "because", o) }), exit.Usage)
 	}
 	err := w.with(t.Context(), func(run *Loader) error {
-		lock, err := run.sessions.Store.AcquireTable(t.Context(), w.Database, "t", state.LockOptions{Run: databend.NewID()})
+		lock, err := run.planner.Store.AcquireTable(t.Context(), w.Database, "t", state.LockOptions{Run: databend.NewID()})
 		if err != nil {
 			return err
 		}

@@ -297,7 +297,7 @@ func TestTypesOfTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := w.with(t.Context(), func(l *Loader) error {
-		columns, err := plan.Columns(t.Context(), l.sessions.Work, j)
+		columns, err := plan.Columns(t.Context(), l.planner.Work, j)
 		if len(columns) != 7 || columns[0].Name != "a" || columns[6].Name != "g" {
 			t.Errorf("got %+v, want the columns in their order", columns)
 		}

@@ -197,9 +197,6 @@ func (r *Inspector) once(text string) {
 
 // told reports whether something was said before, and takes it for said.
 func (r *Inspector) told(text string) bool {
-	if r.warned == nil {
-		r.warned = map[string]bool{}
-	}
 	was := r.warned[text]
 	r.warned[text] = true
 	return was

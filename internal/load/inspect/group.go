@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -112,9 +113,6 @@ func (r *Inspector) Apart(ctx context.Context, g Group, why error) ([]Group, err
 func (r *Inspector) footers(ctx context.Context, files []plan.File) error {
 	_, err := r.Work.Query(ctx, databend.Statement{SQL: "SELECT count(*) FROM " + r.Load.From(plan.Paths(files))})
 	if m := differ.FindStringSubmatch(databend.Message(err)); m != nil && databend.IsCode(err, databend.CodeSchemaMismatch) {
-		if r.schemas == nil {
-			r.schemas = map[string]string{}
-		}
 		r.schemas[m[1]], r.schemas[m[2]] = m[3], m[4]
 	}
 	return err
@@ -130,10 +128,8 @@ func (r *Inspector) sameSchema(ctx context.Context, a, b plan.File) (bool, error
 		return sa == sb, nil
 	}
 	err := r.footers(ctx, []plan.File{a, b})
-	if err == nil && r.schemas != nil {
-		if sa == "" {
-			sa = sb
-		}
+	if err == nil && len(r.schemas) > 0 {
+		sa = cmp.Or(sa, sb)
 		r.schemas[a.Path], r.schemas[b.Path] = sa, sa
 	}
 	if err != nil && fault.IsRefusal(err) {

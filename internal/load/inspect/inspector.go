@@ -69,8 +69,16 @@ type Inspector struct {
 	Phases  *session.Phases
 
 	Bad     []BadFile
-	made    []cell // see cells
-	unnamed bool   // the server makes no format for the load
-	warned  map[string]bool
+	made    []cell            // see cells
+	unnamed bool              // the server makes no format for the load
+	warned  map[string]bool   // texts that were said
 	schemas map[string]string // of files, as far as a 1303 has told
+}
+
+// New is an Inspector that has found nothing.
+func New(s *session.Sessions, j *source.Load, o plan.Options, sink event.Sink) *Inspector {
+	return &Inspector{
+		Sessions: s, Load: j, Options: o, Sink: sink, Phases: session.NewPhases(j.Name, sink), warned: map[string]bool{},
+		schemas: map[string]string{},
+	}
 }

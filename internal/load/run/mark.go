@@ -10,7 +10,6 @@ import (
 	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/load/fault"
 	"github.com/dbctl/dbctl/internal/load/plan"
-	"github.com/dbctl/dbctl/internal/load/session"
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/state"
 	"github.com/dbctl/dbctl/internal/state/ledger"
@@ -21,14 +20,12 @@ var marks = map[string]string{"loaded": ledger.FileLoaded, "new": ledger.FileNew
 
 // Mark writes a person's word about the load's files (those of Options.Path) into the ledger: as "loaded" (their rows are in the
 // table), "new" (they are not: load them) or "quarantined" (never load them). It loads nothing. reason is required and kept.
-func Mark(ctx context.Context, cfg Config, sessions *session.Sessions, p *plan.Planner, j *source.Load, as, reason string,
-	o plan.Options,
-) (err error) {
+func Mark(ctx context.Context, cfg Config, p *plan.Planner, j *source.Load, as, reason string, o plan.Options) (err error) {
 	if o.Limit > 0 || o.Order != "" {
 		return fault.Errorf(j.Name, exit.Usage, "--path GLOB chooses the files", "--mark takes neither --limit nor --order")
 	}
 	o.Force, o.Verbose, o.Full = false, true, true // a person's word is about all of them, also outside a window
-	r := newRun(cfg, sessions, p, j, o)
+	r := newRun(cfg, p, j, o)
 	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil {
 		return err
 	}

@@ -80,12 +80,9 @@ type run struct {
 }
 
 // newRun is a run that has done nothing.
-func newRun(cfg Config, s *session.Sessions, p *plan.Planner, j *source.Load, o plan.Options) *run {
+func newRun(cfg Config, p *plan.Planner, j *source.Load, o plan.Options) *run {
 	return &run{
-		Sessions: s, cfg: cfg, planner: p, inspect: &inspect.Inspector{
-			Sessions: s, Load: j, Options: o, Sink: cfg.Sink,
-			Phases: session.NewPhases(j.Name, cfg.Sink),
-		}, j: j, o: o,
+		Sessions: p.Sessions, cfg: cfg, planner: p, inspect: inspect.New(p.Sessions, j, o, cfg.Sink), j: j, o: o,
 		started: time.Now(), done: map[string]bool{},
 	}
 }
@@ -104,11 +101,9 @@ func cutOff(err error) bool {
 // Run loads what is new. It plans without the lock of the table, so that a run with nothing to do takes none; then it takes the lock, and
 // plans again unless the plan still stands: under the lock nobody else loads into the table any more. idle is a plan that was made
 // together with those of other loads; nil: none.
-func Run(ctx context.Context, cfg Config, s *session.Sessions, p *plan.Planner, j *source.Load, o plan.Options,
-	idle *plan.Plan,
-) (res Result, err error) {
+func Run(ctx context.Context, cfg Config, p *plan.Planner, j *source.Load, o plan.Options, idle *plan.Plan) (res Result, err error) {
 	o.Atomic = o.Atomic || o.Reload
-	r := newRun(cfg, s, p, j, o)
+	r := newRun(cfg, p, j, o)
 	r.phase("listing")
 	defer r.phase("")
 	// What was planned together with other loads a while ago holds where there is nothing to do.
@@ -298,10 +293,9 @@ func (r *run) replan(ctx context.Context) error {
 	case p.TableID != was.TableID && r.res.Files > 0:
 		return r.replaced()
 	case p.TableID != was.TableID && len(w.Settled) > 0: // what was found was found with the old one's columns
-		r.inspect = &inspect.Inspector{
-			Sessions: r.Sessions, Load: r.j, Options: r.o, Sink: r.cfg.Sink, Secrets: r.inspect.Secrets,
-			Phases: r.inspect.Phases,
-		}
+		found := r.inspect
+		r.inspect = inspect.New(r.Sessions, r.j, r.o, r.cfg.Sink)
+		r.inspect.Secrets, r.inspect.Phases = found.Secrets, found.Phases
 		r.told, r.done = 0, map[string]bool{}
 		return r.replan(ctx)
 	}

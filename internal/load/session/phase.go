@@ -26,9 +26,6 @@ func NewPhases(load string, sink event.Sink) *Phases {
 
 // Enter begins a phase, and ends the one before; "" only ends it.
 func (p *Phases) Enter(phase string) {
-	if p == nil {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stop != nil {
