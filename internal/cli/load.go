@@ -254,7 +254,7 @@ func (a *app) newLoader(ctx context.Context, w *warehouse, sink event.Sink) (*lo
 	})
 	var err error
 	if w.project.Loads, err = l.Formats(ctx, w.project.Loads); err != nil {
-		_ = l.Close()
+		l.Close()
 		return nil, err
 	}
 	return l, nil

@@ -57,11 +57,11 @@ func Open(cfg Config) *Loader {
 }
 
 // Close drops what was made on the server for loads, and ends the sessions.
-func (l *Loader) Close() error {
+func (l *Loader) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), session.Cleanup)
 	defer cancel()
 	defer l.planner.Close()
-	return l.planner.Clean(ctx)
+	l.planner.Clean(ctx)
 }
 
 // Formats asks the server for the formats of those loads whose text leaves them to a name or to the stage, and returns the loads with them.

@@ -380,7 +380,7 @@ func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 	var freeing errgroup.Group
 	freeing.Go(crash.Caught(func() error { return r.release(ctx) }))
 	freeing.Go(crash.Caught(func() error {
-		_ = r.Clean(ctx) // what cannot be dropped now is tried again at the end; the next load of several makes its own
+		r.Clean(ctx) // what cannot be dropped now is tried again at the end; the next load of several makes its own
 		return nil
 	}))
 	id, looked := r.tableID(ctx)

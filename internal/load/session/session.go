@@ -3,7 +3,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -51,22 +50,19 @@ func (s *Sessions) Made(drop string) {
 	}
 }
 
-// Clean drops what was made on the server for loads, in one request: where that fails, each by itself. After an error the next call tries
-// all again.
-func (s *Sessions) Clean(ctx context.Context) error {
+// Clean drops what was made on the server for loads, in one request: where that fails, each by itself, and the next call tries all again.
+func (s *Sessions) Clean(ctx context.Context) {
 	if len(s.made) == 0 {
-		return nil
+		return
 	}
 	words := state.Open(s.Words, s.Store.Scope()) // not the lock's session, in which the lock may be given back at the same time
 	if words.Script(ctx, s.made...) == nil {
 		s.made = nil
-		return nil
+		return
 	}
-	var errs []error
 	for _, text := range s.made {
-		errs = append(errs, words.Exec(ctx, text))
+		_ = words.Exec(ctx, text)
 	}
-	return errors.Join(errs...)
 }
 
 // Close ends the sessions.
