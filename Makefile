@@ -44,6 +44,7 @@ $(LINT)/done:
 # times as dear: the four packages that try what the engine does go without it, and two that compute and start no goroutine; the tests of
 # cli take it over the whole product, and `make race` over those six. They go one behind the other: two engines at once on two cores take
 # a fifth longer than one after the other.
+TEST := DBCTL_REQUIRE_ENGINE=1 go test -vet=off -timeout 30m -parallel 8
 PLAIN := internal/load internal/migrate internal/proof internal/savepoint internal/project internal/sqltext
 OTHER = $(filter-out $(addprefix %/,$(PLAIN)),$(shell go list ./...))
 test: check
