@@ -413,3 +413,15 @@ func killedChild(t *testing.T, at string) {
 		t.Fatal(err)
 	}
 }
+
+// A lock that cannot be given back frees itself: what was loaded is loaded.
+func TestLockThatIsNotGivenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.Fault(t, databendtest.Fault{Action: "status", Status: 400, Match: "lock_load_" + w.Database + ".*RENAME TO.*_free", Times: 20})
+	w.mustRun(w.load(copyRows), plan.Options{}, 1, 3)
+	if got := fmt.Sprint(w.events); !strings.Contains(got, "the lock could not be given back") {
+		t.Errorf("got %s, want a warning", got)
+	}
+}

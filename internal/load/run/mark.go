@@ -36,7 +36,7 @@ func Mark(ctx context.Context, cfg Config, p *plan.Planner, j *source.Load, as, 
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
-	defer func() { err = cmp.Or(err, r.release(ctx)) }()
+	defer r.release(ctx)
 	if r.plan, err = p.Plan(ctx, j, plan.Want{Options: o}); err != nil { // who held the lock may have loaded some
 		return err
 	}

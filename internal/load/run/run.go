@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -157,7 +158,7 @@ func Run(ctx context.Context, cfg Config, p *plan.Planner, j *source.Load, o pla
 		return Result{}, err
 	}
 	r.phase("")
-	defer func() { err = cmp.Or(err, r.release(ctx)) }()
+	defer r.release(ctx)
 	if !r.stands {
 		if err = r.replan(ctx); err == nil {
 			err = r.plan.Refusal(o)
@@ -194,15 +195,17 @@ func (r *run) acquire(ctx context.Context) (err error) {
 	return fault.Wrap(r.j.Name, "lock "+r.j.Target, err)
 }
 
-// release gives the lock back, once, also after an interruption.
-func (r *run) release(ctx context.Context) error {
+// release gives the lock back, once, also after an interruption. What is loaded stays so where that fails.
+func (r *run) release(ctx context.Context) {
 	lock := r.lock
 	if r.lock = nil; lock == nil {
-		return nil
+		return
 	}
 	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
 	defer cancel()
-	return fault.Wrap(r.j.Name, "give the lock back", lock.Release(free))
+	if err := lock.Release(free); err != nil {
+		r.cfg.Sink.Note(event.Warn, "load %s: %s", r.j.Name, lock.Unreleased(err))
+	}
 }
 
 // all sends the batches and sums up.
@@ -377,14 +380,14 @@ func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 	// What is committed is told also when a signal came behind the last COMMIT.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
 	defer cancel()
-	var freeing errgroup.Group
-	freeing.Go(crash.Caught(func() error { return r.release(ctx) }))
-	freeing.Go(crash.Caught(func() error {
+	var freeing sync.WaitGroup
+	freeing.Go(crash.Caught(func() { r.release(ctx) }))
+	freeing.Go(crash.Caught(func() {
 		r.Clean(ctx) // what cannot be dropped now is tried again at the end; the next load of several makes its own
-		return nil
 	}))
 	id, looked := r.tableID(ctx)
-	err := cmp.Or(freeing.Wait(), fault.Wrap(r.j.Name, "look at the table again", looked))
+	freeing.Wait()
+	err := fault.Wrap(r.j.Name, "look at the table again", looked)
 	if looked == nil && id != r.plan.TableID && r.res.Files > 0 {
 		return r.res, errors.Join(r.replaced(), err)
 	}

@@ -121,7 +121,7 @@ func (w *wire) release(ctx context.Context) {
 // NoteHeld tells that a lock could not be given back.
 func (e *Env) NoteHeld(lock *state.Lock, err error) {
 	if err != nil {
-		e.Note(event.Warn, "the lock could not be given back; it is free %s after this: %s", lock.TTL(), err)
+		e.Note(event.Warn, "%s", lock.Unreleased(err))
 	}
 }
 

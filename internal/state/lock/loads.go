@@ -213,6 +213,11 @@ func (l *Lock) Release(ctx context.Context) error {
 	return errors.Join(err, dropped)
 }
 
+// Unreleased is what to say where Release failed.
+func (l *Lock) Unreleased(err error) string {
+	return fmt.Sprintf("the lock could not be given back; it is free %s after this: %s", l.ttl, err)
+}
+
 // giveBack renames the lock to its free name.
 func (l *Lock) giveBack(ctx context.Context) error {
 	// A process that is stopped here for long does not give back what another has taken over meanwhile.
