@@ -121,6 +121,16 @@ func (o ObjectState) Granting() ObjectState {
 	return o
 }
 
+// WithRolesOf is a user with the roles of another look at it.
+func (o ObjectState) WithRolesOf(p ObjectState) ObjectState {
+	o.Facts = maps.Clone(o.Facts)
+	delete(o.Facts, "roles")
+	if roles, has := p.Facts["roles"]; has {
+		o.Facts["roles"] = roles
+	}
+	return o
+}
+
 // ShowsKeys reports whether this process saw what the engine shows of its keys.
 func (o ObjectState) ShowsKeys() bool { return o.masked != "" }
 

@@ -84,7 +84,7 @@ func (x *restorer) other(o sqltext.Object) error {
 	case half:
 	default:
 		hidden := catalog.Opaque(was) && !x.o.Again && !x.of(o).done // what looks as before may have other keys
-		if why := x.r.Theirs(now); why != "" && (!same(was, now) || x.rewound(was, now) || hidden) {
+		if why := x.theirs(now); why != "" && (!x.same(was, now) || x.rewound(was, now) || hidden) {
 			x.hold(o, "%s", why)
 			return nil
 		}
@@ -110,6 +110,19 @@ func (x *restorer) other(o sqltext.Object) error {
 	return x.dropOther(now)
 }
 
+// theirs says what another session did with an object after ours, as it is now, right before it is put back. When a user was changed tells
+// less once this restore has put back what it is granted, or the user itself: then it is asked of the look before that.
+func (x *restorer) theirs(now catalog.ObjectState) string {
+	twin := catalog.GranteeOf(now.Object)
+	if now.Kind == sqltext.User {
+		twin = sqltext.Object{Kind: sqltext.Grant, Name: "USER " + now.Name}
+	}
+	if now.Kind != sqltext.User && now.Kind != sqltext.Grant || !x.of(twin).done {
+		return x.r.Theirs(now)
+	}
+	return cmp.Or(x.r.Theirs(x.live.State(now.Object)), x.r.Theirs(now.Granting()))
+}
+
 // renamed tells where another session renamed a dictionary to that reached statements made. No other kind without history is renamed.
 func (x *restorer) renamed(o sqltext.Object) error {
 	left, dropped := x.r.Dropped(x.live.State(o))
@@ -130,7 +143,7 @@ func (x *restorer) renamed(o sqltext.Object) error {
 // isBack reports whether nothing is to be done to make now what was.
 func (x *restorer) isBack(was, now catalog.ObjectState) bool {
 	unseen := was.Exists && catalog.Opaque(was) && x.r.Wrote(was.Object).Has(effect.Existence|effect.Text) // what was written is not shown
-	return same(was, now) && !unseen && !x.rewound(was, now) && !x.disowned(was, now)
+	return x.same(was, now) && !unseen && !x.rewound(was, now) && !x.disowned(was, now)
 }
 
 // disowned reports whether an object without history is another role's than it should be.
@@ -144,8 +157,12 @@ func (x *restorer) rewound(was, now catalog.ObjectState) bool {
 	return was.Exists && x.untaken(now) && now.Facts["current"] != was.Facts["current"]
 }
 
-// ownedBefore is now without what a role owns that it did not own: whose an object is, is that object's to say.
-func ownedBefore(was, now catalog.ObjectState) catalog.ObjectState {
+// ownedBefore is now without what a role owns that it did not own: whose an object is, is that object's to say. Nor is it a user's own
+// which roles it has, unless it was dropped or made.
+func (x *restorer) ownedBefore(was, now catalog.ObjectState) catalog.ObjectState {
+	if was.Kind == sqltext.User && now.Exists && !x.r.Wrote(was.Object).Has(effect.Existence) {
+		now = now.WithRolesOf(was)
+	}
 	now.Grants = slices.DeleteFunc(slices.Clone(now.Grants), func(g string) bool {
 		return was.Kind == sqltext.Role && owning(g) && !slices.Contains(was.Grants, g)
 	})
@@ -153,14 +170,14 @@ func ownedBefore(was, now catalog.ObjectState) catalog.ObjectState {
 }
 
 // same compares definitions, and for a sequence that it did not go back: values given away are never given again.
-func same(was, now catalog.ObjectState) bool {
+func (x *restorer) same(was, now catalog.ObjectState) bool {
 	if was.Exists != now.Exists {
 		return false
 	}
 	if was.Kind == sqltext.Sequence && catalog.Behind(now.Facts["current"], was.Facts["current"]) {
 		return false
 	}
-	return was.Definition() == ownedBefore(was, now).Definition()
+	return was.Definition() == x.ownedBefore(was, now).Definition()
 }
 
 // untaken reports whether a reached statement made the sequence and no value was taken from it since.
@@ -386,7 +403,7 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return fmt.Sprintf("its owner is %s, was %s", now.Owner, was.Owner), ""
 	case was.Kind == sqltext.Grant:
 		return x.differenceOfGrants(was, now)
-	case was.Kind != sqltext.Database && was.Definition() != ownedBefore(was, now).Definition():
+	case was.Kind != sqltext.Database && was.Definition() != x.ownedBefore(was, now).Definition():
 		return "it is " + oneLine(now) + ", was " + oneLine(was), ""
 	}
 	return "", ""
