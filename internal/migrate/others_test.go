@@ -92,7 +92,7 @@ func TestOthersMeanwhile(t *testing.T) {
 	const (
 		comment = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
 		options = "SELECT table_option FROM system.tables WHERE database=currentdatabase() AND name='t'"
-		grants  = "SELECT grants FROM show_grants('role', '{x}')"
+		grants  = "SELECT grants FROM show_grants('role', '{x}') WHERE instr(grants, ' ON UDF ') = 0" // of a test beside this
 	)
 	cases := []struct {
 		before    []string
