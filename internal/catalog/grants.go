@@ -103,6 +103,11 @@ func GranteeOf(o sqltext.Object) sqltext.Object {
 	return sqltext.Object{Kind: sqltext.ObjectKind(kind), Name: name}
 }
 
+// GrantTo is the Grant object of a user.
+func GrantTo(user sqltext.Object) sqltext.Object {
+	return sqltext.Object{Kind: sqltext.Grant, Name: "USER " + user.Name}
+}
+
 // Grantee is who a Role or Grant object ("ROLE r", "USER u") is about: "role" or "user", and the name.
 func Grantee(o sqltext.Object) (kind, name string) {
 	if kind, name, ok := strings.Cut(o.Name, " "); ok && o.Kind == sqltext.Grant {

@@ -109,7 +109,7 @@ func statements(p *project.Project) (all []project.Statement) {
 		all = append(append(all, m.Up.Statements...), m.Down.Statements...)
 	}
 	for _, l := range p.Loads {
-		all = append(append(all, l.Statement), l.After...)
+		all = append(all, l.Statements()...)
 	}
 	return all
 }

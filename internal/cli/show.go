@@ -74,7 +74,7 @@ func (a *app) show(p *project.Project, what string) error {
 	database := p.Env.Database
 	for _, l := range p.Loads {
 		if l.Name == what {
-			for _, s := range describe(append([]project.Statement{l.Statement}, l.After...), database) {
+			for _, s := range describe(l.Statements(), database) {
 				s.Load = l.Name
 				a.ui.Event(s)
 			}

@@ -24,7 +24,7 @@ var secretLiteral = Rule{
 		}
 	},
 	load: func(p *pass, l *project.Load) {
-		for _, st := range append([]project.Statement{l.Statement}, l.After...) {
+		for _, st := range l.Statements() {
 			for _, at := range secretsIn(st.SQL) {
 				p.add(st.At(at.offset), nil, at.what, secretHint)
 			}

@@ -87,7 +87,7 @@ func checkNames(l *project.Load, report Report) {
 		at := from + max(0, strings.Index(l.Statement.SQL[from:], item.Text))
 		from = at + len(item.Text)
 		write := l.Unnamed(item.Column)
-		if write != "" && item.Column != "" && !strings.HasPrefix(item.Column, "metadata$") && !slices.Contains(values, item.Column) {
+		if write != "" && item.Column != "" && !slices.Contains(values, item.Column) {
 			report(LoadColumn, at, fmt.Sprintf("files of %s have no column %s that a SELECT list could name", l.FileType(), item.Column),
 				"write "+write)
 		}

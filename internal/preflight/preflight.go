@@ -185,7 +185,7 @@ func (c *checker) syntax() []task {
 	var tasks []task
 	for i := range c.in.Project.Loads {
 		l := &c.in.Project.Loads[i]
-		for _, st := range statements(l) {
+		for _, st := range l.Statements() {
 			if !sqltext.Secretive(st.SQL) {
 				tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX ", load: true}, st, misread))
 			}
@@ -219,11 +219,6 @@ func misread(err error) bool {
 	return !databend.IsCode(err, databend.CodeSemantic, databend.CodePermissionDenied)
 }
 
-// statements are all of a load.
-func statements(l *project.Load) []project.Statement {
-	return append([]project.Statement{l.Statement}, l.After...)
-}
-
 // misfit says whether the server's error is of the options of a format.
 func misfit(err error) bool {
 	return databend.IsCode(err, databend.CodeSyntax, databend.CodeBadArguments, databend.CodeIllegalFormat)
@@ -240,7 +235,7 @@ func (c *checker) names() []sqltext.Object {
 	for i := range c.in.Project.Loads {
 		l := &c.in.Project.Loads[i]
 		all = append(all, l.Copy.Target(c.database), l.Copy.Source())
-		for _, e := range project.Effects(statements(l), c.database) {
+		for _, e := range project.Effects(l.Statements(), c.database) {
 			all = append(all, schema.Needs(e)...)
 		}
 	}
@@ -460,7 +455,7 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 	if c.warehouse.known(stage) && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
 		missing(l.Statement, stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
 	}
-	for st, e := range project.Effects(statements(l), c.database) {
+	for st, e := range project.Effects(l.Statements(), c.database) {
 		for _, o := range schema.Needs(e) {
 			if c.warehouse.known(o) && o != target && o != stage && now.Find(o) == nil && !c.excused(o) {
 				missing(st, o, define.Find(st.SQL, o.Name, 0), nearest(now, o))

@@ -202,13 +202,18 @@ func (l *Load) FileType() string {
 	return strings.ToUpper(l.FormatOptions()["TYPE"])
 }
 
-// Unnamed is what a SELECT list has in the place of a column's name where the files have no columns; "" where they have.
+// Statements are the COPY and what follows it.
+func (l *Load) Statements() []Statement { return append([]Statement{l.Statement}, l.After...) }
+
+// Unnamed is what a SELECT list has in the place of a column's name where the files have no columns; "" where they have, and of the
+// columns that the engine adds to every file (metadata$filename).
 func (l *Load) Unnamed(column string) string {
-	switch l.FileType() {
-	case "NDJSON", "AVRO":
-		return "$1:" + sqltext.Ident(column)
-	case "CSV", "TSV", "TEXT":
+	switch {
+	case copytext.IsMetadata(column):
+	case l.ByPosition():
 		return "$1 for the first field, $2 for the second"
+	case slices.Contains([]string{"NDJSON", "AVRO"}, l.FileType()):
+		return "$1:" + sqltext.Ident(column)
 	}
 	return ""
 }

@@ -110,14 +110,18 @@ func (x *restorer) other(o sqltext.Object) error {
 	return x.dropOther(now)
 }
 
-// theirs says what another session did with an object after ours, as it is now, right before it is put back. When a user was changed tells
-// less once this restore has put back what it is granted, or the user itself: then it is asked of the look before that.
+// theirs says what another session did with an object after ours, as it is now, right before it is put back. Of a user, and of what it is
+// granted, the time of the user's last change tells that. The restore of one of the two moves that time: then the other is judged by how
+// it was before this restore began, and by all else that it shows now.
 func (x *restorer) theirs(now catalog.ObjectState) string {
-	twin := catalog.GranteeOf(now.Object)
-	if now.Kind == sqltext.User {
-		twin = sqltext.Object{Kind: sqltext.Grant, Name: "USER " + now.Name}
+	var twin sqltext.Object
+	switch now.Kind {
+	case sqltext.User:
+		twin = catalog.GrantTo(now.Object)
+	case sqltext.Grant:
+		twin = catalog.GranteeOf(now.Object)
 	}
-	if now.Kind != sqltext.User && now.Kind != sqltext.Grant || !x.of(twin).done {
+	if fate := x.fates[twin]; fate == nil || !fate.done {
 		return x.r.Theirs(now)
 	}
 	return cmp.Or(x.r.Theirs(x.live.State(now.Object)), x.r.Theirs(now.Granting()))
@@ -157,9 +161,9 @@ func (x *restorer) rewound(was, now catalog.ObjectState) bool {
 	return was.Exists && x.untaken(now) && now.Facts["current"] != was.Facts["current"]
 }
 
-// ownedBefore is now without what a role owns that it did not own: whose an object is, is that object's to say. Nor is it a user's own
-// which roles it has, unless it was dropped or made.
-func (x *restorer) ownedBefore(was, now catalog.ObjectState) catalog.ObjectState {
+// itsOwn is now as it was in what the restore of other objects answers for: that of an owned object for what a role owns, and that of its
+// Grant for which roles a user has, unless the user was dropped or made.
+func (x *restorer) itsOwn(was, now catalog.ObjectState) catalog.ObjectState {
 	if was.Kind == sqltext.User && now.Exists && !x.r.Wrote(was.Object).Has(effect.Existence) {
 		now = now.WithRolesOf(was)
 	}
@@ -177,7 +181,7 @@ func (x *restorer) same(was, now catalog.ObjectState) bool {
 	if was.Kind == sqltext.Sequence && catalog.Behind(now.Facts["current"], was.Facts["current"]) {
 		return false
 	}
-	return was.Definition() == x.ownedBefore(was, now).Definition()
+	return was.Definition() == x.itsOwn(was, now).Definition()
 }
 
 // untaken reports whether a reached statement made the sequence and no value was taken from it since.
@@ -403,7 +407,7 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return fmt.Sprintf("its owner is %s, was %s", now.Owner, was.Owner), ""
 	case was.Kind == sqltext.Grant:
 		return x.differenceOfGrants(was, now)
-	case was.Kind != sqltext.Database && was.Definition() != x.ownedBefore(was, now).Definition():
+	case was.Kind != sqltext.Database && was.Definition() != x.itsOwn(was, now).Definition():
 		return "it is " + oneLine(now) + ", was " + oneLine(was), ""
 	}
 	return "", ""

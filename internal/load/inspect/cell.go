@@ -56,7 +56,7 @@ func (r *Inspector) cells(ctx context.Context) ([]cell, error) {
 			into.Name = names[i]
 		}
 		c := cell{column: it.Column, typ: strings.TrimSpace(it.Type), target: into.Name}
-		if !strings.HasSuffix(it.Value, "*") && !strings.HasPrefix(strings.ToLower(it.Column), "metadata$") {
+		if !strings.HasSuffix(it.Value, "*") && !copytext.IsMetadata(it.Column) {
 			c.expr, c.cast = it.Expr, strings.TrimSuffix(cmp.Or(it.Cast, into.Typ), " NULL")
 		}
 		if strings.HasPrefix(c.column, "$") { // of no name
@@ -120,8 +120,7 @@ func (r *Inspector) inFile(column string) string {
 
 // leftToTable reports whether the table says what becomes of an item: it has no cast that tells all.
 func leftToTable(it copytext.SelectItem) bool {
-	name := strings.ToLower(it.Column)
-	return !strings.HasPrefix(name, "metadata$") && (it.Type == "" || is(it.Type, []string{"ARRAY"}))
+	return !copytext.IsMetadata(it.Column) && (it.Type == "" || is(it.Type, []string{"ARRAY"}))
 }
 
 // anyArray is what a vector can be cast from, NULLs and all.

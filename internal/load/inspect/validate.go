@@ -16,6 +16,7 @@ import (
 	"github.com/dbctl/dbctl/internal/load/source"
 	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
 // Validate checks the files that Run would load and those that failed before (with Options.Path all that it names), at most
@@ -253,7 +254,7 @@ func (r *Inspector) validateGroup(ctx context.Context, g Group, schema map[strin
 			}
 			return nil
 		}
-		if ok || it.column == "" || strings.HasPrefix(strings.ToLower(it.column), "metadata$") || strings.HasPrefix(it.column, "$") {
+		if ok || it.column == "" || copytext.IsMetadata(it.column) || strings.HasPrefix(it.column, "$") {
 			continue
 		}
 		if r.Load.FillsMissing() || r.Load.MayLack(it.column) {

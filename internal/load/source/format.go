@@ -181,7 +181,7 @@ func (j *Load) IsRefusal(err error) bool {
 // Misread is an error of a statement over the load's files, with what to write where it names a column and they have none.
 func (j *Load) Misread(err error) error {
 	m := fault.MissingColumn.FindStringSubmatch(databend.Message(err))
-	if m == nil || strings.HasPrefix(m[1], "metadata$") || !databend.IsCode(err, databend.CodeSemantic) || j.Unnamed(m[1]) == "" {
+	if m == nil || !databend.IsCode(err, databend.CodeSemantic) || j.Unnamed(m[1]) == "" {
 		return err
 	}
 	return &fault.Error{

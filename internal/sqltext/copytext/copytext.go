@@ -527,6 +527,9 @@ func (c Copy) Root() string {
 	return root
 }
 
+// IsMetadata reports whether a column is one that the engine adds to every file: metadata$filename, metadata$file_row_number.
+func IsMetadata(column string) bool { return strings.HasPrefix(strings.ToLower(column), "metadata$") }
+
 // Option returns the option called name (upper case), and whether it is there.
 func (c Copy) Option(name string) (Option, bool) {
 	for _, o := range slices.Backward(c.Options) { // the engine takes the last
