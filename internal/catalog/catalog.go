@@ -17,8 +17,8 @@ import (
 )
 
 // Capture reads the state of objects: one request whatever their number (two when the constraints of some table cannot be read),
-// one more per exotic kind (a kind that the engine shows by a statement of its own only). Of the tables in indexed it also looks which
-// indexes are ASYNC: one more for each that has indexes.
+// one more per exotic kind (a kind that the engine shows by a statement of its own only), and one for what roles and users were granted. Of
+// the tables in indexed it also looks which indexes are ASYNC: one more for each that has indexes.
 func Capture(ctx context.Context, c Conn, objects []sqltext.Object, indexed ...sqltext.Object) (State, error) {
 	cat, err := Read(ctx, c, objects, nil)
 	if err != nil {
@@ -164,8 +164,14 @@ func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, erro
 			return nil, fmt.Errorf("read %s: %w", k, err)
 		}
 	}
+	if w.names {
+		return cat, nil
+	}
 	if err := cat.ask(ctx, c, slices.Concat(slices.Collect(maps.Values(w.others))...)); err != nil {
 		return nil, fmt.Errorf("ask about objects: %w", err)
+	}
+	if err := cat.readLost(ctx, c); err != nil {
+		return nil, fmt.Errorf("look for what was granted: %w", err)
 	}
 	return cat, nil
 }
@@ -210,6 +216,7 @@ type wanted struct {
 	others    map[sqltext.ObjectKind][]sqltext.Object
 	there     bool // not what was dropped
 	bare      bool // not what is only of tables that are there
+	names     bool // of kinds without history only what lists them
 }
 
 func (w wanted) with(objects []sqltext.Object) wanted {

@@ -2,10 +2,12 @@ package catalog
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/sqltext"
+	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
 // own asks show_grants for what was granted to a role or user itself. By default it shows what is inherited as if that were granted too.
@@ -83,6 +85,64 @@ func Revoke(grant string) string {
 		}
 	}
 	return grant
+}
+
+// readLost looks which of what the roles and users of this look were granted is no more: the server leaves it among what they have.
+func (cat *Catalog) readLost(ctx context.Context, c Conn) error {
+	has := map[sqltext.Object][]sqltext.Object{}
+	for o, s := range cat.others {
+		if o.Kind == sqltext.Role || o.Kind == sqltext.Grant {
+			has[o], s.Lost = givenTo(s)
+			cat.others[o] = s
+		}
+	}
+	all := slices.Concat(slices.Collect(maps.Values(has))...)
+	if len(all) == 0 {
+		return nil
+	}
+	now, err := read(ctx, c, wanted{names: true}.with(all), nil)
+	if err != nil {
+		return err
+	}
+	for o, all := range has {
+		s := cat.others[o]
+		for _, g := range all {
+			if !now.State(g).Exists && now.Refused[g] == nil && !slices.Contains(s.Lost, g) {
+				s.Lost = append(s.Lost, g)
+			}
+		}
+		cat.others[o] = s
+	}
+	return nil
+}
+
+// givenTo are the roles of a role or user and the objects that it has privileges on, as far as these are listed by names; and, as lost,
+// those that the server shows by a number, which no GRANT takes. Of a table that is no more it shows no privileges.
+func givenTo(s ObjectState) (names, lost []sqltext.Object) {
+	for _, r := range RoleNames(s.Facts["roles"]) {
+		names = append(names, sqltext.Object{Kind: sqltext.Role, Name: r})
+	}
+	add := func(o sqltext.Object) {
+		switch o.Kind {
+		case sqltext.Function, sqltext.Stage, sqltext.Sequence, sqltext.Connection:
+			names = append(names, o)
+		}
+	}
+	for _, line := range s.Grants {
+		e := effect.Analyze(line, "")
+		for _, w := range e.Writes {
+			if add(w.Object); w.Grant != nil && w.Grant.On == "" {
+				_, on, _ := strings.Cut(line, " ON ")
+				on = on[:max(0, strings.LastIndex(on, " TO "))]
+				at := max(0, strings.LastIndex(on, " "))
+				lost = append(lost, sqltext.Object{Kind: sqltext.ObjectKind(strings.ToLower(on[:at])), Name: strings.TrimSpace(on[at:])})
+			}
+		}
+		for _, o := range e.Names {
+			add(o)
+		}
+	}
+	return names, lost
 }
 
 // RoleNames are the names of "a, b", sorted.

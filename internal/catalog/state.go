@@ -103,6 +103,8 @@ type ObjectState struct {
 	Asked  string            `json:"asked,omitempty"` // the head when it was
 	Facts  map[string]string `json:"facts,omitempty"` // what the engine shows of other kinds, without secrets
 	Grants []string          `json:"grants,omitempty"`
+	// Lost is what no GRANT gives a role or user again: roles, and objects that it has privileges on.
+	Lost []sqltext.Object `json:"lost,omitempty"`
 	// masked is what the engine shows of its keys: their ends. It is compared, and never written down.
 	masked string
 }

@@ -27,6 +27,10 @@ func Unheld(was ObjectState, w effect.Write, followed bool) string {
 		return fmt.Sprintf("%s has no owner, and Databend takes none away again", w.Object)
 	case was.Granted() && (w.Verb == effect.Drop || w.Verb == effect.Replace) && followed:
 		return fmt.Sprintf("%s has privileges, which go with it", w.Object)
+	case len(was.Lost) > 0 && (w.Verb == effect.Drop || w.Verb == effect.Replace) && followed:
+		return fmt.Sprintf("%s was granted what nobody can be granted again: %s", w.Object, was.Lost[0])
+	case w.Grant != nil && w.Grant.Revoke && slices.Contains(was.Lost, sqltext.Object{Kind: sqltext.Role, Name: w.Grant.Role}) && followed:
+		return fmt.Sprintf("role %s is no more, and cannot be granted again", w.Grant.Role)
 	case was.Tagged() && w.Verb == effect.Drop && followed:
 		return fmt.Sprintf("%s has tags, which go with it", w.Object)
 	case w.Kind != sqltext.Table:

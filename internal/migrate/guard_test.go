@@ -231,3 +231,81 @@ func TestMissingDatabase(t *testing.T) {
 	sql("UNDROP DATABASE " + w.Database)
 	w.must(w.migrator(Options{}).Down(t.Context(), 0, true))
 }
+
+// TestGrantsThatAreNoMore refuses what takes from a role or user what nobody can grant it again: the server leaves what was dropped among
+// what it was granted, and shows a procedure by its number. What the migration itself drops, or adds to, is no hindrance.
+func TestGrantsThatAreNoMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	db := w.Database
+	has, gone, user, more := db+"_has", db+"_gone", db+"_user", db+"_more"
+	w.SQL(t, "CREATE ROLE "+has, "CREATE ROLE "+gone, "CREATE ROLE "+more, "CREATE USER "+user+" IDENTIFIED BY 'Secret_1'",
+		"GRANT ROLE "+gone+" TO ROLE "+has, "GRANT ROLE "+gone+" TO "+user, "GRANT ROLE "+more+" TO ROLE "+has)
+	t.Cleanup(func() {
+		w.SQL(t, "DROP ROLE IF EXISTS "+gone, "DROP ROLE IF EXISTS "+has, "DROP ROLE IF EXISTS "+more, "DROP USER IF EXISTS "+user)
+		for _, s := range []string{"_f", "_s", "_q", "_c", "_p"} {
+			w.SQL(t, "DROP ROLE IF EXISTS "+db+s)
+		}
+		w.SQL(t, "DROP PROCEDURE IF EXISTS "+db+"_p(INT)")
+	})
+	look := func() string {
+		return fmt.Sprint(w.SQL(t, "SELECT name, roles FROM (SELECT name, inherited_roles_name AS roles FROM system.roles UNION ALL "+
+			"SELECT name, roles FROM system.users) WHERE left(name, "+fmt.Sprint(len(db))+") = '"+db+"' ORDER BY name"))
+	}
+	const fail = "INSERT INTO nowhere VALUES (1);\n"
+	refused := func(text, want string) {
+		t.Helper()
+		before := look()
+		w.Migration(1, "CREATE TABLE before_it (x INT);\n"+text+";\n"+fail)
+		var p *PlanError
+		if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Irreversible || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want it refused: %s", text, err, want)
+		}
+		if got := look(); got != before || w.tables() != "" {
+			t.Errorf("%s: got %s and tables %q, want nothing written: %s", text, got, w.tables(), before)
+		}
+	}
+	rolledBack := func(text string) {
+		t.Helper()
+		before := look()
+		w.Migration(1, text+fail)
+		var run *RunError
+		if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || look() != before {
+			t.Errorf("%s: got %v and %s, want a clean rollback to %s\n%s", text, err, look(), before, w.said())
+		}
+	}
+	rolledBack("DROP ROLE " + gone + ";\nREVOKE ROLE " + gone + " FROM ROLE " + has + ";\nREVOKE ROLE " + gone + " FROM " + user + ";\nDROP ROLE " + has + ";\n")
+	w.SQL(t, "DROP ROLE "+gone)
+	refused("REVOKE ROLE "+gone+" FROM ROLE "+has, "role "+gone+" is no more")
+	refused("REVOKE ROLE "+gone+" FROM "+user, "role "+gone+" is no more")
+	refused("DROP ROLE "+has, "cannot be undone: role "+has+" was granted what nobody can be granted again: role "+gone)
+	rolledBack("REVOKE ROLE " + more + " FROM ROLE " + has + ";\nGRANT SELECT ON *.* TO ROLE " + has + ";\nGRANT ROLE " + more + " TO " + user + ";\n")
+
+	for suffix, x := range map[string]struct{ create, grant, drop, want string }{
+		"_f": {"FUNCTION %s AS (a) -> a", "USAGE ON UDF %s", "FUNCTION %s", "function %s"},
+		"_s": {"STAGE %s", "READ ON STAGE %s", "STAGE %s", "stage %s"},
+		"_q": {"SEQUENCE %s", "ACCESS SEQUENCE ON SEQUENCE %s", "SEQUENCE %s", "sequence %s"},
+		"_c": {
+			"CONNECTION %s STORAGE_TYPE='s3' ACCESS_KEY_ID='a' SECRET_ACCESS_KEY='b'", "ACCESS CONNECTION ON CONNECTION %s",
+			"CONNECTION %s", "connection %s",
+		},
+		"_p": {"PROCEDURE %s(x INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN x; END; $$", "ACCESS PROCEDURE ON PROCEDURE %s(INT)", "", "procedure "},
+	} {
+		name := db + suffix
+		put := func(s string) string { return strings.ReplaceAll(s, "%s", name) }
+		w.SQL(t, put("CREATE ROLE %s"), "CREATE "+put(x.create), "GRANT "+put(x.grant)+put(" TO ROLE %s"))
+		if x.drop != "" {
+			w.SQL(t, "DROP "+put(x.drop))
+		}
+		refused(put("DROP ROLE %s"), put("role %s was granted what nobody can be granted again: "+x.want))
+	}
+
+	// It is dropped by the migration before, in the same run.
+	w.SQL(t, "CREATE ROLE "+gone)
+	w.Migration(1, "DROP ROLE "+gone+";\n")
+	w.Migration(2, "CREATE TABLE a (x INT);\nREVOKE ROLE "+gone+" FROM ROLE "+has+";\n"+fail)
+	var p *PlanError
+	if err := w.up(); !errors.As(err, &p) || p.Kind != plan.Irreversible || w.tables() != "" || !strings.Contains(look(), gone+", "+more) {
+		t.Errorf("got %v, tables %q, roles %s, want it refused right before its statement\n%s", err, w.tables(), look(), w.said())
+	}
+}

@@ -339,7 +339,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	db := w.Database
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
-		w.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP DICTIONARY IF EXISTS "+db+".d",
+		w.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP SEQUENCE IF EXISTS "+db+"_q2", "DROP DICTIONARY IF EXISTS "+db+".d",
 			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP STAGE IF EXISTS "+db+"_s", "DROP PASSWORD POLICY IF EXISTS "+db+"_p",
 			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
@@ -347,7 +347,8 @@ func TestAccountWideGoesBack(t *testing.T) {
 	w.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
 		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2",
-		"CREATE FUNCTION "+db+"_f AS (a) -> a", "CREATE STAGE "+db+"_s URL = 's3://bucket/a/' CONNECTION = (ACCESS_KEY_ID = 'k' SECRET_ACCESS_KEY = 's')")
+		"CREATE SEQUENCE "+db+"_q2", "GRANT ACCESS SEQUENCE ON SEQUENCE "+db+"_q2 TO ROLE "+r+"2",
+		"CREATE FUNCTION "+db+"_f AS (a) -> a", "GRANT USAGE ON UDF "+db+"_f TO ROLE "+r+"2", "CREATE STAGE "+db+"_s URL = 's3://bucket/a/' CONNECTION = (ACCESS_KEY_ID = 'k' SECRET_ACCESS_KEY = 's')")
 	// The engine shows a function without an owner, of a test beside this, to be each role's.
 	own := " WHERE instr(grants, ' ON UDF ') = 0 OR instr(grants, ' ON UDF " + db + "') > 0 "
 	look := func() string {
@@ -383,6 +384,9 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"one more, inherited": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\nREVOKE ROLE " + r + "2 FROM " + u + ";\n",
 		"one more for role":   "GRANT UPDATE ON " + db + ".a TO ROLE " + r + ";\n",
 		"role dropped":        "DROP ROLE " + r + "2;\n",
+		"roles dropped":       "DROP ROLE " + r + "2;\nDROP ROLE " + r + ";\n",
+		"what a role may use": "DROP FUNCTION " + db + "_f;\nDROP ROLE " + r + "2;\nDROP SEQUENCE " + db + "_q2;\n",
+		"a role of roles":     "DROP ROLE " + r + ";\nREVOKE ROLE " + r + " FROM ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"an owner dropped":    "CREATE TABLE IF NOT EXISTS o (x INT);\nDROP ROLE " + r + "2;\n",
 		"given, then dropped": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\nGRANT ROLE public TO ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"taken, then dropped": "REVOKE INSERT ON " + db + ".a FROM ROLE " + r + "2;\nREVOKE ROLE " + r + " FROM ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",

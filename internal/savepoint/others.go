@@ -37,6 +37,26 @@ func (x *restorer) others() error {
 			return fmt.Errorf("restore %s: %w", o, err)
 		}
 	}
+	return x.regrantRoles(scope)
+}
+
+// regrantRoles gives the roles that were made again what they had, when the other roles and objects are there again that this is about.
+func (x *restorer) regrantRoles(scope []sqltext.Object) error {
+	roles := slices.DeleteFunc(slices.Clone(scope), func(o sqltext.Object) bool {
+		return o.Kind != sqltext.Role || !x.r.Before[o].Exists || !x.of(o).done || x.of(o).held != ""
+	})
+	if len(roles) == 0 {
+		return nil
+	}
+	cat, err := catalog.Read(x.ctx, x.c, roles, nil)
+	if err != nil {
+		return err
+	}
+	for _, o := range roles {
+		if err := x.only(o, x.regrant(x.r.Before[o], cat.State(o))); err != nil {
+			return fmt.Errorf("restore %s: %w", o, err)
+		}
+	}
 	return nil
 }
 
@@ -76,7 +96,7 @@ func (x *restorer) other(o sqltext.Object) error {
 		return err
 	}
 	now := cat.State(o)
-	switch half := x.o.Again && was.Exists && catalog.HalfOf(now, was); {
+	switch half := (x.o.Again || x.of(o).done) && was.Exists && catalog.HalfOf(now, was); {
 	case cat.Refused[o] != nil:
 		return cat.Refused[o]
 	case x.isBack(was, now):
@@ -262,11 +282,6 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 	}
 	for _, sql := range statements {
 		if err := x.exec("%s", sql); err != nil {
-			return err
-		}
-	}
-	if o.Kind == sqltext.Role {
-		if err := x.regrant(was, now); err != nil {
 			return err
 		}
 	}

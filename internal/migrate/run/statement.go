@@ -251,7 +251,8 @@ func (r *Run) overtaken(p place) error {
 		if tagged && touched.has(w.Object) {
 			tagged = !r.reach().Wrote(w.Object).Has(effect.Attachments)
 		}
-		if dead || tagged || was.Exists && (now.Files() > 0 || now.Granted()) {
+		now.Lost = slices.DeleteFunc(slices.Clone(now.Lost), touched.has) // a rollback brings back what we dropped
+		if dead || tagged || was.Exists && (now.Files() > 0 || now.Granted() || len(now.Lost) > 0) {
 			if err := s.Unheld(st, w, now, followed); err != nil {
 				return err
 			}
