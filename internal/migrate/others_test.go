@@ -324,6 +324,13 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE TABLE t AS SELECT 7 AS x", "DROP TABLE t"}, "UNDROP TABLE t;\nALTER TABLE t ADD COLUMN y INT", []string{"ALTER TABLE t COMMENT = 'theirs'"}, "", aside, "theirs"},
 		{[]string{"CREATE TABLE t AS SELECT 7 AS x", "CREATE ROLE {x}", "DROP TABLE t"}, "UNDROP TABLE t", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
 		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8", []string{"DROP FUNCTION {x}"}, "", "SELECT {x}(0)", "[[6]]"},
+		// What ours only changed stays away where another dropped it.
+		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "ALTER FUNCTION {x} AS (a) -> a + 8", []string{"DROP FUNCTION {x}"}, "", "SELECT count(*) FROM system.user_functions WHERE name='{x}'", "[[0]]"},
+		{[]string{"CREATE STAGE {x}"}, "ALTER STAGE {x} SET COMMENT = 'ours'", []string{"DROP STAGE {x}"}, "", "SELECT count(*) FROM system.stages WHERE name='{x}'", "[[0]]"},
+		{[]string{"CREATE USER {x} IDENTIFIED BY 'Secret_1'"}, "ALTER USER {x} WITH DISABLED = true", []string{"DROP USER {x}"}, "", "SELECT count(*) FROM system.users WHERE name='{x}'", "[[0]]"},
+		{[]string{"CREATE USER {x} IDENTIFIED BY 'Secret_1'"}, "GRANT SELECT ON *.* TO USER {x}", []string{"DROP USER {x}"}, "", "SELECT count(*) FROM system.users WHERE name='{x}'", "[[0]]"},
+		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x}", []string{"DROP ROLE {x}"}, "", "SELECT count(*) FROM system.roles WHERE name='{x}'", "[[0]]"},
+		{[]string{"CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.6.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.8.0.0/16')", []string{"DROP NETWORK POLICY {x}"}, "", "SHOW NETWORK POLICIES", "[]"},
 		{[]string{"CREATE TABLE t (x INT)", "CREATE ROLE {x}"}, "DROP TABLE t;\nUNDROP TABLE t", []string{"GRANT OWNERSHIP ON t TO ROLE {x}"}, "", "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND owner='{x}'", "[[1]]"},
 		// What is alike, and yet theirs: it was made after ours.
 		{nil, "CREATE FUNCTION {x} AS (a) -> a + 7", []string{"CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 7"}, "", "SELECT {x}(0)", "[[7]]"},

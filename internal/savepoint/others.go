@@ -114,6 +114,10 @@ func (x *restorer) other(o sqltext.Object) error {
 				return err
 			}
 		}
+		if was.Exists && !now.Exists && x.keptBy(o) {
+			x.hold(o, "another session dropped it")
+			return nil
+		}
 		if _, dropped := x.r.Dropped(now); was.Exists && dropped {
 			x.of(o).undone = "dropped it"
 		}
@@ -128,6 +132,12 @@ func (x *restorer) other(o sqltext.Object) error {
 		return x.redefine(was, now)
 	}
 	return x.dropOther(now)
+}
+
+// keptBy reports whether no reached statement dropped an object, or replaced it: only another session can have taken it away.
+func (x *restorer) keptBy(o sqltext.Object) bool {
+	grantee := catalog.GranteeOf(o)
+	return !x.r.Wrote(o).Has(effect.Existence) && (o.Kind != sqltext.Grant || !x.r.Wrote(grantee).Has(effect.Existence))
 }
 
 // theirs says what another session did with an object after ours, as it is now, right before it is put back. Of a user, and of what it is
