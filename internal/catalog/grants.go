@@ -87,6 +87,26 @@ func Revoke(grant string) string {
 	return grant
 }
 
+// GrantOn is a line of Grants, on a table or database of another name.
+func GrantOn(grant string, o sqltext.Object) string {
+	words, err := sqltext.ReadStatement(grant)
+	if err != nil {
+		return grant
+	}
+	on, to := 0, len(words.Tokens)-1
+	for on < to && !words.Is(on, "ON") {
+		on++
+	}
+	for to > on && !words.Is(to, "TO") {
+		to--
+	}
+	name := o.SQL()
+	if o.Kind == sqltext.Database {
+		name += ".*"
+	}
+	return grant[:words.Tokens[on].End] + " " + name + " " + grant[words.Tokens[to].Start:]
+}
+
 // readLost looks which of what the roles and users of this look were granted is no more: the server leaves it among what they have.
 func (cat *Catalog) readLost(ctx context.Context, c Conn) error {
 	has := map[sqltext.Object][]sqltext.Object{}

@@ -173,18 +173,32 @@ func TestMadeAnewByTheNextMigration(t *testing.T) {
 // What is granted on a table goes with it: out of sight, or to another name. That is no other session's doing.
 func TestGrantOnTablesThatMove(t *testing.T) {
 	t.Parallel()
+	const gives, drops = "GRANT INSERT ON a TO ROLE r_{db}", "DROP ROLE r_{db}"
 	for name, up := range map[string]string{
-		"dropped": "DROP TABLE a;\nCREATE TABLE a (z INT)", "swapped": "CREATE TABLE c (z INT);\nALTER TABLE a SWAP WITH c",
-		"renamed": "ALTER TABLE a RENAME TO c;\nGRANT DELETE ON c TO ROLE r_{db};\nCREATE TABLE a (z INT)",
+		"dropped": "DROP TABLE a;\nCREATE TABLE a (z INT);\n" + gives, "swapped": "CREATE TABLE c (z INT);\nALTER TABLE a SWAP WITH c;\n" + gives,
+		"renamed": "ALTER TABLE a RENAME TO c;\nGRANT DELETE ON c TO ROLE r_{db};\nCREATE TABLE a (z INT);\n" + gives,
+
+		"dropped, and the role": "DROP TABLE a;\n" + drops, "replaced, and the role": "CREATE OR REPLACE TABLE a (z INT);\n" + drops,
+		"renamed, and the role": "ALTER TABLE a RENAME TO c;\n" + drops,
+		"swapped, and the role": "CREATE TABLE c (z INT);\nALTER TABLE a SWAP WITH c;\n" + drops,
+		"database and role":     "DROP DATABASE {db}_y;\n" + drops, "database renamed, and the role": "ALTER DATABASE {db}_y RENAME TO {db}_z;\n" + drops,
+		"database renamed": "ALTER DATABASE {db}_y RENAME TO {db}_z;\nGRANT INSERT ON {db}_z.b TO ROLE r_{db};\n" +
+			"REVOKE SELECT ON {db}_z.* FROM ROLE r_{db};\nGRANT OWNERSHIP ON {db}_z.* TO ROLE r_{db}",
+		"owned by another name": "ALTER TABLE a RENAME TO c;\nGRANT OWNERSHIP ON c TO ROLE r_{db}",
+		"owned, then dropped":   "GRANT OWNERSHIP ON a TO ROLE public;\nDROP TABLE a;\n" + drops,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			text := func(s string) string { return strings.ReplaceAll(s, "{db}", w.Database) }
-			t.Cleanup(func() { w.SQL(t, text("DROP ROLE r_{db}")) })
-			w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", text("CREATE ROLE r_{db}"), "GRANT SELECT ON a TO ROLE r_"+w.Database)
-			w.Migration(1, text(up+";\nGRANT INSERT ON a TO ROLE r_{db};\nINSERT INTO nowhere VALUES (1);\n"))
-			grants := func() string { return fmt.Sprint(w.SQL(t, text("SELECT grants FROM show_grants('role', 'r_{db}')"))) }
+			t.Cleanup(func() { w.SQL(t, text("DROP ROLE r_{db}"), text("DROP DATABASE {db}_y")) })
+			w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", text("CREATE ROLE r_{db}"), "GRANT SELECT ON a TO ROLE r_"+w.Database,
+				text("CREATE DATABASE {db}_y"), text("CREATE TABLE {db}_y.b (x INT)"), text("GRANT SELECT ON {db}_y.* TO ROLE r_{db}"))
+			w.Migration(1, text(up+";\nINSERT INTO {db}.nowhere VALUES (1);\n"))
+			grants := func() string {
+				return fmt.Sprint(w.SQL(t, text("SELECT grants FROM show_grants('role', 'r_{db}') WHERE instr(grants, '{db}') > 0 ORDER BY grants")),
+					w.SQL(t, text("SELECT name, owner FROM system.databases WHERE name IN ('{db}_y', '{db}_z')")))
+			}
 			before := grants() + w.everything()
 			var run *RunError
 			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
@@ -340,7 +354,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
 		w.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP SEQUENCE IF EXISTS "+db+"_q2", "DROP DICTIONARY IF EXISTS "+db+".d",
-			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP STAGE IF EXISTS "+db+"_s", "DROP PASSWORD POLICY IF EXISTS "+db+"_p",
+			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP FUNCTION IF EXISTS "+db+"_g", "DROP STAGE IF EXISTS "+db+"_s", "DROP PASSWORD POLICY IF EXISTS "+db+"_p",
 			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
@@ -348,6 +362,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
 		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2",
 		"CREATE SEQUENCE "+db+"_q2", "GRANT ACCESS SEQUENCE ON SEQUENCE "+db+"_q2 TO ROLE "+r+"2",
+		"CREATE FUNCTION "+db+"_g AS (a) -> a", "GRANT OWNERSHIP ON UDF "+db+"_g TO ROLE "+r+"2",
 		"CREATE FUNCTION "+db+"_f AS (a) -> a", "GRANT USAGE ON UDF "+db+"_f TO ROLE "+r+"2", "CREATE STAGE "+db+"_s URL = 's3://bucket/a/' CONNECTION = (ACCESS_KEY_ID = 'k' SECRET_ACCESS_KEY = 's')")
 	// The engine shows a function without an owner, of a test beside this, to be each role's.
 	own := " WHERE instr(grants, ' ON UDF ') = 0 OR instr(grants, ' ON UDF " + db + "') > 0 "
@@ -358,6 +373,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 			"UNION ALL SELECT 'user', name, roles, concat(disabled::STRING, default_role, coalesce(password_policy, '')) FROM system.users WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'role', name, inherited_roles_name, '' FROM system.roles WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'function', name, '', '' FROM show_grants('udf', '"+db+"_f') "+
+			"UNION ALL SELECT 'function', name, '', '' FROM show_grants('udf', '"+db+"_g') "+
 			"UNION ALL SELECT 'stage', owner, '', '' FROM system.stages WHERE name='"+db+"_s' "+
 			"UNION ALL SELECT 'dictionary', name, '', '' FROM system.dictionaries WHERE database='"+db+"' "+
 			"UNION ALL SELECT 'grant', grants, '1', '' FROM show_grants('role', '"+r+"')"+own+
@@ -391,6 +407,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"given, then dropped": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\nGRANT ROLE public TO ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"taken, then dropped": "REVOKE INSERT ON " + db + ".a FROM ROLE " + r + "2;\nREVOKE ROLE " + r + " FROM ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"an owner since":      "GRANT OWNERSHIP ON " + db + ".a TO ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
+		"given to a new role": "CREATE ROLE " + r + "3;\nGRANT OWNERSHIP ON " + db + ".o TO ROLE " + r + "3;\nGRANT OWNERSHIP ON UDF " + db + "_g TO ROLE " + r + "3;\nDROP ROLE " + r + "2;\n",
 		"function given":      "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\n",
 		"stage given":         "GRANT OWNERSHIP ON STAGE " + db + "_s TO ROLE " + r + "2;\n",
 		"given, then changed": "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\nALTER FUNCTION " + db + "_f AS (a) -> a + 1;\n",

@@ -141,12 +141,8 @@ func (x *restorer) holder(o sqltext.Object) (string, error) {
 // ownsOurs reports whether a line of grants is of the ownership of what reached statements made, or may have: of tables and databases that
 // is known.
 func (x *restorer) ownsOurs(line string) bool {
-	database, table, dotted := strings.Cut(blame.GrantIn(line).On, ".")
-	o := catalog.Name{DB: database, Table: table}.Object()
-	if table == "*" {
-		o = sqltext.Object{Kind: sqltext.Database, Name: database}
-	}
-	return owning(line) && (!dotted || len(x.r.Written[o]) > 0)
+	o := blame.GrantIn(line).Of
+	return owning(line) && (o == sqltext.Object{} || len(x.r.Written[o]) > 0)
 }
 
 // putAside reports whether what a line of grants is about was made by reached statements, and put aside to be dropped.

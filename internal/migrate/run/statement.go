@@ -213,7 +213,11 @@ func (r *Run) ahead(ctx context.Context, p place) (Ran, error) {
 	}
 	r.saw(now.Reading)
 	later := r.save.Later
-	r.learn(now.State, without(objects, r.save.touched(r.plan.Steps).has))
+	touched := r.save.touched(r.plan.Steps)
+	r.learn(now.State, without(objects, func(o sqltext.Object) bool {
+		is, _ := now.Find(o)
+		return touched.has(o) || o.Kind == sqltext.Role && is.Exists // it is found: by the names of then
+	}))
 	r.know.learn(now.State, objects)
 	r.find(st)
 	if err := cmp.Or(r.overtaken(p), r.between(p)); err != nil {
@@ -273,13 +277,14 @@ func (r *Run) readsTouched(query string) bool {
 // reach is what the statements since the savepoint did.
 func (r *Run) reach() *blame.Reach { return blame.New(r.save.Base, r.save.reached(r.plan.Steps)) }
 
-// find takes what the statement is about to write of tables and grantees, that statements of ours wrote in other parts already, as what
-// a rollback goes back to: another session may have changed that part since the savepoint began.
+// find takes what the statement is about to write of tables and grantees, that statements of ours wrote in other parts already, and of
+// roles, as what a rollback goes back to: another session may have changed that since the savepoint began.
 func (r *Run) find(st plan.Statement) {
 	touched := r.save.touched(r.plan.Steps)
 	for _, w := range st.Effect.Writes {
 		now, known := r.know.now.Find(w.Object)
-		if !known || !touched.has(w.Object) || r.know.dirty[w.Object] || w.Verb != effect.Alter || !overwrites(w) {
+		part := touched.has(w.Object) && w.Verb == effect.Alter && overwrites(w)
+		if !known || r.know.dirty[w.Object] || !part && (w.Kind != sqltext.Role || w.Verb == effect.Create) {
 			continue
 		}
 		if was, ok := r.reach().Found(w, now); ok {

@@ -20,6 +20,8 @@ func (r *Reach) Found(w effect.Write, now catalog.ObjectState) (was catalog.Obje
 		return was, false
 	case w.Kind == sqltext.Grant && w.Grant != nil:
 		return r.foundGrant(*w.Grant, now)
+	case w.Kind == sqltext.Role:
+		return r.foundRole(now)
 	case w.Kind != sqltext.Table:
 		return was, false
 	}
@@ -121,4 +123,26 @@ func (r *Reach) foundGrant(g effect.Grant, now catalog.ObjectState) (was catalog
 		was.Facts["roles"] = strings.Join(roles, ", ")
 	}
 	return was, !slices.Equal(old.Grants, was.Grants) || old.Facts["roles"] != was.Facts["roles"]
+}
+
+// foundRole is Found of a role: what it was granted, by the names of before. What was granted on a table or database that
+// reached statements dropped does not show: it is as it was.
+func (r *Reach) foundRole(now catalog.ObjectState) (was catalog.ObjectState, ok bool) {
+	old, ok := r.Before[now.Object]
+	if !ok || len(r.Written[now.Object]) > 0 {
+		return was, false
+	}
+	was = now
+	was.Grants = slices.DeleteFunc(slices.Clone(old.Grants), func(line string) bool { return !r.hides(GrantIn(line).Of) })
+	for _, line := range now.Grants {
+		on := GrantIn(line).Of
+		if is, there := r.former(on); there && is != on {
+			was.Grants = append(was.Grants, catalog.GrantOn(line, is))
+		} else if there {
+			was.Grants = append(was.Grants, line)
+		}
+	}
+	slices.Sort(was.Grants)
+	was.Grants = slices.Compact(was.Grants)
+	return was, !reflect.DeepEqual(old, was)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/define"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -34,23 +35,17 @@ func (r *Reach) Wrote(o sqltext.Object) effect.Aspect {
 	return out
 }
 
-// Gives reports whether an object can be a role's, "" for none, by the doing of reached statements: UNDROP leaves it without an owner,
-// and CREATE … IF NOT EXISTS makes it the current role's. The last one that gave it to a role counts.
+// Gives reports whether an object can be a role's, "" for none, by the doing of reached statements: the last one that gave it away counts.
+// UNDROP leaves it without an owner.
 func (r *Reach) Gives(o sqltext.Object, role string) bool {
-	gives := role == ""
-	for _, s := range r.Statements {
-		for _, w := range s.Effect.Writes {
-			switch {
-			case w.Object == o && w.Verb == effect.CreateNew:
-				gives = true
-			case w.Object == o && w.Changes(effect.Owner):
-				gives = slices.ContainsFunc(s.Effect.Writes, func(to effect.Write) bool {
-					return to.Grant != nil && strings.EqualFold(to.Name, "ROLE "+role)
-				})
-			}
-		}
-	}
-	return gives
+	to, given := r.gives[o]
+	return role == "" || given && (to == anyRole || strings.EqualFold(to, role) || r.orphaned(to, role))
+}
+
+// orphaned reports whether what was given to a role shows as another's since that role is gone, by the doing of reached statements or of
+// their restore.
+func (r *Reach) orphaned(of, role string) bool {
+	return role == databend.AccountAdmin && len(r.Written[sqltext.Object{Kind: sqltext.Role, Name: of}]) > 0
 }
 
 // Reads reports whether a reached statement reads or depends on an object.
@@ -277,7 +272,7 @@ func (r *Reach) SawKeys(o sqltext.Object) bool { return r.left[o].ShowsKeys() }
 func (r *Reach) GivenAway(now catalog.ObjectState) bool {
 	left, seen := r.left[now.Object]
 	known := seen && (left.Owner != "" || now.Kind == sqltext.Database) // UNDROP leaves a database without one
-	return known && now.Owner != left.Owner
+	return known && now.Owner != left.Owner && !r.orphaned(left.Owner, now.Owner)
 }
 
 // mayHaveMade reports whether an object without history, as it is now, can be the one of before or one that reached statements made.

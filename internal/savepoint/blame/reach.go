@@ -39,6 +39,8 @@ type Reach struct {
 	hidden          map[catalog.Name][]string              // the tokens of what was dropped under it, the last one last
 	databases       map[string]string                      // current name of a database → name at the capture, or newDatabase + a name
 	hiddenDatabases map[string][]string                    // as hidden, by the names at the capture
+	grants          map[sqltext.Object][]effect.Grant      // what they gave to grantees, and took
+	gives           map[sqltext.Object]string              // the role to which they gave an object last, or anyRole
 	left            map[sqltext.Object]catalog.ObjectState // what reached statements made of objects, as it was read behind the last one
 }
 
@@ -51,6 +53,7 @@ func New(before catalog.State, reached []Reached) *Reach {
 		MovedDatabases: map[string]bool{}, MadeDatabases: map[string]bool{}, LostDatabases: map[string]bool{},
 		current: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{},
 		databases: map[string]string{}, hiddenDatabases: map[string][]string{}, left: map[sqltext.Object]catalog.ObjectState{},
+		grants: map[sqltext.Object][]effect.Grant{}, gives: map[sqltext.Object]string{},
 	}
 	for _, o := range before.Objects {
 		r.learn(o)
@@ -139,9 +142,10 @@ func (r *Reach) follow(i int, e effect.Effect) {
 		if _, known := r.Before[w.Object]; !known && !slices.Contains(r.Order, w.Object) {
 			r.Order = append(r.Order, w.Object)
 		}
-		if w.Changes(effect.Owner) {
-			r.Owned[w.Object] = true
+		if w.Grant != nil {
+			r.followGrant(w.Object, *w.Grant)
 		}
+		r.followOwner(e, w)
 		switch w.Kind {
 		case sqltext.Database:
 			r.followDatabase(w)
@@ -229,7 +233,7 @@ func (r *Reach) followTable(i int, w effect.Write) {
 		if token == "" {
 			made()
 		} else {
-			r.Owned[w.Object] = true // the engine gives it to the current role
+			r.Owned[w.Object] = true
 		}
 	case effect.Replace:
 		hide()
@@ -496,42 +500,85 @@ func (r *Reach) lastAbout(o sqltext.Object, line string) (last effect.Grant, our
 	return last, ours
 }
 
-// Grants are what reached statements gave to the object, a grantee, and took from it: on a table that was renamed before, under its
-// earlier name too, under which it is again once it is put back.
-func (r *Reach) Grants(o sqltext.Object) []effect.Grant {
-	var out []effect.Grant
-	for _, i := range r.Written[o] {
-		for _, w := range r.Statements[i].Effect.Writes {
-			if w.Object != o || w.Grant == nil {
-				continue
-			}
-			out = append(out, *w.Grant)
-			if g := *w.Grant; r.formerly(i, &g.On) {
-				out = append(out, g)
-			}
-		}
+// Grants are what reached statements gave to the object, a grantee, and took from it: on a table or in a database that was renamed before,
+// under its earlier name too, under which it is again once it is put back.
+func (r *Reach) Grants(o sqltext.Object) []effect.Grant { return r.grants[o] }
+
+// followGrant notes what a statement gives or takes.
+func (r *Reach) followGrant(grantee sqltext.Object, g effect.Grant) {
+	r.grants[grantee] = append(r.grants[grantee], g)
+	if was, there := r.former(g.Of); there && was != g.Of {
+		g.Of, g.On = was, grantedOn(was)
+		r.grants[grantee] = append(r.grants[grantee], g)
 	}
-	return out
 }
 
-// formerly turns the name of a table (db.t) at statement i into the one that it had before the first, and reports whether that is another.
-func (r *Reach) formerly(i int, on *string) (renamed bool) {
-	name := func(o sqltext.Object) string { return o.Database + "." + o.Name }
-	for _, st := range slices.Backward(r.Statements[:i]) {
-		for _, w := range slices.Backward(st.Effect.Writes) {
-			is, gets := name(w.Object) == *on, name(w.To) == *on
-			switch {
-			case w.Kind != sqltext.Table:
-			case gets:
-				*on, renamed = name(w.Object), true
-			case is && w.Verb == effect.Swap && w.To != (sqltext.Object{}):
-				*on, renamed = name(w.To), true
-			case is && (w.Verb == effect.Create || w.Verb == effect.Replace || w.Verb == effect.Undrop):
-				return renamed
+// anyRole is whichever role a session has: CREATE … IF NOT EXISTS gives it what has no owner.
+const anyRole = "\x00any"
+
+// followOwner notes to whom a statement gives an object.
+func (r *Reach) followOwner(e effect.Effect, w effect.Write) {
+	role := anyRole
+	switch {
+	case w.Changes(effect.Owner):
+		for _, to := range e.Writes {
+			if to.Grant != nil {
+				role = strings.TrimPrefix(to.Name, "ROLE ")
 			}
 		}
+	case w.Verb != effect.CreateNew:
+		return
 	}
-	return renamed
+	was, _ := r.former(w.Object)
+	for _, o := range []sqltext.Object{w.Object, was} {
+		r.gives[o] = role
+		r.Owned[o] = r.Owned[o] || w.Changes(effect.Owner)
+	}
+}
+
+// grantedOn is how a Grant names a table or database.
+func grantedOn(o sqltext.Object) string {
+	if o.Kind == sqltext.Database {
+		return o.Name + ".*"
+	}
+	return o.Database + "." + o.Name
+}
+
+// former is what a table or database of a name, as it is now, was called at the capture: false where it was not there then.
+func (r *Reach) former(o sqltext.Object) (was sqltext.Object, there bool) {
+	if o.Kind == sqltext.Database {
+		if db, aliased := r.databases[o.Name]; aliased {
+			o.Name = db
+		}
+		return o, !strings.HasPrefix(o.Name, newDatabase)
+	}
+	if o.Kind != sqltext.Table {
+		return o, true
+	}
+	n := r.name(o)
+	switch token := r.current[n]; token {
+	case "":
+		return n.Object(), !r.Moved[n] && !strings.HasPrefix(n.DB, newDatabase)
+	case NewTable:
+		return n.Object(), false
+	default:
+		s, captured := r.Captured(token)
+		return s.Object, captured
+	}
+}
+
+// hides reports whether a table or database of the capture is out of sight by now: what is granted on it shows nowhere.
+func (r *Reach) hides(o sqltext.Object) bool {
+	db := o.Database
+	if o.Kind == sqltext.Database {
+		db = o.Name
+	}
+	_, aliased := r.databases[db]
+	if aliased && !slices.Contains(slices.Collect(maps.Values(r.databases)), db) {
+		return true
+	}
+	was := r.Before[o]
+	return o.Kind == sqltext.Table && was.Exists && !slices.Contains(slices.Collect(maps.Values(r.current)), was.ID)
 }
 
 // GrantIn is what a line of a state's Grants says.

@@ -75,9 +75,10 @@ var numbered = []string{"PROCEDURE", "WAREHOUSE", "MASKING POLICY", "ROW ACCESS 
 // Grant is what GRANT or REVOKE gives or takes: privileges on something, or a role.
 type Grant struct {
 	Revoke     bool
-	Privileges []string // upper case; ALL is all of them
-	On         string   // "db.t", "db.*", "*.*", "STAGE s": names as the engine has them
-	Role       string   // of GRANT ROLE
+	Privileges []string       // upper case; ALL is all of them
+	On         string         // "db.t", "db.*", "*.*", "STAGE s": names as the engine has them
+	Of         sqltext.Object // the table or database that On is about, if it is one
+	Role       string         // of GRANT ROLE
 }
 
 // Covers reports whether g gives or takes all that h names. Nothing covers what could not be read.
@@ -126,15 +127,16 @@ func (a *analysis) granted(revoke bool) *Grant {
 	parts, named := a.Reader.Name()
 	switch {
 	case named && a.Symbol(a.I, "."): // db.*
-		a.name(sqltext.Object{Kind: sqltext.Database, Name: parts[len(parts)-1]})
+		g.Of = sqltext.Object{Kind: sqltext.Database, Name: parts[len(parts)-1]}
+		a.name(g.Of)
 		parts = append(parts, "*")
 	case named:
-		o, _ := a.qualify(sqltext.Table, parts)
-		a.name(o)
+		g.Of, _ = a.qualify(sqltext.Table, parts)
+		a.name(g.Of)
 	case a.Symbol(a.I+1, "."): // *.*
 		parts = []string{"*", "*"}
 	default:
-		parts = []string{"*"}
+		g.Of, parts = sqltext.Object{Kind: sqltext.Database, Name: a.database}, []string{"*"}
 	}
 	if len(parts) == 3 && parts[0] == "default" { // the catalog
 		parts = parts[1:]
