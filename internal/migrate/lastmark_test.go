@@ -84,6 +84,18 @@ func TestTheLastMarkOfARunThatWasNotPutBack(t *testing.T) {
 	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 4 || !strings.Contains(err.Error(), "not put back yet") {
 		t.Fatalf("got %v, want the rollback to fail\n%s", err, w.said())
 	}
+	cfg.Transport = refusing(func(text string) int {
+		if strings.Contains(text, "'takeover'") {
+			return databend.CodeUnknownTable
+		}
+		return 0
+	})
+	w.connect(cfg)
+	for what, err := range map[string]error{"recover": w.recover(RollBack, ""), "up": w.up()} {
+		if !errors.As(err, &run) || run.ExitCode() != 4 || !strings.Contains(err.Error(), "not put back yet") {
+			t.Errorf("%s: got %v, want exit 4 as long as it is not put back", what, err)
+		}
+	}
 	w.srv = healthy
 	w.aDayLater()
 	w.must(w.recover(RollBack, ""))

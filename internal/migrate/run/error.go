@@ -32,6 +32,8 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Err.Error())
 	switch {
+	case e.Left && e.Version == 0: // what it was about is not known yet
+		b.WriteString("\nit is not put back yet")
 	case e.Left && len(e.Outcomes) == 0:
 		fmt.Fprintf(&b, "\nmigration %d %s is not put back yet", e.Version, e.Name)
 	case e.Left:

@@ -35,8 +35,10 @@ func recovering(ctx context.Context, env *Env, h state.History, left state.Run, 
 	}
 	defer w.release(ctx)
 	x := &recovery{wire: w}
-	if err := x.takeOver(ctx, left.ID); err != nil {
+	if err := x.takeOver(ctx, left.ID); err != nil && ctx.Err() != nil {
 		return err
+	} else if err != nil {
+		return &Error{Left: true, Err: fmt.Errorf("take run %s over: %w", left.ID, err)}
 	}
 	return f(x)
 }
@@ -152,7 +154,7 @@ func (x *recovery) putBack(ctx context.Context) error {
 	if x.over() {
 		x.Note(event.Info, "it had finished: recording that")
 		if err := x.record(ctx, savepoint.Report{}, &Error{Err: errors.New("not recorded by its own run")}); err != nil {
-			return err
+			return &Error{Left: true, Err: fmt.Errorf("record the end of run %s: %w", x.id, err)}
 		}
 		x.showFinished()
 		return nil
