@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -625,6 +626,59 @@ func TestRollbackGivesBackToARoleOfThen(t *testing.T) {
 			}
 			if got := fmt.Sprint(w.SQL(t, named(tt.owned))); got != named("[[{x}]]") {
 				t.Errorf("got owner %s, want the role of then", got)
+			}
+		})
+	}
+}
+
+// TestSecondTry refuses a statement of the restore once: what the first try of it did is not another session's in the second.
+func TestSecondTry(t *testing.T) {
+	t.Parallel()
+	const user, rows = "CREATE USER {x} IDENTIFIED BY 'Secret_1'", "INSERT INTO t VALUES (1, 'a')"
+	for _, tt := range []struct {
+		before        []string
+		ours, refused string
+		look          string
+	}{
+		{[]string{user, "CREATE ROLE {x}", "GRANT ROLE {x} TO USER {x}"}, "ALTER USER {x} WITH DISABLED = true;\nREVOKE ROLE {x} FROM USER {x}", "ALTER USER '{x}'", "SELECT roles, disabled FROM system.users WHERE name='{x}'"},
+		{[]string{user, "CREATE ROLE {x}", "GRANT ROLE {x} TO USER {x}"}, "REVOKE ROLE {x} FROM USER {x};\nALTER USER {x} WITH DISABLED = true", "GRANT ROLE", "SELECT roles, disabled FROM system.users WHERE name='{x}'"},
+		{[]string{user, "CREATE ROLE {x}"}, "GRANT SELECT ON {db}.t TO {x};\nGRANT ROLE {x} TO USER {x}", "REVOKE SELECT", "SELECT grants FROM show_grants('user', '{x}')"},
+		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON {db}.t TO ROLE {x}"}, "DROP ROLE {x}", "GRANT SELECT", "SELECT grants FROM show_grants('role', '{x}') WHERE instr(grants, ' ON UDF ') = 0"},
+		{[]string{rows, "CREATE AGGREGATING INDEX {x} AS SELECT s, count(*) FROM t GROUP BY s"}, "ALTER TABLE t ADD COLUMN y INT;\nUPDATE t SET s = 'b' WHERE true", "CREATE OR REPLACE AGGREGATING", "SELECT name, definition FROM system.indexes WHERE name='{x}'"},
+		// None is refused.
+		{[]string{rows}, "ALTER TABLE t RENAME COLUMN s TO z;\nCREATE INVERTED INDEX i ON t(z)", "", "SELECT name FROM system.indexes WHERE database='{db}' AND type='INVERTED'"},
+		{[]string{rows}, "CREATE INVERTED INDEX i ON t(s);\nALTER TABLE t RENAME COLUMN s TO z", "", "SELECT name FROM system.indexes WHERE database='{db}' AND type='INVERTED'"},
+	} {
+		t.Run(tt.refused+tt.ours, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			named := strings.NewReplacer("{x}", w.Database+"_x", "{db}", w.Database).Replace
+			w.SQL(t, "CREATE TABLE t (a INT, s STRING)")
+			w.remains()
+			for _, s := range tt.before {
+				w.SQL(t, named(s))
+			}
+			look := func() string { return fmt.Sprint(w.SQL(t, named(tt.look)), w.SQL(t, "SELECT * FROM t")) }
+			before := look()
+			cfg := w.Config
+			var failed, refused atomic.Bool
+			cfg.Transport = refusing(func(text string) int {
+				switch {
+				case strings.Contains(text, "INSERT INTO nowhere"):
+					failed.Store(true)
+				case tt.refused != "" && failed.Load() && strings.Contains(text, `"sql":"`+named(tt.refused)) && refused.CompareAndSwap(false, true):
+					return databend.CodeInternal
+				}
+				return 0
+			})
+			w.connect(cfg)
+			w.Migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+named(tt.ours)+";\nINSERT INTO nowhere VALUES (1);\n")
+			var run *RunError
+			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || refused.Load() != (tt.refused != "") {
+				t.Errorf("got %v, refused %t: want exit 1 in the second try\n%s", err, refused.Load(), w.said())
+			}
+			if diff := cmp.Diff(before, look()); diff != "" {
+				t.Errorf("(-want +got):\n%s\n%s", diff, w.said())
 			}
 		})
 	}

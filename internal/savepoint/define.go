@@ -197,7 +197,8 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 		if slices.Contains(now.Indexes, i) || theirs || !ours.Made && !ours.Dropped && !gone && !x.id(was.ID).unblocked[i.Name] {
 			continue
 		}
-		if !there && (gone || x.r.LeftIndex(was.ID, i.Name)) && !ours.Dropped && !x.id(was.ID).unblocked[i.Name] {
+		ourDoing := ours.Dropped || x.id(was.ID).unblocked[i.Name] || x.o.Again || x.second // or an earlier try's
+		if !there && (gone || x.r.LeftIndex(was.ID, i.Name)) && !ourDoing {
 			x.of(n.Object()).undone = "dropped index " + i.Name
 		}
 		if err := x.only(n.Object(), x.createIndex(n, i, was.Columns)); err != nil {
@@ -250,7 +251,7 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 		})
 		mine := ours.Made || ours.Dropped || x.id(was.ID).unblocked[k.Name]
 		if (mine || x.r.Recast(was.ID, k.Expression)) && !theirs && !slices.Contains(now.Constraints, k) {
-			if !mine && !x.o.Again { // an earlier restore may have dropped it
+			if !mine && !x.o.Again && !x.second {
 				x.of(n.Object()).undone = "dropped constraint " + k.Name
 			}
 			err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression)

@@ -23,7 +23,7 @@ func (x *restorer) others() error {
 	scope := x.ageless()
 	for _, o := range scope { // while it is still there: the privilege would stay behind it
 		was, now := x.r.Before[o], x.live.State(o)
-		if o.Kind == sqltext.Grant && was.Exists && now.Exists && x.r.Theirs(now) == "" {
+		if o.Kind == sqltext.Grant && was.Exists && now.Exists && x.theirs(now) == "" {
 			if err := x.only(o, x.revoke(was)); err != nil {
 				return fmt.Errorf("restore %s: %w", o, err)
 			}
@@ -141,8 +141,8 @@ func (x *restorer) keptBy(o sqltext.Object) bool {
 }
 
 // theirs says what another session did with an object after ours, as it is now, right before it is put back. Of a user, and of what it is
-// granted, the time of the user's last change tells that. The restore of one of the two moves that time: then the other is judged by how
-// it was before this restore began, and by all else that it shows now.
+// granted, the time of the user's last change tells that. The restore of either moves that time: then each is judged by how it was before
+// this restore began, and by all else that it shows now.
 func (x *restorer) theirs(now catalog.ObjectState) string {
 	var twin sqltext.Object
 	switch now.Kind {
@@ -150,11 +150,20 @@ func (x *restorer) theirs(now catalog.ObjectState) string {
 		twin = catalog.GrantTo(now.Object)
 	case sqltext.Grant:
 		twin = catalog.GranteeOf(now.Object)
-	}
-	if fate := x.fates[twin]; fate == nil || !fate.done {
+	default:
 		return x.r.Theirs(now)
 	}
-	return cmp.Or(x.r.Theirs(x.live.State(now.Object)), x.r.Theirs(now.Granting()))
+	switch {
+	case x.o.Again: // an earlier one may have moved it
+		return x.r.Theirs(now.Granting())
+	case x.of(now.Object).done || x.of(twin).done:
+		before := x.live
+		if x.second {
+			before = x.first
+		}
+		return cmp.Or(x.r.Theirs(before.State(now.Object)), x.r.Theirs(now.Granting()))
+	}
+	return x.r.Theirs(now)
 }
 
 // renamed tells where another session renamed a dictionary to that reached statements made. No other kind without history is renamed.
@@ -282,6 +291,7 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 			x.hold(o, "it cannot be defined again: %s", databend.Message(err))
 			return nil
 		}
+		x.of(o).done = true // also where the server says that it failed: what is there then is not another session's
 		for _, st := range sts {
 			x.wrote++
 			if _, err := x.c.Exec(x.ctx, st); err != nil {
@@ -290,12 +300,12 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 		}
 		x.note(o, "%s", note)
 	}
+	x.of(o).done = true
 	for _, sql := range statements {
 		if err := x.exec("%s", sql); err != nil {
 			return err
 		}
 	}
-	x.of(o).done = true
 	return x.reown(was, now)
 }
 

@@ -21,12 +21,14 @@ type restorer struct {
 	o     Options
 	r     *blame.Reach
 	live  *catalog.Catalog
-	wrote int // statements that wrote
-	seen  int // of them, when live was read
+	first *catalog.Catalog // the first look, before anything was written
+	wrote int              // statements that wrote
+	seen  int              // of them, when live was read
 
 	fates    map[sqltext.Object]*fate
 	ids      map[string]*moved            // by the id of a table or database
 	uncopied []string                     // see Report
+	second   bool                         // try: what the one before it took away may be missing
 	looked   time.Time                    // when live was read
 	chains   map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
 	drained  bool                         // statements that began before the fence are over
@@ -104,7 +106,7 @@ func (x *restorer) anyFailed() bool {
 // renewed is the restorer of another try: it decides everything anew, and knows what was done.
 func (x *restorer) renewed() *restorer {
 	again := newRestorer(x.ctx, x.c, x.o)
-	again.r, again.wrote = x.r, x.wrote
+	again.r, again.wrote, again.first, again.second = x.r, x.wrote, x.first, true
 	for o, f := range x.fates {
 		*again.of(o) = fate{done: f.done, undone: f.undone, notes: f.notes}
 	}
@@ -200,6 +202,9 @@ func (x *restorer) read() error {
 		return err
 	}
 	x.live, x.looked, x.seen = cat, asked, x.wrote
+	if x.first == nil {
+		x.first = cat
+	}
 	if err := x.async(slices.Collect(maps.Values(cat.Tables))...); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package blame
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -159,8 +160,32 @@ func (r *Reach) MadeIndex(token string, i catalog.Index) bool {
 	left, seen := r.leftOf(token)
 	return r.Index(token, i.Name).Made && (!seen || slices.ContainsFunc(left.Indexes, func(l catalog.Index) bool {
 		l.Async = i.Async
-		return l == i
+		as := l
+		as.Definition = r.unrenamed(token, l.Definition)
+		return l == i || as == i
 	}))
+}
+
+// unrenamed is an index's definition, (columns) and options, with the names that its columns had before reached statements renamed them.
+// The engine shows those once a FLASHBACK has taken the columns back.
+func (r *Reach) unrenamed(token, definition string) string {
+	was := map[string]string{}
+	for _, t := range r.Touched[token] {
+		for _, c := range t.Write.Columns {
+			if c.NewName != "" {
+				was[c.NewName] = cmp.Or(was[c.Name], c.Name)
+			}
+		}
+	}
+	list, options, ok := strings.Cut(strings.TrimPrefix(definition, "("), ")")
+	if !ok || len(was) == 0 {
+		return definition
+	}
+	names := strings.Split(list, ", ")
+	for i, n := range names {
+		names[i] = cmp.Or(was[n], n)
+	}
+	return "(" + strings.Join(names, ", ") + ")" + options
 }
 
 // LeftIndex reports whether reached statements are known to have left an index of this name.
