@@ -151,6 +151,15 @@ func TestCopyOfLoadedFiles(t *testing.T) {
 	t.Parallel()
 	c := newCopies(t)
 	c.Migration(1, c.copy(""))
+	c.must(c.up())
+	for _, rebuilt := range []string{ // and brought again by the same migration
+		"CREATE OR REPLACE TABLE a AS SELECT * FROM a;\n",
+		"ALTER TABLE a RENAME TO b;\nCREATE VIEW v AS SELECT * FROM b;\nCREATE TABLE a AS SELECT * FROM v;\nDROP TABLE b;\n",
+	} {
+		c.Migration(2, rebuilt+c.copy(one))
+		c.fails("brings 1 file again whose rows the ledger has in the table: in/one.csv")
+		c.is("[[1] [2] [9]]", loaded)
+	}
 	c.Migration(2, "CREATE OR REPLACE TABLE a AS SELECT * FROM a;\n")
 	c.must(c.up())
 	c.is("[[1] [2] [9]]", loaded)

@@ -141,9 +141,13 @@ func (r *Run) tell(ctx context.Context, s *plan.Step, st plan.Statement, from or
 		return nil
 	}
 	files := slices.Sorted(maps.Keys(brought))
-	was, err := r.Store.LoadedRows(ctx, r.work, from.tableID, files)
-	if err != nil {
-		return fmt.Errorf("ask the ledger about the files: %w", err)
+	was := map[string]int64{}
+	for _, id := range append([]string{from.tableID}, r.moves.behind[st.Place]...) {
+		rows, err := r.Store.LoadedRows(ctx, r.work, id, files)
+		if err != nil {
+			return fmt.Errorf("ask the ledger about the files: %w", err)
+		}
+		maps.Copy(was, rows)
 	}
 	var again []string
 	for _, url := range files {

@@ -44,7 +44,9 @@ type LedgerMoves struct {
 	carries [][]carry // by step
 	fills   [][]fill
 	// copied are the tables whose rows go into others. No load writes them meanwhile: nobody would know which of its files went along.
-	copied   []sqltext.Object
+	copied []sqltext.Object
+	// behind are, by the place of a COPY, the ids of other tables whose rows are in its table by then: their files are in it too.
+	behind   map[sqltext.Place][]string
 	Notes    []string
 	Warnings []string
 }
@@ -154,6 +156,7 @@ func (e *Env) FollowLedger(
 		}
 	}
 	out, carried := t.moves(steps, x)
+	out.behind = t.copies
 	out.Notes = ledgerNotes(t.Lineage, was, x.files, carried)
 	out.Warnings, err = e.doubled(ctx, t.Lineage, was, x)
 	for _, o := range t.Tables() {
@@ -173,12 +176,21 @@ type trace struct {
 	behind  []map[sqltext.Object]lineage.Find // each step
 	rebuilt []string                          // names of tables that are left with rows of others
 	ids     []string                          // of the tables that the ledger is asked about; a dry run asks about each
+	copies  map[sqltext.Place][]string        // see LedgerMoves.behind
 }
 
 func traceOf(was warehouse, steps []plan.Step, dryRun bool) trace {
-	t := trace{Lineage: lineage.New(was), was: was}
+	t := trace{Lineage: lineage.New(was), was: was, copies: map[sqltext.Place][]string{}}
 	for _, s := range steps {
 		for _, st := range s.Statements {
+			if st.Effect.Copy {
+				into := t.At(st.Effect.Writes[0].Object)
+				for _, r := range into.Rows {
+					if id := was[r].ID; r != into.Was && id != "" {
+						t.copies[st.Place] = append(t.copies[st.Place], id)
+					}
+				}
+			}
 			t.Apply(st.Effect)
 		}
 		behind := map[sqltext.Object]lineage.Find{}
