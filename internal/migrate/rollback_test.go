@@ -645,6 +645,7 @@ func TestSecondTry(t *testing.T) {
 		{[]string{user, "CREATE ROLE {x}"}, "GRANT SELECT ON {db}.t TO {x};\nGRANT ROLE {x} TO USER {x}", "REVOKE SELECT", "SELECT grants FROM show_grants('user', '{x}')"},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON {db}.t TO ROLE {x}"}, "DROP ROLE {x}", "GRANT SELECT", "SELECT grants FROM show_grants('role', '{x}') WHERE instr(grants, ' ON UDF ') = 0"},
 		{[]string{rows, "CREATE AGGREGATING INDEX {x} AS SELECT s, count(*) FROM t GROUP BY s"}, "ALTER TABLE t ADD COLUMN y INT;\nUPDATE t SET s = 'b' WHERE true", "CREATE OR REPLACE AGGREGATING", "SELECT name, definition FROM system.indexes WHERE name='{x}'"},
+		{[]string{user}, "CREATE NETWORK POLICY {x} ALLOWED_IP_LIST = ('9.9.9.9');\nALTER USER {x} WITH SET NETWORK POLICY = '{x}'", "ALTER USER", "SELECT network_policy FROM system.users WHERE name='{x}'"},
 		// None is refused.
 		{[]string{rows}, "ALTER TABLE t RENAME COLUMN s TO z;\nCREATE INVERTED INDEX i ON t(z)", "", "SELECT name FROM system.indexes WHERE database='{db}' AND type='INVERTED'"},
 		{[]string{rows}, "CREATE INVERTED INDEX i ON t(s);\nALTER TABLE t RENAME COLUMN s TO z", "", "SELECT name FROM system.indexes WHERE database='{db}' AND type='INVERTED'"},

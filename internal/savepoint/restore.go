@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -76,7 +77,8 @@ func Restore(ctx context.Context, c Conn, before catalog.State, reached []blame.
 	x := newRestorer(ctx, c, o)
 	x.r = blame.New(before, reached)
 	err := x.steps()
-	for try := 1; err == nil && x.anyFailed() && try < tries; try++ {
+	for before := math.MaxInt; err == nil && x.failures() > 0 && x.failures() < before; {
+		before = x.failures()
 		x = x.renewed()
 		err = x.steps()
 	}
@@ -90,17 +92,15 @@ func Restore(ctx context.Context, c Conn, before catalog.State, reached []blame.
 	return Report{Outcomes: outcomes, Uncopied: x.uncopied}, nil
 }
 
-// tries is how often a restore is gone through when the server refuses something of it: that may have been another session's doing, of
-// a moment.
-const tries = 2
-
-func (x *restorer) anyFailed() bool {
+// failures is how many objects the server refused a statement about. That may have been another session's doing, of a moment, or another
+// object was in the way: a restore is gone through once more, and again as long as fewer are left.
+func (x *restorer) failures() (n int) {
 	for _, f := range x.fates {
 		if f.failed != "" {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // renewed is the restorer of another try: it decides everything anew, and knows what was done.
