@@ -356,9 +356,10 @@ func TestAccountWideGoesBack(t *testing.T) {
 	t.Cleanup(func() {
 		w.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP SEQUENCE IF EXISTS "+db+"_q2", "DROP DICTIONARY IF EXISTS "+db+".d",
 			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP FUNCTION IF EXISTS "+db+"_g", "DROP STAGE IF EXISTS "+db+"_s", "DROP PASSWORD POLICY IF EXISTS "+db+"_p",
-			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
+			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP ROLE IF EXISTS "+r+"4h", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
+	w.SQL(t, "CREATE ROLE "+r+"4", "CREATE ROLE "+r+"4h", "GRANT ROLE "+r+"4 TO ROLE "+r+"4h", "DROP ROLE "+r+"4") // where its name stays
 	w.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
 		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2",
@@ -408,6 +409,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"given, then dropped": "GRANT UPDATE ON " + db + ".a TO ROLE " + r + "2;\nGRANT ROLE public TO ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"taken, then dropped": "REVOKE INSERT ON " + db + ".a FROM ROLE " + r + "2;\nREVOKE ROLE " + r + " FROM ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"an owner since":      "GRANT OWNERSHIP ON " + db + ".a TO ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
+		"made, known before":  "CREATE ROLE " + r + "4;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "4;\n",
 		"given to a new role": "CREATE ROLE " + r + "3;\nGRANT OWNERSHIP ON " + db + ".o TO ROLE " + r + "3;\nGRANT OWNERSHIP ON UDF " + db + "_g TO ROLE " + r + "3;\nDROP ROLE " + r + "2;\n",
 		"function given":      "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\n",
 		"stage given":         "GRANT OWNERSHIP ON STAGE " + db + "_s TO ROLE " + r + "2;\n",

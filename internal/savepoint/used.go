@@ -56,11 +56,8 @@ func (x *restorer) used(now catalog.ObjectState) (why string, err error) {
 // calls is a table whose default takes values of a sequence, or a view or function that is not this migration's and takes them, or calls a
 // function; "" when there is none. A table or view that was not changed since named it before it was made.
 func (x *restorer) calls(o sqltext.Object) (string, error) {
-	since := ""
-	if written := x.r.Written[o]; len(written) > 0 {
-		since = fmt.Sprintf(" and concat(database, '.', name) in (select concat(database, '.', name) from system.tables "+
-			"where coalesce(updated_on >= to_timestamp(%d), true))", max(0, x.r.Statements[written[0]].At.UnixMicro()))
-	}
+	since := " and concat(database, '.', name) in (select concat(database, '.', name) from system.tables where " +
+		x.since(o, "updated_on") + ")"
 	find := func(kind, database, text, from string) string {
 		return "select " + sqltext.Quote(kind) + ", " + database + ", name, " + text + " from " + from +
 			" where instr(" + text + ", " + sqltext.Quote(o.Name) + ") > 0"
@@ -97,6 +94,14 @@ func (x *restorer) calls(o sqltext.Object) (string, error) {
 	return "", nil
 }
 
+// since is the condition that a column's time may be after the first reached statement that wrote an object.
+func (x *restorer) since(o sqltext.Object, column string) string {
+	if written := x.r.Written[o]; len(written) > 0 {
+		return fmt.Sprintf("coalesce(%s >= to_timestamp(%d), true)", column, max(0, x.r.Statements[written[0]].At.UnixMicro()))
+	}
+	return "true"
+}
+
 // givenByOthers is something that a new role or user has and that no reached statement gave it, "" for nothing.
 func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
 	word := strings.ToLower(string(now.Kind))
@@ -118,13 +123,15 @@ func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
 	return "", nil
 }
 
-// holder is a user or role to whom another session gave a new role, "" for none.
+// holder is a user or role to whom another session gave a new role, "" for none. One that was not changed since had it before, when there
+// was an earlier role of that name: the engine leaves it there.
 func (x *restorer) holder(o sqltext.Object) (string, error) {
 	if o.Kind != sqltext.Role {
 		return "", nil
 	}
-	rows, err := catalog.Query(x.ctx, x.c, "select concat('USER ', name), roles from system.users "+
-		"union all select concat('ROLE ', name), inherited_roles_name from system.roles")
+	since := " where " + x.since(o, "update_on")
+	rows, err := catalog.Query(x.ctx, x.c, "select concat('USER ', name), roles from system.users"+since+
+		" union all select concat('ROLE ', name), inherited_roles_name from system.roles"+since)
 	if err != nil {
 		return "", err
 	}
