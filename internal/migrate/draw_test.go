@@ -83,7 +83,7 @@ func (p *proofWorld) privilege() string {
 }
 
 func (p *proofWorld) onWhat() string {
-	return p.one("{db}.a", "{db}.b", "{db}.*", "*.*", "{db}.v", "{y}.*")
+	return p.one("{db}.a", "{db}.b", "{db}.*", "*.*", "{db}.v", "{y}.*", "{y}.t", p.one("{db}.new1", "{x}z.*", "{x}z.t"))
 }
 
 // setup is a catalogue. A statement that the engine refuses for its random options is left out.
@@ -229,7 +229,9 @@ func (p *proofWorld) statement() string {
 		"GRANT READ ON STAGE {x}s TO ROLE {x}r2", "GRANT OWNERSHIP ON UDF {x}f TO ROLE {x}r",
 		"GRANT ACCESS SEQUENCE ON SEQUENCE {x}q TO ROLE {x}r",
 		"GRANT ACCESS CONNECTION ON CONNECTION {x}c TO ROLE {x}r", "GRANT CREATE DATABASE ON *.* TO ROLE {x}r",
-		"GRANT OWNERSHIP ON STAGE {x}s TO ROLE {x}r", "GRANT OWNERSHIP ON {y}.* TO ROLE {x}r2",
+		"GRANT OWNERSHIP ON STAGE {x}s TO ROLE {x}r", "GRANT OWNERSHIP ON "+p.one("{y}.*", "{x}z.*", "{t}", "UDF {x}h")+" TO ROLE {x}r2",
+		"CREATE ROLE {x}r9;\nGRANT OWNERSHIP ON "+p.one("{t}", "{y}.*", "STAGE {x}s", "UDF {x}f")+" TO ROLE {x}r9",
+		"DROP ROLE "+p.one("{x}r", "{x}r2"), "DROP ROLE "+p.one("{x}r", "{x}r2"),
 		"GRANT "+p.privilege()+" ON "+p.onWhat()+" TO USER {x}u",
 		"REVOKE ALL PRIVILEGES ON "+p.onWhat()+" FROM USER {x}u"), p.one(
 		"ALTER STAGE {x}s SET COMMENT = 'new'", "ALTER STAGE {x}s SET FILE_FORMAT = (TYPE = NDJSON)", "ALTER STAGE {x}e SET COMMENT = 'new'",
