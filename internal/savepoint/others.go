@@ -9,6 +9,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -429,7 +430,7 @@ func (x *restorer) differenceOther(was, now catalog.ObjectState) (mine, theirs s
 		return "it is there", ""
 	case was.Files() > now.Files() && slices.ContainsFunc(x.r.Written[was.Object],
 		func(i int) bool { return x.r.Statements[i].Effect.Changes(effect.Files) }):
-		return fmt.Sprintf("%d files that were in it are gone", was.Files()-now.Files()), ""
+		return event.Number(was.Files()-now.Files(), "file that was in it is gone", "files that were in it are gone"), ""
 	case was.Kind == sqltext.Database && was.ID != now.ID:
 		return fmt.Sprintf("database %s is there instead of %s", now.ID, was.ID), ""
 	case (was.Kind == sqltext.Database || x.r.Wrote(was.Object).Has(effect.Owner)) && was.Owner != "" && was.Owner != now.Owner:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -18,7 +19,7 @@ func (x *restorer) used(now catalog.ObjectState) (why string, err error) {
 	switch o.Kind {
 	case sqltext.Stage:
 		if n := now.Files(); n > 0 {
-			why = fmt.Sprintf("%d files are in it", n)
+			why = event.Number(n, "file is in it", "files are in it")
 		}
 	case sqltext.Sequence:
 		if !x.untaken(now) && !x.r.Reads(o) {
