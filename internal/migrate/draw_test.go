@@ -123,7 +123,12 @@ func (p *proofWorld) setup() []string {
 		"CREATE ROLE {x}r", "CREATE ROLE {x}r2", "CREATE USER {x}u IDENTIFIED BY 'Secret_1' "+p.one("", "WITH DISABLED = true",
 			"WITH DEFAULT_ROLE = '{x}r'"), "GRANT ROLE {x}r TO USER {x}u",
 		"CREATE PROCEDURE {x}pr(x INT) RETURNS INT NOT NULL LANGUAGE SQL "+p.one("", "COMMENT = 'it''s'")+" AS $$ BEGIN RETURN x; END; $$",
-		"GRANT ROLE {x}r2 TO ROLE {x}r")
+		"GRANT ROLE {x}r2 TO ROLE {x}r", "CREATE VIEW vv AS SELECT * FROM v", "CREATE TABLE {y}.k AS SELECT * FROM {y}.t")
+	for _, on := range []string{"{db}.a", "{db}.b", "{y}.*", "{y}.t"} {
+		if p.IntN(3) == 0 {
+			out = append(out, "GRANT OWNERSHIP ON "+on+" TO ROLE "+p.one("{x}r", "{x}r2"))
+		}
+	}
 	for range p.IntN(3) {
 		out = append(out, p.one("COPY INTO @{x}s/f"+fmt.Sprint(p.IntN(9))+" FROM (SELECT 1 AS a) FILE_FORMAT = (TYPE = CSV)",
 			"SET GLOBAL {setting} = 77", "GRANT READ ON STAGE {x}s TO ROLE {x}r", "GRANT USAGE ON UDF {x}f TO ROLE {x}r2",
@@ -183,11 +188,12 @@ func (p *proofWorld) statement() string {
 	}
 	t, u := p.one("a", "b", "c", "m", "{y}.t"), p.one("a", "b", "c", "new1", "{y}.t", "{y}.new2")
 	if p.IntN(8) == 0 {
-		t = p.one("new1", "v", "st", "{y}.v")
+		t = p.one("new1", "v", "st", "{y}.v", "{x}z.t", "{y}.k")
 	}
 	return strings.NewReplacer("{t}", t, "{u}", u, "{type}", p.columnType()).Replace(p.one(p.one(
 		"ALTER TABLE {t} ADD COLUMN n {type}", "ALTER TABLE {t} ADD COLUMN n INT FIRST", "ALTER TABLE {t} DROP COLUMN s",
-		"ALTER TABLE {t} DROP COLUMN d", "ALTER TABLE {t} RENAME COLUMN a TO z",
+		"ALTER TABLE {t} DROP COLUMN d", "ALTER TABLE {t} RENAME COLUMN a TO z", "ALTER TABLE {t} RENAME COLUMN s TO z",
+		"ALTER TABLE {t} RENAME COLUMN z TO s", "ALTER TABLE {t} MODIFY COLUMN z COMMENT 'z'",
 		"ALTER TABLE {t} MODIFY COLUMN a BIGINT", "ALTER TABLE {t} MODIFY COLUMN d {type}", "ALTER TABLE {t} MODIFY COLUMN s COMMENT 'm'",
 		"ALTER TABLE {t} MODIFY COLUMN a BIGINT NOT NULL DEFAULT 3 COMMENT 'it''s', COLUMN s COMMENT 'both'",
 		"ALTER TABLE {t} COMMENT = 'it''s ours'", "ALTER TABLE {t} MODIFY COLUMN d DROP STORED",
@@ -217,6 +223,7 @@ func (p *proofWorld) statement() string {
 		"COPY INTO {t} (a) FROM (SELECT $1 FROM @{x}s) FILE_FORMAT = (TYPE = CSV)",
 		"ANALYZE TABLE {t}", "OPTIMIZE TABLE {t} COMPACT", "OPTIMIZE TABLE {t} COMPACT SEGMENT", "VACUUM TABLE {t}",
 		"DROP TABLE {t}", "DROP TABLE IF EXISTS {t}", "DROP TABLE {t} ALL", "UNDROP TABLE {t}", "ALTER VIEW v AS SELECT s FROM b",
+		"ALTER VIEW vv AS SELECT 1 one", "DROP VIEW vv",
 		"ALTER VIEW {t} AS SELECT 1 a", "ALTER VIEW v (p, `q r`) AS SELECT a, s FROM b", "DROP VIEW {t}",
 		"ALTER DATABASE {y} RENAME TO {x}z", "DROP DATABASE {y}", "UNDROP DATABASE {y}", "CREATE TABLE {u} AS SELECT * FROM {t}",
 		"CREATE TABLE {u} LIKE {t}", "CREATE OR REPLACE TABLE {t} AS SELECT * FROM {u}",

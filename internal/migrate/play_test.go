@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
 	"github.com/dbctl/dbctl/internal/event"
@@ -367,7 +368,7 @@ func (x *played) wrong() string {
 		}
 	}
 	lost := len(x.marked(theirs)) > 0 && len(x.marked(x.now)) == 0
-	switch d := cmp.Diff(theirs, left); {
+	switch d := gocmp.Diff(theirs, left); {
 	case x.exit == "exit 4" && x.did:
 		x.must(x.recover(MarkRolledBack, "for the test"))
 		silent := ""
@@ -415,7 +416,7 @@ func (p *proofWorld) apart() string {
 		return out
 	}
 	theirs, now := look(p.twin), look(p)
-	return cmp.Diff(took(theirs, now), now)
+	return gocmp.Diff(took(theirs, now), now)
 }
 
 // ownerless is a catalogue's lines, but for who owns a table or view that has no owner or the usual one.
@@ -563,8 +564,13 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 // round draws what is played.
 func (p *proofWorld) round(second func(p *proofWorld) hand) round {
 	r := round{way: p.one(ways...)}
-	for range 1 + p.IntN(4) {
-		r.statements = append(r.statements, p.statement())
+	linked := p.IntN(2) == 0 // each statement is about something that one before it is about too
+	for range 1 + p.IntN(5) {
+		s := p.statement()
+		for try := 0; linked && len(r.statements) > 0 && try < 20 && !shareAName(s, strings.Join(r.statements, "\n")); try++ {
+			s = p.statement()
+		}
+		r.statements = append(r.statements, s)
 	}
 	if second == nil {
 		return r
@@ -578,6 +584,20 @@ func (p *proofWorld) round(second func(p *proofWorld) hand) round {
 		r.statements = slices.Insert(r.statements, 0, now)
 	}
 	return r
+}
+
+// drawnName is a name of an object in a statement that was drawn.
+var drawnName = regexp.MustCompile(`\{[xy]\}\w*|(?:TABLE|VIEW|ON|INTO|FROM|WITH|TO|UPDATE|\{db\}\.) ?([abcmvw]|vv|st|new\d)\b`)
+
+func shareAName(a, b string) bool {
+	names := func(s string) (out []string) {
+		for _, m := range drawnName.FindAllStringSubmatch(s, -1) {
+			out = append(out, cmp.Or(m[1], m[0]))
+		}
+		return out
+	}
+	of := names(b)
+	return slices.ContainsFunc(names(a), func(n string) bool { return slices.Contains(of, n) })
 }
 
 // TestProofStatements lets random statements over all kinds be undone. DBCTL_PROOF_SEED chooses the first catalogue.
