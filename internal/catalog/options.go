@@ -72,7 +72,21 @@ func IndexSQL(i Index, columns []Column) string {
 			edits = append(edits, sqltext.Edit{Start: t.Start, End: t.End, Text: sqltext.Quote(value[1 : len(value)-1])})
 		}
 	}
+	for i := range listed {
+		listed[i] = sqltext.Ident(listed[i])
+	}
 	return "(" + strings.Join(listed, ", ") + ")" + sqltext.Apply(options, edits)
+}
+
+// Renamed is the index of columns that have other names now.
+func (i Index) Renamed(columns []Column, name func(string) string) Index {
+	if listed, options, ok := indexColumns(i.Definition[min(1, len(i.Definition)):], columns); ok {
+		for k := range listed {
+			listed[k] = name(listed[k])
+		}
+		i.Definition = "(" + strings.Join(listed, ", ") + ")" + options
+	}
+	return i
 }
 
 // indexColumns reads "a, b)k='v'", with the names of the table's columns: a comma or bracket may be part of one.
@@ -81,12 +95,12 @@ func indexColumns(text string, columns []Column) (listed []string, options strin
 		rest, named := strings.CutPrefix(text, c.Name)
 		if options, last := strings.CutPrefix(rest, ")"); named && last {
 			if _, _, more := cutName(options); more || options == "" {
-				return []string{sqltext.Ident(c.Name)}, options, true
+				return []string{c.Name}, options, true
 			}
 		}
 		if rest, more := strings.CutPrefix(rest, ", "); named && more {
 			if listed, options, ok = indexColumns(rest, columns); ok {
-				return append([]string{sqltext.Ident(c.Name)}, listed...), options, true
+				return append([]string{c.Name}, listed...), options, true
 			}
 		}
 	}

@@ -420,6 +420,10 @@ func (r *Run) learn(s catalog.State, objects []sqltext.Object) {
 		if now.ID == was.ID && touched.has(sqltext.Object{Kind: sqltext.Role, Name: was.Owner}) && now.Owner == databend.AccountAdmin {
 			now.Owner = was.Owner // its role was dropped, and gets it again
 		}
+		moved := o.Kind == sqltext.Index && touched.moved && known && was.Exists && now.Exists
+		if moved && now.Facts["as"] == was.Facts["as"] { // its table has another name now
+			now.Facts = was.Facts
+		}
 		if now = keepLoaded(now, was); ok && !(known && same(was, now)) {
 			part.Objects = append(part.Objects, now)
 		}

@@ -41,8 +41,9 @@ func (r *Reach) Found(w effect.Write, now catalog.ObjectState) (was catalog.Obje
 	}
 	was.Columns = slices.Clone(was.Columns)
 	for i, c := range was.Columns {
-		k := slices.IndexFunc(now.Columns, func(n catalog.Column) bool { return n.Name == c.Name })
-		if k >= 0 && w.Names(c.Name) && !r.ColumnNoted(id, c.Name, now.Columns[k].Comment) {
+		name := r.columnNow(id, c.Name)
+		k := slices.IndexFunc(now.Columns, func(n catalog.Column) bool { return n.Name == name })
+		if k >= 0 && w.Names(name) && !r.ColumnNoted(id, c.Name, now.Columns[k].Comment) {
 			was.Columns[i].Comment = now.Columns[k].Comment
 		}
 	}
@@ -62,6 +63,12 @@ func (r *Reach) Found(w effect.Write, now catalog.ObjectState) (was catalog.Obje
 	}
 	for _, n := range w.Indexes {
 		named := func(i catalog.Index) bool { return strings.EqualFold(i.Name, n.Name) && i.Type != "AGGREGATING" }
+		if k := slices.IndexFunc(was.Indexes, named); k >= 0 { // of columns that were renamed
+			is := was.Indexes[k].Renamed(was.Columns, func(column string) string { return r.columnNow(id, column) })
+			if slices.Contains(now.Indexes, is) {
+				continue
+			}
+		}
 		was.Indexes = foundPart(was.Indexes, now.Indexes, r.Index(id, n.Name), named)
 	}
 	for _, n := range w.Checks {

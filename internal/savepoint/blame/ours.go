@@ -232,15 +232,36 @@ func (r *Reach) Noted(token, comment string) bool {
 	return noted && last == comment
 }
 
-// ColumnNoted reports whether a comment of a column is one that reached statements gave it. A column that was dropped or renamed comes
-// back without its comment.
+// ColumnNoted reports whether a comment of a captured column is one that reached statements gave it, under any name that it had. A column
+// that was dropped or renamed comes back without its comment.
 func (r *Reach) ColumnNoted(token, column, comment string) bool {
+	names := []string{column}
 	return slices.ContainsFunc(r.Touched[token], func(t Touch) bool {
-		return slices.ContainsFunc(t.Write.Columns, func(c define.Column) bool {
-			named := strings.EqualFold(c.Name, column) || strings.EqualFold(c.NewName, column)
+		found := slices.ContainsFunc(t.Write.Columns, func(c define.Column) bool {
+			named := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(c.Name, n) || strings.EqualFold(c.NewName, n) })
 			return named && (comment == c.Comment || comment == "" && t.Write.Change != define.CommentColumn)
 		})
+		names = append(names, renamed(names[len(names)-1], t))
+		return found
 	})
+}
+
+// renamed is the name of a column behind a statement.
+func renamed(column string, t Touch) string {
+	for _, c := range t.Write.Columns {
+		if t.Write.Change == define.RenameColumn && strings.EqualFold(c.Name, column) {
+			return c.NewName
+		}
+	}
+	return column
+}
+
+// columnNow is the name of a captured column behind the reached statements.
+func (r *Reach) columnNow(token, column string) string {
+	for _, t := range r.Touched[token] {
+		column = renamed(column, t)
+	}
+	return column
 }
 
 // Theirs says what another session did with an object after the last reached statement that wrote it, as it is now: "" for nothing
@@ -440,12 +461,17 @@ func (r *Reach) ChangedSince(now catalog.ObjectState, updated time.Time) bool {
 	return r.over(last, updated)
 }
 
-// sameButGiven compares definitions but for what a role or user was given: that is another statement's.
+// sameButGiven compares definitions but for what a role or user was given, and where the table of an index is: that is another statement's.
 func sameButGiven(a, b catalog.ObjectState) bool {
 	a.Grants, b.Grants = nil, nil
 	a.Facts, b.Facts = maps.Clone(a.Facts), maps.Clone(b.Facts)
-	delete(a.Facts, "roles")
-	delete(b.Facts, "roles")
+	for _, facts := range []map[string]string{a.Facts, b.Facts} {
+		delete(facts, "roles")
+		if a.Kind == sqltext.Index {
+			delete(facts, "database")
+			delete(facts, "table")
+		}
+	}
 	return a.Definition() == b.Definition() && a.SameKeys(b)
 }
 

@@ -1,0 +1,54 @@
+package migrate
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestObjectsThatHangOnEachOther rolls migrations back whose statements are about several objects, of which one is known by another: by
+// its name, its owner, its columns or its text.
+func TestObjectsThatHangOnEachOther(t *testing.T) {
+	t.Parallel()
+	p := newProofWorld(t, nil, [2]string{"nested_loop_join_threshold", "stream_consume_batch_size_hint"})
+	p.tally = map[string]int{}
+	if setup := []string{
+		"CREATE TABLE gate (x STRING)", "CREATE DATABASE {y}", "CREATE ROLE {x}r", "CREATE ROLE {x}r2",
+		"CREATE TABLE a (a INT COMMENT 'of a', s STRING COMMENT 'of s', INVERTED INDEX i1 (s) tokenizer = 'chinese')",
+		"INSERT INTO a VALUES (1, 'x'), (2, 'y')", "CREATE TABLE b (a INT, s STRING)", "INSERT INTO b VALUES (3, 'z')",
+		"CREATE AGGREGATING INDEX {x}ai AS SELECT s, count(*) FROM b GROUP BY s",
+		"CREATE VIEW v AS SELECT a, s FROM a", "CREATE VIEW w AS SELECT s FROM v", "CREATE VIEW u AS SELECT s AS z FROM w",
+		"CREATE TABLE {y}.t (a INT)", "INSERT INTO {y}.t VALUES (1)", "CREATE TABLE {y}.k (a INT)",
+		"GRANT OWNERSHIP ON {db}.a TO ROLE {x}r", "GRANT OWNERSHIP ON {db}.b TO ROLE {x}r2",
+		"GRANT OWNERSHIP ON {y}.* TO ROLE {x}r2", "GRANT OWNERSHIP ON {y}.t TO ROLE {x}r",
+		"GRANT SELECT ON {db}.a TO ROLE {x}r", "GRANT SELECT ON {y}.t TO ROLE {x}r2", "GRANT ROLE {x}r2 TO ROLE {x}r",
+	}; len(p.make(setup)) < len(setup) {
+		t.Fatal("not all of the setup was made")
+	}
+	was := p.print()
+	for _, c := range []string{
+		// Who owned what is out of sight, or has another name, is dropped.
+		"DROP DATABASE {y}; DROP ROLE {x}r; DROP ROLE {x}r2",
+		"ALTER DATABASE {y} RENAME TO {x}z; DROP ROLE {x}r; DROP ROLE {x}r2; DROP DATABASE {x}z",
+		"ALTER TABLE a SWAP WITH b; GRANT INSERT ON a TO ROLE {x}r2; REVOKE SELECT ON b FROM ROLE {x}r; DROP ROLE {x}r",
+		// Or gets another owner.
+		"ALTER TABLE a RENAME TO c; GRANT OWNERSHIP ON c TO ROLE {x}r2; CREATE TABLE a (a INT)",
+		"ALTER TABLE a SWAP WITH b; GRANT OWNERSHIP ON a TO ROLE {x}r; GRANT OWNERSHIP ON b TO ROLE {x}r2; DROP TABLE a",
+		"CREATE ROLE {x}n; GRANT OWNERSHIP ON {y}.* TO ROLE {x}n; ALTER DATABASE {y} RENAME TO {x}z; GRANT OWNERSHIP ON {x}z.t TO ROLE {x}n",
+		// Or is granted under that name.
+		"REVOKE SELECT ON {y}.t FROM ROLE {x}r2; ALTER DATABASE {y} RENAME TO {x}z; GRANT INSERT ON {x}z.t TO ROLE {x}r2; " +
+			"GRANT SELECT ON {x}z.* TO ROLE {x}r; GRANT SELECT ON {x}z.k TO ROLE {x}r",
+		// A view that another reads.
+		"ALTER VIEW u AS SELECT 1 one; ALTER VIEW w AS SELECT 2 two; ALTER VIEW v AS SELECT 3 three; DROP TABLE a",
+		// Columns with other names.
+		"ALTER TABLE a RENAME COLUMN s TO z; DROP INVERTED INDEX i1 ON a",
+		"ALTER TABLE a RENAME COLUMN s TO z; ALTER TABLE a RENAME COLUMN a TO s; COMMENT ON COLUMN a.s IS 'k'; COMMENT ON COLUMN a.z IS 'l'",
+		// An index of a table with another name, or of another table.
+		"ALTER TABLE b RENAME TO c; DROP AGGREGATING INDEX {x}ai; CREATE AGGREGATING INDEX {x}ai AS SELECT s, max(a) FROM c GROUP BY s",
+		"DROP TABLE b; CREATE TABLE b (a INT, s STRING); CREATE OR REPLACE AGGREGATING INDEX {x}ai AS SELECT s, max(a) FROM b GROUP BY s",
+	} {
+		x := p.play(was, round{statements: strings.Split(c, "; "), way: "up"})
+		if wrong := x.wrong(); wrong != "" || x.exit != "exit 1" || !strings.Contains(x.report, "nowhere") {
+			t.Errorf("%s: %s: %s\n%s", c, x.exit, x.report, wrong)
+		}
+	}
+}
