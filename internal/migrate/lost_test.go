@@ -3,11 +3,14 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
@@ -65,4 +68,59 @@ func TestLostAnswerOfEachRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestErrorOfWhatRan: the server answers that it did not hear from its catalogue, which has the statement all the same. What it did is
+// undone with the others; a migration of that statement alone is applied.
+func TestErrorOfWhatRan(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ text, failing string }{
+		{"CREATE TABLE b (x INT);\nCREATE TABLE c (x INT);\n", "CREATE TABLE c"},
+		{"CREATE TABLE b (x INT);\nALTER TABLE a ADD COLUMN y INT;\n", "ALTER TABLE a"},
+		{"CREATE TABLE b (x INT);\nDROP TABLE a;\n", "DROP TABLE a"},
+		{"CREATE TABLE b (x INT);\nDELETE FROM a WHERE x = 1;\n", "DELETE FROM a"},
+		{"CREATE TABLE b (x INT);\nCREATE OR REPLACE VIEW v AS SELECT 2 AS two;\n", "CREATE OR REPLACE VIEW v"},
+		{"CREATE TABLE c (x INT);\n", "CREATE TABLE c"},
+		{"DROP TABLE a;\n", "DROP TABLE a"},
+	} {
+		t.Run(tt.text, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1), (2)", "CREATE VIEW v AS SELECT 1 AS one")
+			w.remains()
+			before := w.everything()
+			cfg := w.Config
+			cfg.Transport = denying(func(text string) bool { return strings.Contains(text, `"sql":"`+tt.failing) })
+			w.connect(cfg)
+			w.Migration(1, tt.text)
+			err := w.up()
+			if strings.Count(tt.text, ";") == 1 {
+				if err != nil || w.everything() == before {
+					t.Errorf("got %v, want it applied\n%s", err, w.said())
+				}
+				return
+			}
+			var run *RunError
+			if !errors.As(err, &run) || run.ExitCode() != 1 {
+				t.Errorf("got %v, want exit 1\n%s", err, w.said())
+			}
+			if diff := cmp.Diff(before, w.everything()); diff != "" {
+				t.Errorf("(-want +got):\n%s\n%s", diff, w.said())
+			}
+		})
+	}
+}
+
+// denying runs the statements for which it is true, and answers that their outcome was not heard.
+type denying func(text string) bool
+
+func (d denying) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !d(textOf(req)) {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	if res, err := http.DefaultTransport.RoundTrip(req.Clone(req.Context())); err == nil {
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+	}
+	return refusing(func(string) int { return databend.CodeMetaService }).RoundTrip(req)
 }

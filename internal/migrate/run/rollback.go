@@ -280,7 +280,7 @@ func (w *wire) markBack(ctx context.Context, x *interrupted) error {
 	err = w.patiently(ctx, "marking what is put back", func() error {
 		return w.lock.Append(ctx, state.Row{Event: journal.EventPutBack, Subject: x.id, Detail: string(b)})
 	})
-	if err != nil && refused(err) && !passing(err) {
+	if databend.IsAnswered(err) && !passing(err) {
 		return nil
 	}
 	return err

@@ -218,7 +218,8 @@ func (g *guarded) Exec(ctx context.Context, st databend.Statement) (databend.Res
 	return g.w.Store.Conn().Exec(ctx, st)
 }
 
-// refused reports whether err is the server's own word that a statement failed, or that it was never sent.
+// refused reports whether err is the server's own word that a statement failed, or that it was never sent. That the server did not hear
+// from its catalogue says nothing of what that did.
 func refused(err error) bool {
 	e, ok := errors.AsType[*databend.Error](err)
 	if !ok {
@@ -230,7 +231,7 @@ func refused(err error) bool {
 	case databend.KindUnreachable, databend.KindAuth:
 		return true
 	}
-	return e.Code != 0
+	return e.Code != 0 && e.Code != databend.CodeMetaService
 }
 
 // passing reports whether err may be gone at the next try: the server was not heard, or somebody changed a table meanwhile.
