@@ -115,7 +115,7 @@ func (x *restorer) other(o sqltext.Object) error {
 				return err
 			}
 		}
-		if was.Exists && !now.Exists && x.keptBy(o) {
+		if was.Exists && !now.Exists && !x.removed(o) {
 			x.hold(o, "another session dropped it")
 			return nil
 		}
@@ -135,10 +135,9 @@ func (x *restorer) other(o sqltext.Object) error {
 	return x.dropOther(now)
 }
 
-// keptBy reports whether no reached statement dropped an object, or replaced it: only another session can have taken it away.
-func (x *restorer) keptBy(o sqltext.Object) bool {
-	grantee := catalog.GranteeOf(o)
-	return !x.r.Wrote(o).Has(effect.Existence) && (o.Kind != sqltext.Grant || !x.r.Wrote(grantee).Has(effect.Existence))
+// removed reports whether a reached statement dropped an object, or replaced it: else only another session can have taken it away.
+func (x *restorer) removed(o sqltext.Object) bool {
+	return x.r.Wrote(o).Has(effect.Existence) || o.Kind == sqltext.Grant && x.r.Wrote(catalog.GranteeOf(o)).Has(effect.Existence)
 }
 
 // theirs says what another session did with an object after ours, as it is now, right before it is put back. Of a user, and of what it is

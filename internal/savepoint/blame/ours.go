@@ -1,7 +1,6 @@
 package blame
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -160,32 +159,9 @@ func (r *Reach) MadeIndex(token string, i catalog.Index) bool {
 	left, seen := r.leftOf(token)
 	return r.Index(token, i.Name).Made && (!seen || slices.ContainsFunc(left.Indexes, func(l catalog.Index) bool {
 		l.Async = i.Async
-		as := l
-		as.Definition = r.unrenamed(token, l.Definition)
-		return l == i || as == i
+		// A FLASHBACK that took the columns back shows it with the names that they had.
+		return l == i || l.Renamed(left.Columns, func(column string) string { return r.columnThen(token, column) }) == i
 	}))
-}
-
-// unrenamed is an index's definition, (columns) and options, with the names that its columns had before reached statements renamed them.
-// The engine shows those once a FLASHBACK has taken the columns back.
-func (r *Reach) unrenamed(token, definition string) string {
-	was := map[string]string{}
-	for _, t := range r.Touched[token] {
-		for _, c := range t.Write.Columns {
-			if c.NewName != "" {
-				was[c.NewName] = cmp.Or(was[c.Name], c.Name)
-			}
-		}
-	}
-	list, options, ok := strings.Cut(strings.TrimPrefix(definition, "("), ")")
-	if !ok || len(was) == 0 {
-		return definition
-	}
-	names := strings.Split(list, ", ")
-	for i, n := range names {
-		names[i] = cmp.Or(was[n], n)
-	}
-	return "(" + strings.Join(names, ", ") + ")" + options
 }
 
 // LeftIndex reports whether reached statements are known to have left an index of this name.
@@ -251,6 +227,19 @@ func renamed(column string, t Touch) string {
 	for _, c := range t.Write.Columns {
 		if t.Write.Change == define.RenameColumn && strings.EqualFold(c.Name, column) {
 			return c.NewName
+		}
+	}
+	return column
+}
+
+// columnThen is the name that a column had before the reached statements, by its name behind them.
+func (r *Reach) columnThen(token, column string) string {
+	for _, t := range slices.Backward(r.Touched[token]) {
+		for _, c := range t.Write.Columns {
+			if t.Write.Change == define.RenameColumn && strings.EqualFold(c.NewName, column) {
+				column = c.Name
+				break
+			}
 		}
 	}
 	return column
