@@ -360,7 +360,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
 	w.SQL(t, "CREATE ROLE "+r+"4", "CREATE ROLE "+r+"4h", "GRANT ROLE "+r+"4 TO ROLE "+r+"4h", "DROP ROLE "+r+"4") // where its name stays
-	w.SQL(t, "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
+	w.SQL(t, "SET GLOBAL max_storage_io_requests = 50", "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
 		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2",
 		"CREATE SEQUENCE "+db+"_q2", "GRANT ACCESS SEQUENCE ON SEQUENCE "+db+"_q2 TO ROLE "+r+"2",
@@ -393,6 +393,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	before := look()
 	for name, text := range map[string]string{
 		"setting":             "SET GLOBAL max_storage_io_requests = 77;\n",
+		"setting unset":       "UNSET GLOBAL max_storage_io_requests;\n",
 		"settings of ours":    "SET GLOBAL week_start = 0;\nSET GLOBAL max_set_operator_count = 400;\n",
 		"sequence":            "CREATE OR REPLACE SEQUENCE " + db + "_q START = 100 INCREMENT = 2;\n",
 		"sequence dropped":    "DROP SEQUENCE " + db + "_q;\nCREATE SEQUENCE " + db + "_q START WITH 9;\n",

@@ -135,9 +135,13 @@ func (x *restorer) other(o sqltext.Object) error {
 	return x.dropOther(now)
 }
 
-// removed reports whether a reached statement dropped an object, or replaced it: else only another session can have taken it away.
+// removed reports whether a reached statement dropped an object, replaced it, or may have unset it: else only another session can have
+// taken it away.
 func (x *restorer) removed(o sqltext.Object) bool {
-	return x.r.Wrote(o).Has(effect.Existence) || o.Kind == sqltext.Grant && x.r.Wrote(catalog.GranteeOf(o)).Has(effect.Existence)
+	if o.Kind == sqltext.Grant {
+		o = catalog.GranteeOf(o)
+	}
+	return o.Kind == sqltext.Setting || x.r.Wrote(o).Has(effect.Existence)
 }
 
 // theirs says what another session did with an object after ours, as it is now, right before it is put back. Of a user, and of what it is
