@@ -9,7 +9,7 @@ import (
 // its name, its owner, its columns or its text.
 func TestObjectsThatHangOnEachOther(t *testing.T) {
 	t.Parallel()
-	p := newProofWorld(t, nil, [2]string{"nested_loop_join_threshold", "stream_consume_batch_size_hint"})
+	p := newProofWorld(t, nil, [2]string{"compact_max_block_selection", "stream_consume_batch_size_hint"})
 	p.tally = map[string]int{}
 	if setup := []string{
 		"CREATE TABLE gate (x STRING)", "CREATE DATABASE {y}", "CREATE ROLE {x}r", "CREATE ROLE {x}r2",

@@ -32,7 +32,7 @@ type proofWorld struct {
 	isTwin  bool // what its catalogue shows is to be compared with another's
 }
 
-// settings are those of the account that the proof of each stream changes.
+// settings are those of the account that the proof of each stream changes: tests that run at once change different ones.
 var settings = map[uint64][2]string{
 	21: {"inlist_to_join_threshold", "sort_spilling_batch_bytes"}, 22: {"min_max_runtime_filter_threshold", "lazy_read_across_join_threshold"},
 	23: {"inlist_runtime_filter_threshold", "window_spill_unit_size_mb"},

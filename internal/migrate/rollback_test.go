@@ -354,13 +354,13 @@ func TestAccountWideGoesBack(t *testing.T) {
 	db := w.Database
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
-		w.SQL(t, "UNSET GLOBAL (max_storage_io_requests, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP SEQUENCE IF EXISTS "+db+"_q2", "DROP DICTIONARY IF EXISTS "+db+".d",
+		w.SQL(t, "UNSET GLOBAL (recluster_timeout_secs, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP SEQUENCE IF EXISTS "+db+"_q2", "DROP DICTIONARY IF EXISTS "+db+".d",
 			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP FUNCTION IF EXISTS "+db+"_g", "DROP STAGE IF EXISTS "+db+"_s", "DROP PASSWORD POLICY IF EXISTS "+db+"_p",
 			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP ROLE IF EXISTS "+r+"4h", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
 	const dictionary = " (id INT, v STRING) PRIMARY KEY id SOURCE(mysql(host='127.0.0.1' port='3306' username='u' password='pwpwpw' db='d' table='t'))"
 	w.SQL(t, "CREATE ROLE "+r+"4", "CREATE ROLE "+r+"4h", "GRANT ROLE "+r+"4 TO ROLE "+r+"4h", "DROP ROLE "+r+"4") // where its name stays
-	w.SQL(t, "SET GLOBAL max_storage_io_requests = 50", "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
+	w.SQL(t, "SET GLOBAL recluster_timeout_secs = 50", "CREATE TABLE a (x INT)", "CREATE SEQUENCE "+db+"_q START=5 INCREMENT=2", "CREATE ROLE "+r, "CREATE ROLE "+r+"2", "CREATE USER "+u+" IDENTIFIED BY 'Secret_1'",
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
 		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2",
 		"CREATE SEQUENCE "+db+"_q2", "GRANT ACCESS SEQUENCE ON SEQUENCE "+db+"_q2 TO ROLE "+r+"2",
@@ -370,7 +370,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 	own := " WHERE instr(grants, ' ON UDF ') = 0 OR instr(grants, ' ON UDF " + db + "') > 0 "
 	look := func() string {
 		var out []string
-		for _, row := range w.SQL(t, "SELECT 'setting' AS k, name, value, level FROM system.settings WHERE name IN ('max_storage_io_requests', 'week_start', 'max_set_operator_count') "+
+		for _, row := range w.SQL(t, "SELECT 'setting' AS k, name, value, level FROM system.settings WHERE name IN ('recluster_timeout_secs', 'week_start', 'max_set_operator_count') "+
 			"UNION ALL SELECT 'sequence', name, current::STRING, \"interval\"::STRING FROM show_sequences() WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'user', name, roles, concat(disabled::STRING, default_role, coalesce(password_policy, '')) FROM system.users WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'role', name, inherited_roles_name, '' FROM system.roles WHERE name LIKE '"+db+"%' "+
@@ -392,8 +392,8 @@ func TestAccountWideGoesBack(t *testing.T) {
 	}
 	before := look()
 	for name, text := range map[string]string{
-		"setting":             "SET GLOBAL max_storage_io_requests = 77;\n",
-		"setting unset":       "UNSET GLOBAL max_storage_io_requests;\n",
+		"setting":             "SET GLOBAL recluster_timeout_secs = 77;\n",
+		"setting unset":       "UNSET GLOBAL recluster_timeout_secs;\n",
 		"settings of ours":    "SET GLOBAL week_start = 0;\nSET GLOBAL max_set_operator_count = 400;\n",
 		"sequence":            "CREATE OR REPLACE SEQUENCE " + db + "_q START = 100 INCREMENT = 2;\n",
 		"sequence dropped":    "DROP SEQUENCE " + db + "_q;\nCREATE SEQUENCE " + db + "_q START WITH 9;\n",
