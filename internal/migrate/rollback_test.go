@@ -342,7 +342,7 @@ func TestVerdicts(t *testing.T) {
 	w.T = t
 	w.Migration(2, "-- dbctl: allow=irreversible \"no files of worth\"\n--up\nDROP STAGE "+db+"_s;\nINSERT INTO nowhere VALUES (1);\n")
 	var run *RunError
-	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 4 || !strings.Contains(w.said(), "1 files that were in it are gone") {
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 4 || !strings.Contains(w.said(), "1 file that was in it is gone") {
 		t.Errorf("got %v, want exit 4: the files are gone\n%s", err, w.said())
 	}
 }
