@@ -656,3 +656,27 @@ func TestRecoverAgainLeavesTheirs(t *testing.T) {
 		}
 	}
 }
+
+// TestOthersTakeWhatOursTakes lets another session take from a user, ahead of ours, what a statement of ours takes too, behind one that
+// changed the user itself: it is not given back.
+func TestOthersTakeWhatOursTakes(t *testing.T) {
+	t.Parallel()
+	for _, theirs := range []string{"REVOKE ROLE {x} FROM USER {x}", "CREATE OR REPLACE USER {x} IDENTIFIED BY 'Secret_9'"} {
+		t.Run(theirs, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			named := func(s string) string { return strings.ReplaceAll(s, "{x}", w.Database+"_x") }
+			t.Cleanup(func() { w.SQL(t, named("DROP USER IF EXISTS {x}"), named("DROP ROLE IF EXISTS {x}")) })
+			w.SQL(t, named("CREATE ROLE {x}"), named("CREATE USER {x} IDENTIFIED BY 'Secret_1'"), named("GRANT ROLE {x} TO USER {x}"))
+			w.Migration(1, now+";\n"+named("ALTER USER {x} WITH DISABLED = true;\nREVOKE ROLE {x} FROM USER {x};\nINSERT INTO nowhere VALUES (1);\n"))
+			w.meanwhile(now, 0, func() { w.SQL(t, named(theirs)) })
+			var run *RunError
+			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 {
+				t.Errorf("got %v, want exit 1\n%s", err, w.said())
+			}
+			if got := w.looked(named("SELECT roles, disabled FROM system.users WHERE name='{x}'")); !strings.Contains(got, "[[ ") || strings.Contains(got, "1") {
+				t.Errorf("got %s, want no role and a user that may log in\n%s", got, w.said())
+			}
+		})
+	}
+}

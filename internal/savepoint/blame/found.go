@@ -98,7 +98,7 @@ func foundPart[P comparable](was, now []P, ours Part, named func(P) bool) []P {
 // was granted on it is not told by its name.
 func (r *Reach) foundGrant(g effect.Grant, now catalog.ObjectState) (was catalog.ObjectState, ok bool) {
 	was, ok = r.Before[now.Object]
-	ok = ok && len(r.Written[catalog.GranteeOf(now.Object)]) == 0
+	ok = ok && !r.Wrote(catalog.GranteeOf(now.Object)).Has(effect.Existence)
 	for o := range r.Written {
 		on := o.Name
 		if o.Kind == sqltext.Table {
