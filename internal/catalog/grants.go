@@ -75,36 +75,41 @@ func grantSQL(line, grantee string) []string {
 
 // Revoke is the statement that takes a line of Grants back.
 func Revoke(grant string) string {
-	words, err := sqltext.ReadStatement(grant)
-	if err != nil || !words.Is(0, "GRANT") {
+	words, _, to, ok := grantWords(grant)
+	if !ok || !words.Is(0, "GRANT") {
 		return grant
 	}
-	for i := len(words.Tokens) - 1; i > 0; i-- {
-		if words.Is(i, "TO") {
-			return "REVOKE" + grant[words.Tokens[0].End:words.Tokens[i].Start] + "FROM" + grant[words.Tokens[i].End:]
-		}
-	}
-	return grant
+	return "REVOKE" + grant[words.Tokens[0].End:words.Tokens[to].Start] + "FROM" + grant[words.Tokens[to].End:]
 }
 
 // GrantOn is a line of Grants, on a table or database of another name.
 func GrantOn(grant string, o sqltext.Object) string {
-	words, err := sqltext.ReadStatement(grant)
-	if err != nil {
+	words, on, to, ok := grantWords(grant)
+	if !ok {
 		return grant
-	}
-	on, to := 0, len(words.Tokens)-1
-	for on < to && !words.Is(on, "ON") {
-		on++
-	}
-	for to > on && !words.Is(to, "TO") {
-		to--
 	}
 	name := o.SQL()
 	if o.Kind == sqltext.Database {
 		name += ".*"
 	}
 	return grant[:words.Tokens[on].End] + " " + name + " " + grant[words.Tokens[to].Start:]
+}
+
+// grantWords are the words of a line of Grants, with the first ON (0: none) and the last TO: what it is about stands between them.
+func grantWords(grant string) (words sqltext.Words, on, to int, ok bool) {
+	words, err := sqltext.ReadStatement(grant)
+	if err != nil {
+		return words, 0, 0, false
+	}
+	for i := range words.Tokens {
+		if words.Is(i, "ON") && on == 0 {
+			on = i
+		}
+		if words.Is(i, "TO") {
+			to = i
+		}
+	}
+	return words, on, to, to > 0
 }
 
 // readLost looks which of what the roles and users of this look were granted is no more: the server leaves it among what they have.
@@ -152,10 +157,7 @@ func givenTo(s ObjectState) (names, lost []sqltext.Object) {
 		e := effect.Analyze(line, "")
 		for _, w := range e.Writes {
 			if add(w.Object); w.Grant != nil && w.Grant.On == "" {
-				_, on, _ := strings.Cut(line, " ON ")
-				on = on[:max(0, strings.LastIndex(on, " TO "))]
-				at := max(0, strings.LastIndex(on, " "))
-				lost = append(lost, sqltext.Object{Kind: sqltext.ObjectKind(strings.ToLower(on[:at])), Name: strings.TrimSpace(on[at:])})
+				lost = append(lost, numberedIn(line))
 			}
 		}
 		for _, o := range e.Names {
@@ -163,6 +165,17 @@ func givenTo(s ObjectState) (names, lost []sqltext.Object) {
 		}
 	}
 	return names, lost
+}
+
+// numberedIn is what a line of Grants is about, with the number that the server shows as its name: PROCEDURE 21.
+func numberedIn(line string) sqltext.Object {
+	words, on, to, ok := grantWords(line)
+	if !ok || to-on < 3 {
+		return sqltext.Object{Kind: sqltext.Unknown, Name: line}
+	}
+	number := words.Tokens[to-1]
+	kind := strings.TrimSpace(line[words.Tokens[on+1].Start:number.Start])
+	return sqltext.Object{Kind: sqltext.ObjectKind(strings.ToLower(kind)), Name: line[number.Start:number.End]}
 }
 
 // RoleNames are the names of "a, b", sorted.

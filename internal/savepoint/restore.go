@@ -29,7 +29,7 @@ type restorer struct {
 	fates    map[sqltext.Object]*fate
 	ids      map[string]*moved            // by the id of a table or database
 	uncopied []string                     // see Report
-	second   bool                         // try: what the one before it took away may be missing
+	second   bool                         // a later try: what the one before it took away may be missing
 	looked   time.Time                    // when live was read
 	chains   map[catalog.Name]blame.Chain // of the tables that will be dropped, read after the drain
 	drained  bool                         // statements that began before the fence are over

@@ -35,9 +35,10 @@ func recovering(ctx context.Context, env *Env, h state.History, left state.Run, 
 	}
 	defer w.release(ctx)
 	x := &recovery{wire: w}
-	if err := x.takeOver(ctx, left.ID); err != nil && ctx.Err() != nil {
+	switch err := x.takeOver(ctx, left.ID); {
+	case err != nil && ctx.Err() != nil: // a signal has a code of its own
 		return err
-	} else if err != nil {
+	case err != nil:
 		return &Error{Left: true, Err: fmt.Errorf("take run %s over: %w", left.ID, err)}
 	}
 	return f(x)
