@@ -297,6 +297,33 @@ func TestSeamOverSeveralRuns(t *testing.T) {
 	}
 }
 
+// TestSeamOfTwoLoadedTables: each has its own ledger, which goes where it goes.
+func TestSeamOfTwoLoadedTables(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	(&loadPlan{first: files(1, 2), args: []string{"load", "t"}}).prepare(w)
+	w.sql("CREATE TABLE u LIKE t")
+	w.Write("loads/u.sql", w.text(strings.NewReplacer("INTO t", "INTO u", "{place}", "@{stage}/in/").Replace(loadText)))
+	w.put(files(3, 1))
+	w.must(0, "load", "u")
+	w.migration(1, []string{"ALTER TABLE t SWAP WITH u"}, nil)
+	out := w.must(0, "migrate", "up", "--dry-run").out.String()
+	for _, want := range []string{
+		"table {db}.t becomes what table {db}.u was, with its ledger: 3 loaded files\n",
+		"table {db}.u becomes what table {db}.t was, with its ledger: 2 loaded files\n",
+	} {
+		if !strings.Contains(out, w.text(want)) {
+			t.Errorf("want %q in %s", w.text(want), out)
+		}
+	}
+	w.must(0, "migrate", "up")
+	for load, want := range map[string]string{"t": "0 new (0 B), 3 loaded", "u": "1 file, 3 rows loaded"} {
+		if out := w.must(0, "load", load).out.String(); !strings.Contains(out, want) {
+			t.Errorf("load %s: want %q in %s", load, want, out)
+		}
+	}
+}
+
 // TestSeamOfACopyThatIsGone: a table was filled with the rows of a loaded one, and no longer has them when it takes its place. The load
 // asks; it passes no file over.
 func TestSeamOfACopyThatIsGone(t *testing.T) {

@@ -376,6 +376,8 @@ func ledgerNotes(l *lineage.Lineage, all warehouse, files map[string]int64, carr
 			becomes = "is rebuilt from its own rows: its ledger goes along, " + many
 		case !f.Same && len(f.Rows) == 0 && !f.Filled:
 			becomes = "comes back empty: the next load takes its " + many + " again"
+		case !f.Same && files[all[f.Was].ID] > 0:
+			becomes = "becomes what " + f.Was.String() + " was, with its ledger: " + event.Plural(files[all[f.Was].ID], "loaded file")
 		case !f.Same:
 			becomes = "becomes another table, with other rows: the ledger does not know from which of its " + many
 		case !slices.Contains(f.Rows, l.Former(o)):
@@ -416,7 +418,7 @@ func (w *wire) carryLedger(ctx context.Context, moves LedgerMoves, p plan.Plan, 
 		}
 		switch {
 		case n > 0 && c.from[0].Quiet:
-			w.Note(event.Info, "table %s: %s that a person quarantined stay so", c.table.Display(), event.Plural(n, "file"))
+			w.Note(event.Info, "table %s: %s quarantined", c.table.Display(), event.Number(n, "file stays", "files stay"))
 		case n > 0:
 			w.Note(event.Info, "table %s keeps its ledger: %s", c.table.Display(), event.Plural(n, "file"))
 		}
