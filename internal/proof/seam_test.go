@@ -54,6 +54,10 @@ var seams = []seam{
 		name: "views in between", setup: []string{"CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW vv AS SELECT * FROM v"},
 		up: []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM vv"}, down: []string{"CREATE VIEW mine AS SELECT * FROM v", "CREATE OR REPLACE TABLE t AS SELECT * FROM mine", "DROP VIEW mine"}, plan: carried,
 	},
+	{
+		name: "other forms of queries", only: true, plan: carried,
+		up: []string{"CREATE TABLE n AS WITH a AS (FROM t), t AS (SELECT a.* FROM a) FROM t", "DROP TABLE t", "ALTER TABLE n RENAME TO t"},
+	},
 	{name: "dropped and undropped", up: []string{"DROP TABLE t", "UNDROP TABLE t"}, down: []string{"DROP TABLE t", "UNDROP TABLE t"}},
 	{name: "changed in place", up: []string{"ALTER TABLE t ADD COLUMN c INT", "UPDATE t SET c = 1 WHERE id > 0"}, down: []string{"ALTER TABLE t DROP COLUMN c"}},
 	{

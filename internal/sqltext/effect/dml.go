@@ -53,22 +53,23 @@ func (a *analysis) with(start int) {
 	}
 }
 
-// commonTables reads what follows WITH, up to the statement that it belongs to, and returns the names that it defines. ok is false
+// commonTables reads what follows WITH, up to the statement that it belongs to, and returns what it defines, without its end. ok is false
 // where it cannot be read to its end.
-func commonTables(p *sqltext.Reader) (names []string, ok bool) {
+func commonTables(p *sqltext.Reader) (found []commonTable, ok bool) {
 	p.Take("RECURSIVE")
 	for {
+		from := p.I
 		name, ok := p.Ident()
 		if !ok || p.Symbol(p.I, "(") && !p.SkipBrackets() || !p.Take("AS") {
-			return names, false
+			return found, false
 		}
 		p.Take("MATERIALIZED")
 		if !p.Symbol(p.I, "(") || !p.SkipBrackets() {
-			return names, false
+			return found, false
 		}
-		names = append(names, name)
+		found = append(found, commonTable{name: name, from: from})
 		if !p.TakeSymbol(",") {
-			return names, true
+			return found, true
 		}
 	}
 }
@@ -171,7 +172,8 @@ func (a *analysis) merge(start int) {
 	}
 	a.I++
 	if t, ok := a.Peek(); ok && (t.Kind == sqltext.Word || t.Kind == sqltext.Quoted) {
-		if parts, ok := a.Reader.Name(); ok && !a.Symbol(a.I, "(") && !a.cteNames(start, len(a.Tokens))[parts[0]] {
+		at := a.I
+		if parts, ok := a.Reader.Name(); ok && !a.Symbol(a.I, "(") && !isCommon(a.commonTables(start, len(a.Tokens)), parts[0], at) {
 			source, _ := a.qualify(sqltext.Table, parts)
 			a.name(source)
 			a.e.Sources = append(a.e.Sources, source)

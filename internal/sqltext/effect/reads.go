@@ -25,7 +25,7 @@ var fileTypes = map[string]bool{
 // Names of common table expressions and table functions are none.
 func (a *analysis) readsOf(from, to int) reads {
 	s := readScan{
-		analysis: a, words: a.Slice(0, to), ctes: a.cteNames(from, to), levels: []level{{query: true}}, seen: map[sqltext.Object]bool{},
+		analysis: a, words: a.Slice(0, to), ctes: a.commonTables(from, to), levels: []level{{query: true}}, seen: map[sqltext.Object]bool{},
 	}
 	for i := from; i < to; {
 		i = s.token(i)
@@ -38,15 +38,15 @@ type readScan struct {
 	*analysis
 	reads
 	words  sqltext.Words
-	ctes   map[string]bool
+	ctes   []commonTable
 	levels []level
 	expect bool // a table comes next
 	seen   map[sqltext.Object]bool
 }
 
 // level is what stands between two brackets: query says that FROM begins a list of tables in it, list that we are in one, options that it
-// is the (K = 'v' …) of FILE_FORMAT or CONNECTION.
-type level struct{ query, list, options bool }
+// is the (K = 'v' …) of FILE_FORMAT or CONNECTION, selected that SELECT was in it, behind which AS FROM is a column's name.
+type level struct{ query, list, options, selected bool }
 
 func (s *readScan) add(o sqltext.Object) {
 	if !s.seen[o] {
@@ -90,7 +90,7 @@ func (s *readScan) symbol(i int, wanted bool) {
 		query := w.Is(i+1, "SELECT") || w.Is(i+1, "WITH") || w.Is(i+1, "FROM") || w.Is(i+1, "VALUES")
 		group := wanted && !query
 		options := !query && (w.Symbol(i-1, "=") || w.Symbol(i-1, "=>"))
-		s.levels = append(s.levels, level{query || wanted || w.Symbol(i+1, "("), group, options})
+		s.levels = append(s.levels, level{query: query || wanted || w.Symbol(i+1, "("), list: group, options: options})
 		s.expect = group
 	case ")":
 		if len(s.levels) > 1 {
@@ -107,7 +107,7 @@ func (s *readScan) keyword(i int, wanted bool) bool {
 	top := &s.levels[len(s.levels)-1]
 	switch word := w.Upper(i); word {
 	case "FROM":
-		if top.query && !w.Is(i-1, "DISTINCT") && (!w.Is(i-1, "AS") || w.Is(i-2, "AS")) {
+		if top.query && !w.Is(i-1, "DISTINCT") && (!w.Is(i-1, "AS") || w.Is(i-2, "AS") || !top.selected) {
 			top.list, s.expect = true, true
 		}
 		return true
@@ -118,7 +118,7 @@ func (s *readScan) keyword(i int, wanted bool) bool {
 		s.expect = wanted
 		return true
 	case "SELECT", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "QUALIFY", "WINDOW", "SET":
-		top.list = false
+		top.list, top.selected = false, top.selected || word == "SELECT"
 		return true
 	case "CONNECTION_NAME", "FORMAT_NAME", "FILE_FORMAT":
 		s.option(i, word, top.options)
@@ -166,7 +166,7 @@ func (s *readScan) table(i int) int {
 	q := &sqltext.Reader{Words: s.words, I: i}
 	parts, ok := q.Name()
 	behind := q.I
-	if !ok || q.Symbol(q.I, "(") || len(parts) == 1 && s.ctes[parts[0]] || s.words.Is(i, "IDENTIFIER") {
+	if !ok || q.Symbol(q.I, "(") || len(parts) == 1 && isCommon(s.ctes, parts[0], i) || s.words.Is(i, "IDENTIFIER") {
 		return behind
 	}
 	o, _ := s.qualify(sqltext.Table, parts)
@@ -195,19 +195,38 @@ func consumes(q *sqltext.Reader) bool {
 	return false
 }
 
-// cteNames returns the names that WITH defines anywhere in tokens[from:to].
-func (a *analysis) cteNames(from, to int) map[string]bool {
-	names := map[string]bool{}
+// commonTable is a name that a WITH defines, and from which token to which it means that: in what is defined before, it is a table's.
+type commonTable struct {
+	name     string
+	from, to int
+}
+
+func isCommon(ctes []commonTable, name string, at int) bool {
+	return slices.ContainsFunc(ctes, func(c commonTable) bool { return c.name == name && c.from <= at && at < c.to })
+}
+
+// commonTables finds those of tokens[from:to].
+func (a *analysis) commonTables(from, to int) (all []commonTable) {
 	for i := from; i < to; i++ {
 		if !a.Is(i, "WITH") {
 			continue
 		}
 		found, _ := commonTables(&sqltext.Reader{Words: a.Slice(0, to), I: i + 1})
-		for _, name := range found {
-			names[name] = true
+		end := i
+		for depth := 0; end < to && depth >= 0; end++ {
+			switch {
+			case a.Symbol(end, "("):
+				depth++
+			case a.Symbol(end, ")"):
+				depth--
+			}
+		}
+		for _, c := range found {
+			c.to = end
+			all = append(all, c)
 		}
 	}
-	return names
+	return all
 }
 
 // stageOptions names the connection and file format of a stage.
