@@ -93,6 +93,7 @@ func TestFieldsThatNoFileHas(t *testing.T) {
 		{"CSV", "a.csv", "$1, $2:name", "no function matches signature `get(String NULL, String)`"},
 		{"TSV", "a.tsv", "$1, METADATA$FILE", "column metadata$file doesn't exist"},
 		{"NDJSON", "a.ndjson", "id, $1:name", "files of NDJSON have no columns that a SELECT list could name"},
+		{"NDJSON", "a.ndjson", "$1:id, $2", "in files of NDJSON a row is $1 as a whole"},
 		{"AVRO", "a.avro", "id, $1:name", "files of AVRO have no columns that a SELECT list could name"},
 		{"NDJSON", "a.ndjson", "$1:id, upper()", "no function matches signature `upper()`"},
 		{"NDJSON", "a.ndjson", "$1:id::TUPLE(INT), $1:name", "unable to cast type `Variant NULL` to type `Tuple(Int32,)`"},

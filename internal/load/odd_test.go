@@ -157,10 +157,12 @@ func TestColumnsInAnyCase(t *testing.T) {
 			w.t.Error(err)
 		}
 		w.mustRun(ld, plan.Options{}, 1, 2)
-		_, err := w.run(w.load("COPY INTO t FROM @st/p/ PATTERN = '.*' FILE_FORMAT = (TYPE = JSON)"), plan.Options{})
-		w.wantExit(err, exit.Failed)
-		if got := w.outcomes(); got != nil {
-			w.t.Errorf("files are blamed for a format that the engine does not read: %q", got)
+		for _, options := range []string{"FILE_FORMAT = (TYPE = JSON)", "FILE_FORMAT = (TYPE = CSV) COLUMN_MATCH_MODE = CASE_SENSITIVE"} {
+			_, err := w.run(w.load("COPY INTO t FROM @st/p/ PATTERN = '.*' "+options), plan.Options{})
+			w.wantExit(err, exit.Failed)
+			if got := w.outcomes(); got != nil {
+				w.t.Errorf("files are blamed for what the engine does not read with %s: %q", options, got)
+			}
 		}
 	})
 }

@@ -92,7 +92,7 @@ var (
 	OtherWidth = regexp.MustCompile(`Number of columns in file \((\d+)\) does not match that of the corresponding table \((\d+)\)`)
 	// TextMistake is what no file can be blamed for.
 	TextMistake = regexp.MustCompile(`does not have a column with name|number of columns|Number of columns|aggregate|` +
-		`no function matches the given name|Expected FUSE engine|Invalid \w+ option value|unexpected format TYPE = |` +
+		`no function matches the given name|Expected FUSE engine|Invalid \w+ option value|unexpected format TYPE = |can only apply to |` +
 		unfilled.String() + "|" + leavesOut)
 )
 

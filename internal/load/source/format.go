@@ -184,10 +184,14 @@ func (j *Load) Misread(err error) error {
 	if m == nil || !databend.IsCode(err, databend.CodeSemantic) || j.Unnamed(m[1]) == "" {
 		return err
 	}
-	return &fault.Error{
+	out := &fault.Error{
 		Load: j.Name, Exit: exit.Failed, Advice: "write " + j.Unnamed(m[1]), Err: err,
 		Msg: "files of " + j.FileType() + " have no columns that a SELECT list could name",
 	}
+	if strings.HasPrefix(m[1], "position ") { // $2 of what has $1 alone
+		out.Msg, out.Advice = "in files of "+j.FileType()+" a row is $1 as a whole", "write $1:name for a field of it"
+	}
+	return out
 }
 
 // LastField is the highest position that the select list of a load of CSV or TSV reads; 0 when it reads none.
