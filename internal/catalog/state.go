@@ -124,11 +124,16 @@ func (o ObjectState) Granting() ObjectState {
 }
 
 // WithRolesOf is a user with the roles of another look at it.
-func (o ObjectState) WithRolesOf(p ObjectState) ObjectState {
+func (o ObjectState) WithRolesOf(p ObjectState) ObjectState { return o.with("roles", p) }
+
+// WithCommentOf is an object with the comment of another look at it.
+func (o ObjectState) WithCommentOf(p ObjectState) ObjectState { return o.with("comment", p) }
+
+func (o ObjectState) with(fact string, p ObjectState) ObjectState {
 	o.Facts = maps.Clone(o.Facts)
-	delete(o.Facts, "roles")
-	if roles, has := p.Facts["roles"]; has {
-		o.Facts["roles"] = roles
+	delete(o.Facts, fact)
+	if v, has := p.Facts[fact]; has {
+		o.Facts[fact] = v
 	}
 	return o
 }

@@ -439,6 +439,39 @@ func TestAccountWideGoesBack(t *testing.T) {
 	}
 }
 
+// TestInPlaceOfAnInternalStage puts an internal stage back, which may not be replaced, where ours put another one in its place.
+func TestInPlaceOfAnInternalStage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.Database + "_s"
+	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+s) })
+	w.Migration(1, "CREATE STAGE "+s+" FILE_FORMAT = (TYPE = TSV);\nALTER STAGE "+s+" SET COMMENT = 'c';\n")
+	w.must(w.up())
+	look := func() string {
+		return fmt.Sprint(w.SQL(t, "SELECT stage_type, url, file_format_options, comment FROM system.stages WHERE name='"+s+"'"))
+	}
+	before := look()
+	const external = " URL = 's3://bucket/a/' CONNECTION = (ACCESS_KEY_ID = 'k' SECRET_ACCESS_KEY = 's')"
+	for _, text := range []string{
+		"CREATE OR REPLACE STAGE " + s + external, "DROP STAGE " + s + ";\nCREATE STAGE " + s + external,
+		"DROP STAGE " + s + ";\nCREATE STAGE " + s + " FILE_FORMAT = (TYPE = CSV)",
+	} {
+		w.Migration(2, text+";\nINSERT INTO nowhere VALUES (1);\n")
+		err := w.up()
+		var run *RunError
+		if !errors.As(err, &run) || run.ExitCode() != 1 || look() != before {
+			t.Errorf("%s: got %v with %s, want %s\n%s", text, err, look(), before, w.said())
+		}
+	}
+	w.Migration(2, "DROP STAGE "+s+";\nCREATE STAGE "+s+";\nSELECT 'theirs';\nINSERT INTO nowhere VALUES (1);\n")
+	w.through(newGrave(0, false).acting("SELECT 'theirs'", 0, func() { w.SQL(t, "COPY INTO @"+s+" FROM (SELECT 1)") }))
+	err := w.up()
+	var run *RunError
+	if !errors.As(err, &run) || run.ExitCode() != 4 || !strings.Contains(w.said(), "1 file is in it") {
+		t.Errorf("got %v, want their file kept\n%s", err, w.said())
+	}
+}
+
 // A process is killed while a statement of its restore is under way on the server. The recovery ends that first: a FLASHBACK that ran
 // after it would take its work, and rows of others, with it.
 func TestRecoverEndsTheRestoreBefore(t *testing.T) {

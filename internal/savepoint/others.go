@@ -295,6 +295,12 @@ func (x *restorer) redefine(was, now catalog.ObjectState) error {
 			x.hold(o, "it cannot be defined again: %s", databend.Message(err))
 			return nil
 		}
+		if was.IsInternalStage() && now.Exists && now.WithCommentOf(was).Definition() != was.Definition() {
+			// It is made where it is missing: replacing it would delete files that were put into it meanwhile.
+			if err := x.dropOther(now); err != nil || x.of(o).held != "" {
+				return err
+			}
+		}
 		x.of(o).done = true // also where the server says that it failed: what is there then is not another session's
 		for _, st := range sts {
 			x.wrote++
