@@ -175,7 +175,7 @@ func HalfOf(now, was ObjectState) bool {
 		return now.Exists && part(now.Grants, was.Grants) && part(RoleNames(now.Facts["roles"]), RoleNames(was.Facts["roles"]))
 	case sqltext.Stage:
 		return now.IsInternalStage() && was.IsInternalStage() && now.Facts["comment"] == ""
-	case sqltext.Tag: // it is dropped and made again
+	case sqltext.Tag, sqltext.Index: // it is dropped, an index for the FLASHBACK of its table, and made again
 		return !now.Exists
 	}
 	return false

@@ -44,6 +44,7 @@ func TestObjectsThatHangOnEachOther(t *testing.T) {
 		"ALTER TABLE a RENAME COLUMN s TO z; ALTER TABLE a RENAME COLUMN a TO s; COMMENT ON COLUMN a.s IS 'k'; COMMENT ON COLUMN a.z IS 'l'",
 		// An index of a table with another name, or of another table.
 		"ALTER TABLE b RENAME TO c; DROP AGGREGATING INDEX {x}ai; CREATE AGGREGATING INDEX {x}ai AS SELECT s, max(a) FROM c GROUP BY s",
+		"ALTER TABLE b ADD COLUMN y INT; CREATE OR REPLACE AGGREGATING INDEX {x}ai AS SELECT s, max(a) FROM b GROUP BY s",
 		"DROP TABLE b; CREATE TABLE b (a INT, s STRING); CREATE OR REPLACE AGGREGATING INDEX {x}ai AS SELECT s, max(a) FROM b GROUP BY s",
 	} {
 		x := p.play(was, round{statements: strings.Split(c, "; "), way: "up"})

@@ -216,6 +216,7 @@ func (x *restorer) apart(i catalog.Index) bool {
 
 func (x *restorer) dropIndex(n catalog.Name, i catalog.Index) error {
 	if i.Type == "AGGREGATING" {
+		x.of(sqltext.Object{Kind: sqltext.Index, Name: i.Name}).done = true // no other session's doing
 		return x.exec("DROP AGGREGATING INDEX IF EXISTS %s", sqltext.Ident(i.Name))
 	}
 	return x.exec("DROP %s INDEX IF EXISTS %s ON %s", i.Type, sqltext.Ident(i.Name), n.SQL())
