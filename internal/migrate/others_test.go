@@ -123,6 +123,12 @@ func TestOthersMeanwhile(t *testing.T) {
 			"SELECT count(*) FROM system.user_functions WHERE name='{x}'", "[[0]]", false,
 		},
 		{
+			[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"},
+			"ALTER FUNCTION {x} AS (a) -> a + 8;\nSELECT 'now';\nCREATE FUNCTION {x} AS (a) -> a + 9",
+			[]string{"DROP FUNCTION {x}"},
+			"SELECT count(*) FROM system.user_functions WHERE name='{x}'", "[[0]]", false,
+		},
+		{
 			[]string{"CREATE SEQUENCE {x}"},
 			"CREATE SEQUENCE {x}",
 			[]string{"DROP SEQUENCE {x}"},
@@ -371,6 +377,9 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"REVOKE SELECT ON *.* FROM ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')" + own, "[[0]]"},
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x}", []string{"DROP ROLE {x}", "CREATE ROLE {x}", "GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')" + own, "[[1]]"},
 		{[]string{"CREATE ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')" + own, "[[1]]"},
+		// What ours put in the place of another was dropped, and a later statement of ours made it again.
+		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8;\nSELECT 'now';\nCREATE FUNCTION {x} AS (a) -> a + 9", []string{"DROP FUNCTION {x}"}, "", "SELECT {x}(0)", "[[6]]"},
+		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "CREATE OR REPLACE VIEW v AS SELECT 8 AS x;\nSELECT 'now';\nCREATE VIEW v AS SELECT 9 AS x", []string{"DROP VIEW v"}, "", "SELECT x FROM v", "[[6]]"},
 	}
 	inLanes(t, kinds, len(cases), func(w *world, named func(...string) []string, i int) string {
 		tt := cases[i]

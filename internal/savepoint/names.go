@@ -75,6 +75,10 @@ func (x *restorer) takenAway(n catalog.Name) string {
 		_, captured := x.r.Captured(e.ID)
 		return !captured && x.r.Put(n, e)
 	}
+	const dropped = "dropped what this migration had put in its place"
+	if x.r.MadeAgain(n.Object()) && x.r.Wanted(n) != "" {
+		return dropped
+	}
 	there := x.live.Tables[n]
 	back := there != nil && there.ID == x.r.Wanted(n) && !x.o.Again // by another session: an earlier restore does the same
 	if there != nil && !back || slices.ContainsFunc(x.parked(), ours) {
@@ -86,7 +90,7 @@ func (x *restorer) takenAway(n catalog.Name) string {
 		}
 	}
 	if !back && x.r.Wanted(n) != "" && slices.ContainsFunc(x.live.Gone[n], ours) {
-		return "dropped what this migration had put in its place"
+		return dropped
 	}
 	return ""
 }

@@ -23,9 +23,11 @@ func (r *Reach) Changes(token string, any effect.Aspect) bool {
 }
 
 // Wrote are the aspects of an object without history that reached statements wrote. CREATE … IF NOT EXISTS of what was there writes none.
-func (r *Reach) Wrote(o sqltext.Object) effect.Aspect {
+func (r *Reach) Wrote(o sqltext.Object) effect.Aspect { return r.wrote(o, r.Written[o]) }
+
+func (r *Reach) wrote(o sqltext.Object, statements []int) effect.Aspect {
 	var out effect.Aspect
-	for _, i := range r.Written[o] {
+	for _, i := range statements {
 		for _, w := range r.Statements[i].Effect.Writes {
 			if w.Object == o && !(w.Verb == effect.CreateNew && r.Before[o].Exists) {
 				out |= w.Aspects
@@ -283,11 +285,8 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 	}
 	last := written[len(written)-1]
 	left, seen := r.left[now.Object]
-	dropped := slices.ContainsFunc(r.Statements[last].Effect.Writes, func(w effect.Write) bool {
-		return w.Object == now.Object && w.Verb == effect.Drop
-	})
 	switch {
-	case dropped && !r.Statements[last].Done.IsZero(), seen && (!left.Exists || left.ID != now.ID):
+	case r.drops(last, now.Object) && !r.Statements[last].Done.IsZero(), seen && (!left.Exists || left.ID != now.ID):
 		return made
 	case now.Kind == sqltext.Database: // its owner has another statement
 		return ""
@@ -297,6 +296,11 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 		return made
 	}
 	return ""
+}
+
+// drops reports whether statement i drops an object.
+func (r *Reach) drops(i int, o sqltext.Object) bool {
+	return slices.ContainsFunc(r.Statements[i].Effect.Writes, func(w effect.Write) bool { return w.Object == o && w.Verb == effect.Drop })
 }
 
 // SawKeys reports whether this process saw the keys that the last reached statement left of an object.
@@ -325,12 +329,15 @@ func (r *Reach) mayHaveMade(now catalog.ObjectState) bool {
 	return r.Made(makers, now.Created)
 }
 
-// Dropped reports whether another session dropped, or renamed, an object without history, which is not there now, after the last reached
-// statement that wrote it, and what that had left.
+// Dropped reports whether another session dropped, or renamed, an object without history that a reached statement had written: it is not
+// there now, or was made again by a later one of ours; and what the last of them left.
 func (r *Reach) Dropped(now catalog.ObjectState) (left catalog.ObjectState, dropped bool) {
 	left, seen := r.left[now.Object]
-	return left, !now.Exists && seen && left.Exists
+	return left, !now.Exists && seen && left.Exists || r.MadeAgain(now.Object)
 }
+
+// MadeAgain reports whether another session dropped what reached statements had made, and a later one of these made it again.
+func (r *Reach) MadeAgain(o sqltext.Object) bool { return r.dropped[o] }
 
 // Put reports whether reached statements that are over put a table under a name, where it should be still: they made it, or UNDROP brought
 // it up. Of what has no answer nobody knows.

@@ -42,6 +42,7 @@ type Reach struct {
 	grants          map[sqltext.Object][]effect.Grant      // what they gave to grantees, and took
 	gives           map[sqltext.Object]string              // the role to which they gave an object last, or anyRole
 	left            map[sqltext.Object]catalog.ObjectState // what reached statements made of objects, as it was read behind the last one
+	dropped         map[sqltext.Object]bool                // another session dropped what they had made of it, and they made it again
 }
 
 // New follows the reached statements over the state before them.
@@ -54,6 +55,7 @@ func New(before catalog.State, reached []Reached) *Reach {
 		current: map[catalog.Name]string{}, hidden: map[catalog.Name][]string{},
 		databases: map[string]string{}, hiddenDatabases: map[string][]string{}, left: map[sqltext.Object]catalog.ObjectState{},
 		grants: map[sqltext.Object][]effect.Grant{}, gives: map[sqltext.Object]string{},
+		dropped: map[sqltext.Object]bool{},
 	}
 	for _, o := range before.Objects {
 		r.learn(o)
@@ -155,12 +157,21 @@ func (r *Reach) follow(i int, e effect.Effect) {
 	}
 }
 
-// followCreate takes what a plain CREATE made for absent before it: another session dropped what the capture had. What is in a database,
-// and an index, may have gone with a database or a table that statements dropped.
+// followCreate takes what a plain CREATE made for absent before it: another session dropped what the capture had, also where reached
+// statements had changed that. Where they had put something in its place, it is that which was dropped. What is in a database, and an
+// index, may have gone with a database or a table that statements dropped.
 func (r *Reach) followCreate(i int, w effect.Write) {
-	first := len(r.Written[w.Object]) == 1 && !r.Statements[i].Done.IsZero()
-	dropped := w.Kind == sqltext.Index && len(r.Lost)+len(r.LostDatabases) > 0
-	if !first || dropped || w.Verb != effect.Create || w.Kind == sqltext.Database || !w.AccountWide() {
+	lost := w.Kind == sqltext.Index && len(r.Lost)+len(r.LostDatabases) > 0
+	if r.Statements[i].Done.IsZero() || lost || w.Verb != effect.Create || w.Kind == sqltext.Database || !w.AccountWide() {
+		return
+	}
+	earlier := r.Written[w.Object]
+	earlier = earlier[:len(earlier)-1]
+	if len(earlier) > 0 && r.drops(earlier[len(earlier)-1], w.Object) {
+		return
+	}
+	if r.wrote(w.Object, earlier).Has(effect.Existence) {
+		r.dropped[w.Object] = true
 		return
 	}
 	r.Before[w.Object] = catalog.ObjectState{Object: w.Object}
@@ -228,6 +239,9 @@ func (r *Reach) followTable(i int, w effect.Write) {
 	}
 	switch w.Verb {
 	case effect.Create:
+		if token == NewTable && !r.Statements[i].Done.IsZero() {
+			r.dropped[w.Object] = true
+		}
 		made()
 	case effect.CreateNew:
 		if token == "" {
