@@ -321,6 +321,10 @@ func TestVerdicts(t *testing.T) {
 		"an option that can go":    {"ALTER TABLE a SET OPTIONS (row_per_block=2000);\n" + then, "", ""},
 		"an option at the end":     {then + "ALTER TABLE a SET OPTIONS (bloom_index_columns='x');\n", "", ""},
 		"the same, adopted":        {"-- dbctl: adopt \"ours now\"\n--up\nCREATE OR REPLACE FILE FORMAT " + db + "_f TYPE=NDJSON;\n", "", ""},
+		"a procedure, adopted": {
+			"-- dbctl: adopt \"ours\"\n--up\nCREATE OR REPLACE PROCEDURE " + db + "_p(x INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN 2; END; $$;\n",
+			"", "irreversible CREATE OR REPLACE PROCEDURE",
+		},
 		"a retention that is kept": {"CREATE TABLE c (x INT) data_retention_period_in_hours=1;\n" + then, "", "how long Databend keeps history"},
 	}
 	for name, tt := range tests {

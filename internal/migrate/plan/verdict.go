@@ -125,7 +125,10 @@ func (j *judge) definition(
 		return nil
 	}
 	switch {
-	case len(ours) == 0 && replaces: // adopted: the file says that it may be lost
+	case len(ours) == 0 && replaces: // adopted: the file consents
+		st.Effect.Class, st.Effect.Undo = effect.Irreversible, ""
+		st.Effect.Reason = fmt.Sprintf("%s was not made by this project, and Databend does not show all of it: the file says that it may be "+
+			"replaced", w.Object)
 		return nil
 	case len(ours) == 0:
 		irreversible(fmt.Sprintf("Databend does not show all of %s, and the journal has no earlier definition of it", w.Object))
