@@ -306,8 +306,7 @@ func TestSeamOfTwoLoadedTables(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	(&loadPlan{first: files(1, 2), args: []string{"load", "t"}}).prepare(w)
-	w.sql("CREATE TABLE u LIKE t")
-	w.Write("loads/u.sql", w.text(strings.NewReplacer("INTO t", "INTO u", "{place}", "@{stage}/in/").Replace(loadText)))
+	w.loadOf("u")
 	w.put(files(3, 1))
 	w.must(0, "load", "u")
 	w.migration(1, []string{"ALTER TABLE t SWAP WITH u"}, nil)
@@ -367,6 +366,37 @@ func TestSeamOfACopyThatIsGone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A migration puts another table's rows in a loaded table's place, and a person says that the files are in it. By the ledger not all are.
+func TestMarkOfATableFilledFromAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	(&loadPlan{first: files(1, 1), args: []string{"load", "t"}}).prepare(w)
+	w.loadOf("u")
+	w.must(0, "load", "u")
+	w.put(files(2, 1))
+	w.must(0, "load", "t")
+	w.migration(1, []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM u"}, nil)
+	w.must(0, "migrate", "up")
+	w.must(3, "load", "t")
+	out := w.must(0, "load", "t", "--mark", "loaded", "--reason", "why").out.String()
+	hint := "load t --mark new --path in/0002.parquet --reason why"
+	if !strings.Contains(out, "by the ledger 1 file is not loaded into those: in/0002.parquet\n") || !strings.Contains(out, hint) {
+		t.Errorf("got %s", out)
+	}
+	w.must(0, strings.Fields(hint)...)
+	w.must(0, "load", "t")
+	if diff := cmp.Diff([]string{"10", "11", "12", "20", "21", "22"}, w.rows()); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
+// loadOf makes a table like t, and a load of the same files.
+func (w *world) loadOf(table string) {
+	w.T.Helper()
+	w.sql("CREATE TABLE " + table + " LIKE t")
+	w.Write("loads/"+table+".sql", w.text(strings.NewReplacer("INTO t", "INTO "+table, "{place}", "@{stage}/in/").Replace(loadText)))
 }
 
 // A table that one run empties and a later one fills again: no hint may lead to rows that are there twice.

@@ -80,6 +80,11 @@ func (s *Store) Holdings(ctx context.Context, ids, names []string) ([]Holding, [
 	return s.Ledger.Holdings(ctx, ids, names, s.UndoneSQL())
 }
 
+// Former is the ledger's, but for what was put back.
+func (s *Store) Former(ctx context.Context, target, id, stageURL string) (map[string]ledger.Former, error) {
+	return s.Ledger.Former(ctx, target, id, stageURL, s.UndoneSQL())
+}
+
 // SeeLocks looks at the locks: one request.
 func (s *Store) SeeLocks(ctx context.Context) (lock.View, error) { return lock.Look(ctx, s.DB) }
 

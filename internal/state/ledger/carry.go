@@ -264,27 +264,39 @@ func (l *Ledger) sayAgain(
 	return res.Affected, nil
 }
 
+// formerSQL reads of what the one of now was filled with too: a file that none of those tables has for loaded is lacking.
 const formerSQL = `
 WITH said AS (SELECT * FROM {LEDGER} WHERE {SCOPE} AND target = {TARGET} AND table_id <> {ID} AND state <> 'begin'),
-  former AS (SELECT table_id FROM said ORDER BY "at" DESC, event_id DESC LIMIT 1)
-SELECT path, state FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY "at" DESC, event_id DESC) AS nth
+  former AS (SELECT table_id FROM said ORDER BY "at" DESC, event_id DESC LIMIT 1),
+  filled AS (SELECT path AS id FROM {LEDGER} WHERE {SCOPE} AND state = 'begin' AND source = 'filled' AND table_id = {ID} AND path <> ''
+    AND concat(run, ' ', load_name) NOT IN ({UNDONE})),
+  has AS (SELECT stage_url || path AS url FROM {LEDGER} WHERE {SCOPE} AND state <> 'begin' AND table_id IN (SELECT id FROM filled)
+    GROUP BY 1 HAVING arg_max(state, "at") = 'loaded')
+SELECT path, state, if((SELECT count(*) FROM filled) > 0 AND stage_url || path NOT IN (SELECT url FROM has), 1, 0)::STRING
+FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY "at" DESC, event_id DESC) AS nth
   FROM said WHERE table_id IN (SELECT table_id FROM former) AND stage_url = {URL})
 WHERE nth = 1`
 
-// Former says what the ledger has of a stage's files (path → state) for the table that stood under a name, db.table, before the one with
-// this id: nil when it knows of no other.
-func (l *Ledger) Former(ctx context.Context, target, id, stageURL string) (map[string]string, error) {
+// Former is what was said last of a file for the table that stood under a name before.
+type Former struct {
+	State string
+	Lacks bool // a migration filled the table of now from others, into which the file was not loaded
+}
+
+// Former says what the ledger has of a stage's files, by path, for the table that stood under a name, db.table, before the one with
+// this id: nil when it knows of no other. undone is as in Holdings.
+func (l *Ledger) Former(ctx context.Context, target, id, stageURL, undone string) (map[string]Former, error) {
 	res, err := l.db.Query(ctx, l.fill(formerSQL, "{TARGET}", sqltext.Literal(target), "{ID}", sqltext.Literal(id),
-		"{URL}", sqltext.Literal(stageURL)))
+		"{URL}", sqltext.Literal(stageURL), "{UNDONE}", undone))
 	if err != nil && !store.Missing(err) {
 		return nil, fmt.Errorf("read what the ledger knows of the former %s: %w", target, err)
 	}
-	var out map[string]string
+	var out map[string]Former
 	for _, r := range res.Rows {
 		if out == nil {
-			out = map[string]string{}
+			out = map[string]Former{}
 		}
-		out[r[0].String] = r[1].String
+		out[r[0].String] = Former{r[1].String, r.Int(2) == 1}
 	}
 	return out, nil
 }
