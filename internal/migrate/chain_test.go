@@ -11,6 +11,7 @@ func TestObjectsThatHangOnEachOther(t *testing.T) {
 	t.Parallel()
 	p := newProofWorld(t, nil, [2]string{"compact_max_block_selection", "stream_consume_batch_size_hint"})
 	p.tally = map[string]int{}
+	const dictionary = " (a STRING, s STRING) PRIMARY KEY a SOURCE(redis(host='127.0.0.1' port='6379'))"
 	if setup := []string{
 		"CREATE TABLE gate (x STRING)", "CREATE DATABASE {y}", "CREATE ROLE {x}r", "CREATE ROLE {x}r2",
 		"CREATE TABLE a (a INT COMMENT 'of a', s STRING COMMENT 'of s', INVERTED INDEX i1 (s) tokenizer = 'chinese')",
@@ -21,6 +22,7 @@ func TestObjectsThatHangOnEachOther(t *testing.T) {
 		"GRANT OWNERSHIP ON {db}.a TO ROLE {x}r", "GRANT OWNERSHIP ON {db}.b TO ROLE {x}r2",
 		"GRANT OWNERSHIP ON {y}.* TO ROLE {x}r2", "GRANT OWNERSHIP ON {y}.t TO ROLE {x}r",
 		"GRANT SELECT ON {db}.a TO ROLE {x}r", "GRANT SELECT ON {y}.t TO ROLE {x}r2", "GRANT ROLE {x}r2 TO ROLE {x}r",
+		"CREATE DICTIONARY {y}.di" + dictionary,
 	}; len(p.make(setup)) < len(setup) {
 		t.Fatal("not all of the setup was made")
 	}
@@ -46,6 +48,10 @@ func TestObjectsThatHangOnEachOther(t *testing.T) {
 		"ALTER TABLE b RENAME TO c; DROP AGGREGATING INDEX {x}ai; CREATE AGGREGATING INDEX {x}ai AS SELECT s, max(a) FROM c GROUP BY s",
 		"ALTER TABLE b ADD COLUMN y INT; CREATE OR REPLACE AGGREGATING INDEX {x}ai AS SELECT s, max(a) FROM b GROUP BY s",
 		"DROP TABLE b; CREATE TABLE b (a INT, s STRING); CREATE OR REPLACE AGGREGATING INDEX {x}ai AS SELECT s, max(a) FROM b GROUP BY s",
+		// A dictionary that is back with its database, or goes with it.
+		"DROP DATABASE {y}; CREATE DATABASE {y}; CREATE DICTIONARY {y}.di" + dictionary,
+		"ALTER DATABASE {y} RENAME TO {x}z; CREATE DATABASE {y}; CREATE DICTIONARY {y}.di" + dictionary,
+		"CREATE DATABASE {x}n; CREATE DICTIONARY {x}n.di" + dictionary + "; ALTER DATABASE {x}n RENAME TO {x}m",
 	} {
 		x := p.play(was, round{statements: strings.Split(c, "; "), way: "up"})
 		if wrong := x.wrong(); wrong != "" || x.exit != "exit 1" || !strings.Contains(x.report, "nowhere") {

@@ -272,14 +272,17 @@ func TestVerdicts(t *testing.T) {
 	db := w.Database
 	t.Cleanup(func() {
 		w.SQL(t, "DROP STAGE IF EXISTS "+db+"_s", "DROP FILE FORMAT IF EXISTS "+db+"_f", "DROP FUNCTION IF EXISTS "+db+"_u",
-			"DROP PROCEDURE IF EXISTS "+db+"_p(INT)", "DROP ROLE IF EXISTS "+db+"_r", "DROP TAG IF EXISTS "+db+"_g")
+			"DROP PROCEDURE IF EXISTS "+db+"_p(INT)", "DROP ROLE IF EXISTS "+db+"_r", "DROP TAG IF EXISTS "+db+"_g",
+			"DROP DATABASE IF EXISTS "+db+"_y")
 	})
 	w.SQL(t, "CREATE TAG "+db+"_g", "CREATE FUNCTION "+db+"_u AS (x) -> x", "ALTER FUNCTION "+db+"_u SET TAG "+db+"_g='x'",
 		"CREATE PROCEDURE "+db+"_p(x INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN x; END; $$", "CREATE ROLE "+db+"_r",
 		"ALTER ROLE "+db+"_r SET TAG "+db+"_g='x'")
 	w.SQL(t, "CREATE TABLE m (x INT) ENGINE=MEMORY", "INSERT INTO m VALUES (1)", "CREATE TABLE a (x INT)", "CREATE FILE FORMAT "+db+"_f TYPE=CSV",
 		"CREATE TABLE gone (x INT)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone", "CREATE VIEW v (one, two) AS SELECT 1, 2", "CREATE VIEW former (one) AS SELECT 1", "ALTER TABLE former RENAME TO latter", "CREATE VIEW broken (`one, two`, three) AS SELECT 1, 2",
-		"CREATE TABLE `s/l` (x INT)", "CREATE TABLE base (x INT)", "CREATE VIEW dead AS SELECT x FROM base", "DROP TABLE base", "CREATE TABLE root (x INT)", "CREATE VIEW leaf AS SELECT x FROM root")
+		"CREATE TABLE `s/l` (x INT)", "CREATE TABLE base (x INT)", "CREATE VIEW dead AS SELECT x FROM base", "DROP TABLE base", "CREATE TABLE root (x INT)", "CREATE VIEW leaf AS SELECT x FROM root",
+		"CREATE DATABASE "+db+"_y")
+	const dictionary = " (a STRING, s STRING) PRIMARY KEY a SOURCE(redis(host='127.0.0.1' port='6379'))"
 	w.Migration(1, "CREATE STAGE "+db+"_s;\n")
 	w.must(w.up())
 	w.SQL(t, "COPY INTO @"+db+"_s/f FROM (SELECT 1) FILE_FORMAT=(TYPE=CSV)")
@@ -324,6 +327,14 @@ func TestVerdicts(t *testing.T) {
 		"a procedure, adopted": {
 			"-- dbctl: adopt \"ours\"\n--up\nCREATE OR REPLACE PROCEDURE " + db + "_p(x INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN 2; END; $$;\n",
 			"", "irreversible CREATE OR REPLACE PROCEDURE",
+		},
+		"in a renamed database": {
+			"ALTER DATABASE " + db + "_y RENAME TO " + db + "_z; CREATE DICTIONARY " + db + "_z.d" + dictionary + ";\n" + then,
+			plan.Irreversible, "has its name from this migration",
+		},
+		"in a new one, renamed": {
+			"CREATE DATABASE " + db + "_n; ALTER DATABASE " + db + "_n RENAME TO " + db + "_z; CREATE DICTIONARY " + db + "_z.d" + dictionary +
+				";\n" + then, "", "",
 		},
 		"a retention that is kept": {"CREATE TABLE c (x INT) data_retention_period_in_hours=1;\n" + then, "", "how long Databend keeps history"},
 	}

@@ -275,7 +275,11 @@ func (x *restorer) strangersIn(e *catalog.Entry) (string, error) {
 		return "", err
 	}
 	for _, d := range dictionaries {
-		if len(x.r.Written[sqltext.Object{Kind: sqltext.Dictionary, Database: home, Name: d[0].String}]) == 0 {
+		ours := false
+		for o := range x.r.Written { // its database may have had another name when it was made
+			ours = ours || o.Kind == sqltext.Dictionary && o.Name == d[0].String && (o.Database == home || x.r.MovedDatabases[o.Database])
+		}
+		if !ours {
 			return "another session made dictionary " + d[0].String + " in it", nil
 		}
 	}

@@ -190,6 +190,9 @@ func (x *restorer) renamed(o sqltext.Object) error {
 // isBack reports whether nothing is to be done to make now what was.
 func (x *restorer) isBack(was, now catalog.ObjectState) bool {
 	unseen := was.Exists && catalog.Opaque(was) && x.r.Wrote(was.Object).Has(effect.Existence|effect.Text) // what was written is not shown
+	if was.Kind == sqltext.Dictionary && !was.Created.IsZero() && was.Created.Equal(now.Created) {
+		unseen = false // no statement changes one: it came back with its database
+	}
 	return x.same(was, now) && !unseen && !x.rewound(was, now) && !x.disowned(was, now)
 }
 

@@ -29,6 +29,7 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 		s.Statements = slices.Clone(s.Statements)
 		if !p.Atomic {
 			clear(j.now.made)
+			clear(j.now.renamed)
 		}
 		for k := range s.Statements {
 			st := &s.Statements[k]
@@ -78,6 +79,9 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 	for _, w := range st.Effect.Writes {
 		was := j.now.state(w.Object)
 		why := unheld(*st, w, was, j.now.made[w.Object], followed)
+		if why == "" && w.Kind == sqltext.Dictionary && j.now.renamed[w.Database] && followed {
+			why = fmt.Sprintf("database %s has its name from this migration, and Databend keeps no history of dictionaries", w.Database)
+		}
 		if why == "" && j.now.raised[w.Object] && followed && w.Changes(notRewound) {
 			why = fmt.Sprintf("%s was dropped before this migration: of what it was then only rows and columns can be had back", w.Object)
 		}
@@ -197,12 +201,14 @@ type names struct {
 	// dropped are those that the statements dropped, and raised what UNDROP brought up that was dropped before them.
 	dropped map[sqltext.Object]catalog.ObjectState
 	raised  map[sqltext.Object]bool
+	renamed map[string]bool // the names that they gave to databases that were there before
 }
 
 func newNames(before catalog.State) *names {
 	n := &names{
 		at: map[sqltext.Object]catalog.ObjectState{}, made: map[sqltext.Object]bool{},
 		dropped: map[sqltext.Object]catalog.ObjectState{}, raised: map[sqltext.Object]bool{},
+		renamed: map[string]bool{},
 	}
 	for _, o := range before.Objects {
 		n.at[o.Object] = o
@@ -237,6 +243,7 @@ func (n *names) follow(e effect.Effect) {
 			}
 			n.swap(w.Object, w.To)
 			if w.Kind == sqltext.Database {
+				n.renamed[w.To.Name] = !n.made[w.To]
 				for o := range n.at {
 					if to := o; o.Database == w.Name {
 						to.Database = w.To.Name
