@@ -368,6 +368,26 @@ func TestSeamOfACopyThatIsGone(t *testing.T) {
 	}
 }
 
+// A copy of a loaded table is loaded itself before its rows take the table's place: what it got of its own goes along too.
+func TestSeamOfALoadedCopy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	(&loadPlan{first: files(1, 1), args: []string{"load", "t"}}).prepare(w)
+	w.migration(1, []string{"CREATE TABLE n AS SELECT * FROM t"}, nil)
+	w.must(0, "migrate", "up")
+	w.loadOf("n")
+	w.must(0, "load", "n", "--mark", "loaded", "--path", "in/0001.parquet", "--reason", "copied")
+	w.put(files(2, 1))
+	w.must(0, "load", "n")
+	w.migration(2, []string{"CREATE OR REPLACE TABLE t AS SELECT * FROM n"}, nil)
+	w.must(0, "migrate", "up")
+	w.put(files(3, 1))
+	w.must(0, "load", "t")
+	if diff := cmp.Diff([]string{"10", "11", "12", "20", "21", "22", "30", "31", "32"}, w.rows()); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
 // A migration puts another table's rows in a loaded table's place, and a person says that the files are in it. By the ledger not all are.
 func TestMarkOfATableFilledFromAnother(t *testing.T) {
 	t.Parallel()
@@ -395,7 +415,7 @@ func TestMarkOfATableFilledFromAnother(t *testing.T) {
 // loadOf makes a table like t, and a load of the same files.
 func (w *world) loadOf(table string) {
 	w.T.Helper()
-	w.sql("CREATE TABLE " + table + " LIKE t")
+	w.sql("CREATE TABLE IF NOT EXISTS " + table + " LIKE t")
 	w.Write("loads/"+table+".sql", w.text(strings.NewReplacer("INTO t", "INTO "+table, "{place}", "@{stage}/in/").Replace(loadText)))
 }
 

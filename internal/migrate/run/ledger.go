@@ -105,7 +105,8 @@ func (e *Env) holdings(ctx context.Context, ids, names []string) (holdings, erro
 	return x, err
 }
 
-// sources are the tables whose ledger is about rows of the one with this id, by what it was filled with before a moment.
+// sources are the tables whose ledger is about rows of the one with this id, by what it was filled with before a moment: those that
+// were loaded under the name, and copies of them, into which others were loaded since.
 func (x holdings) sources(id string, before int64, name string) (out []state.LedgerSource) {
 	var from []state.Origin
 	for _, o := range x.origins[id] { // in the order of time
@@ -118,10 +119,11 @@ func (x holdings) sources(id string, before int64, name string) (out []state.Led
 		}
 	}
 	for _, o := range from {
-		if x.files[o.Of] > 0 && x.called[[2]string{o.Of, name}] {
+		of := x.sources(o.Of, o.Until, name)
+		if x.files[o.Of] > 0 && (x.called[[2]string{o.Of, name}] || len(of) > 0) {
 			out = append(out, state.LedgerSource{ID: o.Of, Until: o.Until})
 		}
-		out = append(out, x.sources(o.Of, o.Until, name)...)
+		out = append(out, of...)
 	}
 	return out
 }
@@ -260,12 +262,15 @@ func (t trace) carry(o sqltext.Object, f lineage.Find, x holdings) carry {
 	}
 	for _, r := range f.Rows {
 		id := t.was[r].ID
-		if (x.files[id] > 0 || x.copied[id]) && (r == f.Was) == f.Refilled && (r == t.Former(o) || x.called[[2]string{id, o.Display()}]) {
+		var of []state.LedgerSource
+		if !f.Refilled {
+			of = x.sources(id, math.MaxInt64, o.Display())
+		}
+		called := r == t.Former(o) || x.called[[2]string{id, o.Display()}] || len(of) > 0
+		if (x.files[id] > 0 || x.copied[id]) && (r == f.Was) == f.Refilled && called {
 			c.from = append(c.from, state.LedgerSource{ID: id})
 		}
-		if !f.Refilled {
-			c.from = append(c.from, x.sources(id, math.MaxInt64, o.Display())...)
-		}
+		c.from = append(c.from, of...)
 	}
 	return c
 }
