@@ -23,7 +23,7 @@ func (w *world) meanwhile(statement string, later int, f func()) {
 }
 
 // inLanes plays n cases, some beside each other, each lane in a world of its own: {x} in a text is a name that is the lane's in the whole
-// account. play returns the texts of its case; what they may have left, t, v and of these kinds, is dropped behind it.
+// account. play returns the texts of its case; what they may have left, t, u, v and of these kinds, is dropped behind it.
 func inLanes(t *testing.T, kinds []string, n int, play func(w *world, named func(...string) []string, i int) (texts string)) {
 	t.Helper()
 	const lanes = 8
@@ -39,7 +39,7 @@ func inLanes(t *testing.T, kinds []string, n int, play func(w *world, named func
 				return out
 			}
 			drop := func(texts string) {
-				todo := []string{"DROP TABLE IF EXISTS t", "DROP VIEW IF EXISTS v"}
+				todo := []string{"DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS u", "DROP VIEW IF EXISTS v"}
 				for _, kind := range kinds {
 					switch {
 					case !strings.Contains(texts, strings.Fields(kind)[0]):
@@ -379,6 +379,8 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x}", []string{"GRANT SELECT ON *.* TO ROLE {x}"}, "", "SELECT count(*) FROM show_grants('role', '{x}')" + own, "[[1]]"},
 		// What ours put in the place of another was dropped, and a later statement of ours made it again.
 		{[]string{"CREATE FUNCTION {x} AS (a) -> a + 6"}, "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8;\nSELECT 'now';\nCREATE FUNCTION {x} AS (a) -> a + 9", []string{"DROP FUNCTION {x}"}, "", "SELECT {x}(0)", "[[6]]"},
+		{[]string{"CREATE TABLE t AS SELECT 6 AS x"}, "UPDATE t SET x = 8 WHERE true;\nSELECT 'now';\nALTER TABLE u SET OPTIONS (row_per_block = 4000)", []string{"ALTER TABLE t RENAME TO u"}, "", "SELECT count(*) FROM u", "[[1]]"},
+		{[]string{"CREATE TABLE t AS SELECT 6 AS x, 6 AS y", "CREATE TABLE u AS SELECT 6 AS x, 6 AS y"}, "ALTER TABLE t SWAP WITH u;\nALTER TABLE t DROP COLUMN y", []string{"TRUNCATE TABLE t"}, "", "SELECT count(*) FROM (SELECT x FROM t UNION ALL SELECT x FROM u)", "[[1]]"},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "CREATE OR REPLACE VIEW v AS SELECT 8 AS x;\nSELECT 'now';\nCREATE VIEW v AS SELECT 9 AS x", []string{"DROP VIEW v"}, "", "SELECT x FROM v", "[[6]]"},
 	}
 	inLanes(t, kinds, len(cases), func(w *world, named func(...string) []string, i int) string {

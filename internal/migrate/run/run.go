@@ -424,7 +424,10 @@ func (r *Run) learn(s catalog.State, objects []sqltext.Object) {
 		if moved && now.Facts["as"] == was.Facts["as"] { // its table has another name now
 			now.Facts = was.Facts
 		}
-		if now = keepLoaded(now, was); ok && !(known && same(was, now)) {
+		renamed := slices.ContainsFunc(r.save.Base.Objects, func(t catalog.ObjectState) bool { // by another session, behind ours
+			return o.Kind == sqltext.Table && now.Exists && t.Exists && t.Object != o && t.ID == now.ID && touched.has(t.Object)
+		})
+		if now = keepLoaded(now, was); ok && !renamed && !(known && same(was, now)) {
 			part.Objects = append(part.Objects, now)
 		}
 	}

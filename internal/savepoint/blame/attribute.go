@@ -159,7 +159,8 @@ func (a *attribution) judge(w window, at int) error {
 		v.Own++
 		return nil
 	}
-	if at == 0 && catalog.IsAside(v.Chain.At.Table) && len(s.Segments) == 0 && len(prev.Segments) > 0 {
+	unwritten := v.Chain.Base == len(v.Chain.Snapshots) // at the capture, so that no FLASHBACK empties it
+	if at == 0 && unwritten && catalog.IsAside(v.Chain.At.Table) && len(s.Segments) == 0 && len(prev.Segments) > 0 {
 		v.Own++ // a restore emptied it: nobody else knows it by this name
 		return nil
 	}
