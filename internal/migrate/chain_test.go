@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -57,5 +59,25 @@ func TestObjectsThatHangOnEachOther(t *testing.T) {
 		if wrong := x.wrong(); wrong != "" || x.exit != "exit 1" || !strings.Contains(x.report, "nowhere") {
 			t.Errorf("%s: %s: %s\n%s", c, x.exit, x.report, wrong)
 		}
+	}
+}
+
+// TestARoleOfOneSavepointKeepsItsGrants drops a role in a later migration of one savepoint than the one that took what it was granted out
+// of sight.
+func TestARoleOfOneSavepointKeepsItsGrants(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := w.Database + "_x"
+	t.Cleanup(func() { w.SQL(t, "DROP ROLE IF EXISTS "+x, "DROP DATABASE IF EXISTS "+x) })
+	w.SQL(t, "CREATE DATABASE "+x, "CREATE ROLE "+x, "GRANT SELECT ON "+x+".* TO ROLE "+x)
+	w.Migration(1, "DROP DATABASE "+x+";\n")
+	w.Migration(2, "DROP ROLE "+x+";\nINSERT INTO nowhere VALUES (1);\n")
+	var run *RunError
+	if err := w.migrator(Options{PlanOptions: PlanOptions{Atomic: true}}).Up(t.Context()); !errors.As(err, &run) || run.ExitCode() != 1 {
+		t.Errorf("got %v, want exit 1\n%s", err, w.said())
+	}
+	got := fmt.Sprint(w.SQL(t, "SELECT grants FROM show_grants('role', '"+x+"') WHERE instr(grants, '"+x+"') > 0"))
+	if !strings.Contains(got, "GRANT SELECT ON ") {
+		t.Errorf("got %s, want its privilege\n%s", got, w.said())
 	}
 }

@@ -348,7 +348,10 @@ func (r *Run) prepare(ctx context.Context, i int) error {
 	if r.plan.Atomic && r.save.empty() {
 		together = r.plan.Steps[i:]
 	}
-	r.save.learn(r.know.later(without(plan.Writes(together), touched.has)))
+	known := func(o sqltext.Object) bool { // what a role was granted is found right before its statement, by the names of then
+		return touched.has(o) || o.Kind == sqltext.Role && touched.moved
+	}
+	r.save.learn(r.know.later(without(plan.Writes(together), known)))
 	objects := found(r.plan.Steps[i].Statements...)
 	for _, o := range plan.Writes(r.plan.Steps[i : i+1]) {
 		// An earlier migration took it away, or put another in its place: what was there then is no longer what to go back to.
@@ -356,7 +359,7 @@ func (r *Run) prepare(ctx context.Context, i int) error {
 			objects = append(objects, o)
 		}
 	}
-	objects = without(objects, touched.has)
+	objects = without(objects, known)
 	if slices.ContainsFunc(objects, func(o sqltext.Object) bool { return r.know.dirty[o] || r.know.age(o) > fresh }) {
 		if err := r.read(ctx, objects); err != nil {
 			return err
