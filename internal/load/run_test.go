@@ -119,6 +119,9 @@ func TestRunRefusals(t *testing.T) {
 	_, err = w.run(w.load(strings.Replace(copyRows, "INTO t", "INTO volatile", 1)), plan.Options{})
 	w.wantExit(err, exit.Failed, "got MEMORY") // no file is to blame
 	wantHint(t, err, "tables of the default engine")
+	w.SQL(t, "CREATE VIEW seen AS SELECT * FROM t")
+	_, err = w.run(w.load(strings.Replace(copyRows, "INTO t", "INTO seen", 1)), plan.Options{})
+	w.wantExit(err, exit.Failed, w.Database+".seen is a view")
 	_, err = w.run(w.load(copyRows+" FORCE = true"), plan.Options{})
 	w.wantExit(err, exit.Usage, "FORCE")
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -100,7 +101,7 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 	}
 	l.checked = true
 	for i := range out {
-		out[i].err = made[i]
+		out[i].err = cmp.Or(made[i], out[i].err)
 	}
 	return out, nil
 }
@@ -149,6 +150,9 @@ func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 		if r, ok := tables[name{j.Database, j.Table}]; ok {
 			p.tableID, p.rows, p.fuse = r[3].String, r.Int(4), r[5].String == "fuse"
 			p.unwritten = p.fuse && r[4].Valid && p.rows == 0 && r.Bool(6)
+			if r[5].String == "view" {
+				p.err = j.AView()
+			}
 		}
 		_, p.held = tables[name{l.Scope.StateDatabase, lock.TableName(j.Database, j.Table)}]
 		out[i] = p

@@ -74,3 +74,9 @@ func (s short) Error() string {
 func (j *Load) NoTable() *fault.Error {
 	return fault.Errorf(j.Name, exit.Failed, makes, "the table %s does not exist", j.Target).Placed(j.Statement.PlaceOf(j.Copy.TableSpan[0]))
 }
+
+// AView is the error of a view in a table's place.
+func (j *Load) AView() *fault.Error {
+	return fault.Errorf(j.Name, exit.Failed, "name the table that it reads", "%s is a view, and a COPY fills tables", j.Target).
+		Placed(j.Statement.PlaceOf(j.Copy.TableSpan[0]))
+}
