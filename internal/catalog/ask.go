@@ -119,11 +119,14 @@ func askFiles(o ObjectState) []question {
 // ownership is the privilege of the role that an object belongs to.
 const ownership = "OWNERSHIP"
 
-// askGiven asks whose a function or procedure is, and whether there are other privileges on it.
+// askGiven asks whose an object is, and whether there are other privileges on a procedure.
 func askGiven(o ObjectState) []question {
 	from := "'udf', " + sqltext.Quote(o.Name)
-	if o.Kind == sqltext.Procedure {
+	switch o.Kind {
+	case sqltext.Procedure:
 		from = "'procedure', " + sqltext.Quote(o.Facts[number])
+	case sqltext.Sequence, sqltext.Connection:
+		from = sqltext.Literals([]string{string(o.Kind), o.Name})
 	}
 	tell := func(o *ObjectState, r databend.Row) {
 		switch {

@@ -75,7 +75,7 @@ func init() {
 		},
 		{
 			of: sqltext.Connection, word: "CONNECTION", read: shown("SHOW CONNECTIONS"), facts: []string{"storage", "options"},
-			adjust: adjustConnection, tags: nameIn("connection"), opaque: always,
+			adjust: adjustConnection, ask: askGiven, tags: nameIn("connection"), opaque: always,
 		},
 		{
 			of: sqltext.FileFormat, word: "FILE FORMAT", read: shown("SHOW FILE FORMATS"), facts: []string{"format"}, rebuild: rebuildFormat,
@@ -89,7 +89,8 @@ func init() {
 		},
 		{
 			of: sqltext.Sequence, word: "SEQUENCE", from: "show_sequences()", volatile: []string{"current"},
-			columns: []string{"current", `"interval"`, "comment", made}, facts: []string{"current", "interval", "comment"}, rebuild: rebuildSequence,
+			columns: []string{"current", `"interval"`, "comment", made}, facts: []string{"current", "interval", "comment"}, ask: askGiven,
+			rebuild: rebuildSequence,
 		},
 		{
 			of: sqltext.Function, word: "FUNCTION", given: "UDF", from: "system.user_functions",
@@ -199,6 +200,8 @@ func GiveTo(o sqltext.Object, role string) string {
 	switch {
 	case o.Kind == sqltext.Database:
 		on += ".*"
+	case o.Kind == sqltext.Sequence, o.Kind == sqltext.Connection: // their quotes are part of the name to the engine
+		on = k.word + " " + o.Pasted()
 	case o.Kind != sqltext.Table:
 		on = cmp.Or(k.given, k.word) + " " + on
 	}

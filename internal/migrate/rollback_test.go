@@ -369,7 +369,8 @@ func TestAccountWideGoesBack(t *testing.T) {
 	db := w.Database
 	r, u := db+"_r", db+"_u"
 	t.Cleanup(func() {
-		w.SQL(t, "UNSET GLOBAL (recluster_timeout_secs, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP SEQUENCE IF EXISTS "+db+"_q2", "DROP DICTIONARY IF EXISTS "+db+".d",
+		w.SQL(t, "UNSET GLOBAL (recluster_timeout_secs, week_start, max_set_operator_count)", "DROP SEQUENCE IF EXISTS "+db+"_q", "DROP SEQUENCE IF EXISTS "+db+"_q2",
+			"DROP SEQUENCE IF EXISTS "+db+"_q5", "DROP ROLE IF EXISTS "+r+"5", "DROP DICTIONARY IF EXISTS "+db+".d",
 			"DROP FUNCTION IF EXISTS "+db+"_f", "DROP FUNCTION IF EXISTS "+db+"_g", "DROP STAGE IF EXISTS "+db+"_s", "DROP PASSWORD POLICY IF EXISTS "+db+"_p",
 			"DROP ROLE IF EXISTS "+r, "DROP ROLE IF EXISTS "+r+"2", "DROP ROLE IF EXISTS "+r+"3", "DROP ROLE IF EXISTS "+r+"4h", "DROP USER IF EXISTS "+u, "DROP USER IF EXISTS "+u+"2")
 	})
@@ -379,6 +380,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"GRANT SELECT ON "+db+".a TO ROLE "+r, "GRANT ROLE "+r+" TO ROLE "+r+"2", "GRANT ROLE "+r+"2 TO "+u, "GRANT INSERT ON "+db+".a TO ROLE "+r+"2",
 		"CREATE TABLE o (x INT)", "GRANT OWNERSHIP ON "+db+".o TO ROLE "+r+"2",
 		"CREATE SEQUENCE "+db+"_q2", "GRANT ACCESS SEQUENCE ON SEQUENCE "+db+"_q2 TO ROLE "+r+"2",
+		"CREATE SEQUENCE "+db+"_q5", "CREATE ROLE "+r+"5", "GRANT OWNERSHIP ON SEQUENCE "+db+"_q5 TO ROLE "+r+"5",
 		"CREATE FUNCTION "+db+"_g AS (a) -> a", "GRANT OWNERSHIP ON UDF "+db+"_g TO ROLE "+r+"2",
 		"CREATE FUNCTION "+db+"_f AS (a) -> a", "GRANT USAGE ON UDF "+db+"_f TO ROLE "+r+"2", "CREATE STAGE "+db+"_s URL = 's3://bucket/a/' CONNECTION = (ACCESS_KEY_ID = 'k' SECRET_ACCESS_KEY = 's')")
 	// The engine shows a function without an owner, of a test beside this, to be each role's.
@@ -391,6 +393,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 			"UNION ALL SELECT 'role', name, inherited_roles_name, '' FROM system.roles WHERE name LIKE '"+db+"%' "+
 			"UNION ALL SELECT 'function', name, '', '' FROM show_grants('udf', '"+db+"_f') "+
 			"UNION ALL SELECT 'function', name, '', '' FROM show_grants('udf', '"+db+"_g') "+
+			"UNION ALL SELECT 'sequence', name, '', 'its owner' FROM show_grants('sequence', '"+db+"_q5') "+
 			"UNION ALL SELECT 'stage', owner, '', '' FROM system.stages WHERE name='"+db+"_s' "+
 			"UNION ALL SELECT 'dictionary', name, '', '' FROM system.dictionaries WHERE database='"+db+"' "+
 			"UNION ALL SELECT 'grant', grants, '1', '' FROM show_grants('role', '"+r+"')"+own+
@@ -412,6 +415,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"settings of ours":    "SET GLOBAL week_start = 0;\nSET GLOBAL max_set_operator_count = 400;\n",
 		"sequence":            "CREATE OR REPLACE SEQUENCE " + db + "_q START = 100 INCREMENT = 2;\n",
 		"sequence dropped":    "DROP SEQUENCE " + db + "_q;\nCREATE SEQUENCE " + db + "_q START WITH 9;\n",
+		"sequence of a role":  "SET enable_experimental_sequence_privilege_check = 1;\nDROP SEQUENCE " + db + "_q5;\nCREATE SEQUENCE " + db + "_q5;\n",
 		"role of a user":      "REVOKE ROLE " + r + "2 FROM " + u + ";\n",
 		"role of a role":      "REVOKE ROLE " + r + " FROM ROLE " + r + "2;\n",
 		"role given":          "GRANT ROLE " + r + " TO " + u + ";\n",
