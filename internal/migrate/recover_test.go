@@ -351,6 +351,53 @@ func TestRedefine(t *testing.T) {
 	}
 }
 
+// A definition that names a file format or a connection makes what it made only while that is as it was.
+func TestRedefineNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f, s := w.Database+"_f", w.Database+"_s"
+	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+s, "DROP FILE FORMAT IF EXISTS "+f) })
+	w.secret["KEY"] = "first-key"
+	stage := func(rest string) string {
+		return fmt.Sprintf("CREATE OR REPLACE STAGE %s URL='s3://b/a/' CONNECTION=(ACCESS_KEY_ID='AK' SECRET_ACCESS_KEY={{ secret \"KEY\" }})%s;\n", s, rest)
+	}
+	w.Migration(1, "CREATE FILE FORMAT "+f+" TYPE=CSV;\n"+stage(" FILE_FORMAT=(FORMAT_NAME='"+f+"')"))
+	w.must(w.up())
+	const fail = "INSERT INTO nowhere VALUES (1);\n"
+	want := func(at int, word string) {
+		t.Helper()
+		var p *PlanError
+		err := w.up()
+		if word == "" {
+			var run *RunError
+			if !errors.As(err, &run) || run.ExitCode() != 1 {
+				t.Errorf("got %v, want it put back", err)
+			}
+		} else if !errors.As(err, &p) || p.Kind != plan.Irreversible || p.Version != int64(at) || !strings.Contains(p.Msg, word) {
+			t.Errorf("got %v, want version %d refused: %s", err, at, word)
+		}
+	}
+	w.Migration(2, "DROP FILE FORMAT "+f+";\n"+stage("")+fail)
+	want(2, "")
+	w.Migration(2, "CREATE OR REPLACE FILE FORMAT "+f+" TYPE=TSV;\n"+stage(" FILE_FORMAT=(FORMAT_NAME='"+f+"')")+fail)
+	want(2, "")
+	w.Migration(2, stage("")+fail)
+	want(2, "")
+	w.SQL(t, "CREATE OR REPLACE FILE FORMAT "+f+" TYPE=TSV")
+	want(2, "was changed since")
+	w.SQL(t, "DROP FILE FORMAT "+f)
+	want(2, "is not there any more")
+	w.SQL(t, "CREATE FILE FORMAT "+f+" TYPE=CSV")
+	want(2, "")
+	w.Migration(2, "CREATE OR REPLACE FILE FORMAT "+f+" TYPE=NDJSON;\n")
+	w.Migration(3, stage("")+fail)
+	want(3, "another migration changed since")
+	w.RemoveMigration(3)
+	w.must(w.up())
+	w.Migration(3, stage("")+fail)
+	want(3, "another migration changed since")
+}
+
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -100,6 +100,45 @@ func (d *Definitions) altered(now catalog.ObjectState) bool {
 	return known && after.Exists && after.Definition() != now.Definition()
 }
 
+// another is what the definition of o names that is not what it was then, with what became of it; "" for none. since ran after what the
+// journal has.
+func (d *Definitions) another(ctx context.Context, conn catalog.Conn, o sqltext.Object, since []Statement) (string, error) {
+	var named []sqltext.Object
+	for _, st := range slices.Concat(d.ran, since) {
+		for _, w := range st.Effect.Writes {
+			if slices.Contains(named, w.Object) && w.Changes(effect.Existence|effect.Text) {
+				return w.Object.String() + ", which another migration changed since", nil
+			}
+			if w.Object == o && w.Changes(effect.Existence|effect.Text) {
+				if w.Verb == effect.Create || w.Verb == effect.Replace {
+					named = nil
+				}
+				for _, n := range st.Effect.Names {
+					if n.Kind == sqltext.FileFormat || n.Kind == sqltext.Connection {
+						named = append(named, n)
+					}
+				}
+			}
+		}
+	}
+	if len(named) == 0 {
+		return "", nil
+	}
+	now, err := catalog.Capture(ctx, conn, named)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range now.Objects {
+		switch {
+		case !n.Exists:
+			return n.Object.String() + ", which is not there any more", nil
+		case d.altered(n):
+			return n.Object.String() + ", which was changed since", nil
+		}
+	}
+	return "", nil
+}
+
 // Redefine is savepoint.Options.Redefine: the statements of Of with secrets as of now.
 func (d *Definitions) Redefine(ctx context.Context, o sqltext.Object, since []Statement, secrets Secrets) ([]databend.Statement, error) {
 	statements, err := d.of(ctx, o, since)

@@ -22,7 +22,7 @@ const expected = time.Hour
 // cannot be put back, unless the file or the command consents, and what replaces an account-wide object that is not ours.
 func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, before catalog.State, o Options) (Plan, error) {
 	p.Steps, p.Notes = slices.Clone(p.Steps), slices.Clone(p.Notes)
-	j := judge{d: d, now: newNames(before), judged: map[sqltext.Object]bool{}}
+	j := judge{d: d, conn: conn, now: newNames(before), judged: map[sqltext.Object]bool{}}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.Consents.Irreversible = s.Consents.Irreversible || o.AllowIrreversible
@@ -44,6 +44,9 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 				return p, err
 			}
 		}
+		if !p.Atomic {
+			j.earlier = append(j.earlier, s.Statements...)
+		}
 	}
 	p.WayBack = j.secrets
 	if slices.ContainsFunc(before.Objects, func(o catalog.ObjectState) bool {
@@ -62,7 +65,9 @@ func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, be
 
 type judge struct {
 	d        *Definitions
+	conn     savepoint.Conn
 	now      *names
+	earlier  []Statement             // of migrations that stay when the one at hand is rolled back
 	judged   map[sqltext.Object]bool // whether it can be defined again: said once
 	refusals []error
 	secrets  []string
@@ -143,6 +148,14 @@ func (j *judge) definition(
 		return nil
 	case j.d.altered(was):
 		irreversible(fmt.Sprintf("%s was changed since dbctl defined it, and Databend does not show all of it", w.Object))
+		return nil
+	}
+	names, err := j.d.another(ctx, j.conn, w.Object, j.earlier)
+	if err != nil {
+		return err
+	}
+	if names != "" {
+		irreversible(fmt.Sprintf("Databend does not show all of %s, and its definition in the journal names %s", w.Object, names))
 		return nil
 	}
 	if s.Consents.Irreversible {
