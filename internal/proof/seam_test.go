@@ -309,6 +309,10 @@ func TestSeamOfTwoLoadedTables(t *testing.T) {
 	w.loadOf("u")
 	w.put(files(3, 1))
 	w.must(0, "load", "u")
+	w.migration(1, []string{"INSERT INTO t SELECT * FROM u"}, nil)
+	if out := w.must(0, "migrate", "up", "--dry-run").out.String(); !strings.Contains(out, "; and 1 file not loaded into it") {
+		t.Errorf("it does not say that a load brings the third once more: %s", out)
+	}
 	w.migration(1, []string{"ALTER TABLE t SWAP WITH u"}, nil)
 	out := w.must(0, "migrate", "up", "--dry-run").out.String()
 	for _, want := range []string{

@@ -303,14 +303,20 @@ func (e *Env) doubled(ctx context.Context, l *lineage.Lineage, all warehouse, x 
 		if !f.There || len(ids) < 2 {
 			continue
 		}
-		n, err := e.Store.Shared(ctx, ids)
+		n, elsewhere, err := e.Store.Shared(ctx, ids, all[l.Former(o)].ID)
 		if err != nil {
 			return nil, err
 		}
-		if n > 0 {
-			out = append(out, fmt.Sprintf("table %s gets the rows of %s: the ledger has %s loaded into more than one of them, "+
-				"whose rows are there twice then", o.Display(), strings.Join(names, " and "), event.Plural(n, "file")))
+		if n == 0 {
+			continue
 		}
+		text := fmt.Sprintf("table %s gets the rows of %s: the ledger has %s loaded into more than one of them, "+
+			"whose rows are there twice then", o.Display(), strings.Join(names, " and "), event.Plural(n, "file"))
+		if elsewhere > 0 && slices.Contains(ids, all[l.Former(o)].ID) {
+			text += fmt.Sprintf("; and %s not loaded into it, which its load brings once more, unless dbctl load NAME --mark loaded "+
+				"--path GLOB --reason WHY says that they are there", event.Plural(elsewhere, "file"))
+		}
+		out = append(out, text)
 	}
 	return out, nil
 }

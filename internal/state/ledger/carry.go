@@ -69,17 +69,18 @@ func (l *Ledger) Holdings(ctx context.Context, ids, names []string, undone strin
 	return out, origins, nil
 }
 
-const sharedSQL = `SELECT count(*)::STRING FROM (SELECT 1 FROM (
-  SELECT table_id, stage_url || path AS url, arg_max(state, "at") AS st FROM {LEDGER}
-  WHERE {SCOPE} AND state <> 'begin' AND table_id IN ({IDS}) GROUP BY 1, 2) WHERE st = 'loaded' GROUP BY url HAVING count(*) > 1)`
+const sharedSQL = `SELECT count_if(n > 1)::STRING, count_if(own = 0)::STRING FROM (
+  SELECT url, count(*) AS n, count_if(table_id = {OWN}) AS own FROM (
+    SELECT table_id, stage_url || path AS url, arg_max(state, "at") AS st FROM {LEDGER}
+    WHERE {SCOPE} AND state <> 'begin' AND table_id IN ({IDS}) GROUP BY 1, 2) WHERE st = 'loaded' GROUP BY url)`
 
-// Shared is how many files are loaded into more than one of the tables with these ids.
-func (l *Ledger) Shared(ctx context.Context, ids []string) (int64, error) {
-	res, err := l.db.Query(ctx, l.fill(sharedSQL, "{IDS}", sqltext.Literals(ids)))
+// Shared is how many files are loaded into more than one of the tables with these ids, and how many into others than the one of own.
+func (l *Ledger) Shared(ctx context.Context, ids []string, own string) (shared, elsewhere int64, err error) {
+	res, err := l.db.Query(ctx, l.fill(sharedSQL, "{IDS}", sqltext.Literals(ids), "{OWN}", sqltext.Literal(own)))
 	if err != nil || len(res.Rows) == 0 {
-		return 0, err
+		return 0, 0, err
 	}
-	return res.Rows[0].Int(0), nil
+	return res.Rows[0].Int(0), res.Rows[0].Int(1), nil
 }
 
 // carrySQL is FROM and WHERE of what was said last about each file of some tables, beside the id of the table that is under a name now. Of
