@@ -8,6 +8,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/savepoint/blame"
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
@@ -53,8 +54,8 @@ func (x *restorer) fits(w *work) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("look at rows of others in %s: %w", w.was.Object, err)
 	case bad[0].Int(0) != 0:
-		x.hold(w.was.Object, "%d rows of others came in with values that its columns as they were cannot hold: the table is left as it is",
-			bad[0].Int(0))
+		x.hold(w.was.Object, "%s of others came in with values that its columns as they were cannot hold: the table is left as it is",
+			event.Plural(bad[0].Int(0), "row"))
 		return false, nil
 	}
 	return true, nil
@@ -211,7 +212,7 @@ func (x *restorer) refill(w *work) error {
 			}
 			return err
 		}
-		x.note(w.was.Object, "%d rows of others kept", n)
+		x.note(w.was.Object, "%s of others kept", event.Plural(n, "row"))
 	}
 	return x.dropKept(w)
 }
