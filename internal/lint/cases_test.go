@@ -132,6 +132,15 @@ var cases = map[string]struct{ bad, good []string }{
 			"ALTER TABLE orders MODIFY COLUMN state COMMENT 'x';",
 		},
 	},
+	"unfilled-placeholder": {
+		[]string{
+			"CREATE STAGE s URL = 's3://${BUCKET}/';", "INSERT INTO orders (note) VALUES ('a ${X_1} b');",
+			aLoad + "COPY INTO orders FROM 's3://b/p/' CONNECTION = (ACCESS_KEY_ID = '${KEY}' SECRET_ACCESS_KEY = {{ secret \"S\" }})" + parquet,
+		},
+		[]string{
+			"INSERT INTO orders (note) VALUES ('$X', '${x}', '$ {X}', '${}');", "SELECT 1; -- '${X}'", "SELECT $$ ${X} $$;",
+		},
+	},
 	"secret-literal": {
 		[]string{
 			"CREATE USER u IDENTIFIED BY 'abc123';", "SELECT 'mysql://root:hunter2@host/db';", "-- -----BEGIN RSA PRIVATE KEY-----\nSELECT 1;",

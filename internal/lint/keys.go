@@ -44,10 +44,49 @@ var secretLiteral = Rule{
 	},
 }
 
+var unfilledPlaceholder = Rule{
+	Name: "unfilled-placeholder", Level: Warning,
+	Short: "${NAME} in a literal",
+	Why: "Other tools fill it from the environment. dbctl fills templates only, and sends ${NAME} as it stands: a key that is wrong, " +
+		"a bucket that is not there.",
+	statement: func(p *pass, s *statement) {
+		for _, at := range unfilled(s.SQL) {
+			p.at(s, at.offset, at.what, unfilledHint)
+		}
+	},
+	load: func(p *pass, l *project.Load) {
+		for _, st := range l.Statements() {
+			for _, at := range unfilled(st.SQL) {
+				p.add(st.At(at.offset), nil, at.what, unfilledHint)
+			}
+		}
+	},
+}
+
+const unfilledHint = `write {{ var "name" }} in its place, with the value under vars: in dbctl.yaml; ` +
+	`for a key {{ secret "NAME" }}, without quotes around it`
+
+// variable matches what shells and other tools fill.
+var variable = regexp.MustCompile(`\$\{[A-Z][A-Z0-9_]*\}`)
+
+// unfilled finds the literals of a statement that hold such a one.
+func unfilled(sql string) (found []suspect) {
+	words, err := sqltext.ReadWords(sql)
+	if err != nil {
+		return nil
+	}
+	for i, t := range words.Tokens {
+		if name := variable.FindString(words.Text(i)); t.Kind == sqltext.String && name != "" {
+			found = append(found, suspect{t.Start, "dbctl does not fill " + name})
+		}
+	}
+	return found
+}
+
 const secretHint = `write {{ secret "NAME" }} in its place, give NAME its value in the environment, and make the key void: ` +
 	"it is in the repository's history"
 
-// suspect is a place that looks like a key.
+// suspect is a place that looks like a key, or as if somebody were to fill it.
 type suspect struct {
 	offset int
 	what   string

@@ -8,7 +8,7 @@ func init() {
 		dropTable, dropColumn, emptyTable, narrowColumn, vacuum, replaceTable,
 		replaceDependency, internalStage,
 		irreversible, noDown, downIncomplete, dropsDefault,
-		secretLiteral,
+		secretLiteral, unfilledPlaceholder,
 		unknownType, unknownColumn, ignoredCheck, takenName, goneName, unqualifiedAfterUse,
 		scheduleAndAfter, taskNotResumed, streamConsumed, consumeOutsideDML,
 		loadColumn, loadCast, vectorWidth, loadTarget, positionalCopy, unfilledTable, twoLoads, stageSlash, strayFile,
