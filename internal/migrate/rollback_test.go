@@ -362,6 +362,27 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// CREATE … IF NOT EXISTS of what is there gives it to the current role.
+func TestOwnerOfWhatIsThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := strings.NewReplacer("{x}", w.Database+"_").Replace
+	t.Cleanup(func() {
+		w.SQL(t, x("DROP STAGE IF EXISTS {x}s"), x("DROP FUNCTION IF EXISTS {x}f"), x("DROP ROLE IF EXISTS {x}r"))
+	})
+	w.SQL(t, x("CREATE ROLE {x}r"), x("CREATE STAGE {x}s"), x("CREATE FUNCTION {x}f AS (a) -> a"), x("GRANT OWNERSHIP ON STAGE {x}s TO ROLE {x}r"),
+		x("GRANT OWNERSHIP ON UDF {x}f TO ROLE {x}r"))
+	look := func() string {
+		return fmt.Sprint(w.SQL(t, x("SELECT name FROM show_grants('udf', '{x}f') UNION ALL SELECT owner FROM system.stages WHERE name = '{x}s'")))
+	}
+	before := look()
+	w.Migration(1, x("CREATE STAGE IF NOT EXISTS {x}s; CREATE FUNCTION IF NOT EXISTS {x}f AS (a) -> a + 1; INSERT INTO nowhere VALUES (1);\n"))
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || look() != before {
+		t.Errorf("got %v and %s, want exit 1 and %s", err, look(), before)
+	}
+}
+
 // What has no history and is shown by the engine goes back by its definition.
 func TestAccountWideGoesBack(t *testing.T) {
 	t.Parallel()

@@ -70,13 +70,14 @@ func (s *Savepoint) reached(steps []plan.Step) []blame.Reached {
 }
 
 // idle reports whether a statement, behind those that touched some objects, has changed nothing: CREATE … IF NOT EXISTS of what was
-// there right before it, or a CREATE of that which nobody saw succeed. A table or database that is there already may get another owner by
-// the first, and shows by its id who made it.
+// there right before it, or a CREATE of that which nobody saw succeed. The first gives what has an owner to the current role; a table or
+// database shows by its id who made it.
 func (s *Savepoint) idle(x Ran, e effect.Effect, touched map[sqltext.Object]bool) bool {
 	return len(e.Writes) > 0 && !slices.ContainsFunc(e.Writes, func(w effect.Write) bool {
 		was, _ := s.Base.Find(w.Object)
 		creates := w.Verb == effect.CreateNew || w.Verb == effect.Create && x.Done.IsZero()
-		return !creates || !was.Exists || touched[w.Object] || w.Kind == sqltext.Table || w.Kind == sqltext.Database
+		gives := w.Verb == effect.CreateNew && was.Owner != ""
+		return !creates || !was.Exists || touched[w.Object] || gives || w.Kind == sqltext.Table || w.Kind == sqltext.Database
 	})
 }
 

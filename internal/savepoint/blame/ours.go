@@ -22,14 +22,19 @@ func (r *Reach) Changes(token string, any effect.Aspect) bool {
 	return slices.ContainsFunc(r.Touched[token], func(t Touch) bool { return t.Write.Changes(any) })
 }
 
-// Wrote are the aspects of an object without history that reached statements wrote. CREATE … IF NOT EXISTS of what was there writes none.
+// Wrote are the aspects of an object without history that reached statements wrote. CREATE … IF NOT EXISTS of what was there writes its
+// owner alone: the engine gives it to the current role.
 func (r *Reach) Wrote(o sqltext.Object) effect.Aspect { return r.wrote(o, r.Written[o]) }
 
 func (r *Reach) wrote(o sqltext.Object, statements []int) effect.Aspect {
 	var out effect.Aspect
 	for _, i := range statements {
 		for _, w := range r.Statements[i].Effect.Writes {
-			if w.Object == o && !(w.Verb == effect.CreateNew && r.Before[o].Exists) {
+			switch {
+			case w.Object != o:
+			case w.Verb == effect.CreateNew && r.Before[o].Exists:
+				out |= effect.Owner
+			default:
 				out |= w.Aspects
 			}
 		}
