@@ -140,14 +140,26 @@ func (p *proofWorld) setup() []string {
 	return out
 }
 
+// ours is a first migration, of what the engine does not show whole: the journal's definition is the way back to it.
+func (p *proofWorld) ours() string {
+	keys := "ENDPOINT_URL = '" + p.S3.Endpoint + "' REGION = 'us-east-1' ACCESS_KEY_ID = {{ secret \"KEY\" }} " +
+		"SECRET_ACCESS_KEY = {{ secret \"SECRET\" }}"
+	return "CREATE FILE FORMAT {x}off TYPE = CSV " + p.some("SKIP_HEADER = 1", "FIELD_DELIMITER = '|'") + ";\n" +
+		"CREATE CONNECTION {x}oc STORAGE_TYPE = 's3' " + keys + ";\n" +
+		"CREATE STAGE {x}os URL = 's3://" + p.Bucket + "/{prefix}' CONNECTION = (" + p.one(keys, "CONNECTION_NAME = '{x}oc'") +
+		") FILE_FORMAT = (" + p.one("TYPE = CSV", "FORMAT_NAME = '{x}off'") + ") " + p.one("", "COMMENT = 'it''s'") + ";\n" +
+		"CREATE FUNCTION {x}oj (INT) RETURNS INT LANGUAGE javascript HANDLER = 'h' AS $$ export function h(a) { return a + 1; } $$;\n" +
+		"CREATE PROCEDURE {x}op(x INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN x + 9; END; $$;\n"
+}
+
 // ofAKind makes, makes again or drops an object of a random kind.
 func (p *proofWorld) ofAKind() string {
 	kinds := []struct{ kind, name, body string }{
-		{"STAGE", p.one("{x}s", "{x}e", "{x}s9"), p.stage()},
-		{"FILE FORMAT", p.one("{x}ff", "{x}ff9"), p.fileFormat()},
-		{"FUNCTION", p.one("{x}f", "{x}h", "{x}f9"), p.function()},
+		{"STAGE", p.one("{x}s", "{x}e", "{x}s9", "{x}os", "{x}os"), p.stage()},
+		{"FILE FORMAT", p.one("{x}ff", "{x}ff9", "{x}off"), p.fileFormat()},
+		{"FUNCTION", p.one("{x}f", "{x}h", "{x}f9", "{x}oj"), p.function()},
 		{"SEQUENCE", p.one("{x}q", "{x}q9"), p.some("START = 100", "INCREMENT = 2", "COMMENT = 'new'")},
-		{"CONNECTION", p.one("{x}c", "{x}c9"), "STORAGE_TYPE = 's3' ACCESS_KEY_ID = 'cccccccc' SECRET_ACCESS_KEY = 'dddddddd'"},
+		{"CONNECTION", p.one("{x}c", "{x}c9", "{x}oc", "{x}oc"), "STORAGE_TYPE = 's3' ACCESS_KEY_ID = 'cccccccc' SECRET_ACCESS_KEY = 'dddddddd'"},
 		{"NETWORK POLICY", p.one("{x}n", "{x}n9"), "ALLOWED_IP_LIST = ('9.9.9.9') " + p.some("COMMENT = 'new'")},
 		{"PASSWORD POLICY", p.one("{x}p", "{x}p9"), p.some("PASSWORD_MIN_LENGTH = 12", "COMMENT = 'new'")},
 		{"TAG", p.one("{x}g", "{x}g9"), p.some("ALLOWED_VALUES = ('b')", "COMMENT = 'new'")},
@@ -160,7 +172,7 @@ func (p *proofWorld) ofAKind() string {
 				"RANDOM"))},
 		{"AGGREGATING INDEX", p.one("{x}ai", "{x}ai9"), "AS SELECT s, max(a) FROM b GROUP BY s"},
 		{"DICTIONARY", p.one("di", "di9", "{y}.di"), p.dictionary()},
-		{"PROCEDURE", p.one("{x}pr", "{x}pr9"), "(x INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN x + 1; END; $$"},
+		{"PROCEDURE", p.one("{x}pr", "{x}pr9", "{x}op"), "(x INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN x + 1; END; $$"},
 		{"STREAM", p.one("st", "new4"), "ON TABLE " + p.one("a", "c")},
 		{"TASK", "{x}k", "WAREHOUSE = 'w' SCHEDULE = 1 MINUTE AS SELECT 1"},
 		{"MASKING POLICY", "{x}mp", "AS (x STRING) RETURNS STRING -> '*'"},
@@ -233,6 +245,7 @@ func (p *proofWorld) statement() string {
 		"GRANT ROLE {x}r TO ROLE {x}r2", "REVOKE ROLE {x}r2 FROM ROLE {x}r",
 		"GRANT ROLE {x}r2 TO USER {x}u", "REVOKE ROLE {x}r FROM USER {x}u", "GRANT USAGE ON UDF {x}f TO ROLE {x}r",
 		"REVOKE USAGE ON UDF {x}f FROM ROLE {x}r2", "REVOKE READ ON STAGE {x}s FROM ROLE {x}r", "GRANT ALL ON STAGE {x}e TO ROLE {x}r",
+		"GRANT "+p.one("READ", "OWNERSHIP")+" ON STAGE {x}os TO ROLE {x}r", "GRANT USAGE ON UDF {x}oj TO ROLE {x}r", "GRANT OWNERSHIP ON UDF {x}oj TO ROLE {x}r2",
 		"GRANT READ ON STAGE {x}s TO ROLE {x}r2", "GRANT OWNERSHIP ON UDF {x}f TO ROLE {x}r",
 		"GRANT ACCESS SEQUENCE ON SEQUENCE {x}q TO ROLE {x}r",
 		"GRANT ACCESS CONNECTION ON CONNECTION {x}c TO ROLE {x}r", "GRANT CREATE DATABASE ON *.* TO ROLE {x}r",
@@ -241,6 +254,7 @@ func (p *proofWorld) statement() string {
 		"DROP ROLE "+p.one("{x}r", "{x}r2"), "DROP ROLE "+p.one("{x}r", "{x}r2"),
 		"GRANT "+p.privilege()+" ON "+p.onWhat()+" TO USER {x}u",
 		"REVOKE ALL PRIVILEGES ON "+p.onWhat()+" FROM USER {x}u"), p.one(
+		"ALTER STAGE {x}os SET COMMENT = 'new'", "ALTER STAGE {x}os SET FILE_FORMAT = (TYPE = NDJSON)",
 		"ALTER STAGE {x}s SET COMMENT = 'new'", "ALTER STAGE {x}s SET FILE_FORMAT = (TYPE = NDJSON)", "ALTER STAGE {x}e SET COMMENT = 'new'",
 		"ALTER FUNCTION {x}f AS (a) -> a * 3", "ALTER FUNCTION {x}h AS (a) -> a * 4", "ALTER FUNCTION {x}f SET DESC = 'new'",
 		"ALTER NETWORK POLICY {x}n SET ALLOWED_IP_LIST = ('8.8.8.8') COMMENT = 'new'", "COMMENT ON NETWORK POLICY {x}n IS 'it''s new'",

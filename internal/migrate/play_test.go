@@ -530,6 +530,13 @@ func (p *proofWorld) make(setup []string) (made []string) {
 	return made
 }
 
+// apply makes what is the project's own.
+func (p *proofWorld) apply(ours string) {
+	p.secret["KEY"], p.secret["SECRET"] = p.S3.Key, p.S3.Secret.Reveal()
+	p.Migration(1, p.names.Replace(ours))
+	p.must(p.up())
+}
+
 // proof plays random rounds, twenty in each of random catalogues: in full so many that the five proofs take about an hour on two cores, and
 // can be run before each release. second gives what another session does meanwhile; with kills each round is played again and again, killed
 // at a later request each time, until it comes to its end.
@@ -543,9 +550,12 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 			p.tally = tally
 			made := p.make(p.setup())
 			p.takes = strings.Contains(strings.Join(made, " "), "nextval(")
+			ours := p.ours()
+			p.apply(ours)
 			if stream == 23 || stream == 25 {
 				p.twin = newProofWorld(t, nil, settings[stream])
 				p.twin.make(made)
+				p.twin.apply(ours)
 			}
 			was := p.print()
 			for n := range 20 {
