@@ -70,7 +70,7 @@ func ReadBase(ref, dir string, git func(args ...string) (string, error)) (*Base,
 			continue
 		}
 		f := BaseFile{Path: file, Version: version}
-		text, err := project.ReadFile(dir, file, maxBase)
+		text, err := project.ReadFile(dir, file, maxFile)
 		switch now := blobID(text, len(blob)); {
 		case errors.Is(err, fs.ErrNotExist) && common[file] != "":
 			base.Deleted = append(base.Deleted, file)
@@ -88,7 +88,7 @@ func ReadBase(ref, dir string, git func(args ...string) (string, error)) (*Base,
 	return base, nil
 }
 
-const maxBase = 64 << 20 // more than a file of the project may have
+const maxFile = 64 << 20 // more than a file of the project may have
 
 // blobID is the name that git gives to a text: of so many hexadecimal digits, as the repository's hash has.
 func blobID(text []byte, digits int) string {

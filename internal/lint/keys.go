@@ -1,11 +1,9 @@
 package lint
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -18,18 +16,7 @@ var secretLiteral = Rule{
 	Short: "a literal or a comment that looks like a key",
 	Why: "A key in a file is in the repository's history for good, and in the journal of every warehouse. The literals of options that " +
 		"hold keys, keys of known shapes (AKIA…, ghp_…, -----BEGIN PRIVATE KEY-----), and long random texts are found.",
-	statement: func(p *pass, s *statement) {
-		for _, at := range secretsIn(s.SQL) {
-			p.at(s, at.offset, at.what, secretHint)
-		}
-	},
-	load: func(p *pass, l *project.Load) {
-		for _, st := range l.Statements() {
-			for _, at := range secretsIn(st.SQL) {
-				p.add(st.At(at.offset), nil, at.what, secretHint)
-			}
-		}
-	},
+	text: secretsIn,
 	whole: func(p *pass) {
 		for _, m := range p.migrations {
 			p.keysInComments(m.Path, m.Text)
@@ -49,56 +36,31 @@ var unfilledPlaceholder = Rule{
 	Short: "${NAME} in a literal",
 	Why: "Other tools fill it from the environment. dbctl fills templates only, and sends ${NAME} as it stands: a key that is wrong, " +
 		"a bucket that is not there.",
-	statement: func(p *pass, s *statement) {
-		for _, at := range unfilled(s.SQL) {
-			p.at(s, at.offset, at.what, unfilledHint)
+	text: func(sql string, report Report) {
+		words, err := sqltext.ReadWords(sql)
+		if err != nil {
+			return
 		}
-	},
-	load: func(p *pass, l *project.Load) {
-		for _, st := range l.Statements() {
-			for _, at := range unfilled(st.SQL) {
-				p.add(st.At(at.offset), nil, at.what, unfilledHint)
+		for i, t := range words.Tokens {
+			if name := variable.FindString(words.Text(i)); t.Kind == sqltext.String && name != "" {
+				report(t.Start, "dbctl does not fill "+name, `write {{ var "name" }} in its place, with the value under vars: in `+
+					`dbctl.yaml; for a key {{ secret "NAME" }}, without quotes around it`)
 			}
 		}
 	},
 }
 
-const unfilledHint = `write {{ var "name" }} in its place, with the value under vars: in dbctl.yaml; ` +
-	`for a key {{ secret "NAME" }}, without quotes around it`
-
 // variable matches what shells and other tools fill.
 var variable = regexp.MustCompile(`\$\{[A-Z][A-Z0-9_]*\}`)
 
-// unfilled finds the literals of a statement that hold such a one.
-func unfilled(sql string) (found []suspect) {
-	words, err := sqltext.ReadWords(sql)
-	if err != nil {
-		return nil
-	}
-	for i, t := range words.Tokens {
-		if name := variable.FindString(words.Text(i)); t.Kind == sqltext.String && name != "" {
-			found = append(found, suspect{t.Start, "dbctl does not fill " + name})
-		}
-	}
-	return found
-}
-
-const secretHint = `write {{ secret "NAME" }} in its place, give NAME its value in the environment, and make the key void: ` +
-	"it is in the repository's history"
-
-// suspect is a place that looks like a key, or as if somebody were to fill it.
-type suspect struct {
-	offset int
-	what   string
-}
-
-// secretsIn finds the literals of a statement that are keys by the option that they stand in, by their shape, or by their entropy.
-func secretsIn(sql string) []suspect {
-	var found []suspect
+// secretsIn reports the literals of a statement that are keys by the option that they stand in, by their shape, or by their entropy.
+func secretsIn(sql string, report Report) {
+	const hint = `write {{ secret "NAME" }} in its place, give NAME its value in the environment, and make the key void: ` +
+		"it is in the repository's history"
 	seen := map[int]bool{}
 	words, err := sqltext.ReadWords(sql)
 	if err != nil {
-		return nil
+		return
 	}
 	for _, span := range sqltext.SecretLiterals(sql) {
 		text := strings.Trim(sql[span[0]:span[1]], "'\"`$")
@@ -107,7 +69,7 @@ func secretsIn(sql string) []suspect {
 			continue
 		}
 		seen[span[0]] = true
-		found = append(found, suspect{span[0], "a key stands here as a literal"})
+		report(span[0], "a key stands here as a literal", hint)
 	}
 	for i, t := range words.Tokens {
 		if t.Kind != sqltext.String && t.Kind != sqltext.Code || seen[t.Start] {
@@ -117,10 +79,9 @@ func secretsIn(sql string) []suspect {
 		switch {
 		case err != nil || strings.Contains(text, "{{"):
 		case keyShape.MatchString(text), t.Kind == sqltext.String && random(text):
-			found = append(found, suspect{t.Start, "this literal looks like a key"})
+			report(t.Start, "this literal looks like a key", hint)
 		}
 	}
-	return found
 }
 
 // keysInComments finds keys of known shapes in the comments of a file. Those in statements are found there.
@@ -216,37 +177,4 @@ func random(text string) bool {
 		entropy -= share * math.Log2(share)
 	}
 	return entropy >= bits
-}
-
-var unqualifiedAfterUse = Rule{
-	Name: "unqualified-after-use", Level: Warning,
-	Short: "names without a database behind a USE",
-	Why: "Which table is meant depends on a USE further up, and on whether that line stays there. dbctl sends each migration on a " +
-		"session of its own, but a person who runs the statement again has another database.",
-	statement: func(p *pass, s *statement) {
-		if !s.used || p.said[s.m.Path+strconv.FormatBool(s.down)] {
-			return
-		}
-		for _, w := range s.Writes {
-			if w.Kind == sqltext.Table && w.Database == s.database && !qualified(s.SQL, w.Object) {
-				p.atObject(s, w.Object, fmt.Sprintf("%s is meant by a USE further up", w.Object), "write "+w.Object.Display()+", and leave out USE")
-				p.said[s.m.Path+strconv.FormatBool(s.down)] = true // once a section
-				return
-			}
-		}
-	},
-}
-
-// qualified says whether the statement names the object with its database.
-func qualified(sql string, o sqltext.Object) bool {
-	words, err := sqltext.ReadWords(sql)
-	if err != nil {
-		return true
-	}
-	for i := 2; i < len(words.Tokens); i++ {
-		if words.Symbol(i-1, ".") && sqltext.FoldIdent(words.Text(i)) == o.Name && sqltext.FoldIdent(words.Text(i-2)) == o.Database {
-			return true
-		}
-	}
-	return false
 }

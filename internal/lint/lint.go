@@ -30,15 +30,19 @@ const (
 	Warning Level = "warning"
 )
 
-// Rule is one thing that lint looks for. A rule has one or more of the four checks.
+// Report takes a finding about a statement; at is an offset in it.
+type Report func(at int, message, hint string)
+
+// Rule is one thing that lint looks for. A rule has one or more of the five checks.
 type Rule struct {
 	Name  string
 	Level Level
 	Short string // what it finds, in half a sentence
 	Why   string // why that hurts
 
-	statement func(*pass, *statement) // each statement of each section, before its effect is folded
-	migration func(*pass, *migration) // each migration, with the objects before and after its sections
+	statement func(*pass, *statement)         // each statement of each section, before its effect is folded
+	text      func(sql string, report Report) // each statement, those of loads too, as nothing but its text
+	migration func(*pass, *migration)         // each migration, with the objects before and after its sections
 	load      func(*pass, *project.Load)
 	whole     func(*pass) // the project, with the objects as all Up sections leave them
 }

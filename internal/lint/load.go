@@ -26,12 +26,12 @@ const (
 	VectorWidth = "vector-width"
 )
 
-// Report takes a finding of CheckLoad.
-type Report func(rule string, at int, message, hint string)
+// RuleReport takes a finding of CheckLoad.
+type RuleReport func(rule string, at int, message, hint string)
 
 // CheckLoad says what is wrong between a load and its table, as a schema has it: what makes the COPY fail or change values. at is an
 // offset in the load's statement. lint and plan ask it.
-func CheckLoad(l *project.Load, table *schema.Object, report Report) {
+func CheckLoad(l *project.Load, table *schema.Object, report RuleReport) {
 	checkNames(l, report)
 	if table == nil || !table.Known {
 		return
@@ -81,7 +81,7 @@ func CheckLoad(l *project.Load, table *schema.Object, report Report) {
 }
 
 // checkNames looks for columns by their names in a SELECT list over files that have none.
-func checkNames(l *project.Load, report Report) {
+func checkNames(l *project.Load, report RuleReport) {
 	from := l.Copy.TableSpan[1]
 	for _, item := range l.Copy.Select {
 		at := from + max(0, strings.Index(l.Statement.SQL[from:], item.Text))
@@ -97,7 +97,7 @@ func checkNames(l *project.Load, report Report) {
 // values are the words that stand for a value by themselves.
 var values = []string{"null", "true", "false", "current_date", "current_time", "current_timestamp"}
 
-func checkCast(table *schema.Object, column define.Column, cast define.Type, at int, report Report) {
+func checkCast(table *schema.Object, column define.Column, cast define.Type, at int, report RuleReport) {
 	write := fmt.Sprintf("write ::%s", column.Type)
 	switch {
 	case cast.Unknown:

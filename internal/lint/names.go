@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/project"
@@ -17,12 +18,12 @@ var unknownType = Rule{
 	Short: "a column of a type that Databend does not have",
 	Why:   "The statement is refused.",
 	statement: func(p *pass, s *statement) {
-		CheckTypes(s.Table, func(at int, message, hint string) { p.at(s, at, message, hint) })
+		CheckTypes(s.Table, p.in(s))
 	},
 }
 
 // CheckTypes reports the types of a table's columns that Databend does not have. table may be nil.
-func CheckTypes(table *define.Table, report func(at int, message, hint string)) {
+func CheckTypes(table *define.Table, report Report) {
 	if table == nil {
 		return
 	}
@@ -44,21 +45,21 @@ var unknownColumn = Rule{
 		if p.incomplete {
 			return
 		}
-		CheckColumns(p.schema, s.SQL, s.Effect, func(at int, message, hint string) { p.at(s, at, message, hint) })
+		CheckColumns(p.schema, s.SQL, s.Effect, p.in(s))
 	},
 	load: func(p *pass, l *project.Load) {
 		if p.incomplete {
 			return
 		}
 		for st, e := range project.Effects(l.After, p.Env.Database) {
-			CheckColumns(p.schema, st.SQL, e, func(at int, message, hint string) { p.add(st.At(at), nil, message, hint) })
+			CheckColumns(p.schema, st.SQL, e, p.inLoad(st))
 		}
 	},
 }
 
-// CheckColumns says which columns a statement names that its table, as a schema has it, does not have, or has already. at is an offset in
-// the statement. lint and plan ask it.
-func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report func(at int, message, hint string)) {
+// CheckColumns says which columns a statement names that its table, as a schema has it, does not have, or has already. lint and
+// plan ask it.
+func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report Report) {
 	if len(e.Writes) == 0 {
 		return
 	}
@@ -154,4 +155,37 @@ var goneName = Rule{
 			}
 		}
 	},
+}
+
+var unqualifiedAfterUse = Rule{
+	Name: "unqualified-after-use", Level: Warning,
+	Short: "names without a database behind a USE",
+	Why: "Which table is meant depends on a USE further up, and on whether that line stays there. dbctl sends each migration on a " +
+		"session of its own, but a person who runs the statement again has another database.",
+	statement: func(p *pass, s *statement) {
+		if !s.used || p.said[s.m.Path+strconv.FormatBool(s.down)] {
+			return
+		}
+		for _, w := range s.Writes {
+			if w.Kind == sqltext.Table && w.Database == s.database && !qualified(s.SQL, w.Object) {
+				p.atObject(s, w.Object, fmt.Sprintf("%s is meant by a USE further up", w.Object), "write "+w.Object.Display()+", and leave out USE")
+				p.said[s.m.Path+strconv.FormatBool(s.down)] = true // once a section
+				return
+			}
+		}
+	},
+}
+
+// qualified says whether the statement names the object with its database.
+func qualified(sql string, o sqltext.Object) bool {
+	words, err := sqltext.ReadWords(sql)
+	if err != nil {
+		return true
+	}
+	for i := 2; i < len(words.Tokens); i++ {
+		if words.Symbol(i-1, ".") && sqltext.FoldIdent(words.Text(i)) == o.Name && sqltext.FoldIdent(words.Text(i-2)) == o.Database {
+			return true
+		}
+	}
+	return false
 }

@@ -102,6 +102,9 @@ func (p *pass) run(rules []Rule) {
 				if r.statement != nil {
 					r.statement(p, st)
 				}
+				if r.text != nil {
+					r.text(st.SQL, p.in(st))
+				}
 			})
 			s.Apply(st.SQL, all, st.place())
 		}
@@ -128,6 +131,11 @@ func (p *pass) run(rules []Rule) {
 			if r.load != nil {
 				r.load(p, &p.Loads[i])
 			}
+			if r.text != nil {
+				for _, st := range p.Loads[i].Statements() {
+					r.text(st.SQL, p.inLoad(st))
+				}
+			}
 		})
 	}
 	each(func(r *Rule) {
@@ -149,6 +157,16 @@ func (p *pass) ownWork(s *statement, o sqltext.Object) bool {
 // at reports a finding at an offset of a statement.
 func (p *pass) at(s *statement, offset int, message, hint string) {
 	p.add(s.At(offset), s, message, hint)
+}
+
+// in reports the findings about a statement of a migration.
+func (p *pass) in(s *statement) Report {
+	return func(at int, message, hint string) { p.at(s, at, message, hint) }
+}
+
+// inLoad reports the findings about a statement of a load.
+func (p *pass) inLoad(st project.Statement) Report {
+	return func(at int, message, hint string) { p.add(st.At(at), nil, message, hint) }
 }
 
 // atObject reports a finding where the statement names an object.
@@ -184,7 +202,7 @@ func (p *pass) target(l *project.Load) sqltext.Object { return l.Copy.Target(p.E
 
 // text is how the text of a file is read: only what the project itself leaves out, such as comments.
 func (p *pass) text(path string) string {
-	text, err := project.ReadFile(p.Dir, path, 64<<20)
+	text, err := project.ReadFile(p.Dir, path, maxFile)
 	if err != nil {
 		return ""
 	}
