@@ -269,3 +269,41 @@ func TestDraftOfOddFiles(t *testing.T) {
 		}
 	})
 }
+
+// A column of which the first file has no value gets its type from the others; one that stands in other places in some text files is read
+// from no wrong place.
+func TestDraftOfFilesThatDiffer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(t, "c/a.csv", []byte("id,name,size\n"))
+	w.Put(t, "c/b.csv", []byte("id,name,size\n1,one,\n"))
+	w.Put(t, "n/a.ndjson", []byte(`{"id":null,"at":null}`+"\n"))
+	w.Put(t, "n/b.ndjson", []byte(`{"id":1,"at":null}`+"\n"))
+	w.Put(t, "h/a.csv", []byte("id,name\n1,one\n"))
+	w.Put(t, "h/b.csv", []byte("id,mail,name\n2,a@b,two\n"))
+	for _, tt := range []struct{ place, load, note string }{
+		{"c", "$1::BIGINT,\n    $2::STRING,\n    $3::STRING", "no file that was read has a value of column size"},
+		{"n", "$1:id::BIGINT", "no file that was read has a value of column at"},
+		{"h", "COPY INTO differ_h (id, name, source_file)", "the header of "},
+	} {
+		d, ld := w.draft(draft.Request{Name: "differ_" + tt.place, From: "@" + w.stage + "/" + tt.place + "/"})
+		if !strings.Contains(d.Load, tt.load) || !strings.Contains(strings.Join(d.Notes, "\n"), tt.note) {
+			t.Errorf("got %s%v, want %s and %s", d.Load, d.Notes, tt.load, tt.note)
+		}
+		if tt.place != "h" {
+			w.mustRun(ld, plan.Options{}, 2, map[string]int64{"c": 1, "n": 2}[tt.place])
+			continue
+		}
+		_, err := w.run(ld, plan.Options{})
+		w.wantExit(err, exit.Partly, "h/b.csv")
+		if got := strings.Join(w.SQL(t, "SELECT id, name FROM differ_h")[0], " "); got != "1 one" {
+			t.Errorf("got %s, want what the first file has", got)
+		}
+	}
+	w.Put(t, "e/a.csv", nil)
+	err := w.with(t.Context(), func(l *Loader) error {
+		_, err := l.Draft(t.Context(), draft.Request{Name: "empty", From: "@" + w.stage + "/e/"})
+		return err
+	})
+	w.wantExit(err, exit.Check, "have 0 bytes: e/a.csv")
+}

@@ -101,6 +101,9 @@ func TestRunRefusals(t *testing.T) {
 	w.wantExit(err, exit.Check, "no file in @"+w.stage+"/p/")
 	ld.EmptyOK = true
 	w.mustRun(ld, plan.Options{}, 0, 0)
+	w.SQL(t, "INSERT INTO t VALUES (1, 'by hand')")
+	w.mustRun(ld, plan.Options{}, 0, 0) // no file is there of which a person could say whether the row is its
+	w.SQL(t, "TRUNCATE TABLE t")
 	ld.EmptyOK = false
 
 	w.Put(t, "p/a.txt", []byte("x"))

@@ -1,6 +1,7 @@
 package draft
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,7 +61,7 @@ const largeNumber = "DECIMAL(38, 0)"
 const rowsRead = 1000
 
 func (d *drafter) columnsOfRows(ctx context.Context, file, format string) ([]column, error) {
-	types := map[string]string{} // "" until a value shows it
+	types := map[string]string{}
 	sql := "SELECT $1 FROM " + d.j.At(file) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT " + strconv.Itoa(rowsRead)
 	_, err := d.p.Look.Each(ctx, databend.Statement{SQL: sql}, func(r databend.Row) error {
 		var row map[string]json.RawMessage
@@ -69,21 +70,13 @@ func (d *drafter) columnsOfRows(ctx context.Context, file, format string) ([]col
 		}
 		for name, value := range row {
 			typ := typeOf(string(value))
-			if was := types[name]; was != "" && typ != "" {
-				typ = widen(was, typ)
-			} else if typ == "" {
-				typ = was
-			}
-			types[name] = typ
+			types[name] = widen(types[name], typ)
 		}
 		return nil
 	})
 	var out []column
 	for name, typ := range types {
-		if typ == "" {
-			typ = "STRING"
-		}
-		out = append(out, column{name, typ, true})
+		out = append(out, column{name, cmp.Or(typ, "NULL"), true})
 	}
 	slices.SortFunc(out, func(a, b column) int { return strings.Compare(a.name, b.name) })
 	return out, err

@@ -108,6 +108,7 @@ type drafter struct {
 	packed string // the COMPRESSION of files, by their names
 	format string // FILE_FORMAT of the load
 	fields []field
+	moved  bool // the headers of some text files differ
 	// readable is how many of the sampled files told their columns.
 	readable int
 	into     []string // the table's columns, for each field
@@ -164,11 +165,11 @@ func (d *drafter) read(ctx context.Context) error {
 				d.note("the column %s is not read: a load is a template, in which that is no name", c.name)
 				continue
 			}
-			d.add(i, c.name, c.typ, c.nullable)
+			d.add(f, i, c)
 		}
 	}
 	if len(d.fields) == 0 {
-		return fault.Errorf(d.r.Name, exit.Failed, "write the load by hand: COPY INTO …",
+		return fault.Errorf(d.r.Name, exit.Failed, "write the files in another way, or name others: --from",
 			"no file of %s has columns that can be read: %s", d.j.Place(), event.Some(d.out.Notes, 3))
 	}
 	return nil
@@ -197,18 +198,24 @@ func (d *drafter) makeFormat(ctx context.Context, format string) (name string, e
 }
 
 // add notes that a file has a column.
-func (d *drafter) add(at int, name, typ string, nullable bool) {
-	from := source.Bare(name)
+func (d *drafter) add(file string, at int, c column) {
+	name, typ, nullable, from := c.name, writable(c.typ), c.nullable, source.Bare(c.name)
 	switch d.typ {
 	case "CSV", "TSV":
 		from = fmt.Sprintf("$%d", at+1)
 	case "NDJSON", "AVRO":
 		from = "$1:" + source.Bare(name)
 	}
-	typ = writable(typ)
+	folded := !d.keyed() && source.PlainName.MatchString(strings.ToLower(name))
+	same := func(f field) bool { return f.name == name || folded && strings.EqualFold(f.name, name) }
+	if strings.HasPrefix(from, "$") && !d.keyed() && slices.ContainsFunc(d.fields, func(f field) bool { return same(f) != (f.from == from) }) {
+		d.note("the header of %s names other columns than that of %s, or in other places, and the load goes by the places of that: "+
+			"such files need a load of their own", file, d.sample[0])
+		d.moved = true
+		return
+	}
 	for i := range d.fields {
-		folded := !d.keyed() && source.PlainName.MatchString(strings.ToLower(name))
-		if f := &d.fields[i]; f.name == name || folded && strings.EqualFold(f.name, name) {
+		if f := &d.fields[i]; same(*f) {
 			if f.name != name { // a name without quotes reads either
 				lower := strings.ToLower(name)
 				if f.from == source.Bare(f.name) {
@@ -216,10 +223,11 @@ func (d *drafter) add(at int, name, typ string, nullable bool) {
 				}
 				f.name = lower
 			}
-			if wide := widen(f.typ, typ); wide != f.typ || wide != typ {
+			wide := widen(f.typ, typ)
+			if f.typ != "" && typ != "" && (wide != f.typ || wide != typ) {
 				d.note("column %s is %s in some files and %s in others: %s takes both", name, f.typ, typ, wide)
-				f.typ = wide
 			}
+			f.typ = wide
 			f.files++
 			f.nullable = f.nullable || nullable
 			return
@@ -247,6 +255,10 @@ func (d *drafter) intoTable(ctx context.Context) error {
 			name := columnName(f.name)
 			for n := 2; slices.Contains(d.into, name); n++ {
 				name = fmt.Sprintf("%s_%d", columnName(f.name), n)
+			}
+			if f.typ == "" {
+				f.typ = "STRING"
+				d.note("no file that was read has a value of column %s: its type is a guess", f.name)
 			}
 			kept, d.into = append(kept, f), append(d.into, name)
 			continue
@@ -296,6 +308,9 @@ func (d *drafter) write() {
 	}
 	if pattern := d.pattern(); pattern != "" {
 		head = append(head, "-- dbctl: pattern='"+strings.ReplaceAll(pattern, "'", "''")+"'")
+	}
+	if d.moved {
+		head = append(head, `-- dbctl: rule=header:fail "some files have their columns in other places"`)
 	}
 	if len(optional) > 0 {
 		head = append(head, "-- dbctl: optional="+strings.Join(optional, ","))

@@ -20,9 +20,14 @@ const sampled = 12
 
 // list are the files of the place that may be data, by name.
 func list(ctx context.Context, p *plan.Planner, j *source.Load) (files []string, err error) {
-	_, err = p.Look.Each(ctx, databend.Statement{SQL: "SELECT name FROM " + j.Listing() + " WHERE size > 0 ORDER BY name"},
+	var empty []string
+	_, err = p.Look.Each(ctx, databend.Statement{SQL: "SELECT name, size FROM " + j.Listing() + " ORDER BY name"},
 		func(r databend.Row) error {
 			if hidden.MatchString(r[0].String[min(len(r[0].String), len(j.Prefix)):]) {
+				return nil
+			}
+			if r.Int(1) == 0 {
+				empty = append(empty, r[0].String)
 				return nil
 			}
 			files = append(files, r[0].String)
@@ -30,6 +35,10 @@ func list(ctx context.Context, p *plan.Planner, j *source.Load) (files []string,
 		})
 	if err != nil {
 		return nil, fault.Wrap(j.Name, "list", j.Placed(err))
+	}
+	if len(files) == 0 && len(empty) > 0 {
+		return nil, fault.Errorf(j.Name, exit.Check, "say it again when they are written", "the files in %s have 0 bytes: %s", j.Place(),
+			event.Some(empty, 3))
 	}
 	if len(files) == 0 {
 		return nil, fault.Errorf(j.Name, exit.Check, "name a place that holds some: --from", "no file in %s", j.Place())

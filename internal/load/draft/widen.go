@@ -9,17 +9,20 @@ import (
 )
 
 // writable is a type of INFER_SCHEMA as a table takes it: the smallest whole numbers are made wider, since the next file may need that;
-// what is nested becomes VARIANT, but for lists of numbers and texts.
+// what is nested becomes VARIANT, but for lists of numbers and texts. It is "" where the file has no value that shows it.
 func writable(typ string) string {
 	t := strings.ToUpper(strings.TrimSpace(typ))
 	if inner, ok := strings.CutPrefix(t, "ARRAY("); ok {
 		inner = strings.TrimSuffix(strings.TrimSuffix(inner, ")"), " NULL")
-		if strings.ContainsAny(inner, "(") {
+		of := writable(inner)
+		if of == "" || strings.ContainsAny(inner, "(") {
 			return "VARIANT"
 		}
-		return "ARRAY(" + writable(inner) + " NULL)"
+		return "ARRAY(" + of + " NULL)"
 	}
 	switch t {
+	case "NULL":
+		return ""
 	case "TINYINT", "SMALLINT", "INT", "INTEGER", "INT8", "INT16", "INT32", "TINYINT UNSIGNED", "SMALLINT UNSIGNED", "UINT8", "UINT16":
 		return "INT"
 	case "BIGINT", "INT64", "INT UNSIGNED", "UINT32":
@@ -49,10 +52,13 @@ var (
 	times   = []string{"DATE", "TIMESTAMP"}
 )
 
-// widen is a type that takes the values of both.
+// widen is a type that takes the values of both; "" is one of which nothing is known.
 func widen(a, b string) string {
-	if a == b {
+	if a == b || b == "" {
 		return a
+	}
+	if a == "" {
+		return b
 	}
 	class := func(t string) string {
 		if decimal.MatchString(t) {

@@ -23,6 +23,7 @@ var (
 	unknownArrow = regexp.MustCompile(`Unsupported Arrow type: (FixedSizeList)?(.*)`)
 	// How the engine ends what it says of a line, whose number we say ourselves: it counts otherwise.
 	itsPlace = regexp.MustCompile(`(?s)( at line \d+,? (column \d+|position \d+ of size \d+))?( for File '.*?')? at file '.*', line \d+$`)
+	endsAmid = regexp.MustCompile(`^Invalid NDJSON row: EOF while parsing (.*)$`)
 	toColumn = regexp.MustCompile(`fail to auto cast column .*? to column (\S+) \(`)
 	noValue  = regexp.MustCompile("(?s)while evaluating function `(?:try_)?to_\\w+(?:\\(\\d+(?:, ?\\d+)?\\))?\\('(.*)'\\)` " +
 		"in expr `(?:TRY_)?CAST\\(.*? AS (\\w+(?:\\((?:[^()]|\\([^()]*\\))*\\))?)")
@@ -46,6 +47,9 @@ func InWords(err error) string {
 		return "it has a list, a map or a struct, behind which this server reads no column of an ORC file right"
 	}
 	switch {
+	case endsAmid.MatchString(text):
+		return "the line ends amid " + endsAmid.FindStringSubmatch(text)[1] + ": it is cut off, or this is no NDJSON, which has a whole " +
+			"object on each line, as jq -c '.' makes of objects and jq -c '.[]' of an array"
 	case strings.Contains(lower, "encrypted"):
 		return "it is encrypted: " + oneLine(text)
 	case badORC.MatchString(text):

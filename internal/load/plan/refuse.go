@@ -35,7 +35,7 @@ func (p *Plan) Refusal(o Options) error {
 	marks := fmt.Sprintf("dbctl load %s --mark loaded%s --reason '…' (the files are in the table) or --mark new (they are not)", p.Load,
 		pathFlag(o))
 	switch {
-	case p.TableRows > 0 && !p.Known:
+	case p.TableRows > 0 && !p.Known && p.Listed() > 0: // else there is no file that a mark could be about
 		return fault.Errorf(p.Load, exit.Check, marks, "%s holds %s, and the ledger does not know whether from these files",
 			p.Table, event.Plural(p.TableRows, "row"))
 	case p.TableRows > 0 && p.moved && !o.Force:
