@@ -123,7 +123,7 @@ func read(ctx context.Context, c Conn, w wanted, whole []string) (*Catalog, erro
 		return Query(ctx, c, strings.Join(slices.Concat(parts...), " union all "))
 	}
 	rows, err := all(branches, kinds, indexes, constraints)
-	unread := databend.IsCode(err, databend.CodeSemantic) && len(constraints) > 0
+	unread := databend.IsCode(err, databend.CodeSemantic, databend.CodePermissionDenied) && len(constraints) > 0
 	if unread {
 		rows, err = all(branches, kinds, indexes)
 	}
@@ -404,7 +404,8 @@ func detailBranches(tables map[string][]string) (indexes, constraints []string) 
 
 var constraintColumns = []string{"database", "`table`", "name", "expression"}
 
-// readConstraints reads the constraints of one table, pushed down, so that no other table's broken CHECK matters.
+// readConstraints reads the constraints of one table, pushed down, so that no other table's broken CHECK matters. A role without rights
+// on the whole account may read them only where it was given SELECT on system.constraints.
 func (cat *Catalog) readConstraints(ctx context.Context, c Conn, n Name) error {
 	e := cat.Tables[n]
 	if e == nil || !e.IsFuse() {
@@ -412,7 +413,7 @@ func (cat *Catalog) readConstraints(ctx context.Context, c Conn, n Name) error {
 	}
 	rows, err := Query(ctx, c, branch("table constraint", constraintColumns,
 		" from system.constraints where database = "+sqltext.Quote(n.DB)+" and `table` = "+sqltext.Quote(n.Table)))
-	if databend.IsCode(err, databend.CodeSemantic) {
+	if databend.IsCode(err, databend.CodeSemantic, databend.CodePermissionDenied) {
 		e.Unread = true
 		return nil
 	}

@@ -86,7 +86,8 @@ type ObjectState struct {
 	Options     map[string]string `json:"options,omitempty"` // upper case names; without those that are no one's choice
 	Indexes     []Index           `json:"indexes,omitempty"`
 	Constraints []Constraint      `json:"constraints,omitempty"`
-	// Unread says that the table's constraints could not be read: a CHECK on a renamed column makes system.constraints fail.
+	// Unread says that the table's constraints could not be read: a CHECK on a renamed column makes system.constraints fail, and not every
+	// role may read it.
 	Unread bool   `json:"unread,omitempty"`
 	Query  string `json:"query,omitempty"` // a view's
 	// List are the columns of a view that has a column list, as the engine reads them: none when it cannot.

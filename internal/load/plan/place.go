@@ -29,7 +29,7 @@ type place struct {
 	unwritten  bool          // nothing was ever written into it, and so the engine remembers no file of it
 	at         time.Time     // server's clock
 	url        string        // of the stage; internal stages have none, and get @name/
-	memory     time.Duration // for which the engine remembers a file
+	memory     time.Duration // for which the engine remembers a file, 0 where nobody knows
 	ledger     bool          // there is one
 	ledgerRows int64         // in all of it
 	held       bool          // somebody held the lock of the table
@@ -50,15 +50,18 @@ SELECT 'table', database, name, to_string(table_id), num_rows, lower(engine), nu
 FROM system.tables WHERE database = {DATABASE} AND name IN ({TABLES})
 UNION ALL`
 
-// placesSQL asks for stages, dbctl's own among them, the engine's memory (of a hundred years at most) and the time, behind the tables.
+// placesSQL asks for stages, dbctl's own among them, and the time, behind the tables.
 const placesSQL = `
 SELECT 'stage', '', name, coalesce(url, ''), to_int64(created_on), '', false
 FROM system.stages WHERE name IN ({STAGES}) OR left(name, {LENGTH}) = {OWN}
 UNION ALL
-SELECT 'memory', '', '', '', to_int64(least(to_uint64(value), 1000000)), '', false
-FROM system.settings WHERE name = 'load_file_metadata_expire_hours'
-UNION ALL
 SELECT 'now', '', '', '', to_int64(now()), '', false`
+
+// memorySQL asks behind that for the engine's memory, of a hundred years at most. It takes a role that may read the settings.
+const memorySQL = `
+UNION ALL
+SELECT 'memory', '', '', '', to_int64(least(to_uint64(value), 1000000)), '', false
+FROM system.settings WHERE name = 'load_file_metadata_expire_hours'`
 
 // places asks where loads happen, and once whether the state tables are ours to read: requests beside each other.
 func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, error) {
@@ -92,7 +95,10 @@ func (l *Planner) places(ctx context.Context, loads ...*source.Load) ([]place, e
 		}
 		query.WriteString(strings.NewReplacer("{STAGES}", names(stages), "{LENGTH}", strconv.Itoa(len(source.OwnPrefix)),
 			"{OWN}", sqltext.Quote(source.OwnPrefix)).Replace(placesSQL))
-		res, err := l.Look.Query(ctx, databend.Statement{SQL: query.String(), Reads: true})
+		res, err := l.Look.Query(ctx, databend.Statement{SQL: query.String() + memorySQL, Reads: true})
+		if databend.IsCode(err, databend.CodePermissionDenied) {
+			res, err = l.Look.Query(ctx, databend.Statement{SQL: query.String(), Reads: true})
+		}
 		out = l.read(res, loads)
 		return err
 	}))
@@ -111,7 +117,7 @@ func names(of []string) string {
 	return sqltext.Literals(slices.Compact(slices.Sorted(slices.Values(of))))
 }
 
-// read reads the answer to placesSQL.
+// read reads the answer to placesSQL and memorySQL.
 func (l *Planner) read(res databend.Result, loads []*source.Load) []place {
 	type name [2]string // database, table
 	var base place

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/exit"
@@ -52,8 +53,9 @@ type Session interface {
 
 // DB is the state database as one scope sees it, over a session of its own, with qualified names. It is safe for concurrent use.
 type DB struct {
-	conn  *serial
-	scope Scope
+	conn   *serial
+	scope  Scope
+	single atomic.Bool // the role may run no script
 }
 
 // Open makes a DB. Nothing is sent. Nothing else may use session but through Conn.
@@ -83,11 +85,32 @@ func (d *DB) Query(ctx context.Context, text string) (databend.Result, error) {
 	return d.conn.Query(ctx, databend.Statement{SQL: text, Reads: true})
 }
 
-// Script runs statements one behind the other in one request, since each is a round trip: the first that fails ends it, with its error.
+// Script runs statements one behind the other: the first that fails ends it, with its error. They are one request, since each is a round
+// trip, but where the role may run no script, which takes SUPER on the whole account.
 func (d *DB) Script(ctx context.Context, texts ...string) error {
 	if len(texts) == 1 {
 		return d.Exec(ctx, texts[0])
 	}
+	if !d.single.Load() {
+		err := d.script(ctx, texts...)
+		if !databend.IsCode(err, databend.CodePermissionDenied) {
+			return err
+		}
+		// The script, and nothing ran, or a statement in it, behind others that did.
+		if !databend.IsCode(d.script(ctx, "SELECT 1"), databend.CodePermissionDenied) {
+			return err
+		}
+		d.single.Store(true)
+	}
+	for _, text := range texts {
+		if err := d.Exec(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *DB) script(ctx context.Context, texts ...string) error {
 	return d.Exec(ctx, "EXECUTE IMMEDIATE "+sqltext.Literal("BEGIN "+strings.Join(texts, "; ")+"; END;"))
 }
 

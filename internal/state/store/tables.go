@@ -100,7 +100,14 @@ func (d *DB) Ensure(ctx context.Context, more ...string) error {
 	all := append([]string{
 		"CREATE DATABASE IF NOT EXISTS " + sqltext.Ident(d.scope.StateDatabase), create(JournalTable, Journal), create(LedgerTable, Ledger),
 	}, more...)
-	if err := Again(ctx, func() error { return d.Script(ctx, all...) }); err != nil {
+	err := Again(ctx, func() error { return d.Script(ctx, all...) })
+	if databend.IsCode(err, databend.CodePermissionDenied) {
+		// An administrator may have made the database: CREATE DATABASE takes a privilege on the whole account, also where it is there.
+		if rest := Again(ctx, func() error { return d.Script(ctx, all[1:]...) }); !Missing(rest) {
+			err = rest
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("make the state tables in %s: %w", d.scope.StateDatabase, err)
 	}
 	return nil

@@ -1,0 +1,68 @@
+package databendtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// Role is the way to the server of a role that has everything on its own databases, and on the whole account nothing but what May says. It
+// is refused what a server refuses it (databend src/query/service/src/interpreters/access/privilege_access.rs): the embedded engine
+// enforces no privileges.
+type Role struct{ May string }
+
+// onAccount is what takes a privilege on the whole account, each by the privilege.
+var onAccount = map[string]*regexp.Regexp{
+	"SUPER":           regexp.MustCompile(`^EXECUTE IMMEDIATE|^KILL|^SET GLOBAL|^SHOW (FILE FORMATS|NETWORK POLICIES)`),
+	"SELECT":          regexp.MustCompile(`system\.(settings|constraints|tags)\b`),
+	"CREATE DATABASE": regexp.MustCompile(`^CREATE (OR REPLACE )?DATABASE`),
+	"DROP":            regexp.MustCompile(`^UNDROP DATABASE`),
+	"ALTER":           regexp.MustCompile(` FLASHBACK TO |^ALTER (DATABASE|USER|ROLE)`),
+	"GRANT":           regexp.MustCompile(`^(GRANT|REVOKE) `),
+}
+
+// RoundTrip answers what the role may not do, and sends on the rest. A login is sent on.
+func (r Role) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodPost || strings.TrimSuffix(req.URL.Path, "/") != "/v1/query" {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	_ = req.Body.Close()
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	var asked struct {
+		SQL     string         `json:"sql"`
+		Session map[string]any `json:"session"`
+	}
+	if err := json.Unmarshal(body, &asked); err != nil {
+		return nil, err
+	}
+	for privilege, takes := range onAccount {
+		if takes.MatchString(strings.TrimSpace(asked.SQL)) && !strings.Contains(r.May, privilege) {
+			return r.refuse(req, asked.Session, privilege)
+		}
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+func (Role) refuse(req *http.Request, session map[string]any, privilege string) (*http.Response, error) {
+	if session["txn_state"] == "Active" {
+		session["txn_state"] = "Fail"
+	}
+	answer, err := json.Marshal(map[string]any{
+		"id": req.Header.Get("X-DATABEND-QUERY-ID"), "session": session, "state": "Failed", "data": [][]*string{}, "schema": []any{},
+		"error": map[string]any{"code": 1063, "message": "Permission denied: privilege [" + privilege + "] is required on *.*", "detail": ""},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(bytes.NewReader(answer)), ContentLength: int64(len(answer)), Request: req,
+	}, nil
+}
