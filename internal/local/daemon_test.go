@@ -209,6 +209,7 @@ func TestDaemonLife(t *testing.T) {
 
 // A killed engine ends its daemon; a killed daemon ends its engine; either way the next Ensure starts a new one.
 func TestDaemonKilled(t *testing.T) {
+	t.Parallel()
 	for _, who := range []string{"engine", "daemon"} {
 		t.Run(who, func(t *testing.T) {
 			t.Parallel()
@@ -242,6 +243,7 @@ func TestDaemonKilled(t *testing.T) {
 
 // dev.json may be of a daemon that is gone, whose port another program has, or no such file at all.
 func TestStaleRecord(t *testing.T) {
+	t.Parallel()
 	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, _, ok := r.BasicAuth(); ok {
 			t.Error("a stranger was told the password")
@@ -275,39 +277,49 @@ func TestStaleRecord(t *testing.T) {
 	}
 }
 
-// An idle daemon leaves; one that is asked stays.
-func TestDaemonIdle(t *testing.T) {
+// An idle daemon leaves, and one whose project folder was removed, which nobody is left to find; one that is asked stays.
+func TestDaemonLeaves(t *testing.T) {
 	const idle = 5 * time.Second // far longer than a busy machine takes from one query to the next
 	t.Setenv(idleVariable, idle.String())
-	dir := t.TempDir()
-	e := ensure(t, dir, Options{})
-	r, err := readRecord(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for begin := time.Now(); time.Since(begin) < idle+time.Second; time.Sleep(100 * time.Millisecond) {
-		if got, _ := query(t, e, "SELECT 1"); got != "1" {
-			t.Fatalf("the daemon left while it was used")
+	t.Run("idle", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		e := ensure(t, dir, Options{})
+		r, err := readRecord(dir)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	gone(t, r.PID)
-	gone(t, r.EnginePID)
-	missing(t, filepath.Join(dir, folder, recordName))
-}
-
-// A daemon whose project folder was removed has nobody left to find it.
-func TestDaemonOfRemovedProject(t *testing.T) {
-	t.Setenv(idleVariable, "10s")
-	dir := t.TempDir()
-	e := ensure(t, dir, Options{})
-	if err := os.RemoveAll(filepath.Join(dir, folder)); err != nil {
-		t.Fatal(err)
-	}
-	gone(t, e.PID)
-	missing(t, filepath.Join(dir, folder))
+		for begin := time.Now(); time.Since(begin) < idle+time.Second; time.Sleep(100 * time.Millisecond) {
+			if got, _ := query(t, e, "SELECT 1"); got != "1" {
+				t.Fatalf("the daemon left while it was used")
+			}
+		}
+		gone(t, r.PID)
+		gone(t, r.EnginePID)
+		missing(t, filepath.Join(dir, folder, recordName))
+	})
+	t.Run("of a removed project", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		e := ensure(t, dir, Options{Buckets: []string{"lake"}})
+		if err := os.RemoveAll(filepath.Join(dir, folder)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() {
+			for ctx.Err() == nil { // it is asked, and leaves all the same
+				_, _ = e.S3.List(ctx, "lake", "")
+				time.Sleep(100 * time.Millisecond)
+			}
+		}()
+		gone(t, e.PID)
+		missing(t, filepath.Join(dir, folder))
+	})
 }
 
 func TestDaemonData(t *testing.T) {
+	t.Parallel()
 	dir, data := t.TempDir(), t.TempDir()
 	put := func(path, content string) {
 		t.Helper()
@@ -389,6 +401,7 @@ func shortLog(t *testing.T, data string) {
 
 // The engine of Start ends with its parent, also when that is killed.
 func TestChildEndsWithStdin(t *testing.T) {
+	t.Parallel()
 	e, err := Start(t.Context(), Options{})
 	if missing := (*PythonError)(nil); errors.As(err, &missing) && os.Getenv("DBCTL_REQUIRE_ENGINE") != "1" {
 		t.Skipf("NOT TESTED: %v", err)
