@@ -58,7 +58,7 @@ func Open(cfg Config) *Loader {
 
 // Close drops what was made on the server for loads, and ends the sessions.
 func (l *Loader) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), session.Cleanup)
+	ctx, cancel := session.Behind(context.Background())
 	defer cancel()
 	defer l.planner.Close()
 	l.planner.Clean(ctx)

@@ -26,11 +26,11 @@ func (p *Plan) order(by string) {
 
 // Decide says which files a run loads. It refuses to replace files of a load that does not say which rows came from which.
 func (p *Plan) Decide(o Want) error {
-	onChanged := cmp.Or(o.OnChanged, p.Job.OnChanged, "fail")
+	replaces := p.onChanged(o.Options) == "replace"
 	left := max(0, o.Limit-len(o.Settled)+o.Denied)
 	for i := range p.Files {
 		f := &p.Files[i]
-		f.Replace = !o.Settled[f.Path] && (f.State == event.Changed && onChanged == "replace" || o.Reload && slices.Contains(reloaded, f.State))
+		f.Replace = !o.Settled[f.Path] && (f.State == event.Changed && replaces || o.Reload && slices.Contains(reloaded, f.State))
 		if f.Replace {
 			if err := p.Job.MayReplace(); err != nil {
 				return err
@@ -59,6 +59,9 @@ func (p *Plan) Decide(o Want) error {
 	}
 	return nil
 }
+
+// onChanged is what becomes of an overwritten file: by the flag, else by the load's header.
+func (p *Plan) onChanged(o Options) string { return cmp.Or(o.OnChanged, p.Job.OnChanged, "fail") }
 
 // reloaded are the states of files whose rows --reload replaces.
 var reloaded = []event.FileState{event.Loaded, event.Expired, event.Changed, event.Emptied}

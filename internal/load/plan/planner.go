@@ -46,17 +46,17 @@ func (l *Planner) Ready(ld project.Load) (*source.Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	refuse := func(table string, at sqltext.Place) (*source.Load, error) {
-		return nil, fault.Errorf(ld.Name, exit.Usage, "load into a table of your own",
+	refuse := func(table string, at sqltext.Place) error {
+		return fault.Errorf(ld.Name, exit.Usage, "load into a table of your own",
 			"table %s is in dbctl's state database, with the ledger of what is loaded", table).Placed(at)
 	}
 	if state.Owns(l.Scope, j.Database, j.Table) {
-		return refuse(j.Target, j.Statement.PlaceOf(j.Copy.TableSpan[0]))
+		return nil, refuse(j.Target, j.Statement.PlaceOf(j.Copy.TableSpan[0]))
 	}
 	for st, e := range project.Effects(j.After, l.Scope.Database) {
 		for _, w := range e.Writes {
 			if w.Kind == sqltext.Table && state.Owns(l.Scope, w.Database, w.Name) {
-				return refuse(w.Database+"."+w.Name, st.Place)
+				return nil, refuse(w.Database+"."+w.Name, st.Place)
 			}
 		}
 	}

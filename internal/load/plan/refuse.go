@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -95,8 +94,7 @@ func (p *Plan) Stopped(o Options) error {
 			names = append(names, f.Path)
 		}
 	}
-	onChanged := cmp.Or(o.OnChanged, p.Job.OnChanged, "fail")
-	if len(names) == 0 || onChanged != "fail" {
+	if len(names) == 0 || p.onChanged(o) != "fail" {
 		return nil
 	}
 	skip := fault.Again(p.Load, "--on-changed", "skip") + " goes on without"

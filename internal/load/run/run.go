@@ -201,7 +201,7 @@ func (r *run) release(ctx context.Context) {
 	if r.lock = nil; lock == nil {
 		return
 	}
-	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
+	free, cancel := session.Behind(ctx)
 	defer cancel()
 	if err := lock.Release(free); err != nil {
 		r.cfg.Sink.Note(event.Warn, "load %s: %s", r.j.Name, lock.Unreleased(err))
@@ -332,7 +332,7 @@ func (r *run) noRow() error {
 func (r *run) broken(ctx context.Context, planned *plan.Plan, err error) error {
 	err = fault.Wrap(r.j.Name, "", err)
 	if !r.o.Atomic && r.told < len(r.inspect.Bad) && r.lock != nil {
-		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
+		free, cancel := session.Behind(ctx)
 		defer cancel()
 		_ = r.recordBad(free) // err is what counts; they are found again
 	}
@@ -378,7 +378,7 @@ func (r *run) batches(ctx context.Context) (left int, err error) {
 // sums up.
 func (r *run) end(ctx context.Context, first *plan.Plan) (Result, error) {
 	// What is committed is told also when a signal came behind the last COMMIT.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
+	ctx, cancel := session.Behind(ctx)
 	defer cancel()
 	var freeing sync.WaitGroup
 	freeing.Go(crash.Caught(func() { r.release(ctx) }))

@@ -328,7 +328,7 @@ func (r *run) lost(ctx context.Context, queryID string, err error) error {
 
 // committed asks whether the transaction with this COPY is there. The COMMIT must have ended before its traces say anything.
 func (r *run) committed(ctx context.Context, commitID, copyID string) (bool, error) {
-	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.Cleanup)
+	free, cancel := session.Behind(ctx)
 	defer cancel()
 	if err := r.Settle(free, commitID); err != nil {
 		return false, err

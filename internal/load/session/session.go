@@ -12,8 +12,11 @@ import (
 	"github.com/dbctl/dbctl/internal/state"
 )
 
-// Cleanup bounds what is done after a run was interrupted: ROLLBACK, giving the lock back.
-const Cleanup = 20 * time.Second
+// Behind is a context for what is done when a run is over or was interrupted, such as ROLLBACK and giving the lock back: it goes on for a
+// bounded time where ctx has ended.
+func Behind(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+}
 
 // Sessions are those of a Loader. What it asks the server at the same time needs one each.
 type Sessions struct {
@@ -74,7 +77,7 @@ func (s *Sessions) Close() {
 
 // Rollback ends the transaction of the work session; it never commits when this fails too.
 func (s *Sessions) Rollback(ctx context.Context, load string, sink event.Sink) {
-	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), Cleanup)
+	free, cancel := Behind(ctx)
 	defer cancel()
 	_, err := s.Work.Exec(free, databend.Statement{SQL: "ROLLBACK"})
 	if err != nil && free.Err() != nil {
