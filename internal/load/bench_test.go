@@ -74,7 +74,7 @@ func BenchmarkPlan(b *testing.B) {
 		}
 	}
 	err := w.with(b.Context(), func(l *Loader) error {
-		if _, err := l.Run(b.Context(), ld, plan.Options{Limit: 15_000}); err != nil {
+		if _, err := l.run(b.Context(), ld, plan.Options{Limit: 15_000}, nil); err != nil {
 			return err
 		}
 		b.Run("ledger=15000", func(b *testing.B) { measure(b, l, 0, plan.Want{Vanished: true}) })
@@ -126,7 +126,7 @@ func BenchmarkLoad(b *testing.B) {
 						bare = min(bare, copyRaw("raw"))
 						w.SQL(b, "CREATE OR REPLACE TABLE t (id INT, name STRING)")
 						start := time.Now()
-						if res, err := l.Run(b.Context(), w.load(copyRows), plan.Options{}); err != nil || res.Files != n {
+						if res, err := l.run(b.Context(), w.load(copyRows), plan.Options{}, nil); err != nil || res.Files != n {
 							b.Fatalf("loaded %d files, want %d: %v", res.Files, n, err)
 						}
 						ours = min(ours, time.Since(start))

@@ -136,7 +136,7 @@ func TestTwoLoadsOfOneTable(t *testing.T) {
 			wg.Go(func() {
 				err := w.child(w.t.Context(), w.Config, fmt.Sprintf("both-%d", i), nil, func(l *Loader) error {
 					l.cfg.LockWait = 10 * time.Minute
-					res, err := l.Run(w.t.Context(), ld, plan.Options{})
+					res, err := l.run(w.t.Context(), ld, plan.Options{}, nil)
 					files.Add(int64(res.Files))
 					return err
 				})
@@ -161,7 +161,7 @@ func TestLockedTable(t *testing.T) {
 		var inner error
 		w.beforeFirst("COMMIT", func() {
 			inner = w.child(w.t.Context(), w.Config, "other", nil, func(l *Loader) error {
-				_, err := l.Run(w.t.Context(), ld, plan.Options{})
+				_, err := l.run(w.t.Context(), ld, plan.Options{}, nil)
 				return err
 			})
 		})
@@ -190,7 +190,7 @@ func TestInterruptedLoadLeavesNothing(t *testing.T) {
 	})
 	start := time.Now()
 	err := w.with(t.Context(), func(l *Loader) error {
-		_, err := l.Run(ctx, ld, plan.Options{})
+		_, err := l.run(ctx, ld, plan.Options{}, nil)
 		return err
 	})
 	if err == nil || time.Since(start) > 5*time.Minute {
@@ -409,7 +409,7 @@ func killedChild(t *testing.T, at string) {
 	w := &world{t: t, Env: &databendtest.Env{Database: cfg.Database, StateDB: os.Getenv("LOAD_TEST_STATE")}}
 	ld := w.load(os.Getenv("LOAD_TEST_SQL"), after(behind))
 	if err := w.child(t.Context(), cfg, "child-"+at, nil,
-		func(l *Loader) error { _, err := l.Run(t.Context(), ld, plan.Options{}); return err }); err != nil {
+		func(l *Loader) error { _, err := l.run(t.Context(), ld, plan.Options{}, nil); return err }); err != nil {
 		t.Fatal(err)
 	}
 }

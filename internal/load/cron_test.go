@@ -91,7 +91,7 @@ func TestPlanMadeWhileAnotherRuns(t *testing.T) {
 		go func() {
 			other <- w.child(t.Context(), cfg, "other", nil, func(l *Loader) error {
 				l.cfg.LockWait = 10 * time.Minute
-				res, err := l.Run(context.Background(), ld, plan.Options{})
+				res, err := l.run(context.Background(), ld, plan.Options{}, nil)
 				if err == nil && res.Files != 0 {
 					err = fmt.Errorf("loaded %d files, want 0", res.Files)
 				}

@@ -28,7 +28,6 @@ import (
 type (
 	Config  = run.Config
 	Options = plan.Options
-	Result  = run.Result
 	Error   = fault.Error
 	Errors  = fault.LoadsError
 )
@@ -93,17 +92,9 @@ func (l *Loader) Plan(ctx context.Context, ld project.Load, o Options) (*plan.Pl
 	return p, p.Stopped(o)
 }
 
-// Run loads what is new. The error's ExitCode says how it ended: 3 a changed file, an empty listing or rows without a ledger
-// stopped it, 4 some files are bad and the others are loaded, 5 locked, 1 otherwise.
-func (l *Loader) Run(ctx context.Context, ld project.Load, o Options) (Result, error) {
-	j, err := l.planner.Ready(ld)
-	if err != nil {
-		return Result{}, err
-	}
-	return run.Run(ctx, l.cfg, l.planner, j, o, nil)
-}
-
-// All runs loads one after another, goes on after one fails, and joins their errors: the worst exit code wins.
+// All loads what is new, one load after another, goes on after one fails, and joins their errors: the worst exit code wins. That of one
+// load is 3 where a changed file, an empty listing or rows without a ledger stopped it, 4 where some files are bad and the others are
+// loaded, 5 where it is locked, else 1.
 func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error {
 	all := &Errors{Of: len(loads)}
 	plans, err := l.plans(ctx, loads, o)
@@ -111,11 +102,7 @@ func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error
 		return err
 	}
 	for i, ld := range loads {
-		j, err := l.planner.Ready(ld)
-		if err == nil {
-			_, err = run.Run(ctx, l.cfg, l.planner, j, o, plans[i])
-		}
-		if err != nil {
+		if _, err := l.run(ctx, ld, o, plans[i]); err != nil {
 			all.Errs = append(all.Errs, err)
 		}
 		if ctx.Err() != nil {
@@ -129,6 +116,15 @@ func (l *Loader) All(ctx context.Context, loads []project.Load, o Options) error
 		return all.Errs[0]
 	}
 	return all
+}
+
+// run loads what is new. idle is a plan that was made together with those of other loads; nil: none.
+func (l *Loader) run(ctx context.Context, ld project.Load, o Options, idle *plan.Plan) (run.Result, error) {
+	j, err := l.planner.Ready(ld)
+	if err != nil {
+		return run.Result{}, err
+	}
+	return run.Run(ctx, l.cfg, l.planner, j, o, idle)
 }
 
 // plans are those of loads that are planned together; of one, or one that needs a look of its own, there is none.

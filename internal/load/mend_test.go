@@ -29,7 +29,7 @@ func (w *world) runWith(ld project.Load, o plan.Options, sink event.Sink) (res r
 	err = w.with(w.t.Context(), func(l *Loader) error {
 		own := l.cfg.Sink
 		l.cfg.Sink = func(e event.Event) { own(e); sink(e) }
-		res, err = l.Run(w.t.Context(), ld, o)
+		res, err = l.run(w.t.Context(), ld, o, nil)
 		return err
 	})
 	return res, err
@@ -312,7 +312,7 @@ func TestPlanThatIsTooOld(t *testing.T) {
 				_, err := w.run(other, plan.Options{})
 				return nil, err
 			}
-			_, err := l.Run(t.Context(), ld, plan.Options{})
+			_, err := l.run(t.Context(), ld, plan.Options{}, nil)
 			return err
 		})
 	}

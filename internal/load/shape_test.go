@@ -37,7 +37,7 @@ func TestServerGoesAwayBeforeThePlan(t *testing.T) {
 	w.cfg = func(c *databend.Config) { c.Transport = gone{opened.Load} }
 	err := w.with(t.Context(), func(l *Loader) error {
 		opened.Store(true)
-		_, err := l.Run(t.Context(), ld, plan.Options{})
+		_, err := l.run(t.Context(), ld, plan.Options{}, nil)
 		return err
 	})
 	w.wantExit(err, exit.Unreachable, "connection refused")

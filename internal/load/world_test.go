@@ -153,7 +153,7 @@ func (w *world) mark(ld project.Load, as string, o plan.Options) error {
 func (w *world) run(ld project.Load, o plan.Options) (res run.Result, err error) {
 	w.t.Helper()
 	err = w.with(w.t.Context(), func(l *Loader) error {
-		res, err = l.Run(w.t.Context(), ld, o)
+		res, err = l.run(w.t.Context(), ld, o, nil)
 		return err
 	})
 	return res, err

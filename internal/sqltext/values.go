@@ -8,16 +8,17 @@ type Row struct {
 
 // InsertInto reads INSERT or REPLACE, up to what stands behind the name of the table; false for INSERT ALL and INSERT FIRST, which have
 // several.
-func (p *Reader) InsertInto() (table []string, ok bool) {
+func (p *Reader) InsertInto() bool {
 	if !p.Take("INSERT") && !p.Take("REPLACE") {
-		return nil, false
+		return false
 	}
 	p.Take("OVERWRITE")
 	if !p.Take("INTO") && (p.IsWord("ALL") || p.IsWord("FIRST")) {
-		return nil, false
+		return false
 	}
 	p.Take("TABLE")
-	return p.Name()
+	_, ok := p.Name()
+	return ok
 }
 
 // ValueRows returns the rows of an INSERT … VALUES or REPLACE … VALUES of one table, as far as they can be read; else none.
@@ -27,7 +28,7 @@ func ValueRows(sql string) []Row {
 		return nil
 	}
 	p := Reader{Words: words}
-	if _, ok := p.InsertInto(); !ok {
+	if !p.InsertInto() {
 		return nil
 	}
 	at := p.Find("VALUES")

@@ -11,8 +11,8 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 )
 
-// UnknownStage reports whether a stage was not there.
-func UnknownStage(err error) bool { return databend.IsCode(err, databend.CodeUnknownStage) }
+// unknownStage reports whether a stage was not there.
+func unknownStage(err error) bool { return databend.IsCode(err, databend.CodeUnknownStage) }
 
 // makes is what to do about a table or stage that is not there.
 const makes = "`dbctl migrate up`, where a migration makes it; `dbctl plan` tells where its name is wrong"
@@ -25,7 +25,7 @@ func (j *Load) Placed(err error) error {
 	if databend.IsCode(err, databend.CodeUnknownTable, databend.CodeUnknownDatabase, databend.CodeUnknownCatalog) {
 		return j.NoTable()
 	}
-	if UnknownStage(err) && !j.Own() {
+	if unknownStage(err) && !j.Own() {
 		return fault.Errorf(j.Name, exit.Failed, makes, "the stage %s does not exist", j.Copy.Stage).Placed(j.Here())
 	}
 	answer, ok := errors.AsType[*databend.Error](err)

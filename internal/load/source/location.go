@@ -43,7 +43,7 @@ func (j *Load) Dropped(err error) bool {
 		j.named = ""
 		return true
 	}
-	return j.Own() && UnknownStage(err)
+	return j.Own() && unknownStage(err)
 }
 
 // OtherStage reports whether a stage was made for this load while it read another location.

@@ -136,7 +136,7 @@ type Named struct {
 // InsertColumns are the columns that an INSERT or REPLACE of one table lists before its values; nil where it lists none.
 func InsertColumns(stmt string) []Named {
 	r := read(stmt)
-	if _, ok := r.InsertInto(); !ok {
+	if !r.InsertInto() {
 		return nil
 	}
 	var names []Named
