@@ -1,7 +1,5 @@
 package effect
 
-import "strings"
-
 // Aspect is a part of an object that a statement can write by itself; several are or-ed together.
 type Aspect uint16
 
@@ -27,21 +25,5 @@ const (
 // Rewound are the aspects of a table that FLASHBACK puts back.
 const Rewound = Rows | Layout | Columns | Cluster
 
-var aspectNames = []string{
-	"existence", "rows", "layout", "columns", "column comments", "cluster key", "options", "indexes", "constraints", "comment", "owner",
-	"grants", "text", "attachments", "files",
-}
-
 // Has reports whether one of the aspects is among a.
 func (a Aspect) Has(any Aspect) bool { return a&any != 0 }
-
-// String is "rows, columns".
-func (a Aspect) String() string {
-	var names []string
-	for i, n := range aspectNames {
-		if a.Has(1 << i) {
-			names = append(names, n)
-		}
-	}
-	return strings.Join(names, ", ")
-}

@@ -12,6 +12,22 @@ import (
 	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
+var aspectNames = []string{
+	"existence", "rows", "layout", "columns", "column comments", "cluster key", "options", "indexes", "constraints", "comment", "owner",
+	"grants", "text", "attachments", "files",
+}
+
+// String is "rows, columns".
+func (a Aspect) String() string {
+	var names []string
+	for i, n := range aspectNames {
+		if a.Has(1 << i) {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // summary is an effect in one line: class, kind, what it writes with the aspects that are not its existence, what it reads, and the
 // flags of the statement.
 func summary(e Effect) string {
