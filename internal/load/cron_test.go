@@ -223,7 +223,7 @@ func TestSlowCommitIsTold(t *testing.T) {
 			phases = append(phases, p.Phase)
 		}
 	}
-	want := []string{"listing", "taking the lock", "listing", "checking rules", "committing", "committing", "committing"}
+	want := []string{"listing", "taking the lock", "checking rules", "listing", "checking rules", "committing", "committing", "committing"}
 	if diff := cmp.Diff(want, phases); diff != "" {
 		t.Errorf("phases (-want +got):\n%s", diff)
 	}

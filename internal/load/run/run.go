@@ -154,6 +154,7 @@ func Run(ctx context.Context, cfg Config, p *plan.Planner, j *source.Load, o pla
 		return nil
 	}))
 	err = r.acquire(ctx)
+	r.phase("checking rules") // which reads files
 	if _ = warming.Wait(); err != nil {
 		return Result{}, err
 	}
