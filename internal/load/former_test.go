@@ -62,3 +62,25 @@ func TestMarkOfARebuiltTable(t *testing.T) {
 		})
 	}
 }
+
+// What is said of a file of the former table holds for the bytes that were loaded, and whatever stage they came through.
+func TestMarkOfFilesOverwrittenOrOfAnotherStage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ld := w.load(copyRows)
+	w.Put(t, "p/a.parquet", rows(1, 3))
+	w.mustRun(ld, plan.Options{}, 1, 3)
+	w.Put(t, "p/b.parquet", rows(11, 2))
+	w.mustRun(w.fromURI("p/", func(location string) string {
+		return "COPY INTO t (id, name) FROM (SELECT id::INT, name::STRING FROM " + location + ") FILE_FORMAT = (TYPE = 'PARQUET')"
+	}), plan.Options{}, 1, 2)
+	w.SQL(t, "CREATE OR REPLACE TABLE t AS SELECT * FROM t")
+	w.Put(t, "p/a.parquet", rows(21, 4))
+	if err := w.mark(ld, "loaded", plan.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	w.states(ld, plan.Options{}, "a.parquet changed", "b.parquet expired")
+	_, err := w.run(ld, plan.Options{})
+	w.wantExit(err, exit.Check, "1 file was overwritten since loaded: p/a.parquet")
+	w.wantRows(5)
+}

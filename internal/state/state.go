@@ -81,8 +81,8 @@ func (s *Store) Holdings(ctx context.Context, ids, names []string) ([]Holding, [
 }
 
 // Former is the ledger's, but for what was put back.
-func (s *Store) Former(ctx context.Context, target, id, stageURL string) (map[string]ledger.Former, error) {
-	return s.Ledger.Former(ctx, target, id, stageURL, s.UndoneSQL())
+func (s *Store) Former(ctx context.Context, target, id, place string) (map[string]ledger.Former, error) {
+	return s.Ledger.Former(ctx, target, id, place, s.UndoneSQL())
 }
 
 // SeeLocks looks at the locks: one request.

@@ -101,6 +101,9 @@ func (r *run) mark(f plan.File, m *marking) {
 		row.Rows = 0
 	case word == ledger.FileLoaded && f.State != event.Loaded && f.State != event.Expired:
 		row.Rows = plan.UnknownRows
+		if was, ok := m.former.states[f.Path]; ok && !m.former.named { // what was overwritten since is seen to be so
+			row.Size, row.ETag, row.Mtime = was.Size, was.ETag, was.Mtime
+		}
 	}
 	if r.o.Path != "" {
 		row.Source = ledger.SourcePerson

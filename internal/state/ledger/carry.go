@@ -273,22 +273,27 @@ WITH said AS (SELECT * FROM {LEDGER} WHERE {SCOPE} AND target = {TARGET} AND tab
     AND concat(run, ' ', load_name) NOT IN ({UNDONE})),
   has AS (SELECT stage_url || path AS url FROM {LEDGER} WHERE {SCOPE} AND state <> 'begin' AND table_id IN (SELECT id FROM filled)
     GROUP BY 1 HAVING arg_max(state, "at") = 'loaded')
-SELECT path, state, if((SELECT count(*) FROM filled) > 0 AND stage_url || path NOT IN (SELECT url FROM has), 1, 0)::STRING
-FROM (SELECT *, row_number() OVER (PARTITION BY path ORDER BY "at" DESC, event_id DESC) AS nth
-  FROM said WHERE table_id IN (SELECT table_id FROM former) AND stage_url = {URL})
+SELECT {BELOW}, state, if((SELECT count(*) FROM filled) > 0 AND stage_url || path NOT IN (SELECT url FROM has), 1, 0)::STRING,
+  size, etag, mtime
+FROM (SELECT *, row_number() OVER (PARTITION BY stage_url || path ORDER BY "at" DESC, event_id DESC) AS nth
+  FROM said WHERE table_id IN (SELECT table_id FROM former) AND {HERE})
 WHERE nth = 1`
 
 // Former is what was said last of a file for the table that stood under a name before.
 type Former struct {
 	State string
+	Size  int64 // of the file as it was then, as is what follows
+	ETag  string
+	Mtime string
 	Lacks bool // a migration filled the table of now from others, into which the file was not loaded
 }
 
-// Former says what the ledger has of a stage's files, by path, for the table that stood under a name, db.table, before the one with
-// this id: nil when it knows of no other. undone is as in Holdings.
-func (l *Ledger) Former(ctx context.Context, target, id, stageURL, undone string) (map[string]Former, error) {
+// Former says what the ledger has of the files of a place, whatever stage they came through, by their names below it, for the table that
+// stood under a name, db.table, before the one with this id: nil when it knows of no other. undone is as in Holdings.
+func (l *Ledger) Former(ctx context.Context, target, id, place, undone string) (map[string]Former, error) {
+	files := Files{Place: place}
 	res, err := l.db.Query(ctx, l.fill(formerSQL, "{TARGET}", sqltext.Literal(target), "{ID}", sqltext.Literal(id),
-		"{URL}", sqltext.Literal(stageURL), "{UNDONE}", undone))
+		"{HERE}", files.here(), "{BELOW}", files.below(), "{UNDONE}", undone))
 	if err != nil && !store.Missing(err) {
 		return nil, fmt.Errorf("read what the ledger knows of the former %s: %w", target, err)
 	}
@@ -297,7 +302,7 @@ func (l *Ledger) Former(ctx context.Context, target, id, stageURL, undone string
 		if out == nil {
 			out = map[string]Former{}
 		}
-		out[r[0].String] = Former{r[1].String, r.Int(2) == 1}
+		out[r[0].String] = Former{r[1].String, r.Int(3), r[4].String, r[5].String, r.Int(2) == 1}
 	}
 	return out, nil
 }
