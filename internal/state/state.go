@@ -29,7 +29,6 @@ type (
 
 	LedgerRow    = ledger.Row
 	LedgerSource = ledger.Source
-	Holding      = ledger.Holding
 	Origin       = ledger.Origin
 	FillNote     = ledger.FillNote
 
@@ -76,7 +75,7 @@ func (s *Store) AcquireTable(ctx context.Context, database, target string, o Loc
 }
 
 // Holdings says what the ledger has for tables, and whose rows they were filled with by migrations that the journal has not as put back.
-func (s *Store) Holdings(ctx context.Context, ids, names []string) ([]Holding, []Origin, error) {
+func (s *Store) Holdings(ctx context.Context, ids, names []string) ([]ledger.Holding, []Origin, error) {
 	return s.Ledger.Holdings(ctx, ids, names, s.UndoneSQL())
 }
 

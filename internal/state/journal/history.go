@@ -287,8 +287,10 @@ func (h *History) fold(rows []Row, scope store.Scope) {
 			}
 		case EventEnd:
 			delete(runs, subject)
-		case EventApplied, EventDown, EventRolledBack, EventPartial, EventUnsupported, EventBaseline, EventAccept,
-			EventMarkApplied, EventMarkUndone:
+		default:
+			if !slices.Contains(outcomes, r.Event) {
+				continue
+			}
 			h.outcome(r, subject)
 			if run == nil {
 				continue
