@@ -171,12 +171,7 @@ func (d deeds) String() string {
 			words = append(words, event.Count(len(d)-most)+" more")
 			break
 		}
-		last := len(x.verbs) - 1
-		verbs := x.verbs[last]
-		if last > 0 {
-			verbs = strings.Join(x.verbs[:last], ", ") + " and " + verbs
-		}
-		words = append(words, verbs+" "+x.object)
+		words = append(words, event.And(x.verbs)+" "+x.object)
 	}
 	return strings.Join(words, ", ")
 }

@@ -46,6 +46,15 @@ func Number[N whole](n N, one, many string) string {
 	return Count(n) + " " + many
 }
 
+// And is "a", "a and b", "a, b and c".
+func And(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
 // Some lists the first n names.
 func Some(names []string, n int) string {
 	if len(names) <= n {

@@ -19,4 +19,9 @@ func TestWords(t *testing.T) {
 			t.Errorf("Plural(%d): got %q, want %q", n, got, want)
 		}
 	}
+	for want, names := range map[string][]string{"": nil, "a": {"a"}, "a and b": {"a", "b"}, "a, b and c": {"a", "b", "c"}} {
+		if got := And(names); got != want {
+			t.Errorf("And(%q): got %q, want %q", names, got, want)
+		}
+	}
 }

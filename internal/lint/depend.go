@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -40,7 +41,7 @@ var replaceDependency = Rule{
 				if len(on) > 1 {
 					depend = "depend"
 				}
-				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, list(on), depend),
+				p.atObject(s, w.Object, fmt.Sprintf("replacing %s breaks %s, which %s on it", w.Object, event.And(on), depend),
 					"CREATE TABLE for a new one, ALTER TABLE for one that is there; or "+reasonHint(p.rule.Name))
 				if p.schema.Find(w.Object) == nil { // as far as the migrations know it replaces nothing
 					p.as(Warning)

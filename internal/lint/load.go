@@ -46,7 +46,7 @@ func CheckLoad(l *project.Load, table *schema.Object, report RuleReport) {
 			if !ok {
 				report(LoadColumn, define.Find(sql, name, c.TableSpan[1]), fmt.Sprintf("%s has no column %s", table, name),
 					project.DidYouMean(name, table.ColumnNames(),
-						fmt.Sprintf("the columns of %s are %s", table.Display(), list(table.ColumnNames()))))
+						fmt.Sprintf("the columns of %s are %s", table.Display(), event.And(table.ColumnNames()))))
 			}
 			columns = append(columns, column)
 		}
@@ -182,7 +182,7 @@ func widthList(widths []int) string {
 	for _, n := range slices.Compact(widths) {
 		texts = append(texts, strconv.Itoa(n))
 	}
-	return list(texts)
+	return event.And(texts)
 }
 
 var loadTarget = Rule{
@@ -262,7 +262,7 @@ func (p *pass) outgrown(table sqltext.Object, l *project.Load, since int64) (mes
 	if len(added) == 0 {
 		return "", ""
 	}
-	return fmt.Sprintf("the COPY goes by position, and %s got %s later", o, list(added)),
+	return fmt.Sprintf("the COPY goes by position, and %s got %s later", o, event.And(added)),
 		"name the columns that the files have: COPY INTO " + l.Copy.Table + " (…)"
 }
 

@@ -72,7 +72,7 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report Report)
 			return
 		}
 		report(at, fmt.Sprintf("%s has no column %s here", o, name),
-			project.DidYouMean(name, o.ColumnNames(), "its columns are "+list(o.ColumnNames())))
+			project.DidYouMean(name, o.ColumnNames(), "its columns are "+event.And(o.ColumnNames())))
 	}
 	listed := define.InsertColumns(sql)
 	for _, n := range slices.Concat(listed, define.SetColumns(sql), define.MergeColumns(sql)) {
@@ -86,7 +86,7 @@ func CheckColumns(in *schema.Schema, sql string, e effect.Effect, report Report)
 	for _, row := range sqltext.ValueRows(sql) {
 		if n := len(row.Values); n != wanted && (listed != nil || !generated) {
 			report(row.Start, fmt.Sprintf("the row has %s for %s of %s", event.Plural(n, "value"),
-				event.Plural(wanted, "column"), o), "its columns are "+list(o.ColumnNames()))
+				event.Plural(wanted, "column"), o), "its columns are "+event.And(o.ColumnNames()))
 			break
 		}
 	}

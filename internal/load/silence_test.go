@@ -178,7 +178,7 @@ func TestStageThatMoved(t *testing.T) {
 	w.Put(t, "p/a.parquet", rows(1, 3))
 	w.mustRun(ld, plan.Options{}, 1, 3)
 	w.Put(t, "moved/p/a.parquet", rows(1, 3))
-	w.SQL(t, strings.Replace(w.StageSQL(w.stage, "moved/", "PARQUET"), "CREATE STAGE", "CREATE OR REPLACE STAGE", 1))
+	w.SQL(t, w.StageSQL(w.stage, "moved/", "PARQUET"))
 	_, err := w.run(ld, plan.Options{})
 	w.wantExit(err, exit.Check, "another URL")
 	if err := w.mark(ld, "loaded", plan.Options{}); err != nil {
