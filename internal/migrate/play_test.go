@@ -28,6 +28,7 @@ import (
 type round struct {
 	statements []string
 	way        string
+	adopt      bool // its files may replace what others made account-wide
 	hand       hand
 	kill       kill
 }
@@ -118,12 +119,24 @@ func (r round) ahead() []string {
 	if !r.isSeveral() {
 		return nil
 	}
-	return r.statements[:(len(r.statements)+1)/2]
+	return r.half()
 }
+
+// head is how the files of the migration begin.
+func (r round) head() string {
+	if r.adopt {
+		return "-- dbctl: adopt \"for the test\"\n--up\n"
+	}
+	return ""
+}
+
+// half are the statements of the first of two files.
+func (r round) half() []string { return r.statements[:(len(r.statements)+1)/2] }
 
 // files writes the migration, and applies it where it is to fail later.
 func (x *played) files() {
 	x.T.Helper()
+	head := x.head()
 	text := func(s ...string) string { return x.names.Replace(strings.Join(s, ";\n") + ";\n") }
 	const fails = "INSERT INTO {db}.nowhere VALUES (1)"
 	failed := append(slices.Clone(x.statements), fails)
@@ -133,22 +146,22 @@ func (x *played) files() {
 	}
 	switch x.way {
 	case "several":
-		x.Migration(x.version, text(x.ahead()...))
-		x.Migration(x.version+1, text(rest...))
+		x.Migration(x.version, head+text(x.ahead()...))
+		x.Migration(x.version+1, head+text(rest...))
 	case "downs":
-		x.Migration(x.version, "SELECT 1;\n--down\n"+text(rest...))
-		x.Migration(x.version+1, "SELECT 1;\n--down\n"+text(x.ahead()...))
+		x.Migration(x.version, head+"SELECT 1;\n--down\n"+text(rest...))
+		x.Migration(x.version+1, head+"SELECT 1;\n--down\n"+text(x.ahead()...))
 		x.must(x.up())
 	case "up":
-		x.Migration(x.version, text(failed...))
+		x.Migration(x.version, head+text(failed...))
 	case "atomic":
-		x.Migration(x.version, text(x.statements...))
-		x.Migration(x.version+1, text(fails))
+		x.Migration(x.version, head+text(x.half()...))
+		x.Migration(x.version+1, head+text(failed[len(x.half()):]...))
 	case "down":
-		x.Migration(x.version, "SELECT 1;\n--down\n"+text(failed...))
+		x.Migration(x.version, head+"SELECT 1;\n--down\n"+text(failed...))
 		x.must(x.up())
 	case "redo":
-		x.Migration(x.version, fromGate+";\n--down\n"+text(x.statements...))
+		x.Migration(x.version, head+fromGate+";\n--down\n"+text(x.statements...))
 		x.must(x.up())
 	}
 }
@@ -227,8 +240,10 @@ func (x *played) stoppedAt(err error) int {
 	case errors.As(err, &run):
 		from, n := 0, run.Statement
 		switch first := map[string]int64{"several": int64(x.version), "downs": int64(x.version + 1)}[x.way]; {
-		case x.way == "redo" && run.Direction == event.Up, x.way == "atomic" && run.Version != int64(x.version):
+		case x.way == "redo" && run.Direction == event.Up:
 			return -1
+		case x.way == "atomic" && run.Version != int64(x.version):
+			from = len(x.half())
 		case x.isSeveral() && run.Version != first:
 			from, n = len(x.ahead()), n-1-min(len(x.hand.statements), 1)
 		}
@@ -276,7 +291,7 @@ func (x *played) done() {
 			if !x.behind {
 				return
 			}
-			x.twin.Migration(x.version, x.twin.names.Replace(strings.Join(x.ahead(), ";\n")+";\n"))
+			x.twin.Migration(x.version, x.head()+x.twin.names.Replace(strings.Join(x.ahead(), ";\n")+";\n"))
 			if x.twin.up() != nil { // it is no longer what this is
 				x.twin = nil
 			}
@@ -333,6 +348,10 @@ func (x *played) tell(err error) {
 		x.tally["statements drawn"] += drawn(x.statements)
 	}
 	list, ran, markers := x.statements, 0, 1 // the failure itself
+	if x.way == "atomic" && run != nil && run.Version != int64(x.version) {
+		half := len(x.half())
+		ran, list = drawn(list[:half]), list[half:]
+	}
 	if half := len(x.ahead()); x.behind {
 		x.tally["behind another migration"]++
 		ran, list, markers = half, list[half:], 2+min(len(x.hand.statements), 1)
@@ -385,8 +404,9 @@ func (x *played) wrong() string {
 		}
 	}
 	lost := len(x.marked(theirs)) > 0 && len(x.marked(x.now)) == 0
+	consented := x.adopt && strings.Contains(x.report, "ran, and cannot be undone")
 	switch d := gocmp.Diff(theirs, left); {
-	case x.exit == "exit 4" && x.did:
+	case x.exit == "exit 4" && (x.did || consented):
 		x.must(x.recover(MarkRolledBack, "for the test"))
 		silent := ""
 		switch {
@@ -570,7 +590,7 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 					x := p.play(was, r)
 					if wrong := x.wrong(); wrong != "" { // what it left would be found again
 						bad++
-						t.Errorf("BAD seed %d round %d, %s, killed %v %t:\n  %s\n  -- theirs\n  %v\n%s\nof\n  %s", seed, n, r.way, r.kill, x.killed,
+						t.Errorf("BAD seed %d round %d, %s, adopt %t, killed %v %t:\n  %s\n  -- theirs\n  %v\n%s\nof\n  %s", seed, n, r.way, r.adopt, r.kill, x.killed,
 							strings.Join(r.statements, ";\n  "), r.hand, wrong, strings.Join(made, ";\n  "))
 						return
 					}
@@ -590,7 +610,7 @@ func proof(t *testing.T, stream uint64, second func(p *proofWorld) hand, kills b
 
 // round draws what is played.
 func (p *proofWorld) round(second func(p *proofWorld) hand) round {
-	r := round{way: p.one(ways...)}
+	r := round{way: p.one(ways...), adopt: p.IntN(2) == 0}
 	linked := p.IntN(2) == 0 // each statement is about something that one before it is about too
 	for range 1 + p.IntN(5) {
 		s := p.statement()
