@@ -42,12 +42,6 @@ func (a *app) inPlace(hint string) string {
 	return b.String() + hint
 }
 
-// hinter is an error that says what to type next.
-type hinter interface {
-	error
-	Hint() string
-}
-
 // mistake is an error that the command line or its environment made.
 type mistake struct {
 	msg, hint string
@@ -87,10 +81,8 @@ func failure(err error) ui.Failure {
 			}
 		}
 	}
-	if h, ok := errors.AsType[hinter](err); ok {
-		if hint := h.Hint(); hint != "" {
-			f.Hint = hint
-		}
+	if hint := exit.Hint(err); hint != "" {
+		f.Hint = hint
 	}
 	if f.Hint == "" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
 		f.Hint = "let your user read and write there, or work in a copy of the project"

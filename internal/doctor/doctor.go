@@ -17,6 +17,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/migrate/run"
 	"github.com/dbctl/dbctl/internal/project"
@@ -100,11 +101,8 @@ func (d *doctor) failed(name, detail, hint string) {
 
 // hintOf is the hint that an error has, or otherwise.
 func hintOf(err error, otherwise string) string {
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok && h.Hint() != "" {
-		return h.Hint()
+	if hint := exit.Hint(err); hint != "" {
+		return hint
 	}
 	if e, ok := errors.AsType[*databend.Error](err); ok && e.Hint != "" {
 		return e.Hint

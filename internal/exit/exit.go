@@ -1,4 +1,5 @@
-// Package exit is the home of the exit codes. They are part of the contract with scripts: see the README.
+// Package exit says how an error ends dbctl: with which code, and what is to be typed then. The codes are part of the contract with
+// scripts: see the README.
 package exit
 
 import "errors"
@@ -58,6 +59,18 @@ func worst(errs []error) Code {
 		}
 	}
 	return Failed
+}
+
+// Hint is what the outermost error that can say it asks to type next; "" where none does.
+func Hint(err error) string {
+	h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err)
+	if !ok {
+		return ""
+	}
+	return h.Hint()
 }
 
 // Each takes joined errors apart, since each has its own place and hint. One that has its own code stays whole.

@@ -32,3 +32,23 @@ func TestOf(t *testing.T) {
 		}
 	}
 }
+
+type hinted string
+
+func (h hinted) Error() string { return "" }
+func (h hinted) Hint() string  { return string(h) }
+
+func TestHint(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"":      errors.New("x"),
+		"outer": fmt.Errorf("x: %w", errors.Join(hinted("outer"), hinted("inner"))),
+	} {
+		if got := Hint(err); got != want {
+			t.Errorf("Hint(%v): got %q, want %q", err, got, want)
+		}
+	}
+	if got := Hint(nil); got != "" {
+		t.Errorf("Hint(nil): got %q", got)
+	}
+}

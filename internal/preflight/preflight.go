@@ -17,6 +17,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/crash"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/lint"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 	"github.com/dbctl/dbctl/internal/project"
@@ -483,10 +484,6 @@ func (c *checker) secrets(ctx context.Context) {
 		return
 	}
 	if _, err := c.in.Secrets(ctx, names); err != nil {
-		hint := ""
-		if missing, ok := errors.AsType[*secret.MissingError](err); ok {
-			hint = missing.Hint()
-		}
-		c.add(plan.WouldFail(sqltext.Place{}, err.Error(), hint))
+		c.add(plan.WouldFail(sqltext.Place{}, err.Error(), exit.Hint(err)))
 	}
 }

@@ -62,11 +62,7 @@ func (e *Error) Hint() string {
 	if e.Advice != "" {
 		return e.Advice
 	}
-	var h interface{ Hint() string }
-	if errors.As(e.Err, &h) {
-		return h.Hint()
-	}
-	return ""
+	return exit.Hint(e.Err)
 }
 
 // Again is a command on a load, as a hint that can be pasted.
