@@ -160,20 +160,5 @@ var editedMigration = Rule{
 func sameUp(a, b string) bool {
 	one, err1 := sqltext.ParseFile(a)
 	other, err2 := sqltext.ParseFile(b)
-	return err1 == nil && err2 == nil && slices.Equal(strings.Fields(bare(one.Up.Text)), strings.Fields(bare(other.Up.Text)))
-}
-
-// bare is a text without its comments.
-func bare(text string) string {
-	tokens, err := sqltext.Scan(text)
-	if err != nil {
-		return text
-	}
-	var b strings.Builder
-	for _, t := range tokens {
-		if t.Kind != sqltext.Comment {
-			b.WriteString(text[t.Start:t.End])
-		}
-	}
-	return b.String()
+	return err1 == nil && err2 == nil && sqltext.SameWords(one.Up.Text, other.Up.Text)
 }

@@ -328,6 +328,7 @@ func TestBase(t *testing.T) {
 	dir := write(t, map[string]string{
 		"sub/x": "", "migrations/00001_a.sql": migration("a"), "migrations/00002_b.sql": migration("b"),
 		"migrations/00003_c.sql": migration("c"), "migrations/00004_d.sql": migration("d"), "migrations/00005_e.sql": migration("e"),
+		"migrations/00009_f.sql": "-- +goose Up\nSELECT '1  2';\n-- +goose Down\n",
 	})
 	git := func(args ...string) {
 		t.Helper()
@@ -361,12 +362,13 @@ func TestBase(t *testing.T) {
 	git("add", "-A")
 	git("commit", "-qm", "theirs")
 	git("checkout", "-q", "work")
-	change("00001_a.sql", "-- +goose Up\n-- a comment\nCREATE   TABLE a (a INT);\n-- +goose Down\nDROP TABLE a;\n") // no edit
+	change("00001_a.sql", "-- +goose Up\n-- a comment\nCREATE   TABLE a ( a INT );\n-- +goose Down\nDROP TABLE a;\n") // no edit
 	change("00002_b.sql", migration("bb"))
 	change("00003_c.sql", "")
 	change("00004_d.sql", strings.Replace(migration("d"), "INT", "BIGINT", 1))
 	change("00005_e.sql", strings.Replace(migration("e"), "DROP TABLE", "DROP TABLE IF EXISTS", 1)) // Down alone
 	change("00006_late.sql", migration("late"))
+	change("00009_f.sql", "-- +goose Up\nSELECT '1 2';\n-- +goose Down\n")
 	change("00007_later.sql", migration("later"))
 	change("00008_allowed.sql", "-- dbctl: allow=out-of-order \"it touches nothing of theirs\"\n"+migration("allowed"))
 	change("00020_mine.sql", migration("mine"))
@@ -386,7 +388,8 @@ func TestBase(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "00002_b.sql:1 edited-migration\n00003_c.sql:0 edited-migration\n00004_d.sql:1 edited-migration\n" +
-		"00006_late.sql:1 version-order\n00007_later.sql:1 version-order\n00020_mine.sql:1 version-order\n"
+		"00006_late.sql:1 version-order\n00007_later.sql:1 version-order\n00009_f.sql:1 edited-migration\n" +
+		"00020_mine.sql:1 version-order\n"
 	if diff := cmp.Diff(want, lines(Run(p, Options{Base: base}))); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

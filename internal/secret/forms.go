@@ -76,8 +76,7 @@ func encodings(value string) []string {
 	return append(all, binaryForms(value)...)
 }
 
-// sqlForms are the escapes of a literal: ours (sqltext.Quote doubles quote and backslash), the standard's, and those that Databend
-// and others print.
+// sqlForms are the escapes of a literal: ours (sqltext.Quote), the standard's, and those that Databend and others print.
 func sqlForms(value string) []string {
 	return []string{
 		strings.ReplaceAll(value, "'", "''"),
