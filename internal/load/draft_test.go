@@ -300,6 +300,18 @@ func TestDraftOfFilesThatDiffer(t *testing.T) {
 			t.Errorf("got %s, want what the first file has", got)
 		}
 	}
+	type list struct {
+		Tags []string `parquet:"tags,list"`
+	}
+	type text struct {
+		Tags string `parquet:"tags"`
+	}
+	w.Put(t, "l/a.parquet", file([]list{{[]string{"x"}}}))
+	w.Put(t, "l/b.parquet", file([]text{{"x"}}))
+	d, _ := w.draft(draft.Request{Name: "differ_l", From: "@" + w.stage + "/l/"})
+	if !strings.Contains(strings.Join(d.Notes, "\n"), "VARIANT takes a text where that is JSON") {
+		t.Errorf("got %v", d.Notes)
+	}
 	w.Put(t, "e/a.csv", nil)
 	err := w.with(t.Context(), func(l *Loader) error {
 		_, err := l.Draft(t.Context(), draft.Request{Name: "empty", From: "@" + w.stage + "/e/"})

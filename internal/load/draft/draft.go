@@ -225,7 +225,11 @@ func (d *drafter) add(file string, at int, c column) {
 			}
 			wide := widen(f.typ, typ)
 			if f.typ != "" && typ != "" && (wide != f.typ || wide != typ) {
-				d.note("column %s is %s in some files and %s in others: %s takes both", name, f.typ, typ, wide)
+				takes := "takes both"
+				if wide == "VARIANT" && !d.keyed() && (f.typ == "STRING" || typ == "STRING") {
+					takes = "takes a text where that is JSON, and no other"
+				}
+				d.note("column %s is %s in some files and %s in others: %s %s", name, f.typ, typ, wide, takes)
 			}
 			f.typ = wide
 			f.files++
