@@ -277,10 +277,9 @@ func (p *pass) byPosition(l *project.Load) bool {
 		if stage := p.schema.Find(l.Copy.Source()); stage != nil {
 			with.Format = stage.Stage.Format
 		}
-		for _, f := range p.schema.Of(sqltext.FileFormat) {
-			if o, ok := l.Copy.Option("FILE_FORMAT"); ok && strings.Contains(o.Value, "'"+f.Name+"'") {
-				with.Format = f.Options
-			}
+		named := sqltext.Object{Kind: sqltext.FileFormat, Name: l.Copy.Format()["FORMAT_NAME"]}
+		if format := p.schema.Find(named); format != nil {
+			with.Format = format.Options
 		}
 	}
 	return with.ByPosition()

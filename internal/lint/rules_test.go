@@ -168,6 +168,7 @@ func TestLoadRules(t *testing.T) {
 	t.Parallel()
 	const lake = `-- migrations/00001_lake.sql
 CREATE FILE FORMAT rows TYPE = CSV;
+CREATE FILE FORMAT objects TYPE = NDJSON;
 CREATE STAGE lake URL = 's3://bucket/' CONNECTION = (CONNECTION_NAME = 'c') FILE_FORMAT = (TYPE = CSV);
 CREATE TABLE t (id INT NOT NULL, at TIMESTAMP, v VECTOR(3), n DECIMAL(10, 2), seq INT NOT NULL DEFAULT 0);
 -- migrations/00002_wide.sql
@@ -196,6 +197,7 @@ ALTER TABLE t ADD COLUMN note STRING;
 		{"COPY INTO t (id, seq) FROM (SELECT $1:id::INT, NULL::INT FROM @lake/t/) FILE_FORMAT = (TYPE = AVRO)", ""},
 		{"COPY INTO t FROM @lake/t/", "positional-copy"},
 		{"COPY INTO t FROM @lake/t/ FILE_FORMAT = (FORMAT_NAME = 'rows')", "positional-copy"},
+		{"COPY INTO t FROM @lake/t/ FILE_FORMAT = (FORMAT_NAME = objects)", ""},
 		{"COPY INTO t (id) FROM @lake/t/x.csv", ""},
 		{"COPY INTO t (id) FROM @lake/t FILES = ('a.csv')", ""},
 		{"COPY INTO tt (id) FROM @lake/t/", "load-target"},
