@@ -22,7 +22,7 @@ const module = "github.com/dbctl/dbctl/"
 // The layers of the design, from the bottom up. A package may import what its rule names, and nothing else of ours.
 var (
 	lowest  = []string{"internal/crash", "internal/exit", "internal/databend", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext", "internal/sqltext/define", "internal/event", "internal/secret", "internal/shell"}
-	middle  = append([]string{"internal/project", "internal/catalog", "internal/savepoint", "internal/savepoint/blame", "internal/state", "internal/state/store", "internal/state/journal", "internal/state/ledger", "internal/state/lock"}, lowest...)
+	middle  = append([]string{"internal/project", "internal/catalog", "internal/rights", "internal/savepoint", "internal/savepoint/blame", "internal/state", "internal/state/store", "internal/state/journal", "internal/state/ledger", "internal/state/lock"}, lowest...)
 	loading = append([]string{"internal/load/fault", "internal/load/source", "internal/load/session"}, middle...)
 	top     = append([]string{"internal/load/draft", "internal/lint", "internal/schema", "internal/preflight", "internal/doctor", "internal/migrate", "internal/migrate/plan", "internal/load", "internal/local", "internal/ui"}, middle...)
 )
@@ -43,6 +43,7 @@ var rules = map[string][]string{
 	"internal/schema":           {"internal/sqltext", "internal/sqltext/effect", "internal/sqltext/define"},
 	"internal/project":          {"internal/databend", "internal/exit", "internal/secret", "internal/sqltext", "internal/sqltext/effect", "internal/sqltext/copytext"},
 	"internal/catalog":          lowest,
+	"internal/rights":           append([]string{"internal/catalog"}, lowest...),
 	"internal/savepoint/blame":  append([]string{"internal/catalog"}, lowest...),
 	"internal/savepoint":        append([]string{"internal/catalog", "internal/savepoint/blame"}, lowest...),
 	"internal/state":            append([]string{"internal/state/store", "internal/state/journal", "internal/state/ledger", "internal/state/lock"}, lowest...),

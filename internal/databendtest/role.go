@@ -11,8 +11,8 @@ import (
 
 // Role is the way to the server of a role that has everything on its own databases, and on the whole account nothing but what May says. It
 // is refused what a server refuses it (databend src/query/service/src/interpreters/access/privilege_access.rs): the embedded engine
-// enforces no privileges.
-type Role struct{ May string }
+// enforces no privileges. Name is the role that SHOW GRANTS tells of: the engine's own session is root's, whatever its role.
+type Role struct{ Name, May string }
 
 // onAccount is what takes a privilege on the whole account, each by the privilege.
 var onAccount = map[string]*regexp.Regexp{
@@ -46,6 +46,10 @@ func (r Role) RoundTrip(req *http.Request) (*http.Response, error) {
 		if takes.MatchString(strings.TrimSpace(asked.SQL)) && !strings.Contains(r.May, privilege) {
 			return r.refuse(req, asked.Session, privilege)
 		}
+	}
+	if asked.SQL == "SHOW GRANTS" && r.Name != "" {
+		body = bytes.Replace(body, []byte(`"SHOW GRANTS"`), []byte(`"SHOW GRANTS FOR ROLE `+r.Name+`"`), 1)
+		req.Body, req.ContentLength, req.GetBody = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	}
 	return http.DefaultTransport.RoundTrip(req)
 }

@@ -1,15 +1,12 @@
 package doctor
 
 import (
-	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/sqltext/copytext"
 	"github.com/dbctl/dbctl/internal/state"
@@ -39,32 +36,32 @@ func TestNeeds(t *testing.T) {
 	for _, tt := range []struct{ up, want string }{
 		{"CREATE TABLE t (a INT)", "CREATE on shop.*"},
 		{"CREATE TABLE t (a INT); INSERT INTO t VALUES (1)", "CREATE on shop.*, INSERT on shop.*"},
-		{"ALTER TABLE t ADD COLUMN b INT", "ALTER on *.*, ALTER on shop.*"},
+		{"ALTER TABLE t ADD COLUMN b INT", "ALTER on *.*, ALTER on shop.*, CREATE on shop.*, DROP on shop.*"},
 		{"ALTER TABLE t COMMENT = 'x'", "ALTER on shop.*"},
-		{"INSERT INTO other.t VALUES (1)", "ALTER on *.*, INSERT on other.*"},
-		{"UPDATE t SET a = 1", "ALTER on *.*, UPDATE on shop.*"},
-		{"DELETE FROM t WHERE a = 1", "ALTER on *.*, DELETE on shop.*"},
-		{"TRUNCATE TABLE t", "ALTER on *.*, DELETE on shop.*"},
-		{"INSERT OVERWRITE t SELECT a FROM other.s", "ALTER on *.*, DELETE on shop.*, INSERT on shop.*, SELECT on other.*"},
-		{"REPLACE INTO t ON (a) VALUES (1)", "ALTER on *.*, DELETE on shop.*, INSERT on shop.*"},
+		{"INSERT INTO other.t VALUES (1)", "ALTER on *.*, CREATE on other.*, DROP on other.*, INSERT on other.*"},
+		{"UPDATE t SET a = 1", "ALTER on *.*, CREATE on shop.*, DROP on shop.*, UPDATE on shop.*"},
+		{"DELETE FROM t WHERE a = 1", "ALTER on *.*, CREATE on shop.*, DELETE on shop.*, DROP on shop.*"},
+		{"TRUNCATE TABLE t", "ALTER on *.*, CREATE on shop.*, DELETE on shop.*, DROP on shop.*"},
+		{"INSERT OVERWRITE t SELECT a FROM other.s", "ALTER on *.*, CREATE on shop.*, DELETE on shop.*, DROP on shop.*, INSERT on shop.*, SELECT on other.*"},
+		{"REPLACE INTO t ON (a) VALUES (1)", "ALTER on *.*, CREATE on shop.*, DELETE on shop.*, DROP on shop.*, INSERT on shop.*"},
 		{
 			"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE",
-			"ALTER on *.*, DELETE on shop.*, INSERT on shop.*, SELECT on shop.*, UPDATE on shop.*",
+			"ALTER on *.*, CREATE on shop.*, DELETE on shop.*, DROP on shop.*, INSERT on shop.*, SELECT on shop.*, UPDATE on shop.*",
 		},
-		{"CREATE OR REPLACE TABLE t (a INT)", "CREATE on shop.*, DROP on shop.*"},
-		{"DROP TABLE t", "DROP on shop.*"},
+		{"CREATE OR REPLACE TABLE t (a INT)", "CREATE on shop.*, DROP on shop.*, GRANT on *.*"},
+		{"DROP TABLE t", "DROP on shop.*, GRANT on *.*"},
 		{"UNDROP TABLE t", "DROP on shop.*"},
 		{"RENAME TABLE t TO other.u", "ALTER on shop.*, CREATE on other.*, DROP on shop.*"},
 		{"USE other; CREATE VIEW v AS SELECT a FROM t", "CREATE on other.*, SELECT on other.*"},
 		{"CREATE STAGE s", "SUPER on *.*"},
-		{"DROP FUNCTION f", "DROP on *.*, SUPER on *.*"},
+		{"DROP FUNCTION f", "DROP on *.*, GRANT on *.*, SUPER on *.*"},
 		{"CREATE DATABASE d", "CREATE DATABASE on *.*"},
-		{"DROP DATABASE d", "DROP on *.*"},
+		{"DROP DATABASE d", "DROP on *.*, GRANT on *.*"},
 		{"ALTER DATABASE d RENAME TO e", "ALTER on *.*"},
 		{"SET GLOBAL timezone = 'UTC'", "SUPER on *.*"},
 		{"SELECT 1", ""},
 		{"SELECT nextval(s)", ""},
-		{"CREATE ROLE r; GRANT ROLE r TO USER u; DROP USER u", "CREATE ROLE on *.*, DROP USER on *.*, GRANT on *.*"},
+		{"CREATE ROLE r; GRANT ROLE r TO USER u; DROP USER u", "CREATE ROLE on *.*, CREATE USER on *.*, DROP ROLE on *.*, DROP USER on *.*, GRANT on *.*"},
 	} {
 		m := project.Migration{}
 		for text := range strings.SplitSeq(tt.up, "; ") {
@@ -75,7 +72,7 @@ func TestNeeds(t *testing.T) {
 		}}}
 		var got []string
 		for _, n := range d.needs() {
-			if n.database != "dbctl" {
+			if n.Database != "dbctl" {
 				got = append(got, n.String())
 			}
 		}
@@ -97,55 +94,6 @@ func TestNeeds(t *testing.T) {
 	want := "CREATE on dbctl.*, DELETE on shop.*, INSERT on dbctl.*, INSERT on shop.*, SELECT on dbctl.*, SELECT on other.*, SELECT on shop.*"
 	if diff := cmp.Diff(want, strings.Join(got, ", ")); diff != "" {
 		t.Errorf("a load (-want +got)\n%s", diff)
-	}
-}
-
-// TestGrants is what an administrator is asked to run: one statement for each object, to a role.
-func TestGrants(t *testing.T) {
-	t.Parallel()
-	missing := []need{{"ALTER", "my shop"}, {"SUPER", ""}, {"CREATE", "my shop"}, {"CREATE DATABASE", ""}}
-	const both = "GRANT ALTER, CREATE ON `my shop`.* TO ROLE `%[1]s`; GRANT SUPER, CREATE DATABASE ON *.* TO ROLE `%[1]s`"
-	for _, test := range []struct{ role, want string }{
-		{"loader", fmt.Sprintf(both, "loader")},
-		{"public", "CREATE ROLE IF NOT EXISTS dbctl; " + fmt.Sprintf(both, "dbctl") + "; GRANT ROLE dbctl TO USER 'kim'@'%'"},
-	} {
-		if got := grants(missing, test.role, "'kim'@'%'"); got != test.want {
-			t.Errorf("%s:\ngot  %s\nwant %s", test.role, got, test.want)
-		}
-	}
-}
-
-// TestHeld reads what SHOW GRANTS says.
-func TestHeld(t *testing.T) {
-	t.Parallel()
-	row := func(privileges, name, on string) databend.Row {
-		var row databend.Row
-		for _, v := range []string{privileges, name, "GRANT " + privileges + " ON " + on + " TO ROLE `r`"} {
-			row = append(row, sql.NullString{String: v, Valid: true})
-		}
-		return row
-	}
-	h := heldBy(databend.Result{Columns: []string{"privileges", "object_name", "grants"}, Rows: []databend.Row{ // as the engine gives them
-		row("CREATE,SELECT,INSERT", "shop", "'default'.'shop'.*"), row("OWNERSHIP", "mine", "'default'.'mine'.*"),
-		row("ALTER", "default.shop.t", "'default'.'shop'.'t'"), row("SUPER", "*.*", "*.*"), row("Read", "other", "STAGE other"),
-		row("DROP", "a.b", "'default'.'a.b'.*"),
-	}})
-	for _, tt := range []struct {
-		need need
-		held bool
-	}{
-		{need{"CREATE", "shop"}, true},
-		{need{"ALTER", "shop"}, false}, // of one table only
-		{need{"DROP", "mine"}, true},
-		{need{"SUPER", ""}, true},
-		{need{"CREATE DATABASE", ""}, false},
-		{need{"INSERT", "other"}, false},
-		{need{"INSERT", "shop"}, true},
-		{need{"DROP", "a.b"}, true},
-	} {
-		if h.has(tt.need) != tt.held {
-			t.Errorf("%s: %v", tt.need, !tt.held)
-		}
 	}
 }
 

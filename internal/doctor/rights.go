@@ -7,61 +7,55 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/project"
+	"github.com/dbctl/dbctl/internal/rights"
 	"github.com/dbctl/dbctl/internal/shell"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
 )
 
-// need is a privilege on a database ("" for the whole account).
-type need struct{ privilege, database string }
-
-func (n need) String() string {
-	if n.database == "" {
-		return n.privilege + " on *.*"
-	}
-	return n.privilege + " on " + n.database + ".*"
-}
-
 // needs are the privileges that the statements of the migrations, the loads and dbctl's own tables take, and those that a rollback takes.
-func (d *doctor) needs() []need {
-	wanted := map[need]bool{}
+func (d *doctor) needs() []rights.Need {
+	wanted := map[rights.Need]bool{}
 	for _, m := range d.Project.Migrations {
 		made := map[sqltext.Object]bool{}
 		for _, e := range project.Effects(m.Up.Statements, d.Project.Env.Database) {
 			want(wanted, e)
 			for _, w := range e.Writes {
 				made[w.Object] = made[w.Object] || w.Verb == effect.Create
-				if w.Kind == sqltext.Table && !made[w.Object] && w.Changes(effect.Rewound) && (w.Verb == effect.Alter || w.Verb == effect.WriteData) {
-					wanted[need{"ALTER", ""}] = true // the engine asks for it before a FLASHBACK, by which a rollback undoes this
+				// Offline nobody knows whose what is there is.
+				was := catalog.ObjectState{Object: w.Object, Exists: !made[w.Object], Engine: "FUSE", Owner: "somebody"}
+				for _, n := range rights.ToUndo(w, was, "") {
+					wanted[n] = true
 				}
 			}
 		}
 	}
 	for _, l := range d.Project.Loads {
 		database := l.Copy.Target(d.Project.Env.Database).Database
-		wanted[need{"INSERT", database}], wanted[need{"SELECT", database}] = true, true
+		wanted[rights.Need{Privilege: "INSERT", Database: database}], wanted[rights.Need{Privilege: "SELECT", Database: database}] = true, true
 		if l.OnChanged == "replace" {
-			wanted[need{"DELETE", database}] = true
+			wanted[rights.Need{Privilege: "DELETE", Database: database}] = true
 		}
 		for _, e := range project.Effects(l.After, d.Project.Env.Database) {
 			want(wanted, e)
 		}
 	}
 	for _, p := range []string{"SELECT", "INSERT", "CREATE"} {
-		wanted[need{p, d.Scope.StateDatabase}] = true
+		wanted[rights.Need{Privilege: p, Database: d.Scope.StateDatabase}] = true
 	}
 	all := slices.Collect(maps.Keys(wanted))
-	slices.SortFunc(all, func(a, b need) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(all, func(a, b rights.Need) int { return strings.Compare(a.String(), b.String()) })
 	return all
 }
 
 // want adds what a statement takes.
-func want(wanted map[need]bool, e effect.Effect) {
+func want(wanted map[rights.Need]bool, e effect.Effect) {
 	for _, o := range e.Sources {
 		if !sqltext.EnginesOwn(o.Database) {
-			wanted[need{"SELECT", o.Database}] = true
+			wanted[rights.Need{Privilege: "SELECT", Database: o.Database}] = true
 		}
 	}
 	for _, w := range e.Writes {
@@ -70,7 +64,7 @@ func want(wanted map[need]bool, e effect.Effect) {
 			database = w.Database
 		}
 		for _, p := range privileges(w) {
-			wanted[need{p, database}] = true
+			wanted[rights.Need{Privilege: p, Database: database}] = true
 		}
 	}
 }
@@ -143,20 +137,6 @@ func tablePrivileges(w effect.Write) (all []string) {
 	return all
 }
 
-// held is what SHOW GRANTS says of the user: privileges by the database they are for, "" for the whole account.
-type held map[string][]string
-
-func (h held) has(n need) bool {
-	for _, database := range []string{"", n.database} {
-		for _, p := range h[database] {
-			if p == "ALL" || p == "OWNERSHIP" || p == n.privilege || p == "CREATE" && n.privilege == "CREATE DATABASE" && database == "" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // rights compares what is needed with what is held.
 func (d *doctor) rights(ctx context.Context) {
 	needed := d.needs()
@@ -168,16 +148,15 @@ func (d *doctor) rights(ctx context.Context) {
 		d.ok("rights", fmt.Sprintf("role %s may do all that the project needs (%d privileges)", databend.AccountAdmin, len(needed)))
 		return
 	}
-	res, err := d.session.Query(ctx, databend.Statement{SQL: "SHOW GRANTS", Reads: true})
+	held, err := rights.Read(ctx, d.session)
 	if err != nil {
 		d.failed("rights", "they cannot be read: "+err.Error(), hintOf(err, `dbctl sql "SHOW GRANTS"`))
 		return
 	}
-	held := heldBy(res)
-	var missing []need
+	var missing []rights.Need
 	var names []string
 	for _, n := range needed {
-		if !held.has(n) {
+		if !held.Has(n) {
 			missing, names = append(missing, n), append(names, n.String())
 		}
 	}
@@ -186,60 +165,5 @@ func (d *doctor) rights(ctx context.Context) {
 		return
 	}
 	d.failed("rights", "these privileges are missing: "+strings.Join(names, ", "),
-		"an administrator gives them: `dbctl sql "+shell.Quote(grants(missing, role, user))+"`")
-}
-
-// grants are the statements that give privileges to a role. A user without a role of its own gets one: Databend grants CREATE and the
-// like to roles alone.
-func grants(missing []need, role, user string) string {
-	var statements []string
-	without := role == "" || role == "public"
-	if without {
-		role = "dbctl"
-		statements = append(statements, "CREATE ROLE IF NOT EXISTS "+role)
-	}
-	objects, privileges := []string{}, map[string][]string{}
-	for _, n := range missing {
-		on := "*.*"
-		if n.database != "" {
-			on = sqltext.Ident(n.database) + ".*"
-		}
-		if privileges[on] == nil {
-			objects = append(objects, on)
-		}
-		privileges[on] = append(privileges[on], n.privilege)
-	}
-	for _, on := range objects {
-		statements = append(statements, "GRANT "+strings.Join(privileges[on], ", ")+" ON "+on+" TO ROLE "+sqltext.Ident(role))
-	}
-	if without && user != "" {
-		statements = append(statements, "GRANT ROLE "+role+" TO USER "+user)
-	}
-	return strings.Join(statements, "; ")
-}
-
-// heldBy reads the answer of SHOW GRANTS, whose columns are found by name. Which object a grant is on stands in the GRANT alone
-// ("GRANT ALL ON 'default'.'shop'.* TO ROLE `r`"): by object_name a database looks like a stage.
-func heldBy(res databend.Result) held {
-	privileges, grant := slices.Index(res.Columns, "privileges"), slices.Index(res.Columns, "grants")
-	h := held{}
-	for _, row := range res.Rows {
-		if privileges < 0 || grant < 0 {
-			continue
-		}
-		_, object, _ := strings.Cut(row[grant].String, " ON ")
-		object = object[:max(0, strings.LastIndex(object, " TO "))]
-		database := ""
-		if object != "*.*" {
-			all, ok := strings.CutSuffix(object, "'.*")
-			if !ok { // one table, or a stage: what a database needs is not known from it
-				continue
-			}
-			_, database, _ = strings.Cut(all, "'.'") // behind the catalog
-		}
-		for p := range strings.SplitSeq(row[privileges].String, ",") {
-			h[database] = append(h[database], strings.ToUpper(strings.TrimSpace(p)))
-		}
-	}
-	return h
+		"an administrator gives them: `dbctl sql "+shell.Quote(rights.Grants(missing, role, user))+"`")
 }

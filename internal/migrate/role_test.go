@@ -2,17 +2,26 @@ package migrate
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
 )
 
-// asRole connects the world as a role that has rights on its own databases alone; an administrator has made the state database.
+// asRole connects the world as a role that has rights on its own databases, and of those on the whole account what may says. An
+// administrator has made the state database.
 func (w *world) asRole(may string) {
 	w.T.Helper()
-	w.SQL(w.T, "CREATE DATABASE IF NOT EXISTS "+w.StateDB)
+	role := w.Database + "_role"
+	w.SQL(w.T, "CREATE DATABASE IF NOT EXISTS "+w.StateDB, "CREATE ROLE IF NOT EXISTS "+role,
+		"GRANT ALL ON "+w.Database+".* TO ROLE "+role, "GRANT ALL ON "+w.StateDB+".* TO ROLE "+role)
+	if may != "" {
+		w.SQL(w.T, "GRANT "+may+" ON *.* TO ROLE "+role)
+	}
+	w.T.Cleanup(func() { w.SQL(w.T, "DROP ROLE IF EXISTS "+role) })
 	cfg := w.Config
-	cfg.Transport = databendtest.Role{May: may}
+	cfg.Role, cfg.Transport = role, databendtest.Role{Name: role, May: may}
 	w.connect(cfg)
 }
 
@@ -34,5 +43,40 @@ func TestRoleOfOwnDatabases(t *testing.T) {
 	w.must(w.migrator(Options{}).Down(t.Context(), 0, false))
 	if got := w.tables(); got != "" {
 		t.Errorf("left: %s", got)
+	}
+}
+
+// TestRoleThatMayNotPutBack refuses beforehand what the role could do and not put back, and says what an administrator is to grant; with that
+// the same statement runs, and is put back when the next one fails.
+func TestRoleThatMayNotPutBack(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ statement, takes string }{
+		{"ALTER TABLE t COMMENT = 'ours'", ""},
+		{"CREATE TABLE u AS SELECT a FROM t;\nINSERT INTO u VALUES (7);\nDROP TABLE u", ""},
+		{"ALTER TABLE t ADD COLUMN b INT", "ALTER"},
+		{"DELETE FROM t", "ALTER"},
+		{"DROP TABLE t", "GRANT"},
+		{"CREATE OR REPLACE TABLE t (b INT)", "GRANT"},
+	} {
+		t.Run(tt.statement, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.SQL(t, "CREATE TABLE t AS SELECT 1 AS a")
+			is := func() string {
+				return fmt.Sprint(w.SQL(t, "SELECT * FROM t"), w.SQL(t, "SELECT name, comment, owner FROM system.tables WHERE database = currentdatabase()"))
+			}
+			before := is()
+			w.Migration(1, tt.statement+";\nINSERT INTO nowhere VALUES (1);")
+			w.asRole("")
+			var refused *PlanError
+			if err := w.up(); tt.takes != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), "GRANT "+tt.takes+" ON *.* TO ROLE")) || is() != before {
+				t.Fatalf("%v\nis %s, was %s", err, is(), before)
+			}
+			w.asRole(tt.takes)
+			var run *RunError
+			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || is() != before {
+				t.Errorf("%v\nis %s, was %s\n%s", err, is(), before, w.said())
+			}
+		})
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
+	"github.com/dbctl/dbctl/internal/databend"
 	"github.com/dbctl/dbctl/internal/event"
+	"github.com/dbctl/dbctl/internal/rights"
 	"github.com/dbctl/dbctl/internal/savepoint"
 	"github.com/dbctl/dbctl/internal/sqltext"
 	"github.com/dbctl/dbctl/internal/sqltext/effect"
@@ -22,7 +24,7 @@ const expected = time.Hour
 // cannot be put back, unless the file or the command consents, and what replaces an account-wide object that is not ours.
 func (p Plan) Judge(ctx context.Context, conn savepoint.Conn, d *Definitions, before catalog.State, o Options) (Plan, error) {
 	p.Steps, p.Notes = slices.Clone(p.Steps), slices.Clone(p.Notes)
-	j := judge{d: d, conn: conn, now: newNames(before), judged: map[sqltext.Object]bool{}}
+	j := judge{d: d, conn: conn, now: newNames(before), judged: map[sqltext.Object]bool{}, role: before.Role}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.Consents.Irreversible = s.Consents.Irreversible || o.AllowIrreversible
@@ -71,6 +73,8 @@ type judge struct {
 	judged   map[sqltext.Object]bool // whether it can be defined again: said once
 	refusals []error
 	secrets  []string
+	role     string      // whose the run is,
+	held     rights.Held // and what it may do, once that was asked
 }
 
 // statement judges one statement, and lets the names follow it.
@@ -90,6 +94,12 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 		if why == "" && j.now.raised[w.Object] && followed && w.Changes(notRewound) {
 			why = fmt.Sprintf("%s was dropped before this migration: of what it was then only rows and columns can be had back", w.Object)
 		}
+		if why == "" && followed && st.Effect.Class != effect.Irreversible && !j.now.made[w.Object] {
+			var err error
+			if why, err = j.unallowed(ctx, w, was); err != nil {
+				return err
+			}
+		}
 		if why != "" {
 			irreversible(why)
 			continue
@@ -100,6 +110,30 @@ func (j *judge) statement(ctx context.Context, s Step, st *Statement, followed b
 	}
 	j.now.follow(st.Effect)
 	return nil
+}
+
+// unallowed says which privileges the role lacks that putting a write back takes, "" when none.
+func (j *judge) unallowed(ctx context.Context, w effect.Write, was catalog.ObjectState) (string, error) {
+	if j.role == databend.AccountAdmin {
+		return "", nil
+	}
+	missing := rights.ToUndo(w, was, j.role)
+	if len(missing) == 0 {
+		return "", nil
+	}
+	if j.held == nil {
+		held, err := rights.Read(ctx, j.conn)
+		if err != nil {
+			return "", err
+		}
+		j.held = held
+	}
+	missing = slices.DeleteFunc(missing, j.held.Has)
+	if len(missing) == 0 {
+		return "", nil
+	}
+	grants := rights.Grants(missing, j.role, "")
+	return fmt.Sprintf("role %s may not put %s back; an administrator allows it: %s", j.role, w.Object, grants), nil
 }
 
 // notRewound are the aspects of a table that FLASHBACK does not put back.
