@@ -68,27 +68,21 @@ func CheckLoad(l *project.Load, table *schema.Object, report RuleReport) {
 			"name the columns: COPY INTO "+l.Copy.Table+" (a, b) FROM (SELECT a, b FROM @stage/path/)")
 		return
 	}
-	from := c.TableSpan[1]
 	for i, item := range c.Select {
-		at := from + max(0, strings.Index(sql[from:], item.Text))
-		from = at + len(item.Text)
 		cast, ok := define.ParseType(item.Cast)
 		if item.Cast == "" || !ok || columns[i].Name == "" || columns[i].Type.Unknown {
 			continue
 		}
-		checkCast(table, columns[i], cast, at, report)
+		checkCast(table, columns[i], cast, item.Start, report)
 	}
 }
 
 // checkNames looks for columns by their names in a SELECT list over files that have none.
 func checkNames(l *project.Load, report RuleReport) {
-	from := l.Copy.TableSpan[1]
 	for _, item := range l.Copy.Select {
-		at := from + max(0, strings.Index(l.Statement.SQL[from:], item.Text))
-		from = at + len(item.Text)
 		write := l.Unnamed(item.Column)
 		if write != "" && item.Column != "" && !slices.Contains(values, item.Column) {
-			report(LoadColumn, at, fmt.Sprintf("files of %s have no column %s that a SELECT list could name", l.FileType(), item.Column),
+			report(LoadColumn, item.Start, fmt.Sprintf("files of %s have no column %s that a SELECT list could name", l.FileType(), item.Column),
 				"write "+write)
 		}
 	}

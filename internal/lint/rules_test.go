@@ -217,6 +217,21 @@ ALTER TABLE t ADD COLUMN note STRING;
 	}
 }
 
+// A finding about an item of a SELECT list stands at the item, and not where its words stand before.
+func TestPlaceOfAnItem(t *testing.T) {
+	t.Parallel()
+	var got []int
+	for _, f := range lint(t, exampleFiles(exampleStage+"-- loads/t.sql\n"+
+		"COPY INTO orders (id, placed) FROM (SELECT id, placed::DATE FROM @lake/o/) FILE_FORMAT = (TYPE = CSV)")) {
+		if f.Rule == LoadColumn {
+			got = append(got, f.Column)
+		}
+	}
+	if diff := cmp.Diff([]int{44, 48}, got); diff != "" {
+		t.Errorf("columns (-want +got)\n%s", diff)
+	}
+}
+
 // Two loads of one table share files only where one place is in the other; a location is named as it is written.
 func TestPlacesOfLoads(t *testing.T) {
 	t.Parallel()

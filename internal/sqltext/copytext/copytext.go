@@ -39,7 +39,8 @@ func (c Copy) Source() sqltext.Object { return sqltext.Object{Kind: sqltext.Stag
 
 // SelectItem is one item of the COPY's SELECT list.
 type SelectItem struct {
-	Text string // as written
+	Text  string // as written
+	Start int    // where that stands in the statement
 	// the file's column it casts, when it is COLUMN, COLUMN::TYPE or [TRY_]CAST(COLUMN AS TYPE), as the engine folds it; else empty
 	Column string
 	Type   string // the cast's type as written; else empty
@@ -385,7 +386,7 @@ func (p *parser) selectList() error {
 // selectItem reads the item tokens[from:to]: an expression, which may be cast, and an alias.
 func (p *parser) selectItem(from, to int) SelectItem {
 	q := p.part(from, to)
-	item := SelectItem{Text: q.text(0, to-from)}
+	item := SelectItem{Text: q.text(0, to-from), Start: q.Tokens[0].Start}
 	chain, cast := q.chain()
 	end := to - from
 	switch {

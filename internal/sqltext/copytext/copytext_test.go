@@ -2,6 +2,7 @@ package copytext
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,9 +48,14 @@ func TestParse(t *testing.T) {
 			{Name: "FILES", Value: "('a', 'b')"},
 		},
 	}
-	ignore := cmp.Options{cmpopts.IgnoreFields(Copy{}, "TableSpan", "LocationSpan"), cmpopts.IgnoreFields(Option{}, "Span")}
+	ignore := cmp.Options{cmpopts.IgnoreFields(Copy{}, "TableSpan", "LocationSpan"), cmpopts.IgnoreFields(Option{}, "Span"), cmpopts.IgnoreFields(SelectItem{}, "Start")}
 	if diff := cmp.Diff(got, want, ignore); diff != "" {
 		t.Errorf("ParseCopy (-got +want):\n%s", diff)
+	}
+	for _, item := range got.Select {
+		if !strings.HasPrefix(sql[item.Start:], item.Text) {
+			t.Errorf("item %s starts at %.20q", item.Text, sql[item.Start:])
+		}
 	}
 	if s := sql[got.TableSpan[0]:got.TableSpan[1]]; s != "\"My Db\".`T`" {
 		t.Errorf("table span: got %s", s)
