@@ -92,6 +92,19 @@ func TestTextForms(t *testing.T) {
 	}
 }
 
+// Some of the engine's own tables keep a VARIANT as the text that it is.
+func TestVariantKeptAsText(t *testing.T) {
+	t.Parallel()
+	e := databendtest.New(t)
+	name := "f_" + e.Database
+	e.SQL(t, "CREATE FUNCTION "+name+" AS (a) -> a + 1")
+	t.Cleanup(func() { e.SQL(t, "DROP FUNCTION "+name) })
+	rows := e.SQL(t, "SELECT arguments FROM system.user_functions WHERE name = '"+name+"'")
+	if diff := cmp.Diff(rows, [][]string{{`{"parameters":["a"]}`}}); diff != "" {
+		t.Errorf("(-got +want)\n%s", diff)
+	}
+}
+
 func TestTextFormsFollowSettings(t *testing.T) {
 	t.Parallel()
 	e := databendtest.New(t)

@@ -14,6 +14,8 @@ WIDE = Context(prec=100)  # decimals have up to 76 digits
 
 
 def variant_text(raw: bytes) -> str:
+    if raw[:1] not in (b"\x20", b"\x40", b"\x80"):  # some of the engine's own tables keep the JSON's text itself
+        return raw.decode("utf-8", "replace")
     out: list[str] = []
     _container(memoryview(raw), 0, out)
     return "".join(out)
