@@ -121,7 +121,8 @@ func (r *Inspector) unread(ctx context.Context, columns map[string]string) error
 		if it.Column == "" && (strings.Contains(it.Text, "$1") || strings.HasSuffix(it.Text, "*")) { // reads them all
 			return nil
 		}
-		maps.DeleteFunc(columns, func(name, _ string) bool { return it.Column == "" && strings.Contains(strings.ToLower(it.Text), name) })
+		words, _ := sqltext.ReadWords(it.Text) // it was read with the rest
+		maps.DeleteFunc(columns, func(name, _ string) bool { return it.Column == "" && words.Mentions(name) })
 	}
 	if len(columns) > 0 {
 		r.Sink.Note(event.Info, "load %s: every file has what the load does not read: %s", r.Load.Name,
