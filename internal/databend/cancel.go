@@ -17,6 +17,9 @@ func (s *Session) watch(ctx context.Context, c *call, done <-chan struct{}) {
 	select {
 	case <-done:
 		return
+	case <-s.srv.hail.failed: // it went ahead of the connecting, and what becomes of it is of no use
+		c.stop()
+		return
 	case <-ctx.Done():
 	}
 	if s.control { // a question of our own: nobody needs to know what became of it

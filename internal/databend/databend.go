@@ -156,10 +156,12 @@ func Hail(ctx context.Context, cfg Config) (*Server, error) {
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s.hail = hail{done: make(chan struct{}), cancel: cancel}
+	s.hail = hail{done: make(chan struct{}), failed: make(chan struct{}), cancel: cancel}
 	go crash.Caught(func() {
 		defer close(s.hail.done)
-		s.hail.err = s.hello(ctx)
+		if s.hail.err = s.hello(ctx); s.hail.err != nil {
+			close(s.hail.failed)
+		}
 	})()
 	return s, nil
 }
@@ -167,6 +169,7 @@ func Hail(ctx context.Context, cfg Config) (*Server, error) {
 // hail is the connecting: what is written before done is closed may be read after it.
 type hail struct {
 	done   chan struct{}
+	failed chan struct{} // closed when it ends with err
 	cancel context.CancelFunc
 	err    error
 

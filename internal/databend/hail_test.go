@@ -3,6 +3,7 @@ package databend
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -85,6 +86,26 @@ func TestNoServerForWhatWentAhead(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"SELECT 7"}, sent); diff != "" {
 			t.Errorf("sent (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// What went ahead of a connection that is refused is not waited for: a page for people answers it for ever.
+func TestNothingIsWaitedForWithoutServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(t, nil)
+		f.hurt = func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+			_, _ = io.WriteString(w, "<html></html>")
+		}
+		s, err := Hail(t.Context(), f.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		start := time.Now()
+		_, err = s.newSession("", newContract(nil)).Query(t.Context(), Statement{SQL: "SELECT 7", Reads: true})
+		if _, ok := errors.AsType[*NoServer](err); !ok || time.Since(start) > time.Second {
+			t.Errorf("got %v after %s, want a NoServer at once", err, time.Since(start))
 		}
 	})
 }
