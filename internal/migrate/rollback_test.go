@@ -451,6 +451,7 @@ func TestAccountWideGoesBack(t *testing.T) {
 		"taken, then dropped": "REVOKE INSERT ON " + db + ".a FROM ROLE " + r + "2;\nREVOKE ROLE " + r + " FROM ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"an owner since":      "GRANT OWNERSHIP ON " + db + ".a TO ROLE " + r + "2;\nDROP ROLE " + r + "2;\n",
 		"made, known before":  "CREATE ROLE " + r + "4;\nGRANT SELECT ON " + db + ".a TO ROLE " + r + "4;\n",
+		"made, known by ours": "CREATE ROLE " + r + "4;\nGRANT UPDATE ON " + db + ".a TO ROLE " + r + "4h;\n",
 		"given to a new role": "CREATE ROLE " + r + "3;\nGRANT OWNERSHIP ON " + db + ".o TO ROLE " + r + "3;\nGRANT OWNERSHIP ON UDF " + db + "_g TO ROLE " + r + "3;\nDROP ROLE " + r + "2;\n",
 		"function given":      "GRANT OWNERSHIP ON UDF " + db + "_f TO ROLE " + r + "2;\n",
 		"stage given":         "GRANT OWNERSHIP ON STAGE " + db + "_s TO ROLE " + r + "2;\n",

@@ -124,8 +124,8 @@ func (x *restorer) givenByOthers(now catalog.ObjectState) (string, error) {
 	return "", nil
 }
 
-// holder is a user or role to whom another session gave a new role, "" for none. One that was not changed since had it before, when there
-// was an earlier role of that name: the engine leaves it there.
+// holder is a user or role to whom another session gave a new role, "" for none. One that was not changed since, or that had it when it was
+// captured, had it before, when there was an earlier role of that name: the engine leaves it there.
 func (x *restorer) holder(o sqltext.Object) (string, error) {
 	if o.Kind != sqltext.Role {
 		return "", nil
@@ -137,9 +137,13 @@ func (x *restorer) holder(o sqltext.Object) (string, error) {
 		return "", err
 	}
 	for _, r := range rows {
+		grants := sqltext.Object{Kind: sqltext.Grant, Name: r[0].String}
 		gave := func(g effect.Grant) bool { return g.Role == o.Name && !g.Revoke }
-		if slices.Contains(catalog.RoleNames(r[1].String), o.Name) &&
-			!slices.ContainsFunc(x.r.Grants(sqltext.Object{Kind: sqltext.Grant, Name: r[0].String}), gave) {
+		had := func(grantee sqltext.Object) bool {
+			return slices.Contains(catalog.RoleNames(x.r.Before[grantee].Facts["roles"]), o.Name)
+		}
+		if slices.Contains(catalog.RoleNames(r[1].String), o.Name) && !slices.ContainsFunc(x.r.Grants(grants), gave) &&
+			!had(grants) && !had(catalog.GranteeOf(grants)) {
 			return r[0].String, nil
 		}
 	}
