@@ -54,7 +54,8 @@ func unheldTable(was ObjectState, w effect.Write, followed bool) string {
 	case engine == "FUSE" && reworded:
 		return fmt.Sprintf("%s is a table: ALTER VIEW leaves an option on it that cannot be taken away", w.Object)
 	case engine == "FUSE" && alters && w.Changes(effect.Constraints) && was.Unread && followed:
-		return fmt.Sprintf("the constraints that %s has cannot be read: that takes SELECT on system.constraints", w.Object)
+		return fmt.Sprintf("the constraints that %s has cannot be read: the role needs SELECT on system.constraints, or one of its CHECKs "+
+			"names a renamed column", w.Object)
 	case engine == "FUSE" && alters && followed:
 		return unheldOption(was, w)
 	case engine == "VIEW" && reworded && followed:
