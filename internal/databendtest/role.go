@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+
+	"github.com/dbctl/dbctl/internal/databend"
 )
 
 // Role is the way to the server of a role that has everything on its own databases, and on the whole account nothing but what May says. It
@@ -60,7 +62,9 @@ func (Role) refuse(req *http.Request, session map[string]any, privilege string) 
 	}
 	answer, err := json.Marshal(map[string]any{
 		"id": req.Header.Get("X-DATABEND-QUERY-ID"), "session": session, "state": "Failed", "data": [][]*string{}, "schema": []any{},
-		"error": map[string]any{"code": 1063, "message": "Permission denied: privilege [" + privilege + "] is required on *.*", "detail": ""},
+		"error": map[string]any{
+			"code": databend.CodePermissionDenied, "message": "Permission denied: privilege [" + privilege + "] is required on *.*", "detail": "",
+		},
 	})
 	if err != nil {
 		return nil, err

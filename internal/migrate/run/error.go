@@ -73,11 +73,5 @@ func (e *Error) Hint() string {
 		}
 		return d.Hint
 	}
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](e.Err); ok {
-		return h.Hint()
-	}
-	return ""
+	return exit.Hint(e.Err)
 }
