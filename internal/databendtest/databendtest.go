@@ -1,7 +1,7 @@
 // Package databendtest gives tests a real Databend engine, an S3 store, a fresh database, and a project's folder about it.
 //
-// One embedded engine serves a test binary and ends with it; a test that changes the account's settings starts one of its own
-// (Start). DBCTL_TEST_DSN, with DBCTL_TEST_S3_ENDPOINT, _BUCKET, _KEY and
+// An embedded engine serves some test functions, and a newer one those behind them; a test that changes the account's settings starts one
+// of its own (Start). DBCTL_TEST_DSN, with DBCTL_TEST_S3_ENDPOINT, _BUCKET, _KEY and
 // _SECRET, names another server instead: the same tests then run against that. DBCTL_REQUIRE_ENGINE=1 makes a missing engine a
 // failure rather than a skip.
 package databendtest
@@ -14,7 +14,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -42,22 +41,23 @@ type Env struct {
 
 const bucket = "dbctl-test"
 
-// Engine is a server to test on: the one of this test binary, or one that Start started.
+// Engine is a server to test on: one that test functions share, or one that Start started.
 type Engine struct {
 	cfg      databend.Config
 	s3       local.Store
 	bucket   string
-	embedded bool
+	embedded *local.Engine     // nil with DBCTL_TEST_DSN
 	settings map[string]string // of the sessions of SQL and Err
 	spare    spare             // of those sessions
+	served   int               // Envs, of those that share it
 }
 
 var (
-	started = sync.OnceValues(start)
 	counter atomic.Int64
 	run     = fmt.Sprintf("%x", time.Now().UnixNano()&0xffffffff) // test binaries share a server of DBCTL_TEST_DSN
 )
 
+// start starts an engine to be shared, or finds the server of DBCTL_TEST_DSN.
 func start() (*Engine, error) {
 	if dsn := os.Getenv("DBCTL_TEST_DSN"); dsn != "" {
 		cfg, err := databend.ParseDSN(dsn)
@@ -77,7 +77,6 @@ func start() (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Never closed: the engine ends when this process does and its stdin with it.
 	return engineOf(e), nil
 }
 
@@ -99,7 +98,7 @@ func memory() string {
 func engineOf(e *local.Engine) *Engine {
 	return &Engine{
 		cfg: databend.Config{Host: e.Host, Port: e.Port, Plain: true, User: e.User, Password: e.Password},
-		s3:  e.S3, bucket: bucket, embedded: true,
+		s3:  e.S3, bucket: bucket, embedded: e,
 	}
 }
 
@@ -141,10 +140,11 @@ func without(t testing.TB, err error) {
 	t.Skipf("NOT TESTED: no engine: %v", err)
 }
 
-// New returns an Env. Without an engine the test is skipped loudly, or fails when DBCTL_REQUIRE_ENGINE=1. One engine serves a test binary.
+// New returns an Env, on the engine of the others that the test function has. Without an engine the test is skipped loudly, or fails when
+// DBCTL_REQUIRE_ENGINE=1.
 func New(t testing.TB) *Env {
 	t.Helper()
-	s, err := started()
+	s, err := shared.use(t)
 	if err != nil {
 		without(t, err)
 	}
@@ -157,7 +157,7 @@ func (s *Engine) New(t testing.TB) *Env {
 	n := counter.Add(1)
 	e := &Env{
 		Config: s.cfg, Database: fmt.Sprintf("t%d_%s", n, run), Bucket: s.bucket, Prefix: fmt.Sprintf("t%d_%s/", n, run),
-		S3: s.s3, Embedded: s.embedded, server: s,
+		S3: s.s3, Embedded: s.embedded != nil, server: s,
 	}
 	e.StateDB = e.Database + "_state"
 	e.Config.Database = e.Database

@@ -197,7 +197,7 @@ func TestGrantOnTablesThatMove(t *testing.T) {
 				text("CREATE DATABASE {db}_y"), text("CREATE TABLE {db}_y.b (x INT)"), text("GRANT SELECT ON {db}_y.* TO ROLE r_{db}"))
 			w.Migration(1, text(up+";\nINSERT INTO {db}.nowhere VALUES (1);\n"))
 			grants := func() string {
-				return fmt.Sprint(w.SQL(t, text("SELECT grants FROM show_grants('role', 'r_{db}') WHERE instr(grants, '{db}') > 0 ORDER BY grants")),
+				return fmt.Sprint(w.SQL(t, text("SELECT grants FROM show_grants('role', 'r_{db}') WHERE instr(grants, '''{db}') > 0 ORDER BY grants")),
 					w.SQL(t, text("SELECT name, owner FROM system.databases WHERE name IN ('{db}_y', '{db}_z')")))
 			}
 			before := grants() + w.everything()
