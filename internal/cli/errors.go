@@ -61,7 +61,7 @@ func (*helpRequest) Error() string { return "help" }
 
 // failure is err as people and programs are told it.
 func failure(err error) ui.Failure {
-	f := ui.Failure{Place: sqltext.PlaceOf(err), Message: err.Error(), Exit: int(exit.Of(err))}
+	f := ui.Failure{Place: sqltext.PlaceOf(err), Message: err.Error(), Hint: exit.Hint(err), Exit: int(exit.Of(err))}
 	if l, ok := err.(*load.Error); ok {
 		f.Message = l.Brief()
 	}
@@ -69,10 +69,10 @@ func failure(err error) ui.Failure {
 		f.Kind = p.Kind
 	}
 	if p, ok := errors.AsType[*project.Error](err); ok {
-		f.Kind, f.Caret, f.Hint = "Project", p.Caret, p.Hint
+		f.Kind, f.Caret = "Project", p.Caret
 	}
 	if d, ok := errors.AsType[*databend.Error](err); ok {
-		f.Code, f.Kind, f.QueryID, f.Caret, f.Hint = d.Code, string(d.Kind), d.QueryID, d.Caret, d.Hint
+		f.Code, f.Kind, f.QueryID, f.Caret = d.Code, string(d.Kind), d.QueryID, d.Caret
 		if d.File != "" { // the user's own
 			f.SQL = d.SQL
 			// Behind what others put before it the place would be told twice: it stands first.
@@ -80,9 +80,6 @@ func failure(err error) ui.Failure {
 				f.Message = before + after
 			}
 		}
-	}
-	if hint := exit.Hint(err); hint != "" {
-		f.Hint = hint
 	}
 	if f.Hint == "" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
 		f.Hint = "let your user read and write there, or work in a copy of the project"

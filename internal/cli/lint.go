@@ -86,7 +86,7 @@ func (a *app) lint(ctx context.Context, base string) ([]event.Finding, error) {
 		if ok {
 			mistakes = append(mistakes, event.Finding{
 				Rule: lint.Mistake, Level: string(lint.Error), Place: mistake.Place,
-				Message: mistake.Msg, Hint: mistake.Hint,
+				Message: mistake.Msg, Hint: mistake.Advice,
 			})
 		}
 	}

@@ -33,7 +33,7 @@ func newCredentials(cfg Config) (*credentials, error) {
 		if c.user == "" {
 			return nil, &Error{
 				Kind: KindAuth, Message: "a password is set, but no user",
-				Hint: "write the user into the DSN (databend://user@host/database) or set user in dbctl.yaml",
+				Advice: "write the user into the DSN (databend://user@host/database) or set user in dbctl.yaml",
 			}
 		}
 	case cfg.AccessTokenFile != "":
@@ -44,7 +44,7 @@ func newCredentials(cfg Config) (*credentials, error) {
 	default:
 		return nil, &Error{
 			Kind: KindAuth, Message: "neither a user nor an access token is set",
-			Hint: "write the user into the DSN (databend://user@host/database), or set access_token or access_token_file in dbctl.yaml",
+			Advice: "write the user into the DSN (databend://user@host/database), or set access_token or access_token_file in dbctl.yaml",
 		}
 	}
 	if cfg.Scrub != nil && c.file == "" {

@@ -156,7 +156,7 @@ func TestConnectGivesUpAfterConnectTimeout(t *testing.T) {
 		start := time.Now()
 		_, err := Connect(t.Context(), cfg)
 		e, ok := errors.AsType[*Error](err)
-		if !ok || e.Kind != KindUnreachable || !strings.Contains(e.Message, "connection refused") || e.Hint == "" {
+		if !ok || e.Kind != KindUnreachable || !strings.Contains(e.Message, "connection refused") || e.Advice == "" {
 			t.Errorf("got %v, want Unreachable: connection refused, with a hint", err)
 		}
 		if waited != 1 {
@@ -308,7 +308,7 @@ func TestConnectErrors(t *testing.T) {
 					t.Errorf("got %q, want it to say %q", e.Error(), w)
 				}
 			}
-			if e.Hint == "" && name != "token file" {
+			if e.Advice == "" && name != "token file" {
 				t.Error("got no hint")
 			}
 		})

@@ -119,7 +119,7 @@ func Hail(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if cfg.Host == "" {
 		return nil, &Error{
-			Kind: KindUnreachable, Message: "no host is set", Hint: "set dsn in dbctl.yaml or give --dsn databend://user@host/database",
+			Kind: KindUnreachable, Message: "no host is set", Advice: "set dsn in dbctl.yaml or give --dsn databend://user@host/database",
 		}
 	}
 	if cfg.Port == 0 {
@@ -231,7 +231,7 @@ func (s *Server) question(ctx context.Context) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindUnknown { // nothing was tried: a SELECT
 		no := &Error{
 			Kind: KindUnreachable, Message: fmt.Sprintf("%s does not answer as Databend does: %s", s.Host(), s.plain(e.Err)),
-			Hint: "check host and port, and that no proxy or login page answers in its place", Err: e,
+			Advice: "check host and port, and that no proxy or login page answers in its place", Err: e,
 		}
 		if _, wrong := errors.AsType[wrongAnswer](err); !wrong {
 			no.Err = &asleep{reason: "no whole answer", err: e}
@@ -385,7 +385,7 @@ func (s *Server) login(ctx context.Context) error {
 		if s.cfg.MayLackDatabase != nil && s.cfg.MayLackDatabase() {
 			return nil
 		}
-		e.Hint = fmt.Sprintf("check the environment's database, or make it: `dbctl sql %s`",
+		e.Advice = fmt.Sprintf("check the environment's database, or make it: `dbctl sql %s`",
 			shell.Quote("CREATE DATABASE "+sqltext.Object{Kind: sqltext.Database, Name: s.cfg.Database}.Pasted()))
 	}
 	return c.fail

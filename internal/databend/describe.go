@@ -26,7 +26,7 @@ func splice(st Statement, store *Store) (*spliced, error) {
 		if !ok {
 			return "", &Error{
 				Kind: "MissingSecret", Message: "the secret " + name + " has no value here; nothing was sent",
-				Hint: "set it: export " + name + "=…, or name its source under secrets: in dbctl.yaml",
+				Advice: "set it: export " + name + "=…, or name its source under secrets: in dbctl.yaml",
 			}
 		}
 		return v.Reveal(), nil
@@ -104,15 +104,15 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 	if !ok {
 		e = &Error{Kind: "Statement", Message: err.Error(), Err: err}
 		if bad, ok := errors.AsType[*sqltext.Error](err); ok {
-			e.Kind, e.Hint = "SyntaxException", bad.Hint
+			e.Kind, e.Advice = "SyntaxException", bad.Hint
 			e.PlaceAt(st, bad.Pos.Offset)
 		}
 	}
-	if strings.Contains(e.Hint, "{") {
-		e.Hint = hintAbout(e.Hint, tableOf(st.SQL, s.cfg.Database), st.Place.File)
+	if strings.Contains(e.Advice, "{") {
+		e.Advice = hintAbout(e.Advice, tableOf(st.SQL, s.cfg.Database), st.Place.File)
 	}
 	if strings.HasPrefix(string(e.Kind), "Unknown") && e.Code != CodeUnknownDatabase && drops(st.SQL) {
-		e.Hint = hintOfDrop(e.Hint)
+		e.Advice = hintOfDrop(e.Advice)
 	}
 	clean := s.cleaner(st)
 	if at, ok := errors.AsType[*excerpt](e.Err); ok && text != nil {
@@ -120,7 +120,7 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 			offset := min(text.origin(out), len(st.SQL))
 			e.PlaceAt(st, offset)
 			if e.Code == CodeSyntax && sqltext.Joined(st.SQL, offset) {
-				e.Hint += fmt.Sprintf("; if line %d begins another statement, the one above it lacks its ;", e.Line)
+				e.Advice += fmt.Sprintf("; if line %d begins another statement, the one above it lacks its ;", e.Line)
 			}
 		}
 	} else if offset, ok := culprit(e.Code, e.Message, st.SQL); ok {
@@ -130,7 +130,7 @@ func (s *Server) describe(err error, st Statement, text *spliced) error {
 		e.Place = st.Place
 	}
 	e.QueryID, e.SQL = st.ID, clean(sqltext.Mask(st.SQL))
-	e.Message, e.Caret, e.Hint = clean(e.Message), clean(e.Caret), clean(e.Hint)
+	e.Message, e.Caret, e.Advice = clean(e.Message), clean(e.Caret), clean(e.Advice)
 	return e
 }
 
@@ -280,7 +280,7 @@ func (s *Server) coded(se serverError) *Error {
 	default:
 		e.Kind = "Databend"
 	}
-	e.Hint = hintFor(se.Code, message)
+	e.Advice = hintFor(se.Code, message)
 	if at != nil {
 		e.Err = at
 	}

@@ -138,8 +138,8 @@ func TestMissingSemicolon(t *testing.T) {
 		raw := fmt.Sprintf("error: \n  --> SQL:%d:%d\n  |\n%d | x\n  | ^ unexpected `INTO`\n", line, column, line)
 		s, st := &Server{}, Statement{SQL: sql, Place: sqltext.Place{Line: 7, Column: 1}}
 		e, _ := errors.AsType[*Error](s.describe(s.coded(serverError{Code: CodeSyntax, Message: raw}), st, &spliced{sql: sql}))
-		if got := strings.Contains(e.Hint, "if line 8 begins another statement"); got != want {
-			t.Errorf("%s: got %q, want a word of a semicolon: %v", sql, e.Hint, want)
+		if got := strings.Contains(e.Advice, "if line 8 begins another statement"); got != want {
+			t.Errorf("%s: got %q, want a word of a semicolon: %v", sql, e.Advice, want)
 		}
 	}
 }

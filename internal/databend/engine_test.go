@@ -106,7 +106,7 @@ func TestRefusedLogins(t *testing.T) {
 	cfg := env.Config
 	cfg.Database = env.StateDB
 	_, err := databend.Connect(t.Context(), cfg)
-	if e := asError(t, err); e.Code != 1003 || e.Kind != "UnknownDatabase" || !strings.Contains(e.Hint, "CREATE DATABASE") {
+	if e := asError(t, err); e.Code != 1003 || e.Kind != "UnknownDatabase" || !strings.Contains(e.Advice, "CREATE DATABASE") {
 		t.Errorf("got %#v, want 1003 with a hint", e)
 	}
 	cfg.MayLackDatabase = func() bool { return true }
@@ -121,7 +121,7 @@ func TestRefusedLogins(t *testing.T) {
 	cfg = env.Config
 	cfg.Password = secret.New("wrong-" + cfg.Password.Reveal())
 	_, err = databend.Connect(t.Context(), cfg)
-	if e := asError(t, err); e.Kind != databend.KindAuth || e.Hint == "" {
+	if e := asError(t, err); e.Kind != databend.KindAuth || e.Advice == "" {
 		t.Errorf("got %#v, want Authentication with a hint", e)
 	}
 }
@@ -258,7 +258,7 @@ func TestEngineErrors(t *testing.T) {
 		}
 		_, err := s.Exec(t.Context(), databend.Statement{SQL: tt.sql, Place: sqltext.Place{File: "f.sql", Line: 1, Column: 1}})
 		e := asError(t, err)
-		got := []any{e.Code, e.Kind, e.File, e.Line, e.Column, e.Caret, e.SQL, e.Hint != "" || e.Code == 1065, len(e.QueryID)}
+		got := []any{e.Code, e.Kind, e.File, e.Line, e.Column, e.Caret, e.SQL, e.Advice != "" || e.Code == 1065, len(e.QueryID)}
 		want := []any{tt.code, tt.kind, "f.sql", tt.line, tt.column, tt.caret, tt.sql, true, 32}
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("%s: %v (-got +want):\n%s", tt.sql, e, diff)

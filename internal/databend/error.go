@@ -33,10 +33,13 @@ type Error struct {
 	SQL     string // masked, placeholders for secrets
 	// Place is that of the offending word when the server names it, else of the statement.
 	sqltext.Place
-	Caret string // source line and caret, may be empty
-	Hint  string
-	Err   error // cause
+	Caret  string // source line and caret, may be empty
+	Advice string // the Hint
+	Err    error  // cause
 }
+
+// Hint is what to do about it, or "".
+func (e *Error) Hint() string { return e.Advice }
 
 // Error is the message with its place, name and code, on one line.
 func (e *Error) Error() string {
@@ -109,5 +112,5 @@ func ended(parent, ctx context.Context, what string) *Error {
 	if parent.Err() == nil {
 		hint = "raise --timeout (DBCTL_TIMEOUT), or leave it out"
 	}
-	return &Error{Kind: KindTimeout, Message: "timed out" + what, Hint: hint, Err: context.DeadlineExceeded}
+	return &Error{Kind: KindTimeout, Message: "timed out" + what, Advice: hint, Err: context.DeadlineExceeded}
 }

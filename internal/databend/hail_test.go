@@ -158,7 +158,7 @@ func TestReadsAgainWhileNotHeard(t *testing.T) {
 					}
 					f.mu.Unlock()
 					_, err := sess.Query(t.Context(), Statement{SQL: "SELECT 7", Reads: true})
-					if e, ok := errors.AsType[*Error](err); away < wait && err != nil || away > wait && (!ok || e.Kind != KindUnreachable || e.Hint == "") {
+					if e, ok := errors.AsType[*Error](err); away < wait && err != nil || away > wait && (!ok || e.Kind != KindUnreachable || e.Advice == "") {
 						t.Errorf("got %v", err)
 					}
 					if _, err := sess.Query(t.Context(), Statement{SQL: "INSERT INTO t VALUES (1)"}); away > wait && err == nil {

@@ -498,7 +498,7 @@ func TestTimeoutPerStatement(t *testing.T) {
 		sess := f.connect(cfg).Session(nil)
 		_, err := sess.Exec(t.Context(), Statement{SQL: "INSERT"})
 		e, ok := errors.AsType[*Error](err)
-		if !ok || e.Kind != KindTimeout || !strings.Contains(e.Hint, "--timeout") || len(f.killed()) == 0 {
+		if !ok || e.Kind != KindTimeout || !strings.Contains(e.Advice, "--timeout") || len(f.killed()) == 0 {
 			t.Errorf("got %v, kills %q; want a timeout that killed it", err, f.killed())
 		}
 	})
@@ -848,7 +848,7 @@ func TestErrorsPointAtTheFile(t *testing.T) {
 		SQL:     strings.ReplaceAll(sql, "'literal-one'", "'[redacted]'"),
 		Place:   sqltext.Place{File: "migrations/1.sql", Line: 11, Column: 43},
 		Caret:   "  SECRET_ACCESS_KEY = {{ secret \"KEY\" }} STORAGE_TIP = 's3'\n                                         ^",
-		Hint:    e.Hint, Err: e.Err,
+		Advice:  e.Advice, Err: e.Err,
 	}
 	want.Column = strings.Index("  SECRET_ACCESS_KEY = {{ secret \"KEY\" }} STORAGE_TIP", "STORAGE_TIP") + 1
 	if diff := cmp.Diff(*e, want, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {

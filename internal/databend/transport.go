@@ -492,7 +492,7 @@ func (c *call) send(ctx context.Context, req *http.Request, body []byte, patienc
 	case len(data) > maxAnswer:
 		data, err = nil, &Error{
 			Kind: KindUnreachable, Message: fmt.Sprintf("%s gave an answer larger than %d MiB", s.Host(), maxAnswer>>20),
-			Hint: "check host and port: something else answers there",
+			Advice: "check host and port: something else answers there",
 		}
 	}
 	return reply{status: resp.StatusCode, header: resp.Header, body: data, sent: true, auth: auth, err: err}
@@ -533,7 +533,7 @@ const isItThere = "check that the warehouse is running and that host and port ar
 // unheard is the error of what only reads: nothing of it is in doubt, only the answer is missing.
 func (s *Server) unheard(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindUnknown {
-		e.Kind, e.Message, e.Hint = KindUnreachable, fmt.Sprintf("cannot reach %s: %s", s.Host(), s.plain(e.Err)), isItThere
+		e.Kind, e.Message, e.Advice = KindUnreachable, fmt.Sprintf("cannot reach %s: %s", s.Host(), s.plain(e.Err)), isItThere
 	}
 	return err
 }
@@ -547,7 +547,7 @@ func (s *Server) refusal(r reply) error {
 	sleeping := func(reason, message string) *Error {
 		unreachable.Message = message
 		unreachable.Err = &asleep{reason: reason, err: r.err}
-		unreachable.Hint = isItThere
+		unreachable.Advice = isItThere
 		return unreachable
 	}
 	if r.err != nil {
@@ -559,13 +559,13 @@ func (s *Server) refusal(r reply) error {
 		switch {
 		case errors.As(r.err, &dns) && dns.IsNotFound:
 			unreachable.Message = fmt.Sprintf("cannot reach %s: there is no such host", s.Host())
-			unreachable.Hint = "check the host in the DSN"
+			unreachable.Advice = "check the host in the DSN"
 		case errors.As(r.err, &cert), strings.Contains(r.err.Error(), "x509:"):
 			unreachable.Message = fmt.Sprintf("cannot reach %s: its TLS certificate is not trusted: %s", s.Host(), s.plain(r.err))
-			unreachable.Hint = "if it is signed by a CA of your own, name its PEM file in SSL_CERT_FILE"
+			unreachable.Advice = "if it is signed by a CA of your own, name its PEM file in SSL_CERT_FILE"
 		case errors.As(r.err, &rec), strings.Contains(r.err.Error(), "server gave HTTP response to HTTPS client"):
 			unreachable.Message = fmt.Sprintf("cannot reach %s: it does not speak TLS", s.Host())
-			unreachable.Hint = "add sslmode=disable to the DSN if the server speaks plain HTTP"
+			unreachable.Advice = "add sslmode=disable to the DSN if the server speaks plain HTTP"
 		case strings.Contains(r.err.Error(), "connection refused"):
 			return sleeping("connection refused", fmt.Sprintf("cannot reach %s: connection refused", s.Host()))
 		default:
@@ -580,7 +580,7 @@ func (s *Server) refusal(r reply) error {
 	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden && detail == nil:
 		e := &Error{
 			Kind: KindAuth, Message: fmt.Sprintf("%s refused the login (%s)", s.Host(), status),
-			Hint: "check the user and the password or access token of this environment",
+			Advice: "check the user and the password or access token of this environment",
 		}
 		if detail != nil && detail.Message != "" {
 			e.Code, e.Name = detail.Code, codes()[detail.Code].name
@@ -596,10 +596,10 @@ func (s *Server) refusal(r reply) error {
 		unreachable.Message = fmt.Sprintf("%s answered %s: %s", s.Host(), status, s.plainText(detail.Message))
 	case r.status >= 300 && r.status < 400:
 		unreachable.Message = fmt.Sprintf("%s answered %s, a redirect", s.Host(), status)
-		unreachable.Hint = "name the server itself in the DSN; with sslmode=disable it may only be sending plain HTTP on to HTTPS"
+		unreachable.Advice = "name the server itself in the DSN; with sslmode=disable it may only be sending plain HTTP on to HTTPS"
 	default:
 		unreachable.Message = fmt.Sprintf("%s answered %s, but not as Databend does", s.Host(), status)
-		unreachable.Hint = "check host and port: something else answers there (a proxy, a login page)"
+		unreachable.Advice = "check host and port: something else answers there (a proxy, a login page)"
 	}
 	return unreachable
 }

@@ -45,7 +45,7 @@ func Run(ctx context.Context, p Patient, sink event.Sink) (failed int) {
 	d := &doctor{Patient: p, sink: sink}
 	d.secrets(ctx)
 	if p.Server == nil {
-		d.failed("server", p.Unreached.Error(), hintOf(p.Unreached, "dbctl.yaml says where it is: dsn, or host and port"))
+		d.broken("server", p.Unreached, "dbctl.yaml says where it is: dsn, or host and port")
 		return d.bad
 	}
 	d.session = p.Server.Session(nil)
@@ -68,7 +68,7 @@ func (d *doctor) fresh(ctx context.Context) {
 	}
 	loads, err := d.Expecting(ctx)
 	if err != nil {
-		d.failed("loads", err.Error(), hintOf(err, "dbctl load --list"))
+		d.broken("loads", err, "dbctl load --list")
 	}
 	for _, l := range loads {
 		switch {
@@ -99,15 +99,9 @@ func (d *doctor) failed(name, detail, hint string) {
 	d.sink(event.Check{Name: name, Detail: detail, Hint: hint})
 }
 
-// hintOf is the hint that an error has, or otherwise.
-func hintOf(err error, otherwise string) string {
-	if hint := exit.Hint(err); hint != "" {
-		return hint
-	}
-	if e, ok := errors.AsType[*databend.Error](err); ok && e.Hint != "" {
-		return e.Hint
-	}
-	return otherwise
+// broken is a check that an error ended, with its hint, or otherwise.
+func (d *doctor) broken(name string, err error, otherwise string) {
+	d.failed(name, err.Error(), cmp.Or(exit.Hint(err), otherwise))
 }
 
 // one asks for one row of text.
@@ -129,7 +123,7 @@ func (d *doctor) secrets(ctx context.Context) {
 	_, err := d.Secrets(ctx, names)
 	switch {
 	case err != nil:
-		d.failed("secrets", err.Error(), hintOf(err, "see secrets: in dbctl.yaml"))
+		d.broken("secrets", err, "see secrets: in dbctl.yaml")
 	case len(names) == 0:
 		d.ok("secrets", "the project names none")
 	default:
@@ -143,7 +137,7 @@ const oldest = "1.2.895"
 func (d *doctor) server(ctx context.Context) {
 	row, err := d.one(ctx, databend.Statement{SQL: "SELECT version(), current_user(), current_role(), currentDatabase()"})
 	if err != nil {
-		d.failed("server", err.Error(), hintOf(err, "dbctl status"))
+		d.broken("server", err, "dbctl status")
 		return
 	}
 	version := row[0].String
@@ -201,7 +195,7 @@ func (d *doctor) clock() {
 func (d *doctor) features(ctx context.Context) {
 	all, err := plan.Features(ctx, d.Project, d.session)
 	if err != nil {
-		d.failed("features", err.Error(), hintOf(err, "dbctl plan"))
+		d.broken("features", err, "dbctl plan")
 		return
 	}
 	for _, f := range all {
@@ -229,7 +223,7 @@ func (d *doctor) retention(ctx context.Context) {
 	case databend.IsCode(err, databend.CodePermissionDenied):
 		d.ok("retention", "not known: to read how long Databend keeps history takes SELECT on system.settings")
 	case err != nil:
-		d.failed("retention", err.Error(), hintOf(err, `dbctl sql "SHOW SETTINGS LIKE 'data_retention%'"`))
+		d.broken("retention", err, `dbctl sql "SHOW SETTINGS LIKE 'data_retention%'"`)
 	case row.Int(0) == 0:
 		d.failed("retention", "data_retention_time_in_days is 0: what a migration drops may be gone before it can be put back",
 			`dbctl sql "SET GLOBAL data_retention_time_in_days = 1"`)
@@ -243,7 +237,7 @@ func (d *doctor) memory(ctx context.Context) {
 	store := state.Open(d.session, d.Scope)
 	h, err := store.History(ctx)
 	if err != nil {
-		d.failed("state", err.Error(), hintOf(err, "dbctl migrate status"))
+		d.broken("state", err, "dbctl migrate status")
 		return
 	}
 	d.history = h
@@ -261,7 +255,7 @@ func (d *doctor) memory(ctx context.Context) {
 		"migration")))
 	locks, err := lock.List(ctx, store.DB)
 	if err != nil {
-		d.failed("locks", err.Error(), hintOf(err, "dbctl unlock"))
+		d.broken("locks", err, "dbctl unlock")
 	}
 	for _, l := range locks {
 		if l.Dead {

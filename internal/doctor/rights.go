@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/dbctl/dbctl/internal/catalog"
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/rights"
 	"github.com/dbctl/dbctl/internal/shell"
@@ -150,7 +152,7 @@ func (d *doctor) rights(ctx context.Context) {
 	}
 	held, err := rights.Read(ctx, d.session)
 	if err != nil {
-		d.failed("rights", "they cannot be read: "+err.Error(), hintOf(err, `dbctl sql "SHOW GRANTS"`))
+		d.failed("rights", "they cannot be read: "+err.Error(), cmp.Or(exit.Hint(err), `dbctl sql "SHOW GRANTS"`))
 		return
 	}
 	var missing []rights.Need

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databend"
+	"github.com/dbctl/dbctl/internal/exit"
 	"github.com/dbctl/dbctl/internal/project"
 	"github.com/dbctl/dbctl/internal/schema"
 	"github.com/dbctl/dbctl/internal/sqltext"
@@ -38,7 +40,7 @@ func (d *doctor) stages(ctx context.Context) {
 	}
 	createdOn, err := d.created(ctx)
 	if err != nil {
-		d.failed("stages", err.Error(), hintOf(err, `dbctl sql "SHOW STAGES"`))
+		d.broken("stages", err, `dbctl sql "SHOW STAGES"`)
 		return
 	}
 	for _, p := range places {
@@ -107,12 +109,12 @@ func (d *doctor) list(ctx context.Context, p place) {
 // plainly says what an error of the object store means. A stage keeps the keys that it was made with.
 func plainly(err error, location string) (detail, hint string) {
 	if e, ok := errors.AsType[*databend.Error](err); ok && e.Kind == databend.KindTimeout {
-		return location + ": " + err.Error(), e.Hint
+		return location + ": " + err.Error(), e.Advice
 	}
 	if means, mend, ok := databend.StoreRefusal(err.Error(), "the connection, and make the stage again (both in a migration)"); ok {
 		return location + ": " + means, mend
 	}
-	return location + ": " + err.Error(), hintOf(err, "LIST @stage shows it: dbctl sql \"LIST "+location+"\"")
+	return location + ": " + err.Error(), cmp.Or(exit.Hint(err), "LIST @stage shows it: dbctl sql \"LIST "+location+"\"")
 }
 
 // age compares a stage with its connection: a stage keeps the keys that the connection had when the stage was made.

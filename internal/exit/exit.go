@@ -61,16 +61,21 @@ func worst(errs []error) Code {
 	return Failed
 }
 
-// Hint is what the outermost error that can say it asks to type next; "" where none does.
+// Hint is what the outermost error that has a hint asks to type next; "" where none has.
 func Hint(err error) string {
-	h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err)
-	if !ok {
-		return ""
+	for {
+		h, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err)
+		if !ok {
+			return ""
+		}
+		if hint := h.Hint(); hint != "" {
+			return hint
+		}
+		err = errors.Unwrap(h)
 	}
-	return h.Hint()
 }
 
 // Each takes joined errors apart, since each has its own place and hint. One that has its own code stays whole.

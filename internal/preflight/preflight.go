@@ -162,7 +162,7 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 			}
 			if name := define.NameAt(st.SQL, at); databend.IsCode(err, databend.CodeUnknownColumn, databend.CodeSemantic) && name != "" {
 				if len(q.columns) > 0 {
-					own.Hint = project.DidYouMean(name, q.columns, "the columns are "+strings.Join(q.columns, ", "))
+					own.Advice = project.DidYouMean(name, q.columns, "the columns are "+strings.Join(q.columns, ", "))
 				}
 			}
 			c.add(&own)

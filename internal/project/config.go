@@ -53,7 +53,7 @@ type environment struct {
 func NoProject(path string) error {
 	return &Error{
 		Place: sqltext.Place{File: path}, Msg: "there is no dbctl.yaml here",
-		Hint: "go to a project or name its folder with -C DIR; `dbctl init` makes a new one",
+		Advice: "go to a project or name its folder with -C DIR; `dbctl init` makes a new one",
 	}
 }
 
@@ -66,7 +66,7 @@ func readConfig(path string) (*config, error) {
 	if err != nil {
 		e := unreadable(path, err)
 		if dir, bad := os.Stat(filepath.Dir(path)); errors.Is(bad, syscall.ENOTDIR) || bad == nil && !dir.IsDir() {
-			e.Hint = "-C DIR names a project's folder"
+			e.Advice = "-C DIR names a project's folder"
 		}
 		return nil, e
 	}
@@ -81,7 +81,7 @@ func readConfig(path string) (*config, error) {
 	if c.project == "" && !c.named {
 		doc.errs = append(doc.errs, &Error{
 			Place: sqltext.Place{File: ConfigFile, Line: 1, Column: 1}, Msg: "no project name",
-			Hint: "add a line such as project: citydrive; it is part of every key in the state tables",
+			Advice: "add a line such as project: citydrive; it is part of every key in the state tables",
 		})
 	}
 	return c, doc.mistakes()

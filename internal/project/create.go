@@ -29,7 +29,7 @@ const timestamp = "20060102150405"
 func CreateMigration(dir, name, text string, sequential bool, now time.Time) (string, error) {
 	slug := snake(name)
 	if slug == "" {
-		return "", &Error{Msg: "a migration needs a name of letters and digits", Hint: "dbctl migrate create add_frame_quality"}
+		return "", &Error{Msg: "a migration needs a name of letters and digits", Advice: "dbctl migrate create add_frame_quality"}
 	}
 	files, _ := listMigrations(dir) // what is wrong with others is no matter here
 	var highest int64

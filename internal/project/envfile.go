@@ -17,7 +17,7 @@ func parseEnv(path, text string) (map[string]string, error) {
 	for number := 1; text != ""; {
 		line, rest, _ := strings.Cut(text, "\n")
 		bad := func(msg, hint string) {
-			mistakes = append(mistakes, &Error{Place: sqltext.Place{File: path, Line: number}, Msg: msg, Hint: hint})
+			mistakes = append(mistakes, &Error{Place: sqltext.Place{File: path, Line: number}, Msg: msg, Advice: hint})
 		}
 		trimmed := strings.TrimSpace(line)
 		if trimmed == "" || trimmed[0] == '#' {

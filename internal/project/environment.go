@@ -32,11 +32,11 @@ func (c *config) choose(o Options) (*environment, error) {
 		if n := Nearest(name, c.names()); n != "" {
 			hint = "did you mean -e " + n + "? " + hint
 		}
-		return nil, &Error{Place: inConfig, Msg: "unknown environment " + name, Hint: hint}
+		return nil, &Error{Place: inConfig, Msg: "unknown environment " + name, Advice: hint}
 	case o.NoEnv || o.DSNGiven:
 		return nil, nil
 	}
-	return nil, &Error{Place: inConfig, Msg: "no environment is named, and there is no default_env", Hint: "-e ENV: " + c.listed()}
+	return nil, &Error{Place: inConfig, Msg: "no environment is named, and there is no default_env", Advice: "-e ENV: " + c.listed()}
 }
 
 // sources merges the secrets of the file and the environment, which wins. Paths stay relative to the project's folder.
@@ -68,7 +68,7 @@ func (c *config) environment(
 	} else if chosen != nil && !o.NoEnv && !e.Embedded && e.Host == "" {
 		return e, &Error{
 			Place: placeOf(chosen.nameAt),
-			Msg:   "environment " + e.Name + " says no server", Hint: "give it dsn, or host and user, or engine: embedded; or say --dsn",
+			Msg:   "environment " + e.Name + " says no server", Advice: "give it dsn, or host and user, or engine: embedded; or say --dsn",
 		}
 	}
 	e.Database = cmp.Or(o.Database, e.Database, "default")
@@ -123,7 +123,7 @@ func (c *config) values(
 		if why := badValue(value); why != "" {
 			return nil, &Error{
 				Place: placeOf(v.at),
-				Msg:   "the environment variable " + v.env + " of var " + v.name + " " + why, Hint: "vars are plain values",
+				Msg:   "the environment variable " + v.env + " of var " + v.name + " " + why, Advice: "vars are plain values",
 			}
 		}
 		values[v.name] = value
@@ -132,10 +132,10 @@ func (c *config) values(
 	for _, name := range slices.Sorted(maps.Keys(o.Vars)) {
 		value := o.Vars[name]
 		if !isName(name) {
-			return nil, &Error{Msg: "--var " + name + " is not a name", Hint: "--var NAME=VALUE, where a name has letters, digits and _"}
+			return nil, &Error{Msg: "--var " + name + " is not a name", Advice: "--var NAME=VALUE, where a name has letters, digits and _"}
 		}
 		if why := badValue(value); why != "" {
-			return nil, &Error{Msg: "--var " + name + " " + why, Hint: "vars are plain values"}
+			return nil, &Error{Msg: "--var " + name + " " + why, Advice: "vars are plain values"}
 		}
 		values[name] = value
 	}
@@ -203,13 +203,13 @@ func environ(o Options, chosen *environment) (func(string) (string, bool), error
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && named:
 			mistakes = append(mistakes, &Error{
-				Place: sqltext.Place{File: path}, Msg: "the env file does not exist", Hint: "--env-file names a file of NAME=value lines",
+				Place: sqltext.Place{File: path}, Msg: "the env file does not exist", Advice: "--env-file names a file of NAME=value lines",
 			})
 		case errors.Is(err, fs.ErrNotExist) && o.NoEnv: // an offline command, as in CI, where the file is not
 		case errors.Is(err, fs.ErrNotExist):
 			mistakes = append(mistakes, &Error{
 				Place: placeOf(chosen.at["env_file"]), Msg: "the env file " + path + " does not exist",
-				Hint: "write it (.env.example is one, to be filled in), or take env_file out and set the variables",
+				Advice: "write it (.env.example is one, to be filled in), or take env_file out and set the variables",
 			})
 		case err != nil:
 			mistakes = append(mistakes, unreadable(path, err))

@@ -12,12 +12,15 @@ import (
 // Error is a mistake in a project's file, or in what was asked of the project.
 type Error struct {
 	sqltext.Place
-	Msg   string
-	Hint  string
-	Caret string // source line and caret, may be empty
+	Msg    string
+	Advice string // the Hint
+	Caret  string // source line and caret, may be empty
 }
 
 func (e *Error) Error() string { return e.Tell(e.Msg) }
+
+// Hint is what to write instead, or "".
+func (e *Error) Hint() string { return e.Advice }
 
 // ExitCode is that of a mistake in the project.
 func (*Error) ExitCode() exit.Code { return exit.Usage }
@@ -36,7 +39,7 @@ func unreadable(file string, err error) *Error {
 	}
 	e := &Error{Place: sqltext.Place{File: file}, Msg: "cannot be read: " + err.Error()}
 	if errors.Is(err, errOutside) || errors.Is(err, errNotRegular) {
-		e.Hint = "put the file itself there: dbctl reads regular files inside the project's folder only"
+		e.Advice = "put the file itself there: dbctl reads regular files inside the project's folder only"
 	}
 	return e
 }
@@ -48,7 +51,7 @@ func (s *source) errorAt(offset int, msg, hint string) *Error {
 		all := sqltext.ExcerptsOf(s.text)
 		s.excerpts = &all
 	}
-	return &Error{Place: at.In(s.path), Msg: msg, Hint: hint, Caret: s.excerpts.At(at)}
+	return &Error{Place: at.In(s.path), Msg: msg, Advice: hint, Caret: s.excerpts.At(at)}
 }
 
 // fromSQL makes an *Error of each error of sqltext, whose positions are of the file src itself.

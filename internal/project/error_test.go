@@ -244,8 +244,8 @@ func TestOpenErrors(t *testing.T) {
 			if got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
-			if !strings.Contains(e.Hint, test.hint) {
-				t.Errorf("hint: got %q, want a part %q", e.Hint, test.hint)
+			if !strings.Contains(e.Advice, test.hint) {
+				t.Errorf("hint: got %q, want a part %q", e.Advice, test.hint)
 			}
 			if all := fmt.Sprintf("%+v %s", *e, e); strings.Contains(all, "hunter2") {
 				t.Errorf("the error quotes what may be a secret: %s", all)
@@ -257,7 +257,7 @@ func TestOpenErrors(t *testing.T) {
 func TestOpenWithoutConfig(t *testing.T) {
 	t.Parallel()
 	_, err := Open(Options{Dir: t.TempDir()})
-	if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Hint, "-C DIR") {
+	if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Advice, "-C DIR") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -341,7 +341,7 @@ func TestEveryMistake(t *testing.T) {
 	got = nil
 	for _, each := range exit.Each(err) {
 		e, _ := errors.AsType[*Error](each)
-		hint, _, _ := strings.Cut(e.Hint, "?")
+		hint, _, _ := strings.Cut(e.Advice, "?")
 		got = append(got, e.Error()+" | "+hint)
 	}
 	const addA = "add it below vars: in dbctl.yaml, or say --var "
@@ -387,7 +387,7 @@ func TestUnknownVar(t *testing.T) {
 		_, err := Open(Options{Dir: dir, Env: "e", Vars: map[string]string{name: "v"}})
 		hint := ""
 		if e, ok := errors.AsType[*Error](err); ok {
-			hint = e.Hint
+			hint = e.Advice
 		}
 		if hint != want {
 			t.Errorf("--var %s: got %v with hint %q, want %q", name, err, hint, want)
@@ -400,7 +400,7 @@ func TestAFileForAProject(t *testing.T) {
 	dir := folder(t, files{ConfigFile: "project: p\n"})
 	for _, of := range []string{ConfigFile, ConfigFile + "/x"} {
 		_, err := Open(Options{Dir: filepath.Join(dir, of), NoEnv: true})
-		if e, ok := errors.AsType[*Error](err); !ok || e.Hint != "-C DIR names a project's folder" {
+		if e, ok := errors.AsType[*Error](err); !ok || e.Advice != "-C DIR names a project's folder" {
 			t.Errorf("%s: got %v", of, err)
 		}
 	}

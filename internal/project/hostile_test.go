@@ -197,7 +197,7 @@ func TestLoadNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"$(touch X)", "a;b", "a`b`", "a b", "a*", "-a", "a'b", `a"b`, "a\nb", "é", "a&b", "a|b", "a>b", "~a", "a$b", "a#b", "a!b", "a\x1b[2J"} {
 		e := within(t, Options{Dir: folder(t, files{"loads/" + name + ".sql": copySQL})})
-		if !strings.Contains(e.Msg, "name") || e.Hint == "" {
+		if !strings.Contains(e.Msg, "name") || e.Advice == "" {
 			t.Errorf("%q: got %v", name, e)
 		}
 	}
@@ -233,7 +233,7 @@ func TestNoSecretInErrors(t *testing.T) {
 			o.Env = "e"
 		}
 		e := within(t, o)
-		shown := scrub.String(e.Error() + "\n" + e.Caret + "\n" + e.Hint)
+		shown := scrub.String(e.Error() + "\n" + e.Caret + "\n" + e.Advice)
 		if strings.Contains(shown, value) || strings.Contains(shown, "HUNTER2") || !strings.HasPrefix(e.Error(), test.want) {
 			t.Errorf("%s: got %s", name, shown)
 		}

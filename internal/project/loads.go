@@ -68,12 +68,12 @@ func (r *renderer) readLoad(file string) (Load, error) {
 	name := strings.TrimPrefix(strings.TrimSuffix(file, ".sql"), LoadsDir+"/")
 	l := Load{Name: name, Path: file}
 	if path.Ext(file) != ".sql" {
-		return l, &Error{Place: sqltext.Place{File: file}, Msg: "the extension is " + path.Ext(file), Hint: "rename it to .sql"}
+		return l, &Error{Place: sqltext.Place{File: file}, Msg: "the extension is " + path.Ext(file), Advice: "rename it to .sql"}
 	}
 	if wrong := BadLoadName(name); wrong != "" {
 		return l, &Error{
 			Place: sqltext.Place{File: file}, Msg: "the file's name " + wrong,
-			Hint: "rename it: the name is what `dbctl load NAME` takes, shells complete it, and NAME may be a glob",
+			Advice: "rename it: the name is what `dbctl load NAME` takes, shells complete it, and NAME may be a glob",
 		}
 	}
 	src, err := readSource(r.dir, file)
@@ -106,7 +106,7 @@ func (r *renderer) readLoadText(l *Load, src *source) error {
 	}
 	const one = "a load is one COPY INTO table FROM a stage or a location, and DML behind it; other statements belong in a migration"
 	if len(statements) == 0 {
-		return &Error{Place: sqltext.Place{File: src.path, Line: 1, Column: 1}, Msg: "there is no statement", Hint: one}
+		return &Error{Place: sqltext.Place{File: src.path, Line: 1, Column: 1}, Msg: "there is no statement", Advice: one}
 	}
 	st := statements[0]
 	l.Statement = e.statement(st)

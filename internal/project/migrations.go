@@ -39,7 +39,7 @@ type migrationFile struct {
 // migration. Hidden files and all others are none of ours.
 func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 	refuse := func(file, msg, hint string) {
-		broken = append(broken, Broken{Path: file, Err: &Error{Place: sqltext.Place{File: file}, Msg: msg, Hint: hint}})
+		broken = append(broken, Broken{Path: file, Err: &Error{Place: sqltext.Place{File: file}, Msg: msg, Advice: hint}})
 	}
 	entries, err := ReadDir(dir, MigrationsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -79,7 +79,7 @@ func listMigrations(dir string) (files []migrationFile, broken []Broken) {
 			}
 			broken = append(broken, Broken{Path: b.path, Version: b.version, Err: &Error{
 				Place: sqltext.Place{File: b.path}, Msg: fmt.Sprintf("version %d is that of %s too", b.version, a.path),
-				Hint: hint,
+				Advice: hint,
 			}})
 		}
 	}

@@ -285,7 +285,7 @@ func (r *renderer) unknownVar(given map[string]string, declared []string) error 
 		if len(known) > 0 {
 			hint = didYouMeanVar(name, given[name], known)
 		}
-		return &Error{Msg: "--var " + name + ": there is no var of this name", Hint: hint}
+		return &Error{Msg: "--var " + name + ": there is no var of this name", Advice: hint}
 	}
 	return nil
 }

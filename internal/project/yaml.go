@@ -42,7 +42,7 @@ const (
 func parseYAML(text []byte) (*document, ast.Node, error) {
 	d := &document{anchors: map[string]ast.Node{}}
 	if at, what := badEncoding(string(text)); what != "" {
-		return nil, nil, &Error{Place: sqltext.PosAt(string(text), at).In(ConfigFile), Msg: what, Hint: saveUTF8}
+		return nil, nil, &Error{Place: sqltext.PosAt(string(text), at).In(ConfigFile), Msg: what, Advice: saveUTF8}
 	}
 	// The parser takes a BOM for a part of the first key, and counts the line of a comment that ends in CRLF twice.
 	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte(bom)), []byte("\r\n"), []byte("\n"))
@@ -53,13 +53,13 @@ func parseYAML(text []byte) (*document, ast.Node, error) {
 	if err != nil {
 		e := &Error{
 			Place: inConfig, Msg: "YAML is not readable",
-			Hint: "a line is `key: value`, indented by blanks as the lines beside it; a value with : # [ or { in it stands in quotes, and " +
+			Advice: "a line is `key: value`, indented by blanks as the lines beside it; a value with : # [ or { in it stands in quotes, and " +
 				"a key stands once",
 		}
 		if ye, ok := errors.AsType[yaml.Error](err); ok {
 			e.Msg = "YAML: " + ye.GetMessage()
 			if strings.Contains(e.Msg, "'\t'") || strings.Contains(e.Msg, "'	'") {
-				e.Msg, e.Hint = "YAML: a tab stands where a line is indented", "write blanks in its place"
+				e.Msg, e.Advice = "YAML: a tab stands where a line is indented", "write blanks in its place"
 			}
 			if t := ye.GetToken(); t != nil {
 				e.Place = placeOf(t)
@@ -132,7 +132,7 @@ func (d *document) fail(n ast.Node, msg, hint string) { d.failAt(n.GetToken(), m
 func (d *document) failAt(t *token.Token, msg, hint string) {
 	at := placeOf(t)
 	if !slices.ContainsFunc(d.errs, func(was *Error) bool { return was.Place == at }) { // the first says why
-		d.errs = append(d.errs, &Error{Place: at, Msg: msg, Hint: hint})
+		d.errs = append(d.errs, &Error{Place: at, Msg: msg, Advice: hint})
 	}
 }
 

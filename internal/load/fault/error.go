@@ -57,13 +57,8 @@ func (e *Error) Brief() string {
 // ExitCode is how the error ends dbctl.
 func (e *Error) ExitCode() exit.Code { return e.Exit }
 
-// Hint is what to type next, or "".
-func (e *Error) Hint() string {
-	if e.Advice != "" {
-		return e.Advice
-	}
-	return exit.Hint(e.Err)
-}
+// Hint is what to type next; where it is "" that of the cause holds.
+func (e *Error) Hint() string { return e.Advice }
 
 // Again is a command on a load, as a hint that can be pasted.
 func Again(load string, args ...string) string {

@@ -67,11 +67,9 @@ func (e *Error) Hint() string {
 	case e.Left:
 		return "mend what is named above, then: dbctl migrate recover"
 	}
-	if d, ok := errors.AsType[*databend.Error](e.Err); ok {
-		if d.Hint == "" && d.Kind == databend.KindUnknown {
-			return "everything is as it was before; once the server answers again: dbctl migrate " + string(cmp.Or(e.Direction, event.Up))
-		}
-		return d.Hint
+	hint := exit.Hint(e.Err)
+	if d, ok := errors.AsType[*databend.Error](e.Err); ok && hint == "" && d.Kind == databend.KindUnknown {
+		return "everything is as it was before; once the server answers again: dbctl migrate " + string(cmp.Or(e.Direction, event.Up))
 	}
-	return exit.Hint(e.Err)
+	return hint
 }
