@@ -569,12 +569,12 @@ func TestSwallowedAnswer(t *testing.T) {
 			}
 			return r.Method == http.MethodPost
 		}, false, 20 * time.Second},
-		"of a POST that still runs": {func(*fakeQuery) { time.Sleep(5 * time.Minute) }, func(r *http.Request, next http.HandlerFunc) bool {
+		"of a POST that still runs": {func(*fakeQuery) { time.Sleep(2 * time.Minute) }, func(r *http.Request, next http.HandlerFunc) bool {
 			if r.Method == http.MethodPost {
 				next(&discard{header: http.Header{}}, r)
 			}
 			return r.Method == http.MethodPost
-		}, false, 5*time.Minute + 5*time.Second},
+		}, false, 2*time.Minute + 5*time.Second},
 		"with the POST": {nil, func(r *http.Request, _ http.HandlerFunc) bool { return r.Method == http.MethodPost }, true, 100 * time.Second},
 		"of a page": {func(*fakeQuery) { time.Sleep(time.Second) }, func(r *http.Request, next http.HandlerFunc) bool {
 			return strings.Contains(r.URL.Path, "/page/")
