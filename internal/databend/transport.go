@@ -435,8 +435,12 @@ func unlessBegun(ctx context.Context, after time.Duration) (context.Context, con
 	}
 }
 
-// maxAnswer bounds what is read of one answer. Databend's pages are of some ten megabytes; who sends more is none, or never ends.
-const maxAnswer = 256 << 20
+// How much is read of one answer. Who sends more is no Databend, or never ends: its pages are of some ten megabytes, what it says of a
+// session is of some kilobytes.
+const (
+	maxPage    = 256 << 20
+	maxSession = 1 << 20
+)
 
 // send sends one request to the server, whoever the driver meant it for, and reads the whole answer.
 func (c *call) send(ctx context.Context, req *http.Request, body []byte, patience time.Duration) reply {
@@ -485,13 +489,17 @@ func (c *call) send(ctx context.Context, req *http.Request, body []byte, patienc
 		return reply{err: err, sent: wrote.Load(), auth: auth}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	most := maxPage
+	if strings.HasPrefix(req.URL.Path, "/v1/session/") {
+		most = maxSession
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
 	switch {
 	case err != nil:
 		err = fmt.Errorf("the answer was cut short: %w", err)
-	case len(data) > maxAnswer:
+	case len(data) > most:
 		data, err = nil, &Error{
-			Kind: KindUnreachable, Message: fmt.Sprintf("%s gave an answer larger than %d MiB", s.Host(), maxAnswer>>20),
+			Kind: KindUnreachable, Message: fmt.Sprintf("%s gave an answer larger than %d MiB", s.Host(), most>>20),
 			Advice: "check host and port: something else answers there",
 		}
 	}
