@@ -80,3 +80,22 @@ func TestRoleThatMayNotPutBack(t *testing.T) {
 		})
 	}
 }
+
+// TestStageThatRoleDoesNotSee: a role may replace stages that it does not see. What it does not see it cannot put back, and a replaced one
+// looks like one of its own.
+func TestStageThatRoleDoesNotSee(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stage := w.Database + "_theirs"
+	w.SQL(t, "CREATE STAGE "+stage+" URL = 's3://theirs/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b')")
+	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
+	w.Migration(1, "CREATE OR REPLACE STAGE "+stage+" URL = 's3://ours/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b');\n"+
+		"INSERT INTO nowhere VALUES (1);")
+	w.asRole("SUPER")
+	var refused *PlanError
+	err := w.up()
+	if is := fmt.Sprint(w.SQL(t, "SELECT url FROM system.stages WHERE name = '"+stage+"'")); !strings.Contains(is, "theirs") ||
+		!errors.As(err, &refused) || !strings.Contains(err.Error(), "GRANT READ ON *.* TO ROLE") {
+		t.Errorf("%v\nis %s\n%s", err, is, w.said())
+	}
+}

@@ -55,6 +55,20 @@ func ToUndo(w effect.Write, was catalog.ObjectState, role string) (out []Need) {
 	return out
 }
 
+// ToSee is the privilege without which an object of a kind may be there though the server shows none: these kinds are shown to those who
+// may use them, and SUPER, which replaces them, is not among those (databend src/query/users/src/visibility_checker.rs).
+func ToSee(kind sqltext.ObjectKind) []Need {
+	switch kind {
+	case sqltext.Stage:
+		return []Need{{"READ", ""}}
+	case sqltext.Function:
+		return []Need{{"USAGE", ""}}
+	case sqltext.Procedure:
+		return []Need{{"ACCESS PROCEDURE", ""}}
+	}
+	return nil
+}
+
 // Held is what SHOW GRANTS says of the user: privileges by the database they are for, "" for the whole account.
 type Held map[string][]string
 

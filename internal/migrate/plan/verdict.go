@@ -117,7 +117,12 @@ func (j *judge) unallowed(ctx context.Context, w effect.Write, was catalog.Objec
 	if j.role == databend.AccountAdmin {
 		return "", nil
 	}
-	missing := rights.ToUndo(w, was, j.role)
+	missing, lacks := rights.ToUndo(w, was, j.role), "may not put "+w.Object.String()+" back"
+	if !was.Exists && w.Verb == effect.Replace {
+		if sees := rights.ToSee(w.Kind); len(sees) > 0 {
+			missing, lacks = sees, "does not see whether others have a "+w.Object.String()+", which would be lost"
+		}
+	}
 	if len(missing) == 0 {
 		return "", nil
 	}
@@ -133,7 +138,7 @@ func (j *judge) unallowed(ctx context.Context, w effect.Write, was catalog.Objec
 		return "", nil
 	}
 	grants := rights.Grants(missing, j.role, "")
-	return fmt.Sprintf("role %s may not put %s back; an administrator allows it: %s", j.role, w.Object, grants), nil
+	return fmt.Sprintf("role %s %s; an administrator allows it: %s", j.role, lacks, grants), nil
 }
 
 // notRewound are the aspects of a table that FLASHBACK does not put back.
