@@ -56,6 +56,11 @@ func (r Role) RoundTrip(req *http.Request) (*http.Response, error) {
 	if r.Name != "" && !strings.Contains(r.May, "READ") { // src/query/storages/system/src/stages_table.rs
 		sees = bytes.ReplaceAll(sees, []byte("system.stages"), []byte("(SELECT * FROM system.stages WHERE owner = '"+r.Name+"')"))
 	}
+	if r.Name != "" && !strings.Contains(r.May, "SELECT") { // src/query/storages/system/src/databases_table.rs
+		shown := "(SELECT * FROM system.databases WHERE owner = '" + r.Name + "' OR " +
+			"name IN (SELECT object_name FROM show_grants('role', '" + r.Name + "')))"
+		sees = bytes.ReplaceAll(sees, []byte("system.databases"), []byte(shown))
+	}
 	if !bytes.Equal(sees, body) {
 		body = sees
 		req.Body, req.ContentLength, req.GetBody = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil

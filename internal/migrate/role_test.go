@@ -99,3 +99,19 @@ func TestStageThatRoleDoesNotSee(t *testing.T) {
 		t.Errorf("%v\nis %s\n%s", err, is, w.said())
 	}
 }
+
+// TestDatabaseThatRoleDoesNotSee is the same of a database with all that is in it.
+func TestDatabaseThatRoleDoesNotSee(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	db := w.Database + "_theirs"
+	w.SQL(t, "CREATE DATABASE "+db, "CREATE TABLE "+db+".t AS SELECT 1 AS a")
+	t.Cleanup(func() { w.SQL(t, "DROP DATABASE IF EXISTS "+db) })
+	w.Migration(1, "CREATE OR REPLACE DATABASE "+db+";\nINSERT INTO nowhere VALUES (1);")
+	w.asRole("CREATE DATABASE")
+	var refused *PlanError
+	err := w.up()
+	if is := fmt.Sprint(w.SQL(t, "SELECT name FROM system.tables WHERE database = '"+db+"'")); is != "[[t]]" || !errors.As(err, &refused) {
+		t.Errorf("%v\nis %s\n%s", err, is, w.said())
+	}
+}

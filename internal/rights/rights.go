@@ -56,9 +56,11 @@ func ToUndo(w effect.Write, was catalog.ObjectState, role string) (out []Need) {
 }
 
 // ToSee is the privilege without which an object of a kind may be there though the server shows none: these kinds are shown to those who
-// may use them, and SUPER, which replaces them, is not among those (databend src/query/users/src/visibility_checker.rs).
+// may use them, which SUPER and CREATE DATABASE, that replace them, do not give (databend src/query/users/src/visibility_checker.rs).
 func ToSee(kind sqltext.ObjectKind) []Need {
 	switch kind {
+	case sqltext.Database:
+		return []Need{{"SELECT", ""}}
 	case sqltext.Stage:
 		return []Need{{"READ", ""}}
 	case sqltext.Function:
