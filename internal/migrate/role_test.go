@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/exit"
 )
 
 // asRole connects the world as a role that has rights on its own databases, and of those on the whole account what may says. An
@@ -96,6 +97,24 @@ func TestStageThatRoleDoesNotSee(t *testing.T) {
 	err := w.up()
 	if is := fmt.Sprint(w.SQL(t, "SELECT url FROM system.stages WHERE name = '"+stage+"'")); !strings.Contains(is, "theirs") ||
 		!errors.As(err, &refused) || !strings.Contains(err.Error(), "GRANT READ ON *.* TO ROLE") {
+		t.Errorf("%v\nis %s\n%s", err, is, w.said())
+	}
+}
+
+// TestHiddenStageIsNotOurs: IF NOT EXISTS makes the role the owner of a stage that is there, so that it sees it from then on.
+func TestHiddenStageIsNotOurs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stage := w.Database + "_theirs"
+	w.SQL(t, "CREATE STAGE "+stage+" URL = 's3://theirs/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b')")
+	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
+	w.Migration(1, "CREATE STAGE IF NOT EXISTS "+stage+" URL = 's3://theirs/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b');\n"+
+		"INSERT INTO nowhere VALUES (1);")
+	w.asRole("SUPER")
+	err := w.up()
+	var run *RunError
+	if is := fmt.Sprint(w.SQL(t, "SELECT url FROM system.stages WHERE name = '"+stage+"'")); !strings.Contains(is, "theirs") ||
+		!errors.As(err, &run) || run.ExitCode() != exit.Partly || !strings.Contains(w.said(), "hidden from the role") {
 		t.Errorf("%v\nis %s\n%s", err, is, w.said())
 	}
 }

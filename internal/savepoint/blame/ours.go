@@ -290,7 +290,10 @@ func (r *Reach) Theirs(now catalog.ObjectState) string {
 	}
 	last := written[len(written)-1]
 	left, seen := r.left[now.Object]
+	was, captured := r.Before[now.Object]
 	switch {
+	case captured && !was.Exists && !now.Created.IsZero() && now.Created.Before(r.at):
+		return "it was there before the run, hidden from the role" // whose IF NOT EXISTS makes the role its owner
 	case r.drops(last, now.Object) && !r.Statements[last].Done.IsZero(), seen && (!left.Exists || left.ID != now.ID):
 		return made
 	case now.Kind == sqltext.Database: // its owner has another statement
