@@ -36,7 +36,6 @@ func (r Role) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_ = req.Body.Close()
-	req.Body = io.NopCloser(bytes.NewReader(body))
 	var asked struct {
 		SQL     string         `json:"sql"`
 		Session map[string]any `json:"session"`
@@ -49,22 +48,18 @@ func (r Role) RoundTrip(req *http.Request) (*http.Response, error) {
 			return r.refuse(req, asked.Session, privilege)
 		}
 	}
-	sees := body
 	if asked.SQL == "SHOW GRANTS" && r.Name != "" {
-		sees = bytes.Replace(body, []byte(`"SHOW GRANTS"`), []byte(`"SHOW GRANTS FOR ROLE `+r.Name+`"`), 1)
+		body = bytes.Replace(body, []byte(`"SHOW GRANTS"`), []byte(`"SHOW GRANTS FOR ROLE `+r.Name+`"`), 1)
 	}
 	if r.Name != "" && !strings.Contains(r.May, "READ") { // src/query/storages/system/src/stages_table.rs
-		sees = bytes.ReplaceAll(sees, []byte("system.stages"), []byte("(SELECT * FROM system.stages WHERE owner = '"+r.Name+"')"))
+		body = bytes.ReplaceAll(body, []byte("system.stages"), []byte("(SELECT * FROM system.stages WHERE owner = '"+r.Name+"')"))
 	}
 	if r.Name != "" && !strings.Contains(r.May, "SELECT") { // src/query/storages/system/src/databases_table.rs
 		shown := "(SELECT * FROM system.databases WHERE owner = '" + r.Name + "' OR " +
 			"name IN (SELECT object_name FROM show_grants('role', '" + r.Name + "')))"
-		sees = bytes.ReplaceAll(sees, []byte("system.databases"), []byte(shown))
+		body = bytes.ReplaceAll(body, []byte("system.databases"), []byte(shown))
 	}
-	if !bytes.Equal(sees, body) {
-		body = sees
-		req.Body, req.ContentLength, req.GetBody = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
-	}
+	req.Body, req.ContentLength, req.GetBody = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	return http.DefaultTransport.RoundTrip(req)
 }
 

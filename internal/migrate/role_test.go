@@ -82,55 +82,59 @@ func TestRoleThatMayNotPutBack(t *testing.T) {
 	}
 }
 
-// TestStageThatRoleDoesNotSee: a role may replace stages that it does not see. What it does not see it cannot put back, and a replaced one
-// looks like one of its own.
-func TestStageThatRoleDoesNotSee(t *testing.T) {
+// TestWhatRoleDoesNotSee: a role may replace stages and databases of others that it does not see. What it does not see it cannot put back,
+// and a replaced one looks like one of its own. IF NOT EXISTS makes it the owner of a stage that is there, so that it sees it from then on.
+func TestWhatRoleDoesNotSee(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	stage := w.Database + "_theirs"
-	w.SQL(t, "CREATE STAGE "+stage+" URL = 's3://theirs/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b')")
-	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
-	w.Migration(1, "CREATE OR REPLACE STAGE "+stage+" URL = 's3://ours/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b');\n"+
-		"INSERT INTO nowhere VALUES (1);")
-	w.asRole("SUPER")
-	var refused *PlanError
-	err := w.up()
-	if is := fmt.Sprint(w.SQL(t, "SELECT url FROM system.stages WHERE name = '"+stage+"'")); !strings.Contains(is, "theirs") ||
-		!errors.As(err, &refused) || !strings.Contains(err.Error(), "GRANT READ ON *.* TO ROLE") {
-		t.Errorf("%v\nis %s\n%s", err, is, w.said())
-	}
-}
-
-// TestHiddenStageIsNotOurs: IF NOT EXISTS makes the role the owner of a stage that is there, so that it sees it from then on.
-func TestHiddenStageIsNotOurs(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	stage := w.Database + "_theirs"
-	w.SQL(t, "CREATE STAGE "+stage+" URL = 's3://theirs/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b')")
-	t.Cleanup(func() { w.SQL(t, "DROP STAGE IF EXISTS "+stage) })
-	w.Migration(1, "CREATE STAGE IF NOT EXISTS "+stage+" URL = 's3://theirs/' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b');\n"+
-		"INSERT INTO nowhere VALUES (1);")
-	w.asRole("SUPER")
-	err := w.up()
-	var run *RunError
-	if is := fmt.Sprint(w.SQL(t, "SELECT url FROM system.stages WHERE name = '"+stage+"'")); !strings.Contains(is, "theirs") ||
-		!errors.As(err, &run) || run.ExitCode() != exit.Partly || !strings.Contains(w.said(), "hidden from the role") {
-		t.Errorf("%v\nis %s\n%s", err, is, w.said())
-	}
-}
-
-// TestDatabaseThatRoleDoesNotSee is the same of a database with all that is in it.
-func TestDatabaseThatRoleDoesNotSee(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	db := w.Database + "_theirs"
-	w.SQL(t, "CREATE DATABASE "+db, "CREATE TABLE "+db+".t AS SELECT 1 AS a")
-	t.Cleanup(func() { w.SQL(t, "DROP DATABASE IF EXISTS "+db) })
-	w.Migration(1, "CREATE OR REPLACE DATABASE "+db+";\nINSERT INTO nowhere VALUES (1);")
-	w.asRole("CREATE DATABASE")
-	var refused *PlanError
-	err := w.up()
-	if is := fmt.Sprint(w.SQL(t, "SELECT name FROM system.tables WHERE database = '"+db+"'")); is != "[[t]]" || !errors.As(err, &refused) {
-		t.Errorf("%v\nis %s\n%s", err, is, w.said())
+	const keys = "' CONNECTION = (ACCESS_KEY_ID = 'a' SECRET_ACCESS_KEY = 'b')"
+	const stage, url = "CREATE STAGE {x} URL = 's3://theirs/" + keys, "SELECT url FROM system.stages WHERE name = '{x}'"
+	for name, tt := range map[string]struct {
+		may    string
+		theirs []string
+		ours   string
+		look   string
+		want   string
+		code   exit.Code
+		says   string
+	}{
+		"a stage replaced": {
+			"SUPER",
+			[]string{stage},
+			"CREATE OR REPLACE STAGE {x} URL = 's3://ours/" + keys, url, "[[s3://theirs/]]",
+			exit.Failed, "GRANT READ ON *.* TO ROLE",
+		},
+		"a stage that is there": {
+			"SUPER",
+			[]string{stage},
+			"CREATE STAGE IF NOT EXISTS {x} URL = 's3://theirs/" + keys, url, "[[s3://theirs/]]",
+			exit.Partly, "hidden from the role",
+		},
+		"a database replaced": {
+			"CREATE DATABASE",
+			[]string{"CREATE DATABASE {x}", "CREATE TABLE {x}.t AS SELECT 1 AS a"},
+			"CREATE OR REPLACE DATABASE {x}",
+			"SELECT name FROM system.tables WHERE database = '{x}'", "[[t]]", exit.Failed, "GRANT SELECT ON *.* TO ROLE",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			text := func(s string) string { return strings.ReplaceAll(s, "{x}", w.Database+"_theirs") }
+			for _, s := range tt.theirs {
+				w.SQL(t, text(s))
+			}
+			t.Cleanup(func() { w.SQL(t, text("DROP STAGE IF EXISTS {x}"), text("DROP DATABASE IF EXISTS {x}")) })
+			w.Migration(1, text(tt.ours)+";\nINSERT INTO nowhere VALUES (1);")
+			w.asRole(tt.may)
+			err := w.up()
+			_, refused := errors.AsType[*PlanError](err)
+			said := fmt.Sprintf("%v\n%s", err, w.said())
+			if exit.Of(err) != tt.code || refused != (tt.code == exit.Failed) || !strings.Contains(said, tt.says) {
+				t.Errorf("exit %d, refused %v\n%s", exit.Of(err), refused, said)
+			}
+			if is := fmt.Sprint(w.SQL(t, text(tt.look))); is != tt.want {
+				t.Errorf("is %s\n%s", is, said)
+			}
+		})
 	}
 }
