@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -57,8 +58,8 @@ var (
 	run     = fmt.Sprintf("%x", time.Now().UnixNano()&0xffffffff) // test binaries share a server of DBCTL_TEST_DSN
 )
 
-// start starts an engine to be shared, or finds the server of DBCTL_TEST_DSN.
-func start() (*Engine, error) {
+// start starts an engine to be shared, on a core of its own, or finds the server of DBCTL_TEST_DSN.
+func start(core int) (*Engine, error) {
 	if dsn := os.Getenv("DBCTL_TEST_DSN"); dsn != "" {
 		cfg, err := databend.ParseDSN(dsn)
 		if err != nil {
@@ -73,15 +74,18 @@ func start() (*Engine, error) {
 		}
 		return s, nil
 	}
-	e, err := local.Start(context.Background(), embedded())
+	e, err := local.Start(context.Background(), embedded(core))
 	if err != nil {
 		return nil, err
 	}
 	return engineOf(e), nil
 }
 
-func embedded() local.Options {
-	return local.Options{Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON"), Folder: memory(), Extra: faults}
+func embedded(core int) local.Options {
+	return local.Options{
+		Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON"), Folder: memory(),
+		Extra: fmt.Appendf(slices.Clone(faults), "\nstay_on(%d)\n", core),
+	}
 }
 
 // memory is a folder in memory where there is room for engines, "" where there is not. An engine syncs each change of its catalogue to
@@ -109,7 +113,7 @@ func Start(t testing.TB, settings map[string]string) *Engine {
 	if os.Getenv("DBCTL_TEST_DSN") != "" {
 		t.Skip("the account's settings are changed on an embedded engine only")
 	}
-	e, err := local.Start(t.Context(), embedded())
+	e, err := local.Start(t.Context(), embedded(rand.Int()))
 	if err != nil {
 		without(t, err)
 	}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
+import os
 import re
 import secrets
 import threading
@@ -145,3 +147,13 @@ class Handler(web.Handler):
                 answer = query.encode({"next": app.requests, "entries": entries})
             return self.answer(200, answer)
         super().route(method, path, args, body)
+
+
+def stay_on(core: int) -> None:
+    """Keeps the engine on one core: waking each other on the same one costs its threads a fifth less than on another. Linux alone can."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.sched_setaffinity(int(thread), {cores[core % len(cores)]})

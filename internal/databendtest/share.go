@@ -1,6 +1,9 @@
 package databendtest
 
 import (
+	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,16 +13,20 @@ import (
 // CPU for each, and a new engine starts in half a second.
 const enough = 20
 
-// sharing gives the test functions of a binary their engines. All Envs that a function has at once are of one engine.
+// sharing gives the test functions of a binary their engines, one for each core, in turn. All Envs that a function has at once are of one
+// engine.
 type sharing struct {
 	mu     sync.Mutex
-	newest *Engine
+	newest []*Engine // of each core, at most four
+	turn   int
 	of     map[string]*Engine // by the functions that have Envs now
 	envs   map[string]int     // the same
 	failed error              // to start one: that is not tried again
 }
 
-var shared = sharing{of: map[string]*Engine{}, envs: map[string]int{}}
+var shared = sharing{
+	newest: make([]*Engine, min(runtime.NumCPU(), 4)), turn: os.Getpid(), of: map[string]*Engine{}, envs: map[string]int{},
+}
 
 // use is the engine for one more Env, which ends with the test.
 func (x *sharing) use(t testing.TB) (*Engine, error) {
@@ -46,27 +53,29 @@ func (x *sharing) use(t testing.TB) (*Engine, error) {
 	return s, nil
 }
 
-// fresh is the newest engine, or one newer than it when it has served enough; nil when none can be started.
+// fresh is the newest engine of the next core, or one newer than it when it has served enough; nil when none can be started.
 func (x *sharing) fresh() *Engine {
-	old := x.newest
+	x.turn++
+	newest := &x.newest[x.turn%len(x.newest)]
+	old := *newest
 	if x.failed != nil || old != nil && (old.embedded == nil || old.served < enough) {
 		return old
 	}
-	x.newest, x.failed = start()
+	*newest, x.failed = start(x.turn)
 	if old != nil {
 		x.end(old)
 	}
-	return x.newest
+	return *newest
 }
 
-// end closes an engine that no function has any more, if no other will get it. The newest ends with the process, as its stdin does.
+// end closes an engine that no function has any more, if no other will get it. The newest end with the process, as their stdin does.
 func (x *sharing) end(s *Engine) {
 	for _, used := range x.of {
 		if used == s {
 			return
 		}
 	}
-	if s != x.newest {
+	if !slices.Contains(x.newest, s) {
 		_ = s.embedded.Close()
 	}
 }
