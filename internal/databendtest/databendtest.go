@@ -9,6 +9,7 @@ package databendtest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math"
@@ -81,10 +82,14 @@ func start(core int) (*Engine, error) {
 	return engineOf(e), nil
 }
 
+// embedded is an engine on one core; benchmarks have it on all, as a warehouse is.
 func embedded(core int) local.Options {
+	extra := faults
+	if flag.Lookup("test.bench").Value.String() == "" {
+		extra = fmt.Appendf(slices.Clone(faults), "\nstay_on(%d)\n", core)
+	}
 	return local.Options{
-		Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON"), Folder: memory(),
-		Extra: fmt.Appendf(slices.Clone(faults), "\nstay_on(%d)\n", core),
+		Buckets: []string{bucket}, Progress: os.Stderr, Python: os.Getenv("DBCTL_PYTHON"), Folder: memory(), Extra: extra,
 	}
 }
 
