@@ -218,10 +218,12 @@ func (s *Server) cleaner(st Statement) func(string) string {
 		loose.Add(v)
 	}
 	for _, at := range sqltext.SecretLiterals(st.SQL) {
-		if value, err := sqltext.Unquote(st.SQL[at[0]:at[1]]); err == nil {
-			own.Add(secret.New(value)) // in every form in which the server may write it
-			loose.Add(secret.New(value))
+		value, err := sqltext.Unquote(st.SQL[at[0]:at[1]])
+		if err != nil {
+			value = st.SQL[at[0]:at[1]] // its quotes were forgotten
 		}
+		own.Add(secret.New(value)) // in every form in which the server may write it
+		loose.Add(secret.New(value))
 	}
 	for _, v := range s.cfg.Scrub.In(st.SQL) { // written by hand
 		loose.Add(v)

@@ -2,6 +2,7 @@ package sqltext
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -40,13 +41,23 @@ func maskEdits(sql string) []Edit {
 		return nil
 	}
 	var edits []Edit
-	var option string // what the innermost list of options belongs to: HEADERS = ( … ), WEBHOOK = ( … )
+	var option string // what the innermost list of options belongs to: HEADERS = ( … ), WEBHOOK = ( … ), CREATE CONNECTION
+	bareEnd := 0      // of the last bare key
 	for i, t := range w.Tokens {
 		switch {
+		case t.Start < bareEnd:
+			continue
 		case w.Symbol(i, "(") && w.Symbol(i-1, "="):
 			option = w.Upper(i - 2)
-		case w.Symbol(i, ")"):
+		case w.Is(i, "CONNECTION") && (w.Is(i-1, "CREATE") || w.Is(i-1, "REPLACE")):
+			option = "CONNECTION"
+		case w.Symbol(i, ")"), t.Kind == Semicolon:
 			option = ""
+		}
+		if end := bareKey(w, i, option); end > 0 {
+			bareEnd = end
+			edits = append(edits, Edit{t.Start, end, "'" + redacted + "'"})
+			continue
 		}
 		text := w.Text(i)
 		switch t.Kind {
@@ -75,6 +86,23 @@ func maskEdits(sql string) []Edit {
 		}
 	}
 	return edits
+}
+
+// bareKey is the end of the key at tokens[i] whose quotes were forgotten: it goes on to a space, a comma, a bracket or a semicolon. It is
+// looked for only where a word cannot be a column; 0 means that there is none.
+func bareKey(w Words, i int, option string) int {
+	if option != "CONNECTION" && !w.Is(i-1, "BY") || !keyBefore(w, i) || slices.Contains([]Kind{String, Code, Quoted, Secret}, w.Tokens[i].Kind) {
+		return 0
+	}
+	end := 0
+	for next := w.Tokens[i].Start; i < len(w.Tokens) && w.Tokens[i].Start == next; i++ {
+		if w.Symbol(i, ",") || w.Symbol(i, ")") || w.Tokens[i].Kind == Semicolon {
+			break
+		}
+		next = w.Tokens[i].End
+		end = next
+	}
+	return end
 }
 
 // maskInside masks the text of a string or $$…$$, which may be SQL, JSON or a URL.

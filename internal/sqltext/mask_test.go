@@ -35,7 +35,12 @@ func TestMask(t *testing.T) {
 		{"SELECT 'https://h/k?X-Goog-Credential=hunter2&X-Goog-Signature=hunter2', 'https://h?OSSAccessKeyId=hunter2&x-oss-signature=hunter2'", "SELECT 'https://h/k?X-Goog-Credential=" + r + "&X-Goog-Signature=" + r + "', 'https://h?OSSAccessKeyId=" + r + "&x-oss-signature=" + r + "'"},
 		{"posted to https://open.feishu.cn/open-apis/bot/v2/hook/hunter2 and https://x.y/cgi-bin/webhook/send?key=hunter2", "posted to https://open.feishu.cn/open-apis/bot/v2/hook/" + r + " and https://x.y/cgi-bin/webhook/" + r},
 		{"S3Config { accessKeyId: 'hunter2', secret_access_key: Some(\"hunter2\") }", "S3Config { accessKeyId: '" + r + "', secret_access_key: Some(\"" + r + "\") }"},
+		// A key whose quotes were forgotten: no server takes it, but the journal, an error and `dbctl show` would keep it.
+		{"CREATE OR REPLACE CONNECTION c STORAGE_TYPE = 's3' ACCESS_KEY_ID = hunter2 SECRET_ACCESS_KEY = 1a/+hunter2== REGION = eu", "CREATE OR REPLACE CONNECTION c STORAGE_TYPE = 's3' ACCESS_KEY_ID = '" + r + "' SECRET_ACCESS_KEY = '" + r + "' REGION = eu"},
+		{"COPY INTO t FROM 's3://b/' CONNECTION = (ACCESS_KEY_ID=hunter2, SECRET_ACCESS_KEY=/token=hunter2) PURGE = TRUE", "COPY INTO t FROM 's3://b/' CONNECTION = (ACCESS_KEY_ID='" + r + "', SECRET_ACCESS_KEY='" + r + "') PURGE = TRUE"},
+		{"ALTER USER u IDENTIFIED BY $hunter2!; SELECT 1", "ALTER USER u IDENTIFIED BY '" + r + "'; SELECT 1"},
 		// Kept: no key, or a placeholder.
+		{"CREATE CONNECTION c ACCESS_KEY_ID = {{ secret \"A\" }}; UPDATE t SET token = other, password=pw", "CREATE CONNECTION c ACCESS_KEY_ID = {{ secret \"A\" }}; UPDATE t SET token = other, password=pw"},
 		{"SELECT row_signature FROM t WHERE row_signature=computed_signature_of_row", "SELECT row_signature FROM t WHERE row_signature=computed_signature_of_row"},
 		{"SELECT signature FROM t WHERE signature = 'abc' AND sig=b", "SELECT signature FROM t WHERE signature = 'abc' AND sig=b"},
 		{"CREATE FUNCTION f(INT) RETURNS INT LANGUAGE python HEADERS = ('x-y' = {{ secret \"A\" }}) ADDRESS = 'http://h'", "CREATE FUNCTION f(INT) RETURNS INT LANGUAGE python HEADERS = ('x-y' = {{ secret \"A\" }}) ADDRESS = 'http://h'"},

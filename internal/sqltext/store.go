@@ -60,9 +60,11 @@ func (s Store) options(w Words, from, end int, equal string) []Edit {
 		if !w.Symbol(i+1, "=") && !w.Symbol(i+1, "=>") {
 			continue
 		}
-		key := strings.ToUpper(strings.Trim(w.Text(i), "`'\""))
+		key, kind := strings.ToUpper(strings.Trim(w.Text(i), "`'\"")), w.Tokens[i+2].Kind
 		said[key] = true
 		switch {
+		case slices.Contains(replaced, key) && kind != String && kind != Secret && key != "ENABLE_VIRTUAL_HOST_STYLE":
+			return nil // a mistake, which the engine is to find as a server does
 		case key == "CONNECTION_NAME", key == "ENDPOINT_URL" && unquoted(w.Text(i+2)) != s.Endpoint:
 			return nil
 		case slices.Contains(replaced, key):

@@ -20,6 +20,9 @@ func TestStoreEdits(t *testing.T) {
 		`CREATE STAGE st URL = 's3://b/p/' FILE_FORMAT = (TYPE = CSV)`:                                                                             `CREATE STAGE st URL = 's3://b/p/' CONNECTION = (` + all + `) FILE_FORMAT = (TYPE = CSV)`,
 		`CREATE STAGE st URL = 's3://b/' CONNECTION = (CONNECTION_NAME = 'c')`:                                                                     "",
 		`CREATE STAGE st URL = 's3://b/' CONNECTION = (ACCESS_KEY_ID = {{ secret "A" }}, SECRET_ACCESS_KEY = {{ secret "B" }})`:                    `CREATE STAGE st URL = 's3://b/' CONNECTION = ( ` + all + ` )`,
+		`CREATE CONNECTION c STORAGE_TYPE = 's3' ACCESS_KEY_ID = $AWS_ACCESS_KEY_ID`:                                                               "", // which no server takes
+		`CREATE STAGE st URL = 's3://b/' CONNECTION = (ENABLE_VIRTUAL_HOST_STYLE = true, ACCESS_KEY_ID = AKIA)`:                                    "",
+		`CREATE STAGE st URL = 's3://b/' CONNECTION = (ENABLE_VIRTUAL_HOST_STYLE = true)`:                                                          `CREATE STAGE st URL = 's3://b/' CONNECTION = ( ` + all + ` )`,
 		`CREATE STAGE st URL = 'gcs://s3/' CONNECTION = (CREDENTIAL = {{ secret "A" }})`:                                                           "",
 		`COPY INTO t FROM 's3://b/x.csv' FILE_FORMAT = (TYPE = CSV)`:                                                                               `COPY INTO t FROM 's3://b/x.csv' CONNECTION = (` + all + `) FILE_FORMAT = (TYPE = CSV)`,
 		`COPY INTO 's3://b/out/' CONNECTION = (REGION = 'x') FROM t`:                                                                               `COPY INTO 's3://b/out/' CONNECTION = ( ENDPOINT_URL = 'http://h:1' ` + key + ` REGION = 'x') FROM t`,
