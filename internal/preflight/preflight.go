@@ -138,7 +138,7 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 		}
 		ours, at := false, -1 // the server speaks of what we put before it; else where in the statement
 		_, err := session.Query(ctx, databend.Statement{
-			SQL: q.before + sql[q.from:] + q.behind, Place: st.At(q.from), Reads: true,
+			SQL: q.before + sql[q.from:] + q.behind, Secrets: standIns(sql), Place: st.At(q.from), Reads: true,
 			At: func(offset int) sqltext.Place {
 				ours, at = offset < len(q.before), min(max(q.from, q.from+offset-len(q.before)), len(st.SQL))
 				return st.At(at)
@@ -171,6 +171,16 @@ func (c *checker) ask(q question, st project.Statement, counts func(error) bool)
 	}
 }
 
+// standIns are what a question holds in the place of secrets: EXPLAIN would echo their values.
+func standIns(sql string) secret.Set {
+	names, _ := sqltext.SecretNames(sql)
+	set := secret.Set{}
+	for _, name := range names {
+		set[name] = secret.New("x")
+	}
+	return set
+}
+
 // unknownType reports the types of a refused statement that Databend does not have, in fewer words than the server's list of all types.
 func (c *checker) unknownType(st project.Statement, makes *define.Table) bool {
 	found := false
@@ -181,13 +191,14 @@ func (c *checker) unknownType(st project.Statement, makes *define.Table) bool {
 	return found
 }
 
-// syntax lets the server read each pending statement and each load's, but those with a secret, and those that EXPLAIN does not take.
+// syntax lets the server read each pending statement and each load's, but those with a key written by hand, which EXPLAIN would echo, and
+// those that EXPLAIN does not take.
 func (c *checker) syntax() []task {
 	var tasks []task
 	for i := range c.in.Project.Loads {
 		l := &c.in.Project.Loads[i]
 		for _, st := range l.Statements() {
-			if !sqltext.Secretive(st.SQL) {
+			if len(sqltext.SecretLiterals(st.SQL)) == 0 {
 				tasks = append(tasks, c.ask(question{before: "EXPLAIN SYNTAX ", load: true}, st, misread))
 			}
 		}
@@ -201,7 +212,7 @@ func (c *checker) syntax() []task {
 	for _, s := range c.in.Steps {
 		for _, st := range s.Statements {
 			e := st.Effect
-			if e.Txn != "" || e.MovesSession() || e.Script || e.Explain || sqltext.Secretive(st.SQL) {
+			if e.Txn != "" || e.MovesSession() || e.Script || e.Explain || len(sqltext.SecretLiterals(st.SQL)) > 0 {
 				continue
 			}
 			before := "EXPLAIN SYNTAX "
@@ -436,8 +447,8 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 	if now.Opaque() {
 		return
 	}
-	missing := func(st project.Statement, o sqltext.Object, at int, hint string) {
-		msg := fmt.Sprintf("there is no %s, and no migration makes it", o)
+	missing := func(st project.Statement, o sqltext.Object, at int) {
+		msg, hint := fmt.Sprintf("there is no %s, and no migration makes it", o), nearest(now, o)
 		if g, ok := now.Gone(o); ok {
 			msg = fmt.Sprintf("%s is %s in %s:%d", o, g.How, g.File, g.Line)
 			hint = fmt.Sprintf("where the load is not wanted any more: %s", shell.Join("rm", l.Path))
@@ -450,16 +461,16 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 	target := l.Copy.Target(c.database)
 	table := now.Find(target)
 	if table == nil && !c.excused(target) {
-		missing(l.Statement, target, l.Copy.TableSpan[0], nearest(now, target))
+		missing(l.Statement, target, l.Copy.TableSpan[0])
 	}
 	stage := l.Copy.Source()
 	if c.warehouse.known(stage) && stage.Name != "" && now.Find(stage) == nil && !c.excused(stage) {
-		missing(l.Statement, stage, l.Copy.LocationSpan[0], "CREATE STAGE in a migration")
+		missing(l.Statement, stage, l.Copy.LocationSpan[0])
 	}
 	for st, e := range project.Effects(l.Statements(), c.database) {
 		for _, o := range schema.Needs(e) {
 			if c.warehouse.known(o) && o != target && o != stage && now.Find(o) == nil && !c.excused(o) {
-				missing(st, o, define.Find(st.SQL, o.Name, 0), nearest(now, o))
+				missing(st, o, define.Find(st.SQL, o.Name, 0))
 			}
 		}
 		lint.CheckColumns(now, st.SQL, e, func(at int, message, hint string) { c.at(st, at, message, hint) })
