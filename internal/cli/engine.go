@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,8 +114,8 @@ func statements(p *project.Project) (all []project.Statement) {
 }
 
 // engineVars are the template variables that only the running engine knows.
-func engineVars(p *project.Project, s3 local.Store) map[string]string {
-	return map[string]string{"s3_endpoint": s3.Endpoint, "s3_region": s3.Region, "bucket": cmp.Or(p.Env.Vars["bucket"], defaultBucket)}
+func engineVars(s3 local.Store) map[string]string {
+	return map[string]string{"s3_endpoint": s3.Endpoint, "s3_region": s3.Region}
 }
 
 // engineConfig is the connection to an embedded engine.

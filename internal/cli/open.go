@@ -73,7 +73,7 @@ func (a *app) openBeforeEngine(opts project.Options) (*project.Project, error) {
 	if err != nil || !p.Env.Embedded || len(p.Broken) == 0 {
 		return p, err
 	}
-	opts.LocalVars = engineVars(p, local.Store{Endpoint: "http://127.0.0.1:0", Region: "us-east-1"})
+	opts.LocalVars = engineVars(local.Store{Endpoint: "http://127.0.0.1:0", Region: "us-east-1"})
 	return a.openProject(opts)
 }
 
@@ -159,7 +159,7 @@ func (a *app) open(ctx context.Context, acc access) (*warehouse, error) {
 			return nil, err
 		}
 		// What the templates say of the object store is known only now.
-		opts.LocalVars = engineVars(p, engine.S3)
+		opts.LocalVars = engineVars(engine.S3)
 		if p, err = a.openProject(opts); err == nil {
 			err = check(p)
 		}

@@ -45,7 +45,7 @@ type Options struct {
 	NoFolders bool              // dev: migrations/ and loads/ are not read
 	Partial   bool              // broken files are left out and listed in Project.Broken; else they are the error
 	Scrub     *secret.Scrubber  // told the secrets that the process's environment holds, before any error can show a line; may be nil
-	LocalVars map[string]string // set by the embedded engine: s3_endpoint, s3_region, bucket …; win over dbctl.yaml
+	LocalVars map[string]string // set by the embedded engine: s3_endpoint, s3_region; win over dbctl.yaml
 }
 
 // Project is a parsed project. Order: by version; loads by name.
