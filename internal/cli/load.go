@@ -288,12 +288,7 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) (cho
 		if _, err := path.Match(typed, ""); err != nil {
 			return nil, nil, usageError(fmt.Sprintf("load %q: %v", typed, err), "a glob of load names: 'frame_*'")
 		}
-		name := strings.TrimSuffix(filepath.ToSlash(filepath.Clean(typed)), ".sql")
-		named := loadsNamed(p.Loads, name)
-		below, ok := a.belowLoads(name)
-		if ok && len(named) == 0 {
-			named = loadsNamed(p.Loads, below)
-		}
+		named := a.loadsMeant(p.Loads, typed)
 		for _, l := range named {
 			if !slices.ContainsFunc(chosen, func(c project.Load) bool { return c.Name == l.Name }) {
 				chosen = append(chosen, l)
@@ -301,13 +296,13 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) (cho
 		}
 		bad := false
 		for _, b := range p.Broken { // of those that nobody asked for nothing is said
-			if as := []project.Load{{Name: b.Load}}; b.Load != "" && len(loadsNamed(as, name))+len(loadsNamed(as, below)) > 0 {
+			if b.Load != "" && len(a.loadsMeant([]project.Load{{Name: b.Load}}, typed)) > 0 {
 				mistakes, bad = append(mistakes, b.Err), true
 			}
 		}
 		if len(named) == 0 && !bad {
 			hint := "`dbctl load --list` lists them"
-			if near := nearestLoad(name, p.Loads); near != "" {
+			if near := nearestLoad(loadName(typed), p.Loads); near != "" {
 				hint = fmt.Sprintf("did you mean `dbctl load %s`?", near)
 			}
 			return nil, nil, usageError(fmt.Sprintf("there is no load %q", typed), hint)
@@ -318,6 +313,18 @@ func (a *app) chooseLoads(p *project.Project, lf loadFlags, names []string) (cho
 	}
 	return chosen, broken, err
 }
+
+// loadsMeant are the loads that a person means by a name, a folder, a glob, or a path to one.
+func (a *app) loadsMeant(loads []project.Load, typed string) []project.Load {
+	named := loadsNamed(loads, loadName(typed))
+	if below, ok := a.belowLoads(loadName(typed)); ok && len(named) == 0 {
+		named = loadsNamed(loads, below)
+	}
+	return named
+}
+
+// loadName is a load's name as it was typed, maybe as a path.
+func loadName(typed string) string { return strings.TrimSuffix(filepath.ToSlash(filepath.Clean(typed)), ".sql") }
 
 // loadsNamed are the loads of this name, below the folder of this name, or that it matches as a glob.
 func loadsNamed(loads []project.Load, name string) []project.Load {

@@ -72,14 +72,15 @@ func (a *app) openOffline() (*project.Project, error) {
 
 func (a *app) show(p *project.Project, what string) error {
 	database := p.Env.Database
-	for _, l := range p.Loads {
-		if l.Name == what {
-			for _, s := range describe(l.Statements(), database) {
-				s.Load = l.Name
-				a.ui.Event(s)
-			}
-			return nil
+	meant := a.loadsMeant(p.Loads, what)
+	for _, l := range meant {
+		for _, s := range describe(l.Statements(), database) {
+			s.Load = l.Name
+			a.ui.Event(s)
 		}
+	}
+	if len(meant) > 0 {
+		return nil
 	}
 	version, err := strconv.ParseInt(what, 10, 64)
 	for _, m := range p.Migrations {
@@ -92,7 +93,7 @@ func (a *app) show(p *project.Project, what string) error {
 		}
 	}
 	for _, b := range p.Broken {
-		if b.Load == what || err == nil && b.Version == version {
+		if b.Load != "" && len(a.loadsMeant([]project.Load{{Name: b.Load}}, what)) > 0 || err == nil && b.Version == version {
 			return b.Err
 		}
 	}
