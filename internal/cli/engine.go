@@ -26,8 +26,10 @@ func (a *app) engine(ctx context.Context, p *project.Project) (*local.Engine, er
 	data := map[string]string{}
 	for _, d := range p.Env.Data {
 		if info, err := os.Stat(d.Folder); err != nil || !info.IsDir() {
-			return nil, usageError(fmt.Sprintf("there is no folder %s, which the environment %s names as its data", d.Folder, p.Env.Name),
-				"make it and put files there, or take `data:` out of the environment in dbctl.yaml")
+			return nil, &project.Error{
+				Place: d.Place, Msg: fmt.Sprintf("there is no folder %s, which the environment %s names as its data", d.Folder, p.Env.Name),
+				Advice: "make it and put files there, or take `data:` out of the environment",
+			}
 		}
 		if d.Bucket == "" {
 			var err error

@@ -324,7 +324,9 @@ func (a *app) loadsMeant(loads []project.Load, typed string) []project.Load {
 }
 
 // loadName is a load's name as it was typed, maybe as a path.
-func loadName(typed string) string { return strings.TrimSuffix(filepath.ToSlash(filepath.Clean(typed)), ".sql") }
+func loadName(typed string) string {
+	return strings.TrimSuffix(filepath.ToSlash(filepath.Clean(typed)), ".sql")
+}
 
 // loadsNamed are the loads of this name, below the folder of this name, or that it matches as a glob.
 func loadsNamed(loads []project.Load, name string) []project.Load {

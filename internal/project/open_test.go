@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dbctl/dbctl/internal/secret"
+	"github.com/dbctl/dbctl/internal/sqltext"
 )
 
 // TestNoRoom: a file that cannot be written is not left empty, where the next try would find it and the project would be broken by it.
@@ -189,6 +190,7 @@ environments:
   tuned: { dsn: "databend://h/d?access_token_file=token&connect_timeout=5s&max_threads=2" }
 `
 	dir := folder(t, files{ConfigFile: yaml, "env/base": "\ufeffFROM='file $x'\r\nOTHER=\"a\nb\"\nBOTH=file\n", "e2": "FROM=flag\n"})
+	data := []Data{{Place: sqltext.Place{File: ConfigFile, Line: 9, Column: 30}, Folder: filepath.Join(dir, "sample")}}
 	process := map[string]string{"BOTH": "process", "EMPTY": ""}
 	vars := func(more ...string) map[string]string {
 		m := map[string]string{"bucket": "b1", "dim": "0768", "on": "true", "pi": "3.140", "quoted": "a b"}
@@ -202,12 +204,12 @@ environments:
 		want Environment
 	}{
 		"default": {Options{}, Environment{
-			Name: "local", Embedded: true, Engine: "env-local", Data: []Data{{Folder: filepath.Join(dir, "sample")}}, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl", Vars: vars(),
+			Name: "local", Embedded: true, Engine: "env-local", Data: data, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl", Vars: vars(),
 		}},
 		"local vars and --var": {
 			Options{LocalVars: map[string]string{"bucket": "lb", "s3_endpoint": "http://x"}, Vars: map[string]string{"bucket": "flag", "dim": ""}},
 			Environment{
-				Name: "local", Embedded: true, Engine: "env-local", Data: []Data{{Folder: filepath.Join(dir, "sample")}}, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl",
+				Name: "local", Embedded: true, Engine: "env-local", Data: data, SkipUnsupported: true, Database: "default", StateDatabase: "dbctl",
 				Vars: vars("bucket", "flag", "s3_endpoint", "http://x", "dim", ""),
 			},
 		},

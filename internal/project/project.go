@@ -99,8 +99,9 @@ type Environment struct {
 
 // Data is a folder whose files are put into a bucket of the local store.
 type Data struct {
-	Bucket string // "": the one that the project speaks of
-	Folder string // absolute
+	sqltext.Place        // in dbctl.yaml
+	Bucket        string // "": the one that the project speaks of
+	Folder        string // absolute
 }
 
 // Migration is one file of migrations/.

@@ -302,7 +302,7 @@ func (d *document) port(e entry) int {
 // data returns the folders of data: one for the project's bucket, or bucket: folder, several.
 func (d *document) data(e entry) []Data {
 	if _, plain := scalar(e.value); plain {
-		return []Data{{Folder: d.text(e)}}
+		return []Data{{Place: placeOf(e.at), Folder: d.text(e)}}
 	}
 	if isList(e.value) {
 		d.failAt(e.at, "data is a list", "write data: ./folder, or data: { bucket: ./folder, other-bucket: ./other }")
@@ -310,7 +310,7 @@ func (d *document) data(e entry) []Data {
 	}
 	var all []Data
 	for _, e := range d.mapping(e.value, "data", nil) {
-		all = append(all, Data{Bucket: e.key, Folder: d.text(e)})
+		all = append(all, Data{Place: placeOf(e.at), Bucket: e.key, Folder: d.text(e)})
 	}
 	return all
 }
