@@ -91,7 +91,8 @@ func maskEdits(sql string) []Edit {
 // bareKey is the end of the key at tokens[i] whose quotes were forgotten: it goes on to a space, a comma, a bracket or a semicolon. It is
 // looked for only where a word cannot be a column; 0 means that there is none.
 func bareKey(w Words, i int, option string) int {
-	if option != "CONNECTION" && !w.Is(i-1, "BY") || !keyBefore(w, i) || slices.Contains([]Kind{String, Code, Quoted, Secret}, w.Tokens[i].Kind) {
+	inQuotes := slices.Contains([]Kind{String, Code, Quoted, Secret}, w.Tokens[i].Kind)
+	if inQuotes || option != "CONNECTION" && !w.Is(i-1, "BY") || !keyBefore(w, i) {
 		return 0
 	}
 	end := 0
