@@ -3,6 +3,7 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dbctl/dbctl/internal/databendtest"
+	"github.com/dbctl/dbctl/internal/event"
 	"github.com/dbctl/dbctl/internal/migrate/plan"
 )
 
@@ -22,48 +24,82 @@ func (w *world) meanwhile(statement string, later int, f func()) {
 	w.through(newGrave(0, false).acting(statement, later, f))
 }
 
-// inLanes plays n cases, some beside each other, each lane in a world of its own: {x} in a text is a name that is the lane's in the whole
-// account. play returns the texts of its case; what they may have left, t, u, v and of these kinds, is dropped behind it.
-func inLanes(t *testing.T, kinds []string, n int, play func(w *world, named func(...string) []string, i int) (texts string)) {
+// inLanes lets n runs be played, some beside each other, each lane in a world of its own.
+func inLanes(t *testing.T, n int, play func(w *world, i int)) {
 	t.Helper()
 	const lanes = 8
-	for lane := range lanes {
+	for lane := range min(lanes, n) {
 		t.Run(fmt.Sprint(lane), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			named := func(texts ...string) []string {
-				out := make([]string, len(texts))
-				for i, s := range texts {
-					out[i] = strings.ReplaceAll(s, "{x}", w.Database+"_x")
-				}
-				return out
-			}
-			drop := func(texts string) {
-				todo := []string{"DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS u", "DROP VIEW IF EXISTS v"}
-				for _, kind := range kinds {
-					switch {
-					case !strings.Contains(texts, strings.Fields(kind)[0]):
-					case kind == "PROCEDURE":
-						todo = append(todo, "DROP PROCEDURE IF EXISTS {x}(INT)")
-					default:
-						todo = append(todo, "DROP "+kind+" IF EXISTS {x}")
-					}
-				}
-				w.SQL(t, named(todo...)...)
-			}
-			t.Cleanup(func() {
-				if t.Failed() {
-					drop(strings.Join(kinds, " "))
-				}
-			})
 			healthy := w.srv
 			for i := lane; i < n; i += lanes {
-				texts := play(w, named, i)
+				play(w, i)
 				w.srv = healthy
-				drop(texts)
 			}
 		})
 	}
+}
+
+// Several cases are played in one migration: the names in their texts are made a case's own, {x} in the whole account.
+var ownNames = regexp.MustCompile(`\b(t|u|v|i|k|n|gone|away|theirs)\b`)
+
+// markOf is in each name of the case i, and in nothing else.
+func markOf(i int) string { return fmt.Sprintf("q%02d", i) }
+
+// named makes the names in a text those of the case i.
+func (w *world) named(i int, text string) string {
+	text = strings.ReplaceAll(text, now, "SELECT 'now "+markOf(i)+"'")
+	return strings.ReplaceAll(ownNames.ReplaceAllString(text, "${0}"+markOf(i)), "{x}", w.Database+"_x"+markOf(i))
+}
+
+// does lets statements of the case i run.
+func (w *world) does(i int, statements []string) {
+	w.T.Helper()
+	out := make([]string, len(statements))
+	for n, s := range statements {
+		out[n] = w.named(i, s)
+	}
+	w.SQL(w.T, out...)
+}
+
+// inGroups puts cases into groups of about so many, the last of each group one of those that nothing may come behind, while there are any.
+func inGroups(some, last []int, size int) [][]int {
+	groups := make([][]int, max(len(last), (len(some)+len(last)+size-1)/size))
+	for n, i := range some {
+		groups[n%len(groups)] = append(groups[n%len(groups)], i)
+	}
+	for n, i := range last {
+		groups[n] = append(groups[n], i)
+	}
+	return groups
+}
+
+// kept are the objects that the last run says it left, or put beside what is there.
+func (w *world) kept() (objects []string) {
+	for _, e := range *w.events {
+		if r, is := e.(event.Rollback); is && (r.Outcome == event.Kept || r.Outcome == event.Differs) {
+			objects = append(objects, r.Object)
+		}
+	}
+	return objects
+}
+
+// drops sees to it that what the texts of the case i may leave in the account, of these kinds, is dropped with the world.
+func (w *world) drops(kinds []string, i int, texts string) {
+	w.T.Cleanup(func() {
+		var todo []string
+		for _, kind := range kinds {
+			switch {
+			case !strings.Contains(texts, strings.Fields(kind)[0]):
+			case kind == "PROCEDURE":
+				todo = append(todo, "DROP PROCEDURE IF EXISTS {x}(INT)")
+			default:
+				todo = append(todo, "DROP "+kind+" IF EXISTS {x}")
+			}
+		}
+		w.does(i, todo)
+	})
 }
 
 // forget takes the runs so far out of the journal, so that the next case of a lane finds none that a person must look at: one request,
@@ -73,12 +109,12 @@ func (w *world) forget() {
 	w.SQL(w.T, "TRUNCATE TABLE "+w.StateDB+".journal")
 }
 
-// looked is what a query shows, and a SHOW of the object of that name.
-func (w *world) looked(query string) string {
+// looked is what a query shows, and a SHOW of the object of the case i.
+func (w *world) looked(i int, query string) string {
 	w.T.Helper()
-	rows := w.SQL(w.T, query)
+	rows := w.SQL(w.T, w.named(i, query))
 	if strings.HasPrefix(query, "SHOW ") {
-		rows = slices.DeleteFunc(rows, func(r []string) bool { return r[0] != w.Database+"_x" })
+		rows = slices.DeleteFunc(rows, func(r []string) bool { return r[0] != w.named(i, "{x}") })
 	}
 	return fmt.Sprint(rows)
 }
@@ -159,9 +195,9 @@ func TestOthersMeanwhile(t *testing.T) {
 		{nil, "CREATE USER IF NOT EXISTS {x} IDENTIFIED BY 'Secret_1'", []string{"CREATE USER {x} IDENTIFIED BY 'Secret_7'"}, "SELECT count(*) FROM system.users WHERE name='{x}'", "[[1]]", false},
 		{nil, "CREATE STAGE IF NOT EXISTS {x}", []string{"CREATE STAGE {x}"}, "SELECT count(*) FROM system.stages WHERE name='{x}'", "[[1]]", false},
 		{nil, "CREATE FILE FORMAT IF NOT EXISTS {x} TYPE=CSV", []string{"CREATE FILE FORMAT {x} TYPE=NDJSON"}, "SELECT 1", "[[1]]", false},
-		{nil, "CREATE CONNECTION IF NOT EXISTS {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='theirs-7'"}, "DESC CONNECTION {x}", "s-7", false},
-		{nil, "CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='theirs-7'"}, "DESC CONNECTION {x}", "s-7", true},
-		{nil, "DROP CONNECTION IF EXISTS {x}", []string{"CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='theirs-7'"}, "DESC CONNECTION {x}", "s-7", true},
+		{nil, "CREATE CONNECTION IF NOT EXISTS {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='others-7'"}, "DESC CONNECTION {x}", "s-7", false},
+		{nil, "CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='others-7'"}, "DESC CONNECTION {x}", "s-7", true},
+		{nil, "DROP CONNECTION IF EXISTS {x}", []string{"CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='others-7'"}, "DESC CONNECTION {x}", "s-7", true},
 		{nil, "CREATE NETWORK POLICY IF NOT EXISTS {x} ALLOWED_IP_LIST=('10.0.0.0/8')", []string{"CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.7.0.0/16')"}, "DESC NETWORK POLICY {x}", "10.7.0.0/16", false},
 		// Another statement of ours wrote something else of it before that.
 		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t ADD COLUMN y INT;\nSELECT 'now';\nALTER TABLE t COMMENT = 'ours'", []string{"ALTER TABLE t COMMENT = 'theirs'"}, comment, "[[theirs]]", false},
@@ -171,50 +207,78 @@ func TestOthersMeanwhile(t *testing.T) {
 		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nALTER TABLE t SET OPTIONS (block_per_segment = 55)", []string{"ALTER TABLE t SET OPTIONS (block_per_segment = 77)"}, options, "='77'", false},
 		{[]string{"CREATE TABLE t (x INT) BLOCK_PER_SEGMENT = 77"}, "ALTER TABLE t SET OPTIONS (block_per_segment = 55);\nSELECT 'now';\nALTER TABLE t UNSET OPTIONS (block_per_segment)", []string{"ALTER TABLE t SET OPTIONS (block_per_segment = 88)"}, options, "='88'", false},
 		{[]string{"CREATE TABLE t (x INT, s STRING)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nDROP NGRAM INDEX i ON t", []string{"CREATE NGRAM INDEX i ON t(s)"}, "SELECT name FROM system.indexes WHERE database=currentdatabase() AND name='i'", "[[i]]", false},
-		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nALTER TABLE t DROP CONSTRAINT k", []string{"ALTER TABLE t ADD CONSTRAINT k CHECK (x > 7)"}, "SELECT name FROM system.constraints WHERE database=currentdatabase()", "[[k]]", false},
+		{[]string{"CREATE TABLE t (x INT)"}, "ALTER TABLE t COMMENT = 'ours';\nSELECT 'now';\nALTER TABLE t DROP CONSTRAINT k", []string{"ALTER TABLE t ADD CONSTRAINT k CHECK (x > 7)"}, "SELECT name FROM system.constraints WHERE database=currentdatabase() AND name='k'", "[[k]]", false},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "ALTER VIEW v AS SELECT 8 AS x;\nSELECT 'now';\nALTER VIEW v AS SELECT 9 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "SELECT x FROM v", "[[7]]", false},
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x};\nSELECT 'now';\nGRANT INSERT ON *.* TO ROLE {x}", []string{"GRANT INSERT ON *.* TO ROLE {x}"}, grants, "[[GRANT INSERT ON *.* TO ROLE `{x}`]]", false},
 		{[]string{"CREATE ROLE {x}", "GRANT SELECT, INSERT ON *.* TO ROLE {x}"}, "REVOKE SELECT ON *.* FROM ROLE {x};\nSELECT 'now';\nREVOKE INSERT ON *.* FROM ROLE {x}", []string{"REVOKE INSERT ON *.* FROM ROLE {x}"}, grants, "[[GRANT SELECT ON *.* TO ROLE `{x}`]]", false},
 		{[]string{"CREATE ROLE {x}"}, "GRANT SELECT ON *.* TO ROLE {x};\nSELECT 'now';\nGRANT ROLE public TO ROLE {x}", []string{"GRANT ROLE public TO ROLE {x}"}, "SELECT inherited_roles_name FROM system.roles WHERE name='{x}'", "[[public]]", false},
 	}
-	inLanes(t, kinds, 2*len(cases), func(w *world, named func(...string) []string, i int) string {
-		tt, first := cases[i/2], i%2 == 1
-		text := named(tt.statement)[0]
-		between := strings.Contains(text, now)
-		if first && between {
-			return ""
+	type played struct {
+		cases []int // from len(cases) on again, played first
+		first bool  // theirs is there before the first statement; not ahead of each
+	}
+	var runs []played
+	for _, adopts := range []bool{false, true} { // a file's consent would be each case's
+		var some, refused []int
+		for i, tt := range cases {
+			switch {
+			case (tt.before != nil) != adopts:
+				continue
+			case tt.refused: // no other comes behind it
+				refused = append(refused, i)
+			default:
+				some = append(some, i)
+			}
+			if !strings.Contains(tt.statement, now) {
+				runs = append(runs, played{[]int{len(cases) + i}, true})
+			}
 		}
-		w.SQL(t, named(tt.before...)...)
+		for _, group := range inGroups(some, refused, 8) {
+			runs = append(runs, played{group, false})
+		}
+	}
+	inLanes(t, len(runs), func(w *world, n int) {
+		t, text, refused, g := w.T, "", false, newGrave(0, false)
+		for _, i := range runs[n].cases {
+			tt := cases[i%len(cases)]
+			w.drops(kinds, i, fmt.Sprint(tt))
+			w.does(i, tt.before)
+			at, s := now, tt.statement
+			switch {
+			case runs[n].first:
+				at = "EXECUTE IMMEDIATE" // the run takes its lock
+			case !strings.Contains(s, now):
+				s = now + ";\n" + s
+			}
+			text += w.named(i, s) + ";\n"
+			refused = refused || tt.refused
+			g.acting(w.named(i, at), 0, func() { w.does(i, tt.theirs) })
+		}
 		head := ""
-		if tt.before != nil {
+		if cases[runs[n].cases[0]%len(cases)].before != nil {
 			head = "-- dbctl: adopt \"for the test\"\n--up\n"
 		}
-		at := now
-		switch {
-		case first:
-			at = "EXECUTE IMMEDIATE" // the run takes its lock
-		case !between:
-			text = now + ";\n" + text
-		}
-		w.Migration(1, head+text+";\nINSERT INTO nowhere VALUES (1);\n")
-		w.meanwhile(at, 0, func() { w.SQL(t, named(tt.theirs...)...) })
+		w.Migration(1, head+text+"INSERT INTO nowhere VALUES (1);\n")
+		w.through(g)
 		err := w.up()
 		var run *RunError
 		var p *PlanError
 		switch {
-		case tt.refused && (!errors.As(err, &p) || p.Kind != plan.Irreversible):
+		case refused && (!errors.As(err, &p) || p.Kind != plan.Irreversible):
 			t.Errorf("%s: got %v, want it refused", text, err)
-		case !errors.As(err, &run) || !tt.refused && !strings.Contains(err.Error(), "nowhere"):
+		case !errors.As(err, &run) || !refused && !strings.Contains(err.Error(), "nowhere"):
 			t.Errorf("%s: got %v, want a failure at nowhere\n%s", text, err, w.said())
 		}
-		if got := w.looked(named(tt.look)[0]); !strings.Contains(got, named(tt.want)[0]) {
-			t.Errorf("%s: got %s, want theirs: %s\n%v\n%s", text, got, tt.want, err, w.said())
+		for _, i := range runs[n].cases {
+			tt := cases[i%len(cases)]
+			if got, want := w.looked(i, tt.look), w.named(i, tt.want); !strings.Contains(got, want) {
+				t.Errorf("%s: got %s, want theirs: %s\n%s\n%v\n%s", tt.statement, got, want, text, err, w.said())
+			}
 		}
 		if errors.As(err, &run) && run.ExitCode() != 1 {
 			t.Errorf("%s: exit %d, want 1: all is as it was\n%s", text, run.ExitCode(), w.said())
 			w.must(w.recover(MarkRolledBack, "for the test"))
 		}
-		return fmt.Sprint(tt)
 	})
 }
 
@@ -273,8 +337,9 @@ func TestOthersAfterOurs(t *testing.T) {
 		}
 	})
 	const (
-		comment   = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
-		aside     = "SELECT comment, table_option, '' FROM system.tables WHERE database=currentdatabase() UNION ALL SELECT '', '', view_query FROM system.views WHERE database=currentdatabase()"
+		comment = "SELECT comment FROM system.tables WHERE database=currentdatabase() AND name='t'"
+		aside   = "SELECT comment, table_option, '' FROM system.tables WHERE database=currentdatabase() UNION ALL " +
+			"SELECT '', '', view_query FROM system.views WHERE database=currentdatabase()"
 		kept      = "SELECT count(*) FROM system.tables WHERE database=currentdatabase() AND comment = "
 		later     = "SELECT sleep(2.5)" // four times: longer than a look at the clock of a busy server takes; 3 is the most
 		procedure = "PROCEDURE {x}(a INT) RETURNS INT NOT NULL LANGUAGE SQL AS $$ BEGIN RETURN a + %d; END; $$"
@@ -304,7 +369,7 @@ func TestOthersAfterOurs(t *testing.T) {
 		{nil, "CREATE TAG {x}", []string{"DROP TAG {x}", "CREATE TAG {x} COMMENT='theirs'"}, "", "SELECT comment FROM system.tags WHERE name='{x}'", "theirs"},
 		{nil, "CREATE " + fmt.Sprintf(procedure, 8), []string{"CREATE OR REPLACE " + fmt.Sprintf(procedure, 7)}, "", "CALL PROCEDURE {x}(0)", "7"},
 		{nil, "CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours' SECRET_ACCESS_KEY='ours'", []string{"CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='gcs' CREDENTIAL='theirs'"}, "", "SHOW CONNECTIONS", "gcs"},
-		{nil, "CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='theirs-7'"}, "", "DESC CONNECTION {x}", "s-7"},
+		{nil, "CREATE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='ours'", []string{"CREATE OR REPLACE CONNECTION {x} STORAGE_TYPE='s3' ACCESS_KEY_ID='others-7'"}, "", "DESC CONNECTION {x}", "s-7"},
 		{nil, "CREATE USER {x} IDENTIFIED BY 'Secret_1'", []string{"ALTER USER {x} WITH DISABLED = true"}, "", "SELECT disabled FROM system.users WHERE name='{x}'", "1"},
 		{nil, "SET GLOBAL lazy_read_threshold = 8", []string{"SET GLOBAL lazy_read_threshold = 7"}, "", "SELECT value FROM system.settings WHERE name='lazy_read_threshold' AND level='GLOBAL'", "7"},
 		{[]string{"CREATE TABLE t (a INT, s STRING)", "CREATE AGGREGATING INDEX {x} AS SELECT s, sum(a) FROM t GROUP BY s"}, "DROP AGGREGATING INDEX {x}", []string{"CREATE AGGREGATING INDEX {x} AS SELECT s, min(a) FROM t GROUP BY s"}, "", "SELECT definition FROM system.indexes WHERE name='{x}'", "MIN("},
@@ -314,14 +379,14 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE NETWORK POLICY {x} ALLOWED_IP_LIST=('10.6.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.8.0.0/16')", []string{"ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.7.0.0/16')"}, "ALTER NETWORK POLICY {x} SET ALLOWED_IP_LIST=('10.9.0.0/16')", "DESC NETWORK POLICY {x}", "10.7.0.0/16"},
 		{[]string{"CREATE STAGE {x}"}, "ALTER STAGE {x} SET COMMENT = 'ours'", []string{"ALTER STAGE {x} SET COMMENT = 'theirs'"}, "ALTER STAGE {x} SET COMMENT = 'ours too'", "SELECT comment FROM system.stages WHERE name='{x}'", "theirs"},
 		{nil, "SET GLOBAL nested_loop_join_threshold = 8", []string{"SET GLOBAL nested_loop_join_threshold = 7"}, "SET GLOBAL nested_loop_join_threshold = 9", "SELECT value FROM system.settings WHERE name='nested_loop_join_threshold' AND level='GLOBAL'", "7"},
-		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "ALTER VIEW v AS SELECT 8 AS x", aside, "SELECT 7 AS x"},
-		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS x"}, "", aside, "SELECT 7 AS x"},
+		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS theirs"}, "ALTER VIEW v AS SELECT 8 AS x", aside, "SELECT 7 AS theirs"},
+		{nil, "CREATE VIEW v AS SELECT 6 AS x", []string{"ALTER VIEW v AS SELECT 7 AS theirs"}, "", aside, "SELECT 7 AS theirs"},
 		{nil, "CREATE TABLE t (x INT)", []string{later, later, later, later, "ALTER TABLE t ADD COLUMN theirs INT"}, "", "SELECT name FROM system.columns WHERE database=currentdatabase()", "theirs"},
 		{nil, "CREATE TABLE t (x INT)", []string{later, later, later, later, "ALTER TABLE t COMMENT = 'theirs'"}, "", aside, "theirs"},
 		// Parts of a table of the same name, and what ours put in the place of another.
 		{[]string{"CREATE TABLE t (a INT, s STRING)"}, "CREATE INVERTED INDEX i ON t(s)", []string{"DROP INVERTED INDEX i ON t", "CREATE NGRAM INDEX i ON t(s)"}, "", "SELECT type FROM system.indexes WHERE database=currentdatabase() AND name='i'", "NGRAM"},
 		{[]string{"CREATE TABLE t (a INT, s STRING)", "CREATE INVERTED INDEX i ON t(s)"}, "CREATE OR REPLACE NGRAM INDEX i ON t(s)", []string{"DROP NGRAM INDEX i ON t"}, "", "SELECT type FROM system.indexes WHERE database=currentdatabase() AND name='i'", "INVERTED"},
-		{[]string{"CREATE TABLE t (a INT)"}, "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 8)", []string{"ALTER TABLE t DROP CONSTRAINT k", "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 7)"}, "", "SELECT expression FROM system.constraints WHERE database=currentdatabase()", "7"},
+		{[]string{"CREATE TABLE t (a INT)"}, "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 8)", []string{"ALTER TABLE t DROP CONSTRAINT k", "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 7)"}, "", "SELECT expression FROM system.constraints WHERE database=currentdatabase() AND name='k'", "7"},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "CREATE OR REPLACE VIEW v AS SELECT 8 AS x", []string{"DROP VIEW v"}, "", "SELECT x FROM v", "[[6]]"},
 		{[]string{"CREATE TABLE t AS SELECT 6 AS x"}, "CREATE OR REPLACE TABLE t (x INT)", []string{"DROP TABLE t"}, "", "SELECT x FROM t", "[[6]]"},
 		{[]string{"CREATE TABLE t AS SELECT 6 AS x"}, "CREATE OR REPLACE TABLE t (x INT)", []string{"ALTER TABLE t RENAME TO gone", "UNDROP TABLE t"}, "", "SELECT x FROM t", "[[6]]"},
@@ -353,7 +418,7 @@ func TestOthersAfterOurs(t *testing.T) {
 		// Parts of ours, behind another statement of ours that is about something else of the table.
 		{[]string{"CREATE TABLE t (a INT, s STRING)"}, "CREATE INVERTED INDEX i ON t(s);\nINSERT INTO t VALUES (8, 'x')", []string{"DROP INVERTED INDEX i ON t", "CREATE NGRAM INDEX i ON t(s)"}, "", "SELECT type FROM system.indexes WHERE database=currentdatabase() AND name='i'", "NGRAM"},
 		{[]string{"CREATE TABLE t (a INT, s STRING)"}, "CREATE INVERTED INDEX i ON t(s);\nALTER TABLE t RENAME TO u", []string{"DROP INVERTED INDEX i ON u", "CREATE NGRAM INDEX i ON u(s)"}, "", "SELECT type FROM system.indexes WHERE database=currentdatabase() AND name='i'", "NGRAM"},
-		{[]string{"CREATE TABLE t (a INT)", "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 6)"}, "ALTER TABLE t ADD COLUMN b INT", []string{"ALTER TABLE t DROP CONSTRAINT k"}, "", "SELECT count(*) FROM system.constraints WHERE database=currentdatabase()", "[[0]]"},
+		{[]string{"CREATE TABLE t (a INT)", "ALTER TABLE t ADD CONSTRAINT k CHECK (a > 6)"}, "ALTER TABLE t ADD COLUMN b INT", []string{"ALTER TABLE t DROP CONSTRAINT k"}, "", "SELECT count(*) FROM system.constraints WHERE database=currentdatabase() AND name='k'", "[[0]]"},
 		// Rows of a table without history, beside ours.
 		{nil, "CREATE TABLE t (x INT) ENGINE = MEMORY COMMENT = 'm0';\nINSERT INTO t VALUES (8)", []string{"INSERT INTO t VALUES (7)"}, "", kept + "'m0'", "[[1]]"},
 		{nil, "CREATE TABLE t ENGINE = MEMORY COMMENT = 'm1' AS SELECT 8 AS x", []string{"INSERT INTO t VALUES (7)"}, "", kept + "'m1'", "[[1]]"},
@@ -383,30 +448,58 @@ func TestOthersAfterOurs(t *testing.T) {
 		{[]string{"CREATE TABLE t AS SELECT 6 AS x, 6 AS y", "CREATE TABLE u AS SELECT 6 AS x, 6 AS y"}, "ALTER TABLE t SWAP WITH u;\nALTER TABLE t DROP COLUMN y", []string{"TRUNCATE TABLE t"}, "", "SELECT count(*) FROM (SELECT x FROM t UNION ALL SELECT x FROM u)", "[[1]]"},
 		{[]string{"CREATE VIEW v AS SELECT 6 AS x"}, "CREATE OR REPLACE VIEW v AS SELECT 8 AS x;\nSELECT 'now';\nCREATE VIEW v AS SELECT 9 AS x", []string{"DROP VIEW v"}, "", "SELECT x FROM v", "[[6]]"},
 	}
-	inLanes(t, kinds, len(cases), func(w *world, named func(...string) []string, i int) string {
-		tt := cases[i]
-		w.SQL(t, named(tt.before...)...)
-		text := named(tt.ours)[0] + ";\nSELECT 'now';\n"
-		if tt.then != "" {
-			text += named(tt.then)[0] + ";\n"
+	var some, refused []int
+	for i, tt := range cases {
+		if tt.then == "" {
+			some = append(some, i)
+		} else { // no other comes behind it
+			refused = append(refused, i)
+		}
+	}
+	groups := inGroups(some, refused, 8)
+	inLanes(t, len(groups), func(w *world, n int) {
+		t, text, then, g := w.T, "", "", newGrave(0, false)
+		for _, i := range groups[n] {
+			tt := cases[i]
+			w.drops(kinds, i, fmt.Sprint(tt))
+			w.does(i, tt.before)
+			text += w.named(i, tt.ours+";\n"+now+";\n")
+			if then = tt.then; then != "" {
+				text += w.named(i, then) + ";\n"
+			}
+			g.acting(w.named(i, now), 0, func() { w.does(i, tt.theirs) })
 		}
 		w.Migration(1, "-- dbctl: adopt \"for the test\"\n--up\n"+text+"INSERT INTO nowhere VALUES (1);\n")
-		w.meanwhile(now, 0, func() { w.SQL(t, named(tt.theirs...)...) })
+		w.through(g)
 		err := w.up()
 		var run *RunError
 		var p *PlanError
 		switch {
 		case !errors.As(err, &run) || run.ExitCode() != 4:
 			t.Errorf("%s: got %v, want exit 4: theirs is kept\n%s", text, err, w.said())
-			return fmt.Sprint(tt)
-		case tt.then != "" && (!errors.As(err, &p) || p.Kind != plan.Irreversible), tt.then == "" && !strings.Contains(err.Error(), "nowhere"):
+			return
+		case then != "" && (!errors.As(err, &p) || p.Kind != plan.Irreversible), then == "" && !strings.Contains(err.Error(), "nowhere"):
 			t.Errorf("%s: got %v, want it to fail at nowhere, or before what takes theirs away\n%s", text, err, w.said())
 		}
-		if got := w.looked(named(tt.look)[0]); !strings.Contains(got, tt.want) {
-			t.Errorf("%s: got %s, want theirs: %s\n%v\n%s", text, got, tt.want, err, w.said())
+		left := w.kept()
+		isOfNone := func(object string) bool {
+			return !slices.ContainsFunc(groups[n], func(i int) bool { return strings.Contains(object, markOf(i)) })
+		}
+		for _, i := range groups[n] {
+			if got, want := w.looked(i, cases[i].look), w.named(i, cases[i].want); !strings.Contains(got, want) {
+				t.Errorf("%s: got %s, want theirs: %s\n%s\n%v\n%s", cases[i].ours, got, want, text, err, w.said())
+			}
+			at := slices.IndexFunc(left, func(o string) bool { return strings.Contains(o, markOf(i)) })
+			if at < 0 { // it was put aside, or is a setting
+				at = slices.IndexFunc(left, isOfNone)
+			}
+			if at < 0 {
+				t.Errorf("%s: it is not said that theirs is kept\n%s\n%v\n%s", cases[i].ours, text, err, w.said())
+				continue
+			}
+			left = slices.Delete(left, at, at+1)
 		}
 		w.forget()
-		return fmt.Sprint(tt)
 	})
 }
 
@@ -490,7 +583,7 @@ func TestOthersKeysStay(t *testing.T) {
 			if is := errors.As(err, &run); is && int(run.ExitCode()) != tt.exit || !is && (err != nil || tt.exit != 0) {
 				t.Errorf("got %v, want exit %d: theirs is kept\n%s", err, tt.exit, w.said())
 			}
-			if got := w.looked(named("DESC CONNECTION {x}")); !strings.Contains(got, want) {
+			if got := fmt.Sprint(w.SQL(t, named("DESC CONNECTION {x}"))); !strings.Contains(got, want) {
 				t.Errorf("got %s, want keys that end in %s\n%s", got, want, w.said())
 			}
 		})
@@ -562,7 +655,7 @@ func TestOthersGiveMeanwhile(t *testing.T) {
 				if errors.As(err, &run) && run.ExitCode() != 1 {
 					t.Errorf("exit %d, want 1: all is as it was\n%s", run.ExitCode(), w.said())
 				}
-				if got := w.looked(named(tt.look)); got != named(tt.want) {
+				if got := fmt.Sprint(w.SQL(t, named(tt.look))); got != named(tt.want) {
 					t.Errorf("got %s, want theirs: %s\n%v\n%s", got, tt.want, err, w.said())
 				}
 			})
@@ -685,7 +778,7 @@ func TestOthersTakeWhatOursTakes(t *testing.T) {
 			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 {
 				t.Errorf("got %v, want exit 1\n%s", err, w.said())
 			}
-			if got := w.looked(named("SELECT roles, disabled FROM system.users WHERE name='{x}'")); !strings.Contains(got, "[[ ") || strings.Contains(got, "1") {
+			if got := fmt.Sprint(w.SQL(t, named("SELECT roles, disabled FROM system.users WHERE name='{x}'"))); !strings.Contains(got, "[[ ") || strings.Contains(got, "1") {
 				t.Errorf("got %s, want no role and a user that may log in\n%s", got, w.said())
 			}
 		})
