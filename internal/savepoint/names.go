@@ -135,19 +135,24 @@ func (x *restorer) giveBack() error {
 	if len(places) == 0 {
 		return nil
 	}
-	cat, err := catalog.Read(x.ctx, x.c, places, nil)
+	holders, err := catalog.Holders(x.ctx, x.c, places)
 	if err != nil {
 		return err
 	}
 	for id, n := range parked {
 		e := x.live.ByID(id)
-		is := cat.Tables[e.Place()]
+		if is := holders[e.Place()]; is == nil || is.ID == id {
+			continue
+		}
+		is, err := x.look(e.Place())
+		if err != nil {
+			return err
+		}
 		if is == nil || is.ID == id {
 			continue
 		}
 		x.id(id).from = catalog.Name{}
 		x.hold(n.Object(), "another session made a %s under this name", strings.ToLower(is.DropWord()))
-		x.live.Tables[e.Place()] = is
 		if err := x.only(n.Object(), x.rename(e.Place(), n.Table)); err != nil {
 			return err
 		}
