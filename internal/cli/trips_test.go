@@ -28,6 +28,15 @@ func BenchmarkTrips(b *testing.B) {
 	w.measure("up of 41", 66, 1, "migrate", "up")
 	w.measure("up, nothing new", 6, 3, "migrate", "up")
 	w.measure("migrate status", 6, 3, "migrate", "status")
+	var tables strings.Builder
+	for i := range 41 {
+		fmt.Fprintf(&tables, "CREATE TABLE r%d (a INT);\n", i)
+	}
+	w.Migration(42, tables.String()+"INSERT INTO nothing VALUES (1);\n")
+	w.exit = 1
+	w.measure("failing up of 41 tables", 110, 1, "migrate", "up")
+	w.exit = 0
+	w.RemoveMigration(42)
 	w.SQL(b, w.StageSQL(w.Database+"_s", "", "CSV"))
 	b.Cleanup(func() { w.SQL(b, "DROP STAGE IF EXISTS "+w.Database+"_s") })
 	load := func(n int) {
@@ -105,6 +114,7 @@ type farWorld struct {
 	*databendtest.Project
 	binary string
 	far    *databendtest.Far
+	exit   int // of the commands
 }
 
 func newFarWorld(b *testing.B, trip time.Duration) *farWorld {
@@ -127,8 +137,8 @@ func (w *farWorld) run(args ...string) time.Duration {
 	start := time.Now()
 	out, _ := c.CombinedOutput()
 	took := time.Since(start)
-	if got := c.ProcessState.ExitCode(); got != 0 {
-		w.T.Fatalf("dbctl %v: exit %d, want 0\n%s", args, got, out)
+	if got := c.ProcessState.ExitCode(); got != w.exit {
+		w.T.Fatalf("dbctl %v: exit %d, want %d\n%s", args, got, w.exit, out)
 	}
 	return took
 }

@@ -617,7 +617,7 @@ func (s *Server) refusal(r reply) error {
 // the system's certificates with it takes 10 ms.
 func newTransport(plain bool) (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone() // hookDriver has seen to the type
-	t.MaxIdleConnsPerHost = 8
+	t.MaxIdleConnsPerHost = 32
 	// A POST on a connection that a proxy closed a moment ago has an unknown outcome; most close after 60 s.
 	t.IdleConnTimeout = 30 * time.Second
 	if file := os.Getenv("SSL_CERT_FILE"); file != "" && !plain {

@@ -37,21 +37,22 @@ func (x *restorer) content() error {
 	if err != nil || len(todo) == 0 {
 		return err
 	}
-	fenced := todo[:0]
-	for _, w := range todo {
+	var fenced []*work
+	err = abreast(x.c, todo, func(w *work) error {
 		if !catalog.IsAside(w.at.Table) {
 			if err := x.rename(w.at, catalog.FencedName(w.was.ID)); databend.IsCode(err, databend.CodeUnknownTable) {
 				x.hold(w.was.Object, "another session took it away during the restore")
-				continue
+				return nil
 			} else if err != nil {
-				if err := x.only(w.was.Object, err); err != nil {
-					return err
-				}
-				continue
+				return x.only(w.was.Object, err)
 			}
 			w.at.Table = catalog.FencedName(w.was.ID)
 		}
 		fenced = append(fenced, w)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	quiet, err := x.drain(fenced)
 	if err != nil {
@@ -72,17 +73,15 @@ func (x *restorer) content() error {
 		return !w.kept && (never || !w.v.Moves() && w.v.Refuse == "" && len(ch.Snapshots) > 0 && !x.commentsDiffer(w, x.live.Tables[w.at]))
 	})
 	var moving []*work
-	for _, w := range fenced {
+	err = abreast(x.c, fenced, func(w *work) error {
 		ok, err := x.moveBack(w)
-		if err != nil {
-			if err := x.only(w.was.Object, err); err != nil {
-				return err
-			}
-			continue
-		}
-		if ok {
+		if ok && err == nil {
 			moving = append(moving, w)
 		}
+		return x.only(w.was.Object, err)
+	})
+	if err != nil {
+		return err
 	}
 	if err := x.comments(moving); err != nil {
 		return err

@@ -40,25 +40,22 @@ func (x *restorer) definitions() error {
 			}
 		}
 	}
-	for _, n := range tables {
+	err := abreast(x.c, tables, func(n catalog.Name) error {
 		was := x.r.Before[n.Object()]
 		now, err := x.fresh(n, was.ID)
-		if err := x.only(n.Object(), err); err != nil {
+		if err := x.only(n.Object(), err); err != nil || now == nil {
 			return err
 		}
-		if now == nil {
-			continue
-		}
-		before := x.wrote
 		steps := []func(catalog.Name, catalog.ObjectState, *catalog.Entry) error{x.clusterKeyOfEmpty, x.options, x.indexes, x.constraints}
 		for _, step := range steps {
 			if err := x.only(n.Object(), step(n, was, now)); err != nil {
 				return fmt.Errorf("restore %s: %w", n, err)
 			}
 		}
-		if x.wrote > before {
-			x.of(n.Object()).done = true
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, was := range views {
 		n := catalog.NameOf(was.Object)
@@ -127,6 +124,7 @@ func (x *restorer) clusterKeyOfEmpty(n catalog.Name, was catalog.ObjectState, no
 		return nil
 	}
 	if now.ClusterBy != was.ClusterBy {
+		x.of(n.Object()).done = true
 		if was.ClusterBy == "" {
 			return x.exec("ALTER TABLE %s DROP CLUSTER KEY", n.SQL())
 		}
@@ -158,6 +156,7 @@ func (x *restorer) options(n catalog.Name, was catalog.ObjectState, now *catalog
 			x.note(was.Object, "option %s stays set: Databend cannot take it away", strings.ToLower(k))
 		}
 	}
+	x.of(n.Object()).done = x.of(n.Object()).done || len(set)+len(unset) > 0
 	if len(set) > 0 {
 		if err := x.only(n.Object(), x.exec("ALTER TABLE %s SET OPTIONS (%s)", n.SQL(), strings.Join(set, ", "))); err != nil {
 			return err
@@ -177,6 +176,7 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 			return w.Name == i.Name && (w.Type == "AGGREGATING") == (i.Type == "AGGREGATING")
 		})
 		if !slices.Contains(was.Indexes, i) && !again && !x.apart(i) && x.r.MadeIndex(was.ID, i) {
+			x.of(n.Object()).done = true
 			if err := x.only(n.Object(), x.dropIndex(n, i)); err != nil {
 				return err
 			}
@@ -201,6 +201,7 @@ func (x *restorer) indexes(n catalog.Name, was catalog.ObjectState, now *catalog
 		if !there && (gone || x.r.LeftIndex(was.ID, i.Name)) && !ourDoing {
 			x.of(n.Object()).undone = "dropped index " + i.Name
 		}
+		x.of(n.Object()).done = true
 		if err := x.only(n.Object(), x.createIndex(n, i, was.Columns)); err != nil {
 			return err
 		}
@@ -240,6 +241,7 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 	}
 	for _, k := range now.Constraints {
 		if !slices.Contains(was.Constraints, k) && x.r.MadeCheck(was.ID, k) {
+			x.of(n.Object()).done = true
 			if err := x.only(n.Object(), x.exec("ALTER TABLE %s DROP CONSTRAINT %s", n.SQL(), sqltext.Ident(k.Name))); err != nil {
 				return err
 			}
@@ -255,6 +257,7 @@ func (x *restorer) constraints(n catalog.Name, was catalog.ObjectState, now *cat
 			if !mine && !x.o.Again && !x.second {
 				x.of(n.Object()).undone = "dropped constraint " + k.Name
 			}
+			x.of(n.Object()).done = true
 			err := x.exec("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)", n.SQL(), sqltext.Ident(k.Name), k.Expression)
 			if err := x.only(n.Object(), err); err != nil {
 				return err

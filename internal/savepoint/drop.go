@@ -20,14 +20,12 @@ func (x *restorer) dropParked() error {
 	if err := x.judgeParked(parked); err != nil {
 		return err
 	}
-	for _, e := range parked {
-		if x.of(e.Place().Object()).held == "" {
-			if err := x.only(e.Place().Object(), x.dropTable(e)); err != nil {
-				return err
-			}
+	return abreast(x.c, parked, func(e *catalog.Entry) error {
+		if x.of(e.Place().Object()).held != "" {
+			return nil
 		}
-	}
-	return nil
+		return x.only(e.Place().Object(), x.dropTable(e))
+	})
 }
 
 // bury drops tables again that had been dropped before the capture, and that an UNDROP brought up, under the names that they had:

@@ -197,11 +197,11 @@ func (x *restorer) comments(ws []*work) error {
 		return err
 	}
 	var again []*work
-	for _, w := range look {
+	err = abreast(x.c, look, func(w *work) error {
 		e := cat.Tables[w.at]
 		if e == nil {
 			x.hold(w.was.Object, "another session took it away during the restore")
-			continue
+			return nil
 		}
 		x.live.Tables[w.at] = e
 		var set []string
@@ -218,26 +218,27 @@ func (x *restorer) comments(ws []*work) error {
 				return fmt.Errorf("comment %s: %w", w.was.Object, err)
 			}
 		} else if len(set) == 0 {
-			continue
+			return nil
 		}
 		if w.base != "" {
 			again = append(again, w)
 		}
-	}
-	if len(again) == 0 {
 		return nil
+	})
+	if err != nil || len(again) == 0 {
+		return err
 	}
 	// A transaction that was open all the time may have committed since: its rows are not flashed back over.
 	if err := x.judge(again); err != nil {
 		return err
 	}
-	for _, w := range again {
+	return abreast(x.c, again, func(w *work) error {
 		if w.v.Own > 0 || len(w.v.Appended) > 0 || len(w.v.Notes) > 0 || w.v.Refuse != "" {
-			continue
+			return nil
 		}
 		if err := x.flashback(w); !databend.IsCode(err, databend.CodeVersionMismatch) && x.only(w.was.Object, err) != nil {
 			return fmt.Errorf("flash %s back: %w", w.was.Object, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }

@@ -66,7 +66,7 @@ func TestForeignAppends(t *testing.T) {
 		r.beforeStatement = nil
 		r.sql("insert into a (x, z) values (9, 'last')")
 		if at > 0 {
-			conn := &crashing{Conn: r.conn, crash: crash{at: at}}
+			conn := &crashing{Conn: r.conn, crashAt: crashAt{at: at}}
 			_, err := Restore(t.Context(), conn, r.before, r.reached, Options{})
 			if err != nil && !errors.Is(err, errCrash) {
 				t.Fatal(err)

@@ -294,8 +294,8 @@ func TestKindsKilledAtEveryRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for at, over := 1, false; !over; at++ {
-				killedRestoreOfKinds(t, tt.setup, tt.statements, crash{at: at, after: true})
-				over = killedRestoreOfKinds(t, tt.setup, tt.statements, crash{at: at})
+				killedRestoreOfKinds(t, tt.setup, tt.statements, crashAt{at: at, after: true})
+				over = killedRestoreOfKinds(t, tt.setup, tt.statements, crashAt{at: at})
 			}
 		})
 	}
@@ -303,7 +303,7 @@ func TestKindsKilledAtEveryRequest(t *testing.T) {
 
 // killedRestoreOfKinds kills a restore at a write, before or behind it, and wants the next one to end it. over is true when the first one
 // had come to its end.
-func killedRestoreOfKinds(t *testing.T, setup, statements []string, at crash) (over bool) {
+func killedRestoreOfKinds(t *testing.T, setup, statements []string, at crashAt) (over bool) {
 	r := newRig(t)
 	p := r.db() + "_k"
 	defer r.dropAll(p)
@@ -322,7 +322,7 @@ func killedRestoreOfKinds(t *testing.T, setup, statements []string, at crash) (o
 		}
 	}
 	o := Options{Redefine: func(sqltext.Object) ([]databend.Statement, error) { return nil, ErrNoDefinition }}
-	conn := &crashing{Conn: r.conn, crash: at}
+	conn := &crashing{Conn: r.conn, crashAt: at}
 	_, err := Restore(t.Context(), conn, r.before, r.reached, o)
 	if over = err == nil; !over && !errors.Is(err, errCrash) {
 		t.Fatalf("killed at write %v: %v", at, err)

@@ -24,12 +24,12 @@ type round struct {
 	statements []string
 	maybe      bool           // the last statement's answer is lost
 	ran        bool           // it ran all the same
-	crashes    []crash        // restores that are killed
+	crashes    []crashAt      // restores that are killed
 	foreign    map[int]string // what another session does right before a statement
 }
 
-// crash kills a restore at its nth writing request, before it is sent or after it was answered.
-type crash struct {
+// crashAt kills a restore at its nth writing request, before it is sent or after it was answered.
+type crashAt struct {
 	at    int
 	after bool
 }
@@ -212,7 +212,7 @@ func newRound(seed uint64) round {
 	}
 	r.maybe, r.ran = d.IntN(3) == 0, d.IntN(2) == 0
 	for range d.IntN(4) {
-		r.crashes = append(r.crashes, crash{at: 1 + d.IntN(10), after: d.IntN(2) == 0})
+		r.crashes = append(r.crashes, crashAt{at: 1 + d.IntN(10), after: d.IntN(2) == 0})
 	}
 	return r
 }
@@ -222,7 +222,7 @@ var errCrash = errors.New("killed")
 // crashing ends a restore at a request that writes: what it does between two of them is as if it had not been.
 type crashing struct {
 	Conn
-	crash
+	crashAt
 	n int
 }
 
@@ -292,7 +292,7 @@ func (r *rig) play(t testing.TB, ro round, stats *tally) string {
 		r.strange(f, was, theirs)
 	}
 	for _, c := range ro.crashes {
-		conn := &crashing{Conn: r.books, crash: c}
+		conn := &crashing{Conn: r.books, crashAt: c}
 		_, err := Restore(t.Context(), conn, r.before, r.reached, Options{Run: "model"})
 		if err != nil && !errors.Is(err, errCrash) {
 			return fmt.Sprintf("restore: %v", err)
@@ -416,7 +416,7 @@ func (r *rig) shrink(t testing.TB, ro round, stats *tally) (round, string) {
 		}
 		for i := len(ro.crashes) - 1; i >= 0; i-- {
 			next := ro
-			next.crashes = append(append([]crash{}, ro.crashes[:i]...), ro.crashes[i+1:]...)
+			next.crashes = append(append([]crashAt{}, ro.crashes[:i]...), ro.crashes[i+1:]...)
 			try(next)
 		}
 		for i := range ro.foreign {

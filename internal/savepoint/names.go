@@ -22,17 +22,30 @@ func (x *restorer) names() error {
 			x.of(n.Object()).undone = what
 		}
 	}
-	for _, n := range movable {
-		if err := x.only(n.Object(), x.vacate(n)); err != nil {
-			return err
-		}
+	if err := abreast(x.c, movable, func(n catalog.Name) error { return x.only(n.Object(), x.vacate(n)) }); err != nil {
+		return err
 	}
 	if err := x.giveBack(); err != nil {
 		return err
 	}
-	for _, n := range movable {
+	dropped := slices.DeleteFunc(slices.Clone(movable), func(n catalog.Name) bool {
+		return x.r.Wanted(n) == "" || x.live.ByID(x.r.Wanted(n)) != nil
+	})
+	alone := slices.DeleteFunc(slices.Clone(dropped), func(n catalog.Name) bool { // nothing else that is to come up was dropped there
+		return x.of(n.Object()).held != "" || slices.ContainsFunc(dropped, func(m catalog.Name) bool {
+			return slices.Contains(x.r.Lost[x.r.Wanted(m)], n) != (m == n)
+		})
+	})
+	err := abreast(x.c, alone, func(n catalog.Name) error {
+		_, err := x.undrop(n, x.r.Wanted(n), []catalog.Name{n})
+		return x.only(n.Object(), err)
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range dropped {
 		id := x.r.Wanted(n)
-		if id == "" || x.live.ByID(id) != nil {
+		if x.live.ByID(id) != nil || x.of(n.Object()).failed != "" {
 			continue
 		}
 		if why := x.of(n.Object()).held; why != "" {
@@ -43,8 +56,12 @@ func (x *restorer) names() error {
 			x.of(n.Object()).held = why
 			continue
 		}
-		if err := x.only(n.Object(), x.undrop(n, id, movable)); err != nil {
+		found, err := x.undrop(n, id, x.undropNames(n, id, movable))
+		if err := x.only(n.Object(), err); err != nil {
 			return err
+		}
+		if !found && err == nil {
+			x.hold(n.Object(), "table %s was dropped and cannot be brought back: its history is gone", id)
 		}
 	}
 	return nil
@@ -172,15 +189,16 @@ func (x *restorer) mayMove(n catalog.Name, e *catalog.Entry) bool {
 }
 
 // undrop brings back the table with this id, which is dropped, or hidden under a replacement and in no list at all. UNDROP
-// takes the newest id of a name's history: each one that comes up is looked at, and put where it belongs.
-func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) error {
-	for _, m := range x.undropNames(n, id, movable) {
+// takes the newest id of a name's history: each one that comes up is looked at, and put where it belongs. It reports false when the id is
+// under none of these names.
+func (x *restorer) undrop(n catalog.Name, id string, names []catalog.Name) (found bool, err error) {
+	for _, m := range names {
 		if e := x.live.Tables[m]; e != nil { // its rightful holder goes aside for a moment; place puts it back
 			if x.of(m.Object()).held != "" {
 				continue
 			}
 			if err := x.rename(m, catalog.ParkedName(e.ID)); err != nil {
-				return err
+				return false, err
 			}
 		}
 		for {
@@ -189,11 +207,11 @@ func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) err
 				break
 			}
 			if err != nil {
-				return fmt.Errorf("undrop %s: %w", m, err)
+				return false, fmt.Errorf("undrop %s: %w", m, err)
 			}
 			e, err := x.look(m)
 			if err != nil {
-				return err
+				return false, err
 			}
 			if e == nil { // somebody was quicker
 				break
@@ -202,13 +220,13 @@ func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) err
 				x.id(id).away = true
 				x.of(n.Object()).done = true
 				if m == n {
-					return nil
+					return true, nil
 				}
 				to := catalog.ParkedName(id)
 				if x.live.Tables[n] == nil {
 					to = n.Table
 				}
-				return x.rename(m, to)
+				return true, x.rename(m, to)
 			}
 			to := catalog.ParkedName(e.ID)
 			if _, ok := x.r.Captured(e.ID); !ok {
@@ -216,15 +234,14 @@ func (x *restorer) undrop(n catalog.Name, id string, movable []catalog.Name) err
 				to = catalog.RaisedName(e.ID) // tells it to the next restore, should this one be killed
 			}
 			if err := x.rename(m, to); err != nil {
-				return err
+				return false, err
 			}
 			if _, _, gone := x.r.WasGone(e.ID); gone {
 				break // everything below it in the history is older than the capture
 			}
 		}
 	}
-	x.hold(n.Object(), "table %s was dropped and cannot be brought back: its history is gone", id)
-	return nil
+	return false, nil
 }
 
 // headWhenDropped is the head of a table that UNDROP just brought up: for an instant writers found it, and what they wrote is
@@ -276,34 +293,34 @@ func (x *restorer) look(n catalog.Name) (*catalog.Entry, error) {
 
 // place puts every captured table under its name, once that is free.
 func (x *restorer) place() error {
-	for _, o := range x.r.Scope() {
+	return abreast(x.c, x.r.Scope(), func(o sqltext.Object) error {
 		n := catalog.NameOf(o)
 		was := x.r.Before[o]
 		if o.Kind != sqltext.Table || !was.Exists {
-			continue
+			return nil
 		}
 		e := x.live.ByID(was.ID)
 		if e == nil || e.Place() == n {
-			continue
+			return nil
 		}
 		if why := x.of(o).held; why != "" && !catalog.IsAside(e.Name) {
-			continue
+			return nil
 		}
 		if x.live.Tables[n] != nil {
 			x.hold(o, "another session made a table under this name")
-			continue
+			return nil
 		}
 		err := x.rename(e.Place(), n.Table)
 		if databend.IsCode(err, databend.CodeTableExists) {
 			x.hold(o, "another session made a table under this name")
-			continue
+			return nil
 		}
 		if err := x.only(o, err); err != nil {
 			return err
 		}
 		x.of(o).done = true
-	}
-	return nil
+		return nil
+	})
 }
 
 // parked are the tables that reached statements made and that names has parked: they are to be dropped.

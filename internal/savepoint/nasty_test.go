@@ -282,7 +282,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 		if err := r.run(statements...); err != nil {
 			t.Fatal(err)
 		}
-		conn := &crashing{Conn: r.conn, crash: crash{at: at, after: at%2 == 0}}
+		conn := &crashing{Conn: r.conn, crashAt: crashAt{at: at, after: at%2 == 0}}
 		_, err := Restore(t.Context(), conn, r.before, r.reached, Options{})
 		if err == nil {
 			if at < 8 {

@@ -30,15 +30,41 @@ func (x *restorer) others() error {
 			}
 		}
 	}
-	for _, o := range scope {
-		if o.Kind == sqltext.Sequence && !x.r.Before[o].Exists {
-			continue // when the tables are gone that use it
+	for len(scope) > 0 {
+		these := scope
+		if i := slices.IndexFunc(scope, func(o sqltext.Object) bool { return o.Kind != scope[0].Kind }); i > 0 {
+			these = scope[:i]
 		}
-		if err := x.only(o, x.other(o)); err != nil {
-			return fmt.Errorf("restore %s: %w", o, err)
+		if err := x.othersOf(these); err != nil {
+			return err
+		}
+		scope = scope[len(these):]
+	}
+	return x.regrantRoles(x.ageless())
+}
+
+// othersOf puts back objects of one kind. What was made is dropped beside each other, but for those of which one tells about another:
+// roles, and who has them.
+func (x *restorer) othersOf(these []sqltext.Object) error {
+	var made []sqltext.Object
+	for _, o := range these {
+		switch was := x.r.Before[o].Exists; {
+		case was || o.Kind == sqltext.Role || o.Kind == sqltext.User || o.Kind == sqltext.Grant:
+			if err := x.putBack(o); err != nil {
+				return err
+			}
+		case o.Kind != sqltext.Sequence: // which go when the tables are gone that use them
+			made = append(made, o)
 		}
 	}
-	return x.regrantRoles(scope)
+	return abreast(x.c, made, x.putBack)
+}
+
+func (x *restorer) putBack(o sqltext.Object) error {
+	if err := x.only(o, x.other(o)); err != nil {
+		return fmt.Errorf("restore %s: %w", o, err)
+	}
+	return nil
 }
 
 // regrantRoles gives the roles that were made again what they had, when the other roles and objects are there again that this is about.
@@ -63,14 +89,9 @@ func (x *restorer) regrantRoles(scope []sqltext.Object) error {
 
 // madeSequences drops the sequences that reached statements made.
 func (x *restorer) madeSequences() error {
-	for _, o := range x.ageless() {
-		if o.Kind == sqltext.Sequence && !x.r.Before[o].Exists {
-			if err := x.only(o, x.other(o)); err != nil {
-				return fmt.Errorf("restore %s: %w", o, err)
-			}
-		}
-	}
-	return nil
+	return abreast(x.c, slices.DeleteFunc(x.ageless(), func(o sqltext.Object) bool {
+		return o.Kind != sqltext.Sequence || x.r.Before[o].Exists
+	}), x.putBack)
 }
 
 // ageless are the captured objects without history that reached statements wrote, what is used before what uses it.

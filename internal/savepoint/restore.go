@@ -18,7 +18,7 @@ import (
 // restorer is one Restore. Every step is chosen from what is live; the model of it in memory follows our own writes.
 type restorer struct {
 	ctx   context.Context
-	c     Conn
+	c     *turns
 	o     Options
 	r     *blame.Reach
 	live  *catalog.Catalog
@@ -105,7 +105,7 @@ func (x *restorer) failures() (n int) {
 
 // renewed is the restorer of another try: it decides everything anew, and knows what was done.
 func (x *restorer) renewed() *restorer {
-	again := newRestorer(x.ctx, x.c, x.o)
+	again := newRestorer(x.ctx, x.c.first, x.o)
 	again.r, again.wrote, again.first, again.second = x.r, x.wrote, x.first, true
 	for o, f := range x.fates {
 		*again.of(o) = fate{done: f.done, undone: f.undone, notes: f.notes}
@@ -146,7 +146,7 @@ func (x *restorer) steps() error {
 }
 
 func newRestorer(ctx context.Context, c Conn, o Options) *restorer {
-	return &restorer{ctx: ctx, c: c, o: o, fates: map[sqltext.Object]*fate{}, ids: map[string]*moved{}}
+	return &restorer{ctx: ctx, c: newTurns(c, o.More), o: o, fates: map[sqltext.Object]*fate{}, ids: map[string]*moved{}}
 }
 
 // exec writes.

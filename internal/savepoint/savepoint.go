@@ -44,6 +44,7 @@ type Options struct {
 	Report func(Outcome) // called once per object, at the end. Optional.
 	Drain  time.Duration // how long the fence waits for statements that started before it; default 2 s
 	Run    string        // id of the run, for the comment of tables that are kept
+	More   []Conn        // further sessions, for requests about different objects, which are sent beside each other. Optional.
 	// Again says that an earlier restore of the same may have been cut off: what is there may be its half.
 	Again bool
 }

@@ -395,7 +395,7 @@ func TestTheirsOutliveAKilledRestore(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.sql("select sleep(0.3)", "alter table n comment = 'theirs'")
-			_, err := Restore(t.Context(), &crashing{Conn: r.conn, crash: crash{at: (at + 1) / 2, after: at%2 == 0}}, r.before, r.reached, Options{})
+			_, err := Restore(t.Context(), &crashing{Conn: r.conn, crashAt: crashAt{at: (at + 1) / 2, after: at%2 == 0}}, r.before, r.reached, Options{})
 			if err != nil && !errors.Is(err, errCrash) {
 				t.Fatal(err)
 			}

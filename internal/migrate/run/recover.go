@@ -75,7 +75,8 @@ func (x *recovery) takeOver(ctx context.Context, id string) error {
 	}
 	if k.Prefix != "" {
 		// Ours look like that run's, so that who finds us cut off as well finds them; its own count from 1.
-		x.prefix, x.sent = k.Prefix, 1<<31+rand.IntN(1<<30)
+		x.prefix = k.Prefix
+		x.sent.Store(1<<31 + rand.Int64N(1<<30))
 	}
 	// What it still journaled while it was being fenced off counts.
 	if rec, err = x.Store.Record(ctx, id, rec.Claim); err != nil {

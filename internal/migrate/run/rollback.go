@@ -178,6 +178,9 @@ func (s *Savepoint) learnOwn(p plan.Plan, rows []state.Row) error {
 	return nil
 }
 
+// abreast is how many objects a rollback puts back beside each other: mostly it waits for a server that is far away.
+const abreast = 8
+
 // rollBack moves everything back to the savepoint of a run, whoever made it. It tries again as long as the server is not heard: every try
 // goes on from what is there.
 func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secrets) (savepoint.Report, error) {
@@ -197,6 +200,11 @@ func (w *wire) rollBack(ctx context.Context, x *interrupted, secrets plan.Secret
 		},
 		Run: w.ID, Again: x.back,
 		Gave: func(o catalog.ObjectState) (string, error) { return w.gave(ctx, o, x, definitions, since, secrets) },
+	}
+	for range abreast {
+		s := w.Server.Session(nil)
+		defer s.Close()
+		o.More = append(o.More, &guarded{w, s})
 	}
 	w.Sink(event.Progress{
 		What: "rollback", Phase: "putting back what " + event.Plural(len(reached), "statement") + " did", ETA: -1,

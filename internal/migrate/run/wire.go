@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/dbctl/dbctl/internal/catalog"
@@ -90,7 +91,7 @@ type wire struct {
 	marks  *databend.Session // the lock's
 	work   *databend.Session // the migrations' own statements; nil: to be opened
 	prefix string            // of query ids
-	sent   int               // query ids given
+	sent   atomic.Int64      // query ids given
 	looks  []look            // at the server's clock
 }
 
@@ -142,8 +143,7 @@ func (w *wire) dropWork() {
 
 // newID is the next query id.
 func (w *wire) newID() string {
-	w.sent++
-	return fmt.Sprintf("%s%08x", w.prefix, w.sent)
+	return fmt.Sprintf("%s%08x", w.prefix, w.sent.Add(1))
 }
 
 // send sends one statement of a migration. The lock must have been found to be Fresh.
@@ -198,16 +198,19 @@ func (w *wire) atLatest() time.Time {
 
 // guarded is the Store's session, which sends nothing any more once the lock was taken over. Its query ids are the run's: who finds
 // this run cut off ends what is still under way of its restore, too.
-func (w *wire) guarded() savepoint.Conn { return &guarded{w} }
+func (w *wire) guarded() savepoint.Conn { return &guarded{w, w.Store.Conn()} }
 
-type guarded struct{ w *wire }
+type guarded struct {
+	w       *wire
+	session savepoint.Conn
+}
 
 func (g *guarded) Query(ctx context.Context, st databend.Statement) (databend.Result, error) {
 	if err := g.w.lock.Fresh(ctx); err != nil {
 		return databend.Result{}, err
 	}
 	st.ID = g.w.newID()
-	return g.w.Store.Conn().Query(ctx, st)
+	return g.session.Query(ctx, st)
 }
 
 func (g *guarded) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
@@ -215,7 +218,7 @@ func (g *guarded) Exec(ctx context.Context, st databend.Statement) (databend.Res
 		return databend.Result{}, err
 	}
 	st.ID, st.SendBy = g.w.newID(), g.w.lock.SendBy()
-	return g.w.Store.Conn().Exec(ctx, st)
+	return g.session.Exec(ctx, st)
 }
 
 // refused reports whether err is the server's own word that a statement failed, or that it was never sent. That the server did not hear
