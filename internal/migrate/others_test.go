@@ -50,7 +50,7 @@ func markOf(i int) string { return fmt.Sprintf("q%02d", i) }
 // named makes the names in a text those of the case i.
 func (w *world) named(i int, text string) string {
 	text = strings.ReplaceAll(text, now, "SELECT 'now "+markOf(i)+"'")
-	return strings.ReplaceAll(ownNames.ReplaceAllString(text, "${0}"+markOf(i)), "{x}", w.Database+"_x"+markOf(i))
+	return strings.ReplaceAll(ownOf(i, ownNames, text), "{x}", w.Database+"_x"+markOf(i))
 }
 
 // does lets statements of the case i run.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -39,46 +40,60 @@ func (w *world) everything() string {
 	return strings.Join(out, "\n")
 }
 
+// ownOf makes the names that are found in a text those of the case i, so that several cases are beside each other in one migration.
+func ownOf(i int, names *regexp.Regexp, text string) string {
+	return names.ReplaceAllString(text, "${0}"+markOf(i))
+}
+
 // Each is a project's last migrations, of which the last fails. What was before it, is after it; {db} is the test's database.
 func TestRollBackWhateverTheName(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		files  []string
+	for name, tt := range map[string]struct {
+		files  [][]string // by case: each has objects of its own
 		atomic bool
 	}{
-		"database renamed, its tables changed": {
-			files: []string{"ALTER DATABASE {db}_x RENAME TO {db}_xy;\nALTER TABLE {db}_xy.a ADD COLUMN n INT;\nALTER TABLE {db}_xy.e DROP COLUMN y;\nDROP TABLE {db}_xy.b;\nINSERT INTO nowhere VALUES (1);\n"},
-		},
-		"a never written table renamed, then changed": {
-			files: []string{"ALTER TABLE e RENAME TO e2;\nALTER TABLE e2 DROP COLUMN y;\nALTER TABLE e2 SWAP WITH a;\nINSERT INTO a VALUES (1);\nINSERT INTO nowhere VALUES (1);\n"},
-		},
+		"a migration": {files: [][]string{
+			// A database renamed, its tables changed.
+			{"ALTER DATABASE {db}_x RENAME TO {db}_xy;\nALTER TABLE {db}_xy.a ADD COLUMN n INT;\nALTER TABLE {db}_xy.e DROP COLUMN y;\nDROP TABLE {db}_xy.b;\n"},
+			// A never written table renamed, then changed.
+			{"ALTER TABLE e RENAME TO e2;\nALTER TABLE e2 DROP COLUMN y;\nALTER TABLE e2 SWAP WITH a;\nINSERT INTO a VALUES (1);\n"},
+			// A view, dropped and made while its table was another.
+			{"DROP TABLE a;\nCREATE TABLE a AS SELECT 1 AS other;\nDROP VIEW w;\nCREATE OR REPLACE VIEW w AS SELECT other FROM a;\n"},
+			// A column with quotes in its name.
+			{"ALTER TABLE a ADD COLUMN \"n.ew \"\"c\" INT;\nUPDATE a SET y='q';\n"},
+		}},
 		"renamed in one migration, changed in the next, one savepoint": {
 			atomic: true,
-			files:  []string{"ALTER TABLE e RENAME TO e2;\nALTER DATABASE {db}_x RENAME TO {db}_xy;\n", "ALTER TABLE e2 DROP COLUMN y;\nALTER TABLE {db}_xy.e ADD COLUMN z INT;\nDROP TABLE {db}_xy.a;\nINSERT INTO nowhere VALUES (1);\n"},
+			files: [][]string{{
+				"ALTER TABLE e RENAME TO e2;\nALTER DATABASE {db}_x RENAME TO {db}_xy;\n",
+				"ALTER TABLE e2 DROP COLUMN y;\nALTER TABLE {db}_xy.e ADD COLUMN z INT;\nDROP TABLE {db}_xy.a;\n",
+			}},
 		},
-		"a view, dropped and made while its table was another": {
-			files: []string{
-				"DROP TABLE a;\nCREATE TABLE a AS SELECT 1 AS other;\nDROP VIEW w;\nCREATE OR REPLACE VIEW w AS SELECT other FROM a;\nINSERT INTO nowhere VALUES (1);\n",
-			},
-		},
-		"a column with quotes in its name": {
-			files: []string{"ALTER TABLE a ADD COLUMN \"n.ew \"\"c\" INT;\nUPDATE a SET y='q';\nINSERT INTO nowhere VALUES (1);\n"},
-		},
-	}
-	for name, tt := range tests {
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			x := w.Database + "_x"
-			t.Cleanup(func() { w.SQL(t, "DROP DATABASE IF EXISTS "+x, "DROP DATABASE IF EXISTS "+x+"y") })
-			w.SQL(t, "CREATE DATABASE "+x)
-			for _, db := range []string{w.Database, x} {
-				w.SQL(t, "CREATE TABLE "+db+".a (x INT, y STRING COMMENT 'why')", "INSERT INTO "+db+".a VALUES (1, 'one'), (1, 'one')",
-					"CREATE TABLE "+db+".b (x INT)", "INSERT INTO "+db+".b VALUES (2)", "CREATE TABLE "+db+".e (x INT NOT NULL, y STRING COMMENT 'no rows')")
+			names := regexp.MustCompile(`\b([abew]|e2)\b|{db}_xy?`)
+			files := make([]string, len(tt.files[0]))
+			for i, of := range tt.files {
+				text := func(s string) string { return strings.ReplaceAll(ownOf(i, names, s), "{db}", w.Database) }
+				t.Cleanup(func() { w.SQL(t, text("DROP DATABASE IF EXISTS {db}_x"), text("DROP DATABASE IF EXISTS {db}_xy")) })
+				w.SQL(t, text("CREATE DATABASE {db}_x"))
+				for _, db := range []string{"{db}", "{db}_x"} {
+					for _, s := range []string{
+						".a (x INT, y STRING COMMENT 'why') AS SELECT 1, 'one' FROM numbers(2)", ".b AS SELECT 2 AS x", ".e (x INT NOT NULL, y STRING COMMENT 'no rows')",
+					} {
+						w.SQL(t, text("CREATE TABLE "+db+s))
+					}
+				}
+				w.SQL(t, text("CREATE VIEW w AS SELECT x FROM a"))
+				for n, f := range of {
+					files[n] += text(f)
+				}
 			}
-			w.SQL(t, "CREATE VIEW w AS SELECT x FROM a")
-			for i, f := range tt.files {
-				w.Migration(i+1, strings.ReplaceAll(f, "{db}", w.Database))
+			files[len(files)-1] += "INSERT INTO nowhere VALUES (1);\n"
+			for n, f := range files {
+				w.Migration(n+1, f)
 			}
 			before := w.everything()
 			err := w.migrator(Options{PlanOptions: PlanOptions{Atomic: tt.atomic}}).Up(t.Context())
@@ -87,7 +102,7 @@ func TestRollBackWhateverTheName(t *testing.T) {
 				t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
 			}
 			if after := w.everything(); after != before {
-				t.Errorf("got\n%s\nwant\n%s\n%s", after, before, w.said())
+				t.Errorf("(-before +after):\n%s\n%s", cmp.Diff(before, after), w.said())
 			}
 		})
 	}
@@ -112,62 +127,68 @@ func TestMigrationAfterARenamedDatabase(t *testing.T) {
 // What a migration takes away, the next one of the run may make anew. Where that fails, it goes back to what the first one left.
 func TestMadeAnewByTheNextMigration(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct{ setup, first, next, look, left string }{
-		"renamed":           {first: "ALTER TABLE a RENAME TO old", next: "CREATE TABLE a AS SELECT * FROM old", left: "b old w"},
-		"dropped":           {first: "DROP TABLE a", next: "CREATE TABLE n (x INT);\nINSERT INTO n VALUES (2);\nALTER TABLE n RENAME TO a", left: "b w"},
-		"another's name":    {first: "RENAME TABLE a TO old", next: "RENAME TABLE b TO a", left: "b old w"},
-		"a view, a table":   {first: "DROP VIEW w", next: "CREATE TABLE w (z INT);\nINSERT INTO w VALUES (3)", left: "a b"},
-		"made, then gone":   {first: "CREATE TABLE c (x INT);\nDROP TABLE c", next: "CREATE TABLE c (y INT);\nINSERT INTO c VALUES (3)", left: "a b w"},
-		"renamed to a view": {first: "ALTER TABLE a RENAME TO old", next: "CREATE VIEW a AS SELECT x FROM old;\nCREATE OR REPLACE VIEW w AS SELECT x FROM old", left: "b old w"},
-		"a database": {
-			setup: "CREATE DATABASE {db}_x;CREATE TABLE {db}_x.t (x INT)", first: "DROP DATABASE {db}_x", next: "CREATE DATABASE {db}_x;\nCREATE TABLE {db}_x.k (x INT)",
+	cases := []struct{ name, setup, first, next, look, left string }{
+		{name: "renamed", first: "ALTER TABLE a RENAME TO old", next: "CREATE TABLE a AS SELECT * FROM old", left: "b old w"},
+		{name: "dropped", first: "DROP TABLE a", next: "CREATE TABLE n (x INT);\nINSERT INTO n VALUES (2);\nALTER TABLE n RENAME TO a", left: "b w"},
+		{name: "another's name", first: "RENAME TABLE a TO old", next: "RENAME TABLE b TO a", left: "b old w"},
+		{name: "a view, a table", first: "DROP VIEW w", next: "CREATE TABLE w (z INT);\nINSERT INTO w VALUES (3)", left: "a b"},
+		{name: "made, then gone", first: "CREATE TABLE c (x INT);\nDROP TABLE c", next: "CREATE TABLE c (y INT);\nINSERT INTO c VALUES (3)", left: "a b w"},
+		{name: "renamed to a view", first: "ALTER TABLE a RENAME TO old", next: "CREATE VIEW a AS SELECT x FROM old;\nCREATE OR REPLACE VIEW w AS SELECT x FROM old", left: "b old w"},
+		{
+			name: "a database", setup: "CREATE DATABASE {db}_x;CREATE TABLE {db}_x.t (x INT)", first: "DROP DATABASE {db}_x", next: "CREATE DATABASE {db}_x;\nCREATE TABLE {db}_x.k (x INT)",
 			look: "SELECT name FROM system.databases WHERE name = '{db}_x'", left: "a b w",
 		},
-		"a sequence": {
-			setup: "CREATE SEQUENCE s_{db}", first: "DROP SEQUENCE s_{db}", next: "CREATE SEQUENCE s_{db};\nCREATE TABLE k (x INT)",
+		{
+			name: "a sequence", setup: "CREATE SEQUENCE s_{db}", first: "DROP SEQUENCE s_{db}", next: "CREATE SEQUENCE s_{db};\nCREATE TABLE k (x INT)",
 			look: "SELECT name FROM show_sequences() WHERE name = 's_{db}'", left: "a b w",
 		},
-		"a function": {
-			setup: "CREATE FUNCTION f_{db} AS (x) -> x", first: "DROP FUNCTION f_{db}", next: "CREATE FUNCTION f_{db} AS (x) -> x + 1;\nCREATE TABLE k (x INT)",
+		{
+			name: "a function", setup: "CREATE FUNCTION f_{db} AS (x) -> x", first: "DROP FUNCTION f_{db}", next: "CREATE FUNCTION f_{db} AS (x) -> x + 1;\nCREATE TABLE k (x INT)",
 			look: "SELECT name FROM system.user_functions WHERE name = 'f_{db}'", left: "a b w",
 		},
-		"a role": {
-			setup: "CREATE ROLE r_{db}", first: "DROP ROLE r_{db}", next: "CREATE ROLE r_{db};\nCREATE TABLE k (x INT)",
+		{
+			name: "a role", setup: "CREATE ROLE r_{db}", first: "DROP ROLE r_{db}", next: "CREATE ROLE r_{db};\nCREATE TABLE k (x INT)",
 			look: "SELECT name FROM system.roles WHERE name = 'r_{db}'", left: "a b w",
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			text := func(s string) string { return strings.ReplaceAll(s, "{db}", w.Database) }
-			t.Cleanup(func() {
-				w.SQL(t, text("DROP DATABASE IF EXISTS {db}_x"), text("DROP SEQUENCE IF EXISTS s_{db}"),
-					text("DROP FUNCTION IF EXISTS f_{db}"), text("DROP ROLE IF EXISTS r_{db}"))
-			})
-			w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", "CREATE TABLE b (y INT)", "CREATE VIEW w AS SELECT x FROM a")
-			for s := range strings.SplitSeq(tt.setup, ";") {
-				if s != "" {
-					w.SQL(t, text(s))
-				}
-			}
-			w.Migration(1, text(tt.first)+";\n")
-			w.Migration(2, text(tt.next)+";\nINSERT INTO nowhere VALUES (1);\n")
-			var run *RunError
-			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
-				t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
-			}
-			if got := w.states(); got != "1 applied, 2 rolled_back" {
-				t.Errorf("got %s", got)
-			}
-			if tt.look != "" {
-				if got := w.SQL(t, text(tt.look)); len(got) > 0 {
-					t.Errorf("%v is back, which the first migration dropped\n%s", got, w.said())
-				}
-			}
-			if got := w.tables(); got != tt.left {
-				t.Errorf("left %s, want %s", got, tt.left)
-			}
+	}
+	w := newWorld(t)
+	names := regexp.MustCompile(`\b(a|b|c|n|k|w|old)\b|{db}_x|[sfr]_{db}`)
+	var next string
+	var applied, left []string
+	for i, tt := range cases {
+		text := func(s string) string { return strings.ReplaceAll(ownOf(i, names, s), "{db}", w.Database) }
+		t.Cleanup(func() {
+			w.SQL(t, text("DROP DATABASE IF EXISTS {db}_x"), text("DROP SEQUENCE IF EXISTS s_{db}"),
+				text("DROP FUNCTION IF EXISTS f_{db}"), text("DROP ROLE IF EXISTS r_{db}"))
 		})
+		w.SQL(t, text("CREATE TABLE a (x INT)"), text("INSERT INTO a VALUES (1)"), text("CREATE TABLE b (y INT)"), text("CREATE VIEW w AS SELECT x FROM a"))
+		for s := range strings.SplitSeq(tt.setup, ";") {
+			if s != "" {
+				w.SQL(t, text(s))
+			}
+		}
+		w.Migration(i+1, text(tt.first)+";\n")
+		next += text(tt.next) + ";\n"
+		applied, left = append(applied, fmt.Sprintf("%d applied, ", i+1)), append(left, strings.Fields(text(tt.left))...)
+	}
+	w.Migration(len(cases)+1, next+"INSERT INTO nowhere VALUES (1);\n")
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
+	}
+	if got, want := w.states(), fmt.Sprintf("%s%d rolled_back", strings.Join(applied, ""), len(cases)+1); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for i, tt := range cases {
+		if tt.look != "" {
+			if got := w.SQL(t, strings.ReplaceAll(ownOf(i, names, tt.look), "{db}", w.Database)); len(got) > 0 {
+				t.Errorf("%s: %v is back, which the first migration dropped\n%s", tt.name, got, w.said())
+			}
+		}
+	}
+	slices.Sort(left)
+	if diff := cmp.Diff(left, strings.Fields(w.tables())); diff != "" {
+		t.Errorf("left (-want +got):\n%s\n%s", diff, w.said())
 	}
 }
 
@@ -175,40 +196,50 @@ func TestMadeAnewByTheNextMigration(t *testing.T) {
 func TestGrantOnTablesThatMove(t *testing.T) {
 	t.Parallel()
 	const gives, drops = "GRANT INSERT ON a TO ROLE r_{db}", "DROP ROLE r_{db}"
-	for name, up := range map[string]string{
-		"dropped": "DROP TABLE a;\nCREATE TABLE a (z INT);\n" + gives, "swapped": "CREATE TABLE c (z INT);\nALTER TABLE a SWAP WITH c;\n" + gives,
-		"renamed": "ALTER TABLE a RENAME TO c;\nGRANT DELETE ON c TO ROLE r_{db};\nCREATE TABLE a (z INT);\n" + gives,
+	cases := []string{
+		"DROP TABLE a;\nCREATE TABLE a (z INT);\n" + gives, "CREATE TABLE c (z INT);\nALTER TABLE a SWAP WITH c;\n" + gives,
+		"ALTER TABLE a RENAME TO c;\nGRANT DELETE ON c TO ROLE r_{db};\nCREATE TABLE a (z INT);\n" + gives,
 
-		"dropped, and the role": "DROP TABLE a;\n" + drops, "replaced, and the role": "CREATE OR REPLACE TABLE a (z INT);\n" + drops,
-		"renamed, and the role": "ALTER TABLE a RENAME TO c;\n" + drops,
-		"swapped, and the role": "CREATE TABLE c (z INT);\nALTER TABLE a SWAP WITH c;\n" + drops,
-		"database and role":     "DROP DATABASE {db}_y;\n" + drops, "database renamed, and the role": "ALTER DATABASE {db}_y RENAME TO {db}_z;\n" + drops,
-		"database renamed": "ALTER DATABASE {db}_y RENAME TO {db}_z;\nGRANT INSERT ON {db}_z.b TO ROLE r_{db};\n" +
+		"DROP TABLE a;\n" + drops, "CREATE OR REPLACE TABLE a (z INT);\n" + drops,
+		"ALTER TABLE a RENAME TO c;\n" + drops,
+		"CREATE TABLE c (z INT);\nALTER TABLE a SWAP WITH c;\n" + drops,
+		"DROP DATABASE {db}_y;\n" + drops, "ALTER DATABASE {db}_y RENAME TO {db}_z;\n" + drops,
+		"ALTER DATABASE {db}_y RENAME TO {db}_z;\nGRANT INSERT ON {db}_z.b TO ROLE r_{db};\n" +
 			"REVOKE SELECT ON {db}_z.* FROM ROLE r_{db};\nGRANT OWNERSHIP ON {db}_z.* TO ROLE r_{db}",
-		"owned by another name": "ALTER TABLE a RENAME TO c;\nGRANT OWNERSHIP ON c TO ROLE r_{db}",
-		"owned, then dropped":   "GRANT OWNERSHIP ON a TO ROLE public;\nDROP TABLE a;\n" + drops,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			text := func(s string) string { return strings.ReplaceAll(s, "{db}", w.Database) }
-			t.Cleanup(func() { w.SQL(t, text("DROP ROLE r_{db}"), text("DROP DATABASE {db}_y")) })
-			w.SQL(t, "CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", text("CREATE ROLE r_{db}"), "GRANT SELECT ON a TO ROLE r_"+w.Database,
-				text("CREATE DATABASE {db}_y"), text("CREATE TABLE {db}_y.b (x INT)"), text("GRANT SELECT ON {db}_y.* TO ROLE r_{db}"))
-			w.Migration(1, text(up+";\nINSERT INTO {db}.nowhere VALUES (1);\n"))
-			grants := func() string {
-				return fmt.Sprint(w.SQL(t, text("SELECT grants FROM show_grants('role', 'r_{db}') WHERE instr(grants, '''{db}') > 0 ORDER BY grants")),
-					w.SQL(t, text("SELECT name, owner FROM system.databases WHERE name IN ('{db}_y', '{db}_z')")))
-			}
-			before := grants() + w.everything()
-			var run *RunError
-			if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
-				t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
-			}
-			if after := grants() + w.everything(); after != before {
-				t.Errorf("got\n%s\nwant\n%s\n%s", after, before, w.said())
-			}
-		})
+		"ALTER TABLE a RENAME TO c;\nGRANT OWNERSHIP ON c TO ROLE r_{db}",
+		"GRANT OWNERSHIP ON a TO ROLE public;\nDROP TABLE a;\n" + drops,
+	}
+	w := newWorld(t)
+	names := regexp.MustCompile(`\b[ac]\b|{db}_[yz]|r_{db}`)
+	text := func(i int, s string) string { return strings.ReplaceAll(ownOf(i, names, s), "{db}", w.Database) }
+	var up, look []string
+	for i, s := range cases {
+		t.Cleanup(func() { w.SQL(t, text(i, "DROP ROLE r_{db}"), text(i, "DROP DATABASE {db}_y")) })
+		for _, s := range []string{
+			"CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1)", "CREATE ROLE r_{db}", "GRANT SELECT ON a TO ROLE r_{db}",
+			"CREATE DATABASE {db}_y", "CREATE TABLE {db}_y.b (x INT)", "GRANT SELECT ON {db}_y.* TO ROLE r_{db}",
+		} {
+			w.SQL(t, text(i, s))
+		}
+		up = append(up, text(i, s)+";\n")
+		look = append(look, text(i, "SELECT 'r_{db}', grants FROM show_grants('role', 'r_{db}') WHERE instr(grants, '''{db}') > 0"),
+			text(i, "SELECT name, owner FROM system.databases WHERE name IN ('{db}_y', '{db}_z')"))
+	}
+	w.Migration(1, strings.Join(up, "")+"INSERT INTO nowhere VALUES (1);\n")
+	all := func() string {
+		out := w.everything()
+		for _, r := range w.SQL(t, "SELECT * FROM ("+strings.Join(look, " UNION ALL ")+") ORDER BY 1, 2") {
+			out += "\n" + strings.Join(r, " | ")
+		}
+		return out
+	}
+	before := all()
+	var run *RunError
+	if err := w.up(); !errors.As(err, &run) || run.ExitCode() != 1 || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("got %v, want a failure at nowhere with nothing left\n%s", err, w.said())
+	}
+	if after := all(); after != before {
+		t.Errorf("(-before +after):\n%s\n%s", cmp.Diff(before, after), w.said())
 	}
 }
 
