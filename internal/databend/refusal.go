@@ -70,6 +70,11 @@ var refusals = []struct {
 	},
 }
 
+// InStage is where the keys and the endpoint of a stage stand: it keeps those that its CONNECTION had when it was made.
+func InStage(stage string) string {
+	return "the stage " + stage + " (a new migration: CREATE OR REPLACE CONNECTION, where it has one, and CREATE OR REPLACE STAGE)"
+}
+
 // StoreRefusal says what the words of an object store mean, and what to do. at is where its keys and its endpoint stand.
 func StoreRefusal(text, at string) (means, mend string, ok bool) {
 	for _, r := range refusals {

@@ -110,7 +110,7 @@ func TestPlainly(t *testing.T) {
 		{"status: 403, code: RequestTimeTooSkewed, message: The difference between the request time and the server's time is too large", "clocks"},
 		{"something new", "something new"},
 	} {
-		if detail, hint := plainly(errors.New(tt.says), "@s/"); !strings.Contains(detail, tt.means) || hint == "" {
+		if detail, hint := plainly(errors.New(tt.says), "s", "@s/"); !strings.Contains(detail, tt.means) || hint == "" {
 			t.Errorf("%s: %q, hint %q", tt.says, detail, hint)
 		}
 	}

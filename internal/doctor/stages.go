@@ -95,7 +95,7 @@ func (d *doctor) list(ctx context.Context, p place) {
 		SQL: "SELECT name FROM LIST_STAGE(location => " + sqltext.Quote(location) + ") LIMIT 1", Reads: true,
 	})
 	if err != nil {
-		detail, hint := plainly(err, location)
+		detail, hint := plainly(err, p.stage, location)
 		d.failed(name, detail, hint)
 		return
 	}
@@ -106,12 +106,12 @@ func (d *doctor) list(ctx context.Context, p place) {
 	d.ok(name, location+" can be listed")
 }
 
-// plainly says what an error of the object store means. A stage keeps the keys that it was made with.
-func plainly(err error, location string) (detail, hint string) {
+// plainly says what an error of the object store means.
+func plainly(err error, stage, location string) (detail, hint string) {
 	if e, ok := errors.AsType[*databend.Error](err); ok && e.Kind == databend.KindTimeout {
 		return location + ": " + err.Error(), e.Advice
 	}
-	if means, mend, ok := databend.StoreRefusal(err.Error(), "the connection, and make the stage again (both in a migration)"); ok {
+	if means, mend, ok := databend.StoreRefusal(err.Error(), databend.InStage(stage)); ok {
 		return location + ": " + means, mend
 	}
 	return location + ": " + err.Error(), cmp.Or(exit.Hint(err), "LIST @stage shows it: dbctl sql \"LIST "+location+"\"")

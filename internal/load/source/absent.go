@@ -44,7 +44,7 @@ func (j *Load) Placed(err error) error {
 	if means, mend, ok := databend.StoreRefusal(text, j.keptIn()); ok {
 		return &fault.Error{
 			Load: j.Name, Exit: exit.Failed, Msg: j.Place() + ": " + means, Err: short{err},
-			Advice: mend + "; then `dbctl load " + j.Name + " --dry-run`",
+			Advice: mend,
 		}
 	}
 	return err
@@ -54,7 +54,7 @@ func (j *Load) Placed(err error) error {
 func (j *Load) keptIn() string {
 	switch name := copytext.FormatOptions(j.Copy.Connection)["CONNECTION_NAME"]; {
 	case !j.Own():
-		return "the stage " + j.Copy.Stage + " (in a migration)"
+		return databend.InStage(j.Copy.Stage)
 	case name != "":
 		return "the connection " + name + " (in a migration), or in " + j.Path
 	}
