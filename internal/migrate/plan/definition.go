@@ -104,14 +104,15 @@ func (d *Definitions) altered(now catalog.ObjectState) bool {
 // journal has.
 func (d *Definitions) another(ctx context.Context, conn catalog.Conn, o sqltext.Object, since []Statement) (string, error) {
 	var named []sqltext.Object
+	var changed string
 	for _, st := range slices.Concat(d.ran, since) {
 		for _, w := range st.Effect.Writes {
 			if slices.Contains(named, w.Object) && w.Changes(effect.Existence|effect.Text) {
-				return w.Object.String() + ", which another migration changed since", nil
+				changed = w.Object.String() + ", which another migration changed since"
 			}
 			if w.Object == o && w.Changes(effect.Existence|effect.Text) {
 				if w.Verb == effect.Create || w.Verb == effect.Replace {
-					named = nil
+					named, changed = nil, ""
 				}
 				for _, n := range st.Effect.Names {
 					if n.Kind == sqltext.FileFormat || n.Kind == sqltext.Connection {
@@ -121,8 +122,8 @@ func (d *Definitions) another(ctx context.Context, conn catalog.Conn, o sqltext.
 			}
 		}
 	}
-	if len(named) == 0 {
-		return "", nil
+	if len(named) == 0 || changed != "" {
+		return changed, nil
 	}
 	now, err := catalog.Capture(ctx, conn, named)
 	if err != nil {
