@@ -239,6 +239,7 @@ func TestHostileServers(t *testing.T) {
 			}
 		}, "larger than"},
 		"a page for people":          {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>\x1b[2J</html>") }, "not as Databend does"},
+		"a proxy that forbids":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "not as Databend does"},
 		"a proxy that wants a login": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }, "not as Databend does"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -590,7 +590,10 @@ func (s *Server) refusal(r reply) error {
 			Kind: KindAuth, Message: fmt.Sprintf("%s refused the login (%s)", s.Host(), status),
 			Advice: "check the user and the password or access token of this environment",
 		}
-		if detail != nil && detail.Message != "" {
+		if detail == nil {
+			e.Message += ", but not as Databend does"
+			e.Advice += ", and host and port: a proxy may answer there"
+		} else if detail.Message != "" {
 			e.Code, e.Name = detail.Code, codes()[detail.Code].name
 			e.Message = fmt.Sprintf("%s refused the login: %s", s.Host(), s.plainText(detail.Message))
 		}
