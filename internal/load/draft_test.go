@@ -217,12 +217,12 @@ func (w *world) request(name, typ string) draft.Request {
 func TestDraftOfOddFiles(t *testing.T) {
 	t.Parallel()
 	fromEach(t, func(w *world, _ string) {
-		for _, name := range []string{"rows.orc", "rows.avro"} {
+		for _, name := range []string{"rows.orc", "rows.avro", "kinds.orc", "kinds.avro"} {
 			content, err := os.ReadFile("testdata/" + name)
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			w.Put(w.t, strings.TrimPrefix(name, "rows.")+"/"+name, content)
+			w.Put(w.t, strings.Replace(strings.TrimPrefix(name, "rows."), ".", "_", 1)+"/"+name, content)
 		}
 		w.Put(w.t, "semi/a.csv", []byte("id;name\n1;x, y\n2;z\n"))
 		w.Put(w.t, "euro/a.csv", []byte("\"No.\";\"Weight, g\";\"price (€)\"\n1;2,5;3\n"))
@@ -245,6 +245,8 @@ func TestDraftOfOddFiles(t *testing.T) {
 		}{
 			{"orc", "", "id::BIGINT", "", 1, 3, 0},
 			{"avro", "", "$1:id::BIGINT", "", 1, 3, 0},
+			{"kinds_orc", "", "`at`::TIMESTAMP,\n    `day`::DATE,\n    raw::BINARY,\n    word::STRING", "", 1, 2, 0},
+			{"kinds_avro", "", "$1:`at`::TIMESTAMP,\n    $1:`day`::DATE,\n    $1:raw::BINARY,\n    $1:word::STRING", "", 1, 2, 0},
 			{"semi", "", "FIELD_DELIMITER = ';', SKIP_HEADER = 1", "", 1, 2, 0},
 			{"euro", "", "FIELD_DELIMITER = ';', SKIP_HEADER = 1", "", 1, 1, 0},
 			{"words", "", "FIELD_DELIMITER = '|', SKIP_HEADER = 1", "if it is data, take SKIP_HEADER out", 1, 1, 0},

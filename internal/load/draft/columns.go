@@ -31,7 +31,15 @@ func (d *drafter) keyed() bool { return d.typ == "NDJSON" || d.typ == "AVRO" }
 // first rows show them.
 func (d *drafter) columns(ctx context.Context, file, format string) ([]column, error) {
 	if d.typ == "ORC" || d.typ == "AVRO" {
-		return d.columnsOfRows(ctx, file, format)
+		out, err := d.columnsOfRows(ctx, file, format)
+		if err != nil {
+			return nil, err
+		}
+		kinds, err := d.kinds(ctx, file, format)
+		for i, c := range out {
+			out[i].typ = cmp.Or(kinds[c.name], c.typ)
+		}
+		return out, err
 	}
 	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT column_name, type, nullable FROM INFER_SCHEMA(location=>" +
 		d.j.At(file) + ", file_format=>" + sqltext.Quote(format) + ") ORDER BY order_id"})
@@ -80,6 +88,20 @@ func (d *drafter) columnsOfRows(ctx context.Context, file, format string) ([]col
 	}
 	slices.SortFunc(out, func(a, b column) int { return strings.Compare(a.name, b.name) })
 	return out, err
+}
+
+// kinds are the types of the columns that JSON has as texts, and the file does not: `$1:at::STRING` of a time in Avro is a text with quotes
+// in it.
+func (d *drafter) kinds(ctx context.Context, file, format string) (map[string]string, error) {
+	res, err := d.p.Look.Query(ctx, databend.Statement{SQL: "SELECT f.key, max(json_typeof(f.value)) FROM (SELECT $1 AS line FROM " +
+		d.j.At(file) + " (FILE_FORMAT=>" + sqltext.Quote(format) + ") LIMIT " + strconv.Itoa(rowsRead) + ") t, " +
+		"LATERAL FLATTEN(INPUT => t.line) f WHERE json_typeof(f.value) <> 'NULL_VALUE' GROUP BY f.key " +
+		"HAVING min(json_typeof(f.value)) = max(json_typeof(f.value)) AND max(json_typeof(f.value)) IN ('DATE', 'TIMESTAMP', 'BINARY')"})
+	kinds := map[string]string{}
+	for _, r := range res.Rows {
+		kinds[r[0].String] = r[1].String
+	}
+	return kinds, err
 }
 
 // typeOf is the type of a value as JSON has it; "" for null.
