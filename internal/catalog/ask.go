@@ -17,9 +17,6 @@ type question struct {
 	optional      bool // where the server refuses to say, the object is known all the same
 }
 
-// atOnce is how many questions are one request. The server's time grows with the square of it: 0.2 s for 50, 17 s for 600.
-const atOnce = 50
-
 // ask asks about the objects that are there, about many in one request.
 func (cat *Catalog) ask(ctx context.Context, c Conn, objects []sqltext.Object) error {
 	type asked struct {

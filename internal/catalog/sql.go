@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,22 @@ func NameOf(o sqltext.Object) Name { return Name{o.Database, o.Name} }
 func Query(ctx context.Context, c Conn, sql string) ([]databend.Row, error) {
 	res, err := c.Query(ctx, databend.Statement{SQL: sql, Reads: true})
 	return res.Rows, err
+}
+
+// atOnce is how many questions are one request. The server's time grows with the square of it: 0.2 s for 50, 17 s for 600.
+const atOnce = 50
+
+// Union are the rows of many SELECTs, whose number no request has to bear.
+func Union(ctx context.Context, c Conn, parts []string) ([]databend.Row, error) {
+	var out []databend.Row
+	for some := range slices.Chunk(parts, atOnce) {
+		rows, err := Query(ctx, c, strings.Join(some, " union all "))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rows...)
+	}
+	return out, nil
 }
 
 // Absent reports whether err is the server's word that an object is not there. Whatever else it refuses, for want of a right for one,

@@ -68,8 +68,8 @@ func BenchmarkTrips(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkGrowth measures what must not grow faster than the project: a list of many loads, a plan over many objects of one kind. The
-// journal's growth is measured in package journal.
+// BenchmarkGrowth measures what must not grow faster than the project: a list of many loads, a plan over many objects of one kind, a
+// rollback of many. The journal's growth is measured in package journal.
 func BenchmarkGrowth(b *testing.B) {
 	w := newFarWorld(b, 0)
 	within := func(what string, most time.Duration, args ...string) {
@@ -106,6 +106,13 @@ func BenchmarkGrowth(b *testing.B) {
 		w.Write("migrations/00001_many.sql", text.String())
 		within(fmt.Sprintf("migrate up --dry-run of %d %s", objects, kind), 3*time.Second, "migrate", "up", "--dry-run")
 	}
+	var tables strings.Builder
+	for n := range 400 {
+		fmt.Fprintf(&tables, "CREATE TABLE r%d (a INT);\n", n)
+	}
+	w.Write("migrations/00001_many.sql", "-- +goose Up\n"+tables.String()+"INSERT INTO nothing VALUES (1);\n")
+	w.exit = 1
+	within("failing up of 400 tables", 30*time.Second, "migrate", "up")
 	b.ReportMetric(0, "ns/op")
 }
 

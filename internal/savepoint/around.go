@@ -110,7 +110,7 @@ func Heads(ctx context.Context, c Conn, tables []sqltext.Object) (map[string]str
 }
 
 // Loaded fills, for tables that a COPY will write, which files the engine takes for loaded already: a restore needs to know them
-// to tell which ones the COPY added. One request.
+// to tell which ones the COPY added.
 func Loaded(ctx context.Context, c Conn, captured catalog.State, tables []sqltext.Object) (catalog.State, error) {
 	out := catalog.State{Server: captured.Server, At: captured.At, Objects: slices.Clone(captured.Objects)}
 	var ns []catalog.Name
@@ -141,7 +141,7 @@ func loadedFiles(ctx context.Context, c Conn, ns []catalog.Name) (map[catalog.Na
 		parts[i] = fmt.Sprintf("select %s, %s, file_name from copy_history(%s)", sqltext.Quote(n.DB), sqltext.Quote(n.Table),
 			sqltext.Quote(n.String()))
 	}
-	rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
+	rows, err := catalog.Union(ctx, c, parts)
 	if err != nil {
 		return nil, fmt.Errorf("read which files are loaded: %w", err)
 	}

@@ -88,7 +88,7 @@ func (c Chain) Index(id string) int {
 // firstLook is how many snapshots of each table are read at first: each is an object of the store.
 const firstLook = 24
 
-// Chains reads the snapshots of tables above their base, newest first: one request unless a table has more than firstLook
+// Chains reads the snapshots of tables above their base, newest first: one request unless they are many, or a table has more than firstLook
 // of them. bases: table → id of the base, "" to read to the first. Where the server refuses, each table is read alone, so that one whose
 // snapshots cannot be read is no other's trouble.
 func Chains(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) (map[catalog.Name]Chain, error) {
@@ -125,7 +125,7 @@ func chains(ctx context.Context, c catalog.Conn, bases map[catalog.Name]string) 
 				"coalesce(to_string(snapshot:cluster_key_meta), ''), to_string(snapshot:summary.row_count) from fuse_dump_snapshots(%s, %s) limit %d)",
 				sqltext.Quote(n.DB), sqltext.Quote(n.Table), sqltext.Quote(n.DB), sqltext.Quote(n.Table), limit)
 		}
-		rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
+		rows, err := catalog.Union(ctx, c, parts)
 		if err != nil {
 			return nil, fmt.Errorf("read snapshots: %w", err)
 		}
@@ -185,7 +185,7 @@ func (ch *Chain) readBlocks(ctx context.Context, c catalog.Conn) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	rows, err := catalog.Query(ctx, c, strings.Join(parts, " union all "))
+	rows, err := catalog.Union(ctx, c, parts)
 	if err != nil {
 		return fmt.Errorf("read blocks of %s: %w", ch.At, err)
 	}
