@@ -45,7 +45,7 @@ func inLanes(t *testing.T, n int, play func(w *world, i int)) {
 var ownNames = regexp.MustCompile(`\b(t|u|v|i|k|n|gone|away|theirs)\b`)
 
 // markOf is in each name of the case i, and in nothing else.
-func markOf(i int) string { return fmt.Sprintf("q%02d", i) }
+func markOf(i int) string { return fmt.Sprintf("q%03d", i) }
 
 // named makes the names in a text those of the case i.
 func (w *world) named(i int, text string) string {
@@ -598,9 +598,9 @@ func TestOthersGiveMeanwhile(t *testing.T) {
 		keys  = "CONNECTION = (ACCESS_KEY_ID = 'something' SECRET_ACCESS_KEY = 'something')"
 		body  = " LANGUAGE SQL AS $$ BEGIN RETURN 1; END; $$"
 		proc  = "PROCEDURE {x}(a INT) RETURNS INT" + body
-		again = "PROCEDURE {x}(a INT) RETURNS INT COMMENT = 'ours'" + body
+		again = "PROCEDURE {x}(a INT) RETURNS INT LANGUAGE SQL COMMENT = 'ours' AS $$ BEGIN RETURN 2; END; $$"
 	)
-	for _, tt := range []struct {
+	cases := []struct {
 		kind, made, ours, theirs, look, want string
 		kept                                 bool // ours runs
 	}{
@@ -617,49 +617,85 @@ func TestOthersGiveMeanwhile(t *testing.T) {
 		{"FUNCTION {x}", "FUNCTION {x} AS (a) -> a", "CREATE OR REPLACE FUNCTION {x} AS (a) -> a + 8", "GRANT OWNERSHIP ON UDF {x} TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", true},
 		{"FUNCTION {x}", "FUNCTION {x} AS (a) -> a", "ALTER FUNCTION {x} AS (a) -> a + 8", "GRANT OWNERSHIP ON UDF {x} TO ROLE {x}r", "SELECT count(*) FROM show_grants('role', '{x}r')", "[[1]]", true},
 		{"STAGE {x}", "STAGE {x} URL = 's3://bucket/a/' " + keys, "CREATE OR REPLACE STAGE {x} URL = 's3://bucket/b/' " + keys, "GRANT OWNERSHIP ON STAGE {x} TO ROLE {x}r", "SELECT owner FROM system.stages WHERE name = '{x}'", "[[{x}r]]", true},
-	} {
-		for _, when := range []string{"before", "as it begins", "meanwhile"} {
-			if when == "as it begins" && tt.kept {
-				continue
+	}
+	const before, begins, meanwhile = "before", "as it begins", "meanwhile" // as it begins: behind the plan's look
+	type played struct {
+		cases []int // several where ours runs
+		when  string
+	}
+	var runs []played
+	for _, when := range []string{before, begins, meanwhile} {
+		var kept []int
+		for i, tt := range cases {
+			switch {
+			case !tt.kept:
+				runs = append(runs, played{[]int{i}, when})
+			case when != begins:
+				kept = append(kept, i)
 			}
-			t.Run(fmt.Sprint(tt.ours, tt.theirs, when), func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t)
-				named := func(s string) string { return strings.ReplaceAll(s, "{x}", w.Database+"_x") }
-				t.Cleanup(func() {
-					w.SQL(t, named("DROP "+strings.Replace(tt.kind, " ", " IF EXISTS ", 1)), named("DROP TAG {x}"), named("DROP ROLE {x}r"))
-				})
-				w.SQL(t, named("CREATE TAG {x}"), named("CREATE ROLE {x}r"))
-				w.Migration(1, named("CREATE "+tt.made)+";\n")
-				w.must(w.up())
-				text := named(tt.ours) + ";\nINSERT INTO nowhere VALUES (1);\n"
-				if when == "meanwhile" && !strings.Contains(text, now) {
-					text = now + ";\n" + text
+		}
+		if kept != nil {
+			runs = append(runs, played{kept, when})
+		}
+	}
+	const lanes = 8
+	for lane := range lanes {
+		t.Run(fmt.Sprint(lane), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			named := func(n, i int, s string) string { return w.named(n*len(cases)+i, s) }
+			made := ""
+			for n := lane; n < len(runs); n += lanes {
+				for _, i := range runs[n].cases {
+					tt := cases[i]
+					t.Cleanup(func() {
+						w.SQL(t, named(n, i, "DROP "+strings.Replace(tt.kind, " ", " IF EXISTS ", 1)), named(n, i, "DROP TAG {x}"), named(n, i, "DROP ROLE {x}r"))
+					})
+					w.SQL(t, named(n, i, "CREATE TAG {x}"), named(n, i, "CREATE ROLE {x}r"))
+					made += named(n, i, "CREATE "+tt.made) + ";\n"
 				}
-				w.Migration(2, text)
-				theirs := func() { w.SQL(t, named(tt.theirs)) }
-				switch when {
-				case "before":
-					theirs()
-				case "as it begins": // behind the plan's look
-					w.meanwhile("EXECUTE IMMEDIATE", 0, theirs)
-				default:
-					w.meanwhile(now, 0, theirs)
+			}
+			w.Migration(1, made)
+			w.must(w.up())
+			healthy := w.srv
+			for n := lane; n < len(runs); n += lanes {
+				text, g := "", newGrave(0, false)
+				for _, i := range runs[n].cases {
+					tt := cases[i]
+					ours, theirs := named(n, i, tt.ours)+";\n", func() { w.SQL(t, named(n, i, tt.theirs)) }
+					switch {
+					case runs[n].when == before:
+						theirs()
+					case runs[n].when == begins:
+						g.acting("EXECUTE IMMEDIATE", 0, theirs)
+					default:
+						g.acting(named(n, i, now), 0, theirs)
+						if !strings.Contains(tt.ours, now) {
+							ours = named(n, i, now) + ";\n" + ours
+						}
+					}
+					text += ours
 				}
+				w.Migration(2, text+"INSERT INTO nowhere VALUES (1);\n")
+				w.through(g)
 				err := w.up()
+				w.srv = healthy
 				var run *RunError
 				var p *PlanError
-				if ran := !errors.As(err, &p) || p.Kind != plan.Irreversible; ran != tt.kept {
-					t.Errorf("got %v, want ours to run: %t", err, tt.kept)
+				kept := cases[runs[n].cases[0]].kept
+				if kept && (err == nil || !strings.Contains(err.Error(), "nowhere")) || !kept && (!errors.As(err, &p) || p.Kind != plan.Irreversible) {
+					t.Errorf("%s\n%s: got %v, want ours to run: %t", text, runs[n].when, err, kept)
 				}
 				if errors.As(err, &run) && run.ExitCode() != 1 {
-					t.Errorf("exit %d, want 1: all is as it was\n%s", run.ExitCode(), w.said())
+					t.Errorf("%s\n%s: exit %d, want 1: all is as it was\n%s", text, runs[n].when, run.ExitCode(), w.said())
 				}
-				if got := fmt.Sprint(w.SQL(t, named(tt.look))); got != named(tt.want) {
-					t.Errorf("got %s, want theirs: %s\n%v\n%s", got, tt.want, err, w.said())
+				for _, i := range runs[n].cases {
+					if got, want := fmt.Sprint(w.SQL(t, named(n, i, cases[i].look))), named(n, i, cases[i].want); got != want {
+						t.Errorf("%s\n%s: got %s, want theirs: %s\n%v\n%s", text, runs[n].when, got, want, err, w.said())
+					}
 				}
-			})
-		}
+			}
+		})
 	}
 }
 
