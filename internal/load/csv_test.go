@@ -116,6 +116,7 @@ func TestValueOfATextFile(t *testing.T) {
 			"(TYPE = NDJSON)", "$1:id::INT, $1:name::STRING", `{"id":1,"name":"x"}` + "\n" + `{"id":null}` + "\n",
 			`{"id":null}` + "\n" + `{"id":"3x"}` + "\n", "row 2: id = '3x' is no INT",
 		},
+		{"(TYPE = CSV)", "$1, $2", "1,x\n", "2,y\n3,K\xf6ln\n", "row 2: it is not UTF-8, and FILE_FORMAT names no other ENCODING"},
 	} {
 		dir := fmt.Sprintf("c%d/", i)
 		w.Put(t, dir+"a", []byte(tt.good))
@@ -126,9 +127,9 @@ func TestValueOfATextFile(t *testing.T) {
 		} else if p := w.events[len(w.events)-1].(event.Preview); len(p.Rows) != 1 || *p.Rows[0][0] != "1" || len(w.events) > 1 {
 			t.Errorf("%s: got %v, want the row of 1", tt.format, w.events)
 		}
-		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file: "+dir+"b ("+tt.want+")")
+		w.wantExit(w.validate(ld, plan.Options{}), exit.Check, "1 invalid file: "+dir+"b ("+tt.want)
 		_, err := w.run(ld, plan.Options{})
-		w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: "+dir+"b ("+tt.want+")")
+		w.wantExit(err, exit.Partly, "1 bad file, the others are loaded: "+dir+"b ("+tt.want)
 	}
 }
 

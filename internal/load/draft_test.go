@@ -235,6 +235,9 @@ func TestDraftOfOddFiles(t *testing.T) {
 		w.Put(w.t, "cut/a.parquet", rows(1, 2)[:80])
 		w.Put(w.t, "cut/b.parquet", rows(1, 2))
 		w.Put(w.t, "blank/a.csv", []byte("id,,name\n1,2,x\n"))
+		w.Put(w.t, "ragged/a.csv", []byte("id,name\n1,K\xf6ln\n"))
+		w.Put(w.t, "ragged/b.csv", []byte("id,name\n1,x\n2,y,z\n"))
+		w.Put(w.t, "ragged/c.csv", []byte("id,name\n3,z\n"))
 		w.Put(w.t, "keys/a.ndjson", []byte(`{"id":1,"o":{"a":[1,{"b":null}]}}`+"\n"+`{"id":2,"o":"text"}`+"\n"))
 		for _, tt := range []struct {
 			name, typ   string
@@ -255,6 +258,7 @@ func TestDraftOfOddFiles(t *testing.T) {
 			{"mixed", "", "TYPE = PARQUET", "1 file there is of another type by name, and not read by this load", 1, 2, 0},
 			{"blank", "", "TYPE = CSV", "a.csv is read as data", 1, 2, 0},
 			{"keys", "", "$1:o::VARIANT", "", 1, 2, 0},
+			{"ragged", "", "SKIP_HEADER = 1", "b.csv cannot be read", 2, 3, exit.Partly},
 			{"cut", "", "TYPE = PARQUET", "a.parquet cannot be read", 1, 2, exit.Partly},
 		} {
 			d, ld := w.draft(w.request(tt.name, tt.typ))

@@ -118,37 +118,20 @@ type drafter struct {
 
 // read asks for the columns of each of the sampled files.
 func (d *drafter) read(ctx context.Context) error {
-	named, options := d.typ, "TYPE = "+d.typ
-	if d.packed != "" {
-		options += ", COMPRESSION = " + d.packed
+	named, err := d.shape(ctx)
+	for unreadable(err) {
+		d.note("%s cannot be read: %s", d.sample[0], fault.InWords(err))
+		if d.sample = d.sample[1:]; len(d.sample) == 0 {
+			return d.nothing()
+		}
+		named, err = d.shape(ctx)
 	}
-	by, err := d.delimiter(ctx)
 	if err != nil {
 		return err
 	}
-	if by != "," {
-		options += ", FIELD_DELIMITER = " + sqltext.Quote(by)
-	}
-	d.format = "(" + options + ")"
-	if d.packed != "" || by != "," {
-		if named, err = d.makeFormat(ctx, d.format); err != nil {
-			return err
-		}
-	}
-	if d.typ == "CSV" || d.typ == "TSV" {
-		header, err := d.header(ctx, named)
-		if err != nil {
-			return err
-		}
-		if header {
-			if named, err = d.makeFormat(ctx, "("+options+", SKIP_HEADER = 1)"); err != nil {
-				return err
-			}
-		}
-	}
 	for _, f := range d.sample {
 		rows, err := d.columns(ctx, f, named)
-		if err != nil && databend.IsCode(err, databend.CodeInternal, databend.CodeBadBytes, databend.CodeBadCompression) {
+		if unreadable(err) {
 			d.note("%s cannot be read: %s", f, fault.InWords(err))
 			continue
 		}
@@ -169,10 +152,53 @@ func (d *drafter) read(ctx context.Context) error {
 		}
 	}
 	if len(d.fields) == 0 {
-		return fault.Errorf(d.r.Name, exit.Failed, "write the files in another way, or name others: --from",
-			"no file of %s has columns that can be read: %s", d.j.Place(), event.Some(d.out.Notes, 3))
+		return d.nothing()
 	}
 	return nil
+}
+
+// unreadable says whether an error is of a file, and not of the question.
+func unreadable(err error) bool {
+	return databend.IsCode(err, databend.CodeInternal, databend.CodeBadBytes, databend.CodeBadCompression)
+}
+
+// nothing is the error of files none of which can be read.
+func (d *drafter) nothing() error {
+	return fault.Errorf(d.r.Name, exit.Failed, "write the files in another way, or name others: --from",
+		"no file of %s has columns that can be read: %s", d.j.Place(), event.Some(d.out.Notes, 3))
+}
+
+// shape finds the format of the files, by the first of them, and what the server is to be asked with.
+func (d *drafter) shape(ctx context.Context) (named string, err error) {
+	named, options := d.typ, "TYPE = "+d.typ
+	if d.packed != "" {
+		options += ", COMPRESSION = " + d.packed
+	}
+	by, err := d.delimiter(ctx)
+	if err != nil {
+		return "", err
+	}
+	if by != "," {
+		options += ", FIELD_DELIMITER = " + sqltext.Quote(by)
+	}
+	d.format = "(" + options + ")"
+	if d.packed != "" || by != "," {
+		if named, err = d.makeFormat(ctx, d.format); err != nil {
+			return "", err
+		}
+	}
+	if d.typ == "CSV" || d.typ == "TSV" {
+		header, err := d.header(ctx, named)
+		if err != nil {
+			return "", err
+		}
+		if header {
+			if named, err = d.makeFormat(ctx, "("+options+", SKIP_HEADER = 1)"); err != nil {
+				return "", err
+			}
+		}
+	}
+	return named, nil
 }
 
 // note says something once.

@@ -47,6 +47,8 @@ func InWords(err error) string {
 		return "it has a list, a map or a struct, behind which this server reads no column of an ORC file right"
 	}
 	switch {
+	case NotUTF8(err):
+		return "it is not UTF-8, and FILE_FORMAT names no other ENCODING, such as 'ISO-8859-1' or 'UTF-16LE': " + oneLine(text)
 	case endsAmid.MatchString(text):
 		return "the line ends amid " + endsAmid.FindStringSubmatch(text)[1] + ": it is cut off, or this is no NDJSON, which has a whole " +
 			"object on each line, as jq -c '.' makes of objects and jq -c '.[]' of an array"
@@ -76,6 +78,11 @@ func InWords(err error) string {
 		return "a column is " + Twice + ": " + oneLine(text)
 	}
 	return oneLine(text)
+}
+
+// NotUTF8 says whether the engine's error is of a text file in another encoding than the load says.
+func NotUTF8(err error) bool {
+	return strings.Contains(databend.Message(err), "invalid utf-8 sequence")
 }
 
 // ownMessage is what an error of the engine's own, printed as its source has it, says to people.

@@ -166,7 +166,7 @@ func (r *Inspector) atLine(ctx context.Context, line int64, cause error) (Findin
 	f.Value, f.Column = m[1], m[2]
 	columns, err := plan.Columns(ctx, r.Work, r.Load)
 	at := slices.IndexFunc(columns, func(c plan.Column) bool { return c.Name == f.Column })
-	if at >= 0 && f.Value != "" {
+	if at >= 0 && f.Value != "" && !fault.NotUTF8(cause) {
 		f.Value = fault.Shorten(f.Value, shown)
 		f.Why = fmt.Sprintf("row %d: %s = '%s' is no %s", line, f.Column, f.Value, strings.TrimSuffix(columns[at].Typ, " NULL"))
 	}
