@@ -294,7 +294,7 @@ func TestForeignAppendsOfNull(t *testing.T) {
 // table stays.
 func TestForeignAppendsToOtherColumns(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
+	cases := []struct {
 		was, ours, theirs string
 		back              bool
 		row               string
@@ -316,25 +316,30 @@ func TestForeignAppendsToOtherColumns(t *testing.T) {
 		{"boolean", "alter table a modify column x int", "insert into a values (0)", true, "0"},
 		{"boolean", "alter table a modify column x int", "insert into a values (5)", false, "5"},
 		{"boolean", "alter table a modify column x double", "insert into a values (0.5)", false, "0.5"},
-	} {
-		t.Run(tt.was+", "+tt.ours+", "+tt.theirs, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t)
-			r.sql("use "+r.db(), "create table a (x "+tt.was+")", "insert into a values (1)")
-			if err := r.run(tt.ours); err != nil {
-				t.Fatal(err)
-			}
-			r.sql(tt.theirs)
-			rep := r.restore()
-			if o := r.outcome(rep, "a"); (o.Result == Restored) != tt.back || (o.Result == Kept) == tt.back {
-				t.Errorf("outcome %+v", o)
-			}
-			if rows := r.column("select * from a"); !slices.Contains(rows, tt.row) {
-				t.Errorf("rows %v, want theirs too: %s", rows, tt.row)
-			}
-			r.again(rep)
-		})
 	}
+	r := newRig(t)
+	r.sql("use " + r.db())
+	var ours []string
+	for i, tt := range cases {
+		r.sql(ownOf(i, "create table a (x "+tt.was+")"), ownOf(i, "insert into a values (1)"))
+		ours = append(ours, ownOf(i, tt.ours))
+	}
+	if err := r.run(ours...); err != nil {
+		t.Fatal(err)
+	}
+	for i, tt := range cases {
+		r.sql(ownOf(i, tt.theirs))
+	}
+	rep := r.restore()
+	for i, tt := range cases {
+		if o := r.outcome(rep, ownOf(i, "a")); (o.Result == Restored) != tt.back || (o.Result == Kept) == tt.back {
+			t.Errorf("%s, %s, %s: outcome %+v", tt.was, tt.ours, tt.theirs, o)
+		}
+		if rows := r.column(ownOf(i, "select * from a")); !slices.Contains(rows, tt.row) {
+			t.Errorf("%s, %s, %s: rows %v, want theirs too: %s", tt.was, tt.ours, tt.theirs, rows, tt.row)
+		}
+	}
+	r.again(rep)
 }
 
 // A default that is another for each row is filled in by a snapshot of its own, which is ours; what another session updates behind it is not.

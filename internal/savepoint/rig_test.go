@@ -54,6 +54,13 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
+// ownOf gives the tables and views in a text names of the case i, so that several cases are put back together.
+func ownOf(i int, text string) string {
+	return aTable.ReplaceAllString(text, fmt.Sprintf("${0}_%02d", i))
+}
+
+var aTable = regexp.MustCompile(`\b([abcghiklmnovw]|agg)\b`)
+
 func (r *rig) db() string { return r.env.Database }
 
 func (r *rig) table(n string) sqltext.Object {
