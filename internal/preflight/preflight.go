@@ -455,6 +455,12 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 			if g.To != "" {
 				hint = fmt.Sprintf("write %s into %s", g.To, l.Path)
 			}
+		} else if by := c.byFiles().Find(o); by != nil {
+			msg = fmt.Sprintf("there is no %s, though %s:%d makes it", o, by.Made.File, by.Made.Line)
+			hint = "`dbctl migrate status` tells whether that ran; if it was dropped since, make it again in a new migration"
+			if o.Kind == sqltext.Table {
+				hint += ", or bring it back: `" + shell.Join("dbctl", "sql", "UNDROP TABLE "+o.Pasted()) + "`"
+			}
 		}
 		c.at(st, at, msg, hint)
 	}
@@ -480,6 +486,18 @@ func (c *checker) load(now *schema.Schema, l *project.Load) {
 			c.at(l.Statement, at, message, hint)
 		}
 	})
+}
+
+// byFiles is what all migrations make, whether they ran or not.
+func (c *checker) byFiles() *schema.Schema {
+	s := schema.New()
+	for _, m := range c.in.Project.Migrations {
+		for st, e := range project.Effects(m.Up.Statements, c.database) {
+			s.Apply(st.SQL, e, schema.Place{Version: m.Version, Place: st.Place})
+		}
+		s.EndSession()
+	}
+	return s
 }
 
 // secrets asks for the values of all that would run.
