@@ -138,3 +138,32 @@ func TestWhatRoleDoesNotSee(t *testing.T) {
 		})
 	}
 }
+
+// TestRoleFindsAnothersRun lets a role find a cut-off run of an administrator: what it may not put back it names with the privilege, and
+// leaves to one who may.
+func TestRoleFindsAnothersRun(t *testing.T) {
+	t.Parallel()
+	for statement, takes := range map[string]string{"UPDATE t SET a = 5": "[ALTER]", "DROP TABLE t": "[GRANT]", "CREATE TABLE v (a INT)": ""} {
+		t.Run(statement, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.SQL(t, "CREATE TABLE t AS SELECT 1 AS a")
+			is := func() string {
+				return fmt.Sprint(w.SQL(t, "SELECT * FROM t"), w.SQL(t, "SELECT name, owner FROM system.tables WHERE database = currentdatabase()"))
+			}
+			before := is()
+			w.Migration(1, statement+";\nCREATE TABLE u (a INT);\nINSERT INTO nowhere VALUES (1);")
+			w.cut("CREATE TABLE u", true, Options{})
+			w.asRole("")
+			err := w.recover("", "")
+			if said := w.said(); exit.Of(err) != exit.Partly && takes != "" || !strings.Contains(said, takes) || err != nil && takes == "" {
+				t.Errorf("as the role: %v\n%s", err, said)
+			}
+			w.connect(w.Config)
+			w.must(w.recover("", ""))
+			if is() != before {
+				t.Errorf("is %s, was %s\n%s", is(), before, w.said())
+			}
+		})
+	}
+}
