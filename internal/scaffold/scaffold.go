@@ -77,6 +77,9 @@ func New(dir, name, version string) (made Made, err error) {
 		if f.once && own {
 			continue
 		}
+		if _, err := os.Stat(filepath.Join(dir, "sample")); err != nil && own && f.path == project.ConfigFile {
+			f.text = strings.Replace(f.text, ", data: ./sample", "", 1) // which is left out with the example
+		}
 		switch err := project.CreateFile(dir, f.path, f.text); {
 		case errors.Is(err, fs.ErrExist):
 			made.Kept = append(made.Kept, f.path)
