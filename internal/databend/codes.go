@@ -154,6 +154,9 @@ func hintFor(code int, message string) string {
 	if strings.Contains(message, severalMatch) {
 		return "let the source have each key of ON once: SELECT DISTINCT, or QUALIFY row_number() OVER (PARTITION BY key ORDER BY …) = 1"
 	}
+	if strings.Contains(message, "connection params invalid") {
+		return "mend the option of the CONNECTION, or take it out: the message names those that such a location takes"
+	}
 	if m := misfit.FindStringSubmatch(message); m != nil && m[1] != "" {
 		code = CodeUnknownColumn
 	}

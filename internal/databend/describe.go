@@ -153,9 +153,10 @@ var named = regexp.MustCompile(`^(?i:unknown (?:table|database|column|view|stage
 	`stage|connection|column|role|user|no function matches the given name:) +` +
 	"[\"'`\\w.]*?[\"'`.]?" + `(\w+)["'` + "`" + `]?(?: ?\.?$| does| already| in |\()`)
 
-// misfit finds the column that a table lacks, and what a format of files does not take.
+// misfit finds the column that a table lacks, and what a format of files or a CONNECTION does not take.
 var misfit = regexp.MustCompile(`does not have a column with name "(\w+)"|^Unsupported options for \w+: *\{"(\w+)"|` +
-	`^Invalid \w+ option value: (\w+) is |^Unknown file format type '(\w+)'`)
+	`^Invalid \w+ option value: (\w+) is |^Unknown file format type '(\w+)'|` +
+	`connection params invalid: expected [^ ]*, got \[(\w+)`)
 
 // culprit finds the place of what an error names, for servers that draw no excerpt: only when the name stands in the
 // statement once, so that it never points at the wrong place.

@@ -78,6 +78,7 @@ func TestCulprit(t *testing.T) {
 		{2501, "Stage 'st' does not exist", "LIST @st/a", "st/a"},
 		{2510, "Connection 'con' does not exist", "DROP CONNECTION con", "con"},
 		{2508, `Unsupported options for Parquet:  {"skip_header": "1"}`, "COPY INTO t FROM @s FILE_FORMAT = (TYPE = PARQUET, SKIP_HEADER = 1)", "SKIP_HEADER"},
+		{4000, "invalid input parameter (connection params invalid: expected [region,token], got [regin])", "CREATE STAGE s URL = 's3://b/' CONNECTION = (REGIN = 'x')", "REGIN"},
 		{1006, "Invalid CSV option value: ESCAPE is currently set to 'xx'. The valid values are", "COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV, ESCAPE = 'xx')", "ESCAPE"},
 		{2508, "Unknown file format type 'EXCEL', must be one of ( CSV )", "COPY INTO t FROM @s FILE_FORMAT = (TYPE = 'EXCEL')", "EXCEL"},
 		{2204, "Role 'nobody' does not exist", "GRANT ROLE nobody TO ROLE r", "nobody"},
@@ -204,6 +205,9 @@ func TestCodes(t *testing.T) {
 		if c := codes()[code]; c.name == "" || (c.hint == "") != slices.Contains(none, code) {
 			t.Errorf("%d %s: the hint is %q", code, c.name, c.hint)
 		}
+	}
+	if got := hintFor(4000, "invalid input parameter (connection params invalid: expected [region], got [regin])"); !strings.Contains(got, "the option") {
+		t.Errorf("got %q", got)
 	}
 	if got := hintFor(4000, "fail to get connection: UnknownConnection. Code: 2510, Text = x"); got != codes()[2510].hint {
 		t.Errorf("got %q, want the hint of the error inside", got)
