@@ -25,17 +25,17 @@ type told struct {
 	word ledger.Word
 }
 
+// atOnce is how many loads one request asks about: the server's time grows with the square of it.
+const atOnce = 50
+
 // list tells what is in the stages, in the order of their names: each file once. There may be millions, and one page of them is held.
 func (l *Planner) list(ctx context.Context, looks []*look, tell func(k *look, f listed) error) error {
 	joined := slices.ContainsFunc(looks, func(k *look) bool { return k.scope.files().Joined() })
-	var parts []string
+	var stages [][]string
 	for i, k := range looks {
 		if !k.Job.Unlisted() {
-			parts = append(parts, l.inStage(i, k.scope, joined)...)
+			stages = append(stages, l.inStage(i, k.scope, joined))
 		}
-	}
-	if parts == nil {
-		return nil
 	}
 	var of *look
 	var f listed
@@ -47,8 +47,9 @@ func (l *Planner) list(ctx context.Context, looks []*look, tell func(k *look, f 
 		of, f.path = k, path
 		return err
 	}
-	_, err := l.Look.Each(ctx, databend.Statement{Reads: true, SQL: strings.Join(parts, "\nUNION ALL ") + "\nORDER BY i, path"},
-		func(r databend.Row) error {
+	for some := range slices.Chunk(stages, atOnce) {
+		sql := strings.Join(slices.Concat(some...), "\nUNION ALL ") + "\nORDER BY i, path"
+		_, err := l.Look.Each(ctx, databend.Statement{Reads: true, SQL: sql}, func(r databend.Row) error {
 			k := looks[r.Int(0)]
 			if err := next(k, r[1].String); err != nil {
 				return err
@@ -59,10 +60,11 @@ func (l *Planner) list(ctx context.Context, looks []*look, tell func(k *look, f 
 			}
 			return nil
 		})
-	if err == nil {
-		err = next(nil, "")
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return next(nil, "")
 }
 
 // inStage lists what is there: size, etag, mtime, and whether it is one of the load's; joined with the ledger's words, a row for each.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -52,15 +53,17 @@ func (l *Planner) remember(ctx context.Context, looks []*look) error {
 			parts = append(parts, k.scope.recorded(i))
 		}
 	}
-	if parts == nil {
-		return nil
+	for some := range slices.Chunk(parts, atOnce) {
+		_, err := l.Work.Each(ctx, databend.Statement{Reads: true, SQL: strings.Join(some, "\nUNION ALL ")}, func(r databend.Row) error {
+			k := looks[r.Int(0)]
+			k.memory.note(k.Below(r[1].String), readObject(r[2:]))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
-	_, err := l.Work.Each(ctx, databend.Statement{Reads: true, SQL: strings.Join(parts, "\nUNION ALL ")}, func(r databend.Row) error {
-		k := looks[r.Int(0)]
-		k.memory.note(k.Below(r[1].String), readObject(r[2:]))
-		return nil
-	})
-	return err
+	return nil
 }
 
 // recorded asks what the engine remembers.
