@@ -51,12 +51,13 @@ func New(ld project.Load, project, database string) (*Load, error) {
 	j.Target = j.Database + "." + j.Table
 	if strings.Contains(j.Database+j.Table, ".") {
 		return nil, fault.Errorf(ld.Name, exit.Usage, "give it a name without a dot",
-			"a table with a dot in its name or its database's (%s) cannot be loaded: copy_history cannot be asked for it", j.Target)
+			"a table with a dot in its name or its database's (%s) cannot be loaded: copy_history cannot be asked for it", j.Target).
+			Placed(ld.Statement.PlaceOf(c.TableSpan[0]))
 	}
-	if c.Is("FORCE") {
+	if force, _ := c.Option("FORCE"); c.Is("FORCE") {
 		return nil, fault.Errorf(ld.Name, exit.Usage,
 			"take FORCE out of "+ld.Path+"; `dbctl load "+ld.Name+" --force --path GLOB` loads files again",
-			"FORCE in a load would load every file in every run")
+			"FORCE in a load would load every file in every run").Placed(ld.Statement.PlaceOf(force.Span[0]))
 	}
 	var err error
 	if j.Pattern, err = patternOf(ld); err != nil {
@@ -67,7 +68,9 @@ func New(ld project.Load, project, database string) (*Load, error) {
 			err = errors.New("it names no file")
 		}
 		if err != nil {
-			return nil, fault.Errorf(ld.Name, exit.Usage, "write FILES = ('…', …)", "cannot read FILES: %v", err)
+			files, _ := c.Option("FILES")
+			return nil, fault.Errorf(ld.Name, exit.Usage, "write FILES = ('…', …)", "cannot read FILES: %v", err).
+				Placed(ld.Statement.PlaceOf(files.Span[0]))
 		}
 		j.Files = map[string]bool{}
 		for _, path := range paths {

@@ -26,7 +26,7 @@ func (j *Load) URL(path string) string {
 // nameFiles makes a load by HTTP ready: its root is the host, and its files stand in the URL, or in FILES below it.
 func (j *Load) nameFiles() error {
 	wrong := func(advice, format string, args ...any) error {
-		return fault.Errorf(j.Name, exit.Usage, advice, format, args...)
+		return fault.Errorf(j.Name, exit.Usage, advice, format, args...).Placed(j.Here())
 	}
 	if _, ok := j.Copy.Option("PATTERN"); ok || j.Load.Pattern != "" {
 		return wrong("write FILES = ('…', …), or {a,b} and [001-100] in the URL", "a pattern needs a listing, and over HTTP there is none")
