@@ -16,8 +16,9 @@ import (
 // own finds the names of a test's own: Pq, Pff.
 var own = regexp.MustCompile(`\bP([a-z]+[0-9]?)\b`)
 
-// shown is what the engine shows of objects of all kinds whose name begins with a prefix, but for ids and times.
-func (r *rig) shown(prefix string) map[string]string {
+// shown is what the engine shows of objects of all kinds whose name begins with a prefix, but for ids and times, and of settings, of which
+// there is one for all tests.
+func (r *rig) shown(prefix string, settings ...string) map[string]string {
 	r.t.Helper()
 	out := map[string]string{}
 	add := func(kind, sql string) {
@@ -45,9 +46,9 @@ func (r *rig) shown(prefix string) map[string]string {
 	add("network policy", "show network policies")
 	add("index", "select name, original from system.indexes where type = 'AGGREGATING'")
 	add("dictionary", "select name, source, comment from system.dictionaries")
-	if strings.Contains(prefix, "setting") { // there is one for all tests
-		for _, row := range r.rows("select name, value, level from system.settings where name in ('max_block_size', 'max_storage_io_requests')") {
-			out["setting "+row[0]] = row[1] + " " + row[2]
+	for _, name := range settings {
+		for _, row := range r.rows("select value, level from system.settings where name = '" + name + "'") {
+			out["setting "+name] = row[0] + " " + row[1]
 		}
 	}
 	for _, row := range r.rows("select name from system.roles") {
@@ -197,63 +198,64 @@ func TestKindsWithoutHistory(t *testing.T) {
 			nil,
 		},
 	}
-	for i, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t)
-			prefix := fmt.Sprintf("p%d%s_%s_", i, strings.ReplaceAll(tt.name, " ", ""), r.db())
-			p := func(in []string) []string {
-				out := make([]string, len(in))
-				for k, s := range in {
-					out[k] = own.ReplaceAllString(s, prefix+"$1")
-				}
-				return out
+	r := newRig(t)
+	prefix := "p_" + r.db() + "_"
+	of := func(i int, s string) string {
+		return own.ReplaceAllString(ownOf(i, s), fmt.Sprintf("%s%02d_$1", prefix, i))
+	}
+	for _, s := range []*databend.Session{r.work, r.foreign} {
+		if _, err := s.Exec(t.Context(), databend.Statement{SQL: "use " + r.db()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings := []string{"max_block_size", "max_storage_io_requests"}
+	t.Cleanup(func() { r.dropAll(prefix, settings...) })
+	var statements []string
+	journal := map[string]string{}
+	for i, tt := range tests { // each has objects of its own
+		for _, s := range tt.setup {
+			r.sql(of(i, s))
+		}
+		for _, s := range tt.statements {
+			statements = append(statements, of(i, s))
+		}
+		for k, v := range tt.journal {
+			journal[of(i, k)] = of(i, v)
+		}
+	}
+	was := r.shown(prefix, settings...)
+	if err := r.run(statements...); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Redefine: func(o sqltext.Object) ([]databend.Statement, error) {
+		if v := journal[o.String()]; v != "" {
+			return []databend.Statement{{SQL: v}}, nil
+		}
+		return nil, ErrNoDefinition
+	}}
+	for range 2 {
+		rep, err := Restore(t.Context(), r.conn, r.before, r.reached, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !rep.Clean() {
+			t.Errorf("report %+v", rep.Outcomes)
+		}
+		if d := cmp.Diff(was, r.shown(prefix, settings...)); d != "" {
+			t.Errorf("state (-before +after):\n%s", d)
+		}
+		for k := range journal {
+			if i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool { return o.Object.String() == k }); i < 0 {
+				t.Errorf("%s is not in %+v", k, rep.Outcomes)
 			}
-			for _, s := range []*databend.Session{r.work, r.foreign} {
-				if _, err := s.Exec(t.Context(), databend.Statement{SQL: "use " + r.db()}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			t.Cleanup(func() { r.dropAll(prefix) })
-			r.sql(p(tt.setup)...)
-			was := r.shown(prefix)
-			statements := p(tt.statements)
-			if err := r.run(statements...); err != nil {
-				t.Fatal(err)
-			}
-			o := Options{Redefine: func(o sqltext.Object) ([]databend.Statement, error) {
-				for k, v := range tt.journal {
-					if own.ReplaceAllString(k, prefix+"$1") == o.String() {
-						return []databend.Statement{{SQL: own.ReplaceAllString(v, prefix+"$1")}}, nil
-					}
-				}
-				return nil, ErrNoDefinition
-			}}
-			for range 2 {
-				rep, err := Restore(t.Context(), r.conn, r.before, r.reached, o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !rep.Clean() {
-					t.Errorf("report %+v", rep.Outcomes)
-				}
-				if d := cmp.Diff(was, r.shown(prefix)); d != "" {
-					t.Errorf("state (-before +after):\n%s", d)
-				}
-				for k := range tt.journal {
-					if i := slices.IndexFunc(rep.Outcomes, func(o Outcome) bool { return o.Object.String() == own.ReplaceAllString(k, prefix+"$1") }); i < 0 {
-						t.Errorf("%s is not in %+v", k, rep.Outcomes)
-					}
-				}
-				o.Again = true
-			}
-		})
+		}
+		o.Again = true
 	}
 }
 
 // dropAll ends what a test made account-wide.
-func (r *rig) dropAll(prefix string) {
-	for k := range r.shown(prefix) {
+func (r *rig) dropAll(prefix string, settings ...string) {
+	for k := range r.shown(prefix, settings...) {
 		i := strings.LastIndex(k, " ")
 		kind, n := strings.ToUpper(k[:i]), k[i+1:]
 		switch kind {

@@ -59,7 +59,7 @@ func ownOf(i int, text string) string {
 	return aTable.ReplaceAllString(text, fmt.Sprintf("${0}_%02d", i))
 }
 
-var aTable = regexp.MustCompile(`\b([abcghiklmnovw]|agg)\b`)
+var aTable = regexp.MustCompile(`\b([abcghiklnotvw]|agg)\b`)
 
 func (r *rig) db() string { return r.env.Database }
 
