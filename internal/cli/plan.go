@@ -47,7 +47,8 @@ Nothing is written, not even dbctl's own tables.`,
 				t := newTally(totals.explained(a.ui.Event), a.inPlan)
 				planned := func(p plan.Plan) { totals.show(p, a.ui.Event) }
 				up := func(ctx context.Context, m *migrate.Migrator) error { return m.Up(ctx) }
-				return a.both(ctx, planned, t.sink, up, func(p *project.Project, loader *load.Loader, err error) error {
+				return a.both(ctx, planned, t.sink, up, func(p *project.Project, loader *load.Loader, looked, listed error) error {
+					err := errors.Join(looked, listed)
 					if a.verbose {
 						err = errors.Join(err, a.planFiles(ctx, t, p, loader))
 					}
@@ -249,10 +250,10 @@ func (a *app) planFiles(ctx context.Context, t *tally, p *project.Project, loade
 }
 
 // both looks at the migrations and the loads of a project, beside each other: neither needs what the other learns. What there is to
-// say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong. Broken loads are left out,
-// and all migrations where one of them is broken; the mistakes come last.
+// say of the loads is said after what there is to say of the migrations; then comes f, with what went wrong with the ones and with the
+// others. Broken loads are left out, and all migrations where one of them is broken; the mistakes come last.
 func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink, migrations func(context.Context,
-	*migrate.Migrator) error, f func(*project.Project, *load.Loader, error) error,
+	*migrate.Migrator) error, f func(p *project.Project, l *load.Loader, looked, listed error) error,
 ) error {
 	var mistakes error
 	w, err := a.open(ctx, access{ahead: true, check: func(p *project.Project) error { mistakes = p.Mistakes(); return nil }})
@@ -283,7 +284,7 @@ func (a *app) both(ctx context.Context, planned func(plan.Plan), sink event.Sink
 	if err := w.server.Ready(); err != nil {
 		return errors.Join(mistakes, err)
 	}
-	return errors.Join(f(w.project, loader, errors.Join(looked, listed)), mistakes)
+	return errors.Join(f(w.project, loader, looked, listed), mistakes)
 }
 
 // holdBack keeps events back until it is released.

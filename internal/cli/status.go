@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/pflag"
 
@@ -30,18 +31,17 @@ func statusCommand() *command {
 			check := f.Bool("check", false, "exit 3 when something is pending or changed")
 			return func(ctx context.Context, args []string) error {
 				t := newTally(a.ui.Event, func(e event.Event) bool { _, note := e.(event.Note); return note })
-				return a.both(ctx, nil, t.sink, show, func(p *project.Project, _ *load.Loader, err error) error {
-					if err != nil {
-						return err
-					}
-					if p.MigrationMistakes() == nil {
+				return a.both(ctx, nil, t.sink, show, func(p *project.Project, _ *load.Loader, looked, listed error) error {
+					if looked == nil && p.MigrationMistakes() == nil {
 						a.ui.Record("summary", t.migrationLine(), event.Summary{Command: "status", Text: t.migrationLine(), Counts: byName(t.migrations)})
 					}
-					a.ui.Record("summary", t.loadLine(), event.Summary{Command: "status", Text: t.loadLine(), Counts: byName(t.files)})
-					if *check {
+					if listed == nil {
+						a.ui.Record("summary", t.loadLine(), event.Summary{Command: "status", Text: t.loadLine(), Counts: byName(t.files)})
+					}
+					if *check && looked == nil && listed == nil {
 						return t.found()
 					}
-					return nil
+					return errors.Join(looked, listed)
 				})
 			}
 		},
