@@ -19,7 +19,7 @@ func TestStagesThatMayNotBeListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for denied, want := range map[bool]int{false: 1, true: 0} {
-		c := &checker{database: "d"}
+		c := &checker{in: Input{Project: &project.Project{}}, database: "d"}
 		c.warehouse.reads(nil)
 		c.warehouse.denied[sqltext.Stage] = denied
 		c.warehouse.put(&schema.Object{Object: sqltext.Object{Kind: sqltext.Table, Database: "d", Name: "t"}})
