@@ -67,7 +67,7 @@ func (x *restorer) flashback(w *work) error {
 	if w.base == "" { // written for the first time by the migration
 		return x.exec(truncate, w.at.SQL())
 	}
-	for {
+	for blocked := ""; ; {
 		err := x.exec("ALTER TABLE %s FLASHBACK TO (SNAPSHOT => %s)", w.at.SQL(), sqltext.Quote(w.base))
 		if databend.IsCode(err, databend.CodeUnknownTable) {
 			if dropped, derr := x.unindex(w); dropped || derr != nil {
@@ -77,10 +77,11 @@ func (x *restorer) flashback(w *work) error {
 				continue
 			}
 		}
-		if !databend.IsCode(err, databend.CodeIllegalReference) {
+		if !databend.IsCode(err, databend.CodeIllegalReference) || databend.Message(err) == blocked { // it was dropped, and is there again
 			return err
 		}
-		dropped, derr := x.unblock(w, databend.Message(err))
+		blocked = databend.Message(err)
+		dropped, derr := x.unblock(w, blocked)
 		if derr != nil {
 			return derr
 		}

@@ -363,6 +363,39 @@ func (c *intercept) Exec(ctx context.Context, st databend.Statement) (databend.R
 	return c.Conn.Exec(ctx, st)
 }
 
+// An index that stands in the way, and is there again behind its drop, holds its table alone: the restore comes to its end.
+func TestObstacleThatStays(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.sql("use "+r.db(), "create table a (x int)", "insert into a values (1)", "create table b (x int)", "insert into b values (1)")
+	if err := r.run("alter table a add column y string", "create inverted index i on a(y)", "alter table b add column y string"); err != nil {
+		t.Fatal(err)
+	}
+	healthy := r.conn
+	r.conn = &deafTo{Conn: r.conn, word: "DROP INVERTED INDEX"}
+	rep := r.restore()
+	if a, b := r.outcome(rep, "a"), r.outcome(rep, "b"); a.Result != Kept || b.Result != Restored {
+		t.Errorf("outcomes %+v, %+v", a, b)
+	}
+	r.conn = healthy
+	if rep := r.restore(); !rep.Clean() {
+		t.Errorf("without the obstacle: %+v", rep)
+	}
+}
+
+// deafTo does nothing at statements with a word in them.
+type deafTo struct {
+	Conn
+	word string
+}
+
+func (c *deafTo) Exec(ctx context.Context, st databend.Statement) (databend.Result, error) {
+	if strings.Contains(st.SQL, c.word) {
+		return databend.Result{}, nil
+	}
+	return c.Conn.Exec(ctx, st)
+}
+
 // What had been dropped before the migration and was brought up by it is dropped again where UNDROP finds it, with the rows that it had.
 func TestUndropUndone(t *testing.T) {
 	t.Parallel()
