@@ -31,12 +31,10 @@ func (x *restorer) names() error {
 	dropped := slices.DeleteFunc(slices.Clone(movable), func(n catalog.Name) bool {
 		return x.r.Wanted(n) == "" || x.live.ByID(x.r.Wanted(n)) != nil
 	})
-	alone := slices.DeleteFunc(slices.Clone(dropped), func(n catalog.Name) bool { // nothing else that is to come up was dropped there
-		return x.of(n.Object()).held != "" || slices.ContainsFunc(dropped, func(m catalog.Name) bool {
-			return slices.Contains(x.r.Lost[x.r.Wanted(m)], n) != (m == n)
-		})
-	})
-	err := abreast(x.c, alone, func(n catalog.Name) error {
+	err := abreast(x.c, dropped, func(n catalog.Name) error { // each from under its own name, which no other touches
+		if x.of(n.Object()).held != "" {
+			return nil
+		}
 		_, err := x.undrop(n, x.r.Wanted(n), []catalog.Name{n})
 		return x.only(n.Object(), err)
 	})
